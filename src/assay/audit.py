@@ -1,0 +1,187 @@
+"""`audit(subject, task)`: run the instruments that apply, say why the rest do not, and judge."""
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator
+
+from assay.evidence import Effort, Evidence
+from assay.instrument import Instrument, Progress, missing_abilities, silent
+from assay.instruments import all_instruments
+from assay.objective import check_finite
+from assay.subject import Integrity, Subject
+from assay.task import Task
+from assay.verdict import Verdict, judge
+
+NUM_INTEGRITY_EXAMPLES = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectCard:
+    """What was audited: enough to find it again and to know that it is the same."""
+
+    name: str
+    address: str
+    architecture: str
+    num_weights: int
+    weights_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartCard:
+    """One declared part."""
+
+    name: str
+    values: tuple[str, ...]
+    graded: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCard:
+    """What it was audited on."""
+
+    address: str
+    parts: tuple[PartCard, ...]
+    combines: tuple[str, ...]
+    num_seen: int
+    num_novel: int
+    unit: str
+    chance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """An instrument that was not run, and why."""
+
+    instrument: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What the numbers may depend on besides the seed."""
+
+    versions: Mapping[str, str]
+    python: str
+    machine: str
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """One subject on one task: everything a report shows."""
+
+    subject: SubjectCard
+    task: TaskCard
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+    skipped: tuple[Skipped, ...]
+    integrity: Integrity
+    effort: Effort
+    seed: int
+    environment: Environment
+
+
+def audit(
+    subject: Subject,
+    task: Task,
+    *,
+    seed: int = 0,
+    effort: Effort = "standard",
+    instruments: Sequence[Instrument] | None = None,
+    address: str = "",
+    progress: Progress = silent,
+) -> Audit:
+    """Audit one network.
+
+    **Arguments:**
+
+    - `seed`: of everything drawn. The same seed gives the same bytes on one thread of a CPU.
+    - `effort`: `quick` (seconds), `standard` (a minute or two on two cores) or `full`.
+    - `instruments`: all registered ones by default.
+    - `address`: where the subject came from, for the report.
+
+    **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
+    """
+    for name, weight in subject.weights().items():
+        check_finite(weight, f"the subject's weight {name}")
+    sample = task.examples("seen", NUM_INTEGRITY_EXAMPLES, generator=Generator().manual_seed(seed))
+    outputs = subject(sample.inputs)
+    check_finite(outputs, "the subject's output")
+    task.score(outputs, sample)  # raises when the shape does not fit
+    integrity = subject.integrity(sample.inputs)
+
+    chosen = list(all_instruments() if instruments is None else instruments)
+    evidence: list[Evidence] = []
+    skipped: list[Skipped] = []
+    for index, instrument in enumerate(chosen):
+        missing = missing_abilities(instrument, task)
+        if missing:
+            reason = f"the task cannot do what it needs: {', '.join(missing)}"
+            skipped.append(Skipped(instrument=instrument.name, reason=reason))
+            continue
+
+        def scaled(doing: str, done: float, index: int = index, name: str = instrument.name) -> None:
+            progress(f"{name}: {doing}", (index + done) / len(chosen))
+
+        # Every instrument draws from its own generator, so that adding one does not move the others' numbers.
+        own = Generator().manual_seed(_seed_of(instrument.name, seed))
+        evidence.append(instrument.measure(subject, task, effort=effort, generator=own, progress=scaled))
+    progress("done", 1.0)
+    return Audit(
+        subject=_subject_card(subject, address),
+        task=_task_card(task),
+        verdict=judge(evidence),
+        evidence=tuple(evidence),
+        skipped=tuple(skipped),
+        integrity=integrity,
+        effort=effort,
+        seed=seed,
+        environment=_environment(subject),
+    )
+
+
+def _seed_of(name: str, seed: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{name}:{seed}".encode()).digest()[:7], "big")
+
+
+def _subject_card(subject: Subject, address: str) -> SubjectCard:
+    digest = hashlib.sha256()
+    for name, weight in sorted(subject.weights().items()):
+        digest.update(name.encode())
+        digest.update(weight.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return SubjectCard(
+        name=subject.name,
+        address=address,
+        architecture=str(subject.module),
+        num_weights=subject.num_weights(),
+        weights_sha256=digest.hexdigest(),
+    )
+
+
+def _task_card(task: Task) -> TaskCard:
+    return TaskCard(
+        address=task.address,
+        parts=tuple(PartCard(name=part.name, values=part.values, graded=part.graded) for part in task.parts),
+        combines=task.combines,
+        num_seen=len(task.combinations("seen")),
+        num_novel=len(task.combinations("novel")),
+        unit=task.objective.unit,
+        chance=task.objective.chance,
+    )
+
+
+def _environment(subject: Subject) -> Environment:
+    packages = ("assay", "torch", "numpy", "scipy", "scikit-learn")
+    return Environment(
+        versions={package: importlib.metadata.version(package) for package in packages},
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}",
+        device=str(subject.device),
+        threads=torch.get_num_threads(),
+    )

@@ -1,0 +1,36 @@
+"""The one exception that a user's mistake raises: rule, what was given, the choices, the next step."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class AssayError(ValueError):
+    """A mistake of the user's, told in one message.
+
+    **Arguments:**
+
+    - `rule`: what must hold, as a sentence without its full stop.
+    - `given`: what was found instead.
+    - `choices`: what would have been accepted; the nearest to `given` is suggested.
+    - `next_step`: what to do now.
+    """
+
+    def __init__(self, rule: str, *, given: object = None, choices: Iterable[str] = (), next_step: str = ""):
+        choices = list(choices)
+        self.rule, self.given, self.choices, self.next_step = rule, given, choices, next_step
+        message = rule.rstrip(".") + "."
+        if given is not None:
+            message += f" Given: {given}."
+        if choices:
+            message += f" Choices: {_shortened(choices)}."
+            near = difflib.get_close_matches(str(given), choices, n=1)
+            if near and near[0] != str(given):
+                message += f" Did you mean {near[0]}?"
+        if next_step:
+            message += f" Next: {next_step.rstrip('.')}."
+        super().__init__(message)
+
+
+def _shortened(choices: list[str], limit: int = 40) -> str:
+    shown = ", ".join(choices[:limit])
+    return shown if len(choices) <= limit else f"{shown}, and {len(choices) - limit} more"

@@ -1,0 +1,147 @@
+"""What an instrument returns: `Evidence`, made of `Measure`s, each with its interval and its nulls. Frozen, JSON in and out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Effort = Literal["quick", "standard", "full"]
+EFFORTS: tuple[Effort, ...] = ("quick", "standard", "full")
+Direction = Literal["higher", "lower", "neither"]
+FINDING_LEVEL = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A confidence interval, with the method that made it."""
+
+    low: float
+    high: float
+    level: float
+    method: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Null:
+    """What the same number is where nothing can be found.
+
+    **Attributes:**
+
+    - `name`: short, such as `untrained copies`.
+    - `how`: one sentence on how it was made.
+    - `values`: one per repeat, none left out.
+    - `p`: the chance of the measured value, or one further in its direction, under this null; None when there are too few repeats to say.
+    """
+
+    name: str
+    how: str
+    values: tuple[float, ...]
+    p: float | None = None
+
+    @property
+    def mean(self) -> float:
+        return sum(self.values) / len(self.values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One number, never without its null and its interval.
+
+    **Attributes:**
+
+    - `name`, `about`: what was measured and on what, such as `{"part": "i", "site": "layers.1:out"}`.
+    - `value`: None when there was not enough data; `note` then says what was needed.
+    - `unit`, `direction`: such as `accuracy`, and which way is better.
+    - `nulls`: every control that was run. A measure that merely describes (a count) has none and direction `neither`.
+    - `units`, `unit_of`: how many independent units the interval rests on, and what they are.
+    - `repeats`: the raw value of every unit or repeat.
+    - `headline`: belongs on the first screen, and may become a finding.
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    direction: Direction
+    interval: Interval | None
+    nulls: tuple[Null, ...]
+    units: int
+    unit_of: Literal["combination", "network", "example"]
+    repeats: tuple[float, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
+    headline: bool = False
+    note: str = ""
+
+    def __post_init__(self):
+        if self.value is not None and self.direction != "neither":
+            assert self.nulls and self.interval, f"{self.name}: a measure needs its null and its interval"
+
+    @property
+    def p(self) -> float | None:
+        """The largest p over the nulls: a finding must beat every one of them. None when a null cannot say."""
+        ps = [null.p for null in self.nulls]
+        return None if not ps or None in ps else max(p for p in ps if p is not None)
+
+    @property
+    def label(self) -> str:
+        """Name and object in words, such as `cross-combination accuracy (part i, site layers.1:out)`."""
+        about = ", ".join(f"{key} {value}" for key, value in self.about.items())
+        return f"{self.name} ({about})" if about else self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The published work that an instrument follows."""
+
+    key: str
+    citation: str
+    url: str
+    bibtex: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of plain values that a measure rests on, for the report's details."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | float | int | None, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Everything one instrument found out about one subject on one task.
+
+    **Attributes:**
+
+    - `summary`: one plain sentence.
+    - `not_enough`: why the instrument could not answer; empty when it could.
+    - `warnings`: what a reader must know before believing the numbers.
+    - `not_tested`: what this evidence does not cover, and what power a lower effort gave up.
+    - `settings`: every choice that shaped the numbers.
+    """
+
+    instrument: str
+    question: str
+    summary: str
+    measures: tuple[Measure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    sources: tuple[Source, ...] = ()
+    warnings: tuple[str, ...] = ()
+    not_tested: tuple[str, ...] = ()
+    not_enough: str = ""
+    settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+
+    def measure(self, name: str, **about: str) -> Measure:
+        """The measure of that name whose `about` agrees; a `KeyError` lists what there is."""
+        for measure in self.measures:
+            if measure.name == name and all(measure.about.get(key) == value for key, value in about.items()):
+                return measure
+        raise KeyError(f"{self.instrument} has no measure {name!r} about {about}; it has {[m.label for m in self.measures]}")
+
+    def findings(self) -> tuple[Measure, ...]:
+        """Headline measures that beat every null at a false discovery rate of 5 % within this evidence."""
+        from assay.stats import false_discovery
+
+        tested = [m for m in self.measures if m.headline and m.value is not None and m.p is not None]
+        adjusted = false_discovery([m.p for m in tested if m.p is not None])
+        return tuple(m for m, p in zip(tested, adjusted, strict=True) if p <= FINDING_LEVEL)

@@ -1,0 +1,24 @@
+"""The instruments, one file per line of evidence. Registering one here gives it the conformance tests for free."""
+
+import importlib
+
+from assay.errors import AssayError
+from assay.instrument import Instrument
+
+_INSTRUMENTS = {
+    "systematicity": "assay.instruments.systematicity:Systematicity",
+    "decodability": "assay.instruments.decodability:Decodability",
+}
+
+
+def load_instrument(name: str) -> Instrument:
+    """The instrument of that name; `AssayError` lists the names on a miss."""
+    if name not in _INSTRUMENTS:
+        raise AssayError("an instrument must be one of those registered", given=name, choices=_INSTRUMENTS)
+    module, _, attribute = _INSTRUMENTS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)()
+
+
+def all_instruments() -> tuple[Instrument, ...]:
+    """Every registered instrument, in the order of the report."""
+    return tuple(load_instrument(name) for name in _INSTRUMENTS)

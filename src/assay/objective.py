@@ -1,0 +1,146 @@
+"""What a task asks of an output: its loss, its score per example in [0, 1], and the output that would be perfect.
+
+Outputs are what a subject's forward returns. All shapes below share the first dimension `n`, the examples.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from assay.errors import AssayError
+
+PAD = 0  # the target id that is neither trained nor scored in sequences
+
+
+class Objective(Protocol):
+    """Loss, score and the perfect output for one kind of target."""
+
+    unit: str
+    chance: float
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
+        """The scalar to minimise."""
+        ...
+
+    def score(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, " n"]:
+        """One number in [0, 1] per example; 1 is right."""
+        ...
+
+    def ideal(self, targets: Tensor) -> Tensor:
+        """Outputs that score 1 on these targets."""
+        ...
+
+    def width(self) -> int:
+        """Size of the last dimension of the outputs."""
+        ...
+
+
+def _check_shape(outputs: Tensor, expected: tuple[int, ...], what: str) -> None:
+    if tuple(outputs.shape) != expected:
+        raise AssayError(
+            f"the subject's output must have shape {expected} ({what})",
+            given=tuple(outputs.shape),
+            next_step="check that the subject was built for this task, or wrap it so that forward returns the logits alone",
+        )
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One class per example. Outputs: logits `(n, num_classes)`. Targets: integers `(n,)`."""
+
+    num_classes: int
+    unit: str = "accuracy"
+
+    @property
+    def chance(self) -> float:
+        return 1 / self.num_classes
+
+    def width(self) -> int:
+        return self.num_classes
+
+    def loss(self, outputs: Float[Tensor, "n c"], targets: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+        _check_shape(outputs, (len(targets), self.num_classes), "examples, classes")
+        return F.cross_entropy(outputs, targets)
+
+    def score(self, outputs: Float[Tensor, "n c"], targets: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+        _check_shape(outputs, (len(targets), self.num_classes), "examples, classes")
+        return (outputs.argmax(-1) == targets).float()
+
+    def ideal(self, targets: Int[Tensor, " n"]) -> Float[Tensor, "n c"]:
+        return F.one_hot(targets, self.num_classes).float()
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Real targets `(n, features)`. The score is `max(0, 1 - squared error / variance)`, both summed over features.
+
+    `variance` is the summed variance of the targets over the task's own distribution, fixed in advance, so that the
+    mean of the unclipped scores is the pooled R2 (research note 2f, point 9) and no example divides by its own spread.
+    """
+
+    num_features: int
+    variance: float
+    unit: str = "R2, pooled, floored at 0 per example"
+    chance: float = 0.0
+
+    def width(self) -> int:
+        return self.num_features
+
+    def loss(self, outputs: Float[Tensor, "n f"], targets: Float[Tensor, "n f"]) -> Float[Tensor, ""]:
+        _check_shape(outputs, tuple(targets.shape), "examples, features")
+        return F.mse_loss(outputs, targets)
+
+    def score(self, outputs: Float[Tensor, "n f"], targets: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
+        return self.unclipped(outputs, targets).clamp(min=0.0)
+
+    def unclipped(self, outputs: Float[Tensor, "n f"], targets: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
+        """The same without the floor: its mean over examples is the pooled R2 of the literature."""
+        _check_shape(outputs, tuple(targets.shape), "examples, features")
+        return 1 - (outputs - targets).square().sum(-1) / self.variance
+
+    def ideal(self, targets: Float[Tensor, "n f"]) -> Float[Tensor, "n f"]:
+        return targets
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """A token sequence per example. Outputs: logits `(n, length, vocab)` given the correct prefix. Targets `(n, length)`,
+    `PAD` (0) where nothing is asked.
+
+    The score is 1 when every asked token is right. Given the correct prefix this is exactly whether greedy decoding
+    returns the sequence: the first wrong token is the same in both.
+    """
+
+    vocab: int
+    unit: str = "exact match"
+    chance: float = 0.0
+
+    def width(self) -> int:
+        return self.vocab
+
+    def loss(self, outputs: Float[Tensor, "n t v"], targets: Int[Tensor, "n t"]) -> Float[Tensor, ""]:
+        _check_shape(outputs, (*targets.shape, self.vocab), "examples, positions, vocabulary")
+        return F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=PAD)
+
+    def score(self, outputs: Float[Tensor, "n t v"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
+        _check_shape(outputs, (*targets.shape, self.vocab), "examples, positions, vocabulary")
+        right = (outputs.argmax(-1) == targets) | (targets == PAD)
+        return right.all(-1).float()
+
+    def ideal(self, targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t v"]:
+        return F.one_hot(targets, self.vocab).float()
+
+
+def check_finite(values: Tensor, what: str) -> None:
+    """Raise `AssayError` when `values` holds NaN or infinity; `what` names them in the message."""
+    if values.is_floating_point() and not torch.isfinite(values).all():
+        bad = int((~torch.isfinite(values)).sum())
+        raise AssayError(
+            f"{what} must be finite",
+            given=f"{bad} of {values.numel()} values are NaN or infinite",
+            next_step="look at the inputs and the weights for NaN; a diverged training run needs a smaller learning rate",
+        )

@@ -1,0 +1,208 @@
+"""What a network should do, with its parts declared: `Part`, `Examples`, `Task`, and the optional abilities of a task."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from assay.errors import AssayError
+from assay.objective import Objective
+
+Split = Literal["train", "seen", "novel"]
+SPLITS: tuple[Split, ...] = ("train", "seen", "novel")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that is combined.
+
+    **Attributes:**
+
+    - `name`: unique within the task.
+    - `values`: names of the values that it can take, at least two. `Examples.parts` holds indices into them.
+    - `graded`: the part is absent (value 0) or present (value 1) with a real amount, found in `Examples.amounts`.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    graded: bool = False
+
+    def __post_init__(self):
+        if len(self.values) < 2:
+            raise AssayError(
+                f"part {self.name!r} must take at least two values, or there is nothing to combine",
+                given=list(self.values) or "none",
+                next_step="declare it with two values or more, or leave it out of the parts",
+            )
+        if self.graded and len(self.values) != 2:
+            raise AssayError(f"graded part {self.name!r} must have the two values absent and present", given=self.values)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A table: tensors that share the first dimension `n`.
+
+    **Attributes:**
+
+    - `inputs`: keyword arguments of the subject's forward, each `(n, ...)`.
+    - `targets`: `(n, ...)`, as the task's objective wants them.
+    - `parts`: for every part the index of its value, int64 `(n,)`.
+    - `combination`: the id of the combination, int64 `(n,)`, equal exactly when the combined parts are equal.
+    - `amounts`: for every graded part its real amount `(n,)`, 0 where the part is absent.
+    """
+
+    inputs: Mapping[str, Tensor]
+    targets: Tensor
+    parts: Mapping[str, Int[Tensor, " n"]]
+    combination: Int[Tensor, " n"]
+    amounts: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        columns = {"targets": self.targets, **self.inputs, **self.parts, **self.amounts}
+        lengths = {name: len(column) for name, column in columns.items()}
+        assert set(lengths.values()) <= {len(self.combination)}, f"columns differ in length: {lengths}"
+
+    def __len__(self) -> int:
+        return len(self.combination)
+
+    def take(self, rows: Tensor) -> "Examples":
+        """The chosen rows (indices or a boolean mask), in that order."""
+        return Examples(
+            inputs={name: column[rows] for name, column in self.inputs.items()},
+            targets=self.targets[rows],
+            parts={name: column[rows] for name, column in self.parts.items()},
+            combination=self.combination[rows],
+            amounts={name: column[rows] for name, column in self.amounts.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Input `tokens`: int64 `(n, length)` in `range(vocab)`."""
+
+    vocab: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Input `x`: float32 `(n, num_features)`."""
+
+    num_features: int
+
+
+@dataclass(frozen=True)
+class SourceToTarget:
+    """Inputs `source` `(n, source_length)` and `prefix` `(n, target_length)`, int64, padded with 0: the target moved one
+    to the right behind a start token, so that the output at position t answers for target t."""
+
+    source_vocab: int
+    source_length: int
+    target_vocab: int
+    target_length: int
+
+
+InputSpec = Tokens | Vector | SourceToTarget
+
+
+class Task(ABC):
+    """A task with declared parts.
+
+    Subclasses set the attributes and implement `combinations` and `examples`; the rest follows from the objective.
+
+    **Attributes:**
+
+    - `address`: the text that makes this task again, such as `modular:coverage=0.8`.
+    - `parts`: every declared part.
+    - `combines`: the names of the parts whose values make up a combination (others, such as an argument, vary freely).
+    - `input_spec`: what a model of ours must accept; None when only a module of the user's fits.
+    - `objective`: loss and score.
+    """
+
+    address: str
+    parts: tuple[Part, ...]
+    combines: tuple[str, ...]
+    input_spec: InputSpec | None
+    objective: Objective
+
+    @abstractmethod
+    def combinations(self, split: Split) -> Int[Tensor, "c k"]:
+        """Every combination of the split: value indices of the parts in `combines`, one row per combination.
+
+        `train` and `seen` have the same combinations; `novel` shares none with them.
+        """
+
+    @abstractmethod
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        """Draw examples.
+
+        `train` draws `n` with replacement. `seen` (trained combinations) and `novel` draw without replacement; a finite
+        split with at most `n` examples is given whole, in random order. `n` may be 0.
+        """
+
+    def part(self, name: str) -> Part:
+        """The part of that name; `AssayError` lists the names on a miss."""
+        for part in self.parts:
+            if part.name == name:
+                return part
+        raise AssayError(f"{self.address} has no such part", given=name, choices=[part.name for part in self.parts])
+
+    def combination_id(self, parts: Mapping[str, Int[Tensor, " n"]]) -> Int[Tensor, " n"]:
+        """The id of each combination: its value indices read as digits, the last of `combines` varying fastest."""
+        sizes = [len(self.part(name).values) for name in self.combines]
+        assert math.prod(sizes) < 2**63, "too many combinations for a 64-bit id"
+        ids = torch.zeros_like(parts[self.combines[0]])
+        for name, size in zip(self.combines, sizes, strict=True):
+            ids = ids * size + parts[name]
+        return ids
+
+    def combination_name(self, row: Sequence[int]) -> str:
+        """A row of `combinations` in words, such as `i=3, j=7`."""
+        names = (f"{name}={self.part(name).values[value]}" for name, value in zip(self.combines, row, strict=True))
+        return ", ".join(names)
+
+    def loss(self, outputs: Tensor, examples: Examples) -> Float[Tensor, ""]:
+        """The scalar to minimise."""
+        return self.objective.loss(outputs, examples.targets)
+
+    def score(self, outputs: Tensor, examples: Examples) -> Float[Tensor, " n"]:
+        """One number in [0, 1] per example; 1 is right."""
+        return self.objective.score(outputs, examples.targets)
+
+
+class Swapped(NamedTuple):
+    """What a task says of examples after one part was exchanged. It holds no inputs: nothing novel is ever fed."""
+
+    targets: Tensor
+    parts: Mapping[str, Int[Tensor, " n"]]
+    combination: Int[Tensor, " n"]
+
+
+@runtime_checkable
+class SwapsParts(Protocol):
+    """Ability: tell the target after one part of `base` takes the value (and amount) it has in `source`."""
+
+    def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
+        """`base` and `source` have the same length; row r of the result is base r with the part of source r."""
+        ...
+
+
+@runtime_checkable
+class IsolatesParts(Protocol):
+    """Ability: examples in which one part alone decides, everything else being uninformative."""
+
+    def isolate(self, part: str, n: int, *, generator: Generator) -> Examples:
+        """At most `n` examples of trained combinations whose targets are the value of `part`."""
+        ...
+
+
+def draw_rows(total: int, n: int, *, replacement: bool, generator: Generator) -> Int[Tensor, " m"]:
+    """Row numbers of a finite split, as `Task.examples` promises them."""
+    if replacement:
+        return torch.randint(total, (n,), generator=generator) if total else torch.zeros(0, dtype=torch.int64)
+    return torch.randperm(total, generator=generator)[:n]
