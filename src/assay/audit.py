@@ -13,8 +13,9 @@ from assay.evidence import Effort, Evidence
 from assay.instrument import Instrument, Progress, missing_abilities, silent
 from assay.instruments import all_instruments
 from assay.objective import check_finite
+from assay.parallel import one_thread
 from assay.subject import Integrity, Subject
-from assay.task import Task
+from assay.task import Examples, Task
 from assay.verdict import Verdict, judge
 
 NUM_INTEGRITY_EXAMPLES = 256
@@ -108,14 +109,51 @@ def audit(
 
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
+    with one_thread():
+        _check_runs(subject, task, seed)
+        integrity = subject.integrity(_sample(task, seed).inputs)
+        evidence, skipped = _run_all(subject, task, instruments, seed=seed, effort=effort, progress=progress)
+        environment = _environment(subject)
+    progress("done", 1.0)
+    return Audit(
+        subject=_subject_card(subject, address),
+        task=_task_card(task),
+        verdict=judge(evidence),
+        evidence=tuple(evidence),
+        skipped=tuple(skipped),
+        integrity=integrity,
+        effort=effort,
+        seed=seed,
+        environment=environment,
+    )
+
+
+def _sample(task: Task, seed: int) -> Examples:
+    return task.examples("seen", NUM_INTEGRITY_EXAMPLES, generator=Generator().manual_seed(seed))
+
+
+def _check_runs(subject: Subject, task: Task, seed: int) -> None:
+    """The weights and outputs are finite, and the outputs are what the task scores."""
     for name, weight in subject.weights().items():
         check_finite(weight, f"the subject's weight {name}")
-    sample = task.examples("seen", NUM_INTEGRITY_EXAMPLES, generator=Generator().manual_seed(seed))
+    sample = _sample(task, seed)
+    for name, values in sample.inputs.items():
+        check_finite(values, f"the task's input {name}")
     outputs = subject(sample.inputs)
     check_finite(outputs, "the subject's output")
-    task.score(outputs, sample)  # raises when the shape does not fit
-    integrity = subject.integrity(sample.inputs)
+    task.score(outputs, sample)
 
+
+def _run_all(
+    subject: Subject,
+    task: Task,
+    instruments: Sequence[Instrument] | None,
+    *,
+    seed: int,
+    effort: Effort,
+    progress: Progress,
+) -> tuple[list[Evidence], list[Skipped]]:
+    """Run what applies; name what does not, with the reason."""
     chosen = list(all_instruments() if instruments is None else instruments)
     evidence: list[Evidence] = []
     skipped: list[Skipped] = []
@@ -132,18 +170,7 @@ def audit(
         # Every instrument draws from its own generator, so that adding one does not move the others' numbers.
         own = Generator().manual_seed(_seed_of(instrument.name, seed))
         evidence.append(instrument.measure(subject, task, effort=effort, generator=own, progress=scaled))
-    progress("done", 1.0)
-    return Audit(
-        subject=_subject_card(subject, address),
-        task=_task_card(task),
-        verdict=judge(evidence),
-        evidence=tuple(evidence),
-        skipped=tuple(skipped),
-        integrity=integrity,
-        effort=effort,
-        seed=seed,
-        environment=_environment(subject),
-    )
+    return evidence, skipped
 
 
 def _seed_of(name: str, seed: int) -> int:
@@ -154,7 +181,7 @@ def _subject_card(subject: Subject, address: str) -> SubjectCard:
     digest = hashlib.sha256()
     for name, weight in sorted(subject.weights().items()):
         digest.update(name.encode())
-        digest.update(weight.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(weight.cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes())
     return SubjectCard(
         name=subject.name,
         address=address,

@@ -30,6 +30,14 @@ class AssayError(ValueError):
             message += f" Next: {next_step.rstrip('.')}."
         super().__init__(message)
 
+    def __reduce__(self):
+        # Raised in one process and reported in another: the parts travel, not the message alone.
+        return _rebuilt, (type(self), self.rule, self.given, self.choices, self.next_step)
+
+
+def _rebuilt(kind: type["AssayError"], rule: str, given: object, choices: list[str], next_step: str) -> "AssayError":
+    return kind(rule, given=given, choices=choices, next_step=next_step)
+
 
 def _shortened(choices: list[str], limit: int = 40) -> str:
     shown = ", ".join(choices[:limit])

@@ -29,7 +29,7 @@ class Null:
     - `name`: short, such as `untrained copies`.
     - `how`: one sentence on how it was made.
     - `values`: one per repeat, none left out.
-    - `p`: the chance of the measured value, or one further in its direction, under this null; None when there are too few repeats to say.
+    - `p`: the chance of a value at least this far out under this null; None when there are too few repeats to say.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """What an instrument is: one line of evidence, and what it may ask of a task."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Generator
 
@@ -17,6 +17,7 @@ def silent(doing: str, done: float) -> None:
     """The progress that says nothing."""
 
 
+@runtime_checkable
 class Instrument(Protocol):
     """One line of evidence.
 

@@ -4,7 +4,7 @@ Outputs are what a subject's forward returns. All shapes below share the first d
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -16,11 +16,19 @@ from assay.errors import AssayError
 PAD = 0  # the target id that is neither trained nor scored in sequences
 
 
+@runtime_checkable
 class Objective(Protocol):
     """Loss, score and the perfect output for one kind of target."""
 
-    unit: str
-    chance: float
+    @property
+    def unit(self) -> str:
+        """What the score is called."""
+        ...
+
+    @property
+    def chance(self) -> float:
+        """What guessing scores."""
+        ...
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
         """The scalar to minimise."""

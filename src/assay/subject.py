@@ -6,7 +6,7 @@ rewritten, and reading never changes an output bit; `Subject.integrity` checks i
 
 import copy
 import fnmatch
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -96,20 +96,33 @@ class Subject:
 
         `replace` maps site names to what shall be there instead: a tensor with `n` rows of the site's shape, or a
         function of the activation. Nothing is replaced by default.
+
+        **Raises:** `AssayError` for a site that is not a place of this network, or whose module does not run.
         """
+        replace = replace or {}
+        for site in replace:
+            self._check_place(site, inputs)
         outputs = []
         for rows, batch in self._batches(inputs):
-            handles = [self._replace_hook(site, new, rows) for site, new in (replace or {}).items()]
+            replaced: set[str] = set()
+            handles = [self._replace_hook(site, new, rows, replaced) for site, new in replace.items()]
             with self._running(handles):
                 outputs.append(self._forward(batch).cpu())
-        return torch.cat(outputs) if outputs else self._empty_output(inputs)
+            for site in replace:
+                if site not in replaced:
+                    raise self._no_such_place(site, inputs)
+        return torch.cat(outputs) if outputs else self._forward_sample(inputs, 1)[:0]
 
     def read(self, inputs: Inputs, sites: Sequence[str]) -> dict[str, Tensor]:
-        """Activations `(n, ...)` at the chosen sites, on the CPU, in the dtype they have, from one forward per batch."""
-        known = {site.name: site for site in self.sites(inputs)}
+        """Activations `(n, ...)` at the chosen sites, on the CPU, in the dtype they have, from one forward per batch.
+
+        Names are whole; `match` expands patterns. **Raises:** `AssayError` listing all sites when one is no place of this
+        network.
+        """
+        known = self._survey(inputs)
         for site in sites:
             if site not in known:
-                self.match(site, inputs)  # raises with the choices
+                raise self._no_such_place(site, inputs)
         chunks: dict[str, list[Tensor]] = {site: [] for site in sites}
         for _, batch in self._batches(inputs):
             caught: dict[str, list[Tensor]] = {site: [] for site in sites}
@@ -121,72 +134,34 @@ class Subject:
         return {site: torch.cat(parts) if parts else torch.zeros(0, *known[site].shape) for site, parts in chunks.items()}
 
     def sites(self, inputs: Inputs) -> tuple[Site, ...]:
-        """Every distinct place of the network, in the order of execution, found by one forward on at most two examples.
+        """Every distinct place of the network, in the order of execution, found by a forward on a few examples.
 
-        A place is listed once: the output that the next module takes unchanged appears as the output only. Places
-        whose first dimension is not the examples, or that hold no floating-point numbers, are left out.
+        A place is listed once: an output that the next module takes unchanged, or that the module around returns
+        unchanged, appears under its first name only. Places whose first dimension is not the examples, or that hold no
+        floating-point numbers, are left out.
         """
-        rows = {name: value[:2].to(self.device) for name, value in inputs.items()}
-        num_rows = len(next(iter(rows.values())))
-        if num_rows == 0:
-            rows = {
-                name: torch.zeros(1, *value.shape[1:], dtype=value.dtype, device=value.device) for name, value in rows.items()
-            }
-            num_rows = 1
-        caught: dict[str, list[Tensor]] = {}
-        identities: dict[str, list[tuple[int, int]]] = {}
-
-        def note(name: str, value: object) -> None:
-            tensor = _first_tensor(value)
-            if tensor is None or not tensor.is_floating_point() or tensor.ndim < 2 or len(tensor) != num_rows:
-                return
-            caught.setdefault(name, []).append(tensor)  # kept alive, so that no two of this forward share an id
-            identities.setdefault(name, []).append((id(tensor), tensor._version))
-
-        handles: list[RemovableHandle] = []
-        for name, module in self.module.named_modules():
-            if name:
-                handles.append(
-                    module.register_forward_pre_hook(
-                        lambda m, args, kwargs, name=name: note(f"{name}:in", (args, kwargs)), with_kwargs=True
-                    )
-                )
-                handles.append(module.register_forward_hook(lambda m, args, out, name=name: note(f"{name}:out", out)))
-        with self._running(handles):
-            self._forward(rows)
-        found: list[Site] = []
-        seen: set[tuple[int, int]] = set()
-        for name, calls in caught.items():
-            same_shape = all(call.shape == calls[0].shape for call in calls)
-            if same_shape and not seen.issuperset(identities[name]):
-                shape = tuple(calls[0].shape[1:])
-                found.append(Site(name, shape if len(calls) == 1 else (len(calls), *shape), len(calls)))
-            seen.update(identities[name])
-        return tuple(found)
+        return tuple(dict.fromkeys(self._survey(inputs).values()))
 
     def match(self, patterns: str | Sequence[str], inputs: Inputs) -> tuple[Site, ...]:
-        """Sites whose name fits a glob pattern. A pattern without `:in` or `:out` means the outputs.
+        """Sites one of whose names fits a glob pattern. A pattern without `:in` or `:out` means the outputs.
 
         **Raises:** `AssayError` listing all sites when a pattern fits none.
         """
-        sites = self.sites(inputs)
-        chosen: dict[str, Site] = {}
+        places = self._survey(inputs)
+        chosen: set[Site] = set()
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
             full = pattern if pattern.endswith((":in", ":out", ":*")) else f"{pattern}:out"
-            fitting = [site for site in sites if fnmatch.fnmatchcase(site.name, full)]
+            fitting = {site for place, site in places.items() if fnmatch.fnmatchcase(place, full)}
             if not fitting:
-                raise AssayError("a site must be a place of this network", given=pattern, choices=[site.name for site in sites])
-            chosen.update({site.name: site for site in fitting})
-        return tuple(site for site in sites if site.name in chosen)
+                raise self._no_such_place(pattern, inputs)
+            chosen |= fitting
+        return tuple(site for site in dict.fromkeys(places.values()) if site in chosen)
 
     # The network's twins and its safety
 
     def untrained(self, generator: Generator) -> "Subject":
         """A copy of the same architecture with freshly drawn weights; this subject stays as it is."""
-        if self.fresh is not None:
-            module = self.fresh(generator).to(self.device)
-        else:
-            module = _redrawn(self.module, generator)
+        module = _redrawn(self.module, generator) if self.fresh is None else self.fresh(generator).to(self.device)
         return Subject(module, name=f"{self.name}, untrained", fresh=self.fresh, batch_size=self.batch_size)
 
     def integrity(self, inputs: Inputs) -> Integrity:
@@ -195,11 +170,13 @@ class Subject:
         sites = self.sites(inputs)
         rows = {name: value[: self.batch_size] for name, value in inputs.items()}
         plain = self(rows)
-        with self._running([self._catch_hook(site.name, []) for site in sites]):
-            hooked = self._forward({name: value.to(self.device) for name, value in rows.items()}).cpu()
+        hooked = plain
+        for _, batch in self._batches(rows):
+            with self._running([self._catch_hook(site.name, []) for site in sites]):
+                hooked = self._forward(batch).cpu()
         after = self.weights()
         return Integrity(
-            outputs_identical=bool(torch.equal(plain.view(torch.uint8), hooked.view(torch.uint8))) if plain.numel() else True,
+            outputs_identical=_same_bits(plain, hooked),
             weights_identical=all(_same_bits(before[name], after[name]) for name in before),
             num_examples=len(plain),
             num_sites=len(sites),
@@ -211,16 +188,18 @@ class Subject:
         total = len(next(iter(inputs.values())))
         for start in range(0, total, self.batch_size):
             rows = slice(start, start + self.batch_size)
-            yield rows, {name: value[rows].to(self.device) for name, value in inputs.items()}
+            # Copied, because a module may work in place on what it is given.
+            yield rows, {name: value[rows].to(self.device, copy=True) for name, value in inputs.items()}
 
     def _forward(self, batch: Inputs) -> Tensor:
         try:
             result = self.module(**batch)
-        except TypeError as error:
+        except (TypeError, RuntimeError, IndexError) as error:
+            shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in batch.items())
             raise AssayError(
-                "the subject's forward must accept the task's inputs as keyword arguments",
-                given=f"{sorted(batch)} and {error}",
-                next_step="wrap the module in one whose forward has these names",
+                "the subject's forward must accept the task's inputs as keyword arguments, in their shapes and ranges",
+                given=f"{shapes}, which end in {type(error).__name__}: {error}",
+                next_step="check that the subject was made for this task, or wrap it in a module whose forward takes these",
             ) from error
         tensor = _first_tensor(getattr(result, "logits", result))
         if tensor is None:
@@ -229,13 +208,70 @@ class Subject:
             )
         return tensor
 
-    def _empty_output(self, inputs: Inputs) -> Tensor:
-        one = {name: torch.zeros(1, *value.shape[1:], dtype=value.dtype) for name, value in inputs.items()}
-        return self(one)[:0]
+    def _forward_sample(self, inputs: Inputs, count: int) -> Tensor:
+        """Outputs on `count` examples: the first two in turn, or zeros where there are none."""
+        batch: dict[str, Tensor] = {}
+        for name, value in inputs.items():
+            some = value[torch.arange(count) % min(2, len(value))] if len(value) else value.new_zeros(count, *value.shape[1:])
+            batch[name] = some.to(self.device)
+        with self._running([]):
+            return self._forward(batch).cpu()
+
+    def _survey(self, inputs: Inputs) -> dict[str, Site]:
+        """The site at every place that a module's name leads to, in the order of execution; several may share one."""
+        calls, identities = self._places(inputs, 2)
+        # A tensor that has two rows by coincidence (two positions, two directions) still has two when there are three examples.
+        more, _ = self._places(inputs, 3)
+        survey: dict[str, Site] = {}
+        first: dict[tuple[tuple[int, int], ...], Site] = {}
+        for name, tensors in calls.items():
+            same_shape = all(tensor.shape == tensors[0].shape for tensor in tensors)
+            by_example = all(len(tensor) == 2 for tensor in tensors) and all(len(tensor) == 3 for tensor in more.get(name, []))
+            if same_shape and by_example:
+                shape = tuple(tensors[0].shape[1:])
+                site = Site(name, shape if len(tensors) == 1 else (len(tensors), *shape), len(tensors))
+                survey[name] = first.setdefault(tuple(identities[name]), site)
+        return survey
+
+    def _places(self, inputs: Inputs, count: int) -> tuple[dict[str, list[Tensor]], dict[str, list[tuple[int, int]]]]:
+        """Every place of the network in a forward on `count` examples: its tensors, and what tells them from others'.
+
+        Places that never hold floating-point numbers by example are left out.
+        """
+        tensors: dict[str, list[Tensor]] = {}
+        identities: dict[str, list[tuple[int, int]]] = {}
+
+        def note(place: str, value: object) -> None:
+            tensor = _first_tensor(value)
+            if tensor is not None and tensor.is_floating_point() and tensor.ndim >= 2:
+                tensors.setdefault(place, []).append(tensor)  # kept alive, so that no two of this forward share an id
+                identities.setdefault(place, []).append((id(tensor), tensor._version))
+
+        handles: list[RemovableHandle] = []
+        for name, module in self.module.named_modules():
+            if name:
+                handles.append(
+                    module.register_forward_pre_hook(
+                        lambda m, args, kwargs, name=name: note(f"{name}:in", (args, kwargs)), with_kwargs=True
+                    )
+                )
+                handles.append(module.register_forward_hook(lambda m, args, out, name=name: note(f"{name}:out", out)))
+        with self._running(handles):
+            self._forward_sample(inputs, count)
+        return tensors, identities
+
+    def _check_place(self, site: str, inputs: Inputs) -> None:
+        name, _, side = site.rpartition(":")
+        if side not in ("in", "out") or name not in dict(self.module.named_modules()):
+            raise self._no_such_place(site, inputs)
+
+    def _no_such_place(self, site: str, inputs: Inputs) -> AssayError:
+        choices = [known.name for known in self.sites(inputs)]
+        return AssayError("a site must be a place of this network", given=site, choices=choices)
 
     @contextmanager
     def _running(self, handles: list[RemovableHandle]) -> Iterator[None]:
-        # PyTorch's fused encoder path is skipped under hooks and differs in the last bit, so it is off for every run.
+        # Whether PyTorch takes its fused encoder path depends on hooks, so it is off for every run: reading must not choose.
         fused = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
         try:
@@ -261,15 +297,17 @@ class Subject:
             return module.register_forward_pre_hook(lambda m, args, kwargs: catch((args, kwargs)), with_kwargs=True)
         return module.register_forward_hook(lambda m, args, out: catch(out))
 
-    def _replace_hook(self, site: str, new: Tensor | Replacement, rows: slice) -> RemovableHandle:
+    def _replace_hook(self, site: str, new: Tensor | Replacement, rows: slice, replaced: set[str]) -> RemovableHandle:
         module, side = self._module_and_side(site)
         call = iter(range(10**9))
 
         def changed(old: Tensor) -> Tensor:
             index = next(call)
+            replaced.add(site)
             if not isinstance(new, Tensor):
                 return new(old)
-            value = new[rows].to(device=old.device, dtype=old.dtype)
+            # Copied, because a later in-place module would change the caller's tensor.
+            value = new[rows].to(device=old.device, dtype=old.dtype, copy=True)
             if value.shape != old.shape and value.ndim == old.ndim + 1:
                 value = value[:, index]
             if value.shape != old.shape:
@@ -305,7 +343,7 @@ def _with_first_tensor(value, change: Replacement):
         if isinstance(item, Tensor):
             done = True
             return change(item)
-        if isinstance(item, Mapping):
+        if isinstance(item, MutableMapping):
             changed = copy.copy(item)
             for key in item:
                 changed[key] = walk(item[key])
@@ -320,24 +358,24 @@ def _with_first_tensor(value, change: Replacement):
 
 
 def _same_bits(a: Tensor, b: Tensor) -> bool:
-    return a.dtype == b.dtype and torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
+    # Flattened, because a single number cannot be viewed as bytes.
+    same_kind = a.dtype == b.dtype and a.shape == b.shape
+    return same_kind and torch.equal(a.flatten().contiguous().view(torch.uint8), b.flatten().contiguous().view(torch.uint8))
 
 
 def _redrawn(module: nn.Module, generator: Generator) -> nn.Module:
-    """A copy whose weights are drawn again: by each submodule's own initialiser where it has one, else by shuffling
-    the entries of the trained tensor, which keeps their distribution and destroys what was learned."""
+    """A copy whose weights are drawn again: by each submodule's own initialiser, and whatever none of them changes by
+    shuffling the entries of the trained tensor, which keeps their distribution and destroys what was learned."""
     fresh = copy.deepcopy(module)
-    reset: set[int] = set()
-    with torch.random.fork_rng():
+    trained = dict(module.named_parameters())
+    with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
         for part in fresh.modules():
             redraw = getattr(part, "reset_parameters", None) or getattr(part, "_reset_parameters", None)
             if callable(redraw):
                 redraw()
-                reset.update(id(parameter) for parameter in part.parameters())
-        with torch.no_grad():
-            for parameter in fresh.parameters():
-                if id(parameter) not in reset and parameter.numel() > 1:
-                    flat = parameter.flatten()[torch.randperm(parameter.numel(), device=parameter.device)]
-                    parameter.copy_(flat.view_as(parameter))
+        for name, parameter in fresh.named_parameters():
+            if torch.equal(parameter, trained[name]):
+                flat = parameter.flatten()[torch.randperm(parameter.numel(), device=parameter.device)]
+                parameter.copy_(flat.view_as(parameter))
     return fresh.eval()

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -80,6 +80,15 @@ class Examples:
             amounts={name: column[rows] for name, column in self.amounts.items()},
         )
 
+    def in_canonical_order(self) -> "Examples":
+        """The same rows, ordered by combination and then by content: whatever order they came in, the result is one."""
+        content = [column.flatten(1) if column.ndim > 1 else column[:, None] for column in self.inputs.values()]
+        keys = torch.cat([column.double() for column in (self.combination[:, None], *content)], 1)
+        order = torch.arange(len(self))
+        for column in reversed(keys.unbind(1)):
+            order = order[column[order].argsort(stable=True)]
+        return self.take(order)
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -124,11 +133,18 @@ class Task(ABC):
     - `objective`: loss and score.
     """
 
-    address: str
-    parts: tuple[Part, ...]
-    combines: tuple[str, ...]
-    input_spec: InputSpec | None
-    objective: Objective
+    if TYPE_CHECKING:
+        # Read-only, and left to subclasses: a field here, a property there.
+        @property
+        def address(self) -> str: ...
+        @property
+        def parts(self) -> tuple[Part, ...]: ...
+        @property
+        def combines(self) -> tuple[str, ...]: ...
+        @property
+        def input_spec(self) -> InputSpec | None: ...
+        @property
+        def objective(self) -> Objective: ...
 
     @abstractmethod
     def combinations(self, split: Split) -> Int[Tensor, "c k"]:

@@ -1,0 +1,33 @@
+"""Reference networks. `NAMES` lists them without importing torch; `build` makes one that fits a task."""
+
+from typing import TYPE_CHECKING, Any
+
+NAMES: tuple[str, ...] = ("mlp", "transformer", "encoder-decoder")
+
+if TYPE_CHECKING:
+    from assay.models.addresses import load_subject as load_subject
+    from assay.models.addresses import task_of_run as task_of_run
+    from assay.models.reference import ModelConfig as ModelConfig
+    from assay.models.reference import build as build
+    from assay.models.reference import configure as configure
+    from assay.models.reference import default_name as default_name
+    from assay.models.reference import rebuild as rebuild
+
+_HOMES = {
+    "ModelConfig": "reference",
+    "build": "reference",
+    "configure": "reference",
+    "default_name": "reference",
+    "rebuild": "reference",
+    "load_subject": "addresses",
+    "task_of_run": "addresses",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Torch takes most of a second to import, which `assay --help` must not pay.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
 from assay.errors import AssayError
@@ -38,6 +38,9 @@ class Modular(Task):
     seed: int = 0
     parts: tuple[Part, ...] = field(init=False, repr=False)
     combines: tuple[str, ...] = field(init=False, repr=False, default=("i", "j"))
+    _first: Int[Tensor, "i p"] = field(init=False, repr=False, compare=False)
+    _second: Int[Tensor, "j p"] = field(init=False, repr=False, compare=False)
+    _trained: Bool[Tensor, "i j"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         if self.p < 2:
@@ -89,7 +92,7 @@ class Modular(Task):
     def _target(self, i: Int[Tensor, " n"], j: Int[Tensor, " n"], x: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
         return self._second[j, self._first[i, x]]
 
-    def _draw(self) -> tuple[Int[Tensor, "i p"], Int[Tensor, "j p"], Tensor]:
+    def _draw(self) -> tuple[Int[Tensor, "i p"], Int[Tensor, "j p"], Bool[Tensor, "i j"]]:
         """Tables of f and g, and which pairs are trained."""
         generator = Generator().manual_seed(self.seed)
         first = torch.stack([self._one_map(generator) for _ in range(self.num_first)])
@@ -104,14 +107,15 @@ class Modular(Task):
         scale = units[int(torch.randint(len(units), (1,), generator=generator))] if self.maps == "affine" else 1
         return (scale * x + torch.randint(self.p, (1,), generator=generator)) % self.p
 
-    def _draw_trained(self, generator: Generator) -> Tensor:
+    def _draw_trained(self, generator: Generator) -> Bool[Tensor, "i j"]:
         """A random cover of all values first, then random pairs up to the coverage."""
         rows, columns = self.num_first, self.num_second
         wanted = round(self.coverage * rows * columns)
         least = max(rows, columns)
         if not least <= wanted < rows * columns:
             raise AssayError(
-                f"modular: the trained pairs must use every i and every j and leave one pair out: {least} to {rows * columns - 1} pairs",
+                "modular: the trained pairs must use every i and every j and leave one pair out, "
+                f"so there are {least} to {rows * columns - 1} of them",
                 given=f"coverage {self.coverage} of {rows * columns} pairs is {wanted}",
                 next_step=f"choose a coverage between {least / (rows * columns):.2f} and {1 - 1 / (rows * columns):.2f}",
             )

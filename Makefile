@@ -1,0 +1,46 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both make .venv themselves.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
+
+# One thread for each process: on few cores, processes side by side beat threads.
+export OMP_NUM_THREADS := 1
+
+.PHONY: demo test lint docs clean
+
+demo: $(VENV)/.installed
+	$(BIN)/assay demo
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyrefly check
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build --fail-on-warning docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+clean:
+	rm -rf $(VENV) docs/_build .ruff_cache .import_linter_cache .hypothesis
+
+# The stamps are older than what they depend on exactly when the environment must be brought up to date.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Assay needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@echo 'Installing into $(VENV), a minute or two'
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(INSTALL) '.[docs]'
+	@touch $@

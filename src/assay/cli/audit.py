@@ -1,0 +1,120 @@
+"""`assay audit`."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from assay.cli.command import Command, Flag
+from assay.cli.folder import new_folder
+from assay.cli.terminal import Terminal
+from assay.errors import AssayError
+from assay.evidence import Effort
+
+if TYPE_CHECKING:
+    import assay.instrument
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit(Command):
+    """Audit a network on a task and write a report.
+
+    It runs every instrument that applies, each beside its null controls, and says why the others do not apply.
+    SUBJECT takes one of three forms:
+      - a folder that `assay train` wrote; it knows its task
+      - a local Hugging Face folder
+      - package.module:factory@weights.safetensors, for a network of your own; the function takes no arguments
+
+    Examples:
+
+      assay audit runs/wide
+      assay audit runs/wide --effort full --out wide-report
+      assay audit mine.models:build@mine.safetensors --task table:mine/task.toml
+      assay audit runs/wide --instrument decodability --sites 'layers.*'
+    """
+
+    subject: Annotated[Positional[str], arg(metavar="SUBJECT")]
+    """The network."""
+    task: Annotated[str | None, arg(metavar="TASK", help_behavior_hint="(default: the one it was trained on)")] = None
+    """What it should do, as `assay tasks` lists them; data of your own is table:FILE.toml."""
+    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: assay-audit, or the next free name)")] = None
+    """Folder for the report; new or empty."""
+    seed: int = 0
+    """Of everything drawn."""
+    effort: Effort = "standard"
+    """Seconds, a minute or two on two cores, or as long as it takes. The report says what power a lower effort lost."""
+    instrument: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: all)")] = ()
+    """Instruments to run; `assay instruments` lists them."""
+    sites: Annotated[tuple[str, ...], arg(metavar="GLOB [GLOB ...]", help_behavior_hint="(default: evenly spread)")] = ()
+    """Places inside the network to read, by dotted module name; a miss lists them all."""
+    json: Flag = False
+    """Print the report as JSON instead of the summary."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Audit, write the report, and print the summary and the report's path."""
+        folder = new_folder(self.out, default="assay-audit")
+        from torch import Generator
+
+        from assay.audit import audit
+        from assay.models import load_subject
+        from assay.report import summary, write_report
+        from assay.tasks import load_task
+
+        instruments = _chosen(self.instrument, self.sites)
+        task = load_task(self._task_address())
+        subject = load_subject(self.subject, task=task)
+        if self.sites:  # a miss is told now, not after the first instrument
+            subject.match(self.sites, task.examples("seen", 1, generator=Generator().manual_seed(self.seed)).inputs)
+        folder.mkdir(parents=True, exist_ok=True)
+        with terminal.progress() as progress:
+            result = audit(
+                subject,
+                task,
+                seed=self.seed,
+                effort=self.effort,
+                instruments=instruments,
+                address=self.subject,
+                progress=progress,
+            )
+        page = write_report(folder, result)
+        if self.json:
+            terminal.result((folder / "report.json").read_text().rstrip())
+        else:
+            terminal.show(summary(result))
+            terminal.result(str(page))
+
+    def after_interrupt(self) -> str:
+        """How to go on after Ctrl-C."""
+        return "No report was written. Repeat the command to start again; a lower --effort is quicker."
+
+    def _task_address(self) -> str:
+        from assay.models import task_of_run
+        from assay.tasks import task_families
+
+        address = self.task or task_of_run(self.subject)
+        if address is None:
+            raise AssayError(
+                "--task must say what the network should do, since only a folder of `assay train` knows it",
+                given=f"{self.subject} without --task",
+                choices=[family.form for family in task_families()],
+            )
+        return address
+
+
+def _chosen(names: Sequence[str], sites: Sequence[str]) -> list["assay.instrument.Instrument"]:
+    """The instruments of these names, all when there are none; `sites` goes to those that can be told where to read."""
+    from assay.instruments import all_instruments, load_instrument
+
+    chosen = [load_instrument(name) for name in names] if names else list(all_instruments())
+    if not sites:
+        return chosen
+    able = [inspect.signature(type(instrument)).parameters.keys() >= {"sites"} for instrument in chosen]
+    if not any(able):
+        raise AssayError(
+            "--sites needs an instrument that reads sites", given=", ".join(instrument.name for instrument in chosen)
+        )
+    kinds: list[Any] = [type(instrument) for instrument in chosen]
+    return [kind(sites=sites) if yes else kind() for kind, yes in zip(kinds, able, strict=True)]

@@ -1,0 +1,40 @@
+"""`assay compare`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from assay.cli.command import Command
+from assay.cli.folder import new_folder
+from assay.cli.terminal import Terminal
+from assay.errors import AssayError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(Command):
+    """Write one page that sets the reports of several audits side by side.
+
+    Examples:
+
+      assay compare wide-report narrow-report --out both
+    """
+
+    reports: Annotated[Positional[tuple[Path, ...]], arg(metavar="DIR [DIR ...]", help_behavior_hint="(required)")]
+    """Folders that `assay audit` wrote, two or more."""
+    out: Annotated[Path, arg(metavar="DIR")]
+    """Folder for the page; new or empty."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Write the page and print its path."""
+        if len(self.reports) < 2:
+            raise AssayError(
+                "a comparison needs at least two reports",
+                given=", ".join(map(str, self.reports)) or "none",
+                next_step="make them with `assay audit`",
+            )
+        folder = new_folder(self.out, default="")
+        from assay.report import read_report, write_comparison
+
+        terminal.result(str(write_comparison(folder, [read_report(report) for report in self.reports])))

@@ -1,0 +1,76 @@
+"""`assay data`: the published data sets that tasks use."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from tyro.conf import Positional, arg, subcommand
+
+from assay.cli.command import Command, Flag
+from assay.cli.terminal import Terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataList(Command):
+    """List the data sets: title, size, licence, where they come from."""
+
+    json: Flag = False
+    """Print a JSON list."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Print them."""
+        from assay.data.registry import data_sets
+
+        rows = [
+            {
+                "name": data_set.name,
+                "title": data_set.title,
+                "files": len(data_set.files),
+                "bytes": sum(file.size for file in data_set.files),
+                "licence": data_set.licence,
+                "address": data_set.base_url,
+            }
+            for data_set in data_sets()
+        ]
+        terminal.listing(rows, as_json=self.json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataGet(Command):
+    """Fetch a data set, check every file's SHA-256 and print where they are."""
+
+    name: Annotated[Positional[str], arg(metavar="NAME")]
+    """A name from `assay data list`."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Fetch every file; those already there are only checked."""
+        from assay.data.registry import fetch, get
+
+        paths = [file.path for file in get(self.name).files]
+        with terminal.progress() as progress:
+            for done, path in enumerate(paths):
+                progress(path, done / len(paths))
+                terminal.result(str(fetch(self.name, path)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data(Command):
+    """List or fetch the published data sets that some tasks use.
+
+    Files are looked for in the folder that the environment variable ASSAY_DATA names, then in the cache, then at their
+    public address; a file with another hash than the registered one is never used.
+
+    Examples:
+
+      assay data list
+      assay data get scan
+    """
+
+    action: Annotated[DataList, subcommand("list")] | Annotated[DataGet, subcommand("get")]
+
+    def run(self, terminal: Terminal) -> None:
+        """Run the action."""
+        self.action.run(terminal)
+
+    def after_interrupt(self) -> str:
+        """How to go on after Ctrl-C."""
+        return "Repeat the command; files that are complete are kept."

@@ -1,0 +1,35 @@
+"""`assay instruments`."""
+
+from dataclasses import dataclass
+
+from assay.cli.command import Command, Flag
+from assay.cli.terminal import Terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instruments(Command):
+    """List the instruments: the question each answers, the work it follows, what it needs of a task.
+
+    Examples:
+
+      assay instruments
+      assay instruments --json
+    """
+
+    json: Flag = False
+    """Print a JSON list."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Print them in the order of the report."""
+        from assay.instruments import all_instruments
+
+        rows = [
+            {
+                "name": instrument.name,
+                "question": instrument.question,
+                "source": instrument.source.citation,
+                "needs": [need.__name__ for need in instrument.needs],
+            }
+            for instrument in all_instruments()
+        ]
+        terminal.listing(rows, as_json=self.json)

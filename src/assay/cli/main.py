@@ -1,0 +1,135 @@
+"""Parse the command line, run the command, and turn what goes wrong into one message and an exit code."""
+
+import importlib.metadata
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import CascadeSubcommandArgs, subcommand
+
+from assay.cli.audit import Audit
+from assay.cli.command import Command, Flag
+from assay.cli.compare import Compare
+from assay.cli.data import Data
+from assay.cli.demo import Demo
+from assay.cli.instruments import Instruments
+from assay.cli.tasks import Tasks
+from assay.cli.terminal import Terminal
+from assay.cli.train import Train
+from assay.errors import AssayError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def _listed(command: type[Command]) -> Any:
+    return subcommand(command.word(), description=command.summary())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(Command):
+    """Tells whether a trained network has discovered compositional structure, or only a convincing imitation of it.
+
+    Examples:
+
+      assay demo                                       three networks and one page, in about a minute
+      assay train modular --out runs/first             a network of your own
+      assay audit runs/first                           what it is made of
+      assay audit --help                               everything about one command
+    """
+
+    command: (
+        Annotated[Demo, _listed(Demo)]
+        | Annotated[Train, _listed(Train)]
+        | Annotated[Audit, _listed(Audit)]
+        | Annotated[Compare, _listed(Compare)]
+        | Annotated[Tasks, _listed(Tasks)]
+        | Annotated[Instruments, _listed(Instruments)]
+        | Annotated[Data, _listed(Data)]
+    )
+    quiet: CascadeSubcommandArgs[Flag] = False
+    """No progress and no notes; results and errors remain."""
+    debug: CascadeSubcommandArgs[Flag] = False
+    """Show the traceback of an error."""
+    version: Flag = False
+    """Print the version and stop."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Run the command."""
+        self.command.run(terminal)
+
+    def after_interrupt(self) -> str:
+        """What the command says."""
+        return self.command.after_interrupt()
+
+
+COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Tasks, Instruments, Data)
+
+STYLE = (
+    tyro.conf.OmitArgPrefixes,
+    tyro.conf.OmitSubcommandPrefixes,
+    tyro.conf.FlagCreatePairsOff,
+    tyro.conf.PositionalMetavarFromFieldName,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 2 for a user's mistake, 130 when interrupted.
+
+    **Raises:** `SystemExit` after help (code 0) and after a line that cannot be parsed (code 2).
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if args[:1] == ["--version"]:
+            print(f"assay {importlib.metadata.version('assay')}")
+            return 0
+        line = _parse(args)
+        return _run(line, Terminal(quiet=line.quiet), debug=line.debug)
+    except BrokenPipeError:
+        # The reader of our output (such as `head`) has gone; Python would complain when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parse(args: Sequence[str]) -> Line:
+    try:
+        return tyro.cli(Line, prog="assay", description=Line.summary(), args=args, config=STYLE)
+    except SystemExit as stop:
+        if not stop.code:  # help was printed
+            by_name: dict[str, type[Command]] = {command.word(): command for command in COMMANDS}
+            print("\n" + next((by_name[word] for word in args if word in by_name), Line).details(), flush=True)
+        raise
+
+
+def _run(command: Command, terminal: Terminal, *, debug: bool) -> int:
+    try:
+        command.run(terminal)
+        sys.stdout.flush()
+        return 0
+    except KeyboardInterrupt:
+        terminal.error(f"interrupted. {command.after_interrupt()}")
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except (AssayError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+        terminal.error(_told(error))
+        return USER_ERROR
+
+
+def _told(error: AssayError | OSError) -> str:
+    if isinstance(error, AssayError):
+        return str(error)
+    place = f" ({error.filename})" if error.filename else ""
+    return str(
+        AssayError(
+            "files must be readable and writable",
+            given=f"{error.strerror or error}{place}",
+            next_step="make room or correct the permissions, then repeat the command; what was finished is kept",
+        )
+    )

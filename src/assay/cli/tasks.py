@@ -1,0 +1,32 @@
+"""`assay tasks`."""
+
+from dataclasses import asdict, dataclass
+
+from assay.cli.command import Command, Flag
+from assay.cli.terminal import Terminal
+from assay.tasks import task_families
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tasks(Command):
+    """List the tasks: what each asks of a network, how to write it, and its settings.
+
+    Where a command takes a TASK it is written as in the column `form`. A task of your own in Python is written
+    package.module:factory, a function without arguments that returns it.
+
+    Examples:
+
+      assay tasks
+      assay tasks --json
+    """
+
+    json: Flag = False
+    """Print a JSON list, in which every setting has its type, default and meaning."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Print the families in the order of their registration."""
+        rows = []
+        for family in task_families():
+            settings = [asdict(option) if self.json else option.name for option in family.options]
+            rows.append({"name": family.name, "summary": family.summary, "form": family.form, "settings": settings})
+        terminal.listing(rows, as_json=self.json)

@@ -1,0 +1,74 @@
+"""What the trained combinations cover: usage of every part value, connectivity of their co-occurrence, unfamiliar pairs.
+
+After Schug et al. 2024 (arXiv 2312.15001): parts that never occur together, directly or through others, cannot be told
+apart from the data, whatever the network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from assay.task import Part
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """**Attributes:**
+
+    - `usage`: for every part in order, how many combinations have each of its values.
+    - `components`: groups of (part, value) that are joined by occurring in one combination; one group is connected.
+      Values that never occur are in none. The absence of a graded part joins nothing.
+    - `unused`: the (part, value) pairs that never occur, by name.
+    """
+
+    usage: tuple[tuple[int, ...], ...]
+    components: tuple[tuple[str, ...], ...]
+    unused: tuple[str, ...]
+
+    @property
+    def connected(self) -> bool:
+        """Every value occurs, and all of them hang together."""
+        return not self.unused and len(self.components) == 1
+
+
+def coverage(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Coverage:
+    """The coverage of combinations whose columns are value indices of `parts`."""
+    names = [(part, value) for part in parts for value in part.values]
+    present = indicator(combinations, parts)
+    counts = present.sum(0).tolist()
+    joins = torch.tensor([not (part.graded and value == part.values[0]) for part, value in names])
+    together = (present & joins).float()
+    reach = (together.T @ together) > 0
+    while True:  # boolean closure: paths double in length each round
+        longer = (reach.float() @ reach.float()) > 0
+        if torch.equal(longer, reach):
+            break
+        reach = longer
+    labels = [f"{part.name}={value}" for part, value in names]
+    groups = {tuple(label for label, joined in zip(labels, row, strict=True) if joined) for row in reach.tolist()}
+    starts = torch.tensor([len(part.values) for part in parts]).cumsum(0).tolist()
+    return Coverage(
+        usage=tuple(tuple(counts[end - len(part.values) : end]) for part, end in zip(parts, starts, strict=True)),
+        components=tuple(sorted(group for group in groups if group)),
+        unused=tuple(label for label, count, join in zip(labels, counts, joins.tolist(), strict=True) if join and not count),
+    )
+
+
+def indicator(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Bool[Tensor, "c v"]:
+    """One column per (part, value), true where the combination has it."""
+    columns = [combinations[:, [k]] == torch.arange(len(part.values)) for k, part in enumerate(parts)]
+    return torch.cat(columns, 1)
+
+
+def unfamiliar_pairs(novel: Int[Tensor, "m k"], trained: Int[Tensor, "c k"], parts: Sequence[Part]) -> Int[Tensor, " m"]:
+    """For every novel combination, how many pairs of its part values never occur together in a trained one."""
+    known = indicator(trained, parts).float()
+    never = ((known.T @ known) == 0).float()
+    present = indicator(novel, parts).float()
+    # A value's pair with itself is on the diagonal: it counts as one unfamiliar pair when the value itself is new.
+    pairs = ((present @ never) * present).sum(1)
+    alone = (present * never.diagonal()).sum(1)
+    return ((pairs + alone) / 2).round().long()

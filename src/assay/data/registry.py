@@ -1,0 +1,254 @@
+"""The data sets that Assay can use: where each file comes from, its hash and its licence; `fetch` gives a verified copy.
+
+A file is looked for in the folder named by the environment variable `ASSAY_DATA` (a mirror, for machines without a
+network), then in the cache, then at its public address. No file is handed out whose sha256 differs from the registered one.
+"""
+
+import gzip
+import hashlib
+import logging
+import os
+import tempfile
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from assay.data.scan_files import SCAN_FILES
+from assay.errors import AssayError
+
+MIRROR_VARIABLE = "ASSAY_DATA"
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file.
+
+    **Attributes:**
+
+    - `path`: relative to the data set's address, and to its folder in the cache.
+    - `sha256`, `size`: of the original content; the size in bytes.
+    - `mirror`: path in the mirror folder; with the ending `.gz` that `path` lacks, the mirror holds it gzipped.
+    """
+
+    path: str
+    sha256: str
+    size: int
+    mirror: str
+
+    @property
+    def gzipped_in_mirror(self) -> bool:
+        return self.mirror.endswith(".gz") and not self.path.endswith(".gz")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A published data set. `base_url` ends in a slash; a file's address is `base_url` and its path."""
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    base_url: str
+    files: tuple[DataFile, ...] = field(repr=False)
+
+    def file(self, path: str) -> DataFile:
+        """The file of that path; `AssayError` lists the paths on a miss."""
+        for file in self.files:
+            if file.path == path:
+                return file
+        raise AssayError(f"data set {self.name} has no such file", given=path, choices=[file.path for file in self.files])
+
+
+def data_sets() -> tuple[DataSet, ...]:
+    """Every registered data set."""
+    return (
+        DataSet(
+            name="scan",
+            title="SCAN: navigation commands and their action sequences",
+            licence="BSD-3-Clause",
+            citation=(
+                "Lake and Baroni 2018, Generalization without systematicity, arXiv 1711.00350; template and filler splits: "
+                "Loula, Baroni and Lake 2018, Rearranging the familiar, arXiv 1807.07545"
+            ),
+            base_url="https://raw.githubusercontent.com/brendenlake/SCAN/c4b756cbc010d75c912f16c42c8f15dc6b7e6c8f/",
+            files=tuple(
+                DataFile(path, sha256, size, mirror=f"scan/core/{path.rpartition('/')[2]}.gz")
+                for path, sha256, size in SCAN_FILES
+            ),
+        ),
+    )
+
+
+def get(name: str) -> DataSet:
+    """The data set of that name; `AssayError` lists the names on a miss."""
+    found = {data_set.name: data_set for data_set in data_sets()}
+    if name not in found:
+        raise AssayError("a data set must be a registered one", given=name, choices=found)
+    return found[name]
+
+
+def cache_folder() -> Path:
+    """Where verified copies are kept, one folder for each data set."""
+    import pooch
+
+    return Path(pooch.os_cache("assay"))
+
+
+def fetch(name: str, path: str, *, progress: bool = False) -> Path:
+    """A local copy of one file, its content verified.
+
+    **Arguments:**
+
+    - `name`, `path`: the data set and the file in it.
+    - `progress`: show a bar while downloading.
+
+    **Raises:** `AssayError` when there is no such data set or file, when a copy is altered or truncated, or when no copy
+    can be had.
+    """
+    data_set = get(name)
+    file = data_set.file(path)
+    cached = cache_folder() / name / path
+    mirrored = _in_mirror(file)
+    if mirrored is None:
+        return _download(data_set, file, cached, progress=progress)
+    content = _verified(file, mirrored)
+    if not file.gzipped_in_mirror:
+        return mirrored
+    if not _is_intact(file, cached):
+        _write(cached, content)
+    return cached
+
+
+def _in_mirror(file: DataFile) -> Path | None:
+    folder = os.environ.get(MIRROR_VARIABLE)
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise AssayError(
+            f"{MIRROR_VARIABLE} must name an existing folder",
+            given=folder,
+            next_step=f"correct it, or unset {MIRROR_VARIABLE} to use the cache and the network",
+        )
+    mirrored = Path(folder) / file.mirror
+    return mirrored if mirrored.is_file() else None
+
+
+def _verified(file: DataFile, mirrored: Path) -> bytes:
+    """The unpacked content of a file in the mirror."""
+    content = b""
+    try:
+        with gzip.open(mirrored) if file.gzipped_in_mirror else mirrored.open("rb") as stream:
+            content = stream.read(file.size + 1)  # one more shows a longer file, and bounds what a hostile one unpacks to
+        fault = _fault(file, content)
+    except (OSError, EOFError, zlib.error) as error:
+        fault = f"reading failed: {error}"
+    if fault:
+        raise AssayError(
+            f"{mirrored} must hold the registered content of {file.path}",
+            given=fault,
+            next_step="copy the file again; nothing was taken from it",
+        )
+    return content
+
+
+def _fault(file: DataFile, content: bytes) -> str:
+    """What is wrong with the content, in words; empty when nothing is."""
+    if len(content) < file.size:
+        return f"it is truncated, {len(content)} of {file.size} bytes"
+    if len(content) > file.size:
+        return f"it is altered, longer than its {file.size} bytes"
+    digest = hashlib.sha256(content).hexdigest()
+    return "" if digest == file.sha256 else f"it is altered, sha256 {digest} instead of {file.sha256}"
+
+
+def _is_intact(file: DataFile, cached: Path) -> bool:
+    return cached.is_file() and cached.stat().st_size == file.size and not _fault(file, cached.read_bytes())
+
+
+def _write(cached: Path, content: bytes) -> None:
+    with _writing(cached.parent) as folder:
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{cached.name}.")
+        try:
+            with open(handle, "wb") as stream:
+                stream.write(content)
+            os.replace(temporary, cached)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _download(data_set: DataSet, file: DataFile, cached: Path, *, progress: bool) -> Path:
+    """The cached copy where it is intact, else a new one from the public address."""
+    import pooch
+
+    if _is_intact(file, cached):
+        return cached
+    address = data_set.base_url + file.path
+    with _writing(cached.parent):
+        pass  # first, so that a locked disk is not told as a failed download
+    bar = _Bar(file.path) if progress else None
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # pooch announces every download; ours is announced by the bar, where one is wanted
+    try:
+        pooch.retrieve(
+            address,
+            known_hash=f"sha256:{file.sha256}",
+            fname=cached.name,
+            path=cached.parent,
+            # pyrefly: ignore[bad-argument-type]  (pooch annotates a flag and documents that a bar may stand for it)
+            progressbar=bar or False,
+        )
+    except (OSError, ValueError) as error:  # no connection, or what came has another hash
+        stale = f"; the copy in the cache, {cached}, is altered or truncated" if cached.exists() else ""
+        raise AssayError(
+            f"{file.path} of data set {data_set.name} must come from {MIRROR_VARIABLE}, the cache or its address",
+            given=f"downloading failed: {error}{stale}",
+            next_step=(
+                f"connect to the network, or download {address} elsewhere, place it as {file.mirror} "
+                f"{'(gzipped) ' if file.gzipped_in_mirror else ''}in a folder, and set {MIRROR_VARIABLE} to that folder"
+            ),
+        ) from error
+    finally:
+        logger.setLevel(level)
+        if bar:
+            bar.close()
+    return cached
+
+
+@contextmanager
+def _writing(folder: Path) -> Generator[Path, None, None]:
+    """Make the folder; a failure to write in it becomes the user's message."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    except OSError as error:
+        raise AssayError(
+            "the cache folder must be writable",
+            given=error,
+            next_step="free or unlock the disk, or (on Linux) set XDG_CACHE_HOME to a folder that can be written",
+        ) from error
+
+
+class _Bar:
+    """rich's progress bar in the form that pooch drives: `total` is set, then `update`, `reset` and `close` are called."""
+
+    total = 0
+
+    def __init__(self, label: str):
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._progress = Progress(console=Console(stderr=True))
+        self._task = self._progress.add_task(label, total=None)
+        self._progress.start()
+
+    def update(self, num_bytes: int) -> None:
+        self._progress.update(self._task, total=self.total or None, advance=num_bytes)
+
+    def reset(self) -> None:
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        self._progress.stop()

@@ -1,0 +1,3 @@
+"""Line 2, behaviour: novel combinations of trained parts."""
+
+from assay.instruments.systematicity.instrument import Systematicity as Systematicity

@@ -1,0 +1,122 @@
+"""Where novel combinations fail: by part value, and by how many pairs of values were never seen together."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from assay.coverage import Coverage, indicator, unfamiliar_pairs
+from assay.evidence import FINDING_LEVEL, Measure, Null, Table
+from assay.instruments.systematicity.scored import Scored
+from assay.stats import MIN_UNITS, false_discovery, mean_interval, permutation_p
+from assay.task import Part, Task
+
+_DEALS = 999  # enough for a p-value to survive the correction over dozens of values
+
+
+def by_unfamiliar_pairs(novel: Scored, task: Task, *, repeats: int, generator: Generator) -> list[Measure]:
+    """The novel score for each number of unfamiliar pairs, beside random groups of novel combinations of the same size."""
+    parts = [task.part(name) for name in task.combines]
+    counts = unfamiliar_pairs(novel.rows, task.combinations("seen"), parts)
+    measures = []
+    for count in counts.unique().tolist():
+        group = counts == count
+        units = novel.units[group]
+        interval = mean_interval(units, generator=generator, bounds=(0.0, 1.0))
+        values = _random_groups(novel.units, int(group.sum()), repeats, generator)
+        value = float(units.mean())
+        null = Null(
+            name="random groups",
+            how=f"as many novel combinations drawn at random, {repeats} times; p is the chance of a score this high",
+            values=tuple(values),
+            p=permutation_p(value, values),
+        )
+        measures.append(
+            Measure(
+                name="novel score by unfamiliar pairs",
+                about={"unfamiliar pairs": str(count)},
+                value=value if interval else None,
+                unit=task.objective.unit,
+                direction="higher",
+                interval=interval,
+                nulls=(null,),
+                units=len(units),
+                unit_of="combination",
+                repeats=tuple(units.tolist()),
+                note="" if interval else f"not enough data: {len(units)} combinations; an interval needs {MIN_UNITS}",
+            )
+        )
+    return measures
+
+
+def by_part_value(seen: Scored, novel: Scored, task: Task, *, generator: Generator) -> tuple[Table, tuple[str, ...]]:
+    """A row per part value, and the names of the values whose novel combinations fail more often than chance allows.
+
+    The null deals the scores of all novel combinations to the values at random; p-values are corrected over all values
+    (Benjamini-Hochberg).
+    """
+    parts = [task.part(name) for name in task.combines]
+    seen_has, novel_has = indicator(seen.rows, parts), indicator(novel.rows, parts)
+    mixed = torch.stack([novel.units[torch.randperm(len(novel.units), generator=generator)] for _ in range(_DEALS)])
+    names = [(part, value) for part in parts for value in part.values]
+    ps: list[float | None] = []
+    for column in range(len(names)):
+        has = novel_has[:, column]
+        if MIN_UNITS <= int(has.sum()) < len(has):
+            ps.append(permutation_p(float(novel.units[has].mean()), mixed[:, has].mean(1).tolist(), higher=False))
+        else:
+            ps.append(None)
+    adjusted = iter(false_discovery([p for p in ps if p is not None]))
+    corrected = [next(adjusted) if p is not None else None for p in ps]
+    rows, failing = [], []
+    for column, ((part, value), p) in enumerate(zip(names, corrected, strict=True)):
+        score = _mean(novel.units, novel_has[:, column])
+        rows.append(
+            (
+                part.name,
+                value,
+                _mean(seen.units, seen_has[:, column]),
+                score,
+                int(novel_has[:, column].sum()),
+                _mean(novel.units, ~novel_has[:, column]),
+                p,
+            )
+        )
+        if p is not None and p <= FINDING_LEVEL:
+            failing.append(f"{part.name}={value} ({score:.2f}, other values {rows[-1][5]:.2f})")
+    columns = (
+        "part",
+        "value",
+        "seen score",
+        "novel score",
+        "novel combinations",
+        "novel score of the others",
+        "p (fails more)",
+    )
+    note = "p: chance that as many novel combinations drawn at random score this low, corrected over all values."
+    return Table(name="Scores by part value", columns=columns, rows=tuple(rows), note=note), tuple(failing)
+
+
+def coverage_table(report: Coverage, parts: Sequence[Part]) -> Table:
+    """How often every part value occurs among the trained combinations."""
+    rows = tuple(
+        (part.name, value, count)
+        for part, counts in zip(parts, report.usage, strict=True)
+        for value, count in zip(part.values, counts, strict=True)
+    )
+    groups = len(report.components)
+    note = (
+        "All values occur and hang together through shared combinations."
+        if report.connected
+        else f"Never trained: {', '.join(report.unused) or 'none'}. Groups of values that never occur together: {groups}."
+    )
+    return Table(name="Coverage of the training set", columns=("part", "value", "trained combinations"), rows=rows, note=note)
+
+
+def _random_groups(units: Float[Tensor, " c"], size: int, repeats: int, generator: Generator) -> list[float]:
+    return [float(units[torch.randperm(len(units), generator=generator)[:size]].mean()) for _ in range(repeats)]
+
+
+def _mean(units: Float[Tensor, " c"], chosen: Tensor) -> float | None:
+    return float(units[chosen].mean()) if bool(chosen.any()) else None

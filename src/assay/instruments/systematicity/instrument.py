@@ -1,0 +1,208 @@
+"""Systematicity: do novel combinations of trained parts work? Behaviour alone, beside what a guesser would score."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from torch import Generator
+
+from assay.coverage import Coverage, coverage
+from assay.evidence import Effort, Evidence, Measure, Null, Source
+from assay.instrument import Progress, silent
+from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
+from assay.instruments.systematicity.nulls import nearest_trained_example, shuffled_targets, untrained_copies
+from assay.instruments.systematicity.scored import Scored, run
+from assay.stats import (
+    MIN_UNITS,
+    child_generator,
+    detectable_share,
+    difference_interval,
+    mean_interval,
+    permutation_p,
+    random_differences,
+)
+from assay.subject import Subject
+from assay.task import Task
+
+
+@dataclass(frozen=True)
+class _Size:
+    """What an effort buys: examples per split, examples on which nulls run, and repeats of each null."""
+
+    examples: int
+    null_examples: int
+    copies: int
+    shuffles: int
+    lookups: int
+
+
+_SIZES: dict[Effort, _Size] = {
+    "quick": _Size(examples=2_000, null_examples=500, copies=5, shuffles=99, lookups=39),
+    "standard": _Size(examples=20_000, null_examples=2_000, copies=5, shuffles=199, lookups=99),
+    "full": _Size(examples=100_000, null_examples=10_000, copies=19, shuffles=999, lookups=199),
+}
+_POOL = 5_000  # trained examples that the memoriser may look up
+
+
+class Systematicity:
+    """Scores seen and novel combinations, each combination counted once, beside three nulls: shuffled targets, untrained
+    copies, and (novel only) a memoriser that answers with the nearest trained example.
+
+    Breaks the novel score down by part value and by the number of unfamiliar pairs, and reports what the training set covers.
+    """
+
+    name = "systematicity"
+    question = "Does the network work on combinations of parts that it was never trained on?"
+    source = Source(
+        key="redhardt2025",
+        citation="Redhardt, Akram, Schug. Scaling can lead to compositional generalization. NeurIPS 2025.",
+        url="https://arxiv.org/abs/2507.07207",
+        bibtex=(
+            "@inproceedings{redhardt2025,\n  title = {Scaling can lead to compositional generalization},\n"
+            "  author = {Redhardt, Florian and Akram, Yassir and Schug, Simon},\n"
+            "  booktitle = {Advances in Neural Information Processing Systems},\n  year = {2025},\n"
+            "  eprint = {2507.07207},\n  archivePrefix = {arXiv}\n}"
+        ),
+    )
+    needs: tuple[type, ...] = ()
+
+    def measure(
+        self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
+    ) -> Evidence:
+        size = _SIZES[effort]
+        progress("running the network", 0.0)
+        seen = run(subject, task, "seen", size.examples, generator)
+        novel = run(subject, task, "novel", size.examples, generator)
+        if len(seen.units) < MIN_UNITS:
+            reason = f"{len(seen.units)} trained combinations, and an interval needs {MIN_UNITS}"
+            return Evidence(
+                instrument=self.name, question=self.question, summary=f"Not enough data: {reason}.", not_enough=reason
+            )
+
+        progress("running the nulls", 0.3)
+        copies = [subject.untrained(child_generator(generator)) for _ in range(size.copies)]
+        measures = [
+            _split_measure("seen score", seen, task, copies, size, generator),
+            _split_measure("novel score", novel, task, copies, size, generator, memoriser=True),
+        ]
+        progress("breaking the scores down", 0.9)
+        breakdown: list[Measure] = []
+        failing: tuple[str, ...] = ()
+        parts = [task.part(name) for name in task.combines]
+        covered = coverage(task.combinations("seen"), parts)
+        tables = [coverage_table(covered, parts)]
+        if measures[1].value is not None:
+            breakdown = [_gap(seen, novel, task, size, generator)]
+            breakdown += by_unfamiliar_pairs(novel, task, repeats=size.shuffles, generator=generator)
+            by_value, failing = by_part_value(seen, novel, task, generator=generator)
+            tables.insert(0, by_value)
+        return Evidence(
+            instrument=self.name,
+            question=self.question,
+            summary=_summary(*measures),
+            measures=(*measures, *breakdown),
+            tables=tuple(tables),
+            sources=(self.source,),
+            warnings=_warnings(covered, failing),
+            not_tested=_not_tested(task, seen, novel),
+            settings={"effort": effort, **asdict(size), "unit": task.objective.unit, "chance": task.objective.chance},
+        )
+
+
+def _split_measure(
+    name: str,
+    scored: Scored,
+    task: Task,
+    copies: Sequence[Subject],
+    size: _Size,
+    generator: Generator,
+    *,
+    memoriser: bool = False,
+) -> Measure:
+    """The mean score over combinations with its interval and its nulls."""
+    interval = mean_interval(scored.units, generator=generator, bounds=(0.0, 1.0))
+    num = len(scored.units)
+    nulls: list[Null] = []
+    if interval:
+        few = scored.subset(size.null_examples, generator)
+        nulls.append(shuffled_targets(few, task, repeats=size.shuffles, generator=generator))
+        nulls.append(untrained_copies(few, task, copies))
+        if memoriser:
+            pool = task.examples("seen", _POOL, generator=generator).in_canonical_order()
+            nulls.append(nearest_trained_example(few, pool, task, repeats=size.lookups, generator=generator))
+        note = f"{num} combinations would show a failure on {detectable_share(num):.2%} of them four times in five"
+    else:
+        note = f"not enough data: {num} combinations, and an interval needs {MIN_UNITS}"
+    return Measure(
+        name=name,
+        value=float(scored.units.mean()) if interval else None,
+        unit=task.objective.unit,
+        direction="higher",
+        interval=interval,
+        nulls=tuple(nulls),
+        units=num,
+        unit_of="combination",
+        repeats=tuple(scored.units.tolist()),
+        headline=True,
+        note=note,
+    )
+
+
+def _gap(seen: Scored, novel: Scored, task: Task, size: _Size, generator: Generator) -> Measure:
+    """Seen minus novel, beside the same difference when combinations are dealt to the two sides at random."""
+    seen_mean, novel_mean = float(seen.units.mean()), float(novel.units.mean())
+    high = mean_interval(seen.units, generator=generator, bounds=(0.0, 1.0))
+    low = mean_interval(novel.units, generator=generator, bounds=(0.0, 1.0))
+    assert high and low, "both splits have enough combinations here"
+    values = random_differences(seen.units, novel.units, repeats=size.shuffles, generator=generator)
+    null = Null(
+        name="mixed combinations",
+        how=f"combinations dealt to both sides at random, {size.shuffles} times; p is the chance of a gap this large",
+        values=tuple(values),
+        p=permutation_p(seen_mean - novel_mean, values),
+    )
+    return Measure(
+        name="generalisation gap",
+        value=seen_mean - novel_mean,
+        unit=f"{task.objective.unit}, seen minus novel",
+        direction="lower",
+        interval=difference_interval(seen_mean, high, novel_mean, low),
+        nulls=(null,),
+        units=len(seen.units) + len(novel.units),
+        unit_of="combination",
+    )
+
+
+def _summary(seen: Measure, novel: Measure) -> str:
+    if seen.value is None or novel.value is None or novel.interval is None:
+        return f"Seen combinations score {seen.value:.3f}; {novel.note}." if seen.value is not None else f"{seen.note}."
+    best = max(novel.nulls, key=lambda null: null.mean)
+    return (
+        f"Trained combinations score {seen.value:.3f}, novel ones {novel.value:.3f} "
+        f"[{novel.interval.low:.3f}, {novel.interval.high:.3f}]; the best null ({best.name}) scores {best.mean:.3f}."
+    )
+
+
+def _warnings(covered: Coverage, failing: Sequence[str]) -> tuple[str, ...]:
+    warnings = []
+    if covered.unused:
+        warnings.append(f"Never trained at all, so no network could know them: {', '.join(covered.unused)}.")
+    if len(covered.components) > 1:
+        warnings.append(
+            f"The trained combinations fall into {len(covered.components)} groups of values that never occur together, directly "
+            "or through others: how values of different groups combine cannot be learned from these data alone."
+        )
+    if failing:
+        warnings.append(f"Novel combinations with these values fail more often than the others: {', '.join(failing)}.")
+    return tuple(warnings)
+
+
+def _not_tested(task: Task, seen: Scored, novel: Scored) -> tuple[str, ...]:
+    missing = []
+    for name, split, scored in (("trained", "seen", seen), ("novel", "novel", novel)):
+        total = len(task.combinations(split))
+        if len(scored.units) < total:
+            missing.append(
+                f"{total - len(scored.units)} of {total} {name} combinations: the effort allows {len(scored.examples)} examples"
+            )
+    missing.append("Longer, deeper or otherwise larger inputs than the task's own novel combinations.")
+    return tuple(missing)

@@ -1,0 +1,153 @@
+"""Load a subject from its address: a run directory, a Hugging Face folder, or a factory of one's own with its weights."""
+
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor, nn
+
+from assay.errors import AssayError
+from assay.factory import call_factory
+from assay.models.hugging_face import is_hugging_face, load_hugging_face
+from assay.models.reference import ModelConfig, rebuild
+from assay.store import RECORD, RunDirectory, read_tensors
+from assay.subject import Subject
+from assay.task import Task
+
+_FACTORY = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)(?:@(?P<weights>.+))?")
+_FORMS = (
+    "a folder made by `assay train`",
+    "a Hugging Face folder",
+    "package.module:factory",
+    "package.module:factory@weights.safetensors",
+    "package.module:factory@weights.pt",
+)
+
+
+def load_subject(address: str, *, task: Task | None = None) -> Subject:
+    """The network at an address, on the CPU, with its own weights.
+
+    **Arguments:**
+
+    - `address`: one of the forms
+        - the folder of a finished run;
+        - a local Hugging Face folder (safetensors; nothing is fetched);
+        - `package.module:factory`, a callable without arguments that returns an `nn.Module`, found on the path or in the
+          current folder, optionally followed by `@` and a state dictionary in a `.safetensors` or `.pt` file.
+    - `task`: what it is to be run on; only a Hugging Face model needs it, to know whether one class is asked for.
+
+    **Raises:** `AssayError` saying what was wrong with the address, the module, the weights, and what to do.
+    """
+    path = Path(address)
+    if (path / RECORD).is_file():
+        return _load_run(path)
+    if is_hugging_face(path):
+        return load_hugging_face(path, task=task)
+    factory = _FACTORY.fullmatch(address)
+    if factory and not path.exists():
+        weights = Path(factory["weights"]) if factory["weights"] else None
+        return _load_factory(factory["module"], factory["name"], weights)
+    raise AssayError(
+        "a subject's address must be one of the forms below",
+        given=f"{address} ({_what_it_is(path)})",
+        choices=_FORMS,
+        next_step="check the spelling, or train one with `assay train`",
+    )
+
+
+def task_of_run(address: str) -> str | None:
+    """The address of the task that a run directory was trained on; None when the address is not a run directory."""
+    return RunDirectory.open(address).read_record().task if (Path(address) / RECORD).is_file() else None
+
+
+def _what_it_is(path: Path) -> str:
+    if path.is_dir():
+        return f"a folder without {RECORD} and without a config.json that names a model_type"
+    return "a file" if path.exists() else "no such file or folder, and not of the form module:factory"
+
+
+def _load_run(path: Path) -> Subject:
+    directory = RunDirectory.open(path)
+    record = directory.read_record()
+    weights = directory.read_weights()
+    config = ModelConfig(record.model, {name: value for name, value in record.options.items() if not isinstance(value, str)})
+
+    def fresh(generator: Generator) -> nn.Module:
+        return rebuild(config, generator=generator)
+
+    module = fresh(Generator().manual_seed(record.seed))
+    _load_weights(module, weights, str(path))
+    return Subject(module, name=path.resolve().name, fresh=fresh)
+
+
+def _load_factory(module_name: str, name: str, weights: Path | None) -> Subject:
+    def fresh(generator: Generator) -> nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+            made = call_factory(module_name, name)
+        if not isinstance(made, nn.Module):
+            raise AssayError(f"{module_name}:{name}() must return a torch.nn.Module", given=type(made).__name__)
+        return made
+
+    module = fresh(Generator().manual_seed(0))
+    # A factory that loads its own trained weights makes no untrained twin: two seeds would give the same network.
+    redraws = _differ(module, fresh(Generator().manual_seed(1)))
+    if weights is not None:
+        _load_weights(module, _read_weights(weights), str(weights))
+    return Subject(module, name=f"{module_name}:{name}", fresh=fresh if redraws else None)
+
+
+def _differ(a: nn.Module, b: nn.Module) -> bool:
+    return any(not torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def _read_weights(path: Path) -> Mapping[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return read_tensors(path)[0]
+    if path.suffix not in (".pt", ".pth", ".bin"):
+        raise AssayError(
+            "weights must be safetensors or a PyTorch file", given=path, choices=[".safetensors", ".pt", ".pth", ".bin"]
+        )
+    if not path.is_file():
+        raise AssayError("a weights file must exist", given=path, next_step="check the path")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of odd pickles just before it refuses them
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise AssayError(
+            "a PyTorch file must hold weights only, because any other pickle can run code",
+            given=f"{path}, which holds more or is damaged",
+            next_step="save module.state_dict() with safetensors.torch.save_file and give that file",
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise AssayError("a PyTorch file must be whole", given=f"{path}, which is truncated or altered ({error})") from error
+    if not (isinstance(state, Mapping) and all(isinstance(value, Tensor) for value in state.values())):
+        raise AssayError(
+            "a weights file must hold a state dictionary: names and tensors",
+            given=f"{path} with {type(state).__name__}",
+            next_step="save module.state_dict() alone",
+        )
+    return state
+
+
+def _load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    wanted = module.state_dict()
+    faults = [f"{name} is missing" for name in wanted if name not in weights]
+    faults += [f"{name} is not of this network" for name in weights if name not in wanted]
+    faults += [
+        f"{name} has shape {tuple(weights[name].shape)} instead of {tuple(value.shape)}"
+        for name, value in wanted.items()
+        if name in weights and weights[name].shape != value.shape
+    ]
+    if faults:
+        more = f", and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise AssayError(
+            "the weights must be those of the network that is built",
+            given=f"{where}: {'; '.join(faults[:5])}{more}",
+            next_step="check that the file and the architecture belong together",
+        )
+    module.load_state_dict(weights)

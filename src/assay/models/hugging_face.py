@@ -1,0 +1,110 @@
+"""A local Hugging Face folder as a subject. Nothing is fetched and no code of the folder is run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from assay.errors import AssayError
+from assay.objective import PAD, Classification
+from assay.subject import Subject
+from assay.task import Task
+
+_NAMES = {"tokens": "input_ids", "source": "input_ids", "prefix": "decoder_input_ids"}
+
+
+def is_hugging_face(folder: Path) -> bool:
+    """Whether the folder's `config.json` names a model type."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and "model_type" in config
+
+
+def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
+    """The model that the folder's configuration names, with its weights.
+
+    Its forward is called with `tokens` as `input_ids`, or with `source` (PAD masked) and `prefix` as `input_ids` and
+    `decoder_input_ids`; other inputs keep their names. For a task that asks for one class, logits at every position
+    `(n, length, classes)` become those of the last position.
+
+    **Raises:** `AssayError` without transformers, and when the folder does not hold a model that it can load.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise AssayError(
+            "a Hugging Face folder needs transformers", given=str(error), next_step="run `pip install assay[hf]`"
+        ) from error
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise AssayError("the folder's config.json must be one that transformers knows", given=_first_line(error)) from error
+    config.use_cache = False
+    named = (config.architectures or [""])[0]
+    architecture = getattr(transformers, named, None)
+    if not (isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel)):
+        raise AssayError(
+            "config.json must name an architecture of transformers, such as BertForSequenceClassification",
+            given=named or "none",
+            next_step=f"add it under `architectures` in {folder / 'config.json'}, or install a newer transformers",
+        )
+    try:
+        # Safetensors only: a pickle could run code.
+        loaded: Any = architecture.from_pretrained(
+            folder, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+        module, told = loaded
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _unloadable(folder, _first_line(error)) from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise _unloadable(folder, f"a truncated or altered file ({error})") from error
+    if told["missing_keys"]:
+        missing = sorted(told["missing_keys"])
+        raise _unloadable(
+            folder, f"weights without {', '.join(missing[:5])} ({len(missing)} missing), which would stay untrained"
+        )
+
+    def fresh(generator: Generator) -> nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+            return _adapted(architecture(config), task)
+
+    return Subject(_adapted(module, task), name=folder.resolve().name, fresh=fresh)
+
+
+def _unloadable(folder: Path, given: str) -> AssayError:
+    return AssayError(
+        f"{folder} must hold the architecture's whole weights as safetensors",
+        given=given,
+        next_step="save the model again with save_pretrained",
+    )
+
+
+def _adapted(module: nn.Module, task: Task | None) -> nn.Module:
+    """Hooks on the module itself, so that its own names stay the names of the sites."""
+    module.register_forward_pre_hook(_renamed, with_kwargs=True)
+    if task is not None and isinstance(task.objective, Classification):
+        module.register_forward_hook(_last_position)
+    return module.float().eval()
+
+
+def _renamed(module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    renamed = {_NAMES.get(name, name): value for name, value in kwargs.items()}
+    if "source" in kwargs:
+        renamed.setdefault("attention_mask", (kwargs["source"] != PAD).long())
+    return args, renamed
+
+
+def _last_position(module: nn.Module, args: tuple, output: object) -> Tensor | object:
+    logits = getattr(output, "logits", output)
+    return logits[:, -1] if isinstance(logits, Tensor) and logits.ndim == 3 else logits
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

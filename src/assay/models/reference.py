@@ -1,0 +1,131 @@
+"""Build a reference network that fits a task, and build it again from its configuration."""
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, nn
+
+from assay.errors import AssayError
+from assay.models import NAMES
+from assay.models.encoder_decoder import EncoderDecoder
+from assay.models.mlp import TokenMLP, VectorMLP
+from assay.models.transformer import Transformer
+from assay.objective import Sequences
+from assay.task import InputSpec, SourceToTarget, Task, Tokens, Vector
+
+Option = int | float
+_FITTING: dict[str, dict[type, type[nn.Module]]] = {
+    "mlp": {Tokens: TokenMLP, Vector: VectorMLP},
+    "transformer": {Tokens: Transformer},
+    "encoder-decoder": {SourceToTarget: EncoderDecoder},
+}
+_INPUTS: dict[type, str] = {Tokens: "tokens", Vector: "a vector", SourceToTarget: "a source and a target sequence"}
+assert tuple(_FITTING) == NAMES
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What rebuilds a model without its task.
+
+    **Attributes:**
+
+    - `name`: one of `assay.models.NAMES`.
+    - `options`: every size, those that the task fixed among them, and `init_scale`.
+    """
+
+    name: str
+    options: Mapping[str, Option]
+
+
+def default_name(task: Task) -> str:
+    """The model that suits the task's input. **Raises:** `AssayError` when none of ours does."""
+    names = [name for name, fitting in _FITTING.items() if type(task.input_spec) in fitting]
+    if not names:
+        raise AssayError(
+            f"{task.address} takes inputs that no reference model accepts",
+            next_step="train a module of your own and give it as package.module:factory@weights.safetensors",
+        )
+    return names[0]
+
+
+def build(name: str, task: Task, *, generator: Generator, **sizes: Option) -> nn.Module:
+    """A freshly initialised model for the task, in training mode: `rebuild(configure(name, task, **sizes))`."""
+    return rebuild(configure(name, task, **sizes), generator=generator)
+
+
+def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
+    """Every size of a model that fits the task.
+
+    **Arguments:**
+
+    - `name`: `mlp`, `transformer` or `encoder-decoder`.
+    - `sizes`: `width`, `depth`, for the transformers `heads`, and `init_scale` (default 1), which multiplies every initial
+      weight matrix.
+
+    **Raises:** `AssayError` for an unknown name or size, and when the model does not take the task's input or give its output.
+    """
+    if name not in _FITTING:
+        raise AssayError("there is no such reference model", given=name, choices=NAMES)
+    fitting = _FITTING[name]
+    spec = task.input_spec
+    if type(spec) not in fitting:
+        suited = [other for other in NAMES if type(spec) in _FITTING[other]]
+        takes = _INPUTS.get(type(spec), "inputs of its own")
+        raise AssayError(f"{task.address} takes {takes}, which this model does not accept", given=name, choices=suited)
+    if isinstance(task.objective, Sequences) != isinstance(spec, SourceToTarget):
+        raise AssayError(
+            "a model that reads one input answers with one vector, one that reads a source answers with a sequence",
+            given=f"{name} for {task.address}",
+            next_step="train a module of your own and give it as package.module:factory@weights.safetensors",
+        )
+    known = [*_sizes(fitting[type(spec)]), "init_scale"]
+    for size, value in sizes.items():
+        if size not in known:
+            raise AssayError(f"{name} has no such size", given=size, choices=known)
+        if not (value > 0 and (size == "init_scale" or isinstance(value, int))):
+            raise AssayError(
+                f"{name}: {size} must be a positive {'number' if size == 'init_scale' else 'integer'}", given=value
+            )
+    assert spec is not None
+    return ModelConfig(name, {**_fixed(spec, task), **_sizes(fitting[type(spec)]), "init_scale": 1.0, **sizes})
+
+
+def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
+    """A configured model whose initial weights are a function of `generator` alone.
+
+    **Raises:** `AssayError` when the options fit no model.
+    """
+    options = dict(config.options)
+    scale = options.pop("init_scale", 1.0)
+    for factory in _FITTING.get(config.name, {}).values():
+        if set(options) == set(inspect.signature(factory).parameters):
+            break
+    else:
+        raise AssayError(
+            "a recorded model must be one that this version can build", given=f"{config.name} {options}", choices=NAMES
+        )
+    with torch.random.fork_rng():
+        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+        module = factory(**options)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.ndim >= 2:
+                parameter.mul_(scale)
+    return module
+
+
+def _fixed(spec: InputSpec, task: Task) -> dict[str, Option]:
+    """The options that the task decides."""
+    options = dataclasses.asdict(spec)
+    if not isinstance(spec, SourceToTarget):
+        return {**options, "num_outputs": task.objective.width()}
+    return options
+
+
+def _sizes(factory: type[nn.Module]) -> dict[str, Option]:
+    """The options that the user decides, with their defaults."""
+    parameters = inspect.signature(factory).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}

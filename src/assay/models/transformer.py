@@ -1,0 +1,101 @@
+"""A decoder-only transformer that classifies from its last position, and the blocks it shares with the encoder-decoder.
+
+Pre-LayerNorm, learned positions, every projection a module of its own, so that each is a site. No dropout: training
+draws nothing but its batches.
+"""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from assay.errors import AssayError
+
+
+class Attention(nn.Module):
+    """Multi-head attention from `x` `(n, t, width)` to `memory` `(n, s, width)`, or to `x` itself.
+
+    `mask` `(n, s)` is True where memory may be attended; `causal` lets position t see positions up to t.
+    """
+
+    def __init__(self, width: int, num_heads: int, *, causal: bool = False):
+        super().__init__()
+        if width % num_heads:
+            raise AssayError("width must be a multiple of the number of heads", given=f"width {width}, {num_heads} heads")
+        self.num_heads, self.causal = num_heads, causal
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.output = nn.Linear(width, width)
+
+    def forward(
+        self,
+        x: Float[Tensor, "n t width"],
+        memory: Float[Tensor, "n s width"] | None = None,
+        mask: Bool[Tensor, "n s"] | None = None,
+    ) -> Float[Tensor, "n t width"]:
+        memory = x if memory is None else memory
+        query, key, value = self._split(self.query(x)), self._split(self.key(memory)), self._split(self.value(memory))
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=None if mask is None else mask[:, None, None, :], is_causal=self.causal
+        )
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
+    def _split(self, x: Float[Tensor, "n t width"]) -> Float[Tensor, "n heads t size"]:
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """Position by position: up to `4 * width`, ReLU, down. `up:out` enters the non-linearity."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.up = nn.Linear(width, 4 * width)
+        self.activation = nn.ReLU()
+        self.down = nn.Linear(4 * width, width)
+
+    def forward(self, x: Float[Tensor, "n t width"]) -> Float[Tensor, "n t width"]:
+        return self.down(self.activation(self.up(x)))
+
+
+class Block(nn.Module):
+    """Self-attention and feed-forward, each on a LayerNorm of the residual stream `(n, t, width)` and added to it."""
+
+    def __init__(self, width: int, num_heads: int, *, causal: bool):
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = Attention(width, num_heads, causal=causal)
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp = FeedForward(width)
+
+    def forward(self, x: Float[Tensor, "n t width"], mask: Bool[Tensor, "n t"] | None = None) -> Float[Tensor, "n t width"]:
+        x = x + self.attention(self.attention_norm(x), mask=mask)
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class Embedding(nn.Module):
+    """Tokens `(n, t)`, `t <= length`, to the sum of a learned token and a learned position vector `(n, t, width)`."""
+
+    def __init__(self, vocab: int, length: int, width: int):
+        super().__init__()
+        self.token = nn.Embedding(vocab, width)
+        self.position = nn.Embedding(length, width)
+
+    def forward(self, tokens: Int[Tensor, "n t"]) -> Float[Tensor, "n t width"]:
+        return self.token(tokens) + self.position.weight[: tokens.shape[1]]
+
+
+class Transformer(nn.Module):
+    """`tokens` `(n, length)`, int64 in `range(vocab)`, to outputs `(n, num_outputs)` read at the last position."""
+
+    def __init__(self, *, vocab: int, length: int, num_outputs: int, width: int = 64, depth: int = 2, heads: int = 4):
+        super().__init__()
+        self.embedding = Embedding(vocab, length, width)
+        self.blocks = nn.ModuleList([Block(width, heads, causal=True) for _ in range(depth)])
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, num_outputs)
+
+    def forward(self, tokens: Int[Tensor, "n length"]) -> Float[Tensor, "n num_outputs"]:
+        x = self.embedding(tokens)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x[:, -1]))

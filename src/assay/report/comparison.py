@@ -1,0 +1,153 @@
+"""Several audits on one page: one column for each network, one figure with all of them, and what it means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from assay.audit import Audit, SubjectCard
+from assay.errors import AssayError
+from assay.evidence import Measure
+from assay.report.figures import Panel, comparison_panels, joined
+from assay.report.meaning import comparable, meaning
+from assay.report.page import GLOSS, level_of, plates, render, standalone_svg
+from assay.report.words import counted
+from assay.store import write_bytes_atomically, write_json
+from assay.verdict import Verdict
+
+if TYPE_CHECKING:
+    import altair as alt
+
+MAX_AUDITS = 20
+MAX_PANELS = 8
+
+
+class Column(BaseModel):
+    """One network of a comparison: who it is, its verdict, and its headline measures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: SubjectCard
+    task: str
+    seed: int
+    effort: str
+    verdict: Verdict
+    measures: tuple[Measure, ...]
+
+
+class ComparisonFile(BaseModel):
+    """What `comparison.json` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    title: str
+    intro: str
+    meaning: str
+    subjects: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One measure across the networks; None where a network has it not."""
+
+    label: str
+    unit: str
+    measures: tuple[Measure | None, ...]
+
+
+def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: str = "", intro: str = "") -> Path:
+    """Write `comparison.html`, `comparison.json` and `figures/comparison.svg`.
+
+    **Arguments:**
+
+    - `audits`: 1 to 20, in the order of the columns.
+    - `title`, `intro`: of the page; `intro` is a paragraph of plain text on where the networks come from.
+
+    **Returns:** the path of `comparison.html`.
+    """
+    if not 1 <= len(audits) <= MAX_AUDITS:
+        raise AssayError(f"a comparison takes 1 to {MAX_AUDITS} audits", given=len(audits), next_step="compare fewer at a time")
+    title = title or f"{counted(len(audits), 'network')}, side by side"
+    directory = Path(directory)
+    (directory / "figures").mkdir(parents=True, exist_ok=True)
+    drawn = _panels(audits)
+    if drawn:
+        write_bytes_atomically(directory / "figures" / "comparison.svg", standalone_svg(drawn).encode())
+    columns = tuple(
+        Column(
+            subject=audit.subject,
+            task=audit.task.address,
+            seed=audit.seed,
+            effort=audit.effort,
+            verdict=audit.verdict,
+            measures=tuple(_headlines(audit)),
+        )
+        for audit in audits
+    )
+    write_json(
+        directory / "comparison.json", ComparisonFile(title=title, intro=intro, meaning=meaning(audits), subjects=columns)
+    )
+    page = directory / "comparison.html"
+    write_bytes_atomically(page, comparison_html(audits, drawn, title=title, intro=intro).encode())
+    return page
+
+
+def comparison_chart(audits: Sequence[Audit]) -> "alt.ConcatChart":
+    """The headline measures of all networks, with intervals and nulls."""
+    return joined(_panels(audits))
+
+
+def comparison_html(audits: Sequence[Audit], drawn: Sequence[Panel], *, title: str, intro: str) -> str:
+    """The page, with its panels."""
+    rows = _rows(audits)
+    tasks = list(dict.fromkeys(audit.task.address for audit in audits))
+    return render(
+        "comparison.html.j2",
+        audits=audits,
+        names=_names(audits),
+        tasks=tasks,
+        comparable=comparable(audits),
+        title=title,
+        intro=intro,
+        meaning=meaning(audits),
+        rows=rows,
+        partly=[row for row in rows if None in row.measures],
+        panels=plates(drawn),
+        level=level_of([measure for row in rows for measure in row.measures if measure]),
+        gloss=GLOSS,
+        version=audits[0].environment.versions.get("assay", ""),
+    )
+
+
+def _headlines(audit: Audit) -> list[Measure]:
+    return [measure for evidence in audit.evidence for measure in evidence.measures if measure.headline]
+
+
+def _names(audits: Sequence[Audit]) -> list[str]:
+    """The networks' names; those that occur twice are numbered."""
+    plain = [audit.subject.name for audit in audits]
+    return [
+        name if plain.count(name) == 1 else f"{name} ({plain[: index + 1].count(name)})" for index, name in enumerate(plain)
+    ]
+
+
+def _rows(audits: Sequence[Audit]) -> list[_Row]:
+    """Headline measures in order of appearance, matched by label and unit."""
+    held = [{(measure.label, measure.unit): measure for measure in _headlines(audit)} for audit in audits]
+    keys = dict.fromkeys(key for measures in held for key in measures)
+    return [_Row(label, unit, tuple(measures.get((label, unit)) for measures in held)) for label, unit in keys]
+
+
+def _panels(audits: Sequence[Audit]) -> list[Panel]:
+    """What at least two networks share (or all that there is of one), most shared first."""
+    names = _names(audits)
+    shared = [row for row in _rows(audits) if sum(map(bool, row.measures)) >= min(2, len(audits))]
+    shared.sort(key=lambda row: row.measures.count(None))
+    return comparison_panels([(row.label, _present(names, row)) for row in shared[:MAX_PANELS]])
+
+
+def _present(names: Sequence[str], row: _Row) -> list[tuple[str, Measure]]:
+    return [(name, measure) for name, measure in zip(names, row.measures, strict=True) if measure]

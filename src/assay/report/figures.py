@@ -1,0 +1,164 @@
+"""Figures: one grammar for every instrument. A value is a dot on its interval; every null lies beside it.
+
+An *overview* panel gives each measure a block of its own: the value, then one line for each null with a tick for every
+repeat. A *family* panel holds one measure taken on many objects (sites, part values): one line each, a mark for each null.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assay.evidence import Evidence, Measure
+from assay.report.families import Family, grouped, sorted_out
+from assay.report.sheet import MARGIN, SHAPES, Sheet, Span, span_of, style
+from assay.report.words import capitalised, mean_of, value_and_interval
+
+if TYPE_CHECKING:
+    import altair as alt
+
+MAX_ROWS = 24  # of one family panel; a longer family continues in the next
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One small figure, 328 pixels wide.
+
+    **Attributes:**
+
+    - `title`, `subtitle`: what is drawn; not part of the chart.
+    - `told`: the figure in words, for those who cannot see it.
+    - `chart`: an altair chart with light colours; `axis_titled` and `has_chance` say what it shows besides.
+    """
+
+    title: str
+    subtitle: str
+    told: str
+    chart: "alt.LayerChart"
+    axis_titled: bool
+    has_chance: bool
+
+
+def panels(evidence: Evidence) -> list[Panel]:
+    """All measures of one instrument as panels: overviews by unit first, then families. Nothing measured, no panel."""
+    alone, families = sorted_out(evidence.measures)
+    return [
+        *(_overview(unit, measures, evidence) for unit, measures in grouped(alone, lambda measure: measure.unit).items()),
+        *(panel for family in families for panel in _family(family, evidence)),
+    ]
+
+
+def measures_chart(evidence: Evidence) -> "alt.ConcatChart":
+    """All measures of one instrument beside their nulls, with their intervals, in two columns."""
+    return joined(panels(evidence))
+
+
+def joined(drawn: Sequence[Panel]) -> "alt.ConcatChart":
+    """Panels as one chart in two columns, with their titles."""
+    import altair as alt
+
+    titled = []
+    for panel in drawn:
+        title = alt.TitleParams(panel.title, subtitle=panel.subtitle) if panel.subtitle else alt.TitleParams(panel.title)
+        titled.append(panel.chart.properties(title=title))
+    return alt.concat(*titled, columns=2, spacing=40, config=style())
+
+
+def panel_svg(panel: Panel) -> str:
+    """One panel as SVG, exactly as wide as it says."""
+    # Without automatic sizing no label can widen the figure, so that text keeps its size on a phone.
+    fixed = panel.chart.properties(
+        autosize={"type": "none"},
+        padding={"left": MARGIN, "right": MARGIN, "top": 2, "bottom": 40 if panel.axis_titled else 24},
+    )
+    return to_svg({**fixed.to_dict(validate=False), "config": style()})
+
+
+def to_svg(spec: Mapping[str, object]) -> str:
+    """A Vega-Lite specification as SVG."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_svg(dict(spec))
+
+
+def comparison_panels(measures: Sequence[tuple[str, Sequence[tuple[str, Measure]]]]) -> list[Panel]:
+    """One panel for every measure, one line in it for every network.
+
+    **Arguments:** `measures`: the label of each, and the networks by name with what was measured, at least one.
+    """
+    panels = []
+    for label, rows in measures:
+        span, unit = span_of(measure for _, measure in rows), rows[0][1].unit
+        panels.append(_rows(label, "", rows, span, unit=unit))
+    return panels
+
+
+def _overview(unit: str, measures: Sequence[Measure], evidence: Evidence) -> Panel:
+    sheet = Sheet(span_of(measures))
+    for index, measure in enumerate(measures):
+        sheet.down(22 if index else 8)
+        sheet.heading(measure.label, value_and_interval(measure))
+        sheet.down(16)
+        sheet.value(measure, _told(measure))
+        for null in measure.nulls:
+            if null.values:
+                sheet.down(18)
+                sheet.repeats(null.values, null.name)
+    return _finished(sheet, capitalised(unit), "", measures, evidence, unit="")
+
+
+def _family(family: Family, evidence: Evidence) -> Iterator[Panel]:
+    name, unit = family.name_and_unit
+    span = span_of(measure for measure in evidence.measures if (measure.name, measure.unit) == (name, unit))
+    parts = [family.rows[start : start + MAX_ROWS] for start in range(0, len(family.rows), MAX_ROWS)]
+    for index, part in enumerate(parts):
+        more = f" ({index + 1} of {len(parts)})" if len(parts) > 1 else ""
+        yield _rows(family.title, family.subtitle + more, part, span, unit=unit, evidence=evidence)
+
+
+def _rows(
+    title: str,
+    subtitle: str,
+    rows: Sequence[tuple[str, Measure]],
+    span: Span,
+    *,
+    unit: str,
+    evidence: Evidence | None = None,
+) -> Panel:
+    """One line for each measure, on one axis, under the key to the marks of the nulls."""
+    names = list(dict.fromkeys(null.name for _, measure in rows for null in measure.nulls if null.values))
+    shapes = {name: SHAPES[index % len(SHAPES)] for index, name in enumerate(names)}
+    sheet = Sheet(span)
+    sheet.down(8)
+    if shapes:
+        sheet.key(shapes)
+        sheet.down(26)
+    for index, (label, measure) in enumerate(rows):
+        sheet.down(19 if index else 0)
+        sheet.heading(label, value_and_interval(measure), weight="normal")
+        sheet.down(13)
+        sheet.value(measure, f"{label}: {_told(measure)}")
+        if any(null.values for null in measure.nulls):
+            sheet.down(8)  # beneath the value, or a null as high as the value would hide behind it
+        for null in measure.nulls:
+            if null.values:
+                sheet.null(null.values, shapes[null.name])
+    measures = [measure for _, measure in rows]
+    return _finished(sheet, title, subtitle, measures, evidence, unit="" if unit == title else unit)
+
+
+def _finished(
+    sheet: Sheet, title: str, subtitle: str, measures: Sequence[Measure], evidence: Evidence | None, *, unit: str
+) -> Panel:
+    sheet.down(12)
+    settings: Mapping[str, object] = evidence.settings if evidence else {}
+    chance = settings.get("chance")
+    # An instrument that declares chance declares the unit it is in: elsewhere the line would be wrong.
+    has_chance = isinstance(chance, float) and settings.get("unit") == measures[0].unit and sheet.chance(chance)
+    told = "; ".join(_told(measure) for measure in measures)
+    return Panel(title, subtitle, f"{title} {subtitle}".strip() + f". {told}.", sheet.chart(unit), bool(unit), has_chance)
+
+
+def _told(measure: Measure) -> str:
+    """`novel score 0.946 [0.926, 0.966]; shuffled targets 0.0909`."""
+    nulls = [f"{null.name} {mean_of(null)}" for null in measure.nulls if null.values]
+    return f"{measure.label} {value_and_interval(measure)}" + (f" (nulls: {', '.join(nulls)})" if nulls else "")

@@ -1,0 +1,204 @@
+"""`report.html`: one file that asks for nothing from the network and runs no script."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.audit import Audit
+from assay.evidence import Evidence, Measure, Null, Table
+from assay.report import words
+from assay.report.families import Family, sorted_out
+from assay.report.figures import Panel, joined, panel_svg, panels, to_svg
+from assay.report.schema import FILE_NAME, report_bytes
+from assay.report.sheet import TOKENS
+from assay.store import write_bytes_atomically
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+FOLDER = Path(__file__).parent
+_CLUTTER = "xmlns(?::xlink)?|version|class|role|aria-[a-z]+|pointer-events|font-family|opacity|stroke-miterlimit"
+MAX_PANELS = 8  # in the open; the rest is folded
+MAX_TABLE_ROWS = 200
+GLOSS = {
+    "genuine": "novel combinations work, and each part is one reusable thing",
+    "fractured": "novel combinations work, but are brittle to change",
+    "partial": "the parts are there, their combination is not",
+    "imitation": "neither: it works only where it was trained",
+}
+
+
+def write_report(directory: Path | str, audit: Audit) -> Path:
+    """Write `report.json`, `report.html` and `figures/*.svg` into a directory, which is made when it does not exist.
+
+    **Returns:** the path of `report.html`.
+    """
+    directory = Path(directory)
+    (directory / "figures").mkdir(parents=True, exist_ok=True)
+    drawn = {evidence.instrument: panels(evidence) for evidence in audit.evidence}
+    write_bytes_atomically(directory / FILE_NAME, report_bytes(audit))
+    for instrument, figure in drawn.items():
+        if figure:
+            write_bytes_atomically(directory / "figures" / f"{instrument}.svg", standalone_svg(figure).encode())
+    page = directory / "report.html"
+    write_bytes_atomically(page, report_html(audit, drawn).encode())
+    return page
+
+
+def report_html(audit: Audit, drawn: Mapping[str, Sequence[Panel]] | None = None) -> str:
+    """The page. `drawn` are the panels of every instrument, where they have been made already."""
+    drawn = {evidence.instrument: panels(evidence) for evidence in audit.evidence} if drawn is None else drawn
+    instruments, figure = [], 0
+    for evidence in audit.evidence:
+        figure += bool(drawn[evidence.instrument])
+        instruments.append(_instrument(evidence, drawn[evidence.instrument], figure))
+    sizes = [len(part.values) for part in audit.task.parts if part.name in audit.task.combines]
+    possible = math.prod(sizes) if sizes else 0
+    return render(
+        "report.html.j2",
+        audit=audit,
+        instruments=instruments,
+        axes=(
+            ("Do novel combinations work?", audit.verdict.recombines),
+            ("Is each part one reusable thing inside?", audit.verdict.organised),
+        ),
+        # Some tasks admit fewer combinations than the product, so the bar is drawn only where the counts fit in it.
+        possible=possible if audit.task.num_seen + audit.task.num_novel <= possible < 10**9 else 0,
+        sources=_sources(audit.evidence),
+        gloss=GLOSS,
+        version=audit.environment.versions.get("assay", ""),
+    )
+
+
+def render(template: str, **content: object) -> str:
+    """A packaged template, filled in and escaped."""
+    from markupsafe import Markup
+
+    return environment().get_template(template).render(css=Markup((FOLDER / "style.css").read_text()), **content)
+
+
+def environment() -> "Environment":
+    """The packaged templates, with the words in which numbers are told."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= words.FILTERS
+    return made
+
+
+def standalone_svg(drawn: Sequence[Panel]) -> str:
+    """Panels as one SVG file, with light colours of its own."""
+    halo = f"<style>text{{paint-order:stroke;stroke:{_paper()};stroke-width:3px}}</style>"
+    return re.sub(r"(<svg[^>]*>)", rf"\1{halo}", to_svg(joined(drawn).to_dict(validate=False)), count=1)
+
+
+def _paper() -> str:
+    return next(colour for colour, name in TOKENS.items() if name == "paper")
+
+
+def inlined(panel: Panel) -> "Markup":
+    """A panel for a page: colours follow the page, dots carry their numbers as tooltips, and nothing else is left in."""
+    from markupsafe import Markup, escape
+
+    svg = panel_svg(panel)
+    svg = re.sub(r'<path aria-label="([^"]*)"([^>]*)/>', r"<path\2><title>\1</title></path>", svg)
+    svg = re.sub(r'<path class="(?:fore|back)ground"[^>]*/>', "", svg)
+    svg = re.sub(r'<rect width="[\d.]+" height="[\d.]+" fill="[^"]*"/>', "", svg, count=1)
+    svg = re.sub(rf' (?:{_CLUTTER})="[^"]*"', "", svg)
+    svg = re.sub(r' (?:d|transform)="[^"]*"', lambda place: re.sub(r"(\.\d\d)\d+", r"\1", place[0]), svg)
+    for colour, token in TOKENS.items():
+        svg = svg.replace(f'"{colour}"', f'"var(--{token})"')
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(panel.told)}"', 1))
+
+
+def plates(drawn: Sequence[Panel]) -> list[dict[str, object]]:
+    """Panels as the templates want them."""
+    return [{"title": panel.title, "subtitle": panel.subtitle, "svg": inlined(panel)} for panel in drawn]
+
+
+def level_of(measures: Sequence[Measure]) -> str:
+    """`95 %`, or every level that occurs."""
+    levels = sorted({measure.interval.level for measure in measures if measure.interval})
+    return " or ".join(f"{100 * level:g} %" for level in levels) or "confidence"
+
+
+def _instrument(evidence: Evidence, drawn: Sequence[Panel], figure: int) -> dict[str, Any]:
+    alone, families = sorted_out(evidence.measures)
+    in_families = [measure for family in families for measure in family.measures]
+    ready = plates(drawn)
+    return {
+        "evidence": evidence,
+        "anchor": f"instrument-{re.sub('[^a-z0-9]+', '-', evidence.instrument.lower())}",
+        "figure": figure,
+        "panels": ready[:MAX_PANELS],
+        "more_panels": ready[MAX_PANELS:],
+        "level": level_of(evidence.measures),
+        "ticks": any(measure.nulls for measure in alone),
+        "marks": any(measure.nulls for measure in in_families),
+        "chance": any(panel.has_chance for panel in drawn),
+        "alone": alone,
+        "families": [_family(family) for family in families],
+        "num_in_families": len(in_families),
+        "objects": " and ".join(dict.fromkeys(key for measure in in_families for key in measure.about)),
+        "nulls": list(dict.fromkeys((null.name, null.how) for measure in evidence.measures for null in measure.nulls)),
+        "notes": [(measure.label, measure.note) for measure in evidence.measures if measure.note and measure.value is not None],
+        "tables": [_table(table) for table in evidence.tables],
+    }
+
+
+def _family(family: Family) -> dict[str, Any]:
+    names = list(dict.fromkeys(null.name for measure in family.measures for null in measure.nulls))
+
+    def nulls(measure: Measure) -> list[Null | None]:
+        return [next((null for null in measure.nulls if null.name == name), None) for name in names]
+
+    rows = [{"label": label, "measure": measure, "nulls": nulls(measure)} for label, measure in family.rows]
+    return {"family": family, "unit": family.name_and_unit[1], "nulls": names, "rows": rows}
+
+
+def _table(table: Table) -> dict[str, Any]:
+    """A table with numbers to the right, each with a light bar behind it when its column is a scale from zero."""
+    columns = list(zip(*table.rows, strict=True)) if table.rows else [() for _ in table.columns]
+    wordy = [any(isinstance(cell, str) for cell in column) for column in columns]
+    tops = [_top(column) for column in columns]
+    rows = [
+        [
+            {
+                "text": words.NOT_ENOUGH if cell is None else cell if isinstance(cell, str) else words.number(cell),
+                "missing": cell is None,
+                "words": is_words,
+                "share": round(100 * cell / top, 1) if top and isinstance(cell, (int, float)) else None,
+            }
+            for cell, is_words, top in zip(row, wordy, tops, strict=True)
+        ]
+        for row in table.rows[:MAX_TABLE_ROWS]
+    ]
+    return {
+        "name": table.name,
+        "columns": [{"name": name, "words": is_words} for name, is_words in zip(table.columns, wordy, strict=True)],
+        "rows": rows,
+        "note": table.note,
+        "left_out": max(0, len(table.rows) - MAX_TABLE_ROWS),
+    }
+
+
+def _top(column: Sequence[object]) -> float | None:
+    """What a full bar is worth; None where bars would say nothing."""
+    numbers = [cell for cell in column if isinstance(cell, (int, float))]
+    if len(numbers) < 3 or any(isinstance(cell, str) for cell in column) or min(numbers) < 0 or max(numbers) <= 0:
+        return None
+    return 1.0 if max(numbers) <= 1 and any(isinstance(cell, float) for cell in numbers) else float(max(numbers))
+
+
+def _sources(evidence: Sequence[Evidence]) -> list[tuple[object, list[str]]]:
+    """Every source once, with the instruments that follow it."""
+    found: dict[str, tuple[object, list[str]]] = {}
+    for item in evidence:
+        for source in item.sources:
+            found.setdefault(source.key, (source, []))[1].append(item.instrument)
+    return list(found.values())

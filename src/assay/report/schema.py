@@ -1,0 +1,111 @@
+"""`report.json`: an audit as one file, with the version of its schema and a checksum of its content."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from assay.audit import Audit
+from assay.errors import AssayError
+
+SCHEMA_VERSION = 1
+FILE_NAME = "report.json"
+
+
+class ReportFile(BaseModel):
+    """What `report.json` holds.
+
+    **Attributes:**
+
+    - `schema_version`: raised whenever a reader of the last version would misread the file.
+    - `sha256`: of the audit as JSON with sorted keys, no spaces and non-ASCII characters escaped.
+    - `audit`: everything the report shows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    sha256: str
+    audit: Audit
+
+
+def report_bytes(audit: Audit) -> bytes:
+    """The content of `report.json`. The same audit gives the same bytes.
+
+    **Raises:** `AssayError` naming a number that is not finite.
+    """
+    adapter = TypeAdapter(Audit)
+    for where, number in _numbers(adapter.dump_python(audit)):
+        if not math.isfinite(number):
+            raise AssayError(
+                "a report holds finite numbers only; what could not be measured is None with a note",
+                given=f"{number} at {where}",
+                next_step="mend the instrument that returned it",
+            )
+    plain = json.loads(adapter.dump_json(audit))
+    content = {"schema_version": SCHEMA_VERSION, "sha256": _checksum(plain), "audit": plain}
+    return (json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n").encode()
+
+
+def read_report(path: Path | str) -> Audit:
+    """The audit in a `report.json`, or in the directory that holds one.
+
+    **Raises:** `AssayError` naming the file when it is missing, truncated, altered or of a newer version.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / FILE_NAME
+    if not path.is_file():
+        raise AssayError(
+            f"an audit directory must hold {FILE_NAME}",
+            given=f"no {path}",
+            next_step="make one with `assay audit`",
+        )
+    again = "restore the file, or audit again"
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:  # of the JSON, or of its encoding
+        raise AssayError(
+            f"{path} must be whole JSON", given=f"a truncated or altered file ({error})", next_step=again
+        ) from error
+    if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
+        raise AssayError(f"{path} must be an audit's report with a schema_version", given="another file", next_step=again)
+    if content["schema_version"] != SCHEMA_VERSION:
+        raise AssayError(
+            f"{path} must follow schema version {SCHEMA_VERSION}",
+            given=f"version {content['schema_version']}",
+            next_step="read it with the version of Assay that wrote it, named in the file under audit.environment.versions",
+        )
+    if content.get("sha256") != _checksum(content.get("audit")):
+        raise AssayError(f"{path} must be what Assay wrote", given="an altered file", next_step=again)
+    try:
+        # Through JSON again, because only from JSON does pydantic read a list as the tuple it was.
+        return ReportFile.model_validate_json(json.dumps(content)).audit
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5])
+        raise AssayError(f"{path} must fit the report's schema", given=faults, next_step=again) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of `report.json`."""
+    return ReportFile.model_json_schema()
+
+
+def _checksum(plain: object) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _numbers(value: object, where: str = "audit") -> Iterator[tuple[str, float]]:
+    """Every float in nested dictionaries and sequences, with its place."""
+    if isinstance(value, float):
+        yield where, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _numbers(item, f"{where}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _numbers(item, f"{where}[{index}]")

@@ -1,0 +1,60 @@
+"""The audit on one screen of a terminal, 80 columns by 24 lines for a typical one."""
+
+from io import StringIO
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from assay.audit import Audit
+from assay.evidence import Measure
+from assay.report.words import NOT_ENOUGH, interval, mean_of, number, p_value, strongest
+
+MAX_MEASURES = 8
+MAX_WARNINGS = 3
+
+
+def summary(audit: Audit) -> RenderableType:
+    """The verdict, the headline measures beside their strongest nulls, warnings, and what was not run."""
+    blocks: list[RenderableType] = [
+        Text.assemble((audit.verdict.headline.capitalize(), "bold cyan"), f"  {audit.subject.name}"),
+        Text(audit.verdict.sentence),
+        Text(),
+    ]
+    if not audit.integrity.holds:
+        blocks.append(Text("Do not rely on this: reading the network changed its outputs or its weights.", "bold red"))
+    headlines = [(item.instrument, measure) for item in audit.evidence for measure in item.measures if measure.headline]
+    if headlines:
+        blocks += [_table([measure for _, measure in headlines[:MAX_MEASURES]]), Text()]
+    if len(headlines) > MAX_MEASURES:
+        blocks.append(Text(f"{len(headlines) - MAX_MEASURES} more measures are in the report.", "dim"))
+    warnings = [(item.instrument, warning) for item in audit.evidence for warning in item.warnings]
+    blocks += [Text.assemble(("Warning  ", "yellow"), f"{name}: {text}") for name, text in warnings[:MAX_WARNINGS]]
+    if len(warnings) > MAX_WARNINGS:
+        blocks.append(Text(f"{len(warnings) - MAX_WARNINGS} more warnings are in the report.", "dim"))
+    unanswered = [(item.instrument, item.not_enough) for item in audit.evidence if item.not_enough]
+    unanswered += [(skip.instrument, skip.reason) for skip in audit.skipped]
+    blocks += [Text.assemble(("Not run  ", "dim"), f"{name}: {reason}") for name, reason in unanswered]
+    return Group(*blocks)
+
+
+def summary_text(audit: Audit, *, width: int = 80) -> str:
+    """The same as plain text, without colours."""
+    out = StringIO()
+    Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(summary(audit))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _table(measures: list[Measure]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("measure", "value", "interval", "best null", "p"):
+        table.add_column(name, justify="left" if name in ("measure", "interval") else "right", no_wrap=name != "measure")
+    for measure in measures:
+        null = strongest(measure)
+        if measure.value is None:
+            table.add_row(Text(measure.label), "", NOT_ENOUGH)
+            continue
+        against = mean_of(null) if null else ""
+        told = Text(number(measure.value), "bold"), Text(interval(measure.interval)), against, p_value(measure.p)
+        table.add_row(Text(measure.label), *told)
+    return table

@@ -1,0 +1,120 @@
+"""How numbers read: three significant digits, intervals in brackets, p-values without their leading zero."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from assay.evidence import Interval, Measure, Null
+
+NOT_ENOUGH = "not enough data"
+MINUS = "\N{MINUS SIGN}"
+
+
+def number(value: float | int) -> str:
+    """Three significant digits, trailing zeros kept; whole numbers in full: 0.0912, 1.00, 43,147."""
+    if isinstance(value, int):
+        text = f"{value:,}"
+    elif abs(value) < 1e-12:  # rounding errors of a zero
+        text = "0"
+    else:
+        magnitude = math.floor(math.log10(abs(float(f"{value:.2e}"))))
+        text = f"{value:.2e}" if not -4 <= magnitude < 9 else f"{value:,.{max(0, 2 - magnitude)}f}"
+    return text.replace("-", MINUS)
+
+
+def interval(bounds: Interval | None) -> str:
+    """`[0.926, 0.966]`, or nothing."""
+    return "" if bounds is None else f"[{number(bounds.low)}, {number(bounds.high)}]"
+
+
+def p_value(p: float | None) -> str:
+    """`< .001`, `.012`, or `no p` where there were too few repeats to say."""
+    if p is None:
+        return "no p"
+    if p < 0.001:
+        return "< .001"
+    return "1" if round(p, 3) >= 1 else f"{p:.3f}".removeprefix("0") if p < 0.1 else f"{p:.2f}".removeprefix("0")
+
+
+def p_told(p: float | None) -> str:
+    """`p < .001`, `p .012` or `no p`."""
+    return p_value(p) if p is None else f"p {p_value(p)}"
+
+
+def value_and_interval(measure: Measure) -> str:
+    """`0.946 [0.926, 0.966]`, or `not enough data`."""
+    return NOT_ENOUGH if measure.value is None else f"{number(measure.value)} {interval(measure.interval)}".strip()
+
+
+def strongest(measure: Measure) -> Null | None:
+    """The null that the measured value has the hardest time to beat."""
+    nulls = [null for null in measure.nulls if null.values]
+    if not nulls:
+        return None
+    return min(nulls, key=lambda null: null.mean) if measure.direction == "lower" else max(nulls, key=lambda null: null.mean)
+
+
+def counted(num: int, noun: str) -> str:
+    """`1 combination`, `115 combinations`."""
+    return f"{num:,} {noun}{'' if num == 1 else 's'}"
+
+
+def mean_of(null: Null) -> str:
+    """The null's mean, or `no repeats`."""
+    if not null.values:
+        return "no repeats"
+    # A mean that is a millionth of its repeats is a zero with rounding errors.
+    return number(null.mean if abs(null.mean) > 1e-6 * max(map(abs, null.values)) else 0)
+
+
+def few(values: Sequence[str], most: int = 12) -> str:
+    """The first values, and how many more there are."""
+    shown = ", ".join(values[:most])
+    return shown if len(values) <= most else f"{shown}, and {len(values) - most} more"
+
+
+def capitalised(text: str) -> str:
+    """The first letter as a capital; the rest, such as the name of a site, is left alone."""
+    return text[:1].upper() + text[1:]
+
+
+def stopped(text: str) -> str:
+    """A sentence with its full stop."""
+    return text if text[-1:] in (".", "!", "?") else f"{text}."
+
+
+def without_not_enough(note: str) -> str:
+    """A note without the words that already stand before it."""
+    return note.removeprefix(NOT_ENOUGH).lstrip(": ")
+
+
+def plain(value: object) -> object:
+    """A setting: numbers as numbers, everything else as it is."""
+    return number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def is_web(url: str) -> bool:
+    """Whether it is safe to link to."""
+    return url.startswith("https://")
+
+
+def bare(url: str) -> str:
+    """An address as it is printed."""
+    return url.removeprefix("https://").removeprefix("www.")
+
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "bare": bare,
+    "capitalised": capitalised,
+    "counted": counted,
+    "few": few,
+    "interval": interval,
+    "is_web": is_web,
+    "mean": mean_of,
+    "number": number,
+    "p": p_value,
+    "p_told": p_told,
+    "plain": plain,
+    "stopped": stopped,
+    "without_not_enough": without_not_enough,
+}
+"""What the templates call these words."""

@@ -1,0 +1,234 @@
+"""Run directories: one folder holds one trained network, its record and, while it trains, its checkpoint.
+
+Every file is written under a temporary name, flushed to the disk and renamed, so a reader sees the old file or the new
+one and never half of either.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from assay.errors import AssayError
+
+Scalar = bool | int | float | str
+RECORD = "run.json"
+WEIGHTS = "weights.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+_PARTIAL = ".partial"
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class RunRecord(BaseModel):
+    """What `run.json` holds: enough to make the run again, and what came of it.
+
+    **Attributes:**
+
+    - `task`: the task's address.
+    - `model`, `options`: the model's name and every size, such that it can be rebuilt without the task.
+    - `training`: every field of the training configuration, the seed among them.
+    - `started`, `finished`: UTC, ISO 8601; `finished` is None while the run can be resumed.
+    - `losses`: `(step, loss)` about every hundredth of the run.
+    - `scores`: mean score by split, once it is finished.
+    - `wall_seconds`, `cpu_seconds`: of training, all sittings together.
+    - `weights_sha256`: of `weights.safetensors`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    task: str
+    model: str
+    options: dict[str, Scalar]
+    training: dict[str, Scalar]
+    versions: dict[str, str]
+    started: str
+    finished: str | None = None
+    losses: tuple[tuple[int, float], ...] = ()
+    scores: dict[str, float] = {}
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    weights_sha256: str | None = None
+
+    @property
+    def seed(self) -> int:
+        return int(self.training["seed"])
+
+    def identity(self) -> dict[str, Scalar]:
+        """What must agree for one run to continue another, by the name a user knows it under."""
+        return {"task": self.task, "model": self.model, **self.options, **self.training}
+
+
+class RunDirectory:
+    """A folder that holds one run. Make one with `create` or `open`."""
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+
+    @classmethod
+    def create(cls, path: Path | str, record: RunRecord) -> "RunDirectory":
+        """A new folder with this record, or the folder of the same run when it was interrupted.
+
+        **Raises:** `AssayError` when the folder holds anything else; nothing in it is touched.
+        """
+        directory = cls(path)
+        if directory.path.exists() and not directory.path.is_dir():
+            raise AssayError("--out must name a folder", given=f"{path}, which is a file", next_step="choose another name")
+        if directory._holds_something():
+            directory._check_resumable(record)
+        else:
+            directory.path.mkdir(parents=True, exist_ok=True)
+            directory.write_record(record)
+        return directory
+
+    @classmethod
+    def open(cls, path: Path | str) -> "RunDirectory":
+        """The run in this folder. **Raises:** `AssayError` saying what is missing or damaged."""
+        directory = cls(path)
+        if not directory.path.is_dir():
+            raise AssayError("a run must be a folder that exists", given=path, next_step="make one with `assay train`")
+        if not (directory.path / RECORD).is_file():
+            raise AssayError(
+                f"a run directory must hold {RECORD}", given=f"{path} without it", next_step="make a run with `assay train`"
+            )
+        directory.read_record()
+        return directory
+
+    def read_record(self) -> RunRecord:
+        """The record. **Raises:** `AssayError` naming the field that does not fit."""
+        return read_json(self.path / RECORD, RunRecord)
+
+    def write_record(self, record: RunRecord) -> None:
+        """Replace the record."""
+        write_json(self.path / RECORD, record)
+
+    def finish(self, record: RunRecord, weights: Mapping[str, Tensor]) -> None:
+        """Write the final weights, then the record that vouches for them, then drop the checkpoint."""
+        write_tensors(self.path / WEIGHTS, weights)
+        digest = sha256(self.path / WEIGHTS)
+        self.write_record(record.model_copy(update={"weights_sha256": digest}))
+        (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    def read_weights(self) -> dict[str, Tensor]:
+        """The final weights. **Raises:** `AssayError` when the run is unfinished or the file is not what was written."""
+        record = self.read_record()
+        if record.finished is None:
+            raise AssayError(
+                "a run must be finished before its weights are used",
+                given=f"{self.path}, which was interrupted",
+                next_step="repeat the `assay train` command with the same --out: it continues where it was",
+            )
+        return read_tensors(self.path / WEIGHTS, digest=record.weights_sha256)[0]
+
+    def _holds_something(self) -> bool:
+        # What a kill during the very first write leaves behind does not count.
+        return self.path.is_dir() and any(not entry.name.endswith(_PARTIAL) for entry in self.path.iterdir())
+
+    def _check_resumable(self, record: RunRecord) -> None:
+        if not (self.path / RECORD).is_file():
+            raise AssayError(
+                "--out must be a new or empty folder, or a run to continue",
+                given=f"{self.path}, which holds other files",
+                next_step="choose another --out; nothing in it was changed",
+            )
+        there = self.read_record()
+        if there.finished is not None:
+            raise AssayError(
+                "--out must not hold a finished run",
+                given=f"{self.path}, finished {there.finished}",
+                next_step="choose another --out; nothing in it was changed",
+            )
+        old, new = there.identity(), record.identity()
+        differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        if differing:
+            told = ", ".join(f"{key} {old.get(key)} there and {new.get(key)} now" for key in differing)
+            raise AssayError(
+                "an interrupted run continues only with the configuration it began with",
+                given=told,
+                next_step="repeat the first command, or choose another --out; nothing in it was changed",
+            )
+
+
+def list_runs(folder: Path | str) -> list[RunDirectory]:
+    """Every run in the folder or beneath it, in order of its path. Folders whose record is damaged raise `AssayError`."""
+    return [RunDirectory.open(record.parent) for record in sorted(Path(folder).rglob(RECORD))]
+
+
+def write_bytes_atomically(path: Path | str, data: bytes) -> None:
+    """Write a file so that a kill at any moment leaves the old content or the new."""
+    path = Path(path)
+    partial = path.with_name(f".{path.name}{_PARTIAL}")
+    with open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    folder = os.open(path.parent, os.O_RDONLY)  # the rename itself must reach the disk
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_json(path: Path | str, value: BaseModel) -> None:
+    """Write a pydantic model as indented JSON."""
+    write_bytes_atomically(path, value.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_json(path: Path | str, model: type[Model]) -> Model:
+    """Read a pydantic model. **Raises:** `AssayError` naming the file and every field that does not fit."""
+    try:
+        return model.model_validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise AssayError(f"{path} must be readable", given=error.strerror) from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()[:5])
+        raise AssayError(
+            f"{path} must be what Assay wrote", given=faults, next_step="restore the file, or make the run again"
+        ) from error
+
+
+def write_tensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors as safetensors."""
+    from safetensors.torch import save
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes_atomically(path, save(plain, dict(metadata) if metadata else None))
+
+
+def read_tensors(path: Path | str, *, digest: str | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file, on the CPU.
+
+    **Raises:** `AssayError` when the file is missing or truncated, or is not the one with the SHA-256 `digest`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise AssayError("a weights file must exist", given=path, next_step="check the path, or make the run again")
+    if digest is not None and sha256(path) != digest:
+        raise AssayError(
+            "a weights file must be the one that was written, to the byte",
+            given=f"{path}, which is truncated or altered (its SHA-256 is not the one in {RECORD})",
+            next_step="restore the file, or make the run again",
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            # Cloned, because what safetensors returns is a view of the file.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dictionary
+            return tensors, file.metadata() or {}
+    except SafetensorError as error:
+        raise AssayError(
+            "a weights file must be whole safetensors",
+            given=f"{path}, which is truncated or altered ({error})",
+            next_step="restore the file, or make it again",
+        ) from error
+
+
+def sha256(path: Path | str) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

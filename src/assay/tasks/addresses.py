@@ -1,0 +1,92 @@
+"""From an address, such as `modular:coverage=0.8`, to the task."""
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+from assay.errors import AssayError
+from assay.factory import call_factory, is_importable
+from assay.tasks.families import TaskFamily, task_families
+
+if TYPE_CHECKING:
+    import assay.task
+
+_FORMS = "name, name:option=value,option=value, or package.module:factory"
+
+
+def load_task(address: str) -> "assay.task.Task":
+    """The task at an address.
+
+    | form | example |
+    | --- | --- |
+    | `name` | `modular` |
+    | `name:option=value,...` | `modular:p=7,coverage=0.5` |
+    | `name:variant` and `name:variant,option=value,...` | `scan:addprim_jump`, `table:my/table.toml` |
+    | `package.module:factory` | a function without arguments that returns a `Task`; the working directory is searched too |
+
+    **Raises:** `AssayError` for an unknown task, option or value, with the choices.
+    """
+    name, _, rest = address.partition(":")
+    families = {family.name: family for family in task_families()}
+    if name in families:
+        return _of_family(families[name], rest)
+    if rest and ("." in name or is_importable(name)):
+        return _of_factory(name, rest)
+    raise AssayError("there is no such task", given=address, choices=families, next_step=f"an address is {_FORMS}")
+
+
+def _of_family(family: TaskFamily, rest: str) -> "assay.task.Task":
+    home, _, class_name = family.home.partition(":")
+    make = getattr(importlib.import_module(home), class_name)
+    given = _split(family, rest)
+    types = get_type_hints(make)
+    for option in family.options:
+        if option.default is None and option.name not in given:
+            raise AssayError(f"{family.name} needs its {option.name}", given=family.name, next_step=f"write {family.form}")
+    return make(**{option: _parsed(family, option, types[option], text) for option, text in given.items()})
+
+
+def _split(family: TaskFamily, rest: str) -> Mapping[str, str]:
+    """Options as written."""
+    names = [option.name for option in family.options]
+    if names == [family.variant]:  # nothing else can follow, so a path may hold commas and equal signs
+        return {family.variant: rest.removeprefix(f"{family.variant}=")} if rest else {}
+    given: dict[str, str] = {}
+    for position, piece in enumerate(rest.split(",") if rest else ()):
+        option, equals, text = piece.partition("=")
+        if not equals:
+            if position or not family.variant:
+                raise AssayError(f"an option of {family.name} is written option=value", given=piece or "nothing", choices=names)
+            option, text = family.variant, piece
+        if option not in names:
+            raise AssayError(f"{family.name} has no such option", given=option, choices=names)
+        if option in given:
+            raise AssayError(f"{family.name}: {option} may be given once", given=f"{given[option]} and {text}")
+        given[option] = text
+    return given
+
+
+def _parsed(family: TaskFamily, option: str, kind: Any, text: str) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_strings(text)
+    except ValidationError:
+        words = next(known.type for known in family.options if known.name == option)
+        literals = [str(value) for value in get_args(kind) if isinstance(value, str)]
+        rule = f"{family.name}: {option} must be {'one of its choices' if literals else f'of type {words}'}"
+        raise AssayError(rule, given=text or "nothing", choices=literals) from None
+
+
+def _of_factory(module_name: str, name: str) -> "assay.task.Task":
+    from assay.task import Task
+
+    task = call_factory(module_name, name)
+    needed = ("address", "parts", "combines", "input_spec", "objective")
+    if not isinstance(task, Task) or not all(hasattr(task, attribute) for attribute in needed):
+        raise AssayError(
+            f"{module_name}:{name}() must return an assay.task.Task that has {', '.join(needed)}",
+            given=type(task).__name__,
+            next_step="derive the class from assay.task.Task and set these attributes",
+        )
+    return task

@@ -1,0 +1,113 @@
+"""How the network is told which modules are active: six encodings of the latent z (Redhardt, Akram and Schug 2025).
+
+From `identity`, `orthogonal`, `tokens` and `invertible_nn` z can be read linearly before anything is learned; only
+`interval_shuffle` and `fewshot` hide it (research note 2b).
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from assay.tasks.teacher import SIZE, Teacher, draw_inputs, keyed_generator
+
+Encoding = Literal["identity", "orthogonal", "tokens", "invertible_nn", "interval_shuffle", "fewshot"]
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+NUM_BINS = 10
+NUM_SHOTS = 50
+_NEAR = 1e-4  # 0.7 * 10 may fall just short of 7 in float32
+
+
+def identity(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
+    """z itself."""
+    return z
+
+
+def orthogonal(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
+    """z, rotated by a fixed random rotation."""
+    return z @ _rotation(z.shape[1], seed)
+
+
+def tokens(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t 2*m"]:
+    """For every module its number, then `floor(10 z_m) + M + 1`, fed as raw numbers."""
+    amounts = (NUM_BINS * z + _NEAR).floor() + z.shape[1] + 1
+    return torch.stack([torch.arange(z.shape[1]).expand_as(z).to(z), amounts], -1).flatten(1)
+
+
+def invertible_nn(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
+    """Three coupling layers: one half is scaled by `1 + tanh(a) / 2` and moved by `b`, where a and b are small networks
+    of the other half."""
+    size = z.shape[1]
+    first, second = z.split([size // 2, size - size // 2], 1)
+    for layer in range(3):
+        scale = _small_network(first, second.shape[1], size, seed, f"scale {layer}")
+        shift = _small_network(first, second.shape[1], size, seed, f"shift {layer}")
+        first, second = second * (1 + scale.tanh() / 2) + shift, first
+    return torch.cat([first, second], 1)
+
+
+def interval_shuffle(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
+    """[0, 1] is cut into ten bins, which are exchanged by a fixed permutation; 1 stays."""
+    bins = (NUM_BINS * z + _NEAR).floor().long()
+    rest = NUM_BINS * z - bins
+    moved = (_permutation(seed)[bins.clamp(max=NUM_BINS - 1)] + rest) / NUM_BINS
+    return torch.where(bins >= NUM_BINS, z, moved)
+
+
+def fewshot(z: Float[Tensor, "t m"], *, teacher: Teacher, generator: Generator) -> Float[Tensor, "t e"]:
+    """50 fresh pairs (x, y) of the task, one after the other: z itself is not told."""
+    x = draw_inputs(len(z) * NUM_SHOTS, generator=generator)
+    y = teacher(z.repeat_interleave(NUM_SHOTS, 0), x)
+    return torch.cat([x, y], 1).reshape(len(z), NUM_SHOTS * 2 * SIZE)
+
+
+FIXED: dict[str, Callable[..., Tensor]] = {
+    encode.__name__: encode for encode in (identity, orthogonal, tokens, invertible_nn, interval_shuffle)
+}
+"""Encodings that are functions of z and a seed."""
+
+assert {*FIXED, fewshot.__name__} == set(ENCODINGS)
+
+
+def encode(
+    z: Float[Tensor, "t m"], name: Encoding, *, teacher: Teacher, seed: int, generator: Generator
+) -> Float[Tensor, "t e"]:
+    """z in the encoding of that name. `seed` fixes what the encoding draws once, `generator` what it draws every time."""
+    if name == fewshot.__name__:
+        return fewshot(z, teacher=teacher, generator=generator)
+    return FIXED[name](z, seed=seed)
+
+
+def width(name: Encoding, num_modules: int) -> int:
+    """Number of columns of an encoding."""
+    return {"tokens": 2 * num_modules, "fewshot": NUM_SHOTS * 2 * SIZE}.get(name, num_modules)
+
+
+@cache
+def _rotation(size: int, seed: int) -> Float[Tensor, "m m"]:
+    q, r = torch.linalg.qr(torch.randn(size, size, generator=keyed_generator(seed, "orthogonal"), dtype=torch.float64))
+    q = q * r.diagonal().sign()  # without this the rotation would not be uniformly distributed
+    q[:, 0] *= q.det().sign()
+    return q.float()
+
+
+@cache
+def _permutation(seed: int) -> Int[Tensor, " bins"]:
+    return torch.randperm(NUM_BINS, generator=keyed_generator(seed, "interval_shuffle"))
+
+
+def _small_network(x: Float[Tensor, "t a"], num_outputs: int, num_modules: int, seed: int, key: str) -> Float[Tensor, "t b"]:
+    """Two hidden sigmoid layers of width 2 M, weights from N(0, 0.1^2), no biases."""
+    first, second, last = _matrices(x.shape[1], 2 * num_modules, num_outputs, seed, key)
+    return ((x @ first).sigmoid() @ second).sigmoid() @ last
+
+
+@cache
+def _matrices(num_inputs: int, hidden: int, num_outputs: int, seed: int, key: str) -> tuple[Tensor, Tensor, Tensor]:
+    generator = keyed_generator(seed, f"invertible_nn {key}")
+    sizes = (num_inputs, hidden), (hidden, hidden), (hidden, num_outputs)
+    first, second, last = (0.1 * torch.randn(size, generator=generator) for size in sizes)
+    return first, second, last

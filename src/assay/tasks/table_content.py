@@ -1,0 +1,103 @@
+"""The inputs and targets of a table of one's own, as tensors."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from assay.errors import AssayError
+from assay.objective import PAD, Classification, Objective, Regression, Sequences
+from assay.task import InputSpec, SourceToTarget, Tokens, Vector
+from assay.tasks.table_rows import Rows
+from assay.tasks.table_schema import Declaration, InputDeclaration
+
+START, END = 1, 2
+
+
+class Content(NamedTuple):
+    """Inputs and targets of all rows, and what follows from them."""
+
+    inputs: dict[str, Tensor]
+    targets: Tensor
+    input_spec: InputSpec | None
+    objective: Objective
+
+
+def read_content(path: Path, declared: Declaration, rows: Rows, train: Int[Tensor, " rows"]) -> Content:
+    """What the declaration says the network is given and asked. The variance of a number is that of the `train` rows.
+
+    **Raises:** `AssayError` naming file, line and column.
+    """
+    target = declared.target
+    if target.kind == "text":
+        return _read_sequences(declared, rows)
+    inputs: dict[str, Tensor] = {}
+    specs: list[InputSpec | None] = []
+    for given in declared.inputs:
+        columns, spec = _read_input(given, rows)
+        inputs |= columns
+        specs.append(spec)
+    input_spec = specs[0] if len(specs) == 1 else None
+    if target.kind == "class":
+        classes = rows.symbols([target.column])
+        if classes.size < 2:
+            raise AssayError(f"{path}: target {target.column!r} must have two classes or more", given="one class in all rows")
+        return Content(inputs, classes.ids[:, 0], input_spec, Classification(classes.size))
+    targets = rows.floats([target.column])
+    variance = float(targets[train].double().var(0, correction=0).sum())
+    if not variance > 0:
+        raise AssayError(
+            f"{path}: target {target.column!r} must vary over the train rows", given="the same number in all of them"
+        )
+    return Content(inputs, targets, input_spec, Regression(targets.shape[1], variance))
+
+
+def _read_input(given: InputDeclaration, rows: Rows) -> tuple[dict[str, Tensor], InputSpec | None]:
+    """Keyword arguments, and what a reference model needs to know when the name is the one that it takes."""
+    if given.tokenizer is not None:
+        return _tokenized(given.tokenizer, rows.texts(given.sources[0])), None
+    if given.kind == "number":
+        x = rows.floats(given.sources)
+        return {given.keyword: x}, Vector(x.shape[1]) if given.keyword == "x" else None
+    if given.kind == "token":
+        ids, vocab = rows.symbols(given.sources)
+    else:
+        ids, vocab = _numbered(rows.words(given.sources[0], empty=False), first=PAD + 1)
+    return {given.keyword: ids}, Tokens(vocab, ids.shape[1]) if given.keyword == "tokens" else None
+
+
+def _read_sequences(declared: Declaration, rows: Rows) -> Content:
+    source, source_vocab = _numbered(rows.words(declared.inputs[0].sources[0], empty=False), first=PAD + 1)
+    targets, target_vocab = _numbered(rows.words(declared.target.column, empty=True), first=END + 1, end=(END,))
+    prefix = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
+    spec = SourceToTarget(source_vocab, source.shape[1], target_vocab, targets.shape[1])
+    return Content({"source": source, "prefix": prefix}, targets, spec, Sequences(target_vocab))
+
+
+def _numbered(texts: list[list[str]], *, first: int, end: Sequence[int] = ()) -> tuple[Int[Tensor, "n length"], int]:
+    """Words numbered from `first` in alphabetical order, rows padded with PAD; and the size of the vocabulary."""
+    number = {word: index for index, word in enumerate(sorted({word for text in texts for word in text}), first)}
+    rows = [torch.tensor([*(number[word] for word in text), *end]) for text in texts]
+    return pad_sequence(rows, batch_first=True, padding_value=PAD), first + len(number)
+
+
+def _tokenized(folder: Path, texts: list[str]) -> dict[str, Tensor]:
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise AssayError("a tokenizer needs transformers", given=str(error), next_step="run `pip install assay[hf]`") from None
+    if not folder.is_dir():
+        raise AssayError("tokenizer must be a local Hugging Face folder", given=folder)
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        message = str(error).splitlines()[0]
+        raise AssayError("tokenizer must be a Hugging Face folder with a tokenizer", given=f"{folder}: {message}") from None
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # only fills up: the attention mask hides it
+    encoded = tokenizer(texts, padding=True, return_tensors="pt")
+    return {name: encoded[name] for name in ("input_ids", "attention_mask")}

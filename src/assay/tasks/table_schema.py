@@ -1,0 +1,203 @@
+"""The TOML declaration of a table of one's own: its schema, and its reading into one `Declaration`."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from assay.errors import AssayError
+
+InputKind = Literal["token", "number", "text"]
+TargetKind = Literal["class", "number", "text"]
+Name = Annotated[str, Field(min_length=1)]
+ValueName = Annotated[str, BeforeValidator(lambda value: value_name(value) if value_name(value) is not None else value)]
+DEFAULT_INPUT_NAMES: Mapping[InputKind, str] = {"token": "tokens", "number": "x", "text": "tokens"}
+
+
+def value_name(value: object) -> str | None:
+    """How the value of a part is called: text as it is, whole numbers and truth values as JSON writes them; else None."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int) else None
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputDeclaration(_Strict):
+    """One keyword argument of the network's forward."""
+
+    kind: InputKind
+    name: Name | None = None
+    column: Name | None = None
+    columns: tuple[Name, ...] | None = None
+    tokenizer: Path | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "InputDeclaration":
+        if (self.column is None) == (self.columns is None) or self.columns == ():
+            raise ValueError("needs either column = '...' or columns = ['...', ...]")
+        if self.kind == "text" and self.column is None:
+            raise ValueError("of kind text reads one column: write column = '...'")
+        if self.tokenizer is not None and self.kind != "text":
+            raise ValueError(f"of kind {self.kind} takes no tokenizer; only text does")
+        if self.tokenizer is not None and self.name is not None:
+            raise ValueError("with a tokenizer takes no name: the network is given input_ids and attention_mask")
+        return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The columns it reads."""
+        return self.columns if self.columns is not None else (self.column or "",)
+
+    @property
+    def keyword(self) -> str:
+        """The keyword argument it becomes."""
+        return "input_ids" if self.tokenizer else self.name or DEFAULT_INPUT_NAMES[self.kind]
+
+
+class TargetDeclaration(_Strict):
+    """What the network should answer."""
+
+    column: Name
+    kind: TargetKind
+
+
+class PartDeclaration(_Strict):
+    """One declared part; its column has its name unless said otherwise."""
+
+    name: Name
+    column: Name | None = None
+    values: tuple[ValueName, ...] | None = None
+    graded: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> "PartDeclaration":
+        if self.graded and self.values is not None:
+            raise ValueError("is graded, so its values are absent (0) and present: leave values out")
+        if self.values is not None and len(set(self.values)) < max(2, len(self.values)):
+            raise ValueError(f"needs two different values or more, or there is nothing to combine; given {list(self.values)}")
+        return self
+
+    @property
+    def source(self) -> str:
+        """The column it reads."""
+        return self.column or self.name
+
+
+class SplitDeclaration(_Strict):
+    """Which combinations are novel: by a column, or by a list."""
+
+    column: Name | None = None
+    novel: tuple[tuple[ValueName, ...], ...] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "SplitDeclaration":
+        if (self.column is None) == (not self.novel):
+            raise ValueError(
+                "needs either column = '...' (with train, novel and perhaps seen) or novel = [['...', '...'], ...]"
+            )
+        return self
+
+
+class Declaration(_Strict):
+    """The whole file."""
+
+    data: Path
+    inputs: tuple[InputDeclaration, ...] = Field(min_length=1)
+    target: TargetDeclaration
+    parts: tuple[PartDeclaration, ...] = Field(min_length=1)
+    combines: tuple[Name, ...] = ()
+    split: SplitDeclaration
+
+    @model_validator(mode="after")
+    def _check(self) -> "Declaration":
+        names = [part.name for part in self.parts]
+        keywords = [declared.keyword for declared in self.inputs]
+        for what, given in (("parts", names), ("inputs", keywords), ("combines", list(self.combines))):
+            twice = next((name for name in given if given.count(name) > 1), None)
+            if twice is not None:
+                raise ValueError(f"{what} must differ in name; {twice!r} is given twice")
+        unknown = next((name for name in self.combines if name not in names), None)
+        if unknown is not None:
+            raise ValueError(f"combines names {unknown!r}, which is no part; the parts are {', '.join(names)}")
+        if self.target.kind == "text" and not (len(self.inputs) == 1 and self.inputs[0].kind == "text"):
+            raise ValueError("a target of kind text needs exactly one input, of kind text")
+        if self.target.kind == "text" and self.inputs[0].tokenizer is not None:
+            raise ValueError("a target of kind text is read word by word, and so must its input be: leave the tokenizer out")
+        size = len(self.combined)
+        wrong = next((row for row in self.split.novel or () if len(row) != size), None)
+        if wrong is not None:
+            raise ValueError(f"split.novel: a combination has {size} values ({', '.join(self.combined)}); given {list(wrong)}")
+        return self
+
+    @property
+    def combined(self) -> tuple[str, ...]:
+        """The parts that make up a combination: all of them unless said otherwise."""
+        return self.combines or tuple(part.name for part in self.parts)
+
+
+def read_declaration(path: Path) -> Declaration:
+    """Read and check a declaration; paths in it are relative to it and come back absolute.
+
+    **Raises:** `AssayError` naming the file, the field, what was given and what is allowed.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = sorted(str(other) for other in path.parent.glob("*.toml")) if path.parent.is_dir() else []
+        raise AssayError("a table is declared in a TOML file that exists", given=path, choices=near) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise AssayError(f"{path} must be a TOML file", given=str(error)) from None
+    try:
+        declared = Declaration.model_validate(raw)
+    except ValidationError as error:
+        raise _told(path, error) from None
+    inputs = tuple(
+        given.model_copy(update={"tokenizer": path.parent / given.tokenizer}) if given.tokenizer else given
+        for given in declared.inputs
+    )
+    return declared.model_copy(update={"data": path.parent / declared.data, "inputs": inputs})
+
+
+_MODELS: Mapping[str, type[_Strict]] = {
+    "": Declaration,
+    "inputs": InputDeclaration,
+    "target": TargetDeclaration,
+    "parts": PartDeclaration,
+    "split": SplitDeclaration,
+}
+_LISTS = ("inputs", "parts")
+
+
+def _told(path: Path, error: ValidationError) -> AssayError:
+    """The first mistake, in the words of the file."""
+    first = error.errors()[0]
+    location = [str(step) if isinstance(step, str) else f"[{step}]" for step in first["loc"]]
+    field = ".".join(location).replace(".[", "[") or "the file"
+    head = str(first["loc"][0]) if first["loc"] else ""
+    model = _MODELS.get(head if len(location) > 1 else "", Declaration)
+    allowed = list(model.model_fields)
+    more = f"{error.error_count() - 1} more mistakes follow" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        where = field.rpartition(".")[0] or "a table declaration"
+        top = location[-1] in Declaration.model_fields
+        hint = f"write {location[-1]} above the first [table]; below one it belongs to that table" if top else more
+        return AssayError(f"{path}: {where} has no such field", given=location[-1], choices=allowed, next_step=hint)
+    if first["type"] in ("missing", "too_short"):
+        written = f"[[{head}]]" if head in _LISTS else f"[{head}]" if head in _MODELS else f"{location[-1]} = ..."
+        wanted = f"add {written}" if len(location) == 1 else f"add {location[-1]} = ... to {field.rpartition('.')[0]}"
+        return AssayError(f"{path}: {field} must be declared", given="nothing", next_step=wanted)
+    if first["type"] == "literal_error":
+        choices = _choices(model, location[-1])
+        return AssayError(f"{path}: {field} must be one of its choices", given=first["input"], choices=choices, next_step=more)
+    message = first["msg"].removeprefix("Value error, ")
+    given = first["input"] if first["type"] != "value_error" else None
+    return AssayError(f"{path}: {field}: {message}" if first["loc"] else f"{path}: {message}", given=given, next_step=more)
+
+
+def _choices(model: type[_Strict], field: str) -> tuple[Any, ...]:
+    return get_args(model.model_fields[field].annotation)

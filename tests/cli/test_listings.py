@@ -1,0 +1,50 @@
+"""Listings in JSON are lists of objects with at least a name; the ones for reading hold the same names."""
+
+import json
+
+import pytest
+
+from assay.cli import main
+
+
+def _json(capsys, *words: str):
+    assert main([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("words", [["tasks"], ["instruments"], ["data", "list"]], ids=" ".join)
+def test_a_listing_is_objects_with_names_in_both_forms(words, capsys):
+    objects = _json(capsys, *words)
+    names = [entry["name"] for entry in objects]
+    assert names
+    assert len(set(names)) == len(names)
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == names
+
+
+def test_instruments_tell_question_source_and_needs(capsys):
+    for entry in _json(capsys, "instruments"):
+        assert entry["question"].endswith("?")
+        assert entry["source"]
+        assert isinstance(entry["needs"], list)
+
+
+def test_every_instrument_listed_can_be_chosen_by_name(capsys):
+    from assay.instruments import load_instrument
+
+    assert [load_instrument(entry["name"]).name for entry in _json(capsys, "instruments")]
+
+
+def test_tasks_tell_every_setting(capsys):
+    modular = next(entry for entry in _json(capsys, "tasks") if entry["name"] == "modular")
+    coverage = next(setting for setting in modular["settings"] if setting["name"] == "coverage")
+    assert coverage["default"] == "0.8"
+    assert coverage["meaning"]
+
+
+def test_data_sets_tell_address_size_and_licence(capsys):
+    for entry in _json(capsys, "data", "list"):
+        assert entry["address"].startswith("https://")
+        assert entry["bytes"] > 0
+        assert entry["licence"]

@@ -1,0 +1,125 @@
+"""The comparison: every network in its column, and a meaning that follows from the numbers."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from assay.errors import AssayError
+from assay.report import write_comparison
+from assay.report.comparison import ComparisonFile, comparison_html
+from assay.report.meaning import meaning
+from assay.report.words import interval, number
+
+
+def text_of(path):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", path.read_text()))
+
+
+def test_every_network_verdict_and_number_is_on_the_page(tmp_path, examples):
+    audits = examples.three()
+    path = write_comparison(tmp_path / "out", audits, title="Three networks", intro="Where they come from.")
+    text = text_of(path)
+    assert "Three networks" in text
+    assert "Where they come from." in text
+    assert meaning(audits).replace("'", "&#39;") in text
+    for audit in audits:
+        assert audit.subject.name in text
+        assert audit.verdict.sentence in text
+        for name in ("seen score", "novel score"):
+            measure = audit.evidence[0].measure(name)
+            assert number(measure.value) in text
+            assert interval(measure.interval) in text
+            for null in measure.nulls:
+                assert f"{null.name} {number(null.mean)}" in text
+    assert (path.parent / "figures" / "comparison.svg").stat().st_size > 1000
+    assert "<script" not in path.read_text()
+
+
+def test_the_json_holds_the_same(tmp_path, examples):
+    audits = examples.three()
+    path = write_comparison(tmp_path, audits)
+    read = ComparisonFile.model_validate_json((path.parent / "comparison.json").read_bytes())
+    assert [column.subject for column in read.subjects] == [audit.subject for audit in audits]
+    assert read.subjects[0].measures == tuple(m for e in audits[0].evidence for m in e.measures if m.headline)
+    assert read.meaning == meaning(audits)
+    assert json.loads((path.parent / "comparison.json").read_text())["schema_version"] == 1
+
+
+@pytest.mark.parametrize("num", [1, 2, 20])
+def test_any_number_up_to_twenty(tmp_path, examples, num):
+    audits = [examples.audit([examples.systematicity(0.99, 0.04 * k + 0.1)], name=f"net {k}") for k in range(num)]
+    text = text_of(write_comparison(tmp_path, audits))
+    assert all(f"net {k}" in text for k in range(num))
+
+
+@pytest.mark.parametrize("num", [0, 21])
+def test_none_and_too_many_are_refused(tmp_path, examples, num):
+    with pytest.raises(AssayError, match="1 to 20"):
+        write_comparison(tmp_path, [examples.audit([])] * num)
+
+
+def test_two_of_one_name_are_told_apart(examples):
+    audits = [examples.audit([], name="same"), examples.audit([], name="same")]
+    html = comparison_html(audits, [], title="t", intro="")
+    assert "same (1)" in html
+    assert "same (2)" in html
+
+
+def test_networks_without_evidence_are_compared_by_verdict(tmp_path, examples):
+    path = write_comparison(tmp_path, [examples.audit([]), examples.audit([examples.lean("systematicity")])])
+    assert text_of(path).count("Not resolved") >= 4
+    assert not (path.parent / "figures" / "comparison.svg").exists()
+
+
+def test_what_one_network_has_alone_is_in_the_table_and_said(examples):
+    audits = [examples.audit(), examples.audit([examples.systematicity()])]
+    html = comparison_html(audits, [], title="t", intro="")
+    assert html.count("not measured") == 3
+    assert "3 measures of this table could not be set side by side" in html
+
+
+def test_meaning_names_who_learned_and_who_generalises(examples):
+    first, second = meaning(examples.three()).split(". ", 1)
+    assert "\N{LEFT DOUBLE QUOTATION MARK}recombines\N{RIGHT DOUBLE QUOTATION MARK} and" in first
+    assert "untrained\N{RIGHT DOUBLE QUOTATION MARK} did not" in first
+    assert "0.946" in second
+    assert "0.165" in second
+    assert "do not overlap" in second
+    assert "0.0900" not in second  # who never learned is not ranked among those who did
+
+
+def test_meaning_says_when_intervals_overlap(examples):
+    audits = [examples.audit([examples.systematicity(0.99, novel)], name=str(novel)) for novel in (0.5, 0.51)]
+    assert "not resolved" in meaning(audits)
+
+
+def test_meaning_does_not_rank_different_tasks(examples):
+    audits = examples.three()
+    audits[1] = replace(audits[1], task=replace(audits[1].task, address="scan:simple"))
+    assert "different tasks" in meaning(audits)
+    assert "cannot be ranked" in meaning(audits)
+
+
+def test_meaning_without_scores_alone_and_unlearned(examples):
+    assert "nothing can be said" in meaning([examples.audit([])])
+    assert "no difference to read" in meaning([examples.audit()])
+    nothing = [examples.audit([examples.systematicity(0.1, 0.1)], name=name) for name in "ab"]
+    assert meaning(nothing).startswith("None of the 2 networks learned")
+
+
+def test_one_task_of_which_different_combinations_were_seen_is_ranked(examples):
+    audits = examples.three()
+    narrow = replace(audits[1].task, address=audits[1].task.address.replace("0.8", "0.15"), num_seen=22, num_novel=122)
+    audits[1] = replace(audits[1], task=narrow)
+    assert "do not overlap" in meaning(audits)
+    html = comparison_html(audits, [], title="t", intro="")
+    assert "different combinations" in html
+    assert narrow.address in html
+
+
+def test_one_family_of_tasks_with_other_parts_is_not_ranked(examples):
+    audits = examples.three()
+    audits[1] = replace(audits[1], task=replace(audits[1].task, parts=audits[1].task.parts[:2]))
+    assert "cannot be ranked" in meaning(audits)

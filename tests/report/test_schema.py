@@ -1,0 +1,128 @@
+"""`report.json`: what is written is what is read, and nothing else is."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from assay.errors import AssayError
+from assay.evidence import Null
+from assay.report import json_schema, read_report
+from assay.report.schema import FILE_NAME, report_bytes
+
+
+def written(folder, audit):
+    path = folder / FILE_NAME
+    path.write_bytes(report_bytes(audit))
+    return path
+
+
+def test_round_trip_is_exact(tmp_path, examples, typical):
+    for audit in (typical, examples.audit([]), *examples.three()):
+        read = read_report(written(tmp_path, audit))
+        assert read == audit
+        assert report_bytes(read) == report_bytes(audit)
+
+
+def test_same_audit_same_bytes(examples):
+    assert report_bytes(examples.audit()) == report_bytes(examples.audit())
+
+
+def test_a_folder_stands_for_the_file_in_it(tmp_path, typical):
+    written(tmp_path, typical)
+    assert read_report(tmp_path) == typical
+
+
+@given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
+@settings(max_examples=50, deadline=None)
+def test_every_float_survives_to_the_last_bit(values):
+    null = Null(name="n", how="h", values=tuple(values))
+    adapter = TypeAdapter(Null)
+    assert adapter.validate_json(adapter.dump_json(null)).values == null.values
+
+
+def test_settings_keep_their_types(tmp_path, examples):
+    kept = {"a": 1, "b": 1.0, "c": True, "d": None, "e": "1"}
+    evidence = replace(examples.lean(), settings=kept)
+    read = read_report(written(tmp_path, examples.audit([evidence]))).evidence[0].settings
+    assert [(key, type(value)) for key, value in read.items()] == [(key, type(value)) for key, value in kept.items()]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_not_finite_is_refused_by_its_place(examples, number):
+    evidence = examples.systematicity()
+    null = Null(name="n", how="h", values=(0.5, number))
+    evidence = replace(evidence, measures=(replace(evidence.measures[0], nulls=(null,)), *evidence.measures[1:]))
+    with pytest.raises(AssayError, match=r"audit\.evidence\[0\]\.measures\[0\]\.nulls\[0\]\.values\[1\]"):
+        report_bytes(examples.audit([evidence]))
+
+
+def refused(path, match):
+    with pytest.raises(AssayError, match=match) as caught:
+        read_report(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    refused(tmp_path / FILE_NAME, "Given: no ")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
+def test_a_truncated_file_is_named(tmp_path, typical, share):
+    path = written(tmp_path, typical)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    refused(path, "truncated or altered")
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path):
+    path = tmp_path / FILE_NAME
+    path.write_bytes(b"\xff\xfe{}\x80")
+    refused(path, "truncated or altered")
+
+
+def altered(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_an_altered_number_is_noticed(tmp_path, typical):
+    path = written(tmp_path, typical)
+    altered(path, lambda content: content["audit"]["evidence"][0]["measures"][1].update(value=0.999))
+    refused(path, "altered")
+
+
+def test_an_added_field_is_noticed(tmp_path, typical):
+    path = written(tmp_path, typical)
+    altered(path, lambda content: content["audit"].update(extra=1))
+    refused(path, "altered")
+
+
+def test_a_newer_version_is_named(tmp_path, typical):
+    path = written(tmp_path, typical)
+    altered(path, lambda content: content.update(schema_version=2))
+    refused(path, "version 2")
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "{}", '{"schema_version": "1"}'])
+def test_other_json_is_refused(tmp_path, text):
+    path = tmp_path / FILE_NAME
+    path.write_text(text)
+    refused(path, "schema_version")
+
+
+def test_layout_of_the_json_does_not_matter(tmp_path, typical):
+    path = written(tmp_path, typical)
+    altered(path, lambda content: None)
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=4, sort_keys=True))
+    assert read_report(path) == typical
+
+
+def test_the_schema_describes_the_file():
+    schema = json_schema()
+    assert schema["properties"]["schema_version"]["const"] == 1
+    assert {"Audit", "Evidence", "Measure", "Null", "Verdict"} <= set(schema["$defs"])

@@ -1,0 +1,71 @@
+"""Numbers as they are told."""
+
+import pytest
+
+from assay.evidence import Interval
+from assay.report.words import counted, interval, number, p_told, p_value, plain, strongest
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0.94567, "0.946"),
+        (0.9, "0.900"),
+        (0.9996, "1.00"),
+        (0.09994, "0.0999"),
+        (0.09996, "0.100"),
+        (1 / 11, "0.0909"),
+        (12.345, "12.3"),
+        (999.6, "1,000"),
+        (12345.6, "12,346"),
+        (43_147, "43,147"),
+        (0.0, "0"),
+        (0, "0"),
+        (-1.7e-19, "0"),
+        (1.234e-6, "1.23e\N{MINUS SIGN}06"),
+        (-0.0123, "\N{MINUS SIGN}0.0123"),
+    ],
+)
+def test_three_significant_digits(value, told):
+    assert number(value) == told
+
+
+@pytest.mark.parametrize(
+    ("p", "told"),
+    [
+        (None, "no p"),
+        (0.0, "< .001"),
+        (0.00099, "< .001"),
+        (0.001, ".001"),
+        (0.0126, ".013"),
+        (0.31, ".31"),
+        (0.9999, "1"),
+        (1.0, "1"),
+    ],
+)
+def test_p_values(p, told):
+    assert p_value(p) == told
+
+
+def test_intervals():
+    assert interval(Interval(low=-0.02, high=1.0, level=0.95, method="m")) == "[\N{MINUS SIGN}0.0200, 1.00]"
+    assert interval(None) == ""
+
+
+def test_plural():
+    assert [counted(n, "part") for n in (0, 1, 2000)] == ["0 parts", "1 part", "2,000 parts"]
+
+
+def test_the_strongest_null_is_the_nearest_in_the_direction(examples):
+    nulls = [examples.null("low", 0.1), examples.null("high", 0.6)]
+    assert strongest(examples.measure("m", 0.9, 0.1, nulls)).name == "high"
+    assert strongest(examples.measure("m", 0.9, 0.1, nulls, direction="lower")).name == "low"
+    assert strongest(examples.measure("m", None)) is None
+
+
+def test_p_in_a_sentence():
+    assert [p_told(p) for p in (None, 0.0001, 0.02)] == ["no p", "p < .001", "p .020"]
+
+
+def test_settings_are_told_as_what_they_are():
+    assert [plain(value) for value in (20_000, 0.5, True, None, "ridge")] == ["20,000", "0.500", True, None, "ridge"]

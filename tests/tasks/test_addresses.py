@@ -1,0 +1,151 @@
+"""Addresses: every form, the round trip, and each mistake in one message."""
+
+import dataclasses
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from torch import Generator
+
+from assay.errors import AssayError
+from assay.task import Task
+from assay.tasks import load_task, task_families
+from assay.tasks.hyperteacher import Hyperteacher
+from assay.tasks.modular import Modular
+
+TABLE = """
+data = "rows.jsonl"
+inputs = [{kind = "token", columns = ["a", "b"]}]
+target = {column = "y", kind = "class"}
+parts = [{name = "a"}, {name = "b"}]
+split = {novel = [[1, 1]]}
+"""
+
+
+def write_table(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    rows = [f'{{"a": {a}, "b": {b}, "y": {a ^ b}}}' for a in (0, 1) for b in (0, 1)]
+    (folder / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    (folder / "table.toml").write_text(TABLE, encoding="utf-8")
+    return folder / "table.toml"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "modular",
+        "modular:",
+        "modular:coverage=0.5",
+        "modular:p=7,num_first=3,num_second=5,maps=affine,seed=9",
+        "hyperteacher",
+        "hyperteacher:supports=two_halves,num_train=28,encoding=tokens",
+        "hyperteacher:held_out=0.4,weights=khot",
+        "scan:addprim_jump",
+        "scan:split=length",
+    ],
+)
+def test_the_address_of_a_task_makes_it_again(address, generator):
+    task = load_task(address)
+    again = load_task(task.address)
+    assert again == task
+    assert again.address == task.address
+    drawn = [t.examples("seen", 20, generator=Generator().manual_seed(0)) for t in (task, again)]
+    assert drawn[0].targets.equal(drawn[1].targets)
+    assert drawn[0].combination.equal(drawn[1].combination)
+
+
+def test_values_are_parsed_to_the_type_of_the_field():
+    assert load_task("modular:p=7,coverage=0.5") == Modular(p=7, coverage=0.5)
+    assert load_task("hyperteacher:num_train=28") == Hyperteacher(num_train=28)
+
+
+def test_a_table_is_found_from_anywhere(tmp_path, monkeypatch):
+    write_table(tmp_path / "a,b=c")
+    monkeypatch.chdir(tmp_path)
+    task = load_task("table:a,b=c/table.toml")  # a path may hold what separates options elsewhere
+    monkeypatch.chdir("/")
+    assert load_task(task.address) == task
+
+
+def test_a_factory_in_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "my_own_tasks.py").write_text(
+        "from assay.tasks.modular import Modular\n"
+        "def small():\n    return Modular(p=5)\n"
+        "def wrong():\n    return 7\n"
+        "def sized(p):\n    return Modular(p=p)\n"
+        "NUMBER = 3\n",
+        encoding="utf-8",
+    )
+    assert load_task("my_own_tasks:small") == Modular(p=5)
+    with pytest.raises(AssayError, match=r"a callable.*Given: smal. Choices: small, wrong, sized. Did you mean small"):
+        load_task("my_own_tasks:smal")
+    with pytest.raises(AssayError, match="must have a callable"):
+        load_task("my_own_tasks:NUMBER")
+    with pytest.raises(AssayError, match=r"must return an assay.task.Task.*Given: int"):
+        load_task("my_own_tasks:wrong")
+    with pytest.raises(AssayError, match=r"called without arguments. Given: my_own_tasks:sized, which needs p"):
+        load_task("my_own_tasks:sized")
+
+
+def test_a_factory_in_a_package():
+    assert load_task("assay.tasks.modular:Modular") == Modular()
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("modulr", r"no such task. Given: modulr. Choices: modular, hyperteacher, scan, table. Did you mean modular"),
+        ("modulr:p=7", r"no such task. Given: modulr:p=7"),
+        ("", r"no such task"),
+        ("modular:q=3", r"modular has no such option. Given: q. Choices: p, num_first"),
+        ("modular:coverag=3", r"Given: coverag. .*Did you mean coverage"),
+        ("modular:7", r"is written option=value. Given: 7"),
+        ("modular:p=7,,seed=1", r"is written option=value. Given: nothing"),
+        ("modular:p=7,p=8", r"p may be given once. Given: 7 and 8"),
+        ("modular:p=seven", r"p must be of type integer. Given: seven"),
+        ("modular:p=7.5", r"p must be of type integer. Given: 7.5"),
+        ("modular:p=", r"p must be of type integer. Given: nothing"),
+        ("modular:maps=turn", r"maps must be one of its choices. Given: turn. Choices: shift, affine, permutation"),
+        ("hyperteacher:supports=ring", r"Given: ring. Choices: random, equal, two_halves, non_compositional"),
+        ("hyperteacher:num_train=many", r"num_train must be of type integer. Given: many"),
+        ("scan", r"scan needs its split.*Next: write scan:addprim_jump"),
+        ("scan:jump", r"split must be a published one. Given: jump. Choices: simple, length, addprim_jump"),
+        ("scan:length,7", r"split must be a published one. Given: length,7.*Did you mean length"),
+        ("table", r"table needs its path.*Next: write table:path/to/table.toml"),
+        ("table:nowhere.toml", r"a TOML file that exists. Given: .*nowhere.toml"),
+        ("no_such_package.tasks:make", r"must be importable. Given: no_such_package.tasks: ModuleNotFoundError"),
+    ],
+)
+def test_mistakes_are_told_in_one_message(address, message):
+    with pytest.raises(AssayError, match=message):
+        load_task(address)
+
+
+@pytest.mark.parametrize("family", task_families(), ids=lambda family: family.name)
+def test_the_listing_agrees_with_the_classes(family, monkeypatch, tmp_path):
+    module, _, name = family.home.partition(":")
+    cls = getattr(importlib.import_module(module), name)
+    assert issubclass(cls, Task)
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    assert [option.name for option in family.options] == list(fields)
+    for option in family.options:
+        default = fields[option.name].default
+        if default is dataclasses.MISSING:
+            assert option.default is None
+        elif default is not None:  # None stands for a default that depends, which the listing tells in words
+            assert option.default == str(default)
+    assert family.variant in ("", *fields)
+    write_table(tmp_path / "path")
+    (tmp_path / "path" / "to").symlink_to(tmp_path / "path")
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(load_task(family.form), cls), "the example of the listing must work"
+
+
+def test_listing_families_does_not_import_torch():
+    code = "import sys, assay.tasks; assay.tasks.task_families(); print('torch' in sys.modules, 'pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

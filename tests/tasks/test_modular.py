@@ -1,0 +1,157 @@
+"""Modular composition against a second route: plain Python on the maps that the task shows through its own examples."""
+
+from collections import Counter
+
+import pytest
+import torch
+
+from assay.errors import AssayError
+from assay.task import SwapsParts
+from assay.tasks.modular import Maps, Modular
+
+EVERYTHING = 100_000
+
+
+def truth(task, generator):
+    """Every (i, j, x) of both splits with its target, as a dictionary of integers."""
+    found = {}
+    for split in ("seen", "novel"):
+        examples = task.examples(split, EVERYTHING, generator=generator)
+        rows = zip(*(examples.parts[name].tolist() for name in ("i", "j", "x")), examples.targets.tolist(), strict=True)
+        for i, j, x, y in rows:
+            assert (i, j, x) not in found
+            found[i, j, x] = y
+    return found
+
+
+@pytest.mark.parametrize("maps", ["shift", "affine", "permutation"])
+def test_targets_are_one_map_after_another(maps: Maps, generator):
+    task = Modular(p=7, num_first=4, num_second=5, coverage=0.5, maps=maps)
+    y = truth(task, generator)
+    assert len(y) == 4 * 5 * 7
+    assert all(sorted(y[i, j, x] for x in range(7)) == list(range(7)) for i in range(4) for j in range(5)), "not a bijection"
+    # g_j f_i (g_j f_0)^-1 = g_j f_i f_0^-1 g_j^-1, and (g_j f_0)^-1 g_j f_i = f_0^-1 f_i: the second does not depend on j.
+    for i in range(4):
+        relative = set()
+        for j in range(5):
+            undo = {y[0, j, x]: x for x in range(7)}
+            relative.add(tuple(undo[y[i, j, x]] for x in range(7)))
+        assert len(relative) == 1, "f is not one function for all g"
+
+
+def test_shift_targets_by_brute_force(generator):
+    task = Modular(p=11, num_first=3, num_second=4, coverage=0.6, maps="shift")
+    y = truth(task, generator)
+    total = {(i, j): y[i, j, 0] for i in range(3) for j in range(4)}  # a_i + b_j mod p
+    assert all(y[i, j, x] == (x + total[i, j]) % 11 for i, j, x in y)
+    assert all((total[i, j] - total[0, j] - total[i, 0] + total[0, 0]) % 11 == 0 for i, j in total)
+
+
+def test_affine_maps_are_affine(generator):
+    y = truth(Modular(p=7, num_first=3, num_second=3, coverage=0.6, maps="affine"), generator)
+    slopes = {(i, j): (y[i, j, 1] - y[i, j, 0]) % 7 for i in range(3) for j in range(3)}
+    assert all(y[i, j, x] == (slopes[i, j] * x + y[i, j, 0]) % 7 for i, j, x in y)
+    assert len(set(slopes.values())) > 1, "only shifts were drawn"
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("rows", "columns", "coverage"), [(12, 12, 0.8), (3, 9, 0.34), (9, 3, 0.34), (2, 2, 0.5)])
+def test_every_value_is_trained_and_the_splits_share_nothing(rows, columns, coverage, seed):
+    task = Modular(num_first=rows, num_second=columns, coverage=coverage, seed=seed)
+    trained = {tuple(pair) for pair in task.combinations("train").tolist()}
+    novel = {tuple(pair) for pair in task.combinations("novel").tolist()}
+    assert torch.equal(task.combinations("train"), task.combinations("seen"))
+    assert {i for i, _ in trained} == set(range(rows))
+    assert {j for _, j in trained} == set(range(columns))
+    assert not trained & novel
+    assert len(trained | novel) == rows * columns
+    assert len(trained) == round(coverage * rows * columns)
+
+
+def test_examples_hold_what_they_say(generator):
+    task = Modular(p=5, num_first=3, num_second=4, coverage=0.5)
+    examples = task.examples("train", 500, generator=generator)
+    i, j, x = (examples.parts[name] for name in ("i", "j", "x"))
+    assert torch.equal(examples.inputs["tokens"], torch.stack([i, 3 + j, 7 + x], 1))
+    assert torch.equal(examples.combination, i * 4 + j)
+    assert examples.inputs["tokens"].max() < task.input_spec.vocab
+    assert {tuple(pair) for pair in torch.stack([i, j], 1).tolist()} == {
+        tuple(row) for row in task.combinations("train").tolist()
+    }
+
+
+def test_a_finite_split_is_given_whole_and_once(generator):
+    task = Modular(p=5, num_first=3, num_second=4, coverage=0.5)
+    for split, pairs in (("seen", 6), ("novel", 6)):
+        rows = [tuple(row) for row in task.examples(split, EVERYTHING, generator=generator).inputs["tokens"].tolist()]
+        assert len(rows) == pairs * 5
+        assert max(Counter(rows).values()) == 1
+        assert len({tuple(r) for r in task.examples(split, 7, generator=generator).inputs["tokens"].tolist()}) == 7
+
+
+@pytest.mark.parametrize("split", ["train", "seen", "novel"])
+@pytest.mark.parametrize("n", [0, 1])
+def test_sizes_zero_and_one(split, n, generator):
+    examples = Modular().examples(split, n, generator=generator)
+    assert len(examples) == n
+    assert examples.inputs["tokens"].shape == (n, 3)
+    assert examples.targets.dtype == torch.int64
+
+
+@pytest.mark.parametrize("part", ["i", "j", "x"])
+def test_swap_agrees_with_the_examples_that_have_that_combination(part, generator):
+    task = Modular(p=7, num_first=4, num_second=4, coverage=0.5, maps="permutation")
+    assert isinstance(task, SwapsParts)
+    y = truth(task, generator)
+    base = task.examples("seen", 40, generator=generator)
+    source = task.examples("seen", 40, generator=generator)
+    swapped = task.swap(base, source, part)
+    expected = []
+    for row in range(40):
+        values = {name: int(base.parts[name][row]) for name in ("i", "j", "x")}
+        values[part] = int(source.parts[part][row])
+        expected.append(y[values["i"], values["j"], values["x"]])
+    assert swapped.targets.tolist() == expected
+    assert torch.equal(swapped.parts[part], source.parts[part])
+    assert torch.equal(swapped.combination, task.combination_id(swapped.parts))
+    assert any(swapped.targets != base.targets)
+
+
+def test_swapping_with_itself_changes_nothing(generator):
+    task = Modular()
+    base = task.examples("seen", 30, generator=generator)
+    swapped = task.swap(base, base, "j")
+    assert torch.equal(swapped.targets, base.targets)
+    assert torch.equal(swapped.combination, base.combination)
+    with pytest.raises(AssayError, match="no such part"):
+        task.swap(base, base, "k")
+
+
+def test_one_seed_one_task_and_one_draw():
+    same = [Modular(seed=3).examples("train", 50, generator=torch.Generator().manual_seed(1)) for _ in range(2)]
+    assert torch.equal(same[0].inputs["tokens"], same[1].inputs["tokens"])
+    assert torch.equal(same[0].targets, same[1].targets)
+    assert not torch.equal(Modular(seed=3).combinations("train"), Modular(seed=4).combinations("train"))
+
+
+def test_score_of_the_ideal_output_is_one(generator):
+    task = Modular()
+    examples = task.examples("novel", 50, generator=generator)
+    assert task.score(task.objective.ideal(examples.targets), examples).eq(1).all()
+    assert task.combination_name([3, 7]) == "i=3, j=7"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"p": 1}, "p must be at least 2.*Given: 1"),
+        ({"coverage": 0.0}, "between 0 and 1.*Given: 0.0"),
+        ({"coverage": 1.0}, "between 0 and 1.*Given: 1.0"),
+        ({"coverage": float("nan")}, "between 0 and 1.*Given: nan"),
+        ({"coverage": 0.05}, "12 to 143 of them.*0.05 of 144 pairs is 7.*choose a coverage between 0.08 and 0.99"),
+        ({"num_first": 1}, "at least two values"),
+    ],
+)
+def test_errors_say_what_was_given(options, message):
+    with pytest.raises(AssayError, match=message):
+        Modular(**options)

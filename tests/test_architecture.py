@@ -1,0 +1,68 @@
+"""What import-linter cannot state: the size of files, and which libraries may not be imported before they are used."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+FILES = sorted(SOURCE.rglob("*.py"))
+MOST_LINES = 300
+SLOW = {"scipy", "sklearn", "altair", "jinja2", "transformers", "pandas", "pyarrow", "pooch", "vl_convert"}
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(SOURCE))
+
+
+def _imported_at_once(tree: ast.AST) -> Iterator[str]:
+    """Top-level packages that importing the module imports: not in functions, not for type checkers alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module).partition(".")[0]
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from (name for other in node.orelse for name in _imported_at_once(ast.Module([other], [])))
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield from _imported_at_once(node)
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_a_file_is_one_idea(path):
+    lines = len(path.read_text().splitlines())
+    assert lines <= MOST_LINES, f"{_name(path)} has {lines} lines: split it where the second idea begins"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_slow_libraries_are_imported_where_they_are_used(path):
+    assert not SLOW & set(_imported_at_once(ast.parse(path.read_text())))
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_annotations_stay_objects(path):
+    # jaxtyping's run-time checks need them, so the future import that makes them strings is not used.
+    assert "__future__" not in set(_imported_at_once(ast.parse(path.read_text())))
+
+
+def test_the_finder_of_imports_sees_what_it_should():
+    program = """
+import scipy.stats, torch
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    import altair
+else:
+    import pooch
+try:
+    from sklearn.linear_model import Ridge
+except ImportError:
+    pass
+class Holder:
+    import jinja2
+    def method(self):
+        import pandas
+def function():
+    import pyarrow
+"""
+    assert set(_imported_at_once(ast.parse(program))) == {"scipy", "torch", "typing", "pooch", "sklearn", "jinja2"}

@@ -1,0 +1,59 @@
+import pytest
+
+from assay.evidence import Evidence, Interval, Measure, Null
+
+
+def measure(name: str, ps: list[float | None], *, headline: bool = True, value: float | None = 0.5) -> Measure:
+    nulls = tuple(Null(name=f"null {k}", how="made up", values=(0.0, 0.2), p=p) for k, p in enumerate(ps))
+    interval = Interval(low=0.4, high=0.6, level=0.95, method="made up")
+    return Measure(
+        name=name,
+        about={"part": "i"},
+        value=value,
+        unit="accuracy",
+        direction="higher",
+        interval=interval if value is not None else None,
+        nulls=nulls,
+        units=10,
+        unit_of="combination",
+        headline=headline,
+    )
+
+
+def evidence(*measures: Measure) -> Evidence:
+    return Evidence(instrument="made up", question="Is it?", summary="It is.", measures=measures)
+
+
+def test_a_finding_beats_every_null():
+    assert [m.name for m in evidence(measure("both", [0.001, 0.002]), measure("one", [0.001, 0.6])).findings()] == ["both"]
+
+
+def test_a_null_that_cannot_say_makes_no_finding():
+    assert evidence(measure("unknown", [0.001, None])).findings() == ()
+
+
+def test_only_headlines_can_be_findings():
+    assert evidence(measure("detail", [0.001], headline=False)).findings() == ()
+
+
+def test_findings_are_corrected_for_their_number():
+    """p = .04 alone is a finding; beside nineteen measures without effect it is not."""
+    crowd = [measure(f"m{k}", [0.5]) for k in range(19)]
+    assert len(evidence(measure("lone", [0.04])).findings()) == 1
+    assert evidence(measure("lone", [0.04]), *crowd).findings() == ()
+
+
+def test_not_enough_data_is_no_finding():
+    assert evidence(measure("few", [], value=None)).findings() == ()
+
+
+def test_a_number_without_null_or_interval_is_refused():
+    with pytest.raises(AssertionError, match="null and its interval"):
+        measure("bare", [])
+
+
+def test_a_missing_measure_lists_what_there_is():
+    item = evidence(measure("novel score", [0.1]))
+    assert item.measure("novel score", part="i").name == "novel score"
+    with pytest.raises(KeyError, match="novel score"):
+        item.measure("novel score", part="j")

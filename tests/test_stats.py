@@ -1,0 +1,140 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator
+
+from assay import stats
+
+
+def normal(mean: float, size: int, seed: int) -> list[float]:
+    return np.random.default_rng(seed).normal(mean, 1.0, size).tolist()
+
+
+def test_cluster_means_by_hand():
+    result = stats.cluster_means(torch.tensor([1.0, 0.0, 0.0, 4.0]), torch.tensor([7, 3, 7, 3]))
+    assert result.ids.tolist() == [3, 7]
+    assert result.means.tolist() == [2.0, 0.5]
+    assert result.counts.tolist() == [2, 2]
+
+
+def test_cluster_means_of_nothing():
+    assert len(stats.cluster_means(torch.zeros(0), torch.zeros(0, dtype=torch.int64)).ids) == 0
+
+
+@pytest.mark.parametrize("size", [0, 1, stats.MIN_UNITS - 1])
+def test_too_few_units_have_no_interval(size, generator):
+    assert stats.mean_interval([0.5] * size, generator=generator, bounds=(0.0, 1.0)) is None
+
+
+def test_interval_covers_the_mean_about_as_often_as_it_says():
+    covered = 0
+    for seed in range(200):
+        interval = stats.mean_interval(normal(2.0, 20, seed), generator=Generator().manual_seed(seed))
+        covered += interval.low <= 2.0 <= interval.high
+    assert 0.90 <= covered / 200 <= 0.985
+
+
+def test_interval_ignores_the_order_of_units():
+    units = normal(0.0, 12, 0)
+    one, other = (stats.mean_interval(order, generator=Generator().manual_seed(1)) for order in (units, units[::-1]))
+    assert one == other
+
+
+def test_perfect_scores_are_not_certainty(generator):
+    interval = stats.mean_interval([1.0] * 10, generator=generator, bounds=(0.0, 1.0))
+    assert interval.high == 1.0
+    assert interval.low == pytest.approx(0.025 ** (1 / 10))  # the exact bound for ten successes in ten
+
+
+def test_equal_units_without_bounds_have_no_interval(generator):
+    assert stats.mean_interval([3.0] * 10, generator=generator) is None
+
+
+def test_equal_units_inside_the_bounds_get_an_interval_around_them(generator):
+    interval = stats.mean_interval([0.5] * 20, generator=generator, bounds=(0.0, 1.0))
+    assert interval.low < 0.5 < interval.high
+    assert interval.low == pytest.approx(1 - interval.high)
+
+
+@pytest.mark.parametrize(("value", "higher", "expected"), [(3.0, True, 1 / 4), (0.5, True, 4 / 4), (1.0, False, 2 / 4)])
+def test_permutation_p_counts_the_value_itself(value, higher, expected):
+    assert stats.permutation_p(value, [1.0, 2.0, 1.5], higher=higher) == expected
+
+
+def test_permutation_p_is_uniform_under_the_null():
+    rng = np.random.default_rng(0)
+    ps = [stats.permutation_p(draw[0], draw[1:].tolist()) for draw in rng.normal(size=(20_000, 20))]
+    assert np.mean(np.array(ps) <= 0.05) == pytest.approx(0.05, abs=0.006)
+
+
+def test_gain_of_one_more_untrained_network_is_rarely_significant():
+    """The subject drawn from the same distribution as its nulls: the interval holds 0 in 95 % of the draws or more."""
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(400):
+        networks = rng.normal(0.5, 0.05, size=(6, 1)) + rng.normal(0, 0.1, size=(6, 30))
+        gain = stats.gain_over_networks(torch.tensor(networks[0]), torch.tensor(networks[1:]))
+        inside += gain.interval.low <= 0 <= gain.interval.high
+    assert inside / 400 >= 0.94
+
+
+def test_gain_finds_a_planted_difference():
+    rng = np.random.default_rng(0)
+    networks = torch.tensor(rng.normal(0.5, 0.02, size=(6, 30)))
+    gain = stats.gain_over_networks(networks[0] + 0.3, networks[1:])
+    assert gain.gain == pytest.approx(0.3, abs=0.03)
+    assert gain.interval.low > 0
+    assert gain.p < 0.001
+
+
+def test_gain_of_equal_networks_is_exactly_nothing():
+    gain = stats.gain_over_networks(torch.ones(6), torch.ones(5, 6))
+    assert gain.gain == 0
+    assert gain.p == 1.0
+
+
+def test_gain_needs_two_networks_and_five_units():
+    assert stats.gain_over_networks(torch.ones(6), torch.ones(1, 6)) is None
+    assert stats.gain_over_networks(torch.ones(4), torch.ones(5, 4)) is None
+
+
+def test_false_discovery_by_hand():
+    assert stats.false_discovery([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.04, 0.04])
+    assert stats.false_discovery([]) == []
+
+
+def test_detectable_share_inverts_the_chance_of_noticing():
+    share = stats.detectable_share(30)
+    assert 1 - (1 - share) ** 30 == pytest.approx(0.8)
+    assert stats.detectable_share(0) == 1.0
+
+
+def test_difference_interval_of_equal_halfwidths_is_root_two_wider(generator):
+    interval = stats.mean_interval(normal(0, 30, 3), generator=generator)
+    mean = (interval.low + interval.high) / 2
+    difference = stats.difference_interval(mean, interval, mean, interval)
+    assert difference.high == pytest.approx(math.sqrt(2) * (interval.high - mean))
+    assert difference.low == pytest.approx(-difference.high)
+
+
+def test_random_differences_are_centred_on_zero(generator):
+    differences = stats.random_differences(torch.ones(20), torch.zeros(30), repeats=500, generator=generator)
+    assert abs(np.mean(differences)) < 0.03
+
+
+def test_paired_p_agrees_with_scipy():
+    from scipy.stats import ttest_rel
+
+    a, b = torch.tensor(normal(0.3, 25, 1)), torch.tensor(normal(0.0, 25, 2))
+    assert stats.paired_p(a, b) == pytest.approx(float(ttest_rel(a, b, alternative="greater").pvalue), rel=1e-4)
+    assert stats.paired_p(a, a) == 1.0
+    assert stats.paired_p(a[:1], b[:1]) == 1.0
+
+
+def test_child_generators_differ_and_are_reproducible():
+    first, second = Generator().manual_seed(3), Generator().manual_seed(3)
+    draws = [[float(torch.rand(1, generator=stats.child_generator(parent))) for _ in range(2)] for parent in (first, second)]
+    assert draws[0] == draws[1]
+    assert draws[0][0] != draws[0][1]
