@@ -40,21 +40,25 @@ def coverage(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Coverag
     present = indicator(combinations, parts)
     counts = present.sum(0).tolist()
     joins = torch.tensor([not (part.graded and value == part.values[0]) for part, value in names])
-    together = (present & joins).float()
-    reach = (together.T @ together) > 0
-    while True:  # boolean closure: paths double in length each round
-        longer = (reach.float() @ reach.float()) > 0
-        if torch.equal(longer, reach):
-            break
-        reach = longer
     labels = [f"{part.name}={value}" for part, value in names]
-    groups = {tuple(label for label, joined in zip(labels, row, strict=True) if joined) for row in reach.tolist()}
+    groups = connected_groups(present & joins)
     starts = torch.tensor([len(part.values) for part in parts]).cumsum(0).tolist()
     return Coverage(
         usage=tuple(tuple(counts[end - len(part.values) : end]) for part, end in zip(parts, starts, strict=True)),
-        components=tuple(sorted(group for group in groups if group)),
+        components=tuple(sorted(tuple(labels[column] for column in group) for group in groups)),
         unused=tuple(label for label, count, join in zip(labels, counts, joins.tolist(), strict=True) if join and not count),
     )
+
+
+def connected_groups(present: Bool[Tensor, "c v"]) -> tuple[tuple[int, ...], ...]:
+    """Columns that hang together by being true in one row, directly or through others. Columns never true are in no group.
+
+    By boolean closure of the co-occurrence graph, whose paths double in length each round.
+    """
+    reach = present.float().T @ present.float() > 0
+    for _ in range(max(present.shape[1] - 1, 1).bit_length()):
+        reach = reach.float() @ reach.float() > 0
+    return tuple(sorted({tuple(row.nonzero().flatten().tolist()) for row in reach if row.any()}))
 
 
 def indicator(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Bool[Tensor, "c v"]:

@@ -36,9 +36,9 @@ NETWORKS = (
     _Network("untrained", coverage=0.8, trained=False),
 )
 _INTRO = (
-    "Three networks of one architecture learn y = g_j(f_i(x)) mod 11, where the part i chooses one shift, the part j another and "
-    "x is the number they act on. The first saw 80 % of all pairs (i, j), the second 15 %, with the same number of steps and the "
-    "same settings; the third was not trained. On the pairs they saw, the first two cannot be told apart."
+    "Three networks of one architecture learn y = g_j(f_i(x)) mod 11, where the part i chooses one shift, the part j another "
+    "and x is the number they act on. The first saw 80 % of all pairs (i, j), the second 15 %, with the same number of steps "
+    "and the same settings; the third was not trained. On the pairs they saw, the first two cannot be told apart."
 )
 
 

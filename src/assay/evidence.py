@@ -72,7 +72,8 @@ class Measure:
 
     def __post_init__(self):
         if self.value is not None and self.direction != "neither":
-            assert self.nulls and self.interval, f"{self.name}: a measure needs its null and its interval"
+            complete = bool(self.nulls) and self.interval is not None
+            assert complete, f"{self.name}: a measure needs its null and its interval"
 
     @property
     def p(self) -> float | None:

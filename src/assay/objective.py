@@ -87,7 +87,7 @@ class Regression:
     """Real targets `(n, features)`. The score is `max(0, 1 - squared error / variance)`, both summed over features.
 
     `variance` is the summed variance of the targets over the task's own distribution, fixed in advance, so that the
-    mean of the unclipped scores is the pooled R2 (research note 2f, point 9) and no example divides by its own spread.
+    mean of the unclipped scores is the pooled R2 and no example divides by its own spread.
     """
 
     num_features: int

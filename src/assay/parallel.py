@@ -62,19 +62,9 @@ def _results(function: Callable[[Item], Result], items: Sequence[Item], jobs: in
     from joblib import Parallel, delayed, parallel_config
 
     with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
-        outcomes = Parallel(return_as="generator")(delayed(_in_worker)(function, item) for item in items)
-        for error, result in outcomes:
-            if error is not None:
-                outcomes.close()
-                raise AssayError(error.pop("rule"), **error)
-            yield result
+        yield from Parallel(return_as="generator")(delayed(_on_one_thread)(function, item) for item in items)
 
 
-def _in_worker(function: Callable[[Any], Any], item: Any) -> tuple[dict[str, Any] | None, Any]:
-    # An exception with keyword arguments does not survive pickling, so its fields travel instead.
-    try:
-        with one_thread():
-            return None, function(item)
-    except AssayError as error:
-        given = None if error.given is None else str(error.given)
-        return {"rule": error.rule, "given": given, "choices": error.choices, "next_step": error.next_step}, None
+def _on_one_thread(function: Callable[[Any], Any], item: Any) -> Any:
+    with one_thread():
+        return function(item)

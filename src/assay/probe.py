@@ -1,7 +1,8 @@
 """Closed-form ridge probes: one factorisation of the features serves every target, every penalty and every null.
 
-The penalty is chosen per block of targets by generalised cross-validation (Golub, Heath and Wahba 1979), itself in closed
-form, so no null is tuned less than the real thing. Classes are probed by ridge on one-hot targets, read off by the largest output.
+The penalty is chosen per block of targets by generalised cross-validation (Golub, Heath and Wahba 1979), itself in
+closed form, so no null is tuned less than the real thing. Classes are probed by ridge on one-hot targets, read off by the
+largest output.
 """
 
 from dataclasses import dataclass

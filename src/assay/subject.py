@@ -4,51 +4,22 @@ A site is the input or the output of a module by dotted name: `layers.0:in`, `la
 rewritten, and reading never changes an output bit; `Subject.integrity` checks it.
 """
 
-import copy
 import fnmatch
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from assay.errors import AssayError
+from assay.hooks import SIDES, Replacement, catch, first_tensor, observe, replace
+from assay.redraw import redrawn
+from assay.site import Integrity as Integrity
+from assay.site import Site as Site
 
 Inputs = Mapping[str, Tensor]
-Replacement = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Site:
-    """A place where activations are read or replaced.
-
-    **Attributes:**
-
-    - `name`: dotted module name and side, such as `blocks.1.mlp:out`.
-    - `shape`: of one example, without the batch dimension. Modules that run several times in one forward are read as a
-      sequence of calls: `(calls, ...)`.
-    - `calls`: how often the module runs in one forward.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    calls: int = 1
-
-
-@dataclass(frozen=True)
-class Integrity:
-    """Whether reading left everything as it was, to the bit."""
-
-    outputs_identical: bool
-    weights_identical: bool
-    num_examples: int
-    num_sites: int
-
-    @property
-    def holds(self) -> bool:
-        return self.outputs_identical and self.weights_identical
 
 
 class Subject:
@@ -161,7 +132,7 @@ class Subject:
 
     def untrained(self, generator: Generator) -> "Subject":
         """A copy of the same architecture with freshly drawn weights; this subject stays as it is."""
-        module = _redrawn(self.module, generator) if self.fresh is None else self.fresh(generator).to(self.device)
+        module = redrawn(self.module, generator) if self.fresh is None else self.fresh(generator).to(self.device)
         return Subject(module, name=f"{self.name}, untrained", fresh=self.fresh, batch_size=self.batch_size)
 
     def integrity(self, inputs: Inputs) -> Integrity:
@@ -201,7 +172,7 @@ class Subject:
                 given=f"{shapes}, which end in {type(error).__name__}: {error}",
                 next_step="check that the subject was made for this task, or wrap it in a module whose forward takes these",
             ) from error
-        tensor = _first_tensor(getattr(result, "logits", result))
+        tensor = first_tensor(getattr(result, "logits", result))
         if tensor is None:
             raise AssayError(
                 "the subject's forward must return a tensor, or something that starts with one", given=type(result).__name__
@@ -242,27 +213,24 @@ class Subject:
         identities: dict[str, list[tuple[int, int]]] = {}
 
         def note(place: str, value: object) -> None:
-            tensor = _first_tensor(value)
+            tensor = first_tensor(value)
             if tensor is not None and tensor.is_floating_point() and tensor.ndim >= 2:
                 tensors.setdefault(place, []).append(tensor)  # kept alive, so that no two of this forward share an id
                 identities.setdefault(place, []).append((id(tensor), tensor._version))
 
-        handles: list[RemovableHandle] = []
-        for name, module in self.module.named_modules():
-            if name:
-                handles.append(
-                    module.register_forward_pre_hook(
-                        lambda m, args, kwargs, name=name: note(f"{name}:in", (args, kwargs)), with_kwargs=True
-                    )
-                )
-                handles.append(module.register_forward_hook(lambda m, args, out, name=name: note(f"{name}:out", out)))
+        handles = [
+            observe(module, side, partial(note, f"{name}:{side}"))
+            for name, module in self.module.named_modules()
+            for side in SIDES
+            if name
+        ]
         with self._running(handles):
             self._forward_sample(inputs, count)
         return tensors, identities
 
     def _check_place(self, site: str, inputs: Inputs) -> None:
         name, _, side = site.rpartition(":")
-        if side not in ("in", "out") or name not in dict(self.module.named_modules()):
+        if side not in SIDES or name not in dict(self.module.named_modules()):
             raise self._no_such_place(site, inputs)
 
     def _no_such_place(self, site: str, inputs: Inputs) -> AssayError:
@@ -287,18 +255,9 @@ class Subject:
         return self.module.get_submodule(name), side
 
     def _catch_hook(self, site: str, calls: list[Tensor]) -> RemovableHandle:
-        def catch(value: object) -> None:
-            tensor = _first_tensor(value)
-            assert tensor is not None, f"{site} held no tensor"
-            calls.append(tensor.detach().clone())  # cloned: a later in-place module would change it
-
-        module, side = self._module_and_side(site)
-        if side == "in":
-            return module.register_forward_pre_hook(lambda m, args, kwargs: catch((args, kwargs)), with_kwargs=True)
-        return module.register_forward_hook(lambda m, args, out: catch(out))
+        return catch(*self._module_and_side(site), calls)
 
     def _replace_hook(self, site: str, new: Tensor | Replacement, rows: slice, replaced: set[str]) -> RemovableHandle:
-        module, side = self._module_and_side(site)
         call = iter(range(10**9))
 
         def changed(old: Tensor) -> Tensor:
@@ -314,68 +273,10 @@ class Subject:
                 raise AssayError(f"what replaces {site} must have its shape {tuple(old.shape)}", given=tuple(value.shape))
             return value
 
-        if side == "in":
-            return module.register_forward_pre_hook(
-                lambda m, args, kwargs: _with_first_tensor((args, kwargs), changed), with_kwargs=True
-            )
-        return module.register_forward_hook(lambda m, args, out: _with_first_tensor(out, changed))
-
-
-def _first_tensor(value: object) -> Tensor | None:
-    """The first tensor in a nest of tuples, lists and dictionaries, depth first."""
-    if isinstance(value, Tensor):
-        return value
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, (tuple, list)):
-        return next((found for item in value if (found := _first_tensor(item)) is not None), None)
-    return None
-
-
-def _with_first_tensor(value, change: Replacement):
-    """The same nest with its first tensor changed; containers keep their type."""
-    done = False
-
-    def walk(item):
-        nonlocal done
-        if done:
-            return item
-        if isinstance(item, Tensor):
-            done = True
-            return change(item)
-        if isinstance(item, MutableMapping):
-            changed = copy.copy(item)
-            for key in item:
-                changed[key] = walk(item[key])
-            return changed
-        if isinstance(item, tuple) and hasattr(item, "_fields"):
-            return type(item)(*(walk(entry) for entry in item))
-        if isinstance(item, (tuple, list)):
-            return type(item)(walk(entry) for entry in item)
-        return item
-
-    return walk(value)
+        return replace(*self._module_and_side(site), changed)
 
 
 def _same_bits(a: Tensor, b: Tensor) -> bool:
     # Flattened, because a single number cannot be viewed as bytes.
     same_kind = a.dtype == b.dtype and a.shape == b.shape
     return same_kind and torch.equal(a.flatten().contiguous().view(torch.uint8), b.flatten().contiguous().view(torch.uint8))
-
-
-def _redrawn(module: nn.Module, generator: Generator) -> nn.Module:
-    """A copy whose weights are drawn again: by each submodule's own initialiser, and whatever none of them changes by
-    shuffling the entries of the trained tensor, which keeps their distribution and destroys what was learned."""
-    fresh = copy.deepcopy(module)
-    trained = dict(module.named_parameters())
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
-        for part in fresh.modules():
-            redraw = getattr(part, "reset_parameters", None) or getattr(part, "_reset_parameters", None)
-            if callable(redraw):
-                redraw()
-        for name, parameter in fresh.named_parameters():
-            if torch.equal(parameter, trained[name]):
-                flat = parameter.flatten()[torch.randperm(parameter.numel(), device=parameter.device)]
-                parameter.copy_(flat.view_as(parameter))
-    return fresh.eval()

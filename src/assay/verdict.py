@@ -57,8 +57,8 @@ _LEFT: dict[Answer, dict[Answer, tuple[Outcome, ...]]] = {
 
 
 def judge(evidence: Sequence[Evidence]) -> Verdict:
-    """The rule-based verdict. What was not measured stays `not resolved`; decodability alone never resolves anything
-    (research note 2f, point 7)."""
+    """The rule-based verdict. What was not measured stays `not resolved`; decodability alone never resolves anything:
+    networks that fail on novel combinations decode as well as those that work."""
     by_name = {item.instrument: item for item in evidence}
     organised = Axis(answer="not resolved", because="no instrument that intervenes on the inside of the network was run")
     behaviour = by_name.get("systematicity")

@@ -9,11 +9,10 @@ import torch
 from tasks_for_conformance import Few, Reordered, Scrambled, ShuffledTargets, small_task
 from torch import Generator, nn
 
-from assay.evidence import Evidence
+from assay.evidence import FINDING_LEVEL, Evidence
 from assay.instrument import Instrument, missing_abilities
 from assay.instruments import all_instruments
 from assay.models import build
-from assay.evidence import FINDING_LEVEL
 from assay.subject import Subject
 from assay.task import Task
 from assay.training.fit import TrainingConfig, fit

@@ -223,7 +223,7 @@ def test_invertible_nn_tells_latents_apart_and_is_nearly_linear(num_modules, gen
     assert code.shape == z.shape
     design = torch.cat([code, torch.ones(400, 1)], 1)
     rest = z - design @ torch.linalg.lstsq(design, z).solution
-    assert float(rest.square().sum() / (z - z.mean(0)).square().sum()) < 0.01  # research note 2b: R2 1.000
+    assert float(rest.square().sum() / (z - z.mean(0)).square().sum()) < 0.01
     assert not torch.allclose(code, z, atol=0.05)
 
 

@@ -1,7 +1,7 @@
 """How the network is told which modules are active: six encodings of the latent z (Redhardt, Akram and Schug 2025).
 
 From `identity`, `orthogonal`, `tokens` and `invertible_nn` z can be read linearly before anything is learned; only
-`interval_shuffle` and `fewshot` hide it (research note 2b).
+`interval_shuffle` and `fewshot` hide it.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Modular composition: y = g_j(f_i(x)) mod p. Two parts choose the functions, a third is their argument."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Int
@@ -26,7 +26,7 @@ class Modular(Task):
     - `num_first`, `num_second`: how many f_i and g_j there are.
     - `coverage`: the share of the pairs (i, j) that are trained. Every i and every j is in at least one trained pair.
     - `maps`: `shift` (x + a), `affine` (a x + b, a invertible mod p) or `permutation` (arbitrary). Shifts can be
-      learned as a rule; arbitrary permutations of few symbols never composed in small networks (research note on the verdict, 4.6).
+      learned as a rule; with arbitrary permutations of few symbols small networks memorise, whatever their coverage.
     - `seed`: of the maps and of the choice of pairs.
     """
 
@@ -45,6 +45,8 @@ class Modular(Task):
     def __post_init__(self):
         if self.p < 2:
             raise AssayError("modular: p must be at least 2", given=self.p)
+        if self.maps not in get_args(Maps):
+            raise AssayError("modular: maps must be of a known kind", given=self.maps, choices=get_args(Maps))
         if not 0 < self.coverage < 1:
             raise AssayError(
                 "modular: coverage is the trained share of pairs and must lie between 0 and 1", given=self.coverage

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
+from assay.coverage import connected_groups
 from assay.errors import AssayError
 
 Kind = Literal["random", "equal", "two_halves", "non_compositional"]
@@ -65,11 +66,7 @@ def indicator(supports: Int[Tensor, " n"], num_modules: int) -> Bool[Tensor, "n 
 def coverage(supports: Int[Tensor, " n"], num_modules: int) -> SupportCoverage:
     """What the supports cover, by boolean closure of the graph of modules that are active together."""
     present = indicator(supports, num_modules)
-    reach = present.float().T @ present.float() > 0
-    for _ in range(math.ceil(math.log2(max(num_modules, 2)))):  # paths double in length each round
-        reach = reach.float() @ reach.float() > 0
-    groups = {tuple(row.nonzero().flatten().tolist()) for row in reach if row.any()}
-    return SupportCoverage(tuple(present.sum(0).tolist()), tuple(sorted(groups)))
+    return SupportCoverage(tuple(present.sum(0).tolist()), connected_groups(present))
 
 
 def identifies(supports: Int[Tensor, " n"], num_modules: int, *, fixed_weights: bool) -> bool:

@@ -55,7 +55,7 @@ def _table(values: Tensor) -> Float[Tensor, "n d"]:
 def _narrowed(table: Float[Tensor, "n d"], width: int, num_fit: int, generator: Generator) -> Float[Tensor, "n e"]:
     """Project onto the span of `width` random examples when wider than that.
 
-    A wide site decodes anything, so all sites get one width (research note 2f, point 3); the input keeps `INPUT_WIDTH`,
+    A wide site decodes anything, so all sites get one width; the input keeps `INPUT_WIDTH`,
     which makes it the stronger null. The span of examples does not depend on the order of units nor on any rotation.
     """
     if table.shape[1] <= width or num_fit <= width:

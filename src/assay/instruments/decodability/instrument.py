@@ -45,7 +45,7 @@ class Decodability:
     copies, which search the same places. Further nulls: the encoded input alone, labels shuffled over combinations, and
     the control task of Hewitt and Liang 2019 (each combination a random value, tested on combinations it was fitted on).
 
-    **Arguments:** `sites`: glob patterns; by default outputs and inputs of all modules, thinned evenly to what the effort allows.
+    **Arguments:** `sites`: glob patterns; by default every place of the network, thinned evenly to what the effort allows.
     """
 
     name = "decodability"
@@ -124,7 +124,13 @@ class Decodability:
             sources=(self.source,),
             warnings=_warnings(results, saturated),
             not_tested=_not_tested(len(every_site), len(sites)),
-            settings={"effort": effort, **asdict(size), "shuffles": num_shuffles, "sites read": ", ".join(sites), "examples read": len(seen)},
+            settings={
+                "effort": effort,
+                **asdict(size),
+                "shuffles": num_shuffles,
+                "sites read": ", ".join(sites),
+                "examples read": len(seen),
+            },
         )
 
 
@@ -148,16 +154,18 @@ def _warnings(results: Sequence[Decoded], saturated: Sequence[str]) -> tuple[str
     warnings = []
     if saturated:
         warnings.append(
-            f"The input alone decodes {', '.join(saturated)} above {SATURATED}: reading it inside the network as well says nothing."
+            f"The input alone decodes {', '.join(saturated)} above {SATURATED}: "
+            "that it can be read inside the network as well says nothing."
         )
     warnings += [
-        f"{result.readout.name}: {result.left_out} of {result.asked} examples could not be asked, since their value occurs in no "
-        "other fold of combinations."
+        f"{result.readout.name}: {result.left_out} of {result.asked} examples could not be asked, since their value occurs "
+        "in no other fold of combinations."
         for result in results
         if result.left_out
     ]
     warnings.append(
-        "Decodable is not used: a part may be readable and play no role in the output. This evidence alone resolves nothing."
+        "Readable does not mean used: a part may be read off the network and play no role in its output. This evidence "
+        "alone resolves nothing."
     )
     return tuple(warnings)
 

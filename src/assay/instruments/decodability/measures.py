@@ -74,7 +74,10 @@ def gain_measure(reading: Reading, own: Decoded, twins: Sequence[Decoded]) -> Me
         unit_of="combination",
         repeats=tuple((units - untrained.mean(0)).tolist()),
         headline=True,
-        note=f"best place: {own.places[own.best]}, {float(units.mean()):.3f}; untrained {baseline:.3f}; input {float(alone.mean()):.3f}",
+        note=(
+            f"best place: {own.places[own.best]}, where it scores {float(units.mean()):.3f}; "
+            f"untrained copies {baseline:.3f}, the input alone {float(alone.mean()):.3f}"
+        ),
     )
 
 

@@ -152,7 +152,8 @@ def _gap(seen: Scored, novel: Scored, task: Task, size: _Size, generator: Genera
     seen_mean, novel_mean = float(seen.units.mean()), float(novel.units.mean())
     high = mean_interval(seen.units, generator=generator, bounds=(0.0, 1.0))
     low = mean_interval(novel.units, generator=generator, bounds=(0.0, 1.0))
-    assert high and low, "both splits have enough combinations here"
+    assert high is not None
+    assert low is not None
     values = random_differences(seen.units, novel.units, repeats=size.shuffles, generator=generator)
     null = Null(
         name="mixed combinations",
@@ -188,8 +189,8 @@ def _warnings(covered: Coverage, failing: Sequence[str]) -> tuple[str, ...]:
         warnings.append(f"Never trained at all, so no network could know them: {', '.join(covered.unused)}.")
     if len(covered.components) > 1:
         warnings.append(
-            f"The trained combinations fall into {len(covered.components)} groups of values that never occur together, directly "
-            "or through others: how values of different groups combine cannot be learned from these data alone."
+            f"The trained combinations fall into {len(covered.components)} groups of values that never occur together, "
+            "directly or through others: how values of different groups combine cannot be learned from these data alone."
         )
     if failing:
         warnings.append(f"Novel combinations with these values fail more often than the others: {', '.join(failing)}.")
@@ -201,8 +202,7 @@ def _not_tested(task: Task, seen: Scored, novel: Scored) -> tuple[str, ...]:
     for name, split, scored in (("trained", "seen", seen), ("novel", "novel", novel)):
         total = len(task.combinations(split))
         if len(scored.units) < total:
-            missing.append(
-                f"{total - len(scored.units)} of {total} {name} combinations: the effort allows {len(scored.examples)} examples"
-            )
+            left = total - len(scored.units)
+            missing.append(f"{left} of {total} {name} combinations: the effort allows {len(scored.examples)} examples.")
     missing.append("Longer, deeper or otherwise larger inputs than the task's own novel combinations.")
     return tuple(missing)
