@@ -1,0 +1,54 @@
+"""What it took to make the demo's first network compose: novel accuracy when one thing is changed at a time.
+
+    OMP_NUM_THREADS=1 python bench/demo.py [--seeds 3]
+"""
+
+import argparse
+import time
+
+import torch
+from torch import Generator
+
+from assay.demo import _MODEL, _TASK, _TRAINING
+from assay.models import build
+from assay.subject import Subject
+from assay.task import Task
+from assay.tasks import load_task
+from assay.training import TrainingConfig, fit
+
+WIDE, NARROW = _TASK.format(coverage=0.8), _TASK.format(coverage=0.15)
+SETTINGS = {
+    "the demo, wide coverage": (WIDE, {}),
+    "the demo, narrow coverage": (NARROW, {}),
+    "wide, no weight decay": (WIDE, {"weight_decay": 0.0}),
+    "wide, 12 x 12 pairs": ("modular:coverage=0.8", {}),
+    "wide, arbitrary permutations": (f"{WIDE},maps=permutation", {}),
+}
+
+
+def score(subject: Subject, task: Task, split: str) -> float:
+    """Mean accuracy over all examples of the split."""
+    examples = task.examples(split, 10**6, generator=Generator().manual_seed(0))
+    return float(task.score(subject(examples.inputs), examples).mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    seeds = range(parser.parse_args().seeds)
+    torch.set_num_threads(1)
+    start = time.process_time()
+    for name, (address, changes) in SETTINGS.items():
+        seen, novel = [], []
+        for seed in seeds:
+            task = load_task(address)
+            model = build("mlp", task, generator=Generator().manual_seed(seed), **_MODEL)
+            fit(model, task, config=TrainingConfig(**{**_TRAINING, **changes, "seed": seed}))
+            seen.append(score(Subject(model), task, "seen"))
+            novel.append(score(Subject(model), task, "novel"))
+        print(f"{name:30} seen {' '.join(f'{x:.3f}' for x in seen)}   novel {' '.join(f'{x:.3f}' for x in novel)}", flush=True)
+    print(f"{time.process_time() - start:.0f} CPU s")
+
+
+if __name__ == "__main__":
+    main()
