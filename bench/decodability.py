@@ -1,6 +1,6 @@
 """The probe's cost beside scikit-learn's, and the gain of untrained networks over their nulls.
 
-    OMP_NUM_THREADS=1 python bench/decodability.py [--seeds 20]
+OMP_NUM_THREADS=1 python bench/decodability.py [--seeds 20]
 """
 
 import argparse
@@ -40,7 +40,8 @@ def probe_cost() -> None:
     alphas = [penalty * float(features.var()) * len(features) for penalty in PENALTIES]
     reference = RidgeCV(alphas=alphas, alpha_per_target=True)
     theirs = cpu_ms(lambda: reference.fit(features.numpy(), targets.numpy()).predict(fresh.numpy()))
-    print(f"probe, CPU ms (minimum, median): ours {ours[0]:.1f} {ours[1]:.1f}; scikit-learn RidgeCV {theirs[0]:.1f} {theirs[1]:.1f}")
+    for name, (least, median) in {"ours": ours, "scikit-learn RidgeCV": theirs}.items():
+        print(f"probe, CPU ms: {name} {least:.1f} (median {median:.1f})")
 
 
 def untrained_gains(num_seeds: int) -> None:

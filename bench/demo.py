@@ -1,6 +1,6 @@
 """What it took to make the demo's first network compose: novel accuracy when one thing is changed at a time.
 
-    OMP_NUM_THREADS=1 python bench/demo.py [--seeds 3]
+OMP_NUM_THREADS=1 python bench/demo.py [--seeds 3]
 """
 
 import argparse

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.audit import Audit, audit
+from assay.errors import AssayError
 from assay.models import load_subject
 from assay.parallel import run_parallel
-from assay.report import write_comparison, write_report
+from assay.report import read_report, write_comparison, write_report
+from assay.store import RECORD, RunDirectory
 from assay.tasks import load_task
 from assay.training import train
 
@@ -45,7 +47,7 @@ _INTRO = (
 def run_demo(
     out: Path, *, seed: int = 0, jobs: int = 2, progress: Callable[[str, float], None] = lambda doing, done: None
 ) -> Path:
-    """Train, audit and compare the three networks beneath `out`.
+    """Train, audit and compare the three networks beneath `out`; continues what was interrupted there.
 
     **Returns:** the comparison page. Each network's run and report are in a folder of its own beside it.
     """
@@ -61,14 +63,37 @@ def run_demo(
     return page
 
 
+def is_interrupted(out: Path) -> bool:
+    """Whether `out` holds a demo that was stopped before its page was written; `run_demo` continues it."""
+    names = {entry.name for entry in out.iterdir()} if out.is_dir() else set()
+    return bool(names) and names <= {network.name for network in NETWORKS}
+
+
 def _train_and_audit(job: tuple[_Network, Path, int]) -> Audit:
     network, folder, seed = job
     address = _TASK.format(coverage=network.coverage)
-    config = {**_TRAINING, "seed": seed, **({} if network.trained else {"steps": 0})}
-    run = train(address, "mlp", options=_MODEL, config=config, out=folder)
+    run = _trained(network, folder, address, seed)
+    if (folder / "report.html").exists():  # the last file of a report: what is there is whole
+        return read_report(folder)
     task = load_task(address)
     subject = load_subject(str(run.path), task=task)
     subject.name = network.name
     result = audit(subject, task, seed=seed, effort="standard", address=str(run.path))
     write_report(folder, result)
     return result
+
+
+def _trained(network: _Network, folder: Path, address: str, seed: int) -> RunDirectory:
+    """The finished run, made now, continued, or found."""
+    if (folder / RECORD).exists():
+        run = RunDirectory.open(folder)
+        if run.read_record().seed != seed:
+            raise AssayError(
+                "an interrupted demo must be continued with the seed it was started with",
+                given=f"seed {seed}, started with {run.read_record().seed}",
+                next_step="give that seed, or another --out",
+            )
+        if run.read_record().finished is not None:
+            return run
+    config = {**_TRAINING, "seed": seed, **({} if network.trained else {"steps": 0})}
+    return train(address, "mlp", options=_MODEL, config=config, out=folder)

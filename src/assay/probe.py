@@ -19,14 +19,14 @@ PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)
 class Design:
     """The eigendecomposition of training features `(n, d)`, ready for any number of targets.
 
-    **Attributes:** `mean` `(d,)`; `directions` `(d, r)` and `variances` `(r,)`, eigenvectors and eigenvalues of the
-    centred Gram matrix; `scores` `(n, r)`, the left singular vectors.
+    **Attributes:** `mean` `(d,)`; `centred` `(n, d)`, the features minus it; `directions` `(d, r)` and `variances` `(r,)`,
+    eigenvectors and eigenvalues of their Gram matrix.
     """
 
     mean: Float[Tensor, " d"]
+    centred: Float[Tensor, "n d"]
     directions: Float[Tensor, "d r"]
     variances: Float[Tensor, " r"]
-    scores: Float[Tensor, "n r"]
 
     @classmethod
     def of(cls, features: Float[Tensor, "n d"]) -> "Design":
@@ -38,7 +38,7 @@ class Design:
         variances, directions = torch.linalg.eigh(gram)
         kept = variances > variances[-1:].clamp(min=1e-30) * 1e-6
         variances, directions = variances[kept], directions[:, kept]
-        return cls(mean, directions, variances, (centred @ directions) / variances.sqrt())
+        return cls(mean, centred, directions, variances)
 
     def fit(self, targets: Float[Tensor, "n k"], *, group: int = 1) -> "Probe":
         """Ridge weights for all targets at once.
@@ -48,7 +48,7 @@ class Design:
         targets = targets.float()
         offset = targets.mean(0)
         centred = targets - offset
-        projected = self.scores.T @ centred
+        projected = self.directions.T @ (self.centred.T @ centred) / self.variances.sqrt()[:, None]
         scale = self.variances.sum() / max(self.directions.shape[0], 1)
         shrink = self.variances / (self.variances + torch.tensor(PENALTIES)[:, None] * scale)
         # ||y - H y||^2 = ||y||^2 - sum over directions of (2 s - s^2) (u . y)^2, so no residual is ever formed.

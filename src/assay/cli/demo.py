@@ -25,7 +25,7 @@ class Demo(Command):
     """
 
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: assay-demo, or the next free name)")] = None
-    """Folder for the networks and the page; new or empty."""
+    """Folder for the networks and the page: new, empty, or an interrupted demo, which is continued."""
     seed: int = 0
     """Of everything drawn. The same seed gives the same networks."""
     jobs: int = 2
@@ -33,8 +33,10 @@ class Demo(Command):
 
     def run(self, terminal: Terminal) -> None:
         """Run it and print the page's path."""
-        folder = new_folder(self.out, default="assay-demo")
-        from assay.demo import run_demo
+        from assay.demo import is_interrupted, run_demo
+
+        resumes = self.out is not None and is_interrupted(self.out)
+        folder = self.out if self.out is not None and resumes else new_folder(self.out, default="assay-demo")
 
         with terminal.progress() as progress:
             page = run_demo(folder, seed=self.seed, jobs=self.jobs, progress=progress)
@@ -43,4 +45,4 @@ class Demo(Command):
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
-        return "No page was written. Repeat the command with another --out to start again."
+        return f"No page was written. `assay demo --out {self.out or 'the folder of this demo'}` continues where it was."

@@ -186,7 +186,10 @@ def _summary(seen: Measure, novel: Measure) -> str:
 def _warnings(covered: Coverage, failing: Sequence[str]) -> tuple[str, ...]:
     warnings = []
     if covered.unused:
-        warnings.append(f"Never trained at all, so no network could know them: {', '.join(covered.unused)}.")
+        warnings.append(
+            f"Never trained in this place: {', '.join(covered.unused)}. A network can only know these values if it carries "
+            "over what it learned of them elsewhere."
+        )
     if len(covered.components) > 1:
         warnings.append(
             f"The trained combinations fall into {len(covered.components)} groups of values that never occur together, "

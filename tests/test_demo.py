@@ -1,0 +1,55 @@
+"""The demo's promises on its training, and that an interrupted one goes on."""
+
+import json
+
+import pytest
+
+from assay import demo
+from assay.errors import AssayError
+from assay.report import read_report
+from assay.store import RunDirectory
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo") / "out"
+    demo.run_demo(out, seed=0, jobs=2)
+    return out
+
+
+@pytest.mark.slow
+def test_two_networks_agree_on_what_they_saw_and_differ_on_what_they_did_not(folder):
+    wide, narrow, untrained = (read_report(folder / network.name) for network in demo.NETWORKS)
+    scores = {}
+    for audit in (wide, narrow, untrained):
+        behaviour = next(item for item in audit.evidence if item.instrument == "systematicity")
+        scores[audit.subject.name] = [behaviour.measure(name).value for name in ("seen score", "novel score")]
+    assert abs(scores["wide-coverage"][0] - scores["narrow-coverage"][0]) <= 0.005
+    assert scores["wide-coverage"][1] >= 0.95
+    assert scores["narrow-coverage"][0] >= 0.99
+    assert scores["narrow-coverage"][1] <= 0.3
+    assert [audit.verdict.recombines.answer for audit in (wide, narrow)] == ["yes", "no"]
+    assert untrained.verdict.possible == ("unlearned",)
+    assert len({audit.subject.architecture for audit in (wide, narrow, untrained)}) == 1
+
+
+@pytest.mark.slow
+def test_an_interrupted_demo_goes_on_without_training_again(folder):
+    before = {network.name: RunDirectory.open(folder / network.name).read_record() for network in demo.NETWORKS}
+    page = (folder / "comparison.html").read_bytes()
+    for name in ("comparison.html", "comparison.json", "figures/comparison.svg"):
+        (folder / name).unlink()
+    (folder / "figures").rmdir()
+    (folder / "untrained" / "report.html").unlink()
+    assert demo.is_interrupted(folder)
+    with pytest.raises(AssayError, match="seed"):
+        demo.run_demo(folder, seed=1, jobs=1)
+    demo.run_demo(folder, seed=0, jobs=1)
+    assert (folder / "comparison.html").read_bytes() == page
+    assert before == {network.name: RunDirectory.open(folder / network.name).read_record() for network in demo.NETWORKS}
+
+
+def test_a_folder_of_something_else_is_no_interrupted_demo(tmp_path):
+    assert not demo.is_interrupted(tmp_path)
+    (tmp_path / "notes.json").write_text(json.dumps({}))
+    assert not demo.is_interrupted(tmp_path)
