@@ -5,6 +5,7 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Generator
@@ -13,7 +14,7 @@ from assay.evidence import Effort, Evidence
 from assay.instrument import Instrument, Progress, missing_abilities, silent
 from assay.instruments import all_instruments
 from assay.objective import check_finite
-from assay.parallel import one_thread
+from assay.parallel import one_thread, run_parallel
 from assay.subject import Integrity, Subject
 from assay.task import Examples, Task
 from assay.verdict import Verdict, judge
@@ -96,6 +97,7 @@ def audit(
     effort: Effort = "standard",
     instruments: Sequence[Instrument] | None = None,
     address: str = "",
+    jobs: int = 1,
     progress: Progress = silent,
 ) -> Audit:
     """Audit one network.
@@ -106,13 +108,14 @@ def audit(
     - `effort`: `quick` (seconds), `standard` (a minute or two on two cores) or `full`.
     - `instruments`: all registered ones by default.
     - `address`: where the subject came from, for the report.
+    - `jobs`: processes in which instruments run side by side; the bytes of the result do not depend on it.
 
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
     with one_thread():
         _check_runs(subject, task, seed)
         integrity = subject.integrity(_sample(task, seed).inputs)
-        evidence, skipped = _run_all(subject, task, instruments, seed=seed, effort=effort, progress=progress)
+        evidence, skipped = _run_all(subject, task, instruments, seed=seed, effort=effort, jobs=jobs, progress=progress)
         environment = _environment(subject)
     progress("done", 1.0)
     return Audit(
@@ -151,26 +154,44 @@ def _run_all(
     *,
     seed: int,
     effort: Effort,
+    jobs: int,
     progress: Progress,
 ) -> tuple[list[Evidence], list[Skipped]]:
     """Run what applies; name what does not, with the reason."""
     chosen = list(all_instruments() if instruments is None else instruments)
-    evidence: list[Evidence] = []
-    skipped: list[Skipped] = []
-    for index, instrument in enumerate(chosen):
-        missing = missing_abilities(instrument, task)
-        if missing:
-            reason = f"the task cannot do what it needs: {', '.join(missing)}"
-            skipped.append(Skipped(instrument=instrument.name, reason=reason))
-            continue
+    skipped = [
+        Skipped(instrument=instrument.name, reason=f"the task cannot do what it needs: {', '.join(missing)}")
+        for instrument in chosen
+        if (missing := missing_abilities(instrument, task))
+    ]
+    applying = [instrument for instrument in chosen if not missing_abilities(instrument, task)]
 
-        def scaled(doing: str, done: float, index: int = index, name: str = instrument.name) -> None:
-            progress(f"{name}: {doing}", (index + done) / len(chosen))
+    pieces = [_Piece(instrument, subject, task, effort, _seed_of(instrument.name, seed)) for instrument in applying]
+    if jobs != 1:
+        return run_parallel(_measure, pieces, jobs=jobs, progress=progress), skipped
+    evidence = []
+    for index, piece in enumerate(pieces):
 
-        # Every instrument draws from its own generator, so that adding one does not move the others' numbers.
-        own = Generator().manual_seed(_seed_of(instrument.name, seed))
-        evidence.append(instrument.measure(subject, task, effort=effort, generator=own, progress=scaled))
+        def scaled(doing: str, done: float, index: int = index, name: str = piece.instrument.name) -> None:
+            progress(f"{name}: {doing}", (index + done) / len(pieces))
+
+        evidence.append(_measure(piece, scaled))
     return evidence, skipped
+
+
+class _Piece(NamedTuple):
+    """One instrument to run. Each draws from a generator of its own, so that adding one does not move the others' numbers."""
+
+    instrument: Instrument
+    subject: Subject
+    task: Task
+    effort: Effort
+    seed: int
+
+
+def _measure(piece: _Piece, progress: Progress = silent) -> Evidence:
+    generator = Generator().manual_seed(piece.seed)
+    return piece.instrument.measure(piece.subject, piece.task, effort=piece.effort, generator=generator, progress=progress)
 
 
 def _seed_of(name: str, seed: int) -> int:

@@ -50,6 +50,8 @@ class Audit(Command):
     """Instruments to run; `assay instruments` lists them."""
     sites: Annotated[tuple[str, ...], arg(metavar="GLOB [GLOB ...]", help_behavior_hint="(default: evenly spread)")] = ()
     """Places inside the network to read, by dotted module name; a miss lists them all."""
+    jobs: int = 1
+    """Processes in which instruments run side by side; the numbers do not depend on it."""
     json: Flag = False
     """Print the report as JSON instead of the summary."""
 
@@ -77,6 +79,7 @@ class Audit(Command):
                 effort=self.effort,
                 instruments=instruments,
                 address=self.subject,
+                jobs=self.jobs,
                 progress=progress,
             )
         page = write_report(folder, result)

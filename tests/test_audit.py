@@ -1,0 +1,95 @@
+"""The audit as a whole: what it runs, what it skips, what it refuses, and that its bytes depend on the seed alone."""
+
+from typing import Protocol, runtime_checkable
+
+import pytest
+import torch
+from tasks_for_conformance import small_task
+from torch import Generator, nn
+
+from assay.audit import audit
+from assay.errors import AssayError
+from assay.evidence import Evidence
+from assay.instruments import load_instrument
+from assay.models import build
+from assay.subject import Subject
+
+
+@pytest.fixture
+def subject() -> Subject:
+    return Subject(build("mlp", small_task(), generator=Generator().manual_seed(0), width=16), name="mine")
+
+
+@runtime_checkable
+class Sings(Protocol):
+    def sing(self) -> str: ...
+
+
+class Choir:
+    name = "choir"
+    question = "Does it sing?"
+    source = load_instrument("systematicity").source
+    needs = (Sings,)
+
+    def measure(self, subject, task, *, effort, generator, progress=None) -> Evidence:
+        raise AssertionError("it must not be run on a task that does not sing")
+
+
+def test_same_seed_same_audit_in_one_process_or_two(subject):
+    alone = audit(subject, small_task(), seed=3, effort="quick")
+    assert alone == audit(subject, small_task(), seed=3, effort="quick", jobs=2)
+    assert alone != audit(subject, small_task(), seed=4, effort="quick")
+
+
+def test_an_instrument_gives_the_same_numbers_alone_and_among_others(subject):
+    together = audit(subject, small_task(), effort="quick")
+    alone = audit(subject, small_task(), effort="quick", instruments=[load_instrument("decodability")])
+    assert alone.evidence[0] == next(item for item in together.evidence if item.instrument == "decodability")
+
+
+def test_what_does_not_apply_is_named_with_its_reason(subject):
+    result = audit(subject, small_task(), effort="quick", instruments=[Choir()])
+    assert result.evidence == ()
+    assert [(item.instrument, "Sings" in item.reason) for item in result.skipped] == [("choir", True)]
+    assert result.verdict.headline == "not resolved"
+
+
+def test_the_report_of_integrity_holds(subject):
+    result = audit(subject, small_task(), effort="quick", instruments=[])
+    assert result.integrity.holds
+    assert result.integrity.num_sites > 3
+
+
+def test_progress_ends_at_one(subject):
+    shares = []
+    audit(subject, small_task(), effort="quick", progress=lambda doing, done: shares.append(done))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(subject):
+    with torch.no_grad():
+        subject.module.layers[0].weight[0, 0] = torch.nan
+    with pytest.raises(AssayError, match=r"layers\.0\.weight must be finite"):
+        audit(subject, small_task(), effort="quick")
+
+
+def test_outputs_of_another_task_are_refused():
+    class Narrow(nn.Module):
+        def forward(self, tokens):
+            return tokens[:, :2].float()
+
+    with pytest.raises(AssayError, match=r"must have shape \(\d+, 5\)"):
+        audit(Subject(Narrow()), small_task(), effort="quick")
+
+
+def test_a_network_with_single_number_buffers_can_be_audited():
+    class Normed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(nn.Embedding(17, 8), nn.Flatten(), nn.BatchNorm1d(24), nn.Linear(24, 5))
+
+        def forward(self, tokens):
+            return self.layers(tokens)
+
+    assert audit(Subject(Normed()), small_task(), effort="quick", instruments=[]).integrity.holds
