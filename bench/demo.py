@@ -9,14 +9,14 @@ import time
 import torch
 from torch import Generator
 
-from assay.demo import _MODEL, _TASK, _TRAINING
+from assay.demo import MODEL, TASK, TRAINING
 from assay.models import build
 from assay.subject import Subject
 from assay.task import Task
 from assay.tasks import load_task
 from assay.training import TrainingConfig, fit
 
-WIDE, NARROW = _TASK.format(coverage=0.8), _TASK.format(coverage=0.15)
+WIDE, NARROW = TASK.format(coverage=0.8), TASK.format(coverage=0.15)
 SETTINGS = {
     "the demo, wide coverage": (WIDE, {}),
     "the demo, narrow coverage": (NARROW, {}),
@@ -42,8 +42,8 @@ def main() -> None:
         seen, novel = [], []
         for seed in seeds:
             task = load_task(address)
-            model = build("mlp", task, generator=Generator().manual_seed(seed), **_MODEL)
-            fit(model, task, config=TrainingConfig(**{**_TRAINING, **changes, "seed": seed}))
+            model = build("mlp", task, generator=Generator().manual_seed(seed), **MODEL)
+            fit(model, task, config=TrainingConfig(**{**TRAINING, **changes, "seed": seed}))
             seen.append(score(Subject(model), task, "seen"))
             novel.append(score(Subject(model), task, "novel"))
         print(f"{name:30} seen {' '.join(f'{x:.3f}' for x in seen)}   novel {' '.join(f'{x:.3f}' for x in novel)}", flush=True)

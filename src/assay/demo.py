@@ -18,9 +18,9 @@ from assay.store import RECORD, RunDirectory
 from assay.tasks import load_task
 from assay.training import train
 
-_TASK = "modular:num_first=20,num_second=20,coverage={coverage}"
-_MODEL = {"width": 128, "depth": 2}
-_TRAINING = {"steps": 2000, "batch_size": 512, "learning_rate": 3e-3, "weight_decay": 1.0}
+TASK = "modular:num_first=20,num_second=20,coverage={coverage}"
+MODEL = {"width": 128, "depth": 2}
+TRAINING = {"steps": 2000, "batch_size": 512, "learning_rate": 3e-3, "weight_decay": 1.0}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def is_interrupted(out: Path) -> bool:
 
 def _train_and_audit(job: tuple[_Network, Path, int]) -> Audit:
     network, folder, seed = job
-    address = _TASK.format(coverage=network.coverage)
+    address = TASK.format(coverage=network.coverage)
     run = _trained(network, folder, address, seed)
     if (folder / "report.html").exists():  # the last file of a report: what is there is whole
         return read_report(folder)
@@ -95,5 +95,5 @@ def _trained(network: _Network, folder: Path, address: str, seed: int) -> RunDir
             )
         if run.read_record().finished is not None:
             return run
-    config = {**_TRAINING, "seed": seed, **({} if network.trained else {"steps": 0})}
-    return train(address, "mlp", options=_MODEL, config=config, out=folder)
+    config = {**TRAINING, "seed": seed, **({} if network.trained else {"steps": 0})}
+    return train(address, "mlp", options=MODEL, config=config, out=folder)

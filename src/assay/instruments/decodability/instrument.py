@@ -109,12 +109,12 @@ class Decodability:
 
         progress("comparing", 0.9)
         measures: list[Measure] = []
-        for index, (reading, result) in enumerate(zip(readings, results, strict=True)):
+        for index, result in enumerate(results):
             twins = [copy[index] for copy in copies]
-            measures.append(gain_measure(reading, result, twins))
-            measures += novel_measure(reading, result, twins, generator)
-            measures += selectivity_measure(reading, own, result, seen, generator)
-            measures += site_measures(reading, result, twins, generator)
+            measures.append(gain_measure(result, twins))
+            measures += novel_measure(result, twins, generator)
+            measures += selectivity_measure(result, own, seen, generator)
+            measures += site_measures(result, twins, generator)
         saturated = [result.readout.name for result in results if result.input_score > SATURATED]
         return Evidence(
             instrument=self.name,

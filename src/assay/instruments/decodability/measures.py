@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from assay.evidence import Measure, Null
-from assay.instruments.decodability.crossfit import CrossFit, Decoded, Reading, Tables, example_folds, known_means
+from assay.instruments.decodability.crossfit import CrossFit, Decoded, Tables, example_folds, known_means
 from assay.instruments.decodability.features import INPUT
 from assay.stats import MIN_UNITS, child_generator, gain_over_networks, mean_interval, paired_p, permutation_p
 from assay.task import Examples
@@ -33,7 +33,7 @@ def _not_enough(name: str, decoded: Decoded, units: int, *, headline: bool = Fal
     )
 
 
-def gain_measure(reading: Reading, own: Decoded, twins: Sequence[Decoded]) -> Measure:
+def gain_measure(own: Decoded, twins: Sequence[Decoded]) -> Measure:
     """The best score over {input and sites} minus the mean of the same best over untrained copies."""
     units, untrained = own.units[own.best], torch.stack([twin.units[twin.best] for twin in twins])
     gain = gain_over_networks(units, untrained)
@@ -81,7 +81,7 @@ def gain_measure(reading: Reading, own: Decoded, twins: Sequence[Decoded]) -> Me
     )
 
 
-def novel_measure(reading: Reading, own: Decoded, twins: Sequence[Decoded], generator: Generator) -> list[Measure]:
+def novel_measure(own: Decoded, twins: Sequence[Decoded], generator: Generator) -> list[Measure]:
     """Fitted on all seen combinations, scored on novel ones, at the place that was best on seen ones."""
     if own.novel_units.shape[1] == 0:
         return []
@@ -90,26 +90,17 @@ def novel_measure(reading: Reading, own: Decoded, twins: Sequence[Decoded], gene
     if interval is None or gain is None:
         return [_not_enough("decodability on novel combinations", own, len(units))]
     alone = own.novel_units[own.places.index(INPUT)]
-    nulls = (
-        Null(
-            name="untrained copies",
-            how=f"{len(twins)} copies with fresh weights, each at its own best place",
-            values=tuple(untrained.mean(1).tolist()),
-            p=gain.p,
-        ),
-        Null(name="encoded input", how="the input alone", values=(float(alone.mean()),), p=paired_p(units, alone)),
-    )
+    where = f"{len(twins)} copies with fresh weights, each at its own best place"
+    nulls = (_copies_null(untrained, gain.p, where), _input_null(units, alone))
     return [_plain("decodability on novel combinations", own, _about(own, site=own.places[own.best]), units, interval, nulls)]
 
 
-def selectivity_measure(
-    reading: Reading, tables: Tables, own: Decoded, examples: Examples, generator: Generator
-) -> list[Measure]:
+def selectivity_measure(own: Decoded, tables: Tables, examples: Examples, generator: Generator) -> list[Measure]:
     """Score on combinations that were also fitted, minus that of a control task: a random label for every combination.
 
     Only where one label belongs to one combination and combinations have several examples; otherwise there is no such task.
     """
-    readout = reading.readout
+    readout = own.readout
     rows = readout.rows
     if not torch.equal(readout.units, readout.combination) or len(examples.combination.unique()) * 2 > len(examples):
         return []
@@ -133,7 +124,7 @@ def selectivity_measure(
     return [_plain("selectivity", own, about, difference, interval, (null,))]
 
 
-def site_measures(reading: Reading, own: Decoded, twins: Sequence[Decoded], generator: Generator) -> list[Measure]:
+def site_measures(own: Decoded, twins: Sequence[Decoded], generator: Generator) -> list[Measure]:
     """The score at every site, beside the same site of untrained copies, the input, and shuffled labels."""
     measures = []
     alone = own.units[own.places.index(INPUT)]
@@ -146,13 +137,8 @@ def site_measures(reading: Reading, own: Decoded, twins: Sequence[Decoded], gene
             continue
         shuffled = own.shuffled[place].tolist()
         nulls = (
-            Null(
-                name="untrained copies",
-                how=f"the same site of {len(twins)} copies with fresh weights",
-                values=tuple(untrained.mean(1).tolist()),
-                p=gain.p,
-            ),
-            Null(name="encoded input", how="the input alone", values=(float(alone.mean()),), p=paired_p(units, alone)),
+            _copies_null(untrained, gain.p, f"the same site of {len(twins)} copies with fresh weights"),
+            _input_null(units, alone),
             Null(
                 name="shuffled labels",
                 how=f"labels dealt to combinations at random, {len(shuffled)} times",
@@ -162,6 +148,14 @@ def site_measures(reading: Reading, own: Decoded, twins: Sequence[Decoded], gene
         )
         measures.append(_plain("decodability by site", own, _about(own, site=name), units, interval, nulls))
     return measures
+
+
+def _copies_null(untrained: Float[Tensor, "k c"], p: float, how: str) -> Null:
+    return Null(name="untrained copies", how=how, values=tuple(untrained.mean(1).tolist()), p=p)
+
+
+def _input_null(units: Float[Tensor, " c"], alone: Float[Tensor, " c"]) -> Null:
+    return Null(name="encoded input", how="the input alone", values=(float(alone.mean()),), p=paired_p(units, alone))
 
 
 def _plain(name, own: Decoded, about, units: Float[Tensor, " c"], interval, nulls) -> Measure:
