@@ -1,7 +1,9 @@
-"""How the network is told which modules are active: six encodings of the latent z (Redhardt, Akram and Schug 2025).
+"""How the network is told which modules are active: six encodings of the latent z (Redhardt, Akram and Schug 2025), and
+`zigzag`, ours.
 
-From `identity`, `orthogonal`, `tokens` and `invertible_nn` z can be read linearly before anything is learned; only
-`interval_shuffle` and `fewshot` hide it.
+From `identity`, `orthogonal`, `tokens` and `invertible_nn` z can be read linearly before anything is learned. `fewshot`
+does not show z at all, `interval_shuffle` hides a part of it, and `zigzag` shows all of it to no linear reader.
+`bench/encodings.py` measures how much each tells.
 """
 
 from collections.abc import Callable
@@ -14,10 +16,11 @@ from torch import Generator, Tensor
 
 from assay.tasks.teacher import SIZE, Teacher, draw_inputs, keyed_generator
 
-Encoding = Literal["identity", "orthogonal", "tokens", "invertible_nn", "interval_shuffle", "fewshot"]
+Encoding = Literal["identity", "orthogonal", "tokens", "invertible_nn", "interval_shuffle", "zigzag", "fewshot"]
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 NUM_BINS = 10
 NUM_SHOTS = 50
+_ZIGZAG = (0.2, -0.6, 1.0, -1.0, 0.6, -0.2)
 _NEAR = 1e-4  # 0.7 * 10 may fall just short of 7 in float32
 
 
@@ -57,15 +60,28 @@ def interval_shuffle(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t 
     return torch.where(bins >= NUM_BINS, z, moved)
 
 
+def zigzag(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
+    """An injective map of z that no linear reader can use: every amount zigzags around 0, then all are rotated.
+
+    An absent module is 0. Amounts of .5, .6, ..., 1 become .2, -.6, 1, -1, .6, -.2, and rise by .1 on the way to the next, so
+    that no two amounts meet. These values have mean 0, as absence has, and a correlation of -.03 with the amount:
+    whether a module is active, and how much, both vanish from every linear function. A fixed random rotation then spreads
+    each module over all columns. Amounts that are always 1 stay linear, as in every code that takes modules one by one.
+    """
+    bins = (NUM_BINS * z + _NEAR).floor().long()
+    level = torch.tensor(_ZIGZAG)[(bins - NUM_BINS // 2).clamp(0, len(_ZIGZAG) - 1)]
+    folded = torch.where(z > 0, level + 0.1 * (NUM_BINS * z - bins), 0.0)
+    return folded @ _rotation(z.shape[1], seed)
+
+
 def fewshot(z: Float[Tensor, "t m"], *, teacher: Teacher, generator: Generator) -> Float[Tensor, "t e"]:
     """50 fresh pairs (x, y) of the task, one after the other: z itself is not told."""
-    x = draw_inputs(len(z) * NUM_SHOTS, generator=generator)
-    y = teacher(z.repeat_interleave(NUM_SHOTS, 0), x)
-    return torch.cat([x, y], 1).reshape(len(z), NUM_SHOTS * 2 * SIZE)
+    x = draw_inputs(len(z) * NUM_SHOTS, generator=generator).view(len(z), NUM_SHOTS, SIZE)
+    return torch.cat([x, teacher.by_task(z, x)], 2).flatten(1)
 
 
 FIXED: dict[str, Callable[..., Tensor]] = {
-    encode.__name__: encode for encode in (identity, orthogonal, tokens, invertible_nn, interval_shuffle)
+    encode.__name__: encode for encode in (identity, orthogonal, tokens, invertible_nn, interval_shuffle, zigzag)
 }
 """Encodings that are functions of z and a seed."""
 
