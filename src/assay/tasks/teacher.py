@@ -51,9 +51,15 @@ class Teacher:
 
     def __call__(self, z: Float[Tensor, "n modules"], x: Float[Tensor, "n inputs"]) -> Float[Tensor, "n outputs"]:
         """Targets, row by row."""
-        by_module = torch.einsum("mhi,ni->nmh", self.weights, x) + self.biases
-        hidden = torch.einsum("nm,nmh->nh", z, by_module) / math.sqrt(self.max_active)
-        return hidden.relu() @ self.readout.T
+        return self.by_task(z, x[:, None])[:, 0]
+
+    def by_task(
+        self, z: Float[Tensor, "t modules"], x: Float[Tensor, "t samples inputs"]
+    ) -> Float[Tensor, "t samples outputs"]:
+        """Targets of several samples of each z, for which the weights are mixed once."""
+        z = z / math.sqrt(self.max_active)
+        weights = torch.einsum("tm,mhi->tih", z, self.weights)
+        return torch.baddbmm((z @ self.biases)[:, None], x, weights).relu() @ self.readout.T
 
 
 def draw_inputs(n: int, *, generator: Generator) -> Float[Tensor, "n inputs"]:
