@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from assay.errors import AssayError
 
 PAD = 0  # the target id that is neither trained nor scored in sequences
+NOT_ASKED = -1  # the same in steps, where every class is an answer
 
 
 @runtime_checkable
@@ -141,6 +142,42 @@ class Sequences:
 
     def ideal(self, targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t v"]:
         return F.one_hot(targets, self.vocab).float()
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A class at each step of an episode. Outputs: logits `(n, steps, num_classes)`. Targets: integers `(n, steps)`,
+    `NOT_ASKED` (-1) where an episode is over; every example asks something.
+
+    The score is the share of its asked steps that are right or, with `whole`, 1 when all of them are.
+    """
+
+    num_classes: int
+    whole: bool = False
+
+    @property
+    def unit(self) -> str:
+        return "episodes with every action right" if self.whole else "action accuracy"
+
+    @property
+    def chance(self) -> float:
+        return 0.0 if self.whole else 1 / self.num_classes
+
+    def width(self) -> int:
+        return self.num_classes
+
+    def loss(self, outputs: Float[Tensor, "n t c"], targets: Int[Tensor, "n t"]) -> Float[Tensor, ""]:
+        _check_shape(outputs, (*targets.shape, self.num_classes), "examples, steps, classes")
+        return F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=NOT_ASKED)
+
+    def score(self, outputs: Float[Tensor, "n t c"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
+        _check_shape(outputs, (*targets.shape, self.num_classes), "examples, steps, classes")
+        asked = targets != NOT_ASKED
+        wrong = (outputs.argmax(-1) != targets) & asked
+        return (~wrong.any(-1)).float() if self.whole else 1 - wrong.sum(-1) / asked.sum(-1)
+
+    def ideal(self, targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t c"]:
+        return F.one_hot(targets.clamp(min=0), self.num_classes).float()
 
 
 def check_finite(values: Tensor, what: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
@@ -82,11 +83,15 @@ class Examples:
 
     def in_canonical_order(self) -> "Examples":
         """The same rows, ordered by combination and then by content: whatever order they came in, the result is one."""
-        content = [column.flatten(1) if column.ndim > 1 else column[:, None] for column in self.inputs.values()]
-        keys = torch.cat([column.double() for column in (self.combination[:, None], *content)], 1)
-        order = torch.arange(len(self))
-        for column in reversed(keys.unbind(1)):
-            order = order[column[order].argsort(stable=True)]
+        if not len(self):
+            return self
+        order = np.arange(len(self))
+        for column in self.inputs.values():
+            # As bytes, whose order means nothing but is one for the same rows, however many columns there are.
+            rows = np.ascontiguousarray(column.reshape(len(self), -1).numpy())
+            keys = rows.view(np.dtype((np.void, rows.strides[0])))[:, 0]
+            order = order[keys[order].argsort(kind="stable")]
+        order = torch.from_numpy(order[self.combination.numpy()[order].argsort(kind="stable")])
         return self.take(order)
 
 
@@ -106,6 +111,14 @@ class Vector:
 
 
 @dataclass(frozen=True)
+class VectorSequence:
+    """Input `x`: float32 `(n, length, num_features)`; an answer is wanted at every position."""
+
+    num_features: int
+    length: int
+
+
+@dataclass(frozen=True)
 class SourceToTarget:
     """Inputs `source` `(n, source_length)` and `prefix` `(n, target_length)`, int64, padded with 0: the target moved one
     to the right behind a start token, so that the output at position t answers for target t."""
@@ -116,7 +129,7 @@ class SourceToTarget:
     target_length: int
 
 
-InputSpec = Tokens | Vector | SourceToTarget
+InputSpec = Tokens | Vector | VectorSequence | SourceToTarget
 
 
 class Task(ABC):

@@ -10,12 +10,13 @@ from torch import Generator, Tensor, nn
 from assay import models
 from assay.errors import AssayError
 from assay.models import ModelConfig, build, configure, default_name, rebuild
-from assay.objective import PAD, Classification, Objective, Regression, Sequences
+from assay.objective import PAD, Classification, Objective, Regression, Sequences, Steps
 from assay.subject import Subject
-from assay.task import InputSpec, SourceToTarget, Task, Tokens, Vector
+from assay.task import InputSpec, SourceToTarget, Task, Tokens, Vector, VectorSequence
 
 TOKENS = Tokens(vocab=7, length=3)
 VECTOR = Vector(num_features=5)
+VECTORS = VectorSequence(num_features=5, length=3)
 PAIRS = SourceToTarget(source_vocab=6, source_length=4, target_vocab=5, target_length=7)
 
 
@@ -39,6 +40,7 @@ class Shell(Task):
 CASES = {
     "mlp on tokens": ("mlp", Shell(TOKENS, Classification(4))),
     "mlp on a vector": ("mlp", Shell(VECTOR, Regression(2, variance=1.0))),
+    "mlp on a sequence": ("mlp", Shell(VECTORS, Steps(4))),
     "transformer": ("transformer", Shell(TOKENS, Classification(4))),
     "encoder-decoder": ("encoder-decoder", Shell(PAIRS, Sequences(5))),
 }
@@ -50,6 +52,8 @@ def inputs_for(spec: InputSpec | None, n: int) -> dict[str, Tensor]:
         return {"tokens": torch.randint(spec.vocab, (n, spec.length), generator=generator)}
     if isinstance(spec, Vector):
         return {"x": torch.randn(n, spec.num_features, generator=generator)}
+    if isinstance(spec, VectorSequence):
+        return {"x": torch.randn(n, spec.length, spec.num_features, generator=generator)}
     assert isinstance(spec, SourceToTarget)
     return {
         "source": torch.randint(1, spec.source_vocab, (n, spec.source_length), generator=generator),
@@ -65,7 +69,8 @@ def case(request: pytest.FixtureRequest) -> tuple[str, Shell]:
 def test_outputs_fit_the_task(case):
     name, task = case
     module = build(name, task, generator=Generator().manual_seed(0))
-    expected = (7, 5) if name == "encoder-decoder" else (task.objective.width(),)
+    per_position = {SourceToTarget: (7,), VectorSequence: (3,)}.get(type(task.input_spec), ())
+    expected = (*per_position, task.objective.width())
     for n in (0, 1, 6):
         assert module.eval()(**inputs_for(task.input_spec, n)).shape == (n, *expected)
         assert n == 0 or module.train()(**inputs_for(task.input_spec, n)).shape == (n, *expected)
@@ -245,7 +250,7 @@ def test_objectives_and_inputs_that_no_model_joins_are_refused():
 
 
 def test_the_default_suits_the_input():
-    assert [default_name(task) for _, task in CASES.values()] == ["mlp", "mlp", "mlp", "encoder-decoder"]
+    assert [default_name(task) for _, task in CASES.values()] == ["mlp", "mlp", "mlp", "mlp", "encoder-decoder"]
 
 
 def test_a_record_of_an_unknown_model_is_refused():

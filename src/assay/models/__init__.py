@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from assay.models.reference import configure as configure
     from assay.models.reference import default_name as default_name
     from assay.models.reference import rebuild as rebuild
+    from assay.models.reference import size_names as size_names
 
 _HOMES = {
     "ModelConfig": "reference",
@@ -19,6 +20,7 @@ _HOMES = {
     "configure": "reference",
     "default_name": "reference",
     "rebuild": "reference",
+    "size_names": "reference",
     "load_subject": "addresses",
     "task_of_run": "addresses",
 }

@@ -1,4 +1,4 @@
-"""A multilayer perceptron on tokens or on a vector."""
+"""A multilayer perceptron on tokens, on a vector or on each of several vectors."""
 
 from itertools import pairwise
 
@@ -41,11 +41,14 @@ class TokenMLP(nn.Module):
 
 
 class VectorMLP(nn.Module):
-    """`x` `(n, num_features)` to outputs `(n, num_outputs)`; `depth` hidden layers of `width`."""
+    """`x` `(n, num_features)` to outputs `(n, num_outputs)`; `depth` hidden layers of `width`.
+
+    Of a sequence, `(n, length, num_features)`, every position is answered by itself: `(n, length, num_outputs)`.
+    """
 
     def __init__(self, *, num_features: int, num_outputs: int, width: int = 128, depth: int = 2):
         super().__init__()
         self.layers = _Layers(num_features, num_outputs, width=width, depth=depth)
 
-    def forward(self, x: Float[Tensor, "n num_features"]) -> Float[Tensor, "n num_outputs"]:
+    def forward(self, x: Float[Tensor, "n *length num_features"]) -> Float[Tensor, "n *length num_outputs"]:
         return self.layers(x)

@@ -13,16 +13,21 @@ from assay.models import NAMES
 from assay.models.encoder_decoder import EncoderDecoder
 from assay.models.mlp import TokenMLP, VectorMLP
 from assay.models.transformer import Transformer
-from assay.objective import Sequences
-from assay.task import InputSpec, SourceToTarget, Task, Tokens, Vector
+from assay.objective import Sequences, Steps
+from assay.task import InputSpec, SourceToTarget, Task, Tokens, Vector, VectorSequence
 
 Option = int | float
 _FITTING: dict[str, dict[type, type[nn.Module]]] = {
-    "mlp": {Tokens: TokenMLP, Vector: VectorMLP},
+    "mlp": {Tokens: TokenMLP, Vector: VectorMLP, VectorSequence: VectorMLP},
     "transformer": {Tokens: Transformer},
     "encoder-decoder": {SourceToTarget: EncoderDecoder},
 }
-_INPUTS: dict[type, str] = {Tokens: "tokens", Vector: "a vector", SourceToTarget: "a source and a target sequence"}
+_INPUTS: dict[type, str] = {
+    Tokens: "tokens",
+    Vector: "a vector",
+    VectorSequence: "a sequence of vectors",
+    SourceToTarget: "a source and a target sequence",
+}
 assert tuple(_FITTING) == NAMES
 
 
@@ -51,6 +56,12 @@ def default_name(task: Task) -> str:
     return names[0]
 
 
+def size_names() -> tuple[str, ...]:
+    """Every size that some reference model has."""
+    factories = [factory for fitting in _FITTING.values() for factory in fitting.values()]
+    return tuple(dict.fromkeys([*(size for factory in factories for size in _sizes(factory)), "init_scale"]))
+
+
 def build(name: str, task: Task, *, generator: Generator, **sizes: Option) -> nn.Module:
     """A freshly initialised model for the task, in training mode: `rebuild(configure(name, task, **sizes))`."""
     return rebuild(configure(name, task, **sizes), generator=generator)
@@ -75,9 +86,10 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
         suited = [other for other in NAMES if type(spec) in _FITTING[other]]
         takes = _INPUTS.get(type(spec), "inputs of its own")
         raise AssayError(f"{task.address} takes {takes}, which this model does not accept", given=name, choices=suited)
-    if isinstance(task.objective, Sequences) != isinstance(spec, SourceToTarget):
+    if isinstance(task.objective, Sequences | Steps) != isinstance(spec, SourceToTarget | VectorSequence):
         raise AssayError(
-            "a model that reads one input answers with one vector, one that reads a source answers with a sequence",
+            "a model that reads one input answers with one vector, one that reads a sequence of them or a source answers with "
+            "a sequence",
             given=f"{name} for {task.address}",
             next_step="train a module of your own and give it as package.module:factory@weights.safetensors",
         )
@@ -90,7 +102,8 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
                 f"{name}: {size} must be a positive {'number' if size == 'init_scale' else 'integer'}", given=value
             )
     assert spec is not None
-    return ModelConfig(name, {**_fixed(spec, task), **_sizes(fitting[type(spec)]), "init_scale": 1.0, **sizes})
+    sizes = {**_sizes(fitting[type(spec)]), "init_scale": 1.0, **sizes}
+    return ModelConfig(name, {**_fixed(fitting[type(spec)], spec, task), **sizes})
 
 
 def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
@@ -117,12 +130,10 @@ def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
     return module
 
 
-def _fixed(spec: InputSpec, task: Task) -> dict[str, Option]:
-    """The options that the task decides."""
-    options = dataclasses.asdict(spec)
-    if not isinstance(spec, SourceToTarget):
-        return {**options, "num_outputs": task.objective.width()}
-    return options
+def _fixed(factory: type[nn.Module], spec: InputSpec, task: Task) -> dict[str, Option]:
+    """The options that the task decides, of those that the model has."""
+    decided = {**dataclasses.asdict(spec), "num_outputs": task.objective.width()}
+    return {name: value for name, value in decided.items() if name in inspect.signature(factory).parameters}
 
 
 def _sizes(factory: type[nn.Module]) -> dict[str, Option]:

@@ -46,6 +46,41 @@ def _options(*rows: tuple[str, str, str | None, str]) -> tuple[TaskOption, ...]:
     return tuple(TaskOption(name=name, type=kind, default=default, meaning=meaning) for name, kind, default, meaning in rows)
 
 
+_LATENT = (
+    ("num_modules", "integer", "8", "modules of which each task is a mixture"),
+    ("max_active", "integer", "3", "the most modules that are active at once"),
+    ("weights", "discrete, khot or continuous", "discrete", "how much of an active module there is"),
+    (
+        "encoding",
+        "identity, orthogonal, tokens, invertible_nn, interval_shuffle, zigzag or, of the hyperteacher, fewshot",
+        "identity",
+        "how the network is told which modules are active",
+    ),
+    (
+        "supports",
+        "random, equal, popular_modules, unpopular_modules, two_halves, connected, disconnected, "
+        "pseudo_random_disconnected or non_compositional",
+        "random",
+        "which sets of modules are trained",
+    ),
+    ("held_out", "number", "0.25 where it applies", "share of the supports that are novel; some kinds fix it"),
+    (
+        "num_train",
+        "integer, or growth with the modules such as 3.5M or 0.5M^2",
+        "all",
+        "how many of the trainable supports are trained, to match tasks in size",
+    ),
+    (
+        "hotness",
+        "numbers such as 7-12-8",
+        "as it comes",
+        "how many trained supports have 1, 2, ... active modules, to match tasks in both",
+    ),
+    ("novel_hotness", "integer", "any", "how many modules are active in novel supports"),
+    ("seed", "integer", "0", "of the task and of the trained supports"),
+)
+"""Options of the tasks that are mixtures of a few modules."""
+
 _FAMILIES = (
     TaskFamily(
         name="modular",
@@ -66,26 +101,18 @@ _FAMILIES = (
         summary="regression on a teacher whose weights are a mixture of a few of its modules",
         form="hyperteacher:supports=random,num_train=28",
         home="assay.tasks.hyperteacher:Hyperteacher",
+        options=_options(*_LATENT, ("samples_per_task", "integer", "16", "rows drawn for each choice of modules and amounts")),
+    ),
+    TaskFamily(
+        name="preference_grid",
+        summary="imitate an expert that collects objects, whose preference is a mixture of a few modules",
+        form="preference_grid:supports=random,num_train=28",
+        home="assay.tasks.preference_grid:PreferenceGrid",
         options=_options(
-            ("num_modules", "integer", "8", "modules of the teacher"),
-            ("max_active", "integer", "3", "the most modules that are active at once"),
-            ("weights", "discrete, khot or continuous", "discrete", "how much of an active module there is"),
-            (
-                "encoding",
-                "identity, orthogonal, tokens, invertible_nn, interval_shuffle or fewshot",
-                "identity",
-                "how the network is told which modules are active",
-            ),
-            (
-                "supports",
-                "random, equal, two_halves or non_compositional",
-                "random",
-                "which sets of modules are trained",
-            ),
-            ("held_out", "number", "0.25 for random and equal", "share of the supports that are novel; the other kinds fix it"),
-            ("num_train", "integer", "all", "how many of the trainable supports are trained, to match tasks in size"),
-            ("samples_per_task", "integer", "16", "rows drawn for each choice of modules and amounts"),
-            ("seed", "integer", "0", "of the teacher and of the trained supports"),
+            *_LATENT,
+            ("num_colours", "integer", "16", "colours that objects can have"),
+            ("num_objects", "integer", "4", "objects in a grid, at most 8"),
+            ("scored", "action or episode", "action", "whether each action counts, or only whole episodes"),
         ),
     ),
     TaskFamily(

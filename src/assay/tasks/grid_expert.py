@@ -1,0 +1,106 @@
+"""The expert of the compositional preference task: exact value iteration over cells and objects left, many episodes at once."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from assay.tasks.grid_world import NEIGHBOURS, NUM_CELLS, Grids, States
+
+HORIZON = 8
+DISCOUNT = 0.9
+_CHUNK = 256  # episodes whose tables fit into the cache of one core
+
+
+class Demonstration(NamedTuple):
+    """**Attributes:**
+
+    - `states`: at each of `HORIZON` steps. After its end an episode stays where it is.
+    - `actions`: what the expert does there, an index into `ACTIONS`.
+    - `asked`: the step is part of the episode. That in which the expert does nothing is its last.
+    """
+
+    states: States
+    actions: Int[Tensor, "n t"]
+    asked: Bool[Tensor, "n t"]
+
+
+def entry_values(
+    cells: Int[Tensor, "n objects"], pays: Float[Tensor, "n objects"], *, horizon: int = HORIZON
+) -> Float[Tensor, "cells left n"]:
+    """What it is worth to enter a cell with certain objects left, as the first of `horizon` steps: what the object there
+    pays, if it is left, and what can be collected afterwards, discounted.
+
+    V_0 = 0, V_h(s) = max(0, max over moves of r + 0.9 V_{h-1}(s')): doing nothing ends the episode and pays nothing.
+    """
+    n, num_objects = cells.shape
+    left = torch.arange(2**num_objects)
+    having = torch.stack([left[left >> which & 1 == 1] for which in range(num_objects)])
+    # Entries at which an object is picked up, in the flattened table, and the entries without that object beside them.
+    picked = (cells.T[:, None] * len(left) + having[..., None]) * n + torch.arange(n)
+    after = picked - (n << torch.arange(num_objects))[:, None, None]
+    pays = pays.T[:, None].expand(picked.shape)
+
+    def enter(values: Tensor) -> Tensor:
+        # Multiplied, then added, each rounded by itself: equally good ways are then equal to the last bit.
+        values = values * DISCOUNT
+        return values.put_(picked, values.take(after) + pays)
+
+    values = torch.zeros(NUM_CELLS, len(left), n)
+    for _ in range(horizon - 1):
+        entries = enter(values)
+        values = entries[NEIGHBOURS[0]].clamp_(min=0)
+        for move in NEIGHBOURS[1:]:
+            torch.maximum(values, entries[move], out=values)
+    return enter(values)
+
+
+def action_values(entries: Float[Tensor, "cells left n"], states: States) -> Float[Tensor, "n t actions"]:
+    """Q of every action in these states."""
+    moves = entries[NEIGHBOURS.T[states.agent], states.left[..., None], torch.arange(len(states.left))[:, None, None]]
+    return torch.cat([torch.zeros_like(moves[..., :1]), moves], -1)
+
+
+def best_actions(entries: Float[Tensor, "cells left n"], states: States) -> Int[Tensor, "n t"]:
+    """The first of the best actions, in the order of `ACTIONS`.
+
+    Two ways around a corner are often equally good. To settle that by a fixed order makes the expert a function of what
+    the network is shown, so that it can be learned and all of it scored; so does the published expert.
+    """
+    return action_values(entries, states).argmax(-1)
+
+
+def expert_actions(grids: Grids, pays: Float[Tensor, "n objects"], states: States) -> Int[Tensor, "n t"]:
+    """What the expert does in given states. It looks `HORIZON` steps ahead from each."""
+    chunks = [slice(start, start + _CHUNK) for start in range(0, len(pays), _CHUNK)]
+    actions = [
+        best_actions(entry_values(grids.cells[rows], pays[rows]), States(*(column[rows] for column in states)))
+        for rows in chunks
+    ]
+    return torch.cat([torch.zeros(0, states.left.shape[1], dtype=torch.int64), *actions])
+
+
+def demonstrate(grids: Grids, pays: Float[Tensor, "n objects"]) -> Demonstration:
+    """The expert's own way from the start of each episode."""
+    chunks = [
+        _demonstrate(Grids(*(column[start : start + _CHUNK] for column in grids)), pays[start : start + _CHUNK])
+        for start in range(0, max(1, len(pays)), _CHUNK)
+    ]
+    agent, left, actions = (torch.cat(parts) for parts in zip(*chunks, strict=True))
+    nothing = (actions == 0).long()
+    return Demonstration(States(agent, left), actions, nothing.cumsum(1) - nothing == 0)
+
+
+def _demonstrate(grids: Grids, pays: Float[Tensor, "n objects"]) -> tuple[Tensor, Tensor, Tensor]:
+    entries = entry_values(grids.cells, pays)
+    bits = 1 << torch.arange(grids.cells.shape[1])
+    agent, left = grids.agent, bits.sum().expand(len(pays))
+    steps = []
+    for _ in range(HORIZON):
+        action = best_actions(entries, States(agent[:, None], left[:, None]))[:, 0]
+        steps.append((agent, left, action))
+        agent = torch.where(action == 0, agent, NEIGHBOURS[action - 1, agent])
+        left = left & ~((grids.cells == agent[:, None]) * bits).sum(1)
+    agents, lefts, actions = (torch.stack(column, 1) for column in zip(*steps, strict=True))
+    return agents, lefts, actions
