@@ -42,8 +42,13 @@ def write_table(folder: Path) -> Path:
         "hyperteacher",
         "hyperteacher:supports=two_halves,num_train=28,encoding=tokens",
         "hyperteacher:held_out=0.4,weights=khot",
+        "hyperteacher:supports=non_compositional,hotness=7-12-8,novel_hotness=3,encoding=zigzag",
+        "hyperteacher:supports=connected,max_active=2,num_train=0.25M^2",
+        "hyperteacher:supports=pseudo_random_disconnected,num_train=3.5M",
         "scan:addprim_jump",
         "scan:split=length",
+        "preference_grid",
+        "preference_grid:supports=two_halves,hotness=7-12-8,num_colours=8,num_objects=2,scored=episode,encoding=zigzag",
     ],
 )
 def test_the_address_of_a_task_makes_it_again(address, generator):
@@ -98,7 +103,10 @@ def test_a_factory_in_a_package():
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("modulr", r"no such task. Given: modulr. Choices: modular, hyperteacher, scan, table. Did you mean modular"),
+        (
+            "modulr",
+            r"no such task. Given: modulr. Choices: modular, hyperteacher, preference_grid, scan, table. Did you mean modular",
+        ),
         ("modulr:p=7", r"no such task. Given: modulr:p=7"),
         ("", r"no such task"),
         ("modular:q=3", r"modular has no such option. Given: q. Choices: p, num_first"),
@@ -110,8 +118,14 @@ def test_a_factory_in_a_package():
         ("modular:p=7.5", r"p must be of type integer. Given: 7.5"),
         ("modular:p=", r"p must be of type integer. Given: nothing"),
         ("modular:maps=turn", r"maps must be one of its choices. Given: turn. Choices: shift, affine, permutation"),
-        ("hyperteacher:supports=ring", r"Given: ring. Choices: random, equal, two_halves, non_compositional"),
-        ("hyperteacher:num_train=many", r"num_train must be of type integer. Given: many"),
+        ("hyperteacher:supports=ring", r"Given: ring. Choices: random, equal, popular_modules, unpopular_modules, two_"),
+        (
+            "hyperteacher:num_train=many",
+            r"num_train must be a number of supports, or grow with .* 3.5M or 0.5M\^2. Given: many",
+        ),
+        ("hyperteacher:novel_hotness=many", r"novel_hotness must be of type integer. Given: many"),
+        ("preference_grid:scored=all", r"scored must be one of its choices. Given: all. Choices: action, episode"),
+        ("preference_grid:encoding=fewshot", r"must be a function of z; .*Given: fewshot. Choices: identity, .*zigzag"),
         ("scan", r"scan needs its split.*Next: write scan:addprim_jump"),
         ("scan:jump", r"split must be a published one. Given: jump. Choices: simple, length, addprim_jump"),
         ("scan:length,7", r"split must be a published one. Given: length,7.*Did you mean length"),

@@ -27,12 +27,43 @@ def load_task(address: str) -> "assay.task.Task":
     **Raises:** `AssayError` for an unknown task, option or value, with the choices.
     """
     name, _, rest = address.partition(":")
-    families = {family.name: family for family in task_families()}
-    if name in families:
-        return _of_family(families[name], rest)
+    family = _family(address)
+    if family:
+        return _of_family(family, rest)
     if rest and ("." in name or is_importable(name)):
         return _of_factory(name, rest)
-    raise AssayError("there is no such task", given=address, choices=families, next_step=f"an address is {_FORMS}")
+    names = [family.name for family in task_families()]
+    raise AssayError("there is no such task", given=address, choices=names, next_step=f"an address is {_FORMS}")
+
+
+def option_names(address: str) -> tuple[str, ...]:
+    """The options that the task at an address has; none for a factory of one's own."""
+    family = _family(address)
+    return tuple(option.name for option in family.options) if family else ()
+
+
+def given_options(address: str) -> Mapping[str, str]:
+    """The options that an address sets, as written; none for a factory of one's own."""
+    family = _family(address)
+    return _split(family, address.partition(":")[2]) if family else {}
+
+
+def with_options(address: str, options: Mapping[str, str]) -> str:
+    """The address with these options, as they would be written, in place of those it had.
+
+    **Raises:** `AssayError` when the task has no such option; a factory of one's own has none.
+    """
+    for option in options:
+        if option not in option_names(address):
+            raise AssayError(f"{address} has no such option", given=option, choices=option_names(address))
+    given = {**given_options(address), **options}
+    written = ",".join(f"{option}={text}" for option, text in given.items())
+    return f"{address.partition(':')[0]}:{written}" if given else address
+
+
+def _family(address: str) -> TaskFamily | None:
+    name = address.partition(":")[0]
+    return next((family for family in task_families() if family.name == name), None)
 
 
 def _of_family(family: TaskFamily, rest: str) -> "assay.task.Task":

@@ -151,13 +151,9 @@ def _read_json_lines(path: Path) -> Rows:
 
 
 def _read_parquet(path: Path) -> Rows:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise AssayError(
-            "a Parquet file needs pyarrow", given=str(error), next_step="run `pip install assay[parquet]`, or write JSON Lines"
-        ) from None
+    import pyarrow
+    import pyarrow.parquet
+
     try:
         rows = pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
