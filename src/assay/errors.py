@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class AssayError(ValueError):
@@ -30,7 +31,7 @@ class AssayError(ValueError):
             message += f" Next: {next_step.rstrip('.')}."
         super().__init__(message)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         # Raised in one process and reported in another: the parts travel, not the message alone.
         return _rebuilt, (type(self), self.rule, self.given, self.choices, self.next_step)
 

@@ -15,7 +15,7 @@ from assay.instruments import all_instruments
 from assay.models import build
 from assay.subject import Subject
 from assay.task import Task
-from assay.training.fit import TrainingConfig, fit
+from assay.training import TrainingConfig, fit_many
 
 NUM_SUBJECTS = 20
 instruments = pytest.mark.parametrize("instrument", all_instruments(), ids=lambda instrument: instrument.name)
@@ -29,10 +29,11 @@ def untrained(task: Task, seed: int = 0) -> Subject:
     return Subject(fresh(Generator().manual_seed(seed)), name=f"untrained {seed}", fresh=fresh)
 
 
-def trained(task: Task, seed: int = 0) -> Subject:
-    subject = untrained(task, seed)
-    fit(subject.module, task, config=TrainingConfig(steps=300, batch_size=128, learning_rate=1e-2, seed=seed))
-    return subject
+def trained(task: Task, num: int = 1) -> list[Subject]:
+    subjects = [untrained(task, seed) for seed in range(num)]
+    configs = [TrainingConfig(steps=300, batch_size=128, learning_rate=1e-2, seed=seed) for seed in range(num)]
+    fit_many([subject.module for subject in subjects], task, configs=configs, strategy="rule")
+    return subjects
 
 
 def measure(instrument: Instrument, subject: Subject, task: Task, seed: int = 0) -> Evidence:
@@ -44,7 +45,7 @@ def measure(instrument: Instrument, subject: Subject, task: Task, seed: int = 0)
 
 @pytest.fixture(scope="module")
 def learned() -> Subject:
-    return trained(small_task())
+    return trained(small_task())[0]
 
 
 @instruments
@@ -109,7 +110,7 @@ def test_subjects_trained_on_shuffled_labels_give_no_findings(instrument, task):
 
 @functools.cache
 def memorisers(task: Task) -> list[Subject]:
-    return [trained(ShuffledTargets(task), seed) for seed in range(NUM_SUBJECTS)]
+    return trained(ShuffledTargets(task), NUM_SUBJECTS)
 
 
 @tasks

@@ -1,58 +1,80 @@
-"""The state of a training run as one safetensors file, so that a kill can never mix two steps."""
+"""The state of training as one safetensors file, so that a kill can never mix two steps."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from torch import Generator, Tensor, nn
-from torch.optim import Optimizer
+import torch
+from torch import Tensor
 
 from assay.errors import AssayError
 from assay.store import read_tensors, write_tensors
+from assay.training.cohort import Cohort
 
 
 @dataclass
 class Progressed:
     """How far training is: what a checkpoint holds besides tensors.
 
-    `step` counts finished updates; `losses` holds `(step, loss)` pairs; the seconds are those of all sittings together.
+    `step` counts finished updates; `curve` holds `(step, loss of every model)`; `diverged` says of the models that stopped
+    what happened; the seconds are those of all sittings together.
     """
 
-    step: int
-    losses: list[tuple[int, float]]
+    step: int = 0
+    curve: list[tuple[int, list[float]]] = field(default_factory=list)
+    diverged: dict[int, str] = field(default_factory=dict)
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
 
 
-def save_checkpoint(
-    path: Path, model: nn.Module, optimiser: Optimizer, *, generator: Generator, progressed: Progressed
-) -> None:
-    """Write weights, the optimiser's state and the generator's state in one atomic rename."""
-    tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
-    for name, parameter in model.named_parameters():
-        for key, value in optimiser.state[parameter].items():
+def save_checkpoint(path: Path, cohort: Cohort, progressed: Progressed) -> None:
+    """Write weights, the optimiser's state and the generators' states in one atomic rename."""
+    tensors = {f"model/{name}": value for name, value in cohort.tensors().items()}
+    for name, parameter in cohort.optimised().items():
+        for key, value in cohort.optimiser.state[parameter].items():
             tensors[f"optimiser/{name}/{key}"] = value
-    tensors["generator"] = generator.get_state()
+    tensors["generators"] = torch.stack([generator.get_state() for generator in cohort.generators])
     write_tensors(path, tensors, {"progressed": json.dumps(vars(progressed))})
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimiser: Optimizer, *, generator: Generator) -> Progressed:
-    """Put everything back as it was, bit for bit. **Raises:** `AssayError` when the file is damaged or of another model."""
+def load_checkpoint(path: Path, cohort: Cohort) -> Progressed:
+    """Put everything back as it was, bit for bit. **Raises:** `AssayError` when the file is damaged or of other models."""
     tensors, metadata = read_tensors(path)
     try:
-        progressed = json.loads(metadata["progressed"])
-        generator.set_state(tensors["generator"])
-        model.load_state_dict(_beneath("model/", tensors))
-        for name, parameter in model.named_parameters():
-            optimiser.state[parameter] = _beneath(f"optimiser/{name}/", tensors)
-    except (KeyError, RuntimeError, ValueError) as error:
+        progressed = _progressed(json.loads(metadata["progressed"]))
+        for generator, state in zip(cohort.generators, tensors["generators"], strict=True):
+            generator.set_state(state.clone())  # torch reads a row of a larger tensor from the wrong address
+        weights = _beneath("model/", tensors)
+        if weights.keys() != cohort.tensors().keys():
+            raise ValueError(f"it holds {', '.join(weights)}")
+        for name, value in cohort.tensors().items():
+            value.copy_(_fitting(weights[name], value))
+        for name, parameter in cohort.optimised().items():
+            state = _beneath(f"optimiser/{name}/", tensors)
+            cohort.optimiser.state[parameter] = {
+                key: (_fitting(value, parameter) if value.ndim else value).to(parameter.device) for key, value in state.items()
+            }
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise AssayError(
             "a checkpoint must be of the run that it continues",
             given=f"{path}: {error}",
             next_step="start again in another --out",
         ) from error
-    progressed["losses"] = [(step, loss) for step, loss in progressed["losses"]]
-    return Progressed(**progressed)
+    return progressed
+
+
+def _progressed(fields: dict[str, Any]) -> Progressed:
+    """From JSON, which knows no tuples and no numbers as keys."""
+    curve = [(step, losses) for step, losses in fields.pop("curve")]
+    diverged = {int(model): told for model, told in fields.pop("diverged").items()}
+    return Progressed(curve=curve, diverged=diverged, **fields)
+
+
+def _fitting(stored: Tensor, wanted: Tensor) -> Tensor:
+    if stored.shape != wanted.shape or stored.dtype != wanted.dtype:
+        raise ValueError(f"a tensor of shape {tuple(stored.shape)} for one of {tuple(wanted.shape)}")
+    return stored
 
 
 def _beneath(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

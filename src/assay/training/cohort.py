@@ -1,0 +1,220 @@
+"""Models that take every training step together, each on batches of its own: one by one, or with their weights stacked."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from assay.task import Task
+from assay.training.config import TrainingConfig
+from assay.training.data import Batches, Source, TrainingData, draw
+
+Forward = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
+"""Stacked weights, buffers and inputs by name, each `(models, ...)`, to the outputs `(models, batch, ...)`."""
+
+
+class Cohort(ABC):
+    """Models that are trained together.
+
+    **Attributes:**
+
+    - `configs`: one for every model; they agree in `steps`, `batch_size` and `checkpoint_every`.
+    - `generators`: of the batches, one for every model.
+    - `optimiser`: one fused AdamW over all weights, with a group for every schedule.
+    """
+
+    optimiser: torch.optim.AdamW
+
+    def __init__(self, models: Sequence[nn.Module], sources: Sequence[Source], configs: Sequence[TrainingConfig]):
+        self.models, self.sources, self.configs = models, sources, configs
+        self.generators = [Generator().manual_seed(config.seed) for config in configs]
+        self.device = next(models[0].parameters()).device
+        for model in models:
+            model.train()
+
+    @abstractmethod
+    def backward(self, diverged: Collection[int]) -> Float[Tensor, " models"]:
+        """Draw a batch for every model and leave the gradient of its loss in its weights; the losses."""
+
+    @abstractmethod
+    def clip(self) -> Float[Tensor, " models"]:
+        """Shorten the gradient of every model to its `clip`; the norms before."""
+
+    @abstractmethod
+    def update(self, step: int, diverged: Collection[int]) -> None:
+        """Take the optimiser's step that follows `step` finished ones; the models in `diverged` stay as they are."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """Every weight and buffer, by a name unique in the cohort; writing into them changes the models in training."""
+
+    @abstractmethod
+    def optimised(self) -> dict[str, Tensor]:
+        """What the optimiser holds a state for, by a name unique in the cohort."""
+
+    def finish(self) -> None:
+        """Leave the trained weights in the models, in evaluation mode."""
+        for model in self.models:
+            model.eval()
+
+    def _schedule(self, groups: Sequence[tuple[TrainingConfig, list[Tensor]]]) -> None:
+        self._schedules = [config for config, _ in groups]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": params, "lr": config.learning_rate, "weight_decay": config.weight_decay} for config, params in groups],
+            fused=True,
+        )
+
+    def _step(self, step: int) -> None:
+        for group, config in zip(self.optimiser.param_groups, self._schedules, strict=True):
+            group["lr"] = config.rate(step)
+        self.optimiser.step()
+
+
+class Separate(Cohort):
+    """Each model runs its own forward and backward: exactly what training it alone does, bit for bit on the CPU."""
+
+    def __init__(self, models: Sequence[nn.Module], sources: Sequence[Source], configs: Sequence[TrainingConfig]):
+        super().__init__(models, sources, configs)
+        groups: dict[object, tuple[TrainingConfig, list[Tensor]]] = {}
+        for model, config in zip(models, configs, strict=True):
+            groups.setdefault(schedule(config), (config, []))[1].extend(model.parameters())
+        self._schedule(list(groups.values()))
+
+    def backward(self, diverged: Collection[int]) -> Float[Tensor, " models"]:
+        lost = torch.full((), torch.nan, device=self.device)
+        return torch.stack([lost if i in diverged else self._backward(i) for i in range(len(self.models))])
+
+    def _backward(self, i: int) -> Float[Tensor, ""]:
+        model, source = self.models[i], self.sources[i]
+        examples = draw(source, self.generators[i], self.configs[i].batch_size)
+        inputs = {name: column.to(self.device) for name, column in examples.inputs.items()}
+        examples = dataclasses.replace(examples, targets=examples.targets.to(self.device))
+        model.zero_grad()
+        loss = source.loss(model(**inputs), examples)
+        loss.backward()
+        return loss.detach().float()
+
+    def clip(self) -> Float[Tensor, " models"]:
+        pairs = zip(self.models, self.configs, strict=True)
+        return torch.stack([nn.utils.clip_grad_norm_(model.parameters(), config.clip).float() for model, config in pairs])
+
+    def update(self, step: int, diverged: Collection[int]) -> None:
+        for i in diverged:
+            self.models[i].zero_grad()  # the optimiser passes over weights without a gradient
+        self._step(step)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"{i}.{name}": value for i, model in enumerate(self.models) for name, value in model.state_dict().items()}
+
+    def optimised(self) -> dict[str, Tensor]:
+        return {f"{i}.{name}": value for i, model in enumerate(self.models) for name, value in model.named_parameters()}
+
+
+class Stacked(Cohort):
+    """All weights of one name in one tensor `(models, ...)`, and one forward and backward for all models.
+
+    The models must have one architecture; they keep their old weights until `finish`.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        sources: Sequence[Source],
+        configs: Sequence[TrainingConfig],
+        *,
+        forward: Forward,
+    ):
+        super().__init__(models, sources, configs)
+        self.weights = _stack([dict(model.named_parameters()) for model in models])
+        self.buffers = _stack([dict(model.named_buffers()) for model in models])
+        for name, parameter in models[0].named_parameters():
+            self.weights[name].requires_grad_(parameter.requires_grad)
+        self._forward, self._loss = forward, torch.vmap(sources[0].objective.loss)
+        self._batches = Batches(sources, self.generators, configs[0].batch_size)
+        self._clips = torch.tensor([config.clip for config in configs], device=self.device)
+        # Neighbours with one schedule share a group. What is optimised are views, so that a group may be some of the rows.
+        self._runs = _runs([schedule(config) for config in configs])
+        self._views = {
+            f"{rows.start}.{name}": (value, rows, value.detach()[rows])
+            for rows in self._runs
+            for name, value in self._trained()
+        }
+        views = [view for _, _, view in self._views.values()]
+        size = len(views) // len(self._runs)
+        self._schedule([(configs[rows.start], views[k * size : (k + 1) * size]) for k, rows in enumerate(self._runs)])
+
+    def _trained(self) -> list[tuple[str, Tensor]]:
+        return [(name, value) for name, value in self.weights.items() if value.requires_grad]
+
+    def backward(self, diverged: Collection[int]) -> Float[Tensor, " models"]:
+        for value in self.weights.values():
+            value.grad = None
+        inputs, targets = self._batches.draw(self.device)
+        losses = self._loss(self._forward(self.weights, self.buffers, inputs), targets)
+        losses.sum().backward()
+        return losses.detach()
+
+    def clip(self) -> Float[Tensor, " models"]:
+        gradients = [value.grad for value in self.weights.values() if value.grad is not None]
+        norms = torch.linalg.vector_norm(torch.stack([_norms(gradient) for gradient in gradients]), dim=0)
+        longer = norms + 1e-6  # as in torch.nn.utils.clip_grad_norm_
+        if bool((longer > self._clips).any()):
+            shares = (self._clips / longer).clamp(max=1.0)
+            for gradient in gradients:
+                gradient.mul_(shares.view(-1, *[1] * (gradient.ndim - 1)))
+        return norms
+
+    def update(self, step: int, diverged: Collection[int]) -> None:
+        rows = list(diverged)
+        with torch.no_grad():
+            before = {name: value[rows] for name, value in self._trained()} if rows else {}
+            for value in self.weights.values():
+                if rows and value.grad is not None:
+                    value.grad[rows] = 0.0
+            for value, run, view in self._views.values():
+                view.grad = None if value.grad is None else value.grad[run]
+            self._step(step)
+            for name, kept in before.items():
+                self.weights[name][rows] = kept
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {name: value.detach() for name, value in {**self.weights, **self.buffers}.items()}
+
+    def optimised(self) -> dict[str, Tensor]:
+        return {name: view for name, (_, _, view) in self._views.items()}
+
+    def finish(self) -> None:
+        with torch.no_grad():
+            for i, model in enumerate(self.models):
+                for name, value in (*model.named_parameters(), *model.named_buffers()):
+                    value.copy_({**self.weights, **self.buffers}[name][i])
+        super().finish()
+
+
+def schedule(config: TrainingConfig) -> tuple[int | float, ...]:
+    """What must agree for two models to share a group of the optimiser."""
+    return config.learning_rate, config.weight_decay, config.warmup
+
+
+def _runs(keys: Sequence[object]) -> list[slice]:
+    """Slices of equal neighbours."""
+    starts = [i for i in range(len(keys)) if i == 0 or keys[i] != keys[i - 1]]
+    return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(keys)], strict=True)]
+
+
+def _stack(tables: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([table[name].detach() for table in tables]) for name in tables[0]}
+
+
+def _norms(gradient: Tensor) -> Float[Tensor, " models"]:
+    rows = gradient if gradient.ndim > 1 else gradient[:, None]
+    return torch.linalg.vector_norm(rows, dim=tuple(range(1, rows.ndim)))
+
+
+def has_batched_loss(sources: Sequence[Source]) -> bool:
+    """Whether one batched call gives the losses of all: they are the objective's own, of one kind."""
+    own = {Task.loss, TrainingData.loss}
+    return {type(source).loss for source in sources} <= own and len({type(source.objective) for source in sources}) == 1

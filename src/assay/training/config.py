@@ -1,0 +1,52 @@
+"""How to train, and what training leaves."""
+
+import math
+from dataclasses import dataclass
+
+from assay.errors import AssayError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How to train.
+
+    **Attributes:**
+
+    - `steps`, `batch_size`: updates (0 keeps the initial weights), and examples drawn for each.
+    - `learning_rate`: at its highest, after `warmup` linear steps; it falls to zero along a cosine.
+    - `weight_decay`: of AdamW, decoupled, on every parameter.
+    - `clip`: the largest norm of the gradient; a longer one is shortened to it.
+    - `seed`: of the initial weights and of the batches.
+    - `checkpoint_every`: steps between checkpoints.
+    """
+
+    steps: int = 3000
+    batch_size: int = 512
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    warmup: int = 100
+    clip: float = 1.0
+    seed: int = 0
+    checkpoint_every: int = 250
+
+    def __post_init__(self):
+        for name in ("batch_size", "checkpoint_every", "learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise AssayError(f"training: {name} must be positive", given=getattr(self, name))
+        for name in ("steps", "weight_decay", "warmup", "seed"):
+            if not getattr(self, name) >= 0:
+                raise AssayError(f"training: {name} must not be negative", given=getattr(self, name))
+
+    def rate(self, step: int) -> float:
+        """Learning rate of the update that follows `step` finished ones."""
+        rise = min(1.0, (step + 1) / (self.warmup + 1))
+        return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """What training left: `(step, loss)` about every hundredth of the run, and its cost over all sittings."""
+
+    losses: tuple[tuple[int, float], ...]
+    wall_seconds: float
+    cpu_seconds: float

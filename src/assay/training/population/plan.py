@@ -1,0 +1,252 @@
+"""Which models are trained together, and how: by a rule that depends on sizes alone, or by a short timing."""
+
+import copy
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from assay.errors import AssayError
+from assay.parallel import one_thread
+from assay.task import Examples
+from assay.training.cohort import Cohort, Separate, Stacked, has_batched_loss, schedule
+from assay.training.config import TrainingConfig
+from assay.training.data import Source, draw
+from assay.training.population.stack import Trace, stacked_chain, trace, vmapped
+
+Way = Literal["stack", "vmap", "loop"]
+Strategy = Literal["auto", "rule", "stack", "vmap", "loop"]
+
+MOST_ACTIVATIONS = 6 * 2**20  # bytes of a chunk's activations: more leave the cache, fewer pay the overhead more often
+MOST_ARITHMETIC = 100e6  # operations of one model's step, above which nothing is gained by stacking on a CPU
+TOLERANCE = 1e-4  # of a gradient, relative to the largest entry of the model's gradient
+FEWEST_TIMED = 50  # steps of a training that is worth timing
+TIMED = 5  # steps of each timing; the fastest counts, which a busy neighbour disturbs least
+MOST_TIMED = 8  # models of the timed loop
+
+
+class Member(NamedTuple):
+    """A model, what it is trained on, and how."""
+
+    model: nn.Module
+    source: Source
+    config: TrainingConfig
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Models that take their steps together: how, their numbers, and on how many threads."""
+
+    way: Way
+    models: tuple[int, ...]
+    threads: int = 1
+
+
+def make_plan(members: Sequence[Member], *, strategy: Strategy, jobs: int) -> list[Chunk]:
+    """Every model in one chunk. **Raises:** `AssayError` when the strategy that was asked for is not possible."""
+    groups: dict[object, list[int]] = {}
+    for i, member in enumerate(members):
+        groups.setdefault(_kind(member), []).append(i)
+    chunks = []
+    for numbers in groups.values():
+        numbers.sort(key=lambda i: schedule(members[i].config))  # neighbours share a group of the optimiser
+        chunks += _Group(numbers, [members[i] for i in numbers], jobs).chunks(strategy)
+    return chunks
+
+
+def build(way: Way, members: Sequence[Member]) -> Cohort:
+    """The cohort of a chunk. **Raises:** `AssayError` when these models cannot be trained that way."""
+    columns = [member.model for member in members], [member.source for member in members], [member.config for member in members]
+    if way == "loop":
+        return Separate(*columns)
+    first = members[0]
+    forward = vmapped(first.model) if way == "vmap" else stacked_chain(first.model, _traced(first)[0])
+    if forward is None:
+        raise _impossible(way, "it is no chain of Linear, Embedding, LayerNorm and layers without weights")
+    return Stacked(*columns, forward=forward)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Models of one architecture with batches of one shape."""
+
+    numbers: Sequence[int]
+    members: Sequence[Member]
+    jobs: int
+
+    def chunks(self, strategy: Strategy) -> list[Chunk]:
+        if strategy == "loop" or self.members[0].config.steps == 0:
+            return self._split("loop")
+        if strategy in ("stack", "vmap"):
+            reason = self._objection(strategy)
+            if reason:
+                raise _impossible(strategy, reason)
+            return self._split(strategy)
+        batched: tuple[Way, ...] = ("stack", "vmap") if self._worth_trying else ()
+        way: Way = next((way for way in batched if self._objection(way) is None), "loop")
+        if strategy == "rule" or self.members[0].config.steps < FEWEST_TIMED or self._on_gpu:
+            return self._split(way)
+        return self._split(*self._fastest(way))
+
+    @cached_property
+    def _survey(self) -> tuple[Trace, int]:
+        return _traced(self.members[0])
+
+    @property
+    def _on_gpu(self) -> bool:
+        return next(self.members[0].model.parameters()).device.type != "cpu"
+
+    @property
+    def _largest(self) -> int:
+        """Models of a chunk whose activations stay in the cache."""
+        values = sum(call.num_values for call in self._survey[0].calls)
+        return len(self.numbers) if self._on_gpu else max(1, MOST_ACTIVATIONS // (4 * max(1, values)))
+
+    @property
+    def _worth_trying(self) -> bool:
+        return len(self.numbers) > 1 and (self._on_gpu or (self._survey[1] <= MOST_ARITHMETIC and self._largest > 1))
+
+    def _split(self, way: Way, threads: int = 1) -> list[Chunk]:
+        """Chunks of nearly one size, as many as keep every process busy."""
+        count = 1 if way == "loop" else -(-len(self.numbers) // self._largest)
+        count = min(len(self.numbers), -(-count // self.jobs) * self.jobs)
+        bounds = [len(self.numbers) * k // count for k in range(count + 1)]
+        return [Chunk(way, tuple(self.numbers[a:b]), threads) for a, b in pairwise(bounds)]
+
+    def _objection(self, way: Way) -> str | None:
+        """Why the group cannot be trained that way, or None: one step of every model must equal that of the plain loop.
+
+        What is stacked must also pass under `vmap`: a chain on this batch may be another on the next, and `vmap` alone
+        refuses a forward that looks at its data.
+        """
+        if not has_batched_loss([member.source for member in self.members]):
+            return "the tasks do not share the loss of one kind of objective"
+        at = dict(zip(self.numbers, self.members, strict=True))
+        checks: tuple[Way, ...] = ("stack", "vmap") if way == "stack" else (way,)
+        with torch.random.fork_rng(devices=[]), one_thread():
+            reasons = (_difference(checks, [at[number] for number in chunk.models]) for chunk in self._split(way))
+            return next((reason for reason in reasons if reason), None)
+
+    def _fastest(self, way: Way) -> tuple[Way, int]:
+        """The faster of this way and the loop, and of one thread and all threads where this process is alone."""
+        threads = 1 if self.jobs > 1 else torch.get_num_threads()
+        if way == "loop" and threads == 1:
+            return way, 1
+        cohorts: dict[Way, Cohort] = {"loop": build("loop", _copied(self.members[:MOST_TIMED]))}
+        if way != "loop":
+            cohorts[way] = build(way, self.members[: self._largest])
+        with one_thread():
+            costs = {name: _seconds(cohort, time.process_time) for name, cohort in cohorts.items()}
+            best = min(costs, key=lambda name: costs[name])
+            if threads == 1:
+                return best, 1
+            alone = _seconds(cohorts[best], time.perf_counter)
+            torch.set_num_threads(threads)
+            return best, threads if _seconds(cohorts[best], time.perf_counter) < alone else 1
+
+
+def _seconds(cohort: Cohort, clock: Callable[[], float]) -> float:
+    """Seconds of a model's step, the fastest of a few."""
+    taken = []
+    for step in range(TIMED + 1):
+        start = clock()
+        cohort.backward(())
+        cohort.clip()
+        cohort.update(step, ())
+        taken.append(clock() - start)
+    return min(taken[1:]) / len(cohort.models)
+
+
+def _difference(ways: Sequence[Way], members: Sequence[Member]) -> str | None:
+    """What is not the same after one forward and backward: loss, gradients, buffers, or that a model draws at random."""
+    plain = build("loop", _copied(members))
+    before = torch.get_rng_state()
+    losses = plain.backward(())
+    if not torch.equal(before, torch.get_rng_state()):
+        return "the model draws at random"
+    for way in ways:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                stacked = build(way, members)
+                assert isinstance(stacked, Stacked)
+                ours = stacked.backward(())
+        except AssayError as error:
+            return str(error.given)
+        except Exception as error:  # whatever the user's code raises on a batch of models, the loop can still train it
+            return f"{type(error).__name__}: {error}"
+        if not torch.allclose(losses, ours.to(losses), rtol=TOLERANCE, equal_nan=True):
+            return "the loss is another"
+        finite = [i for i, loss in enumerate(losses.tolist()) if math.isfinite(loss)]  # others diverge whichever way
+        reasons = (_difference_of(plain.models[i], stacked, i) for i in finite)
+        if reason := next((reason for reason in reasons if reason), None):
+            return reason
+    return None
+
+
+def _difference_of(model: nn.Module, stacked: Stacked, i: int) -> str | None:
+    largest = max((float(p.grad.abs().max()) for p in model.parameters() if p.grad is not None), default=0.0)
+    for name, parameter in model.named_parameters():
+        if not _close(parameter.grad, stacked.weights[name].grad, i, TOLERANCE * largest):
+            return f"the gradient of {name} is another"
+    for name, buffer in model.named_buffers():
+        if not torch.allclose(buffer, stacked.buffers[name][i], rtol=TOLERANCE):
+            return f"the buffer {name} is another"
+    return None
+
+
+def _close(plain: Tensor | None, stacked: Tensor | None, i: int, tolerance: float) -> bool:
+    if plain is None or stacked is None:
+        return plain is stacked
+    return bool(((plain - stacked[i]).abs() <= tolerance).all())
+
+
+def _copied(members: Sequence[Member]) -> list[Member]:
+    return [member._replace(model=copy.deepcopy(member.model)) for member in members]
+
+
+def _traced(member: Member) -> tuple[Trace, int]:
+    """One forward of the model on a batch of its own, and the floating-point operations of a step on it."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = member.model
+    examples = _sample(member)
+    device = next(model.parameters()).device
+    with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
+        copied = copy.deepcopy(model).train()
+        traced = trace(copied, {name: column.to(device) for name, column in examples.inputs.items()})
+    return traced, 3 * counter.get_total_flops()  # the backward costs about twice the forward
+
+
+def _sample(member: Member) -> Examples:
+    return draw(member.source, Generator().manual_seed(member.config.seed), member.config.batch_size)
+
+
+def _kind(member: Member) -> object:
+    """What must agree for two models to be trained together."""
+    model, _, config = member
+    examples = _sample(member)
+    columns = {**examples.inputs, "targets": examples.targets}
+    tensors = (*model.named_parameters(), *model.named_buffers())
+    return (
+        repr(model),
+        tuple((name, value.shape, value.dtype, value.requires_grad, str(value.device)) for name, value in tensors),
+        tuple((name, column.shape, column.dtype) for name, column in columns.items()),
+        (config.steps, config.batch_size, config.checkpoint_every),
+    )
+
+
+def _impossible(way: Way, reason: str) -> AssayError:
+    return AssayError(
+        f"the strategy {way} must train these models as a plain loop does",
+        given=reason,
+        choices=("auto", "rule", "loop"),
+        next_step="leave the strategy to `auto` or `rule`",
+    )

@@ -1,0 +1,162 @@
+"""The forward of many models at once: a chain of known layers with their weights stacked, or any module under `vmap`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from assay.training.cohort import Forward
+
+Weights = Mapping[str, Tensor]
+_Stage = Callable[[Weights, Tensor], Tensor]
+_ELEMENTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Identity)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module without children during a forward: what it is, and which tensors it read and made.
+
+    A tensor is told from others by its id and version, which an operation in place changes.
+    """
+
+    name: str
+    module: nn.Module
+    read: tuple[int, int] | None
+    made: tuple[int, int] | None
+    num_values: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One forward: the calls in order, what it was given and what it returned."""
+
+    calls: Sequence[Call]
+    given: tuple[int, int] | None
+    returned: tuple[int, int] | None
+
+
+def trace(module: nn.Module, inputs: Mapping[str, Tensor]) -> Trace:
+    """Run the module and note every call of its innermost modules."""
+    calls: list[Call] = []
+    kept: list[object] = []  # alive, so that no two tensors of this forward share an id
+    reads: list[tuple[int, int] | None] = []
+
+    def before(called: nn.Module, args: tuple[object, ...], named: Mapping[str, object]) -> None:
+        read = [*args, *named.values()]
+        kept.extend(read)
+        reads.append(_identity(read[0]) if len(read) == 1 else None)
+
+    def after(name: str) -> Callable[[nn.Module, object, object], None]:
+        def note(called: nn.Module, args: object, out: object) -> None:
+            kept.append(out)
+            calls.append(Call(name, called, reads.pop(), _identity(out), out.numel() if isinstance(out, Tensor) else 0))
+
+        return note
+
+    innermost = [(name, part) for name, part in module.named_modules() if not list(part.children())]
+    handles = [part.register_forward_pre_hook(before, with_kwargs=True) for _, part in innermost]
+    handles += [part.register_forward_hook(after(name)) for name, part in innermost]
+    try:
+        given = [_identity(value) for value in inputs.values()]
+        returned = module(**inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return Trace(calls, given[0] if len(given) == 1 else None, _identity(returned))
+
+
+def stacked_chain(module: nn.Module, traced: Trace) -> Forward | None:
+    """The forward of many such modules, where one forward is a chain of Linear, Embedding, LayerNorm and layers without
+    weights that treat every row alike; None where it is anything else.
+
+    A chain is recognised by what its layers read and made, so nothing but layers can have been in between. Whether a layer
+    without weights does treat every row alike is for the caller to find out by comparing with the plain modules.
+    """
+    if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
+        return None
+    flowing = traced.given
+    stages: list[_Stage] = []
+    for call in traced.calls:
+        stage = _stage(call.name, call.module)
+        if stage is None or flowing is None or call.read != flowing:
+            return None
+        stages.append(stage)
+        flowing = call.made
+    if not stages or flowing is None or flowing != traced.returned:
+        return None
+
+    def forward(weights: Weights, buffers: Weights, inputs: Weights) -> Tensor:
+        (x,) = inputs.values()
+        for stage in stages:
+            x = stage(weights, x)
+        return x
+
+    return forward
+
+
+def vmapped(module: nn.Module) -> Forward:
+    """The forward of many such modules by `torch.vmap`."""
+
+    def one(weights: Weights, buffers: Weights, inputs: Weights) -> Tensor:
+        return functional_call(module, (dict(weights), dict(buffers)), kwargs=dict(inputs))
+
+    batched = torch.vmap(one)
+
+    def forward(weights: Weights, buffers: Weights, inputs: Weights) -> Tensor:
+        # The fused kernel of attention has no batching rule on the CPU: vmap would warn and call it model by model.
+        with sdpa_kernel(SDPBackend.MATH):
+            return batched(weights, buffers, inputs)
+
+    return forward
+
+
+def _identity(value: object) -> tuple[int, int] | None:
+    return (id(value), value._version) if isinstance(value, Tensor) else None
+
+
+def _within(name: str, parameter: str) -> str:
+    return f"{name}.{parameter}" if name else parameter
+
+
+def _stage(name: str, layer: nn.Module) -> _Stage | None:
+    """The layer on `(models, batch, ...)`, or None when it is of no known kind."""
+    if type(layer) is nn.Linear:
+        weight, bias = _within(name, "weight"), _within(name, "bias") if layer.bias is not None else None
+        return lambda weights, x: _linear(weights[weight], weights[bias] if bias else None, x)
+    if type(layer) is nn.Embedding:
+        plain = layer.padding_idx is None and layer.max_norm is None and not layer.scale_grad_by_freq and not layer.sparse
+        return (lambda weights, x: _embedding(weights[_within(name, "weight")], x)) if plain else None
+    if type(layer) is nn.LayerNorm:
+        return lambda weights, x: _layer_norm(layer, name, weights, x)
+    if type(layer) in _ELEMENTWISE:
+        return lambda weights, x: layer(x)
+    if next(layer.parameters(), None) is None and next(layer.buffers(), None) is None:
+        return lambda weights, x: layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    return None
+
+
+def _linear(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
+    rows = x.flatten(1, -2) if x.ndim > 3 else x
+    out = torch.bmm(rows, weight.mT) if bias is None else torch.baddbmm(bias[:, None], rows, weight.mT)
+    return out.unflatten(1, x.shape[1:-1]) if x.ndim > 3 else out
+
+
+def _embedding(weight: Tensor, tokens: Tensor) -> Tensor:
+    num_models, vocab = weight.shape[:2]
+    if not bool(((tokens >= 0) & (tokens < vocab)).all()):
+        raise IndexError("index out of range in self")  # as torch says it; else the next model's rows would be read
+    starts = torch.arange(num_models, device=tokens.device) * vocab
+    return F.embedding(tokens + starts.view(-1, *[1] * (tokens.ndim - 1)), weight.flatten(0, 1))
+
+
+def _layer_norm(layer: nn.LayerNorm, name: str, weights: Weights, x: Tensor) -> Tensor:
+    x = F.layer_norm(x, layer.normalized_shape, eps=layer.eps)
+    for parameter, apply in (("weight", torch.mul), ("bias", torch.add)):
+        if getattr(layer, parameter) is not None:
+            value = weights[_within(name, parameter)]
+            x = apply(x, value.view(len(value), *[1] * (x.ndim - value.ndim), *value.shape[1:]))
+    return x

@@ -1,0 +1,161 @@
+"""The training loop, of one model or of many: schedule, divergence, losses, checkpoints, Ctrl-C."""
+
+import math
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from assay.errors import AssayError
+from assay.parallel import one_thread
+from assay.training.checkpoint import Progressed, load_checkpoint, save_checkpoint
+from assay.training.cohort import Cohort
+from assay.training.config import TrainingConfig, TrainingRecord
+
+
+class DivergedError(AssayError):
+    """The loss or the gradient of some models was no longer finite.
+
+    **Attributes:**
+
+    - `models`: what happened to each of them, by its number.
+    - `records`: of all models, also of those that were trained to the end.
+    """
+
+    models: dict[int, str]
+    records: list[TrainingRecord]
+
+    @classmethod
+    def told(
+        cls, given: str, *, models: dict[int, str], records: list[TrainingRecord], configs: Sequence[TrainingConfig]
+    ) -> "DivergedError":
+        """The error, with the learning rates of those that diverged in its message."""
+        rates = ", ".join(f"{rate:g}" for rate in sorted({configs[i].learning_rate for i in models}))
+        error = cls(
+            "the training loss and its gradient must stay finite",
+            given=given,
+            next_step=f"lower the learning rate (it is {rates}) or look for NaN in the data, and train into another folder; "
+            "what was saved stays",
+        )
+        error.models, error.records = models, records
+        return error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return *super().__reduce__(), vars(self)  # with what it knows of every model
+
+
+def train_cohort(
+    cohort: Cohort,
+    *,
+    checkpoint: Path | None = None,
+    threads: int = 1,
+    progress: Callable[[str, float], None] = lambda doing, done: None,
+) -> Progressed:
+    """Take all steps, and leave the trained weights in the models, in evaluation mode.
+
+    A model whose loss or gradient is no longer finite keeps the weights it had before that step and is noted in `diverged`;
+    the others go on. When none is left training ends, and the last checkpoint stays.
+
+    **Raises:** `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written.
+    """
+    steps, every = cohort.configs[0].steps, cohort.configs[0].checkpoint_every
+    progressed = load_checkpoint(checkpoint, cohort) if checkpoint is not None and checkpoint.exists() else Progressed()
+    diverged = progressed.diverged
+    last: Tensor | None = None
+    clock = _Clock(progressed)
+
+    def save() -> None:
+        clock.stop()
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, cohort, progressed)
+
+    with one_thread(), _interrupts_between_steps() as check_interrupt:
+        torch.set_num_threads(threads)
+        try:
+            while progressed.step < steps:
+                losses = cohort.backward(diverged)
+                norms = cohort.clip()
+                if not math.isfinite(float((losses + norms).sum())):
+                    _note_diverged(diverged, losses, norms, progressed.step + 1, last)
+                    if len(diverged) == len(cohort.models):
+                        break
+                cohort.update(progressed.step, diverged)
+                last = losses
+                progressed.step += 1
+                if progressed.step % max(1, steps // 100) == 0 or progressed.step == steps:
+                    told = [math.nan if i in diverged else loss for i, loss in enumerate(losses.tolist())]
+                    progressed.curve.append((progressed.step, told))
+                    mean = statistics.fmean(loss for loss in told if not math.isnan(loss))
+                    progress(f"training, loss {mean:.4g}", progressed.step / steps)
+                check_interrupt()
+                if progressed.step % every == 0 or progressed.step == steps:
+                    save()
+        except KeyboardInterrupt:
+            save()
+            raise
+    clock.stop()
+    cohort.finish()
+    return progressed
+
+
+def records(progressed: Progressed, num_models: int) -> list[TrainingRecord]:
+    """What training left of each model: its losses as long as they were finite, and an equal share of the cost."""
+    return [
+        TrainingRecord(
+            losses=tuple((step, losses[i]) for step, losses in progressed.curve if math.isfinite(losses[i])),
+            wall_seconds=progressed.wall_seconds / num_models,
+            cpu_seconds=progressed.cpu_seconds / num_models,
+        )
+        for i in range(num_models)
+    ]
+
+
+def _note_diverged(diverged: dict[int, str], losses: Tensor, norms: Tensor, step: int, last: Tensor | None) -> None:
+    for i, (loss, norm) in enumerate(zip(losses.tolist(), norms.tolist(), strict=True)):
+        if i not in diverged and not (math.isfinite(loss) and math.isfinite(norm)):
+            before = "it was the first" if last is None else f"the loss before was {float(last[i]):.4g}"
+            diverged[i] = f"loss {loss} with gradient norm {norm} at step {step}; {before}"
+
+
+class _Clock:
+    """Adds the time since it was started, or last stopped, to what `progressed` counts."""
+
+    def __init__(self, progressed: Progressed):
+        self.progressed = progressed
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+
+    def stop(self) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.progressed.wall_seconds += wall - self.wall
+        self.progressed.cpu_seconds += cpu - self.cpu
+        self.wall, self.cpu = wall, cpu
+
+
+@contextmanager
+def _interrupts_between_steps() -> Iterator[Callable[[], None]]:
+    """Holds Ctrl-C back until the function that it yields is called: half an update must never be saved."""
+    asked = False
+
+    def note(signum: int, frame: object) -> None:
+        nonlocal asked
+        asked = True
+
+    def check() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
+        yield check
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
