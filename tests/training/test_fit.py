@@ -61,6 +61,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(undisturbed
     assert run(tmp_path / "other", seed=1).read_record().weights_sha256 != undisturbed.read_record().weights_sha256
 
 
+def test_what_is_recommended_depends_on_the_family_of_the_task(tmp_path: Path):
+    address = "hyperteacher:num_modules=4,max_active=2"
+    ours = recommended("mlp", load_task(address), steps=1)
+    assert train(address, "mlp", options=SMALL, config={"steps": 1}, out=tmp_path).read_record().training == vars(ours)
+    assert ours != recommended("mlp", steps=1) == recommended("mlp", load_task(TASK), steps=1)
+    assert recommended("transformer", load_task(address)) == recommended("transformer")
+
+
 def test_no_steps_keep_the_initial_weights(tmp_path: Path):
     directory = run(tmp_path, steps=0, seed=3)
     initial = build("mlp", load_task(TASK), generator=Generator().manual_seed(3), **SMALL).state_dict()

@@ -10,7 +10,7 @@ from assay.cli.command import Command
 from assay.cli.terminal import Terminal
 from assay.models import NAMES
 
-_RECOMMENDED = "(default: recommended for the model)"
+_RECOMMENDED = "(default: recommended for model and task)"
 _MODELS_OWN = "(default: the model's own)"
 
 

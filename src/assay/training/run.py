@@ -1,13 +1,12 @@
 """From a task's address to a finished run directory."""
 
 import dataclasses
-import importlib.metadata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from torch import Generator
+from torch import Generator, nn
 
 from assay.errors import AssayError
 from assay.models import configure, default_name, rebuild
@@ -15,7 +14,10 @@ from assay.store import RunDirectory, RunRecord
 from assay.subject import Subject
 from assay.task import Task
 from assay.tasks import load_task
-from assay.training.fit import TrainingConfig, fit
+from assay.tasks.hyperteacher import Hyperteacher
+from assay.tasks.teacher import keyed_generator
+from assay.training.fit import TrainingConfig, TrainingRecord, fit
+from assay.versions import versions_of
 
 NUM_SCORED = 8192  # examples of each split that the record's scores rest on, at most
 
@@ -25,9 +27,16 @@ _RECOMMENDED = {
     "encoder-decoder": TrainingConfig(steps=1200, batch_size=64, learning_rate=2e-3),
 }
 
+_RECOMMENDED_FOR: dict[tuple[str, type], TrainingConfig] = {
+    # docs/time-to-result.md says what was tried
+    ("mlp", Hyperteacher): TrainingConfig(steps=3000, batch_size=256, learning_rate=1e-2, weight_decay=0.1),
+}
 
-def recommended(model_name: str, **changes: Any) -> TrainingConfig:
+
+def recommended(model_name: str, task: Task | None = None, **changes: Any) -> TrainingConfig:
     """How a reference model is trained when nothing else is said, with some fields changed.
+
+    With a `task`, as is best for the model on that family of tasks, where that was measured.
 
     **Raises:** `AssayError` for an unknown model or field.
     """
@@ -37,7 +46,8 @@ def recommended(model_name: str, **changes: Any) -> TrainingConfig:
     for name in changes:
         if name not in fields:
             raise AssayError("training has no such setting", given=name, choices=fields)
-    return dataclasses.replace(_RECOMMENDED[model_name], **changes)
+    config = _RECOMMENDED_FOR.get((model_name, type(task)), _RECOMMENDED[model_name])
+    return dataclasses.replace(config, **changes)
 
 
 def train(
@@ -56,16 +66,42 @@ def train(
     - `model_name`: one of `assay.models.NAMES`; the one that suits the task by default.
     - `out`: a new or empty folder, or an interrupted run with the same task, model and configuration.
     - `options`: sizes of the model, as `assay.models.build` takes them.
-    - `config`: a whole configuration, or only the fields that shall differ from the `recommended` one.
+    - `config`: a whole configuration, or only the fields that shall differ from the `recommended` ones.
 
     **Returns:** the finished run; its record has the mean scores on seen and novel combinations.
 
     **Raises:** `AssayError` before anything is written for whatever does not fit, and what `fit` raises.
     """
+    task, model, config, record = prepare(task_address, model_name, options=options, config=config)
+    directory = RunDirectory.create(out, record)
+    trained = fit(model, task, config=config, directory=directory, progress=lambda doing, done: progress(doing, 0.98 * done))
+    finished = completed(directory.read_record(), model, task, trained, progress=progress)
+    directory.finish(finished, model.state_dict())
+    progress("done", 1.0)
+    return directory
+
+
+class Prepared(NamedTuple):
+    """A run before its first step: the initialised model, what it is trained on and how, and the record that says so."""
+
+    task: Task
+    model: nn.Module
+    config: TrainingConfig
+    record: RunRecord
+
+
+def prepare(
+    task_address: str,
+    model_name: str | None = None,
+    *,
+    options: Mapping[str, int | float] | None = None,
+    config: TrainingConfig | Mapping[str, int | float] | None = None,
+) -> Prepared:
+    """What `train` trains, with the same arguments and errors; nothing is written."""
     task = load_task(task_address)
     model_name = model_name or default_name(task)
     if not isinstance(config, TrainingConfig):
-        config = recommended(model_name, **(config or {}))
+        config = recommended(model_name, task, **(config or {}))
     made = configure(model_name, task, **(options or {}))
     model = rebuild(made, generator=Generator().manual_seed(config.seed))
     record = RunRecord(
@@ -73,23 +109,31 @@ def train(
         model=made.name,
         options=dict(made.options),
         training=dataclasses.asdict(config),
-        versions={package: importlib.metadata.version(package) for package in ("assay", "torch")},
+        versions=versions_of("assay", "torch"),
         started=_now(),
     )
-    directory = RunDirectory.create(out, record)
-    trained = fit(model, task, config=config, directory=directory, progress=lambda doing, done: progress(doing, 0.98 * done))
-    scores = _scores(Subject(model), task, seed=config.seed, progress=progress)
-    finished = directory.read_record().model_copy(update={**dataclasses.asdict(trained), "scores": scores, "finished": _now()})
-    directory.finish(finished, model.state_dict())
-    progress("done", 1.0)
-    return directory
+    return Prepared(task, model, config, record)
+
+
+def completed(
+    record: RunRecord,
+    model: nn.Module,
+    task: Task,
+    trained: TrainingRecord,
+    *,
+    progress: Callable[[str, float], None] = lambda doing, done: None,
+) -> RunRecord:
+    """The record of a run whose model is trained: what training left, and the mean score on seen and novel combinations."""
+    scores = _scores(Subject(model), task, seed=record.seed, progress=progress)
+    return record.model_copy(update={**dataclasses.asdict(trained), "scores": scores, "finished": _now()})
 
 
 def _scores(subject: Subject, task: Task, *, seed: int, progress: Callable[[str, float], None]) -> dict[str, float]:
     scores = {}
     for split in ("seen", "novel"):
         progress(f"scoring {split} combinations", 0.98)
-        examples = task.examples(split, NUM_SCORED, generator=Generator().manual_seed(seed))
+        # Not the seed's own generator: it drew the training batches, and tasks without end would repeat their rows.
+        examples = task.examples(split, NUM_SCORED, generator=keyed_generator(seed, f"scoring {split}"))
         if len(examples):
             scores[split] = float(task.score(subject(examples.inputs), examples).mean())
     return scores
