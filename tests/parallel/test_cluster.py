@@ -1,0 +1,279 @@
+"""The engines for real: two Ray nodes and two Dask workers of this machine, of which some are killed.
+
+Every wait is for a condition. Functions that pieces run are closures, so that workers need not find this file.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+import pytest
+
+from assay.errors import AssayError
+from assay.parallel import Engine, run_unordered
+
+pytestmark = pytest.mark.xdist_group("cluster")  # one process starts the clusters, once
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def program(*command: str, log: Path, **variables: str) -> Iterator[subprocess.Popen]:
+    """Runs beside the tests, without the limit on threads that they run under, and is killed at the end."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], env={**environment, **variables}, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        yield process
+    finally:
+        kill(process)
+
+
+def kill(process: subprocess.Popen) -> None:
+    """The process and all that it started, at once and without a farewell."""
+    if process.poll() is None:
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait()
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(family)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayCluster:
+    address: str
+    second: subprocess.Popen
+
+
+@pytest.fixture(scope="module")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[RayCluster]:
+    """A head with two cores and a second node with one."""
+    folder, port = tmp_path_factory.mktemp("ray"), free_port()
+    address = f"127.0.0.1:{port}"
+    # A token for Ray in the home of whoever runs the tests would be asked for.
+    variables = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_memory_monitor_refresh_ms": "0"}
+
+    def node(name: str, cores: int, *options: str) -> AbstractContextManager[subprocess.Popen]:
+        alike = (
+            "--block",
+            f"--num-cpus={cores}",
+            "--object-store-memory=80000000",
+            "--min-worker-port=0",
+            "--max-worker-port=0",
+        )
+        command = ("ray.scripts.scripts", "start", *alike, *options)
+        return program(*command, log=folder / f"{name}.log", ASSAY_TEST_NODE=name, **variables)
+
+    with ExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv("RAY_AUTH_MODE", "disabled")
+        # Not in `folder`: the sockets in it need a path of about a hundred characters.
+        session = stack.enter_context(TemporaryDirectory(prefix="assay-ray-", ignore_cleanup_errors=True))
+        stack.enter_context(node("head", 2, "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={session}"))
+        wait_until(lambda: listens(port))
+        yield RayCluster(address=address, second=stack.enter_context(node("second", 1, f"--address={address}")))
+
+
+@contextmanager
+def running_dask(folder: Path, port: int) -> Iterator[tuple[str, subprocess.Popen]]:
+    """A scheduler and two workers of one thread each, which are started again when they die: address and scheduler."""
+    address = f"127.0.0.1:{port}"
+    options = ("--no-dashboard", "--dashboard-address=127.0.0.1:0", "--host=127.0.0.1")
+    worker = ("distributed.cli.dask_worker", address, "--nthreads=1", "--nworkers=2", *options)
+    scratch = {"DASK_TEMPORARY_DIRECTORY": str(folder)}
+    command = ("distributed.cli.dask_scheduler", f"--port={port}", *options)
+    with program(*command, log=folder / "scheduler.log", **scratch) as scheduler:
+        wait_until(lambda: listens(port))
+        with program(*worker, log=folder / "workers.log", **scratch):
+            yield address, scheduler
+
+
+@pytest.fixture(scope="module")
+def dask_address(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[str]:
+    with running_dask(tmp_path_factory.mktemp("dask"), free_port()) as (address, _):
+        yield address
+
+
+@pytest.fixture(params=["loky", "ray", "dask"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    if request.param == "loky":
+        yield Engine(jobs=2)
+    if request.param == "dask":
+        yield Engine(backend="dask", address=request.getfixturevalue("dask_address"))
+    if request.param == "ray":
+        import ray
+
+        address = request.getfixturevalue("ray_cluster").address
+        with ray.init(address, log_to_driver=False, logging_level="error"):  # once for each test is enough
+            yield Engine(backend="ray", address=address)
+
+
+def make_train() -> Callable[[int], tuple[bytes, int]]:
+    def train(seed: int) -> tuple[bytes, int]:
+        """The weights of a small network after real training, and the threads that torch was given."""
+        import torch
+
+        from assay.models import build
+        from assay.tasks import load_task
+        from assay.training import TrainingConfig, fit
+
+        task = load_task("modular:p=5,num_first=4,num_second=4,coverage=0.5")
+        model = build("mlp", task, width=16, generator=torch.Generator().manual_seed(seed))
+        fit(model, task, config=TrainingConfig(steps=30, batch_size=32, seed=seed))
+        return b"".join(weight.numpy().tobytes() for weight in model.state_dict().values()), torch.get_num_threads()
+
+    return train
+
+
+# Nothing is lost
+
+
+@pytest.mark.slow
+def test_a_killed_node_costs_nothing_and_changes_no_bit(ray_cluster: RayCluster, tmp_path: Path):
+    import ray
+
+    train, held, killed = make_train(), tmp_path / "held", tmp_path / "killed"
+
+    def train_on_two_nodes(seed: int) -> tuple[bytes, int, str]:
+        """The second node finishes two networks and is killed while it holds the third; the head waits for that."""
+        node = os.environ["ASSAY_TEST_NODE"]
+        (tmp_path / f"{node} {seed}").touch()
+        if node == "second" and len(list(tmp_path.glob("second *"))) == 3:
+            held.write_text(str(seed))
+            time.sleep(1000)
+        while node == "head" and seed > 8 and not killed.exists():
+            time.sleep(0.02)
+        return *train(seed), node
+
+    def kill_second_node() -> None:
+        try:
+            wait_until(held.exists)
+        finally:
+            kill(ray_cluster.second)
+            killed.touch()
+
+    seeds = range(24)
+    with ThreadPoolExecutor(1) as thread:
+        killing = thread.submit(kill_second_node)
+        results = list(run_unordered(train_on_two_nodes, seeds, engine=Engine(backend="ray", address=ray_cluster.address)))
+        killing.result()
+    assert sorted(index for index, _ in results) == list(seeds)  # each once
+    expected = dict(run_unordered(train, seeds, engine=Engine(jobs=2)))
+    assert {index: (weights, threads) for index, (weights, threads, _) in results} == expected
+    assert len({weights for weights, _ in expected.values()}) == len(seeds)
+    assert {threads for _, threads in expected.values()} == {1}
+    assert sum(node == "second" for _, (_, _, node) in results) == 2
+    assert (tmp_path / f"head {held.read_text()}").exists()  # what was lost was tried again
+    assert not ray.is_initialized()
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_costs_its_piece_another_try(engine: Engine, tmp_path: Path):
+    train = make_train()
+
+    def train_or_die(seed: int) -> tuple[bytes, int]:
+        if seed == 3 and not (tmp_path / "died").exists():
+            (tmp_path / "died").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return train(seed)
+
+    results = list(run_unordered(train_or_die, range(6), engine=engine))
+    assert sorted(index for index, _ in results) == list(range(6))
+    assert dict(results) == dict(run_unordered(train, range(6), engine=Engine(jobs=1)))
+    assert (tmp_path / "died").exists()
+
+
+@pytest.mark.slow
+def test_a_piece_that_always_kills_its_worker_is_named_when_the_rest_is_finished(engine: Engine):
+    def die_on_two(item: int) -> int:
+        if item == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+    finished = []
+    with pytest.raises(AssayError, match=r"1 of 5 pieces .* number 2, 2\. .* Next: being out of memory"):
+        finished.extend(run_unordered(die_on_two, range(5), engine=engine))
+    assert sorted(finished) == [(0, 0), (1, 1), (3, 3), (4, 4)]
+
+
+@pytest.mark.slow
+def test_what_finished_before_an_error_is_yielded_and_the_error_comes_out_as_raised(engine: Engine, tmp_path: Path):
+    late, failed = tmp_path / "late", tmp_path / "failed"
+
+    def fail_on_two(item: int) -> int:
+        """Three is sent when the results of zero and one are back, and two fails after that."""
+        if item == 3:
+            late.touch()
+        while item in (2, 3) and not (late if item == 2 else failed).exists():
+            time.sleep(0.01)
+        if item == 2:
+            failed.touch()
+            raise AssayError("two must not be given", given=item, choices=["one", "three"], next_step="give another")
+        return item
+
+    outcomes = run_unordered(fail_on_two, [0, 1, 2, 3], engine=replace(engine, jobs=2))
+    finished = [next(outcomes)]
+    wait_until(failed.exists)  # the other one waits to be fetched
+    with pytest.raises(AssayError) as caught:
+        finished.extend(outcomes)
+    assert {(0, 0), (1, 1)} <= set(finished)
+    assert type(caught.value) is AssayError
+    assert str(caught.value) == "two must not be given. Given: 2. Choices: one, three. Next: give another."
+    assert caught.value.choices == ["one", "three"]
+
+
+@pytest.mark.slow
+def test_one_may_stop_early_and_start_again(engine: Engine):
+    outcomes = run_unordered(lambda item: item, range(20), engine=engine)
+    next(outcomes)
+    outcomes.close()  # without a warning
+    assert sorted(run_unordered(lambda item: item, range(3), engine=engine)) == [(0, 0), (1, 1), (2, 2)]
+
+
+@pytest.mark.slow
+def test_jobs_bound_how_many_run_at_once(dask_address: str, tmp_path: Path):
+    def alone(item: int) -> int:
+        with (tmp_path / "running").open("x"):  # which fails beside another
+            time.sleep(0.02)
+        (tmp_path / "running").unlink()
+        return item
+
+    engine = Engine(backend="dask", address=dask_address, jobs=1)
+    assert sorted(run_unordered(alone, range(12), engine=engine)) == [(item, item) for item in range(12)]
+    with pytest.raises(FileExistsError):
+        list(run_unordered(alone, range(12), engine=replace(engine, jobs=2)))
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_is_told(tmp_path: Path, free_port: Callable[[], int]):
+    with running_dask(tmp_path, free_port()) as (address, scheduler):
+        outcomes = run_unordered(
+            lambda item: time.sleep(item) or item, [0, 1000], engine=Engine(backend="dask", address=address)
+        )
+        assert next(outcomes) == (0, 0)
+        scheduler.kill()
+        with pytest.raises(AssayError, match=r"the Dask scheduler must run until .* what is finished is kept"):
+            next(outcomes)

@@ -1,0 +1,149 @@
+"""The seam to processes: order, threads, and errors that come out as they were raised."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from assay.errors import AssayError
+from assay.parallel import Engine, one_thread, run_parallel, run_unordered
+
+
+def where(item: int) -> tuple[int, int, int]:
+    time.sleep(0.02 * (3 - item))  # the first is ready last
+    return item, os.getpid(), torch.get_num_threads()
+
+
+def fails_on_two(item: int) -> int:
+    if item == 2:
+        raise AssayError("two must not be given", given=item, choices=["one", "three"], next_step="give another")
+    return item
+
+
+def test_results_are_in_order_from_other_processes_with_one_thread_each():
+    results = run_parallel(where, range(4), jobs=2)
+    assert [item for item, _, _ in results] == [0, 1, 2, 3]
+    assert os.getpid() not in {process for _, process, _ in results}
+    assert {threads for _, _, threads in results} == {1}
+
+
+def test_one_job_stays_in_this_process_and_gives_the_threads_back():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        results = run_parallel(where, range(3), jobs=1)
+        assert {process for _, process, _ in results} == {os.getpid()}
+        assert {inside for _, _, inside in results} == {1}
+        assert torch.get_num_threads() == 2
+        with pytest.raises(KeyError), one_thread():
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_results_do_not_depend_on_the_number_of_jobs(jobs: int):
+    drawn = run_parallel(lambda seed: torch.randn(3, generator=torch.Generator().manual_seed(seed)).tolist(), [3, 5], jobs=jobs)
+    assert drawn == [torch.randn(3, generator=torch.Generator().manual_seed(seed)).tolist() for seed in (3, 5)]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_comes_out_as_it_was_raised(jobs: int):
+    with pytest.raises(AssayError) as caught:
+        run_parallel(fails_on_two, range(5), jobs=jobs)
+    with pytest.raises(AssayError) as direct:
+        fails_on_two(2)
+    assert str(caught.value) == str(direct.value)
+    assert caught.value.choices == ["one", "three"]
+    assert run_parallel(fails_on_two, [3], jobs=jobs) == [3]  # and the workers are still of use
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_progress_counts_up_to_one(jobs: int):
+    told: list[tuple[str, float]] = []
+    run_parallel(fails_on_two, [0, 1], jobs=jobs, progress=lambda doing, done: told.append((doing, done)))
+    assert told == [("1 of 2", 0.5), ("2 of 2", 1.0)]
+
+
+def test_nothing_to_do_is_nothing_done():
+    assert run_parallel(where, [], jobs=4) == []
+
+
+def test_no_jobs_is_a_mistake():
+    with pytest.raises(AssayError, match="jobs must be at least 1"):
+        run_parallel(where, [1], jobs=0)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_results_come_as_they_finish(jobs: int):
+    assert list(run_unordered(where, [], engine=Engine(jobs=jobs))) == []
+    results = dict(run_unordered(where, [2], engine=Engine(jobs=jobs)))
+    assert results[0][0] == 2
+    assert (results[0][1] == os.getpid()) is (jobs == 1)  # a piece may take its worker with it, but not us
+
+
+def test_jobs_are_by_default_as_many_as_cores():
+    import joblib
+
+    processes = {process for _, (_, process, _) in run_unordered(where, [0] * 8, engine=Engine())}
+    assert os.getpid() not in processes
+    assert len(processes) <= max(2, joblib.cpu_count())
+
+
+def test_pieces_that_are_lost_together_are_tried_again_one_by_one(tmp_path: Path):
+    def die_together_or_run_alone(item: int) -> int:
+        if not (tmp_path / f"{item}").exists():
+            (tmp_path / f"{item}").touch()
+            while item == 1 or not (tmp_path / "1").exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+        with (tmp_path / "running").open("x"):  # which fails beside another
+            time.sleep(0.2)
+        (tmp_path / "running").unlink()
+        return item
+
+    assert sorted(run_unordered(die_together_or_run_alone, [0, 1], engine=Engine(jobs=2))) == [(0, 0), (1, 1)]
+
+
+def test_a_piece_that_runs_out_of_memory_is_named_when_the_rest_is_finished():
+    def allocate(num_bytes: int) -> int:
+        return torch.empty(num_bytes, dtype=torch.uint8).numel()
+
+    finished = []
+    with pytest.raises(
+        AssayError, match=r"1 of 3 pieces .* number 1, 1125899906842624\. MemoryError: .* Next: being out of memory"
+    ):
+        finished.extend(run_unordered(allocate, [1, 2**50, 3], engine=Engine(jobs=2)))
+    assert sorted(finished) == [(0, 1), (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"jobs": 0}, "jobs must be at least 1. Given: 0."),
+        (
+            {"address": "auto"},
+            "loky runs on this machine and takes no address. Given: auto. Next: choose the backend ray or dask.",
+        ),
+        ({"backend": "ray"}, "ray needs the address of a running cluster. Next: start one with `ray start --head` and "),
+        (
+            {"backend": "dask", "address": ""},
+            "dask needs the address of a running cluster. Next: start one with `dask scheduler`",
+        ),
+    ],
+)
+def test_an_engine_that_cannot_be(given: dict, message: str):
+    with pytest.raises(AssayError) as caught:
+        Engine(**given)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_backend_that_is_unknown():
+    engine = Engine()
+    object.__setattr__(engine, "backend", "spark")  # past the checks of types that only tests have
+    with pytest.raises(AssayError, match=r"the backend must be known\. Given: spark\. Choices: loky, ray, dask\."):
+        engine.__post_init__()
