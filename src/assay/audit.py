@@ -1,7 +1,6 @@
 """`audit(subject, task)`: run the instruments that apply, say why the rest do not, and judge."""
 
 import hashlib
-import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from assay.parallel import one_thread, run_parallel
 from assay.subject import Integrity, Subject
 from assay.task import Examples, Task
 from assay.verdict import Verdict, judge
+from assay.versions import versions_of
 
 NUM_INTEGRITY_EXAMPLES = 256
 
@@ -225,9 +225,8 @@ def _task_card(task: Task) -> TaskCard:
 
 
 def _environment(subject: Subject) -> Environment:
-    packages = ("assay", "torch", "numpy", "scipy", "scikit-learn")
     return Environment(
-        versions={package: importlib.metadata.version(package) for package in packages},
+        versions=versions_of("assay", "torch", "numpy", "scipy", "scikit-learn"),
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}",
         device=str(subject.device),

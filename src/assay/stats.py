@@ -13,7 +13,7 @@ from assay.evidence import Interval
 
 LEVEL = 0.95
 MIN_UNITS = 5  # fewer independent units than this give "not enough data"
-NUM_RESAMPLES = 2000
+MIN_NETWORKS = 3  # the same for trained networks, which are dear
 
 
 class ClusterMeans(NamedTuple):
@@ -31,56 +31,86 @@ def cluster_means(values: Float[Tensor, " n"], clusters: Int[Tensor, " n"]) -> C
     return ClusterMeans(ids, sums / counts, counts)
 
 
-def numpy_generator(generator: Generator) -> np.random.Generator:
-    """A numpy generator seeded by the next draw of a torch one, so that one seed governs both."""
-    return np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
-
-
 def child_generator(generator: Generator) -> Generator:
     """A fresh torch generator seeded by the next draw of `generator`: what it is used for cannot disturb the rest."""
     return Generator().manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
 
 
 def mean_interval(
-    units: Sequence[float] | Tensor, *, generator: Generator, bounds: tuple[float, float] | None = None, level: float = LEVEL
+    units: Sequence[float] | Tensor, *, bounds: tuple[float, float] | None = None, level: float = LEVEL
 ) -> Interval | None:
-    """Interval of the mean of independent units: BCa bootstrap (Efron 1987, by scipy).
+    """Interval of the mean of independent units; see `mean_intervals`."""
+    return mean_intervals(np.asarray(units, dtype=np.float64)[None], bounds=bounds, level=level)[0]
+
+
+def mean_intervals(
+    units: np.ndarray | Tensor, *, bounds: tuple[float, float] | None = None, level: float = LEVEL
+) -> list[Interval | None]:
+    """An interval for the mean of each row of `(m, n)` independent units: the bootstrap's BCa interval in closed form.
+
+    Approximate bootstrap confidence (ABC; DiCiccio and Efron 1992; Efron and Tibshirani 1993, section 14.4): for a mean the
+    endpoints are `mean + error w / (1 - a w)^2` with `w = a +- z`, the standard error of the mean and its acceleration
+    `a = sum(d^3) / (6 sum(d^2)^1.5)` over the deviations `d`. They are those of BCa (Efron 1987) with infinitely many
+    resamples, to third order, so they depend on no seed. `bounds` of the units bound the interval too.
 
     Units that all agree cannot be resampled into an interval; with `bounds` they get the Clopper-Pearson interval
     of that share of successes instead, so that five perfect scores are not reported as certainty.
 
-    **Returns:** None with fewer than `MIN_UNITS` units, or when all agree and no bounds are known.
+    **Returns:** for each row None with fewer than `MIN_UNITS` units, or when all agree and no bounds are known.
     """
-    values = np.sort(np.asarray(units, dtype=np.float64))  # sorted: the order of units must not matter
-    if len(values) < MIN_UNITS:
-        return None
-    if np.ptp(values) < 1e-12:
-        return None if bounds is None else _clopper_pearson(values, bounds, level)
-    from scipy.stats import bootstrap
+    values = np.sort(np.asarray(units, dtype=np.float64), axis=1)  # sorted: the order of units must not matter
+    num, n = values.shape
+    if n < MIN_UNITS:
+        return [None] * num
+    from scipy.special import ndtri
 
-    result = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=NUM_RESAMPLES,
-        batch=max(1, 4_000_000 // len(values)),
-        confidence_level=level,
-        method="BCa",
-        rng=numpy_generator(generator),
-    )
-    low, high = result.confidence_interval
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return None if bounds is None else _clopper_pearson(values, bounds, level)
-    return Interval(low=float(low), high=float(high), level=level, method=f"BCa bootstrap over {len(values)} units")
+    means = values.mean(1)
+    deviations = values - means[:, None]
+    squares = deviations * deviations
+    spread = np.sqrt(squares.sum(1))
+    agree = values[:, -1] - values[:, 0] < 1e-12
+    acceleration = (squares * deviations).sum(1) / (6 * np.where(agree, 1.0, spread) ** 3)  # never beyond 1/6
+    shifted = acceleration + ndtri((1 + level) / 2) * np.array([[-1.0], [1.0]])
+    ends = means + spread / n * shifted / (1 - acceleration * shifted) ** 2
+    if bounds is not None:
+        ends = ends.clip(*bounds)
+    method = f"ABC (closed-form BCa bootstrap) over {n} units"
+    return [
+        (None if bounds is None else _clopper_pearson(row, bounds, level))
+        if same
+        else Interval(low=low, high=high, level=level, method=method)
+        for row, same, low, high in zip(values, agree, *ends.tolist(), strict=True)
+    ]
+
+
+def network_interval(values: Sequence[float], *, bounds: tuple[float, float], level: float = LEVEL) -> Interval | None:
+    """Interval of the mean over trained networks, which are few: Student's t, cut at the bounds of the score.
+
+    Networks that all agree give the Clopper-Pearson interval of that share of successes, as in `mean_intervals`.
+
+    **Returns:** None with fewer than `MIN_NETWORKS` networks.
+    """
+    units = np.sort(np.asarray(values, dtype=np.float64))
+    num = len(units)
+    if num < MIN_NETWORKS:
+        return None
+    if units[-1] - units[0] < 1e-12:
+        return _clopper_pearson(units, bounds, level)
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(num - 1, (1 + level) / 2)) * float(units.std(ddof=1)) / math.sqrt(num)
+    low, high = max(bounds[0], float(units.mean()) - half), min(bounds[1], float(units.mean()) + half)
+    return Interval(low=low, high=high, level=level, method=f"t over {num} networks")
 
 
 def _clopper_pearson(values: np.ndarray, bounds: tuple[float, float], level: float) -> Interval:
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     n, (lowest, highest) = len(values), bounds
     successes = float(np.clip((values.mean() - lowest) / (highest - lowest), 0.0, 1.0)) * n
     tail = (1 - level) / 2
-    low = 0.0 if successes <= 1e-9 else float(beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes >= n - 1e-9 else float(beta.ppf(1 - tail, successes + 1, n - successes))
+    low = 0.0 if successes <= 1e-9 else float(betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes >= n - 1e-9 else float(betaincinv(successes + 1, n - successes, 1 - tail))
     span = highest - lowest
     return Interval(
         low=lowest + span * low, high=lowest + span * high, level=level, method=f"Clopper-Pearson over {n} equal units"
@@ -93,6 +123,32 @@ def permutation_p(value: float, null: Sequence[float], *, higher: bool = True) -
     return (1 + beyond) / (1 + len(null))
 
 
+def pooled_permutation_ps(values: Float[Tensor, " k"], nulls: Float[Tensor, "k r"]) -> list[float]:
+    """`permutation_p` of `k` values of one kind, each against the permutations of all `k`, in units of their own spread.
+
+    `r` permutations alone resolve no p below 1 / (1 + r), which the correction over many tests needs; their number would
+    have to grow with the tests. Pooled as by Storey and Tibshirani (2003): every value is standardised by
+    its own permutations, every permutation by the others of the same value.
+    """
+    num = nulls.shape[1]
+    if num < 3:
+        return [permutation_p(value, null) for value, null in zip(values.tolist(), nulls.tolist(), strict=True)]
+    values, nulls = values.double()[:, None], nulls.double()
+    mean, squares = nulls.mean(1, keepdim=True), nulls.var(1, keepdim=True, correction=0) * num
+    beyond = nulls - mean
+    others = beyond * num / (num - 1)  # from the mean of the others
+    spread = (squares - beyond.square() * num / (num - 1)).clamp(min=0.0) / (num - 2)
+    pooled = _standardised(others, spread).flatten().sort().values
+    own = _standardised(values - mean, squares / (num - 1))[:, 0]
+    reached = len(pooled) - torch.searchsorted(pooled, own - 1e-9)
+    return ((1 + reached) / (1 + len(pooled))).tolist()
+
+
+def _standardised(distance: Float[Tensor, "k r"], variance: Float[Tensor, "k s"]) -> Float[Tensor, "k r"]:
+    """Distances in standard deviations. Where nothing varies any distance is beyond all others, and rounding is none."""
+    return distance.where(distance.abs() > 1e-9, 0.0) / variance.sqrt().clamp(min=1e-12)
+
+
 class Gain(NamedTuple):
     """A value minus the mean of its null networks, with its interval and two-sided-interval-compatible one-sided p."""
 
@@ -102,28 +158,42 @@ class Gain(NamedTuple):
 
 
 def gain_over_networks(units: Float[Tensor, " c"], null_units: Float[Tensor, "k c"], *, level: float = LEVEL) -> Gain | None:
-    """How far one network lies above the distribution of `k` null networks, measured on the same `c` combinations.
+    """How far one network lies above `k` null networks; see `gains_over_networks`."""
+    gains = gains_over_networks(units[None], null_units[:, None], level=level)
+    return gains[0] if gains else None
+
+
+def gains_over_networks(
+    units: Float[Tensor, "m c"], null_units: Float[Tensor, "k m c"], *, level: float = LEVEL
+) -> list[Gain] | None:
+    """How far one network lies above the distribution of `k` null networks, in `m` measures on the same `c` combinations.
 
     The difference is paired by combination. Its variance is that of predicting one more network from `k`
     (sd^2 (1 + 1/k)) plus that of the mean difference over combinations; the t quantile has `k - 1` degrees of freedom.
 
     **Returns:** None with fewer than two null networks or fewer than `MIN_UNITS` combinations.
     """
-    num_nulls, num_units = null_units.shape
+    num_nulls, _, num_units = null_units.shape
     if num_nulls < 2 or num_units < MIN_UNITS:
         return None
-    from scipy.stats import t
+    from scipy.special import stdtr, stdtrit
 
-    difference = units.double() - null_units.double().mean(0)
-    gain = float(difference.mean())
-    between_networks = float(null_units.double().mean(1).var()) * (1 + 1 / num_nulls)
-    between_units = float(difference.var()) / num_units
-    error = math.sqrt(between_networks + between_units)
+    nulls = null_units.double().numpy()
+    difference = units.double().numpy() - nulls.mean(0)
+    gain = difference.mean(1)
+    between_networks = nulls.mean(2).var(0, ddof=1) * (1 + 1 / num_nulls)
+    between_units = difference.var(1, ddof=1) / num_units
+    error = np.sqrt(between_networks + between_units)
     freedom = num_nulls - 1
-    half = float(t.ppf((1 + level) / 2, freedom)) * error
-    p = float(t.sf(gain / error, freedom)) if error > 0 else (0.0 if gain > 0 else 1.0)
+    half = stdtrit(freedom, (1 + level) / 2) * error
+    ps = stdtr(freedom, -_ratio(gain, error))
     method = f"t with {freedom} degrees of freedom over {num_nulls} null networks and {num_units} combinations"
-    return Gain(gain, Interval(low=gain - half, high=gain + half, level=level, method=method), p)
+    return [
+        Gain(value, Interval(low=low, high=high, level=level, method=method), chance)
+        for value, low, high, chance in zip(
+            gain.tolist(), (gain - half).tolist(), (gain + half).tolist(), ps.tolist(), strict=True
+        )
+    ]
 
 
 def false_discovery(ps: Sequence[float]) -> list[float]:
@@ -160,13 +230,22 @@ def random_differences(a: Float[Tensor, " c"], b: Float[Tensor, " d"], *, repeat
 
 
 def paired_p(a: Float[Tensor, " c"], b: Float[Tensor, " c"]) -> float:
-    """One-sided p of `a` exceeding `b` on the same units (paired t). Equal everywhere gives 1."""
-    difference = (a - b).double()
-    if len(difference) < 2 or float(difference.abs().max()) == 0:
-        return 1.0
-    error = float(difference.std()) / math.sqrt(len(difference))
-    if error == 0:
-        return 0.0 if float(difference.mean()) > 0 else 1.0
-    from scipy.stats import t
+    """One-sided p of `a` exceeding `b` on the same units; see `paired_ps`."""
+    return paired_ps(a[None], b)[0]
 
-    return float(t.sf(float(difference.mean()) / error, len(difference) - 1))
+
+def paired_ps(a: Float[Tensor, "m c"], b: Float[Tensor, "*m c"]) -> list[float]:
+    """One-sided p of each row of `a` exceeding `b` on the same units (paired t). Equal everywhere gives 1."""
+    difference = (a - b).double().numpy()
+    num = difference.shape[1]
+    if num < 2:
+        return [1.0] * len(difference)
+    from scipy.special import stdtr
+
+    return stdtr(num - 1, -_ratio(difference.mean(1), difference.std(1, ddof=1) / math.sqrt(num))).tolist()
+
+
+def _ratio(value: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Value over error. Without any error a value above 0 is certain, and one that is not counts for nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(error > 0, value / error, np.where(value > 0, np.inf, -np.inf))

@@ -1,5 +1,7 @@
 """Planted activations: a part that training made readable, one that was readable all along, one that never was."""
 
+import dataclasses
+
 import pytest
 import torch
 from tasks_for_conformance import Scrambled
@@ -8,11 +10,24 @@ from torch import Generator, Tensor, nn
 from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.instruments.decodability import Decodability
-from assay.instruments.decodability.crossfit import CrossFit, combination_folds, example_folds
-from assay.instruments.decodability.readouts import readouts
+from assay.instruments.decodability.block import ROWS_PER_AXIS, Block, deal_all
+from assay.instruments.decodability.control import controls
+from assay.instruments.decodability.crossfit import (
+    Answer,
+    Decoded,
+    Novel,
+    Question,
+    combination_folds,
+    decode,
+    example_folds,
+    shuffled_scores,
+)
+from assay.instruments.decodability.features import INPUT, Place
+from assay.instruments.decodability.readouts import Readout, find, readouts
 from assay.models import build
+from assay.probe import PENALTIES, one_hot
 from assay.subject import Subject
-from assay.task import Task
+from assay.task import Examples, Task
 from assay.tasks.hyperteacher import Hyperteacher
 from assay.tasks.modular import Modular
 
@@ -99,24 +114,163 @@ def test_folds_keep_combinations_apart(generator):
         assert len(spread[combination == value].unique()) == 4
 
 
+def place(table: Tensor, num_seen: int | None = None, *, limited: bool = False) -> Place:
+    return Place.of(table, num_seen=len(table) if num_seen is None else num_seen, width=64, seed=0, limited=limited)
+
+
+def of_kind(task: Task, examples: Examples, kind: str) -> list[Readout]:
+    return [readout for readout in readouts(task, examples) if readout.kind == kind]
+
+
 def test_a_value_that_occurs_in_one_fold_only_is_left_out(generator):
     examples = MODULAR.examples("seen", 10**6, generator=generator).in_canonical_order()
-    readout = readouts(MODULAR, examples)[0]
-    folds = (examples.parts["i"] != 0).long()  # value 0 is alone in its fold
-    scores = CrossFit(torch.randn(len(examples), 4, generator=generator), folds).scores(readout, readout.labels[:, None])
-    assert scores[examples.parts["i"] == 0].isnan().all()
+    folds = (combination_folds(examples.combination, generator) + 1) * (examples.parts["i"] != 0)  # value 0 has its own
+    block = Block.of(readouts(MODULAR, examples)[:1], folds)
+    answer = Answer.of(place(torch.randn(len(examples), 4, generator=generator)), block)
+    alone = torch.stack([(examples.parts["i"][examples.combination == c] == 0).all() for c in examples.combination.unique()])
+    assert answer.units[0][alone].isnan().all()
+    assert not answer.units[0].isnan().all()
+    assert block.left_out()[0] >= int((examples.parts["i"] == 0).sum())
 
 
-def test_shuffled_labels_stay_constant_within_their_unit(generator):
+HYPER = Hyperteacher(num_modules=5, max_active=3, held_out=0.4, samples_per_task=2)
+KINDS = [(MODULAR, "value", slice(0, 2)), (HYPER, "presence", slice(None)), (HYPER, "amount given present", slice(None))]
+
+
+@pytest.mark.parametrize(("task", "kind", "chosen"), KINDS, ids=["value", "presence", "amount"])
+def test_scores_agree_with_scikit_learn_fitted_fold_by_fold(task, kind, chosen, generator):
+    """The second route knows no shared factorisation: it fits every readout again without every fold."""
+    from sklearn.linear_model import Ridge
+
+    examples = task.examples("seen", 120, generator=generator).in_canonical_order()
+    table = torch.randn(len(examples), 4, generator=generator) + sum(v[:, None] for v in examples.parts.values())
+    folds = combination_folds(examples.combination, generator)
+    found = of_kind(task, examples, kind)[chosen]
+    block = Block.of(found, folds)
+    at = place(table)
+    answer = Answer.of(at, block)
+    best = answer.design.fit(block.real_targets, group=block.group).best.flatten()[:: block.group]
+    for k, readout in enumerate(found):
+        rows, scores = readout.rows, torch.full((len(examples),), torch.nan)
+        scale = float(at.scores[rows].var(0, correction=0).mean()) * int(rows.sum())
+        targets = one_hot(readout.labels, readout.num_classes) if readout.num_classes else readout.labels[:, None]
+        for fold in folds.unique():
+            fit, test = rows & (folds != fold), rows & (folds == fold)
+            if not test.any():
+                continue
+            ridge = Ridge(alpha=PENALTIES[int(best[k])] * scale).fit(at.scores[fit].double(), targets[fit].double())
+            predictions = torch.from_numpy(ridge.predict(at.scores[test].double()))
+            if readout.num_classes:
+                seen = targets[fit].amax(0) > 0
+                right = (predictions.argmax(1) == readout.labels[test]).float()
+                scores[test] = right.where(seen[readout.labels[test]], torch.nan)
+            else:
+                errors = (predictions.view(len(predictions), -1)[:, 0] - readout.labels[test]).square()
+                scores[test] = (1 - errors / readout.labels[rows].var(correction=0)).float()
+        means = torch.stack([scores[examples.combination == c].nanmean() for c in examples.combination.unique()])
+        assert torch.allclose(answer.units[k], means, atol=1e-3, equal_nan=True)
+
+
+@pytest.mark.parametrize(("task", "kind", "chosen"), KINDS, ids=["value", "presence", "amount"])
+def test_a_shuffle_scores_as_the_dealt_labels_would(task, kind, chosen, generator):
+    examples = task.examples("seen", 120, generator=generator).in_canonical_order()
+    table, folds = torch.randn(len(examples), 6, generator=generator), combination_folds(examples.combination, generator)
+    found = of_kind(task, examples, kind)[chosen]
+    deals = deal_all(found, 3, generator)
+    block = Block.of(found, folds)
+    scores = shuffled_scores([Answer.of(place(table), block)], Question(block, None, deals))[:, 0]
+    for repeat in range(3):
+        dealt = [dataclasses.replace(one, labels=one.labels[deal[repeat]]) for one, deal in zip(found, deals, strict=True)]
+        units = Answer.of(place(table), Block.of(dealt, folds)).units
+        assert torch.allclose(scores[:, repeat], units.nanmean(1), atol=1e-4)
+
+
+def test_dealt_labels_stay_constant_within_their_unit(generator):
     examples = MODULAR.examples("seen", 10**6, generator=generator).in_canonical_order()
     for readout in readouts(MODULAR, examples):
-        mixed = readout.shuffled(3, generator)
+        mixed = readout.labels[readout.deal(3, generator)]
         for unit in readout.units.unique()[:10]:
-            assert (mixed[readout.units == unit] == mixed[readout.units == unit][0]).all()
-        assert not torch.equal(mixed[:, 0], readout.labels)
-        assert torch.equal(mixed[:, 0].unique(return_counts=True)[0], readout.labels.unique(return_counts=True)[0]), (
-            "the same values are dealt"
-        )
+            assert (mixed[:, readout.units == unit] == mixed[:, readout.units == unit][:, :1]).all()
+        assert not torch.equal(mixed[0], readout.labels)
+        assert torch.equal(mixed[0].unique(return_counts=True)[0], readout.labels.unique(return_counts=True)[0])
+
+
+def test_amounts_are_dealt_among_the_examples_that_have_one(generator):
+    examples = HYPER.examples("seen", 200, generator=generator).in_canonical_order()
+    for readout in of_kind(HYPER, examples, "amount given present"):
+        deal = readout.deal(2, generator)
+        assert readout.rows[deal[:, readout.rows]].all()
+        assert torch.equal(deal[0, ~readout.rows], (~readout.rows).nonzero()[:, 0])
+
+
+def test_narrowing_ignores_rotation_of_units_and_novel_rows(generator):
+    table = torch.randn(300, 100, generator=generator) * torch.logspace(0, -1, 100) + 3
+    rotation = torch.linalg.qr(torch.randn(100, 100, generator=generator)).Q
+    changed = torch.cat([table[:200], torch.randn(100, 100, generator=generator)])
+    one, turned, other = place(table, 200), place(table @ rotation, 200), place(changed, 200)
+    assert one.scores.shape == (200, 64)
+    assert torch.equal(one.scores, other.scores)
+    assert torch.allclose(one.scores.abs(), turned.scores.abs(), atol=1e-2)
+    variances = one.scores.square().sum(0)
+    assert (variances.diff() <= 1e-3).all()
+    weights, offset = torch.randn(64, 2, generator=generator), torch.randn(2, generator=generator)
+    wanted = (table[200:] - table[:200].mean(0)) @ one.span @ one.turn @ weights + offset
+    assert torch.allclose(one.predict_novel(weights, offset), wanted, atol=1e-3)
+
+
+def test_sites_show_few_examples_no_more_axes_than_they_bear(generator):
+    examples = HYPER.examples("seen", 150, generator=generator).in_canonical_order()
+    block = Block.of(of_kind(HYPER, examples, "amount given present"), combination_folds(examples.combination, generator))
+    table = torch.randn(len(examples), 30, generator=generator)
+    fitted = float(block.used.sum()) * 4 / 5 / len(block.rows)
+    assert 15 <= fitted / ROWS_PER_AXIS < 23, "the examples of this test"
+    assert block.features(place(table, limited=True)).shape[-1] == 15
+    assert block.features(place(table)).shape[-1] == 30
+
+
+def decoded(table: Tensor, num_seen: int, seen: Examples, novel: Examples, kind: str) -> dict[str, Decoded]:
+    found = of_kind(HYPER, seen, kind)
+    block = Block.of(found, combination_folds(seen.combination, Generator().manual_seed(0)))
+    counterparts = [find(readouts(HYPER, novel), readout) for readout in found]
+    question = Question(block, Novel.of(block, counterparts, novel.combination), [])
+    places = {INPUT: place(torch.ones(len(table), 1), num_seen), "site": place(table, num_seen)}
+    answers = {name: [Answer.of(at, block)] for name, at in places.items()}
+    return decode(places, answers, [question], with_shuffles=False)
+
+
+@pytest.mark.parametrize("kind", ["presence", "amount given present"])
+def test_novel_combinations_are_read_at_the_best_place(kind, generator):
+    """Features that hold every amount: what is read on seen combinations is read on novel ones; a constant says nothing."""
+    seen, novel = (HYPER.examples(split, 200, generator=generator).in_canonical_order() for split in ("seen", "novel"))
+    table = torch.stack([torch.cat([seen.amounts[name], novel.amounts[name]]) for name in HYPER.combines], 1)
+    found = decoded(table, len(seen), seen, novel, kind)
+    for readout in of_kind(HYPER, seen, kind):
+        result, counterpart = found[readout.name], find(readouts(HYPER, novel), readout)
+        assert result.places[result.best] == "site"
+        assert len(result.novel) == len(novel.combination[counterpart.rows].unique())
+        assert float(result.novel.mean()) > 0.95
+        if kind != "presence":
+            assert float(result.novel_input.mean()) <= 0.01
+
+
+def test_the_control_task_is_learned_from_what_tells_combinations_apart(generator):
+    """A one-hot of the combination fits any labels of combinations, a one-hot of the part only its own."""
+    examples = MODULAR.examples("seen", 10**6, generator=generator).in_canonical_order()
+    readout = readouts(MODULAR, examples)[0]
+    inverse = examples.combination.unique(return_inverse=True)[1]
+    for table, fitted in ((one_hot(inverse, int(inverse.max()) + 1), True), (one_hot(readout.labels, 6), False)):
+        units = torch.ones(1, 22)
+        own = Decoded(readout, (INPUT,), units, units, torch.zeros(0), torch.zeros(0))
+        control = controls([own], {INPUT: place(table)}, examples.combination, generator=generator)[readout.name]
+        assert (control.real == 1).all()
+        assert control.random.shape == (5, 22)
+        assert bool((control.random == 1).all()) == fitted
+        assert float(control.random.mean()) > 0.99 or float(control.random.mean()) < 0.6
+
+
+def test_no_control_task_where_combinations_have_one_example(generator):
+    examples = MODULAR.examples("seen", 10**6, generator=generator).in_canonical_order().take(torch.arange(0, 110, 5))
+    assert controls([], {}, examples.combination, generator=generator) == {}
 
 
 def test_sites_can_be_chosen_and_a_miss_lists_them():

@@ -1,20 +1,20 @@
-"""Probes fitted on some combinations and scored on others: one factorisation per fold serves every readout and null."""
+"""Probes fitted on some combinations and scored on others: one factorisation per place serves every readout and null."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from assay.instruments.decodability.features import INPUT
+from assay.instruments.decodability.block import Block
+from assay.instruments.decodability.features import INPUT, Place
 from assay.instruments.decodability.readouts import Readout
-from assay.probe import Design, one_hot
-from assay.stats import cluster_means
+from assay.probe import Design
 
 NUM_FOLDS = 5
-_COLUMNS = 512  # targets solved at once, so that memory stays small
+_CHUNK = 2**19  # numbers in the labels of the shuffles that are scored at once, so that they stay in the cache
 
 
 def combination_folds(combination: Int[Tensor, " n"], generator: Generator) -> Int[Tensor, " n"]:
@@ -30,17 +30,92 @@ def example_folds(combination: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
     return (torch.arange(len(combination)) - starts) % NUM_FOLDS
 
 
-Tables = Mapping[str, tuple[Float[Tensor, "n d"], Float[Tensor, "m d"]]]
-"""Features per place: of the seen and of the novel examples."""
+@dataclass(frozen=True)
+class Novel:
+    """The readouts of a block on novel examples: which of them are defined, and their labels as the block's are made."""
+
+    block: Block
+    asked: Bool[Tensor, "m k"]
+    labels: Float[Tensor, "m k"]
+    units: Int[Tensor, " m"]
+
+    @classmethod
+    def of(cls, block: Block, counterparts: Sequence[Readout | None], combination: Int[Tensor, " m"]) -> "Novel":
+        """`counterparts` are the block's readouts in its order, None where the part never occurs. A class that was never
+        fitted cannot be asked."""
+        asked = torch.zeros(len(combination), len(block.readouts), dtype=torch.bool)
+        labels = torch.zeros(asked.shape)
+        for k, (readout, novel) in enumerate(zip(block.readouts, counterparts, strict=True)):
+            if novel is None:
+                continue
+            fitted = readout.labels[readout.rows]
+            asked[:, k] = novel.rows & torch.isin(novel.labels, fitted) if block.num_classes else novel.rows
+            labels[:, k] = novel.labels.float() - (0.0 if block.num_classes else fitted.float().mean())
+        return cls(block, asked, labels, combination.unique(return_inverse=True)[1])
+
+    def unit_means(self, predictions: Float[Tensor, "m t"], columns: Int[Tensor, " c"]) -> Float[Tensor, "u c"]:
+        """Mean score of every novel combination in the chosen readouts; NaN where it has no such example."""
+        asked, labels = self.asked[:, columns], self.labels[:, columns]
+        if self.block.num_classes:
+            scores = self.block.right(predictions, labels).float()
+        else:
+            counts = asked.sum(0)
+            means = labels.where(asked, 0.0).sum(0) / counts
+            variance = (labels - means).where(asked, 0.0).square().sum(0) / counts
+            scores = 1 - (predictions - labels).square() / variance
+        zeros = torch.zeros(int(self.units.max()) + 1, len(columns))
+        sums, counts = (zeros.index_add(0, self.units, values) for values in (scores.where(asked, 0.0), asked.float()))
+        return sums / counts
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A readout with its counterpart on novel examples (None without any) and its shuffled labels `(n, r)`."""
+class Question:
+    """A block with what it is asked on novel examples (None without any) and the deals of its shuffles, one per readout."""
 
-    readout: Readout
-    novel: Readout | None
-    shuffled: Tensor
+    block: Block
+    novel: Novel | None
+    deals: Sequence[Int[Tensor, "r n"]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one place gives away about one block of `k` readouts.
+
+    **Attributes:** the `design` fitted; `units` `(k, u)`, mean score of every combination, NaN where it was not asked; the
+    probes' `weights` `(e, k, g)` on the place's scores and their `offset` `(k, g)`.
+    """
+
+    design: Design
+    units: Float[Tensor, "k u"]
+    weights: Float[Tensor, "e k g"]
+    offset: Float[Tensor, "k g"]
+
+    @classmethod
+    def of(cls, place: Place, block: Block) -> "Answer":
+        """Fit on some combinations and score on the others, and fit on all."""
+        design = block.design(place)
+        fit = design.fit(block.real_targets, group=block.group)
+        units = block.unit_means(block.scores(fit, block.labels), block.real_known)
+        probe = fit.probe()
+        weights = probe.weights.movedim(1, 0).flatten(1)  # of the classes of one set, or of the amounts, one in each set
+        weights = torch.nn.functional.pad(weights, (0, 0, 0, place.scores.shape[1] - len(weights)))
+        offset = (probe.offset - (probe.mean[:, None] @ probe.weights)[:, 0]).flatten()
+        shape = (len(block.readouts), block.group)
+        return cls(design, units.mT.flatten(0, 1), weights.unflatten(1, shape), offset.view(shape))
+
+
+def shuffled_scores(answers: Sequence[Answer], question: Question) -> Float[Tensor, "k p r"]:
+    """The mean score of every readout at `p` places, whose answers are given, under every shuffle of its labels."""
+    block = question.block
+    size = max(1, _CHUNK // (block.labels.numel() * block.group))
+    means = []
+    for deals in zip(*(deal.split(size) for deal in question.deals), strict=True):
+        labels = block.dealt(deals)
+        targets = block.targets(labels)
+        known = block.known(targets, labels)
+        scores = (block.scores(answer.design.fit(targets, group=block.group), labels) for answer in answers)
+        means.append(torch.stack([block.shuffled_means(score, known).view(len(block.readouts), -1) for score in scores], 1))
+    return torch.cat(means, 2)
 
 
 @dataclass(frozen=True)
@@ -51,21 +126,25 @@ class Decoded:
 
     - `units`: per place (the input first, then the sites) the mean score of every combination that could be asked.
     - `shuffled`: per place the mean score under every shuffle; without columns when no shuffles were asked for.
-    - `novel_units`: per place the mean score of every novel combination; without columns when there are none.
-    - `asked`, `left_out`: examples of the readout, and how many of them could not be asked.
+    - `novel`, `novel_input`: the mean score of every novel combination, at the best place and from the input; empty when
+      there are none.
     """
 
     readout: Readout
     places: tuple[str, ...]
     units: Float[Tensor, "p c"]
     shuffled: Float[Tensor, "p r"]
-    novel_units: Float[Tensor, "p u"]
-    asked: int
-    left_out: int
+    novel: Float[Tensor, " u"]
+    novel_input: Float[Tensor, " u"]
 
     @property
     def input_score(self) -> float:
         return float(self.units[self.places.index(INPUT)].mean())
+
+    @property
+    def shuffled_best(self) -> Float[Tensor, " r"]:
+        """The best place again, under every shuffle."""
+        return self.shuffled.amax(0)
 
     @cached_property
     def best(self) -> int:
@@ -73,99 +152,42 @@ class Decoded:
         return int(self.units.mean(1).argmax())
 
 
-def decode(tables: Tables, readings: Sequence[Reading], folds: Int[Tensor, " n"], *, with_shuffles: bool) -> list[Decoded]:
-    """Every reading at every place, fitted on some combinations and scored on others."""
-    fits = {place: CrossFit(seen, folds) for place, (seen, _) in tables.items()}
-    return [_decode_one(tables, fits, reading, with_shuffles=with_shuffles) for reading in readings]
+Places = Mapping[str, Place]
+Answers = Mapping[str, Sequence[Answer]]
+"""By place, an answer to every question."""
 
 
-def _decode_one(tables: Tables, fits: Mapping[str, "CrossFit"], reading: Reading, *, with_shuffles: bool) -> Decoded:
-    readout, novel = reading.readout, reading.novel
-    units, shuffled, novel_units = [], [], []
-    clusters = readout.combination[readout.rows]
-    left_out = 0
-    for place, fit in fits.items():
-        scores = fit.scores(readout, readout.labels[:, None])[:, 0]
-        left_out = int(scores.isnan().sum())
-        units.append(known_means(scores, clusters))
-        if with_shuffles:
-            mixed = fit.scores(readout, reading.shuffled)
-            shuffled.append(torch.stack([known_means(column, clusters).mean() for column in mixed.T]))
-        if novel is not None:
-            scores = transferred(tables[place][0], readout, tables[place][1], novel)
-            novel_units.append(known_means(scores, novel.combination[novel.rows]))
-    return Decoded(
-        readout=readout,
-        places=tuple(fits),
-        units=torch.stack(units),
-        shuffled=torch.stack(shuffled) if shuffled else torch.zeros(len(fits), 0),
-        novel_units=torch.stack(novel_units) if novel_units else torch.zeros(len(fits), 0),
-        asked=len(clusters),
-        left_out=left_out,
-    )
+def decode(places: Places, answers: Answers, questions: Sequence[Question], *, with_shuffles: bool) -> dict[str, Decoded]:
+    """Every readout by name, from the answers of all places to all questions.
+
+    Novel examples are asked at the best place alone.
+    """
+    decoded: dict[str, Decoded] = {}
+    for index, question in enumerate(questions):
+        found = [answers[place][index] for place in places]
+        units = torch.stack([answer.units for answer in found], 1)
+        shuffled = shuffled_scores(found, question) if with_shuffles else torch.zeros(len(units), len(found), 0)
+        best = units.nanmean(2).nan_to_num(-torch.inf).argmax(1)
+        at_best = _novel_units(question, places, found, best)
+        from_input = _novel_units(question, places, found, torch.full_like(best, list(places).index(INPUT)))
+        for k, readout in enumerate(question.block.readouts):
+            asked = ~units[k, 0].isnan()
+            decoded[readout.name] = Decoded(readout, tuple(places), units[k][:, asked], shuffled[k], at_best[k], from_input[k])
+    return decoded
 
 
-def known_means(scores: Float[Tensor, " n"], clusters: Int[Tensor, " n"]) -> Float[Tensor, " c"]:
-    """Mean score per combination over the examples that could be asked."""
-    known = ~scores.isnan()
-    return cluster_means(scores[known], clusters[known]).means.float()
-
-
-class CrossFit:
-    """Features `(n, d)` with folds, ready to score any readout under any labels."""
-
-    def __init__(self, features: Float[Tensor, "n d"], folds: Int[Tensor, " n"]):
-        self.features, self.folds = features, folds
-        self._designs: dict[tuple[int, int], Design] = {}
-
-    def scores(self, readout: Readout, labels: Tensor) -> Float[Tensor, "m r"]:
-        """Scores of the `m` examples of the readout, for `r` columns of labels `(n, r)`.
-
-        Classes score 1 when right; amounts score 1 - squared error / variance, whose mean is R2. An example whose label
-        occurs in no other fold cannot be decoded by anything and scores NaN.
-        """
-        scores = torch.full((int(readout.rows.sum()), labels.shape[1]), torch.nan)
-        wide = max(readout.num_classes, 1)
-        for fold in range(NUM_FOLDS):
-            fit = readout.rows & (self.folds != fold)
-            test = readout.rows & (self.folds == fold)
-            if int(fit.sum()) < 2 or not bool(test.any()):
-                continue
-            design = self._design(fold, fit)
-            for chunk in torch.arange(labels.shape[1]).split(max(1, _COLUMNS // wide)):
-                fitted, asked = labels[fit][:, chunk], labels[test][:, chunk]
-                columns = one_hot(fitted, wide).flatten(1) if readout.num_classes else fitted.float()
-                predictions = design.fit(columns, group=wide)(self.features[test])
-                rows = test[readout.rows].nonzero()
-                scores[rows, chunk] = (
-                    _class_scores(predictions.view(len(asked), len(chunk), wide), fitted, asked)
-                    if readout.num_classes
-                    else 1 - (predictions - asked).square() / labels[readout.rows][:, chunk].float().var(0, correction=0)
-                )
-        return scores
-
-    def _design(self, fold: int, fit: Tensor) -> Design:
-        key = (fold, hash(fit.numpy().tobytes()))
-        if key not in self._designs:
-            self._designs[key] = Design.of(self.features[fit])
-        return self._designs[key]
-
-
-def transferred(
-    fitted: Float[Tensor, "n d"], readout: Readout, tested: Float[Tensor, "m d"], asked: Readout
-) -> Float[Tensor, " k"]:
-    """Scores on the `k` examples of `asked` by a probe fitted on all of `readout`: from seen to novel combinations."""
-    fit, test = readout.rows, asked.rows
-    labels, wanted = readout.labels[fit][:, None], asked.labels[test][:, None]
-    design = Design.of(fitted[fit])
-    if not readout.num_classes:
-        predictions = design.fit(labels.float())(tested[test])
-        return (1 - (predictions - wanted).square() / wanted.float().var(correction=0))[:, 0]
-    predictions = design.fit(one_hot(labels[:, 0], readout.num_classes), group=readout.num_classes)(tested[test])
-    return _class_scores(predictions[:, None], labels, wanted)[:, 0]
-
-
-def _class_scores(predictions: Float[Tensor, "m r v"], fitted: Int[Tensor, "f r"], asked: Int[Tensor, "m r"]) -> Tensor:
-    known = one_hot(fitted, predictions.shape[-1]).amax(0) > 0
-    right = (predictions.argmax(-1) == asked).float()
-    return right.where(known.gather(1, asked.T).T, torch.nan)
+def _novel_units(
+    question: Question, places: Places, answers: Sequence[Answer], where: Int[Tensor, " k"]
+) -> list[Float[Tensor, " u"]]:
+    """For every readout the mean scores of its novel combinations, each read at a place of its own."""
+    units = [torch.zeros(0)] * len(where)
+    if question.novel is None:
+        return units
+    for index, (place, answer) in enumerate(zip(places.values(), answers, strict=True)):
+        columns = (where == index).nonzero()[:, 0]
+        if len(columns):
+            predictions = place.predict_novel(answer.weights[:, columns].flatten(1), answer.offset[columns].flatten())
+            means = question.novel.unit_means(predictions, columns)
+            for k, column in zip(columns.tolist(), means.T, strict=True):
+                units[k] = column[~column.isnan()]
+    return units

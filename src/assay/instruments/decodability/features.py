@@ -1,13 +1,14 @@
-"""What a probe reads: the activations of a site, and the encoded input it must beat, as one table each."""
+"""What a probe reads: the activations of a site, and the encoded input it must beat, each narrowed to principal axes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from assay.subject import Inputs, Subject
+from assay.subject import Inputs
 
 INPUT = "input"
 FLAT = 512  # a sequence of activations up to this size is read whole
@@ -15,21 +16,69 @@ WIDTH = 64  # the common width of every site
 INPUT_WIDTH = 1024
 
 
-def read_features(
-    subject: Subject, inputs: Inputs, sites: Sequence[str], *, num_fit: int, generator: Generator
-) -> dict[str, Float[Tensor, "n d"]]:
-    """The encoded input (under `INPUT`) and every site, one row per example.
+@dataclass(frozen=True)
+class Place:
+    """Where a probe reads: features `scores` `(n, e)` of the seen examples, and how to narrow the `novel` ones `(m, d)`.
 
-    Whatever is chosen from the data (columns, directions) is chosen on the first `num_fit` rows.
+    `scores` are `(seen - mean) @ span @ turn`, with `span` `(d, s)` and `turn` `(s, e)`: principal components in falling
+    order of variance. Novel rows stay as they are until a probe asks for them: few outputs go through the axes cheaper than
+    many rows do.
+    Where `limited`, a probe fitted on few examples may read the leading axes only.
     """
-    seed = int(torch.randint(2**62, (1,), generator=generator))
-    tables = {INPUT: _narrowed(_encoded(inputs, num_fit), INPUT_WIDTH, num_fit, Generator().manual_seed(seed))}
-    for site, values in subject.read(inputs, sites).items():
-        tables[site] = _narrowed(_table(values), WIDTH, num_fit, Generator().manual_seed(seed))
-    return tables
+
+    scores: Float[Tensor, "n e"]
+    novel: Float[Tensor, "m d"]
+    mean: Float[Tensor, " d"]
+    span: Float[Tensor, "d s"]
+    turn: Float[Tensor, "s e"]
+    limited: bool
+
+    @classmethod
+    def of(cls, table: Float[Tensor, "n d"], *, num_seen: int, width: int, seed: int, limited: bool) -> "Place":
+        """The first `num_seen` rows are the seen ones; everything chosen from the data is chosen on them.
+
+        A table wider than `width` is projected onto the span of `width` random examples first: a wide site decodes
+        anything, so all sites get one width. Neither the span nor its principal axes depend on the order of units, nor on
+        any rotation of them.
+        """
+        seen = table[:num_seen]
+        mean = seen.mean(0)
+        if table.shape[1] > width and num_seen > width:
+            landmarks = seen[torch.randperm(num_seen, generator=Generator().manual_seed(seed))[:width]] - mean
+            span = landmarks.T @ _principal(landmarks @ landmarks.T, normalised=True)
+        else:
+            span = torch.eye(table.shape[1])
+        # Not centred beforehand, because that would copy the table.
+        inside = seen @ span - mean @ span
+        turn = _principal(inside.T @ inside)
+        return cls(inside @ turn, table[num_seen:], mean, span, turn, limited)
+
+    def predict_novel(self, weights: Float[Tensor, "e c"], offset: Float[Tensor, " c"]) -> Float[Tensor, "m c"]:
+        """What linear maps of the scores say of the novel rows."""
+        through = self.span @ (self.turn @ weights)
+        return self.novel @ through + (offset - self.mean @ through)
 
 
-def _encoded(inputs: Mapping[str, Tensor], num_fit: int) -> Float[Tensor, "n d"]:
+def _principal(gram: Float[Tensor, "k k"], *, normalised: bool = False) -> Float[Tensor, "k r"]:
+    """Eigenvectors in falling order of variance, without those that have none, on request divided by their spread."""
+    variances, directions = torch.linalg.eigh(gram)
+    kept = variances > variances[-1:].clamp(min=1e-30) * 1e-6
+    directions = directions[:, kept]
+    return (directions / variances[kept].sqrt() if normalised else directions).flip(1)
+
+
+def input_place(inputs: Inputs, *, num_seen: int, seed: int) -> Place:
+    """The encoded input. It keeps `INPUT_WIDTH` and all its axes, which makes it the stronger null."""
+    return Place.of(_encoded(inputs, num_seen), num_seen=num_seen, width=INPUT_WIDTH, seed=seed, limited=False)
+
+
+def site_places(activations: Mapping[str, Tensor], *, num_seen: int, seed: int) -> Iterator[tuple[str, Place]]:
+    """Every site in turn. One seed narrows all networks in the same way."""
+    for site, values in activations.items():
+        yield site, Place.of(_table(values), num_seen=num_seen, width=WIDTH, seed=seed, limited=True)
+
+
+def _encoded(inputs: Mapping[str, Tensor], num_seen: int) -> Float[Tensor, "n d"]:
     """The input as numbers: integers one-hot per position, the rest as it is; columns that never change are dropped."""
     columns = []
     for values in inputs.values():
@@ -38,7 +87,7 @@ def _encoded(inputs: Mapping[str, Tensor], num_fit: int) -> Float[Tensor, "n d"]
         else:
             columns.append(F.one_hot(values - values.min(), int(values.max() - values.min()) + 1).flatten(1).float())
     table = torch.cat(columns, 1)
-    return table[:, table[:num_fit].std(0) > 0]
+    return table[:, table[:num_seen].std(0) > 0]
 
 
 def _table(values: Tensor) -> Float[Tensor, "n d"]:
@@ -50,18 +99,3 @@ def _table(values: Tensor) -> Float[Tensor, "n d"]:
         return values.flatten(1)
     positions = values.flatten(1, -2)
     return torch.cat([positions.mean(1), positions[:, -1]], 1)
-
-
-def _narrowed(table: Float[Tensor, "n d"], width: int, num_fit: int, generator: Generator) -> Float[Tensor, "n e"]:
-    """Project onto the span of `width` random examples when wider than that.
-
-    A wide site decodes anything, so all sites get one width; the input keeps `INPUT_WIDTH`,
-    which makes it the stronger null. The span of examples does not depend on the order of units nor on any rotation.
-    """
-    if table.shape[1] <= width or num_fit <= width:
-        return table
-    centred = table - table[:num_fit].mean(0)
-    landmarks = centred[torch.randperm(num_fit, generator=generator)[:width]]
-    variances, directions = torch.linalg.eigh(landmarks @ landmarks.T)
-    kept = variances > variances[-1] * 1e-6
-    return (centred @ landmarks.T) @ (directions[:, kept] / variances[kept].sqrt())

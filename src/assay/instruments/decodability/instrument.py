@@ -1,6 +1,7 @@
 """Decodability: can the declared parts be read linearly from the inside, and more so than training can explain away?"""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -9,13 +10,15 @@ from torch import Generator
 
 from assay.evidence import FINDING_LEVEL, Effort, Evidence, Measure, Source
 from assay.instrument import Progress, silent
-from assay.instruments.decodability.crossfit import Decoded, Reading, Tables, combination_folds, decode
-from assay.instruments.decodability.features import read_features
+from assay.instruments.decodability.block import Block, deal_all
+from assay.instruments.decodability.control import controls
+from assay.instruments.decodability.crossfit import Answer, Decoded, Novel, Places, Question, combination_folds, decode
+from assay.instruments.decodability.features import INPUT, input_place, site_places
 from assay.instruments.decodability.measures import gain_measure, novel_measure, selectivity_measure, site_measures
-from assay.instruments.decodability.readouts import find, readouts
-from assay.stats import MIN_UNITS, child_generator
+from assay.instruments.decodability.readouts import Readout, find, readouts
+from assay.stats import MIN_UNITS, child_generator, pooled_permutation_ps
 from assay.subject import Site, Subject
-from assay.task import Task
+from assay.task import Examples, Task
 
 SATURATED = 0.95  # what the input alone may decode before hidden decodability stops meaning anything
 
@@ -82,39 +85,40 @@ class Decodability:
         every_site = subject.match(self.sites, seen.inputs) if self.sites else subject.sites(seen.inputs)
         sites = [site.name for site in _thinned(every_site, len(every_site) if self.sites else size.sites)]
         joined = {name: torch.cat([values, novel.inputs[name]]) for name, values in seen.inputs.items()}
+        wanted = readouts(task, seen)
+        num_shuffles = _num_shuffles(wanted, size.shuffles)
+        questions = _questions(wanted, readouts(task, novel), seen, novel, num_shuffles, child_generator(generator))
+        # One seed for all: this network and its copies are narrowed in the same way.
         seed = int(torch.randint(2**62, (1,), generator=generator))
 
-        def tables_of(network: Subject) -> Tables:
-            # One seed for all: this network and its copies are narrowed in the same way.
-            tables = read_features(network, joined, sites, num_fit=len(seen), generator=Generator().manual_seed(seed))
-            return {place: (table[: len(seen)], table[len(seen) :]) for place, table in tables.items()}
+        encoded = input_place(joined, num_seen=len(seen), seed=seed)
+        from_input = [Answer.of(encoded, question.block) for question in questions]
 
-        wanted, counterparts = readouts(task, seen), readouts(task, novel)
-        # With fewer shuffles than this the smallest p-value could not survive the correction over all readouts.
-        num_shuffles = max(size.shuffles, math.ceil(len(wanted) / FINDING_LEVEL))
-        readings = [
-            Reading(readout, find(counterparts, readout), readout.shuffled(num_shuffles, child_generator(generator)))
-            for readout in wanted
-        ]
-        folds = combination_folds(seen.combination, child_generator(generator))
+        def probed(network: Subject, *, with_shuffles: bool) -> tuple[Places, dict[str, Decoded]]:
+            places, answers = {INPUT: encoded}, {INPUT: from_input}
+            for site, place in site_places(network.read(joined, sites), num_seen=len(seen), seed=seed):
+                places[site], answers[site] = place, [Answer.of(place, question.block) for question in questions]
+            return places, decode(places, answers, questions, with_shuffles=with_shuffles)
+
         progress("probing the network", 0.0)
-        own = tables_of(subject)
-        results = decode(own, readings, folds, with_shuffles=True)
+        places, own = probed(subject, with_shuffles=True)
         copies = []
         for index in range(size.copies):
             progress("probing untrained copies", 0.3 + 0.6 * index / size.copies)
-            copies.append(
-                decode(tables_of(subject.untrained(child_generator(generator))), readings, folds, with_shuffles=False)
-            )
+            copies.append(probed(subject.untrained(child_generator(generator)), with_shuffles=False)[1])
 
         progress("comparing", 0.9)
+        results = [own[readout.name] for readout in wanted]
+        control = controls(results, places, seen.combination, generator=child_generator(generator))
+        ps_shuffled = _ps_shuffled(results)
         measures: list[Measure] = []
-        for index, result in enumerate(results):
-            twins = [copy[index] for copy in copies]
-            measures.append(gain_measure(result, twins))
-            measures += novel_measure(result, twins, generator)
-            measures += selectivity_measure(result, own, seen, generator)
-            measures += site_measures(result, twins, generator)
+        for result in results:
+            name = result.readout.name
+            twins = [copy[name] for copy in copies]
+            measures.append(gain_measure(result, twins, ps_shuffled[name][-1]))
+            measures += novel_measure(result, twins)
+            measures += selectivity_measure(result, control[name]) if name in control else []
+            measures += site_measures(result, twins, ps_shuffled[name][:-1])
         saturated = [result.readout.name for result in results if result.input_score > SATURATED]
         return Evidence(
             instrument=self.name,
@@ -122,7 +126,7 @@ class Decodability:
             summary=_summary([result.readout.name for result in results], saturated, measures),
             measures=tuple(measures),
             sources=(self.source,),
-            warnings=_warnings(results, saturated),
+            warnings=_warnings(questions, saturated),
             not_tested=_not_tested(len(every_site), len(sites)),
             settings={
                 "effort": effort,
@@ -132,6 +136,45 @@ class Decodability:
                 "examples read": len(seen),
             },
         )
+
+
+def _num_shuffles(wanted: Sequence[Readout], least: int) -> int:
+    """With fewer shuffles of a kind than this the smallest p-value could not survive the correction over all readouts."""
+    fewest = min(Counter(readout.kind for readout in wanted).values())
+    return max(least, math.ceil(len(wanted) / FINDING_LEVEL / fewest))
+
+
+def _questions(
+    wanted: Sequence[Readout],
+    counterparts: Sequence[Readout],
+    seen: Examples,
+    novel: Examples,
+    num_shuffles: int,
+    generator: Generator,
+) -> list[Question]:
+    """One block for the readouts of each kind and number of classes."""
+    folds = combination_folds(seen.combination, child_generator(generator))
+    questions = []
+    for alike in dict.fromkeys((readout.kind, readout.num_classes) for readout in wanted):
+        members = [readout for readout in wanted if (readout.kind, readout.num_classes) == alike]
+        block = Block.of(members, folds)
+        found = [find(counterparts, readout) for readout in members]
+        asked = None if all(one is None for one in found) else Novel.of(block, found, novel.combination)
+        questions.append(Question(block, asked, deal_all(members, num_shuffles, child_generator(generator))))
+    return questions
+
+
+def _ps_shuffled(results: Sequence[Decoded]) -> dict[str, list[float]]:
+    """By readout, the p of each place against the shuffled labels, and at the end that of the best place."""
+    ps: dict[str, list[float]] = {result.readout.name: [] for result in results}
+    for kind in dict.fromkeys(result.readout.kind for result in results):
+        alike = [result for result in results if result.readout.kind == kind]
+        values = torch.stack([torch.cat([one.units.mean(1), one.units.mean(1).amax(0, keepdim=True)]) for one in alike], 1)
+        nulls = torch.stack([torch.cat([one.shuffled, one.shuffled_best[None]]) for one in alike], 1)
+        for row, null in zip(values, nulls, strict=True):
+            for one, p in zip(alike, pooled_permutation_ps(row, null), strict=True):
+                ps[one.readout.name].append(p)
+    return ps
 
 
 def _thinned(sites: Sequence[Site], limit: int) -> Sequence[Site]:
@@ -150,19 +193,20 @@ def _summary(names: Sequence[str], saturated: Sequence[str], measures: Sequence[
     return f"Gain in decodability over untrained copies and the input, at the best place: {told or 'not enough data'}."
 
 
-def _warnings(results: Sequence[Decoded], saturated: Sequence[str]) -> tuple[str, ...]:
+def _warnings(questions: Sequence[Question], saturated: Sequence[str]) -> tuple[str, ...]:
     warnings = []
     if saturated:
         warnings.append(
             f"The input alone decodes {', '.join(saturated)} above {SATURATED}: "
             "that it can be read inside the network as well says nothing."
         )
-    warnings += [
-        f"{result.readout.name}: {result.left_out} of {result.asked} examples could not be asked, since their value occurs "
-        "in no other fold of combinations."
-        for result in results
-        if result.left_out
-    ]
+    for question in questions:
+        warnings += [
+            f"{readout.name}: {left_out} of {int(readout.rows.sum())} examples could not be asked, since their value occurs "
+            "in no other fold of combinations."
+            for readout, left_out in zip(question.block.readouts, question.block.left_out(), strict=True)
+            if left_out
+        ]
     warnings.append(
         "Readable does not mean used: a part may be read off the network and play no role in its output. This evidence "
         "alone resolves nothing."

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Tensor
 
-from assay.evidence import Measure, Null
-from assay.instruments.decodability.crossfit import CrossFit, Decoded, Tables, example_folds, known_means
+from assay.evidence import Interval, Measure, Null
+from assay.instruments.decodability.control import Control
+from assay.instruments.decodability.crossfit import Decoded
 from assay.instruments.decodability.features import INPUT
-from assay.stats import MIN_UNITS, child_generator, gain_over_networks, mean_interval, paired_p, permutation_p
-from assay.task import Examples
+from assay.stats import MIN_UNITS, gain_over_networks, gains_over_networks, mean_interval, mean_intervals, paired_p, paired_ps
+
+_POOLED = "against the shuffles of all readouts of its kind, each in units of its own spread"
 
 
 def _about(decoded: Decoded, **more: str) -> dict[str, str]:
@@ -33,14 +35,13 @@ def _not_enough(name: str, decoded: Decoded, units: int, *, headline: bool = Fal
     )
 
 
-def gain_measure(own: Decoded, twins: Sequence[Decoded]) -> Measure:
+def gain_measure(own: Decoded, twins: Sequence[Decoded], p_shuffled: float) -> Measure:
     """The best score over {input and sites} minus the mean of the same best over untrained copies."""
     units, untrained = own.units[own.best], torch.stack([twin.units[twin.best] for twin in twins])
     gain = gain_over_networks(units, untrained)
     if gain is None:
         return _not_enough("decodability gain", own, len(units), headline=True)
     alone = own.units[own.places.index(INPUT)]
-    shuffled = own.shuffled.amax(0)
     baseline = float(untrained.mean())
     nulls = (
         Null(
@@ -57,9 +58,12 @@ def gain_measure(own: Decoded, twins: Sequence[Decoded]) -> Measure:
         ),
         Null(
             name="shuffled labels",
-            how="labels dealt to combinations at random, the best place again, minus the mean of the untrained copies",
-            values=tuple((shuffled - baseline).tolist()),
-            p=permutation_p(float(units.mean()), shuffled.tolist()),
+            how=(
+                "labels dealt to combinations at random, the best place again, minus the mean of the untrained copies; "
+                f"p is {_POOLED}"
+            ),
+            values=tuple((own.shuffled_best - baseline).tolist()),
+            p=p_shuffled,
         ),
     )
     return Measure(
@@ -81,72 +85,65 @@ def gain_measure(own: Decoded, twins: Sequence[Decoded]) -> Measure:
     )
 
 
-def novel_measure(own: Decoded, twins: Sequence[Decoded], generator: Generator) -> list[Measure]:
+def novel_measure(own: Decoded, twins: Sequence[Decoded]) -> list[Measure]:
     """Fitted on all seen combinations, scored on novel ones, at the place that was best on seen ones."""
-    if own.novel_units.shape[1] == 0:
+    if len(own.novel) == 0:
         return []
-    units, untrained = own.novel_units[own.best], torch.stack([twin.novel_units[twin.best] for twin in twins])
-    interval, gain = mean_interval(units, generator=generator, bounds=_bounds(own)), gain_over_networks(units, untrained)
+    untrained = torch.stack([twin.novel for twin in twins])
+    interval, gain = mean_interval(own.novel, bounds=_bounds(own)), gain_over_networks(own.novel, untrained)
     if interval is None or gain is None:
-        return [_not_enough("decodability on novel combinations", own, len(units))]
-    alone = own.novel_units[own.places.index(INPUT)]
+        return [_not_enough("decodability on novel combinations", own, len(own.novel))]
     where = f"{len(twins)} copies with fresh weights, each at its own best place"
-    nulls = (_copies_null(untrained, gain.p, where), _input_null(units, alone))
-    return [_plain("decodability on novel combinations", own, _about(own, site=own.places[own.best]), units, interval, nulls)]
+    nulls = (
+        _copies_null(untrained, gain.p, where),
+        _input_null(float(own.novel_input.mean()), paired_p(own.novel, own.novel_input)),
+    )
+    about = _about(own, site=own.places[own.best])
+    return [_plain("decodability on novel combinations", own, about, own.novel, interval, nulls)]
 
 
-def selectivity_measure(own: Decoded, tables: Tables, examples: Examples, generator: Generator) -> list[Measure]:
-    """Score on combinations that were also fitted, minus that of a control task: a random label for every combination.
-
-    Only where one label belongs to one combination and combinations have several examples; otherwise there is no such task.
-    """
-    readout = own.readout
-    rows = readout.rows
-    if not torch.equal(readout.units, readout.combination) or len(examples.combination.unique()) * 2 > len(examples):
-        return []
-    fit = CrossFit(tables[own.places[own.best]][0], example_folds(examples.combination))
-    control_labels = readout.shuffled(5, child_generator(generator))
-    clusters = readout.combination[rows]
-    real = known_means(fit.scores(readout, readout.labels[:, None])[:, 0], clusters)
-    control = torch.stack([known_means(column, clusters) for column in fit.scores(readout, control_labels).T])
-    difference = real - control.mean(0)
-    interval = mean_interval(difference, generator=generator)
+def selectivity_measure(own: Decoded, control: Control) -> list[Measure]:
+    """Score on combinations that were also fitted, minus that of the control task."""
+    difference = control.real - control.random.mean(0)
+    interval = mean_interval(difference)
     if interval is None:
         return []
-    spread = control.mean(1) - control.mean()
     null = Null(
         name="control task",
-        how=f"another random label per combination, {len(control)} times, minus their mean {float(control.mean()):.3f}",
-        values=tuple(spread.tolist()),
-        p=paired_p(real, control.mean(0)),
+        how=(
+            f"another random label per combination, {len(control.random)} times, minus their mean "
+            f"{float(control.random.mean()):.3f}"
+        ),
+        values=tuple((control.random.mean(1) - control.random.mean()).tolist()),
+        p=paired_p(control.real, control.random.mean(0)),
     )
     about = _about(own, site=own.places[own.best])
     return [_plain("selectivity", own, about, difference, interval, (null,))]
 
 
-def site_measures(own: Decoded, twins: Sequence[Decoded], generator: Generator) -> list[Measure]:
+def site_measures(own: Decoded, twins: Sequence[Decoded], ps_shuffled: Sequence[float]) -> list[Measure]:
     """The score at every site, beside the same site of untrained copies, the input, and shuffled labels."""
-    measures = []
+    untrained = torch.stack([twin.units for twin in twins])
+    intervals = mean_intervals(own.units, bounds=_bounds(own))
+    gains = gains_over_networks(own.units, untrained)
     alone = own.units[own.places.index(INPUT)]
-    for place, name in enumerate(own.places):
-        units = own.units[place]
-        interval = mean_interval(units, generator=generator, bounds=_bounds(own))
-        untrained = torch.stack([twin.units[place] for twin in twins])
-        gain = gain_over_networks(units, untrained)
-        if name == INPUT or interval is None or gain is None:
+    ps_input, score_input = paired_ps(own.units, alone), float(alone.mean())
+    measures = []
+    for place, (name, interval) in enumerate(zip(own.places, intervals, strict=True)):
+        if name == INPUT or interval is None or gains is None:
             continue
         shuffled = own.shuffled[place].tolist()
         nulls = (
-            _copies_null(untrained, gain.p, f"the same site of {len(twins)} copies with fresh weights"),
-            _input_null(units, alone),
+            _copies_null(untrained[:, place], gains[place].p, f"the same site of {len(twins)} copies with fresh weights"),
+            _input_null(score_input, ps_input[place]),
             Null(
                 name="shuffled labels",
-                how=f"labels dealt to combinations at random, {len(shuffled)} times",
+                how=f"labels dealt to combinations at random, {len(shuffled)} times; p is {_POOLED}",
                 values=tuple(shuffled),
-                p=permutation_p(float(units.mean()), shuffled),
+                p=ps_shuffled[place],
             ),
         )
-        measures.append(_plain("decodability by site", own, _about(own, site=name), units, interval, nulls))
+        measures.append(_plain("decodability by site", own, _about(own, site=name), own.units[place], interval, nulls))
     return measures
 
 
@@ -154,11 +151,18 @@ def _copies_null(untrained: Float[Tensor, "k c"], p: float, how: str) -> Null:
     return Null(name="untrained copies", how=how, values=tuple(untrained.mean(1).tolist()), p=p)
 
 
-def _input_null(units: Float[Tensor, " c"], alone: Float[Tensor, " c"]) -> Null:
-    return Null(name="encoded input", how="the input alone", values=(float(alone.mean()),), p=paired_p(units, alone))
+def _input_null(score: float, p: float) -> Null:
+    return Null(name="encoded input", how="the input alone", values=(score,), p=p)
 
 
-def _plain(name, own: Decoded, about, units: Float[Tensor, " c"], interval, nulls) -> Measure:
+def _plain(
+    name: str,
+    own: Decoded,
+    about: dict[str, str],
+    units: Float[Tensor, " c"],
+    interval: Interval,
+    nulls: tuple[Null, ...],
+) -> Measure:
     return Measure(
         name=name,
         about=about,

@@ -41,15 +41,16 @@ class Readout:
     def unit(self) -> str:
         return "accuracy" if self.num_classes else "R2 given present"
 
-    def shuffled(self, repeats: int, generator: Generator) -> Tensor:
-        """`(n, repeats)`: labels dealt to the units at random, so that what shares a label still does."""
-        ids, inverse = self.units[self.rows].unique(return_inverse=True)
-        first = torch.zeros(len(ids), dtype=torch.int64).scatter_(0, inverse.flip(0), torch.arange(len(inverse)).flip(0))
-        per_unit = self.labels[self.rows][first]
-        dealt = torch.stack([per_unit[torch.randperm(len(ids), generator=generator)] for _ in range(repeats)], 1)
-        labels = self.labels[:, None].repeat(1, repeats)
-        labels[self.rows] = dealt[inverse]
-        return labels
+    def deal(self, repeats: int, generator: Generator) -> Int[Tensor, "r n"]:
+        """For every example the example whose label it is dealt: units swap labels at random, so that what shares one
+        still does. Examples on which it is not defined keep their own."""
+        rows = self.rows.nonzero()[:, 0]
+        ids, inverse = self.units[rows].unique(return_inverse=True)
+        first = torch.zeros(len(ids), dtype=torch.int64).scatter_(0, inverse.flip(0), rows.flip(0))
+        order = torch.stack([torch.randperm(len(ids), generator=generator) for _ in range(repeats)])
+        dealt = torch.arange(len(self.rows)).repeat(repeats, 1)
+        dealt[:, rows] = first[order[:, inverse]]
+        return dealt
 
 
 def readouts(task: Task, examples: Examples) -> list[Readout]:

@@ -23,7 +23,7 @@ def by_unfamiliar_pairs(novel: Scored, task: Task, *, repeats: int, generator: G
     for count in counts.unique().tolist():
         group = counts == count
         units = novel.units[group]
-        interval = mean_interval(units, generator=generator, bounds=(0.0, 1.0))
+        interval = mean_interval(units, bounds=(0.0, 1.0))
         values = _random_groups(novel.units, int(group.sum()), repeats, generator)
         value = float(units.mean())
         null = Null(

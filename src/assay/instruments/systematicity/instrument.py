@@ -119,7 +119,7 @@ def _split_measure(
     memoriser: bool = False,
 ) -> Measure:
     """The mean score over combinations with its interval and its nulls."""
-    interval = mean_interval(scored.units, generator=generator, bounds=(0.0, 1.0))
+    interval = mean_interval(scored.units, bounds=(0.0, 1.0))
     num = len(scored.units)
     nulls: list[Null] = []
     if interval:
@@ -150,8 +150,8 @@ def _split_measure(
 def _gap(seen: Scored, novel: Scored, task: Task, size: _Size, generator: Generator) -> Measure:
     """Seen minus novel, beside the same difference when combinations are dealt to the two sides at random."""
     seen_mean, novel_mean = float(seen.units.mean()), float(novel.units.mean())
-    high = mean_interval(seen.units, generator=generator, bounds=(0.0, 1.0))
-    low = mean_interval(novel.units, generator=generator, bounds=(0.0, 1.0))
+    high = mean_interval(seen.units, bounds=(0.0, 1.0))
+    low = mean_interval(novel.units, bounds=(0.0, 1.0))
     assert high is not None
     assert low is not None
     values = random_differences(seen.units, novel.units, repeats=size.shuffles, generator=generator)

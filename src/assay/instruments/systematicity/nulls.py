@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Generator
+from jaxtyping import Float
+from torch import Generator, Tensor
 
+from assay.coverage import indicator
 from assay.evidence import Null
 from assay.instruments.systematicity.scored import Scored
 from assay.stats import cluster_means, gain_over_networks, permutation_p
@@ -37,14 +39,16 @@ def untrained_copies(scored: Scored, task: Task, copies: Sequence[Subject]) -> N
 
 def nearest_trained_example(scored: Scored, pool: Examples, task: Task, *, repeats: int, generator: Generator) -> Null:
     """A memoriser that answers with the target of the trained example sharing the most declared parts."""
-    shared = torch.zeros(len(scored.examples), len(pool))
-    for name, values in scored.examples.parts.items():
-        shared += values[:, None] == pool.parts[name]
+    shared = _values(scored.examples, task) @ _values(pool, task).T
+    # Row by row, the trained examples that share the most: any of them may answer.
+    candidates = (shared == shared.amax(1, keepdim=True)).nonzero()
+    counts = candidates[:, 0].bincount(minlength=len(shared))
+    starts = counts.cumsum(0) - counts
     own = float(scored.units.mean())
     answers = []
     for _ in range(repeats):
-        # A random number below 1 per trained example breaks ties and overturns nothing.
-        nearest = (shared + torch.rand(len(pool), generator=generator)).argmax(1)
+        chosen = (torch.rand(len(counts), generator=generator) * counts).long().clamp(max=counts - 1)
+        nearest = candidates[starts + chosen, 1]
         scores = task.objective.score(task.objective.ideal(pool.targets[nearest]), scored.examples.targets)
         answers.append(float(cluster_means(scores, scored.examples.combination).means.mean()))
     how = (
@@ -52,3 +56,8 @@ def nearest_trained_example(scored: Scored, pool: Examples, task: Task, *, repea
         f"ties broken at random, {repeats} times over {len(pool)} trained examples"
     )
     return Null(name="nearest trained example", how=how, values=tuple(answers), p=permutation_p(own, answers))
+
+
+def _values(examples: Examples, task: Task) -> Float[Tensor, "n v"]:
+    """One column per value of every declared part, 1 where the example has it."""
+    return indicator(torch.stack([examples.parts[part.name] for part in task.parts], 1), task.parts).float()
