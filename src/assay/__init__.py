@@ -26,11 +26,18 @@ if TYPE_CHECKING:
     from assay.store import RunDirectory as RunDirectory
     from assay.subject import Site as Site
     from assay.subject import Subject as Subject
+    from assay.sweep import Sweep as Sweep
+    from assay.sweep import SweepPlan as SweepPlan
+    from assay.sweep import sweep as sweep
+    from assay.sweep import write_sweep as write_sweep
     from assay.task import Examples as Examples
     from assay.task import Part as Part
     from assay.task import Task as Task
     from assay.tasks import load_task as load_task
+    from assay.training import DivergedError as DivergedError
     from assay.training import TrainingConfig as TrainingConfig
+    from assay.training import TrainingData as TrainingData
+    from assay.training import fit_many as fit_many
     from assay.training import train as train
     from assay.verdict import Verdict as Verdict
 
@@ -38,6 +45,7 @@ __all__ = [
     "AssayError",
     "Audit",
     "Classification",
+    "DivergedError",
     "Evidence",
     "Examples",
     "Instrument",
@@ -50,18 +58,24 @@ __all__ = [
     "Sequences",
     "Site",
     "Subject",
+    "Sweep",
+    "SweepPlan",
     "Task",
     "TrainingConfig",
+    "TrainingData",
     "Verdict",
     "all_instruments",
     "audit",
+    "fit_many",
     "load_instrument",
     "load_subject",
     "load_task",
     "read_report",
+    "sweep",
     "train",
     "write_comparison",
     "write_report",
+    "write_sweep",
 ]
 
 _HOMES = {
@@ -75,9 +89,10 @@ _HOMES = {
     "report": ("read_report", "write_comparison", "write_report"),
     "store": ("RunDirectory",),
     "subject": ("Site", "Subject"),
+    "sweep": ("Sweep", "SweepPlan", "sweep", "write_sweep"),
     "task": ("Examples", "Part", "Task"),
     "tasks": ("load_task",),
-    "training": ("TrainingConfig", "train"),
+    "training": ("DivergedError", "TrainingConfig", "TrainingData", "fit_many", "train"),
     "verdict": ("Verdict",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

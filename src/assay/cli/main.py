@@ -17,6 +17,7 @@ from assay.cli.compare import Compare
 from assay.cli.data import Data
 from assay.cli.demo import Demo
 from assay.cli.instruments import Instruments
+from assay.cli.sweep import Sweep
 from assay.cli.tasks import Tasks
 from assay.cli.terminal import Terminal
 from assay.cli.train import Train
@@ -47,6 +48,7 @@ class Line(Command):
         | Annotated[Train, _listed(Train)]
         | Annotated[Audit, _listed(Audit)]
         | Annotated[Compare, _listed(Compare)]
+        | Annotated[Sweep, _listed(Sweep)]
         | Annotated[Tasks, _listed(Tasks)]
         | Annotated[Instruments, _listed(Instruments)]
         | Annotated[Data, _listed(Data)]
@@ -67,7 +69,7 @@ class Line(Command):
         return self.command.after_interrupt()
 
 
-COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Tasks, Instruments, Data)
+COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Sweep, Tasks, Instruments, Data)
 
 STYLE = (
     tyro.conf.OmitArgPrefixes,

@@ -54,7 +54,7 @@ def report_html(audit: Audit, drawn: Mapping[str, Sequence[Panel]] | None = None
     instruments, figure = [], 0
     for evidence in audit.evidence:
         figure += bool(drawn[evidence.instrument])
-        instruments.append(_instrument(evidence, drawn[evidence.instrument], figure))
+        instruments.append(section_of(evidence, drawn[evidence.instrument], figure))
     sizes = [len(part.values) for part in audit.task.parts if part.name in audit.task.combines]
     possible = math.prod(sizes) if sizes else 0
     return render(
@@ -91,10 +91,13 @@ def environment() -> "Environment":
     return made
 
 
-def standalone_svg(drawn: Sequence[Panel]) -> str:
-    """Panels as one SVG file, with light colours of its own."""
-    halo = f"<style>text{{paint-order:stroke;stroke:{_paper()};stroke-width:3px}}</style>"
-    return re.sub(r"(<svg[^>]*>)", rf"\1{halo}", to_svg(joined(drawn).to_dict(validate=False)), count=1)
+def standalone_svg(drawn: Sequence[Panel], *, halo: bool = True) -> str:
+    """Panels as one SVG file, with light colours of its own; `halo` parts text from the lines that it crosses."""
+    svg = to_svg(joined(drawn).to_dict(validate=False))
+    if not halo:
+        return svg
+    style = f"<style>text{{paint-order:stroke;stroke:{_paper()};stroke-width:3px}}</style>"
+    return re.sub(r"(<svg[^>]*>)", rf"\1{style}", svg, count=1)
 
 
 def _paper() -> str:
@@ -127,7 +130,8 @@ def level_of(measures: Sequence[Measure]) -> str:
     return " or ".join(f"{100 * level:g} %" for level in levels) or "confidence"
 
 
-def _instrument(evidence: Evidence, drawn: Sequence[Panel], figure: int) -> dict[str, Any]:
+def section_of(evidence: Evidence, drawn: Sequence[Panel], figure: int) -> dict[str, Any]:
+    """What the template's `instrument` wants: one evidence, its panels, and the number of its figure."""
     alone, families = sorted_out(evidence.measures)
     in_families = [measure for family in families for measure in family.measures]
     ready = plates(drawn)

@@ -1,0 +1,140 @@
+"""The sweep engine: what it costs for each network, what ten kills change, and the standard sweep.
+
+OMP_NUM_THREADS=1 python bench/sweep.py overhead     200 tiny networks: time beyond their own training and audit
+OMP_NUM_THREADS=1 python bench/sweep.py kills        the same 200, killed with SIGKILL ten times
+OMP_NUM_THREADS=1 python bench/sweep.py standard     hyperteacher M=8, K=3: three supports of 28 tasks and random 69
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from assay.parallel import Engine, run_parallel
+from assay.sweep import SweepPlan, finished, sweep, write_sweep
+from assay.sweep.points import PointSummary, summarised
+
+TINY = SweepPlan(
+    task="modular:p=3,num_first=5,num_second=5",
+    over={"coverage": ("0.4", "0.5", "0.6", "0.7", "0.8"), "width": ("4", "8", "16", "32"), "weight_decay": ("0", "1")},
+    seeds=5,
+    settings={"steps": "20", "batch_size": "32"},
+    instruments=("systematicity",),
+)
+STANDARD = SweepPlan(
+    task="hyperteacher:num_modules=8,max_active=3",
+    over={
+        "supports": (
+            "random+num_train=28",
+            "two_halves+num_train=28",
+            "non_compositional+num_train=28",
+            "random+num_train=69",
+        ),
+        "width": ("32", "128", "256"),
+    },
+    seeds=3,
+    settings={"steps": "4000", "batch_size": "256", "learning_rate": "0.001", "weight_decay": "0"},
+)
+
+
+def overhead(folder: Path) -> None:
+    """Wall time of both processes beyond the CPU time of training and audits, over the number of networks."""
+    engine = Engine(jobs=2)
+    start = time.perf_counter()
+    run_parallel(abs, range(4), jobs=2)
+    print(f"start of two processes: {time.perf_counter() - start:.2f} s")
+    sweep(TINY.model_copy(update={"seeds": 1}), out=folder / "warm", engine=engine)  # what each process imports once
+    start, cpu = time.perf_counter(), time.process_time()
+    done = sweep(TINY, out=folder / "timed", engine=engine)
+    wall = time.perf_counter() - start
+    own = sum(row.train_seconds + row.audit_seconds for row in done.rows)
+    num = len(done.rows)
+    print(f"{num} networks in {wall:.1f} s on 2 processes; training and audits {own:.1f} CPU s")
+    print(
+        f"a network: {1000 * wall / num:.1f} ms of wall time in all, {1000 * (2 * wall - own) / num:.1f} ms beyond its own work"
+    )
+    print(f"of that, {1000 * (time.process_time() - cpu) / num:.1f} CPU ms in the process that drives the sweep")
+
+
+def kills(folder: Path, num_kills: int = 10) -> None:
+    """The results of a sweep that was killed again and again, beside those of one left alone."""
+    whole = sweep(TINY, out=folder / "whole", engine=Engine(jobs=2))
+    out, total = folder / "killed", len(whole.rows)
+    killed = 0
+    for number in range(num_kills):
+        wanted = (number + 1) * total // (num_kills + 2)
+        child = subprocess.Popen([sys.executable, __file__, "tiny", "--out", str(out)], start_new_session=True)
+        while child.poll() is None and len(finished(out)) < wanted:
+            time.sleep(0.002)
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            killed += 1
+        child.wait()
+        print(f"kill {killed}: {len(finished(out))} of {total} finished", flush=True)
+    again = sweep(TINY, out=out, engine=Engine(jobs=2))
+    same = [row.result() for row in again.rows] == [row.result() for row in whole.rows]
+    print(f"{killed} kills; {len(again.rows)} results, {'the same as' if same else 'NOT THE SAME AS'} undisturbed")
+
+
+def standard(folder: Path, seeds: int, *, recommended: bool) -> None:
+    """The standard sweep, and whether intervals of random and non-compositional supports overlap."""
+    start = time.perf_counter()
+    done = sweep(
+        STANDARD.model_copy(update={"seeds": seeds, **({"settings": {}} if recommended else {})}),
+        out=folder,
+        engine=Engine(jobs=2),
+        progress=lambda doing, share: print(doing, flush=True),
+    )
+    page = write_sweep(done)
+    wall = time.perf_counter() - start
+    train, audits = sum(row.train_seconds for row in done.rows), sum(row.audit_seconds for row in done.rows)
+    print(f"\n{len(done.rows)} networks in {wall:.0f} s wall; {train:.0f} CPU s of training, {audits:.0f} of audits; {page}")
+    for width in STANDARD.over["width"]:
+        cost = [row.train_seconds + row.audit_seconds for row in done.rows if row.point["width"] == width]
+        print(f"width {width}: {sum(cost) / len(cost):.1f} CPU s a network")
+    points = summarised(STANDARD.grid, done.rows, success=STANDARD.success)
+    for point in points:
+        print(f"{point.told:<48} novel {told(point)}")
+    for width in STANDARD.over["width"]:
+        random, other = (interval(points, f"{kind}+num_train=28", width) for kind in ("random", "non_compositional"))
+        print(f"width {width}: random above non-compositional, {'apart' if random[0] > other[1] else 'OVERLAPPING'}")
+
+
+def told(point: PointSummary) -> str:
+    """Mean, interval and the strongest null."""
+    low, high = (point.novel.interval.low, point.novel.interval.high) if point.novel.interval else (0.0, 0.0)
+    null = max((null.mean for null in point.novel.nulls), default=0.0)
+    return f"{point.novel.value:.3f} [{low:.3f}, {high:.3f}], strongest null {null:.3f}"
+
+
+def interval(points: list[PointSummary], supports: str, width: str) -> tuple[float, float]:
+    """The interval of a point."""
+    (found,) = [point.novel.interval for point in points if point.point == {"supports": supports, "width": width}]
+    assert found is not None
+    return found.low, found.high
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["overhead", "kills", "standard", "tiny"])
+    parser.add_argument("--seeds", type=int, default=3, help="of the standard sweep")
+    parser.add_argument("--recommended", action="store_true", help="train the standard sweep as `assay train` would")
+    parser.add_argument("--out", type=Path, help="folder to keep; a temporary one by default")
+    options = parser.parse_args()
+    if options.what == "tiny":  # what `kills` kills
+        sweep(TINY, out=options.out, engine=Engine(jobs=2))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.out or Path(temporary) / "sweep"
+        if options.what == "standard":
+            standard(folder, options.seeds, recommended=options.recommended)
+        else:
+            {"overhead": overhead, "kills": kills}[options.what](folder)
+
+
+if __name__ == "__main__":
+    main()

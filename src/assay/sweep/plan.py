@@ -1,0 +1,150 @@
+"""The plan of a sweep: what was asked for, as `sweep.json` keeps it, and what each cell of it is made of."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from assay.errors import AssayError
+from assay.evidence import Effort
+from assay.instruments import load_instrument
+from assay.models import size_names
+from assay.sweep.grid import Cell, Grid, Point, grid_of
+from assay.sweep.shape import Shape
+from assay.tasks import given_options, load_task, option_names, with_options
+from assay.training import Prepared, TrainingConfig, prepare
+
+_TRAINING = tuple(field.name for field in dataclasses.fields(TrainingConfig) if field.name not in ("seed", "checkpoint_every"))
+
+
+class SweepPlan(BaseModel):
+    """What a sweep shall do.
+
+    **Attributes:**
+
+    - `task`: an address; its options may be varied, and so may everything else in `choices`.
+    - `over`: the values of every axis, as written.
+    - `seeds`: networks at every point: seed s draws the weights and the batches, and, where the task has a `seed` that
+      its address leaves open, the task.
+    - `settings`: what all cells share and what differs from the recommended.
+    - `effort`, `instruments`: of every cell's audit; no instrument named means all.
+    - `success`: the novel score from which on a network counts as composing.
+    - `refine`: how many more networks to spend where the outcome is uncertain.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    schema_version: Literal[1] = 1
+    task: str
+    over: dict[str, tuple[str, ...]]
+    seeds: int = 3
+    settings: dict[str, str] = {}
+    effort: Effort = "quick"
+    instruments: tuple[str, ...] = ()
+    success: float = 0.8
+    refine: int = 0
+    _shapes: dict[Point, Shape] = PrivateAttr(default_factory=dict)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The axes."""
+        return grid_of(self.over, self.seeds)
+
+    def recipe(self, cell: Cell) -> "Recipe":
+        """What the cell is made of. **Raises:** `AssayError` for a setting that there is not, or that two sources give."""
+        settings = dict(self.settings)
+        for name, text in self.grid.settings(cell.point).items():
+            if name in settings:
+                raise AssayError(f"{name} may be an axis or a setting, not both", given=f"{settings[name]} and {text}")
+            settings[name] = text
+        options = {name: text for name, text in settings.items() if name in option_names(self.task)}
+        if "seed" in options:
+            raise AssayError("the seed of a sweep is not set: --seeds says how many there are", given=f"seed={options['seed']}")
+        if "seed" in option_names(self.task) and "seed" not in given_options(self.task):
+            options["seed"] = str(cell.seed)
+        rest = {name: text for name, text in settings.items() if name not in options}
+        unknown = [name for name in rest if name not in self.choices()]
+        if unknown:
+            raise AssayError("a sweep varies and sets only what there is", given=unknown[0], choices=self.choices())
+        return Recipe(
+            task=with_options(self.task, options),
+            model=rest.get("model"),
+            sizes={name: _number(name, rest[name]) for name in size_names() if name in rest},
+            training={"seed": cell.seed, **{name: _number(name, rest[name]) for name in _TRAINING if name in rest}},
+        )
+
+    def choices(self) -> list[str]:
+        """Everything that may be varied or set."""
+        options = [name for name in option_names(self.task) if name != "seed"]
+        return list(dict.fromkeys([*options, "model", *size_names(), *_TRAINING]))
+
+    def check(self) -> None:
+        """Make what every point trains, but train nothing. **Raises:** `AssayError` for the first that does not fit."""
+        if self.refine < 0:
+            raise AssayError("refine is a number of networks", given=self.refine)
+        for name in self.instruments:
+            load_instrument(name)
+        if not option_names(self.task):  # not one of ours, or misspelt
+            load_task(self.task)
+        for point in self.grid.points():
+            self.shape(point)
+
+    def shape(self, point: Point) -> Shape:
+        """What the networks of a point have in common. **Raises:** `AssayError` that names the point."""
+        if point not in self._shapes:
+            try:
+                self._shapes[point] = Shape.of(self.recipe(Cell(point, 0)).prepare())
+            except AssayError as error:
+                rule = f"{error.rule} (at {self.grid.told(point)})"
+                raise AssayError(rule, given=error.given, choices=error.choices, next_step=error.next_step) from error
+        return self._shapes[point]
+
+    def continues(self, earlier: "SweepPlan") -> None:
+        """Check that this plan goes on with an earlier one: it may ask for more values, seeds and refinement.
+
+        **Raises:** `AssayError` saying what differs.
+        """
+        old, new = earlier.model_dump(), self.model_dump()
+        differing = [
+            f"{name} {old[name]} there and {new[name]} now"
+            for name in old
+            if name not in ("over", "seeds", "refine") and old[name] != new[name]
+        ]
+        if list(old["over"]) != list(new["over"]):
+            differing.append(f"axes {', '.join(old['over'])} there and {', '.join(new['over'])} now")
+        else:
+            lost = [f"{name}={value}" for name in old["over"] for value in old["over"][name] if value not in new["over"][name]]
+            differing += [f"{', '.join(lost)} there and not now"] if lost else []
+        differing += [f"{name} {old[name]} there and {new[name]} now" for name in ("seeds", "refine") if old[name] > new[name]]
+        if differing:
+            raise AssayError(
+                "a sweep goes on with what it began with; only more values, seeds and refinement may be asked for",
+                given="; ".join(differing),
+                next_step="repeat the first command, or choose another --out; nothing in it was changed",
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What one cell is made of: the task's address, the model's name (None for the one that suits), the sizes of the model
+    and the fields of the training configuration that differ from the recommended ones."""
+
+    task: str
+    model: str | None
+    sizes: Mapping[str, int | float]
+    training: Mapping[str, int | float]
+
+    def prepare(self) -> Prepared:
+        """The task, the untrained model and its record. **Raises:** `AssayError` for what does not fit."""
+        return prepare(self.task, self.model, options=self.sizes, config=self.training)
+
+
+def _number(name: str, text: str) -> int | float:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    raise AssayError(f"{name} must be a number", given=text)

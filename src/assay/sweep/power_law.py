@@ -1,0 +1,41 @@
+"""A power law through the novel errors of a slice, after the scaling laws of the literature."""
+
+import numpy as np
+
+from assay.evidence import Interval, Measure
+from assay.stats import LEVEL
+from assay.sweep.curves import NUM_DEALS, Slice
+
+_NAME = "power-law exponent"
+_LEAST_ERROR = 1e-4  # a perfect network has no logarithm
+
+
+def fit_power_law(members: Slice, *, rng: np.random.Generator) -> Measure | None:
+    """The exponent b of `novel error = a value^-b`, by least squares on logarithms, where error is 1 minus the score.
+
+    **Returns:** None when the axis holds a value that is not positive.
+    """
+    if members.numbers.min() <= 0:
+        return None
+    from scipy.stats import linregress, t
+
+    unit = f"b, where the novel error falls as {members.axis.name} to the power of -b"
+    x, y = np.log(members.numbers), np.log(np.maximum(1 - members.scores, _LEAST_ERROR))
+    if np.ptp(y) == 0:
+        note = "not enough data: the novel scores do not vary"
+        return members.measure(_NAME, None, unit=unit, direction="higher", interval=None, nulls=(), note=note)
+    line = linregress(x, y)
+    exponent = -float(line.slope)
+    half = float(t.ppf((1 + LEVEL) / 2, len(x) - 2)) * float(line.stderr)
+    dealt = [-float(linregress(rng.permutation(x), y).slope) for _ in range(NUM_DEALS)]
+    method = f"t of the slope on logarithms over {len(x)} networks"
+    return members.measure(
+        _NAME,
+        exponent,
+        unit=unit,
+        direction="higher",
+        interval=Interval(low=exponent - half, high=exponent + half, level=LEVEL, method=method),
+        nulls=(members.dealt(exponent, dealt),),
+        headline=True,
+        note=f"R2 of the line on logarithms {float(line.rvalue) ** 2:.2f}, factor a {np.exp(float(line.intercept)):.3g}",
+    )

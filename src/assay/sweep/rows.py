@@ -1,0 +1,146 @@
+"""One row for each finished cell: the numbers of its audit by name, as a table wants them."""
+
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from assay.audit import Audit
+from assay.evidence import Measure
+from assay.store import write_bytes_atomically
+from assay.sweep.piece import Outcome
+
+if TYPE_CHECKING:
+    import pyarrow
+
+SEEN, NOVEL = "seen_score", "novel_score"
+
+
+class Row(BaseModel):
+    """What `cell.json` holds, and one row of the table.
+
+    **Attributes:**
+
+    - `name`, `point`, `seed`: which cell.
+    - `round`: 0 for a declared cell, else the round of refinement that asked for it.
+    - `values`: every headline measure by name, its mean over the objects it was taken on; for a measure of one object also
+      `_low` and `_high`, its interval over combinations; and `_null_...`, the mean of each null. None where there was not
+      enough data.
+    - `verdict`, `recombines`: the headline and the first axis of the audit.
+    - `train_seconds`, `audit_seconds`: CPU time, a cell's share of what was trained together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    point: dict[str, str]
+    seed: int
+    round: int
+    task: str
+    model: str
+    num_weights: int
+    steps: int
+    num_seen: int
+    num_novel: int
+    unit: str
+    chance: float
+    values: dict[str, float | None]
+    verdict: str
+    recombines: str
+    train_seconds: float
+    audit_seconds: float
+    weights_sha256: str
+
+    def result(self) -> dict[str, object]:
+        """Everything but the seconds: the same for the same plan on any machine of one kind."""
+        return self.model_dump(exclude={"train_seconds", "audit_seconds"})
+
+
+def row_of(outcome: Outcome, point: dict[str, str], *, round: int) -> Row:
+    """The row of a finished cell."""
+    audit = outcome.audit
+    return Row(
+        name=outcome.name,
+        point=point,
+        seed=outcome.record.seed,
+        round=round,
+        task=outcome.record.task,
+        model=outcome.record.model,
+        num_weights=audit.subject.num_weights,
+        steps=int(outcome.record.training["steps"]),
+        num_seen=audit.task.num_seen,
+        num_novel=audit.task.num_novel,
+        unit=audit.task.unit,
+        chance=audit.task.chance,
+        values=_values(audit),
+        verdict=audit.verdict.headline,
+        recombines=audit.verdict.recombines.answer,
+        train_seconds=outcome.record.cpu_seconds,
+        audit_seconds=outcome.audit_seconds,
+        weights_sha256=audit.subject.weights_sha256,
+    )
+
+
+def _values(audit: Audit) -> dict[str, float | None]:
+    by_name: dict[str, list[Measure]] = {}
+    for evidence in audit.evidence:
+        for measure in evidence.measures:
+            if measure.headline:
+                by_name.setdefault(_column(measure.name), []).append(measure)
+    values: dict[str, float | None] = {}
+    for name, measures in by_name.items():
+        values[name] = _mean(measure.value for measure in measures)
+        if len(measures) == 1:
+            interval = measures[0].interval
+            values |= {f"{name}_low": interval.low if interval else None, f"{name}_high": interval.high if interval else None}
+        for null in dict.fromkeys(null.name for measure in measures for null in measure.nulls):
+            means = [n.mean for measure in measures for n in measure.nulls if n.name == null and n.values]
+            values[f"{name}_null_{_column(null)}"] = _mean(means)
+    return values
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
+
+
+def _column(name: str) -> str:
+    return "_".join(name.replace("-", " ").split())
+
+
+def numbers_of(texts: Iterable[str]) -> list[float] | None:
+    """Values of an axis as numbers; None when one is none."""
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        return None
+
+
+def table_of(rows: Iterable[Row]) -> "pyarrow.Table":
+    """The rows as a table: axes as `axis_NAME`, then what the cell is, then every value by its name."""
+    import pyarrow
+
+    rows = list(rows)
+    columns: dict[str, pyarrow.Array] = {}
+    for name in rows[0].point if rows else ():
+        texts = [row.point[name] for row in rows]
+        columns[f"axis_{name}"] = pyarrow.array(numbers_of(texts) or texts)
+    for name in Row.model_fields:
+        if name not in ("point", "values"):
+            columns[name] = pyarrow.array([getattr(row, name) for row in rows])
+    for name in dict.fromkeys(name for row in rows for name in row.values):
+        # Of a type that is said, because a column that is empty so far is one of numbers nevertheless.
+        columns[name] = pyarrow.array([row.values.get(name) for row in rows], type=pyarrow.float64())
+    return pyarrow.table(columns)
+
+
+def write_table(path: Path, rows: Iterable[Row]) -> None:
+    """The table as a Parquet file."""
+    import pyarrow
+    import pyarrow.parquet
+
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(table_of(rows), sink)
+    write_bytes_atomically(path, sink.getvalue().to_pybytes())

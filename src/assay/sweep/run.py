@@ -1,0 +1,142 @@
+"""Run a sweep: what is missing is trained and audited on an engine, stored as it arrives, and refined round by round."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.errors import AssayError
+from assay.instrument import Progress, silent
+from assay.parallel import Engine, run_unordered
+from assay.sweep.directory import SweepDirectory
+from assay.sweep.grid import Cell, Point
+from assay.sweep.piece import Failure, Member, Piece, run_piece
+from assay.sweep.pieces import grouped
+from assay.sweep.plan import SweepPlan
+from assay.sweep.refine import NUM_ROUNDS, next_cells
+from assay.sweep.rows import NOVEL, Row, write_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A sweep that was run.
+
+    **Attributes:**
+
+    - `plan`: what was asked for.
+    - `rows`: every finished cell, declared ones first, then round by round.
+    - `failures`: every cell that could not be finished, and why.
+    """
+
+    path: Path
+    plan: SweepPlan
+    rows: tuple[Row, ...]
+    failures: tuple[Failure, ...] = ()
+
+
+def sweep(plan: SweepPlan, *, out: Path | str, engine: Engine | None = None, progress: Progress = silent) -> Sweep:
+    """Train and audit every cell of the plan that `out` does not hold yet, and write `results.parquet`.
+
+    A sweep that was stopped at any moment goes on with the same call. On the CPU its results do not depend on the engine,
+    the number of processes or the stops: which cells are trained together follows from the plan alone.
+
+    **Arguments:**
+
+    - `out`: a new or empty folder, or that of the same sweep.
+    - `engine`: where cells run; one process by default.
+
+    **Raises:** `AssayError` before anything is written for whatever does not fit, and when the engine fails; what is
+    finished is kept. A cell that cannot be finished stops no other: it is among the `failures`, and is tried again when the
+    sweep is continued.
+    """
+    plan.check()
+    directory = SweepDirectory.begin(out, plan)
+    engine = engine or Engine(jobs=1)
+    total = len(plan.grid.cells()) + plan.refine
+    failures: list[Failure] = []
+
+    def finish(cells: Sequence[Cell], round: int) -> None:
+        failures.extend(_run_missing(directory, plan, cells, round=round, engine=engine, total=total, progress=progress))
+
+    finish(plan.grid.cells(), 0)
+    for index, cells in enumerate(directory.record().rounds):
+        finish(cells, index + 1)
+    while cells := _next_round(directory, plan):
+        directory.add_round(tuple(cells))
+        finish(cells, len(directory.record().rounds))
+    directory.drop_checkpoints()
+    rows = tuple(rows_of(directory, plan))
+    write_table(directory.path / "results.parquet", rows)
+    progress("done", 1.0)
+    return Sweep(path=directory.path, plan=plan, rows=rows, failures=tuple(failures))
+
+
+def rows_of(directory: SweepDirectory, plan: SweepPlan) -> Iterable[Row]:
+    """Every finished cell of the sweep, declared ones first, then round by round."""
+    for cells in (plan.grid.cells(), *directory.record().rounds):
+        for name in map(plan.grid.cell_name, cells):
+            if directory.has(name):
+                yield directory.row(name)
+
+
+def _run_missing(
+    directory: SweepDirectory,
+    plan: SweepPlan,
+    cells: Sequence[Cell],
+    *,
+    round: int,
+    engine: Engine,
+    total: int,
+    progress: Progress,
+) -> list[Failure]:
+    """Run the pieces of which a cell is missing. A piece is all or nothing, so that it always trains the same cells."""
+    names = {plan.grid.cell_name(cell): cell for cell in cells}
+    shapes = {name: plan.shape(cell.point) for name, cell in names.items()}
+    pieces = [
+        Piece(
+            members=members,
+            effort=plan.effort,
+            instruments=plan.instruments,
+            checkpoint=directory.checkpoint(member.name for member in members) if engine.backend == "loky" else None,
+        )
+        for members in grouped([Member(name, plan.recipe(cell)) for name, cell in names.items()], shapes)
+        if not all(directory.has(member.name) for member in members)
+    ]
+    failures: list[Failure] = []
+    done = sum(1 for _ in (directory.path / "runs").glob("*/cell.json"))
+    for _, results in run_unordered(run_piece, pieces, engine=engine):
+        for result in results:
+            if isinstance(result, Failure):
+                failures.append(result)
+            elif not directory.has(result.name):
+                point = dict(zip(plan.over, names[result.name].point, strict=True))
+                directory.store(result, point, round=round)
+                done += 1
+        progress(f"{done} of {total} networks", min(done / total, 1.0))
+    return failures
+
+
+def _next_round(directory: SweepDirectory, plan: SweepPlan) -> list[Cell]:
+    rounds = directory.record().rounds
+    left = plan.refine - sum(map(len, rounds))
+    if left <= 0:
+        return []
+    every = [*plan.grid.cells(), *(cell for cells in rounds for cell in cells)]
+    scores = {}
+    for cell in every:
+        name = plan.grid.cell_name(cell)
+        score = directory.row(name).values.get(NOVEL) if directory.has(name) else None
+        if score is not None:
+            scores[cell] = score
+    num = min(left, math.ceil(plan.refine / NUM_ROUNDS))
+    return next_cells(
+        plan.grid, scores, level=plan.success, num=num, taken=every, possible=lambda point: _can_be_made(plan, point)
+    )
+
+
+def _can_be_made(plan: SweepPlan, point: Point) -> bool:
+    try:
+        plan.shape(point)
+    except AssayError:  # a number between two that fit need not fit itself
+        return False
+    return True

@@ -1,0 +1,34 @@
+"""What the networks of one point of a sweep have in common."""
+
+from dataclasses import dataclass
+
+from assay.store import Scalar
+from assay.training import Prepared
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What cells that are trained together have in common, and what one of them costs.
+
+    **Attributes:** `model` and `options`: the architecture; `steps`, `batch_size`; `flops` of one step, forward and
+    backward, counted as six for every weight and example (exact for dense layers).
+    """
+
+    model: str
+    options: tuple[tuple[str, Scalar], ...]
+    steps: int
+    batch_size: int
+    flops: float
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> "Shape":
+        """The shape of a run that was prepared."""
+        weights = sum(parameter.numel() for parameter in prepared.model.parameters())
+        config = prepared.config
+        return cls(
+            prepared.record.model,
+            tuple(prepared.record.options.items()),
+            config.steps,
+            config.batch_size,
+            6.0 * weights * config.batch_size,
+        )
