@@ -16,6 +16,8 @@ from assay.parallel import Engine
 from assay.report import read_report
 from assay.store import RunDirectory
 from assay.sweep import Sweep, SweepPlan, finished, sweep
+from assay.sweep.directory import SweepDirectory
+from assay.sweep.grid import Cell
 
 SMALL = {"steps": "4", "batch_size": "16"}
 
@@ -121,6 +123,31 @@ def test_refinement_adds_networks_round_by_round_and_resumes(tmp_path):
     (tmp_path / "one" / "runs" / refined.rows[2].name / "cell.json").unlink()
     assert results(sweep(asked, out=tmp_path / "one")) == results(refined)
     assert results(sweep(asked, out=tmp_path / "two", engine=Engine(jobs=2))) == results(refined)
+
+
+def test_what_was_refined_and_is_declared_later_is_one_row(tmp_path):
+    few = plan(over={"width": ("4", "8")}, refine=1)
+    SweepDirectory.begin(tmp_path / "out", few).add_round((Cell(("6",), 0),))
+    refined = sweep(few, out=tmp_path / "out")
+    assert [row.name for row in refined.rows if row.round] == ["width=6,seed=0"]
+    declared = sweep(plan(over={"width": ("4", "6", "8")}, refine=1), out=tmp_path / "out")
+    names = [row.name for row in declared.rows]
+    assert len(names) == len(set(names)) == 6
+    assert set(names) > {row.name for row in refined.rows}
+
+
+def test_a_piece_that_cannot_be_trained_is_told_of_each_of_its_cells(tmp_path, monkeypatch):
+    from assay.sweep import piece
+
+    def refuse(models, *more, **named):
+        raise AssayError("there must be training examples", given=f"none for {len(models)} models")
+
+    monkeypatch.setattr(piece, "fit_many", refuse)
+    grid = plan().grid
+    done = sweep(plan(), out=tmp_path / "out")
+    assert done.rows == ()
+    assert {failure.name for failure in done.failures} == {grid.cell_name(cell) for cell in grid.cells()}
+    assert all("there must be training examples. Given: none for" in failure.reason for failure in done.failures)
 
 
 def test_one_cell_is_a_sweep(tmp_path):

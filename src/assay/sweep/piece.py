@@ -81,6 +81,8 @@ def _trained_and_audited(piece: Piece, prepared: Mapping[str, Prepared]) -> list
         trained = fit_many(models, tasks, configs=configs, strategy="rule", checkpoint=piece.checkpoint)
     except DivergedError as error:
         trained, lost = error.records, error.models
+    except AssayError as error:
+        return [Failure(name, str(error)) for name in prepared]
     return [
         Failure(name, f"the training loss and its gradient must stay finite: {lost[index]}")
         if index in lost

@@ -73,10 +73,10 @@ def sweep(plan: SweepPlan, *, out: Path | str, engine: Engine | None = None, pro
 
 def rows_of(directory: SweepDirectory, plan: SweepPlan) -> Iterable[Row]:
     """Every finished cell of the sweep, declared ones first, then round by round."""
-    for cells in (plan.grid.cells(), *directory.record().rounds):
-        for name in map(plan.grid.cell_name, cells):
-            if directory.has(name):
-                yield directory.row(name)
+    every = (*plan.grid.cells(), *(cell for cells in directory.record().rounds for cell in cells))
+    for name in dict.fromkeys(map(plan.grid.cell_name, every)):  # what was refined may have been declared since
+        if directory.has(name):
+            yield directory.row(name)
 
 
 def _run_missing(
