@@ -147,3 +147,19 @@ def test_a_backend_that_is_unknown():
     object.__setattr__(engine, "backend", "spark")  # past the checks of types that only tests have
     with pytest.raises(AssayError, match=r"the backend must be known\. Given: spark\. Choices: loky, ray, dask\."):
         engine.__post_init__()
+
+
+@pytest.mark.slow
+def test_workers_that_grow_are_replaced_and_nothing_is_waited_for_in_vain():
+    """Loky warns of a worker that it replaces, and here warnings are errors."""
+
+    def keep(item: int) -> int:
+        import builtins
+
+        builtins.kept = [*getattr(builtins, "kept", ()), bytearray(200_000_000)]
+        time.sleep(0.7)  # loky looks at most once in a second
+        return os.getpid()
+
+    processes = dict(run_unordered(keep, range(8), engine=Engine(jobs=2)))
+    assert sorted(processes) == list(range(8))
+    assert len(set(processes.values())) > 2, "no worker was replaced, so nothing was tested"

@@ -4,6 +4,7 @@ Ray's own backend for joblib cannot give results as they finish, and joblib's ba
 that Dask gave up because its workers died. Both are therefore written here, on the interface that joblib has for it.
 """
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -82,6 +83,9 @@ class Loky(Backend, LokyBackend):
 
     def __init__(self, engine: Engine, num_pieces: int):
         super().__init__(inner_max_num_threads=1)
+        # Loky replaces a worker that has grown and warns of it in a thread of its own. Where warnings are errors that would end
+        # the thread, and the results would be waited for for ever.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
         self.jobs = max(2, min(engine.jobs or joblib.cpu_count(), num_pieces))  # joblib runs a single job in this process
         self.at_once = self.jobs  # nothing waits in the pool: what is lost was running
 
