@@ -10,6 +10,7 @@ from assay.sweep.piece import Member, Piece, run_piece
 from assay.sweep.pieces import grouped
 from assay.sweep.plan import SweepPlan
 from assay.sweep.shape import Shape
+from assay.training import fit_many
 
 _STEPS = 10
 
@@ -51,7 +52,7 @@ def estimated(plan: SweepPlan, *, processes: int, finished: Container[str] = ())
     total = 0.0
     with one_thread():
         if pieces:
-            _run(plan, pieces[-1][:1], 1)  # whatever is slow only the first time
+            _audited(plan, pieces[-1][0])  # whatever is slow only the first time
         for piece in pieces:
             shape = shapes[piece[0].name]
             if (shape, len(piece)) not in cost:
@@ -62,18 +63,27 @@ def estimated(plan: SweepPlan, *, processes: int, finished: Container[str] = ())
 
 
 def _timed(plan: SweepPlan, members: tuple[Member, ...], steps: int) -> float:
-    """CPU seconds of a piece: its audit as it is, its training from a few steps of it."""
-    few, more = (min(count, steps) for count in (1, 1 + _STEPS))
-    short, longer = (_run(plan, members, count) for count in (few, more))
-    per_step = max(0.0, longer - short) / max(1, more - few)
-    return short + per_step * (steps - few)
+    """CPU seconds of a piece: one audit for each member, and the training from a few steps of it."""
+    few, more = 1, 1 + _STEPS
+    per_step = max(0.0, _trained(members, more) - _trained(members, few)) / _STEPS
+    return len(members) * _audited(plan, members[0]) + per_step * steps
 
 
-def _run(plan: SweepPlan, members: tuple[Member, ...], steps: int) -> float:
-    cut = tuple(
-        member._replace(recipe=dataclasses.replace(member.recipe, training={**member.recipe.training, "steps": steps}))
-        for member in members
-    )
+def _trained(members: tuple[Member, ...], steps: int) -> float:
+    ready = [_shortened(member, steps).recipe.prepare() for member in members]
+    models, tasks, configs = ([getattr(one, name) for one in ready] for name in ("model", "task", "config"))
     start = time.process_time()
-    run_piece(Piece(members=cut, effort=plan.effort, instruments=plan.instruments, checkpoint=None))
+    fit_many(models, tasks, configs=configs, strategy="rule")
     return time.process_time() - start
+
+
+def _audited(plan: SweepPlan, member: Member) -> float:
+    """With what is around it: preparing, one step, and all that leads to the outcome."""
+    start = time.process_time()
+    run_piece(Piece(members=(_shortened(member, 1),), effort=plan.effort, instruments=plan.instruments, checkpoint=None))
+    return time.process_time() - start
+
+
+def _shortened(member: Member, steps: int) -> Member:
+    training = {**member.recipe.training, "steps": steps}
+    return member._replace(recipe=dataclasses.replace(member.recipe, training=training))
