@@ -150,9 +150,10 @@ def _summary(fits: Sequence[LogisticFit]) -> str:
     if not known:
         return f"None of {counted(len(halfway), 'curve')} is resolved to be half way up within the values that were run."
     told = [f"at {measure.about['axis']} {value_and_interval(measure)}{_beside(measure)}" for measure in known]
+    come = "comes" if len(known) == 1 else "come"
     return (
-        f"{len(known)} of {counted(len(halfway), 'curve')} come half way from the strongest null to a perfect score within the "
-        f"values that were run: {few(told, 4)}."
+        f"{len(known)} of {counted(len(halfway), 'curve')} {come} half way from the strongest null to a perfect score within "
+        f"the values that were run: {few(told, 4)}."
     )
 
 

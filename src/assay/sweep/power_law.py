@@ -19,7 +19,7 @@ def fit_power_law(members: Slice, *, rng: np.random.Generator) -> Measure | None
         return None
     from scipy.stats import linregress, t
 
-    unit = f"b, where the novel error falls as {members.axis.name} to the power of -b"
+    unit = f"exponent b: the novel error falls as {members.axis.name} to the power of -b"
     x, y = np.log(members.numbers), np.log(np.maximum(1 - members.scores, _LEAST_ERROR))
     if np.ptp(y) == 0:
         note = "not enough data: the novel scores do not vary"
