@@ -67,6 +67,7 @@ def test_what_is_recommended_depends_on_the_family_of_the_task(tmp_path: Path):
     assert train(address, "mlp", options=SMALL, config={"steps": 1}, out=tmp_path).read_record().training == vars(ours)
     assert ours != recommended("mlp", steps=1) == recommended("mlp", load_task(TASK), steps=1)
     assert recommended("transformer", load_task(address)) == recommended("transformer")
+    assert recommended("mlp", load_task("preference_grid")).batch_size == 128
 
 
 def test_no_steps_keep_the_initial_weights(tmp_path: Path):

@@ -15,6 +15,7 @@ from assay.subject import Subject
 from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.hyperteacher import Hyperteacher
+from assay.tasks.preference_grid import PreferenceGrid
 from assay.tasks.teacher import keyed_generator
 from assay.training.fit import TrainingConfig, TrainingRecord, fit
 from assay.versions import versions_of
@@ -28,8 +29,9 @@ _RECOMMENDED = {
 }
 
 _RECOMMENDED_FOR: dict[tuple[str, type], TrainingConfig] = {
-    # docs/time-to-result.md says what was tried
+    # docs/time-to-result.md and docs/tasks/preference_grid.md say what was tried
     ("mlp", Hyperteacher): TrainingConfig(steps=3000, batch_size=256, learning_rate=1e-2, weight_decay=0.1),
+    ("mlp", PreferenceGrid): TrainingConfig(steps=4000, batch_size=128, learning_rate=2e-3),
 }
 
 
