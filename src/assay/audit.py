@@ -14,6 +14,7 @@ from assay.instrument import Instrument, Progress, missing_abilities, silent
 from assay.instruments import all_instruments
 from assay.objective import check_finite
 from assay.parallel import one_thread, run_parallel
+from assay.stats import keyed_generator
 from assay.subject import Integrity, Subject
 from assay.task import Examples, Task
 from assay.verdict import Verdict, judge
@@ -166,7 +167,7 @@ def _run_all(
     ]
     applying = [instrument for instrument in chosen if not missing_abilities(instrument, task)]
 
-    pieces = [_Piece(instrument, subject, task, effort, _seed_of(instrument.name, seed)) for instrument in applying]
+    pieces = [_Piece(instrument, subject, task, effort, seed) for instrument in applying]
     if jobs != 1:
         return run_parallel(_measure, pieces, jobs=jobs, progress=progress), skipped
     evidence = []
@@ -190,12 +191,8 @@ class _Piece(NamedTuple):
 
 
 def _measure(piece: _Piece, progress: Progress = silent) -> Evidence:
-    generator = Generator().manual_seed(piece.seed)
+    generator = keyed_generator(piece.seed, piece.instrument.name)
     return piece.instrument.measure(piece.subject, piece.task, effort=piece.effort, generator=generator, progress=progress)
-
-
-def _seed_of(name: str, seed: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{name}:{seed}".encode()).digest()[:7], "big")
 
 
 def _subject_card(subject: Subject, address: str) -> SubjectCard:

@@ -1,5 +1,6 @@
 """Every interval, p-value and correction in Assay. The unit is the network or the combination, never the example."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -34,6 +35,12 @@ def cluster_means(values: Float[Tensor, " n"], clusters: Int[Tensor, " n"]) -> C
 def child_generator(generator: Generator) -> Generator:
     """A fresh torch generator seeded by the next draw of `generator`: what it is used for cannot disturb the rest."""
     return Generator().manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+
+
+def keyed_generator(seed: int, key: str) -> Generator:
+    """A generator of its own for every key, so that no two tensors share their draws and none depends on the order."""
+    digest = hashlib.sha256(f"{key}:{seed}".encode()).digest()
+    return Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def mean_interval(

@@ -76,6 +76,10 @@ def test_the_lead_says_where_it_works_and_where_it_does_not(typical):
     assert re.search(r"2 of 2 curves come half way .* at coverage 0\.\d+ \[0\.\d+, 0\.\d+\] \(maps affine\)", text)
 
 
+def test_the_works_behind_it_are_named(typical):
+    assert "Scaling can lead to compositional generalization" in words(typical[1])
+
+
 def test_the_numbers_are_in_a_file_that_can_be_read_back(typical):
     result, _ = typical
     read = read_json(result.path / "results.json", SweepResults)

@@ -7,10 +7,11 @@ import torch
 from torch import Generator
 
 from assay.errors import AssayError
+from assay.stats import keyed_generator
 from assay.task import SwapsParts
 from assay.tasks.encodings import ENCODINGS, encode, width
 from assay.tasks.hyperteacher import Hyperteacher
-from assay.tasks.teacher import SIZE, Teacher, keyed_generator
+from assay.tasks.teacher import SIZE, Teacher
 from assay.training import train
 
 

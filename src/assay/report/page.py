@@ -67,7 +67,7 @@ def report_html(audit: Audit, drawn: Mapping[str, Sequence[Panel]] | None = None
         ),
         # Some tasks admit fewer combinations than the product, so the bar is drawn only where the counts fit in it.
         possible=possible if audit.task.num_seen + audit.task.num_novel <= possible < 10**9 else 0,
-        sources=_sources(audit.evidence),
+        sources=sources_of(audit.evidence),
         gloss=GLOSS,
         version=audit.environment.versions.get("assay", ""),
     )
@@ -199,7 +199,7 @@ def _top(column: Sequence[object]) -> float | None:
     return 1.0 if max(numbers) <= 1 and any(isinstance(cell, float) for cell in numbers) else float(max(numbers))
 
 
-def _sources(evidence: Sequence[Evidence]) -> list[tuple[object, list[str]]]:
+def sources_of(evidence: Sequence[Evidence]) -> list[tuple[object, list[str]]]:
     """Every source once, with the instruments that follow it."""
     found: dict[str, tuple[object, list[str]]] = {}
     for item in evidence:

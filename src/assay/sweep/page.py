@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from assay.evidence import Evidence, Measure, Source, Table
+from assay.instruments import load_instrument
 from assay.report.figures import panels
-from assay.report.page import level_of, plates, render, section_of, standalone_svg
+from assay.report.page import level_of, plates, render, section_of, sources_of, standalone_svg
 from assay.report.words import capitalised, counted, few, value_and_interval
 from assay.stats import MIN_NETWORKS
 from assay.store import write_bytes_atomically, write_json
@@ -27,11 +28,17 @@ if TYPE_CHECKING:
     from assay.sweep.run import Sweep
 
 PAGE, RESULTS = "sweep.html", "results.json"
-SOURCE = Source(
-    key="redhardt2025",
-    citation="Redhardt, Akram, Schug. Scaling can lead to compositional generalization. NeurIPS 2025.",
-    url="https://arxiv.org/abs/2507.07207",
-    bibtex="",
+_STRADDLE = Source(
+    key="bryan2005",
+    citation="Bryan, Nichol, Genovese, Schneider, Miller, Wasserman. Active learning for identifying function threshold "
+    "boundaries. NeurIPS 18, 2005.",
+    url="https://proceedings.neurips.cc/paper/2005",
+    bibtex=(
+        "@inproceedings{bryan2005,\n  title = {Active learning for identifying function threshold boundaries},\n"
+        "  author = {Bryan, Brent and Nichol, Robert C. and Genovese, Christopher R. and Schneider, Jeff and "
+        "Miller, Christopher J. and Wasserman, Larry},\n"
+        "  booktitle = {Advances in Neural Information Processing Systems 18},\n  year = {2005}\n}"
+    ),
 )
 
 
@@ -89,6 +96,7 @@ def write_sweep(result: "Sweep") -> Path:
         train_seconds=sum(row.train_seconds for row in rows),
         audit_seconds=sum(row.audit_seconds for row in rows),
         versions=record.versions,
+        sources=sources_of([evidence]),
     )
     page = result.path / PAGE
     write_bytes_atomically(page, html.encode())
@@ -114,7 +122,7 @@ def evidence_of(plan: SweepPlan, rows: Sequence[Row], points: Sequence[PointSumm
         summary=_summary(fits),
         measures=tuple(measures),
         tables=(_table(plan, rows),),
-        sources=(SOURCE,),
+        sources=(load_instrument("systematicity").source, *((_STRADDLE,) if plan.refine else ())),
         warnings=tuple(warnings),
         settings={"success": plan.success, "seeds": plan.seeds, "refine": plan.refine},
     )

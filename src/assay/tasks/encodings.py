@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from assay.tasks.teacher import SIZE, Teacher, draw_inputs, keyed_generator
+from assay.stats import keyed_generator
+from assay.tasks.teacher import SIZE, Teacher, draw_inputs
 
 Encoding = Literal["identity", "orthogonal", "tokens", "invertible_nn", "interval_shuffle", "zigzag", "fewshot"]
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from assay.tasks.teacher import keyed_generator
+from assay.stats import keyed_generator
 
 ACTIONS = ("nothing", "up", "right", "down", "left")
 _STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))  # of the last four, in rows and columns

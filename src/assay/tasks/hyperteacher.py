@@ -10,10 +10,11 @@ from torch import Generator
 
 from assay.errors import AssayError
 from assay.objective import Regression
+from assay.stats import keyed_generator
 from assay.task import Examples, Split, Swapped, Vector
 from assay.tasks.encodings import encode, width
 from assay.tasks.latents import LatentTask
-from assay.tasks.teacher import SIZE, Teacher, draw_inputs, keyed_generator
+from assay.tasks.teacher import SIZE, Teacher, draw_inputs
 
 _NUM_VARIANCE_DRAWS = 16384
 

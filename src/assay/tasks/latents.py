@@ -9,10 +9,10 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.errors import AssayError
+from assay.stats import keyed_generator
 from assay.task import Part, Split, Task, draw_rows
 from assay.tasks.encodings import ENCODINGS, Encoding
 from assay.tasks.supports import KINDS, Kind, indicator, split_supports
-from assay.tasks.teacher import keyed_generator
 
 Weights = Literal["discrete", "khot", "continuous"]
 

@@ -10,12 +10,12 @@ from torch import Generator, Tensor
 
 from assay.errors import AssayError
 from assay.objective import NOT_ASKED, Steps
+from assay.stats import keyed_generator
 from assay.task import Examples, Split, Swapped, VectorSequence
 from assay.tasks.encodings import FIXED, width
 from assay.tasks.grid_expert import HORIZON, demonstrate, expert_actions
 from assay.tasks.grid_world import ACTIONS, SIDE, draw_grids, observe, read_observations
 from assay.tasks.latents import LatentTask
-from assay.tasks.teacher import keyed_generator
 
 Scored = Literal["action", "episode"]
 _MAX_OBJECTS = 8  # each doubles the expert's table

@@ -3,7 +3,6 @@
 After Schug et al. 2024 (arXiv 2312.15001) and Redhardt, Akram and Schug 2025 (arXiv 2507.07207).
 """
 
-import hashlib
 import math
 from dataclasses import dataclass
 
@@ -11,15 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from assay.stats import keyed_generator
+
 SIZE = 16  # of the teacher's input, hidden layer and output
 _GAIN = math.sqrt(3)
 _CUT_SPREAD = 0.8796256610342398  # standard deviation of a standard normal cut at two of them
-
-
-def keyed_generator(seed: int, key: str) -> Generator:
-    """A generator of its own for every key, so that no two tensors share their draws and none depends on the order."""
-    digest = hashlib.sha256(f"{key}:{seed}".encode()).digest()
-    return Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 @dataclass(frozen=True)

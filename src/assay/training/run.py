@@ -10,13 +10,13 @@ from torch import Generator, nn
 
 from assay.errors import AssayError
 from assay.models import configure, default_name, rebuild
+from assay.stats import keyed_generator
 from assay.store import RunDirectory, RunRecord
 from assay.subject import Subject
 from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.hyperteacher import Hyperteacher
 from assay.tasks.preference_grid import PreferenceGrid
-from assay.tasks.teacher import keyed_generator
 from assay.training.fit import TrainingConfig, TrainingRecord, fit
 from assay.versions import versions_of
 
