@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from assay.audit import Audit
-from assay.evidence import Measure
+from assay.evidence import Evidence, Measure
 from assay.store import write_bytes_atomically
 from assay.sweep.piece import Outcome
 
@@ -74,7 +73,7 @@ def row_of(outcome: Outcome, point: dict[str, str], *, round: int) -> Row:
         num_novel=audit.task.num_novel,
         unit=audit.task.unit,
         chance=audit.task.chance,
-        values=_values(audit),
+        values=values_of(audit.evidence),
         verdict=audit.verdict.headline,
         recombines=audit.verdict.recombines.answer,
         train_seconds=outcome.record.cpu_seconds,
@@ -83,9 +82,10 @@ def row_of(outcome: Outcome, point: dict[str, str], *, round: int) -> Row:
     )
 
 
-def _values(audit: Audit) -> dict[str, float | None]:
+def values_of(evidences: Iterable[Evidence]) -> dict[str, float | None]:
+    """Every headline measure by name, with its interval and its nulls; see `Row.values`."""
     by_name: dict[str, list[Measure]] = {}
-    for evidence in audit.evidence:
+    for evidence in evidences:
         for measure in evidence.measures:
             if measure.headline:
                 by_name.setdefault(_column(measure.name), []).append(measure)
