@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.report.figures import Panel
-from assay.report.sheet import FAINT, INK, MUTED, PAPER, SHAPES, VALUE, WIDTH
+from assay.report.sheet import FAINT, INK, PAPER, VALUE, WIDTH
 
 if TYPE_CHECKING:
     import altair as alt
@@ -23,7 +23,6 @@ class Canvas:
         self._rules: list[dict[str, Any]] = []
         self._lines: list[dict[str, Any]] = []
         self._dots: list[dict[str, Any]] = []
-        self._shapes: list[dict[str, Any]] = []
         self._texts: list[dict[str, Any]] = []
 
     def fill(self, x: Pixels, y: Pixels, width: Pixels, height: Pixels, *, share: float, told: str) -> None:
@@ -49,10 +48,6 @@ class Canvas:
     def dot(self, x: Pixels, y: Pixels, told: str, *, size: Pixels = 56) -> None:
         """A measured value."""
         self._dots.append({"x": x, "y": y, "told": told, "size": size})
-
-    def shape(self, x: Pixels, y: Pixels, shape: str) -> None:
-        """An open mark: the mean of a null, or what is beside the matter."""
-        self._shapes.append({"x": x, "y": y, "shape": shape})
 
     def text(
         self,
@@ -100,11 +95,6 @@ class Canvas:
         for line in self._lines:
             mark = layer(line["rows"]).mark_line(stroke=line["colour"], strokeWidth=line["thick"], aria=False)
             layers.append(mark.encode(x, y, order="order:Q"))
-        for shape in SHAPES:
-            some = [mark for mark in self._shapes if mark["shape"] == shape]
-            if some:
-                mark = layer(some).mark_point(shape=shape, size=34, filled=False, stroke=MUTED, strokeWidth=1.2, opacity=1)
-                layers.append(mark.encode(x, y))
         for size in dict.fromkeys(dot["size"] for dot in self._dots):
             some = [dot for dot in self._dots if dot["size"] == size]
             mark = layer(some).mark_point(fill=VALUE, stroke=PAPER, strokeWidth=1 if size > 20 else 0, size=size, opacity=1)
