@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkab
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from assay.errors import AssayError
@@ -27,11 +27,13 @@ class Part:
     - `name`: unique within the task.
     - `values`: names of the values that it can take, at least two. `Examples.parts` holds indices into them.
     - `graded`: the part is absent (value 0) or present (value 1) with a real amount, found in `Examples.amounts`.
+    - `of`: the parts that it follows from, when no input shows it by itself, such as an intermediate result.
     """
 
     name: str
     values: tuple[str, ...]
     graded: bool = False
+    of: tuple[str, ...] = ()
 
     def __post_init__(self):
         if len(self.values) < 2:
@@ -205,11 +207,15 @@ class Task(ABC):
 
 
 class Swapped(NamedTuple):
-    """What a task says of examples after one part was exchanged. It holds no inputs: nothing novel is ever fed."""
+    """What a task says of examples after one part was exchanged. It holds no inputs: nothing novel is ever fed.
+
+    `defined` says where there is an answer; None means everywhere. Targets mean nothing where it is false.
+    """
 
     targets: Tensor
     parts: Mapping[str, Int[Tensor, " n"]]
     combination: Int[Tensor, " n"]
+    defined: Bool[Tensor, " n"] | None = None
 
 
 @runtime_checkable

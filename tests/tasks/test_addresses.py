@@ -39,6 +39,7 @@ def write_table(folder: Path) -> Path:
         "modular:",
         "modular:coverage=0.5",
         "modular:p=7,num_first=3,num_second=5,maps=affine,seed=9",
+        "modular:stages=3,num_third=2,novel=depth,coverage=0.3",
         "hyperteacher",
         "hyperteacher:supports=two_halves,num_train=28,encoding=tokens",
         "hyperteacher:held_out=0.4,weights=khot",
@@ -105,11 +106,11 @@ def test_a_factory_in_a_package():
     [
         (
             "modulr",
-            r"no such task. Given: modulr. Choices: modular, hyperteacher, preference_grid, scan, table. Did you mean modular",
+            r"no such task. Given: modulr. Choices: modular, commands, .* scan, table. Did you mean modular",
         ),
         ("modulr:p=7", r"no such task. Given: modulr:p=7"),
         ("", r"no such task"),
-        ("modular:q=3", r"modular has no such option. Given: q. Choices: p, num_first"),
+        ("modular:q=3", r"modular has no such option. Given: q. Choices: coverage, targets"),
         ("modular:coverag=3", r"Given: coverag. .*Did you mean coverage"),
         ("modular:7", r"is written option=value. Given: 7"),
         ("modular:p=7,,seed=1", r"is written option=value. Given: nothing"),

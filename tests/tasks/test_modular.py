@@ -54,6 +54,50 @@ def test_affine_maps_are_affine(generator):
     assert len(set(slopes.values())) > 1, "only shifts were drawn"
 
 
+@pytest.mark.parametrize("maps", ["shift", "affine", "permutation"])
+def test_three_stages_are_three_maps_of_which_none_is_the_identity(maps: Maps, generator):
+    task = Modular(stages=3, p=5, num_first=3, num_second=4, num_third=2, coverage=0.5, maps=maps)
+    found = {}
+    for split in ("seen", "novel"):
+        examples = task.examples(split, EVERYTHING, generator=generator)
+        columns = (examples.parts[name].tolist() for name in ("i", "j", "k", "x", "z", "w"))
+        for i, j, k, x, z, w, y in zip(*columns, examples.targets.tolist(), strict=True):
+            found[i, j, k, x] = z, w, y
+    assert len(found) == 3 * 4 * 3 * 5
+    first = {(i, x): z for (i, _, _, x), (z, _, _) in found.items()}
+    second = {(j, z): w for (_, j, _, _), (z, w, _) in found.items()}
+    third = {(k, w): y for (_, _, k, _), (_, w, y) in found.items()}
+    for (i, j, k, x), (_, _, y) in found.items():
+        assert third[k, second[j, first[i, x]]] == y
+    assert task.part("k").values == ("none", "0", "1")
+    assert all(third[0, w] == w for w in range(5))
+    assert all(sorted(third[k, w] for w in range(5)) == list(range(5)) for k in range(3))
+    assert task.derived == {"z": ("i", "x"), "w": ("i", "j", "x")}
+
+
+def test_two_stages_draw_what_they_drew_before_there_were_three(generator):
+    two, three = Modular(), Modular(stages=3, coverage=0.5)
+    a, b = (task.examples("seen", EVERYTHING, generator=generator).parts for task in (two, three))
+    maps = [{(i, x): z for i, x, z in zip(*(parts[n].tolist() for n in "ixz"), strict=True)} for parts in (a, b)]
+    assert maps[0] == maps[1]
+
+
+@pytest.mark.parametrize("stages", [2, 3])
+def test_held_out_pairs_are_trained_with_no_third_map(stages):
+    task = Modular(stages=stages, num_first=5, num_second=6, num_third=2, novel="pairs", coverage=0.6)
+    trained, novel = ({(i, j) for i, j, *_ in task.combinations(split).tolist()} for split in ("train", "novel"))
+    assert not trained & novel
+    assert len(novel) == 4
+    assert len(task.combinations("novel")) == 4 * (1 if stages == 2 else 3)
+
+
+def test_depth_trains_two_stages_and_a_few_of_every_third_map():
+    task = Modular(stages=3, num_first=6, num_second=6, num_third=3, novel="depth", coverage=0.4)
+    trained, novel = (task.combinations(split).tolist() for split in ("train", "novel"))
+    assert Counter(k for _, _, k in trained) == {0: 58 - 36, 1: 12, 2: 12, 3: 12}
+    assert Counter(k for _, _, k in novel) == {1: 24, 2: 24, 3: 24}
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("rows", "columns", "coverage"), [(12, 12, 0.8), (3, 9, 0.34), (9, 3, 0.34), (2, 2, 0.5)])
 def test_every_value_is_trained_and_the_splits_share_nothing(rows, columns, coverage, seed):
@@ -148,8 +192,10 @@ def test_score_of_the_ideal_output_is_one(generator):
         ({"coverage": 0.0}, "between 0 and 1.*Given: 0.0"),
         ({"coverage": 1.0}, "between 0 and 1.*Given: 1.0"),
         ({"coverage": float("nan")}, "between 0 and 1.*Given: nan"),
-        ({"coverage": 0.05}, "12 to 143 of them.*0.05 of 144 pairs is 7.*choose a coverage between 0.08 and 0.99"),
+        ({"coverage": 0.05}, "12 to 143 of them.*0.05 of 144 combinations is 7.*choose a coverage between 0.083 and 0.99"),
         ({"num_first": 1}, "at least two values"),
+        ({"stages": 4}, "stages must be between 2 and 3. Given: 4"),
+        ({"novel": "depth"}, "novel=depth needs three stages. Given: stages=2. Next: add stages=3"),
     ],
 )
 def test_errors_say_what_was_given(options, message):

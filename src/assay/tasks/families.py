@@ -81,6 +81,19 @@ _LATENT = (
 )
 """Options of the tasks that are mixtures of a few modules."""
 
+_SLOTS = (
+    ("coverage", "number", "0.8", "share of the combinations that are trained"),
+    ("targets", "rule or table", "rule", "whether the answers follow the rule or are dealt anew to all inputs"),
+    (
+        "cue",
+        "none, free or answer",
+        "none",
+        "one more token: a random class, or the answer where trained",
+    ),
+    ("seed", "integer", "0", "of the rule and of the trained combinations"),
+)
+"""Options of the tasks with one token in every slot."""
+
 _FAMILIES = (
     TaskFamily(
         name="modular",
@@ -88,12 +101,101 @@ _FAMILIES = (
         form="modular:coverage=0.8",
         home="assay.tasks.modular:Modular",
         options=_options(
+            *_SLOTS,
             ("p", "integer", "11", "the modulus"),
             ("num_first", "integer", "12", "how many f_i there are"),
             ("num_second", "integer", "12", "how many g_j there are"),
-            ("coverage", "number", "0.8", "share of the pairs (i, j) that are trained"),
-            ("maps", "shift, affine or permutation", "shift", "what f_i and g_j do to the integers mod p"),
-            ("seed", "integer", "0", "of the maps and of the trained pairs"),
+            ("maps", "shift, affine or permutation", "shift", "what the maps do to the integers mod p"),
+            ("stages", "2 or 3", "2", "with 3, y = h_k(g_j(f_i(x)))"),
+            ("num_third", "integer", "4", "how many h_k there are beside none, which changes nothing"),
+            ("novel", "random, pairs or depth", "random", "chance, pairs never trained, or k mostly none in training"),
+        ),
+    ),
+    TaskFamily(
+        name="commands",
+        summary="which action stands at step t of a command of one or two phrases",
+        form="commands:phrases=1,max_times=3",
+        home="assay.tasks.commands:Commands",
+        options=_options(
+            *_SLOTS,
+            ("num_verbs", "integer", "6", "verbs, one of which only turns"),
+            ("phrases", "1 or 2", "2", "phrases of a command, joined by a conjunction"),
+            ("max_times", "2 or 3", "2", "how often a phrase may be repeated"),
+            ("steps", "integer", "8", "t is below it"),
+            (
+                "novel",
+                "random, primitive, template or length",
+                "random",
+                "chance, a verb in other than plain commands, a manner in one direction, or long commands",
+            ),
+        ),
+    ),
+    TaskFamily(
+        name="binding",
+        summary="the shape of the first object that has the colour asked for",
+        form="binding:num_objects=2,num_colours=4",
+        home="assay.tasks.binding:Binding",
+        options=_options(
+            *_SLOTS,
+            ("num_objects", "2 or 3", "3", "objects in a scene"),
+            ("num_shapes", "integer", "4", "shapes that objects can have"),
+            ("num_colours", "integer", "3", "colours that objects can have"),
+            (
+                "novel",
+                "random, pairs, roles or objects",
+                "random",
+                "chance, pairs of shape and colour, the same but for the first object, or scenes with the last object",
+            ),
+            ("form", "slots or scene", "slots", "a token for each attribute, or an 8 x 8 grid"),
+        ),
+    ),
+    TaskFamily(
+        name="transducer",
+        summary="the state that a random finite-state machine reaches on a string, or what it writes last",
+        form="transducer:num_states=5,num_symbols=3",
+        home="assay.tasks.transducer:Transducer",
+        options=_options(
+            *_SLOTS,
+            ("num_states", "integer", "4", "states of the machine"),
+            ("num_symbols", "integer", "4", "symbols that it reads, and as many that it writes"),
+            ("length", "integer", "6", "symbols in a string"),
+            ("answer", "state or output", "state", "the state that is reached, or the last symbol written"),
+            ("machines", "1 or 2", "1", "machines that read the same string; the answer is the pair of theirs"),
+            (
+                "novel",
+                "random, context or length",
+                "random",
+                "chance, pairs of state and symbol in the second half, or strings without pauses",
+            ),
+        ),
+    ),
+    TaskFamily(
+        name="digits",
+        summary="one digit of a sum, or of a number times a digit",
+        form="digits:operation=times,digits=3",
+        home="assay.tasks.digits:Digits",
+        options=_options(
+            *_SLOTS,
+            ("operation", "add or times", "add", "a + b, or a times one digit"),
+            ("base", "integer", "7", "of the digits, at least 3"),
+            ("digits", "2, 3 or 4", "2", "of each number"),
+            ("novel", "random, carry or pairs", "random", "chance, carries in a row, or pairs of digits at one position"),
+        ),
+    ),
+    TaskFamily(
+        name="trees",
+        summary="the value of ((a op1 b) op2 (c op3 d)) modulo a small number",
+        form="trees:modulus=3",
+        home="assay.tasks.trees:Trees",
+        options=_options(
+            *_SLOTS,
+            ("modulus", "integer", "3", "numbers are below it"),
+            (
+                "novel",
+                "random, under or depth",
+                "random",
+                "chance, operators under operators, or trees whose subtrees both are real",
+            ),
         ),
     ),
     TaskFamily(

@@ -1,105 +1,111 @@
-"""Modular composition: y = g_j(f_i(x)) mod p. Two parts choose the functions, a third is their argument."""
+"""Modular composition: y = g_j(f_i(x)) mod p, or one map more. Parts choose the functions, another is their argument."""
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
 from assay.errors import AssayError
-from assay.objective import Classification
-from assay.task import Examples, Part, Split, Swapped, Task, Tokens, draw_rows
+from assay.stats import keyed_generator
+from assay.task import Part
+from assay.tasks.novelty import few_of_each, held_out_pairs
+from assay.tasks.slots import Derived, SlotTask, Values
 
 Maps = Literal["shift", "affine", "permutation"]
+Novel = Literal["random", "pairs", "depth"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Modular(Task):
+class Modular(SlotTask):
     """y = g_j(f_i(x)), with every f_i and g_j a map of the integers mod p.
 
-    The input is three tokens: i, j, x, each from a vocabulary of its own. The combination is the pair (i, j).
+    The input is three tokens: i, j, x, each from a vocabulary of its own. The combination is the pair (i, j). The
+    intermediate result z = f_i(x) is a part too, that no input shows.
 
-    **Arguments:**
+    With three stages y = h_k(g_j(f_i(x))), the tokens are i, j, k, x, the combination is (i, j, k), and w = g_j(f_i(x)) is
+    one more part. The first k is `none`, which leaves w as it is.
+
+    **Arguments:** those of `SlotTask`, and
 
     - `p`: the modulus, at least 2.
-    - `num_first`, `num_second`: how many f_i and g_j there are.
-    - `coverage`: the share of the pairs (i, j) that are trained. Every i and every j is in at least one trained pair.
+    - `num_first`, `num_second`: how many f_i and g_j there are; `num_third`: how many h_k beside `none`.
     - `maps`: `shift` (x + a), `affine` (a x + b, a invertible mod p) or `permutation` (arbitrary). Shifts can be
       learned as a rule; with arbitrary permutations of few symbols small networks memorise, whatever their coverage.
-    - `seed`: of the maps and of the choice of pairs.
+    - `stages`: 2 or 3.
+    - `novel`: `random` combinations; `pairs`: some pairs (i, j) are never trained; `depth`, of three stages: trained are
+      combinations whose k is `none`, and a few of every other k.
     """
 
+    family: ClassVar[str] = "modular"
+    quiet: ClassVar[tuple[str, ...]] = (*SlotTask.quiet, "stages", "num_third")
     p: int = 11
     num_first: int = 12
     num_second: int = 12
-    coverage: float = 0.8
     maps: Maps = "shift"
-    seed: int = 0
-    parts: tuple[Part, ...] = field(init=False, repr=False)
-    combines: tuple[str, ...] = field(init=False, repr=False, default=("i", "j"))
+    stages: int = 2
+    num_third: int = 4
+    novel: Novel = "random"
     _first: Int[Tensor, "i p"] = field(init=False, repr=False, compare=False)
     _second: Int[Tensor, "j p"] = field(init=False, repr=False, compare=False)
-    _trained: Bool[Tensor, "i j"] = field(init=False, repr=False, compare=False)
+    _third: Int[Tensor, "k p"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        if self.p < 2:
-            raise AssayError("modular: p must be at least 2", given=self.p)
-        if self.maps not in get_args(Maps):
-            raise AssayError("modular: maps must be of a known kind", given=self.maps, choices=get_args(Maps))
-        if not 0 < self.coverage < 1:
-            raise AssayError(
-                "modular: coverage is the trained share of pairs and must lie between 0 and 1", given=self.coverage
-            )
-        names = ("i", self.num_first), ("j", self.num_second), ("x", self.p)
-        parts = tuple(Part(name, tuple(str(value) for value in range(size))) for name, size in names)
-        first, second, trained = self._draw()
-        for name, value in (("parts", parts), ("_first", first), ("_second", second), ("_trained", trained)):
-            object.__setattr__(self, name, value)
+        self._check_whole("p", 2)
+        self._check_whole("stages", 2, 3)
+        self._check_choice("maps", get_args(Maps))
+        self._check_choice("novel", get_args(Novel))
+        if self.novel == "depth" and self.stages == 2:
+            raise AssayError("modular: novel=depth needs three stages", given="stages=2", next_step="add stages=3")
+        super().__post_init__()
 
-    @property
-    def address(self) -> str:
-        return (
-            f"modular:p={self.p},num_first={self.num_first},num_second={self.num_second},"
-            f"coverage={self.coverage},maps={self.maps},seed={self.seed}"
-        )
+    def _slot_parts(self) -> tuple[Part, ...]:
+        i, j, x = (Part(name, _numbers(size)) for name, size in (("i", self.num_first), ("j", self.num_second), ("x", self.p)))
+        return (i, j, x) if self.stages == 2 else (i, j, Part("k", ("none", *_numbers(self.num_third))), x)
 
-    @property
-    def input_spec(self) -> Tokens:
-        return Tokens(vocab=self.num_first + self.num_second + self.p, length=3)
+    def _combined(self) -> tuple[str, ...]:
+        return ("i", "j", "k")[: self.stages]
 
-    @property
-    def objective(self) -> Classification:
-        return Classification(self.p)
+    def _num_classes(self) -> int:
+        return self.p
 
-    def combinations(self, split: Split) -> Int[Tensor, "c 2"]:
-        return (~self._trained if split == "novel" else self._trained).nonzero()
+    def _rule(self, values: Values) -> Int[Tensor, " n"]:
+        second = self._after_second(values)
+        return second if self.stages == 2 else self._third[values["k"], second]
 
-    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
-        pairs = self.combinations(split)
-        rows = draw_rows(len(pairs) * self.p, n, replacement=split == "train", generator=generator)
-        i, j = pairs[rows // self.p].unbind(1)
-        return self._examples(i, j, rows % self.p)
+    def _derived(self) -> tuple[Derived, ...]:
+        first = Derived(Part("z", _numbers(self.p)), ("i", "x"), self._after_first)
+        second = Derived(Part("w", _numbers(self.p)), ("i", "j", "x"), self._after_second)
+        return (first, second)[: self.stages - 1]
 
-    def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
-        self.part(part)
-        parts = {**base.parts, part: source.parts[part]}
-        return Swapped(self._target(parts["i"], parts["j"], parts["x"]), parts, self.combination_id(parts))
+    def _after_first(self, values: Values) -> Int[Tensor, " n"]:
+        return self._first[values["i"], values["x"]]
 
-    def _examples(self, i: Int[Tensor, " n"], j: Int[Tensor, " n"], x: Int[Tensor, " n"]) -> Examples:
-        parts = {"i": i, "j": j, "x": x}
-        tokens = torch.stack([i, self.num_first + j, self.num_first + self.num_second + x], 1)
-        return Examples({"tokens": tokens}, self._target(i, j, x), parts, self.combination_id(parts))
+    def _after_second(self, values: Values) -> Int[Tensor, " n"]:
+        return self._second[values["j"], self._after_first(values)]
 
-    def _target(self, i: Int[Tensor, " n"], j: Int[Tensor, " n"], x: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
-        return self._second[j, self._first[i, x]]
+    def _novel(self, values: Values) -> Bool[Tensor, " c"] | None:
+        generator = keyed_generator(self.seed, f"modular {self.novel}")
+        if self.novel == "pairs":
+            return held_out_pairs(self.num_first, self.num_second, generator)[values["i"], values["j"]]
+        if self.novel == "depth":
+            return (values["k"] != 0) & ~self._shown(values["k"])
+        return None
 
-    def _draw(self) -> tuple[Int[Tensor, "i p"], Int[Tensor, "j p"], Bool[Tensor, "i j"]]:
-        """Tables of f and g, and which pairs are trained."""
-        generator = Generator().manual_seed(self.seed)
+    def _always(self, values: Values) -> Bool[Tensor, " c"] | None:
+        return self._shown(values["k"]) if self.novel == "depth" else None
+
+    def _shown(self, k: Int[Tensor, " c"]) -> Bool[Tensor, " c"]:
+        """The few combinations that show what every h_k does."""
+        return few_of_each(k, range(1, self.num_third + 1), keyed_generator(self.seed, "modular depth"))
+
+    def _draw_rule(self, generator: Generator) -> None:
+        """Tables of f, g and h."""
         first = torch.stack([self._one_map(generator) for _ in range(self.num_first)])
         second = torch.stack([self._one_map(generator) for _ in range(self.num_second)])
-        return first, second, self._draw_trained(generator)
+        third = [self._one_map(generator) for _ in range(self.num_third if self.stages == 3 else 0)]
+        self._set(_first=first, _second=second, _third=torch.stack([torch.arange(self.p), *third]))
 
     def _one_map(self, generator: Generator) -> Int[Tensor, " p"]:
         x = torch.arange(self.p)
@@ -109,23 +115,6 @@ class Modular(Task):
         scale = units[int(torch.randint(len(units), (1,), generator=generator))] if self.maps == "affine" else 1
         return (scale * x + torch.randint(self.p, (1,), generator=generator)) % self.p
 
-    def _draw_trained(self, generator: Generator) -> Bool[Tensor, "i j"]:
-        """A random cover of all values first, then random pairs up to the coverage."""
-        rows, columns = self.num_first, self.num_second
-        wanted = round(self.coverage * rows * columns)
-        least = max(rows, columns)
-        if not least <= wanted < rows * columns:
-            raise AssayError(
-                "modular: the trained pairs must use every i and every j and leave one pair out, "
-                f"so there are {least} to {rows * columns - 1} of them",
-                given=f"coverage {self.coverage} of {rows * columns} pairs is {wanted}",
-                next_step=f"choose a coverage between {least / (rows * columns):.2f} and {1 - 1 / (rows * columns):.2f}",
-            )
-        trained = torch.zeros(rows, columns, dtype=torch.bool)
-        order_i, order_j = torch.randperm(rows, generator=generator), torch.randperm(columns, generator=generator)
-        steps = torch.arange(least)
-        trained[order_i[steps % rows], order_j[steps % columns]] = True
-        free = (~trained).flatten().nonzero().flatten()
-        extra = free[torch.randperm(len(free), generator=generator)[: wanted - least]]
-        trained.view(-1)[extra] = True
-        return trained
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(str(value) for value in range(count))

@@ -1,0 +1,103 @@
+"""Arithmetic digit by digit: one digit of the sum of two numbers, or of a number times a digit."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Literal, get_args
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from assay.stats import keyed_generator
+from assay.task import Part
+from assay.tasks.novelty import held_out_pairs
+from assay.tasks.slots import Derived, SlotTask, Values
+
+Operation = Literal["add", "times"]
+Novel = Literal["random", "carry", "pairs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digits(SlotTask):
+    """The digit of a + b, or of a b, at the position asked for.
+
+    Slots a2, a1, b2, b1 (or b) hold the digits, of one alphabet, 1 being the units; `position` goes from the units to one
+    more than a has. The combination is both numbers. The carry into every position but the units is a part too.
+
+    **Arguments:** those of `SlotTask`, and
+
+    - `operation`: `add` two numbers of `digits` digits, or multiply one (`times`) by a single digit.
+    - `base`: at least 3; `digits`: 2 to 4.
+    - `novel`: `random` numbers; `carry`: trained are those in which no two neighbouring positions both get a carry; `pairs`: at
+      the highest position some digits of a never meet some digits of b.
+    """
+
+    family: ClassVar[str] = "digits"
+    operation: Operation = "add"
+    base: int = 7
+    digits: int = 2
+    novel: Novel = "random"
+
+    def __post_init__(self):
+        self._check_whole("base", 3)
+        self._check_whole("digits", 2, 4)
+        self._check_choice("operation", get_args(Operation))
+        self._check_choice("novel", get_args(Novel))
+        super().__post_init__()
+
+    def _slot_parts(self) -> tuple[Part, ...]:
+        digits = tuple(str(digit) for digit in range(self.base))
+        positions = tuple(str(position) for position in range(1, self.digits + 2))
+        return (*(Part(name, digits) for name in self._combined()), Part("position", positions))
+
+    def _combined(self) -> tuple[str, ...]:
+        downwards = range(self.digits, 0, -1)
+        second = [f"b{k}" for k in downwards] if self.operation == "add" else ["b"]
+        return (*(f"a{k}" for k in downwards), *second)
+
+    def _alphabet(self, slot: str) -> str:
+        return slot if slot == "position" else "digit"
+
+    def _num_classes(self) -> int:
+        return self.base
+
+    def _rule(self, values: Values) -> Int[Tensor, " n"]:
+        digits: list[Tensor] = []
+        carry = torch.zeros_like(values["a1"])
+        for k in range(1, self.digits + 1):
+            total = self._at(values, k) + carry
+            digits.append(total % self.base)
+            carry = total // self.base
+        return torch.stack([*digits, carry], 1).gather(1, values["position"][:, None])[:, 0]
+
+    def _at(self, values: Values, k: int) -> Int[Tensor, " n"]:
+        """What the digits at one position make, without the carry."""
+        a = values[f"a{k}"]
+        return a + values[f"b{k}"] if self.operation == "add" else a * values["b"]
+
+    def _carry(self, values: Values, position: int) -> Int[Tensor, " n"]:
+        """Into a position, from those below it."""
+        carry = torch.zeros_like(values["a1"])
+        for k in range(1, position):
+            carry = (self._at(values, k) + carry) // self.base
+        return carry
+
+    def _derived(self) -> tuple[Derived, ...]:
+        carries = tuple(str(carry) for carry in range(2 if self.operation == "add" else self.base - 1))
+        return tuple(
+            Derived(
+                Part(f"carry{position}", carries),
+                tuple(name for name in self._combined() if name == "b" or int(name[1:]) < position),
+                lambda values, position=position: self._carry(values, position),
+            )
+            for position in range(2, self.digits + 2)
+        )
+
+    def _novel(self, values: Values) -> Bool[Tensor, " c"] | None:
+        if self.novel == "carry":
+            into = [self._carry(values, position) > 0 for position in range(2, self.digits + 2)]
+            return torch.stack([low & high for low, high in pairwise(into)]).any(0)
+        if self.novel == "pairs":
+            held = held_out_pairs(self.base, self.base, keyed_generator(self.seed, "digits pairs"))
+            return held[values[f"a{self.digits}"], values[f"b{self.digits}" if self.operation == "add" else "b"]]
+        return None

@@ -1,0 +1,189 @@
+"""Finite-state transduction: the state that a random machine reaches on a string, or the last symbol that it writes."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, get_args
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Generator, Tensor
+from torch.nn.functional import one_hot
+
+from assay.errors import AssayError
+from assay.stats import keyed_generator
+from assay.task import Part
+from assay.tasks.slots import Derived, SlotTask, Values
+
+Novel = Literal["random", "context", "length"]
+Answer = Literal["state", "output"]
+TRIES = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transducer(SlotTask):
+    """A Mealy machine reads a string from state 0. It is drawn at random, minimal and strongly connected, and such that the
+    state after half a string and after the whole depends on every symbol, and no state ends more strings than two would
+    if all ended as many.
+
+    The input is one token for every symbol, of one alphabet. The combination is the string. The state after the first half is a
+    part too, that no input shows.
+
+    **Arguments:** those of `SlotTask`, and
+
+    - `num_states`, `num_symbols`: of the machine, at least 2. It writes one of `num_symbols` outputs at every step.
+    - `length`: of the string, at least 2.
+    - `answer`: the `state` that is reached, or the `output` at the last symbol.
+    - `machines`: 1 or 2; two read the same string side by side and the answer is the pair of theirs.
+    - `novel`: `random` strings; `context`: some pairs of a state and a symbol never occur in the second half; `length`: one
+      more symbol, `none`, leaves the machine as it is, and only strings with a `none` are trained.
+    """
+
+    family: ClassVar[str] = "transducer"
+    num_states: int = 4
+    num_symbols: int = 4
+    length: int = 6
+    answer: Answer = "state"
+    machines: int = 1
+    novel: Novel = "random"
+    _next: Int[Tensor, "machines states symbols"] = field(init=False, repr=False, compare=False)
+    _output: Int[Tensor, "machines states symbols"] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        for option in ("num_states", "num_symbols", "length"):
+            self._check_whole(option, 2)
+        self._check_whole("machines", 1, 2)
+        self._check_choice("answer", get_args(Answer))
+        self._check_choice("novel", get_args(Novel))
+        super().__post_init__()
+
+    def _slot_parts(self) -> tuple[Part, ...]:
+        symbols = (*_numbers(self.num_symbols), *(["none"] if self.novel == "length" else []))
+        return tuple(Part(name, symbols) for name in self._combined())
+
+    def _combined(self) -> tuple[str, ...]:
+        return tuple(f"s{position}" for position in range(1, self.length + 1))
+
+    def _alphabet(self, slot: str) -> str:
+        return "symbol"
+
+    def _num_answers(self) -> int:
+        """Of one machine. A machine that reads `none` writes an output of its own."""
+        return self.num_states if self.answer == "state" else self.num_symbols + (self.novel == "length")
+
+    def _num_classes(self) -> int:
+        return self._num_answers() ** self.machines
+
+    def _draw_rule(self, generator: Generator) -> None:
+        machines = [self._machine(generator) for _ in range(self.machines)]
+        rest = torch.arange(self.num_states)[:, None]
+        follows = torch.stack([torch.cat([follows, rest], 1) for follows, _ in machines])
+        writes = torch.stack([torch.cat([writes, torch.full_like(rest, self.num_symbols)], 1) for _, writes in machines])
+        self._set(_next=follows, _output=writes)
+
+    def _machine(self, generator: Generator) -> tuple[Int[Tensor, "states symbols"], Int[Tensor, "states symbols"]]:
+        size = self.num_states, self.num_symbols
+        for _ in range(TRIES):
+            follows = torch.randint(self.num_states, size, generator=generator)
+            writes = torch.randint(self.num_symbols, size, generator=generator)
+            halves = self.length // 2, self.length
+            if (
+                is_connected(follows)
+                and is_minimal(follows, writes)
+                and all(every_symbol_counts(follows.tolist(), length) for length in halves)
+                and commonest(follows, self.length) <= 2 / self.num_states
+            ):
+                return follows, writes
+        raise AssayError(
+            f"transducer: none of {TRIES:,} random machines was minimal and strongly connected, with every symbol of use",
+            given=f"num_states={self.num_states}, num_symbols={self.num_symbols}",
+            next_step="choose fewer states or more symbols",
+        )
+
+    def _states(self, values: Values, machine: int) -> list[Int[Tensor, " n"]]:
+        """Before the first symbol and after every one."""
+        states = [torch.zeros_like(values["s1"])]
+        for name in self.combines[: len(values)]:
+            states.append(self._next[machine, states[-1], values[name]])
+        return states
+
+    def _rule(self, values: Values) -> Int[Tensor, " n"]:
+        answers = torch.zeros_like(values["s1"])
+        for machine in range(self.machines):
+            *_, before, after = self._states(values, machine)
+            one = after if self.answer == "state" else self._output[machine, before, values[self.combines[-1]]]
+            answers = answers * self._num_answers() + one
+        return answers
+
+    def _derived(self) -> tuple[Derived, ...]:
+        half, states = self.length // 2, _numbers(self.num_states)
+        return tuple(
+            Derived(
+                Part("middle" if self.machines == 1 else f"middle{machine + 1}", states),
+                self._combined()[:half],
+                lambda values, machine=machine: self._states(values, machine)[half],
+            )
+            for machine in range(self.machines)
+        )
+
+    def _novel(self, values: Values) -> Bool[Tensor, " c"] | None:
+        if self.novel == "random":
+            return None
+        if self.novel == "length":
+            return torch.stack([values[name] != self.num_symbols for name in self.combines]).all(0)
+        return self._in_held_context(values)
+
+    def _in_held_context(self, values: Values) -> Bool[Tensor, " c"]:
+        """Of the first machine: an eighth of its contexts, the first in random order that every slot can do without."""
+        novel, states = torch.zeros_like(values["s1"], dtype=torch.bool), self._states(values, 0)
+        contexts = torch.cartesian_prod(torch.arange(self.num_states), torch.arange(self.num_symbols))
+        order = torch.randperm(len(contexts), generator=keyed_generator(self.seed, "transducer context"))
+        left = max(1, len(contexts) // 8)
+        for state, symbol in contexts[order].tolist():
+            occurs = torch.zeros_like(novel)
+            for position in range((self.length + 1) // 2, self.length):
+                occurs |= (states[position] == state) & (values[self.combines[position]] == symbol)
+            trained = ~(novel | occurs)
+            used = (values[name][trained].unique().numel() == self.num_symbols for name in self.combines)
+            if left and bool(occurs.any()) and all(used):
+                novel, left = novel | occurs, left - 1
+        return novel
+
+
+def is_connected(follows: Int[Tensor, "states symbols"]) -> bool:
+    """Whether every state can be reached from every other."""
+    count = len(follows)
+    reached = torch.eye(count, dtype=torch.bool)
+    for _ in range(count):
+        reached = reached | reached[follows].any(1)
+    return bool(reached.all())
+
+
+def is_minimal(follows: Int[Tensor, "states symbols"], writes: Int[Tensor, "states symbols"]) -> bool:
+    """Whether some string tells every two states apart by what is written (partition refinement; Moore 1956)."""
+    classes = torch.zeros(len(follows), dtype=torch.int64)
+    for _ in range(len(follows)):
+        classes = torch.cat([classes[:, None], writes, classes[follows]], 1).unique(dim=0, return_inverse=True)[1]
+    return int(classes.max()) + 1 == len(follows)
+
+
+def every_symbol_counts(follows: list[list[int]], length: int) -> bool:
+    """Whether any one symbol of a string of this length can change the state that is reached from state 0."""
+    reached = {0}
+    for position in range(length):
+        pairs = {(a, b) for state in reached for a in follows[state] for b in follows[state]}
+        for _ in range(position + 1, length):
+            pairs = {after for a, b in pairs for after in zip(follows[a], follows[b], strict=True)}
+        if all(a == b for a, b in pairs):
+            return False
+        reached = {after for state in reached for after in follows[state]}
+    return True
+
+
+def commonest(follows: Int[Tensor, "states symbols"], length: int) -> float:
+    """The share of all strings of this length that lead from state 0 to the state that most of them lead to."""
+    moves = one_hot(follows, len(follows)).double().mean(1)
+    shares = torch.linalg.matrix_power(moves, length)[0]
+    return float(shares.max())
+
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(str(value) for value in range(count))
