@@ -42,6 +42,7 @@ CASES = {
     "mlp on a vector": ("mlp", Shell(VECTOR, Regression(2, variance=1.0))),
     "mlp on a sequence": ("mlp", Shell(VECTORS, Steps(4))),
     "transformer": ("transformer", Shell(TOKENS, Classification(4))),
+    "gru": ("gru", Shell(TOKENS, Classification(4))),
     "encoder-decoder": ("encoder-decoder", Shell(PAIRS, Sequences(5))),
 }
 
@@ -113,6 +114,7 @@ def test_examples_do_not_see_each_other_and_reading_changes_nothing(case):
     [
         ("mlp on tokens", ["layers:in", "layers.0:out", "layers.1:out", "layers.2:out", "layers.3:out", "layers.4:out"]),
         ("transformer", ["blocks.0.attention", "blocks.1.mlp", "blocks.1.mlp.activation:in", "blocks.1:out", "head:in"]),
+        ("gru", ["embedding", "cells.0", "head:in"]),
         ("encoder-decoder", ["encoder.0.attention", "encoder.1.mlp", "decoder.0.source_attention", "decoder.1.mlp.up", "head"]),
     ],
 )
@@ -220,7 +222,7 @@ def test_an_empty_source_gives_numbers(training: bool):
         ("mpl", "transformer", {}, "Did you mean mlp"),
         ("mlp", "encoder-decoder", {}, r"a source and a target sequence.*Choices: encoder-decoder"),
         ("transformer", "mlp on a vector", {}, r"takes a vector.*Choices: mlp"),
-        ("encoder-decoder", "transformer", {}, "Choices: mlp, transformer"),
+        ("encoder-decoder", "transformer", {}, "Choices: mlp, transformer, gru"),
         ("mlp", "transformer", {"hieght": 3}, "no such size.*Choices: width, depth, init_scale"),
         ("mlp", "transformer", {"heads": 3}, "no such size"),
         ("mlp", "transformer", {"num_outputs": 3}, "no such size"),
@@ -250,7 +252,7 @@ def test_objectives_and_inputs_that_no_model_joins_are_refused():
 
 
 def test_the_default_suits_the_input():
-    assert [default_name(task) for _, task in CASES.values()] == ["mlp", "mlp", "mlp", "mlp", "encoder-decoder"]
+    assert [default_name(task) for _, task in CASES.values()] == ["mlp", "mlp", "mlp", "mlp", "mlp", "encoder-decoder"]
 
 
 def test_a_record_of_an_unknown_model_is_refused():

@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -75,29 +76,34 @@ def _load_run(path: Path) -> Subject:
     weights = directory.read_weights()
     config = ModelConfig(record.model, {name: value for name, value in record.options.items() if not isinstance(value, str)})
 
-    def fresh(generator: Generator) -> nn.Module:
-        return rebuild(config, generator=generator)
-
+    # Not a function made here: at access level 0 the subject is pickled.
+    fresh = partial(_rebuilt, config)
     module = fresh(Generator().manual_seed(record.seed))
     _load_weights(module, weights, str(path))
     return Subject(module, name=path.resolve().name, fresh=fresh)
 
 
 def _load_factory(module_name: str, name: str, weights: Path | None) -> Subject:
-    def fresh(generator: Generator) -> nn.Module:
-        with torch.random.fork_rng():
-            torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
-            made = call_factory(module_name, name)
-        if not isinstance(made, nn.Module):
-            raise AssayError(f"{module_name}:{name}() must return a torch.nn.Module", given=type(made).__name__)
-        return made
-
+    fresh = partial(_called, module_name, name)
     module = fresh(Generator().manual_seed(0))
     # A factory that loads its own trained weights makes no untrained twin: two seeds would give the same network.
     redraws = _differ(module, fresh(Generator().manual_seed(1)))
     if weights is not None:
         _load_weights(module, _read_weights(weights), str(weights))
     return Subject(module, name=f"{module_name}:{name}", fresh=fresh if redraws else None)
+
+
+def _rebuilt(config: ModelConfig, generator: Generator) -> nn.Module:
+    return rebuild(config, generator=generator)
+
+
+def _called(module_name: str, name: str, generator: Generator) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+        made = call_factory(module_name, name)
+    if not isinstance(made, nn.Module):
+        raise AssayError(f"{module_name}:{name}() must return a torch.nn.Module", given=type(made).__name__)
+    return made
 
 
 def _differ(a: nn.Module, b: nn.Module) -> bool:

@@ -11,6 +11,7 @@ from torch import Generator, nn
 from assay.errors import AssayError
 from assay.models import NAMES
 from assay.models.encoder_decoder import EncoderDecoder
+from assay.models.gru import TokenGRU
 from assay.models.mlp import TokenMLP, VectorMLP
 from assay.models.transformer import Transformer
 from assay.objective import Sequences, Steps
@@ -20,6 +21,7 @@ Option = int | float
 _FITTING: dict[str, dict[type, type[nn.Module]]] = {
     "mlp": {Tokens: TokenMLP, Vector: VectorMLP, VectorSequence: VectorMLP},
     "transformer": {Tokens: Transformer},
+    "gru": {Tokens: TokenGRU},
     "encoder-decoder": {SourceToTarget: EncoderDecoder},
 }
 _INPUTS: dict[type, str] = {
@@ -72,7 +74,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
 
     **Arguments:**
 
-    - `name`: `mlp`, `transformer` or `encoder-decoder`.
+    - `name`: `mlp`, `transformer`, `gru` or `encoder-decoder`.
     - `sizes`: `width`, `depth`, for the transformers `heads`, and `init_scale` (default 1), which multiplies every initial
       weight matrix.
 

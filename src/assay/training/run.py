@@ -25,6 +25,7 @@ NUM_SCORED = 8192  # examples of each split that the record's scores rest on, at
 _RECOMMENDED = {
     "mlp": TrainingConfig(steps=3000, batch_size=512, learning_rate=1e-3),
     "transformer": TrainingConfig(steps=2000, batch_size=256, learning_rate=2e-3),
+    "gru": TrainingConfig(steps=3000, batch_size=256, learning_rate=2e-3),
     "encoder-decoder": TrainingConfig(steps=1200, batch_size=64, learning_rate=2e-3),
 }
 
