@@ -6,6 +6,8 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 from assay.errors import AssayError
 
@@ -22,7 +24,7 @@ def call_factory(module_name: str, name: str) -> object:
 
     **Raises:** `AssayError` when the module cannot be imported, has no such function, or the function needs arguments.
     """
-    factory = _find(module_name, name)
+    factory = find_function(module_name, name)
     required = [
         parameter.name
         for parameter in inspect.signature(factory).parameters.values()
@@ -37,10 +39,16 @@ def call_factory(module_name: str, name: str) -> object:
     return factory()
 
 
-def _find(module_name: str, name: str) -> Callable[..., object]:
+def find_function(module_name: str, name: str, *, beside: Path | None = None) -> Callable[..., object]:
+    """The callable of that name; first the folder `beside` is searched, then the path and the working directory.
+
+    **Raises:** `AssayError` when the module cannot be imported or has no such callable.
+    """
     _search_working_directory()
+    if beside is not None and str(beside) not in sys.path:
+        sys.path.insert(1, str(beside))
     try:
-        module = importlib.import_module(module_name)
+        module = _module(module_name, beside)
     except Exception as error:  # the module is the user's: whatever it raises is theirs to see
         missing = isinstance(error, ModuleNotFoundError) and error.name and module_name.startswith(error.name)
         raise AssayError(
@@ -57,6 +65,16 @@ def _find(module_name: str, name: str) -> Callable[..., object]:
         ]
         raise AssayError(f"{module_name} must have a callable of that name", given=name, choices=own)
     return factory
+
+
+def _module(module_name: str, beside: Path | None) -> ModuleType:
+    file = beside / f"{module_name.replace('.', '/')}.py" if beside is not None else None
+    spec = importlib.util.spec_from_file_location(module_name, file) if file is not None and file.is_file() else None
+    if spec is None or spec.loader is None:
+        return importlib.import_module(module_name)
+    module = importlib.util.module_from_spec(spec)  # not under its name: another folder may have a module of that name
+    spec.loader.exec_module(module)
+    return module
 
 
 def _search_working_directory() -> None:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from assay.errors import AssayError
 from assay.objective import Objective
 from assay.task import SPLITS, Examples, InputSpec, Part, Split, Task, draw_rows
-from assay.tasks.table_content import read_content
+from assay.tasks.table_content import Content, read_content
 from assay.tasks.table_rows import Rows, read_rows
 from assay.tasks.table_schema import Declaration, PartDeclaration, read_declaration, value_name
 
@@ -38,6 +38,14 @@ class Table(Task):
     _examples: Examples = field(init=False, repr=False, compare=False)
     _rows: dict[Split, Int[Tensor, " rows"]] = field(init=False, repr=False, compare=False)
 
+    def __new__(cls, *, path: Path | None = None) -> "Table":  # without a path when it is unpickled
+        """One that can exchange parts where the declaration names an executor."""
+        if cls is Table and path is not None and read_declaration(path.absolute()).executor:
+            from assay.tasks.table_executor import ExecutedTable
+
+            return object.__new__(ExecutedTable)
+        return super().__new__(cls)
+
     def __post_init__(self):
         path = self.path.absolute()
         declared = read_declaration(path)
@@ -58,6 +66,12 @@ class Table(Task):
         self._set("objective", content.objective)
         self._set("_rows", splits)
         self._set("_examples", Examples(content.inputs, content.targets, values, self.combination_id(values), amounts))
+        for part in (part for part in declared.parts if part.of):
+            _check_follows(part, values, rows)
+        self._learn(declared, rows, content)
+
+    def _learn(self, declared: Declaration, rows: Rows, content: Content) -> None:
+        """What a subclass takes from the file besides."""
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -106,7 +120,19 @@ def _read_part(path: Path, declared: PartDeclaration, rows: Rows) -> _PartColumn
     if len(names) < 2:
         raise _one_value(path, declared, rows, names[0])
     number = {name: index for index, name in enumerate(names)}
-    return _PartColumn(Part(declared.name, tuple(names)), torch.tensor([number[cell] for cell in found]), None)
+    return _PartColumn(Part(declared.name, tuple(names), of=declared.of), torch.tensor([number[cell] for cell in found]), None)
+
+
+def _check_follows(declared: PartDeclaration, values: dict[str, Int[Tensor, " n"]], rows: Rows) -> None:
+    first: dict[tuple[int, ...], int] = {}
+    own = values[declared.name].tolist()
+    for index, known in enumerate(zip(*(values[name].tolist() for name in declared.of), strict=True)):
+        other = first.setdefault(known, index)
+        if own[other] != own[index]:
+            rule = (
+                f"part {declared.name!r} must follow from {', '.join(declared.of)}, which are the same in {rows.where(other)}"
+            )
+            raise rows.error(index, declared.source, rule, rows.rows[index][declared.source])
 
 
 def _in_order(names: set[str]) -> list[str]:

@@ -1,6 +1,8 @@
 """The inputs and targets of a table of one's own, as tensors."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,12 +21,16 @@ START, END = 1, 2
 
 
 class Content(NamedTuple):
-    """Inputs and targets of all rows, and what follows from them."""
+    """Inputs and targets of all rows, and what follows from them.
+
+    `encode` makes a target of what would stand in the target column, None where the network has no such answer.
+    """
 
     inputs: dict[str, Tensor]
     targets: Tensor
     input_spec: InputSpec | None
     objective: Objective
+    encode: Callable[[object], Tensor | None]
 
 
 def read_content(path: Path, declared: Declaration, rows: Rows, train: Int[Tensor, " rows"]) -> Content:
@@ -46,14 +52,33 @@ def read_content(path: Path, declared: Declaration, rows: Rows, train: Int[Tenso
         classes = rows.symbols([target.column])
         if classes.size < 2:
             raise AssayError(f"{path}: target {target.column!r} must have two classes or more", given="one class in all rows")
-        return Content(inputs, classes.ids[:, 0], input_spec, Classification(classes.size))
+        known = dict(zip(rows.column(target.column), classes.ids[:, 0].tolist(), strict=True))
+        return Content(inputs, classes.ids[:, 0], input_spec, Classification(classes.size), partial(_class, known))
     targets = rows.floats([target.column])
     variance = float(targets[train].double().var(0, correction=0).sum())
     if not variance > 0:
         raise AssayError(
             f"{path}: target {target.column!r} must vary over the train rows", given="the same number in all of them"
         )
-    return Content(inputs, targets, input_spec, Regression(targets.shape[1], variance))
+    return Content(inputs, targets, input_spec, Regression(targets.shape[1], variance), partial(_numbers, targets.shape[1]))
+
+
+def _class(known: Mapping[object, int], answer: object) -> Tensor | None:
+    number = known.get(answer) if isinstance(answer, str | int) else None
+    return None if number is None else torch.tensor(number)
+
+
+def _numbers(size: int, answer: object) -> Tensor | None:
+    cells = answer if isinstance(answer, list | tuple) else [answer]
+    right = len(cells) == size and all(isinstance(cell, int | float) and math.isfinite(cell) for cell in cells)
+    return torch.tensor([float(cell) for cell in cells]) if right else None
+
+
+def _words(number: Mapping[str, int], length: int, answer: object) -> Tensor | None:
+    words = answer.split() if isinstance(answer, str) else ["\n"]
+    if len(words) >= length or any(word not in number for word in words):
+        return None
+    return torch.tensor([*(number[word] for word in words), END] + [PAD] * (length - len(words) - 1))
 
 
 def _read_input(given: InputDeclaration, rows: Rows) -> tuple[dict[str, Tensor], InputSpec | None]:
@@ -75,12 +100,18 @@ def _read_sequences(declared: Declaration, rows: Rows) -> Content:
     targets, target_vocab = _numbered(rows.words(declared.target.column, empty=True), first=END + 1, end=(END,))
     prefix = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
     spec = SourceToTarget(source_vocab, source.shape[1], target_vocab, targets.shape[1])
-    return Content({"source": source, "prefix": prefix}, targets, spec, Sequences(target_vocab))
+    words = {word for text in rows.words(declared.target.column, empty=True) for word in text}
+    encode = partial(_words, _numbers_of(words, END + 1), targets.shape[1])
+    return Content({"source": source, "prefix": prefix}, targets, spec, Sequences(target_vocab), encode)
+
+
+def _numbers_of(words: set[str], first: int) -> dict[str, int]:
+    return {word: index for index, word in enumerate(sorted(words), first)}
 
 
 def _numbered(texts: list[list[str]], *, first: int, end: Sequence[int] = ()) -> tuple[Int[Tensor, "n length"], int]:
     """Words numbered from `first` in alphabetical order, rows padded with PAD; and the size of the vocabulary."""
-    number = {word: index for index, word in enumerate(sorted({word for text in texts for word in text}), first)}
+    number = _numbers_of({word for text in texts for word in text}, first)
     rows = [torch.tensor([*(number[word] for word in text), *end]) for text in texts]
     return pad_sequence(rows, batch_first=True, padding_value=PAD), first + len(number)
 

@@ -73,9 +73,12 @@ class PartDeclaration(_Strict):
     column: Name | None = None
     values: tuple[ValueName, ...] | None = None
     graded: bool = False
+    of: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> "PartDeclaration":
+        if self.of and (self.graded or self.name in self.of):
+            raise ValueError("follows from others by `of`, so it cannot be graded, nor follow from itself")
         if self.graded and self.values is not None:
             raise ValueError("is graded, so its values are absent (0) and present: leave values out")
         if self.values is not None and len(set(self.values)) < max(2, len(self.values)):
@@ -111,6 +114,7 @@ class Declaration(_Strict):
     target: TargetDeclaration
     parts: tuple[PartDeclaration, ...] = Field(min_length=1)
     combines: tuple[Name, ...] = ()
+    executor: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
     split: SplitDeclaration
 
     @model_validator(mode="after")
@@ -124,6 +128,17 @@ class Declaration(_Strict):
         unknown = next((name for name in self.combines if name not in names), None)
         if unknown is not None:
             raise ValueError(f"combines names {unknown!r}, which is no part; the parts are {', '.join(names)}")
+        given = {part.name for part in self.parts if not part.of}
+        for part in self.parts:
+            loose = next((name for name in part.of if name not in given), None)
+            if loose is not None:
+                raise ValueError(
+                    f"part {part.name!r} must follow from parts that follow from none; given {loose!r}; "
+                    f"those are {', '.join(part.name for part in self.parts if not part.of)}"
+                )
+        derived = next((name for name in self.combines if name not in given), None)
+        if derived is not None or not given:
+            raise ValueError(f"a combination is made of parts that follow from no others; given {derived or 'none'!r}")
         if self.target.kind == "text" and not (len(self.inputs) == 1 and self.inputs[0].kind == "text"):
             raise ValueError("a target of kind text needs exactly one input, of kind text")
         if self.target.kind == "text" and self.inputs[0].tokenizer is not None:
@@ -136,8 +151,8 @@ class Declaration(_Strict):
 
     @property
     def combined(self) -> tuple[str, ...]:
-        """The parts that make up a combination: all of them unless said otherwise."""
-        return self.combines or tuple(part.name for part in self.parts)
+        """The parts that make up a combination: all that follow from no others unless said otherwise."""
+        return self.combines or tuple(part.name for part in self.parts if not part.of)
 
 
 def read_declaration(path: Path) -> Declaration:

@@ -1,0 +1,133 @@
+"""A table that says, by a function in Python, what follows from an exchange of parts."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from assay.errors import AssayError
+from assay.factory import find_function
+from assay.task import Examples, Swapped
+from assay.tasks.table import Table
+from assay.tasks.table_content import Content
+from assay.tasks.table_rows import Rows
+from assay.tasks.table_schema import Declaration, PartDeclaration
+
+SAME = 1e-6  # of the score, below which two targets are the same
+
+
+class Executor:
+    """A function `(parts, row)` to what would stand in the target column, found again by its address when it is unpickled.
+
+    `parts` maps every part that follows from no other to its value as written in the table, `row` every column of the base.
+    """
+
+    def __init__(self, path: Path, address: str):
+        self.path, self.address = path, address
+        module, _, name = address.partition(":")
+        self._function: Callable[..., object] = find_function(module, name, beside=path.parent)
+
+    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
+        return Executor, (self.path, self.address)
+
+    def __call__(self, parts: Mapping[str, object], row: Mapping[str, object]) -> object:
+        try:
+            return self._function(dict(parts), dict(row))
+        except Exception as error:  # the function is the user's: whatever it raises is theirs to see
+            raise AssayError(
+                f"{self.path}: executor must answer, or return None where there is no answer",
+                given=f"{self.address} of {dict(parts)} raises {type(error).__name__}: {error}",
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutedTable(Table):
+    """A table with an executor.
+
+    **Raises:** `AssayError` besides when the executor cannot be found or does not give a row its own target.
+    """
+
+    _executor: Executor = field(init=False, repr=False, compare=False)
+    _content: Content = field(init=False, repr=False, compare=False)
+    _source: Rows = field(init=False, repr=False, compare=False)
+    _declared: Mapping[str, PartDeclaration] = field(init=False, repr=False, compare=False)
+    _row_of: Mapping[bytes, int] = field(init=False, repr=False, compare=False)
+    _answers: dict[tuple[object, ...], Tensor | None] = field(init=False, repr=False, compare=False)
+
+    def _learn(self, declared: Declaration, rows: Rows, content: Content) -> None:
+        assert declared.executor is not None
+        self._set("_executor", Executor(self.path, declared.executor))
+        self._set("_content", content)
+        self._set("_source", rows)
+        self._set("_declared", {part.name: part for part in declared.parts})
+        self._set("_answers", {})
+        keys = _keys(self._examples)
+        self._set("_row_of", {key: index for index, key in reversed(list(enumerate(keys)))})
+        for index in range(len(rows)):
+            self._check_own(index, declared.target.column)
+
+    def _check_own(self, index: int, column: str) -> None:
+        row, own = self._source.rows[index], self._examples.targets[index]
+        answer = self._executor(self._parts(index, index, ()), row)
+        target = None if answer is None else self._content.encode(answer)
+        objective = self.objective
+        if target is None or float(objective.score(objective.ideal(target[None]), own[None])) < 1 - SAME:
+            raise AssayError(
+                f"{self._source.path}, {self._source.where(index)}: the executor {self._executor.address} must give every row "
+                f"its own target, column {column!r}",
+                given=json.dumps(answer, default=str),
+                next_step=f"the row has {json.dumps(row[column])}: correct the executor, or the parts that it is given",
+            )
+
+    def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
+        """A part that follows from others is exchanged by exchanging these together; it is -1 where no row shows what follows.
+
+        Undefined where the executor returns None, or an answer that no row has and so no network was asked for.
+        """
+        moved = self.part(part).of or (part,)
+        bases, sources = ([self._row_of[key] for key in _keys(examples)] for examples in (base, source))
+        found = [self._answer(*pair, moved) for pair in zip(bases, sources, strict=True)]
+        defined = torch.tensor([answer is not None for answer in found], dtype=torch.bool)
+        targets = base.targets.clone()
+        for index, answer in enumerate(found):
+            if answer is not None:
+                targets[index] = answer
+        shown = {one.name: (source if one.name in moved else base).parts[one.name] for one in self.parts if not one.of}
+        parts = {one.name: self._follows(one.name, one.of, shown) if one.of else shown[one.name] for one in self.parts}
+        return Swapped(targets, parts, self.combination_id(parts), defined)
+
+    def _answer(self, base: int, source: int, moved: tuple[str, ...]) -> Tensor | None:
+        values = self._parts(base, source, moved)
+        key = (base, *values.values())
+        if key not in self._answers:
+            answer = self._executor(values, self._source.rows[base])
+            self._answers[key] = None if answer is None else self._content.encode(answer)
+        return self._answers[key]
+
+    def _parts(self, base: int, source: int, moved: tuple[str, ...]) -> dict[str, Any]:
+        """The values as written in the table, of the base but for those that are moved."""
+        values = {}
+        for name, declared in self._declared.items():
+            if not declared.of:
+                cell = self._source.rows[source if name in moved else base][declared.source]
+                values[name] = cell[0] if isinstance(cell, list) else cell
+        return values
+
+    def _follows(self, name: str, of: tuple[str, ...], shown: Mapping[str, Int[Tensor, " n"]]) -> Int[Tensor, " n"]:
+        known = zip(*(self._examples.parts[one].tolist() for one in (*of, name)), strict=True)
+        table = {tuple(row[:-1]): row[-1] for row in known}
+        asked = zip(*(shown[one].tolist() for one in of), strict=True)
+        return torch.tensor([table.get(values, -1) for values in asked], dtype=torch.int64)
+
+
+def _keys(examples: Examples) -> list[bytes]:
+    """Of every example what it consists of, as bytes. Rows that agree in all of it are one to the executor: the first."""
+    columns = [*examples.inputs.values(), examples.targets, *examples.parts.values(), *examples.amounts.values()]
+    tables = [np.ascontiguousarray((column.flatten(1) if column.ndim > 1 else column[:, None]).numpy()) for column in columns]
+    return [b"".join(table[index].tobytes() for table in tables) for index in range(len(examples))]
