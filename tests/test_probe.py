@@ -153,3 +153,23 @@ def test_no_features_predict_the_mean_of_the_other_folds():
     targets = torch.tensor([1.0, 3.0, 8.0]).view(1, 3, 1, 1)
     predictions = Design.of(torch.zeros(1, 3, 1, 0)).fit(targets).left_out()
     assert predictions.flatten().tolist() == pytest.approx([5.5, 4.5, 2.0], rel=1e-4)
+
+
+@pytest.mark.parametrize("fails", ["raises", "gives NaN"])
+def test_a_factorisation_that_fails_in_single_precision_is_made_in_double(monkeypatch, fails: str):
+    """LAPACK does either, depending on the matrix and the build."""
+    torch.manual_seed(0)
+    features, targets = torch.randn(1, 4, 10, 6), torch.randn(1, 4, 10, 2)
+    expected = Design.of(features).fit(targets).left_out()
+    right = torch.linalg.eigh
+
+    def failing(gram):
+        if gram.dtype == torch.float64:
+            return right(gram)
+        if fails == "raises":
+            raise torch.linalg.LinAlgError("did not converge")
+        values, vectors = right(gram)
+        return values, vectors * torch.nan
+
+    monkeypatch.setattr(torch.linalg, "eigh", failing)
+    torch.testing.assert_close(Design.of(features).fit(targets).left_out(), expected, atol=1e-4, rtol=1e-4)

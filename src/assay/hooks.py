@@ -55,24 +55,22 @@ def first_tensor(value: object) -> Tensor | None:
 
 def _with_first_tensor(value: Any, change: Replacement) -> Any:
     """The same nest with its first tensor changed; containers keep their type."""
-    done = False
+    return _walked(value, change, [])
 
-    def walk(item: Any) -> Any:
-        nonlocal done
-        if done:
-            return item
-        if isinstance(item, Tensor):
-            done = True
-            return change(item)
-        if isinstance(item, MutableMapping):
-            changed = copy.copy(item)
-            for key in item:
-                changed[key] = walk(item[key])
-            return changed
-        if isinstance(item, tuple) and hasattr(item, "_fields"):
-            return type(item)(*(walk(entry) for entry in item))
-        if isinstance(item, (tuple, list)):
-            return type(item)(walk(entry) for entry in item)
+
+def _walked(item: Any, change: Replacement, done: list[bool]) -> Any:
+    if done:
         return item
-
-    return walk(value)
+    if isinstance(item, Tensor):
+        done.append(True)
+        return change(item)
+    if isinstance(item, MutableMapping):
+        changed = copy.copy(item)
+        for key in item:
+            changed[key] = _walked(item[key], change, done)
+        return changed
+    if isinstance(item, tuple) and hasattr(item, "_fields"):
+        return type(item)(*(_walked(entry, change, done) for entry in item))
+    if isinstance(item, (tuple, list)):
+        return type(item)(_walked(entry, change, done) for entry in item)
+    return item

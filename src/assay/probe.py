@@ -50,7 +50,7 @@ class Design:
         if uncorrelated:
             variances, directions = table.square().sum(1), torch.eye(table.shape[2])
         else:
-            variances, directions = torch.linalg.eigh(table.mT @ table)
+            variances, directions = _eigh(table.mT @ table)
         kept = variances > 1e-6 * (variances.amax(1, keepdim=True) if variances.numel() else variances).clamp(min=1e-30)
         whiten = directions * (kept / variances.clamp(min=1e-36).sqrt())[:, None]
         constant = weights / counts.sqrt()[:, None, None, None]
@@ -146,6 +146,18 @@ class Probe:
     def __call__(self, features: Float[Tensor, "m d"]) -> Float[Tensor, "b m c"]:
         """Predictions of every set's probes on the same fresh features."""
         return (features - self.mean[:, None]) @ self.weights + self.offset[:, None]
+
+
+def _eigh(gram: Float[Tensor, "b d d"]) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b d d"]]:
+    """In double precision where single fails, as it may with many equal eigenvalues: it raises, or just gives NaN."""
+    try:
+        values, vectors = torch.linalg.eigh(gram)
+        if bool(values.isfinite().all()) and bool(vectors.isfinite().all()):
+            return values, vectors
+    except torch.linalg.LinAlgError:
+        pass
+    values, vectors = torch.linalg.eigh(gram.double())
+    return values.to(gram.dtype), vectors.to(gram.dtype)
 
 
 def _solve(factor: Float[Tensor, "e f q q"], targets: Float[Tensor, "e f q k"]) -> Float[Tensor, "e f q k"]:

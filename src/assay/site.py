@@ -1,6 +1,10 @@
 """A place in a network, and the proof that looking at it changed nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,13 @@ class Site:
     calls: int = 1
 
 
+def thinned(sites: Sequence[Site], limit: int) -> Sequence[Site]:
+    """At most `limit` sites, evenly spaced in the order of execution, the first and the last one among them."""
+    if len(sites) <= limit:
+        return sites
+    return [sites[round(k * (len(sites) - 1) / (limit - 1))] for k in range(limit)]
+
+
 @dataclass(frozen=True)
 class Integrity:
     """Whether reading left everything as it was, to the bit."""
@@ -32,3 +43,10 @@ class Integrity:
     @property
     def holds(self) -> bool:
         return self.outputs_identical and self.weights_identical
+
+
+def same_bits(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors are one to the bit, NaN and the sign of zero included."""
+    # Flattened, because a single number cannot be viewed as bytes.
+    same_kind = a.dtype == b.dtype and a.shape == b.shape
+    return same_kind and torch.equal(a.flatten().contiguous().view(torch.uint8), b.flatten().contiguous().view(torch.uint8))

@@ -7,17 +7,18 @@ rewritten, and reading never changes an output bit; `Subject.integrity` checks i
 import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from assay.errors import AssayError
-from assay.hooks import SIDES, Replacement, catch, first_tensor, observe, replace
+from assay.hooks import SIDES, Replacement, catch, first_tensor, replace
+from assay.places import survey
 from assay.redraw import redrawn
 from assay.site import Integrity as Integrity
 from assay.site import Site as Site
+from assay.site import same_bits
 
 Inputs = Mapping[str, Tensor]
 
@@ -90,19 +91,34 @@ class Subject:
         Names are whole; `match` expands patterns. **Raises:** `AssayError` listing all sites when one is no place of this
         network.
         """
-        known = self._survey(inputs)
-        for site in sites:
-            if site not in known:
-                raise self._no_such_place(site, inputs)
-        chunks: dict[str, list[Tensor]] = {site: [] for site in sites}
-        for _, batch in self._batches(inputs):
-            caught: dict[str, list[Tensor]] = {site: [] for site in sites}
-            with self._running([self._catch_hook(site, caught[site]) for site in sites]):
+
+        def caught(rows: slice, batch: Inputs) -> dict[str, list[Tensor]]:
+            calls: dict[str, list[Tensor]] = {site: [] for site in sites}
+            with self._running([self._catch_hook(site, calls[site]) for site in sites]):
                 self._forward(batch)
-            for site in sites:
-                calls = caught[site]
-                chunks[site].append((calls[0] if len(calls) == 1 else torch.stack(calls, 1)).cpu())
-        return {site: torch.cat(parts) if parts else torch.zeros(0, *known[site].shape) for site, parts in chunks.items()}
+            return calls
+
+        return self._gathered(inputs, sites, caught)
+
+    def gradients(self, inputs: Inputs, sites: Sequence[str], directions: Tensor) -> dict[str, Tensor]:
+        """Gradients `(n, ...)` at the chosen sites, on the CPU, of the outputs `(n, ...)` weighted by `directions`, their like.
+
+        Each example's gradient is its own as long as the network treats examples alone. A place that the output does not
+        depend on has gradient zero.
+
+        **Raises:** `AssayError` listing all sites when one is no place of this network.
+        """
+
+        def differentiated(rows: slice, batch: Inputs) -> dict[str, list[Tensor]]:
+            calls: dict[str, list[Tensor]] = {site: [] for site in sites}
+            with self._running([self._live_hook(site, calls[site]) for site in sites]), torch.enable_grad():
+                outputs = self._forward(batch)
+                weighted = (outputs * directions[rows].to(outputs)).sum()
+            live = [tensor for site in sites for tensor in calls[site]]
+            found = iter(torch.autograd.grad(weighted, live, allow_unused=True, materialize_grads=True))
+            return {site: [next(found) for _ in calls[site]] for site in sites}
+
+        return self._gathered(inputs, sites, differentiated)
 
     def sites(self, inputs: Inputs) -> tuple[Site, ...]:
         """Every distinct place of the network, in the order of execution, found by a forward on a few examples.
@@ -147,13 +163,27 @@ class Subject:
                 hooked = self._forward(batch).cpu()
         after = self.weights()
         return Integrity(
-            outputs_identical=_same_bits(plain, hooked),
-            weights_identical=all(_same_bits(before[name], after[name]) for name in before),
+            outputs_identical=same_bits(plain, hooked),
+            weights_identical=all(same_bits(before[name], after[name]) for name in before),
             num_examples=len(plain),
             num_sites=len(sites),
         )
 
     # Inside
+
+    def _gathered(
+        self, inputs: Inputs, sites: Sequence[str], look: Callable[[slice, Inputs], dict[str, list[Tensor]]]
+    ) -> dict[str, Tensor]:
+        """What `look` finds at the sites in every batch, one tensor for each call, as one tensor for each site."""
+        known = self._survey(inputs)
+        for site in sites:
+            if site not in known:
+                raise self._no_such_place(site, inputs)
+        chunks: dict[str, list[Tensor]] = {site: [] for site in sites}
+        for rows, batch in self._batches(inputs):
+            for site, calls in look(rows, batch).items():
+                chunks[site].append((calls[0] if len(calls) == 1 else torch.stack(calls, 1)).cpu())
+        return {site: torch.cat(parts) if parts else torch.zeros(0, *known[site].shape) for site, parts in chunks.items()}
 
     def _batches(self, inputs: Inputs) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         total = len(next(iter(inputs.values())))
@@ -190,43 +220,12 @@ class Subject:
 
     def _survey(self, inputs: Inputs) -> dict[str, Site]:
         """The site at every place that a module's name leads to, in the order of execution; several may share one."""
-        calls, identities = self._places(inputs, 2)
-        # A tensor that has two rows by coincidence (two positions, two directions) still has two when there are three examples.
-        more, _ = self._places(inputs, 3)
-        survey: dict[str, Site] = {}
-        first: dict[tuple[tuple[int, int], ...], Site] = {}
-        for name, tensors in calls.items():
-            same_shape = all(tensor.shape == tensors[0].shape for tensor in tensors)
-            by_example = all(len(tensor) == 2 for tensor in tensors) and all(len(tensor) == 3 for tensor in more.get(name, []))
-            if same_shape and by_example:
-                shape = tuple(tensors[0].shape[1:])
-                site = Site(name, shape if len(tensors) == 1 else (len(tensors), *shape), len(tensors))
-                survey[name] = first.setdefault(tuple(identities[name]), site)
-        return survey
 
-    def _places(self, inputs: Inputs, count: int) -> tuple[dict[str, list[Tensor]], dict[str, list[tuple[int, int]]]]:
-        """Every place of the network in a forward on `count` examples: its tensors, and what tells them from others'.
+        def run(count: int, handles: list[RemovableHandle]) -> None:
+            with self._running(handles):
+                self._forward_sample(inputs, count)
 
-        Places that never hold floating-point numbers by example are left out.
-        """
-        tensors: dict[str, list[Tensor]] = {}
-        identities: dict[str, list[tuple[int, int]]] = {}
-
-        def note(place: str, value: object) -> None:
-            tensor = first_tensor(value)
-            if tensor is not None and tensor.is_floating_point() and tensor.ndim >= 2:
-                tensors.setdefault(place, []).append(tensor)  # kept alive, so that no two of this forward share an id
-                identities.setdefault(place, []).append((id(tensor), tensor._version))
-
-        handles = [
-            observe(module, side, partial(note, f"{name}:{side}"))
-            for name, module in self.module.named_modules()
-            for side in SIDES
-            if name
-        ]
-        with self._running(handles):
-            self._forward_sample(inputs, count)
-        return tensors, identities
+        return survey(self.module, run)
 
     def _check_place(self, site: str, inputs: Inputs) -> None:
         name, _, side = site.rpartition(":")
@@ -257,6 +256,14 @@ class Subject:
     def _catch_hook(self, site: str, calls: list[Tensor]) -> RemovableHandle:
         return catch(*self._module_and_side(site), calls)
 
+    def _live_hook(self, site: str, calls: list[Tensor]) -> RemovableHandle:
+        def kept(old: Tensor) -> Tensor:
+            live = old if old.requires_grad else old.detach().requires_grad_()
+            calls.append(live)
+            return live
+
+        return replace(*self._module_and_side(site), kept)
+
     def _replace_hook(self, site: str, new: Tensor | Replacement, rows: slice, replaced: set[str]) -> RemovableHandle:
         call = iter(range(10**9))
 
@@ -274,9 +281,3 @@ class Subject:
             return value
 
         return replace(*self._module_and_side(site), changed)
-
-
-def _same_bits(a: Tensor, b: Tensor) -> bool:
-    # Flattened, because a single number cannot be viewed as bytes.
-    same_kind = a.dtype == b.dtype and a.shape == b.shape
-    return same_kind and torch.equal(a.flatten().contiguous().view(torch.uint8), b.flatten().contiguous().view(torch.uint8))
