@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
-from assay.task import Examples, Split, Task, Vector
+from assay.task import Examples, Split, Swapped, Task, Vector
 from assay.tasks.modular import Modular
 
 
@@ -31,23 +31,32 @@ class Wrapped(Task):
         return self.inner.examples(split, n, generator=generator)
 
 
-class Scrambled(Wrapped):
+class Swapping(Wrapped):
+    """A wrapper that leaves to the task what follows from an exchange."""
+
+    inner: Modular
+
+    def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
+        return self.inner.swap(base, source, part)
+
+
+class Scrambled(Swapping):
     """The same rows behind an input from which no linear map can read the parts: a product of random codes."""
 
     def __init__(self, inner: Modular, width: int = 24):
         super().__init__(inner)
         generator = Generator().manual_seed(7)
-        sizes = [len(part.values) for part in inner.parts]
-        self.codes = [torch.randn(size, width, generator=generator) for size in sizes]
+        shown = [part for part in inner.parts if part.name not in inner.derived]
+        self.codes = {part.name: torch.randn(len(part.values), width, generator=generator) for part in shown}
         self.input_spec = Vector(width)
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
         examples = self.inner.examples(split, n, generator=generator)
-        first, second, third = (code[examples.parts[part.name]] for part, code in zip(self.parts, self.codes, strict=True))
+        first, second, third = (code[examples.parts[name]] for name, code in self.codes.items())
         return dataclasses.replace(examples, inputs={"x": torch.sin(2 * first * second + third)})
 
 
-class Reordered(Wrapped):
+class Reordered(Swapping):
     """The same examples in another order."""
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
@@ -72,7 +81,7 @@ class Few(Wrapped):
         return examples.take(torch.isin(examples.combination, kept).nonzero().flatten()[:n])
 
 
-class ShuffledTargets(Wrapped):
+class ShuffledTargets(Swapping):
     """Training rows whose targets belong to other rows: what is learned from it is memorised."""
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:

@@ -7,6 +7,8 @@ from assay.instrument import Instrument
 
 _INSTRUMENTS = {
     "systematicity": "assay.instruments.systematicity:Systematicity",
+    "recombination": "assay.instruments.recombination:Recombination",
+    "organisation": "assay.instruments.organisation:Organisation",
     "decodability": "assay.instruments.decodability:Decodability",
 }
 

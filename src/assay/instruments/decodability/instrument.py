@@ -16,8 +16,9 @@ from assay.instruments.decodability.crossfit import Answer, Decoded, Novel, Plac
 from assay.instruments.decodability.features import INPUT, input_place, site_places
 from assay.instruments.decodability.measures import gain_measure, novel_measure, selectivity_measure, site_measures
 from assay.instruments.decodability.readouts import Readout, find, readouts
+from assay.site import thinned
 from assay.stats import MIN_UNITS, child_generator, pooled_permutation_ps
-from assay.subject import Site, Subject
+from assay.subject import Subject
 from assay.task import Examples, Task
 
 SATURATED = 0.95  # what the input alone may decode before hidden decodability stops meaning anything
@@ -83,7 +84,7 @@ class Decodability:
             )
 
         every_site = subject.match(self.sites, seen.inputs) if self.sites else subject.sites(seen.inputs)
-        sites = [site.name for site in _thinned(every_site, len(every_site) if self.sites else size.sites)]
+        sites = [site.name for site in thinned(every_site, len(every_site) if self.sites else size.sites)]
         joined = {name: torch.cat([values, novel.inputs[name]]) for name, values in seen.inputs.items()}
         wanted = readouts(task, seen)
         num_shuffles = _num_shuffles(wanted, size.shuffles)
@@ -175,14 +176,6 @@ def _ps_shuffled(results: Sequence[Decoded]) -> dict[str, list[float]]:
             for one, p in zip(alike, pooled_permutation_ps(row, null), strict=True):
                 ps[one.readout.name].append(p)
     return ps
-
-
-def _thinned(sites: Sequence[Site], limit: int) -> Sequence[Site]:
-    """At most `limit` sites, evenly spaced in the order of execution, the last one among them."""
-    if len(sites) <= limit:
-        return sites
-    chosen = torch.linspace(0, len(sites) - 1, limit).round().long().unique().tolist()
-    return [sites[index] for index in chosen]
 
 
 def _summary(names: Sequence[str], saturated: Sequence[str], measures: Sequence[Measure]) -> str:

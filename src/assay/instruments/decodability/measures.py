@@ -1,6 +1,7 @@
 """From decoded readouts to measures: the gain over the nulls, novel combinations, selectivity, and every site."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -92,14 +93,14 @@ def novel_measure(own: Decoded, twins: Sequence[Decoded]) -> list[Measure]:
     untrained = torch.stack([twin.novel for twin in twins])
     interval, gain = mean_interval(own.novel, bounds=_bounds(own)), gain_over_networks(own.novel, untrained)
     if interval is None or gain is None:
-        return [_not_enough("decodability on novel combinations", own, len(own.novel))]
+        return [replace(_not_enough("decodability on novel combinations", own, len(own.novel)), level=1)]
     where = f"{len(twins)} copies with fresh weights, each at its own best place"
     nulls = (
         _copies_null(untrained, gain.p, where),
         _input_null(float(own.novel_input.mean()), paired_p(own.novel, own.novel_input)),
     )
     about = _about(own, site=own.places[own.best])
-    return [_plain("decodability on novel combinations", own, about, own.novel, interval, nulls)]
+    return [replace(_plain("decodability on novel combinations", own, about, own.novel, interval, nulls), level=1)]
 
 
 def selectivity_measure(own: Decoded, control: Control) -> list[Measure]:

@@ -1,0 +1,108 @@
+"""What one network shows of one part: the rule applied to the pairs that lead to novel combinations, and to the others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
+
+from assay.instruments.recombination.forms import Form
+from assay.instruments.recombination.search import Chosen, Inside, Tried, choose, transplants
+from assay.instruments.recombination.states import Design
+from assay.observed import Exchange, Observed, Scramble
+from assay.stats import cluster_means
+
+Kind = Literal["novel", "novel, past the mixing", "novel, of prototypes", "seen"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Units:
+    """Scores by combination: `ids` and `means` `(c,)`, and the share of pairs that counted."""
+
+    ids: Int[Tensor, " c"]
+    means: Float[Tensor, " c"]
+    counted: float
+
+    def of(self, ids: Int[Tensor, " k"]) -> Float[Tensor, " k"]:
+        """The means of these combinations; the overall one where there is none, 0 where nothing counted at all."""
+        overall = float(self.means.mean()) if len(self.means) else 0.0
+        same = ids[:, None] == self.ids
+        found = (same.double() @ self.means) if len(self.ids) else torch.zeros(len(ids), dtype=torch.float64)
+        return found.where(same.any(1), overall)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Everything tried on one part.
+
+    **Attributes:**
+
+    - `mixed`: the sites past which parts no longer stand side by side.
+    - `known`: the pairs that have a target.
+    """
+
+    observed: Observed
+    exchange: Exchange
+    tried: Tried
+    mixed: Sequence[str]
+    known: Bool[Tensor, " p"]
+
+    @classmethod
+    def at(
+        cls, inside: Inside, exchange: Exchange, design: Design, *, mixed: Sequence[str], random: Generator | None = None
+    ) -> "Look":
+        """Try; `random` as in `transplants`."""
+        known = torch.ones(len(exchange), dtype=torch.bool)
+        return cls(inside.observed, exchange, transplants(inside, design, exchange, random=random), mixed, known)
+
+    def rescored(self, scramble: Scramble) -> "Look":
+        """The same outputs against other targets, where these are known."""
+        return replace(self, tried=self.tried.rescored(self.observed, scramble.targets), known=scramble.known)
+
+    def pairs(self, kind: Kind) -> Bool[Tensor, " p"]:
+        """Which pairs are of the kind and have a target."""
+        return self.known & (~self.exchange.novel if kind == "seen" else self.exchange.novel)
+
+    def open(self, kind: Kind) -> Tried:
+        """The candidates among which the rule may choose."""
+        forms: tuple[Form, ...] = ("prototypes",) if kind == "novel, of prototypes" else ("subspace", "prototype")
+        sites = self.mixed if kind == "novel, past the mixing" else [site for site, _ in self.tried.candidates]
+        return self.tried.only(sites, forms)
+
+    def chosen(self, kind: Kind) -> Chosen:
+        """What the rule chooses among them."""
+        fold = self.observed.fold[self.exchange.base]
+        return choose(self.open(kind), fold, self.pairs(kind), num_folds=self.observed.num_folds)
+
+    def units(self, kind: Kind) -> Units:
+        """The mean score of every combination that the pairs which count lead to."""
+        chosen, wanted = self.chosen(kind), self.pairs(kind)
+        counted = chosen.counted & wanted
+        ids, means, _ = cluster_means(chosen.scores[counted], self.exchange.combination[counted])
+        return Units(ids, means, float(counted.sum()) / max(1, int(wanted.sum())))
+
+    def ceiling(self, inside: Inside, kind: Kind) -> float | None:
+        """The whole state of the source at the places chosen, scored against the source's own targets."""
+        chosen, tried = self.chosen(kind), self.open(kind)
+        fold = self.observed.fold[self.exchange.base]
+        scores = []
+        for k, number in enumerate(chosen.candidates):
+            rows = (fold == k) & chosen.counted
+            if number < 0 or not bool(rows.any()):
+                continue
+            site, source = tried.candidates[number][0], self.exchange.source[rows]
+            outputs = inside.outputs(site, inside.states[site][source], self.exchange.base[rows])
+            scores.append(self.observed.objective.score(outputs, self.observed.examples.targets[source]))
+        return float(torch.cat(scores).mean()) if scores else None
+
+    def rows(self, part: str) -> list[tuple[str | float | int | None, ...]]:
+        """A row for every candidate: its mean score on the pairs that count, novel and seen, and the share of these."""
+        found: list[tuple[str | float | int | None, ...]] = []
+        for (site, form), scores, counted in zip(self.tried.candidates, self.tried.scores, self.tried.counted, strict=True):
+            of_kind = [scores[counted & self.pairs(kind)] for kind in ("novel", "seen")]
+            means = [float(one.mean()) if len(one) else None for one in of_kind]
+            found.append((part, site, form, *means, float(counted.float().mean())))
+        return found
