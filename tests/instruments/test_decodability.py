@@ -68,9 +68,16 @@ def test_what_training_made_readable_is_found():
     assert evidence.measure("decodability on novel combinations", part="i").value == 1.0
 
 
+class Shown(Modular):
+    """Modular composition of which only the parts that the input shows are declared."""
+
+    def _derived(self):
+        return ()
+
+
 def test_what_the_input_gives_away_is_no_finding():
-    model = build("mlp", MODULAR, generator=Generator().manual_seed(0), width=32)
-    evidence = measured(Subject(model), MODULAR)
+    task = Shown(p=5, num_first=6, num_second=6, coverage=0.6)
+    evidence = measured(Subject(build("mlp", task, generator=Generator().manual_seed(0), width=32)), task)
     assert evidence.findings() == ()
     assert evidence.summary.startswith("Nothing was learned from decodability")
     for part in "ijx":

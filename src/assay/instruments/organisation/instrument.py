@@ -1,0 +1,179 @@
+"""Organisation: is the function written tidily into the units, or fractured?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from assay.evidence import Effort, Evidence, Measure, Null, Source, Table
+from assay.instrument import Progress, silent
+from assay.instruments.organisation.disorder import Disorder, Written, unit_sites, written
+from assay.observed import Observed, observe
+from assay.stats import MIN_UNITS, child_generator, mean_interval, permutation_p
+from assay.subject import Subject
+from assay.task import Task
+
+MOST_GROUPS = 20  # of combinations, each left out once
+_PARTS = tuple(field.name for field in fields(Disorder))
+
+
+@dataclass(frozen=True)
+class _Size:
+    """What an effort buys."""
+
+    examples: int
+    directions: int
+    copies: int
+
+
+_SIZES: dict[Effort, _Size] = {
+    "quick": _Size(examples=200, directions=8, copies=5),
+    "standard": _Size(examples=500, directions=16, copies=10),
+    "full": _Size(examples=2_000, directions=32, copies=20),
+}
+
+
+class Organisation:
+    """Scores how tidily the function is written into the units of the network's activations: no doubles, nothing that cancels,
+    no wrong scales. Twins of a network that compute the same function differ in it, so it says nothing of behaviour.
+
+    The interval is that of the jackknife over groups of combinations. The null are untrained copies: training starts from
+    what they score, and a finding is a network that is less tidy than they are.
+
+    **Arguments:** `sites`: glob patterns; by default every activation, or what enters each matrix of weights where activations
+    are no modules.
+    """
+
+    name = "organisation"
+    question = "Is the function written tidily into the units, or fractured?"
+    source = Source(
+        key="kumar2025",
+        citation=(
+            "Kumar, Clune, Lehman, Stanley. Questioning Representational Optimism in Deep Learning: The Fractured Entangled "
+            "Representation Hypothesis. 2025."
+        ),
+        url="https://arxiv.org/abs/2505.11581",
+        bibtex=(
+            "@misc{kumar2025,\n  title = {Questioning Representational Optimism in Deep Learning: The Fractured Entangled "
+            "Representation Hypothesis},\n"
+            "  author = {Kumar, Akarsh and Clune, Jeff and Lehman, Joel and Stanley, Kenneth O.},\n"
+            "  year = {2025},\n  eprint = {2505.11581},\n  archivePrefix = {arXiv}\n}"
+        ),
+    )
+    needs: tuple[type, ...] = ()
+
+    def __init__(self, sites: Sequence[str] = ()):
+        self.sites = tuple(sites)
+
+    def measure(
+        self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
+    ) -> Evidence:
+        observed = self.observe(task, effort=effort, generator=generator)
+        return self.judge(subject, observed, effort=effort, generator=generator, progress=progress)
+
+    def observe(self, task: Task, *, effort: Effort, generator: Generator) -> Observed:
+        """Trained examples, and nothing to exchange between them."""
+        num = _SIZES[effort].examples
+        return observe(task, num_examples=num, num_pairs=0, num_scrambles=0, num_folds=2, generator=generator)
+
+    def judge(
+        self, subject: Subject, observed: Observed, *, effort: Effort, generator: Generator, progress: Progress = silent
+    ) -> Evidence:
+        """The same from what was observed: nothing else of the task is known here, and no novel input can be made."""
+        size, seen = _SIZES[effort], observed.examples
+        num_units = len(seen.combination.unique())
+        if num_units < MIN_UNITS:
+            return self._not_enough(f"{num_units} trained combinations, and an interval needs {MIN_UNITS}")
+        places = subject.match(self.sites, seen.inputs) if self.sites else ()
+        sites = [site.name for site in places] or unit_sites(subject, seen.inputs)
+        if not sites:
+            return self._not_enough("the network has no activations, recurrent cells or inner matrices of weights to look at")
+
+        def read(network: Subject) -> Written:
+            draws = child_generator(generator)
+            return written(network, seen.inputs, sites, num_directions=size.directions, generator=draws)
+
+        progress("reading the network", 0.0)
+        own = read(subject)
+        if not own.matters:
+            return self._not_enough("no output depends on the units of these sites")
+        units = _pseudo_values(own, seen.combination, child_generator(generator))
+        progress("reading untrained copies", 0.4)
+        copies = [read(subject.untrained(child_generator(generator))).disorder() for _ in range(size.copies)]
+        measure = _measure(own.disorder().score, units, copies)
+        return Evidence(
+            instrument=self.name,
+            question=self.question,
+            summary=_summary(own.disorder(), copies),
+            measures=(measure,),
+            tables=(_table(own, copies),),
+            sources=(self.source,),
+            not_tested=(
+                "Disorder of other kinds: a mess without units that carry the same signal or have wrong scales reads as tidy.",
+                "Whether a part has units of its own, or shares them with others.",
+            ),
+            settings={"effort": effort, **asdict(size), "examples read": len(seen), "sites read": ", ".join(sites)},
+        )
+
+    def _not_enough(self, reason: str) -> Evidence:
+        return Evidence(instrument=self.name, question=self.question, summary=f"Not enough data: {reason}.", not_enough=reason)
+
+
+def _pseudo_values(own: Written, combination: Int[Tensor, " n"], generator: Generator) -> Float[Tensor, " g"]:
+    """The jackknife's pseudo-values over groups of combinations (Tukey 1958), moved so that their mean is the score: what is
+    taken from them is its spread, not its correction for bias, which shares of units over a threshold do not bear."""
+    ids, number = combination.unique(return_inverse=True)
+    num = min(MOST_GROUPS, len(ids))
+    group = (torch.randperm(len(ids), generator=generator) % num)[number]
+    without = torch.tensor([own.disorder(group != k).score for k in range(num)], dtype=torch.float64)
+    return own.disorder().score + (num - 1) * (without.mean() - without)
+
+
+def _measure(score: float, units: Float[Tensor, " g"], copies: Sequence[Disorder]) -> Measure:
+    values = [copy.score for copy in copies]
+    null = Null(
+        name="untrained copies",
+        how=f"{len(copies)} networks of the same architecture with fresh weights; p: share at least as untidy, with itself",
+        values=tuple(values),
+        p=permutation_p(score, values, higher=False),
+    )
+    return Measure(
+        name="organisation",
+        value=score,
+        unit="score, 1 is tidy",
+        direction="higher",
+        interval=mean_interval(units, bounds=(0.0, 1.0)),
+        nulls=(null,),
+        units=len(units),
+        unit_of="combination",
+        repeats=tuple(units.tolist()),
+        headline=True,
+        note=f"{score - null.mean:+.2f} from untrained copies; units are groups of combinations, each left out once",
+        ceiling=1.0,
+    )
+
+
+def _table(own: Written, copies: Sequence[Disorder]) -> Table:
+    """The four parts of disorder at every site, in the mean, and in untrained copies."""
+    mean = torch.tensor([astuple(copy) for copy in copies]).mean(0).tolist()
+    return Table(
+        name="Parts of disorder",
+        columns=("site", *_PARTS, "score"),
+        rows=(
+            *((site, *astuple(found), found.score) for site, found in own.by_site().items()),
+            ("mean over sites", *astuple(own.disorder()), own.disorder().score),
+            ("untrained copies", *mean, sum(copy.score for copy in copies) / len(copies)),
+        ),
+        note="Cancellation: what contributions of units to the output lose by opposite signs. Idle: what is lost among units "
+        "that carry one signal. Redundancy: units that have a double. Imbalance: spread of the scales of units.",
+    )
+
+
+def _summary(own: Disorder, copies: Sequence[Disorder]) -> str:
+    untrained = sum(copy.score for copy in copies) / len(copies)
+    return (
+        f"Organisation scores {own.score:.2f} of 1 (untrained copies {untrained:.2f}): {own.redundancy:.0%} of the units used "
+        f"have a double, and {own.idle:.0%} of what units contribute cancels among doubles."
+    )
