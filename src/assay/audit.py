@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Generator
 
-from assay.evidence import Effort, Evidence
+from assay.access import JudgesObserved, judged_apart
+from assay.evidence import Effort, Evidence, Level
 from assay.instrument import Instrument, Progress, missing_abilities, silent
 from assay.instruments import all_instruments
 from assay.objective import check_finite
@@ -86,6 +87,7 @@ class Audit:
     skipped: tuple[Skipped, ...]
     integrity: Integrity
     effort: Effort
+    level: Level
     seed: int
     environment: Environment
 
@@ -96,6 +98,7 @@ def audit(
     *,
     seed: int = 0,
     effort: Effort = "standard",
+    level: Level = 2,
     instruments: Sequence[Instrument] | None = None,
     address: str = "",
     jobs: int = 1,
@@ -107,6 +110,9 @@ def audit(
 
     - `seed`: of everything drawn. The same seed gives the same bytes on one thread of a CPU.
     - `effort`: `quick` (seconds), `standard` (a minute or two on two cores) or `full`.
+    - `level`: of access. 0 allows trained inputs and the declaration only: instruments run in a process that cannot reach
+      the task, and those that need it are skipped. 1 also allows novel inputs, 2 their labels; at 1 what needs labels is
+      left out.
     - `instruments`: all registered ones by default.
     - `address`: where the subject came from, for the report.
     - `jobs`: processes in which instruments run side by side; the bytes of the result do not depend on it.
@@ -116,7 +122,14 @@ def audit(
     with one_thread():
         _check_runs(subject, task, seed)
         integrity = subject.integrity(_sample(task, seed).inputs)
-        evidence, skipped = _run_all(subject, task, instruments, seed=seed, effort=effort, jobs=jobs, progress=progress)
+        applying, skipped = _sorted_out(all_instruments() if instruments is None else instruments, task, level)
+        if level == 0:
+            progress("judging in a process that cannot reach the task", 0.1)
+            able = [instrument for instrument in applying if isinstance(instrument, JudgesObserved)]
+            evidence = judged_apart(able, subject, task, effort=effort, seed=seed) if able else []
+        else:
+            pieces = [_Piece(instrument, subject, task, effort, seed) for instrument in applying]
+            evidence = [item.at_level(level) for item in _run_all(pieces, jobs=jobs, progress=progress)]
         environment = _environment(subject)
     progress("done", 1.0)
     return Audit(
@@ -127,6 +140,7 @@ def audit(
         skipped=tuple(skipped),
         integrity=integrity,
         effort=effort,
+        level=level,
         seed=seed,
         environment=environment,
     )
@@ -148,28 +162,25 @@ def _check_runs(subject: Subject, task: Task, seed: int) -> None:
     task.score(outputs, sample)
 
 
-def _run_all(
-    subject: Subject,
-    task: Task,
-    instruments: Sequence[Instrument] | None,
-    *,
-    seed: int,
-    effort: Effort,
-    jobs: int,
-    progress: Progress,
-) -> tuple[list[Evidence], list[Skipped]]:
-    """Run what applies; name what does not, with the reason."""
-    chosen = list(all_instruments() if instruments is None else instruments)
-    skipped = [
-        Skipped(instrument=instrument.name, reason=f"the task cannot do what it needs: {', '.join(missing)}")
-        for instrument in chosen
-        if (missing := missing_abilities(instrument, task))
-    ]
-    applying = [instrument for instrument in chosen if not missing_abilities(instrument, task)]
+def _sorted_out(chosen: Sequence[Instrument], task: Task, level: Level) -> tuple[list[Instrument], list[Skipped]]:
+    """What applies, and what does not with the reason."""
+    applying, skipped = [], []
+    for instrument in chosen:
+        if missing := missing_abilities(instrument, task):
+            reason = f"the task cannot do what it needs: {', '.join(missing)}"
+        elif level == 0 and not isinstance(instrument, JudgesObserved):
+            reason = "it draws novel inputs, which access level 0 does not allow"
+        else:
+            applying.append(instrument)
+            continue
+        skipped.append(Skipped(instrument=instrument.name, reason=reason))
+    return applying, skipped
 
-    pieces = [_Piece(instrument, subject, task, effort, seed) for instrument in applying]
+
+def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> list[Evidence]:
+    """Every piece, here or side by side."""
     if jobs != 1:
-        return run_parallel(_measure, pieces, jobs=jobs, progress=progress), skipped
+        return run_parallel(_measure, pieces, jobs=jobs, progress=progress)
     evidence = []
     for index, piece in enumerate(pieces):
 
@@ -177,7 +188,7 @@ def _run_all(
             progress(f"{name}: {doing}", (index + done) / len(pieces))
 
         evidence.append(_measure(piece, scaled))
-    return evidence, skipped
+    return evidence
 
 
 class _Piece(NamedTuple):

@@ -1,12 +1,15 @@
 """What an instrument returns: `Evidence`, made of `Measure`s, each with its interval and its nulls. Frozen, JSON in and out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Effort = Literal["quick", "standard", "full"]
 EFFORTS: tuple[Effort, ...] = ("quick", "standard", "full")
 Direction = Literal["higher", "lower", "neither"]
+Level = Literal[0, 1, 2]
+"""The access that a number needs: 0 weights, trained inputs and the declaration; 1 also novel inputs; 2 also their labels."""
+LEVELS: tuple[Level, ...] = (0, 1, 2)
 FINDING_LEVEL = 0.05
 
 
@@ -55,6 +58,8 @@ class Measure:
     - `units`, `unit_of`: how many independent units the interval rests on, and what they are.
     - `repeats`: the raw value of every unit or repeat.
     - `headline`: belongs on the first screen, and may become a finding.
+    - `ceiling`: what the same number is where nothing can be lost; None where there is no such control.
+    - `level`: the access that it needs.
     """
 
     name: str
@@ -69,6 +74,8 @@ class Measure:
     about: Mapping[str, str] = field(default_factory=dict)
     headline: bool = False
     note: str = ""
+    ceiling: float | None = None
+    level: Level = 0
 
     def __post_init__(self):
         if self.value is not None and self.direction != "neither":
@@ -100,12 +107,13 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of plain values that a measure rests on, for the report's details."""
+    """Rows of plain values that a measure rests on, for the report's details. `level`: the access that they need."""
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str | float | int | None, ...], ...]
     note: str = ""
+    level: Level = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +146,15 @@ class Evidence:
             if measure.name == name and all(measure.about.get(key) == value for key, value in about.items()):
                 return measure
         raise KeyError(f"{self.instrument} has no measure {name!r} about {about}; it has {[m.label for m in self.measures]}")
+
+    def at_level(self, level: Level) -> "Evidence":
+        """The evidence without the measures and tables that need more access. Where some are left out, so are summary and
+        warnings, which may speak of them."""
+        measures = tuple(measure for measure in self.measures if measure.level <= level)
+        tables = tuple(table for table in self.tables if table.level <= level)
+        if len(measures) == len(self.measures) and len(tables) == len(self.tables):
+            return self
+        return replace(self, measures=measures, tables=tables, summary="", warnings=())
 
     def findings(self) -> tuple[Measure, ...]:
         """Headline measures that beat every null at a false discovery rate of 5 % within this evidence."""

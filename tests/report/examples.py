@@ -158,6 +158,7 @@ def audit(evidence=None, *, name="wide coverage", **changes):
         skipped=(Skipped(instrument="polar", reason="the task cannot do what it needs: HasTree"),),
         integrity=Integrity(outputs_identical=True, weights_identical=True, num_examples=256, num_sites=9),
         effort="standard",
+        level=2,
         seed=0,
         environment=Environment(
             versions={"assay": "0.1.0", "torch": "2.13.0", "numpy": "2.4.0"},

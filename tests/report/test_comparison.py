@@ -44,7 +44,7 @@ def test_the_json_holds_the_same(tmp_path, examples):
     assert [column.subject for column in read.subjects] == [audit.subject for audit in audits]
     assert read.subjects[0].measures == tuple(m for e in audits[0].evidence for m in e.measures if m.headline)
     assert read.meaning == meaning(audits)
-    assert json.loads((path.parent / "comparison.json").read_text())["schema_version"] == 1
+    assert json.loads((path.parent / "comparison.json").read_text())["schema_version"] == 2
 
 
 @pytest.mark.parametrize("num", [1, 2, 20])

@@ -13,7 +13,7 @@ from assay.report.page import FOLDER, report_html
 from assay.report.sheet import TOKENS
 from assay.report.words import interval, number, p_value
 from assay.subject import Integrity
-from assay.verdict import Axis, Verdict
+from assay.verdict import Axis, Inside, Verdict
 
 
 class Page(HTMLParser):
@@ -184,7 +184,15 @@ def test_a_failed_integrity_check_is_said_at_the_top(examples):
 )
 def test_the_square_marks_what_is_left(examples, possible, told):
     axis = Axis(answer="not resolved", because="b")
-    verdict = Verdict(recombines=axis, organised=axis, possible=possible, sentence="s")
+    verdict = Verdict(
+        recombines=axis,
+        organised=axis,
+        inside=Inside(answer="not resolved", because="b"),
+        measured=axis,
+        missing_parts=(),
+        possible=possible,
+        sentence="s",
+    )
     html = report_html(examples.audit([], verdict=verdict))
     for words, times in told.items():
         assert html.count(f"<i>{words}</i>") == times

@@ -104,8 +104,8 @@ def test_an_added_field_is_noticed(tmp_path, typical):
 
 def test_a_newer_version_is_named(tmp_path, typical):
     path = written(tmp_path, typical)
-    altered(path, lambda content: content.update(schema_version=2))
-    refused(path, "version 2")
+    altered(path, lambda content: content.update(schema_version=3))
+    refused(path, "version 3")
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "{}", '{"schema_version": "1"}'])
@@ -124,5 +124,5 @@ def test_layout_of_the_json_does_not_matter(tmp_path, typical):
 
 def test_the_schema_describes_the_file():
     schema = json_schema()
-    assert schema["properties"]["schema_version"]["const"] == 1
+    assert schema["properties"]["schema_version"]["const"] == 2
     assert {"Audit", "Evidence", "Measure", "Null", "Verdict"} <= set(schema["$defs"])

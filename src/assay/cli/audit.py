@@ -12,7 +12,7 @@ from assay.cli.command import Command, Flag
 from assay.cli.folder import new_folder
 from assay.cli.terminal import Terminal
 from assay.errors import AssayError
-from assay.evidence import Effort
+from assay.evidence import Effort, Level
 
 if TYPE_CHECKING:
     import assay.instrument
@@ -46,6 +46,9 @@ class Audit(Command):
     """Of everything drawn."""
     effort: Effort = "standard"
     """Seconds, a minute or two on two cores, or as long as it takes. The report says what power a lower effort lost."""
+    level: Level = 2
+    """Access: 0 judges from trained inputs alone, in a process that cannot make novel ones; 1 may use novel inputs, 2 their
+    labels too."""
     instrument: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: all)")] = ()
     """Instruments to run; `assay instruments` lists them."""
     sites: Annotated[tuple[str, ...], arg(metavar="GLOB [GLOB ...]", help_behavior_hint="(default: evenly spread)")] = ()
@@ -77,6 +80,7 @@ class Audit(Command):
                 task,
                 seed=self.seed,
                 effort=self.effort,
+                level=self.level,
                 instruments=instruments,
                 address=self.subject,
                 jobs=self.jobs,

@@ -42,7 +42,7 @@ class ComparisonFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     title: str
     intro: str
     meaning: str

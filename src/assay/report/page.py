@@ -11,6 +11,7 @@ from assay.evidence import Evidence, Measure, Null, Table
 from assay.report import words
 from assay.report.families import Family, sorted_out
 from assay.report.figures import Panel, joined, panel_svg, panels, to_svg
+from assay.report.first_screen import LEVELS, axes, by_level, ways
 from assay.report.schema import FILE_NAME, report_bytes
 from assay.report.sheet import TOKENS
 from assay.store import write_bytes_atomically
@@ -24,7 +25,7 @@ _CLUTTER = "xmlns(?::xlink)?|version|class|role|aria-[a-z]+|pointer-events|font-
 MAX_PANELS = 8  # in the open; the rest is folded
 MAX_TABLE_ROWS = 200
 GLOSS = {
-    "genuine": "novel combinations work, and each part is one reusable thing",
+    "genuine": "novel combinations work, and the parts are reused, not copied",
     "fractured": "novel combinations work, but are brittle to change",
     "partial": "the parts are there, their combination is not",
     "imitation": "neither: it works only where it was trained",
@@ -61,10 +62,9 @@ def report_html(audit: Audit, drawn: Mapping[str, Sequence[Panel]] | None = None
         "report.html.j2",
         audit=audit,
         instruments=instruments,
-        axes=(
-            ("Do novel combinations work?", audit.verdict.recombines),
-            ("Is each part one reusable thing inside?", audit.verdict.organised),
-        ),
+        axes=axes(audit.verdict),
+        ways=ways(audit),
+        levels=LEVELS,
         # Some tasks admit fewer combinations than the product, so the bar is drawn only where the counts fit in it.
         possible=possible if audit.task.num_seen + audit.task.num_novel <= possible < 10**9 else 0,
         sources=sources_of(audit.evidence),
@@ -130,8 +130,9 @@ def level_of(measures: Sequence[Measure]) -> str:
     return " or ".join(f"{100 * level:g} %" for level in levels) or "confidence"
 
 
-def section_of(evidence: Evidence, drawn: Sequence[Panel], figure: int) -> dict[str, Any]:
-    """What the template's `instrument` wants: one evidence, its panels, and the number of its figure."""
+def section_of(evidence: Evidence, drawn: Sequence[Panel], figure: int, *, levels: bool = True) -> dict[str, Any]:
+    """What the template's `instrument` wants: one evidence, its panels, the number of its figure, and whether to tell which
+    access the numbers need."""
     alone, families = sorted_out(evidence.measures)
     in_families = [measure for family in families for measure in family.measures]
     ready = plates(drawn)
@@ -145,8 +146,8 @@ def section_of(evidence: Evidence, drawn: Sequence[Panel], figure: int) -> dict[
         "ticks": any(measure.nulls for measure in alone),
         "marks": any(measure.nulls for measure in in_families),
         "chance": any(panel.has_chance for panel in drawn),
-        "alone": alone,
-        "families": [_family(family) for family in families],
+        "alone": by_level(alone) if levels else [("", alone)] if alone else [],
+        "families": [_family(family, levels=levels) for family in families],
         "num_in_families": len(in_families),
         "objects": " and ".join(dict.fromkeys(key for measure in in_families for key in measure.about)),
         "nulls": list(dict.fromkeys((null.name, null.how) for measure in evidence.measures for null in measure.nulls)),
@@ -155,14 +156,15 @@ def section_of(evidence: Evidence, drawn: Sequence[Panel], figure: int) -> dict[
     }
 
 
-def _family(family: Family) -> dict[str, Any]:
+def _family(family: Family, *, levels: bool) -> dict[str, Any]:
     names = list(dict.fromkeys(null.name for measure in family.measures for null in measure.nulls))
 
     def nulls(measure: Measure) -> list[Null | None]:
         return [next((null for null in measure.nulls if null.name == name), None) for name in names]
 
     rows = [{"label": label, "measure": measure, "nulls": nulls(measure)} for label, measure in family.rows]
-    return {"family": family, "unit": family.name_and_unit[1], "nulls": names, "rows": rows}
+    access = f"access level {max(measure.level for measure in family.measures)}" if levels else ""
+    return {"family": family, "unit": family.name_and_unit[1], "access": access, "nulls": names, "rows": rows}
 
 
 def _table(table: Table) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from assay.audit import Audit
 from assay.evidence import Measure
-from assay.report.words import NOT_ENOUGH, interval, mean_of, number, p_value, strongest
+from assay.report.words import NOT_ENOUGH, capitalised, interval, mean_of, number, p_value, stopped, strongest
+from assay.verdict import Verdict
 
 MAX_MEASURES = 8
 MAX_WARNINGS = 3
@@ -19,6 +20,7 @@ def summary(audit: Audit) -> RenderableType:
     blocks: list[RenderableType] = [
         Text.assemble((audit.verdict.headline.capitalize(), "bold cyan"), f"  {audit.subject.name}"),
         Text(audit.verdict.sentence),
+        *_ways(audit.verdict),
         Text(),
     ]
     if not audit.integrity.holds:
@@ -36,6 +38,17 @@ def summary(audit: Audit) -> RenderableType:
     unanswered += [(skip.instrument, skip.reason) for skip in audit.skipped]
     blocks += [Text.assemble(("Not run  ", "dim"), f"{name}: {reason}") for name, reason in unanswered]
     return Group(*blocks)
+
+
+def _ways(verdict: Verdict) -> list[RenderableType]:
+    """What the inside says, and its error rates, where the verdict has not told them yet."""
+    inside = verdict.inside
+    if inside.probability is None:
+        return []
+    blocks: list[RenderableType] = []
+    if inside.because not in verdict.sentence:
+        blocks.append(Text.assemble(("Inside  ", "dim"), capitalised(inside.because), "."))
+    return [*blocks, Text(stopped(inside.error_rates), "dim")] if inside.error_rates else blocks
 
 
 def summary_text(audit: Audit, *, width: int = 80) -> str:

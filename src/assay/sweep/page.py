@@ -88,7 +88,7 @@ def write_sweep(result: "Sweep") -> Path:
         failures=result.failures,
         phase=plates(drawn["phase"]),
         curves=plates(drawn["curves"]),
-        item=section_of(evidence, drawn["measures"], 3),
+        item=section_of(evidence, drawn["measures"], 3, levels=False),
         version=record.versions["assay"],
         level=level_of(evidence.measures),
         least=MIN_NETWORKS,

@@ -45,6 +45,7 @@ def by_unfamiliar_pairs(novel: Scored, task: Task, *, repeats: int, generator: G
                 unit_of="combination",
                 repeats=tuple(units.tolist()),
                 note="" if interval else f"not enough data: {len(units)} combinations; an interval needs {MIN_UNITS}",
+                level=2,
             )
         )
     return measures
@@ -95,7 +96,7 @@ def by_part_value(seen: Scored, novel: Scored, task: Task, *, generator: Generat
         "p (fails more)",
     )
     note = "p: chance that as many novel combinations drawn at random score this low, corrected over all values."
-    return Table(name="Scores by part value", columns=columns, rows=tuple(rows), note=note), tuple(failing)
+    return Table(name="Scores by part value", columns=columns, rows=tuple(rows), note=note, level=2), tuple(failing)
 
 
 def coverage_table(report: Coverage, parts: Sequence[Part]) -> Table:

@@ -144,6 +144,7 @@ def _split_measure(
         repeats=tuple(scored.units.tolist()),
         headline=True,
         note=note,
+        level=2 if memoriser else 0,
     )
 
 
@@ -170,6 +171,7 @@ def _gap(seen: Scored, novel: Scored, task: Task, size: _Size, generator: Genera
         nulls=(null,),
         units=len(seen.units) + len(novel.units),
         unit_of="combination",
+        level=2,
     )
 
 

@@ -1,0 +1,135 @@
+"""Judging where no novel input can be made: from what was observed, in a process that cannot reach the task.
+
+The process gets the network, the instruments and plain tensors. It cannot import `assay.tasks`, so whatever would bring a
+task along cannot be loaded there.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Generator
+
+from assay.errors import AssayError
+from assay.evidence import Effort, Evidence
+from assay.instrument import Instrument, Progress, silent
+from assay.observed import Observed
+from assay.parallel import one_thread
+from assay.stats import keyed_generator
+from assay.subject import Subject
+from assay.task import Task
+
+FORBIDDEN = "assay.tasks"
+
+
+@runtime_checkable
+class JudgesObserved(Instrument, Protocol):
+    """An instrument that can do without the task, once it has observed: `measure` is `judge` of what `observe` gives."""
+
+    def observe(self, task: Task, *, effort: Effort, generator: Generator) -> Observed:
+        """Draw from the trained combinations."""
+        ...
+
+    def judge(
+        self, subject: Subject, observed: Observed, *, effort: Effort, generator: Generator, progress: Progress = silent
+    ) -> Evidence:
+        """Judge from that alone."""
+        ...
+
+
+def judged_apart(
+    instruments: Sequence[JudgesObserved], subject: Subject, task: Task, *, effort: Effort, seed: int
+) -> list[Evidence]:
+    """What the instruments find when only what they observed is sent to a process that cannot reach the task: the same
+    evidence, to the bit, as from `measure` with the generators of `assay.audit`.
+
+    **Raises:** `AssayError` when the network cannot be sent or loaded without its task, and what an instrument raises.
+    """
+    pieces = []
+    for instrument in instruments:
+        generator = keyed_generator(seed, instrument.name)
+        observed = instrument.observe(task, effort=effort, generator=generator)
+        pieces.append((instrument, pickle.dumps(observed), generator.get_state()))
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = Path(folder, "given"), Path(folder, "found")
+        given.write_bytes(_packed((subject, pieces, effort)))
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        run = subprocess.run(
+            [sys.executable, "-m", "assay.access", str(given), str(found)],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not found.is_file():
+            last = (run.stderr.strip().splitlines() or ["no message"])[-1]
+            raise AssayError("the process without the task must finish", given=f"exit status {run.returncode}: {last}")
+        result = pickle.loads(found.read_bytes())
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+class _NoTasks(MetaPathFinder):
+    """Refuses to import the families of tasks."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname == FORBIDDEN or fullname.startswith(f"{FORBIDDEN}."):
+            raise ImportError(f"{fullname} is not to be had where a network is judged without its task", name=fullname)
+
+
+def _packed(content: object) -> bytes:
+    from joblib.externals.loky.backend.reduction import dumps
+
+    try:
+        return bytes(dumps(content))
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise AssayError(
+            "at access level 0 the network is sent to a process of its own, so it must be possible to pickle it",
+            given=str(error),
+            next_step="define its class at the top of a module, or audit at level 1 or 2",
+        ) from error
+
+
+def _judge_all(given: Path) -> list[Evidence] | BaseException:
+    """What the process does, once it can no longer reach the task."""
+    try:
+        subject, pieces, effort = pickle.loads(given.read_bytes())
+    except ImportError as error:
+        if not str(error.name).startswith(FORBIDDEN):
+            return error
+        return AssayError(
+            "at access level 0 the network must be loaded without its task",
+            given=str(error),
+            next_step="give the subject a `fresh` that holds no task, or none",
+        )
+    evidence = []
+    try:
+        with one_thread():
+            for instrument, observed, state in pieces:
+                generator = Generator()
+                generator.set_state(state)
+                judged: Any = instrument.judge(subject, pickle.loads(observed), effort=effort, generator=generator)
+                evidence.append(judged)
+    except Exception as error:
+        return error
+    return evidence
+
+
+def _main(given: str, found: str) -> None:
+    assert not any(name.startswith(FORBIDDEN) for name in sys.modules), "a task was imported before it was forbidden"
+    sys.meta_path.insert(0, _NoTasks())
+    result = _judge_all(Path(given))
+    written = Path(f"{found}.part")
+    written.write_bytes(pickle.dumps(result))
+    written.rename(found)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,75 @@
+"""What novel combinations did when they were tested: access level 2, a rule on scores, no calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assay.evidence import Evidence, Measure
+from assay.verdict.features import find
+from assay.verdict.words import Answer, Axis
+
+LEARNED = 0.95  # score on trained combinations below which a network fails on novel ones for dull reasons
+WORKS = 0.90  # share of the seen score that the novel score must reach, with its whole interval
+FAILS = 0.50  # share of the seen score that the novel score must stay below, with its whole interval
+EITHER: tuple[Answer, ...] = ("yes", "no")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """The measured answer, the answers from elsewhere that it does not contradict, and whether there are scores at all."""
+
+    axis: Axis
+    allows: tuple[Answer, ...] = EITHER
+    tested: bool = False
+
+
+def unlearned(evidence: Sequence[Evidence]) -> str:
+    """Why composition cannot be asked about: the score on trained combinations is below `LEARNED`. Empty where it is not, or
+    was not measured."""
+    for instrument, name in (("systematicity", "seen score"), ("recombination", "score on trained combinations")):
+        found = find(evidence, instrument)
+        for measure in found.measures if found else ():
+            if measure.name == name and measure.value is not None:
+                learned = measure.value >= LEARNED
+                return "" if learned else f"the score on trained combinations is {told(measure)}, below {LEARNED}"
+    return ""
+
+
+def behaviour(evidence: Sequence[Evidence]) -> Behaviour:
+    """The answer of `systematicity`: share of the seen score that novel combinations keep.
+
+    A novel score that some null reaches too is no finding, and resolves nothing.
+    """
+    found = find(evidence, "systematicity")
+    if found is None or found.not_enough:
+        return _unresolved(found.not_enough if found else "novel combinations were not tested")
+    names = {measure.name for measure in found.measures}
+    if not names >= {"seen score", "novel score"}:
+        return _unresolved("novel combinations were not tested")
+    seen, novel = found.measure("seen score"), found.measure("novel score")
+    if seen.value is None or novel.value is None or novel.interval is None:
+        return _unresolved(novel.note or seen.note or "not enough data")
+    words = f"novel combinations score {told(novel)}, trained ones {told(seen)}"
+    low, high = novel.interval.low, novel.interval.high
+    works, fails = low >= WORKS * seen.value, high <= FAILS * seen.value
+    answer, allows = "not resolved", EITHER
+    if works and novel.name not in {measure.name for measure in found.findings()}:
+        words = f"{words}, but a null scores as well"
+    elif works:
+        answer, allows = "yes", ("yes",)
+    elif fails:
+        answer, allows = "no", ("no",)
+    else:
+        words = f"{words}: some novel combinations work and others do not"
+        allows = ("yes",) * (high >= WORKS * seen.value) + ("no",) * (low <= FAILS * seen.value)
+    return Behaviour(axis=Axis(answer=answer, because=words), allows=allows, tested=True)
+
+
+def told(measure: Measure) -> str:
+    """`0.946 [0.926, 0.966]`."""
+    assert measure.value is not None
+    interval = f" [{measure.interval.low:.3f}, {measure.interval.high:.3f}]" if measure.interval else ""
+    return f"{measure.value:.3f}{interval}"
+
+
+def _unresolved(because: str) -> Behaviour:
+    return Behaviour(axis=Axis(answer="not resolved", because=because))

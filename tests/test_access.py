@@ -1,0 +1,137 @@
+"""Access level 0: what is judged leads to no task, where it is judged no task can be had, and nothing is lost by it."""
+
+import io
+import pickle
+import pickletools
+
+import pytest
+import torch
+from tasks_for_conformance import small_task
+from torch import Generator, nn
+
+from assay.access import FORBIDDEN, JudgesObserved, judged_apart
+from assay.audit import audit
+from assay.errors import AssayError
+from assay.instrument import silent
+from assay.instruments import all_instruments, load_instrument
+from assay.instruments.organisation import Organisation
+from assay.models import ModelConfig, configure, rebuild
+from assay.subject import Subject
+from assay.task import Task
+from assay.training import TrainingConfig, fit_many
+from assay.verdict import judge
+
+ABLE = [instrument for instrument in all_instruments() if isinstance(instrument, JudgesObserved)]
+
+
+def subject_of(config: ModelConfig) -> Subject:
+    """It knows how to draw itself anew, and no task."""
+    return Subject(
+        rebuild(config, generator=Generator().manual_seed(0)), fresh=lambda generator: rebuild(config, generator=generator)
+    )
+
+
+@pytest.fixture(scope="module")
+def learned() -> Subject:
+    subject = subject_of(configure("mlp", small_task(), width=32))
+    configs = [TrainingConfig(steps=300, batch_size=128, learning_rate=1e-2)]
+    fit_many([subject.module], small_task(), configs=configs, strategy="rule")
+    return subject
+
+
+def names_in(content: bytes) -> set[str]:
+    """Every module that the pickle would import from."""
+    strings, found = [], set()
+    for code, argument, _ in pickletools.genops(io.BytesIO(content)):
+        if code.name in ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"):
+            strings.append(str(argument))
+        if code.name == "GLOBAL":
+            found.add(str(argument).split()[0])
+    return found | {text for text in strings if text.startswith("assay")}
+
+
+def test_recombination_and_organisation_can_be_judged_apart():
+    assert [instrument.name for instrument in ABLE] == ["recombination", "organisation"]
+
+
+@pytest.mark.parametrize("instrument", ABLE, ids=lambda instrument: instrument.name)
+def test_nothing_that_was_observed_leads_to_a_task(instrument):
+    observed = instrument.observe(small_task(), effort="quick", generator=Generator().manual_seed(0))
+    names = names_in(pickle.dumps(observed))
+    assert "assay.observed" in names
+    assert not [name for name in names if name.startswith(FORBIDDEN)]
+    assert FORBIDDEN in {name.rpartition(".")[0] for name in names_in(pickle.dumps(small_task()))}  # the walk does find tasks
+    seen: set[int] = set()
+
+    def walk(value: object) -> None:
+        assert not isinstance(value, Task)
+        assert not callable(value) or isinstance(value, type)
+        if id(value) in seen or isinstance(value, (torch.Tensor, str, int, float, type)):
+            return
+        seen.add(id(value))
+        held = (
+            value if isinstance(value, (tuple, list)) else value.values() if isinstance(value, dict) else vars(value).values()
+        )
+        for item in held:
+            walk(item)
+
+    walk(pickle.loads(pickle.dumps(observed)))
+
+
+def test_the_verdict_is_that_of_the_full_audit_without_what_needs_more(learned):
+    low, full = audit(learned, small_task(), effort="quick", level=0), audit(learned, small_task(), effort="quick")
+    assert low.evidence == tuple(item for item in full.evidence if item.instrument in ("recombination", "organisation"))
+    assert low.verdict == judge([item.at_level(0) for item in full.evidence])
+    assert low.verdict.inside == full.verdict.inside
+    assert {item.instrument for item in low.skipped} == {"systematicity", "decodability"}
+    assert all("level 0" in item.reason for item in low.skipped)
+    assert all(measure.level == 0 for item in low.evidence for measure in item.measures)
+
+
+def test_level_one_leaves_out_what_needs_labels(learned):
+    names = [load_instrument(name) for name in ("systematicity", "decodability")]
+    found = audit(learned, small_task(), effort="quick", level=1, instruments=names)
+    levels = {measure.level for item in found.evidence for measure in item.measures}
+    assert levels == {0, 1}
+    assert found.verdict.measured.because == "novel combinations were not tested"
+
+
+def test_where_it_is_judged_no_task_can_be_had(learned):
+    class Reaches(Organisation):
+        """It tries to make novel inputs after all."""
+
+        def judge(self, subject, observed, *, effort, generator, progress=silent):
+            from assay.tasks.modular import Modular
+
+            return Modular()
+
+    class TakesAlong(Organisation):
+        """It carries the task with it."""
+
+        def __init__(self):
+            super().__init__()
+            self.task = small_task()
+
+    with pytest.raises(ImportError, match=r"assay\.tasks is not to be had"):
+        judged_apart([Reaches()], learned, small_task(), effort="quick", seed=0)
+    with pytest.raises(AssayError, match="loaded without its task"):
+        judged_apart([TakesAlong()], learned, small_task(), effort="quick", seed=0)
+
+
+def test_a_subject_that_brings_its_task_or_cannot_be_sent_is_refused():
+    task = small_task()
+    module = subject_of(configure("mlp", task, width=8)).module
+    holding = Subject(module, fresh=lambda generator: rebuild(configure("mlp", task, width=8), generator=generator))
+    with pytest.raises(AssayError, match="loaded without its task"):
+        audit(holding, task, effort="quick", level=0)
+
+    class Streams(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.numbers = module, iter(x for x in range(3))
+
+        def forward(self, tokens):
+            return self.inner(tokens)
+
+    with pytest.raises(AssayError, match="possible to pickle it"):
+        audit(Subject(Streams()), task, effort="quick", level=0)

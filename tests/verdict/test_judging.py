@@ -1,0 +1,198 @@
+"""The verdict: gates, the inside, behaviour beside it, and what is said when they disagree."""
+
+from dataclasses import replace
+
+import pytest
+
+from assay.calibration import Thresholds
+from assay.evidence import Evidence
+from assay.verdict import calibration as calibrations
+from assay.verdict import judge
+
+
+@pytest.fixture
+def no_calibration(monkeypatch):
+    monkeypatch.setattr(calibrations, "shipped", lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "novel", "answer", "headline"),
+    [
+        (1.0, 0.97, "yes", "genuine or fractured"),
+        (1.0, 0.10, "no", "partial or imitation"),
+        (1.0, 0.70, "not resolved", "not resolved"),
+        (1.0, 0.91, "not resolved", "not resolved"),  # the interval reaches below .9
+        (1.0, 0.49, "not resolved", "not resolved"),  # the interval reaches above .5
+        (1.0, None, "not resolved", "not resolved"),
+        (0.60, 0.60, "not resolved", "unlearned"),
+    ],
+)
+def test_rules_on_behaviour(plant, calibration, seen, novel, answer, headline):
+    verdict = judge([plant.behaviour(seen, novel)], calibration=calibration)
+    assert verdict.recombines.answer == verdict.measured.answer == answer
+    assert verdict.headline == headline
+    assert verdict.inside.answer == "not resolved"
+
+
+def test_a_null_that_scores_as_well_resolves_nothing(plant, calibration):
+    verdict = judge([plant.behaviour(1.0, 0.97, p=0.4)], calibration=calibration)
+    assert verdict.recombines.answer == "not resolved"
+    assert "null scores as well" in verdict.sentence
+
+
+def test_nothing_measured_is_not_resolved(calibration):
+    verdict = judge([], calibration=calibration)
+    assert verdict.headline == "not resolved"
+    for reason in ("novel combinations were not tested", "recombination was not run", "organisation was not run"):
+        assert reason in verdict.sentence
+
+
+@pytest.mark.parametrize("instrument", ["systematicity", "recombination", "organisation"])
+def test_not_enough_evidence_gives_its_reason(calibration, instrument):
+    few = Evidence(instrument=instrument, question="?", summary="", not_enough="only 3 trained combinations")
+    verdict = judge([few], calibration=calibration)
+    assert "only 3 trained combinations" in verdict.sentence
+    assert verdict.headline == "not resolved"
+
+
+def test_decodability_alone_resolves_nothing(plant, calibration):
+    measures = (plant.score("decodability gain", 0.9, 0.01),)
+    probe = Evidence(instrument="decodability", question="?", summary="", measures=measures)
+    assert judge([probe], calibration=calibration).headline == "not resolved"
+    behaviour = plant.behaviour(1.0, 0.1)
+    assert judge([behaviour, probe], calibration=calibration) == judge([behaviour], calibration=calibration)
+
+
+def test_unlearned_says_so_and_asks_nothing_else(plant, calibration):
+    verdict = judge([plant.behaviour(0.949, 0.1), plant.composer(), plant.tidiness(0.8)], calibration=calibration)
+    assert verdict.sentence.startswith("Unlearned: the score on trained combinations is 0.949")
+    assert verdict.inside.probability is None
+    assert verdict.possible == ("unlearned",)
+    assert judge([plant.behaviour(0.95, 0.1)], calibration=calibration).possible != ("unlearned",)
+
+
+def test_without_behaviour_the_score_on_trained_combinations_gates(plant, calibration):
+    evidence = plant.composer()
+    poor = replace(evidence, measures=(*evidence.measures, plant.score("score on trained combinations", 0.6)))
+    assert judge([poor], calibration=calibration).possible == ("unlearned",)
+    assert judge([poor, plant.behaviour(1.0, 1.0)], calibration=calibration).possible != ("unlearned",)
+
+
+def test_the_inside_answers_where_nothing_novel_was_tested(plant, calibration):
+    good, bad = (judge([found], calibration=calibration) for found in (plant.composer(), plant.imitator()))
+    assert (good.recombines.answer, bad.recombines.answer) == ("yes", "no")
+    assert good.inside.probability > 0.9 > 0.1 > bad.inside.probability
+    assert good.inside.interval.low <= good.inside.probability <= good.inside.interval.high
+    assert min(good.inside.stability, bad.inside.stability) >= 0.95
+    assert good.headline == "genuine or fractured"
+    assert (good.missing_parts, bad.missing_parts) == ((), ("i", "j"))
+    assert bad.headline == "imitation"  # none of its parts is there
+    assert "left out" in good.inside.error_rates
+    assert "from trained inputs alone" in good.sentence
+
+
+@pytest.mark.parametrize(
+    ("novel", "answer"),
+    [(0.97, "yes"), (0.1, "not resolved"), (0.70, "not resolved"), (0.91, "yes"), (None, "yes")],
+)
+def test_what_was_measured_beside_an_inside_that_composes(plant, calibration, novel, answer):
+    """It decides where it is resolved; where it rules the inside's answer out, neither holds."""
+    verdict = judge([plant.behaviour(1.0, novel), plant.composer()], calibration=calibration)
+    assert verdict.inside.answer == "yes"
+    assert verdict.recombines.answer == answer
+    assert ("disputed" in verdict.sentence) == (answer == "not resolved")
+    if answer == "not resolved":
+        assert verdict.headline == "not resolved"
+        assert verdict.measured.because in verdict.sentence
+        assert verdict.inside.because in verdict.sentence
+
+
+def test_an_imitating_inside_and_novel_combinations_that_work_are_disputed(plant, calibration):
+    verdict = judge([plant.behaviour(1.0, 0.97), plant.imitator()], calibration=calibration)
+    assert (verdict.inside.answer, verdict.measured.answer, verdict.recombines.answer) == ("no", "yes", "not resolved")
+    assert "its inside says that they should not" in verdict.sentence
+
+
+def test_a_part_that_is_missing_makes_it_partial_and_is_named(plant, calibration):
+    parts = [plant.exchange(f"part {k}", 1.0) for k in range(9)]
+    settings = {f"part part {k}": "combined" for k in range(10)}
+    evidence = replace(plant.within(*parts, plant.exchange("part 9", 0.1)), settings=settings)
+    verdict = judge([evidence], calibration=calibration)
+    assert verdict.inside.call == "composes"
+    assert verdict.recombines.answer == "not resolved"
+    assert verdict.headline == "partial"
+    assert verdict.missing_parts == ("part 9",)
+    assert "part 9" in verdict.sentence
+    assert judge([evidence, plant.behaviour(1.0, 0.1)], calibration=calibration).headline == "partial"
+    assert judge([evidence, plant.behaviour(1.0, 1.0)], calibration=calibration).recombines.answer == "yes"
+
+
+def with_thresholds(calibration, above: float, below: float):
+    thresholds = Thresholds(composes_above=above, imitates_below=below)
+    lines = tuple(replace(line, thresholds=thresholds) for line in calibration.combiner.lines)
+    return replace(calibration, combiner=replace(calibration.combiner, lines=lines))
+
+
+def test_between_the_thresholds_it_abstains(plant, calibration):
+    inside = judge([plant.composer()], calibration=with_thresholds(calibration, 0.9999, 0.0001)).inside
+    assert (inside.answer, inside.call, inside.stability) == ("not resolved", "abstains", 1.0)
+    assert "lies between the thresholds" in inside.because
+
+
+def test_a_call_that_resamples_change_is_not_made(plant, calibration):
+    """A threshold just beneath the probability: about half of the resamples lie beneath it too."""
+    found = [plant.composer(0.5)]
+    probability = judge(found, calibration=calibration).inside.probability
+    inside = judge(found, calibration=with_thresholds(calibration, probability - 1e-6, 0.0)).inside
+    assert 0.3 < inside.stability < 0.7
+    assert (inside.answer, inside.call, inside.probability) == ("not resolved", "abstains", probability)
+    assert "of resamples lead to the same call, and 95% are needed" in inside.because
+    far = judge(found, calibration=with_thresholds(calibration, inside.interval.low - 0.05, 0.0)).inside
+    assert (far.answer, far.call) == ("yes", "composes")
+
+
+def test_outside_of_what_known_networks_have_there_is_no_call(plant, calibration):
+    high = dict.fromkeys(calibration.combiner.high, 0.1) | {"recombination": 0.2}
+    narrow = replace(calibration, combiner=replace(calibration.combiner, high=high))
+    verdict = judge([plant.composer()], calibration=narrow)
+    assert verdict.inside.answer == "not resolved"
+    assert "lies outside of what known networks have" in verdict.sentence
+
+
+def test_missing_evidence_is_missing(plant, calibration):
+    lone = replace(plant.composer(), measures=plant.composer().measures[:2])
+    verdict = judge([lone], calibration=calibration)
+    assert verdict.inside.features["additivity"] is None
+    assert verdict.inside.answer == "yes"
+
+
+@pytest.mark.parametrize(
+    ("value", "answer", "headline"), [(0.8, "yes", "genuine"), (0.2, "no", "fractured"), (0.5, "not resolved", None)]
+)
+def test_the_second_axis(plant, calibration, value, answer, headline):
+    verdict = judge([plant.composer(), plant.tidiness(value, half=0.02 if headline else 0.3)], calibration=calibration)
+    assert verdict.organised.answer == answer
+    assert verdict.headline == (headline or "genuine or fractured")
+
+
+def test_without_a_calibration_the_inside_is_not_judged_and_behaviour_still_is(plant, no_calibration):
+    evidence = [plant.composer(), plant.tidiness(0.8), plant.behaviour(1.0, 0.97)]
+    verdict = judge(evidence)
+    assert verdict.recombines.answer == "yes"
+    assert verdict.inside.because == "no calibration ships with this version"
+    assert verdict.inside.features["recombination"] == pytest.approx(0.8 / 0.9)
+    assert verdict.organised.answer == "not resolved"
+
+
+def test_same_evidence_same_verdict_in_any_order(plant, calibration):
+    evidence = [plant.composer(), plant.tidiness(0.8), plant.behaviour(1.0, 0.97)]
+    assert judge(evidence, calibration=calibration) == judge(evidence[::-1], calibration=calibration)
+
+
+def test_the_probability_never_falls_when_recombination_rises(plant, calibration):
+    insides = [
+        judge([plant.within(plant.exchange("i", value / 20))], calibration=calibration).inside.probability
+        for value in range(21)
+    ]
+    assert insides == sorted(insides)
+    assert insides[0] < insides[-1]
