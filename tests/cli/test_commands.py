@@ -68,6 +68,16 @@ def test_audit_equals_the_library_and_prints_one_screen(made, capsys):
     assert (made / "report" / "report.json").read_bytes() == Path("again/report.json").read_bytes(), "same seed, same bytes"
 
 
+def test_audit_at_level_zero_judges_without_novel_inputs(made, capsys):
+    out = _done(
+        capsys, "audit", made / "run", "--effort", "quick", "--level", 0, "--instrument", "organisation", "systematicity"
+    )
+    assert "systematicity: it draws novel inputs" in " ".join(out.split())
+    found = assay.read_report("assay-audit")
+    assert found.level == 0
+    assert [item.instrument for item in found.evidence] == ["organisation"]
+
+
 def test_audit_in_json_is_the_report_file(made, capsys):
     out = _done(capsys, "audit", made / "run", "--effort", "quick", "--instrument", "systematicity", "--seed", 4, "--json")
     assert out == Path("assay-audit/report.json").read_text()

@@ -10,6 +10,7 @@ import tyro
 from assay.cli import main
 from assay.cli.main import COMMANDS, STYLE, Line
 
+ACTIONS = {"data": ("list", "get"), "zoo": ("build", "list", "calibrate", "score")}
 FROZEN = Path(__file__).with_name("frozen_flags.txt")
 
 
@@ -67,7 +68,8 @@ def test_commands_and_flags_are_those_decided_upon(capfd, monkeypatch):
 def _surface(capfd) -> str:
     """A block for the program and for every command: its name, and beneath it flags and positionals as help shows them."""
     blocks = []
-    for words in ([], *([command.word()] for command in COMMANDS), ["data", "list"], ["data", "get"]):
+    actions = [[word, action] for word, its in ACTIONS.items() for action in its]
+    for words in ([], *([command.word()] for command in COMMANDS), *actions):
         rows = [line.removeprefix("│ ") for line in _help(capfd, *words).splitlines() if line.startswith("│ ")]
         labels = [row.partition("  ")[0] for row in rows if not row.startswith((" ", "("))]
         blocks.append("\n  ".join([" ".join(["assay", *words]), *sorted(labels)]))

@@ -38,7 +38,7 @@ def _failed(capsys, *words: str) -> str:
         (["train", "modulr", "--out", "run"], ["no such task", "Given: modulr", "scan", "Did you mean modular?"]),
         (["train", "modular:p=x", "--out", "run"], ["p must be", "Given: x"]),
         (["train", "modular:q=3", "--out", "run"], ["no such option", "num_first"]),
-        (["train", "modular:coverage=0.01", "--out", "run"], ["leave one pair out", "choose a coverage between"]),
+        (["train", "modular:coverage=0.01", "--out", "run"], ["leave one combination out", "choose a coverage between"]),
         (["train", "modular", "--model", "lstm", "--out", "run"], ["Given: lstm", "mlp", "transformer"]),
         (["train", "modular", "--heads", "2", "--out", "run"], ["no such size", "heads", "width, depth"]),
         (["train", "modular", "--steps", "-1", "--out", "run"], ["steps", "-1"]),

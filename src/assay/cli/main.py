@@ -21,6 +21,7 @@ from assay.cli.sweep import Sweep
 from assay.cli.tasks import Tasks
 from assay.cli.terminal import Terminal
 from assay.cli.train import Train
+from assay.cli.zoo import Zoo
 from assay.errors import AssayError
 
 USER_ERROR = 2
@@ -52,6 +53,7 @@ class Line(Command):
         | Annotated[Tasks, _listed(Tasks)]
         | Annotated[Instruments, _listed(Instruments)]
         | Annotated[Data, _listed(Data)]
+        | Annotated[Zoo, _listed(Zoo)]
     )
     quiet: CascadeSubcommandArgs[Flag] = False
     """No progress and no notes; results and errors remain."""
@@ -69,7 +71,7 @@ class Line(Command):
         return self.command.after_interrupt()
 
 
-COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Sweep, Tasks, Instruments, Data)
+COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Sweep, Tasks, Instruments, Data, Zoo)
 
 STYLE = (
     tyro.conf.OmitArgPrefixes,

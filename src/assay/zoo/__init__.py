@@ -1,0 +1,1 @@
+"""Networks whose answer is known, so that the verdict's error rates are."""

@@ -1,0 +1,197 @@
+"""What is measured on every member of the zoo, one file each, and the table that comes of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from assay.calibration import FEATURES, Subjects, subjects_of
+from assay.calibration.table import BASELINE, RECIPE, TEXTS, TRUTHS
+from assay.errors import AssayError
+from assay.evidence import Evidence
+from assay.instruments.organisation import Organisation
+from assay.instruments.recombination import Recombination
+from assay.parallel import Engine, run_unordered
+from assay.stats import keyed_generator
+from assay.store import read_json, write_json
+from assay.task import Task
+from assay.tasks import load_task
+from assay.tasks.slots import SlotTask
+from assay.verdict.features import features
+from assay.zoo.baselines import of_evidence, of_states, of_training, recipe, score
+from assay.zoo.build import Zoo
+from assay.zoo.declared import declared
+from assay.zoo.recipe import Member
+
+LEARNED = 0.95  # seen score below which a network is no subject of the question
+COMPOSES = 0.95  # share of the seen score that novel combinations must reach
+IMITATES = 0.50  # share that they must stay below
+Progress = Callable[[str, float], None]
+
+
+class Measured(BaseModel):
+    """What one file holds.
+
+    **Attributes:**
+
+    - `weights_sha256`: of the network that was measured.
+    - `seen_score`, `novel_score`: its behaviour on its own task: the truth.
+    - `evidence`: of the instruments, from trained inputs alone.
+    - `baselines`, `recipe`: columns of the table, without their prefix.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    name: str
+    weights_sha256: str
+    seen_score: float
+    novel_score: float
+    evidence: list[dict]
+    baselines: dict[str, float]
+    recipe: dict[str, float]
+    cpu_seconds: float
+
+    def read(self) -> list[Evidence]:
+        """The evidence as it was returned."""
+        return TypeAdapter(list[Evidence]).validate_python(self.evidence)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    folder: Path
+    member: Member
+
+
+def gather(folder: Path, members: Sequence[Member], *, jobs: int = 1, progress: Progress = lambda doing, done: None) -> None:
+    """Measure what is missing, in parallel processes; goes on where it was stopped.
+
+    **Raises:** `AssayError` naming a member that is missing or altered.
+    """
+    zoo = Zoo(folder)
+    missing = [member for member in members if not _is_current(zoo, member)]
+    if missing:
+        (folder / "evidence").mkdir(exist_ok=True)
+    pieces = [_Piece(folder, member) for member in missing]
+    for done, (index, seconds) in enumerate(run_unordered(_measure, pieces, engine=Engine(jobs=jobs)), 1):
+        progress(f"{missing[index].name}, {seconds:.0f} CPU s", done / len(missing))
+
+
+def table(folder: Path, members: Sequence[Member]) -> Subjects:
+    """The evidence table of all members that learned their task.
+
+    **Raises:** `AssayError` naming a member that is missing, or whose evidence is missing or of an earlier network.
+    """
+    zoo = Zoo(folder)
+    rows = []
+    for member in members:
+        if zoo.record(member).weights_sha256 is not None:
+            if not _is_current(zoo, member):
+                raise AssayError(
+                    "every network of the table is measured as it is now",
+                    given=f"{member.name} without evidence in {folder}",
+                    next_step="run `assay zoo calibrate` on this folder; it measures what is missing",
+                )
+            rows.append(_row(member, read_json(_path(folder, member), Measured)))
+    learned = [row for row in rows if row["seen_score"] >= LEARNED]
+    names = {row["name"] for row in learned}
+    kept = [row for row in learned if not row["twin_of"] or row["twin_of"] in names]
+    columns = sorted({*TEXTS, *TRUTHS, *FEATURES, "organisation"} | {column for row in kept for column in row})
+    return subjects_of({column: [row.get(column) for row in kept] for column in columns})
+
+
+def label(member: Member, seen: float, novel: float) -> str:
+    """From what a network was meant to be and what it does on novel combinations; `disputed` where these contradict."""
+    intended = "I" if member.kind == "T2" else "G" if member.kind == "T1" else member.kind[0]
+    share = novel / max(seen, 1e-9)
+    if intended == "W":
+        return "partial"  # of no class: the declaration is wrong, whatever the network does
+    if intended == "U" or IMITATES < share < COMPOSES:
+        return "partial"
+    does = "G" if share >= COMPOSES else "I"
+    return ("composes" if does == "G" else "imitates") if does == intended else "disputed"
+
+
+def judged_task(member: Member) -> Task:
+    """The task as it is declared for the audit."""
+    task = load_task(member.task)
+    if not member.declared:
+        return task
+    assert isinstance(task, SlotTask)
+    return declared(task, member.declared)
+
+
+def _row(member: Member, measured: Measured) -> dict:
+    evidence = measured.read()
+    organisation = next(item for item in evidence if item.instrument == "organisation")
+    found = organisation.measure("organisation").value if not organisation.not_enough else None
+    return {
+        "name": member.name,
+        "family": member.family,
+        "kind": member.kind,
+        "architecture": member.architecture,
+        "size": member.size,
+        "task": member.task,
+        "twin_of": member.twin_of if member.kind in ("T1", "T2") else "",
+        "label": label(member, measured.seen_score, measured.novel_score),
+        "seen_score": measured.seen_score,
+        "novel_score": measured.novel_score,
+        "organisation": found,
+        **features(evidence),
+        **{f"{BASELINE}{name}": value for name, value in measured.baselines.items()},
+        **{f"{RECIPE}{name}": value for name, value in measured.recipe.items()},
+    }
+
+
+def _measure(piece: _Piece) -> float:
+    from time import process_time
+
+    start = process_time()
+    zoo, member = Zoo(piece.folder), piece.member
+    subject, digest = zoo.load(member), zoo.record(member).weights_sha256
+    if subject is None or digest is None:
+        return 0.0
+    own, task = load_task(member.task), judged_task(member)
+    generator = keyed_generator(member.seed, f"evidence of {member.name}")
+    seen, novel = (score(subject, own, split, generator=generator) for split in ("seen", "novel"))
+    evidence = [
+        instrument.measure(subject, task, effort="quick", generator=keyed_generator(member.seed, instrument.name))
+        for instrument in (Recombination(), Organisation())
+    ]
+    examples = own.examples("seen", 1000, generator=generator)
+    baselines = {
+        **of_training(subject, own, examples, generator=generator),
+        **of_states(subject, task, generator=generator),
+        **of_evidence(evidence[0]),
+    }
+    baselines["coverage_known"] = _coverage(own)
+    measured = Measured(
+        name=member.name,
+        weights_sha256=digest,
+        seen_score=seen,
+        novel_score=novel,
+        evidence=TypeAdapter(list[Evidence]).dump_python(evidence, mode="json"),
+        baselines=baselines,
+        recipe={**recipe(subject), "id_loss": baselines["id_loss"], "sharpness": baselines["sharpness"]},
+        cpu_seconds=process_time() - start,
+    )
+    write_json(_path(piece.folder, member), measured)
+    return measured.cpu_seconds
+
+
+def _coverage(task: Task) -> float:
+    """The trained share of the combinations: an oracle about training."""
+    trained, novel = len(task.combinations("seen")), len(task.combinations("novel"))
+    return task.coverage if isinstance(task, SlotTask) else trained / (trained + novel)
+
+
+def _is_current(zoo: Zoo, member: Member) -> bool:
+    """Measured, and on the network that is there now."""
+    digest, path = zoo.record(member).weights_sha256, _path(zoo.folder, member)
+    return digest is None or (path.exists() and read_json(path, Measured).weights_sha256 == digest)
+
+
+def _path(folder: Path, member: Member) -> Path:
+    return folder / "evidence" / f"{member.name}.json"
