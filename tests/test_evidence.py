@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from assay.evidence import Evidence, Interval, Measure, Null
+from assay.evidence import Evidence, Interval, Measure, Null, Table
 
 
 def measure(name: str, ps: list[float | None], *, headline: bool = True, value: float | None = 0.5) -> Measure:
@@ -57,3 +59,14 @@ def test_a_missing_measure_lists_what_there_is():
     assert item.measure("novel score", part="i").name == "novel score"
     with pytest.raises(KeyError, match="novel score"):
         item.measure("novel score", part="j")
+
+
+def test_what_needs_more_access_is_left_out_and_so_are_the_words_that_may_speak_of_it():
+    first, second = measure("seen", [0.1]), replace(measure("novel", [0.1]), level=2)
+    tables = (Table(name="t", columns=(), rows=()), Table(name="of novel ones", columns=(), rows=(), level=1))
+    whole = replace(evidence(first, second), tables=tables, summary="novel ones work", warnings=("some do not",))
+    assert whole.at_level(2) is whole
+    low = whole.at_level(0)
+    assert (low.measures, low.tables, low.summary, low.warnings) == ((first,), tables[:1], "", ())
+    assert low.at_level(0) is low
+    assert whole.at_level(1).tables == tables
