@@ -176,11 +176,7 @@ class _Pairs:
 
     def _of_same_fold(self, rows: Int[Tensor, " p"], generator: Generator) -> Int[Tensor, " p"]:
         """For every row another at random, of a combination in the same fold."""
-        order = self.fold.argsort(stable=True)
-        counts = self.fold.bincount()
-        starts = counts.cumsum(0) - counts
-        own = self.fold[rows]
-        return order[starts[own] + (torch.rand(len(rows), generator=generator) * counts[own]).long()]
+        return _any_of(self.fold, self.fold[rows], generator)
 
     def _kept(self, usable: Bool[Tensor, " p"], novel: Bool[Tensor, " p"]) -> Int[Tensor, " k"]:
         """Half of the pairs novel and half seen, or more of one kind where the other runs out."""
@@ -223,12 +219,16 @@ class _Pairs:
         present, own = values.unique(return_inverse=True)
         shift = torch.randperm(len(present), generator=generator)
         other = shift[(shift.argsort()[own[source]] + 1) % len(present)]  # the next one on a random cycle through all
-        order = own.argsort(stable=True)
-        counts = own.bincount()
-        starts = counts.cumsum(0) - counts
-        chosen = order[starts[other] + (torch.rand(len(source), generator=generator) * counts[other]).long()]
-        after = self._after(base, chosen, part)
+        after = self._after(base, _any_of(own, other, generator), part)
         return Scramble(after.targets, after.known)
+
+
+def _any_of(group: Int[Tensor, " n"], wanted: Int[Tensor, " p"], generator: Generator) -> Int[Tensor, " p"]:
+    """For every wanted group one of its rows at random."""
+    order = group.argsort(stable=True)
+    counts = group.bincount()
+    starts = counts.cumsum(0) - counts
+    return order[starts[wanted] + (torch.rand(len(wanted), generator=generator) * counts[wanted]).long()]
 
 
 class _After(NamedTuple):

@@ -15,7 +15,7 @@ from assay.instruments.recombination.search import Inside
 from assay.instruments.recombination.states import Design
 from assay.observed import Observed, observe
 from assay.site import thinned
-from assay.stats import child_generator, cluster_means
+from assay.stats import child_generator
 from assay.subject import Subject
 from assay.task import Examples, Task
 from assay.zoo.alignment import alignment
@@ -151,9 +151,3 @@ def _recombined(inside: Inside, part: str) -> float | None:
     look = Look.at(inside, exchange, Design.of(observed, observed.part(part)), mixed=())
     units = look.units("novel")
     return float(units.means.mean()) if len(units.means) else None
-
-
-def score(subject: Subject, task: Task, split: str, *, generator: Generator, num: int = 4000) -> float:
-    """The mean score over combinations of a split."""
-    examples = task.examples("novel" if split == "novel" else "seen", num, generator=generator).in_canonical_order()
-    return float(cluster_means(task.score(subject(examples.inputs), examples), examples.combination).means.mean())

@@ -13,6 +13,7 @@ from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.instruments.organisation import Organisation
 from assay.instruments.recombination import Recombination
+from assay.instruments.systematicity.scored import run
 from assay.parallel import Engine, run_unordered
 from assay.stats import keyed_generator
 from assay.store import read_json, write_json
@@ -20,11 +21,12 @@ from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.slots import SlotTask
 from assay.verdict.features import features
-from assay.zoo.baselines import of_evidence, of_states, of_training, recipe, score
+from assay.zoo.baselines import of_evidence, of_states, of_training, recipe
 from assay.zoo.build import Zoo
 from assay.zoo.declared import declared
 from assay.zoo.recipe import Member
 
+SCORED = 4_000  # examples of a split
 LEARNED = 0.95  # seen score below which a network is no subject of the question
 COMPOSES = 0.95  # share of the seen score that novel combinations must reach
 IMITATES = 0.50  # share that they must stay below
@@ -155,7 +157,7 @@ def _measure(piece: _Piece) -> float:
         return 0.0
     own, task = load_task(member.task), judged_task(member)
     generator = keyed_generator(member.seed, f"evidence of {member.name}")
-    seen, novel = (score(subject, own, split, generator=generator) for split in ("seen", "novel"))
+    seen, novel = (float(run(subject, own, split, SCORED, generator).units.mean()) for split in ("seen", "novel"))
     evidence = [
         instrument.measure(subject, task, effort="quick", generator=keyed_generator(member.seed, instrument.name))
         for instrument in (Recombination(), Organisation())
