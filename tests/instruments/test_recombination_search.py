@@ -71,6 +71,14 @@ def test_pairs_off_the_manifold_do_not_count():
     assert few.candidates == (1, 1, 1), "most pairs leave the first place"
 
 
+def test_a_mean_is_over_the_pairs_that_were_summed():
+    """The second place counts nowhere in the large fold, for which the small fold alone chooses."""
+    fold = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])
+    counted = [[True] * 8, [False] * 6 + [True] * 2]
+    chosen = choose(tried([[0.6] * 8, [0.5] * 8], counted), fold, torch.ones(8).bool(), num_folds=2)
+    assert chosen.candidates == (0, 0)
+
+
 def test_with_nothing_to_choose_from_nothing_counts():
     for given in (tried([[1.0] * 6], [[False] * 6]), tried([[1.0] * 6]).only([], FORMS)):
         chosen = choose(given, FOLD, ALL, num_folds=3)
