@@ -38,6 +38,15 @@ def test_parts_that_are_not_combined_count_only_where_no_other_can_be_asked(plan
         assert asked_parts(evidence) == missing_parts(evidence) == ("z",)
 
 
+def test_exchanges_where_parts_stand_side_by_side_come_first(plant):
+    best, early = plant.exchange("i", 1.0), replace(plant.exchange("i", 0.2), name="novel recombination, side by side")
+    evidence = [plant.within(best, early, plant.exchange("j", 0.6))]
+    assert features(evidence)["recombination"] == pytest.approx(((0.2 - 0.1) / 0.9 + (0.6 - 0.1) / 0.9) / 2)
+    assert missing_parts(evidence) == ("i",)
+    unanswered = replace(early, value=None, interval=None, nulls=(), repeats=(), ceiling=None, note="not enough data")
+    assert features([plant.within(best, unanswered)])["recombination"] == pytest.approx(1)
+
+
 @pytest.mark.parametrize("num", [0, 1])
 def test_nothing_measured_is_nothing(plant, num):
     evidence = [plant.behaviour(1.0, 1.0)] * num

@@ -13,6 +13,7 @@ from assay.stats import keyed_generator
 NUM_DRAWS = 200
 LEAST_ROOM = 0.05  # between null and ceiling; with less, nothing could be shown
 PRESENT = 0.50  # effect from which on an exchanged part counts as carried inside
+EXCHANGES = ("novel recombination, side by side", "novel recombination")  # read where it can be asked first
 _COMPANIONS = {"additivity": "additivity", "collapse": "equivalence collapse", "homomorphism": "homomorphism"}
 _Column = Float[np.ndarray, " b"]
 
@@ -21,8 +22,10 @@ def features(evidence: Sequence[Evidence]) -> dict[str, float | None]:
     """`assay.calibration.FEATURES` in [-1, 1], of the instrument `recombination` at access level 0; None is missing.
 
     `recombination` is the mean effect of novel recombination over the parts that the task combines, over all others where
-    none of these could be asked: how far the score lies on the way from the strongest null to the ceiling. Additivity,
-    collapse and homomorphism are gains over untrained copies, as shares of what these leave.
+    none of these could be asked: how far the score lies on the way from the strongest null to the ceiling. A part is
+    exchanged where parts still stand side by side, and where there is no such place, at the best: an exchange deeper inside
+    may skip what the network does wrong before. Additivity, collapse and homomorphism are gains over untrained copies, as
+    shares of what these leave.
     """
     return {name: None if column is None else float(column[0]) for name, column in _columns(evidence, _value).items()}
 
@@ -77,11 +80,12 @@ def _exchanges(found: Evidence | None) -> list[Measure]:
     """Novel recombination of every part that is combined, of the others where none of these has an effect."""
     if found is None:
         return []
-    every = [
-        measure
-        for measure in found.measures
-        if measure.name == "novel recombination" and _effect(measure, _value(measure)) is not None
-    ]
+    by_part: dict[str, Measure] = {}
+    for name in EXCHANGES:
+        for measure in found.measures:
+            if measure.name == name and _effect(measure, _value(measure)) is not None:
+                by_part.setdefault(measure.about["part"], measure)
+    every = list(by_part.values())
     combined = [measure for measure in every if found.settings.get(f"part {measure.about['part']}") == "combined"]
     return combined or every
 

@@ -80,6 +80,8 @@ def of_evidence(evidence: Evidence) -> dict[str, float]:
         found["decodability_gain"] = _mean(gains)
     for name, title in (
         ("seen recombination", "recombination_seen"),
+        ("novel recombination", "recombination_anywhere"),
+        ("novel recombination, side by side", "recombination_side_by_side"),
         ("novel recombination, past the mixing", "recombination_past_mixing"),
         ("novel recombination, of prototypes", "recombination_prototypes"),
     ):

@@ -14,7 +14,7 @@ from assay.instruments.recombination.states import Design
 from assay.observed import Exchange, Observed, Scramble
 from assay.stats import cluster_means
 
-Kind = Literal["novel", "novel, past the mixing", "novel, of prototypes", "seen"]
+Kind = Literal["novel", "novel, side by side", "novel, past the mixing", "novel, of prototypes", "seen"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -69,7 +69,11 @@ class Look:
     def open(self, kind: Kind) -> Tried:
         """The candidates among which the rule may choose."""
         forms: tuple[Form, ...] = ("prototypes",) if kind == "novel, of prototypes" else ("subspace", "prototype")
-        sites = self.mixed if kind == "novel, past the mixing" else [site for site, _ in self.tried.candidates]
+        sites = {site for site, _ in self.tried.candidates}
+        if kind == "novel, side by side":
+            sites -= set(self.mixed)
+        elif kind == "novel, past the mixing":
+            sites &= set(self.mixed)
         return self.tried.only(sites, forms)
 
     def chosen(self, kind: Kind) -> Chosen:

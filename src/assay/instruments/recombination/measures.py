@@ -20,12 +20,12 @@ HOW = {
 }
 
 
-def recombination_measure(kind: Kind, part: str, own: Look, inside: Inside, nulls: Mapping[str, Sequence[Look]]) -> Measure:
+def recombination_measure(
+    kind: Kind, part: str, own: Look, inside: Inside, nulls: Mapping[str, Sequence[Look]], *, headline: bool
+) -> Measure:
     """The score of one kind of exchange of one part, and of every null in the same search."""
     units, pairs = own.units(kind), int(own.pairs(kind).sum())
     told = f"{units.counted:.0%} of {pairs} pairs could be asked and stayed near natural states"
-    # Where no exchange leads to a novel combination, the weaker evidence is all there is.
-    headline = kind == ("novel" if bool(own.pairs("novel").any()) else "seen")
     first, comma, rest = kind.partition(",")
     name, unit = f"{first} recombination{comma}{rest}", own.observed.objective.unit
     interval = mean_interval(units.means, bounds=(0.0, 1.0))

@@ -4,7 +4,7 @@ The rule, for a network and for each of its nulls alike: for the pairs of one fo
 pairs of the other folds. No pair is scored where it helped to choose.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -109,7 +109,7 @@ class Tried:
         scores = [observed.objective.score(output, targets) for output in self.outputs]
         return Tried(self.candidates, self.outputs, torch.stack(scores), self.counted)
 
-    def only(self, sites: Sequence[str], forms: Sequence[Form]) -> "Tried":
+    def only(self, sites: Collection[str], forms: Collection[Form]) -> "Tried":
         """The candidates of these sites and forms."""
         kept = [k for k, (site, form) in enumerate(self.candidates) if site in sites and form in forms]
         outputs = [self.outputs[k] for k in kept]

@@ -44,7 +44,7 @@ def summary(measures: Sequence[Measure]) -> str:
     told = [
         f"{measure.about['part']} {measure.value:.2f} (best null {max(null.mean for null in measure.nulls):.2f})"
         for measure in measures
-        if measure.name == "novel recombination" and measure.value is not None
+        if measure.headline and measure.name.startswith("novel") and measure.value is not None
     ]
     if told:
         return f"Combinations made inside and never trained score, by the part exchanged: {', '.join(told)}."
