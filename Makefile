@@ -8,13 +8,17 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --ed
 # One thread for each process: on few cores, processes side by side beat threads.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test slice lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# 60 networks of the zoo built, measured and scored anew, and held against the table that ships.
+slice: $(VENV)/.installed-dev
+	$(BIN)/python bench/zoo.py --jobs 2 --check
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
