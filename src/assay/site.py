@@ -25,10 +25,21 @@ class Site:
 
 
 def thinned(sites: Sequence[Site], limit: int) -> Sequence[Site]:
-    """At most `limit` sites, evenly spaced in the order of execution, the first and the last one among them."""
+    """At most `limit` sites, two or more, in the order of execution: the first and the last one, then those of outer modules
+    before those inside them, since what one stage hands to the next passes there. Of a level that does not fit, evenly spaced
+    ones."""
+    assert limit >= 2, "the first and the last site are always kept"
     if len(sites) <= limit:
         return sites
-    return [sites[round(k * (len(sites) - 1) / (limit - 1))] for k in range(limit)]
+    kept = {0, len(sites) - 1}
+    levels = [site.name.count(".") for site in sites]
+    for level in sorted(set(levels)):
+        found = [k for k, other in enumerate(levels) if other == level and k not in kept]
+        room = limit - len(kept)
+        if len(found) > room:
+            found = [found[round((k + 0.5) * len(found) / room - 0.5)] for k in range(room)]
+        kept.update(found)
+    return [sites[k] for k in sorted(kept)]
 
 
 @dataclass(frozen=True)

@@ -91,9 +91,12 @@ def _exchanges(found: Evidence | None) -> list[Measure]:
 
 
 def _effect(measure: Measure, means: _Column | None) -> _Column | None:
-    if means is None or measure.ceiling is None or not measure.nulls:
+    """None where the place chosen does not carry what is exchanged: nothing could have been shown there. A score above its
+    ceiling shows that the whole state there is not all that the output follows from, and then the best score is 1."""
+    if means is None or measure.value is None or measure.ceiling is None or not measure.nulls:
         return None
-    return _share(means, max(null.mean for null in measure.nulls), measure.ceiling)
+    ceiling = measure.ceiling if measure.ceiling >= measure.value else 1.0
+    return _share(means, max(null.mean for null in measure.nulls), ceiling)
 
 
 def _share(means: _Column | None, floor: float, ceiling: float) -> _Column | None:
