@@ -28,11 +28,16 @@ def test_effects_are_cut_at_one_and_minus_one(plant):
     assert features([high])["recombination"] == 1
 
 
+def test_a_score_above_its_ceiling_is_held_against_the_best_score(plant):
+    beside = plant.within(plant.exchange("i", 0.55, (0.1,), ceiling=0.2))  # the place does not hold all that decides
+    assert features([beside])["recombination"] == pytest.approx(0.5)
+
+
 def test_parts_that_are_not_combined_count_only_where_no_other_can_be_asked(plant):
     i, z = plant.exchange("i", 1.0), plant.exchange("z", 0.1)
     assert features([plant.within(i, z)])["recombination"] == pytest.approx(1)
     unasked = replace(i, value=None, interval=None, nulls=(), repeats=(), ceiling=None, note="not enough data")
-    for other in ((), (unasked,), (replace(i, ceiling=0.1),)):  # nothing lies between null and ceiling
+    for other in ((), (unasked,), (plant.exchange("i", 0.1, ceiling=0.12),)):  # nothing lies between null and ceiling
         evidence = [plant.within(*other, z)]
         assert features(evidence)["recombination"] == pytest.approx(0)
         assert asked_parts(evidence) == missing_parts(evidence) == ("z",)
