@@ -28,9 +28,9 @@ def thinned(sites: Sequence[Site], limit: int) -> Sequence[Site]:
     """At most `limit` sites, two or more, in the order of execution: the first and the last one, then those of outer modules
     before those inside them, since what one stage hands to the next passes there. Of a level that does not fit, evenly spaced
     ones."""
-    assert limit >= 2, "the first and the last site are always kept"
     if len(sites) <= limit:
         return sites
+    assert limit >= 2, "the first and the last site are always kept"
     kept = {0, len(sites) - 1}
     levels = [site.name.count(".") for site in sites]
     for level in sorted(set(levels)):
