@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from planted import OBSERVED_SIZES, SHARP, SIZES, TASK, blocks, by_heart, by_rule, number, soft, subject, tags
+from planted import OBSERVED_SIZES, SHARP, SIZES, TASK, Code, blocks, by_heart, by_rule, number, soft, subject, tags
 from tasks_for_conformance import Few, Wrapped
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +18,7 @@ from assay.task import Task
 from assay.tasks.hyperteacher import Hyperteacher
 from assay.tasks.modular import Modular
 from assay.training import TrainingConfig, fit_many
+from assay.verdict.features import features
 from assay.zoo.twins import permuted, rescaled
 
 TAGS = tags()
@@ -101,6 +102,60 @@ def test_inert_parts_are_readable_and_do_not_recombine():
     assert evidence.measure("cross-combination probe", part="z").value == 1.0
     value, null = novel(evidence, "z")
     assert value <= null
+
+
+class Mangled(nn.Module):
+    """Codes of the parts side by side; of a tuple never trained another one is made, and only then the rule is applied."""
+
+    def __init__(self, made: Tensor, read: Code):
+        super().__init__()
+        self.made, self.read = made, read
+        self.entry, self.deeper = nn.Identity(), nn.Identity()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        first, second, argument = (soft(code) for code in self.entry(blocks(tokens - torch.tensor([0, 6, 12]))).split(SIZES, 1))
+        tuples = torch.einsum("na,nb,nc->nabc", first, second, argument).flatten(1)
+        return self.read(self.deeper(tuples @ self.made))
+
+
+def test_deeper_exchanges_pass_what_is_wrong_before_them_and_side_by_side_does_not():
+    everything = torch.cartesian_prod(*(torch.arange(size) for size in SIZES))
+    trained = (everything[:, None, :2] == TASK.combinations("seen")).all(2).any(1)
+    mistaken = everything.clone()
+    mistaken[:, 2] = (mistaken[:, 2] + 1) % SIZES[2]  # with shifts, another argument is another answer
+
+    def fresh(generator: Generator) -> nn.Module:
+        head = torch.randn(17, 5, generator=generator)
+        return Mangled(torch.randn(180, 17, generator=generator), lambda state: state @ head)
+
+    made = torch.where(trained[:, None], blocks(everything), blocks(mistaken))
+    mangled = Mangled(made, lambda state: by_rule(*(soft(code) for code in state.split(SIZES, 1))))
+    evidence = judged(Subject(mangled, name="mangled", fresh=fresh))
+    for part in "ij":
+        assert novel(evidence, part)[0] == 1.0
+        assert evidence.measure("novel recombination, past the mixing", part=part).value == 1.0
+        early = evidence.measure("novel recombination, side by side", part=part)
+        assert early.value == 0.0
+        assert early.headline
+        assert early.note.startswith("at entry:")
+        assert len(early.nulls) >= 3
+    labels = [measure.label for measure in evidence.measures]
+    assert "novel recombination (part z)" in labels
+    assert "novel recombination, side by side (part z)" not in labels  # a derived part stands nowhere before it is computed
+    assert features([evidence])["recombination"] <= 0.0
+
+
+def test_past_the_mixing_leaves_out_the_places_where_an_exchange_is_the_new_combination_itself():
+    """Right on every tuple, and inside nothing but a code of the whole tuple."""
+
+    def fresh(generator: Generator) -> nn.Module:
+        head = torch.randn(60, 5, generator=generator)
+        return Mangled(torch.randn(180, 60, generator=generator), lambda state: state @ head)
+
+    evidence = judged(Subject(Mangled(TAGS, by_heart(TAGS)), name="by heart", fresh=fresh))
+    for part in "ij":
+        assert evidence.measure("novel recombination, side by side", part=part).value == 1.0
+        assert evidence.measure("novel recombination, past the mixing", part=part).value <= 0.1
 
 
 def test_prototypes_see_past_what_belongs_to_one_example():

@@ -109,6 +109,24 @@ def test_error_rates_are_told_in_words(plant, calibration):
     assert some.told().endswith("25% were not called")
 
 
+def test_sealed_families_are_in_no_fit_no_threshold_and_no_rate(plant):
+    subjects = plant.table()
+    subjects = replace(subjects, family=np.where(subjects.family == "hyperteacher", "trees", subjects.family))
+    alone = subjects.take(subjects.family != "trees")
+    found, expected = (calibrate(some, recipe_sha256="", table_sha256="") for some in (subjects, alone))
+    assert found == expected
+    assert found.error_rates.families == 2
+
+
+def test_networks_without_evidence_count_as_not_called(plant):
+    subjects = plant.table()
+    bare = np.arange(len(subjects)) % 6 == 0
+    features = {name: np.where(bare, np.nan, column) for name, column in subjects.features.items()}
+    rates = calibrate(replace(subjects, features=features), recipe_sha256="", table_sha256="").error_rates
+    assert rates.coverage.units == subjects.decided.sum()
+    assert rates.coverage.value <= 1 - bare[subjects.decided].mean()
+
+
 def test_a_table_of_nothing_calls_nothing(plant):
     found = calibrate(plant.table().take(np.arange(0)), recipe_sha256="", table_sha256="")
     assert found.error_rates.told() == ""

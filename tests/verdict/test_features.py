@@ -49,7 +49,9 @@ def test_exchanges_where_parts_stand_side_by_side_come_first(plant):
     assert features(evidence)["recombination"] == pytest.approx(((0.2 - 0.1) / 0.9 + (0.6 - 0.1) / 0.9) / 2)
     assert missing_parts(evidence) == ("i",)
     unanswered = replace(early, value=None, interval=None, nulls=(), repeats=(), ceiling=None, note="not enough data")
-    assert features([plant.within(best, unanswered)])["recombination"] == pytest.approx(1)
+    nowhere = replace(plant.exchange("i", 0.1, ceiling=0.1), name=early.name)  # what is exchanged there decides nothing
+    for other in (unanswered, nowhere):
+        assert features([plant.within(best, other)])["recombination"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("num", [0, 1])

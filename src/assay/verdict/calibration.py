@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assay.calibration import FEATURES, Combiner, Subjects, fit_combiner, leave_out
 from assay.calibration.breakdown import error_rates
+from assay.calibration.fitting import SEALED
 from assay.calibration.metrics import Statistic
 from assay.calibration.thresholds import choose_thresholds
 from assay.errors import AssayError
@@ -107,10 +108,10 @@ class Calibration:
 
 
 def calibrate(subjects: Subjects, *, recipe_sha256: str, table_sha256: str) -> Calibration:
-    """The calibration of a table of known networks. Sealed families are not fitted to."""
-    judged = leave_out(subjects, "family")
-    known = subjects.decided & ~np.isnan(judged.probability)
-    coverage, false_composes, false_imitates = error_rates(subjects, judged, known)
+    """The calibration of a table of known networks. Sealed families are in no fit, no threshold and no rate."""
+    subjects = subjects.take(~np.isin(subjects.family, SEALED))
+    known = subjects.decided
+    coverage, false_composes, false_imitates = error_rates(subjects, leave_out(subjects, "family"), known)
     return Calibration(
         recipe_sha256=recipe_sha256,
         table_sha256=table_sha256,

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from assay.evidence import Effort, Evidence, Measure, Source, Table
 from assay.instrument import Progress, silent
 from assay.instruments.recombination.companions import additivity, collapse, cross_combination, deepest, homomorphism
-from assay.instruments.recombination.look import KINDS, Kind, Look
+from assay.instruments.recombination.look import KINDS, Look
 from assay.instruments.recombination.measures import companion_measure, recombination_measure
 from assay.instruments.recombination.metric import Metric
 from assay.instruments.recombination.search import Inside
@@ -24,9 +24,6 @@ from assay.subject import Subject
 from assay.task import Task
 
 FOLDS = 8
-HEADLINE: tuple[Kind, ...] = ("novel, side by side", "novel", "seen", "novel, past the mixing", "novel, of prototypes")
-"""The first that there is comes first in a report, as it does in the verdict. Where no exchange leads to a novel combination,
-the weaker evidence of trained ones is all there is."""
 SIDE_BY_SIDE = 0.999  # additivity of untrained copies from which on a site holds the parts as the input does
 
 
@@ -221,8 +218,7 @@ def _part(
     kinds = [kind for kind in KINDS if bool(mine.pairs(kind).any()) and mine.open(kind).candidates]
     if observed.part(name).of:
         kinds = [kind for kind in kinds if kind != "novel, side by side"]  # it stands nowhere before the network computes it
-    headline = min(kinds, key=HEADLINE.index, default=None)
-    measures = [recombination_measure(kind, name, mine, own.inside, nulls, headline=kind == headline) for kind in kinds]
+    measures = [recombination_measure(kind, name, mine, own.inside, nulls, headline=kind == kinds[0]) for kind in kinds]
     return measures, mine.rows(name)
 
 

@@ -14,8 +14,10 @@ from assay.instruments.recombination.states import Design
 from assay.observed import Exchange, Observed, Scramble
 from assay.stats import cluster_means
 
-Kind = Literal["novel", "novel, side by side", "novel, past the mixing", "novel, of prototypes", "seen"]
+Kind = Literal["novel, side by side", "novel", "seen", "novel, past the mixing", "novel, of prototypes"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The first that can be asked comes first in a report, as it does in the verdict. Where no exchange leads to a novel
+combination, the weaker evidence of trained ones is all there is."""
 
 
 @dataclass(frozen=True)
