@@ -47,6 +47,7 @@ def columns_of(
             "label": label,
             "seen_score": 1.0,
             "novel_score": truth,
+            "missing_parts": 0.0,
             "organisation": float(rng.normal()),
             "baseline.noise": float(rng.normal()),
             "baseline.inverted": float(rng.normal() - 2 * truth),
@@ -74,7 +75,7 @@ def columns_of(
 
 def empty() -> dict[str, list[Any]]:
     texts = ("name", "family", "kind", "architecture", "size", "task", "twin_of", "label")
-    return {name: [] for name in (*texts, "seen_score", "novel_score", "organisation", *FEATURES)}
+    return {name: [] for name in (*texts, "seen_score", "novel_score", "missing_parts", "organisation", *FEATURES)}
 
 
 @pytest.fixture

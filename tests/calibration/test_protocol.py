@@ -1,8 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from assay.calibration import fit_combiner, leave_out
-from assay.calibration.protocol import PROTOCOLS
+from assay.calibration.protocol import INCOMPLETE, PROTOCOLS
 
 
 def equal(one, other, rows) -> bool:
@@ -88,6 +90,21 @@ def test_partial_networks_and_wrong_declarations_are_judged_and_change_nothing(p
     assert not np.isnan(judged.probability).any()
     alone = leave_out(subjects.take(subjects.decided), by)
     assert np.array_equal(judged.probability[subjects.decided], alone.probability)
+
+
+@pytest.mark.parametrize("by", PROTOCOLS)
+def test_a_network_with_missing_parts_is_not_called_composing(plant, by):
+    subjects = plant(num=60, strength=8.0)
+    judged = leave_out(subjects, by)
+    called, rest = judged.call == "composes", judged.call != "composes"
+    assert called.any()
+    again = leave_out(dataclasses.replace(subjects, missing_parts=np.ones(len(subjects))), by)
+    assert set(again.call[called]) == {"abstains"}
+    assert set(again.reason[called]) == {INCOMPLETE}
+    assert np.array_equal(again.probability, judged.probability)
+    assert equal(again, judged, rest)
+    unasked = leave_out(dataclasses.replace(subjects, missing_parts=np.full(len(subjects), np.nan)), by)
+    assert equal(unasked, judged, slice(None))
 
 
 @pytest.mark.parametrize("by", PROTOCOLS)

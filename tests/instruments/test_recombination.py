@@ -18,7 +18,7 @@ from assay.task import Task
 from assay.tasks.hyperteacher import Hyperteacher
 from assay.tasks.modular import Modular
 from assay.training import TrainingConfig, fit_many
-from assay.verdict.features import features
+from assay.verdict.features import asked_parts, features
 from assay.zoo.twins import permuted, rescaled
 
 TAGS = tags()
@@ -143,6 +143,36 @@ def test_deeper_exchanges_pass_what_is_wrong_before_them_and_side_by_side_does_n
     assert "novel recombination (part z)" in labels
     assert "novel recombination, side by side (part z)" not in labels  # a derived part stands nowhere before it is computed
     assert features([evidence])["recombination"] <= 0.0
+
+
+class Apart(nn.Module):
+    """A place for each part, then everything by heart: right on trained tuples, wrong on all others."""
+
+    def __init__(self, answers: Tensor):
+        super().__init__()
+        self.answers = answers
+        self.places = nn.ModuleList(nn.Identity() for _ in SIZES)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        codes = blocks(tokens - torch.tensor([0, 6, 12])).split(SIZES, 1)
+        held = [soft(place(code)) for place, code in zip(self.places, codes, strict=True)]
+        return torch.einsum("na,nb,nc->nabc", *held).flatten(1) @ self.answers
+
+
+def test_a_failed_exchange_counts_where_each_part_has_a_place_of_its_own():
+    everything = torch.cartesian_prod(*(torch.arange(size) for size in SIZES))
+    trained = (everything[:, None, :2] == TASK.combinations("seen")).all(2).any(1)
+    rule = SHARP * by_rule(*(soft(code) for code in blocks(everything).split(SIZES, 1)))
+    answers = torch.where(trained[:, None], rule, rule.roll(1, 1))
+    evidence = judged(
+        Subject(Apart(answers), name="apart", fresh=lambda generator: Apart(torch.randn(180, 5, generator=generator)))
+    )
+    for part in "ij":
+        measure = evidence.measure("novel recombination, side by side", part=part)
+        assert measure.value < 0.4  # by chance, where nothing is exchanged
+        assert measure.ceiling == 1.0  # one part's whole state decides nothing, but trained combinations come out
+    assert asked_parts([evidence]) == ("i", "j")
+    assert features([evidence])["recombination"] < 0.2
 
 
 def test_past_the_mixing_leaves_out_the_places_where_an_exchange_is_the_new_combination_itself():

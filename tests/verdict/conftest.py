@@ -130,6 +130,7 @@ def table(*, num: int = 60, twins: int = 20, seed: int = 0) -> Subjects:
                 "label": "composes" if truth else "imitates",
                 "seen_score": 1.0,
                 "novel_score": float(truth),
+                "missing_parts": 0.0,
                 "organisation": float(rng.normal(0.8, 0.05)),
                 **{name: float(rng.normal(0.9 * truth, 0.15)) for name in FEATURES},
             }

@@ -25,6 +25,7 @@ def planted(num: int = 40) -> Subjects:
                 "label": "composes" if composes else "imitates",
                 "seen_score": 1.0,
                 "novel_score": 1.0 if composes else 0.1,
+                "missing_parts": 0.0,
                 "organisation": 0.5,
                 "baseline.id_loss": rng.normal(),
                 "recipe.log_norm_mean": rng.normal(),

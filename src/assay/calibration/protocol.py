@@ -10,6 +10,7 @@ from assay.calibration.table import FEATURES, Subjects
 
 By = Literal["family", "kind", "architecture"]
 PROTOCOLS: tuple[By, ...] = ("family", "kind", "architecture")
+INCOMPLETE = "parts are missing inside"
 DISAGREE = "fits without one kind of imitation and without another disagree"
 
 
@@ -43,15 +44,20 @@ def leave_out(subjects: Subjects, by: By, *, fit_sealed: bool = False) -> Judged
 
 
 def judge_left_out(subjects: Subjects, by: By, fits: Fits, *, names: tuple[str, ...] = FEATURES) -> HeldOut:
-    """`leave_out` for some columns, with fits to the same rows."""
+    """`leave_out` for some columns, with fits to the same rows. The whole verdict also asks for missing parts."""
     group = getattr(subjects, by)[subjects.original()]
     if by == "kind":
-        return _leave_kinds_out(subjects, group, fits, names)
-    judged = _nothing(len(subjects))
-    for one in np.unique(group):
-        rows = group == one
-        _fill(judged, rows, fits.combiner(names, fits.known & ~rows).judge(fits.x(names)[rows]))
-    return HeldOut(judged, ("all",), judged.probability[None])
+        held = _leave_kinds_out(subjects, group, fits, names)
+    else:
+        judged = _nothing(len(subjects))
+        for one in np.unique(group):
+            rows = group == one
+            _fill(judged, rows, fits.combiner(names, fits.known & ~rows).judge(fits.x(names)[rows]))
+        held = HeldOut(judged, ("all",), judged.probability[None])
+    if names == FEATURES:
+        incomplete = (held.judged.call == "composes") & (subjects.missing_parts > 0)
+        held.judged.call[incomplete], held.judged.reason[incomplete] = "abstains", INCOMPLETE
+    return held
 
 
 def _leave_kinds_out(subjects: Subjects, kind: np.ndarray, fits: Fits, names: tuple[str, ...]) -> HeldOut:

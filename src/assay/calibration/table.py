@@ -21,7 +21,8 @@ LABELS = ("composes", "imitates", "partial", "disputed")
 TEXTS = ("name", "family", "kind", "architecture", "size", "task", "twin_of", "label")
 TRUTHS = ("seen_score", "novel_score")
 BASELINE, RECIPE = "baseline.", "recipe."
-_REQUIRED = (*TEXTS, *TRUTHS, *FEATURES, "organisation")
+NUMBERS = ("missing_parts", "organisation")
+_REQUIRED = (*TEXTS, *TRUTHS, *FEATURES, *NUMBERS)
 _AGAIN = "restore the table, or build it again"
 
 
@@ -38,6 +39,7 @@ class Subjects:
     - `label`: the truth, from construction and from measured novel scores; where the two disagree it is `disputed`.
     - `seen_score`, `novel_score`: behaviour; truth, never evidence.
     - `features`: by name of `FEATURES`, effect sizes against their own null; higher speaks for composition.
+    - `missing_parts`: how many declared parts are missing inside; with one or more a network is not called composing.
     - `organisation`: the second axis; higher is tidier.
     - `baselines`: other people's signals, by name without the prefix `baseline.`.
     - `recipe`: how the network was trained, by name without the prefix `recipe.`; never evidence.
@@ -53,6 +55,7 @@ class Subjects:
     label: np.ndarray
     seen_score: Float[np.ndarray, " n"]
     novel_score: Float[np.ndarray, " n"]
+    missing_parts: Float[np.ndarray, " n"]
     organisation: Float[np.ndarray, " n"]
     features: Mapping[str, Float[np.ndarray, " n"]]
     baselines: Mapping[str, Float[np.ndarray, " n"]]
@@ -74,9 +77,8 @@ class Subjects:
     def columns(self) -> dict[str, np.ndarray]:
         """Every column by its name on disk."""
         return (
-            {name: getattr(self, name) for name in (*TEXTS, *TRUTHS)}
+            {name: getattr(self, name) for name in (*TEXTS, *TRUTHS, *NUMBERS)}
             | {name: self.features[name] for name in FEATURES}
-            | {"organisation": self.organisation}
             | {BASELINE + name: column for name, column in self.baselines.items()}
             | {RECIPE + name: column for name, column in self.recipe.items()}
         )
@@ -196,7 +198,7 @@ def _assembled(table: Mapping[str, np.ndarray]) -> Subjects:
         return {name.removeprefix(prefix): column for name, column in table.items() if name.startswith(prefix)}
 
     return Subjects(
-        **{name: table[name] for name in (*TEXTS, *TRUTHS, "organisation")},
+        **{name: table[name] for name in (*TEXTS, *TRUTHS, *NUMBERS)},
         features={name: table[name] for name in FEATURES},
         baselines=prefixed(BASELINE),
         recipe=prefixed(RECIPE),

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from assay.calibration import FEATURES, Subjects, subjects_of
-from assay.calibration.table import BASELINE, RECIPE, TEXTS, TRUTHS
+from assay.calibration.table import BASELINE, NUMBERS, RECIPE, TEXTS, TRUTHS
 from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.instruments.organisation import Organisation
@@ -20,7 +20,7 @@ from assay.store import read_json, write_json
 from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.slots import SlotTask
-from assay.verdict.features import features
+from assay.verdict.features import asked_parts, features, missing_parts
 from assay.zoo.baselines import of_evidence, of_states, of_training, recipe
 from assay.zoo.build import Zoo
 from assay.zoo.declared import declared
@@ -100,7 +100,7 @@ def table(folder: Path, members: Sequence[Member]) -> Subjects:
     learned = [row for row in rows if row["seen_score"] >= LEARNED]
     names = {row["name"] for row in learned}
     kept = [row for row in learned if not row["twin_of"] or row["twin_of"] in names]
-    columns = sorted({*TEXTS, *TRUTHS, *FEATURES, "organisation"} | {column for row in kept for column in row})
+    columns = sorted({*TEXTS, *TRUTHS, *FEATURES, *NUMBERS} | {column for row in kept for column in row})
     return subjects_of({column: [row.get(column) for row in kept] for column in columns})
 
 
@@ -140,6 +140,7 @@ def _row(member: Member, measured: Measured) -> dict:
         "label": label(member, measured.seen_score, measured.novel_score),
         "seen_score": measured.seen_score,
         "novel_score": measured.novel_score,
+        "missing_parts": len(missing_parts(evidence)) if asked_parts(evidence) else None,
         "organisation": found,
         **features(evidence),
         **{f"{BASELINE}{name}": value for name, value in measured.baselines.items()},

@@ -12,7 +12,7 @@ from assay.instruments.recombination.forms import Form
 from assay.instruments.recombination.search import Chosen, Inside, Tried, choose, transplants
 from assay.instruments.recombination.states import Design
 from assay.observed import Exchange, Observed, Scramble
-from assay.stats import cluster_means
+from assay.stats import MIN_UNITS, cluster_means
 
 Kind = Literal["novel, side by side", "novel", "seen", "novel, past the mixing", "novel, of prototypes"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -91,18 +91,24 @@ class Look:
         return Units(ids, means, float(counted.sum()) / max(1, int(wanted.sum())))
 
     def ceiling(self, inside: Inside, kind: Kind) -> float | None:
-        """The whole state of the source at the places chosen, scored against the source's own targets."""
+        """The better of two controls: the whole state of the source at the places chosen, scored against the source's own
+        targets; and what the same search finds for the exchanges that lead to trained combinations. The second is for places
+        that hold one part alone: the whole state there decides nothing."""
         chosen, tried = self.chosen(kind), self.open(kind)
         fold = self.observed.fold[self.exchange.base]
-        scores = []
+        whole = []
         for k, number in enumerate(chosen.candidates):
             rows = (fold == k) & chosen.counted
             if number < 0 or not bool(rows.any()):
                 continue
             site, source = tried.candidates[number][0], self.exchange.source[rows]
             outputs = inside.outputs(site, inside.states[site][source], self.exchange.base[rows])
-            scores.append(self.observed.objective.score(outputs, self.observed.examples.targets[source]))
-        return float(torch.cat(scores).mean()) if scores else None
+            whole.append(self.observed.objective.score(outputs, self.observed.examples.targets[source]))
+        controls = [torch.cat(whole)] if whole else []
+        if kind != "seen":
+            trained = choose(tried, fold, self.pairs("seen"), num_folds=self.observed.num_folds)
+            controls.append(trained.scores[trained.counted])
+        return max((float(scores.mean()) for scores in controls if len(scores) >= MIN_UNITS), default=None)
 
     def rows(self, part: str) -> list[tuple[str | float | int | None, ...]]:
         """A row for every candidate: its mean score on the pairs that count, novel and seen, and the share of these."""
