@@ -1,0 +1,75 @@
+"""A mask as a file: safetensors with a small head that says of which network it is."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from assay.errors import AssayError
+from assay.masks.mask import Mask
+from assay.masks.running import weights_of
+from assay.store import read_tensors, write_tensors
+
+_FORMAT = "assay mask 1"
+
+
+def save_mask(path: Path | str, mask: Mask, module: nn.Module) -> None:
+    """Write a mask of this network."""
+    weights = weights_of(module)
+    mask.check(weights)
+    head = {
+        "format": _FORMAT,
+        "kind": mask.kind,
+        "shapes": {name: list(shape) for name, shape in mask.shapes.items()},
+        "weights": digest(weights),
+    }
+    write_tensors(path, mask.keep, {"mask": json.dumps(head)})
+
+
+def load_mask(path: Path | str, module: nn.Module) -> Mask:
+    """Read a mask of this network.
+
+    **Raises:** `AssayError` when the file is missing, damaged or no mask, or is a mask of another network or of other weights.
+    """
+    tensors, metadata = read_tensors(path)
+    try:
+        mask, of = _parsed(tensors, json.loads(metadata["mask"]))
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise AssayError(
+            "a mask file must be what `save_mask` wrote", given=f"{path}: {error}", next_step="make the mask again"
+        ) from error
+    weights = weights_of(module)
+    mask.check(weights)
+    if digest(weights) != of:
+        raise AssayError(
+            "a mask is of the very weights that it was made for",
+            given=f"{path}, made for others (their SHA-256 is not that of this network)",
+            next_step="load the network that the mask was made for, or search again",
+        )
+    return mask
+
+
+def _parsed(tensors: dict[str, Tensor], head: dict[str, Any]) -> tuple[Mask, str]:
+    """The mask, and the digest of the weights that it is of."""
+    if head["format"] != _FORMAT:
+        raise ValueError(f"its format is {head['format']}")
+    shapes = {name: tuple(shape) for name, shape in head["shapes"].items()}
+    if shapes.keys() != tensors.keys():
+        raise ValueError(f"it holds {', '.join(tensors)}")
+    for name, keep in tensors.items():
+        if keep.dtype != torch.bool or torch.broadcast_shapes(keep.shape, shapes[name]) != shapes[name]:
+            raise ValueError(f"{name} is {keep.dtype} of shape {tuple(keep.shape)}")
+    return Mask(head["kind"], tensors, shapes), head["weights"]
+
+
+def digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, shapes and bytes of weights, in the order of their names."""
+    found = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        found.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
+        found.update(weight.detach().cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()

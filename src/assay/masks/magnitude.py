@@ -1,0 +1,32 @@
+"""Pruning by magnitude: the weights that are kept are the largest in absolute value (Han et al. 2015, arXiv 1506.02626)."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from assay.errors import AssayError
+from assay.masks.mask import Mask
+from assay.masks.units import Units
+
+
+def largest(units: Units, weights: Mapping[str, Tensor], *, share: float, by_layer: bool = False) -> Mask:
+    """The mask that keeps a share of the units, those whose weights are largest.
+
+    The size of a unit is the root mean square of its weights, which for a single weight is its absolute value.
+
+    **Arguments:** `share`: of all units, or of those of every layer with `by_layer`; rounded to the nearest number.
+
+    **Raises:** `AssayError` for a share that is not in [0, 1].
+    """
+    if not 0 <= share <= 1:
+        raise AssayError("the share of units to keep must be in [0, 1]", given=share)
+    squares = {place.parameter: weights[place.parameter].double().square() for place in units.places}
+    sizes = units.gather(squares).cpu() / units.sizes()
+    group = units.layer if by_layer else torch.zeros_like(units.layer)
+    kept = torch.zeros(len(units), dtype=torch.bool)
+    for layer in group.unique():
+        members = (group == layer).nonzero()[:, 0]
+        order = sizes[members].argsort(descending=True, stable=True)
+        kept[members[order[: round(share * len(members))]]] = True
+    return units.mask(kept)

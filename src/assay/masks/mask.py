@@ -1,0 +1,100 @@
+"""A mask: which weights of a network are kept. It is data; the network itself is never changed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from assay.errors import AssayError
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Which units of which parameters are kept.
+
+    **Attributes:**
+
+    - `kind`: what the units are: `weight`, `neuron`, `head` or `channel`; `mixed` where masks of several kinds were joined.
+    - `keep`: for every parameter by dotted name a boolean tensor that broadcasts to its shape: True is kept.
+    - `shapes`: the shapes of these parameters.
+    """
+
+    kind: str
+    keep: Mapping[str, Bool[Tensor, "*units"]]
+    shapes: Mapping[str, tuple[int, ...]]
+
+    def full(self, parameter: str) -> Bool[Tensor, "*shape"]:
+        """Which entries of a parameter are kept, in its shape."""
+        return self.keep[parameter].expand(self.shapes[parameter])
+
+    def kept(self, weights: Mapping[str, Tensor]) -> int:
+        """How many weights it keeps that are not zero: a dead weight is kept by nobody."""
+        self.check(weights)
+        return sum(int((self.full(name) & (weights[name].cpu() != 0)).sum()) for name in self.keep)
+
+    def of(self, weights: Mapping[str, Tensor]) -> int:
+        """How many weights of its parameters are not zero."""
+        self.check(weights)
+        return sum(int((weights[name] != 0).sum()) for name in self.keep)
+
+    def density(self, weights: Mapping[str, Tensor]) -> float:
+        """The share of weights that it keeps, of those that are not zero; 0 where all are zero."""
+        return self.kept(weights) / max(1, self.of(weights))
+
+    def degenerate(self, weights: Mapping[str, Tensor]) -> str:
+        """What is wrong with it as a part: `keeps nothing` or `keeps everything`; empty when it is a proper part."""
+        kept = self.kept(weights)
+        return "keeps nothing" if not kept else "keeps everything" if kept == self.of(weights) else ""
+
+    def check(self, weights: Mapping[str, Tensor]) -> None:
+        """**Raises:** `AssayError` when a parameter is not in `weights`, or has another shape there."""
+        for name, shape in self.shapes.items():
+            if name not in weights:
+                raise AssayError("a mask must be of the network's own parameters", given=name, choices=weights)
+            if tuple(weights[name].shape) != shape:
+                raise AssayError(
+                    f"a mask of {name} must have the shape of that parameter, {tuple(weights[name].shape)}", given=shape
+                )
+
+    def __or__(self, other: "Mask") -> "Mask":
+        """What either keeps."""
+        return self._joined(other, torch.logical_or)
+
+    def __and__(self, other: "Mask") -> "Mask":
+        """What both keep."""
+        return self._joined(other, torch.logical_and)
+
+    def __invert__(self) -> "Mask":
+        """What it removes."""
+        return Mask(self.kind, {name: ~keep for name, keep in self.keep.items()}, self.shapes)
+
+    def _joined(self, other: "Mask", join: Callable[[Tensor, Tensor], Tensor]) -> "Mask":
+        if dict(self.shapes) != dict(other.shapes):
+            differing = sorted(
+                name for name in {**self.shapes, **other.shapes} if self.shapes.get(name) != other.shapes.get(name)
+            )
+            raise AssayError(
+                "masks are joined over the same parameters in the same shapes",
+                given=f"masks that differ in {', '.join(differing)}",
+                next_step="make both with the same `layers`, `start` and kind of network",
+            )
+        kind = self.kind if self.kind == other.kind else "mixed"
+        return Mask(kind, {name: join(keep, other.keep[name]) for name, keep in self.keep.items()}, self.shapes)
+
+
+def overlap(a: Mask, b: Mask, weights: Mapping[str, Tensor]) -> float:
+    """Intersection over union of the living weights that two masks keep; 0 where neither keeps any."""
+    return (a & b).kept(weights) / max(1, (a | b).kept(weights))
+
+
+def expected_overlap(a: Mask, b: Mask, weights: Mapping[str, Tensor]) -> float:
+    """What `overlap` would be about if each kept as many weights of every parameter as it does, but at random."""
+    both = either = 0.0
+    for name in a.keep:
+        alive = weights[name].cpu() != 0
+        total, first, second = int(alive.sum()), int((a.full(name) & alive).sum()), int((b.full(name) & alive).sum())
+        shared = first * second / max(1, total)
+        both, either = both + shared, either + first + second - shared
+    return both / max(1.0, either)

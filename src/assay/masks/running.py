@@ -1,0 +1,72 @@
+"""A network run with other weights than its own, which are never written to."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from assay.errors import AssayError
+from assay.hooks import first_tensor
+from assay.masks.mask import Mask
+
+Weights = Mapping[str, Tensor]
+"""Parameters by dotted name, as `named_parameters` gives them."""
+
+
+def weights_of(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters of a module by dotted name, detached. They share its memory: read only."""
+    return {name: parameter.detach() for name, parameter in module.named_parameters()}
+
+
+def masked(weights: Weights, *masks: Mask, fill: Weights | None = None) -> dict[str, Tensor]:
+    """The weights that all of the masks keep; 0, or what `fill` holds, in place of the others.
+
+    Weights that no mask covers stay as they are. Without any mask all do.
+
+    **Raises:** `AssayError` when a mask is of other parameters or shapes.
+    """
+    changed = dict(weights)
+    for mask in masks:
+        mask.check(weights)
+        for name, keep in mask.keep.items():
+            other = torch.zeros((), dtype=weights[name].dtype) if fill is None else fill[name]
+            changed[name] = torch.where(keep.to(weights[name].device), changed[name], other.to(weights[name]))
+    return changed
+
+
+def run(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor], *, batch_size: int = 1024) -> Tensor:
+    """Outputs `(n, ...)` on the CPU of the module with these weights, without gradients, in batches; it stays as it is."""
+    device = next((weight.device for weight in weights.values()), torch.device("cpu"))
+    total = len(next(iter(inputs.values())))
+    with evaluating(module), torch.no_grad():
+        outputs = [
+            call(module, weights, {name: value[start : start + batch_size].to(device) for name, value in inputs.items()}).cpu()
+            for start in range(0, max(1, total), batch_size)
+        ]
+    return torch.cat(outputs)
+
+
+def call(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor]) -> Tensor:
+    """One forward pass of the module with these weights; gradients flow to them."""
+    result = torch.func.functional_call(module, dict(weights), (), dict(inputs))
+    outputs = first_tensor(getattr(result, "logits", result))
+    if outputs is None:
+        raise AssayError("the network's forward must return a tensor, or something that starts with one", given=type(result))
+    return outputs
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Every submodule in evaluation mode, so that no statistic of a batch is stored; each in its own mode again afterwards."""
+    modes = [(part, part.training) for part in module.modules()]
+    # The fused path of attention is taken or not by whether gradients are on: off for every run, so that all agree.
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    module.eval()
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+        for part, mode in modes:
+            part.training = mode

@@ -1,0 +1,209 @@
+"""The search for a mask: which units of a frozen network suffice for some problems."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from assay.errors import AssayError
+from assay.masks.mask import Mask
+from assay.masks.relaxations import ContinuousSparsification, Relaxation
+from assay.masks.running import call, evaluating, weights_of
+from assay.masks.units import Units
+from assay.objective import check_finite
+from assay.task import Examples
+
+Loss = Callable[[Tensor, Tensor], Float[Tensor, ""]]
+"""The scalar to minimise, of outputs and targets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """**Attributes:**
+
+    - `steps`: of the first search on a path; `later_steps`: of every search that goes on from another.
+    - `batch_size`: problems in a step, drawn with replacement.
+    - `learning_rate`: of Adam, on the logits.
+    - `hold`: steps at one temperature; 1 raises it with every step, the length of an epoch with every epoch.
+    - `checks`: how often in a search is looked whether the hard mask has come to rest; it then stops early. 0: never.
+    """
+
+    steps: int = 400
+    later_steps: int = 200
+    batch_size: int = 64
+    learning_rate: float = 0.05
+    hold: int = 1
+    checks: int = 20
+
+
+class Step(NamedTuple):
+    """What one step saw: the loss with the price of the size, the loss alone, and the expected number of weights kept."""
+
+    total: float
+    loss: float
+    size: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search at one price ended with.
+
+    **Attributes:** `price`: what a weight costs; `mask`; `logits` `(u,)`; `trace`: at every check the step, the loss, the
+    expected number of weights kept, and the number that the hard mask keeps.
+    """
+
+    price: float
+    mask: Mask
+    logits: Float[Tensor, " u"]
+    trace: tuple[tuple[int, float, float, int], ...]
+
+
+class MaskTraining:
+    """One mask in training on a frozen module: loss + price x expected number of weights, Adam on the logits.
+
+    The masked weights of a step are computed once. Gradients stop at them; those of the logits follow in closed form.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        units: Units,
+        *,
+        loss: Loss,
+        price: float,
+        relaxation: Relaxation,
+        learning_rate: float,
+        logits: Float[Tensor, " u"] | None = None,
+    ):
+        self.module, self.units, self.loss, self.price, self.relaxation = module, units, loss, price, relaxation
+        self.weights = weights_of(module)
+        self.device = self.weights[units.places[0].parameter].device
+        start = torch.full((len(units),), relaxation.start) if logits is None else logits.clone()
+        self.logits = start.to(self.device).requires_grad_()
+        self._sizes = units.sizes().to(self.logits)
+        self._adam = torch.optim.Adam([self.logits], lr=learning_rate, fused=True)
+
+    def step(self, inputs: Mapping[str, Tensor], targets: Tensor, *, progress: float, generator: Generator) -> Step:
+        """One step on one batch. The module must be in evaluation mode."""
+        relaxed = self.relaxation.relax(self.logits.detach(), progress, generator)
+        own = {name: self.weights[name] for name in (place.parameter for place in self.units.places)}
+        spread = self.units.spread(relaxed.mask)
+        leaves = {name: (weight * spread[name]).requires_grad_() for name, weight in own.items()}
+        with torch.enable_grad():
+            loss = self.loss(call(self.module, {**self.weights, **leaves}, inputs), targets)
+            slopes = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
+        by_mask = self.units.gather({name: slope * own[name] for name, slope in zip(leaves, slopes, strict=True)})
+        self.logits.grad = by_mask * relaxed.slope + self.price * self._sizes * relaxed.chance_slope
+        self._adam.step()
+        own_loss, size = float(loss.detach()), float(self._sizes @ relaxed.chance)
+        return Step(own_loss + self.price * size, own_loss, size)
+
+    @property
+    def kept(self) -> Tensor:
+        """Which units are kept now, `(u,)` on the CPU."""
+        return self.relaxation.hard(self.logits.detach()).cpu()
+
+
+def search(
+    module: nn.Module,
+    units: Units,
+    examples: Examples,
+    *,
+    loss: Loss,
+    price: float,
+    generator: Generator,
+    config: SearchConfig | None = None,
+    relaxation: Relaxation | None = None,
+    after: Found | None = None,
+) -> Found:
+    """The mask that a search ends with; the module's weights, buffers and modes stay as they are.
+
+    **Arguments:**
+
+    - `examples`: what the part must solve; `loss`: of outputs and targets, such as a task's `objective.loss`.
+    - `price`: what every weight that is kept adds to the loss.
+    - `after`: a finished search to go on from, at a lower price.
+
+    **Raises:** `AssayError` without examples, or when the loss is not finite.
+    """
+    config, relaxation = config or SearchConfig(), relaxation or ContinuousSparsification()
+    if not len(examples):
+        raise AssayError("a mask is searched on problems, of which there must be one at least", given="none")
+    first = None if after is None else relaxation.again(after.logits)
+    training = MaskTraining(
+        module,
+        units,
+        loss=loss,
+        price=price,
+        relaxation=relaxation,
+        learning_rate=config.learning_rate,
+        logits=first,
+    )
+    inputs = {name: value.to(training.device) for name, value in examples.inputs.items()}
+    targets = examples.targets.to(training.device)
+    steps = config.steps if after is None else config.later_steps
+    every = max(1, steps // config.checks) if config.checks else steps + 1
+    sizes, trace, before = units.sizes(), [], training.kept
+    with evaluating(module):
+        for step in range(steps):
+            rows = torch.randint(len(examples), (min(config.batch_size, len(examples)),), generator=generator)
+            rows = rows.to(training.device)
+            progress = step // config.hold * config.hold / steps
+            taken = training.step(
+                {name: value[rows] for name, value in inputs.items()}, targets[rows], progress=progress, generator=generator
+            )
+            if (step + 1) % every == 0 or step + 1 == steps:
+                now = training.kept
+                trace.append((step + 1, taken.loss, taken.size, int(sizes[now].sum())))
+                if _at_rest(now, before, taken, trace):
+                    break
+                before = now
+    check_finite(training.logits.detach(), "the logits of a mask")
+    return Found(price, units.mask(training.kept), training.logits.detach().cpu(), tuple(trace))
+
+
+def path(
+    module: nn.Module,
+    units: Units,
+    examples: Examples,
+    *,
+    loss: Loss,
+    prices: Sequence[float],
+    generator: Generator,
+    config: SearchConfig | None = None,
+    relaxation: Relaxation | None = None,
+    enough: Callable[[Found], bool] | None = None,
+) -> Iterator[Found]:
+    """Searches at rising prices, each going on from the one before; see `search`.
+
+    **Arguments:** `prices`: in rising order; `enough`: called with every result, ends the path when it is true.
+    """
+    if list(prices) != sorted(prices):
+        raise AssayError("the prices of a path must rise", given=list(prices))
+    found = None
+    for price in prices:
+        found = search(
+            module,
+            units,
+            examples,
+            loss=loss,
+            price=price,
+            generator=generator,
+            config=config,
+            relaxation=relaxation,
+            after=found,
+        )
+        yield found
+        if enough is not None and enough(found):
+            return
+
+
+def _at_rest(now: Tensor, before: Tensor, taken: Step, trace: Sequence[tuple[int, float, float, int]]) -> bool:
+    """Whether nothing will change any more: the hard mask is that of the last check, the relaxed one is about as hard, and the
+    loss is what it was."""
+    num = trace[-1][3]
+    settled = torch.equal(now, before) and abs(taken.size - num) <= 0.01 * max(1, num)
+    return settled and len(trace) > 1 and abs(trace[-1][1] - trace[-2][1]) <= 0.01

@@ -1,0 +1,209 @@
+"""What a mask decides over: single weights, neurons, attention heads, or channels of the residual stream."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from assay.errors import AssayError
+from assay.masks.heads import WRITES, attention_heads
+from assay.masks.mask import Mask
+from assay.masks.maskable import Maskable, maskable
+
+Unit = Literal["weight", "neuron", "head", "channel"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A parameter and the unit of each of its entries.
+
+    **Attributes:**
+
+    - `parameter`: its dotted name; `shape`: its shape.
+    - `unit`: numbers of units, broadcasts to `shape`; None where every entry is a unit, numbered from `first` on.
+    """
+
+    parameter: str
+    shape: tuple[int, ...]
+    unit: Int[Tensor, "*broadcast"] | None
+    first: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many entries it has."""
+        return torch.Size(self.shape).numel()
+
+
+@dataclass(frozen=True)
+class Units:
+    """All units of a module that a mask decides over, numbered through.
+
+    **Attributes:**
+
+    - `kind`: what they are.
+    - `places`: the parameters that they cover.
+    - `layer` `(u,)`: the number of each unit's layer; `layers`: the names of these.
+    """
+
+    kind: Unit
+    places: tuple[Place, ...]
+    layer: Int[Tensor, " u"]
+    layers: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.layer)
+
+    def spread(self, values: Tensor) -> dict[str, Tensor]:
+        """Values `(u,)` of units as one tensor for each parameter, which broadcasts to its shape."""
+        return {place.parameter: _spread(place, values) for place in self.places}
+
+    def gather(self, entries: Mapping[str, Tensor]) -> Float[Tensor, " u"]:
+        """The sum over every unit's entries: `entries` have the parameters' shapes."""
+        first = entries[self.places[0].parameter]
+        if self.kind == "weight":
+            return torch.cat([entries[place.parameter].flatten() for place in self.places])
+        sums = torch.zeros(len(self), dtype=first.dtype, device=first.device)
+        for place in self.places:
+            assert place.unit is not None
+            values = entries[place.parameter].sum_to_size(place.unit.shape)
+            sums.index_add_(0, place.unit.flatten().to(values.device), values.flatten())
+        return sums
+
+    def sizes(self) -> Float[Tensor, " u"]:
+        """How many weights every unit covers."""
+        return self.gather({place.parameter: torch.ones(place.shape) for place in self.places})
+
+    def alive(self, weights: Mapping[str, Tensor]) -> Bool[Tensor, " u"]:
+        """Which units have a weight that is not zero."""
+        return self.gather({place.parameter: (weights[place.parameter] != 0).float() for place in self.places}).cpu() > 0
+
+    def mask(self, kept: Bool[Tensor, " u"]) -> Mask:
+        """The mask that keeps these units."""
+        keep = {name: values.clone() for name, values in self.spread(kept.cpu()).items()}
+        return Mask(self.kind, keep, {place.parameter: place.shape for place in self.places})
+
+    def of(self, mask: Mask) -> Bool[Tensor, " u"]:
+        """Which units a mask that was made of them keeps."""
+        full = {place.parameter: mask.full(place.parameter).float() for place in self.places}
+        return self.gather(full) > 0
+
+    def matched(self, mask: Mask, weights: Mapping[str, Tensor], *, generator: torch.Generator) -> Mask:
+        """A random mask that keeps as many living units in every layer as `mask` does."""
+        alive = self.alive(weights)
+        kept = self.of(mask) & alive
+        chosen = torch.zeros_like(kept)
+        for layer in range(len(self.layers)):
+            pool = (alive & (self.layer == layer)).nonzero()[:, 0]
+            num = int((kept & (self.layer == layer)).sum())
+            chosen[pool[torch.randperm(len(pool), generator=generator)[:num]]] = True
+        return self.mask(chosen)
+
+
+def units_of(
+    module: nn.Module, *, kind: str = "weight", layers: Sequence[str] = ("*",), start: int = 0, width: int | None = None
+) -> Units:
+    """The units of a module.
+
+    **Arguments:**
+
+    - `kind`: `weight`: every entry; `neuron`: an output of a module, with all weights that lead to it (of an embedding: a
+      dimension); `head`: an attention head, with its rows of the projections that read and its columns of the one that writes;
+      `channel`: a dimension of the residual stream, with all weights that read or write it.
+    - `layers`, `start`: as for `maskable`.
+    - `width`: of the residual stream, for channels; by default that of the first embedding or attention.
+
+    A square matrix reads the stream, unless it is the output projection of an attention: its shape cannot tell.
+
+    **Raises:** `AssayError` for a kind that does not exist or that the module has none of.
+    """
+    found = maskable(module, layers=layers, start=start)
+    if kind == "weight":
+        starts = torch.tensor([0, *(item.weight.numel() for item in found)]).cumsum(0).tolist()
+        places = [Place(one.parameter, tuple(one.weight.shape), None, at) for one, at in zip(found, starts, strict=False)]
+        sizes = [item.weight.numel() for item in found]
+        return _numbered(kind, places, sizes, [item.parameter for item in found])
+    if kind == "neuron":
+        return _neurons(found)
+    if kind == "head":
+        return _heads(module, found)
+    if kind == "channel":
+        return _channels(found, width)
+    raise AssayError("a mask must be of units that exist", given=kind, choices=UNITS)
+
+
+def _neurons(found: Sequence[Maskable]) -> Units:
+    places, sizes = [], []
+    for item in found:
+        num = item.weight.shape[item.outputs]
+        places.append(_place(item, torch.arange(num) + sum(sizes), item.outputs))
+        sizes.append(num)
+    return _numbered("neuron", places, sizes, [item.parameter for item in found])
+
+
+def _heads(module: nn.Module, found: Sequence[Maskable]) -> Units:
+    known = {item.parameter: item for item in found}
+    places, sizes, names = [], [], []
+    for name, num, slices in attention_heads(module, known):
+        for parameter, head in slices:
+            places.append(Place(parameter, tuple(known[parameter].weight.shape), head + sum(sizes)))
+        sizes.append(num)
+        names.append(name)
+    if not places:
+        raise AssayError(
+            "a mask of heads needs an attention whose number of heads and projections are known",
+            given=f"{type(module).__name__} with none",
+            next_step="use MultiheadAttention, or projections named query, key, value and output beside `num_heads`",
+        )
+    return _numbered("head", places, sizes, names)
+
+
+def _channels(found: Sequence[Maskable], width: int | None) -> Units:
+    if width is None:
+        embedded = [item.weight.shape[1] for item in found if item.inputs is None]
+        attended = [item.module.embed_dim for item in found if isinstance(item.module, nn.MultiheadAttention)]
+        width = next(iter(embedded + attended), None)
+    if width is None:
+        raise AssayError(
+            "a mask of channels must know the width of the residual stream",
+            given="a module without embedding or attention",
+            next_step="give `width=`",
+        )
+    places = []
+    for item in found:
+        dimension = _side_of_stream(item, width)
+        if dimension is not None:
+            places.append(_place(item, torch.arange(width), dimension))
+    if not places:
+        sizes = sorted({size for item in found for size in item.weight.shape[:2]})
+        raise AssayError("a module must read or write a residual stream of the width", given=width, choices=map(str, sizes))
+    return _numbered("channel", places, [width], ["residual stream"])
+
+
+def _side_of_stream(item: Maskable, width: int) -> int | None:
+    """The dimension of the weight that counts channels of the stream, if any."""
+    writes = item.weight.shape[item.outputs] == width
+    reads = item.inputs is not None and item.weight.shape[item.inputs] == width
+    if writes and reads:
+        return item.outputs if item.layer.rpartition(".")[2] in WRITES else item.inputs
+    return item.outputs if writes else item.inputs if reads else None
+
+
+def _place(item: Maskable, numbers: Int[Tensor, " size"], dimension: int) -> Place:
+    shape = [1] * item.weight.ndim
+    shape[dimension] = len(numbers)
+    return Place(item.parameter, tuple(item.weight.shape), numbers.view(shape))
+
+
+def _numbered(kind: Unit, places: Sequence[Place], sizes: Sequence[int], names: Sequence[str]) -> Units:
+    layer = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    return Units(kind, tuple(places), layer, tuple(names))
+
+
+def _spread(place: Place, values: Tensor) -> Tensor:
+    if place.unit is None:
+        return values[place.first : place.first + place.size].view(place.shape)
+    return values[place.unit.to(values.device)]
