@@ -16,6 +16,9 @@ from assay.objective import Objective
 
 Split = Literal["train", "seen", "novel"]
 SPLITS: tuple[Split, ...] = ("train", "seen", "novel")
+Pool = Literal["base", "mask", "test"]
+"""Disjoint sets of items: what trained the network, what trains a mask, what judges both."""
+POOLS: tuple[Pool, ...] = ("base", "mask", "test")
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,22 @@ class SourceToTarget:
     target_length: int
 
 
-InputSpec = Tokens | Vector | VectorSequence | SourceToTarget
+@dataclass(frozen=True)
+class Image:
+    """Input `image`: float32 `(n, channels, size, size)` in [0, 1]."""
+
+    channels: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Items:
+    """Input `items`: `(n, 4, ...)`, four inputs of one kind, of which one is the answer."""
+
+    of: Tokens | Vector | Image
+
+
+InputSpec = Tokens | Vector | VectorSequence | SourceToTarget | Image | Items
 
 
 class Task(ABC):
@@ -233,6 +251,30 @@ class IsolatesParts(Protocol):
 
     def isolate(self, part: str, n: int, *, generator: Generator) -> Examples:
         """At most `n` examples of trained combinations whose targets are the value of `part`."""
+        ...
+
+
+@runtime_checkable
+class PosesPartProblems(Protocol):
+    """Ability: problems that one declared part alone decides, from pools of items that share none.
+
+    Every problem is four items, `items` `(n, 4, ...)`, one of which is the odd one; its position is the target.
+    """
+
+    def problems(self, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        """`n` problems that both parts decide: the odd item breaks the one or the other."""
+        ...
+
+    def reading(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        """`n` problems that the part decides, and about which the other part says nothing."""
+        ...
+
+    def testing(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        """`n` problems drawn like `problems`, in which the odd item breaks this part only."""
+        ...
+
+    def nonsense(self, seed: int, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        """`n` problems decided by a hash of the item, another one for every seed: no part at all."""
         ...
 
 

@@ -12,11 +12,12 @@ from assay.errors import AssayError
 from assay.models import ModelConfig, build, configure, default_name, rebuild
 from assay.objective import PAD, Classification, Objective, Regression, Sequences, Steps
 from assay.subject import Subject
-from assay.task import InputSpec, SourceToTarget, Task, Tokens, Vector, VectorSequence
+from assay.task import Image, InputSpec, Items, SourceToTarget, Task, Tokens, Vector, VectorSequence
 
 TOKENS = Tokens(vocab=7, length=3)
 VECTOR = Vector(num_features=5)
 VECTORS = VectorSequence(num_features=5, length=3)
+IMAGE = Image(channels=2, size=32)
 PAIRS = SourceToTarget(source_vocab=6, source_length=4, target_vocab=5, target_length=7)
 
 
@@ -43,6 +44,10 @@ CASES = {
     "mlp on a sequence": ("mlp", Shell(VECTORS, Steps(4))),
     "transformer": ("transformer", Shell(TOKENS, Classification(4))),
     "gru": ("gru", Shell(TOKENS, Classification(4))),
+    "cnn": ("cnn", Shell(IMAGE, Classification(5))),
+    "items of vectors": ("mlp", Shell(Items(VECTOR), Classification(4))),
+    "items of tokens": ("transformer", Shell(Items(TOKENS), Classification(4))),
+    "items of images": ("cnn", Shell(Items(IMAGE), Classification(4))),
     "encoder-decoder": ("encoder-decoder", Shell(PAIRS, Sequences(5))),
 }
 
@@ -55,6 +60,11 @@ def inputs_for(spec: InputSpec | None, n: int) -> dict[str, Tensor]:
         return {"x": torch.randn(n, spec.num_features, generator=generator)}
     if isinstance(spec, VectorSequence):
         return {"x": torch.randn(n, spec.length, spec.num_features, generator=generator)}
+    if isinstance(spec, Image):
+        return {"image": torch.rand(n, spec.channels, spec.size, spec.size, generator=generator)}
+    if isinstance(spec, Items):
+        (items,) = inputs_for(spec.of, 4 * n).values()
+        return {"items": items.unflatten(0, (n, 4))}
     assert isinstance(spec, SourceToTarget)
     return {
         "source": torch.randint(1, spec.source_vocab, (n, spec.source_length), generator=generator),
@@ -97,7 +107,7 @@ def test_the_scale_multiplies_matrices_and_nothing_else(case):
     plain = build(name, task, generator=Generator().manual_seed(0)).state_dict()
     small = build(name, task, generator=Generator().manual_seed(0), init_scale=0.5).state_dict()
     for key, value in plain.items():
-        torch.testing.assert_close(small[key], value * (0.5 if value.ndim >= 2 else 1.0))
+        torch.testing.assert_close(small[key], value * 0.5 if value.ndim >= 2 else value)
 
 
 def test_examples_do_not_see_each_other_and_reading_changes_nothing(case):
@@ -252,7 +262,14 @@ def test_objectives_and_inputs_that_no_model_joins_are_refused():
 
 
 def test_the_default_suits_the_input():
-    assert [default_name(task) for _, task in CASES.values()] == ["mlp", "mlp", "mlp", "mlp", "mlp", "encoder-decoder"]
+    assert [default_name(task) for _, task in CASES.values()] == [
+        *["mlp"] * 5,
+        "cnn",
+        "mlp",
+        "transformer",
+        "cnn",
+        "encoder-decoder",
+    ]
 
 
 def test_a_record_of_an_unknown_model_is_refused():

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-NAMES: tuple[str, ...] = ("mlp", "transformer", "gru", "encoder-decoder")
+NAMES: tuple[str, ...] = ("mlp", "transformer", "gru", "encoder-decoder", "cnn")
 
 if TYPE_CHECKING:
     from assay.models.addresses import load_subject as load_subject

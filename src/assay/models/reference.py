@@ -10,25 +10,34 @@ from torch import Generator, nn
 
 from assay.errors import AssayError
 from assay.models import NAMES
+from assay.models.cnn import ConvNet
 from assay.models.encoder_decoder import EncoderDecoder
 from assay.models.gru import TokenGRU
 from assay.models.mlp import TokenMLP, VectorMLP
+from assay.models.odd_one_out import EncodedImages, EncodedTokens, EncodedVectors
 from assay.models.transformer import Transformer
 from assay.objective import Sequences, Steps
-from assay.task import InputSpec, SourceToTarget, Task, Tokens, Vector, VectorSequence
+from assay.task import Image, InputSpec, Items, SourceToTarget, Task, Tokens, Vector, VectorSequence
 
 Option = int | float
-_FITTING: dict[str, dict[type, type[nn.Module]]] = {
-    "mlp": {Tokens: TokenMLP, Vector: VectorMLP, VectorSequence: VectorMLP},
-    "transformer": {Tokens: Transformer},
-    "gru": {Tokens: TokenGRU},
-    "encoder-decoder": {SourceToTarget: EncoderDecoder},
+_Kind = tuple[type, ...]
+"""Of an input: its type, and behind `Items` that of one item."""
+_FITTING: dict[str, dict[_Kind, type[nn.Module]]] = {
+    "mlp": {(Tokens,): TokenMLP, (Vector,): VectorMLP, (VectorSequence,): VectorMLP, (Items, Vector): EncodedVectors},
+    "transformer": {(Tokens,): Transformer, (Items, Tokens): EncodedTokens},
+    "gru": {(Tokens,): TokenGRU},
+    "encoder-decoder": {(SourceToTarget,): EncoderDecoder},
+    "cnn": {(Image,): ConvNet, (Items, Image): EncodedImages},
 }
-_INPUTS: dict[type, str] = {
-    Tokens: "tokens",
-    Vector: "a vector",
-    VectorSequence: "a sequence of vectors",
-    SourceToTarget: "a source and a target sequence",
+_INPUTS: dict[_Kind, str] = {
+    (Tokens,): "tokens",
+    (Vector,): "a vector",
+    (VectorSequence,): "a sequence of vectors",
+    (SourceToTarget,): "a source and a target sequence",
+    (Image,): "an image",
+    (Items, Tokens): "four items of tokens",
+    (Items, Vector): "four vectors",
+    (Items, Image): "four images",
 }
 assert tuple(_FITTING) == NAMES
 
@@ -49,7 +58,7 @@ class ModelConfig:
 
 def default_name(task: Task) -> str:
     """The model that suits the task's input. **Raises:** `AssayError` when none of ours does."""
-    names = [name for name, fitting in _FITTING.items() if type(task.input_spec) in fitting]
+    names = [name for name, fitting in _FITTING.items() if _kind(task.input_spec) in fitting]
     if not names:
         raise AssayError(
             f"{task.address} takes inputs that no reference model accepts",
@@ -74,7 +83,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
 
     **Arguments:**
 
-    - `name`: `mlp`, `transformer`, `gru` or `encoder-decoder`.
+    - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder` or `cnn`.
     - `sizes`: `width`, `depth`, for the transformers `heads`, and `init_scale` (default 1), which multiplies every initial
       weight matrix.
 
@@ -83,10 +92,10 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
     if name not in _FITTING:
         raise AssayError("there is no such reference model", given=name, choices=NAMES)
     fitting = _FITTING[name]
-    spec = task.input_spec
-    if type(spec) not in fitting:
-        suited = [other for other in NAMES if type(spec) in _FITTING[other]]
-        takes = _INPUTS.get(type(spec), "inputs of its own")
+    spec, kind = task.input_spec, _kind(task.input_spec)
+    if kind not in fitting:
+        suited = [other for other in NAMES if kind in _FITTING[other]]
+        takes = _INPUTS.get(kind, "inputs of its own")
         raise AssayError(f"{task.address} takes {takes}, which this model does not accept", given=name, choices=suited)
     if isinstance(task.objective, Sequences | Steps) != isinstance(spec, SourceToTarget | VectorSequence):
         raise AssayError(
@@ -95,7 +104,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
             given=f"{name} for {task.address}",
             next_step="train a module of your own and give it as package.module:factory@weights.safetensors",
         )
-    known = [*_sizes(fitting[type(spec)]), "init_scale"]
+    known = [*_sizes(fitting[kind]), "init_scale"]
     for size, value in sizes.items():
         if size not in known:
             raise AssayError(f"{name} has no such size", given=size, choices=known)
@@ -104,8 +113,8 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
                 f"{name}: {size} must be a positive {'number' if size == 'init_scale' else 'integer'}", given=value
             )
     assert spec is not None
-    sizes = {**_sizes(fitting[type(spec)]), "init_scale": 1.0, **sizes}
-    return ModelConfig(name, {**_fixed(fitting[type(spec)], spec, task), **sizes})
+    sizes = {**_sizes(fitting[kind]), "init_scale": 1.0, **sizes}
+    return ModelConfig(name, {**_fixed(fitting[kind], spec, task), **sizes})
 
 
 def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
@@ -132,9 +141,13 @@ def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
     return module
 
 
+def _kind(spec: InputSpec | None) -> _Kind:
+    return (Items, type(spec.of)) if isinstance(spec, Items) else (type(spec),)
+
+
 def _fixed(factory: type[nn.Module], spec: InputSpec, task: Task) -> dict[str, Option]:
     """The options that the task decides, of those that the model has."""
-    decided = {**dataclasses.asdict(spec), "num_outputs": task.objective.width()}
+    decided = {**dataclasses.asdict(spec.of if isinstance(spec, Items) else spec), "num_outputs": task.objective.width()}
     return {name: value for name, value in decided.items() if name in inspect.signature(factory).parameters}
 
 

@@ -15,8 +15,10 @@ from assay.store import RunDirectory, RunRecord
 from assay.subject import Subject
 from assay.task import Task
 from assay.tasks import load_task
+from assay.tasks.bit_parity import BitParity
 from assay.tasks.hyperteacher import Hyperteacher
 from assay.tasks.preference_grid import PreferenceGrid
+from assay.tasks.sentences import Agreement, Anaphora
 from assay.training.fit import TrainingConfig, TrainingRecord, fit
 from assay.versions import versions_of
 
@@ -27,11 +29,15 @@ _RECOMMENDED = {
     "transformer": TrainingConfig(steps=2000, batch_size=256, learning_rate=2e-3),
     "gru": TrainingConfig(steps=3000, batch_size=256, learning_rate=2e-3),
     "encoder-decoder": TrainingConfig(steps=1200, batch_size=64, learning_rate=2e-3),
+    "cnn": TrainingConfig(steps=1500, batch_size=32, learning_rate=2e-3),
 }
 
 _RECOMMENDED_FOR: dict[tuple[str, type], TrainingConfig] = {
-    # docs/time-to-result.md and docs/tasks/preference_grid.md say what was tried
+    # docs/time-to-result.md, docs/tasks/preference_grid.md and docs/tasks/odd_one_out.md say what was tried
     ("mlp", Hyperteacher): TrainingConfig(steps=3000, batch_size=256, learning_rate=1e-2, weight_decay=0.1),
+    ("mlp", BitParity): TrainingConfig(steps=1500, batch_size=64, learning_rate=2e-3),
+    ("transformer", Agreement): TrainingConfig(steps=500, batch_size=32, learning_rate=2e-3),
+    ("transformer", Anaphora): TrainingConfig(steps=500, batch_size=32, learning_rate=2e-3),
     ("mlp", PreferenceGrid): TrainingConfig(steps=4000, batch_size=128, learning_rate=2e-3),
 }
 

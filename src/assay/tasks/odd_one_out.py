@@ -1,0 +1,194 @@
+"""Odd-one-out problems with two declared parts: of four items three obey a rule and one breaks it.
+
+The construction of Lepori, Serre and Pavlick 2023 (arXiv 2301.10884), for any source of items whose two parts can be chosen
+apart. An item obeys or breaks each part; whoever makes the items says how.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Generator, Tensor
+
+from assay.errors import AssayError
+from assay.objective import Classification
+from assay.task import Examples, Image, Items, Part, Pool, Split, Task, Tokens, Vector
+from assay.tasks.pools import hashed, is_in
+
+NUM_ITEMS = 4
+_MOST_ROUNDS = 200  # of drawing what is still missing
+_POOL_OF: dict[Split, Pool] = {"train": "base", "seen": "base", "novel": "test"}
+
+
+class Drawn(NamedTuple):
+    """Items `(m, ...)`, and for each of them its group, `(m,)`: all items of a group are in one pool."""
+
+    items: Tensor
+    group: Int[Tensor, " m"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OddOneOut(Task):
+    """Three items obey both parts, one breaks one of them; which one is it?
+
+    Subclasses name the parts, give the kind of item, and draw items that obey and break what they are told to.
+
+    The parts of an example are those of its odd item, with the values `broken` and `obeyed`. Its `combination` is finer than
+    theirs: the group of the odd item, such as its noun and verb. Groups are the independent units, and no two pools share
+    one. `train` and `seen` draw from the pool `base`, `novel` from `test`: new items, not new combinations of the parts, so
+    that `combinations` is the same for every split.
+
+    **Attributes:**
+
+    - `family`: as in the address.
+    - `part_names`: of the two parts.
+    - `spare`: how many candidates are drawn for every item that is missing, where many fall into other pools.
+    """
+
+    family: ClassVar[str]
+    part_names: ClassVar[tuple[str, str]]
+    spare: ClassVar[int] = 1
+    parts: tuple[Part, ...] = field(init=False, repr=False)
+
+    def __post_init__(self):
+        self._set(parts=tuple(Part(name, ("broken", "obeyed")) for name in self._names()))
+
+    # What a family says
+
+    @abstractmethod
+    def item_spec(self) -> Tokens | Vector | Image:
+        """What one item is."""
+
+    @abstractmethod
+    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> Drawn:
+        """An item for every row that obeys exactly the parts it says. Those outside the pool are drawn again."""
+
+    def _names(self) -> tuple[str, str]:
+        return self.part_names
+
+    # What follows
+
+    @property
+    def address(self) -> str:
+        given = [(option.name, getattr(self, option.name)) for option in fields(self) if option.init]
+        return f"{self.family}:" + ",".join(f"{name}={value}" for name, value in given)
+
+    @property
+    def combines(self) -> tuple[str, ...]:
+        return self._names()
+
+    @property
+    def input_spec(self) -> Items:
+        return Items(self.item_spec())
+
+    @property
+    def objective(self) -> Classification:
+        return Classification(NUM_ITEMS)
+
+    def combinations(self, split: Split) -> Int[Tensor, "2 2"]:
+        """The odd item breaks the one or the other part, in every split."""
+        return torch.tensor([[0, 1], [1, 0]])
+
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        """`n` fresh problems that both parts decide."""
+        return self.problems(n, pool=_POOL_OF[split], generator=generator)
+
+    def problems(self, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        """Three items obey both parts; the odd one breaks only the first in one half of the problems, only the second in the
+        other."""
+        obeys = torch.ones(n, NUM_ITEMS, 2, dtype=torch.bool)
+        obeys[torch.arange(n), 0, torch.randperm(n, generator=generator) % 2] = False
+        return self._posed(obeys, pool, generator)
+
+    def reading(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        """The odd item breaks the part and the others obey it. Each of the four obeys or breaks the other part by a fair coin
+        of its own, so that nothing follows from it.
+
+        In the published sets the odd item always obeys the other part: whoever guesses an item that does is right more
+        often than chance.
+
+        **Raises:** `AssayError` when there is no such part.
+        """
+        own = self._index(part)
+        obeys = torch.ones(n, NUM_ITEMS, 2, dtype=torch.bool)
+        obeys[:, 0, own] = False
+        obeys[:, :, 1 - own] = torch.rand(n, NUM_ITEMS, generator=generator) < 0.5
+        return self._posed(obeys, pool, generator)
+
+    def testing(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        """Three items obey both parts, the odd one breaks this part only. **Raises:** as `reading`."""
+        obeys = torch.ones(n, NUM_ITEMS, 2, dtype=torch.bool)
+        obeys[:, 0, self._index(part)] = False
+        return self._posed(obeys, pool, generator)
+
+    def nonsense(self, seed: int, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        """The odd item differs from the others in one bit of a hash. Both parts of every item are fair coins."""
+        obeys = torch.rand(n, NUM_ITEMS, 2, generator=generator) < 0.5
+        odd = (torch.arange(NUM_ITEMS) == 0).expand(n, -1).flatten()
+        return self._posed(obeys, pool, generator, lambda items, rows: (hashed(items, seed) & 1).bool() == odd[rows])
+
+    # Inside
+
+    def _posed(
+        self,
+        obeys: Bool[Tensor, "n 4 2"],
+        pool: Pool,
+        generator: Generator,
+        accepts: Callable[[Tensor, Int[Tensor, " m"]], Bool[Tensor, " m"]] | None = None,
+    ) -> Examples:
+        """Problems whose odd item is the first of every row, in shuffled positions."""
+        n = len(obeys)
+        drawn = self._filled(obeys.flatten(0, 1), pool, generator, accepts)
+        order = torch.rand(n, NUM_ITEMS, generator=generator).argsort(1)
+        items = drawn.items.unflatten(0, (n, NUM_ITEMS))[torch.arange(n)[:, None], order]
+        parts = {name: obeys[:, 0, k].long() for k, name in enumerate(self._names())}
+        return Examples({"items": items}, (order == 0).long().argmax(1), parts, drawn.group[::NUM_ITEMS])
+
+    def _filled(
+        self,
+        obeys: Bool[Tensor, "m 2"],
+        pool: Pool,
+        generator: Generator,
+        accepts: Callable[[Tensor, Int[Tensor, " m"]], Bool[Tensor, " m"]] | None,
+    ) -> Drawn:
+        """Items of the pool that obey what each row says, drawn again until all are accepted."""
+        drawn = self.candidates(obeys[:0], pool=pool, generator=generator)
+        items = drawn.items.new_empty(len(obeys), *drawn.items.shape[1:])
+        group = torch.zeros(len(obeys), dtype=torch.int64)
+        missing = torch.arange(len(obeys))
+        for _ in range(_MOST_ROUNDS):
+            if not len(missing):
+                return Drawn(items, group)
+            rows = missing.repeat(self.spare)
+            drawn = self.candidates(obeys[rows], pool=pool, generator=generator)
+            fits = is_in(drawn.group, pool)
+            if accepts is not None:
+                fits &= accepts(drawn.items, rows)
+            fits = fits.unflatten(0, (self.spare, len(missing)))
+            found = fits.any(0)
+            first = (fits.long().argmax(0) * len(missing) + torch.arange(len(missing)))[found]
+            items[missing[found]], group[missing[found]] = drawn.items[first], drawn.group[first]
+            missing = missing[~found]
+        raise self._cannot_isolate(obeys[missing[0]], pool)
+
+    def _index(self, part: str) -> int:
+        return self._names().index(self.part(part).name)
+
+    def _cannot_isolate(self, obeys: Bool[Tensor, " 2"], pool: Pool) -> AssayError:
+        """What to raise when no item of the pool obeys exactly these parts."""
+        wanted = ", ".join(
+            f"{'obeys' if held else 'breaks'} {name}" for name, held in zip(self._names(), obeys.tolist(), strict=True)
+        )
+        broken = [name for name, held in zip(self._names(), obeys.tolist(), strict=True) if not held] or list(self._names())
+        return AssayError(
+            f"{self.address}: a part can be isolated only if items obey and break it whatever the other part does",
+            given=f"no item of the pool {pool!r} {wanted}, so {' and '.join(broken)} cannot be isolated",
+            next_step="declare parts that can be chosen apart, or a source with more items",
+        )
+
+    def _set(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
