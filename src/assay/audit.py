@@ -11,9 +11,10 @@ from torch import Generator
 
 from assay.access import JudgesObserved, judged_apart
 from assay.evidence import Effort, Evidence, Level
+from assay.graph import GivesGraphs
 from assay.instrument import Instrument, Progress, missing_abilities, silent
 from assay.instruments import all_instruments
-from assay.objective import check_finite
+from assay.objective import Unscored, check_finite
 from assay.parallel import one_thread, run_parallel
 from assay.stats import keyed_generator
 from assay.subject import Integrity, Subject
@@ -168,6 +169,8 @@ def _sorted_out(chosen: Sequence[Instrument], task: Task, level: Level) -> tuple
     for instrument in chosen:
         if missing := missing_abilities(instrument, task):
             reason = f"the task cannot do what it needs: {', '.join(missing)}"
+        elif isinstance(task.objective, Unscored) and GivesGraphs not in instrument.needs:
+            reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
         elif level == 0 and not isinstance(instrument, JudgesObserved):
             reason = "it draws novel inputs, which access level 0 does not allow"
         else:

@@ -180,6 +180,30 @@ class Steps:
         return F.one_hot(targets.clamp(min=0), self.num_classes).float()
 
 
+@dataclass(frozen=True)
+class Unscored:
+    """Nothing is asked of an output: the network reads, and only its inside is looked at. Every score is 0."""
+
+    unit: str = "nothing is asked"
+    chance: float = 0.0
+
+    def width(self) -> int:
+        return 0
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
+        raise AssayError(
+            "a network can be trained only where something is asked of its output",
+            given="a task that is read and not answered",
+            next_step="train it elsewhere, and audit it here",
+        )
+
+    def score(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, " n"]:
+        return torch.zeros(len(targets))
+
+    def ideal(self, targets: Tensor) -> Float[Tensor, "n 0"]:
+        return torch.zeros(len(targets), 0)
+
+
 def check_finite(values: Tensor, what: str) -> None:
     """Raise `AssayError` when `values` holds NaN or infinity; `what` names them in the message."""
     if values.is_floating_point() and not torch.isfinite(values).all():

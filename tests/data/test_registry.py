@@ -4,6 +4,7 @@ import functools
 import gzip
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ import pytest
 
 from assay.data import registry
 from assay.data.registry import MIRROR_VARIABLE, DataFile, DataSet, fetch
+from assay.data.treebank_files import TREEBANKS
 from assay.errors import AssayError
 
 CONTENT = b"IN: jump OUT: I_JUMP\n" * 1000
@@ -237,3 +239,17 @@ def test_every_scan_file_of_the_mirror_has_its_registered_content(tmp_path: Path
         assert path == tmp_path / "scan" / file.path
         assert path.stat().st_size == file.size
         assert path.read_bytes()[:4] == b"IN: "
+
+
+@pytest.mark.parametrize("source", TREEBANKS, ids=lambda source: source.name)
+def test_every_treebank_of_the_mirror_has_its_registered_content(source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    data_set = registry.get(source.name)
+    assert all(re.search(r"/UD_[\w-]+/[0-9a-f]{40}/[\w-]+\.conllu$", data_set.base_url + file.path) for file in data_set.files)
+    folder = Path(os.environ.get(MIRROR_VARIABLE, "")) / source.name
+    if MIRROR_VARIABLE not in os.environ or not folder.is_dir():
+        pytest.skip("no mirror with this treebank here")
+    monkeypatch.setattr(registry, "cache_folder", lambda: tmp_path)
+    for file in data_set.files:
+        path = fetch(source.name, file.path)
+        assert path.stat().st_size == file.size
+        assert path.read_text(encoding="utf-8").startswith("# ")

@@ -48,6 +48,12 @@ def write_table(folder: Path) -> Path:
         "hyperteacher:supports=pseudo_random_disconnected,num_train=3.5M",
         "scan:addprim_jump",
         "scan:split=length",
+        "bit-parity",
+        "bit-parity:num_bits=12",
+        "agreement",
+        "anaphora:number=plural",
+        "shapes:facts=contact-count",
+        "odd-one-out:i=0+1+2,j=0+1+2/modular:p=7,coverage=0.5",
         "preference_grid",
         "preference_grid:supports=two_halves,hotness=7-12-8,num_colours=8,num_objects=2,scored=episode,encoding=zigzag",
     ],
@@ -106,7 +112,7 @@ def test_a_factory_in_a_package():
     [
         (
             "modulr",
-            r"no such task. Given: modulr. Choices: modular, commands, .* scan, table. Did you mean modular",
+            r"no such task. Given: modulr. Choices: modular, commands, .* table. Did you mean modular",
         ),
         ("modulr:p=7", r"no such task. Given: modulr:p=7"),
         ("", r"no such task"),

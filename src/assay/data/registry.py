@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.data.scan_files import SCAN_FILES
+from assay.data.treebank_files import TREEBANKS, UNIVERSAL_DEPENDENCIES, TreebankSource
 from assay.errors import AssayError
 
 MIRROR_VARIABLE = "ASSAY_DATA"
@@ -78,7 +79,16 @@ def data_sets() -> tuple[DataSet, ...]:
                 for path, sha256, size in SCAN_FILES
             ),
         ),
+        *(_treebank(source) for source in TREEBANKS),
     )
+
+
+def _treebank(source: TreebankSource) -> DataSet:
+    files = tuple(
+        DataFile(path, sha256, size, mirror=f"{source.name}/{path.rpartition('/')[2]}.gz")
+        for path, sha256, size in source.files
+    )
+    return DataSet(source.name, source.title, source.licence, source.citation, UNIVERSAL_DEPENDENCIES, files)
 
 
 def get(name: str) -> DataSet:

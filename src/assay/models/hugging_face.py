@@ -1,6 +1,7 @@
 """A local Hugging Face folder as a subject. Nothing is fetched and no code of the folder is run."""
 
 import json
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from assay.subject import Subject
 from assay.task import Task
 
 _NAMES = {"tokens": "input_ids", "source": "input_ids", "prefix": "decoder_input_ids"}
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 
 
 def is_hugging_face(folder: Path) -> bool:
@@ -28,7 +30,8 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     """The model that the folder's configuration names, with its weights.
 
     Its forward is called with `tokens` as `input_ids`, or with `source` (PAD masked) and `prefix` as `input_ids` and
-    `decoder_input_ids`; other inputs keep their names. For a task that asks for one class, logits at every position
+    `decoder_input_ids`; `text` (UTF-8 padded with 0) goes through the folder's tokenizer; other inputs keep their names. For
+    a task that asks for one class, logits at every position
     `(n, length, classes)` become those of the last position.
 
     **Raises:** `AssayError` without transformers, and when the folder does not hold a model that it can load.
@@ -73,9 +76,9 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     def fresh(generator: Generator) -> nn.Module:
         with torch.random.fork_rng():
             torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
-            return _adapted(architecture(config), task)
+            return _adapted(architecture(config), task, folder)
 
-    return Subject(_adapted(module, task), name=folder.resolve().name, fresh=fresh)
+    return Subject(_adapted(module, task, folder), name=folder.resolve().name, fresh=fresh)
 
 
 def _unloadable(folder: Path, given: str) -> AssayError:
@@ -86,19 +89,50 @@ def _unloadable(folder: Path, given: str) -> AssayError:
     )
 
 
-def _adapted(module: nn.Module, task: Task | None) -> nn.Module:
+def _adapted(module: nn.Module, task: Task | None, folder: Path) -> nn.Module:
     """Hooks on the module itself, so that its own names stay the names of the sites."""
-    module.register_forward_pre_hook(_renamed, with_kwargs=True)
+    module.register_forward_pre_hook(partial(_renamed, folder.absolute()), with_kwargs=True)
     if task is not None and isinstance(task.objective, Classification):
         module.register_forward_hook(_last_position)
     return module.float().eval()
 
 
-def _renamed(module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+def _renamed(folder: Path, module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    if "text" in kwargs:
+        return args, _tokenised(folder, kwargs["text"], module)
     renamed = {_NAMES.get(name, name): value for name, value in kwargs.items()}
     if "source" in kwargs:
         renamed.setdefault("attention_mask", (kwargs["source"] != PAD).long())
     return args, renamed
+
+
+def _tokenised(folder: Path, text: Tensor, module: nn.Module) -> dict[str, Tensor]:
+    tokenizer = _tokenizer(folder)
+    texts = [bytes(row.tolist()).rstrip(b"\0").decode("utf-8") for row in text]
+    longest = min(tokenizer.model_max_length, getattr(module.config, "max_position_embeddings", 512))
+    batch = tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
+    return {name: batch[name].to(text.device) for name in ("input_ids", "attention_mask")}
+
+
+@cache
+def _tokenizer(folder: Path) -> Any:
+    import transformers
+
+    given = "no such file"
+    if any((folder / name).is_file() for name in _VOCABULARIES):  # without one transformers makes an empty tokenizer
+        try:
+            tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            given = _first_line(error)
+        else:
+            tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # decoders that were never padded; it is masked
+            return tokenizer
+    raise AssayError(
+        f"a task of texts needs the tokenizer in the folder of the weights, {folder}",
+        given=given,
+        choices=_VOCABULARIES,
+        next_step="save it there with tokenizer.save_pretrained",
+    )
 
 
 def _last_position(module: nn.Module, args: tuple, output: object) -> Tensor | object:

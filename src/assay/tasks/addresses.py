@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from assay.errors import AssayError
 from assay.factory import call_factory, is_importable
-from assay.tasks.families import TaskFamily, task_families
+from assay.tasks.families import task_families
+from assay.tasks.family import TaskFamily
 
 if TYPE_CHECKING:
     import assay.task

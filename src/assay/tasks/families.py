@@ -1,40 +1,7 @@
 """The families of tasks as `assay tasks` lists them. Written out here, since reading the classes would import torch;
 a test compares every option with the field that it names."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskOption:
-    """One option of an address.
-
-    **Attributes:**
-
-    - `type`: in words, with the choices where there are few.
-    - `default`: as it would be written; None when the option must be given.
-    """
-
-    name: str
-    type: str
-    default: str | None
-    meaning: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskFamily:
-    """**Attributes:**
-
-    - `form`: an example of an address.
-    - `home`: `module:class` that makes the task.
-    - `variant`: the option that may be written first, without its name; empty when there is none.
-    """
-
-    name: str
-    summary: str
-    form: str
-    home: str
-    options: tuple[TaskOption, ...]
-    variant: str = ""
+from assay.tasks.family import TaskFamily, TaskOption
 
 
 def task_families() -> tuple[TaskFamily, ...]:
@@ -93,6 +60,8 @@ _SLOTS = (
     ("seed", "integer", "0", "of the rule and of the trained combinations"),
 )
 """Options of the tasks with one token in every slot."""
+
+_NUMBER = _options(("number", "singular or plural", "singular", "of both words in a sentence that obeys"))
 
 _FAMILIES = (
     TaskFamily(
@@ -218,12 +187,79 @@ _FAMILIES = (
         ),
     ),
     TaskFamily(
+        name="bit-parity",
+        summary="which of four rows of bits breaks one of two agreements",
+        form="bit-parity:num_bits=20",
+        home="assay.tasks.bit_parity:BitParity",
+        options=_options(("num_bits", "integer", "20", "of an item; four of them matter")),
+    ),
+    TaskFamily(
+        name="agreement",
+        summary="which of four sentences has a subject or a verb of the wrong number",
+        form="agreement:number=plural",
+        home="assay.tasks.sentences:Agreement",
+        options=_NUMBER,
+    ),
+    TaskFamily(
+        name="anaphora",
+        summary="which of four sentences has an antecedent or a reflexive pronoun of the wrong number",
+        form="anaphora:number=plural",
+        home="assay.tasks.sentences:Anaphora",
+        options=_NUMBER,
+    ),
+    TaskFamily(
+        name="shapes",
+        summary="which of four pictures breaks one of two facts about what is inside, what touches and how many there are",
+        form="shapes:facts=inside-contact",
+        home="assay.tasks.shapes:Shapes",
+        options=_options(
+            ("facts", "inside-contact, inside-count or contact-count", "inside-contact", "the two that are the parts")
+        ),
+    ),
+    TaskFamily(
+        name="odd-one-out",
+        summary="which of four inputs of another task has a part with a value that was not declared",
+        form="odd-one-out:i=0+1+2,j=0+1+2/modular:p=7",
+        home="assay.tasks.odd_one_out_of:OddOneOutOf",
+        options=_options(("of", "parts with their values, / and a task", None, "when an item obeys, and what items are")),
+        variant="of",
+    ),
+    TaskFamily(
         name="scan",
         summary="navigation commands and their action sequences, with the published splits",
         form="scan:addprim_jump",
         home="assay.tasks.scan:Scan",
         options=_options(("split", "name of a published split", None, "which combinations are novel")),
         variant="split",
+    ),
+    TaskFamily(
+        name="treebank",
+        summary="sentences with gold dependency trees, which a language model reads",
+        form="treebank:en_ewt",
+        home="assay.tasks.treebank:Treebank",
+        options=_options(
+            ("name", "en_ewt, fr_sequoia, fr_gsd, en_pud, fr_pud or de_pud", "en_ewt", "a published treebank"),
+            ("file", "CoNLL-U file", "none", "a treebank of one's own instead"),
+            ("min_words", "integer", "2", "shorter sentences are left out"),
+            ("max_words", "integer", "any", "longer sentences are left out"),
+            ("no_addresses", "true or false", "False", "leave out sentences with .com or @"),
+            ("seed", "integer", "0", "of the division of a treebank that has no splits of its own"),
+        ),
+        variant="name",
+    ),
+    TaskFamily(
+        name="graphs",
+        summary="how many steps, and which relation, lead from one thing of a told world to another",
+        form="graphs:family,size=5",
+        home="assay.tasks.graphs:Graphs",
+        options=_options(
+            ("world", "arithmetic, family, metro, scene or social", "family", "what the texts tell of"),
+            ("size", "integer", "5", "things in a text, at least 3; odd in arithmetic"),
+            ("num_names", "integer", "400", "names of things, the last quarter of which is kept for novel texts"),
+            ("novel", "names, relations or both", "names", "what is new in novel texts"),
+            ("seed", "integer", "0", "of which names are kept"),
+        ),
+        variant="world",
     ),
     TaskFamily(
         name="table",

@@ -1,0 +1,140 @@
+"""CoNLL-U, the format of Universal Dependencies: one word a line, ten columns, a blank line behind every sentence.
+
+Read are ID, FORM, UPOS, HEAD and DEPREL. A line of several words (`8-9`, French `du` = `de` + `le`) and an empty node
+(`8.1`) are no words of the tree: both are passed over, and the indices of the others do not move.
+https://universaldependencies.org/format.html
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from assay.errors import AssayError
+from assay.graph import Graph, tree
+
+COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
+PUNCTUATION = "PUNCT"
+_SEVERAL, _EMPTY = re.compile(r"([1-9]\d*)-([1-9]\d*)"), re.compile(r"(\d+)\.([1-9]\d*)")
+
+
+class _Word(NamedTuple):
+    line: int
+    form: str
+    tag: str
+    head: int
+    relation: str
+
+
+def read_conllu(path: Path) -> tuple[Graph, ...]:
+    """The sentences of a file, plain or gzipped, each a tree with its text and `sent_id` where comments tell them.
+
+    **Raises:** `AssayError` naming file, line and column of what is malformed: a wrong number of columns, an id out of
+    order, a head that is no word of the sentence, no root or two, a circle.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        next_step = "name a CoNLL-U file that can be read, plain or ending in .gz"
+        raise AssayError(f"{path} must be a file that can be read", given=error, next_step=next_step) from error
+    try:
+        # Not splitlines, which also cuts at characters that a form may hold.
+        lines = [line.removesuffix("\r") for line in content.decode("utf-8").split("\n")]
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise AssayError(f"{path} must be UTF-8", given=f"byte {content[error.start]:#04x} in line {line}") from error
+    return tuple(_sentence(path, number, block) for number, block in _blocks(lines))
+
+
+def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """The lines of every sentence, and the number of the first."""
+    start = 0
+    for number, line in enumerate([*lines, ""]):
+        if not line.strip():
+            block = lines[start:number]
+            if any(not other.startswith("#") for other in block):
+                yield start + 1, block
+            start = number + 1
+
+
+def _sentence(path: Path, first: int, block: list[str]) -> Graph:
+    comments: dict[str, str] = {}
+    words: list[_Word] = []
+    for number, line in enumerate(block, start=first):
+        if line.startswith("#"):
+            key, equals, value = line[1:].partition("=")
+            comments.update({key.strip(): value.strip()} if equals else {})
+        elif word := _word(path, number, line, words):
+            words.append(word)
+    if not words:
+        raise _fault(path, first, "ID", "a sentence has at least one word", "none")
+    _check_heads(path, words)
+    return tree(
+        [word.form for word in words],
+        [word.head - 1 for word in words],
+        relation=[word.relation for word in words],
+        punctuation=[word.tag == PUNCTUATION for word in words],
+        tags=[word.tag for word in words],
+        text=comments.get("text", ""),
+        sentence_id=comments.get("sent_id", ""),
+    )
+
+
+def _word(path: Path, number: int, line: str, before: list[_Word]) -> _Word | None:
+    """The word of a line; None for a line that is none."""
+    cells = line.split("\t")
+    if len(cells) != len(COLUMNS):
+        rule = f"a line has {len(COLUMNS)} columns, separated by tabs"
+        raise AssayError(f"{path}, line {number}: {rule}", given=f"{len(cells)}: {line[:60]}")
+    number_of, form, tag, head, relation = (cells[column] for column in (0, 1, 3, 6, 7))
+    following = len(before) + 1
+    if number_of != str(following):
+        return _no_word(path, number, number_of, following)
+    if not (head.isascii() and head.isdecimal()):
+        raise _fault(path, number, "HEAD", "a head is the number of a word, or 0", head)
+    for column, cell in (("FORM", form), ("DEPREL", relation)):
+        if not cell or cell.isspace():
+            raise _fault(path, number, column, "the cell must not be empty", repr(cell))
+    return _Word(number, form, tag, int(head), relation)
+
+
+def _no_word(path: Path, number: int, given: str, following: int) -> None:
+    """A line that is no word must be one of several words or of an empty node, at its place."""
+    if several := _SEVERAL.fullmatch(given):
+        if int(several[1]) != following or int(several[2]) <= int(several[1]):
+            raise _fault(path, number, "ID", f"several words start at the next one, {following}", given)
+    elif empty := _EMPTY.fullmatch(given):
+        if int(empty[1]) != following - 1:
+            raise _fault(path, number, "ID", f"an empty node follows the word before it, {following - 1}", given)
+    else:
+        raise _fault(path, number, "ID", f"words are numbered in order, so {following} is next", given)
+
+
+def _check_heads(path: Path, words: list[_Word]) -> None:
+    """Every head is another word of the sentence, one word is the root, and from every word heads lead to it."""
+    for position, word in enumerate(words, start=1):
+        if word.head > len(words):
+            raise _fault(path, word.line, "HEAD", f"a head is at most the number of words, {len(words)}", word.head)
+        if word.head == position:
+            raise _fault(path, word.line, "HEAD", "no word is its own head", word.head)
+    roots = [word for word in words if word.head == 0]
+    if len(roots) != 1:
+        at = roots[1] if roots else words[0]
+        raise _fault(path, at.line, "HEAD", "one word of a sentence has head 0", f"{len(roots)} have")
+    leads = [True] + [False] * len(words)  # to the root
+    for start in range(1, len(words) + 1):
+        passed, position = [], start
+        while not leads[position] and len(passed) <= len(words):
+            passed.append(position)
+            position = words[position - 1].head
+        if not leads[position]:
+            raise _fault(path, words[start - 1].line, "HEAD", "heads lead to the root", f"a circle from word {start}")
+        for position in passed:
+            leads[position] = True
+
+
+def _fault(path: Path, line: int, column: str, rule: str, given: object) -> AssayError:
+    place = f"{path}, line {line}, column {COLUMNS.index(column) + 1} ({column})"
+    return AssayError(f"{place}: {rule}", given=given, next_step="correct the line; nothing of the file was taken")

@@ -1,0 +1,238 @@
+"""A text with a declared graph over its words: a parse tree, or the relations between the entities that it mentions.
+
+A node is what the text says of one thing: a word of a sentence, or all mentions of an entity. Edges lead from head to
+dependent and carry a relation. Distances and depths are what a structural probe is asked for (Hewitt and Manning 2019).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Int, Int16
+from torch import Generator, Tensor
+
+from assay.errors import AssayError
+
+GraphSplit = Literal["train", "dev", "test"]
+ROOT = "root"
+Edge = tuple[int, int, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """One text and its graph.
+
+    **Attributes:**
+
+    - `words`: the text, word by word.
+    - `mentions`: for every node the indices of the words that stand for it, at least one.
+    - `edges`: head, dependent and relation; head and dependent are indices of nodes. A sub-type stays behind its colon.
+    - `punctuation`: for every node, whether it is punctuation.
+    - `tags`: the part of speech of every word (UPOS); empty where none is declared.
+    - `text`: as it was written, which for a sentence need not be its words joined by blanks.
+    - `sentence_id`: what the source calls it.
+    """
+
+    words: tuple[str, ...]
+    mentions: tuple[tuple[int, ...], ...]
+    edges: tuple[Edge, ...]
+    punctuation: tuple[bool, ...]
+    tags: tuple[str, ...] = ()
+    text: str = ""
+    sentence_id: str = ""
+
+    def __post_init__(self):
+        nodes = range(len(self.mentions))
+        assert len(self.punctuation) == len(nodes), "one flag for each node"
+        assert len(self.tags) in (0, len(self.words)), "one tag for each word, or none"
+        assert all(words and min(words) >= 0 and max(words) < len(self.words) for words in self.mentions), "mentions are words"
+        assert all(head in nodes and dependent in nodes and head != dependent for head, dependent, _ in self.edges)
+
+    def __len__(self) -> int:
+        return len(self.mentions)
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        """Of every edge, without sub-types."""
+        return tuple(coarse(relation) for _, _, relation in self.edges)
+
+    @cached_property
+    def head(self) -> tuple[int, ...]:
+        """Of every node of a tree the index of its head, -1 for the root. **Raises:** `AssayError` when it is no tree."""
+        return tuple(edge[0] if edge else -1 for edge in self._incoming)
+
+    @cached_property
+    def relation(self) -> tuple[str, ...]:
+        """Of every node of a tree its relation to its head, `root` for the root."""
+        return tuple(edge[2] if edge else ROOT for edge in self._incoming)
+
+    @cached_property
+    def is_tree(self) -> bool:
+        """Whether one node has no head, every other has one, and all hang together."""
+        dependents = {dependent for _, dependent, _ in self.edges}
+        return len(self) > 0 and len(self.edges) == len(dependents) == len(self) - 1 and min(_depths(self)) >= 0
+
+    @cached_property
+    def _incoming(self) -> list[Edge | None]:
+        if not self.is_tree:
+            given = self.sentence_id or self.text
+            raise AssayError("heads are asked of trees, where every node but the root has one", given=given)
+        found: list[Edge | None] = [None] * len(self)
+        for edge in self.edges:
+            found[edge[1]] = edge
+        return found
+
+
+def tree(
+    words: Sequence[str],
+    head: Sequence[int],
+    *,
+    relation: Sequence[str],
+    punctuation: Sequence[bool] = (),
+    tags: Sequence[str] = (),
+    text: str = "",
+    sentence_id: str = "",
+) -> Graph:
+    """A tree over words, one node each. `head` is -1 for the root; `relation` of the root is not kept."""
+    edges = tuple((int(head[k]), k, relation[k]) for k in range(len(words)) if head[k] >= 0)
+    return Graph(
+        words=tuple(words),
+        mentions=tuple((k,) for k in range(len(words))),
+        edges=edges,
+        punctuation=tuple(punctuation) or (False,) * len(words),
+        tags=tuple(tags),
+        text=text or " ".join(words),
+        sentence_id=sentence_id,
+    )
+
+
+def coarse(relation: str) -> str:
+    """A relation without its sub-type: `nsubj:pass` is `nsubj`."""
+    return relation.partition(":")[0]
+
+
+def distances(graph: Graph) -> Int16[Tensor, "nodes nodes"]:
+    """Path lengths in the undirected graph, -1 where no path leads.
+
+    A tree is walked once from its root: the row of a node is that of its head, one further. (int16, since the chain over a
+    long sentence passes 127.)
+    """
+    if not graph.is_tree:
+        return _reached(graph)
+    depth = depths(graph)
+    found = torch.zeros(len(graph), len(graph), dtype=torch.int16)
+    done: list[int] = []
+    for node in depth.argsort(stable=True).tolist():
+        if done:
+            row = found[graph.head[node], done] + 1
+            found[node, done] = row
+            found[done, node] = row
+        done.append(node)
+    return found
+
+
+def depths(graph: Graph) -> Int16[Tensor, " nodes"]:
+    """Number of edges from the nearest node without a head, along the direction of the edges; -1 where none leads."""
+    return torch.tensor(_depths(graph), dtype=torch.int16)
+
+
+def _depths(graph: Graph) -> list[int]:
+    """In plain Python: sentences are short and many."""
+    dependents = {dependent for _, dependent, _ in graph.edges}
+    follows, found = dependents_of(graph), [-1] * len(graph)
+    level, depth = [node for node in range(len(graph)) if node not in dependents], 0
+    while level:
+        for node in level:
+            found[node] = depth
+        level = list({dependent for node in level for dependent in follows[node] if found[dependent] < 0})
+        depth += 1
+    return found
+
+
+def dependents_of(graph: Graph) -> list[list[int]]:
+    """The dependents of every node."""
+    follows: list[list[int]] = [[] for _ in range(len(graph))]
+    for head, dependent, _ in graph.edges:
+        follows[head].append(dependent)
+    return follows
+
+
+def _reached(graph: Graph) -> Int16[Tensor, "nodes nodes"]:
+    """From every node at once: what is next to what was reached last."""
+    beside: Bool[Tensor, "nodes nodes"] = torch.zeros(len(graph), len(graph), dtype=torch.bool)
+    for head, dependent, _ in graph.edges:
+        beside[head, dependent] = True
+        beside[dependent, head] = True
+    found = torch.full((len(graph), len(graph)), -1, dtype=torch.int16)
+    last, steps = torch.eye(len(graph), dtype=torch.bool), 0
+    while last.any():
+        found[last] = steps
+        last = ((last.float() @ beside.float()) > 0) & (found < 0)
+        steps += 1
+    return found
+
+
+@runtime_checkable
+class GivesGraphs(Protocol):
+    """Ability: texts with a declared graph over their words."""
+
+    def graphs(self, split: GraphSplit, n: int, *, generator: Generator) -> tuple[Graph, ...]:
+        """At most `n` texts, drawn without replacement; a finite split with no more is given whole, in random order.
+
+        A probe is fitted on `train`, chosen on `dev` and reported on `test`; no text is in two of them.
+        """
+        ...
+
+
+class Fed(NamedTuple):
+    """What a subject that reads the task's own tokens is given: `inputs`, keyword arguments of its forward, each `(n, ...)`;
+    `places`, the position of every word in its states, -1 behind the end of a shorter text."""
+
+    inputs: Mapping[str, Tensor]
+    places: Int[Tensor, "n words"]
+
+
+@runtime_checkable
+class FeedsGraphs(Protocol):
+    """Ability, beside `GivesGraphs`: the texts as the task's own inputs, so that no tokenizer is needed."""
+
+    def feed(self, graphs: Sequence[Graph]) -> Fed:
+        """The inputs of these texts, row by row."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continuation:
+    """A sentence in which one word is asked: what a network that uses the structure says there can be told.
+
+    **Attributes:**
+
+    - `graph`: of the whole sentence, with the right word in it.
+    - `place`: of the word that is asked; a network that reads from left to right is given what is before it.
+    - `right`, `wrong`: two forms of that word, of which the structure allows one.
+    - `decides`: the place of the word that decides.
+    - `family`: how much lies between the two.
+    - `attractor`: whether the words between point to the `same` form, to the `other`, or there is `none`.
+    """
+
+    graph: Graph
+    place: int
+    right: str
+    wrong: str
+    decides: int
+    family: str
+    attractor: Literal["none", "same", "other"]
+
+    def __post_init__(self):
+        assert self.graph.words[self.place] == self.right != self.wrong
+
+
+@runtime_checkable
+class GivesContinuations(Protocol):
+    """Ability, beside `GivesGraphs`: sentences in which the graph decides a word."""
+
+    def continuations(self, n: int, *, generator: Generator) -> tuple[Continuation, ...]:
+        """At most `n` different ones, families and attractors in turn; none where the task has none in its language."""
+        ...

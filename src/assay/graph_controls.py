@@ -1,0 +1,154 @@
+"""Graphs and texts that a probe of real structure must beat: chain, permuted nodes, nonsense words, and control tasks.
+
+Each takes graphs and gives graphs of the same sizes, so that whatever is measured on the declared graphs can be measured
+on them.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import Generator
+
+from assay.graph import Edge, Graph
+from assay.stats import keyed_generator
+
+NEXT = "next"
+CONTENT_TAGS = ("NOUN", "PROPN", "VERB", "ADJ", "ADV")
+"""Open classes, but for interjections: their words are exchanged, all others stay."""
+
+Replacement = Literal["words", "nonsense"]
+HEAD_RULES = ("self", "first", "last")
+
+_ONSETS = (*"bdfgklmnprtvz", "bl", "br", "dr", "fl", "gl", "gr", "kl", "pl", "pr", "sk", "sn", "tr")
+_VOWELS = ("a", "e", "i", "o", "u", "ai", "oo")
+_LETTERS_OF_VOWELS = ("", *"aeiouy")
+_CODAS = (*"bdfgklmnptvx", "nd", "nk", "rk", "rm", "sk", "st")
+
+
+def chain(graph: Graph) -> Graph:
+    """Every node hangs on the one before it: the baseline of linear order."""
+    return replace(graph, edges=tuple((node, node + 1, NEXT) for node in range(len(graph) - 1)))
+
+
+def permuted(graph: Graph, *, generator: Generator) -> Graph:
+    """The same graph with its nodes exchanged at random: shape and relations stay, which word is where does not."""
+    place = torch.randperm(len(graph), generator=generator).tolist()
+    return replace(graph, edges=tuple((place[head], place[dependent], relation) for head, dependent, relation in graph.edges))
+
+
+# Jabberwocky
+
+
+def jabberwocky(graphs: Sequence[Graph], *, kind: Replacement, generator: Generator) -> tuple[Graph, ...]:
+    """The same graphs over texts in which no content word is left (Hall Maudslay and Cotterell 2021).
+
+    **Arguments:**
+
+    - `graphs`: with tags, since content words are told by their part of speech.
+    - `kind`: `words`: a word of the same part of speech, ending and capitals from another sentence; where none is found,
+      and with `nonsense` everywhere, one made up of syllables, with the same ending. A word that comes twice in a sentence
+      is replaced by the same word twice.
+    """
+    assert all(len(graph.tags) == len(graph.words) for graph in graphs), "parts of speech are needed"
+    known = {word.lower() for graph in graphs for word in graph.words}
+    pool: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
+    for number, graph in enumerate(graphs):
+        for word, tag in zip(graph.words, graph.tags, strict=True):
+            pool.setdefault(_kind_of(word, tag), []).append((number, word))
+    found = []
+    for number, graph in enumerate(graphs):
+        new: dict[tuple[str, str], str] = {}
+        for word, tag in zip(graph.words, graph.tags, strict=True):
+            if tag not in CONTENT_TAGS or not any(character.isalpha() for character in word) or (word, tag) in new:
+                continue
+            others = pool[_kind_of(word, tag)] if kind == "words" else []
+            mine = {own.lower() for own in graph.words}
+            new[word, tag] = _drawn(others, number, mine, generator) or _made_up(word, known, generator)
+        words = tuple(new.get(pair, pair[0]) for pair in zip(graph.words, graph.tags, strict=True))
+        found.append(replace(graph, words=words, text=" ".join(words)))
+    return tuple(found)
+
+
+def _kind_of(word: str, tag: str) -> tuple[str, str, str]:
+    return tag, _ending(word), _capitals(word)
+
+
+def _ending(word: str) -> str:
+    """The last letters, which in many languages tell number, tense and part of speech: the longer the word, the more."""
+    return word.lower()[len(word) - max(0, min(3, len(word) // 2)) :]
+
+
+def _capitals(word: str) -> str:
+    return "all" if len(word) > 1 and word.isupper() else "first" if word[:1].isupper() else "none"
+
+
+def _drawn(others: Sequence[tuple[int, str]], number: int, mine: set[str], generator: Generator) -> str | None:
+    """A word from another sentence that does not occur in this one; after some misses there is taken to be none."""
+    for _ in range(20 if others else 0):
+        sentence, word = others[int(torch.randint(len(others), (1,), generator=generator))]
+        if sentence != number and word.lower() not in mine:
+            return word
+    return None
+
+
+def _made_up(word: str, known: set[str], generator: Generator) -> str:
+    """A word that nobody used, with the ending and the capitals of the given one."""
+    ending, syllables = _ending(word), 1 if len(word) < 7 else 2
+    while True:
+        made = "".join(_choice(_ONSETS, generator) + _choice(_VOWELS, generator) for _ in range(syllables))
+        made += ending if ending[:1] not in _LETTERS_OF_VOWELS else _choice(_CODAS, generator) + ending
+        if made not in known:
+            return {"all": made.upper(), "first": made.capitalize(), "none": made}[_capitals(word)]
+        syllables = 2
+
+
+def _choice(options: Sequence[str], generator: Generator) -> str:
+    return options[int(torch.randint(len(options), (1,), generator=generator))]
+
+
+# Control tasks
+
+
+def control_heads(graphs: Sequence[Graph], *, seed: int) -> tuple[tuple[int, ...], ...]:
+    """The control task of heads (Hewitt and Liang 2019, section 2.2): for every node of every graph a head that is decided
+    by its word alone.
+
+    Each word type is dealt one rule for all texts: its head is itself, the first or the last node of the text. What a probe
+    gains on the declared heads over these is its selectivity.
+    """
+    rules: dict[str, str] = {}
+    found = []
+    for graph in graphs:
+        heads = []
+        for node, word in enumerate(_type_of(graph, node) for node in range(len(graph))):
+            if word not in rules:
+                rules[word] = _choice(HEAD_RULES, keyed_generator(seed, f"head of {word}"))
+            heads.append({"self": node, "first": 0, "last": len(graph) - 1}[rules[word]])
+        found.append(tuple(heads))
+    return tuple(found)
+
+
+def control_relations(graphs: Sequence[Graph], *, seed: int) -> tuple[Graph, ...]:
+    """The control task of relations: the same edges, the relation of each decided by the word of its dependent alone.
+
+    Each word type is dealt one relation for all texts, from how often relations occur (Hewitt and Liang 2019, section 2.1).
+    """
+    counts = Counter(relation for graph in graphs for relation in graph.relations)
+    names = sorted(counts)
+    shares = torch.tensor([float(counts[name]) for name in names])
+    dealt: dict[str, str] = {}
+
+    def relabelled(graph: Graph, edge: Edge) -> Edge:
+        word = _type_of(graph, edge[1])
+        if word not in dealt:
+            dealt[word] = names[int(torch.multinomial(shares, 1, generator=keyed_generator(seed, f"relation of {word}")))]
+        return edge[0], edge[1], dealt[word]
+
+    return tuple(replace(graph, edges=tuple(relabelled(graph, edge) for edge in graph.edges)) for graph in graphs)
+
+
+def _type_of(graph: Graph, node: int) -> str:
+    return graph.words[graph.mentions[node][0]].lower()
