@@ -1,0 +1,157 @@
+"""What `subnetworks` says of networks whose structure is known, and of parts that are nonsense.
+
+    OMP_NUM_THREADS=1 python bench/subnetworks.py [--seeds 5] [--nonsense 40] [--jobs 2] [--rotated]
+
+Networks for odd-one-out problems on bits, five seeds each: trained ones and block-diagonal ones carry every part in a
+subnetwork of its own; a lookup table and a random network carry none. A verdict is right when both parts are called modular, or
+neither is. A rotated network computes what the trained one of its seed does in another basis: nothing said of it is wrong.
+
+Nonsense: the masks of a trained network's first part are searched on problems that a hash decides, and judged by the same rule
+as if they were the part's. Half of the tries have 20 bits, of which no mask can learn the hash; half have 10, of which a pool
+holds about 256 items, so few that a mask may learn them. Where no mask solves its problems the rule ends there; else the whole
+instrument is run. Expected: 20 of 20 right, and at most 5 % of the nonsense called modular.
+"""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+
+import torch
+from torch import Generator
+
+from assay.evidence import Evidence
+from assay.instruments.subnetworks import Subnetworks
+from assay.instruments.subnetworks.deciding import PartFound, decide
+from assay.instruments.subnetworks.instrument import _SIZES as SIZES
+from assay.instruments.subnetworks.problems import Network, draw_problems
+from assay.instruments.subnetworks.trail import follow
+from assay.masks import SearchConfig, units_of
+from assay.subject import Subject
+from assay.task import Examples, Pool, Task
+from assay.tasks.bit_parity import BitParity
+from assay.zoo.part_problems import part_problem_network, trained
+
+MODULAR = {"trained": True, "block-diagonal": True, "lookup table": False, "random": False}
+NONSENSE_BITS = (20, 10)
+NUM_TRAINED = 4  # networks, for each number of bits, that the tries share
+
+
+@dataclass(frozen=True)
+class Said:
+    """Of every part of one network: the word; and the seconds of its process that this took, with and without making it."""
+
+    name: str
+    words: tuple[str, ...]
+    told: str
+    making: float
+    judging: float
+
+    def __str__(self) -> str:
+        return f"{self.name} (CPU {self.making:.1f} s to make, {self.judging:.1f} s to judge): {self.told}"
+
+
+def known(kind: str, seed: int) -> Said:
+    torch.set_num_threads(1)
+    start = time.process_time()
+    name, subject = part_problem_network(kind, seed)
+    made = time.process_time()
+    evidence = verdict(subject, BitParity(), seed)
+    return Said(name, tuple(words(evidence)), evidence.summary, made - start, time.process_time() - made)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HashedFirst(BitParity):
+    """Bits of which a hash decides the problems that the first part's masks are trained on."""
+
+    hash_seed: int = 0
+
+    def reading(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        if part == self.part_names[0]:
+            return self.nonsense(1_000 + self.hash_seed, n, pool=pool, generator=generator)
+        return super().reading(part, n, pool=pool, generator=generator)
+
+
+def nonsense(seed: int) -> Said:
+    torch.set_num_threads(1)
+    start, num_bits = time.process_time(), NONSENSE_BITS[seed % 2]
+    task = HashedFirst(num_bits=num_bits, hash_seed=seed)
+    subject = shared(num_bits, seed // 2 % NUM_TRAINED)
+    made, (part, _), size = time.process_time(), task.part_names, SIZES["quick"]
+    draws = Generator().manual_seed(seed)
+    network, units = Network(subject.module, task.objective), units_of(subject.module)
+    sizes = {"num_training": size.training, "num_judging": size.judging, "num_nonsense": 0}
+    problems = draw_problems(task, **sizes, generator=draws)
+    config = SearchConfig(steps=size.steps, later_steps=size.later_steps)
+    args = (network, units, problems, part)
+    trails = tuple(follow(*args, prices=size.prices, config=config, generator=draws) for _ in range(size.seeds))
+    best = max(point.accuracy for trail in trails for point in trail.points)
+    if any(trail.isolating for trail in trails):
+        evidence = verdict(subject, task, seed)
+        word, told = next(words(evidence), "not resolved"), evidence.summary
+    else:
+        decision = decide(PartFound(part, trails, (), None, (), (), (), {}, ()))
+        word, told = decision.word, decision.reason
+    told = f"{word}; a mask solves at best {best:.2f} of the nonsense; {told}"
+    return Said(f"nonsense {seed}, {num_bits} bits", (word,), told, made - start, time.process_time() - made)
+
+
+@cache
+def shared(num_bits: int, seed: int) -> Subject:
+    task = BitParity(num_bits=num_bits)
+    return Subject(trained(task, seed))
+
+
+def verdict(subject: Subject, task: Task, seed: int) -> Evidence:
+    return Subnetworks().measure(subject, task, effort="quick", generator=Generator().manual_seed(seed))
+
+
+def words(evidence: Evidence) -> Iterator[str]:
+    """Of each part; none where the network fails its gate."""
+    for table in evidence.tables:
+        if table.name == "Decisions":
+            yield from (str(row[1]) for row in table.rows)
+
+
+def each(function: Callable[..., Said], jobs: Sequence[tuple], num_processes: int) -> Iterator[Said]:
+    """Printed as they come."""
+    with ProcessPoolExecutor(num_processes, mp_context=get_context("spawn")) as pool:
+        for result in pool.map(function, *zip(*jobs, strict=True)):
+            print(result, flush=True)
+            yield result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5, help="of every kind of network")
+    parser.add_argument("--nonsense", type=int, default=40, help="tries")
+    parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
+    parser.add_argument("--rotated", action="store_true", help="rotated networks too")
+    options = parser.parse_args()
+    seeds = range(options.seeds)
+
+    start = time.perf_counter()
+    jobs = [(kind, seed) for seed in seeds for kind in MODULAR]
+    found = list(each(known, jobs, options.jobs)) if jobs else []
+    right, calls = Counter(), Counter()
+    for (kind, _), result in zip(jobs, found, strict=True):
+        right[kind] += {word == "modular" for word in result.words or ("",)} == {MODULAR[kind]}
+    seconds = {key: sum(getattr(result, key) for result in found) for key in ("making", "judging")}
+    for kind in MODULAR:
+        print(f"{kind}: {right[kind]} of {len(seeds)} right")
+    print(f"{right.total()} of {len(jobs)} right, in {time.perf_counter() - start:.0f} s with {options.jobs} processes")
+    print(f"CPU: {seconds['making']:.0f} s to make the networks, {seconds['judging']:.0f} s to judge them")
+    if options.rotated:
+        list(each(known, [("rotated", seed) for seed in seeds], options.jobs))
+    if options.nonsense:
+        for result in each(nonsense, [(seed,) for seed in range(options.nonsense)], options.jobs):
+            calls.update(result.words)
+        print(f"nonsense: {calls['modular']} of {options.nonsense} called modular ({dict(calls)})")
+
+
+if __name__ == "__main__":
+    main()
