@@ -10,6 +10,8 @@ _INSTRUMENTS = {
     "recombination": "assay.instruments.recombination:Recombination",
     "organisation": "assay.instruments.organisation:Organisation",
     "decodability": "assay.instruments.decodability:Decodability",
+    "subnetworks": "assay.instruments.subnetworks:Subnetworks",
+    "polar": "assay.instruments.polar:Polar",
 }
 
 

@@ -1,0 +1,8 @@
+"""Texts read once: the state of every node of a graph at every layer of a network, kept in float16 for all who ask later."""
+
+from assay.encoding.encoded import Encoded as Encoded
+from assay.encoding.encoded import Refused as Refused
+from assay.encoding.encoder import Encoder as Encoder
+from assay.encoding.encoder import encoder_of as encoder_of
+from assay.encoding.hugging_face import HuggingFaceEncoder as HuggingFaceEncoder
+from assay.encoding.reading import encode as encode

@@ -1,0 +1,135 @@
+"""The states of many texts in a folder: a head that says whose they are, and one float16 memory map."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float16, Int
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from assay.errors import AssayError
+from assay.store import read_json, write_json
+
+HEAD, STATES = "head.json", "states.f16"
+
+
+class Refused(BaseModel):
+    """A text that was not encoded: its index, what the source calls it, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: int
+    sentence_id: str
+    why: str
+
+
+class Head(BaseModel):
+    """What `head.json` holds.
+
+    **Attributes:**
+
+    - `encoder`: hash of weights, tokenizer and layers. `texts`: hash of the texts and their nodes.
+    - `layers`, `width`: the shape of a node's states.
+    - `starts`: the first row of every text that was encoded, and the number of all rows.
+    - `kept`: the indices of these texts. `refused`: the others.
+    - `done`: batches that are on the disk; `batches` when it is finished.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = 1
+    encoder: str
+    texts: str
+    layers: tuple[str, ...]
+    width: int
+    starts: tuple[int, ...]
+    kept: tuple[int, ...]
+    refused: tuple[Refused, ...]
+    done: int
+    batches: int
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The states of the nodes of many texts.
+
+    **Attributes:**
+
+    - `states`: float16 `(layers, nodes, width)`, a memory map where it was encoded to the disk.
+    - `layers`: their names.
+    - `starts`: text `k` of those kept has the rows `starts[k]` to `starts[k + 1]`.
+    - `kept`: its index among the texts that were given.
+    - `refused`: the texts that were not encoded, and why.
+    """
+
+    states: Float16[Tensor, "layers nodes width"]
+    layers: tuple[str, ...]
+    starts: Int[Tensor, " texts_and_one"]
+    kept: tuple[int, ...]
+    refused: tuple[Refused, ...]
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def layer(self, name: str) -> int:
+        """The index of a layer; `AssayError` lists the names on a miss."""
+        if name not in self.layers:
+            raise AssayError("a layer must be one that was encoded", given=name, choices=self.layers)
+        return self.layers.index(name)
+
+    def rows_of(self, texts: Sequence[int]) -> "Encoded":
+        """Some of the texts, by their index among those kept; the states are shared, not copied."""
+        states, starts, total = [], [0], 0
+        for k in texts:
+            rows = slice(int(self.starts[k]), int(self.starts[k + 1]))
+            states.append(self.states[:, rows])
+            total += rows.stop - rows.start
+            starts.append(total)
+        joined = torch.cat(states, 1) if states else self.states[:, :0]
+        return Encoded(joined, self.layers, torch.tensor(starts), tuple(self.kept[k] for k in texts), ())
+
+    @classmethod
+    def open(cls, folder: Path, head: Head) -> "Encoded":
+        """The finished encoding in a folder."""
+        states = open_states(folder, head, new=False)
+        return cls(torch.from_numpy(states), head.layers, torch.tensor(head.starts), head.kept, head.refused)
+
+
+def open_states(folder: Path, head: Head, *, new: bool) -> np.ndarray:
+    """The memory map. **Raises:** `AssayError` when the file is missing or is not of the size that the head says."""
+    shape = (len(head.layers), head.starts[-1], head.width)
+    path = folder / STATES
+    if 0 in shape:
+        return np.zeros(shape, dtype=np.float16)
+    if not new and (not path.is_file() or path.stat().st_size != 2 * shape[0] * shape[1] * shape[2]):
+        raise AssayError(
+            f"{path} must be whole",
+            given="no file" if not path.is_file() else f"{path.stat().st_size} bytes, where {HEAD} says otherwise",
+            next_step="remove the folder; the texts are then encoded again",
+        )
+    # Changes to a finished map stay in memory: tensors over it may be written to, the file may not.
+    return np.memmap(path, dtype=np.float16, mode="w+" if new else ("r+" if head.done < head.batches else "c"), shape=shape)
+
+
+def read_head(folder: Path) -> Head | None:
+    """The head in a folder, if there is one."""
+    return read_json(folder / HEAD, Head) if (folder / HEAD).is_file() else None
+
+
+def write_head(folder: Path, head: Head) -> None:
+    """Replace the head."""
+    write_json(folder / HEAD, head)
+
+
+def check_same(folder: Path, there: Head, wanted: Head) -> None:
+    """**Raises:** `AssayError` when the folder holds what another encoder made, or other texts."""
+    for field, what in (("encoder", "another model or tokenizer"), ("layers", "other layers"), ("texts", "other texts")):
+        if getattr(there, field) != getattr(wanted, field):
+            raise AssayError(
+                f"{folder} must hold the encoding of this model, this tokenizer and these texts",
+                given=f"one made with {what} (its hash there and the one wanted differ)",
+                next_step="choose another folder, or remove this one",
+            )

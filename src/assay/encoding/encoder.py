@@ -1,0 +1,90 @@
+"""What reads texts: an `Encoder`, and the one that fits a subject on a task."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assay.errors import AssayError
+from assay.graph import FeedsGraphs, Graph
+from assay.subject import Subject
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """Texts cut into tokens.
+
+    **Attributes:**
+
+    - `words`: for every text the word that each of its tokens belongs to, -1 for none.
+    - `refused`: the texts that cannot be encoded, by index, and why. Their states are never asked for.
+    """
+
+    @property
+    def words(self) -> Sequence[Sequence[int]]: ...
+    @property
+    def refused(self) -> Mapping[int, str]: ...
+
+    def states(self, texts: Sequence[int]) -> Float[Tensor, "layers texts tokens width"]:
+        """At every layer the state of every token of these texts, padded behind the shorter ones."""
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A network that has a state for every token.
+
+    **Attributes:**
+
+    - `layers`: what the layers are called, from the first to the last; they are all of one width.
+    - `identity`: changes when the weights, the tokenizer or the layers change.
+    """
+
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+    @property
+    def identity(self) -> str: ...
+
+    def prepare(self, graphs: Sequence[Graph]) -> Prepared:
+        """Cut the texts into tokens."""
+        ...
+
+    def on(self, subject: Subject) -> "Encoder":
+        """Another network of the same architecture, such as an untrained twin, read at the same layers."""
+        ...
+
+    def site(self, layer: str) -> str:
+        """The site of the network at which a layer's states pass, as `Subject` names it; empty where there is none."""
+        ...
+
+
+def encoder_of(subject: Subject, task: object) -> Encoder:
+    """What reads the texts of a task with this subject: the task's own tokens where it feeds them, else the tokenizer that
+    lies beside the subject's weights.
+
+    **Raises:** `AssayError` when neither is there.
+    """
+    from assay.encoding.fed import FedEncoder
+    from assay.encoding.hugging_face import HuggingFaceEncoder
+
+    if isinstance(task, FeedsGraphs):
+        return FedEncoder(subject, task)
+    if getattr(subject.module, "name_or_path", ""):
+        return HuggingFaceEncoder.of(subject)
+    raise AssayError(
+        "words need a tokenizer: a Hugging Face folder has one, and a task may feed tokens of its own",
+        given=f"{type(subject.module).__name__}, which is no Hugging Face model",
+        next_step="load the subject from the folder that `save_pretrained` wrote, or give the task a method `feed`",
+    )
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and bits of all weights, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        digest.update(f"{name}:{weight.dtype}:{tuple(weight.shape)};".encode())
+        digest.update(weight.detach().cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""A subject that reads the task's own tokens: its states at every site that has one vector for each position."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assay.encoding.encoder import weights_digest
+from assay.errors import AssayError
+from assay.graph import FeedsGraphs, Graph
+from assay.site import Site, thinned
+from assay.subject import Subject
+
+MOST_SITES = 8
+
+
+class FedEncoder:
+    """Reads texts that a task feeds. The layers are sites with a state `(positions, width)`, of the width that most of them
+    have, at most `most_sites`, outer modules first.
+
+    **Raises:** `AssayError` when the network has no such site.
+    """
+
+    def __init__(self, subject: Subject, task: FeedsGraphs, *, sites: Sequence[str] = (), most_sites: int = MOST_SITES):
+        self.subject, self.task = subject, task
+        self._asked, self._most = tuple(sites), most_sites
+        self._layers: tuple[str, ...] = ()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Known once texts were prepared."""
+        return self._layers
+
+    @property
+    def identity(self) -> str:
+        told = f"{weights_digest(self.subject.weights())} {type(self.task).__name__} {self.layers}"
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    def prepare(self, graphs: Sequence[Graph]) -> "_FedTexts":
+        """Ask the task for its inputs, and the network for its sites."""
+        fed = self.task.feed(graphs)
+        length = int(fed.places.max()) + 1 if fed.places.numel() else 0
+        if not self._layers:
+            self._layers = self._sites(dict(fed.inputs), length)
+        words, refused = [], {}
+        for k, graph in enumerate(graphs):
+            places = fed.places[k, : len(graph.words)].tolist()
+            found = {place: word for word, place in enumerate(places) if place >= 0}
+            words.append(tuple(found.get(place, -1) for place in range(length)))
+            if len(found) < len(graph.words):
+                refused[k] = f"{len(graph.words) - len(found)} words have no position of their own"
+        return _FedTexts(self.subject, fed.inputs, self._layers, words, refused)
+
+    def on(self, subject: Subject) -> "FedEncoder":
+        """Another network of the same architecture, read at the same sites."""
+        return FedEncoder(subject, self.task, sites=self.layers)
+
+    def site(self, layer: str) -> str:
+        """The layers are sites."""
+        return layer
+
+    def _sites(self, inputs: dict[str, Tensor], length: int) -> tuple[str, ...]:
+        places = self.subject.match(self._asked, inputs) if self._asked else self.subject.sites(inputs)
+        able = [site for site in places if _is_sequence(site, length)]
+        if not able:
+            raise AssayError(
+                "the network must have a hidden state for every position",
+                given=f"no site with {length} positions",
+                choices=[site.name for site in places],
+                next_step="use a network that keeps the positions apart, such as a transformer",
+            )
+        width, _ = Counter(site.shape[-1] for site in able).most_common(1)[0]
+        chosen = [site for site in able if site.shape[-1] == width]
+        return tuple(site.name for site in (chosen if self._asked else thinned(chosen, self._most)))
+
+
+def _is_sequence(site: Site, length: int) -> bool:
+    return site.calls == 1 and len(site.shape) == 2 and site.shape[0] >= length > 0
+
+
+@dataclass(frozen=True)
+class _FedTexts:
+    subject: Subject
+    inputs: Mapping[str, Tensor]
+    layers: tuple[str, ...]
+    words: Sequence[Sequence[int]]
+    refused: Mapping[int, str]
+
+    def states(self, texts: Sequence[int]) -> Float[Tensor, "layers texts tokens width"]:
+        rows = torch.tensor(texts)
+        read = self.subject.read({name: value[rows] for name, value in self.inputs.items()}, self.layers)
+        length = len(self.words[texts[0]])
+        return torch.stack([read[site][:, :length].float() for site in self.layers])

@@ -1,0 +1,188 @@
+"""A Hugging Face encoder or decoder in a local folder: hidden states and the raw word embedding of every token.
+
+Nothing is fetched, no code of the folder is run, and weights are read from safetensors alone.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from assay.encoding.encoder import weights_digest
+from assay.errors import AssayError
+from assay.graph import Graph
+from assay.subject import Subject
+
+WORDS = "words"  # the layer of raw word embeddings
+_UNLIMITED = 10**9  # what a tokenizer without a limit says is far above
+
+
+class HuggingFaceEncoder:
+    """Reads words with a model of transformers. Layer `words` is the raw embedding of a token; layer `k` is the state after
+    `k` blocks, so that layer 0 is what enters the first block.
+
+    **Arguments:**
+
+    - `module`: any model of transformers that gives hidden states, with or without a head.
+    - `tokenizer`: a fast one, which knows the word of every token.
+
+    **Raises:** `AssayError` for a slow tokenizer, and for a model without hidden states.
+    """
+
+    def __init__(self, module: nn.Module, tokenizer: Any):
+        if not getattr(tokenizer, "is_fast", False):
+            raise AssayError(
+                "the tokenizer must be a fast one, which tells the word of every token",
+                given=type(tokenizer).__name__,
+                next_step="save the tokenizer with transformers' tokenizer.json beside the model",
+            )
+        self.module, self.tokenizer = module.eval(), tokenizer
+        with torch.no_grad():
+            shown = self._run(torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1, dtype=torch.int64))
+        self.layers = tuple(shown)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "HuggingFaceEncoder":
+        """The model and the tokenizer in a folder. Where there is a GPU the weights lie on it, in as many pieces as fit.
+
+        **Raises:** `AssayError` when the folder does not hold both.
+        """
+        transformers = _transformers()
+        options: dict[str, Any] = {"dtype": "auto"}
+        if torch.cuda.is_available():
+            options["device_map"] = "auto" if _installed("accelerate") else {"": 0}
+        try:
+            module = transformers.AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, **options)
+        except (OSError, ValueError) as error:
+            raise AssayError(
+                "a local folder must hold config.json and whole weights as safetensors",
+                given=f"{folder}: {str(error).strip().splitlines()[0]}",
+                next_step="save the model again with save_pretrained",
+            ) from error
+        return cls(module, load_tokenizer(folder))
+
+    @classmethod
+    def of(cls, subject: Subject) -> "HuggingFaceEncoder":
+        """The subject itself, with the tokenizer of the folder that it was loaded from."""
+        return cls(subject.module, load_tokenizer(str(subject.module.name_or_path)))
+
+    def on(self, subject: Subject) -> "HuggingFaceEncoder":
+        """Another network behind the same tokenizer."""
+        return HuggingFaceEncoder(subject.module, self.tokenizer)
+
+    def site(self, layer: str) -> str:
+        """What enters or leaves a block: the blocks are the one list of modules that is as long as there are layers."""
+        num = len([name for name in self.layers if name != WORDS]) - 1
+        lists = [name for name, part in self.module.named_modules() if isinstance(part, nn.ModuleList) and len(part) == num]
+        if layer == WORDS or len(lists) != 1:
+            return ""
+        return f"{lists[0]}.0:in" if layer == "0" else f"{lists[0]}.{int(layer) - 1}:out"
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
+    @cached_property
+    def identity(self) -> str:
+        told = f"{weights_digest(dict(self.module.state_dict()))} {self.tokenizer.backend_tokenizer.to_str()}"
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens the model can read."""
+        limits = (self.tokenizer.model_max_length, getattr(self.module.config, "max_position_embeddings", None))
+        return min(int(limit) for limit in (*limits, _UNLIMITED) if limit)
+
+    def prepare(self, graphs: Sequence[Graph]) -> "_Texts":
+        """Cut every text into tokens. Refused: a text with more tokens than the model can read, and one with a word that has
+        no token of its own."""
+        if not graphs:
+            return _Texts(self, [], [], {})
+        cut = self.tokenizer([list(graph.words) for graph in graphs], is_split_into_words=True, verbose=False)
+        words = [tuple(-1 if word is None else word for word in cut.word_ids(k)) for k in range(len(graphs))]
+        refused = {k: why for k, graph in enumerate(graphs) if (why := self._refusal(graph, words[k]))}
+        return _Texts(self, cut["input_ids"], words, refused)
+
+    def _refusal(self, graph: Graph, words: Sequence[int]) -> str:
+        if len(words) > self.most_tokens:
+            return f"{len(words)} tokens, and the model reads {self.most_tokens}"
+        found = set(words)
+        lost = [word for k, word in enumerate(graph.words) if k not in found]
+        return f"no token for {', '.join(map(repr, lost[:3]))}" if lost else ""
+
+    def _run(self, tokens: Int[Tensor, "b t"], mask: Int[Tensor, "b t"]) -> dict[str, Float[Tensor, "b t d"]]:
+        tokens, mask = tokens.to(self.device), mask.to(self.device)
+        output = self.module(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+        hidden = getattr(output, "hidden_states", None)
+        if not hidden or len({state.shape for state in hidden}) != 1:
+            raise AssayError(
+                "the model must give one hidden state of one width for every token and layer",
+                given=f"{type(self.module).__name__} without such hidden_states",
+                next_step="use an encoder or decoder of transformers that accepts output_hidden_states=True",
+            )
+        # pyrefly: ignore[not-callable]  (a method of every model of transformers)
+        embedded = self.module.get_input_embeddings()(tokens)
+        # A model may embed words in fewer dimensions than it works in; that layer is then left out.
+        words = {WORDS: embedded} if embedded.shape == hidden[0].shape else {}
+        return words | {str(k): state for k, state in enumerate(hidden)}
+
+
+@dataclass(frozen=True)
+class _Texts:
+    encoder: HuggingFaceEncoder
+    tokens: Sequence[Sequence[int]]
+    words: Sequence[Sequence[int]]
+    refused: Mapping[int, str]
+
+    def states(self, texts: Sequence[int]) -> Float[Tensor, "layers texts tokens width"]:
+        longest = max(len(self.tokens[k]) for k in texts)
+        tokens = torch.full((len(texts), longest), self.encoder.tokenizer.pad_token_id or 0)
+        mask = torch.zeros_like(tokens)
+        for row, k in enumerate(texts):
+            tokens[row, : len(self.tokens[k])] = torch.tensor(self.tokens[k])
+            mask[row, : len(self.tokens[k])] = 1
+        with torch.no_grad():
+            return torch.stack([state.float().cpu() for state in self.encoder._run(tokens, mask).values()])
+
+
+def load_tokenizer(folder: Path | str) -> Any:
+    """The tokenizer in a local folder. One that joins blanks to words is told that every word has one before it.
+
+    **Raises:** `AssayError` when there is none.
+    """
+    transformers = _transformers()
+    try:
+        if not any(Path(folder).glob("*token*")) and not any(Path(folder).glob("*vocab*")):
+            raise OSError("no file of a tokenizer")  # transformers would make one without words
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if getattr(tokenizer, "add_prefix_space", True) is False:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise AssayError(
+            "the folder of a model that reads words must hold its tokenizer",
+            given=f"{folder}: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}",
+            next_step="save the tokenizer there with save_pretrained",
+        ) from error
+    return tokenizer
+
+
+def _transformers() -> Any:
+    try:
+        import transformers
+    except ImportError as error:
+        raise AssayError(
+            "a Hugging Face folder needs transformers", given=str(error), next_step="run `pip install assay[hf]`"
+        ) from error
+    return transformers
+
+
+def _installed(name: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(name) is not None

@@ -1,0 +1,144 @@
+"""One pass over the texts: batches of like length, tokens pooled to nodes by one sparse product, every batch kept."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assay.encoding.encoded import Encoded, Head, Refused, check_same, open_states, read_head, write_head
+from assay.encoding.encoder import Encoder, Prepared
+from assay.errors import AssayError
+from assay.graph import Graph
+from assay.instrument import Progress, silent
+
+BATCH_TOKENS = 2_048  # padding included
+FLUSH = 16  # batches between two writes of the head
+
+
+def encode(
+    encoder: Encoder, graphs: Sequence[Graph], *, folder: Path | str | None = None, progress: Progress = silent
+) -> Encoded:
+    """The states of every node at every layer: the mean over the tokens of each of its words, and over these words.
+
+    **Arguments:** `folder`: where the memory map is kept, in float16. A folder that holds the same encoding is read, and a part
+    of one is continued. None keeps the states in memory.
+
+    A text that the encoder refuses is left out and listed in `Encoded.refused`.
+
+    **Raises:** `AssayError` when the folder holds the encoding of another model, tokenizer or set of texts, and when a state is
+    beyond what float16 can hold.
+    """
+    prepared = encoder.prepare(graphs)
+    refused = dict(prepared.refused) | {k: "no nodes" for k, graph in enumerate(graphs) if not len(graph)}
+    kept = [k for k in range(len(graphs)) if k not in refused]
+    batches = _batches(prepared, kept)
+    width = prepared.states(batches[0][:1]).shape[-1] if batches else 0
+    starts = [0, *torch.tensor([len(graphs[k]) for k in kept], dtype=torch.int64).cumsum(0).tolist()]
+    head = Head(
+        encoder=encoder.identity,
+        texts=texts_digest(graphs),
+        layers=encoder.layers,
+        width=width,
+        starts=tuple(starts),
+        kept=tuple(kept),
+        refused=tuple(Refused(text=k, sentence_id=graphs[k].sentence_id, why=why) for k, why in sorted(refused.items())),
+        done=0,
+        batches=len(batches),
+    )
+    first_row = dict(zip(kept, starts, strict=False))
+    if folder is None:
+        states = torch.zeros(len(head.layers), starts[-1], width, dtype=torch.float16)
+        for done, batch in enumerate(batches):
+            progress("encoding", done / len(batches))
+            _place(states, prepared, graphs, batch, first_row)
+        return Encoded(states, head.layers, torch.tensor(starts), head.kept, head.refused)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    there = read_head(folder)
+    if there is not None:
+        check_same(folder, there, head)
+        head = there
+    if head.done < head.batches:
+        kept_map = open_states(folder, head, new=there is None)
+        states = torch.from_numpy(kept_map)
+        for done in range(head.done, head.batches):
+            if done % FLUSH == 0:
+                _keep(folder, head, kept_map, done)
+            progress("encoding", done / head.batches)
+            _place(states, prepared, graphs, batches[done], first_row)
+        head = _keep(folder, head, kept_map, head.batches)
+    elif there is None:
+        write_head(folder, head)
+    return Encoded.open(folder, head)
+
+
+def texts_digest(graphs: Sequence[Graph]) -> str:
+    """SHA-256 over the words and the mentions of every text, in hexadecimal."""
+    digest = hashlib.sha256()
+    for graph in graphs:
+        digest.update(repr((graph.words, graph.mentions)).encode())
+    return digest.hexdigest()
+
+
+def _keep(folder: Path, head: Head, kept_map: object, done: int) -> Head:
+    """States first, then the head that vouches for them."""
+    getattr(kept_map, "flush", lambda: None)()
+    head = head.model_copy(update={"done": done})
+    write_head(folder, head)
+    return head
+
+
+def _batches(prepared: Prepared, kept: Sequence[int]) -> list[list[int]]:
+    """Texts of like length together, the longest first, so that a machine too small for them shows it at once."""
+    batches: list[list[int]] = []
+    longest = 0
+    for k in sorted(kept, key=lambda k: (-len(prepared.words[k]), k)):
+        if not batches or (len(batches[-1]) + 1) * longest > BATCH_TOKENS:
+            batches.append([])
+            longest = max(1, len(prepared.words[k]))
+        batches[-1].append(k)
+    return batches
+
+
+def _place(
+    states: Tensor, prepared: Prepared, graphs: Sequence[Graph], batch: Sequence[int], first_row: dict[int, int]
+) -> None:
+    pooled = pool(prepared.states(batch), [prepared.words[k] for k in batch], [graphs[k] for k in batch]).half()
+    if not torch.isfinite(pooled).all():
+        raise AssayError(
+            "states must be finite numbers that float16 can hold",
+            given=f"text {graphs[batch[0]].sentence_id or batch[0]} or one of like length, whose states are not",
+            next_step="look for NaN in the weights; activations above 65,504 cannot be kept",
+        )
+    rows = torch.cat([torch.arange(len(graphs[k])) + first_row[k] for k in batch])
+    states[:, rows] = pooled
+
+
+def pool(
+    states: Float[Tensor, "layers texts tokens width"], words: Sequence[Sequence[int]], graphs: Sequence[Graph]
+) -> Float[Tensor, "layers nodes width"]:
+    """Means over the tokens of a word, then over the words of a node, by one sparse product.
+
+    **Arguments:** `words`: for every text the word of each token, -1 for none; every word has a token.
+    """
+    num_layers, _, length, width = states.shape
+    rows, columns, shares, first = [], [], [], 0
+    for text, (of_token, graph) in enumerate(zip(words, graphs, strict=True)):
+        tokens: dict[int, list[int]] = {}
+        for place, word in enumerate(of_token):
+            tokens.setdefault(word, []).append(text * length + place)
+        for node, mention in enumerate(graph.mentions):
+            for word in mention:
+                found = tokens[word]
+                rows += [first + node] * len(found)
+                columns += found
+                shares += [1 / len(found) / len(mention)] * len(found)
+        first += len(graph)
+    sparse = torch.sparse_coo_tensor(
+        torch.tensor([rows, columns]), torch.tensor(shares), (first, states.shape[1] * length), check_invariants=False
+    )
+    flat = states.permute(1, 2, 0, 3).reshape(-1, num_layers * width)
+    return torch.sparse.mm(sparse, flat).unflatten(1, (num_layers, width)).transpose(0, 1)

@@ -1,0 +1,248 @@
+"""Polar: does geometry, distance and angle, hold the declared graph?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from torch import Generator
+
+from assay.encoding import Encoder, encoder_of
+from assay.evidence import Effort, Evidence, Measure, Source, Table
+from assay.graph import GivesContinuations, GivesGraphs, Graph
+from assay.instrument import Progress, silent
+from assay.instruments.polar import assembled
+from assay.instruments.polar.agreement import agreement
+from assay.instruments.polar.causal import Behaviour, task_behaviour, used_measure
+from assay.instruments.polar.controls import control_task_pairs, plain_controls, untrained_controls
+from assay.instruments.polar.fit import Fitting
+from assay.instruments.polar.measures import ASKED, LAS, TYPE, UUAS, Control, rate_measure, selectivity_measure
+from assay.instruments.polar.readings import Reading, Texts, read, read_nonsense
+from assay.instruments.polar.search import Pair, fitted_pair, rated, search
+from assay.instruments.polar.targets import Target
+from assay.stats import MIN_UNITS, child_generator
+from assay.subject import Subject
+from assay.task import Task
+
+
+@dataclass(frozen=True)
+class _Size:
+    """What an effort buys."""
+
+    train: int
+    dev: int
+    test: int
+    epochs: int
+    seeds: int
+    repeats: int
+    removals: int
+
+
+_SIZES: dict[Effort, _Size] = {
+    "quick": _Size(train=300, dev=100, test=150, epochs=6, seeds=2, repeats=1, removals=5),
+    "standard": _Size(train=2_500, dev=400, test=600, epochs=12, seeds=5, repeats=2, removals=10),
+    "full": _Size(train=10**9, dev=10**9, test=10**9, epochs=12, seeds=5, repeats=5, removals=20),
+}
+
+
+MOST_EXAMPLES = 2_000  # of behaviour
+SPLITS = ("train", "dev", "test")
+
+
+class Polar:
+    """Fits a linear map of the states of a text's nodes under which squared distances are path lengths in the declared graph
+    and edges of one relation point one way (Diego-Simon et al. 2024), and scores the graphs predicted for held-out texts.
+
+    The interval is over texts. Every null goes through the same search, fit and scores.
+
+    **Arguments:**
+
+    - `cache`: a folder in which encodings are kept and found again; None keeps them in memory.
+    - `rank`: of the map, at most half of the width of the states.
+    """
+
+    name = "polar"
+    question = "Does geometry, distance and angle, hold the declared graph?"
+    source = Source(
+        key="diegosimon2024",
+        citation=(
+            "Diego-Simon, D'Ascoli, Chemla, Lakretz, King. A polar coordinate system represents syntax in large language "
+            "models. NeurIPS 2024."
+        ),
+        url="https://arxiv.org/abs/2412.05571",
+        bibtex=(
+            "@inproceedings{diegosimon2024,\n"
+            "  title = {A polar coordinate system represents syntax in large language models},\n"
+            "  author = {Diego-Simon, Pablo and D'Ascoli, St{\\'e}phane and Chemla, Emmanuel and Lakretz, Yair and King, "
+            "Jean-R{\\'e}mi},\n  booktitle = {Advances in Neural Information Processing Systems},\n  year = {2024},\n"
+            "  eprint = {2412.05571},\n  archivePrefix = {arXiv}\n}"
+        ),
+    )
+    needs: tuple[type, ...] = (GivesGraphs,)
+
+    def __init__(self, *, cache: Path | str | None = None, rank: int = 64):
+        self.cache = None if cache is None else Path(cache)
+        self.rank = rank
+
+    def measure(
+        self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
+    ) -> Evidence:
+        assert isinstance(task, GivesGraphs)
+        size = _SIZES[effort]
+        texts = Texts.draw(task, train=size.train, dev=size.dev, test=size.test, generator=child_generator(generator))
+        if reason := too_little({name: getattr(texts, name) for name in SPLITS}):
+            return self._not_enough(reason)
+        progress("encoding", 0.0)
+        encoder = encoder_of(subject, task)
+        reading = read(encoder, texts, folder=self._folder("own"))
+        if reason := too_little({name: getattr(reading, name).targets for name in SPLITS}):
+            return self._not_enough(f"{reason}; {len(reading.refused)} were not encoded, the first {reading.refused[0]}")
+        progress("encoding with an untrained copy", 0.2)
+        other = encoder.on(subject.untrained(child_generator(generator)))
+        twin = read(other, texts, relations=reading.train.relations)
+        run = _Run(self.rank, size, encoder, reading, twin, generator, progress)
+        measures, tables = run.rates()
+        gaps = []
+        for behaviour in self._behaviours(subject, task, encoder, run.layer_name, size, generator):
+            if isinstance(behaviour, str):
+                gaps.append(f"Whether the network uses what can be decoded: {behaviour}.")
+                continue
+            draws = child_generator(generator)
+            measures.append(used_measure(behaviour, run.probes[0][1], run.train, repeats=size.removals, generator=draws))
+        return Evidence(
+            instrument=self.name,
+            question=self.question,
+            summary=assembled.summary(measures, run.layer_name),
+            measures=tuple(measures),
+            tables=tuple(tables),
+            sources=(self.source,),
+            warnings=assembled.warnings(reading),
+            not_tested=(*gaps, *run.gaps),
+            settings={
+                "effort": effort,
+                "rank": run.fitting.rank,
+                **asdict(size),
+                **{f"texts, {split}": len(getattr(reading, split)) for split in SPLITS},
+                "texts refused": len(reading.refused),
+                "layer": run.layer_name,
+                "angle loss": run.found.angle,
+                "weight of the angle loss": run.found.weight,
+            },
+        )
+
+    def _behaviours(
+        self, subject: Subject, task: Task, encoder: Encoder, layer: str, size: _Size, generator: Generator
+    ) -> list[Behaviour | str]:
+        """What the network does with the graph, as far as the task can tell; else why not."""
+        num, draws = min(size.test, MOST_EXAMPLES), child_generator(generator)
+        found = [task_behaviour(subject, task, encoder.site(layer), num=num, generator=draws)]
+        if isinstance(task, GivesContinuations):
+            asked = agreement(subject, task, encoder, layer, num=num, generator=child_generator(generator))
+            found = [asked, *(one for one in found if isinstance(one, Behaviour))]
+        return found
+
+    def _not_enough(self, reason: str) -> Evidence:
+        return Evidence(instrument=self.name, question=self.question, summary=f"Not enough data: {reason}.", not_enough=reason)
+
+    def _folder(self, name: str) -> Path | None:
+        return None if self.cache is None else self.cache / name
+
+
+class _Run:
+    """One measurement under way: fits in a fixed order, so that the same generator gives the same bytes."""
+
+    def __init__(
+        self,
+        rank: int,
+        size: _Size,
+        encoder: Encoder,
+        reading: Reading,
+        twin: Reading,
+        generator: Generator,
+        progress: Progress,
+    ):
+        self.size, self.encoder, self.reading, self.twin = size, encoder, reading, twin
+        self.generator, self.progress = generator, progress
+        width = reading.train.states.shape[2]
+        # At most half of the dimensions, or there would be nothing left to compare the polar subspace with.
+        self.fitting = Fitting(rank=max(1, min(rank, width // 2)), epochs=size.epochs)
+        layers, draws = reading.candidates, child_generator(generator)
+        progress("probing every layer", 0.4)
+        self.found = search(reading.train, reading.dev, layers=layers, fitting=self.fitting, generator=draws)
+        progress("probing an untrained copy", 0.5)
+        draws = child_generator(generator)
+        self.twin_found = search(twin.train, twin.dev, layers=twin.candidates, fitting=self.fitting, generator=draws)
+        self.layer_name = reading.layers[self.found.layer]
+        self.train, self.test = (sample.at([self.found.layer]) for sample in (reading.train, reading.test))
+        progress("probing with other seeds", 0.6)
+        self.probes = [
+            fitted_pair(self.train, self.found, fitting=self.fitting, generator=child_generator(generator))
+            for _ in range(size.seeds)
+        ]
+        self.gaps: list[str] = []
+
+    def rates(self) -> tuple[list[Measure], list[Table]]:
+        """Every rate beside its nulls, and the tables."""
+        draws = child_generator
+        own = [rated(*probes, self.test) for probes in self.probes]
+        self.progress("nulls", 0.7)
+        controls = plain_controls(
+            self.reading, self.found, fitting=self.fitting, repeats=self.size.repeats, generator=draws(self.generator)
+        )
+        untrained = untrained_controls(
+            self.twin, self.twin_found, self.test, fitting=self.fitting, generator=draws(self.generator)
+        )
+        controls += untrained
+        measures = [rate_measure(asked, own, controls, headline=asked in (UUAS, LAS)) for asked in ASKED]
+        self.progress("control tasks", 0.8)
+        measures += self._selectivity(own, untrained[0].pairs)
+        measures += self._nonsense(controls)
+        self.progress("tables", 0.9)
+        tables = assembled.tables(
+            self.reading,
+            self.found,
+            self.twin,
+            self.twin_found,
+            self.probes,
+            own,
+            controls,
+            fitting=self.fitting,
+            generator=draws(self.generator),
+        )
+        return measures, tables
+
+    def _selectivity(self, own: list[Pair], untrained: tuple[Pair, ...]) -> list[Measure]:
+        seeds = range(self.size.repeats)
+        layer = [self.twin_found.layer]
+        found = []
+        for train, test, reading, chosen in (
+            (self.train, self.test, self.reading, self.found),
+            (self.twin.train.at(layer), self.twin.test.at(layer), self.twin, self.twin_found),
+        ):
+            draws = child_generator(self.generator)
+            found.append(control_task_pairs(train, test, reading, chosen, fitting=self.fitting, seeds=seeds, generator=draws))
+        return [
+            selectivity_measure(asked, own, found[0][k], null_own=untrained, null_control=found[1][k], task=task)
+            for k, (asked, task) in enumerate(
+                ((TYPE, "relation that the dependent's word decides"), (UUAS, "head that the word alone decides"))
+            )
+        ]
+
+    def _nonsense(self, controls: list[Control]) -> list[Measure]:
+        draws = child_generator(self.generator)
+        sample = read_nonsense(self.encoder, self.reading.test_graphs, self.test.relations, generator=draws)
+        if sample is None:
+            self.gaps.append("What is left when content words are nonsense: parts of speech are not declared.")
+            return []
+        at = sample.at([self.found.layer])
+        own = [rated(*probes, at) for probes in self.probes]
+        kept = [control for control in controls if control.name in ("chain", "position-only probe")]
+        return [rate_measure(asked, own, kept, headline=False, name=f"{asked.name} on nonsense words") for asked in (UUAS, LAS)]
+
+
+def too_little(splits: Mapping[str, Sequence[Graph | Target]]) -> str:
+    """Why nothing can be said; empty where something can."""
+    for name, graphs in splits.items():
+        num = sum(len(graph.edges) > 0 for graph in graphs)
+        if num < MIN_UNITS:
+            return f"{num} {name} texts with edges, and at least {MIN_UNITS} are needed"
+    return ""

@@ -1,0 +1,137 @@
+"""Rates of gold edges as measures: texts are the units, every null scores the same texts."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assay.evidence import Measure, Null
+from assay.instruments.polar.scores import Rate, Scored, influence
+from assay.instruments.polar.search import Pair
+from assay.stats import MIN_UNITS, mean_interval
+
+LEVEL = 2  # held-out texts, and their gold graphs
+
+
+@dataclass(frozen=True)
+class Control:
+    """A null: what it is, and the scores of each of its repeats on the texts of the real thing."""
+
+    name: str
+    how: str
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A rate that is measured: its `name` in the report, the `rate`, which scores of a pair it is of, and how it is counted."""
+
+    name: str
+    rate: Rate
+    of: Callable[[Pair], Scored]
+    note: str
+
+    def units(self, pairs: Sequence[Pair]) -> Float[Tensor, " texts"]:
+        """What each text contributes, the mean over repeats."""
+        counts = [self.of(pair).counts(self.rate) for pair in pairs]
+        right = torch.stack([right for right, _ in counts]).mean(0)
+        return influence(right, counts[0][1])
+
+
+def _structural(pair: Pair) -> Scored:
+    return pair.structural
+
+
+def _polar(pair: Pair) -> Scored:
+    return pair.polar
+
+
+UUAS = Asked("UUAS", "UUAS", _structural, "distance probe, minimum spanning tree; punctuation excluded, over all edges")
+UAS = Asked("UAS", "UAS", _polar, "polar probe, maximum spanning arborescence; punctuation included, over all edges")
+LAS = Asked("LAS", "LAS", _polar, "polar probe, maximum spanning arborescence; punctuation included, over all edges")
+TYPE = Asked("type accuracy", "type accuracy", _polar, "polar probe, gold edges, nearest prototype by signed cosine")
+ASKED = (UUAS, UAS, LAS, TYPE)
+
+
+def rate_measure(asked: Asked, own: Sequence[Pair], controls: Sequence[Control], *, headline: bool, name: str = "") -> Measure:
+    """The rate of the real probes beside every control."""
+    units = asked.units(own)
+    seeds = [asked.of(pair).micro(asked.rate) for pair in own]
+    nulls = []
+    for control in controls:
+        other = asked.units(control.pairs)
+        values = tuple(asked.of(pair).micro(asked.rate) for pair in control.pairs)
+        nulls.append(Null(name=control.name, how=control.how, values=values, p=fitted_p(units, other, seeds, len(values))))
+    spread = f"; {len(seeds)} seeds: {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else ""
+    return _measure(name or asked.name, units, nulls, note=f"{asked.note}{spread}", headline=headline, bounds=(0.0, 1.0))
+
+
+def fitted_p(units: Float[Tensor, " texts"], other: Float[Tensor, " texts"], seeds: Sequence[float], repeats: int) -> float:
+    """One-sided p that the rate exceeds the null's on the same texts (paired t), where both would be another with another fit.
+
+    The variance of a fit is that between the real probe's `seeds`, which is taken for the null's `repeats` too; without it two
+    fits of one thing would differ too often.
+    """
+    num = len(units)
+    if num < 2:
+        return 1.0
+    from scipy.special import stdtr
+
+    difference = units - other
+    of_fits = float(torch.tensor(seeds, dtype=torch.float64).var()) if len(seeds) > 1 else 0.0
+    error = math.sqrt(float(difference.var()) / num + of_fits * (1 / len(seeds) + 1 / repeats))
+    gain = float(difference.mean())
+    return float(stdtr(num - 1, -gain / error)) if error > 0 else float(gain <= 0)
+
+
+def selectivity_measure(
+    asked: Asked,
+    own: Sequence[Pair],
+    control: Sequence[Pair],
+    *,
+    null_own: Sequence[Pair],
+    null_control: Sequence[Pair],
+    task: str,
+) -> Measure:
+    """How far the probe is better at the declared graphs than at a control task that words alone decide (Hewitt and Liang
+    2019), beside the same in the untrained twin."""
+    units, other = asked.units(own) - asked.units(control), asked.units(null_own) - asked.units(null_control)
+    null = Null(
+        name="untrained copies",
+        how="the same difference where the states come from a copy with fresh weights",
+        values=(float(other.mean()),),
+        p=fitted_p(units, other, [asked.of(pair).micro(asked.rate) for pair in own], len(null_own)),
+    )
+    note = f"{asked.name} {float(asked.units(own).mean()):.3f}, and {float(asked.units(control).mean()):.3f} on the {task}"
+    name = f"selectivity of {asked.name}"
+    return _measure(name, units, [null], note=note, headline=True, bounds=(-1.0, 1.0), unit=f"difference of {asked.name}")
+
+
+def _measure(
+    name: str,
+    units: Float[Tensor, " texts"],
+    nulls: Sequence[Null],
+    *,
+    note: str,
+    headline: bool,
+    bounds: tuple[float, float],
+    unit: str = "share of gold edges",
+) -> Measure:
+    interval = mean_interval(units, bounds=bounds)
+    enough = len(units) >= MIN_UNITS and interval is not None
+    return Measure(
+        name=name,
+        value=float(units.mean()) if enough else None,
+        unit=unit,
+        direction="higher",
+        interval=interval,
+        nulls=tuple(nulls),
+        units=len(units),
+        unit_of="example",
+        headline=headline,
+        note=note if enough else f"{len(units)} texts with edges, and an interval needs {MIN_UNITS}",
+        level=LEVEL,
+    )

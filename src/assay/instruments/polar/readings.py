@@ -1,0 +1,91 @@
+"""What is read of one network on a task's texts: the states of every split, and of the same texts in nonsense words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Generator
+
+from assay.encoding import Encoded, Encoder, encode
+from assay.encoding.hugging_face import WORDS
+from assay.graph import GivesGraphs, Graph
+from assay.graph_controls import jabberwocky
+from assay.instrument import Progress, silent
+from assay.instruments.polar import nulls
+from assay.instruments.polar.targets import Sample, relations_of
+from assay.stats import child_generator
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The graphs of a task, drawn once."""
+
+    train: tuple[Graph, ...]
+    dev: tuple[Graph, ...]
+    test: tuple[Graph, ...]
+
+    @classmethod
+    def draw(cls, task: GivesGraphs, *, train: int, dev: int, test: int, generator: Generator) -> "Texts":
+        """At most so many of each split."""
+        return cls(
+            train=task.graphs("train", train, generator=child_generator(generator)),
+            dev=task.graphs("dev", dev, generator=child_generator(generator)),
+            test=task.graphs("test", test, generator=child_generator(generator)),
+        )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One network's states on all texts.
+
+    **Attributes:**
+
+    - `train`, `dev`, `test`: states and what is asked, for every layer.
+    - `graphs`: of the train and test texts that were encoded.
+    - `layers`: their names.
+    - `refused`: why texts were not encoded, with what the source calls them.
+    """
+
+    train: Sample
+    dev: Sample
+    test: Sample
+    train_graphs: tuple[Graph, ...]
+    test_graphs: tuple[Graph, ...]
+    layers: tuple[str, ...]
+    refused: tuple[str, ...]
+
+    @property
+    def candidates(self) -> list[int]:
+        """The layers to choose among: the raw word embedding is a null."""
+        return [k for k, name in enumerate(self.layers) if name != WORDS]
+
+
+def read(
+    encoder: Encoder, texts: Texts, *, folder: Path | None = None, progress: Progress = silent, relations: Sequence[str] = ()
+) -> Reading:
+    """Encode every text. `folder`: where the encodings are kept and found again, one folder for each split."""
+    encoded: list[Encoded] = []
+    splits = (("train", texts.train), ("dev", texts.dev), ("test", texts.test))
+    for name, graphs in splits:
+        encoded.append(encode(encoder, graphs, folder=folder / name if folder else None, progress=progress))
+    kept = nulls.kept_graphs(encoded[0], texts.train)
+    names = tuple(relations) or relations_of(kept)
+    train, dev, test = (nulls.sample_of(states, graphs, names) for states, (_, graphs) in zip(encoded, splits, strict=True))
+    refused = tuple(
+        f"{item.sentence_id or f'{split} {item.text}'}: {item.why}"
+        for states, (split, _) in zip(encoded, splits, strict=True)
+        for item in states.refused
+    )
+    return Reading(train, dev, test, kept, nulls.kept_graphs(encoded[2], texts.test), encoder.layers, refused)
+
+
+def read_nonsense(
+    encoder: Encoder, graphs: Sequence[Graph], relations: Sequence[str], *, generator: Generator
+) -> Sample | None:
+    """The test texts with every content word replaced by a made-up one; None where parts of speech are not declared, or where
+    the encoder has no token for one."""
+    if not graphs or not all(graph.tags for graph in graphs):
+        return None
+    changed = jabberwocky(graphs, kind="nonsense", generator=generator)
+    encoded = encode(encoder, changed)
+    return nulls.sample_of(encoded, changed, relations) if len(encoded) == len(graphs) else None

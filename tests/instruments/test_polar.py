@@ -1,0 +1,232 @@
+"""The instrument as a whole: what is planted in states is found and its nulls stay low; what cannot be asked is said."""
+
+import dataclasses
+
+import pytest
+import torch
+from polar_for_tests import RELATIONS, planted, random_tree
+from torch import Generator, Tensor, nn
+
+from assay.evidence import Evidence
+from assay.graph import Fed, Graph
+from assay.instruments import load_instrument
+from assay.instruments.polar import instrument as polar
+from assay.instruments.polar.causal import polar_basis, principal_basis, task_behaviour, used_measure, without
+from assay.instruments.polar.fit import Probes
+from assay.objective import Classification, Unscored
+from assay.subject import Subject
+from assay.task import Examples, Part, Task, Tokens
+
+LONGEST = 6
+WIDTH = 48
+
+
+def seeded(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+class Trees(Task):
+    """Every text tells its own tree: the token of a node is its head's place and its relation. The answer is the
+    relation of the first node that has a head."""
+
+    address = "trees"
+    parts = (Part("relation", RELATIONS),)
+    combines = ("relation",)
+    input_spec = Tokens(LONGEST * len(RELATIONS) + 1, LONGEST)
+
+    def __init__(self, num: int = 200, *, answered: bool = True):
+        self.num = num
+        self.objective = Classification(len(RELATIONS)) if answered else Unscored()
+
+    def combinations(self, split):
+        return torch.arange(3)[:, None] if split != "novel" else torch.zeros(0, 1, dtype=torch.int64)
+
+    def graphs(self, split, n, *, generator):
+        offset = {"train": 0, "dev": 10_000, "test": 20_000}[split]
+        return tuple(self._tree(offset + k) for k in range(min(n, self.num)))
+
+    def _tree(self, seed: int) -> Graph:
+        graph = random_tree(LONGEST, seeded(seed))
+        code = {node: 1 + head * len(RELATIONS) + RELATIONS.index(name) for head, node, name in graph.edges}
+        return dataclasses.replace(graph, words=tuple(str(code.get(node, 0)) for node in range(LONGEST)))
+
+    def feed(self, graphs):
+        tokens = torch.tensor([[int(word) for word in graph.words] for graph in graphs], dtype=torch.int64)
+        return Fed({"tokens": tokens.view(-1, LONGEST)}, torch.arange(LONGEST).expand(len(graphs), -1).clone())
+
+    def examples(self, split, n, *, generator):
+        graphs = [self._tree(40_000 + k) for k in range(n)]
+        firsts = [next(name for name in graph.relation if name in RELATIONS) for graph in graphs]
+        value = torch.tensor([RELATIONS.index(name) for name in firsts], dtype=torch.int64)
+        return Examples(self.feed(graphs).inputs, value, {"relation": value}, torch.arange(n))
+
+
+class Knowing(nn.Module):
+    """Works out the planted states of a tree from its tokens, exactly, and reads its answer from them."""
+
+    def __init__(self, *, knows: bool = True, generator: Generator | None = None):
+        super().__init__()
+        self.knows = knows
+        self.states = nn.Identity()
+        codes = torch.randn(LONGEST * len(RELATIONS) + 1, WIDTH, generator=generator or seeded())
+        self.codes = nn.Parameter(codes / 2, requires_grad=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        codes = torch.where(tokens > 0, tokens - 1, 0)
+        head = torch.where(tokens > 0, codes // len(RELATIONS), -1)
+        relation = codes % len(RELATIONS)
+        steps = torch.zeros(*tokens.shape, LONGEST * len(RELATIONS))
+        place = torch.arange(LONGEST).expand_as(tokens)
+        steps.scatter_(2, (relation * LONGEST + place)[..., None], -1.0)
+        steps = steps * (tokens > 0)[..., None]
+        total, above = steps.clone(), head
+        for _ in range(LONGEST - 1):
+            reached = above.clamp(min=0)
+            total = total + steps.gather(1, reached[..., None].expand_as(steps)) * (above >= 0)[..., None]
+            above = torch.where(above >= 0, head.gather(1, reached), -1)
+        used = total.shape[-1]
+        code = self.codes[tokens] * (0.05 if self.knows else 1)
+        x = self.states(torch.cat([total + code[..., :used], code[..., used:]], -1) if self.knows else code)
+        x = x[..., :used]
+        own = x - x.gather(1, head.clamp(min=0)[..., None].expand_as(x))
+        by_relation = -own.unflatten(-1, (len(RELATIONS), LONGEST)).sum(-1)
+        first = (tokens > 0).int().argmax(1)
+        return by_relation[torch.arange(len(tokens)), first]
+
+
+def subject(*, knows: bool = True) -> Subject:
+    return Subject(Knowing(knows=knows), fresh=lambda generator: Knowing(knows=False, generator=generator))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Fewer texts and epochs: what is planted here is easy."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = dataclasses.replace(polar._SIZES["quick"], train=100, dev=20, test=40, epochs=8)
+        patch.setitem(polar._SIZES, "quick", quick)
+        yield
+
+
+@pytest.fixture(scope="module")
+def found() -> Evidence:
+    return load_instrument("polar").measure(subject(), Trees(), effort="quick", generator=seeded())
+
+
+def test_what_is_planted_is_found_beside_nulls_that_find_less(found):
+    assert not found.not_enough
+    uuas, las = found.measure("UUAS"), found.measure("LAS")
+    assert uuas.value > 0.8
+    assert las.value > 0.6
+    names = {null.name for null in uuas.nulls}
+    assert names == {
+        "chain",
+        "position-only probe",
+        "no probe",
+        "random projection",
+        "permuted graphs",
+        "untrained copies",
+        "probe of another network",
+    }
+    # Distances are planted as they are, so that other maps keep the tree; directions they do not keep.
+    for measure, beaten in ((uuas, ("chain", "position-only probe", "untrained copies")), (las, names - {"no probe"})):
+        assert measure.interval.low <= measure.value <= measure.interval.high
+        nulls = [null for null in measure.nulls if null.name in beaten]
+        assert len(nulls) == len(beaten)
+        assert all(max(null.values) < measure.value and null.p < 0.01 for null in nulls), measure.name
+    assert found.measure("selectivity of UUAS").value > 0.2
+
+
+def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
+    behaviour = task_behaviour(subject(), Trees(), "states:in", num=40, generator=seeded())
+    used = LONGEST * len(RELATIONS)
+    sample = planted(20)
+    still = sample.with_states(torch.zeros(1, sample.states.shape[1], WIDTH))
+
+    def lost(directions: Tensor):
+        probes = Probes(directions[None], torch.zeros(1, directions.shape[1]), torch.zeros(1, 3, directions.shape[1]))
+        return used_measure(behaviour, probes, still, repeats=10, generator=seeded())
+
+    read, idle = lost(torch.eye(WIDTH)[:, :used]), lost(torch.eye(WIDTH)[:, used:])
+    assert read.ceiling == 1
+    assert read.value > 0.3
+    assert read.p is not None
+    assert next(null for null in read.nulls if null.name == "random subspaces").p < 0.1
+    assert idle.value == 0
+    assert found.measure("score lost without the polar subspace").nulls
+
+
+def test_the_tables_are_whole(found):
+    tables = {table.name: table for table in found.tables}
+    curve = tables["Layer curve"]
+    assert [row[:2] for row in curve.rows] == [("states:in", rate) for rate in ("UUAS", "LAS", "DSpr")]
+    assert curve.columns[5] == "untrained copy"
+    for row in curve.rows[:2]:
+        assert row[3] <= row[2] <= row[4]
+        assert row[2] > max(row[5:])
+    assert sum(row[1] for row in tables["By relation"].rows) == 40 * (LONGEST - 1)
+    assert {"By |i - j|", "By depth", "By length", "Conventions", "Angle losses", "Plane of relations", "Sentences"} <= set(
+        tables
+    )
+    assert [row[0] for row in tables["By rank"].rows] == [4, 16]
+    assert tables["By rank"].rows[0][1] < tables["By rank"].rows[1][1]
+    assert tables["By number of training texts"].rows == ()  # there are fewer
+    drawn = tables["Sentences"].rows
+    assert {row[1] for row in drawn} == set(range(LONGEST))
+    right = sum(row[3] == row[5] for row in drawn) / len(drawn)
+    assert right > 0.6
+    assert "parts of speech" in found.not_tested[0]
+
+
+def test_the_same_seed_gives_the_same_evidence(found):
+    again = load_instrument("polar").measure(subject(), Trees(), effort="quick", generator=seeded())
+    assert again == found
+
+
+def test_a_network_that_knows_nothing_is_no_finding():
+    evidence = load_instrument("polar").measure(subject(knows=False), Trees(), effort="quick", generator=seeded(1))
+    assert evidence.measure("UUAS") not in evidence.findings()
+    assert evidence.measure("LAS") not in evidence.findings()
+
+
+@pytest.mark.parametrize("num", [0, 1, 4])
+def test_too_few_texts_are_not_enough_data(num):
+    evidence = load_instrument("polar").measure(subject(), Trees(num), effort="quick", generator=seeded())
+    assert evidence.not_enough
+    assert not evidence.measures
+
+
+def test_where_nothing_is_asked_use_is_not_tested():
+    why = task_behaviour(subject(), Trees(answered=False), "states:in", num=5, generator=seeded())
+    assert "asks for no answer" in why
+    assert "no site" in task_behaviour(subject(), Trees(), "", num=5, generator=seeded())
+
+
+def test_what_is_taken_out_is_gone_and_the_rest_stays():
+    basis = torch.linalg.qr(torch.randn(6, 2, generator=seeded())).Q
+    mean, states = torch.randn(6, generator=seeded(1)), torch.randn(3, 5, 6, generator=seeded(2))
+    changed = without(basis, mean)(states)
+    assert torch.allclose(changed @ basis, (mean @ basis).expand(3, 5, 2), atol=1e-5)
+    across = torch.eye(6) - basis @ basis.mT
+    assert torch.allclose(changed @ across, states @ across, atol=1e-5)
+    twice = without(basis, mean)(changed)
+    assert torch.allclose(twice, changed, atol=1e-5)
+
+
+def test_the_basis_is_what_the_probe_reads():
+    maps = torch.randn(5, 2, generator=seeded()) @ torch.randn(2, 4, generator=seeded(1))
+    basis = polar_basis(Probes(maps[None], torch.zeros(1, 4), torch.zeros(1, 1, 4)))
+    assert basis.shape == (5, 2)
+    assert torch.allclose(basis @ basis.mT @ maps, maps, atol=1e-5)
+
+
+def test_the_principal_subspace_is_where_states_vary():
+    task = Trees()
+    sample = planted(20)
+    wide = sample.with_states(sample.states * 0.01 + torch.eye(54)[3] * torch.randn(1, sample.states.shape[1], 1))
+    assert float(principal_basis(wide, 1)[3].abs()) == pytest.approx(1, abs=0.01)
+    behaviour = task_behaviour(subject(), task, "states:in", num=3, generator=seeded())
+    probes = Probes(torch.eye(WIDTH)[None, :, :2], torch.zeros(1, 2), torch.zeros(1, 3, 2))
+    small = sample.with_states(torch.zeros(1, sample.states.shape[1], WIDTH))
+    measure = used_measure(behaviour, probes, small, repeats=2, generator=seeded())
+    assert measure.value is None
+    assert "3 independent units" in measure.note

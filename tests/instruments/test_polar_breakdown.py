@@ -1,0 +1,50 @@
+"""Breakdowns are the same counts, dealt out."""
+
+import pytest
+import torch
+from polar_for_tests import planted
+from torch import Generator
+
+from assay.instruments.polar import breakdown
+from assay.instruments.polar.fit import unfitted
+from assay.instruments.polar.scores import RATES, score
+
+
+@pytest.fixture(scope="module")
+def scored():
+    sample = planted(80, sizes=(3, 12))
+    generator = Generator().manual_seed(0)
+    return sample, *(score(unfitted(sample, rank, generator=generator), sample)[0] for rank in (4, 8))
+
+
+def test_every_edge_is_in_one_group(scored):
+    sample, found, _ = scored
+    for groups in (
+        breakdown.by_relation(found, sample.relations),
+        *(kind(found) for kind in breakdown.KINDS.values()),
+    ):
+        assert torch.stack(list(groups.values())).sum(0).tolist() == [1] * len(found.text)
+
+
+def test_rows_are_means_over_their_edges_and_small_groups_are_named(scored):
+    sample, found, null = scored
+    table = breakdown.rate_table(
+        "Relations", "relation", found, breakdown.by_relation(found, sample.relations), beside={"random": null}
+    )
+    assert table.columns == ("relation", "edges", *RATES, "UUAS, random")
+    assert sum(row[1] for row in table.rows) == len(found.text)
+    mean = sum(row[1] * row[2] for row in table.rows) / len(found.text)
+    assert mean == pytest.approx(found.micro("UUAS"))
+    assert sum(row[1] * row[-1] for row in table.rows) / len(found.text) == pytest.approx(null.micro("UUAS"))
+    few = {"all but 29": torch.arange(len(found.text)) >= 29, "29": torch.arange(len(found.text)) < 29}
+    table = breakdown.rate_table("x", "x", found, few)
+    assert [row[0] for row in table.rows] == ["all but 29"]
+    assert table.note == "Fewer than 30 edges, so left out: 29."
+
+
+def test_nulls_must_score_the_same_edges(scored):
+    _, found, _ = scored
+    other = planted(10)
+    (null,) = score(unfitted(other, None, generator=Generator()), other)
+    with pytest.raises(AssertionError, match="the same edges"):
+        breakdown.rate_table("x", "x", found, {}, beside={"null": null})
