@@ -10,7 +10,17 @@ import pytest
 @pytest.fixture(scope="session")
 def examples() -> ModuleType:
     """The module `examples.py` of this folder."""
-    spec = importlib.util.spec_from_file_location("report_examples", Path(__file__).with_name("examples.py"))
+    return _module("examples")
+
+
+@pytest.fixture(scope="session")
+def pictured() -> ModuleType:
+    """The module `pictured.py` of this folder."""
+    return _module("pictured")
+
+
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"report_{name}", Path(__file__).with_name(f"{name}.py"))
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)

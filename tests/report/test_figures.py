@@ -9,7 +9,7 @@ from assay.evidence import Null
 from assay.report import comparison_chart, measures_chart
 from assay.report.figures import MAX_ROWS, panel_svg, panels, to_svg
 from assay.report.page import inlined
-from assay.report.sheet import MARGIN, VALUE, WIDTH, Span, _by_rank, _round_numbers, span_of
+from assay.report.sheet import MARGIN, VALUE, WIDTH, Span, _by_rank, round_numbers, span_of
 
 
 def dots(svg):
@@ -117,7 +117,7 @@ def test_the_axis_holds_everything(examples):
 
 @pytest.mark.parametrize("span", [Span(0.0, 1.0), Span(-0.02, 0.08), Span(-3.0, 2e4), Span(0.0, 1e-5)])
 def test_axis_numbers_lie_on_the_axis_and_are_few(span):
-    numbers = _round_numbers(span)
+    numbers = round_numbers(span)
     assert 3 <= len(numbers) <= 9
     assert all(span.low - 1e-9 <= number <= span.high + 1e-9 for number in numbers)
 

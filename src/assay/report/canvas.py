@@ -21,7 +21,7 @@ class Canvas:
         self._fills: list[dict[str, Any]] = []
         self._frames: list[dict[str, Any]] = []
         self._rules: list[dict[str, Any]] = []
-        self._lines: list[dict[str, Any]] = []
+        self._lines: list[list[dict[str, Any]]] = []
         self._dots: list[dict[str, Any]] = []
         self._texts: list[dict[str, Any]] = []
 
@@ -40,14 +40,22 @@ class Canvas:
         kind = (colour, thick, dash)
         self._rules.append({"x": x, "y": y, "x2": x2, "y2": y2, "kind": kind})
 
-    def line(self, points: Sequence[tuple[float, float]], *, colour: str = VALUE, thick: Pixels = 1.5) -> None:
-        """A line through points."""
-        rows = [{"x": x, "y": y, "order": order} for order, (x, y) in enumerate(points)]
-        self._lines.append({"rows": rows, "colour": colour, "thick": thick})
+    def line(
+        self,
+        points: Sequence[tuple[Pixels, Pixels]],
+        *,
+        colour: str = VALUE,
+        thick: Pixels = 1.5,
+        dash: tuple[int, int] = (1, 0),
+        told: str = "",
+    ) -> None:
+        """A line through points; `dash`: pixels drawn and left out in turn."""
+        kind, line = (colour, thick, dash, bool(told)), len(self._lines)
+        self._lines.append([{"x": x, "y": y, "line": line, "told": told, "kind": kind} for x, y in points])
 
-    def dot(self, x: Pixels, y: Pixels, told: str, *, size: Pixels = 56) -> None:
-        """A measured value."""
-        self._dots.append({"x": x, "y": y, "told": told, "size": size})
+    def dot(self, x: Pixels, y: Pixels, told: str, *, size: Pixels = 56, colour: str = VALUE, shape: str = "circle") -> None:
+        """A measured value, or a small sign without words."""
+        self._dots.append({"x": x, "y": y, "told": told, "kind": (size, colour, shape, bool(told))})
 
     def text(
         self,
@@ -92,13 +100,18 @@ class Canvas:
             rules = layer([rule for rule in self._rules if rule["kind"] == kind])
             mark = rules.mark_rule(stroke=colour, strokeWidth=thick, strokeDash=[3, 3] if dash else [1, 0], aria=False)
             layers.append(mark.encode(x, y, x2="x2:Q", y2="y2:Q"))
-        for line in self._lines:
-            mark = layer(line["rows"]).mark_line(stroke=line["colour"], strokeWidth=line["thick"], aria=False)
-            layers.append(mark.encode(x, y, order="order:Q"))
-        for size in dict.fromkeys(dot["size"] for dot in self._dots):
-            some = [dot for dot in self._dots if dot["size"] == size]
-            mark = layer(some).mark_point(fill=VALUE, stroke=PAPER, strokeWidth=1 if size > 20 else 0, size=size, opacity=1)
-            layers.append(mark.encode(x, y, description="told:N"))
+        points: list[dict[str, Any]] = [{**point, "order": order} for line in self._lines for order, point in enumerate(line)]
+        for kind in dict.fromkeys(point["kind"] for point in points):
+            colour, thick, dash, is_told = kind
+            lines = layer([point for point in points if point["kind"] == kind])
+            mark = lines.mark_line(stroke=colour, strokeWidth=thick, strokeDash=list(dash), aria=is_told)
+            layers.append(mark.encode(x, y, order="order:Q", detail="line:N", **_description(is_told)))
+        for kind in dict.fromkeys(dot["kind"] for dot in self._dots):
+            size, colour, shape, is_told = kind
+            dots = layer([dot for dot in self._dots if dot["kind"] == kind])
+            edge = 1 if size > 20 else 0
+            mark = dots.mark_point(fill=colour, stroke=PAPER, strokeWidth=edge, size=size, shape=shape, opacity=1, aria=is_told)
+            layers.append(mark.encode(x, y, **_description(is_told)))
         for kind in dict.fromkeys(text["kind"] for text in self._texts):
             align, colour, weight, size = kind
             mark = layer([text for text in self._texts if text["kind"] == kind]).mark_text(
@@ -106,6 +119,10 @@ class Canvas:
             )
             layers.append(mark.encode(x, y, text="words:N"))
         return alt.LayerChart(layer=layers, width=WIDTH, height=self.height)
+
+
+def _description(is_told: bool) -> dict[str, str]:
+    return {"description": "told:N"} if is_told else {}
 
 
 def _box(x: Pixels, y: Pixels, width: Pixels, height: Pixels) -> dict[str, Any]:

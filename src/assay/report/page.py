@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assay.audit import Audit
 from assay.evidence import Evidence, Measure, Null, Table
@@ -12,6 +12,7 @@ from assay.report import words
 from assay.report.families import Family, sorted_out
 from assay.report.figures import Panel, joined, panel_svg, panels, to_svg
 from assay.report.first_screen import LEVELS, axes, by_level, ways
+from assay.report.pictures import Picture, pictures
 from assay.report.schema import FILE_NAME, report_bytes
 from assay.report.sheet import TOKENS
 from assay.store import write_bytes_atomically
@@ -39,23 +40,37 @@ def write_report(directory: Path | str, audit: Audit) -> Path:
     """
     directory = Path(directory)
     (directory / "figures").mkdir(parents=True, exist_ok=True)
-    drawn = {evidence.instrument: panels(evidence) for evidence in audit.evidence}
+    drawn = {evidence.instrument: figures_of(evidence) for evidence in audit.evidence}
     write_bytes_atomically(directory / FILE_NAME, report_bytes(audit))
-    for instrument, figure in drawn.items():
-        if figure:
-            write_bytes_atomically(directory / "figures" / f"{instrument}.svg", standalone_svg(figure).encode())
+    for instrument, figures in drawn.items():
+        for name, figure in (("", figures.panels), *((f"-{_slug(each.name)}", each.panels) for each in figures.pictures)):
+            if figure:
+                write_bytes_atomically(directory / "figures" / f"{instrument}{name}.svg", standalone_svg(figure).encode())
     page = directory / "report.html"
     write_bytes_atomically(page, report_html(audit, drawn).encode())
     return page
 
 
-def report_html(audit: Audit, drawn: Mapping[str, Sequence[Panel]] | None = None) -> str:
-    """The page. `drawn` are the panels of every instrument, where they have been made already."""
-    drawn = {evidence.instrument: panels(evidence) for evidence in audit.evidence} if drawn is None else drawn
-    instruments, figure = [], 0
+class Figures(NamedTuple):
+    """What is drawn of one instrument: its measures, and those of its tables that have a picture."""
+
+    panels: list[Panel]
+    pictures: list[Picture]
+
+
+def figures_of(evidence: Evidence) -> Figures:
+    """Everything that is drawn of one instrument."""
+    return Figures(panels(evidence), pictures(evidence))
+
+
+def report_html(audit: Audit, drawn: Mapping[str, Figures] | None = None) -> str:
+    """The page. `drawn` are the figures of every instrument, where they have been made already."""
+    drawn = {evidence.instrument: figures_of(evidence) for evidence in audit.evidence} if drawn is None else drawn
+    instruments, figure = [], 1
     for evidence in audit.evidence:
-        figure += bool(drawn[evidence.instrument])
-        instruments.append(section_of(evidence, drawn[evidence.instrument], figure))
+        figures = drawn[evidence.instrument]
+        instruments.append(section_of(evidence, figures.panels, figure, pictures=figures.pictures))
+        figure += bool(figures.panels) + len(figures.pictures)
     sizes = [len(part.values) for part in audit.task.parts if part.name in audit.task.combines]
     possible = math.prod(sizes) if sizes else 0
     return render(
@@ -130,18 +145,21 @@ def level_of(measures: Sequence[Measure]) -> str:
     return " or ".join(f"{100 * level:g} %" for level in levels) or "confidence"
 
 
-def section_of(evidence: Evidence, drawn: Sequence[Panel], figure: int, *, levels: bool = True) -> dict[str, Any]:
-    """What the template's `instrument` wants: one evidence, its panels, the number of its figure, and whether to tell which
-    access the numbers need."""
+def section_of(
+    evidence: Evidence, drawn: Sequence[Panel], figure: int, *, pictures: Sequence[Picture] = (), levels: bool = True
+) -> dict[str, Any]:
+    """What the template's `instrument` wants: one evidence, its panels, the number of its first figure, the pictures of its
+    tables, and whether to tell which access the numbers need."""
     alone, families = sorted_out(evidence.measures)
     in_families = [measure for family in families for measure in family.measures]
     ready = plates(drawn)
     return {
         "evidence": evidence,
-        "anchor": f"instrument-{re.sub('[^a-z0-9]+', '-', evidence.instrument.lower())}",
+        "anchor": f"instrument-{_slug(evidence.instrument)}",
         "figure": figure,
         "panels": ready[:MAX_PANELS],
         "more_panels": ready[MAX_PANELS:],
+        "pictures": [_picture(picture, figure + bool(drawn) + k) for k, picture in enumerate(pictures)],
         "level": level_of(evidence.measures),
         "ticks": any(measure.nulls for measure in alone),
         "marks": any(measure.nulls for measure in in_families),
@@ -154,6 +172,22 @@ def section_of(evidence: Evidence, drawn: Sequence[Panel], figure: int, *, level
         "notes": [(measure.label, measure.note) for measure in evidence.measures if measure.note and measure.value is not None],
         "tables": [_table(table) for table in evidence.tables],
     }
+
+
+def _picture(picture: Picture, figure: int) -> dict[str, Any]:
+    ready = plates(picture.panels)
+    choices = list(zip(picture.choices, ready, strict=True)) if picture.choices else []
+    return {
+        "picture": picture,
+        "figure": figure,
+        "choices": choices,
+        "panels": [] if choices else ready[:MAX_PANELS],
+        "more_panels": [] if choices else ready[MAX_PANELS:],
+    }
+
+
+def _slug(name: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _family(family: Family, *, levels: bool) -> dict[str, Any]:

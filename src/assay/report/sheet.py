@@ -33,11 +33,17 @@ class Span(NamedTuple):
 
 def span_of(measures: Iterable[Measure]) -> Span:
     """[0, 1] when everything lies within; otherwise everything, zero included, out to round numbers."""
-    reached = [0.0]
+    reached: list[float] = []
     for measure in measures:
         reached += [measure.value] if measure.value is not None else []
         reached += [measure.interval.low, measure.interval.high] if measure.interval else []
         reached += [value for null in measure.nulls for value in null.values]
+    return span_over(reached)
+
+
+def span_over(numbers: Iterable[float]) -> Span:
+    """The same of numbers."""
+    reached = [0.0, *numbers]
     low, high = min(reached), max(reached)
     if low >= 0 and high <= 1 and high > 0:
         return Span(0.0, 1.0)
@@ -140,7 +146,7 @@ class Sheet:
         x_scale = alt.Scale(domain=list(self.span), nice=False, zero=False)
         y_scale = alt.Scale(domain=[0, self.height], range=[0, self.height], nice=False, zero=False)
         numbers = ",.4~r" if max(map(abs, self.span)) >= 1000 else ".4~g"
-        axis = alt.Axis(title=unit or None, values=_round_numbers(self.span), format=numbers)
+        axis = alt.Axis(title=unit or None, values=round_numbers(self.span), format=numbers)
         y = alt.Y("y:Q", scale=y_scale, axis=None)
 
         def layer(rows: list[dict[str, Any]]) -> alt.Chart:
@@ -233,7 +239,7 @@ def _by_rank(values: Sequence[float], most: int = 40) -> list[float]:
     return [ordered[round(index * (len(ordered) - 1) / (most - 1))] for index in range(most)]
 
 
-def _round_numbers(span: Span) -> list[float]:
+def round_numbers(span: Span) -> list[float]:
     """About five round numbers on the axis."""
     rough = (span.high - span.low) / 5
     power = 10 ** math.floor(math.log10(rough))
