@@ -1,5 +1,6 @@
 """What rank and number of training texts buy: the same fit at one layer, once for each."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Generator
@@ -37,14 +38,14 @@ def text_sweep(reading: Reading, found: Found, *, fitting: Fitting, generator: G
     return _table("By number of training texts", "training texts", rows)
 
 
-def _rates(train: Sample, test: Sample, found: Found, fitting: Fitting, generator: Generator) -> tuple[float, ...]:
+def _rates(train: Sample, test: Sample, found: Found, fitting: Fitting, generator: Generator) -> tuple[float, float, float]:
     distance, polar = fitted_pair(train, found, fitting=fitting, generator=generator)
     (structural,) = score(distance, test, punctuation=False)
     (directed,) = score(polar, test)
     return structural.micro("UUAS"), directed.micro("type accuracy"), directed.micro("LAS")
 
 
-def _table(name: str, of: str, rows: list[tuple[float, ...]]) -> Table:
+def _table(name: str, of: str, rows: Sequence[tuple[float, float, float, float]]) -> Table:
     return Table(
         name=name,
         columns=(of, "UUAS", "type accuracy", "LAS"),
