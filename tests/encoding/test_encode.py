@@ -98,6 +98,12 @@ class Dying:
 
         return Texts()
 
+    def on(self, subject):
+        return Dying(self.encoder.on(subject))
+
+    def site(self, layer):
+        return self.encoder.site(layer)
+
 
 def test_a_killed_pass_goes_on(encoder, graphs, tmp_path, monkeypatch):
     monkeypatch.setattr("assay.encoding.reading.BATCH_TOKENS", 1)

@@ -58,7 +58,7 @@ def test_a_removed_neuron_outputs_its_bias(layer):
     handle.remove()
     own = module.get_submodule(layer)
     channel = seen[0][:, 1] if layer in ("along", "over") else seen[0][..., 1]
-    assert torch.equal(channel, torch.full_like(channel, 0.0 if layer == "embedding" else float(own.bias[1])))
+    assert torch.equal(channel, torch.full_like(channel, 0.0 if layer == "embedding" else float(own.bias[1].detach())))
 
 
 def test_a_removed_neuron_of_the_input_projection_is_one_query_key_or_value():
