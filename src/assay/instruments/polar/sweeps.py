@@ -45,7 +45,7 @@ def _rates(train: Sample, test: Sample, found: Found, fitting: Fitting, generato
     return structural.micro("UUAS"), directed.micro("type accuracy"), directed.micro("LAS")
 
 
-def _table(name: str, of: str, rows: Sequence[tuple[float, float, float, float]]) -> Table:
+def _table(name: str, of: str, rows: Sequence[tuple[int, float, float, float]]) -> Table:
     return Table(
         name=name,
         columns=(of, "UUAS", "type accuracy", "LAS"),
