@@ -166,7 +166,7 @@ def test_the_task_as_any_other(address, generator):
     for split, pool in (("train", "base"), ("seen", "base"), ("novel", "test")):
         examples = task.examples(split, 60, generator=generator)
         assert is_in(examples.combination, pool).all()
-        assert task.combinations(split).tolist() == [[0, 1], [1, 0]]
+        assert task.combinations(split).tolist() == ([] if split == "novel" else [[0, 1], [1, 0]])
     again = load_task(task.address)
     assert again == task
     drawn = [one.problems(30, pool="base", generator=Generator().manual_seed(5)) for one in (make(again.address), task)]

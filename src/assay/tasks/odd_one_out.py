@@ -38,8 +38,8 @@ class OddOneOut(Task):
 
     The parts of an example are those of its odd item, with the values `broken` and `obeyed`. Its `combination` is finer than
     theirs: the group of the odd item, such as its noun and verb. Groups are the independent units, and no two pools share
-    one. `train` and `seen` draw from the pool `base`, `novel` from `test`: new items, not new combinations of the parts, so
-    that `combinations` is the same for every split.
+    one. `train` and `seen` draw from the pool `base`, `novel` from `test`: new items, not new combinations of the parts, of
+    which there are none.
 
     **Attributes:**
 
@@ -88,9 +88,9 @@ class OddOneOut(Task):
     def objective(self) -> Classification:
         return Classification(NUM_ITEMS)
 
-    def combinations(self, split: Split) -> Int[Tensor, "2 2"]:
-        """The odd item breaks the one or the other part, in every split."""
-        return torch.tensor([[0, 1], [1, 0]])
+    def combinations(self, split: Split) -> Int[Tensor, "c 2"]:
+        """The odd item breaks the one or the other part. No combination is novel."""
+        return torch.tensor([[0, 1], [1, 0]])[: 0 if split == "novel" else 2]
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
         """`n` fresh problems that both parts decide."""

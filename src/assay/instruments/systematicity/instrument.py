@@ -71,7 +71,8 @@ class Systematicity:
         size = _SIZES[effort]
         progress("running the network", 0.0)
         seen = run(subject, task, "seen", size.examples, generator)
-        novel = run(subject, task, "novel", size.examples, generator)
+        # What a task calls novel may be new items of trained combinations.
+        novel = run(subject, task, "novel", size.examples if len(task.combinations("novel")) else 0, generator)
         if len(seen.units) < MIN_UNITS:
             reason = f"{len(seen.units)} trained combinations, and an interval needs {MIN_UNITS}"
             return Evidence(
