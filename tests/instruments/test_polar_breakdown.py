@@ -6,8 +6,10 @@ from polar_for_tests import planted
 from torch import Generator
 
 from assay.instruments.polar import breakdown
+from assay.instruments.polar.correlation import dspr, text_correlations
 from assay.instruments.polar.fit import unfitted
 from assay.instruments.polar.scores import RATES, score
+from assay.instruments.polar.tables import conventions
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +50,15 @@ def test_nulls_must_score_the_same_edges(scored):
     (null,) = score(unfitted(other, None, generator=Generator()), other)
     with pytest.raises(AssertionError, match="the same edges"):
         breakdown.rate_table("x", "x", found, {}, beside={"null": null})
+
+
+def test_texts_too_short_for_dspr_have_none(generator: Generator):
+    """DSpr is defined for 5 to 50 nodes; a report holds finite numbers only."""
+    sample = planted(20, sizes=(3, 4))
+    probes = unfitted(sample, 4, generator=generator)
+    (scored,) = score(probes, sample)
+    (correlations,) = text_correlations(probes, sample)
+    table = conventions([("a probe", scored, scored)], dsprs={"a probe": dspr(correlations, sample)})
+    assert table.columns[-1] == "DSpr"
+    assert {row[-1] for row in table.rows} == {None}
+    assert all(value == value for row in table.rows for value in row)

@@ -65,7 +65,17 @@ def conventions(rows: Sequence[tuple[str, Scored, Scored]], *, dsprs: Mapping[st
                 rates = (take(scored, "UUAS"), take(scored, "UAS"), take(scored, "LAS"), take(scored, "type accuracy"))
                 micro = averaged == "all edges"
                 balanced, root = (scored.balanced(), _or_none(scored.root_accuracy())) if micro else (None, None)
-                found.append((name, punctuation, averaged, *rates, balanced, root, dsprs.get(name) if micro else None))
+                found.append(
+                    (
+                        name,
+                        punctuation,
+                        averaged,
+                        *rates,
+                        balanced,
+                        root,
+                        _or_none(dsprs[name]) if micro and name in dsprs else None,
+                    )
+                )
     return Table(
         name=CONVENTIONS,
         columns=(
