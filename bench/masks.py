@@ -29,7 +29,7 @@ from torch import Generator, Tensor
 from assay.evidence import Evidence
 from assay.instruments.subnetworks import Subnetworks
 from assay.instruments.subnetworks.controls import fresh_others, random_removals, removals
-from assay.instruments.subnetworks.instrument import _SIZES as SIZES
+from assay.instruments.subnetworks.instrument import SIZES
 from assay.instruments.subnetworks.numbers import gain_over
 from assay.instruments.subnetworks.problems import Network, Problems, draw_problems, fails_gate
 from assay.instruments.subnetworks.trail import OWN, Point, Trail, follow, judged

@@ -27,7 +27,7 @@ from torch import Generator
 from assay.evidence import Evidence
 from assay.instruments.subnetworks import Subnetworks
 from assay.instruments.subnetworks.deciding import PartFound, decide
-from assay.instruments.subnetworks.instrument import _SIZES as SIZES
+from assay.instruments.subnetworks.instrument import SIZES
 from assay.instruments.subnetworks.problems import Network, draw_problems
 from assay.instruments.subnetworks.trail import follow
 from assay.masks import SearchConfig, units_of
@@ -94,7 +94,7 @@ def nonsense(seed: int) -> Said:
         evidence = verdict(subject, task, seed)
         word, told = next(words(evidence), "not resolved"), evidence.summary
     else:
-        decision = decide(PartFound(part, trails, (), None, (), (), (), {}, ()))
+        decision = decide(PartFound(part, trails))
         word, told = decision.word, decision.reason
     told = f"{word}; a mask solves at best {best:.2f} of the nonsense; {told}"
     return Said(f"nonsense {seed}, {num_bits} bits", (word,), told, made - start, time.process_time() - made)

@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from assay.errors import AssayError
 from assay.masks.mask import Mask
+from assay.masks.prefix import kept_prefix
 from assay.masks.relaxations import ContinuousSparsification, Relaxation
 from assay.masks.running import call, evaluating, weights_of
 from assay.masks.units import Units
@@ -147,10 +148,11 @@ def search(
     steps = config.steps if after is None else config.later_steps
     every = max(1, steps // config.checks) if config.checks else steps + 1
     sizes, trace, before = units.sizes(), [], training.kept
-    with evaluating(module):
+    with evaluating(module), kept_prefix(module, units, inputs) as prefix:
         for step in range(steps):
             rows = torch.randint(len(examples), (min(config.batch_size, len(examples)),), generator=generator)
             rows = rows.to(training.device)
+            prefix.at(rows)
             progress = step // config.hold * config.hold / steps
             taken = training.step(
                 {name: value[rows] for name, value in inputs.items()}, targets[rows], progress=progress, generator=generator

@@ -14,14 +14,14 @@ from assay.instruments.subnetworks import Subnetworks, instrument
 from assay.instruments.subnetworks.controls import rotated
 from assay.subject import Subject
 
-SMALL = instrument._Size(400, 160, (0.1, 1.0), 80, 40, seeds=2, copies=6, nonsense=2, draws=99)
+SMALL = instrument.Size(400, 160, (0.1, 1.0), 80, 40, seeds=2, copies=6, nonsense=2, draws=99)
 ONCE = dataclasses.replace(SMALL, seeds=1)
 TINY = dataclasses.replace(SMALL, steps=12, later_steps=6, judging=60, copies=2, draws=5)
 
 
 @pytest.fixture(autouse=True)
 def sizes(monkeypatch):
-    monkeypatch.setattr(instrument, "_SIZES", {"quick": TINY, "standard": ONCE})
+    monkeypatch.setattr(instrument, "SIZES", {"quick": TINY, "standard": ONCE})
 
 
 def measured(module: nn.Module, *, effort: str = "standard", task: Signs | None = None, seed: int = 0, **options) -> Evidence:
@@ -41,7 +41,7 @@ def table(evidence: Evidence, name: str) -> list[tuple]:
 @pytest.fixture(scope="module")
 def planted() -> Evidence:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(instrument, "_SIZES", {"standard": SMALL})
+        patch.setattr(instrument, "SIZES", {"standard": SMALL})
         return measured(apart())
 
 
@@ -127,6 +127,9 @@ def test_a_table_of_settings_has_no_part_that_can_be_isolated():
     assert all(measure.value is None for measure in evidence.measures)
     assert all("no isolable part" in measure.note for measure in evidence.measures)
     assert not evidence.findings()
+    rows = table(evidence, "Size of the mask against what it does")
+    assert {row[1] for row in rows} == {"this, seed 0"}, "nulls are searched where there is a number to hold against them"
+    assert any("no mask isolates" in line for line in evidence.not_tested)
 
 
 def test_whole_neurons_may_be_the_units():

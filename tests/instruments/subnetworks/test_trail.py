@@ -9,7 +9,7 @@ from signs import Signs, apart
 from torch import Generator
 
 from assay.instruments.subnetworks.problems import Network, constant_score, draw_problems, fails_gate
-from assay.instruments.subnetworks.trail import follow
+from assay.instruments.subnetworks.trail import follow, follow_nonsense
 from assay.masks import SearchConfig, units_of
 from assay.objective import Classification
 from assay.stats import MIN_UNITS
@@ -63,6 +63,19 @@ def test_order_of_hidden_units_does_not_matter(problems):
         assert one.density == pytest.approx(other.density, abs=0.05)
         assert one.accuracy == pytest.approx(other.accuracy, abs=0.02)
         assert one.without.removed == pytest.approx(other.without.removed, abs=0.05)
+
+
+def test_one_path_of_nonsense_is_judged_as_that_of_either_part(problems):
+    module, config = apart(), SearchConfig(steps=20, later_steps=10)
+    network = Network(module, Signs.objective)
+    args = (network, units_of(module), problems, 0)
+    trails = follow_nonsense(*args, prices=[0.1, 1.0], config=config, generator=Generator().manual_seed(0))
+    first, second = (trails[part].points for part in Signs.combines)
+    for one, other in zip(first, second, strict=True):
+        assert one.price == other.price
+        assert one.accuracy == other.accuracy
+        assert one.without.raw == -other.without.raw
+    assert [point.price for point in first] == [0.1, 1.0]
 
 
 def test_combinations_are_the_units_unless_there_are_too_few(problems):

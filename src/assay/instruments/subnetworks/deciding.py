@@ -7,7 +7,7 @@ possible. Everything else is `not resolved`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -52,18 +52,18 @@ class PartFound:
 
     - `trails`: of the network, one for every seed of the search; `fresh`: of untrained copies; `turned`: of a rotated twin.
     - `nonsense`: of masks for nonsense on the same network, judged as if they were this part's.
-    - `removals`, `random`, `reuse`, `stability`: see `controls`; empty where no mask isolates the part.
+    - `removals`, `random`, `reuse`, `stability`: see `controls`. Where no mask isolates the part, all but `trails` are empty.
     """
 
     part: str
     trails: tuple[Trail, ...]
-    fresh: tuple[Trail, ...]
-    turned: Trail | None
-    nonsense: tuple[Trail, ...]
-    removals: tuple[Removed, ...]
-    random: tuple[Effect, ...]
-    reuse: Mapping[str, float]
-    stability: Sequence[tuple[float, float]]
+    fresh: tuple[Trail, ...] = ()
+    turned: Trail | None = None
+    nonsense: tuple[Trail, ...] = ()
+    removals: tuple[Removed, ...] = ()
+    random: tuple[Effect, ...] = ()
+    reuse: Mapping[str, float] = field(default_factory=dict)
+    stability: Sequence[tuple[float, float]] = ()
 
     @cached_property
     def chosen(self) -> Point | None:

@@ -29,8 +29,12 @@ from assay.task import PosesPartProblems, Task
 
 
 @dataclass(frozen=True)
-class _Size:
-    """What an effort buys."""
+class Size:
+    """What an effort buys.
+
+    **Attributes:** `training`, `judging`: problems of each kind; `prices`: of the path; `steps`, `later_steps`: of its
+    searches; `seeds`: of the search on the network; `copies`: untrained; `nonsense`: hashes; `draws`: random masks.
+    """
 
     training: int
     judging: int
@@ -47,10 +51,10 @@ class _Size:
         return {key: value if isinstance(value, int) else ", ".join(map(str, value)) for key, value in asdict(self).items()}
 
 
-_SIZES: dict[Effort, _Size] = {
-    "quick": _Size(2_000, 400, (0.1, 1.0, 4.0, 16.0), 300, 120, seeds=2, copies=5, nonsense=4, draws=99),
-    "standard": _Size(8_000, 1_000, (0.02, 0.2, 1.0, 3.0, 8.0, 20.0), 400, 200, seeds=3, copies=5, nonsense=5, draws=199),
-    "full": _Size(
+SIZES: dict[Effort, Size] = {
+    "quick": Size(2_000, 400, (0.1, 1.0, 4.0, 16.0), 300, 120, seeds=2, copies=5, nonsense=4, draws=99),
+    "standard": Size(8_000, 1_000, (0.02, 0.2, 1.0, 3.0, 8.0, 20.0), 400, 200, seeds=3, copies=5, nonsense=5, draws=199),
+    "full": Size(
         20_000, 2_000, (0.02, 0.06, 0.2, 0.6, 2.0, 6.0, 20.0, 60.0), 800, 400, seeds=5, copies=10, nonsense=10, draws=999
     ),
 }
@@ -92,7 +96,7 @@ class Subnetworks:
     def measure(
         self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
     ) -> Evidence:
-        size = _SIZES[effort]
+        size = SIZES[effort]
         network = Network(subject.module, task.objective, subject.batch_size)
         try:
             units = units_of(subject.module, kind=self.unit, layers=self.layers, start=self.start)
@@ -110,12 +114,12 @@ class Subnetworks:
         failing = fails_gate(network, problems, OWN)
         if failing:
             return self._not_enough(failing)
-        search = _Search(subject, network, units, problems, size, generator, progress)
-        found = [search.part(part, self.others) for part in problems.parts]
+        found = _Search(subject, network, units, problems, size, generator, progress).parts(self.others)
         decisions = {one.part: decide(one) for one in found}
         chosen = {one.part: one.chosen.mask for one in found if one.chosen is not None}
         joined = together(network, problems, chosen) if len(chosen) == 2 else None
-        overfits = [max(point.accuracy for point in trail.points) for trail in found[0].nonsense]
+        nonsense = next((one.nonsense for one in found if one.nonsense), ())
+        overfits = [max(point.accuracy for point in trail.points) for trail in nonsense]
         return Evidence(
             instrument=self.name,
             question=self.question,
@@ -150,7 +154,7 @@ class _Search:
         network: Network,
         units: Units,
         problems: Problems,
-        size: _Size,
+        size: Size,
         generator: Generator,
         progress: Progress,
     ):
@@ -162,30 +166,40 @@ class _Search:
         twin = rotated(network.module, problems.both.inputs, child_generator(generator))
         self.twin = None if twin is None else Network(twin, network.objective, network.batch_size)
         self.done, self.total = 0, 2 * (size.seeds + size.copies + (twin is not None)) + size.nonsense
-        self.nonsense = [self._nonsense(seed) for seed in range(size.nonsense)]
 
-    def part(self, part: str, others: Sequence[nn.Module]) -> PartFound:
-        """Everything about one part."""
-        trails = tuple(self._follow(self.network, part) for _ in range(self.size.seeds))
-        fresh = tuple(self._follow(copy, part) for copy in self.copies)
-        turned = None if self.twin is None else self._follow(self.twin, part)
-        mask = next((trail.chosen.mask for trail in trails if trail.chosen is not None), None)
+    def parts(self, others: Sequence[nn.Module]) -> list[PartFound]:
+        """Everything about each part. Nulls are searched for parts that a mask isolates: without one there is no number."""
+        trails = {part: self._seeds(self.network, part) for part in self.problems.parts}
+        isolated = [part for part, found in trails.items() if any(trail.isolating for trail in found)]
+        self.total = self.done + len(isolated) * (self.size.copies + (self.twin is not None)) + self.size.nonsense
+        nonsense = [self._nonsense(seed) for seed in range(self.size.nonsense)] if isolated else []
+        return [
+            self._beside_nulls(part, found, tuple(one[part] for one in nonsense), others)
+            if part in isolated
+            else PartFound(part, found)
+            for part, found in trails.items()
+        ]
+
+    def _beside_nulls(
+        self, part: str, trails: tuple[Trail, ...], nonsense: tuple[Trail, ...], others: Sequence[nn.Module]
+    ) -> PartFound:
+        mask = next(trail.chosen.mask for trail in trails if trail.chosen is not None)
         draws, network, problems = child_generator(self.generator), self.network, self.problems
-        nonsense = tuple(trails[part] for trails in self.nonsense)
-        if mask is None:
-            return PartFound(part, trails, fresh, turned, nonsense, (), (), {}, ())
         others = fresh_others(network.module, others, _DRAWS, draws)
         return PartFound(
             part,
             trails,
-            fresh,
-            turned,
-            nonsense,
+            fresh=tuple(self._follow(copy, part) for copy in self.copies),
+            turned=None if self.twin is None else self._follow(self.twin, part),
+            nonsense=nonsense,
             removals=removals(network, problems, part, mask, others=others, draws=_DRAWS, generator=draws),
             random=random_removals(network, self.units, problems, part, mask, draws=self.size.draws, generator=draws),
             reuse=reuse(network, problems, part, mask),
             stability=stability(network, trails),
         )
+
+    def _seeds(self, network: Network, part: str) -> tuple[Trail, ...]:
+        return tuple(self._follow(network, part) for _ in range(self.size.seeds))
 
     def _follow(self, network: Network, part: str) -> Trail:
         self._tell(f"a path of masks for part {part}")
@@ -230,7 +244,10 @@ def _warnings(found: Sequence[PartFound], overfits: Sequence[float]) -> Iterator
 
 
 def _not_tested(found: Sequence[PartFound], effort: Effort) -> Iterator[str]:
-    if found[0].turned is None:
+    isolated = [one for one in found if one.chosen is not None]
+    if len(isolated) < len(found):
+        yield "Nulls of a part that no mask isolates: there is no number to hold against them."
+    if isolated and isolated[0].turned is None:
         yield "A rotated basis: no two Linear layers of a Sequential follow each other with nothing between them."
     yield "Other seeds of the training: one network is one unit; `over_networks` joins five or more."
     if effort == "quick":

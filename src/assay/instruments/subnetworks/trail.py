@@ -7,7 +7,7 @@ from functools import cached_property
 from torch import Generator
 
 from assay.instruments.subnetworks.problems import Network, Problems, Scored
-from assay.masks import Found, Mask, SearchConfig, Units, masked, path
+from assay.masks import Mask, SearchConfig, Units, masked, path
 from assay.task import Examples
 
 OWN = 0.9  # of its problems that a mask must solve to stand for a part, and that the network must solve first
@@ -119,7 +119,7 @@ def follow(
         prices=prices,
         config=config,
         generator=generator,
-        point=lambda found: judged(network, problems, part, found.mask, problems.checking[part], price=found.price),
+        point=lambda price, mask: judged(network, problems, part, mask, problems.checking[part], price=price),
         end=lambda point: point.accuracy < OWN,
     )
 
@@ -144,7 +144,7 @@ def follow_nonsense(
         prices=prices,
         config=config,
         generator=generator,
-        point=lambda found: judged(network, problems, first, found.mask, checking, price=found.price),
+        point=lambda price, mask: judged(network, problems, first, mask, checking, price=price),
         end=lambda point: False,
     )
     again = [judged(network, problems, second, point.mask, checking, price=point.price) for point in trail.points]
@@ -161,7 +161,7 @@ def judged(network: Network, problems: Problems, part: str, mask: Mask, checking
 
     left = [network.score(without, problems.choosing[name]).value for name in (other, part)]
     return Point(
-        price=price * mask.of(weights),
+        price=price,
         mask=mask,
         density=mask.density(weights),
         degenerate=mask.degenerate(weights),
@@ -180,12 +180,12 @@ def _walk(
     prices: Sequence[float],
     config: SearchConfig,
     generator: Generator,
-    point: Callable[[Found], Point],
+    point: Callable[[float, Mask], Point],
     end: Callable[[Point], bool],
 ) -> Trail:
     num = max(1, units.mask(units.alive(network.weights)).of(network.weights))
     points: list[Point] = []
-    for found in path(
+    found = path(
         network.module,
         units,
         training,
@@ -193,8 +193,9 @@ def _walk(
         prices=[price / num for price in prices],
         config=config,
         generator=generator,
-    ):
-        points.append(point(found))
+    )
+    for price, one in zip(prices, found, strict=False):  # the path may end before the prices do
+        points.append(point(price, one.mask))
         if end(points[-1]):
             break
     return Trail(tuple(points))

@@ -1,0 +1,129 @@
+"""What no mask can change, computed once: a frozen network gives every step of a search the same states there."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from assay.hooks import observe
+from assay.masks.running import call, masked, weights_of
+from assay.masks.units import Units
+
+MOST_BYTES = 2**30  # of states that are kept
+_BATCH = 256
+_TRIED = 16  # problems on which the network must answer with kept states as it does without
+
+States = Mapping[str, list[Tensor]]
+"""Outputs of submodules by name, one for every time that they run in a pass, with a row for each problem."""
+
+
+class Prefix:
+    """The kept states of a fixed set of problems, and which of these the next pass is about."""
+
+    def __init__(self, states: States):
+        self._states, self._rows, self._passed = states, torch.zeros(0, dtype=torch.int64), Counter[str]()
+
+    def at(self, rows: Tensor) -> None:
+        """The next pass runs on these problems."""
+        self._rows = rows
+        self._passed.clear()
+
+    def answering(self, name: str) -> Callable[..., Tensor]:
+        """A forward that gives what the submodule gave."""
+
+        def forward(*args: Any, **kwargs: Any) -> Tensor:
+            kept = self._states[name][self._passed[name]]
+            self._passed[name] += 1
+            return kept[self._rows]
+
+        return forward
+
+
+@contextmanager
+def kept_prefix(module: nn.Module, units: Units, inputs: Mapping[str, Tensor]) -> Iterator[Prefix]:
+    """The module with the states before its masked layers kept, inside a `with`; afterwards it is as it was.
+
+    Which states a mask can change, autograd tells: those that need a gradient when only masked weights do. The largest other
+    submodules with weights answer from memory. Where that changes an output under a mask, or they do not fit in `MOST_BYTES`,
+    the module runs as it is.
+
+    **Arguments:** `inputs`: of all problems, on the module's device; the module is in evaluation mode.
+    """
+    states = _states(module, _unmasked(module, units, inputs), inputs)
+    rows = torch.arange(min(_TRIED, len(next(iter(inputs.values())))))
+    weights = weights_of(module)
+    some = masked(weights, units.mask(torch.arange(len(units)) % 2 == 0))
+    few = {name: value[rows] for name, value in inputs.items()}
+    with torch.no_grad():
+        plain = call(module, some, few) if states else None
+    prefix, modules = Prefix(states), dict(module.named_modules())
+    with ExitStack() as stack:
+        for name in states:
+            stack.enter_context(_exchanged(modules[name], prefix.answering(name)))
+        if plain is not None:
+            prefix.at(rows)
+            with torch.no_grad():
+                if not torch.allclose(plain, call(module, some, few), rtol=1e-4, atol=1e-5):
+                    stack.close()
+        yield prefix
+
+
+@contextmanager
+def _exchanged(part: nn.Module, forward: Callable[..., Tensor]) -> Iterator[None]:
+    own = part.__dict__.get("forward")
+    part.forward = forward
+    try:
+        yield
+    finally:
+        del part.forward
+        if own is not None:
+            part.forward = own
+
+
+def _unmasked(module: nn.Module, units: Units, inputs: Mapping[str, Tensor]) -> list[str]:
+    """The largest submodules with weights whose every output is a tensor with a row for each problem that no mask changes."""
+    free: dict[str, bool] = {}
+
+    def look(name: str) -> Callable[[Any], None]:
+        def see(output: Any) -> None:
+            plain = isinstance(output, Tensor) and output.dim() > 0 and len(output) == len(next(iter(few.values())))
+            free[name] = free.get(name, True) and plain and not output.requires_grad
+
+        return see
+
+    few = {name: value[:2] for name, value in inputs.items()}
+    weights = weights_of(module)
+    weights |= {place.parameter: weights[place.parameter].clone().requires_grad_() for place in units.places}
+    with ExitStack() as stack, torch.enable_grad():
+        for name, part in module.named_modules():
+            stack.enter_context(observe(part, "out", look(name)))
+        call(module, weights, few)
+    chosen: list[str] = []
+    for name, part in module.named_modules():
+        inside = any(name.startswith(f"{other}.") for other in chosen)
+        if name and free.get(name) and not inside and any(True for _ in part.parameters()):
+            chosen.append(name)
+    return chosen
+
+
+def _states(module: nn.Module, names: list[str], inputs: Mapping[str, Tensor]) -> States:
+    """What they give for every problem; nothing when that is too much."""
+    total = len(next(iter(inputs.values())))
+    weights, modules = weights_of(module), dict(module.named_modules())
+    pieces: dict[str, list[Tensor]] = {name: [] for name in names}
+    runs: dict[str, list[list[Tensor]]] = {name: [] for name in names}
+    with ExitStack() as stack, torch.no_grad():
+        for name in names:
+            stack.enter_context(observe(modules[name], "out", pieces[name].append))
+        for start in range(0, total if names else 0, _BATCH):
+            call(module, weights, {name: value[start : start + _BATCH] for name, value in inputs.items()})
+            for name in names:
+                runs[name].append([*pieces[name]])
+                pieces[name].clear()
+            held = sum(tensor.nbytes for batches in runs.values() for batch in batches for tensor in batch)
+            if held > MOST_BYTES:
+                return {}
+    return {name: [torch.cat(calls) for calls in zip(*batches, strict=True)] for name, batches in runs.items()}
