@@ -6,7 +6,7 @@ from polar_for_tests import planted
 from torch import Generator
 
 from assay.instruments.polar import breakdown
-from assay.instruments.polar.correlation import dspr, text_correlations
+from assay.instruments.polar.correlation import length_mean, text_correlations
 from assay.instruments.polar.fit import unfitted
 from assay.instruments.polar.scores import RATES, score
 from assay.instruments.polar.tables import conventions
@@ -58,7 +58,7 @@ def test_texts_too_short_for_dspr_have_none(generator: Generator):
     probes = unfitted(sample, 4, generator=generator)
     (scored,) = score(probes, sample)
     (correlations,) = text_correlations(probes, sample)
-    table = conventions([("a probe", scored, scored)], dsprs={"a probe": dspr(correlations, sample)})
+    table = conventions([("a probe", scored, scored)], dsprs={"a probe": length_mean(correlations, sample)})
     assert table.columns[-1] == "DSpr"
     assert {row[-1] for row in table.rows} == {None}
     assert all(value == value for row in table.rows for value in row)

@@ -8,7 +8,7 @@ from polar_for_tests import planted, planted_states, random_tree, sample_of_tree
 from torch import Generator
 
 from assay.graph import tree
-from assay.instruments.polar.correlation import dspr, text_correlations
+from assay.instruments.polar.correlation import length_mean, text_correlations
 from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe, fit_depth, fit_distance, fit_polar, unfitted
 from assay.instruments.polar.scores import RATES, influence, rate_interval, score
 from assay.stats import mean_interval
@@ -113,7 +113,7 @@ def test_exact_states_score_one_and_punctuation_out_joins_the_rest():
     assert score(probes, sample)[0].micro("UUAS") == 1
     # Rounding parts distances that tie, which costs a little.
     assert float(text_correlations(probes, sample)[0, -1]) == pytest.approx(1, abs=0.03)
-    assert dspr(text_correlations(probes, sample)[0], sample) == pytest.approx(1, abs=0.03)
+    assert length_mean(text_correlations(probes, sample)[0], sample) == pytest.approx(1, abs=0.03)
 
 
 def test_a_relation_unseen_in_training_is_wrong_but_counted():

@@ -7,7 +7,7 @@ from torch import Generator
 from assay.evidence import Measure, Table
 from assay.instruments.polar import breakdown
 from assay.instruments.polar import tables as made
-from assay.instruments.polar.correlation import dspr, text_correlations
+from assay.instruments.polar.correlation import length_mean, text_correlations
 from assay.instruments.polar.decode import How
 from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe
 from assay.instruments.polar.measures import Control
@@ -85,7 +85,7 @@ def _conventions(
     for name, fitted, how in rows:
         (inside,), (outside,) = (score(fitted, test, how=how, punctuation=flag) for flag in (True, False))
         scored.append((name, inside, outside))
-    dsprs = {name: dspr(text_correlations(fitted, test)[0], test) for name, fitted, how in rows if how != "legal"}
+    dsprs = {name: length_mean(text_correlations(fitted, test)[0], test) for name, fitted, how in rows if how != "legal"}
     return made.conventions(scored, dsprs=dsprs)
 
 

@@ -1,12 +1,14 @@
 """All nulls of one reading, each fitted and scored as the real thing is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Generator
 
 from assay.encoding.hugging_face import WORDS
 from assay.instruments.polar import nulls
-from assay.instruments.polar.fit import Fitting, unfitted
+from assay.instruments.polar.fit import Fitting, Probes, unfitted
 from assay.instruments.polar.measures import Control
 from assay.instruments.polar.readings import Reading
 from assay.instruments.polar.search import Found, Pair, fitted_pair, rated
@@ -14,42 +16,73 @@ from assay.instruments.polar.targets import Sample
 from assay.stats import child_generator
 
 
-def plain_controls(reading: Reading, found: Found, *, fitting: Fitting, repeats: int, generator: Generator) -> list[Control]:
+class Case(NamedTuple):
+    """One repeat of a null: the texts that it is fitted on and scored on, or `probes` that are not fitted."""
+
+    train: Sample
+    test: Sample
+    probes: Probes | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A null before it is fitted: its name, how it was made, and its repeats."""
+
+    name: str
+    how: str
+    cases: tuple[Case, ...]
+
+
+def plain_sources(reading: Reading, found: Found, *, rank: int, repeats: int, generator: Generator) -> list[Source]:
     """Nulls that need no other network: chain, position, no probe, random projection, word embedding and permuted graphs."""
     train, test = (sample.at([found.layer]) for sample in (reading.train, reading.test))
     graphs, test_graphs = reading.train_graphs, reading.test_graphs
-
-    def fitted(one: Sample, other: Sample) -> Pair:
-        return rated(*fitted_pair(one, found, fitting=fitting, generator=child_generator(generator)), other)
-
-    line = nulls.chained(train, graphs)
     identity = unfitted(train, None, generator=generator)
-    random = [unfitted(train, fitting.rank, generator=child_generator(generator)) for _ in range(repeats)]
+    random = [unfitted(train, rank, generator=child_generator(generator)) for _ in range(repeats)]
     wrong = [nulls.permuted_trees(train, graphs, generator=child_generator(generator)) for _ in range(repeats)]
-    controls = [
-        Control("chain", "every word joined to the next", (rated(line, line, nulls.in_line(test, test_graphs)),)),
-        Control(
+    sources = [
+        Source(
+            "chain",
+            "every word joined to the next",
+            (Case(train, nulls.in_line(test, test_graphs), nulls.chained(train, graphs)),),
+        ),
+        Source(
             "position-only probe",
             "the same fit on sines and cosines of each word's place",
-            (fitted(nulls.positions(train, graphs), nulls.positions(test, test_graphs)),),
+            (Case(nulls.positions(train, graphs), nulls.positions(test, test_graphs)),),
         ),
-        Control("no probe", "the states as they are, with the mean edge of every relation", (rated(identity, identity, test),)),
-        Control(
+        Source(
+            "no probe",
+            "the states as they are, with the mean edge of every relation",
+            (Case(train, test, identity),),
+        ),
+        Source(
             "random projection",
             f"{repeats} random maps of the same rank, with the mean edge of every relation",
-            tuple(rated(probes, probes, test) for probes in random),
+            tuple(Case(train, test, probes) for probes in random),
         ),
-        Control(
+        Source(
             "permuted graphs",
             f"the same fit on training graphs whose nodes were exchanged at random, {repeats} times",
-            tuple(fitted(sample, test) for sample in wrong),
+            tuple(Case(sample, test) for sample in wrong),
         ),
     ]
     if WORDS in reading.layers:
         layer = [reading.layers.index(WORDS)]
-        pair = fitted(reading.train.at(layer), reading.test.at(layer))
-        controls.append(Control("word embedding", "the same fit on word embeddings, which know no context", (pair,)))
-    return controls
+        words = Case(reading.train.at(layer), reading.test.at(layer))
+        sources.append(Source("word embedding", "the same fit on word embeddings, which know no context", (words,)))
+    return sources
+
+
+def plain_controls(sources: Sequence[Source], found: Found, *, fitting: Fitting, generator: Generator) -> list[Control]:
+    """Fit and score them."""
+
+    def rated_case(case: Case) -> Pair:
+        if case.probes is not None:
+            return rated(case.probes, case.probes, case.test)
+        return rated(*fitted_pair(case.train, found, fitting=fitting, generator=child_generator(generator)), case.test)
+
+    return [Control(source.name, source.how, tuple(map(rated_case, source.cases))) for source in sources]
 
 
 def untrained_controls(

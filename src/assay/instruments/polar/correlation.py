@@ -1,4 +1,5 @@
-"""DSpr: how the order of predicted distances agrees with that of path lengths (Hewitt and Manning 2019, section 3.1)."""
+"""DSpr and NSpr: how the order of predicted distances, or depths, agrees with the true one (Hewitt and Manning 2019,
+section 3.1)."""
 
 from collections import defaultdict
 
@@ -24,25 +25,28 @@ def text_correlations(probes: Probes, sample: Sample) -> Float[Tensor, "p texts"
             true = sample.targets[text].distances.numpy()
             if (true >= 0).all():
                 n = len(true)
-                found[:, text] = torch.from_numpy(_spearman(apart[:, place, :n, :n], true[None]))
+                found[:, text] = torch.from_numpy(_mean_over_rows(rank_correlation(apart[:, place, :n, :n], true[None])))
     return found
 
 
-def _spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Mean over rows of the rank correlation `(p,)`; ties share their mean rank."""
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Spearman's correlation along the last axis; ties share their mean rank. NaN where all values of one side tie."""
     from scipy.stats import rankdata
 
-    if a.shape[-1] < 2:
-        return np.full(len(a), np.nan)
+    if not a.shape[-1]:
+        return np.full(a.shape[:-1], np.nan)
     one, other = rankdata(a, axis=-1), rankdata(b, axis=-1)
     one, other = one - one.mean(-1, keepdims=True), other - other.mean(-1, keepdims=True)
     norm = np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
-    rows = np.divide((one * other).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+    return np.divide((one * other).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+
+
+def _mean_over_rows(rows: np.ndarray) -> np.ndarray:
     known = ~np.isnan(rows)
     return np.divide(np.where(known, rows, 0).sum(-1), known.sum(-1), out=np.full(len(rows), np.nan), where=known.any(-1))
 
 
-def dspr(correlations: Float[Tensor, " texts"], sample: Sample) -> float:
+def length_mean(correlations: Float[Tensor, " texts"], sample: Sample) -> float:
     """The mean of the texts of every length, and of these means over lengths 5 to 50. NaN where there are none."""
     by_length: defaultdict[int, list[float]] = defaultdict(list)
     for target, value in zip(sample.targets, correlations.tolist(), strict=True):

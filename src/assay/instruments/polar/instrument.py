@@ -13,7 +13,8 @@ from assay.instrument import Progress, silent
 from assay.instruments.polar import assembled
 from assay.instruments.polar.agreement import agreement
 from assay.instruments.polar.causal import Behaviour, task_behaviour, used_measure
-from assay.instruments.polar.controls import control_task_pairs, plain_controls, untrained_controls
+from assay.instruments.polar.controls import control_task_pairs, plain_controls, plain_sources, untrained_controls
+from assay.instruments.polar.depth import depth_evidence
 from assay.instruments.polar.fit import Fitting
 from assay.instruments.polar.measures import ASKED, LAS, TYPE, UUAS, Control, rate_measure, selectivity_measure
 from assay.instruments.polar.readings import Reading, Texts, read, read_nonsense
@@ -108,6 +109,9 @@ class Polar:
                 continue
             draws = child_generator(generator)
             measures.append(used_measure(behaviour, run.probes[0][1], run.train, repeats=size.removals, generator=draws))
+        deep, curve = run.depth()
+        measures += deep
+        tables.insert(1, curve)
         return Evidence(
             instrument=self.name,
             question=self.question,
@@ -185,9 +189,11 @@ class _Run:
         draws = child_generator
         own = [rated(*probes, self.test) for probes in self.probes]
         self.progress("nulls", 0.7)
-        controls = plain_controls(
-            self.reading, self.found, fitting=self.fitting, repeats=self.size.repeats, generator=draws(self.generator)
+        nulls = draws(self.generator)
+        self.sources = plain_sources(
+            self.reading, self.found, rank=self.fitting.rank, repeats=self.size.repeats, generator=nulls
         )
+        controls = plain_controls(self.sources, self.found, fitting=self.fitting, generator=nulls)
         untrained = untrained_controls(
             self.twin, self.twin_found, self.test, fitting=self.fitting, generator=draws(self.generator)
         )
@@ -209,6 +215,20 @@ class _Run:
             generator=draws(self.generator),
         )
         return measures, tables
+
+    def depth(self) -> tuple[list[Measure], Table]:
+        """The structural probe of depth, of the network and of every null that `rates` made."""
+        self.progress("depth", 0.95)
+        return depth_evidence(
+            self.reading,
+            self.found,
+            self.twin,
+            self.twin_found,
+            self.sources,
+            fitting=self.fitting,
+            seeds=self.size.seeds,
+            generator=child_generator(self.generator),
+        )
 
     def _selectivity(self, own: list[Pair], untrained: tuple[Pair, ...]) -> list[Measure]:
         seeds = range(self.size.repeats)

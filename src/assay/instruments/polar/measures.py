@@ -66,7 +66,7 @@ def rate_measure(asked: Asked, own: Sequence[Pair], controls: Sequence[Control],
         values = tuple(asked.of(pair).micro(asked.rate) for pair in control.pairs)
         nulls.append(Null(name=control.name, how=control.how, values=values, p=fitted_p(units, other, seeds, len(values))))
     spread = f"; {len(seeds)} seeds: {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else ""
-    return _measure(name or asked.name, units, nulls, note=f"{asked.note}{spread}", headline=headline, bounds=(0.0, 1.0))
+    return measure_of(name or asked.name, units, nulls, note=f"{asked.note}{spread}", headline=headline, bounds=(0.0, 1.0))
 
 
 def fitted_p(units: Float[Tensor, " texts"], other: Float[Tensor, " texts"], seeds: Sequence[float], repeats: int) -> float:
@@ -107,10 +107,10 @@ def selectivity_measure(
     )
     note = f"{asked.name} {float(asked.units(own).mean()):.3f}, and {float(asked.units(control).mean()):.3f} on the {task}"
     name = f"selectivity of {asked.name}"
-    return _measure(name, units, [null], note=note, headline=True, bounds=(-1.0, 1.0), unit=f"difference of {asked.name}")
+    return measure_of(name, units, [null], note=note, headline=True, bounds=(-1.0, 1.0), unit=f"difference of {asked.name}")
 
 
-def _measure(
+def measure_of(
     name: str,
     units: Float[Tensor, " texts"],
     nulls: Sequence[Null],

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from assay.evidence import Table
 from assay.graph import Graph, coarse
-from assay.instruments.polar.correlation import dspr, text_correlations
+from assay.instruments.polar.correlation import length_mean, text_correlations
 from assay.instruments.polar.decode import decode
 from assay.instruments.polar.fit import Probes
 from assay.instruments.polar.readings import Reading
@@ -39,7 +39,7 @@ def layer_curve(
             ends = (interval.low, interval.high) if interval else (None, None)
             rows.append((name, rate, value, *ends, untrained[k].micro(rate), *(rates[place] for rates in flat.values())))
     own, untrained = (
-        [_or_none(dspr(correlations, read.test)) for correlations in text_correlations(fitted.distance, read.test)]
+        [_or_none(length_mean(correlations, read.test)) for correlations in text_correlations(fitted.distance, read.test)]
         for fitted, read in ((found, reading), (twin_found, twin))
     )
     rows += [(name, "DSpr", own[k], None, None, untrained[k], *(None for _ in flat)) for k, name in enumerate(reading.layers)]
