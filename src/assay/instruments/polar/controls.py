@@ -86,16 +86,18 @@ def plain_controls(sources: Sequence[Source], found: Found, *, fitting: Fitting,
 
 
 def untrained_controls(
-    twin: Reading, twin_found: Found, test: Sample, *, fitting: Fitting, generator: Generator
+    twin: Reading, twin_found: Found, reading: Reading, found: Found, *, fitting: Fitting, generator: Generator
 ) -> list[Control]:
     """Nulls from a copy with fresh weights, which got the same search: its own score, and its probes moved to the real
     states."""
     layer = [twin_found.layer]
     probes = fitted_pair(twin.train.at(layer), twin_found, fitting=fitting, generator=child_generator(generator))
     own = rated(*probes, twin.test.at(layer))
+    distance, polar = (reading.of_whole(twin.whole(one, twin_found.layer), found.layer) for one in probes)
+    away = rated(distance, polar, reading.test.at([found.layer]))
     return [
         Control("untrained copies", "the same search and fit on a copy with fresh weights", (own,)),
-        Control("probe of another network", "probes fitted on the untrained copy, moved here", (rated(*probes, test),)),
+        Control("probe of another network", "probes fitted on the untrained copy, moved here", (away,)),
     ]
 
 

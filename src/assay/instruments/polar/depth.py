@@ -117,12 +117,13 @@ def depth_evidence(
     ]
     layer = [twin_found.layer]
     other = fitted(twin.train.at(layer))
+    moved = reading.of_whole(twin.whole(other, twin_found.layer), found.layer)
     nulls += [
         ("untrained copies", "the same search and fit on a copy with fresh weights", deep(other, twin.test.at(layer))),
         (
             "probe of another network",
             "probes fitted on the untrained copy, moved here",
-            deep(other, reading.test.at([found.layer])),
+            deep(moved, reading.test.at([found.layer])),
         ),
     ]
     curves = [deep(fitted(one.train), one.test) for one in (reading, twin)]

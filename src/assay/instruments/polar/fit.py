@@ -54,6 +54,10 @@ class Probes:
             self.maps[rows], self.root[rows], self.prototypes[rows], None if self.labels is None else self.labels[rows]
         )
 
+    def after(self, change: Float[Tensor, "p other width"]) -> "Probes":
+        """The probes of states that `change` turns into those of these probes."""
+        return Probes(change @ self.maps, self.root, self.prototypes, None if self.labels is None else change @ self.labels)
+
     def vectors(self, sample: Sample, batch: Batch) -> Float[Tensor, "p b n r"]:
         """Every node of the batch under every probe; probe `k` reads layer `k`."""
         return mapped(gather(sample, batch), self.maps)

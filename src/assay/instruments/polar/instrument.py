@@ -108,7 +108,8 @@ class Polar:
                 gaps.append(f"Whether the network uses what can be decoded: {behaviour}.")
                 continue
             draws = child_generator(generator)
-            measures.append(used_measure(behaviour, run.probes[0][1], run.train, repeats=size.removals, generator=draws))
+            polar = run.reading.whole(run.probes[0][1], run.found.layer)
+            measures.append(used_measure(behaviour, polar, run.whole, repeats=size.removals, generator=draws))
         deep, curve = run.depth()
         measures += deep
         tables.insert(1, curve)
@@ -127,6 +128,8 @@ class Polar:
                 **asdict(size),
                 **{f"texts, {split}": len(getattr(reading, split)) for split in SPLITS},
                 "texts refused": len(reading.refused),
+                "width of states": run.whole.states.shape[2],
+                "principal components": run.reading.components.told if run.reading.components else "not taken",
                 "layer": run.layer_name,
                 "angle loss": run.found.angle,
                 "weight of the angle loss": run.found.weight,
@@ -164,8 +167,10 @@ class _Run:
         generator: Generator,
         progress: Progress,
     ):
-        self.size, self.encoder, self.reading, self.twin = size, encoder, reading, twin
+        self.size, self.encoder = size, encoder
         self.generator, self.progress = generator, progress
+        whole = reading.train
+        self.reading, self.twin = reading, twin = reading.reduced(generator=generator), twin.reduced(generator=generator)
         width = reading.train.states.shape[2]
         # At most half of the dimensions, or there would be nothing left to compare the polar subspace with.
         self.fitting = Fitting(rank=max(1, min(rank, width // 2)), epochs=size.epochs)
@@ -177,6 +182,7 @@ class _Run:
         self.twin_found = search(twin.train, twin.dev, layers=twin.candidates, fitting=self.fitting, generator=draws)
         self.layer_name = reading.layers[self.found.layer]
         self.train, self.test = (sample.at([self.found.layer]) for sample in (reading.train, reading.test))
+        self.whole = whole.at([self.found.layer])
         progress("probing with other seeds", 0.6)
         self.probes = [
             fitted_pair(self.train, self.found, fitting=self.fitting, generator=child_generator(generator))
@@ -195,7 +201,7 @@ class _Run:
         )
         controls = plain_controls(self.sources, self.found, fitting=self.fitting, generator=nulls)
         untrained = untrained_controls(
-            self.twin, self.twin_found, self.test, fitting=self.fitting, generator=draws(self.generator)
+            self.twin, self.twin_found, self.reading, self.found, fitting=self.fitting, generator=draws(self.generator)
         )
         controls += untrained
         measures = [rate_measure(asked, own, controls, headline=asked in (UUAS, LAS)) for asked in ASKED]
@@ -253,7 +259,7 @@ class _Run:
         if sample is None:
             self.gaps.append("What is left when content words are nonsense: parts of speech are not declared.")
             return []
-        at = sample.at([self.found.layer])
+        at = self.reading.like(sample).at([self.found.layer])
         own = [rated(*probes, at) for probes in self.probes]
         kept = [control for control in controls if control.name in ("chain", "position-only probe")]
         return [rate_measure(asked, own, kept, headline=False, name=f"{asked.name} on nonsense words") for asked in (UUAS, LAS)]

@@ -1,7 +1,7 @@
 """What is read of one network on a task's texts: the states of every split, and of the same texts in nonsense words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Generator
@@ -11,7 +11,8 @@ from assay.encoding.hugging_face import WORDS
 from assay.graph import GivesGraphs, Graph
 from assay.graph_controls import jabberwocky
 from assay.instrument import Progress, silent
-from assay.instruments.polar import nulls
+from assay.instruments.polar import nulls, reduction
+from assay.instruments.polar.fit import Probes
 from assay.instruments.polar.targets import Sample, relations_of
 from assay.stats import child_generator
 
@@ -44,6 +45,7 @@ class Reading:
     - `graphs`: of the train and test texts that were encoded.
     - `layers`: their names.
     - `refused`: why texts were not encoded, with what the source calls them.
+    - `components`: those that the states were reduced to; None where they are as the network has them.
     """
 
     train: Sample
@@ -53,11 +55,37 @@ class Reading:
     test_graphs: tuple[Graph, ...]
     layers: tuple[str, ...]
     refused: tuple[str, ...]
+    components: reduction.Reduction | None = None
 
     @property
     def candidates(self) -> list[int]:
         """The layers to choose among: the raw word embedding is a null."""
         return [k for k, name in enumerate(self.layers) if name != WORDS]
+
+    def reduced(self, *, generator: Generator) -> "Reading":
+        """In principal components of the training words, where the states are wider than `reduction.WIDEST`."""
+        if self.train.states.shape[2] <= reduction.WIDEST:
+            return self
+        found = reduction.Reduction.fit(self.train, reduction.WIDEST, generator=generator)
+        return replace(
+            self,
+            train=found.applied(self.train),
+            dev=found.applied(self.dev),
+            test=found.applied(self.test),
+            components=found,
+        )
+
+    def like(self, sample: Sample) -> Sample:
+        """Other texts of the same network, reduced as these are."""
+        return sample if self.components is None else self.components.applied(sample)
+
+    def whole(self, probes: Probes, layer: int) -> Probes:
+        """Probes fitted here, for the network's states as they are."""
+        return probes if self.components is None else probes.after(self.components.basis[[layer]])
+
+    def of_whole(self, probes: Probes, layer: int) -> Probes:
+        """Probes of a network's states as they are, for the states here."""
+        return probes if self.components is None else probes.after(self.components.basis[[layer]].mT)
 
 
 def read(
