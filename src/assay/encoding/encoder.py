@@ -1,7 +1,7 @@
 """What reads texts: an `Encoder`, and the one that fits a subject on a task."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -81,10 +81,10 @@ def encoder_of(subject: Subject, task: object) -> Encoder:
     )
 
 
-def weights_digest(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names and bits of all weights, in hexadecimal."""
+def weights_digest(weights: Iterable[tuple[str, Tensor]]) -> str:
+    """SHA-256 over names and bits of all weights, which come by name, in hexadecimal."""
     digest = hashlib.sha256()
-    for name, weight in sorted(weights.items()):
+    for name, weight in weights:
         digest.update(f"{name}:{weight.dtype}:{tuple(weight.shape)};".encode())
         digest.update(weight.detach().cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -37,7 +37,7 @@ class FedEncoder:
 
     @property
     def identity(self) -> str:
-        told = f"{weights_digest(self.subject.weights())} {type(self.task).__name__} {self.layers}"
+        told = f"{weights_digest(sorted(self.subject.weights().items()))} {type(self.task).__name__} {self.layers}"
         return hashlib.sha256(told.encode()).hexdigest()
 
     def prepare(self, graphs: Sequence[Graph]) -> "_FedTexts":

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from assay.encoding.encoder import weights_digest
+from assay.encoding.placement import all_weights, device_of, placement
 from assay.errors import AssayError
 from assay.graph import Graph
 from assay.subject import Subject
@@ -48,23 +49,29 @@ class HuggingFaceEncoder:
         self.layers = tuple(shown)
 
     @classmethod
-    def load(cls, folder: Path | str) -> "HuggingFaceEncoder":
-        """The model and the tokenizer in a folder. Where there is a GPU the weights lie on it, in as many pieces as fit.
+    def load(cls, folder: Path | str, *, max_memory: Mapping[int | str, int | str] | None = None) -> "HuggingFaceEncoder":
+        """The model and the tokenizer in a folder. Where there is a GPU the weights lie on it. What neither GPUs nor memory
+        hold stays on the disk and is read layer by layer for every batch of texts (extra `stream`).
 
-        **Raises:** `AssayError` when the folder does not hold both.
+        **Arguments:** `max_memory`: the most that weights may take, such as `{"cpu": "2GiB"}` or `{0: "20GiB", "cpu": "60GiB"}`
+        with GPUs by number; None for what there is.
+
+        **Raises:** `AssayError` when the folder does not hold both, and when weights must be streamed and accelerate is missing.
         """
         transformers = _transformers()
-        options: dict[str, Any] = {"dtype": "auto"}
-        if torch.cuda.is_available():
-            options["device_map"] = "auto" if _installed("accelerate") else {"": 0}
+        where = placement(folder, max_memory)
         try:
-            module = transformers.AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, **options)
+            module = transformers.AutoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype="auto", **where
+            )
         except (OSError, ValueError) as error:
             raise AssayError(
                 "a local folder must hold config.json and whole weights as safetensors",
                 given=f"{folder}: {str(error).strip().splitlines()[0]}",
                 next_step="save the model again with save_pretrained",
             ) from error
+        if torch.cuda.is_available() and not where:
+            module = module.to("cuda")
         return cls(module, load_tokenizer(folder))
 
     @classmethod
@@ -86,11 +93,11 @@ class HuggingFaceEncoder:
 
     @property
     def device(self) -> torch.device:
-        return next(self.module.parameters()).device
+        return device_of(self.module)
 
     @cached_property
     def identity(self) -> str:
-        told = f"{weights_digest(dict(self.module.state_dict()))} {self.tokenizer.backend_tokenizer.to_str()}"
+        told = f"{weights_digest(all_weights(self.module))} {self.tokenizer.backend_tokenizer.to_str()}"
         return hashlib.sha256(told.encode()).hexdigest()
 
     @property
@@ -180,9 +187,3 @@ def _transformers() -> Any:
             "a Hugging Face folder needs transformers", given=str(error), next_step="run `pip install assay[hf]`"
         ) from error
     return transformers
-
-
-def _installed(name: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(name) is not None
