@@ -143,8 +143,7 @@ def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
     still = sample.with_states(torch.zeros(1, sample.states.shape[1], WIDTH))
 
     def lost(directions: Tensor):
-        probes = Probes(directions[None], torch.zeros(1, directions.shape[1]), torch.zeros(1, 3, directions.shape[1]))
-        return used_measure(behaviour, probes, still, repeats=10, generator=seeded())
+        return used_measure(behaviour, directions, still, repeats=10, generator=seeded())
 
     read, idle = lost(torch.eye(WIDTH)[:, :used]), lost(torch.eye(WIDTH)[:, used:])
     assert read.ceiling == 1
@@ -152,7 +151,8 @@ def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
     assert read.p is not None
     assert next(null for null in read.nulls if null.name == "random subspaces").p < 0.1
     assert idle.value == 0
-    assert found.measure("score lost without the polar subspace").nulls
+    for of in ("polar subspace", "relation axes"):
+        assert found.measure(f"score lost without the {of}").nulls
 
 
 def test_the_tables_are_whole(found):
@@ -225,8 +225,7 @@ def test_the_principal_subspace_is_where_states_vary():
     wide = sample.with_states(sample.states * 0.01 + torch.eye(54)[3] * torch.randn(1, sample.states.shape[1], 1))
     assert float(principal_basis(wide, 1)[3].abs()) == pytest.approx(1, abs=0.01)
     behaviour = task_behaviour(subject(), task, "states:in", num=3, generator=seeded())
-    probes = Probes(torch.eye(WIDTH)[None, :, :2], torch.zeros(1, 2), torch.zeros(1, 3, 2))
     small = sample.with_states(torch.zeros(1, sample.states.shape[1], WIDTH))
-    measure = used_measure(behaviour, probes, small, repeats=2, generator=seeded())
+    measure = used_measure(behaviour, torch.eye(WIDTH)[:, :2], small, repeats=2, generator=seeded())
     assert measure.value is None
     assert "3 independent units" in measure.note

@@ -132,6 +132,19 @@ def test_too_little_or_malformed_is_told_when_the_task_is_made(tmp_path: Path, c
         Treebank(file=write(tmp_path, content))
 
 
+def test_sentences_of_our_own_are_a_treebank():
+    task = Treebank(name="en_nested")
+    assert load_task("treebank:en_nested") == task
+    assert len(task.continuations(8, generator=Generator().manual_seed(0))) == 8
+    found = sides(task)
+    words = [{graph.words for graph in graphs} for graphs in found.values()]
+    assert [len(one) for one in words] == [3_200, 400, 400]
+    assert sum(map(len, words)) == len(set.union(*words))
+    assert {graph.sentence_id for graph in found["test"]} == {"short", "interposed", "relative", "nested"}
+    assert sides(Treebank(name="en_nested", seed=1)) != found
+    assert sides(Treebank(name="en_nested", max_words=4))["dev"][0].sentence_id == "short"
+
+
 def test_three_sentences_are_enough_for_one_on_each_side(tmp_path: Path):
     found = sides(Treebank(file=write(tmp_path, pair("a", "b") + pair("c", "d") + pair("e", "f", "nmod"))))
     assert [len(graphs) for graphs in found.values()] == [1, 1, 1]

@@ -56,7 +56,7 @@ class HuggingFaceEncoder:
         **Arguments:** `max_memory`: the most that weights may take, such as `{"cpu": "2GiB"}` or `{0: "20GiB", "cpu": "60GiB"}`
         with GPUs by number; None for what there is.
 
-        **Raises:** `AssayError` when the folder does not hold both, and when weights must be streamed and accelerate is missing.
+        **Raises:** `AssayError` when the folder does not hold both, and when streaming needs accelerate and it is missing.
         """
         transformers = _transformers()
         where = placement(folder, max_memory)

@@ -238,7 +238,7 @@ _FAMILIES = (
         form="treebank:en_ewt",
         home="assay.tasks.treebank:Treebank",
         options=_options(
-            ("name", "en_ewt, fr_sequoia, fr_gsd, en_pud, fr_pud or de_pud", "en_ewt", "a published treebank"),
+            ("name", "en_ewt, fr_sequoia, fr_gsd, en_pud, fr_pud, de_pud; en_nested", "en_ewt", "a published treebank; ours"),
             ("file", "CoNLL-U file", "none", "a treebank of one's own instead"),
             ("min_words", "integer", "2", "shorter sentences are left out"),
             ("max_words", "integer", "any", "longer sentences are left out"),

@@ -20,7 +20,9 @@ from assay.task import Examples, Part, Split, Task, draw_rows
 from assay.tasks.nested import nested_sentences
 from assay.tasks.tuples import unravel
 
-Name = Literal["en_ewt", "fr_sequoia", "fr_gsd", "en_pud", "fr_pud", "de_pud"]
+Name = Literal["en_ewt", "fr_sequoia", "fr_gsd", "en_pud", "fr_pud", "de_pud", "en_nested"]
+NESTED = "en_nested"
+_NUM_NESTED = 4_000
 GRAPH_SPLITS: tuple[GraphSplit, ...] = get_args(GraphSplit)
 _SHARES = {"train": 0.8, "dev": 0.1, "test": 0.1}
 _OWN: dict[GraphSplit, str] = {split: split for split in GRAPH_SPLITS}
@@ -57,7 +59,8 @@ class Treebank(Task):
     **Arguments:**
 
     - `name`: `en_ewt`, `fr_sequoia`, `fr_gsd`, `en_pud`, `fr_pud` or `de_pud`. Of GSD the published dev file is divided into
-      train and dev; PUD is published as one file, which is divided into all three.
+      train and dev; PUD is published as one file, which is divided into all three. `en_nested` are sentences of our own, those
+      of `continuations`.
     - `file`: a CoNLL-U file of one's own in place of a named treebank, divided 8 : 1 : 1. The same words twice are on one side.
     - `min_words`, `max_words`: of a sentence; others are left out. One word has no edge.
     - `no_addresses`: leave out every sentence with `.com` or `@`, as Diego-Simon et al. 2024 did.
@@ -77,8 +80,8 @@ class Treebank(Task):
     objective = Unscored()
 
     def __post_init__(self):
-        if self.name not in _FILES:
-            raise AssayError("treebank: there is no such treebank", given=self.name, choices=_FILES)
+        if self.name not in get_args(Name):
+            raise AssayError("treebank: there is no such treebank", given=self.name, choices=get_args(Name))
         if self.min_words < 1 or (self.max_words is not None and self.max_words < self.min_words):
             given = f"min_words={self.min_words}, max_words={self.max_words}"
             raise AssayError("treebank: max_words must be at least min_words, and that at least 1", given=given)
@@ -152,6 +155,8 @@ class _Side(NamedTuple):
 @lru_cache(maxsize=8)
 def _sentences(task: Treebank) -> Mapping[GraphSplit, _Side]:
     """The sentences of every split, after the filters."""
+    if task.file is None and task.name == NESTED:
+        return _divided(_filtered(task, _nested()), list(GRAPH_SPLITS), seed=task.seed, address=task.address)
     files = dict.fromkeys(GRAPH_SPLITS, task.file) if task.file is not None else _registered(task.name)
     sides = {split: _filtered(task, _read(path)) for split, path in files.items()}
     for path in set(files.values()):
@@ -169,6 +174,12 @@ def _registered(name: Name) -> dict[GraphSplit, Path]:
     paths = {stem: f"{name}-ud-{stem}.conllu" for stem in stems.values()}
     known = {file.path.rpartition("/")[2]: file.path for file in get(data_set).files}
     return {split: fetch(data_set, known[paths[stem]]) for split, stem in stems.items()}
+
+
+@lru_cache(maxsize=1)
+def _nested() -> tuple[Graph, ...]:
+    drawn = nested_sentences(_NUM_NESTED, generator=keyed_generator(0, "nested treebank"))
+    return tuple(sentence.graph for sentence in drawn)
 
 
 @lru_cache(maxsize=16)

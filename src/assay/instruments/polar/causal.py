@@ -1,6 +1,8 @@
-"""Used, not only decodable: take the polar subspace out of the network and see what becomes of its behaviour.
+"""Used, not only decodable: take a subspace out of the network and see what becomes of its behaviour.
 
-Within the subspace every state is replaced by the mean state, so that nothing but what differs between words is lost. The same
+Within the subspace every state is replaced by the mean state, so that nothing but what differs between words is lost. Taken out
+are what the polar probe reads, and the relation axes: the mean edge of every relation among the states themselves. A probe may
+read a direction that the network does not, beside the one that it does; a mean edge points where states truly differ. The same
 is done with random subspaces of the same rank, and with the one along which states vary most.
 """
 
@@ -13,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.evidence import Measure, Null
-from assay.instruments.polar.fit import Probes
+from assay.instruments.polar.fit import Probes, unfitted
 from assay.instruments.polar.targets import Sample
 from assay.objective import Unscored
 from assay.stats import MIN_UNITS, cluster_means, mean_interval, paired_p, permutation_p
@@ -59,7 +61,18 @@ def task_behaviour(subject: Subject, task: Task, site: str, *, num: int, generat
 
 def polar_basis(probes: Probes) -> Float[Tensor, "width rank"]:
     """An orthonormal basis of the directions that a probe reads."""
-    basis, scale, _ = torch.linalg.svd(probes.maps[0].double(), full_matrices=False)
+    return _orthonormal(probes.maps[0])
+
+
+def relation_basis(sample: Sample) -> Float[Tensor, "width rank"]:
+    """An orthonormal basis of the mean edges, head minus dependent, of the most frequent relations of a sample of one layer: as
+    many as there are, at most half of the width."""
+    axes = unfitted(sample, None, generator=Generator()).prototypes[0].mT
+    return _orthonormal(axes[:, : max(1, len(axes) // 2)])
+
+
+def _orthonormal(directions: Float[Tensor, "width k"]) -> Float[Tensor, "width rank"]:
+    basis, scale, _ = torch.linalg.svd(directions.double(), full_matrices=False)
     return basis[:, scale > 1e-6 * scale.max()].float()
 
 
@@ -80,12 +93,20 @@ def principal_basis(sample: Sample, rank: int) -> Float[Tensor, "width rank"]:
     return torch.linalg.eigh(covariance.double()).eigenvectors[:, -rank:].float()
 
 
-def used_measure(behaviour: Behaviour, probes: Probes, sample: Sample, *, repeats: int, generator: Generator) -> Measure:
-    """How much of the score is lost without the polar subspace, beside what is lost without others of its rank.
+def used_measure(
+    behaviour: Behaviour,
+    basis: Float[Tensor, "width rank"],
+    sample: Sample,
+    *,
+    repeats: int,
+    generator: Generator,
+    of: str = "polar subspace",
+) -> Measure:
+    """How much of the score is lost without a subspace, beside what is lost without others of its rank.
 
-    **Arguments:** `probes`: one polar probe; `sample`: of its layer.
+    **Arguments:** `basis`: orthonormal; `sample`: of the layer that it is taken out of; `of`: what it is called.
     """
-    basis, mean = polar_basis(probes), sample.states[0, :_MOST_NODES].float().mean(0)
+    mean = sample.states[0, :_MOST_NODES].float().mean(0)
     width, rank = basis.shape
     whole = behaviour.run(None)
 
@@ -104,7 +125,7 @@ def used_measure(behaviour: Behaviour, probes: Probes, sample: Sample, *, repeat
     before = float(means(whole).mean())
     told = f"{behaviour.name} {before:.3f} with it, {before - value:.3f} without; rank {rank} of {width}"
     return Measure(
-        name=f"{behaviour.name} lost without the polar subspace",
+        name=f"{behaviour.name} lost without the {of}",
         value=value if enough else None,
         unit=behaviour.unit,
         direction="higher",

@@ -12,7 +12,7 @@ from assay.graph import GivesContinuations, GivesGraphs, Graph
 from assay.instrument import Progress, silent
 from assay.instruments.polar import assembled
 from assay.instruments.polar.agreement import agreement
-from assay.instruments.polar.causal import Behaviour, task_behaviour, used_measure
+from assay.instruments.polar.causal import Behaviour, polar_basis, relation_basis, task_behaviour, used_measure
 from assay.instruments.polar.controls import control_task_pairs, plain_controls, plain_sources, untrained_controls
 from assay.instruments.polar.depth import depth_evidence
 from assay.instruments.polar.fit import Fitting
@@ -107,9 +107,7 @@ class Polar:
             if isinstance(behaviour, str):
                 gaps.append(f"Whether the network uses what can be decoded: {behaviour}.")
                 continue
-            draws = child_generator(generator)
-            polar = run.reading.whole(run.probes[0][1], run.found.layer)
-            measures.append(used_measure(behaviour, polar, run.whole, repeats=size.removals, generator=draws))
+            measures += run.used(behaviour)
         deep, curve = run.depth()
         measures += deep
         tables.insert(1, curve)
@@ -221,6 +219,15 @@ class _Run:
             generator=draws(self.generator),
         )
         return measures, tables
+
+    def used(self, behaviour: Behaviour) -> list[Measure]:
+        """What a behaviour loses without what the probe reads, and without the relation axes."""
+        polar = polar_basis(self.reading.whole(self.probes[0][1], self.found.layer))
+        found = []
+        for of, basis in (("polar subspace", polar), ("relation axes", relation_basis(self.whole))):
+            draws = child_generator(self.generator)
+            found.append(used_measure(behaviour, basis, self.whole, repeats=self.size.removals, generator=draws, of=of))
+        return found
 
     def depth(self) -> tuple[list[Measure], Table]:
         """The structural probe of depth, of the network and of every null that `rates` made."""
