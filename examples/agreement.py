@@ -1,8 +1,8 @@
 """Decodable and used are two things: a small language model learns to let verbs agree, and then loses parts of its states.
 
 The model reads the sentences of `treebank:en_nested` from left to right, one token a word. It is kept as a Hugging Face folder,
-so that the command line takes it too: `assay audit FOLDER --task treebank:en_nested --instrument polar`. Beside the trees as they
-are, the model is asked for trees in which the relation of a subject says how many they are: that is what agreement needs.
+so that the command line takes it too: `assay audit FOLDER --task treebank:en_nested --instrument polar`. Beside the trees as
+they are, the model is asked for trees in which the relation of a subject says how many they are: that is what agreement needs.
 """
 
 import sys
