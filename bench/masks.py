@@ -168,7 +168,7 @@ def reference_point(both: Comparison, part: str, price: float, *, num: int, per_
     apart = max(abs(their - both.accuracy(mask, examples)) for their, examples in zip(alone, sets, strict=True))
     assert apart < 0.01, "NeuroSurgeon and the instrument do not judge the same mask"
     checking = both.problems.checking[part]
-    point = judged(both.network, both.problems, part, mask, checking, price=reference.price)
+    point = judged(both.network, both.problems, part, mask, checking, price=price)
     print(row(f"NeuroSurgeon, {EPOCHS * per_epoch} steps, CPU {cost.cpu:.1f} s, wall {cost.wall:.1f} s", point), flush=True)
     return point
 

@@ -118,6 +118,22 @@ def test_a_network_that_hides_what_depends_on_a_mask_runs_as_it_is():
     assert kept(module, ["third"], inputs) == {"first", "second"}
 
 
+class Placed(nn.Module):
+    """Two tokens, and an embedding of their places, which has no row for each problem although it has two rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens, self.places, self.last = nn.Embedding(5, 4), nn.Embedding(2, 4), nn.Linear(4, 2)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.last((self.tokens(tokens) + self.places(torch.arange(2))).relu().mean(1))
+
+
+@pytest.mark.parametrize(("num", "expected"), [(7, {"tokens"}), (2, set())])
+def test_what_has_as_many_rows_by_chance_is_not_taken_for_a_row_of_each_problem(num, expected):
+    assert kept(Placed(), ["last"], {"tokens": torch.arange(2 * num).reshape(num, 2) % 5}) == expected
+
+
 def test_without_a_prefix_nothing_is_kept_and_one_problem_is_enough():
     assert kept(mlp(), ["*"], {"input": torch.randn(1, 4)}) == set()
     assert kept(mlp(), ["2"], {"input": torch.randn(1, 4)}) == {"0"}

@@ -53,7 +53,7 @@ def kept_prefix(module: nn.Module, units: Units, inputs: Mapping[str, Tensor]) -
     **Arguments:** `inputs`: of all problems, on the module's device; the module is in evaluation mode.
     """
     states = _states(module, _unmasked(module, units, inputs), inputs)
-    rows = torch.arange(min(_TRIED, len(next(iter(inputs.values())))))
+    rows = torch.arange(min(_TRIED, len(next(iter(inputs.values()))))).flip(0)  # another order than they were kept in
     weights = weights_of(module)
     some = masked(weights, units.mask(torch.arange(len(units)) % 2 == 0))
     few = {name: value[rows] for name, value in inputs.items()}
@@ -126,4 +126,5 @@ def _states(module: nn.Module, names: list[str], inputs: Mapping[str, Tensor]) -
             held = sum(tensor.nbytes for batches in runs.values() for batch in batches for tensor in batch)
             if held > MOST_BYTES:
                 return {}
-    return {name: [torch.cat(calls) for calls in zip(*batches, strict=True)] for name, batches in runs.items()}
+    states = {name: [torch.cat(calls) for calls in zip(*batches, strict=True)] for name, batches in runs.items()}
+    return {name: calls for name, calls in states.items() if all(len(kept) == total for kept in calls)}
