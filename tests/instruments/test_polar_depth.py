@@ -10,7 +10,7 @@ from torch import Generator
 from assay.graph import tree
 from assay.instruments.polar.controls import Case, Source
 from assay.instruments.polar.correlation import rank_correlation
-from assay.instruments.polar.depth import CORRELATION, ROOT, deep, depth_evidence
+from assay.instruments.polar.depth import CORRELATION, ROOT, DeepNull, deep, deep_curve, depth_evidence, plain_nulls
 from assay.instruments.polar.fit import Fitting, Probes, fit_depth
 from assay.instruments.polar.readings import Reading
 from assay.instruments.polar.search import Found
@@ -83,10 +83,13 @@ def test_measures_stand_beside_their_nulls_and_the_curve_has_every_layer(samples
         Source("no probe", "as they are", (Case(at, test.at([0]), probes),)),
         Source("noise", "fitted on noise", (Case(flat[0].at([0]), flat[1].at([0])),) * 2),
     ]
-    (root, correlation), curve = depth_evidence(own, found, twin, found, sources, fitting=FITTING, seeds=2, generator=draws())
+    nulls = plain_nulls(sources, fitting=FITTING, generator=draws())
+    copies = [deep_curve(twin, fitting=FITTING, generator=draws(k)) for k in range(3)]
+    nulls.append(DeepNull("untrained copies", "noise too", tuple(copy[0] for copy in copies), networks=True))
+    (root, correlation), curve = depth_evidence(own, found, nulls, copies, fitting=FITTING, seeds=2, generator=draws())
     for measure in (root, correlation):
-        assert [null.name for null in measure.nulls] == ["no probe", "noise", "untrained copies", "probe of another network"]
-        assert [len(null.values) for null in measure.nulls] == [1, 2, 1, 1]
+        assert [null.name for null in measure.nulls] == ["no probe", "noise", "untrained copies"]
+        assert [len(null.values) for null in measure.nulls] == [1, 2, 3]
         assert measure.interval.low <= measure.value <= measure.interval.high
         assert all(null.mean < measure.value and null.p < 0.01 for null in measure.nulls[1:])
         assert measure.units == 60
@@ -94,7 +97,9 @@ def test_measures_stand_beside_their_nulls_and_the_curve_has_every_layer(samples
     assert {row[1] for row in curve.rows} == {root.name, correlation.name, "NSpr"}
     by_layer = {row[0]: row[2] for row in curve.rows if row[1] == root.name}
     assert by_layer["0"] > 0.9 > 0.5 > by_layer["1"]
-    assert all(len(row) == len(curve.columns) for row in curve.rows)
+    for row in curve.rows:
+        named = dict(zip(curve.columns, row, strict=True))
+        assert named["lowest copy"] <= named["untrained copies"] <= named["highest copy"]
 
 
 @pytest.mark.parametrize("num", [0, 1])

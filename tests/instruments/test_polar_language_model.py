@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from assay.encoding import HuggingFaceEncoder, encode
 from assay.evidence import Measure
+from assay.instruments.polar import instrument
 from assay.instruments.polar.agreement import agreement
 from assay.instruments.polar.causal import relation_basis, used_measure
 from assay.instruments.polar.fit import unfitted
@@ -114,3 +115,22 @@ def test_the_trees_are_the_same_and_relations_alone_say_the_number(models):
             if name.startswith("nsubj"):
                 # Plural nouns end in s, singular verbs do.
                 assert other.words[node].endswith("s") == (name == "nsubj-many") != other.words[head].endswith("s")
+
+
+def test_the_example_keeps_both_models_and_tells_what_each_uses(models, monkeypatch, tmp_path, capsys):
+    """With the kept model in the place of one that is trained, and few texts: what the script says, line by line."""
+    small = instrument._Size(train=60, dev=20, test=20, epochs=2, seeds=1, copies=2, repeats=1, removals=3)
+    monkeypatch.setitem(instrument._SIZES, "quick", small)
+    monkeypatch.setattr(models.script, "train", lambda: (models.trained.module, models.trained.tokenizer))
+    models.script.main(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"trained", "untrained"}
+    said = capsys.readouterr().out.splitlines()
+    heads = [line.partition(":")[0] for line in said if not line.startswith(" ")]
+    assert heads == [f"{who}, relations {which}" for which in ("plain", "with number") for who in ("trained", "untrained")]
+    lost = {
+        (head, of): float(line.split(": ")[1].split()[0])
+        for head, lines in zip(heads, (said[k + 1 : k + 3] for k in range(0, len(said), 3)), strict=True)
+        for of, line in zip(("polar subspace", "relation axes"), lines, strict=True)
+    }
+    assert lost["trained, relations with number", "relation axes"] > 0.3
+    assert abs(lost["untrained, relations with number", "relation axes"]) < 0.2

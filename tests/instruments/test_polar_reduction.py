@@ -87,7 +87,7 @@ def test_components_are_those_of_training_words_and_only_wide_states_have_them(s
 
 
 def test_the_evidence_says_so_and_every_null_is_reduced(monkeypatch):
-    size = instrument._Size(train=30, dev=8, test=12, epochs=1, seeds=1, repeats=1, removals=2)
+    size = instrument._Size(train=30, dev=8, test=12, epochs=1, seeds=1, copies=2, repeats=1, removals=2)
     monkeypatch.setitem(instrument._SIZES, "quick", size)
     monkeypatch.setattr(reduction, "WIDEST", 12)
     evidence = load_instrument("polar").measure(subject(), Trees(), effort="quick", generator=draws())

@@ -8,6 +8,7 @@ from assay.evidence import Measure, Table
 from assay.instruments.polar import breakdown
 from assay.instruments.polar import tables as made
 from assay.instruments.polar.correlation import length_mean, text_correlations
+from assay.instruments.polar.curves import UNTRAINED, Curve, layer_curve
 from assay.instruments.polar.decode import How
 from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe
 from assay.instruments.polar.measures import Control
@@ -24,8 +25,7 @@ MOST_NAMED = 5
 def tables(
     reading: Reading,
     found: Found,
-    twin: Reading,
-    twin_found: Found,
+    copies: Sequence[Curve],
     probes: Sequence[tuple[Probes, Probes]],
     own: Sequence[Pair],
     controls: Sequence[Control],
@@ -36,13 +36,13 @@ def tables(
     """Layer curve, conventions, what was tried, breakdowns, the plane of relations, and sentences to draw."""
     test = reading.test.at([found.layer])
     beside = {control.name: control.pairs[0] for control in controls if control.name in ("chain", "position-only probe")}
-    flat = {control.name: _mean_rates(control) for control in controls if control.name != "untrained copies"}
+    flat = {control.name: _mean_rates(control) for control in controls if control.name != UNTRAINED}
     first = own[0]
     structural = {name: pair.structural for name, pair in beside.items()}
     relations = breakdown.by_relation(first.polar, test.relations)
     counts = [int(sum((target.relations == k).sum() for target in reading.train.targets)) for k in range(len(test.relations))]
     return [
-        made.layer_curve(reading, found, twin, twin_found, flat=flat),
+        layer_curve(reading, found, copies, flat=flat),
         _conventions(reading, found, probes[0], fitting, generator),
         Table(
             name="Angle losses",

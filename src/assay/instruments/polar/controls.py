@@ -1,4 +1,4 @@
-"""All nulls of one reading, each fitted and scored as the real thing is."""
+"""Nulls of one reading that need no other network, each fitted and scored as the real thing is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Source:
 
 
 def plain_sources(reading: Reading, found: Found, *, rank: int, repeats: int, generator: Generator) -> list[Source]:
-    """Nulls that need no other network: chain, position, no probe, random projection, word embedding and permuted graphs."""
+    """Chain, position, no probe, random projection, word embedding and permuted graphs."""
     train, test = (sample.at([found.layer]) for sample in (reading.train, reading.test))
     graphs, test_graphs = reading.train_graphs, reading.test_graphs
     identity = unfitted(train, None, generator=generator)
@@ -83,22 +83,6 @@ def plain_controls(sources: Sequence[Source], found: Found, *, fitting: Fitting,
         return rated(*fitted_pair(case.train, found, fitting=fitting, generator=child_generator(generator)), case.test)
 
     return [Control(source.name, source.how, tuple(map(rated_case, source.cases))) for source in sources]
-
-
-def untrained_controls(
-    twin: Reading, twin_found: Found, reading: Reading, found: Found, *, fitting: Fitting, generator: Generator
-) -> list[Control]:
-    """Nulls from a copy with fresh weights, which got the same search: its own score, and its probes moved to the real
-    states."""
-    layer = [twin_found.layer]
-    probes = fitted_pair(twin.train.at(layer), twin_found, fitting=fitting, generator=child_generator(generator))
-    own = rated(*probes, twin.test.at(layer))
-    distance, polar = (reading.of_whole(twin.whole(one, twin_found.layer), found.layer) for one in probes)
-    away = rated(distance, polar, reading.test.at([found.layer]))
-    return [
-        Control("untrained copies", "the same search and fit on a copy with fresh weights", (own,)),
-        Control("probe of another network", "probes fitted on the untrained copy, moved here", (away,)),
-    ]
 
 
 def control_task_pairs(

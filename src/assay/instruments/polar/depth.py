@@ -1,6 +1,6 @@
 """Depth probes: squared norms are depths, and the least deep node is the root (Hewitt and Manning 2019, section 3)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,10 +8,11 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from assay.evidence import Measure, Null, Table
-from assay.instruments.polar.controls import Source
+from assay.instruments.polar.controls import Case, Source
 from assay.instruments.polar.correlation import length_mean, rank_correlation
+from assay.instruments.polar.curves import SPREAD, UNTRAINED, or_none, spread
 from assay.instruments.polar.fit import Fitting, Probes, fit_depth
-from assay.instruments.polar.measures import LEVEL, fitted_p, measure_of
+from assay.instruments.polar.measures import LEVEL, measure_of, null_p
 from assay.instruments.polar.readings import Reading
 from assay.instruments.polar.search import Found
 from assay.instruments.polar.targets import Sample, in_order
@@ -45,8 +46,12 @@ class _Asked:
 
     def units(self, found: Sequence[Deep]) -> Float[Tensor, " texts"]:
         """The mean over repeats of each text that can be asked; which ones can, its gold graph decides."""
-        values = torch.stack([self.of(deep) for deep in found]).double().mean(0)
-        return values[~values.isnan()]
+        return self.each(found).mean(0)
+
+    def each(self, found: Sequence[Deep]) -> Float[Tensor, "repeats texts"]:
+        """Each such text in each repeat."""
+        values = torch.stack([self.of(deep) for deep in found]).double()
+        return values[:, ~values.isnan().any(0)]
 
     def mean(self, deep: Deep) -> float:
         return float(self.of(deep).nanmean())
@@ -86,12 +91,36 @@ def deep(probes: Probes, sample: Sample) -> list[Deep]:
     return [Deep(root[p], correlation[p]) for p in range(len(probes))]
 
 
+def deep_curve(reading: Reading, *, fitting: Fitting, generator: Generator) -> list[Deep]:
+    """A depth probe of every layer."""
+    return deep(fit_depth(reading.train, fitting=fitting, generator=generator), reading.test)
+
+
+@dataclass(frozen=True)
+class DeepNull:
+    """A null of depth: its name, how it was made, its repeats, and whether each is another network."""
+
+    name: str
+    how: str
+    deeps: tuple[Deep, ...]
+    networks: bool = False
+
+
+def plain_nulls(sources: Sequence[Source], *, fitting: Fitting, generator: Generator) -> list[DeepNull]:
+    """The nulls that need no other network."""
+
+    def of(case: Case) -> list[Deep]:
+        probes = case.probes or fit_depth(case.train, fitting=fitting, generator=child_generator(generator))
+        return deep(probes, case.test)
+
+    return [DeepNull(source.name, source.how, tuple(one for case in source.cases for one in of(case))) for source in sources]
+
+
 def depth_evidence(
     reading: Reading,
     found: Found,
-    twin: Reading,
-    twin_found: Found,
-    sources: Sequence[Source],
+    nulls: Sequence[DeepNull],
+    copies: Sequence[Sequence[Deep]],
     *,
     fitting: Fitting,
     seeds: int,
@@ -99,75 +128,52 @@ def depth_evidence(
 ) -> tuple[list[Measure], Table]:
     """Root accuracy and depth correlation at the layer that was chosen, beside every null, and both from layer to layer.
 
-    **Arguments:** `sources`: what the nulls read; the untrained copy comes at its own layer, as elsewhere.
+    **Arguments:** `copies`: what untrained copies give at every layer.
     """
-
-    def fitted(sample: Sample) -> Probes:
-        return fit_depth(sample, fitting=fitting, generator=child_generator(generator))
-
     same = [found.layer] * seeds
-    own = deep(fitted(reading.train.at(same)), reading.test.at(same))
-    nulls = [
-        (
-            source.name,
-            source.how,
-            [one for case in source.cases for one in deep(case.probes or fitted(case.train), case.test)],
-        )
-        for source in sources
-    ]
-    layer = [twin_found.layer]
-    other = fitted(twin.train.at(layer))
-    moved = reading.of_whole(twin.whole(other, twin_found.layer), found.layer)
-    nulls += [
-        ("untrained copies", "the same search and fit on a copy with fresh weights", deep(other, twin.test.at(layer))),
-        (
-            "probe of another network",
-            "probes fitted on the untrained copy, moved here",
-            deep(moved, reading.test.at([found.layer])),
-        ),
-    ]
-    curves = [deep(fitted(one.train), one.test) for one in (reading, twin)]
-    flat = {name: deeps for name, _, deeps in nulls if name != "untrained copies"}
-    return [_measure(asked, own, nulls) for asked in ASKED], _curve(reading, curves[0], curves[1], flat)
+    probes = fit_depth(reading.train.at(same), fitting=fitting, generator=child_generator(generator))
+    own = deep(probes, reading.test.at(same))
+    curve = deep_curve(reading, fitting=fitting, generator=child_generator(generator))
+    flat = {null.name: null.deeps for null in nulls if null.name != UNTRAINED}
+    return [_measure(asked, own, nulls) for asked in ASKED], _curve(reading, curve, copies, flat)
 
 
-def _measure(asked: _Asked, own: Sequence[Deep], nulls: Sequence[tuple[str, str, list[Deep]]]) -> Measure:
+def _measure(asked: _Asked, own: Sequence[Deep], nulls: Sequence[DeepNull]) -> Measure:
     units, seeds = asked.units(own), [asked.mean(one) for one in own]
     beside = [
         Null(
-            name=name,
-            how=how,
-            values=tuple(asked.mean(one) for one in deeps),
-            p=fitted_p(units, asked.units(deeps), seeds, len(deeps)),
+            name=null.name,
+            how=null.how,
+            values=tuple(asked.mean(one) for one in null.deeps),
+            p=null_p(units, asked.each(null.deeps), seeds, networks=null.networks),
         )
-        for name, how, deeps in nulls
+        for null in nulls
     ]
     spread = f"; {len(seeds)} seeds: {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else ""
     return measure_of(asked.name, units, beside, note=asked.note + spread, headline=False, bounds=asked.bounds, unit=asked.unit)
 
 
-def _curve(reading: Reading, own: Sequence[Deep], twins: Sequence[Deep], flat: dict[str, list[Deep]]) -> Table:
+def _curve(
+    reading: Reading, own: Sequence[Deep], copies: Sequence[Sequence[Deep]], flat: Mapping[str, Sequence[Deep]]
+) -> Table:
     rows: list[tuple[str | float | None, ...]] = []
     for asked in ASKED:
-        beside = [sum(map(asked.mean, deeps)) / len(deeps) for deeps in flat.values()]
-        for name, one, twin in zip(reading.layers, own, twins, strict=True):
+        beside = [or_none(sum(map(asked.mean, deeps)) / len(deeps)) for deeps in flat.values()]
+        for k, (name, one) in enumerate(zip(reading.layers, own, strict=True)):
             interval = mean_interval(asked.units([one]), bounds=asked.bounds)
             ends = (interval.low, interval.high) if interval else (None, None)
-            rows.append((name, asked.name, *map(_or_none, (asked.mean(one), *ends, asked.mean(twin), *beside))))
-    by_length = [[length_mean(one.correlation, reading.test) for one in deeps] for deeps in (own, twins)]
-    empty = (None,) * len(flat)
-    for name, one, twin in zip(reading.layers, *by_length, strict=True):
-        rows.append((name, "NSpr", _or_none(one), None, None, _or_none(twin), *empty))
+            others = spread([asked.mean(copy[k]) for copy in copies])
+            rows.append((name, asked.name, or_none(asked.mean(one)), *ends, *others, *beside))
+    for k, (name, one) in enumerate(zip(reading.layers, own, strict=True)):
+        others = spread([length_mean(copy[k].correlation, reading.test) for copy in copies])
+        mean = or_none(length_mean(one.correlation, reading.test))
+        rows.append((name, "NSpr", mean, None, None, *others, *(None for _ in flat)))
     return Table(
         name=CURVE,
-        columns=("layer", "measure", "value", "low", "high", "untrained copy", *flat),
+        columns=("layer", "measure", "value", "low", "high", UNTRAINED, *SPREAD, *flat),
         rows=tuple(rows),
         note="Depth probes on the test texts, one fit for each layer. NSpr is the depth correlation as published: the mean of "
-        "the texts of every length, then over lengths 5 to 50. Nulls other than the untrained copy are at the layer that was "
+        "the texts of every length, then over lengths 5 to 50. Nulls other than the untrained copies are at the layer that was "
         "chosen, or know none.",
         level=LEVEL,
     )
-
-
-def _or_none(value: float | None) -> float | None:
-    return value if value is not None and value == value else None

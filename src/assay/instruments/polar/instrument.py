@@ -13,13 +13,14 @@ from assay.instrument import Progress, silent
 from assay.instruments.polar import assembled
 from assay.instruments.polar.agreement import agreement
 from assay.instruments.polar.causal import Behaviour, polar_basis, relation_basis, task_behaviour, used_measure
-from assay.instruments.polar.controls import control_task_pairs, plain_controls, plain_sources, untrained_controls
-from assay.instruments.polar.depth import depth_evidence
+from assay.instruments.polar.controls import control_task_pairs, plain_controls, plain_sources
+from assay.instruments.polar.depth import depth_evidence, plain_nulls
 from assay.instruments.polar.fit import Fitting
 from assay.instruments.polar.measures import ASKED, LAS, TYPE, UUAS, Control, rate_measure, selectivity_measure
 from assay.instruments.polar.readings import Reading, Texts, read, read_nonsense
 from assay.instruments.polar.search import Pair, fitted_pair, rated, search
 from assay.instruments.polar.targets import Target
+from assay.instruments.polar.untrained import Untrained, untrained, untrained_controls, untrained_depth
 from assay.stats import MIN_UNITS, child_generator
 from assay.subject import Subject
 from assay.task import Task
@@ -34,14 +35,15 @@ class _Size:
     test: int
     epochs: int
     seeds: int
+    copies: int
     repeats: int
     removals: int
 
 
 _SIZES: dict[Effort, _Size] = {
-    "quick": _Size(train=300, dev=100, test=150, epochs=6, seeds=2, repeats=1, removals=5),
-    "standard": _Size(train=2_500, dev=400, test=600, epochs=12, seeds=5, repeats=2, removals=10),
-    "full": _Size(train=10**9, dev=10**9, test=10**9, epochs=12, seeds=5, repeats=5, removals=20),
+    "quick": _Size(train=300, dev=100, test=150, epochs=6, seeds=2, copies=3, repeats=1, removals=5),
+    "standard": _Size(train=2_500, dev=400, test=600, epochs=12, seeds=5, copies=3, repeats=2, removals=10),
+    "full": _Size(train=10**9, dev=10**9, test=10**9, epochs=12, seeds=5, copies=5, repeats=5, removals=20),
 }
 
 
@@ -97,18 +99,19 @@ class Polar:
         reading = read(encoder, texts, folder=self._folder("own"))
         if reason := too_little({name: getattr(reading, name).targets for name in SPLITS}):
             return self._not_enough(f"{reason}; {len(reading.refused)} were not encoded, the first {reading.refused[0]}")
-        progress("encoding with an untrained copy", 0.2)
-        other = encoder.on(subject.untrained(child_generator(generator)))
-        twin = read(other, texts, relations=reading.train.relations)
-        run = _Run(self.rank, size, encoder, reading, twin, generator, progress)
-        measures, tables = run.rates()
+        run = _Run(self.rank, size, encoder, reading, generator, progress)
+        copies = []
+        for k in range(size.copies):
+            progress(f"untrained copy {k + 1} of {size.copies}", 0.3 + 0.4 * k / size.copies)
+            copies.append(run.copy(encoder.on(subject.untrained(child_generator(generator))), texts))
+        measures, tables = run.rates(copies)
         gaps = []
         for behaviour in self._behaviours(subject, task, encoder, run.layer_name, size, generator):
             if isinstance(behaviour, str):
                 gaps.append(f"Whether the network uses what can be decoded: {behaviour}.")
                 continue
             measures += run.used(behaviour)
-        deep, curve = run.depth()
+        deep, curve = run.depth(copies)
         measures += deep
         tables.insert(1, curve)
         return Evidence(
@@ -161,34 +164,36 @@ class _Run:
         size: _Size,
         encoder: Encoder,
         reading: Reading,
-        twin: Reading,
         generator: Generator,
         progress: Progress,
     ):
         self.size, self.encoder = size, encoder
         self.generator, self.progress = generator, progress
         whole = reading.train
-        self.reading, self.twin = reading, twin = reading.reduced(generator=generator), twin.reduced(generator=generator)
+        self.reading = reading = reading.reduced(generator=generator)
         width = reading.train.states.shape[2]
         # At most half of the dimensions, or there would be nothing left to compare the polar subspace with.
         self.fitting = Fitting(rank=max(1, min(rank, width // 2)), epochs=size.epochs)
         layers, draws = reading.candidates, child_generator(generator)
-        progress("probing every layer", 0.4)
+        progress("probing every layer", 0.2)
         self.found = search(reading.train, reading.dev, layers=layers, fitting=self.fitting, generator=draws)
-        progress("probing an untrained copy", 0.5)
-        draws = child_generator(generator)
-        self.twin_found = search(twin.train, twin.dev, layers=twin.candidates, fitting=self.fitting, generator=draws)
         self.layer_name = reading.layers[self.found.layer]
         self.train, self.test = (sample.at([self.found.layer]) for sample in (reading.train, reading.test))
         self.whole = whole.at([self.found.layer])
-        progress("probing with other seeds", 0.6)
+        progress("probing with other seeds", 0.25)
         self.probes = [
             fitted_pair(self.train, self.found, fitting=self.fitting, generator=child_generator(generator))
             for _ in range(size.seeds)
         ]
         self.gaps: list[str] = []
 
-    def rates(self) -> tuple[list[Measure], list[Table]]:
+    def copy(self, encoder: Encoder, texts: Texts) -> Untrained:
+        """What an untrained copy gives, from reading the texts to the last score."""
+        twin = read(encoder, texts, relations=self.reading.train.relations).reduced(generator=self.generator)
+        seeds, draws = range(self.size.repeats), child_generator(self.generator)
+        return untrained(twin, self.reading, self.found, fitting=self.fitting, seeds=seeds, generator=draws)
+
+    def rates(self, copies: Sequence[Untrained]) -> tuple[list[Measure], list[Table]]:
         """Every rate beside its nulls, and the tables."""
         draws = child_generator
         own = [rated(*probes, self.test) for probes in self.probes]
@@ -198,20 +203,16 @@ class _Run:
             self.reading, self.found, rank=self.fitting.rank, repeats=self.size.repeats, generator=nulls
         )
         controls = plain_controls(self.sources, self.found, fitting=self.fitting, generator=nulls)
-        untrained = untrained_controls(
-            self.twin, self.twin_found, self.reading, self.found, fitting=self.fitting, generator=draws(self.generator)
-        )
-        controls += untrained
+        controls += untrained_controls(copies)
         measures = [rate_measure(asked, own, controls, headline=asked in (UUAS, LAS)) for asked in ASKED]
         self.progress("control tasks", 0.8)
-        measures += self._selectivity(own, untrained[0].pairs)
+        measures += self._selectivity(own, copies)
         measures += self._nonsense(controls)
         self.progress("tables", 0.9)
         tables = assembled.tables(
             self.reading,
             self.found,
-            self.twin,
-            self.twin_found,
+            [copy.curve for copy in copies],
             self.probes,
             own,
             controls,
@@ -229,36 +230,35 @@ class _Run:
             found.append(used_measure(behaviour, basis, self.whole, repeats=self.size.removals, generator=draws, of=of))
         return found
 
-    def depth(self) -> tuple[list[Measure], Table]:
-        """The structural probe of depth, of the network and of every null that `rates` made."""
+    def depth(self, copies: Sequence[Untrained]) -> tuple[list[Measure], Table]:
+        """The structural probe of depth, beside every null that the rates have."""
         self.progress("depth", 0.95)
+        nulls = plain_nulls(self.sources, fitting=self.fitting, generator=child_generator(self.generator))
         return depth_evidence(
             self.reading,
             self.found,
-            self.twin,
-            self.twin_found,
-            self.sources,
+            nulls + untrained_depth(copies),
+            [copy.depth_curve for copy in copies],
             fitting=self.fitting,
             seeds=self.size.seeds,
             generator=child_generator(self.generator),
         )
 
-    def _selectivity(self, own: list[Pair], untrained: tuple[Pair, ...]) -> list[Measure]:
-        seeds = range(self.size.repeats)
-        layer = [self.twin_found.layer]
-        found = []
-        for train, test, reading, chosen in (
-            (self.train, self.test, self.reading, self.found),
-            (self.twin.train.at(layer), self.twin.test.at(layer), self.twin, self.twin_found),
-        ):
-            draws = child_generator(self.generator)
-            found.append(control_task_pairs(train, test, reading, chosen, fitting=self.fitting, seeds=seeds, generator=draws))
-        return [
-            selectivity_measure(asked, own, found[0][k], null_own=untrained, null_control=found[1][k], task=task)
-            for k, (asked, task) in enumerate(
-                ((TYPE, "relation that the dependent's word decides"), (UUAS, "head that the word alone decides"))
-            )
-        ]
+    def _selectivity(self, own: list[Pair], copies: Sequence[Untrained]) -> list[Measure]:
+        of_relations, of_heads = control_task_pairs(
+            self.train,
+            self.test,
+            self.reading,
+            self.found,
+            fitting=self.fitting,
+            seeds=range(self.size.repeats),
+            generator=child_generator(self.generator),
+        )
+        kinds = (
+            (TYPE, of_relations, [(c.own, c.of_relations) for c in copies], "relation that the dependent's word decides"),
+            (UUAS, of_heads, [(c.own, c.of_heads) for c in copies], "head that the word alone decides"),
+        )
+        return [selectivity_measure(asked, own, control, others, task=task) for asked, control, others, task in kinds]
 
     def _nonsense(self, controls: list[Control]) -> list[Measure]:
         draws = child_generator(self.generator)

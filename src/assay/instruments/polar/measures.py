@@ -11,18 +11,22 @@ from torch import Tensor
 from assay.evidence import Measure, Null
 from assay.instruments.polar.scores import Rate, Scored, influence
 from assay.instruments.polar.search import Pair
-from assay.stats import MIN_UNITS, mean_interval
+from assay.stats import MIN_UNITS, gain_over_networks, mean_interval
 
 LEVEL = 2  # held-out texts, and their gold graphs
 
 
 @dataclass(frozen=True)
 class Control:
-    """A null: what it is, and the scores of each of its repeats on the texts of the real thing."""
+    """A null: what it is, and the scores of each of its repeats on the texts of the real thing.
+
+    **Attributes:** `networks`: whether every repeat is another network, so that p is over networks and texts.
+    """
 
     name: str
     how: str
     pairs: tuple[Pair, ...]
+    networks: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,11 @@ class Asked:
 
     def units(self, pairs: Sequence[Pair]) -> Float[Tensor, " texts"]:
         """What each text contributes, the mean over repeats."""
-        counts = [self.of(pair).counts(self.rate) for pair in pairs]
-        right = torch.stack([right for right, _ in counts]).mean(0)
-        return influence(right, counts[0][1])
+        return self.each(pairs).mean(0)
+
+    def each(self, pairs: Sequence[Pair]) -> Float[Tensor, "repeats texts"]:
+        """What each text contributes in each repeat."""
+        return torch.stack([influence(*self.of(pair).counts(self.rate)) for pair in pairs])
 
 
 def _structural(pair: Pair) -> Scored:
@@ -62,11 +68,22 @@ def rate_measure(asked: Asked, own: Sequence[Pair], controls: Sequence[Control],
     seeds = [asked.of(pair).micro(asked.rate) for pair in own]
     nulls = []
     for control in controls:
-        other = asked.units(control.pairs)
         values = tuple(asked.of(pair).micro(asked.rate) for pair in control.pairs)
-        nulls.append(Null(name=control.name, how=control.how, values=values, p=fitted_p(units, other, seeds, len(values))))
+        p = null_p(units, asked.each(control.pairs), seeds, networks=control.networks)
+        nulls.append(Null(name=control.name, how=control.how, values=values, p=p))
     spread = f"; {len(seeds)} seeds: {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else ""
     return measure_of(name or asked.name, units, nulls, note=f"{asked.note}{spread}", headline=headline, bounds=(0.0, 1.0))
+
+
+def null_p(
+    units: Float[Tensor, " texts"], others: Float[Tensor, "repeats texts"], seeds: Sequence[float], *, networks: bool
+) -> float:
+    """One-sided p that the rate exceeds the null's on the same texts. Where repeats are `networks`, that of one more of them
+    being as high (`gain_over_networks`); else `fitted_p`."""
+    if networks:
+        gain = gain_over_networks(units, others)
+        return gain.p if gain else 1.0
+    return fitted_p(units, others.mean(0), seeds, len(others))
 
 
 def fitted_p(units: Float[Tensor, " texts"], other: Float[Tensor, " texts"], seeds: Sequence[float], repeats: int) -> float:
@@ -91,19 +108,19 @@ def selectivity_measure(
     asked: Asked,
     own: Sequence[Pair],
     control: Sequence[Pair],
+    copies: Sequence[tuple[Pair, Sequence[Pair]]],
     *,
-    null_own: Sequence[Pair],
-    null_control: Sequence[Pair],
     task: str,
 ) -> Measure:
     """How far the probe is better at the declared graphs than at a control task that words alone decide (Hewitt and Liang
-    2019), beside the same in the untrained twin."""
-    units, other = asked.units(own) - asked.units(control), asked.units(null_own) - asked.units(null_control)
+    2019), beside the same in untrained copies, of which come each copy's own pair and those of the control task."""
+    units = asked.units(own) - asked.units(control)
+    others = torch.stack([asked.units([pair]) - asked.units(pairs) for pair, pairs in copies])
     null = Null(
         name="untrained copies",
-        how="the same difference where the states come from a copy with fresh weights",
-        values=(float(other.mean()),),
-        p=fitted_p(units, other, [asked.of(pair).micro(asked.rate) for pair in own], len(null_own)),
+        how="the same difference where the states come from copies with fresh weights",
+        values=tuple(others.mean(1).tolist()),
+        p=null_p(units, others, (), networks=True),
     )
     note = f"{asked.name} {float(asked.units(own).mean()):.3f}, and {float(asked.units(control).mean()):.3f} on the {task}"
     name = f"selectivity of {asked.name}"

@@ -1,4 +1,4 @@
-"""The tables of the evidence: layer curves, conventions, the plane of relations, and sentences to draw."""
+"""Tables of the evidence: conventions, the plane of relations, and sentences to draw."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,49 +8,14 @@ from torch import Tensor
 
 from assay.evidence import Table
 from assay.graph import Graph, coarse
-from assay.instruments.polar.correlation import length_mean, text_correlations
+from assay.instruments.polar.curves import or_none
 from assay.instruments.polar.decode import decode
 from assay.instruments.polar.fit import Probes
-from assay.instruments.polar.readings import Reading
-from assay.instruments.polar.scores import Scored, rate_interval, score
-from assay.instruments.polar.search import Found
+from assay.instruments.polar.measures import LEVEL
+from assay.instruments.polar.scores import Scored
 from assay.instruments.polar.targets import Batch, Sample
 
-LEVEL = 2
-CURVE, PLANE, DRAWN, CONVENTIONS = "Layer curve", "Plane of relations", "Sentences", "Conventions"
-
-
-def layer_curve(
-    reading: Reading, found: Found, twin: Reading, twin_found: Found, *, flat: Mapping[str, tuple[float, float]]
-) -> Table:
-    """UUAS, LAS and DSpr of every layer on the test texts, beside the untrained copy's at the same layer.
-
-    **Arguments:** `flat`: UUAS and LAS of nulls that know no layers, or only the one that was chosen.
-    """
-    rows: list[tuple[str | float | None, ...]] = []
-    for place, rate, probes, twins, punctuation in (
-        (0, "UUAS", found.distance, twin_found.distance, False),
-        (1, "LAS", found.polar, twin_found.polar, True),
-    ):
-        own = score(probes, reading.test, punctuation=punctuation)
-        untrained = score(twins, twin.test, punctuation=punctuation)
-        for k, name in enumerate(reading.layers):
-            value, interval = own[k].micro(rate), rate_interval(*own[k].counts(rate))
-            ends = (interval.low, interval.high) if interval else (None, None)
-            rows.append((name, rate, value, *ends, untrained[k].micro(rate), *(rates[place] for rates in flat.values())))
-    own, untrained = (
-        [_or_none(length_mean(correlations, read.test)) for correlations in text_correlations(fitted.distance, read.test)]
-        for fitted, read in ((found, reading), (twin_found, twin))
-    )
-    rows += [(name, "DSpr", own[k], None, None, untrained[k], *(None for _ in flat)) for k, name in enumerate(reading.layers)]
-    note = (
-        "UUAS and DSpr of distance probes, punctuation excluded from UUAS alone. LAS of polar probes at weight 1 of the "
-        "prototype loss, decoded edge by edge, punctuation included. "
-        f"Layer {reading.layers[found.layer]} was chosen by UUAS on the dev texts; nulls other than the untrained copy are at "
-        "that layer, or know none."
-    )
-    columns = ("layer", "measure", "value", "low", "high", "untrained copy", *flat)
-    return Table(name=CURVE, columns=columns, rows=tuple(rows), note=note, level=LEVEL)
+PLANE, DRAWN, CONVENTIONS = "Plane of relations", "Sentences", "Conventions"
 
 
 def conventions(rows: Sequence[tuple[str, Scored, Scored]], *, dsprs: Mapping[str, float]) -> Table:
@@ -64,7 +29,7 @@ def conventions(rows: Sequence[tuple[str, Scored, Scored]], *, dsprs: Mapping[st
             for averaged, take in (("all edges", Scored.micro), ("mean over texts", Scored.macro)):
                 rates = (take(scored, "UUAS"), take(scored, "UAS"), take(scored, "LAS"), take(scored, "type accuracy"))
                 micro = averaged == "all edges"
-                balanced, root = (scored.balanced(), _or_none(scored.root_accuracy())) if micro else (None, None)
+                balanced, root = (scored.balanced(), or_none(scored.root_accuracy())) if micro else (None, None)
                 found.append(
                     (
                         name,
@@ -73,7 +38,7 @@ def conventions(rows: Sequence[tuple[str, Scored, Scored]], *, dsprs: Mapping[st
                         *rates,
                         balanced,
                         root,
-                        _or_none(dsprs[name]) if micro and name in dsprs else None,
+                        or_none(dsprs[name]) if micro and name in dsprs else None,
                     )
                 )
     return Table(
@@ -94,10 +59,6 @@ def conventions(rows: Sequence[tuple[str, Scored, Scored]], *, dsprs: Mapping[st
         note="Balanced: the mean over relations of type accuracy. The root's edge is no edge. DSpr is taken over all words.",
         level=LEVEL,
     )
-
-
-def _or_none(value: float) -> float | None:
-    return value if value == value else None
 
 
 def plane(probes: Probes, relations: Sequence[str], counts: Sequence[int], *, most: int = 16) -> Table:
