@@ -104,6 +104,20 @@ def test_what_is_new_never_occurs_in_training(world, novel):
     assert len(is_name["train"]) == 300, "all names that may be trained are"
 
 
+def test_few_trained_names_are_some_of_the_same_and_the_novel_ones_stay():
+    few, all_of_them = Graphs(size=3, num_names=40, trained_names=8), Graphs(size=3, num_names=40)
+    assert few.vocabulary == all_of_them.vocabulary
+    used = {}
+    for name, task in (("few", few), ("all", all_of_them)):
+        for split in SPLITS:
+            tokens = task.examples(split, 400, generator=drawn()).inputs["tokens"]
+            used[name, split] = {task.vocabulary[index] for index in tokens.unique().tolist()} & set(names(40))
+    assert used["few", "train"] == used["few", "seen"] < used["all", "train"]
+    assert [len(used["few", split]) for split in SPLITS] == [8, 8, 10]
+    assert used["few", "novel"] == used["all", "novel"]
+    assert load_task(few.address) == few
+
+
 @pytest.mark.parametrize("novel", ["relations", "both"])
 def test_every_novel_text_has_a_new_relation(novel):
     task = Graphs(world="social", novel=novel)
@@ -217,6 +231,8 @@ def test_abilities_and_address():
         ("graphs:arithmetic,size=6", r"odd in arithmetic.*Given: world=arithmetic, size=6"),
         ("graphs:num_names=19", r"at least four times the size, and at most 4900\. Given: num_names=19, size=5"),
         ("graphs:num_names=5000", r"Given: num_names=5000"),
+        ("graphs:trained_names=4", r"at least the size, and at most 300 of 400 names\. Given: trained_names=4, size=5"),
+        ("graphs:trained_names=301", r"Given: trained_names=301"),
         ("graphs:novel=all", r"novel must be one of its choices\. Given: all"),
     ],
 )

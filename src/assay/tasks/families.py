@@ -256,6 +256,7 @@ _FAMILIES = (
             ("world", "arithmetic, family, metro, scene or social", "family", "what the texts tell of"),
             ("size", "integer", "5", "things in a text, at least 3; odd in arithmetic"),
             ("num_names", "integer", "400", "names of things, the last quarter of which is kept for novel texts"),
+            ("trained_names", "integer", "all but the kept", "names that trained texts use; few are learned sooner"),
             ("novel", "names, relations or both", "names", "what is new in novel texts"),
             ("seed", "integer", "0", "of which names are kept"),
         ),

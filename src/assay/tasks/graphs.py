@@ -50,6 +50,8 @@ class Graphs(Task):
     - `world`: `arithmetic`, `family`, `metro`, `scene` or `social`.
     - `size`: things in a text, at least 3; odd in `arithmetic`, whose trees are binary.
     - `num_names`: names in the pool; the last quarter is kept for novel texts.
+    - `trained_names`: how many of the others trained texts use, the first ones; None for all. A network learns to match few
+      names sooner than many, and knows fewer new ones.
     - `novel`: texts with new `names`; with new `relations`, of which only steps are asked; or with `both`.
     - `seed`: of which names are kept.
     """
@@ -57,6 +59,7 @@ class Graphs(Task):
     world: WorldName = "family"
     size: int = 5
     num_names: int = 400
+    trained_names: int | None = None
     novel: Novel = "names"
     seed: int = 0
     combines = ("asked", "names", "relations")
@@ -72,9 +75,15 @@ class Graphs(Task):
             rule = f"graphs: num_names must be at least four times the size, and at most {MOST_NAMES}"
             raise AssayError(rule, given=f"num_names={self.num_names}, size={self.size}")
 
+        if self.trained_names is not None and not self.size <= self.trained_names <= self._most_trained:
+            rule = (
+                f"graphs: trained_names must be at least the size, and at most {self._most_trained} of {self.num_names} names"
+            )
+            raise AssayError(rule, given=f"trained_names={self.trained_names}, size={self.size}, num_names={self.num_names}")
+
     @property
     def address(self) -> str:
-        given = [("novel", "names"), ("seed", 0)]
+        given = [("trained_names", None), ("novel", "names"), ("seed", 0)]
         shown = [f"{option}={getattr(self, option)}" for option, usual in given if getattr(self, option) != usual]
         return "graphs:" + ",".join([self.world, f"size={self.size}", f"num_names={self.num_names}", *shown])
 
@@ -158,6 +167,11 @@ class Graphs(Task):
         return len(self.vocabulary) - self.num_names
 
     @property
+    def _most_trained(self) -> int:
+        """Names that are not kept for novel texts."""
+        return self.num_names - self.num_names // 4
+
+    @property
     def _num_facts(self) -> int:
         return (self.size - 1) // 2 if self._world.binary else self.size - 1
 
@@ -188,8 +202,8 @@ class Graphs(Task):
 
     def _draw(self, n: int, news: tuple[bool, bool], generator: Generator) -> _Texts:
         head, relation = self._world.draw(n, self.size, new=news[1], generator=generator)
-        trained = self.num_names - self.num_names // 4
-        first, count = (trained, self.num_names - trained) if news[0] else (0, trained)
+        trained = self._most_trained
+        first, count = (trained, self.num_names - trained) if news[0] else (0, self.trained_names or trained)
         named = self._order[first + torch.rand(n, count, generator=generator).topk(self.size).indices]
         order = torch.rand(n, self._num_facts, generator=generator).argsort(1)
         form = torch.randint(2, (n, self._num_facts), generator=generator)
