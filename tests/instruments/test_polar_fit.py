@@ -11,6 +11,7 @@ from assay.graph import tree
 from assay.instruments.polar.correlation import length_mean, text_correlations
 from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe, fit_depth, fit_distance, fit_polar, unfitted
 from assay.instruments.polar.scores import RATES, influence, rate_interval, score
+from assay.instruments.polar.search import search
 from assay.stats import mean_interval
 
 FITTING = Fitting(rank=16, epochs=12, batch=16, learning_rate=1e-2)
@@ -29,6 +30,22 @@ def samples():
         noise = torch.randn(sample.states.shape, generator=draws(seed))
         found.append(sample.with_states(torch.cat([sample.states, noise, 100 * sample.states])))
     return found
+
+
+def test_the_layer_that_is_chosen_holds_directions_too():
+    """Layer 0 has exact distances in every text, and no direction from text to text; layer 1 has both, in noise."""
+    found = []
+    for num, first in ((200, 0), (60, 1000)):
+        graphs = [random_tree(4 + k % 3, draws(first + k)) for k in range(num)]
+        planted_in = [planted_states(graph, 6) for graph in graphs]
+        turned = torch.cat([(-1) ** (k // 3) * states.roll(6 * k, 1) for k, states in enumerate(planted_in)])
+        noisy = torch.cat(planted_in)
+        noisy = noisy + 0.35 * torch.randn(noisy.shape, generator=draws(first))
+        found.append(sample_of_trees(graphs, torch.stack([turned, noisy])))
+    chosen = search(*found, layers=[0, 1], fitting=FITTING, generator=draws())
+    exact, noisy = (scored.micro("UUAS") for scored in score(chosen.distance, found[1], punctuation=False))
+    assert exact > noisy
+    assert chosen.layer == 1
 
 
 def test_planted_trees_are_found_at_their_layers_alone(samples):

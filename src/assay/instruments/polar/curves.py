@@ -57,7 +57,7 @@ def layer_curve(reading: Reading, found: Found, copies: Sequence[Curve], *, flat
     note = (
         "UUAS and DSpr of distance probes, punctuation excluded from UUAS alone. LAS of polar probes at weight 1 of the "
         f"prototype loss, decoded edge by edge, punctuation included. {len(copies)} untrained copies. "
-        f"Layer {reading.layers[found.layer]} was chosen by UUAS on the dev texts; nulls other than the untrained copies are "
+        f"Layer {reading.layers[found.layer]} was chosen by this LAS on the dev texts; nulls other than untrained copies are "
         "at that layer, or know none."
     )
     columns = ("layer", "measure", "value", "low", "high", UNTRAINED, *SPREAD, *flat)

@@ -21,7 +21,8 @@ class Found:
 
     **Attributes:**
 
-    - `layer`: with the highest UUAS of a distance probe. `angle`, `weight`: with the highest LAS there, decoded as legal trees.
+    - `layer`: with the highest LAS of the polar probe, which needs distance, direction and relation; UUAS of a distance probe
+      decides between equal ones. `angle`, `weight`: with the highest LAS there, decoded as legal trees.
     - `distance`, `polar`: a probe for every layer, the polar one at weight 1 of the prototype form.
     - `tried`: angle loss, weight, UUAS, type accuracy and LAS on the dev texts, at the layer.
     """
@@ -38,10 +39,11 @@ def search(train: Sample, dev: Sample, *, layers: Sequence[int], fitting: Fittin
     """Fit probes at all layers, and choose among `layers`."""
     num = len(train.states)
     distance = fit_distance(train, fitting=fitting, generator=child_generator(generator))
-    curve = [scored.micro("UUAS") for scored in score(distance, dev, punctuation=False)]
-    layer = max(layers, key=lambda k: (curve[k], -k))
     weights = [CURVE_WEIGHT] * num
     polar = fit_polar(train, angle="prototype", weights=weights, fitting=fitting, generator=child_generator(generator))
+    uuas = [scored.micro("UUAS") for scored in score(distance, dev, punctuation=False)]
+    las = [scored.micro("LAS") for scored in score(polar, dev)]
+    layer = max(layers, key=lambda k: (las[k], uuas[k], -k))
     tried = []
     for angle, weight in CANDIDATES:
         if (angle, weight) == ("prototype", CURVE_WEIGHT):
