@@ -2,7 +2,8 @@
 
 To match 300 names is learned late or not at all, to match 30 soon; who can do that has learned to match names, and needs few
 steps to do it with all. So training has two stages, of which the second only adds names. Run `python examples/worlds.py`, with
-another world as argument if you like; it takes some minutes, and ends with what the polar probe finds.
+another world and an effort as arguments if you like (`family standard`); it takes some minutes, and ends with what the polar
+probe finds and what the network uses.
 """
 
 import sys
@@ -11,7 +12,7 @@ from dataclasses import replace
 
 from torch import Generator, nn
 
-from assay.evidence import Evidence
+from assay.evidence import Effort, Evidence
 from assay.instruments.polar import Polar
 from assay.models import build
 from assay.subject import Subject
@@ -45,25 +46,26 @@ def score(subject: Subject, task: Graphs, split: Split, *, num: int = 2000) -> f
 
 
 def told(evidence: Evidence) -> Iterator[str]:
-    """The rates of the probe on texts with new names, beside their nulls."""
+    """The rates of the probe on texts with new names, and what is lost without it, beside their nulls."""
     yield evidence.summary
-    for name in ("UUAS", "UAS", "LAS", "type accuracy"):
+    lost = (f"score lost without the {of}" for of in ("polar subspace", "relation axes"))
+    for name in ("UUAS", "UAS", "LAS", "type accuracy", *lost):
         measure = evidence.measure(name)
         assert measure.interval is not None
         yield f"{name}: {measure.value:.3f} [{measure.interval.low:.3f}, {measure.interval.high:.3f}]"
         yield from (f"    {null.name}: {null.mean:.3f}, p {null.p:.1g}" for null in measure.nulls)
 
 
-def main(task: Graphs, *, stages: tuple[TrainingConfig, ...] = STAGES) -> None:
+def main(task: Graphs, effort: Effort = "quick", *, stages: tuple[TrainingConfig, ...] = STAGES) -> None:
     """Train, and ask a trained and an untrained network for the graphs of texts whose names are new."""
     trained = train(task, stages=stages)
-    untrained = Subject(trained.untrained(Generator().manual_seed(2)).module, fresh=trained.fresh, name="never trained")
-    for subject in (trained, untrained):
+    for subject in (trained, trained.untrained(Generator().manual_seed(2))):
         found = ", ".join(f"{score(subject, task, split):.3f} on {split} texts" for split in ("seen", "novel"))
         print(f"{subject.name}: questions answered right: {found}")
-        evidence = Polar().measure(subject, task, effort="quick", generator=Generator().manual_seed(0))
+        evidence = Polar().measure(subject, task, effort=effort, generator=Generator().manual_seed(0))
         print("\n".join(f"  {line}" for line in told(evidence)), flush=True)
 
 
 if __name__ == "__main__":
-    main(Graphs(world=sys.argv[1] if len(sys.argv) > 1 else "family", size=3))
+    world, effort = (*sys.argv[1:], *("family", "quick")[len(sys.argv) - 1 :])
+    main(Graphs(world=world, size=3), effort)

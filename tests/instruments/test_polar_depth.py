@@ -10,8 +10,9 @@ from torch import Generator
 from assay.graph import tree
 from assay.instruments.polar.controls import Case, Source
 from assay.instruments.polar.correlation import rank_correlation
-from assay.instruments.polar.depth import CORRELATION, ROOT, DeepNull, deep, deep_curve, depth_evidence, plain_nulls
+from assay.instruments.polar.depth import CORRELATION, ROOT, deep, depth_evidence, plain_depth
 from assay.instruments.polar.fit import Fitting, Probes, fit_depth
+from assay.instruments.polar.measures import Control
 from assay.instruments.polar.readings import Reading
 from assay.instruments.polar.search import Found
 
@@ -83,9 +84,9 @@ def test_measures_stand_beside_their_nulls_and_the_curve_has_every_layer(samples
         Source("no probe", "as they are", (Case(at, test.at([0]), probes),)),
         Source("noise", "fitted on noise", (Case(flat[0].at([0]), flat[1].at([0])),) * 2),
     ]
-    nulls = plain_nulls(sources, fitting=FITTING, generator=draws())
-    copies = [deep_curve(twin, fitting=FITTING, generator=draws(k)) for k in range(3)]
-    nulls.append(DeepNull("untrained copies", "noise too", tuple(copy[0] for copy in copies), networks=True))
+    nulls = plain_depth(sources, fitting=FITTING, generator=draws())
+    copies = [deep(fit_depth(twin.train, fitting=FITTING, generator=draws(k)), twin.test) for k in range(3)]
+    nulls.append(Control("untrained copies", "noise too", tuple(copy[0] for copy in copies), networks=True))
     (root, correlation), curve = depth_evidence(own, found, nulls, copies, fitting=FITTING, seeds=2, generator=draws())
     for measure in (root, correlation):
         assert [null.name for null in measure.nulls] == ["no probe", "noise", "untrained copies"]

@@ -109,4 +109,4 @@ def test_copies_that_differ_make_one_more_of_them_no_finding(real, found):
     assert p([bad]) == 1.0  # one copy does not tell how copies differ
     one = Control("untrained copies", "", (bad.own, bad.own, good.own))
     assert rate_measure(UUAS, own, [one], headline=True).nulls[0].p < 0.001
-    assert [len(null.deeps) for null in untrained_depth([bad, good])] == [2, 2]
+    assert [len(null.repeats) for null in untrained_depth([bad, good])] == [2, 2]

@@ -8,10 +8,10 @@ from assay.evidence import Measure, Table
 from assay.instruments.polar import breakdown
 from assay.instruments.polar import tables as made
 from assay.instruments.polar.correlation import length_mean, text_correlations
-from assay.instruments.polar.curves import UNTRAINED, Curve, layer_curve
+from assay.instruments.polar.curves import Curve, layer_curve
 from assay.instruments.polar.decode import How
 from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe
-from assay.instruments.polar.measures import Control
+from assay.instruments.polar.measures import UNTRAINED, Control
 from assay.instruments.polar.readings import Reading
 from assay.instruments.polar.scores import score
 from assay.instruments.polar.search import Found, Pair
@@ -28,14 +28,14 @@ def tables(
     copies: Sequence[Curve],
     probes: Sequence[tuple[Probes, Probes]],
     own: Sequence[Pair],
-    controls: Sequence[Control],
+    controls: Sequence[Control[Pair]],
     *,
     fitting: Fitting,
     generator: Generator,
 ) -> list[Table]:
     """Layer curve, conventions, what was tried, breakdowns, the plane of relations, and sentences to draw."""
     test = reading.test.at([found.layer])
-    beside = {control.name: control.pairs[0] for control in controls if control.name in ("chain", "position-only probe")}
+    beside = {control.name: control.repeats[0] for control in controls if control.name in ("chain", "position-only probe")}
     flat = {control.name: _mean_rates(control) for control in controls if control.name != UNTRAINED}
     first = own[0]
     structural = {name: pair.structural for name, pair in beside.items()}
@@ -63,9 +63,9 @@ def tables(
     ]
 
 
-def _mean_rates(control: Control) -> tuple[float, float]:
+def _mean_rates(control: Control[Pair]) -> tuple[float, float]:
     """UUAS and LAS."""
-    rates = [(pair.structural.micro("UUAS"), pair.polar.micro("LAS")) for pair in control.pairs]
+    rates = [(pair.structural.micro("UUAS"), pair.polar.micro("LAS")) for pair in control.repeats]
     first, second = (sum(column) / len(rates) for column in zip(*rates, strict=True))
     return first, second
 

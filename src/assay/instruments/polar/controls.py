@@ -74,7 +74,7 @@ def plain_sources(reading: Reading, found: Found, *, rank: int, repeats: int, ge
     return sources
 
 
-def plain_controls(sources: Sequence[Source], found: Found, *, fitting: Fitting, generator: Generator) -> list[Control]:
+def plain_controls(sources: Sequence[Source], found: Found, *, fitting: Fitting, generator: Generator) -> list[Control[Pair]]:
     """Fit and score them."""
 
     def rated_case(case: Case) -> Pair:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from assay.evidence import Table
 from assay.instruments.polar.correlation import length_mean, text_correlations
-from assay.instruments.polar.measures import LEVEL
+from assay.instruments.polar.measures import LEVEL, UNTRAINED
 from assay.instruments.polar.readings import Reading
 from assay.instruments.polar.scores import Rate, Scored, rate_interval, score
 from assay.instruments.polar.search import Found
 
 CURVE = "Layer curve"
-UNTRAINED = "untrained copies"
 SPREAD = ("lowest copy", "highest copy")
 
 

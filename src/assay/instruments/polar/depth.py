@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from assay.evidence import Measure, Null, Table
+from assay.evidence import Measure, Table
 from assay.instruments.polar.controls import Case, Source
 from assay.instruments.polar.correlation import length_mean, rank_correlation
-from assay.instruments.polar.curves import SPREAD, UNTRAINED, or_none, spread
+from assay.instruments.polar.curves import SPREAD, or_none, spread
 from assay.instruments.polar.fit import Fitting, Probes, fit_depth
-from assay.instruments.polar.measures import LEVEL, measure_of, null_p
+from assay.instruments.polar.measures import LEVEL, UNTRAINED, Control, measure_of, null_of
 from assay.instruments.polar.readings import Reading
 from assay.instruments.polar.search import Found
 from assay.instruments.polar.targets import Sample, in_order
@@ -91,35 +91,20 @@ def deep(probes: Probes, sample: Sample) -> list[Deep]:
     return [Deep(root[p], correlation[p]) for p in range(len(probes))]
 
 
-def deep_curve(reading: Reading, *, fitting: Fitting, generator: Generator) -> list[Deep]:
-    """A depth probe of every layer."""
-    return deep(fit_depth(reading.train, fitting=fitting, generator=generator), reading.test)
-
-
-@dataclass(frozen=True)
-class DeepNull:
-    """A null of depth: its name, how it was made, its repeats, and whether each is another network."""
-
-    name: str
-    how: str
-    deeps: tuple[Deep, ...]
-    networks: bool = False
-
-
-def plain_nulls(sources: Sequence[Source], *, fitting: Fitting, generator: Generator) -> list[DeepNull]:
+def plain_depth(sources: Sequence[Source], *, fitting: Fitting, generator: Generator) -> list[Control[Deep]]:
     """The nulls that need no other network."""
 
     def of(case: Case) -> list[Deep]:
         probes = case.probes or fit_depth(case.train, fitting=fitting, generator=child_generator(generator))
         return deep(probes, case.test)
 
-    return [DeepNull(source.name, source.how, tuple(one for case in source.cases for one in of(case))) for source in sources]
+    return [Control(source.name, source.how, tuple(one for case in source.cases for one in of(case))) for source in sources]
 
 
 def depth_evidence(
     reading: Reading,
     found: Found,
-    nulls: Sequence[DeepNull],
+    controls: Sequence[Control[Deep]],
     copies: Sequence[Sequence[Deep]],
     *,
     fitting: Fitting,
@@ -133,22 +118,14 @@ def depth_evidence(
     same = [found.layer] * seeds
     probes = fit_depth(reading.train.at(same), fitting=fitting, generator=child_generator(generator))
     own = deep(probes, reading.test.at(same))
-    curve = deep_curve(reading, fitting=fitting, generator=child_generator(generator))
-    flat = {null.name: null.deeps for null in nulls if null.name != UNTRAINED}
-    return [_measure(asked, own, nulls) for asked in ASKED], _curve(reading, curve, copies, flat)
+    every = fit_depth(reading.train, fitting=fitting, generator=child_generator(generator))
+    flat = {control.name: control.repeats for control in controls if control.name != UNTRAINED}
+    return [_measure(asked, own, controls) for asked in ASKED], _curve(reading, deep(every, reading.test), copies, flat)
 
 
-def _measure(asked: _Asked, own: Sequence[Deep], nulls: Sequence[DeepNull]) -> Measure:
+def _measure(asked: _Asked, own: Sequence[Deep], controls: Sequence[Control[Deep]]) -> Measure:
     units, seeds = asked.units(own), [asked.mean(one) for one in own]
-    beside = [
-        Null(
-            name=null.name,
-            how=null.how,
-            values=tuple(asked.mean(one) for one in null.deeps),
-            p=null_p(units, asked.each(null.deeps), seeds, networks=null.networks),
-        )
-        for null in nulls
-    ]
+    beside = [null_of(control, units, seeds, each=asked.each, value=asked.mean) for control in controls]
     spread = f"; {len(seeds)} seeds: {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else ""
     return measure_of(asked.name, units, beside, note=asked.note + spread, headline=False, bounds=asked.bounds, unit=asked.unit)
 

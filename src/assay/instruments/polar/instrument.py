@@ -14,7 +14,7 @@ from assay.instruments.polar import assembled
 from assay.instruments.polar.agreement import agreement
 from assay.instruments.polar.causal import Behaviour, polar_basis, relation_basis, task_behaviour, used_measure
 from assay.instruments.polar.controls import control_task_pairs, plain_controls, plain_sources
-from assay.instruments.polar.depth import depth_evidence, plain_nulls
+from assay.instruments.polar.depth import depth_evidence, plain_depth
 from assay.instruments.polar.fit import Fitting
 from assay.instruments.polar.measures import ASKED, LAS, TYPE, UUAS, Control, rate_measure, selectivity_measure
 from assay.instruments.polar.readings import Reading, Texts, read, read_nonsense
@@ -233,11 +233,11 @@ class _Run:
     def depth(self, copies: Sequence[Untrained]) -> tuple[list[Measure], Table]:
         """The structural probe of depth, beside every null that the rates have."""
         self.progress("depth", 0.95)
-        nulls = plain_nulls(self.sources, fitting=self.fitting, generator=child_generator(self.generator))
+        controls = plain_depth(self.sources, fitting=self.fitting, generator=child_generator(self.generator))
         return depth_evidence(
             self.reading,
             self.found,
-            nulls + untrained_depth(copies),
+            controls + untrained_depth(copies),
             [copy.depth_curve for copy in copies],
             fitting=self.fitting,
             seeds=self.size.seeds,
@@ -260,7 +260,7 @@ class _Run:
         )
         return [selectivity_measure(asked, own, control, others, task=task) for asked, control, others, task in kinds]
 
-    def _nonsense(self, controls: list[Control]) -> list[Measure]:
+    def _nonsense(self, controls: list[Control[Pair]]) -> list[Measure]:
         draws = child_generator(self.generator)
         sample = read_nonsense(self.encoder, self.reading.test_graphs, self.test.relations, generator=draws)
         if sample is None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -14,18 +15,20 @@ from assay.instruments.polar.search import Pair
 from assay.stats import MIN_UNITS, gain_over_networks, mean_interval
 
 LEVEL = 2  # held-out texts, and their gold graphs
+UNTRAINED = "untrained copies"
+Repeat = TypeVar("Repeat")
 
 
 @dataclass(frozen=True)
-class Control:
-    """A null: what it is, and the scores of each of its repeats on the texts of the real thing.
+class Control(Generic[Repeat]):
+    """A null: what it is, and what each of its repeats gives on the texts of the real thing.
 
     **Attributes:** `networks`: whether every repeat is another network, so that p is over networks and texts.
     """
 
     name: str
     how: str
-    pairs: tuple[Pair, ...]
+    repeats: tuple[Repeat, ...]
     networks: bool = False
 
 
@@ -46,6 +49,10 @@ class Asked:
         """What each text contributes in each repeat."""
         return torch.stack([influence(*self.of(pair).counts(self.rate)) for pair in pairs])
 
+    def micro(self, pair: Pair) -> float:
+        """The rate over all edges."""
+        return self.of(pair).micro(self.rate)
+
 
 def _structural(pair: Pair) -> Scored:
     return pair.structural
@@ -62,17 +69,28 @@ TYPE = Asked("type accuracy", "type accuracy", _polar, "polar probe, gold edges,
 ASKED = (UUAS, UAS, LAS, TYPE)
 
 
-def rate_measure(asked: Asked, own: Sequence[Pair], controls: Sequence[Control], *, headline: bool, name: str = "") -> Measure:
+def rate_measure(
+    asked: Asked, own: Sequence[Pair], controls: Sequence[Control[Pair]], *, headline: bool, name: str = ""
+) -> Measure:
     """The rate of the real probes beside every control."""
     units = asked.units(own)
-    seeds = [asked.of(pair).micro(asked.rate) for pair in own]
-    nulls = []
-    for control in controls:
-        values = tuple(asked.of(pair).micro(asked.rate) for pair in control.pairs)
-        p = null_p(units, asked.each(control.pairs), seeds, networks=control.networks)
-        nulls.append(Null(name=control.name, how=control.how, values=values, p=p))
+    seeds = [asked.micro(pair) for pair in own]
+    nulls = [null_of(control, units, seeds, each=asked.each, value=asked.micro) for control in controls]
     spread = f"; {len(seeds)} seeds: {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else ""
     return measure_of(name or asked.name, units, nulls, note=f"{asked.note}{spread}", headline=headline, bounds=(0.0, 1.0))
+
+
+def null_of(
+    control: Control[Repeat],
+    units: Float[Tensor, " texts"],
+    seeds: Sequence[float],
+    *,
+    each: Callable[[Sequence[Repeat]], Float[Tensor, "repeats texts"]],
+    value: Callable[[Repeat], float],
+) -> Null:
+    """A control beside the `units` of the real thing, which had the values `seeds`."""
+    p = null_p(units, each(control.repeats), seeds, networks=control.networks)
+    return Null(name=control.name, how=control.how, values=tuple(map(value, control.repeats)), p=p)
 
 
 def null_p(
@@ -117,7 +135,7 @@ def selectivity_measure(
     units = asked.units(own) - asked.units(control)
     others = torch.stack([asked.units([pair]) - asked.units(pairs) for pair, pairs in copies])
     null = Null(
-        name="untrained copies",
+        name=UNTRAINED,
         how="the same difference where the states come from copies with fresh weights",
         values=tuple(others.mean(1).tolist()),
         p=null_p(units, others, (), networks=True),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from torch import Generator
 
 from assay.instruments.polar.controls import control_task_pairs
-from assay.instruments.polar.curves import UNTRAINED, Curve, curve_of
-from assay.instruments.polar.depth import Deep, DeepNull, deep, deep_curve
+from assay.instruments.polar.curves import Curve, curve_of
+from assay.instruments.polar.depth import Deep, deep
 from assay.instruments.polar.fit import Fitting, fit_depth
-from assay.instruments.polar.measures import Control
+from assay.instruments.polar.measures import UNTRAINED, Control
 from assay.instruments.polar.readings import Reading
 from assay.instruments.polar.search import Found, Pair, fitted_pair, rated, search
 from assay.stats import child_generator
@@ -30,8 +30,7 @@ class Untrained:
 
     - `own`: of its probes at its layer; `moved`: of the same probes in the states of the network.
     - `of_relations`, `of_heads`: of probes fitted on the control tasks, a pair for each seed.
-    - `own_depth`, `moved_depth`: the same of its depth probe.
-    - `curve`, `depth_curve`: of every layer.
+    - `curve`, `depth_curve`: of every layer; `own_depth`, `moved_depth`: of the depth probe of its layer.
     """
 
     own: Pair
@@ -56,8 +55,10 @@ def untrained(
     train, test = (sample.at([chosen.layer]) for sample in (twin.train, twin.test))
     here = reading.test.at([found.layer])
     pair = fitted_pair(train, chosen, fitting=fitting, generator=child_generator(generator))
-    depth = fit_depth(train, fitting=fitting, generator=child_generator(generator))
-    distance, polar, norm = (reading.of_whole(twin.whole(one, chosen.layer), found.layer) for one in (*pair, depth))
+    depth = fit_depth(twin.train, fitting=fitting, generator=child_generator(generator))
+    depths = tuple(deep(depth, twin.test))
+    fitted = (*pair, depth.at([chosen.layer]))
+    distance, polar, norm = (reading.of_whole(twin.whole(one, chosen.layer), found.layer) for one in fitted)
     of_relations, of_heads = control_task_pairs(
         train, test, twin, chosen, fitting=fitting, seeds=seeds, generator=child_generator(generator)
     )
@@ -66,20 +67,20 @@ def untrained(
         moved=rated(distance, polar, here),
         of_relations=tuple(of_relations),
         of_heads=tuple(of_heads),
-        own_depth=deep(depth, test)[0],
+        own_depth=depths[chosen.layer],
         moved_depth=deep(norm, here)[0],
         curve=curve_of(twin, chosen),
-        depth_curve=tuple(deep_curve(twin, fitting=fitting, generator=child_generator(generator))),
+        depth_curve=depths,
     )
 
 
-def untrained_controls(copies: Sequence[Untrained]) -> list[Control]:
+def untrained_controls(copies: Sequence[Untrained]) -> list[Control[Pair]]:
     """The copies as nulls of rates."""
     kinds = ((UNTRAINED, [copy.own for copy in copies]), (MOVED, [copy.moved for copy in copies]))
     return [Control(name, _HOW[name], tuple(pairs), networks=True) for name, pairs in kinds]
 
 
-def untrained_depth(copies: Sequence[Untrained]) -> list[DeepNull]:
+def untrained_depth(copies: Sequence[Untrained]) -> list[Control[Deep]]:
     """The copies as nulls of depth."""
     kinds = ((UNTRAINED, [copy.own_depth for copy in copies]), (MOVED, [copy.moved_depth for copy in copies]))
-    return [DeepNull(name, _HOW[name], tuple(deeps), networks=True) for name, deeps in kinds]
+    return [Control(name, _HOW[name], tuple(deeps), networks=True) for name, deeps in kinds]
