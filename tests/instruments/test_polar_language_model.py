@@ -4,6 +4,7 @@ It is the model that `python examples/agreement.py` trains in half a minute, kep
 """
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,10 +128,12 @@ def test_the_example_keeps_both_models_and_tells_what_each_uses(models, monkeypa
     said = capsys.readouterr().out.splitlines()
     heads = [line.partition(":")[0] for line in said if not line.startswith(" ")]
     assert heads == [f"{who}, relations {which}" for which in ("plain", "with number") for who in ("trained", "untrained")]
-    lost = {
-        (head, of): float(line.split(": ")[1].split()[0])
+    rows = {
+        (head, of): re.fullmatch(r"  agreement lost without the .*: (\S+) \(random subspaces (\S+), .*", line).groups()
         for head, lines in zip(heads, (said[k + 1 : k + 3] for k in range(0, len(said), 3)), strict=True)
         for of, line in zip(("polar subspace", "relation axes"), lines, strict=True)
     }
-    assert lost["trained, relations with number", "relation axes"] > 0.1  # random subspaces cost nothing, as the table has it
-    assert abs(lost["untrained, relations with number", "relation axes"]) < 0.2
+    lost, random = map(float, rows["trained, relations with number", "relation axes"])
+    assert lost > 0.1 > 0.05 > abs(random)
+    lost, random = map(float, rows["untrained, relations with number", "relation axes"])
+    assert abs(lost - random) < 0.2
