@@ -15,12 +15,15 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psutil
 import pytest
 
 from assay.errors import AssayError
 from assay.parallel import Engine, run_unordered
+from assay.parallel.backends import BACKENDS, Backend
+from assay.parallel.piece import Outcome
 
 pytestmark = pytest.mark.xdist_group("cluster")  # one process starts the clusters, once
 
@@ -243,6 +246,29 @@ def test_what_finished_before_an_error_is_yielded_and_the_error_comes_out_as_rai
     assert type(caught.value) is AssayError
     assert str(caught.value) == "two must not be given. Given: 2. Choices: one, three. Next: give another."
     assert caught.value.choices == ["one", "three"]
+
+
+@pytest.mark.slow
+def test_a_piece_that_finishes_while_the_first_are_sent_leaves_no_place_empty(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine, tmp_path: Path
+):
+    backend, start = BACKENDS[engine.backend], BACKENDS[engine.backend].start
+    started = []
+
+    def start_and_wait_for_the_first(self: Backend, piece: Callable[[], list[Outcome]]) -> Any:
+        started.append(start(self, piece))
+        started[0].result()
+        return started[-1]
+
+    def meet(item: int) -> int:
+        """Two and three wait for one another, and therefore run at the same time."""
+        (tmp_path / str(item)).touch()
+        if item >= 2:
+            wait_until((tmp_path / str(5 - item)).exists, seconds=60)
+        return item
+
+    monkeypatch.setattr(backend, "start", start_and_wait_for_the_first)
+    assert sorted(run_unordered(meet, range(4), engine=replace(engine, jobs=2))) == [(item, item) for item in range(4)]
 
 
 @pytest.mark.slow

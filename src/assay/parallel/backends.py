@@ -9,6 +9,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from threading import Lock
 from typing import Any, ClassVar
 
 import joblib
@@ -32,6 +34,9 @@ class Backend(ParallelBackendBase):
     - `tries`: how often a piece may lose its worker.
     - `suspects`: how many pieces that lost their worker are tried again at the same time; None for all.
     - `stopped`: no more pieces are to be sent.
+
+    What finishes while joblib still sends the first pieces is told to it afterwards, by `tell_held`. Told at once, it would
+    send one of these first pieces in the place of the next, and one place would stay empty until the end.
     """
 
     supports_retrieve_callback = True
@@ -40,6 +45,11 @@ class Backend(ParallelBackendBase):
     tries: ClassVar[int] = 3
     suspects: ClassVar[int | None] = None
     stopped: bool = False
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self._told = Lock()
+        self._held: list[Callable[[], None]] | None = []  # None once the first pieces are sent
 
     @staticmethod
     @abstractmethod
@@ -63,8 +73,22 @@ class Backend(ParallelBackendBase):
             future = Future()
             future.set_exception(error)
         if callback is not None:
-            future.add_done_callback(lambda future: callback((index, future)))
+            future.add_done_callback(lambda future: self._tell(partial(callback, (index, future))))
         return future
+
+    def _tell(self, finished: Callable[[], None]) -> None:
+        with self._told:
+            if self._held is not None:
+                self._held.append(finished)
+                return
+        finished()
+
+    def tell_held(self) -> None:
+        """To be called once, when the first pieces are sent."""
+        with self._told:
+            held, self._held = self._held, None
+        for finished in held or []:
+            finished()
 
     # pyrefly: ignore[bad-override]  (joblib's class has no types)
     def retrieve_result_callback(self, out: tuple[int, Any]) -> list[Outcome]:

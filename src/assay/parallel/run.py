@@ -92,6 +92,7 @@ def _sent(
     outcomes = Parallel(
         n_jobs=backend.jobs, backend=backend, batch_size=1, pre_dispatch=backend.at_once, return_as="generator_unordered"
     )(calls)
+    backend.tell_held()
     try:
         yield outcomes
     finally:
