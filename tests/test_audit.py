@@ -41,6 +41,40 @@ def test_same_seed_same_audit_in_one_process_or_two(subject):
     assert alone != audit(subject, small_task(), seed=4, effort="quick")
 
 
+class Counting:
+    """An instrument that tells in how many processes it may work."""
+
+    question = "How many processes are there?"
+    source = load_instrument("systematicity").source
+    needs = ()
+
+    def __init__(self, name: str, processes: int = 0):
+        self.name, self.processes = name, processes
+
+    def measure(self, subject, task, *, effort, generator, progress) -> Evidence:
+        progress("counting", 0.5)
+        return Evidence(instrument=self.name, question=self.question, summary=f"{self.processes}.")
+
+
+class Sharing(Counting):
+    def in_processes(self, jobs: int) -> Counting:
+        return Sharing(self.name, jobs)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_instrument_that_shares_its_work_out_has_all_processes(subject, jobs):
+    mixed, shares = [Sharing("first"), Counting("second"), Sharing("third"), Counting("fourth")], []
+
+    def told(doing: str, done: float) -> None:
+        shares.append(done)
+
+    result = audit(subject, small_task(), effort="quick", instruments=mixed, jobs=jobs, progress=told)
+    assert [item.instrument for item in result.evidence] == ["first", "second", "third", "fourth"]
+    assert [item.summary for item in result.evidence] == [f"{jobs}.", "0.", f"{jobs}.", "0."]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
 def test_an_instrument_gives_the_same_numbers_alone_and_among_others(subject):
     together = audit(subject, small_task(), effort="quick")
     alone = audit(subject, small_task(), effort="quick", instruments=[load_instrument("decodability")])

@@ -12,7 +12,7 @@ from torch import Generator
 from assay.access import JudgesObserved, judged_apart
 from assay.evidence import Effort, Evidence, Level
 from assay.graph import GivesGraphs
-from assay.instrument import Instrument, Progress, missing_abilities, silent
+from assay.instrument import Instrument, Progress, RunsInProcesses, missing_abilities, silent
 from assay.instruments import all_instruments
 from assay.objective import Unscored, check_finite
 from assay.parallel import one_thread, run_parallel
@@ -116,7 +116,8 @@ def audit(
       left out.
     - `instruments`: all registered ones by default.
     - `address`: where the subject came from, for the report.
-    - `jobs`: processes in which instruments run side by side; the bytes of the result do not depend on it.
+    - `jobs`: processes in which instruments run side by side, or share their work out; the bytes of the result do not depend
+      on it.
 
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
@@ -181,17 +182,21 @@ def _sorted_out(chosen: Sequence[Instrument], task: Task, level: Level) -> tuple
 
 
 def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> list[Evidence]:
-    """Every piece, here or side by side."""
-    if jobs != 1:
-        return run_parallel(_measure, pieces, jobs=jobs, progress=progress)
-    evidence = []
+    """Every piece, here or side by side; what shares its own work out comes after the others, with all processes."""
+    beside = [k for k, piece in enumerate(pieces) if jobs != 1 and not isinstance(piece.instrument, RunsInProcesses)]
+
+    def told(doing: str, share: float) -> None:
+        progress(doing, share * len(beside) / len(pieces))
+
+    found = dict(zip(beside, run_parallel(_measure, [pieces[k] for k in beside], jobs=jobs, progress=told), strict=True))
     for index, piece in enumerate(pieces):
+        if index not in found:
 
-        def scaled(doing: str, done: float, index: int = index, name: str = piece.instrument.name) -> None:
-            progress(f"{name}: {doing}", (index + done) / len(pieces))
+            def scaled(doing: str, done: float, name: str = piece.instrument.name) -> None:
+                progress(f"{name}: {doing}", (len(found) + done) / len(pieces))
 
-        evidence.append(_measure(piece, scaled))
-    return evidence
+            found[index] = _measure(piece.in_processes(jobs), scaled)
+    return [found[index] for index in range(len(pieces))]
 
 
 class _Piece(NamedTuple):
@@ -202,6 +207,12 @@ class _Piece(NamedTuple):
     task: Task
     effort: Effort
     seed: int
+
+    def in_processes(self, jobs: int) -> "_Piece":
+        """With an instrument that shares its work out over so many, where it can."""
+        if isinstance(self.instrument, RunsInProcesses):
+            return self._replace(instrument=self.instrument.in_processes(jobs))
+        return self
 
 
 def _measure(piece: _Piece, progress: Progress = silent) -> Evidence:

@@ -41,6 +41,15 @@ class Instrument(Protocol):
         ...
 
 
+@runtime_checkable
+class RunsInProcesses(Protocol):
+    """An instrument that shares its own work out over processes, since it takes longer than others."""
+
+    def in_processes(self, jobs: int) -> Instrument:
+        """The same instrument with at most `jobs` processes. The bytes of its result do not depend on them."""
+        ...
+
+
 def missing_abilities(instrument: Instrument, task: Task) -> tuple[str, ...]:
     """Names of the abilities that `instrument` needs and `task` lacks."""
     return tuple(need.__name__ for need in instrument.needs if not isinstance(task, need))

@@ -8,10 +8,11 @@ from torch import Generator
 
 from assay.encoding.hugging_face import WORDS
 from assay.instruments.polar import nulls
-from assay.instruments.polar.fit import Fitting, Probes, unfitted
+from assay.instruments.polar.fit import Fitting, Probes, fit_distance, unfitted
 from assay.instruments.polar.measures import Control
 from assay.instruments.polar.readings import Reading
-from assay.instruments.polar.search import Found, Pair, fitted_pair, rated
+from assay.instruments.polar.scores import Scored, score
+from assay.instruments.polar.search import Found, Pair, fit_one, fitted_pair, rated
 from assay.instruments.polar.targets import Sample
 from assay.stats import child_generator
 
@@ -85,14 +86,18 @@ def plain_controls(sources: Sequence[Source], found: Found, *, fitting: Fitting,
     return [Control(source.name, source.how, tuple(map(rated_case, source.cases))) for source in sources]
 
 
-def control_task_pairs(
+def control_tasks(
     train: Sample, test: Sample, reading: Reading, found: Found, *, fitting: Fitting, seeds: Sequence[int], generator: Generator
-) -> tuple[list[Pair], list[Pair]]:
-    """Scores on the two control tasks, of relations and of heads, by probes fitted on them; one layer, a pair for each seed."""
+) -> tuple[list[Scored], list[Scored]]:
+    """Scores on the two control tasks: relations by a polar probe and heads by a distance probe, fitted on them; one layer, one
+    of each for every seed."""
+    both = ((train, reading.train_graphs), (test, reading.test_graphs))
     of_relations, of_heads = [], []
     for seed in seeds:
-        for task, into in ((nulls.control_relation_task, of_relations), (nulls.control_head_task, of_heads)):
-            one, other = task(train, reading.train_graphs, seed=seed), task(test, reading.test_graphs, seed=seed)
-            probes = fitted_pair(one, found, fitting=fitting, generator=child_generator(generator))
-            into.append(rated(*probes, other))
+        one, other = (nulls.control_relation_task(*texts, seed=seed) for texts in both)
+        polar = fit_one(one, 0, found.angle, found.weight, fitting, child_generator(generator))
+        of_relations += score(polar, other)
+        one, other = (nulls.control_head_task(*texts, seed=seed) for texts in both)
+        distance = fit_distance(one, fitting=fitting, generator=child_generator(generator))
+        of_heads += score(distance, other, punctuation=False)
     return of_relations, of_heads

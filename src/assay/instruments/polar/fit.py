@@ -13,6 +13,8 @@ from assay.instruments.polar import losses
 from assay.instruments.polar.targets import UNSEEN, Batch, Sample, grouped, in_order
 
 Angle = Literal["prototype", "pair"]
+Seen = Callable[[str], Float[Tensor, "p b n r"]]
+"""The nodes of a batch, their states brought to unit variance, under the learned maps of this name."""
 _TYPICAL_DISTANCE = 4.0  # squared, between two nodes before training: about the mean path length in a sentence's tree
 _MOST_RANDOM = 10_000
 
@@ -100,8 +102,8 @@ def fit_polar(
     }
     turns = bool((weight > 0).any()) and num_relations > 0
 
-    def loss(x: Tensor, batch: Batch) -> Tensor:
-        z = mapped(x, learned["maps"])
+    def loss(seen: Seen, batch: Batch) -> Tensor:
+        z = seen("maps")
         total = losses.distance_loss(z, batch)
         if beta:
             total = total + beta * losses.root_loss(z, learned["root"], batch)
@@ -121,8 +123,8 @@ def fit_depth(sample: Sample, *, fitting: Fitting, generator: Generator) -> Prob
     """Structural probes of depth: the squared norm of a node's vector."""
     learned = {"maps": initial(len(sample.states), sample.states.shape[2], fitting.rank, generator)}
 
-    def loss(x: Tensor, batch: Batch) -> Tensor:
-        return losses.depth_loss(mapped(x, learned["maps"]), batch)
+    def loss(seen: Seen, batch: Batch) -> Tensor:
+        return losses.depth_loss(seen("maps"), batch)
 
     return _read_off(sample, _minimised(sample, learned, loss, fitting, generator))
 
@@ -135,9 +137,8 @@ def fit_depprobe(sample: Sample, *, fitting: Fitting, generator: Generator) -> P
         "labels": initial(num, width, len(sample.relations) + 1, generator),
     }
 
-    def loss(x: Tensor, batch: Batch) -> Tensor:
-        of_nodes = losses.child_loss(mapped(x, learned["labels"]), batch)
-        return losses.distance_loss(mapped(x, learned["maps"]), batch) + of_nodes
+    def loss(seen: Seen, batch: Batch) -> Tensor:
+        return losses.distance_loss(seen("maps"), batch) + losses.child_loss(seen("labels"), batch)
 
     return _read_off(sample, _minimised(sample, learned, loss, fitting, generator))
 
@@ -166,7 +167,7 @@ def scales(sample: Sample) -> Float[Tensor, "layers 1 1"]:
 def _minimised(
     sample: Sample,
     learned: dict[str, Tensor],
-    loss: Callable[[Tensor, Batch], Tensor],
+    loss: Callable[[Seen, Batch], Tensor],
     fitting: Fitting,
     generator: Generator,
 ) -> dict[str, Tensor]:
@@ -181,8 +182,9 @@ def _minimised(
     for _ in range(fitting.epochs):
         for k in torch.randperm(len(batches), generator=generator).tolist():
             batch = batches[k]
+            x = gather(sample, batch)
             optimiser.zero_grad(set_to_none=True)
-            loss(gather(sample, batch) * scale, batch).sum().backward()
+            loss(lambda name, x=x: mapped(x, learned[name]) * scale, batch).sum().backward()
             optimiser.step()
             schedule.step()
     found = {name: tensor.detach() for name, tensor in learned.items()}

@@ -13,14 +13,15 @@ from assay.instrument import Progress, silent
 from assay.instruments.polar import assembled
 from assay.instruments.polar.agreement import agreement
 from assay.instruments.polar.causal import Behaviour, polar_basis, relation_basis, task_behaviour, used_measure
-from assay.instruments.polar.controls import control_task_pairs, plain_controls, plain_sources
+from assay.instruments.polar.controls import control_tasks, plain_controls, plain_sources
 from assay.instruments.polar.depth import depth_evidence, plain_depth
 from assay.instruments.polar.fit import Fitting
 from assay.instruments.polar.measures import ASKED, LAS, TYPE, UUAS, Control, rate_measure, selectivity_measure
 from assay.instruments.polar.readings import Reading, Texts, read, read_nonsense
 from assay.instruments.polar.search import Pair, fitted_pair, rated, search
 from assay.instruments.polar.targets import Target
-from assay.instruments.polar.untrained import Untrained, untrained, untrained_controls, untrained_depth
+from assay.instruments.polar.untrained import Copying, Untrained, untrained_controls, untrained_depth
+from assay.parallel import run_parallel
 from assay.stats import MIN_UNITS, child_generator
 from assay.subject import Subject
 from assay.task import Task
@@ -61,6 +62,7 @@ class Polar:
 
     - `cache`: a folder in which encodings are kept and found again; None keeps them in memory.
     - `rank`: of the map, at most half of the width of the states.
+    - `jobs`: processes, which judge untrained copies side by side. The bytes of the result do not depend on it.
     """
 
     name = "polar"
@@ -82,9 +84,13 @@ class Polar:
     )
     needs: tuple[type, ...] = (GivesGraphs,)
 
-    def __init__(self, *, cache: Path | str | None = None, rank: int = 64):
+    def __init__(self, *, cache: Path | str | None = None, rank: int = 64, jobs: int = 1):
         self.cache = None if cache is None else Path(cache)
-        self.rank = rank
+        self.rank, self.jobs = rank, jobs
+
+    def in_processes(self, jobs: int) -> "Polar":
+        """The same with as many processes."""
+        return Polar(cache=self.cache, rank=self.rank, jobs=jobs)
 
     def measure(
         self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
@@ -100,10 +106,7 @@ class Polar:
         if reason := too_little({name: getattr(reading, name).targets for name in SPLITS}):
             return self._not_enough(f"{reason}; {len(reading.refused)} were not encoded, the first {reading.refused[0]}")
         run = _Run(self.rank, size, encoder, reading, generator, progress)
-        copies = []
-        for k in range(size.copies):
-            progress(f"untrained copy {k + 1} of {size.copies}", 0.3 + 0.4 * k / size.copies)
-            copies.append(run.copy(encoder.on(subject.untrained(child_generator(generator))), texts))
+        copies = run.copies(subject, texts, jobs=self.jobs)
         measures, tables = run.rates(copies)
         gaps = []
         for behaviour in self._behaviours(subject, task, encoder, run.layer_name, size, generator):
@@ -187,11 +190,24 @@ class _Run:
         ]
         self.gaps: list[str] = []
 
-    def copy(self, encoder: Encoder, texts: Texts) -> Untrained:
-        """What an untrained copy gives, from reading the texts to the last score."""
-        twin = read(encoder, texts, relations=self.reading.train.relations).reduced(generator=self.generator)
-        seeds, draws = range(self.size.repeats), child_generator(self.generator)
-        return untrained(twin, self.reading, self.found, fitting=self.fitting, seeds=seeds, generator=draws)
+    def copies(self, subject: Subject, texts: Texts, *, jobs: int) -> list[Untrained]:
+        """What untrained copies give, from drawing their weights to the last score."""
+        alike = {
+            "subject": subject,
+            "encoder": self.encoder,
+            "texts": texts,
+            "relations": self.reading.train.relations,
+            "place": self.reading.place(self.found.layer),
+            "fitting": self.fitting,
+            "seeds": range(self.size.repeats),
+        }
+        wanted = [Copying(**alike, generator=child_generator(self.generator)) for _ in range(self.size.copies)]
+
+        def told(done: str, share: float) -> None:
+            self.progress(f"untrained copies, {done}", 0.3 + 0.4 * share)
+
+        told(f"0 of {len(wanted)}", 0.0)
+        return run_parallel(Copying.judged, wanted, jobs=jobs, progress=told)
 
     def rates(self, copies: Sequence[Untrained]) -> tuple[list[Measure], list[Table]]:
         """Every rate beside its nulls, and the tables."""
@@ -245,7 +261,7 @@ class _Run:
         )
 
     def _selectivity(self, own: list[Pair], copies: Sequence[Untrained]) -> list[Measure]:
-        of_relations, of_heads = control_task_pairs(
+        of_relations, of_heads = control_tasks(
             self.train,
             self.test,
             self.reading,

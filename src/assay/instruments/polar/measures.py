@@ -47,7 +47,11 @@ class Asked:
 
     def each(self, pairs: Sequence[Pair]) -> Float[Tensor, "repeats texts"]:
         """What each text contributes in each repeat."""
-        return torch.stack([influence(*self.of(pair).counts(self.rate)) for pair in pairs])
+        return self.each_of([self.of(pair) for pair in pairs])
+
+    def each_of(self, repeats: Sequence[Scored]) -> Float[Tensor, "repeats texts"]:
+        """The same where only these scores were made."""
+        return torch.stack([influence(*scored.counts(self.rate)) for scored in repeats])
 
     def micro(self, pair: Pair) -> float:
         """The rate over all edges."""
@@ -125,22 +129,23 @@ def fitted_p(units: Float[Tensor, " texts"], other: Float[Tensor, " texts"], see
 def selectivity_measure(
     asked: Asked,
     own: Sequence[Pair],
-    control: Sequence[Pair],
-    copies: Sequence[tuple[Pair, Sequence[Pair]]],
+    control: Sequence[Scored],
+    copies: Sequence[tuple[Pair, Sequence[Scored]]],
     *,
     task: str,
 ) -> Measure:
     """How far the probe is better at the declared graphs than at a control task that words alone decide (Hewitt and Liang
-    2019), beside the same in untrained copies, of which come each copy's own pair and those of the control task."""
-    units = asked.units(own) - asked.units(control)
-    others = torch.stack([asked.units([pair]) - asked.units(pairs) for pair, pairs in copies])
+    2019), beside the same in untrained copies, of which come each copy's own pair and the scores on the control task."""
+    wrong = asked.each_of(control).mean(0)
+    units = asked.units(own) - wrong
+    others = torch.stack([asked.units([pair]) - asked.each_of(scores).mean(0) for pair, scores in copies])
     null = Null(
         name=UNTRAINED,
         how="the same difference where the states come from copies with fresh weights",
         values=tuple(others.mean(1).tolist()),
         p=null_p(units, others, (), networks=True),
     )
-    note = f"{asked.name} {float(asked.units(own).mean()):.3f}, and {float(asked.units(control).mean()):.3f} on the {task}"
+    note = f"{asked.name} {float(asked.units(own).mean()):.3f}, and {float(wrong.mean()):.3f} on the {task}"
     name = f"selectivity of {asked.name}"
     return measure_of(name, units, [null], note=note, headline=True, bounds=(-1.0, 1.0), unit=f"difference of {asked.name}")
 

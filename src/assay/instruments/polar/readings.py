@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torch import Generator
+from jaxtyping import Float
+from torch import Generator, Tensor
 
 from assay.encoding import Encoded, Encoder, encode
 from assay.encoding.hugging_face import WORDS
@@ -83,9 +84,24 @@ class Reading:
         """Probes fitted here, for the network's states as they are."""
         return probes if self.components is None else probes.after(self.components.basis[[layer]])
 
-    def of_whole(self, probes: Probes, layer: int) -> Probes:
+    def place(self, layer: int) -> "Place":
+        """Where probes of other networks are moved to."""
+        return Place(self.test.at([layer]), None if self.components is None else self.components.basis[[layer]])
+
+
+@dataclass(frozen=True)
+class Place:
+    """The test texts at one layer of a network.
+
+    **Attributes:** `basis` `(1, width, kept)`: of the components that its states were reduced to; None where they were not.
+    """
+
+    test: Sample
+    basis: Float[Tensor, "1 width kept"] | None
+
+    def moved(self, probes: Probes) -> Probes:
         """Probes of a network's states as they are, for the states here."""
-        return probes if self.components is None else probes.after(self.components.basis[[layer]].mT)
+        return probes if self.basis is None else probes.after(self.basis.mT)
 
 
 def read(
