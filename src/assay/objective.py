@@ -184,7 +184,7 @@ class Steps:
 class Unscored:
     """Nothing is asked of an output: the network reads, and only its inside is looked at. Every score is 0."""
 
-    unit: str = "nothing is asked"
+    unit: str = ""
     chance: float = 0.0
 
     def width(self) -> int:

@@ -1,6 +1,7 @@
 """What is read once is what the model says, whatever the batches, and a cache is never taken for another's."""
 
 import json
+import pickle
 
 import pytest
 import torch
@@ -235,3 +236,14 @@ def test_a_loaded_model_is_its_own_encoder(folder, graphs):
     assert torch.equal(found.states, encode(HuggingFaceEncoder.load(folder), graphs).states)
     twin = encoder_of(subject.untrained(Generator().manual_seed(0)), object())
     assert not torch.equal(found.states, encode(twin, graphs).states)
+
+
+def test_a_model_that_was_read_is_as_it_was_and_can_be_sent_to_another_process(encoder, graphs):
+    encode(encoder, graphs)
+    assert not any(part._forward_hooks for part in encoder.module.modules())
+    again = pickle.loads(pickle.dumps(encoder))
+    assert torch.equal(encode(again, graphs).states, encode(encoder, graphs).states)
+    by_hand(encoder, graphs[0], 1)  # hooks of whoever else reads it stay
+    assert any(part._forward_hooks for part in encoder.module.modules())
+    encode(encoder, graphs)
+    assert any(part._forward_hooks for part in encoder.module.modules())

@@ -240,3 +240,10 @@ def test_the_directory_is_whole_small_and_repeatable(tmp_path, typical):
     before = {name: (folder / name).read_bytes() for name in names}
     write_report(folder, typical)
     assert before == {name: (folder / name).read_bytes() for name in names}
+
+
+def test_a_task_that_asks_nothing_has_no_score(typical):
+    page = Page(report_html(replace(typical, task=replace(typical.task, unit="", combines=()))))
+    assert "Nothing is asked of the network's output, so there is no score." in page.text
+    assert "Its score is" not in page.text
+    assert f"Its score is {typical.task.unit}; guessing scores" in Page(report_html(typical)).text

@@ -4,7 +4,8 @@ Nothing is fetched, no code of the folder is run, and weights are read from safe
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from assay.graph import Graph
 from assay.subject import Subject
 
 WORDS = "words"  # the layer of raw word embeddings
+_HOOKED = "_output_capturing_hooks_installed"  # how transformers remembers its hooks
 _UNLIMITED = 10**9  # what a tokenizer without a limit says is far above
 
 
@@ -125,7 +127,8 @@ class HuggingFaceEncoder:
 
     def _run(self, tokens: Int[Tensor, "b t"], mask: Int[Tensor, "b t"]) -> dict[str, Float[Tensor, "b t d"]]:
         tokens, mask = tokens.to(self.device), mask.to(self.device)
-        output = self.module(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+        with _hooks_kept(self.module):
+            output = self.module(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
         hidden = getattr(output, "hidden_states", None)
         if not hidden or len({state.shape for state in hidden}) != 1:
             raise AssayError(
@@ -138,6 +141,21 @@ class HuggingFaceEncoder:
         # A model may embed words in fewer dimensions than it works in; that layer is then left out.
         words = {WORDS: embedded} if embedded.shape == hidden[0].shape else {}
         return words | {str(k): state for k, state in enumerate(hidden)}
+
+
+@contextmanager
+def _hooks_kept(module: nn.Module) -> Iterator[None]:
+    """The forward hooks of every module are afterwards those of before. Transformers records hidden states by hooks that it
+    leaves where they are, and a module with them cannot be sent to another process."""
+    before = {part: (set(part._forward_hooks), _HOOKED in vars(part)) for part in module.modules()}
+    try:
+        yield
+    finally:
+        for part, (hooks, told) in before.items():
+            for hook in set(part._forward_hooks) - hooks:
+                del part._forward_hooks[hook]
+            if not told:
+                vars(part).pop(_HOOKED, None)
 
 
 @dataclass(frozen=True)
