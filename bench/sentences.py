@@ -25,7 +25,7 @@ from assay.tasks import load_task
 from assay.training import fit, recommended
 
 
-def looked_at(address: str, unit: Unit, seed: int) -> tuple[Evidence, float, float]:
+def looked_at(address: str, unit: Unit, embeddings: bool, seed: int) -> tuple[Evidence, float, float]:
     """The evidence on one network, and the CPU seconds to train it and to judge it."""
     torch.set_num_threads(1)
     start, task = time.process_time(), load_task(address)
@@ -37,7 +37,7 @@ def looked_at(address: str, unit: Unit, seed: int) -> tuple[Evidence, float, flo
     fit(model, task, config=recommended("transformer", task, seed=seed))
     trained, draws = time.process_time(), Generator().manual_seed(seed)
     subject = Subject(model, name=f"seed {seed}", fresh=fresh)
-    evidence = Subnetworks(unit=unit).measure(subject, task, effort="quick", generator=draws)
+    evidence = Subnetworks(unit=unit, embeddings=embeddings).measure(subject, task, effort="quick", generator=draws)
     return evidence, trained - start, time.process_time() - trained
 
 
@@ -54,11 +54,12 @@ def main() -> None:
     parser.add_argument("--task", default="agreement", help="address of a task of sentences")
     parser.add_argument("--seeds", type=int, default=5, help="networks")
     parser.add_argument("--unit", choices=UNITS, default="weight", help="what a mask decides over")
+    parser.add_argument("--embeddings", action="store_true", help="masks decide over embeddings too")
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
     options = parser.parse_args()
     found: list[Evidence] = []
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(looked_at, options.task, options.unit, seed) for seed in range(options.seeds)]
+        jobs = [pool.submit(looked_at, options.task, options.unit, options.embeddings, seed) for seed in range(options.seeds)]
         for seed, job in enumerate(jobs):
             evidence, making, judging = job.result()
             print(f"seed {seed} (CPU {making:.0f} s to train, {judging:.0f} s to judge): ", end="")

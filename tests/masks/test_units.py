@@ -139,6 +139,17 @@ def test_layers_by_pattern_and_by_depth():
     assert [place.parameter for place in units_of(mlp(), start=1).places] == ["2.weight"]
 
 
+@pytest.mark.parametrize("kind", ["weight", "channel"])
+def test_embeddings_may_be_left_whole(kind):
+    module = Transformer(vocab=5, length=6, num_outputs=2, width=8, heads=2)
+    masks = [units_of(module, kind=kind, embeddings=flag) for flag in (True, False)]
+    chosen, rest = ({place.parameter for place in units.places} for units in masks)
+    assert chosen - rest == {"embedding.token.weight", "embedding.position.weight"}
+    assert len(units_of(module, kind="channel", embeddings=False)) == 8
+    with pytest.raises(AssayError, match="embeddings left whole"):
+        units_of(nn.Embedding(5, 4), kind=kind, embeddings=False)
+
+
 def test_a_shared_weight_is_masked_once():
     module = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 5, bias=False))
     module[1].weight = module[0].weight

@@ -31,20 +31,25 @@ class Maskable:
     inputs: int | None
 
 
-def maskable(module: nn.Module, *, layers: Sequence[str] = ("*",), start: int = 0) -> tuple[Maskable, ...]:
+def maskable(
+    module: nn.Module, *, layers: Sequence[str] = ("*",), start: int = 0, embeddings: bool = True
+) -> tuple[Maskable, ...]:
     """The maskable parameters of a module, in the order in which it defines them; a shared one once.
 
-    **Arguments:** `layers`: glob patterns of the names of modules; `start`: how many of the modules that fit are left whole,
-    from the first on.
+    **Arguments:**
+
+    - `layers`: glob patterns of the names of modules.
+    - `start`: how many of the modules that fit are left whole, from the first on.
+    - `embeddings`: whether those of `Embedding` modules are among them.
 
     **Raises:** `AssayError` when a pattern fits no maskable module, or none is left.
     """
-    every = list(_all(module))
+    every = [item for item in _all(module) if embeddings or not isinstance(item.module, nn.Embedding)]
     names = list(dict.fromkeys(item.layer for item in every))
     if not names:
         raise AssayError(
             f"a mask needs a module with weights that it may remove: {KINDS}",
-            given=f"{type(module).__name__} with none of them",
+            given=f"{type(module).__name__} with none of them{'' if embeddings else ', embeddings left whole'}",
             next_step="give the network itself, or wrap its weights in one of these modules",
         )
     fitting = [name for name in names if any(fnmatchcase(name, pattern) for pattern in layers)]

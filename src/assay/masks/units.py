@@ -104,7 +104,13 @@ class Units:
 
 
 def units_of(
-    module: nn.Module, *, kind: str = "weight", layers: Sequence[str] = ("*",), start: int = 0, width: int | None = None
+    module: nn.Module,
+    *,
+    kind: str = "weight",
+    layers: Sequence[str] = ("*",),
+    start: int = 0,
+    embeddings: bool = True,
+    width: int | None = None,
 ) -> Units:
     """The units of a module.
 
@@ -113,14 +119,14 @@ def units_of(
     - `kind`: `weight`: every entry; `neuron`: an output of a module, with all weights that lead to it (of an embedding: a
       dimension); `head`: an attention head, with its rows of the projections that read and its columns of the one that writes;
       `channel`: a dimension of the residual stream, with all weights that read or write it.
-    - `layers`, `start`: as for `maskable`.
+    - `layers`, `start`, `embeddings`: as for `maskable`.
     - `width`: of the residual stream, for channels; by default that of the first embedding or attention.
 
     A square matrix reads the stream, unless it is the output projection of an attention: its shape cannot tell.
 
     **Raises:** `AssayError` for a kind that does not exist or that the module has none of.
     """
-    found = maskable(module, layers=layers, start=start)
+    found = maskable(module, layers=layers, start=start, embeddings=embeddings)
     if kind == "weight":
         starts = torch.tensor([0, *(item.weight.numel() for item in found)]).cumsum(0).tolist()
         places = [Place(one.parameter, tuple(one.weight.shape), None, at) for one, at in zip(found, starts, strict=False)]
@@ -131,7 +137,7 @@ def units_of(
     if kind == "head":
         return _heads(module, found)
     if kind == "channel":
-        return _channels(found, width)
+        return _channels(module, found, width)
     raise AssayError("a mask must be of units that exist", given=kind, choices=UNITS)
 
 
@@ -161,10 +167,11 @@ def _heads(module: nn.Module, found: Sequence[Maskable]) -> Units:
     return _numbered("head", places, sizes, names)
 
 
-def _channels(found: Sequence[Maskable], width: int | None) -> Units:
+def _channels(module: nn.Module, found: Sequence[Maskable], width: int | None) -> Units:
     if width is None:
-        embedded = [item.weight.shape[1] for item in found if item.inputs is None]
-        attended = [item.module.embed_dim for item in found if isinstance(item.module, nn.MultiheadAttention)]
+        every = maskable(module)
+        embedded = [item.weight.shape[1] for item in every if item.inputs is None]
+        attended = [item.module.embed_dim for item in every if isinstance(item.module, nn.MultiheadAttention)]
         width = next(iter(embedded + attended), None)
     if width is None:
         raise AssayError(

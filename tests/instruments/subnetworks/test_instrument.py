@@ -138,6 +138,22 @@ def test_whole_neurons_may_be_the_units():
     assert evidence.settings["units"] == 48
 
 
+def test_embeddings_are_left_whole_unless_asked_for():
+    class Embedded(nn.Module):
+        """The signs as tokens."""
+
+        def __init__(self):
+            super().__init__()
+            self.embedding = nn.Embedding.from_pretrained(torch.tensor([[-1.0], [1.0]]))
+            self.inner = apart().encoder
+
+        def forward(self, items):
+            return self.inner(self.embedding((items > 0).long())[..., 0])
+
+    whole, thinned = (measured(Odd(Embedded()), effort="quick", embeddings=flag) for flag in (False, True))
+    assert thinned.settings["units"] == whole.settings["units"] + 2
+
+
 def test_a_rotated_basis_is_looked_at_and_reported():
     evidence = measured(with_a_stream(), effort="quick")
     rows = table(evidence, "Size of the mask against what it does")

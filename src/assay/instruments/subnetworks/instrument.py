@@ -68,7 +68,8 @@ class Subnetworks:
 
     **Arguments:**
 
-    - `unit`, `layers`, `start`: what a mask decides over, as in `assay.masks.units_of`.
+    - `unit`, `layers`, `start`, `embeddings`: what a mask decides over, as in `assay.masks.units_of`. Embeddings are left
+      whole, as published: every part needs its words, and a mask of both would take them from the other part.
     - `others`: networks of the same architecture, trained or drawn apart, whose weights take the place of removed ones; by
       default freshly drawn ones.
     """
@@ -90,8 +91,16 @@ class Subnetworks:
     )
     needs: tuple[type, ...] = (PosesPartProblems,)
 
-    def __init__(self, unit: Unit = "weight", layers: Sequence[str] = ("*",), start: int = 0, others: Sequence[nn.Module] = ()):
-        self.unit, self.layers, self.start, self.others = unit, tuple(layers), start, tuple(others)
+    def __init__(
+        self,
+        unit: Unit = "weight",
+        layers: Sequence[str] = ("*",),
+        start: int = 0,
+        embeddings: bool = False,
+        others: Sequence[nn.Module] = (),
+    ):
+        self.unit, self.layers, self.start, self.embeddings = unit, tuple(layers), start, embeddings
+        self.others = tuple(others)
 
     def measure(
         self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
@@ -99,7 +108,7 @@ class Subnetworks:
         size = SIZES[effort]
         network = Network(subject.module, task.objective, subject.batch_size)
         try:
-            units = units_of(subject.module, kind=self.unit, layers=self.layers, start=self.start)
+            units = units_of(subject.module, kind=self.unit, layers=self.layers, start=self.start, embeddings=self.embeddings)
             problems = draw_problems(
                 task,
                 num_training=size.training,
@@ -135,6 +144,7 @@ class Subnetworks:
                 "unit": self.unit,
                 "layers": ", ".join(self.layers),
                 "start": self.start,
+                "embeddings": "masked too" if self.embeddings else "left whole",
                 "units": len(units),
             },
         )
