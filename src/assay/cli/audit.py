@@ -54,7 +54,7 @@ class Audit(Command):
     sites: Annotated[tuple[str, ...], arg(metavar="GLOB [GLOB ...]", help_behavior_hint="(default: evenly spread)")] = ()
     """Places inside the network to read, by dotted module name; a miss lists them all."""
     jobs: int = 1
-    """Processes in which instruments run side by side; the numbers do not depend on it."""
+    """Processes in which instruments run side by side, or share their work out; the numbers do not depend on it."""
     json: Flag = False
     """Print the report as JSON instead of the summary."""
 
