@@ -12,6 +12,7 @@ from assay.errors import AssayError
 from assay.masks import (
     ContinuousSparsification,
     HardConcrete,
+    MaskTraining,
     SearchConfig,
     masked,
     path,
@@ -45,6 +46,31 @@ def test_the_planted_part_is_found(relaxation, which):
     assert found.mask.keep["front.weight"][:, 0].nonzero()[:, 0].tolist() == [2 * which, 2 * which + 1]
     assert accuracy(module, found.mask, asking(which, 100, seed=1)) == 1.0
     assert accuracy(module, ~found.mask, asking(1 - which, 100, seed=1)) == 1.0
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_step_sees_the_network_that_the_mask_leaves(shared):
+    """Also where two modules share a weight, which is then masked in both."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 5, bias=False)).eval()
+    if shared:
+        module[1].weight = module[0].weight
+    units, draws = units_of(module), Generator().manual_seed(0)
+    kept = torch.rand(len(units), generator=draws) < 0.5
+    training = MaskTraining(
+        module,
+        units,
+        loss=F.cross_entropy,
+        price=0.0,
+        relaxation=ContinuousSparsification(),
+        learning_rate=0.1,
+        logits=torch.where(kept, 100.0, -100.0),
+    )
+    inputs, targets = {"input": torch.arange(5)}, torch.tensor([1, 2, 3, 4, 0])
+    outputs = run(module, masked(weights_of(module), units.mask(kept)), inputs)
+    taken = training.step(inputs, targets, progress=1.0, generator=draws)
+    assert taken.loss == pytest.approx(float(F.cross_entropy(outputs, targets)), abs=1e-6)
 
 
 @pytest.mark.parametrize("relaxation", [ContinuousSparsification(), HardConcrete()])

@@ -19,6 +19,11 @@ def weights_of(module: nn.Module) -> dict[str, Tensor]:
     return {name: parameter.detach() for name, parameter in module.named_parameters()}
 
 
+def shares_weights(module: nn.Module) -> bool:
+    """Whether a parameter has more than one name."""
+    return len(list(module.named_parameters(remove_duplicate=False))) > len(list(module.named_parameters()))
+
+
 def masked(weights: Weights, *masks: Mask, fill: Weights | None = None) -> dict[str, Tensor]:
     """The weights that all of the masks keep; 0, or what `fill` holds, in place of the others.
 
@@ -47,9 +52,13 @@ def run(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor], *, ba
     return torch.cat(outputs)
 
 
-def call(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor]) -> Tensor:
-    """One forward pass of the module with these weights; gradients flow to them."""
-    result = torch.func.functional_call(module, dict(weights), (), dict(inputs))
+def call(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor], *, shares: bool = True) -> Tensor:
+    """One forward pass of the module with these weights; gradients flow to them.
+
+    **Arguments:** `shares`: whether submodules may share a weight, as `shares_weights` says. To look for that in every pass
+    takes an eighth of a small network's time.
+    """
+    result = torch.func.functional_call(module, dict(weights), (), dict(inputs), tie_weights=shares)
     outputs = first_tensor(getattr(result, "logits", result))
     if outputs is None:
         raise AssayError("the network's forward must return a tensor, or something that starts with one", given=type(result))

@@ -12,7 +12,7 @@ from assay.errors import AssayError
 from assay.masks.mask import Mask
 from assay.masks.prefix import kept_prefix
 from assay.masks.relaxations import ContinuousSparsification, Relaxation
-from assay.masks.running import call, evaluating, weights_of
+from assay.masks.running import call, evaluating, shares_weights, weights_of
 from assay.masks.units import Units
 from assay.objective import check_finite
 from assay.task import Examples
@@ -80,7 +80,7 @@ class MaskTraining:
         logits: Float[Tensor, " u"] | None = None,
     ):
         self.module, self.units, self.loss, self.price, self.relaxation = module, units, loss, price, relaxation
-        self.weights = weights_of(module)
+        self.weights, self._shares = weights_of(module), shares_weights(module)
         self.device = self.weights[units.places[0].parameter].device
         start = torch.full((len(units),), relaxation.start) if logits is None else logits.clone()
         self.logits = start.to(self.device).requires_grad_()
@@ -94,7 +94,7 @@ class MaskTraining:
         spread = self.units.spread(relaxed.mask)
         leaves = {name: (weight * spread[name]).requires_grad_() for name, weight in own.items()}
         with torch.enable_grad():
-            loss = self.loss(call(self.module, {**self.weights, **leaves}, inputs), targets)
+            loss = self.loss(call(self.module, {**self.weights, **leaves}, inputs, shares=self._shares), targets)
             slopes = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
         by_mask = self.units.gather({name: slope * own[name] for name, slope in zip(leaves, slopes, strict=True)})
         self.logits.grad = by_mask * relaxed.slope + self.price * self._sizes * relaxed.chance_slope
