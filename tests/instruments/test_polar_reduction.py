@@ -68,7 +68,7 @@ def test_a_probe_of_components_is_one_of_the_states(samples):
         assert whole.labels.shape[1] == train.states.shape[2]
         in_components = probes.at([layer]).vectors(reading.like(test).at([layer]), batch)
         assert torch.allclose(whole.vectors(test.at([layer]), batch), in_components, rtol=1e-3, atol=1e-3)
-        back = reading.of_whole(whole, layer)
+        back = reading.place(layer).moved(whole)
         assert torch.allclose(back.maps, probes.at([layer]).maps, rtol=1e-3, atol=1e-4)
 
 
