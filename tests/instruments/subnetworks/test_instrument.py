@@ -150,7 +150,7 @@ def test_embeddings_are_left_whole_unless_asked_for():
         def forward(self, items):
             return self.inner(self.embedding((items > 0).long())[..., 0])
 
-    whole, thinned = (measured(Odd(Embedded()), effort="quick", embeddings=flag) for flag in (False, True))
+    whole, thinned = (measured(Odd(Embedded()), effort="quick", **asked) for asked in ({}, {"embeddings": True}))
     assert thinned.settings["units"] == whole.settings["units"] + 2
 
 
