@@ -4,9 +4,13 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from assay.printable import printable
+
+LONGEST = 2000  # characters of what was given that a message repeats
+
 
 class AssayError(ValueError):
-    """A mistake of the user's, told in one message.
+    """A mistake of the user's, told in one message of one line, in which nothing acts on the terminal that shows it.
 
     **Arguments:**
 
@@ -21,7 +25,9 @@ class AssayError(ValueError):
         self.rule, self.given, self.choices, self.next_step = rule, given, choices, next_step
         message = rule.rstrip(".") + "."
         if given is not None:
-            message += f" Given: {given}."
+            shown = str(given)
+            more = len(shown) - LONGEST
+            message += f" Given: {shown}." if more <= 0 else f" Given: {shown[:LONGEST]} ... and {more:,} more characters."
         if choices:
             message += f" Choices: {_shortened(choices)}."
             near = difflib.get_close_matches(str(given), choices, n=1)
@@ -29,7 +35,7 @@ class AssayError(ValueError):
                 message += f" Did you mean {near[0]}?"
         if next_step:
             message += f" Next: {next_step.rstrip('.')}."
-        super().__init__(message)
+        super().__init__(printable(message.replace("\n", " ")))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Raised in one process and reported in another: the parts travel, not the message alone.

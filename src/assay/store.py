@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticSerializationError
 from torch import Tensor
 
 from assay.errors import AssayError
+from assay.printable import printable, storable
 
 Scalar = bool | int | float | str
 RECORD = "run.json"
@@ -176,7 +178,11 @@ def write_bytes_atomically(path: Path | str, data: bytes) -> None:
 
 def write_json(path: Path | str, value: BaseModel) -> None:
     """Write a pydantic model as indented JSON."""
-    write_bytes_atomically(path, value.model_dump_json(indent=2).encode() + b"\n")
+    try:
+        text = value.model_dump_json(indent=2)
+    except PydanticSerializationError:  # of lone surrogates
+        text = value.model_validate(storable(value.model_dump())).model_dump_json(indent=2)
+    write_bytes_atomically(path, printable(text, keep="\n").encode() + b"\n")
 
 
 def read_json(path: Path | str, model: type[Model]) -> Model:

@@ -1,6 +1,7 @@
 """Parse the command line, run the command, and turn what goes wrong into one message and an exit code."""
 
 import importlib.metadata
+import io
 import os
 import sys
 import traceback
@@ -92,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"assay {importlib.metadata.version('assay')}")
             return 0
         line = _parse(args)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="surrogateescape")  # a path that is not UTF-8 is printed as the bytes that it is
         return _run(line, Terminal(quiet=line.quiet), debug=line.debug)
     except BrokenPipeError:
         # The reader of our output (such as `head`) has gone; Python would complain when it flushes at the end.

@@ -1,4 +1,8 @@
-"""What a command shows: results on stdout, progress and messages on stderr."""
+"""What a command shows: results on stdout, progress and messages on stderr.
+
+On a terminal, characters that would act on it are written as escapes; into a pipe a result goes as it is, so that the path of
+a report stays a path.
+"""
 
 import json
 import shutil
@@ -6,6 +10,8 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+
+from assay.printable import printable
 
 _WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}  # an address must stay whole to be copied
 
@@ -23,7 +29,7 @@ class Terminal:
 
     def result(self, text: str) -> None:
         """What the command was asked for."""
-        print(text)
+        print(printable(text, keep="\n") if sys.stdout.isatty() else text)
 
     def show(self, result: object) -> None:
         """The same, laid out by rich."""
@@ -34,11 +40,11 @@ class Terminal:
     def note(self, text: str) -> None:
         """What is good to know besides."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            print(printable(text, keep="\n"), file=sys.stderr)
 
     def error(self, text: str) -> None:
         """Why the command stopped."""
-        print(f"assay: {text}", file=sys.stderr)
+        print(f"assay: {printable(text, keep=chr(10))}", file=sys.stderr)
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str, float], None]]:
@@ -46,11 +52,11 @@ class Terminal:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         off = self.quiet or not sys.stderr.isatty()
         with Progress(*columns, console=Console(stderr=True), transient=True, disable=off) as bar:
             task = bar.add_task("starting", total=1.0)
-            yield lambda doing, done: bar.update(task, description=doing, completed=done)
+            yield lambda doing, done: bar.update(task, description=printable(doing), completed=done)
 
     def listing(self, rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
         """Objects with a `name`: a JSON list, or for reading the name with the rest beneath it, empty values left out."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assay.evidence import Evidence, Measure
+from assay.printable import printable_tree
 from assay.report.families import Family, grouped, sorted_out
 from assay.report.sheet import MARGIN, SHAPES, Sheet, Span, span_of, style
 from assay.report.words import capitalised, mean_of, value_and_interval
@@ -77,7 +78,8 @@ def to_svg(spec: Mapping[str, object]) -> str:
     """A Vega-Lite specification as SVG."""
     import vl_convert
 
-    return vl_convert.vegalite_to_svg(dict(spec))
+    # Control characters cannot stand in an SVG: the converter would end the process.
+    return vl_convert.vegalite_to_svg(printable_tree(dict(spec), keep="\n"))
 
 
 def comparison_panels(measures: Sequence[tuple[str, Sequence[tuple[str, Measure]]]]) -> list[Panel]:

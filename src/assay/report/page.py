@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assay.audit import Audit
 from assay.evidence import Evidence, Measure, Null, Table
+from assay.printable import printable
 from assay.report import words
 from assay.report.families import Family, sorted_out
 from assay.report.figures import Panel, joined, panel_svg, panels, to_svg
@@ -100,10 +101,22 @@ def environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
     made.filters |= words.FILTERS
     return made
+
+
+def _shown(value: object) -> object:
+    """What a template shows, without characters that would act on the page; what is markup already is left alone."""
+    from markupsafe import Markup
+
+    return printable(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def standalone_svg(drawn: Sequence[Panel], *, halo: bool = True) -> str:
@@ -131,7 +144,7 @@ def inlined(panel: Panel) -> "Markup":
     svg = re.sub(r' (?:d|transform)="[^"]*"', lambda place: re.sub(r"(\.\d\d)\d+", r"\1", place[0]), svg)
     for colour, token in TOKENS.items():
         svg = svg.replace(f'"{colour}"', f'"var(--{token})"')
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(panel.told)}"', 1))
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(printable(panel.told))}"', 1))
 
 
 def plates(drawn: Sequence[Panel]) -> list[dict[str, object]]:

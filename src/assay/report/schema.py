@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from assay.audit import Audit
 from assay.errors import AssayError
+from assay.printable import printable, storable
 
 SCHEMA_VERSION = 2
 FILE_NAME = "report.json"
@@ -46,9 +47,9 @@ def report_bytes(audit: Audit) -> bytes:
                 given=f"{number} at {where}",
                 next_step="mend the instrument that returned it",
             )
-    plain = json.loads(adapter.dump_json(audit))
+    plain = storable(adapter.dump_python(audit, mode="json"))
     content = {"schema_version": SCHEMA_VERSION, "sha256": _checksum(plain), "audit": plain}
-    return (json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n").encode()
+    return (printable(json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))) + "\n").encode()
 
 
 def read_report(path: Path | str) -> Audit:

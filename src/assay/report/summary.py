@@ -1,13 +1,16 @@
 """The audit on one screen of a terminal, 80 columns by 24 lines for a typical one."""
 
+from collections.abc import Iterator
 from io import StringIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from assay.audit import Audit
 from assay.evidence import Measure
+from assay.printable import printable
 from assay.report.words import NOT_ENOUGH, capitalised, interval, mean_of, number, p_value, stopped, strongest
 from assay.verdict import Verdict
 
@@ -37,7 +40,18 @@ def summary(audit: Audit) -> RenderableType:
     unanswered = [(item.instrument, item.not_enough) for item in audit.evidence if item.not_enough]
     unanswered += [(skip.instrument, skip.reason) for skip in audit.skipped]
     blocks += [Text.assemble(("Not run  ", "dim"), f"{name}: {reason}") for name, reason in unanswered]
-    return Group(*blocks)
+    return _Printable(Group(*blocks))
+
+
+class _Printable:
+    """What rich lays out, with the characters of names that would act on the terminal as escapes."""
+
+    def __init__(self, laid_out: RenderableType):
+        self.laid_out = laid_out
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for text, style, control in console.render(self.laid_out, options):
+            yield Segment(text if control else printable(text, keep="\n"), style, control)
 
 
 def _ways(verdict: Verdict) -> list[RenderableType]:
