@@ -1,15 +1,40 @@
-"""Addresses of the form `package.module:factory`, for whatever a user brings along."""
+"""Code of the user's: addresses of the form `package.module:function`, and the rule on whose word they are imported.
+
+Code is imported when the user names it, on the command line or in Python. A file that names code (a `run.json`, a table's
+declaration) is data: what it names is imported only when the user names the same address.
+"""
 
 import importlib
 import importlib.util
 import inspect
 import os
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import ModuleType
 
 from assay.errors import AssayError
+
+
+def require_trust(address: str, *, found_in: Path, trust: Collection[str]) -> None:
+    """Check that code which a file names is trusted.
+
+    **Arguments:**
+
+    - `address`: `package.module:function`, as the file has it.
+    - `found_in`: the file.
+    - `trust`: the addresses that the user named.
+
+    **Raises:** `AssayError` saying what would be imported and called, unless `trust` holds that very address.
+    """
+    if address not in ((trust,) if isinstance(trust, str) else trust):  # a part of one long string is not an address
+        module_name, _, name = address.partition(":")
+        raise AssayError(
+            "code runs only when you name it yourself; a file that names code is not enough",
+            given=f"{found_in}, which would import {module_name} and call {name}",
+            next_step=f"read that code; if you trust it, repeat with --trust {shlex.quote(address)}, in Python trust=[...]",
+        )
 
 
 def is_importable(module_name: str) -> bool:
@@ -40,13 +65,13 @@ def call_factory(module_name: str, name: str) -> object:
 
 
 def find_function(module_name: str, name: str, *, beside: Path | None = None) -> Callable[..., object]:
-    """The callable of that name; first the folder `beside` is searched, then the path and the working directory.
+    """The callable of that name; first the folder `beside` is searched, then the working directory and the path.
 
     **Raises:** `AssayError` when the module cannot be imported or has no such callable.
     """
     _search_working_directory()
     if beside is not None and str(beside) not in sys.path:
-        sys.path.insert(1, str(beside))
+        sys.path.append(str(beside))  # last, so that none of its files stands in for an installed package
     try:
         module = _module(module_name, beside)
     except Exception as error:  # the module is the user's: whatever it raises is theirs to see

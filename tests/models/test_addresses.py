@@ -60,7 +60,7 @@ def test_a_run_is_the_network_that_was_trained(run: Path):
     subject = load_subject(str(run))
     task = load_task(TASK)
     assert subject.name == "small"
-    assert task_of_run(str(run)) == task.address
+    assert task_of_run(str(run)) == task
     written = RunDirectory.open(run).read_weights()
     assert all(torch.equal(value, written[name]) for name, value in subject.weights().items())
     examples = task.examples("seen", 100, generator=Generator().manual_seed(0))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from assay.cli.command import Command, Flag
+from assay.cli.command import Command, Flag, Trust
 from assay.cli.folder import new_folder
 from assay.cli.terminal import Terminal
 from assay.errors import AssayError
@@ -16,6 +16,7 @@ from assay.evidence import Effort, Level
 
 if TYPE_CHECKING:
     import assay.instrument
+    import assay.task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class Audit(Command):
     """Places inside the network to read, by dotted module name; a miss lists them all."""
     jobs: int = 1
     """Processes in which instruments run side by side, or share their work out; the numbers do not depend on it."""
+    trust: Trust = ()
     json: Flag = False
     """Print the report as JSON instead of the summary."""
 
@@ -66,10 +68,9 @@ class Audit(Command):
         from assay.audit import audit
         from assay.models import load_subject
         from assay.report import summary, write_report
-        from assay.tasks import load_task
 
         instruments = _chosen(self.instrument, self.sites)
-        task = load_task(self._task_address())
+        task = self._task()
         subject = load_subject(self.subject, task=task)
         if self.sites:  # a miss is told now, not after the first instrument
             subject.match(self.sites, task.examples("seen", 1, generator=Generator().manual_seed(self.seed)).inputs)
@@ -97,18 +98,20 @@ class Audit(Command):
         """How to go on after Ctrl-C."""
         return "No report was written. Repeat the command to start again; a lower --effort is quicker."
 
-    def _task_address(self) -> str:
+    def _task(self) -> "assay.task.Task":
         from assay.models import task_of_run
-        from assay.tasks import task_families
+        from assay.tasks import load_task, task_families
 
-        address = self.task or task_of_run(self.subject)
-        if address is None:
+        if self.task is not None:
+            return load_task(self.task, trust=self.trust)
+        task = task_of_run(self.subject, trust=self.trust)
+        if task is None:
             raise AssayError(
                 "--task must say what the network should do, since only a folder of `assay train` knows it",
                 given=f"{self.subject} without --task",
                 choices=[family.form for family in task_families()],
             )
-        return address
+        return task
 
 
 def _chosen(names: Sequence[str], sites: Sequence[str]) -> list["assay.instrument.Instrument"]:

@@ -4,12 +4,23 @@ in the list of commands; the rest follows its help."""
 import inspect
 from typing import Annotated
 
-from tyro.conf import arg
+from tyro.conf import UseAppendAction, arg
 
 from assay.cli.terminal import Terminal
 
 Flag = Annotated[bool, arg(help_behavior_hint="")]
 """A switch that is off unless given."""
+
+Trust = Annotated[
+    UseAppendAction[tuple[str, ...]],
+    arg(
+        metavar="ADDRESS",
+        help="Import this code, package.module:function, although only a file names it: a table's executor, or the task of a "
+        "run. Code that you name as SUBJECT or TASK needs no --trust.",
+        help_behavior_hint="(repeatable)",
+    ),
+]
+"""Code that the user vouches for."""
 
 
 class Command:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from assay.cli.command import Command, Flag
+from assay.cli.command import Command, Flag, Trust
 from assay.cli.terminal import Terminal
 from assay.errors import AssayError
 from assay.evidence import Effort
@@ -58,6 +58,7 @@ class Sweep(Command):
     """Processes of this machine, or a running Ray or Dask cluster."""
     address: Annotated[str | None, arg(metavar="ADDRESS", help_behavior_hint="(default: none)")] = None
     """Of the cluster."""
+    trust: Trust = ()
     dry_run: Flag = False
     """Print the networks and the estimated time, and stop; nothing is written."""
     json: Flag = False
@@ -108,7 +109,7 @@ class Sweep(Command):
             instruments=self.instrument,
             success=self.success,
             refine=self.refine,
-        )
+        ).trusting(self.trust)
 
     def _engine(self) -> "Engine":
         from assay.parallel import Engine

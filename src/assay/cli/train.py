@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from assay.cli.command import Command
+from assay.cli.command import Command, Trust
 from assay.cli.terminal import Terminal
 from assay.models import NAMES
 
@@ -56,6 +56,7 @@ class Train(Command):
     """Attention heads, in models that have them."""
     init_scale: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: 1)")] = None
     """Multiplies every initial weight matrix."""
+    trust: Trust = ()
 
     def run(self, terminal: Terminal) -> None:
         """Train and print the folder."""
@@ -68,6 +69,7 @@ class Train(Command):
                 out=self.out,
                 options=self._given("width", "depth", "heads", "init_scale"),
                 config=self._given("steps", "batch_size", "learning_rate", "weight_decay", "warmup", "seed"),
+                trust=self.trust,
                 progress=progress,
             )
         scores = ", ".join(f"{split} {score:.3f}" for split, score in run.read_record().scores.items())

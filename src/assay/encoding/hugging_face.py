@@ -4,6 +4,7 @@ Nothing is fetched, no code of the folder is run, and weights are read from safe
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,10 +62,11 @@ class HuggingFaceEncoder:
         **Raises:** `AssayError` when the folder does not hold both, and when streaming needs accelerate and it is missing.
         """
         transformers = _transformers()
+        refuse_hub_code(folder)
         where = placement(folder, max_memory)
         try:
             module = transformers.AutoModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype="auto", **where
+                folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="auto", **where
             )
         except (OSError, ValueError) as error:
             raise AssayError(
@@ -185,9 +187,11 @@ def load_tokenizer(folder: Path | str) -> Any:
     try:
         if not any(Path(folder).glob("*token*")) and not any(Path(folder).glob("*vocab*")):
             raise OSError("no file of a tokenizer")  # transformers would make one without words
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # Without the second setting transformers would ask on the terminal whether to run the folder's own code.
+        local = {"local_files_only": True, "trust_remote_code": False}
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
         if getattr(tokenizer, "add_prefix_space", True) is False:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local, add_prefix_space=True)
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise AssayError(
             "the folder of a model that reads words must hold its tokenizer",
@@ -195,6 +199,36 @@ def load_tokenizer(folder: Path | str) -> Any:
             next_step="save the tokenizer there with save_pretrained",
         ) from error
     return tokenizer
+
+
+def refuse_hub_code(folder: Path | str) -> None:
+    """Check that a folder's `config.json` names no kernel of a hub: transformers would fetch that code and run it.
+
+    **Raises:** `AssayError` naming the kernel. A file that cannot be read is left to the loader.
+    """
+    try:
+        config = json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return
+    for kernel in _kernels(config):
+        raise AssayError(
+            "a folder must not name code that transformers would fetch and run",
+            given=f"{Path(folder, 'config.json')} with the kernel {kernel}",
+            next_step="remove attn_implementation and experts_implementation from it; the weights do not depend on them",
+        )
+
+
+def _kernels(config: object) -> Iterator[str]:
+    """Every implementation in nested settings that is the name of a repository, `owner/name`."""
+    if isinstance(config, dict):
+        for key, value in config.items():
+            if key.endswith(("attn_implementation", "experts_implementation")):
+                named = value.values() if isinstance(value, dict) else [value]
+                yield from (text for text in named if isinstance(text, str) and "/" in text)
+            yield from _kernels(value)
+    elif isinstance(config, list):
+        for item in config:
+            yield from _kernels(item)
 
 
 def _transformers() -> Any:

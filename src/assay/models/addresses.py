@@ -3,7 +3,7 @@
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from assay.models.reference import ModelConfig, rebuild
 from assay.store import RECORD, RunDirectory, read_tensors
 from assay.subject import Subject
 from assay.task import Task
+from assay.tasks import load_task
 
 _FACTORY = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)(?:@(?P<weights>.+))?")
 _FORMS = (
@@ -59,9 +60,17 @@ def load_subject(address: str, *, task: Task | None = None) -> Subject:
     )
 
 
-def task_of_run(address: str) -> str | None:
-    """The address of the task that a run directory was trained on; None when the address is not a run directory."""
-    return RunDirectory.open(address).read_record().task if (Path(address) / RECORD).is_file() else None
+def task_of_run(address: str, *, trust: Collection[str] = ()) -> Task | None:
+    """The task that a run directory was trained on; None when the address is not a run directory.
+
+    **Arguments:** `trust`: addresses of code that may be imported although only the directory names it.
+
+    **Raises:** `AssayError` as `load_task` does, and for code in `run.json` that is not in `trust`.
+    """
+    record = Path(address) / RECORD
+    if not record.is_file():
+        return None
+    return load_task(RunDirectory.open(address).read_record().task, trust=trust, found_in=record)
 
 
 def _what_it_is(path: Path) -> str:

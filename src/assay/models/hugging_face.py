@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from assay.encoding.hugging_face import refuse_hub_code
 from assay.errors import AssayError
 from assay.objective import PAD, Classification
 from assay.subject import Subject
@@ -42,6 +43,7 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
         raise AssayError(
             "a Hugging Face folder needs transformers", given=str(error), next_step="run `pip install assay[hf]`"
         ) from error
+    refuse_hub_code(folder)
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:

@@ -1,12 +1,13 @@
 """The folder of a sweep: its plan, and one run directory for every finished cell."""
 
 import hashlib
+import itertools
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from assay.errors import AssayError
 from assay.report.schema import FILE_NAME, report_bytes
@@ -14,7 +15,7 @@ from assay.store import RunDirectory, read_json, write_bytes_atomically, write_j
 from assay.sweep.grid import Cell
 from assay.sweep.piece import Outcome
 from assay.sweep.plan import SweepPlan
-from assay.sweep.rows import Row, row_of
+from assay.sweep.rows import Row, numbers_of, row_of
 from assay.versions import versions_of
 
 RECORD = "sweep.json"
@@ -32,6 +33,16 @@ class SweepRecord(BaseModel):
     plan: SweepPlan
     versions: dict[str, str]
     rounds: tuple[tuple[Cell, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "SweepRecord":
+        """Refinement only ever asks for declared values and for numbers between them; anything else could set what nobody
+        asked for, such as another task."""
+        for cell in itertools.chain.from_iterable(self.rounds):
+            for name, value in zip(self.plan.over, cell.point, strict=True):
+                if value not in self.plan.over[name] and numbers_of([value]) is None:
+                    raise ValueError(f"a refined {name} must be a number or a declared value; given {value!r}")
+        return self
 
 
 class SweepDirectory:

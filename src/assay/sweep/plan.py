@@ -1,7 +1,7 @@
 """The plan of a sweep: what was asked for, as `sweep.json` keeps it, and what each cell of it is made of."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Literal
 
@@ -46,6 +46,13 @@ class SweepPlan(BaseModel):
     success: float = 0.8
     refine: int = 0
     _shapes: dict[Point, Shape] = PrivateAttr(default_factory=dict)
+    _trust: tuple[str, ...] = PrivateAttr(default=())  # never stored: a folder cannot trust in the user's place
+
+    def trusting(self, addresses: Collection[str]) -> "SweepPlan":
+        """The same plan, where code at these addresses may be imported although only a file names it."""
+        copy = self.model_copy()
+        copy._trust = tuple(addresses)
+        return copy
 
     @cached_property
     def grid(self) -> Grid:
@@ -72,6 +79,7 @@ class SweepPlan(BaseModel):
             task=with_options(self.task, options),
             model=rest.get("model"),
             sizes={name: _number(name, rest[name]) for name in size_names() if name in rest},
+            trust=self._trust,
             training={"seed": cell.seed, **{name: _number(name, rest[name]) for name in _TRAINING if name in rest}},
         )
 
@@ -87,7 +95,7 @@ class SweepPlan(BaseModel):
         for name in self.instruments:
             load_instrument(name)
         if not option_names(self.task):  # not one of ours, or misspelt
-            load_task(self.task)
+            load_task(self.task, trust=self._trust)
         for point in self.grid.points():
             self.shape(point)
 
@@ -128,17 +136,18 @@ class SweepPlan(BaseModel):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What one cell is made of: the task's address, the model's name (None for the one that suits), the sizes of the model
-    and the fields of the training configuration that differ from the recommended ones."""
+    """What one cell is made of: the task's address, the model's name (None for the one that suits), the sizes of the model,
+    the fields of the training configuration that differ from the recommended ones, and the code that may be imported."""
 
     task: str
     model: str | None
     sizes: Mapping[str, int | float]
     training: Mapping[str, int | float]
+    trust: tuple[str, ...] = ()
 
     def prepare(self) -> Prepared:
         """The task, the untrained model and its record. **Raises:** `AssayError` for what does not fit."""
-        return prepare(self.task, self.model, options=self.sizes, config=self.training)
+        return prepare(self.task, self.model, options=self.sizes, config=self.training, trust=self.trust)
 
 
 def _number(name: str, text: str) -> int | float:

@@ -1,11 +1,12 @@
 """From an address, such as `modular:coverage=0.8`, to the task."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from assay.errors import AssayError
-from assay.factory import call_factory, is_importable
+from assay.factory import call_factory, is_importable, require_trust
 from assay.tasks.families import task_families
 from assay.tasks.family import TaskFamily
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _FORMS = "name, name:option=value,option=value, or package.module:factory"
 
 
-def load_task(address: str) -> "assay.task.Task":
+def load_task(address: str, *, trust: Collection[str] = (), found_in: Path | None = None) -> "assay.task.Task":
     """The task at an address.
 
     | form | example |
@@ -25,12 +26,28 @@ def load_task(address: str) -> "assay.task.Task":
     | `name:variant` and `name:variant,option=value,...` | `scan:addprim_jump`, `table:my/table.toml` |
     | `package.module:factory` | a function without arguments that returns a `Task`; the working directory is searched too |
 
-    **Raises:** `AssayError` for an unknown task, option or value, with the choices.
+    **Arguments:**
+
+    - `trust`: addresses of code, `package.module:function`, that may be imported although only a file names them: the
+      executor of a table.
+    - `found_in`: the file in which the address was found; None when the caller names it. A factory in an address that was
+      found in a file is imported only when `trust` holds it.
+
+    **Raises:** `AssayError` for an unknown task, option or value, with the choices, and for code that nobody vouches for.
+
+    **Example:**
+
+    ```python
+    task = load_task("table:mine/table.toml", trust=["rule:total"])
+    ```
     """
+    factory = _factory_in(address)
+    if factory is not None and found_in is not None:
+        require_trust(factory, found_in=found_in, trust=trust)
     name, _, rest = address.partition(":")
     family = _family(address)
     if family:
-        return _of_family(family, rest)
+        return _of_family(family, rest, trust)
     if rest and ("." in name or is_importable(name)):
         return _of_factory(name, rest)
     names = [family.name for family in task_families()]
@@ -67,7 +84,14 @@ def _family(address: str) -> TaskFamily | None:
     return next((family for family in task_families() if family.name == name), None)
 
 
-def _of_family(family: TaskFamily, rest: str) -> "assay.task.Task":
+def _factory_in(address: str) -> str | None:
+    """The factory in an address, also where the address is that of another task's items; None when there is none."""
+    while (family := _family(address)) and family.name == "odd-one-out":
+        address = address.partition("/")[2]
+    return address if family is None and ":" in address else None
+
+
+def _of_family(family: TaskFamily, rest: str, trust: Collection[str]) -> "assay.task.Task":
     home, _, class_name = family.home.partition(":")
     make = getattr(importlib.import_module(home), class_name)
     given = _split(family, rest)
@@ -75,7 +99,8 @@ def _of_family(family: TaskFamily, rest: str) -> "assay.task.Task":
     for option in family.options:
         if option.default is None and option.name not in given:
             raise AssayError(f"{family.name} needs its {option.name}", given=family.name, next_step=f"write {family.form}")
-    return make(**{option: _parsed(family, option, types[option], text) for option, text in given.items()})
+    options = {option: _parsed(family, option, types[option], text) for option, text in given.items()}
+    return make(**options, trust=trust) if family.leads_to_code else make(**options)
 
 
 def _split(family: TaskFamily, rest: str) -> Mapping[str, str]:

@@ -223,6 +223,7 @@ _FAMILIES = (
         home="assay.tasks.odd_one_out_of:OddOneOutOf",
         options=_options(("of", "parts with their values, / and a task", None, "when an item obeys, and what items are")),
         variant="of",
+        leads_to_code=True,
     ),
     TaskFamily(
         name="scan",
@@ -269,5 +270,6 @@ _FAMILIES = (
         home="assay.tasks.table:Table",
         options=_options(("path", "file", None, "the TOML declaration")),
         variant="path",
+        leads_to_code=True,
     ),
 )

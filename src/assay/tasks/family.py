@@ -26,6 +26,7 @@ class TaskFamily:
     - `form`: an example of an address.
     - `home`: `module:class` that makes the task.
     - `variant`: the option that may be written first, without its name; empty when there is none.
+    - `leads_to_code`: whether a file or address among its options may name code; `home` then takes `trust` as `load_task` does.
     """
 
     name: str
@@ -34,3 +35,4 @@ class TaskFamily:
     home: str
     options: tuple[TaskOption, ...]
     variant: str = ""
+    leads_to_code: bool = False

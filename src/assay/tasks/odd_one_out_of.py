@@ -1,6 +1,7 @@
 """Odd-one-out problems whose items are the inputs of another task."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
@@ -30,6 +31,7 @@ class OddOneOutOf(OddOneOut):
     **Arguments:**
 
     - `of`: two parts with their values, then the address of the task, such as `i=0+1+2,j=0+1+2/modular:p=7`.
+    - `trust`: as `load_task` has it, for that task.
 
     **Raises:** `AssayError` for another form, for a part or value that the task has not, for a task whose input is neither
     tokens nor a vector, and naming the part of which some pool has no item to isolate it.
@@ -37,19 +39,20 @@ class OddOneOutOf(OddOneOut):
 
     family: ClassVar[str] = "odd-one-out"
     of: str
+    trust: InitVar[Collection[str]] = ()
     task: Task = field(init=False, repr=False)
     wanted: dict[str, tuple[str, ...]] = field(init=False, repr=False)
     _items: Tensor = field(init=False, repr=False, compare=False)
     _group: Int[Tensor, " m"] = field(init=False, repr=False, compare=False)
     _obeys: Bool[Tensor, "m 2"] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self, trust: Collection[str]):
         declared, _, address = self.of.partition("/")
         pairs = [piece.partition("=") for piece in declared.split(",")]
         wanted = {name: tuple(values.split("+")) for name, equals, values in pairs if equals and values}
         if not address or len(wanted) != 2 or len(pairs) != 2:
             raise AssayError("odd-one-out needs two parts with values, then a task", given=self.of, next_step=f"write {_FORM}")
-        self._set(task=load_task(address), wanted=wanted)
+        self._set(task=load_task(address, trust=trust), wanted=wanted)
         self.item_spec()
         super().__post_init__()
         splits = [self._found(self.task.examples(split, NUM_EXAMPLES, generator=_draws(split))) for split in ("seen", "novel")]

@@ -1,7 +1,8 @@
 """A table of one's own as a task: rows from JSON Lines or Parquet, and a TOML file that declares what they mean."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.errors import AssayError
+from assay.factory import require_trust
 from assay.objective import Objective
 from assay.task import SPLITS, Examples, InputSpec, Part, Split, Task, draw_rows
 from assay.tasks.table_content import Content, read_content
@@ -26,11 +28,14 @@ class Table(Task):
     **Arguments:**
 
     - `path`: the TOML declaration.
+    - `trust`: addresses of code that may be imported; a table that names an executor is read only when its address is there.
 
-    **Raises:** `AssayError` naming the file, the line, the field, what was given and what is allowed.
+    **Raises:** `AssayError` naming the file, the line, the field, what was given and what is allowed, and for an executor that
+    is not trusted.
     """
 
     path: Path
+    trust: InitVar[Collection[str]] = ()
     parts: tuple[Part, ...] = field(init=False, repr=False)
     combines: tuple[str, ...] = field(init=False, repr=False)
     input_spec: InputSpec | None = field(init=False, repr=False)
@@ -38,7 +43,7 @@ class Table(Task):
     _examples: Examples = field(init=False, repr=False, compare=False)
     _rows: dict[Split, Int[Tensor, " rows"]] = field(init=False, repr=False, compare=False)
 
-    def __new__(cls, *, path: Path | None = None) -> "Table":  # without a path when it is unpickled
+    def __new__(cls, *, path: Path | None = None, **_: object) -> "Table":  # without a path when it is unpickled
         """One that can exchange parts where the declaration names an executor."""
         if cls is Table and path is not None and read_declaration(path.absolute()).executor:
             from assay.tasks.table_executor import ExecutedTable
@@ -46,9 +51,11 @@ class Table(Task):
             return object.__new__(ExecutedTable)
         return super().__new__(cls)
 
-    def __post_init__(self):
+    def __post_init__(self, trust: Collection[str]):
         path = self.path.absolute()
         declared = read_declaration(path)
+        if declared.executor is not None:
+            require_trust(declared.executor, found_in=path, trust=trust)
         rows = read_rows(declared.data)
         columns = [_read_part(path, part, rows) for part in declared.parts]
         names = [part.name for part in declared.parts]

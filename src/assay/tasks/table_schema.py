@@ -114,7 +114,7 @@ class Declaration(_Strict):
     target: TargetDeclaration
     parts: tuple[PartDeclaration, ...] = Field(min_length=1)
     combines: tuple[Name, ...] = ()
-    executor: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    executor: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$", max_length=400)] | None = None
     split: SplitDeclaration
 
     @model_validator(mode="after")

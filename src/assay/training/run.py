@@ -1,7 +1,7 @@
 """From a task's address to a finished run directory."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,6 +66,7 @@ def train(
     out: Path | str,
     options: Mapping[str, int | float] | None = None,
     config: TrainingConfig | Mapping[str, int | float] | None = None,
+    trust: Collection[str] = (),
     progress: Callable[[str, float], None] = lambda doing, done: None,
 ) -> RunDirectory:
     """Train a reference model on a task and keep it; continues when `out` holds the same run, interrupted.
@@ -76,12 +77,13 @@ def train(
     - `out`: a new or empty folder, or an interrupted run with the same task, model and configuration.
     - `options`: sizes of the model, as `assay.models.build` takes them.
     - `config`: a whole configuration, or only the fields that shall differ from the `recommended` ones.
+    - `trust`: addresses of code that may be imported although only a file names them, such as a table's executor.
 
     **Returns:** the finished run; its record has the mean scores on seen and novel combinations.
 
     **Raises:** `AssayError` before anything is written for whatever does not fit, and what `fit` raises.
     """
-    task, model, config, record = prepare(task_address, model_name, options=options, config=config)
+    task, model, config, record = prepare(task_address, model_name, options=options, config=config, trust=trust)
     directory = RunDirectory.create(out, record)
     trained = fit(model, task, config=config, directory=directory, progress=lambda doing, done: progress(doing, 0.98 * done))
     finished = completed(directory.read_record(), model, task, trained, progress=progress)
@@ -105,9 +107,10 @@ def prepare(
     *,
     options: Mapping[str, int | float] | None = None,
     config: TrainingConfig | Mapping[str, int | float] | None = None,
+    trust: Collection[str] = (),
 ) -> Prepared:
     """What `train` trains, with the same arguments and errors; nothing is written."""
-    task = load_task(task_address)
+    task = load_task(task_address, trust=trust)
     model_name = model_name or default_name(task)
     if not isinstance(config, TrainingConfig):
         config = recommended(model_name, task, **(config or {}))
