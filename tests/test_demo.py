@@ -1,7 +1,5 @@
 """The demo's promises on its training, and that an interrupted one goes on."""
 
-import json
-
 import pytest
 
 from assay import demo
@@ -41,15 +39,8 @@ def test_an_interrupted_demo_goes_on_without_training_again(folder):
         (folder / name).unlink()
     (folder / "figures").rmdir()
     (folder / "untrained" / "report.html").unlink()
-    assert demo.is_interrupted(folder)
     with pytest.raises(AssayError, match="seed"):
         demo.run_demo(folder, seed=1, jobs=1)
     demo.run_demo(folder, seed=0, jobs=1)
     assert (folder / "comparison.html").read_bytes() == page
     assert before == {network.name: RunDirectory.open(folder / network.name).read_record() for network in demo.NETWORKS}
-
-
-def test_a_folder_of_something_else_is_no_interrupted_demo(tmp_path):
-    assert not demo.is_interrupted(tmp_path)
-    (tmp_path / "notes.json").write_text(json.dumps({}))
-    assert not demo.is_interrupted(tmp_path)

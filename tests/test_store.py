@@ -180,6 +180,15 @@ def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: 
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_file_is_not_written_through_a_link_that_lies_in_wait(tmp_path: Path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / ".run.json.partial").symlink_to(tmp_path / "mine")
+    write_bytes_atomically(tmp_path / "run.json", b"new")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert (tmp_path / "run.json").read_bytes() == b"new"
+    assert not (tmp_path / "run.json").is_symlink()
+
+
 def test_runs_are_found_at_any_depth(tmp_path: Path):
     assert list_runs(tmp_path) == []
     for name in ("b", "a/deep"):

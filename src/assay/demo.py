@@ -63,12 +63,6 @@ def run_demo(
     return page
 
 
-def is_interrupted(out: Path) -> bool:
-    """Whether `out` holds a demo that was stopped before its page was written; `run_demo` continues it."""
-    names = {entry.name for entry in out.iterdir()} if out.is_dir() else set()
-    return bool(names) and names <= {network.name for network in NETWORKS}
-
-
 def _train_and_audit(job: tuple[_Network, Path, int]) -> Audit:
     network, folder, seed = job
     address = TASK.format(coverage=network.coverage)

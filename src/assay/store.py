@@ -80,7 +80,7 @@ class RunDirectory:
         directory = cls(path)
         if directory.path.exists() and not directory.path.is_dir():
             raise AssayError("--out must name a folder", given=f"{path}, which is a file", next_step="choose another name")
-        if directory._holds_something():
+        if directory.path.is_dir() and not is_unused(directory.path):
             directory._check_resumable(record)
         else:
             directory.path.mkdir(parents=True, exist_ok=True)
@@ -126,10 +126,6 @@ class RunDirectory:
             )
         return read_tensors(self.path / WEIGHTS, digest=record.weights_sha256)[0]
 
-    def _holds_something(self) -> bool:
-        # What a kill during the very first write leaves behind does not count.
-        return self.path.is_dir() and any(not entry.name.endswith(_PARTIAL) for entry in self.path.iterdir())
-
     def _check_resumable(self, record: RunRecord) -> None:
         if not (self.path / RECORD).is_file():
             raise AssayError(
@@ -160,15 +156,27 @@ def list_runs(folder: Path | str) -> list[RunDirectory]:
     return [RunDirectory.open(record.parent) for record in sorted(Path(folder).rglob(RECORD))]
 
 
+def is_unused(folder: Path) -> bool:
+    """Whether a folder is empty but for what a kill during a write left behind."""
+    return all(entry.name.endswith(_PARTIAL) for entry in folder.iterdir())
+
+
 def write_bytes_atomically(path: Path | str, data: bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old content or the new."""
+    """Write a file so that a kill at any moment leaves the old content or the new. A write that fails leaves nothing."""
     path = Path(path)
     partial = path.with_name(f".{path.name}{_PARTIAL}")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    partial.unlink(missing_ok=True)  # of a killed process; never written through, as it may be a link that a stranger laid
+    try:
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # the system does not say of which file it ran out of room
+            error.filename = str(path)
+        raise
     folder = os.open(path.parent, os.O_RDONLY)  # the rename itself must reach the disk
     try:
         os.fsync(folder)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import resource
 
 import pytest
 import torch
@@ -247,3 +248,15 @@ def test_a_model_that_was_read_is_as_it_was_and_can_be_sent_to_another_process(e
     assert any(part._forward_hooks for part in encoder.module.modules())
     encode(encoder, graphs)
     assert any(part._forward_hooks for part in encoder.module.modules())
+
+
+def test_states_for_which_the_disk_has_no_room_are_an_error_and_leave_nothing(encoder, graphs, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            encode(encoder, graphs, folder=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+    assert len(encode(encoder, graphs, folder=tmp_path)) == len(graphs)

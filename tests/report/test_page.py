@@ -8,7 +8,7 @@ import pytest
 
 from assay.audit import Skipped
 from assay.evidence import Table
-from assay.report import read_report, write_report
+from assay.report import read_report, write_comparison, write_report
 from assay.report.page import FOLDER, report_html
 from assay.report.sheet import TOKENS
 from assay.report.words import interval, number, p_value
@@ -248,3 +248,17 @@ def test_a_task_that_asks_nothing_has_no_score(typical):
     assert "Its score is" not in page.text
     assert f"on the task {typical.task.address}" in page.text, "which task it was trained on nobody says"
     assert f"Its score is {typical.task.unit}; guessing scores" in Page(report_html(typical)).text
+
+
+def test_what_was_measured_is_on_the_disk_before_anything_is_drawn(typical, tmp_path, monkeypatch):
+    def fails(*_: object) -> None:
+        raise RuntimeError("the drawing library gave up")
+
+    monkeypatch.setattr("assay.report.figures.to_svg", fails)
+    monkeypatch.setattr("assay.report.page.to_svg", fails)
+    with pytest.raises(RuntimeError, match="gave up"):
+        write_report(tmp_path / "report", typical)
+    assert read_report(tmp_path / "report") == typical
+    with pytest.raises(RuntimeError, match="gave up"):
+        write_comparison(tmp_path / "both", [typical, typical])
+    assert (tmp_path / "both" / "comparison.json").is_file()

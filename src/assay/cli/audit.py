@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from assay.cli.command import Command, Flag, Trust
-from assay.cli.folder import new_folder
+from assay.cli.folder import filling, new_folder
 from assay.cli.terminal import Terminal
 from assay.errors import AssayError
 from assay.evidence import Effort, Level
@@ -62,7 +62,7 @@ class Audit(Command):
 
     def run(self, terminal: Terminal) -> None:
         """Audit, write the report, and print the summary and the report's path."""
-        folder = new_folder(self.out, default="assay-audit")
+        new_folder(self.out, default="assay-audit", command="audit")  # a mistake shows before anything slow
         from torch import Generator
 
         from assay.audit import audit
@@ -74,20 +74,20 @@ class Audit(Command):
         subject = load_subject(self.subject, task=task)
         if self.sites:  # a miss is told now, not after the first instrument
             subject.match(self.sites, task.examples("seen", 1, generator=Generator().manual_seed(self.seed)).inputs)
-        folder.mkdir(parents=True, exist_ok=True)
-        with terminal.progress() as progress:
-            result = audit(
-                subject,
-                task,
-                seed=self.seed,
-                effort=self.effort,
-                level=self.level,
-                instruments=instruments,
-                address=self.subject,
-                jobs=self.jobs,
-                progress=progress,
-            )
-        page = write_report(folder, result)
+        with filling(self.out, default="assay-audit", command="audit") as folder:
+            with terminal.progress() as progress:
+                result = audit(
+                    subject,
+                    task,
+                    seed=self.seed,
+                    effort=self.effort,
+                    level=self.level,
+                    instruments=instruments,
+                    address=self.subject,
+                    jobs=self.jobs,
+                    progress=progress,
+                )
+            page = write_report(folder, result)
         if self.json:
             terminal.result((folder / "report.json").read_text().rstrip())
         else:
@@ -96,7 +96,7 @@ class Audit(Command):
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
-        return "No report was written. Repeat the command to start again; a lower --effort is quicker."
+        return "The report is not finished. Repeat the command to start again; a lower --effort is quicker."
 
     def _task(self) -> "assay.task.Task":
         from assay.models import task_of_run

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from assay.cli.command import Command
-from assay.cli.folder import new_folder
+from assay.cli.folder import filling, new_folder
 from assay.cli.terminal import Terminal
 from assay.errors import AssayError
 
@@ -34,7 +34,10 @@ class Compare(Command):
                 given=", ".join(map(str, self.reports)) or "none",
                 next_step="make them with `assay audit`",
             )
-        folder = new_folder(self.out, default="")
+        new_folder(self.out, default="", command="compare")
         from assay.report import read_report, write_comparison
 
-        terminal.result(str(write_comparison(folder, [read_report(report) for report in self.reports])))
+        audits = [read_report(report) for report in self.reports]
+        with filling(self.out, default="", command="compare") as folder:
+            page = write_comparison(folder, audits)
+        terminal.result(str(page))

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from assay.cli.command import Command
-from assay.cli.folder import new_folder
+from assay.cli.folder import filling, new_folder
 from assay.cli.terminal import Terminal
 
 
@@ -33,16 +33,14 @@ class Demo(Command):
 
     def run(self, terminal: Terminal) -> None:
         """Run it and print the page's path."""
-        from assay.demo import is_interrupted, run_demo
+        new_folder(self.out, default="assay-demo", command="demo")
+        from assay.demo import run_demo
 
-        resumes = self.out is not None and is_interrupted(self.out)
-        folder = self.out if self.out is not None and resumes else new_folder(self.out, default="assay-demo")
-
-        with terminal.progress() as progress:
+        with filling(self.out, default="assay-demo", command="demo") as folder, terminal.progress() as progress:
             page = run_demo(folder, seed=self.seed, jobs=self.jobs, progress=progress)
         terminal.note("The page that compares the three networks; open it in a browser:")
         terminal.result(str(page))
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
-        return f"No page was written. `assay demo --out {self.out or 'the folder of this demo'}` continues where it was."
+        return "No page was written. Repeat the command to go on where it was."

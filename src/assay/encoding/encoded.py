@@ -1,5 +1,7 @@
 """The states of many texts in a folder: a head that says whose they are, and one float16 memory map."""
 
+import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,8 +112,23 @@ def open_states(folder: Path, head: Head, *, new: bool) -> np.ndarray:
             given="no file" if not path.is_file() else f"{path.stat().st_size} bytes, where {HEAD} says otherwise",
             next_step="remove the folder; the texts are then encoded again",
         )
+    if new:
+        _reserve(path, 2 * math.prod(shape))
     # Changes to a finished map stay in memory: tensors over it may be written to, the file may not.
-    return np.memmap(path, dtype=np.float16, mode="w+" if new else ("r+" if head.done < head.batches else "c"), shape=shape)
+    return np.memmap(path, dtype=np.float16, mode="r+" if head.done < head.batches else "c", shape=shape)
+
+
+def _reserve(path: Path, num_bytes: int) -> None:
+    """A new file whose bytes are on the disk: a map over bytes for which the disk has no room would end the process."""
+    try:
+        with open(path, "wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, num_bytes)
+            else:
+                file.truncate(num_bytes)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def read_head(folder: Path) -> Head | None:

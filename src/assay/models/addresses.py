@@ -17,7 +17,6 @@ from assay.models.reference import ModelConfig, rebuild
 from assay.store import RECORD, RunDirectory, read_tensors
 from assay.subject import Subject
 from assay.task import Task
-from assay.tasks import load_task
 
 _FACTORY = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)(?:@(?P<weights>.+))?")
 _FORMS = (
@@ -67,6 +66,8 @@ def task_of_run(address: str, *, trust: Collection[str] = ()) -> Task | None:
 
     **Raises:** `AssayError` as `load_task` does, and for code in `run.json` that is not in `trust`.
     """
+    from assay.tasks import load_task  # not at the top: at access level 0 a network is loaded where tasks cannot be
+
     record = Path(address) / RECORD
     if not record.is_file():
         return None

@@ -73,9 +73,6 @@ def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: s
     title = title or f"{counted(len(audits), 'network')}, side by side"
     directory = Path(directory)
     (directory / "figures").mkdir(parents=True, exist_ok=True)
-    drawn = _panels(audits)
-    if drawn:
-        write_bytes_atomically(directory / "figures" / "comparison.svg", standalone_svg(drawn).encode())
     columns = tuple(
         Column(
             subject=audit.subject,
@@ -90,6 +87,9 @@ def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: s
     write_json(
         directory / "comparison.json", ComparisonFile(title=title, intro=intro, meaning=meaning(audits), subjects=columns)
     )
+    drawn = _panels(audits)
+    if drawn:
+        write_bytes_atomically(directory / "figures" / "comparison.svg", standalone_svg(drawn).encode())
     page = directory / "comparison.html"
     write_bytes_atomically(page, comparison_html(audits, drawn, title=title, intro=intro).encode())
     return page

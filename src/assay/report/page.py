@@ -35,14 +35,14 @@ GLOSS = {
 
 
 def write_report(directory: Path | str, audit: Audit) -> Path:
-    """Write `report.json`, `report.html` and `figures/*.svg` into a directory, which is made when it does not exist.
+    """Write `report.json`, then `figures/*.svg` and `report.html` into a directory, which is made when it does not exist.
 
     **Returns:** the path of `report.html`.
     """
     directory = Path(directory)
     (directory / "figures").mkdir(parents=True, exist_ok=True)
+    write_bytes_atomically(directory / FILE_NAME, report_bytes(audit))  # what was measured, before anything is drawn
     drawn = {evidence.instrument: figures_of(evidence) for evidence in audit.evidence}
-    write_bytes_atomically(directory / FILE_NAME, report_bytes(audit))
     for instrument, figures in drawn.items():
         for name, figure in (("", figures.panels), *((f"-{_slug(each.name)}", each.panels) for each in figures.pictures)):
             if figure:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from assay.errors import AssayError
 from assay.report.schema import FILE_NAME, report_bytes
-from assay.store import RunDirectory, read_json, write_bytes_atomically, write_json
+from assay.store import RunDirectory, is_unused, read_json, write_bytes_atomically, write_json
 from assay.sweep.grid import Cell
 from assay.sweep.piece import Outcome
 from assay.sweep.plan import SweepPlan
@@ -70,7 +70,7 @@ class SweepDirectory:
             if there.plan != plan:
                 write_json(directory.path / RECORD, there.model_copy(update={"plan": plan}))
             return directory
-        if directory.path.exists() and (not directory.path.is_dir() or any(directory.path.iterdir())):
+        if directory.path.exists() and not (directory.path.is_dir() and is_unused(directory.path)):
             raise AssayError(
                 "--out must be a new or empty folder, or a sweep to go on with",
                 given=f"{path}, which holds other files" if directory.path.is_dir() else f"{path}, which is a file",
