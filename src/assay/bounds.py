@@ -195,16 +195,23 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
         if cells > MOST_TABLE_CELLS:
             rule = f"{shortened(where)} must hold at most {MOST_TABLE_CELLS:,} values"
             raise AssayError(rule, given=f"{cells:,}", next_step=next_step)
-        batches, held = [], sum(max(0, chunk.total_uncompressed_size) for chunk in chunks)
+        names = file.schema_arrow.names
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            rule = f"columns of {shortened(where)} must differ in name"
+            raise AssayError(rule, given=f"{twice!r} twice", next_step=next_step)
         # What the head of the file says need not hold, so what comes is counted as well.
+        held, come, batches = sum(max(0, chunk.total_uncompressed_size) for chunk in chunks), 0, []
         for batch in file.iter_batches() if held <= MOST_TABLE else ():
             batches.append(batch)
-            held = max(held, sum(one.nbytes for one in batches))
-            if held > MOST_TABLE:
+            come += batch.nbytes
+            if come > MOST_TABLE:
                 break
-        if held > MOST_TABLE:
-            raise _too_long(str(where), f"{held:,}, unpacked", MOST_TABLE, next_step)
-        return pyarrow.Table.from_batches(batches, schema=file.schema_arrow)
+        if max(held, come) > MOST_TABLE:
+            raise _too_long(str(where), f"{max(held, come):,}, unpacked", MOST_TABLE, next_step)
+        table = pyarrow.Table.from_batches(batches, schema=file.schema_arrow)
+        table.validate(full=True)  # finds texts that are no UTF-8, among others
+        return table
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError, MemoryError, KeyError, TypeError) as error:
         if isinstance(error, AssayError):
             raise
@@ -215,7 +222,7 @@ _TOO_DEEP = f"more than {MOST_NESTED} lists or tables inside each other"
 
 
 def _whole(text: str) -> int:
-    if len(text) > 20 or not is_whole(int(text)):
+    if len(text) > 18 and (len(text) > 20 or not is_whole(int(text))):
         raise ValueError(f"a whole number beyond 64 bits: {shortened(text, 40)}")
     return int(text)
 

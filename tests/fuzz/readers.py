@@ -34,10 +34,12 @@ from assay.masks.files import load_mask, save_mask
 from assay.masks.mask import Mask
 from assay.models import ModelConfig, load_subject, rebuild
 from assay.store import CHECKPOINT, RECORD, WEIGHTS, RunDirectory, RunRecord, read_json, write_tensors
+from assay.sweep.directory import PACKAGES
 from assay.tasks import load_task, task_families
 from assay.training import TrainingConfig, prepare
 from assay.training.checkpoint import Progressed, load_checkpoint, save_checkpoint
 from assay.training.cohort import Separate
+from assay.versions import versions_of
 
 SECONDS = 60  # of CPU time, after which a reader hangs
 
@@ -131,7 +133,9 @@ _RECORD = RunRecord(
 
 
 def _read_run(path: Path) -> None:
-    load_task(RunDirectory.open(path.parent).read_record().task)
+    task = RunDirectory.open(path.parent).read_record().task
+    if task != _TASK:
+        load_task(task)
     subject = load_subject(str(path.parent))
     subject({"tokens": torch.zeros(1, 3, dtype=torch.int64)})
 
@@ -189,15 +193,16 @@ def _checkpoint() -> bytes:
     return _saved(lambda path: save_checkpoint(path, _cohort(), progressed))
 
 
-def _progressed(content: bytes) -> st.SearchStrategy[bytes]:
-    """Checkpoints whose record of progress is damaged."""
+def _checkpoints() -> st.SearchStrategy[bytes]:
+    """Damaged as a file, or in the record of progress."""
+    content = _checkpoint()
     header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
     progressed = json.loads(header["__metadata__"]["progressed"])
 
     def put(text: bytes) -> bytes:
         return _headed(content, {**header, "__metadata__": {"progressed": text.decode()}})
 
-    return changed(progressed).map(written).map(put)
+    return st.one_of(_safetensors(content), changed(progressed).map(written).map(put))
 
 
 def _read_checkpoint(path: Path) -> None:
@@ -212,9 +217,7 @@ _MASK_FILE = _saved(lambda path: save_mask(path, _MASK, _MODULE))
 def _mask_heads() -> st.SearchStrategy[bytes]:
     header = json.loads(_MASK_FILE[8 : 8 + struct.unpack("<Q", _MASK_FILE[:8])[0]])
     head = json.loads(header["__metadata__"]["mask"])
-    return changed(head).map(
-        lambda value: _headed(_MASK_FILE, {**header, "__metadata__": {"mask": written(value).decode()}})
-    )
+    return changed(head).map(lambda value: _headed(_MASK_FILE, {**header, "__metadata__": {"mask": written(value).decode()}}))
 
 
 def _read_mask(path: Path) -> None:
@@ -296,7 +299,7 @@ _PLAN = {"task": _TASK, "over": {"p": ["3", "5"], "width": ["4", "8"]}, "seeds":
 _SWEEP = {
     "schema_version": 1,
     "plan": _PLAN,
-    "versions": {"assay": "0"},
+    "versions": versions_of(*PACKAGES),
     "rounds": [[{"point": ["3", "4"], "seed": 2}]],
 }
 _CELL = {
@@ -421,16 +424,28 @@ of = ["a", "b"]
 column = "s"
 """
 _ROWS = [
-    {"x": x, "y": y, "n": [0.5, 1.0], "t": (x + y) % 2, "a": "uv"[x], "b": y, "c": str(x + y), "s": "novel" if x * y else "train"}
+    {"x": x, "y": y, "n": [0.5, 1.0], "t": (x + y) % 2, "a": "uv"[x], "b": y, "c": str(x + y), "s": ("train", "novel")[x * y]}
     for x in range(2)
     for y in range(2)
 ]
 _JSONL = "\n".join(map(json.dumps, _ROWS)).encode()
 _TOML_TOKENS = (
     *(b"data", b"inputs", b"[[inputs]]", b"[[parts]]", b"[split]", b"[target]", b"kind", b"column", b"values", b"of", b"="),
-    *(b'"text"', b'"number"', b'"token"', b'"class"', b'"a"', b'""', b'"\0"', b"[]", b'["a"]', b'[["u", 1], ["v", 0]]', b"novel"),
-    *(b"nan", b"inf", b"1" * 5_000, b"1979-05-27", b"true", b".".join([b"a"] * 3_000), b"[" * 3_000, b"{a.b.c.d=1}", b"'''"),
-    *(b'"/dev/zero.jsonl"', b'"../rows.jsonl"', b'"' + b"x" * 300 + b'.jsonl"', b"tokenizer", b'"rows.parquet"', b"graded", b"\xff"),
+    *(b'"text"', b'"number"', b'"token"', b'"class"', b'"a"', b'""', b'"\0"', b"[]", b'["a"]', b'[["u", 1], ["v", 0]]'),
+    *(
+        b"novel",
+        b"nan",
+        b"inf",
+        b"1" * 5_000,
+        b"1979-05-27",
+        b"true",
+        b".".join([b"a"] * 3_000),
+        b"[" * 3_000,
+        b"{a.b.c.d=1}",
+        b"'''",
+    ),
+    *(b'"/dev/zero.jsonl"', b'"../rows.jsonl"', b'"' + b"x" * 300 + b'.jsonl"', b'"rows.parquet"'),
+    *(b"tokenizer", b"graded", b"\xff"),
 )
 _CONLLU_TOKENS = (
     *(b"0", b"1", b"2", b"3", b"-1", b"1-2", b"2-1", b"1.1", b"0.1", b"_", b"", b" ", b"root", b"PUNCT", b"# text = a", b"#"),
@@ -450,13 +465,15 @@ def _read_table(path: Path) -> None:
     task.examples("train", 3, generator=Generator().manual_seed(0))
 
 
+def _read_rows(path: Path) -> None:
+    _read_table(path.with_name("table.toml"))
+
+
 def _rows_files() -> st.SearchStrategy[bytes]:
     def line(value: Any) -> bytes:
         return b"\n".join([written(value), _JSONL])
 
-    several = changed(_ROWS).map(
-        lambda rows: b"\n".join(map(written, rows)) if isinstance(rows, list) else written(rows)
-    )
+    several = changed(_ROWS).map(lambda rows: b"\n".join(map(written, rows)) if isinstance(rows, list) else written(rows))
     tokens = tuple(written(value) for value in EXTREMES)
     return st.one_of(several, several, changed(_ROWS[0]).map(line), lines_of(_JSONL, tokens, separator=b", "))
 
@@ -477,13 +494,13 @@ _COLUMNS = (
     pa.array([True, False, True, None]),
     pa.array([2**63 - 1, -(2**63), 0, 0]),
     pa.array([2**64 - 1, 0, 0, 0], pa.uint64()),
-    pa.array([2**62] * 4, pa.timestamp("s")),
-    pa.array([2**62] * 4, pa.duration("s")),
+    pa.array([2**62] * 4, pa.timestamp("us")),
+    pa.array([2**62] * 4, pa.duration("us")),
     pa.array([1] * 4, pa.decimal128(38)),
     pa.array([None] * 4, pa.null()),
     pa.array([[("a", 1)]] * 4, pa.map_(pa.string(), pa.int64())),
     pa.array(["a"] * 4).dictionary_encode(),
-    pa.Array.from_buffers(pa.string(), 4, [None, pa.array([0, 1, 2, 3, 4], pa.int32()).buffers()[1], pa.py_buffer(b"\xff" * 4)]),
+    pa.array([b"\xff"] * 4).view(pa.string()),
 )
 
 
@@ -554,20 +571,21 @@ def _gzipped() -> st.SearchStrategy[bytes]:
 # What is written on the command line
 
 _NUMBERS = (
-    *("0", "1", "2", "3", "4", "5", "-1", "0.5", "1.0", "1e9", "1e400", "nan", "inf", "-inf", "", " 3", "1_000", "\u0663", "x", "\0"),
-    *("1000000", "1000000000", str(2**31), str(2**63 - 1), str(2**63), str(10**30), "1" + "0" * 400, "9" * 5_000, "true", "none"),
+    *("0", "1", "2", "3", "4", "5", "-1", "0.5", "1.0", "1e9", "1e400", "nan", "inf", "-inf", "", " 3", "1_000", "\u0663"),
+    *("1000000", "1000000000", str(2**31), str(2**63 - 1), str(2**63), str(10**30), "1" + "0" * 400, "9" * 5_000),
+    *("true", "none", "x", "\0"),
     *("3.5M", "0.5M^2", "9" * 400 + "M", "7-12-8", "1-1", "9" * 30 + "-1-1", "random", "pairs", "depth", "permutation", "khot"),
 )
-_SKIPPED = ("scan", "table", "treebank")  # of files, which are read above; scan has a list of names
+# Those of files are read above; scan has a list of names.
+_FAMILIES = [family for family in task_families() if family.name not in ("scan", "table", "treebank")]
 
 
 @st.composite
 def _addresses(draw: st.DrawFn) -> str:
-    families = [family for family in task_families() if family.name not in _SKIPPED]
-    family = draw(st.sampled_from(families))
+    family = draw(st.sampled_from(_FAMILIES))
     if draw(st.integers(0, 9)) == 0:
         return draw(cut(family.form.encode())).decode("utf-8", errors="surrogateescape")
-    options = draw(st.lists(st.sampled_from(family.options), min_size=1, max_size=3, unique_by=lambda option: option.name))
+    options = draw(st.lists(st.sampled_from(family.options), min_size=1, max_size=2, unique_by=lambda option: option.name))
     choices = st.sampled_from([*_NUMBERS, *(word.strip(",") for option in options for word in option.type.split())])
     written = [f"{option.name}={draw(choices)}" for option in options]
     if family.name == "odd-one-out":
@@ -588,8 +606,12 @@ def _networks(draw: st.DrawFn) -> tuple[str, dict[str, Any], dict[str, Any]]:
     numbers = st.one_of(numbers, st.floats(), st.integers(), st.sampled_from((10**5, 10**6, 10**8, 10**400)))
     model = draw(st.sampled_from(("mlp", "transformer", "gru", "cnn", "x")))
     sizes = draw(st.dictionaries(st.sampled_from(("width", "depth", "heads", "init_scale", "x")), numbers, max_size=3))
-    names = [field.name for field in dataclasses.fields(TrainingConfig)]
-    return model, sizes, draw(st.dictionaries(st.sampled_from([*names, "x"]), numbers, max_size=2))
+    whole = [field.name for field in dataclasses.fields(TrainingConfig) if field.type is int]
+    real = [field.name for field in dataclasses.fields(TrainingConfig) if field.type is float]
+    counts = numbers.filter(lambda value: isinstance(value, int))  # the command line gives no others
+    training = draw(st.dictionaries(st.sampled_from([*whole, "x"]), counts, max_size=1))
+    training |= draw(st.dictionaries(st.sampled_from(real), st.floats() | st.sampled_from((1e-3, 0.1)), max_size=1))
+    return model, sizes, training
 
 
 def _prepare(_: Path, given: tuple[str, dict[str, Any], dict[str, Any]]) -> None:
@@ -599,12 +621,19 @@ def _prepare(_: Path, given: tuple[str, dict[str, Any], dict[str, Any]]) -> None
 
 @st.composite
 def _sweeps(draw: st.DrawFn) -> tuple[list[str], list[tuple[str, str]], int, int, float]:
-    names = st.sampled_from(("p", "width", "depth", "steps", "learning_rate", "model", "coverage", "seed", "batch_size", "x", ""))
-    values = st.sampled_from([*_NUMBERS, "3+width=4", "mlp", "gru", "3+", "+", ",", "1,2", "=" * 3])
-    axes = [f"{draw(names)}={','.join(draw(st.lists(values, max_size=4)))}" for _ in range(draw(st.integers(0, 2)))]
-    settings = draw(st.lists(st.tuples(names, values), max_size=2))
-    counts = st.sampled_from((1, 2, 3, 0, -1, 10**6, 10**9, 2**63, 10**30))
-    return axes, settings, draw(counts), draw(counts), draw(st.floats())
+    names = st.sampled_from(("p", "width", "depth", "steps", "learning_rate", "model", "coverage", "seed", "x", ""))
+    values = st.sampled_from(
+        [*_NUMBERS, "3", "4", "5", "0.5", "0.6", "3+width=4", "mlp", "gru", "3+", "+", ",", "1,2", "=" * 3]
+    )
+    axes = draw(
+        st.lists(st.sampled_from(("p=3,5", "width=4,8", "learning_rate=0.1,0.001", "model=mlp,gru", "p=3+width=4")), max_size=2)
+    )
+    axes += [
+        f"{draw(names)}={','.join(draw(st.lists(values, max_size=4)))}" for _ in range(draw(st.sampled_from((0, 0, 1, 1, 2))))
+    ]
+    settings = draw(st.lists(st.tuples(names, values), max_size=1))
+    counts = st.sampled_from((1, 1, 1, 2, 2, 3, 3, 0, -1, 10**6, 10**9, 2**63, 10**30))
+    return axes, settings, draw(counts), draw(counts), draw(st.one_of(st.just(0.8), st.just(0.8), st.floats()))
 
 
 def _plan(_: Path, given: tuple[list[str], list[tuple[str, str]], int, int, float]) -> None:
@@ -659,9 +688,7 @@ def readers() -> tuple[Reader, ...]:
         Reader("run.json", json_files(json.loads(record)), _file(RECORD, _read_run, **weights)),
         Reader("weights.safetensors", _safetensors(_WEIGHTS), _file(WEIGHTS, _read_run, run__json=record)),
         Reader("weights.pt", st.one_of(cut(_PT), cut(_PICKLED), st.sampled_from(_STATES).map(_pt)), _file("w.pt", _read_pt)),
-        Reader(
-            "checkpoint", st.one_of(_safetensors(_checkpoint()), _progressed(_checkpoint())), _file(CHECKPOINT, _read_checkpoint)
-        ),
+        Reader("checkpoint", _checkpoints(), _file(CHECKPOINT, _read_checkpoint)),
         Reader("mask", st.one_of(_safetensors(_MASK_FILE), _mask_heads()), _file("mask", _read_mask)),
         Reader("report.json", _reports(), _file("report.json", _read_report)),
         Reader("comparison", _reports(), _file("report.json", _read_compared), slow=True),
@@ -683,12 +710,8 @@ def readers() -> tuple[Reader, ...]:
             _file(STATES, lambda path: _read_encoded(path.parent), head__json=_HEAD.model_dump_json().encode()),
         ),
         Reader("table.toml", toml, _file("table.toml", _read_table, rows__jsonl=_JSONL)),
-        Reader("rows.jsonl", _rows_files(), _file("rows.jsonl", lambda path: _read_table(path.with_name("table.toml")), table__toml=_TOML)),
-        Reader(
-            "rows.parquet",
-            _parquet_files(valid_rows),
-            _file("rows.parquet", lambda path: _read_table(path.with_name("table.toml")), **parquet_toml),
-        ),
+        Reader("rows.jsonl", _rows_files(), _file("rows.jsonl", _read_rows, table__toml=_TOML)),
+        Reader("rows.parquet", _parquet_files(valid_rows), _file("rows.parquet", _read_rows, **parquet_toml)),
         Reader("CoNLL-U", lines_of(_CONLLU, _CONLLU_TOKENS, separator=b"\t"), _file("bank.conllu", read_conllu)),
         Reader("CoNLL-U, gzipped", _gzipped(), _file("bank.conllu.gz", read_conllu)),
         Reader("mirror of data", _gzipped(), _mirrored),

@@ -18,6 +18,7 @@ from assay.tasks import given_options, load_task, option_names, with_options
 from assay.training import Prepared, TrainingConfig, prepare
 
 _TRAINING = tuple(field.name for field in dataclasses.fields(TrainingConfig) if field.name not in ("seed", "checkpoint_every"))
+_WHOLE = tuple(field.name for field in dataclasses.fields(TrainingConfig) if field.type is int)
 
 
 class SweepPlan(BaseModel):
@@ -143,9 +144,10 @@ class Recipe:
 
 
 def _number(name: str, text: str) -> int | float:
-    for kind in (int, float):
+    """A whole number where the name is that of a count, else any."""
+    for kind in (int,) if name in _WHOLE else (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    raise AssayError(f"{name} must be a number", given=text)
+    raise AssayError(f"{name} must be a {'whole ' if name in _WHOLE else ''}number", given=text)

@@ -179,6 +179,6 @@ def _read_parquet(path: Path) -> Rows:
         table = read_parquet(file, path)
     try:
         rows = table.to_pylist()
-    except (pyarrow.ArrowException, ValueError, OverflowError) as error:  # texts that are no UTF-8, times of no year
+    except (pyarrow.ArrowException, ValueError, OverflowError) as error:  # such as times beyond the year 9999
         raise AssayError(f"{path} must hold values that Python can hold", given=error) from error
     return Rows(path, "row", tuple(range(1, len(rows) + 1)), tuple(rows))

@@ -99,6 +99,9 @@ class Calibration:
         except ValidationError as error:
             raise AssayError(f"{path} must fit the schema of calibrations", given=faults_of(error), next_step=again) from error
         Combiner.from_dict(content["combiner"])  # refuses lines that do not hang together
+        rates = calibration.error_rates
+        if any(rate.value is not None and rate.interval is None for rate in (rates.false_composes, rates.false_imitates)):
+            raise AssayError(f"{path} must give every error rate with its interval", given="one without", next_step=again)
         if calibration.combiner.features != FEATURES:
             rule = f"{path} must be a calibration of the features that this version measures"
             raise AssayError(rule, given=", ".join(calibration.combiner.features), choices=FEATURES, next_step=again)
