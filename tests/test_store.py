@@ -99,7 +99,7 @@ def test_opening_what_is_no_run_says_what_is_missing(tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("}", "", "Invalid JSON"),
+        ("}", "", "must be whole JSON"),
         ('"schema_version": 1', '"schema_version": 2', "schema_version: Input should be 1"),
         ('"started"', '"begun"', "started: Field required"),
     ],

@@ -10,6 +10,7 @@ import torch
 from torch import Generator
 
 from assay.access import JudgesObserved, judged_apart
+from assay.bounds import check_seed
 from assay.evidence import Effort, Evidence, Level
 from assay.graph import GivesGraphs
 from assay.instrument import Instrument, Progress, RunsInProcesses, missing_abilities, silent
@@ -121,6 +122,7 @@ def audit(
 
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
+    check_seed("the seed of an audit", seed)
     with one_thread():
         _check_runs(subject, task, seed)
         integrity = subject.integrity(_sample(task, seed).inputs)

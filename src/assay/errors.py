@@ -6,8 +6,6 @@ from typing import Any
 
 from assay.printable import printable
 
-LONGEST = 2000  # characters of what was given that a message repeats
-
 
 class AssayError(ValueError):
     """A mistake of the user's, told in one message of one line, in which nothing acts on the terminal that shows it.
@@ -24,14 +22,15 @@ class AssayError(ValueError):
         choices = list(choices)
         self.rule, self.given, self.choices, self.next_step = rule, given, choices, next_step
         message = rule.rstrip(".") + "."
+        shown = _shown(given)
         if given is not None:
-            shown = str(given)
-            more = len(shown) - LONGEST
-            message += f" Given: {shown}." if more <= 0 else f" Given: {shown[:LONGEST]} ... and {more:,} more characters."
+            message += f" Given: {shown}."
         if choices:
             message += f" Choices: {_shortened(choices)}."
-            near = difflib.get_close_matches(str(given), choices, n=1)
-            if near and near[0] != str(given):
+            # The time to compare two texts grows with the square of their length.
+            words = [one for one in choices[:LONGEST] if len(one) <= _LONGEST_WORD] if len(shown) <= _LONGEST_WORD else []
+            near = difflib.get_close_matches(shown, words, n=1)
+            if near and near[0] != shown:
                 message += f" Did you mean {near[0]}?"
         if next_step:
             message += f" Next: {next_step.rstrip('.')}."
@@ -46,6 +45,20 @@ def _rebuilt(kind: type["AssayError"], rule: str, given: object, choices: list[s
     return kind(rule, given=given, choices=choices, next_step=next_step)
 
 
+LONGEST, _LONGEST_WORD = 1_000, 200
+
+
+def _shown(given: object) -> str:
+    """As text, cut where it is long; a number of thousands of digits has none."""
+    try:
+        text = str(given)
+    except ValueError:
+        return "a whole number of more than 4,300 digits"
+    except RecursionError:
+        return "a value nested too deeply to be shown"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text):,} characters)"
+
+
 def _shortened(choices: list[str], limit: int = 40) -> str:
-    shown = ", ".join(choices[:limit])
+    shown = ", ".join(_shown(choice) for choice in choices[:limit])
     return shown if len(choices) <= limit else f"{shown}, and {len(choices) - limit} more"

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from assay.bounds import check_seed
 from assay.evidence import Interval
 
 LEVEL = 0.95
@@ -38,7 +39,11 @@ def child_generator(generator: Generator) -> Generator:
 
 
 def keyed_generator(seed: int, key: str) -> Generator:
-    """A generator of its own for every key, so that no two tensors share their draws and none depends on the order."""
+    """A generator of its own for every key, so that no two tensors share their draws and none depends on the order.
+
+    **Raises:** `AssayError` for a seed that is none.
+    """
+    check_seed("a seed", seed)
     digest = hashlib.sha256(f"{key}:{seed}".encode()).digest()
     return Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import PydanticSerializationError
 from torch import Tensor
 
+from assay.bounds import MOST_WEIGHTS_FILE, check_file, check_seed, is_file, read_json_bytes
 from assay.errors import AssayError
 from assay.printable import printable, storable
 
@@ -56,6 +57,12 @@ class RunRecord(BaseModel):
     cpu_seconds: float = 0.0
     weights_sha256: str | None = None
 
+    @field_validator("training")
+    @classmethod
+    def _check_training(cls, training: dict[str, Scalar]) -> dict[str, Scalar]:
+        check_seed("the seed of a training", training.get("seed"))
+        return training
+
     @property
     def seed(self) -> int:
         return int(self.training["seed"])
@@ -78,7 +85,7 @@ class RunDirectory:
         **Raises:** `AssayError` when the folder holds anything else; nothing in it is touched.
         """
         directory = cls(path)
-        if directory.path.exists() and not directory.path.is_dir():
+        if is_file(path):
             raise AssayError("--out must name a folder", given=f"{path}, which is a file", next_step="choose another name")
         if directory.path.is_dir() and not is_unused(directory.path):
             directory._check_resumable(record)
@@ -91,9 +98,9 @@ class RunDirectory:
     def open(cls, path: Path | str) -> "RunDirectory":
         """The run in this folder. **Raises:** `AssayError` saying what is missing or damaged."""
         directory = cls(path)
-        if not directory.path.is_dir():
+        if not os.path.isdir(path):
             raise AssayError("a run must be a folder that exists", given=path, next_step="make one with `assay train`")
-        if not (directory.path / RECORD).is_file():
+        if not is_file(directory.path / RECORD):
             raise AssayError(
                 f"a run directory must hold {RECORD}", given=f"{path} without it", next_step="make a run with `assay train`"
             )
@@ -127,7 +134,7 @@ class RunDirectory:
         return read_tensors(self.path / WEIGHTS, digest=record.weights_sha256)[0]
 
     def _check_resumable(self, record: RunRecord) -> None:
-        if not (self.path / RECORD).is_file():
+        if not is_file(self.path / RECORD):
             raise AssayError(
                 "--out must be a new or empty folder, or a run to continue",
                 given=f"{self.path}, which holds other files",
@@ -195,15 +202,18 @@ def write_json(path: Path | str, value: BaseModel) -> None:
 
 def read_json(path: Path | str, model: type[Model]) -> Model:
     """Read a pydantic model. **Raises:** `AssayError` naming the file and every field that does not fit."""
+    again = "restore the file, or make the run again"
+    content = read_json_bytes(path, next_step=again)
     try:
-        return model.model_validate_json(Path(path).read_bytes())
-    except OSError as error:
-        raise AssayError(f"{path} must be readable", given=error.strerror) from error
+        return model.model_validate_json(content)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()[:5])
-        raise AssayError(
-            f"{path} must be what Assay wrote", given=faults, next_step="restore the file, or make the run again"
-        ) from error
+        raise AssayError(f"{path} must be what Assay wrote", given=faults_of(error), next_step=again) from error
+
+
+def faults_of(error: ValidationError) -> str:
+    """The first five fields that do not fit a model, each with the reason."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)[:5]
+    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in faults)
 
 
 def write_tensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
@@ -221,8 +231,9 @@ def read_tensors(path: Path | str, *, digest: str | None = None) -> tuple[dict[s
     """
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    if not is_file(path):
         raise AssayError("a weights file must exist", given=path, next_step="check the path, or make the run again")
+    check_file(path, most=MOST_WEIGHTS_FILE)
     if digest is not None and sha256(path) != digest:
         raise AssayError(
             "a weights file must be the one that was written, to the byte",
@@ -234,7 +245,7 @@ def read_tensors(path: Path | str, *, digest: str | None = None) -> tuple[dict[s
             # Cloned, because what safetensors returns is a view of the file.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dictionary
             return tensors, file.metadata() or {}
-    except SafetensorError as error:
+    except (SafetensorError, RuntimeError, ValueError, OverflowError, MemoryError, OSError, TypeError) as error:
         raise AssayError(
             "a weights file must be whole safetensors",
             given=f"{path}, which is truncated or altered ({error})",

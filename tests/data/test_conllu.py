@@ -119,10 +119,10 @@ def test_a_spoilt_gzip_is_named(tmp_path: Path, packed: bytes):
     if not packed:
         assert read_conllu(path) == ()  # as Python's gzip has it, nothing packed is nothing
         return
-    with pytest.raises(AssayError, match="must be a file that can be read"):
+    with pytest.raises(AssayError, match=r"must be (readable|a file that can be read)"):
         read_conllu(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
-    with pytest.raises(AssayError, match=r"nowhere\.conllu must be a file that can be read.*Next: name a CoNLL-U file"):
+    with pytest.raises(AssayError, match=r"nowhere\.conllu must be readable.*Next: name a CoNLL-U file"):
         read_conllu(tmp_path / "nowhere.conllu")

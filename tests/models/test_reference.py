@@ -236,9 +236,9 @@ def test_an_empty_source_gives_numbers(training: bool):
         ("mlp", "transformer", {"hieght": 3}, "no such size.*Choices: width, depth, init_scale"),
         ("mlp", "transformer", {"heads": 3}, "no such size"),
         ("mlp", "transformer", {"num_outputs": 3}, "no such size"),
-        ("mlp", "transformer", {"width": 0}, "width must be a positive integer"),
-        ("mlp", "transformer", {"depth": 1.5}, "depth must be a positive integer"),
-        ("mlp", "transformer", {"init_scale": -1.0}, "init_scale must be a positive number"),
+        ("mlp", "transformer", {"width": 0}, "width must be a whole number from 1 to"),
+        ("mlp", "transformer", {"depth": 1.5}, "depth must be a whole number from 1 to 256"),
+        ("mlp", "transformer", {"init_scale": -1.0}, "init_scale must be a finite number above 0"),
         ("transformer", "transformer", {"width": 10, "heads": 4}, "multiple of the number of heads"),
     ],
 )

@@ -227,7 +227,7 @@ def test_abilities_and_address():
     ("address", "message"),
     [
         ("graphs:city", r"world must be one of its choices\. Given: city"),
-        ("graphs:size=2", r"size must be at least 3.*Given: world=family, size=2"),
+        ("graphs:size=2", r"size must be a whole number from 3 to 64. Given: 2"),
         ("graphs:arithmetic,size=6", r"odd in arithmetic.*Given: world=arithmetic, size=6"),
         ("graphs:num_names=19", r"at least four times the size, and at most 4900\. Given: num_names=19, size=5"),
         ("graphs:num_names=5000", r"Given: num_names=5000"),

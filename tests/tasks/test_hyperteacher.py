@@ -195,7 +195,7 @@ def test_one_seed_one_task_and_one_draw():
 
 
 def test_samples_per_task_must_be_positive():
-    with pytest.raises(AssayError, match=r"samples_per_task must be at least 1. Given: 0"):
+    with pytest.raises(AssayError, match=r"samples_per_task must be a whole number from 1 to 65,536. Given: 0"):
         Hyperteacher(samples_per_task=0)
 
 

@@ -193,7 +193,7 @@ def test_score_of_the_ideal_output_is_one(generator):
         ({"coverage": 1.0}, "between 0 and 1.*Given: 1.0"),
         ({"coverage": float("nan")}, "between 0 and 1.*Given: nan"),
         ({"coverage": 0.05}, "12 to 143 of them.*0.05 of 144 combinations is 7.*choose a coverage between 0.083 and 0.99"),
-        ({"num_first": 1}, "at least two values"),
+        ({"num_first": 1}, "num_first must be at least 2. Given: 1"),
         ({"stages": 4}, "stages must be between 2 and 3. Given: 4"),
         ({"novel": "depth"}, "novel=depth needs three stages. Given: stages=2. Next: add stages=3"),
     ],

@@ -354,9 +354,9 @@ def test_one_seed_one_draw():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_objects": 0}, "num_objects must be 1 to 8. Given: 0"),
-        ({"num_objects": 9}, "num_objects must be 1 to 8. Given: 9"),
-        ({"num_colours": 1}, "num_colours must be at least 2. Given: 1"),
+        ({"num_objects": 0}, "num_objects must be a whole number from 1 to 8. Given: 0"),
+        ({"num_objects": 9}, "num_objects must be a whole number from 1 to 8. Given: 9"),
+        ({"num_colours": 1}, "num_colours must be a whole number from 2 to 256. Given: 1"),
         ({"encoding": "fewshot"}, "encoding must be a function of z; pairs (x, y) of a teacher do not exist here"),
         ({"supports": "two_halves", "held_out": 0.5}, "two_halves fixes the novel supports"),
     ],

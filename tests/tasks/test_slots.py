@@ -259,7 +259,10 @@ def test_options_at_their_default_are_left_out_of_the_address_where_they_came_la
         ("trees:coverage=1", "coverage is the trained share of combinations and must lie between 0 and 1. Given: 1.0"),
         ("trees:targets=dealt", "targets must be one of its choices. Given: dealt. Choices: rule, table"),
         ("trees:cue=yes", "cue must be one of its choices. Given: yes. Choices: none, free, answer"),
-        ("digits:base=10,digits=4", r"at most 5,000,000 tuples. Given: 500,000,000. Next: choose fewer values or fewer slots"),
+        (
+            "digits:base=10,digits=4",
+            r"at most 5,000,000 tuples. Given: 500,000,000. Next: choose base of at most 5",
+        ),
         (
             "digits:base=5,novel=carry",
             r"leave all novel combinations out, so there are 5 to 475 of them.*between 0.008 and 0.76",
@@ -273,7 +276,7 @@ def test_options_at_their_default_are_left_out_of_the_address_where_they_came_la
         ("digits:novel=depth", "novel must .* Given: depth. Choices: random, carry, pairs"),
         ("digits:operation=minus", "operation must be one of its choices. Given: minus. Choices: add, times"),
         ("trees:novel=pairs", "novel must .* Given: pairs. Choices: random, under, depth"),
-        ("transducer:length=1", "length must be at least 2. Given: 1"),
+        ("transducer:length=1", "length must be between 2 and 22. Given: 1"),
     ],
 )
 def test_mistakes_of_every_family(address, message):

@@ -225,7 +225,7 @@ def test_parquet_gives_the_same_task_as_json_lines(write, tmp_path):
     assert all(drawn[0].inputs[name].equal(drawn[1].inputs[name]) for name in ("x", "tokens"))
     assert drawn[0].targets.equal(drawn[1].targets)
     (tmp_path / "rows.parquet").write_bytes((tmp_path / "rows.parquet").read_bytes()[:-10])
-    with pytest.raises(AssayError, match=r"rows.parquet must be a Parquet file"):
+    with pytest.raises(AssayError, match=r"rows.parquet must be a whole Parquet file"):
         Table(path=tmp_path / "table.toml")
 
 

@@ -149,7 +149,7 @@ def test_a_machine_that_pauses_writes_an_output_of_its_own(generator):
 def test_errors_say_what_was_given(monkeypatch):
     with pytest.raises(AssayError, match=r"machines must be between 1 and 2. Given: 3"):
         Transducer(machines=3)
-    with pytest.raises(AssayError, match=r"num_states must be at least 2. Given: 1"):
+    with pytest.raises(AssayError, match=r"num_states must be between 2 and 64. Given: 1"):
         Transducer(num_states=1)
     monkeypatch.setattr("assay.tasks.transducer.TRIES", 0)
     with pytest.raises(AssayError, match=r"minimal and strongly connected.*num_states=9.*fewer states"):

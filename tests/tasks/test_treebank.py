@@ -155,7 +155,7 @@ def test_three_sentences_are_enough_for_one_on_each_side(tmp_path: Path):
     [
         ({"min_words": 0}, r"max_words must be at least min_words"),
         ({"min_words": 5, "max_words": 4}, r"Given: min_words=5, max_words=4"),
-        ({"file": Path("nowhere.conllu")}, r"nowhere\.conllu must be a file that can be read"),
+        ({"file": Path("nowhere.conllu")}, r"nowhere\.conllu must be readable"),
     ],
 )
 def test_mistakes_in_options(options, message: str):

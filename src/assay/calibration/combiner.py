@@ -12,6 +12,7 @@ from pydantic import FiniteFloat, NonNegativeFloat, TypeAdapter, ValidationError
 from assay.calibration.logistic import Logistic
 from assay.calibration.thresholds import Thresholds
 from assay.errors import AssayError
+from assay.store import faults_of
 
 Call = Literal["composes", "imitates", "abstains"]
 MARGIN = 0.10  # of the span of a feature over known networks: how far beyond it a network may lie
@@ -113,8 +114,7 @@ class Combiner:
         try:
             combiner = TypeAdapter(Combiner).validate_json(json.dumps(dict(content)))
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5])
-            raise AssayError("a calibration must fit its schema", given=faults, next_step=again) from error
+            raise AssayError("a calibration must fit its schema", given=faults_of(error), next_step=again) from error
         for line in combiner.lines:
             known = set(combiner.features) & set(combiner.low) & set(combiner.high)
             if len(line.weights) != len(line.features) or not known.issuperset(line.features):

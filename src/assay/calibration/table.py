@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from assay.bounds import MOST_TABLE, is_file, read_bytes, read_parquet
 from assay.errors import AssayError
 
 if TYPE_CHECKING:
@@ -143,20 +144,14 @@ def read_subjects(path: Path | str, *, sha256: str = "") -> Subjects:
 
     **Raises:** `AssayError` naming the file when it is missing, altered or no table of this form.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise AssayError("an evidence table is a Parquet file", given=f"no {path}", next_step=_AGAIN)
-    content = path.read_bytes()
+    content = read_bytes(path, most=MOST_TABLE, next_step=_AGAIN)
     found = hashlib.sha256(content).hexdigest()
     if sha256 and found != sha256:
         raise AssayError(f"{path} must have SHA-256 {sha256}", given=f"an altered file, {found}", next_step=_AGAIN)
-    try:
-        table = pq.read_table(io.BytesIO(content))
-    except pa.ArrowException as error:
-        raise AssayError(f"{path} must be a whole Parquet file", given=str(error), next_step=_AGAIN) from error
+    table = read_parquet(io.BytesIO(content), path, next_step=_AGAIN)
     for field in table.schema:
         if field.name in _REQUIRED or field.name.startswith((BASELINE, RECIPE)):
             _check_field(table.column(field.name), field, path)

@@ -6,18 +6,22 @@ https://universaldependencies.org/format.html
 """
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from assay.bounds import MOST_TABLE, open_file, read_at_most
 from assay.errors import AssayError
 from assay.graph import Graph, tree
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 PUNCTUATION = "PUNCT"
-_SEVERAL, _EMPTY = re.compile(r"([1-9]\d*)-([1-9]\d*)"), re.compile(r"(\d+)\.([1-9]\d*)")
+_SEVERAL, _EMPTY = re.compile(r"([1-9]\d{0,8})-([1-9]\d{0,8})"), re.compile(r"(\d{1,9})\.([1-9]\d{0,8})")
+MOST_WORDS = 4_096
+"""Of a sentence: the longest of Universal Dependencies have a few hundred, and their distances fill a square table."""
 
 
 class _Word(NamedTuple):
@@ -34,11 +38,9 @@ def read_conllu(path: Path) -> tuple[Graph, ...]:
     **Raises:** `AssayError` naming file, line and column of what is malformed: a wrong number of columns, an id out of
     order, a head that is no word of the sentence, no root or two, a circle.
     """
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        next_step = "name a CoNLL-U file that can be read, plain or ending in .gz"
-        raise AssayError(f"{path} must be a file that can be read", given=error, next_step=next_step) from error
+    next_step = "name a CoNLL-U file that can be read, plain or ending in .gz"
+    with open_file(path, most=MOST_TABLE, next_step=next_step) as file:
+        content = _unpacked(path, file, next_step) if path.suffix == ".gz" else read_at_most(file, path, most=MOST_TABLE)
     try:
         # Not splitlines, which also cuts at characters that a form may hold.
         lines = [line.removesuffix("\r") for line in content.decode("utf-8").split("\n")]
@@ -46,6 +48,14 @@ def read_conllu(path: Path) -> tuple[Graph, ...]:
         line = content[: error.start].count(b"\n") + 1
         raise AssayError(f"{path} must be UTF-8", given=f"byte {content[error.start]:#04x} in line {line}") from error
     return tuple(_sentence(path, number, block) for number, block in _blocks(lines))
+
+
+def _unpacked(path: Path, file: io.BufferedIOBase, next_step: str) -> bytes:
+    try:
+        with gzip.open(file) as stream:
+            return read_at_most(stream, path, most=MOST_TABLE, next_step=next_step)
+    except (EOFError, zlib.error) as error:
+        raise AssayError(f"{path} must be a file that can be read", given=error, next_step=next_step) from error
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
@@ -68,6 +78,8 @@ def _sentence(path: Path, first: int, block: list[str]) -> Graph:
             comments.update({key.strip(): value.strip()} if equals else {})
         elif word := _word(path, number, line, words):
             words.append(word)
+    if len(words) > MOST_WORDS:
+        raise _fault(path, first, "ID", f"a sentence has at most {MOST_WORDS:,} words", f"{len(words):,}")
     if not words:
         raise _fault(path, first, "ID", "a sentence has at least one word", "none")
     _check_heads(path, words)
@@ -92,7 +104,7 @@ def _word(path: Path, number: int, line: str, before: list[_Word]) -> _Word | No
     following = len(before) + 1
     if number_of != str(following):
         return _no_word(path, number, number_of, following)
-    if not (head.isascii() and head.isdecimal()):
+    if not (head.isascii() and head.isdecimal() and len(head) < 10):
         raise _fault(path, number, "HEAD", "a head is the number of a word, or 0", head)
     for column, cell in (("FORM", form), ("DEPREL", relation)):
         if not cell or cell.isspace():

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from assay.bounds import MOST_TABLE, is_file, open_file
 from assay.data.scan_files import SCAN_FILES
 from assay.data.treebank_files import TREEBANKS, UNIVERSAL_DEPENDENCIES, TreebankSource
 from assay.errors import AssayError
@@ -135,21 +136,22 @@ def _in_mirror(file: DataFile) -> Path | None:
     folder = os.environ.get(MIRROR_VARIABLE)
     if not folder:
         return None
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):
         raise AssayError(
             f"{MIRROR_VARIABLE} must name an existing folder",
             given=folder,
             next_step=f"correct it, or unset {MIRROR_VARIABLE} to use the cache and the network",
         )
     mirrored = Path(folder) / file.mirror
-    return mirrored if mirrored.is_file() else None
+    return mirrored if is_file(mirrored) else None
 
 
 def _verified(file: DataFile, mirrored: Path) -> bytes:
     """The unpacked content of a file in the mirror."""
     content = b""
     try:
-        with gzip.open(mirrored) if file.gzipped_in_mirror else mirrored.open("rb") as stream:
+        opened = open_file(mirrored, most=MOST_TABLE)
+        with opened, gzip.open(opened) if file.gzipped_in_mirror else opened as stream:
             content = stream.read(file.size + 1)  # one more shows a longer file, and bounds what a hostile one unpacks to
         fault = _fault(file, content)
     except (OSError, EOFError, zlib.error) as error:
@@ -174,7 +176,7 @@ def _fault(file: DataFile, content: bytes) -> str:
 
 
 def _is_intact(file: DataFile, cached: Path) -> bool:
-    return cached.is_file() and cached.stat().st_size == file.size and not _fault(file, cached.read_bytes())
+    return os.path.isfile(cached) and cached.stat().st_size == file.size and not _fault(file, cached.read_bytes())
 
 
 def _write(cached: Path, content: bytes) -> None:

@@ -12,10 +12,12 @@ from jaxtyping import Float16, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from assay.bounds import MOST_WEIGHTS_FILE, check_file, is_file
 from assay.errors import AssayError
 from assay.store import read_json, write_json
 
 HEAD, STATES = "head.json", "states.f16"
+_AGAIN = "remove the folder; the texts are then encoded again"
 
 
 class Refused(BaseModel):
@@ -97,6 +99,10 @@ class Encoded:
     def open(cls, folder: Path, head: Head) -> "Encoded":
         """The finished encoding in a folder."""
         states = open_states(folder, head, new=False)
+        for layer, name in zip(states, head.layers, strict=True):
+            if not np.isfinite(layer).all():
+                rule = f"{folder / STATES} must hold finite numbers"
+                raise AssayError(rule, given=f"another in layer {name}", next_step=_AGAIN)
         return cls(torch.from_numpy(states), head.layers, torch.tensor(head.starts), head.kept, head.refused)
 
 
@@ -106,13 +112,12 @@ def open_states(folder: Path, head: Head, *, new: bool) -> np.ndarray:
     path = folder / STATES
     if 0 in shape:
         return np.zeros(shape, dtype=np.float16)
-    if not new and (not path.is_file() or path.stat().st_size != 2 * shape[0] * shape[1] * shape[2]):
-        raise AssayError(
-            f"{path} must be whole",
-            given="no file" if not path.is_file() else f"{path.stat().st_size} bytes, where {HEAD} says otherwise",
-            next_step="remove the folder; the texts are then encoded again",
-        )
-    if new:
+    if not new:
+        check_file(path, most=MOST_WEIGHTS_FILE, next_step=_AGAIN)
+        if path.stat().st_size != 2 * math.prod(shape):
+            told = f"{path.stat().st_size} bytes, where {HEAD} says otherwise"
+            raise AssayError(f"{path} must be whole", given=told, next_step=_AGAIN)
+    else:
         _reserve(path, 2 * math.prod(shape))
     # Changes to a finished map stay in memory: tensors over it may be written to, the file may not.
     return np.memmap(path, dtype=np.float16, mode="r+" if head.done < head.batches else "c", shape=shape)
@@ -133,7 +138,7 @@ def _reserve(path: Path, num_bytes: int) -> None:
 
 def read_head(folder: Path) -> Head | None:
     """The head in a folder, if there is one."""
-    return read_json(folder / HEAD, Head) if (folder / HEAD).is_file() else None
+    return read_json(folder / HEAD, Head) if is_file(folder / HEAD) else None
 
 
 def write_head(folder: Path, head: Head) -> None:
@@ -142,7 +147,7 @@ def write_head(folder: Path, head: Head) -> None:
 
 
 def check_same(folder: Path, there: Head, wanted: Head) -> None:
-    """**Raises:** `AssayError` when the folder holds what another encoder made, or other texts."""
+    """**Raises:** `AssayError` when the folder holds what another encoder made, or other texts, or a damaged head."""
     for field, what in (("encoder", "another model or tokenizer"), ("layers", "other layers"), ("texts", "other texts")):
         if getattr(there, field) != getattr(wanted, field):
             raise AssayError(
@@ -150,3 +155,9 @@ def check_same(folder: Path, there: Head, wanted: Head) -> None:
                 given=f"one made with {what} (its hash there and the one wanted differ)",
                 next_step="choose another folder, or remove this one",
             )
+    if there.model_copy(update={"done": 0}) != wanted.model_copy(update={"done": 0}) or not 0 <= there.done <= there.batches:
+        raise AssayError(
+            f"{folder / HEAD} must say of these texts what their encoding gives",
+            given="other rows, texts or batches",
+            next_step=_AGAIN,
+        )

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from assay.bounds import is_whole, parse_json
 from assay.errors import AssayError
 from assay.masks.mask import Mask
 from assay.masks.running import weights_of
@@ -37,7 +38,7 @@ def load_mask(path: Path | str, module: nn.Module) -> Mask:
     """
     tensors, metadata = read_tensors(path)
     try:
-        mask, of = _parsed(tensors, json.loads(metadata["mask"]))
+        mask, of = _parsed(tensors, parse_json(metadata["mask"].encode(), path))
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise AssayError(
             "a mask file must be what `save_mask` wrote", given=f"{path}: {error}", next_step="make the mask again"
@@ -57,7 +58,11 @@ def _parsed(tensors: dict[str, Tensor], head: dict[str, Any]) -> tuple[Mask, str
     """The mask, and the digest of the weights that it is of."""
     if head["format"] != _FORMAT:
         raise ValueError(f"its format is {head['format']}")
+    if not all(isinstance(head[key], str) for key in ("kind", "weights")):
+        raise TypeError("kind and weights are texts")
     shapes = {name: tuple(shape) for name, shape in head["shapes"].items()}
+    if not all(is_whole(size) and size >= 0 for shape in shapes.values() for size in shape):
+        raise TypeError("the sizes of a shape are whole numbers")
     if shapes.keys() != tensors.keys():
         raise ValueError(f"it holds {', '.join(tensors)}")
     for name, keep in tensors.items():

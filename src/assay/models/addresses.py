@@ -1,5 +1,6 @@
 """Load a subject from its address: a run directory, a Hugging Face folder, or a factory of one's own with its weights."""
 
+import os
 import pickle
 import re
 import warnings
@@ -10,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
+from assay.bounds import MOST_WEIGHTS_FILE, check_file, is_file
 from assay.errors import AssayError
 from assay.factory import call_factory
 from assay.models.hugging_face import is_hugging_face, load_hugging_face
@@ -43,12 +45,12 @@ def load_subject(address: str, *, task: Task | None = None) -> Subject:
     **Raises:** `AssayError` saying what was wrong with the address, the module, the weights, and what to do.
     """
     path = Path(address)
-    if (path / RECORD).is_file():
+    if is_file(path / RECORD):
         return _load_run(path)
     if is_hugging_face(path):
         return load_hugging_face(path, task=task)
     factory = _FACTORY.fullmatch(address)
-    if factory and not path.exists():
+    if factory and not os.path.exists(path):
         weights = Path(factory["weights"]) if factory["weights"] else None
         return _load_factory(factory["module"], factory["name"], weights)
     raise AssayError(
@@ -69,27 +71,31 @@ def task_of_run(address: str, *, trust: Collection[str] = ()) -> Task | None:
     from assay.tasks import load_task  # not at the top: at access level 0 a network is loaded where tasks cannot be
 
     record = Path(address) / RECORD
-    if not record.is_file():
+    if not is_file(record):
         return None
     return load_task(RunDirectory.open(address).read_record().task, trust=trust, found_in=record)
 
 
 def _what_it_is(path: Path) -> str:
-    if path.is_dir():
+    if os.path.isdir(path):
         return f"a folder without {RECORD} and without a config.json that names a model_type"
-    return "a file" if path.exists() else "no such file or folder, and not of the form module:factory"
+    return "a file" if os.path.exists(path) else "no such file or folder, and not of the form module:factory"
 
 
 def _load_run(path: Path) -> Subject:
     directory = RunDirectory.open(path)
     record = directory.read_record()
     weights = directory.read_weights()
-    config = ModelConfig(record.model, {name: value for name, value in record.options.items() if not isinstance(value, str)})
+    options = {name: value for name, value in record.options.items() if not isinstance(value, str)}
+    if len(options) < len(record.options):
+        texts = ", ".join(record.options.keys() - options.keys())
+        raise AssayError(f"the sizes in {path / RECORD} must be numbers", given=f"texts as {texts}")
+    config = ModelConfig(record.model, options)
 
     # Not a function made here: at access level 0 the subject is pickled.
     fresh = partial(_rebuilt, config)
     module = fresh(Generator().manual_seed(record.seed))
-    _load_weights(module, weights, str(path))
+    load_weights(module, weights, str(path))
     return Subject(module, name=path.resolve().name, fresh=fresh)
 
 
@@ -99,7 +105,7 @@ def _load_factory(module_name: str, name: str, weights: Path | None) -> Subject:
     # A factory that loads its own trained weights makes no untrained twin: two seeds would give the same network.
     redraws = _differ(module, fresh(Generator().manual_seed(1)))
     if weights is not None:
-        _load_weights(module, _read_weights(weights), str(weights))
+        load_weights(module, _read_weights(weights), str(weights))
     return Subject(module, name=f"{module_name}:{name}", fresh=fresh if redraws else None)
 
 
@@ -127,8 +133,9 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
         raise AssayError(
             "weights must be safetensors or a PyTorch file", given=path, choices=[".safetensors", ".pt", ".pth", ".bin"]
         )
-    if not path.is_file():
+    if not is_file(path):
         raise AssayError("a weights file must exist", given=path, next_step="check the path")
+    check_file(path, most=MOST_WEIGHTS_FILE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of odd pickles just before it refuses them
@@ -139,9 +146,10 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
             given=f"{path}, which holds more or is damaged",
             next_step="save module.state_dict() with safetensors.torch.save_file and give that file",
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # its unpickler raises whatever a damaged file makes it do
         raise AssayError("a PyTorch file must be whole", given=f"{path}, which is truncated or altered ({error})") from error
-    if not (isinstance(state, Mapping) and all(isinstance(value, Tensor) for value in state.values())):
+    named = isinstance(state, Mapping) and all(isinstance(name, str) for name in state)
+    if not (named and all(isinstance(value, Tensor) for value in state.values())):
         raise AssayError(
             "a weights file must hold a state dictionary: names and tensors",
             given=f"{path} with {type(state).__name__}",
@@ -150,7 +158,8 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
-def _load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Give a network its weights. **Raises:** `AssayError` naming those that are missing, or of another shape or type."""
     wanted = module.state_dict()
     faults = [f"{name} is missing" for name in wanted if name not in weights]
     faults += [f"{name} is not of this network" for name in weights if name not in wanted]
@@ -158,6 +167,11 @@ def _load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str) 
         f"{name} has shape {tuple(weights[name].shape)} instead of {tuple(value.shape)}"
         for name, value in wanted.items()
         if name in weights and weights[name].shape != value.shape
+    ]
+    faults += [
+        f"{name} holds {str(weights[name].dtype).removeprefix('torch.')} instead of {str(value.dtype).removeprefix('torch.')}"
+        for name, value in wanted.items()
+        if name in weights and not _converts(weights[name], value)
     ]
     if faults:
         more = f", and {len(faults) - 5} more" if len(faults) > 5 else ""
@@ -167,3 +181,10 @@ def _load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str) 
             next_step="check that the file and the architecture belong together",
         )
     module.load_state_dict(weights)
+
+
+def _converts(given: Tensor, wanted: Tensor) -> bool:
+    """Plain numbers of the same sort: real, whole or complex."""
+    plain = given.layout == torch.strided and not given.is_quantized and given.device.type != "meta"
+    alike = given.is_floating_point() == wanted.is_floating_point() and given.is_complex() == wanted.is_complex()
+    return plain and alike

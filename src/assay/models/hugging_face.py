@@ -1,6 +1,5 @@
 """A local Hugging Face folder as a subject. Nothing is fetched and no code of the folder is run."""
 
-import json
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from assay.bounds import MOST_JSON, MOST_WEIGHTS_FILE, check_file, is_file, parse_json, read_bytes
 from assay.encoding.hugging_face import refuse_hub_code
 from assay.errors import AssayError
 from assay.objective import PAD, Classification
@@ -15,16 +15,23 @@ from assay.subject import Subject
 from assay.task import Task
 
 _NAMES = {"tokens": "input_ids", "source": "input_ids", "prefix": "decoder_input_ids"}
+_MOST_LAYERS, _MOST_SIZE = 1_000, 10**9  # of a configuration; the deepest published networks have some 100 layers
+_SPARE = 2**24  # weights that any machine can hold: where some are missing, they are named
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 
 
 def is_hugging_face(folder: Path) -> bool:
     """Whether the folder's `config.json` names a model type."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        config = _read_config(folder) if is_file(folder / "config.json") else None
+    except AssayError:
         return False
     return isinstance(config, dict) and "model_type" in config
+
+
+def _read_config(folder: Path) -> Any:
+    path = folder / "config.json"
+    return parse_json(read_bytes(path, most=MOST_JSON), path)
 
 
 def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
@@ -43,20 +50,22 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
         raise AssayError(
             "a Hugging Face folder needs transformers", given=str(error), next_step="run `pip install assay[hf]`"
         ) from error
+    _check_sizes(folder)
     refuse_hub_code(folder)
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
         raise AssayError("the folder's config.json must be one that transformers knows", given=_first_line(error)) from error
     config.use_cache = False
-    named = (config.architectures or [""])[0]
-    architecture = getattr(transformers, named, None)
+    named = config.architectures[0] if isinstance(config.architectures, list) and config.architectures else ""
+    architecture = getattr(transformers, named, None) if isinstance(named, str) else None
     if not (isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel)):
         raise AssayError(
             "config.json must name an architecture of transformers, such as BertForSequenceClassification",
             given=named or "none",
             next_step=f"add it under `architectures` in {folder / 'config.json'}, or install a newer transformers",
         )
+    _check_weights(folder, config, architecture)
     try:
         # Safetensors only: a pickle could run code.
         loaded: Any = architecture.from_pretrained(
@@ -66,9 +75,7 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     except (OSError, ValueError, RuntimeError) as error:
         raise _unloadable(folder, _first_line(error)) from error
     except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise _unloadable(folder, f"a truncated or altered file ({error})") from error
+        raise _unloadable(folder, f"a truncated or altered file ({_first_line(error)})") from error
     if told["missing_keys"]:
         missing = sorted(told["missing_keys"])
         raise _unloadable(
@@ -81,6 +88,34 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
             return _adapted(architecture(config), task, folder)
 
     return Subject(_adapted(module, task, folder), name=folder.resolve().name, fresh=fresh)
+
+
+def _check_sizes(folder: Path) -> None:
+    """Refuse a configuration whose numbers are beyond those of any network, which transformers would set out to build."""
+    level: list[Any] = [_read_config(folder)]
+    while level:
+        pairs = [pair for node in level for pair in (node.items() if isinstance(node, dict) else enumerate(node))]
+        level = [value for _, value in pairs if isinstance(value, dict | list)]
+        for name, value in pairs:
+            most = _MOST_LAYERS if "layer" in str(name) else _MOST_SIZE
+            if isinstance(value, int) and abs(value) > most:
+                raise AssayError(f"{folder / 'config.json'}: {name} must be at most {most:,}", given=value)
+
+
+def _check_weights(folder: Path, config: Any, architecture: Any) -> None:
+    """Refuse an architecture with more weights than the files can hold, before any is allocated."""
+    files = [path for path in folder.iterdir() if path.suffix == ".safetensors"]
+    for path in files:
+        check_file(path, most=MOST_WEIGHTS_FILE)
+    try:
+        with torch.random.fork_rng(), torch.device("meta"):
+            made = architecture(config)
+    except Exception as error:
+        rule = "the folder's config.json must be one that transformers can build"
+        raise AssayError(rule, given=_first_line(error)) from error
+    wanted, held = sum(value.numel() for value in made.parameters()), sum(path.stat().st_size for path in files)
+    if wanted > 2 * held + _SPARE:  # a number takes half a byte or more
+        raise _unloadable(folder, f"{held:,} bytes for an architecture of {wanted:,} weights")
 
 
 def _unloadable(folder: Path, given: str) -> AssayError:
@@ -124,7 +159,7 @@ def _tokenizer(folder: Path) -> Any:
     if any((folder / name).is_file() for name in _VOCABULARIES):  # without one transformers makes an empty tokenizer
         try:
             tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
             given = _first_line(error)
         else:
             tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # decoders that were never padded; it is masked
@@ -143,4 +178,4 @@ def _last_position(module: nn.Module, args: tuple, output: object) -> Tensor | o
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, nn
 
+from assay.bounds import check_real, check_whole
 from assay.errors import AssayError
 from assay.models import NAMES
 from assay.models.cnn import ConvNet
@@ -40,6 +41,11 @@ _INPUTS: dict[_Kind, str] = {
     (Items, Image): "four images",
 }
 assert tuple(_FITTING) == NAMES
+MOST_WEIGHTS = 100_000_000
+"""Of a reference model: with its gradient and the optimiser's state 1.6 GB. The largest that we train has a million."""
+MOST_LAYERS = 256
+"""Modules are made one by one, so the depth bounds the time to build."""
+_MOST_SIZE = 2**31  # of any other option, so that no product of them leaves 64 bits; the weights are counted besides
 
 
 @dataclass(frozen=True)
@@ -108,10 +114,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
     for size, value in sizes.items():
         if size not in known:
             raise AssayError(f"{name} has no such size", given=size, choices=known)
-        if not (value > 0 and (size == "init_scale" or isinstance(value, int))):
-            raise AssayError(
-                f"{name}: {size} must be a positive {'number' if size == 'init_scale' else 'integer'}", given=value
-            )
+        _check_option(name, size, value)
     assert spec is not None
     sizes = {**_sizes(fitting[kind]), "init_scale": 1.0, **sizes}
     return ModelConfig(name, {**_fixed(fitting[kind], spec, task), **sizes})
@@ -120,9 +123,12 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
 def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
     """A configured model whose initial weights are a function of `generator` alone.
 
-    **Raises:** `AssayError` when the options fit no model.
+    **Raises:** `AssayError` when the options fit no model, and when it would have more than `MOST_WEIGHTS` weights; they are
+    counted before any is allocated.
     """
     options = dict(config.options)
+    for option, value in options.items():
+        _check_option(config.name, option, value)
     scale = options.pop("init_scale", 1.0)
     for factory in _FITTING.get(config.name, {}).values():
         if set(options) == set(inspect.signature(factory).parameters):
@@ -131,6 +137,7 @@ def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
         raise AssayError(
             "a recorded model must be one that this version can build", given=f"{config.name} {options}", choices=NAMES
         )
+    _check_weights(config.name, factory, options)
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
         module = factory(**options)
@@ -139,6 +146,30 @@ def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
             if parameter.ndim >= 2:
                 parameter.mul_(scale)
     return module
+
+
+def _check_option(name: str, option: str, value: object) -> None:
+    what = f"{name}: {option}"
+    if option == "init_scale":
+        check_real(what, value, above=0.0)
+    else:
+        check_whole(what, value, least=1, most=MOST_LAYERS if option == "depth" else _MOST_SIZE)
+
+
+def _check_weights(name: str, factory: type[nn.Module], options: Mapping[str, Option]) -> None:
+    """Build it where tensors have shapes and no numbers."""
+    try:
+        with torch.random.fork_rng(), torch.device("meta"):
+            count = sum(parameter.numel() for parameter in factory(**options).parameters())
+    except RuntimeError:  # torch counts bytes in 64 bits
+        count = 2**63
+    if count > MOST_WEIGHTS:
+        told = ", ".join(f"{option} {value:,}" for option, value in options.items())
+        raise AssayError(
+            f"{name}: a reference model has at most {MOST_WEIGHTS:,} weights",
+            given=f"{count:,} or more, of {told}",
+            next_step="choose a smaller width or depth, or a task with fewer values",
+        )
 
 
 def _kind(spec: InputSpec | None) -> _Kind:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +11,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from assay.audit import Audit
+from assay.bounds import MOST_JSON, is_file, parse_json, read_bytes
 from assay.errors import AssayError
 from assay.printable import printable, storable
+from assay.store import faults_of
 
 SCHEMA_VERSION = 2
 FILE_NAME = "report.json"
@@ -58,21 +61,16 @@ def read_report(path: Path | str) -> Audit:
     **Raises:** `AssayError` naming the file when it is missing, truncated, altered or of a newer version.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = path / FILE_NAME
-    if not path.is_file():
+    if not is_file(path):
         raise AssayError(
             f"an audit directory must hold {FILE_NAME}",
             given=f"no {path}",
             next_step="make one with `assay audit`",
         )
     again = "restore the file, or audit again"
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:  # of the JSON, or of its encoding
-        raise AssayError(
-            f"{path} must be whole JSON", given=f"a truncated or altered file ({error})", next_step=again
-        ) from error
+    content = parse_json(read_bytes(path, most=MOST_JSON, next_step=again), path, next_step=again)
     if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
         raise AssayError(f"{path} must be an audit's report with a schema_version", given="another file", next_step=again)
     if content["schema_version"] != SCHEMA_VERSION:
@@ -87,8 +85,7 @@ def read_report(path: Path | str) -> Audit:
         # Through JSON again, because only from JSON does pydantic read a list as the tuple it was.
         return ReportFile.model_validate_json(json.dumps(content)).audit
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5])
-        raise AssayError(f"{path} must fit the report's schema", given=faults, next_step=again) from error
+        raise AssayError(f"{path} must fit the report's schema", given=faults_of(error), next_step=again) from error
 
 
 def json_schema() -> dict[str, Any]:

@@ -87,7 +87,15 @@ class SweepDirectory:
         """The record. **Raises:** `AssayError` when there is none, or one that is damaged."""
         if not self.holds_sweep():
             raise AssayError(f"a sweep's folder must hold {RECORD}", given=self.path, next_step="make one with `assay sweep`")
-        return read_json(self.path / RECORD, SweepRecord)
+        record = read_json(self.path / RECORD, SweepRecord)
+        axes = len(record.plan.grid.axes)
+        if any(len(cell.point) != axes for cells in record.rounds for cell in cells):
+            raise AssayError(
+                f"every cell in {self.path / RECORD} must have a value for each of its {axes} axes",
+                given="one with more or fewer",
+                next_step="restore the file, or make the sweep again",
+            )
+        return record
 
     def add_round(self, cells: tuple[Cell, ...]) -> None:
         """Note the cells of one more round of refinement, before any of them is trained."""

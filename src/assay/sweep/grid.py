@@ -3,12 +3,15 @@
 import hashlib
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.errors import AssayError
 
 _MAX_NAME = 120
+MOST_NETWORKS = 100_000
+"""Of one sweep: at a minute each they take ten weeks of a core."""
 # An axis is read on a logarithmic scale when its largest value is at least so many times its smallest: sizes (whole numbers)
 # soon, shares such as a coverage of 0.1 to 0.9 not.
 _LOG_WHOLE, _LOG_REAL = 8.0, 32.0
@@ -34,9 +37,9 @@ class Axis:
                 given=f"{self.name}={','.join(self.values)}",
                 next_step="give every axis a name and at least one value: a grid without cells has nothing to train",
             )
-        twice = [value for value in self.values if self.values.count(value) > 1]
-        if twice:
-            raise AssayError(f"every value of {self.name} may be given once", given=twice[0])
+        twice = next((value for value, count in Counter(self.values).items() if count > 1), None)
+        if twice is not None:
+            raise AssayError(f"every value of {self.name} may be given once", given=twice)
 
     @classmethod
     def parse(cls, text: str) -> "Axis":
@@ -119,6 +122,13 @@ class Grid:
                 "a sweep needs at least one seed, or its grid has no cells",
                 given=self.seeds,
                 next_step="give --seeds 3 or more: an interval needs several networks",
+            )
+        points = math.prod(len(axis.values) for axis in self.axes)
+        if points * self.seeds > MOST_NETWORKS:
+            raise AssayError(
+                f"a sweep has at most {MOST_NETWORKS:,} networks",
+                given=f"{points:,} points with {self.seeds:,} seeds",
+                next_step=f"give fewer values, or --seeds of at most {max(1, MOST_NETWORKS // points):,}",
             )
 
     def points(self) -> list[Point]:

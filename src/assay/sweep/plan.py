@@ -7,16 +7,18 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from assay.bounds import check_real, check_whole
 from assay.errors import AssayError
 from assay.evidence import Effort
 from assay.instruments import load_instrument
 from assay.models import size_names
-from assay.sweep.grid import Cell, Grid, Point, grid_of
+from assay.sweep.grid import MOST_NETWORKS, Cell, Grid, Point, grid_of
 from assay.sweep.shape import Shape
 from assay.tasks import given_options, load_task, option_names, with_options
 from assay.training import Prepared, TrainingConfig, prepare
 
 _TRAINING = tuple(field.name for field in dataclasses.fields(TrainingConfig) if field.name not in ("seed", "checkpoint_every"))
+_WHOLE = tuple(field.name for field in dataclasses.fields(TrainingConfig) if field.type is int)
 
 
 class SweepPlan(BaseModel):
@@ -90,8 +92,8 @@ class SweepPlan(BaseModel):
 
     def check(self) -> None:
         """Make what every point trains, but train nothing. **Raises:** `AssayError` for the first that does not fit."""
-        if self.refine < 0:
-            raise AssayError("refine is a number of networks", given=self.refine)
+        check_whole("refine, a number of networks,", self.refine, least=0, most=MOST_NETWORKS)
+        check_real("success, a score,", self.success)
         for name in self.instruments:
             load_instrument(name)
         if not option_names(self.task):  # not one of ours, or misspelt
@@ -151,9 +153,10 @@ class Recipe:
 
 
 def _number(name: str, text: str) -> int | float:
-    for kind in (int, float):
+    """A whole number where the name is that of a count, else any."""
+    for kind in (int,) if name in _WHOLE else (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    raise AssayError(f"{name} must be a number", given=text)
+    raise AssayError(f"{name} must be a {'whole ' if name in _WHOLE else ''}number", given=text)

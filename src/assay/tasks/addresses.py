@@ -1,10 +1,12 @@
 """From an address, such as `modular:coverage=0.8`, to the task."""
 
 import importlib
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
+from assay.bounds import is_whole, shortened
 from assay.errors import AssayError
 from assay.factory import call_factory, is_importable, require_trust
 from assay.tasks.families import task_families
@@ -127,7 +129,11 @@ def _parsed(family: TaskFamily, option: str, kind: Any, text: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(kind).validate_strings(text)
+        value = TypeAdapter(kind).validate_strings(text)
+        beyond = isinstance(value, int) and not isinstance(value, bool) and not is_whole(value)
+        if beyond or (isinstance(value, float) and not math.isfinite(value)):
+            raise AssayError(f"{family.name}: {option} must be a finite number within 64 bits", given=shortened(text, 60))
+        return value
     except ValidationError:
         words = next(known.type for known in family.options if known.name == option)
         literals = [str(value) for value in get_args(kind) if isinstance(value, str)]

@@ -50,6 +50,9 @@ class Digits(SlotTask):
         positions = tuple(str(position) for position in range(1, self.digits + 2))
         return (*(Part(name, digits) for name in self._combined()), Part("position", positions))
 
+    def _num_tuples(self) -> int:
+        return self.base ** (2 * self.digits if self.operation == "add" else self.digits + 1) * (self.digits + 1)
+
     def _combined(self) -> tuple[str, ...]:
         downwards = range(self.digits, 0, -1)
         second = [f"b{k}" for k in downwards] if self.operation == "add" else ["b"]

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
+from assay.bounds import check_seed, check_whole
 from assay.errors import AssayError
 from assay.graph import Fed, Graph, GraphSplit
 from assay.objective import Classification
@@ -18,6 +19,7 @@ from assay.tasks.worlds import MOST_NAMES, WORLDS, World, WorldName, names, temp
 
 Novel = Literal["names", "relations", "both"]
 MOST_STEPS = 4
+MOST_THINGS = 64  # in a text: every text has a table of the steps between any two of them
 STATUS = ("trained", "new")
 _STEPS, _RELATION, _ASK = "steps", "relation", "?"
 _TENTH = 10  # one text in ten is kept from training, told by its words alone
@@ -68,8 +70,10 @@ class Graphs(Task):
         for option, choices in (("world", get_args(WorldName)), ("novel", get_args(Novel))):
             if getattr(self, option) not in choices:
                 raise AssayError(f"graphs: {option} must be one of its choices", given=getattr(self, option), choices=choices)
-        if self.size < 3 or (self._world.binary and self.size % 2 == 0):
-            rule = "graphs: size must be at least 3, and odd in arithmetic, where every operator has two operands"
+        check_seed("graphs: seed", self.seed)
+        check_whole("graphs: size", self.size, least=3, most=MOST_THINGS)
+        if self._world.binary and self.size % 2 == 0:
+            rule = "graphs: size must be odd in arithmetic, where every operator has two operands"
             raise AssayError(rule, given=f"world={self.world}, size={self.size}")
         if not 4 * self.size <= self.num_names <= MOST_NAMES:
             rule = f"graphs: num_names must be at least four times the size, and at most {MOST_NAMES}"

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Generator
 
-from assay.errors import AssayError
+from assay.bounds import check_whole
 from assay.objective import Regression
 from assay.stats import keyed_generator
 from assay.task import Examples, Split, Swapped, Vector
@@ -17,6 +17,7 @@ from assay.tasks.latents import LatentTask
 from assay.tasks.teacher import SIZE, Teacher, draw_inputs
 
 _NUM_VARIANCE_DRAWS = 16384
+MOST_SAMPLES = 2**16  # that share one z: they are drawn together, also where fewer rows are wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +39,7 @@ class Hyperteacher(LatentTask):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.samples_per_task < 1:
-            raise AssayError("hyperteacher: samples_per_task must be at least 1", given=self.samples_per_task)
+        check_whole("hyperteacher: samples_per_task", self.samples_per_task, least=1, most=MOST_SAMPLES)
         self._derive(_teacher=Teacher.draw(self.num_modules, max_active=self.max_active, seed=self.seed))
         self._derive(objective=Regression(SIZE, self._variance()))
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from assay.bounds import check_seed
 from assay.errors import AssayError
 from assay.stats import keyed_generator
 from assay.task import Part, Split, Task, draw_rows
@@ -53,6 +54,7 @@ class LatentTask(Task):
         self._check_choice("weights", get_args(Weights))
         self._check_choice("encoding", ENCODINGS)
         self._check_choice("supports", KINDS)
+        check_seed(f"{self.family}: seed", self.seed)
         supports = split_supports(
             self.supports,
             num_modules=self.num_modules,

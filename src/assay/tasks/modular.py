@@ -1,5 +1,6 @@
 """Modular composition: y = g_j(f_i(x)) mod p, or one map more. Parts choose the functions, another is their argument."""
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
@@ -52,7 +53,9 @@ class Modular(SlotTask):
     _third: Int[Tensor, "k p"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        self._check_whole("p", 2)
+        for option in ("p", "num_first", "num_second"):
+            self._check_whole(option, 2)
+        self._check_whole("num_third", 1)
         self._check_whole("stages", 2, 3)
         self._check_choice("maps", get_args(Maps))
         self._check_choice("novel", get_args(Novel))
@@ -63,6 +66,9 @@ class Modular(SlotTask):
     def _slot_parts(self) -> tuple[Part, ...]:
         i, j, x = (Part(name, _numbers(size)) for name, size in (("i", self.num_first), ("j", self.num_second), ("x", self.p)))
         return (i, j, x) if self.stages == 2 else (i, j, Part("k", ("none", *_numbers(self.num_third))), x)
+
+    def _num_tuples(self) -> int:
+        return self.num_first * self.num_second * (self.num_third + 1 if self.stages == 3 else 1) * self.p
 
     def _combined(self) -> tuple[str, ...]:
         return ("i", "j", "k")[: self.stages]
@@ -111,7 +117,7 @@ class Modular(SlotTask):
         x = torch.arange(self.p)
         if self.maps == "permutation":
             return torch.randperm(self.p, generator=generator)
-        units = [a for a in range(1, self.p) if torch.gcd(torch.tensor(a), torch.tensor(self.p)) == 1]
+        units = [a for a in range(1, self.p) if math.gcd(a, self.p) == 1]
         scale = units[int(torch.randint(len(units), (1,), generator=generator))] if self.maps == "affine" else 1
         return (scale * x + torch.randint(self.p, (1,), generator=generator)) % self.p
 

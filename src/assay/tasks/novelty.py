@@ -52,12 +52,10 @@ def draw_trained(
 def _complete(trained: Tensor, allowed: Tensor, grid: Mapping[str, Tensor], sizes: list[int], generator: Generator) -> None:
     """Train one allowed combination of every value that has none; a value that is novel throughout stays out."""
     for column, size in zip(grid.values(), sizes, strict=True):
-        for value in range(size):
-            having = column == value
-            if not bool((having & trained).any()):
-                choices = (having & allowed).nonzero()[:, 0]
-                if len(choices):
-                    trained[choices[torch.randint(len(choices), (1,), generator=generator)]] = True
+        for value in (torch.bincount(column[trained], minlength=size) == 0).nonzero()[:, 0].tolist():
+            choices = ((column == value) & allowed).nonzero()[:, 0]
+            if len(choices):
+                trained[choices[torch.randint(len(choices), (1,), generator=generator)]] = True
 
 
 def _check(family: str, wanted: int, least: int, most: int, *, total: int, coverage: float | int, ruled: bool) -> None:
@@ -93,7 +91,9 @@ def held_out_pairs(rows: int, columns: int, generator: Generator) -> Bool[Tensor
 def few_of_each(column: Int[Tensor, " c"], values: range, generator: Generator) -> Bool[Tensor, " c"]:
     """`FEW` random combinations of each of these values of a slot."""
     chosen = torch.zeros(len(column), dtype=torch.bool)
+    ends = torch.bincount(column, minlength=values.stop).cumsum(0).tolist()
+    order = column.argsort(stable=True)
     for value in values:
-        having = (column == value).nonzero()[:, 0]
+        having = order[ends[value - 1] if value else 0 : ends[value]]
         chosen[having[torch.randperm(len(having), generator=generator)[:FEW]]] = True
     return chosen

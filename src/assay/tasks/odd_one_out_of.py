@@ -52,6 +52,8 @@ class OddOneOutOf(OddOneOut):
         wanted = {name: tuple(values.split("+")) for name, equals, values in pairs if equals and values}
         if not address or len(wanted) != 2 or len(pairs) != 2:
             raise AssayError("odd-one-out needs two parts with values, then a task", given=self.of, next_step=f"write {_FORM}")
+        if address.partition(":")[0] == self.family:  # whose inputs are four items; refused before it loads another such task
+            raise self._cannot_be_item(address, "Items")
         self._set(task=load_task(address, trust=trust), wanted=wanted)
         self.item_spec()
         super().__post_init__()
@@ -69,11 +71,12 @@ class OddOneOutOf(OddOneOut):
     def item_spec(self) -> Tokens | Vector | Image:
         spec = self.task.input_spec
         if not isinstance(spec, Tokens | Vector | Image):
-            raise AssayError(
-                "odd-one-out: an item must be tokens, a vector or an image",
-                given=f"{self.task.address} takes {type(spec).__name__ if spec else 'inputs of its own'}",
-            )
+            raise self._cannot_be_item(self.task.address, type(spec).__name__ if spec else "inputs of its own")
         return spec
+
+    @staticmethod
+    def _cannot_be_item(address: str, takes: str) -> AssayError:
+        return AssayError("odd-one-out: an item must be tokens, a vector or an image", given=f"{address} takes {takes}")
 
     def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> Drawn:
         chosen = torch.zeros(len(obeys), dtype=torch.int64)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from assay.bounds import check_whole
 from assay.errors import AssayError
 from assay.objective import NOT_ASKED, Steps
 from assay.stats import keyed_generator
@@ -19,6 +20,7 @@ from assay.tasks.latents import LatentTask
 
 Scored = Literal["action", "episode"]
 _MAX_OBJECTS = 8  # each doubles the expert's table
+_MAX_COLOURS = 256  # each is 49 numbers at every step; the published work has at most 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +54,8 @@ class PreferenceGrid(LatentTask):
                 given=self.encoding,
                 choices=FIXED,
             )
-        if self.num_colours < 2:
-            raise AssayError("preference_grid: num_colours must be at least 2", given=self.num_colours)
-        if not 1 <= self.num_objects <= _MAX_OBJECTS:
-            raise AssayError(f"preference_grid: num_objects must be 1 to {_MAX_OBJECTS}", given=self.num_objects)
+        check_whole("preference_grid: num_colours", self.num_colours, least=2, most=_MAX_COLOURS)
+        check_whole("preference_grid: num_objects", self.num_objects, least=1, most=_MAX_OBJECTS)
         generator = keyed_generator(self.seed, "preferences")
         self._derive(_basis=torch.randn(self.num_modules, self.num_colours, generator=generator))
 

@@ -1,5 +1,6 @@
 """What families with a finite number of tuples share: one token in every slot and a rule that answers with a class."""
 
+import copy
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
+from assay.bounds import check_seed, is_whole
 from assay.errors import AssayError
 from assay.objective import Classification
 from assay.stats import keyed_generator
@@ -78,6 +80,8 @@ class SlotTask(Task):
                 f"{self.family}: coverage is the trained share of combinations and must lie between 0 and 1",
                 given=self.coverage,
             )
+        check_seed(f"{self.family}: seed", self.seed)
+        self._check_size()
         generator = Generator().manual_seed(self.seed)
         self._draw_rule(generator)
         slots = self._slot_parts()
@@ -86,7 +90,6 @@ class SlotTask(Task):
             combines=self._combined(),
             _slots=tuple(part.name for part in slots),
         )
-        self._check_size()
         self._set(_chosen=self._choose(generator))
         self._set(_table=self._dealt() if self.targets == "table" else None)
 
@@ -107,6 +110,10 @@ class SlotTask(Task):
     @abstractmethod
     def _rule(self, values: Values) -> Int[Tensor, " n"]:
         """The class of every tuple."""
+
+    def _num_tuples(self) -> int:
+        """How many tuples all values of all slots make; from the options alone where these can be of any size."""
+        return math.prod(len(part.values) for part in self._slot_parts())
 
     def _draw_rule(self, generator: Generator) -> None:
         """Whatever of the rule is random."""
@@ -248,18 +255,32 @@ class SlotTask(Task):
         return {"train": seen, "seen": seen, "novel": (~trained if novel is None else novel).nonzero()[:, 0]}
 
     def _check_size(self) -> None:
-        tuples = math.prod(self._sizes(self._slots))
+        """Before any of the values is made."""
+        tuples = self._num_tuples()
         if tuples > MOST_TUPLES:
+            whole = [option.name for option in fields(self) if option.init and option.type is int and option.name != "seed"]
+            largest = {name: self._largest(name) for name in whole}
+            fitting = [f"{name} of at most {most:,}" for name, most in largest.items() if 1 < most < getattr(self, name)]
             raise AssayError(
                 f"{self.family}: all values of all slots must make at most {MOST_TUPLES:,} tuples",
                 given=f"{tuples:,}",
-                next_step="choose fewer values or fewer slots",
+                next_step=f"choose {' or '.join(fitting) or 'fewer values or fewer slots'}",
             )
 
+    def _largest(self, option: str) -> int:
+        """The largest value of an option with which there are few enough tuples, the others being as they are; 0 for none."""
+        other = copy.copy(self)
+        low, high = 0, getattr(self, option)
+        while low < high:
+            middle = (low + high + 1) // 2
+            object.__setattr__(other, option, middle)
+            low, high = (middle, high) if other._num_tuples() <= MOST_TUPLES else (low, middle - 1)
+        return low
+
     def _check_whole(self, option: str, least: int, most: int | None = None) -> None:
-        """Of an integer option."""
+        """Of an integer option. One without a largest value of its own is bounded by the number of tuples."""
         given = getattr(self, option)
-        if given < least or (most is not None and given > most):
+        if not is_whole(given) or given < least or (most is not None and given > most):
             limit = f"at least {least}" if most is None else f"between {least} and {most}"
             raise AssayError(f"{self.family}: {option} must be {limit}", given=given)
 

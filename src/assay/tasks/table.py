@@ -116,12 +116,13 @@ def _read_part(path: Path, declared: PartDeclaration, rows: Rows) -> _PartColumn
         return _PartColumn(Part(declared.name, _ABSENT_PRESENT, graded=True), values, amounts[:, 0])
     cells = [value_name(cell) for cell in rows.column(declared.source)]
     found: list[str] = []
+    allowed = None if declared.values is None else dict.fromkeys(declared.values)
     for index, cell in enumerate(cells):
         if cell is None:
             rule = "the value of a part must be text, a whole number, true or false (amounts need graded = true)"
             raise rows.error(index, declared.source, rule, rows.rows[index][declared.source])
-        if declared.values is not None and cell not in declared.values:
-            raise rows.error(index, declared.source, f"no such value of part {declared.name!r}", cell, declared.values)
+        if allowed is not None and cell not in allowed:
+            raise rows.error(index, declared.source, f"no such value of part {declared.name!r}", cell, tuple(allowed))
         found.append(cell)
     names = declared.values or _in_order(set(found))
     if len(names) < 2:
@@ -204,13 +205,13 @@ def _listed_combinations(
     path: Path, declared: Declaration, rows: Rows, task: Task, present: set[tuple[int, ...]]
 ) -> set[tuple[int, ...]]:
     novel = set()
+    numbers = {name: {value: index for index, value in enumerate(task.part(name).values)} for name in task.combines}
     for given in declared.split.novel or ():
         combination = []
         for name, value in zip(task.combines, given, strict=True):
-            known = task.part(name).values
-            if value not in known:
-                raise AssayError(f"{path}: split.novel: no such value of part {name!r}", given=value, choices=known)
-            combination.append(known.index(value))
+            if value not in numbers[name]:
+                raise AssayError(f"{path}: split.novel: no such value of part {name!r}", given=value, choices=numbers[name])
+            combination.append(numbers[name][value])
         if tuple(combination) not in present:
             raise AssayError(
                 f"{path}: split.novel: a novel combination needs rows to be tested on",

@@ -1,6 +1,7 @@
 """The inputs and targets of a table of one's own, as tensors."""
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from assay.errors import AssayError
 from assay.objective import PAD, Classification, Objective, Regression, Sequences
 from assay.task import InputSpec, SourceToTarget, Tokens, Vector
-from assay.tasks.table_rows import Rows
+from assay.tasks.table_rows import Rows, check_cells
 from assay.tasks.table_schema import Declaration, InputDeclaration
 
 START, END = 1, 2
@@ -84,20 +85,20 @@ def _words(number: Mapping[str, int], length: int, answer: object) -> Tensor | N
 def _read_input(given: InputDeclaration, rows: Rows) -> tuple[dict[str, Tensor], InputSpec | None]:
     """Keyword arguments, and what a reference model needs to know when the name is the one that it takes."""
     if given.tokenizer is not None:
-        return _tokenized(given.tokenizer, rows.texts(given.sources[0])), None
+        return _tokenized(given.tokenizer, rows, given.sources[0]), None
     if given.kind == "number":
         x = rows.floats(given.sources)
         return {given.keyword: x}, Vector(x.shape[1]) if given.keyword == "x" else None
     if given.kind == "token":
         ids, vocab = rows.symbols(given.sources)
     else:
-        ids, vocab = _numbered(rows.words(given.sources[0], empty=False), first=PAD + 1)
+        ids, vocab = _numbered(rows, rows.words(given.sources[0], empty=False), first=PAD + 1)
     return {given.keyword: ids}, Tokens(vocab, ids.shape[1]) if given.keyword == "tokens" else None
 
 
 def _read_sequences(declared: Declaration, rows: Rows) -> Content:
-    source, source_vocab = _numbered(rows.words(declared.inputs[0].sources[0], empty=False), first=PAD + 1)
-    targets, target_vocab = _numbered(rows.words(declared.target.column, empty=True), first=END + 1, end=(END,))
+    source, source_vocab = _numbered(rows, rows.words(declared.inputs[0].sources[0], empty=False), first=PAD + 1)
+    targets, target_vocab = _numbered(rows, rows.words(declared.target.column, empty=True), first=END + 1, end=(END,))
     prefix = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
     spec = SourceToTarget(source_vocab, source.shape[1], target_vocab, targets.shape[1])
     words = {word for text in rows.words(declared.target.column, empty=True) for word in text}
@@ -109,26 +110,31 @@ def _numbers_of(words: set[str], first: int) -> dict[str, int]:
     return {word: index for index, word in enumerate(sorted(words), first)}
 
 
-def _numbered(texts: list[list[str]], *, first: int, end: Sequence[int] = ()) -> tuple[Int[Tensor, "n length"], int]:
+def _numbered(
+    rows: Rows, texts: list[list[str]], *, first: int, end: Sequence[int] = ()
+) -> tuple[Int[Tensor, "n length"], int]:
     """Words numbered from `first` in alphabetical order, rows padded with PAD; and the size of the vocabulary."""
+    check_cells(rows.path, len(texts), max(map(len, texts)) + len(end))
     number = _numbers_of({word for text in texts for word in text}, first)
-    rows = [torch.tensor([*(number[word] for word in text), *end]) for text in texts]
-    return pad_sequence(rows, batch_first=True, padding_value=PAD), first + len(number)
+    ids = [torch.tensor([*(number[word] for word in text), *end]) for text in texts]
+    return pad_sequence(ids, batch_first=True, padding_value=PAD), first + len(number)
 
 
-def _tokenized(folder: Path, texts: list[str]) -> dict[str, Tensor]:
+def _tokenized(folder: Path, rows: Rows, column: str) -> dict[str, Tensor]:
     try:
         from transformers import AutoTokenizer
     except ImportError as error:
         raise AssayError("a tokenizer needs transformers", given=str(error), next_step="run `pip install assay[hf]`") from None
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise AssayError("tokenizer must be a local Hugging Face folder", given=folder)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        message = str(error).splitlines()[0]
+    except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
+        message = (str(error).splitlines() or [type(error).__name__])[0]
         raise AssayError("tokenizer must be a Hugging Face folder with a tokenizer", given=f"{folder}: {message}") from None
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # only fills up: the attention mask hides it
-    encoded = tokenizer(texts, padding=True, return_tensors="pt")
+    found = tokenizer(rows.texts(column))
+    check_cells(rows.path, len(rows), max(map(len, found["input_ids"])))
+    encoded = tokenizer.pad(found, return_tensors="pt")
     return {name: encoded[name] for name in ("input_ids", "attention_mask")}

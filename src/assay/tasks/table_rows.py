@@ -11,6 +11,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from assay.bounds import (
+    MOST_CELLS,
+    MOST_TABLE,
+    MOST_TABLE_CELLS,
+    check_elements,
+    is_file,
+    open_file,
+    parse_json,
+    read_bytes,
+    read_parquet,
+)
 from assay.errors import AssayError
 
 _LARGEST_ID = 2**20
@@ -69,6 +80,7 @@ class Rows:
         texts = kind == "text"
         known = sorted({cell for cells in columns.values() for cell in cells}) if texts else []
         number = {text: index for index, text in enumerate(known)}
+        check_cells(self.path, len(self), len(columns))
         ids = torch.tensor([[number[cell] if texts else int(cell) for cell in cells] for cells in columns.values()]).T
         return Symbols(ids.contiguous(), len(known) if texts else int(ids.max()) + 1)
 
@@ -86,6 +98,7 @@ class Rows:
                 if len(cell) != len(cells[0]) or not cell:
                     rule = f"lists must be as long as that of {self.where(0)}, which has {len(cells[0])} numbers, and not empty"
                     raise self.error(index, name, rule, f"{len(cell)} numbers")
+            check_cells(self.path, len(self), len(cells[0]) * len(names))
             parts.append(torch.tensor(cells, dtype=torch.float32))
         return torch.cat(parts, 1)
 
@@ -106,6 +119,16 @@ class Rows:
         return words
 
 
+def check_cells(path: Path, rows: int, width: int) -> None:
+    """**Raises:** `AssayError` when a tensor of so many rows, each as wide as the widest, would not fit into memory."""
+    if rows * width > MOST_CELLS:
+        raise AssayError(
+            f"{path}: rows times the numbers or words of the longest must be at most {MOST_CELLS:,}",
+            given=f"{rows:,} rows of {width:,}",
+            next_step="shorten the longest row, or take fewer rows",
+        )
+
+
 def _symbol_kind(cell: object) -> str:
     if isinstance(cell, str):
         return "text"
@@ -120,7 +143,7 @@ def read_rows(path: Path) -> Rows:
     readers = {".jsonl": _read_json_lines, ".parquet": _read_parquet}
     if path.suffix not in readers:
         raise AssayError(f"{path}: data must be JSON Lines or Parquet", given=path.suffix or "no suffix", choices=readers)
-    if not path.is_file():
+    if not is_file(path):
         near = sorted(other.name for other in path.parent.glob("*") if other.suffix in readers)
         raise AssayError(f"{path}: the data file must exist", given=path.name, choices=near)
     rows = readers[path.suffix](path)
@@ -131,20 +154,19 @@ def read_rows(path: Path) -> Rows:
 
 def _read_json_lines(path: Path) -> Rows:
     numbers, rows = [], []
+    content = read_bytes(path, most=MOST_TABLE)
+    check_elements(content, path, most=MOST_TABLE_CELLS)
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise AssayError(f"{path} must be UTF-8 text", given=str(error)) from None
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            message = f"{error.msg} at column {error.colno}"
-            raise AssayError(f"{path}, line {number} must be one JSON object", given=message) from None
+        row = parse_json(line, f"{path}, line {number}", rule="must be one JSON object", finite=False)
         if not isinstance(row, dict):
-            raise AssayError(f"{path}, line {number} must be one JSON object", given=line.strip()[:80])
+            given = line.strip()[:80].decode("utf-8", errors="replace")
+            raise AssayError(f"{path}, line {number} must be one JSON object", given=given)
         numbers.append(number)
         rows.append(row)
     return Rows(path, "line", tuple(numbers), tuple(rows))
@@ -152,10 +174,11 @@ def _read_json_lines(path: Path) -> Rows:
 
 def _read_parquet(path: Path) -> Rows:
     import pyarrow
-    import pyarrow.parquet
 
+    with open_file(path, most=MOST_TABLE) as file:
+        table = read_parquet(file, path)
     try:
-        rows = pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise AssayError(f"{path} must be a Parquet file", given=str(error)) from None
+        rows = table.to_pylist()
+    except (pyarrow.ArrowException, ValueError, OverflowError) as error:  # such as times beyond the year 9999
+        raise AssayError(f"{path} must hold values that Python can hold", given=error) from error
     return Rows(path, "row", tuple(range(1, len(rows) + 1)), tuple(rows))

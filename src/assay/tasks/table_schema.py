@@ -1,18 +1,20 @@
 """The TOML declaration of a table of one's own: its schema, and its reading into one `Declaration`."""
 
-import tomllib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from assay.bounds import MOST_TOML, is_file, parse_toml, read_bytes
 from assay.errors import AssayError
 
 InputKind = Literal["token", "number", "text"]
 TargetKind = Literal["class", "number", "text"]
 Name = Annotated[str, Field(min_length=1)]
 ValueName = Annotated[str, BeforeValidator(lambda value: value_name(value) if value_name(value) is not None else value)]
+_MOST = 256  # inputs, parts or parts that follow from others: each is a column, and a table has few
 DEFAULT_INPUT_NAMES: Mapping[InputKind, str] = {"token": "tokens", "number": "x", "text": "tokens"}
 
 
@@ -110,10 +112,10 @@ class Declaration(_Strict):
     """The whole file."""
 
     data: Path
-    inputs: tuple[InputDeclaration, ...] = Field(min_length=1)
+    inputs: tuple[InputDeclaration, ...] = Field(min_length=1, max_length=_MOST)
     target: TargetDeclaration
-    parts: tuple[PartDeclaration, ...] = Field(min_length=1)
-    combines: tuple[Name, ...] = ()
+    parts: tuple[PartDeclaration, ...] = Field(min_length=1, max_length=_MOST)
+    combines: tuple[Name, ...] = Field(default=(), max_length=_MOST)
     executor: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$", max_length=400)] | None = None
     split: SplitDeclaration
 
@@ -160,13 +162,10 @@ def read_declaration(path: Path) -> Declaration:
 
     **Raises:** `AssayError` naming the file, the field, what was given and what is allowed.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        near = sorted(str(other) for other in path.parent.glob("*.toml")) if path.parent.is_dir() else []
-        raise AssayError("a table is declared in a TOML file that exists", given=path, choices=near) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise AssayError(f"{path} must be a TOML file", given=str(error)) from None
+    if not is_file(path) and not os.path.isdir(path):
+        near = sorted(str(other) for other in path.parent.glob("*.toml")) if os.path.isdir(path.parent) else []
+        raise AssayError("a table is declared in a TOML file that exists", given=path, choices=near)
+    raw = parse_toml(read_bytes(path, most=MOST_TOML), path)
     try:
         declared = Declaration.model_validate(raw)
     except ValidationError as error:

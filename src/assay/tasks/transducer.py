@@ -1,5 +1,6 @@
 """Finite-state transduction: the state that a random machine reaches on a string, or the last symbol that it writes."""
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
@@ -11,11 +12,12 @@ from torch.nn.functional import one_hot
 from assay.errors import AssayError
 from assay.stats import keyed_generator
 from assay.task import Part
-from assay.tasks.slots import Derived, SlotTask, Values
+from assay.tasks.slots import MOST_TUPLES, Derived, SlotTask, Values
 
 Novel = Literal["random", "context", "length"]
 Answer = Literal["state", "output"]
 TRIES = 10_000
+MOST_STATES = 64  # of a machine: the time to find a minimal one grows with their cube
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,8 @@ class Transducer(SlotTask):
 
     **Arguments:** those of `SlotTask`, and
 
-    - `num_states`, `num_symbols`: of the machine, at least 2. It writes one of `num_symbols` outputs at every step.
+    - `num_states`, `num_symbols`: of the machine, at least 2, and at most 64 states. It writes one of `num_symbols` outputs at
+      every step.
     - `length`: of the string, at least 2.
     - `answer`: the `state` that is reached, or the `output` at the last symbol.
     - `machines`: 1 or 2; two read the same string side by side and the answer is the pair of theirs.
@@ -48,8 +51,9 @@ class Transducer(SlotTask):
     _output: Int[Tensor, "machines states symbols"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        for option in ("num_states", "num_symbols", "length"):
-            self._check_whole(option, 2)
+        self._check_whole("num_states", 2, MOST_STATES)
+        self._check_whole("num_symbols", 2)
+        self._check_whole("length", 2, math.floor(math.log2(MOST_TUPLES)))
         self._check_whole("machines", 1, 2)
         self._check_choice("answer", get_args(Answer))
         self._check_choice("novel", get_args(Novel))
@@ -58,6 +62,9 @@ class Transducer(SlotTask):
     def _slot_parts(self) -> tuple[Part, ...]:
         symbols = (*_numbers(self.num_symbols), *(["none"] if self.novel == "length" else []))
         return tuple(Part(name, symbols) for name in self._combined())
+
+    def _num_tuples(self) -> int:
+        return (self.num_symbols + (self.novel == "length")) ** self.length
 
     def _combined(self) -> tuple[str, ...]:
         return tuple(f"s{position}" for position in range(1, self.length + 1))
@@ -88,8 +95,8 @@ class Transducer(SlotTask):
             if (
                 is_connected(follows)
                 and is_minimal(follows, writes)
-                and all(every_symbol_counts(follows.tolist(), length) for length in halves)
                 and commonest(follows, self.length) <= 2 / self.num_states
+                and all(every_symbol_counts(follows.tolist(), length) for length in halves)
             ):
                 return follows, writes
         raise AssayError(
@@ -143,8 +150,10 @@ class Transducer(SlotTask):
                 occurs |= (states[position] == state) & (values[self.combines[position]] == symbol)
             trained = ~(novel | occurs)
             used = (values[name][trained].unique().numel() == self.num_symbols for name in self.combines)
-            if left and bool(occurs.any()) and all(used):
+            if bool(occurs.any()) and all(used):
                 novel, left = novel | occurs, left - 1
+            if not left:
+                break
         return novel
 
 
@@ -153,7 +162,9 @@ def is_connected(follows: Int[Tensor, "states symbols"]) -> bool:
     count = len(follows)
     reached = torch.eye(count, dtype=torch.bool)
     for _ in range(count):
-        reached = reached | reached[follows].any(1)
+        before, reached = reached, reached | reached[follows].any(1)
+        if torch.equal(before, reached):
+            break
     return bool(reached.all())
 
 
@@ -161,7 +172,10 @@ def is_minimal(follows: Int[Tensor, "states symbols"], writes: Int[Tensor, "stat
     """Whether some string tells every two states apart by what is written (partition refinement; Moore 1956)."""
     classes = torch.zeros(len(follows), dtype=torch.int64)
     for _ in range(len(follows)):
+        told_apart = int(classes.max())
         classes = torch.cat([classes[:, None], writes, classes[follows]], 1).unique(dim=0, return_inverse=True)[1]
+        if int(classes.max()) == told_apart:
+            break
     return int(classes.max()) + 1 == len(follows)
 
 

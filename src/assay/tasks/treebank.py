@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Generator, Tensor
 
+from assay.bounds import check_seed
 from assay.data.conllu import read_conllu
 from assay.data.registry import fetch, get
 from assay.errors import AssayError
@@ -82,6 +83,7 @@ class Treebank(Task):
     def __post_init__(self):
         if self.name not in get_args(Name):
             raise AssayError("treebank: there is no such treebank", given=self.name, choices=get_args(Name))
+        check_seed("treebank: seed", self.seed)
         if self.min_words < 1 or (self.max_words is not None and self.max_words < self.min_words):
             given = f"min_words={self.min_words}, max_words={self.max_words}"
             raise AssayError("treebank: max_words must be at least min_words, and that at least 1", given=given)

@@ -46,6 +46,9 @@ class Trees(SlotTask):
         names = ("a", "op1", "b", "op2", "c", "op3", "d")
         return tuple(Part(name, OPERATORS if name.startswith("op") else numbers) for name in names)
 
+    def _num_tuples(self) -> int:
+        return self.modulus**4 * len(OPERATORS) ** 3
+
     def _combined(self) -> tuple[str, ...]:
         return ("op1", "op2", "op3")
 

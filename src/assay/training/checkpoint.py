@@ -3,14 +3,17 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
+from assay.bounds import check_real
 from assay.errors import AssayError
 from assay.store import read_tensors, write_tensors
 from assay.training.cohort import Cohort
+
+_OPTIMISER = {"step", "exp_avg", "exp_avg_sq"}
 
 
 @dataclass
@@ -42,7 +45,7 @@ def load_checkpoint(path: Path, cohort: Cohort) -> Progressed:
     """Put everything back as it was, bit for bit. **Raises:** `AssayError` when the file is damaged or of other models."""
     tensors, metadata = read_tensors(path)
     try:
-        progressed = _progressed(json.loads(metadata["progressed"]))
+        progressed = _progressed(metadata["progressed"], cohort)
         for generator, state in zip(cohort.generators, tensors["generators"], strict=True):
             generator.set_state(state.clone())  # torch reads a row of a larger tensor from the wrong address
         weights = _beneath("model/", tensors)
@@ -52,8 +55,11 @@ def load_checkpoint(path: Path, cohort: Cohort) -> Progressed:
             value.copy_(_fitting(weights[name], value))
         for name, parameter in cohort.optimised().items():
             state = _beneath(f"optimiser/{name}/", tensors)
+            if state and state.keys() != _OPTIMISER:
+                raise ValueError(f"the optimiser's state of {name} holds {', '.join(state)}")
+            wanted = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
             cohort.optimiser.state[parameter] = {
-                key: (_fitting(value, parameter) if value.ndim else value).to(parameter.device) for key, value in state.items()
+                key: _fitting(value, wanted[key]).to(parameter.device) for key, value in state.items()
             }
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise AssayError(
@@ -64,11 +70,17 @@ def load_checkpoint(path: Path, cohort: Cohort) -> Progressed:
     return progressed
 
 
-def _progressed(fields: dict[str, Any]) -> Progressed:
-    """From JSON, which knows no tuples and no numbers as keys."""
-    curve = [(step, losses) for step, losses in fields.pop("curve")]
-    diverged = {int(model): told for model, told in fields.pop("diverged").items()}
-    return Progressed(curve=curve, diverged=diverged, **fields)
+def _progressed(text: str, cohort: Cohort) -> Progressed:
+    """From JSON, in which a loss may be NaN: that of a model that stopped."""
+    progressed = TypeAdapter(Progressed).validate_json(text)
+    steps, models = range(cohort.configs[0].steps + 1), range(len(cohort.models))
+    if progressed.step not in steps or any(step not in steps for step, _ in progressed.curve):
+        raise ValueError("its steps are beyond those of the run")
+    if any(len(losses) != len(models) for _, losses in progressed.curve) or not all(i in models for i in progressed.diverged):
+        raise ValueError("it is of another number of models")
+    for seconds in (progressed.wall_seconds, progressed.cpu_seconds):
+        check_real("the seconds of a training", seconds, least=0.0)
+    return progressed
 
 
 def _fitting(stored: Tensor, wanted: Tensor) -> Tensor:

@@ -3,7 +3,12 @@
 import math
 from dataclasses import dataclass
 
-from assay.errors import AssayError
+from assay.bounds import check_real, check_seed, check_whole
+
+MOST_STEPS = 1_000_000_000
+"""Updates of a training: at a millisecond each they take twelve days."""
+MOST_BATCH = 2**20
+"""Examples of one update: the whole of what most tasks can draw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +35,14 @@ class TrainingConfig:
     checkpoint_every: int = 250
 
     def __post_init__(self):
-        for name in ("batch_size", "checkpoint_every", "learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise AssayError(f"training: {name} must be positive", given=getattr(self, name))
-        for name in ("steps", "weight_decay", "warmup", "seed"):
-            if not getattr(self, name) >= 0:
-                raise AssayError(f"training: {name} must not be negative", given=getattr(self, name))
+        check_whole("training: batch_size", self.batch_size, least=1, most=MOST_BATCH)
+        check_whole("training: checkpoint_every", self.checkpoint_every, least=1, most=MOST_STEPS)
+        for name in ("steps", "warmup"):
+            check_whole(f"training: {name}", getattr(self, name), least=0, most=MOST_STEPS)
+        for name in ("learning_rate", "clip"):
+            check_real(f"training: {name}", getattr(self, name), above=0.0)
+        check_real("training: weight_decay", self.weight_decay, least=0.0)
+        check_seed("training: seed", self.seed)
 
     def rate(self, step: int) -> float:
         """Learning rate of the update that follows `step` finished ones."""

@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 
 from torch import Generator, nn
 
+from assay.bounds import MOST_CELLS
 from assay.errors import AssayError
 from assay.models import configure, default_name, rebuild
 from assay.stats import keyed_generator
 from assay.store import RunDirectory, RunRecord
 from assay.subject import Subject
-from assay.task import Task
+from assay.task import Image, Items, SourceToTarget, Task, Tokens, Vector, VectorSequence
 from assay.tasks import load_task
 from assay.tasks.bit_parity import BitParity
 from assay.tasks.hyperteacher import Hyperteacher
+from assay.tasks.odd_one_out import NUM_ITEMS
 from assay.tasks.preference_grid import PreferenceGrid
 from assay.tasks.sentences import Agreement, Anaphora
 from assay.training.fit import TrainingConfig, TrainingRecord, fit
@@ -115,6 +117,7 @@ def prepare(
     if not isinstance(config, TrainingConfig):
         config = recommended(model_name, task, **(config or {}))
     made = configure(model_name, task, **(options or {}))
+    _check_batch(task, made.options, config.batch_size)
     model = rebuild(made, generator=Generator().manual_seed(config.seed))
     record = RunRecord(
         task=task.address,
@@ -125,6 +128,33 @@ def prepare(
         started=_now(),
     )
     return Prepared(task, model, config, record)
+
+
+def _check_batch(task: Task, options: Mapping[str, int | float], batch_size: int) -> None:
+    """Refuse a batch whose activations would not fit into memory, by a rough count: of every layer at every position."""
+    width = options.get("width", 1)
+    wide = 4 * width * options.get("depth", 1)
+    spec = task.input_spec
+    match spec.of if isinstance(spec, Items) else spec:
+        case Tokens(vocab=vocab, length=length):
+            numbers = length * (vocab + wide)
+        case Vector(num_features=features):
+            numbers = features + wide
+        case VectorSequence(num_features=features, length=length):
+            numbers = length * (features + wide)
+        case SourceToTarget() as both:
+            numbers = both.source_length * wide + both.target_length * (wide + both.target_vocab)
+        case Image(channels=channels, size=size):
+            numbers = size**2 * (channels + width)
+        case _:
+            return
+    numbers = int(numbers) * (NUM_ITEMS if isinstance(spec, Items) else 1)
+    if batch_size * numbers > MOST_CELLS:
+        raise AssayError(
+            f"a batch must make at most {MOST_CELLS:,} numbers in the network",
+            given=f"{batch_size:,} examples, each of which makes about {numbers:,}",
+            next_step=f"choose a batch_size of at most {max(1, MOST_CELLS // numbers):,}, or a smaller network or task",
+        )
 
 
 def completed(

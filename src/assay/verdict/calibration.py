@@ -9,13 +9,14 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from assay.bounds import MOST_JSON, is_file, parse_json, read_bytes
 from assay.calibration import FEATURES, Combiner, Subjects, fit_combiner, leave_out
 from assay.calibration.breakdown import error_rates
 from assay.calibration.fitting import SEALED
 from assay.calibration.metrics import Statistic
 from assay.calibration.thresholds import choose_thresholds
 from assay.errors import AssayError
-from assay.store import write_bytes_atomically
+from assay.store import faults_of, write_bytes_atomically
 
 FILE = Path(__file__).with_name("calibration.json")
 NONE_SHIPS = "no calibration ships with this version"
@@ -90,17 +91,17 @@ class Calibration:
         of another version.
         """
         path, again = Path(path), "restore the file, or calibrate again"
-        if not path.is_file():
+        if not is_file(path):
             raise AssayError("a calibration is a JSON file", given=f"no {path}", next_step=again)
+        content = parse_json(read_bytes(path, most=MOST_JSON, next_step=again), path, next_step=again)
         try:
-            content = json.loads(path.read_bytes())
             calibration = TypeAdapter(Calibration).validate_json(json.dumps(content))
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5])
-            raise AssayError(f"{path} must fit the schema of calibrations", given=faults, next_step=again) from error
-        except ValueError as error:
-            raise AssayError(f"{path} must be whole JSON", given=str(error), next_step=again) from error
+            raise AssayError(f"{path} must fit the schema of calibrations", given=faults_of(error), next_step=again) from error
         Combiner.from_dict(content["combiner"])  # refuses lines that do not hang together
+        rates = calibration.error_rates
+        if any(rate.value is not None and rate.interval is None for rate in (rates.false_composes, rates.false_imitates)):
+            raise AssayError(f"{path} must give every error rate with its interval", given="one without", next_step=again)
         if calibration.combiner.features != FEATURES:
             rule = f"{path} must be a calibration of the features that this version measures"
             raise AssayError(rule, given=", ".join(calibration.combiner.features), choices=FEATURES, next_step=again)

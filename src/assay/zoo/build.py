@@ -11,6 +11,7 @@ from torch import nn
 
 from assay.errors import AssayError
 from assay.models import configure, rebuild
+from assay.models.addresses import load_weights
 from assay.parallel import Engine, run_unordered
 from assay.stats import keyed_generator
 from assay.store import read_json, read_tensors, sha256, write_json, write_tensors
@@ -84,7 +85,7 @@ class Zoo:
         module = _architecture(member)
         if member.how == "fractured":
             module = refitted(module, weights)
-        module.load_state_dict(weights)
+        load_weights(module, weights, str(self._weights(member)))
         return Subject(module, name=member.name)
 
     def write(self, member: Member, module: nn.Module | None, seconds: float) -> None:

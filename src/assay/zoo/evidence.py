@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from assay.calibration import FEATURES, Subjects, subjects_of
 from assay.calibration.table import BASELINE, NUMBERS, RECIPE, TEXTS, TRUTHS
@@ -16,7 +16,7 @@ from assay.instruments.recombination import Recombination
 from assay.instruments.systematicity.scored import run
 from assay.parallel import Engine, run_unordered
 from assay.stats import keyed_generator
-from assay.store import read_json, write_json
+from assay.store import faults_of, read_json, write_json
 from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.slots import SlotTask
@@ -57,8 +57,12 @@ class Measured(BaseModel):
     cpu_seconds: float
 
     def read(self) -> list[Evidence]:
-        """The evidence as it was returned."""
-        return TypeAdapter(list[Evidence]).validate_python(self.evidence)
+        """The evidence as it was returned. **Raises:** `AssayError` when it does not fit."""
+        try:
+            return TypeAdapter(list[Evidence]).validate_python(self.evidence)
+        except ValidationError as error:
+            rule = f"the evidence on {self.name} must fit its schema"
+            raise AssayError(rule, given=faults_of(error), next_step="measure the member again") from error
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def _wanted(num_train: int | str | None, hotness: str | None, num_modules: int, 
                 "supports: hotness fixes how many supports are trained, so it takes no num_train",
                 given=f"hotness={hotness} and num_train={num_train}",
             )
-        if not re.fullmatch(r"\d+(-\d+)*", hotness) or hotness.count("-") != max_active - 1:
+        if not re.fullmatch(r"\d{1,9}(-\d{1,9})*", hotness) or hotness.count("-") != max_active - 1:
             raise AssayError(
                 f"supports: hotness must be {max_active} numbers joined by hyphens: how many trained supports have 1 to "
                 f"{max_active} active modules",
@@ -183,7 +183,7 @@ def _wanted(num_train: int | str | None, hotness: str | None, num_modules: int, 
         return tuple(map(int, hotness.split("-")))
     if not isinstance(num_train, str):
         return num_train
-    rule = re.fullmatch(r"(\d+(?:\.\d+)?)M(\^2)?", num_train)
+    rule = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)M(\^2)?", num_train)
     if rule is None:
         raise AssayError(
             "supports: num_train must be a number of supports, or grow with the number of modules M as in 3.5M or 0.5M^2",

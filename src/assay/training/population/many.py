@@ -180,6 +180,8 @@ def _plan(members: Sequence[Member], strategy: Strategy, jobs: int, folder: Path
             given=f"others than those in {path}",
             next_step="repeat the first call, or choose another checkpoint folder; nothing in it was changed",
         )
+    if sorted(i for chunk in found.chunks for i in chunk.models) != list(range(len(members))):
+        raise AssayError(f"{path} must plan every model once", given=f"{len(found.chunks)} chunks that do not")
     return found.chunks
 
 
