@@ -38,7 +38,7 @@ RULED = (
     "binding:novel=roles,coverage=0.5",
     "binding:novel=objects,coverage=0.25",
     "transducer:novel=context,coverage=0.5",
-    "transducer:novel=length,coverage=0.5",
+    "transducer:novel=length,num_symbols=3,coverage=0.5",
     "digits:novel=carry,coverage=0.5",
     "digits:novel=pairs,coverage=0.8",
     "digits:targets=table,coverage=0.2",

@@ -19,7 +19,7 @@ from assay.sweep import SweepPlan, finished, sweep, write_sweep
 from assay.sweep.points import PointSummary, summarised
 
 TINY = SweepPlan(
-    task="modular:p=3,num_first=5,num_second=5",
+    task="modular:p=5,num_first=5,num_second=5",
     over={"coverage": ("0.4", "0.5", "0.6", "0.7", "0.8"), "width": ("4", "8", "16", "32"), "weight_decay": ("0", "1")},
     seeds=5,
     settings={"steps": "20", "batch_size": "32"},

@@ -9,7 +9,7 @@ import pytest
 import assay
 from assay.cli import main
 
-TRAIN = ["train", "modular:num_first=6,num_second=6,p=5", "--width", "8", "--depth", "1", "--batch-size", "32", "--quiet"]
+TRAIN = ["train", "modular:num_first=6,num_second=6,p=7", "--width", "8", "--depth", "1", "--batch-size", "32", "--quiet"]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from assay.cli import main
 
 TINY = ["--set", "steps=3", "--set", "batch_size=16", "--instrument", "systematicity", "--jobs", "1", "--quiet"]
-SWEEP = ["sweep", "modular:p=3,num_first=5,num_second=5", "--over", "coverage=0.4,0.6", "--over", "width=4,8"]
+SWEEP = ["sweep", "modular:p=5,num_first=5,num_second=5", "--over", "coverage=0.4,0.6", "--over", "width=4,8"]
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ def test_a_mistake_is_told_before_anything_is_written(capsys, words, told):
 
 def test_networks_that_could_not_be_finished_end_in_one_message(capsys):
     words = ["--over", "learning_rate=0.001,1e30", "--set", "clip=1e30", "--set", "warmup=0", "--seeds", "1", "--out", "out"]
-    assert main(["sweep", "modular:p=3,num_first=5,num_second=5", *words, *TINY]) == 2
+    assert main(["sweep", "modular:p=5,num_first=5,num_second=5", *words, *TINY]) == 2
     written = capsys.readouterr()
     assert "every network of a sweep must be finished. Given: 1 that could not be" in written.err
     assert "learning_rate=1e30,seed=0: the training loss and its gradient must stay finite" in written.err

@@ -142,7 +142,7 @@ def audit(evidence=None, *, name="wide coverage", **changes):
             weights_sha256="3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855e",
         ),
         task=TaskCard(
-            address="modular:p=11,num_first=12,num_second=12,coverage=0.8,maps=shift,seed=0",
+            address="modular:p=13,num_first=12,num_second=12,coverage=0.8,maps=shift,seed=0",
             parts=tuple(
                 PartCard(name=part, values=tuple(str(v) for v in range(size)), graded=False)
                 for part, size in (("i", 12), ("j", 12), ("x", 11))

@@ -8,7 +8,7 @@ from assay.parallel import Engine
 from assay.sweep import Sweep, SweepPlan, finished, sweep
 
 PLAN = SweepPlan(
-    task="modular:p=3,num_first=5,num_second=5",
+    task="modular:p=5,num_first=5,num_second=5",
     over={"coverage": ("0.4", "0.6"), "width": ("4", "8", "500", "600")},  # each wide one is a piece of its own
     seeds=3,
     settings={"steps": "20", "batch_size": "64"},

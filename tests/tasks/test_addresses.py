@@ -112,7 +112,7 @@ def test_a_factory_in_a_package():
     [
         (
             "modulr",
-            r"no such task. Given: modulr. Choices: modular, commands, .* table. Did you mean modular",
+            r"no such task. Given: modulr. Choices: modular-addition, modular, .* table. Did you mean modular",
         ),
         ("modulr:p=7", r"no such task. Given: modulr:p=7"),
         ("", r"no such task"),

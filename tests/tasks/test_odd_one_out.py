@@ -20,7 +20,7 @@ from assay.tasks.modular import Modular
 from assay.tasks.odd_one_out import Drawn, OddOneOut
 from assay.tasks.pools import hashed, is_in
 
-OF_MODULAR = "odd-one-out:i=0+1+2+3+4+5,j=0+1+2+3+4+5/modular:p=7"
+OF_MODULAR = "odd-one-out:i=0+1+2+3+4+5,j=0+1+2+3+4+5/modular:p=13"
 EVERY_FAMILY = ["bit-parity", "bit-parity:num_bits=9", OF_MODULAR]
 
 
@@ -193,8 +193,8 @@ def test_no_problem_and_one(address, n, generator):
 
 
 def test_items_of_another_task_have_its_input_and_its_values(generator):
-    task, inner = make(OF_MODULAR), Modular(p=7)
-    assert task.input_spec == Items(Tokens(vocab=31, length=3))
+    task, inner = make(OF_MODULAR), Modular(p=13)
+    assert task.input_spec == Items(Tokens(vocab=37, length=3))
     everything = torch.cat([inner.examples(split, 10**6, generator=generator).inputs["tokens"] for split in ("seen", "novel")])
     known = {tuple(row) for row in everything.tolist()}
     drawn = task.problems(500, pool="base", generator=generator).inputs["items"].flatten(0, 1)
@@ -241,8 +241,8 @@ def test_a_part_that_cannot_be_isolated_is_named(generator):
         ("odd-one-out:i=0,j=99/modular", "part 'j' has no such value. Given: 99"),
         ("odd-one-out:i=0,j=1/nothing", "there is no such task. Given: nothing"),
         ("odd-one-out:m0=present,m1=present/preference_grid", "an item must be tokens, a vector or an image"),
-        ("odd-one-out:i=0,j=0/modular:p=2,num_first=3,num_second=3", "cannot be isolated"),
-        ("odd-one-out:i=0+1+2+3+4+5+6+7+8+9+10+11,j=0/modular", "breaks i, .* so i and j cannot be isolated"),
+        ("odd-one-out:i=0,j=0/modular:p=2,num_first=3,num_second=3,synonyms=true", "cannot be isolated"),
+        ("odd-one-out:i=0+1+2+3+4+5+6+7+8+9+10+11,j=0/modular:p=13", "breaks i, .* so i and j cannot be isolated"),
     ],
 )
 def test_errors_say_what_was_given(address, message):

@@ -16,7 +16,10 @@ from assay.tasks.slots import MOST_TUPLES, SlotTask
 
 EVERYTHING = 10**6
 CHANCE = [
+    "modular-addition:p=5",
+    "modular-addition:p=4,names=2,coverage=0.5",
     "modular:p=5,num_first=4,num_second=3,coverage=0.5",
+    "modular:p=3,num_first=5,num_second=4,synonyms=true,coverage=0.5",
     "modular:stages=3,p=5,num_first=4,num_second=3,num_third=2,coverage=0.5",
     "commands:phrases=1,max_times=3,num_verbs=4,coverage=0.5",
     "commands:num_verbs=2,steps=5,coverage=0.3",
@@ -30,7 +33,7 @@ CHANCE = [
 ]
 RULED = [
     "modular:p=5,num_first=4,num_second=4,novel=pairs,coverage=0.5",
-    "modular:stages=3,p=5,num_first=4,num_second=8,novel=depth,coverage=0.45",
+    "modular:stages=3,p=8,num_first=4,num_second=8,novel=depth,coverage=0.45",
     "commands:phrases=1,max_times=3,num_verbs=4,novel=primitive,coverage=0.5",
     "commands:num_verbs=3,steps=2,novel=primitive,coverage=0.3",
     "commands:num_verbs=3,steps=2,novel=template,coverage=0.3",
@@ -39,7 +42,7 @@ RULED = [
     "binding:num_objects=2,novel=roles,coverage=0.4",
     "binding:num_objects=2,novel=objects,coverage=0.4",
     "transducer:num_states=4,length=4,novel=context,coverage=0.5",
-    "transducer:num_states=4,length=4,novel=length,coverage=0.5",
+    "transducer:num_states=4,num_symbols=3,length=4,novel=length,coverage=0.5",
     "digits:base=4,digits=2,novel=carry,coverage=0.5",
     "digits:base=4,novel=pairs,coverage=0.5",
     "digits:operation=times,base=5,novel=carry,coverage=0.4",
@@ -249,7 +252,7 @@ def test_another_seed_is_another_task(address):
 
 
 def test_options_at_their_default_are_left_out_of_the_address_where_they_came_later():
-    assert slots_task("modular").address == "modular:coverage=0.8,seed=0,p=11,num_first=12,num_second=12,maps=shift"
+    assert slots_task("modular").address == "modular:coverage=0.8,seed=0,p=11,num_first=11,num_second=11,maps=shift"
     assert slots_task("trees:novel=under,coverage=0.6").address == "trees:coverage=0.6,seed=0,modulus=3,novel=under"
 
 

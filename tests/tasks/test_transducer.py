@@ -7,7 +7,15 @@ import torch
 
 from assay.errors import AssayError
 from assay.task import Tokens
-from assay.tasks.transducer import Answer, Transducer, commonest, every_symbol_counts, is_connected, is_minimal
+from assay.tasks.transducer import (
+    Answer,
+    Transducer,
+    commonest,
+    every_symbol_counts,
+    is_connected,
+    is_minimal,
+    symbols_differ,
+)
 
 EVERYTHING = 10**6
 
@@ -154,3 +162,51 @@ def test_errors_say_what_was_given(monkeypatch):
     monkeypatch.setattr("assay.tasks.transducer.TRIES", 0)
     with pytest.raises(AssayError, match=r"minimal and strongly connected.*num_states=9.*fewer states"):
         Transducer(num_states=9)
+
+
+def synonyms_by_hand(follows, answers, length):
+    """Pairs of symbols and positions at which exchanging one for the other changes no string's answer."""
+    symbols = range(len(follows[0]))
+
+    def answer(string):
+        state = 0
+        for symbol in string[:-1]:
+            state = follows[state][symbol]
+        return answers[state][string[-1]]
+
+    every = {string: answer(string) for string in product(symbols, repeat=length)}
+    return {
+        (position, a, b)
+        for position in range(length)
+        for a, b in combinations(symbols, 2)
+        if all(every[s] == every[(*s[:position], b, *s[position + 1 :])] for s in every if s[position] == a)
+    }
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_symbols_differ_exactly_when_exchanging_them_matters(seed):
+    generator = torch.Generator().manual_seed(seed)
+    states, symbols, length = (int(torch.randint(low, 5, (1,), generator=generator)) for low in (2, 2, 1))
+    follows, answers = (torch.randint(states, (states, symbols), generator=generator).tolist() for _ in range(2))
+    for of in (follows, answers):
+        assert symbols_differ(follows, of, length) == (not synonyms_by_hand(follows, of, length))
+
+
+@pytest.mark.parametrize("options", [{}, {"answer": "output"}, {"novel": "length", "num_symbols": 3}], ids=str)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_two_symbols_act_identically(options, seed):
+    task = Transducer(length=4, seed=seed, coverage=0.5, **options)
+    for follows, writes in zip(task._next.tolist(), task._output.tolist(), strict=True):
+        shown = slice(None) if options.get("novel") == "length" else slice(task.num_symbols)
+        follows, writes = ([row[shown] for row in table] for table in (follows, writes))
+        assert not synonyms_by_hand(follows, writes if "answer" in options else follows, 4)
+
+
+def test_more_symbols_than_states_are_refused_or_asked_for():
+    with pytest.raises(
+        AssayError, match=r"at most as many symbols as states.*Given: 5 symbols, 4 states.*num_symbols of at most 4"
+    ):
+        Transducer(num_symbols=5)
+    with pytest.raises(AssayError, match="5 symbols, none among them"):
+        Transducer(novel="length")
+    assert Transducer(num_symbols=5, synonyms=True).num_symbols == 5

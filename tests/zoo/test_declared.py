@@ -13,7 +13,7 @@ from assay.tasks.slots import SlotTask
 from assay.zoo.declared import WronglyDeclared, declared
 
 TASKS = {
-    "modular:p=3,num_first=4,num_second=3,coverage=0.6": "i",
+    "modular:p=5,num_first=4,num_second=3,coverage=0.6": "i",
     "commands:phrases=1,steps=3,coverage=0.6": "manner1",
     "digits:base=3,coverage=0.6": "b2",
     "binding:num_objects=2,num_colours=3,coverage=0.6": "colour2",
@@ -80,14 +80,14 @@ def test_an_exchange_with_itself_changes_nothing(address: str, how: str):
 
 
 def test_entangled_is_the_sum_of_two_parts():
-    task, wrong = pair("modular:p=3,num_first=4,num_second=3,coverage=0.6", "entangled:i")
+    task, wrong = pair("modular:p=5,num_first=4,num_second=3,coverage=0.6", "entangled:i")
     own, told = everything(task), everything(wrong)
     sums = {tuple(row) for row in torch.stack([own.parts["i"] + own.parts["j"], own.parts["j"]], 1).remainder(4).tolist()}
     assert {tuple(row) for row in torch.stack([told.parts["i"], told.parts["j"]], 1).tolist()} == sums
 
 
 def test_derived_parts_that_would_tell_the_truth_are_left_out():
-    task, wrong = pair("modular:p=3,num_first=4,num_second=3,stages=3,coverage=0.6", "entangled:i")
+    task, wrong = pair("modular:p=5,num_first=4,num_second=3,stages=3,coverage=0.6", "entangled:i")
     assert {"z", "w"} <= {part.name for part in task.parts}
     assert [part.name for part in wrong.parts] == ["i", "j", "k", "x"]
 
@@ -107,4 +107,4 @@ def test_no_exchange_of_no_examples():
 @pytest.mark.parametrize("how", ["entangled", "stirred:i", "dealt:x", "dealt:z"])
 def test_what_is_no_wrong_declaration_is_refused(how: str):
     with pytest.raises(AssayError):
-        pair("modular:p=3,num_first=4,num_second=3,coverage=0.6", how)
+        pair("modular:p=5,num_first=4,num_second=3,coverage=0.6", how)

@@ -65,6 +65,18 @@ _NUMBER = _options(("number", "singular or plural", "singular", "of both words i
 
 _FAMILIES = (
     TaskFamily(
+        name="modular-addition",
+        summary="y = (i + j) mod p, of two tokens; every novel pair is outside 1-coverage",
+        form="modular-addition:coverage=0.7",
+        home="assay.tasks.modular_addition:ModularAddition",
+        options=_options(
+            ("coverage", "number", "0.7", "share of the combinations that are trained"),
+            *_SLOTS[1:],
+            ("p", "integer", "31", "the modulus"),
+            ("names", "integer", "1", "tokens of each number; with 2 or more there are synonyms, as a control"),
+        ),
+    ),
+    TaskFamily(
         name="modular",
         summary="y = g_j(f_i(x)) mod p: two parts choose the functions, a third is their argument",
         form="modular:coverage=0.8",
@@ -72,12 +84,13 @@ _FAMILIES = (
         options=_options(
             *_SLOTS,
             ("p", "integer", "11", "the modulus"),
-            ("num_first", "integer", "12", "how many f_i there are"),
-            ("num_second", "integer", "12", "how many g_j there are"),
+            ("num_first", "integer", "12, or all different maps", "how many f_i there are"),
+            ("num_second", "integer", "12, or all different maps", "how many g_j there are"),
             ("maps", "shift, affine or permutation", "shift", "what the maps do to the integers mod p"),
             ("stages", "2 or 3", "2", "with 3, y = h_k(g_j(f_i(x)))"),
             ("num_third", "integer", "4", "how many h_k there are beside none, which changes nothing"),
             ("novel", "random, pairs or depth", "random", "chance, pairs never trained, or k mostly none in training"),
+            ("synonyms", "true or false", "False", "as a control, values whose maps are equal"),
         ),
     ),
     TaskFamily(
@@ -136,6 +149,7 @@ _FAMILIES = (
                 "random",
                 "chance, pairs of state and symbol in the second half, or strings without pauses",
             ),
+            ("synonyms", "true or false", "False", "as a control, symbols that act identically at some position"),
         ),
     ),
     TaskFamily(

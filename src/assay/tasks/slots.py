@@ -258,7 +258,11 @@ class SlotTask(Task):
         """Before any of the values is made."""
         tuples = self._num_tuples()
         if tuples > MOST_TUPLES:
-            whole = [option.name for option in fields(self) if option.init and option.type is int and option.name != "seed"]
+            whole = [
+                option.name
+                for option in fields(self)
+                if option.init and option.type in (int, int | None) and option.name != "seed"
+            ]
             largest = {name: self._largest(name) for name in whole}
             fitting = [f"{name} of at most {most:,}" for name, most in largest.items() if 1 < most < getattr(self, name)]
             raise AssayError(

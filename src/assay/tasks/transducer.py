@@ -36,17 +36,22 @@ class Transducer(SlotTask):
     - `length`: of the string, at least 2.
     - `answer`: the `state` that is reached, or the `output` at the last symbol.
     - `machines`: 1 or 2; two read the same string side by side and the answer is the pair of theirs.
+    - `synonyms`: as a control, allow two symbols that act identically at some position, so that strings which differ in
+      them alone are one under two names. Without it no two do; from state 0 the first symbol then leads to as many states
+      as there are symbols.
     - `novel`: `random` strings; `context`: some pairs of a state and a symbol never occur in the second half; `length`: one
       more symbol, `none`, leaves the machine as it is, and only strings with a `none` are trained.
     """
 
     family: ClassVar[str] = "transducer"
+    quiet: ClassVar[tuple[str, ...]] = (*SlotTask.quiet, "synonyms")
     num_states: int = 4
     num_symbols: int = 4
     length: int = 6
     answer: Answer = "state"
     machines: int = 1
     novel: Novel = "random"
+    synonyms: bool = False
     _next: Int[Tensor, "machines states symbols"] = field(init=False, repr=False, compare=False)
     _output: Int[Tensor, "machines states symbols"] = field(init=False, repr=False, compare=False)
 
@@ -56,8 +61,19 @@ class Transducer(SlotTask):
         self._check_whole("length", 2, math.floor(math.log2(MOST_TUPLES)))
         self._check_whole("machines", 1, 2)
         self._check_choice("answer", get_args(Answer))
+        self._check_synonyms()
         self._check_choice("novel", get_args(Novel))
         super().__post_init__()
+
+    def _check_synonyms(self) -> None:
+        """Of two symbols or more that lead from the one first state to the same state, one is a synonym of the other."""
+        symbols, most = self.num_symbols + (self.novel == "length"), self.num_states
+        if symbols > most and not self.synonyms:
+            raise AssayError(
+                "transducer: there must be at most as many symbols as states, or two act identically at the first place",
+                given=f"{symbols} symbols{', none among them' if self.novel == 'length' else ''}, {most} states",
+                next_step=f"choose num_symbols of at most {most - (self.novel == 'length')}, or synonyms=true as a control",
+            )
 
     def _slot_parts(self) -> tuple[Part, ...]:
         symbols = (*_numbers(self.num_symbols), *(["none"] if self.novel == "length" else []))
@@ -97,6 +113,7 @@ class Transducer(SlotTask):
                 and is_minimal(follows, writes)
                 and commonest(follows, self.length) <= 2 / self.num_states
                 and all(every_symbol_counts(follows.tolist(), length) for length in halves)
+                and (self.synonyms or self._symbols_differ(follows, writes))
             ):
                 return follows, writes
         raise AssayError(
@@ -104,6 +121,14 @@ class Transducer(SlotTask):
             given=f"num_states={self.num_states}, num_symbols={self.num_symbols}",
             next_step="choose fewer states or more symbols",
         )
+
+    def _symbols_differ(self, follows: Int[Tensor, "states symbols"], writes: Int[Tensor, "states symbols"]) -> bool:
+        """Whether no two symbols that may stand in a string act identically."""
+        rest = torch.arange(self.num_states)[:, None]
+        if self.novel == "length":
+            follows, writes = torch.cat([follows, rest], 1), torch.cat([writes, torch.full_like(rest, self.num_symbols)], 1)
+        answers = follows if self.answer == "state" else writes
+        return symbols_differ(follows.tolist(), answers.tolist(), self.length)
 
     def _states(self, values: Values, machine: int) -> list[Int[Tensor, " n"]]:
         """Before the first symbol and after every one."""
@@ -189,6 +214,25 @@ def every_symbol_counts(follows: list[list[int]], length: int) -> bool:
         if all(a == b for a, b in pairs):
             return False
         reached = {after for state in reached for after in follows[state]}
+    return True
+
+
+def symbols_differ(follows: list[list[int]], answers: list[list[int]], length: int) -> bool:
+    """Whether at every position of a string read from state 0, every two symbols lead to different answers in some string.
+
+    **Arguments:** `answers`: for every state and last symbol, the answer.
+    """
+    reached = [{0}]
+    for _ in range(length - 1):
+        reached.append({after for state in reached[-1] for after in follows[state]})
+    leads_to = answers  # for every state and symbol, which of the different continuations follows
+    for states in reversed(reached):
+        columns = [tuple(leads_to[state][symbol] for state in states) for symbol in range(len(follows[0]))]
+        if len(set(columns)) < len(columns):
+            return False
+        number = {row: index for index, row in enumerate(sorted({tuple(row) for row in leads_to}))}
+        kind = [number[tuple(row)] for row in leads_to]
+        leads_to = [[kind[after] for after in row] for row in follows]
     return True
 
 

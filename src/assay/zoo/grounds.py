@@ -33,14 +33,22 @@ _OF_TOKENS = ("G1-constructed", "G3-interchanged", "I3-inert", "I5-masked", "I6-
 GROUNDS = (
     Ground(
         family="modular",
-        task="modular:num_first=16,num_second=16,seed=0",
+        task="modular:p=11,num_first=16,num_second=16,synonyms=true,seed=0",
         wide=0.9,
         few=0.2,
         between=(0.45, 0.65),
         interchange=0.5,
         seen=0.2,
     ),
-    Ground(family="modular", task="modular:stages=3,seed=1", wide=0.8, few=0.1, between=(0.2, 0.3), interchange=0.4, seen=0.1),
+    Ground(
+        family="modular",
+        task="modular:stages=3,p=11,synonyms=true,seed=1",
+        wide=0.8,
+        few=0.1,
+        between=(0.2, 0.3),
+        interchange=0.4,
+        seen=0.1,
+    ),
     Ground(
         family="commands",
         task="commands:phrases=1,max_times=3,seed=0",
@@ -81,7 +89,7 @@ GROUNDS = (
     ),
     Ground(
         family="transducer",
-        task="transducer:seed=1",
+        task="transducer:synonyms=true,seed=1",
         wide=0.8,
         few=0.01,
         between=(0.03, 0.08),
@@ -91,7 +99,7 @@ GROUNDS = (
     ),
     Ground(
         family="transducer",
-        task="transducer:seed=4",
+        task="transducer:synonyms=true,seed=4",
         wide=0.8,
         few=0.01,
         between=(0.03, 0.08),
