@@ -17,18 +17,18 @@ def folder(tmp_path_factory):
 
 @pytest.mark.slow
 def test_two_networks_agree_on_what_they_saw_and_differ_on_what_they_did_not(folder):
-    wide, narrow, untrained = (read_report(folder / network.name) for network in demo.NETWORKS)
+    composing, memorising, untrained = (read_report(folder / network.name) for network in demo.NETWORKS)
     scores = {}
     for audit in (wide, narrow, untrained):
         behaviour = next(item for item in audit.evidence if item.instrument == "systematicity")
         scores[audit.subject.name] = [behaviour.measure(name).value for name in ("seen score", "novel score")]
-    assert abs(scores["wide-coverage"][0] - scores["narrow-coverage"][0]) <= 0.005
-    assert scores["wide-coverage"][1] >= 0.95
-    assert scores["narrow-coverage"][0] >= 0.99
-    assert scores["narrow-coverage"][1] <= 0.3
-    assert [audit.verdict.recombines.answer for audit in (wide, narrow)] == ["yes", "no"]
+    assert abs(scores["weight-decay-1"][0] - scores["weight-decay-0"][0]) <= 0.005
+    assert scores["weight-decay-1"][1] >= 0.98
+    assert scores["weight-decay-0"][0] >= 0.99
+    assert scores["weight-decay-0"][1] <= 0.1
+    assert [audit.verdict.recombines.answer for audit in (composing, memorising)] == ["yes", "no"]
     assert untrained.verdict.possible == ("unlearned",)
-    assert len({audit.subject.architecture for audit in (wide, narrow, untrained)}) == 1
+    assert len({audit.subject.architecture for audit in (composing, memorising, untrained)}) == 1
 
 
 @pytest.mark.slow

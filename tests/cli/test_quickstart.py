@@ -28,6 +28,6 @@ def test_the_five_minute_start_runs(tmp_path, monkeypatch, capsys):
     told = capsys.readouterr().out
     assert told.startswith("Unlearned: ")
     assert "nearest trained example" in told
-    assert (tmp_path / "runs" / "narrow-from-python" / "report.html").exists()
+    assert (tmp_path / "runs" / "no-decay-from-python" / "report.html").exists()
     exec(compile(own_network, "quickstart.md", "exec"), {})
     assert capsys.readouterr().out.startswith("Unlearned: ")

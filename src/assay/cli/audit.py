@@ -31,10 +31,10 @@ class Audit(Command):
 
     Examples:
 
-      assay audit runs/wide
-      assay audit runs/wide --effort full --out wide-report
+      assay audit runs/decay
+      assay audit runs/decay --effort full --out decay-report
       assay audit mine.models:build@mine.safetensors --task table:mine/task.toml
-      assay audit runs/wide --instrument decodability --sites 'layers.*'
+      assay audit runs/decay --instrument decodability --sites 'layers.*'
     """
 
     subject: Annotated[Positional[str], arg(metavar="SUBJECT")]

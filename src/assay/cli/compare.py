@@ -18,7 +18,7 @@ class Compare(Command):
 
     Examples:
 
-      assay compare wide-report narrow-report --out both
+      assay compare decay-report no-decay-report --out both
     """
 
     reports: Annotated[Positional[tuple[Path, ...]], arg(metavar="DIR [DIR ...]", help_behavior_hint="(required)")]

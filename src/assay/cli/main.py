@@ -40,7 +40,7 @@ class Line(Command):
     Examples:
 
       assay demo                                       three networks and one page, in about a minute
-      assay train modular --out runs/first             a network of your own
+      assay train modular-addition --out runs/first    a network of your own
       assay audit runs/first                           what it is made of
       assay audit --help                               everything about one command
     """

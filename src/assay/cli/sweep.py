@@ -27,11 +27,11 @@ class Sweep(Command):
 
     Examples:
 
-      assay sweep modular --over coverage=0.2,0.4,0.8 --over width=32,128 --seeds 3 --out sweeps/first
+      assay sweep modular-addition --over coverage=0.3,0.5,0.7 --over weight_decay=0,1 --out sweeps/first
       assay sweep hyperteacher --over supports=random+num_train=28,two_halves+num_train=28 --out sweeps/supports
-      assay sweep modular --over coverage=0.1,0.5,0.9 --refine 12 --out sweeps/edge
-      assay sweep modular --over coverage=0.2,0.8 --out sweeps/first --dry-run
-      assay sweep modular --over coverage=0.2,0.8 --out sweeps/many --backend ray --address auto
+      assay sweep modular-addition --over weight_decay=0.01,0.1,1 --refine 12 --out sweeps/edge
+      assay sweep modular-addition --over coverage=0.5,0.7 --out sweeps/first --dry-run
+      assay sweep modular-addition --over coverage=0.5,0.7 --out sweeps/many --backend ray --address auto
     """
 
     task: Annotated[Positional[str], arg(metavar="TASK")]

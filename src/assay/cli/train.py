@@ -23,13 +23,13 @@ class Train(Command):
 
     Examples:
 
-      assay train modular --out runs/wide
-      assay train modular:coverage=0.15 --out runs/narrow
+      assay train modular-addition --out runs/decay
+      assay train modular-addition --weight-decay 0 --out runs/no-decay
       assay train scan:addprim_jump --model encoder-decoder --out runs/jump
     """
 
     task: Annotated[Positional[str], arg(metavar="TASK")]
-    """What to train on, such as modular or modular:coverage=0.15."""
+    """What to train on, such as modular-addition or modular-addition:coverage=0.5."""
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder for the run: new, empty, or the same run interrupted."""
     model: Annotated[

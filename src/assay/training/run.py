@@ -18,6 +18,7 @@ from assay.task import Image, Items, SourceToTarget, Task, Tokens, Vector, Vecto
 from assay.tasks import load_task
 from assay.tasks.bit_parity import BitParity
 from assay.tasks.hyperteacher import Hyperteacher
+from assay.tasks.modular_addition import ModularAddition
 from assay.tasks.odd_one_out import NUM_ITEMS
 from assay.tasks.preference_grid import PreferenceGrid
 from assay.tasks.sentences import Agreement, Anaphora
@@ -35,7 +36,8 @@ _RECOMMENDED = {
 }
 
 _RECOMMENDED_FOR: dict[tuple[str, type], TrainingConfig] = {
-    # docs/time-to-result.md, docs/tasks/preference_grid.md and docs/tasks/odd_one_out.md say what was tried
+    # docs/demo.md, docs/time-to-result.md, docs/tasks/preference_grid.md and docs/tasks/odd_one_out.md say what was tried
+    ("mlp", ModularAddition): TrainingConfig(steps=2000, batch_size=672, learning_rate=1e-2, weight_decay=1.0),
     ("mlp", Hyperteacher): TrainingConfig(steps=3000, batch_size=256, learning_rate=1e-2, weight_decay=0.1),
     ("mlp", BitParity): TrainingConfig(steps=1500, batch_size=64, learning_rate=2e-3),
     ("transformer", Agreement): TrainingConfig(steps=500, batch_size=32, learning_rate=2e-3),
