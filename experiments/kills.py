@@ -49,7 +49,7 @@ MARK = "ASSAY_KILLS"
 
 @dataclass(frozen=True)
 class Killed:
-    """What came of one kill: the moment in seconds, what differs in the end, which processes were alive, which files were left."""
+    """What came of one kill: the moment in seconds, what differs in the end, which processes lived, which files were left."""
 
     moment: float
     differs: list[str]
