@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from assay import __main__ as process
 from assay.cli import main
 from processes import Terminal, all_end, in_terminal, remains, wait_until
 
@@ -83,8 +82,8 @@ def test_ctrl_c(command: str, presses: int, run: Path, tmp_path: Path):
         wait_until(lambda: not remains(terminal.process.pid, tmp_path / "tmp"), seconds=10)
 
 
-@pytest.mark.parametrize(("script", "status"), [(STUBBORN, -signal.SIGINT), (SLOW_STEPS, -signal.SIGINT)])
-def test_the_second_ctrl_c_waits_for_nothing(script: str, status: int, tmp_path: Path):
+@pytest.mark.parametrize("script", [STUBBORN, SLOW_STEPS], ids=["command", "step of training"])
+def test_the_second_ctrl_c_waits_for_nothing(script: str, tmp_path: Path):
     """Not for a command that has not stopped at the first, and not for a step of training that takes long."""
     with in_terminal("-c", script, "train", TASK, "--out", "out", cwd=tmp_path) as terminal:
         wait_until(lambda: "at work" in terminal.output)
@@ -92,7 +91,7 @@ def test_the_second_ctrl_c_waits_for_nothing(script: str, status: int, tmp_path:
         wait_until(lambda: terminal.output.count("at work") == 2 or (script == SLOW_STEPS and "^C" in terminal.output))
         assert terminal.process.poll() is None
         terminal.press_ctrl_c()
-        assert terminal.end([]) == status
+        assert terminal.end([]) == -signal.SIGINT
     assert not (tmp_path / "run" / "checkpoint.safetensors").exists(), "perhaps of half an update"
 
 
@@ -109,18 +108,26 @@ def test_a_terminal_that_is_closed_leaves_nothing(tmp_path: Path):
         wait_until(lambda: not remains(terminal.process.pid, tmp_path / "tmp"), seconds=10)
 
 
-def test_ctrl_c_before_the_command_line_is_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    class Loading:
-        def __getattr__(self, name: str):
-            raise KeyboardInterrupt
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_ctrl_c_while_modules_are_loaded(swallowed: bool, tmp_path: Path):
+    """Also where one of them swallows whatever is raised."""
+    loading = "print('at work', flush=True); import time; time.sleep(3)"
+    (tmp_path / "slow.py").write_text(f"try: {loading}\nexcept BaseException: pass" if swallowed else loading)
+    script = STUBBORN.replace("def run(self, terminal):", "def run(self, terminal):\n    import slow").replace("pass", "raise")
+    with in_terminal("-c", script, "train", TASK, "--out", "out", cwd=tmp_path) as terminal:
+        wait_until(lambda: "at work" in terminal.output)
+        terminal.press_ctrl_c()
+        assert terminal.end([]) == 130
+        assert "Traceback" not in terminal.output
+        assert "assay: interrupted. Repeat the " in terminal.output
 
-    before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setitem(sys.modules, "assay.cli", Loading())
-    try:
-        assert process.main() == 130
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert capsys.readouterr().err == "assay: interrupted.\n"
+
+def test_ctrl_c_before_there_is_a_command(tmp_path: Path):
+    (tmp_path / "assay_cli.py").write_text("def __getattr__(name): raise KeyboardInterrupt")
+    script = "import assay_cli, sys; sys.modules['assay.cli'] = assay_cli; from assay import __main__; __main__.main()"
+    with in_terminal("-c", script, cwd=tmp_path) as terminal:
+        assert terminal.end([]) == 130
+        assert terminal.output == "assay: interrupted.\r\n"
 
 
 def test_who_ignores_ctrl_c_goes_on_to_ignore_it(tmp_path: Path):

@@ -25,6 +25,7 @@ def end_with(parent: int) -> None:
 
     Example:
 
+        parent = os.getpid()
         if os.fork() == 0:
             end_with(parent)
     """
