@@ -8,7 +8,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --ed
 # One thread for each process: on few cores, processes side by side beat threads.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test slice lint docs clean
+.PHONY: demo test slice experiments lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
@@ -19,6 +19,10 @@ test: $(VENV)/.installed-dev
 # 60 networks of the zoo built, measured and scored anew, and held against the table that ships.
 slice: $(VENV)/.installed-dev
 	$(BIN)/python bench/zoo.py --jobs 2 --check
+
+# Rates and tables that take too long for the tests: experiments/README.md.
+experiments: $(VENV)/.installed-dev
+	$(BIN)/python experiments/kills.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

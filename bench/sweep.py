@@ -1,21 +1,16 @@
-"""The sweep engine: what it costs for each network, what ten kills change, and the standard sweep.
+"""The sweep engine: what it costs for each network, and the standard sweep.
 
 OMP_NUM_THREADS=1 python bench/sweep.py overhead     200 tiny networks: time beyond their own training and audit
-OMP_NUM_THREADS=1 python bench/sweep.py kills        the same 200, killed with SIGKILL ten times
 OMP_NUM_THREADS=1 python bench/sweep.py standard     hyperteacher M=8, K=3: three supports of 28 tasks and random 69
 """
 
 import argparse
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from assay.parallel import Engine, run_parallel
-from assay.sweep import SweepPlan, finished, sweep, write_sweep
+from assay.sweep import SweepPlan, sweep, write_sweep
 from assay.sweep.points import PointSummary, summarised
 
 TINY = SweepPlan(
@@ -60,26 +55,6 @@ def overhead(folder: Path) -> None:
     print(f"of that, {1000 * (time.process_time() - cpu) / num:.1f} CPU ms in the process that drives the sweep")
 
 
-def kills(folder: Path, num_kills: int = 10) -> None:
-    """The results of a sweep that was killed again and again, beside those of one left alone."""
-    whole = sweep(TINY, out=folder / "whole", engine=Engine(jobs=2))
-    out, total = folder / "killed", len(whole.rows)
-    killed = 0
-    for number in range(num_kills):
-        wanted = (number + 1) * total // (num_kills + 2)
-        child = subprocess.Popen([sys.executable, __file__, "tiny", "--out", str(out)], start_new_session=True)
-        while child.poll() is None and len(finished(out)) < wanted:
-            time.sleep(0.002)
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            killed += 1
-        child.wait()
-        print(f"kill {killed}: {len(finished(out))} of {total} finished", flush=True)
-    again = sweep(TINY, out=out, engine=Engine(jobs=2))
-    same = [row.result() for row in again.rows] == [row.result() for row in whole.rows]
-    print(f"{killed} kills; {len(again.rows)} results, {'the same as' if same else 'NOT THE SAME AS'} undisturbed")
-
-
 def standard(folder: Path, seeds: int, *, recommended: bool) -> None:
     """The standard sweep, and whether intervals of random and non-compositional supports overlap."""
     start = time.perf_counter()
@@ -120,20 +95,17 @@ def interval(points: list[PointSummary], supports: str, width: str) -> tuple[flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["overhead", "kills", "standard", "tiny"])
+    parser.add_argument("what", choices=["overhead", "standard"])
     parser.add_argument("--seeds", type=int, default=3, help="of the standard sweep")
     parser.add_argument("--recommended", action="store_true", help="train the standard sweep as `assay train` would")
     parser.add_argument("--out", type=Path, help="folder to keep; a temporary one by default")
     options = parser.parse_args()
-    if options.what == "tiny":  # what `kills` kills
-        sweep(TINY, out=options.out, engine=Engine(jobs=2))
-        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.out or Path(temporary) / "sweep"
         if options.what == "standard":
             standard(folder, options.seeds, recommended=options.recommended)
         else:
-            {"overhead": overhead, "kills": kills}[options.what](folder)
+            overhead(folder)
 
 
 if __name__ == "__main__":

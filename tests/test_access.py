@@ -1,6 +1,7 @@
 """Access level 0: what is judged leads to no task, where it is judged no task can be had, and nothing is lost by it."""
 
 import io
+import os
 import pickle
 import pickletools
 
@@ -117,6 +118,27 @@ def test_where_it_is_judged_no_task_can_be_had(learned):
         judged_apart([Reaches()], learned, small_task(), effort="quick", seed=0)
     with pytest.raises(AssayError, match="loaded without its task"):
         judged_apart([TakesAlong()], learned, small_task(), effort="quick", seed=0)
+
+
+def test_what_is_printed_where_it_is_judged_does_not_mix_with_the_result(learned):
+    class Prints(Organisation):
+        def judge(self, subject, observed, *, effort, generator, progress=silent):
+            print("printed")
+            os.write(1, b"written")
+            return super().judge(subject, observed, effort=effort, generator=generator, progress=progress)
+
+    assert judged_apart([Prints()], learned, small_task(), effort="quick", seed=0) == judged_apart(
+        [Organisation()], learned, small_task(), effort="quick", seed=0
+    )
+
+
+def test_a_process_that_ends_without_a_result_is_told(learned):
+    class Leaves(Organisation):
+        def judge(self, subject, observed, *, effort, generator, progress=silent):
+            os._exit(0)
+
+    with pytest.raises(AssayError, match=r"the process without the task must finish\. Given: exit status 0"):
+        judged_apart([Leaves()], learned, small_task(), effort="quick", seed=0)
 
 
 def test_a_subject_that_brings_its_task_or_cannot_be_sent_is_refused():

@@ -6,12 +6,9 @@ task along cannot be loaded there.
 
 import os
 import pickle
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Generator
@@ -21,6 +18,7 @@ from assay.evidence import Effort, Evidence
 from assay.instrument import Instrument, Progress, silent
 from assay.observed import Observed
 from assay.parallel import one_thread
+from assay.parallel.children import end_with, run_python
 from assay.stats import keyed_generator
 from assay.subject import Subject
 from assay.task import Task
@@ -56,21 +54,11 @@ def judged_apart(
         generator = keyed_generator(seed, instrument.name)
         observed = instrument.observe(task, effort=effort, generator=generator)
         pieces.append((instrument, pickle.dumps(observed), generator.get_state()))
-    with tempfile.TemporaryDirectory() as folder:
-        given, found = Path(folder, "given"), Path(folder, "found")
-        given.write_bytes(_packed((subject, pieces, effort)))
-        path = os.pathsep.join(entry for entry in sys.path if entry)
-        run = subprocess.run(
-            [sys.executable, "-m", "assay.access", str(given), str(found)],
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if not found.is_file():
-            last = (run.stderr.strip().splitlines() or ["no message"])[-1]
-            raise AssayError("the process without the task must finish", given=f"exit status {run.returncode}: {last}")
-        result = pickle.loads(found.read_bytes())
+    child = run_python("-m", "assay.access", given=_packed((subject, pieces, effort)))
+    if child.returncode or not child.stdout:
+        last = (child.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+        raise AssayError("the process without the task must finish", given=f"exit status {child.returncode}: {last}")
+    result = pickle.loads(child.stdout)
     if isinstance(result, BaseException):
         raise result
     return result
@@ -97,10 +85,10 @@ def _packed(content: object) -> bytes:
         ) from error
 
 
-def _judge_all(given: Path) -> list[Evidence] | BaseException:
+def _judge_all(given: bytes) -> list[Evidence] | BaseException:
     """What the process does, once it can no longer reach the task."""
     try:
-        subject, pieces, effort = pickle.loads(given.read_bytes())
+        subject, pieces, effort = pickle.loads(given)
     except ImportError as error:
         if not str(error.name).startswith(FORBIDDEN):
             return error
@@ -122,13 +110,13 @@ def _judge_all(given: Path) -> list[Evidence] | BaseException:
     return evidence
 
 
-def _main(given: str, found: str) -> None:
+def _main(parent: str) -> None:
+    end_with(int(parent))
     assert not any(name.startswith(FORBIDDEN) for name in sys.modules), "a task was imported before it was forbidden"
     sys.meta_path.insert(0, _NoTasks())
-    result = _judge_all(Path(given))
-    written = Path(f"{found}.part")
-    written.write_bytes(pickle.dumps(result))
-    written.rename(found)
+    with open(os.dup(1), "wb") as found:
+        os.dup2(2, 1)  # what the network or an instrument prints must not mix with what was found
+        found.write(pickle.dumps(_judge_all(sys.stdin.buffer.read())))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """A cluster that cannot be reached or used is refused within seconds, with the reason."""
 
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from assay.errors import AssayError
 from assay.parallel import Engine, clusters, run_unordered
 from assay.parallel.engine import BackendName
+from processes import all_end, wait_until
 
 
 def refusal(engine: Engine) -> str:
@@ -38,6 +41,19 @@ def test_a_stranger_at_the_address(backend: BackendName, impatient: None):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         assert f"must answer at its address. Given: {address} (" in refusal(Engine(backend=backend, address=address))
+
+
+@pytest.mark.parametrize("backend", ["ray", "dask"])
+def test_who_waits_for_an_answer_ends_with_its_parent(backend: BackendName, impatient: None):
+    code = "from assay.parallel import *; next(run_unordered(abs, [1], engine=Engine(backend={!r}, address={!r})))"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        script = code.format(backend, f"127.0.0.1:{silent.getsockname()[1]}")
+        parent = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+        wait_until(psutil.Process(parent.pid).children)
+        children = [child.pid for child in psutil.Process(parent.pid).children()]
+        parent.kill()
+        parent.wait()
+        all_end(children)
 
 
 def test_no_ray_cluster_to_be_found(impatient: None, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]):

@@ -209,6 +209,16 @@ def test_the_handler_of_ctrl_c_is_given_back():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_who_ignores_ctrl_c_goes_on_to_ignore_it():
+    """As what a shell runs in the background does."""
+    task, before = load_task(TASK), signal.signal(signal.SIGINT, signal.SIG_IGN)
+    model = build("mlp", task, generator=Generator().manual_seed(0))
+    try:
+        fit(model, task, config=TrainingConfig(steps=1), progress=lambda doing, done: signal.raise_signal(signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_other_models_continue_bit_for_bit_too(tmp_path: Path):
     def once(out: Path, stop: int) -> RunDirectory:
         def interrupt(doing: str, done: float) -> None:

@@ -60,6 +60,18 @@ def test_the_same_recipe_gives_the_same_bits(zoo: Zoo, tmp_path: Path):
     assert all(again.record(one).weights_sha256 == zoo.record(one).weights_sha256 for one in SMALL[:2])
 
 
+def test_a_group_that_was_half_stored_ends_with_the_same_bits(tmp_path: Path):
+    """Networks that train together share their rounding: what is missing is made in the company that it had."""
+    alike = [member(f"number {seed}", "G2-trained", coverage=round(0.5 + seed / 100, 2)) for seed in range(8)]
+    zoo = build(tmp_path, alike)
+    before = {one.name: zoo.record(one).weights_sha256 for one in alike}
+    kept = files(tmp_path)["number 0.json"]
+    (tmp_path / "members" / "number 7.json").unlink()  # as when it was killed before the last file
+    build(tmp_path, alike)
+    assert {one.name: zoo.record(one).weights_sha256 for one in alike} == before
+    assert files(tmp_path)["number 0.json"] == kept
+
+
 def test_a_member_of_another_recipe_is_made_again(tmp_path: Path):
     first = build(tmp_path, [GENUINE]).record(GENUINE)
     other = replace(GENUINE, training=(*GENUINE.training[:-1], ("seed", 1)))

@@ -4,6 +4,7 @@ Ray's own backend for joblib cannot give results as they finish, and joblib's ba
 that Dask gave up because its workers died. Both are therefore written here, on the interface that joblib has for it.
 """
 
+import os
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import LokyBackend, ParallelBackendBase
 
 from assay.errors import AssayError
+from assay.parallel.children import SAFE_PATH, end_with, out_of_the_terminals_reach, start_trackers
 from assay.parallel.clusters import connect_dask, connect_ray
 from assay.parallel.engine import BackendName, Engine
 from assay.parallel.piece import Outcome
@@ -106,10 +108,12 @@ class Loky(Backend, LokyBackend):
     suspects = 1
 
     def __init__(self, engine: Engine, num_pieces: int):
-        super().__init__(inner_max_num_threads=1)
+        super().__init__(inner_max_num_threads=1, initializer=end_with, initargs=(os.getpid(),))
         # Loky replaces a worker that has grown and warns of it in a thread of its own. Where warnings are errors that would end
         # the thread, and the results would be waited for for ever.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
+        # Nor does it matter that loky cannot list what its workers have started: that ends with them.
+        warnings.filterwarnings("ignore", message="Failed to kill subprocesses", category=UserWarning)
         self.jobs = max(2, min(engine.jobs or joblib.cpu_count(), num_pieces))  # joblib runs a single job in this process
         self.at_once = self.jobs  # nothing waits in the pool: what is lost was running
 
@@ -117,8 +121,18 @@ class Loky(Backend, LokyBackend):
     def worker_died() -> tuple[type[BaseException], ...]:
         return (TerminatedWorkerError,)
 
+    # pyrefly: ignore[bad-override]  (joblib's class has no types)
+    def configure(self, *arguments: Any, **named: Any) -> int:
+        start_trackers()
+        with out_of_the_terminals_reach():
+            return super().configure(*arguments, **named)
+
+    def _prepare_worker_env(self, n_jobs: int) -> dict[str, str]:
+        return {**super()._prepare_worker_env(n_jobs), **SAFE_PATH}
+
     def start(self, piece: Callable[[], list[Outcome]]) -> Any:
-        return LokyBackend.submit(self, piece)
+        with out_of_the_terminals_reach():
+            return LokyBackend.submit(self, piece)
 
     def result(self, future: Any) -> list[Outcome]:
         try:

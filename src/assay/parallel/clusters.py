@@ -4,12 +4,12 @@ import importlib
 import os
 import socket
 import subprocess
-import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from assay.errors import AssayError
+from assay.parallel.children import run_python
 from assay.parallel.engine import Engine
 
 if TYPE_CHECKING:
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 SECONDS_FOR_A_PORT = 5
 SECONDS_TO_CONNECT = 20
+_CHILD = "import sys; from assay.parallel.children import end_with; end_with(int(sys.argv[2])); "
 JOIN = {
-    "ray": "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='error')",
-    "dask": "import distributed, sys; distributed.Client(sys.argv[1])",
+    "ray": _CHILD + "import ray; ray.init(sys.argv[1], log_to_driver=False, logging_level='error')",
+    "dask": _CHILD + "import distributed; distributed.Client(sys.argv[1])",
 }
 
 
@@ -71,13 +72,12 @@ def _require_answer(engine: Engine) -> None:
     """
     if engine.address != "auto":
         _require_listener(engine)
-    child = [sys.executable, "-c", JOIN[engine.backend], str(engine.address)]
     try:
-        subprocess.run(child, check=True, capture_output=True, text=True, timeout=SECONDS_TO_CONNECT)
+        child = run_python("-c", JOIN[engine.backend], str(engine.address), timeout=SECONDS_TO_CONNECT)
     except subprocess.TimeoutExpired:
         raise _unreachable(engine, f"no answer in {SECONDS_TO_CONNECT} s") from None
-    except subprocess.CalledProcessError as error:
-        raise _unreachable(engine, error.stderr.strip().rpartition("\n")[2]) from None
+    if child.returncode:
+        raise _unreachable(engine, child.stderr.decode(errors="replace").strip().rpartition("\n")[2])
 
 
 def _require_listener(engine: Engine) -> None:

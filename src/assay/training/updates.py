@@ -63,7 +63,7 @@ def train_cohort(
     A model whose loss or gradient is no longer finite keeps the weights it had before that step and is noted in `diverged`;
     the others go on. When none is left training ends, and the last checkpoint stays.
 
-    **Raises:** `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written.
+    **Raises:** `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written; at once after a second.
     """
     steps, every = cohort.configs[0].steps, cohort.configs[0].checkpoint_every
     progressed = load_checkpoint(checkpoint, cohort) if checkpoint is not None and checkpoint.exists() else Progressed()
@@ -76,7 +76,7 @@ def train_cohort(
         if checkpoint is not None:
             save_checkpoint(checkpoint, cohort, progressed)
 
-    with one_thread(), _interrupts_between_steps() as check_interrupt:
+    with one_thread(), _interrupts_between_steps() as interrupts:
         torch.set_num_threads(threads)
         try:
             while progressed.step < steps:
@@ -94,11 +94,13 @@ def train_cohort(
                     progressed.curve.append((progressed.step, told))
                     mean = statistics.fmean(loss for loss in told if not math.isnan(loss))
                     progress(f"training, loss {mean:.4g}", progressed.step / steps)
-                check_interrupt()
+                if interrupts():
+                    raise KeyboardInterrupt
                 if progressed.step % every == 0 or progressed.step == steps:
                     save()
         except KeyboardInterrupt:
-            save()
+            if interrupts() < 2:  # the second may come in the middle of an update
+                save()
             raise
     clock.stop()
     cohort.finish()
@@ -139,23 +141,25 @@ class _Clock:
 
 
 @contextmanager
-def _interrupts_between_steps() -> Iterator[Callable[[], None]]:
-    """Holds Ctrl-C back until the function that it yields is called: half an update must never be saved."""
-    asked = False
+def _interrupts_between_steps() -> Iterator[Callable[[], int]]:
+    """Yields a function that counts how often Ctrl-C was pressed. The first time does nothing else, because half an update must
+    never be saved; the second does at once what it would do outside."""
+    pressed = 0
 
     def note(signum: int, frame: object) -> None:
-        nonlocal asked
-        asked = True
+        nonlocal pressed
+        pressed += 1
+        if pressed == 2:
+            signal.signal(signal.SIGINT, before)
+            signal.raise_signal(signal.SIGINT)
 
-    def check() -> None:
-        if asked:
-            raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
-        yield check
+    before = signal.getsignal(signal.SIGINT)
+    here = threading.current_thread() is threading.main_thread()  # only the main thread receives signals
+    if not here or before is signal.SIG_IGN:  # as of a command that a shell runs in the background
+        yield lambda: pressed
         return
-    before = signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, note)
     try:
-        yield check
+        yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, before)

@@ -122,8 +122,9 @@ def build(folder: Path, members: Sequence[Member], *, jobs: int = 1, progress: P
     zoo = Zoo(folder)
     (folder / "members").mkdir(parents=True, exist_ok=True)
     for twins in (False, True):  # a twin needs its original
-        missing = [member for member in members if (member.how == "fractured") == twins and not zoo.has(member)]
-        groups = list(_groups([member for member in missing if member.how != "misdeclared"]))
+        made_here = [member for member in members if (member.how == "fractured") == twins and member.how != "misdeclared"]
+        # Whole groups, also where some of one are there: networks that train together share their rounding.
+        groups = [group for group in _groups(made_here) if not all(map(zoo.has, group))]
         pieces = [_Piece(folder, group, _originals(group, members)) for group in groups]
         made = run_unordered(_make, pieces, engine=Engine(jobs=jobs))
         for done, (index, seconds) in enumerate(made, 1):
@@ -161,12 +162,13 @@ def _originals(group: Sequence[Member], members: Sequence[Member]) -> list[Membe
 
 
 def _make(piece: _Piece) -> float:
-    """Train and store a group; its CPU seconds."""
+    """Train a group and store what is missing; its CPU seconds."""
     zoo, start = Zoo(piece.folder), process_time()
     modules = _modules(zoo, piece)
     seconds = process_time() - start
     for member, module in zip(piece.group, modules, strict=True):
-        zoo.write(member, module, seconds / len(piece.group))
+        if not zoo.has(member):
+            zoo.write(member, module, seconds / len(piece.group))
     return seconds
 
 

@@ -57,8 +57,8 @@ def fit_many(
 
     **Raises:** `DivergedError`, an `AssayError` that numbers the models whose loss or gradient was no longer finite, after all
     others were trained; those keep the weights they had before that step. `AssayError` for what does not fit.
-    `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written; where several processes train, some
-    may be stopped at once and continue from the checkpoint before.
+    `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written; where several processes train, they
+    are stopped at once and continue from the checkpoint before.
     """
     if strategy not in get_args(Strategy):
         raise AssayError("fit_many: there is no such strategy", given=strategy, choices=get_args(Strategy))

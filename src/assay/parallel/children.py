@@ -1,0 +1,94 @@
+"""The processes that Assay starts: what they import, who answers Ctrl-C, and that none outlives its parent.
+
+- Python started with `-m` or `-c` searches the current directory first, and would run a `joblib` or `torch.py` that lies there.
+  A child searches it only where its parent does.
+- Ctrl-C goes to every process of a terminal. Only the parent answers it.
+- A parent may be killed at any moment, so a child looks for itself whether its parent is there.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+SECONDS_BETWEEN_CHECKS = 0.5
+_FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+
+
+def end_with(parent: int) -> None:
+    """Make this process end when the process `parent`, which started it, is there no more, whatever it is doing then.
+
+    Example:
+
+        parent = os.getpid()
+        if os.fork() == 0:
+            end_with(parent)
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(SECONDS_BETWEEN_CHECKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="ends with its parent", daemon=True).start()
+
+
+@contextmanager
+def out_of_the_terminals_reach() -> Iterator[None]:
+    """Processes and threads that are started inside never receive what the terminal sends: Ctrl-C, Ctrl-\\, its closing."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)  # which they inherit
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def start_trackers() -> None:
+    """Start the processes that remove semaphores and temporary files after a kill. Loky would start them itself, but such that
+    they import from the current directory, end with the terminal, and print a warning of what they remove."""
+    from multiprocessing.resource_tracker import ensure_running
+
+    from joblib.externals.loky.backend import resource_tracker as loky
+
+    warnings = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
+    for start in (ensure_running, loky.ensure_running):  # each gives the signals back in its own way
+        with out_of_the_terminals_reach(), _environment({**SAFE_PATH, "PYTHONWARNINGS": warnings}):
+            start()
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def run_python(*arguments: str, given: bytes = b"", timeout: int | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run Python with these arguments and, last, the id of this process, for `end_with`; modules are found where they are found
+    here.
+
+    **Arguments:** `given`: what the child reads from its standard input.
+
+    **Raises:** `subprocess.TimeoutExpired`, when the child is killed after `timeout` seconds.
+    """
+    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+    return subprocess.run(
+        [sys.executable, *arguments, str(os.getpid())],
+        input=given,
+        capture_output=True,
+        env={**os.environ, **SAFE_PATH, "PYTHONPATH": path},
+        timeout=timeout,
+        check=False,
+    )
