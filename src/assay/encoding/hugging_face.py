@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from assay.bounds import check_configuration, first_line
 from assay.encoding.encoder import weights_digest
 from assay.encoding.placement import all_weights, device_of, placement
 from assay.errors import AssayError
@@ -63,13 +64,14 @@ class HuggingFaceEncoder:
         transformers = _transformers()
         where = placement(folder, max_memory)
         try:
+            check_configuration(Path(folder) / "config.json")
             module = transformers.AutoModel.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype="auto", **where
             )
-        except (OSError, ValueError) as error:
+        except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
             raise AssayError(
                 "a local folder must hold config.json and whole weights as safetensors",
-                given=f"{folder}: {str(error).strip().splitlines()[0]}",
+                given=f"{folder}: {first_line(error)}",
                 next_step="save the model again with save_pretrained",
             ) from error
         if torch.cuda.is_available() and not where:
@@ -188,10 +190,10 @@ def load_tokenizer(folder: Path | str) -> Any:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if getattr(tokenizer, "add_prefix_space", True) is False:
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
         raise AssayError(
             "the folder of a model that reads words must hold its tokenizer",
-            given=f"{folder}: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}",
+            given=f"{folder}: {first_line(error)}",
             next_step="save the tokenizer there with save_pretrained",
         ) from error
     return tokenizer

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from assay.audit import Audit
-from assay.bounds import MOST_JSON, is_file, parse_json, read_bytes
+from assay.bounds import is_file, read_json_value
 from assay.errors import AssayError
 from assay.store import faults_of
 
@@ -69,7 +69,7 @@ def read_report(path: Path | str) -> Audit:
             next_step="make one with `assay audit`",
         )
     again = "restore the file, or audit again"
-    content = parse_json(read_bytes(path, most=MOST_JSON, next_step=again), path, next_step=again)
+    content = read_json_value(path, next_step=again)
     if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
         raise AssayError(f"{path} must be an audit's report with a schema_version", given="another file", next_step=again)
     if content["schema_version"] != SCHEMA_VERSION:
