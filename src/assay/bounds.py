@@ -42,7 +42,8 @@ WHOLE_BITS = 63
 
 if TYPE_CHECKING:
     import pyarrow
-
+LARGEST = 1e300
+"""Of a real number, so that the sum of two and the distance between them stay finite."""
 _TOML_TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[\w-]+|\.|[ \t]+|[\s\S]')
 
 
@@ -290,9 +291,6 @@ def is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and -(2**WHOLE_BITS) <= value < 2**WHOLE_BITS
 
 
-_LARGEST = 1e300  # so that a sum or a product with another number stays finite
-
-
 def check_whole(what: str, value: object, *, least: int, most: int) -> None:
     """**Raises:** `AssayError` when it is no whole number from `least` to `most`."""
     if not is_whole(value) or not least <= value <= most:
@@ -302,7 +300,7 @@ def check_whole(what: str, value: object, *, least: int, most: int) -> None:
 def check_real(what: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> None:
     """**Raises:** `AssayError` when it is no finite number, not above the one bound, or below the other."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and abs(value) <= _LARGEST and value > above and value >= least):
+    if not (number and abs(value) <= LARGEST and value > above and value >= least):
         limit = f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
         raise AssayError(f"{what} must be a finite number{limit}", given=value)
 

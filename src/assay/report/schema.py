@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from assay.audit import Audit
-from assay.bounds import is_file, read_json_value
+from assay.bounds import LARGEST, is_file, read_json_value
 from assay.errors import AssayError
 from assay.store import faults_of
 
@@ -43,9 +42,9 @@ def report_bytes(audit: Audit) -> bytes:
     """
     adapter = TypeAdapter(Audit)
     for where, number in _numbers(adapter.dump_python(audit)):
-        if not math.isfinite(number):
+        if not abs(number) <= LARGEST:
             raise AssayError(
-                "a report holds finite numbers only; what could not be measured is None with a note",
+                f"a report holds finite numbers only, up to {LARGEST:g}; what could not be measured is None with a note",
                 given=f"{number} at {where}",
                 next_step="mend the instrument that returned it",
             )
@@ -80,6 +79,9 @@ def read_report(path: Path | str) -> Audit:
         )
     if content.get("sha256") != _checksum(content.get("audit")):
         raise AssayError(f"{path} must be what Assay wrote", given="an altered file", next_step=again)
+    for where, number in _numbers(content["audit"]):
+        if not abs(number) <= LARGEST:
+            raise AssayError(f"{path}: numbers must be at most {LARGEST:g}", given=f"{number} at {where}", next_step=again)
     try:
         # Through JSON again, because only from JSON does pydantic read a list as the tuple it was.
         return ReportFile.model_validate_json(json.dumps(content)).audit
