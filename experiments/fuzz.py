@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "fuzz"))
 
 import torch
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from readers import Hang, Reader, is_accepted, readers
+from reader import Hang, Reader, is_accepted
+from readers import readers
 
 MEMORY = 8 * 2**30  # bytes of data: an input that asks for more fails with MemoryError, which counts as another exception
 

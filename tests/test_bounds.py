@@ -476,3 +476,13 @@ def test_a_message_is_short_whatever_is_given():
         deep = [deep]
     assert "nested too deeply" in str(AssayError("it must fit", given=deep))
     assert len(str(AssayError("it must fit", given="ab" * 10**6, choices=["ba" * 10**6] * 50))) < 50_000
+
+
+def test_numbers_of_a_report_have_a_finite_distance(tmp_path: Path):
+    import hashlib
+
+    plain = {"schema_version": 2, "audit": {"low": -1e308, "high": 1.7e308}}
+    sealed = json.dumps(plain["audit"], sort_keys=True, separators=(",", ":")).encode()
+    (tmp_path / "report.json").write_text(json.dumps({**plain, "sha256": hashlib.sha256(sealed).hexdigest()}))
+    with pytest.raises(AssayError, match=r"at most 1e\+300. Given: -1e\+308 at audit.low"):
+        read_report(tmp_path)

@@ -35,12 +35,15 @@ MOST_NESTED = 64
 """Lists and tables inside each other: our files nest 12 deep, and recursive code stops at about 1,000."""
 MOST_DOTTED = 16
 """Parts of a dotted name in TOML: a declaration needs 2, and the parser's time grows with the square."""
+MOST_LAYERS, MOST_SIZE = 1_000, 10**9
+"""Layers, and any other whole number, in the configuration of a network: the deepest published ones have some 100 layers."""
 WHOLE_BITS = 63
 """Whole numbers lie in [-2^63, 2^63), which every library that they go to can hold."""
 
 if TYPE_CHECKING:
     import pyarrow
-
+LARGEST = 1e300
+"""Of a real number, so that the sum of two and the distance between them stay finite."""
 _TOML_TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[\w-]+|\.|[ \t]+|[\s\S]')
 
 
@@ -115,6 +118,11 @@ def shortened(text: object, limit: int = 300) -> str:
     return shown if len(shown) <= limit else f"{shown[: limit // 2]} ... {shown[-limit // 2 :]} ({len(shown):,} characters)"
 
 
+def first_line(error: Exception) -> str:
+    """What a library says went wrong; the name of the exception where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 # What is in them
 
 
@@ -153,11 +161,24 @@ def check_elements(content: bytes, where: object, *, most: int, next_step: str =
         raise AssayError(rule, given=f"{elements:,} commas and brackets", next_step=next_step)
 
 
-def read_json_bytes(path: Path | str, *, next_step: str = "") -> bytes:
-    """The content of a JSON file, once `parse_json` has found it within its bounds."""
-    content = read_bytes(path, most=MOST_JSON, next_step=next_step)
-    parse_json(content, path, next_step=next_step)
-    return content
+def read_json_value(path: Path | str, *, next_step: str = "") -> Any:
+    """The value of a JSON file. **Raises:** `AssayError` as `read_bytes` and `parse_json` do."""
+    return parse_json(read_bytes(path, most=MOST_JSON, next_step=next_step), path, next_step=next_step)
+
+
+def check_configuration(path: Path | str) -> None:
+    """Refuse the configuration of a network whose numbers are beyond those of any, before a library sets out to build it.
+
+    **Raises:** `AssayError` for a whole number above `MOST_SIZE`, and for one above `MOST_LAYERS` whose name speaks of layers.
+    """
+    level: list[Any] = [read_json_value(path)]
+    while level:
+        pairs = [pair for node in level for pair in (node.items() if isinstance(node, dict) else enumerate(node))]
+        level = [value for _, value in pairs if isinstance(value, dict | list)]
+        for name, value in pairs:
+            most = MOST_LAYERS if "layer" in str(name) else MOST_SIZE
+            if isinstance(value, int) and abs(value) > most:
+                raise AssayError(f"{shortened(path)}: {shortened(name)} must be at most {most:,}", given=value)
 
 
 def parse_toml(content: bytes, where: object) -> dict[str, Any]:
@@ -270,9 +291,6 @@ def is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and -(2**WHOLE_BITS) <= value < 2**WHOLE_BITS
 
 
-_LARGEST = 1e300  # so that a sum or a product with another number stays finite
-
-
 def check_whole(what: str, value: object, *, least: int, most: int) -> None:
     """**Raises:** `AssayError` when it is no whole number from `least` to `most`."""
     if not is_whole(value) or not least <= value <= most:
@@ -282,7 +300,7 @@ def check_whole(what: str, value: object, *, least: int, most: int) -> None:
 def check_real(what: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> None:
     """**Raises:** `AssayError` when it is no finite number, not above the one bound, or below the other."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and abs(value) <= _LARGEST and value > above and value >= least):
+    if not (number and abs(value) <= LARGEST and value > above and value >= least):
         limit = f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
         raise AssayError(f"{what} must be a finite number{limit}", given=value)
 

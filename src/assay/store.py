@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import PydanticSerializationError
 from torch import Tensor
 
-from assay.bounds import MOST_WEIGHTS_FILE, check_file, check_seed, is_file, read_json_bytes
+from assay.bounds import MOST_JSON, MOST_WEIGHTS_FILE, check_file, check_seed, is_file, parse_json, read_bytes
 from assay.errors import AssayError
 from assay.printable import printable, storable
 
@@ -203,7 +203,8 @@ def write_json(path: Path | str, value: BaseModel) -> None:
 def read_json(path: Path | str, model: type[Model]) -> Model:
     """Read a pydantic model. **Raises:** `AssayError` naming the file and every field that does not fit."""
     again = "restore the file, or make the run again"
-    content = read_json_bytes(path, next_step=again)
+    content = read_bytes(path, most=MOST_JSON, next_step=again)
+    parse_json(content, path, next_step=again)
     try:
         return model.model_validate_json(content)
     except ValidationError as error:

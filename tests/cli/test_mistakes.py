@@ -42,7 +42,7 @@ def _failed(capsys, *words: str) -> str:
         (["train", "modular", "--model", "lstm", "--out", "run"], ["Given: lstm", "mlp", "transformer"]),
         (["train", "modular", "--heads", "2", "--out", "run"], ["no such size", "heads", "width, depth"]),
         (["train", "modular", "--steps", "-1", "--out", "run"], ["steps", "-1"]),
-        (["train", "modular", "--batch-size", "0", "--out", "run"], ["batch_size must be positive", "0"]),
+        (["train", "modular", "--batch-size", "0", "--out", "run"], ["batch_size must be a whole number from 1 to", "0"]),
         (["audit", "nowhere"], ["nowhere", "--task"]),
         (["audit", "nowhere", "--task", "modular"], ["nowhere", "assay train", "package.module:factory"]),
         (["audit", "nowhere", "--task", "modular", "--instrument", "xray"], ["Given: xray", "systematicity", "decodability"]),

@@ -255,10 +255,10 @@ def test_damage_and_other_versions_are_told(tmp_path):
     with pytest.raises(AssayError, match="with the versions it was begun with"):
         sweep(asked, out=tmp_path / "out")
     record.write_text(whole[:50])
-    with pytest.raises(AssayError, match=r"sweep.json must be what Assay wrote"):
+    with pytest.raises(AssayError, match=r"sweep.json must be whole JSON"):
         sweep(asked, out=tmp_path / "out")
     record.write_text(whole)
     cell = tmp_path / "out" / "runs" / done.rows[0].name / "cell.json"
     cell.write_text(cell.read_text()[:50])
-    with pytest.raises(AssayError, match=r"cell.json must be what Assay wrote"):
+    with pytest.raises(AssayError, match=r"cell.json must be whole JSON"):
         sweep(asked, out=tmp_path / "out")

@@ -4,7 +4,6 @@ Nothing is fetched, no code of the folder is run, and weights are read from safe
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from assay.bounds import check_configuration, first_line, read_json_value
 from assay.encoding.encoder import weights_digest
 from assay.encoding.placement import all_weights, device_of, placement
 from assay.errors import AssayError
@@ -65,13 +65,14 @@ class HuggingFaceEncoder:
         refuse_hub_code(folder)
         where = placement(folder, max_memory)
         try:
+            check_configuration(Path(folder) / "config.json")
             module = transformers.AutoModel.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="auto", **where
             )
-        except (OSError, ValueError) as error:
+        except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
             raise AssayError(
                 "a local folder must hold config.json and whole weights as safetensors",
-                given=f"{folder}: {str(error).strip().splitlines()[0]}",
+                given=f"{folder}: {first_line(error)}",
                 next_step="save the model again with save_pretrained",
             ) from error
         if torch.cuda.is_available() and not where:
@@ -192,10 +193,10 @@ def load_tokenizer(folder: Path | str) -> Any:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
         if getattr(tokenizer, "add_prefix_space", True) is False:
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local, add_prefix_space=True)
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
         raise AssayError(
             "the folder of a model that reads words must hold its tokenizer",
-            given=f"{folder}: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}",
+            given=f"{folder}: {first_line(error)}",
             next_step="save the tokenizer there with save_pretrained",
         ) from error
     return tokenizer
@@ -207,8 +208,8 @@ def refuse_hub_code(folder: Path | str) -> None:
     **Raises:** `AssayError` naming the kernel. A file that cannot be read is left to the loader.
     """
     try:
-        config = json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        config = read_json_value(Path(folder, "config.json"))
+    except AssayError:
         return
     for kernel in _kernels(config):
         raise AssayError(

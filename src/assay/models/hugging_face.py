@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from assay.bounds import MOST_JSON, MOST_WEIGHTS_FILE, check_file, is_file, parse_json, read_bytes
+from assay.bounds import MOST_WEIGHTS_FILE, check_configuration, check_file, first_line, is_file, read_json_value
 from assay.encoding.hugging_face import refuse_hub_code
 from assay.errors import AssayError
 from assay.objective import PAD, Classification
@@ -15,7 +15,6 @@ from assay.subject import Subject
 from assay.task import Task
 
 _NAMES = {"tokens": "input_ids", "source": "input_ids", "prefix": "decoder_input_ids"}
-_MOST_LAYERS, _MOST_SIZE = 1_000, 10**9  # of a configuration; the deepest published networks have some 100 layers
 _SPARE = 2**24  # weights that any machine can hold: where some are missing, they are named
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 
@@ -23,15 +22,10 @@ _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model",
 def is_hugging_face(folder: Path) -> bool:
     """Whether the folder's `config.json` names a model type."""
     try:
-        config = _read_config(folder) if is_file(folder / "config.json") else None
+        config = read_json_value(folder / "config.json") if is_file(folder / "config.json") else None
     except AssayError:
         return False
     return isinstance(config, dict) and "model_type" in config
-
-
-def _read_config(folder: Path) -> Any:
-    path = folder / "config.json"
-    return parse_json(read_bytes(path, most=MOST_JSON), path)
 
 
 def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
@@ -50,12 +44,12 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
         raise AssayError(
             "a Hugging Face folder needs transformers", given=str(error), next_step="run `pip install assay[hf]`"
         ) from error
-    _check_sizes(folder)
+    check_configuration(folder / "config.json")
     refuse_hub_code(folder)
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
-        raise AssayError("the folder's config.json must be one that transformers knows", given=_first_line(error)) from error
+        raise AssayError("the folder's config.json must be one that transformers knows", given=first_line(error)) from error
     config.use_cache = False
     named = config.architectures[0] if isinstance(config.architectures, list) and config.architectures else ""
     architecture = getattr(transformers, named, None) if isinstance(named, str) else None
@@ -73,9 +67,9 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
         )
         module, told = loaded
     except (OSError, ValueError, RuntimeError) as error:
-        raise _unloadable(folder, _first_line(error)) from error
+        raise _unloadable(folder, first_line(error)) from error
     except Exception as error:
-        raise _unloadable(folder, f"a truncated or altered file ({_first_line(error)})") from error
+        raise _unloadable(folder, f"a truncated or altered file ({first_line(error)})") from error
     if told["missing_keys"]:
         missing = sorted(told["missing_keys"])
         raise _unloadable(
@@ -90,18 +84,6 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     return Subject(_adapted(module, task, folder), name=folder.resolve().name, fresh=fresh)
 
 
-def _check_sizes(folder: Path) -> None:
-    """Refuse a configuration whose numbers are beyond those of any network, which transformers would set out to build."""
-    level: list[Any] = [_read_config(folder)]
-    while level:
-        pairs = [pair for node in level for pair in (node.items() if isinstance(node, dict) else enumerate(node))]
-        level = [value for _, value in pairs if isinstance(value, dict | list)]
-        for name, value in pairs:
-            most = _MOST_LAYERS if "layer" in str(name) else _MOST_SIZE
-            if isinstance(value, int) and abs(value) > most:
-                raise AssayError(f"{folder / 'config.json'}: {name} must be at most {most:,}", given=value)
-
-
 def _check_weights(folder: Path, config: Any, architecture: Any) -> None:
     """Refuse an architecture with more weights than the files can hold, before any is allocated."""
     files = [path for path in folder.iterdir() if path.suffix == ".safetensors"]
@@ -112,7 +94,7 @@ def _check_weights(folder: Path, config: Any, architecture: Any) -> None:
             made = architecture(config)
     except Exception as error:
         rule = "the folder's config.json must be one that transformers can build"
-        raise AssayError(rule, given=_first_line(error)) from error
+        raise AssayError(rule, given=first_line(error)) from error
     wanted, held = sum(value.numel() for value in made.parameters()), sum(path.stat().st_size for path in files)
     if wanted > 2 * held + _SPARE:  # a number takes half a byte or more
         raise _unloadable(folder, f"{held:,} bytes for an architecture of {wanted:,} weights")
@@ -160,7 +142,7 @@ def _tokenizer(folder: Path) -> Any:
         try:
             tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
-            given = _first_line(error)
+            given = first_line(error)
         else:
             tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # decoders that were never padded; it is masked
             return tokenizer
@@ -175,7 +157,3 @@ def _tokenizer(folder: Path) -> Any:
 def _last_position(module: nn.Module, args: tuple, output: object) -> Tensor | object:
     logits = getattr(output, "logits", output)
     return logits[:, -1] if isinstance(logits, Tensor) and logits.ndim == 3 else logits
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__

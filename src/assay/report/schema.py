@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from assay.audit import Audit
-from assay.bounds import MOST_JSON, is_file, parse_json, read_bytes
+from assay.bounds import LARGEST, is_file, read_json_value
 from assay.errors import AssayError
 from assay.printable import printable, storable
 from assay.store import faults_of
@@ -44,9 +43,9 @@ def report_bytes(audit: Audit) -> bytes:
     """
     adapter = TypeAdapter(Audit)
     for where, number in _numbers(adapter.dump_python(audit)):
-        if not math.isfinite(number):
+        if not abs(number) <= LARGEST:
             raise AssayError(
-                "a report holds finite numbers only; what could not be measured is None with a note",
+                f"a report holds finite numbers only, up to {LARGEST:g}; what could not be measured is None with a note",
                 given=f"{number} at {where}",
                 next_step="mend the instrument that returned it",
             )
@@ -70,7 +69,7 @@ def read_report(path: Path | str) -> Audit:
             next_step="make one with `assay audit`",
         )
     again = "restore the file, or audit again"
-    content = parse_json(read_bytes(path, most=MOST_JSON, next_step=again), path, next_step=again)
+    content = read_json_value(path, next_step=again)
     if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
         raise AssayError(f"{path} must be an audit's report with a schema_version", given="another file", next_step=again)
     if content["schema_version"] != SCHEMA_VERSION:
@@ -81,6 +80,9 @@ def read_report(path: Path | str) -> Audit:
         )
     if content.get("sha256") != _checksum(content.get("audit")):
         raise AssayError(f"{path} must be what Assay wrote", given="an altered file", next_step=again)
+    for where, number in _numbers(content["audit"]):
+        if not abs(number) <= LARGEST:
+            raise AssayError(f"{path}: numbers must be at most {LARGEST:g}", given=f"{number} at {where}", next_step=again)
     try:
         # Through JSON again, because only from JSON does pydantic read a list as the tuple it was.
         return ReportFile.model_validate_json(json.dumps(content)).audit

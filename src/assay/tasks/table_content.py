@@ -12,6 +12,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from assay.bounds import first_line
 from assay.errors import AssayError
 from assay.objective import PAD, Classification, Objective, Regression, Sequences
 from assay.task import InputSpec, SourceToTarget, Tokens, Vector
@@ -130,8 +131,8 @@ def _tokenized(folder: Path, rows: Rows, column: str) -> dict[str, Tensor]:
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
-        message = (str(error).splitlines() or [type(error).__name__])[0]
-        raise AssayError("tokenizer must be a Hugging Face folder with a tokenizer", given=f"{folder}: {message}") from None
+        rule = "tokenizer must be a Hugging Face folder with a tokenizer"
+        raise AssayError(rule, given=f"{folder}: {first_line(error)}") from None
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # only fills up: the attention mask hides it
     found = tokenizer(rows.texts(column))

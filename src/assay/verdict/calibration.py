@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from assay.bounds import MOST_JSON, is_file, parse_json, read_bytes
+from assay.bounds import is_file, read_json_value
 from assay.calibration import FEATURES, Combiner, Subjects, fit_combiner, leave_out
 from assay.calibration.breakdown import error_rates
 from assay.calibration.fitting import SEALED
@@ -93,7 +93,7 @@ class Calibration:
         path, again = Path(path), "restore the file, or calibrate again"
         if not is_file(path):
             raise AssayError("a calibration is a JSON file", given=f"no {path}", next_step=again)
-        content = parse_json(read_bytes(path, most=MOST_JSON, next_step=again), path, next_step=again)
+        content = read_json_value(path, next_step=again)
         try:
             calibration = TypeAdapter(Calibration).validate_json(json.dumps(content))
         except ValidationError as error:
