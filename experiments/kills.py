@@ -29,7 +29,7 @@ from typing import Any
 import psutil
 
 ASSAY = ("-m", "assay")
-TASK = "modular:p=5,num_first=6,num_second=6"
+TASK = "modular:p=7,num_first=6,num_second=6"
 AUDIT = (*ASSAY, "audit", "../run", "--effort", "quick", "--out", "out", "--instrument")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "train": (*ASSAY, "train", TASK, "--steps", "1500", "--width", "32", "--out", "out"),

@@ -10,7 +10,7 @@ import pytest
 from assay.cli import main
 from processes import Terminal, all_end, in_terminal, remains, wait_until
 
-TASK = "modular:p=3,num_first=4,num_second=4"
+TASK = "modular:p=5,num_first=4,num_second=4"
 STUBBORN = """
 import time
 from assay import __main__

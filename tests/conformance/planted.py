@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from assay.subject import Subject
 from assay.tasks.modular import Modular
 
-TASK = Modular(p=5, num_first=6, num_second=6, coverage=0.6)
+TASK = Modular(p=5, num_first=6, num_second=6, synonyms=True, coverage=0.6)
 SIZES = (6, 6, 5)
 SHARP = 12.0
 OBSERVED_SIZES = {"num_examples": 800, "num_pairs": 300, "num_scrambles": 5, "num_folds": 8}

@@ -12,7 +12,7 @@ from assay.tasks.modular import Modular
 
 def small_task() -> Modular:
     """36 pairs, 22 of them trained, 5 symbols: the one-hot input gives every part away."""
-    return Modular(p=5, num_first=6, num_second=6, coverage=0.6)
+    return Modular(p=5, num_first=6, num_second=6, synonyms=True, coverage=0.6)
 
 
 class Wrapped(Task):

@@ -31,7 +31,7 @@ from assay.task import Examples, Task
 from assay.tasks.hyperteacher import Hyperteacher
 from assay.tasks.modular import Modular
 
-MODULAR = Modular(p=5, num_first=6, num_second=6, coverage=0.6)
+MODULAR = Modular(p=5, num_first=6, num_second=6, synonyms=True, coverage=0.6)
 SCRAMBLED = Scrambled(MODULAR)
 
 
@@ -76,7 +76,7 @@ class Shown(Modular):
 
 
 def test_what_the_input_gives_away_is_no_finding():
-    task = Shown(p=5, num_first=6, num_second=6, coverage=0.6)
+    task = Shown(p=5, num_first=6, num_second=6, synonyms=True, coverage=0.6)
     evidence = measured(Subject(build("mlp", task, generator=Generator().manual_seed(0), width=32)), task)
     assert evidence.findings() == ()
     assert evidence.summary.startswith("Nothing was learned from decodability")

@@ -209,7 +209,7 @@ def test_prototypes_see_past_what_belongs_to_one_example():
 
 @pytest.fixture(scope="module")
 def composing() -> tuple[Subject, Observed]:
-    task = Modular(p=5, num_first=6, num_second=6, coverage=0.8)
+    task = Modular(p=5, num_first=6, num_second=6, synonyms=True, coverage=0.8)
 
     def fresh(generator: Generator) -> nn.Module:
         return build("mlp", task, generator=generator, width=32)
@@ -335,7 +335,7 @@ class Diagonal(Wrapped):
         return examples.take(self.kept(examples.parts["i"], examples.parts["j"]))
 
 
-WIDE = Modular(p=5, num_first=24, num_second=24, coverage=0.9)
+WIDE = Modular(p=5, num_first=24, num_second=24, synonyms=True, coverage=0.9)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from assay.instruments.systematicity import Systematicity
 from assay.subject import Subject
 from assay.tasks.modular import Modular
 
-TASK = Modular(p=7, num_first=8, num_second=8, coverage=0.6)
+TASK = Modular(p=7, num_first=8, num_second=8, synonyms=True, coverage=0.6)
 TRAINED = torch.zeros(8, 8, dtype=torch.bool).index_put(tuple(TASK.combinations("seen").T), torch.tensor(True))
 
 
@@ -102,7 +102,7 @@ def test_coverage_is_reported():
 
 
 def test_disconnected_training_is_warned_about():
-    diagonal = Modular(p=5, num_first=6, num_second=6, coverage=6 / 36)
+    diagonal = Modular(p=5, num_first=6, num_second=6, synonyms=True, coverage=6 / 36)
     model = nn.Sequential(nn.Embedding(17, 8), nn.Flatten(), nn.Linear(24, 5))
 
     class Named(nn.Module):

@@ -14,10 +14,10 @@ def plan(**changes) -> SweepPlan:
 
 
 def test_every_setting_goes_where_it_belongs():
-    asked = plan(settings={"steps": "50", "learning_rate": "0.01", "num_first": "6", "init_scale": "0.5", "model": "mlp"})
+    asked = plan(settings={"steps": "50", "learning_rate": "0.01", "num_first": "4", "init_scale": "0.5", "model": "mlp"})
     recipe = asked.recipe(Cell(("0.4", "16"), 1))
     task = load_task(recipe.task)
-    assert (task.p, task.num_first, task.coverage, task.seed) == (5, 6, 0.4, 1)
+    assert (task.p, task.num_first, task.coverage, task.seed) == (5, 4, 0.4, 1)
     assert recipe.model == "mlp"
     assert recipe.sizes == {"width": 16, "init_scale": 0.5}
     assert recipe.training == {"steps": 50, "learning_rate": 0.01, "seed": 1}

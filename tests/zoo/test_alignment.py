@@ -13,7 +13,7 @@ from assay.subject import Subject
 from assay.tasks.modular import Modular
 from assay.zoo.alignment import alignment
 
-TASK = Modular(p=5, num_first=4, num_second=8, coverage=0.8)
+TASK = Modular(p=5, num_first=4, num_second=8, synonyms=True, coverage=0.8)
 
 
 class Sums(nn.Module):

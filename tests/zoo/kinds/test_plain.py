@@ -41,7 +41,7 @@ def test_a_contradicted_network_learns_both():
 
 
 def test_coverage_decides_between_a_memoriser_and_a_rule():
-    few, many = order(coverage=0.3), order(coverage=0.9, p=11, num_first=12, num_second=12, steps=1000)
+    few, many = order(coverage=0.3), order(coverage=0.9, p=11, num_first=12, num_second=12, synonyms=True, steps=1000)
     memoriser, genuine = plainly_trained([few, many])
     assert accuracy(memoriser, few)[0] == accuracy(genuine, many)[0] == 1.0
     assert accuracy(memoriser, few)[1] < 0.5
