@@ -5,7 +5,7 @@ from dataclasses import replace
 from assay.zoo.recipe import Member
 
 STEPS = 60
-TASK = "modular:p=5,num_first=5,num_second=5"
+TASK = "modular:p=5,num_first=5,num_second=5,synonyms=true"
 
 
 def member(name: str, how: str, *, architecture: str = "mlp", coverage: float = 0.6, steps: int = STEPS, **changes) -> Member:

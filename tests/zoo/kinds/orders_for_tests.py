@@ -19,7 +19,7 @@ SIZES = {"mlp": {"width": 64, "depth": 2}, "transformer": {"width": 16, "depth":
 
 def order(name: str = "mlp", *, seed: int = 0, steps: int = 600, sizes: dict[str, int] | None = None, **task) -> Order:
     """Of modular composition with five symbols, and five functions on either side."""
-    made = Modular(**{"p": 5, "num_first": 5, "num_second": 5, "coverage": 0.4, "seed": seed, **task})
+    made = Modular(**{"p": 5, "num_first": 5, "num_second": 5, "synonyms": True, "coverage": 0.4, "seed": seed, **task})
     return of_task(made, name, seed=seed, steps=steps, sizes=sizes)
 
 
