@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from assay.coverage import indicator
+from assay.usage import indicator
 from assay.evidence import Null
 from assay.instruments.systematicity.scored import Scored
 from assay.stats import cluster_means, gain_over_networks, permutation_p

@@ -1,0 +1,116 @@
+"""Synonyms and k-coverage against the definitions written out, over the whole product space."""
+
+import itertools
+from collections import defaultdict, deque
+
+import numpy as np
+import pytest
+
+from assay import substitution
+from assay.substitution import KS, Trained, k_coverage, majority, synonyms
+
+
+def equivalences(rows, answers, subset, num_parts, k):
+    """Definition 3.1 word for word: fragments on `subset` that are functionally k-equivalent."""
+    rest = [part for part in range(num_parts) if part not in subset]
+    behaviour = defaultdict(lambda: defaultdict(set))
+    for row, answer in zip(rows, answers, strict=True):
+        behaviour[tuple(row[part] for part in subset)][tuple(row[part] for part in rest)].add(answer)
+    pairs = set()
+    for a, b in itertools.permutations(behaviour, 2):
+        shared = set(behaviour[a]) & set(behaviour[b])
+        agree = [len(behaviour[a][c] | behaviour[b][c]) == 1 for c in shared]
+        if all(agree) and len(agree) >= k:
+            pairs.add((a, b))
+    return pairs
+
+
+def covered_by_brute_force(rows, answers, sizes, k):
+    """Breadth-first search over all combinations there are."""
+    num_parts = len(sizes)
+    subsets = [s for n in range(1, num_parts) for s in itertools.combinations(range(num_parts), n)]
+    becomes = {s: defaultdict(list) for s in subsets}
+    for s in subsets:
+        for a, b in equivalences(rows, answers, s, num_parts, k):
+            becomes[s][a].append(b)
+    reached = {tuple(row) for row in rows}
+    waiting = deque(reached)
+    while waiting:
+        at = waiting.popleft()
+        for s in subsets:
+            for other in becomes[s][tuple(at[part] for part in s)]:
+                moved = list(at)
+                for part, value in zip(s, other, strict=True):
+                    moved[part] = value
+                if tuple(moved) not in reached:
+                    reached.add(tuple(moved))
+                    waiting.append(tuple(moved))
+    return reached
+
+
+def synonyms_by_brute_force(rows, answers, sizes, novel):
+    num_parts = len(sizes)
+    alike = [equivalences(rows, answers, (part,), num_parts, 1) for part in range(num_parts)]
+
+    def changes(x, t):
+        """How many values differ between the two, if all of those act identically; else None."""
+        differ = [part for part in range(num_parts) if x[part] != t[part]]
+        return len(differ) if all(((x[part],), (t[part],)) in alike[part] for part in differ) else None
+
+    found = [[changes(x, t) for t in rows] for x in novel]
+    return [1 in counts for counts in found], [any(count is not None for count in counts) for counts in found]
+
+
+def random_table(generator):
+    num_parts = int(generator.integers(1, 5))
+    sizes = generator.integers(1, 6 if num_parts < 4 else 4, num_parts).tolist()
+    every = np.array(list(itertools.product(*map(range, sizes))))
+    kind = generator.integers(4)
+    classes = [generator.integers(0, max(1, size - generator.integers(3)), size) for size in sizes]
+    coded = np.stack([c[column] for c, column in zip(classes, every.T, strict=True)], 1)
+    if kind == 0:
+        answers = generator.integers(0, generator.integers(1, 4), len(every))
+    elif kind == 1:
+        answers = coded.sum(1) % generator.integers(2, 6)
+    elif kind == 2:
+        answers = np.unique(coded, axis=0, return_inverse=True)[1]
+    else:
+        answers = coded[:, 0] * (1 + coded[:, -1] % 2)
+    trained = generator.random(len(every)) < generator.uniform(0.1, 0.95)
+    rows, labels = every[trained], answers[trained]
+    if generator.random() < 0.3 and len(rows):  # repeats, and some that contradict each other
+        again = generator.integers(0, len(rows), 3)
+        rows = np.concatenate([rows, rows[again]])
+        labels = np.concatenate([labels, generator.integers(0, 3, 3)])
+    # Few are asked for, so that chains pass through combinations that occur in neither file.
+    novel = every[~trained]
+    return rows, labels, sizes, novel[generator.random(len(novel)) < generator.choice([0.2, 1])]
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("everything", [True, False])
+@pytest.mark.parametrize("dense", [True, False])
+def test_agrees_with_the_definitions_on_random_tables(seed, everything, dense, monkeypatch):
+    monkeypatch.setattr(substitution, "_ROWS_FOR_ALL", 10**9 if everything else 0)
+    monkeypatch.setattr(substitution, "_PAIRS_AT_ONCE", 7)
+    monkeypatch.setattr(substitution, "_PAIRS_TOO_MANY", -1 if dense else 10**9)
+    generator = np.random.default_rng(seed)
+    inside = 0
+    for _ in range(20):
+        rows, labels, sizes, novel = random_table(generator)
+        trained = Trained.of(rows, labels, sizes)
+        table = list(zip(rows.tolist(), labels.tolist(), strict=True))
+        for k in KS:
+            reached = covered_by_brute_force([row for row, _ in table], [answer for _, answer in table], sizes, k)
+            found = k_coverage(trained, novel, k)
+            assert found.inside.tolist() == [tuple(x) in reached for x in novel.tolist()]
+            assert not found.undecided.any()
+            assert ((found.answer >= 0) == found.inside).all()
+            inside += found.inside.sum()
+        one, many = synonyms_by_brute_force(rows.tolist(), labels.tolist(), sizes, novel.tolist())
+        found = synonyms(trained, novel)
+        assert found.one_exchange.tolist() == one
+        assert found.many.tolist() == many
+        assert ((found.answer >= 0) == found.many).all()
+        assert not (found.many & ~k_coverage(trained, novel, 1).inside).any()
+    assert inside > 10
