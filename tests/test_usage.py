@@ -2,8 +2,8 @@ import itertools
 
 import torch
 
-from assay.usage import indicator, unfamiliar_pairs, usage_of
 from assay.task import Part
+from assay.usage import indicator, unfamiliar_pairs, usage_of
 
 LETTERS = (Part("first", ("a", "b", "c")), Part("second", ("a", "b", "c")))
 MODULES = tuple(Part(f"m{k}", ("absent", "present"), graded=True) for k in range(6))

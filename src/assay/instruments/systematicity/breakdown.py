@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from assay.usage import Usage, indicator, unfamiliar_pairs
 from assay.evidence import FINDING_LEVEL, Measure, Null, Table
 from assay.instruments.systematicity.scored import Scored
 from assay.stats import MIN_UNITS, false_discovery, mean_interval, permutation_p
 from assay.task import Part, Task
+from assay.usage import Usage, indicator, unfamiliar_pairs
 
 _DEALS = 999  # enough for a p-value to survive the correction over dozens of values
 

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 
 from torch import Generator
 
-from assay.usage import Usage, usage_of
 from assay.evidence import Effort, Evidence, Measure, Null, Source
 from assay.instrument import Progress, silent
 from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
@@ -22,6 +21,7 @@ from assay.stats import (
 )
 from assay.subject import Subject
 from assay.task import Task
+from assay.usage import Usage, usage_of
 
 
 @dataclass(frozen=True)
