@@ -112,3 +112,85 @@ def test_agrees_with_the_definitions_on_random_tables(seed, monkeypatch):
         assert ((found.answer >= 0) == found.many).all()
         assert not (found.many & ~k_coverage(trained, novel, 1).inside).any()
     assert inside > 40
+
+
+def planted(classes, answer_of, generator):
+    """A table of values of known classes: trained is at least one combination of every pair of classes that is to be known,
+    and the pairs of classes that never are."""
+    columns = [generator.permutation(np.repeat(np.arange(c), 3)) for c in classes]
+    every = np.array(list(itertools.product(*(range(len(column)) for column in columns))))
+    coded = np.stack([column[values] for column, values in zip(columns, every.T, strict=True)], 1)
+    answers = answer_of(coded)
+    held = generator.random(classes) < 0.15  # combinations of classes of which nothing is trained
+    trained = ~held[tuple(coded.T)] & (generator.random(len(every)) < 0.85)
+    return every, coded, answers, trained, [len(column) for column in columns]
+
+
+@pytest.mark.parametrize("kind", ["maps", "group", "semigroup", "permutations"])
+def test_planted_tables_give_exact_shares_in_every_draw(kind):
+    for draw in range(50):
+        generator = np.random.default_rng([draw, len(kind)])
+        if kind == "maps":  # of a third thing, so that the answer is the whole map; classes differ in every context
+            first, second = (generator.permutation(7)[:6] for _ in range(2))
+            every, coded, answers, trained, sizes = planted(
+                (6, 6), lambda c, f=first, s=second: (f[c[:, 0]] - s[c[:, 1]]) % 7, generator
+            )
+        elif kind == "group":
+            every, coded, answers, trained, sizes = planted((7, 7), lambda c: c.sum(1) % 7, generator)
+        elif kind == "semigroup":  # the pairs (i, j) with (i, j)(k, l) = (i, l): a rectangular band
+            every, coded, answers, trained, sizes = planted((6, 6), lambda c: c[:, 0] * 6 + c[:, 1], generator)
+        else:
+            tables = np.stack([generator.permutation(8) for _ in range(8)])
+            every, coded, answers, trained, sizes = planted(
+                (8, 8), lambda c, t=tables[0]: t[(c[:, 0] + c[:, 1]) % 8], generator
+            )
+        novel = ~trained
+        # With two parts and no two classes alike, exactly the combinations whose classes are trained follow from others,
+        # as long as every two values of a class meet in some context, which the draws make sure of.
+        known = set(map(tuple, coded[trained].tolist()))
+        expected = [tuple(row) in known for row in coded[novel].tolist()]
+        found = Trained.of(every[trained], answers[trained], sizes)
+        assert synonyms(found, every[novel]).many.tolist() == expected
+        for k in KS:
+            reached = k_coverage(found, every[novel], k)
+            assert reached.inside.tolist() == expected
+            assert (reached.answer[reached.inside] == answers[novel][reached.inside]).all()
+
+
+def test_a_permutation_of_values_and_rows_changes_nothing():
+    generator = np.random.default_rng(3)
+    rows, labels, sizes, novel = random_table(np.random.default_rng(12))
+    moved = [generator.permutation(size) for size in sizes]
+    order = generator.permutation(len(rows))
+    renamed = [np.stack([m[c] for m, c in zip(moved, side.T, strict=True)], 1) for side in (rows[order], novel)]
+    before, after = Trained.of(rows, labels, sizes), Trained.of(renamed[0], labels[order], sizes)
+    for k in KS:
+        assert (k_coverage(before, novel, k).inside == k_coverage(after, renamed[1], k).inside).all()
+
+
+def test_contradicting_answers_are_counted_and_support_nothing():
+    rows = np.array([[0, 0], [0, 0], [1, 0], [1, 1]])
+    found = Trained.of(rows, np.array([0, 1, 0, 2]), (2, 2))
+    assert found.contradicted.tolist() == [True, False, False]
+    assert found.first.tolist() == [0, 2, 3]
+    assert not synonyms(found, np.array([[0, 1]])).many.any()
+    consistent = Trained.of(rows[1:], np.array([0, 0, 2]), (2, 2))
+    assert synonyms(consistent, np.array([[0, 1]])).many.all()
+
+
+def test_nothing_trained_and_nothing_novel():
+    none = np.zeros((0, 2), int)
+    empty = Trained.of(none, np.zeros(0, int), (2, 2))
+    one = Trained.of(np.array([[0, 0]]), np.array([0]), (2, 2))
+    for trained, novel in ((empty, np.array([[0, 1]])), (one, none), (one, np.array([[1, 1]]))):
+        assert not synonyms(trained, novel).many.any()
+        assert not k_coverage(trained, novel, 1).inside.any()
+
+
+def test_keys_that_do_not_fit_in_64_bits_give_the_same():
+    generator = np.random.default_rng(0)
+    rows, labels, sizes, novel = random_table(generator)
+    wide = [size + 2**18 for size in sizes]
+    for k in KS:
+        small, large = Trained.of(rows, labels, sizes), Trained.of(rows, labels, [*wide])
+        assert (k_coverage(small, novel, k).inside == k_coverage(large, novel, k).inside).all()

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int
 from assay.coverage.reading import PartsOf, Sides, read_sides
 from assay.errors import AssayError
 from assay.substitution import KS, NO_ANSWER, Reach, Trained, k_coverage, synonyms
+from assay.substitution.fragments import distinct
 from assay.substitution.predictors import predictions
 from assay.substitution.trained import components
 
@@ -320,8 +321,8 @@ def _determined(trained: Trained, parts: Sequence[str]) -> tuple[tuple[str, str]
     for a in trained.varying:
         for b in trained.varying:
             if a != b:
-                pairs = np.unique(trained.values[:, a] * trained.sizes[b] + trained.values[:, b])
-                if len(pairs) == len(np.unique(trained.values[:, a])):
+                pairs = distinct((trained.values[:, a] * trained.sizes[b] + trained.values[:, b]).astype(np.uint64))
+                if len(pairs) == np.count_nonzero(np.bincount(trained.values[:, a])):
                     found.append((parts[a], parts[b]))
     return tuple(found)
 

@@ -70,7 +70,7 @@ def coverage_html(found: Coverage) -> str:
         more_doomed=max(0, len(doomed) - MOST_ROWS),
         usage=usage[:MOST_ROWS],
         more_usage=max(0, len(usage) - MOST_ROWS),
-        percent=lambda share: "none" if share is None else f"{number(100 * share)} %",
+        percent=lambda share: "none" if share is None else f"{number(100 * share)}\N{NO-BREAK SPACE}%",
         version=versions_of("assay").get("assay", ""),
     )
 
@@ -131,7 +131,9 @@ def _drawn(name: str, table: Int[np.ndarray, "r c"], rows: Sequence[str], column
             strokes += [f"M{start} {y}h{end - start}v1h{start - end}z" for start, end in edges.reshape(-1, 2).tolist()]
         paths.append((key, "".join(strokes)))
     labelled = [[_short(text) for text in names] if len(names) <= MOST_LABELS else [] for names in (rows, columns)]
+    margins = [2.0 + 1.1 * max(map(len, names), default=0) for names in labelled]
     return {
+        "margins": margins,
         "name": name,
         "height": len(table),
         "width": table.shape[1],

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from assay.errors import AssayError
-from assay.substitution.fragments import links, members, ranges
+from assay.substitution.fragments import distinct, links, members, ranges
 from assay.substitution.trained import NO_ANSWER, Keys, Trained, all_seen, components, key_of, key_tables, majority, sum_of
 
 KS = (1, 2, 3)
@@ -178,14 +178,17 @@ class _Walk:
             left, right = [found.left], [found.right]
         else:
             fragment = self.trained.on(subset)
-            known = frontier = np.unique(wanted)
+            known = frontier = distinct(wanted)
             while len(frontier):
-                seeds = np.unique(fragment[members(keys, frontier)])
+                seeds = distinct(fragment[members(keys, frontier)])
                 found = links(self.trained, subset, self.k, seeds=seeds)
                 left.append(found.left)
                 right.append(found.right)
-                frontier = np.setdiff1d(keys[np.concatenate(found)], known)
-                known = np.union1d(known, frontier)
+                met = distinct(keys[np.concatenate(found)])
+                new = np.ones(len(met), bool)
+                new[members(met, known)] = False
+                frontier = met[new]
+                known = distinct(np.concatenate([known, frontier]))
         rows = np.concatenate([*left, *right])
         ids, first, index = np.unique(keys[rows], return_index=True, return_inverse=True)
         half = len(rows) // 2

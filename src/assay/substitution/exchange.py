@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from assay.substitution.fragments import Links, links, ranges, runs
+from assay.substitution.fragments import Links, distinct, links, members, ranges, runs
 from assay.substitution.trained import NO_ANSWER, Trained, all_seen, components, key_of, key_tables, majority
 
 
@@ -34,7 +34,7 @@ def synonyms(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Synonyms:
         pair, other = neighbours.expand(kind[novel[rows, part]])
         wanted = key_of(_with(novel[rows], part, kind), tables)[pair]
         wanted += tables[part][other] - tables[part][kind[novel[rows[pair], part]]]
-        one[rows[pair[np.isin(wanted, own)]]] = True
+        one[rows[pair[members(wanted, distinct(own))]]] = True
     many, answer = _many(trained, novel, rows, alike)
     return Synonyms(one, many, answer)
 
@@ -65,7 +65,7 @@ def _many(
         own += tables[part][mine]
         pair, other = neighbours.expand(theirs[at])
         at, wanted = at[pair], wanted[pair] + tables[part][other]
-        known = np.isin(wanted, own)
+        known = members(wanted, distinct(own))
         at, wanted = at[known], wanted[known]
     many = np.zeros(len(novel), bool)
     answer = np.full(len(novel), NO_ANSWER)

@@ -6,6 +6,7 @@ context with different answers.
 """
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -39,10 +40,10 @@ def links(trained: Trained, subset: Sequence[int], k: int, *, seeds: Keys | None
     fragment = trained.on(subset)
     context = trained.whole - fragment
     # A row that shares context and answer with no other is evidence for no equivalence.
-    agreeing = _kept(trained, "agreeing", tuple(subset), context + trained.answer_keys)
+    agreeing = _kept(trained, tuple(subset), agreeing=True)
     own = agreeing if seeds is None else agreeing[members(fragment[agreeing], seeds)]
     bucket = context[agreeing] + trained.tables[-1][trained.answers[agreeing]]
-    near = own if seeds is None else agreeing[members(bucket, np.unique(context[own] + trained.answer_keys[own]))]
+    near = own if seeds is None else agreeing[members(bucket, distinct(context[own] + trained.answer_keys[own]))]
     search = _Search(trained, tuple(subset), fragment, context, k, seeds)
     ids, index = np.unique(fragment[near], return_inverse=True)
     if k > 1:  # a fragment needs k contexts that it shares with an equal answer
@@ -74,12 +75,28 @@ def links(trained: Trained, subset: Sequence[int], k: int, *, seeds: Keys | None
     return Links(np.concatenate(left), np.concatenate(right))
 
 
-def _kept(trained: Trained, name: str, subset: tuple[int, ...], keys: Keys) -> Rows:
-    """The rows whose key another row has too, kept from one k to the next where they are few; all rows where they are many."""
-    if (kept := trained.kept.get((name, subset))) is None:
+def _kept(trained: Trained, subset: tuple[int, ...], *, agreeing: bool) -> Rows:
+    """The rows whose context another row has too (with the same answer, if `agreeing`); all rows where these are many.
+
+    A context on more parts is repeated at most where one on fewer is, so only those rows are looked through; and where fewer
+    contexts are possible than a third of the rows, most are repeated.
+    """
+    if (kept := trained.kept.get((agreeing, subset))) is not None:
+        return kept
+    rest = [part for part in range(len(trained.sizes)) if part not in subset]
+    possible = prod(trained.sizes[part] for part in rest) * (trained.num_answers if agreeing else 1)
+    kept = trained.every
+    if 3 * possible > len(trained):
+        if len(rest) > 1:
+            kept = _kept(trained, tuple(sorted((*subset, rest[0]))), agreeing=agreeing)
+        whole = len(kept) == len(trained)
+        keys = trained.answer_keys[kept] if agreeing else np.zeros(len(kept), np.uint64)
+        for part in rest:
+            keys = keys + (trained.columns[part] if whole else trained.columns[part][kept])
         found = repeated(keys)
-        kept = found.astype(np.int32) if 3 * len(found) < len(trained) else trained.every
-        trained.kept[name, subset] = kept
+        if not whole or 3 * len(found) < len(trained):
+            kept = kept[found].astype(np.int32)
+    trained.kept[agreeing, subset] = kept
     return kept
 
 
@@ -96,7 +113,7 @@ class _Search(NamedTuple):
 
     def rows_of(self, ids: Keys) -> tuple[Rows, Rows]:
         """The rows with one of the fragments in a context that others have too, and the index of its fragment."""
-        met = _kept(self.trained, "meeting", self.subset, self.context)
+        met = _kept(self.trained, self.subset, agreeing=False)
         fragment = self.fragment[met]
         found = members(fragment, ids)
         return met[found], np.searchsorted(ids, fragment[found])
@@ -148,7 +165,7 @@ def _pairs(search: _Search, index: Rows, ids: Keys, starts: Rows, ends: Rows) ->
     # With all fragments asked for, each pair is met once in a bucket; else once with each wanted fragment on the left.
     first = np.arange(len(index)) + 1 if search.seeds is None else np.repeat(starts, ends - starts)
     counts = (np.repeat(ends, ends - starts) - first)[left]
-    if counts.sum() > _PAIRS_TOO_MANY and len(ids) * len(np.unique(search.context[search.rows_of(ids)[0]])) <= _CELLS_AT_ONCE:
+    if counts.sum() > _PAIRS_TOO_MANY and len(ids) * len(distinct(search.context[search.rows_of(ids)[0]])) <= _CELLS_AT_ONCE:
         yield from _compared_as_rows(search, ids, np.unique(index[left]))
         return
     # Whole fragments go together, so that all buckets of a pair are counted at once.
@@ -203,30 +220,24 @@ def members(keys: Keys, wanted: Keys) -> Rows:
     """Where the keys are among the sorted `wanted` ones. A table of hashes sorts most of the others out first."""
     if not len(wanted):
         return np.zeros(0, int)
-    hashed, slots = _slots(keys, len(wanted), most=22)
-    marked = np.zeros(slots, bool)
-    marked[_slots(wanted, len(wanted), most=22)[0]] = True
-    maybe = np.flatnonzero(marked[hashed])
+    bits = min(22, len(wanted).bit_length() + 4)
+    marked = np.zeros(1 << bits, bool)
+    marked[(wanted * _MIX) >> np.uint64(64 - bits)] = True
+    maybe = np.flatnonzero(marked[(keys * _MIX) >> np.uint64(64 - bits)])
     at = np.minimum(np.searchsorted(wanted, keys[maybe]), len(wanted) - 1)
     return maybe[wanted[at] == keys[maybe]]
 
 
+def distinct(keys: Keys) -> Keys:
+    """Every key once, sorted. For keys of 64 bits sorting is several times faster than `np.unique`, which hashes them."""
+    ordered = np.sort(keys)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
+
+
 def repeated(keys: Keys) -> Rows:
-    """Where a key is that occurs more than once. Most of the others have a slot of a table of hashes to themselves."""
-    hashed, slots = _slots(keys, len(keys), most=23)
-    last = np.zeros(slots, np.int32)
-    last[hashed] = np.arange(len(keys), dtype=np.int32)
-    shared = np.zeros(slots, bool)
-    shared[hashed[last[hashed] != np.arange(len(keys), dtype=np.int32)]] = True
-    maybe = np.flatnonzero(shared[hashed])
-    ordered = np.sort(keys[maybe])
-    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    return maybe[members(keys[maybe], again)]
-
-
-def _slots(keys: Keys, count: int, *, most: int) -> tuple[Int[np.ndarray, " n"], int]:
-    bits = min(most, count.bit_length() + 4)
-    return ((keys * _MIX) >> np.uint64(64 - bits)).astype(np.int32), 1 << bits
+    """Where a key is that occurs more than once."""
+    ordered = np.sort(keys)
+    return members(keys, distinct(ordered[1:][ordered[1:] == ordered[:-1]]))
 
 
 def runs(ordered: Keys) -> tuple[Rows, Rows]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from assay.substitution.coverage import Reach
 from assay.substitution.exchange import Synonyms
@@ -54,14 +54,14 @@ def predictions(
 
 def nearest(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Prediction:
     """The vote of the trained combinations that differ in the fewest parts."""
-    num_parts = novel.shape[1]
+    parts = trained.varying  # the others are as far from every trained combination
     answers = np.full(len(novel), NO_ANSWER)
     how = "the vote of the trained combinations that differ in the fewest parts"
     pending = np.arange(len(novel))
-    for distance in range(1, num_parts):
+    for distance in range(len(parts)):
         voters, voted = [np.zeros(0, int)], [np.zeros(0, int)]
-        for subset in combinations(range(num_parts), distance):
-            rest = [part for part in range(num_parts) if part not in subset]
+        for subset in combinations(parts, distance):
+            rest = [part for part in parts if part not in subset]
             wanted = key_of(novel[pending], trained.tables, rest)
             keys, index = np.unique(wanted, return_inverse=True)
             context = trained.on(rest)
@@ -123,7 +123,7 @@ def low_rank(trained: Trained, novel: Int[np.ndarray, "m p"], names: int) -> Pre
         how = f"left out: a table of {shape[0]:,} x {shape[1]:,} x {names:,} cells, at most {MOST_CELLS:,}, or too few rows"
         return Prediction(name, how, none)
 
-    def place(values: Int[np.ndarray, "n p"]) -> tuple[Int[np.ndarray, "n 2"], Int[np.ndarray, " n"]]:
+    def place(values: Int[np.ndarray, "n p"]) -> tuple[Int[np.ndarray, "n 2"], Bool[np.ndarray, " n"]]:
         found = []
         for side, known in zip(sides, keys, strict=True):
             wanted = key_of(values, trained.tables, side)

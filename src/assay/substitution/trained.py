@@ -105,7 +105,7 @@ class Trained:
         return np.arange(len(self))
 
     @cached_property
-    def kept(self) -> dict[tuple[str, tuple[int, ...]], Int[np.ndarray, " some"]]:
+    def kept(self) -> dict[tuple[bool, tuple[int, ...]], Int[np.ndarray, " some"]]:
         """What a search found of each subset and the next can use again."""
         return {}
 
