@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 import numpy as np
 import pytest
 
-from assay.substitution import KS, Trained, k_coverage, synonyms
+from assay.substitution import KS, Trained, k_coverage, predictors, synonyms
 
 
 def equivalences(rows, answers, subset, num_parts, k):
@@ -194,3 +194,20 @@ def test_keys_that_do_not_fit_in_64_bits_give_the_same():
     for k in KS:
         small, large = Trained.of(rows, labels, sizes), Trained.of(rows, labels, [*wide])
         assert (k_coverage(small, novel, k).inside == k_coverage(large, novel, k).inside).all()
+
+
+def test_the_nearest_examples_are_the_same_by_comparison_and_by_subsets():
+    generator = np.random.default_rng(1)
+    for _ in range(30):
+        rows, labels, sizes, novel = random_table(generator)
+        if len(rows) and len(novel):
+            trained = Trained.of(rows, labels, sizes)
+            expected = predictors._nearest_of_all(trained, novel)
+            distance = (novel[:, None] != trained.values).sum(2)
+            for x, answer in enumerate(expected.tolist()):
+                votes = np.bincount(trained.votes[distance[x] == distance[x].min()])
+                assert answer == votes.argmax()
+            by_subsets = predictors._nearest_by_subsets(trained, novel)
+            assert (by_subsets == expected)[by_subsets >= 0].all()
+            shares_a_value = distance.min(1) < len(trained.varying)
+            assert (by_subsets >= 0)[shares_a_value].all()

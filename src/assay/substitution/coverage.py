@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from assay.errors import AssayError
-from assay.substitution.fragments import distinct, links, members, ranges
+from assay.substitution.fragments import distinct, kept_rows, links, members, ranges
 from assay.substitution.trained import NO_ANSWER, Keys, Trained, all_seen, components, key_of, key_tables, majority, sum_of
 
 KS = (1, 2, 3)
@@ -136,10 +136,13 @@ class _Walk:
         """Cover what one replacement, or a chain of them on one subset, makes a trained combination. Gives the subsets on
         which others can be replaced."""
         moving = []
+        whole = key_of(self.states, self.tables)
         for subset in self.subsets:
             frontier = frontier[~self.covered[frontier]]
             if not len(frontier):
                 break
+            if not len(kept_rows(self.trained, subset, agreeing=True)):
+                continue
             states = self.states[frontier]
             own = key_of(states, self.tables, subset)
             classes = self._classes(subset, own)
@@ -148,7 +151,7 @@ class _Walk:
             if not able.any():
                 continue
             moving.append(subset)
-            rest = (key_of(states, self.tables) - own)[able]
+            rest = (whole[frontier] - own)[able]
             contexts, context = np.unique(rest, return_inverse=True)
             theirs = sum_of(self.columns, subset)
             rows = members(self.whole - theirs, contexts)

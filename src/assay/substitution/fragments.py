@@ -37,10 +37,12 @@ def links(trained: Trained, subset: Sequence[int], k: int, *, seeds: Keys | None
     - `seeds`: sorted keys of fragments; only pairs with one of them on the left are given.
     - `every`: all pairs. Otherwise pairs may be left out whose fragments hang together through others that are given.
     """
+    # A row that shares context and answer with no other is evidence for no equivalence.
+    agreeing = kept_rows(trained, tuple(subset), agreeing=True)
+    if not len(agreeing):
+        return Links(np.zeros(0, int), np.zeros(0, int))
     fragment = trained.on(subset)
     context = trained.whole - fragment
-    # A row that shares context and answer with no other is evidence for no equivalence.
-    agreeing = _kept(trained, tuple(subset), agreeing=True)
     own = agreeing if seeds is None else agreeing[members(fragment[agreeing], seeds)]
     bucket = context[agreeing] + trained.tables[-1][trained.answers[agreeing]]
     near = own if seeds is None else agreeing[members(bucket, distinct(context[own] + trained.answer_keys[own]))]
@@ -75,7 +77,7 @@ def links(trained: Trained, subset: Sequence[int], k: int, *, seeds: Keys | None
     return Links(np.concatenate(left), np.concatenate(right))
 
 
-def _kept(trained: Trained, subset: tuple[int, ...], *, agreeing: bool) -> Rows:
+def kept_rows(trained: Trained, subset: tuple[int, ...], *, agreeing: bool) -> Rows:
     """The rows whose context another row has too (with the same answer, if `agreeing`); all rows where these are many.
 
     A context on more parts is repeated at most where one on fewer is, so only those rows are looked through; and where fewer
@@ -83,12 +85,12 @@ def _kept(trained: Trained, subset: tuple[int, ...], *, agreeing: bool) -> Rows:
     """
     if (kept := trained.kept.get((agreeing, subset))) is not None:
         return kept
-    rest = [part for part in range(len(trained.sizes)) if part not in subset]
+    rest = [part for part in trained.varying if part not in subset]
     possible = prod(trained.sizes[part] for part in rest) * (trained.num_answers if agreeing else 1)
     kept = trained.every
     if 3 * possible > len(trained):
         if len(rest) > 1:
-            kept = _kept(trained, tuple(sorted((*subset, rest[0]))), agreeing=agreeing)
+            kept = kept_rows(trained, tuple(sorted((*subset, rest[0]))), agreeing=agreeing)
         whole = len(kept) == len(trained)
         keys = trained.answer_keys[kept] if agreeing else np.zeros(len(kept), np.uint64)
         for part in rest:
@@ -113,7 +115,7 @@ class _Search(NamedTuple):
 
     def rows_of(self, ids: Keys) -> tuple[Rows, Rows]:
         """The rows with one of the fragments in a context that others have too, and the index of its fragment."""
-        met = _kept(self.trained, self.subset, agreeing=False)
+        met = kept_rows(self.trained, self.subset, agreeing=False)
         fragment = self.fragment[met]
         found = members(fragment, ids)
         return met[found], np.searchsorted(ids, fragment[found])

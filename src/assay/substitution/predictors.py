@@ -10,12 +10,13 @@ from jaxtyping import Bool, Float, Int
 from assay.substitution.coverage import Reach
 from assay.substitution.exchange import Synonyms
 from assay.substitution.fragments import members, ranges
-from assay.substitution.trained import NO_ANSWER, Trained, key_of, majority
+from assay.substitution.trained import NO_ANSWER, Trained, key_of, majority, sum_of
 
 MOST_ANSWERS = 1000  # for predictors that fit one column for each answer
 MOST_FEATURES = 4000
 MOST_CELLS = 200_000  # of an answer table that is completed
-MOST_NEIGHBOURS = 20_000_000
+MOST_COMPARED = 1_000_000_000  # pairs of a novel and a trained combination
+MOST_SEARCHED = 10  # parts, whose subsets are searched where these pairs are more
 RANKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 HELD_OUT = 0.1
 _SWEEPS = 50
@@ -54,26 +55,44 @@ def predictions(
 
 def nearest(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Prediction:
     """The vote of the trained combinations that differ in the fewest parts."""
+    name, how = "nearest example", "the vote of the trained combinations that differ in the fewest parts"
+    if len(trained) * len(novel) <= MOST_COMPARED:
+        return Prediction(name, how, _nearest_of_all(trained, novel))
+    if len(trained.varying) > MOST_SEARCHED:
+        how = f"left out: more than {MOST_COMPARED:,} pairs to compare, in more than {MOST_SEARCHED} parts"
+        return Prediction(name, how, np.full(len(novel), NO_ANSWER))
+    return Prediction(name, how, _nearest_by_subsets(trained, novel))
+
+
+def _nearest_of_all(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Int[np.ndarray, " m"]:
+    """By comparing every novel combination with every trained one."""
+    found = [np.zeros(0, int)]
+    theirs = [np.ascontiguousarray(trained.values[:, part], np.int32) for part in trained.varying]
+    for some in np.array_split(novel, 1 + len(novel) * len(trained) // 20_000_000):
+        same = np.zeros((len(some), len(trained)), np.int8)
+        for part, column in zip(trained.varying, theirs, strict=True):
+            same += some[:, [part]].astype(np.int32) == column
+        at, voters = np.nonzero(same == same.max(1, keepdims=True))
+        found.append(majority(at, trained.votes[voters], len(some)))
+    return np.concatenate(found)
+
+
+def _nearest_by_subsets(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Int[np.ndarray, " m"]:
+    """By looking for trained combinations that differ on one subset of the parts after the other, the smallest first."""
     parts = trained.varying  # the others are as far from every trained combination
     answers = np.full(len(novel), NO_ANSWER)
-    how = "the vote of the trained combinations that differ in the fewest parts"
     pending = np.arange(len(novel))
     for distance in range(len(parts)):
         voters, voted = [np.zeros(0, int)], [np.zeros(0, int)]
         for subset in combinations(parts, distance):
             rest = [part for part in parts if part not in subset]
-            wanted = key_of(novel[pending], trained.tables, rest)
-            keys, index = np.unique(wanted, return_inverse=True)
-            context = trained.on(rest)
+            keys, index = np.unique(key_of(novel[pending], trained.tables, rest), return_inverse=True)
+            context = sum_of(trained.columns, rest)
             rows = members(context, keys)
-            if not len(rows):
-                continue
             place = np.searchsorted(keys, context[rows])
             rows = rows[np.argsort(place, kind="stable")]
             counts = np.bincount(place, minlength=len(keys))
             each = counts[index]
-            if each.sum() + sum(map(len, voters)) > MOST_NEIGHBOURS:
-                return Prediction("nearest example", f"left out: more than {MOST_NEIGHBOURS:,} nearest examples", answers)
             voters.append(np.repeat(np.arange(len(pending)), each))
             voted.append(trained.votes[rows[ranges((np.cumsum(counts) - counts)[index], each)]])
         found = majority(np.concatenate(voters), np.concatenate(voted), len(pending))
@@ -81,7 +100,7 @@ def nearest(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Prediction:
         pending = pending[found == NO_ANSWER]
         if not len(pending):
             break
-    return Prediction("nearest example", how, answers)
+    return answers
 
 
 def main_effects(trained: Trained, novel: Int[np.ndarray, "m p"], names: int) -> Prediction:
