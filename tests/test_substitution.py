@@ -211,3 +211,22 @@ def test_the_nearest_examples_are_the_same_by_comparison_and_by_subsets():
             assert (by_subsets == expected)[by_subsets >= 0].all()
             shares_a_value = distance.min(1) < len(trained.varying)
             assert (by_subsets >= 0)[shares_a_value].all()
+
+
+@pytest.mark.parametrize("rows_for_all", [0, 10**9])
+def test_a_chain_may_pass_through_a_combination_of_neither_side(rows_for_all, monkeypatch):
+    monkeypatch.setattr("assay.substitution.coverage._ROWS_FOR_ALL", rows_for_all)
+    table = [
+        ((0, 0, 0), 0),  # (0, 0) and (1, 1) are alike before 0 ...
+        ((1, 1, 0), 0),
+        ((2, 1, 1), 1),  # ... and (1, 1) and (2, 2) behind 2,
+        ((2, 2, 2), 1),
+        ((1, 2, 2), 2),  # which (0, 0, 1) becomes by way of (1, 1, 1).
+    ]
+    trained = Trained.of(np.array([row for row, _ in table]), np.array([answer for _, answer in table]), (3, 3, 3))
+    found = k_coverage(trained, np.array([[0, 0, 1]]), 1)
+    assert found.inside.all()
+    assert found.answer.tolist() == [2]
+    assert not k_coverage(trained, np.array([[0, 0, 1]]), 2).inside.any()
+    shorter = Trained.of(trained.values[:4], trained.votes[:4], (3, 3, 3))
+    assert not k_coverage(shorter, np.array([[0, 0, 1]]), 1).inside.any()

@@ -252,7 +252,8 @@ def _text(cell: object) -> str | None:
 
 # Tasks
 
-_MOST_EXAMPLES = 4_000_000
+_FEW_EXAMPLES, _MOST_EXAMPLES = 50_000, 4_000_000
+_MOST_EACH = 100  # examples of one combination, above which a split is taken to have no end
 
 
 def _from_task(task: Task, named: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, Any], str]:
@@ -275,9 +276,18 @@ def _from_task(task: Task, named: Sequence[str] | None) -> tuple[dict[str, Any],
         task.part(name)
     tables = []
     for split in ("seen", "novel"):
-        if not len(task.combinations(split)):
+        combinations = len(task.combinations(split))
+        if not combinations:
             raise AssayError(f"{task.address} must have {split} combinations", given="none")
-        examples = task.examples(split, _MOST_EXAMPLES, generator=Generator().manual_seed(0))
+        examples = task.examples(split, _FEW_EXAMPLES, generator=Generator().manual_seed(0))
+        if len(examples) >= _FEW_EXAMPLES:
+            if len(examples) > _MOST_EACH * combinations:
+                raise AssayError(
+                    f"{task.address}: coverage needs all answers of a combination, so its examples must be few enough to list",
+                    given=f"{_FEW_EXAMPLES:,} examples or more of {combinations:,} {split} combinations",
+                    next_step="name a task whose inputs follow from its parts, or a table of combinations and answers",
+                )
+            examples = task.examples(split, _MOST_EXAMPLES, generator=Generator().manual_seed(0))
         targets = examples.targets.reshape(len(examples), -1)
         columns = {name: examples.parts[name] for name in (*chosen, *free)}
         tables.append((columns, targets))

@@ -141,10 +141,16 @@ class _Walk:
             frontier = frontier[~self.covered[frontier]]
             if not len(frontier):
                 break
-            if not len(kept_rows(self.trained, subset, agreeing=True)):
+            supported = kept_rows(self.trained, subset, agreeing=True)
+            if not len(supported):
                 continue
             states = self.states[frontier]
             own = key_of(states, self.tables, subset)
+            # Where few rows are evidence, most subsets have none for the combinations that are asked for.
+            if len(supported) < len(self.trained) and not len(
+                members(own, distinct(sum_of(self.columns[:, supported], subset)))
+            ):
+                continue
             classes = self._classes(subset, own)
             label = classes.find(own)
             able = label >= 0
