@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from assay.cli.command import Command, Flag
 from assay.cli.folder import new_folder
 from assay.cli.terminal import Terminal
+from assay.errors import AssayError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +46,10 @@ class Coverage(Command):
     def run(self, terminal: Terminal) -> None:
         """Measure, print and write."""
         folder = None if self.json and self.out is None else new_folder(self.out, default="coverage")
-        from assay.coverage.measure import check_parts, coverage
+        from assay.coverage.measure import coverage
         from assay.coverage.page import write_coverage
 
-        found = coverage(self.train, self.test, parts=check_parts(self.parts), answer=self.answer)
+        found = coverage(self.train, self.test, parts=_names(self.parts), answer=self.answer)
         if self.json:
             import json
 
@@ -62,3 +63,12 @@ class Coverage(Command):
             page = write_coverage(folder, found)
             if not self.json:
                 terminal.result(str(page))
+
+
+def _names(parts: str | None) -> tuple[str, ...] | None:
+    if parts is None:
+        return None
+    names = tuple(name.strip() for name in parts.split(","))
+    if not all(names):
+        raise AssayError("--parts must be names separated by commas", given=repr(parts))
+    return names

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from assay.coverage.measure import DEFINITIONS, ENOUGH, Coverage
+from assay.coverage.result import DEFINITIONS, ENOUGH, Coverage
 from assay.report.page import render
 from assay.report.words import number
 from assay.store import write_bytes_atomically

@@ -6,8 +6,6 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt64
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 NO_ANSWER = -1
 Keys = UInt64[np.ndarray, "..."]
@@ -187,5 +185,8 @@ def majority(group: Int[np.ndarray, " n"], answers: Int[np.ndarray, " n"], count
 
 def components(count: int, left: Int[np.ndarray, " edges"], right: Int[np.ndarray, " edges"]) -> Int[np.ndarray, " nodes"]:
     """A number for the connected component of every node."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
     return connected_components(graph, directed=False)[1]
