@@ -8,8 +8,7 @@ import numpy as np
 from assay.errors import AssayError
 from assay.task import Task
 
-_FEW_EXAMPLES, _MOST_EXAMPLES = 50_000, 4_000_000
-_MOST_EACH = 100  # examples of one combination, above which a split is taken to have no end
+_MOST_EXAMPLES, _MOST_EACH = 4_000_000, 1000  # of a split, and of one of its combinations on average
 
 
 def from_task(task: Task, named: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, Any], str]:
@@ -35,15 +34,14 @@ def from_task(task: Task, named: Sequence[str] | None) -> tuple[dict[str, Any], 
         combinations = len(task.combinations(split))
         if not combinations:
             raise AssayError(f"{task.address} must have {split} combinations", given="none")
-        examples = task.examples(split, _FEW_EXAMPLES, generator=Generator().manual_seed(0))
-        if len(examples) >= _FEW_EXAMPLES:
-            if len(examples) > _MOST_EACH * combinations:
-                raise AssayError(
-                    f"{task.address}: coverage needs all answers of a combination, so its examples must be few enough to list",
-                    given=f"{_FEW_EXAMPLES:,} examples or more of {combinations:,} {split} combinations",
-                    next_step="name a task whose inputs follow from its parts, or a table of combinations and answers",
-                )
-            examples = task.examples(split, _MOST_EXAMPLES, generator=Generator().manual_seed(0))
+        most = min(_MOST_EXAMPLES, _MOST_EACH * combinations + 1)
+        examples = task.examples(split, most, generator=Generator().manual_seed(0))
+        if len(examples) >= most:
+            raise AssayError(
+                f"{task.address}: coverage needs all answers of a combination, so its examples must be few enough to list",
+                given=f"{most:,} examples or more of {combinations:,} {split} combinations",
+                next_step="name a task whose inputs follow from its parts, or a table of combinations and answers",
+            )
         targets = examples.targets.reshape(len(examples), -1)
         columns = {name: examples.parts[name] for name in (*chosen, *free)}
         tables.append((columns, targets))
