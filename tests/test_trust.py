@@ -145,6 +145,12 @@ def test_an_executor_cannot_name_a_file_outside_its_folder(theirs: Path, executo
     assert not Path(MARK).exists()
 
 
+def test_coverage_needs_no_executor_and_runs_none(theirs: Path, capsys):
+    assert main(["coverage", "theirs/table.toml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outside_1"]["count"] == 1
+    assert not Path(MARK).exists()
+
+
 def test_a_trusted_executor_runs_in_every_command(theirs: Path, capsys):
     trust = ["--trust", "payload:total", "--quiet"]
     assert isinstance(load_task("table:theirs/table.toml", trust=["payload:total"]), SwapsParts)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from assay.audit import Audit as Audit
     from assay.audit import audit as audit
+    from assay.coverage import Coverage as Coverage
+    from assay.coverage import coverage as coverage
+    from assay.coverage import write_coverage as write_coverage
     from assay.errors import AssayError as AssayError
     from assay.evidence import Evidence as Evidence
     from assay.evidence import Interval as Interval
@@ -45,6 +48,7 @@ __all__ = [
     "AssayError",
     "Audit",
     "Classification",
+    "Coverage",
     "DivergedError",
     "Evidence",
     "Examples",
@@ -66,6 +70,7 @@ __all__ = [
     "Verdict",
     "all_instruments",
     "audit",
+    "coverage",
     "fit_many",
     "load_instrument",
     "load_subject",
@@ -74,12 +79,14 @@ __all__ = [
     "sweep",
     "train",
     "write_comparison",
+    "write_coverage",
     "write_report",
     "write_sweep",
 ]
 
 _HOMES = {
     "audit": ("Audit", "audit"),
+    "coverage": ("Coverage", "coverage", "write_coverage"),
     "errors": ("AssayError",),
     "evidence": ("Evidence", "Interval", "Measure", "Null"),
     "instrument": ("Instrument",),

@@ -15,7 +15,7 @@ from assay.zoo.recipe import Member
 
 LEARNABLE = {
     "family": "transducer",
-    "task": "transducer:length=5,coverage=0.7",
+    "task": "transducer:length=5,synonyms=true,coverage=0.7",
     "sizes": (("width", 96), ("depth", 2), ("init_scale", 1.0)),
 }
 COMPOSER = member("composer", "G2-trained", steps=1000, **LEARNABLE)

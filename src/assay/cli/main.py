@@ -15,6 +15,7 @@ from tyro.conf import CascadeSubcommandArgs, subcommand
 from assay.cli.audit import Audit
 from assay.cli.command import Command, Flag
 from assay.cli.compare import Compare
+from assay.cli.coverage import Coverage
 from assay.cli.data import Data
 from assay.cli.demo import Demo
 from assay.cli.instruments import Instruments
@@ -50,6 +51,7 @@ class Line(Command):
         | Annotated[Train, _listed(Train)]
         | Annotated[Audit, _listed(Audit)]
         | Annotated[Compare, _listed(Compare)]
+        | Annotated[Coverage, _listed(Coverage)]
         | Annotated[Sweep, _listed(Sweep)]
         | Annotated[Tasks, _listed(Tasks)]
         | Annotated[Instruments, _listed(Instruments)]
@@ -72,7 +74,7 @@ class Line(Command):
         return self.command.after_interrupt()
 
 
-COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Sweep, Tasks, Instruments, Data, Zoo)
+COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Coverage, Sweep, Tasks, Instruments, Data, Zoo)
 
 STYLE = (
     tyro.conf.OmitArgPrefixes,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.bounds import MOST_TABLE, is_file, open_file
+from assay.data.cogs_files import COGS_FILES, SLOG_FILES, SLOG_TESTS
 from assay.data.scan_files import SCAN_FILES
 from assay.data.treebank_files import TREEBANKS, UNIVERSAL_DEPENDENCIES, TreebankSource
 from assay.errors import AssayError
@@ -78,6 +79,30 @@ def data_sets() -> tuple[DataSet, ...]:
             files=tuple(
                 DataFile(path, sha256, size, mirror=f"scan/core/{path.rpartition('/')[2]}.gz")
                 for path, sha256, size in SCAN_FILES
+            ),
+        ),
+        DataSet(
+            name="cogs",
+            title="COGS: sentences and their logical forms, with 21 kinds of generalisation",
+            licence="MIT",
+            citation="Kim and Linzen 2020, COGS: A Compositional Generalization Challenge, arXiv 2010.05465",
+            base_url="https://raw.githubusercontent.com/najoungkim/COGS/165a7b669eade971fa47bf568a2e51925360fed8/",
+            files=tuple(
+                DataFile(f"data/{side}.tsv", sha256, size, mirror=f"cogs/{side}.tsv.gz") for side, sha256, size in COGS_FILES
+            ),
+        ),
+        DataSet(
+            name="slog",
+            title="SLOG: COGS with 17 kinds of structural generalisation",
+            licence="MIT",
+            citation="Li, Donatelli, Koller, Linzen, Yao and Kim 2023, SLOG, arXiv 2310.15040",
+            base_url="https://raw.githubusercontent.com/bingzhilee/SLOG/1c55df85006d58b842520c79dcb8e1b43df2836f/",
+            files=(
+                *(
+                    DataFile(f"data/varfree_LF/{side}.tsv", sha256, size, mirror=f"slog/varfree_{side}.tsv.gz")
+                    for side, sha256, size in SLOG_FILES
+                ),
+                DataFile(*SLOG_TESTS, mirror="slog/generalization_sets.zip"),
             ),
         ),
         *(_treebank(source) for source in TREEBANKS),

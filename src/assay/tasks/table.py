@@ -30,12 +30,15 @@ class Table(Task):
     - `path`: the TOML declaration.
     - `trust`: addresses of code that may be imported; a table that names an executor is read only when its address is there.
 
+    - `executes`: False leaves an executor aside, trusted or not: such a table cannot exchange parts.
+
     **Raises:** `AssayError` naming the file, the line, the field, what was given and what is allowed, and for an executor that
     is not trusted.
     """
 
     path: Path
     trust: InitVar[Collection[str]] = ()
+    executes: InitVar[bool] = True
     parts: tuple[Part, ...] = field(init=False, repr=False)
     combines: tuple[str, ...] = field(init=False, repr=False)
     input_spec: InputSpec | None = field(init=False, repr=False)
@@ -43,18 +46,18 @@ class Table(Task):
     _examples: Examples = field(init=False, repr=False, compare=False)
     _rows: dict[Split, Int[Tensor, " rows"]] = field(init=False, repr=False, compare=False)
 
-    def __new__(cls, *, path: Path | None = None, **_: object) -> "Table":  # without a path when it is unpickled
-        """One that can exchange parts where the declaration names an executor."""
-        if cls is Table and path is not None and read_declaration(path.absolute()).executor:
+    def __new__(cls, *, path: Path | None = None, executes: bool = True, **_: object) -> "Table":
+        """One that can exchange parts where the declaration names an executor. Without a path when it is unpickled."""
+        if cls is Table and executes and path is not None and read_declaration(path.absolute()).executor:
             from assay.tasks.table_executor import ExecutedTable
 
             return object.__new__(ExecutedTable)
         return super().__new__(cls)
 
-    def __post_init__(self, trust: Collection[str]):
+    def __post_init__(self, trust: Collection[str], executes: bool):
         path = self.path.absolute()
         declared = read_declaration(path)
-        if declared.executor is not None:
+        if declared.executor is not None and executes:
             require_trust(declared.executor, found_in=path, trust=trust)
         rows = read_rows(declared.data)
         columns = [_read_part(path, part, rows) for part in declared.parts]

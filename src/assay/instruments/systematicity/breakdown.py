@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from assay.coverage import Coverage, indicator, unfamiliar_pairs
 from assay.evidence import FINDING_LEVEL, Measure, Null, Table
 from assay.instruments.systematicity.scored import Scored
 from assay.stats import MIN_UNITS, false_discovery, mean_interval, permutation_p
 from assay.task import Part, Task
+from assay.usage import Usage, indicator, unfamiliar_pairs
 
 _DEALS = 999  # enough for a p-value to survive the correction over dozens of values
 
@@ -99,7 +99,7 @@ def by_part_value(seen: Scored, novel: Scored, task: Task, *, generator: Generat
     return Table(name="Scores by part value", columns=columns, rows=tuple(rows), note=note, level=2), tuple(failing)
 
 
-def coverage_table(report: Coverage, parts: Sequence[Part]) -> Table:
+def coverage_table(report: Usage, parts: Sequence[Part]) -> Table:
     """How often every part value occurs among the trained combinations."""
     rows = tuple(
         (part.name, value, count)

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 
 from torch import Generator
 
-from assay.coverage import Coverage, coverage
 from assay.evidence import Effort, Evidence, Measure, Null, Source
 from assay.instrument import Progress, silent
 from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
@@ -22,6 +21,7 @@ from assay.stats import (
 )
 from assay.subject import Subject
 from assay.task import Task
+from assay.usage import Usage, usage_of
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Systematicity:
         breakdown: list[Measure] = []
         failing: tuple[str, ...] = ()
         parts = [task.part(name) for name in task.combines]
-        covered = coverage(task.combinations("seen"), parts)
+        covered = usage_of(task.combinations("seen"), parts)
         tables = [coverage_table(covered, parts)]
         if measures[1].value is not None:
             breakdown = [_gap(seen, novel, task, size, generator)]
@@ -186,7 +186,7 @@ def _summary(seen: Measure, novel: Measure) -> str:
     )
 
 
-def _warnings(covered: Coverage, failing: Sequence[str]) -> tuple[str, ...]:
+def _warnings(covered: Usage, failing: Sequence[str]) -> tuple[str, ...]:
     warnings = []
     if covered.unused:
         warnings.append(

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from assay.coverage import indicator
 from assay.evidence import Null
 from assay.instruments.systematicity.scored import Scored
 from assay.stats import cluster_means, gain_over_networks, permutation_p
 from assay.subject import Subject
 from assay.task import Examples, Task
+from assay.usage import indicator
 
 
 def shuffled_targets(scored: Scored, task: Task, *, repeats: int, generator: Generator) -> Null:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from assay.coverage import connected_groups
+from assay.usage import connected_groups
 
 MAX_MODULES = 62  # of a signed 64-bit mask
 

@@ -2,27 +2,27 @@ import itertools
 
 import torch
 
-from assay.coverage import coverage, indicator, unfamiliar_pairs
 from assay.task import Part
+from assay.usage import indicator, unfamiliar_pairs, usage_of
 
 LETTERS = (Part("first", ("a", "b", "c")), Part("second", ("a", "b", "c")))
 MODULES = tuple(Part(f"m{k}", ("absent", "present"), graded=True) for k in range(6))
 
 
 def test_usage_counts_every_value():
-    report = coverage(torch.tensor([[0, 0], [0, 1], [1, 1]]), LETTERS)
+    report = usage_of(torch.tensor([[0, 0], [0, 1], [1, 1]]), LETTERS)
     assert report.usage == ((2, 1, 0), (1, 2, 0))
     assert report.unused == ("first=c", "second=c")
     assert not report.connected
 
 
 def test_a_chain_is_connected():
-    report = coverage(torch.tensor([[0, 0], [1, 0], [1, 1], [2, 1], [2, 2]]), LETTERS)
+    report = usage_of(torch.tensor([[0, 0], [1, 0], [1, 1], [2, 1], [2, 2]]), LETTERS)
     assert report.connected
 
 
 def test_two_blocks_are_two_components():
-    report = coverage(torch.tensor([[0, 0], [1, 1], [2, 1], [2, 2]]), LETTERS)
+    report = usage_of(torch.tensor([[0, 0], [1, 1], [2, 1], [2, 2]]), LETTERS)
     assert len(report.components) == 2
     assert ("first=a", "second=a") in report.components
     assert not report.unused
@@ -30,13 +30,13 @@ def test_two_blocks_are_two_components():
 
 def test_absence_joins_nothing():
     triangles = [[1, 1, 0, 0, 0, 0], [0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 0, 1, 1]]
-    report = coverage(torch.tensor(triangles), MODULES)
+    report = usage_of(torch.tensor(triangles), MODULES)
     assert len(report.components) == 2
     assert not report.unused
 
 
 def test_no_combinations_cover_nothing():
-    report = coverage(torch.zeros(0, 2, dtype=torch.int64), LETTERS)
+    report = usage_of(torch.zeros(0, 2, dtype=torch.int64), LETTERS)
     assert report.components == ()
     assert len(report.unused) == 6
 

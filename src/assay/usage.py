@@ -15,7 +15,7 @@ from assay.task import Part
 
 
 @dataclass(frozen=True)
-class Coverage:
+class Usage:
     """**Attributes:**
 
     - `usage`: for every part in order, how many combinations have each of its values.
@@ -34,8 +34,8 @@ class Coverage:
         return not self.unused and len(self.components) == 1
 
 
-def coverage(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Coverage:
-    """The coverage of combinations whose columns are value indices of `parts`."""
+def usage_of(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Usage:
+    """The usage of combinations whose columns are value indices of `parts`."""
     names = [(part, value) for part in parts for value in part.values]
     present = indicator(combinations, parts)
     counts = present.sum(0).tolist()
@@ -43,7 +43,7 @@ def coverage(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Coverag
     labels = [f"{part.name}={value}" for part, value in names]
     groups = connected_groups(present & joins)
     starts = torch.tensor([len(part.values) for part in parts]).cumsum(0).tolist()
-    return Coverage(
+    return Usage(
         usage=tuple(tuple(counts[end - len(part.values) : end]) for part, end in zip(parts, starts, strict=True)),
         components=tuple(sorted(tuple(labels[column] for column in group) for group in groups)),
         unused=tuple(label for label, count, join in zip(labels, counts, joins.tolist(), strict=True) if join and not count),

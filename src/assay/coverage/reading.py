@@ -1,0 +1,254 @@
+"""What coverage is measured on: rows of a train and a test side, from files, task addresses, published data sets or Python."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Int
+
+from assay.bounds import MOST_TABLE, check_file, is_file, open_file, read_parquet
+from assay.coverage.sequences import PUBLISHED, read_published
+from assay.coverage.task_columns import from_task
+from assay.errors import AssayError
+from assay.task import Task
+from assay.tasks import load_task
+from assay.tasks.table import Table
+
+if TYPE_CHECKING:
+    import pyarrow
+
+SUFFIXES = (".csv", ".jsonl", ".parquet", ".toml")
+PartsOf = Callable[[Mapping[str, Any]], Mapping[str, object]]
+Given = "Path | str | Task | Mapping[str, Sequence[object]] | Sequence[Mapping[str, object]]"
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Both sides as value indices. Values and answers that occur in training come first.
+
+    **Attributes:**
+
+    - `definition`: what the parts and the answer are, and where they come from.
+    - `values`: for every part the names of its values; `num_trained_answers` answers occur in training.
+    """
+
+    title: str
+    definition: str
+    parts: tuple[str, ...]
+    answer: str
+    values: tuple[tuple[str, ...], ...]
+    answers: tuple[str, ...]
+    num_trained_answers: int
+    train: Int[np.ndarray, "n p"]
+    train_answers: Int[np.ndarray, " n"]
+    test: Int[np.ndarray, "m p"]
+    test_answers: Int[np.ndarray, " m"]
+
+
+def read_sides(
+    train: Any, test: Any = None, *, parts: Sequence[str] | PartsOf | None = None, answer: str | None = None
+) -> Sides:
+    """Read both sides.
+
+    **Raises:** `AssayError` for a file that cannot be read or is empty, a column that is missing on one side, and fewer than
+    two parts.
+    """
+    title, (first, second, told) = _tables(train, test, parts)
+    names = tuple(parts) if parts is not None and not callable(parts) else None
+    columns = list(first)
+    answer = answer or columns[-1]
+    if answer not in columns:
+        raise AssayError("the answer must be a column of the training data", given=answer, choices=columns)
+    chosen = tuple(name for name in columns if name != answer) if names is None else names
+    for name in (*chosen, answer):
+        for side, table in (("training", first), ("test", second)):
+            if name not in table:
+                raise AssayError(
+                    f"the {side} data must have every part and the answer as a column", given=name, choices=list(table)
+                )
+    if len(chosen) < 2 or len(set(chosen)) < len(chosen) or answer in chosen:
+        raise AssayError(
+            "coverage needs at least two different parts besides the answer: with one part, novel means a new value",
+            given=f"parts {', '.join(chosen) or 'none'}; answer {answer}",
+            choices=columns,
+            next_step="name the parts with --parts a,b and the answer with --answer y",
+        )
+    for side, table in (("training", first), ("test", second)):
+        if not len(table[answer]):
+            raise AssayError(f"the {side} data must have at least one row", given=f"{title}: none")
+    how = "named" if names is not None else "all columns but the answer"
+    if answer == columns[-1] and names is None:
+        how += ", which is the last column"
+    left_out = [name for name in columns if name not in (*chosen, answer)]
+    told = told or f"Parts ({how}): {', '.join(chosen)}. Answer: {answer}." + (
+        f" Left out: {', '.join(left_out)}." if left_out else ""
+    )
+    coded = [_coded(first[name], second[name]) for name in (*chosen, answer)]
+    return Sides(
+        title=title,
+        definition=told,
+        parts=chosen,
+        answer=answer,
+        values=tuple(names for names, _, _ in coded[:-1]),
+        answers=coded[-1][0],
+        num_trained_answers=int(coded[-1][1].max(initial=-1)) + 1,
+        train=np.stack([codes for _, codes, _ in coded[:-1]], 1),
+        train_answers=coded[-1][1],
+        test=np.stack([codes for _, _, codes in coded[:-1]], 1),
+        test_answers=coded[-1][2],
+    )
+
+
+Columns = Mapping[str, "pyarrow.ChunkedArray"]
+
+
+def _coded(first: Any, second: Any) -> tuple[tuple[str, ...], Int[np.ndarray, " n"], Int[np.ndarray, " m"]]:
+    """Names of the values, and their numbers on both sides, in the order in which they occur."""
+    import pyarrow
+
+    if first.type != second.type:
+        first, second = (_as_text(column) for column in (first, second))
+    joined = pyarrow.chunked_array([*first.chunks, *second.chunks], type=first.type).combine_chunks()
+    try:
+        coded = joined.dictionary_encode(null_encoding="encode")
+    except pyarrow.ArrowNotImplementedError:  # such as lists
+        coded = pyarrow.array([str(cell) for cell in joined.to_pylist()]).dictionary_encode()
+    codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    names = tuple("(missing)" if name is None else str(name) for name in coded.dictionary.to_pylist())
+    return names, codes[: len(first)], codes[len(first) :]
+
+
+def _as_text(column: Any) -> Any:
+    import pyarrow
+
+    return pyarrow.chunked_array(
+        [pyarrow.array([None if cell is None else str(cell) for cell in column.to_pylist()], pyarrow.string())]
+    )
+
+
+def _tables(train: Any, test: Any, parts: Any) -> tuple[str, tuple[dict[str, Any], dict[str, Any], str]]:
+    named = parts if parts is not None and not callable(parts) else None
+    if isinstance(train, str | Path) and Path(train).suffix not in SUFFIXES:
+        name = str(train).partition(":")[0]
+        _only_one(train, test)
+        if name in PUBLISHED:
+            first, second, told = read_published(str(train))
+            return str(train), (_from_python(first, None), _from_python(second, None), told)
+        train = load_task(str(train))
+    elif isinstance(train, str | Path) and Path(train).suffix == ".toml":
+        _only_one(train, test)
+        train = Table(path=Path(train), executes=False)  # nothing is exchanged, so that an executor that it names is not run
+    if isinstance(train, Task):
+        _only_one(train.address, test)
+        return train.address, from_task(train, named)
+    if test is None:
+        raise AssayError(
+            "a file of training data needs a file of test data beside it",
+            given=str(train) if isinstance(train, str | Path) else type(train).__name__,
+            next_step="give both, or a task address or a TOML table, which have both sides",
+        )
+    titles = [str(side) if isinstance(side, str | Path) else "rows in memory" for side in (train, test)]
+    tables = [
+        _from_file(Path(side), parts) if isinstance(side, str | Path) else _from_python(side, parts) for side in (train, test)
+    ]
+    told = f"Parts: {_doc(parts)}" if callable(parts) else ""
+    return " and ".join(dict.fromkeys(titles)), (tables[0], tables[1], told)
+
+
+def _doc(function: Any) -> str:
+    return " ".join((function.__doc__ or f"what {getattr(function, '__name__', 'a function')} returns of a row").split())
+
+
+def _only_one(train: object, test: object) -> None:
+    if test is not None:
+        raise AssayError(
+            "a task, a published data set and a TOML table have both sides, so nothing else is given beside them",
+            given=f"{train} and {test}",
+            next_step="leave the second one out",
+        )
+
+
+def _from_file(path: Path, parts: Any) -> dict[str, Any]:
+    import pyarrow
+    import pyarrow.json
+
+    if path.suffix not in SUFFIXES:
+        raise AssayError(f"{path}: data must be a file of a known kind", given=path.suffix or "no suffix", choices=SUFFIXES)
+    if not is_file(path):
+        near = sorted(other.name for other in path.parent.glob("*") if other.suffix in SUFFIXES) if path.parent.is_dir() else []
+        raise AssayError(f"{path}: the file must exist", given=path.name, choices=near)
+    check_file(path, most=MOST_TABLE)
+    if not path.stat().st_size:
+        raise AssayError(f"{path} must hold at least one row", given="an empty file")
+    try:
+        if path.suffix == ".csv":
+            table = _read_csv(path)
+        elif path.suffix == ".parquet":
+            with open_file(path, most=MOST_TABLE) as source:
+                table = read_parquet(source, path)
+        else:
+            table = pyarrow.json.read_json(path)
+    except (pyarrow.ArrowException, UnicodeDecodeError, csv.Error) as error:
+        if path.suffix == ".jsonl":
+            from assay.tasks.table_rows import read_rows  # slower, but it names the line
+
+            return _from_python(read_rows(path).rows, parts)
+        raise AssayError(f"{path} must be a {path.suffix[1:].upper()} file", given=str(error).splitlines()[0]) from None
+    if callable(parts):
+        return _from_python(table.to_pylist(), parts)
+    return {name: table[name] for name in table.column_names}
+
+
+def _read_csv(path: Path) -> Any:
+    """Every cell as text, so that 01 and 1 are two values; the first line names the columns."""
+    import pyarrow
+    import pyarrow.csv
+
+    with path.open(encoding="utf-8", newline="") as stream:
+        names = next(csv.reader(stream), [])
+    if len(set(names)) < len(names):
+        raise AssayError(f"{path}: the first line must name every column once", given=", ".join(names))
+    options = pyarrow.csv.ConvertOptions(
+        column_types={name: pyarrow.string() for name in names}, strings_can_be_null=False, quoted_strings_can_be_null=False
+    )
+    return pyarrow.csv.read_csv(path, convert_options=options)
+
+
+def _from_python(given: Any, parts: Any) -> dict[str, Any]:
+    """Columns by name, or rows; a function makes the parts of each row, and the last column of the row is the answer."""
+    import pyarrow
+
+    if isinstance(given, Mapping) and not callable(parts):
+        columns = {str(name): list(column) for name, column in given.items()}
+    else:
+        rows = (
+            [dict(zip(given, cells, strict=True)) for cells in zip(*given.values(), strict=True)]
+            if isinstance(given, Mapping)
+            else [dict(row) for row in given]
+        )
+        if not rows:
+            raise AssayError("both sides must have at least one row", given="no rows")
+        answer = list(rows[0])[-1]
+        made = [{**parts(row), answer: row[answer]} for row in rows] if callable(parts) else rows
+        names = list(made[0])
+        for index, row in enumerate(made):
+            if list(row) != names and set(row) != set(names):
+                raise AssayError(
+                    "every row must have the same columns", given=f"row {index + 1}: {', '.join(map(str, row))}", choices=names
+                )
+        columns = {str(name): [row[name] for row in made] for name in names}
+    if len({len(column) for column in columns.values()}) > 1:
+        raise AssayError("columns must have one length", given={name: len(column) for name, column in columns.items()})
+    return {
+        name: pyarrow.chunked_array(
+            [pyarrow.array([cell if isinstance(cell, str) else _text(cell) for cell in column], pyarrow.string())]
+        )
+        for name, column in columns.items()
+    }
+
+
+def _text(cell: object) -> str | None:
+    return None if cell is None else str(cell)

@@ -1,0 +1,254 @@
+"""Fragments that are functionally k-equivalent (Chang et al. 2025, arXiv 2505.20278, definition 3.1).
+
+Two fragments can only be equivalent when they meet in a context with the same answer. Rows are therefore sorted into buckets
+with one context and one answer; pairs within buckets are counted, and those with enough common buckets are checked for a
+context with different answers.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from assay.substitution.trained import Keys, Trained
+
+_PAIRS_AT_ONCE = 4_000_000
+_PAIRS_TOO_MANY = 40_000_000  # to list; above, fragments are compared as rows of a matrix
+_CELLS_AT_ONCE = 50_000_000
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+Rows = Int[np.ndarray, "..."]
+
+
+class Links(NamedTuple):
+    """Pairs of equivalent fragments, each named by a trained row that holds it."""
+
+    left: Int[np.ndarray, " pairs"]
+    right: Int[np.ndarray, " pairs"]
+
+
+def links(trained: Trained, subset: Sequence[int], k: int, *, seeds: Keys | None = None, every: bool = False) -> Links:
+    """Pairs of functionally k-equivalent fragments on `subset`.
+
+    **Arguments:**
+
+    - `seeds`: sorted keys of fragments; only pairs with one of them on the left are given.
+    - `every`: all pairs. Otherwise pairs may be left out whose fragments hang together through others that are given.
+    """
+    # A row that shares context and answer with no other is evidence for no equivalence.
+    agreeing = kept_rows(trained, tuple(subset), agreeing=True)
+    if not len(agreeing):
+        return Links(np.zeros(0, int), np.zeros(0, int))
+    fragment = trained.on(subset)
+    context = trained.whole - fragment
+    own = agreeing if seeds is None else agreeing[members(fragment[agreeing], seeds)]
+    bucket = context[agreeing] + trained.tables[-1][trained.answers[agreeing]]
+    near = own if seeds is None else agreeing[members(bucket, distinct(context[own] + trained.answer_keys[own]))]
+    search = _Search(trained, tuple(subset), fragment, context, k, seeds)
+    ids, index = np.unique(fragment[near], return_inverse=True)
+    if k > 1:  # a fragment needs k contexts that it shares with an equal answer
+        enough = np.bincount(index, minlength=len(ids)) >= k
+        near, index = near[enough[index]], index[enough[index]]
+        ids, index = ids[enough], np.cumsum(enough)[index] - 1
+    if not len(near):
+        return Links(np.zeros(0, int), np.zeros(0, int))
+    holder = np.zeros(len(ids), int)  # a row for every fragment
+    holder[index] = near
+    bucket = context[near] + trained.answer_keys[near]
+    order = np.argsort(bucket)
+    index = index[order]
+    starts, ends = runs(bucket[order])
+    left, right = [np.zeros(0, int)], [np.zeros(0, int)]
+    if k == 1 and not every:
+        # A fragment with a single context is equivalent to all that have the same answer there.
+        alone = (search.degrees(ids) == 1)[index]
+        anchor = np.minimum.reduceat(np.where(alone, np.arange(len(index)), len(index)), starts)
+        anchor = np.repeat(anchor, ends - starts)
+        joined = anchor < len(index)
+        left.append(holder[index[joined]])
+        right.append(holder[index[anchor[joined]]])
+        index = index[~joined]
+        starts, ends = runs(bucket[order][~joined])
+    for a, b in _pairs(search, index, ids, starts, ends):
+        left.append(holder[a])
+        right.append(holder[b])
+    return Links(np.concatenate(left), np.concatenate(right))
+
+
+def kept_rows(trained: Trained, subset: tuple[int, ...], *, agreeing: bool) -> Rows:
+    """The rows whose context another row has too (with the same answer, if `agreeing`); all rows where these are many.
+
+    A context on more parts is repeated at most where one on fewer is, so only those rows are looked through; and where fewer
+    contexts are possible than a third of the rows, most are repeated.
+    """
+    if (kept := trained.kept.get((agreeing, subset))) is not None:
+        return kept
+    rest = [part for part in trained.varying if part not in subset]
+    possible = prod(trained.sizes[part] for part in rest) * (trained.num_answers if agreeing else 1)
+    kept = trained.every
+    if 3 * possible > len(trained):
+        if len(rest) > 1:
+            kept = kept_rows(trained, tuple(sorted((*subset, rest[0]))), agreeing=agreeing)
+        whole = len(kept) == len(trained)
+        keys = trained.answer_keys[kept] if agreeing else np.zeros(len(kept), np.uint64)
+        for part in rest:
+            keys = keys + (trained.columns[part] if whole else trained.columns[part][kept])
+        found = repeated(keys)
+        if not whole or 3 * len(found) < len(trained):
+            kept = kept[found].astype(np.int32)
+    trained.kept[agreeing, subset] = kept
+    return kept
+
+
+class _Search(NamedTuple):
+    """What a search for equivalent fragments is about: the key of every row's fragment and context, k, and the fragments that
+    are asked for."""
+
+    trained: Trained
+    subset: tuple[int, ...]
+    fragment: Keys
+    context: Keys
+    k: int
+    seeds: Keys | None
+
+    def rows_of(self, ids: Keys) -> tuple[Rows, Rows]:
+        """The rows with one of the fragments in a context that others have too, and the index of its fragment."""
+        met = kept_rows(self.trained, self.subset, agreeing=False)
+        fragment = self.fragment[met]
+        found = members(fragment, ids)
+        return met[found], np.searchsorted(ids, fragment[found])
+
+    def degrees(self, ids: Keys) -> Int[np.ndarray, " ids"]:
+        """In how many contexts each fragment meets others, at least where they are few."""
+        return np.bincount(self.rows_of(ids)[1], minlength=len(ids))
+
+    def wanted(self, ids: Keys) -> Bool[np.ndarray, " ids"]:
+        """Which fragments are asked for."""
+        wanted = np.full(len(ids), self.seeds is None)
+        if self.seeds is not None:
+            wanted[members(ids, self.seeds)] = True
+        return wanted
+
+    def agree(self, left: Keys, right: Keys) -> Bool[np.ndarray, " pairs"]:
+        """Which pairs of fragments are observed with different answers in no context."""
+        kept = np.ones(len(left), bool)
+        if not len(left):
+            return kept
+        ids, at = np.unique(left, return_inverse=True)
+        rows, owner = self.rows_of(ids)
+        rows = rows[np.argsort(owner, kind="stable")]
+        degree = np.bincount(owner, minlength=len(ids))
+        starts = (np.cumsum(degree) - degree)[at]
+        degree = degree[at]
+        alive, done, width = np.arange(len(left)), 0, 4
+        while len(alive := alive[kept[alive] & (degree[alive] > done)]):
+            for some in np.array_split(alive, max(1, len(alive) * width // _PAIRS_AT_ONCE)):
+                counts = np.minimum(degree[some] - done, width)
+                theirs = rows[ranges(starts[some] + done, counts)]
+                pair = np.repeat(some, counts)
+                other = self.trained.find(right[pair] + self.context[theirs])
+                kept[pair[(other >= 0) & (self.trained.answers[other] != self.trained.answers[theirs])]] = False
+            done, width = done + width, 4 * width
+        return kept
+
+
+Pairs = tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]
+
+
+def _pairs(search: _Search, index: Rows, ids: Keys, starts: Rows, ends: Rows) -> Iterator[Pairs]:
+    """Equivalent pairs of fragments, as indices into `ids`. `index` are the fragments of the rows, bucket by bucket."""
+    wanted = search.wanted(ids)
+    left = np.flatnonzero(wanted[index])
+    left = left[np.argsort(index[left], kind="stable")]
+    if not len(left):
+        return
+    # With all fragments asked for, each pair is met once in a bucket; else once with each wanted fragment on the left.
+    first = np.arange(len(index)) + 1 if search.seeds is None else np.repeat(starts, ends - starts)
+    counts = (np.repeat(ends, ends - starts) - first)[left]
+    if counts.sum() > _PAIRS_TOO_MANY and len(ids) * len(distinct(search.context[search.rows_of(ids)[0]])) <= _CELLS_AT_ONCE:
+        yield from _compared_as_rows(search, ids, np.unique(index[left]))
+        return
+    # Whole fragments go together, so that all buckets of a pair are counted at once.
+    begin = np.unique(index[left], return_index=True)[1]
+    batch = np.cumsum(np.add.reduceat(counts, begin)) // _PAIRS_AT_ONCE
+    if search.seeds is None and batch[-1]:  # a pair may have either fragment on its left
+        first = np.repeat(starts, ends - starts)
+        counts = (np.repeat(ends, ends - starts) - first)[left]
+        batch = np.cumsum(np.add.reduceat(counts, begin)) // _PAIRS_AT_ONCE
+    once = search.seeds is None and not batch[-1]
+    at = 0
+    for some in np.split(left, begin[1:][np.diff(batch) > 0]):
+        number = counts[at : at + len(some)]
+        at += len(some)
+        mine, theirs = np.repeat(index[some], number), index[ranges(first[some], number)]
+        a, b = (np.minimum(mine, theirs), np.maximum(mine, theirs)) if once else (mine, theirs)
+        pair, shared = np.unique(a * len(ids) + b, return_counts=True)
+        pair = pair[shared >= search.k]
+        a, b = pair // len(ids), pair % len(ids)
+        a, b = a[a != b], b[a != b]
+        good = search.agree(ids[a], ids[b])
+        yield a[good], b[good]
+
+
+def _compared_as_rows(search: _Search, ids: Keys, left: Rows) -> Iterator[Pairs]:
+    """Fragments by contexts as one matrix of answers, for data in which most fragments meet in most contexts."""
+    rows, owner = search.rows_of(ids)
+    contexts, column = np.unique(search.context[rows], return_inverse=True)
+    answers = np.full((len(ids), len(contexts)), -1, np.int32)
+    answers[owner, column] = search.trained.answers[rows]
+    # The contexts with most fragments first: they decide most pairs.
+    answers = answers[:, np.argsort(-(answers >= 0).sum(0), kind="stable")]
+    for a in left.tolist():
+        own = answers[a]
+        seen = np.flatnonzero(own >= 0)
+        others = np.arange(len(answers))
+        shared = np.zeros(len(others), int)
+        for begin in range(0, len(seen), 64):
+            some = seen[begin : begin + 64]
+            theirs = answers[np.ix_(others, some)]
+            good = ((theirs == own[some]) | (theirs < 0)).all(1)
+            shared = shared[good] + (theirs[good] >= 0).sum(1)
+            others = others[good]
+        others = others[(shared >= search.k) & (others != a)]
+        yield np.full(len(others), a), others
+
+
+# Keys
+
+
+def members(keys: Keys, wanted: Keys) -> Rows:
+    """Where the keys are among the sorted `wanted` ones. A table of hashes sorts most of the others out first."""
+    if not len(wanted):
+        return np.zeros(0, int)
+    bits = min(22, len(wanted).bit_length() + 4)
+    marked = np.zeros(1 << bits, bool)
+    marked[(wanted * _MIX) >> np.uint64(64 - bits)] = True
+    maybe = np.flatnonzero(marked[(keys * _MIX) >> np.uint64(64 - bits)])
+    at = np.minimum(np.searchsorted(wanted, keys[maybe]), len(wanted) - 1)
+    return maybe[wanted[at] == keys[maybe]]
+
+
+def distinct(keys: Keys) -> Keys:
+    """Every key once, sorted. For keys of 64 bits sorting is several times faster than `np.unique`, which hashes them."""
+    ordered = np.sort(keys)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
+
+
+def repeated(keys: Keys) -> Rows:
+    """Where a key is that occurs more than once."""
+    ordered = np.sort(keys)
+    return members(keys, distinct(ordered[1:][ordered[1:] == ordered[:-1]]))
+
+
+def runs(ordered: Keys) -> tuple[Rows, Rows]:
+    """Where runs of equal keys start and end."""
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(ordered) else np.zeros(0, int)
+    return starts, np.append(starts[1:], len(ordered))[: len(starts)]
+
+
+def ranges(starts: Rows, counts: Rows) -> Rows:
+    """start, start + 1, ... for every start, `count` numbers each."""
+    before = np.cumsum(counts) - counts
+    return np.arange(counts.sum()) + np.repeat(starts - before, counts)

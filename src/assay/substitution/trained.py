@@ -1,0 +1,192 @@
+"""The trained combinations of a data set as value indices, and 64-bit keys by which rows are compared on some parts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt64
+
+NO_ANSWER = -1
+Keys = UInt64[np.ndarray, "..."]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The distinct trained combinations.
+
+    **Attributes:**
+
+    - `values`: one row each.
+    - `answers`: the id of the answer; of a combination with contradicting answers an id of its own, that equals no other.
+    - `votes`: the commonest answer of each, the one that comes first in the file among equals.
+    - `contradicted`: which have more than one answer.
+    - `first`: the row of the data at which each occurs first.
+    """
+
+    values: Int[np.ndarray, "n p"]
+    answers: Int[np.ndarray, " n"]
+    votes: Int[np.ndarray, " n"]
+    contradicted: Bool[np.ndarray, " n"]
+    first: Int[np.ndarray, " n"]
+    sizes: tuple[int, ...]
+    num_answers: int
+
+    @classmethod
+    def of(cls, values: Int[np.ndarray, "r p"], answers: Int[np.ndarray, " r"], sizes: Sequence[int]) -> "Trained":
+        """From rows with repeats. `sizes` are the numbers of values of the parts."""
+        tables = key_tables([*sizes, int(answers.max(initial=0)) + 1])
+        combined = key_of(values, tables[:-1])
+        order = np.lexsort((np.arange(len(answers)), answers, combined))
+        same_row = np.zeros(len(order), bool)
+        same_row[1:] = combined[order][1:] == combined[order][:-1]
+        group = np.cumsum(~same_row) - 1
+        same_answer = same_row.copy()
+        same_answer[1:] &= answers[order][1:] == answers[order][:-1]
+        starts = np.flatnonzero(~same_answer)  # of runs with one combination and one answer
+        lengths = np.diff(np.append(starts, len(order)))
+        # The longest run of a combination first; among equals the one that comes first in the data.
+        ranked = np.lexsort((order[starts], -lengths, group[starts]))
+        best = ranked[np.flatnonzero(np.diff(group[starts][ranked], prepend=-1))]
+        contradicted = np.bincount(group[starts], minlength=len(best)) > 1
+        first = np.full(len(best), len(order))
+        np.minimum.at(first, group, order)
+        own = np.argsort(first)
+        chosen = order[starts[best]]
+        votes = answers[chosen][own]
+        contradicted = contradicted[own]
+        num_answers = int(answers.max(initial=-1)) + 1
+        distinct = votes.copy()
+        distinct[contradicted] = num_answers + np.arange(contradicted.sum())
+        return cls(
+            values=values[first[own]],
+            answers=distinct,
+            votes=votes,
+            contradicted=contradicted,
+            first=first[own],
+            sizes=tuple(sizes),
+            num_answers=num_answers + int(contradicted.sum()),
+        )
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    @cached_property
+    def tables(self) -> list[Keys]:
+        """Keys of every value of every part, and last of every answer."""
+        return key_tables([*self.sizes, max(1, self.num_answers)])
+
+    @cached_property
+    def columns(self) -> UInt64[np.ndarray, "p n"]:
+        """The key of every value of every row."""
+        return np.stack([table[column] for table, column in zip(self.tables, self.values.T, strict=False)])
+
+    @cached_property
+    def whole(self) -> UInt64[np.ndarray, " n"]:
+        """The key of every combination."""
+        return self.columns.sum(0, dtype=np.uint64)
+
+    @cached_property
+    def answer_keys(self) -> UInt64[np.ndarray, " n"]:
+        """The key of every row's answer."""
+        return self.tables[-1][self.answers]
+
+    def on(self, subset: Sequence[int]) -> UInt64[np.ndarray, " n"]:
+        """The key of every row on some parts."""
+        if 2 * len(subset) <= len(self.columns):
+            return sum_of(self.columns, subset)
+        return self.whole - sum_of(self.columns, [part for part in range(len(self.columns)) if part not in subset])
+
+    @cached_property
+    def every(self) -> Int[np.ndarray, " n"]:
+        """All rows."""
+        return np.arange(len(self))
+
+    @cached_property
+    def kept(self) -> dict[tuple[bool, tuple[int, ...]], Int[np.ndarray, " some"]]:
+        """What a search found of each subset and the next can use again."""
+        return {}
+
+    @cached_property
+    def _sorted(self) -> tuple[Keys, Int[np.ndarray, " n"]]:
+        order = np.argsort(self.whole)
+        return self.whole[order], order
+
+    def find(self, wanted: Keys) -> Int[np.ndarray, "..."]:
+        """The row with each key, -1 where it is not trained."""
+        if not len(self):
+            return np.full(wanted.shape, -1)
+        keys, order = self._sorted
+        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.where(keys[at] == wanted, order[at], -1)
+
+    @cached_property
+    def varying(self) -> tuple[int, ...]:
+        """The parts with more than one trained value. The others can be replaced by nothing."""
+        return tuple(part for part in range(self.values.shape[1]) if len(np.unique(self.values[:, part])) > 1)
+
+
+def key_tables(sizes: Sequence[int]) -> list[Keys]:
+    """A 64-bit number for every value of every column, so that the sum over some columns is the key of their values.
+
+    As long as the product of the sizes fits in 64 bits the sums are those of a positional system, and a key stands for one
+    combination. Beyond that they are drawn at random, once for all: among n keys two are equal with probability n^2 / 2^65.
+    """
+    product = 1
+    for size in sizes:
+        product *= max(1, size)
+    if product < 2**64:
+        tables, step = [], 1
+        for size in sizes:
+            tables.append(np.arange(size, dtype=np.uint64) * np.uint64(step))
+            step *= max(1, size)
+        return tables
+    generator = np.random.default_rng(0)
+    return [generator.integers(0, 2**64, size, dtype=np.uint64) for size in sizes]
+
+
+def sum_of(columns: UInt64[np.ndarray, "p n"], parts: Sequence[int]) -> UInt64[np.ndarray, " n"]:
+    """The sum of some of the columns."""
+    total = np.zeros(columns.shape[1], np.uint64)
+    for part in parts:
+        total += columns[part]
+    return total
+
+
+def key_of(values: Int[np.ndarray, "n p"], tables: Sequence[Keys], parts: Sequence[int] | None = None) -> Keys:
+    """The key of every row on some parts, all by default."""
+    chosen = range(values.shape[1]) if parts is None else parts
+    keys = np.zeros(len(values), np.uint64)
+    for part in chosen:
+        keys += tables[part][values[:, part]]
+    return keys
+
+
+def all_seen(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Bool[np.ndarray, " m"]:
+    """Whether every value of each combination occurs in training."""
+    seen = np.ones(len(novel), bool)
+    for part, size in enumerate(trained.sizes):
+        occurs = np.zeros(size, bool)
+        occurs[trained.values[:, part]] = True
+        seen &= occurs[novel[:, part]]
+    return seen
+
+
+def majority(group: Int[np.ndarray, " n"], answers: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " count"]:
+    """The commonest answer of every group, the smallest id among equals; `NO_ANSWER` for an empty group."""
+    found = np.full(count, NO_ANSWER)
+    if len(group):
+        width = int(answers.max()) + 1
+        pairs, times = np.unique(group * width + answers, return_counts=True)
+        order = np.lexsort((-(pairs % width), times))  # the last to be written stays
+        found[pairs[order] // width] = pairs[order] % width
+    return found
+
+
+def components(count: int, left: Int[np.ndarray, " edges"], right: Int[np.ndarray, " edges"]) -> Int[np.ndarray, " nodes"]:
+    """A number for the connected component of every node."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
+    return connected_components(graph, directed=False)[1]
