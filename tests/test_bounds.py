@@ -124,7 +124,8 @@ def test_only_regular_files_of_a_stated_size_are_read(tmp_path: Path, name: str,
         case _:
             path.touch()
             os.truncate(path, bounds.MOST_WEIGHTS_FILE + 1)  # no block of it is on the disk
-    with pytest.raises(AssayError):
+    told = {"huge": "must have at most", "pipe": "must be a regular file", "device": "must be a regular file"}
+    with pytest.raises(AssayError, match=told.get(kind)):
         read(path)
 
 

@@ -141,7 +141,7 @@ def parse_json(
     check_elements(content, where, most=MOST_ELEMENTS, next_step=next_step)
     try:
         number = _finite if finite else float
-        value = json.loads(content, parse_int=_whole, parse_float=number, parse_constant=number)
+        value = json.loads(content, parse_float=number, parse_constant=number)
         _check_nesting(value)
         return value
     except RecursionError:
@@ -242,12 +242,6 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
 _TOO_DEEP = f"more than {MOST_NESTED} lists or tables inside each other"
 
 
-def _whole(text: str) -> int:
-    if len(text) > 18 and (len(text) > 20 or not is_whole(int(text))):
-        raise ValueError(f"a whole number beyond 64 bits: {shortened(text, 40)}")
-    return int(text)
-
-
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError(f"a number that is not finite: {shortened(text, 40)}")
@@ -255,14 +249,14 @@ def _finite(text: str) -> float:
 
 
 def _check_nesting(value: Any) -> None:
-    """Lists and tables, level by level; whole numbers by the way, which TOML does not bound."""
+    """Lists and tables, level by level, and the whole numbers in them."""
     level = [[value]]
     for _ in range(MOST_NESTED + 1):
         children = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
         level = [child for child in children if isinstance(child, dict | list)]
         for child in children:
             if isinstance(child, int) and not -(2**WHOLE_BITS) <= child < 2**WHOLE_BITS:
-                raise ValueError("a whole number beyond 64 bits")
+                raise ValueError(f"a whole number beyond 64 bits, {shortened(child, 40)}")
         if not level:
             return
     raise ValueError(_TOO_DEEP)
