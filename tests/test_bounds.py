@@ -300,6 +300,7 @@ def test_the_largest_seed_is_taken():
 LARGE = [
     *({"width": 10**8}, {"width": 10**30}, {"width": 2**31}, {"depth": 10**9}, {"depth": MOST_LAYERS + 1}, {"width": 10**400}),
     *(
+        {"init_scale": 10**30},
         {"init_scale": float("inf")},
         {"init_scale": float("nan")},
         {"init_scale": 0.0},

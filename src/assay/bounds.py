@@ -293,7 +293,7 @@ def check_whole(what: str, value: object, *, least: int, most: int) -> None:
 
 def check_real(what: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> None:
     """**Raises:** `AssayError` when it is no finite number, not above the one bound, or below the other."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, float) or is_whole(value)
     if not (number and abs(value) <= LARGEST and value > above and value >= least):
         limit = f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
         raise AssayError(f"{what} must be a finite number{limit}", given=value)
