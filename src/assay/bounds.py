@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from assay.errors import AssayError
 
 MOST_JSON = 2**26
-"""Bytes of a JSON file (64 MiB): the largest report of a full audit has about 5 MB, and Python takes some 20 bytes for each."""
+"""Bytes of a JSON file (64 MiB): the reports of `assay demo` have 0.2 MB each."""
 MOST_TOML = 2**20
-"""Bytes of a table's declaration (1 MiB): it is written by hand; ours have about 500."""
+"""Bytes of a table's declaration (1 MiB): it is written by hand, line by line."""
 MOST_TABLE = 2**29
-"""Bytes of the rows of a table, or of a treebank (512 MiB): the largest file of Universal Dependencies has about 100 MB. The
-rows are held in memory, at about 10 bytes for each."""
+"""Bytes of the rows of a table, or of a treebank (512 MiB): the largest file of a registered treebank has 14 MB. All of them
+are held in memory as objects of Python, which take several times as much."""
 MOST_WEIGHTS_FILE = 2**36
 """Bytes of a file of weights (64 GiB): larger networks are beyond the memory of the machines that audits run on."""
 MOST_ELEMENTS = 4_000_000
@@ -32,7 +32,7 @@ MOST_TABLE_CELLS = 32_000_000
 MOST_CELLS = 2**27
 """Numbers in one tensor that is made of a file or of options (1 GiB of 64-bit numbers)."""
 MOST_NESTED = 64
-"""Lists and tables inside each other: our files nest 12 deep, and recursive code stops at about 1,000."""
+"""Lists and tables inside each other: our reports nest 9 deep, and recursive code stops at about 1,000."""
 MOST_DOTTED = 16
 """Parts of a dotted name in TOML: a declaration needs 2, and the parser's time grows with the square."""
 MOST_LAYERS, MOST_SIZE = 1_000, 10**9
