@@ -124,7 +124,8 @@ def test_only_regular_files_of_a_stated_size_are_read(tmp_path: Path, name: str,
         case _:
             path.touch()
             os.truncate(path, bounds.MOST_WEIGHTS_FILE + 1)  # no block of it is on the disk
-    with pytest.raises(AssayError):
+    told = {"huge": "must have at most", "pipe": "must be a regular file", "device": "must be a regular file"}
+    with pytest.raises(AssayError, match=told.get(kind)):
         read(path)
 
 
@@ -299,6 +300,7 @@ def test_the_largest_seed_is_taken():
 LARGE = [
     *({"width": 10**8}, {"width": 10**30}, {"width": 2**31}, {"depth": 10**9}, {"depth": MOST_LAYERS + 1}, {"width": 10**400}),
     *(
+        {"init_scale": 10**30},
         {"init_scale": float("inf")},
         {"init_scale": float("nan")},
         {"init_scale": 0.0},

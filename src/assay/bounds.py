@@ -17,22 +17,22 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from assay.errors import AssayError
 
 MOST_JSON = 2**26
-"""Bytes of a JSON file (64 MiB): the largest report of a full audit has about 5 MB, and Python takes some 20 bytes for each."""
+"""Bytes of a JSON file (64 MiB): the reports of `assay demo` have 0.2 MB each."""
 MOST_TOML = 2**20
-"""Bytes of a table's declaration (1 MiB): it is written by hand; ours have about 500."""
+"""Bytes of a table's declaration (1 MiB): it is written by hand, line by line."""
 MOST_TABLE = 2**29
-"""Bytes of the rows of a table, or of a treebank (512 MiB): the largest file of Universal Dependencies has about 100 MB. The
-rows are held in memory, at about 10 bytes for each."""
+"""Bytes of the rows of a table, or of a treebank (512 MiB): the largest file of a registered treebank has 14 MB. All of them
+are held in memory as objects of Python, which take several times as much."""
 MOST_WEIGHTS_FILE = 2**36
 """Bytes of a file of weights (64 GiB): larger networks are beyond the memory of the machines that audits run on."""
 MOST_ELEMENTS = 4_000_000
-"""Commas and brackets in a JSON file, which bound its elements: four million take some hundred MB and a few seconds."""
+"""Commas and brackets in a JSON file, which bound its elements: four million take at most 0.5 GB and two seconds."""
 MOST_TABLE_CELLS = 32_000_000
 """Values in the rows of a table: as objects of Python they take about 100 bytes each."""
 MOST_CELLS = 2**27
 """Numbers in one tensor that is made of a file or of options (1 GiB of 64-bit numbers)."""
 MOST_NESTED = 64
-"""Lists and tables inside each other: our files nest 12 deep, and recursive code stops at about 1,000."""
+"""Lists and tables inside each other: our reports nest 9 deep, and recursive code stops at about 1,000."""
 MOST_DOTTED = 16
 """Parts of a dotted name in TOML: a declaration needs 2, and the parser's time grows with the square."""
 MOST_LAYERS, MOST_SIZE = 1_000, 10**9
@@ -141,7 +141,7 @@ def parse_json(
     check_elements(content, where, most=MOST_ELEMENTS, next_step=next_step)
     try:
         number = _finite if finite else float
-        value = json.loads(content, parse_int=_whole, parse_float=number, parse_constant=number)
+        value = json.loads(content, parse_float=number, parse_constant=number)
         _check_nesting(value)
         return value
     except RecursionError:
@@ -242,12 +242,6 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
 _TOO_DEEP = f"more than {MOST_NESTED} lists or tables inside each other"
 
 
-def _whole(text: str) -> int:
-    if len(text) > 18 and (len(text) > 20 or not is_whole(int(text))):
-        raise ValueError(f"a whole number beyond 64 bits: {shortened(text, 40)}")
-    return int(text)
-
-
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError(f"a number that is not finite: {shortened(text, 40)}")
@@ -255,14 +249,14 @@ def _finite(text: str) -> float:
 
 
 def _check_nesting(value: Any) -> None:
-    """Lists and tables, level by level; whole numbers by the way, which TOML does not bound."""
+    """Lists and tables, level by level, and the whole numbers in them."""
     level = [[value]]
     for _ in range(MOST_NESTED + 1):
         children = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
         level = [child for child in children if isinstance(child, dict | list)]
         for child in children:
             if isinstance(child, int) and not -(2**WHOLE_BITS) <= child < 2**WHOLE_BITS:
-                raise ValueError("a whole number beyond 64 bits")
+                raise ValueError(f"a whole number beyond 64 bits, {shortened(child, 40)}")
         if not level:
             return
     raise ValueError(_TOO_DEEP)
@@ -299,7 +293,7 @@ def check_whole(what: str, value: object, *, least: int, most: int) -> None:
 
 def check_real(what: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> None:
     """**Raises:** `AssayError` when it is no finite number, not above the one bound, or below the other."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, float) or is_whole(value)
     if not (number and abs(value) <= LARGEST and value > above and value >= least):
         limit = f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
         raise AssayError(f"{what} must be a finite number{limit}", given=value)

@@ -45,16 +45,17 @@ def is_accepted(reader: Reader, given: Any) -> bool:
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise Hang
-
-    before = signal.signal(signal.SIGPROF, stop)
+    if signal.getsignal(signal.SIGPROF) is not _stop:
+        signal.signal(signal.SIGPROF, _stop)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+
+
+def _stop(*_: object) -> None:
+    raise Hang
 
 
 def written_as(name: str, read: Callable[[Path], object], **others: bytes) -> Callable[[Path, bytes], object]:
