@@ -46,13 +46,24 @@ def test_every_kind_of_file_and_rows_in_memory_give_the_same(tmp_path, suffix):
 
 
 def test_the_published_shares_of_tasks_of_ours():
-    found = assay.coverage("modular:coverage=0.8,seed=0")
+    found = assay.coverage("modular:num_first=12,num_second=12,synonyms=true,coverage=0.8,seed=0")
     assert (found.synonyms.count, found.num_novel) == (23, 29)
-    found = assay.coverage("modular:num_first=16,num_second=16,seed=0,coverage=0.9")
+    found = assay.coverage("modular:num_first=16,num_second=16,synonyms=true,seed=0,coverage=0.9")
     assert (found.synonyms.count, found.num_novel) == (24, 26)
-    found = assay.coverage("transducer:seed=1,coverage=0.8")
+    found = assay.coverage("transducer:synonyms=true,seed=1,coverage=0.8")
     assert (found.synonyms.count, found.num_novel) == (735, 819)
     assert all(each.accuracy == 1 for each in found.predictors if "substitution" in each.name)
+
+
+def test_tasks_of_ours_have_no_synonyms_unless_asked_for():
+    for address in ("modular", "modular:maps=affine", "modular-addition"):
+        found = assay.coverage(address)
+        assert (found.synonyms.count, found.inside_1.count, found.outside_1.count) == (0, 0, found.num_novel), address
+    assert assay.coverage("modular-addition").outside_1.count == 288
+    assert assay.coverage("modular-addition:names=2,p=15").synonyms.share > 0.9
+    for address in ("transducer", "modular:stages=3"):  # three parts and more, of which two stand in for other two
+        found = assay.coverage(address)
+        assert (found.synonyms.count, found.inside_1.count) == (0, found.num_novel)
 
 
 def test_sums_modulo_31_have_no_synonyms_and_nothing_inside():
