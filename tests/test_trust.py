@@ -1,5 +1,6 @@
 """What a stranger hands over is data: code that only a file names leaves no mark, unless the user names it too."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from assay.cli import main
 from assay.encoding import HuggingFaceEncoder
 from assay.errors import AssayError
 from assay.models import load_subject, task_of_run
-from assay.report import read_report
+from assay.report import read_report, write_report
 from assay.sweep import SweepPlan
 from assay.sweep.directory import RECORD, SweepDirectory
 from assay.task import SwapsParts
@@ -187,11 +188,26 @@ def test_a_sweep_folder_cannot_ask_for_another_task(theirs: Path):
 
 
 def test_a_report_is_only_read(theirs: Path):
+    """Whoever makes a report can make its checksum too: what it says is shown as text, and no link of it runs anything."""
     assert main(["audit", "theirs", "--effort", "quick", "--instrument", "systematicity", "--out", "report", "--quiet"]) == 0
-    text = (Path("report") / "report.json").read_text()
-    (Path("report") / "report.json").write_text(text.replace("modular:", "payload_here:build:", 1))
+    file = Path("report") / "report.json"
+    content = json.loads(file.read_text())
+    script = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    content["audit"]["subject"]["name"] = content["audit"]["verdict"]["sentence"] = script
+    content["audit"]["task"]["address"] = "payload_here:build"
+    content["audit"]["evidence"][0]["sources"][0]["url"] = "javascript:alert(1)"
+    file.write_text(json.dumps(content))
     with pytest.raises(AssayError, match="must be what Assay wrote"):
         read_report("report")
+    plain = json.dumps(content["audit"], sort_keys=True, separators=(",", ":"))
+    file.write_text(json.dumps({**content, "sha256": hashlib.sha256(plain.encode()).hexdigest()}))
+    assert main(["compare", "report", "report", "--out", "both", "--quiet"]) == 0
+    for page in (Path("both") / "comparison.html", write_report("again", read_report("report"))):
+        text = page.read_text()
+        assert "&lt;script&gt;" in text
+        assert "<script" not in text
+        assert "<img" not in text
+        assert 'href="javascript' not in text
     assert not Path(MARK).exists()
 
 
