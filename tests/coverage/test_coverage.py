@@ -203,3 +203,15 @@ def test_values_are_escaped_and_all_cells_are_drawn():
 
 def test_a_sentence_is_its_template_and_its_words():
     assert filled_template("Who did the cat like ?") == ("who did the _ _ ?", ["cat", "like"])
+
+
+@pytest.mark.parametrize(
+    ("novel", "sentence"),
+    [
+        ({"a": 1, "b": 1, "y": 2}, "Your one novel combination lies outside 1-coverage."),
+        ({"a": 2, "b": 1, "y": 1}, "Your one novel combination is a synonym of a trained one."),
+    ],
+)
+def test_one_novel_combination_is_told_as_one(novel, sentence):
+    trained = [{"a": 0, "b": 0, "y": 0}, {"a": 0, "b": 1, "y": 1}, {"a": 1, "b": 0, "y": 5}, {"a": 2, "b": 0, "y": 0}]
+    assert assay.coverage(trained, [novel]).sentence == sentence

@@ -115,6 +115,9 @@ class Coverage:
         """The result in one sentence."""
         if not self.num_novel:
             return "No combination of the test data is novel: all of them are trained."
+        if self.num_novel == 1:
+            found = "is a synonym of a trained one" if self.synonyms.count else "lies inside 1-coverage"
+            return f"Your one novel combination {'lies outside 1-coverage' if self.outside_1.count else found}."
         share = 100 * self.synonyms.count / self.num_novel
         shown = (
             f"{share:.0f} %" if share in (0, 100) or 1 <= share <= 99 else f"{share:.2g} %" if share < 1 else f"{share:.1f} %"
