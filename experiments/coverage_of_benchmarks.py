@@ -1,9 +1,9 @@
 """The table of docs/coverage.md: coverage of SCAN, COGS, SLOG, PCFG SET and the tasks of this package, without any model.
 
-Run `python experiments/coverage_of_benchmarks.py`, or with the beginnings of the names that are wanted behind it. It prints one
-line of a Markdown table for each data set as it is done, and at the end what is refused and why. SCAN, COGS and SLOG are fetched,
-or read from the folder that ASSAY_DATA names. PCFG SET is read from that folder only, since the file of its 100,000 training
-sources is not in the copy used here: its in-distribution dev and test files (14,581 pairs) stand in for it.
+Run `python experiments/coverage_of_benchmarks.py`, or with the beginnings of the names that are wanted behind it. It prints
+one line of a Markdown table for each data set as it is done, and at the end what is refused and why. SCAN, COGS and SLOG are
+fetched, or read from the folder that ASSAY_DATA names. PCFG SET is read from that folder only, since the file of its 100,000
+training sources is not in the copy used here: its in-distribution dev and test files (14,581 pairs) stand in for it.
 """
 
 import gzip
