@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
 def test_two_networks_agree_on_what_they_saw_and_differ_on_what_they_did_not(folder):
     composing, memorising, untrained = (read_report(folder / network.name) for network in demo.NETWORKS)
     scores = {}
-    for audit in (wide, narrow, untrained):
+    for audit in (composing, memorising, untrained):
         behaviour = next(item for item in audit.evidence if item.instrument == "systematicity")
         scores[audit.subject.name] = [behaviour.measure(name).value for name in ("seen score", "novel score")]
     assert abs(scores["weight-decay-1"][0] - scores["weight-decay-0"][0]) <= 0.005

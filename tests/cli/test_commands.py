@@ -98,7 +98,7 @@ def test_audit_reads_the_chosen_sites_alone(made, capsys):
     [
         (["--sites", "attention.*"], ["Given: attention.*", "layers.0:out"]),
         (["--sites", "layers.0", "--instrument", "systematicity"], ["--sites needs an instrument", "Given: systematicity"]),
-        (["--task", "modular:num_first=4,num_second=6,p=7"], ["output must have shape", ", 7)", ", 5)"]),
+        (["--task", "modular:num_first=4,num_second=6,p=9"], ["output must have shape", ", 9)", ", 7)"]),
         (["--task", "hyperteacher"], ["inputs as keyword arguments", "made for this task"]),
         (["--task", "table:none.toml"], ["none.toml"]),
         (["--task", "scan"], ["scan needs its split"]),
@@ -137,7 +137,7 @@ def test_a_network_with_nan_is_told(made, capsys):
 def test_a_network_of_ones_own_is_audited(made, capsys):
     Path("mine.py").write_text(
         "from torch import nn\nfrom assay.models.mlp import TokenMLP\n"
-        "def build() -> nn.Module:\n    return TokenMLP(vocab=17, length=3, num_outputs=5, width=8, depth=1)\n"
+        "def build() -> nn.Module:\n    return TokenMLP(vocab=19, length=3, num_outputs=7, width=8, depth=1)\n"
     )
     weights = made / "run" / "weights.safetensors"
     words = ["--task", TRAIN[1], "--effort", "quick", "--instrument", "systematicity"]

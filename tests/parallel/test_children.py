@@ -128,12 +128,14 @@ def test_nothing_is_imported_from_a_strangers_folder_at_access_level_zero(strang
 
 
 def test_where_the_parent_imports_from_the_current_directory_its_children_do(tmp_path: Path, monkeypatch):
-    (tmp_path / "mine.py").write_text("def double(item):\n    return 2 * item\n")
+    (tmp_path / "mine_for_children.py").write_text("def double(item):\n    return 2 * item\n")
     (tmp_path / "script.py").write_text(SHARES_OUT.replace("abs, [-1, 2]", "double, [0.5, 1]"))
     monkeypatch.chdir(tmp_path)
-    script = f"import mine; double = mine.double\n{SHARES_OUT}".replace("abs, [-1, 2]", "double, [0.5, 1]")
+    script = f"import mine_for_children; double = mine_for_children.double\n{SHARES_OUT}".replace(
+        "abs, [-1, 2]", "double, [0.5, 1]"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)  # its path begins with ""
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])  # a worker of pytest's has it too
-    assert run_python("-c", "import mine").returncode == 1
+    assert run_python("-c", "import mine_for_children").returncode == 1
     monkeypatch.syspath_prepend("")
-    assert run_python("-c", "import mine").returncode == 0
+    assert run_python("-c", "import mine_for_children").returncode == 0
