@@ -269,3 +269,22 @@ def test_a_kernel_of_a_hub_is_not_fetched(bert: Path, load, settings):
 def test_an_implementation_of_transformers_is_no_foreign_code(bert: Path):
     changed(bert, architectures=["BertModel"], attn_implementation="eager")
     assert load_subject(str(bert)).num_weights() > 0
+
+
+@pytest.mark.parametrize("load", ["HuggingFaceEncoder.load", "load_subject"])
+def test_names_of_weights_do_not_act_on_the_terminal(bert: Path, load):
+    """Transformers lists weights that it does not know, by their names."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(bert / "model.safetensors")
+    save_file({**weights, "\x1b]0;owned\x07": torch.zeros(1)}, bert / "model.safetensors", metadata={"format": "pt"})
+    changed(bert, architectures=["BertModel"])
+    code = (
+        "from transformers import logging\nfrom assay.encoding import HuggingFaceEncoder\n"
+        "from assay.models import load_subject\n"
+        "before = logging.get_verbosity(), logging.is_progress_bar_enabled()\n"
+        f"try: {load}({str(bert)!r})\nexcept ValueError: pass\n"
+        "assert before == (logging.get_verbosity(), logging.is_progress_bar_enabled())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""

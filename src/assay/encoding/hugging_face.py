@@ -66,9 +66,10 @@ class HuggingFaceEncoder:
         where = placement(folder, max_memory)
         try:
             check_configuration(Path(folder) / "config.json")
-            module = transformers.AutoModel.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="auto", **where
-            )
+            with silent_transformers():
+                module = transformers.AutoModel.from_pretrained(
+                    folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="auto", **where
+                )
         except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
             raise AssayError(
                 "a local folder must hold config.json and whole weights as safetensors",
@@ -190,9 +191,10 @@ def load_tokenizer(folder: Path | str) -> Any:
             raise OSError("no file of a tokenizer")  # transformers would make one without words
         # Without the second setting transformers would ask on the terminal whether to run the folder's own code.
         local = {"local_files_only": True, "trust_remote_code": False}
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
-        if getattr(tokenizer, "add_prefix_space", True) is False:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local, add_prefix_space=True)
+        with silent_transformers():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
+            if getattr(tokenizer, "add_prefix_space", True) is False:
+                tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local, add_prefix_space=True)
     except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
         raise AssayError(
             "the folder of a model that reads words must hold its tokenizer",
@@ -200,6 +202,22 @@ def load_tokenizer(folder: Path | str) -> Any:
             next_step="save the tokenizer there with save_pretrained",
         ) from error
     return tokenizer
+
+
+@contextmanager
+def silent_transformers() -> Iterator[None]:
+    """Inside, transformers writes nothing on the terminal: names of weights may hold characters that act there."""
+    from transformers import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def refuse_hub_code(folder: Path | str) -> None:

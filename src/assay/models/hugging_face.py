@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from assay.bounds import MOST_WEIGHTS_FILE, check_configuration, check_file, first_line, is_file, read_json_value
-from assay.encoding.hugging_face import refuse_hub_code
+from assay.encoding.hugging_face import refuse_hub_code, silent_transformers
 from assay.errors import AssayError
 from assay.objective import PAD, Classification
 from assay.subject import Subject
@@ -47,7 +47,8 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     check_configuration(folder / "config.json")
     refuse_hub_code(folder)
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with silent_transformers():
+            config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
         raise AssayError("the folder's config.json must be one that transformers knows", given=first_line(error)) from error
     config.use_cache = False
@@ -62,9 +63,10 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     _check_weights(folder, config, architecture)
     try:
         # Safetensors only: a pickle could run code.
-        loaded: Any = architecture.from_pretrained(
-            folder, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
+        with silent_transformers():
+            loaded: Any = architecture.from_pretrained(
+                folder, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
         module, told = loaded
     except (OSError, ValueError, RuntimeError) as error:
         raise _unloadable(folder, first_line(error)) from error
