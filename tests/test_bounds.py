@@ -2,6 +2,7 @@
 holds. Before there were bounds, every case here ended in a traceback, in a hang or in memory without end."""
 
 import gzip
+import io
 import json
 import os
 import sys
@@ -162,6 +163,22 @@ def test_what_a_parquet_file_unpacks_to_is_bounded(tmp_path: Path, monkeypatch: 
     pq.write_table(pa.table({"a": ["x" * 90] * 1_000}), tmp_path / "rows.parquet", use_dictionary=True)
     with pytest.raises(AssayError, match=r"at most 10,000 bytes. Given: [\d,]+, unpacked"):
         load_task(f"table:{tmp_path / 'table.toml'}")
+
+
+def test_no_bit_of_a_parquet_footer_ends_the_process():
+    """pyarrow throws where nobody catches when it is asked for damaged statistics of a column."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"a": ["x", "y"], "b": [[1.0], [2.0, 3.0]]}), file)
+    whole = file.getvalue()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    refused = 0
+    for at in range(footer, len(whole)):
+        for bit in range(8):
+            try:
+                bounds.read_parquet(io.BytesIO(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :]), "it")
+            except AssayError:
+                refused += 1
+    assert 0 < refused < 8 * (len(whole) - footer)
 
 
 # Nesting and numbers in files
