@@ -110,3 +110,12 @@ def test_a_column_of_the_wrong_type_is_named(columns, tmp_path, name, column):
     pq.write_table(pa.table(values), tmp_path / "evidence.parquet")
     with pytest.raises(AssayError, match=f"column {name}"):
         read_subjects(tmp_path / "evidence.parquet")
+
+
+def test_a_time_that_python_cannot_hold_is_an_error(plant, tmp_path):
+    (tmp_path / "good.parquet").write_bytes(parquet_bytes(plant(num=2, families=("modular",))))
+    table = pq.read_table(tmp_path / "good.parquet")
+    beyond = pa.array([2**60] * len(table), pa.timestamp("us"))
+    pq.write_table(table.append_column("when", beyond), tmp_path / "evidence.parquet")
+    with pytest.raises(AssayError, match="values that Python can hold"):
+        read_subjects(tmp_path / "evidence.parquet")

@@ -155,7 +155,11 @@ def read_subjects(path: Path | str, *, sha256: str = "") -> Subjects:
     for field in table.schema:
         if field.name in _REQUIRED or field.name.startswith((BASELINE, RECIPE)):
             _check_field(table.column(field.name), field, path)
-    return subjects_of(table.to_pydict())
+    try:
+        columns = table.to_pydict()
+    except (ValueError, OverflowError) as error:  # such as times beyond the year 9999 in a column of no use
+        raise AssayError(f"{path} must hold values that Python can hold", given=error, next_step=_AGAIN) from error
+    return subjects_of(columns)
 
 
 def _check_field(column: "pyarrow.ChunkedArray", field: "pyarrow.Field", path: Path) -> None:

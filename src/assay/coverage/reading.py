@@ -117,7 +117,10 @@ def _coded(first: Any, second: Any) -> tuple[tuple[str, ...], Int[np.ndarray, " 
     except pyarrow.ArrowNotImplementedError:  # such as lists
         coded = pyarrow.array([str(cell) for cell in joined.to_pylist()]).dictionary_encode()
     codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    names = tuple("(missing)" if name is None else str(name) for name in coded.dictionary.to_pylist())
+    try:
+        names = tuple("(missing)" if name is None else str(name) for name in coded.dictionary.to_pylist())
+    except (ValueError, OverflowError) as error:  # such as times beyond the year 9999
+        raise AssayError("values must be such that Python can hold them", given=error) from error
     return names, codes[: len(first)], codes[len(first) :]
 
 
