@@ -1,5 +1,6 @@
 """Figures: every value, interval and null that was measured is on the paper, at its place."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -9,7 +10,8 @@ from assay.evidence import Null
 from assay.report import comparison_chart, measures_chart
 from assay.report.figures import MAX_ROWS, panel_svg, panels, to_svg
 from assay.report.page import inlined
-from assay.report.sheet import MARGIN, VALUE, WIDTH, Span, _by_rank, round_numbers, span_of
+from assay.report.pictures.curves import of_sizes
+from assay.report.sheet import MARGIN, VALUE, WIDTH, Span, _by_rank, round_numbers, span_of, span_over
 
 
 def dots(svg):
@@ -113,6 +115,14 @@ def test_the_axis_holds_everything(examples):
     big = span_of([one(12345.0, 1.0)])
     assert big.low == 0
     assert 12345 <= big.high < 15000
+
+
+@pytest.mark.parametrize("far", [5e-324, 1e308, 1.79e308])
+def test_an_axis_of_the_largest_and_smallest_numbers_is_finite(far):
+    span = span_over([far, -far])
+    assert all(map(math.isfinite, (span.low, span.high, span.pixels(far), *round_numbers(span))))
+    across = of_sizes("size", [0.0, 1.0, far])
+    assert all(map(math.isfinite, across.places.values()))
 
 
 @pytest.mark.parametrize("span", [Span(0.0, 1.0), Span(-0.02, 0.08), Span(-3.0, 2e4), Span(0.0, 1e-5)])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 WIDTH = 312  # of the plot; 8 pixels on either side make 328, what a phone of 360 leaves
 MARGIN = 8
+MOST_DRAWN, LEAST_DRAWN = 1e300, 1e-300  # numbers beyond are drawn at the edge, and spans below as none
 CHARACTER = 6.0  # mean width of a character of 11 pixels, in the widest of the usual fonts
 
 # Every colour has a name, so that a page can put its own in place of each (`page.inlined`).
@@ -44,10 +45,10 @@ def span_of(measures: Iterable[Measure]) -> Span:
 def span_over(numbers: Iterable[float]) -> Span:
     """The same of numbers."""
     reached = [0.0, *numbers]
-    low, high = min(reached), max(reached)
+    low, high = max(min(reached), -MOST_DRAWN), min(max(reached), MOST_DRAWN)
     if low >= 0 and high <= 1 and high > 0:
         return Span(0.0, 1.0)
-    if low == high:
+    if high - low < LEAST_DRAWN:
         return Span(-1.0, 1.0)
     step = 10 ** math.floor(math.log10(high - low)) / 10
     return Span(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)

@@ -8,7 +8,7 @@ from assay.report.canvas import Canvas, Pixels
 from assay.report.families import grouped
 from assay.report.figures import Panel
 from assay.report.pictures.picture import LINE, Cell, apart, shortened
-from assay.report.sheet import CHARACTER, FAINT, INK, MUTED, NULL, VALUE, WIDTH, Span, round_numbers, span_over
+from assay.report.sheet import CHARACTER, FAINT, INK, MOST_DRAWN, MUTED, NULL, VALUE, WIDTH, Span, round_numbers, span_over
 from assay.report.words import MINUS, number
 
 LEFT = 30  # of the axis numbers
@@ -94,7 +94,7 @@ def _centred(place: float, words: str) -> tuple[Pixels, Pixels]:
 
 def of_sizes(title: str, values: Sequence[float]) -> Across:
     """Sizes, not negative; logarithmic where they differ by much. A size of zero then stands at the left edge."""
-    positive = sorted({value for value in values if value > 0})
+    positive = sorted({min(value, MOST_DRAWN) for value in values if value > 0})
     if not positive or positive[-1] < LOGARITHMIC_FROM * positive[0]:
         span = span_over(values)
         places: dict[Cell, float] = {value: span.pixels(value) / WIDTH for value in values}
