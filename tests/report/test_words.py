@@ -24,6 +24,7 @@ from assay.report.words import counted, interval, number, p_told, p_value, plain
         (-1.7e-19, "0"),
         (1.234e-6, "1.23e\N{MINUS SIGN}06"),
         (-0.0123, "\N{MINUS SIGN}0.0123"),
+        (1.797e308, "1.80e+308"),
     ],
 )
 def test_three_significant_digits(value, told):

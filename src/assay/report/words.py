@@ -1,6 +1,5 @@
 """How numbers read: three significant digits, intervals in brackets, p-values without their leading zero."""
 
-import math
 from collections.abc import Callable, Sequence
 
 from assay.evidence import Interval, Measure, Null
@@ -16,8 +15,9 @@ def number(value: float | int) -> str:
     elif abs(value) < 1e-12:  # rounding errors of a zero
         text = "0"
     else:
-        magnitude = math.floor(math.log10(abs(float(f"{value:.2e}"))))
-        text = f"{value:.2e}" if not -4 <= magnitude < 9 else f"{value:,.{max(0, 2 - magnitude)}f}"
+        text = f"{value:.2e}"
+        magnitude = int(text.partition("e")[2])
+        text = text if not -4 <= magnitude < 9 else f"{value:,.{max(0, 2 - magnitude)}f}"
     return text.replace("-", MINUS)
 
 
