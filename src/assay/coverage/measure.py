@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from assay.coverage.reading import PartsOf, Sides, read_sides
-from assay.coverage.result import ENOUGH, Count, Coverage, Predictor, Value
+from assay.coverage.result import Count, Coverage, Predictor, Value
+from assay.novelty import ENOUGH
 from assay.substitution import KS, NO_ANSWER, Reach, Trained, k_coverage, synonyms
 from assay.substitution.fragments import distinct
 from assay.substitution.predictors import predictions

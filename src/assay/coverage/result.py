@@ -1,13 +1,13 @@
 """What coverage of a data set says: its cells, predictors and usage, in one sentence and as JSON."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-Cell = Literal["synonym", "inside", "outside"]
-ENOUGH = 30  # combinations in a cell, below which a score on it is not enough data
+from assay.novelty import ENOUGH, Kind
+
 DEFINITIONS = {
     "synonym": (
         "Two values of a part act identically when they have the same answer in every context (the values of the other parts) "
@@ -108,7 +108,7 @@ class Coverage:
     values: tuple[tuple[str, ...], ...]
     trained: Int[np.ndarray, "n p"]
     novel: Int[np.ndarray, "m p"]
-    cells: tuple[Cell, ...]
+    cells: tuple[Kind, ...]
 
     @property
     def sentence(self) -> str:

@@ -35,7 +35,7 @@ def unlearned(evidence: Sequence[Evidence]) -> str:
 
 
 def behaviour(evidence: Sequence[Evidence]) -> Behaviour:
-    """The answer of `systematicity`: share of the seen score that novel combinations keep.
+    """The answer of `systematicity`: share of the seen score that novel combinations outside 1-coverage keep.
 
     A novel score that some null reaches too is no finding, and resolves nothing.
     """
@@ -48,7 +48,7 @@ def behaviour(evidence: Sequence[Evidence]) -> Behaviour:
     seen, novel = found.measure("seen score"), found.measure("novel score")
     if seen.value is None or novel.value is None or novel.interval is None:
         return _unresolved(novel.note or seen.note or "not enough data")
-    words = f"novel combinations score {told(novel)}, trained ones {told(seen)}"
+    words = f"{found.settings.get('novel score', 'novel combinations')} score {told(novel)}, trained ones {told(seen)}"
     low, high = novel.interval.low, novel.interval.high
     works, fails = low >= WORKS * seen.value, high <= FAILS * seen.value
     answer, allows = "not resolved", EITHER

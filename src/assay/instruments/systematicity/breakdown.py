@@ -95,7 +95,10 @@ def by_part_value(seen: Scored, novel: Scored, task: Task, *, generator: Generat
         "novel score of the others",
         "p (fails more)",
     )
-    note = "p: chance that as many novel combinations drawn at random score this low, corrected over all values."
+    note = (
+        "All novel combinations, of every kind. p: chance that as many of them drawn at random score this low, corrected over "
+        "all values."
+    )
     return Table(name="Scores by part value", columns=columns, rows=tuple(rows), note=note, level=2), tuple(failing)
 
 

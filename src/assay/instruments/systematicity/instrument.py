@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import torch
 from torch import Generator
 
 from assay.evidence import Effort, Evidence, Measure, Null, Source
@@ -10,6 +11,7 @@ from assay.instrument import Progress, silent
 from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
 from assay.instruments.systematicity.nulls import nearest_trained_example, shuffled_targets, untrained_copies
 from assay.instruments.systematicity.scored import Scored, run
+from assay.novelty import ENOUGH, KINDS, TOLD, Novelty, novelty_of
 from assay.stats import (
     MIN_UNITS,
     child_generator,
@@ -47,6 +49,9 @@ class Systematicity:
     """Scores seen and novel combinations, each combination counted once, beside three nulls: shuffled targets, untrained
     copies, and (novel only) a memoriser that answers with the nearest trained example.
 
+    The novel score counts combinations outside 1-coverage, the only ones that substitution does not give (`assay.novelty`), and
+    needs 30 of them; synonyms and those inside are scored beside it. All of them are one kind where kinds are not known.
+
     Breaks the novel score down by part value and by the number of unfamiliar pairs, and reports what the training set covers.
     """
 
@@ -81,9 +86,16 @@ class Systematicity:
 
         progress("running the nulls", 0.3)
         copies = [subject.untrained(child_generator(generator)) for _ in range(size.copies)]
-        measures = [
-            _split_measure("seen score", seen, task, copies, size, generator),
-            _split_measure("novel score", novel, task, copies, size, generator, memoriser=True),
+        novelty = novelty_of(task) if len(novel.units) else Novelty(novel.ids, ())
+        counted, groups = _by_kind(novel, novelty)
+        which = f"novel combinations {TOLD['outside']}" if novelty.kinds else "novel combinations, of a kind not known"
+        scores = (
+            _score("seen score", seen, task, copies, size, generator, which="trained combinations"),
+            _score("novel score", counted, task, copies, size, generator, which=which, least=ENOUGH),
+        )
+        by_kind = [
+            _score("novel score by kind", group, task, copies, size, generator, which=which, least=ENOUGH, kind=which)
+            for which, group in groups.items()
         ]
         progress("breaking the scores down", 0.9)
         breakdown: list[Measure] = []
@@ -91,25 +103,43 @@ class Systematicity:
         parts = [task.part(name) for name in task.combines]
         covered = usage_of(task.combinations("seen"), parts)
         tables = [coverage_table(covered, parts)]
-        if measures[1].value is not None:
-            breakdown = [_gap(seen, novel, task, size, generator)]
-            breakdown += by_unfamiliar_pairs(novel, task, repeats=size.shuffles, generator=generator)
+        if scores[1].value is not None:
+            breakdown = [_gap(seen, counted, task, size, generator)]
+            breakdown += by_unfamiliar_pairs(counted, task, repeats=size.shuffles, generator=generator)
+        if len(novel.units) >= MIN_UNITS:
             by_value, failing = by_part_value(seen, novel, task, generator=generator)
             tables.insert(0, by_value)
         return Evidence(
             instrument=self.name,
             question=self.question,
-            summary=_summary(*measures),
-            measures=(*measures, *breakdown),
+            summary=_summary(*scores, by_kind),
+            measures=(*scores, *by_kind, *breakdown),
             tables=tuple(tables),
             sources=(self.source,),
-            warnings=_warnings(covered, failing),
+            warnings=_warnings(covered, failing, novelty),
             not_tested=_not_tested(task, seen, novel),
-            settings={"effort": effort, **asdict(size), "unit": task.objective.unit, "chance": task.objective.chance},
+            settings={
+                "effort": effort,
+                **asdict(size),
+                "unit": task.objective.unit,
+                "chance": task.objective.chance,
+                "novel score": which,
+                **{TOLD[kind]: novelty.kinds.count(kind) for kind in KINDS if novelty.kinds},
+            },
         )
 
 
-def _split_measure(
+def _by_kind(novel: Scored, novelty: Novelty) -> tuple[Scored, dict[str, Scored]]:
+    """The novel combinations that the headline counts (those outside 1-coverage, or all where kinds are not known), and those
+    of every other kind."""
+    if novelty.unknown or not len(novel.units):
+        return novel, {}
+    kinds = novelty.of(novel.ids)
+    groups = {kind: novel.only(torch.tensor([own == kind for own in kinds])) for kind in KINDS}
+    return groups["outside"], {TOLD[kind]: group for kind, group in groups.items() if kind != "outside" and len(group.units)}
+
+
+def _score(
     name: str,
     scored: Scored,
     task: Task,
@@ -117,24 +147,29 @@ def _split_measure(
     size: _Size,
     generator: Generator,
     *,
-    memoriser: bool = False,
+    which: str,
+    least: int = MIN_UNITS,
+    kind: str = "",
 ) -> Measure:
-    """The mean score over combinations with its interval and its nulls."""
-    interval = mean_interval(scored.units, bounds=(0.0, 1.0))
+    """The mean score over combinations with its interval and its nulls. `which` combinations they are, in words; `kind`, if
+    they are novel ones beside the headline."""
     num = len(scored.units)
+    interval = mean_interval(scored.units, bounds=(0.0, 1.0)) if num >= least else None
+    novel = name != "seen score"
     nulls: list[Null] = []
     if interval:
         few = scored.subset(size.null_examples, generator)
         nulls.append(shuffled_targets(few, task, repeats=size.shuffles, generator=generator))
         nulls.append(untrained_copies(few, task, copies))
-        if memoriser:
+        if novel:
             pool = task.examples("seen", _POOL, generator=generator).in_canonical_order()
             nulls.append(nearest_trained_example(few, pool, task, repeats=size.lookups, generator=generator))
-        note = f"{num} combinations would show a failure on {detectable_share(num):.2%} of them four times in five"
+        note = f"{num} {which}, which would show a failure on {detectable_share(num):.2%} of them four times in five"
     else:
-        note = f"not enough data: {num} combinations, and an interval needs {MIN_UNITS}"
+        note = f"not enough data: {num} {which}, and a score needs {least}"
     return Measure(
         name=name,
+        about={"kind": kind} if kind else {},
         value=float(scored.units.mean()) if interval else None,
         unit=task.objective.unit,
         direction="higher",
@@ -143,9 +178,9 @@ def _split_measure(
         units=num,
         unit_of="combination",
         repeats=tuple(scored.units.tolist()),
-        headline=True,
+        headline=not kind,
         note=note,
-        level=2 if memoriser else 0,
+        level=2 if novel else 0,
     )
 
 
@@ -176,18 +211,37 @@ def _gap(seen: Scored, novel: Scored, task: Task, size: _Size, generator: Genera
     )
 
 
-def _summary(seen: Measure, novel: Measure) -> str:
-    if seen.value is None or novel.value is None or novel.interval is None:
-        return f"Seen combinations score {seen.value:.3f}; {novel.note}." if seen.value is not None else f"{seen.note}."
-    best = max(novel.nulls, key=lambda null: null.mean)
-    return (
-        f"Trained combinations score {seen.value:.3f}, novel ones {novel.value:.3f} "
-        f"[{novel.interval.low:.3f}, {novel.interval.high:.3f}]; the best null ({best.name}) scores {best.mean:.3f}."
-    )
+def _summary(seen: Measure, novel: Measure, by_kind: Sequence[Measure]) -> str:
+    if seen.value is None:
+        return f"{seen.note}."
+    told = f"Trained combinations score {seen.value:.3f}"
+    if novel.value is None or novel.interval is None:
+        told += f". {novel.note.capitalize()}."
+    else:
+        best = max(novel.nulls, key=lambda null: null.mean)
+        which = "outside 1-coverage" if by_kind else "ones"
+        told += (
+            f", novel {which} {novel.value:.3f} [{novel.interval.low:.3f}, {novel.interval.high:.3f}]; the best null "
+            f"({best.name}) scores {best.mean:.3f}."
+        )
+    scores = [
+        f"{measure.units} {measure.about['kind']} {measure.value:.3f}" for measure in by_kind if measure.value is not None
+    ]
+    return told + (f" Of other kinds, {' and '.join(scores)}." if scores else "")
 
 
-def _warnings(covered: Usage, failing: Sequence[str]) -> tuple[str, ...]:
+def _warnings(covered: Usage, failing: Sequence[str], novelty: Novelty) -> tuple[str, ...]:
     warnings = []
+    if novelty.unknown:
+        warnings.append(
+            "Whether novel combinations are synonyms of trained ones or inside 1-coverage is not known, so the novel score may "
+            f"be that of substitution: {novelty.unknown}."
+        )
+    elif novelty.kinds and (within := len(novelty.kinds) - novelty.kinds.count("outside")):
+        warnings.append(
+            f"{within} of {len(novelty.kinds)} novel combinations follow from trained ones by exchanging what acts alike in "
+            "the training data; the novel score leaves them out."
+        )
     if covered.unused:
         warnings.append(
             f"Never trained in this place: {', '.join(covered.unused)}. A network can only know these values if it carries "

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from assay.stats import cluster_means
@@ -29,6 +29,16 @@ class Scored:
         """At most `num` examples drawn at random."""
         chosen = torch.randperm(len(self.examples), generator=generator)[:num].sort().values
         return scored(self.outputs[chosen], self.scores[chosen], self.examples.take(chosen), self.combines)
+
+    @property
+    def ids(self) -> Int[Tensor, " c"]:
+        """The id of every combination, in the order of `units`."""
+        return self.examples.combination.unique()
+
+    def only(self, chosen: Bool[Tensor, " c"]) -> "Scored":
+        """The chosen combinations."""
+        rows = chosen[self.examples.combination.unique(return_inverse=True)[1]]
+        return scored(self.outputs[rows], self.scores[rows], self.examples.take(rows), self.combines)
 
 
 def run(subject: Subject, task: Task, split: Split, n: int, generator: Generator) -> Scored:

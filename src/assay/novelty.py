@@ -1,0 +1,161 @@
+"""Kinds of novelty: whether a novel combination of a task is a synonym of a trained one, inside 1-coverage, or outside.
+
+`assay.substitution` says what these mean. Success on a synonym is no evidence of composition, success inside 1-coverage can be
+pattern substitution, so a novel score is headed by what lies outside.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Generator, Tensor
+
+from assay.errors import AssayError
+from assay.objective import Regression
+from assay.substitution import Trained, k_coverage, synonyms
+from assay.task import Examples, Split, Task
+
+Kind = Literal["synonym", "inside", "outside"]
+KINDS: tuple[Kind, ...] = ("synonym", "inside", "outside")
+TOLD: dict[Kind, str] = {
+    "synonym": "synonyms of trained combinations",
+    "inside": "inside 1-coverage",
+    "outside": "outside 1-coverage",
+}
+ENOUGH = 30  # novel combinations of a kind, below which a score on them is not enough data
+
+_DRAWN_EACH = 32  # examples of a combination, whose answers are compared where there is no end of inputs
+_MOST_EXAMPLES, _MOST_EACH = 4_000_000, 1000  # of a split, and of one of its combinations on average
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """The kind of every novel combination of a task.
+
+    **Attributes:**
+
+    - `ids`, `kinds`: the id of every novel combination, ascending, and its kind. Both are empty when kinds are not known.
+    - `unknown`: why the kinds are not known; empty when they are.
+    """
+
+    ids: Int[Tensor, " c"]
+    kinds: tuple[Kind, ...]
+    unknown: str = ""
+
+    def of(self, ids: Int[Tensor, " m"]) -> list[Kind]:
+        """The kind of each of these novel combinations."""
+        places = torch.searchsorted(self.ids, ids)
+        assert bool((self.ids[places] == ids).all()), "not a novel combination"
+        return [self.kinds[place] for place in places.tolist()]
+
+
+def novelty_of(task: Task) -> Novelty:
+    """The kinds of a task's novel combinations, from its trained ones and their answers. No network is involved.
+
+    What substitution could not be followed to its end counts as inside.
+
+    ```python
+    found = novelty_of(load_task("modular:num_first=12,num_second=12,synonyms=true"))
+    assert found.kinds.count("synonym") > found.kinds.count("outside")
+    ```
+    """
+    try:
+        ((rows, answers),), _ = answered(task, "seen")
+        trained = Trained.of(
+            rows, np.unique(answers, return_inverse=True)[1], [len(task.part(n).values) for n in task.combines]
+        )
+        novel = task.combinations("novel")
+        alike = synonyms(trained, novel.numpy()).many
+        reach = k_coverage(trained, novel.numpy(), 1)
+    except AssayError as error:
+        return Novelty(torch.zeros(0, dtype=torch.int64), (), unknown=error.rule)
+    ids, order = task.combination_id(dict(zip(task.combines, novel.T, strict=True))).sort()
+    kinds = np.where(alike, "synonym", np.where(reach.inside | reach.undecided, "inside", "outside"))[order.numpy()]
+    return Novelty(ids, tuple(kinds.tolist()))
+
+
+Answers = tuple[Int[np.ndarray, "r k"], list[str]]
+"""Combinations, and what is answered to each; one with several answers has a row for each."""
+
+
+def answered(task: Task, *splits: Split) -> tuple[tuple[Answers, ...], str]:
+    """What a task answers to the combinations of some splits, and in words what an answer is.
+
+    Where parts vary freely beside a combination, its answer lists the targets at every value of those. Where inputs have no
+    end, it is the target that all examples drawn of the combination have.
+
+    **Raises:** `AssayError` for a regression, a split without combinations, and inputs without end whose targets differ.
+    """
+    if isinstance(task.objective, Regression):
+        raise AssayError(
+            f"{task.address}: coverage compares answers, which must be classes or sequences",
+            given="a regression on inputs that vary freely",
+            next_step="name a task whose answers are classes, or a table of combinations and answers",
+        )
+    free = [part.name for part in task.parts if part.name not in task.combines and not part.of]
+    told = f"the targets at every value of {', '.join(free)}, which vary freely beside the combination" if free else ""
+    sides = []
+    for split in splits:
+        examples = None if free else _drawn_alike(task, split)
+        if examples is None:
+            examples = listed(task, split)
+        else:
+            told = "the target that all examples drawn of a combination have"
+        sides.append(examples)
+    rows = [np.stack([examples.parts[name].numpy() for name in (*task.combines, *free)], 1) for examples in sides]
+    sides = [_at_all(*side, len(task.combines)) if free else side for side in zip(rows, labels_of(sides), strict=True)]
+    return tuple((rows, [str(label) for label in labels]) for rows, labels in sides), told or "the target of each example"
+
+
+def labels_of(sides: Sequence[Examples]) -> list[list[int]]:
+    """A number for every target, the same for the same target."""
+    targets = torch.cat([examples.targets.reshape(len(examples), -1) for examples in sides])
+    return [found.tolist() for found in targets.unique(dim=0, return_inverse=True)[1].split([len(side) for side in sides])]
+
+
+def listed(task: Task, split: Split) -> Examples:
+    """All examples of a split.
+
+    **Raises:** `AssayError` for no combination at all, and more examples than can be listed.
+    """
+    combinations = len(task.combinations(split))
+    if not combinations:
+        raise AssayError(f"{task.address} must have {split} combinations", given="none")
+    most = min(_MOST_EXAMPLES, _MOST_EACH * combinations + 1)
+    examples = task.examples(split, most, generator=Generator().manual_seed(0))
+    if len(examples) >= most:
+        raise AssayError(
+            f"{task.address}: coverage needs all answers of a combination, so its examples must be few enough to list, or all "
+            "that are drawn of a combination must have one answer",
+            given=f"{most:,} examples or more of {combinations:,} {split} combinations",
+            next_step="name a task whose answers follow from its parts, or a table of combinations and answers",
+        )
+    return examples
+
+
+def _drawn_alike(task: Task, split: Split) -> Examples | None:
+    """One example of every combination where inputs have no end and all that were drawn of a combination have one target."""
+    combinations = len(task.combinations(split))
+    most = _DRAWN_EACH * combinations + 1
+    examples = task.examples(split, most, generator=Generator().manual_seed(0))
+    ids, group = examples.combination.unique(return_inverse=True)
+    if len(examples) < most or len(ids) < combinations:
+        return None
+    first = torch.full((len(ids),), most).scatter_reduce(0, group, torch.arange(most), "amin")
+    targets = examples.targets.reshape(most, -1)
+    return examples.take(first) if bool((targets == targets[first[group]]).all()) else None
+
+
+def _at_all(rows: Int[np.ndarray, "n p"], labels: Sequence[int], num: int) -> Answers:
+    """One row for each combination (the first `num` columns); its answer lists the label at all values of the others."""
+    order = np.lexsort(rows.T[::-1])
+    rows, at = rows[order], np.array(labels)[order]
+    starts = np.flatnonzero(np.append(True, (rows[1:, :num] != rows[:-1, :num]).any(1)))
+    answers = [
+        " ".join(f"{'.'.join(map(str, place))}:{label}" for place, label in zip(where.tolist(), what.tolist(), strict=True))
+        for where, what in zip(np.split(rows[:, num:], starts[1:]), np.split(at, starts[1:]), strict=True)
+    ]
+    return rows[starts, :num], answers
