@@ -47,7 +47,7 @@ class Novelty:
 
     def of(self, ids: Int[Tensor, " m"]) -> list[Kind]:
         """The kind of each of these novel combinations."""
-        places = torch.searchsorted(self.ids, ids)
+        places = torch.searchsorted(self.ids, ids).clamp(max=len(self.ids) - 1)
         assert bool((self.ids[places] == ids).all()), "not a novel combination"
         return [self.kinds[place] for place in places.tolist()]
 

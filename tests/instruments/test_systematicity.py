@@ -6,34 +6,41 @@ from torch import Generator, Tensor, nn
 
 from assay.evidence import Evidence
 from assay.instruments.systematicity import Systematicity
+from assay.novelty import novelty_of
 from assay.subject import Subject
+from assay.task import Task
+from assay.tasks import load_task
 from assay.tasks.modular import Modular
+from assay.verdict.behaviour import behaviour
 
-TASK = Modular(p=7, num_first=8, num_second=8, synonyms=True, coverage=0.6)
-TRAINED = torch.zeros(8, 8, dtype=torch.bool).index_put(tuple(TASK.combinations("seen").T), torch.tensor(True))
+TASK = Modular(p=11, num_first=11, num_second=11, coverage=0.6)  # whose 48 novel combinations lie outside 1-coverage
+OF_EVERY_KIND = Modular(p=11, num_first=14, num_second=14, synonyms=True, coverage=0.35)
+FEW = Modular(p=7, num_first=7, num_second=7, coverage=0.6)  # with 20 of them
+TRAINED = torch.zeros(11, 11, dtype=torch.bool).index_put(tuple(TASK.combinations("seen").T), torch.tensor(True))
 
 
 class Rule(nn.Module):
     """The exact rule, except on what `fails` says, where it answers at random but always the same."""
 
-    def __init__(self, fails=lambda i, j: torch.zeros_like(i, dtype=torch.bool)):
+    def __init__(self, fails=lambda i, j: torch.zeros_like(i, dtype=torch.bool), task: Modular = TASK):
         super().__init__()
-        self.fails = fails
+        self.fails, self.task = fails, task
         self.unused = nn.Linear(1, 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        i, j, x = tokens[:, 0], tokens[:, 1] - 8, tokens[:, 2] - 16
-        right = TASK._rule({"i": i, "j": j, "x": x})
-        wrong = (i * 5 + j * 3 + x * x) % 7
-        return nn.functional.one_hot(torch.where(self.fails(i, j), wrong, right), 7).float()
+        first, second, p = (len(self.task.part(name).values) for name in ("i", "j", "x"))
+        i, j, x = tokens[:, 0], tokens[:, 1] - first, tokens[:, 2] - first - second
+        right = self.task._rule({"i": i, "j": j, "x": x})
+        wrong = (i * 5 + j * 3 + x * x) % p
+        return nn.functional.one_hot(torch.where(self.fails(i, j), wrong, right), p).float()
 
 
 def never_trained(i: Tensor, j: Tensor) -> Tensor:
     return ~TRAINED[i, j]
 
 
-def measured(module: nn.Module, effort: str = "quick") -> Evidence:
-    return Systematicity().measure(Subject(module), TASK, effort=effort, generator=Generator().manual_seed(0))
+def measured(module: nn.Module, effort: str = "quick", task: Task = TASK) -> Evidence:
+    return Systematicity().measure(Subject(module), task, effort=effort, generator=Generator().manual_seed(0))
 
 
 def test_a_network_with_the_rule_works_on_novel_combinations():
@@ -57,7 +64,7 @@ def test_what_only_the_trained_network_can_do_is_a_finding():
 def test_a_look_up_table_scores_one_on_seen_and_chance_on_novel():
     evidence = measured(Rule(never_trained))
     assert evidence.measure("seen score").value == 1.0
-    assert evidence.measure("novel score").value == pytest.approx(1 / 7, abs=0.08)
+    assert evidence.measure("novel score").value == pytest.approx(1 / 11, abs=0.08)
     gap = evidence.measure("generalisation gap")
     assert gap.interval.low > 0.6
     assert gap.nulls[0].p < 0.05
@@ -70,6 +77,66 @@ def test_scores_count_every_combination_once():
     wrong_right = evidence.measure("novel score").value - expected  # wrong answers are right now and then
     assert 0 <= wrong_right < 0.1
     assert len(evidence.measure("novel score").repeats) == len(rows)
+
+
+def of_kind(task: Modular, wanted: str) -> tuple[Tensor, int]:
+    """Where the novel combinations of a kind lie, and their number."""
+    novelty = novelty_of(task)
+    rows = task.combinations("novel")
+    ids = task.combination_id({"i": rows[:, 0], "j": rows[:, 1]})
+    chosen = rows[torch.tensor([kind == wanted for kind in novelty.of(ids)])]
+    shape = [len(task.part(name).values) for name in ("i", "j")]
+    return torch.zeros(shape, dtype=torch.bool).index_put(tuple(chosen.T), torch.tensor(True)), len(chosen)
+
+
+def test_the_novel_score_counts_what_lies_outside_and_each_kind_has_a_score_of_its_own():
+    synonyms, num_synonyms = of_kind(OF_EVERY_KIND, "synonym")
+    num_outside = of_kind(OF_EVERY_KIND, "outside")[1]
+    assert num_synonyms >= 30
+    assert num_outside >= 30
+    evidence = measured(Rule(lambda i, j: ~synonyms[i, j], OF_EVERY_KIND), task=OF_EVERY_KIND)
+    novel = evidence.measure("novel score")
+    assert (novel.units, novel.value) == (num_outside, pytest.approx(1 / 11, abs=0.1))
+    beside = evidence.measure("novel score by kind", kind="synonyms of trained combinations")
+    assert (beside.units, beside.value) == (num_synonyms, 1.0)
+    assert evidence.measure("novel score by kind", kind="inside 1-coverage").value is None  # 4 of them
+    assert {null.name for null in beside.nulls} == {"shuffled targets", "untrained copies", "nearest trained example"}
+    assert evidence.settings["outside 1-coverage"] == num_outside
+    within = num_synonyms + of_kind(OF_EVERY_KIND, "inside")[1]
+    assert any(f"{within} of {within + num_outside} novel combinations follow" in told for told in evidence.warnings)
+    reverse = measured(Rule(lambda i, j: synonyms[i, j], OF_EVERY_KIND), task=OF_EVERY_KIND)
+    assert reverse.measure("novel score").value == 1.0
+
+
+def test_fewer_than_thirty_outside_are_not_enough_data():
+    assert of_kind(FEW, "outside")[1] == 20
+    evidence = measured(Rule(task=FEW), task=FEW)
+    novel = evidence.measure("novel score")
+    assert (novel.value, novel.interval, novel.units) == (None, None, 20)
+    assert novel.note == "not enough data: 20 novel combinations outside 1-coverage, and a score needs 30"
+    assert "generalisation gap" not in {measure.name for measure in evidence.measures}
+    judged = behaviour([evidence])
+    assert (judged.axis.answer, judged.tested) == ("not resolved", False)
+    assert "20 novel combinations outside 1-coverage" in judged.axis.because
+
+
+def test_where_kinds_are_not_known_all_novel_combinations_count_and_it_says_so():
+    task = load_task("hyperteacher:held_out=0.5")
+
+    class Zero(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.out = nn.LazyLinear(1)
+
+        def forward(self, x):
+            return self.out(x).expand(-1, task.examples("seen", 1, generator=Generator()).targets.shape[1])
+
+    subject = Zero()
+    subject(**task.examples("seen", 2, generator=Generator()).inputs)
+    evidence = measured(subject, task=task)
+    assert evidence.measure("novel score").units == len(task.combinations("novel")) >= 30
+    assert evidence.settings["novel score"] == "novel combinations, of a kind not known"
+    assert any("is not known" in told for told in evidence.warnings)
 
 
 def test_the_value_that_fails_is_named():

@@ -338,6 +338,17 @@ def checkpoint_step(folder: Path) -> int:
     return json.loads(read_tensors(path)[1]["progressed"])["step"] if path.exists() else 0
 
 
+@pytest.mark.parametrize("threads", [-1, 0, 2**40])
+def test_a_plan_that_asks_for_impossible_threads_is_refused(threads, tmp_path: Path):
+    configs = configs_of(checkpoint_every=2)
+    fit_many(models_of("token MLP"), load_task(TASK), configs=configs, strategy="rule", checkpoint=tmp_path)
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    plan["chunks"][0]["threads"] = threads
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(AssayError, match="threads"):
+        fit_many(models_of("token MLP"), load_task(TASK), configs=configs, strategy="rule", checkpoint=tmp_path)
+
+
 def test_a_checkpoint_of_another_population_is_refused(tmp_path: Path):
     task = load_task(TASK)
     configs = configs_of(checkpoint_every=2)

@@ -10,8 +10,9 @@ from members_for_tests import member, misdeclared, twin
 from assay.calibration import FEATURES
 from assay.errors import AssayError
 from assay.zoo.build import build
-from assay.zoo.evidence import gather, label, table
+from assay.zoo.evidence import Measured, gather, table
 from assay.zoo.recipe import Member
+from assay.zoo.truth import KindScore, Truth, label, label_by_kind
 
 LEARNABLE = {
     "family": "transducer",
@@ -102,6 +103,33 @@ def test_a_network_that_was_made_again_is_measured_again(folder: Path, tmp_path:
         table(tmp_path, [second])
     gather(tmp_path, [second])
     assert files(tmp_path) != before
+
+
+def test_the_truth_is_told_for_every_kind_of_novel_combination(folder: Path):
+    found = {path.stem: Measured.model_validate_json(path.read_bytes()) for path in (folder / "evidence").iterdir()}
+    kinds = found["composer"].novel_by_kind
+    assert set(kinds) == {"synonym", "inside"}  # nothing lies outside 1-coverage on this task
+    for measured in (found["composer"], found["memoriser"]):
+        scores = list(measured.novel_by_kind.values())
+        total = sum(one.combinations for one in scores)
+        mean = sum(one.score * one.combinations for one in scores) / total
+        assert mean == pytest.approx(measured.novel_score, abs=1e-6)
+    assert label_by_kind(COMPOSER, Truth(seen=1, novel=1, by_kind=kinds)) == "not enough data"
+
+
+@pytest.mark.parametrize(
+    ("by_kind", "told"),
+    [
+        ({}, "not known"),
+        ({"synonym": KindScore(score=1, combinations=500)}, "not enough data"),
+        ({"outside": KindScore(score=1, combinations=29)}, "not enough data"),
+        ({"outside": KindScore(score=1, combinations=30)}, "composes"),
+        ({"outside": KindScore(score=0.7, combinations=30), "synonym": KindScore(score=1, combinations=500)}, "partial"),
+        ({"outside": KindScore(score=0.1, combinations=30), "synonym": KindScore(score=1, combinations=500)}, "disputed"),
+    ],
+)
+def test_the_label_from_what_lies_outside(by_kind, told):
+    assert label_by_kind(COMPOSER, Truth(seen=1, novel=1, by_kind=by_kind)) == told
 
 
 def test_missing_evidence_is_named(tmp_path: Path):

@@ -13,7 +13,7 @@ from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.instruments.organisation import Organisation
 from assay.instruments.recombination import Recombination
-from assay.instruments.systematicity.scored import run
+from assay.novelty import Kind
 from assay.parallel import Engine, run_unordered
 from assay.stats import keyed_generator
 from assay.store import faults_of, read_json, write_json
@@ -25,11 +25,8 @@ from assay.zoo.baselines import of_evidence, of_states, of_training, recipe
 from assay.zoo.build import Zoo
 from assay.zoo.declared import declared
 from assay.zoo.recipe import Member
+from assay.zoo.truth import LEARNED, KindScore, label, truth_of
 
-SCORED = 4_000  # examples of a split
-LEARNED = 0.95  # seen score below which a network is no subject of the question
-COMPOSES = 0.95  # share of the seen score that novel combinations must reach
-IMITATES = 0.50  # share that they must stay below
 Progress = Callable[[str, float], None]
 
 
@@ -39,7 +36,8 @@ class Measured(BaseModel):
     **Attributes:**
 
     - `weights_sha256`: of the network that was measured.
-    - `seen_score`, `novel_score`: its behaviour on its own task: the truth.
+    - `seen_score`, `novel_score`, `novel_by_kind`: its behaviour on its own task: the truth. Evidence of before kinds were told
+      apart has none.
     - `evidence`: of the instruments, from trained inputs alone.
     - `baselines`, `recipe`: columns of the table, without their prefix.
     """
@@ -51,6 +49,7 @@ class Measured(BaseModel):
     weights_sha256: str
     seen_score: float
     novel_score: float
+    novel_by_kind: dict[Kind, KindScore] = {}
     evidence: list[dict]
     baselines: dict[str, float]
     recipe: dict[str, float]
@@ -108,18 +107,6 @@ def table(folder: Path, members: Sequence[Member]) -> Subjects:
     return subjects_of({column: [row.get(column) for row in kept] for column in columns})
 
 
-def label(member: Member, seen: float, novel: float) -> str:
-    """From what a network was meant to be and what it does on novel combinations; `disputed` where these contradict."""
-    intended = "I" if member.kind == "T2" else "G" if member.kind == "T1" else member.kind[0]
-    share = novel / max(seen, 1e-9)
-    if intended == "W":
-        return "partial"  # of no class: the declaration is wrong, whatever the network does
-    if intended == "U" or IMITATES < share < COMPOSES:
-        return "partial"
-    does = "G" if share >= COMPOSES else "I"
-    return ("composes" if does == "G" else "imitates") if does == intended else "disputed"
-
-
 def judged_task(member: Member) -> Task:
     """The task as it is declared for the audit."""
     task = load_task(member.task)
@@ -162,7 +149,7 @@ def _measure(piece: _Piece) -> float:
         return 0.0
     own, task = load_task(member.task), judged_task(member)
     generator = keyed_generator(member.seed, f"evidence of {member.name}")
-    seen, novel = (float(run(subject, own, split, SCORED, generator).units.mean()) for split in ("seen", "novel"))
+    truth = truth_of(subject, own, generator=generator)
     evidence = [
         instrument.measure(subject, task, effort="quick", generator=keyed_generator(member.seed, instrument.name))
         for instrument in (Recombination(), Organisation())
@@ -177,8 +164,9 @@ def _measure(piece: _Piece) -> float:
     measured = Measured(
         name=member.name,
         weights_sha256=digest,
-        seen_score=seen,
-        novel_score=novel,
+        seen_score=truth.seen,
+        novel_score=truth.novel,
+        novel_by_kind=truth.by_kind,
         evidence=TypeAdapter(list[Evidence]).dump_python(evidence, mode="json"),
         baselines=baselines,
         recipe={**recipe(subject), "id_loss": baselines["id_loss"], "sharpness": baselines["sharpness"]},

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from assay.errors import AssayError
@@ -29,6 +30,7 @@ MOST_ARITHMETIC = 100e6  # operations of one model's step, above which nothing i
 TOLERANCE = 1e-4  # of a gradient, relative to the largest entry of the model's gradient
 FEWEST_TIMED = 50  # steps of a training that is worth timing
 TIMED = 5  # steps of each timing; the fastest counts, which a busy neighbour disturbs least
+MOST_THREADS = 1024  # that a plan may ask for
 MOST_TIMED = 8  # models of the timed loop
 
 
@@ -46,7 +48,7 @@ class Chunk:
 
     way: Way
     models: tuple[int, ...]
-    threads: int = 1
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] = 1
 
 
 def make_plan(members: Sequence[Member], *, strategy: Strategy, jobs: int) -> list[Chunk]:

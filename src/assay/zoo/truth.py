@@ -1,0 +1,72 @@
+"""The truth about a network of the zoo: what it does on its own task, and the label that this and its construction give it."""
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Generator
+
+from assay.instruments.systematicity.scored import run
+from assay.novelty import ENOUGH, KINDS, Kind, novelty_of
+from assay.subject import Subject
+from assay.task import Task
+from assay.zoo.recipe import Member
+
+SCORED = 4_000  # examples of a split
+LEARNED = 0.95  # seen score below which a network is no subject of the question
+COMPOSES = 0.95  # share of the seen score that novel combinations must reach
+IMITATES = 0.50  # share that they must stay below
+NOT_ENOUGH, NOT_KNOWN = "not enough data", "not known"
+
+
+class KindScore(BaseModel):
+    """Mean score over the novel combinations of one kind, and how many were scored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    score: float
+    combinations: int
+
+
+class Truth(BaseModel):
+    """Mean scores over trained and over novel combinations, and over the novel ones of every kind that there is. `by_kind` is
+    empty when the kinds are not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seen: float
+    novel: float
+    by_kind: dict[Kind, KindScore]
+
+
+def truth_of(subject: Subject, task: Task, *, generator: Generator) -> Truth:
+    """Run a network on its own task."""
+    seen, novel = (run(subject, task, split, SCORED, generator) for split in ("seen", "novel"))
+    novelty = novelty_of(task)
+    of = novelty.of(novel.ids) if novelty.kinds else []
+    groups = {kind: novel.units[torch.tensor([own == kind for own in of])] for kind in KINDS if kind in of}
+    by_kind = {kind: KindScore(score=float(units.mean()), combinations=len(units)) for kind, units in groups.items()}
+    return Truth(seen=float(seen.units.mean()), novel=float(novel.units.mean()), by_kind=by_kind)
+
+
+def label(member: Member, seen: float, novel: float) -> str:
+    """From what a network was meant to be and what it does on novel combinations; `disputed` where these contradict."""
+    intended = "I" if member.kind == "T2" else "G" if member.kind == "T1" else member.kind[0]
+    share = novel / max(seen, 1e-9)
+    if intended == "W":
+        return "partial"  # of no class: the declaration is wrong, whatever the network does
+    if intended == "U" or IMITATES < share < COMPOSES:
+        return "partial"
+    does = "G" if share >= COMPOSES else "I"
+    return ("composes" if does == "G" else "imitates") if does == intended else "disputed"
+
+
+def label_by_kind(member: Member, truth: Truth) -> str:
+    """The label from what lies outside 1-coverage alone.
+
+    `not enough data` for fewer than 30 combinations of that kind, and `not known` where kinds are not.
+    """
+    if not truth.by_kind:
+        return NOT_KNOWN
+    outside = truth.by_kind.get("outside")
+    if outside is None or outside.combinations < ENOUGH:
+        return NOT_ENOUGH
+    return label(member, truth.seen, outside.score)
