@@ -1,7 +1,7 @@
 """The sweep engine: what it costs for each network, and the standard sweep.
 
 OMP_NUM_THREADS=1 python bench/sweep.py overhead     200 tiny networks: time beyond their own training and audit
-OMP_NUM_THREADS=1 python bench/sweep.py standard     hyperteacher M=8, K=3: three supports of 28 tasks and random 69
+OMP_NUM_THREADS=1 python bench/sweep.py standard     modular addition: five coverages by four weight decays, three seeds each
 """
 
 import argparse
@@ -9,9 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from assay.evidence import Measure
 from assay.parallel import Engine, run_parallel
 from assay.sweep import SweepPlan, sweep, write_sweep
-from assay.sweep.points import PointSummary, summarised
+from assay.sweep.points import summarised
 
 TINY = SweepPlan(
     task="modular:p=5,num_first=5,num_second=5",
@@ -21,18 +22,9 @@ TINY = SweepPlan(
     instruments=("systematicity",),
 )
 STANDARD = SweepPlan(
-    task="hyperteacher:num_modules=8,max_active=3",
-    over={
-        "supports": (
-            "random+num_train=28",
-            "two_halves+num_train=28",
-            "non_compositional+num_train=28",
-            "random+num_train=69",
-        ),
-        "width": ("32", "128", "256"),
-    },
+    task="modular-addition",
+    over={"coverage": ("0.3", "0.4", "0.5", "0.6", "0.7"), "weight_decay": ("0", "0.1", "0.3", "1")},
     seeds=3,
-    settings={"steps": "4000", "batch_size": "256", "learning_rate": "0.001", "weight_decay": "0"},
 )
 
 
@@ -55,11 +47,11 @@ def overhead(folder: Path) -> None:
     print(f"of that, {1000 * (time.process_time() - cpu) / num:.1f} CPU ms in the process that drives the sweep")
 
 
-def standard(folder: Path, seeds: int, *, recommended: bool) -> None:
-    """The standard sweep, and whether intervals of random and non-compositional supports overlap."""
+def standard(folder: Path, seeds: int) -> None:
+    """The standard sweep of docs/sweep.md and its picture."""
     start = time.perf_counter()
     done = sweep(
-        STANDARD.model_copy(update={"seeds": seeds, **({"settings": {}} if recommended else {})}),
+        STANDARD.model_copy(update={"seeds": seeds}),
         out=folder,
         engine=Engine(jobs=2),
         progress=lambda doing, share: print(doing, flush=True),
@@ -68,42 +60,28 @@ def standard(folder: Path, seeds: int, *, recommended: bool) -> None:
     wall = time.perf_counter() - start
     train, audits = sum(row.train_seconds for row in done.rows), sum(row.audit_seconds for row in done.rows)
     print(f"\n{len(done.rows)} networks in {wall:.0f} s wall; {train:.0f} CPU s of training, {audits:.0f} of audits; {page}")
-    for width in STANDARD.over["width"]:
-        cost = [row.train_seconds + row.audit_seconds for row in done.rows if row.point["width"] == width]
-        print(f"width {width}: {sum(cost) / len(cost):.1f} CPU s a network")
-    points = summarised(STANDARD.grid, done.rows, success=STANDARD.success)
-    for point in points:
-        print(f"{point.told:<48} novel {told(point)}")
-    for width in STANDARD.over["width"]:
-        random, other = (interval(points, f"{kind}+num_train=28", width) for kind in ("random", "non_compositional"))
-        print(f"width {width}: random above non-compositional, {'apart' if random[0] > other[1] else 'OVERLAPPING'}")
+    for point in summarised(STANDARD.grid, done.rows, success=STANDARD.success):
+        print(f"{point.told:<48} seen {told(point.seen)}; novel {told(point.novel)}")
 
 
-def told(point: PointSummary) -> str:
+def told(measure: Measure) -> str:
     """Mean, interval and the strongest null."""
-    low, high = (point.novel.interval.low, point.novel.interval.high) if point.novel.interval else (0.0, 0.0)
-    null = max((null.mean for null in point.novel.nulls), default=0.0)
-    return f"{point.novel.value:.3f} [{low:.3f}, {high:.3f}], strongest null {null:.3f}"
-
-
-def interval(points: list[PointSummary], supports: str, width: str) -> tuple[float, float]:
-    """The interval of a point."""
-    (found,) = [point.novel.interval for point in points if point.point == {"supports": supports, "width": width}]
-    assert found is not None
-    return found.low, found.high
+    if measure.value is None or measure.interval is None:
+        return measure.note
+    null = max(null.mean for null in measure.nulls)
+    return f"{measure.value:.3f} [{measure.interval.low:.3f}, {measure.interval.high:.3f}], strongest null {null:.3f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["overhead", "standard"])
     parser.add_argument("--seeds", type=int, default=3, help="of the standard sweep")
-    parser.add_argument("--recommended", action="store_true", help="train the standard sweep as `assay train` would")
     parser.add_argument("--out", type=Path, help="folder to keep; a temporary one by default")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.out or Path(temporary) / "sweep"
         if options.what == "standard":
-            standard(folder, options.seeds, recommended=options.recommended)
+            standard(folder, options.seeds)
         else:
             overhead(folder)
 

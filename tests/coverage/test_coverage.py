@@ -162,6 +162,25 @@ def test_empty_and_broken_files_are_named(tmp_path, suffix):
             assay.coverage(bad, good)
 
 
+@pytest.mark.parametrize("line", ["null", "1", "[1]", '"a"', "[" * 100_000])
+def test_a_line_that_is_no_row_is_named(tmp_path, line):
+    """Arrow's own reader ends the process at some of these."""
+    good = written(tmp_path, ".jsonl", TEST, "test")
+    bad = tmp_path / "train.jsonl"
+    bad.write_text(f"{line}\n{good.read_text()}")
+    with pytest.raises(AssayError, match=r"train\.jsonl, line 1"):
+        assay.coverage(bad, good)
+
+
+@pytest.mark.parametrize("options", [{}, {"parts": lambda row: {"a": row["a"], "b": row["b"]}}])
+def test_times_that_python_cannot_hold_are_refused(tmp_path, options):
+    path = tmp_path / "train.parquet"
+    columns = {"a": pyarrow.array([2**62, 1], pyarrow.timestamp("us")), "b": [0, 1], "y": [0, 1]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    with pytest.raises(AssayError, match="Python can hold"):
+        assay.coverage(path, written(tmp_path, ".csv", TEST, "test"), **options)
+
+
 def test_more_than_sixteen_parts_are_refused():
     table = [{f"p{k}": (row + k) % 2 for k in range(17)} | {"y": 0} for row in range(2)]
     with pytest.raises(AssayError, match="at most 16"):

@@ -94,6 +94,21 @@ def _read_rows(path: Path) -> None:
     _read_table(path.with_name("table.toml"))
 
 
+_CSV = b"a,b,y\nu,0,1\nv,0,1\nu,1,2\nv,1,2\n"
+_CSV_TOKENS = (
+    *(b"a", b"", b'"', b'""', b'"u', b"u\r", b"\0", b"\xff", b"\xef\xbb\xbf", b"\t", b"1,2", b"\xc2\x85", b"\n\n"),
+    b"x" * 5_000,
+)
+
+
+def _read_coverage(path: Path) -> None:
+    from assay.coverage import coverage, write_coverage
+
+    found = coverage(path, path.with_name(f"test{path.suffix}"))
+    found.to_json()
+    write_coverage(path.with_name("out"), found)
+
+
 def _rows_files() -> st.SearchStrategy[bytes]:
     def line(value: Any) -> bytes:
         return b"\n".join([written(value), _JSONL])
@@ -257,6 +272,14 @@ def _plan(_: Path, given: tuple[list[str], list[tuple[str, str]], int, int, floa
 def readers() -> tuple[Reader, ...]:
     toml = lines_of(_TOML, _TOML_TOKENS, separator=b" ")
     parquet_toml = {"table__toml": _TOML.replace(b"rows.jsonl", b"rows.parquet")}
+    covered = [
+        Reader(f"coverage, {suffix}", inputs, written_as(f"train.{suffix}", _read_coverage, **{f"test__{suffix}": valid}))
+        for suffix, inputs, valid in (
+            ("csv", lines_of(_CSV, _CSV_TOKENS, separator=b","), _CSV),
+            ("jsonl", _rows_files(), _JSONL),
+            ("parquet", _parquet_files(pa.Table.from_pylist(_ROWS)), _parquet(pa.Table.from_pylist(_ROWS))),
+        )
+    ]
     parquet, evidence = _parquet_files(pa.Table.from_pylist(_ROWS)), _parquet_files(_evidence_table())
     return (
         Reader("evidence.parquet", evidence, written_as("evidence.parquet", _read_subjects)),
@@ -268,4 +291,5 @@ def readers() -> tuple[Reader, ...]:
         Reader("mirror of data", _gzipped(), _mirrored),
         Reader("task address", _addresses(), _read_address),
         Reader("sweep axes", _sweeps(), _plan),
+        *covered,
     )

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
-from assay.bounds import MOST_TABLE, check_file, is_file, open_file, read_parquet
+from assay.bounds import MOST_NESTED, MOST_TABLE, check_file, is_file, open_file, read_parquet
 from assay.coverage.sequences import PUBLISHED, read_published
 from assay.coverage.task_columns import from_task
 from assay.errors import AssayError
 from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.table import Table
+from assay.tasks.table_rows import read_rows
 
 if TYPE_CHECKING:
     import pyarrow
@@ -115,12 +116,9 @@ def _coded(first: Any, second: Any) -> tuple[tuple[str, ...], Int[np.ndarray, " 
     try:
         coded = joined.dictionary_encode(null_encoding="encode")
     except pyarrow.ArrowNotImplementedError:  # such as lists
-        coded = pyarrow.array([str(cell) for cell in joined.to_pylist()]).dictionary_encode()
+        coded = pyarrow.array([str(cell) for cell in _in_python(joined)]).dictionary_encode()
     codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    try:
-        names = tuple("(missing)" if name is None else str(name) for name in coded.dictionary.to_pylist())
-    except (ValueError, OverflowError) as error:  # such as times beyond the year 9999
-        raise AssayError("values must be such that Python can hold them", given=error) from error
+    names = tuple("(missing)" if name is None else str(name) for name in _in_python(coded.dictionary))
     return names, codes[: len(first)], codes[len(first) :]
 
 
@@ -128,8 +126,16 @@ def _as_text(column: Any) -> Any:
     import pyarrow
 
     return pyarrow.chunked_array(
-        [pyarrow.array([None if cell is None else str(cell) for cell in column.to_pylist()], pyarrow.string())]
+        [pyarrow.array([None if cell is None else str(cell) for cell in _in_python(column)], pyarrow.string())]
     )
+
+
+def _in_python(values: Any) -> list[Any]:
+    """Arrow's values as Python's. **Raises:** `AssayError` for those that Python cannot hold."""
+    try:
+        return values.to_pylist()
+    except (ValueError, OverflowError) as error:  # such as times beyond the year 9999
+        raise AssayError("values must be such that Python can hold them", given=error) from error
 
 
 def _tables(train: Any, test: Any, parts: Any) -> tuple[str, tuple[dict[str, Any], dict[str, Any], str]]:
@@ -186,6 +192,8 @@ def _from_file(path: Path, parts: Any) -> dict[str, Any]:
     check_file(path, most=MOST_TABLE)
     if not path.stat().st_size:
         raise AssayError(f"{path} must hold at least one row", given="an empty file")
+    if path.suffix == ".jsonl" and not _is_plain(path):
+        return _from_python(read_rows(path).rows, parts)
     try:
         if path.suffix == ".csv":
             table = _read_csv(path)
@@ -195,14 +203,18 @@ def _from_file(path: Path, parts: Any) -> dict[str, Any]:
         else:
             table = pyarrow.json.read_json(path)
     except (pyarrow.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        if path.suffix == ".jsonl":
-            from assay.tasks.table_rows import read_rows  # slower, but it names the line
-
+        if path.suffix == ".jsonl":  # slower, but it names the line
             return _from_python(read_rows(path).rows, parts)
         raise AssayError(f"{path} must be a {path.suffix[1:].upper()} file", given=str(error).splitlines()[0]) from None
     if callable(parts):
-        return _from_python(table.to_pylist(), parts)
+        return _from_python(_in_python(table), parts)
     return {name: table[name] for name in table.column_names}
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether Arrow can be given this file: it ends the process at a line that is null, and where much is nested."""
+    with path.open("rb") as lines:
+        return all(line[:1] == b"{" and line.count(b"{") + line.count(b"[") <= MOST_NESTED for line in lines if line.strip())
 
 
 def _read_csv(path: Path) -> Any:
