@@ -15,7 +15,7 @@ from assay.sweep import SweepPlan, sweep, write_sweep
 from assay.sweep.points import summarised
 
 TINY = SweepPlan(
-    task="modular:p=5,num_first=5,num_second=5",
+    task="modular-addition:p=13",
     over={"coverage": ("0.4", "0.5", "0.6", "0.7", "0.8"), "width": ("4", "8", "16", "32"), "weight_decay": ("0", "1")},
     seeds=5,
     settings={"steps": "20", "batch_size": "32"},

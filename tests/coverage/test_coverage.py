@@ -181,6 +181,24 @@ def test_times_that_python_cannot_hold_are_refused(tmp_path, options):
         assay.coverage(path, written(tmp_path, ".csv", TEST, "test"), **options)
 
 
+@pytest.mark.parametrize("value", ["\ud800", "9" * 5_000, "\x1b[31m"])
+def test_strange_texts_are_values_like_others(tmp_path, value):
+    data = [{"a": a, "b": b, "y": "p"} for a in (value, "u") for b in (value, "v")]
+    for side in ("train", "test"):
+        (tmp_path / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in data[: 3 if side == "train" else 4]))
+    found = assay.coverage(tmp_path / "train.jsonl", tmp_path / "test.jsonl")
+    assert (found.num_novel, found.synonyms.count) == (1, 1)
+    assert "\x1b" not in coverage_html(found)
+
+
+def test_what_cannot_be_text_is_refused(tmp_path):
+    with pytest.raises(AssayError, match="written as text"):
+        assay.coverage([{"a": 10**5_000, "b": 0, "y": 0}], [{"a": 1, "b": 1, "y": 0}])
+    (tmp_path / "train.jsonl").write_bytes(b'{"\xf8": 0, "b": 1, "y": 0}\n')
+    with pytest.raises(AssayError, match="must be UTF-8"):
+        assay.coverage(tmp_path / "train.jsonl", written(tmp_path, ".csv", TEST, "test"))
+
+
 def test_more_than_sixteen_parts_are_refused():
     table = [{f"p{k}": (row + k) % 2 for k in range(17)} | {"y": 0} for row in range(2)]
     with pytest.raises(AssayError, match="at most 16"):

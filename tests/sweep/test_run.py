@@ -23,7 +23,7 @@ SMALL = {"steps": "4", "batch_size": "16"}
 
 def plan(**changes) -> SweepPlan:
     fields = {
-        "task": "modular:p=5,num_first=5,num_second=5",
+        "task": "modular-addition:p=13",
         "over": {"coverage": ("0.4", "0.6", "0.8"), "width": ("4", "8")},
         "seeds": 2,
         "settings": SMALL,

@@ -114,9 +114,12 @@ def matrix(found: Coverage) -> Matrix:
     return Matrix(found.parts[a], found.parts[b], orders, left_out)
 
 
+_LONGEST_NUMBER = 100  # characters; longer ones are names
+
+
 def _in_order(names: Sequence[str]) -> Int[np.ndarray, " v"]:
     """By size when all are whole numbers, else by alphabet."""
-    whole = all(name.removeprefix("-").isdecimal() for name in names)
+    whole = all(len(name) <= _LONGEST_NUMBER and name.removeprefix("-").isdecimal() for name in names)
     keys = [(int(name) if whole else 0, name) for name in names]
     return np.array(sorted(range(len(names)), key=lambda value: keys[value]))
 

@@ -13,6 +13,7 @@ from assay.bounds import MOST_NESTED, MOST_TABLE, check_file, is_file, open_file
 from assay.coverage.sequences import PUBLISHED, read_published
 from assay.coverage.task_columns import from_task
 from assay.errors import AssayError
+from assay.printable import storable
 from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.table import Table
@@ -111,7 +112,7 @@ def _coded(first: Any, second: Any) -> tuple[tuple[str, ...], Int[np.ndarray, " 
     import pyarrow
 
     if first.type != second.type:
-        first, second = (_as_text(column) for column in (first, second))
+        first, second = (_texts(_in_python(column)) for column in (first, second))
     joined = pyarrow.chunked_array([*first.chunks, *second.chunks], type=first.type).combine_chunks()
     try:
         coded = joined.dictionary_encode(null_encoding="encode")
@@ -122,12 +123,17 @@ def _coded(first: Any, second: Any) -> tuple[tuple[str, ...], Int[np.ndarray, " 
     return names, codes[: len(first)], codes[len(first) :]
 
 
-def _as_text(column: Any) -> Any:
+def _texts(cells: Sequence[object]) -> Any:
     import pyarrow
 
-    return pyarrow.chunked_array(
-        [pyarrow.array([None if cell is None else str(cell) for cell in _in_python(column)], pyarrow.string())]
-    )
+    try:
+        texts = [cell if cell is None or isinstance(cell, str) else str(cell) for cell in cells]
+    except ValueError as error:  # such as whole numbers of more than 4,300 digits
+        raise AssayError("values must be such that they can be written as text", given=error) from error
+    try:
+        return pyarrow.chunked_array([pyarrow.array(texts, pyarrow.string())])
+    except UnicodeEncodeError:
+        return pyarrow.chunked_array([pyarrow.array(storable(texts), pyarrow.string())])
 
 
 def _in_python(values: Any) -> list[Any]:
@@ -202,13 +208,12 @@ def _from_file(path: Path, parts: Any) -> dict[str, Any]:
                 table = read_parquet(source, path)
         else:
             table = pyarrow.json.read_json(path)
+        columns = {name: table[name] for name in table.column_names}
     except (pyarrow.ArrowException, UnicodeDecodeError, csv.Error) as error:
         if path.suffix == ".jsonl":  # slower, but it names the line
             return _from_python(read_rows(path).rows, parts)
         raise AssayError(f"{path} must be a {path.suffix[1:].upper()} file", given=str(error).splitlines()[0]) from None
-    if callable(parts):
-        return _from_python(_in_python(table), parts)
-    return {name: table[name] for name in table.column_names}
+    return _from_python(_in_python(table), parts) if callable(parts) else columns
 
 
 def _is_plain(path: Path) -> bool:
@@ -234,8 +239,6 @@ def _read_csv(path: Path) -> Any:
 
 def _from_python(given: Any, parts: Any) -> dict[str, Any]:
     """Columns by name, or rows; a function makes the parts of each row, and the last column of the row is the answer."""
-    import pyarrow
-
     if isinstance(given, Mapping) and not callable(parts):
         columns = {str(name): list(column) for name, column in given.items()}
     else:
@@ -257,13 +260,4 @@ def _from_python(given: Any, parts: Any) -> dict[str, Any]:
         columns = {str(name): [row[name] for row in made] for name in names}
     if len({len(column) for column in columns.values()}) > 1:
         raise AssayError("columns must have one length", given={name: len(column) for name, column in columns.items()})
-    return {
-        name: pyarrow.chunked_array(
-            [pyarrow.array([cell if isinstance(cell, str) else _text(cell) for cell in column], pyarrow.string())]
-        )
-        for name, column in columns.items()
-    }
-
-
-def _text(cell: object) -> str | None:
-    return None if cell is None else str(cell)
+    return {storable(name): _texts(column) for name, column in columns.items()}
