@@ -191,6 +191,15 @@ def test_strange_texts_are_values_like_others(tmp_path, value):
     assert "\x1b" not in coverage_html(found)
 
 
+@pytest.mark.parametrize("first", [[None, 0.5, 0.5, 1.0], [0.5, 1.0], []])
+def test_lists_are_values(tmp_path, first):
+    data = [{"n": first, "b": 0, "y": 0}, *({"n": [0.5, 1.0], "b": b, "y": b} for b in (0, 1, 2))]
+    for side in ("train", "test"):
+        (tmp_path / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in data))
+    found = assay.coverage(tmp_path / "train.jsonl", tmp_path / "test.jsonl")
+    assert found.num_trained == len({(str(row["n"]), row["b"]) for row in data})
+
+
 def test_what_cannot_be_text_is_refused(tmp_path):
     with pytest.raises(AssayError, match="written as text"):
         assay.coverage([{"a": 10**5_000, "b": 0, "y": 0}], [{"a": 1, "b": 1, "y": 0}])

@@ -113,11 +113,12 @@ def _coded(first: Any, second: Any) -> tuple[tuple[str, ...], Int[np.ndarray, " 
 
     if first.type != second.type:
         first, second = (_texts(_in_python(column)) for column in (first, second))
-    joined = pyarrow.chunked_array([*first.chunks, *second.chunks], type=first.type).combine_chunks()
     try:
+        joined = pyarrow.chunked_array([*first.chunks, *second.chunks], type=first.type).combine_chunks()
         coded = joined.dictionary_encode(null_encoding="encode")
-    except pyarrow.ArrowNotImplementedError:  # such as lists
-        coded = pyarrow.array([str(cell) for cell in _in_python(joined)]).dictionary_encode()
+    except pyarrow.ArrowException:  # of lists, by more than one error
+        cells = [*_in_python(first), *_in_python(second)]
+        coded = pyarrow.array([str(cell) for cell in cells], pyarrow.string()).dictionary_encode()
     codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     names = tuple("(missing)" if name is None else str(name) for name in _in_python(coded.dictionary))
     return names, codes[: len(first)], codes[len(first) :]
