@@ -1,0 +1,226 @@
+"""From the measured networks to the answers: classes by behaviour, rankings with intervals over instances, and the pictures."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+Network = dict[str, Any]
+LEARNED, COMPOSES, IMITATES, PARTIAL, WORKS = 0.95, 0.9, 0.5, (0.1, 0.95), 0.9
+MIDDLE = 0.5  # the score of a network without a headline cut
+DRAWS = 2000
+
+
+def is_composer(row: Network) -> bool:
+    """Meant to be one, and it is."""
+    return row["meant"] == "composer" and row["novel_low"] >= COMPOSES
+
+
+def is_imitator(row: Network) -> bool:
+    """The same."""
+    return row["meant"] == "natural imitator" and row["novel_high"] < IMITATES
+
+
+def is_partial(row: Network) -> bool:
+    """Whatever it was meant to be."""
+    return PARTIAL[0] < row["novel"] < PARTIAL[1]
+
+
+def at_headline(letter: str) -> Callable[[Network], float]:
+    """A rate at the headline cut, or the middle score."""
+    return lambda row: row["at_headline"][letter] if row["at_headline"] else MIDDLE
+
+
+def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """The chance that a positive scores higher; ties count half."""
+    if not positive or not negative:
+        return float("nan")
+    difference = np.subtract.outer(np.array(positive), np.array(negative))
+    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+def over_instances(rows: Sequence[Network], figure: Callable[[Sequence[Network]], float]) -> tuple[float, float, float]:
+    """A figure and its bootstrap interval at 95 % over instances."""
+    instances = sorted({(row["kind"], row["seed"]) for row in rows})
+    grouped = [[row for row in rows if (row["kind"], row["seed"]) == instance] for instance in instances]
+    generator = np.random.default_rng(0)
+    draws = generator.integers(0, len(grouped), (DRAWS, len(grouped)))
+    drawn = [figure([row for index in draw for row in grouped[index]]) for draw in draws]
+    low, high = np.nanquantile(drawn, (0.025, 0.975)) if not np.isnan(drawn).all() else (np.nan, np.nan)
+    return figure(rows), float(low), float(high)
+
+
+def between(score: Callable[[Network], float], positive: Callable[[Network], bool], negative: Callable[[Network], bool]) -> Any:
+    """The AUROC of a score."""
+
+    def figure(rows: Sequence[Network]) -> float:
+        return auroc([score(row) for row in rows if positive(row)], [score(row) for row in rows if negative(row)])
+
+    return figure
+
+
+def share(of: Callable[[Network], bool], right: Callable[[Network], bool]) -> Any:
+    """How many of some networks are right."""
+
+    def figure(rows: Sequence[Network]) -> float:
+        some = [right(row) for row in rows if of(row)]
+        return float(np.mean(some)) if some else float("nan")
+
+    return figure
+
+
+def rank_correlation(score: Callable[[Network], float], of: Callable[[Network], bool]) -> Any:
+    """Spearman's, with the novel score."""
+
+    def figure(rows: Sequence[Network]) -> float:
+        some = [row for row in rows if of(row)]
+        scores = [score(row) for row in some]
+        if len(some) < 3 or len(set(scores)) < 2:
+            return 0.0
+        return float(spearmanr(scores, [row["novel"] for row in some]).statistic)
+
+    return figure
+
+
+def random_products(rows: Sequence[Network]) -> dict[str, float]:
+    """For each network C*E of C and E drawn at random under C + E - 1 <= N <= 1 - |C - E|."""
+    generator = np.random.default_rng(0)
+    drawn = {}
+    for row in rows:
+        while True:
+            c, e = generator.random(2)
+            if c + e - 1 <= row["novel"] <= 1 - abs(c - e) + 0.02:
+                break
+        drawn[row["name"]] = c * e
+    return drawn
+
+
+def report(every: Sequence[Network], folder: Path) -> None:
+    """Print everything, and write the pictures."""
+    learned = [row for row in every if row["seen"] >= LEARNED]
+    kept = [row for row in learned if row["entangled"]]
+    print(f"{len(every)} networks, {len(learned)} learned their trained pairs, {len(kept)} of these on entangled inputs\n")
+    print("| input | network | networks | novel score | C | E | no headline cut | called |")
+    print("| --- | --- | ---: | --- | --- | --- | ---: | --- |")
+    for kind in dict.fromkeys(row["kind"] for row in kept):
+        for meant in dict.fromkeys((row["meant"], row["coverage"]) for row in kept):
+            some = [row for row in kept if row["kind"] == kind and (row["meant"], row["coverage"]) == meant]
+            if some:
+                told = [_span([at_headline(letter)(row) for row in some if row["at_headline"]]) for letter in ("c", "e")]
+                called = ", ".join(f"{number} {name}" for name, number in Counter(row["call"] for row in some).most_common())
+                none = sum(row["headline"] is None for row in some)
+                print(
+                    f"| {kind} | {meant[0]}, coverage {meant[1]} | {len(some)} | {_span([row['novel'] for row in some])} "
+                    f"| {told[0]} | {told[1]} | {none} | {called} |"
+                )
+    composers, imitators = [row for row in kept if is_composer(row)], [row for row in kept if is_imitator(row)]
+    print(f"\n{len(composers)} composers, {len(imitators)} natural imitators, {sum(map(is_partial, kept))} partial\n")
+    _questions(kept)
+    _nulls(kept)
+    draw(kept, folder)
+
+
+def _questions(kept: Sequence[Network]) -> None:
+    product = random_products(kept)
+    print("| question | figure | interval |\n| --- | ---: | --- |")
+
+    def line(name: str, figure: Callable[[Sequence[Network]], float]) -> None:
+        value, low, high = over_instances(kept, figure)
+        print(f"| {name} | {value:.2f} | {low:.2f} to {high:.2f} |")
+
+    line("1. AUROC of C, composers against natural imitators", between(at_headline("c"), is_composer, is_imitator))
+    baselines = {name: lambda row, name=name: row["baselines"][name] for name in kept[0]["baselines"]}
+    baselines |= {"E alone": at_headline("e"), "C*E drawn at random": lambda row: product[row["name"]]}
+    for name, score in baselines.items():
+        line(f"   baseline: {name}", between(score, is_composer, is_imitator))
+
+    def combines(row: Network) -> bool:
+        return bool(row["at_headline"]) and row["at_headline"]["c"] >= WORKS
+
+    def broken_way_in(row: Network) -> bool:
+        return row["meant"] == "broken way in"
+
+    line(
+        "2. AUROC of E where C >= .9, composers against broken ways in",
+        between(at_headline("e"), lambda r: combines(r) and is_composer(r), lambda r: combines(r) and broken_way_in(r)),
+    )
+
+    def asked(row: Network) -> bool:
+        return is_partial(row) and bool(row["at_headline"]) and row["at_headline"]["e"] >= WORKS
+
+    line("3. Spearman of C with the novel score, partial, E >= .9", rank_correlation(at_headline("c"), asked))
+    line("   of coverage alone", rank_correlation(lambda row: row["coverage"], asked))
+    print(f"|    networks asked | {sum(map(asked, kept))} | |")
+    line(
+        "4. AUROC of Cs*E, composers against natural imitators (blind to a memorised combining)",
+        between(lambda row: at_headline("cs")(row) * at_headline("e")(row), is_composer, is_imitator),
+    )
+    planted = {"broken way in": "way in", "broken combining": "combining"}
+    line(
+        "5. planted fault named rightly",
+        share(lambda row: row["meant"] in planted, lambda row: row["breaks"] == planted[row["meant"]]),
+    )
+    for meant in planted:
+        named = share(lambda row, m=meant: row["meant"] == m, lambda row, m=meant: row["breaks"] == planted[m])
+        line(f"   of them, {meant}", named)
+    line("6. interval of at most two calls holds the combining, composers", share(is_composer, _holds_the_head))
+    line("7. composers without a headline cut", share(is_composer, lambda row: row["headline"] is None))
+    line("   composers called `does not compose`", share(is_composer, lambda row: row["call"] == "does not compose"))
+
+
+def _holds_the_head(row: Network) -> bool:
+    """The head's ReLU leads from the last cut but one to the last."""
+    if not row["interval"]:
+        return False
+    low, high = row["interval"]
+    combining = row["curves"][-1]["depth"] - 1
+    return low <= combining < high and high - low <= 2
+
+
+def _nulls(kept: Sequence[Network]) -> None:
+    print("\n| null, with its own headline cut | networks and repeats | without a headline cut | C, highest | E, highest |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for name in kept[0]["nulls"]:
+        found = [one for row in kept for one in row["nulls"][name]]
+        with_cut = [one for one in found if one]
+        highest = [f"{max((one[letter] for one in with_cut), default=float('nan')):.2f}" for letter in ("c", "e")]
+        print(f"| {name} | {len(found)} | {len(found) - len(with_cut)} | {highest[0]} | {highest[1]} |")
+
+
+def _span(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    low, high = (f"{bound:.2f}" for bound in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def draw(kept: Sequence[Network], folder: Path) -> None:
+    """The curves of six networks, one of each meaning, as one picture."""
+    import altair as alt
+
+    chosen: dict[str, Network] = {}
+    for row in kept:
+        name = f"{row['meant']}, coverage {row['coverage']:g}"
+        if row["kind"] == "waveforms" and name != "composer, coverage 0.35":
+            chosen[name] = row
+    points = [
+        {"network": f"{name} ({row['novel']:.2f})", "depth": cut["depth"], "rate": cut[f"{curve.lower()}_sum"], "curve": curve}
+        for name, row in list(chosen.items())[:6]
+        for cut in row["curves"]
+        for curve in ("Cs", "Es", "C", "E")
+    ]
+    lines = (
+        alt.Chart(alt.Data(values=points), width=210, height=130)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("depth:Q", title="depth of the cut", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("rate:Q", title="rate", scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color("curve:N", sort=["Cs", "Es", "C", "E"], title=None),
+            strokeDash=alt.StrokeDash("curve:N", sort=["Cs", "Es", "C", "E"], title=None),
+            facet=alt.Facet("network:N", columns=3, title=None),
+        )
+    )
+    lines.save(folder / "curves.svg")
