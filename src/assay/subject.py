@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from assay.cuts import Cuts
 from assay.errors import AssayError
 from assay.hooks import SIDES, Replacement, catch, first_tensor, replace
 from assay.places import survey
@@ -144,6 +145,19 @@ class Subject:
             chosen |= fitting
         return tuple(site for site in dict.fromkeys(places.values()) if site in chosen)
 
+    def cuts(self, inputs: Inputs) -> Cuts:
+        """The cuts of the network by depth, found on three of the examples; they are read and patched through what is returned.
+
+        Finding them takes about ten times as long as a forward pass on three examples.
+
+        **Raises:** `AssayError` as `Cuts` does.
+
+        ```python
+        >>> subject = Subject(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))
+        ```
+        """
+        return Cuts(self.module, self._quiet, inputs=inputs, device=self.device, batch_size=self.batch_size)
+
     # The network's twins and its safety
 
     def untrained(self, generator: Generator) -> "Subject":
@@ -208,6 +222,11 @@ class Subject:
                 "the subject's forward must return a tensor, or something that starts with one", given=type(result).__name__
             )
         return tensor
+
+    def _quiet(self, batch: Inputs) -> Tensor:
+        """Outputs of one batch, as it is, without gradients."""
+        with self._running([]):
+            return self._forward(batch)
 
     def _forward_sample(self, inputs: Inputs, count: int) -> Tensor:
         """Outputs on `count` examples: the first two in turn, or zeros where there are none."""

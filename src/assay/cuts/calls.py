@@ -1,0 +1,178 @@
+"""The calls of one forward pass, numbered, below autograd.
+
+`TorchDispatchMode` meets every call of the tensor library, whoever makes it: a module, a function, an operator, a scripted
+function, a checkpoint, `vmap`. Functions that PyTorch composes of others (recurrent layers, `einsum`) are met as their parts.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from assay.errors import AssayError
+
+COPIES = ("clone", "_unsafe_view", "_to_copy", "lift_fresh")
+FUSED = ("scaled_dot_product", "flash_attention", "efficient_attention", "_rnn", "_thnn_fused", "multi_head", "encoder_layer")
+"""Parts of the names of calls that hold several non-affine steps."""
+
+
+def storage(tensor: Tensor) -> int:
+    """What tells the memory of a tensor from any other that is alive."""
+    return tensor.untyped_storage()._cdata
+
+
+class Call:
+    """One call: its name, its arguments in a flat list, those that it writes to, and its results once it has run.
+
+    **Attributes:**
+
+    - `tensors`: arguments that are tensors, by their place in the flat list.
+    - `written`: places of those that the call writes to.
+    - `results`: the tensors that it returns, without those that it was given and wrote to.
+    """
+
+    def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]):
+        self.function = function
+        self.name: str = function.overloadpacket.__name__
+        self.flat, self._spec = tree_flatten((args, kwargs))
+        self.tensors = {k: value for k, value in enumerate(self.flat) if isinstance(value, Tensor)}
+        reshaped = torch.Tag.inplace_view in function.tags  # `transpose_` and the like: other strides, the same numbers
+        written = [] if reshaped else tree_flatten(_written(function, args, kwargs))[0]
+        self.written = [k for k, value in self.tensors.items() if any(value is one for one in written)]
+        self.results: list[Tensor] = []
+
+    def repeat(self, flat: Sequence[Any]) -> tuple[list[Any], Any]:
+        """The same function on other arguments: the flat list of what it returns, and its structure."""
+        args, kwargs = tree_unflatten(list(flat), self._spec)
+        return tree_flatten(self.function(*args, **kwargs))
+
+    def run(self) -> None:
+        self._returned, self._structure = self.repeat(self.flat)
+        if self.name.startswith(("empty", "new_empty")):  # memory as it was found is no function of anything
+            for value in self._returned:
+                value.zero_()
+        given = [self.flat[k] for k in self.written]
+        self._places = [k for k, v in enumerate(self._returned) if isinstance(v, Tensor) and all(v is not one for one in given)]
+        self.results = [self._returned[k] for k in self._places]
+
+    def produced(self, slot: int, written: bool) -> Tensor:
+        """Result number `slot`, or the argument in that place, which was written to."""
+        return self.flat[slot] if written else self.results[slot]
+
+    def put(self, slot: int, value: Tensor) -> None:
+        self._returned[self._places[slot]] = self.results[slot] = value
+
+    def hand(self, value: Any) -> None:
+        """Return a number in place of the one that it found."""
+        self._returned = [value]
+
+    @property
+    def returned(self) -> Any:
+        return tree_unflatten(self._returned, self._structure)
+
+    @property
+    def opaque(self) -> bool:
+        """Whether it may hold several non-affine steps: a fused function, or one that PyTorch does not know."""
+        return self.function.namespace not in ("aten", "prims", "prim") or any(part in self.name for part in FUSED)
+
+    def source(self, result: Tensor) -> int | None:
+        """The place of the argument of which a result is a view or a plain copy, if it is one."""
+        for k, value in self.tensors.items():
+            if storage(value) == storage(result):
+                return k
+        first = next(iter(self.tensors), None)
+        return first if self.name in COPIES and first is not None and self.flat[first].dtype == result.dtype else None
+
+    @property
+    def rearranges(self) -> bool:
+        """Whether it returns the elements of its argument, all of them, in another shape or memory.
+
+        Such calls come and go with the layout of tensors in memory, and have no number.
+        """
+        if self.written or len(self.results) != 1:
+            return False
+        source = self.source(self.results[0])
+        return source is not None and self.flat[source].numel() == self.results[0].numel()
+
+
+def _written(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    return [
+        args[k] if k < len(args) else kwargs.get(argument.name)
+        for k, argument in enumerate(function._schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    ]
+
+
+class Pass(TorchDispatchMode):
+    """A forward pass during which every call is shown to `before` and `after`, numbered or, where it rearranges, not.
+
+    **Arguments:**
+
+    - `expected`: the names of the calls of an earlier pass, from which this one must not differ.
+    """
+
+    def __init__(self, expected: Sequence[str] | None = None):
+        super().__init__()
+        self.expected = expected
+        self.names: list[str] = []
+
+    def before(self, call: Call) -> None:
+        """Called before it runs."""
+
+    def rearranged(self, call: Call) -> None:
+        """Called after a call without number."""
+
+    def after(self, call: Call, number: int) -> None:
+        """Called after a call with a number."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        call = Call(func, args, kwargs or {})
+        self.before(call)
+        call.run()
+        if call.rearranges:
+            self.rearranged(call)
+            return call.returned
+        number = len(self.names)
+        self.names.append(call.name)
+        if self.expected is not None and (number >= len(self.expected) or self.expected[number] != call.name):
+            raise self._other_path(call.name)
+        self.after(call, number)
+        return call.returned
+
+    def finish(self) -> None:
+        if self.expected is not None and len(self.names) != len(self.expected):
+            raise self._other_path("the end")
+
+    def _other_path(self, name: str) -> AssayError:
+        assert self.expected is not None
+        here = len(self.names) - (name != "the end")
+        usual = self.expected[here] if here < len(self.expected) else "the end"
+        return AssayError(
+            "a network is cut where it makes the same calls for all inputs of one shape",
+            given=f"{name} as call {here}, where it was {usual}",
+            next_step="cut on inputs that take one path, such as all with padding or all without",
+        )
+
+
+@contextmanager
+def taken_apart() -> Iterator[None]:
+    """Fused functions run as the calls that they stand for, and compiled functions as they were written."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(torch.jit.optimized_execution(False))
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        onednn = torch._C._get_mkldnn_enabled()
+        cudnn = torch._C._get_cudnn_enabled()
+        # Through these two the recurrent layers choose one call for all steps. The public setter also sets TF32, and warns.
+        torch._C._set_mkldnn_enabled(False)
+        torch._C._set_cudnn_enabled(False)
+        try:
+            yield
+        finally:
+            torch._C._set_mkldnn_enabled(onednn)
+            torch._C._set_cudnn_enabled(cudnn)
