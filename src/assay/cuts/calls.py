@@ -67,7 +67,7 @@ class Call:
     def put(self, slot: int, value: Tensor) -> None:
         self._returned[self._places[slot]] = self.results[slot] = value
 
-    def hand(self, value: Any) -> None:
+    def return_instead(self, value: Any) -> None:
         """Return a number in place of the one that it found."""
         self._returned = [value]
 
@@ -131,7 +131,10 @@ class Pass(TorchDispatchMode):
         """Called after a call with a number."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        call = Call(func, args, kwargs or {})
+        return self.met(Call(func, args, kwargs or {}))
+
+    def met(self, call: Call) -> Any:
+        """Run a call; returns what it returns."""
         self.before(call)
         call.run()
         if call.rearranges:

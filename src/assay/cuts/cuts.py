@@ -165,10 +165,13 @@ class Cuts(Sequence[Cut]):
         exchange = Exchange(trace.graph, read=trace.crossing[depth])
         self._pass(exchange, trace.sample)
         found = self._patched(trace, trace.state(depth, exchange), _rolled(trace.sample))
-        if not close(found, trace.output, tolerance=1e-4):
+        # Where the outputs hardly differ between examples, agreement with the right ones must be closer than with the others.
+        spread = float((trace.output - trace.output.roll(1, 0)).abs().max())
+        apart = float((found - trace.output).abs().max())
+        if not (close(found, trace.output, tolerance=1e-4) and apart <= 0.01 * spread + 1e-6 * float(trace.output.abs().max())):
             raise AssayError(
                 "all that the rest of a network knows of its input must cross a cut",
-                given=f"outputs that differ by {float((found - trace.output).abs().max()):.2g} at depth {depth}",
+                given=f"outputs that differ by {apart:.2g} at depth {depth}",
                 next_step="look for code that keeps a tensor from one pass to the next, or works on its memory outside PyTorch",
             )
         self._complete.add(key)
@@ -187,7 +190,7 @@ class Cuts(Sequence[Cut]):
         graph = recorder.graph(output)
         if len(output) != ROWS:
             raise AssayError("the outputs must have the examples first", given=f"{tuple(output.shape)} for {ROWS} examples")
-        if not close(output, plain, tolerance=1e-5):
+        if not close(output, plain, tolerance=1e-5, at_least=1.0):
             raise AssayError(
                 "recording a pass must leave its outputs as they are, to 1e-5",
                 given=f"a difference of {float((output - plain).abs().max()):.2g}",
@@ -268,7 +271,7 @@ class Exchange(Pass):
             if not _same(self._given[k], constant):
                 raise self._unseen(call, number)
         if number in self._handed:
-            call.hand(self.numbers.setdefault(number, call.returned))
+            call.return_instead(self.numbers.setdefault(number, call.returned))
         for node in self._nodes.get(number, []):
             known = self.graph.nodes[node]
             tensor = call.produced(known.slot, known.written)
@@ -348,22 +351,21 @@ class _Trace:
             )
 
     def kind(self, node: int) -> str:
+        """The part of a state that a tensor belongs to."""
         value = self.graph.values[node]
         if node in self.shared:
             return "shared"
-        return "values" if value.is_floating_point() and bool((value.abs() < HUGE).all()) else "carried"
+        if not value.is_floating_point():
+            return "carried"
+        usual = value[value.abs() < HUGE]
+        is_mask = usual.numel() < value.numel() and bool((usual == usual[:1]).all())
+        return "carried" if is_mask else "values"
 
     def state(self, depth: int, exchange: Exchange) -> State:
         found: dict[str, dict[str, Tensor]] = {"values": {}, "carried": {}, "shared": {}}
         for node in self.crossing[depth]:
             value = exchange.values[node]
             kind, name = self.kind(node), self.graph.nodes[node].name
-            if kind == "values" and not bool((value.abs() < HUGE).all()):
-                raise AssayError(
-                    "the values of a state must be finite: a mask is carried where it occurs in the inputs that a network is cut on",
-                    given=f"{name} with an entry beyond {HUGE:g}",
-                    next_step="call `cuts` with inputs in which the mask occurs, such as padded ones",
-                )
             found[kind][name] = (self.rows[node].first(value) if node in self.rows else value).cpu()
         numbers = {step.name: exchange.numbers[step.call] for step in self.graph.to_python if step.depth <= depth}
         return State(depth=depth, numbers=numbers, shapes=dict(self.shapes), **found)
@@ -384,7 +386,7 @@ class _Trace:
             names=tuple(named["values"]),
             carried=tuple(named["carried"]),
             shared=tuple(named["shared"]),
-            leads=tuple(step.name for step in graph.bent if step.depth == depth + 1),
+            leads=tuple(step.name for step in graph.nonaffine if step.depth == depth + 1),
             opaque_before=tuple(step.name for step in graph.opaque if step.depth <= depth),
             opaque_after=tuple(step.name for step in graph.opaque if step.depth > depth),
             last=depth == graph.depth,

@@ -1,5 +1,6 @@
 """What the rest of a network knows of its inputs at one cut, with the examples first."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from assay.cuts.affine import HUGE
 from assay.errors import AssayError
 
 Number = int | float | complex | bool
@@ -42,29 +44,56 @@ class State:
         return replace(self, values=values, carried=carried)
 
     def flat(self) -> Float[Tensor, "n features"]:
-        """All values of an example in one row, in the order of `values`."""
-        if not self.values:
-            raise AssayError("a state is one matrix where floating-point numbers cross the cut", given=list(self.carried))
-        return torch.cat([value.flatten(1) for value in self.values.values()], 1)
+        """All values of an example in one row, in the order of `values`.
+
+        Entries that stand for infinity, as where an attention score is masked, are left out.
+
+        **Raises:** `AssayError` where these are not the same for all examples, and for a cut that no floating-point tensor crosses.
+        """
+        return torch.cat([_matrix(value)[:, usual] for value, usual in self._parts()], 1)
 
     def unflat(self, matrix: Float[Tensor, "n features"]) -> "State":
-        """The state whose `flat` is this matrix; what is carried stays.
+        """The state whose `flat` is this matrix; what is carried and what is masked stay.
 
         Where something is carried for each example, the matrix has a row for each of them; else any number of rows.
 
         **Raises:** `AssayError` for a matrix of another size.
         """
-        sizes = [value[:1].numel() if len(value) else value.flatten(1).shape[1] for value in self.values.values()]
+        parts = self._parts()
+        sizes = [int(usual.sum()) for _, usual in parts]
         rows = len(self) if self.carried else len(matrix)
         if matrix.shape != (rows, sum(sizes)):
             raise AssayError(
                 "a matrix of states has a row for each example and a column for each value",
                 given=f"{tuple(matrix.shape)}, where {(rows, sum(sizes))} is needed",
-                next_step="take the rows of the state first, as in `state[:5].unflat(matrix)`" if self.carried else "",
+                next_step="take as many rows of the state first, as in `state[:5].unflat(matrix)`" if self.carried else "",
             )
-        parts = matrix.split(sizes, 1)
-        shaped = zip(self.values.items(), parts, strict=True)
-        return replace(self, values={name: part.reshape(len(part), *v.shape[1:]).to(v.dtype) for (name, v), part in shaped})
+        values = {}
+        for name, (value, usual), columns in zip(self.values, parts, matrix.split(sizes, 1), strict=True):
+            whole = _matrix(value)[:1].expand(rows, -1).clone() if len(value) else value.new_zeros(rows, len(usual))
+            whole[:, usual] = columns.to(value.dtype)
+            values[name] = whole.reshape(rows, *value.shape[1:])
+        return replace(self, values=values)
+
+    def _parts(self) -> list[tuple[Tensor, Tensor]]:
+        """Each tensor, and which of its entries are numbers rather than stand for infinity."""
+        if not self.values:
+            raise AssayError("a state is one matrix where floating-point numbers cross the cut", given=list(self.carried))
+        parts = []
+        for name, value in self.values.items():
+            usual = _matrix(value).abs() < HUGE
+            if not torch.equal(usual.any(0), usual.all(0)):
+                raise AssayError(
+                    "states are one matrix where the same entries are masked in all of them",
+                    given=name,
+                    next_step="take examples with one mask, such as those of one length",
+                )
+            parts.append((value, usual.all(0)))
+        return parts
+
+
+def _matrix(value: Tensor) -> Tensor:
+    return value.reshape(len(value), math.prod(value.shape[1:]))
 
 
 @dataclass(frozen=True)
@@ -90,10 +119,11 @@ class Rows:
         return apart.reshape(shape)
 
 
-def find_rows(
-    tensor: Tensor, rolled: Tensor, larger: torch.Size, *, rows: int, more: int, tolerance: float = 1e-4
-) -> Rows | None:
+def find_rows(tensor: Tensor, rolled: Tensor, larger: torch.Size, *, rows: int, more: int) -> Rows | None:
     """Where the examples are, or `None` where no dimension grows with them and permutes with them.
+
+    A dimension may hold them folded with others, as batch times positions. Of several foldings that permute alike, within rounding,
+    the one with the examples outermost is taken.
 
     **Arguments:**
 
@@ -109,21 +139,31 @@ def find_rows(
     each, rest = divmod(tensor.shape[dim], rows)
     if rest or larger[dim] != each * more:
         return None
-    for outer in (k for k in range(1, each + 1) if each % k == 0):  # examples outermost first
+    errors: dict[Rows, float] = {}
+    for outer in (k for k in range(1, each + 1) if each % k == 0):
         found = Rows(dim, outer, each // outer)
-        if close(found.first(tensor).roll(1, 0), found.first(rolled), tolerance=tolerance):
+        errors[found] = disagreement(found.first(tensor).roll(1, 0), found.first(rolled))
+        if errors[found] <= 1e-6:
             return found
-    return None
+    best = min(errors, key=lambda found: errors[found])
+    return best if errors[best] <= 1e-3 else None
 
 
-def close(a: Tensor, b: Tensor, *, tolerance: float) -> bool:
-    """Whether two tensors agree, up to a share of the largest of their numbers below 1e30 or, if that is less than one, of one."""
-    if a.shape != b.shape:
-        return False
+def disagreement(a: Tensor, b: Tensor, *, at_least: float = 0.0) -> float:
+    """The largest difference, as a share of the largest number below 1e30 or of `at_least`, if that is more."""
     if not (a.is_floating_point() or a.is_complex()):
-        return torch.equal(a, b)
-    usual = (a.abs() < 1e30) & (b.abs() < 1e30)
-    if not torch.equal(a[~usual].nan_to_num(), b[~usual].nan_to_num()):
-        return False
-    a, b = a[usual], b[usual]
-    return not a.numel() or bool((a - b).abs().max() <= tolerance * max(1.0, float(b.abs().max())))
+        return float(not torch.equal(a, b))
+    if not a.numel():
+        return 0.0
+    huge = ~((a.abs() < HUGE) & (b.abs() < HUGE))
+    if bool(huge.any()):
+        if not torch.equal(a[huge].nan_to_num(), b[huge].nan_to_num()):
+            return math.inf
+        a, b = a.masked_fill(huge, 0), b.masked_fill(huge, 0)
+    difference = float((a - b).abs().max())
+    return difference / max(at_least, float(b.abs().max())) if difference else 0.0
+
+
+def close(a: Tensor, b: Tensor, *, tolerance: float, at_least: float = 0.0) -> bool:
+    """Whether two tensors have one shape and `disagreement` up to the tolerance."""
+    return a.shape == b.shape and disagreement(a, b, at_least=at_least) <= tolerance
