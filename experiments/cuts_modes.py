@@ -10,7 +10,7 @@ It prints the table of `docs/experiments/cuts-module.md`. About a minute of CPU 
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from unittest import mock
 import torch
 from torch import Generator, Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from assay.cuts import calls, cuts
 from assay.cuts.calls import Call, Pass
@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "cuts"))
 from networks_to_cut import Case, of_modules, of_transformers, refused  # noqa: E402
 
 OPAQUE = ("gru", "lstm", "rnn_tanh", "rnn_relu", "multi_head_attention_forward", "scaled_dot_product_attention")
+NOT_CALLS = ("_set_grad_enabled", "size", "dim", "stride", "is_contiguous", "numel", "is_floating_point", "is_complex", "__len__")
 
 
 class FunctionCall(Call):
@@ -47,6 +48,10 @@ class FunctionCall(Call):
         self.written = written
         self.results = []
 
+    def repeat(self, flat: Sequence[Any]) -> Any:
+        args, kwargs = tree_unflatten(list(flat), self._spec)
+        return self.function(*args, **kwargs)
+
     @property
     def opaque(self) -> bool:
         return self.name in OPAQUE
@@ -63,7 +68,7 @@ class ByFunction(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name == "__get__" and not isinstance(func(*args, **(kwargs or {})), Tensor):
             return func(*args, **(kwargs or {}))
-        if name in ("_set_grad_enabled", "size", "dim", "stride", "is_contiguous", "numel", "is_floating_point", "is_complex", "__len__", "ndimension"):
+        if name in NOT_CALLS:
             return func(*args, **(kwargs or {}))
         return self.shown.met(FunctionCall(func, args, kwargs or {}))
 

@@ -297,7 +297,7 @@ def of_transformers() -> Iterator[Case]:
 
     small: dict[str, Any] = {
         "hidden_size": 16,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": 1,
         "num_attention_heads": 2,
         "intermediate_size": 24,
         "initializer_range": 0.4,
@@ -307,7 +307,7 @@ def of_transformers() -> Iterator[Case]:
         chosen: dict[str, Any] = {"attn_implementation": kind}
         bert = hf.BertConfig(**text, **chosen)
         gpt2 = hf.GPT2Config(
-            n_embd=16, n_layer=2, n_head=2, vocab_size=9, n_positions=16, initializer_range=0.4,
+            n_embd=16, n_layer=1, n_head=2, vocab_size=9, n_positions=16, initializer_range=0.4,
             bos_token_id=None, eos_token_id=None, **chosen,
         )  # fmt: skip
         llama = hf.LlamaConfig(**text, num_key_value_heads=1, **chosen)

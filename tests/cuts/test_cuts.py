@@ -8,11 +8,9 @@ import torch
 from networks_to_cut import (
     Attention,
     Between,
-    Case,
     Named,
     Recurrent,
     Transformer,
-    condition,
     mlp,
     of_modules,
     of_transformers,
@@ -31,7 +29,10 @@ from assay.cuts import Cuts, State
 from assay.errors import AssayError
 from assay.subject import Subject
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad:UserWarning"),  # a reentrant checkpoint
+]
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -273,10 +274,10 @@ def test_eager_and_fused_attention_have_equal_cuts():
     for depth in range(len(a)):
         wanted, found = a.read(inputs, depth).flat(), b.read(inputs, depth).flat()
         equal.append(wanted.shape == found.shape and bool((wanted - found).abs().max() < 1e-4 * wanted.abs().max()))
-    assert equal.count(False) == 2, "only the scale of queries and keys differs, in each of two layers"
+    assert equal.count(False) == 1, "only the scale of queries and keys differs"
     assert not a.replaced
     assert all("flash" in name and ".attn." in name for name in b.replaced)
-    assert len(b.replaced) == 2
+    assert len(b.replaced) == 1
 
 
 def test_tied_weights_are_two_uses():
@@ -290,7 +291,7 @@ def test_tied_weights_are_two_uses():
 
 
 @pytest.mark.parametrize(("name", "site"), [
-    ("MLP", "layers.0"), ("GPT-2, eager", "transformer.h.0.mlp.c_fc"), ("BERT, sdpa", "bert.encoder.layer.1.intermediate.dense"),
+    ("MLP", "layers.0"), ("GPT-2, eager", "transformer.h.0.mlp.c_fc"), ("BERT, sdpa", "bert.encoder.layer.0.intermediate.dense"),
     ("nn.TransformerEncoder, positions first", "encoder.layers.0.linear1"),
 ])  # fmt: skip
 def test_reads_equal_what_a_hook_reads(name: str, site: str):
@@ -322,7 +323,7 @@ def test_a_patched_matrix_behind_a_folded_batch():
     network = CASES["GPT-2, eager"].network()
     subject = Subject(network)
     cuts = subject.cuts(inputs)
-    depth = next(cut.depth for cut in cuts if any(name.endswith("h.1.mlp.c_fc.addmm#1") for name in cut.names))
+    depth = next(cut.depth for cut in cuts if any(name.endswith("h.0.mlp.c_fc.addmm#1") for name in cut.names))
     state = cuts.read(inputs, depth)
     mixed = state.unflat(state.flat().flip(0))
     assert torch.allclose(cuts.run(inputs, depth, mixed), subject(inputs).flip(0), atol=1e-5)
@@ -395,8 +396,18 @@ def test_tokens_cross_a_cut_where_they_are_used_late():
 
 
 def test_numbers_that_python_reads_belong_to_the_state():
-    cuts = Subject(Between(condition)).cuts(vectors(6, 0, drawn()))
-    assert list(cuts.read(vectors(6, 0, drawn()), 1).numbers.values()) == [True]
+    """The branch is taken as it was where the state was read, although the inputs of the pass would lead elsewhere."""
+    inputs = vectors(6, 0, drawn())
+    subject = Subject(Function(lambda x: torch.relu(x) if bool((x >= 0).all()) else torch.relu(x) + torch.tanh(x)))
+    here = {"x": inputs["x"].abs()}
+    cuts = subject.cuts(here)
+    there = {"x": inputs["x"].abs() + 1}
+    state = cuts.read(there, 1)
+    assert list(state.numbers.values()) == [True]
+    assert torch.equal(cuts.run({"x": -here["x"]}, 1, state), there["x"])
+    before = cuts.read(there, 0)
+    assert not before.numbers
+    assert torch.equal(cuts.run({"x": -here["x"]}, 0, before), there["x"])
 
 
 # Refusals

@@ -6,6 +6,7 @@ function, a checkpoint, `vmap`. Functions that PyTorch composes of others (recur
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -39,20 +40,30 @@ class Call:
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]):
         self.function = function
         self.name: str = function.overloadpacket.__name__
-        self.flat, self._spec = tree_flatten((args, kwargs))
+        self.flat: list[Any] = []
+        self._lists: list[int | None] = []  # lengths of the arguments that are lists; in the tensor library none holds another
+        self._keywords = list(kwargs)
+        for value in (*args, *kwargs.values()):
+            several = isinstance(value, (list, tuple))
+            self._lists.append(len(value) if several else None)
+            self.flat.extend(value if several else (value,))
         self.tensors = {k: value for k, value in enumerate(self.flat) if isinstance(value, Tensor)}
-        reshaped = torch.Tag.inplace_view in function.tags  # `transpose_` and the like: other strides, the same numbers
-        written = [] if reshaped else tree_flatten(_written(function, args, kwargs))[0]
-        self.written = [k for k, value in self.tensors.items() if any(value is one for one in written)]
+        self.written: list[int] = []
+        if writes := _writes(function):
+            written = [args[k] if k < len(args) else kwargs.get(name) for k, name in writes]
+            written = [one for some in written for one in (some if isinstance(some, (list, tuple)) else [some])]
+            self.written = [k for k, value in self.tensors.items() if any(value is one for one in written)]
         self.results: list[Tensor] = []
 
-    def repeat(self, flat: Sequence[Any]) -> tuple[list[Any], Any]:
-        """The same function on other arguments: the flat list of what it returns, and its structure."""
-        args, kwargs = tree_unflatten(list(flat), self._spec)
-        return tree_flatten(self.function(*args, **kwargs))
+    def repeat(self, flat: Sequence[Any]) -> Any:
+        """The same function on other arguments."""
+        left = iter(flat)
+        values = [next(left) if size is None else [next(left) for _ in range(size)] for size in self._lists]
+        ordinary = len(values) - len(self._keywords)
+        return self.function(*values[:ordinary], **dict(zip(self._keywords, values[ordinary:], strict=True)))
 
     def run(self) -> None:
-        self._returned, self._structure = self.repeat(self.flat)
+        self._returned, self._structure = tree_flatten(self.repeat(self.flat))
         if self.name.startswith(("empty", "new_empty")):  # memory as it was found is no function of anything
             for value in self._returned:
                 value.zero_()
@@ -100,12 +111,13 @@ class Call:
         return source is not None and self.flat[source].numel() == self.results[0].numel()
 
 
-def _written(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-    return [
-        args[k] if k < len(args) else kwargs.get(argument.name)
-        for k, argument in enumerate(function._schema.arguments)
-        if argument.alias_info is not None and argument.alias_info.is_write
-    ]
+@cache
+def _writes(function: Any) -> tuple[tuple[int, str], ...]:
+    """Place and name of the arguments that a function of the tensor library writes to."""
+    if torch.Tag.inplace_view in function.tags:
+        return ()  # `transpose_` and the like: other strides, the same numbers
+    arguments = enumerate(function._schema.arguments)
+    return tuple((k, one.name) for k, one in arguments if one.alias_info is not None and one.alias_info.is_write)
 
 
 class Pass(TorchDispatchMode):

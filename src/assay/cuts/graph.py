@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from assay.cuts.affine import is_affine
 from assay.cuts.calls import FUSED, Call, Pass, storage
@@ -48,11 +49,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Step:
-    """A call that is named in reports: where it stands, its name, and the depth of what it makes."""
+    """A call that is named in reports: where it stands, its name, the depth of what it makes, and the nodes that it uses."""
 
     call: int
     name: str
     depth: int
+    uses: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Graph:
 
     - `calls`: names of the numbered calls.
     - `nodes`: input-dependent tensors, in the order of their making; the inputs come first.
-    - `live`: positions of the nodes on which the output depends.
+    - `live`: positions of the nodes on which the output, or a number handed to Python, depends.
     - `outputs`: the nodes whose elements the output holds.
     - `nonaffine`, `opaque`, `to_python`: calls that are not affine, that hold several such steps, that hand a number to Python.
     - `constants`: arguments of each call that were taken not to depend on the inputs.
@@ -82,13 +84,13 @@ class Graph:
 
     @property
     def depth(self) -> int:
-        """Of the output."""
-        return max(self.nodes[node].depth for node in self.outputs)
+        """Of the output, and of the numbers handed to Python, which may decide on any call."""
+        return max([self.nodes[node].depth for node in self.outputs] + [step.depth for step in self.to_python])
 
     def crossing(self, depth: int) -> tuple[int, ...]:
         """The cut at a depth: the nodes no deeper than it that a deeper call, or the output, uses."""
-        used = {use for node in self.live if self.nodes[node].depth > depth for use in self.nodes[node].uses}
-        used |= set(self.outputs)
+        users = (*(self.nodes[node] for node in self.live), *self.to_python)
+        used = {use for user in users if user.depth > depth for use in user.uses} | set(self.outputs)
         shallow = {node for node in used if self.nodes[node].depth <= depth}
         return tuple(sorted(node for node in shallow if not self._held(node, shallow)))
 
@@ -159,7 +161,7 @@ class Recorder(Pass):
         if not outputs:
             raise AssayError("the output must depend on the inputs through calls of the tensor library", given="no such way")
         live: set[int] = set()
-        waiting = list(outputs)
+        waiting = [*outputs, *(use for step in self._to_python for use in step.uses)]
         while waiting:
             node = waiting.pop()
             if node not in live:
@@ -211,7 +213,7 @@ class Recorder(Pass):
         nonaffine = self._nonaffine_write or (computes and not call.written and self._not_affine(call))
         depth = max(self._nodes[node].depth for node in uses) + nonaffine
         name = self._name(call)
-        step = Step(number, name, depth)
+        step = Step(number, name, depth, uses)
         if call.name in TO_PYTHON:
             self._to_python.append(step)
             return
@@ -314,7 +316,7 @@ class Recorder(Pass):
                     flat[k] = point
                 for k in call.written:
                     flat[k] = flat[k].clone()
-                found = [*call.repeat(flat)[0], *(flat[k] for k in call.written)]
+                found = [*tree_leaves(call.repeat(flat)), *(flat[k] for k in call.written)]
                 return [value for value in found if isinstance(value, Tensor)]
 
             points = [_single(call.flat[k]) if precise else call.flat[k] for k in moving]
