@@ -27,10 +27,20 @@ from assay.errors import AssayError
 from assay.subject import Subject
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "cuts"))
-from networks_to_cut import Case, of_modules, of_transformers, refused  # noqa: E402
+from networks_to_cut import Case, of_modules, of_transformers, refused
 
 OPAQUE = ("gru", "lstm", "rnn_tanh", "rnn_relu", "multi_head_attention_forward", "scaled_dot_product_attention")
-NOT_CALLS = ("_set_grad_enabled", "size", "dim", "stride", "is_contiguous", "numel", "is_floating_point", "is_complex", "__len__")
+NOT_CALLS = (
+    "_set_grad_enabled",
+    "size",
+    "dim",
+    "stride",
+    "is_contiguous",
+    "numel",
+    "is_floating_point",
+    "is_complex",
+    "__len__",
+)
 
 
 class FunctionCall(Call):

@@ -67,17 +67,12 @@ def test_states_of_other_examples_give_their_outputs(name: str):
     for inputs in (other, longer):
         wanted = subject(inputs)
         assert spread(wanted) > 0.01, "outputs that do not differ could not be told apart"
-        depths = len(cuts) if inputs is other else len(subject.cuts(longer))
-        for depth in range(depths):
+        depths = range(len(cuts)) if inputs is other else range(0, len(subject.cuts(longer)), 3)
+        for depth in depths:
             found = cuts.run(here, depth, cuts.read(inputs, depth))
             assert float((found - wanted).abs().max()) < 1e-4 * spread(wanted), depth
-    assert torch.equal(cuts.read(other, len(cuts) - 1).flat(), wanted_last(subject, other))
-
-
-def wanted_last(subject: Subject, inputs: dict[str, Tensor]) -> Tensor:
-    """The last cut is the output, recorded as the calls that fused functions stand for."""
-    cuts = subject.cuts(inputs)
-    return cuts.read(inputs, len(cuts) - 1).flat()
+    last = cuts.read(other, len(cuts) - 1).flat()
+    assert torch.allclose(last.flatten(), subject(other).flatten(), atol=1e-4 * spread(subject(other)))
 
 
 def test_every_tensor_of_a_cut_is_used():
@@ -220,7 +215,8 @@ def test_forms_of_one_function_have_equal_cuts(name: str):
 
 def test_an_ensemble_is_cut_in_all_its_members_at_once():
     inputs = vectors(6, 0, drawn())
-    two = Function(lambda x, members=(Modules(), sequential()): (members[0](x) + members[1](x)) / 2)
+    one, other = Modules(), sequential()
+    two = Function(lambda x: (one(x) + other(x)) / 2)
     usual, both = Subject(Modules()).cuts(inputs), Subject(two).cuts(inputs)
     for depth in range(2):
         wanted, found = usual.read(inputs, depth).flat(), both.read(inputs, depth).flat()
@@ -291,7 +287,8 @@ def test_tied_weights_are_two_uses():
 
 
 @pytest.mark.parametrize(("name", "site"), [
-    ("MLP", "layers.0"), ("GPT-2, eager", "transformer.h.0.mlp.c_fc"), ("BERT, sdpa", "bert.encoder.layer.0.intermediate.dense"),
+    ("MLP", "layers.0"), ("GPT-2, eager", "transformer.h.0.mlp.c_fc"),
+    ("BERT, sdpa", "bert.encoder.layer.0.intermediate.dense"),
     ("nn.TransformerEncoder, positions first", "encoder.layers.0.linear1"),
 ])  # fmt: skip
 def test_reads_equal_what_a_hook_reads(name: str, site: str):
@@ -303,7 +300,9 @@ def test_reads_equal_what_a_hook_reads(name: str, site: str):
     handle.remove()
     hooked = caught[0].transpose(0, 1) if name.endswith("positions first") else caught[0]
     cuts = subject.cuts(inputs)
-    reads = [state.values[f"{site}.addmm#1"] for cut in cuts if f"{site}.addmm#1" in (state := cuts.read(inputs, cut.depth)).values]
+    reads = [
+        state.values[f"{site}.addmm#1"] for cut in cuts if f"{site}.addmm#1" in (state := cuts.read(inputs, cut.depth)).values
+    ]
     assert reads
     assert all(torch.allclose(read.flatten(1), hooked.flatten(1), atol=1e-5) for read in reads)
 
@@ -339,7 +338,7 @@ def test_an_mlp_names_its_cuts():
     assert [cut.affine for cut in (first, second, last)] == [True, False, False]
     assert [cut.last for cut in (first, second, last)] == [False, False, True]
     assert [cut.depth for cut in (first, second, last)] == [0, 1, 2]
-    assert not (first.carried or first.shared or first.opaque_before or first.opaque_after)
+    assert (first.carried, first.shared, first.opaque_before, first.opaque_after) == ((), (), (), ())
 
 
 def test_opaque_calls_are_named_before_and_after():
@@ -434,10 +433,12 @@ def REFUSED_MIDDLE(x: Tensor) -> Tensor:  # noqa: N802
 
 def test_another_path_is_refused():
     branching = Between(lambda x: x.relu().tanh() if float(x[0, 0]) > 0 else x.relu())
+    positive = {"x": torch.ones(3, 4) * torch.arange(1.0, 4.0)[:, None]}
+    branching.first.weight.data.abs_()
+    branching.first.bias.data.zero_()
+    cuts = Subject(branching).cuts(positive)
     with pytest.raises(AssayError, match="same calls for all inputs"):
-        cuts = Subject(branching).cuts(vectors(6, 0, drawn()))
-        for seed in range(20):
-            cuts.read(vectors(6, 0, drawn(seed)), 1)
+        cuts.read({"x": -positive["x"]}, 1)
 
 
 def test_a_cut_whose_examples_have_no_dimension_is_refused_alone():

@@ -28,13 +28,19 @@ def storage(tensor: Tensor) -> int:
 
 
 class Call:
-    """One call: its name, its arguments in a flat list, those that it writes to, and its results once it has run.
+    """One call of the tensor library, in the making and when it has run.
 
     **Attributes:**
 
-    - `tensors`: arguments that are tensors, by their place in the flat list.
+    - `name`: of the function, without its overload.
+    - `flat`: all arguments, those of lists among them.
+    - `tensors`: the arguments that are tensors, by their place in `flat`.
     - `written`: places of those that the call writes to.
-    - `results`: the tensors that it returns, without those that it was given and wrote to.
+    - `returned`: what it returned.
+    - `results`: the tensors that it returned, without those that it was given and wrote to.
+    - `sources`: for each result, the place of the argument of which it is a view or a plain copy, or `None`.
+    - `rearranges`: whether it returned the elements of its argument, all of them, in another shape or memory. Such calls come
+      and go with the layout of tensors in memory.
     """
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]):
@@ -53,7 +59,6 @@ class Call:
             written = [args[k] if k < len(args) else kwargs.get(name) for k, name in writes]
             written = [one for some in written for one in (some if isinstance(some, (list, tuple)) else [some])]
             self.written = [k for k, value in self.tensors.items() if any(value is one for one in written)]
-        self.results: list[Tensor] = []
 
     def repeat(self, flat: Sequence[Any]) -> Any:
         """The same function on other arguments."""
@@ -63,52 +68,40 @@ class Call:
         return self.function(*values[:ordinary], **dict(zip(self._keywords, values[ordinary:], strict=True)))
 
     def run(self) -> None:
-        self._returned, self._structure = tree_flatten(self.repeat(self.flat))
+        self.returned = self.repeat(self.flat)
+        self._leaves, self._structure = tree_flatten(self.returned)
         if self.name.startswith(("empty", "new_empty")):  # memory as it was found is no function of anything
-            for value in self._returned:
+            for value in self._leaves:
                 value.zero_()
         given = [self.flat[k] for k in self.written]
-        self._places = [k for k, v in enumerate(self._returned) if isinstance(v, Tensor) and all(v is not one for one in given)]
-        self.results = [self._returned[k] for k in self._places]
+        places = [k for k, v in enumerate(self._leaves) if isinstance(v, Tensor) and all(v is not one for one in given)]
+        self._places, self.results = places, [self._leaves[k] for k in places]
+        first = next(iter(self.tensors), None)
+        copied = (
+            first if self.name in COPIES and first is not None and self.flat[first].dtype == self.results[0].dtype else None
+        )
+        memory = {value.untyped_storage()._cdata: k for k, value in reversed(self.tensors.items())}
+        self.sources = [memory.get(result.untyped_storage()._cdata, copied) for result in self.results]
+        self.rearranges = (
+            len(self.results) == 1
+            and not self.written
+            and (source := self.sources[0]) is not None
+            and self.flat[source].numel() == self.results[0].numel()
+        )
 
     def produced(self, slot: int, written: bool) -> Tensor:
-        """Result number `slot`, or the argument in that place, which was written to."""
+        """A result, or an argument that was written to, by its place."""
         return self.flat[slot] if written else self.results[slot]
 
     def put(self, slot: int, value: Tensor) -> None:
-        self._returned[self._places[slot]] = self.results[slot] = value
-
-    def return_instead(self, value: Any) -> None:
-        """Return a number in place of the one that it found."""
-        self._returned = [value]
-
-    @property
-    def returned(self) -> Any:
-        return tree_unflatten(self._returned, self._structure)
+        """Return another tensor as this result."""
+        self._leaves[self._places[slot]] = self.results[slot] = value
+        self.returned = tree_unflatten(self._leaves, self._structure)
 
     @property
     def opaque(self) -> bool:
         """Whether it may hold several non-affine steps: a fused function, or one that PyTorch does not know."""
         return self.function.namespace not in ("aten", "prims", "prim") or any(part in self.name for part in FUSED)
-
-    def source(self, result: Tensor) -> int | None:
-        """The place of the argument of which a result is a view or a plain copy, if it is one."""
-        for k, value in self.tensors.items():
-            if storage(value) == storage(result):
-                return k
-        first = next(iter(self.tensors), None)
-        return first if self.name in COPIES and first is not None and self.flat[first].dtype == result.dtype else None
-
-    @property
-    def rearranges(self) -> bool:
-        """Whether it returns the elements of its argument, all of them, in another shape or memory.
-
-        Such calls come and go with the layout of tensors in memory, and have no number.
-        """
-        if self.written or len(self.results) != 1:
-            return False
-        source = self.source(self.results[0])
-        return source is not None and self.flat[source].numel() == self.results[0].numel()
 
 
 @cache

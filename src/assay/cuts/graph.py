@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from assay.cuts.affine import is_affine
-from assay.cuts.calls import FUSED, Call, Pass, storage
+from assay.cuts.calls import Call, Pass, storage
 from assay.errors import AssayError
 
 SHAPED_LIKE = ("zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty")
@@ -197,7 +197,7 @@ class Recorder(Pass):
 
     def rearranged(self, call: Call) -> None:
         self._constants.pop(len(self.names), None)
-        self._move(call, call.source(call.results[0]), call.results[0])
+        self._move(call, call.sources[0], call.results[0])
 
     def after(self, call: Call, number: int) -> None:
         uses = tuple(sorted({node for nodes in self._uses.values() for node in nodes}))
@@ -205,7 +205,7 @@ class Recorder(Pass):
             for k in call.written:
                 self._hold(call.flat[k], [], again=True)
             return
-        views = {slot: k for slot, result in enumerate(call.results) if (k := call.source(result)) is not None}
+        views = {slot: k for slot, k in enumerate(call.sources) if k is not None}
         computes = len(views) < len(call.results) or bool(call.written) or call.name in TO_PYTHON
         if _plain_copy(call):
             self._move(call, 1, call.flat[0])
@@ -280,7 +280,7 @@ class Recorder(Pass):
         """The result holds the elements of argument `k`, which keep the nodes that made them."""
         assert k is not None
         nodes, source = self._uses.get(k, []), call.flat[k]
-        if result is not source and storage(result) != storage(source) or call.written:
+        if (result is not source and storage(result) != storage(source)) or call.written:
             owners = self._memories[storage(source)].region(source).clone() if len(nodes) > 1 else None
             self._hold(result, nodes, owners=owners, again=bool(call.written))
         elif len(nodes) == 1:
