@@ -276,6 +276,22 @@ def test_eager_and_fused_attention_have_equal_cuts():
     assert len(b.replaced) == 1
 
 
+def test_the_depth_of_a_transformer_counts_what_is_not_affine():
+    """Scores and mixing are products of two tensors that depend on the inputs; the last map, by the embedding, is affine."""
+    cuts = Subject(Transformer()).cuts(tokens(6, 5, drawn()))
+    leads = [
+        "norms.0.native_layer_norm",
+        "bmm",
+        "_softmax",
+        "bmm",
+        "norms.1.native_layer_norm",
+        "gelu",
+        "norms.2.native_layer_norm",
+    ]
+    assert [name.split("#")[0] for cut in cuts for name in cut.leads] == leads
+    assert len(cuts) == len(leads) + 1
+
+
 def test_tied_weights_are_two_uses():
     inputs = tokens(6, 5, drawn())
     cuts = Subject(Transformer()).cuts(inputs)

@@ -31,6 +31,19 @@ class Cuts:
     **Raises:** `AssayError` where a tensor depends on the inputs and the call that made it was not seen; where the outputs
     do not depend on them, differ from those of a plain pass by more than 1e-5, or depend on the other examples of the batch;
     where another content of the inputs leads to other calls.
+
+    ```python
+    >>> network = nn.Sequential(OrderedDict(up=nn.Linear(4, 8), relu=nn.ReLU(), down=nn.Linear(8, 2)))
+    >>> inputs, others = {"input": torch.randn(10, 4)}, {"input": torch.randn(20, 4)}
+    >>> cuts = Subject(network).cuts(inputs)
+    >>> [cut.names for cut in cuts]
+    [('up.addmm#1',), ('down.addmm#1',)]
+    >>> state = cuts.read(others, 0)
+    >>> state.flat().shape
+    torch.Size([20, 8])
+    >>> cuts.run(inputs, 0, state.unflat(state.flat() / 2)).shape
+    torch.Size([20, 2])
+    ```
     """
 
     def __init__(
@@ -157,8 +170,8 @@ class Cuts:
             raise AssayError(
                 "recording a pass must leave its outputs as they are, to 1e-5",
                 given=f"a difference of {float((output - plain).abs().max()):.2g}",
-                next_step="see whether the network draws random numbers or keeps something from one pass to the next; one in half "
-                "precision whose fused functions are taken apart is cut in single precision, after `module.float()`",
+                next_step="see whether the network draws random numbers or keeps something from one pass to the next; cut one "
+                "in half precision, whose fused functions round otherwise, after `module.float()`",
             )
         crossing = tuple(graph.crossing(depth) for depth in range(graph.depth + 1))
         everything = tuple(sorted({node for nodes in crossing for node in nodes}))
@@ -181,7 +194,7 @@ class Cuts:
         return Trace(
             sample=sample,
             output=output,
-            graph=graph,
+            graph=replace(graph, constants={}, values={node: graph.values[node] for node in everything}),  # the rest is large
             crossing=crossing,
             rows=rows,
             shared=frozenset(shared),

@@ -69,7 +69,7 @@ class Graph:
     - `outputs`: the nodes whose elements the output holds.
     - `nonaffine`, `opaque`, `to_python`: calls that are not affine, that hold several such steps, that hand a number to Python.
     - `constants`: arguments of each call that were taken not to depend on the inputs.
-    - `values`: of every node, as it was made.
+    - `values`: of the nodes, as they were made.
     """
 
     calls: tuple[str, ...]
@@ -80,7 +80,7 @@ class Graph:
     opaque: tuple[Step, ...]
     to_python: tuple[Step, ...]
     constants: Mapping[int, Mapping[int, Any]] = field(repr=False)
-    values: tuple[Tensor, ...] = field(repr=False)
+    values: Mapping[int, Tensor] = field(repr=False)
 
     @property
     def depth(self) -> int:
@@ -178,7 +178,7 @@ class Recorder(Pass):
             opaque=tuple(step for step in self._opaque if step.call in calls),
             to_python=tuple(self._to_python),
             constants=self._constants,
-            values=tuple(self._values),
+            values=dict(enumerate(self._values)),
         )
 
     # The three moments of a call

@@ -48,7 +48,7 @@ class State:
 
         Entries that stand for infinity, as where an attention score is masked, are left out.
 
-        **Raises:** `AssayError` where these are not the same for all examples, and where no floating-point tensor crosses the cut.
+        **Raises:** `AssayError` where these are not the same for all examples, and where no floating-point tensor crosses.
         """
         return torch.cat([_matrix(value)[:, usual] for value, usual in self._parts()], 1)
 
@@ -122,8 +122,8 @@ class Rows:
 def find_rows(tensor: Tensor, rolled: Tensor, larger: torch.Size, *, rows: int, more: int) -> Rows | None:
     """Where the examples are, or `None` where no dimension grows with them and permutes with them.
 
-    A dimension may hold them folded with others, as batch times positions. Of foldings that agree equally well, the one with the
-    examples outermost is taken.
+    A dimension may hold them folded with others, as batch times positions. Of foldings that agree equally well, the one
+    with the examples outermost is taken.
 
     **Arguments:**
 
