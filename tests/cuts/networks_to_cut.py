@@ -249,6 +249,10 @@ def centred(x: Tensor) -> Tensor:
     return x.relu() - x.relu().mean(0)
 
 
+def scaled(x: Tensor) -> Tensor:
+    return x.relu() / x.relu().max()
+
+
 def noisy(x: Tensor) -> Tensor:
     return x.relu() + torch.randn_like(x)
 
@@ -288,6 +292,7 @@ def refused() -> Iterator[Case]:
     yield Case("keeps the last pass", KeepsLast, vectors, "leave its outputs as they are")
     yield Case("random numbers", lambda: Between(noisy), vectors, "leave its outputs as they are")
     yield Case("mean over the batch", lambda: Between(centred), vectors, "on that example alone")
+    yield Case("maximum over the batch", lambda: Between(scaled), vectors, "on that example alone")
     yield Case("constant output", lambda: Between(torch.zeros_like), vectors, "must depend on the inputs")
 
 

@@ -410,6 +410,15 @@ def test_tokens_cross_a_cut_where_they_are_used_late():
     assert len(cuts) == 2
 
 
+def test_complex_tensors_are_values_too():
+    inputs = vectors(6, 0, drawn())
+    subject = Subject(Function(lambda x: torch.fft.rfft(x).abs()))
+    cuts = subject.cuts(inputs)
+    state = cuts.read(inputs, 0)
+    assert state.flat().shape == (6, 3 * 2)
+    assert torch.allclose(cuts.run(inputs, 0, state.unflat(2 * state.flat())), 2 * subject(inputs), atol=1e-5)
+
+
 def test_numbers_that_python_reads_belong_to_the_state():
     """The branch is taken as it was where the state was read, although the inputs of the pass would lead elsewhere."""
     inputs = vectors(6, 0, drawn())

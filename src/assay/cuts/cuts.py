@@ -117,7 +117,7 @@ class Cuts:
     def _trace(self, inputs: Inputs) -> Trace:
         shapes = shapes_of(inputs)
         if shapes not in self._traces:
-            self._traces[shapes] = self._traced(_sample(inputs, self._device))
+            self._traces[shapes] = self._traced(*_samples(inputs, self._device))
         return self._traces[shapes]
 
     def _pass(self, mode: Pass, inputs: Inputs) -> Tensor:
@@ -152,7 +152,7 @@ class Cuts:
             )
         self._complete.add(key)
 
-    def _traced(self, sample: Inputs) -> Trace:
+    def _traced(self, sample: Inputs, together: Inputs) -> Trace:
         plain = self._forward({name: value.clone() for name, value in sample.items()})
         path: list[str] = []
         with _named(self._module, path):
@@ -177,7 +177,7 @@ class Cuts:
         everything = tuple(sorted({node for nodes in crossing for node in nodes}))
         rolled, more = (Exchange(graph, read=everything, constants=same) for same in (True, False))
         moved = self._pass(rolled, _rolled(sample))
-        larger = self._pass(more, {name: torch.cat([value, value.flip(0)[: MORE - ROWS]]) for name, value in sample.items()})
+        larger = self._pass(more, together)
         if not (close(moved, output.roll(1, 0), tolerance=1e-4) and close(larger[:ROWS], output, tolerance=1e-4)):
             raise AssayError(
                 "a network is cut where the output for an example depends on that example alone", given="on its batch"
@@ -265,15 +265,20 @@ def _no_examples() -> AssayError:
     return AssayError("a network is cut on at least one example", given="none")
 
 
-def _sample(inputs: Inputs, device: torch.device) -> Inputs:
-    """Examples for the passes that find cuts, varied where all are alike: passes on others show what depends on the inputs."""
+def _samples(inputs: Inputs, device: torch.device) -> tuple[Inputs, Inputs]:
+    """Examples for the passes that find cuts, and these together with others.
+
+    They are varied where all are alike: passes on others show what depends on the inputs.
+    """
     count = _length(inputs)
     if not count:
         raise _no_examples()
-    some = {k: value[torch.linspace(0, count - 1, ROWS).round().long().tolist()].to(device) for k, value in inputs.items()}
-    if any(not torch.equal(value, value.roll(1, 0)) for value in some.values()):
-        return some
-    return {name: _varied(value) for name, value in some.items()}
+    rows = torch.linspace(0, count - 1, MORE).round().long()
+    rows = torch.cat([rows[::2], rows[1::2]])
+    together = _taken(inputs, rows.tolist(), device)
+    if all(torch.equal(value[:ROWS], value[:ROWS].roll(1, 0)) for value in together.values()):
+        together = {name: _varied(value) for name, value in together.items()}
+    return {name: value[:ROWS] for name, value in together.items()}, together
 
 
 def _varied(value: Tensor) -> Tensor:

@@ -21,7 +21,8 @@ class State:
     **Attributes:**
 
     - `depth`: of the cut.
-    - `values`: floating-point tensors `(n, ...)` by name, which may be patched with other numbers.
+    - `values`: floating-point tensors `(n, ...)` by name, which may be patched with other numbers. Complex ones have a last
+      dimension of two.
     - `carried`: what crosses the cut besides and is kept as it is: integers, truth values and masks `(n, ...)`.
     - `shared`: tensors that belong to no example, the same for all.
     - `numbers`: what the network has read from a tensor into Python before the cut.

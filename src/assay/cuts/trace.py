@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from assay.cuts.affine import HUGE
@@ -95,7 +96,7 @@ class Trace:
         value = self.graph.values[node]
         if node in self.shared:
             return "shared"
-        if not value.is_floating_point():
+        if not (value.is_floating_point() or value.is_complex()):
             return "carried"
         usual = value[value.abs() < HUGE]
         is_mask = usual.numel() < value.numel() and bool((usual == usual[:1]).all())
@@ -106,14 +107,18 @@ class Trace:
         for node in self.crossing[depth]:
             value = exchange.values[node]
             kind, name = self.kind(node), self.graph.nodes[node].name
-            found[kind][name] = (self.rows[node].first(value) if node in self.rows else value).cpu()
+            value = (self.rows[node].first(value) if node in self.rows else value).cpu()
+            found[kind][name] = torch.view_as_real(value) if value.is_complex() else value
         numbers = {step.name: exchange.numbers[step.call] for step in self.graph.to_python if step.depth <= depth}
         return State(depth=depth, numbers=numbers, shapes=dict(self.shapes), **found)
 
     def tensors(self, state: State) -> tuple[dict[int, Tensor], dict[int, Number]]:
         """The tensors of a state by node, and its numbers by call."""
         known = {**state.values, **state.carried, **state.shared}
-        put = {node: known[self.graph.nodes[node].name] for node in self.crossing[state.depth]}
+        put = {}
+        for node in self.crossing[state.depth]:
+            value = known[self.graph.nodes[node].name]
+            put[node] = torch.view_as_complex(value.contiguous()) if self.graph.values[node].is_complex() else value
         return put, {step.call: state.numbers[step.name] for step in self.graph.to_python if step.depth <= state.depth}
 
     def _cut(self, depth: int) -> Cut:
