@@ -233,6 +233,10 @@ def condition(x: Tensor) -> Tensor:
     return x.relu() if bool((x.abs().sum() > 0).item()) else x
 
 
+def into_empty(x: Tensor) -> Tensor:
+    return torch.tanh(x, out=torch.empty_like(x)) + torch.sigmoid(x, out=torch.empty(x.shape))
+
+
 def through_numpy(x: Tensor) -> Tensor:
     return x + torch.from_numpy(x.relu().numpy())
 
@@ -279,6 +283,7 @@ def of_modules() -> Iterator[Case]:
     yield Case("checkpoint", lambda: Between(lambda x: checkpoint(torch.tanh, x, use_reentrant=False)), vectors)
     yield Case("checkpoint, reentrant", lambda: Between(lambda x: checkpoint(torch.tanh, x, use_reentrant=True)), vectors)
     yield Case("autograd.Function", lambda: Between(Clamp.apply), vectors)
+    yield Case("into memory as it was found", lambda: Between(into_empty), vectors)
     yield Case("custom operator", lambda: Between(swish), vectors)
     yield Case("condition on a tensor", lambda: Between(condition), vectors)
 

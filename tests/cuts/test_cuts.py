@@ -360,6 +360,7 @@ def test_an_mlp_names_its_cuts():
 def test_opaque_calls_are_named_before_and_after():
     cuts = Subject(Between(swish)).cuts(vectors(6, 0, drawn()))
     assert [(cut.opaque_before, cut.opaque_after) for cut in cuts] == [((), ("swish#1",)), (("swish#1",), ())]
+    assert cuts.replaced == ()
 
 
 def test_fused_calls_that_are_taken_apart_are_named():

@@ -27,6 +27,11 @@ def storage(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
+def named(name: str, path: Sequence[str]) -> str:
+    """A function with the module in which it runs, the last of those in the path; the outermost one has no name."""
+    return ".".join(part for part in (*path[-1:], name) if part)
+
+
 class Call:
     """One call of the tensor library, in the making and when it has run.
 

@@ -83,16 +83,11 @@ class Cuts:
         """
         trace = self._trace(inputs)
         trace.cut(depth)
-        chunks = []
-        for rows, count in _chunks(_length(inputs), self._batch_size):
-            exchange = Exchange(trace.graph, read=trace.crossing[depth])
-            self._pass(exchange, _taken(inputs, rows, self._device))
-            chunks.append(trace.state(depth, exchange)[:count])
-        if not chunks:
-            exchange = Exchange(trace.graph, read=trace.crossing[depth])
-            self._pass(exchange, trace.sample)
-            return trace.state(depth, exchange)[:0]
-        return _joined(chunks)
+        chunks = [
+            self._state(trace, depth, _taken(inputs, rows, self._device))[:count]
+            for rows, count in _chunks(_length(inputs), self._batch_size)
+        ]
+        return _joined(chunks) if chunks else self._state(trace, depth, trace.sample)[:0]
 
     def run(self, inputs: Inputs, depth: int, state: State) -> Tensor:
         """Outputs `(n, ...)`, on the CPU, of the rest of the network on the states of `n` examples.
@@ -130,6 +125,11 @@ class Cuts:
         mode.finish()
         return output
 
+    def _state(self, trace: Trace, depth: int, inputs: Inputs) -> State:
+        exchange = Exchange(trace.graph, read=trace.crossing[depth])
+        self._pass(exchange, inputs)
+        return trace.state(depth, exchange)
+
     def _patched(self, trace: Trace, state: State, inputs: Inputs) -> Tensor:
         put, numbers = trace.tensors(state)
         return self._pass(Exchange(trace.graph, put=put, rows=trace.rows, numbers=numbers), inputs)
@@ -138,9 +138,7 @@ class Cuts:
         """Completeness: the states of some examples, put into a pass on others, give the outputs of the former."""
         if (key := (trace.shapes, depth)) in self._complete:
             return
-        exchange = Exchange(trace.graph, read=trace.crossing[depth])
-        self._pass(exchange, trace.sample)
-        found = self._patched(trace, trace.state(depth, exchange), _rolled(trace.sample))
+        found = self._patched(trace, self._state(trace, depth, trace.sample), _rolled(trace.sample))
         # Where the outputs hardly differ between examples, agreement with the right ones must be closer than with the others.
         spread = float((trace.output - trace.output.roll(1, 0)).abs().max())
         apart = float((found - trace.output).abs().max())
@@ -190,7 +188,7 @@ class Cuts:
                 rows[node] = found
             elif a.shape == c.shape and close(a, b, tolerance=1e-5):
                 shared.add(node)
-        opaque = {step.name for step in graph.opaque}
+        opaque = {step.name.rpartition("#")[0] for step in graph.opaque}
         return Trace(
             sample=sample,
             output=output,

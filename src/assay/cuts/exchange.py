@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from assay.cuts.calls import Call, Pass
+from assay.cuts.calls import Call, Pass, named
 from assay.cuts.graph import Graph
 from assay.cuts.state import Number, Rows
 from assay.errors import AssayError
@@ -93,7 +93,7 @@ class Fused(Pass):
 
     def after(self, call: Call, number: int) -> None:
         if call.opaque:
-            name = ".".join([*self._path[-1:], call.name])
+            name = named(call.name, self._path)
             self.found[name] = self.found.get(name, 0) + 1
 
 

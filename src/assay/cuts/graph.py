@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from assay.cuts.affine import is_affine
-from assay.cuts.calls import Call, Pass, storage
+from assay.cuts.calls import Call, Pass, named, storage
 from assay.errors import AssayError
 
 SHAPED_LIKE = ("zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty")
@@ -290,8 +290,7 @@ class Recorder(Pass):
     # What is known of a call
 
     def _name(self, call: Call) -> str:
-        inside = next(reversed(self._path), "")
-        base = f"{inside}.{call.name}" if inside else call.name
+        base = named(call.name, self._path)
         self._seen[base] = self._seen.get(base, 0) + 1
         return f"{base}#{self._seen[base]}"
 
