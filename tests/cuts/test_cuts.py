@@ -213,6 +213,23 @@ def test_forms_of_one_function_have_equal_cuts(name: str):
         assert torch.allclose(wanted, found, atol=1e-4), depth
 
 
+def test_a_copy_is_no_second_tensor():
+    def copied(x: Tensor) -> Tensor:
+        h, buffer = x.relu(), torch.empty(len(x), 2, 4)
+        buffer[:, 0] = h
+        buffer[:, 1] = h.clone().contiguous()
+        return torch.tanh(buffer).sum(1) + torch.sigmoid(h)
+
+    inputs = vectors(6, 0, drawn())
+    cuts = Subject(Function(copied)).cuts(inputs)
+    assert [cut.names for cut in cuts] == [("input x",), ("relu#1",), ("add#1",)]
+
+
+def test_what_is_overwritten_is_forgotten():
+    (cut,) = Subject(Function(lambda x: x.relu().zero_() + x)).cuts(vectors(6, 0, drawn()))
+    assert cut.names == ("add#1",)
+
+
 def test_an_ensemble_is_cut_in_all_its_members_at_once():
     inputs = vectors(6, 0, drawn())
     one, other = Modules(), sequential()

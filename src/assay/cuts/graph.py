@@ -270,11 +270,9 @@ class Recorder(Pass):
 
     def _view(self, node: Node, result: Tensor) -> None:
         memory = self._memories[storage(result)]
-        held = node.part_of[0]
-        if len(node.part_of) > 1 or self._values[held].numel() != result.numel():  # else all of it, in another shape
-            held = self._node(node, result)
-            memory.nodes.append(held)
-        memory.views[_geometry(result)] = (held, memory.owners(result))
+        view = self._node(node, result)
+        memory.nodes.append(view)
+        memory.views[_geometry(result)] = (view, memory.owners(result))
 
     def _move(self, call: Call, k: int | None, result: Tensor) -> None:
         """The result holds the elements of argument `k`, which keep the nodes that made them."""
