@@ -309,6 +309,12 @@ def test_the_depth_of_a_transformer_counts_what_is_not_affine():
     assert len(cuts) == len(leads) + 1
 
 
+def test_casts_are_affine():
+    (cut,) = Subject(Function(lambda x: x.bfloat16().float() + x)).cuts(vectors(6, 0, drawn()))
+    assert cut.affine
+    assert len(Subject(Function(lambda x: x.long() + x)).cuts(vectors(6, 0, drawn()))) == 2
+
+
 def test_tied_weights_are_two_uses():
     inputs = tokens(6, 5, drawn())
     cuts = Subject(Transformer()).cuts(inputs)
@@ -450,6 +456,17 @@ def test_numbers_that_python_reads_belong_to_the_state():
     before = cuts.read(there, 0)
     assert not before.numbers
     assert torch.equal(cuts.run({"x": -here["x"]}, 0, before), there["x"])
+
+
+def test_what_decides_a_branch_crosses_the_cuts_before_it():
+    def guarded(x: Tensor) -> Tensor:
+        return torch.relu(x[:, :2]) if torch.equal(x[:, 2:3].abs(), x[:, 3:]) else torch.tanh(x[:, :2])
+
+    x = vectors(6, 0, drawn())["x"].abs()
+    here = {"x": torch.cat([x[:, :3], x[:, 2:3]], 1)}
+    cuts = Subject(Function(guarded)).cuts(here)
+    assert cuts[0].names == ("slice#1", "slice#2", "slice#3")
+    assert torch.equal(cuts.run({"x": -here["x"]}, 0, cuts.read(here, 0)), here["x"][:, :2])
 
 
 # Refusals
