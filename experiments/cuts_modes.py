@@ -3,7 +3,7 @@
 Each network is cut, and the states of examples of another content, and for sequences of another length, are put into it at
 every depth; printed are the number of cuts and the largest error of the outputs, or the error that was raised. Function mode
 (`TorchFunctionMode`) is the same recorder, shown the calls of Python functions in place of those of the tensor library.
-It prints the table of `docs/experiments/cuts-module.md`. About a minute of CPU time:
+It prints the table of `docs/experiments/cuts-module.md`. Half a minute of CPU time:
 
     OMP_NUM_THREADS=1 python experiments/cuts_modes.py
 """

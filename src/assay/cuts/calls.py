@@ -176,6 +176,7 @@ class Pass(TorchDispatchMode):
 def taken_apart() -> Iterator[None]:
     """Fused functions run as the calls that they stand for, and compiled functions as they were written."""
     with ExitStack() as stack:
+        # PyTorch 2.13 runs compiled functions eagerly under any dispatch mode; this asks for it in every version.
         stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(torch.jit.optimized_execution(False))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
