@@ -148,7 +148,7 @@ class Subject:
     def cuts(self, inputs: Inputs) -> Cuts:
         """The cuts of the network by depth: sets of activations through which everything later depends on the inputs.
 
-        What is returned reads and patches them. They are found on three of the examples, in about twenty times the time of a
+        What is returned reads and patches them. They are found on three of the examples, in 15 to 25 times the time of a
         forward pass on three.
 
         **Raises:** `AssayError` for a network that cannot be cut, as `Cuts` says.
