@@ -24,6 +24,7 @@ slice: $(VENV)/.installed-dev
 experiments: $(VENV)/.installed-dev
 	$(BIN)/python experiments/kills.py
 	$(BIN)/python experiments/fuzz.py
+	$(BIN)/python experiments/cuts_modes.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

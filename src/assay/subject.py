@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from assay.cuts import Cuts
 from assay.errors import AssayError
 from assay.hooks import SIDES, Replacement, catch, first_tensor, replace
 from assay.places import survey
@@ -144,6 +145,16 @@ class Subject:
             chosen |= fitting
         return tuple(site for site in dict.fromkeys(places.values()) if site in chosen)
 
+    def cuts(self, inputs: Inputs) -> Cuts:
+        """The cuts of the network by depth: sets of activations through which everything later depends on the inputs.
+
+        What is returned reads and patches them. They are found on three of the examples, in 15 to 25 times the time of a
+        forward pass on three.
+
+        **Raises:** `AssayError` for a network that cannot be cut, as `Cuts` says.
+        """
+        return Cuts(self.module, self._quiet, inputs=inputs, device=self.device, batch_size=self.batch_size)
+
     # The network's twins and its safety
 
     def untrained(self, generator: Generator) -> "Subject":
@@ -208,6 +219,11 @@ class Subject:
                 "the subject's forward must return a tensor, or something that starts with one", given=type(result).__name__
             )
         return tensor
+
+    def _quiet(self, batch: Inputs) -> Tensor:
+        """Outputs of one batch, as it is, without gradients."""
+        with self._running([]):
+            return self._forward(batch)
 
     def _forward_sample(self, inputs: Inputs, count: int) -> Tensor:
         """Outputs on `count` examples: the first two in turn, or zeros where there are none."""

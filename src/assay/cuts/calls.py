@@ -1,0 +1,192 @@
+"""The calls of one forward pass, numbered, below autograd.
+
+`TorchDispatchMode` meets every call of the tensor library, whoever makes it: a module, a function, an operator, a scripted
+function, a checkpoint, `vmap`. Functions that PyTorch composes of others (recurrent layers, `einsum`) are met as their parts.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from assay.errors import AssayError
+
+COPIES = ("clone", "_unsafe_view", "_to_copy", "lift_fresh")
+FUSED = ("scaled_dot_product", "flash_attention", "efficient_attention", "_rnn", "_thnn_fused", "multi_head", "encoder_layer")
+"""Parts of the names of calls that hold several non-affine steps."""
+
+
+def storage(tensor: Tensor) -> int:
+    """What tells the memory of a tensor from any other that is alive."""
+    return tensor.untyped_storage()._cdata
+
+
+def named(name: str, path: Sequence[str]) -> str:
+    """A function with the module in which it runs, the last of those in the path; the outermost one has no name."""
+    return ".".join(part for part in (*path[-1:], name) if part)
+
+
+class Call:
+    """One call of the tensor library, in the making and when it has run.
+
+    **Attributes:**
+
+    - `name`: of the function, without its overload.
+    - `flat`: all arguments, those of lists among them.
+    - `tensors`: the arguments that are tensors, by their place in `flat`.
+    - `written`: places of those that the call writes to.
+    - `returned`: what it returned.
+    - `results`: the tensors that it returned, without those that it was given and wrote to.
+    - `sources`: for each result, the place of the argument of which it is a view or a plain copy, or `None`.
+    - `rearranges`: whether it returned the elements of its argument, all of them, in another shape or memory. Such calls come
+      and go with the layout of tensors in memory.
+    """
+
+    def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]):
+        self.function = function
+        self.name: str = function.overloadpacket.__name__
+        self.flat: list[Any] = []
+        self._lists: list[int | None] = []  # lengths of the arguments that are lists; in the tensor library none holds another
+        self._keywords = list(kwargs)
+        for value in (*args, *kwargs.values()):
+            several = isinstance(value, (list, tuple))
+            self._lists.append(len(value) if several else None)
+            self.flat.extend(value if several else (value,))
+        self.tensors = {k: value for k, value in enumerate(self.flat) if isinstance(value, Tensor)}
+        self.written: list[int] = []
+        if writes := _writes(function):
+            written = [args[k] if k < len(args) else kwargs.get(name) for k, name in writes]
+            written = [one for some in written for one in (some if isinstance(some, (list, tuple)) else [some])]
+            self.written = [k for k, value in self.tensors.items() if any(value is one for one in written)]
+
+    def repeat(self, flat: Sequence[Any]) -> Any:
+        """The same function on other arguments."""
+        left = iter(flat)
+        values = [next(left) if size is None else [next(left) for _ in range(size)] for size in self._lists]
+        ordinary = len(values) - len(self._keywords)
+        return self.function(*values[:ordinary], **dict(zip(self._keywords, values[ordinary:], strict=True)))
+
+    def run(self) -> None:
+        self.returned = self.repeat(self.flat)
+        self._leaves, self._structure = tree_flatten(self.returned)
+        if self.name.startswith(("empty", "new_empty")):  # memory as it was found is no function of anything
+            for value in self._leaves:
+                value.zero_()
+        given = [self.flat[k] for k in self.written]
+        places = [k for k, v in enumerate(self._leaves) if isinstance(v, Tensor) and all(v is not one for one in given)]
+        self._places, self.results = places, [self._leaves[k] for k in places]
+        first = next(iter(self.tensors), None)
+        copied = (
+            first if self.name in COPIES and first is not None and self.flat[first].dtype == self.results[0].dtype else None
+        )
+        memory = {value.untyped_storage()._cdata: k for k, value in reversed(self.tensors.items())}
+        self.sources = [memory.get(result.untyped_storage()._cdata, copied) for result in self.results]
+        self.rearranges = (
+            len(self.results) == 1
+            and not self.written
+            and (source := self.sources[0]) is not None
+            and self.flat[source].numel() == self.results[0].numel()
+        )
+
+    def produced(self, slot: int, written: bool) -> Tensor:
+        """A result, or an argument that was written to, by its place."""
+        return self.flat[slot] if written else self.results[slot]
+
+    def put(self, slot: int, value: Tensor) -> None:
+        """Return another tensor as this result."""
+        self._leaves[self._places[slot]] = self.results[slot] = value
+        self.returned = tree_unflatten(self._leaves, self._structure)
+
+    @property
+    def opaque(self) -> bool:
+        """Whether it may hold several non-affine steps: a fused function, or one that PyTorch does not know."""
+        return self.function.namespace not in ("aten", "prims", "prim") or any(part in self.name for part in FUSED)
+
+
+@cache
+def _writes(function: Any) -> tuple[tuple[int, str], ...]:
+    """Place and name of the arguments that a function of the tensor library writes to."""
+    if torch.Tag.inplace_view in function.tags:
+        return ()  # `transpose_` and the like: other strides, the same numbers
+    arguments = enumerate(function._schema.arguments)
+    return tuple((k, one.name) for k, one in arguments if one.alias_info is not None and one.alias_info.is_write)
+
+
+class Pass(TorchDispatchMode):
+    """A forward pass during which every call is shown to `before` and `after`, numbered or, where it rearranges, not.
+
+    **Arguments:**
+
+    - `expected`: the names of the calls of an earlier pass, from which this one must not differ.
+    """
+
+    def __init__(self, expected: Sequence[str] | None = None):
+        super().__init__()
+        self.expected = expected
+        self.names: list[str] = []
+
+    def before(self, call: Call) -> None:
+        """Called before it runs."""
+
+    def rearranged(self, call: Call) -> None:
+        """Called after a call without number."""
+
+    def after(self, call: Call, number: int) -> None:
+        """Called after a call with a number."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.met(Call(func, args, kwargs or {}))
+
+    def met(self, call: Call) -> Any:
+        """Run a call; returns what it returns."""
+        self.before(call)
+        call.run()
+        if call.rearranges:
+            self.rearranged(call)
+            return call.returned
+        number = len(self.names)
+        self.names.append(call.name)
+        if self.expected is not None and (number >= len(self.expected) or self.expected[number] != call.name):
+            raise self._other_path(call.name)
+        self.after(call, number)
+        return call.returned
+
+    def finish(self) -> None:
+        if self.expected is not None and len(self.names) != len(self.expected):
+            raise self._other_path("the end")
+
+    def _other_path(self, name: str) -> AssayError:
+        assert self.expected is not None
+        here = len(self.names) - (name != "the end")
+        usual = self.expected[here] if here < len(self.expected) else "the end"
+        return AssayError(
+            "a network is cut where it makes the same calls for all inputs of one shape",
+            given=f"{name} as call {here}, where it was {usual}",
+            next_step="cut on inputs that take one path, such as all with padding or all without",
+        )
+
+
+@contextmanager
+def taken_apart() -> Iterator[None]:
+    """Fused functions run as the calls that they stand for, and compiled functions as they were written."""
+    with ExitStack() as stack:
+        # PyTorch 2.13 runs compiled functions eagerly under any dispatch mode; this asks for it in every version.
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(torch.jit.optimized_execution(False))
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        onednn = torch._C._get_mkldnn_enabled()
+        cudnn = torch._C._get_cudnn_enabled()
+        # Through these two the recurrent layers choose one call for all steps. The public setter also sets TF32, and warns.
+        torch._C._set_mkldnn_enabled(False)
+        torch._C._set_cudnn_enabled(False)
+        try:
+            yield
+        finally:
+            torch._C._set_mkldnn_enabled(onednn)
+            torch._C._set_cudnn_enabled(cudnn)

@@ -1,0 +1,315 @@
+"""The cuts of a network: found by recording one pass, read, and patched."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from assay.cuts.calls import Pass, taken_apart
+from assay.cuts.exchange import Exchange, Fused
+from assay.cuts.graph import Recorder
+from assay.cuts.state import Rows, State, close, find_rows
+from assay.cuts.trace import MORE, ROWS, Cut, Inputs, Shapes, Trace, shapes_of
+from assay.errors import AssayError
+
+
+class Cuts:
+    """The cuts of a network by depth; made by `Subject.cuts`.
+
+    **Arguments:**
+
+    - `module`: the network.
+    - `forward`: from a batch to the outputs `(n, ...)`, without gradients.
+    - `inputs`: examples on which the cuts are found; three are used.
+    - `device`: of the network.
+    - `batch_size`: examples per forward pass.
+
+    **Raises:** `AssayError` where a tensor depends on the inputs and the call that made it was not seen; where the outputs
+    do not depend on them, differ from those of a plain pass by more than 1e-5, or depend on the other examples of the batch;
+    where another content of the inputs leads to other calls.
+
+    ```python
+    >>> network = nn.Sequential(OrderedDict(up=nn.Linear(4, 8), relu=nn.ReLU(), down=nn.Linear(8, 2)))
+    >>> inputs, others = {"input": torch.randn(10, 4)}, {"input": torch.randn(20, 4)}
+    >>> cuts = Subject(network).cuts(inputs)
+    >>> [cut.names for cut in cuts]
+    [('up.addmm#1',), ('down.addmm#1',)]
+    >>> state = cuts.read(others, 0)
+    >>> state.flat().shape
+    torch.Size([20, 8])
+    >>> cuts.run(inputs, 0, state.unflat(state.flat() / 2)).shape
+    torch.Size([20, 2])
+    ```
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        forward: Callable[[Inputs], Tensor],
+        *,
+        inputs: Inputs,
+        device: torch.device,
+        batch_size: int,
+    ):
+        self._module, self._forward, self._device, self._batch_size = module, forward, device, max(2, batch_size)
+        self._traces: dict[Shapes, Trace] = {}
+        self._complete: set[tuple[Shapes, int]] = set()
+        self._first = self._trace(inputs)
+
+    def __len__(self) -> int:
+        return len(self._first.cuts)
+
+    def __getitem__(self, depth: int) -> Cut:
+        return self._first.cuts[depth]
+
+    def __iter__(self) -> Iterator[Cut]:
+        return iter(self._first.cuts)
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """Fused functions that a plain pass calls and that run here as the calls that they stand for."""
+        return self._first.replaced
+
+    def read(self, inputs: Inputs, depth: int) -> State:
+        """The state of every example at a cut, in batches.
+
+        Inputs of other lengths have cuts of their own, which are found first.
+
+        **Raises:** `AssayError` for a depth that is no cut, and a cut with a tensor of which no dimension holds the examples.
+        """
+        trace = self._trace(inputs)
+        trace.cut(depth)
+        chunks = [
+            self._state(trace, depth, _taken(inputs, rows, self._device))[:count]
+            for rows, count in _chunks(_length(inputs), self._batch_size)
+        ]
+        return _joined(chunks) if chunks else self._state(trace, depth, trace.sample)[:0]
+
+    def run(self, inputs: Inputs, depth: int, state: State) -> Tensor:
+        """Outputs `(n, ...)`, on the CPU, of the rest of the network on the states of `n` examples.
+
+        The network runs on `inputs`, repeated or shortened to as many examples and to the lengths that the state has, and every
+        tensor of the cut is replaced, so that nothing is left of their content. The first time at each depth this is tested
+        on the examples on which the cuts were found.
+
+        **Raises:** `AssayError` for a state of another cut, and where the outputs depend on more than the state.
+        """
+        trace = self._trace(_resized(inputs, ROWS, state.shapes))
+        trace.check(state, trace.cut(depth))
+        self._test(trace, depth)
+        outputs = []
+        for rows, count in _chunks(len(state), self._batch_size):
+            batch = _resized(inputs, len(rows), state.shapes, self._device)
+            outputs.append(self._patched(trace, state[rows], batch)[:count].cpu())
+        return torch.cat(outputs) if outputs else trace.output[:0].cpu()
+
+    # Inside
+
+    def _trace(self, inputs: Inputs) -> Trace:
+        shapes = shapes_of(inputs)
+        if shapes not in self._traces:
+            self._traces[shapes] = self._traced(*_samples(inputs, self._device))
+        return self._traces[shapes]
+
+    def _pass(self, mode: Pass, inputs: Inputs) -> Tensor:
+        """Outputs of a pass under a mode, which leaves the inputs as they are."""
+        batch = {name: value.clone() for name, value in inputs.items()}
+        if isinstance(mode, Exchange):
+            mode.start(list(batch.values()))
+        with taken_apart(), mode:
+            output = self._forward(batch)
+        mode.finish()
+        return output
+
+    def _state(self, trace: Trace, depth: int, inputs: Inputs) -> State:
+        exchange = Exchange(trace.graph, read=trace.crossing[depth])
+        self._pass(exchange, inputs)
+        return trace.state(depth, exchange)
+
+    def _patched(self, trace: Trace, state: State, inputs: Inputs) -> Tensor:
+        put, numbers = trace.tensors(state)
+        return self._pass(Exchange(trace.graph, put=put, rows=trace.rows, numbers=numbers), inputs)
+
+    def _test(self, trace: Trace, depth: int) -> None:
+        """Completeness: the states of some examples, put into a pass on others, give the outputs of the former."""
+        if (key := (trace.shapes, depth)) in self._complete:
+            return
+        found = self._patched(trace, self._state(trace, depth, trace.sample), _rolled(trace.sample))
+        # Where the outputs hardly differ between examples, agreement with the right ones must be closer than with the others.
+        spread = float((trace.output - trace.output.roll(1, 0)).abs().max())
+        apart = float((found - trace.output).abs().max())
+        if not (close(found, trace.output, tolerance=1e-4) and apart <= 0.01 * spread + 1e-6 * float(trace.output.abs().max())):
+            raise AssayError(
+                "all that the rest of a network knows of its input must cross a cut",
+                given=f"outputs that differ by {apart:.2g} at depth {depth}",
+                next_step="look for code that keeps a tensor from one pass to the next, or works on its memory outside PyTorch",
+            )
+        self._complete.add(key)
+
+    def _traced(self, sample: Inputs, together: Inputs) -> Trace:
+        plain = self._forward({name: value.clone() for name, value in sample.items()})
+        path: list[str] = []
+        with _named(self._module, path):
+            fused = Fused(path)
+            with fused:  # as it runs by itself
+                self._forward({name: value.clone() for name, value in sample.items()})
+            batch = {name: value.clone() for name, value in sample.items()}
+            recorder = Recorder(batch, dict(_weights(self._module)), path)
+            with taken_apart(), recorder:
+                output = self._forward(batch)
+        graph = recorder.graph(output)
+        if len(output) != ROWS:
+            raise AssayError("the outputs must have the examples first", given=f"{tuple(output.shape)} for {ROWS} examples")
+        if not close(output, plain, tolerance=1e-5, at_least=1.0):
+            raise AssayError(
+                "recording a pass must leave its outputs as they are, to 1e-5",
+                given=f"a difference of {float((output - plain).abs().max()):.2g}",
+                next_step="see whether the network draws random numbers or keeps something from one pass to the next; cut one "
+                "in half precision, whose fused functions round otherwise, after `module.float()`",
+            )
+        crossing = tuple(graph.crossing(depth) for depth in range(graph.depth + 1))
+        everything = tuple(sorted({node for nodes in crossing for node in nodes}))
+        rolled, more = (Exchange(graph, read=everything, constants=same) for same in (True, False))
+        moved = self._pass(rolled, _rolled(sample))
+        larger = self._pass(more, together)
+        if not (close(moved, output.roll(1, 0), tolerance=1e-4) and close(larger[:ROWS], output, tolerance=1e-4)):
+            raise AssayError(
+                "a network is cut where the output for an example depends on that example alone", given="on its batch"
+            )
+        rows: dict[int, Rows] = {}
+        shared = set()
+        for node in everything:
+            a, b, c = graph.values[node], rolled.values[node], more.values[node]
+            if (found := find_rows(a, b, c.shape, rows=ROWS, more=MORE)) is not None:
+                rows[node] = found
+            elif a.shape == c.shape and close(a, b, tolerance=1e-5):
+                shared.add(node)
+        opaque = {step.name.rpartition("#")[0] for step in graph.opaque}
+        return Trace(
+            sample=sample,
+            output=output,
+            graph=replace(graph, constants={}, values={node: graph.values[node] for node in everything}),  # the rest is large
+            crossing=crossing,
+            rows=rows,
+            shared=frozenset(shared),
+            replaced=tuple(name for name in fused.found if name not in opaque),
+        )
+
+
+def _joined(chunks: list[State]) -> State:
+    first = chunks[0]
+    for other in chunks[1:]:
+        if other.numbers != first.numbers or any(
+            not close(other.shared[k], v, tolerance=1e-5) for k, v in first.shared.items()
+        ):
+            raise AssayError(
+                "what belongs to no example must be the same in all batches",
+                given=[*first.shared, *first.numbers],
+                next_step="read alike inputs together, or all in one batch",
+            )
+    values, carried = (
+        {name: torch.cat([getattr(chunk, kind)[name] for chunk in chunks]) for name in getattr(first, kind)}
+        for kind in ("values", "carried")
+    )
+    return replace(first, values=values, carried=carried)
+
+
+# Inputs
+
+
+def _length(inputs: Inputs) -> int:
+    return len(next(iter(inputs.values())))
+
+
+def _chunks(length: int, size: int) -> Iterator[tuple[list[int], int]]:
+    """Row numbers of each batch, two at least, and how many of them count."""
+    for start in range(0, length, size):
+        rows = list(range(start, min(start + size, length)))
+        yield (rows if len(rows) > 1 else rows * 2), len(rows)
+
+
+def _taken(inputs: Inputs, rows: Sequence[int], device: torch.device) -> Inputs:
+    return {name: value[list(rows)].to(device) for name, value in inputs.items()}
+
+
+def _rolled(inputs: Inputs) -> Inputs:
+    return {name: value.roll(1, 0) for name, value in inputs.items()}
+
+
+def _resized(inputs: Inputs, rows: int, shapes: Mapping[str, tuple[int, ...]], device: torch.device | None = None) -> Inputs:
+    """The inputs with so many examples of these shapes, each dimension repeated or shortened."""
+    if set(shapes) != set(inputs) or any(value.ndim != 1 + len(shapes[name]) for name, value in inputs.items()):
+        raise AssayError(
+            "a state goes into a pass on inputs of the same names and dimensions",
+            given={name: tuple(value.shape) for name, value in inputs.items()},
+            choices=[str(dict(shapes))],
+        )
+    if not _length(inputs):
+        raise _no_examples()
+    resized = {}
+    for name, value in inputs.items():
+        for dim, size in enumerate((rows, *shapes[name])):
+            if value.shape[dim] != size:
+                value = value.index_select(dim, (torch.arange(size) % value.shape[dim]).to(value.device))
+        resized[name] = value.to(device) if device else value
+    return resized
+
+
+def _no_examples() -> AssayError:
+    return AssayError("a network is cut on at least one example", given="none")
+
+
+def _samples(inputs: Inputs, device: torch.device) -> tuple[Inputs, Inputs]:
+    """Examples for the passes that find cuts, and these together with others.
+
+    They are varied where all are alike: passes on others show what depends on the inputs.
+    """
+    count = _length(inputs)
+    if not count:
+        raise _no_examples()
+    rows = torch.linspace(0, count - 1, MORE).round().long()
+    rows = torch.cat([rows[::2], rows[1::2]])
+    together = _taken(inputs, rows.tolist(), device)
+    if all(torch.equal(value[:ROWS], value[:ROWS].roll(1, 0)) for value in together.values()):
+        together = {name: _varied(value) for name, value in together.items()}
+    return {name: value[:ROWS] for name, value in together.items()}, together
+
+
+def _varied(value: Tensor) -> Tensor:
+    if value.is_floating_point():
+        noise = torch.randn(value.shape, generator=Generator().manual_seed(0)).to(value)
+        return value + noise * (value.abs().mean() + 0.1) * torch.arange(len(value)).to(value).view(-1, *[1] * (value.ndim - 1))
+    return torch.stack([row.roll(k, -1) if row.ndim else row for k, row in enumerate(value)])
+
+
+# The network
+
+
+def _weights(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()
+
+
+@contextmanager
+def _named(module: nn.Module, path: list[str]) -> Iterator[None]:
+    """Names of the modules that run are put at the end of `path` while they do."""
+
+    def leave(*_: Any) -> None:
+        path.pop()
+
+    handles = []
+    for name, part in module.named_modules():
+        shown = ".".join(step for step in name.split(".") if step != "_orig_mod")  # what `torch.compile` puts around a module
+        if isinstance(part, torch.jit.ScriptModule):
+            continue  # takes no hooks
+        handles.append(part.register_forward_pre_hook(partial(lambda shown, *_: path.append(shown), shown)))
+        handles.append(part.register_forward_hook(leave, always_call=True))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

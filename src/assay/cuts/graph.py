@@ -1,0 +1,343 @@
+"""One forward pass recorded as a graph: which call made each input-dependent tensor, from which others, and at what depth."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from assay.cuts.affine import is_affine
+from assay.cuts.calls import Call, Pass, named, storage
+from assay.errors import AssayError
+
+SHAPED_LIKE = ("zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty")
+"""Calls that use the shape and type of a tensor, and not its content."""
+
+OVERWRITING = ("copy_", "fill_", "zero_")
+
+TO_PYTHON = ("_local_scalar_dense", "equal", "is_nonzero")
+"""Calls that hand a number from a tensor to Python."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """An input-dependent tensor where it comes from: a result of a call, memory that a call wrote to, or an input.
+
+    **Attributes:**
+
+    - `name`: module path, function, and how many such calls came before.
+    - `call`: the number of the call; -1 for the inputs.
+    - `slot`: place among the results of the call, among its arguments if it wrote there, or among the inputs.
+    - `written`: whether the call wrote to it.
+    - `depth`: the most non-affine calls on a way to it from the input.
+    - `uses`: the nodes that the call used, by position.
+    - `part_of`: of a view, the nodes whose elements it holds; else nothing.
+    - `pinned`: of a view, whether its memory is also written to under another name, so that a patch has to write there.
+    """
+
+    name: str
+    call: int
+    slot: int
+    written: bool
+    depth: int
+    uses: tuple[int, ...] = ()
+    part_of: tuple[int, ...] = ()
+    pinned: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call that is named in reports: where it stands, its name, the depth of what it makes, and the nodes that it uses."""
+
+    call: int
+    name: str
+    depth: int
+    uses: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What one recorded pass did.
+
+    **Attributes:**
+
+    - `calls`: names of the numbered calls.
+    - `nodes`: input-dependent tensors, in the order of their making; the inputs come first.
+    - `live`: positions of the nodes on which the output, or a number handed to Python, depends.
+    - `outputs`: the nodes whose elements the output holds.
+    - `nonaffine`, `opaque`, `to_python`: calls that are not affine, that hold several such steps, that hand a number to Python.
+    - `constants`: arguments of each call that were taken not to depend on the inputs.
+    - `values`: of the nodes, as they were made.
+    """
+
+    calls: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    live: frozenset[int]
+    outputs: tuple[int, ...]
+    nonaffine: tuple[Step, ...]
+    opaque: tuple[Step, ...]
+    to_python: tuple[Step, ...]
+    constants: Mapping[int, Mapping[int, Any]] = field(repr=False)
+    values: Mapping[int, Tensor] = field(repr=False)
+
+    @property
+    def depth(self) -> int:
+        """Of the output, and of the numbers handed to Python, which may decide on any call."""
+        return max([self.nodes[node].depth for node in self.outputs] + [step.depth for step in self.to_python])
+
+    def crossing(self, depth: int) -> tuple[int, ...]:
+        """The cut at a depth: the nodes no deeper than it that a deeper call, or the output, uses."""
+        users = (*(self.nodes[node] for node in self.live), *self.to_python)
+        used = {use for user in users if user.depth > depth for use in user.uses} | set(self.outputs)
+        shallow = {node for node in used if self.nodes[node].depth <= depth}
+        return tuple(sorted(node for node in shallow if not self._held(node, shallow)))
+
+    def _held(self, node: int, others: set[int]) -> bool:
+        """Whether all elements of a view cross within other tensors already."""
+        wholes = self.nodes[node].part_of
+        return bool(wholes) and all(whole in others or self._held(whole, others) for whole in wholes)
+
+
+class _Memory:
+    """Which node last wrote each element of a storage; -1 where that is no function of the inputs."""
+
+    def __init__(self, tensor: Tensor, node: int):
+        self.tensor = tensor  # held, so that no other storage gets its address
+        self.only = node
+        self.owner: Tensor | None = None
+        self.views: dict[Any, tuple[int, list[int]]] = {}
+        self.nodes = [node]
+        self.pinned = False
+
+    def owners(self, tensor: Tensor) -> list[int]:
+        return [self.only] if self.owner is None else self.region(tensor).unique().tolist()
+
+    def region(self, tensor: Tensor) -> Tensor:
+        """The owner of each element of a tensor in this storage."""
+        if self.owner is None:
+            length = self.tensor.untyped_storage().nbytes() // self.tensor.element_size()
+            self.owner = torch.full((length,), self.only)
+        if tensor.element_size() != self.tensor.element_size():
+            return self.owner  # a complex tensor seen as real, and the like: all of it
+        return self.owner.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+
+
+def _geometry(tensor: Tensor) -> Any:
+    return tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
+
+
+class Recorder(Pass):
+    """Records a pass.
+
+    **Arguments:**
+
+    - `inputs`: the tensors that the pass is run on, by name.
+    - `weights`: parameters and buffers, by name.
+    - `path`: names of the modules that are running, the innermost last; hooks change it during the pass.
+    """
+
+    def __init__(self, inputs: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Sequence[str]):
+        super().__init__()
+        self._path = path
+        self._weights = {storage(value): name for name, value in weights.items()}
+        self._memories: dict[int, _Memory] = {}
+        self._nodes: list[Node] = []
+        self._values: list[Tensor] = []
+        self._nonaffine: list[Step] = []
+        self._opaque: list[Step] = []
+        self._to_python: list[Step] = []
+        self._constants: dict[int, dict[int, Any]] = {}
+        self._seen: dict[str, int] = {}
+        self._uses: dict[int, list[int]] = {}
+        self._nonaffine_write = False
+        for slot, (name, value) in enumerate(inputs.items()):
+            self._hold(value, [self._node(Node(f"input {name}", -1, slot, False, 0), value)])
+
+    def graph(self, output: Tensor) -> Graph:
+        """**Raises:** `AssayError` where the output does not depend on the inputs."""
+        outputs = tuple(self._sources(output))
+        if not outputs:
+            raise AssayError("the output must depend on the inputs through calls of the tensor library", given="no such way")
+        live: set[int] = set()
+        waiting = [*outputs, *(use for step in self._to_python for use in step.uses)]
+        while waiting:
+            node = waiting.pop()
+            if node not in live:
+                live.add(node)
+                waiting.extend(self._nodes[node].uses)
+        pinned = {node for memory in self._memories.values() if memory.pinned for node in memory.nodes}
+        calls = {self._nodes[node].call for node in live}
+        return Graph(
+            calls=tuple(self.names),
+            nodes=tuple(replace(node, pinned=k in pinned) for k, node in enumerate(self._nodes)),
+            live=frozenset(live),
+            outputs=outputs,
+            nonaffine=tuple(step for step in self._nonaffine if step.call in calls),
+            opaque=tuple(step for step in self._opaque if step.call in calls),
+            to_python=tuple(self._to_python),
+            constants=self._constants,
+            values=dict(enumerate(self._values)),
+        )
+
+    # The three moments of a call
+
+    def before(self, call: Call) -> None:
+        # What an argument holds, and whether the call is affine, are found before it can write to its arguments.
+        self._uses = {k: self._sources(value) for k, value in call.tensors.items() if not _erased(call, k)}
+        depends = any(self._uses.values())
+        if depends:
+            self._constants[len(self.names)] = self._fixed_arguments(call)
+        self._nonaffine_write = depends and bool(call.written) and not _plain_copy(call) and self._not_affine(call)
+        if call.name == "as_strided":
+            for value in call.tensors.values():
+                if storage(value) in self._memories:
+                    self._memories[storage(value)].pinned = True
+
+    def rearranged(self, call: Call) -> None:
+        self._constants.pop(len(self.names), None)
+        self._move(call, call.sources[0], call.results[0])
+
+    def after(self, call: Call, number: int) -> None:
+        uses = tuple(sorted({node for nodes in self._uses.values() for node in nodes}))
+        if not uses or call.name in SHAPED_LIKE:
+            for k in call.written:
+                self._hold(call.flat[k], [], again=True)
+            return
+        views = {slot: k for slot, k in enumerate(call.sources) if k is not None}
+        computes = len(views) < len(call.results) or bool(call.written) or call.name in TO_PYTHON
+        if _plain_copy(call):
+            self._move(call, 1, call.flat[0])
+            return
+        nonaffine = self._nonaffine_write or (computes and not call.written and self._not_affine(call))
+        depth = max(self._nodes[node].depth for node in uses) + nonaffine
+        name = self._name(call)
+        step = Step(number, name, depth, uses)
+        if call.name in TO_PYTHON:
+            self._to_python.append(step)
+            return
+        if nonaffine:
+            self._nonaffine.append(step)
+        if call.opaque:
+            self._opaque.append(step)
+        for slot, result in enumerate(call.results):
+            shown = name if len(call.results) == 1 else f"{name}[{slot}]"
+            if slot not in views:
+                node = self._node(Node(shown, number, slot, False, depth, uses), result)
+                self._hold(result, [node])
+            elif held := tuple(self._uses[views[slot]]):
+                self._view(Node(shown, number, slot, False, max(self._nodes[k].depth for k in held), held, held), result)
+        for k in call.written:
+            node = self._node(Node(name, number, k, True, depth, uses), call.flat[k])
+            self._hold(call.flat[k], [node], again=True)
+
+    # Memory
+
+    def _sources(self, tensor: Tensor) -> list[int]:
+        """The nodes whose elements a tensor holds now; none where it does not depend on the inputs."""
+        memory = self._memories.get(storage(tensor))
+        if memory is None:
+            return []
+        owners = memory.owners(tensor)
+        view, then = memory.views.get(_geometry(tensor), (-1, None))
+        return [node for node in ([view] if then == owners else owners) if node >= 0]
+
+    def _node(self, node: Node, tensor: Tensor) -> int:
+        self._nodes.append(node)
+        self._values.append(tensor.clone())
+        return len(self._nodes) - 1
+
+    def _hold(self, tensor: Tensor, nodes: Sequence[int], *, owners: Tensor | None = None, again: bool = False) -> None:
+        """From now on the tensor holds elements of these nodes; where there are several, `owners` says which holds which."""
+        where = storage(tensor)
+        if again and nodes and where in self._weights:
+            raise AssayError(
+                "a network is cut where a pass leaves its weights and buffers as they are", given=self._weights[where]
+            )
+        if where not in self._memories:
+            if not nodes:
+                return
+            self._memories[where] = _Memory(tensor, nodes[0] if len(nodes) == 1 and not again else -1)
+        memory = self._memories[where]
+        memory.pinned |= again
+        memory.nodes.extend(nodes)
+        if len(nodes) > 1:
+            assert owners is not None
+            memory.region(tensor).copy_(owners.reshape(tensor.shape))
+        elif again or memory.only not in nodes:
+            memory.region(tensor).fill_(nodes[0] if nodes else -1)
+
+    def _view(self, node: Node, result: Tensor) -> None:
+        memory = self._memories[storage(result)]
+        view = self._node(node, result)
+        memory.nodes.append(view)
+        memory.views[_geometry(result)] = (view, memory.owners(result))
+
+    def _move(self, call: Call, k: int | None, result: Tensor) -> None:
+        """The result holds the elements of argument `k`, which keep the nodes that made them."""
+        assert k is not None
+        nodes, source = self._uses.get(k, []), call.flat[k]
+        if (result is not source and storage(result) != storage(source)) or call.written:
+            owners = self._memories[storage(source)].region(source).clone() if len(nodes) > 1 else None
+            self._hold(result, nodes, owners=owners, again=bool(call.written))
+        elif len(nodes) == 1:
+            memory = self._memories[storage(result)]
+            memory.views[_geometry(result)] = (nodes[0], memory.owners(result))
+
+    # What is known of a call
+
+    def _name(self, call: Call) -> str:
+        base = named(call.name, self._path)
+        self._seen[base] = self._seen.get(base, 0) + 1
+        return f"{base}#{self._seen[base]}"
+
+    def _fixed_arguments(self, call: Call) -> dict[int, Any]:
+        """Copies of the tensors and numbers among the arguments that are neither input-dependent nor weights."""
+        return {
+            k: value.clone() if isinstance(value, Tensor) else value
+            for k, value in enumerate(call.flat)
+            if isinstance(value, (int, float, complex))
+            or (isinstance(value, Tensor) and not self._uses.get(k, True) and storage(value) not in self._weights)
+        }
+
+    def _not_affine(self, call: Call) -> bool:
+        moving = [k for k, nodes in self._uses.items() if nodes and _continuous(call.flat[k])]
+        if not moving or call.name == "_to_copy":
+            return bool(moving) and not all(_continuous(result) for result in call.results)
+        for tolerance, precise in ((1e-4, True), (3e-2, False)):
+            # Half precision is raised to single, if the call takes it: rounding must not look like curvature.
+            def results(points: Sequence[Tensor], precise: bool = precise) -> list[Tensor]:
+                flat = [_single(value) if precise else value for value in call.flat]
+                for k, point in zip(moving, points, strict=True):
+                    flat[k] = point
+                for k in call.written:
+                    flat[k] = flat[k].clone()
+                found = [*tree_leaves(call.repeat(flat)), *(flat[k] for k in call.written)]
+                return [value for value in found if isinstance(value, Tensor)]
+
+            points = [_single(call.flat[k]) if precise else call.flat[k] for k in moving]
+            try:
+                return not is_affine(results, points, tolerance=tolerance, seed=len(self.names))
+            except (RuntimeError, NotImplementedError, IndexError):
+                continue
+        return True
+
+
+def _erased(call: Call, k: int) -> bool:
+    return k in call.written and call.name in OVERWRITING
+
+
+def _plain_copy(call: Call) -> bool:
+    """Whether the call fills one tensor with the elements of another, unchanged."""
+    if call.name != "copy_" or not isinstance(call.flat[1], Tensor):
+        return False
+    return call.flat[0].dtype == call.flat[1].dtype and call.flat[0].numel() == call.flat[1].numel()
+
+
+def _continuous(value: Tensor) -> bool:
+    return value.is_floating_point() or value.is_complex()
+
+
+def _single(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16) else value

@@ -1,0 +1,142 @@
+"""What passes on inputs of one shape have shown: the cuts, and how their tensors become states."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from assay.cuts.affine import HUGE
+from assay.cuts.exchange import Exchange
+from assay.cuts.graph import Graph
+from assay.cuts.state import Number, Rows, State
+from assay.errors import AssayError
+
+Inputs = Mapping[str, Tensor]
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+
+ROWS, MORE = 3, 5
+"""Examples in the passes that find the cuts. Primes, so that few other dimensions grow alike; two at least in any pass, since a
+dimension of one is laid out in other ways."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The tensors through which everything deeper depends on the input.
+
+    **Attributes:**
+
+    - `depth`: the most non-affine calls on a way to it from the input.
+    - `names`: of the floating-point tensors, each the module path, the function and which of such calls it is.
+    - `carried`: of the integer tensors, truth values and masks that cross besides.
+    - `shared`: of the tensors that belong to no example.
+    - `leads`: the non-affine calls that lead to the next cut.
+    - `opaque_before`, `opaque_after`: calls on either side that may hold several non-affine steps.
+    - `last`: whether it lies behind all non-affine calls.
+    """
+
+    depth: int
+    names: tuple[str, ...]
+    carried: tuple[str, ...]
+    shared: tuple[str, ...]
+    leads: tuple[str, ...]
+    opaque_before: tuple[str, ...]
+    opaque_after: tuple[str, ...]
+    last: bool
+
+    @property
+    def affine(self) -> bool:
+        """Whether it is an affine image of the input: for token ids, of one-hot rows."""
+        return self.depth == 0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What is known of the passes on inputs of one shape."""
+
+    sample: Inputs
+    output: Tensor
+    graph: Graph
+    crossing: tuple[tuple[int, ...], ...]
+    rows: Mapping[int, Rows]
+    shared: frozenset[int]
+    replaced: tuple[str, ...]
+
+    @property
+    def shapes(self) -> Shapes:
+        return shapes_of(self.sample)
+
+    @cached_property
+    def cuts(self) -> tuple[Cut, ...]:
+        return tuple(self._cut(depth) for depth in range(len(self.crossing)))
+
+    def cut(self, depth: int) -> Cut:
+        """**Raises:** `AssayError` for a depth that is no cut, and where the examples have no dimension."""
+        if not 0 <= depth < len(self.cuts):
+            raise AssayError("a cut has a depth of this network", given=depth, choices=[f"0 to {len(self.cuts) - 1}"])
+        for node in self.crossing[depth]:
+            if node not in self.rows and node not in self.shared:
+                raise AssayError(
+                    "the state of an example is read where one dimension of each tensor belongs to the examples",
+                    given=f"{self.graph.nodes[node].name} {tuple(self.graph.values[node].shape)} for {ROWS} examples",
+                    next_step="take another cut",
+                )
+        return self.cuts[depth]
+
+    def check(self, state: State, cut: Cut) -> None:
+        given = (state.depth, tuple(state.values), tuple(state.carried), tuple(state.shared))
+        if given != (cut.depth, cut.names, cut.carried, cut.shared):
+            raise AssayError(
+                "a state is put into the cut that it was read at", given=f"depth {state.depth}", choices=[f"depth {cut.depth}"]
+            )
+
+    def kind(self, node: int) -> str:
+        """The part of a state that a tensor belongs to."""
+        value = self.graph.values[node]
+        if node in self.shared:
+            return "shared"
+        if not (value.is_floating_point() or value.is_complex()):
+            return "carried"
+        usual = value[value.abs() < HUGE]
+        is_mask = usual.numel() < value.numel() and bool((usual == usual[:1]).all())
+        return "carried" if is_mask else "values"
+
+    def state(self, depth: int, exchange: Exchange) -> State:
+        found: dict[str, dict[str, Tensor]] = {"values": {}, "carried": {}, "shared": {}}
+        for node in self.crossing[depth]:
+            value = exchange.values[node]
+            kind, name = self.kind(node), self.graph.nodes[node].name
+            value = (self.rows[node].first(value) if node in self.rows else value).cpu()
+            found[kind][name] = torch.view_as_real(value) if value.is_complex() else value
+        numbers = {step.name: exchange.numbers[step.call] for step in self.graph.to_python if step.depth <= depth}
+        return State(depth=depth, numbers=numbers, shapes=dict(self.shapes), **found)
+
+    def tensors(self, state: State) -> tuple[dict[int, Tensor], dict[int, Number]]:
+        """The tensors of a state by node, and its numbers by call."""
+        known = {**state.values, **state.carried, **state.shared}
+        put = {}
+        for node in self.crossing[state.depth]:
+            value = known[self.graph.nodes[node].name]
+            put[node] = torch.view_as_complex(value.contiguous()) if self.graph.values[node].is_complex() else value
+        return put, {step.call: state.numbers[step.name] for step in self.graph.to_python if step.depth <= state.depth}
+
+    def _cut(self, depth: int) -> Cut:
+        graph = self.graph
+        named: dict[str, list[str]] = {"values": [], "carried": [], "shared": []}
+        for node in self.crossing[depth]:
+            named[self.kind(node)].append(graph.nodes[node].name)
+        return Cut(
+            depth=depth,
+            names=tuple(named["values"]),
+            carried=tuple(named["carried"]),
+            shared=tuple(named["shared"]),
+            leads=tuple(step.name for step in graph.nonaffine if step.depth == depth + 1),
+            opaque_before=tuple(step.name for step in graph.opaque if step.depth <= depth),
+            opaque_after=tuple(step.name for step in graph.opaque if step.depth > depth),
+            last=depth == graph.depth,
+        )
+
+
+def shapes_of(inputs: Inputs) -> Shapes:
+    return tuple((name, tuple(value.shape[1:])) for name, value in inputs.items())
