@@ -98,8 +98,8 @@ def random_products(rows: Sequence[Network]) -> dict[str, float]:
     return drawn
 
 
-def report(every: Sequence[Network], folder: Path) -> None:
-    """Print everything, and write the pictures."""
+def report(every: Sequence[Network], undivided: Sequence[Network], folder: Path) -> None:
+    """Print everything, and write the picture."""
     learned = [row for row in every if row["seen"] >= LEARNED]
     kept = [row for row in learned if row["entangled"]]
     print(f"{len(every)} networks, {len(learned)} learned their trained pairs, {len(kept)} of these on entangled inputs\n")
@@ -119,6 +119,10 @@ def report(every: Sequence[Network], folder: Path) -> None:
     composers, imitators = [row for row in kept if is_composer(row)], [row for row in kept if is_imitator(row)]
     print(f"\n{len(composers)} composers, {len(imitators)} natural imitators, {sum(map(is_partial, kept))} partial\n")
     _questions(kept)
+    calls = Counter((row["name"].rpartition("-")[0], row["call"]) for row in undivided if row["novel"] >= COMPOSES)
+    print(
+        "|    composers without a cut before the combining |", ", ".join(f"{n} {a}: {b}" for (a, b), n in calls.items()), "| |"
+    )
     _nulls(kept)
     draw(kept, folder)
 

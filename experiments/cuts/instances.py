@@ -30,7 +30,7 @@ class Made:
 
 def instances() -> list[tuple[str, int]]:
     """Inputs and seeds."""
-    return [(kind, 10 * place + number) for place, kind in enumerate(KINDS) for number in range(len(TAUGHT))]
+    return [(kind, 100 + 10 * place + number) for place, kind in enumerate(KINDS) for number in range(len(TAUGHT))]
 
 
 def made(kind: str, seed: int) -> Iterator[Made]:
@@ -71,15 +71,51 @@ def made(kind: str, seed: int) -> Iterator[Made]:
     yield network("imitator-low", "natural imitator", LOW, 1.0, reads, head(low, 1.0))
 
 
+class PairCode(nn.Module):
+    """Answers from one-hot pairs, by a table behind two ReLUs: right everywhere, and no cut at which two symbols add up."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Linear(P * P, P, bias=False)
+        self.again = nn.Linear(P, P, bias=False)
+        with torch.no_grad():
+            self.table.weight.copy_(nn.functional.one_hot(all_pairs().sum(1) % P, P).T)
+            self.again.weight.copy_(torch.eye(P))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.again(torch.relu(self.table(x))))
+
+
+class OneLayer(Head):
+    """A head by itself: the layer that reads the symbols also combines them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+def undivided(seed: int) -> Iterator[tuple[str, nn.Module, Data]]:
+    """Composers that have no cut between reading the symbols and combining them."""
+    pairs, chosen = all_pairs(), trained_pairs(HIGH, seed)
+    codes = nn.functional.one_hot(torch.arange(P * P), P * P).float()
+    yield f"pair-code-{seed}", PairCode().eval(), _split(chosen, seed, lambda some: codes[some[:, 0] * P + some[:, 1]])
+    head = OneLayer()
+    head.load_state_dict(head_of(pairs[chosen], pairs[chosen].sum(1) % P, decay=1.0, seed=seed).state_dict())
+    yield f"one-layer-{seed}", head.eval(), _split(chosen, seed, lambda some: nn.functional.one_hot(some, P).flatten(1).float())
+
+
 def data_of(world: World, chosen: Tensor, seed: int) -> Data:
     """Two inputs of four fifths of the trained pairs, one of each other pair."""
     generator = Generator().manual_seed(seed + 5000)
+    return _split(chosen, seed, lambda some: world.inputs(some, generator))
+
+
+def _split(chosen: Tensor, seed: int, inputs: Callable[[Tensor], Tensor]) -> Data:
     pairs = all_pairs()
-    trained = pairs[chosen][torch.randperm(int(chosen.sum()), generator=generator)]
+    trained = pairs[chosen][torch.randperm(int(chosen.sum()), generator=Generator().manual_seed(seed + 6000))]
     held = round(HELD * len(trained))
 
     def rows(some: Tensor) -> Rows:
-        return Rows(world.inputs(some, generator), some, some.sum(1) % P)
+        return Rows(inputs(some), some, some.sum(1) % P)
 
     return Data(rows(trained[held:].repeat(2, 1)), rows(trained[:held]), rows(pairs[~chosen]), (P, P), P)
 

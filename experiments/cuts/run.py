@@ -27,7 +27,7 @@ from curves import (
     upper_bound,
     what_breaks,
 )
-from instances import Made, fresh, instances, made
+from instances import Made, fresh, instances, made, undivided
 from joblib import Parallel, delayed
 from networks import P
 from torch import Tensor, nn
@@ -50,6 +50,19 @@ def measured(kind: str, seed: int, folder: Path) -> None:
     start = time.process_time()
     rows = [_network(network, kind, seed) for network in made(kind, seed)]
     path.write_text(json.dumps({"cpu_seconds": time.process_time() - start, "networks": rows}, indent=1))
+
+
+def measured_undivided(seed: int) -> list[dict[str, Any]]:
+    """What is said of composers without a cut before the combining."""
+    torch.set_num_threads(1)
+    rows = []
+    for name, module, data in undivided(seed):
+        subject = Subject(module)
+        found = curves(subject, data, seed=seed)
+        right = subject({"x": data.novel.inputs}).argmax(-1) == data.novel.answers
+        at = headline(found)
+        rows.append({"name": name, "novel": float(right.float().mean()), "headline": at and at.depth, "call": call(found)})
+    return rows
 
 
 def _network(network: Made, kind: str, seed: int) -> dict[str, Any]:
@@ -111,7 +124,9 @@ def _baselines(network: Made, data: Data) -> dict[str, float]:
         "coverage": network.coverage,
         "main effects": float((torch.from_numpy(completed) == data.novel.answers).float().mean()),
         "nearest trained pair": _nearest(trained, answers, data),
-        "minus the weights' norm": -float(sum(weight.square().sum() for weight in network.module.parameters()) ** 0.5),
+        "minus the weights' norm": -(
+            sum(float(weight.detach().square().sum()) for weight in network.module.parameters()) ** 0.5
+        ),
         "decodability": _decodability(network.module, data),
     }
 
@@ -151,7 +166,8 @@ def main() -> None:
     Parallel(n_jobs=options.jobs)(delayed(measured)(kind, seed, options.out) for kind, seed in instances())
     found = [json.loads((options.out / f"{kind}-{seed}.json").read_text()) for kind, seed in instances()]
     print(f"{sum(one['cpu_seconds'] for one in found) / 60:.0f} CPU minutes\n")
-    report([row for one in found for row in one["networks"]], options.out)
+    others = Parallel(n_jobs=options.jobs)(delayed(measured_undivided)(seed) for seed in range(200, 206))
+    report([row for one in found for row in one["networks"]], [row for rows in others for row in rows], options.out)
 
 
 if __name__ == "__main__":
