@@ -110,6 +110,12 @@ def test_a_table_of_all_pairs_composes_and_one_of_trained_pairs_does_not(num, op
     assert (what_breaks(found), call(found)) == ("combining", "does not compose")
 
 
+def test_agreement_with_the_network_is_not_agreement_with_the_declared_answer():
+    answers = random_answers()
+    at = headline(curves(Subject(Planted(table((answers + 1) % P, P))), data(answers, P), seed=0))
+    assert [at.rate(letter) for letter in ("cs", "es", "c", "e")] == [0, 1, 0, 1]
+
+
 def test_too_few_held_out_pairs_resolve_nothing():
     answers = random_answers()
     found = curves(Subject(Planted(table(answers, P))), data(answers, P, held=30), seed=0)
