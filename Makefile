@@ -23,6 +23,7 @@ slice: $(VENV)/.installed-dev
 # Rates and tables that take too long for the tests: experiments/README.md.
 experiments: $(VENV)/.installed-dev
 	$(BIN)/python experiments/kills.py
+	$(BIN)/python experiments/coverage_of_benchmarks.py
 	$(BIN)/python experiments/fuzz.py
 	$(BIN)/python experiments/cuts_modes.py
 

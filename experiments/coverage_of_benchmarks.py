@@ -85,7 +85,7 @@ def measurements() -> Iterator[tuple[str, object]]:
         yield f"scan:{split}", lambda split=split: assay.coverage(f"scan:{split}")
     for address in ("cogs", "cogs:test", "slog", "slog:test"):
         yield address, lambda address=address: assay.coverage(address)
-    for test in ("systematicity", "productivity"):
+    for test in ("systematicity", "productivity") if MIRROR_VARIABLE in os.environ else ():
         yield (
             f"PCFG SET, {test}",
             lambda test=test: assay.coverage(pairs("iid/dev", "iid/test"), pairs(f"{test}/test"), parts=pcfg),
