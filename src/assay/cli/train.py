@@ -73,7 +73,7 @@ class Train(Command):
                 progress=progress,
             )
         scores = ", ".join(f"{split} {score:.3f}" for split, score in run.read_record().scores.items())
-        terminal.note(f"Mean scores: {scores}. Now: assay audit {run.path}")
+        terminal.note(f"Mean scores: {scores} (novel of every kind, synonyms too). Now: assay audit {run.path}")
         terminal.result(str(run.path))
 
     def _given(self, *names: str) -> dict[str, int | float]:
