@@ -5,8 +5,8 @@
 The label of a network comes from what it was meant to be and from its score on novel combinations (`assay.zoo.truth`). The old
 labels, from all novel combinations, are those of the table that ships. The new ones count combinations outside 1-coverage: of
 tasks with at least 30 of them the networks are trained into DIR and scored; twins have the score of their original, whose
-function they compute. Printed are, for every family, the kinds of novel combinations and the labels, then every old label beside
-the one that replaces it. Nothing is fitted.
+function they compute. Printed are, for every family, the kinds of novel combinations and the labels, then every old label
+beside the one that replaces it. Nothing is fitted.
 """
 
 import argparse
