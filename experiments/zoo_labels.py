@@ -40,7 +40,8 @@ def main() -> None:
     asked = [by_name[name] for name in old if novelty[by_name[name].task].kinds.count("outside") >= ENOUGH]
     needed = dict.fromkeys(member.twin_of or member.name for member in asked if member.kind != WRONG_DECLARATION)
     build(options.folder, [by_name[name] for name in needed], jobs=options.jobs)
-    truths = {name: _truth(Zoo(options.folder), by_name[name]) for name in needed}
+    zoo = Zoo(options.folder)
+    truths = {name: _truth(zoo, by_name[name], novelty[by_name[name].task]) for name in needed}
     new = {name: _label(by_name[name], novelty[by_name[name].task], truths) for name in old}
     print("| family | tasks | synonyms | inside 1 | outside 1 | label by all novel combinations | label by those outside |")
     print("| --- | ---: | ---: | ---: | ---: | --- | --- |")
@@ -67,10 +68,11 @@ def main() -> None:
         print(f"{label}: share of the seen score outside {low:.2f} to {high:.2f}, median {middle:.2f}")
 
 
-def _truth(zoo: Zoo, member: Member) -> Truth:
+def _truth(zoo: Zoo, member: Member, novelty: Novelty) -> Truth:
     subject = zoo.load(member)
     assert subject is not None, f"{member.name} is in the table that ships, so it can be made"
-    return truth_of(subject, load_task(member.task), generator=keyed_generator(member.seed, f"evidence of {member.name}"))
+    generator = keyed_generator(member.seed, f"evidence of {member.name}")
+    return truth_of(subject, load_task(member.task), novelty, generator=generator)
 
 
 def _label(member: Member, novelty: Novelty, truths: dict[str, Truth]) -> str:

@@ -13,7 +13,7 @@ from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.instruments.organisation import Organisation
 from assay.instruments.recombination import Recombination
-from assay.novelty import Kind
+from assay.novelty import Kind, novelty_of
 from assay.parallel import Engine, run_unordered
 from assay.stats import keyed_generator
 from assay.store import faults_of, read_json, write_json
@@ -149,7 +149,7 @@ def _measure(piece: _Piece) -> float:
         return 0.0
     own, task = load_task(member.task), judged_task(member)
     generator = keyed_generator(member.seed, f"evidence of {member.name}")
-    truth = truth_of(subject, own, generator=generator)
+    truth = truth_of(subject, own, novelty_of(own), generator=generator)
     evidence = [
         instrument.measure(subject, task, effort="quick", generator=keyed_generator(member.seed, instrument.name))
         for instrument in (Recombination(), Organisation())

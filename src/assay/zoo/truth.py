@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Generator
 
 from assay.instruments.systematicity.scored import run
-from assay.novelty import ENOUGH, KINDS, Kind, novelty_of
+from assay.novelty import ENOUGH, KINDS, Kind, Novelty
 from assay.subject import Subject
 from assay.task import Task
 from assay.zoo.recipe import Member
@@ -37,10 +37,9 @@ class Truth(BaseModel):
     by_kind: dict[Kind, KindScore]
 
 
-def truth_of(subject: Subject, task: Task, *, generator: Generator) -> Truth:
-    """Run a network on its own task."""
+def truth_of(subject: Subject, task: Task, novelty: Novelty, *, generator: Generator) -> Truth:
+    """Run a network on its own task, whose novel combinations are of these kinds."""
     seen, novel = (run(subject, task, split, SCORED, generator) for split in ("seen", "novel"))
-    novelty = novelty_of(task)
     of = novelty.of(novel.ids) if novelty.kinds else []
     groups = {kind: novel.units[torch.tensor([own == kind for own in of])] for kind in KINDS if kind in of}
     by_kind = {kind: KindScore(score=float(units.mean()), combinations=len(units)) for kind, units in groups.items()}
