@@ -106,10 +106,12 @@ def test_no_novel_example_is_drawn(monkeypatch):
     assert set(drawn) == {"seen"}
 
 
-def test_a_chain_that_was_not_followed_to_its_end_is_not_counted_as_outside(monkeypatch):
+def test_kinds_are_not_known_where_chains_are_not_followed_to_their_end(monkeypatch):
     task = load_task("trees:coverage=0.5")
     monkeypatch.setattr(substitution_coverage, "MOST_STATES", 1)
-    assert "outside" not in novelty_of(task).kinds
+    found = novelty_of(task)
+    assert found.kinds == ()
+    assert "few enough to follow" in found.unknown
     monkeypatch.undo()
     assert "outside" in novelty_of(task).kinds
 

@@ -29,6 +29,7 @@ ENOUGH = 30  # novel combinations of a kind, below which a score on them is not 
 
 _DRAWN_EACH = 32  # examples of a combination, whose answers are compared where there is no end of inputs
 _MOST_EXAMPLES, _MOST_EACH = 4_000_000, 1000  # of a split, and of one of its combinations on average
+_MOST_BYTES = 2**29  # of the examples of a split
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Novelty:
 def novelty_of(task: Task) -> Novelty:
     """The kinds of a task's novel combinations, from its trained ones and their answers. No network is involved.
 
-    What substitution could not be followed to its end counts as inside.
+    Kinds are not known for a regression, for inputs without end whose targets differ, for more than 16 parts that vary, and where
+    chains of replacements are too many to follow.
 
     ```python
     found = novelty_of(load_task("modular:num_first=12,num_second=12,synonyms=true"))
@@ -70,10 +72,12 @@ def novelty_of(task: Task) -> Novelty:
         novel = task.combinations("novel")
         alike = synonyms(trained, novel.numpy()).many
         reach = k_coverage(trained, novel.numpy(), 1)
+        if reach.undecided.any():
+            raise AssayError(f"{task.address}: chains of replacements must be few enough to follow")
     except AssayError as error:
         return Novelty(torch.zeros(0, dtype=torch.int64), (), unknown=error.rule)
     ids, order = task.combination_id(dict(zip(task.combines, novel.T, strict=True))).sort()
-    kinds = np.where(alike, "synonym", np.where(reach.inside | reach.undecided, "inside", "outside"))[order.numpy()]
+    kinds = np.where(alike, "synonym", np.where(reach.inside, "inside", "outside"))[order.numpy()]
     return Novelty(ids, tuple(kinds.tolist()))
 
 
@@ -117,7 +121,7 @@ def labels_of(sides: Sequence[Examples]) -> list[list[int]]:
 
 
 def listed(task: Task, split: Split) -> Examples:
-    """All examples of a split.
+    """All examples of a split; of `seen` all that training may have shown.
 
     **Raises:** `AssayError` for no combination at all, and more examples than can be listed.
     """
@@ -125,28 +129,51 @@ def listed(task: Task, split: Split) -> Examples:
     if not combinations:
         raise AssayError(f"{task.address} must have {split} combinations", given="none")
     most = min(_MOST_EXAMPLES, _MOST_EACH * combinations + 1)
-    examples = task.examples(split, most, generator=Generator().manual_seed(0))
-    if len(examples) >= most:
+    number = min(most, 2 * combinations + 1)
+    examples = _drawn(task, split, number)
+    while len(examples) >= number < most:
+        number = min(most, 4 * number)
+        if number * _bytes_each(examples) > _MOST_BYTES:
+            break
+        examples = _drawn(task, split, number)
+    if len(examples) >= number or number > most:
         raise AssayError(
             f"{task.address}: coverage needs all answers of a combination, so its examples must be few enough to list, or all "
             "that are drawn of a combination must have one answer",
-            given=f"{most:,} examples or more of {combinations:,} {split} combinations",
+            given=f"{len(examples):,} examples or more of {combinations:,} {split} combinations",
             next_step="name a task whose answers follow from its parts, or a table of combinations and answers",
         )
     return examples
 
 
+def _drawn(task: Task, split: Split, n: int) -> Examples:
+    generator = Generator().manual_seed(0)
+    return task.trained_examples(n, generator=generator) if split == "seen" else task.examples(split, n, generator=generator)
+
+
+def _bytes_each(examples: Examples) -> float:
+    columns = (examples.targets, *examples.inputs.values())
+    return sum(column.numel() * column.element_size() for column in columns) / max(1, len(examples))
+
+
 def _drawn_alike(task: Task, split: Split) -> Examples | None:
     """One example of every combination where inputs have no end and all that were drawn of a combination have one target."""
     combinations = len(task.combinations(split))
-    most = _DRAWN_EACH * combinations + 1
-    examples = task.examples(split, most, generator=Generator().manual_seed(0))
-    ids, group = examples.combination.unique(return_inverse=True)
-    if len(examples) < most or len(ids) < combinations:
-        return None
-    first = torch.full((len(ids),), most).scatter_reduce(0, group, torch.arange(most), "amin")
-    targets = examples.targets.reshape(most, -1)
-    return examples.take(first) if bool((targets == targets[first[group]]).all()) else None
+    first = None
+    for each in (2, _DRAWN_EACH):  # a few first, which show most differences
+        most = each * combinations + 1
+        if first is not None and most * _bytes_each(first) > _MOST_BYTES:
+            return None
+        examples = _drawn(task, split, most)
+        if len(examples) < most:
+            return None
+        ids, group = examples.combination.unique(return_inverse=True)
+        places = torch.full((len(ids),), most).scatter_reduce(0, group, torch.arange(most), "amin")
+        targets = examples.targets.reshape(most, -1)
+        if not bool((targets == targets[places[group]]).all()):
+            return None
+        first = examples.take(places)
+    return first if first is not None and len(first) == combinations else None
 
 
 def _at_all(rows: Int[np.ndarray, "n p"], labels: Sequence[int], num: int) -> Answers:

@@ -194,6 +194,10 @@ class Task(ABC):
         split with at most `n` examples is given whole, in random order. `n` may be 0.
         """
 
+    def trained_examples(self, n: int, *, generator: Generator) -> Examples:
+        """At most `n` examples of trained combinations: whatever training may have shown, for `seen` may hold part of it only."""
+        return self.examples("seen", n, generator=generator)
+
     def part(self, name: str) -> Part:
         """The part of that name; `AssayError` lists the names on a miss."""
         for part in self.parts:

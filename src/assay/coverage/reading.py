@@ -22,6 +22,7 @@ from assay.tasks.table_rows import read_rows
 if TYPE_CHECKING:
     import pyarrow
 
+MOST_COLUMNS = 200  # taken for parts
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".toml")
 PartsOf = Callable[[Mapping[str, Any]], Mapping[str, object]]
 Given = "Path | str | Task | Mapping[str, Sequence[object]] | Sequence[Mapping[str, object]]"
@@ -61,6 +62,8 @@ def read_sides(
     title, (first, second, told) = _tables(train, test, parts)
     names = tuple(parts) if parts is not None and not callable(parts) else None
     columns = list(first)
+    if not columns:
+        raise AssayError("the training data must have columns", given=f"{title}: none")
     answer = answer or columns[-1]
     if answer not in columns:
         raise AssayError("the answer must be a column of the training data", given=answer, choices=columns)
@@ -77,6 +80,10 @@ def read_sides(
             given=f"parts {', '.join(chosen) or 'none'}; answer {answer}",
             choices=columns,
             next_step="name the parts with --parts a,b and the answer with --answer y",
+        )
+    if len(chosen) > MOST_COLUMNS:
+        raise AssayError(
+            f"coverage takes at most {MOST_COLUMNS} parts", given=f"{len(chosen):,}", next_step="name them with --parts a,b"
         )
     for side, table in (("training", first), ("test", second)):
         if not len(table[answer]):
@@ -111,6 +118,10 @@ def _coded(first: Any, second: Any) -> tuple[tuple[str, ...], Int[np.ndarray, " 
     """Names of the values, and their numbers on both sides, in the order in which they occur."""
     import pyarrow
 
+    first, second = (
+        column.cast(column.type.value_type) if pyarrow.types.is_dictionary(column.type) else column
+        for column in (first, second)
+    )
     if first.type != second.type:
         first, second = (_texts(_in_python(column)) for column in (first, second))
     try:
@@ -228,7 +239,7 @@ def _read_csv(path: Path) -> Any:
     import pyarrow
     import pyarrow.csv
 
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
         names = next(csv.reader(stream), [])
     if len(set(names)) < len(names):
         raise AssayError(f"{path}: the first line must name every column once", given=", ".join(names))

@@ -98,6 +98,11 @@ class Table(Task):
         rows = self._rows[split]
         return self._examples.take(rows[draw_rows(len(rows), n, replacement=split == "train", generator=generator)])
 
+    def trained_examples(self, n: int, *, generator: Generator) -> Examples:
+        """Rows of `train` and of `seen`."""
+        rows = torch.cat([self._rows["train"], self._rows["seen"]]).unique()
+        return self._examples.take(rows[draw_rows(len(rows), n, replacement=False, generator=generator)])
+
 
 # Parts
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from assay.bounds import first_line
+from assay.encoding.hugging_face import silent_transformers
 from assay.errors import AssayError
 from assay.objective import PAD, Classification, Objective, Regression, Sequences
 from assay.task import InputSpec, SourceToTarget, Tokens, Vector
@@ -128,14 +129,18 @@ def _tokenized(folder: Path, rows: Rows, column: str) -> dict[str, Tensor]:
         raise AssayError("a tokenizer needs transformers", given=str(error), next_step="run `pip install assay[hf]`") from None
     if not os.path.isdir(folder):
         raise AssayError("tokenizer must be a local Hugging Face folder", given=folder)
+    texts = rows.texts(column)
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with silent_transformers():
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            if tokenizer.pad_token is None:
+                tokenizer.pad_token = tokenizer.eos_token  # only fills up: the attention mask hides it
+            found = tokenizer(texts)
+            check_cells(rows.path, len(rows), max(map(len, found["input_ids"])))
+            encoded = tokenizer.pad(found, return_tensors="pt")
+    except AssayError:
+        raise
     except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
         rule = "tokenizer must be a Hugging Face folder with a tokenizer"
         raise AssayError(rule, given=f"{folder}: {first_line(error)}") from None
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token  # only fills up: the attention mask hides it
-    found = tokenizer(rows.texts(column))
-    check_cells(rows.path, len(rows), max(map(len, found["input_ids"])))
-    encoded = tokenizer.pad(found, return_tensors="pt")
     return {name: encoded[name] for name in ("input_ids", "attention_mask")}
