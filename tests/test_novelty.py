@@ -7,6 +7,7 @@ import torch
 from torch import Generator
 
 import assay
+from assay import novelty
 from assay.novelty import answered, listed, novelty_of
 from assay.objective import Classification
 from assay.substitution import coverage as substitution_coverage
@@ -91,6 +92,19 @@ def test_why_kinds_are_not_known_is_told(address):
     found = novelty_of(load_task(address))
     assert found.kinds == ()
     assert found.unknown
+
+
+def test_large_inputs_without_end_are_not_drawn_without_bound(monkeypatch):
+    monkeypatch.setattr(novelty, "_MOST_BYTES", 10_000)
+    sizes, original = [], Drawn.examples
+
+    def examples(self, split, n, *, generator):
+        sizes.append(n)
+        return original(self, split, n, generator=generator)
+
+    monkeypatch.setattr(Drawn, "examples", examples)
+    assert novelty_of(Drawn(coin=True)).kinds == ()
+    assert max(sizes) < 1_000
 
 
 def test_no_novel_example_is_drawn(monkeypatch):

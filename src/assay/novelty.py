@@ -56,8 +56,8 @@ class Novelty:
 def novelty_of(task: Task) -> Novelty:
     """The kinds of a task's novel combinations, from its trained ones and their answers. No network is involved.
 
-    Kinds are not known for a regression, for inputs without end whose targets differ, for more than 16 parts that vary, and where
-    chains of replacements are too many to follow.
+    Kinds are not known for a regression, for inputs without end whose targets differ, for more than 16 parts that vary, and
+    where chains of replacements are too many to follow.
 
     ```python
     found = novelty_of(load_task("modular:num_first=12,num_second=12,synonyms=true"))
@@ -131,18 +131,16 @@ def listed(task: Task, split: Split) -> Examples:
     most = min(_MOST_EXAMPLES, _MOST_EACH * combinations + 1)
     number = min(most, 2 * combinations + 1)
     examples = _drawn(task, split, number)
-    while len(examples) >= number < most:
+    while len(examples) >= number:
+        if number == most or 4 * number * _bytes_each(examples) > _MOST_BYTES:
+            raise AssayError(
+                f"{task.address}: coverage needs all answers of a combination, so its examples must be few enough to list, or "
+                "all that are drawn of a combination must have one answer",
+                given=f"{number:,} examples or more of {combinations:,} {split} combinations",
+                next_step="name a task whose answers follow from its parts, or a table of combinations and answers",
+            )
         number = min(most, 4 * number)
-        if number * _bytes_each(examples) > _MOST_BYTES:
-            break
         examples = _drawn(task, split, number)
-    if len(examples) >= number or number > most:
-        raise AssayError(
-            f"{task.address}: coverage needs all answers of a combination, so its examples must be few enough to list, or all "
-            "that are drawn of a combination must have one answer",
-            given=f"{len(examples):,} examples or more of {combinations:,} {split} combinations",
-            next_step="name a task whose answers follow from its parts, or a table of combinations and answers",
-        )
     return examples
 
 

@@ -195,7 +195,7 @@ class Task(ABC):
         """
 
     def trained_examples(self, n: int, *, generator: Generator) -> Examples:
-        """At most `n` examples of trained combinations: whatever training may have shown, for `seen` may hold part of it only."""
+        """At most `n` examples of what training may have shown, drawn as `seen`, which may hold a part of it only."""
         return self.examples("seen", n, generator=generator)
 
     def part(self, name: str) -> Part:

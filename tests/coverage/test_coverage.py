@@ -12,6 +12,8 @@ from assay.cli import main
 from assay.coverage.page import coverage_html
 from assay.coverage.sequences import filled_template
 from assay.errors import AssayError
+from assay.novelty import novelty_of
+from assay.tasks import load_task
 
 TRAIN = [(0, 0, "p"), (1, 0, "p"), (0, 1, "q"), (2, 0, "r"), (2, 1, "s"), (3, 2, "t")]
 TEST = [(1, 1, "q"), (0, 2, "x"), (3, 0, "y")]
@@ -198,6 +200,48 @@ def test_lists_are_values(tmp_path, first):
         (tmp_path / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in data))
     found = assay.coverage(tmp_path / "train.jsonl", tmp_path / "test.jsonl")
     assert found.num_trained == len({(str(row["n"]), row["b"]) for row in data})
+
+
+def test_seen_rows_of_a_table_do_not_hide_its_training_rows(tmp_path):
+    """Values 2k and 2k + 1 of a act identically; rows of `seen` repeat some trained ones."""
+    rows = [{"a": str(a), "b": str(b), "y": (a // 2 * 7 + b) % 23} for a in range(8) for b in range(10)]
+    rows = [{**row, "s": "novel" if int(row["a"]) % 2 and int(row["b"]) % 2 else "train"} for row in rows]
+    rows += [{**row, "s": "seen"} for row in rows if row["a"] == "0"]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "table.toml").write_text(
+        'data = "data.jsonl"\ncombines = ["a", "b"]\ninputs = [{ kind = "token", columns = ["a", "b"] }]\n'
+        'target = { kind = "class", column = "y" }\nparts = [{ name = "a" }, { name = "b" }]\nsplit = { column = "s" }\n'
+    )
+    found = assay.coverage(tmp_path / "table.toml")
+    assert (found.num_trained, found.num_novel, found.synonyms.count) == (60, 20, 20)
+    assert novelty_of(load_task(f"table:{tmp_path / 'table.toml'}")).kinds == ("synonym",) * 20
+
+
+def test_categories_are_values(tmp_path):
+    columns = {name: pyarrow.array(["u", "v", "u"]).dictionary_encode() for name in ("a", "b", "y")}
+    for side in ("train", "test"):
+        pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / f"{side}.parquet")
+    assert assay.coverage(tmp_path / "train.parquet", tmp_path / "test.parquet").num_trained == 2
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "train.csv").write_text("\ufeffa,b,y\n01,0,1\n1,1,2\n", encoding="utf-8")
+    (tmp_path / "test.csv").write_text("a,b,y\n01,1,1\n")
+    found = assay.coverage(tmp_path / "train.csv", tmp_path / "test.csv")
+    assert (found.parts, found.values[0], found.num_novel) == (("a", "b"), ("01", "1"), 1)
+
+
+@pytest.mark.parametrize("content", ["\n\n  \n", "{}\n{}\n"])
+def test_rows_without_columns_are_refused(tmp_path, content):
+    (tmp_path / "train.jsonl").write_text(content)
+    with pytest.raises(AssayError, match=r"columns|at least one row"):
+        assay.coverage(tmp_path / "train.jsonl", tmp_path / "train.jsonl")
+
+
+def test_more_columns_than_anyone_combines_are_refused_at_once(tmp_path):
+    (tmp_path / "wide.csv").write_text(",".join(f"c{k}" for k in range(8000)) + "\n" + ",".join("1" * 8000) + "\n")
+    with pytest.raises(AssayError, match="at most 200 parts"):
+        assay.coverage(tmp_path / "wide.csv", tmp_path / "wide.csv")
 
 
 def test_what_cannot_be_text_is_refused(tmp_path):
