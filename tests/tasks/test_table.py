@@ -1,5 +1,6 @@
 """The user's own table: every kind of column by construction, and every mistake with its file, line and field."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -227,6 +228,22 @@ def test_parquet_gives_the_same_task_as_json_lines(write, tmp_path):
     (tmp_path / "rows.parquet").write_bytes((tmp_path / "rows.parquet").read_bytes()[:-10])
     with pytest.raises(AssayError, match=r"rows.parquet must be a whole Parquet file"):
         Table(path=tmp_path / "table.toml")
+
+
+def test_what_a_tokenizer_folder_makes_transformers_say_stays_off_the_terminal(write, tmp_path, capfd):
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.WordLevel({"[PAD]": 0, "one": 1}, unk_token="[PAD]"))
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]").save_pretrained(tmp_path / "tok")
+    (tmp_path / "tok" / "config.json").write_text(json.dumps({"model_type": "bert\x1b]0;owned\x07\u202e"}))
+    (tmp_path / "tok" / "tokenizer_config.json").write_text("{}")
+    capfd.readouterr()
+    with contextlib.suppress(AssayError):
+        Table(path=write(inputs=[{"kind": "text", "column": "text", "tokenizer": "tok"}]))
+    said = "".join(capfd.readouterr())
+    assert "\x1b" not in said
+    assert "\u202e" not in said
 
 
 def test_a_local_tokenizer(write, tmp_path, generator):
