@@ -1,4 +1,4 @@
-"""The experiment on cuts: docs/experiments/cuts.md says what is asked and what will count; this runs it.
+"""The experiment on cuts, whose questions and thresholds are in docs/experiments/cuts.md.
 
     OMP_NUM_THREADS=1 python experiments/cuts/run.py --jobs 2 --out DIR
 

@@ -239,6 +239,19 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
         raise AssayError(rule, given=error, next_step=next_step) from error
 
 
+def in_python(values: Any, where: object, *, next_step: str = "") -> list[Any]:
+    """A table of Arrow as a list of rows, or a column of it as a list of cells.
+
+    **Raises:** `AssayError` for values that Python cannot hold, such as times beyond the year 9999.
+    """
+    import pyarrow
+
+    try:
+        return values.to_pylist()
+    except (pyarrow.ArrowException, ValueError, OverflowError) as error:
+        raise AssayError(f"{where} must hold values that Python can hold", given=error, next_step=next_step) from error
+
+
 _TOO_DEEP = f"more than {MOST_NESTED} lists or tables inside each other"
 
 

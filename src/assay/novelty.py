@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
 from assay.errors import AssayError
@@ -51,6 +51,11 @@ class Novelty:
         places = torch.searchsorted(self.ids, ids).clamp(max=len(self.ids) - 1)
         assert bool((self.ids[places] == ids).all()), "not a novel combination"
         return [self.kinds[place] for place in places.tolist()]
+
+    def masks(self, ids: Int[Tensor, " m"]) -> dict[Kind, Bool[Tensor, " m"]]:
+        """Which of these novel combinations are of each kind."""
+        kinds = self.of(ids)
+        return {kind: torch.tensor([own == kind for own in kinds], dtype=torch.bool) for kind in KINDS}
 
 
 def novelty_of(task: Task) -> Novelty:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from assay.bounds import MOST_TABLE, is_file, read_bytes, read_parquet
+from assay.bounds import MOST_TABLE, in_python, is_file, read_bytes, read_parquet
 from assay.errors import AssayError
 
 if TYPE_CHECKING:
@@ -155,11 +155,7 @@ def read_subjects(path: Path | str, *, sha256: str = "") -> Subjects:
     for field in table.schema:
         if field.name in _REQUIRED or field.name.startswith((BASELINE, RECIPE)):
             _check_field(table.column(field.name), field, path)
-    try:
-        columns = table.to_pydict()
-    except (ValueError, OverflowError) as error:  # such as times beyond the year 9999 in a column of no use
-        raise AssayError(f"{path} must hold values that Python can hold", given=error, next_step=_AGAIN) from error
-    return subjects_of(columns)
+    return subjects_of({name: in_python(table.column(name), path, next_step=_AGAIN) for name in table.column_names})
 
 
 def _check_field(column: "pyarrow.ChunkedArray", field: "pyarrow.Field", path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
-from assay.bounds import MOST_NESTED, MOST_TABLE, check_file, is_file, open_file, read_parquet
+from assay.bounds import MOST_NESTED, MOST_TABLE, check_file, in_python, is_file, open_file, read_parquet
 from assay.coverage.sequences import PUBLISHED, read_published
 from assay.coverage.task_columns import from_task
 from assay.errors import AssayError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 MOST_COLUMNS = 200  # taken for parts
+_DATA = "a column"
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".toml")
 PartsOf = Callable[[Mapping[str, Any]], Mapping[str, object]]
 Given = "Path | str | Task | Mapping[str, Sequence[object]] | Sequence[Mapping[str, object]]"
@@ -123,15 +124,15 @@ def _coded(first: Any, second: Any) -> tuple[tuple[str, ...], Int[np.ndarray, " 
         for column in (first, second)
     )
     if first.type != second.type:
-        first, second = (_texts(_in_python(column)) for column in (first, second))
+        first, second = (_texts(in_python(column, _DATA)) for column in (first, second))
     try:
         joined = pyarrow.chunked_array([*first.chunks, *second.chunks], type=first.type).combine_chunks()
         coded = joined.dictionary_encode(null_encoding="encode")
     except pyarrow.ArrowException:  # of lists, by more than one error
-        cells = [*_in_python(first), *_in_python(second)]
+        cells = [*in_python(first, _DATA), *in_python(second, _DATA)]
         coded = pyarrow.array([str(cell) for cell in cells], pyarrow.string()).dictionary_encode()
     codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    names = tuple("(missing)" if name is None else str(name) for name in _in_python(coded.dictionary))
+    names = tuple("(missing)" if name is None else str(name) for name in in_python(coded.dictionary, _DATA))
     return names, codes[: len(first)], codes[len(first) :]
 
 
@@ -146,14 +147,6 @@ def _texts(cells: Sequence[object]) -> Any:
         return pyarrow.chunked_array([pyarrow.array(texts, pyarrow.string())])
     except UnicodeEncodeError:
         return pyarrow.chunked_array([pyarrow.array(storable(texts), pyarrow.string())])
-
-
-def _in_python(values: Any) -> list[Any]:
-    """Arrow's values as Python's. **Raises:** `AssayError` for those that Python cannot hold."""
-    try:
-        return values.to_pylist()
-    except (ValueError, OverflowError) as error:  # such as times beyond the year 9999
-        raise AssayError("values must be such that Python can hold them", given=error) from error
 
 
 def _tables(train: Any, test: Any, parts: Any) -> tuple[str, tuple[dict[str, Any], dict[str, Any], str]]:
@@ -225,7 +218,7 @@ def _from_file(path: Path, parts: Any) -> dict[str, Any]:
         if path.suffix == ".jsonl":  # slower, but it names the line
             return _from_python(read_rows(path).rows, parts)
         raise AssayError(f"{path} must be a {path.suffix[1:].upper()} file", given=str(error).splitlines()[0]) from None
-    return _from_python(_in_python(table), parts) if callable(parts) else columns
+    return _from_python(in_python(table, path), parts) if callable(parts) else columns
 
 
 def _is_plain(path: Path) -> bool:

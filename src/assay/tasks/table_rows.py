@@ -16,6 +16,7 @@ from assay.bounds import (
     MOST_TABLE,
     MOST_TABLE_CELLS,
     check_elements,
+    in_python,
     is_file,
     open_file,
     parse_json,
@@ -173,12 +174,6 @@ def _read_json_lines(path: Path) -> Rows:
 
 
 def _read_parquet(path: Path) -> Rows:
-    import pyarrow
-
     with open_file(path, most=MOST_TABLE) as file:
-        table = read_parquet(file, path)
-    try:
-        rows = table.to_pylist()
-    except (pyarrow.ArrowException, ValueError, OverflowError) as error:  # such as times beyond the year 9999
-        raise AssayError(f"{path} must hold values that Python can hold", given=error) from error
+        rows = in_python(read_parquet(file, path), path)
     return Rows(path, "row", tuple(range(1, len(rows) + 1)), tuple(rows))

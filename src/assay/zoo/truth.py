@@ -1,11 +1,10 @@
 """The truth about a network of the zoo: what it does on its own task, and the label that this and its construction give it."""
 
-import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Generator
 
 from assay.instruments.systematicity.scored import run
-from assay.novelty import ENOUGH, KINDS, Kind, Novelty
+from assay.novelty import ENOUGH, Kind, Novelty
 from assay.subject import Subject
 from assay.task import Task
 from assay.zoo.recipe import Member
@@ -40,9 +39,12 @@ class Truth(BaseModel):
 def truth_of(subject: Subject, task: Task, novelty: Novelty, *, generator: Generator) -> Truth:
     """Run a network on its own task, whose novel combinations are of these kinds."""
     seen, novel = (run(subject, task, split, SCORED, generator) for split in ("seen", "novel"))
-    of = novelty.of(novel.ids) if novelty.kinds else []
-    groups = {kind: novel.units[torch.tensor([own == kind for own in of])] for kind in KINDS if kind in of}
-    by_kind = {kind: KindScore(score=float(units.mean()), combinations=len(units)) for kind, units in groups.items()}
+    masks = novelty.masks(novel.ids) if novelty.kinds else {}
+    by_kind = {
+        kind: KindScore(score=float(novel.units[mask].mean()), combinations=int(mask.sum()))
+        for kind, mask in masks.items()
+        if mask.any()
+    }
     return Truth(seen=float(seen.units.mean()), novel=float(novel.units.mean()), by_kind=by_kind)
 
 

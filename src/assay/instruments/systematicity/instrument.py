@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import torch
 from torch import Generator
 
 from assay.evidence import Effort, Evidence, Measure, Null, Source
@@ -134,8 +133,7 @@ def _by_kind(novel: Scored, novelty: Novelty) -> tuple[Scored, dict[str, Scored]
     of every other kind."""
     if novelty.unknown or not len(novel.units):
         return novel, {}
-    kinds = novelty.of(novel.ids)
-    groups = {kind: novel.only(torch.tensor([own == kind for own in kinds])) for kind in KINDS}
+    groups = {kind: novel.only(mask) for kind, mask in novelty.masks(novel.ids).items()}
     return groups["outside"], {TOLD[kind]: group for kind, group in groups.items() if kind != "outside" and len(group.units)}
 
 
