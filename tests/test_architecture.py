@@ -1,6 +1,8 @@
 """What import-linter cannot state: the size of files, and which libraries may not be imported before they are used."""
 
 import ast
+import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,3 +68,13 @@ def function():
     import pyarrow
 """
     assert set(_imported_at_once(ast.parse(program))) == {"scipy", "torch", "typing", "pooch", "sklearn", "jinja2"}
+
+
+def test_what_tests_import_has_one_meaning():
+    """The folders on the path of the tests hold no two files of one name: which is imported would depend on the order."""
+    root = SOURCE.parent
+    folders = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["pythonpath"]
+    paths = [path for folder in folders for path in (root / folder).glob("*.py") if not path.name.startswith("test_")]
+    names = Counter(path.name for path in paths)
+    assert "processes.py" in names
+    assert [name for name, times in names.items() if times > 1] == []

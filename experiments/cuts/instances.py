@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
+from architectures import KINDS, Head, Joined, P, World, all_pairs, encoder_of, head_of, trained_pairs
 from curves import Data, Rows
-from networks import KINDS, Head, Joined, P, World, all_pairs, encoder_of, head_of, trained_pairs
 from torch import Generator, Tensor, nn
 
 HIGH, LOW = 0.7, 0.35
@@ -136,7 +136,7 @@ def _other(values: Tensor, seed: int) -> Tensor:
 
 def fresh(kind: str) -> Callable[[Generator], nn.Module]:
     """Makes an untrained network of the same architecture."""
-    from networks import ENCODERS
+    from architectures import ENCODERS
 
     def make(generator: Generator) -> nn.Module:
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))

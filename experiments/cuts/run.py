@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from answers import report
+from architectures import P
 from curves import (
     Data,
     call,
@@ -29,7 +30,6 @@ from curves import (
 )
 from instances import Made, fresh, instances, made, undivided
 from joblib import Parallel, delayed
-from networks import P
 from torch import Tensor, nn
 
 from assay.stats import keyed_generator

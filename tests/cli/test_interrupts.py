@@ -71,7 +71,7 @@ def test_ctrl_c(command: str, presses: int, run: Path, tmp_path: Path):
         for _ in range(presses):
             before = terminal.output.count("^C")  # as the terminal shows it
             terminal.press_ctrl_c()
-            wait_until(lambda before=before: terminal.output.count("^C") > before)
+            wait_until(lambda before=before: terminal.output.count("^C") > before or terminal.process.poll() is not None)
         status = terminal.end(children)
         assert status == 130 if presses == 1 else status in (130, -signal.SIGINT)
         assert "Traceback" not in terminal.output

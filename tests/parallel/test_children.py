@@ -139,3 +139,33 @@ def test_where_the_parent_imports_from_the_current_directory_its_children_do(tmp
     assert run_python("-c", "import mine_for_children").returncode == 1
     monkeypatch.syspath_prepend("")
     assert run_python("-c", "import mine_for_children").returncode == 0
+
+
+# Another thread receives what this one has blocked, and Python answers it in this one.
+INTERRUPTED_AT_THE_START = """
+import os, signal, threading, time
+from assay.parallel.children import out_of_the_terminals_reach
+
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+try:
+    with out_of_the_terminals_reach():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        print("started", flush=True)
+    print("went on")
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with out_of_the_terminals_reach():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        print("started again", flush=True)
+    print("went on")
+"""
+
+
+def test_ctrl_c_waits_until_workers_are_started():
+    """One that is half started would show a traceback. The second Ctrl-C ends the process at once, but for this."""
+    run = subprocess.run([sys.executable, "-c", INTERRUPTED_AT_THE_START], capture_output=True, text=True, check=False)
+    assert (run.stdout.split("\n"), run.stderr) == (["started", "interrupted", "started again", ""], "")
+    assert run.returncode == -signal.SIGINT

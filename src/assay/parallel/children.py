@@ -40,12 +40,33 @@ def end_with(parent: int) -> None:
 
 @contextmanager
 def out_of_the_terminals_reach() -> Iterator[None]:
-    """Processes and threads that are started inside never receive what the terminal sends: Ctrl-C, Ctrl-\\, its closing."""
+    """Processes and threads that are started inside never receive what the terminal sends: Ctrl-C, Ctrl-\\, its closing.
+
+    This process answers a Ctrl-C that comes meanwhile afterwards: a worker whose parent ends while it is being started shows a
+    traceback.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)  # which they inherit
+    try:
+        with _answered_later(signal.SIGINT):  # another thread of this process may receive it
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _answered_later(signum: signal.Signals) -> Iterator[None]:
+    handler = signal.getsignal(signum)
+    if handler in (None, signal.SIG_IGN) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signum, lambda signum, frame: came.append(signum))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signum, handler)
+        if came:
+            signal.raise_signal(signum)
 
 
 def start_trackers() -> None:
