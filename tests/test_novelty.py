@@ -1,5 +1,6 @@
 """Kinds of novelty: planted tasks, and the same cells as `assay.coverage` finds by its own way."""
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -8,6 +9,7 @@ from torch import Generator
 
 import assay
 from assay import novelty
+from assay.errors import AssayError
 from assay.novelty import answered, listed, novelty_of
 from assay.objective import Classification
 from assay.substitution import coverage as substitution_coverage
@@ -147,3 +149,53 @@ def test_generator_is_not_touched():
     before = generator.get_state()
     novelty_of(load_task("modular:p=5"))
     assert bool((generator.get_state() == before).all())
+
+
+@pytest.fixture
+def tabled(tmp_path):
+    """Makes a table of combinations (a, b), beside which c varies freely, from rows (a, b, c, y, split)."""
+
+    def made(rows):
+        names = ("a", "b", "c", "y", "split")
+        (tmp_path / "data.jsonl").write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows))
+        (tmp_path / "table.toml").write_text(
+            'data = "data.jsonl"\ncombines = ["a", "b"]\ninputs = [{ kind = "token", columns = ["a", "b", "c"] }]\n'
+            'target = { column = "y", kind = "class" }\nparts = [{ name = "a" }, { name = "b" }, { name = "c" }]\n'
+            'split = { column = "split" }\n'
+        )
+        return load_task(f"table:{tmp_path / 'table.toml'}")
+
+    return made
+
+
+# Values 0 and 1 of a act identically, at both values of c.
+PLANTED = [
+    (str(a), str(b), str(c), (a // 2 * 5 + b + c) % 4, "novel" if (a, b) == (1, 0) else "train")
+    for a in range(4)
+    for b in range(3)
+    for c in range(2)
+]
+
+
+def test_what_varies_freely_beside_a_combination_is_part_of_its_answer(tabled):
+    assert novelty_of(tabled(PLANTED)).kinds == ("synonym",)
+    told = [(*row[:3], row[3] + (row[0] == "1" and row[2] == "1"), row[4]) for row in PLANTED]  # alike at one value of c only
+    assert novelty_of(tabled(told)).kinds == ("outside",)
+    assert novelty_of(tabled(PLANTED + PLANTED)).kinds == ("synonym",)
+
+
+def test_combinations_shown_at_other_values_of_what_varies_freely_are_not_compared(tabled):
+    task = tabled([row for row in PLANTED if row[:3] != ("1", "2", "1")])
+    found = novelty_of(task)
+    assert found.kinds == ()
+    assert "at every value of c" in found.unknown
+    with pytest.raises(AssayError, match="a=1, b=2: 1 of 2"):
+        assay.coverage(task)
+
+
+def test_contradictions_of_the_training_data_are_counted(tabled):
+    assert novelty_of(tabled(PLANTED)).contradictions == 0
+    contradicted = [*PLANTED, ("0", "0", "0", 3, "train"), ("0", "1", "1", 3, "train"), ("0", "1", "0", 3, "train")]
+    found = novelty_of(tabled(contradicted))
+    assert found.contradictions == 2
+    assert found.kinds == ("outside",)  # a = 0 and a = 1 act alike no more

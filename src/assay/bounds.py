@@ -11,6 +11,7 @@ import os
 import re
 import stat
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -129,7 +130,7 @@ def first_line(error: Exception) -> str:
 def parse_json(
     content: bytes, where: object, *, rule: str = "must be whole JSON", finite: bool = True, next_step: str = ""
 ) -> Any:
-    """The value of a JSON text: plain lists and dictionaries, finite numbers, whole ones within 64 bits.
+    """The value of a JSON text: plain lists and dictionaries of different keys, finite numbers, whole ones within 64 bits.
 
     **Arguments:**
 
@@ -141,14 +142,14 @@ def parse_json(
     check_elements(content, where, most=MOST_ELEMENTS, next_step=next_step)
     try:
         number = _finite if finite else float
-        value = json.loads(content, parse_float=number, parse_constant=number)
+        value = json.loads(content, parse_float=number, parse_constant=number, object_pairs_hook=_of_different_keys)
         _check_nesting(value)
         return value
     except RecursionError:
         given = _TOO_DEEP
     except json.JSONDecodeError as error:
         given = f"{error.msg} at line {error.lineno}, column {error.colno}: it is truncated or altered"
-    except ValueError as error:  # of a number, or of the encoding
+    except ValueError as error:  # of a number, a key, or the encoding
         given = f"{error}: it is truncated or altered"
     raise AssayError(f"{shortened(where)} {rule}", given=given, next_step=next_step)
 
@@ -259,6 +260,14 @@ def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError(f"a number that is not finite: {shortened(text, 40)}")
     return number
+
+
+def _of_different_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {shortened(twice, 40)!r} more than once in one object")
+    return value
 
 
 def _check_nesting(value: Any) -> None:

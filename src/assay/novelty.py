@@ -40,11 +40,13 @@ class Novelty:
 
     - `ids`, `kinds`: the id of every novel combination, ascending, and its kind. Both are empty when kinds are not known.
     - `unknown`: why the kinds are not known; empty when they are.
+    - `contradictions`: how many trained combinations have answers that contradict each other.
     """
 
     ids: Int[Tensor, " c"]
     kinds: tuple[Kind, ...]
     unknown: str = ""
+    contradictions: int = 0
 
     def of(self, ids: Int[Tensor, " m"]) -> list[Kind]:
         """The kind of each of these novel combinations."""
@@ -61,8 +63,9 @@ class Novelty:
 def novelty_of(task: Task) -> Novelty:
     """The kinds of a task's novel combinations, from its trained ones and their answers. No network is involved.
 
-    Kinds are not known for a regression, for inputs without end whose targets differ, for more than 16 parts that vary, and
-    where chains of replacements are too many to follow.
+    Kinds are not known for a regression, for inputs without end whose targets differ, for parts that vary beside the
+    combination and are not shown at all their values, for more than 16 parts that vary, and where chains of replacements are
+    too many to follow.
 
     ```python
     found = novelty_of(load_task("modular:num_first=12,num_second=12,synonyms=true"))
@@ -83,7 +86,7 @@ def novelty_of(task: Task) -> Novelty:
         return Novelty(torch.zeros(0, dtype=torch.int64), (), unknown=error.rule)
     ids, order = task.combination_id(dict(zip(task.combines, novel.T, strict=True))).sort()
     kinds = np.where(alike, "synonym", np.where(reach.inside, "inside", "outside"))[order.numpy()]
-    return Novelty(ids, tuple(kinds.tolist()))
+    return Novelty(ids, tuple(kinds.tolist()), contradictions=int(trained.contradicted.sum()))
 
 
 Answers = tuple[Int[np.ndarray, "r k"], list[str]]
@@ -96,7 +99,8 @@ def answered(task: Task, *splits: Split) -> tuple[tuple[Answers, ...], str]:
     Where parts vary freely beside a combination, its answer lists the targets at every value of those. Where inputs have no
     end, it is the target that all examples drawn of the combination have.
 
-    **Raises:** `AssayError` for a regression, a split without combinations, and inputs without end whose targets differ.
+    **Raises:** `AssayError` for a regression, a split without combinations, inputs without end whose targets differ, and a
+    combination that is not shown at every value of what varies beside it.
     """
     if isinstance(task.objective, Regression):
         raise AssayError(
@@ -115,6 +119,8 @@ def answered(task: Task, *splits: Split) -> tuple[tuple[Answers, ...], str]:
             told = "the target that all examples drawn of a combination have"
         sides.append(examples)
     rows = [np.stack([examples.parts[name].numpy() for name in (*task.combines, *free)], 1) for examples in sides]
+    if free:
+        _check_whole(task, rows, free)
     sides = [_at_all(*side, len(task.combines)) if free else side for side in zip(rows, labels_of(sides), strict=True)]
     return tuple((rows, [str(label) for label in labels]) for rows, labels in sides), told or "the target of each example"
 
@@ -179,13 +185,38 @@ def _drawn_alike(task: Task, split: Split) -> Examples | None:
     return first if first is not None and len(first) == combinations else None
 
 
+def _check_whole(task: Task, sides: Sequence[Int[np.ndarray, "_ p"]], free: Sequence[str]) -> None:
+    """Whether every combination comes at the same values of the free parts: lists of other values cannot be compared."""
+    num = len(task.combines)
+    distinct = [np.unique(rows, axis=0) for rows in sides]
+    values = np.unique(np.concatenate([rows[:, num:] for rows in distinct]), axis=0)
+    for rows in distinct:
+        first, times = np.unique(rows[:, :num], axis=0, return_counts=True)
+        if (times < len(values)).any():
+            short = int(times.argmin())
+            named = zip(task.combines, first[short].tolist(), strict=True)
+            raise AssayError(
+                f"{task.address}: every combination must be shown at every value of {', '.join(free)}, which varies beside it",
+                given=f"{', '.join(f'{name}={task.part(name).values[value]}' for name, value in named)}: {times[short]:,} of "
+                f"{len(values):,}",
+                next_step=f"combine {', '.join(free)} too, so that each of its values makes another combination",
+            )
+
+
 def _at_all(rows: Int[np.ndarray, "n p"], labels: Sequence[int], num: int) -> Answers:
-    """One row for each combination (the first `num` columns); its answer lists the label at all values of the others."""
-    order = np.lexsort(rows.T[::-1])
-    rows, at = rows[order], np.array(labels)[order]
-    starts = np.flatnonzero(np.append(True, (rows[1:, :num] != rows[:-1, :num]).any(1)))
+    """One row for each combination (the first `num` columns); its answer lists the label at all values of the others. A
+    combination with several labels at one of them has two rows with different answers."""
+    told = np.unique(np.column_stack([rows, labels]), axis=0)
+    changes = (told[1:, :-1] != told[:-1, :-1]).any(1)
+    least, most = (_lists(told[place], num) for place in (np.append(True, changes), np.append(changes, True)))
+    several = [k for k, (one, other) in enumerate(zip(least[1], most[1], strict=True)) if one != other]
+    return np.concatenate([least[0], most[0][several]]), least[1] + [most[1][k] for k in several]
+
+
+def _lists(told: Int[np.ndarray, "n q"], num: int) -> Answers:
+    starts = np.flatnonzero(np.append(True, (told[1:, :num] != told[:-1, :num]).any(1)))
     answers = [
-        " ".join(f"{'.'.join(map(str, place))}:{label}" for place, label in zip(where.tolist(), what.tolist(), strict=True))
-        for where, what in zip(np.split(rows[:, num:], starts[1:]), np.split(at, starts[1:]), strict=True)
+        " ".join(f"{'.'.join(map(str, place))}:{label}" for *place, label in group.tolist())
+        for group in np.split(told[:, num:], starts[1:])
     ]
-    return rows[starts, :num], answers
+    return told[starts, :num], answers

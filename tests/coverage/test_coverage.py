@@ -175,6 +175,28 @@ def test_a_line_that_is_no_row_is_named(tmp_path, line):
 
 
 @pytest.mark.parametrize("options", [{}, {"parts": lambda row: {"a": row["a"], "b": row["b"]}}])
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"a": "1", "b": "1", "y": "0"} {"a": "2", "b": "2", "y": "1"}', "line 1 must be one JSON object"),
+        ('{"a": "1", "y": "0"}', "train.jsonl: every row must have the same columns"),
+        ('{"a": "1", "a": "2", "b": "1", "y": "0"}', "line 1 must be one JSON object. Given: the key .a. more than once"),
+    ],
+)
+def test_a_line_that_arrow_would_read_as_something_else_is_refused(tmp_path, line, told, options):
+    good = written(tmp_path, ".jsonl", TEST, "test")
+    (tmp_path / "train.jsonl").write_text(f"{line}\n{good.read_text()}")
+    with pytest.raises(AssayError, match=told):
+        assay.coverage(tmp_path / "train.jsonl", good, **options)
+
+
+def test_null_is_a_value_that_is_missing(tmp_path):
+    good = written(tmp_path, ".jsonl", TEST, "test")
+    (tmp_path / "train.jsonl").write_text('{"a": null, "b": "1", "y": "0"}\n')
+    assert "(missing)" in assay.coverage(tmp_path / "train.jsonl", good).values[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"parts": lambda row: {"a": row["a"], "b": row["b"]}}])
 def test_times_that_python_cannot_hold_are_refused(tmp_path, options):
     path = tmp_path / "train.parquet"
     columns = {"a": pyarrow.array([2**62, 1], pyarrow.timestamp("us")), "b": [0, 1], "y": [0, 1]}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 MOST_COLUMNS = 200  # taken for parts
-_DATA = "a column"
+_MEMORY = "rows in memory"
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".toml")
 PartsOf = Callable[[Mapping[str, Any]], Mapping[str, object]]
 Given = "Path | str | Task | Mapping[str, Sequence[object]] | Sequence[Mapping[str, object]]"
@@ -96,7 +96,7 @@ def read_sides(
     told = told or f"Parts ({how}): {', '.join(chosen)}. Answer: {answer}." + (
         f" Left out: {', '.join(left_out)}." if left_out else ""
     )
-    coded = [_coded(first[name], second[name]) for name in (*chosen, answer)]
+    coded = [_coded(first[name], second[name], f"{title}, column {name!r}") for name in (*chosen, answer)]
     return Sides(
         title=title,
         definition=told,
@@ -115,7 +115,7 @@ def read_sides(
 Columns = Mapping[str, "pyarrow.ChunkedArray"]
 
 
-def _coded(first: Any, second: Any) -> tuple[tuple[str, ...], Int[np.ndarray, " n"], Int[np.ndarray, " m"]]:
+def _coded(first: Any, second: Any, where: str) -> tuple[tuple[str, ...], Int[np.ndarray, " n"], Int[np.ndarray, " m"]]:
     """Names of the values, and their numbers on both sides, in the order in which they occur."""
     import pyarrow
 
@@ -124,25 +124,25 @@ def _coded(first: Any, second: Any) -> tuple[tuple[str, ...], Int[np.ndarray, " 
         for column in (first, second)
     )
     if first.type != second.type:
-        first, second = (_texts(in_python(column, _DATA)) for column in (first, second))
+        first, second = (_texts(in_python(column, where), where) for column in (first, second))
     try:
         joined = pyarrow.chunked_array([*first.chunks, *second.chunks], type=first.type).combine_chunks()
         coded = joined.dictionary_encode(null_encoding="encode")
     except pyarrow.ArrowException:  # of lists, by more than one error
-        cells = [*in_python(first, _DATA), *in_python(second, _DATA)]
+        cells = [*in_python(first, where), *in_python(second, where)]
         coded = pyarrow.array([str(cell) for cell in cells], pyarrow.string()).dictionary_encode()
     codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    names = tuple("(missing)" if name is None else str(name) for name in in_python(coded.dictionary, _DATA))
+    names = tuple("(missing)" if name is None else str(name) for name in in_python(coded.dictionary, where))
     return names, codes[: len(first)], codes[len(first) :]
 
 
-def _texts(cells: Sequence[object]) -> Any:
+def _texts(cells: Sequence[object], where: str) -> Any:
     import pyarrow
 
     try:
         texts = [cell if cell is None or isinstance(cell, str) else str(cell) for cell in cells]
     except ValueError as error:  # such as whole numbers of more than 4,300 digits
-        raise AssayError("values must be such that they can be written as text", given=error) from error
+        raise AssayError(f"{where}: values must be such that they can be written as text", given=error) from error
     try:
         return pyarrow.chunked_array([pyarrow.array(texts, pyarrow.string())])
     except UnicodeEncodeError:
@@ -170,7 +170,7 @@ def _tables(train: Any, test: Any, parts: Any) -> tuple[str, tuple[dict[str, Any
             given=str(train) if isinstance(train, str | Path) else type(train).__name__,
             next_step="give both, or a task address or a TOML table, which have both sides",
         )
-    titles = [str(side) if isinstance(side, str | Path) else "rows in memory" for side in (train, test)]
+    titles = [str(side) if isinstance(side, str | Path) else _MEMORY for side in (train, test)]
     tables = [
         _from_file(Path(side), parts) if isinstance(side, str | Path) else _from_python(side, parts) for side in (train, test)
     ]
@@ -203,8 +203,9 @@ def _from_file(path: Path, parts: Any) -> dict[str, Any]:
     check_file(path, most=MOST_TABLE)
     if not path.stat().st_size:
         raise AssayError(f"{path} must hold at least one row", given="an empty file")
-    if path.suffix == ".jsonl" and not _is_plain(path):
-        return _from_python(read_rows(path).rows, parts)
+    lines = _plain_lines(path) if path.suffix == ".jsonl" else 0
+    if path.suffix == ".jsonl" and not lines:
+        return _from_python(read_rows(path).rows, parts, path)
     try:
         if path.suffix == ".csv":
             table = _read_csv(path)
@@ -213,18 +214,26 @@ def _from_file(path: Path, parts: Any) -> dict[str, Any]:
                 table = read_parquet(source, path)
         else:
             table = pyarrow.json.read_json(path)
+            if len(table) != lines or any(column.null_count for column in table.columns):
+                # Arrow takes what stands behind an object for another row, and what is left out for null.
+                return _from_python(read_rows(path).rows, parts, path)
         columns = {name: table[name] for name in table.column_names}
     except (pyarrow.ArrowException, UnicodeDecodeError, csv.Error) as error:
         if path.suffix == ".jsonl":  # slower, but it names the line
-            return _from_python(read_rows(path).rows, parts)
+            return _from_python(read_rows(path).rows, parts, path)
         raise AssayError(f"{path} must be a {path.suffix[1:].upper()} file", given=str(error).splitlines()[0]) from None
-    return _from_python(in_python(table, path), parts) if callable(parts) else columns
+    return _from_python(in_python(table, path), parts, path) if callable(parts) else columns
 
 
-def _is_plain(path: Path) -> bool:
-    """Whether Arrow can be given this file: it ends the process at a line that is null, and where much is nested."""
+def _plain_lines(path: Path) -> int:
+    """How many lines Arrow can be given; 0 when not all: it ends the process at one that is null, and where much is nested."""
+    number = 0
     with path.open("rb") as lines:
-        return all(line[:1] == b"{" and line.count(b"{") + line.count(b"[") <= MOST_NESTED for line in lines if line.strip())
+        for line in filter(bytes.strip, lines):
+            if line[:1] != b"{" or line.count(b"{") + line.count(b"[") > MOST_NESTED:
+                return 0
+            number += 1
+    return number
 
 
 def _read_csv(path: Path) -> Any:
@@ -242,7 +251,7 @@ def _read_csv(path: Path) -> Any:
     return pyarrow.csv.read_csv(path, convert_options=options)
 
 
-def _from_python(given: Any, parts: Any) -> dict[str, Any]:
+def _from_python(given: Any, parts: Any, where: object = _MEMORY) -> dict[str, Any]:
     """Columns by name, or rows; a function makes the parts of each row, and the last column of the row is the answer."""
     if isinstance(given, Mapping) and not callable(parts):
         columns = {str(name): list(column) for name, column in given.items()}
@@ -254,15 +263,22 @@ def _from_python(given: Any, parts: Any) -> dict[str, Any]:
         )
         if not rows:
             raise AssayError("both sides must have at least one row", given="no rows")
+        _check_alike(rows, where)
         answer = list(rows[0])[-1]
-        made = [{**parts(row), answer: row[answer]} for row in rows] if callable(parts) else rows
-        names = list(made[0])
-        for index, row in enumerate(made):
-            if list(row) != names and set(row) != set(names):
-                raise AssayError(
-                    "every row must have the same columns", given=f"row {index + 1}: {', '.join(map(str, row))}", choices=names
-                )
-        columns = {str(name): [row[name] for row in made] for name in names}
+        if callable(parts):
+            rows = [{**parts(row), answer: row[answer]} for row in rows]
+            _check_alike(rows, where)
+        columns = {str(name): [row[name] for row in rows] for name in rows[0]}
     if len({len(column) for column in columns.values()}) > 1:
-        raise AssayError("columns must have one length", given={name: len(column) for name, column in columns.items()})
-    return {storable(name): _texts(column) for name, column in columns.items()}
+        raise AssayError(
+            f"{where}: columns must have one length", given={name: len(column) for name, column in columns.items()}
+        )
+    return {storable(name): _texts(column, f"{where}, column {storable(name)!r}") for name, column in columns.items()}
+
+
+def _check_alike(rows: Sequence[Mapping[Any, object]], where: object) -> None:
+    names = list(rows[0])
+    for index, row in enumerate(rows):
+        if list(row) != names and set(row) != set(names):
+            given = f"row {index + 1}: {', '.join(map(str, row))}"
+            raise AssayError(f"{where}: every row must have the same columns", given=given, choices=names)

@@ -83,9 +83,10 @@ class Systematicity:
                 instrument=self.name, question=self.question, summary=f"Not enough data: {reason}.", not_enough=reason
             )
 
+        progress("comparing the novel combinations with the trained ones", 0.2)
+        novelty = novelty_of(task) if len(novel.units) else Novelty(novel.ids, ())
         progress("running the nulls", 0.3)
         copies = [subject.untrained(child_generator(generator)) for _ in range(size.copies)]
-        novelty = novelty_of(task) if len(novel.units) else Novelty(novel.ids, ())
         counted, groups = _by_kind(novel, novelty)
         which = f"novel combinations {TOLD['outside']}" if novelty.kinds else "novel combinations, of a kind not known"
         scores = (
@@ -239,6 +240,11 @@ def _warnings(covered: Usage, failing: Sequence[str], novelty: Novelty) -> tuple
         warnings.append(
             f"{within} of {len(novelty.kinds)} novel combinations follow from trained ones by exchanging what acts alike in "
             "the training data; the novel score leaves them out."
+        )
+    if novelty.contradictions:
+        warnings.append(
+            f"{novelty.contradictions} trained combinations have answers that contradict each other; no network can answer all "
+            "of them, and they are no evidence that anything acts alike."
         )
     if covered.unused:
         warnings.append(
