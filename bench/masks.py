@@ -29,7 +29,7 @@ from torch import Generator, Tensor
 from assay.evidence import Evidence
 from assay.instruments.subnetworks import Subnetworks
 from assay.instruments.subnetworks.controls import fresh_others, random_removals, removals
-from assay.instruments.subnetworks.instrument import SIZES
+from assay.instruments.subnetworks.instrument import BUDGETS
 from assay.instruments.subnetworks.numbers import gain_over
 from assay.instruments.subnetworks.problems import Network, Problems, draw_problems, fails_gate
 from assay.instruments.subnetworks.trail import OWN, Point, Trail, follow, judged
@@ -65,7 +65,7 @@ class Comparison:
 
     def __init__(self, setting: Setting, *, quick: bool):
         self.setting, self.network = setting, Network(setting.subject.module, setting.task.objective)
-        self.size = replace(SIZES["quick"], steps=100, later_steps=50, prices=(2.0, 20.0)) if quick else SIZES["quick"]
+        self.size = replace(BUDGETS["quick"], steps=100, later_steps=50, prices=(2.0, 20.0)) if quick else BUDGETS["quick"]
         self.units = units_of(self.network.module, layers=setting.layers)
         draws = Generator().manual_seed(100)
         sizes = {"num_training": self.size.training, "num_judging": self.size.judging}

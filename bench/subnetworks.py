@@ -27,7 +27,7 @@ from torch import Generator
 from assay.evidence import Evidence
 from assay.instruments.subnetworks import Subnetworks
 from assay.instruments.subnetworks.deciding import PartFound, decide
-from assay.instruments.subnetworks.instrument import SIZES
+from assay.instruments.subnetworks.instrument import BUDGETS
 from assay.instruments.subnetworks.problems import Network, draw_problems
 from assay.instruments.subnetworks.trail import follow
 from assay.masks import SearchConfig, units_of
@@ -81,7 +81,7 @@ def nonsense(seed: int) -> Said:
     start, num_bits = time.process_time(), NONSENSE_BITS[seed % 2]
     task = HashedFirst(num_bits=num_bits, hash_seed=seed)
     subject = shared(num_bits, seed // 2 % NUM_TRAINED)
-    made, (part, _), size = time.process_time(), task.part_names, SIZES["quick"]
+    made, (part, _), size = time.process_time(), task.part_names, BUDGETS["quick"]
     draws = Generator().manual_seed(seed)
     network, units = Network(subject.module, task.objective), units_of(subject.module)
     sizes = {"num_training": size.training, "num_judging": size.judging, "num_nonsense": 0}

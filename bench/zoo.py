@@ -1,10 +1,10 @@
 """How long the fixed slice of the zoo takes: build, measure, calibrate, score, each timed on the clock and in CPU seconds.
 
-    OMP_NUM_THREADS=1 python bench/zoo.py [--jobs 2] [--keep DIR] [--whole] [--check]
+    OMP_NUM_THREADS=1 python bench/zoo.py [--jobs 2] [--keep DIR] [--members 60] [--whole] [--check]
 
-`--whole` takes every member but the sealed ones in place of the slice. `--check` holds what comes out against the table that
-ships, and fails where they are not the same networks with the same answer. Another processor rounds otherwise, and a training
-run remembers it, so single networks may differ; most may not.
+The slice has `--members` networks; `--whole` takes every member but the sealed ones. `--check` neither calibrates nor scores:
+it holds what was measured against the table that ships, and fails where they are not the same networks with the same answer.
+Another processor rounds otherwise, and a training run remembers it, so single networks may differ; most may not.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from torch import Generator
 from assay.calibration import Subjects, score
 from assay.zoo.build import build
 from assay.zoo.evidence import gather, table
-from assay.zoo.recipe import SEALED, members, small_slice
+from assay.zoo.recipe import SEALED, SLICE, members, small_slice
 from assay.zoo.shipped import ship, shipped_table
 from assay.zoo.targets import held
 
@@ -59,15 +59,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--members", type=int, default=SLICE)
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
-    some = [one for one in members() if one.family not in SEALED] if args.whole else small_slice()
+    some = [one for one in members() if one.family not in SEALED] if args.whole else small_slice(args.members)
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.keep or Path(scratch)
         total = timed("build", lambda: build(folder, some, jobs=args.jobs))
         total += timed("measure", lambda: gather(folder, some, jobs=args.jobs))
         subjects = table(folder, some)
+        if args.check:
+            check(subjects)
+            return
         total += timed("calibrate", lambda: ship(subjects, folder))
         scores = []
         total += timed("score", lambda: scores.append(score(subjects, generator=Generator().manual_seed(0))))
@@ -75,8 +79,6 @@ def main() -> None:
         for row in held(scores[0]):
             told = row.note or "not enough data" if row.value is None else f"{row.value:.3f}"
             print(f"  {row.target.key:20} {told}")
-        if args.check:
-            check(subjects)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 SOURCE = Path(__file__).parents[1] / "src"
 FILES = sorted(SOURCE.rglob("*.py"))
 MOST_LINES = 400
@@ -31,21 +29,21 @@ def _imported_at_once(tree: ast.AST) -> Iterator[str]:
             yield from _imported_at_once(node)
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_a_file_is_one_idea(path):
-    lines = len(path.read_text().splitlines())
-    assert lines <= MOST_LINES, f"{_name(path)} has {lines} lines: split it where the second idea begins"
+def test_files_are_short():
+    """A longer one is split where its second idea begins."""
+    assert FILES
+    lines = {_name(path): len(path.read_text().splitlines()) for path in FILES}
+    assert {name: number for name, number in lines.items() if number > MOST_LINES} == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_slow_libraries_are_imported_where_they_are_used(path):
-    assert not SLOW & set(_imported_at_once(ast.parse(path.read_text())))
+def test_slow_libraries_are_imported_where_they_are_used():
+    found = {_name(path): SLOW & set(_imported_at_once(ast.parse(path.read_text()))) for path in FILES}
+    assert {name: slow for name, slow in found.items() if slow} == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_annotations_stay_objects(path):
+def test_annotations_stay_objects():
     # jaxtyping's run-time checks need them, so the future import that makes them strings is not used.
-    assert "__future__" not in set(_imported_at_once(ast.parse(path.read_text())))
+    assert [_name(path) for path in FILES if "__future__" in set(_imported_at_once(ast.parse(path.read_text())))] == []
 
 
 def test_the_finder_of_imports_sees_what_it_should():

@@ -1,8 +1,9 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from assay.evidence import Evidence, Interval, Measure, Null, Table
+from assay.evidence import Evidence, Interval, Measure, Null, Table, findings
 
 
 def measure(name: str, ps: list[float | None], *, headline: bool = True, value: float | None = 0.5) -> Measure:
@@ -19,6 +20,7 @@ def measure(name: str, ps: list[float | None], *, headline: bool = True, value: 
         units=10,
         unit_of="combination",
         headline=headline,
+        level=0,
     )
 
 
@@ -45,6 +47,30 @@ def test_findings_are_corrected_for_their_number():
     assert evidence(measure("lone", [0.04]), *crowd).findings() == ()
 
 
+def test_false_discovery_is_controlled_over_all_instruments_of_an_audit():
+    first, others = evidence(measure("lone", [0.04])), [evidence(measure(f"other {k}", [0.9])) for k in range(3)]
+    assert len(first.findings()) == 1
+    assert findings([first, *others]) == ()
+    strong = evidence(measure("strong", [0.001]))
+    assert [m.name for m in findings([first, strong, *others])] == ["strong"]
+    assert findings([]) == ()
+
+
+@pytest.mark.parametrize("p", [0.0, -0.1, 1.1, float("nan")])
+def test_no_p_is_0_or_beyond_1(p):
+    with pytest.raises(AssertionError, match="p must lie above 0"):
+        Null(name="copies", how="made up", values=(0.0,), p=p)
+
+
+def test_findings_under_the_null_are_rare():
+    """Evidence whose ps are uniform, thousands of times: in at most 5 % of the audits is anything found."""
+    rng = np.random.default_rng(0)
+    found = 0
+    for ps in rng.uniform(size=(4_000, 4, 5)):
+        found += bool(findings([evidence(*(measure(f"m{k}", [p]) for k, p in enumerate(row.tolist()))) for row in ps]))
+    assert 0.043 <= found / 4_000 <= 0.057
+
+
 def test_not_enough_data_is_no_finding():
     assert evidence(measure("few", [], value=None)).findings() == ()
 
@@ -63,7 +89,7 @@ def test_a_missing_measure_lists_what_there_is():
 
 def test_what_needs_more_access_is_left_out_and_so_are_the_words_that_may_speak_of_it():
     first, second = measure("seen", [0.1]), replace(measure("novel", [0.1]), level=2)
-    tables = (Table(name="t", columns=(), rows=()), Table(name="of novel ones", columns=(), rows=(), level=1))
+    tables = (Table(name="t", columns=(), rows=(), level=0), Table(name="of novel ones", columns=(), rows=(), level=1))
     whole = replace(evidence(first, second), tables=tables, summary="novel ones work", warnings=("some do not",))
     assert whole.at_level(2) is whole
     low = whole.at_level(0)

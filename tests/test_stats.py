@@ -152,6 +152,27 @@ def test_gain_finds_a_planted_difference():
     assert gain.p < 0.001
 
 
+def test_gain_by_hand():
+    """Three null networks of means 0, 1 and 2: variance 1 (1 + 1/3) for one network more, and 2.5 / 5 for the mean over five
+    combinations. With two degrees of freedom the t distribution has a closed form."""
+    null = torch.arange(3.0)[:, None].expand(3, 5)
+    found = stats.gain_over_networks(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), null)
+    error = math.sqrt(4 / 3 + 1 / 2)
+    t = 2 / error
+    assert found.gain == pytest.approx(2)
+    assert found.p == pytest.approx(0.5 - t / (2 * math.sqrt(2 + t * t)))
+    quantile = 0.95 * math.sqrt(2 / (1 - 0.95**2))  # of .975
+    assert (found.interval.low, found.interval.high) == pytest.approx((2 - quantile * error, 2 + quantile * error))
+
+
+@pytest.mark.parametrize(
+    ("gain", "error", "p"), [(1.0, 0.0, 2.0**-7), (0.0, 0.0, 1.0), (-1.0, 0.0, 1.0), (1e9, 1e-9, 2.3e-308)]
+)
+def test_no_p_is_exactly_0(gain, error, p):
+    """Where nothing varies there is no t, and one far out is smaller than any number."""
+    assert stats.one_sided_ps(np.array([gain]), np.array([error]), freedom=400, units=7) == pytest.approx([p], rel=0.1)
+
+
 def test_gain_of_equal_networks_is_exactly_nothing():
     gain = stats.gain_over_networks(torch.ones(6), torch.ones(5, 6))
     assert gain.gain == 0

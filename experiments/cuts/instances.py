@@ -111,8 +111,12 @@ def data_of(world: World, chosen: Tensor, seed: int) -> Data:
 
 def _split(chosen: Tensor, seed: int, inputs: Callable[[Tensor], Tensor]) -> Data:
     pairs = all_pairs()
-    trained = pairs[chosen][torch.randperm(int(chosen.sum()), generator=Generator().manual_seed(seed + 6000))]
-    held = round(HELD * len(trained))
+    generator = Generator().manual_seed(seed + 6000)
+    held = round(HELD * int(chosen.sum()))
+    while True:  # every symbol must stay among those that are not held out
+        trained = pairs[chosen][torch.randperm(int(chosen.sum()), generator=generator)]
+        if all(len(trained[held:, side].unique()) == P for side in (0, 1)):
+            break
 
     def rows(some: Tensor) -> Rows:
         return Rows(inputs(some), some, some.sum(1) % P)

@@ -1,6 +1,6 @@
 """What an instrument returns: `Evidence`, made of `Measure`s, each with its interval and its nulls. Frozen, JSON in and out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -32,13 +32,16 @@ class Null:
     - `name`: short, such as `untrained copies`.
     - `how`: one sentence on how it was made.
     - `values`: one per repeat, none left out.
-    - `p`: the chance of a value at least this far out under this null; None when there are too few repeats to say.
+    - `p`: the chance of a value at least this far out under this null, never 0; None when there are too few repeats to say.
     """
 
     name: str
     how: str
     values: tuple[float, ...]
     p: float | None = None
+
+    def __post_init__(self):
+        assert self.p is None or 0 < self.p <= 1, f"{self.name}: p must lie above 0 and at most at 1, not at {self.p}"
 
     @property
     def mean(self) -> float:
@@ -75,7 +78,7 @@ class Measure:
     headline: bool = False
     note: str = ""
     ceiling: float | None = None
-    level: Level = 0
+    level: Level
 
     def __post_init__(self):
         if self.value is not None and self.direction != "neither":
@@ -113,7 +116,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str | float | int | None, ...], ...]
     note: str = ""
-    level: Level = 0
+    level: Level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,9 +160,23 @@ class Evidence:
         return replace(self, measures=measures, tables=tables, summary="", warnings=())
 
     def findings(self) -> tuple[Measure, ...]:
-        """Headline measures that beat every null at a false discovery rate of 5 % within this evidence."""
-        from assay.stats import false_discovery
+        """The findings of an audit in which no other instrument was run."""
+        return findings([self])
 
-        tested = [m for m in self.measures if m.headline and m.value is not None and m.p is not None]
-        adjusted = false_discovery([m.p for m in tested if m.p is not None])
-        return tuple(m for m, p in zip(tested, adjusted, strict=True) if p <= FINDING_LEVEL)
+
+def findings(evidence: Sequence[Evidence]) -> tuple[Measure, ...]:
+    """Headline measures that beat every null, at a false discovery rate of 5 % over all evidence of an audit (Benjamini and
+    Hochberg 1995).
+
+    ```python
+    audit = assay.audit(network, "modular-addition")
+    for measure in findings(audit.evidence):
+        print(measure.label, measure.value, measure.p)
+    ```
+    """
+    from assay.stats import false_discovery
+
+    headlines = [m for item in evidence for m in item.measures if m.headline and m.value is not None]
+    tested = [(m, m.p) for m in headlines if m.p is not None]
+    adjusted = false_discovery([p for _, p in tested])
+    return tuple(m for (m, _), p in zip(tested, adjusted, strict=True) if p <= FINDING_LEVEL)

@@ -188,7 +188,7 @@ def gains_over_networks(
     num_nulls, _, num_units = null_units.shape
     if num_nulls < 2 or num_units < MIN_UNITS:
         return None
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtrit
 
     nulls = null_units.double().numpy()
     difference = units.double().numpy() - nulls.mean(0)
@@ -198,13 +198,11 @@ def gains_over_networks(
     error = np.sqrt(between_networks + between_units)
     freedom = num_nulls - 1
     half = stdtrit(freedom, (1 + level) / 2) * error
-    ps = stdtr(freedom, -_ratio(gain, error))
+    ps = one_sided_ps(gain, error, freedom=freedom, units=num_units)
     method = f"t with {freedom} degrees of freedom over {num_nulls} null networks and {num_units} combinations"
     return [
         Gain(value, Interval(low=low, high=high, level=level, method=method), chance)
-        for value, low, high, chance in zip(
-            gain.tolist(), (gain - half).tolist(), (gain + half).tolist(), ps.tolist(), strict=True
-        )
+        for value, low, high, chance in zip(gain.tolist(), (gain - half).tolist(), (gain + half).tolist(), ps, strict=True)
     ]
 
 
@@ -252,12 +250,17 @@ def paired_ps(a: Float[Tensor, "m c"], b: Float[Tensor, "*m c"]) -> list[float]:
     num = difference.shape[1]
     if num < 2:
         return [1.0] * len(difference)
+    return one_sided_ps(difference.mean(1), difference.std(1, ddof=1) / math.sqrt(num), freedom=num - 1, units=num)
+
+
+def one_sided_ps(gains: np.ndarray, errors: np.ndarray, *, freedom: int, units: int) -> list[float]:
+    """One-sided p of each gain above 0, by Student's t, from its standard error.
+
+    Where nothing varies there is no t. The p is then that of the sign test over the `units`, 2^-units, and 1 for no gain. It is
+    never exactly 0.
+    """
     from scipy.special import stdtr
 
-    return stdtr(num - 1, -_ratio(difference.mean(1), difference.std(1, ddof=1) / math.sqrt(num))).tolist()
-
-
-def _ratio(value: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Value over error. Without any error a value above 0 is certain, and one that is not counts for nothing."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(error > 0, value / error, np.where(value > 0, np.inf, -np.inf))
+        ps = np.where(errors > 0, stdtr(freedom, -gains / errors), np.where(gains > 0, 2.0**-units, 1.0))
+    return np.maximum(ps, np.finfo(np.float64).tiny).tolist()

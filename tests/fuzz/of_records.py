@@ -33,6 +33,7 @@ _MEASURE = Measure(
     units=30,
     unit_of="combination",
     headline=True,
+    level=0,
 )
 _EVIDENCE = Evidence(instrument="systematicity", question="?", summary="It is.", measures=(_MEASURE,), settings={"n": 3})
 

@@ -84,14 +84,15 @@ def test_what_the_input_gives_away_is_no_finding():
         assert evidence.measure("decodability gain", part=part).value == pytest.approx(0, abs=1e-6)
 
 
-def test_gain_is_nothing_on_untrained_networks_in_19_of_20():
+def test_gain_is_nothing_on_untrained_networks():
+    """experiments/false_findings.py states the rate over more of them."""
     inside = 0
-    for seed in range(20):
+    for seed in range(4):
         model = build("mlp", SCRAMBLED, generator=Generator().manual_seed(seed), width=32)
         evidence = Decodability().measure(Subject(model), SCRAMBLED, effort="quick", generator=Generator().manual_seed(seed))
         gains = [m for m in evidence.measures if m.name == "decodability gain"]
         inside += all(m.interval.low <= 0 <= m.interval.high for m in gains)
-    assert inside >= 19
+    assert inside == 4
 
 
 def test_graded_parts_are_read_as_presence_and_amount():

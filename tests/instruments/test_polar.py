@@ -4,112 +4,23 @@ import dataclasses
 
 import pytest
 import torch
-from polar_for_tests import RELATIONS, planted, random_tree
-from torch import Generator, Tensor, nn
+from knowing_trees import LONGEST, WIDTH, Trees, seeded, subject
+from polar_for_tests import RELATIONS, planted
+from torch import Tensor
 
 from assay.evidence import Evidence
-from assay.graph import Fed, Graph
-from assay.instruments import load_instrument
-from assay.instruments.polar import instrument as polar
+from assay.instruments.polar import Polar
 from assay.instruments.polar.causal import polar_basis, principal_basis, task_behaviour, used_measure, without
 from assay.instruments.polar.fit import Probes
-from assay.objective import Classification, Unscored
-from assay.subject import Subject
-from assay.task import Examples, Part, Task, Tokens
+from assay.instruments.polar.instrument import BUDGETS
 
-LONGEST = 6
-WIDTH = 48
-
-
-def seeded(seed: int = 0) -> Generator:
-    return Generator().manual_seed(seed)
-
-
-class Trees(Task):
-    """Every text tells its own tree: the token of a node is its head's place and its relation. The answer is the
-    relation of the first node that has a head."""
-
-    address = "trees"
-    parts = (Part("relation", RELATIONS),)
-    combines = ("relation",)
-    input_spec = Tokens(LONGEST * len(RELATIONS) + 1, LONGEST)
-
-    def __init__(self, num: int = 200, *, answered: bool = True):
-        self.num = num
-        self.objective = Classification(len(RELATIONS)) if answered else Unscored()
-
-    def combinations(self, split):
-        return torch.arange(3)[:, None] if split != "novel" else torch.zeros(0, 1, dtype=torch.int64)
-
-    def graphs(self, split, n, *, generator):
-        offset = {"train": 0, "dev": 10_000, "test": 20_000}[split]
-        return tuple(self._tree(offset + k) for k in range(min(n, self.num)))
-
-    def _tree(self, seed: int) -> Graph:
-        graph = random_tree(LONGEST, seeded(seed))
-        code = {node: 1 + head * len(RELATIONS) + RELATIONS.index(name) for head, node, name in graph.edges}
-        return dataclasses.replace(graph, words=tuple(str(code.get(node, 0)) for node in range(LONGEST)))
-
-    def feed(self, graphs):
-        tokens = torch.tensor([[int(word) for word in graph.words] for graph in graphs], dtype=torch.int64)
-        return Fed({"tokens": tokens.view(-1, LONGEST)}, torch.arange(LONGEST).expand(len(graphs), -1).clone())
-
-    def examples(self, split, n, *, generator):
-        graphs = [self._tree(40_000 + k) for k in range(n)]
-        firsts = [next(name for name in graph.relation if name in RELATIONS) for graph in graphs]
-        value = torch.tensor([RELATIONS.index(name) for name in firsts], dtype=torch.int64)
-        return Examples(self.feed(graphs).inputs, value, {"relation": value}, torch.arange(n))
-
-
-class Knowing(nn.Module):
-    """Works out the planted states of a tree from its tokens, exactly, and reads its answer from them."""
-
-    def __init__(self, *, knows: bool = True, generator: Generator | None = None):
-        super().__init__()
-        self.knows = knows
-        self.states = nn.Identity()
-        codes = torch.randn(LONGEST * len(RELATIONS) + 1, WIDTH, generator=generator or seeded())
-        self.codes = nn.Parameter(codes / 2, requires_grad=False)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        codes = torch.where(tokens > 0, tokens - 1, 0)
-        head = torch.where(tokens > 0, codes // len(RELATIONS), -1)
-        relation = codes % len(RELATIONS)
-        steps = torch.zeros(*tokens.shape, LONGEST * len(RELATIONS))
-        place = torch.arange(LONGEST).expand_as(tokens)
-        steps.scatter_(2, (relation * LONGEST + place)[..., None], -1.0)
-        steps = steps * (tokens > 0)[..., None]
-        total, above = steps.clone(), head
-        for _ in range(LONGEST - 1):
-            reached = above.clamp(min=0)
-            total = total + steps.gather(1, reached[..., None].expand_as(steps)) * (above >= 0)[..., None]
-            above = torch.where(above >= 0, head.gather(1, reached), -1)
-        used = total.shape[-1]
-        code = self.codes[tokens] * (0.05 if self.knows else 1)
-        x = self.states(torch.cat([total + code[..., :used], code[..., used:]], -1) if self.knows else code)
-        x = x[..., :used]
-        own = x - x.gather(1, head.clamp(min=0)[..., None].expand_as(x))
-        by_relation = -own.unflatten(-1, (len(RELATIONS), LONGEST)).sum(-1)
-        first = (tokens > 0).int().argmax(1)
-        return by_relation[torch.arange(len(tokens)), first]
-
-
-def subject(*, knows: bool = True) -> Subject:
-    return Subject(Knowing(knows=knows), fresh=lambda generator: Knowing(knows=False, generator=generator))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small():
-    """Fewer texts and epochs: what is planted here is easy."""
-    with pytest.MonkeyPatch.context() as patch:
-        quick = dataclasses.replace(polar._SIZES["quick"], train=100, dev=20, test=40, epochs=8)
-        patch.setitem(polar._SIZES, "quick", quick)
-        yield
+# Fewer texts and epochs: what is planted here is easy.
+POLAR = Polar(budgets={"quick": dataclasses.replace(BUDGETS["quick"], train=100, dev=20, test=40, epochs=8)})
 
 
 @pytest.fixture(scope="module")
 def found() -> Evidence:
-    return load_instrument("polar").measure(subject(), Trees(), effort="quick", generator=seeded())
+    return POLAR.measure(subject(), Trees(), effort="quick", generator=seeded())
 
 
 def test_what_is_planted_is_found_beside_nulls_that_find_less(found):
@@ -178,19 +89,19 @@ def test_the_tables_are_whole(found):
 
 
 def test_the_same_seed_gives_the_same_evidence_in_one_process_or_two(found):
-    again = load_instrument("polar").in_processes(2).measure(subject(), Trees(), effort="quick", generator=seeded())
+    again = POLAR.in_processes(2).measure(subject(), Trees(), effort="quick", generator=seeded())
     assert again == found
 
 
 def test_a_network_that_knows_nothing_is_no_finding():
-    evidence = load_instrument("polar").measure(subject(knows=False), Trees(), effort="quick", generator=seeded(1))
+    evidence = POLAR.measure(subject(knows=False), Trees(), effort="quick", generator=seeded(1))
     assert evidence.measure("UUAS") not in evidence.findings()
     assert evidence.measure("LAS") not in evidence.findings()
 
 
 @pytest.mark.parametrize("num", [0, 1, 4])
 def test_too_few_texts_are_not_enough_data(num):
-    evidence = load_instrument("polar").measure(subject(), Trees(num), effort="quick", generator=seeded())
+    evidence = POLAR.measure(subject(), Trees(num), effort="quick", generator=seeded())
     assert evidence.not_enough
     assert not evidence.measures
 

@@ -120,8 +120,8 @@ def test_the_trees_are_the_same_and_relations_alone_say_the_number(models):
 
 def test_the_example_keeps_both_models_and_tells_what_each_uses(models, monkeypatch, tmp_path, capsys):
     """With the kept model in the place of one that is trained, and few texts: what the script says, line by line."""
-    small = instrument._Size(train=60, dev=20, test=60, epochs=2, seeds=1, copies=2, repeats=1, removals=3)
-    monkeypatch.setitem(instrument._SIZES, "quick", small)
+    small = instrument.Budget(train=60, dev=20, test=60, epochs=2, seeds=1, copies=2, repeats=1, removals=3)
+    monkeypatch.setitem(instrument.BUDGETS, "quick", small)
     monkeypatch.setattr(models.script, "train", lambda: (models.trained.module, models.trained.tokenizer))
     models.script.main(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"trained", "untrained"}

@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 import torch
+from knowing_trees import Trees, subject
 from polar_for_tests import planted
-from test_polar import Trees, subject
 from torch import Generator
 
-from assay.instruments import load_instrument
-from assay.instruments.polar import instrument, reduction
+from assay.instruments.polar import Polar, reduction
 from assay.instruments.polar.fit import Fitting, fit_depprobe, fit_polar, unfitted
+from assay.instruments.polar.instrument import Budget
 from assay.instruments.polar.losses import squared_distances
 from assay.instruments.polar.readings import Reading
 from assay.instruments.polar.reduction import Reduction
@@ -87,10 +87,9 @@ def test_components_are_those_of_training_words_and_only_wide_states_have_them(s
 
 
 def test_the_evidence_says_so_and_every_null_is_reduced(monkeypatch):
-    size = instrument._Size(train=30, dev=8, test=12, epochs=1, seeds=1, copies=2, repeats=1, removals=2)
-    monkeypatch.setitem(instrument._SIZES, "quick", size)
+    budget = Budget(train=30, dev=8, test=12, epochs=1, seeds=1, copies=2, repeats=1, removals=2)
     monkeypatch.setattr(reduction, "WIDEST", 12)
-    evidence = load_instrument("polar").measure(subject(), Trees(), effort="quick", generator=draws())
+    evidence = Polar(budgets={"quick": budget}).measure(subject(), Trees(), effort="quick", generator=draws())
     assert evidence.settings["width of states"] == 48
     assert evidence.settings["principal components"].startswith("12 of 48 dimensions, 0.")
     assert evidence.settings["rank"] == 6

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from knowing_trees import Trees, subject
 from polar_for_tests import RELATIONS, planted
-from test_polar import Trees, subject
 from torch import Generator
 
 from assay.graph import tree

@@ -27,7 +27,7 @@ def measure(name, value, half=0.02, nulls=(), **more):
     interval = (
         None if value is None else Interval(low=value - half, high=min(1.0, value + half), level=0.95, method="BCa bootstrap")
     )
-    defaults = {"unit": "accuracy", "direction": "higher", "units": 115, "unit_of": "combination"}
+    defaults = {"unit": "accuracy", "direction": "higher", "units": 115, "unit_of": "combination", "level": 0}
     return Measure(name=name, value=value, interval=interval, nulls=tuple(nulls), **{**defaults, **more})
 
 
@@ -48,6 +48,7 @@ def systematicity(seen=0.997, novel=0.946, *, half=0.02):
         nulls=(Null(name="mixed combinations", how="dealt at random", values=(-0.012, 0.004, 0.011, -0.003, 0.0), p=0.9),),
         units=144,
         unit_of="combination",
+        level=0,
     )
     pairs = [
         measure(
@@ -68,11 +69,13 @@ def systematicity(seen=0.997, novel=0.946, *, half=0.02):
         columns=("part", "value", "trained combinations"),
         rows=tuple((part, str(value), 7 + value % 4) for part in "ij" for value in range(12)),
         note="Every value occurs, and all of them hang together.",
+        level=0,
     )
     values = Table(
         name="score by part value",
         columns=("part", "value", "seen", "novel", "novel combinations"),
         rows=tuple((part, str(v), 0.99, None if v == 3 else 0.9 + v / 200, 2 + v % 3) for part in "ij" for v in range(12)),
+        level=0,
     )
     return Evidence(
         instrument="systematicity",

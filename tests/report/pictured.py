@@ -26,7 +26,7 @@ def layers(measures=("UUAS", "LAS"), names=tuple(NULLS), layers=LAYERS):
             nulls = [NULLS[name] - 0.1 * k + (0 if name in LEVEL else draw.uniform(-0.04, 0.04)) for name in names]
             nulls = [None if name == "Jabberwocky" and k else null for name, null in zip(names, nulls, strict=True)]
             rows.append((layer, measure, value, value - 0.015, value + 0.015, *nulls))
-    return Table(name="Layer by layer", columns=("layer", "measure", "value", "low", "high", *names), rows=tuple(rows))
+    return Table(name="Layer by layer", columns=("layer", "measure", "value", "low", "high", *names), rows=tuple(rows), level=0)
 
 
 def directions(num=24):
@@ -36,7 +36,7 @@ def directions(num=24):
         angle, length = 2 * math.pi * k / max(1, num) + draw.uniform(-0.4, 0.4), draw.uniform(0.3, 1.0)
         x, y = length * math.cos(angle), length * math.sin(angle)
         rows.append((f"relation{k}", x, y, int(10 ** draw.uniform(1.5, 3.5)), draw.uniform(0.2, 0.98)))
-    return Table(name="Relation directions", columns=("relation", "x", "y", "edges", "accuracy"), rows=tuple(rows))
+    return Table(name="Relation directions", columns=("relation", "x", "y", "edges", "accuracy"), rows=tuple(rows), level=0)
 
 
 def sentences(num=3, words=WORDS, wrong=(3, 8)):
@@ -47,7 +47,7 @@ def sentences(num=3, words=WORDS, wrong=(3, 8)):
             head, relation = HEADS[k % len(HEADS)], RELATIONS[k % len(RELATIONS)]
             predicted = max(0, k - 1) if k in wrong else head
             rows.append((sentence, k, word, head, relation, predicted, "obl" if k == 4 else relation))
-    return Table(name="Sentences", columns=columns, rows=tuple(rows))
+    return Table(name="Sentences", columns=columns, rows=tuple(rows), level=0)
 
 
 def sizes(parts=("A", "B"), seeds=2, untrained=3):

@@ -19,7 +19,7 @@ COLUMNS = ("layer", "measure", "value", "low", "high", "chain", "untrained")
 
 
 def table(*rows, columns=COLUMNS):
-    return Table(name="Layer by layer", columns=columns, rows=tuple(rows))
+    return Table(name="Layer by layer", columns=columns, rows=tuple(rows), level=0)
 
 
 def dots(svg):

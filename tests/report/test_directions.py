@@ -11,7 +11,7 @@ from assay.report.pictures.directions import MIDDLE, RADIUS
 
 
 def plane(*rows, columns=("relation", "x", "y", "edges", "accuracy")):
-    return picture_of(Table(name="Relation directions", columns=columns, rows=tuple(rows)))
+    return picture_of(Table(name="Relation directions", columns=columns, rows=tuple(rows), level=0))
 
 
 def placed(picture):

@@ -127,7 +127,7 @@ def test_what_users_wrote_is_shown_and_never_run(examples):
     part = replace(audit.task.parts[0], name=bad, values=(bad, "b"))
     first = audit.evidence[0]
     measure = replace(first.measures[0], name=bad, unit=bad, about={bad: bad}, nulls=(examples.null(bad, 0.1),))
-    table = Table(name=bad, columns=(bad,), rows=((bad,),), note=bad)
+    table = Table(name=bad, columns=(bad,), rows=((bad,),), note=bad, level=0)
     source = replace(first.sources[0], url="javascript:alert(1)", citation=bad, bibtex=bad)
     evidence = replace(
         first, instrument=bad, question=bad, summary=bad, measures=(measure,), tables=(table,), warnings=(bad,),
@@ -160,7 +160,7 @@ def test_no_evidence_and_almost_no_task(examples, num_parts):
 
 @pytest.mark.parametrize("rows", [(), ((1, "a", None),)])
 def test_tables_of_no_row_and_of_one(examples, rows):
-    evidence = replace(examples.lean(), tables=(Table(name="small", columns=("x", "y", "z"), rows=rows),))
+    evidence = replace(examples.lean(), tables=(Table(name="small", columns=("x", "y", "z"), rows=rows, level=0),))
     page = Page(report_html(examples.audit([evidence])))
     assert "Small" in page.text
     assert page.text.count("not enough data") == 1 + len(rows)  # once for the instrument itself

@@ -16,7 +16,7 @@ COLUMNS = ("sentence", "word", "form", "gold head", "gold relation", "predicted 
 
 
 def drawn(*rows):
-    return picture_of(Table(name="Sentences", columns=COLUMNS, rows=rows))
+    return picture_of(Table(name="Sentences", columns=COLUMNS, rows=rows, level=0))
 
 
 def brackets(svg, colour):

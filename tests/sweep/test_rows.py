@@ -19,6 +19,7 @@ def measure(name: str, value: float | None, null: float, *, headline: bool = Tru
         unit_of="combination",
         about=about,
         headline=headline,
+        level=0,
     )
 
 

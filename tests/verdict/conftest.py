@@ -61,6 +61,7 @@ def exchange(
         repeats=repeats,
         headline=True,
         ceiling=ceiling,
+        level=0,
     )
 
 
@@ -78,6 +79,7 @@ def companion(name: str, value: float, untrained: float = 0.1, *, num: int = 100
         unit_of="combination",
         repeats=(value - 0.1, value + 0.1) * (num // 2),
         ceiling=1.0,
+        level=0,
     )
 
 

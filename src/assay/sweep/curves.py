@@ -55,7 +55,7 @@ class Slice:
     def measure(self, name: str, value: float | None, **more: Any) -> Measure:
         """A measure of this slice, whose units are its networks."""
         about = {"axis": self.axis.name, **self.others}
-        return Measure(name=name, value=value, units=len(self.rows), unit_of="network", about=about, **more)
+        return Measure(name=name, value=value, units=len(self.rows), unit_of="network", about=about, level=2, **more)
 
     def dealt(self, value: float, values: Sequence[float]) -> Null:
         """The null of a fit, whose values come from networks to which the axis' values were dealt at random."""

@@ -178,6 +178,7 @@ def _table(plan: SweepPlan, rows: Sequence[Row]) -> Table:
     columns = (*plan.over, "seed", "round", "seen", "novel", "verdict", "weights", "train CPU s")
     return Table(
         name="all networks",
+        level=2,
         columns=columns,
         rows=tuple(
             (

@@ -86,5 +86,6 @@ def _measure(name: str, column: str, rows: Sequence[Row]) -> Measure:
         repeats=tuple(scores),
         about=rows[0].point,
         headline=True,
+        level=0 if column == SEEN else 2,
         note="" if interval and nulls else f"not enough data: {len(scores)} networks, and an interval needs {MIN_NETWORKS}",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.evidence import Evidence, Measure
+from assay.evidence import Evidence, Measure, findings
 from assay.verdict.features import find
 from assay.verdict.words import Answer, Axis
 
@@ -52,7 +52,7 @@ def behaviour(evidence: Sequence[Evidence]) -> Behaviour:
     low, high = novel.interval.low, novel.interval.high
     works, fails = low >= WORKS * seen.value, high <= FAILS * seen.value
     answer, allows = "not resolved", EITHER
-    if works and novel.name not in {measure.name for measure in found.findings()}:
+    if works and novel not in findings(evidence):
         words = f"{words}, but a null scores as well"
     elif works:
         answer, allows = "yes", ("yes",)

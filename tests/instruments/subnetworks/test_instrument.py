@@ -14,19 +14,19 @@ from assay.instruments.subnetworks import Subnetworks, instrument
 from assay.instruments.subnetworks.controls import rotated
 from assay.subject import Subject
 
-SMALL = instrument.Size(400, 160, (0.1, 1.0), 80, 40, seeds=2, copies=6, nonsense=2, draws=99)
+SMALL = instrument.Budget(400, 160, (0.1, 1.0), 80, 40, seeds=2, copies=6, nonsense=2, draws=99)
 ONCE = dataclasses.replace(SMALL, seeds=1)
 TINY = dataclasses.replace(SMALL, steps=12, later_steps=6, judging=60, copies=2, draws=5)
 
 
-@pytest.fixture(autouse=True)
-def sizes(monkeypatch):
-    monkeypatch.setattr(instrument, "SIZES", {"quick": TINY, "standard": ONCE})
+BUDGETS = {"quick": TINY, "standard": ONCE}
 
 
 def measured(module: nn.Module, *, effort: str = "standard", task: Signs | None = None, seed: int = 0, **options) -> Evidence:
     generator = Generator().manual_seed(seed)
-    return Subnetworks(**options).measure(Subject(module), task or Signs(), effort=effort, generator=generator)
+    return Subnetworks(**{"budgets": BUDGETS, **options}).measure(
+        Subject(module), task or Signs(), effort=effort, generator=generator
+    )
 
 
 def words(evidence: Evidence) -> list[str]:
@@ -40,9 +40,7 @@ def table(evidence: Evidence, name: str) -> list[tuple]:
 
 @pytest.fixture(scope="module")
 def planted() -> Evidence:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(instrument, "SIZES", {"standard": SMALL})
-        return measured(apart())
+    return measured(apart(), budgets={"standard": SMALL})
 
 
 def test_parts_held_apart_are_modular(planted):

@@ -19,6 +19,7 @@ def evidence(value: float | None, *, not_enough: str = "", instrument: str = "su
         unit_of="combination",
         about={"part": "a"},
         ceiling=0.75,
+        level=0,
     )
     return Evidence(
         instrument=instrument,

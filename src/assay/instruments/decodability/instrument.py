@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -25,8 +25,8 @@ SATURATED = 0.95  # what the input alone may decode before hidden decodability s
 
 
 @dataclass(frozen=True)
-class _Size:
-    """What an effort buys."""
+class Budget:
+    """How much is measured at one effort."""
 
     examples: int
     copies: int
@@ -34,10 +34,10 @@ class _Size:
     sites: int
 
 
-_SIZES: dict[Effort, _Size] = {
-    "quick": _Size(examples=1_000, copies=5, shuffles=39, sites=6),
-    "standard": _Size(examples=4_000, copies=10, shuffles=99, sites=12),
-    "full": _Size(examples=20_000, copies=20, shuffles=199, sites=1_000),
+BUDGETS: Mapping[Effort, Budget] = {
+    "quick": Budget(examples=1_000, copies=5, shuffles=39, sites=6),
+    "standard": Budget(examples=4_000, copies=10, shuffles=99, sites=12),
+    "full": Budget(examples=20_000, copies=20, shuffles=199, sites=1_000),
 }
 
 
@@ -67,13 +67,14 @@ class Decodability:
     )
     needs: tuple[type, ...] = ()
 
-    def __init__(self, sites: Sequence[str] = ()):
+    def __init__(self, sites: Sequence[str] = (), *, budgets: Mapping[Effort, Budget] = BUDGETS):
         self.sites = tuple(sites)
+        self.budgets = budgets
 
     def measure(
         self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
     ) -> Evidence:
-        size = _SIZES[effort]
+        size = self.budgets[effort]
         seen = task.examples("seen", size.examples, generator=generator).in_canonical_order()
         novel = task.examples("novel", size.examples, generator=generator).in_canonical_order()
         num_units = len(seen.combination.unique())

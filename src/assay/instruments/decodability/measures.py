@@ -1,13 +1,12 @@
 """From decoded readouts to measures: the gain over the nulls, novel combinations, selectivity, and every site."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assay.evidence import Interval, Measure, Null
+from assay.evidence import Interval, Level, Measure, Null
 from assay.instruments.decodability.control import Control
 from assay.instruments.decodability.crossfit import Decoded
 from assay.instruments.decodability.features import INPUT
@@ -20,7 +19,7 @@ def _about(decoded: Decoded, **more: str) -> dict[str, str]:
     return {"part": decoded.readout.part, "readout": decoded.readout.kind, **more}
 
 
-def _not_enough(name: str, decoded: Decoded, units: int, *, headline: bool = False) -> Measure:
+def _not_enough(name: str, decoded: Decoded, units: int, *, level: Level = 0, headline: bool = False) -> Measure:
     return Measure(
         name=name,
         about=_about(decoded),
@@ -32,6 +31,7 @@ def _not_enough(name: str, decoded: Decoded, units: int, *, headline: bool = Fal
         units=units,
         unit_of="combination",
         headline=headline,
+        level=level,
         note=f"not enough data: {units} combinations whose values also occur elsewhere, and an interval needs {MIN_UNITS}",
     )
 
@@ -79,6 +79,7 @@ def gain_measure(own: Decoded, twins: Sequence[Decoded], p_shuffled: float) -> M
         unit_of="combination",
         repeats=tuple((units - untrained.mean(0)).tolist()),
         headline=True,
+        level=0,
         note=(
             f"best place: {own.places[own.best]}, where it scores {float(units.mean()):.3f}; "
             f"untrained copies {baseline:.3f}, the input alone {float(alone.mean()):.3f}"
@@ -93,14 +94,14 @@ def novel_measure(own: Decoded, twins: Sequence[Decoded]) -> list[Measure]:
     untrained = torch.stack([twin.novel for twin in twins])
     interval, gain = mean_interval(own.novel, bounds=_bounds(own)), gain_over_networks(own.novel, untrained)
     if interval is None or gain is None:
-        return [replace(_not_enough("decodability on novel combinations", own, len(own.novel)), level=1)]
+        return [_not_enough("decodability on novel combinations", own, len(own.novel), level=1)]
     where = f"{len(twins)} copies with fresh weights, each at its own best place"
     nulls = (
         _copies_null(untrained, gain.p, where),
         _input_null(float(own.novel_input.mean()), paired_p(own.novel, own.novel_input)),
     )
     about = _about(own, site=own.places[own.best])
-    return [replace(_plain("decodability on novel combinations", own, about, own.novel, interval, nulls), level=1)]
+    return [_plain("decodability on novel combinations", own, about, own.novel, interval, nulls, level=1)]
 
 
 def selectivity_measure(own: Decoded, control: Control) -> list[Measure]:
@@ -163,6 +164,8 @@ def _plain(
     units: Float[Tensor, " c"],
     interval: Interval,
     nulls: tuple[Null, ...],
+    *,
+    level: Level = 0,
 ) -> Measure:
     return Measure(
         name=name,
@@ -175,6 +178,7 @@ def _plain(
         units=len(units),
         unit_of="combination",
         repeats=tuple(units.tolist()),
+        level=level,
     )
 
 

@@ -1,6 +1,6 @@
 """Organisation: is the function written tidily into the units, or fractured?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 
 import torch
@@ -20,18 +20,18 @@ _PARTS = tuple(field.name for field in fields(Disorder))
 
 
 @dataclass(frozen=True)
-class _Size:
-    """What an effort buys."""
+class Budget:
+    """How much is measured at one effort."""
 
     examples: int
     directions: int
     copies: int
 
 
-_SIZES: dict[Effort, _Size] = {
-    "quick": _Size(examples=200, directions=8, copies=5),
-    "standard": _Size(examples=500, directions=16, copies=10),
-    "full": _Size(examples=2_000, directions=32, copies=20),
+BUDGETS: Mapping[Effort, Budget] = {
+    "quick": Budget(examples=200, directions=8, copies=5),
+    "standard": Budget(examples=500, directions=16, copies=10),
+    "full": Budget(examples=2_000, directions=32, copies=20),
 }
 
 
@@ -64,8 +64,9 @@ class Organisation:
     )
     needs: tuple[type, ...] = ()
 
-    def __init__(self, sites: Sequence[str] = ()):
+    def __init__(self, sites: Sequence[str] = (), *, budgets: Mapping[Effort, Budget] = BUDGETS):
         self.sites = tuple(sites)
+        self.budgets = budgets
 
     def measure(
         self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
@@ -75,14 +76,14 @@ class Organisation:
 
     def observe(self, task: Task, *, effort: Effort, generator: Generator) -> Observed:
         """Trained examples, and nothing to exchange between them."""
-        num = _SIZES[effort].examples
+        num = self.budgets[effort].examples
         return observe(task, num_examples=num, num_pairs=0, num_scrambles=0, num_folds=2, generator=generator)
 
     def judge(
         self, subject: Subject, observed: Observed, *, effort: Effort, generator: Generator, progress: Progress = silent
     ) -> Evidence:
         """The same from what was observed: nothing else of the task is known here, and no novel input can be made."""
-        size, seen = _SIZES[effort], observed.examples
+        size, seen = self.budgets[effort], observed.examples
         num_units = len(seen.combination.unique())
         if num_units < MIN_UNITS:
             return self._not_enough(f"{num_units} trained combinations, and an interval needs {MIN_UNITS}")
@@ -152,6 +153,7 @@ def _measure(score: float, units: Float[Tensor, " g"], copies: Sequence[Disorder
         headline=True,
         note=f"{score - null.mean:+.2f} from untrained copies; units are groups of combinations, each left out once",
         ceiling=1.0,
+        level=0,
     )
 
 
@@ -168,6 +170,7 @@ def _table(own: Written, copies: Sequence[Disorder]) -> Table:
         ),
         note="Cancellation: what contributions of units to the output lose by opposite signs. Idle: what is lost among units "
         "that carry one signal. Redundancy: units that have a double. Imbalance: spread of the scales of units.",
+        level=0,
     )
 
 

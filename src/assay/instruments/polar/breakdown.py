@@ -7,6 +7,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from assay.evidence import Table
+from assay.instruments.polar.measures import LEVEL
 from assay.instruments.polar.scores import RATES, Scored
 
 MIN_EDGES = 30  # of a relation or a group, below which its rate says too little
@@ -61,7 +62,7 @@ def rate_table(
         for group, chosen in kept.items()
     ]
     columns = (of, "edges", *RATES, *(f"UUAS, {null}" for null in beside))
-    return Table(name=name, columns=columns, rows=tuple(rows), note=(note + left_out).strip())
+    return Table(name=name, columns=columns, rows=tuple(rows), note=(note + left_out).strip(), level=LEVEL)
 
 
 def _rates(scored: Scored, chosen: Bool[Tensor, " e"]) -> tuple[float, ...]:

@@ -28,8 +28,8 @@ from assay.task import Task
 
 
 @dataclass(frozen=True)
-class _Size:
-    """What an effort buys."""
+class Budget:
+    """How much is measured at one effort."""
 
     train: int
     dev: int
@@ -41,10 +41,10 @@ class _Size:
     removals: int
 
 
-_SIZES: dict[Effort, _Size] = {
-    "quick": _Size(train=300, dev=100, test=150, epochs=6, seeds=2, copies=3, repeats=1, removals=5),
-    "standard": _Size(train=2_500, dev=400, test=600, epochs=12, seeds=5, copies=3, repeats=2, removals=10),
-    "full": _Size(train=10**9, dev=10**9, test=10**9, epochs=12, seeds=5, copies=5, repeats=5, removals=20),
+BUDGETS: Mapping[Effort, Budget] = {
+    "quick": Budget(train=300, dev=100, test=150, epochs=6, seeds=2, copies=5, repeats=1, removals=5),
+    "standard": Budget(train=2_500, dev=400, test=600, epochs=12, seeds=5, copies=5, repeats=2, removals=10),
+    "full": Budget(train=10**9, dev=10**9, test=10**9, epochs=12, seeds=5, copies=5, repeats=5, removals=20),
 }
 
 
@@ -63,6 +63,7 @@ class Polar:
     - `cache`: a folder in which encodings are kept and found again; None keeps them in memory.
     - `rank`: of the map, at most half of the width of the states.
     - `jobs`: processes, which judge untrained copies side by side. The bytes of the result do not depend on it.
+    - `budgets`: how much is measured at each effort.
     """
 
     name = "polar"
@@ -84,19 +85,26 @@ class Polar:
     )
     needs: tuple[type, ...] = (GivesGraphs,)
 
-    def __init__(self, *, cache: Path | str | None = None, rank: int = 64, jobs: int = 1):
+    def __init__(
+        self,
+        *,
+        cache: Path | str | None = None,
+        rank: int = 64,
+        jobs: int = 1,
+        budgets: Mapping[Effort, Budget] = BUDGETS,
+    ):
         self.cache = None if cache is None else Path(cache)
-        self.rank, self.jobs = rank, jobs
+        self.rank, self.jobs, self.budgets = rank, jobs, budgets
 
     def in_processes(self, jobs: int) -> "Polar":
         """The same with as many processes."""
-        return Polar(cache=self.cache, rank=self.rank, jobs=jobs)
+        return Polar(cache=self.cache, rank=self.rank, jobs=jobs, budgets=self.budgets)
 
     def measure(
         self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
     ) -> Evidence:
         assert isinstance(task, GivesGraphs)
-        size = _SIZES[effort]
+        size = self.budgets[effort]
         texts = Texts.draw(task, train=size.train, dev=size.dev, test=size.test, generator=child_generator(generator))
         if reason := too_little({name: getattr(texts, name) for name in SPLITS}):
             return self._not_enough(reason)
@@ -141,7 +149,7 @@ class Polar:
         )
 
     def _behaviours(
-        self, subject: Subject, task: Task, encoder: Encoder, layer: str, size: _Size, generator: Generator
+        self, subject: Subject, task: Task, encoder: Encoder, layer: str, size: Budget, generator: Generator
     ) -> list[Behaviour | str]:
         """What the network does with the graph, as far as the task can tell; else why not."""
         num, draws = min(size.test, MOST_EXAMPLES), child_generator(generator)
@@ -164,7 +172,7 @@ class _Run:
     def __init__(
         self,
         rank: int,
-        size: _Size,
+        size: Budget,
         encoder: Encoder,
         reading: Reading,
         generator: Generator,

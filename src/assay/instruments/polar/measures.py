@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from assay.evidence import Measure, Null
 from assay.instruments.polar.scores import Rate, Scored, influence
 from assay.instruments.polar.search import Pair
-from assay.stats import MIN_UNITS, gain_over_networks, mean_interval
+from assay.stats import MIN_UNITS, gain_over_networks, mean_interval, one_sided_ps
 
 LEVEL = 2  # held-out texts, and their gold graphs
 UNTRAINED = "untrained copies"
@@ -117,13 +118,11 @@ def fitted_p(units: Float[Tensor, " texts"], other: Float[Tensor, " texts"], see
     num = len(units)
     if num < 2:
         return 1.0
-    from scipy.special import stdtr
-
     difference = units - other
     of_fits = float(torch.tensor(seeds, dtype=torch.float64).var()) if len(seeds) > 1 else 0.0
     error = math.sqrt(float(difference.var()) / num + of_fits * (1 / len(seeds) + 1 / repeats))
     gain = float(difference.mean())
-    return float(stdtr(num - 1, -gain / error)) if error > 0 else float(gain <= 0)
+    return one_sided_ps(np.array([gain]), np.array([error]), freedom=num - 1, units=num)[0]
 
 
 def selectivity_measure(

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from assay.encoding import Encoded, Encoder, encode
 from assay.encoding.hugging_face import WORDS
-from assay.graph import GivesGraphs, Graph
+from assay.graph import GivesGraphs, Graph, GraphSplit
 from assay.graph_controls import jabberwocky
 from assay.instrument import Progress, silent
 from assay.instruments.polar import nulls, reduction
@@ -28,12 +28,13 @@ class Texts:
 
     @classmethod
     def draw(cls, task: GivesGraphs, *, train: int, dev: int, test: int, generator: Generator) -> "Texts":
-        """At most so many of each split."""
-        return cls(
-            train=task.graphs("train", train, generator=child_generator(generator)),
-            dev=task.graphs("dev", dev, generator=child_generator(generator)),
-            test=task.graphs("test", test, generator=child_generator(generator)),
-        )
+        """At most so many of each split, in an order that does not depend on theirs."""
+
+        def drawn(split: GraphSplit, n: int) -> tuple[Graph, ...]:
+            graphs = task.graphs(split, n, generator=child_generator(generator))
+            return tuple(sorted(graphs, key=lambda graph: (graph.words, graph.mentions, graph.edges)))
+
+        return cls(train=drawn("train", train), dev=drawn("dev", dev), test=drawn("test", test))
 
 
 @dataclass(frozen=True)

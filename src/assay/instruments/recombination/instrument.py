@@ -1,6 +1,6 @@
 """Recombination: does a combination that was made inside, and never trained, give the declared output?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -28,8 +28,8 @@ SIDE_BY_SIDE = 0.999  # additivity of untrained copies from which on a site hold
 
 
 @dataclass(frozen=True)
-class _Size:
-    """What an effort buys."""
+class Budget:
+    """How much is measured at one effort."""
 
     examples: int
     pairs: int
@@ -41,10 +41,10 @@ class _Size:
     scrambles: int
 
 
-_SIZES: dict[Effort, _Size] = {
-    "quick": _Size(examples=600, pairs=200, sites=6, untrained=5, shuffled=5, steps=150, random=3, scrambles=4),
-    "standard": _Size(examples=2_000, pairs=1_000, sites=12, untrained=8, shuffled=5, steps=500, random=8, scrambles=10),
-    "full": _Size(examples=5_000, pairs=4_000, sites=1_000, untrained=20, shuffled=10, steps=2_000, random=20, scrambles=20),
+BUDGETS: Mapping[Effort, Budget] = {
+    "quick": Budget(examples=600, pairs=200, sites=6, untrained=5, shuffled=5, steps=150, random=3, scrambles=4),
+    "standard": Budget(examples=2_000, pairs=1_000, sites=12, untrained=8, shuffled=5, steps=500, random=8, scrambles=10),
+    "full": Budget(examples=5_000, pairs=4_000, sites=1_000, untrained=20, shuffled=10, steps=2_000, random=20, scrambles=20),
 }
 
 Row = tuple[str | float | int | None, ...]
@@ -62,6 +62,7 @@ class Recombination:
 
     - `sites`: glob patterns; by default every place of the network, thinned evenly to what the effort allows.
     - `metric`: see `assay.instruments.recombination.metric`.
+    - `budgets`: how much is measured at each effort.
     """
 
     name = "recombination"
@@ -79,9 +80,10 @@ class Recombination:
     )
     needs: tuple[type, ...] = ()
 
-    def __init__(self, sites: Sequence[str] = (), metric: Metric = "balanced"):
+    def __init__(self, sites: Sequence[str] = (), metric: Metric = "balanced", *, budgets: Mapping[Effort, Budget] = BUDGETS):
         self.sites = tuple(sites)
         self.metric = metric
+        self.budgets = budgets
 
     def measure(
         self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
@@ -91,14 +93,14 @@ class Recombination:
 
     def observe(self, task: Task, *, effort: Effort, generator: Generator) -> Observed:
         """What is judged: trained examples, and what the task says of parts exchanged between them."""
-        size, options = _SIZES[effort], {"num_folds": FOLDS, "generator": generator}
+        size, options = self.budgets[effort], {"num_folds": FOLDS, "generator": generator}
         return observe(task, num_examples=size.examples, num_pairs=size.pairs, num_scrambles=size.scrambles, **options)
 
     def judge(
         self, subject: Subject, observed: Observed, *, effort: Effort, generator: Generator, progress: Progress = silent
     ) -> Evidence:
         """The same from what was observed: nothing else of the task is known here, and no novel input can be made."""
-        size = _SIZES[effort]
+        size = self.budgets[effort]
         reason = refused(observed)
         if reason:
             return Evidence(
@@ -142,6 +144,7 @@ class Recombination:
                     name="Every transplant tried",
                     columns=("part", "site", "form", "novel score", "seen score", "counted"),
                     rows=tuple(rows),
+                    level=0,
                     note="Sites that hold the parts side by side before any training: "
                     f"{', '.join(site for site in sites if site not in mixed) or 'none'}. A transplant there answers as the "
                     "network would answer the new combination itself.",

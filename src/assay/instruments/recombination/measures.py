@@ -46,6 +46,7 @@ def recombination_measure(
         headline=headline,
         note=f"at {_place(own, kind)}; {told}",
         ceiling=own.ceiling(inside, kind),
+        level=0,
     )
 
 
@@ -62,6 +63,7 @@ def _unanswered(name: str, unit: str, units: int, note: str, about: Mapping[str,
         unit_of="combination",
         headline=headline,
         note=note,
+        level=0,
     )
 
 
@@ -122,4 +124,5 @@ def companion_measure(
         repeats=tuple(own.tolist()),
         note=note,
         ceiling=1.0,
+        level=0,
     )

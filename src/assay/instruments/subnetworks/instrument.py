@@ -1,6 +1,6 @@
 """Subnetworks: is each part carried by a subnetwork that can be removed alone?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from torch import Generator, nn
@@ -23,14 +23,14 @@ from assay.instruments.subnetworks.problems import Network, Problems, draw_probl
 from assay.instruments.subnetworks.tables import tables_of
 from assay.instruments.subnetworks.trail import OWN, Trail, follow, follow_nonsense
 from assay.masks import SearchConfig, Unit, Units, units_of
-from assay.stats import child_generator
+from assay.stats import MIN_UNITS, child_generator
 from assay.subject import Subject
 from assay.task import PosesPartProblems, Task
 
 
 @dataclass(frozen=True)
-class Size:
-    """What an effort buys.
+class Budget:
+    """How much is measured at one effort.
 
     **Attributes:** `training`, `judging`: problems of each kind; `prices`: of the path; `steps`, `later_steps`: of its
     searches; `seeds`: of the search on the network; `copies`: untrained; `nonsense`: hashes; `draws`: random masks.
@@ -51,10 +51,10 @@ class Size:
         return {key: value if isinstance(value, int) else ", ".join(map(str, value)) for key, value in asdict(self).items()}
 
 
-SIZES: dict[Effort, Size] = {
-    "quick": Size(2_000, 400, (0.1, 1.0, 4.0, 16.0), 300, 120, seeds=2, copies=5, nonsense=4, draws=99),
-    "standard": Size(8_000, 1_000, (0.02, 0.2, 1.0, 3.0, 8.0, 20.0), 400, 200, seeds=3, copies=5, nonsense=5, draws=199),
-    "full": Size(
+BUDGETS: Mapping[Effort, Budget] = {
+    "quick": Budget(2_000, 400, (0.1, 1.0, 4.0, 16.0), 300, 120, seeds=2, copies=5, nonsense=4, draws=99),
+    "standard": Budget(8_000, 1_000, (0.02, 0.2, 1.0, 3.0, 8.0, 20.0), 400, 200, seeds=3, copies=5, nonsense=5, draws=199),
+    "full": Budget(
         20_000, 2_000, (0.02, 0.06, 0.2, 0.6, 2.0, 6.0, 20.0, 60.0), 800, 400, seeds=5, copies=10, nonsense=10, draws=999
     ),
 }
@@ -72,6 +72,7 @@ class Subnetworks:
       whole, as published: every part needs its words, and a mask of both would take them from the other part.
     - `others`: networks of the same architecture, trained or drawn apart, whose weights take the place of removed ones; by
       default freshly drawn ones.
+    - `budgets`: how much is measured at each effort.
     """
 
     name = "subnetworks"
@@ -98,14 +99,16 @@ class Subnetworks:
         start: int = 0,
         embeddings: bool = False,
         others: Sequence[nn.Module] = (),
+        budgets: Mapping[Effort, Budget] = BUDGETS,
     ):
         self.unit, self.layers, self.start, self.embeddings = unit, tuple(layers), start, embeddings
         self.others = tuple(others)
+        self.budgets = budgets
 
     def measure(
         self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
     ) -> Evidence:
-        size = SIZES[effort]
+        size = self.budgets[effort]
         network = Network(subject.module, task.objective, subject.batch_size)
         try:
             units = units_of(subject.module, kind=self.unit, layers=self.layers, start=self.start, embeddings=self.embeddings)
@@ -118,8 +121,9 @@ class Subnetworks:
             )
         except AssayError as error:
             return self._not_enough(str(error))
-        if not all(len(examples) for examples in (problems.both, *problems.testing.values(), *problems.training.values())):
-            return self._not_enough("the task poses no problems in one of its pools")
+        fewest = min(map(len, (problems.both, *problems.testing.values(), *problems.training.values())))
+        if fewest < MIN_UNITS:
+            return self._not_enough(f"{fewest} problems in one of the task's pools, and an interval needs {MIN_UNITS}")
         failing = fails_gate(network, problems, OWN)
         if failing:
             return self._not_enough(failing)
@@ -164,7 +168,7 @@ class _Search:
         network: Network,
         units: Units,
         problems: Problems,
-        size: Size,
+        size: Budget,
         generator: Generator,
         progress: Progress,
     ):

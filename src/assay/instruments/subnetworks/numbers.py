@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from assay.evidence import Interval
-from assay.stats import LEVEL, Gain
+from assay.stats import LEVEL, Gain, one_sided_ps
 
 
 def gain_over(value: float, variance: float, nulls: Sequence[float], *, level: float = LEVEL) -> Gain:
@@ -16,12 +16,12 @@ def gain_over(value: float, variance: float, nulls: Sequence[float], *, level: f
     `k - 1` degrees of freedom, as in `gains_over_networks`, whose units are paired, and these are not.
     """
     assert len(nulls) > 1
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtrit
 
     num = len(nulls)
     gain = value - float(np.mean(nulls))
     error = math.sqrt(float(np.var(nulls, ddof=1)) * (1 + 1 / num) + variance)
     half = float(stdtrit(num - 1, (1 + level) / 2)) * error
-    p = float(stdtr(num - 1, -gain / error)) if error > 0 else float(gain <= 0)
+    p = one_sided_ps(np.array([gain]), np.array([error]), freedom=num - 1, units=num)[0]
     method = f"t with {num - 1} degrees of freedom over {num} null networks, and over problems"
     return Gain(gain, Interval(low=gain - half, high=gain + half, level=level, method=method), p)

@@ -69,7 +69,7 @@ class Problems:
 
 
 def draw_problems(task: Task, *, num_training: int, num_judging: int, num_nonsense: int, generator: Generator) -> Problems:
-    """Everything that will be asked of any network.
+    """Everything that will be asked of any network, in an order that does not depend on that of the task.
 
     **Raises:** `AssayError` when the task has not two parts, or cannot isolate one of them.
     """
@@ -81,13 +81,15 @@ def draw_problems(task: Task, *, num_training: int, num_judging: int, num_nonsen
     poses: PosesPartProblems = task
 
     def reading(num: int, pool: Pool) -> dict[str, Examples]:
-        return {part: poses.reading(part, num, pool=pool, generator=child_generator(generator)) for part in parts}
+        drawn = {part: poses.reading(part, num, pool=pool, generator=child_generator(generator)) for part in parts}
+        return {part: examples.in_canonical_order() for part, examples in drawn.items()}
 
     def testing(pool: Pool) -> dict[str, Examples]:
-        return {part: poses.testing(part, num_judging, pool=pool, generator=child_generator(generator)) for part in parts}
+        drawn = {part: poses.testing(part, num_judging, pool=pool, generator=child_generator(generator)) for part in parts}
+        return {part: examples.in_canonical_order() for part, examples in drawn.items()}
 
     def nonsense(num: int, seed: int) -> Examples:
-        return poses.nonsense(seed, num, pool="mask", generator=child_generator(generator))
+        return poses.nonsense(seed, num, pool="mask", generator=child_generator(generator)).in_canonical_order()
 
     return Problems(
         training=reading(num_training, "mask"),
@@ -95,7 +97,7 @@ def draw_problems(task: Task, *, num_training: int, num_judging: int, num_nonsen
         choosing=testing("mask"),
         testing=testing("test"),
         reading=reading(num_judging, "test"),
-        both=poses.problems(num_judging, pool="test", generator=child_generator(generator)),
+        both=poses.problems(num_judging, pool="test", generator=child_generator(generator)).in_canonical_order(),
         nonsense=tuple((nonsense(num_training, seed), nonsense(num_judging, seed)) for seed in range(num_nonsense)),
     )
 

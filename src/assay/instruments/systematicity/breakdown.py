@@ -115,7 +115,8 @@ def coverage_table(report: Usage, parts: Sequence[Part]) -> Table:
         if report.connected
         else f"Never trained: {', '.join(report.unused) or 'none'}. Groups of values that never occur together: {groups}."
     )
-    return Table(name="Coverage of the training set", columns=("part", "value", "trained combinations"), rows=rows, note=note)
+    columns = ("part", "value", "trained combinations")
+    return Table(name="Coverage of the training set", columns=columns, rows=rows, note=note, level=0)
 
 
 def _random_groups(units: Float[Tensor, " c"], size: int, repeats: int, generator: Generator) -> list[float]:

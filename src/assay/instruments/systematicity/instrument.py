@@ -1,6 +1,6 @@
 """Systematicity: do novel combinations of trained parts work? Behaviour alone, beside what a guesser would score."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from torch import Generator
@@ -26,7 +26,7 @@ from assay.usage import Usage, usage_of
 
 
 @dataclass(frozen=True)
-class _Size:
+class Budget:
     """What an effort buys: examples per split, examples on which nulls run, and repeats of each null."""
 
     examples: int
@@ -36,10 +36,10 @@ class _Size:
     lookups: int
 
 
-_SIZES: dict[Effort, _Size] = {
-    "quick": _Size(examples=2_000, null_examples=500, copies=5, shuffles=99, lookups=39),
-    "standard": _Size(examples=20_000, null_examples=2_000, copies=5, shuffles=199, lookups=99),
-    "full": _Size(examples=100_000, null_examples=10_000, copies=19, shuffles=999, lookups=199),
+BUDGETS: Mapping[Effort, Budget] = {
+    "quick": Budget(examples=2_000, null_examples=500, copies=5, shuffles=99, lookups=39),
+    "standard": Budget(examples=20_000, null_examples=2_000, copies=5, shuffles=199, lookups=99),
+    "full": Budget(examples=100_000, null_examples=10_000, copies=19, shuffles=999, lookups=199),
 }
 _POOL = 5_000  # trained examples that the memoriser may look up
 
@@ -69,10 +69,13 @@ class Systematicity:
     )
     needs: tuple[type, ...] = ()
 
+    def __init__(self, *, budgets: Mapping[Effort, Budget] = BUDGETS):
+        self.budgets = budgets
+
     def measure(
         self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
     ) -> Evidence:
-        size = _SIZES[effort]
+        size = self.budgets[effort]
         progress("running the network", 0.0)
         seen = run(subject, task, "seen", size.examples, generator)
         # What a task calls novel may be new items of trained combinations.
@@ -143,7 +146,7 @@ def _score(
     scored: Scored,
     task: Task,
     copies: Sequence[Subject],
-    size: _Size,
+    size: Budget,
     generator: Generator,
     *,
     which: str,
@@ -183,7 +186,7 @@ def _score(
     )
 
 
-def _gap(seen: Scored, novel: Scored, task: Task, size: _Size, generator: Generator) -> Measure:
+def _gap(seen: Scored, novel: Scored, task: Task, size: Budget, generator: Generator) -> Measure:
     """Seen minus novel, beside the same difference when combinations are dealt to the two sides at random."""
     seen_mean, novel_mean = float(seen.units.mean()), float(novel.units.mean())
     high = mean_interval(seen.units, bounds=(0.0, 1.0))

@@ -1,0 +1,36 @@
+"""The networks of four examples, all their settings: how many that generalise recombine, and how many that memorise do not.
+
+Run `python experiments/examples.py`, or with names of examples behind it. The networks share no code with Assay's own. One
+that generalises is told rightly when recombination of every part is at least .85, one that memorises when it is at most .3.
+Printed are the scores of every network, and at the end both rates with their exact intervals (Clopper and Pearson, 95 %). The
+figures are in docs/elsewhere.md; `tests/test_examples.py` runs one example.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+import torch
+from scipy.stats import binomtest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+NAMES = ("two_tokens", "attention", "recurrent", "notebook")
+
+
+def main(names: list[str]) -> None:
+    torch.set_num_threads(1)
+    told: dict[bool, list[bool]] = {True: [], False: []}
+    for name in names or NAMES:
+        print(f"\n{name}")
+        for row in importlib.import_module(name).main():
+            values = row.recombination.values()
+            told[row.generalises].append(min(values) >= 0.85 if row.generalises else max(values) <= 0.3)
+    print()
+    for generalises, right in told.items():
+        share = binomtest(sum(right), len(right)).proportion_ci(method="exact")
+        kind = "generalise and recombine" if generalises else "memorise and do not recombine"
+        print(f"{sum(right)} of {len(right)} {kind}: 95 % interval [{share.low:.2f}, {share.high:.2f}]")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

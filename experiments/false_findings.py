@@ -1,0 +1,68 @@
+"""How often each instrument finds something in a network that holds nothing: untrained, or trained on wrong labels.
+
+Run `python experiments/false_findings.py`, or with the names of instruments behind it. `--networks` are taken for each
+instrument, task and kind of network (20 by default), `--jobs` is the number of processes. Networks and tasks are those of
+`tests/conformance/cases.py`, and budgets those of a quick audit. A finding is a headline measure that beats all its nulls at a
+false discovery rate of 5 %; each one here is false. An instrument may refuse a network that cannot do the task: refusals are
+counted, and are no findings. Printed is a line of a Markdown table for each, with the share of networks in which anything was
+found and its exact interval (Clopper and Pearson, 95 %). The table is in docs/experiments/false-findings.md.
+"""
+
+import argparse
+import functools
+import sys
+import time
+from pathlib import Path
+
+import torch
+from scipy.stats import binomtest
+
+from assay.instruments import all_instruments, load_instrument
+from assay.parallel import run_parallel
+
+TESTS = Path(__file__).parents[1] / "tests"
+PATHS = [str(TESTS / folder) for folder in ("conformance", "instruments", "instruments/subnetworks")]
+Counted = tuple[str, str, str, int, int, int, float]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("instruments", nargs="*", help="all by default")
+    parser.add_argument("--networks", type=int, default=20)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    names = options.instruments or [instrument.name for instrument in all_instruments()]
+    print("| instrument | task | networks | refused | with a false finding | share, 95 % interval | CPU s each |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    works = [(name, kind) for name in names for kind in ("untrained", "wrong labels")]
+    for counts in run_parallel(functools.partial(counted, num=options.networks), works, jobs=options.jobs):
+        for name, task, kind, num, refused, found, seconds in counts:
+            asked = num - refused
+            share = binomtest(found, asked).proportion_ci(method="exact") if asked else None
+            told = f"{found / asked:.2f} [{share.low:.2f}, {share.high:.2f}]" if share else "-"
+            print(f"| {name} | {task} | {num} {kind} | {refused} | {found} | {told} | {seconds:.1f} |", flush=True)
+
+
+def counted(work: tuple[str, str], *, num: int) -> list[Counted]:
+    """What one instrument says of one kind of network on every hard task."""
+    torch.set_num_threads(1)
+    sys.path[:0] = PATHS
+    from cases import case_of, measure
+
+    name, kind = work
+    instrument = load_instrument(name)
+    case = case_of(instrument)
+    counts = []
+    for told, task in case.hard.items():
+        untrained = kind == "untrained"
+        subjects = [case.untrained(task, seed) for seed in range(num)] if untrained else case.memorisers(task, num)
+        start = time.process_time()
+        evidence = [measure(instrument, subject, task, seed) for seed, subject in enumerate(subjects)]
+        refused = sum(bool(item.not_enough) for item in evidence)
+        found = sum(bool(item.findings()) for item in evidence)
+        counts.append((name, told, kind, num, refused, found, (time.process_time() - start) / num))
+    return counts
+
+
+if __name__ == "__main__":
+    main()
