@@ -50,7 +50,7 @@ class Exchange:
         return len(self.base)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observed:
     """**Attributes:**
 

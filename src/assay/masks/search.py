@@ -15,6 +15,7 @@ from assay.masks.relaxations import ContinuousSparsification, Relaxation
 from assay.masks.running import call, evaluating, shares_weights, weights_of
 from assay.masks.units import Units
 from assay.objective import check_finite
+from assay.optimisers import Adam
 from assay.task import Examples
 
 Loss = Callable[[Tensor, Tensor], Float[Tensor, ""]]
@@ -85,7 +86,7 @@ class MaskTraining:
         start = torch.full((len(units),), relaxation.start) if logits is None else logits.clone()
         self.logits = start.to(self.device).requires_grad_()
         self._sizes = units.sizes().to(self.logits)
-        self._adam = torch.optim.Adam([self.logits], lr=learning_rate, fused=True)
+        self._adam = Adam([self.logits], lr=learning_rate, fused=True)
 
     def step(self, inputs: Mapping[str, Tensor], targets: Tensor, *, progress: float, generator: Generator) -> Step:
         """One step on one batch. The module must be in evaluation mode."""

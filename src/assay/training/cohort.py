@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from assay.optimisers import AdamW
 from assay.task import Task
 from assay.training.config import TrainingConfig
 from assay.training.data import Batches, Source, TrainingData, draw
@@ -26,7 +27,7 @@ class Cohort(ABC):
     - `optimiser`: one fused AdamW over all weights, with a group for every schedule.
     """
 
-    optimiser: torch.optim.AdamW
+    optimiser: AdamW
 
     def __init__(self, models: Sequence[nn.Module], sources: Sequence[Source], configs: Sequence[TrainingConfig]):
         self.models, self.sources, self.configs = models, sources, configs
@@ -62,7 +63,7 @@ class Cohort(ABC):
 
     def _schedule(self, groups: Sequence[tuple[TrainingConfig, list[Tensor]]]) -> None:
         self._schedules = [config for config, _ in groups]
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser = AdamW(
             [{"params": params, "lr": config.learning_rate, "weight_decay": config.weight_decay} for config, params in groups],
             fused=True,
         )

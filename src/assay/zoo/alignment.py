@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from assay.hooks import replace
 from assay.instruments.recombination.search import Inside
+from assay.optimisers import Adam
 
 STEPS = 100
 BATCH = 64
@@ -35,7 +36,7 @@ def _searched(inside: Inside, part: str, site: str, generator: Generator) -> flo
         return None
     rank = max(1, min(len(observed.part(part).values) - 1, states.shape[1] // 2))
     basis = torch.randn(states.shape[1], rank, generator=generator).requires_grad_()
-    search = torch.optim.Adam([basis], lr=RATE)
+    search = Adam([basis], lr=RATE)
 
     def exchanged(rows: Int[Tensor, " p"]) -> Float[Tensor, "p d"]:
         directions = torch.linalg.qr(basis).Q

@@ -141,7 +141,7 @@ def _topographic(observed: Observed, states: Float[Tensor, "n d"], generator: Ge
 def _reconstruction(observed: Observed, states: Float[Tensor, "n d"]) -> float:
     """1 - tree reconstruction error with addition (Andreas 2019), in the sample that it is fitted on."""
     parts = [part for part in observed.parts if not part.of]
-    table = Design.of(observed, parts[0], parts[1:]).table
+    table = Design.of(observed, parts[0], tuple(parts[1:])).table
     fitted = table @ torch.linalg.lstsq(table.double(), states.double(), driver="gelsd").solution.float()
     total = (states - states.mean(0)).square().sum()
     return float(1 - (states - fitted).square().sum() / total.clamp(min=1e-12))

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from assay.instruments.polar import losses
 from assay.instruments.polar.targets import UNSEEN, Batch, Sample, grouped, in_order
+from assay.optimisers import Adam
 
 Angle = Literal["prototype", "pair"]
 Seen = Callable[[str], Float[Tensor, "p b n r"]]
@@ -175,7 +176,7 @@ def _minimised(
     scale = scales(sample)[:, None]
     for tensor in learned.values():
         tensor.requires_grad_()
-    optimiser = torch.optim.Adam(learned.values(), lr=fitting.learning_rate, fused=True)
+    optimiser = Adam(learned.values(), lr=fitting.learning_rate, fused=True)
     batches = grouped(sample, fitting.batch, generator)
     total = fitting.epochs * len(batches)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / max(1, total))))

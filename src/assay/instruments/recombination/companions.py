@@ -34,7 +34,7 @@ def additivity(inside: Inside, site: str, parts: Sequence[Part]) -> Float[Tensor
     """Share of the states' variance that the sum of one vector for each value of each part explains, on combinations that it
     was not fitted on (after Uselis et al. 2026, arXiv 2602.24264). One number for every combination; their mean is R2."""
     observed = inside.observed
-    design = Design.of(observed, parts[0], parts[1:])
+    design = Design.of(observed, parts[0], tuple(parts[1:]))
     states = inside.states[site] * inside.weights[site]
     predicted = (design.table @ design.effects(states))[observed.fold, torch.arange(len(states))]
     return _explained(observed, states, predicted, design.determined(design.table, observed.fold))

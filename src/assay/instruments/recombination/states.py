@@ -1,7 +1,7 @@
 """What each value of each part adds to a state: additive models fitted on some combinations and used on others."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -33,10 +33,11 @@ class Design:
     open: Float[Tensor, "k q q"]
 
     @classmethod
-    def of(cls, observed: Observed, part: Part, others: Sequence[Part] | None = None) -> "Design":
+    @lru_cache(maxsize=8)  # every site of every network asks for the same few
+    def of(cls, observed: Observed, part: Part, others: tuple[Part, ...] | None = None) -> "Design":
         """Beside `others`, which are by default all that read an input of their own and do not decide the part."""
         if others is None:
-            others = [one for one in observed.parts if one != part and not one.of and one.name not in part.of]
+            others = tuple(one for one in observed.parts if one != part and not one.of and one.name not in part.of)
         own, *rest = [_columns(observed, one) for one in (part, *others)]
         table = torch.cat([own, *rest, torch.ones(len(own), 1)], 1).double()
         fitted = [(observed.fold != fold).double()[:, None] * table for fold in range(observed.num_folds)]

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from assay.errors import AssayError
 from assay.parallel import one_thread
@@ -216,15 +218,31 @@ def _copied(members: Sequence[Member]) -> list[Member]:
 
 def _traced(member: Member) -> tuple[Trace, int]:
     """One forward of the model on a batch of its own, and the floating-point operations of a step on it."""
-    from torch.utils.flop_counter import FlopCounterMode
-
     model = member.model
     examples = _sample(member)
     device = next(model.parameters()).device
-    with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
+    with torch.random.fork_rng(devices=[]), _Operations() as counted:
         copied = copy.deepcopy(model).train()
         traced = trace(copied, {name: column.to(device) for name, column in examples.inputs.items()})
-    return traced, 3 * counter.get_total_flops()  # the backward costs about twice the forward
+    return traced, 3 * counted.total  # the backward costs about twice the forward
+
+
+class _Operations(TorchDispatchMode):
+    """Counts floating-point operations as torch's own `FlopCounterMode` does, which imports `torch._dynamo` for two seconds."""
+
+    def __init__(self):
+        super().__init__()
+        self.total = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if formula := flop_registry.get(func._overloadpacket):
+            self.total += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 def _sample(member: Member) -> Examples:
