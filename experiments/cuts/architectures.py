@@ -13,6 +13,8 @@ Inputs, none of which can be averaged over examples and still be read:
   pixels; the same in two dimensions.
 - `sentences`: twelve words as one-hot vectors, one noun somewhere in the first six and one in the last six, the rest fillers;
   the same 31 nouns in both places. A transformer.
+- `constellations`: each symbol is five points around zero; the ten points of both come in any order within each half, with
+  noise. A transformer without positions.
 """
 
 import math
@@ -24,8 +26,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 P = 31
-KINDS = ("waveforms", "pictures", "sentences")
+KINDS = ("waveforms", "pictures", "sentences", "constellations")
 FILLERS, LENGTH = 20, 12
+POINTS = 5
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,8 @@ class World:
 
     def inputs(self, pairs: Int[Tensor, "n 2"], generator: Generator) -> Tensor:
         """One input for each pair: symbols as they are, place and noise drawn anew."""
-        return {"waveforms": self._waveforms, "pictures": self._pictures, "sentences": self._sentences}[self.kind](
-            pairs, generator
-        )
+        shown = (self._waveforms, self._pictures, self._sentences, self._constellations)[KINDS.index(self.kind)]
+        return shown(pairs, generator)
 
     def _drawn(self, *shape: int, part: int = 0) -> Tensor:
         return torch.randn(shape, generator=Generator().manual_seed(1000 * self.seed + part))
@@ -68,6 +70,13 @@ class World:
         places = torch.randint(0, LENGTH // 2, (len(pairs), 2, 1), generator=generator)
         words = words.scatter(2, places, pairs[..., None])
         return nn.functional.one_hot(words.flatten(1), P + FILLERS).float()
+
+    def _constellations(self, pairs: Tensor, generator: Generator) -> Float[Tensor, "n 10 2"]:
+        symbols = self._drawn(P, POINTS, 2)
+        symbols = symbols - symbols.mean(1, keepdim=True)
+        order = torch.rand(len(pairs), 2, POINTS, generator=generator).argsort(-1)
+        points = symbols[pairs].gather(2, order[..., None].expand(-1, -1, -1, 2))
+        return (points + 0.05 * torch.randn(points.shape, generator=generator)).flatten(1, 2)
 
 
 class Waves(nn.Module):
@@ -118,6 +127,24 @@ class Sentences(nn.Module):
         return self.out(self.norm(self.block(state))[:, LENGTH:]).flatten(1)
 
 
+class Constellations(nn.Module):
+    """A transformer of one block over ten points, which know only their half, and two reading places."""
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        self.embed = nn.Sequential(nn.Linear(2, 128), nn.ReLU(), nn.Linear(128, width))
+        self.side = nn.Parameter(0.1 * torch.randn(2, 1, width))
+        self.ask = nn.Parameter(0.1 * torch.randn(2, width))
+        self.block = Block(width)
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, P)
+
+    def forward(self, x: Tensor) -> Tensor:
+        points = (self.embed(x).unflatten(1, (2, POINTS)) + self.side).flatten(1, 2)
+        state = torch.cat([points, self.ask.expand(len(x), -1, -1)], 1)
+        return self.out(self.norm(self.block(state))[:, 2 * POINTS :]).flatten(1)
+
+
 class Block(nn.Module):
     """Attention with two heads and an MLP, each behind a LayerNorm, on a residual stream."""
 
@@ -162,7 +189,12 @@ class Joined(nn.Module):
         return self.head(torch.softmax(4 * logits, -1).flatten(1))
 
 
-ENCODERS: dict[str, Callable[[], nn.Module]] = {"waveforms": Waves, "pictures": Pictures, "sentences": Sentences}
+ENCODERS: dict[str, Callable[[], nn.Module]] = {
+    "waveforms": Waves,
+    "pictures": Pictures,
+    "sentences": Sentences,
+    "constellations": Constellations,
+}
 
 
 def all_pairs() -> Int[Tensor, "c 2"]:

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 HIGH, LOW = 0.7, 0.35
 TAUGHT = (0.25, 0.5, 0.75, 1.0)  # shares of the novel pairs that are taught wrongly, one for each instance of an input
 STOPPED = (0.2, 0.4, 0.6, 0.8)  # shares of the novel pairs at which a partial head stops
-STEPS = {"waveforms": 600, "pictures": 300, "sentences": 400}
+STEPS = {"waveforms": 600, "pictures": 300, "sentences": 400, "constellations": 300}
 MORE = 3  # times as many steps where wrong names are taught
 HELD = 0.2  # of the trained pairs
 
