@@ -40,6 +40,15 @@ def test_a_null_that_scores_as_well_resolves_nothing(plant, calibration):
     assert "null scores as well" in verdict.sentence
 
 
+def test_a_novel_score_is_a_finding_among_all_that_were_tested(plant, calibration):
+    """A p of .04 is one alone, and none beside thirty numbers of another instrument that found nothing."""
+    alone = [plant.behaviour(1.0, 0.97, p=0.04)]
+    crowd = tuple(plant.score(f"other {k}", 0.5, p=0.9) for k in range(30))
+    among = [*alone, Evidence(instrument="decodability", question="?", summary="", measures=crowd)]
+    assert judge(alone, calibration=calibration).recombines.answer == "yes"
+    assert judge(among, calibration=calibration).recombines.answer == "not resolved"
+
+
 def test_nothing_measured_is_not_resolved(calibration):
     verdict = judge([], calibration=calibration)
     assert verdict.headline == "not resolved"

@@ -1,0 +1,234 @@
+"""Faults planted in the code one at a time: does any test fail?
+
+Run `python experiments/mutations.py`, or with numbers of faults behind it. Each changes one line of a copy of the source; the
+tests named beside it are run on that copy until the first one fails. Printed is a line for every fault, and at the end how many
+were caught. A fault that survives is a hole in the tests.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copytree
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+
+
+class Fault(NamedTuple):
+    """One line of one file under src/assay, what stands there instead, and the tests that should notice."""
+
+    what: str
+    path: str
+    line: str
+    fault: str
+    tests: tuple[str, ...]
+
+
+FAULTS = (
+    Fault(
+        "a permutation p that does not count the value itself",
+        "stats.py",
+        "    return (1 + beyond) / (1 + len(null))",
+        "    return beyond / len(null)",
+        ("tests/test_stats.py",),
+    ),
+    Fault(
+        "no variance of one more untrained network",
+        "stats.py",
+        "    between_networks = nulls.mean(2).var(0, ddof=1) * (1 + 1 / num_nulls)",
+        "    between_networks = nulls.mean(2).var(0, ddof=1)",
+        ("tests/test_stats.py",),
+    ),
+    Fault(
+        "means that ignore the cluster",
+        "stats.py",
+        "    return ClusterMeans(ids, sums / counts, counts)",
+        "    return ClusterMeans(ids, (sums / counts).mean().expand(len(ids)), counts)",
+        ("tests/test_stats.py",),
+    ),
+    Fault(
+        "an inside that contradicts the behaviour and is not disputed",
+        "verdict/judging.py",
+        "    if within.answer not in measured.allows:",
+        "    if False:",
+        ("tests/verdict",),
+    ),
+    Fault(
+        "a place chosen on the pairs that it is scored on",
+        "instruments/recombination/search.py",
+        "    total = (tried.scores * valid).sum(1, keepdim=True) - (tried.scores * valid) @ of_fold.T.float()",
+        "    total = (tried.scores * valid).sum(1, keepdim=True) + 0 * (tried.scores * valid) @ of_fold.T.float()",
+        ("tests/instruments/test_recombination_search.py",),
+    ),
+    Fault(
+        "no variance between fits of a probe",
+        "instruments/polar/measures.py",
+        "    of_fits = float(torch.tensor(seeds, dtype=torch.float64).var()) if len(seeds) > 1 else 0.0",
+        "    of_fits = 0.0",
+        ("tests/instruments/test_polar_measures.py",),
+    ),
+    Fault(
+        "ways to remove a part that may disagree in sign",
+        "instruments/subnetworks/deciding.py",
+        "        return all(removed.difference > 0 for removed in self.removals)",
+        "        return True",
+        ("tests/instruments/subnetworks/test_deciding.py",),
+    ),
+    Fault(
+        "a fit that saw the family that it judges",
+        "calibration/protocol.py",
+        "            _fill(judged, rows, fits.combiner(names, fits.known & ~rows).judge(fits.x(names)[rows]))",
+        "            _fill(judged, rows, fits.combiner(names, fits.known).judge(fits.x(names)[rows]))",
+        ("tests/calibration/test_protocol.py",),
+    ),
+    Fault(
+        "activations that are read without a copy",
+        "hooks.py",
+        "        calls.append(tensor.detach().clone())  # cloned: a later in-place module would change it",
+        "        calls.append(tensor.detach())",
+        ("tests/test_subject.py",),
+    ),
+    Fault(
+        "findings without control of false discovery",
+        "evidence.py",
+        "    adjusted = false_discovery([p for _, p in tested])",
+        "    adjusted = [p for _, p in tested]",
+        ("tests/test_evidence.py",),
+    ),
+    Fault(
+        "pairs that lead to novel combinations taken for the others",
+        "observed.py",
+        "    trained = (examples.combination if assumed else listed).unique()",
+        "    trained = (listed if assumed else examples.combination[:1]).unique()",
+        ("tests/test_observed.py",),
+    ),
+    Fault(
+        "a layer that is chosen on the texts it was fitted on",
+        "instruments/polar/search.py",
+        '    las = [scored.micro("LAS") for scored in score(polar, dev)]',
+        '    las = [scored.micro("LAS") for scored in score(polar, train)]',
+        ("tests/instruments/test_polar_fit.py",),
+    ),
+    Fault(
+        "false discovery controlled within each instrument only",
+        "verdict/behaviour.py",
+        "    if works and novel not in findings(evidence):",
+        "    if works and novel not in found.findings():",
+        ("tests/verdict",),
+    ),
+    Fault(
+        "a p of exactly 0 where nothing varies",
+        "stats.py",
+        "    return np.maximum(ps, np.finfo(np.float64).tiny).tolist()",
+        "    return np.where(errors > 0, ps, 0.0).tolist()",
+        ("tests/test_stats.py",),
+    ),
+    Fault(
+        "gold figures of held-out texts that claim to need trained inputs only",
+        "instruments/polar/breakdown.py",
+        "    return Table(name=name, columns=columns, rows=tuple(rows), note=(note + left_out).strip(), level=LEVEL)",
+        "    return Table(name=name, columns=columns, rows=tuple(rows), note=(note + left_out).strip(), level=0)",
+        ("tests/instruments/test_polar.py", "tests/conformance"),
+    ),
+    Fault(
+        "a novel score that needs no labels",
+        "instruments/systematicity/instrument.py",
+        "        level=2 if novel else 0,",
+        "        level=0,",
+        ("tests/test_access.py", "tests/instruments/test_systematicity.py"),
+    ),
+    Fault(
+        "fragments equivalent on fewer contexts than asked",
+        "substitution/fragments.py",
+        "        enough = np.bincount(index, minlength=len(ids)) >= k",
+        "        enough = np.bincount(index, minlength=len(ids)) >= 1",
+        ("tests/test_substitution.py",),
+    ),
+    Fault(
+        "synonyms counted in the novel score",
+        "instruments/systematicity/instrument.py",
+        '    return groups["outside"], {',
+        "    return novel, {",
+        ("tests/instruments/test_systematicity.py",),
+    ),
+    Fault(
+        "a score on too few novel combinations",
+        "instruments/systematicity/instrument.py",
+        '            _score("novel score", counted, task, copies, size, generator, which=which, least=ENOUGH),',
+        '            _score("novel score", counted, task, copies, size, generator, which=which),',
+        ("tests/instruments/test_systematicity.py",),
+    ),
+    Fault(
+        "untrained copies that keep the trained weights",
+        "subject.py",
+        "        module = redrawn(self.module, generator) if self.fresh is None else self.fresh(generator).to(self.device)",
+        "        module = self.module",
+        ("tests/test_subject.py",),
+    ),
+    Fault(
+        "shuffled targets that are not shuffled",
+        "instruments/systematicity/nulls.py",
+        "        mixed = scored.examples.targets[torch.randperm(len(scored.examples), generator=generator)]",
+        "        mixed = scored.examples.targets",
+        ("tests/instruments/test_systematicity.py",),
+    ),
+    Fault(
+        "problems in the order in which they were drawn",
+        "instruments/subnetworks/problems.py",
+        '        both=poses.problems(num_judging, pool="test", generator=child_generator(generator)).in_canonical_order(),',
+        '        both=poses.problems(num_judging, pool="test", generator=child_generator(generator)),',
+        ("tests/conformance",),
+    ),
+    Fault(
+        "texts in the order in which they were drawn",
+        "instruments/polar/readings.py",
+        "            return tuple(sorted(graphs, key=lambda graph: (graph.words, graph.mentions, graph.edges)))",
+        "            return graphs",
+        ("tests/conformance",),
+    ),
+    Fault(
+        "a mask judged on fewer problems than an interval needs",
+        "instruments/subnetworks/instrument.py",
+        "        if fewest < MIN_UNITS:",
+        "        if fewest < 1:",
+        ("tests/conformance",),
+    ),
+)
+
+
+def main(numbers: list[int]) -> None:
+    chosen = [FAULTS[number - 1] for number in numbers] if numbers else FAULTS
+    caught = 0
+    for fault in chosen:
+        failed = first_failure(fault)
+        caught += bool(failed)
+        print(f"{'caught  ' if failed else 'SURVIVED'} {fault.what}{f': {failed}' if failed else ''}", flush=True)
+    print(f"{caught} of {len(chosen)} caught")
+
+
+def first_failure(fault: Fault) -> str:
+    """The first test that fails on a copy of the source with the fault; empty when none does."""
+    with TemporaryDirectory() as folder:
+        source = copytree(ROOT / "src", Path(folder) / "src")
+        path = source / "assay" / fault.path
+        content = path.read_text()
+        if content.count(fault.line) != 1:
+            raise SystemExit(f"{fault.path} must hold this line once: {fault.line}")
+        path.write_text(content.replace(fault.line, fault.fault))
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "--showlocals", *fault.tests],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if run.returncode not in (0, 1):
+        raise SystemExit(run.stdout + run.stderr)
+    return next((line.split()[1] for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
+
+
+if __name__ == "__main__":
+    main([int(number) for number in sys.argv[1:]])
