@@ -124,6 +124,8 @@ def report(every: Sequence[Network], undivided: Sequence[Network], folder: Path)
         "|    composers without a cut before the combining |", ", ".join(f"{n} {a}: {b}" for (a, b), n in calls.items()), "| |"
     )
     _nulls(kept)
+    print(f"\nThe same questions over all {len(learned)} networks, entangled inputs or not:\n")
+    _questions(learned)
     draw(kept, folder)
 
 
@@ -209,7 +211,7 @@ def draw(kept: Sequence[Network], folder: Path) -> None:
     for row in kept:
         name = f"{row['meant']}, coverage {row['coverage']:g}"
         if row["kind"] == "waveforms" and name != "composer, coverage 0.35":
-            chosen[name] = row
+            chosen.setdefault(name, row)
     points = [
         {"network": f"{name} ({row['novel']:.2f})", "depth": cut["depth"], "rate": cut[f"{curve.lower()}_sum"], "curve": curve}
         for name, row in list(chosen.items())[:6]
