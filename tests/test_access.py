@@ -7,6 +7,7 @@ import pickletools
 
 import pytest
 import torch
+from cases import INSTRUMENTS
 from tasks_for_conformance import small_task
 from torch import Generator, nn
 
@@ -80,7 +81,8 @@ def test_nothing_that_was_observed_leads_to_a_task(instrument):
 
 
 def test_the_verdict_is_that_of_the_full_audit_without_what_needs_more(learned):
-    low, full = audit(learned, small_task(), effort="quick", level=0), audit(learned, small_task(), effort="quick")
+    low = audit(learned, small_task(), effort="quick", level=0, instruments=INSTRUMENTS)
+    full = audit(learned, small_task(), effort="quick", instruments=INSTRUMENTS)
     assert low.evidence == tuple(item for item in full.evidence if item.instrument in ("recombination", "organisation"))
     assert low.verdict == judge([item.at_level(0) for item in full.evidence])
     assert low.verdict.inside == full.verdict.inside

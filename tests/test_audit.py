@@ -4,6 +4,7 @@ from typing import Protocol, runtime_checkable
 
 import pytest
 import torch
+from cases import INSTRUMENTS
 from tasks_for_conformance import small_task
 from torch import Generator, nn
 
@@ -36,9 +37,10 @@ class Choir:
 
 
 def test_same_seed_same_audit_in_one_process_or_two(subject):
-    alone = audit(subject, small_task(), seed=3, effort="quick")
-    assert alone == audit(subject, small_task(), seed=3, effort="quick", jobs=2)
-    assert alone != audit(subject, small_task(), seed=4, effort="quick")
+    alone = audit(subject, small_task(), seed=3, effort="quick", instruments=INSTRUMENTS)
+    assert [item.instrument for item in alone.evidence] == ["systematicity", "recombination", "organisation", "decodability"]
+    assert alone == audit(subject, small_task(), seed=3, effort="quick", instruments=INSTRUMENTS, jobs=2)
+    assert alone != audit(subject, small_task(), seed=4, effort="quick", instruments=INSTRUMENTS)
 
 
 class Counting:
@@ -76,7 +78,7 @@ def test_an_instrument_that_shares_its_work_out_has_all_processes(subject, jobs)
 
 
 def test_an_instrument_gives_the_same_numbers_alone_and_among_others(subject):
-    together = audit(subject, small_task(), effort="quick")
+    together = audit(subject, small_task(), effort="quick", instruments=INSTRUMENTS)
     alone = audit(subject, small_task(), effort="quick", instruments=[load_instrument("decodability")])
     assert alone.evidence[0] == next(item for item in together.evidence if item.instrument == "decodability")
 
@@ -96,7 +98,7 @@ def test_the_report_of_integrity_holds(subject):
 
 def test_progress_ends_at_one(subject):
     shares = []
-    audit(subject, small_task(), effort="quick", progress=lambda doing, done: shares.append(done))
+    audit(subject, small_task(), effort="quick", instruments=INSTRUMENTS, progress=lambda doing, done: shares.append(done))
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
 
