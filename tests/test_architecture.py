@@ -9,7 +9,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src"
 FILES = sorted(SOURCE.rglob("*.py"))
 MOST_LINES = 400
-SLOW = {"scipy", "sklearn", "altair", "jinja2", "transformers", "pandas", "pyarrow", "pooch", "vl_convert"}
+SLOW = {"scipy", "sklearn", "jinja2", "transformers", "pandas", "pyarrow", "pooch"}
 
 
 def _name(path: Path) -> str:
@@ -51,7 +51,7 @@ def test_the_finder_of_imports_sees_what_it_should():
 import scipy.stats, torch
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
-    import altair
+    import matplotlib
 else:
     import pooch
 try:

@@ -20,7 +20,7 @@ from assay.audit import Audit, audit
 from assay.cli.terminal import Terminal
 from assay.errors import LONGEST, AssayError
 from assay.instruments import load_instrument
-from assay.printable import printable, printable_tree, storable
+from assay.printable import printable, storable
 from assay.report import read_report, summary_text, write_comparison, write_report
 from assay.store import read_json, write_json
 from assay.subject import Subject
@@ -75,9 +75,8 @@ def test_printing_twice_is_printing_once(text):
     assert not acting(shown.replace("\u200c", "").replace("\u200d", ""), keep="")
 
 
-def test_a_tree_is_printable_throughout():
-    tree = {"a\x1b": [("b\x07", 1, None)], "c": "d\n"}
-    assert printable_tree(tree, keep="\n") == {"a\\u001b": [("b\\u0007", 1, None)], "c": "d\n"}
+def test_what_no_xml_can_hold_is_shown():
+    assert printable("a\ufffe\uffffb") == "a\\ufffe\\uffffb"
 
 
 def test_a_mistake_is_told_in_one_line_of_bounded_length():

@@ -10,6 +10,7 @@ from typing import Any
 
 _ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, surrogate, line and paragraph separators
 _JOINERS = "\u200c\u200d"  # format characters without which words of some scripts and emoji fall apart
+_NEVER = "\ufffe\uffff"  # no characters at all, which no XML can hold
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -27,28 +28,19 @@ def printable(text: str, *, keep: str = "") -> str:
     return "".join(_escaped(letter) if _acts(letter) and letter not in keep else letter for letter in text)
 
 
-def printable_tree(value: Any, *, keep: str = "") -> Any:
-    """The same for every text in nested dictionaries, lists and tuples, keys included."""
-    return _mapped(value, lambda text: printable(text, keep=keep))
-
-
 def storable(value: Any) -> Any:
     """Nested dictionaries, lists and tuples in which lone surrogates are written as escapes; all else is as it was."""
-    return _mapped(value, lambda text: text.encode("utf-8", "backslashreplace").decode())
-
-
-def _mapped(value: Any, change: Any) -> Any:
     if isinstance(value, str):
-        return change(value)
+        return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {_mapped(key, change): _mapped(item, change) for key, item in value.items()}
+        return {storable(key): storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)([_mapped(item, change) for item in value])
+        return type(value)([storable(item) for item in value])
     return value
 
 
 def _acts(letter: str) -> bool:
-    return unicodedata.category(letter) in _ACTING and letter not in _JOINERS
+    return letter in _NEVER or (unicodedata.category(letter) in _ACTING and letter not in _JOINERS)
 
 
 def _escaped(letter: str) -> str:

@@ -1,6 +1,5 @@
 """Curves: every value and null of a table is on the paper, at its place, and named."""
 
-import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,30 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.evidence import Table
-from assay.report.figures import panel_svg
+from assay.report.canvas import NULL, VALUE, inline_svg
 from assay.report.pictures import picture_of
 from assay.report.pictures.curves import DASHES, LEFT, PLOT, TOP, Line, Spot, _centred, _room, curve_panel, in_order, of_sizes
 from assay.report.pictures.picture import LINE, apart
-from assay.report.sheet import NULL, VALUE
+from svg_marks import dots, lines, marks
 
 COLUMNS = ("layer", "measure", "value", "low", "high", "chain", "untrained")
 
 
 def table(*rows, columns=COLUMNS):
     return Table(name="Layer by layer", columns=columns, rows=tuple(rows), level=0)
-
-
-def dots(svg):
-    return [
-        (float(x), float(y))
-        for x, y in re.findall(r'aria-roledescription="point" transform="translate\(([\d.]+),([\d.]+)\)', svg)
-    ]
-
-
-def paths(svg, colour):
-    """Points of every line of a colour."""
-    found = re.findall(rf'aria-roledescription="line mark" d="([^"]*)" stroke="{colour}"', svg)
-    return [[tuple(map(float, point.split(","))) for point in re.split("[ML]", path) if point] for path in found]
 
 
 def at(place, value):
@@ -50,17 +36,15 @@ def test_every_value_interval_and_null_is_at_its_place():
     ]
     picture = picture_of(table(*rows))
     assert [panel.title for panel in picture.panels] == ["UUAS"]
-    svg = panel_svg(picture.panels[0])
+    svg = inline_svg(picture.panels[0])
     points = [at(0, 0.25), at(0.5, 0.5), at(1, 0.75)]
     assert dots(svg) == points
-    assert paths(svg, VALUE) == [points]
-    assert paths(svg, NULL) == [[at(0, 0.4), at(0.5, 0.4), at(1, 0.4)], [at(0, 0.1), at(1, 0.2)]]
-    bars = re.findall(rf'<line transform="translate\(([\d.]+),([\d.]+)\)" x2="0" y2="(-[\d.]+)" stroke="{VALUE}"', svg)
-    assert [(float(x), float(y)) for x, y, _ in bars] == [at(0, 0.125), at(1, 0.5)]
-    assert [float(length) for *_, length in bars] == [pytest.approx(-0.375 * PLOT), pytest.approx(-0.5 * PLOT)]
+    assert lines(svg, VALUE, 1.5) == [points]
+    assert lines(svg, NULL, 1.5) == [[at(0, 0.4), at(0.5, 0.4), at(1, 0.4)], [at(0, 0.1), at(1, 0.2)]]
+    assert lines(svg, VALUE, 3) == [[at(0, 0.125), at(0, 0.5)], [at(1, 0.5), at(1, 1.0)]]
     for words in ("measured", "chain", "untrained", ">layer<", ">0<", ">2<"):
         assert words in svg
-    assert 'aria-label="measured, 0: 0.250 [0.125, 0.500]"' in svg
+    assert marks(svg, "circle")[0].told == "measured, 0: 0.250 [0.125, 0.500]"
 
 
 def test_every_measure_has_a_panel_with_the_nulls_that_it_has(pictured):
@@ -68,21 +52,21 @@ def test_every_measure_has_a_panel_with_the_nulls_that_it_has(pictured):
     for name in pictured.NULLS:
         assert name in uuas.told
         assert (name in las.told) == (name != "Jabberwocky")
-        assert name[:12] in panel_svg(uuas)
-    assert len(paths(panel_svg(las), NULL)) == len(pictured.NULLS) - 1
+        assert name[:12] in inline_svg(uuas)
+    assert len(lines(inline_svg(las), NULL, 1.5)) == len(pictured.NULLS) - 1
 
 
 def test_neighbouring_nulls_have_other_patterns(pictured):
-    svg = panel_svg(picture_of(pictured.layers(("UUAS",))).panels[0])
-    patterns = re.findall(rf'stroke="{NULL}" stroke-width="1.5" stroke-dasharray="(\d),(\d)"', svg)
-    assert {(int(on), int(off)) for on, off in patterns} == set(DASHES)
+    svg = inline_svg(picture_of(pictured.layers(("UUAS",))).panels[0])
+    patterns = {mark["stroke-dasharray"] for mark in marks(svg, "path") if mark["stroke"] == NULL}
+    assert patterns == {" ".join(map(str, dash)) or None for dash in DASHES}
 
 
 @pytest.mark.parametrize("layers", [("hidden 3",), (3,)])
 def test_one_layer_draws_values_and_short_lines_for_nulls(pictured, layers):
-    svg = panel_svg(picture_of(pictured.layers(("UUAS",), ("chain",), layers)).panels[0])
+    svg = inline_svg(picture_of(pictured.layers(("UUAS",), ("chain",), layers)).panels[0])
     assert len(dots(svg)) == 1
-    ((left, y), (right, same)) = paths(svg, NULL)[0]
+    ((left, y), (right, same)) = lines(svg, NULL, 1.5)[0]
     assert right - left == 10
     assert y == same
 
@@ -134,13 +118,14 @@ def test_sizes_that_differ_by_little_are_linear(sizes):
 
 def test_a_mask_that_stands_for_its_part_is_a_large_dot_and_untrained_networks_are_grey(pictured):
     picture = picture_of(pictured.sizes(("A",), seeds=2, untrained=3))
-    alone, without = map(panel_svg, picture.panels)
+    alone, without = map(inline_svg, picture.panels)
     for svg, curves in ((alone, 2), (without, 1)):
-        assert len(paths(svg, VALUE)) == 3 * curves  # two seeds, and the twin in another basis
-        assert len(paths(svg, NULL)) == 3 * curves
+        assert len(lines(svg, VALUE, 1.5)) == 3 * curves  # two seeds, and the twin in another basis
+        assert len(lines(svg, NULL, 1.5)) == 3 * curves
         assert len(dots(svg)) == 8 * 3 * curves
-        radii = [float(r) for r in re.findall(r'aria-roledescription="point"[^>]*d="M([\d.]+),0A', svg)]
-        assert sum(radius > 4 for radius in radii) == curves
+        large = [mark["r"] > 4 for mark in marks(svg, "circle")]
+        assert large == sorted(large), "none covers one that stands out"
+        assert sum(large) == curves
     for words in ("own, this", "other, this", "own, untrained", "other, rotated"):
         assert words in alone
     assert picture.panels[0].title == "Part A: its mask alone"
@@ -158,7 +143,7 @@ def test_parts_have_panels_of_their_own_and_missing_numbers_are_left_out(picture
 def test_values_below_zero_fit_on_the_axis():
     lines = [Line("m", (Spot(0, -0.5), Spot(1, 0.25)))]
     panel = curve_panel("t", "", in_order("layer", (0, 1)), lines)
-    (_, low), (_, high) = dots(panel_svg(panel))
+    (_, low), (_, high) = dots(inline_svg(panel))
     assert TOP <= high < low <= TOP + PLOT
 
 

@@ -1,13 +1,12 @@
 """The plane of relations: every direction at its angle."""
 
-import re
-
 import pytest
 
 from assay.evidence import Table
-from assay.report.figures import panel_svg
+from assay.report.canvas import inline_svg
 from assay.report.pictures import picture_of
 from assay.report.pictures.directions import MIDDLE, RADIUS
+from svg_marks import marks
 
 
 def plane(*rows, columns=("relation", "x", "y", "edges", "accuracy")):
@@ -16,10 +15,9 @@ def plane(*rows, columns=("relation", "x", "y", "edges", "accuracy")):
 
 def placed(picture):
     """Where every relation lies, seen from the middle, as (x to the right, y up)."""
-    svg = panel_svg(picture.panels[0])
-    middle = float(re.search(r'<svg[^>]*height="([\d.]+)"', svg)[1]) - 26
-    found = re.findall(r'aria-label="(\S+) at [^"]*"[^>]*"point" transform="translate\(([\d.]+),([\d.]+)\)', svg)
-    return {name: (float(x) - MIDDLE, middle / 2 - float(y)) for name, x, y in found}
+    (panel,) = picture.panels
+    told = {mark.told.partition(" at ")[0]: mark for mark in marks(inline_svg(panel), "circle")}
+    return {name: (mark["cx"] - MIDDLE, panel.height / 2 - mark["cy"]) for name, mark in told.items()}
 
 
 def test_angles_and_lengths_are_kept(pictured):
@@ -54,12 +52,12 @@ def test_every_relation_is_named_and_told(pictured):
         assert f"{name} at " in panel.told
     (only,) = plane(("nsubj", 0.0, 2.0, 1204, 0.91)).panels
     assert "nsubj at 90 degrees, 1,204 edges, accuracy 0.910" in only.told
-    assert all(words in panel_svg(only) for words in (">nsubj<", ">0.91<"))
+    assert all(words in inline_svg(only) for words in (">nsubj<", ">0.91<"))
 
 
 def test_more_edges_are_a_larger_dot():
-    svg = panel_svg(plane(("few", 1.0, 0.0, 30, 0.5), ("many", 0.0, 1.0, 3000, 0.5)).panels[0])
-    radius = {name: float(r) for name, r in re.findall(r'aria-label="(\S+) at [^"]*"[^>]*d="M([\d.]+),0A', svg)}
+    picture = plane(("few", 1.0, 0.0, 30, 0.5), ("many", 0.0, 1.0, 3000, 0.5))
+    radius = {mark.told.partition(" ")[0]: mark["r"] for mark in marks(inline_svg(picture.panels[0]), "circle")}
     assert radius["many"] > 2 * radius["few"]
 
 

@@ -9,8 +9,8 @@ import pytest
 from assay.audit import Skipped
 from assay.evidence import Table
 from assay.report import read_report, write_comparison, write_report
+from assay.report.canvas import LIGHT
 from assay.report.page import FOLDER, report_html
-from assay.report.sheet import TOKENS
 from assay.report.words import interval, number, p_value
 from assay.subject import Integrity
 from assay.verdict import Axis, Inside, Verdict
@@ -201,7 +201,7 @@ def test_the_square_marks_what_is_left(examples, possible, told):
 def test_every_colour_exists_in_light_and_in_dark():
     css = (FOLDER / "style.css").read_text()
     light, dark, printed = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
-    names = {f"--{token}" for token in TOKENS.values()} | set(re.findall(r"var\((--[a-z-]+)", css))
+    names = {f"--{token}" for token in LIGHT} | set(re.findall(r"var\((--[a-z-]+)", css))
     names -= {"--serif", "--sans", "--mono", "--share", "--subjects"}
     for scheme in (light, dark, printed):
         assert names <= set(re.findall(r"(--[a-z-]+):", scheme))
@@ -251,11 +251,10 @@ def test_a_task_that_asks_nothing_has_no_score(typical):
 
 
 def test_what_was_measured_is_on_the_disk_before_anything_is_drawn(typical, tmp_path, monkeypatch):
-    def fails(*_: object) -> None:
-        raise RuntimeError("the drawing library gave up")
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("the drawing gave up")
 
-    monkeypatch.setattr("assay.report.figures.to_svg", fails)
-    monkeypatch.setattr("assay.report.page.to_svg", fails)
+    monkeypatch.setattr("assay.report.canvas.Canvas.panel", fails)
     with pytest.raises(RuntimeError, match="gave up"):
         write_report(tmp_path / "report", typical)
     assert read_report(tmp_path / "report") == typical

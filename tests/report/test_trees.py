@@ -1,16 +1,14 @@
 """Two trees beside one sentence: every arc is drawn once, agreement is told, and brackets do not run into one another."""
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.evidence import Table
-from assay.report.figures import panel_svg
+from assay.report.canvas import INK, MUTED, VALUE, inline_svg
 from assay.report.pictures import picture_of
 from assay.report.pictures.trees import MAX_SENTENCES, MAX_WORDS, nested
-from assay.report.sheet import INK, MUTED, VALUE
+from svg_marks import lines
 
 COLUMNS = ("sentence", "word", "form", "gold head", "gold relation", "predicted head", "predicted relation")
 
@@ -21,21 +19,19 @@ def drawn(*rows):
 
 def brackets(svg, colour):
     """From which row to which every bracket of a colour runs, as words from 0."""
-    paths = re.findall(
-        rf'<path d="M([\d.]+),([\d.]+)L[^"]*L[\d.]+,([\d.]+)"[^>]*stroke="{colour}"', svg.replace(' aria-label=""', "")
-    )
-    return [(round((float(y) - 34.5) / 17), round((float(end) - 34.5) / 17)) for _, y, end in paths]
+    ends = [(piece[0][1], piece[-1][1]) for piece in lines(svg, colour, 1)]
+    return [(round((y - 34.5) / 17), round((end - 34.5) / 17)) for y, end in ends]
 
 
 def test_every_arc_is_a_bracket_of_its_side(pictured):
     (panel,) = picture_of(pictured.sentences(1)).panels
-    svg = panel_svg(panel)
+    svg = inline_svg(panel)
     gold = [(head, word) for word, head in enumerate(pictured.HEADS) if head >= 0]
     predicted = [(max(0, word - 1) if word in (3, 8) else head, word) for head, word in gold]
     assert sorted(brackets(svg, MUTED)) == sorted(gold)
     assert sorted(brackets(svg, VALUE)) == sorted(arc for arc in predicted if arc in gold)
     assert sorted(brackets(svg, INK)) == sorted(arc for arc in predicted if arc not in gold) == [(2, 3), (7, 8)]
-    assert svg.count('stroke-dasharray="3,2"') == 2
+    assert svg.count('stroke-dasharray="3 2"') == 2
 
 
 def test_what_agrees_is_counted_and_told(pictured):
@@ -50,7 +46,7 @@ def test_what_agrees_is_counted_and_told(pictured):
 def test_indices_may_start_anywhere_and_a_head_outside_is_a_root():
     plain = drawn(("s", 0, "a", -1, "root", 1, "x"), ("s", 1, "b", 0, "obj", None, "root"))
     moved = drawn(("s", 1, "a", 0, "root", 2, "x"), ("s", 2, "b", 1, "obj", 0, "root"))
-    assert panel_svg(plain.panels[0]) == panel_svg(moved.panels[0])
+    assert inline_svg(plain.panels[0]) == inline_svg(moved.panels[0])
     assert plain.panels[0].told == "0 of 1 head right, 0 of them with their relation. " + (
         "a: declared root, predicted x of b; b: declared obj of a, predicted root."
     )
@@ -64,7 +60,7 @@ def test_a_word_with_two_heads_has_two_brackets_and_is_told_once():
         ("s", 2, "c", 1, "q", -1, None),
     ]
     (panel,) = drawn(*rows).panels
-    svg = panel_svg(panel)
+    svg = inline_svg(panel)
     assert sorted(brackets(svg, MUTED)) == [(0, 1), (0, 2), (1, 2)]
     assert sorted(brackets(svg, VALUE)) == [(0, 1), (0, 2)]
     assert svg.count(">c</text>") == 1
@@ -76,7 +72,7 @@ def test_no_row_one_word_and_a_word_that_is_its_own_head():
     for head in (0, -1, None):
         picture = drawn(("s", 0, "alone", head, None, head, None))
         assert picture.panels[0].subtitle == "0 of 0 heads right, 0 of them with their relation"
-        assert "alone" in panel_svg(picture.panels[0])
+        assert "alone" in inline_svg(picture.panels[0])
 
 
 def test_what_is_too_much_is_left_out_and_counted(pictured):
@@ -92,9 +88,9 @@ def test_a_long_sentence_fits_between_the_relations():
     rows = [
         ("s", k, "donaudampfschifffahrt", 0 if k else -1, "parataxis:emphatic", 0 if k else -1, "r") for k in range(MAX_WORDS)
     ]
-    svg = panel_svg(drawn(*rows).panels[0])
+    svg = inline_svg(drawn(*rows).panels[0])
     assert len(brackets(svg, MUTED)) == MAX_WORDS - 1
-    xs = [float(x) for path in re.findall(rf'd="(M[^"]*)" stroke="{MUTED}"', svg) for x in re.findall(r"([\d.]+),[\d.]+", path)]
+    xs = [x for piece in lines(svg, MUTED, 1) for x, _ in piece]
     assert min(xs) > 40
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from rows_for_tests import row
 
-from assay.report.page import inlined
+from assay.report.canvas import inline_svg
 from assay.report.words import value_and_interval
 from assay.store import read_json
 from assay.sweep import Sweep, SweepPlan, write_sweep
@@ -16,6 +16,7 @@ from assay.sweep.figures import curve_panels, phase_panels
 from assay.sweep.page import SweepResults
 from assay.sweep.piece import Failure
 from assay.sweep.points import summarised
+from svg_marks import marks
 
 
 def made(tmp_path, over, score, *, seeds=3, **more) -> Sweep:
@@ -101,11 +102,11 @@ def test_a_phase_diagram_has_a_field_for_every_point_the_darker_the_higher(typic
     result, _ = typical
     points = summarised(result.plan.grid, result.rows, success=0.8)
     (panel,) = phase_panels(result.plan.grid, points)
-    svg = str(inlined(panel))
-    shades = re.findall(r'fill-opacity="([\d.]+)"><title>([^:]*): ([\d.]+)', svg)
-    assert [told for _, told, _ in shades] == [point.told for point in points]
+    svg = inline_svg(panel)
+    shades = [(box["fill-opacity"], box.told.partition(": ")[0]) for box in marks(svg, "rect") if box["fill-opacity"]]
+    assert [told for _, told in shades] == [point.told for point in points]
     by_mean = sorted(points, key=lambda point: sum(point.novel.repeats))
-    assert [told for _, told, _ in sorted(shades, key=lambda shade: float(shade[0]))] == [point.told for point in by_mean]
+    assert [told for _, told in sorted(shades)] == [point.told for point in by_mean]
     for point in points:
         assert f">{sum(point.novel.repeats) / 3:.2f}<" in svg
 
@@ -120,9 +121,7 @@ def test_a_network_is_a_dot_at_its_score(typical):
     panels = curve_panels(result.plan.grid, fits, success=0.8)
     assert [panel.subtitle for panel in panels] == ["maps affine", "maps permutation"]
     for panel, fit in zip(panels, fits, strict=True):
-        svg = str(inlined(panel))
-        placed = re.findall(r'translate\([\d.]+,([\d.]+)\)"[^>]*><title>([^<]*?): [\d.]+<', svg)
-        heights = {name: float(y) for y, name in placed}
+        heights = {mark.told.partition(": ")[0]: mark["cy"] for mark in marks(inline_svg(panel), "circle")}
         assert len(fit.slice.rows) == 12
         for entry in fit.slice.rows:
             assert heights[entry.name] == pytest.approx(6 + 150 * (1 - entry.values["novel_score"]), abs=0.01)

@@ -1,61 +1,164 @@
-"""A canvas to draw a panel on where both directions mean something: marks in pixels, turned into one altair chart."""
+"""What figures are drawn on: a canvas collects marks in pixels, and a panel of them is written as SVG.
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+A mark names its colours (`ink`, `value`), and a palette says what they are. So the same marks become a part of a page, whose
+colours follow light and dark, or of a file with light colours of its own.
+"""
 
-from assay.report.figures import Panel
-from assay.report.sheet import FAINT, INK, PAPER, VALUE, WIDTH
+import math
+import textwrap
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from xml.etree.ElementTree import Element, SubElement, tostring
 
-if TYPE_CHECKING:
-    import altair as alt
+from assay.printable import printable
 
+WIDTH, MARGIN = 312, 8  # of the plot, and at either side of it
+FULL = WIDTH + 2 * MARGIN  # what a phone of 360 pixels leaves
+EDGE = 2  # above the plot and beneath it
+GAP = 32  # between the panels of a file
+CHARACTER = 6.0  # mean width of a character of 11 pixels, in the widest of the usual fonts
+FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
+
+PAPER, INK, MUTED, FAINT, VALUE, NULL = "paper", "ink", "muted", "faint", "value", "null"
+LIGHT = {PAPER: "#fffffe", INK: "#1d2126", MUTED: "#59616b", FAINT: "#e3e5e8", VALUE: "#12598c", NULL: "#a5abb3"}
+PAGE = {colour: f"var(--{colour})" for colour in LIGHT}  # which the style sheet sets for light, dark and paper
+
+_TALL = math.sqrt(3) / 2
+_OUTLINES = {  # of a shape two wide, around its middle
+    "diamond": ((-1, 0), (0, -1), (1, 0), (0, 1)),
+    "square": ((-1, -1), (1, -1), (1, 1), (-1, 1)),
+    "triangle-up": ((0, -_TALL), (-1, _TALL), (1, _TALL)),
+    "triangle-down": ((0, _TALL), (-1, -_TALL), (1, -_TALL)),
+    "triangle-left": ((-_TALL, 0), (_TALL, -1), (_TALL, 1)),
+    "triangle-right": ((_TALL, 0), (-_TALL, -1), (-_TALL, 1)),
+    "cross": tuple(
+        (x * a - y * b, y * a + x * b)  # one arm, turned to four sides
+        for a, b in ((1, 0), (0, 1), (-1, 0), (0, -1))
+        for x, y in ((0.4, -0.4), (1, -0.4), (1, 0.4))
+    ),
+}
+_ANCHORS = {"left": ("start", 0.0), "center": ("middle", 0.5), "right": ("end", 1.0)}  # and what lies before the anchor
 
 Pixels = float | int
+Point = tuple[Pixels, Pixels]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An element of SVG: its tag, its attributes (colours by name), the words in it, and what is told when it is pointed at."""
+
+    tag: str
+    attributes: Mapping[str, str | Pixels]
+    words: str = ""
+    told: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One small figure, 328 pixels wide.
+
+    **Attributes:**
+
+    - `title`, `subtitle`: what is drawn; not among the marks.
+    - `told`: the figure in words, for those who cannot see it.
+    - `height`: of the plot, in pixels.
+    - `marks`, `texts`: what is drawn, from back to front; `halo` parts texts from the lines that they cross.
+    - `has_chance`: whether the score of guessing is shown.
+    """
+
+    title: str
+    subtitle: str
+    told: str
+    height: Pixels
+    marks: tuple[Mark, ...]
+    texts: tuple[Mark, ...]
+    halo: bool = True
+    has_chance: bool = False
+
+
+class Svg(str):
+    """The text of an SVG file, which a notebook shows as a figure."""
+
+    def _repr_svg_(self) -> str:
+        return str(self)
 
 
 class Canvas:
-    """Collects marks; x runs from 0 to `WIDTH` to the right, y from 0 to `height` down."""
+    """Collects marks; x runs from 0 to `WIDTH` to the right, y from 0 to `height` down.
 
-    def __init__(self, height: Pixels):
+    Later marks cover earlier ones of the same layer. From back to front the layers are `back`, `rules`, `lines` and `dots`.
+    """
+
+    def __init__(self, height: Pixels, *, halo: bool = True):
         self.height = height
-        self._fills: list[dict[str, Any]] = []
-        self._frames: list[dict[str, Any]] = []
-        self._rules: list[dict[str, Any]] = []
-        self._lines: list[list[dict[str, Any]]] = []
-        self._dots: list[dict[str, Any]] = []
-        self._texts: list[dict[str, Any]] = []
+        self._halo = halo
+        self._layers: dict[str, list[Mark]] = {"back": [], "rules": [], "lines": [], "dots": []}
+        self._texts: list[Mark] = []
 
     def fill(self, x: Pixels, y: Pixels, width: Pixels, height: Pixels, *, share: float, told: str) -> None:
         """A rectangle, the darker the larger the share."""
-        self._fills.append({**_box(x, y, width, height), "share": min(max(share, 0.0), 1.0), "told": told})
+        opacity = 0.04 + 0.96 * min(max(share, 0.0), 1.0)
+        box = {"x": x, "y": y, "width": width, "height": height, "fill": VALUE, "fill-opacity": opacity}
+        self._layers["back"].append(Mark("rect", box, told=told))
 
     def frame(self, x: Pixels, y: Pixels, width: Pixels, height: Pixels) -> None:
         """The outline of a rectangle."""
-        self._frames.append(_box(x, y, width, height))
+        box = {"x": x, "y": y, "width": width, "height": height, "stroke": INK, "stroke-width": 1.5}
+        self._layers["back"].append(Mark("rect", box))
 
     def rule(
-        self, x: Pixels, y: Pixels, x2: Pixels, y2: Pixels, *, colour: str = FAINT, thick: Pixels = 1, dash: bool = False
+        self,
+        x: Pixels,
+        y: Pixels,
+        x2: Pixels,
+        y2: Pixels,
+        *,
+        colour: str = FAINT,
+        thick: Pixels = 1,
+        dash: tuple[int, ...] = (),
+        layer: str = "rules",
     ) -> None:
         """A straight line."""
-        kind = (colour, thick, dash)
-        self._rules.append({"x": x, "y": y, "x2": x2, "y2": y2, "kind": kind})
+        self.line([(x, y), (x2, y2)], colour=colour, thick=thick, dash=dash, layer=layer)
 
     def line(
         self,
-        points: Sequence[tuple[Pixels, Pixels]],
-        *,
+        *pieces: Sequence[Point],
         colour: str = VALUE,
         thick: Pixels = 1.5,
-        dash: tuple[int, int] = (1, 0),
+        dash: tuple[int, ...] = (),
         told: str = "",
+        layer: str = "lines",
     ) -> None:
-        """A line through points; `dash`: pixels drawn and left out in turn."""
-        kind, line = (colour, thick, dash, bool(told)), len(self._lines)
-        self._lines.append([{"x": x, "y": y, "line": line, "told": told, "kind": kind} for x, y in points])
+        """A line through points, in one piece or several; `dash`: pixels drawn and left out in turn."""
+        attributes = {"d": "".join(map(_path, pieces)), "stroke": colour, "stroke-width": thick}
+        attributes |= {"stroke-dasharray": " ".join(map(str, dash))} if dash else {}
+        self._layers[layer].append(Mark("path", attributes, told=told))
 
-    def dot(self, x: Pixels, y: Pixels, told: str, *, size: Pixels = 56, colour: str = VALUE, shape: str = "circle") -> None:
-        """A measured value, or a small sign without words."""
-        self._dots.append({"x": x, "y": y, "told": told, "kind": (size, colour, shape, bool(told))})
+    def dot(
+        self,
+        x: Pixels,
+        y: Pixels,
+        told: str = "",
+        *,
+        size: Pixels = 56,
+        colour: str = VALUE,
+        shape: str = "circle",
+        is_open: bool = False,
+    ) -> None:
+        """A measured value, or a small sign; `size`: of the square around it, in square pixels."""
+        half = math.sqrt(size) / 2
+        if shape == "circle":
+            tag, attributes = "circle", {"cx": x, "cy": y, "r": half}
+        else:
+            tag, attributes = "path", {"d": _path([(x + half * a, y + half * b) for a, b in _OUTLINES[shape]]) + "Z"}
+        if is_open:
+            attributes |= {"stroke": colour, "stroke-width": 1.2}
+        else:
+            attributes |= {"fill": colour} | ({"stroke": PAPER} if size > 20 else {})
+        self._layers["dots"].append(Mark(tag, attributes, told=told))
 
     def text(
         self,
@@ -68,62 +171,103 @@ class Canvas:
         weight: str = "normal",
         size: int = 11,
     ) -> None:
-        """Words, centred upon y."""
-        self._texts.append({"x": x, "y": y, "words": words, "kind": (align, colour, weight, size)})
+        """Words, centred upon y. They stay on the panel: what would leave it is moved, and what is wider is cut."""
+        words = shortened(printable(words), FULL, size)
+        anchor, share = _ANCHORS[align]
+        width = width_of(words, size)
+        left = min(max(x - share * width, -MARGIN), WIDTH + MARGIN - width)
+        attributes = {"x": left + share * width, "y": y + 0.3 * size, "fill": colour}
+        attributes |= {"text-anchor": anchor} if align != "left" else {}
+        attributes |= {"font-weight": weight} if weight != "normal" else {}
+        attributes |= {"font-size": size} if size != 11 else {}
+        self._texts.append(Mark("text", attributes, words))
 
-    def panel(self, title: str, subtitle: str, told: str) -> Panel:
+    def panel(self, title: str, subtitle: str, told: str, *, has_chance: bool = False) -> Panel:
         """What was drawn."""
-        return Panel(title=title, subtitle=subtitle, told=told, chart=self._chart(), axis_titled=False, has_chance=False)
-
-    def _chart(self) -> "alt.LayerChart":
-        import altair as alt
-
-        x_scale = alt.Scale(domain=[0, WIDTH], nice=False, zero=False)
-        y_scale = alt.Scale(domain=[0, self.height], range=[0, self.height], nice=False, zero=False)
-        x, y = alt.X("x:Q", scale=x_scale, axis=None), alt.Y("y:Q", scale=y_scale, axis=None)
-
-        def layer(rows: list[dict[str, Any]]) -> alt.Chart:
-            plain = [{key: value for key, value in row.items() if key != "kind"} for row in rows]
-            return alt.Chart(alt.InlineData(values=tuple(plain)))
-
-        # The frame comes first and always, so that an empty canvas still has its size.
-        layers = [layer([{"x": 0, "y": 0}]).mark_point(opacity=0, size=0, stroke=PAPER, aria=False).encode(x, y)]
-        if self._fills:
-            mark = layer(self._fills).mark_rect(fill=VALUE, stroke=None)
-            opacity = alt.FillOpacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 1]), legend=None)
-            layers.append(mark.encode(x, y, x2="x2:Q", y2="y2:Q", fillOpacity=opacity, description="told:N"))
-        if self._frames:
-            mark = layer(self._frames).mark_rect(fillOpacity=0, stroke=INK, strokeWidth=1.5, aria=False)
-            layers.append(mark.encode(x, y, x2="x2:Q", y2="y2:Q"))
-        for kind in dict.fromkeys(rule["kind"] for rule in self._rules):
-            colour, thick, dash = kind
-            rules = layer([rule for rule in self._rules if rule["kind"] == kind])
-            mark = rules.mark_rule(stroke=colour, strokeWidth=thick, strokeDash=[3, 3] if dash else [1, 0], aria=False)
-            layers.append(mark.encode(x, y, x2="x2:Q", y2="y2:Q"))
-        points: list[dict[str, Any]] = [{**point, "order": order} for line in self._lines for order, point in enumerate(line)]
-        for kind in dict.fromkeys(point["kind"] for point in points):
-            colour, thick, dash, is_told = kind
-            lines = layer([point for point in points if point["kind"] == kind])
-            mark = lines.mark_line(stroke=colour, strokeWidth=thick, strokeDash=list(dash), aria=is_told)
-            layers.append(mark.encode(x, y, order="order:Q", detail="line:N", **_description(is_told)))
-        for kind in dict.fromkeys(dot["kind"] for dot in self._dots):
-            size, colour, shape, is_told = kind
-            dots = layer([dot for dot in self._dots if dot["kind"] == kind])
-            edge = 1 if size > 20 else 0
-            mark = dots.mark_point(fill=colour, stroke=PAPER, strokeWidth=edge, size=size, shape=shape, opacity=1, aria=is_told)
-            layers.append(mark.encode(x, y, **_description(is_told)))
-        for kind in dict.fromkeys(text["kind"] for text in self._texts):
-            align, colour, weight, size = kind
-            mark = layer([text for text in self._texts if text["kind"] == kind]).mark_text(
-                align=align, color=colour, fontWeight=weight, fontSize=size, baseline="middle", aria=False
-            )
-            layers.append(mark.encode(x, y, text="words:N"))
-        return alt.LayerChart(layer=layers, width=WIDTH, height=self.height)
+        marks = tuple(mark for layer in self._layers.values() for mark in layer)
+        return Panel(title, subtitle, told, self.height, marks, tuple(self._texts), self._halo, has_chance)
 
 
-def _description(is_told: bool) -> dict[str, str]:
-    return {"description": "told:N"} if is_told else {}
+def width_of(words: str, size: Pixels = 11) -> float:
+    """About how many pixels words take in a row; a character of full width counts for two."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in words)
+    return CHARACTER * size / 11 * (len(words) + wide)
 
 
-def _box(x: Pixels, y: Pixels, width: Pixels, height: Pixels) -> dict[str, Any]:
-    return {"x": x, "y": y, "x2": x + width, "y2": y + height}
+def shortened(words: str, pixels: Pixels, size: Pixels = 11) -> str:
+    """What of the words has room in so many pixels; two characters at the least."""
+    if width_of(words, size) <= pixels:
+        return words
+    ends = accumulate(width_of(letter, size) for letter in words)
+    return words[: max(2, sum(end <= pixels - width_of("x", size) for end in ends))] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def inline_svg(panel: Panel) -> str:
+    """A panel as a part of a page: its colours are the page's, and marks tell their numbers when pointed at."""
+    root = _root(FULL, panel.height + 2 * EDGE, panel.told)
+    root.append(_drawn(panel, PAGE, MARGIN, EDGE))
+    return tostring(root, encoding="unicode")
+
+
+def standalone_svg(panels: Sequence[Panel], title: str) -> Svg:
+    """Panels as a file of their own, in two columns, with light colours."""
+    placed, foot = [], GAP / 4
+    for row in (panels[start : start + 2] for start in range(0, len(panels), 2)):
+        heads = [_head(panel) for panel in row]
+        top = foot + max(head.height for head in heads) + GAP / 4
+        for column, (panel, head) in enumerate(zip(row, heads, strict=True)):
+            x = MARGIN + column * (FULL + GAP)
+            placed += [_drawn(head, LIGHT, x, foot), _drawn(panel, LIGHT, x, top)]
+        foot = top + max(panel.height for panel in row) + GAP
+    root = _root(2 * FULL + GAP if len(panels) > 1 else FULL, foot, " ".join(panel.told for panel in panels))
+    root.attrib |= {"xmlns": "http://www.w3.org/2000/svg", "font-family": FONT}
+    SubElement(root, "title").text = printable(title)
+    SubElement(root, "rect", {"width": "100%", "height": "100%", "fill": LIGHT[PAPER]})
+    root.extend(placed)
+    return Svg(tostring(root, encoding="unicode"))
+
+
+def _root(width: Pixels, height: Pixels, told: str) -> Element:
+    size = {"width": _number(width), "height": _number(height), "viewBox": f"0 0 {_number(width)} {_number(height)}"}
+    return Element("svg", {"role": "img", "aria-label": printable(told), **size})
+
+
+def _head(panel: Panel) -> Panel:
+    """Title and subtitle as marks, wrapped to the width of the panel."""
+    canvas = Canvas(0)
+    for words, size, weight, colour in ((panel.title, 13, "bold", INK), (panel.subtitle, 11, "normal", MUTED)):
+        for line in textwrap.wrap(printable(words), int(WIDTH / width_of("x", size))):
+            canvas.text(line, 0, canvas.height + size / 2 + 2, size=size, weight=weight, colour=colour)
+            canvas.height += size + 4
+    return canvas.panel("", "", "")
+
+
+def _drawn(panel: Panel, palette: Mapping[str, str], x: Pixels, y: Pixels) -> Element:
+    """The marks of a panel in the colours of a palette, with the plot's upper left corner at (x, y)."""
+    group = Element("g", {"fill": "none", "transform": f"translate({_number(x)} {_number(y)})"})
+    group.extend(_element(mark, palette) for mark in panel.marks)
+    halo = {"stroke": PAPER, "stroke-width": 3, "stroke-linejoin": "round", "paint-order": "stroke"} if panel.halo else {}
+    texts = _element(Mark("g", {"font-size": 11, **halo}), palette)
+    texts.extend(_element(mark, palette) for mark in panel.texts)
+    group.append(texts)
+    return group
+
+
+def _element(mark: Mark, palette: Mapping[str, str]) -> Element:
+    attributes = {
+        name: palette.get(value, value) if isinstance(value, str) else _number(value) for name, value in mark.attributes.items()
+    }
+    element = Element(mark.tag, attributes)
+    element.text = mark.words or None
+    if mark.told:
+        SubElement(element, "title").text = printable(mark.told)
+    return element
+
+
+def _path(points: Sequence[Point]) -> str:
+    return "M" + "L".join(f"{_number(x)},{_number(y)}" for x, y in points)
+
+
+def _number(value: Pixels) -> str:
+    """Rounded to hundredths of a pixel, without a sign before zero."""
+    return f"{round(value, 2) + 0.0:g}"

@@ -3,22 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from assay.audit import Audit, SubjectCard
 from assay.errors import AssayError
 from assay.evidence import Measure
-from assay.report.figures import Panel, comparison_panels, joined
+from assay.report.canvas import Panel, Svg, standalone_svg
+from assay.report.figures import comparison_panels
 from assay.report.meaning import comparable, meaning
-from assay.report.page import GLOSS, level_of, plates, render, standalone_svg
+from assay.report.page import GLOSS, level_of, plates, render
 from assay.report.words import counted
 from assay.store import write_bytes_atomically, write_json
 from assay.verdict import Verdict
-
-if TYPE_CHECKING:
-    import altair as alt
 
 MAX_AUDITS = 20
 MAX_PANELS = 8
@@ -89,15 +87,15 @@ def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: s
     )
     drawn = _panels(audits)
     if drawn:
-        write_bytes_atomically(directory / "figures" / "comparison.svg", standalone_svg(drawn).encode())
+        write_bytes_atomically(directory / "figures" / "comparison.svg", standalone_svg(drawn, title).encode())
     page = directory / "comparison.html"
     write_bytes_atomically(page, comparison_html(audits, drawn, title=title, intro=intro).encode())
     return page
 
 
-def comparison_chart(audits: Sequence[Audit]) -> "alt.ConcatChart":
+def comparison_figure(audits: Sequence[Audit]) -> Svg:
     """The headline measures of all networks, with intervals and nulls."""
-    return joined(_panels(audits))
+    return standalone_svg(_panels(audits), "comparison")
 
 
 def comparison_html(audits: Sequence[Audit], drawn: Sequence[Panel], *, title: str, intro: str) -> str:

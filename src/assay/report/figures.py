@@ -5,38 +5,14 @@ repeat. A *family* panel holds one measure taken on many objects (sites, part va
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from assay.evidence import Evidence, Measure
-from assay.printable import printable_tree
+from assay.report.canvas import Panel
 from assay.report.families import Family, grouped, sorted_out
-from assay.report.sheet import MARGIN, SHAPES, Sheet, Span, span_of, style
+from assay.report.sheet import SHAPES, Sheet, Span, span_of
 from assay.report.words import capitalised, mean_of, value_and_interval
 
-if TYPE_CHECKING:
-    import altair as alt
-
 MAX_ROWS = 24  # of one family panel; a longer family continues in the next
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One small figure, 328 pixels wide.
-
-    **Attributes:**
-
-    - `title`, `subtitle`: what is drawn; not part of the chart.
-    - `told`: the figure in words, for those who cannot see it.
-    - `chart`: an altair chart with light colours; `axis_titled` and `has_chance` say what it shows besides.
-    """
-
-    title: str
-    subtitle: str
-    told: str
-    chart: "alt.LayerChart"
-    axis_titled: bool
-    has_chance: bool
 
 
 def panels(evidence: Evidence) -> list[Panel]:
@@ -46,40 +22,6 @@ def panels(evidence: Evidence) -> list[Panel]:
         *(_overview(unit, measures, evidence) for unit, measures in grouped(alone, lambda measure: measure.unit).items()),
         *(panel for family in families for panel in _family(family, evidence)),
     ]
-
-
-def measures_chart(evidence: Evidence) -> "alt.ConcatChart":
-    """All measures of one instrument beside their nulls, with their intervals, in two columns."""
-    return joined(panels(evidence))
-
-
-def joined(drawn: Sequence[Panel]) -> "alt.ConcatChart":
-    """Panels as one chart in two columns, with their titles."""
-    import altair as alt
-
-    titled = []
-    for panel in drawn:
-        title = alt.TitleParams(panel.title, subtitle=panel.subtitle) if panel.subtitle else alt.TitleParams(panel.title)
-        titled.append(panel.chart.properties(title=title))
-    return alt.concat(*titled, columns=2, spacing=40, config=style())
-
-
-def panel_svg(panel: Panel) -> str:
-    """One panel as SVG, exactly as wide as it says."""
-    # Without automatic sizing no label can widen the figure, so that text keeps its size on a phone.
-    fixed = panel.chart.properties(
-        autosize={"type": "none"},
-        padding={"left": MARGIN, "right": MARGIN, "top": 2, "bottom": 40 if panel.axis_titled else 24},
-    )
-    return to_svg({**fixed.to_dict(validate=False), "config": style()})
-
-
-def to_svg(spec: Mapping[str, object]) -> str:
-    """A Vega-Lite specification as SVG."""
-    import vl_convert
-
-    # Control characters cannot stand in an SVG: the converter would end the process.
-    return vl_convert.vegalite_to_svg(printable_tree(dict(spec), keep="\n"))
 
 
 def comparison_panels(measures: Sequence[tuple[str, Sequence[tuple[str, Measure]]]]) -> list[Panel]:
@@ -157,7 +99,8 @@ def _finished(
     # An instrument that declares chance declares the unit it is in: elsewhere the line would be wrong.
     has_chance = isinstance(chance, float) and settings.get("unit") == measures[0].unit and sheet.chance(chance)
     told = "; ".join(_told(measure) for measure in measures)
-    return Panel(title, subtitle, f"{title} {subtitle}".strip() + f". {told}.", sheet.chart(unit), bool(unit), has_chance)
+    sheet.axis(unit)
+    return sheet.panel(title, subtitle, f"{title} {subtitle}".strip() + f". {told}.", has_chance=has_chance)
 
 
 def _told(measure: Measure) -> str:

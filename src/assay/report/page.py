@@ -2,28 +2,26 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from assay.audit import Audit
 from assay.evidence import Evidence, Measure, Null, Table
 from assay.printable import printable
 from assay.report import words
+from assay.report.canvas import Panel, inline_svg, standalone_svg
 from assay.report.families import Family, sorted_out
-from assay.report.figures import Panel, joined, panel_svg, panels, to_svg
+from assay.report.figures import panels
 from assay.report.first_screen import LEVELS, axes, by_level, ways
 from assay.report.pictures import Picture, pictures
 from assay.report.schema import FILE_NAME, report_bytes
-from assay.report.sheet import TOKENS
 from assay.store import write_bytes_atomically
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
-_CLUTTER = "xmlns(?::xlink)?|version|class|role|aria-[a-z]+|pointer-events|font-family|opacity|stroke-miterlimit"
 MAX_PANELS = 8  # in the open; the rest is folded
 MAX_TABLE_ROWS = 200
 GLOSS = {
@@ -42,36 +40,29 @@ def write_report(directory: Path | str, audit: Audit) -> Path:
     directory = Path(directory)
     (directory / "figures").mkdir(parents=True, exist_ok=True)
     write_bytes_atomically(directory / FILE_NAME, report_bytes(audit))  # what was measured, before anything is drawn
-    drawn = {evidence.instrument: figures_of(evidence) for evidence in audit.evidence}
-    for instrument, figures in drawn.items():
-        for name, figure in (("", figures.panels), *((f"-{_slug(each.name)}", each.panels) for each in figures.pictures)):
-            if figure:
-                write_bytes_atomically(directory / "figures" / f"{instrument}{name}.svg", standalone_svg(figure).encode())
+    drawn = drawn_of(audit)
+    for evidence, (measured, tables) in zip(audit.evidence, drawn, strict=True):
+        of_tables = ((f"{evidence.instrument}-{_slug(table.name)}", table.panels) for table in tables)
+        for name, shown in ((evidence.instrument, measured), *of_tables):
+            if shown:
+                svg = standalone_svg(shown, f"{audit.subject.name}: {name}")
+                write_bytes_atomically(directory / "figures" / f"{name}.svg", svg.encode())
     page = directory / "report.html"
     write_bytes_atomically(page, report_html(audit, drawn).encode())
     return page
 
 
-class Figures(NamedTuple):
-    """What is drawn of one instrument: its measures, and those of its tables that have a picture."""
-
-    panels: list[Panel]
-    pictures: list[Picture]
+def drawn_of(audit: Audit) -> list[tuple[list[Panel], list[Picture]]]:
+    """For every instrument the panels of its measures and the pictures of its tables."""
+    return [(panels(evidence), pictures(evidence)) for evidence in audit.evidence]
 
 
-def figures_of(evidence: Evidence) -> Figures:
-    """Everything that is drawn of one instrument."""
-    return Figures(panels(evidence), pictures(evidence))
-
-
-def report_html(audit: Audit, drawn: Mapping[str, Figures] | None = None) -> str:
-    """The page. `drawn` are the figures of every instrument, where they have been made already."""
-    drawn = {evidence.instrument: figures_of(evidence) for evidence in audit.evidence} if drawn is None else drawn
+def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[Picture]]] | None = None) -> str:
+    """The page. `drawn` is what `drawn_of` returns, where it has been made already."""
     instruments, figure = [], 1
-    for evidence in audit.evidence:
-        figures = drawn[evidence.instrument]
-        instruments.append(section_of(evidence, figures.panels, figure, pictures=figures.pictures))
-        figure += bool(figures.panels) + len(figures.pictures)
+    for evidence, (measured, tables) in zip(audit.evidence, drawn or drawn_of(audit), strict=True):
+        instruments.append(section_of(evidence, measured, figure, pictures=tables))
+        figure += bool(measured) + len(tables)
     sizes = [len(part.values) for part in audit.task.parts if part.name in audit.task.combines]
     possible = math.prod(sizes) if sizes else 0
     return render(
@@ -119,37 +110,11 @@ def _shown(value: object) -> object:
     return printable(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def standalone_svg(drawn: Sequence[Panel], *, halo: bool = True) -> str:
-    """Panels as one SVG file, with light colours of its own; `halo` parts text from the lines that it crosses."""
-    svg = to_svg(joined(drawn).to_dict(validate=False))
-    if not halo:
-        return svg
-    style = f"<style>text{{paint-order:stroke;stroke:{_paper()};stroke-width:3px}}</style>"
-    return re.sub(r"(<svg[^>]*>)", rf"\1{style}", svg, count=1)
-
-
-def _paper() -> str:
-    return next(colour for colour, name in TOKENS.items() if name == "paper")
-
-
-def inlined(panel: Panel) -> "Markup":
-    """A panel for a page: colours follow the page, dots carry their numbers as tooltips, and nothing else is left in."""
-    from markupsafe import Markup, escape
-
-    svg = panel_svg(panel)
-    svg = re.sub(r'<path aria-label="([^"]*)"([^>]*)/>', r"<path\2><title>\1</title></path>", svg)
-    svg = re.sub(r'<path class="(?:fore|back)ground"[^>]*/>', "", svg)
-    svg = re.sub(r'<rect width="[\d.]+" height="[\d.]+" fill="[^"]*"/>', "", svg, count=1)
-    svg = re.sub(rf' (?:{_CLUTTER})="[^"]*"', "", svg)
-    svg = re.sub(r' (?:d|transform)="[^"]*"', lambda place: re.sub(r"(\.\d\d)\d+", r"\1", place[0]), svg)
-    for colour, token in TOKENS.items():
-        svg = svg.replace(f'"{colour}"', f'"var(--{token})"')
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(printable(panel.told))}"', 1))
-
-
 def plates(drawn: Sequence[Panel]) -> list[dict[str, object]]:
     """Panels as the templates want them."""
-    return [{"title": panel.title, "subtitle": panel.subtitle, "svg": inlined(panel)} for panel in drawn]
+    from markupsafe import Markup
+
+    return [{"title": panel.title, "subtitle": panel.subtitle, "svg": Markup(inline_svg(panel))} for panel in drawn]
 
 
 def level_of(measures: Sequence[Measure]) -> str:

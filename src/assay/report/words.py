@@ -1,6 +1,7 @@
 """How numbers read: three significant digits, intervals in brackets, p-values without their leading zero."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from assay.evidence import Interval, Measure, Null
 
@@ -19,6 +20,12 @@ def number(value: float | int) -> str:
         magnitude = int(text.partition("e")[2])
         text = text if not -4 <= magnitude < 9 else f"{value:,.{max(0, 2 - magnitude)}f}"
     return text.replace("-", MINUS)
+
+
+def tick(value: float | int) -> str:
+    """A number on an axis, with four significant digits at most and no trailing zeros: 0, 0.25, 20,000, 5e-05."""
+    text = f"{value:.4g}"
+    return (f"{Decimal(text):,f}" if 1e-4 <= abs(value) < 1e9 or not value else text).replace("-", MINUS)
 
 
 def interval(bounds: Interval | None) -> str:

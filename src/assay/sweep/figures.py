@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.report.canvas import Canvas, Pixels
-from assay.report.figures import Panel
-from assay.report.sheet import CHARACTER, FAINT, INK, MUTED, NULL, PAPER, VALUE, WIDTH
+from assay.report.canvas import INK, MUTED, NULL, PAPER, VALUE, WIDTH, Canvas, Panel, Pixels, shortened, width_of
 from assay.report.words import number, value_and_interval
 from assay.sweep.curves import place
 from assay.sweep.grid import Axis, Grid
@@ -45,9 +43,9 @@ def _phase(across: Axis, down: Axis | None, others: dict[str, str], points: Sequ
     columns = _ordered(across, [point.point[across.name] for point in points])
     rows = _ordered(down, [point.point[down.name] for point in points]) if down else [""]
     labels = [value.split("+") for value in rows]
-    left = min(_LABEL, 8 + CHARACTER * max(len(line) for lines in labels for line in lines)) if down else 0
+    left = min(_LABEL, 8 + max(width_of(line) for lines in labels for line in lines)) if down else 0
     width = (WIDTH - left) / len(columns)
-    canvas = Canvas(_CELL * len(rows) + _FOOT)
+    canvas = Canvas(_CELL * len(rows) + _FOOT, halo=False)
     for point in points:
         x = left + width * columns.index(point.point[across.name])
         y = _CELL * rows.index(point.point[down.name]) if down else 0
@@ -55,11 +53,11 @@ def _phase(across: Axis, down: Axis | None, others: dict[str, str], points: Sequ
     for row, lines in enumerate(labels):
         for index, line in enumerate(lines[:3]):
             y = _CELL * (row + 0.5) + _LINE * (index - (min(len(lines), 3) - 1) / 2)
-            canvas.text(_shortened(line, left), 0, y, colour=INK if index == 0 else MUTED)
+            canvas.text(shortened(line, left), 0, y, colour=INK if index == 0 else MUTED)
     for column, value in enumerate(columns):
         for index, line in enumerate(value.split("+")[:2]):
             y = canvas.height - _FOOT + 8 + _LINE * index
-            canvas.text(_shortened(line, width), left + width * (column + 0.5), y, align="center", colour=MUTED)
+            canvas.text(shortened(line, width), left + width * (column + 0.5), y, align="center", colour=MUTED)
     title = f"Novel score by {across.name}" + (f" and {down.name}" if down else "")
     told = "; ".join(f"{point.told}: {_told(point)}" for point in points)
     return canvas.panel(title, ", ".join(f"{name} {value}" for name, value in others.items()), told)
@@ -96,9 +94,9 @@ def _curve(grid: Grid, fit: LogisticFit, *, success: float) -> Panel:
         return _LEFT + 8 + u * (WIDTH - _LEFT - 20), 6 + (1 - score) * _PLOT
 
     for mark in (0.0, 0.25, 0.5, 0.75, 1.0):
-        canvas.rule(_LEFT, at(0.0, mark)[1], WIDTH, at(0.0, mark)[1], colour=FAINT)
+        canvas.rule(_LEFT, at(0.0, mark)[1], WIDTH, at(0.0, mark)[1])
         canvas.text(f"{mark:g}", _LEFT - 6, at(0.0, mark)[1], align="right", colour=MUTED)
-    canvas.rule(_LEFT, at(0.0, success)[1], WIDTH, at(0.0, success)[1], colour=MUTED, dash=True)
+    canvas.rule(_LEFT, at(0.0, success)[1], WIDTH, at(0.0, success)[1], colour=MUTED, dash=(3, 3))
     for value in axis.values:
         canvas.text(value, at(place(axis, float(value)), 0.0)[0], _PLOT + 20, align="center", colour=MUTED)
     canvas.text(axis.name + (", logarithmic" if axis.logarithmic else ""), WIDTH / 2, _PLOT + 34, align="center", colour=MUTED)
@@ -108,7 +106,7 @@ def _curve(grid: Grid, fit: LogisticFit, *, success: float) -> Panel:
         nulls = {name: value for name, value in row.values.items() if name.startswith(f"{NOVEL}_null_") and value is not None}
         if nulls:
             x, y = at(float(u), max(nulls.values()))
-            canvas.rule(x - 4, y, x + 4, y, colour=NULL, thick=1)
+            canvas.rule(x - 4, y, x + 4, y, colour=NULL)
         canvas.dot(*at(float(u), row.values[NOVEL] or 0.0), told=f"{row.name}: {number(row.values[NOVEL] or 0.0)}", size=12)
     for point in summarised(grid, members.rows, success=success):
         if point.novel.value is not None and point.novel.interval is not None:
@@ -124,11 +122,6 @@ def _curve(grid: Grid, fit: LogisticFit, *, success: float) -> Panel:
 def _ordered(axis: Axis, values: Sequence[str]) -> list[str]:
     distinct = list(dict.fromkeys(values))
     return sorted(distinct, key=float) if axis.numbers is not None else distinct
-
-
-def _shortened(text: str, pixels: Pixels) -> str:
-    most = max(3, int(pixels / CHARACTER))
-    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _told(point: PointSummary) -> str:

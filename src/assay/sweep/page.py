@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from assay.evidence import Evidence, Measure, Source, Table
 from assay.instruments import load_instrument
+from assay.report.canvas import standalone_svg
 from assay.report.figures import panels
-from assay.report.page import level_of, plates, render, section_of, sources_of, standalone_svg
+from assay.report.page import level_of, plates, render, section_of, sources_of
 from assay.report.words import capitalised, counted, few, value_and_interval
 from assay.stats import MIN_NETWORKS
 from assay.store import write_bytes_atomically, write_json
@@ -77,7 +78,7 @@ def write_sweep(result: "Sweep") -> Path:
     (result.path / "figures").mkdir(exist_ok=True)
     for name, figure in drawn.items():
         if figure:
-            svg = standalone_svg(figure, halo=name != "phase")
+            svg = standalone_svg(figure, f"Sweep of {plan.task}: {name}")
             write_bytes_atomically(result.path / "figures" / f"{name}.svg", svg.encode())
     html = render(
         "sweep.html.j2",

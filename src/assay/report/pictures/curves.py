@@ -4,11 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assay.report.canvas import Canvas, Pixels
+from assay.report.canvas import FAINT, INK, MUTED, NULL, VALUE, WIDTH, Canvas, Panel, Pixels, shortened, width_of
 from assay.report.families import grouped
-from assay.report.figures import Panel
-from assay.report.pictures.picture import LINE, Cell, apart, shortened
-from assay.report.sheet import CHARACTER, FAINT, INK, MOST_DRAWN, MUTED, NULL, VALUE, WIDTH, Span, round_numbers, span_over
+from assay.report.pictures.picture import LINE, Cell, apart
+from assay.report.sheet import MOST_DRAWN, Span, round_numbers, span_over
 from assay.report.words import MINUS, number
 
 LEFT = 30  # of the axis numbers
@@ -16,7 +15,7 @@ NAMES = 116  # at the right, for the names of the lines
 PLOT = 170  # height
 TOP = 6
 FOOT = 34
-DASHES = ((1, 0), (2, 2), (6, 3))
+DASHES = ((), (2, 2), (6, 3))
 LOGARITHMIC_FROM = 20  # the ratio of the largest to the smallest value from which an axis of sizes is logarithmic
 
 
@@ -43,7 +42,7 @@ class Line:
     name: str
     spots: tuple[Spot, ...]
     is_null: bool = False
-    dash: tuple[int, int] = DASHES[0]
+    dash: tuple[int, ...] = DASHES[0]
 
     @property
     def told(self) -> str:
@@ -87,7 +86,7 @@ def _legible(ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
 
 def _centred(place: float, words: str) -> tuple[Pixels, Pixels]:
     """From where to where words beneath a place reach, in pixels; none beyond the left edge."""
-    half = CHARACTER * len(words) / 2
+    half = width_of(words) / 2
     middle = max(LEFT + 6 + place * (_room() - 12), half)
     return middle - half, middle + half
 
@@ -145,8 +144,12 @@ def curve_panel(title: str, subtitle: str, across: Across, lines: Sequence[Line]
         if len(points) == 1:  # which no line shows
             points = [(points[0][0] - 5, points[0][1]), (points[0][0] + 5, points[0][1])]
         canvas.line(points, colour=NULL if line.is_null else VALUE, dash=line.dash, told=line.told)
-        if not line.is_null:
-            _dots(canvas, frame, line)
+    spots = [(line.name, spot) for line in drawn if not line.is_null for spot in line.spots]
+    for name, spot in sorted(spots, key=lambda named: named[1].marked):  # so that none covers one that stands out
+        x, y = frame.at(spot)
+        if spot.bounds:
+            canvas.rule(x, frame.y(spot.bounds[0]), x, frame.y(spot.bounds[1]), colour=VALUE, thick=3)
+        canvas.dot(x, y, f"{name}, {spot.told}", size=90 if spot.marked else 24)
     _names(canvas, frame, drawn)
     told = "; ".join(line.told for line in drawn)
     return canvas.panel(title, subtitle, f"{title} {subtitle}".strip() + f". {told}.")
@@ -155,14 +158,6 @@ def curve_panel(title: str, subtitle: str, across: Across, lines: Sequence[Line]
 def _room() -> int:
     """Width of the plot itself."""
     return WIDTH - LEFT - NAMES
-
-
-def _dots(canvas: Canvas, frame: _Frame, line: Line) -> None:
-    for spot in line.spots:
-        x, y = frame.at(spot)
-        if spot.bounds:
-            canvas.rule(x, frame.y(spot.bounds[0]), x, frame.y(spot.bounds[1]), colour=VALUE, thick=3)
-        canvas.dot(x, y, f"{line.name}, {spot.told}", size=90 if spot.marked else 24)
 
 
 def _names(canvas: Canvas, frame: _Frame, lines: Sequence[Line]) -> None:

@@ -4,9 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from assay.evidence import Table
-from assay.report.canvas import Canvas, Pixels
-from assay.report.pictures.picture import LINE, Cell, Picture, apart, as_number, rows_of, shortened
-from assay.report.sheet import FAINT, INK, MUTED, VALUE, WIDTH
+from assay.report.canvas import FAINT, INK, MUTED, VALUE, WIDTH, Canvas, Pixels, shortened
+from assay.report.pictures.picture import LINE, Cell, Picture, apart, as_number, rows_of
 from assay.report.words import counted, number
 
 NEEDED = ("relation", "x", "y")

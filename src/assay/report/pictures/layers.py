@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from assay.evidence import Table
+from assay.report.canvas import Panel
 from assay.report.families import grouped
-from assay.report.figures import Panel
 from assay.report.pictures.curves import DASHES, Line, Spot, curve_panel, in_order
 from assay.report.pictures.picture import Cell, Picture, as_number, rows_of
 

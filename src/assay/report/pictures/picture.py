@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.evidence import Table
-from assay.report.canvas import Pixels
-from assay.report.figures import Panel
-from assay.report.sheet import CHARACTER
+from assay.report.canvas import Panel, Pixels
 
 Cell = str | float | int | None
 LINE = 12  # pixels from one label to the next
@@ -45,12 +43,6 @@ def rows_of(table: Table, needed: Sequence[str]) -> list[Mapping[str, Cell]] | N
 def as_number(cell: Cell) -> float | None:
     """A cell that holds a number, else None."""
     return float(cell) if isinstance(cell, (int, float)) else None
-
-
-def shortened(words: str, pixels: Pixels) -> str:
-    """What of the words has room in so many pixels."""
-    most = max(2, int(pixels / CHARACTER))
-    return words if len(words) <= most else words[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def apart(wanted: Sequence[Pixels], *, low: Pixels, high: Pixels, gap: Pixels = LINE) -> list[Pixels]:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from assay.evidence import Table
+from assay.report.canvas import Panel
 from assay.report.families import grouped
-from assay.report.figures import Panel
 from assay.report.pictures.curves import DASHES, Across, Line, Spot, curve_panel, of_sizes
 from assay.report.pictures.picture import Cell, Picture, as_number, rows_of
 

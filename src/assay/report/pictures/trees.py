@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from assay.evidence import Table
-from assay.report.canvas import Canvas, Pixels
+from assay.report.canvas import INK, MUTED, VALUE, WIDTH, Canvas, Panel, Pixels, shortened, width_of
 from assay.report.families import grouped
-from assay.report.figures import Panel
-from assay.report.pictures.picture import Cell, Picture, rows_of, shortened
-from assay.report.sheet import CHARACTER, INK, MUTED, VALUE, WIDTH
+from assay.report.pictures.picture import Cell, Picture, rows_of
 from assay.report.words import counted
 
 NEEDED = ("sentence", "word", "form", "gold head", "gold relation", "predicted head", "predicted relation")
@@ -94,18 +92,16 @@ def _sentence(name: str, rows: Sequence[Mapping[str, Cell]]) -> Sentence:
 
 def _panel(sentence: Sentence) -> Panel:
     canvas = Canvas(TOP + 14 + ROW * max(1, len(sentence.words)))
-    wide = min(WORD, max((CHARACTER * len(word) for word in sentence.words), default=0.0) + 12)
+    wide = min(WORD, max(map(width_of, sentence.words), default=0.0) + 12)
     for words, x, align in (("declared", 0, "left"), ("predicted", WIDTH, "right")):
         canvas.text(words, x, 8, align=align, colour=MUTED)
     for place, word in enumerate(sentence.words):
         gold, predicted = sentence.gold_relations[place], sentence.predicted_relations[place]
         canvas.text(shortened(word, wide), WIDTH / 2, _row(place), align="center")
-        canvas.text(shortened(gold, RELATION * 11 / 9), 0, _row(place), size=9, colour=MUTED)
+        canvas.text(shortened(gold, RELATION, 9), 0, _row(place), size=9, colour=MUTED)
         wrong = gold != predicted
         weight, colour = ("bold", INK) if wrong else ("normal", MUTED)
-        canvas.text(
-            shortened(predicted, RELATION * 11 / 9), WIDTH, _row(place), align="right", size=9, colour=colour, weight=weight
-        )
+        canvas.text(shortened(predicted, RELATION, 9), WIDTH, _row(place), align="right", size=9, colour=colour, weight=weight)
     agreed = sentence.gold.keys() & sentence.predicted.keys()
     _brackets(canvas, tuple(sentence.gold), -1, wide, agreed=sentence.gold.keys(), colour=MUTED)
     _brackets(canvas, tuple(sentence.predicted), 1, wide, agreed=agreed, colour=VALUE)
@@ -128,9 +124,9 @@ def _brackets(canvas: Canvas, arcs: Sequence[Arc], side: int, wide: Pixels, *, a
         start = _row(head) + (OFF if dependent > head else -OFF)
         path = [(edge + side * 2, start), (x, start), (x, _row(dependent)), (edge + side * 7, _row(dependent))]
         is_right = (head, dependent) in agreed
-        canvas.line(path, colour=colour if is_right else INK, thick=1, dash=(1, 0) if is_right else (3, 2))
+        canvas.line(path, colour=colour if is_right else INK, thick=1, dash=() if is_right else (3, 2))
         shape = "triangle-left" if side > 0 else "triangle-right"
-        canvas.dot(edge + side * 5, _row(dependent), "", size=20, colour=colour if is_right else INK, shape=shape)
+        canvas.dot(edge + side * 5, _row(dependent), size=20, colour=colour if is_right else INK, shape=shape)
 
 
 def nested(arcs: Sequence[Arc]) -> list[int]:
