@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from assay.report.canvas import INK, MUTED, VALUE, Canvas, Panel, standalone_svg
+
 Network = dict[str, Any]
 LEARNED, COMPOSES, IMITATES, PARTIAL, WORKS = 0.95, 0.9, 0.5, (0.1, 0.95), 0.9
 MIDDLE = 0.5  # the score of a network without a headline cut
@@ -204,29 +206,36 @@ def _span(values: Sequence[float]) -> str:
 
 
 def draw(kept: Sequence[Network], folder: Path) -> None:
-    """The curves of six networks, one of each meaning, as one picture."""
-    import altair as alt
-
+    """The curves of six networks on waveforms, one of each kind, as one picture; chance is taken out."""
     chosen: dict[str, Network] = {}
     for row in kept:
         name = f"{row['meant']}, coverage {row['coverage']:g}"
         if row["kind"] == "waveforms" and name != "composer, coverage 0.35":
             chosen.setdefault(name, row)
-    points = [
-        {"network": f"{name} ({row['novel']:.2f})", "depth": cut["depth"], "rate": cut[f"{curve.lower()}_sum"], "curve": curve}
-        for name, row in list(chosen.items())[:6]
-        for cut in row["curves"]
-        for curve in ("Cs", "Es", "C", "E")
-    ]
-    lines = (
-        alt.Chart(alt.Data(values=points), width=210, height=130)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("depth:Q", title="depth of the cut", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("rate:Q", title="rate", scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("curve:N", sort=["Cs", "Es", "C", "E"], title=None),
-            strokeDash=alt.StrokeDash("curve:N", sort=["Cs", "Es", "C", "E"], title=None),
-            facet=alt.Facet("network:N", columns=3, title=None),
-        )
-    )
-    lines.save(folder / "curves.svg")
+    panels = [_panel(name, row) for name, row in chosen.items()]
+    (folder / "curves.svg").write_text(standalone_svg(panels, "Rates over the depth of the cut"))
+
+
+CURVES = {"Cs": (VALUE, ()), "Es": (VALUE, (2, 4)), "C": (INK, ()), "E": (INK, (2, 4))}
+
+
+def _panel(name: str, row: Network) -> Panel:
+    left, width, high, top = 22, 282, 110, 12
+    canvas, cuts = Canvas(top + high + 48), row["curves"]
+    for share in (0.0, 0.5, 1.0):
+        y = top + high * (1 - share)
+        canvas.rule(left, y, left + width, y)
+        canvas.text(f"{share:g}", left - 6, y, align="right", colour=MUTED)
+    steps = [left + width * k / (len(cuts) - 1) for k in range(len(cuts))]
+    for x, cut in zip(steps, cuts, strict=True):
+        canvas.text(str(cut["depth"]), x, top + high + 20, align="center", colour=MUTED)
+    canvas.text("depth of the cut", left + width, top + high + 38, align="right", colour=MUTED)
+    for k, (curve, (colour, dash)) in enumerate(CURVES.items()):
+        rates = [(cut[f"{curve.lower()}_sum"] - row["chance"]) / (1 - row["chance"]) for cut in cuts]
+        # A pixel apart, so that none hides behind another.
+        points = [(x, top + high * (1 - rate) + k - 2) for x, rate in zip(steps, rates, strict=True)]
+        canvas.line(points, colour=colour, dash=dash)
+        x, y = left + 46 * k, top + high + 38
+        canvas.rule(x, y, x + 20, y, colour=colour, thick=1.5, dash=dash)
+        canvas.text(curve, x + 24, y)
+    return canvas.panel(name, f"novel score {row['novel']:.2f}", f"{name}: {', '.join(CURVES)} over the depth of the cut.")
