@@ -29,6 +29,7 @@ experiments: $(VENV)/.installed-dev
 	$(BIN)/python experiments/pilot_table.py
 	$(BIN)/python experiments/examples.py
 	$(BIN)/python experiments/false_findings.py
+	$(BIN)/python experiments/mutations.py
 	$(BIN)/python bench/zoo.py --jobs 2 --check
 
 lint: $(VENV)/.installed-dev
