@@ -13,8 +13,10 @@ export OMP_NUM_THREADS := 1
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
 
+# Slow tests run without the checks of types and shapes at run time, which take more than half of their time.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow --jaxtyping-packages=
 
 # Twelve networks of the zoo built and measured anew, and held against the table that ships; `make experiments` takes sixty.
 slice: $(VENV)/.installed-dev

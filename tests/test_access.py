@@ -23,6 +23,8 @@ from assay.task import Task
 from assay.training import TrainingConfig, fit_many
 from assay.verdict import judge
 
+pytestmark = pytest.mark.slow
+
 ABLE = [instrument for instrument in all_instruments() if isinstance(instrument, JudgesObserved)]
 
 

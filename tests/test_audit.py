@@ -15,6 +15,8 @@ from assay.instruments import load_instrument
 from assay.models import build
 from assay.subject import Subject
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def subject() -> Subject:

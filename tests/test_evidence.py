@@ -62,6 +62,7 @@ def test_no_p_is_0_or_beyond_1(p):
         Null(name="copies", how="made up", values=(0.0,), p=p)
 
 
+@pytest.mark.slow
 def test_findings_under_the_null_are_rare():
     """Evidence whose ps are uniform, thousands of times: in at most 5 % of the audits is anything found."""
     rng = np.random.default_rng(0)

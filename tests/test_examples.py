@@ -10,6 +10,8 @@ from assay.instruments.polar import instrument
 from assay.tasks.graphs import Graphs
 from assay.training import TrainingConfig
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 

@@ -20,7 +20,6 @@ task = load_task("modular:p=7,num_first=6,num_second=6")
 subject = Subject(build("mlp", task, generator=Generator().manual_seed(0), width=8))
 evidence = Recombination().measure(subject, task, effort="quick", generator=Generator().manual_seed(0))
 assert any(null.name == "shuffled labels" for measure in evidence.measures for null in measure.nulls)
-subject.cuts(task.examples("seen", 8, generator=Generator().manual_seed(0)).inputs)
 assert "torch._dynamo" not in sys.modules
 """
 

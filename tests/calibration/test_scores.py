@@ -7,6 +7,8 @@ from torch import Generator
 from assay.calibration import FEATURES, score
 from assay.calibration.protocol import PROTOCOLS
 
+pytestmark = pytest.mark.slow
+
 STATISTICS = {
     *("auroc_pooled", "auroc_worst_family", "auroc_worst_kind", "spearman_partial", "calibration_error", "coverage"),
     *("twin_flips", "wrong_declaration", "auroc_organised"),

@@ -9,6 +9,8 @@ import pytest
 import assay
 from assay.cli import main
 
+pytestmark = pytest.mark.slow
+
 TRAIN = ["train", "modular:num_first=6,num_second=6,p=7", "--width", "8", "--depth", "1", "--batch-size", "32", "--quiet"]
 
 

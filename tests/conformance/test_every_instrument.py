@@ -13,7 +13,9 @@ from assay.instrument import Instrument, missing_abilities
 from assay.instruments import all_instruments
 from assay.subject import Subject
 
-FEW_SUBJECTS = 3  # experiments/false_findings.py takes more, and states the rates
+pytestmark = pytest.mark.slow
+
+FEW_SUBJECTS = 2  # experiments/false_findings.py takes more, and states the rates
 instruments = pytest.mark.parametrize("instrument", INSTRUMENTS, ids=lambda instrument: instrument.name)
 
 

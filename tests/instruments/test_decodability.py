@@ -31,6 +31,8 @@ from assay.task import Examples, Task
 from assay.tasks.hyperteacher import Hyperteacher
 from assay.tasks.modular import Modular
 
+pytestmark = pytest.mark.slow
+
 MODULAR = Modular(p=5, num_first=6, num_second=6, synonyms=True, coverage=0.6)
 SCRAMBLED = Scrambled(MODULAR)
 

@@ -14,6 +14,8 @@ from assay.instruments.polar.causal import polar_basis, principal_basis, task_be
 from assay.instruments.polar.fit import Probes
 from assay.instruments.polar.instrument import BUDGETS
 
+pytestmark = pytest.mark.slow
+
 # Fewer texts and epochs: what is planted here is easy.
 POLAR = Polar(budgets={"quick": dataclasses.replace(BUDGETS["quick"], train=100, dev=20, test=40, epochs=8)})
 

@@ -24,6 +24,8 @@ from assay.models import load_subject
 from assay.subject import Subject
 from assay.tasks.treebank import Treebank
 
+pytestmark = pytest.mark.slow
+
 KEPT = Path(__file__).parent / "agreeing_model"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -17,6 +17,8 @@ from assay.instruments.polar.reduction import Reduction
 from assay.instruments.polar.scores import score
 from assay.instruments.polar.targets import Batch
 
+pytestmark = pytest.mark.slow
+
 FITTING = Fitting(rank=16, epochs=8, batch=16, learning_rate=1e-2)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pytest
 from knowing_trees import Trees, subject
 from polar_for_tests import RELATIONS, planted
 from torch import Generator
@@ -10,6 +11,8 @@ from assay.graph import tree
 from assay.instruments import load_instrument
 from assay.instruments.polar.assembled import warnings
 from assay.instruments.polar.readings import Reading
+
+pytestmark = pytest.mark.slow
 
 
 def reading(test, refused: tuple[str, ...] = ()) -> Reading:

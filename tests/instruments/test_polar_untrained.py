@@ -17,6 +17,8 @@ from assay.instruments.polar.reduction import Reduction
 from assay.instruments.polar.search import fitted_pair, rated, search
 from assay.instruments.polar.untrained import untrained, untrained_controls, untrained_depth
 
+pytestmark = pytest.mark.slow
+
 FITTING = Fitting(rank=16, epochs=8, batch=16, learning_rate=1e-2)
 LONGEST = 7
 

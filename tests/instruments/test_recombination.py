@@ -21,6 +21,8 @@ from assay.training import TrainingConfig, fit_many
 from assay.verdict.features import asked_parts, features
 from assay.zoo.twins import permuted, rescaled
 
+pytestmark = pytest.mark.slow
+
 TAGS = tags()
 
 

@@ -25,7 +25,7 @@ from assay.parallel import Engine, run_unordered
 from assay.parallel.backends import BACKENDS, Backend
 from assay.parallel.piece import Outcome
 
-pytestmark = pytest.mark.xdist_group("cluster")  # one process starts the clusters, once
+pytestmark = pytest.mark.slow
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 120) -> None:

@@ -16,7 +16,6 @@ PLAN = SweepPlan(
 )
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("cluster"),  # one process starts clusters
     # What the libraries leave open when they are shut down is theirs to close.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

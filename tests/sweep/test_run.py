@@ -18,6 +18,8 @@ from assay.sweep import Sweep, SweepPlan, finished, sweep
 from assay.sweep.directory import SweepDirectory
 from assay.sweep.grid import Cell
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"steps": "4", "batch_size": "16"}
 
 
@@ -174,7 +176,6 @@ sweep(plan(seeds=4), out=sys.argv[1], engine=Engine(jobs=2))
 """
 
 
-@pytest.mark.slow
 def test_a_sweep_killed_again_and_again_ends_with_the_same_results(tmp_path):
     whole = sweep(plan(seeds=4), out=tmp_path / "whole", engine=Engine(jobs=2))
     out = tmp_path / "killed"

@@ -13,6 +13,8 @@ from assay.subject import Subject
 from assay.tasks.modular import Modular
 from assay.zoo.alignment import alignment
 
+pytestmark = pytest.mark.slow
+
 TASK = Modular(p=5, num_first=4, num_second=8, synonyms=True, coverage=0.8)
 
 

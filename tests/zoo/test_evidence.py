@@ -22,7 +22,7 @@ LEARNABLE = {
 COMPOSER = member("composer", "G2-trained", steps=1000, **LEARNABLE)
 MEMORISER = member("memoriser", "I1-contradicted", steps=1000, **LEARNABLE)
 UNLEARNED = member("unlearned", "G2-trained", steps=1)
-MEMBERS = (COMPOSER, MEMORISER, UNLEARNED, twin(COMPOSER), twin(UNLEARNED), misdeclared(COMPOSER, "entangled:s2"))
+MEMBERS = (COMPOSER, MEMORISER, UNLEARNED, twin(COMPOSER), misdeclared(COMPOSER, "entangled:s2"))
 BASELINES = {
     "id_accuracy",
     "id_loss",

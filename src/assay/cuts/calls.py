@@ -4,7 +4,6 @@
 function, a checkpoint, `vmap`. Functions that PyTorch composes of others (recurrent layers, `einsum`) are met as their parts.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -141,10 +140,6 @@ class Pass(TorchDispatchMode):
     def after(self, call: Call, number: int) -> None:
         """Called after a call with a number."""
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # or the first call would import `torch._dynamo`, which takes two seconds
-
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self.met(Call(func, args, kwargs or {}))
 
@@ -182,8 +177,7 @@ def taken_apart() -> Iterator[None]:
     """Fused functions run as the calls that they stand for, and compiled functions as they were written."""
     with ExitStack() as stack:
         # PyTorch 2.13 runs compiled functions eagerly under any dispatch mode; this asks for it in every version.
-        if "torch._dynamo" in sys.modules:  # as it is where anything is compiled; importing it takes two seconds
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(torch.jit.optimized_execution(False))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         onednn = torch._C._get_mkldnn_enabled()

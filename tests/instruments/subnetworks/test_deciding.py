@@ -120,6 +120,6 @@ def test_uncertain_problems_widen_the_interval():
     assert wide.p > narrow.p
 
 
-@pytest.mark.parametrize(("value", "p"), [(0.5, 0.0), (0.0, 1.0)])
-def test_without_any_error_more_is_certain_and_equal_is_nothing(value, p):
+@pytest.mark.parametrize(("value", "p"), [(0.5, 2.0**-2), (0.0, 1.0)])
+def test_without_any_error_the_p_is_that_of_the_sign_test(value, p):
     assert gain_over(value, 0.0, [0.0, 0.0]).p == p

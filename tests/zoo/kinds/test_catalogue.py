@@ -8,6 +8,8 @@ from assay.errors import AssayError
 from assay.models import rebuild
 from assay.zoo.kinds import KINDS, kind, make, make_many
 
+pytestmark = pytest.mark.slow
+
 NAMES = [one.name for one in KINDS]
 
 

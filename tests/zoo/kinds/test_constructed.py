@@ -14,6 +14,8 @@ from assay.zoo.kinds.staged import build_staged, staged
 from assay.zoo.kinds.stages import first_of_each, stages_of
 from assay.zoo.kinds.tables import everything, trained
 
+pytestmark = pytest.mark.slow
+
 
 def two_sums(**options):
     return of_task(TwoSums(coverage=0.6), steps=300, **options)

@@ -13,6 +13,8 @@ from assay.zoo.kinds.inert import inert, layers_with_side, side_units
 from assay.zoo.kinds.places import answering
 from assay.zoo.kinds.tables import everything, trained
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=list(SIZES))
 def made_and_model(request):

@@ -8,6 +8,8 @@ from assay.zoo.kinds.interchange import Interchange, interchanged, interchanged_
 from assay.zoo.kinds.places import shares
 from assay.zoo.kinds.tables import trained
 
+pytestmark = pytest.mark.slow
+
 
 def test_targets_are_those_of_the_recombined_tuple():
     made = order()
