@@ -218,7 +218,7 @@ def first_failure(fault: Fault) -> str:
             raise SystemExit(f"{fault.path} must hold this line once: {fault.line}")
         path.write_text(content.replace(fault.line, fault.fault))
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "--showlocals", *fault.tests],
+            [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "--jaxtyping-packages=", *fault.tests],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"},
             capture_output=True,
