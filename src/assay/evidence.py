@@ -168,11 +168,11 @@ def findings(evidence: Sequence[Evidence]) -> tuple[Measure, ...]:
     """Headline measures that beat every null, at a false discovery rate of 5 % over all evidence of an audit (Benjamini and
     Hochberg 1995).
 
-    ```python
-    audit = assay.audit(network, "modular-addition")
-    for measure in findings(audit.evidence):
-        print(measure.label, measure.value, measure.p)
-    ```
+    Example:
+
+        audit = assay.audit(network, task)
+        for measure in findings(audit.evidence):
+            print(measure.label, measure.value, measure.p)
     """
     from assay.stats import false_discovery
 
