@@ -168,7 +168,7 @@ def findings(evidence: Sequence[Evidence]) -> tuple[Measure, ...]:
     """Headline measures that beat every null, at a false discovery rate of 5 % over all evidence of an audit (Benjamini and
     Hochberg 1995).
 
-    Example:
+    Example::
 
         audit = assay.audit(network, task)
         for measure in findings(audit.evidence):

@@ -90,6 +90,13 @@ def test_the_tables_are_whole(found):
     assert "parts of speech" in found.not_tested[0]
 
 
+def test_nothing_is_kept_where_held_out_texts_are_not_to_be_had(found):
+    """Every number and every table is of gold graphs of held-out texts."""
+    for level in (0, 1):
+        kept = found.at_level(level)
+        assert kept.measures == kept.tables == ()
+
+
 def test_the_same_seed_gives_the_same_evidence_in_one_process_or_two(found):
     again = POLAR.in_processes(2).measure(subject(), Trees(), effort="quick", generator=seeded())
     assert again == found
