@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python experiments/cuts/run.py --jobs 2 --out DIR
 
-Trains the networks of twelve instances, measures the curves of each beside five fresh copies and five scrambled declarations,
+Trains the networks of sixteen instances, measures the curves of each beside five fresh copies and five scrambled declarations,
 and prints the table of answers with intervals over instances. What is measured of an instance is kept in DIR, so that the
 command goes on where it was stopped; DIR also receives the picture of the curves of six networks.
 """
