@@ -253,6 +253,11 @@ def paired_ps(a: Float[Tensor, "m c"], b: Float[Tensor, "*m c"]) -> list[float]:
     return one_sided_ps(difference.mean(1), difference.std(1, ddof=1) / math.sqrt(num), freedom=num - 1, units=num)
 
 
+def one_sided_p(gain: float, error: float, *, freedom: int, units: int) -> float:
+    """One-sided p of one gain above 0; see `one_sided_ps`."""
+    return one_sided_ps(np.array([gain]), np.array([error]), freedom=freedom, units=units)[0]
+
+
 def one_sided_ps(gains: np.ndarray, errors: np.ndarray, *, freedom: int, units: int) -> list[float]:
     """One-sided p of each gain above 0, by Student's t, from its standard error.
 

@@ -1,5 +1,7 @@
 """Planted networks: one that computes the rule, one that looks answers up, one that fails on a single value."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Generator, Tensor, nn
@@ -59,6 +61,23 @@ def test_what_only_the_trained_network_can_do_is_a_finding():
     subject = Subject(Rule(), fresh=lambda generator: wrong)
     evidence = Systematicity().measure(subject, TASK, effort="quick", generator=Generator().manual_seed(0))
     assert {m.name for m in evidence.findings()} == {"seen score", "novel score"}
+
+
+class Contradicting(Modular):
+    """One trained combination comes with a second answer."""
+
+    def trained_examples(self, n, *, generator):
+        examples = super().trained_examples(n, generator=generator)
+        twice = examples.take(torch.cat([torch.arange(len(examples)), torch.tensor([0])]))
+        targets = torch.cat([examples.targets, (examples.targets[:1] + 1) % 11])
+        return replace(twice, targets=targets)
+
+
+def test_contradictions_of_the_training_data_are_a_warning():
+    told = "Trained combinations with answers that contradict each other: 1."
+    task = Contradicting(p=11, num_first=11, num_second=11, coverage=0.6)
+    assert any(told in warning for warning in measured(Rule(), task=task).warnings)
+    assert not any("contradict" in warning for warning in measured(Rule()).warnings)
 
 
 def test_a_look_up_table_scores_one_on_seen_and_chance_on_novel():

@@ -47,7 +47,7 @@ Point = tuple[Pixels, Pixels]
 
 @dataclass(frozen=True)
 class Mark:
-    """An element of SVG: its tag, its attributes (colours by name), the words in it, and what is told when it is pointed at."""
+    """An element of SVG: its tag, its attributes (colours by name), the words in it, and its tooltip."""
 
     tag: str
     attributes: Mapping[str, str | Pixels]

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 from assay.evidence import Measure, Null
 from assay.instruments.polar.scores import Rate, Scored, influence
 from assay.instruments.polar.search import Pair
-from assay.stats import MIN_UNITS, gain_over_networks, mean_interval, one_sided_ps
+from assay.stats import MIN_UNITS, gain_over_networks, mean_interval, one_sided_p
 
 LEVEL = 2  # held-out texts, and their gold graphs
 UNTRAINED = "untrained copies"
@@ -122,7 +121,7 @@ def fitted_p(units: Float[Tensor, " texts"], other: Float[Tensor, " texts"], see
     of_fits = float(torch.tensor(seeds, dtype=torch.float64).var()) if len(seeds) > 1 else 0.0
     error = math.sqrt(float(difference.var()) / num + of_fits * (1 / len(seeds) + 1 / repeats))
     gain = float(difference.mean())
-    return one_sided_ps(np.array([gain]), np.array([error]), freedom=num - 1, units=num)[0]
+    return one_sided_p(gain, error, freedom=num - 1, units=num)
 
 
 def selectivity_measure(

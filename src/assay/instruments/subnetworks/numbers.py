@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from assay.evidence import Interval
-from assay.stats import LEVEL, Gain, one_sided_ps
+from assay.stats import LEVEL, Gain, one_sided_p
 
 
 def gain_over(value: float, variance: float, nulls: Sequence[float], *, level: float = LEVEL) -> Gain:
@@ -22,6 +22,6 @@ def gain_over(value: float, variance: float, nulls: Sequence[float], *, level: f
     gain = value - float(np.mean(nulls))
     error = math.sqrt(float(np.var(nulls, ddof=1)) * (1 + 1 / num) + variance)
     half = float(stdtrit(num - 1, (1 + level) / 2)) * error
-    p = one_sided_ps(np.array([gain]), np.array([error]), freedom=num - 1, units=num)[0]
+    p = one_sided_p(gain, error, freedom=num - 1, units=num)
     method = f"t with {num - 1} degrees of freedom over {num} null networks, and over problems"
     return Gain(gain, Interval(low=gain - half, high=gain + half, level=level, method=method), p)

@@ -69,7 +69,7 @@ class Problems:
 
 
 def draw_problems(task: Task, *, num_training: int, num_judging: int, num_nonsense: int, generator: Generator) -> Problems:
-    """Everything that will be asked of any network, in an order that does not depend on that of the task.
+    """The problems that every network is given, in an order that does not depend on that of the task.
 
     **Raises:** `AssayError` when the task has not two parts, or cannot isolate one of them.
     """

@@ -246,8 +246,8 @@ def _warnings(covered: Usage, failing: Sequence[str], novelty: Novelty) -> tuple
         )
     if novelty.contradictions:
         warnings.append(
-            f"{novelty.contradictions} trained combinations have answers that contradict each other; no network can answer all "
-            "of them, and they are no evidence that anything acts alike."
+            f"Trained combinations with answers that contradict each other: {novelty.contradictions}. No network can give "
+            "all of these answers, and they are no evidence that values act identically."
         )
     if covered.unused:
         warnings.append(
