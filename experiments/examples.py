@@ -2,8 +2,8 @@
 
 Run `python experiments/examples.py`, or with names of examples behind it. The networks share no code with Assay's own. One
 that generalises is classified correctly when recombination of every part is at least .85, one that memorises when it is at
-most .3. Printed are the scores of every network, and at the end both rates with their exact intervals (Clopper and Pearson, 95 %). The
-figures are in docs/elsewhere.md; `tests/test_examples.py` runs one example.
+most .3. Printed are the scores of every network, and at the end both rates with their exact intervals (Clopper and Pearson,
+95 %). The figures are in docs/elsewhere.md; `tests/test_examples.py` runs one example.
 """
 
 import importlib
