@@ -21,6 +21,7 @@ from sklearn.linear_model import RidgeCV
 from torch import Generator, Tensor
 
 from assay.evidence import Evidence
+from assay.instrument import run
 from assay.instruments import load_instrument
 from assay.instruments.decodability import Decodability
 from assay.models import build
@@ -115,7 +116,7 @@ def evidence_cost(repeats: int = 9) -> None:
     landmarks = torch.randn(1024, 64)
     for _ in range(repeats):
         Timed.spent, start = 0.0, time.process_time()
-        evidence = instrument.measure(subject, task, effort="quick", generator=Generator().manual_seed(0))
+        evidence = run(instrument, subject, task, effort="quick", seed=0)
         spent["evidence"].append(1000 * (time.process_time() - start - Timed.spent))
         spent["forward"].append(1000 * Timed.spent)
         spent["published"].append(cpu_ms(lambda: published_probe(layers, latents), 1)[0])
@@ -155,10 +156,8 @@ def untrained_gains(num_seeds: int) -> None:
     inside = 0
     for seed in range(num_seeds):
         subject = Subject(build("mlp", task, generator=Generator().manual_seed(seed), width=64))
-        evidence = load_instrument("decodability").measure(
-            subject, task, effort="quick", generator=Generator().manual_seed(seed)
-        )
-        measures = [m for m in evidence.measures if m.name == "decodability gain"]
+        evidence = run(load_instrument("decodability"), subject, task, effort="quick", seed=seed)
+        measures = [m for m in evidence.measures if m.key == "decodability_gain"]
         covered = [m.interval.low <= 0 <= m.interval.high for m in measures if m.interval is not None]
         inside += sum(covered) >= 0.95 * len(covered)
         print(f"seed {seed}: 0 within the interval for {sum(covered)} of {len(covered)} readouts", flush=True)

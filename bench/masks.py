@@ -30,10 +30,10 @@ from assay.evidence import Evidence
 from assay.instruments.subnetworks import Subnetworks
 from assay.instruments.subnetworks.controls import fresh_others, random_removals, removals
 from assay.instruments.subnetworks.instrument import BUDGETS
-from assay.instruments.subnetworks.numbers import gain_over
 from assay.instruments.subnetworks.problems import Network, Problems, draw_problems, fails_gate
 from assay.instruments.subnetworks.trail import OWN, Point, Trail, follow, judged
 from assay.masks import ContinuousSparsification, Mask, MaskTraining, SearchConfig, masked, run, units_of
+from assay.stats import gain_over
 from assay.subject import Subject
 from assay.task import Examples
 from assay.tasks.bit_parity import BitParity

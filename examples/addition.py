@@ -127,7 +127,7 @@ def judged(network: nn.Module, task: assay.Task, name: str, *, generalises: bool
     instruments = [assay.load_instrument(each) for each in ("systematicity", "recombination")]
     result = assay.audit(assay.Subject(network, name=name), task, effort="quick", instruments=instruments)
     inside = result.evidence[1]
-    measures = [inside.measure("novel recombination", part=part) for part in task.combines]
+    measures = [inside.measure("novel_recombination", part=part) for part in task.combines]
     return Found(
         name=name,
         generalises=generalises,

@@ -103,7 +103,7 @@ def main(folder: Path) -> None:
             evidence = Polar(rank=8).measure(subject, task, effort="quick", generator=Generator().manual_seed(0))
             print(f"{name}, relations {relations}: {evidence.summary}")
             for of in ("polar subspace", "relation axes"):
-                used = evidence.measure(f"agreement lost without the {of}")
+                used = evidence.measure(f"agreement_lost_without_the_{of}")
                 nulls = ", ".join(f"{null.name} {null.mean:.3f}" for null in used.nulls)
                 print(f"  agreement lost without the {of}: {used.value:.3f} ({nulls}); {used.note}")
 

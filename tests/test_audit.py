@@ -31,7 +31,7 @@ class Sings(Protocol):
 class Choir:
     name = "choir"
     question = "Does it sing?"
-    source = load_instrument("systematicity").source
+    cites = ("redhardt2025",)
     needs = (Sings,)
 
     def measure(self, subject, task, *, effort, generator, progress=None) -> Evidence:
@@ -49,7 +49,7 @@ class Counting:
     """An instrument that tells in how many processes it may work."""
 
     question = "How many processes are there?"
-    source = load_instrument("systematicity").source
+    cites = ("redhardt2025",)
     needs = ()
 
     def __init__(self, name: str, processes: int = 0):

@@ -10,6 +10,7 @@ def measure(name: str, ps: list[float | None], *, headline: bool = True, value: 
     nulls = tuple(Null(name=f"null {k}", how="made up", values=(0.0, 0.2), p=p) for k, p in enumerate(ps))
     interval = Interval(low=0.4, high=0.6, level=0.95, method="made up")
     return Measure(
+        key=name.replace(",", "").replace("-", " ").replace(" ", "_"),
         name=name,
         about={"part": "i"},
         value=value,
@@ -83,9 +84,9 @@ def test_a_number_without_null_or_interval_is_refused():
 
 def test_a_missing_measure_lists_what_there_is():
     item = evidence(measure("novel score", [0.1]))
-    assert item.measure("novel score", part="i").name == "novel score"
-    with pytest.raises(KeyError, match="novel score"):
-        item.measure("novel score", part="j")
+    assert item.measure("novel_score", part="i").name == "novel score"
+    with pytest.raises(KeyError, match="novel_score"):
+        item.measure("novel_score", part="j")
 
 
 def test_what_needs_more_access_is_left_out_and_so_are_the_words_that_may_speak_of_it():

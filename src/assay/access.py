@@ -15,7 +15,7 @@ from torch import Generator
 
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
-from assay.instrument import Instrument, Progress, silent
+from assay.instrument import Measures, Progress, silent
 from assay.observed import Observed
 from assay.parallel import one_thread
 from assay.parallel.children import end_with, run_python
@@ -27,7 +27,7 @@ FORBIDDEN = "assay.tasks"
 
 
 @runtime_checkable
-class JudgesObserved(Instrument, Protocol):
+class JudgesObserved(Measures, Protocol):
     """An instrument that can do without the task, once it has observed: `measure` is `judge` of what `observe` gives."""
 
     def observe(self, task: Task, *, effort: Effort, generator: Generator) -> Observed:

@@ -13,11 +13,10 @@ from assay.access import JudgesObserved, judged_apart
 from assay.bounds import check_seed
 from assay.evidence import Effort, Evidence, Level
 from assay.graph import GivesGraphs
-from assay.instrument import Instrument, Progress, RunsInProcesses, missing_abilities, silent
+from assay.instrument import Instrument, Measures, Progress, missing_abilities, run, silent
 from assay.instruments import all_instruments
 from assay.objective import Unscored, check_finite
 from assay.parallel import one_thread, run_parallel
-from assay.stats import keyed_generator
 from assay.subject import Integrity, Subject
 from assay.task import Examples, Task
 from assay.verdict import Verdict, judge
@@ -101,7 +100,7 @@ def audit(
     seed: int = 0,
     effort: Effort = "standard",
     level: Level = 2,
-    instruments: Sequence[Instrument] | None = None,
+    instruments: Sequence[Instrument | Measures] | None = None,
     address: str = "",
     jobs: int = 1,
     progress: Progress = silent,
@@ -117,8 +116,8 @@ def audit(
       left out.
     - `instruments`: all registered ones by default.
     - `address`: where the subject came from, for the report.
-    - `jobs`: processes in which instruments run side by side, or share their work out; the bytes of the result do not depend
-      on it.
+    - `jobs`: processes in which instruments run side by side, and those that take long read their copies; the bytes of the
+      result do not depend on it.
 
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
@@ -166,7 +165,9 @@ def _check_runs(subject: Subject, task: Task, seed: int) -> None:
     task.score(outputs, sample)
 
 
-def _sorted_out(chosen: Sequence[Instrument], task: Task, level: Level) -> tuple[list[Instrument], list[Skipped]]:
+def _sorted_out(
+    chosen: Sequence[Instrument | Measures], task: Task, level: Level
+) -> tuple[list[Instrument | Measures], list[Skipped]]:
     """What applies, and what does not with the reason."""
     applying, skipped = [], []
     for instrument in chosen:
@@ -185,7 +186,7 @@ def _sorted_out(chosen: Sequence[Instrument], task: Task, level: Level) -> tuple
 
 def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> list[Evidence]:
     """Every piece, here or side by side; what shares its own work out comes after the others, with all processes."""
-    beside = [k for k, piece in enumerate(pieces) if jobs != 1 and not isinstance(piece.instrument, RunsInProcesses)]
+    beside = [k for k, piece in enumerate(pieces) if jobs != 1 and not getattr(piece.instrument, "long", False)]
 
     def told(doing: str, share: float) -> None:
         progress(doing, share * len(beside) / len(pieces))
@@ -197,29 +198,23 @@ def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> li
             def scaled(doing: str, done: float, name: str = piece.instrument.name) -> None:
                 progress(f"{name}: {doing}", (len(found) + done) / len(pieces))
 
-            found[index] = _measure(piece.in_processes(jobs), scaled)
+            found[index] = _measure(piece, scaled, jobs=jobs)
     return [found[index] for index in range(len(pieces))]
 
 
 class _Piece(NamedTuple):
-    """One instrument to run. Each draws from a generator of its own, so that adding one does not move the others' numbers."""
+    """One instrument to run."""
 
-    instrument: Instrument
+    instrument: Instrument | Measures
     subject: Subject
     task: Task
     effort: Effort
     seed: int
 
-    def in_processes(self, jobs: int) -> "_Piece":
-        """With an instrument that shares its work out over so many, where it can."""
-        if isinstance(self.instrument, RunsInProcesses):
-            return self._replace(instrument=self.instrument.in_processes(jobs))
-        return self
 
-
-def _measure(piece: _Piece, progress: Progress = silent) -> Evidence:
-    generator = keyed_generator(piece.seed, piece.instrument.name)
-    return piece.instrument.measure(piece.subject, piece.task, effort=piece.effort, generator=generator, progress=progress)
+def _measure(piece: _Piece, progress: Progress = silent, *, jobs: int = 1) -> Evidence:
+    instrument, subject, task, effort, seed = piece
+    return run(instrument, subject, task, effort=effort, seed=seed, jobs=jobs, progress=progress)
 
 
 def _subject_card(subject: Subject, address: str) -> SubjectCard:

@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 Effort = Literal["quick", "standard", "full"]
 EFFORTS: tuple[Effort, ...] = ("quick", "standard", "full")
@@ -11,6 +16,8 @@ Level = Literal[0, 1, 2]
 """The access that a number needs: 0 weights, trained inputs and the declaration; 1 also novel inputs; 2 also their labels."""
 LEVELS: tuple[Level, ...] = (0, 1, 2)
 FINDING_LEVEL = 0.05
+UNTRAINED = "untrained copies"
+"""The null of every instrument that reads copies of the network with fresh weights: its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +30,19 @@ class Interval:
     method: str
 
 
+class _Beside:
+    """An array that is not written into `report.json`, but into a file beside it."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> "CoreSchema":
+        from pydantic_core import core_schema
+
+        left_out = core_schema.plain_serializer_function_ser_schema(lambda array: None)
+        return core_schema.json_or_python_schema(
+            json_schema=core_schema.none_schema(), python_schema=core_schema.any_schema(), serialization=left_out
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Null:
     """What the same number is where nothing can be found.
@@ -32,6 +52,8 @@ class Null:
     - `name`: short, such as `untrained copies`.
     - `how`: one sentence on how it was made.
     - `values`: one per repeat, none left out.
+    - `units`: `(r, u)`, for every repeat the values of the independent units that the measure rests on; None where a repeat is
+      one number. Kept beside `report.json`, so that anything can be paired and tested again.
     - `p`: the chance of a value at least this far out under this null, never 0; None when there are too few repeats to say.
     """
 
@@ -39,6 +61,7 @@ class Null:
     how: str
     values: tuple[float, ...]
     p: float | None = None
+    units: Annotated[np.ndarray | None, _Beside] = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
         assert self.p is None or 0 < self.p <= 1, f"{self.name}: p must lie above 0 and at most at 1, not at {self.p}"
@@ -54,17 +77,19 @@ class Measure:
 
     **Attributes:**
 
-    - `name`, `about`: what was measured and on what, such as `{"part": "i", "site": "layers.1:out"}`.
+    - `key`: by which other code finds it.
+    - `name`, `about`: for readers, what was measured and on what, such as `{"part": "i", "site": "layers.1:out"}`.
     - `value`: None when there was not enough data; `note` then says what was needed.
     - `unit`, `direction`: such as `accuracy`, and which way is better.
     - `nulls`: every control that was run. A measure that merely describes (a count) has none and direction `neither`.
-    - `units`, `unit_of`: how many independent units the interval rests on, and what they are.
+    - `units`, `unit_of`: how many independent units the interval rests on, and what they are, such as `combination` or `text`.
     - `repeats`: the raw value of every unit or repeat.
     - `headline`: belongs on the first screen, and may become a finding.
     - `ceiling`: what the same number is where nothing can be lost; None where there is no such control.
     - `level`: the access that it needs.
     """
 
+    key: str
     name: str
     value: float | None
     unit: str
@@ -72,7 +97,7 @@ class Measure:
     interval: Interval | None
     nulls: tuple[Null, ...]
     units: int
-    unit_of: Literal["combination", "network", "example"]
+    unit_of: str
     repeats: tuple[float, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
     headline: bool = False
@@ -119,6 +144,9 @@ class Table:
     level: Level
 
 
+Figure = Table
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Everything one instrument found out about one subject on one task.
@@ -143,12 +171,13 @@ class Evidence:
     not_enough: str = ""
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
 
-    def measure(self, name: str, **about: str) -> Measure:
-        """The measure of that name whose `about` agrees; a `KeyError` lists what there is."""
+    def measure(self, key: str, **about: str) -> Measure:
+        """The measure of that key whose `about` agrees; a `KeyError` lists what there is."""
         for measure in self.measures:
-            if measure.name == name and all(measure.about.get(key) == value for key, value in about.items()):
+            if measure.key == key and all(measure.about.get(key) == value for key, value in about.items()):
                 return measure
-        raise KeyError(f"{self.instrument} has no measure {name!r} about {about}; it has {[m.label for m in self.measures]}")
+        known = [(measure.key, dict(measure.about)) for measure in self.measures]
+        raise KeyError(f"{self.instrument} has no measure {key!r} about {about}; it has {known}")
 
     def at_level(self, level: Level) -> "Evidence":
         """The evidence without the measures and tables that need more access. Where some are left out, so are summary and

@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 
 from assay.errors import AssayError
 from assay.evidence import Evidence
-from assay.instrument import Instrument, missing_abilities
+from assay.instrument import Instrument, missing_abilities, run
 from assay.instruments import all_instruments
 from assay.models import build
 from assay.subject import Subject
@@ -83,7 +83,7 @@ INSTRUMENTS = tuple(small(instrument) for instrument in all_instruments())
 
 
 def measure(instrument: Instrument, subject: Subject, task: Task, seed: int = 0) -> Evidence:
-    return instrument.measure(subject, task, effort="quick", generator=Generator().manual_seed(seed))
+    return run(instrument, subject, task, effort="quick", seed=seed)
 
 
 @functools.cache

@@ -24,6 +24,7 @@ from assay.training import TrainingConfig
 from assay.versions import versions_of
 
 _MEASURE = Measure(
+    key="novel_score",
     name="novel score",
     value=0.5,
     unit="accuracy",

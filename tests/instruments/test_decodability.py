@@ -9,9 +9,10 @@ from torch import Generator, Tensor, nn
 
 from assay.errors import AssayError
 from assay.evidence import Evidence
+from assay.instrument import run
 from assay.instruments.decodability import Decodability
 from assay.instruments.decodability.block import ROWS_PER_AXIS, Block, deal_all
-from assay.instruments.decodability.control import controls
+from assay.instruments.decodability.control import control_tasks
 from assay.instruments.decodability.crossfit import (
     Answer,
     Decoded,
@@ -58,16 +59,16 @@ class Reveals(nn.Module):
 
 
 def measured(subject: Subject, task: Task, **options) -> Evidence:
-    return Decodability(**options).measure(subject, task, effort="quick", generator=Generator().manual_seed(0))
+    return run(Decodability(**options), subject, task, effort="quick", seed=0)
 
 
 def test_what_training_made_readable_is_found():
     subject = Subject(Reveals(trained=True), fresh=lambda generator: Reveals(trained=False))
     evidence = measured(subject, SCRAMBLED)
-    assert evidence.measure("decodability gain", part="i").value > 0.4
+    assert evidence.measure("decodability_gain", part="i").value > 0.4
     assert [m.about["part"] for m in evidence.findings()] == ["i"]
-    assert evidence.measure("decodability by site", part="i", site="hidden:in").value == 1.0
-    assert evidence.measure("decodability on novel combinations", part="i").value == 1.0
+    assert evidence.measure("decodability_by_site", part="i", site="hidden:in").value == 1.0
+    assert evidence.measure("decodability_on_novel_combinations", part="i").value == 1.0
 
 
 class Shown(Modular):
@@ -83,7 +84,7 @@ def test_what_the_input_gives_away_is_no_finding():
     assert evidence.findings() == ()
     assert evidence.summary.startswith("Nothing was learned from decodability")
     for part in "ijx":
-        assert evidence.measure("decodability gain", part=part).value == pytest.approx(0, abs=1e-6)
+        assert evidence.measure("decodability_gain", part=part).value == pytest.approx(0, abs=1e-6)
 
 
 def test_gain_is_nothing_on_untrained_networks():
@@ -91,8 +92,8 @@ def test_gain_is_nothing_on_untrained_networks():
     inside = 0
     for seed in range(4):
         model = build("mlp", SCRAMBLED, generator=Generator().manual_seed(seed), width=32)
-        evidence = Decodability().measure(Subject(model), SCRAMBLED, effort="quick", generator=Generator().manual_seed(seed))
-        gains = [m for m in evidence.measures if m.name == "decodability gain"]
+        evidence = run(Decodability(), Subject(model), SCRAMBLED, effort="quick", seed=seed)
+        gains = [m for m in evidence.measures if m.key == "decodability_gain"]
         inside += all(m.interval.low <= 0 <= m.interval.high for m in gains)
     assert inside == 4
 
@@ -101,7 +102,7 @@ def test_graded_parts_are_read_as_presence_and_amount():
     task = Hyperteacher(num_modules=6, max_active=3)
     model = build("mlp", task, generator=Generator().manual_seed(0), width=16)
     evidence = measured(Subject(model), task)
-    kinds = {(m.about["part"], m.about["readout"]) for m in evidence.measures if m.name == "decodability gain"}
+    kinds = {(m.about["part"], m.about["readout"]) for m in evidence.measures if m.key == "decodability_gain"}
     names = [part.name for part in task.parts]
     assert kinds == {(name, kind) for name in names for kind in ("presence", "amount given present")}
 
@@ -110,7 +111,7 @@ def test_identity_encoded_amounts_are_in_the_input():
     """Research note 2b: R2 1.000 from the input alone, so that hidden decodability says nothing."""
     task = Hyperteacher(num_modules=6, max_active=3)
     model = build("mlp", task, generator=Generator().manual_seed(0), width=16)
-    gain = measured(Subject(model), task).measure("decodability gain", readout="amount given present")
+    gain = measured(Subject(model), task).measure("decodability_gain", readout="amount given present")
     encoded = next(null for null in gain.nulls if null.name == "encoded input")
     assert gain.value == pytest.approx(encoded.values[0], abs=0.02)
     assert gain.interval.low <= 0.02
@@ -271,7 +272,7 @@ def test_the_control_task_is_learned_from_what_tells_combinations_apart(generato
     for table, fitted in ((one_hot(inverse, int(inverse.max()) + 1), True), (one_hot(readout.labels, 6), False)):
         units = torch.ones(1, 22)
         own = Decoded(readout, (INPUT,), units, units, torch.zeros(0), torch.zeros(0))
-        control = controls([own], {INPUT: place(table)}, examples.combination, generator=generator)[readout.name]
+        control = control_tasks([own], {INPUT: place(table)}, examples.combination, generator=generator)[readout.name]
         assert (control.real == 1).all()
         assert control.random.shape == (5, 22)
         assert bool((control.random == 1).all()) == fitted
@@ -280,12 +281,12 @@ def test_the_control_task_is_learned_from_what_tells_combinations_apart(generato
 
 def test_no_control_task_where_combinations_have_one_example(generator):
     examples = MODULAR.examples("seen", 10**6, generator=generator).in_canonical_order().take(torch.arange(0, 110, 5))
-    assert controls([], {}, examples.combination, generator=generator) == {}
+    assert control_tasks([], {}, examples.combination, generator=generator) == {}
 
 
 def test_sites_can_be_chosen_and_a_miss_lists_them():
     model = build("mlp", MODULAR, generator=Generator().manual_seed(0), width=16)
     evidence = measured(Subject(model), MODULAR, sites=["layers.1"])
-    assert {m.about["site"] for m in evidence.measures if m.name == "decodability by site"} == {"layers.1:out"}
+    assert {m.about["site"] for m in evidence.measures if m.key == "decodability_by_site"} == {"layers.1:out"}
     with pytest.raises(AssayError, match=r"layers\.0:out"):
         measured(Subject(model), MODULAR, sites=["layer.1"])

@@ -27,7 +27,7 @@ def found() -> Evidence:
 
 def test_what_is_planted_is_found_beside_nulls_that_find_less(found):
     assert not found.not_enough
-    uuas, las = found.measure("UUAS"), found.measure("LAS")
+    uuas, las = found.measure("uuas"), found.measure("las")
     assert uuas.value > 0.8
     assert las.value > 0.6
     names = {null.name for null in uuas.nulls}
@@ -46,7 +46,7 @@ def test_what_is_planted_is_found_beside_nulls_that_find_less(found):
         nulls = [null for null in measure.nulls if null.name in beaten]
         assert len(nulls) == len(beaten)
         assert all(max(null.values) < measure.value and null.p < 0.01 for null in nulls), measure.name
-    assert found.measure("selectivity of UUAS").value > 0.2
+    assert found.measure("selectivity_of_uuas").value > 0.2
 
 
 def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
@@ -65,7 +65,7 @@ def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
     assert next(null for null in read.nulls if null.name == "random subspaces").p < 0.1
     assert idle.value == 0
     for of in ("polar subspace", "relation axes"):
-        assert found.measure(f"score lost without the {of}").nulls
+        assert found.measure(f"score_lost_without_the_{of}").nulls
 
 
 def test_the_tables_are_whole(found):
@@ -104,8 +104,8 @@ def test_the_same_seed_gives_the_same_evidence_in_one_process_or_two(found):
 
 def test_a_network_that_knows_nothing_is_no_finding():
     evidence = POLAR.measure(subject(knows=False), Trees(), effort="quick", generator=seeded(1))
-    assert evidence.measure("UUAS") not in evidence.findings()
-    assert evidence.measure("LAS") not in evidence.findings()
+    assert evidence.measure("uuas") not in evidence.findings()
+    assert evidence.measure("las") not in evidence.findings()
 
 
 @pytest.mark.parametrize("num", [0, 1, 4])

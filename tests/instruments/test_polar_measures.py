@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from assay.instruments.polar.measures import fitted_p, null_p
-from assay.instruments.subnetworks.numbers import gain_over
+from assay.stats import gain_over
 
 
 def test_p_over_fits_by_hand():

@@ -95,8 +95,8 @@ def test_the_evidence_says_so_and_every_null_is_reduced(monkeypatch):
     assert evidence.settings["width of states"] == 48
     assert evidence.settings["principal components"].startswith("12 of 48 dimensions, 0.")
     assert evidence.settings["rank"] == 6
-    assert len(evidence.measure("UUAS").nulls) == 7
-    assert "rank 6 of 48" in evidence.measure("score lost without the polar subspace").note
+    assert len(evidence.measure("uuas").nulls) == 7
+    assert "rank 6 of 48" in evidence.measure("score_lost_without_the_polar_subspace").note
 
 
 def test_few_words_have_few_components():

@@ -39,7 +39,7 @@ def judged(network: Subject, observed: Observed = OBSERVED, **options) -> Eviden
 
 def novel(evidence: Evidence, part: str) -> tuple[float, float]:
     """Novel recombination of the part, and its best null."""
-    measure = evidence.measure("novel recombination", part=part)
+    measure = evidence.measure("novel_recombination", part=part)
     return measure.value, max(null.mean for null in measure.nulls)
 
 
@@ -56,7 +56,7 @@ def test_an_exact_composer_recombines():
         value, null = novel(evidence, part)
         assert value == 1.0
         assert null < 0.5
-    assert evidence.measure("score on trained combinations").value == 1.0
+    assert evidence.measure("score_on_trained_combinations").value == 1.0
     assert {measure.about["part"] for measure in evidence.findings()} == {"i", "j", "x"}
 
 
@@ -68,7 +68,7 @@ def test_a_network_without_weights_has_no_twins_on_shuffled_labels():
 
 def test_a_lookup_table_does_not():
     evidence = judged(subject(lambda tuples: TAGS[number(tuples)], by_heart(TAGS)))
-    assert evidence.measure("score on trained combinations").value == 1.0
+    assert evidence.measure("score_on_trained_combinations").value == 1.0
     assert max(novel(evidence, part)[0] for part in "ijz") <= 0.1
     assert not evidence.findings()
 
@@ -88,7 +88,7 @@ def test_the_part_that_is_known_by_heart_alone_fails():
 
     evidence = judged(subject(write, read))
     assert novel(evidence, "i")[0] == 1.0
-    assert evidence.measure("seen recombination", part="x").value == 1.0
+    assert evidence.measure("seen_recombination", part="x").value == 1.0
     assert novel(evidence, "j")[0] <= 0.1
 
 
@@ -101,7 +101,7 @@ def test_inert_parts_are_readable_and_do_not_recombine():
             lambda state: by_heart(TAGS)(state[:, 5:]),
         )
     )
-    assert evidence.measure("cross-combination probe", part="z").value == 1.0
+    assert evidence.measure("cross_combination_probe", part="z").value == 1.0
     value, null = novel(evidence, "z")
     assert value <= null
 
@@ -135,8 +135,8 @@ def test_deeper_exchanges_pass_what_is_wrong_before_them_and_side_by_side_does_n
     evidence = judged(Subject(mangled, name="mangled", fresh=fresh))
     for part in "ij":
         assert novel(evidence, part)[0] == 1.0
-        assert evidence.measure("novel recombination, past the mixing", part=part).value == 1.0
-        early = evidence.measure("novel recombination, side by side", part=part)
+        assert evidence.measure("novel_recombination_past_the_mixing", part=part).value == 1.0
+        early = evidence.measure("novel_recombination_side_by_side", part=part)
         assert early.value == 0.0
         assert early.headline
         assert early.note.startswith("at entry:")
@@ -170,7 +170,7 @@ def test_a_failed_exchange_counts_where_each_part_has_a_place_of_its_own():
         Subject(Apart(answers), name="apart", fresh=lambda generator: Apart(torch.randn(180, 5, generator=generator)))
     )
     for part in "ij":
-        measure = evidence.measure("novel recombination, side by side", part=part)
+        measure = evidence.measure("novel_recombination_side_by_side", part=part)
         assert measure.value < 0.4  # by chance, where nothing is exchanged
         assert measure.ceiling == 1.0  # one part's whole state decides nothing, but trained combinations come out
     assert asked_parts([evidence]) == ("i", "j")
@@ -186,8 +186,8 @@ def test_past_the_mixing_leaves_out_the_places_where_an_exchange_is_the_new_comb
 
     evidence = judged(Subject(Mangled(TAGS, by_heart(TAGS)), name="by heart", fresh=fresh))
     for part in "ij":
-        assert evidence.measure("novel recombination, side by side", part=part).value == 1.0
-        assert evidence.measure("novel recombination, past the mixing", part=part).value <= 0.1
+        assert evidence.measure("novel_recombination_side_by_side", part=part).value == 1.0
+        assert evidence.measure("novel_recombination_past_the_mixing", part=part).value <= 0.1
 
 
 def test_prototypes_see_past_what_belongs_to_one_example():
@@ -200,7 +200,7 @@ def test_prototypes_see_past_what_belongs_to_one_example():
 
     evidence = judged(subject(lambda tuples: torch.cat([blocks(tuples), TAGS[number(tuples)]], 1), read))
     for part in "ij":
-        prototypes = evidence.measure("novel recombination, of prototypes", part=part)
+        prototypes = evidence.measure("novel_recombination_of_prototypes", part=part)
         assert prototypes.value > 0.6 > novel(evidence, part)[0] + 0.5
         assert prototypes.value > max(null.mean for null in prototypes.nulls) + 0.3
         assert not prototypes.headline
@@ -304,7 +304,7 @@ def test_a_module_with_functional_activations():
     torch.manual_seed(0)
     evidence = judged(Subject(Notebook()))
     assert "fc_B:out" in evidence.settings["sites read"]
-    assert any(null.name == "shuffled labels" for null in evidence.measure("novel recombination", part="i").nulls)
+    assert any(null.name == "shuffled labels" for null in evidence.measure("novel_recombination", part="i").nulls)
     assert not evidence.findings()
 
 
@@ -369,4 +369,4 @@ def test_weaker_evidence_is_marked():
     assert any("weaker evidence" in warning for warning in evidence.warnings)
     assert any("assumed" in warning for warning in evidence.warnings)
     assert not any(measure.name.startswith("novel") for measure in evidence.measures)
-    assert evidence.measure("seen recombination", part="i").headline
+    assert evidence.measure("seen_recombination", part="i").headline

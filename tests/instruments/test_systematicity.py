@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from assay.evidence import Evidence
+from assay.instrument import run
 from assay.instruments.systematicity import Systematicity
 from assay.novelty import novelty_of
 from assay.subject import Subject
@@ -42,13 +43,13 @@ def never_trained(i: Tensor, j: Tensor) -> Tensor:
 
 
 def measured(module: nn.Module, effort: str = "quick", task: Task = TASK) -> Evidence:
-    return Systematicity().measure(Subject(module), task, effort=effort, generator=Generator().manual_seed(0))
+    return run(Systematicity(), Subject(module), task, effort=effort, seed=0)
 
 
 def test_a_network_with_the_rule_works_on_novel_combinations():
     evidence = measured(Rule())
-    assert evidence.measure("novel score").value == 1.0
-    assert evidence.measure("novel score").interval.low > 0.8
+    assert evidence.measure("novel_score").value == 1.0
+    assert evidence.measure("novel_score").interval.low > 0.8
 
 
 def test_what_an_untrained_copy_can_do_as_well_is_no_finding():
@@ -59,7 +60,7 @@ def test_what_an_untrained_copy_can_do_as_well_is_no_finding():
 def test_what_only_the_trained_network_can_do_is_a_finding():
     wrong = Rule(lambda i, j: torch.ones_like(i, dtype=torch.bool))
     subject = Subject(Rule(), fresh=lambda generator: wrong)
-    evidence = Systematicity().measure(subject, TASK, effort="quick", generator=Generator().manual_seed(0))
+    evidence = run(Systematicity(), subject, TASK, effort="quick", seed=0)
     assert {m.name for m in evidence.findings()} == {"seen score", "novel score"}
 
 
@@ -82,9 +83,9 @@ def test_contradictions_of_the_training_data_are_a_warning():
 
 def test_a_look_up_table_scores_one_on_seen_and_chance_on_novel():
     evidence = measured(Rule(never_trained))
-    assert evidence.measure("seen score").value == 1.0
-    assert evidence.measure("novel score").value == pytest.approx(1 / 11, abs=0.08)
-    gap = evidence.measure("generalisation gap")
+    assert evidence.measure("seen_score").value == 1.0
+    assert evidence.measure("novel_score").value == pytest.approx(1 / 11, abs=0.08)
+    gap = evidence.measure("generalisation_gap")
     assert gap.interval.low > 0.6
     assert gap.nulls[0].p < 0.05
 
@@ -93,9 +94,9 @@ def test_scores_count_every_combination_once():
     evidence = measured(Rule(lambda i, j: i == 3))
     rows = TASK.combinations("novel")
     expected = float(((rows[:, 0] != 3).float()).mean())
-    wrong_right = evidence.measure("novel score").value - expected  # wrong answers are right now and then
+    wrong_right = evidence.measure("novel_score").value - expected  # wrong answers are right now and then
     assert 0 <= wrong_right < 0.1
-    assert len(evidence.measure("novel score").repeats) == len(rows)
+    assert len(evidence.measure("novel_score").repeats) == len(rows)
 
 
 def of_kind(task: Modular, wanted: str) -> tuple[Tensor, int]:
@@ -114,23 +115,23 @@ def test_the_novel_score_counts_what_lies_outside_and_each_kind_has_a_score_of_i
     assert num_synonyms >= 30
     assert num_outside >= 30
     evidence = measured(Rule(lambda i, j: ~synonyms[i, j], OF_EVERY_KIND), task=OF_EVERY_KIND)
-    novel = evidence.measure("novel score")
+    novel = evidence.measure("novel_score")
     assert (novel.units, novel.value) == (num_outside, pytest.approx(1 / 11, abs=0.1))
-    beside = evidence.measure("novel score by kind", kind="synonyms of trained combinations")
+    beside = evidence.measure("novel_score_by_kind", kind="synonyms of trained combinations")
     assert (beside.units, beside.value) == (num_synonyms, 1.0)
-    assert evidence.measure("novel score by kind", kind="inside 1-coverage").value is None  # 4 of them
+    assert evidence.measure("novel_score_by_kind", kind="inside 1-coverage").value is None  # 4 of them
     assert {null.name for null in beside.nulls} == {"shuffled targets", "untrained copies", "nearest trained example"}
     assert evidence.settings["outside 1-coverage"] == num_outside
     within = num_synonyms + of_kind(OF_EVERY_KIND, "inside")[1]
     assert any(f"{within} of {within + num_outside} novel combinations follow" in told for told in evidence.warnings)
     reverse = measured(Rule(lambda i, j: synonyms[i, j], OF_EVERY_KIND), task=OF_EVERY_KIND)
-    assert reverse.measure("novel score").value == 1.0
+    assert reverse.measure("novel_score").value == 1.0
 
 
 def test_fewer_than_thirty_outside_are_not_enough_data():
     assert of_kind(FEW, "outside")[1] == 20
     evidence = measured(Rule(task=FEW), task=FEW)
-    novel = evidence.measure("novel score")
+    novel = evidence.measure("novel_score")
     assert (novel.value, novel.interval, novel.units) == (None, None, 20)
     assert novel.note == "not enough data: 20 novel combinations outside 1-coverage, and a score needs 30"
     assert "generalisation gap" not in {measure.name for measure in evidence.measures}
@@ -153,7 +154,7 @@ def test_where_kinds_are_not_known_all_novel_combinations_count_and_it_says_so()
     subject = Zero()
     subject(**task.examples("seen", 2, generator=Generator()).inputs)
     evidence = measured(subject, task=task)
-    assert evidence.measure("novel score").units == len(task.combinations("novel")) >= 30
+    assert evidence.measure("novel_score").units == len(task.combinations("novel")) >= 30
     assert evidence.settings["novel score"] == "novel combinations, of a kind not known"
     assert any("is not known" in told for told in evidence.warnings)
 
@@ -170,7 +171,7 @@ def test_no_value_is_named_when_all_fail_alike():
 
 
 def test_the_memoriser_null_agrees_with_a_look_up_by_hand(generator):
-    null = next(n for n in measured(Rule()).measure("novel score").nulls if n.name == "nearest trained example")
+    null = next(n for n in measured(Rule()).measure("novel_score").nulls if n.name == "nearest trained example")
     pool = TASK.examples("seen", 10**6, generator=generator)
     novel = TASK.examples("novel", 10**6, generator=generator)
     hits = []
@@ -199,7 +200,7 @@ def test_disconnected_training_is_warned_about():
         def forward(self, tokens):
             return self.layers(tokens)
 
-    evidence = Systematicity().measure(Subject(Named()), diagonal, effort="quick", generator=Generator().manual_seed(0))
+    evidence = run(Systematicity(), Subject(Named()), diagonal, effort="quick", seed=0)
     assert any("6 groups" in warning for warning in evidence.warnings)
 
 

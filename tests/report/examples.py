@@ -28,7 +28,14 @@ def measure(name, value, half=0.02, nulls=(), **more):
         None if value is None else Interval(low=value - half, high=min(1.0, value + half), level=0.95, method="BCa bootstrap")
     )
     defaults = {"unit": "accuracy", "direction": "higher", "units": 115, "unit_of": "combination", "level": 0}
-    return Measure(name=name, value=value, interval=interval, nulls=tuple(nulls), **{**defaults, **more})
+    return Measure(
+        key=name.replace(",", "").replace("-", " ").replace(" ", "_"),
+        name=name,
+        value=value,
+        interval=interval,
+        nulls=tuple(nulls),
+        **{**defaults, **more},
+    )
 
 
 def systematicity(seen=0.997, novel=0.946, *, half=0.02):
@@ -40,6 +47,7 @@ def systematicity(seen=0.997, novel=0.946, *, half=0.02):
         null("nearest trained example", 0.112, spread=0.015, p=0.005 if novel > 0.15 else 0.31),
     ]
     gap = Measure(
+        key="generalisation_gap",
         name="generalisation gap",
         value=seen - novel,
         unit="accuracy, seen minus novel",

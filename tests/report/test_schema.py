@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,8 @@ from pydantic import TypeAdapter
 
 from assay.errors import AssayError
 from assay.evidence import Null
-from assay.report import json_schema, read_report
-from assay.report.schema import FILE_NAME, report_bytes
+from assay.report import json_schema, read_report, read_units, write_report
+from assay.report.schema import FILE_NAME, UNITS_NAME, report_bytes, units_name
 
 
 def written(folder, audit):
@@ -102,10 +103,11 @@ def test_an_added_field_is_noticed(tmp_path, typical):
     refused(path, "altered")
 
 
-def test_a_newer_version_is_named(tmp_path, typical):
+@pytest.mark.parametrize("version", [1, 2, 4])
+def test_another_version_is_named(tmp_path, typical, version):
     path = written(tmp_path, typical)
-    altered(path, lambda content: content.update(schema_version=3))
-    refused(path, "version 3")
+    altered(path, lambda content: content.update(schema_version=version))
+    refused(path, f"version {version}")
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "{}", '{"schema_version": "1"}'])
@@ -124,5 +126,49 @@ def test_layout_of_the_json_does_not_matter(tmp_path, typical):
 
 def test_the_schema_describes_the_file():
     schema = json_schema()
-    assert schema["properties"]["schema_version"]["const"] == 2
+    assert schema["properties"]["schema_version"]["const"] == 3
     assert {"Audit", "Evidence", "Measure", "Null", "Verdict"} <= set(schema["$defs"])
+
+
+# Values of nulls per unit
+
+
+def with_units(examples, values):
+    evidence = examples.systematicity()
+    first = evidence.measures[0]
+    nulls = (replace(first.nulls[0], units=values), *first.nulls[1:])
+    return examples.audit([replace(evidence, measures=(replace(first, nulls=nulls), *evidence.measures[1:]))])
+
+
+def test_values_of_nulls_lie_beside_the_report(tmp_path, examples):
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    audit = with_units(examples, values)
+    write_report(tmp_path, audit)
+    evidence = audit.evidence[0]
+    name = units_name(evidence, evidence.measures[0], evidence.measures[0].nulls[0])
+    assert name == "systematicity/seen score/shuffled targets"
+    found = read_units(tmp_path)
+    assert list(found) == [name]
+    assert (found[name] == values).all()
+    assert read_report(tmp_path) == audit, "the report itself can be read without them"
+    (null, *_) = json.loads((tmp_path / FILE_NAME).read_bytes())["audit"]["evidence"][0]["measures"][0]["nulls"]
+    assert set(null) == {"name", "how", "values", "p"}
+
+
+def test_values_of_another_report_are_refused(tmp_path, examples):
+    write_report(tmp_path / "one", with_units(examples, np.zeros((2, 3))))
+    write_report(tmp_path / "other", examples.audit())
+    (tmp_path / "other" / UNITS_NAME).write_bytes((tmp_path / "one" / UNITS_NAME).read_bytes())
+    with pytest.raises(AssayError, match="another audit's"):
+        read_units(tmp_path / "other")
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 7, b"\xff" * 64, b"8\0\0\0\0\0\0\0{}"])
+def test_damaged_values_are_refused(tmp_path, examples, content):
+    write_report(tmp_path, with_units(examples, np.zeros((2, 3))))
+    (tmp_path / UNITS_NAME).write_bytes(content)
+    with pytest.raises(AssayError, match="safetensors"):
+        read_units(tmp_path)
+    (tmp_path / UNITS_NAME).unlink()
+    with pytest.raises(AssayError, match="readable"):
+        read_units(tmp_path)

@@ -54,7 +54,7 @@ def test_any_number_of_headline_measures(examples, num):
 
 
 def test_not_enough_data_is_told(examples):
-    measure = examples.measure("novel score", None, headline=True, note="2 combinations")
+    measure = examples.measure("novel_score", None, headline=True, note="2 combinations")
     text = summary_text(examples.audit([replace(examples.lean("other"), measures=(measure,))]))
     assert "not enough data" in text
 

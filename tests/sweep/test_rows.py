@@ -9,6 +9,7 @@ from assay.sweep.rows import table_of, values_of
 
 def measure(name: str, value: float | None, null: float, *, headline: bool = True, **about: str) -> Measure:
     return Measure(
+        key=name.replace(",", "").replace("-", " ").replace(" ", "_"),
         name=name,
         value=value,
         unit="accuracy",

@@ -55,8 +55,8 @@ def test_every_cell_is_trained_audited_and_stored_as_a_run(undisturbed):
         assert f"coverage={row.point['coverage']}" in record.task
         assert f"seed={row.seed}" in record.task
         behaviour = audit.evidence[0]
-        assert row.values["novel_score"] == behaviour.measure("novel score").value
-        nulls = {null.name: null.mean for null in behaviour.measure("novel score").nulls}
+        assert row.values["novel_score"] == behaviour.measure("novel_score").value
+        nulls = {null.name: null.mean for null in behaviour.measure("novel_score").nulls}
         assert row.values["novel_score_null_untrained_copies"] == pytest.approx(nulls["untrained copies"])
         assert audit.subject.weights_sha256 == row.weights_sha256
         assert load_subject(str(folder)).num_weights() == row.num_weights

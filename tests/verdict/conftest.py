@@ -18,6 +18,7 @@ def score(name: str, value: float | None, half: float = 0.02, p: float = 0.001, 
     """A score of behaviour; None is not enough data."""
     interval = None if value is None else Interval(low=value - half, high=min(1.0, value + half), level=0.95, method="made up")
     return Measure(
+        key=name.replace(",", "").replace("-", " ").replace(" ", "_"),
         name=name,
         value=value,
         unit="accuracy",
@@ -49,6 +50,7 @@ def exchange(
     """Novel recombination of one part."""
     repeats = units_of(value, num)
     return Measure(
+        key="novel_recombination",
         name="novel recombination",
         about={"part": part},
         value=sum(repeats) / num,
@@ -69,6 +71,7 @@ def companion(name: str, value: float, untrained: float = 0.1, *, num: int = 100
     """Additivity and its like, beside untrained copies and another null that does not count."""
     nulls = (("untrained copies", untrained), ("shuffled labels", 0.99))
     return Measure(
+        key=name.replace(",", "").replace("-", " ").replace(" ", "_"),
         name=name,
         value=value,
         unit="R2",

@@ -44,7 +44,7 @@ def test_parts_that_are_not_combined_count_only_where_no_other_can_be_asked(plan
 
 
 def test_exchanges_where_parts_stand_side_by_side_come_first(plant):
-    best, early = plant.exchange("i", 1.0), replace(plant.exchange("i", 0.2), name="novel recombination, side by side")
+    best, early = plant.exchange("i", 1.0), replace(plant.exchange("i", 0.2), key="novel_recombination_side_by_side")
     evidence = [plant.within(best, early, plant.exchange("j", 0.6))]
     assert features(evidence)["recombination"] == pytest.approx(((0.2 - 0.1) / 0.9 + (0.6 - 0.1) / 0.9) / 2)
     assert missing_parts(evidence) == ("i",)

@@ -114,7 +114,7 @@ class Audit(Command):
         return task
 
 
-def _chosen(names: Sequence[str], sites: Sequence[str]) -> list["assay.instrument.Instrument"]:
+def _chosen(names: Sequence[str], sites: Sequence[str]) -> list["assay.instrument.Instrument | assay.instrument.Measures"]:
     """The instruments of these names, all when there are none; `sites` goes to those that can be told where to read."""
     from assay.instruments import all_instruments, load_instrument
 

@@ -22,12 +22,13 @@ class Instruments(Command):
     def run(self, terminal: Terminal) -> None:
         """Print them in the order of the report."""
         from assay.instruments import all_instruments
+        from assay.references import cited
 
         rows = [
             {
                 "name": instrument.name,
                 "question": instrument.question,
-                "source": instrument.source.citation,
+                "source": cited(instrument.cites)[0].citation,
                 "needs": [need.__name__ for need in instrument.needs],
             }
             for instrument in all_instruments()

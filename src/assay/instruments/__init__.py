@@ -3,7 +3,7 @@
 import importlib
 
 from assay.errors import AssayError
-from assay.instrument import Instrument
+from assay.instrument import Instrument, Measures
 
 _INSTRUMENTS = {
     "systematicity": "assay.instruments.systematicity:Systematicity",
@@ -15,7 +15,7 @@ _INSTRUMENTS = {
 }
 
 
-def load_instrument(name: str) -> Instrument:
+def load_instrument(name: str) -> Instrument | Measures:
     """The instrument of that name; `AssayError` lists the names on a miss."""
     if name not in _INSTRUMENTS:
         raise AssayError("an instrument must be one of those registered", given=name, choices=_INSTRUMENTS)
@@ -23,6 +23,6 @@ def load_instrument(name: str) -> Instrument:
     return getattr(importlib.import_module(module), attribute)()
 
 
-def all_instruments() -> tuple[Instrument, ...]:
+def all_instruments() -> tuple[Instrument | Measures, ...]:
     """Every registered instrument, in the order of the report."""
     return tuple(load_instrument(name) for name in _INSTRUMENTS)

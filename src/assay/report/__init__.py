@@ -2,6 +2,7 @@
 
 - `write_report(directory, audit)`: `report.html`, `report.json` and `figures/*.svg`; returns the page's path.
 - `read_report(path)`: the audit back from `report.json`.
+- `read_units(path)`: the values of nulls per unit, which lie beside it.
 - `write_comparison(directory, audits, *, title, intro)`: one page that sets audits side by side.
 - `summary(audit)` for rich, `summary_text(audit)` for anything else.
 - `figures_of(evidence)`, `comparison_figure(audits)`: the figures as SVG, which a notebook shows.
@@ -14,5 +15,6 @@ from assay.report.page import write_report as write_report
 from assay.report.pictures import figures_of as figures_of
 from assay.report.schema import json_schema as json_schema
 from assay.report.schema import read_report as read_report
+from assay.report.schema import read_units as read_units
 from assay.report.summary import summary as summary
 from assay.report.summary import summary_text as summary_text

@@ -42,8 +42,8 @@ def comparable(audits: Sequence[Audit]) -> bool:
 
 
 def _scores(audit: Audit) -> tuple[Measure | None, Measure | None]:
-    found = {measure.name: measure for evidence in audit.evidence for measure in evidence.measures if not measure.about}
-    seen, novel = found.get("seen score"), found.get("novel score")
+    found = {measure.key: measure for evidence in audit.evidence for measure in evidence.measures if not measure.about}
+    seen, novel = found.get("seen_score"), found.get("novel_score")
     return (
         seen if seen and seen.value is not None else None,
         novel if novel and novel.value is not None and novel.interval else None,

@@ -15,7 +15,7 @@ from assay.report.families import Family, sorted_out
 from assay.report.figures import panels
 from assay.report.first_screen import LEVELS, axes, by_level, ways
 from assay.report.pictures import Picture, pictures
-from assay.report.schema import FILE_NAME, report_bytes
+from assay.report.schema import FILE_NAME, UNITS_NAME, report_bytes, units_bytes
 from assay.store import write_bytes_atomically
 
 if TYPE_CHECKING:
@@ -33,13 +33,15 @@ GLOSS = {
 
 
 def write_report(directory: Path | str, audit: Audit) -> Path:
-    """Write `report.json`, then `figures/*.svg` and `report.html` into a directory, which is made when it does not exist.
+    """Write `report.json` and `units.safetensors`, then `figures/*.svg` and `report.html` into a directory, which is made when
+    it does not exist.
 
     **Returns:** the path of `report.html`.
     """
     directory = Path(directory)
     (directory / "figures").mkdir(parents=True, exist_ok=True)
     write_bytes_atomically(directory / FILE_NAME, report_bytes(audit))  # what was measured, before anything is drawn
+    write_bytes_atomically(directory / UNITS_NAME, units_bytes(audit))
     drawn = drawn_of(audit)
     for evidence, (measured, tables) in zip(audit.evidence, drawn, strict=True):
         of_tables = ((f"{evidence.instrument}-{_slug(table.name)}", table.panels) for table in tables)

@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from assay.audit import Audit
-from assay.bounds import LARGEST, is_file, read_json_value
+from assay.bounds import LARGEST, is_file, read_bytes, read_json_value
 from assay.errors import AssayError
+from assay.evidence import Evidence, Measure, Null
 from assay.printable import printable, storable
 from assay.store import faults_of
 
-SCHEMA_VERSION = 2
-FILE_NAME = "report.json"
+SCHEMA_VERSION = 3
+FILE_NAME, UNITS_NAME = "report.json", "units.safetensors"
+MOST_UNITS = 2**31  # bytes of the values of nulls: those of a full audit of the largest table have some 100 MB
 
 
 class ReportFile(BaseModel):
@@ -31,7 +34,7 @@ class ReportFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     sha256: str
     audit: Audit
 
@@ -49,7 +52,7 @@ def report_bytes(audit: Audit) -> bytes:
                 given=f"{number} at {where}",
                 next_step="mend the instrument that returned it",
             )
-    plain = storable(adapter.dump_python(audit, mode="json"))
+    plain = _plain(audit)
     content = {"schema_version": SCHEMA_VERSION, "sha256": _checksum(plain), "audit": plain}
     return (printable(json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))) + "\n").encode()
 
@@ -90,9 +93,72 @@ def read_report(path: Path | str) -> Audit:
         raise AssayError(f"{path} must fit the report's schema", given=faults_of(error), next_step=again) from error
 
 
+def units_bytes(audit: Audit) -> bytes:
+    """The values of every null per independent unit, `(r, u)`, by `units_name`, as safetensors. The same audit gives the same
+    bytes."""
+    from safetensors.numpy import save
+
+    found = {
+        units_name(evidence, measure, null): np.ascontiguousarray(null.units, dtype=np.float32)
+        for evidence in audit.evidence
+        for measure in evidence.measures
+        for null in measure.nulls
+        if null.units is not None
+    }
+    return save(found, metadata={"report": _checksum(_plain(audit))})
+
+
+def units_name(evidence: Evidence, measure: Measure, null: Null) -> str:
+    """Such as `decodability/decodability gain (part i, readout value)/untrained copies`."""
+    return "/".join([evidence.instrument, measure.label, null.name])
+
+
+def read_units(path: Path | str) -> dict[str, np.ndarray]:
+    """The values of every null per independent unit, by `units_name`: rows are repeats, columns the units whose own values are
+    `Measure.repeats`. So anything in a report can be paired and tested again.
+
+    **Raises:** `AssayError` when the audit's directory holds none, or those of another report.
+
+    Example::
+
+        audit, units = read_report("runs/a"), read_units("runs/a")
+        for name, values in units.items():
+            print(name, values.shape)
+    """
+    import safetensors
+    from safetensors.numpy import load
+
+    path = Path(path) / UNITS_NAME if os.path.isdir(path) else Path(path)
+    again = "restore the file, or audit again"
+    content = read_bytes(path, most=MOST_UNITS, next_step=again)
+    report = read_json_value(path.parent / FILE_NAME, next_step=again)
+    try:
+        with safetensors.safe_open(path, framework="numpy") as opened:
+            belongs = (opened.metadata() or {}).get("report")
+        found = load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise AssayError(f"{path} must hold arrays as safetensors", given=str(error), next_step=again) from error
+    if not isinstance(report, dict) or belongs != report.get("sha256"):
+        raise AssayError(f"{path} must belong to the {FILE_NAME} beside it", given="another audit's", next_step=again)
+    return found
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON schema of `report.json`."""
     return ReportFile.model_json_schema()
+
+
+def _plain(audit: Audit) -> Any:
+    return _without_units(storable(TypeAdapter(Audit).dump_python(audit, mode="json")))
+
+
+def _without_units(plain: Any) -> Any:
+    """A file of 500 nulls does not say 500 times that their units lie in another one."""
+    for evidence in plain["evidence"]:
+        for measure in evidence["measures"]:
+            for null in measure["nulls"]:
+                del null["units"]
+    return plain
 
 
 def _checksum(plain: object) -> str:

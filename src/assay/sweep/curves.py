@@ -52,10 +52,10 @@ class Slice:
         """The strongest null of the novel score; a null that is always right leaves no room for a curve."""
         return min(strongest_null(self.rows), 1 - 1e-3)
 
-    def measure(self, name: str, value: float | None, **more: Any) -> Measure:
+    def measure(self, key: str, name: str, value: float | None, **more: Any) -> Measure:
         """A measure of this slice, whose units are its networks."""
         about = {"axis": self.axis.name, **self.others}
-        return Measure(name=name, value=value, units=len(self.rows), unit_of="network", about=about, level=2, **more)
+        return Measure(key=key, name=name, value=value, units=len(self.rows), unit_of="network", about=about, level=2, **more)
 
     def dealt(self, value: float, values: Sequence[float]) -> Null:
         """The null of a fit, whose values come from networks to which the axis' values were dealt at random."""

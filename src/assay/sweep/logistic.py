@@ -10,6 +10,7 @@ from assay.evidence import Interval, Measure
 from assay.stats import LEVEL
 from assay.sweep.curves import NUM_DEALS, Slice, number_at
 
+HALF_WAY = "half_way_point"  # the key of the measure
 NUM_RESAMPLES = 200
 # Every curve is looked for among these, by least squares: on scores that depend on nothing an optimiser runs along flat
 # valleys, and hundreds of fits for nulls and intervals are one matrix product here. Half way may lie outside of the axis; it
@@ -64,6 +65,7 @@ def fit_logistic(members: Slice, *, success: float, rng: np.random.Generator) ->
     explained = _explained(curve, u, score)
     null = members.dealt(explained, dealt)
     fit = members.measure(
+        "logistic_fit",
         "logistic fit",
         explained,
         unit="R2 of the curve over networks",
@@ -73,27 +75,30 @@ def fit_logistic(members: Slice, *, success: float, rng: np.random.Generator) ->
         headline=True,
     )
     asked = {
-        "half-way point": ([other.middle for other in again], curve.middle),
-        f"value needed for {success:g}": ([other.reaches(success) for other in again], curve.reaches(success)),
+        (HALF_WAY, "half-way point"): ([other.middle for other in again], curve.middle),
+        ("value_needed", f"value needed for {success:g}"): (
+            [other.reaches(success) for other in again],
+            curve.reaches(success),
+        ),
     }
     chance = null.p is None or null.p > 1 - LEVEL
-    places = [_placed(members, what, *places, chance=chance) for what, places in asked.items()]
+    places = [_placed(members, *what, *places, chance=chance) for what, places in asked.items()]
     return LogisticFit(slice=members, curve=curve, measures=(fit, *places))
 
 
-def _placed(members: Slice, what: str, others: list[float], u: float, *, chance: bool) -> Measure:
+def _placed(members: Slice, key: str, name: str, others: list[float], u: float, *, chance: bool) -> Measure:
     """A place on the axis as a number with its interval, or why it is not resolved."""
-    name = members.axis.name
+    axis = members.axis.name
     value, interval, note = None, None, f"on the curve from the strongest null, {members.floor:.3f}, up to 1"
     if chance:
-        note = f"not resolved: the novel score depends on {name} no more than by chance"
+        note = f"not resolved: the novel score depends on {axis} no more than by chance"
     elif not 0 <= u <= 1:
-        note = f"not resolved: it lies {'below' if u < 0 else 'above'} the values of {name} that were run"
+        note = f"not resolved: it lies {'below' if u < 0 else 'above'} the values of {axis} that were run"
     else:
         value = number_at(members.axis, u)
         within = np.clip(others, _MIDDLES[0], _MIDDLES[-1]).tolist()
         interval = _percentiles([number_at(members.axis, other) for other in within], value)
-    return members.measure(what, value, unit=name, direction="neither", interval=interval, nulls=(), note=note)
+    return members.measure(key, name, value, unit=axis, direction="neither", interval=interval, nulls=(), note=note)
 
 
 def _fitted(u: np.ndarray, scores: np.ndarray, floor: float) -> list[Logistic]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from assay.evidence import Evidence, Measure, Source, Table
-from assay.instruments import load_instrument
+from assay.evidence import Evidence, Measure, Table
+from assay.references import cited
 from assay.report.canvas import standalone_svg
 from assay.report.figures import panels
 from assay.report.page import level_of, plates, render, section_of, sources_of
@@ -18,7 +18,7 @@ from assay.store import write_bytes_atomically, write_json
 from assay.sweep.curves import slices
 from assay.sweep.directory import SweepDirectory
 from assay.sweep.figures import curve_panels, phase_panels
-from assay.sweep.logistic import LogisticFit, fit_logistic
+from assay.sweep.logistic import HALF_WAY, LogisticFit, fit_logistic
 from assay.sweep.piece import Failure
 from assay.sweep.plan import SweepPlan
 from assay.sweep.points import PointSummary, summarised
@@ -29,18 +29,6 @@ if TYPE_CHECKING:
     from assay.sweep.run import Sweep
 
 PAGE, RESULTS = "sweep.html", "results.json"
-_STRADDLE = Source(
-    key="bryan2005",
-    citation="Bryan, Nichol, Genovese, Schneider, Miller, Wasserman. Active learning for identifying function threshold "
-    "boundaries. NeurIPS 18, 2005.",
-    url="https://proceedings.neurips.cc/paper/2005",
-    bibtex=(
-        "@inproceedings{bryan2005,\n  title = {Active learning for identifying function threshold boundaries},\n"
-        "  author = {Bryan, Brent and Nichol, Robert C. and Genovese, Christopher R. and Schneider, Jeff and "
-        "Miller, Christopher J. and Wasserman, Larry},\n"
-        "  booktitle = {Advances in Neural Information Processing Systems 18},\n  year = {2005}\n}"
-    ),
-)
 
 
 class SweepResults(BaseModel):
@@ -123,7 +111,7 @@ def evidence_of(plan: SweepPlan, rows: Sequence[Row], points: Sequence[PointSumm
         summary=_summary(fits),
         measures=tuple(measures),
         tables=(_table(plan, rows),),
-        sources=(load_instrument("systematicity").source, *((_STRADDLE,) if plan.refine else ())),
+        sources=cited(["redhardt2025", *(["bryan2005"] if plan.refine else [])]),
         warnings=tuple(warnings),
         settings={"success": plan.success, "seeds": plan.seeds, "refine": plan.refine},
     )
@@ -154,7 +142,7 @@ def _summary(fits: Sequence[LogisticFit]) -> str:
     """Where the curves are half way, as far as that is resolved."""
     if not fits:
         return "No axis of numbers has the three values that a curve needs, so only the points are compared."
-    halfway = [measure for fit in fits for measure in fit.measures if measure.name == "half-way point"]
+    halfway = [measure for fit in fits for measure in fit.measures if measure.key == HALF_WAY]
     known = [measure for measure in halfway if measure.value is not None]
     if not known:
         return f"None of {counted(len(halfway), 'curve')} is resolved to be half way up within the values that were run."

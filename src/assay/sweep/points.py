@@ -75,6 +75,7 @@ def _measure(name: str, column: str, rows: Sequence[Row]) -> Measure:
                 )
             )
     return Measure(
+        key=column,
         name=name,
         value=sum(scores) / len(scores) if interval and nulls else None,
         unit=rows[0].unit,

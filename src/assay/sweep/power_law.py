@@ -6,7 +6,7 @@ from assay.evidence import Interval, Measure
 from assay.stats import LEVEL
 from assay.sweep.curves import NUM_DEALS, Slice
 
-_NAME = "power-law exponent"
+_KEY, _NAME = "power_law_exponent", "power-law exponent"
 _LEAST_ERROR = 1e-4  # a perfect network has no logarithm
 
 
@@ -23,13 +23,14 @@ def fit_power_law(members: Slice, *, rng: np.random.Generator) -> Measure | None
     x, y = np.log(members.numbers), np.log(np.maximum(1 - members.scores, _LEAST_ERROR))
     if np.ptp(y) == 0:
         note = "not enough data: the novel scores do not vary"
-        return members.measure(_NAME, None, unit=unit, direction="higher", interval=None, nulls=(), note=note)
+        return members.measure(_KEY, _NAME, None, unit=unit, direction="higher", interval=None, nulls=(), note=note)
     line = linregress(x, y)
     exponent = -float(line.slope)
     half = float(t.ppf((1 + LEVEL) / 2, len(x) - 2)) * float(line.stderr)
     dealt = [-float(linregress(rng.permutation(x), y).slope) for _ in range(NUM_DEALS)]
     method = f"t of the slope on logarithms over {len(x)} networks"
     return members.measure(
+        _KEY,
         _NAME,
         exponent,
         unit=unit,

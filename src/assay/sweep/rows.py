@@ -83,14 +83,14 @@ def row_of(outcome: Outcome, point: dict[str, str], *, round: int) -> Row:
 
 
 def values_of(evidences: Iterable[Evidence]) -> dict[str, float | None]:
-    """Every headline measure by name, with its interval and its nulls; see `Row.values`."""
-    by_name: dict[str, list[Measure]] = {}
+    """Every headline measure by key, with its interval and its nulls; see `Row.values`."""
+    by_key: dict[str, list[Measure]] = {}
     for evidence in evidences:
         for measure in evidence.measures:
             if measure.headline:
-                by_name.setdefault(_column(measure.name), []).append(measure)
+                by_key.setdefault(measure.key, []).append(measure)
     values: dict[str, float | None] = {}
-    for name, measures in by_name.items():
+    for name, measures in by_key.items():
         values[name] = _mean(measure.value for measure in measures)
         if len(measures) == 1:
             interval = measures[0].interval

@@ -25,10 +25,10 @@ class Behaviour:
 def unlearned(evidence: Sequence[Evidence]) -> str:
     """Why composition cannot be asked about: the score on trained combinations is below `LEARNED`. Empty where it is not, or
     was not measured."""
-    for instrument, name in (("systematicity", "seen score"), ("recombination", "score on trained combinations")):
+    for instrument, key in (("systematicity", "seen_score"), ("recombination", "score_on_trained_combinations")):
         found = find(evidence, instrument)
         for measure in found.measures if found else ():
-            if measure.name == name and measure.value is not None:
+            if measure.key == key and measure.value is not None:
                 learned = measure.value >= LEARNED
                 return "" if learned else f"the score on trained combinations is {told(measure)}, below {LEARNED}"
     return ""
@@ -42,10 +42,10 @@ def behaviour(evidence: Sequence[Evidence]) -> Behaviour:
     found = find(evidence, "systematicity")
     if found is None or found.not_enough:
         return _unresolved(found.not_enough if found else "novel combinations were not tested")
-    names = {measure.name for measure in found.measures}
-    if not names >= {"seen score", "novel score"}:
+    keys = {measure.key for measure in found.measures}
+    if not keys >= {"seen_score", "novel_score"}:
         return _unresolved("novel combinations were not tested")
-    seen, novel = found.measure("seen score"), found.measure("novel score")
+    seen, novel = found.measure("seen_score"), found.measure("novel_score")
     if seen.value is None or novel.value is None or novel.interval is None:
         return _unresolved(novel.note or seen.note or "not enough data")
     words = f"{found.settings.get('novel score', 'novel combinations')} score {told(novel)}, trained ones {told(seen)}"

@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float
 
 from assay.calibration import FEATURES
-from assay.evidence import Evidence, Measure
+from assay.evidence import UNTRAINED, Evidence, Measure
 from assay.stats import keyed_generator
 
 NUM_DRAWS = 200
 LEAST_ROOM = 0.05  # between null and ceiling; with less, nothing could be shown
 PRESENT = 0.50  # effect from which on an exchanged part counts as carried inside
-EXCHANGES = ("novel recombination, side by side", "novel recombination")  # read where it can be asked first
-_COMPANIONS = {"additivity": "additivity", "collapse": "equivalence collapse", "homomorphism": "homomorphism"}
+EXCHANGES = ("novel_recombination_side_by_side", "novel_recombination")  # read where it can be asked first
+_COMPANIONS = {"additivity": "additivity", "collapse": "equivalence_collapse", "homomorphism": "homomorphism"}
 _Column = Float[np.ndarray, " b"]
 
 
@@ -65,8 +65,8 @@ def _columns(evidence: Sequence[Evidence], means: Callable[[Measure], _Column | 
     for name, measured in _COMPANIONS.items():
         columns[name] = None
         for measure in found.measures if found else ():
-            untrained = [null.mean for null in measure.nulls if null.name == "untrained copies"]
-            if measure.name == measured and measure.value is not None and untrained:
+            untrained = [null.mean for null in measure.nulls if null.name == UNTRAINED]
+            if measure.key == measured and measure.value is not None and untrained:
                 columns[name] = _share(means(measure), untrained[0], 1.0)
     return {name: columns[name] for name in FEATURES}
 
@@ -81,9 +81,9 @@ def _exchanges(found: Evidence | None) -> list[Measure]:
     if found is None:
         return []
     by_part: dict[str, Measure] = {}
-    for name in EXCHANGES:
+    for key in EXCHANGES:
         for measure in found.measures:
-            if measure.name == name and _effect(measure, _value(measure)) is not None:
+            if measure.key == key and _effect(measure, _value(measure)) is not None:
                 by_part.setdefault(measure.about["part"], measure)
     every = list(by_part.values())
     combined = [measure for measure in every if found.settings.get(f"part {measure.about['part']}") == "combined"]

@@ -73,21 +73,21 @@ def of_states(subject: Subject, task: Task, *, generator: Generator) -> dict[str
 def of_evidence(evidence: Evidence) -> dict[str, float]:
     """From what recombination measured besides: probes, the weaker exchanges, and the deeper ones alone."""
     found: dict[str, float] = {}
-    probes = [m for m in evidence.measures if m.name == "cross-combination probe" and m.value is not None]
+    probes = [m for m in evidence.measures if m.key == "cross_combination_probe" and m.value is not None]
     if probes:
         found["decodability"] = _mean([m.value for m in probes])
         gains = [m.value - m.nulls[0].mean for m in probes if m.value is not None and m.nulls]
         found["decodability_gain"] = _mean(gains)
-    for name, title in (
-        ("seen recombination", "recombination_seen"),
-        ("novel recombination", "recombination_anywhere"),
-        ("novel recombination, side by side", "recombination_side_by_side"),
-        ("novel recombination, past the mixing", "recombination_past_mixing"),
-        ("novel recombination, of prototypes", "recombination_prototypes"),
+    for key, column in (
+        ("seen_recombination", "recombination_seen"),
+        ("novel_recombination", "recombination_anywhere"),
+        ("novel_recombination_side_by_side", "recombination_side_by_side"),
+        ("novel_recombination_past_the_mixing", "recombination_past_mixing"),
+        ("novel_recombination_of_prototypes", "recombination_prototypes"),
     ):
-        values = [m.value for m in evidence.measures if m.name == name and m.value is not None]
+        values = [m.value for m in evidence.measures if m.key == key and m.value is not None]
         if values:
-            found[title] = _mean(values)
+            found[column] = _mean(values)
     return found
 
 

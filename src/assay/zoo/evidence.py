@@ -11,6 +11,7 @@ from assay.calibration import FEATURES, Subjects, subjects_of
 from assay.calibration.table import BASELINE, NUMBERS, RECIPE, TEXTS, TRUTHS
 from assay.errors import AssayError
 from assay.evidence import Evidence
+from assay.instrument import run
 from assay.instruments.organisation import Organisation
 from assay.instruments.recombination import Recombination
 from assay.novelty import Kind, novelty_of
@@ -151,8 +152,7 @@ def _measure(piece: _Piece) -> float:
     generator = keyed_generator(member.seed, f"evidence of {member.name}")
     truth = truth_of(subject, own, novelty_of(own), generator=generator)
     evidence = [
-        instrument.measure(subject, task, effort="quick", generator=keyed_generator(member.seed, instrument.name))
-        for instrument in (Recombination(), Organisation())
+        run(instrument, subject, task, effort="quick", seed=member.seed) for instrument in (Recombination(), Organisation())
     ]
     examples = own.examples("seen", 1000, generator=generator)
     baselines = {

@@ -3,10 +3,10 @@
 from pydantic import BaseModel, ConfigDict
 from torch import Generator
 
-from assay.instruments.systematicity.scored import run
 from assay.novelty import ENOUGH, Kind, Novelty
+from assay.stats import ClusterMeans, cluster_means
 from assay.subject import Subject
-from assay.task import Task
+from assay.task import Split, Task
 from assay.zoo.recipe import Member
 
 SCORED = 4_000  # examples of a split
@@ -38,14 +38,19 @@ class Truth(BaseModel):
 
 def truth_of(subject: Subject, task: Task, novelty: Novelty, *, generator: Generator) -> Truth:
     """Run a network on its own task, whose novel combinations are of these kinds."""
-    seen, novel = (run(subject, task, split, SCORED, generator) for split in ("seen", "novel"))
+
+    def scored(split: Split) -> ClusterMeans:
+        examples = task.examples(split, SCORED, generator=generator).in_canonical_order()
+        return cluster_means(task.score(subject(examples.inputs), examples), examples.combination)
+
+    seen, novel = scored("seen"), scored("novel")
     masks = novelty.masks(novel.ids) if novelty.kinds else {}
     by_kind = {
-        kind: KindScore(score=float(novel.units[mask].mean()), combinations=int(mask.sum()))
+        kind: KindScore(score=float(novel.means[mask].mean()), combinations=int(mask.sum()))
         for kind, mask in masks.items()
         if mask.any()
     }
-    return Truth(seen=float(seen.units.mean()), novel=float(novel.units.mean()), by_kind=by_kind)
+    return Truth(seen=float(seen.means.mean()), novel=float(novel.means.mean()), by_kind=by_kind)
 
 
 def label(member: Member, seen: float, novel: float) -> str:

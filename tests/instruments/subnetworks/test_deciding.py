@@ -9,10 +9,10 @@ from scipy import stats
 
 from assay.instruments.subnetworks.controls import Removed
 from assay.instruments.subnetworks.deciding import PartFound, decide, necessity
-from assay.instruments.subnetworks.numbers import gain_over
 from assay.instruments.subnetworks.problems import Scored
 from assay.instruments.subnetworks.trail import Effect, Point, Trail
 from assay.masks import Mask
+from assay.stats import gain_over
 
 MASK = Mask("weight", {}, {})
 

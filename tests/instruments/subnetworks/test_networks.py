@@ -9,6 +9,7 @@ from assay.instruments.subnetworks import over_networks
 
 def evidence(value: float | None, *, not_enough: str = "", instrument: str = "subnetworks") -> Evidence:
     measure = Measure(
+        key="necessity",
         name="necessity",
         value=value,
         unit="difference",

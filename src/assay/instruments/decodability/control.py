@@ -15,21 +15,21 @@ _REPEATS = 5
 
 
 @dataclass(frozen=True)
-class Control:
+class ControlTask:
     """Mean score of every combination, among those that were also fitted: for the labels as they are, and for random ones."""
 
     real: Float[Tensor, " c"]
     random: Float[Tensor, "r c"]
 
 
-def controls(
+def control_tasks(
     decoded: Sequence[Decoded], places: Places, combination: Int[Tensor, " n"], *, generator: Generator
-) -> dict[str, Control]:
+) -> dict[str, ControlTask]:
     """The control task of every readout at its best place, by the readout's name.
 
     Only where one label belongs to one combination and combinations have several examples; otherwise there is no such task.
     """
-    found: dict[str, Control] = {}
+    found: dict[str, ControlTask] = {}
     if len(combination.unique()) * 2 > len(combination):
         return found
     fitting = [one for one in decoded if one.readout.num_classes and torch.equal(one.readout.units, combination)]
@@ -44,11 +44,13 @@ def controls(
     return found
 
 
-def _at(place: Place, block: Block, deals: Sequence[Int[Tensor, "r n"]]) -> dict[str, Control]:
+def _at(place: Place, block: Block, deals: Sequence[Int[Tensor, "r n"]]) -> dict[str, ControlTask]:
     labels = torch.cat([block.labels, block.dealt(deals)], -1)
     targets = block.targets(labels)
     fit = block.design(place).fit(targets, group=block.group)
     units = block.unit_means(block.scores(fit, labels), block.known(targets, labels))[0]
     real, random = units[:, : len(block.readouts)], units[:, len(block.readouts) :].unflatten(1, (-1, _REPEATS))
     known = ~(real.isnan() | random.isnan().any(2))
-    return {readout.name: Control(real[known[:, k], k], random[known[:, k], k].T) for k, readout in enumerate(block.readouts)}
+    return {
+        readout.name: ControlTask(real[known[:, k], k], random[known[:, k], k].T) for k, readout in enumerate(block.readouts)
+    }

@@ -3,45 +3,76 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Generator
+from jaxtyping import Float
+from torch import Generator, Tensor
 
-from assay.evidence import FINDING_LEVEL, Effort, Evidence, Measure, Source
-from assay.instrument import Progress, silent
+from assay.evidence import FINDING_LEVEL, UNTRAINED, Effort, Measure
+from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Values
 from assay.instruments.decodability.block import Block, deal_all
-from assay.instruments.decodability.control import controls
+from assay.instruments.decodability.control import ControlTask, control_tasks
 from assay.instruments.decodability.crossfit import Answer, Decoded, Novel, Places, Question, combination_folds, decode
-from assay.instruments.decodability.features import INPUT, input_place, site_places
-from assay.instruments.decodability.measures import gain_measure, novel_measure, selectivity_measure, site_measures
+from assay.instruments.decodability.features import INPUT, Place, input_place, site_places
 from assay.instruments.decodability.readouts import Readout, find, readouts
 from assay.site import thinned
-from assay.stats import MIN_UNITS, child_generator, pooled_permutation_ps
-from assay.subject import Subject
+from assay.stats import MIN_UNITS, child_generator, paired_p, pooled_permutation_ps
+from assay.subject import Inputs, Subject
 from assay.task import Examples, Task
 
 SATURATED = 0.95  # what the input alone may decode before hidden decodability stops meaning anything
+ALONE, SHUFFLED, CONTROL_TASK = "encoded input", "shuffled labels", "control task"
+_POOLED = "p is against the shuffles of all readouts of its kind, each in units of its own spread"
+
+GAIN = Metric(
+    key="decodability_gain", title="decodability gain", level=0, headline=True, gain=True, beats=(UNTRAINED, ALONE, SHUFFLED)
+)
+NOVEL = Metric(
+    key="decodability_on_novel_combinations", title="decodability on novel combinations", level=1, beats=(UNTRAINED, ALONE)
+)
+SELECTIVITY = Metric(key="selectivity", title="selectivity", level=0, beats=(CONTROL_TASK,))
+BY_SITE = Metric(key="decodability_by_site", title="decodability by site", level=0, beats=(UNTRAINED, ALONE, SHUFFLED))
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How much is measured at one effort."""
+@dataclass(frozen=True, kw_only=True)
+class ProbeBudget(Budget):
+    """Examples of a split, shuffles of the labels, and sites that are read."""
 
     examples: int
-    copies: int
     shuffles: int
     sites: int
 
 
-BUDGETS: Mapping[Effort, Budget] = {
-    "quick": Budget(examples=1_000, copies=5, shuffles=39, sites=6),
-    "standard": Budget(examples=4_000, copies=10, shuffles=99, sites=12),
-    "full": Budget(examples=20_000, copies=20, shuffles=199, sites=1_000),
+BUDGETS: Mapping[Effort, ProbeBudget] = {
+    "quick": ProbeBudget(examples=1_000, copies=5, shuffles=39, sites=6),
+    "standard": ProbeBudget(examples=4_000, copies=10, shuffles=99, sites=12),
+    "full": ProbeBudget(examples=20_000, copies=20, shuffles=199, sites=1_000),
 }
 
 
-class Decodability:
+@dataclass(frozen=True)
+class Drawn:
+    """Everything drawn from the task.
+
+    **Attributes:** `seen`, in canonical order; `joined`: its inputs and those of novel examples; `wanted`: what is decoded;
+    `questions`: the same in blocks; `encoded`, `from_input`: the input, and what it gives away; `sites` of `num_sites`; `seed`:
+    of how all networks are narrowed; `shuffles`: of the labels.
+    """
+
+    seen: Examples
+    joined: Inputs
+    wanted: tuple[Readout, ...]
+    questions: tuple[Question, ...]
+    encoded: Place
+    from_input: tuple[Answer, ...]
+    sites: tuple[str, ...]
+    num_sites: int
+    seed: int
+    shuffles: int
+
+
+class Decodability(Instrument[Drawn]):
     """Ridge probes in closed form, for every site and declared part, fitted on some trained combinations and scored on
     others.
 
@@ -54,90 +85,171 @@ class Decodability:
 
     name = "decodability"
     question = "Can each part be read linearly from the inside, better than before training and better than from the input?"
-    source = Source(
-        key="hewitt2019",
-        citation="Hewitt, Liang. Designing and Interpreting Probes with Control Tasks. EMNLP 2019.",
-        url="https://arxiv.org/abs/1909.03368",
-        bibtex=(
-            "@inproceedings{hewitt2019,\n  title = {Designing and Interpreting Probes with Control Tasks},\n"
-            "  author = {Hewitt, John and Liang, Percy},\n"
-            "  booktitle = {Proceedings of the 2019 Conference on Empirical Methods in Natural Language Processing},\n"
-            "  year = {2019},\n  eprint = {1909.03368},\n  archivePrefix = {arXiv}\n}"
-        ),
-    )
-    needs: tuple[type, ...] = ()
+    cites = ("hewitt2019",)
+    metrics = (GAIN, NOVEL, SELECTIVITY, BY_SITE)
 
-    def __init__(self, sites: Sequence[str] = (), *, budgets: Mapping[Effort, Budget] = BUDGETS):
+    def __init__(self, sites: Sequence[str] = (), *, budgets: Mapping[Effort, ProbeBudget] = BUDGETS):
         self.sites = tuple(sites)
         self.budgets = budgets
 
-    def measure(
-        self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
-    ) -> Evidence:
-        size = self.budgets[effort]
-        seen = task.examples("seen", size.examples, generator=generator).in_canonical_order()
-        novel = task.examples("novel", size.examples, generator=generator).in_canonical_order()
+    def data(self, subject: Subject, task: Task, budget: ProbeBudget, rng: Random) -> Drawn:
+        draws = rng()
+        seen = task.examples("seen", budget.examples, generator=draws).in_canonical_order()
+        novel = task.examples("novel", budget.examples, generator=draws).in_canonical_order()
         num_units = len(seen.combination.unique())
         if num_units < 2 * MIN_UNITS:
-            reason = f"{num_units} trained combinations, and probes fitted on some and scored on others need {2 * MIN_UNITS}"
-            return Evidence(
-                instrument=self.name, question=self.question, summary=f"Not enough data: {reason}.", not_enough=reason
+            raise NotEnough(
+                f"{num_units} trained combinations, and probes fitted on some and scored on others need {2 * MIN_UNITS}"
             )
-
         every_site = subject.match(self.sites, seen.inputs) if self.sites else subject.sites(seen.inputs)
-        sites = [site.name for site in thinned(every_site, len(every_site) if self.sites else size.sites)]
-        joined = {name: torch.cat([values, novel.inputs[name]]) for name, values in seen.inputs.items()}
+        sites = tuple(site.name for site in thinned(every_site, len(every_site) if self.sites else budget.sites))
         wanted = readouts(task, seen)
-        num_shuffles = _num_shuffles(wanted, size.shuffles)
-        questions = _questions(wanted, readouts(task, novel), seen, novel, num_shuffles, child_generator(generator))
-        # One seed for all: this network and its copies are narrowed in the same way.
-        seed = int(torch.randint(2**62, (1,), generator=generator))
-
+        shuffles = _num_shuffles(wanted, budget.shuffles)
+        questions = _questions(wanted, readouts(task, novel), seen, novel, shuffles, child_generator(draws))
+        seed = int(torch.randint(2**62, (1,), generator=draws))
+        joined = {name: torch.cat([values, novel.inputs[name]]) for name, values in seen.inputs.items()}
         encoded = input_place(joined, num_seen=len(seen), seed=seed)
-        from_input = [Answer.of(encoded, question.block) for question in questions]
+        return Drawn(
+            seen=seen,
+            joined=joined,
+            wanted=tuple(wanted),
+            questions=tuple(questions),
+            encoded=encoded,
+            from_input=tuple(Answer.of(encoded, question.block) for question in questions),
+            sites=sites,
+            num_sites=len(every_site),
+            seed=seed,
+            shuffles=shuffles,
+        )
 
-        def probed(network: Subject, *, with_shuffles: bool) -> tuple[Places, dict[str, Decoded]]:
-            places, answers = {INPUT: encoded}, {INPUT: from_input}
-            for site, place in site_places(network.read(joined, sites), num_seen=len(seen), seed=seed):
-                places[site], answers[site] = place, [Answer.of(place, question.block) for question in questions]
-            return places, decode(places, answers, questions, with_shuffles=with_shuffles)
+    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+        places, decoded = _probed(network, data, with_shuffles=True)
+        control = control_tasks(list(decoded.values()), places, data.seen.combination, generator=rng("control task"))
+        ps = _ps_shuffled([decoded[readout.name] for readout in data.wanted])
+        values: list[Values] = []
+        for name, one in decoded.items():
+            values += [_gain(one, ps[name][-1]), *_novel(one)]
+            values += [_selectivity(one, control[name])] if name in control else []
+            values += _by_site(one, ps[name][:-1])
+        return Reading(values, [readout.name for readout in data.wanted if decoded[readout.name].input_score > SATURATED])
 
-        progress("probing the network", 0.0)
-        places, own = probed(subject, with_shuffles=True)
-        copies = []
-        for index in range(size.copies):
-            progress("probing untrained copies", 0.3 + 0.6 * index / size.copies)
-            copies.append(probed(subject.untrained(child_generator(generator)), with_shuffles=False)[1])
+    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+        decoded = _probed(network, data, with_shuffles=False)[1].values()
+        return Reading([values for one in decoded for values in (_gain(one), *_novel(one), *_by_site(one))])
 
-        progress("comparing", 0.9)
-        results = [own[readout.name] for readout in wanted]
-        control = controls(results, places, seen.combination, generator=child_generator(generator))
-        ps_shuffled = _ps_shuffled(results)
-        measures: list[Measure] = []
-        for result in results:
-            name = result.readout.name
-            twins = [copy[name] for copy in copies]
-            measures.append(gain_measure(result, twins, ps_shuffled[name][-1]))
-            measures += novel_measure(result, twins)
-            measures += selectivity_measure(result, control[name]) if name in control else []
-            measures += site_measures(result, twins, ps_shuffled[name][:-1])
-        saturated = [result.readout.name for result in results if result.input_score > SATURATED]
-        return Evidence(
-            instrument=self.name,
-            question=self.question,
-            summary=_summary([result.readout.name for result in results], saturated, measures),
-            measures=tuple(measures),
-            sources=(self.source,),
-            warnings=_warnings(questions, saturated),
-            not_tested=_not_tested(len(every_site), len(sites)),
+    def explain(
+        self,
+        data: Drawn,
+        own: Reading,
+        copies: Sequence[Reading],
+        measures: Sequence[Measure],
+        references: Mapping[str, Reading],
+    ) -> Notes:
+        saturated = own.kept
+        return Notes(
+            summary=_summary([readout.name for readout in data.wanted], saturated, measures),
+            warnings=_warnings(data.questions, saturated),
+            not_tested=_not_tested(data.num_sites, len(data.sites)),
             settings={
-                "effort": effort,
-                **asdict(size),
-                "shuffles": num_shuffles,
-                "sites read": ", ".join(sites),
-                "examples read": len(seen),
+                "shuffles": data.shuffles,
+                "sites read": ", ".join(data.sites),
+                "examples read": len(data.seen),
             },
         )
+
+
+def _probed(network: Subject, data: Drawn, *, with_shuffles: bool) -> tuple[Places, dict[str, Decoded]]:
+    """Every readout in the order of the task, from the input and from every site."""
+    places: dict[str, Place] = {INPUT: data.encoded}
+    answers: dict[str, Sequence[Answer]] = {INPUT: data.from_input}
+    for site, place in site_places(network.read(data.joined, data.sites), num_seen=len(data.seen), seed=data.seed):
+        places[site], answers[site] = place, [Answer.of(place, question.block) for question in data.questions]
+    decoded = decode(places, answers, data.questions, with_shuffles=with_shuffles)
+    return places, {readout.name: decoded[readout.name] for readout in data.wanted}
+
+
+# From decoded readouts to the values of metrics
+
+
+def _gain(one: Decoded, p_shuffled: float | None = None) -> Values:
+    """The score at the best of {input and sites}. `p_shuffled` is None for copies, whose labels are not shuffled."""
+    units, alone = one.units[one.best], one.units[one.places.index(INPUT)]
+    controls = [Control(name=ALONE, how="the input alone", values=alone[None])]
+    if p_shuffled is not None:
+        how = f"labels dealt to combinations at random, the best place again; {_POOLED}"
+        controls.append(Control(name=SHUFFLED, how=how, values=one.shuffled_best, p=p_shuffled))
+    return _values(
+        GAIN,
+        one,
+        units,
+        controls,
+        copies_how="each at its own best place",
+        note=f"best place: {one.places[one.best]}; the input alone {float(alone.mean()):.3f}",
+    )
+
+
+def _novel(one: Decoded) -> list[Values]:
+    """Fitted on all seen combinations, scored on novel ones, at the place that was best on seen ones."""
+    if len(one.novel) == 0:
+        return []
+    controls = [Control(name=ALONE, how="the input alone", values=one.novel_input[None])]
+    site = {"site": one.places[one.best]}
+    return [_values(NOVEL, one, one.novel, controls, where=site, copies_how="each at its own best place")]
+
+
+def _selectivity(one: Decoded, found: ControlTask) -> Values:
+    """Score on combinations that were also fitted, minus that of the control task."""
+    mean = float(found.random.mean())
+    how = f"another random label per combination, {len(found.random)} times, minus their mean {mean:.3f}"
+    null = Control(name=CONTROL_TASK, how=how, values=found.random.mean(1) - mean, p=paired_p(found.real, found.random.mean(0)))
+    site = {"site": one.places[one.best]}
+    return replace(_values(SELECTIVITY, one, found.real - found.random.mean(0), [null], where=site), bounds=None)
+
+
+def _by_site(one: Decoded, ps_shuffled: Sequence[float] = ()) -> list[Values]:
+    """The score at every site, beside the same site of untrained copies, the input, and shuffled labels."""
+    if one.units.shape[1] < MIN_UNITS:
+        return []
+    alone = Control(name=ALONE, how="the input alone", values=one.units[[one.places.index(INPUT)]])
+    found = []
+    for place, name in enumerate(one.places):
+        if name == INPUT:
+            continue
+        controls = [alone]
+        if ps_shuffled:
+            shuffled = one.shuffled[place]
+            how = f"labels dealt to combinations at random, {len(shuffled)} times; {_POOLED}"
+            controls.append(Control(name=SHUFFLED, how=how, values=shuffled, p=ps_shuffled[place]))
+        found.append(_values(BY_SITE, one, one.units[place], controls, site=name, copies_how="at the same site"))
+    return found
+
+
+def _values(
+    metric: Metric,
+    one: Decoded,
+    units: Float[Tensor, " c"],
+    controls: Sequence[Control],
+    *,
+    site: str = "",
+    where: Mapping[str, str] | None = None,
+    copies_how: str = "",
+    note: str = "",
+) -> Values:
+    about = {"part": one.readout.part, "readout": one.readout.kind} | ({"site": site} if site else {})
+    enough = len(units) >= MIN_UNITS
+    short = f"not enough data: {len(units)} combinations whose values also occur elsewhere, and an interval needs {MIN_UNITS}"
+    return Values(
+        metric=metric.key,
+        about=about,
+        where=where or {} if enough else {},
+        units=units,
+        bounds=(0.0, 1.0) if one.readout.num_classes else None,
+        unit=one.readout.unit,
+        controls=tuple(controls),
+        copies_how=copies_how,
+        note=note,
+        reason="" if enough else short,
+    )
 
 
 def _num_shuffles(wanted: Sequence[Readout], least: int) -> int:
@@ -182,7 +294,7 @@ def _ps_shuffled(results: Sequence[Decoded]) -> dict[str, list[float]]:
 def _summary(names: Sequence[str], saturated: Sequence[str], measures: Sequence[Measure]) -> str:
     if names and len(saturated) == len(names):
         return f"Nothing was learned from decodability: the input alone already decodes every part above {SATURATED}."
-    gains = [measure for measure in measures if measure.name == "decodability gain" and measure.value is not None]
+    gains = [measure for measure in measures if measure.key == GAIN.key and measure.value is not None]
     told = ", ".join(f"{measure.about['part']} {measure.about['readout']} {measure.value:+.2f}" for measure in gains)
     return f"Gain in decodability over untrained copies and the input, at the best place: {told or 'not enough data'}."
 

@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from assay.evidence import Effort, Evidence, Measure, Null, Source, Table
+from assay.evidence import Effort, Evidence, Measure, Null, Table
 from assay.instrument import Progress, silent
 from assay.instruments.organisation.disorder import Disorder, Written, unit_sites, written
 from assay.observed import Observed, observe
+from assay.references import cited
 from assay.stats import MIN_UNITS, child_generator, mean_interval, permutation_p
 from assay.subject import Subject
 from assay.task import Task
@@ -48,20 +49,7 @@ class Organisation:
 
     name = "organisation"
     question = "Is the function written tidily into the units, or fractured?"
-    source = Source(
-        key="kumar2025",
-        citation=(
-            "Kumar, Clune, Lehman, Stanley. Questioning Representational Optimism in Deep Learning: The Fractured Entangled "
-            "Representation Hypothesis. 2025."
-        ),
-        url="https://arxiv.org/abs/2505.11581",
-        bibtex=(
-            "@misc{kumar2025,\n  title = {Questioning Representational Optimism in Deep Learning: The Fractured Entangled "
-            "Representation Hypothesis},\n"
-            "  author = {Kumar, Akarsh and Clune, Jeff and Lehman, Joel and Stanley, Kenneth O.},\n"
-            "  year = {2025},\n  eprint = {2505.11581},\n  archivePrefix = {arXiv}\n}"
-        ),
-    )
+    cites: tuple[str, ...] = ("kumar2025",)
     needs: tuple[type, ...] = ()
 
     def __init__(self, sites: Sequence[str] = (), *, budgets: Mapping[Effort, Budget] = BUDGETS):
@@ -110,7 +98,7 @@ class Organisation:
             summary=_summary(own.disorder(), copies),
             measures=(measure,),
             tables=(_table(own, copies),),
-            sources=(self.source,),
+            sources=cited(self.cites),
             not_tested=(
                 "Disorder of other kinds: a mess without units that carry the same signal or have wrong scales reads as tidy.",
                 "Whether a part has units of its own, or shares them with others.",
@@ -141,6 +129,7 @@ def _measure(score: float, units: Float[Tensor, " g"], copies: Sequence[Disorder
         p=permutation_p(score, values, higher=False),
     )
     return Measure(
+        key="organisation",
         name="organisation",
         value=score,
         unit="score, 1 is tidy",

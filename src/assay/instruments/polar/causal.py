@@ -125,6 +125,7 @@ def used_measure(
     before = float(means(whole).mean())
     told = f"{behaviour.name} {before:.3f} with it, {before - value:.3f} without; rank {rank} of {width}"
     return Measure(
+        key="_".join(f"{behaviour.name} lost without the {of}".split()),
         name=f"{behaviour.name} lost without the {of}",
         value=value if enough else None,
         unit=behaviour.unit,

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Generator
 
 from assay.encoding import Encoder, encoder_of
-from assay.evidence import Effort, Evidence, Measure, Source, Table
+from assay.evidence import Effort, Evidence, Measure, Table
 from assay.graph import GivesContinuations, GivesGraphs, Graph
 from assay.instrument import Progress, silent
 from assay.instruments.polar import assembled
@@ -22,6 +22,7 @@ from assay.instruments.polar.search import Pair, fitted_pair, rated, search
 from assay.instruments.polar.targets import Target
 from assay.instruments.polar.untrained import Copying, Untrained, untrained_controls, untrained_depth
 from assay.parallel import run_parallel
+from assay.references import cited
 from assay.stats import MIN_UNITS, child_generator
 from assay.subject import Subject
 from assay.task import Task
@@ -68,21 +69,7 @@ class Polar:
 
     name = "polar"
     question = "Does geometry, distance and angle, hold the declared graph?"
-    source = Source(
-        key="diegosimon2024",
-        citation=(
-            "Diego-Simon, D'Ascoli, Chemla, Lakretz, King. A polar coordinate system represents syntax in large language "
-            "models. NeurIPS 2024."
-        ),
-        url="https://arxiv.org/abs/2412.05571",
-        bibtex=(
-            "@inproceedings{diegosimon2024,\n"
-            "  title = {A polar coordinate system represents syntax in large language models},\n"
-            "  author = {Diego-Simon, Pablo and D'Ascoli, St{\\'e}phane and Chemla, Emmanuel and Lakretz, Yair and King, "
-            "Jean-R{\\'e}mi},\n  booktitle = {Advances in Neural Information Processing Systems},\n  year = {2024},\n"
-            "  eprint = {2412.05571},\n  archivePrefix = {arXiv}\n}"
-        ),
-    )
+    cites: tuple[str, ...] = ("diegosimon2024",)
     needs: tuple[type, ...] = (GivesGraphs,)
 
     def __init__(
@@ -131,7 +118,7 @@ class Polar:
             summary=assembled.summary(measures, run.layer_name),
             measures=tuple(measures),
             tables=tuple(tables),
-            sources=(self.source,),
+            sources=cited(self.cites),
             warnings=assembled.warnings(reading),
             not_tested=(*gaps, *run.gaps),
             settings={

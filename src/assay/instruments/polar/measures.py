@@ -161,6 +161,7 @@ def measure_of(
     interval = mean_interval(units, bounds=bounds)
     enough = len(units) >= MIN_UNITS and interval is not None
     return Measure(
+        key="_".join(name.lower().split()),
         name=name,
         value=float(units.mean()) if enough else None,
         unit=unit,

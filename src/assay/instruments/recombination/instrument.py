@@ -7,7 +7,7 @@ from functools import partial
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from assay.evidence import Effort, Evidence, Measure, Source, Table
+from assay.evidence import UNTRAINED, Effort, Evidence, Measure, Table
 from assay.instrument import Progress, silent
 from assay.instruments.recombination.companions import additivity, collapse, cross_combination, deepest, homomorphism
 from assay.instruments.recombination.look import KINDS, Look
@@ -18,6 +18,7 @@ from assay.instruments.recombination.states import Design
 from assay.instruments.recombination.telling import not_tested, refused, summary, warnings
 from assay.instruments.recombination.twins import shuffled_twins, untrained_twins
 from assay.observed import Observed, observe
+from assay.references import cited
 from assay.site import thinned
 from assay.stats import child_generator, cluster_means
 from assay.subject import Subject
@@ -67,17 +68,7 @@ class Recombination:
 
     name = "recombination"
     question = "Does a combination made inside the network, and never trained, give the output that the task declares?"
-    source = Source(
-        key="geiger2021",
-        citation="Geiger, Lu, Icard, Potts. Causal Abstractions of Neural Networks. NeurIPS 2021.",
-        url="https://arxiv.org/abs/2106.02997",
-        bibtex=(
-            "@inproceedings{geiger2021,\n  title = {Causal Abstractions of Neural Networks},\n"
-            "  author = {Geiger, Atticus and Lu, Hanson and Icard, Thomas and Potts, Christopher},\n"
-            "  booktitle = {Advances in Neural Information Processing Systems},\n  year = {2021},\n"
-            "  eprint = {2106.02997},\n  archivePrefix = {arXiv}\n}"
-        ),
-    )
+    cites: tuple[str, ...] = ("geiger2021",)
     needs: tuple[type, ...] = ()
 
     def __init__(self, sites: Sequence[str] = (), metric: Metric = "balanced", *, budgets: Mapping[Effort, Budget] = BUDGETS):
@@ -150,7 +141,7 @@ class Recombination:
                     "network would answer the new combination itself.",
                 ),
             ),
-            sources=(self.source,),
+            sources=cited(self.cites),
             warnings=warnings(observed, trainable=bool(shuffled)),
             not_tested=not_tested(len(subject.sites(inputs)), len(sites)),
             settings={
@@ -215,7 +206,7 @@ def _part(
     nulls = {
         "random subspace": [looked(own, child_generator(generator)) for _ in range(randoms)],
         "scrambled declaration": [mine.rescored(scramble) for scramble in exchange.scrambled],
-        "untrained copies": [looked(network) for network in untrained],
+        UNTRAINED: [looked(network) for network in untrained],
         "shuffled labels": [looked(network) for network in shuffled],
     }
     kinds = [kind for kind in KINDS if bool(mine.pairs(kind).any()) and mine.open(kind).candidates]
@@ -230,27 +221,41 @@ def _companions(
 ) -> list[Measure]:
     """The signals that need no transplant."""
     parts = deepest(observed)
-    signals: list[tuple[str, Signal, str, dict[str, str]]] = [
-        ("additivity", lambda inside, site: additivity(inside, site, parts), "R2", {}),
-        ("equivalence collapse", lambda inside, site: collapse(inside, site, parts), "1 - within / total variance", {}),
-        ("homomorphism", lambda inside, site: homomorphism(inside, site, parts), "R2", {}),
+    signals: list[tuple[str, str, Signal, str, dict[str, str]]] = [
+        ("additivity", "additivity", lambda inside, site: additivity(inside, site, parts), "R2", {}),
+        (
+            "equivalence_collapse",
+            "equivalence collapse",
+            lambda inside, site: collapse(inside, site, parts),
+            "1 - within / total variance",
+            {},
+        ),
+        ("homomorphism", "homomorphism", lambda inside, site: homomorphism(inside, site, parts), "R2", {}),
     ]
     for part in observed.parts:
         if not part.graded:
-            signals.append(("cross-combination probe", partial(cross_combination, part=part), "accuracy", {"part": part.name}))
+            probe = partial(cross_combination, part=part)
+            signals.append(("cross_combination_probe", "cross-combination probe", probe, "accuracy", {"part": part.name}))
     learned = [[_trained_score(network.inside) for network in networks] for networks in ([own], untrained, shuffled)]
     unit, note = observed.objective.unit, "of the network's own outputs, nothing exchanged"
     measures = [
         companion_measure(
-            "score on trained combinations", learned[0][0], *learned[1:], unit=unit, about={}, note=note, bounds=(0.0, 1.0)
+            "score_on_trained_combinations",
+            "score on trained combinations",
+            learned[0][0],
+            *learned[1:],
+            unit=unit,
+            about={},
+            note=note,
+            bounds=(0.0, 1.0),
         )
     ]
-    for name, signal, unit, about in signals:
-        key = f"{name} {about}"
-        found, site = own.best(key, signal)
-        twins = [[network.best(key, signal)[0] for network in networks] for networks in (untrained, shuffled)]
+    for key, name, signal, unit, about in signals:
+        which = f"{name} {about}"
+        found, site = own.best(which, signal)
+        twins = [[network.best(which, signal)[0] for network in networks] for networks in (untrained, shuffled)]
         bounds = (0.0, 1.0) if unit == "accuracy" else None
-        measures.append(companion_measure(name, found, *twins, unit=unit, about=about, note=f"at {site}", bounds=bounds))
+        measures.append(companion_measure(key, name, found, *twins, unit=unit, about=about, note=f"at {site}", bounds=bounds))
     return measures
 
 

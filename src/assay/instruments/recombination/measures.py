@@ -7,15 +7,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assay.evidence import Measure, Null
+from assay.evidence import UNTRAINED, Measure, Null
 from assay.instruments.recombination.look import Kind, Look, Units
 from assay.instruments.recombination.search import Inside
 from assay.stats import MIN_UNITS, gain_over_networks, mean_interval
 
+KEYS: Mapping[Kind, str] = {
+    "novel": "novel_recombination",
+    "seen": "seen_recombination",
+    "novel, side by side": "novel_recombination_side_by_side",
+    "novel, past the mixing": "novel_recombination_past_the_mixing",
+    "novel, of prototypes": "novel_recombination_of_prototypes",
+}
 HOW = {
     "random subspace": "the same search in random subspaces of equal rank, or half of what the states span if that is less",
     "scrambled declaration": "the same outputs, the best place again, against targets in which the part's values mean others",
-    "untrained copies": "the same search in networks of the same architecture with fresh weights",
+    UNTRAINED: "the same search in networks of the same architecture with fresh weights",
     "shuffled labels": "the same search in networks of the same architecture trained on shuffled labels",
 }
 
@@ -31,8 +38,9 @@ def recombination_measure(
     interval = mean_interval(units.means, bounds=(0.0, 1.0))
     if interval is None:
         note = f"not enough data: {len(units.ids)} combinations, and an interval needs {MIN_UNITS}; {told}"
-        return _unanswered(name, unit, len(units.ids), note, {"part": part}, headline=headline)
+        return _unanswered(KEYS[kind], name, unit, len(units.ids), note, {"part": part}, headline=headline)
     return Measure(
+        key=KEYS[kind],
         name=name,
         about={"part": part},
         value=float(units.means.mean()),
@@ -50,8 +58,11 @@ def recombination_measure(
     )
 
 
-def _unanswered(name: str, unit: str, units: int, note: str, about: Mapping[str, str], *, headline: bool = False) -> Measure:
+def _unanswered(
+    key: str, name: str, unit: str, units: int, note: str, about: Mapping[str, str], *, headline: bool = False
+) -> Measure:
     return Measure(
+        key=key,
         name=name,
         about=about,
         value=None,
@@ -89,6 +100,7 @@ def _place(look: Look, kind: Kind) -> str:
 
 
 def companion_measure(
+    key: str,
     name: str,
     own: Float[Tensor, " c"],
     untrained: Sequence[Tensor],
@@ -103,15 +115,16 @@ def companion_measure(
     interval = mean_interval(own, bounds=bounds) if len(own) else None
     if interval is None:
         few = f"not enough data: {len(own)} combinations can be asked, and an interval needs {MIN_UNITS}"
-        return _unanswered(name, unit, len(own), few, about)
+        return _unanswered(key, name, unit, len(own), few, about)
     nulls = []
-    for title, twins in (("untrained copies", untrained), ("shuffled labels", shuffled)):
+    for title, twins in ((UNTRAINED, untrained), ("shuffled labels", shuffled)):
         if twins:
             gain = gain_over_networks(own, torch.stack(list(twins)))
             how = f"the same for {len(twins)} networks of the same architecture; where sites are searched each has its own best"
             values = tuple(float(twin.mean()) for twin in twins)
             nulls.append(Null(name=title, how=how, values=values, p=gain.p if gain else None))
     return Measure(
+        key=key,
         name=name,
         about=about,
         value=float(own.mean()),

@@ -13,9 +13,8 @@ from typing import Literal
 
 from assay.evidence import FINDING_LEVEL
 from assay.instruments.subnetworks.controls import Removed
-from assay.instruments.subnetworks.numbers import gain_over
 from assay.instruments.subnetworks.trail import Effect, Point, Trail
-from assay.stats import Gain, permutation_p
+from assay.stats import Gain, gain_over, permutation_p
 
 Word = Literal["modular", "not modular", "not resolved"]
 SHARE = 1 / 3  # of 1 - chance, the most that can be found

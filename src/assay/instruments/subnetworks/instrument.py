@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from torch import Generator, nn
 
 from assay.errors import AssayError
-from assay.evidence import Effort, Evidence, Source
+from assay.evidence import Effort, Evidence
 from assay.instrument import Progress, silent
 from assay.instruments.subnetworks.controls import (
     fresh_others,
@@ -23,6 +23,7 @@ from assay.instruments.subnetworks.problems import Network, Problems, draw_probl
 from assay.instruments.subnetworks.tables import tables_of
 from assay.instruments.subnetworks.trail import OWN, Trail, follow, follow_nonsense
 from assay.masks import SearchConfig, Unit, Units, units_of
+from assay.references import cited
 from assay.stats import MIN_UNITS, child_generator
 from assay.subject import Subject
 from assay.task import PosesPartProblems, Task
@@ -77,19 +78,7 @@ class Subnetworks:
 
     name = "subnetworks"
     question = "Is each part carried by a subnetwork that can be removed alone?"
-    source = Source(
-        key="lepori2023",
-        citation=(
-            "Lepori, Serre, Pavlick. Break It Down: Evidence for Structural Compositionality in Neural Networks. NeurIPS 2023."
-        ),
-        url="https://arxiv.org/abs/2301.10884",
-        bibtex=(
-            "@inproceedings{lepori2023,\n"
-            "  title = {Break It Down: Evidence for Structural Compositionality in Neural Networks},\n"
-            "  author = {Lepori, Michael A. and Serre, Thomas and Pavlick, Ellie},\n"
-            "  booktitle = {Advances in Neural Information Processing Systems},\n  year = {2023}\n}"
-        ),
-    )
+    cites: tuple[str, ...] = ("lepori2023",)
     needs: tuple[type, ...] = (PosesPartProblems,)
 
     def __init__(
@@ -139,7 +128,7 @@ class Subnetworks:
             summary=_summary(decisions),
             measures=tuple(measure for one in found for measure in measures_of(one)),
             tables=tables_of(found, decisions, joined, overfits),
-            sources=(self.source,),
+            sources=cited(self.cites),
             warnings=tuple(_warnings(found, overfits)),
             not_tested=tuple(_not_tested(found, effort)),
             settings={

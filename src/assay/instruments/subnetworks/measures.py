@@ -14,18 +14,19 @@ def measures_of(found: PartFound) -> list[Measure]:
     Where no mask isolates the part they hold no number, and say why.
     """
     return [
-        _measure(found, "necessity", necessity, by_promise, headline=True),
-        _measure(found, "necessity at the smallest mask", necessity, by_size),
-        _measure(found, "sufficiency", sufficiency, by_promise),
-        _measure(found, "sufficiency at the smallest mask", sufficiency, by_size),
+        _measure(found, "necessity", "necessity", necessity, by_promise, headline=True),
+        _measure(found, "necessity_smallest", "necessity at the smallest mask", necessity, by_size),
+        _measure(found, "sufficiency", "sufficiency", sufficiency, by_promise),
+        _measure(found, "sufficiency_smallest", "sufficiency at the smallest mask", sufficiency, by_size),
     ]
 
 
-def _measure(found: PartFound, name: str, what: What, pick: Pick, *, headline: bool = False) -> Measure:
+def _measure(found: PartFound, key: str, name: str, what: What, pick: Pick, *, headline: bool = False) -> Measure:
     point = found.chosen
     about = {"part": found.part}
     if point is None:
         return Measure(
+            key=key,
             name=name,
             value=None,
             unit=_UNIT,
@@ -69,6 +70,7 @@ def _measure(found: PartFound, name: str, what: What, pick: Pick, *, headline: b
     raw = sum(raws) / len(raws) * (-1 if what is necessity else 1)
     side = point.without if what is necessity else point.alone
     return Measure(
+        key=key,
         name=name,
         value=gain.gain,
         unit=_UNIT,

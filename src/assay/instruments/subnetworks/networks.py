@@ -54,6 +54,7 @@ def _measure(usable: Sequence[Evidence], part: str, seed: int) -> Measure:
     how = f"the signs of the networks' values, {'all' if exact else _DRAWS} ways to flip them; p: share at least as large"
     ceiling = next((measure.ceiling for measure in found if measure.ceiling is not None), None)
     return Measure(
+        key="necessity",
         name="necessity",
         value=float(values.mean()),
         unit=found[0].unit,

@@ -3,89 +3,87 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from assay.evidence import FINDING_LEVEL, Measure, Null, Table
-from assay.instruments.systematicity.scored import Scored
-from assay.stats import MIN_UNITS, false_discovery, mean_interval, permutation_p
+from assay.evidence import FINDING_LEVEL, Table
+from assay.instrument import Control, Values
+from assay.stats import MIN_UNITS, false_discovery, permutation_p
 from assay.task import Part, Task
 from assay.usage import Usage, indicator, unfamiliar_pairs
 
 _DEALS = 999  # enough for a p-value to survive the correction over dozens of values
 
 
-def by_unfamiliar_pairs(novel: Scored, task: Task, *, repeats: int, generator: Generator) -> list[Measure]:
-    """The novel score for each number of unfamiliar pairs, beside random groups of novel combinations of the same size."""
+def by_unfamiliar_pairs(
+    novel: Float[Tensor, " c"], rows: Int[Tensor, "c k"], task: Task, *, metric: str, repeats: int, generator: Generator
+) -> list[Values]:
+    """The novel score for each number of unfamiliar pairs, beside random groups of novel combinations of the same size.
+
+    **Arguments:** `rows`: the part values of the combinations whose scores are `novel`.
+    """
     parts = [task.part(name) for name in task.combines]
-    counts = unfamiliar_pairs(novel.rows, task.combinations("seen"), parts)
-    measures = []
+    counts = unfamiliar_pairs(rows, task.combinations("seen"), parts)
+    how = f"as many novel combinations drawn at random, {repeats} times; p is the chance of a score this high"
+    found = []
     for count in counts.unique().tolist():
-        group = counts == count
-        units = novel.units[group]
-        interval = mean_interval(units, bounds=(0.0, 1.0))
-        values = _random_groups(novel.units, int(group.sum()), repeats, generator)
-        value = float(units.mean())
-        null = Null(
-            name="random groups",
-            how=f"as many novel combinations drawn at random, {repeats} times; p is the chance of a score this high",
-            values=tuple(values),
-            p=permutation_p(value, values),
-        )
-        measures.append(
-            Measure(
-                name="novel score by unfamiliar pairs",
+        units = novel[counts == count]
+        groups = torch.tensor(_random_groups(novel, len(units), repeats, generator), dtype=torch.float64)
+        found.append(
+            Values(
+                metric=metric,
                 about={"unfamiliar pairs": str(count)},
-                value=value if interval else None,
+                units=units,
                 unit=task.objective.unit,
-                direction="higher",
-                interval=interval,
-                nulls=(null,),
-                units=len(units),
-                unit_of="combination",
-                repeats=tuple(units.tolist()),
-                note="" if interval else f"not enough data: {len(units)} combinations; an interval needs {MIN_UNITS}",
-                level=2,
+                controls=(Control(name="random groups", how=how, values=groups),),
             )
         )
-    return measures
+    return found
 
 
-def by_part_value(seen: Scored, novel: Scored, task: Task, *, generator: Generator) -> tuple[Table, tuple[str, ...]]:
+def by_part_value(
+    seen: Float[Tensor, " c"],
+    novel: Float[Tensor, " m"],
+    seen_rows: Int[Tensor, "c k"],
+    rows: Int[Tensor, "m k"],
+    task: Task,
+    *,
+    generator: Generator,
+) -> tuple[Table, tuple[str, ...]]:
     """A row per part value, and the names of the values whose novel combinations fail more often than chance allows.
 
     The null deals the scores of all novel combinations to the values at random; p-values are corrected over all values
     (Benjamini-Hochberg).
     """
     parts = [task.part(name) for name in task.combines]
-    seen_has, novel_has = indicator(seen.rows, parts), indicator(novel.rows, parts)
-    mixed = torch.stack([novel.units[torch.randperm(len(novel.units), generator=generator)] for _ in range(_DEALS)])
+    seen_has, novel_has = indicator(seen_rows, parts), indicator(rows, parts)
+    mixed = torch.stack([novel[torch.randperm(len(novel), generator=generator)] for _ in range(_DEALS)])
     names = [(part, value) for part in parts for value in part.values]
     ps: list[float | None] = []
     for column in range(len(names)):
         has = novel_has[:, column]
         if MIN_UNITS <= int(has.sum()) < len(has):
-            ps.append(permutation_p(float(novel.units[has].mean()), mixed[:, has].mean(1).tolist(), higher=False))
+            ps.append(permutation_p(float(novel[has].mean()), mixed[:, has].mean(1).tolist(), higher=False))
         else:
             ps.append(None)
     adjusted = iter(false_discovery([p for p in ps if p is not None]))
     corrected = [next(adjusted) if p is not None else None for p in ps]
-    rows, failing = [], []
+    table, failing = [], []
     for column, ((part, value), p) in enumerate(zip(names, corrected, strict=True)):
-        score = _mean(novel.units, novel_has[:, column])
-        rows.append(
+        score = _mean(novel, novel_has[:, column])
+        table.append(
             (
                 part.name,
                 value,
-                _mean(seen.units, seen_has[:, column]),
+                _mean(seen, seen_has[:, column]),
                 score,
                 int(novel_has[:, column].sum()),
-                _mean(novel.units, ~novel_has[:, column]),
+                _mean(novel, ~novel_has[:, column]),
                 p,
             )
         )
         if p is not None and p <= FINDING_LEVEL:
-            failing.append(f"{part.name}={value} ({score:.2f}, other values {rows[-1][5]:.2f})")
+            failing.append(f"{part.name}={value} ({score:.2f}, other values {table[-1][5]:.2f})")
     columns = (
         "part",
         "value",
@@ -99,7 +97,7 @@ def by_part_value(seen: Scored, novel: Scored, task: Task, *, generator: Generat
         "All novel combinations, of every kind. p: chance that as many of them drawn at random score this low, corrected over "
         "all values."
     )
-    return Table(name="Scores by part value", columns=columns, rows=tuple(rows), note=note, level=2), tuple(failing)
+    return Table(name="Scores by part value", columns=columns, rows=tuple(table), note=note, level=2), tuple(failing)
 
 
 def coverage_table(report: Usage, parts: Sequence[Part]) -> Table:

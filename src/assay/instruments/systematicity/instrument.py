@@ -1,19 +1,19 @@
 """Systematicity: do novel combinations of trained parts work? Behaviour alone, beside what a guesser would score."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from torch import Generator
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
 
-from assay.evidence import Effort, Evidence, Measure, Null, Source
-from assay.instrument import Progress, silent
+from assay.evidence import UNTRAINED, Effort, Measure
+from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Values
 from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
-from assay.instruments.systematicity.nulls import nearest_trained_example, shuffled_targets, untrained_copies
-from assay.instruments.systematicity.scored import Scored, run
 from assay.novelty import ENOUGH, KINDS, TOLD, Novelty, novelty_of
 from assay.stats import (
     MIN_UNITS,
-    child_generator,
+    cluster_means,
     detectable_share,
     difference_interval,
     mean_interval,
@@ -21,30 +21,88 @@ from assay.stats import (
     random_differences,
 )
 from assay.subject import Subject
-from assay.task import Task
-from assay.usage import Usage, usage_of
+from assay.task import Examples, Task
+from assay.usage import Usage, indicator, usage_of
+
+SHUFFLED, NEAREST, MIXED, GROUPS = "shuffled targets", "nearest trained example", "mixed combinations", "random groups"
+_UNIT = (0.0, 1.0)
+
+SEEN = Metric(key="seen_score", title="seen score", level=0, bounds=_UNIT, headline=True, beats=(UNTRAINED, SHUFFLED))
+NOVEL = Metric(
+    key="novel_score",
+    title="novel score",
+    level=2,
+    bounds=_UNIT,
+    least=ENOUGH,
+    headline=True,
+    beats=(UNTRAINED, SHUFFLED, NEAREST),
+)
+BY_KIND = Metric(
+    key="novel_score_by_kind",
+    title="novel score by kind",
+    level=2,
+    bounds=_UNIT,
+    least=ENOUGH,
+    beats=(UNTRAINED, SHUFFLED, NEAREST),
+)
+GAP = Metric(key="generalisation_gap", title="generalisation gap", level=2, better="lower", beats=(MIXED,))
+BY_PAIRS = Metric(
+    key="novel_score_by_unfamiliar_pairs", title="novel score by unfamiliar pairs", level=2, bounds=_UNIT, beats=(GROUPS,)
+)
 
 
-@dataclass(frozen=True)
-class Budget:
-    """What an effort buys: examples per split, examples on which nulls run, and repeats of each null."""
+@dataclass(frozen=True, kw_only=True)
+class ScoreBudget(Budget):
+    """Examples of a split, examples on which nulls run, and repeats of each null."""
 
     examples: int
     null_examples: int
-    copies: int
     shuffles: int
     lookups: int
 
 
-BUDGETS: Mapping[Effort, Budget] = {
-    "quick": Budget(examples=2_000, null_examples=500, copies=5, shuffles=99, lookups=39),
-    "standard": Budget(examples=20_000, null_examples=2_000, copies=5, shuffles=199, lookups=99),
-    "full": Budget(examples=100_000, null_examples=10_000, copies=19, shuffles=999, lookups=199),
+BUDGETS: Mapping[Effort, ScoreBudget] = {
+    "quick": ScoreBudget(examples=2_000, null_examples=500, copies=5, shuffles=99, lookups=39),
+    "standard": ScoreBudget(examples=20_000, null_examples=2_000, copies=5, shuffles=199, lookups=99),
+    "full": ScoreBudget(examples=100_000, null_examples=10_000, copies=19, shuffles=999, lookups=199),
 }
 _POOL = 5_000  # trained examples that the memoriser may look up
 
 
-class Systematicity:
+@dataclass(frozen=True)
+class Group:
+    """Combinations that are scored together.
+
+    **Attributes:** `metric`, `about`, `which`: which combinations they are, in words; `examples`, in canonical order; `few`:
+    rows of those that nulls are scored on.
+    """
+
+    metric: Metric
+    which: str
+    examples: Examples
+    few: Int[Tensor, " m"]
+    about: Mapping[str, str]
+
+    @property
+    def fewer(self) -> Examples:
+        """The examples that nulls are scored on."""
+        return self.examples.take(self.few)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Everything drawn from the task. `groups`: trained combinations, those that the headline counts, those of other kinds."""
+
+    task: Task
+    budget: ScoreBudget
+    groups: tuple[Group, ...]
+    novel: Examples
+    pool: Examples
+    novelty: Novelty
+    covered: Usage
+
+
+class Systematicity(Instrument[Drawn]):
     """Scores seen and novel combinations, each combination counted once, beside three nulls: shuffled targets, untrained
     copies, and (novel only) a memoriser that answers with the nearest trained example.
 
@@ -56,164 +114,215 @@ class Systematicity:
 
     name = "systematicity"
     question = "Does the network work on combinations of parts that it was never trained on?"
-    source = Source(
-        key="redhardt2025",
-        citation="Redhardt, Akram, Schug. Scaling can lead to compositional generalization. NeurIPS 2025.",
-        url="https://arxiv.org/abs/2507.07207",
-        bibtex=(
-            "@inproceedings{redhardt2025,\n  title = {Scaling can lead to compositional generalization},\n"
-            "  author = {Redhardt, Florian and Akram, Yassir and Schug, Simon},\n"
-            "  booktitle = {Advances in Neural Information Processing Systems},\n  year = {2025},\n"
-            "  eprint = {2507.07207},\n  archivePrefix = {arXiv}\n}"
-        ),
-    )
-    needs: tuple[type, ...] = ()
+    cites = ("redhardt2025",)
+    metrics = (SEEN, NOVEL, BY_KIND, GAP, BY_PAIRS)
 
-    def __init__(self, *, budgets: Mapping[Effort, Budget] = BUDGETS):
+    def __init__(self, *, budgets: Mapping[Effort, ScoreBudget] = BUDGETS):
         self.budgets = budgets
 
-    def measure(
-        self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
-    ) -> Evidence:
-        size = self.budgets[effort]
-        progress("running the network", 0.0)
-        seen = run(subject, task, "seen", size.examples, generator)
-        # What a task calls novel may be new items of trained combinations.
-        novel = run(subject, task, "novel", size.examples if len(task.combinations("novel")) else 0, generator)
-        if len(seen.units) < MIN_UNITS:
-            reason = f"{len(seen.units)} trained combinations, and an interval needs {MIN_UNITS}"
-            return Evidence(
-                instrument=self.name, question=self.question, summary=f"Not enough data: {reason}.", not_enough=reason
-            )
-
-        progress("comparing the novel combinations with the trained ones", 0.2)
-        novelty = novelty_of(task) if len(novel.units) else Novelty(novel.ids, ())
-        progress("running the nulls", 0.3)
-        copies = [subject.untrained(child_generator(generator)) for _ in range(size.copies)]
-        counted, groups = _by_kind(novel, novelty)
-        which = f"novel combinations {TOLD['outside']}" if novelty.kinds else "novel combinations, of a kind not known"
-        scores = (
-            _score("seen score", seen, task, copies, size, generator, which="trained combinations"),
-            _score("novel score", counted, task, copies, size, generator, which=which, least=ENOUGH),
-        )
-        by_kind = [
-            _score("novel score by kind", group, task, copies, size, generator, which=which, least=ENOUGH, kind=which)
-            for which, group in groups.items()
-        ]
-        progress("breaking the scores down", 0.9)
-        breakdown: list[Measure] = []
-        failing: tuple[str, ...] = ()
+    def data(self, subject: Subject, task: Task, budget: ScoreBudget, rng: Random) -> Drawn:
+        draws = rng()
+        seen = task.examples("seen", budget.examples, generator=draws).in_canonical_order()
+        # Without a novel combination the novel score is None; what is read off trained ones is still worth telling.
+        num = budget.examples if len(task.combinations("novel")) else 0
+        novel = task.examples("novel", num, generator=draws).in_canonical_order()
+        if (trained := len(seen.combination.unique())) < MIN_UNITS:
+            raise NotEnough(f"{trained} trained combinations, and an interval needs {MIN_UNITS}")
+        novelty = novelty_of(task) if len(novel) else Novelty(novel.combination, ())
+        chosen = {"seen": (SEEN, "trained combinations", seen, {})}
+        for name, (metric, which, rows) in _by_kind(novel, novelty).items():
+            chosen[name] = (metric, which, novel.take(rows), {} if metric is NOVEL else {"kind": which})
+        groups = []
+        for name, (metric, which, examples, about) in chosen.items():
+            few = torch.randperm(len(examples), generator=rng("few", name))[: budget.null_examples].sort().values
+            groups.append(Group(metric, which, examples, few, about))
         parts = [task.part(name) for name in task.combines]
-        covered = usage_of(task.combinations("seen"), parts)
-        tables = [coverage_table(covered, parts)]
-        if scores[1].value is not None:
-            breakdown = [_gap(seen, counted, task, size, generator)]
-            breakdown += by_unfamiliar_pairs(counted, task, repeats=size.shuffles, generator=generator)
-        if len(novel.units) >= MIN_UNITS:
-            by_value, failing = by_part_value(seen, novel, task, generator=generator)
-            tables.insert(0, by_value)
-        return Evidence(
-            instrument=self.name,
-            question=self.question,
-            summary=_summary(*scores, by_kind),
-            measures=(*scores, *by_kind, *breakdown),
-            tables=tuple(tables),
-            sources=(self.source,),
-            warnings=_warnings(covered, failing, novelty),
-            not_tested=_not_tested(task, seen, novel),
+        return Drawn(
+            task=task,
+            budget=budget,
+            groups=tuple(groups),
+            novel=novel,
+            pool=task.examples("seen", _POOL, generator=rng("pool")).in_canonical_order(),
+            novelty=novelty,
+            covered=usage_of(task.combinations("seen"), parts),
+        )
+
+    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+        task, size = data.task, data.budget
+        values, units = [], {}
+        for group in data.groups:
+            outputs = network(group.examples.inputs)
+            found = cluster_means(task.score(outputs, group.examples), group.examples.combination)
+            units[group.metric.key] = units.get(group.metric.key, found.means)
+            enough = len(found.means) >= group.metric.least
+            values.append(
+                Values(
+                    metric=group.metric.key,
+                    units=found.means,
+                    about=group.about,
+                    ids=found.ids,
+                    unit=task.objective.unit,
+                    controls=_controls(group, outputs, data, rng.within(group.which)) if enough else (),
+                    note=_note(group, len(found.means)),
+                    reason="" if enough else f"not enough data: {_short(group, len(found.means))}",
+                )
+            )
+        seen, counted = units[SEEN.key], units[NOVEL.key]
+        if len(counted) >= NOVEL.least:
+            values.append(_gap(seen, counted, task, size, rng("gap")))
+            headline = next(group for group in data.groups if group.metric is NOVEL)
+            rows = _rows(headline.examples, task)
+            values += by_unfamiliar_pairs(
+                counted, rows, task, metric=BY_PAIRS.key, repeats=size.shuffles, generator=rng("pairs")
+            )
+        novel = _units(network, data.novel, task)
+        if len(novel) < MIN_UNITS:
+            return Reading(values)
+        rows = _rows(data.groups[0].examples, task), _rows(data.novel, task)
+        return Reading(values, by_part_value(seen, novel, *rows, task, generator=rng("part values")))
+
+    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+        values = []
+        for group in data.groups:
+            examples = group.fewer
+            found = cluster_means(data.task.score(network(examples.inputs), examples), examples.combination)
+            values.append(Values(metric=group.metric.key, units=found.means, about=group.about, ids=found.ids))
+        return Reading(values)
+
+    def explain(
+        self,
+        data: Drawn,
+        own: Reading,
+        copies: Sequence[Reading],
+        measures: Sequence[Measure],
+        references: Mapping[str, Reading],
+    ) -> Notes:
+        task, kinds = data.task, data.novelty.kinds
+        by_value, failing = own.kept or (None, ())
+        coverage = coverage_table(data.covered, [task.part(name) for name in task.combines])
+        return Notes(
+            summary=_summary(measures),
+            warnings=_warnings(data.covered, failing, data.novelty),
+            not_tested=_not_tested(task, data.groups[0].examples, data.novel),
+            figures=(by_value, coverage) if by_value else (coverage,),
             settings={
-                "effort": effort,
-                **asdict(size),
                 "unit": task.objective.unit,
                 "chance": task.objective.chance,
-                "novel score": which,
-                **{TOLD[kind]: novelty.kinds.count(kind) for kind in KINDS if novelty.kinds},
+                "novel score": next(group.which for group in data.groups if group.metric is NOVEL),
+                **{TOLD[kind]: kinds.count(kind) for kind in KINDS if kinds},
             },
         )
 
 
-def _by_kind(novel: Scored, novelty: Novelty) -> tuple[Scored, dict[str, Scored]]:
-    """The novel combinations that the headline counts (those outside 1-coverage, or all where kinds are not known), and those
-    of every other kind."""
-    if novelty.unknown or not len(novel.units):
-        return novel, {}
-    groups = {kind: novel.only(mask) for kind, mask in novelty.masks(novel.ids).items()}
-    return groups["outside"], {TOLD[kind]: group for kind, group in groups.items() if kind != "outside" and len(group.units)}
+def _by_kind(novel: Examples, novelty: Novelty) -> dict[str, tuple[Metric, str, Tensor]]:
+    """Rows of the novel examples that the headline counts (combinations outside 1-coverage, or all where kinds are not known),
+    and of those of every other kind."""
+    if novelty.unknown or not len(novel):
+        which = f"novel combinations {TOLD['outside']}" if novelty.kinds else "novel combinations, of a kind not known"
+        return {"novel": (NOVEL, which, torch.arange(len(novel)))}
+    ids, inverse = novel.combination.unique(return_inverse=True)
+    masks = novelty.masks(ids)
+    found = {"novel": (NOVEL, f"novel combinations {TOLD['outside']}", masks["outside"][inverse].nonzero()[:, 0])}
+    for kind, mask in masks.items():
+        if kind != "outside" and bool(mask.any()):
+            found[kind] = (BY_KIND, TOLD[kind], mask[inverse].nonzero()[:, 0])
+    return found
 
 
-def _score(
-    name: str,
-    scored: Scored,
-    task: Task,
-    copies: Sequence[Subject],
-    size: Budget,
-    generator: Generator,
-    *,
-    which: str,
-    least: int = MIN_UNITS,
-    kind: str = "",
-) -> Measure:
-    """The mean score over combinations with its interval and its nulls. `which` combinations they are, in words; `kind`, if
-    they are novel ones beside the headline."""
-    num = len(scored.units)
-    interval = mean_interval(scored.units, bounds=(0.0, 1.0)) if num >= least else None
-    novel = name != "seen score"
-    nulls: list[Null] = []
-    if interval:
-        few = scored.subset(size.null_examples, generator)
-        nulls.append(shuffled_targets(few, task, repeats=size.shuffles, generator=generator))
-        nulls.append(untrained_copies(few, task, copies))
-        if novel:
-            pool = task.examples("seen", _POOL, generator=generator).in_canonical_order()
-            nulls.append(nearest_trained_example(few, pool, task, repeats=size.lookups, generator=generator))
-        note = f"{num} {which}, which would show a failure on {detectable_share(num):.2%} of them four times in five"
-    else:
-        note = f"not enough data: {num} {which}, and a score needs {least}"
-    return Measure(
-        name=name,
-        about={"kind": kind} if kind else {},
-        value=float(scored.units.mean()) if interval else None,
-        unit=task.objective.unit,
-        direction="higher",
-        interval=interval,
-        nulls=tuple(nulls),
-        units=num,
-        unit_of="combination",
-        repeats=tuple(scored.units.tolist()),
-        headline=not kind,
-        note=note,
-        level=2 if novel else 0,
+def _units(network: Subject, examples: Examples, task: Task) -> Float[Tensor, " c"]:
+    return cluster_means(task.score(network(examples.inputs), examples), examples.combination).means
+
+
+def _rows(examples: Examples, task: Task) -> Int[Tensor, "c k"]:
+    """The part values of every combination, by ascending id."""
+    ids = examples.combination.unique()
+    first = torch.searchsorted(examples.combination, ids)  # canonical order is sorted by combination
+    return torch.stack([examples.parts[name][first] for name in task.combines], 1)
+
+
+def _short(group: Group, num: int) -> str:
+    return f"{num} {group.which}, and a score needs {group.metric.least}"
+
+
+def _note(group: Group, num: int) -> str:
+    return f"{num} {group.which}, which would show a failure on {detectable_share(num):.2%} of them four times in five"
+
+
+# Nulls
+
+
+def _controls(group: Group, outputs: Tensor, data: Drawn, rng: Random) -> tuple[Control, ...]:
+    """What the same combinations score where nothing was learned: shuffled targets and, for novel ones, a memoriser."""
+    examples, size = group.fewer, data.budget
+    own = float(cluster_means(data.task.score(outputs[group.few], examples), examples.combination).means.mean())
+    found = [_shuffled(own, outputs[group.few], examples, data.task, repeats=size.shuffles, generator=rng(SHUFFLED))]
+    if group.metric is not SEEN:
+        found.append(_nearest(own, examples, data.pool, data.task, repeats=size.lookups, generator=rng(NEAREST)))
+    return tuple(found)
+
+
+def _shuffled(own: float, outputs: Tensor, examples: Examples, task: Task, *, repeats: int, generator: Generator) -> Control:
+    """The same outputs scored against the targets of other examples."""
+    values = []
+    for _ in range(repeats):
+        mixed = examples.targets[torch.randperm(len(examples), generator=generator)]
+        values.append(float(cluster_means(task.objective.score(outputs, mixed), examples.combination).means.mean()))
+    how = f"the same outputs scored against the targets of other examples of the split, {repeats} times"
+    return Control(name=SHUFFLED, how=how, values=torch.tensor(values, dtype=torch.float64), p=permutation_p(own, values))
+
+
+def _nearest(own: float, examples: Examples, pool: Examples, task: Task, *, repeats: int, generator: Generator) -> Control:
+    """A memoriser that answers with the target of the trained example sharing the most declared parts."""
+    shared = _values(examples, task) @ _values(pool, task).T
+    # Row by row, the trained examples that share the most: any of them may answer.
+    candidates = (shared == shared.amax(1, keepdim=True)).nonzero()
+    counts = candidates[:, 0].bincount(minlength=len(shared))
+    starts = counts.cumsum(0) - counts
+    answers = []
+    for _ in range(repeats):
+        chosen = (torch.rand(len(counts), generator=generator) * counts).long().clamp(max=counts - 1)
+        nearest = candidates[starts + chosen, 1]
+        scores = task.objective.score(task.objective.ideal(pool.targets[nearest]), examples.targets)
+        answers.append(float(cluster_means(scores, examples.combination).means.mean()))
+    how = (
+        "a memoriser that answers with the target of the trained example that shares the most declared parts, "
+        f"ties broken at random, {repeats} times over {len(pool)} trained examples"
     )
+    return Control(name=NEAREST, how=how, values=torch.tensor(answers, dtype=torch.float64), p=permutation_p(own, answers))
 
 
-def _gap(seen: Scored, novel: Scored, task: Task, size: Budget, generator: Generator) -> Measure:
+def _values(examples: Examples, task: Task) -> Float[Tensor, "n v"]:
+    """One column per value of every declared part, 1 where the example has it."""
+    return indicator(torch.stack([examples.parts[part.name] for part in task.parts], 1), task.parts).float()
+
+
+def _gap(seen: Tensor, novel: Tensor, task: Task, size: ScoreBudget, generator: Generator) -> Values:
     """Seen minus novel, beside the same difference when combinations are dealt to the two sides at random."""
-    seen_mean, novel_mean = float(seen.units.mean()), float(novel.units.mean())
-    high = mean_interval(seen.units, bounds=(0.0, 1.0))
-    low = mean_interval(novel.units, bounds=(0.0, 1.0))
+    seen_mean, novel_mean = float(seen.mean()), float(novel.mean())
+    high, low = mean_interval(seen, bounds=_UNIT), mean_interval(novel, bounds=_UNIT)
     assert high is not None
     assert low is not None
-    values = random_differences(seen.units, novel.units, repeats=size.shuffles, generator=generator)
-    null = Null(
-        name="mixed combinations",
-        how=f"combinations dealt to both sides at random, {size.shuffles} times; p is the chance of a gap this large",
-        values=tuple(values),
-        p=permutation_p(seen_mean - novel_mean, values),
-    )
-    return Measure(
-        name="generalisation gap",
-        value=seen_mean - novel_mean,
-        unit=f"{task.objective.unit}, seen minus novel",
-        direction="lower",
+    values = random_differences(seen, novel, repeats=size.shuffles, generator=generator)
+    how = f"combinations dealt to both sides at random, {size.shuffles} times; p is the chance of a gap this large"
+    gap = seen_mean - novel_mean
+    return Values(
+        metric=GAP.key,
+        units=torch.cat([seen, novel]),
+        value=gap,
         interval=difference_interval(seen_mean, high, novel_mean, low),
-        nulls=(null,),
-        units=len(seen.units) + len(novel.units),
-        unit_of="combination",
-        level=2,
+        unit=f"{task.objective.unit}, seen minus novel",
+        controls=(
+            Control(name=MIXED, how=how, values=torch.tensor(values, dtype=torch.float64), p=permutation_p(gap, values)),
+        ),
     )
 
 
-def _summary(seen: Measure, novel: Measure, by_kind: Sequence[Measure]) -> str:
+# Words
+
+
+def _summary(measures: Sequence[Measure]) -> str:
+    seen, novel = (next(measure for measure in measures if measure.key == metric.key) for metric in (SEEN, NOVEL))
+    by_kind = [measure for measure in measures if measure.key == BY_KIND.key]
     if seen.value is None:
         return f"{seen.note}."
     told = f"Trained combinations score {seen.value:.3f}"
@@ -264,12 +373,11 @@ def _warnings(covered: Usage, failing: Sequence[str], novelty: Novelty) -> tuple
     return tuple(warnings)
 
 
-def _not_tested(task: Task, seen: Scored, novel: Scored) -> tuple[str, ...]:
+def _not_tested(task: Task, seen: Examples, novel: Examples) -> tuple[str, ...]:
     missing = []
-    for name, split, scored in (("trained", "seen", seen), ("novel", "novel", novel)):
+    for name, split, examples in (("trained", "seen", seen), ("novel", "novel", novel)):
         total = len(task.combinations(split))
-        if len(scored.units) < total:
-            left = total - len(scored.units)
-            missing.append(f"{left} of {total} {name} combinations: the effort allows {len(scored.examples)} examples.")
+        if (scored := len(examples.combination.unique())) < total:
+            missing.append(f"{total - scored} of {total} {name} combinations: the effort allows {len(examples)} examples.")
     missing.append("Longer, deeper or otherwise larger inputs than the task's own novel combinations.")
     return tuple(missing)

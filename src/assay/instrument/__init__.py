@@ -1,0 +1,17 @@
+"""The frame for instruments: an instrument says how one network is read, and the frame does the rest."""
+
+from assay.instrument.frame import Budget as Budget
+from assay.instrument.frame import Control as Control
+from assay.instrument.frame import Instrument as Instrument
+from assay.instrument.frame import Metric as Metric
+from assay.instrument.frame import NotEnough as NotEnough
+from assay.instrument.frame import Notes as Notes
+from assay.instrument.frame import OtherData as OtherData
+from assay.instrument.frame import Random as Random
+from assay.instrument.frame import Reading as Reading
+from assay.instrument.frame import Values as Values
+from assay.instrument.older import Measures as Measures
+from assay.instrument.progress import Progress as Progress
+from assay.instrument.progress import silent as silent
+from assay.instrument.run import missing_abilities as missing_abilities
+from assay.instrument.run import run as run

@@ -1,0 +1,221 @@
+"""What a line of evidence is: metrics, a reading of one network, and words. `assay.instrument.run` does the rest."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from assay.evidence import UNTRAINED, Direction, Effort, Figure, Interval, Level, Measure
+from assay.stats import MIN_UNITS, keyed_generator
+from assay.subject import Subject
+from assay.task import Task
+
+Data = TypeVar("Data")
+
+
+class NotEnough(Exception):  # noqa: N818 (an answer, not a fault)
+    """Raised by `data` or `read` where an instrument cannot answer: the evidence then holds the reason and no number."""
+
+
+@dataclass(frozen=True)
+class Random:
+    """Random generators by key: `rng("copy", 3)` is the same whatever else is drawn, so adding a step moves no other number.
+
+    Example::
+
+        rng = Random(seed=0, name="parity")
+        order = torch.randperm(10, generator=rng("order"))
+    """
+
+    seed: int
+    name: str
+
+    def __call__(self, *key: str | int) -> Generator:
+        return keyed_generator(self.seed, ": ".join([self.name, *map(str, key)]))
+
+    def within(self, *key: str | int) -> "Random":
+        """Generators of one step, apart from those of all other steps."""
+        return Random(self.seed, ": ".join([self.name, *map(str, key)]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What an instrument measures.
+
+    **Attributes:**
+
+    - `key`: by which other code finds it; `title`: by which a reader knows it.
+    - `unit`: such as `accuracy`; `better`: which way.
+    - `level`: the access that it needs (`assay.evidence.Level`).
+    - `of`: the independent unit, such as `combination`, `text` or `entity`.
+    - `bounds`: of the values of units; they bound the interval of their mean.
+    - `least`: fewer units are not enough data.
+    - `headline`: belongs on the first screen, and may become a finding.
+    - `gain`: what is reported is how far the network lies above its untrained copies.
+    - `beats`: names of the nulls that it never goes without.
+    """
+
+    key: str
+    title: str
+    unit: str = ""
+    better: Direction = "higher"
+    level: Level
+    of: str = "combination"
+    bounds: tuple[float, float] | None = None
+    least: int = MIN_UNITS
+    headline: bool = False
+    gain: bool = False
+    beats: tuple[str, ...] = (UNTRAINED,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """A null of one metric that comes from the same network.
+
+    **Attributes:**
+
+    - `name`, `how`: short, and one sentence on how it was made.
+    - `values`: `(r,)`, one for each repeat, or `(r, u)`, for each repeat the values of the network's own units.
+    - `p`: None for the default: with values of units the paired t test of the network's against their mean over repeats, else
+      the share of repeats at least as good (a permutation test).
+    """
+
+    name: str
+    how: str
+    values: Float[Tensor, "r *u"]
+    p: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """One metric of one network, in the values of independent units.
+
+    **Attributes:**
+
+    - `metric`: its key; `about`: of what, such as `{"part": "i"}`. What copies have of the same about the same is a null.
+    - `units`: `(u,)`; `ids`: which units they are. Copies may have some of them only. None: all networks have the same.
+    - `value`, `interval`: where they are not those of the mean over units; `variance` is then the squared standard error of
+      `value`.
+    - `controls`: nulls that come from the network itself.
+    - `where`: said of this network only, such as the site that it was read at; it does not have to agree with the copies'.
+    - `unit`, `bounds`: in the place of the metric's, where the task decides them.
+    - `note`, `ceiling`: as in `Measure`; `copies_how`: what is to be known of how copies were read.
+    - `reason`: why there is no number; empty where there is one.
+    """
+
+    metric: str
+    units: Float[Tensor, " u"]
+    about: Mapping[str, str] = field(default_factory=dict)
+    ids: Int[Tensor, " u"] | None = None
+    value: float | None = None
+    interval: Interval | None = None
+    variance: float = 0.0
+    controls: tuple[Control, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
+    bounds: tuple[float, float] | None = None
+    note: str = ""
+    ceiling: float | None = None
+    copies_how: str = ""
+    reason: str = ""
+
+    @property
+    def same(self) -> tuple[str, frozenset[tuple[str, str]]]:
+        """What agrees between networks."""
+        return self.metric, frozenset(self.about.items())
+
+    @property
+    def mean(self) -> float:
+        """The value that stands for all units."""
+        return float(self.units.mean()) if self.value is None else self.value
+
+
+class Reading(NamedTuple):
+    """What an instrument reads of one network: `values` of its metrics, and whatever else `explain` wants to know (`kept`)."""
+
+    values: Sequence[Values]
+    kept: Any = None
+
+
+class Notes(NamedTuple):
+    """The words around the measures: see the attributes of the same names of `assay.evidence.Evidence`."""
+
+    summary: str
+    warnings: Sequence[str] = ()
+    not_tested: Sequence[str] = ()
+    figures: Sequence[Figure] = ()
+    settings: Mapping[str, str | int | float | bool | None] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What an effort buys. An instrument adds its own sizes; `copies`: randomly initialised copies, at least five."""
+
+    copies: int = 5
+
+
+class Instrument(ABC, Generic[Data]):
+    """One line of evidence on one network.
+
+    It says how *one* network is read; `run` reads the network, its untrained copies and named references alike, in processes,
+    and makes nulls, intervals, p-values and evidence of what they hold.
+
+    **Attributes:**
+
+    - `name`: unique, lower case.
+    - `question`: what it answers, as a question a newcomer understands.
+    - `cites`: keys of `assay.references`, the work it follows first.
+    - `needs`: the abilities (protocols) a task must have; empty for any task.
+    - `metrics`: everything that it may measure.
+    - `budgets`: sizes for each effort.
+    - `long`: whether a copy takes so long that copies are to be read side by side in processes.
+
+    docs/instruments.md holds a whole one.
+    """
+
+    name: str
+    question: str
+    cites: tuple[str, ...]
+    needs: tuple[type, ...] = ()
+    metrics: tuple[Metric, ...]
+    budgets: Mapping[Effort, Any]
+    long: bool = False
+
+    @abstractmethod
+    def data(self, subject: Subject, task: Task, budget: Any, rng: Random) -> Data:
+        """Everything that is drawn from the task, once for all networks. `subject`: for what its architecture decides, such as
+        its sites. **Raises:** `NotEnough`."""
+
+    @abstractmethod
+    def read(self, network: Subject, data: Data, rng: Random) -> Reading:
+        """The whole search on one network. **Raises:** `NotEnough`, where it is the network under test that cannot be asked."""
+
+    def read_copy(self, network: Subject, data: Data, own: Reading, rng: Random) -> Reading:
+        """The same of an untrained copy or a reference. By default exactly the same, and nothing is kept; override it to leave
+        out what only the network under test needs, never to search less."""
+        return self.read(network, data, rng)._replace(kept=None)
+
+    def controls(self, data: Data, rng: Random) -> Mapping[str, "OtherData"]:
+        """Other data on which the same network is read again, such as permuted labels: the repeats of a null by its name."""
+        return {}
+
+    @abstractmethod
+    def explain(
+        self,
+        data: Data,
+        own: Reading,
+        copies: Sequence[Reading],
+        measures: Sequence[Measure],
+        references: Mapping[str, Reading],
+    ) -> Notes:
+        """The words: one plain sentence, warnings, what was not tested, figures."""
+
+
+class OtherData(NamedTuple):
+    """The repeats of a null that is read off the same network on other data, and one sentence on `how` they were made."""
+
+    how: str
+    repeats: Sequence[Any]
