@@ -112,7 +112,7 @@ def verdict(subject: Subject, task: Task, seed: int) -> Evidence:
 
 def words(evidence: Evidence) -> Iterator[str]:
     """Of each part; none where the network fails its gate."""
-    for table in evidence.tables:
+    for table in evidence.figures:
         if table.name == "Decisions":
             yield from (str(row[1]) for row in table.rows)
 

@@ -92,9 +92,9 @@ def test_a_missing_measure_lists_what_there_is():
 def test_what_needs_more_access_is_left_out_and_so_are_the_words_that_may_speak_of_it():
     first, second = measure("seen", [0.1]), replace(measure("novel", [0.1]), level=2)
     tables = (Table(name="t", columns=(), rows=(), level=0), Table(name="of novel ones", columns=(), rows=(), level=1))
-    whole = replace(evidence(first, second), tables=tables, summary="novel ones work", warnings=("some do not",))
+    whole = replace(evidence(first, second), figures=tables, summary="novel ones work", warnings=("some do not",))
     assert whole.at_level(2) is whole
     low = whole.at_level(0)
-    assert (low.measures, low.tables, low.summary, low.warnings) == ((first,), tables[:1], "", ())
+    assert (low.measures, low.figures, low.summary, low.warnings) == ((first,), tables[:1], "", ())
     assert low.at_level(0) is low
-    assert whole.at_level(1).tables == tables
+    assert whole.at_level(1).figures == tables

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
+from assay.figure import Figure, Level
+from assay.figure import Table as Table
+
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 Effort = Literal["quick", "standard", "full"]
 EFFORTS: tuple[Effort, ...] = ("quick", "standard", "full")
 Direction = Literal["higher", "lower", "neither"]
-Level = Literal[0, 1, 2]
-"""The access that a number needs: 0 weights, trained inputs and the declaration; 1 also novel inputs; 2 also their labels."""
 LEVELS: tuple[Level, ...] = (0, 1, 2)
 FINDING_LEVEL = 0.05
 UNTRAINED = "untrained copies"
@@ -134,20 +135,6 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
-    """Rows of plain values that a measure rests on, for the report's details. `level`: the access that they need."""
-
-    name: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | float | int | None, ...], ...]
-    note: str = ""
-    level: Level
-
-
-Figure = Table
-
-
-@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Everything one instrument found out about one subject on one task.
 
@@ -164,7 +151,7 @@ class Evidence:
     question: str
     summary: str
     measures: tuple[Measure, ...] = ()
-    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
     sources: tuple[Source, ...] = ()
     warnings: tuple[str, ...] = ()
     not_tested: tuple[str, ...] = ()
@@ -180,13 +167,13 @@ class Evidence:
         raise KeyError(f"{self.instrument} has no measure {key!r} about {about}; it has {known}")
 
     def at_level(self, level: Level) -> "Evidence":
-        """The evidence without the measures and tables that need more access. Where some are left out, so are summary and
+        """The evidence without the measures and figures that need more access. Where some are left out, so are summary and
         warnings, which may speak of them."""
         measures = tuple(measure for measure in self.measures if measure.level <= level)
-        tables = tuple(table for table in self.tables if table.level <= level)
-        if len(measures) == len(self.measures) and len(tables) == len(self.tables):
+        figures = tuple(figure for figure in self.figures if figure.level <= level)
+        if len(measures) == len(self.measures) and len(figures) == len(self.figures):
             return self
-        return replace(self, measures=measures, tables=tables, summary="", warnings=())
+        return replace(self, measures=measures, figures=figures, summary="", warnings=())
 
     def findings(self) -> tuple[Measure, ...]:
         """The findings of an audit in which no other instrument was run."""

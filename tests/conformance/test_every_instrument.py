@@ -153,7 +153,7 @@ def test_what_needs_novel_inputs_or_labels_is_left_out_below(instrument):
     evidence = measured(instrument)
     for level in (0, 1, 2):
         kept = evidence.at_level(level)
-        assert all(item.level <= level for item in (*kept.measures, *kept.tables))
+        assert all(item.level <= level for item in (*kept.measures, *kept.figures))
     assert evidence.at_level(2) == evidence
 
 

@@ -69,7 +69,7 @@ def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
 
 
 def test_the_tables_are_whole(found):
-    tables = {table.name: table for table in found.tables}
+    tables = {table.name: table for table in found.figures}
     curve = tables["Layer curve"]
     assert [row[:2] for row in curve.rows] == [("states:in", rate) for rate in ("UUAS", "LAS", "DSpr")]
     for row in curve.rows[:2]:
@@ -94,7 +94,7 @@ def test_nothing_is_kept_where_held_out_texts_are_not_to_be_had(found):
     """Every number and every table is of gold graphs of held-out texts."""
     for level in (0, 1):
         kept = found.at_level(level)
-        assert kept.measures == kept.tables == ()
+        assert kept.measures == kept.figures == ()
 
 
 def test_the_same_seed_gives_the_same_evidence_in_one_process_or_two(found):

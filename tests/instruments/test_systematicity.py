@@ -183,7 +183,7 @@ def test_the_memoriser_null_agrees_with_a_look_up_by_hand(generator):
 
 
 def test_coverage_is_reported():
-    table = next(t for t in measured(Rule()).tables if t.name == "Coverage of the training set")
+    table = next(t for t in measured(Rule()).figures if t.name == "Coverage of the training set")
     counted = {(row[0], row[1]): row[2] for row in table.rows}
     assert counted["i", "0"] == int((TASK.combinations("seen")[:, 0] == 0).sum())
 

@@ -95,7 +95,7 @@ def systematicity(seen=0.997, novel=0.946, *, half=0.02):
             gap,
             *pairs,
         ),
-        tables=(values, usage),
+        figures=(values, usage),
         sources=(SOURCE,),
         warnings=("The value i=3 occurs in one trained combination only; what is said about it is weak.",),
         not_tested=("combinations of more parts than were declared", "inputs longer than those trained"),

@@ -75,5 +75,5 @@ def evidence(*tables, name="polar"):
         instrument=name,
         question="Does geometry hold the syntax?",
         summary="At hidden 2 it does.",
-        tables=tables,
+        figures=tables,
     )

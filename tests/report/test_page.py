@@ -110,7 +110,7 @@ def test_verdict_gaps_and_making_are_told(typical, page):
 
 
 def test_tables_are_told_in_full(typical, page):
-    for table in typical.evidence[0].tables:
+    for table in typical.evidence[0].figures:
         for word in (*table.columns, table.note):
             assert word in page.text
     assert page.text.count("0.925") >= 2  # both parts' value 5 in the table of scores
@@ -130,7 +130,7 @@ def test_what_users_wrote_is_shown_and_never_run(examples):
     table = Table(name=bad, columns=(bad,), rows=((bad,),), note=bad, level=0)
     source = replace(first.sources[0], url="javascript:alert(1)", citation=bad, bibtex=bad)
     evidence = replace(
-        first, instrument=bad, question=bad, summary=bad, measures=(measure,), tables=(table,), warnings=(bad,),
+        first, instrument=bad, question=bad, summary=bad, measures=(measure,), figures=(table,), warnings=(bad,),
         sources=(source,), not_tested=(bad,), settings={bad: bad},
     )  # fmt: skip
     audit = replace(
@@ -160,7 +160,7 @@ def test_no_evidence_and_almost_no_task(examples, num_parts):
 
 @pytest.mark.parametrize("rows", [(), ((1, "a", None),)])
 def test_tables_of_no_row_and_of_one(examples, rows):
-    evidence = replace(examples.lean(), tables=(Table(name="small", columns=("x", "y", "z"), rows=rows, level=0),))
+    evidence = replace(examples.lean(), figures=(Table(name="small", columns=("x", "y", "z"), rows=rows, level=0),))
     page = Page(report_html(examples.audit([evidence])))
     assert "Small" in page.text
     assert page.text.count("not enough data") == 1 + len(rows)  # once for the instrument itself

@@ -37,7 +37,7 @@ def test_one_sentence_is_open_and_a_click_or_a_key_opens_another(html):
 
 def test_tables_that_are_drawn_are_told_as_well(made, html):
     for evidence in made.evidence:
-        for table in evidence.tables:
+        for table in evidence.figures:
             assert f'aria-label="{table.name}"' in html
 
 

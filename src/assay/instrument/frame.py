@@ -8,7 +8,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from assay.evidence import UNTRAINED, Direction, Effort, Figure, Interval, Level, Measure
+from assay.evidence import UNTRAINED, Direction, Effort, Interval, Level, Measure
+from assay.figure import Figure
 from assay.stats import MIN_UNITS, keyed_generator
 from assay.subject import Subject
 from assay.task import Task
@@ -100,6 +101,8 @@ class Values:
     - `value`, `interval`: where they are not those of the mean over units; `variance` is then the squared standard error of
       `value`.
     - `controls`: nulls that come from the network itself.
+    - `moved`: of a copy, further nulls that come from it, such as its probe on the states of the network, each one repeat with
+      values of units. They are joined over the copies.
     - `where`: said of this network only, such as the site that it was read at; it does not have to agree with the copies'.
     - `unit`, `bounds`: in the place of the metric's, where the task decides them.
     - `note`, `ceiling`: as in `Measure`; `copies_how`: what is to be known of how copies were read.
@@ -114,6 +117,7 @@ class Values:
     interval: Interval | None = None
     variance: float = 0.0
     controls: tuple[Control, ...] = ()
+    moved: tuple[Control, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
     unit: str = ""
     bounds: tuple[float, float] | None = None

@@ -1,7 +1,7 @@
 """One instrument on one network: read it, its untrained copies and named references alike, and make evidence of that."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -95,7 +95,7 @@ def run(
         question=instrument.question,
         summary=notes.summary,
         measures=tuple(measures),
-        tables=tuple(notes.figures),
+        figures=tuple(notes.figures),
         sources=cited(instrument.cites),
         warnings=tuple(notes.warnings),
         not_tested=tuple(notes.not_tested),
@@ -137,6 +137,7 @@ def measure_of(
         baseline = _mean(untrained) if metric.gain else 0.0
         if gain is not None:
             nulls.append(_copies(own, untrained, gain, baseline))
+            nulls += [_control(metric, own, control, baseline) for control in _moved(own, untrained)]
         nulls += [_control(metric, own, control, baseline) for control in own.controls]
         for name, (how, readings) in again.items():
             values = torch.tensor([same.mean for reading in readings if (same := _same(reading, own)) is not None])
@@ -219,6 +220,14 @@ def _copies(own: Values, untrained: Sequence[Values], gain: Gain, baseline: floa
         p=gain.p,
         units=torch.stack([values.units for values in untrained]).numpy() if own.value is None else None,
     )
+
+
+def _moved(own: Values, untrained: Sequence[Values]) -> Iterator[Control]:
+    """Further nulls that come from the copies; p is that of one more copy being as high."""
+    for first, *others in zip(*(values.moved for values in untrained), strict=True):
+        units = torch.cat([first.values, *(other.values for other in others)])
+        gain = gain_over_networks(own.units, units)
+        yield replace(first, values=units, p=gain.p if gain else None)
 
 
 def _control(metric: Metric, own: Values, control: Control, baseline: float) -> Null:

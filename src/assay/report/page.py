@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.audit import Audit
 from assay.evidence import Evidence, Measure, Null, Table
+from assay.figure import as_table
 from assay.printable import printable
 from assay.report import words
 from assay.report.canvas import Panel, inline_svg, standalone_svg
@@ -150,7 +151,7 @@ def section_of(
         "objects": " and ".join(dict.fromkeys(key for measure in in_families for key in measure.about)),
         "nulls": list(dict.fromkeys((null.name, null.how) for measure in evidence.measures for null in measure.nulls)),
         "notes": [(measure.label, measure.note) for measure in evidence.measures if measure.note and measure.value is not None],
-        "tables": [_table(table) for table in evidence.tables],
+        "tables": [_table(table) for table in map(as_table, evidence.figures)],
     }
 
 

@@ -110,7 +110,7 @@ def evidence_of(plan: SweepPlan, rows: Sequence[Row], points: Sequence[PointSumm
         question="Where along these axes do networks begin to compose?",
         summary=_summary(fits),
         measures=tuple(measures),
-        tables=(_table(plan, rows),),
+        figures=(_table(plan, rows),),
         sources=cited(["redhardt2025", *(["bryan2005"] if plan.refine else [])]),
         warnings=tuple(warnings),
         settings={"success": plan.success, "seeds": plan.seeds, "refine": plan.refine},

@@ -32,12 +32,12 @@ def measured(module: nn.Module, *, effort: str = "standard", task: Signs | None 
 
 
 def words(evidence: Evidence) -> list[str]:
-    (table,) = [table for table in evidence.tables if table.name == "Decisions"]
+    (table,) = [table for table in evidence.figures if table.name == "Decisions"]
     return [row[1] for row in table.rows]
 
 
 def table(evidence: Evidence, name: str) -> list[tuple]:
-    return next(list(table.rows) for table in evidence.tables if table.name == name)
+    return next(list(table.rows) for table in evidence.figures if table.name == name)
 
 
 @pytest.fixture(scope="module")

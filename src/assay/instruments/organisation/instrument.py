@@ -97,7 +97,7 @@ class Organisation:
             question=self.question,
             summary=_summary(own.disorder(), copies),
             measures=(measure,),
-            tables=(_table(own, copies),),
+            figures=(_table(own, copies),),
             sources=cited(self.cites),
             not_tested=(
                 "Disorder of other kinds: a mess without units that carry the same signal or have wrong scales reads as tidy.",

@@ -117,7 +117,7 @@ class Polar:
             question=self.question,
             summary=assembled.summary(measures, run.layer_name),
             measures=tuple(measures),
-            tables=tuple(tables),
+            figures=tuple(tables),
             sources=cited(self.cites),
             warnings=assembled.warnings(reading),
             not_tested=(*gaps, *run.gaps),

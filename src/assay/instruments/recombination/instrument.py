@@ -130,7 +130,7 @@ class Recombination:
             question=self.question,
             summary=summary(measures),
             measures=tuple(measures),
-            tables=(
+            figures=(
                 Table(
                     name="Every transplant tried",
                     columns=("part", "site", "form", "novel score", "seen score", "counted"),

@@ -127,7 +127,7 @@ class Subnetworks:
             question=self.question,
             summary=_summary(decisions),
             measures=tuple(measure for one in found for measure in measures_of(one)),
-            tables=tables_of(found, decisions, joined, overfits),
+            figures=tables_of(found, decisions, joined, overfits),
             sources=cited(self.cites),
             warnings=tuple(_warnings(found, overfits)),
             not_tested=tuple(_not_tested(found, effort)),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from assay.evidence import Evidence, Table
+from assay.figure import as_table
 from assay.report.canvas import Svg, standalone_svg
 from assay.report.figures import panels
 from assay.report.pictures.directions import direction_picture
@@ -17,7 +18,7 @@ DRAWN: tuple[Callable[[Table], Picture | None], ...] = (layer_picture, size_pict
 
 def pictures(evidence: Evidence) -> list[Picture]:
     """The pictures of all tables that have one, in their order."""
-    return [picture for table in evidence.tables if (picture := picture_of(table))]
+    return [picture for table in map(as_table, evidence.figures) if (picture := picture_of(table))]
 
 
 def picture_of(table: Table) -> Picture | None:

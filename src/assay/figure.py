@@ -1,0 +1,166 @@
+"""Typed figures of evidence. The report draws each type by one function; `as_table` gives its numbers as rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal[0, 1, 2]
+"""The access that a number needs: 0 weights, trained inputs and the declaration; 1 also novel inputs; 2 also their labels."""
+Cell = str | float | int | None
+Style = Literal["solid", "dotted", "dashed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of plain values that a measure rests on, for the report's details. `level`: the access that they need."""
+
+    kind: Literal["table"] = "table"
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    level: Level
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """Points from left to right.
+
+    **Attributes:**
+
+    - `name`: lines of one name share their label.
+    - `x`: words in their order, or numbers; `y`: None where there is no value.
+    - `low`, `high`: ends of the interval at every point; empty where there is none.
+    - `null`: whether it is a null, which is drawn in grey.
+    - `marked`: indices of the points that stand out.
+    """
+
+    name: str
+    x: tuple[str | float, ...]
+    y: tuple[float | None, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+    null: bool = False
+    style: Style = "solid"
+    marked: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        assert len(self.y) == len(self.x), f"{self.name}: {len(self.x)} places and {len(self.y)} values"
+        assert {len(self.low), len(self.high)} <= {0, len(self.x)}, f"{self.name}: an interval for every point, or for none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """One pair of axes: `title`, what its vertical axis shows (`subtitle`), and its lines."""
+
+    title: str
+    subtitle: str = ""
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Lines over one horizontal axis, in one plot or several. `across`: what the axis is; `caption`: how to read the figure."""
+
+    kind: Literal["curve"] = "curve"
+    name: str
+    across: str
+    plots: tuple[Plot, ...]
+    caption: str
+    level: Level
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One named point. `size`: such as a count; None for the usual one."""
+
+    name: str
+    x: float
+    y: float
+    size: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scatter:
+    """Named points on a plane. `arrows`: drawn from the origin, inside a circle. `sizes`: what the sizes of points are."""
+
+    kind: Literal["scatter"] = "scatter"
+    name: str
+    points: tuple[Point, ...]
+    caption: str
+    arrows: bool = False
+    sizes: str = ""
+    level: Level
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """From the place of a head to that of a dependent, with its relation."""
+
+    head: int
+    dependent: int
+    relation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parse:
+    """The graph of one text beside the predicted one. A node without a head is a root."""
+
+    name: str
+    words: tuple[str, ...]
+    declared: tuple[Edge, ...]
+    predicted: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graphs:
+    """Declared graphs beside predicted ones, one text after the other."""
+
+    kind: Literal["graphs"] = "graphs"
+    name: str
+    texts: tuple[Parse, ...]
+    caption: str
+    level: Level
+
+
+Figure = Table | Curve | Scatter | Graphs
+
+
+def as_table(figure: Figure) -> Table:
+    """The numbers of a figure as rows.
+
+    Example::
+
+        line = Line(name="measured", x=("layer 1", "layer 2"), y=(0.2, 0.9))
+        curve = Curve(name="Curve", across="layer", plots=(Plot(title="LAS", lines=(line,)),), caption="", level=2)
+        assert as_table(curve).rows[1] == ("LAS", "measured", "layer 2", 0.9, None, None)
+    """
+    match figure:
+        case Table():
+            return figure
+        case Curve():
+            columns, rows = ("plot", "line", figure.across, "value", "low", "high"), tuple(_of_curve(figure))
+        case Scatter():
+            columns = ("name", "x", "y", figure.sizes or "size")
+            rows = tuple((point.name, point.x, point.y, point.size) for point in figure.points)
+        case Graphs():
+            columns = ("text", "word", "form", "declared head", "relation", "predicted head", "predicted relation")
+            rows = tuple(row for text in figure.texts for row in _of_parse(text))
+    return Table(name=figure.name, columns=columns, rows=rows, note=figure.caption, level=figure.level)
+
+
+def _of_curve(figure: Curve) -> Iterator[tuple[Cell, ...]]:
+    for plot in figure.plots:
+        for line in plot.lines:
+            for k, (x, y) in enumerate(zip(line.x, line.y, strict=True)):
+                yield plot.title, line.name, x, y, line.low[k] if line.low else None, line.high[k] if line.high else None
+
+
+def _of_parse(text: Parse) -> Iterator[tuple[Cell, ...]]:
+    for place, word in enumerate(text.words):
+        cells: list[Cell] = []
+        for edges in (text.declared, text.predicted):
+            found = [edge for edge in edges if edge.dependent == place]
+            cells += [found[0].head if found else None, " ".join(edge.relation for edge in found) or "root"]
+        yield text.name, place, word, *cells
