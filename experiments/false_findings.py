@@ -47,7 +47,9 @@ def counted(work: tuple[str, str], *, num: int) -> list[Counted]:
     """What one instrument says of one kind of network on every hard task."""
     torch.set_num_threads(1)
     sys.path[:0] = PATHS
-    from cases import case_of, measure
+    from cases import case_of
+
+    from assay.conformance.checks import measure
 
     name, kind = work
     instrument = load_instrument(name)

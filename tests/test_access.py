@@ -8,11 +8,11 @@ import pickletools
 import pytest
 import torch
 from cases import INSTRUMENTS
-from tasks_for_conformance import small_task
 from torch import Generator, nn
 
 from assay.access import FORBIDDEN, JudgesObserved, judged_apart
 from assay.audit import audit
+from assay.conformance.tasks import small_task
 from assay.errors import AssayError
 from assay.instrument import silent
 from assay.instruments import all_instruments, load_instrument

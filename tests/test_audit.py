@@ -1,16 +1,18 @@
 """The audit as a whole: what it runs, what it skips, what it refuses, and that its bytes depend on the seed alone."""
 
+import os
 from typing import Protocol, runtime_checkable
 
 import pytest
 import torch
 from cases import INSTRUMENTS
-from tasks_for_conformance import small_task
 from torch import Generator, nn
 
 from assay.audit import audit
+from assay.conformance.tasks import small_task
 from assay.errors import AssayError
 from assay.evidence import Evidence
+from assay.instrument import Budget, Instrument, Notes, Reading
 from assay.instruments import load_instrument
 from assay.models import build
 from assay.subject import Subject
@@ -45,36 +47,57 @@ def test_same_seed_same_audit_in_one_process_or_two(subject):
     assert alone != audit(subject, small_task(), seed=4, effort="quick", instruments=INSTRUMENTS)
 
 
-class Counting:
-    """An instrument that tells in how many processes it may work."""
+class Quick:
+    """An instrument from before the frame, which measures by itself."""
 
-    question = "How many processes are there?"
+    question = "Where does it run?"
     cites = ("redhardt2025",)
     needs = ()
 
-    def __init__(self, name: str, processes: int = 0):
-        self.name, self.processes = name, processes
+    def __init__(self, name: str):
+        self.name = name
 
     def measure(self, subject, task, *, effort, generator, progress) -> Evidence:
         progress("counting", 0.5)
-        return Evidence(instrument=self.name, question=self.question, summary=f"{self.processes}.")
+        return Evidence(instrument=self.name, question=self.question, summary=f"{os.getpid()}")
 
 
-class Sharing(Counting):
-    def in_processes(self, jobs: int) -> Counting:
-        return Sharing(self.name, jobs)
+class Long(Instrument[None]):
+    """One that reads its copies side by side, wherever it runs itself."""
+
+    question = "Where does it run?"
+    cites = ("redhardt2025",)
+    metrics = ()
+    budgets = {"quick": Budget()}  # noqa: RUF012
+    long = True
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def data(self, subject, task, budget, rng):
+        return None
+
+    def read(self, network, data, rng):
+        return Reading([])
+
+    def read_copy(self, network, data, own, rng):
+        return Reading([], kept=os.getpid())
+
+    def explain(self, data, readings, measures):
+        return Notes(" ".join(str(pid) for pid in (os.getpid(), *(copy.kept for copy in readings.copies))))
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_an_instrument_that_shares_its_work_out_has_all_processes(subject, jobs):
-    mixed, shares = [Sharing("first"), Counting("second"), Sharing("third"), Counting("fourth")], []
+def test_an_instrument_that_takes_long_has_all_processes_for_its_copies(subject, jobs):
+    mixed, shares = [Long("first"), Quick("second"), Long("third"), Quick("fourth")], []
 
     def told(doing: str, done: float) -> None:
         shares.append(done)
 
     result = audit(subject, small_task(), effort="quick", instruments=mixed, jobs=jobs, progress=told)
     assert [item.instrument for item in result.evidence] == ["first", "second", "third", "fourth"]
-    assert [item.summary for item in result.evidence] == [f"{jobs}.", "0.", f"{jobs}.", "0."]
+    processes = [{int(pid) == os.getpid() for pid in item.summary.split()} for item in result.evidence]
+    assert processes == ([{True}] * 4 if jobs == 1 else [{True, False}, {False}] * 2)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
 

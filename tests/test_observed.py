@@ -7,9 +7,9 @@ import pickletools
 
 import pytest
 import torch
-from tasks_for_conformance import Few, Swapping, Wrapped, small_task
 from torch import Generator
 
+from assay.conformance.tasks import Few, Swapping, Wrapped, small_task
 from assay.observed import Observed, observe
 from assay.task import Examples, Swapped, Task
 from assay.tasks.hyperteacher import Hyperteacher

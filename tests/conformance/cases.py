@@ -1,27 +1,22 @@
 """What each instrument is checked on: a small task with the abilities that it needs, and networks for it."""
 
-import copy
 import dataclasses
 import functools
-import itertools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import knowing_trees
 import signs
 import torch
-from tasks_for_conformance import Few, Reordered, Scrambled, ShuffledTargets, small_task
 from torch import Generator, Tensor, nn
 
+from assay.conformance import Case, pairs
+from assay.conformance.case import linear_layers_permuted
 from assay.errors import AssayError
-from assay.evidence import Evidence
-from assay.instrument import Instrument, missing_abilities, run
+from assay.instrument import Instrument, missing_abilities
 from assay.instruments import all_instruments
-from assay.models import build
 from assay.subject import Subject
 from assay.task import Task
-from assay.training import TrainingConfig, fit_many
 
 # Quick ones take up to a dozen seconds; an instrument that is not named here is checked on its own quick budget.
 SMALLER: Mapping[str, Mapping[str, Any]] = {
@@ -31,39 +26,9 @@ SMALLER: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Case:
-    """**Attributes:**
-
-    - `fresh`: an untrained network; `learned`: one that can do the task.
-    - `permuted`: the network with its hidden units in another order.
-    - `reordered`: the task, whose examples come in another order.
-    - `few`: the task with so many seen and novel combinations, or texts.
-    - `hard`: tasks on which untrained networks, and networks trained on wrong labels, are taken for subjects.
-    - `memorisers`: networks trained on wrong labels of such a task.
-    - `descends`: its instruments search by gradient descent from a start drawn unit by unit, so that another order of units is
-      another start. Two intervals overlap then; that of a rate of edges is over texts and does not cover the start.
-    """
-
-    task: Task
-    fresh: Callable[[Task, Generator], nn.Module]
-    learned: Callable[[], Subject]
-    permuted: Callable[[nn.Module], nn.Module]
-    reordered: Task
-    few: Callable[[int, int], Task]
-    hard: Mapping[str, Task]
-    memorisers: Callable[[Task, int], list[Subject]]
-    descends: bool = False
-
-    def untrained(self, task: Task, seed: int) -> Subject:
-        """An untrained network, whose copies are drawn alike."""
-        draw = functools.partial(self.fresh, task)
-        return Subject(draw(Generator().manual_seed(seed)), name=f"untrained {seed}", fresh=draw)
-
-
 def case_of(instrument: Instrument) -> Case:
     """The first case whose task has all abilities that the instrument needs."""
-    for case in (PAIRS, PROBLEMS, TEXTS):
+    for case in (pairs(), PROBLEMS, TEXTS):
         if not missing_abilities(instrument, case.task):
             return case
     raise AssayError(
@@ -81,64 +46,6 @@ def small(instrument: Instrument) -> Instrument:
 
 INSTRUMENTS = tuple(small(instrument) for instrument in all_instruments())
 
-
-def measure(instrument: Instrument, subject: Subject, task: Task, seed: int = 0) -> Evidence:
-    return run(instrument, subject, task, effort="quick", seed=seed)
-
-
-@functools.cache
-def measured(instrument: Instrument) -> Evidence:
-    """Of the network that can do the task, under the first seed."""
-    case = case_of(instrument)
-    return measure(instrument, case.learned(), case.task)
-
-
-# Pairs of values, and an MLP
-
-
-def _mlp(task: Task, generator: Generator) -> nn.Module:
-    return build("mlp", task, generator=generator, width=32)
-
-
-@functools.cache
-def _trained(task: Task, num: int) -> list[Subject]:
-    subjects = [PAIRS.untrained(task, seed) for seed in range(num)]
-    configs = [TrainingConfig(steps=300, batch_size=128, learning_rate=1e-2, seed=seed) for seed in range(num)]
-    fit_many([subject.module for subject in subjects], task, configs=configs, strategy="rule")
-    return subjects
-
-
-@functools.cache
-def _wrong(task: Task) -> ShuffledTargets:
-    return ShuffledTargets(task)
-
-
-@torch.no_grad()
-def _other_order(module: nn.Module, *layers: nn.Linear) -> nn.Module:
-    for number, (first, second) in enumerate(itertools.pairwise(layers)):
-        order = torch.randperm(len(first.weight), generator=Generator().manual_seed(number))
-        first.weight.copy_(first.weight[order])
-        first.bias.copy_(first.bias[order])
-        second.weight.copy_(second.weight[:, order])
-    return module
-
-
-def _linear(module: nn.Module) -> nn.Module:
-    module = copy.deepcopy(module)
-    return _other_order(module, *(layer for layer in module.modules() if isinstance(layer, nn.Linear)))
-
-
-_SMALL = small_task()
-PAIRS = Case(
-    task=_SMALL,
-    fresh=_mlp,
-    learned=lambda: _trained(_SMALL, 1)[0],
-    permuted=_linear,
-    reordered=Reordered(_SMALL),
-    few=lambda seen, novel: Few(_SMALL, seen=seen, novel=novel),
-    hard={"readable input": _SMALL, "scrambled input": Scrambled(_SMALL)},
-    memorisers=lambda task, num: _trained(_wrong(task), num),
-)
 
 # Odd-one-out problems on two signs, and an encoder that holds them apart
 
@@ -193,7 +100,7 @@ PROBLEMS = Case(
     task=_SIGNS,
     fresh=_odd,
     learned=functools.cache(lambda: Subject(signs.apart(), name="apart")),
-    permuted=_linear,
+    permuted=linear_layers_permuted,
     reordered=OtherSigns(),
     few=lambda seen, novel: FewSigns(seen),
     hard={"signs": _SIGNS},

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 import torch
-from tasks_for_conformance import Scrambled
 from torch import Generator, Tensor, nn
 
+from assay.conformance.tasks import Scrambled
 from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.instrument import run

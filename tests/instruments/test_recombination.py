@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 from planted import OBSERVED_SIZES, SHARP, SIZES, TASK, Code, blocks, by_heart, by_rule, number, soft, subject, tags
-from tasks_for_conformance import Few, Wrapped
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from assay.conformance.tasks import Few, Wrapped
 from assay.evidence import Evidence
 from assay.instruments.recombination import Recombination
 from assay.models import build

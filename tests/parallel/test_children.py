@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tasks_for_conformance import small_task
 from torch import Generator
 
 from assay.access import judged_apart
+from assay.conformance.tasks import small_task
 from assay.instruments.organisation import Organisation
 from assay.models import configure, rebuild
 from assay.parallel.children import run_python
@@ -40,7 +40,7 @@ APART = """
 import os, time
 from pathlib import Path
 from test_children import network
-from tasks_for_conformance import small_task
+from assay.conformance.tasks import small_task
 from assay.access import judged_apart
 from assay.instruments.organisation import Organisation
 

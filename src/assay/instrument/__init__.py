@@ -9,6 +9,7 @@ from assay.instrument.frame import Notes as Notes
 from assay.instrument.frame import OtherData as OtherData
 from assay.instrument.frame import Random as Random
 from assay.instrument.frame import Reading as Reading
+from assay.instrument.frame import Readings as Readings
 from assay.instrument.frame import Values as Values
 from assay.instrument.older import Measures as Measures
 from assay.instrument.progress import Progress as Progress

@@ -144,6 +144,14 @@ class Reading(NamedTuple):
     kept: Any = None
 
 
+class Readings(NamedTuple):
+    """What was read of all networks: the one under test, its untrained copies, and named references."""
+
+    own: Reading
+    copies: Sequence[Reading]
+    references: Mapping[str, Reading]
+
+
 class Notes(NamedTuple):
     """The words around the measures: see the attributes of the same names of `assay.evidence.Evidence`."""
 
@@ -207,14 +215,7 @@ class Instrument(ABC, Generic[Data]):
         return {}
 
     @abstractmethod
-    def explain(
-        self,
-        data: Data,
-        own: Reading,
-        copies: Sequence[Reading],
-        measures: Sequence[Measure],
-        references: Mapping[str, Reading],
-    ) -> Notes:
+    def explain(self, data: Data, readings: Readings, measures: Sequence[Measure]) -> Notes:
         """The words: one plain sentence, warnings, what was not tested, figures."""
 
 

@@ -9,7 +9,7 @@ import torch
 
 from assay.errors import AssayError
 from assay.evidence import UNTRAINED, Effort, Evidence, Interval, Measure, Null
-from assay.instrument.frame import Control, Instrument, Metric, NotEnough, Random, Reading, Values
+from assay.instrument.frame import Control, Instrument, Metric, NotEnough, Random, Reading, Readings, Values
 from assay.instrument.older import Measures
 from assay.instrument.progress import Progress, silent
 from assay.parallel import run_parallel
@@ -89,7 +89,7 @@ def run(
     }
     metrics = {metric.key: metric for metric in instrument.metrics}
     measures = [measure_of(metrics[values.metric], values, copies, again, beside) for values in own.values]
-    notes = instrument.explain(data, own, copies, measures, beside)
+    notes = instrument.explain(data, Readings(own, copies, beside), measures)
     return Evidence(
         instrument=instrument.name,
         question=instrument.question,

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from assay.evidence import FINDING_LEVEL, UNTRAINED, Effort, Measure
-from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Values
+from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.decodability.block import Block, deal_all
 from assay.instruments.decodability.control import ControlTask, control_tasks
 from assay.instruments.decodability.crossfit import Answer, Decoded, Novel, Places, Question, combination_folds, decode
@@ -137,15 +137,8 @@ class Decodability(Instrument[Drawn]):
         decoded = _probed(network, data, with_shuffles=False)[1].values()
         return Reading([values for one in decoded for values in (_gain(one), *_novel(one), *_by_site(one))])
 
-    def explain(
-        self,
-        data: Drawn,
-        own: Reading,
-        copies: Sequence[Reading],
-        measures: Sequence[Measure],
-        references: Mapping[str, Reading],
-    ) -> Notes:
-        saturated = own.kept
+    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+        saturated = readings.own.kept
         return Notes(
             summary=_summary([readout.name for readout in data.wanted], saturated, measures),
             warnings=_warnings(data.questions, saturated),

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.evidence import UNTRAINED, Effort, Measure
-from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Values
+from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
 from assay.novelty import ENOUGH, KINDS, TOLD, Novelty, novelty_of
 from assay.stats import (
@@ -189,16 +189,9 @@ class Systematicity(Instrument[Drawn]):
             values.append(Values(metric=group.metric.key, units=found.means, about=group.about, ids=found.ids))
         return Reading(values)
 
-    def explain(
-        self,
-        data: Drawn,
-        own: Reading,
-        copies: Sequence[Reading],
-        measures: Sequence[Measure],
-        references: Mapping[str, Reading],
-    ) -> Notes:
+    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
         task, kinds = data.task, data.novelty.kinds
-        by_value, failing = own.kept or (None, ())
+        by_value, failing = readings.own.kept or (None, ())
         coverage = coverage_table(data.covered, [task.part(name) for name in task.combines])
         return Notes(
             summary=_summary(measures),

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
-from assay.task import Examples, Split, Swapped, Task, Vector
+from assay.objective import Objective
+from assay.task import Examples, InputSpec, Part, Split, Swapped, SwapsParts, Task, Vector
 from assay.tasks.modular import Modular
 
 
@@ -20,9 +21,26 @@ class Wrapped(Task):
 
     def __init__(self, inner: Task):
         self.inner = inner
-        self.address = inner.address
-        self.parts, self.combines = inner.parts, inner.combines
-        self.input_spec, self.objective = inner.input_spec, inner.objective
+
+    @property
+    def address(self) -> str:
+        return self.inner.address
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return self.inner.parts
+
+    @property
+    def combines(self) -> tuple[str, ...]:
+        return self.inner.combines
+
+    @property
+    def input_spec(self) -> InputSpec | None:
+        return self.inner.input_spec
+
+    @property
+    def objective(self) -> Objective:
+        return self.inner.objective
 
     def combinations(self, split: Split) -> Int[Tensor, "c k"]:
         return self.inner.combinations(split)
@@ -34,10 +52,13 @@ class Wrapped(Task):
 class Swapping(Wrapped):
     """A wrapper that leaves to the task what follows from an exchange."""
 
-    inner: Modular
+    def __init__(self, inner: Task):
+        super().__init__(inner)
+        assert isinstance(inner, SwapsParts)
+        self.swaps: SwapsParts = inner
 
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
-        return self.inner.swap(base, source, part)
+        return self.swaps.swap(base, source, part)
 
 
 class Scrambled(Swapping):
@@ -48,7 +69,11 @@ class Scrambled(Swapping):
         generator = Generator().manual_seed(7)
         shown = [part for part in inner.parts if part.name not in inner.derived]
         self.codes = {part.name: torch.randn(len(part.values), width, generator=generator) for part in shown}
-        self.input_spec = Vector(width)
+        self.width = width
+
+    @property
+    def input_spec(self) -> Vector:
+        return Vector(self.width)
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
         examples = self.inner.examples(split, n, generator=generator)

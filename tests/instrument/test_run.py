@@ -1,0 +1,242 @@
+"""The frame on an instrument whose readings are planted: nulls, gains, references and refusals are computed by hand."""
+
+import dataclasses
+import os
+
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from assay.conformance.tasks import small_task
+from assay.errors import AssayError
+from assay.evidence import UNTRAINED
+from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, OtherData, Random, Reading, Values, run
+from assay.subject import Subject
+
+TASK = small_task()
+OWN = torch.tensor([0.9, 0.8, 1.0, 0.7, 0.6, 0.8])
+PLAIN = Metric(key="plain", title="plain score", unit="share", level=0, bounds=(0.0, 1.0), headline=True)
+
+
+class Constant(nn.Module):
+    """Holds one number, which its copies draw anew."""
+
+    def __init__(self, value: float):
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor(value))
+
+    def forward(self, tokens):
+        return self.value.expand(len(tokens), 5)
+
+
+def subject(value: float = 0.0) -> Subject:
+    return Subject(Constant(value), fresh=lambda generator: Constant(float(torch.rand(1, generator=generator)) / 10))
+
+
+class Planted(Instrument[torch.Tensor]):
+    """Its values are `OWN` minus the network's number."""
+
+    name = "planted"
+    question = "What was planted?"
+    cites = ("redhardt2025",)
+    budgets = {"quick": Budget()}  # noqa: RUF012
+
+    def __init__(self, metric: Metric = PLAIN, **more):
+        self.metrics, self.more = (metric,), more
+
+    def data(self, subject, task, budget, rng):
+        return OWN
+
+    def read(self, network, data, rng):
+        return Reading([Values(metric=self.metrics[0].key, units=data - network.module.value.item(), **self.more)])
+
+    def explain(self, data, readings, measures):
+        return Notes(f"{len(readings.copies)} copies, references {', '.join(readings.references)}.")
+
+
+def measured(instrument, **options):
+    (measure,) = run(instrument, subject(), TASK, effort="quick", seed=0, **options).measures
+    return measure
+
+
+def null_of(measure, name):
+    (null,) = [null for null in measure.nulls if null.name == name]
+    return null
+
+
+def drawn():
+    """The numbers of the five copies."""
+    keys = [Random(0, "planted").within("copy", k) for k in range(5)]
+    return [subject().untrained(key("weights")).module.value.item() for key in keys]
+
+
+def test_copies_are_a_null_of_every_metric_and_keep_their_units():
+    measure = measured(Planted())
+    assert measure.value == pytest.approx(float(OWN.mean()))
+    assert (measure.unit, measure.unit_of, measure.units, measure.headline) == ("share", "combination", 6, True)
+    assert measure.repeats == pytest.approx(tuple(OWN.tolist()))
+    null = null_of(measure, UNTRAINED)
+    assert null.values == pytest.approx([float(OWN.mean()) - value for value in drawn()])
+    assert null.units.shape == (5, 6)
+    assert null.units[2] == pytest.approx((OWN - drawn()[2]).numpy(), abs=1e-6)
+
+
+def test_p_above_the_copies_is_that_of_one_more_copy():
+    """Student's t by hand: the variance of predicting one more network, and none over units, whose differences are equal."""
+    values = torch.tensor([float(OWN.mean()) - value for value in drawn()], dtype=torch.float64)
+    gain = float(OWN.mean()) - float(values.mean())
+    t = gain / (float(values.std()) * (1 + 1 / 5) ** 0.5)
+    assert null_of(measured(Planted()), UNTRAINED).p == pytest.approx(float(stats.t.sf(t, 4)), rel=1e-4)
+
+
+def test_a_gain_is_told_above_the_copies_and_so_are_its_nulls():
+    control = Control(name="other", how="made up", values=torch.tensor([[0.5] * 6]))
+    metric = dataclasses.replace(PLAIN, gain=True, bounds=None, beats=(UNTRAINED, "other"))
+    measure = measured(Planted(metric, controls=(control,)))
+    mean = sum(drawn()) / 5
+    assert measure.value == pytest.approx(mean, abs=1e-6)
+    assert sum(null_of(measure, UNTRAINED).values) == pytest.approx(0, abs=1e-6)
+    assert null_of(measure, "other").values == pytest.approx([0.5 - float(OWN.mean()) + mean], abs=1e-6)
+    assert null_of(measure, "other").p == pytest.approx(
+        float(stats.ttest_1samp(OWN - 0.5, 0, alternative="greater").pvalue), rel=1e-3
+    )
+    assert measure.interval.low < measure.value < measure.interval.high
+    assert "untrained copies 0." in measure.note
+
+
+def test_controls_of_the_network_are_permutation_tests_or_paired():
+    shuffled = Control(name="shuffled", how="made up", values=torch.tensor([0.1, 0.2, 0.9]))
+    told = Control(name="told", how="made up", values=torch.tensor([0.1]), p=0.25)
+    measure = measured(Planted(controls=(shuffled, told)))
+    assert null_of(measure, "shuffled").p == 2 / 4  # itself, and the one above it
+    assert null_of(measure, "shuffled").units is None
+    assert null_of(measure, "told").p == 0.25
+    lower = measured(Planted(dataclasses.replace(PLAIN, better="lower"), controls=(shuffled,)))
+    assert null_of(lower, "shuffled").p == 3 / 4
+
+
+def test_the_same_network_is_read_again_on_other_data():
+    class Again(Planted):
+        def controls(self, data, rng):
+            return {"permuted": OtherData("made up", [data * 0 + float(torch.rand(1, generator=rng(k))) for k in range(3)])}
+
+    null = null_of(measured(Again()), "permuted")
+    assert len(set(null.values)) == 3
+    assert null.p == (1 + sum(value >= float(OWN.mean()) for value in null.values)) / 4
+
+
+def test_what_comes_from_copies_is_joined_over_them():
+    class Moved(Planted):
+        def read_copy(self, network, data, own, rng):
+            (values,) = self.read(network, data, rng).values
+            moved = Control(name="moved", how="made up", values=values.units[None] / 2)
+            return Reading([dataclasses.replace(values, moved=(moved,))])
+
+    null = null_of(measured(Moved()), "moved")
+    assert null.values == pytest.approx([(float(OWN.mean()) - value) / 2 for value in drawn()], abs=1e-6)
+    assert null.units.shape == (5, 6)
+
+
+def test_references_are_read_like_the_first_and_named():
+    measure = measured(Planted(), references={"dense": subject(0.3), "other seed": subject(-0.1)})
+    assert null_of(measure, "dense").values == pytest.approx([float(OWN.mean()) - 0.3], abs=1e-6)
+    assert null_of(measure, "dense").p == 2**-6  # nothing varies: the sign test
+    assert null_of(measure, "other seed").p == 1.0
+    evidence = run(Planted(), subject(), TASK, effort="quick", references={"dense": subject(0.3)})
+    assert evidence.summary == "5 copies, references dense."
+
+
+def test_copies_may_have_some_of_the_units():
+    class Fewer(Planted):
+        def read(self, network, data, rng):
+            return Reading([Values(metric="plain", units=data, ids=torch.arange(6))])
+
+        def read_copy(self, network, data, own, rng):
+            return Reading([Values(metric="plain", units=data[:5] - 0.1 * torch.rand(5, generator=rng()), ids=torch.arange(5))])
+
+    null = null_of(measured(Fewer()), UNTRAINED)
+    assert null.units.shape == (5, 5)
+    assert null.p < 0.5
+    assert "on 5 of 6" in null.how
+
+
+def test_a_number_that_is_no_mean_has_its_variance():
+    class Ratio(Planted):
+        def read(self, network, data, rng):
+            return Reading([Values(metric="plain", units=data, value=0.8 - network.module.value.item(), variance=0.01)])
+
+    metric = dataclasses.replace(PLAIN, gain=True)
+    measure = measured(Ratio(metric))
+    assert measure.value == pytest.approx(sum(drawn()) / 5)
+    spread = (torch.tensor(drawn(), dtype=torch.float64).var() * 1.2 + 0.01).sqrt()
+    half = float(stats.t.ppf(0.975, 4)) * float(spread)
+    assert measure.interval.high - measure.value == pytest.approx(half, rel=1e-5)
+    assert measure.repeats == ()
+
+
+@pytest.mark.parametrize("num", [0, 1, 4])
+def test_too_few_units_are_not_enough_data(num):
+    class Short(Planted):
+        def data(self, subject, task, budget, rng):
+            return OWN[:num]
+
+    measure = measured(Short())
+    assert measure.value is measure.interval is None
+    assert measure.nulls == ()
+    assert measure.note == f"not enough data: {num} combinations, and plain score needs 5"
+    assert not run(Short(), subject(), TASK, effort="quick").findings()
+
+
+def test_a_reason_stands_in_the_place_of_the_number():
+    measure = measured(Planted(reason="no part is isolated"))
+    assert (measure.value, measure.note) == (None, "no part is isolated")
+
+
+@pytest.mark.parametrize("where", ["data", "read"])
+def test_an_instrument_may_refuse(where):
+    class Refuses(Planted):
+        def refuse(self, *_):
+            raise NotEnough("three texts.")
+
+    setattr(Refuses, where, Refuses.refuse)
+    evidence = run(Refuses(), subject(), TASK, effort="quick")
+    assert (evidence.not_enough, evidence.summary, evidence.measures) == ("three texts", "Not enough data: three texts.", ())
+
+
+def test_a_null_that_is_missing_is_a_fault():
+    with pytest.raises(AssertionError, match="plain goes nowhere without its nulls: permuted"):
+        measured(Planted(dataclasses.replace(PLAIN, beats=(UNTRAINED, "permuted"))))
+
+
+def test_an_effort_without_a_budget_names_the_choices():
+    with pytest.raises(AssayError, match="quick"):
+        run(Planted(), subject(), TASK, effort="full")
+
+
+def test_random_generators_depend_on_their_key_alone():
+    rng = Random(3, "name")
+    first = torch.rand(4, generator=rng("copy", 3))
+    torch.rand(4, generator=rng("something new"))
+    assert torch.equal(first, torch.rand(4, generator=rng("copy", 3)))
+    assert torch.equal(first, torch.rand(4, generator=rng.within("copy")(3)))
+    others = [rng("copy", 4), rng(), Random(4, "name")("copy", 3), Random(3, "other")("copy", 3)]
+    assert not any(torch.equal(first, torch.rand(4, generator=other)) for other in others)
+
+
+class Process(Planted):
+    """Tells in how many processes copies were read."""
+
+    long = True
+
+    def read_copy(self, network, data, own, rng):
+        return self.read(network, data, rng)._replace(kept=os.getpid())
+
+    def explain(self, data, readings, measures):
+        return Notes(f"{any(copy.kept != os.getpid() for copy in readings.copies)}")
+
+
+def test_copies_are_read_in_processes_to_the_same_bits():
+    alone, beside = (run(Process(), Subject(Constant(0.2)), TASK, effort="quick", jobs=jobs) for jobs in (1, 2))
+    assert (alone.summary, beside.summary) == ("False", "True")
+    assert alone.measures == beside.measures
