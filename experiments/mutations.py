@@ -135,8 +135,8 @@ FAULTS = (
     Fault(
         "a novel score that needs no labels",
         "instruments/systematicity/instrument.py",
-        "        level=2 if novel else 0,",
-        "        level=0,",
+        '    key="novel_score",\n    title="novel score",\n    level=2,',
+        '    key="novel_score",\n    title="novel score",\n    level=0,',
         ("tests/test_access.py", "tests/instruments/test_systematicity.py"),
     ),
     Fault(
@@ -149,15 +149,15 @@ FAULTS = (
     Fault(
         "synonyms counted in the novel score",
         "instruments/systematicity/instrument.py",
-        '    return groups["outside"], {',
-        "    return novel, {",
+        '    found = {"novel": (NOVEL, f"novel combinations {TOLD[\'outside\']}", masks["outside"][inverse].nonzero()[:, 0])}',
+        '    found = {"novel": (NOVEL, f"novel combinations {TOLD[\'outside\']}", torch.arange(len(novel)))}',
         ("tests/instruments/test_systematicity.py",),
     ),
     Fault(
         "a score on too few novel combinations",
         "instruments/systematicity/instrument.py",
-        '            _score("novel score", counted, task, copies, size, generator, which=which, least=ENOUGH),',
-        '            _score("novel score", counted, task, copies, size, generator, which=which),',
+        "    least=ENOUGH,\n    headline=True,",
+        "    headline=True,",
         ("tests/instruments/test_systematicity.py",),
     ),
     Fault(
@@ -169,9 +169,9 @@ FAULTS = (
     ),
     Fault(
         "shuffled targets that are not shuffled",
-        "instruments/systematicity/nulls.py",
-        "        mixed = scored.examples.targets[torch.randperm(len(scored.examples), generator=generator)]",
-        "        mixed = scored.examples.targets",
+        "instruments/systematicity/instrument.py",
+        "        mixed = examples.targets[torch.randperm(len(examples), generator=generator)]",
+        "        mixed = examples.targets",
         ("tests/instruments/test_systematicity.py",),
     ),
     Fault(

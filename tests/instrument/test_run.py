@@ -175,6 +175,16 @@ def test_a_number_that_is_no_mean_has_its_variance():
     assert measure.repeats == ()
 
 
+def test_an_instrument_without_copies_has_other_nulls():
+    class Answers(Planted):
+        budgets = {"quick": Budget(copies=0)}  # noqa: RUF012
+
+    control = Control(name="permuted", how="made up", values=torch.tensor([0.1, 0.2]))
+    measure = measured(Answers(dataclasses.replace(PLAIN, beats=("permuted",)), controls=(control,)))
+    assert [null.name for null in measure.nulls] == ["permuted"]
+    assert measure.value == pytest.approx(float(OWN.mean()))
+
+
 @pytest.mark.parametrize("num", [0, 1, 4])
 def test_too_few_units_are_not_enough_data(num):
     class Short(Planted):
