@@ -54,7 +54,7 @@ class Null:
     - `how`: one sentence on how it was made.
     - `values`: one per repeat, none left out.
     - `units`: `(r, u)`, for every repeat the values of the independent units that the measure rests on; None where a repeat is
-      one number. Kept beside `report.json`, so that anything can be paired and tested again.
+      one number, NaN where it has not read one. Kept beside `report.json`, so that anything can be paired and tested again.
     - `p`: the chance of a value at least this far out under this null, never 0; None when there are too few repeats to say.
     """
 

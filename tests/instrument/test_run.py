@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -156,7 +157,8 @@ def test_copies_may_have_some_of_the_units():
             return Reading([Values(metric="plain", units=data[:5] - 0.1 * torch.rand(5, generator=rng()), ids=torch.arange(5))])
 
     null = null_of(measured(Fewer()), UNTRAINED)
-    assert null.units.shape == (5, 5)
+    assert null.units.shape == (5, 6)
+    assert np.isnan(null.units).tolist() == [[False] * 5 + [True]] * 5
     assert null.p < 0.5
     assert "on 5 of 6" in null.how
 

@@ -115,7 +115,7 @@ def units_name(evidence: Evidence, measure: Measure, null: Null) -> str:
 
 def read_units(path: Path | str) -> dict[str, np.ndarray]:
     """The values of every null per independent unit, by `units_name`: rows are repeats, columns the units whose own values are
-    `Measure.repeats`. So anything in a report can be paired and tested again.
+    `Measure.repeats`, NaN where a repeat has not read one. So anything in a report can be paired and tested again.
 
     **Raises:** `AssayError` when the audit's directory holds none, or those of another report.
 
