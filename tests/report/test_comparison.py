@@ -27,8 +27,8 @@ def test_every_network_verdict_and_number_is_on_the_page(tmp_path, examples):
     for audit in audits:
         assert audit.subject.name in text
         assert audit.verdict.sentence in text
-        for name in ("seen score", "novel score"):
-            measure = audit.evidence[0].measure(name)
+        for key in ("seen_score", "novel_score"):
+            measure = audit.evidence[0].measure(key)
             assert number(measure.value) in text
             assert interval(measure.interval) in text
             for null in measure.nulls:
