@@ -19,6 +19,8 @@ LEVELS: tuple[Level, ...] = (0, 1, 2)
 FINDING_LEVEL = 0.05
 UNTRAINED = "untrained copies"
 """The null of every instrument that reads copies of the network with fresh weights: its name."""
+CHANCE, UNIT = "chance", "unit"
+"""Settings by which an instrument declares what guessing scores, and in which unit: the report draws it."""
 
 
 @dataclass(frozen=True, kw_only=True)

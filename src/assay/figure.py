@@ -2,7 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 Level = Literal[0, 1, 2]
 """The access that a number needs: 0 weights, trained inputs and the declaration; 1 also novel inputs; 2 also their labels."""
@@ -21,6 +26,9 @@ class Table:
     note: str = ""
     level: Level
 
+    def __post_init__(self):
+        assert all(len(row) == len(self.columns) for row in self.rows), f"{self.name}: a cell for every column in each row"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
@@ -36,7 +44,7 @@ class Line:
     """
 
     name: str
-    x: tuple[str | float, ...]
+    x: tuple[str | float | int, ...]
     y: tuple[float | None, ...]
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
@@ -46,7 +54,9 @@ class Line:
 
     def __post_init__(self):
         assert len(self.y) == len(self.x), f"{self.name}: {len(self.x)} places and {len(self.y)} values"
-        assert {len(self.low), len(self.high)} <= {0, len(self.x)}, f"{self.name}: an interval for every point, or for none"
+        intervals = len(self.low) == len(self.high) and len(self.low) in (0, len(self.x))
+        assert intervals, f"{self.name}: an interval for every point, or for none"
+        assert all(0 <= k < len(self.x) for k in self.marked), f"{self.name}: a marked point must be one of {len(self.x)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +82,8 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One named point. `size`: such as a count; None for the usual one."""
+    """One named point. `size`: such as a count; None for the usual one. `note`: drawn beside the name where it is as
+    short as a number."""
 
     name: str
     x: float
@@ -112,6 +123,11 @@ class Parse:
     declared: tuple[Edge, ...]
     predicted: tuple[Edge, ...]
 
+    def __post_init__(self):
+        places = range(len(self.words))
+        within = all(edge.head in places and edge.dependent in places for edge in (*self.declared, *self.predicted))
+        assert within, f"{self.name}: both ends of an edge must be places of its {len(self.words)} words"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Graphs:
@@ -124,17 +140,28 @@ class Graphs:
     level: Level
 
 
-Figure = Table | Curve | Scatter | Graphs
+class _ByKind:
+    """A figure in a file is of the type that its `kind` names, so that a fault is one of that type."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        from pydantic import Field
+
+        return handler.generate_schema(Annotated[source, Field(discriminator="kind")])
+
+
+Figure = Annotated[Table | Curve | Scatter | Graphs, _ByKind]
 
 
 def as_table(figure: Figure) -> Table:
-    """The numbers of a figure as rows.
+    """The numbers of a figure as rows. A cell is None where a value could not be measured, and empty where there is nothing to
+    be told, such as the head of a root; columns without any content are left out.
 
     Example::
 
         line = Line(name="measured", x=("layer 1", "layer 2"), y=(0.2, 0.9))
         curve = Curve(name="Curve", across="layer", plots=(Plot(title="LAS", lines=(line,)),), caption="", level=2)
-        assert as_table(curve).rows[1] == ("LAS", "measured", "layer 2", 0.9, None, None)
+        assert as_table(curve).rows[1] == ("LAS", "measured", "layer 2", 0.9)
     """
     match figure:
         case Table():
@@ -142,25 +169,37 @@ def as_table(figure: Figure) -> Table:
         case Curve():
             columns, rows = ("plot", "line", figure.across, "value", "low", "high"), tuple(_of_curve(figure))
         case Scatter():
-            columns = ("name", "x", "y", figure.sizes or "size")
-            rows = tuple((point.name, point.x, point.y, point.size) for point in figure.points)
+            columns = ("name", "x", "y", figure.sizes or "size", "note")
+            rows = tuple((point.name, point.x, point.y, _or_empty(point.size), point.note) for point in figure.points)
         case Graphs():
             columns = ("text", "word", "form", "declared head", "relation", "predicted head", "predicted relation")
             rows = tuple(row for text in figure.texts for row in _of_parse(text))
-    return Table(name=figure.name, columns=columns, rows=rows, note=figure.caption, level=figure.level)
+    kept = [k for k in range(len(columns)) if not rows or any(row[k] != "" for row in rows)]
+    return Table(
+        name=figure.name,
+        columns=tuple(columns[k] for k in kept),
+        rows=tuple(tuple(row[k] for k in kept) for row in rows),
+        note=figure.caption,
+        level=figure.level,
+    )
+
+
+def _or_empty(cell: Cell) -> Cell:
+    return "" if cell is None else cell
 
 
 def _of_curve(figure: Curve) -> Iterator[tuple[Cell, ...]]:
     for plot in figure.plots:
         for line in plot.lines:
             for k, (x, y) in enumerate(zip(line.x, line.y, strict=True)):
-                yield plot.title, line.name, x, y, line.low[k] if line.low else None, line.high[k] if line.high else None
+                yield plot.title, line.name, x, y, *(_or_empty(ends[k]) if ends else "" for ends in (line.low, line.high))
 
 
 def _of_parse(text: Parse) -> Iterator[tuple[Cell, ...]]:
     for place, word in enumerate(text.words):
-        cells: list[Cell] = []
-        for edges in (text.declared, text.predicted):
-            found = [edge for edge in edges if edge.dependent == place]
-            cells += [found[0].head if found else None, " ".join(edge.relation for edge in found) or "root"]
-        yield text.name, place, word, *cells
+        sides = [
+            [(edge.head, edge.relation) for edge in edges if edge.dependent == place] or [("", "root")]
+            for edges in (text.declared, text.predicted)
+        ]
+        for declared, predicted in zip_longest(*sides, fillvalue=("", "")):  # a word with two heads has two rows
+            yield text.name, place, word, *declared, *predicted

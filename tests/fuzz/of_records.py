@@ -16,6 +16,7 @@ from torch import Generator
 
 from assay.encoding.encoded import HEAD, STATES, Encoded, Head, check_same, read_head
 from assay.evidence import Evidence, Interval, Measure, Null
+from assay.figure import Curve, Edge, Graphs, Line, Parse, Plot, Point, Scatter, Table
 from assay.models import rebuild
 from assay.store import read_json
 from assay.sweep.directory import PACKAGES
@@ -36,7 +37,26 @@ _MEASURE = Measure(
     headline=True,
     level=0,
 )
-_EVIDENCE = Evidence(instrument="systematicity", question="?", summary="It is.", measures=(_MEASURE,), settings={"n": 3})
+_FIGURES = (
+    Table(name="t", columns=("a", "b"), rows=(("x", 1),), level=0),
+    Curve(
+        name="c",
+        across="x",
+        plots=(Plot(title="p", lines=(Line(name="l", x=(0.5, 1.0), y=(0.5, None)),)),),
+        caption="",
+        level=0,
+    ),
+    Scatter(name="s", points=(Point(name="p", x=0.5, y=0.5),), caption="", level=0),
+    Graphs(
+        name="g",
+        texts=(Parse(name="1", words=("a", "b"), declared=(Edge(head=0, dependent=1),), predicted=()),),
+        caption="",
+        level=0,
+    ),
+)
+_EVIDENCE = Evidence(
+    instrument="systematicity", question="?", summary="It is.", measures=(_MEASURE,), figures=_FIGURES, settings={"n": 3}
+)
 
 
 @functools.cache

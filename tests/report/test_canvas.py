@@ -163,8 +163,8 @@ def test_files_have_two_columns_and_a_row_begins_beneath_the_taller_panel():
     assert root.find("{*}title").text == "three"
 
 
-def test_a_notebook_shows_the_figures_and_every_table_that_is_drawn(examples, pictured):
-    evidence = pictured.evidence(pictured.directions(3), pictured.sentences(1, words=("a", "b")))
+def test_a_notebook_shows_the_figures_that_are_drawn(examples, pictured):
+    evidence = pictured.evidence(pictured.directions(3), pictured.counts(), pictured.sentences(1, words=("a", "b")))
     assert list(figures_of(evidence)) == ["Relation directions", "Sentences"]
     measured = figures_of(examples.decodability())
     assert list(measured) == ["measures"]
@@ -179,9 +179,13 @@ def test_a_notebook_shows_the_figures_and_every_table_that_is_drawn(examples, pi
 def test_no_text_of_a_report_leaves_its_panel(examples, pictured):
     long = "a name that is far too long for the panel of a phone and goes on and on and on"
     wide = [examples.measure(long, 0.5, 0.1, [examples.null(f"{long} {k}", 0.2 * k) for k in range(5)]) for _ in range(2)]
-    table = pictured.layers((long,), ("chain", "untrained"), (long, "b", f"{long} again"))
-    table = replace(table, columns=(*table.columns[:5], long, "b"))
-    evidence = [examples.systematicity(), examples.decodability(), pictured.evidence(table, pictured.directions(24))]
+    layers = pictured.layers((long,), ("chain", "untrained"), (long, "b", f"{long} again"))
+    lines = tuple(replace(line, name=long) for line in layers.plots[0].lines)
+    curve = replace(layers, across=long, plots=(*layers.plots, replace(layers.plots[0], lines=lines)))
+    points = [pictured.directions(24, arrows=arrows) for arrows in (True, False)]
+    points.append(replace(points[0], name=long, points=tuple(replace(point, name=long) for point in points[0].points)))
+    texts = pictured.sentences(1, words=(long, "b", "c"))
+    evidence = [examples.systematicity(), examples.decodability(), pictured.evidence(curve, *points, texts, pictured.sizes())]
     drawn = [panel for one in evidence for panel in panels(one)]
     drawn += [panel for one in evidence for picture in pictures(one) for panel in picture.panels]
     drawn += panels(replace(evidence[0], measures=(*wide, replace(wide[0], unit=long))))

@@ -8,7 +8,7 @@ import pytest
 
 from assay.errors import AssayError
 from assay.report import write_comparison
-from assay.report.comparison import ComparisonFile, comparison_html
+from assay.report.comparison import ComparisonFile, _rows, comparison_html
 from assay.report.meaning import meaning
 from assay.report.words import interval, number
 
@@ -27,8 +27,8 @@ def test_every_network_verdict_and_number_is_on_the_page(tmp_path, examples):
     for audit in audits:
         assert audit.subject.name in text
         assert audit.verdict.sentence in text
-        for name in ("seen score", "novel score"):
-            measure = audit.evidence[0].measure(name)
+        for key in ("seen_score", "novel_score"):
+            measure = audit.evidence[0].measure(key)
             assert number(measure.value) in text
             assert interval(measure.interval) in text
             for null in measure.nulls:
@@ -45,6 +45,15 @@ def test_the_json_holds_the_same(tmp_path, examples):
     assert read.subjects[0].measures == tuple(m for e in audits[0].evidence for m in e.measures if m.headline)
     assert read.meaning == meaning(audits)
     assert json.loads((path.parent / "comparison.json").read_text())["schema_version"] == 2
+
+
+def test_a_measure_is_matched_by_its_key_whatever_its_title(examples):
+    one, other = examples.three()[:2]
+    evidence = other.evidence[0]
+    renamed = replace(evidence, measures=tuple(replace(measure, name=f"new {measure.name}") for measure in evidence.measures))
+    rows = _rows([one, replace(other, evidence=(renamed, *other.evidence[1:]))])
+    assert [row.label for row in rows] == [row.label for row in _rows([one, other])]
+    assert all(None not in row.measures for row in rows)
 
 
 @pytest.mark.parametrize("num", [1, 2, 20])

@@ -1,5 +1,7 @@
 """Sorting measures: none is lost, none is told twice."""
 
+from dataclasses import replace
+
 import pytest
 
 from assay.report.families import MAX_GROUPS, MIN_FAMILY, sorted_out
@@ -24,8 +26,15 @@ def test_none_is_lost_and_none_told_twice(examples):
 def test_one_name_in_two_units_is_two_families(examples):
     measures = [made(examples, unit=unit, site=f"s{k}") for unit in ("accuracy", "bits") for k in range(3)]
     _, families = sorted_out(measures)
-    assert [family.name_and_unit for family in families] == [("m", "accuracy"), ("m", "bits")]
+    assert [family.key_and_unit for family in families] == [("m", "accuracy"), ("m", "bits")]
     assert len(told(measures)) == 6
+
+
+def test_measures_of_one_title_and_two_keys_are_two_families(examples):
+    measures = [replace(made(examples, site=f"s{k}"), key=key) for key in ("first", "second") for k in range(3)]
+    _, families = sorted_out(measures)
+    assert [family.key_and_unit for family in families] == [("first", "accuracy"), ("second", "accuracy")]
+    assert {family.title for family in families} == {"m"}
 
 
 @pytest.mark.parametrize("num", [0, 1, MIN_FAMILY - 1, MIN_FAMILY])

@@ -9,7 +9,7 @@ import pytest
 from assay.evidence import Null
 from assay.report.canvas import FAINT, MUTED, NULL, VALUE, WIDTH, inline_svg
 from assay.report.figures import MAX_ROWS, panels
-from assay.report.pictures.curves import of_sizes
+from assay.report.pictures.curve import of_sizes
 from assay.report.sheet import Sheet, Span, _by_rank, round_numbers, span_of, span_over
 from assay.report.words import tick
 from svg_marks import dots, lines, marks

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from assay.errors import AssayError
 from assay.evidence import Null
 from assay.report import json_schema, read_report, read_units, write_report
-from assay.report.schema import FILE_NAME, UNITS_NAME, report_bytes, units_name
+from assay.report.schema import FILE_NAME, UNITS_NAME, _checksum, report_bytes, units_name
 
 
 def written(folder, audit):
@@ -21,8 +21,8 @@ def written(folder, audit):
     return path
 
 
-def test_round_trip_is_exact(tmp_path, examples, typical):
-    for audit in (typical, examples.audit([]), *examples.three()):
+def test_round_trip_is_exact(tmp_path, examples, pictured, typical):
+    for audit in (typical, examples.audit([]), *examples.three(), examples.audit([pictured.of_every_type()])):
         read = read_report(written(tmp_path, audit))
         assert read == audit
         assert report_bytes(read) == report_bytes(audit)
@@ -35,6 +35,60 @@ def test_same_audit_same_bytes(examples):
 def test_a_folder_stands_for_the_file_in_it(tmp_path, typical):
     written(tmp_path, typical)
     assert read_report(tmp_path) == typical
+
+
+FIGURE = {"kind": "curve", "name": "c", "across": "x", "plots": [], "caption": "", "level": 0}
+LINE = {"name": "l", "x": [0, 1], "y": [0.5, None]}
+EDGE = {"head": 0, "dependent": 1}
+PARSE = {"name": "p", "words": ["a", "b"], "declared": [], "predicted": []}
+
+
+def curve_of(**changes):
+    return {**FIGURE, "plots": [{"title": "t", "lines": [{**LINE, **changes}]}]}
+
+
+def graphs_of(**changes):
+    return {"kind": "graphs", "name": "g", "texts": [{**PARSE, **changes}], "caption": "", "level": 0}
+
+
+def with_figure(path, figure):
+    """A report that somebody else made, whose checksum fits."""
+    content = json.loads(path.read_text())
+    content["audit"]["evidence"][0]["figures"] = [figure]
+    content["sha256"] = _checksum(content["audit"])
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("figure", "match"),
+    [
+        (curve_of(y=[0.5]), "2 places and 1 values"),
+        (curve_of(low=[0.1], high=[0.2]), "an interval for every point"),
+        (curve_of(low=[0.1, 0.2]), "an interval for every point"),
+        (curve_of(marked=[2]), "a marked point"),
+        (curve_of(style="wavy"), "solid"),
+        ({"kind": "table", "name": "t", "columns": ["a"], "rows": [["b", 1]], "level": 0}, "a cell for every column"),
+        (graphs_of(declared=[{**EDGE, "dependent": 2}]), "both ends of an edge"),
+        (graphs_of(predicted=[{**EDGE, "head": -1}]), "both ends of an edge"),
+        (
+            {"kind": "scatter", "name": "s", "points": [{"name": "p", "x": "left", "y": 0.0}], "caption": "", "level": 0},
+            "number",
+        ),
+        ({**FIGURE, "kind": "pie"}, "kind"),
+    ],
+)
+def test_a_malformed_figure_of_a_stranger_is_refused(tmp_path, typical, figure, match):
+    path = written(tmp_path, typical)
+    with_figure(path, figure)
+    refused(path, match)
+
+
+@pytest.mark.parametrize("figure", [curve_of(), graphs_of(declared=[EDGE])])
+def test_a_well_made_figure_of_a_stranger_is_read(tmp_path, typical, figure):
+    path = written(tmp_path, typical)
+    with_figure(path, figure)
+    (read,) = read_report(path).evidence[0].figures
+    assert read.name == figure["name"]
 
 
 @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))

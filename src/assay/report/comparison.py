@@ -133,10 +133,11 @@ def _names(audits: Sequence[Audit]) -> list[str]:
 
 
 def _rows(audits: Sequence[Audit]) -> list[_Row]:
-    """Headline measures in order of appearance, matched by label and unit."""
-    held = [{(measure.label, measure.unit): measure for measure in _headlines(audit)} for audit in audits]
-    keys = dict.fromkeys(key for measures in held for key in measures)
-    return [_Row(label, unit, tuple(measures.get((label, unit)) for measures in held)) for label, unit in keys]
+    """Headline measures in order of appearance, matched by key, object and unit, under the label of the first."""
+    held = [{(m.key, *sorted(m.about.items()), m.unit): m for m in _headlines(audit)} for audit in audits]
+    first = {key: measure for measures in reversed(held) for key, measure in measures.items()}
+    order = dict.fromkeys(key for measures in held for key in measures)
+    return [_Row(first[key].label, first[key].unit, tuple(measures.get(key) for measures in held)) for key in order]
 
 
 def _panels(audits: Sequence[Audit]) -> list[Panel]:

@@ -1,4 +1,4 @@
-"""Which measures are told one by one, and which belong together as a family: one name on many objects."""
+"""Which measures are told one by one, and which belong together as a family: one key on many objects."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from assay.evidence import Measure
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
-MIN_FAMILY = 3  # fewer measures of one name are told one by one
+MIN_FAMILY = 3  # fewer measures of one key are told one by one
 MAX_GROUPS = 12  # more groups than this stay together: a page of tiny figures shows nothing
 
 
 @dataclass(frozen=True)
 class Family:
-    """Measures of one name and unit.
+    """Measures of one key and unit.
 
     **Attributes:**
 
@@ -31,8 +31,8 @@ class Family:
         return tuple(measure for _, measure in self.rows)
 
     @property
-    def name_and_unit(self) -> tuple[str, str]:
-        return self.measures[0].name, self.measures[0].unit
+    def key_and_unit(self) -> tuple[str, str]:
+        return self.measures[0].key, self.measures[0].unit
 
 
 def sorted_out(measures: Sequence[Measure]) -> tuple[list[Measure], list[Family]]:
@@ -40,7 +40,7 @@ def sorted_out(measures: Sequence[Measure]) -> tuple[list[Measure], list[Family]
     alone: set[int] = set()
     families: list[Family] = []
     for (_, keys, _), members in grouped(
-        range(len(measures)), lambda k: (measures[k].name, tuple(measures[k].about), measures[k].unit)
+        range(len(measures)), lambda k: (measures[k].key, tuple(measures[k].about), measures[k].unit)
     ).items():
         if not keys or len(members) < MIN_FAMILY:
             alone.update(members)

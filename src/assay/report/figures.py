@@ -6,7 +6,7 @@ repeat. A *family* panel holds one measure taken on many objects (sites, part va
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from assay.evidence import Evidence, Measure
+from assay.evidence import CHANCE, UNIT, Evidence, Measure
 from assay.report.canvas import Panel
 from assay.report.families import Family, grouped, sorted_out
 from assay.report.sheet import SHAPES, Sheet, Span, span_of
@@ -51,8 +51,8 @@ def _overview(unit: str, measures: Sequence[Measure], evidence: Evidence) -> Pan
 
 
 def _family(family: Family, evidence: Evidence) -> Iterator[Panel]:
-    name, unit = family.name_and_unit
-    span = span_of(measure for measure in evidence.measures if (measure.name, measure.unit) == (name, unit))
+    key, unit = family.key_and_unit
+    span = span_of(measure for measure in evidence.measures if (measure.key, measure.unit) == (key, unit))
     parts = [family.rows[start : start + MAX_ROWS] for start in range(0, len(family.rows), MAX_ROWS)]
     for index, part in enumerate(parts):
         more = f" ({index + 1} of {len(parts)})" if len(parts) > 1 else ""
@@ -95,9 +95,9 @@ def _finished(
 ) -> Panel:
     sheet.down(12)
     settings: Mapping[str, object] = evidence.settings if evidence else {}
-    chance = settings.get("chance")
+    chance = settings.get(CHANCE)
     # An instrument that declares chance declares the unit it is in: elsewhere the line would be wrong.
-    has_chance = isinstance(chance, float) and settings.get("unit") == measures[0].unit and sheet.chance(chance)
+    has_chance = isinstance(chance, float) and settings.get(UNIT) == measures[0].unit and sheet.chance(chance)
     told = "; ".join(_told(measure) for measure in measures)
     sheet.axis(unit)
     return sheet.panel(title, subtitle, f"{title} {subtitle}".strip() + f". {told}.", has_chance=has_chance)

@@ -16,6 +16,7 @@ from assay.report.families import Family, sorted_out
 from assay.report.figures import panels
 from assay.report.first_screen import LEVELS, axes, by_level, ways
 from assay.report.pictures import Picture, pictures
+from assay.report.pictures.picture import free_name
 from assay.report.schema import FILE_NAME, UNITS_NAME, report_bytes, units_bytes
 from assay.store import write_bytes_atomically
 
@@ -44,28 +45,31 @@ def write_report(directory: Path | str, audit: Audit) -> Path:
     write_bytes_atomically(directory / FILE_NAME, report_bytes(audit))  # what was measured, before anything is drawn
     write_bytes_atomically(directory / UNITS_NAME, units_bytes(audit))
     drawn = drawn_of(audit)
-    for evidence, (measured, tables) in zip(audit.evidence, drawn, strict=True):
-        of_tables = ((f"{evidence.instrument}-{_slug(table.name)}", table.panels) for table in tables)
-        for name, shown in ((evidence.instrument, measured), *of_tables):
+    files: dict[str, Sequence[Panel]] = {}
+    for evidence, (measured, of_figures) in zip(audit.evidence, drawn, strict=True):
+        of_pictures = ((f"{evidence.instrument}-{_slug(picture.name)}", picture.panels) for picture in of_figures)
+        for name, shown in ((evidence.instrument, measured), *of_pictures):
             if shown:
-                svg = standalone_svg(shown, f"{audit.subject.name}: {name}")
-                write_bytes_atomically(directory / "figures" / f"{name}.svg", svg.encode())
+                files[free_name(name, files)] = shown
+    for name, shown in files.items():
+        svg = standalone_svg(shown, f"{audit.subject.name}: {name}")
+        write_bytes_atomically(directory / "figures" / f"{name}.svg", svg.encode())
     page = directory / "report.html"
     write_bytes_atomically(page, report_html(audit, drawn).encode())
     return page
 
 
 def drawn_of(audit: Audit) -> list[tuple[list[Panel], list[Picture]]]:
-    """For every instrument the panels of its measures and the pictures of its tables."""
+    """For every instrument the panels of its measures and the pictures of its figures."""
     return [(panels(evidence), pictures(evidence)) for evidence in audit.evidence]
 
 
 def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[Picture]]] | None = None) -> str:
     """The page. `drawn` is what `drawn_of` returns, where it has been made already."""
     instruments, figure = [], 1
-    for evidence, (measured, tables) in zip(audit.evidence, drawn or drawn_of(audit), strict=True):
-        instruments.append(section_of(evidence, measured, figure, pictures=tables))
-        figure += bool(measured) + len(tables)
+    for evidence, (measured, of_figures) in zip(audit.evidence, drawn or drawn_of(audit), strict=True):
+        instruments.append(section_of(evidence, measured, figure, pictures=of_figures))
+        figure += bool(measured) + len(of_figures)
     sizes = [len(part.values) for part in audit.task.parts if part.name in audit.task.combines]
     possible = math.prod(sizes) if sizes else 0
     return render(
@@ -130,7 +134,7 @@ def section_of(
     evidence: Evidence, drawn: Sequence[Panel], figure: int, *, pictures: Sequence[Picture] = (), levels: bool = True
 ) -> dict[str, Any]:
     """What the template's `instrument` wants: one evidence, its panels, the number of its first figure, the pictures of its
-    tables, and whether to tell which access the numbers need."""
+    figures, and whether to tell which access the numbers need."""
     alone, families = sorted_out(evidence.measures)
     in_families = [measure for family in families for measure in family.measures]
     ready = plates(drawn)
@@ -179,13 +183,13 @@ def _family(family: Family, *, levels: bool) -> dict[str, Any]:
 
     rows = [{"label": label, "measure": measure, "nulls": nulls(measure)} for label, measure in family.rows]
     access = f"access level {max(measure.level for measure in family.measures)}" if levels else ""
-    return {"family": family, "unit": family.name_and_unit[1], "access": access, "nulls": names, "rows": rows}
+    return {"family": family, "unit": family.key_and_unit[1], "access": access, "nulls": names, "rows": rows}
 
 
 def _table(table: Table) -> dict[str, Any]:
     """A table with numbers to the right, each with a light bar behind it when its column is a scale from zero."""
     columns = list(zip(*table.rows, strict=True)) if table.rows else [() for _ in table.columns]
-    wordy = [any(isinstance(cell, str) for cell in column) for column in columns]
+    wordy = [any(cell and isinstance(cell, str) for cell in column) for column in columns]
     tops = [_top(column) for column in columns]
     rows = [
         [

@@ -1,36 +1,41 @@
-"""Tables that are drawn: which they are is told by their columns, not by the instrument that made them."""
+"""Pictures of figures: each type is drawn by one function."""
 
-from collections.abc import Callable
-
-from assay.evidence import Evidence, Table
-from assay.figure import as_table
+from assay.evidence import Evidence
+from assay.figure import Curve, Figure, Graphs, Scatter, Table
 from assay.report.canvas import Svg, standalone_svg
 from assay.report.figures import panels
-from assay.report.pictures.directions import direction_picture
-from assay.report.pictures.layers import layer_picture
+from assay.report.pictures.curve import curve_picture
+from assay.report.pictures.graphs import graphs_picture
 from assay.report.pictures.picture import Picture as Picture
-from assay.report.pictures.sizes import size_picture
-from assay.report.pictures.trees import tree_picture
-
-DRAWN: tuple[Callable[[Table], Picture | None], ...] = (layer_picture, size_picture, direction_picture, tree_picture)
-"""Each takes a table and returns its picture, or None where the table is of another kind or empty."""
+from assay.report.pictures.picture import free_name
+from assay.report.pictures.scatter import scatter_picture
 
 
 def pictures(evidence: Evidence) -> list[Picture]:
-    """The pictures of all tables that have one, in their order."""
-    return [picture for table in map(as_table, evidence.figures) if (picture := picture_of(table))]
+    """The pictures of all figures that have one, in their order."""
+    return [picture for figure in evidence.figures if (picture := picture_of(figure))]
 
 
-def picture_of(table: Table) -> Picture | None:
-    """The picture of one table; None where it is only told."""
-    return next((picture for draw in DRAWN if (picture := draw(table))), None)
+def picture_of(figure: Figure) -> Picture | None:
+    """The picture of one figure; None of a table, which the report gives in numbers only, and where nothing can be drawn."""
+    match figure:
+        case Curve():
+            return curve_picture(figure)
+        case Scatter():
+            return scatter_picture(figure)
+        case Graphs():
+            return graphs_picture(figure)
+        case Table():
+            return None
 
 
 def figures_of(evidence: Evidence) -> dict[str, Svg]:
     """What is drawn of one instrument: under `measures` all its measures beside their nulls, with their intervals, and every
-    table that has a picture under its name.
+    figure that has a picture under its name; further ones of one name are numbered, as in `Curve-2`.
 
     **Example:** in a notebook, `figures_of(audit.evidence[0])["measures"]` shows the figure.
     """
-    drawn = {"measures": panels(evidence), **{picture.name: picture.panels for picture in pictures(evidence)}}
+    drawn = {"measures": panels(evidence)}
+    for picture in pictures(evidence):
+        drawn[free_name(picture.name, drawn)] = list(picture.panels)
     return {name: standalone_svg(shown, name) for name, shown in drawn.items() if shown}

@@ -1,23 +1,21 @@
-"""What every picture of a table has, and what is needed to read a table for one."""
+"""What every picture of a figure has, and where its labels stand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from itertools import count
 
-from assay.evidence import Table
 from assay.report.canvas import Panel, Pixels
 
-Cell = str | float | int | None
 LINE = 12  # pixels from one label to the next
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A table as a figure.
+    """A figure as it is drawn.
 
     **Attributes:**
 
-    - `name`: of the table.
-    - `caption`: how to read it, in plain sentences.
+    - `name`, `caption`: of the figure.
     - `panels`: at least one.
     - `choices`: a line for each panel where a reader opens one at a time; empty where all stand side by side.
     - `left_out`: what was not drawn; empty where nothing was.
@@ -33,16 +31,9 @@ class Picture:
         assert len(self.choices) in (0, len(self.panels)), "one choice for each panel"
 
 
-def rows_of(table: Table, needed: Sequence[str]) -> list[Mapping[str, Cell]] | None:
-    """Rows by column; None where a needed column is missing, so that the table is of another kind."""
-    if not set(needed) <= set(table.columns):
-        return None
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-
-
-def as_number(cell: Cell) -> float | None:
-    """A cell that holds a number, else None."""
-    return float(cell) if isinstance(cell, (int, float)) else None
+def free_name(name: str, taken: Container[str]) -> str:
+    """The name, with the first number from 2 that makes it a new one where it is taken."""
+    return name if name not in taken else next(other for k in count(2) if (other := f"{name}-{k}") not in taken)
 
 
 def apart(wanted: Sequence[Pixels], *, low: Pixels, high: Pixels, gap: Pixels = LINE) -> list[Pixels]:

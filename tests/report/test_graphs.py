@@ -1,20 +1,23 @@
-"""Two trees beside one sentence: every arc is drawn once, agreement is told, and brackets do not run into one another."""
+"""Two graphs beside one text: every arc is drawn once, agreement is told, and brackets do not run into one another."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.evidence import Table
+from assay.figure import Edge, Graphs, Parse
 from assay.report.canvas import INK, MUTED, VALUE, inline_svg
 from assay.report.pictures import picture_of
-from assay.report.pictures.trees import MAX_SENTENCES, MAX_WORDS, nested
-from svg_marks import lines
-
-COLUMNS = ("sentence", "word", "form", "gold head", "gold relation", "predicted head", "predicted relation")
+from assay.report.pictures.graphs import MAX_TEXTS, MAX_WORDS, nested
+from svg_marks import lines, marks
 
 
-def drawn(*rows):
-    return picture_of(Table(name="Sentences", columns=COLUMNS, rows=rows, level=0))
+def edges(*triples):
+    return tuple(Edge(head=head, dependent=dependent, relation=relation) for head, dependent, relation in triples)
+
+
+def drawn(words, declared=(), predicted=()):
+    text = Parse(name="s", words=tuple(words), declared=edges(*declared), predicted=edges(*predicted))
+    return picture_of(Graphs(name="Texts", texts=(text,), caption="c", level=0))
 
 
 def brackets(svg, colour):
@@ -26,40 +29,41 @@ def brackets(svg, colour):
 def test_every_arc_is_a_bracket_of_its_side(pictured):
     (panel,) = picture_of(pictured.sentences(1)).panels
     svg = inline_svg(panel)
-    gold = [(head, word) for word, head in enumerate(pictured.HEADS) if head >= 0]
-    predicted = [(max(0, word - 1) if word in (3, 8) else head, word) for head, word in gold]
-    assert sorted(brackets(svg, MUTED)) == sorted(gold)
-    assert sorted(brackets(svg, VALUE)) == sorted(arc for arc in predicted if arc in gold)
-    assert sorted(brackets(svg, INK)) == sorted(arc for arc in predicted if arc not in gold) == [(2, 3), (7, 8)]
+    declared = [(head, word) for word, head in enumerate(pictured.HEADS) if head is not None]
+    predicted = [(max(0, word - 1) if word in (3, 8) else head, word) for head, word in declared]
+    assert sorted(brackets(svg, MUTED)) == sorted(declared)
+    assert sorted(brackets(svg, VALUE)) == sorted(arc for arc in predicted if arc in declared)
+    assert sorted(brackets(svg, INK)) == sorted(arc for arc in predicted if arc not in declared) == [(2, 3), (7, 8)]
     assert svg.count('stroke-dasharray="3 2"') == 2
 
 
 def test_what_agrees_is_counted_and_told(pictured):
     picture = picture_of(pictured.sentences(1))
     (panel,) = picture.panels
+    assert panel.title == "Sentence 0"
     assert panel.subtitle == "9 of 11 heads right, 8 of them with their relation"
     assert picture.choices == (f"{' '.join(pictured.WORDS)} (9 of 11)",)
     assert "cats: declared nsubj of <b>chased</b>, predicted obl of <b>chased</b>" in panel.told
     assert "the: declared det of cats, predicted det of that" in panel.told
 
 
-def test_indices_may_start_anywhere_and_a_head_outside_is_a_root():
-    plain = drawn(("s", 0, "a", -1, "root", 1, "x"), ("s", 1, "b", 0, "obj", None, "root"))
-    moved = drawn(("s", 1, "a", 0, "root", 2, "x"), ("s", 2, "b", 1, "obj", 0, "root"))
-    assert inline_svg(plain.panels[0]) == inline_svg(moved.panels[0])
-    assert plain.panels[0].told == "0 of 1 head right, 0 of them with their relation. " + (
+def test_heads_alone_are_counted_where_no_relation_is_predicted():
+    picture = drawn("ab", [(0, 1, "obj")], [(0, 1, "")])
+    assert picture.panels[0].subtitle == "1 of 1 head right"
+    assert "b: declared obj of a, predicted of a" in picture.panels[0].told
+
+
+def test_a_word_without_a_head_is_a_root_and_other_relations_are_bold():
+    (panel,) = drawn("ab", [(0, 1, "obj")], [(1, 0, "x")]).panels
+    assert panel.told == "0 of 1 head right, 0 of them with their relation. " + (
         "a: declared root, predicted x of b; b: declared obj of a, predicted root."
     )
+    bold = [mark.words for mark in marks(inline_svg(panel), "text") if mark["font-weight"] == "bold"]
+    assert bold == ["x", "root"]
 
 
 def test_a_word_with_two_heads_has_two_brackets_and_is_told_once():
-    rows = [
-        ("s", 0, "a", -1, "root", -1, "root"),
-        ("s", 1, "b", 0, "r", 0, "r"),
-        ("s", 2, "c", 0, "r", 0, "r"),
-        ("s", 2, "c", 1, "q", -1, None),
-    ]
-    (panel,) = drawn(*rows).panels
+    (panel,) = drawn("abc", [(0, 1, "r"), (0, 2, "r"), (1, 2, "q")], [(0, 1, "r"), (0, 2, "r")]).panels
     svg = inline_svg(panel)
     assert sorted(brackets(svg, MUTED)) == [(0, 1), (0, 2), (1, 2)]
     assert sorted(brackets(svg, VALUE)) == [(0, 1), (0, 2)]
@@ -67,28 +71,25 @@ def test_a_word_with_two_heads_has_two_brackets_and_is_told_once():
     assert "c: declared r of a and q of b, predicted r of a" in panel.told
 
 
-def test_no_row_one_word_and_a_word_that_is_its_own_head():
-    assert drawn() is None
-    for head in (0, -1, None):
-        picture = drawn(("s", 0, "alone", head, None, head, None))
-        assert picture.panels[0].subtitle == "0 of 0 heads right, 0 of them with their relation"
-        assert "alone" in inline_svg(picture.panels[0])
+def test_no_text_no_word_and_one_word():
+    assert picture_of(Graphs(name="Texts", texts=(), caption="c", level=0)) is None
+    assert drawn([]) is None
+    picture = drawn(["alone"])
+    assert picture.panels[0].subtitle == "0 of 0 heads right"
+    assert "alone" in inline_svg(picture.panels[0])
 
 
 def test_what_is_too_much_is_left_out_and_counted(pictured):
-    many = picture_of(pictured.sentences(MAX_SENTENCES + 2, words=("a", "b", "c")))
-    assert len(many.panels) == MAX_SENTENCES
-    assert many.left_out == "2 more sentences in report.json."
-    long = drawn(*(("s", k, "w", k - 1, "r", k - 1, "r") for k in range(MAX_WORDS + 1)))
-    assert long is None
+    many = picture_of(pictured.sentences(MAX_TEXTS + 2, words=("a", "b", "c")))
+    assert len(many.panels) == MAX_TEXTS
+    assert many.left_out == "2 more texts in report.json."
+    assert drawn(["w"] * (MAX_WORDS + 1)) is None
     assert picture_of(pictured.sentences(1)).left_out == ""
 
 
-def test_a_long_sentence_fits_between_the_relations():
-    rows = [
-        ("s", k, "donaudampfschifffahrt", 0 if k else -1, "parataxis:emphatic", 0 if k else -1, "r") for k in range(MAX_WORDS)
-    ]
-    svg = inline_svg(drawn(*rows).panels[0])
+def test_a_long_text_fits_between_the_relations():
+    star = [(0, k, "parataxis:emphatic") for k in range(1, MAX_WORDS)]
+    svg = inline_svg(drawn(["donaudampfschifffahrt"] * MAX_WORDS, star, star).panels[0])
     assert len(brackets(svg, MUTED)) == MAX_WORDS - 1
     xs = [x for piece in lines(svg, MUTED, 1) for x, _ in piece]
     assert min(xs) > 40

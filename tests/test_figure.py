@@ -1,0 +1,110 @@
+"""Figures as rows: every number of every type, and nothing where there is nothing."""
+
+import pytest
+
+from assay.figure import Curve, Edge, Graphs, Line, Parse, Plot, Point, Scatter, Table, as_table
+
+
+def curve(*lines, title="UUAS"):
+    return Curve(name="c", across="layer", plots=(Plot(title=title, lines=lines),), caption="how to read it", level=1)
+
+
+def graphs(*texts):
+    return Graphs(name="g", texts=texts, caption="how to read it", level=2)
+
+
+def scatter(*points, sizes=""):
+    return Scatter(name="s", points=points, caption="how to read it", sizes=sizes, level=0)
+
+
+def test_a_table_is_itself():
+    table = Table(name="t", columns=("a", "b"), rows=((1, None),), note="n", level=2)
+    assert as_table(table) is table
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        curve(Line(name="l", x=("in",), y=(0.5,))),
+        scatter(Point(name="p", x=0.0, y=1.0)),
+        graphs(Parse(name="1", words=("a",), declared=(), predicted=())),
+    ],
+)
+def test_name_caption_and_level_are_kept(figure):
+    table = as_table(figure)
+    assert (table.name, table.note, table.level) == (figure.name, figure.caption, figure.level)
+
+
+def test_every_point_of_every_line_is_a_row():
+    measured = Line(name="measured", x=("in", "out"), y=(0.2, None), low=(0.1, None), high=(0.3, None))
+    chain = Line(name="chain", x=("in", "out"), y=(0.1, 0.15), null=True)
+    table = as_table(curve(measured, chain))
+    assert table.columns == ("plot", "line", "layer", "value", "low", "high")
+    assert table.rows == (
+        ("UUAS", "measured", "in", 0.2, 0.1, 0.3),
+        ("UUAS", "measured", "out", None, "", ""),
+        ("UUAS", "chain", "in", 0.1, "", ""),
+        ("UUAS", "chain", "out", 0.15, "", ""),
+    )
+
+
+def test_columns_without_content_are_left_out():
+    assert as_table(curve(Line(name="l", x=(1, 2), y=(0.5, None)), title="")).columns == ("line", "layer", "value")
+    assert as_table(scatter(Point(name="p", x=0.0, y=1.0))).columns == ("name", "x", "y")
+
+
+def test_every_point_of_a_plane_is_a_row():
+    points = Point(name="nsubj", x=0.0, y=1.0, size=30.0, note="0.91"), Point(name="obj", x=1.0, y=0.0)
+    table = as_table(scatter(*points, sizes="edges"))
+    assert table.columns == ("name", "x", "y", "edges", "note")
+    assert table.rows == (("nsubj", 0.0, 1.0, 30.0, "0.91"), ("obj", 1.0, 0.0, "", ""))
+
+
+def test_every_word_is_a_row_and_one_of_two_heads_has_two():
+    declared = (
+        Edge(head=0, dependent=1, relation="r"),
+        Edge(head=0, dependent=2),
+        Edge(head=1, dependent=2, relation="q"),
+    )
+    text = Parse(name="s", words=("a", "b", "c"), declared=declared, predicted=(Edge(head=2, dependent=1, relation="r"),))
+    table = as_table(graphs(text))
+    assert table.columns == ("text", "word", "form", "declared head", "relation", "predicted head", "predicted relation")
+    assert table.rows == (
+        ("s", 0, "a", "", "root", "", "root"),
+        ("s", 1, "b", 0, "r", 2, "r"),
+        ("s", 2, "c", 0, "", "", "root"),
+        ("s", 2, "c", 1, "q", "", ""),
+    )
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        curve(),
+        curve(Line(name="l", x=(), y=())),
+        scatter(),
+        graphs(),
+        graphs(Parse(name="", words=(), declared=(), predicted=())),
+    ],
+)
+def test_a_figure_without_content_keeps_its_columns(figure):
+    table = as_table(figure)
+    assert table.rows == ()
+    assert len(table.columns) >= 5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Line(name="l", x=(1, 2), y=(1.0,)),
+        lambda: Line(name="l", x=(1,), y=(1.0,), low=(0.0,)),
+        lambda: Line(name="l", x=(1,), y=(1.0,), low=(0.0, 0.0), high=(1.0, 1.0)),
+        lambda: Line(name="l", x=(1,), y=(1.0,), marked=(1,)),
+        lambda: Table(name="l", columns=("a",), rows=((),), level=0),
+        lambda: Parse(name="l", words=("a",), declared=(Edge(head=0, dependent=1),), predicted=()),
+        lambda: Parse(name="l", words=("a",), declared=(), predicted=(Edge(head=-1, dependent=0),)),
+    ],
+)
+def test_figures_that_do_not_fit_together_are_refused(wrong):
+    with pytest.raises(AssertionError, match=r"^l: "):
+        wrong()
