@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from assay.evidence import UNTRAINED, Effort, Measure
+from assay.evidence import CHANCE, UNIT, UNTRAINED, Effort, Measure
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
 from assay.novelty import ENOUGH, KINDS, TOLD, Novelty, novelty_of
@@ -25,14 +25,14 @@ from assay.task import Examples, Task
 from assay.usage import Usage, indicator, usage_of
 
 SHUFFLED, NEAREST, MIXED, GROUPS = "shuffled targets", "nearest trained example", "mixed combinations", "random groups"
-_UNIT = (0.0, 1.0)
+_BOUNDS = (0.0, 1.0)
 
-SEEN = Metric(key="seen_score", title="seen score", level=0, bounds=_UNIT, headline=True, beats=(UNTRAINED, SHUFFLED))
+SEEN = Metric(key="seen_score", title="seen score", level=0, bounds=_BOUNDS, headline=True, beats=(UNTRAINED, SHUFFLED))
 NOVEL = Metric(
     key="novel_score",
     title="novel score",
     level=2,
-    bounds=_UNIT,
+    bounds=_BOUNDS,
     least=ENOUGH,
     headline=True,
     beats=(UNTRAINED, SHUFFLED, NEAREST),
@@ -41,13 +41,13 @@ BY_KIND = Metric(
     key="novel_score_by_kind",
     title="novel score by kind",
     level=2,
-    bounds=_UNIT,
+    bounds=_BOUNDS,
     least=ENOUGH,
     beats=(UNTRAINED, SHUFFLED, NEAREST),
 )
 GAP = Metric(key="generalisation_gap", title="generalisation gap", level=2, better="lower", beats=(MIXED,))
 BY_PAIRS = Metric(
-    key="novel_score_by_unfamiliar_pairs", title="novel score by unfamiliar pairs", level=2, bounds=_UNIT, beats=(GROUPS,)
+    key="novel_score_by_unfamiliar_pairs", title="novel score by unfamiliar pairs", level=2, bounds=_BOUNDS, beats=(GROUPS,)
 )
 
 
@@ -199,8 +199,8 @@ class Systematicity(Instrument[Drawn]):
             not_tested=_not_tested(task, data.groups[0].examples, data.novel),
             figures=(by_value, coverage) if by_value else (coverage,),
             settings={
-                "unit": task.objective.unit,
-                "chance": task.objective.chance,
+                UNIT: task.objective.unit,
+                CHANCE: task.objective.chance,
                 "novel score": next(group.which for group in data.groups if group.metric is NOVEL),
                 **{TOLD[kind]: kinds.count(kind) for kind in KINDS if kinds},
             },
@@ -292,7 +292,7 @@ def _values(examples: Examples, task: Task) -> Float[Tensor, "n v"]:
 def _gap(seen: Tensor, novel: Tensor, task: Task, size: ScoreBudget, generator: Generator) -> Values:
     """Seen minus novel, beside the same difference when combinations are dealt to the two sides at random."""
     seen_mean, novel_mean = float(seen.mean()), float(novel.mean())
-    high, low = mean_interval(seen, bounds=_UNIT), mean_interval(novel, bounds=_UNIT)
+    high, low = mean_interval(seen, bounds=_BOUNDS), mean_interval(novel, bounds=_BOUNDS)
     assert high is not None
     assert low is not None
     values = random_differences(seen, novel, repeats=size.shuffles, generator=generator)
