@@ -289,7 +289,7 @@ def test_arithmetic_and_activations_are_counted():
 def test_chunks_are_of_one_size_and_stay_in_the_cache(monkeypatch: pytest.MonkeyPatch):
     models = fresh(lambda: nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)), 10)
     bytes_of_one = 4 * 8 * (5 + 5 + 2)
-    monkeypatch.setattr(planning, "MOST_ACTIVATIONS", 4 * bytes_of_one)
+    monkeypatch.setitem(planning.MOST_ACTIVATIONS, "stack", 4 * bytes_of_one)
 
     def sizes(jobs: int) -> list[int]:
         members = [Member(model, VECTORS, CONFIG) for model in models]
@@ -300,7 +300,7 @@ def test_chunks_are_of_one_size_and_stay_in_the_cache(monkeypatch: pytest.Monkey
     assert sizes(jobs=1) == [3, 3, 4]
     assert sizes(jobs=2) == [2, 3, 2, 3]
     assert sizes(jobs=16) == [1] * 10
-    monkeypatch.setattr(planning, "MOST_ACTIVATIONS", bytes_of_one - 1)
+    monkeypatch.setitem(planning.MOST_ACTIVATIONS, "vmap", 2 * bytes_of_one - 1)
     assert ways(models, VECTORS, "rule") == ["loop"]
 
 

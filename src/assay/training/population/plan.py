@@ -27,7 +27,8 @@ from assay.training.population.stack import Trace, stacked_chain, trace, vmapped
 Way = Literal["stack", "vmap", "loop"]
 Strategy = Literal["rule", "stack", "vmap", "loop"]
 
-MOST_ACTIVATIONS = 6 * 2**20  # bytes of a chunk's activations: more leave the cache, fewer pay the overhead more often
+# Bytes of a chunk's activations: more leave the cache, fewer pay the overhead more often. Chains fill the same tensors anew.
+MOST_ACTIVATIONS = {"stack": 9 * 2**20, "vmap": 6 * 2**20}
 MOST_ARITHMETIC = 100e6  # operations of one model's step, above which nothing is gained by stacking on a CPU
 TOLERANCE = 1e-4  # of a gradient, relative to the largest entry of the model's gradient
 NUM_CHECKED = 2  # models of one structure whose first step is compared: fewer would not show what leaks between models
@@ -100,19 +101,18 @@ class _Group:
     def _on_gpu(self) -> bool:
         return next(self.members[0].model.parameters()).device.type != "cpu"
 
-    @property
-    def _largest(self) -> int:
+    def _largest(self, way: Way) -> int:
         """Models of a chunk whose activations stay in the cache."""
         values = sum(call.num_values for call in self._survey[0].calls)
-        return len(self.numbers) if self._on_gpu else max(1, MOST_ACTIVATIONS // (4 * max(1, values)))
+        return len(self.numbers) if self._on_gpu else max(1, MOST_ACTIVATIONS[way] // (4 * max(1, values)))
 
     @property
     def _worth_trying(self) -> bool:
-        return len(self.numbers) > 1 and (self._on_gpu or (self._survey[1] <= MOST_ARITHMETIC and self._largest > 1))
+        return len(self.numbers) > 1 and (self._on_gpu or (self._survey[1] <= MOST_ARITHMETIC and self._largest("vmap") > 1))
 
     def _split(self, way: Way) -> list[Chunk]:
         """Chunks of nearly one size, as many as keep every process busy."""
-        count = 1 if way == "loop" else -(-len(self.numbers) // self._largest)
+        count = 1 if way == "loop" else -(-len(self.numbers) // self._largest(way))
         count = min(len(self.numbers), -(-count // self.jobs) * self.jobs)
         return [Chunk(way, tuple(self.numbers[a:b])) for a, b in _bounds(len(self.numbers), count)]
 
@@ -128,7 +128,7 @@ class _Group:
         checks: tuple[Way, ...] = ("stack", "vmap") if way == "stack" else (way,)
         with torch.random.fork_rng(devices=[]), one_thread():
             checked = _representatives(self.members)
-            parts = (checked[a:b] for a, b in _bounds(len(checked), -(-len(checked) // self._largest)))
+            parts = (checked[a:b] for a, b in _bounds(len(checked), -(-len(checked) // self._largest(way))))
             return next((reason for part in parts if (reason := _difference(checks, part))), None)
 
 

@@ -186,8 +186,9 @@ class _Backward(Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, chain: _Layers, *tensors: Tensor | None) -> Tensor:
-        ctx.chain, ctx.pairs, ctx.states = chain, list(zip(tensors[::2], tensors[1::2], strict=True)), [rows]
-        for k, (layer, (weight, bias)) in enumerate(zip(chain.layers, ctx.pairs, strict=True)):
+        pairs: list[Any] = list(zip(tensors[::2], tensors[1::2], strict=True))
+        ctx.chain, ctx.pairs, ctx.states = chain, pairs, [rows]
+        for k, (layer, (weight, bias)) in enumerate(zip(chain.layers, pairs, strict=True)):
             out = chain.kept("state", k, rows, *rows.shape[:2], weight.shape[1])
             if bias is None:
                 torch.bmm(ctx.states[-1], weight.mT, out=out)
