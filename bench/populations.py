@@ -2,17 +2,23 @@
 
     python bench/populations.py                    # every case, blocks interleaved, CPU time
     python bench/populations.py --jobs 2           # two processes as well: wall time, which means something on a quiet machine
+    python bench/populations.py tiny small --ensembles   # only beside the ensemble of `torch.func`
 
 Beside `fit_many` stands the loop that a user would write: a default Adam for each model, the same tensors, the same rows
 drawn from the same generators, on one thread. `fit_many` does more than that loop: it clips, follows a schedule, and
 watches for divergence; what this costs is printed on its own (`callbacks`). The rate of arithmetic is a share of what a
 product of 1024 x 1024 matrices reached in the same block. Each figure is the median of the blocks.
 
+`--ensembles` leaves the loop out and sets `fit_many` beside the ensemble of PyTorch's tutorial on model ensembling (`vmap` over
+`grad` of `functional_call` on stacked weights): once with a default Adam and a generator for each model, which draws the same
+rows as `fit_many`; once with a fused Adam and one generator for all. Its ratios are of neighbours in one block.
+
 Wanted on two quiet cores: 64 MLPs of 64-128-128-32, batch 128, at least 3 times the loop with two processes and 45 % of
 sgemm; 16-32-32-16, batch 32, at least 15 times; transformers no slower than the loop, and 1.8 times with two processes.
 """
 
 import argparse
+import copy
 import itertools
 import statistics
 import time
@@ -21,6 +27,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, nn
+from torch.func import functional_call, grad, stack_module_state, vmap
 
 from assay.models.reference import ModelConfig, rebuild
 from assay.objective import Classification, Regression
@@ -103,6 +110,26 @@ def loop(case: Case, models: list[nn.Module]) -> None:
             optimiser.step()
 
 
+def ensemble(case: Case, models: list[nn.Module], *, quick: bool) -> None:
+    """The ensemble of PyTorch's tutorial; `quick` with a fused Adam and one generator."""
+    weights, buffers = stack_module_state(models)
+    base, objective, num = copy.deepcopy(models[0]).to("meta"), case.data[0].objective, len(models)
+    inputs, targets = (torch.stack(c) for c in zip(*[(t.inputs["input"], t.targets) for t in case.data], strict=True))
+    gradients = vmap(grad(lambda w, b, x, y: objective.loss(functional_call(base, (w, b), (x,)), y)))
+    optimiser = torch.optim.Adam(weights.values(), fused=quick)
+    generators = [Generator().manual_seed(config.seed) for config in case.configs()]
+    which = torch.arange(num)[:, None]
+    for _ in range(case.steps):
+        if quick:
+            rows = torch.randint(NUM_ROWS, (num, case.batch_size), generator=generators[0])
+        else:
+            rows = torch.stack([torch.randint(NUM_ROWS, (case.batch_size,), generator=drawn) for drawn in generators])
+        found = gradients(weights, buffers, inputs[which, rows], targets[which, rows])
+        for name, weight in weights.items():
+            weight.grad = found[name]
+        optimiser.step()
+
+
 def many(case: Case, models: list[nn.Module], jobs: int = 1) -> list[TrainingRecord]:
     return fit_many(models, case.data, configs=case.configs(), strategy="rule", jobs=jobs)
 
@@ -141,13 +168,40 @@ def main() -> None:
         "--scale", type=int, default=1, help="multiplies the steps of a block: the costs of starting weigh less"
     )
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--ensembles", action="store_true", help="only beside the ensemble of torch.func: MLPs")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.jobs > 1:
         starting = cost(lambda: run_parallel(_import_all, range(options.jobs), jobs=options.jobs), time.perf_counter)
         print(f"starting {options.jobs} processes: {starting:.1f} s wall, once for each session; not in what follows\n")
     for name in options.cases:
-        report(CASES[name](options.scale), options)
+        case = CASES[name](options.scale)
+        if options.ensembles:
+            report_ensembles(case, options.blocks)
+        else:
+            report(case, options)
+
+
+def report_ensembles(case: Case, blocks: int) -> None:
+    runs: dict[str, Callable[[list[nn.Module]], object]] = {
+        "fit_many": lambda models: many(case, models),
+        "its planning": lambda models: plan(case, models),
+        "ensemble, default Adam": lambda models: ensemble(case, models, quick=False),
+        "ensemble, fused Adam, one generator": lambda models: ensemble(case, models, quick=True),
+    }
+    ensemble(case._replace(steps=2), case.models(), quick=True)  # so that what is imported and made once is not timed
+    many(case._replace(steps=2), case.models())
+    seconds: dict[str, list[float]] = {what: [] for what in runs}
+    for _ in range(blocks):
+        for what, run in runs.items():
+            models = case.models()
+            seconds[what].append(cost(lambda run=run, models=models: run(models), time.process_time))
+    print(f"{case.name}, {case.steps} steps, {blocks} blocks: CPU seconds, and times the cost of fit_many [lowest, highest]")
+    for what, taken in seconds.items():
+        ratios = [theirs / ours for theirs, ours in zip(taken, seconds["fit_many"], strict=True)]
+        middle, spread = statistics.median(ratios), f"[{min(ratios):.2f}, {max(ratios):.2f}]"
+        print(f"  {what:<38}{statistics.median(taken):>7.3f} s {middle:>7.2f} {spread}")
+    print(flush=True)
 
 
 def report(case: Case, options: argparse.Namespace) -> None:

@@ -338,17 +338,6 @@ def checkpoint_step(folder: Path) -> int:
     return json.loads(read_tensors(path)[1]["progressed"])["step"] if path.exists() else 0
 
 
-@pytest.mark.parametrize("threads", [-1, 0, 2**40])
-def test_a_plan_that_asks_for_impossible_threads_is_refused(threads, tmp_path: Path):
-    configs = configs_of(checkpoint_every=2)
-    fit_many(models_of("token MLP"), load_task(TASK), configs=configs, strategy="rule", checkpoint=tmp_path)
-    plan = json.loads((tmp_path / "plan.json").read_text())
-    plan["chunks"][0]["threads"] = threads
-    (tmp_path / "plan.json").write_text(json.dumps(plan))
-    with pytest.raises(AssayError, match="threads"):
-        fit_many(models_of("token MLP"), load_task(TASK), configs=configs, strategy="rule", checkpoint=tmp_path)
-
-
 def test_a_checkpoint_of_another_population_is_refused(tmp_path: Path):
     task = load_task(TASK)
     configs = configs_of(checkpoint_every=2)
@@ -381,7 +370,7 @@ def test_no_models_and_no_steps_are_nothing_to_do():
     assert [record.losses for record in records] == [()] * 4
 
 
-@pytest.mark.parametrize("way", ["auto", "rule", "stack", "vmap", "loop"])
+@pytest.mark.parametrize("way", ["rule", "stack", "vmap", "loop"])
 def test_one_model_is_a_population(way):
     (alone,), (together,) = models_of("token MLP", 1), models_of("token MLP", 1)
     config = TrainingConfig(steps=5, batch_size=32)

@@ -1,6 +1,7 @@
 """How models are trained together: what can be stacked, what cannot and why, and that the choice changes no result."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from assay.tasks import load_task
 from assay.tasks.modular import Modular
 from assay.training import TrainingConfig, TrainingData, fit, fit_many
 from assay.training.population import plan as planning
-from assay.training.population.plan import Chunk, Member, make_plan
+from assay.training.population.plan import Member, make_plan
+from assay.training.population.stack import stacked_chain, trace
 
 CONFIG = TrainingConfig(steps=4, batch_size=8, learning_rate=1e-2)
 TOKENS = TrainingData({"input": torch.arange(60).reshape(20, 3) % 7}, torch.arange(20) % 4, Classification(4))
@@ -287,7 +289,7 @@ def test_arithmetic_and_activations_are_counted():
 def test_chunks_are_of_one_size_and_stay_in_the_cache(monkeypatch: pytest.MonkeyPatch):
     models = fresh(lambda: nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)), 10)
     bytes_of_one = 4 * 8 * (5 + 5 + 2)
-    monkeypatch.setattr(planning, "MOST_ACTIVATIONS", 4 * bytes_of_one)
+    monkeypatch.setitem(planning.MOST_ACTIVATIONS, "stack", 4 * bytes_of_one)
 
     def sizes(jobs: int) -> list[int]:
         members = [Member(model, VECTORS, CONFIG) for model in models]
@@ -298,64 +300,89 @@ def test_chunks_are_of_one_size_and_stay_in_the_cache(monkeypatch: pytest.Monkey
     assert sizes(jobs=1) == [3, 3, 4]
     assert sizes(jobs=2) == [2, 3, 2, 3]
     assert sizes(jobs=16) == [1] * 10
-    monkeypatch.setattr(planning, "MOST_ACTIVATIONS", bytes_of_one - 1)
+    monkeypatch.setitem(planning.MOST_ACTIVATIONS, "vmap", 2 * bytes_of_one - 1)
     assert ways(models, VECTORS, "rule") == ["loop"]
 
 
-@pytest.mark.parametrize("faster", ["stack", "loop"])
-def test_timing_chooses_and_changes_no_result(monkeypatch: pytest.MonkeyPatch, faster: str):
-    def factory() -> nn.Module:
-        return nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
-
-    taken = {"Stacked": 1.0, "Separate": 2.0} if faster == "stack" else {"Stacked": 2.0, "Separate": 1.0}
-    timed: list[str] = []
-
-    def seconds(cohort, clock) -> float:
-        timed.append(type(cohort).__name__)
-        cohort.backward(())  # which must not touch the models, nor their batches
-        cohort.update(0, ())
-        return taken[type(cohort).__name__]
-
-    monkeypatch.setattr(planning, "_seconds", seconds)
-    config = TrainingConfig(steps=60, batch_size=8)
-    together, chosen = fresh(factory), fresh(factory)
-    assert ways(chosen, VECTORS, "auto", config) == [faster]
-    fit_many(together, VECTORS, configs=config, strategy="auto")
-    assert close(trained_alone(fresh(factory), VECTORS, config), together)
-    assert set(timed) == {"Stacked", "Separate"}
+@pytest.mark.parametrize("scales", [(1.0, 1.0, 1.0), (1.0, 1.0, 1.1)])
+def test_what_differs_in_more_than_weights_is_compared_too(scales: tuple[float, ...]):
+    """Constants that no `state_dict` holds, as numbers and as tensors."""
+    alike = len(set(scales)) == 1
+    numbers, tensors = ([Member(Scaled(of(scale)), VECTORS, CONFIG) for scale in scales] for of in (float, torch.tensor))
+    assert len(planning._representatives(numbers)) == (2 if alike else 3)
+    for members in (numbers, tensors):
+        assert [chunk.way for chunk in make_plan(members, strategy="rule", jobs=1)] == ["vmap" if alike else "loop"]
 
 
-def test_the_real_timing_ends_in_one_of_the_two():
-    def factory() -> nn.Module:
-        return nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
+def test_what_cannot_be_written_down_is_compared_one_by_one():
+    models = [Scaled(1.0) for _ in range(4)]
+    for model in models:
+        model.register_forward_hook(lambda module, args, out: out)
+    assert len(planning._representatives([Member(model, VECTORS, CONFIG) for model in models])) == 4
 
-    (way,) = ways(fresh(factory), VECTORS, "auto", TrainingConfig(steps=60, batch_size=8))
-    assert way in ("stack", "loop")
+
+def test_models_without_a_finite_loss_prove_nothing_about_the_others():
+    """Buffers and gradients are compared where the loss is finite: not of the first two, whose data are NaN."""
+    lost = TrainingData({"input": torch.full((20, 6), math.nan)}, torch.zeros(20, 2), Regression(2, 1.0))
+    members = [Member(Counting(), lost if i < 2 else VECTORS, CONFIG) for i in range(5)]
+    assert len(planning._representatives(members)) == 5
+    assert [chunk.way for chunk in make_plan(members, strategy="rule", jobs=1)] == ["loop"]
 
 
-def test_threads_are_timed_only_where_the_process_is_alone(monkeypatch: pytest.MonkeyPatch):
-    def plan(jobs: int) -> list[Chunk]:
-        members = [Member(model, VECTORS, config) for model in fresh(lambda: nn.Linear(6, 2))]
-        return make_plan(members, strategy="auto", jobs=jobs)
+def shared_layer() -> nn.Module:
+    layer = nn.Linear(16, 16)
+    return nn.Sequential(layer, nn.ReLU(), layer, nn.Linear(16, 3))
 
-    config = TrainingConfig(steps=60, batch_size=8)
-    monkeypatch.setattr(planning, "_seconds", lambda cohort, clock: 1.0 / torch.get_num_threads())
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        assert {chunk.threads for chunk in plan(jobs=1)} == {2}
-        assert {chunk.threads for chunk in plan(jobs=2)} == {1}
-        assert torch.get_num_threads() == 2
-        together = fresh(lambda: nn.Linear(6, 2))
-        fit_many(together, VECTORS, configs=config, strategy="auto")
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-    assert {chunk.threads for chunk in plan(jobs=1)} == {1}
-    assert close(trained_alone(fresh(lambda: nn.Linear(6, 2)), VECTORS, config), together)
+
+def partly_frozen() -> nn.Module:
+    module = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 32), nn.Linear(32, 3))
+    module[2].requires_grad_(False)
+    return module
+
+
+GRADIENTS = {
+    "whole registers": lambda: nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 16)),
+    "odd sizes": lambda: nn.Sequential(nn.Linear(16, 7), nn.ReLU(), nn.Linear(7, 3)),
+    "a ReLU at the end": lambda: nn.Sequential(nn.Linear(16, 5), nn.ReLU(inplace=True)),
+    "no bias": lambda: nn.Sequential(nn.Linear(16, 16, bias=False), nn.ReLU(), nn.Linear(16, 3, bias=False)),
+    "between other layers": lambda: nn.Sequential(nn.LayerNorm(16), nn.Linear(16, 16), nn.Tanh(), nn.ReLU(), nn.Linear(16, 3)),
+    "used twice": shared_layer,
+    "partly frozen": partly_frozen,
+}
+
+
+@pytest.mark.parametrize("shape", [(9, 16), (9, 4, 16), (1, 16)])
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_by_hand_are_those_of_autograd(name: str, shape: tuple[int, ...]):
+    """At three steps, so that what a step leaves in the tensors that are used again would show."""
+    models = [model.double() for model in fresh(GRADIENTS[name], 3)]
+    traced = trace(copy.deepcopy(models[0]), {"input": torch.zeros(shape, dtype=torch.float64)})
+    forward = stacked_chain(models[0], traced)
+    assert forward is not None
+    weights = {
+        n: torch.stack([dict(m.named_parameters())[n].detach() for m in models]) for n, _ in models[0].named_parameters()
+    }
+    for n, p in models[0].named_parameters():
+        weights[n].requires_grad_(p.requires_grad)
+    draw = Generator().manual_seed(0)
+    for _ in range(3):
+        x = torch.randn(3, *shape, generator=draw, dtype=torch.float64)
+        for value in (*weights.values(), *(p for model in models for p in model.parameters())):
+            value.grad = None
+        out = forward(weights, {}, {"input": x})
+        out.square().sum().backward()
+        for i, model in enumerate(models):
+            expected = model(x[i])
+            expected.square().sum().backward()
+            torch.testing.assert_close(out[i], expected)
+            for n, p in model.named_parameters():
+                found = weights[n].grad
+                assert (found is None) == (p.grad is None)
+                if found is not None:
+                    torch.testing.assert_close(found[i], p.grad)
 
 
 def test_neither_the_choice_nor_the_training_draws_from_the_global_generator():
     state = torch.get_rng_state()
-    fit_many(fresh(Residual), VECTORS, configs=TrainingConfig(steps=60, batch_size=8), strategy="auto")
+    fit_many(fresh(Residual), VECTORS, configs=TrainingConfig(steps=60, batch_size=8), strategy="rule")
     assert torch.equal(state, torch.get_rng_state())

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from assay.errors import AssayError
@@ -55,7 +54,6 @@ def train_cohort(
     cohort: Cohort,
     *,
     checkpoint: Path | None = None,
-    threads: int = 1,
     progress: Callable[[str, float], None] = lambda doing, done: None,
 ) -> Progressed:
     """Take all steps, and leave the trained weights in the models, in evaluation mode.
@@ -77,7 +75,6 @@ def train_cohort(
             save_checkpoint(checkpoint, cohort, progressed)
 
     with one_thread(), _interrupts_between_steps() as interrupts:
-        torch.set_num_threads(threads)
         try:
             while progressed.step < steps:
                 losses = cohort.backward(diverged)

@@ -28,7 +28,7 @@ def fit_many(
     data: Source | Sequence[Source],
     *,
     configs: TrainingConfig | Sequence[TrainingConfig],
-    strategy: Strategy = "auto",
+    strategy: Strategy = "rule",
     jobs: int = 1,
     checkpoint: Path | None = None,
     progress: Progress = lambda doing, done: None,
@@ -46,8 +46,8 @@ def fit_many(
     - `strategy`: how models are trained together. `stack`: their weights in one tensor, for chains of Linear, Embedding,
       LayerNorm and layers without weights. `vmap`: any module that `torch.vmap` can batch. `loop`: each by itself under one
       optimiser, to the bits of `fit`. `rule` chooses by the sizes of model and batch alone, so that the same call gives the
-      same bits; `auto` may choose otherwise after timing a few steps. Both take `stack` or `vmap` only when the first step
-      of every model equals that of the plain loop.
+      same bits, and takes `stack` or `vmap` only when the first step equals that of the plain loop: for two models of those
+      that differ in weights and data alone, and for every model that differs in anything else.
     - `jobs`: processes, each on one thread. Another number may change the last bits.
     - `checkpoint`: a folder of this call alone. What was interrupted continues there, to the same bits on the CPU, with the
       choices that were made at first. It stays when training ends; the caller removes it.
@@ -90,12 +90,7 @@ class _Item:
 def _train(item: _Item) -> tuple[Progressed, list[dict[str, Any]]]:
     """How it went, and the state of every model: it may be another process that holds the models."""
     cohort = build(item.chunk.way, item.members)
-    progressed = train_cohort(
-        cohort,
-        checkpoint=item.checkpoint,
-        threads=item.chunk.threads,
-        progress=item.progress or (lambda doing, done: None),
-    )
+    progressed = train_cohort(cohort, checkpoint=item.checkpoint, progress=item.progress or (lambda doing, done: None))
     return progressed, [model.state_dict() for model in cohort.models]
 
 
@@ -154,7 +149,7 @@ class _Settings(BaseModel):
 
 
 class _PlanFile(BaseModel):
-    """What `plan.json` holds: the choices of the first call, so that timing anew cannot change them."""
+    """What `plan.json` holds: the choices of the first call, so that another release cannot change them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

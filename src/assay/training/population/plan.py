@@ -1,17 +1,17 @@
-"""Which models are trained together, and how: by a rule that depends on sizes alone, or by a short timing."""
+"""Which models are trained together, and how: by a rule that depends on sizes alone."""
 
 import copy
+import io
 import math
-import time
+import pickle
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
-from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -25,15 +25,13 @@ from assay.training.data import Source, draw
 from assay.training.population.stack import Trace, stacked_chain, trace, vmapped
 
 Way = Literal["stack", "vmap", "loop"]
-Strategy = Literal["auto", "rule", "stack", "vmap", "loop"]
+Strategy = Literal["rule", "stack", "vmap", "loop"]
 
-MOST_ACTIVATIONS = 6 * 2**20  # bytes of a chunk's activations: more leave the cache, fewer pay the overhead more often
+# Bytes of a chunk's activations: more leave the cache, fewer pay the overhead more often. Chains fill the same tensors anew.
+MOST_ACTIVATIONS = {"stack": 9 * 2**20, "vmap": 6 * 2**20}
 MOST_ARITHMETIC = 100e6  # operations of one model's step, above which nothing is gained by stacking on a CPU
 TOLERANCE = 1e-4  # of a gradient, relative to the largest entry of the model's gradient
-FEWEST_TIMED = 50  # steps of a training that is worth timing
-TIMED = 5  # steps of each timing; the fastest counts, which a busy neighbour disturbs least
-MOST_THREADS = 1024  # that a plan may ask for
-MOST_TIMED = 8  # models of the timed loop
+NUM_CHECKED = 2  # models of one structure whose first step is compared: fewer would not show what leaks between models
 
 
 class Member(NamedTuple):
@@ -46,11 +44,10 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Chunk:
-    """Models that take their steps together: how, their numbers, and on how many threads."""
+    """Models that take their steps together: how, and their numbers."""
 
     way: Way
     models: tuple[int, ...]
-    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] = 1
 
 
 def make_plan(members: Sequence[Member], *, strategy: Strategy, jobs: int) -> list[Chunk]:
@@ -94,10 +91,7 @@ class _Group:
                 raise _impossible(strategy, reason)
             return self._split(strategy)
         batched: tuple[Way, ...] = ("stack", "vmap") if self._worth_trying else ()
-        way: Way = next((way for way in batched if self._objection(way) is None), "loop")
-        if strategy == "rule" or self.members[0].config.steps < FEWEST_TIMED or self._on_gpu:
-            return self._split(way)
-        return self._split(*self._fastest(way))
+        return self._split(next((way for way in batched if self._objection(way) is None), "loop"))
 
     @cached_property
     def _survey(self) -> tuple[Trace, int]:
@@ -107,65 +101,66 @@ class _Group:
     def _on_gpu(self) -> bool:
         return next(self.members[0].model.parameters()).device.type != "cpu"
 
-    @property
-    def _largest(self) -> int:
+    def _largest(self, way: Way) -> int:
         """Models of a chunk whose activations stay in the cache."""
         values = sum(call.num_values for call in self._survey[0].calls)
-        return len(self.numbers) if self._on_gpu else max(1, MOST_ACTIVATIONS // (4 * max(1, values)))
+        return len(self.numbers) if self._on_gpu else max(1, MOST_ACTIVATIONS[way] // (4 * max(1, values)))
 
     @property
     def _worth_trying(self) -> bool:
-        return len(self.numbers) > 1 and (self._on_gpu or (self._survey[1] <= MOST_ARITHMETIC and self._largest > 1))
+        return len(self.numbers) > 1 and (self._on_gpu or (self._survey[1] <= MOST_ARITHMETIC and self._largest("vmap") > 1))
 
-    def _split(self, way: Way, threads: int = 1) -> list[Chunk]:
+    def _split(self, way: Way) -> list[Chunk]:
         """Chunks of nearly one size, as many as keep every process busy."""
-        count = 1 if way == "loop" else -(-len(self.numbers) // self._largest)
+        count = 1 if way == "loop" else -(-len(self.numbers) // self._largest(way))
         count = min(len(self.numbers), -(-count // self.jobs) * self.jobs)
-        bounds = [len(self.numbers) * k // count for k in range(count + 1)]
-        return [Chunk(way, tuple(self.numbers[a:b]), threads) for a, b in pairwise(bounds)]
+        return [Chunk(way, tuple(self.numbers[a:b])) for a, b in _bounds(len(self.numbers), count)]
 
     def _objection(self, way: Way) -> str | None:
-        """Why the group cannot be trained that way, or None: one step of every model must equal that of the plain loop.
+        """Why the group cannot be trained that way, or None: one step of models of every structure must equal that of the
+        plain loop.
 
         What is stacked must also pass under `vmap`: a chain on this batch may be another on the next, and `vmap` alone
         refuses a forward that looks at its data.
         """
         if not has_batched_loss([member.source for member in self.members]):
             return "the tasks do not share the loss of one kind of objective"
-        at = dict(zip(self.numbers, self.members, strict=True))
         checks: tuple[Way, ...] = ("stack", "vmap") if way == "stack" else (way,)
         with torch.random.fork_rng(devices=[]), one_thread():
-            reasons = (_difference(checks, [at[number] for number in chunk.models]) for chunk in self._split(way))
-            return next((reason for reason in reasons if reason), None)
-
-    def _fastest(self, way: Way) -> tuple[Way, int]:
-        """The faster of this way and the loop, and of one thread and all threads where this process is alone."""
-        threads = 1 if self.jobs > 1 else torch.get_num_threads()
-        if way == "loop" and threads == 1:
-            return way, 1
-        cohorts: dict[Way, Cohort] = {"loop": build("loop", _copied(self.members[:MOST_TIMED]))}
-        if way != "loop":
-            cohorts[way] = build(way, self.members[: self._largest])
-        with one_thread():
-            costs = {name: _seconds(cohort, time.process_time) for name, cohort in cohorts.items()}
-            best = min(costs, key=lambda name: costs[name])
-            if threads == 1:
-                return best, 1
-            alone = _seconds(cohorts[best], time.perf_counter)
-            torch.set_num_threads(threads)
-            return best, threads if _seconds(cohorts[best], time.perf_counter) < alone else 1
+            checked = _representatives(self.members)
+            parts = (checked[a:b] for a, b in _bounds(len(checked), -(-len(checked) // self._largest(way))))
+            return next((reason for part in parts if (reason := _difference(checks, part))), None)
 
 
-def _seconds(cohort: Cohort, clock: Callable[[], float]) -> float:
-    """Seconds of a model's step, the fastest of a few."""
-    taken = []
-    for step in range(TIMED + 1):
-        start = clock()
-        cohort.backward(())
-        cohort.clip()
-        cohort.update(step, ())
-        taken.append(clock() - start)
-    return min(taken[1:]) / len(cohort.models)
+def _bounds(num: int, parts: int) -> list[tuple[int, int]]:
+    """Of parts of nearly one size."""
+    return list(pairwise(num * k // parts for k in range(parts + 1)))
+
+
+def _representatives(members: Sequence[Member]) -> list[Member]:
+    """A few models of every structure, or all of it where the first loss of one of the few is not finite."""
+    alike: dict[object, list[Member]] = {}
+    for member in members:
+        alike.setdefault(_structure(member), []).append(member)
+    return [member for same in alike.values() for member in _few(same)]
+
+
+def _few(members: list[Member]) -> list[Member]:
+    few = members[:NUM_CHECKED]
+    return few if len(few) == len(members) or bool(build("loop", _copied(few)).backward(()).isfinite().all()) else members
+
+
+def _structure(member: Member) -> object:
+    """What but its weights, buffers and data decides what a model computes, or a new object where it has no such form."""
+    model, written = member.model, io.BytesIO()
+    names = {id(value): name for name, value in (*model.named_parameters(), *model.named_buffers())}
+    pickler = pickle.Pickler(written)
+    pickler.persistent_id = lambda value: names.get(id(value))  # instead of their values
+    try:
+        pickler.dump((model, member.source.objective))
+    except Exception:  # of the user's own classes: functions made in place, locks, parametrised weights
+        return object()
+    return written.getvalue()
 
 
 def _difference(ways: Sequence[Way], members: Sequence[Member]) -> str | None:
@@ -267,6 +262,6 @@ def _impossible(way: Way, reason: str) -> AssayError:
     return AssayError(
         f"the strategy {way} must train these models as a plain loop does",
         given=reason,
-        choices=("auto", "rule", "loop"),
-        next_step="leave the strategy to `auto` or `rule`",
+        choices=("rule", "loop"),
+        next_step="leave the strategy to `rule`",
     )

@@ -1,10 +1,13 @@
 """The forward of many models at once: a chain of known layers with their weights stacked, or any module under `vmap`."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -84,7 +87,14 @@ def stacked_chain(module: nn.Module, traced: Trace) -> Forward | None:
         stage = _stage(call.name, call.module)
         if stage is None or flowing is None or call.read != flowing:
             return None
-        stages.append(stage)
+        chain = stages[-1] if stages and isinstance(stages[-1], _Layers) else None
+        if isinstance(stage, _Linear):
+            stages += [] if chain else [chain := _Layers([])]
+            chain.layers.append(stage)
+        elif chain and type(call.module) is nn.ReLU:
+            chain.layers[-1] = dataclasses.replace(chain.layers[-1], rectified=True)
+        else:
+            stages.append(stage)
         flowing = call.made
     if not stages or flowing is None or flowing != traced.returned:
         return None
@@ -122,11 +132,10 @@ def _within(name: str, parameter: str) -> str:
     return f"{name}.{parameter}" if name else parameter
 
 
-def _stage(name: str, layer: nn.Module) -> _Stage | None:
+def _stage(name: str, layer: nn.Module) -> "_Stage | _Linear | None":
     """The layer on `(models, batch, ...)`, or None when it is of no known kind."""
     if type(layer) is nn.Linear:
-        weight, bias = _within(name, "weight"), _within(name, "bias") if layer.bias is not None else None
-        return lambda weights, x: _linear(weights[weight], weights[bias] if bias else None, x)
+        return _Linear(_within(name, "weight"), _within(name, "bias") if layer.bias is not None else None)
     if type(layer) is nn.Embedding:
         plain = layer.padding_idx is None and layer.max_norm is None and not layer.scale_grad_by_freq and not layer.sparse
         return (lambda weights, x: _embedding(weights[_within(name, "weight")], x)) if plain else None
@@ -139,10 +148,81 @@ def _stage(name: str, layer: nn.Module) -> _Stage | None:
     return None
 
 
-def _linear(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
-    rows = x.flatten(1, -2) if x.ndim > 3 else x
-    out = torch.bmm(rows, weight.mT) if bias is None else torch.baddbmm(bias[:, None], rows, weight.mT)
-    return out.unflatten(1, x.shape[1:-1]) if x.ndim > 3 else out
+@dataclass(frozen=True)
+class _Linear:
+    """Names of the weights of a linear layer, and whether a ReLU comes behind it."""
+
+    weight: str
+    bias: str | None
+    rectified: bool = False
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """Linear layers of many models, one behind the other, and the tensors that every step fills anew."""
+
+    layers: list[_Linear]
+    _kept: dict[tuple[str, int], Tensor] = field(default_factory=dict)
+
+    def __call__(self, weights: Weights, x: Tensor) -> Tensor:
+        rows = x.flatten(1, -2) if x.ndim > 3 else x
+        names = [name for layer in self.layers for name in (layer.weight, layer.bias)]
+        out = _Backward.apply(rows, self, *(weights[name] if name else None for name in names))
+        return out.unflatten(1, x.shape[1:-1]) if x.ndim > 3 else out
+
+    def kept(self, what: str, k: int, like: Tensor, *shape: int) -> Tensor:
+        found = self._kept.get((what, k))
+        if found is None or found.shape != shape:
+            found = self._kept[what, k] = like.new_empty(shape)
+        return found
+
+
+class _Backward(Function):
+    """The gradients of `torch.baddbmm` and ReLU by hand, to the bit.
+
+    Autograd's own takes a new tensor for every state and gradient, and a transposed copy of the gradient of every weight:
+    a fifth of a step. For the same reason gradients are left in `grad` here: handed back, they would be copied.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, chain: _Layers, *tensors: Tensor | None) -> Tensor:
+        pairs: list[Any] = list(zip(tensors[::2], tensors[1::2], strict=True))
+        ctx.chain, ctx.pairs, ctx.states = chain, pairs, [rows]
+        for k, (layer, (weight, bias)) in enumerate(zip(chain.layers, pairs, strict=True)):
+            out = chain.kept("state", k, rows, *rows.shape[:2], weight.shape[1])
+            if bias is None:
+                torch.bmm(ctx.states[-1], weight.mT, out=out)
+            else:
+                torch.baddbmm(bias[:, None], ctx.states[-1], weight.mT, out=out)
+            ctx.states.append(out.relu_() if layer.rectified else out)
+        return ctx.states[-1].detach()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        last = len(ctx.pairs) - 1
+        for k, (weight, bias) in reversed(list(enumerate(ctx.pairs))):
+            below, above = ctx.states[k : k + 2]
+            if ctx.chain.layers[k].rectified:
+                into = gradient if k < last else torch.empty_like(gradient)  # the last is not ours to change
+                gradient = torch.ops.aten.threshold_backward.grad_input(gradient, above, 0, grad_input=into)
+            if weight.requires_grad:
+                _leave(weight, _of_weight(below, gradient, ctx.chain.kept("weight", k, weight, *weight.shape)))
+            if bias is not None and bias.requires_grad:
+                _leave(bias, torch.sum(gradient, 1, out=ctx.chain.kept("bias", k, bias, *bias.shape)))
+            if k or ctx.needs_input_grad[0]:
+                gradient = torch.bmm(gradient, weight, out=ctx.chain.kept("gradient", k, below, *below.shape))
+        return gradient if ctx.needs_input_grad[0] else None, None, *[None] * (2 * len(ctx.pairs))
+
+
+def _of_weight(rows: Tensor, gradient: Tensor, out: Tensor) -> Tensor:
+    if rows.shape[2] % 16 or gradient.shape[2] % 16:
+        return out.copy_(torch.bmm(rows.mT, gradient).mT)  # autograd's order, which gives other bits here
+    return torch.bmm(gradient.mT, rows, out=out)
+
+
+def _leave(weight: Tensor, gradient: Tensor) -> None:
+    weight.grad = gradient if weight.grad is None else weight.grad + gradient  # of a layer that is used twice
 
 
 def _embedding(weight: Tensor, tokens: Tensor) -> Tensor:
