@@ -15,8 +15,8 @@ from assay.evidence import Effort, Evidence, Level
 from assay.graph import GivesGraphs
 from assay.instrument import Instrument, Progress, RunsInProcesses, missing_abilities, silent
 from assay.instruments import all_instruments
+from assay.jobs import one_thread, run_parallel
 from assay.objective import Unscored, check_finite
-from assay.parallel import one_thread, run_parallel
 from assay.stats import keyed_generator
 from assay.subject import Integrity, Subject
 from assay.task import Examples, Task
