@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from assay import jobs
 from assay.errors import AssayError
 from assay.jobs import Engine, one_thread, run_parallel, run_unordered
 from processes import all_end, wait_until
@@ -114,7 +115,10 @@ def test_jobs_are_by_default_as_many_as_cores():
     assert len(processes) <= max(2, cpu_count())
 
 
-def test_jobs_that_are_lost_together_are_tried_again_one_by_one(tmp_path: Path):
+def test_jobs_that_are_lost_together_are_tried_again_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    executor_of, sent = jobs._EXECUTORS["loky"], []
+    monkeypatch.setitem(jobs._EXECUTORS, "loky", lambda engine, num: sent.append(num) or executor_of(engine, num))
+
     def die_together_or_run_alone(item: int) -> int:
         if not (tmp_path / f"{item}").exists():
             (tmp_path / f"{item}").touch()
@@ -127,6 +131,7 @@ def test_jobs_that_are_lost_together_are_tried_again_one_by_one(tmp_path: Path):
         return item
 
     assert sorted(run_unordered(die_together_or_run_alone, [0, 1], engine=Engine(jobs=2))) == [(0, 0), (1, 1)]
+    assert sent == [2, 1, 1]
 
 
 def test_a_job_that_runs_out_of_memory_is_named_when_the_rest_is_finished():
@@ -245,3 +250,16 @@ def test_importing_this_imports_no_engine_and_no_torch():
     code = "import sys, assay.jobs; print({'torch', 'numpy', 'loky', 'cloudpickle', 'ray', 'distributed'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
+
+
+def test_what_runs_is_ended_when_its_result_is_no_longer_wanted(tmp_path: Path):
+    def run_for_long(item: int) -> int:
+        (tmp_path / str(os.getpid())).touch()
+        time.sleep(40 * item)
+        return item
+
+    outcomes = run_unordered(run_for_long, [0, 1, 1], engine=Engine(jobs=2))
+    next(outcomes)
+    wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+    outcomes.close()
+    all_end([int(path.name) for path in tmp_path.iterdir()])
