@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.parallel import Engine, run_unordered
+from assay.jobs import Engine, run_unordered
 
 JOBS = 2
 

@@ -29,9 +29,9 @@ import torch
 from torch import Generator, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
+from assay.jobs import run_parallel
 from assay.models.reference import ModelConfig, rebuild
 from assay.objective import Classification, Regression
-from assay.parallel import run_parallel
 from assay.training import TrainingConfig, TrainingData, TrainingRecord, fit_many
 from assay.training.population.plan import Chunk, Member, _traced, build, make_plan
 

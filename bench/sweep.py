@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from assay.evidence import Measure
-from assay.parallel import Engine, run_parallel
+from assay.jobs import Engine, run_parallel
 from assay.sweep import SweepPlan, sweep, write_sweep
 from assay.sweep.points import summarised
 

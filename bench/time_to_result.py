@@ -28,8 +28,8 @@ from hyperteacher import r2, told
 from torch import Generator, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from assay.jobs import one_thread
 from assay.models import build
-from assay.parallel import one_thread
 from assay.subject import Subject
 from assay.tasks import load_task
 from assay.tasks.hyperteacher import Hyperteacher

@@ -18,7 +18,7 @@ import torch
 from scipy.stats import binomtest
 
 from assay.instruments import all_instruments, load_instrument
-from assay.parallel import run_parallel
+from assay.jobs import run_parallel
 
 TESTS = Path(__file__).parents[1] / "tests"
 PATHS = [str(TESTS / folder) for folder in ("conformance", "instruments", "instruments/subnetworks")]

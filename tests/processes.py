@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +27,13 @@ def wait_until(condition: Callable[[], object], *, seconds: float = 120) -> None
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port of this machine at which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def lives(pid: int) -> bool:

@@ -10,6 +10,7 @@ command goes on where it was stopped; DIR also receives the picture of the curve
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ from curves import (
     what_breaks,
 )
 from instances import Made, fresh, instances, made, undivided
-from joblib import Parallel, delayed
 from torch import Tensor, nn
 
+from assay.jobs import run_parallel
 from assay.stats import keyed_generator
 from assay.subject import Subject
 from assay.substitution import Trained
@@ -41,12 +42,12 @@ COPIES = 5
 LETTERS = ("cs", "es", "c", "e", "p")
 
 
-def measured(kind: str, seed: int, folder: Path) -> None:
+def measured(instance: tuple[str, int], folder: Path) -> None:
     """Everything about one instance, as a JSON file."""
+    kind, seed = instance
     path = folder / f"{kind}-{seed}.json"
     if path.exists():
         return
-    torch.set_num_threads(1)
     start = time.process_time()
     rows = [_network(network, kind, seed) for network in made(kind, seed)]
     path.write_text(json.dumps({"cpu_seconds": time.process_time() - start, "networks": rows}, indent=1))
@@ -54,7 +55,6 @@ def measured(kind: str, seed: int, folder: Path) -> None:
 
 def measured_undivided(seed: int) -> list[dict[str, Any]]:
     """What is said of composers without a cut before the combining."""
-    torch.set_num_threads(1)
     rows = []
     for name, module, data in undivided(seed):
         subject = Subject(module)
@@ -163,10 +163,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    Parallel(n_jobs=options.jobs)(delayed(measured)(kind, seed, options.out) for kind, seed in instances())
+    run_parallel(partial(measured, folder=options.out), instances(), jobs=options.jobs)
     found = [json.loads((options.out / f"{kind}-{seed}.json").read_text()) for kind, seed in instances()]
     print(f"{sum(one['cpu_seconds'] for one in found) / 60:.0f} CPU minutes\n")
-    others = Parallel(n_jobs=options.jobs)(delayed(measured_undivided)(seed) for seed in range(200, 206))
+    others = run_parallel(measured_undivided, range(200, 206), jobs=options.jobs)
     report([row for one in found for row in one["networks"]], [row for rows in others for row in rows], options.out)
 
 

@@ -13,12 +13,12 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Generator
 
+from assay.children import end_with, run_python
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
 from assay.instrument import Measures, Progress, silent
+from assay.jobs import one_thread
 from assay.observed import Observed
-from assay.parallel import one_thread
-from assay.parallel.children import end_with, run_python
 from assay.stats import keyed_generator
 from assay.subject import Subject
 from assay.task import Task
@@ -73,10 +73,10 @@ class _NoTasks(MetaPathFinder):
 
 
 def _packed(content: object) -> bytes:
-    from joblib.externals.loky.backend.reduction import dumps
+    from cloudpickle import dumps
 
     try:
-        return bytes(dumps(content))
+        return dumps(content)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise AssayError(
             "at access level 0 the network is sent to a process of its own, so it must be possible to pickle it",

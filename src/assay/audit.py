@@ -15,8 +15,8 @@ from assay.evidence import Effort, Evidence, Level
 from assay.graph import GivesGraphs
 from assay.instrument import Instrument, Measures, Progress, missing_abilities, run, silent
 from assay.instruments import all_instruments
+from assay.jobs import one_thread, run_parallel
 from assay.objective import Unscored, check_finite
-from assay.parallel import one_thread, run_parallel
 from assay.subject import Integrity, Subject
 from assay.task import Examples, Task
 from assay.verdict import Verdict, judge

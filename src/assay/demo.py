@@ -10,8 +10,8 @@ from pathlib import Path
 
 from assay.audit import Audit, audit
 from assay.errors import AssayError
+from assay.jobs import run_parallel
 from assay.models import load_subject
-from assay.parallel import run_parallel
 from assay.report import read_report, write_comparison, write_report
 from assay.store import RECORD, RunDirectory
 from assay.tasks import load_task

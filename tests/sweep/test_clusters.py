@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from assay.parallel import Engine
+from assay.jobs import Engine
 from assay.sweep import Sweep, SweepPlan, finished, sweep
 
 PLAN = SweepPlan(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from assay.errors import AssayError
+from assay.jobs import Engine
 from assay.models import load_subject
-from assay.parallel import Engine
 from assay.report import read_report
 from assay.store import RunDirectory
 from assay.sweep import Sweep, SweepPlan, finished, sweep
@@ -170,7 +170,7 @@ def test_a_cell_that_diverges_stops_no_other(tmp_path):
 KILLED = """
 import sys
 from test_run import plan
-from assay.parallel import Engine
+from assay.jobs import Engine
 from assay.sweep import sweep
 sweep(plan(seeds=4), out=sys.argv[1], engine=Engine(jobs=2))
 """

@@ -12,7 +12,7 @@ from assay.errors import AssayError
 from assay.evidence import Effort
 
 if TYPE_CHECKING:
-    from assay.parallel import Engine
+    from assay.jobs import Engine
     from assay.sweep import SweepPlan
 
 
@@ -112,7 +112,7 @@ class Sweep(Command):
         ).trusting(self.trust)
 
     def _engine(self) -> "Engine":
-        from assay.parallel import Engine
+        from assay.jobs import Engine
 
         return Engine(backend=self.backend, address=self.address, jobs=self.jobs)
 

@@ -11,7 +11,7 @@ from assay.instrument.frame import Instrument, NotEnough, Random, Reading, Readi
 from assay.instrument.nulls import Nulls, measure_of
 from assay.instrument.older import Measures
 from assay.instrument.progress import Progress, silent
-from assay.parallel import run_parallel
+from assay.jobs import run_parallel
 from assay.references import cited
 from assay.stats import keyed_generator
 from assay.subject import Subject

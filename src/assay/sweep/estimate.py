@@ -5,7 +5,7 @@ import time
 from collections.abc import Container
 from dataclasses import dataclass
 
-from assay.parallel import one_thread
+from assay.jobs import one_thread
 from assay.sweep.piece import Member, Piece, run_piece
 from assay.sweep.pieces import grouped
 from assay.sweep.plan import SweepPlan

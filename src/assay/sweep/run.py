@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assay.errors import AssayError
 from assay.instrument import Progress, silent
-from assay.parallel import Engine, run_unordered
+from assay.jobs import Engine, run_unordered
 from assay.sweep.directory import SweepDirectory
 from assay.sweep.grid import Cell, Point
 from assay.sweep.piece import Failure, Member, Piece, run_piece

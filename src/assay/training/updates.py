@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from assay.errors import AssayError
-from assay.parallel import one_thread
+from assay.jobs import one_thread
 from assay.training.checkpoint import Progressed, load_checkpoint, save_checkpoint
 from assay.training.cohort import Cohort
 from assay.training.config import TrainingConfig, TrainingRecord

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from assay.errors import AssayError
+from assay.jobs import Engine, run_unordered
 from assay.models import configure, rebuild
 from assay.models.addresses import load_weights
-from assay.parallel import Engine, run_unordered
 from assay.stats import keyed_generator
 from assay.store import read_json, read_tensors, sha256, write_json, write_tensors
 from assay.subject import Subject

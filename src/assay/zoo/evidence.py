@@ -14,8 +14,8 @@ from assay.evidence import Evidence
 from assay.instrument import run
 from assay.instruments.organisation import Organisation
 from assay.instruments.recombination import Recombination
+from assay.jobs import Engine, run_unordered
 from assay.novelty import Kind, novelty_of
-from assay.parallel import Engine, run_unordered
 from assay.stats import keyed_generator
 from assay.store import faults_of, read_json, write_json
 from assay.task import Task

@@ -21,7 +21,7 @@ from assay.instruments.polar.readings import Reading, Texts, read, read_nonsense
 from assay.instruments.polar.search import Pair, fitted_pair, rated, search
 from assay.instruments.polar.targets import Target
 from assay.instruments.polar.untrained import Copying, Untrained, untrained_controls, untrained_depth
-from assay.parallel import run_parallel
+from assay.jobs import run_parallel
 from assay.references import cited
 from assay.stats import MIN_UNITS, child_generator
 from assay.subject import Subject

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from assay.errors import AssayError
-from assay.parallel import run_parallel
+from assay.jobs import run_parallel
 from assay.store import Scalar, read_json, write_json
 from assay.task import Task
 from assay.training.checkpoint import Progressed

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from assay.errors import AssayError
-from assay.parallel import one_thread
+from assay.jobs import one_thread
 from assay.task import Examples
 from assay.training.cohort import Cohort, Separate, Stacked, has_batched_loss, schedule
 from assay.training.config import TrainingConfig

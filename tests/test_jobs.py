@@ -1,15 +1,36 @@
-"""The seam to processes: order, threads, and errors that come out as they were raised."""
+"""Jobs in processes of this machine: order, threads, and errors that come out as they were raised."""
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
+from assay import jobs
 from assay.errors import AssayError
-from assay.parallel import Engine, one_thread, run_parallel, run_unordered
+from assay.jobs import Engine, one_thread, run_parallel, run_unordered
+from processes import all_end, wait_until
+
+LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+SCRIPT = """
+from dataclasses import dataclass
+from assay.jobs import run_parallel
+
+@dataclass
+class Point:
+    x: int
+
+def moved(point):
+    return Point(point.x + 1)
+
+if __name__ == "__main__":
+    print(run_parallel(moved, [Point(0), Point(1)], jobs=2))
+"""
 
 
 def where(item: int) -> tuple[int, int, int]:
@@ -83,18 +104,21 @@ def test_results_come_as_they_finish(jobs: int):
     assert list(run_unordered(where, [], engine=Engine(jobs=jobs))) == []
     results = dict(run_unordered(where, [2], engine=Engine(jobs=jobs)))
     assert results[0][0] == 2
-    assert (results[0][1] == os.getpid()) is (jobs == 1)  # a piece may take its worker with it, but not us
+    assert (results[0][1] == os.getpid()) is (jobs == 1)  # a job may take its worker with it, but not us
 
 
 def test_jobs_are_by_default_as_many_as_cores():
-    import joblib
+    from loky import cpu_count
 
     processes = {process for _, (_, process, _) in run_unordered(where, [0] * 8, engine=Engine())}
     assert os.getpid() not in processes
-    assert len(processes) <= max(2, joblib.cpu_count())
+    assert len(processes) <= max(2, cpu_count())
 
 
-def test_pieces_that_are_lost_together_are_tried_again_one_by_one(tmp_path: Path):
+def test_jobs_that_are_lost_together_are_tried_again_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    executor_of, sent = jobs._EXECUTORS["loky"], []
+    monkeypatch.setitem(jobs._EXECUTORS, "loky", lambda engine, num: sent.append(num) or executor_of(engine, num))
+
     def die_together_or_run_alone(item: int) -> int:
         if not (tmp_path / f"{item}").exists():
             (tmp_path / f"{item}").touch()
@@ -107,15 +131,16 @@ def test_pieces_that_are_lost_together_are_tried_again_one_by_one(tmp_path: Path
         return item
 
     assert sorted(run_unordered(die_together_or_run_alone, [0, 1], engine=Engine(jobs=2))) == [(0, 0), (1, 1)]
+    assert sent == [2, 1, 1]
 
 
-def test_a_piece_that_runs_out_of_memory_is_named_when_the_rest_is_finished():
+def test_a_job_that_runs_out_of_memory_is_named_when_the_rest_is_finished():
     def allocate(num_bytes: int) -> int:
         return torch.empty(num_bytes, dtype=torch.uint8).numel()
 
     finished = []
     with pytest.raises(
-        AssayError, match=r"1 of 3 pieces .* number 1, 1125899906842624\. MemoryError: .* Next: being out of memory"
+        AssayError, match=r"1 of 3 jobs .* number 1, 1125899906842624\. MemoryError: .* Next: being out of memory"
     ):
         finished.extend(run_unordered(allocate, [1, 2**50, 3], engine=Engine(jobs=2)))
     assert sorted(finished) == [(0, 1), (2, 3)]
@@ -163,3 +188,78 @@ def test_workers_that_grow_are_replaced_and_nothing_is_waited_for_in_vain():
     processes = dict(run_unordered(keep, range(8), engine=Engine(jobs=2)))
     assert sorted(processes) == list(range(8))
     assert len(set(processes.values())) > 2, "no worker was replaced, so nothing was tested"
+
+
+def test_a_call_inside_another_has_processes_of_its_own():
+    """Whatever their number. The one inside may stop early, which ends its processes and no others."""
+    results = {}
+    for index, result in run_unordered(abs, [0, -1, -2, -3], engine=Engine(jobs=2)):
+        if not results:
+            inside = run_unordered(abs, [-4, -4, -4], engine=Engine(jobs=3))
+            assert next(inside)[1] == 4
+            inside.close()
+        results[index] = result
+    assert results == {0: 0, 1: 1, 2: 2, 3: 3}
+
+
+def test_processes_are_used_again_until_one_dies():
+    def pids() -> set[int]:
+        return {process for _, process, _ in run_parallel(where, [0] * 6, jobs=2)}
+
+    first = pids()
+    assert pids() <= first
+    os.kill(min(first), signal.SIGKILL)
+    all_end([min(first)])
+    assert min(first) not in pids()
+
+
+def test_a_process_limits_the_threads_of_every_library(monkeypatch: pytest.MonkeyPatch):
+    for name in LIMITS:
+        monkeypatch.setenv(name, "2")
+
+    def limits(item: int) -> list[str | None]:
+        return [os.environ.get(name) for name in LIMITS]
+
+    assert run_parallel(limits, range(2), jobs=2) == [["1", "1", "1"]] * 2
+
+
+@pytest.mark.parametrize("unsendable", ["item", "result"])
+def test_what_cannot_be_sent_is_an_error_and_not_waited_for(unsendable: str):
+    def lock(item: object) -> object:
+        return threading.Lock() if unsendable == "result" else None
+
+    with pytest.raises(Exception, match="pickle"):
+        run_parallel(lock, [threading.Lock() if unsendable == "item" else None] * 3, jobs=2)
+    assert run_parallel(abs, [-1, -2], jobs=2) == [1, 2]
+
+
+def test_the_next_job_is_sent_although_no_one_asks_for_a_result(tmp_path: Path):
+    outcomes = run_unordered(lambda item: (tmp_path / str(item)).touch(), range(6), engine=Engine(jobs=2))
+    next(outcomes)
+    wait_until(lambda: len(list(tmp_path.iterdir())) == 6)
+    assert len(list(outcomes)) == 5
+
+
+def test_functions_and_classes_of_a_script_can_be_sent(tmp_path: Path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    run = subprocess.run([sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, check=False)
+    assert (run.stdout, run.stderr) == ("[Point(x=1), Point(x=2)]\n", "")
+
+
+def test_importing_this_imports_no_engine_and_no_torch():
+    code = "import sys, assay.jobs; print({'torch', 'numpy', 'loky', 'cloudpickle', 'ray', 'distributed'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"
+
+
+def test_what_runs_is_ended_when_its_result_is_no_longer_wanted(tmp_path: Path):
+    def run_for_long(item: int) -> int:
+        (tmp_path / str(os.getpid())).touch()
+        time.sleep(40 * item)
+        return item
+
+    outcomes = run_unordered(run_for_long, [0, 1, 1], engine=Engine(jobs=2))
+    next(outcomes)
+    wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+    outcomes.close()
+    all_end([int(path.name) for path in tmp_path.iterdir()])

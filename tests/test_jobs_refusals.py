@@ -3,16 +3,15 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from assay import jobs
 from assay.errors import AssayError
-from assay.parallel import Engine, clusters, run_unordered
-from assay.parallel.engine import BackendName
-from processes import all_end, wait_until
+from assay.jobs import BackendName, Engine, run_unordered
+from processes import all_end, free_port, wait_until
 
 
 def refusal(engine: Engine) -> str:
@@ -23,12 +22,12 @@ def refusal(engine: Engine) -> str:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(clusters, "SECONDS_TO_CONNECT", 2)
+    monkeypatch.setattr(jobs, "SECONDS_TO_CONNECT", 2)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # Ray makes a folder before it finds that it is not needed
 
 
 @pytest.mark.parametrize("backend", ["ray", "dask"])
-def test_nobody_at_the_address(backend: BackendName, free_port: Callable[[], int]):
+def test_nobody_at_the_address(backend: BackendName):
     address = f"127.0.0.1:{free_port()}"
     message = refusal(Engine(backend=backend, address=address))
     assert message.startswith(f"the {backend} cluster must answer at its address. Given: {address} (")
@@ -45,7 +44,7 @@ def test_a_stranger_at_the_address(backend: BackendName, impatient: None):
 
 @pytest.mark.parametrize("backend", ["ray", "dask"])
 def test_who_waits_for_an_answer_ends_with_its_parent(backend: BackendName, impatient: None):
-    code = "from assay.parallel import *; next(run_unordered(abs, [1], engine=Engine(backend={!r}, address={!r})))"
+    code = "from assay.jobs import *; next(run_unordered(abs, [1], engine=Engine(backend={!r}, address={!r})))"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         script = code.format(backend, f"127.0.0.1:{silent.getsockname()[1]}")
         parent = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
@@ -56,7 +55,7 @@ def test_who_waits_for_an_answer_ends_with_its_parent(backend: BackendName, impa
         all_end(children)
 
 
-def test_no_ray_cluster_to_be_found(impatient: None, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]):
+def test_no_ray_cluster_to_be_found(impatient: None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
     assert "must answer at its address. Given: auto (" in refusal(Engine(backend="ray", address="auto"))
 

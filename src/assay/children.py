@@ -1,6 +1,6 @@
 """The processes that Assay starts: what they import, who answers Ctrl-C, and that none outlives its parent.
 
-- Python started with `-m` or `-c` searches the current directory first, and would run a `joblib` or `torch.py` that lies there.
+- Python started with `-m` or `-c` searches the current directory first, and would run a `loky` or `torch.py` that lies there.
   A child searches it only where its parent does.
 - Ctrl-C goes to every process of a terminal. Only the parent answers it.
 - A parent may be killed at any moment, so a child looks for itself whether its parent is there.
@@ -74,7 +74,7 @@ def start_trackers() -> None:
     they import from the current directory, end with the terminal, and print a warning of what they remove."""
     from multiprocessing.resource_tracker import ensure_running
 
-    from joblib.externals.loky.backend import resource_tracker as loky
+    from loky.backend import resource_tracker as loky
 
     warnings = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
     for start in (ensure_running, loky.ensure_running):  # each gives the signals back in its own way

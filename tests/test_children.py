@@ -11,19 +11,22 @@ import pytest
 from torch import Generator
 
 from assay.access import judged_apart
+<<<<<<< HEAD:tests/parallel/test_children.py
 from assay.conformance.tasks import small_task
+=======
+from assay.children import run_python
+>>>>>>> jobs:tests/test_children.py
 from assay.instruments.organisation import Organisation
 from assay.models import configure, rebuild
-from assay.parallel.children import run_python
 from assay.subject import Subject
 from processes import all_end, lives, remains, wait_until
 
-# Each of two workers starts two more. What they are given is large enough to be put into a file by joblib.
+# Each of two workers starts two more. What they are given is larger than a pipe holds.
 WORKERS = """
 import os, time
 from pathlib import Path
 import numpy
-from assay.parallel import run_parallel
+from assay.jobs import run_parallel
 
 def wait(item):
     Path(os.environ["PIDS"], str(os.getpid())).touch()
@@ -52,9 +55,9 @@ class Waits(Organisation):
 judged_apart([Waits()], network(), small_task(), effort="quick", seed=0)
 """
 # Modules that children import, and therefore shall not find in a stranger's folder.
-WANTED = ("joblib", "torch", "numpy", "pickle", "multiprocessing", "assay")
+WANTED = ("loky", "cloudpickle", "torch", "numpy", "pickle", "multiprocessing", "assay")
 SHARES_OUT = """
-from assay.parallel import run_parallel
+from assay.jobs import run_parallel
 if __name__ == "__main__":
     assert run_parallel(abs, [-1, 2], jobs=2) == [1, 2]
 """
@@ -84,7 +87,6 @@ def test_a_killed_parent_leaves_no_process_and_no_file(script: str, num_workers:
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
         "PIDS": str(pids),
         "TMPDIR": str(temporary),
-        "JOBLIB_TEMP_FOLDER": str(temporary),
     }
     parent = subprocess.Popen(
         [sys.executable, str(tmp_path / "script.py")], env={**os.environ, **variables}, stderr=subprocess.PIPE
@@ -106,7 +108,7 @@ def test_a_killed_parent_leaves_no_process_and_no_file(script: str, num_workers:
 
 
 def test_a_child_whose_parent_was_gone_before_it_looked_ends():
-    code = "import sys, time; from assay.parallel.children import end_with; end_with(int(sys.argv[1])); time.sleep(1000)"
+    code = "import sys, time; from assay.children import end_with; end_with(int(sys.argv[1])); time.sleep(1000)"
     run = subprocess.run([sys.executable, "-c", code, str(2**22 + 1)], capture_output=True, check=False, timeout=60)
     assert (run.returncode, run.stderr) == (1, b"")
 
@@ -145,7 +147,7 @@ def test_where_the_parent_imports_from_the_current_directory_its_children_do(tmp
 # Another thread receives what this one has blocked, and Python answers it in this one.
 INTERRUPTED_AT_THE_START = """
 import os, signal, threading, time
-from assay.parallel.children import out_of_the_terminals_reach
+from assay.children import out_of_the_terminals_reach
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 try:

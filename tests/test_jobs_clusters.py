@@ -1,6 +1,6 @@
 """The engines for real: two Ray nodes and two Dask workers of this machine, of which some are killed.
 
-Every wait is for a condition. Functions that pieces run are closures, so that workers need not find this file.
+Every wait is for a condition. Functions that jobs run are closures, so that workers need not find this file.
 """
 
 import os
@@ -20,19 +20,12 @@ from typing import Any
 import psutil
 import pytest
 
+from assay import jobs
 from assay.errors import AssayError
-from assay.parallel import Engine, run_unordered
-from assay.parallel.backends import BACKENDS, Backend
-from assay.parallel.piece import Outcome
+from assay.jobs import Engine, run_unordered
+from processes import free_port, wait_until
 
 pytestmark = pytest.mark.slow
-
-
-def wait_until(condition: Callable[[], object], *, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def listens(port: int) -> bool:
@@ -73,7 +66,7 @@ class RayCluster:
 
 
 @pytest.fixture(scope="module")
-def ray_cluster(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[RayCluster]:
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
     """A head with two cores and a second node with one."""
     folder, port = tmp_path_factory.mktemp("ray"), free_port()
     address = f"127.0.0.1:{port}"
@@ -115,7 +108,7 @@ def running_dask(folder: Path, port: int) -> Iterator[tuple[str, subprocess.Pope
 
 
 @pytest.fixture(scope="module")
-def dask_address(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[str]:
+def dask_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running_dask(tmp_path_factory.mktemp("dask"), free_port()) as (address, _):
         yield address
 
@@ -194,7 +187,7 @@ def test_a_killed_node_costs_nothing_and_changes_no_bit(ray_cluster: RayCluster,
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_costs_its_piece_another_try(engine: Engine, tmp_path: Path):
+def test_a_worker_that_dies_costs_its_job_another_try(engine: Engine, tmp_path: Path):
     train = make_train()
 
     def train_or_die(seed: int) -> tuple[bytes, int]:
@@ -210,14 +203,14 @@ def test_a_worker_that_dies_costs_its_piece_another_try(engine: Engine, tmp_path
 
 
 @pytest.mark.slow
-def test_a_piece_that_always_kills_its_worker_is_named_when_the_rest_is_finished(engine: Engine):
+def test_a_job_that_always_kills_its_worker_is_named_when_the_rest_is_finished(engine: Engine):
     def die_on_two(item: int) -> int:
         if item == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return item
 
     finished = []
-    with pytest.raises(AssayError, match=r"1 of 5 pieces .* number 2, 2\. .* Next: being out of memory"):
+    with pytest.raises(AssayError, match=r"1 of 5 jobs .* number 2, 2\. .* Next: being out of memory"):
         finished.extend(run_unordered(die_on_two, range(5), engine=engine))
     assert sorted(finished) == [(0, 0), (1, 1), (3, 3), (4, 4)]
 
@@ -249,25 +242,33 @@ def test_what_finished_before_an_error_is_yielded_and_the_error_comes_out_as_rai
 
 
 @pytest.mark.slow
-def test_a_piece_that_finishes_while_the_first_are_sent_leaves_no_place_empty(
+def test_a_job_that_finishes_while_the_first_are_sent_leaves_no_place_empty(
     monkeypatch: pytest.MonkeyPatch, engine: Engine, tmp_path: Path
 ):
-    backend, start = BACKENDS[engine.backend], BACKENDS[engine.backend].start
-    started = []
+    executor_of, sent = jobs._EXECUTORS[engine.backend], []
 
-    def start_and_wait_for_the_first(self: Backend, piece: Callable[[], list[Outcome]]) -> Any:
-        started.append(start(self, piece))
-        started[0].result()
-        return started[-1]
+    @contextmanager
+    def waits_for_the_first(engine: Engine, num_jobs: int) -> Iterator[jobs._Executor]:
+        with executor_of(engine, num_jobs) as executor:
+
+            def submit(job: Callable[[], Any]) -> Any:
+                future = executor.submit(job)
+                sent.append(future)
+                sent[0].result()
+                return future
+
+            yield replace(executor, submit=submit)
 
     def meet(item: int) -> int:
         """Two and three wait for one another, and therefore run at the same time."""
         (tmp_path / str(item)).touch()
-        if item >= 2:
-            wait_until((tmp_path / str(5 - item)).exists, seconds=60)
+        deadline = time.monotonic() + 60
+        while item >= 2 and not (tmp_path / str(5 - item)).exists():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
         return item
 
-    monkeypatch.setattr(backend, "start", start_and_wait_for_the_first)
+    monkeypatch.setitem(jobs._EXECUTORS, engine.backend, waits_for_the_first)
     assert sorted(run_unordered(meet, range(4), engine=replace(engine, jobs=2))) == [(item, item) for item in range(4)]
 
 
@@ -294,7 +295,7 @@ def test_jobs_bound_how_many_run_at_once(dask_address: str, tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_dies_is_told(tmp_path: Path, free_port: Callable[[], int]):
+def test_a_scheduler_that_dies_is_told(tmp_path: Path):
     with running_dask(tmp_path, free_port()) as (address, scheduler):
         outcomes = run_unordered(
             lambda item: time.sleep(item) or item, [0, 1000], engine=Engine(backend="dask", address=address)

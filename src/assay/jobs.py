@@ -1,0 +1,399 @@
+"""Independent jobs, each in a process with one torch thread: on this machine by loky, or on a Ray or Dask cluster.
+
+One thread per process and many processes beat many threads wherever the work can be split, and one thread fixes the
+order of every sum: same seed, same bytes, on every engine.
+"""
+
+import importlib
+import os
+import socket
+import subprocess
+import textwrap
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, Literal, TypeVar, get_args
+from urllib.parse import urlsplit
+
+from assay.children import SAFE_PATH, end_with, out_of_the_terminals_reach, run_python, start_trackers
+from assay.errors import AssayError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Job = Callable[[], Any]
+BackendName = Literal["loky", "ray", "dask"]
+
+START = {"ray": "ray start --head", "dask": "dask scheduler"}
+_idle: list[tuple[int, Any]] = []  # pools of loky's that calls have left, with their numbers of processes
+TRIES = {"loky": 3, "ray": 3, "dask": 2}  # Dask itself tries a job on four workers before it gives up
+SECONDS_TO_CONNECT = 20
+SECONDS_IDLE = 300  # after which a process of this machine ends
+_CHILD = "import sys; from assay.children import end_with; end_with(int(sys.argv[2])); "
+_CONNECT = {
+    "ray": _CHILD + "import ray; ray.init(sys.argv[1], log_to_driver=False, logging_level='error')",
+    "dask": _CHILD + "import distributed; distributed.Client(sys.argv[1])",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Where independent jobs run, and how many at once.
+
+    **Attributes:**
+
+    - `backend`: `loky` for processes of this machine, `ray` or `dask` for a cluster.
+    - `address`: of the running cluster, and only of one. Ray: `auto`, `host:port` or `ray://host:port`. Dask: `host:port`
+      or `tcp://host:port` of the scheduler.
+    - `jobs`: the most at once. None is one for each core: of this machine, or of the whole cluster, also of nodes that
+      join later. One job at once with `loky` runs in this process.
+
+    **Raises:** `AssayError` for an unknown backend, no jobs, a cluster without its address or an address without a cluster.
+
+    Example::
+
+        Engine(jobs=8)
+        Engine(backend="dask", address="localhost:8786")
+    """
+
+    backend: BackendName = "loky"
+    address: str | None = None
+    jobs: int | None = None
+
+    def __post_init__(self):
+        if self.backend not in get_args(BackendName):
+            raise AssayError("the backend must be known", given=self.backend, choices=get_args(BackendName))
+        if self.jobs is not None and self.jobs < 1:
+            raise AssayError("jobs must be at least 1", given=self.jobs)
+        if self.backend == "loky" and self.address is not None:
+            raise AssayError(
+                "loky runs on this machine and takes no address", given=self.address, next_step="choose the backend ray or dask"
+            )
+        if self.backend != "loky" and not self.address:
+            raise AssayError(
+                f"{self.backend} needs the address of a running cluster",
+                next_step=f"start one with `{START[self.backend]}` and give the address that it prints",
+            )
+
+
+def run_parallel(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    jobs: int,
+    progress: Callable[[str, float], None] | None = None,
+) -> list[Result]:
+    """`[function(item) for item in items]`, at most `jobs` at a time, each on one torch thread.
+
+    **Arguments:**
+
+    - `jobs`: processes. With 1 everything runs in this process.
+    - `progress`: called with what is done and the share that is done.
+
+    **Raises:** as `run_unordered`.
+
+    Example::
+
+        assert run_parallel(abs, [-1, 2], jobs=2) == [1, 2]
+    """
+    engine = Engine(jobs=jobs)
+    if len(items) == 1:  # a process of its own would only cost its start
+        engine = Engine(jobs=1)
+    results: dict[int, Result] = {}
+    for index, result in run_unordered(function, items, engine=engine):
+        results[index] = result
+        if progress is not None:
+            progress(f"{len(results)} of {len(items)}", len(results) / len(items))
+    return [results[index] for index in range(len(items))]
+
+
+def run_unordered(function: Callable[[Item], Result], items: Sequence[Item], *, engine: Engine) -> Iterator[tuple[int, Result]]:
+    """`(index, function(items[index]))` for every item, in the order in which they finish, each on one torch thread.
+
+    A job whose worker dies or runs out of memory is lost. It is tried again after all others, with `loky` and Dask alone, so
+    that whatever else can be finished is finished. When a job raises, everything that finished before it has been yielded.
+
+    **Raises:** what a job raises, as it was raised there; the rest is not waited for. `AssayError` when the cluster cannot be
+    reached, or when all else is done and a job was lost in every try.
+
+    Example::
+
+        assert dict(run_unordered(abs, [-1, 2], engine=Engine(jobs=2))) == {0: 1, 1: 2}
+    """
+    if engine.backend == "loky" and engine.jobs == 1:
+        for index, item in enumerate(items):
+            yield index, _run(function, item)
+        return
+    losses: dict[int, list[BaseException]] = {index: [] for index in range(len(items))}  # of every job that is not finished
+    while losses:
+        fresh = [index for index, errors in losses.items() if not errors]
+        again = [index for index, errors in losses.items() if 0 < len(errors) < TRIES[engine.backend]]
+        if not fresh and not again:
+            raise _lost_for_good(items, losses)
+        indices = fresh or (again if engine.backend == "ray" else again[:1])
+        jobs = [(index, partial(_run, function, items[index])) for index in indices]
+        with _EXECUTORS[engine.backend](engine, len(jobs)) as executor, closing(_as_completed(executor, jobs)) as completed:
+            for index, future in completed:
+                try:
+                    result = executor.result(future)
+                except (MemoryError, *executor.died) as error:
+                    losses[index].append(error)
+                else:
+                    del losses[index]
+                    yield index, result
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch computes on one thread inside, and on as many as before afterwards.
+
+    Example::
+
+        with one_thread():
+            assert torch.get_num_threads() == 1
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _run(function: Callable[[Any], Any], item: Any) -> Any:
+    """One job. Torch's error for too little memory becomes a `MemoryError`."""
+    with one_thread():
+        try:
+            return function(item)
+        except RuntimeError as error:
+            if "can't allocate memory" in str(error):
+                raise MemoryError(str(error)) from error
+            raise
+
+
+def _as_completed(executor: "_Executor", jobs: Iterable[tuple[int, Job]]) -> Generator[tuple[int, Any], None, None]:
+    """The futures of the jobs as they complete. Whenever one does, the next job is sent, whether or not the caller is ready.
+
+    After a job that cannot be sent no more are, and the rest have no futures.
+    """
+    waiting, running, completed = deque(jobs), set(), SimpleQueue()
+
+    def send() -> None:
+        try:
+            index, job = waiting.popleft()
+        except IndexError:
+            return
+        running.add(index)
+        try:
+            future = executor.submit(job)
+        except Exception as error:  # raised here, in a thread of the executor's, nobody would see it
+            waiting.clear()
+            future = Future()
+            future.set_exception(error)
+        future.add_done_callback(partial(complete, index))
+
+    def complete(index: int, future: Any) -> None:
+        send()  # first, so that `running` is empty only when nothing is left
+        completed.put((index, future))
+
+    try:
+        for _ in range(executor.at_once or len(waiting)):
+            send()
+        while running:
+            index, future = completed.get()
+            running.remove(index)
+            yield index, future
+    finally:
+        waiting.clear()
+
+
+def _lost_for_good(items: Sequence[Any], losses: dict[int, list[BaseException]]) -> AssayError:
+    named = "; ".join(f"number {index}, {textwrap.shorten(str(items[index]), 80)}" for index in list(losses)[:5])
+    errors = next(iter(losses.values()))
+    reason = textwrap.shorten(f"{type(errors[-1]).__name__}: {errors[-1]}", 240)
+    return AssayError(
+        "the worker of a job must live and have memory until the job is finished",
+        given=f"{len(losses)} of {len(items)} jobs lost in each of their tries ({len(errors)}): {named}. {reason}",
+        next_step="being out of memory is the usual reason: give each worker more, or run fewer at once, and start again",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Executor:
+    """What `concurrent.futures` calls an executor, and what its failures mean.
+
+    **Attributes:**
+
+    - `submit`: sends a job; its future.
+    - `at_once`: how many jobs are sent at the same time; None for all, so that nodes that join later find work.
+    - `died`: errors of a job that only say that its worker is gone.
+    - `result`: of a future that is done; raises what the job raised.
+    """
+
+    submit: Callable[[Job], Any]
+    at_once: int | None
+    died: tuple[type[BaseException], ...]
+    result: Callable[[Any], Any] = lambda future: future.result()
+
+
+@contextmanager
+def _loky(engine: Engine, num_jobs: int) -> Iterator[_Executor]:
+    """Processes of this machine. When one dies, loky loses all that was sent, so no job waits to be begun."""
+    from loky import cpu_count
+    from loky.process_executor import TerminatedWorkerError
+
+    # Loky replaces a worker that has grown and warns of it in a thread of its own, which ends where warnings are errors.
+    warnings.filterwarnings("ignore", message="A worker (stopped|was restarted) while some jobs were", category=UserWarning)
+    # Nor does it matter that loky cannot list what its workers have started: that ends with them.
+    warnings.filterwarnings("ignore", message="Failed to kill subprocesses", category=UserWarning)
+    at_once = min(engine.jobs or cpu_count(), num_jobs)
+    pool = _processes(at_once)
+
+    def submit(job: Job) -> Any:
+        with out_of_the_terminals_reach():  # it starts the processes, first and when idle ones have ended
+            return pool.submit(job)
+
+    try:
+        yield _Executor(submit=submit, at_once=at_once, died=(TerminatedWorkerError,))
+    except BaseException:
+        pool.shutdown(kill_workers=True)
+        raise
+    _idle.append((at_once, pool))
+
+
+def _processes(num: int) -> Any:
+    """A pool of that many processes; that of the call before where it will do, since each process imports torch anew.
+
+    Loky's `get_reusable_executor` would wait for ever in a call inside another one with another number of processes.
+    """
+    from loky import BrokenProcessPool, ProcessPoolExecutor
+
+    if _idle:
+        num_idle, pool = _idle.pop()
+        with suppress(BrokenProcessPool), out_of_the_terminals_reach():
+            if num_idle == num and pool.submit(int).result() == 0:
+                return pool
+        pool.shutdown(kill_workers=True)
+    start_trackers()
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    with out_of_the_terminals_reach():
+        return ProcessPoolExecutor(
+            num, timeout=SECONDS_IDLE, initializer=end_with, initargs=(os.getpid(),), env={**SAFE_PATH, **limits}
+        )
+
+
+@contextmanager
+def _ray(engine: Engine, _: int) -> Iterator[_Executor]:
+    """One core of a Ray cluster for each job. A connection that this process has already is used.
+
+    Ray itself tries nothing again: it would repeat for ever what has no memory.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray = _installed("ray", engine)
+    connected = ray.is_initialized()
+    if not connected:
+        _require_answer(engine)
+        ray.init(engine.address, log_to_driver=False, logging_level="error")
+    call = ray.remote(num_cpus=1, max_retries=0)(lambda job: job())
+    names = ("WorkerCrashedError", "NodeDiedError", "LocalRayletDiedError", "OutOfMemoryError", "ObjectLostError")
+    died = tuple(getattr(ray.exceptions, name) for name in names)
+
+    def result(future: Any) -> Any:
+        try:
+            return future.result()
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from error
+
+    try:
+        yield _Executor(submit=lambda job: call.remote(job).future(), at_once=engine.jobs, died=died, result=result)
+    finally:
+        # Which ends what runs. Ray's `cancel` races with a job that finishes and can end this process
+        # (github.com/ray-project/ray/issues/54846).
+        if not connected:
+            ray.shutdown()
+
+
+@contextmanager
+def _dask(engine: Engine, _: int) -> Iterator[_Executor]:
+    """The workers of a Dask cluster.
+
+    Not through the `get_executor` of Dask's client: its futures complete when their results have arrived, so that an error
+    would come before results that are older.
+    """
+    distributed = _installed("distributed", engine)
+    _require_answer(engine)
+
+    def result(future: Any) -> Any:
+        try:
+            return future.result()
+        except distributed.CancelledError as error:
+            raise AssayError(
+                "the Dask scheduler must run until every job is finished",
+                given=str(error).partition("\n")[0],
+                next_step="start it, its workers and this again: what is finished is kept",
+            ) from error
+
+    with distributed.Client(engine.address, set_as_default=False) as client:  # at the end it takes back what is not begun
+        if (most := max(client.nthreads().values(), default=1)) > 1:
+            raise AssayError(
+                "a Dask worker must have one thread: jobs that share a process share its torch threads",
+                given=f"{most} threads",
+                next_step="start workers with `--nthreads 1`, and `--nworkers` for more of them",
+            )
+        submit, died = partial(client.submit, pure=False), (distributed.KilledWorker,)
+        yield _Executor(submit=submit, at_once=engine.jobs, died=died, result=result)
+
+
+_EXECUTORS = {"loky": _loky, "ray": _ray, "dask": _dask}
+
+
+def _installed(package: str, engine: Engine) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise AssayError(f"{engine.backend} must be installed", next_step="pip install 'assay[cluster]'") from None
+
+
+def _require_answer(engine: Engine) -> None:
+    """Raises unless the cluster answers.
+
+    Ray tries for minutes where it finds none, and can end the process; Dask waits for ever for a scheduler that accepts
+    the connection and is silent. A child process takes that risk.
+    """
+    if engine.address != "auto":
+        _require_listener(engine)
+    try:
+        child = run_python("-c", _CONNECT[engine.backend], str(engine.address), timeout=SECONDS_TO_CONNECT)
+    except subprocess.TimeoutExpired:
+        raise _unreachable(engine, f"no answer in {SECONDS_TO_CONNECT} s") from None
+    if child.returncode:
+        raise _unreachable(engine, child.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+
+
+def _require_listener(engine: Engine) -> None:
+    """Raises unless something accepts connections at the address: a quick answer to the commonest mistake."""
+    try:
+        place = urlsplit(f"//{(engine.address or '').rpartition('//')[2]}")
+        host, port = place.hostname, place.port
+    except ValueError:
+        host = port = None
+    if host is None or port is None:
+        raise AssayError("the address of a cluster must be host:port", given=engine.address)
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError as error:
+        raise _unreachable(engine, error) from None
+
+
+def _unreachable(engine: Engine, reason: object) -> AssayError:
+    return AssayError(
+        f"the {engine.backend} cluster must answer at its address",
+        given=f"{engine.address} ({reason})",
+        next_step="see that it runs and that this machine may reach it, and start again: what is finished is kept",
+    )
