@@ -11,11 +11,8 @@ import pytest
 from torch import Generator
 
 from assay.access import judged_apart
-<<<<<<< HEAD:tests/parallel/test_children.py
-from assay.conformance.tasks import small_task
-=======
 from assay.children import run_python
->>>>>>> jobs:tests/test_children.py
+from assay.conformance.tasks import small_task
 from assay.instruments.organisation import Organisation
 from assay.models import configure, rebuild
 from assay.subject import Subject
