@@ -57,7 +57,7 @@ def controlled(
     ways = ablations(model, part, mask, others=others, generator=rng("ablations"))
     return replace(
         found,
-        rotated=(fit_path(replace(model, module=twin), part, generator=rng("rotated path")),) if twin else (),
+        rotated=() if twin is None else (fit_path(replace(model, module=twin), part, generator=rng("rotated path")),),
         nonsense=tuple(sign * point.without.necessity for point in best),
         ablations={**ways, AT_RANDOM: random_ablations(model, part, mask, generator=rng("random masks"))},
     )
