@@ -27,12 +27,14 @@ from tiny_bert import TwoWords, fresh_bert, trained_bert
 from torch import Generator, Tensor
 
 from assay.evidence import Evidence
+from assay.instrument import Random
+from assay.instrument import run as run_instrument
 from assay.instruments.subnetworks import Subnetworks
-from assay.instruments.subnetworks.controls import fresh_others, random_removals, removals
+from assay.instruments.subnetworks.controls import FRESH, ablations, random_ablations
 from assay.instruments.subnetworks.instrument import BUDGETS
-from assay.instruments.subnetworks.problems import Network, Problems, draw_problems, fails_gate
-from assay.instruments.subnetworks.trail import OWN, Point, Trail, follow, judged
-from assay.masks import ContinuousSparsification, Mask, MaskTraining, SearchConfig, masked, run, units_of
+from assay.instruments.subnetworks.path import SOLVES, PathPoint, SparsityPath, fit_path, judged
+from assay.instruments.subnetworks.problems import MaskedModel
+from assay.masks import ContinuousSparsification, Mask, MaskTraining, SearchConfig, masked, run
 from assay.stats import gain_over
 from assay.subject import Subject
 from assay.task import Examples
@@ -64,29 +66,25 @@ class Comparison:
     """Both sides on one network and the same problems, with the sizes of a quick verdict."""
 
     def __init__(self, setting: Setting, *, quick: bool):
-        self.setting, self.network = setting, Network(setting.subject.module, setting.task.objective)
-        self.size = replace(BUDGETS["quick"], steps=100, later_steps=50, prices=(2.0, 20.0)) if quick else BUDGETS["quick"]
-        self.units = units_of(self.network.module, layers=setting.layers)
-        draws = Generator().manual_seed(100)
-        sizes = {"num_training": self.size.training, "num_judging": self.size.judging}
-        self.problems: Problems = draw_problems(setting.task, **sizes, num_nonsense=0, generator=draws)
-        self.config = SearchConfig(steps=self.size.steps, later_steps=self.size.later_steps)
+        self.setting, self.instrument = setting, Subnetworks(layers=setting.layers)
+        size = replace(BUDGETS["quick"], steps=(100, 50), penalties=(2.0, 20.0)) if quick else BUDGETS["quick"]
+        self.problems = self.instrument.data(setting.subject, setting.task, replace(size, nonsense=0), Random(100, "problems"))
+        self.size, self.units, (first, later) = size, self.problems.units, size.steps
+        self.model = MaskedModel(setting.subject.module, self.problems)
+        self.learning_rate = SearchConfig().learning_rate
         # How many paths a verdict takes, for each of which the reference needs a mask; and the steps of one, at most.
-        self.num_paths = 2 * (self.size.seeds + self.size.copies) + self.size.nonsense
-        self.num_steps = self.size.steps + (len(self.size.prices) - 1) * self.size.later_steps
+        self.num_paths = 2 * (size.seeds + size.copies) + size.nonsense
+        self.num_steps = first + (len(size.penalties) - 1) * later
 
     def verdict(self, seed: int) -> Evidence:
-        instrument, draws = Subnetworks(layers=self.setting.layers), Generator().manual_seed(seed)
-        return instrument.measure(self.setting.subject, self.setting.task, effort="quick", generator=draws)
+        return run_instrument(self.instrument, self.setting.subject, self.setting.task, effort="quick", seed=seed)
 
-    def path(self, part: str, seed: int) -> Point | None:
+    def path(self, part: str, seed: int) -> PathPoint | None:
         """The mask that a path of ours chooses."""
-        draws, prices = Generator().manual_seed(200 + seed), self.size.prices
-        args = (self.network, self.units, self.problems, part)
-        return follow(*args, prices=prices, config=self.config, generator=draws).chosen
+        return fit_path(self.model, part, generator=Generator().manual_seed(200 + seed)).chosen
 
     def reference(self, price: float) -> Reference:
-        return Reference(self.network.module, [place.parameter for place in self.units.places], price / len(self.units))
+        return Reference(self.model.module, [place.parameter for place in self.units.places], price / len(self.units))
 
     def sets(self, part: str) -> list[Examples]:
         return [self.problems.checking[part], *(self.problems.testing[one] for one in (part, self.problems.other(part)))]
@@ -94,23 +92,22 @@ class Comparison:
     def examples(self, part: str, num: int) -> Examples:
         return self.setting.task.reading(part, num, pool="mask", generator=Generator().manual_seed(300))
 
-    def controls(self, part: str, point: Point, *, draws: int) -> None:
+    def controls(self, part: str, point: PathPoint) -> None:
         """What a verdict does with a chosen mask: it is removed in every way, and so are random masks of its size."""
         generator = Generator().manual_seed(400)
-        args = (self.problems, part, point.mask)
-        others = fresh_others(self.network.module, (), 5, generator)
-        removals(self.network, *args, others=others, draws=5, generator=generator)
-        random_removals(self.network, self.units, *args, draws=draws, generator=generator)
+        others = [self.setting.subject.untrained(generator).module for _ in range(FRESH)]
+        ablations(self.model, part, point.mask, others=others, generator=generator)
+        random_ablations(self.model, part, point.mask, generator=generator)
 
     def steps(self, examples: Examples, price: float) -> Iterator[None]:
         """Steps of our search, without end, at the first temperature."""
         training = MaskTraining(
-            self.network.module,
+            self.model.module,
             self.units,
-            loss=self.network.objective.loss,
+            loss=self.setting.task.objective.loss,
             price=price,
             relaxation=ContinuousSparsification(),
-            learning_rate=self.config.learning_rate,
+            learning_rate=self.learning_rate,
         )
         draws = Generator().manual_seed(500)
         while True:
@@ -119,18 +116,18 @@ class Comparison:
             yield
 
     def accuracy(self, mask: Mask, examples: Examples) -> float:
-        outputs = run(self.network.module, masked(self.network.weights, mask), examples.inputs)
+        outputs = run(self.model.module, masked(self.model.weights, mask), examples.inputs)
         return float((outputs.argmax(1) == examples.targets).float().mean())
 
 
 # What is printed
 
 
-def quality(both: Comparison, *, seeds: int, long: bool, all_prices: bool) -> tuple[dict[str, Point], list[Spent]]:
+def quality(both: Comparison, *, seeds: int, long: bool, all_prices: bool) -> tuple[dict[str, PathPoint], list[Spent]]:
     """Our masks and those of the reference, judged alike; returns one of ours for each part, and the times of our paths."""
     chosen, paths = {}, []
     for part in both.problems.parts:
-        points: list[Point | None] = []
+        points: list[PathPoint | None] = []
         for seed in range(seeds):
             paths.append(spent(lambda part=part, seed=seed, points=points: points.append(both.path(part, seed))))
         ours = [point for point in points if point is not None]
@@ -140,7 +137,7 @@ def quality(both: Comparison, *, seeds: int, long: bool, all_prices: bool) -> tu
         if not ours:
             continue
         chosen[part] = ours[0]
-        prices, (most, fewest) = both.size.prices, EPOCH_PROBLEMS
+        prices, (most, fewest) = both.size.penalties, EPOCH_PROBLEMS
         reference_best(both, part, ours, prices=prices, num=most, per_epoch=max(1, both.num_steps // EPOCHS))
         for num in (fewest, most) if long else ():
             reference_best(both, part, ours, prices=prices if all_prices else (PRICE,), num=num)
@@ -148,17 +145,17 @@ def quality(both: Comparison, *, seeds: int, long: bool, all_prices: bool) -> tu
 
 
 def reference_best(
-    both: Comparison, part: str, ours: Sequence[Point], *, prices: Sequence[float], num: int, per_epoch: int | None = None
-) -> Point | None:
+    both: Comparison, part: str, ours: Sequence[PathPoint], *, prices: Sequence[float], num: int, per_epoch: int | None = None
+) -> PathPoint | None:
     """Its mask at every price, and the one that is chosen as ours is."""
     per_epoch = per_epoch or -(-num // BATCH)
-    best = Trail(tuple(reference_point(both, part, price, num=num, per_epoch=per_epoch) for price in prices)).chosen
+    best = SparsityPath(tuple(reference_point(both, part, price, num=num, per_epoch=per_epoch) for price in prices)).chosen
     told = "none isolates the part" if best is None else differences(best, ours)
     print(f"  the one of these that is chosen, less ours: {told}", flush=True)
     return best
 
 
-def reference_point(both: Comparison, part: str, price: float, *, num: int, per_epoch: int) -> Point:
+def reference_point(both: Comparison, part: str, price: float, *, num: int, per_epoch: int) -> PathPoint:
     reference, sets = both.reference(price), both.sets(part)
     steps = reference.steps(both.examples(part, num), per_epoch=per_epoch, generator=Generator().manual_seed(0))
     last: deque[dict[str, Tensor]] = deque(maxlen=1)
@@ -168,23 +165,23 @@ def reference_point(both: Comparison, part: str, price: float, *, num: int, per_
     apart = max(abs(their - both.accuracy(mask, examples)) for their, examples in zip(alone, sets, strict=True))
     assert apart < 0.01, "NeuroSurgeon and the instrument do not judge the same mask"
     checking = both.problems.checking[part]
-    point = judged(both.network, both.problems, part, mask, checking, price=price)
+    point = judged(both.model, part, mask, checking, penalty=price)
     print(row(f"NeuroSurgeon, {EPOCHS * per_epoch} steps, CPU {cost.cpu:.1f} s, wall {cost.wall:.1f} s", point), flush=True)
     return point
 
 
-def row(name: str, point: Point) -> str:
-    numbers = {"own": point.accuracy, "sub": point.alone.kept, "abl": point.without.removed, "kept": point.density}
-    return f"  {name:54} price {point.price:<5.2g} " + "  ".join(f"{key} {value:+.3f}" for key, value in numbers.items())
+def row(name: str, point: PathPoint) -> str:
+    numbers = {"own": point.accuracy, "sub": -point.alone.necessity, "abl": point.without.necessity, "kept": point.density}
+    return f"  {name:54} price {point.penalty:<5.2g} " + "  ".join(f"{key} {value:+.3f}" for key, value in numbers.items())
 
 
-def differences(point: Point, ours: Sequence[Point]) -> str:
+def differences(point: PathPoint, ours: Sequence[PathPoint]) -> str:
     """With intervals that hold 0 where the reference could be one more of our masks; see `gain_over`."""
     own, num = point.accuracy, len(point.alone.own.units)
     found = {
         "own": gain_over(own, own * (1 - own) / num, [one.accuracy for one in ours]),
-        "sub": gain_over(point.alone.kept, point.alone.variance, [one.alone.kept for one in ours]),
-        "abl": gain_over(point.without.removed, point.without.variance, [one.without.removed for one in ours]),
+        "sub": gain_over(-point.alone.necessity, point.alone.variance, [-one.alone.necessity for one in ours]),
+        "abl": gain_over(point.without.necessity, point.without.variance, [one.without.necessity for one in ours]),
     }
     told = []
     for name, gain in found.items():
@@ -193,10 +190,10 @@ def differences(point: Point, ours: Sequence[Point]) -> str:
     return ", ".join(told)
 
 
-def times(both: Comparison, chosen: dict[str, Point], paths: Sequence[Spent], *, options: argparse.Namespace) -> None:
+def times(both: Comparison, chosen: dict[str, PathPoint], paths: Sequence[Spent], *, options: argparse.Namespace) -> None:
     size, part = both.size, next(iter(chosen))
     point, examples = chosen[part], both.examples(part, both.size.training)
-    reference = both.reference(point.price)
+    reference = both.reference(point.penalty)
     logits = {name: point.mask.full(name).float() - 0.5 for name in reference.parameters}
     rows: dict[str, list[Spent]] = {name: [] for name in ("whole", "step", "controls", "their step", "ablations", "random")}
     for turn in range(options.repeats):
@@ -209,7 +206,7 @@ def times(both: Comparison, chosen: dict[str, Point], paths: Sequence[Spent], *,
         next(mine), next(theirs)  # builds the models
         for name, steps in {"step": mine, "their step": theirs}.items():
             rows[name].append(spent(lambda steps=steps: list(islice(steps, options.block))).times(1 / options.block))
-        rows["controls"].append(spent(lambda: both.controls(part, point, draws=size.draws)))
+        rows["controls"].append(spent(lambda: both.controls(part, point)))
         rows["ablations"].append(spent(lambda: reference.ablations(logits, both.sets(part))))
         rows["random"].append(spent(lambda: reference.random_masks(logits, both.sets(part)[1:], draws=size.draws)))
     print(f"a step of ours: {told(rows['step'], 'ms')}\na step of NeuroSurgeon: {told(rows['their step'], 'ms')}")
@@ -224,7 +221,7 @@ def times(both: Comparison, chosen: dict[str, Point], paths: Sequence[Spent], *,
         print(f"whole verdict of ours: {told(rows['whole'])}")
     print(f"the same from {both.num_paths} paths and 2 times these removals: {told(by_paths)}")
     ours = rows["whole"] or by_paths
-    for num, tries in product(EPOCH_PROBLEMS, (1, len(size.prices))):
+    for num, tries in product(EPOCH_PROBLEMS, (1, len(size.penalties))):
         steps, masks = EPOCHS * -(-num // BATCH), both.num_paths * tries
         whole = [
             step.times(masks * steps) + ablations.times(masks) + random.times(2)
@@ -252,7 +249,7 @@ def main() -> None:
         setting = SETTINGS[name]()
         both = Comparison(setting, quick=options.quick)
         print(f"{setting.name}, {len(both.units):,} masked weights, {both.size.training:,} problems for a path", flush=True)
-        print(f"  {fails_gate(both.network, both.problems, OWN) or 'the network solves its task and both parts'}", flush=True)
+        print(f"  {both.model.unsolved(SOLVES) or 'the network solves its task and both parts'}", flush=True)
         long = name == "mlp" and not options.quick
         chosen, paths = quality(both, seeds=options.seeds, long=long, all_prices=options.all_prices)
         if chosen:

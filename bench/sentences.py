@@ -17,6 +17,7 @@ import torch
 from torch import Generator
 
 from assay.evidence import Evidence
+from assay.instrument import run
 from assay.instruments.subnetworks import Subnetworks, over_networks
 from assay.masks import UNITS, Unit
 from assay.models import build
@@ -35,9 +36,9 @@ def looked_at(address: str, unit: Unit, embeddings: bool, seed: int) -> tuple[Ev
 
     model = fresh(Generator().manual_seed(seed))
     fit(model, task, config=recommended("transformer", task, seed=seed))
-    trained, draws = time.process_time(), Generator().manual_seed(seed)
+    trained = time.process_time()
     subject = Subject(model, name=f"seed {seed}", fresh=fresh)
-    evidence = Subnetworks(unit=unit, embeddings=embeddings).measure(subject, task, effort="quick", generator=draws)
+    evidence = run(Subnetworks(unit=unit, embeddings=embeddings), subject, task, effort="quick", seed=seed)
     return evidence, trained - start, time.process_time() - trained
 
 

@@ -25,12 +25,15 @@ import torch
 from torch import Generator
 
 from assay.evidence import Evidence
+from assay.figure import Table
+from assay.instrument import Random, run
+from assay.instrument.run import measure_of
 from assay.instruments.subnetworks import Subnetworks
-from assay.instruments.subnetworks.deciding import PartFound, decide
-from assay.instruments.subnetworks.instrument import BUDGETS
-from assay.instruments.subnetworks.problems import Network, draw_problems
-from assay.instruments.subnetworks.trail import follow
-from assay.masks import SearchConfig, units_of
+from assay.instruments.subnetworks.controls import PartReading
+from assay.instruments.subnetworks.decision import NECESSITY, decide
+from assay.instruments.subnetworks.instrument import BUDGETS, values_of
+from assay.instruments.subnetworks.path import fit_path
+from assay.instruments.subnetworks.problems import MaskedModel
 from assay.subject import Subject
 from assay.task import Examples, Pool, Task
 from assay.tasks.bit_parity import BitParity
@@ -82,20 +85,16 @@ def nonsense(seed: int) -> Said:
     task = HashedFirst(num_bits=num_bits, hash_seed=seed)
     subject = shared(num_bits, seed // 2 % NUM_TRAINED)
     made, (part, _), size = time.process_time(), task.part_names, BUDGETS["quick"]
-    draws = Generator().manual_seed(seed)
-    network, units = Network(subject.module, task.objective), units_of(subject.module)
-    sizes = {"num_training": size.training, "num_judging": size.judging, "num_nonsense": 0}
-    problems = draw_problems(task, **sizes, generator=draws)
-    config = SearchConfig(steps=size.steps, later_steps=size.later_steps)
-    args = (network, units, problems, part)
-    trails = tuple(follow(*args, prices=size.prices, config=config, generator=draws) for _ in range(size.seeds))
-    best = max(point.accuracy for trail in trails for point in trail.points)
-    if any(trail.isolating for trail in trails):
+    rng = Random(seed, "nonsense")
+    model = MaskedModel(subject.module, Subnetworks().data(subject, task, size, rng))
+    paths = tuple(fit_path(model, part, generator=rng("path", k)) for k in range(size.seeds))
+    best = max(point.accuracy for path in paths for point in path.points)
+    if any(path.isolating for path in paths):
         evidence = verdict(subject, task, seed)
         word, told = next(words(evidence), "not resolved"), evidence.summary
     else:
-        decision = decide(PartFound(part, trails))
-        word, told = decision.word, decision.reason
+        found = PartReading(part, paths)
+        word, told = decide(found, measure_of(NECESSITY, values_of(found)[0], (), {}, {}))
     told = f"{word}; a mask solves at best {best:.2f} of the nonsense; {told}"
     return Said(f"nonsense {seed}, {num_bits} bits", (word,), told, made - start, time.process_time() - made)
 
@@ -107,13 +106,13 @@ def shared(num_bits: int, seed: int) -> Subject:
 
 
 def verdict(subject: Subject, task: Task, seed: int) -> Evidence:
-    return Subnetworks().measure(subject, task, effort="quick", generator=Generator().manual_seed(seed))
+    return run(Subnetworks(), subject, task, effort="quick", seed=seed)
 
 
 def words(evidence: Evidence) -> Iterator[str]:
     """Of each part; none where the network fails its gate."""
     for table in evidence.figures:
-        if table.name == "Decisions":
+        if isinstance(table, Table) and table.name == "Decisions":
             yield from (str(row[1]) for row in table.rows)
 
 

@@ -71,10 +71,10 @@ FAULTS = (
     ),
     Fault(
         "ways to remove a part that may disagree in sign",
-        "instruments/subnetworks/deciding.py",
-        "        return all(removed.difference > 0 for removed in self.removals)",
-        "        return True",
-        ("tests/instruments/subnetworks/test_deciding.py",),
+        "instruments/subnetworks/decision.py",
+        "    if any(mean_necessity(effects) <= 0 for how, effects in found.ablations.items() if how != AT_RANDOM):",
+        "    if False:",
+        ("tests/instruments/subnetworks/test_decision.py",),
     ),
     Fault(
         "a fit that saw the family that it judges",
@@ -177,8 +177,8 @@ FAULTS = (
     Fault(
         "problems in the order in which they were drawn",
         "instruments/subnetworks/problems.py",
-        '        return poses.nonsense(seed, num, pool="mask", generator=child_generator(generator)).in_canonical_order()',
-        '        return poses.nonsense(seed, num, pool="mask", generator=child_generator(generator))',
+        '        return poses.nonsense(seed, num, pool="mask", generator=rng("nonsense", use, seed)).in_canonical_order()',
+        '        return poses.nonsense(seed, num, pool="mask", generator=rng("nonsense", use, seed))',
         ("tests/conformance",),
     ),
     Fault(

@@ -21,7 +21,7 @@ from assay.task import Task
 # Quick ones take up to a dozen seconds; an instrument that is not named here is checked on its own quick budget.
 SMALLER: Mapping[str, Mapping[str, Any]] = {
     "recombination": {"examples": 400, "pairs": 150, "sites": 3, "steps": 60, "random": 2, "scrambles": 3},
-    "subnetworks": {"training": 300, "judging": 120, "prices": (0.1, 1.0), "steps": 60, "later_steps": 30, "nonsense": 2},
+    "subnetworks": {"training": 300, "judging": 120, "penalties": (0.1, 1.0), "steps": (60, 30), "nonsense": 2},
     "polar": {"train": 80, "dev": 16, "test": 30, "epochs": 8, "removals": 2},
 }
 

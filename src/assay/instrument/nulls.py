@@ -47,7 +47,10 @@ class Nulls:
         )
 
 
-def measure_of(metric: Metric, own: Values, nulls: Nulls) -> Measure:
+NO_OTHERS = Nulls((), {}, {})
+
+
+def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure:
     """The measure of one metric about one thing."""
     num = len(own.units)
     reason = own.reason or ("" if num >= metric.least else f"not enough data: {_short(metric, num)}")

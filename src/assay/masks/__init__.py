@@ -13,6 +13,7 @@ from assay.masks.removal import REMOVALS as REMOVALS
 from assay.masks.removal import Removal as Removal
 from assay.masks.removal import run_with_mean_outputs as run_with_mean_outputs
 from assay.masks.removal import without as without
+from assay.masks.rotation import rotated as rotated
 from assay.masks.running import masked as masked
 from assay.masks.running import run as run
 from assay.masks.running import weights_of as weights_of

@@ -10,25 +10,26 @@ from torch import Generator, nn
 
 from assay.errors import AssayError
 from assay.evidence import Evidence
-from assay.instruments.subnetworks import Subnetworks, instrument
-from assay.instruments.subnetworks.controls import rotated
+from assay.figure import Curve
+from assay.instrument import run
+from assay.instruments.subnetworks import Subnetworks
+from assay.instruments.subnetworks.problems import MaskBudget
+from assay.masks import rotated
 from assay.subject import Subject
 
 pytestmark = pytest.mark.slow
 
-SMALL = instrument.Budget(400, 160, (0.1, 1.0), 80, 40, seeds=2, copies=6, nonsense=2, draws=99)
+SMALL = MaskBudget(training=400, judging=600, penalties=(0.1, 1.0), steps=(80, 40), seeds=2, copies=16, nonsense=2, draws=99)
 ONCE = dataclasses.replace(SMALL, seeds=1)
-TINY = dataclasses.replace(SMALL, steps=12, later_steps=6, judging=60, copies=2, draws=5)
+TINY = dataclasses.replace(SMALL, steps=(12, 6), judging=60, copies=2, draws=5)
 
 
 BUDGETS = {"quick": TINY, "standard": ONCE}
 
 
 def measured(module: nn.Module, *, effort: str = "standard", task: Signs | None = None, seed: int = 0, **options) -> Evidence:
-    generator = Generator().manual_seed(seed)
-    return Subnetworks(**{"budgets": BUDGETS, **options}).measure(
-        Subject(module), task or Signs(), effort=effort, generator=generator
-    )
+    instrument = Subnetworks(**{"budgets": BUDGETS, **options})
+    return run(instrument, Subject(module), task or Signs(), effort=effort, seed=seed)
 
 
 def words(evidence: Evidence) -> list[str]:
@@ -40,9 +41,15 @@ def table(evidence: Evidence, name: str) -> list[tuple]:
     return next(list(table.rows) for table in evidence.figures if table.name == name)
 
 
+def lines(evidence: Evidence, title: str) -> list:
+    """Of one plot of the figure."""
+    (curve,) = [figure for figure in evidence.figures if isinstance(figure, Curve)]
+    return next(list(plot.lines) for plot in curve.plots if plot.title == title)
+
+
 @pytest.fixture(scope="module")
 def planted() -> Evidence:
-    return measured(apart(), budgets={"standard": SMALL})
+    return measured(apart(), budgets={"standard": SMALL}, seed=1)
 
 
 def test_parts_held_apart_are_modular(planted):
@@ -76,7 +83,7 @@ def test_every_number_stands_beside_its_nulls_and_interval(planted):
 
 
 def test_every_removal_agrees_and_random_ones_do_not(planted):
-    rows = table(planted, "The part taken out")
+    rows = table(planted, "The part ablated")
     for part in Signs.combines:
         by_way = {way: difference for one, way, *_, difference in rows if one == part}
         random = by_way.pop("random weights of as many in every layer, to zero")
@@ -86,34 +93,53 @@ def test_every_removal_agrees_and_random_ones_do_not(planted):
 
 
 def test_both_masks_together_carry_everything(planted):
-    (kept, removed, overlap) = table(planted, "Both parts' masks together")
-    assert kept[1] > 0.95
-    assert removed[1] < 0.45
-    assert overlap[1] == 0.0
+    rows = {name: accuracies for name, *accuracies in table(planted, "Masks alone, in other contexts")}
+    *_, kept_first, kept_second, kept = rows["both together"]
+    assert min(kept_first, kept_second, kept) > 0.95
+    assert max(rows["all but both"]) < 0.45
+    overlaps = {name: overlap for name, overlap, _ in table(planted, "Overlap of masks")}
+    assert overlaps["the two parts"] == 0.0
 
 
 def test_a_mask_serves_its_part_in_every_context_and_no_other(planted):
-    rows = table(planted, "The part's mask alone, in other contexts")
-    for part in Signs.combines:
-        first, second, both, *others = [accuracy for one, _, accuracy in rows if one == part]
-        assert min(first, second) > 0.9
-        assert 0.45 < both < 0.8
-        assert max(others) < 0.5
+    columns = next(figure.columns for figure in planted.figures if figure.name == "Masks alone, in other contexts")
+    rows = {row[0]: dict(zip(columns, row, strict=True)) for row in table(planted, "Masks alone, in other contexts")}
+    for part, other in (Signs.combines, Signs.combines[::-1]):
+        accuracy, ways = rows[part], ("the other random", "the other obeyed")
+        assert min(accuracy[f"{part} decides, {way}"] for way in ways) > 0.9
+        assert 0.45 < accuracy["both decide"] < 0.8
+        assert max(accuracy[f"{other} decides, {way}"] for way in ways) < 0.5
 
 
 def test_the_same_part_is_found_under_another_seed(planted):
-    for _, overlap, expected in table(planted, "Masks of the same part under two seeds"):
+    rows = [row for row in table(planted, "Overlap of masks") if "two seeds" in row[0]]
+    assert len(rows) == 2
+    for _, overlap, expected in rows:
         assert overlap > 0.9
         assert expected < 0.7
 
 
-def test_the_whole_path_is_shown_from_large_to_small(planted):
-    rows = [row for row in table(planted, "Size of the mask against what it does") if row[:2] == ("first", "this, seed 0")]
-    prices, kept = [row[2] for row in rows], [row[3] for row in rows]
-    assert prices == sorted(prices)
-    assert kept == sorted(kept, reverse=True)
-    assert sum("chosen" in row[-1] for row in rows) == 1
-    assert sum("smallest" in row[-1] for row in rows) == 1
+def test_the_whole_path_is_shown_beside_those_of_untrained_copies(planted):
+    for part, measure in zip(Signs.combines, [m for m in planted.measures if m.headline], strict=True):
+        alone, without = lines(planted, f"Part {part}: its mask alone"), lines(planted, f"Part {part}: without its mask")
+        own = [line for line in without if not line.null]
+        assert {line.name for line in own} == {"this"}
+        assert len(own) == SMALL.seeds
+        assert [line.name for line in without if line.null] == ["untrained"] * SMALL.copies
+        assert {line.name for line in alone} == {"own, this", "other, this", "own, untrained", "other, untrained"}
+        for line in own:
+            assert list(line.x) == sorted(line.x)
+            assert len(line.marked) == 1
+        chosen = [line.y[line.marked[0]] for line in own]
+        untrained = [line.y[line.marked[0]] if line.marked else 0.0 for line in without if line.null]
+        assert measure.value == pytest.approx(sum(chosen) / len(chosen) - sum(untrained) / len(untrained)), "the same numbers"
+
+
+def test_the_decision_rests_on_the_measures(planted):
+    for part, measure in zip(Signs.combines, [m for m in planted.measures if m.headline], strict=True):
+        low, high = measure.interval.low, measure.interval.high
+        told = f"Part {part} is modular: necessity {measure.value:+.2f} above untrained networks, [{low:+.2f}, {high:+.2f}]"
+        assert told in planted.summary
 
 
 def test_what_cannot_be_rotated_is_said(planted):
@@ -127,8 +153,8 @@ def test_a_table_of_settings_has_no_part_that_can_be_isolated():
     assert all(measure.value is None for measure in evidence.measures)
     assert all("no isolable part" in measure.note for measure in evidence.measures)
     assert not evidence.findings()
-    rows = table(evidence, "Size of the mask against what it does")
-    assert {row[1] for row in rows} == {"this, seed 0"}, "nulls are searched where there is a number to hold against them"
+    names = {line.name for part in Signs.combines for line in lines(evidence, f"Part {part}: without its mask")}
+    assert names == {"this"}, "nulls are searched where there is a number to hold against them"
     assert any("no mask isolates" in line for line in evidence.not_tested)
 
 
@@ -156,8 +182,8 @@ def test_embeddings_are_left_whole_unless_asked_for():
 
 def test_a_rotated_basis_is_looked_at_and_reported():
     evidence = measured(with_a_stream(), effort="quick")
-    rows = table(evidence, "Size of the mask against what it does")
-    assert {row[1] for row in rows} >= {"this, rotated"}
+    rotated = [line for line in lines(evidence, "Part first: without its mask") if line.name == "rotated"]
+    assert [line.style for line in rotated] == ["dashed"]
     assert not any("rotated basis" in line for line in evidence.not_tested)
 
 
@@ -213,7 +239,7 @@ class Empty(Signs):
 def test_what_cannot_be_looked_at_is_named_without_a_number(task, module, reason):
     evidence = measured(module, task=task)
     assert reason in evidence.not_enough
-    assert evidence.summary.startswith("Not resolved")
+    assert evidence.summary.startswith("Not enough data")
     assert not evidence.measures
 
 

@@ -1,4 +1,4 @@
 """Subnetworks: is each part carried by a subnetwork that can be removed alone?"""
 
+from assay.instruments.subnetworks.decision import over_networks as over_networks
 from assay.instruments.subnetworks.instrument import Subnetworks as Subnetworks
-from assay.instruments.subnetworks.networks import over_networks as over_networks

@@ -1,164 +1,136 @@
-"""What a mask that stands for a part is held against: other removals, random masks, the other part's mask, a rotated basis."""
+"""What a mask that stands for a part is held against: other ablations, random masks, nonsense, contexts, another basis."""
 
-import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations, pairwise
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
-import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
-from assay.instruments.subnetworks.problems import Network, Problems
-from assay.instruments.subnetworks.trail import Effect, Trail
-from assay.masks import (
-    REMOVALS,
-    Mask,
-    Units,
-    expected_overlap,
-    masked,
-    overlap,
-    run,
-    run_with_mean_outputs,
-    without,
-)
-from assay.redraw import redrawn
+from assay.figure import Table
+from assay.instrument import Random
+from assay.instruments.subnetworks.path import PathPoint, SparsityPath, fit_path
+from assay.instruments.subnetworks.problems import Effect, MaskedModel
+from assay.masks import REMOVALS, Mask, expected_overlap, masked, overlap, rotated, run_with_mean_outputs, without
 
-TOLERANCE = 1e-3  # of outputs, beneath which a rotated twin computes the same
+FRESH = 5  # draws of weights in place of those removed
+AT_RANDOM = "random weights of as many in every layer, to zero"
 
 
 @dataclass(frozen=True)
-class Removed:
-    """What is left when the removed weights are replaced in one way: `effects`, one for each draw."""
+class PartReading:
+    """Everything about one part of one network.
 
-    how: str
-    effects: tuple[Effect, ...]
+    **Attributes:**
 
-    @property
-    def difference(self) -> float:
-        """How much more is left of the other part: the mean over draws."""
-        return sum(effect.removed for effect in self.effects) / len(self.effects)
+    - `paths`: of the network, one for every seed of the search; `rotated`: of a twin in another basis, where there is one.
+    - `nonsense`: necessity of masks for nonsense on the same network, as if they were this part's: of every path the one with
+      the highest validation score, whatever it solves.
+    - `ablations`: what is left when the mask's weights are replaced in each way, and of random masks of its size (`AT_RANDOM`),
+      for every draw.
 
-
-def removals(
-    network: Network,
-    problems: Problems,
-    part: str,
-    mask: Mask,
-    *,
-    others: Sequence[nn.Module],
-    draws: int,
-    generator: Generator,
-) -> tuple[Removed, ...]:
-    """The part taken out in every way."""
-    found = []
-    for how in REMOVALS:
-        if how == "mean" and mask.kind == "neuron":
-            found.append(Removed(how, (_with_means(network, problems, part, mask),)))
-            continue
-        left = without(network.module, mask, how=how, others=others, draws=draws, generator=generator)
-        found.append(Removed(how, tuple(_effect(network, problems, part, weights) for weights in left)))
-    return tuple(found)
-
-
-def random_removals(
-    network: Network, units: Units, problems: Problems, part: str, mask: Mask, *, draws: int, generator: Generator
-) -> tuple[Effect, ...]:
-    """As many living weights of every layer taken out at random."""
-    weights = network.weights
-    chosen = (units.matched(mask, weights, generator=generator) for _ in range(draws))
-    return tuple(_effect(network, problems, part, masked(weights, ~random)) for random in chosen)
-
-
-def _effect(network: Network, problems: Problems, part: str, weights: Mapping[str, Tensor]) -> Effect:
-    own, other = (network.score(weights, problems.testing[name]) for name in (part, problems.other(part)))
-    return Effect(own, other)
-
-
-def _with_means(network: Network, problems: Problems, part: str, mask: Mask) -> Effect:
-    reference = problems.both.inputs
-
-    def score(name: str):
-        examples = problems.testing[name]
-        outputs = run_with_mean_outputs(network.module, mask, examples.inputs, reference, batch_size=network.batch_size)
-        return network.score_outputs(outputs, examples)
-
-    return Effect(score(part), score(problems.other(part)))
-
-
-@dataclass(frozen=True)
-class Together:
-    """Both parts' masks at once.
-
-    **Attributes:** `kept`, `removed`: accuracy on problems that both parts decide, with nothing but the two masks and without
-    them; `chance` of it; `overlap`: intersection over union; `expected`: the same of random masks of their sizes.
+    Where no mask isolates the part, all but `paths` are empty.
     """
 
-    kept: float
-    removed: float
-    chance: float
-    overlap: float
-    expected: float
+    part: str
+    paths: tuple[SparsityPath, ...]
+    rotated: tuple[SparsityPath, ...] = ()
+    nonsense: tuple[float, ...] = ()
+    ablations: Mapping[str, Sequence[Effect]] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> list[PathPoint]:
+        """The mask that stands for the part, under every seed that finds one."""
+        return [path.chosen for path in self.paths if path.chosen is not None]
 
 
-def together(network: Network, problems: Problems, masks: Mapping[str, Mask]) -> Together:
-    """The union test, and the overlap."""
-    weights = network.weights
-    first, second = (masks[part] for part in problems.parts)
-    kept = network.score(masked(weights, first | second), problems.both)
-    removed = network.score(masked(weights, ~(first | second)), problems.both)
-    return Together(
-        kept.raw, removed.raw, kept.chance, overlap(first, second, weights), expected_overlap(first, second, weights)
+def controlled(
+    model: MaskedModel, found: PartReading, *, nonsense: Sequence[SparsityPath], others: Sequence[nn.Module], rng: Random
+) -> PartReading:
+    """A part that a mask isolates with what the mask is held against.
+
+    **Arguments:** `nonsense`: judged as if of the first part, and so with the other sign of the second; `others`: networks
+    whose weights take the place of the mask's.
+    """
+    part, mask, sign = found.part, found.chosen[0].mask, 1 if found.part == model.problems.parts[0] else -1
+    twin = rotated(model.module, model.problems.both.inputs, rng("rotation"))
+    best = [max(path.points, key=lambda point: sign * point.validation) for path in nonsense]
+    ways = ablations(model, part, mask, others=others, generator=rng("ablations"))
+    return replace(
+        found,
+        rotated=() if twin is None else (fit_path(replace(model, module=twin), part, generator=rng("rotated path")),),
+        nonsense=tuple(sign * point.without.necessity for point in best),
+        ablations={**ways, AT_RANDOM: random_ablations(model, part, mask, generator=rng("random masks"))},
     )
 
 
-def reuse(network: Network, problems: Problems, part: str, mask: Mask) -> dict[str, float]:
-    """Accuracy of nothing but the part's mask in other contexts: where the other part says nothing, where it is obeyed, where
-    both decide, and on the other part's own problems."""
-    weights, other = masked(network.weights, mask), problems.other(part)
-    sets = {
-        "its own problems, the other part random": problems.reading[part],
-        "its own problems, the other part obeyed": problems.testing[part],
-        "problems that both decide": problems.both,
-        "the other part's problems, this one random": problems.reading[other],
-        "the other part's problems, this one obeyed": problems.testing[other],
-    }
-    return {name: network.score(weights, examples).raw for name, examples in sets.items()}
+def ablations(
+    model: MaskedModel, part: str, mask: Mask, *, others: Sequence[nn.Module], generator: Generator
+) -> dict[str, list[Effect]]:
+    """What is left of both parts when this one is ablated in every way, for every draw of the weights in its place."""
+    problems, found = model.problems, {}
+    for how in REMOVALS:
+        if how == "mean" and mask.kind == "neuron":
+            both, size = (problems.testing[part], problems.testing[problems.other(part)]), model.batch_size
+            means = [
+                run_with_mean_outputs(model.module, mask, one.inputs, problems.both.inputs, batch_size=size) for one in both
+            ]
+            found[how] = [Effect(*map(model.score_outputs, means, both))]
+        else:
+            left = without(model.module, mask, how=how, others=others, draws=FRESH, generator=generator)
+            found[how] = [model.effect(weights, problems.testing, part) for weights in left]
+    return found
 
 
-def stability(network: Network, trails: Sequence[Trail]) -> list[tuple[float, float]]:
-    """Overlap of the masks chosen under every two seeds of the search, each beside that of random masks of their sizes."""
-    masks = [trail.chosen.mask for trail in trails if trail.chosen is not None]
-    weights = network.weights
-    return [(overlap(a, b, weights), expected_overlap(a, b, weights)) for a, b in combinations(masks, 2)]
+def random_ablations(model: MaskedModel, part: str, mask: Mask, *, generator: Generator) -> list[Effect]:
+    """As many living weights of every layer removed at random, over and over."""
+    weights, problems = model.weights, model.problems
+    chosen = (problems.units.matched(mask, weights, generator=generator) for _ in range(problems.budget.draws))
+    return [model.effect(masked(weights, ~random), problems.testing, part) for random in chosen]
 
 
-def rotated(module: nn.Module, inputs: Mapping[str, Tensor], generator: Generator) -> nn.Module | None:
-    """A twin that computes the same in another basis between every two Linear layers that follow each other with nothing
-    between them, in a Sequential; None where there are none, or the twin does not compute the same."""
-    twin = copy.deepcopy(module)
-    turned = False
-    with torch.no_grad():
-        for part in twin.modules():
-            layers = list(part.children()) if isinstance(part, nn.Sequential) else []
-            for first, second in pairwise(layers):
-                if isinstance(first, nn.Linear) and isinstance(second, nn.Linear):
-                    _turn(first, second, generator)
-                    turned = True
-    if not turned:
-        return None
-    plain, again = (run(one, dict(one.named_parameters()), inputs) for one in (module, twin))
-    return twin if torch.allclose(plain, again, atol=TOLERANCE) else None
+def control_tables(model: MaskedModel, found: Sequence[PartReading]) -> tuple[Table, ...]:
+    """Parts ablated, and their masks in other contexts and beside each other."""
+    ablated, weights, problems = [], model.weights, model.problems
+    for one in found:
+        for how, effects in one.ablations.items():
+            own, other = (sum(side.raw for side in sides) / len(sides) for sides in zip(*effects, strict=True))
+            ablated.append((one.part, how, len(effects), own, other, mean_necessity(effects)))
+    masks = {one.part: one.chosen[0].mask for one in found if one.chosen}
+    pairs = [(f"{one.part}, two seeds", a.mask, b.mask) for one in found for a, b in combinations(one.chosen, 2)]
+    if len(masks) == 2:
+        first, second = masks.values()
+        pairs.append(("the two parts", first, second))
+        masks |= {"both together": first | second, "all but both": ~(first | second)}
+    contexts = {f"{part} decides, the other random": examples for part, examples in problems.reading.items()}
+    contexts |= {f"{part} decides, the other obeyed": examples for part, examples in problems.testing.items()}
+    contexts["both decide"] = problems.both
+    alone = {name: masked(weights, mask) for name, mask in masks.items()}
+    return (
+        Table(
+            name="The part ablated",
+            columns=("part", "replaced by", "draws", "own", "other", "difference"),
+            rows=tuple(ablated),
+            note="Accuracy on either part's problems. Differences are of accuracies not less than chance.",
+            level=2,
+        ),
+        Table(
+            name="Masks alone, in other contexts",
+            columns=("mask of", *contexts),
+            rows=tuple((name, *(model.score(left, one).raw for one in contexts.values())) for name, left in alone.items()),
+            note="Accuracy. One subnetwork that serves its part everywhere and nothing else solves what its part decides, half "
+            "of what both decide, and nothing else. Both together solve what the network solves; without them nothing is left.",
+            level=2,
+        ),
+        Table(
+            name="Overlap of masks",
+            columns=("masks", "overlap", "expected by chance"),
+            rows=tuple((name, overlap(a, b, weights), expected_overlap(a, b, weights)) for name, a, b in pairs),
+            note="Intersection over union of the weights kept. Expected: of random masks with as many in every layer.",
+            level=2,
+        ),
+    )
 
 
-def _turn(first: nn.Linear, second: nn.Linear, generator: Generator) -> None:
-    basis, scale = torch.linalg.qr(torch.randn(first.out_features, first.out_features, generator=generator).double())
-    turn = (basis * scale.diagonal().sign()).to(first.weight.device)  # uniform over the orthogonal group (Mezzadri 2007)
-    second.weight.copy_(second.weight.double() @ turn.T)
-    first.weight.copy_(turn @ first.weight.double())
-    if first.bias is not None:
-        first.bias.copy_(turn @ first.bias.double())
-
-
-def fresh_others(module: nn.Module, given: Sequence[nn.Module], draws: int, generator: Generator) -> Sequence[nn.Module]:
-    """Networks to take weights from: those of the caller, or fresh ones."""
-    return given or [redrawn(module, generator) for _ in range(draws)]
+def mean_necessity(effects: Sequence[Effect]) -> float:
+    """Over draws."""
+    return sum(effect.necessity for effect in effects) / len(effects)

@@ -1,46 +1,42 @@
-"""The problems that masks are trained and judged on, and how a network with changed weights is scored on them."""
+"""The problems that masks are trained and judged on, and the accuracy of a network on them with some of its weights removed."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from assay.errors import AssayError
-from assay.masks import run, weights_of
+from assay.instrument import Budget, Random
+from assay.masks import Units, run, weights_of
 from assay.objective import Objective
-from assay.stats import MIN_UNITS, child_generator, cluster_means
-from assay.task import Examples, Pool, PosesPartProblems, Task
+from assay.stats import MIN_UNITS, cluster_means
+from assay.task import Examples, PosesPartProblems, Task
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Accuracy on problems: `units` `(c,)`, one for every combination, or for every problem where combinations are few."""
+@dataclass(frozen=True, kw_only=True)
+class MaskBudget(Budget):
+    """**Attributes:** `training`, `judging`: problems of each kind; `penalties`: L0 penalties along the path, each that of
+    keeping the whole network; `steps`: of its first search and of each later one; `seeds`: of the search on the network;
+    `nonsense`: hashes; `draws`: random masks."""
 
-    units: Float[Tensor, " c"]
-    chance: float
-
-    @property
-    def raw(self) -> float:
-        """The mean over units."""
-        return float(self.units.mean())
-
-    @property
-    def value(self) -> float:
-        """The same, not less than chance."""
-        return max(self.chance, self.raw)
-
-    @property
-    def variance(self) -> float:
-        """The squared standard error of the mean."""
-        return float(self.units.var()) / len(self.units) if len(self.units) > 1 else math.inf
+    training: int
+    judging: int
+    penalties: tuple[float, ...]
+    steps: tuple[int, int]
+    seeds: int
+    nonsense: int
+    draws: int
 
 
 @dataclass(frozen=True)
 class Problems:
-    """**Attributes:**
+    """What every network is given.
 
+    **Attributes:**
+
+    - `units`: what masks decide over; `objective`: how answers are scored; `budget`: sizes.
     - `training`, `checking`: for each part, problems of the pool `mask` that it decides: for training a mask, and for its own
       accuracy.
     - `choosing`: for each part, problems whose odd item breaks this part only, of the pool `mask`: to choose a mask.
@@ -49,6 +45,9 @@ class Problems:
     - `nonsense`: for every seed, problems of the pool `mask` that a hash decides, for training and for checking.
     """
 
+    units: Units
+    objective: Objective
+    budget: MaskBudget
     training: Mapping[str, Examples]
     checking: Mapping[str, Examples]
     choosing: Mapping[str, Examples]
@@ -58,17 +57,15 @@ class Problems:
     nonsense: tuple[tuple[Examples, Examples], ...]
 
     @property
-    def parts(self) -> tuple[str, str]:
-        first, second = self.testing
-        return first, second
+    def parts(self) -> tuple[str, ...]:
+        return tuple(self.testing)
 
     def other(self, part: str) -> str:
         """The part that is not this one."""
-        first, second = self.parts
-        return second if part == first else first
+        return next(name for name in self.parts if name != part)
 
 
-def draw_problems(task: Task, *, num_training: int, num_judging: int, num_nonsense: int, generator: Generator) -> Problems:
+def draw_problems(task: Task, *, units: Units, budget: MaskBudget, rng: Random) -> Problems:
     """The problems that every network is given, in an order that does not depend on that of the task.
 
     **Raises:** `AssayError` when the task has not two parts, or cannot isolate one of them.
@@ -76,53 +73,109 @@ def draw_problems(task: Task, *, num_training: int, num_judging: int, num_nonsen
     parts = task.combines
     if len(parts) != 2:
         raise AssayError("subnetworks are looked for of two parts, each of which is the other's control", given=list(parts))
-
     assert isinstance(task, PosesPartProblems)
     poses: PosesPartProblems = task
 
-    def reading(num: int, pool: Pool) -> dict[str, Examples]:
-        drawn = {part: poses.reading(part, num, pool=pool, generator=child_generator(generator)) for part in parts}
-        return {part: examples.in_canonical_order() for part, examples in drawn.items()}
+    def drawn(use: str, pose: Callable[..., Examples], num: int, pool: str) -> dict[str, Examples]:
+        return {part: pose(part, num, pool=pool, generator=rng(use, part)).in_canonical_order() for part in parts}
 
-    def testing(pool: Pool) -> dict[str, Examples]:
-        drawn = {part: poses.testing(part, num_judging, pool=pool, generator=child_generator(generator)) for part in parts}
-        return {part: examples.in_canonical_order() for part, examples in drawn.items()}
+    def nonsense(use: str, num: int, seed: int) -> Examples:
+        return poses.nonsense(seed, num, pool="mask", generator=rng("nonsense", use, seed)).in_canonical_order()
 
-    def nonsense(num: int, seed: int) -> Examples:
-        return poses.nonsense(seed, num, pool="mask", generator=child_generator(generator)).in_canonical_order()
-
+    num = budget.judging
     return Problems(
-        training=reading(num_training, "mask"),
-        checking=reading(num_judging, "mask"),
-        choosing=testing("mask"),
-        testing=testing("test"),
-        reading=reading(num_judging, "test"),
-        both=poses.problems(num_judging, pool="test", generator=child_generator(generator)).in_canonical_order(),
-        nonsense=tuple((nonsense(num_training, seed), nonsense(num_judging, seed)) for seed in range(num_nonsense)),
+        units=units,
+        objective=task.objective,
+        budget=budget,
+        training=drawn("training", poses.reading, budget.training, "mask"),
+        checking=drawn("checking", poses.reading, num, "mask"),
+        choosing=drawn("choosing", poses.testing, num, "mask"),
+        testing=drawn("testing", poses.testing, num, "test"),
+        reading=drawn("reading", poses.reading, num, "test"),
+        both=poses.problems(num, pool="test", generator=rng("both")).in_canonical_order(),
+        nonsense=tuple(
+            (nonsense("training", budget.training, seed), nonsense("checking", num, seed)) for seed in range(budget.nonsense)
+        ),
     )
 
 
 @dataclass(frozen=True)
-class Network:
-    """A network whose weights are exchanged, and how its answers are scored."""
+class Accuracy:
+    """Accuracy on problems: `units` `(c,)`, one for every combination, or for every problem where combinations are few; `raw`:
+    their mean; `value`: the same, not less than chance; `variance`: the squared standard error of the mean."""
+
+    units: Float[Tensor, " c"]
+    chance: float
+
+    @property
+    def raw(self) -> float:
+        return float(self.units.mean())
+
+    @property
+    def value(self) -> float:
+        return max(self.chance, self.raw)
+
+    @property
+    def variance(self) -> float:
+        return float(self.units.var()) / len(self.units)
+
+
+class Effect(NamedTuple):
+    """Accuracies on a part's own and on the other part's problems after some weights were removed."""
+
+    own: Accuracy
+    other: Accuracy
+
+    @property
+    def necessity(self) -> float:
+        """How much more is left of the other part, in [-1, 1]; both not less than chance."""
+        return self.other.value - self.own.value
+
+    @property
+    def raw(self) -> float:
+        """The necessity without the floor at chance."""
+        return self.other.raw - self.own.raw
+
+    @property
+    def variance(self) -> float:
+        """Of either difference, over problems."""
+        return self.own.variance + self.other.variance
+
+
+@dataclass(frozen=True)
+class MaskedModel:
+    """A network some of whose weights are removed, and the accuracy of its answers."""
 
     module: nn.Module
-    objective: Objective
+    problems: Problems
     batch_size: int = 1024
 
     @property
     def weights(self) -> dict[str, Tensor]:
         return weights_of(self.module)
 
-    def score(self, weights: Mapping[str, Tensor], examples: Examples) -> Scored:
+    def score(self, weights: Mapping[str, Tensor], examples: Examples) -> Accuracy:
         """Its accuracy with these weights."""
         return self.score_outputs(run(self.module, weights, examples.inputs, batch_size=self.batch_size), examples)
 
-    def score_outputs(self, outputs: Tensor, examples: Examples) -> Scored:
+    def score_outputs(self, outputs: Tensor, examples: Examples) -> Accuracy:
         """The accuracy of given outputs."""
-        scores = self.objective.score(outputs, examples.targets).double()
+        objective = self.problems.objective
+        scores = objective.score(outputs, examples.targets).double()
         units = cluster_means(scores, examples.combination).means
-        return Scored(units if len(units) >= MIN_UNITS else scores, constant_score(self.objective, examples))
+        return Accuracy(units if len(units) >= MIN_UNITS else scores, constant_score(objective, examples))
+
+    def effect(self, weights: Mapping[str, Tensor], examples: Mapping[str, Examples], part: str) -> Effect:
+        """Its accuracy with these weights on both parts' problems."""
+        return Effect(*(self.score(weights, examples[name]) for name in (part, self.problems.other(part))))
+
+    def unsolved(self, least: float) -> str:
+        """Why the network itself is not worth looking into: what it does not solve. Empty when it solves all."""
+        sets = {"both parts decide": self.problems.both}
+        sets |= {f"{part} decides": examples for part, examples in self.problems.testing.items()}
+        found = {name: self.score(self.weights, examples).raw for name, examples in sets.items()}
+        failed = [f"problems that {name} ({score:.2f} right)" for name, score in found.items() if score < least]
+        return f"base network does not solve {', '.join(failed)}; {least:g} is needed of each" if failed else ""
 
 
 def constant_score(objective: Objective, examples: Examples) -> float:
@@ -132,12 +185,3 @@ def constant_score(objective: Objective, examples: Examples) -> float:
     answers = examples.targets.unique(dim=0)
     ideals = (objective.ideal(answer.expand_as(examples.targets)) for answer in answers)
     return max((float(objective.score(ideal, examples.targets).mean()) for ideal in ideals), default=0.0)
-
-
-def fails_gate(network: Network, problems: Problems, least: float) -> str:
-    """Why the network itself is not worth looking into: what it does not solve. Empty when it solves all."""
-    sets = {"problems that both parts decide": problems.both}
-    sets |= {f"problems that {part} decides": examples for part, examples in problems.testing.items()}
-    found = {name: network.score(network.weights, examples).raw for name, examples in sets.items()}
-    failed = [f"{name} ({score:.2f} right)" for name, score in found.items() if score < least]
-    return f"base network does not solve {', '.join(failed)}; {least:g} is needed of each" if failed else ""

@@ -1,0 +1,154 @@
+"""The sparsity path of one part of one network: masks under rising L0 penalties, and which of them stand for the part."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from torch import Generator
+
+from assay.figure import Curve, Line, Plot
+from assay.instruments.subnetworks.problems import Effect, MaskedModel
+from assay.masks import Mask, SearchConfig, masked, path
+from assay.task import Examples
+
+SOLVES = 0.9  # of its problems that a mask must solve to stand for a part, and that the network must solve first
+_CAPTION = (
+    "Every dot is a mask of one path, from the whole network down; the large dot is the mask that stands for the part. "
+    "Dotted is the other part's accuracy, long dashes are the same network in another basis. Grey lines are networks that "
+    "were never trained, with the same search. Necessity is how much more is left of the other part than of its own when "
+    "the mask is removed."
+)
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """A mask on the path.
+
+    **Attributes:**
+
+    - `penalty`: on keeping the whole network.
+    - `mask`, `density`: and the share of living weights that it keeps; `degenerate`: what is wrong with it.
+    - `accuracy`: on problems of the mask's own pool that the part decides.
+    - `validation`: the necessity on problems of the same pool: what a mask is chosen by.
+    - `alone`: the mask kept and all else removed; `without`: the mask removed; both on the test pool.
+    """
+
+    penalty: float
+    mask: Mask
+    density: float
+    degenerate: str
+    accuracy: float
+    validation: float
+    alone: Effect
+    without: Effect
+
+
+@dataclass(frozen=True)
+class SparsityPath:
+    """All masks of a path, from the largest to the smallest."""
+
+    points: tuple[PathPoint, ...]
+
+    @cached_property
+    def isolating(self) -> tuple[PathPoint, ...]:
+        """Those that solve the part's own problems."""
+        return tuple(point for point in self.points if point.accuracy >= SOLVES and not point.degenerate)
+
+    @property
+    def chosen(self) -> PathPoint | None:
+        """Of those, the one with the highest validation score, by problems that are not reported; the smaller one of equals.
+
+        A mask may be too large, and hold what the other part needs too; or too small, and leave a copy of the part behind.
+        """
+        return max(reversed(self.isolating), key=lambda point: point.validation, default=None)
+
+    @property
+    def smallest(self) -> PathPoint | None:
+        return min(self.isolating, key=lambda point: point.density, default=None)
+
+    @property
+    def degenerate(self) -> str:
+        """What is wrong with the largest mask that solves the part's problems; empty for a proper part, or where none does."""
+        return next((point.degenerate for point in self.points if point.accuracy >= SOLVES), "")
+
+    @property
+    def flaw(self) -> str:
+        """Why none isolates the part, where none does."""
+        best = f"no mask solves {SOLVES:g} of its problems; the best solves {max(point.accuracy for point in self.points):.2f}"
+        return f"the mask {self.degenerate}" if self.degenerate else best
+
+
+def fit_path(model: MaskedModel, part: str, *, generator: Generator, nonsense: int | None = None) -> SparsityPath:
+    """The path for one part. It ends where masks become too small to solve the part's problems.
+
+    **Arguments:** `nonsense`: masks are searched for problems that this hash decides, along the whole path, and judged as if
+    they were the part's.
+    """
+    problems, weights = model.problems, model.weights
+    training, checking = (problems.training[part], problems.checking[part]) if nonsense is None else problems.nonsense[nonsense]
+    units, penalties, (first, later) = problems.units, problems.budget.penalties, problems.budget.steps
+    num = max(1, units.mask(units.alive(weights)).of(weights))
+    found = path(
+        model.module,
+        units,
+        training,
+        loss=problems.objective.loss,
+        prices=[penalty / num for penalty in penalties],
+        config=SearchConfig(steps=first, later_steps=later),
+        generator=generator,
+    )
+    points: list[PathPoint] = []
+    for penalty, one in zip(penalties, found, strict=True):
+        points.append(judged(model, part, one.mask, checking, penalty=penalty))
+        if nonsense is None and points[-1].accuracy < SOLVES:
+            break
+    return SparsityPath(tuple(points))
+
+
+def judged(model: MaskedModel, part: str, mask: Mask, checking: Examples, *, penalty: float) -> PathPoint:
+    """A mask as one of a part; `checking`: problems that it should solve alone."""
+    weights, problems = model.weights, model.problems
+    alone, without = masked(weights, mask), masked(weights, ~mask)
+    return PathPoint(
+        penalty=penalty,
+        mask=mask,
+        density=mask.density(weights),
+        degenerate=mask.degenerate(weights),
+        accuracy=model.score(alone, checking).raw,
+        validation=model.effect(without, problems.choosing, part).necessity,
+        alone=model.effect(alone, problems.testing, part),
+        without=model.effect(without, problems.testing, part),
+    )
+
+
+def path_curve(paths: Mapping[str, Mapping[str, Sequence[SparsityPath]]]) -> Curve:
+    """What masks do against how much they keep, alone and removed: for every part the paths of `this` network, of its twin in
+    a `rotated` basis, and of `untrained` copies."""
+    plots = []
+    for part, kinds in paths.items():
+        alone, without = [], []
+        for kind, found in kinds.items():
+            null, style = kind == "untrained", "dashed" if kind == "rotated" else "solid"
+            for one in found:
+                points = sorted(one.points, key=lambda point: point.density)
+                line = Line(
+                    name=kind,
+                    x=tuple(point.density for point in points),
+                    y=tuple(point.without.necessity for point in points),
+                    null=null,
+                    style=style,
+                    marked=tuple(k for k, point in enumerate(points) if point is one.chosen),
+                )
+                own, other = (tuple(effect.raw for effect in side) for side in zip(*(p.alone for p in points), strict=True))
+                without.append(line)
+                alone.append(replace(line, name=f"own, {kind}", y=own))
+                alone.append(replace(line, name=f"other, {kind}", y=other, style="dashed" if kind == "rotated" else "dotted"))
+        plots.append(Plot(title=f"Part {part}: its mask alone", subtitle="accuracy on problems", lines=tuple(alone)))
+        plots.append(Plot(title=f"Part {part}: without its mask", subtitle="necessity", lines=tuple(without)))
+    return Curve(
+        name="Size of the mask against what it does",
+        across="share of weights kept",
+        plots=tuple(plots),
+        caption=_CAPTION,
+        level=2,
+    )

@@ -1,0 +1,39 @@
+"""A twin of a network in another basis. Masks are over weights, and what a weight is depends on the basis."""
+
+import copy
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import Generator, Tensor, nn
+
+from assay.masks.running import run, weights_of
+
+TOLERANCE = 1e-3  # of outputs, beneath which a rotated twin computes the same
+
+
+def rotated(module: nn.Module, inputs: Mapping[str, Tensor], generator: Generator) -> nn.Module | None:
+    """A twin that computes the same in another basis between every two Linear layers that follow each other with nothing
+    between them, in a Sequential; None where there are none, or the twin does not compute the same."""
+    twin = copy.deepcopy(module)
+    turned = False
+    with torch.no_grad():
+        for part in twin.modules():
+            layers = list(part.children()) if isinstance(part, nn.Sequential) else []
+            for first, second in pairwise(layers):
+                if isinstance(first, nn.Linear) and isinstance(second, nn.Linear):
+                    _turn(first, second, generator)
+                    turned = True
+    if not turned:
+        return None
+    plain, again = (run(one, weights_of(one), inputs) for one in (module, twin))
+    return twin if torch.allclose(plain, again, atol=TOLERANCE) else None
+
+
+def _turn(first: nn.Linear, second: nn.Linear, generator: Generator) -> None:
+    turn = torch.empty(first.out_features, first.out_features, dtype=torch.float64)
+    turn = nn.init.orthogonal_(turn, generator=generator).to(first.weight.device)
+    second.weight.copy_(second.weight.double() @ turn.T)
+    first.weight.copy_(turn @ first.weight.double())
+    if first.bias is not None:
+        first.bias.copy_(turn @ first.bias.double())
