@@ -27,7 +27,7 @@ from torch import Generator
 from assay.evidence import Evidence
 from assay.figure import Table
 from assay.instrument import Random, run
-from assay.instrument.run import measure_of
+from assay.instrument.nulls import measure_of
 from assay.instruments.subnetworks import Subnetworks
 from assay.instruments.subnetworks.controls import PartReading
 from assay.instruments.subnetworks.decision import NECESSITY, decide
@@ -94,7 +94,7 @@ def nonsense(seed: int) -> Said:
         word, told = next(words(evidence), "not resolved"), evidence.summary
     else:
         found = PartReading(part, paths)
-        word, told = decide(found, measure_of(NECESSITY, values_of(found)[0], (), {}, {}))
+        word, told = decide(found, measure_of(NECESSITY, values_of(found)[0]))
     told = f"{word}; a mask solves at best {best:.2f} of the nonsense; {told}"
     return Said(f"nonsense {seed}, {num_bits} bits", (word,), told, made - start, time.process_time() - made)
 

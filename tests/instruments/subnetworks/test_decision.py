@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from assay.instrument import Reading
-from assay.instrument.run import measure_of
+from assay.instrument.nulls import Nulls, measure_of
 from assay.instruments.subnetworks.controls import AT_RANDOM, PartReading
 from assay.instruments.subnetworks.decision import NECESSITY, decide
 from assay.instruments.subnetworks.instrument import values_along, values_of
@@ -45,7 +45,7 @@ class Case:
     def necessity(self):
         own, *_ = values_of(self.part)
         copies = [values_along("a", (SparsityPath((point(1.0 - value, 1.0),)),)) for value in self.fresh]
-        return measure_of(NECESSITY, own, [Reading(values) for values in copies], {}, {})
+        return measure_of(NECESSITY, own, Nulls.of([Reading(values) for values in copies], {}, {}))
 
 
 def found(
