@@ -9,11 +9,11 @@ from torch import Generator
 
 from assay.graph import tree
 from assay.instrument import Random
-from assay.instruments.polar.figures import curve_rows, layer_curves
+from assay.instruments.polar.figures import layer_curves
 from assay.instruments.polar.fit import Fitting, Probes, fit_depth
 from assay.instruments.polar.instrument import FITTED, fitted_values
 from assay.instruments.polar.scores import CORRELATION, ROOT, Fit, deep, rank_correlation, score_fit
-from assay.instruments.polar.search import Found, baselines
+from assay.instruments.polar.search import Found, baselines, curve_rows
 from assay.instruments.polar.targets import Texts
 
 FITTING = Fitting(rank=16, epochs=12, batch=16, learning_rate=1e-2)

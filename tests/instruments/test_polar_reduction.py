@@ -75,15 +75,17 @@ def test_components_are_those_of_training_words_and_only_wide_states_have_them(s
     train, test = samples
     texts = Texts(train, test, test, ("0", "1"))
     assert texts.reduced(generator=draws()) is texts
-    assert texts.told == "not taken"
+    assert texts.components == "not taken"
     monkeypatch.setattr(targets, "WIDEST", 8)
     found = texts.reduced(generator=draws())
     assert found.train.states.shape[2] == found.test.states.shape[2] == 8
     elsewhere = dataclasses.replace(texts, test=test.with_states(torch.randn(test.states.shape, generator=draws())))
     assert torch.equal(elsewhere.reduced(generator=draws()).basis, found.basis)
     assert torch.allclose(found.test.states[1], test.states[1] @ found.basis[1], atol=1e-4)
+    _, share = principal_components(train, 8, generator=draws())
+    assert found.components.startswith("8 of ")
     spread = train.states[0].var(0).sum()
-    assert float(found.train.states[0].var(0).sum() / spread) == pytest.approx(float(found.share[0]), abs=1e-3)
+    assert float(found.train.states[0].var(0).sum() / spread) == pytest.approx(float(share[0]), abs=1e-3)
 
 
 def test_the_evidence_says_so_and_every_null_is_reduced(monkeypatch):

@@ -18,7 +18,7 @@ from assay.graph import Continuation, GivesContinuations
 from assay.instrument import Control, Values
 from assay.instruments.polar.fit import unfitted
 from assay.instruments.polar.scores import metric
-from assay.instruments.polar.targets import Sample
+from assay.instruments.polar.targets import Sample, principal_components
 from assay.objective import Unscored
 from assay.stats import cluster_means
 from assay.subject import Subject
@@ -34,7 +34,6 @@ LOST = {
     for subspace in (SUBSPACE, AXES)
 }
 """By behaviour and subspace."""
-_MOST_NODES = 20_000
 Change = Callable[[Tensor], Tensor]
 
 
@@ -139,13 +138,6 @@ def relation_basis(sample: Sample) -> Float[Tensor, "width rank"]:
     return orthonormal(axes[:, : max(1, len(axes) // 2)])
 
 
-def principal_basis(sample: Sample, rank: int) -> Float[Tensor, "width rank"]:
-    """The `rank` directions along which the sample's first layer varies most."""
-    states = sample.states[0, :_MOST_NODES].float()
-    covariance = (states - states.mean(0)).mT @ (states - states.mean(0))
-    return torch.linalg.eigh(covariance.double()).eigenvectors[:, -rank:].float()
-
-
 def without(basis: Float[Tensor, "width rank"], mean: Float[Tensor, " width"]) -> Change:
     """What puts the mean state in place of a state within the subspace, and leaves it alone elsewhere."""
 
@@ -169,7 +161,7 @@ def lost_without(
 
     **Arguments:** `subspace`: what it is called; `basis`: of it, orthonormal; `sample`: of the layer that it is taken out of.
     """
-    mean = sample.states[0, :_MOST_NODES].float().mean(0)
+    mean = sample.states[0].float().mean(0)
     width, rank = basis.shape
     whole = behaviour.run(None)
 
@@ -178,6 +170,7 @@ def lost_without(
 
     units = lost(basis)
     drawn = [torch.linalg.qr(torch.randn(width, rank, generator=generator)).Q for _ in range(repeats)]
+    principal, _ = principal_components(sample, rank, generator=generator)
     before = float(cluster_means(whole, behaviour.clusters).means.mean())
     after = before - float(units.mean())
     return Values(
@@ -193,7 +186,7 @@ def lost_without(
             Control(
                 name=PRINCIPAL,
                 how=f"the same with the {rank} directions along which states vary most",
-                values=lost(principal_basis(sample, rank))[None],
+                values=lost(principal[0])[None],
             ),
         ),
         note=f"{behaviour.name} {before:.3f} with it, {after:.3f} without; rank {rank} of {width}",

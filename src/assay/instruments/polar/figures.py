@@ -4,32 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Float
-from torch import Generator, Tensor
+from jaxtyping import Bool
+from torch import Tensor
 
 from assay.evidence import UNTRAINED, Measure
 from assay.figure import Curve, Edge, Figure, Graphs, Line, Parse, Plot, Point, Scatter, Table
 from assay.graph import coarse
 from assay.instrument import Random
-from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe, fit_depth
-from assay.instruments.polar.scores import (
-    CORRELATION,
-    RATES,
-    ROOT,
-    Fit,
-    How,
-    Scored,
-    Scores,
-    decode,
-    deep,
-    length_mean,
-    score,
-    score_fit,
-    text_correlations,
-)
-from assay.instruments.polar.search import CHAIN, POSITION, Found, Nulls
+from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe
+from assay.instruments.polar.scores import RATES, Fit, How, Scored, Scores, decode, length_mean, score, text_correlations
+from assay.instruments.polar.search import CHAIN, POSITION, Found, Nulls, Rows, or_none
 from assay.instruments.polar.targets import Batch, Sample
-from assay.stats import mean_interval
 
 LEVEL = 2  # held-out texts, and their gold graphs
 MIN_EDGES = 30  # of a relation or a group, below which its rate says too little
@@ -40,43 +25,7 @@ GROUPS = {
 }
 RANKS = (4, 16, 64, 256)
 TEXTS = (250, 500, 1_000, 2_500)
-Masks = Mapping[str, Bool[Tensor, " e"]]
-Cell = tuple[float | None, float | None, float | None]
-"""A value and the ends of its interval, None where there is none."""
-Rows = Mapping[str, Mapping[str, Cell]]
-"""By measure and layer."""
-
-
-# Layer by layer
-
-
-def curve_rows(found: Found, *, generator: Generator) -> Rows:
-    """Test texts at every layer: distance probes without punctuation, polar ones edge by edge with it, and depth probes."""
-    test, layers = found.texts.test, found.texts.layers
-    deeps = deep(fit_depth(found.texts.train, fitting=found.fitting, generator=generator), test)
-
-    def means(of: str) -> list[Cell]:
-        return [_cell(one[of][~one[of].isnan()], (-1.0, 1.0) if of == CORRELATION else (0.0, 1.0)) for one in deeps]
-
-    columns = {
-        "UUAS": [_cell(one.units("UUAS")) for one in score(found.distance, test, punctuation=False)],
-        "LAS": [_cell(one.units("LAS")) for one in score(found.polar, test)],
-        "DSpr": [(_or_none(length_mean(one, test)), None, None) for one in text_correlations(found.distance, test)],
-        ROOT: means(ROOT),
-        CORRELATION: means(CORRELATION),
-        "NSpr": [(_or_none(length_mean(one[CORRELATION], test)), None, None) for one in deeps],
-    }
-    return {title: dict(zip(layers, cells, strict=True)) for title, cells in columns.items()}
-
-
-def _cell(units: Float[Tensor, " texts"], bounds: tuple[float, float] = (0.0, 1.0)) -> Cell:
-    interval = mean_interval(units, bounds=bounds)
-    low, high = (interval.low, interval.high) if interval else (None, None)
-    return _or_none(float(units.mean())), low, high
-
-
-def _or_none(value: float) -> float | None:
-    return value if value == value else None
+Groups = Mapping[str, Bool[Tensor, " e"]]
 
 
 def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Sequence[Measure]) -> list[Curve]:
@@ -144,7 +93,7 @@ def tables(found: Found, fit: Fit, own: Scores, nulls: Nulls, *, rng: Random) ->
         _sweep(found, "number of training texts", {k: (found.train.first(k), fitting) for k in TEXTS if k <= num}, rng),
         rate_table("relation", own.polar, relations),
         *(rate_table(kind, own.structural, groups(own.structural, kind), beside=structural) for kind in GROUPS),
-        plane(fit.polar, test.relations, [int((counts == k).sum()) for k in range(len(test.relations))]),
+        plane(fit.polar, test.relations, [float((counts == k).sum()) for k in range(len(test.relations))]),
         sentences(fit.polar, test),
     ]
 
@@ -153,11 +102,11 @@ def conventions(probes: Mapping[str, tuple[Probes, How]], sample: Sample) -> Tab
     """Every probe, decoded in its way, with punctuation and without, over all edges and as the mean over texts."""
     rows: list[tuple[str | float | None, ...]] = []
     for name, (fitted, how) in probes.items():
-        dspr = None if how == "legal" else _or_none(length_mean(text_correlations(fitted, sample)[0], sample))
+        dspr = None if how == "legal" else or_none(length_mean(text_correlations(fitted, sample)[0], sample))
         for punctuation in (True, False):
             (scored,) = score(fitted, sample, how=how, punctuation=punctuation)
             told = name, "included" if punctuation else "excluded"
-            whole = scored.balanced(), _or_none(scored.root_accuracy()), dspr
+            whole = scored.balanced(), or_none(float(scored.root.nanmean())), dspr
             rows.append((*told, "all edges", *map(scored.micro, RATES), *whole))
             rows.append((*told, "mean over texts", *map(scored.macro, RATES), None, None, None))
     return Table(
@@ -173,7 +122,7 @@ def _sweep(found: Found, of: str, varied: Mapping[int, tuple[Sample, Fitting]], 
     """The same fit at one layer for every rank, or number of training texts, that there is."""
     rows = []
     for value, (train, fitting) in varied.items():
-        one = score_fit(replace(found, fitting=fitting).fit(train, generator=rng(of, value)), found.test)
+        one = replace(found, fitting=fitting).scores(train, found.test, generator=rng(of, value))
         rates = one.structural.micro("UUAS"), one.polar.micro("type accuracy"), one.polar.micro("LAS")
         rows.append((value, *rates))
     return Table(
@@ -186,7 +135,7 @@ def _sweep(found: Found, of: str, varied: Mapping[int, tuple[Sample, Fitting]], 
     )
 
 
-def groups(scored: Scored, kind: str) -> Masks:
+def groups(scored: Scored, kind: str) -> Groups:
     """The edges by the distance between their words, by the depth of their dependent, or by the length of their text."""
     column, ranges = GROUPS[kind]
     values, found = getattr(scored, column), {}
@@ -196,30 +145,27 @@ def groups(scored: Scored, kind: str) -> Masks:
     return found
 
 
-def rate_table(of: str, scored: Scored, masks: Masks, *, beside: Mapping[str, Scored] | None = None) -> Table:
+def rate_table(of: str, scored: Scored, masks: Groups, *, beside: Mapping[str, Scored] | None = None) -> Table:
     """A row for every group with at least `MIN_EDGES` gold edges: their number, every rate, and the UUAS of the nulls `beside`,
     which score the same edges in the same order. `of`: what the groups are."""
     beside = beside or {}
     assert all(torch.equal(null.text, scored.text) for null in beside.values()), "the nulls must score the same edges"
-    kept = {group: mask for group, mask in masks.items() if int(mask.sum()) >= MIN_EDGES}
-    few = [group for group, mask in masks.items() if 0 < int(mask.sum()) < MIN_EDGES]
-    rows = [
-        (group, int(mask.sum()), *_rates(scored, mask), *(_rates(null, mask)[0] for null in beside.values()))
-        for group, mask in kept.items()
-    ]
+    rows, few = [], []
+    for group, mask in masks.items():
+        num, rates = int(mask.sum()), [one.right[:, mask].double().mean(1).tolist() for one in (scored, *beside.values())]
+        if num >= MIN_EDGES:
+            rows.append((group, num, *rates[0], *(null[0] for null in rates[1:])))
+        elif num:
+            few.append(group)
     columns = (of, "edges", *RATES, *(f"UUAS, {null}" for null in beside))
     note = f"Fewer than {MIN_EDGES} edges, so left out: {', '.join(few)}." if few else ""
     return Table(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=LEVEL)
 
 
-def _rates(scored: Scored, chosen: Bool[Tensor, " e"]) -> tuple[float, ...]:
-    return tuple(scored.right[:, chosen].double().mean(1).tolist())
-
-
 # Pictures
 
 
-def plane(probes: Probes, relations: Sequence[str], counts: Sequence[int], *, most: int = 16) -> Scatter:
+def plane(probes: Probes, relations: Sequence[str], counts: Sequence[float], *, most: int = 16) -> Scatter:
     """The prototypes of the most frequent relations on the plane that holds most of them: unit vectors, seen from above."""
     unit = torch.nn.functional.normalize(probes.prototypes[0, :most], dim=-1)
     directions = torch.linalg.svd(unit.double(), full_matrices=False).Vh[:2].mT.float()
@@ -229,8 +175,7 @@ def plane(probes: Probes, relations: Sequence[str], counts: Sequence[int], *, mo
     return Scatter(
         name="Plane of relations",
         points=tuple(
-            Point(name=name, x=x, y=y, size=float(num))
-            for name, num, (x, y) in zip(relations, counts, flat.tolist(), strict=False)
+            Point(name=name, x=x, y=y, size=num) for name, num, (x, y) in zip(relations, counts, flat.tolist(), strict=False)
         ),
         caption="Each arrow is the mean edge of one relation in training graphs, head minus dependent, at length 1, on the "
         "plane that holds most of their squared length: its angle tells the relation. An arrow of length 1 lies in the plane, "

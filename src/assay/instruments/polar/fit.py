@@ -90,11 +90,9 @@ def prototype_loss(
 def child_loss(labels: Float[Tensor, "p b n c"], batch: Batch) -> Float[Tensor, " p"]:
     """Cross-entropy of every node's relation to its head, the last class being the root's (DepProbe,
     Mueller-Eberstein 2022)."""
-    text, _, dependent = batch.edges.unbind(1)
-    of_edges, of_roots = labels[:, text, dependent], labels[:, batch.roots[:, 0], batch.roots[:, 1]]
-    root_class = labels.shape[-1] - 1
-    wanted = torch.cat([batch.relations, batch.relations.new_full((len(batch.roots),), root_class)])
-    scores = torch.cat([of_edges, of_roots], 1)
+    text, node = torch.cat([batch.edges[:, [0, 2]], batch.roots]).unbind(1)
+    scores = labels[:, text, node]
+    wanted = torch.cat([batch.relations, batch.relations.new_full((len(batch.roots),), labels.shape[-1] - 1)])
     if not scores.shape[1]:
         return labels.new_zeros(len(labels))
     return F.cross_entropy(scores.mT, wanted.expand(len(scores), -1), reduction="none").mean(1)

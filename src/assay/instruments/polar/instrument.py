@@ -12,10 +12,10 @@ from assay.encoding import Encoder, encoder_of
 from assay.evidence import UNTRAINED, Effort, Measure
 from assay.graph import GivesContinuations, GivesGraphs, Graph
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Values
-from assay.instruments.polar import behaviour, figures
+from assay.instruments.polar import behaviour, figures, search
 from assay.instruments.polar.fit import Fitting
 from assay.instruments.polar.scores import CORRELATION, ROOT, Fit, Scores, metric, score_fit
-from assay.instruments.polar.search import CHAIN, EVERY, MOVED, POSITION, Found, Nulls, baselines, control_scores, search
+from assay.instruments.polar.search import CHAIN, EVERY, MOVED, POSITION, Found, Nulls
 from assay.instruments.polar.targets import SPLITS, UNSEEN, Sample, Texts, in_components, read_nonsense, read_texts
 from assay.stats import MIN_UNITS, fitted_interval, fitted_p
 from assay.subject import Subject
@@ -77,7 +77,7 @@ class Kept(NamedTuple):
 
     test: Sample
     basis: Float[Tensor, "1 width kept"]
-    rows: figures.Rows
+    rows: search.Rows
     notes: Notes
 
 
@@ -126,7 +126,7 @@ class Polar(Instrument[Drawn]):
         found = self._searched(texts, budget, rng)
         fits = [found.fit(found.train, generator=rng("fit", k)) for k in range(budget.seeds)]
         own = [score_fit(fit, found.test) for fit in fits]
-        nulls = baselines(found, repeats=budget.repeats, rng=rng.within("nulls"))
+        nulls = search.baselines(found, repeats=budget.repeats, rng=rng.within("nulls"))
         values = [fitted_values(metric, metric.title, own, nulls, note=note) for metric, note in FITTED.items()]
         values += _selectivity(found, own, seeds=budget.seeds, rng=rng)
         not_tested = []
@@ -153,14 +153,14 @@ class Polar(Instrument[Drawn]):
             **{f"texts, {split}": len(some) for split, some in splits.items()},
             "texts refused": len(texts.refused),
             "width of states": states.states.shape[2],
-            "principal components": found.texts.told,
+            "principal components": found.texts.components,
             "layer": layer,
             "angle loss": found.angle,
             "weight of the angle loss": found.weight,
         }
         tables = figures.tables(found, fits[0], own[0], nulls, rng=rng.within("tables"))
         notes = Notes("", warnings_of(texts), not_tested, tables, settings)
-        rows = figures.curve_rows(found, generator=rng("depth curve"))
+        rows = search.curve_rows(found, generator=rng("depth curve"))
         return Reading(values, Kept(found.test, found.basis, rows, notes))
 
     def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
@@ -178,7 +178,7 @@ class Polar(Instrument[Drawn]):
         texts = texts.reduced(generator=rng("components"))
         # At most half of the dimensions, or there would be nothing left to compare the polar subspace with.
         rank = max(1, min(self.rank, texts.train.states.shape[2] // 2))
-        return search(texts, fitting=Fitting(rank=rank, epochs=budget.epochs), generator=rng("search"))
+        return search.search(texts, fitting=Fitting(rank=rank, epochs=budget.epochs), generator=rng("search"))
 
 
 def copy_reading(found: Found, kept: Kept, *, repeats: int, rng: Random) -> Reading:
@@ -192,23 +192,20 @@ def copy_reading(found: Found, kept: Kept, *, repeats: int, rng: Random) -> Read
         control = Control(name=MOVED, how="probes fitted on untrained copies, moved here", values=units)
         values.append(Values(metric=asked.key, units=own.units[asked.title], moved=(control,)))
     values += _selectivity(found, [own], seeds=repeats, rng=rng)
-    return Reading(values, figures.curve_rows(found, generator=rng("depth curve")))
+    return Reading(values, search.curve_rows(found, generator=rng("depth curve")))
 
 
 def fitted_values(metric: Metric, of: str, own: Sequence[Scores], nulls: Nulls, *, note: str) -> Values:
     """What is scored as `of`, of the network's fits, beside nulls of its own, which may be another with another fit."""
     units = _stacked(own, of)
-    controls = []
-    for name, (how, repeats) in nulls.items():
-        others = _stacked(repeats, of)
-        controls.append(Control(name=name, how=how, values=others, p=fitted_p(units, others)))
+    beside = [(name, how, _stacked(repeats, of)) for name, (how, repeats) in nulls.items()]
     means = units.mean(1).tolist()
     told = f"{len(means)} fits: {min(means):.3f} to {max(means):.3f}"
     return Values(
         metric=metric.key,
         units=units.mean(0),
         interval=fitted_interval(units, bounds=metric.bounds),
-        controls=tuple(controls),
+        controls=tuple(Control(name=name, how=how, values=null, p=fitted_p(units, null)) for name, how, null in beside),
         copies_how="each searched and fitted as the network",
         note=f"{note}; {told if len(means) > 1 else 'one fit, which the interval does not cover'}",
     )
@@ -220,7 +217,7 @@ def _stacked(scores: Sequence[Scores], of: str) -> Float[Tensor, "repeats texts"
 
 def _selectivity(found: Found, own: Sequence[Scores], *, seeds: int, rng: Random) -> list[Values]:
     values = []
-    for of, (task, wrong) in control_scores(found, seeds=range(seeds), rng=rng.within("control tasks")).items():
+    for of, (task, wrong) in search.control_scores(found, seeds=range(seeds), rng=rng.within("control tasks")).items():
         right, metric = _stacked(own, of), SELECTIVITY[of]
         note = f"{of} {float(right.mean()):.3f}, and {float(wrong.mean()):.3f} on the {task}"
         units = right - wrong  # fit by fit, or one fit beside every control task

@@ -147,10 +147,6 @@ class Scored:
         seen = self.relation >= 0
         return float(cluster_means(self.right[3, seen].double(), self.relation[seen]).means.mean())
 
-    def root_accuracy(self) -> float:
-        """Of the texts that have one root."""
-        return float(self.root.nanmean())
-
 
 def score(probes: Probes, sample: Sample, *, how: How = "edges", punctuation: bool = True) -> list[Scored]:
     """Predict every text and compare, for every probe of the stack.

@@ -12,9 +12,19 @@ from assay.evidence import UNTRAINED
 from assay.graph_controls import control_heads, control_relations, permuted
 from assay.instrument import Random
 from assay.instruments.polar.fit import Angle, Fitting, Probes, fit_depth, fit_distance, fit_polar, unfitted
-from assay.instruments.polar.scores import Fit, Scores, score, score_fit
+from assay.instruments.polar.scores import (
+    CORRELATION,
+    ROOT,
+    Fit,
+    Scores,
+    deep,
+    length_mean,
+    score,
+    score_fit,
+    text_correlations,
+)
 from assay.instruments.polar.targets import Sample, Texts
-from assay.stats import child_generator
+from assay.stats import child_generator, mean_interval
 
 CURVE_WEIGHT = 1.0
 CANDIDATES: tuple[tuple[Angle, float], ...] = (("prototype", 0.25), ("prototype", 0.5), ("prototype", 1.0), ("pair", 10.0))
@@ -25,6 +35,10 @@ MOVED = "probe of another network"
 EVERY = (UNTRAINED, MOVED, CHAIN, POSITION, NO_PROBE, RANDOM, PERMUTED)
 Nulls = Mapping[str, tuple[str, Sequence[Scores]]]
 """By name how a null was made, and what each of its repeats gives."""
+Cell = tuple[float | None, float | None, float | None]
+"""A value and the ends of its interval, None where there is none."""
+Rows = Mapping[str, Mapping[str, Cell]]
+"""By measure and layer."""
 POSITION_WIDTH = 64
 _LONGEST_WAVE = 10_000.0
 
@@ -63,6 +77,10 @@ class Found:
             depth=fit_depth(train, fitting=self.fitting, generator=third),
         )
 
+    def scores(self, train: Sample, test: Sample, *, generator: Generator) -> Scores:
+        """What such a fit gives on other texts."""
+        return score_fit(self.fit(train, generator=generator), test)
+
 
 def search(texts: Texts, *, fitting: Fitting, generator: Generator) -> Found:
     """Fit probes at all layers, and choose among them; the raw word embedding is a null."""
@@ -92,9 +110,6 @@ def baselines(found: Found, *, repeats: int, rng: Random) -> Nulls:
     """Nulls of the network's own."""
     train, test, texts, num = found.train, found.test, found.texts, range(repeats)
 
-    def fitted(name: str, train: Sample, test: Sample = test, k: int = 0) -> Scores:
-        return score_fit(found.fit(train, generator=rng(name, k)), test)
-
     def plain(train: Sample, test: Sample, rank: int | None = None, k: int = 0) -> Scores:
         probes = unfitted(train, rank, generator=rng(RANDOM, k))
         return score_fit(Fit(probes, probes, probes), test)
@@ -102,9 +117,9 @@ def baselines(found: Found, *, repeats: int, rng: Random) -> Nulls:
     def wrong(draws: Generator) -> Sample:
         return train.asked_for([permuted(graph, generator=draws) for graph in train.graphs])
 
-    of_places = [fitted(POSITION, positions(train), positions(test))]
+    of_places = [found.scores(positions(train), positions(test), generator=rng(POSITION))]
     of_random = [plain(train, test, found.fitting.rank, k) for k in num]
-    of_wrong = [fitted(PERMUTED, wrong(rng("permutation", k)), k=k) for k in num]
+    of_wrong = [found.scores(wrong(rng("permutation", k)), test, generator=rng(PERMUTED, k)) for k in num]
     made = {
         CHAIN: ("every word joined to the next", [plain(in_line(train), in_line(test))]),
         POSITION: ("the same fit on sines and cosines of each word's place", of_places),
@@ -114,8 +129,36 @@ def baselines(found: Found, *, repeats: int, rng: Random) -> Nulls:
     }
     if WORDS in texts.layers:
         one, other = (sample.at([texts.layers.index(WORDS)]) for sample in (texts.train, texts.test))
-        made[EMBEDDING] = ("the same fit on word embeddings, which know no context", [fitted(EMBEDDING, one, other)])
+        how = "the same fit on word embeddings, which know no context"
+        made[EMBEDDING] = (how, [found.scores(one, other, generator=rng(EMBEDDING))])
     return made
+
+
+def curve_rows(found: Found, *, generator: Generator) -> Rows:
+    """Test texts at every layer: distance probes without punctuation, polar ones edge by edge with it, and depth probes."""
+    test, layers = found.texts.test, found.texts.layers
+    deeps = deep(fit_depth(found.texts.train, fitting=found.fitting, generator=generator), test)
+
+    columns = {
+        "UUAS": [_cell(one.units("UUAS")) for one in score(found.distance, test, punctuation=False)],
+        "LAS": [_cell(one.units("LAS")) for one in score(found.polar, test)],
+        "DSpr": [(or_none(length_mean(one, test)), None, None) for one in text_correlations(found.distance, test)],
+        ROOT: [_cell(one[ROOT][~one[ROOT].isnan()]) for one in deeps],
+        CORRELATION: [_cell(one[CORRELATION][~one[CORRELATION].isnan()], (-1.0, 1.0)) for one in deeps],
+        "NSpr": [(or_none(length_mean(one[CORRELATION], test)), None, None) for one in deeps],
+    }
+    return {title: dict(zip(layers, cells, strict=True)) for title, cells in columns.items()}
+
+
+def _cell(units: Float[Tensor, " texts"], bounds: tuple[float, float] = (0.0, 1.0)) -> Cell:
+    interval = mean_interval(units, bounds=bounds)
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return or_none(float(units.mean())), low, high
+
+
+def or_none(value: float) -> float | None:
+    """The value, None for NaN."""
+    return value if value == value else None
 
 
 def in_line(sample: Sample) -> Sample:

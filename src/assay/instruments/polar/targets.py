@@ -185,8 +185,8 @@ class Texts:
 
     - `layers`: their names.
     - `refused`: why texts were not encoded, with what the source calls them.
-    - `basis` `(layers, width, kept)`: orthonormal columns, the principal components that the states were reduced to; `share`
-      `(layers,)`: of the variance of training words, what they keep. None where states are as the network has them.
+    - `basis` `(layers, width, kept)`: orthonormal columns, the principal components that the states were reduced to, None where
+      they are as the network has them; `components`: the same in words.
     """
 
     train: Sample
@@ -195,16 +195,7 @@ class Texts:
     layers: tuple[str, ...]
     refused: tuple[str, ...] = ()
     basis: Float[Tensor, "layers width kept"] | None = None
-    share: Float[Tensor, " layers"] | None = None
-
-    @property
-    def told(self) -> str:
-        """What the states were reduced to, in words."""
-        if self.basis is None or self.share is None:
-            return "not taken"
-        _, width, kept = self.basis.shape
-        least, most = float(self.share.min()), float(self.share.max())
-        return f"{kept} of {width} dimensions, {least:.3f} to {most:.3f} of the variance of training words"
+    components: str = "not taken"
 
     def reduced(self, *, generator: Generator) -> "Texts":
         """In principal components of the training words, where the states are wider than `WIDEST`. A probe's cost grows with
@@ -213,7 +204,9 @@ class Texts:
             return self
         basis, share = principal_components(self.train, WIDEST, generator=generator)
         train, dev, test = (in_components(sample, basis) for sample in (self.train, self.dev, self.test))
-        return replace(self, train=train, dev=dev, test=test, basis=basis, share=share)
+        kept = f"{float(share.min()):.3f} to {float(share.max()):.3f} of the variance of training words"
+        told = f"{basis.shape[2]} of {basis.shape[1]} dimensions, {kept}"
+        return replace(self, train=train, dev=dev, test=test, basis=basis, components=told)
 
 
 def read_texts(encoder: Encoder, graphs: Mapping[str, Sequence[Graph]]) -> Texts:
