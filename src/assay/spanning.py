@@ -2,37 +2,42 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
-def spanning_tree(distances: Float[Tensor, "n n"]) -> Int[Tensor, "e 2"]:
-    """The pairs of nodes that the minimum spanning tree joins.
+def spanning_forest(distances: Float[Tensor, "b n n"], kept: Bool[Tensor, "b n"]) -> Int[Tensor, "e 3"]:
+    """The minimum spanning trees of many graphs over the nodes that are `kept`: graph and two nodes of every edge.
 
     Example::
 
         places = torch.tensor([0.0, 3.0, 1.0])
-        assert spanning_tree((places[:, None] - places).abs()).tolist() == [[0, 2], [2, 1]]
+        apart = (places[:, None] - places).abs()[None]
+        assert spanning_forest(apart, torch.ones(1, 3, dtype=torch.bool)).tolist() == [[0, 0, 2], [0, 1, 2]]
     """
+    from scipy.sparse import coo_array
     from scipy.sparse.csgraph import minimum_spanning_tree
 
-    # 1 on every pair changes no tree, and scipy takes 0 for no edge.
-    found = minimum_spanning_tree(distances.double().numpy() + 1)
-    return torch.from_numpy(np.stack(found.nonzero(), 1)).long()
+    num, size = kept.shape
+    graph, one, other = (kept[:, :, None] & kept[:, None]).triu(1).nonzero().unbind(1)
+    weights = distances[graph, one, other].double().numpy() + 1  # which changes no tree, and 0 would be no edge
+    places = (graph * size + one).numpy(), (graph * size + other).numpy()
+    found = minimum_spanning_tree(coo_array((weights, places), shape=(num * size, num * size)).tocsr())
+    first, second = (torch.from_numpy(ends).long() for ends in found.nonzero())
+    return torch.stack([first // max(1, size), first % max(1, size), second % max(1, size)], 1)
 
 
-def directed_from(pairs: Int[Tensor, "e 2"], root: int) -> Int[Tensor, " n"]:
-    """The tree of these pairs hung up at `root`: the head of every node, negative for the root.
+def directed_from(pairs: Int[Tensor, "e 2"], root: int, *, num: int) -> Int[Tensor, " num"]:
+    """The tree of these pairs hung up at `root`: the head of each of `num` nodes, negative for the root and what it does not
+    reach.
 
     Example::
 
-        pairs = torch.tensor([[0, 1], [1, 2]])
-        assert directed_from(pairs, 1).tolist()[::2] == [1, 1]
+        assert directed_from(torch.tensor([[0, 1], [1, 2]]), 1, num=3).tolist()[::2] == [1, 1]
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import breadth_first_order
 
-    num = len(pairs) + 1
     table = coo_array((np.ones(len(pairs)), tuple(pairs.T.numpy())), shape=(num, num)).tocsr()
     return torch.from_numpy(breadth_first_order(table, root, directed=False)[1]).long()
 

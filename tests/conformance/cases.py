@@ -42,7 +42,8 @@ class Case:
     - `hard`: tasks on which untrained networks, and networks trained on wrong labels, are taken for subjects.
     - `memorisers`: networks trained on wrong labels of such a task.
     - `descends`: its instruments search by gradient descent from a start drawn unit by unit, so that another order of units is
-      another start. Two intervals overlap then; that of a rate of edges is over texts and does not cover the start.
+      another start. Two intervals overlap then; those of probes are over texts and over fits, each from a start of its own, at
+      the layer and with the loss that were chosen, and do not cover that choice.
     """
 
     task: Task

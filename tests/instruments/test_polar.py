@@ -71,7 +71,7 @@ def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
     still = sample.with_states(torch.zeros(1, sample.states.shape[1], WIDTH))
 
     def lost(directions: Tensor) -> Measure:
-        values = lost_without(behaviour, SUBSPACE, directions, still, repeats=10, generator=seeded())
+        values = lost_without(behaviour, SUBSPACE, [directions], still, repeats=10, generator=seeded())
         return measure_of(LOST["score", SUBSPACE], values, (), {}, {})
 
     read, idle = lost(torch.eye(WIDTH)[:, :used]), lost(torch.eye(WIDTH)[:, used:])
@@ -85,7 +85,7 @@ def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
 
 
 def test_the_interval_is_over_texts_and_fits(found):
-    for key in ("uuas", "las", "depth_correlation", "selectivity_of_uuas"):
+    for key in ("uuas", "las", "depth_correlation", "selectivity_of_uuas", "score_lost_without_the_polar_subspace"):
         assert found.measure(key).interval.method.endswith("joined with t over 3 fits")
     assert "3 fits: " in found.measure("las").note
     alone = Polar(budgets={"quick": dataclasses.replace(POLAR.budgets["quick"], epochs=1, seeds=1)})
@@ -191,7 +191,7 @@ def test_the_principal_subspace_is_where_states_vary():
     assert float(basis[0, 3].abs()) == pytest.approx(1, abs=0.01)
     behaviour = task_behaviour(subject(), task, "states:in", num=3, generator=seeded())
     small = sample.with_states(torch.zeros(1, sample.states.shape[1], WIDTH))
-    values = lost_without(behaviour, SUBSPACE, torch.eye(WIDTH)[:, :2], small, repeats=2, generator=seeded())
+    values = lost_without(behaviour, SUBSPACE, [torch.eye(WIDTH)[:, :2]], small, repeats=2, generator=seeded())
     measure = measure_of(LOST["score", SUBSPACE], values, (), {}, {})
     assert measure.value is None
     assert "3 combinations" in measure.note

@@ -20,7 +20,7 @@ from assay.instruments.polar.fit import unfitted
 from assay.instruments.polar.scores import metric
 from assay.instruments.polar.targets import Sample, principal_components
 from assay.objective import Unscored
-from assay.stats import cluster_means
+from assay.stats import cluster_means, fitted_interval
 from assay.subject import Subject
 from assay.task import Task
 
@@ -149,33 +149,28 @@ def without(basis: Float[Tensor, "width rank"], mean: Float[Tensor, " width"]) -
 
 
 def lost_without(
-    behaviour: Behaviour,
-    subspace: str,
-    basis: Float[Tensor, "width rank"],
-    sample: Sample,
-    *,
-    repeats: int,
-    generator: Generator,
+    behaviour: Behaviour, subspace: str, bases: Sequence[Tensor], sample: Sample, *, repeats: int, generator: Generator
 ) -> Values:
     """How much of the score is lost without a subspace, beside what is lost without others of its rank.
 
-    **Arguments:** `subspace`: what it is called; `basis`: of it, orthonormal; `sample`: of the layer that it is taken out of.
+    **Arguments:** `subspace`: what it is called; `bases` `(width, rank)`: of it, orthonormal, one for each fit of it; `sample`:
+    of the layer that it is taken out of.
     """
     mean = sample.states[0].float().mean(0)
-    width, rank = basis.shape
+    width, rank = bases[0].shape
     whole = behaviour.run(None)
 
     def lost(directions: Tensor) -> Float[Tensor, " c"]:
         return cluster_means(whole - behaviour.run(without(directions, mean)), behaviour.clusters).means
 
-    units = lost(basis)
+    units = torch.stack([lost(basis) for basis in bases])
     drawn = [torch.linalg.qr(torch.randn(width, rank, generator=generator)).Q for _ in range(repeats)]
     principal, _ = principal_components(sample, rank, generator=generator)
     before = float(cluster_means(whole, behaviour.clusters).means.mean())
-    after = before - float(units.mean())
     return Values(
         metric=LOST[behaviour.name, subspace].key,
-        units=units,
+        units=units.mean(0),
+        interval=fitted_interval(units, bounds=(-1.0, 1.0)) if len(bases) > 1 else None,
         unit=behaviour.unit,
         controls=(
             Control(
@@ -189,6 +184,6 @@ def lost_without(
                 values=lost(principal[0])[None],
             ),
         ),
-        note=f"{behaviour.name} {before:.3f} with it, {after:.3f} without; rank {rank} of {width}",
+        note=f"{behaviour.name} {before:.3f} with it, {before - float(units.mean()):.3f} without; rank {rank} of {width}",
         ceiling=before,
     )

@@ -139,15 +139,15 @@ class Polar(Instrument[Drawn]):
             note = "the same probes, where every content word is made up"
             values += [fitted_values(metric, of, again, some, note=note) for of, metric in NONSENSE.items()]
         layer, states = texts.layers[found.layer], texts.train.at([found.layer])
-        read = behaviour.orthonormal(fits[0].polar.after(found.basis).maps[0])
-        subspaces = {behaviour.SUBSPACE: read, behaviour.AXES: behaviour.relation_basis(states)}
+        polar = [behaviour.orthonormal(fit.polar.after(found.basis).maps[0]) for fit in fits]
+        subspaces = {behaviour.SUBSPACE: polar, behaviour.AXES: [behaviour.relation_basis(states)]}
         for one in _behaviours(network, data, encoder, layer, rng):
             if isinstance(one, str):
                 not_tested.append(f"Whether the network uses what can be decoded: {one}.")
                 continue
-            for name, basis in subspaces.items():
+            for name, bases in subspaces.items():
                 options = {"repeats": budget.removals, "generator": rng(one.name, name)}
-                values.append(behaviour.lost_without(one, name, basis, states, **options))
+                values.append(behaviour.lost_without(one, name, bases, states, **options))
         settings = {
             "rank": found.fitting.rank,
             **{f"texts, {split}": len(some) for split, some in splits.items()},
@@ -221,8 +221,9 @@ def _selectivity(found: Found, own: Sequence[Scores], *, seeds: int, rng: Random
         right, metric = _stacked(own, of), SELECTIVITY[of]
         note = f"{of} {float(right.mean()):.3f}, and {float(wrong.mean()):.3f} on the {task}"
         units = right - wrong  # fit by fit, or one fit beside every control task
-        interval = fitted_interval(units, bounds=metric.bounds)
-        values.append(Values(metric=metric.key, units=units.mean(0), interval=interval, note=note))
+        values.append(
+            Values(metric=metric.key, units=units.mean(0), interval=fitted_interval(units, bounds=_SIGNED), note=note)
+        )
     return values
 
 

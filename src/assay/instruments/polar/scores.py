@@ -14,18 +14,17 @@ from torch.nn import functional as F
 from assay.instrument import Metric
 from assay.instruments.polar.fit import Probes, gather, mapped, squared_distances
 from assay.instruments.polar.targets import Batch, Sample, in_order
-from assay.spanning import arborescence, directed_from, spanning_tree
+from assay.spanning import arborescence, directed_from, spanning_forest
 from assay.stats import cluster_means
 
 How = Literal["edges", "legal", "depprobe"]
 COSINE_WEIGHT = 4.0  # of the cosine against the squared distance, which is about 1 for an edge, in the score of a legal tree
 ROOT_WEIGHT = 0.5
-Rate = Literal["UUAS", "UAS", "LAS", "type accuracy"]
 ROOT, CORRELATION = "root accuracy of depth", "depth correlation"
-RATES: tuple[Rate, ...] = ("UUAS", "UAS", "LAS", "type accuracy")
+RATES = ("UUAS", "UAS", "LAS", "type accuracy")
 LENGTHS = (5, 50)  # of texts that count for DSpr and NSpr
-Edges = tuple[Int[Tensor, " e"], Int[Tensor, " e"], Int[Tensor, " e"]]
-"""Heads, dependents and indices of relations of one text."""
+Edges = tuple[Int[Tensor, "b n"], Int[Tensor, "b n"]]
+"""Of every node its head, negative where it has none, and the relation to it."""
 
 
 def decode(
@@ -51,54 +50,64 @@ def decode(
     rootward = -(z - probes.root[:, None, None]).square().sum(-1)
     labels = mapped(gather(sample, batch), probes.labels) if how == "depprobe" and probes.labels is not None else None
     likely = rootward if labels is None else labels[..., -1]
+    root = likely.masked_fill(~kept, -torch.inf).argmax(-1)
+    trees = kept & torch.tensor([sample.targets[text].graph.is_tree for text in batch.texts.tolist()])[:, None]
     edges = torch.zeros(*apart.shape, dtype=torch.int64)
-    for place, text in enumerate(batch.texts.tolist() if onto.shape[-1] else ()):
-        target, nodes = sample.targets[text], kept[place].nonzero()[:, 0]
-        for p in range(len(probes) if len(nodes) else 0):
-            near, along, start = apart[p, place][nodes][:, nodes], onto[p, place][nodes], likely[p, place][nodes]
-            if not target.graph.is_tree:
-                heads, dependents, relations = _either_way(_nearest(near, len(target.edges)), along)
-            elif how == "edges":
-                heads, dependents, relations = _either_way(spanning_tree(near), along)
-            elif labels is None:
-                heads, dependents, relations = _legal(near, along, start)
-            else:
-                heads, of_node = (
-                    directed_from(spanning_tree(near), int(start.argmax())),
-                    labels[p, place][nodes, :-1].argmax(-1),
-                )
-                heads, dependents, relations = _edges(heads, of_node)
-            edges[p, place, nodes[heads], nodes[dependents]] = relations + 1
+    for p in range(len(probes) if onto.shape[-1] else 0):
+        pairs = _nearest(apart[p], kept & ~trees, sample, batch)
+        if how == "edges":
+            pairs = torch.cat([pairs, spanning_forest(apart[p], trees)])
+        else:
+            found = (
+                _legal(apart[p], onto[p], likely[p], trees) if labels is None else _hung_up(apart[p], labels[p], root[p], trees)
+            )
+            place, node = (found[0] >= 0).nonzero().unbind(1)
+            edges[p, place, found[0][place, node], node] = found[1][place, node] + 1
+        # Relation and direction of a pair are those of its largest cosine.
+        place, one, other = pairs.unbind(1)
+        along = onto[p, place, one] - onto[p, place, other]
+        relation = along.abs().argmax(-1)
+        forward = along.gather(1, relation[:, None])[:, 0] > 0
+        edges[p, place, torch.where(forward, one, other), torch.where(forward, other, one)] = relation + 1
     text, head, dependent = batch.edges.unbind(1)
     # The length of an edge does not change which cosine is largest.
     scores = onto[:, text, head] - onto[:, text, dependent] if labels is None else labels[:, text, dependent, :-1]
     types = scores.argmax(-1) if scores.shape[-1] else torch.full(scores.shape[:2], -1)
-    return edges, likely.masked_fill(~kept, -torch.inf).argmax(-1), types
+    return edges, root, types
 
 
-def _nearest(apart: Float[Tensor, "n n"], num: int) -> Int[Tensor, "e 2"]:
-    pairs = torch.combinations(torch.arange(len(apart)), 2)
-    return pairs[apart[pairs[:, 0], pairs[:, 1]].argsort(stable=True)[:num]]
+def _nearest(apart: Float[Tensor, "b n n"], kept: Bool[Tensor, "b n"], sample: Sample, batch: Batch) -> Int[Tensor, "e 3"]:
+    """Place and two nodes of the nearest pairs of every text, as many as its graph has edges."""
+    found = [torch.zeros(0, 3, dtype=torch.int64)]
+    for place in kept.any(1).nonzero()[:, 0].tolist():
+        pairs = torch.combinations(kept[place].nonzero()[:, 0], 2)
+        num = len(sample.targets[int(batch.texts[place])].edges)
+        nearest = pairs[apart[place, pairs[:, 0], pairs[:, 1]].argsort(stable=True)[:num]]
+        found.append(torch.cat([torch.full((len(nearest), 1), place), nearest], 1))
+    return torch.cat(found)
 
 
-def _either_way(pairs: Int[Tensor, "e 2"], onto: Float[Tensor, "n c"]) -> Edges:
-    """Direction and relation of every pair, by the largest of its cosines."""
-    one, other = pairs.unbind(1)
-    along = onto[one] - onto[other]
-    relation = along.abs().argmax(-1)
-    forward = along.gather(1, relation[:, None])[:, 0] > 0
-    return torch.where(forward, one, other), torch.where(forward, other, one), relation
+def _legal(
+    apart: Float[Tensor, "b n n"], onto: Float[Tensor, "b n c"], rootward: Float[Tensor, "b n"], kept: Bool[Tensor, "b n"]
+) -> Edges:
+    heads, relations = torch.full(kept.shape, -1), torch.zeros(kept.shape, dtype=torch.int64)
+    for place in kept.any(1).nonzero()[:, 0].tolist():
+        nodes = kept[place].nonzero()[:, 0]
+        close, along = apart[place][nodes][:, nodes], onto[place][nodes]
+        best, relation = (along[:, None] - along[None]).max(-1)  # of the edge from the first to the second
+        scores = COSINE_WEIGHT * best / close.clamp(min=1e-12).sqrt() - close
+        head = arborescence(scores, ROOT_WEIGHT * rootward[place][nodes])
+        heads[place, nodes] = torch.where(head >= 0, nodes[head], -1)
+        relations[place, nodes] = relation[head, torch.arange(len(head))]
+    return heads, relations
 
 
-def _legal(apart: Float[Tensor, "n n"], onto: Float[Tensor, "n c"], rootward: Float[Tensor, " n"]) -> Edges:
-    best, relation = (onto[:, None] - onto[None]).max(-1)  # of the edge from the first to the second
-    heads = arborescence(COSINE_WEIGHT * best / apart.clamp(min=1e-12).sqrt() - apart, ROOT_WEIGHT * rootward)
-    return _edges(heads, relation[heads, torch.arange(len(heads))])
-
-
-def _edges(heads: Int[Tensor, " n"], relations: Int[Tensor, " n"]) -> Edges:
-    has = (heads >= 0).nonzero()[:, 0]
-    return heads[has], has, relations[has]
+def _hung_up(
+    apart: Float[Tensor, "b n n"], labels: Float[Tensor, "b n c"], root: Int[Tensor, " b"], kept: Bool[Tensor, "b n"]
+) -> Edges:
+    pairs, num = spanning_forest(apart, kept), kept.shape[1]
+    heads = [directed_from(pairs[pairs[:, 0] == place, 1:], start, num=num) for place, start in enumerate(root.tolist())]
+    return torch.stack(heads), labels[..., :-1].argmax(-1)
 
 
 # Gold edges
@@ -124,21 +133,21 @@ class Scored:
     right: Bool[Tensor, "4 e"]
     root: Float[Tensor, " texts"]
 
-    def counts(self, rate: Rate) -> tuple[Float[Tensor, " texts"], Float[Tensor, " texts"]]:
+    def counts(self, rate: str) -> tuple[Float[Tensor, " texts"], Float[Tensor, " texts"]]:
         """Of every text how many edges are right, and how many there are."""
         right = self.right[RATES.index(rate)].double()
         zero = torch.zeros(len(self.root), dtype=torch.float64)
         return zero.index_add(0, self.text, right), zero.index_add(0, self.text, torch.ones_like(right))
 
-    def units(self, rate: Rate) -> Float[Tensor, " texts"]:
+    def units(self, rate: str) -> Float[Tensor, " texts"]:
         """What every text contributes to the rate over all edges; see `influence`."""
         return influence(*self.counts(rate))
 
-    def micro(self, rate: Rate) -> float:
+    def micro(self, rate: str) -> float:
         """Of all edges. NaN without any."""
         return float(self.right[RATES.index(rate)].double().mean())
 
-    def macro(self, rate: Rate) -> float:
+    def macro(self, rate: str) -> float:
         """The mean over texts that have edges."""
         return float(cluster_means(self.right[RATES.index(rate)].double(), self.text).means.mean())
 
