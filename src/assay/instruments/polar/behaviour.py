@@ -122,9 +122,6 @@ def _inputs(encoder: HuggingFaceEncoder, sentences: Sequence[Continuation]) -> t
     return {"input_ids": tokens, "attention_mask": mask.long()}, torch.tensor(asked)
 
 
-# Subspaces
-
-
 def orthonormal(directions: Float[Tensor, "width k"]) -> Float[Tensor, "width rank"]:
     """An orthonormal basis of the directions, such as those that a probe reads."""
     basis, scale, _ = torch.linalg.svd(directions.double(), full_matrices=False)

@@ -221,9 +221,8 @@ def _selectivity(found: Found, own: Sequence[Scores], *, seeds: int, rng: Random
         right, metric = _stacked(own, of), SELECTIVITY[of]
         note = f"{of} {float(right.mean()):.3f}, and {float(wrong.mean()):.3f} on the {task}"
         units = right - wrong  # fit by fit, or one fit beside every control task
-        values.append(
-            Values(metric=metric.key, units=units.mean(0), interval=fitted_interval(units, bounds=_SIGNED), note=note)
-        )
+        interval = fitted_interval(units, bounds=_SIGNED)
+        values.append(Values(metric=metric.key, units=units.mean(0), interval=interval, note=note))
     return values
 
 

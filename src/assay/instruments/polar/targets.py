@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Generator, Tensor
@@ -239,7 +240,8 @@ def principal_components(
 
     seed = int(torch.randint(2**31, (1,), generator=generator))
     some = torch.randperm(train.states.shape[1], generator=generator)[:_MOST_NODES]
-    found = [PCA(min(kept, len(some)), random_state=seed).fit(states[some].float().numpy()) for states in train.states]
+    with np.errstate(invalid="ignore"):  # states that are all the same have no variance to share
+        found = [PCA(min(kept, len(some)), random_state=seed).fit(states[some].float().numpy()) for states in train.states]
     share = torch.tensor([min(1.0, float(one.explained_variance_ratio_.sum())) for one in found])
     return torch.stack([torch.from_numpy(one.components_).float().mT for one in found]), share
 
