@@ -12,7 +12,7 @@ from assay.evidence import Evidence, Measure
 from assay.figure import Graphs, Scatter, as_table
 from assay.instrument import run
 from assay.instrument.run import measure_of
-from assay.instruments.polar import Polar
+from assay.instruments.polar import Polar, instrument
 from assay.instruments.polar.behaviour import (
     LOST,
     SUBSPACE,
@@ -133,6 +133,19 @@ def test_relations_have_arrows_and_sentences_both_trees(found):
     assert all(len(text.words) == LONGEST and len(text.declared) == LONGEST - 1 for text in drawn.texts)
     right = sum(len({*text.declared} & {*text.predicted}) for text in drawn.texts) / (8 * (LONGEST - 1))
     assert right > 0.6
+
+
+def test_nonsense_that_is_the_same_words_changes_no_rate(monkeypatch):
+    monkeypatch.setattr(instrument, "read_nonsense", lambda encoder, sample, *, generator: sample)
+    short = Polar(budgets={"quick": dataclasses.replace(POLAR.budgets["quick"], epochs=1)})
+    evidence = run(short, subject(), Trees(), effort="quick")
+    for of in ("uuas", "las"):
+        plain, again = evidence.measure(of), evidence.measure(f"{of}_on_nonsense_words")
+        assert again.value == plain.value
+        assert again.interval == plain.interval
+        beside = [null for null in plain.nulls if null.name in ("chain", "position-only probe")]
+        assert list(again.nulls) == beside
+    assert not any("nonsense" in gap for gap in evidence.not_tested)
 
 
 def test_nothing_is_kept_where_held_out_texts_are_not_to_be_had(found):
