@@ -16,10 +16,8 @@ from torch.nn import functional as F
 
 from assay.encoding import HuggingFaceEncoder, encode
 from assay.graph import Graph
-from assay.instruments.polar.fit import Fitting, fit_polar, gather, mapped
-from assay.instruments.polar.losses import squared_distances
-from assay.instruments.polar.nulls import sample_of
-from assay.instruments.polar.targets import Sample, in_order, relations_of
+from assay.instruments.polar.fit import Fitting, fit_polar, gather, mapped, squared_distances
+from assay.instruments.polar.targets import Sample, in_order, relations_of, sample_of
 from assay.tasks.addresses import load_task
 
 RANK, LAYER = 64, 4

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 import assay
 from assay.graph import Graph, GraphSplit
+from assay.instrument import run
 from assay.instruments.polar import Polar
 from assay.tasks.nested import nested_sentences
 from assay.tasks.treebank import Treebank
@@ -100,10 +101,10 @@ def main(folder: Path) -> None:
     for relations, task in (("plain", Treebank(name="en_nested")), ("with number", Numbered(name="en_nested"))):
         for name in ("trained", "untrained"):
             subject = assay.load_subject(str(folder / name), task=task)
-            evidence = Polar(rank=8).measure(subject, task, effort="quick", generator=Generator().manual_seed(0))
+            evidence = run(Polar(rank=8), subject, task, effort="quick", seed=0)
             print(f"{name}, relations {relations}: {evidence.summary}")
             for of in ("polar subspace", "relation axes"):
-                used = evidence.measure(f"agreement_lost_without_the_{of}")
+                used = evidence.measure(f"agreement_lost_without_the_{of.replace(' ', '_')}")
                 nulls = ", ".join(f"{null.name} {null.mean:.3f}" for null in used.nulls)
                 print(f"  agreement lost without the {of}: {used.value:.3f} ({nulls}); {used.note}")
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from torch import Generator, nn
 
 from assay.evidence import Effort, Evidence
+from assay.instrument import run
 from assay.instruments.polar import Polar
 from assay.models import build
 from assay.subject import Subject
@@ -48,11 +49,11 @@ def score(subject: Subject, task: Graphs, split: Split, *, num: int = 2000) -> f
 def told(evidence: Evidence) -> Iterator[str]:
     """The rates of the probe on texts with new names, and what is lost without it, beside their nulls."""
     yield evidence.summary
-    lost = (f"score lost without the {of}" for of in ("polar subspace", "relation axes"))
-    for name in ("UUAS", "UAS", "LAS", "type accuracy", *lost):
-        measure = evidence.measure(name)
+    lost = (f"score_lost_without_the_{of}" for of in ("polar_subspace", "relation_axes"))
+    for key in ("uuas", "uas", "las", "type_accuracy", *lost):
+        measure = evidence.measure(key)
         assert measure.interval is not None
-        yield f"{name}: {measure.value:.3f} [{measure.interval.low:.3f}, {measure.interval.high:.3f}]"
+        yield f"{measure.name}: {measure.value:.3f} [{measure.interval.low:.3f}, {measure.interval.high:.3f}]"
         yield from (f"    {null.name}: {null.mean:.3f}, p {null.p:.1g}" for null in measure.nulls)
 
 
@@ -62,7 +63,7 @@ def main(task: Graphs, effort: Effort = "quick", *, stages: tuple[TrainingConfig
     for subject in (trained, trained.untrained(Generator().manual_seed(2))):
         found = ", ".join(f"{score(subject, task, split):.3f} on {split} texts" for split in ("seen", "novel"))
         print(f"{subject.name}: questions answered right: {found}")
-        evidence = Polar().measure(subject, task, effort=effort, generator=Generator().manual_seed(0))
+        evidence = run(Polar(), subject, task, effort=effort, seed=0)
         print("\n".join(f"  {line}" for line in told(evidence)), flush=True)
 
 

@@ -64,10 +64,10 @@ FAULTS = (
     ),
     Fault(
         "no variance between fits of a probe",
-        "instruments/polar/measures.py",
-        "    of_fits = float(torch.tensor(seeds, dtype=torch.float64).var()) if len(seeds) > 1 else 0.0",
+        "stats.py",
+        "    of_fits = float(units.double().mean(1).var()) if len(units) > 1 else 0.0",
         "    of_fits = 0.0",
-        ("tests/instruments/test_polar_measures.py",),
+        ("tests/test_stats.py",),
     ),
     Fault(
         "ways to remove a part that may disagree in sign",
@@ -127,9 +127,9 @@ FAULTS = (
     ),
     Fault(
         "gold figures of held-out texts that claim to need trained inputs only",
-        "instruments/polar/breakdown.py",
-        "    return Table(name=name, columns=columns, rows=tuple(rows), note=(note + left_out).strip(), level=LEVEL)",
-        "    return Table(name=name, columns=columns, rows=tuple(rows), note=(note + left_out).strip(), level=0)",
+        "instruments/polar/figures.py",
+        '    return Table(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=LEVEL)',
+        '    return Table(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=0)',
         ("tests/instruments/test_polar.py", "tests/conformance"),
     ),
     Fault(
@@ -183,9 +183,9 @@ FAULTS = (
     ),
     Fault(
         "texts in the order in which they were drawn",
-        "instruments/polar/readings.py",
-        "            return tuple(sorted(graphs, key=lambda graph: (graph.words, graph.mentions, graph.edges)))",
-        "            return graphs",
+        "instruments/polar/instrument.py",
+        "            graphs[split] = sorted(drawn, key=lambda graph: (graph.words, graph.mentions, graph.edges))",
+        "            graphs[split] = drawn",
         ("tests/conformance",),
     ),
     Fault(

@@ -40,7 +40,7 @@ def test_small_worlds_are_told_of_a_trained_and_an_untrained_network(monkeypatch
     """With few steps and texts: names are added in the second stage, and everything is printed beside its nulls."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     script = importlib.import_module("worlds")
-    size = instrument.Budget(train=40, dev=10, test=20, epochs=1, seeds=1, copies=2, repeats=1, removals=2)
+    size = instrument.PolarBudget(train=40, dev=10, test=20, epochs=1, seeds=1, copies=2, repeats=1, removals=2)
     monkeypatch.setitem(instrument.BUDGETS, "quick", size)
     fed = []
     monkeypatch.setattr(script, "fit", lambda model, task, *, config: fed.append((task.trained_names, config.steps)))

@@ -173,6 +173,59 @@ def test_no_p_is_exactly_0(gain, error, p):
     assert stats.one_sided_ps(np.array([gain]), np.array([error]), freedom=400, units=7) == pytest.approx([p], rel=0.1)
 
 
+def test_an_interval_over_fits_by_hand():
+    """Units 1 to 5, symmetric, so that the interval over them is normal: z sqrt(10) / 5. Fits of means 2, 3 and 4: t with two
+    degrees of freedom, whose quantile has a closed form, times 1 / sqrt(3)."""
+    units = torch.arange(1.0, 6.0) + torch.tensor([[-1.0], [0.0], [1.0]])
+    half = math.hypot(1.959964 * math.sqrt(10) / 5, 0.95 * math.sqrt(2 / (1 - 0.95**2)) / math.sqrt(3))
+    found = stats.fitted_interval(units)
+    assert (found.low, found.high) == pytest.approx((3 - half, 3 + half), abs=1e-5)
+    assert found.method == "ABC (closed-form BCa bootstrap) over 5 units, joined with t over 3 fits"
+    cut = stats.fitted_interval(units, bounds=(0.5, 5.5))
+    assert (cut.low, cut.high) == (0.5, 5.5)
+
+
+def test_fits_that_agree_add_nothing_and_one_fit_is_not_covered():
+    units = torch.tensor([[1.0, 2.0, 4.0, 3.0, 7.0]])
+    alone, plain = stats.fitted_interval(units), stats.mean_interval(units[0])
+    assert (alone.low, alone.high) == (plain.low, plain.high)
+    assert "does not cover the fit" in alone.method
+    agreeing = stats.fitted_interval(units.expand(3, -1))
+    assert (agreeing.low, agreeing.high) == pytest.approx((plain.low, plain.high))
+    for num in (0, 1, 4):
+        assert stats.fitted_interval(torch.ones(3, num), bounds=(0.0, 2.0)) is None
+
+
+def test_an_interval_over_fits_covers_about_as_often_as_it_says():
+    """Each fit shifts all units by as much as the units differ among each other; over units alone it would cover seldom."""
+    covered = {"both": 0, "units": 0}
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        units = torch.tensor(rng.normal(size=(1, 20)) + 0.5 * rng.normal(size=(4, 1)))
+        for name, found in (("both", stats.fitted_interval(units)), ("units", stats.mean_interval(units.mean(0)))):
+            covered[name] += found.low <= 0 <= found.high
+    assert covered["both"] / 200 >= 0.93
+    assert covered["units"] / 200 < 0.9
+
+
+def test_p_over_fits_by_hand():
+    """Differences of 1 and 3 on two texts: variance 2 / 2. Fits that scored 2.5 and 4.5: variance 2 (1/2 + 1/repeats) of fits.
+    With one degree of freedom the t distribution is Cauchy's."""
+    units, other = torch.tensor([[1.0, 4.0], [3.0, 6.0]]), torch.tensor([[1.0, 2.0]])
+    for repeats in (2, 5):
+        t = 2 / math.sqrt(1 + 2 * (1 / 2 + 1 / repeats))
+        assert stats.fitted_p(units, other.expand(repeats, -1)) == pytest.approx(0.5 - math.atan(t) / math.pi)
+    alone = units.mean(0, keepdim=True)  # one fit shows no variance
+    assert stats.fitted_p(alone, other) == pytest.approx(0.5 - math.atan(2) / math.pi)
+    assert stats.fitted_p(units[:, :1], other[:, :1]) == stats.fitted_p(units[:, :0], other[:, :0]) == 1.0
+
+
+def test_p_of_a_mask_by_hand():
+    """Null values 0 and 2 have variance 2 (1 + 1/2); that over problems is given."""
+    t = 3 / math.sqrt(3 + 0.5)
+    assert stats.gain_over(4.0, 0.5, [0.0, 2.0]).p == pytest.approx(0.5 - math.atan(t) / math.pi)
+
+
 def test_gain_of_equal_networks_is_exactly_nothing():
     gain = stats.gain_over_networks(torch.ones(6), torch.ones(5, 6))
     assert gain.gain == 0

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -113,6 +114,38 @@ def network_interval(values: Sequence[float], *, bounds: tuple[float, float], le
     half = float(stdtrit(num - 1, (1 + level) / 2)) * float(units.std(ddof=1)) / math.sqrt(num)
     low, high = max(bounds[0], float(units.mean()) - half), min(bounds[1], float(units.mean()) + half)
     return Interval(low=low, high=high, level=level, method=f"t over {num} networks")
+
+
+def fitted_interval(
+    units: Float[Tensor, "fits n"], *, bounds: tuple[float, float] | None = None, level: float = LEVEL
+) -> Interval | None:
+    """Interval of a mean over independent units of something that is fitted from a random start, several times.
+
+    That over units, of the mean over fits, is `mean_interval`. That over fits is Student's t of their means. The half-widths of
+    the two add in quadrature.
+
+    **Returns:** None where there is none over units. With one fit it does not cover the fit, and `method` says so.
+
+    Example::
+
+        units = torch.tensor([[0.1, 0.3, 0.2, 0.4, 0.5], [0.2, 0.4, 0.3, 0.5, 0.6], [0.1, 0.2, 0.3, 0.4, 0.5]])
+        interval = fitted_interval(units, bounds=(0.0, 1.0))
+        assert interval.low < mean_interval(units.mean(0)).low
+    """
+    over_units = mean_interval(units.mean(0), bounds=bounds, level=level)
+    num = len(units)
+    if over_units is None:
+        return None
+    if num < 2:
+        return replace(over_units, method=f"{over_units.method}; it does not cover the fit, which is one")
+    from scipy.special import stdtrit
+
+    means = units.double().mean(1)
+    mean, half = float(means.mean()), float(stdtrit(num - 1, (1 + level) / 2)) * float(means.std()) / math.sqrt(num)
+    lowest, highest = bounds or (-math.inf, math.inf)
+    low = max(lowest, mean - math.hypot(mean - over_units.low, half))
+    high = min(highest, mean + math.hypot(over_units.high - mean, half))
+    return Interval(low=low, high=high, level=level, method=f"{over_units.method}, joined with t over {num} fits")
 
 
 def _clopper_pearson(values: np.ndarray, bounds: tuple[float, float], level: float) -> Interval:
@@ -269,6 +302,22 @@ def paired_ps(a: Float[Tensor, "m c"], b: Float[Tensor, "*m c"]) -> list[float]:
     if num < 2:
         return [1.0] * len(difference)
     return one_sided_ps(difference.mean(1), difference.std(1, ddof=1) / math.sqrt(num), freedom=num - 1, units=num)
+
+
+def fitted_p(units: Float[Tensor, "fits n"], null: Float[Tensor, "repeats n"]) -> float:
+    """One-sided p that the mean of something fitted exceeds a null's on the same units (paired t), where both would be another
+    with another fit.
+
+    The variance of a fit is that between the `fits`, which is taken for the null's `repeats` too; without it two fits of one
+    thing would differ too often.
+    """
+    num = units.shape[1]
+    if num < 2:
+        return 1.0
+    difference = (units.mean(0) - null.mean(0)).double()
+    of_fits = float(units.double().mean(1).var()) if len(units) > 1 else 0.0
+    error = math.sqrt(float(difference.var()) / num + of_fits * (1 / len(units) + 1 / len(null)))
+    return one_sided_p(float(difference.mean()), error, freedom=num - 1, units=num)
 
 
 def one_sided_p(gain: float, error: float, *, freedom: int, units: int) -> float:

@@ -6,7 +6,7 @@ from torch import Generator
 
 from assay.encoding import HuggingFaceEncoder
 from assay.graph import Continuation, tree
-from assay.instruments.polar.agreement import agreement
+from assay.instruments.polar.behaviour import agreement
 from assay.subject import Subject
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "cats", "run", "runs", "near", "dog", "."]

@@ -8,13 +8,13 @@ from polar_for_tests import planted, sample_of_trees
 from torch import Generator
 
 from assay.graph import tree
-from assay.instruments.polar.controls import Case, Source
-from assay.instruments.polar.correlation import rank_correlation
-from assay.instruments.polar.depth import CORRELATION, ROOT, deep, depth_evidence, plain_depth
+from assay.instrument import Random
+from assay.instruments.polar.figures import layer_curves
 from assay.instruments.polar.fit import Fitting, Probes, fit_depth
-from assay.instruments.polar.measures import Control
-from assay.instruments.polar.readings import Reading
-from assay.instruments.polar.search import Found
+from assay.instruments.polar.instrument import FITTED, fitted_values
+from assay.instruments.polar.scores import CORRELATION, ROOT, Fit, deep, rank_correlation, score_fit
+from assay.instruments.polar.search import Found, baselines, curve_rows
+from assay.instruments.polar.targets import Texts
 
 FITTING = Fitting(rank=16, epochs=12, batch=16, learning_rate=1e-2)
 
@@ -37,12 +37,14 @@ def test_root_and_correlation_are_what_counting_gives():
     ]
     states = torch.tensor([0.0, 1, 2, 2, 1, 0, 2, 1, 0, 1, 1, 0])[None, :, None]
     (found,) = deep(norm_of_states(1), sample_of_trees(graphs, states))
-    assert found.root[:3].tolist() == [1, 0, 1]
-    assert found.root[3:].isnan().all()
-    assert found.correlation[:4].tolist() == pytest.approx([1, 0, 0, 0])  # norms that tie tell nothing
-    assert found.correlation[4].isnan()
-    assert ROOT.units([found]).tolist() == [1, 0, 1]
-    assert len(CORRELATION.units([found, found])) == 4
+    assert found[ROOT][:3].tolist() == [1, 0, 1]
+    assert found[ROOT][3:].isnan().all()
+    assert found[CORRELATION][:4].tolist() == pytest.approx([1, 0, 0, 0])  # norms that tie tell nothing
+    assert found[CORRELATION][4].isnan()
+    probes = norm_of_states(1)
+    units = score_fit(Fit(probes, probes, probes), sample_of_trees(graphs, states)).units
+    assert units[ROOT].tolist() == [1, 0, 1]
+    assert len(units[CORRELATION]) == 4
 
 
 def test_ranks_agree_with_another_route():
@@ -67,40 +69,51 @@ def samples():
 def test_depth_is_found_where_it_is_planted(samples):
     train, test = samples
     real, noise = deep(fit_depth(train, fitting=FITTING, generator=draws()), test)
-    assert float(ROOT.units([real]).mean()) > 0.9
-    assert float(CORRELATION.units([real]).mean()) > 0.85
-    assert float(ROOT.units([noise]).mean()) < 0.5
-    assert abs(float(CORRELATION.units([noise]).mean())) < 0.2
+    assert float(real[ROOT].nanmean()) > 0.9
+    assert float(real[CORRELATION].nanmean()) > 0.85
+    assert float(noise[ROOT].nanmean()) < 0.5
+    assert abs(float(noise[CORRELATION].nanmean())) < 0.2
+
+
+def found_at_the_first_layer(train, test) -> Found:
+    width = train.states.shape[2]
+    probes = Probes(torch.eye(width).expand(2, -1, -1), torch.zeros(2, width), torch.zeros(2, 3, width))
+    at = [sample.at([0]) for sample in (train, test)]
+    texts = Texts(train, train, test, ("0", "1"))
+    return Found(texts, FITTING, 0, *at, torch.eye(width)[None], "prototype", 1.0, probes, probes, ())
 
 
 def test_measures_stand_beside_their_nulls_and_the_curve_has_every_layer(samples):
-    train, test = samples
+    found = found_at_the_first_layer(*samples)
     flat = [sample.with_states(torch.randn(sample.states.shape, generator=draws(5))) for sample in samples]
-    own, twin = (Reading(one, one, other, (), (), ("0", "1"), ()) for one, other in (samples, flat))
-    at = train.at([0])
-    probes = norm_of_states(train.states.shape[2])
-    found = Found(0, "prototype", 1.0, probes, probes, ())
-    sources = [
-        Source("no probe", "as they are", (Case(at, test.at([0]), probes),)),
-        Source("noise", "fitted on noise", (Case(flat[0].at([0]), flat[1].at([0])),) * 2),
-    ]
-    nulls = plain_depth(sources, fitting=FITTING, generator=draws())
-    copies = [deep(fit_depth(twin.train, fitting=FITTING, generator=draws(k)), twin.test) for k in range(3)]
-    nulls.append(Control("untrained copies", "noise too", tuple(copy[0] for copy in copies), networks=True))
-    (root, correlation), curve = depth_evidence(own, found, nulls, copies, fitting=FITTING, seeds=2, generator=draws())
-    for measure in (root, correlation):
-        assert [null.name for null in measure.nulls] == ["no probe", "noise", "untrained copies"]
-        assert [len(null.values) for null in measure.nulls] == [1, 2, 3]
-        assert measure.interval.low <= measure.value <= measure.interval.high
-        assert all(null.mean < measure.value and null.p < 0.01 for null in measure.nulls[1:])
-        assert measure.units == 60
-    assert [row[:2] for row in curve.rows[:2]] == [("0", root.name), ("1", root.name)]
-    assert {row[1] for row in curve.rows} == {root.name, correlation.name, "NSpr"}
-    by_layer = {row[0]: row[2] for row in curve.rows if row[1] == root.name}
+    own = [score_fit(found.fit(found.train, generator=draws(k)), found.test) for k in range(2)]
+    made = baselines(found, repeats=2, rng=Random(0, "nulls"))
+    nulls = {name: made[name] for name in ("no probe", "permuted graphs", "random projection")}
+    metrics = {metric.title: metric for metric in FITTED}
+    root, correlation = (fitted_values(metrics[of], of, own, nulls, note="") for of in (ROOT, CORRELATION))
+    for values in (root, correlation):
+        assert [control.name for control in values.controls] == list(nulls)
+        assert [control.values.shape for control in values.controls] == [(1, 60), (2, 60), (2, 60)]
+        assert values.interval.low <= values.mean <= values.interval.high
+        assert "joined with t over 2 fits" in values.interval.method
+        assert len(values.units) == 60
+    noise = found_at_the_first_layer(*flat)
+    copies = [curve_rows(noise, generator=draws(k)) for k in range(3)]
+    rows = curve_rows(found, generator=draws())
+    assert all(list(rows[of]) == ["0", "1"] for of in (ROOT, CORRELATION, "NSpr"))
+    (low, *_), (lowest, *_) = (found[ROOT]["0"] for found in (copies[0], rows))
+    assert low < 0.5 < lowest
+    _, depth = layer_curves("0", rows, copies, ())
+    assert [plot.title for plot in depth.plots] == [ROOT, CORRELATION, "NSpr"]
+    for plot in depth.plots:
+        measured, beside = plot.lines
+        assert (measured.name, beside.name) == ("measured", "untrained copies")
+        assert beside.null
+        assert measured.marked == (0,)
+        assert measured.y[0] > max(beside.high)
+        assert all(low <= mean <= high for low, mean, high in zip(beside.low, beside.y, beside.high, strict=True))
+    by_layer = dict(zip(depth.plots[0].lines[0].x, depth.plots[0].lines[0].y, strict=True))
     assert by_layer["0"] > 0.9 > 0.5 > by_layer["1"]
-    for row in curve.rows:
-        named = dict(zip(curve.columns, row, strict=True))
-        assert named["lowest copy"] <= named["untrained copies"] <= named["highest copy"]
 
 
 @pytest.mark.parametrize("num", [0, 1])
@@ -108,4 +121,4 @@ def test_no_text_and_one(samples, num):
     train, test = samples
     few = test.first(num)
     probes = fit_depth(train.first(8), fitting=dataclasses.replace(FITTING, epochs=1), generator=draws())
-    assert [len(one.root) for one in deep(probes, few)] == [num, num]
+    assert [len(one[ROOT]) for one in deep(probes, few)] == [num, num]

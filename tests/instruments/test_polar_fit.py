@@ -8,10 +8,10 @@ from polar_for_tests import planted, planted_states, random_tree, sample_of_tree
 from torch import Generator
 
 from assay.graph import tree
-from assay.instruments.polar.correlation import length_mean, text_correlations
 from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe, fit_depth, fit_distance, fit_polar, unfitted
-from assay.instruments.polar.scores import RATES, influence, rate_interval, score
+from assay.instruments.polar.scores import RATES, influence, length_mean, score, text_correlations
 from assay.instruments.polar.search import search
+from assay.instruments.polar.targets import Texts
 from assay.stats import mean_interval
 
 FITTING = Fitting(rank=16, epochs=12, batch=16, learning_rate=1e-2)
@@ -42,7 +42,7 @@ def test_the_layer_that_is_chosen_holds_directions_too():
         noisy = torch.cat(planted_in)
         noisy = noisy + 0.35 * torch.randn(noisy.shape, generator=draws(first))
         found.append(sample_of_trees(graphs, torch.stack([turned, noisy])))
-    chosen = search(*found, layers=[0, 1], fitting=FITTING, generator=draws())
+    chosen = search(Texts(*found, found[1], ("0", "1")), fitting=FITTING, generator=draws())
     exact, noisy = (scored.micro("UUAS") for scored in score(chosen.distance, found[1], punctuation=False))
     assert exact > noisy
     assert chosen.layer == 1
@@ -70,7 +70,7 @@ def test_every_kind_of_probe_finds_what_is_planted(samples):
     assert pair.micro("type accuracy") > 0.85
     assert alone.micro("UUAS") > 0.9
     assert dep.micro("UUAS") > 0.9
-    assert dep.root_accuracy() > 0.3
+    assert float(dep.root.nanmean()) > 0.3
 
 
 def test_stacked_probes_are_those_fitted_alone(samples):
@@ -166,15 +166,15 @@ def test_no_text_and_one(num):
         planted(4), angle="prototype", weights=[1.0], fitting=dataclasses.replace(FITTING, epochs=1), generator=draws()
     )
     (found,) = score(probes, sample)
-    assert found.num_texts == num
-    assert rate_interval(*found.counts("UUAS")) is None
+    assert len(found.root) == num
+    assert mean_interval(found.units("UUAS")) is None
 
 
 def test_the_interval_of_a_rate_is_the_bootstraps():
     generator = draws()
     total = torch.randint(3, 30, (400,), generator=generator).double()
     right = torch.binomial(total, torch.rand(400, generator=generator).double() ** 0.5, generator=generator)
-    interval = rate_interval(right, total)
+    interval = mean_interval(influence(right, total), bounds=(0.0, 1.0))
     assert float(influence(right, total).mean()) == pytest.approx(float(right.sum() / total.sum()))
     rows = torch.randint(400, (4_000, 400), generator=generator)
     resampled = right[rows].sum(1) / total[rows].sum(1)

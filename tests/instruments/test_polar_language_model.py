@@ -14,12 +14,11 @@ from torch import Generator, Tensor
 
 from assay.encoding import HuggingFaceEncoder, encode
 from assay.evidence import Measure
+from assay.instrument.run import measure_of
 from assay.instruments.polar import instrument
-from assay.instruments.polar.agreement import agreement
-from assay.instruments.polar.causal import relation_basis, used_measure
+from assay.instruments.polar.behaviour import AXES, LOST, agreement, lost_without, relation_basis
 from assay.instruments.polar.fit import unfitted
-from assay.instruments.polar.nulls import sample_of
-from assay.instruments.polar.targets import Sample, relations_of
+from assay.instruments.polar.targets import Sample, relations_of, sample_of
 from assay.models import load_subject
 from assay.subject import Subject
 from assay.tasks.treebank import Treebank
@@ -55,7 +54,8 @@ def lost(encoder: HuggingFaceEncoder, sample: Sample, basis: Tensor) -> Measure:
     """What agreement loses without a subspace after the first block."""
     draws = Generator().manual_seed(0)
     behaviour = agreement(Subject(encoder.module), Treebank(name="en_nested"), encoder, "1", num=120, generator=draws)
-    return used_measure(behaviour, basis, sample, repeats=10, generator=draws)
+    values = lost_without(behaviour, AXES, [basis], sample, repeats=10, generator=draws)
+    return measure_of(LOST["agreement", AXES], values, (), {}, {})
 
 
 def axis(sample: Sample, plus: str, minus: str = "") -> Tensor:
@@ -122,7 +122,7 @@ def test_the_trees_are_the_same_and_relations_alone_say_the_number(models):
 
 def test_the_example_keeps_both_models_and_tells_what_each_uses(models, monkeypatch, tmp_path, capsys):
     """With the kept model in the place of one that is trained, and few texts: what the script says, line by line."""
-    small = instrument.Budget(train=60, dev=20, test=60, epochs=2, seeds=1, copies=2, repeats=1, removals=3)
+    small = instrument.PolarBudget(train=60, dev=20, test=60, epochs=2, seeds=1, copies=2, repeats=1, removals=3)
     monkeypatch.setitem(instrument.BUDGETS, "quick", small)
     monkeypatch.setattr(models.script, "train", lambda: (models.trained.module, models.trained.tokenizer))
     models.script.main(tmp_path)

@@ -7,8 +7,8 @@ from torch import Generator
 from torch.nn import functional as F
 
 from assay.graph import tree
-from assay.instruments.polar import losses
-from assay.instruments.polar.targets import UNSEEN, Batch, Target, grouped, in_order, relations_of
+from assay.instruments.polar import fit as losses
+from assay.instruments.polar.targets import UNSEEN, Batch, Target, in_order, relations_of
 
 
 def draws(seed: int = 0) -> Generator:
@@ -108,9 +108,9 @@ def test_targets_say_what_graphs_say():
 
 def test_every_text_is_in_one_batch():
     sample = planted(50)
-    for batches in (grouped(sample, 8, draws()), list(in_order(sample, 8))):
+    for batches in (list(in_order(sample, 8, draws())), list(in_order(sample, 8))):
         assert sorted(k for batch in batches for k in batch.texts.tolist()) == list(range(50))
         rows = torch.cat([batch.rows[batch.real] for batch in batches])
         assert rows.sort().values.tolist() == list(range(len(rows)))
-    assert grouped(planted(0), 8, draws()) == []
+    assert list(in_order(planted(0), 8, draws())) == []
     assert len(Batch.of(planted(1), [0]).texts) == 1

@@ -11,10 +11,11 @@ from torch import Generator
 from assay.encoding import Encoded
 from assay.encoding.encoded import Refused
 from assay.graph import Graph, tree
-from assay.graph_controls import chain
-from assay.instruments.polar import nulls
+from assay.graph_controls import chain, control_relations, permuted
 from assay.instruments.polar.fit import Fitting, fit_distance, fit_polar, unfitted
 from assay.instruments.polar.scores import score
+from assay.instruments.polar.search import POSITION_WIDTH, control_head_task, in_line, positions
+from assay.instruments.polar.targets import sample_of
 
 FITTING = Fitting(rank=16, epochs=10, batch=16, learning_rate=1e-2)
 
@@ -36,7 +37,8 @@ def blank(graphs: list[Graph]):
 def test_the_chain_is_the_chain(punctuation):
     graphs = trees(30)
     sample = blank(graphs)
-    (found,) = score(nulls.chained(sample, graphs), nulls.in_line(sample, graphs), punctuation=punctuation)
+    probes = unfitted(in_line(sample), None, generator=draws())
+    (found,) = score(probes, in_line(sample), punctuation=punctuation)
     right = total = 0
     for graph in graphs:
         words = [k for k in range(len(graph)) if punctuation or not graph.punctuation[k]]
@@ -46,27 +48,26 @@ def test_the_chain_is_the_chain(punctuation):
         total += len(gold)
     assert found.micro("UUAS") == pytest.approx(right / total)
     chains = [chain(graph) for graph in graphs]
-    assert score(nulls.chained(sample, graphs), nulls.in_line(blank(chains), graphs))[0].micro("UUAS") == 1
+    assert score(probes, in_line(blank(chains)))[0].micro("UUAS") == 1
 
 
 def test_a_probe_of_positions_learns_chains_and_no_more():
     plain = [tree("abcdefg", [-1, 0, 1, 2, 3, 4, 5], relation=["root"] + ["x"] * 6)] * 40
-    states = nulls.positions(blank(plain), plain)
-    assert states.states.shape == (1, 280, nulls.POSITION_WIDTH)
+    states = positions(blank(plain))
+    assert states.states.shape == (1, 280, POSITION_WIDTH)
     probes = fit_distance(states, fitting=FITTING, generator=draws())
     assert score(probes, states)[0].micro("UUAS") > 0.95
     mixed = trees(200)
-    states = nulls.positions(blank(mixed), mixed)
+    states = positions(blank(mixed))
     probes = fit_distance(states, fitting=FITTING, generator=draws())
     other = trees(100, seed=1)
-    assert score(probes, nulls.positions(blank(other), other))[0].micro("UUAS") < 0.6
+    assert score(probes, positions(blank(other)))[0].micro("UUAS") < 0.6
 
 
 def test_permuted_trees_teach_nothing():
     train, test = planted(150, sizes=(6, 8), noise=0.5), planted(50, sizes=(6, 8), seed=1, noise=0.5)
-    generator = draws()
-    graphs = [random_tree(len(target), generator) for target in train.targets]
-    wrong = nulls.permuted_trees(train, graphs, generator=draws(1))
+    generator = draws(1)
+    wrong = train.asked_for([permuted(graph, generator=generator) for graph in train.graphs])
     assert wrong.states is train.states
     (found,) = score(fit_polar(wrong, angle="prototype", weights=[1.0], fitting=FITTING, generator=draws()), test)
     (real,) = score(fit_polar(train, angle="prototype", weights=[1.0], fitting=FITTING, generator=draws()), test)
@@ -81,8 +82,7 @@ def test_a_control_task_is_learned_from_words_alone():
     codes = torch.eye(len(names))
     states = torch.stack([codes[names[word]] for graph in graphs for word in graph.words])[None]
     sample = sample_of_trees(graphs, states)
-    control = nulls.control_relation_task(sample, graphs, seed=0)
-    again = nulls.control_relation_task(sample, graphs, seed=0)
+    control, again = (sample.asked_for(control_relations(graphs, seed=0)) for _ in range(2))
     assert [t.relations.tolist() for t in control.targets] == [t.relations.tolist() for t in again.targets]
     assert all(torch.equal(a.edges, b.edges) for a, b in zip(control.targets, sample.targets, strict=True))
     fits = [fit_polar(one, angle="prototype", weights=[5.0], fitting=FITTING, generator=draws()) for one in (control, sample)]
@@ -92,7 +92,7 @@ def test_a_control_task_is_learned_from_words_alone():
 
 def test_control_heads_are_first_or_last():
     graphs = trees(20)
-    control = nulls.control_head_task(blank(graphs), graphs, seed=0)
+    control = control_head_task(blank(graphs), seed=0)
     for target in control.targets:
         assert all(head in (0, len(target) - 1) for head, _ in target.edges.tolist())
         pairs = [frozenset(edge) for edge in target.edges.tolist()]
@@ -122,8 +122,8 @@ def test_what_was_refused_is_not_asked_for():
         (0, 2),
         (Refused(text=1, sentence_id="", why="too long"),),
     )
-    sample = nulls.sample_of(encoded, graphs, ("subject",))
+    sample = sample_of(encoded, graphs, ("subject",))
     assert [len(target) for target in sample.targets] == [len(graphs[0]), len(graphs[2])]
-    assert nulls.kept_graphs(encoded, graphs) == (graphs[0], graphs[2])
+    assert sample.graphs == [graphs[0], graphs[2]]
     with pytest.raises(AssertionError, match="one row a node"):
         dataclasses.replace(sample, targets=sample.targets[:1])

@@ -8,14 +8,12 @@ from knowing_trees import Trees, subject
 from polar_for_tests import planted
 from torch import Generator
 
-from assay.instruments.polar import Polar, reduction
-from assay.instruments.polar.fit import Fitting, fit_depprobe, fit_polar, unfitted
-from assay.instruments.polar.instrument import Budget
-from assay.instruments.polar.losses import squared_distances
-from assay.instruments.polar.readings import Reading
-from assay.instruments.polar.reduction import Reduction
+from assay.instrument import run
+from assay.instruments.polar import Polar, targets
+from assay.instruments.polar.fit import Fitting, fit_depprobe, fit_polar, squared_distances, unfitted
+from assay.instruments.polar.instrument import PolarBudget
 from assay.instruments.polar.scores import score
-from assay.instruments.polar.targets import Batch
+from assay.instruments.polar.targets import Batch, Texts, in_components, principal_components
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +34,10 @@ def samples():
 def test_components_of_full_rank_change_no_score(samples):
     train, test = samples
     width = train.states.shape[2]
-    full = Reduction.fit(train, width, generator=draws())
-    assert full.basis.shape == (2, width, width)
-    assert full.share.tolist() == pytest.approx([1, 1])
-    turned = [full.applied(sample) for sample in samples]
+    basis, share = principal_components(train, width, generator=draws())
+    assert basis.shape == (2, width, width)
+    assert share.tolist() == pytest.approx([1, 1])
+    turned = [in_components(sample, basis) for sample in samples]
     for one, other in zip(samples, turned, strict=True):
         assert not torch.allclose(one.states, other.states, atol=0.1)
         assert torch.allclose(squared_distances(one.states), squared_distances(other.states), rtol=1e-3, atol=1e-2)
@@ -58,40 +56,42 @@ def test_components_of_full_rank_change_no_score(samples):
 
 def test_a_probe_of_components_is_one_of_the_states(samples):
     train, test = samples
-    found = Reduction.fit(train, 10, generator=draws())
-    assert torch.allclose(found.basis.mT @ found.basis, torch.eye(10).expand(2, -1, -1), atol=1e-4)
-    small = found.applied(train)
+    basis, _ = principal_components(train, 10, generator=draws())
+    assert torch.allclose(basis.mT @ basis, torch.eye(10).expand(2, -1, -1), atol=1e-4)
+    small = in_components(train, basis)
     assert small.states.shape == (2, train.states.shape[1], 10)
     probes = fit_depprobe(small, fitting=dataclasses.replace(FITTING, rank=4, epochs=1), generator=draws())
-    reading = Reading(small, small, small, (), (), ("0", "1"), (), found)
     batch = Batch.of(test, [0, 1, 2])
     for layer in range(2):
-        whole = reading.whole(probes.at([layer]), layer)
+        whole = probes.at([layer]).after(basis[[layer]])
         assert whole.labels.shape[1] == train.states.shape[2]
-        in_components = probes.at([layer]).vectors(reading.like(test).at([layer]), batch)
-        assert torch.allclose(whole.vectors(test.at([layer]), batch), in_components, rtol=1e-3, atol=1e-3)
-        back = reading.place(layer).moved(whole)
+        turned = probes.at([layer]).vectors(in_components(test, basis).at([layer]), batch)
+        assert torch.allclose(whole.vectors(test.at([layer]), batch), turned, rtol=1e-3, atol=1e-3)
+        back = whole.after(basis[[layer]].mT)
         assert torch.allclose(back.maps, probes.at([layer]).maps, rtol=1e-3, atol=1e-4)
 
 
 def test_components_are_those_of_training_words_and_only_wide_states_have_them(samples, monkeypatch):
     train, test = samples
-    reading = Reading(train, test, test, (), (), ("0", "1"), ())
-    assert reading.reduced(generator=draws()) is reading
-    monkeypatch.setattr(reduction, "WIDEST", 8)
-    found = reading.reduced(generator=draws())
+    texts = Texts(train, test, test, ("0", "1"))
+    assert texts.reduced(generator=draws()) is texts
+    assert texts.components == "not taken"
+    monkeypatch.setattr(targets, "WIDEST", 8)
+    found = texts.reduced(generator=draws())
     assert found.train.states.shape[2] == found.test.states.shape[2] == 8
-    elsewhere = dataclasses.replace(reading, test=test.with_states(torch.randn(test.states.shape, generator=draws())))
-    assert torch.equal(elsewhere.reduced(generator=draws()).components.basis, found.components.basis)
-    assert torch.allclose(found.test.states[1], test.states[1] @ found.components.basis[1], atol=1e-4)
+    elsewhere = dataclasses.replace(texts, test=test.with_states(torch.randn(test.states.shape, generator=draws())))
+    assert torch.equal(elsewhere.reduced(generator=draws()).basis, found.basis)
+    assert torch.allclose(found.test.states[1], test.states[1] @ found.basis[1], atol=1e-4)
+    _, share = principal_components(train, 8, generator=draws())
+    assert found.components.startswith("8 of ")
     spread = train.states[0].var(0).sum()
-    assert float(found.train.states[0].var(0).sum() / spread) == pytest.approx(float(found.components.share[0]), abs=1e-3)
+    assert float(found.train.states[0].var(0).sum() / spread) == pytest.approx(float(share[0]), abs=1e-3)
 
 
 def test_the_evidence_says_so_and_every_null_is_reduced(monkeypatch):
-    budget = Budget(train=30, dev=8, test=12, epochs=1, seeds=1, copies=2, repeats=1, removals=2)
-    monkeypatch.setattr(reduction, "WIDEST", 12)
-    evidence = Polar(budgets={"quick": budget}).measure(subject(), Trees(), effort="quick", generator=draws())
+    budget = PolarBudget(train=30, dev=8, test=12, epochs=1, seeds=1, copies=2, repeats=1, removals=2)
+    monkeypatch.setattr(targets, "WIDEST", 12)
+    evidence = run(Polar(budgets={"quick": budget}), subject(), Trees(), effort="quick", seed=0)
     assert evidence.settings["width of states"] == 48
     assert evidence.settings["principal components"].startswith("12 of 48 dimensions, 0.")
     assert evidence.settings["rank"] == 6
@@ -101,4 +101,4 @@ def test_the_evidence_says_so_and_every_null_is_reduced(monkeypatch):
 
 def test_few_words_have_few_components():
     few = planted(1, sizes=(3, 3))
-    assert Reduction.fit(few, 20, generator=draws()).basis.shape[2] == 3
+    assert principal_components(few, 20, generator=draws())[0].shape[2] == 3

@@ -29,7 +29,8 @@ class Case:
     - `hard`: tasks on which untrained networks, and networks trained on wrong labels, are taken for subjects.
     - `memorisers`: so many networks trained on wrong labels of such a task.
     - `descends`: the instrument searches by gradient descent from a start drawn unit by unit, so that another order of units
-      is another start: two intervals must then overlap, where values must otherwise agree.
+      is another start: two intervals must then overlap, where values must otherwise agree. Those of our probes are over texts
+      and over fits, each from a start of its own, and do not cover the choice of layer and loss.
     """
 
     task: Task

@@ -1,4 +1,8 @@
-"""Fit a stack of probes at once: every layer, seed or weight of a loss is one more row of a batched product."""
+"""Structural and polar probes: their losses, and the fit of a whole stack of them at once, in which every layer, seed or weight
+of a loss is one more row of a batched product.
+
+`z` `(p, b, n, r)` are the nodes of a batch under `p` probes of rank `r`; every loss is `(p,)`, one for each probe.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,18 +10,95 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
-from assay.instruments.polar import losses
-from assay.instruments.polar.targets import UNSEEN, Batch, Sample, grouped, in_order
+from assay.instruments.polar.targets import UNSEEN, Batch, Sample, in_order
 from assay.optimisers import Adam
 
 Angle = Literal["prototype", "pair"]
 Seen = Callable[[str], Float[Tensor, "p b n r"]]
 """The nodes of a batch, their states brought to unit variance, under the learned maps of this name."""
+SHARPNESS = 10.0  # of the cosine, in the cross-entropy of the prototype form
 _TYPICAL_DISTANCE = 4.0  # squared, between two nodes before training: about the mean path length in a sentence's tree
 _MOST_RANDOM = 10_000
+
+
+# Losses
+
+
+def squared_distances(z: Float[Tensor, "*p n r"]) -> Float[Tensor, "*p n n"]:
+    """|z_i - z_j|^2 of all pairs from one Gram matrix: no difference is ever formed."""
+    gram = z @ z.mT
+    squares = gram.diagonal(dim1=-2, dim2=-1)
+    return (squares[..., :, None] + squares[..., None, :] - 2 * gram).clamp(min=0)
+
+
+def distance_loss(z: Float[Tensor, "p b n r"], batch: Batch) -> Float[Tensor, " p"]:
+    """Mean over texts of sum |T - d| / n^2 (Hewitt and Manning 2019), d the squared distance."""
+    return ((batch.distances - squared_distances(z)).abs() * batch.weights).sum((1, 2, 3)) / len(batch.texts)
+
+
+def depth_loss(z: Float[Tensor, "p b n r"], batch: Batch) -> Float[Tensor, " p"]:
+    """Mean over texts of sum |depth - |z|^2| / n (Hewitt and Manning 2019)."""
+    per_node = (batch.depths - z.square().sum(-1)).abs() * batch.real
+    return (per_node.sum(-1) / batch.real.sum(-1)).mean(-1)
+
+
+def root_loss(z: Float[Tensor, "p b n r"], root: Float[Tensor, "p r"], batch: Batch) -> Float[Tensor, " p"]:
+    """Mean squared error between the vector of every root and the learned one."""
+    if not len(batch.roots):
+        return z.new_zeros(len(z))
+    found = z[:, batch.roots[:, 0], batch.roots[:, 1]]
+    return (found - root[:, None]).square().mean((1, 2))
+
+
+def edge_vectors(z: Float[Tensor, "p b n r"], batch: Batch) -> Float[Tensor, "p e r"]:
+    """Head minus dependent of every edge."""
+    text, head, dependent = batch.edges.unbind(1)
+    return z[:, text, head] - z[:, text, dependent]
+
+
+def pair_loss(edges: Float[Tensor, "p e r"], relations: Int[Tensor, " e"], num_relations: int) -> Float[Tensor, " p"]:
+    """Mean of (1 - cos - t)^2 over all E^2 pairs of edges, t 0 for two of one relation and 1 for others
+    (Diego-Simon et al. 2024).
+
+    Pairs of one relation give 1 - 2 cos + cos^2, others cos^2, so with unit edges U the sum is
+    |U'U|^2 + sum over relations of (count^2 - 2 |sum of its edges|^2): O(E r^2), and no E x E matrix.
+    """
+    num = edges.shape[1]
+    if not num:
+        return edges.new_zeros(len(edges))
+    unit = F.normalize(edges, dim=-1)
+    sums = unit.new_zeros(len(unit), num_relations, unit.shape[-1]).index_add(1, relations, unit)
+    counts = torch.bincount(relations, minlength=num_relations).to(unit)
+    everything = (unit.mT @ unit).square().sum((1, 2))
+    return (everything + counts.square().sum() - 2 * sums.square().sum((1, 2))) / num**2
+
+
+def prototype_loss(
+    edges: Float[Tensor, "p e r"], relations: Int[Tensor, " e"], prototypes: Float[Tensor, "p c r"]
+) -> Float[Tensor, " p"]:
+    """Cross-entropy of the relation given `SHARPNESS` times the cosine to every relation's learned prototype."""
+    if not edges.shape[1]:
+        return edges.new_zeros(len(edges))
+    scores = SHARPNESS * F.normalize(edges, dim=-1) @ F.normalize(prototypes, dim=-1).mT
+    return F.cross_entropy(scores.mT, relations.expand(len(scores), -1), reduction="none").mean(1)
+
+
+def child_loss(labels: Float[Tensor, "p b n c"], batch: Batch) -> Float[Tensor, " p"]:
+    """Cross-entropy of every node's relation to its head, the last class being the root's (DepProbe,
+    Mueller-Eberstein 2022)."""
+    text, node = torch.cat([batch.edges[:, [0, 2]], batch.roots]).unbind(1)
+    scores = labels[:, text, node]
+    wanted = torch.cat([batch.relations, batch.relations.new_full((len(batch.roots),), labels.shape[-1] - 1)])
+    if not scores.shape[1]:
+        return labels.new_zeros(len(labels))
+    return F.cross_entropy(scores.mT, wanted.expand(len(scores), -1), reduction="none").mean(1)
+
+
+# Fits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +134,8 @@ class Probes:
     def at(self, rows: Sequence[int]) -> "Probes":
         """Some of the stack."""
         rows = list(rows)
-        return Probes(
-            self.maps[rows], self.root[rows], self.prototypes[rows], None if self.labels is None else self.labels[rows]
-        )
+        labels = None if self.labels is None else self.labels[rows]
+        return Probes(self.maps[rows], self.root[rows], self.prototypes[rows], labels)
 
     def after(self, change: Float[Tensor, "p other width"]) -> "Probes":
         """The probes of states that `change` turns into those of these probes."""
@@ -93,67 +173,61 @@ def fit_polar(
     - `angle`: `pair` is the published loss over all pairs of edges, `prototype` learns a direction for every relation.
     - `weights`: of the angle loss, one for each layer.
     """
-    num, width, rank, num_relations = len(sample.states), sample.states.shape[2], fitting.rank, len(sample.relations)
+    num, num_relations = len(sample.states), len(sample.relations)
     weight = torch.tensor(weights, dtype=torch.float32)
     assert len(weight) == num, "one weight for each layer"
     learned = {
-        "maps": initial(num, width, rank, generator),
-        "root": torch.zeros(num, rank),
-        "prototypes": torch.randn(num, num_relations, rank, generator=generator),
+        "maps": _random_maps(sample, fitting.rank, generator),
+        "root": torch.zeros(num, fitting.rank),
+        "prototypes": torch.randn(num, num_relations, fitting.rank, generator=generator),
     }
     turns = bool((weight > 0).any()) and num_relations > 0
 
     def loss(seen: Seen, batch: Batch) -> Tensor:
         z = seen("maps")
-        total = losses.distance_loss(z, batch)
+        total = distance_loss(z, batch)
         if beta:
-            total = total + beta * losses.root_loss(z, learned["root"], batch)
+            total = total + beta * root_loss(z, learned["root"], batch)
         if turns:
-            edges, known = losses.edge_vectors(z, batch), batch.relations != UNSEEN
+            edges, known = edge_vectors(z, batch), batch.relations != UNSEEN
             edges, relations = edges[:, known], batch.relations[known]
             if angle == "pair":
-                total = total + weight * losses.pair_loss(edges, relations, num_relations)
+                total = total + weight * pair_loss(edges, relations, num_relations)
             else:
-                total = total + weight * losses.prototype_loss(edges, relations, learned["prototypes"])
+                total = total + weight * prototype_loss(edges, relations, learned["prototypes"])
         return total
 
-    return _read_off(sample, _minimised(sample, learned, loss, fitting, generator))
+    return _fitted(sample, learned, loss, fitting, generator)
 
 
 def fit_depth(sample: Sample, *, fitting: Fitting, generator: Generator) -> Probes:
     """Structural probes of depth: the squared norm of a node's vector."""
-    learned = {"maps": initial(len(sample.states), sample.states.shape[2], fitting.rank, generator)}
-
-    def loss(seen: Seen, batch: Batch) -> Tensor:
-        return losses.depth_loss(seen("maps"), batch)
-
-    return _read_off(sample, _minimised(sample, learned, loss, fitting, generator))
+    learned = {"maps": _random_maps(sample, fitting.rank, generator)}
+    return _fitted(sample, learned, lambda seen, batch: depth_loss(seen("maps"), batch), fitting, generator)
 
 
 def fit_depprobe(sample: Sample, *, fitting: Fitting, generator: Generator) -> Probes:
     """DepProbe (Mueller-Eberstein, van der Goot and Plank 2022): a map of distances, and one of every node's own relation."""
-    num, width = len(sample.states), sample.states.shape[2]
-    learned = {
-        "maps": initial(num, width, fitting.rank, generator),
-        "labels": initial(num, width, len(sample.relations) + 1, generator),
-    }
+    num_labels = len(sample.relations) + 1
+    learned = {name: _random_maps(sample, k, generator) for name, k in (("maps", fitting.rank), ("labels", num_labels))}
 
     def loss(seen: Seen, batch: Batch) -> Tensor:
-        return losses.distance_loss(seen("maps"), batch) + losses.child_loss(seen("labels"), batch)
+        return distance_loss(seen("maps"), batch) + child_loss(seen("labels"), batch)
 
-    return _read_off(sample, _minimised(sample, learned, loss, fitting, generator))
+    return _fitted(sample, learned, loss, fitting, generator)
 
 
 def unfitted(sample: Sample, rank: int | None, *, generator: Generator) -> Probes:
     """Maps that were not fitted: the identity where `rank` is None, else random projections. Prototypes are read off all
     the same."""
-    num, width = len(sample.states), sample.states.shape[2]
-    maps = torch.eye(width).expand(num, -1, -1) if rank is None else initial(num, width, rank, generator)
+    num, _, width = sample.states.shape
+    maps = torch.eye(width).expand(num, -1, -1) if rank is None else _random_maps(sample, rank, generator)
     return _read_off(sample, {"maps": maps * scales(sample)})
 
 
-def initial(num: int, width: int, rank: int, generator: Generator) -> Float[Tensor, "num width rank"]:
-    """Random maps under which two nodes of unit variance are a typical distance apart, whatever width and rank."""
+def _random_maps(sample: Sample, rank: int, generator: Generator) -> Float[Tensor, "num width rank"]:
+    """Maps under which two nodes of unit variance are a typical distance apart, whatever width and rank."""
+    num, _, width = sample.states.shape
     most = math.sqrt(3 * _TYPICAL_DISTANCE / (2 * width * rank))
     return (2 * torch.rand(num, width, rank, generator=generator) - 1) * most
 
@@ -165,19 +239,15 @@ def scales(sample: Sample) -> Float[Tensor, "layers 1 1"]:
     return torch.where(variance > 0, variance, 1.0).rsqrt()[:, None, None]
 
 
-def _minimised(
-    sample: Sample,
-    learned: dict[str, Tensor],
-    loss: Callable[[Seen, Batch], Tensor],
-    fitting: Fitting,
-    generator: Generator,
-) -> dict[str, Tensor]:
-    """Train in place; the maps are given back for the states as they are."""
+def _fitted(
+    sample: Sample, learned: dict[str, Tensor], loss: Callable[[Seen, Batch], Tensor], fitting: Fitting, generator: Generator
+) -> Probes:
+    """Probes of the states as they are, from maps of states of unit variance that are trained in place."""
     scale = scales(sample)[:, None]
     for tensor in learned.values():
         tensor.requires_grad_()
     optimiser = Adam(learned.values(), lr=fitting.learning_rate, fused=True)
-    batches = grouped(sample, fitting.batch, generator)
+    batches = list(in_order(sample, fitting.batch, generator))  # once: to pad a batch costs as much as a step
     total = fitting.epochs * len(batches)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / max(1, total))))
     for _ in range(fitting.epochs):
@@ -188,12 +258,11 @@ def _minimised(
             loss(lambda name, x=x: mapped(x, learned[name]) * scale, batch).sum().backward()
             optimiser.step()
             schedule.step()
-    found = {name: tensor.detach() for name, tensor in learned.items()}
-    return {name: tensor * scale[:, 0] if name in ("maps", "labels") else tensor for name, tensor in found.items()}
+    return _read_off(sample, {name: learned[name].detach() * scale[:, 0] for name in ("maps", "labels") if name in learned})
 
 
 def _read_off(sample: Sample, learned: dict[str, Tensor]) -> Probes:
-    """The probes with the mean edge of every relation, and the mean root where none was learned."""
+    """The probes with the mean edge of every relation and the mean root."""
     maps = learned["maps"]
     num, num_relations = len(maps), len(sample.relations)
     sums, counts = torch.zeros(num, num_relations, maps.shape[2]), torch.zeros(num_relations)
@@ -202,14 +271,8 @@ def _read_off(sample: Sample, learned: dict[str, Tensor]) -> Probes:
     for batch in in_order(sample):
         z = blank.vectors(sample, batch)
         known = batch.relations != UNSEEN
-        sums.index_add_(1, batch.relations[known], losses.edge_vectors(z, batch)[:, known])
+        sums.index_add_(1, batch.relations[known], edge_vectors(z, batch)[:, known])
         counts += torch.bincount(batch.relations[known], minlength=num_relations)
         roots += z[:, batch.roots[:, 0], batch.roots[:, 1]].sum(1)
         num_roots += len(batch.roots)
-    root = roots / max(1, num_roots)
-    return Probes(maps, root, sums / counts.clamp(min=1)[:, None], learned.get("labels"))
-
-
-def in_parts(num: int, most: int) -> list[list[int]]:
-    """The numbers below `num` in runs of at most `most`."""
-    return [list(range(start, min(start + most, num))) for start in range(0, num, most)]
+    return Probes(maps, roots / max(1, num_roots), sums / counts.clamp(min=1)[:, None], learned.get("labels"))

@@ -1,292 +1,268 @@
 """Polar: does geometry, distance and angle, hold the declared graph?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from torch import Generator
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from assay.encoding import Encoder, encoder_of
-from assay.evidence import Effort, Evidence, Measure, Table
+from assay.evidence import UNTRAINED, Effort, Measure
 from assay.graph import GivesContinuations, GivesGraphs, Graph
-from assay.instrument import Progress, silent
-from assay.instruments.polar import assembled
-from assay.instruments.polar.agreement import agreement
-from assay.instruments.polar.causal import Behaviour, polar_basis, relation_basis, task_behaviour, used_measure
-from assay.instruments.polar.controls import control_tasks, plain_controls, plain_sources
-from assay.instruments.polar.depth import depth_evidence, plain_depth
+from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
+from assay.instruments.polar import behaviour, figures, search
 from assay.instruments.polar.fit import Fitting
-from assay.instruments.polar.measures import ASKED, LAS, TYPE, UUAS, Control, rate_measure, selectivity_measure
-from assay.instruments.polar.readings import Reading, Texts, read, read_nonsense
-from assay.instruments.polar.search import Pair, fitted_pair, rated, search
-from assay.instruments.polar.targets import Target
-from assay.instruments.polar.untrained import Copying, Untrained, untrained_controls, untrained_depth
-from assay.jobs import run_parallel
-from assay.references import cited
-from assay.stats import MIN_UNITS, child_generator
+from assay.instruments.polar.scores import CORRELATION, ROOT, Fit, Scores, metric, score_fit
+from assay.instruments.polar.search import CHAIN, EVERY, MOVED, POSITION, Found, Nulls
+from assay.instruments.polar.targets import SPLITS, UNSEEN, Sample, Texts, in_components, read_nonsense, read_texts
+from assay.stats import MIN_UNITS, fitted_interval, fitted_p
 from assay.subject import Subject
 from assay.task import Task
 
+MOST_EXAMPLES = 2_000  # of behaviour
+MOST_NAMED = 5
+_EDGES, _SIGNED = "share of gold edges", (-1.0, 1.0)
+_LEGAL = "polar probe, maximum spanning arborescence; punctuation included, over all edges"
 
-@dataclass(frozen=True)
-class Budget:
-    """How much is measured at one effort."""
+FITTED = {
+    metric("UUAS", _EDGES, headline=True, beats=EVERY): "distance probe, minimum spanning tree; no punctuation, over all edges",
+    metric("UAS", _EDGES, beats=EVERY): _LEGAL,
+    metric("LAS", _EDGES, headline=True, beats=EVERY): _LEGAL,
+    metric("type accuracy", _EDGES, beats=EVERY): "polar probe, gold edges, nearest prototype by signed cosine",
+    metric(ROOT, "share of texts", beats=EVERY): "depth probe, the node of the least squared norm; punctuation excluded",
+    metric(CORRELATION, "Spearman correlation", _SIGNED, beats=EVERY): "depth probe, squared norm and depth within a text",
+}
+"""Metrics of fitted probes, and how each is counted."""
+SELECTIVITY = {
+    of: metric(f"selectivity of {of}", f"difference of {of}", _SIGNED, headline=True, beats=(UNTRAINED,))
+    for of in ("type accuracy", "UUAS")
+}
+"""How far a rate lies above that on a control task (Hewitt and Liang 2019)."""
+NONSENSE = {of: metric(f"{of} on nonsense words", _EDGES, beats=(CHAIN, POSITION)) for of in ("UUAS", "LAS")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolarBudget(Budget):
+    """Texts of every split, epochs of a fit, fits of the network's probes, repeats of each null, and random subspaces."""
 
     train: int
     dev: int
     test: int
     epochs: int
     seeds: int
-    copies: int
     repeats: int
     removals: int
 
 
-BUDGETS: Mapping[Effort, Budget] = {
-    "quick": Budget(train=300, dev=100, test=150, epochs=6, seeds=2, copies=5, repeats=1, removals=5),
-    "standard": Budget(train=2_500, dev=400, test=600, epochs=12, seeds=5, copies=5, repeats=2, removals=10),
-    "full": Budget(train=10**9, dev=10**9, test=10**9, epochs=12, seeds=5, copies=5, repeats=5, removals=20),
+BUDGETS: Mapping[Effort, PolarBudget] = {
+    "quick": PolarBudget(train=300, dev=100, test=150, epochs=6, seeds=3, repeats=1, removals=5),
+    "standard": PolarBudget(train=2_500, dev=400, test=600, epochs=12, seeds=5, repeats=2, removals=10),
+    "full": PolarBudget(train=10**9, dev=10**9, test=10**9, epochs=12, seeds=5, repeats=5, removals=20),
 }
 
 
-MOST_EXAMPLES = 2_000  # of behaviour
-SPLITS = ("train", "dev", "test")
+class Drawn(NamedTuple):
+    """Everything drawn from the task. `encoder`: reads the network, and through `on` any other."""
+
+    task: Task
+    budget: PolarBudget
+    graphs: Mapping[str, Sequence[Graph]]
+    encoder: Encoder
 
 
-class Polar:
+class Kept(NamedTuple):
+    """What copies and words need. `test`, `basis`: to which probes of copies are moved, as of `Found`; `rows`: of curves."""
+
+    test: Sample
+    basis: Float[Tensor, "1 width kept"]
+    rows: search.Rows
+    notes: Notes
+
+
+class Polar(Instrument[Drawn]):
     """Fits a linear map of the states of a text's nodes under which squared distances are path lengths in the declared graph
     and edges of one relation point one way (Diego-Simon et al. 2024), and scores the graphs predicted for held-out texts.
 
-    The interval is over texts. Every null goes through the same search, fit and scores.
+    The interval is over texts and over fits at the layer that was chosen. Every null goes through the same search, fit and
+    scores.
 
-    **Arguments:**
+    **Arguments:** `rank`: of the map, at most half of the width of the states; `budgets`: how much is measured at each effort.
 
-    - `cache`: a folder in which encodings are kept and found again; None keeps them in memory.
-    - `rank`: of the map, at most half of the width of the states.
-    - `jobs`: processes, which judge untrained copies side by side. The bytes of the result do not depend on it.
-    - `budgets`: how much is measured at each effort.
+    Example::
+
+        evidence = assay.instrument.run(Polar(), subject, task, effort="quick", seed=0)
+        print(evidence.measure("las").value)
     """
 
     name = "polar"
     question = "Does geometry, distance and angle, hold the declared graph?"
-    cites: tuple[str, ...] = ("diegosimon2024",)
-    needs: tuple[type, ...] = (GivesGraphs,)
+    cites = ("diegosimon2024",)
+    needs = (GivesGraphs,)
+    metrics = (*FITTED, *SELECTIVITY.values(), *NONSENSE.values(), *behaviour.LOST.values())
+    long = True
 
-    def __init__(
-        self,
-        *,
-        cache: Path | str | None = None,
-        rank: int = 64,
-        jobs: int = 1,
-        budgets: Mapping[Effort, Budget] = BUDGETS,
-    ):
-        self.cache = None if cache is None else Path(cache)
-        self.rank, self.jobs, self.budgets = rank, jobs, budgets
+    def __init__(self, *, rank: int = 64, budgets: Mapping[Effort, PolarBudget] = BUDGETS):
+        self.rank, self.budgets = rank, budgets
 
-    def in_processes(self, jobs: int) -> "Polar":
-        """The same with as many processes."""
-        return Polar(cache=self.cache, rank=self.rank, jobs=jobs, budgets=self.budgets)
-
-    def measure(
-        self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
-    ) -> Evidence:
+    def data(self, subject: Subject, task: Task, budget: PolarBudget, rng: Random) -> Drawn:
         assert isinstance(task, GivesGraphs)
-        size = self.budgets[effort]
-        texts = Texts.draw(task, train=size.train, dev=size.dev, test=size.test, generator=child_generator(generator))
-        if reason := too_little({name: getattr(texts, name) for name in SPLITS}):
-            return self._not_enough(reason)
-        progress("encoding", 0.0)
-        encoder = encoder_of(subject, task)
-        reading = read(encoder, texts, folder=self._folder("own"))
-        if reason := too_little({name: getattr(reading, name).targets for name in SPLITS}):
-            return self._not_enough(f"{reason}; {len(reading.refused)} were not encoded, the first {reading.refused[0]}")
-        run = _Run(self.rank, size, encoder, reading, generator, progress)
-        copies = run.copies(subject, texts, jobs=self.jobs)
-        measures, tables = run.rates(copies)
-        gaps = []
-        for behaviour in self._behaviours(subject, task, encoder, run.layer_name, size, generator):
-            if isinstance(behaviour, str):
-                gaps.append(f"Whether the network uses what can be decoded: {behaviour}.")
+        graphs: dict[str, Sequence[Graph]] = {}
+        for split in SPLITS:
+            drawn = task.graphs(split, getattr(budget, split), generator=rng(split))
+            # The evidence does not depend on the task's order.
+            graphs[split] = sorted(drawn, key=lambda graph: (graph.words, graph.mentions, graph.edges))
+        if reason := _too_few(graphs):
+            raise NotEnough(reason)
+        return Drawn(task, budget, graphs, encoder_of(subject, task))
+
+    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+        budget, encoder = data.budget, data.encoder.on(network)
+        texts = read_texts(encoder, data.graphs)
+        splits: dict[str, Sequence[Graph]] = {split: getattr(texts, split).graphs for split in SPLITS}
+        if reason := _too_few(splits):
+            raise NotEnough(f"{reason}; {len(texts.refused)} were not encoded, the first {texts.refused[0]}")
+        found = self._searched(texts, budget, rng)
+        fits = [found.fit(found.train, generator=rng("fit", k)) for k in range(budget.seeds)]
+        own = [score_fit(fit, found.test) for fit in fits]
+        nulls = search.baselines(found, repeats=budget.repeats, rng=rng.within("nulls"))
+        values = [fitted_values(metric, metric.title, own, nulls, note=note) for metric, note in FITTED.items()]
+        values += _selectivity(found, own, seeds=budget.seeds, rng=rng)
+        not_tested = []
+        nonsense = read_nonsense(encoder, found.test, generator=rng("nonsense"))
+        if nonsense is None:
+            not_tested.append("What is left when content words are nonsense: parts of speech are not declared.")
+        else:
+            at = in_components(nonsense.at([found.layer]), found.basis)
+            again, some = [score_fit(fit, at) for fit in fits], {name: nulls[name] for name in (CHAIN, POSITION)}
+            note = "the same probes, where every content word is made up"
+            values += [fitted_values(metric, of, again, some, note=note) for of, metric in NONSENSE.items()]
+        layer, states = texts.layers[found.layer], texts.train.at([found.layer])
+        polar = [behaviour.orthonormal(fit.polar.after(found.basis).maps[0]) for fit in fits]
+        subspaces = {behaviour.SUBSPACE: polar, behaviour.AXES: [behaviour.relation_basis(states)]}
+        for one in _behaviours(network, data, encoder, layer, rng):
+            if isinstance(one, str):
+                not_tested.append(f"Whether the network uses what can be decoded: {one}.")
                 continue
-            measures += run.used(behaviour)
-        deep, curve = run.depth(copies)
-        measures += deep
-        tables.insert(1, curve)
-        return Evidence(
-            instrument=self.name,
-            question=self.question,
-            summary=assembled.summary(measures, run.layer_name),
-            measures=tuple(measures),
-            figures=tuple(tables),
-            sources=cited(self.cites),
-            warnings=assembled.warnings(reading),
-            not_tested=(*gaps, *run.gaps),
-            settings={
-                "effort": effort,
-                "rank": run.fitting.rank,
-                **asdict(size),
-                **{f"texts, {split}": len(getattr(reading, split)) for split in SPLITS},
-                "texts refused": len(reading.refused),
-                "width of states": run.whole.states.shape[2],
-                "principal components": run.reading.components.told if run.reading.components else "not taken",
-                "layer": run.layer_name,
-                "angle loss": run.found.angle,
-                "weight of the angle loss": run.found.weight,
-            },
-        )
-
-    def _behaviours(
-        self, subject: Subject, task: Task, encoder: Encoder, layer: str, size: Budget, generator: Generator
-    ) -> list[Behaviour | str]:
-        """What the network does with the graph, as far as the task can tell; else why not."""
-        num, draws = min(size.test, MOST_EXAMPLES), child_generator(generator)
-        found = [task_behaviour(subject, task, encoder.site(layer), num=num, generator=draws)]
-        if isinstance(task, GivesContinuations):
-            asked = agreement(subject, task, encoder, layer, num=num, generator=child_generator(generator))
-            found = [asked, *(one for one in found if isinstance(one, Behaviour))]
-        return found
-
-    def _not_enough(self, reason: str) -> Evidence:
-        return Evidence(instrument=self.name, question=self.question, summary=f"Not enough data: {reason}.", not_enough=reason)
-
-    def _folder(self, name: str) -> Path | None:
-        return None if self.cache is None else self.cache / name
-
-
-class _Run:
-    """One measurement under way: fits in a fixed order, so that the same generator gives the same bytes."""
-
-    def __init__(
-        self,
-        rank: int,
-        size: Budget,
-        encoder: Encoder,
-        reading: Reading,
-        generator: Generator,
-        progress: Progress,
-    ):
-        self.size, self.encoder = size, encoder
-        self.generator, self.progress = generator, progress
-        whole = reading.train
-        self.reading = reading = reading.reduced(generator=generator)
-        width = reading.train.states.shape[2]
-        # At most half of the dimensions, or there would be nothing left to compare the polar subspace with.
-        self.fitting = Fitting(rank=max(1, min(rank, width // 2)), epochs=size.epochs)
-        layers, draws = reading.candidates, child_generator(generator)
-        progress("probing every layer", 0.2)
-        self.found = search(reading.train, reading.dev, layers=layers, fitting=self.fitting, generator=draws)
-        self.layer_name = reading.layers[self.found.layer]
-        self.train, self.test = (sample.at([self.found.layer]) for sample in (reading.train, reading.test))
-        self.whole = whole.at([self.found.layer])
-        progress("probing with other seeds", 0.25)
-        self.probes = [
-            fitted_pair(self.train, self.found, fitting=self.fitting, generator=child_generator(generator))
-            for _ in range(size.seeds)
-        ]
-        self.gaps: list[str] = []
-
-    def copies(self, subject: Subject, texts: Texts, *, jobs: int) -> list[Untrained]:
-        """What untrained copies give, from drawing their weights to the last score."""
-        alike = {
-            "subject": subject,
-            "encoder": self.encoder,
-            "texts": texts,
-            "relations": self.reading.train.relations,
-            "place": self.reading.place(self.found.layer),
-            "fitting": self.fitting,
-            "seeds": range(self.size.repeats),
+            for name, bases in subspaces.items():
+                options = {"repeats": budget.removals, "generator": rng(one.name, name)}
+                values.append(behaviour.lost_without(one, name, bases, states, **options))
+        settings = {
+            "rank": found.fitting.rank,
+            **{f"texts, {split}": len(some) for split, some in splits.items()},
+            "texts refused": len(texts.refused),
+            "width of states": states.states.shape[2],
+            "principal components": found.texts.components,
+            "layer": layer,
+            "angle loss": found.angle,
+            "weight of the angle loss": found.weight,
         }
-        wanted = [Copying(**alike, generator=child_generator(self.generator)) for _ in range(self.size.copies)]
+        tables = figures.tables(found, fits[0], own[0], nulls, rng=rng.within("tables"))
+        notes = Notes("", warnings_of(texts), not_tested, tables, settings)
+        rows = search.curve_rows(found, generator=rng("depth curve"))
+        return Reading(values, Kept(found.test, found.basis, rows, notes))
 
-        def told(done: str, share: float) -> None:
-            self.progress(f"untrained copies, {done}", 0.3 + 0.4 * share)
+    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+        found = self._searched(read_texts(data.encoder.on(network), data.graphs), data.budget, rng)
+        return copy_reading(found, own.kept, repeats=data.budget.repeats, rng=rng)
 
-        told(f"0 of {len(wanted)}", 0.0)
-        return run_parallel(Copying.judged, wanted, jobs=jobs, progress=told)
+    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+        kept, copies = readings.own.kept, [copy.kept for copy in readings.copies]
+        notes, layer = kept.notes, kept.notes.settings["layer"]
+        curves = figures.layer_curves(layer, kept.rows, copies, measures)
+        return notes._replace(summary=_summary(measures, layer), figures=(*curves, *notes.figures))
 
-    def rates(self, copies: Sequence[Untrained]) -> tuple[list[Measure], list[Table]]:
-        """Every rate beside its nulls, and the tables."""
-        draws = child_generator
-        own = [rated(*probes, self.test) for probes in self.probes]
-        self.progress("nulls", 0.7)
-        nulls = draws(self.generator)
-        self.sources = plain_sources(
-            self.reading, self.found, rank=self.fitting.rank, repeats=self.size.repeats, generator=nulls
-        )
-        controls = plain_controls(self.sources, self.found, fitting=self.fitting, generator=nulls)
-        controls += untrained_controls(copies)
-        measures = [rate_measure(asked, own, controls, headline=asked in (UUAS, LAS)) for asked in ASKED]
-        self.progress("control tasks", 0.8)
-        measures += self._selectivity(own, copies)
-        measures += self._nonsense(controls)
-        self.progress("tables", 0.9)
-        tables = assembled.tables(
-            self.reading,
-            self.found,
-            [copy.curve for copy in copies],
-            self.probes,
-            own,
-            controls,
-            fitting=self.fitting,
-            generator=draws(self.generator),
-        )
-        return measures, tables
-
-    def used(self, behaviour: Behaviour) -> list[Measure]:
-        """What a behaviour loses without what the probe reads, and without the relation axes."""
-        polar = polar_basis(self.reading.whole(self.probes[0][1], self.found.layer))
-        found = []
-        for of, basis in (("polar subspace", polar), ("relation axes", relation_basis(self.whole))):
-            draws = child_generator(self.generator)
-            found.append(used_measure(behaviour, basis, self.whole, repeats=self.size.removals, generator=draws, of=of))
-        return found
-
-    def depth(self, copies: Sequence[Untrained]) -> tuple[list[Measure], Table]:
-        """The structural probe of depth, beside every null that the rates have."""
-        self.progress("depth", 0.95)
-        controls = plain_depth(self.sources, fitting=self.fitting, generator=child_generator(self.generator))
-        return depth_evidence(
-            self.reading,
-            self.found,
-            controls + untrained_depth(copies),
-            [copy.depth_curve for copy in copies],
-            fitting=self.fitting,
-            seeds=self.size.seeds,
-            generator=child_generator(self.generator),
-        )
-
-    def _selectivity(self, own: list[Pair], copies: Sequence[Untrained]) -> list[Measure]:
-        of_relations, of_heads = control_tasks(
-            self.train,
-            self.test,
-            self.reading,
-            self.found,
-            fitting=self.fitting,
-            seeds=range(self.size.repeats),
-            generator=child_generator(self.generator),
-        )
-        kinds = (
-            (TYPE, of_relations, [(c.own, c.of_relations) for c in copies], "relation that the dependent's word decides"),
-            (UUAS, of_heads, [(c.own, c.of_heads) for c in copies], "head that the word alone decides"),
-        )
-        return [selectivity_measure(asked, own, control, others, task=task) for asked, control, others, task in kinds]
-
-    def _nonsense(self, controls: list[Control[Pair]]) -> list[Measure]:
-        draws = child_generator(self.generator)
-        sample = read_nonsense(self.encoder, self.reading.test_graphs, self.test.relations, generator=draws)
-        if sample is None:
-            self.gaps.append("What is left when content words are nonsense: parts of speech are not declared.")
-            return []
-        at = self.reading.like(sample).at([self.found.layer])
-        own = [rated(*probes, at) for probes in self.probes]
-        kept = [control for control in controls if control.name in ("chain", "position-only probe")]
-        return [rate_measure(asked, own, kept, headline=False, name=f"{asked.name} on nonsense words") for asked in (UUAS, LAS)]
+    def _searched(self, texts: Texts, budget: PolarBudget, rng: Random) -> Found:
+        texts = texts.reduced(generator=rng("components"))
+        # At most half of the dimensions, or there would be nothing left to compare the polar subspace with.
+        rank = max(1, min(self.rank, texts.train.states.shape[2] // 2))
+        return search.search(texts, fitting=Fitting(rank=rank, epochs=budget.epochs), generator=rng("search"))
 
 
-def too_little(splits: Mapping[str, Sequence[Graph | Target]]) -> str:
+def copy_reading(found: Found, kept: Kept, *, repeats: int, rng: Random) -> Reading:
+    """What an untrained copy gives: one fit, the same probes in the states of the network, and the control tasks."""
+    fit = found.fit(found.train, generator=rng("fit"))
+    own = score_fit(fit, found.test)
+    moved = score_fit(Fit(*(one.after(found.basis).after(kept.basis.mT) for one in fit)), kept.test)
+    values = []
+    for asked in FITTED:
+        units = moved.units[asked.title][None]
+        control = Control(name=MOVED, how="probes fitted on untrained copies, moved here", values=units)
+        values.append(Values(metric=asked.key, units=own.units[asked.title], moved=(control,)))
+    values += _selectivity(found, [own], seeds=repeats, rng=rng)
+    return Reading(values, search.curve_rows(found, generator=rng("depth curve")))
+
+
+def fitted_values(metric: Metric, of: str, own: Sequence[Scores], nulls: Nulls, *, note: str) -> Values:
+    """What is scored as `of`, of the network's fits, beside nulls of its own, which may be another with another fit."""
+    units = _stacked(own, of)
+    beside = [(name, how, _stacked(repeats, of)) for name, (how, repeats) in nulls.items()]
+    means = units.mean(1).tolist()
+    told = f"{len(means)} fits: {min(means):.3f} to {max(means):.3f}"
+    return Values(
+        metric=metric.key,
+        units=units.mean(0),
+        interval=fitted_interval(units, bounds=metric.bounds),
+        controls=tuple(Control(name=name, how=how, values=null, p=fitted_p(units, null)) for name, how, null in beside),
+        copies_how="each searched and fitted as the network",
+        note=f"{note}; {told if len(means) > 1 else 'one fit, which the interval does not cover'}",
+    )
+
+
+def _stacked(scores: Sequence[Scores], of: str) -> Float[Tensor, "repeats texts"]:
+    return torch.stack([one.units[of] for one in scores])
+
+
+def _selectivity(found: Found, own: Sequence[Scores], *, seeds: int, rng: Random) -> list[Values]:
+    values = []
+    for of, (task, wrong) in search.control_scores(found, seeds=range(seeds), rng=rng.within("control tasks")).items():
+        right, metric = _stacked(own, of), SELECTIVITY[of]
+        note = f"{of} {float(right.mean()):.3f}, and {float(wrong.mean()):.3f} on the {task}"
+        units = right - wrong  # fit by fit, or one fit beside every control task
+        interval = fitted_interval(units, bounds=_SIGNED)
+        values.append(Values(metric=metric.key, units=units.mean(0), interval=interval, note=note))
+    return values
+
+
+def _behaviours(network: Subject, data: Drawn, encoder: Encoder, layer: str, rng: Random) -> list[behaviour.Behaviour | str]:
+    """What the network does with the graph, as far as the task can tell; else why not."""
+    num = min(data.budget.test, MOST_EXAMPLES)
+    found = [behaviour.task_behaviour(network, data.task, encoder.site(layer), num=num, generator=rng("score"))]
+    if isinstance(data.task, GivesContinuations):
+        asked = behaviour.agreement(network, data.task, encoder, layer, num=num, generator=rng("agreement"))
+        found = [asked, *(one for one in found if isinstance(one, behaviour.Behaviour))]
+    return found
+
+
+def _too_few(splits: Mapping[str, Sequence[Graph]]) -> str:
     """Why nothing can be said; empty where something can."""
     for name, graphs in splits.items():
         num = sum(len(graph.edges) > 0 for graph in graphs)
         if num < MIN_UNITS:
             return f"{num} {name} texts with edges, and at least {MIN_UNITS} are needed"
     return ""
+
+
+def warnings_of(texts: Texts) -> tuple[str, ...]:
+    """Texts that were not encoded, and relations that no training text has."""
+    told = []
+    if texts.refused:
+        named = "; ".join(texts.refused[:MOST_NAMED])
+        more = f"; and {len(texts.refused) - MOST_NAMED} more" if len(texts.refused) > MOST_NAMED else ""
+        told.append(f"{len(texts.refused)} texts were not encoded: {named}{more}.")
+    unseen = sum(int((target.relations == UNSEEN).sum()) for target in texts.test.targets)
+    if unseen:
+        told.append(f"{unseen} test edges have a relation that no training text has, and count as wrong.")
+    return tuple(told)
+
+
+def _summary(measures: Sequence[Measure], layer: str) -> str:
+    uuas, las = (next(measure for measure in measures if measure.key == key) for key in ("uuas", "las"))
+    if uuas.value is None or las.value is None:
+        return "Not enough data: too few test texts."
+    first, second = (max(measure.nulls, key=lambda null: null.mean) for measure in (uuas, las))
+    return (
+        f"At layer {layer} distances recover {uuas.value:.2f} of the edges (best null, {first.name}: {first.mean:.2f}), "
+        f"distance and angle {las.value:.2f} with direction and relation (best null, {second.name}: {second.mean:.2f})."
+    )

@@ -1,26 +1,121 @@
-"""Every gold edge once, with what the prediction got right of it: each rate and each breakdown is a mean over some of them."""
+"""From probes to graphs and scores: decoding edge by edge, as a legal directed tree, or as DepProbe's, and what of it is right,
+edge by edge and text by text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
-from assay.evidence import Interval
-from assay.instruments.polar.decode import Decoded, How, decode
-from assay.instruments.polar.fit import Probes
-from assay.instruments.polar.targets import Sample, in_order
-from assay.stats import mean_interval
+from assay.instrument import Metric
+from assay.instruments.polar.fit import Probes, gather, mapped, squared_distances
+from assay.instruments.polar.targets import Batch, Sample, in_order
+from assay.spanning import arborescence, directed_from, spanning_forest
+from assay.stats import cluster_means
 
-Rate = Literal["UUAS", "UAS", "LAS", "type accuracy"]
-RATES: tuple[Rate, ...] = ("UUAS", "UAS", "LAS", "type accuracy")
+How = Literal["edges", "legal", "depprobe"]
+COSINE_WEIGHT = 4.0  # of the cosine against the squared distance, which is about 1 for an edge, in the score of a legal tree
+ROOT_WEIGHT = 0.5
+ROOT, CORRELATION = "root accuracy of depth", "depth correlation"
+RATES = ("UUAS", "UAS", "LAS", "type accuracy")
+LENGTHS = (5, 50)  # of texts that count for DSpr and NSpr
+Edges = tuple[Int[Tensor, "b n"], Int[Tensor, "b n"]]
+"""Of every node its head, negative where it has none, and the relation to it."""
+
+
+def decode(
+    probes: Probes, sample: Sample, batch: Batch, *, how: How, kept: Bool[Tensor, "b n"]
+) -> tuple[Int[Tensor, "p b n n"], Int[Tensor, "p b"], Int[Tensor, "p e"]]:
+    """Predict the graph over the nodes that are `kept`.
+
+    Trees are asked for as trees. Of a graph that is none the pairs nearest to each other are taken, as many as it has edges.
+
+    **Arguments:** `how`:
+
+    - `edges`: minimum spanning tree; every edge has the relation of the nearest prototype by |cos| and its direction by the
+      sign (Diego-Simon et al. 2024). A word may end with two heads or none.
+    - `legal`: the maximum spanning arborescence over distance and the best signed cosine. Always a tree.
+    - `depprobe`: minimum spanning tree hung up at the likeliest root, every edge with its dependent's own relation.
+
+    **Returns:** of every probe the edges, 0 where none leads from the first node to the second, else 1 plus the index of its
+    relation; the root; and the relation of every gold edge, given its ends and its direction.
+    """
+    z = probes.vectors(sample, batch)
+    apart = squared_distances(z)
+    onto = z @ F.normalize(probes.prototypes, dim=-1)[:, None].mT  # how far along every relation's direction
+    rootward = -(z - probes.root[:, None, None]).square().sum(-1)
+    labels = mapped(gather(sample, batch), probes.labels) if how == "depprobe" and probes.labels is not None else None
+    likely = rootward if labels is None else labels[..., -1]
+    root = likely.masked_fill(~kept, -torch.inf).argmax(-1)
+    trees = kept & torch.tensor([sample.targets[text].graph.is_tree for text in batch.texts.tolist()])[:, None]
+    edges = torch.zeros(*apart.shape, dtype=torch.int64)
+    for p in range(len(probes) if onto.shape[-1] else 0):
+        pairs = _nearest(apart[p], kept & ~trees, sample, batch)
+        if how == "edges":
+            pairs = torch.cat([pairs, spanning_forest(apart[p], trees)])
+        else:
+            found = (
+                _legal(apart[p], onto[p], likely[p], trees) if labels is None else _hung_up(apart[p], labels[p], root[p], trees)
+            )
+            place, node = (found[0] >= 0).nonzero().unbind(1)
+            edges[p, place, found[0][place, node], node] = found[1][place, node] + 1
+        # Relation and direction of a pair are those of its largest cosine.
+        place, one, other = pairs.unbind(1)
+        along = onto[p, place, one] - onto[p, place, other]
+        relation = along.abs().argmax(-1)
+        forward = along.gather(1, relation[:, None])[:, 0] > 0
+        edges[p, place, torch.where(forward, one, other), torch.where(forward, other, one)] = relation + 1
+    text, head, dependent = batch.edges.unbind(1)
+    # The length of an edge does not change which cosine is largest.
+    scores = onto[:, text, head] - onto[:, text, dependent] if labels is None else labels[:, text, dependent, :-1]
+    types = scores.argmax(-1) if scores.shape[-1] else torch.full(scores.shape[:2], -1)
+    return edges, root, types
+
+
+def _nearest(apart: Float[Tensor, "b n n"], kept: Bool[Tensor, "b n"], sample: Sample, batch: Batch) -> Int[Tensor, "e 3"]:
+    """Place and two nodes of the nearest pairs of every text, as many as its graph has edges."""
+    found = [torch.zeros(0, 3, dtype=torch.int64)]
+    for place in kept.any(1).nonzero()[:, 0].tolist():
+        pairs = torch.combinations(kept[place].nonzero()[:, 0], 2)
+        num = len(sample.targets[int(batch.texts[place])].edges)
+        nearest = pairs[apart[place, pairs[:, 0], pairs[:, 1]].argsort(stable=True)[:num]]
+        found.append(torch.cat([torch.full((len(nearest), 1), place), nearest], 1))
+    return torch.cat(found)
+
+
+def _legal(
+    apart: Float[Tensor, "b n n"], onto: Float[Tensor, "b n c"], rootward: Float[Tensor, "b n"], kept: Bool[Tensor, "b n"]
+) -> Edges:
+    heads, relations = torch.full(kept.shape, -1), torch.zeros(kept.shape, dtype=torch.int64)
+    for place in kept.any(1).nonzero()[:, 0].tolist():
+        nodes = kept[place].nonzero()[:, 0]
+        close, along = apart[place][nodes][:, nodes], onto[place][nodes]
+        best, relation = (along[:, None] - along[None]).max(-1)  # of the edge from the first to the second
+        scores = COSINE_WEIGHT * best / close.clamp(min=1e-12).sqrt() - close
+        head = arborescence(scores, ROOT_WEIGHT * rootward[place][nodes])
+        heads[place, nodes] = torch.where(head >= 0, nodes[head], -1)
+        relations[place, nodes] = relation[head, torch.arange(len(head))]
+    return heads, relations
+
+
+def _hung_up(
+    apart: Float[Tensor, "b n n"], labels: Float[Tensor, "b n c"], root: Int[Tensor, " b"], kept: Bool[Tensor, "b n"]
+) -> Edges:
+    pairs, num = spanning_forest(apart, kept), kept.shape[1]
+    heads = [directed_from(pairs[pairs[:, 0] == place, 1:], start, num=num) for place, start in enumerate(root.tolist())]
+    return torch.stack(heads), labels[..., :-1].argmax(-1)
+
+
+# Gold edges
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The gold edges of a sample under one probe.
+    """The gold edges of a sample under one probe: each rate and each breakdown is a mean over some of them.
 
     **Attributes:**
 
@@ -28,7 +123,6 @@ class Scored:
     - `right` `(4, e)`: found in either direction, found in its own, found with its relation, and given the right relation where
       its ends are told: the rows of `RATES`.
     - `root` `(texts,)`: whether the root is right; NaN where a text has none.
-    - `num_texts`: how many there are, with and without edges.
     """
 
     text: Int[Tensor, " e"]
@@ -38,33 +132,29 @@ class Scored:
     length: Int[Tensor, " e"]
     right: Bool[Tensor, "4 e"]
     root: Float[Tensor, " texts"]
-    num_texts: int
 
-    def counts(self, rate: Rate) -> tuple[Float[Tensor, " texts"], Float[Tensor, " texts"]]:
+    def counts(self, rate: str) -> tuple[Float[Tensor, " texts"], Float[Tensor, " texts"]]:
         """Of every text how many edges are right, and how many there are."""
         right = self.right[RATES.index(rate)].double()
-        zero = torch.zeros(self.num_texts, dtype=torch.float64)
+        zero = torch.zeros(len(self.root), dtype=torch.float64)
         return zero.index_add(0, self.text, right), zero.index_add(0, self.text, torch.ones_like(right))
 
-    def micro(self, rate: Rate) -> float:
+    def units(self, rate: str) -> Float[Tensor, " texts"]:
+        """What every text contributes to the rate over all edges; see `influence`."""
+        return influence(*self.counts(rate))
+
+    def micro(self, rate: str) -> float:
         """Of all edges. NaN without any."""
         return float(self.right[RATES.index(rate)].double().mean())
 
-    def macro(self, rate: Rate) -> float:
+    def macro(self, rate: str) -> float:
         """The mean over texts that have edges."""
-        right, total = self.counts(rate)
-        return float((right / total)[total > 0].mean())
+        return float(cluster_means(self.right[RATES.index(rate)].double(), self.text).means.mean())
 
     def balanced(self) -> float:
         """Type accuracy, the mean over relations that occur and were seen in training."""
-        return float(torch.tensor([float(self.right[3][self.relation == k].double().mean()) for k in self._seen()]).mean())
-
-    def root_accuracy(self) -> float:
-        """Of the texts that have one root."""
-        return float(self.root[~self.root.isnan()].mean())
-
-    def _seen(self) -> list[int]:
-        return [k for k in self.relation.unique().tolist() if k >= 0]
+        seen = self.relation >= 0
+        return float(cluster_means(self.right[3, seen].double(), self.relation[seen]).means.mean())
 
 
 def score(probes: Probes, sample: Sample, *, how: How = "edges", punctuation: bool = True) -> list[Scored]:
@@ -72,49 +162,26 @@ def score(probes: Probes, sample: Sample, *, how: How = "edges", punctuation: bo
 
     **Arguments:** `punctuation`: whether nodes that are punctuation, and their edges, take part in gold and predicted graphs.
     """
-    parts: list[list[tuple[Tensor, ...]]] = [[] for _ in range(len(probes))]
+    columns = [torch.zeros(5, 0, dtype=torch.int64)]
+    right = [torch.zeros(len(probes), 4, 0, dtype=torch.bool)]
     roots = torch.full((len(probes), len(sample)), torch.nan)
     for batch in in_order(sample, 64):
         kept = batch.real.clone()
         for place, text in enumerate(batch.texts.tolist()):
             kept[place, : len(sample.targets[text])] &= punctuation | sample.targets[text].content
-        decoded = decode(probes, sample, batch, how=how, kept=kept)
+        edges, root, types = decode(probes, sample, batch, how=how, kept=kept)
         place, head, dependent = batch.edges.unbind(1)
         asked = kept[place, head] & kept[place, dependent]
-        described = (
-            batch.texts[place],
-            batch.relations,
-            (head - dependent).abs(),
-            batch.depths[place, dependent].long(),
-            batch.real.sum(1)[place],
-        )
-        of_root, place_of_root = batch.roots[:, 1], batch.roots[:, 0]
-        for p in range(len(probes)):
-            right = _right(decoded, p, batch.edges, batch.relations)
-            parts[p].append((*(column[asked] for column in described), right[:, asked]))
-            roots[p, batch.texts[place_of_root]] = (decoded.root[p, place_of_root] == of_root).float()
-    return [_joined(found, roots[p], len(sample)) for p, found in enumerate(parts)]
-
-
-def _right(decoded: Decoded, p: int, edges: Int[Tensor, "e 3"], relations: Int[Tensor, " e"]) -> Bool[Tensor, "4 e"]:
-    place, head, dependent = edges.unbind(1)
-    forward, backward = decoded.edges[p, place, head, dependent], decoded.edges[p, place, dependent, head]
-    return torch.stack(
-        [
-            (forward > 0) | (backward > 0),
-            forward > 0,
-            (forward > 0) & (forward == relations + 1),
-            (decoded.types[p] == relations) & (relations >= 0),
-        ]
-    )
-
-
-def _joined(parts: Sequence[tuple[Tensor, ...]], root: Float[Tensor, " texts"], num_texts: int) -> Scored:
-    if not parts:
-        none = torch.zeros(0, dtype=torch.int64)
-        return Scored(none, none, none, none, none, torch.zeros(4, 0, dtype=torch.bool), root, num_texts)
-    columns = [torch.cat(column, -1) for column in zip(*parts, strict=True)]
-    return Scored(*columns, root=root, num_texts=num_texts)
+        depth, length = batch.depths[place, dependent].long(), batch.real.sum(1)[place]
+        columns.append(torch.stack([batch.texts[place], batch.relations, (head - dependent).abs(), depth, length])[:, asked])
+        forward, backward = edges[:, place, head, dependent], edges[:, place, dependent, head]
+        labelled = (forward > 0) & (forward == batch.relations + 1)
+        typed = (types == batch.relations) & (batch.relations >= 0)
+        right.append(torch.stack([(forward > 0) | (backward > 0), forward > 0, labelled, typed], 1)[..., asked])
+        has_root, gold = batch.roots.unbind(1)
+        roots[:, batch.texts[has_root]] = (root[:, has_root] == gold).float()
+    described, found = torch.cat(columns, 1), torch.cat(right, 2)
+    return [Scored(*described, right=found[p], root=roots[p]) for p in range(len(probes))]
 
 
 def influence(right: Float[Tensor, " texts"], total: Float[Tensor, " texts"]) -> Float[Tensor, " texts"]:
@@ -129,6 +196,96 @@ def influence(right: Float[Tensor, " texts"], total: Float[Tensor, " texts"]) ->
     return rate + (right - rate * total) / total.mean()
 
 
-def rate_interval(right: Float[Tensor, " texts"], total: Float[Tensor, " texts"]) -> Interval | None:
-    """Interval of a rate over all edges, with texts as its units; None with too few of them."""
-    return mean_interval(influence(right, total), bounds=(0.0, 1.0))
+# The order of distances and of depths
+
+
+def text_correlations(probes: Probes, sample: Sample) -> Float[Tensor, "p texts"]:
+    """Of every text the mean over its nodes of Spearman's correlation between the node's predicted and true distances to all
+    nodes, punctuation included (Hewitt and Manning 2019, section 3.1). NaN where no node's distances differ, or not every
+    distance is known."""
+    found = torch.full((len(probes), len(sample)), torch.nan)
+    for batch in in_order(sample, 64):
+        apart = squared_distances(probes.vectors(sample, batch)).numpy()
+        for place, text in enumerate(batch.texts.tolist()):
+            true = sample.targets[text].distances.numpy()
+            if (true >= 0).all():
+                rows = rank_correlation(apart[:, place, : len(true), : len(true)], true[None])
+                found[:, text] = torch.from_numpy(rows).nanmean(-1).float()
+    return found
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Spearman's correlation along the last axis; ties share their mean rank. NaN where all values of one side tie."""
+    from scipy.stats import rankdata
+
+    if not a.shape[-1]:
+        return np.full(a.shape[:-1], np.nan)
+    one, other = rankdata(a, axis=-1), rankdata(b, axis=-1)
+    one, other = one - one.mean(-1, keepdims=True), other - other.mean(-1, keepdims=True)
+    norm = np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
+    return np.divide((one * other).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+
+
+def length_mean(correlations: Float[Tensor, " texts"], sample: Sample) -> float:
+    """The mean of the texts of every length, and of these means over lengths 5 to 50. NaN where there are none."""
+    lengths = sample.starts.diff()
+    asked = (lengths >= LENGTHS[0]) & (lengths <= LENGTHS[1]) & ~correlations.isnan()
+    return float(cluster_means(correlations[asked], lengths[asked]).means.mean())
+
+
+def deep(probes: Probes, sample: Sample) -> list[dict[str, Float[Tensor, " texts"]]]:
+    """What every depth probe of the stack makes of every text, NaN where that cannot be asked, which the gold graph decides.
+
+    Root accuracy: whether the least deep node is the root, among nodes that are no punctuation, of which there are two or more.
+    Depth correlation: Spearman's, between predicted and true depths of all nodes; 0 where all predicted ones tie.
+    """
+    root, correlation = (torch.full((len(probes), len(sample)), torch.nan) for _ in range(2))
+    for batch in in_order(sample, 64):
+        norms = probes.vectors(sample, batch).square().sum(-1)
+        for place, text in enumerate(batch.texts.tolist()):
+            target = sample.targets[text]
+            found = norms[:, place, : len(target)]
+            if target.root >= 0 and target.content[target.root] and target.content.sum() > 1:
+                least = found.masked_fill(~target.content, torch.inf).argmin(1)
+                root[:, text] = (least == target.root).float()
+            if (target.depths >= 0).all() and target.depths.unique().numel() > 1:
+                ranks = rank_correlation(found.numpy(), target.depths.numpy()[None])
+                correlation[:, text] = torch.from_numpy(ranks).float().nan_to_num(0.0)
+    return [{ROOT: root[p], CORRELATION: correlation[p]} for p in range(len(probes))]
+
+
+# Everything that is measured of one fit
+
+
+def metric(title: str, unit: str = "", bounds: tuple[float, float] = (0.0, 1.0), *, of: str = "text", **options: Any) -> Metric:
+    """A metric on held-out texts and their gold graphs. `options`: as of `Metric`."""
+    key = title.lower().replace(" ", "_")
+    return Metric(key=key, title=title, unit=unit, level=2, of=of, bounds=bounds, **options)
+
+
+class Fit(NamedTuple):
+    """A probe of each kind, each a stack of one."""
+
+    distance: Probes
+    polar: Probes
+    depth: Probes
+
+
+class Scores(NamedTuple):
+    """What one fit gives on texts: the distance probe without punctuation, the polar one with it, decoded as legal trees.
+
+    **Attributes:** `units`: what every text contributes to a metric, by its title; the mean is the rate over all edges, or that
+    over the texts that can be asked.
+    """
+
+    structural: Scored
+    polar: Scored
+    units: Mapping[str, Float[Tensor, " some"]]
+
+
+def score_fit(fit: Fit, sample: Sample) -> Scores:
+    """Score all three on a sample of one layer."""
+    (structural,), (polar,) = score(fit.distance, sample, punctuation=False), score(fit.polar, sample, how="legal")
+    (depth,) = deep(fit.depth, sample)
+    units = {"UUAS": structural.units("UUAS"), **{rate: polar.units(rate) for rate in RATES[1:]}}
+    return Scores(structural, polar, units | {title: values[~values.isnan()].double() for title, values in depth.items()})

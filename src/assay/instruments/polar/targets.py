@@ -1,16 +1,23 @@
-"""What a probe is asked for: distances, depths, edges and relations of graphs as tensors, padded into batches."""
+"""What a probe is fitted on and asked for: the states of texts at every layer, and their graphs as padded tensors."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
-from assay.graph import Graph, depths, distances
+from assay.encoding import Encoded, Encoder, encode
+from assay.graph import Graph, GraphSplit, depths, distances
+from assay.graph_controls import jabberwocky
 
+SPLITS: tuple[GraphSplit, ...] = ("train", "dev", "test")
 UNSEEN = -1  # the relation of an edge that no training graph has
+WIDEST = 512  # states that are not wider stay as they are; wider ones keep so many principal components
+_MOST_NODES, _CHUNK = 10_000, 4_096  # on which principal components are fitted; that are reduced at a time
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Target:
     - `content` `(n,)`: no punctuation.
     """
 
+    graph: Graph
     distances: Int[Tensor, "n n"]
     depths: Int[Tensor, " n"]
     edges: Int[Tensor, "e 2"]
@@ -39,6 +47,7 @@ class Target:
         edges = torch.tensor([edge[:2] for edge in graph.edges], dtype=torch.int64).view(-1, 2)
         roots = sorted(set(range(len(graph))) - set(edges[:, 1].tolist()))
         return cls(
+            graph=graph,
             distances=distances(graph),
             depths=depths(graph),
             edges=edges,
@@ -80,9 +89,14 @@ class Sample:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def graphs(self) -> list[Graph]:
+        """One for each text."""
+        return [target.graph for target in self.targets]
+
     def at(self, layers: Sequence[int]) -> "Sample":
         """The same texts at some of the layers, in that order; a layer may be named twice."""
-        return Sample(self.states[list(layers)], self.starts, self.targets, self.relations)
+        return self.with_states(self.states[list(layers)])
 
     def first(self, num: int) -> "Sample":
         """The first texts."""
@@ -91,11 +105,11 @@ class Sample:
 
     def asked_for(self, graphs: Sequence[Graph]) -> "Sample":
         """The same states with other graphs over the same nodes: what a control asks for."""
-        return Sample(self.states, self.starts, tuple(Target.of(graph, self.relations) for graph in graphs), self.relations)
+        return replace(self, targets=tuple(Target.of(graph, self.relations) for graph in graphs))
 
     def with_states(self, states: Shaped[Tensor, "layers nodes width"]) -> "Sample":
         """The same texts with other states of the same nodes."""
-        return Sample(states, self.starts, self.targets, self.relations)
+        return replace(self, states=states)
 
 
 @dataclass(frozen=True)
@@ -125,47 +139,117 @@ class Batch:
     def of(cls, sample: Sample, texts: Sequence[int]) -> "Batch":
         """Pad these texts."""
         chosen = [sample.targets[k] for k in texts]
-        num, longest = len(chosen), max(len(target) for target in chosen)
-        rows = torch.zeros(num, longest, dtype=torch.int64)
-        real = torch.zeros(num, longest, dtype=torch.bool)
-        wanted, weights, deep = (
-            torch.zeros(num, longest, longest),
-            torch.zeros(num, longest, longest),
-            torch.zeros(num, longest),
-        )
-        for place, (k, target) in enumerate(zip(texts, chosen, strict=True)):
-            n = len(target)
-            rows[place, :n] = torch.arange(n) + sample.starts[k]
-            real[place, :n] = True
-            wanted[place, :n, :n] = target.distances
-            weights[place, :n, :n] = 1 / n**2
-            deep[place, :n] = target.depths
-        counts = torch.tensor([len(target.edges) for target in chosen])
-        owner = torch.arange(num).repeat_interleave(counts)
+        lengths = torch.tensor([len(target) for target in chosen])
+        places = torch.arange(int(lengths.max()))
+        real = places < lengths[:, None]
+        missing = [len(places) - len(target) for target in chosen]
+        apart = torch.stack([F.pad(t.distances, (0, more, 0, more), value=-1) for t, more in zip(chosen, missing, strict=True)])
+        deep = torch.stack([F.pad(t.depths, (0, more)) for t, more in zip(chosen, missing, strict=True)])
+        owner = torch.arange(len(chosen)).repeat_interleave(torch.tensor([len(target.edges) for target in chosen]))
         return cls(
             texts=torch.tensor(texts, dtype=torch.int64),
-            rows=rows,
+            rows=torch.where(real, sample.starts[texts][:, None] + places, 0),
             real=real,
-            distances=wanted,
-            weights=weights * (wanted >= 0),
-            depths=deep.clamp(min=0),
+            distances=apart.clamp(min=0).float(),
+            weights=(apart >= 0) / lengths[:, None, None] ** 2,
+            depths=deep.clamp(min=0).float(),
             edges=torch.cat([owner[:, None], torch.cat([target.edges for target in chosen])], 1),
             relations=torch.cat([target.relations for target in chosen]),
             roots=torch.tensor([(k, t.root) for k, t in enumerate(chosen) if t.root >= 0], dtype=torch.int64).view(-1, 2),
         )
 
 
-def in_order(sample: Sample, size: int = 32) -> Iterator[Batch]:
-    """Every text once, those of like length together."""
+def in_order(sample: Sample, size: int = 32, generator: Generator | None = None) -> Iterator[Batch]:
+    """Every text once, those of like length together; with a generator, of about like length."""
     lengths = sample.starts.diff()
+    if generator is not None:
+        lengths = lengths * (0.8 + 0.4 * torch.rand(len(lengths), generator=generator))
     for some in lengths.argsort(stable=True).split(size):
         if len(some):
             yield Batch.of(sample, some.tolist())
 
 
-def grouped(sample: Sample, size: int, generator: Generator) -> list[Batch]:
-    """Every text once, in batches of about like length. They are made once and serve every epoch: to pad a batch costs as much
-    as a step."""
-    lengths = sample.starts.diff()
-    near = (lengths * (0.8 + 0.4 * torch.rand(len(lengths), generator=generator))).argsort(stable=True)
-    return [Batch.of(sample, some.tolist()) for some in near.split(size) if len(some)]
+# Reading texts
+
+
+def sample_of(encoded: Encoded, graphs: Sequence[Graph], relations: Sequence[str]) -> Sample:
+    """What was encoded, with what is asked of it. `graphs` are those that were given to `encode`."""
+    asked = tuple(Target.of(graphs[k], relations) for k in encoded.kept)
+    return Sample(encoded.states, encoded.starts, asked, tuple(relations))
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One network's states on all texts, for every layer.
+
+    **Attributes:**
+
+    - `layers`: their names.
+    - `refused`: why texts were not encoded, with what the source calls them.
+    - `basis` `(layers, width, kept)`: orthonormal columns, the principal components that the states were reduced to, None where
+      they are as the network has them; `components`: the same in words.
+    """
+
+    train: Sample
+    dev: Sample
+    test: Sample
+    layers: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+    basis: Float[Tensor, "layers width kept"] | None = None
+    components: str = "not taken"
+
+    def reduced(self, *, generator: Generator) -> "Texts":
+        """In principal components of the training words, where the states are wider than `WIDEST`. A probe's cost grows with
+        the width of the states; distances and angles within the components are what they were."""
+        if self.train.states.shape[2] <= WIDEST:
+            return self
+        basis, share = principal_components(self.train, WIDEST, generator=generator)
+        train, dev, test = (in_components(sample, basis) for sample in (self.train, self.dev, self.test))
+        kept = f"{float(share.min()):.3f} to {float(share.max()):.3f} of the variance of training words"
+        told = f"{basis.shape[2]} of {basis.shape[1]} dimensions, {kept}"
+        return replace(self, train=train, dev=dev, test=test, basis=basis, components=told)
+
+
+def read_texts(encoder: Encoder, graphs: Mapping[str, Sequence[Graph]]) -> Texts:
+    """Encode the texts of every split."""
+    encoded = {split: encode(encoder, some) for split, some in graphs.items()}
+    relations = relations_of([graphs["train"][k] for k in encoded["train"].kept])
+    train, dev, test = (sample_of(encoded[split], graphs[split], relations) for split in SPLITS)
+    refused = (
+        f"{item.sentence_id or f'{split} {item.text}'}: {item.why}" for split, one in encoded.items() for item in one.refused
+    )
+    return Texts(train, dev, test, encoder.layers, tuple(refused))
+
+
+def read_nonsense(encoder: Encoder, sample: Sample, *, generator: Generator) -> Sample | None:
+    """The texts with every content word replaced by a made-up one; None where parts of speech are not declared, or where the
+    encoder has no token for one."""
+    if not len(sample) or not all(graph.tags for graph in sample.graphs):
+        return None
+    changed = jabberwocky(sample.graphs, kind="nonsense", generator=generator)
+    encoded = encode(encoder, changed)
+    return sample_of(encoded, changed, sample.relations) if len(encoded) == len(sample) else None
+
+
+def principal_components(
+    train: Sample, kept: int, *, generator: Generator
+) -> tuple[Float[Tensor, "layers width kept"], Float[Tensor, " layers"]]:
+    """The components of every layer along which the states of training words vary most, `kept` or as many as there are words,
+    and their share of the variance."""
+    from sklearn.decomposition import PCA
+
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    some = torch.randperm(train.states.shape[1], generator=generator)[:_MOST_NODES]
+    with np.errstate(invalid="ignore"):  # states that are all the same have no variance to share
+        found = [PCA(min(kept, len(some)), random_state=seed).fit(states[some].float().numpy()) for states in train.states]
+    share = torch.tensor([min(1.0, float(one.explained_variance_ratio_.sum())) for one in found])
+    return torch.stack([torch.from_numpy(one.components_).float().mT for one in found]), share
+
+
+def in_components(sample: Sample, basis: Float[Tensor, "layers width kept"]) -> Sample:
+    """The same texts in components. The mean stays in: a probe of depth measures from the origin."""
+    found = []
+    for states, columns in zip(sample.states, basis, strict=True):
+        # Chunk by chunk: the states may be a memory map that is larger than memory.
+        found.append(torch.cat([some.float() @ columns for some in states.split(_CHUNK)]))
+    return sample.with_states(torch.stack(found))

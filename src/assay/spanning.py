@@ -1,4 +1,4 @@
-"""Trees over predicted distances: the minimum spanning tree of a batch, and the best legal directed tree of one text."""
+"""Spanning trees of weighted graphs: the shortest undirected one, and the directed one of the largest score."""
 
 import numpy as np
 import torch
@@ -6,51 +6,63 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
-def spanning_trees(distances: Float[Tensor, "b n n"], real: Bool[Tensor, "b n"]) -> Int[Tensor, "b n"]:
-    """Minimum spanning trees of many texts at once (Prim's algorithm, one step for all).
+def spanning_forest(distances: Float[Tensor, "b n n"], kept: Bool[Tensor, "b n"]) -> Int[Tensor, "e 3"]:
+    """The minimum spanning trees of many graphs over the nodes that are `kept`: graph and two nodes of every edge.
 
-    **Returns:** for every node the one that it was joined to, -1 for the first real node, which was there at the start, and
-    for nodes that are not real.
+    Example::
+
+        places = torch.tensor([0.0, 3.0, 1.0])
+        apart = (places[:, None] - places).abs()[None]
+        assert spanning_forest(apart, torch.ones(1, 3, dtype=torch.bool)).tolist() == [[0, 0, 2], [0, 1, 2]]
     """
-    num, longest = real.shape
-    texts = torch.arange(num)
-    parent = torch.full((num, longest), -1)
-    if not longest:
-        return parent
-    start = real.to(torch.uint8).argmax(1)
-    outside = real.clone()
-    outside[texts, start] = False
-    nearest, through = distances[texts, start].clone(), start[:, None].expand(-1, longest).clone()
-    for _ in range(longest - 1):
-        if not outside.any():
-            break
-        new = torch.where(outside, nearest, torch.inf).argmin(1)
-        joins = outside[texts, new]
-        parent[texts[joins], new[joins]] = through[texts[joins], new[joins]]
-        outside[texts[joins], new[joins]] = False
-        closer = (distances[texts, new] < nearest) & joins[:, None]
-        nearest = torch.where(closer, distances[texts, new], nearest)
-        through = torch.where(closer, new[:, None], through)
-    return parent
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
+    num, size = kept.shape
+    graph, one, other = (kept[:, :, None] & kept[:, None]).triu(1).nonzero().unbind(1)
+    weights = distances[graph, one, other].double().numpy() + 1  # which changes no tree, and 0 would be no edge
+    places = (graph * size + one).numpy(), (graph * size + other).numpy()
+    found = minimum_spanning_tree(coo_array((weights, places), shape=(num * size, num * size)).tocsr())
+    first, second = (torch.from_numpy(ends).long() for ends in found.nonzero())
+    return torch.stack([first // max(1, size), first % max(1, size), second % max(1, size)], 1)
 
 
-def arborescence(scores: Float[Tensor, "n n"], roots: Float[Tensor, " n"]) -> list[int]:
+def directed_from(pairs: Int[Tensor, "e 2"], root: int, *, num: int) -> Int[Tensor, " num"]:
+    """The tree of these pairs hung up at `root`: the head of each of `num` nodes, negative for the root and what it does not
+    reach.
+
+    Example::
+
+        assert directed_from(torch.tensor([[0, 1], [1, 2]]), 1, num=3).tolist()[::2] == [1, 1]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order
+
+    table = coo_array((np.ones(len(pairs)), tuple(pairs.T.numpy())), shape=(num, num)).tocsr()
+    return torch.from_numpy(breadth_first_order(table, root, directed=False)[1]).long()
+
+
+def arborescence(scores: Float[Tensor, "n n"], roots: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
     """The directed tree with one root of the largest total score (Chu and Liu 1965; Edmonds 1967).
 
     **Arguments:** `scores` `[h, d]` of the edge from head `h` to dependent `d`; `roots` of every node as the root.
 
     **Returns:** the head of every node, -1 for the root. It is always a tree.
+
+    Example::
+
+        assert arborescence(torch.tensor([[0.0, 5.0], [1.0, 0.0]]), torch.zeros(2)).tolist() == [-1, 0]
     """
     num = len(roots)
     if num <= 1:
-        return [-1] * num
+        return torch.full((num,), -1)
     table, starts = scores.double().numpy(), roots.double().numpy()
     # One root: an artificial node leads to every node, at a price so high that it is paid once.
     price = 4 * num * max(np.ptp(table), np.ptp(starts), 1.0)
     joined = np.full((num + 1, num + 1), -np.inf)
     joined[1:, 1:], joined[0, 1:] = table, starts - price
     np.fill_diagonal(joined, -np.inf)
-    return [head - 1 for head in _edmonds(joined)[1:].tolist()]
+    return torch.from_numpy(_edmonds(joined)[1:]).long() - 1
 
 
 def _edmonds(scores: np.ndarray) -> np.ndarray:
@@ -91,22 +103,3 @@ def _cycle(heads: list[int]) -> list[int]:
             return path[path.index(node) :]
         clear.update(path)
     return []
-
-
-def directed_from(parent: list[int], root: int) -> list[int]:
-    """The undirected tree of `parent` hung up at `root`: the head of every node, -1 for the root."""
-    beside: list[list[int]] = [[] for _ in parent]
-    for node, other in enumerate(parent):
-        if other >= 0:
-            beside[node].append(other)
-            beside[other].append(node)
-    heads = [-1] * len(parent)
-    reached, last = {root}, [root]
-    while last:
-        node = last.pop()
-        for other in beside[node]:
-            if other not in reached:
-                reached.add(other)
-                heads[other] = node
-                last.append(other)
-    return heads

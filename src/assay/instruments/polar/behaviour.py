@@ -1,0 +1,186 @@
+"""Used, not only decodable: take a subspace out of the network and see what becomes of its behaviour.
+
+Within the subspace every state is replaced by the mean state, so that nothing but what differs between words is lost. Taken out
+are what the polar probe reads, and the relation axes: the mean edge of every relation among the states themselves. A probe may
+read a direction that the network does not, beside the one that it does; a mean edge points where states truly differ. The same
+is done with random subspaces of the same rank, and with the one along which states vary most.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from assay.encoding import Encoder, HuggingFaceEncoder
+from assay.graph import Continuation, GivesContinuations
+from assay.instrument import Control, Values
+from assay.instruments.polar.fit import unfitted
+from assay.instruments.polar.scores import metric
+from assay.instruments.polar.targets import Sample, principal_components
+from assay.objective import Unscored
+from assay.stats import cluster_means, fitted_interval
+from assay.subject import Subject
+from assay.task import Task
+
+SUBSPACE, AXES = "polar subspace", "relation axes"
+RANDOM, PRINCIPAL = "random subspaces", "principal subspace"
+LOST = {
+    (behaviour, subspace): metric(
+        f"{behaviour} lost without the {subspace}", bounds=(-1.0, 1.0), of=unit, headline=True, beats=(RANDOM, PRINCIPAL)
+    )
+    for behaviour, unit in (("score", "combination"), ("agreement", "sentence"))
+    for subspace in (SUBSPACE, AXES)
+}
+"""By behaviour and subspace."""
+Change = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a network does on `n` examples, and how to score it again while a site is changed.
+
+    **Attributes:**
+
+    - `name`, `unit`: of the score, in [0, 1].
+    - `run`: scores `(n,)` with what the site's states are put through; None changes nothing.
+    - `clusters` `(n,)`: examples of one cluster are no independent units.
+    """
+
+    name: str
+    unit: str
+    run: Callable[[Change | None], Float[Tensor, " n"]]
+    clusters: Int[Tensor, " n"]
+
+
+def task_behaviour(subject: Subject, task: Task, site: str, *, num: int, generator: Generator) -> Behaviour | str:
+    """The score on the task's own trained combinations; or, in words, why there is none."""
+    if isinstance(task.objective, Unscored):
+        return "the task asks for no answer, so that what the network does with the graph cannot be scored"
+    if not site:
+        return "the layer is no site of the network, so that nothing can be taken out there"
+    examples = task.examples("seen", num, generator=generator)
+
+    def run(change: Change | None) -> Float[Tensor, " n"]:
+        return task.score(subject(examples.inputs, replace={} if change is None else {site: change}), examples)
+
+    return Behaviour("score", task.objective.unit, run, examples.combination)
+
+
+def agreement(
+    subject: Subject, task: GivesContinuations, encoder: Encoder, layer: str, *, num: int, generator: Generator
+) -> Behaviour | str:
+    """Shares of sentences in which the right form of a word that the tree decides is likelier than the wrong one; or, in words,
+    why they cannot be had. A model that fills gaps is given the sentence with the word masked; one that reads from left to
+    right, what is before it."""
+    if not isinstance(encoder, HuggingFaceEncoder):
+        return "agreement is asked of language models with a tokenizer of their own"
+    site = encoder.site(layer)
+    if not site:
+        return "the layer is no site of the network, so that nothing can be taken out there"
+    # pyrefly: ignore[not-callable]  (a method of every model of transformers)
+    if encoder.module.get_output_embeddings() is None:
+        return "the model has no head that predicts tokens"
+    asked = [(one, forms) for one in task.continuations(num, generator=generator) if (forms := _single_tokens(encoder, one))]
+    if not asked:
+        return "no sentence of the task has a right and a wrong form that are one token each"
+    inputs, places = _inputs(encoder, [sentence for sentence, _ in asked])
+    pairs = torch.tensor([forms for _, forms in asked])
+
+    def run(change: Change | None) -> Float[Tensor, " n"]:
+        logits = subject(inputs, replace={} if change is None else {site: change})
+        chosen = logits[torch.arange(len(places)), places].gather(1, pairs)
+        return (chosen[:, 0] > chosen[:, 1]).float() + 0.5 * (chosen[:, 0] == chosen[:, 1]).float()
+
+    return Behaviour("agreement", "share of right verb forms", run, torch.arange(len(asked)))
+
+
+def _single_tokens(encoder: HuggingFaceEncoder, sentence: Continuation) -> tuple[int, ...] | None:
+    """The tokens of the right and of the wrong form, where each is one."""
+    words = [[sentence.right], [sentence.wrong]]
+    cut = [encoder.tokenizer(word, is_split_into_words=True, add_special_tokens=False)["input_ids"] for word in words]
+    known = all(len(tokens) == 1 and tokens[0] != encoder.tokenizer.unk_token_id for tokens in cut)
+    return tuple(tokens[0] for tokens in cut) if known else None
+
+
+def _inputs(encoder: HuggingFaceEncoder, sentences: Sequence[Continuation]) -> tuple[dict[str, Tensor], Tensor]:
+    """What the model is given, and the position of whose output the word is asked."""
+    rows, asked, fills = [], [], "MaskedLM" in type(encoder.module).__name__
+    for sentence in sentences:
+        words = list(sentence.graph.words)
+        given = words if fills else words[: sentence.place]
+        cut = encoder.tokenizer(given, is_split_into_words=True, add_special_tokens=fills)
+        tokens = torch.tensor(cut["input_ids"])
+        asked.append(cut.word_ids().index(sentence.place) if fills else len(tokens) - 1)
+        if fills:
+            tokens[asked[-1]] = encoder.tokenizer.mask_token_id
+        rows.append(tokens)
+    pad = encoder.tokenizer.pad_token_id or 0
+    tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad)
+    mask = torch.arange(tokens.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
+    return {"input_ids": tokens, "attention_mask": mask.long()}, torch.tensor(asked)
+
+
+def orthonormal(directions: Float[Tensor, "width k"]) -> Float[Tensor, "width rank"]:
+    """An orthonormal basis of the directions, such as those that a probe reads."""
+    basis, scale, _ = torch.linalg.svd(directions.double(), full_matrices=False)
+    return basis[:, scale > 1e-6 * scale.max()].float()
+
+
+def relation_basis(sample: Sample) -> Float[Tensor, "width rank"]:
+    """An orthonormal basis of the mean edges, head minus dependent, of the most frequent relations of a sample of one layer: as
+    many as there are, at most half of the width."""
+    axes = unfitted(sample, None, generator=Generator()).prototypes[0].mT
+    return orthonormal(axes[:, : max(1, len(axes) // 2)])
+
+
+def without(basis: Float[Tensor, "width rank"], mean: Float[Tensor, " width"]) -> Change:
+    """What puts the mean state in place of a state within the subspace, and leaves it alone elsewhere."""
+
+    def changed(states: Tensor) -> Tensor:
+        own = basis.to(states)
+        return states - (states - mean.to(states)) @ own @ own.mT
+
+    return changed
+
+
+def lost_without(
+    behaviour: Behaviour, subspace: str, bases: Sequence[Tensor], sample: Sample, *, repeats: int, generator: Generator
+) -> Values:
+    """How much of the score is lost without a subspace, beside what is lost without others of its rank.
+
+    **Arguments:** `subspace`: what it is called; `bases` `(width, rank)`: of it, orthonormal, one for each fit of it; `sample`:
+    of the layer that it is taken out of.
+    """
+    mean = sample.states[0].float().mean(0)
+    width, rank = bases[0].shape
+    whole = behaviour.run(None)
+
+    def lost(directions: Tensor) -> Float[Tensor, " c"]:
+        return cluster_means(whole - behaviour.run(without(directions, mean)), behaviour.clusters).means
+
+    units = torch.stack([lost(basis) for basis in bases])
+    drawn = [torch.linalg.qr(torch.randn(width, rank, generator=generator)).Q for _ in range(repeats)]
+    principal, _ = principal_components(sample, rank, generator=generator)
+    before = float(cluster_means(whole, behaviour.clusters).means.mean())
+    return Values(
+        metric=LOST[behaviour.name, subspace].key,
+        units=units.mean(0),
+        interval=fitted_interval(units, bounds=(-1.0, 1.0)) if len(bases) > 1 else None,
+        unit=behaviour.unit,
+        controls=(
+            Control(
+                name=RANDOM,
+                how=f"the same with {repeats} random subspaces of rank {rank} of {width}",
+                values=torch.stack([lost(directions).mean() for directions in drawn]),
+            ),
+            Control(
+                name=PRINCIPAL,
+                how=f"the same with the {rank} directions along which states vary most",
+                values=lost(principal[0])[None],
+            ),
+        ),
+        note=f"{behaviour.name} {before:.3f} with it, {before - float(units.mean()):.3f} without; rank {rank} of {width}",
+        ceiling=before,
+    )
