@@ -72,7 +72,7 @@ def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
 
     def lost(directions: Tensor) -> Measure:
         values = lost_without(behaviour, SUBSPACE, [directions], still, repeats=10, generator=seeded())
-        return measure_of(LOST["score", SUBSPACE], values, (), {}, {})
+        return measure_of(LOST["score", SUBSPACE], values)
 
     read, idle = lost(torch.eye(WIDTH)[:, :used]), lost(torch.eye(WIDTH)[:, used:])
     assert read.ceiling == 1
@@ -205,6 +205,6 @@ def test_the_principal_subspace_is_where_states_vary():
     behaviour = task_behaviour(subject(), task, "states:in", num=3, generator=seeded())
     small = sample.with_states(torch.zeros(1, sample.states.shape[1], WIDTH))
     values = lost_without(behaviour, SUBSPACE, [torch.eye(WIDTH)[:, :2]], small, repeats=2, generator=seeded())
-    measure = measure_of(LOST["score", SUBSPACE], values, (), {}, {})
+    measure = measure_of(LOST["score", SUBSPACE], values)
     assert measure.value is None
     assert "3 combinations" in measure.note

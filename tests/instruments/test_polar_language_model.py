@@ -55,7 +55,7 @@ def lost(encoder: HuggingFaceEncoder, sample: Sample, basis: Tensor) -> Measure:
     draws = Generator().manual_seed(0)
     behaviour = agreement(Subject(encoder.module), Treebank(name="en_nested"), encoder, "1", num=120, generator=draws)
     values = lost_without(behaviour, AXES, [basis], sample, repeats=10, generator=draws)
-    return measure_of(LOST["agreement", AXES], values, (), {}, {})
+    return measure_of(LOST["agreement", AXES], values)
 
 
 def axis(sample: Sample, plus: str, minus: str = "") -> Tensor:

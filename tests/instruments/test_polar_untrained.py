@@ -9,7 +9,7 @@ from polar_for_tests import planted_states, random_tree, sample_of_trees
 from torch import Generator
 
 from assay.instrument import Random, Reading
-from assay.instrument.run import measure_of
+from assay.instrument.run import Nulls, measure_of
 from assay.instruments.polar.fit import Fitting
 from assay.instruments.polar.instrument import FITTED, Kept, copy_reading, fitted_values
 from assay.instruments.polar.scores import ROOT, score_fit
@@ -107,12 +107,12 @@ def test_copies_that_differ_make_one_more_of_them_no_finding(real, found):
     values = fitted_values(metric, "UUAS", own, {}, note="")
 
     def p(copies: list[Reading]) -> float:
-        nulls = measure_of(metric, values, copies, {}, {}).nulls
+        nulls = measure_of(metric, values, Nulls.of(copies, {}, {})).nulls
         assert [null.name for null in nulls] == ["untrained copies", "probe of another network"]
         assert [len(null.values) for null in nulls] == [len(copies)] * 2
         return nulls[0].p
 
     assert p([bad, bad, bad]) < 0.005
     assert p([bad, bad, good]) > 0.05
-    alone = measure_of(metric, values, [], {}, {"good": bad}).nulls
+    alone = measure_of(metric, values, Nulls.of([], {}, {"good": bad})).nulls
     assert alone[0].p < 0.001
