@@ -126,6 +126,12 @@ def test_permutation_p_counts_the_value_itself(value, higher, expected):
     assert stats.permutation_p(value, [1.0, 2.0, 1.5], higher=higher) == expected
 
 
+@pytest.mark.parametrize("higher", [True, False])
+def test_what_cannot_be_compared_is_no_evidence(higher):
+    assert stats.permutation_p(1.0, [float("nan")] * 19, higher=higher) == 1.0
+    assert stats.permutation_p(float("nan"), [0.0] * 19, higher=higher) == 1.0
+
+
 def test_permutation_p_is_uniform_under_the_null():
     rng = np.random.default_rng(0)
     ps = [stats.permutation_p(draw[0], draw[1:].tolist()) for draw in rng.normal(size=(20_000, 20))]

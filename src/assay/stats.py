@@ -163,8 +163,9 @@ def _clopper_pearson(values: np.ndarray, bounds: tuple[float, float], level: flo
 
 
 def permutation_p(value: float, null: Sequence[float], *, higher: bool = True) -> float:
-    """Share of null values at least as far in the direction as `value`, counting the value itself (Phipson and Smyth 2010)."""
-    beyond = sum((v >= value - 1e-12) if higher else (v <= value + 1e-12) for v in null)
+    """Share of null values at least as far in the direction as `value`, counting the value itself (Phipson and Smyth 2010).
+    What cannot be compared, NaN, counts as far."""
+    beyond = sum(not (v < value - 1e-12 if higher else v > value + 1e-12) for v in null)
     return (1 + beyond) / (1 + len(null))
 
 

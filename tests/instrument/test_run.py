@@ -13,6 +13,7 @@ from assay.conformance.tasks import small_task
 from assay.errors import AssayError
 from assay.evidence import UNTRAINED
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, OtherData, Random, Reading, Values, run
+from assay.stats import mean_interval
 from assay.subject import Subject
 
 TASK = small_task()
@@ -252,3 +253,148 @@ def test_copies_are_read_in_processes_to_the_same_bits():
     alone, beside = (run(Process(), Subject(Constant(0.2)), TASK, effort="quick", jobs=jobs) for jobs in (1, 2))
     assert (alone.summary, beside.summary) == ("False", "True")
     assert alone.measures == beside.measures
+
+
+# What must not be taken for a finding
+
+
+class Beside(Planted):
+    """The network has `OWN`; of its copies `copy` tells the values."""
+
+    def __init__(self, copy, metric=PLAIN, **more):
+        super().__init__(metric, **more)
+        self.copy = copy
+
+    def read(self, network, data, rng):
+        return Reading([Values(metric="plain", units=data, **self.more)])
+
+    def read_copy(self, network, data, own, rng):
+        return Reading([Values(metric="plain", **one) for one in self.copy(data, rng)])
+
+
+def less(data, rng):
+    return [{"units": data - 0.5 - 0.1 * torch.rand(6, generator=rng())}]
+
+
+@pytest.mark.parametrize("gain", [False, True])
+def test_where_lower_is_better_a_higher_network_is_no_finding(gain):
+    metric = dataclasses.replace(PLAIN, better="lower", gain=gain)
+    low = Control(name="low", how="made up", values=(OWN - 0.5)[None])
+    evidence = run(Beside(less, metric, controls=(low,)), subject(), TASK, effort="quick", references={"dense": subject()})
+    (measure,) = evidence.measures
+    assert null_of(measure, UNTRAINED).p > 0.99
+    assert null_of(measure, "low").p == 1.0
+    assert evidence.findings() == ()
+    (higher,) = run(Beside(less, dataclasses.replace(metric, better="higher")), subject(), TASK, effort="quick").measures
+    assert higher.value == measure.value
+    assert higher.p == pytest.approx(1 - null_of(measure, UNTRAINED).p)
+
+
+def test_units_are_paired_by_their_ids_in_any_order():
+    def dealt(data, rng):
+        order = torch.randperm(6, generator=rng("order"))
+        return [{"units": (data - 0.1 - 0.01 * torch.rand(6, generator=rng()))[order], "ids": order}]
+
+    measure = measured(Beside(dealt, ids=torch.arange(6)), references={"dense": subject()})
+    assert null_of(measure, UNTRAINED).units == pytest.approx(np.tile(OWN - 0.105, (5, 1)), abs=0.006)
+    assert null_of(measure, UNTRAINED).p < 1e-3
+    assert null_of(measure, "dense").units == pytest.approx(OWN[None].numpy() - 0.105, abs=0.006)
+    assert null_of(measure, "dense").p < 1e-3
+
+
+def test_copies_that_share_too_few_units_are_not_enough_data():
+    def some(data, rng):
+        rows = torch.randperm(6, generator=rng("rows"))[:5]
+        return [{"units": data[rows] - 0.3, "ids": rows}]
+
+    measure = measured(Beside(some, ids=torch.arange(6)))
+    assert measure.value is None
+    assert "5 of 5 untrained copies have plain score, and two must, of 5 combinations in common" in measure.note
+
+
+@pytest.mark.parametrize("gain", [False, True])
+def test_copies_without_a_number_are_not_enough_data(gain):
+    class Gated(Planted):
+        def read_copy(self, network, data, own, rng):
+            raise NotEnough("it has not learned the task")
+
+    measure = measured(Gated(dataclasses.replace(PLAIN, gain=gain)))
+    assert measure.value is None
+    assert "0 of 5 untrained copies have plain score" in measure.note
+
+
+@pytest.mark.parametrize("copies", [0, 1])
+@pytest.mark.parametrize("more", [{}, {"value": 0.5, "variance": 0.1}])
+def test_one_copy_is_no_null(copies, more):
+    class Alone(Planted):
+        budgets = {"quick": Budget(copies=copies)}  # noqa: RUF012
+
+    assert measured(Alone(**more)).note.startswith(f"not enough data: {copies} of {copies} untrained copies")
+
+
+def test_what_some_copies_lack_is_joined_by_name_over_the_others():
+    def moved(data, rng):
+        both = [Control(name=name, how="made up", values=data[None] * k) for name, k in (("one", 0.5), ("other", 0.1))]
+        return [{"units": data - torch.rand(1, generator=rng()), "moved": tuple(both[: int(rng().initial_seed() % 3)])}]
+
+    counts = [int(Random(0, "planted").within("copy", k)().initial_seed() % 3) for k in range(5)]
+    assert set(counts) == {0, 1, 2}
+    measure = measured(Beside(moved))
+    for least, name in ((1, "one"), (2, "other")):
+        having = sum(count >= least for count in counts)
+        assert [len(null.values) for null in measure.nulls if null.name == name] == ([having] if having > 1 else [])
+
+
+def test_units_of_nulls_of_a_gain_are_told_above_the_copies_too():
+    """So that they can be paired with the values of the network's own units."""
+    control = Control(name="other", how="made up", values=(OWN - 0.2)[None])
+    measure = measured(Beside(less, dataclasses.replace(PLAIN, gain=True), controls=(control,)))
+    for null in measure.nulls:
+        assert null.units.mean(1) == pytest.approx(null.values, abs=1e-6)
+    assert np.array(measure.repeats) - null_of(measure, "other").units[0] == pytest.approx(np.full(6, 0.2), abs=1e-6)
+
+
+def test_repeats_of_a_control_that_cannot_be_read_are_left_out():
+    class Some(Planted):
+        def controls(self, data, rng):
+            return {"permuted": OtherData("made up", [data * 0, None])}
+
+        def read(self, network, data, rng):
+            if data is None:
+                raise NotEnough("one value is left")
+            return super().read(network, data, rng)
+
+    assert null_of(measured(Some()), "permuted").values == pytest.approx([0.0])
+
+
+def test_a_control_draws_apart_from_the_copy_of_its_name():
+    class Drawing(Planted):
+        def read(self, network, data, rng):
+            return Reading([Values(metric="plain", units=torch.rand(6, generator=rng()))])
+
+        def controls(self, data, rng):
+            return {"copy": OtherData("made up", [data])}
+
+    measure = measured(Drawing())
+    assert null_of(measure, "copy").values[0] != null_of(measure, UNTRAINED).values[0]
+
+
+def test_two_values_of_one_metric_about_the_same_are_a_fault():
+    with pytest.raises(AssertionError, match="two values"):
+        measured(Beside(lambda data, rng: [{"units": data}, {"units": data}]))
+
+
+@pytest.mark.parametrize(("more", "said"), [({"variance": 0.1}, "interval"), ({"interval": mean_interval(OWN)}, "variance")])
+def test_a_number_that_is_no_mean_needs_its_interval_and_variance(more, said):
+    with pytest.raises(AssertionError, match=f"needs its {said}"):
+        measured(Planted(value=0.1, **more))
+
+
+def test_values_of_other_units_are_a_fault():
+    with pytest.raises(AssertionError, match="one a repeat"):
+        measured(Planted(controls=(Control(name="one column", how="made up", values=torch.tensor([[0.1]])),)))
+
+
+def test_a_reference_has_a_name_of_its_own():
+    with pytest.raises(AssayError, match="rename the reference"):
+        measured(Planted(), references={UNTRAINED: subject(0.3)})

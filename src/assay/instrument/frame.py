@@ -97,9 +97,10 @@ class Values:
     **Attributes:**
 
     - `metric`: its key; `about`: of what, such as `{"part": "i"}`. What copies have of the same about the same is a null.
-    - `units`: `(u,)`; `ids`: which units they are. Copies may have some of them only. None: all networks have the same.
-    - `value`, `interval`: where they are not those of the mean over units; `variance` is then the squared standard error of
-      `value`.
+    - `units`: `(u,)`; `ids`: which units they are, in any order. Copies may have some of them only, except of a gain. None: all
+      networks have the same, in one order.
+    - `value`: where it is not the mean over units. It then needs its `interval`, and `variance`, its squared standard error, to
+      be held against copies.
     - `controls`: nulls that come from the network itself.
     - `moved`: of a copy, further nulls that come from it, such as its probe on the states of the network, each one repeat with
       values of units. They are joined over the copies.
@@ -115,7 +116,7 @@ class Values:
     ids: Int[Tensor, " u"] | None = None
     value: float | None = None
     interval: Interval | None = None
-    variance: float = 0.0
+    variance: float | None = None
     controls: tuple[Control, ...] = ()
     moved: tuple[Control, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
@@ -203,7 +204,7 @@ class Instrument(ABC, Generic[Data]):
 
     @abstractmethod
     def read(self, network: Subject, data: Data, rng: Random) -> Reading:
-        """The whole search on one network. **Raises:** `NotEnough`, where it is the network under test that cannot be asked."""
+        """The whole search on one network. **Raises:** `NotEnough` where it cannot be asked; a copy then has no number."""
 
     def read_copy(self, network: Subject, data: Data, own: Reading, rng: Random) -> Reading:
         """The same of an untrained copy or a reference. By default exactly the same, and nothing is kept; override it to leave

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from assay.errors import AssayError
 from assay.evidence import UNTRAINED, Interval, Measure, Null
 from assay.instrument.frame import Control, Metric, Reading, Values
-from assay.stats import Gain, gain_over, gain_over_networks, mean_interval, paired_p, permutation_p
+from assay.stats import MIN_UNITS, Gain, gain_over, gain_over_networks, mean_interval, paired_p, permutation_p
 
 Key = tuple[str, frozenset[tuple[str, str]]]
 """A metric, and what it is about."""
@@ -38,6 +39,9 @@ class Nulls:
         """From readings."""
 
         def found(reading: Reading) -> _Found:
+            assert len({values.same for values in reading.values}) == len(reading.values), (
+                "two values of one metric about the same"
+            )
             return {values.same: values for values in reading.values if not values.reason}
 
         return cls(
@@ -55,12 +59,18 @@ def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure
     num = len(own.units)
     reason = own.reason or ("" if num >= metric.least else f"not enough data: {_short(metric, num)}")
     untrained = [copy[own.same] for copy in nulls.copies if own.same in copy]
-    gain = _gain(own, untrained) if untrained and not reason else None
+    gain = None if reason else _gain(own, untrained)
+    if not reason and gain is None and (metric.gain or UNTRAINED in metric.beats):
+        need = f"two must, of {MIN_UNITS} {metric.of}s in common"
+        reason = f"not enough data: {len(untrained)} of {len(nulls.copies)} untrained copies have {metric.title}, and {need}"
     interval = None if reason else _interval(metric, own, gain)
     if not reason and interval is None:
         reason = f"not enough data: {_short(metric, num)}, or units that differ"
     beside = () if reason else tuple(_beside(metric, own, untrained, gain, nulls))
-    missing = set(metric.beats) - {null.name for null in beside}
+    names = [null.name for null in beside]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise AssayError(f"nulls of {metric.title} need names of their own", given=repeated, next_step="rename the reference")
+    missing = set(metric.beats).difference(names)
     assert reason or not missing, f"{metric.key} goes nowhere without its nulls: {', '.join(sorted(missing))}"
     value = None if reason else (gain.gain if metric.gain and gain is not None else own.mean)
     return Measure(
@@ -86,32 +96,56 @@ def _short(metric: Metric, num: int) -> str:
     return f"{num} {metric.of}s, and {metric.title} needs {metric.least}"
 
 
-def _gain(own: Values, untrained: Sequence[Values]) -> Gain | None:
-    """How far the network lies above its copies: paired by unit where the value is a mean over units that all have, else from
-    the `variance` of the value."""
+def _gain(own: Values, untrained: Sequence[Values], sign: int = 1) -> Gain | None:
+    """How far the network lies above its copies, with `sign` -1 below them: paired by unit where the value is a mean over units
+    that all have, else from the `variance` of the value. None with fewer than two copies or too few units."""
+    if len(untrained) < 2:
+        return None
     if own.value is not None:
-        return gain_over(own.value, own.variance, [values.mean for values in untrained])
-    return gain_over_networks(own.units[_shared(own, untrained)], torch.stack([values.units for values in untrained]))
+        assert own.variance is not None, f"{own.metric} is no mean over units, and needs its variance"
+        return gain_over(sign * own.value, own.variance, [sign * values.mean for values in untrained])
+    shared, units = _paired(own, untrained)
+    return gain_over_networks(sign * own.units[shared], sign * units)
 
 
-def _shared(own: Values, untrained: Sequence[Values]) -> Tensor:
-    """Which of the network's units the copies have."""
-    ids = untrained[0].ids
-    return torch.ones(len(own.units), dtype=torch.bool) if own.ids is None or ids is None else torch.isin(own.ids, ids)
+def _paired(own: Values, others: Sequence[Values]) -> tuple[Bool[Tensor, " u"], Float[Tensor, "k shared"]]:
+    """Which of the network's units all others have, and the others' values of these in its order."""
+    shared = torch.ones(len(own.units), dtype=torch.bool)
+    for other in others:
+        shared &= _place(own, other) >= 0
+    return shared, torch.stack([other.units[_place(own, other)[shared]] for other in others])
+
+
+def _place(own: Values, other: Values) -> Int[Tensor, " u"]:
+    """Where the other network has each of the network's units, -1 where it has not."""
+    if own.ids is None or other.ids is None:
+        assert len(own.units) == len(other.units), f"{own.metric}: units of networks that have others need ids"
+        return torch.arange(len(own.units))
+    ids, order = other.ids.sort()
+    nearest = torch.searchsorted(ids, own.ids).clamp(max=max(0, len(ids) - 1))
+    return torch.where(ids[nearest] == own.ids, order[nearest], -1) if len(ids) else torch.full_like(own.ids, -1)
 
 
 def _interval(metric: Metric, own: Values, gain: Gain | None) -> Interval | None:
     if metric.gain:
         return gain.interval if gain else None
+    assert own.value is None or own.interval is not None, f"{metric.key} is no mean over units, and needs its interval"
     return own.interval or mean_interval(own.units, bounds=own.bounds or metric.bounds)
 
 
 def _repeats(metric: Metric, own: Values, untrained: Sequence[Values]) -> Float[Tensor, " u"]:
     if own.value is not None:
         return torch.zeros(0)
-    if metric.gain and untrained:
-        return own.units - torch.stack([values.units for values in untrained]).mean(0)
-    return own.units
+    return own.units - _baseline(metric, own, untrained)
+
+
+def _baseline(metric: Metric, own: Values, untrained: Sequence[Values]) -> Float[Tensor, " u"]:
+    """Of every unit what a gain is told above: the mean of the copies. 0 for other metrics."""
+    if not metric.gain or not untrained or own.value is not None:
+        return torch.zeros(len(own.units))
+    shared, units = _paired(own, untrained)
+    assert bool(shared.all()), f"{metric.key} is a gain, and needs all units of every copy"
+    return units.mean(0)
 
 
 def _note(metric: Metric, own: Values, untrained: Sequence[Values]) -> str:
@@ -128,42 +162,59 @@ def _mean(networks: Sequence[Values]) -> float:
 
 
 def _beside(metric: Metric, own: Values, untrained: Sequence[Values], gain: Gain | None, nulls: Nulls) -> Iterator[Null]:
-    """Every null of the metric. Those of a gain are told above the mean of the copies, as the gain itself is."""
+    """Every null of the metric. Those of a gain are told above the copies, as the gain itself is."""
     baseline = _mean(untrained) if metric.gain else 0.0
     if gain is not None:
-        yield _copies(own, untrained, gain, baseline)
-    for control in (*_moved(own, untrained), *own.controls, *_again(own, nulls)):
-        yield _control(metric, own, control, baseline)
+        yield _copies(metric, own, untrained, gain, baseline)
+    each = _baseline(metric, own, untrained)
+    for control in (*_moved(metric, own, untrained), *own.controls, *_again(own, nulls)):
+        yield _control(metric, own, control, baseline, each)
     for name, reference in nulls.references.items():
         if own.same in reference:
-            yield _reference(name, own, reference[own.same], baseline)
+            yield _reference(metric, name, own, reference[own.same], baseline, each)
 
 
-def _copies(own: Values, untrained: Sequence[Values], gain: Gain, baseline: float) -> Null:
+def _sign(metric: Metric) -> int:
+    """-1 where lower is better: p is then the chance of a value as low."""
+    return -1 if metric.better == "lower" else 1
+
+
+def _copies(metric: Metric, own: Values, untrained: Sequence[Values], gain: Gain, baseline: float) -> Null:
     how = f"{len(untrained)} copies of the same architecture with fresh weights, read alike"
     how += own.copies_how and f", {own.copies_how}"
     units = None
     if own.value is None:
-        shared = _shared(own, untrained)
+        shared, _ = _paired(own, untrained)
         if not bool(shared.all()):
             how += f", on {int(shared.sum())} of {len(shared)}"
-        units = np.full((len(untrained), len(own.units)), np.nan, dtype=np.float32)
-        units[:, shared.numpy()] = torch.stack([values.units for values in untrained]).numpy()
+        units = np.stack([_units(own, values) for values in untrained]) - _baseline(metric, own, untrained).numpy()
+    below = gain if _sign(metric) > 0 else _gain(own, untrained, -1)
     return Null(
         name=UNTRAINED,
         how=how + (", minus their mean" if baseline else ""),
         values=tuple(values.mean - baseline for values in untrained),
-        p=gain.p,
+        p=below.p if below else None,
         units=units,
     )
 
 
-def _moved(own: Values, untrained: Sequence[Values]) -> Iterator[Control]:
-    """Further nulls that come from the copies; p is that of one more copy being as high."""
-    for first, *others in zip(*(values.moved for values in untrained), strict=True):
+def _units(own: Values, other: Values) -> np.ndarray:
+    """What the other network has of each of the network's units, NaN where it has none."""
+    place, found = _place(own, other), np.full(len(own.units), np.nan, dtype=np.float32)
+    found[(place >= 0).numpy()] = other.units[place[place >= 0]].numpy()
+    return found
+
+
+def _moved(metric: Metric, own: Values, untrained: Sequence[Values]) -> Iterator[Control]:
+    """Further nulls that come from the copies; p is that of one more copy being as far, so that one copy is none."""
+    named: dict[str, list[Control]] = {}
+    for control in (control for values in untrained for control in values.moved):
+        named.setdefault(control.name, []).append(control)
+    for first, *others in named.values():
         units = torch.cat([first.values, *(other.values for other in others)])
-        gain = gain_over_networks(own.units, units)
-        yield replace(first, values=units, p=gain.p if gain else None)
+        gain = gain_over_networks(_sign(metric) * own.units, _sign(metric) * units)
+        if gain is not None:
+            yield replace(first, values=units, p=gain.p)
 
 
 def _again(own: Values, nulls: Nulls) -> Iterator[Control]:
@@ -174,29 +225,37 @@ def _again(own: Values, nulls: Nulls) -> Iterator[Control]:
             yield Control(name=name, how=how, values=torch.tensor(values, dtype=torch.float64))
 
 
-def _control(metric: Metric, own: Values, control: Control, baseline: float) -> Null:
-    values, p = control.values, control.p
-    each = values if values.ndim == 1 else values.mean(1)
+def _control(metric: Metric, own: Values, control: Control, baseline: float, each: Float[Tensor, " u"]) -> Null:
+    values, p, sign = control.values, control.p, _sign(metric)
+    assert values.ndim == 1 or values.shape[1] == len(own.units), (
+        f"{control.name}: values of the network's units, or one a repeat"
+    )
     if p is None and values.ndim == 2:
-        p = paired_p(own.units, values.mean(0))
+        p = paired_p(sign * own.units, sign * values.mean(0))
     elif p is None:
-        p = permutation_p(own.mean, values.tolist(), higher=metric.better == "higher")
+        p = permutation_p(own.mean, values.tolist(), higher=sign > 0)
+    means = values if values.ndim == 1 else values.mean(1)
     return Null(
         name=control.name,
         how=control.how + (", minus the mean of the untrained copies" if baseline else ""),
-        values=tuple((each - baseline).tolist()),
+        values=tuple((means - baseline).tolist()),
         p=p,
-        units=values.numpy() if values.ndim == 2 else None,
+        units=(values - each).numpy() if values.ndim == 2 else None,
     )
 
 
-def _reference(name: str, own: Values, other: Values, baseline: float) -> Null:
-    paired = own.value is None and len(own.units) == len(other.units)
+def _reference(metric: Metric, name: str, own: Values, other: Values, baseline: float, each: Float[Tensor, " u"]) -> Null:
+    paired = own.value is None and ((own.ids is not None and other.ids is not None) or len(own.units) == len(other.units))
+    p = units = None
+    if paired:
+        shared, (same,) = _paired(own, [other])
+        p = paired_p(_sign(metric) * own.units[shared], _sign(metric) * same)
+        units = (_units(own, other) - each.numpy())[None]
     how = "another network, read alike; it is one, so p is over units alone"
     return Null(
         name=name,
         how=how + (", minus the mean of the untrained copies" if baseline else ""),
         values=(other.mean - baseline,),
-        p=paired_p(own.units, other.units) if paired else None,
-        units=other.units[None].numpy() if paired else None,
+        p=p,
+        units=units,
     )

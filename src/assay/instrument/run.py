@@ -82,12 +82,18 @@ def run(
     again = {
         name: (
             other.how,
-            [instrument.read_copy(subject, some, own, rng.within(name, k)) for k, some in enumerate(other.repeats)],
+            [
+                _read_other(instrument, some, own, _Other(subject, rng.within("control", name, k)))
+                for k, some in enumerate(other.repeats)
+            ],
         )
         for name, other in instrument.controls(data, rng.within("controls")).items()
     }
     nulls = Nulls.of(copies, again, beside)
     metrics = {metric.key: metric for metric in instrument.metrics}
+    for reading in (own, *found):
+        keys = [values.same for values in reading.values]
+        assert len(keys) == len(set(keys)), f"{instrument.name} has two values of one metric about the same"
     measures = [measure_of(metrics[values.metric], values, nulls) for values in own.values]
     notes = instrument.explain(data, Readings(own, copies, beside), measures)
     return Evidence(
@@ -113,7 +119,10 @@ class _Other(NamedTuple):
 
 def _read_other(instrument: Instrument, data: Any, own: Reading, other: _Other) -> Reading:
     network = other.network.untrained(other.rng("weights")) if other.draw else other.network
-    return instrument.read_copy(network, data, own, other.rng)
+    try:
+        return instrument.read_copy(network, data, own, other.rng)
+    except NotEnough:
+        return Reading(())
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:

@@ -160,6 +160,7 @@ def values_of(found: PartReading) -> list[Values]:
     if not found.chosen:
         reason = f"no isolable part: {found.paths[0].flaw}"
         return [replace(one, units=torch.zeros(0), ceiling=None, reason=reason) for one in (necessity, *others)]
+    assert necessity.variance is not None
     random, nonsense = [effect.necessity for effect in found.ablations[AT_RANDOM]], found.nonsense
     controls = (
         Control(
