@@ -56,6 +56,13 @@ class ChangesWeights(Small):
         return super().read(network, data, rng)
 
 
+class LeavesGradients(Small):
+    def read(self, network, data, rng):
+        for weight in network.module.parameters():
+            weight.grad = torch.zeros_like(weight)
+        return super().read(network, data, rng)
+
+
 class DependsOnTheOrder(Small):
     def data(self, subject, task, budget, rng):
         drawn = super().data(subject, task, budget, rng)
@@ -120,6 +127,7 @@ class HasNoQuestion(Small):
         (UsesTheGlobalGenerator, "the global generator was used"),
         (LeavesHooks, "hooks were left"),
         (ChangesWeights, "its weights changed|it differs"),
+        (LeavesGradients, "its gradients changed"),
         (DependsOnTheOrder, "the order of examples"),
         (DependsOnTheUnits, "the order of hidden units"),
         (SearchesLessInCopies, "no findings"),

@@ -1,5 +1,6 @@
 """The checks. Each takes an instrument and a case, and raises an `AssertionError` that says what is wrong."""
 
+import copy
 import functools
 from collections.abc import Callable
 
@@ -74,7 +75,9 @@ def check_another_seed_draws_other_nulls(instrument: Checked, case: Case) -> Non
 
 
 def check_the_subject_is_left_as_it_was(instrument: Checked, case: Case) -> None:
-    learned = case.learned()
+    given = case.learned()
+    learned = Subject(copy.deepcopy(given.module), name=given.name, fresh=given.fresh)  # which no other check has read
+    learned.module.requires_grad_(True).zero_grad()
     sample = case.task.examples("seen", 64, generator=Generator().manual_seed(0)).inputs
     weights = {name: value.clone() for name, value in learned.weights().items()}
     outputs = learned(sample)
@@ -84,6 +87,7 @@ def check_the_subject_is_left_as_it_was(instrument: Checked, case: Case) -> None
     assert torch.equal(outputs, learned(sample)), "its outputs changed"
     assert torch.equal(state, torch.get_rng_state()), "the global generator was used"
     assert learned.module.training == training, "it was put into another mode"
+    assert all(weight.requires_grad and weight.grad is None for weight in learned.module.parameters()), "its gradients changed"
     hooks = [module for module in learned.module.modules() if module._forward_hooks or module._forward_pre_hooks]
     assert not hooks, "hooks were left"
 
