@@ -209,6 +209,14 @@ def test_values_of_nulls_lie_beside_the_report(tmp_path, examples):
     assert set(null) == {"name", "how", "values", "p"}
 
 
+def test_an_instrument_that_was_run_twice_keeps_the_values_of_both(tmp_path, examples):
+    one, other = (with_units(examples, np.full((2, 3), k)).evidence[0] for k in (1.0, 2.0))
+    write_report(tmp_path, examples.audit([one, other]))
+    name = "systematicity/seen score/shuffled targets"
+    found = read_units(tmp_path)
+    assert {key: float(values.mean()) for key, values in found.items()} == {name: 1.0, f"{name} (2)": 2.0}
+
+
 def test_values_of_another_report_are_refused(tmp_path, examples):
     write_report(tmp_path / "one", with_units(examples, np.zeros((2, 3))))
     write_report(tmp_path / "other", examples.audit())

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -94,17 +95,19 @@ def read_report(path: Path | str) -> Audit:
 
 
 def units_bytes(audit: Audit) -> bytes:
-    """The values of every null per independent unit, `(r, u)`, by `units_name`, as safetensors. The same audit gives the same
-    bytes."""
+    """The values of every null per independent unit, `(r, u)`, by `units_name`, as safetensors; later ones of one name have a
+    number too. The same audit gives the same bytes."""
     from safetensors.numpy import save
 
-    found = {
-        units_name(evidence, measure, null): np.ascontiguousarray(null.units, dtype=np.float32)
-        for evidence in audit.evidence
-        for measure in evidence.measures
-        for null in measure.nulls
-        if null.units is not None
-    }
+    found: dict[str, np.ndarray] = {}
+    for evidence in audit.evidence:
+        for measure in evidence.measures:
+            for null in measure.nulls:
+                if null.units is not None:
+                    name = units_name(evidence, measure, null)
+                    repeats = (f"{name} ({k})" for k in count(2))  # of an instrument that was run twice, with other options
+                    name = name if name not in found else next(other for other in repeats if other not in found)
+                    found[name] = np.ascontiguousarray(null.units, dtype=np.float32)
     return save(found, metadata={"report": _checksum(_plain(audit))})
 
 
