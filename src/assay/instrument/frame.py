@@ -186,7 +186,7 @@ class Instrument(ABC, Generic[Data]):
     - `budgets`: sizes for each effort.
     - `long`: whether a copy takes so long that copies are to be read side by side in processes.
 
-    docs/instruments.md holds a whole one.
+    docs/new-instrument.md holds a whole one.
     """
 
     name: str
