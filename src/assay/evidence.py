@@ -57,6 +57,7 @@ class Null:
     - `values`: one per repeat, none left out.
     - `units`: `(r, u)`, for every repeat the values of the independent units that the measure rests on; None where a repeat is
       one number, NaN where it has not read one. Kept beside `report.json`, so that anything can be paired and tested again.
+    - `counts`: whether a finding must beat it. A named reference, such as a dense twin, is told beside the number and does not.
     - `p`: the chance of a value at least this far out under this null, never 0; None when there are too few repeats to say.
     """
 
@@ -64,6 +65,7 @@ class Null:
     how: str
     values: tuple[float, ...]
     p: float | None = None
+    counts: bool = True
     units: Annotated[np.ndarray | None, _Beside] = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
@@ -115,8 +117,8 @@ class Measure:
 
     @property
     def p(self) -> float | None:
-        """The largest p over the nulls: a finding must beat every one of them. None when a null cannot say."""
-        ps = [null.p for null in self.nulls]
+        """The largest p over the nulls that count: a finding must beat every one of them. None when one cannot say."""
+        ps = [null.p for null in self.nulls if null.counts]
         return None if not ps or None in ps else max(p for p in ps if p is not None)
 
     @property

@@ -335,5 +335,5 @@ def one_sided_ps(gains: np.ndarray, errors: np.ndarray, *, freedom: int, units: 
     from scipy.special import stdtr
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        ps = np.where(errors > 0, stdtr(freedom, -gains / errors), np.where(gains > 0, 2.0**-units, 1.0))
+        ps = np.where(errors == 0, np.where(gains > 0, 2.0**-units, 1.0), stdtr(freedom, -gains / errors))
     return np.maximum(ps, np.finfo(np.float64).tiny).tolist()

@@ -398,3 +398,20 @@ def test_values_of_other_units_are_a_fault():
 def test_a_reference_has_a_name_of_its_own():
     with pytest.raises(AssayError, match="rename the reference"):
         measured(Planted(), references={UNTRAINED: subject(0.3)})
+
+
+def test_a_finding_need_not_beat_a_reference():
+    """Another seed that does as well is no null: it says nothing against the finding."""
+    alone = run(Planted(), subject(-0.2), TASK, effort="quick")
+    beside = run(Planted(), subject(-0.2), TASK, effort="quick", references={"other seed": subject(-0.3)})
+    assert [m.key for m in alone.findings()] == [m.key for m in beside.findings()] == ["plain"]
+    assert beside.measures[0].p == alone.measures[0].p
+
+
+def test_numbers_that_are_not_finite_are_a_fault_of_the_instrument():
+    class Broken(Planted):
+        def data(self, subject, task, budget, rng):
+            return OWN * torch.tensor([1.0, 1.0, float("nan"), 1.0, 1.0, 1.0])
+
+    with pytest.raises(AssertionError, match="plain must be finite"):
+        measured(Broken())

@@ -206,7 +206,7 @@ def test_values_of_nulls_lie_beside_the_report(tmp_path, examples):
     assert (found[name] == values).all()
     assert read_report(tmp_path) == audit, "the report itself can be read without them"
     (null, *_) = json.loads((tmp_path / FILE_NAME).read_bytes())["audit"]["evidence"][0]["measures"][0]["nulls"]
-    assert set(null) == {"name", "how", "values", "p"}
+    assert set(null) == {"name", "how", "values", "p", "counts"}
 
 
 def test_an_instrument_that_was_run_twice_keeps_the_values_of_both(tmp_path, examples):

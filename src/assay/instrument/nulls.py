@@ -57,6 +57,7 @@ NO_OTHERS = Nulls((), {}, {})
 def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure:
     """The measure of one metric about one thing."""
     num = len(own.units)
+    assert own.reason or np.isfinite([own.mean, *own.units.tolist()]).all() or not num, f"{metric.key} must be finite"
     reason = own.reason or ("" if num >= metric.least else f"not enough data: {_short(metric, num)}")
     untrained = [copy[own.same] for copy in nulls.copies if own.same in copy]
     gain = None if reason else _gain(own, untrained)
@@ -257,5 +258,6 @@ def _reference(metric: Metric, name: str, own: Values, other: Values, baseline: 
         how=how + (", minus the mean of the untrained copies" if baseline else ""),
         values=(other.mean - baseline,),
         p=p,
+        counts=False,
         units=units,
     )
