@@ -1,29 +1,57 @@
 """From the measured networks to the answers: classes by behaviour, rankings with intervals over instances, and the pictures."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.stats import spearmanr
 
 from assay.report.canvas import INK, MUTED, VALUE, Canvas, Panel, standalone_svg
+from assay.stats import keyed_generator
 
 Network = dict[str, Any]
 LEARNED, COMPOSES, IMITATES, PARTIAL, WORKS = 0.95, 0.9, 0.5, (0.1, 0.95), 0.9
 MIDDLE = 0.5  # the score of a network without a headline cut
-DRAWS = 2000
+PLANTED = {"broken way in": "way in", "broken combining": "combining"}  # and what a network breaks of
+STILL_RIGHT = 0.1  # at most this share of the pairs that a network was taught wrongly
+DRAWS, REPEATS = 2000, 60
+
+
+def behaves_as_composer(row: Network) -> bool:
+    """However it was made."""
+    return row["novel_low"] >= COMPOSES
+
+
+def behaves_as_imitator(row: Network) -> bool:
+    """However it was made, so that networks with a broken part are among them."""
+    return row["novel_high"] < IMITATES
 
 
 def is_composer(row: Network) -> bool:
-    """Meant to be one, and it is."""
-    return row["meant"] == "composer" and row["novel_low"] >= COMPOSES
+    """Made as one, and it behaves as one."""
+    return row["meant"] == "composer" and behaves_as_composer(row)
 
 
 def is_imitator(row: Network) -> bool:
     """The same."""
-    return row["meant"] == "natural imitator" and row["novel_high"] < IMITATES
+    return row["meant"] == "natural imitator" and behaves_as_imitator(row)
+
+
+READINGS = {"made as such": (is_composer, is_imitator), "by behaviour": (behaves_as_composer, behaves_as_imitator)}
+
+
+def is_broken_in_part(row: Network) -> bool:
+    """Wrong on the novel pairs that it was taught wrongly, and right on the others if there are any."""
+    others = row["untaught_right"]
+    return row["meant"] in PLANTED and row["taught_right"] <= STILL_RIGHT and (others is None or others >= WORKS)
+
+
+def has_planted_fault(row: Network) -> bool:
+    """A way in that was taught wrong names, or a combining that is broken in part."""
+    return row["meant"] == "broken way in" or is_broken_in_part(row)
 
 
 def is_partial(row: Network) -> bool:
@@ -87,63 +115,89 @@ def rank_correlation(score: Callable[[Network], float], of: Callable[[Network], 
     return figure
 
 
-def random_products(rows: Sequence[Network]) -> dict[str, float]:
-    """For each network C*E of C and E drawn at random under C + E - 1 <= N <= 1 - |C - E|."""
-    generator = np.random.default_rng(0)
-    drawn = {}
-    for row in rows:
-        while True:
-            c, e = generator.random(2)
-            if c + e - 1 <= row["novel"] <= 1 - abs(c - e) + 0.02:
-                break
-        drawn[row["name"]] = c * e
-    return drawn
+def random_products(row: Network) -> list[float]:
+    """C*E of random C and E, uniform over the counts of novel pairs that C + E - 1 <= N <= 1 - |C - E| permits."""
+    pairs, novel = row["novel_pairs"], round(row["novel"] * row["novel_pairs"])
+    c, e = np.indices((pairs + 1, pairs + 1)).reshape(2, -1)
+    allowed = np.flatnonzero((c + e - pairs <= novel) & (novel <= pairs - np.abs(c - e)))
+    chosen = keyed_generator(0, row["name"])
+    drawn = allowed[torch.randint(len(allowed), (REPEATS,), generator=chosen).numpy()]
+    return list(c[drawn] * e[drawn] / pairs**2)
 
 
 def report(every: Sequence[Network], undivided: Sequence[Network], folder: Path) -> None:
     """Print everything, and write the picture."""
     learned = [row for row in every if row["seen"] >= LEARNED]
     kept = [row for row in learned if row["entangled"]]
+    whole = _instances(learned) - _instances(row for row in learned if not row["entangled"])
     print(f"{len(every)} networks, {len(learned)} learned their trained pairs, {len(kept)} of these on entangled inputs\n")
-    print("| input | network | networks | novel score | C | E | no headline cut | called |")
-    print("| --- | --- | ---: | --- | --- | --- | ---: | --- |")
-    for kind in dict.fromkeys(row["kind"] for row in kept):
-        for meant in dict.fromkeys((row["meant"], row["coverage"]) for row in kept):
-            some = [row for row in kept if row["kind"] == kind and (row["meant"], row["coverage"]) == meant]
-            if some:
-                told = [_span([at_headline(letter)(row) for row in some if row["at_headline"]]) for letter in ("c", "e")]
-                called = ", ".join(f"{number} {name}" for name, number in Counter(row["call"] for row in some).most_common())
-                none = sum(row["headline"] is None for row in some)
-                print(
-                    f"| {kind} | {meant[0]}, coverage {meant[1]} | {len(some)} | {_span([row['novel'] for row in some])} "
-                    f"| {told[0]} | {told[1]} | {none} | {called} |"
-                )
-    composers, imitators = [row for row in kept if is_composer(row)], [row for row in kept if is_imitator(row)]
-    print(f"\n{len(composers)} composers, {len(imitators)} natural imitators, {sum(map(is_partial, kept))} partial\n")
+    _networks(kept)
+    for name, (composer, imitator) in READINGS.items():
+        print(f"{sum(map(composer, kept))} composers and {sum(map(imitator, kept))} imitators {name}")
+    print(f"{sum(map(is_partial, kept))} partial\n")
     _questions(kept)
     calls = Counter((row["name"].rpartition("-")[0], row["call"]) for row in undivided if row["novel"] >= COMPOSES)
     print(
         "|    composers without a cut before the combining |", ", ".join(f"{n} {a}: {b}" for (a, b), n in calls.items()), "| |"
     )
     _nulls(kept)
-    print(f"\nThe same questions over all {len(learned)} networks, entangled inputs or not:\n")
-    _questions(learned)
+    of_whole = [row for row in learned if (row["kind"], row["seed"]) in whole]
+    for name, rows in {"of instances of which every network has one": of_whole, "on entangled inputs or not": learned}.items():
+        print(f"\nThe same over the {len(rows)} networks {name}:\n")
+        if rows:
+            _questions(rows)
     draw(kept, folder)
 
 
+def _instances(rows: Iterable[Network]) -> set[tuple[str, int]]:
+    return {(row["kind"], row["seed"]) for row in rows}
+
+
+def _networks(kept: Sequence[Network]) -> None:
+    print("| input | network | networks | novel score | right if taught wrongly | right if not | C | E | no cut | called |")
+    print("| --- | --- | ---: | --- | --- | --- | --- | --- | ---: | --- |")
+    for kind in dict.fromkeys(row["kind"] for row in kept):
+        for meant in dict.fromkeys((row["meant"], row["coverage"]) for row in kept):
+            some = [row for row in kept if row["kind"] == kind and (row["meant"], row["coverage"]) == meant]
+            if some:
+                taught = [
+                    _span([row[key] for row in some if row[key] is not None]) for key in ("taught_right", "untaught_right")
+                ]
+                told = [_span([at_headline(letter)(row) for row in some if row["at_headline"]]) for letter in ("c", "e")]
+                called = ", ".join(f"{number} {name}" for name, number in Counter(row["call"] for row in some).most_common())
+                none = sum(row["headline"] is None for row in some)
+                print(
+                    f"| {kind} | {meant[0]}, coverage {meant[1]} | {len(some)} | {_span([row['novel'] for row in some])} "
+                    f"| {taught[0]} | {taught[1]} | {told[0]} | {told[1]} | {none} | {called} |"
+                )
+    print()
+
+
 def _questions(kept: Sequence[Network]) -> None:
-    product = random_products(kept)
+    products = {row["name"]: random_products(row) for row in kept}
     print("| question | figure | interval |\n| --- | ---: | --- |")
 
-    def line(name: str, figure: Callable[[Sequence[Network]], float]) -> None:
+    def line(name: str, figure: Callable[[Sequence[Network]], float]) -> float:
         value, low, high = over_instances(kept, figure)
-        print(f"| {name} | {value:.2f} | {low:.2f} to {high:.2f} |")
+        print(f"| {name} | {value:.3f} | {low:.3f} to {high:.3f} |")
+        return value
 
-    line("1. AUROC of C, composers against natural imitators", between(at_headline("c"), is_composer, is_imitator))
-    baselines = {name: lambda row, name=name: row["baselines"][name] for name in kept[0]["baselines"]}
-    baselines |= {"E alone": at_headline("e"), "C*E drawn at random": lambda row: product[row["name"]]}
-    for name, score in baselines.items():
-        line(f"   baseline: {name}", between(score, is_composer, is_imitator))
+    scores = {name: lambda row, name=name: row["baselines"][name] for name in kept[0]["baselines"]}
+    scores["E alone"] = at_headline("e")
+    for reading, (composer, imitator) in READINGS.items():
+        line(f"1. AUROC of C, composers against imitators {reading}", between(at_headline("c"), composer, imitator))
+        baselines = {name: line(f"   baseline: {name}", between(score, composer, imitator)) for name, score in scores.items()}
+        drawn = [between(lambda row, k=k: products[row["name"]][k], composer, imitator)(kept) for k in range(REPEATS)]
+        baselines["C*E drawn at random"] = float(np.median(drawn))
+        print(
+            f"|    baseline: C*E drawn at random, median and range of {REPEATS} | {np.median(drawn):.3f} "
+            f"| {min(drawn):.3f} to {max(drawn):.3f} |"
+        )
+        print(f"|    best baseline | {max(baselines.values()):.3f} | {max(baselines, key=lambda name: baselines[name])} |")
+        line(
+            f"4. AUROC of Cs*E, composers against imitators {reading} (blind to a memorised combining)",
+            between(lambda row: at_headline("cs")(row) * at_headline("e")(row), composer, imitator),
+        )
 
     def combines(row: Network) -> bool:
         return bool(row["at_headline"]) and row["at_headline"]["c"] >= WORKS
@@ -161,22 +215,23 @@ def _questions(kept: Sequence[Network]) -> None:
 
     line("3. Spearman of C with the novel score, partial, E >= .9", rank_correlation(at_headline("c"), asked))
     line("   of coverage alone", rank_correlation(lambda row: row["coverage"], asked))
-    print(f"|    networks asked | {sum(map(asked, kept))} | |")
-    line(
-        "4. AUROC of Cs*E, composers against natural imitators (blind to a memorised combining)",
-        between(lambda row: at_headline("cs")(row) * at_headline("e")(row), is_composer, is_imitator),
-    )
-    planted = {"broken way in": "way in", "broken combining": "combining"}
-    line(
-        "5. planted fault named rightly",
-        share(lambda row: row["meant"] in planted, lambda row: row["breaks"] == planted[row["meant"]]),
-    )
-    for meant in planted:
-        named = share(lambda row, m=meant: row["meant"] == m, lambda row, m=meant: row["breaks"] == planted[m])
-        line(f"   of them, {meant}", named)
+    made = ", ".join(f"{number} {meant}" for meant, number in Counter(row["meant"] for row in kept if asked(row)).items())
+    print(f"|    networks asked | {sum(map(asked, kept))} of {sum(map(is_partial, kept))} | {made} |")
+    line("5. planted fault named rightly (chance .5)", share(has_planted_fault, _named_rightly))
+    for meant in PLANTED:
+        for name, of in {"broken in part": is_broken_in_part, "all": lambda row: row["meant"] in PLANTED}.items():
+
+            def one(row: Network, meant: str = meant, of: Callable[[Network], bool] = of) -> bool:
+                return row["meant"] == meant and of(row)
+
+            line(f"   {meant}, {name}: {sum(map(one, kept))} networks", share(one, _named_rightly))
     line("6. interval of at most two calls holds the combining, composers", share(is_composer, _holds_the_head))
     line("7. composers without a headline cut", share(is_composer, lambda row: row["headline"] is None))
     line("   composers called `does not compose`", share(is_composer, lambda row: row["call"] == "does not compose"))
+
+
+def _named_rightly(row: Network) -> bool:
+    return row["breaks"] == PLANTED[row["meant"]]
 
 
 def _holds_the_head(row: Network) -> bool:

@@ -19,6 +19,7 @@ Inputs, none of which can be averaged over examples and still be read:
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -239,14 +240,16 @@ def head_of(
     *,
     decay: float,
     seed: int,
+    rate: float = 0.01,
     steps: int = 2000,
+    start: nn.Module | None = None,
     stop: Callable[[nn.Module], bool] = lambda head: False,
 ) -> nn.Module:
-    """A head trained on all these pairs at once, until `stop` (asked every 20 steps) says so."""
+    """A head trained on all these pairs at once, from `start` if given, until `stop` (asked every 20 steps) says so."""
     torch.manual_seed(seed)
-    head = Head()
+    head = deepcopy(start) if start else Head()
     symbols = nn.functional.one_hot(pairs, P).flatten(1).float()
-    optimiser = torch.optim.AdamW(head.parameters(), lr=0.01, betas=(0.9, 0.98), weight_decay=decay)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=decay)
     for step in range(steps):
         loss = nn.functional.cross_entropy(head(symbols), answers)
         optimiser.zero_grad()

@@ -73,7 +73,7 @@ def _network(network: Made, kind: str, seed: int) -> dict[str, Any]:
     }
     own = curves(subject, data, seed=seed)
     at = headline(own)
-    copies = [subject.untrained(keyed_generator(seed, f"copy {k}")) for k in range(COPIES)]
+    copies = [subject.untrained(keyed_generator(seed, f"copy {k} of {network.name}")) for k in range(COPIES)]
     nulls = {
         "fresh weights": [_at_headline(curves(copy, data, seed=seed)) for copy in copies],
         "scrambled": [_at_headline(curves(subject, scrambled(data, seed=seed + k), seed=seed)) for k in range(COPIES)],
@@ -87,6 +87,8 @@ def _network(network: Made, kind: str, seed: int) -> dict[str, Any]:
         "decay": network.decay,
         "seen": float(torch.cat([right["seen"], right["fitted"]]).float().mean()),
         "novel": float(right["novel"].float().mean()),
+        "novel_pairs": len(right["novel"]),
+        **_taught(network, right["novel"]),
         "novel_low": lower_bound(right["novel"]),
         "novel_high": upper_bound(right["novel"]),
         "entangled": is_entangled(own, chance=data.chance),
@@ -107,6 +109,18 @@ def _network(network: Made, kind: str, seed: int) -> dict[str, Any]:
         "call": call(own),
         "nulls": nulls,
         "baselines": _baselines(network, data),
+    }
+
+
+def _taught(network: Made, right: Tensor) -> dict[str, float | None]:
+    """The share answered right of the novel pairs that were taught wrongly, and of the others."""
+    if network.wrong is None:
+        return {"taught_wrongly": None, "taught_right": None, "untaught_right": None}
+    others = right[~network.wrong].float()
+    return {
+        "taught_wrongly": float(network.wrong.float().mean()),
+        "taught_right": float(right[network.wrong].float().mean()),
+        "untaught_right": float(others.mean()) if len(others) else None,
     }
 
 

@@ -1,5 +1,7 @@
 """Cuts are complete, do not depend on how a network is written, and refuse what they cannot cut."""
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -591,3 +593,19 @@ def test_the_input_is_a_cut_where_it_is_used_as_it_is():
     assert cuts[0].names == ("input x",)
     assert torch.equal(cuts.read(inputs, 0).flat(), inputs["x"])
     assert torch.allclose(cuts.run({"x": torch.zeros(2, 4)}, 0, cuts.read(inputs, 0)), inputs["x"].relu().sum(1, keepdim=True))
+
+
+WITHOUT_A_COMPILER = """
+import sys
+import torch
+from assay.subject import Subject
+
+network, inputs = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()), {"input": torch.randn(4, 2)}
+cuts = Subject(network).cuts(inputs)
+cuts.run(inputs, 0, cuts.read(inputs, 0))
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+def test_a_network_that_is_not_compiled_is_cut_without_importing_the_compiler():
+    subprocess.run([sys.executable, "-c", WITHOUT_A_COMPILER], check=True)

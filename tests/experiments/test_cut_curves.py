@@ -62,12 +62,42 @@ class Planted(nn.Module):
         return torch.einsum("ni,nj,ijk->nk", both[:, :P], both[:, P:], self.table)
 
 
+class Towers(nn.Module):
+    """Two towers that read both parts and look the pair up: one knows pairs whose first part is even, the other the rest.
+
+    They read points whose angle is halved and whose sign says nothing. `later` is how many more times than the first the
+    second does something and undoes it before it reads.
+    """
+
+    def __init__(self, table: Tensor, *, later: int):
+        super().__init__()
+        self.read = Planted(table).read
+        even = (torch.arange(P) % 2 == 0)[:, None, None]
+        self.tables, self.later = (table * even, table * ~even), later
+
+    def forward(self, x: Tensor) -> Tensor:
+        late = x
+        for _ in range(self.later):
+            late = torch.sinh(torch.asinh(late))
+        return self.tower(x, self.tables[0]) + self.tower(late, self.tables[1])
+
+    def tower(self, x: Tensor, table: Tensor) -> Tensor:
+        cosines, sines = x[:, ::2], x[:, 1::2]
+        points = torch.stack([cosines**2 - sines**2, 2 * cosines * sines], -1)
+        first, second = torch.softmax(self.read(points), -1).unbind(1)
+        return torch.einsum("ni,nj,ijk->nk", first, second, table)
+
+
 def table(answers: Tensor, num: int) -> Tensor:
     return nn.functional.one_hot(answers.view(P, P), num).float()
 
 
-def data(answers: Tensor, num: int, *, coverage: float = 0.7, nuisance: int = 0, held: int = 40) -> Data:
-    """Points on circles at a random distance; `nuisance` more numbers say nothing."""
+def data(answers: Tensor, num: int, *, coverage: float = 0.7, nuisance: int = 0, held: int = 40, folded: bool = False) -> Data:
+    """Points on circles at a random distance; `nuisance` more numbers say nothing.
+
+    `folded`: points with half the angle instead, at one distance, and turned by half a circle in the second half of the rows,
+    so that their mean is zero where each pair has two rows.
+    """
     generator = Generator().manual_seed(1)
     chosen = trained(coverage)
     seen = PAIRS[chosen][torch.randperm(int(chosen.sum()), generator=generator)]
@@ -76,6 +106,9 @@ def data(answers: Tensor, num: int, *, coverage: float = 0.7, nuisance: int = 0,
         angles = 2 * math.pi * pairs / P
         far = 0.8 + 0.4 * torch.rand(len(pairs), 2, 1, generator=generator)
         points = far * torch.stack([angles.cos(), angles.sin()], -1)
+        if folded:
+            sign = torch.where(torch.arange(len(pairs)) < len(pairs) / 2, 1.0, -1.0)[:, None, None]
+            points = sign * torch.stack([(angles / 2).cos(), (angles / 2).sin()], -1)
         x = torch.cat([points.flatten(1), torch.randn(len(pairs), nuisance, generator=generator)], 1)
         return Rows(x, pairs, answers[pairs[:, 0] * P + pairs[:, 1]])
 
@@ -138,6 +171,15 @@ def test_where_parts_are_combined_is_found():
     low, high = combined_between(found, chance=data(answers, P).chance)
     assert high == low + 1
     assert any("mul" in name or "bmm" in name for name in found[low].leads)
+
+
+def test_towers_that_combine_at_different_depths_are_not_resolved():
+    answers = random_answers()
+    given = data(answers, P, folded=True)
+    together, apart = (curves(Subject(Towers(table(answers, P), later=later)), given, seed=0) for later in (0, 2))
+    assert (what_breaks(together), call(together)) == ("nothing", "composes")
+    assert headline(apart) is None, "no depth lies behind both readings and before both ways of combining"
+    assert call(apart) == "not resolved"
 
 
 def test_scrambled_labels_have_no_headline_cut():

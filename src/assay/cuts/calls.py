@@ -4,8 +4,9 @@
 function, a checkpoint, `vmap`. Functions that PyTorch composes of others (recurrent layers, `einsum`) are met as their parts.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -131,6 +132,14 @@ class Pass(TorchDispatchMode):
         self.expected = expected
         self.names: list[str] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Whether PyTorch is to keep its compiler out of `__torch_dispatch__`, which imports it at the first call.
+
+        Passes run within `not_compiled`.
+        """
+        return False
+
     def before(self, call: Call) -> None:
         """Called before it runs."""
 
@@ -173,11 +182,19 @@ class Pass(TorchDispatchMode):
 
 
 @contextmanager
+def not_compiled() -> Iterator[None]:
+    """Compiled functions run as they were written."""
+    # To import the compiler takes seconds, and where nothing has imported it nothing is compiled. PyTorch 2.13 runs compiled
+    # functions eagerly under any dispatch mode; this asks for it in every version.
+    with torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext():
+        yield
+
+
+@contextmanager
 def taken_apart() -> Iterator[None]:
     """Fused functions run as the calls that they stand for, and compiled functions as they were written."""
     with ExitStack() as stack:
-        # PyTorch 2.13 runs compiled functions eagerly under any dispatch mode; this asks for it in every version.
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(not_compiled())
         stack.enter_context(torch.jit.optimized_execution(False))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         onednn = torch._C._get_mkldnn_enabled()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from assay.cuts.calls import Pass, taken_apart
+from assay.cuts.calls import Pass, not_compiled, taken_apart
 from assay.cuts.exchange import Exchange, Fused
 from assay.cuts.graph import Recorder
 from assay.cuts.state import Rows, State, close, find_rows
@@ -155,7 +155,7 @@ class Cuts:
         path: list[str] = []
         with _named(self._module, path):
             fused = Fused(path)
-            with fused:  # as it runs by itself
+            with not_compiled(), fused:  # fused as it is by itself
                 self._forward({name: value.clone() for name, value in sample.items()})
             batch = {name: value.clone() for name, value in sample.items()}
             recorder = Recorder(batch, dict(_weights(self._module)), path)
