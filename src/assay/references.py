@@ -12,8 +12,8 @@ _ENTRY = re.compile(r"^@\w+\{(?P<key>\w+),\n.*?^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^  (?P<name>\w+) = \{(?P<text>.*)\},?$", re.MULTILINE)
 
 
-def cited(keys: Sequence[str]) -> tuple[Source, ...]:
-    """The works of these keys, in this order.
+def cited(works: Sequence[str | Source]) -> tuple[Source, ...]:
+    """Works in this order: those of `references.bib` by key, others as they are.
 
     **Raises:** `AssayError` for a key that `references.bib` lacks.
 
@@ -23,10 +23,15 @@ def cited(keys: Sequence[str]) -> tuple[Source, ...]:
         assert work.citation.startswith("Hewitt, Liang. Designing and Interpreting Probes")
     """
     known = references()
-    for key in keys:
-        if key not in known:
-            raise AssayError("a work that is cited must be in references.bib", given=key, choices=list(known))
-    return tuple(known[key] for key in keys)
+    for work in works:
+        if isinstance(work, str) and work not in known:
+            raise AssayError(
+                "a work that is cited by its key must be in references.bib",
+                given=work,
+                choices=list(known),
+                next_step="give another work as assay.evidence.Source(key=..., citation=..., url=..., bibtex=...)",
+            )
+    return tuple(known[work] if isinstance(work, str) else work for work in works)
 
 
 @cache

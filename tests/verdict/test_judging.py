@@ -37,7 +37,7 @@ def test_rules_on_behaviour(plant, calibration, seen, novel, answer, headline):
 def test_a_null_that_scores_as_well_resolves_nothing(plant, calibration):
     verdict = judge([plant.behaviour(1.0, 0.97, p=0.4)], calibration=calibration)
     assert verdict.recombines.answer == "not resolved"
-    assert "null scores as well" in verdict.sentence
+    assert "this is no finding" in verdict.sentence
 
 
 def test_a_novel_score_is_a_finding_among_all_that_were_tested(plant, calibration):

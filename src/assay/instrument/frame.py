@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from assay.evidence import UNTRAINED, Direction, Effort, Interval, Level, Measure
+from assay.evidence import UNTRAINED, Direction, Effort, Interval, Level, Measure, Source
 from assay.figure import Figure
 from assay.stats import MIN_UNITS, keyed_generator
 from assay.subject import Subject
@@ -180,7 +180,7 @@ class Instrument(ABC, Generic[Data]):
 
     - `name`: unique, lower case.
     - `question`: what it answers, as a question a newcomer understands.
-    - `cites`: keys of `assay.references`, the work it follows first.
+    - `cites`: the work it follows first: keys of `references.bib`, or `assay.evidence.Source`s.
     - `needs`: the abilities (protocols) a task must have; empty for any task.
     - `metrics`: everything that it may measure.
     - `budgets`: sizes for each effort.
@@ -191,7 +191,7 @@ class Instrument(ABC, Generic[Data]):
 
     name: str
     question: str
-    cites: tuple[str, ...]
+    cites: tuple[str | Source, ...]
     needs: tuple[type, ...] = ()
     metrics: tuple[Metric, ...]
     budgets: Mapping[Effort, Any]

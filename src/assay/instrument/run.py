@@ -54,7 +54,7 @@ def run(
         )
     if effort not in instrument.budgets:
         raise AssayError(f"{instrument.name} must have a budget for the effort", given=effort, choices=list(instrument.budgets))
-    budget, rng = instrument.budgets[effort], Random(seed, instrument.name)
+    budget, rng, sources = instrument.budgets[effort], Random(seed, instrument.name), cited(instrument.cites)
     try:
         progress("drawing examples", 0.0)
         data = instrument.data(subject, task, budget, rng)
@@ -67,7 +67,7 @@ def run(
             question=instrument.question,
             summary=f"Not enough data: {told}.",
             not_enough=told,
-            sources=cited(instrument.cites),
+            sources=sources,
         )
     named = references or {}
     others = [_Other(subject, rng.within("copy", k), draw=True) for k in range(budget.copies)]
@@ -102,7 +102,7 @@ def run(
         summary=notes.summary,
         measures=tuple(measures),
         figures=tuple(notes.figures),
-        sources=cited(instrument.cites),
+        sources=sources,
         warnings=tuple(notes.warnings),
         not_tested=tuple(notes.not_tested),
         settings={"effort": effort, **_plain(asdict(budget)), **notes.settings},

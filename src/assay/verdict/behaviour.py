@@ -37,7 +37,8 @@ def unlearned(evidence: Sequence[Evidence]) -> str:
 def behaviour(evidence: Sequence[Evidence]) -> Behaviour:
     """The answer of `systematicity`: share of the seen score that novel combinations outside 1-coverage keep.
 
-    A novel score that some null reaches too is no finding, and resolves nothing.
+    A novel score that is no finding, because a null reaches it or because too few repeats of a null were made for as many
+    headline numbers as the audit has, resolves nothing.
     """
     found = find(evidence, "systematicity")
     if found is None or found.not_enough:
@@ -53,7 +54,7 @@ def behaviour(evidence: Sequence[Evidence]) -> Behaviour:
     works, fails = low >= WORKS * seen.value, high <= FAILS * seen.value
     answer, allows = "not resolved", EITHER
     if works and novel not in findings(evidence):
-        words = f"{words}, but a null scores as well"
+        words = f"{words}, but among all that was tested this is no finding: its largest p beside a null is {novel.p or 1:.2g}"
     elif works:
         answer, allows = "yes", ("yes",)
     elif fails:

@@ -62,8 +62,8 @@ class ScoreBudget(Budget):
 
 
 BUDGETS: Mapping[Effort, ScoreBudget] = {
-    "quick": ScoreBudget(examples=2_000, null_examples=500, copies=5, shuffles=99, lookups=39),
-    "standard": ScoreBudget(examples=20_000, null_examples=2_000, copies=5, shuffles=199, lookups=99),
+    "quick": ScoreBudget(examples=2_000, null_examples=500, copies=5, shuffles=99, lookups=99),
+    "standard": ScoreBudget(examples=20_000, null_examples=2_000, copies=5, shuffles=199, lookups=199),
     "full": ScoreBudget(examples=100_000, null_examples=10_000, copies=19, shuffles=999, lookups=199),
 }
 _POOL = 5_000  # trained examples that the memoriser may look up
