@@ -13,7 +13,7 @@ from assay.subject import Subject
 from assay.task import Examples, Task
 
 PERMUTED = "permuted labels"
-METRIC = Metric(key="silhouette", title="silhouette", level=0, headline=True, bounds=(-1, 1), beats=(UNTRAINED, PERMUTED))
+METRIC = Metric(key="silhouette", title="silhouette", level=0, headline=True, bounds=(-1.0, 1.0), beats=(UNTRAINED, PERMUTED))
 
 
 @dataclass(frozen=True, kw_only=True)

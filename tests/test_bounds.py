@@ -244,7 +244,7 @@ def test_dots_within_bounds_are_read():
 
 
 def test_a_report_of_a_million_elements_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "report.json").write_text('{"schema_version": 2, "sha256": "", "audit": [' + "0," * 1_000_000 + "0]}")
+    (tmp_path / "report.json").write_text('{"schema_version": 3, "sha256": "", "audit": [' + "0," * 1_000_000 + "0]}")
     with pytest.raises(AssayError, match="what Assay wrote"):
         read_report(tmp_path)
     monkeypatch.setattr(bounds, "MOST_ELEMENTS", 1_000_000)

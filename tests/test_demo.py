@@ -21,7 +21,7 @@ def test_two_networks_agree_on_what_they_saw_and_differ_on_what_they_did_not(fol
     scores = {}
     for audit in (composing, memorising, untrained):
         behaviour = next(item for item in audit.evidence if item.instrument == "systematicity")
-        scores[audit.subject.name] = [behaviour.measure(name).value for name in ("seen score", "novel score")]
+        scores[audit.subject.name] = [behaviour.measure(name).value for name in ("seen_score", "novel_score")]
     assert abs(scores["weight-decay-1"][0] - scores["weight-decay-0"][0]) <= 0.005
     assert scores["weight-decay-1"][1] >= 0.98
     assert scores["weight-decay-0"][0] >= 0.99

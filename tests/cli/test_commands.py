@@ -149,7 +149,7 @@ def test_a_network_of_ones_own_is_audited(made, capsys):
     _done(capsys, "audit", f"mine:build@{weights}", *words)
     own, ours = assay.read_report("assay-audit"), assay.read_report(made / "report")
     assert own.subject.weights_sha256 == ours.subject.weights_sha256
-    for name in ("seen score", "novel score"):
+    for name in ("seen_score", "novel_score"):
         assert own.evidence[0].measure(name).value == ours.evidence[0].measure(name).value
 
 
