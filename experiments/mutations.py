@@ -179,7 +179,7 @@ FAULTS = (
         "instruments/subnetworks/problems.py",
         '        return poses.nonsense(seed, num, pool="mask", generator=rng("nonsense", use, seed)).in_canonical_order()',
         '        return poses.nonsense(seed, num, pool="mask", generator=rng("nonsense", use, seed))',
-        ("tests/conformance",),
+        ("tests/instruments/subnetworks/test_path.py",),
     ),
     Fault(
         "texts in the order in which they were drawn",

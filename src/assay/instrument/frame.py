@@ -180,7 +180,7 @@ class Instrument(ABC, Generic[Data]):
 
     - `name`: unique, lower case.
     - `question`: what it answers, as a question a newcomer understands.
-    - `cites`: the work it follows first: keys of `references.bib`, or a `assay.evidence.Source` each.
+    - `cites`: the work it follows first: keys of `references.bib`, or `assay.evidence.Source` objects.
     - `needs`: the abilities (protocols) a task must have; empty for any task.
     - `metrics`: everything that it may measure.
     - `budgets`: sizes for each effort.

@@ -15,11 +15,16 @@ from assay.masks import units_of
 from assay.objective import Classification
 from assay.stats import MIN_UNITS
 
+BUDGET = MaskBudget(training=300, judging=150, penalties=(0.1, 1.0), steps=(60, 30), seeds=1, nonsense=1, draws=1)
+
+
+def drawn(task):
+    return draw_problems(task, units=units_of(apart()), budget=BUDGET, rng=Random(0, "problems"))
+
 
 @pytest.fixture(scope="module")
 def problems():
-    budget = MaskBudget(training=300, judging=150, penalties=(0.1, 1.0), steps=(60, 30), seeds=1, nonsense=1, draws=1)
-    return draw_problems(Signs(), units=units_of(apart()), budget=budget, rng=Random(0, "problems"))
+    return drawn(Signs())
 
 
 def test_no_item_that_judges_has_trained_a_mask(problems):
@@ -84,3 +89,27 @@ def test_chance_is_what_a_constant_answer_scores_where_the_objective_has_none(pr
     shares = problems.both.targets.bincount() / len(problems.both)
     assert constant_score(WithoutChance(4), problems.both) == pytest.approx(float(shares.max()))
     assert constant_score(Classification(4), problems.both) == 0.25
+
+
+class Backwards(Signs):
+    """The same problems, the last first."""
+
+    def _posed(self, *arguments):
+        examples = super()._posed(*arguments)
+        return examples.take(torch.arange(len(examples)).flip(0))
+
+
+def test_no_problem_depends_on_the_order_in_which_the_task_draws(problems):
+    ours, theirs = problems, drawn(Backwards())
+    compared = 0
+    for use in ("training", "checking", "choosing", "testing", "reading"):
+        for part in ours.parts:
+            compared += _same(getattr(ours, use)[part], getattr(theirs, use)[part])
+    compared += _same(ours.both, theirs.both)
+    for one, other in zip(ours.nonsense, theirs.nonsense, strict=True):
+        compared += sum(map(_same, one, other))
+    assert compared == 5 * 2 + 1 + 2 * BUDGET.nonsense
+
+
+def _same(ours, theirs) -> bool:
+    return torch.equal(ours.inputs["items"], theirs.inputs["items"]) and torch.equal(ours.targets, theirs.targets)
