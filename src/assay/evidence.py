@@ -57,7 +57,7 @@ class Null:
     - `values`: one per repeat, none left out.
     - `units`: `(r, u)`, for every repeat the values of the independent units that the measure rests on; None where a repeat is
       one number, NaN where it has not read one. Kept beside `report.json`, so that anything can be paired and tested again.
-    - `counts`: whether a finding must beat it. A named reference, such as a dense twin, is told beside the number and does not.
+    - `counts`: whether a finding must beat it. A named reference, such as a dense twin, is a comparison and does not count.
     - `p`: the chance of a value at least this far out under this null, never 0; None when there are too few repeats to say.
     """
 

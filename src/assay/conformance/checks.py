@@ -126,7 +126,9 @@ def check_networks_trained_on_wrong_labels_give_no_findings(instrument: Checked,
 def _no_findings(instrument: Checked, subjects: list[Subject], name: str, task: Task) -> None:
     """Each finding is a false one. An instrument may refuse a network that cannot do the task."""
     evidence = [measure(instrument, subject, task, seed) for seed, subject in enumerate(subjects)]
-    assert all(item.not_enough or _answers(item) for item in evidence), f"{name}: nothing was asked, so nothing was tested"
+    assert all(item.not_enough or _answers(item) for item in evidence), (
+        f"{name}: no headline number was measured, so nothing was tested"
+    )
     found = [m.label for item in evidence for m in item.findings()]
     assert not found, f"{name}: {', '.join(found)}"
 
@@ -148,8 +150,8 @@ def check_too_few_novel_combinations_give_no_number(instrument: Checked, case: C
     for novel in (0, 1):
         evidence = measure(instrument, case.learned(), case.few(22, novel))
         assert not evidence.not_enough, f"trained combinations are enough, but not with {novel} novel ones"
-        told = [m.label for m in evidence.measures if m.value is not None and "novel" in m.key]
-        assert not told, f"{novel} novel combinations: {', '.join(told)}"
+        numbers = [m.label for m in evidence.measures if m.value is not None and "novel" in m.key]
+        assert not numbers, f"{novel} novel combinations: {', '.join(numbers)}"
 
 
 def check_every_number_stands_beside_null_and_interval(instrument: Checked, case: Case) -> None:

@@ -106,7 +106,7 @@ class Values:
       values of units. They are joined over the copies.
     - `where`: said of this network only, such as the site that it was read at; it does not have to agree with the copies'.
     - `unit`, `bounds`: in the place of the metric's, where the task decides them.
-    - `note`, `ceiling`: as in `Measure`; `copies_how`: what is to be known of how copies were read.
+    - `note`, `ceiling`: as in `Measure`; `copies_how`: how the copies were read, where a reader must know.
     - `reason`: why there is no number; empty where there is one.
     """
 
@@ -204,7 +204,7 @@ class Instrument(ABC, Generic[Data]):
 
     @abstractmethod
     def read(self, network: Subject, data: Data, rng: Random) -> Reading:
-        """The whole search on one network. **Raises:** `NotEnough` where it cannot be asked; a copy then has no number."""
+        """The whole search on one network. **Raises:** `NotEnough` where nothing can be measured; a copy then has no number."""
 
     def read_copy(self, network: Subject, data: Data, own: Reading, rng: Random) -> Reading:
         """The same of an untrained copy or a reference. By default exactly the same, and nothing is kept; override it to leave

@@ -141,7 +141,7 @@ def _repeats(metric: Metric, own: Values, untrained: Sequence[Values]) -> Float[
 
 
 def _baseline(metric: Metric, own: Values, untrained: Sequence[Values]) -> Float[Tensor, " u"]:
-    """Of every unit what a gain is told above: the mean of the copies. 0 for other metrics."""
+    """The mean of the copies for every unit, which a gain is the distance from; 0 for other metrics."""
     if not metric.gain or not untrained or own.value is not None:
         return torch.zeros(len(own.units))
     shared, units = _paired(own, untrained)
@@ -163,7 +163,7 @@ def _mean(networks: Sequence[Values]) -> float:
 
 
 def _beside(metric: Metric, own: Values, untrained: Sequence[Values], gain: Gain | None, nulls: Nulls) -> Iterator[Null]:
-    """Every null of the metric. Those of a gain are told above the copies, as the gain itself is."""
+    """Every null of the metric. For a gain, nulls are distances from the mean of the copies, as the gain itself is."""
     baseline = _mean(untrained) if metric.gain else 0.0
     if gain is not None:
         yield _copies(metric, own, untrained, gain, baseline)

@@ -1,4 +1,4 @@
-"""How long work tells what it is doing."""
+"""The callback through which long work reports its progress."""
 
 from collections.abc import Callable
 
@@ -7,4 +7,4 @@ Progress = Callable[[str, float], None]
 
 
 def silent(doing: str, done: float) -> None:
-    """The progress that says nothing."""
+    """A callback that reports nothing."""

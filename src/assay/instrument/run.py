@@ -61,22 +61,22 @@ def run(
         progress("reading the network", 0.05)
         own = instrument.read(subject, data, rng.within("network"))
     except NotEnough as reason:
-        told = str(reason).rstrip(".")
+        why = str(reason).rstrip(".")
         return Evidence(
             instrument=instrument.name,
             question=instrument.question,
-            summary=f"Not enough data: {told}.",
-            not_enough=told,
+            summary=f"Not enough data: {why}.",
+            not_enough=why,
             sources=sources,
         )
     named = references or {}
     others = [_Other(subject, rng.within("copy", k), draw=True) for k in range(budget.copies)]
     others += [_Other(network, rng.within("reference", name)) for name, network in named.items()]
 
-    def told(doing: str, share: float) -> None:
+    def report(doing: str, share: float) -> None:
         progress(f"reading untrained copies: {doing}", 0.4 + 0.4 * share)
 
-    found = run_parallel(partial(_read_other, instrument, data, own), others, jobs=jobs, progress=told)
+    found = run_parallel(partial(_read_other, instrument, data, own), others, jobs=jobs, progress=report)
     copies, beside = found[: budget.copies], dict(zip(named, found[budget.copies :], strict=True))
     progress("controls", 0.85)
     again = {

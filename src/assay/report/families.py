@@ -1,4 +1,4 @@
-"""Which measures are told one by one, and which belong together as a family: one key on many objects."""
+"""Which measures are shown one by one, and which belong together as a family: one key on many objects."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from assay.evidence import Measure
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
-MIN_FAMILY = 3  # fewer measures of one key are told one by one
+MIN_FAMILY = 3  # fewer measures of one key are shown one by one
 MAX_GROUPS = 12  # more groups than this stay together: a page of tiny figures shows nothing
 
 

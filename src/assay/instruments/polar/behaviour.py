@@ -75,7 +75,7 @@ def agreement(
     why they cannot be had. A model that fills gaps is given the sentence with the word masked; one that reads from left to
     right, what is before it."""
     if not isinstance(encoder, HuggingFaceEncoder):
-        return "agreement is asked of language models with a tokenizer of their own"
+        return "agreement needs a language model with a tokenizer of its own"
     site = encoder.site(layer)
     if not site:
         return "the layer is no site of the network, so that nothing can be taken out there"
@@ -105,7 +105,7 @@ def _single_tokens(encoder: HuggingFaceEncoder, sentence: Continuation) -> tuple
 
 
 def _inputs(encoder: HuggingFaceEncoder, sentences: Sequence[Continuation]) -> tuple[dict[str, Tensor], Tensor]:
-    """What the model is given, and the position of whose output the word is asked."""
+    """The tokens of every sentence, and the position whose output predicts the word."""
     rows, asked, fills = [], [], "MaskedLM" in type(encoder.module).__name__
     for sentence in sentences:
         words = list(sentence.graph.words)

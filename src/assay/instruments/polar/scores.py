@@ -32,7 +32,7 @@ def decode(
 ) -> tuple[Int[Tensor, "p b n n"], Int[Tensor, "p b"], Int[Tensor, "p e"]]:
     """Predict the graph over the nodes that are `kept`.
 
-    Trees are asked for as trees. Of a graph that is none the pairs nearest to each other are taken, as many as it has edges.
+    A tree is predicted as a tree. For any other graph the nearest pairs are taken, as many as it has edges.
 
     **Arguments:** `how`:
 

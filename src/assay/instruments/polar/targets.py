@@ -1,4 +1,4 @@
-"""What a probe is fitted on and asked for: the states of texts at every layer, and their graphs as padded tensors."""
+"""What a probe is fitted on and scored by: the states of texts at every layer, and their graphs as padded tensors."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -173,7 +173,7 @@ def in_order(sample: Sample, size: int = 32, generator: Generator | None = None)
 
 
 def sample_of(encoded: Encoded, graphs: Sequence[Graph], relations: Sequence[str]) -> Sample:
-    """What was encoded, with what is asked of it. `graphs` are those that were given to `encode`."""
+    """The texts that were encoded, with their targets. `graphs` are those that were given to `encode`."""
     asked = tuple(Target.of(graphs[k], relations) for k in encoded.kept)
     return Sample(encoded.states, encoded.starts, asked, tuple(relations))
 
