@@ -19,7 +19,7 @@ from assay.sweep import SweepPlan
 from assay.sweep.directory import RECORD, SweepDirectory
 from assay.task import SwapsParts
 from assay.tasks import load_task
-from assay.tasks.table import Table
+from assay.tasks.table import read_table
 from assay.training import train
 
 MARK = "mark"
@@ -126,7 +126,7 @@ def test_code_that_the_user_names_runs(theirs: Path):
     [
         lambda: load_task("table:theirs/table.toml"),
         lambda: load_task("odd-one-out:a=0+1,b=0+1/table:theirs/table.toml"),
-        lambda: Table(path=Path("theirs/table.toml")),
+        lambda: read_table(Path("theirs/table.toml")),
         lambda: train("table:theirs/table.toml", out="run"),
         lambda: SweepPlan(task="table:theirs/table.toml", over={"width": ("4", "8")}).check(),
     ],

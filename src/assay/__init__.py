@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from assay.task import Part as Part
     from assay.task import Task as Task
     from assay.tasks import load_task as load_task
+    from assay.tasks.table import Table as Table
     from assay.training import DivergedError as DivergedError
     from assay.training import TrainingConfig as TrainingConfig
     from assay.training import TrainingData as TrainingData
@@ -64,6 +65,7 @@ __all__ = [
     "Subject",
     "Sweep",
     "SweepPlan",
+    "Table",
     "Task",
     "TrainingConfig",
     "TrainingData",
@@ -99,6 +101,7 @@ _HOMES = {
     "sweep": ("Sweep", "SweepPlan", "sweep", "write_sweep"),
     "task": ("Examples", "Part", "Task"),
     "tasks": ("load_task",),
+    "tasks.table": ("Table",),
     "training": ("DivergedError", "TrainingConfig", "TrainingData", "fit_many", "train"),
     "verdict": ("Verdict",),
 }

@@ -113,7 +113,7 @@ def audit(
     - `effort`: `quick` (seconds), `standard` (a minute or two on two cores) or `full`.
     - `level`: of access. 0 allows trained inputs and the declaration only: instruments run in a process that cannot reach
       the task, and those that need it are skipped. 1 also allows novel inputs, 2 their labels; at 1 what needs labels is
-      left out.
+      left out. A task that has no novel combinations, or none with answers (`Task.level`), allows no more than 0 or 1.
     - `instruments`: all registered ones by default.
     - `address`: where the subject came from, for the report.
     - `jobs`: processes in which instruments run side by side, and those that take long read their copies; the bytes of the
@@ -122,6 +122,7 @@ def audit(
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
     check_seed("the seed of an audit", seed)
+    allowed = min(level, task.level)
     with one_thread():
         _check_runs(subject, task, seed)
         integrity = subject.integrity(_sample(task, seed).inputs)
@@ -132,7 +133,7 @@ def audit(
             evidence = judged_apart(able, subject, task, effort=effort, seed=seed) if able else []
         else:
             pieces = [_Piece(instrument, subject, task, effort, seed) for instrument in applying]
-            evidence = [item.at_level(level) for item in _run_all(pieces, jobs=jobs, progress=progress)]
+            evidence = [item.at_level(allowed) for item in _run_all(pieces, jobs=jobs, progress=progress)]
         environment = _environment(subject)
     progress("done", 1.0)
     return Audit(
@@ -143,7 +144,7 @@ def audit(
         skipped=tuple(skipped),
         integrity=integrity,
         effort=effort,
-        level=level,
+        level=allowed,
         seed=seed,
         environment=environment,
     )

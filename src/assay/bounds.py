@@ -11,11 +11,12 @@ import os
 import re
 import stat
 import tomllib
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from assay.errors import AssayError
+from assay.errors import AssayError, shortened
 
 MOST_JSON = 2**26
 """Bytes of a JSON file (64 MiB): the reports of `assay demo` have 0.2 MB each."""
@@ -42,6 +43,7 @@ WHOLE_BITS = 63
 """Whole numbers lie in [-2^63, 2^63), which every library that they go to can hold."""
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow
 LARGEST = 1e300
 """Of a real number, so that the sum of two and the distance between them stay finite."""
@@ -111,12 +113,6 @@ def _name(path: Path | str) -> str:
     """The path, or an empty one where it holds a NUL byte, which no system takes."""
     text = os.fspath(path)
     return "" if "\0" in text else text
-
-
-def shortened(text: object, limit: int = 300) -> str:
-    """A text of the user's for a message: its ends where it is long."""
-    shown = str(text)
-    return shown if len(shown) <= limit else f"{shown[: limit // 2]} ... {shown[-limit // 2 :]} ({len(shown):,} characters)"
 
 
 def first_line(error: Exception) -> str:
@@ -189,7 +185,7 @@ def parse_toml(content: bytes, where: object) -> dict[str, Any]:
     """
     rule = f"{shortened(where)} must be a TOML file"
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
         _check_dotted(text)
         value = tomllib.loads(text, parse_float=_finite)
         _check_nesting(value)
@@ -238,6 +234,32 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
         if isinstance(error, AssayError):
             raise
         raise AssayError(rule, given=error, next_step=next_step) from error
+
+
+def map_npy(path: Path, *, next_step: str = "") -> "np.ndarray":
+    """The numbers of an `.npy` file, mapped into memory: what is not used is not read, and the file is never written.
+
+    **Raises:** `AssayError` for anything else, for pickled objects, for no numbers, and for more than `MOST_CELLS`.
+    """
+    import numpy as np
+
+    rule, headers = f"{shortened(path)} must be a whole .npy file of numbers", np.lib.format
+    with open_file(path, most=8 * MOST_CELLS + 2**16, next_step=next_step) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy's, of files that Python 2 wrote
+        try:
+            read = {(1, 0): headers.read_array_header_1_0, (2, 0): headers.read_array_header_2_0}[headers.read_magic(file)]
+            shape, by_column, dtype = read(file)
+        except Exception as error:  # of a damaged header numpy raises whatever its parsers raise
+            raise AssayError(rule, given=first_line(error), next_step=next_step) from None
+        numbers, held = math.prod(shape), os.fstat(file.fileno()).st_size - file.tell()
+        if dtype.kind not in "iuf" or min(shape, default=0) < 1:
+            raise AssayError(rule, given=f"{dtype} of shape {shape}", next_step=next_step)
+        if numbers > MOST_CELLS:
+            rule = f"{shortened(path)} must hold at most {MOST_CELLS:,} numbers"
+            raise AssayError(rule, given=f"{numbers:,}", next_step=next_step)
+        if numbers * dtype.itemsize > held:
+            raise AssayError(rule, given=f"{held:,} bytes for {numbers:,} numbers", next_step=next_step)
+        return np.memmap(file, dtype, "c", file.tell(), shape, "F" if by_column else "C")
 
 
 def in_python(values: Any, where: object, *, next_step: str = "") -> list[Any]:

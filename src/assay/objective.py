@@ -85,7 +85,8 @@ class Classification:
 
 @dataclass(frozen=True)
 class Regression:
-    """Real targets `(n, features)`. The score is `max(0, 1 - squared error / variance)`, both summed over features.
+    """Real targets `(n, features)`, or `(n, ...)` of any shape with so many numbers. The score is `max(0, 1 - squared error /
+    variance)`, both summed over them.
 
     `variance` is the summed variance of the targets over the task's own distribution, fixed in advance, so that the
     mean of the unclipped scores is the pooled R2 and no example divides by its own spread.
@@ -99,19 +100,19 @@ class Regression:
     def width(self) -> int:
         return self.num_features
 
-    def loss(self, outputs: Float[Tensor, "n f"], targets: Float[Tensor, "n f"]) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "n *f"], targets: Float[Tensor, "n *f"]) -> Float[Tensor, ""]:
         _check_shape(outputs, tuple(targets.shape), "examples, features")
         return F.mse_loss(outputs, targets)
 
-    def score(self, outputs: Float[Tensor, "n f"], targets: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
+    def score(self, outputs: Float[Tensor, "n *f"], targets: Float[Tensor, "n *f"]) -> Float[Tensor, " n"]:
         return self.unclipped(outputs, targets).clamp(min=0.0)
 
-    def unclipped(self, outputs: Float[Tensor, "n f"], targets: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
+    def unclipped(self, outputs: Float[Tensor, "n *f"], targets: Float[Tensor, "n *f"]) -> Float[Tensor, " n"]:
         """The same without the floor: its mean over examples is the pooled R2 of the literature."""
         _check_shape(outputs, tuple(targets.shape), "examples, features")
-        return 1 - (outputs - targets).square().sum(-1) / self.variance
+        return 1 - (outputs - targets).square().flatten(1).sum(1) / self.variance
 
-    def ideal(self, targets: Float[Tensor, "n f"]) -> Float[Tensor, "n f"]:
+    def ideal(self, targets: Float[Tensor, "n *f"]) -> Float[Tensor, "n *f"]:
         return targets
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from assay.errors import AssayError
+from assay.figure import Level
 from assay.objective import Objective
 
 Split = Literal["train", "seen", "novel"]
@@ -152,6 +153,10 @@ class Items:
 InputSpec = Tokens | Vector | VectorSequence | SourceToTarget | Image | Items
 
 
+LACKS: Mapping[Level, str] = {0: "has no novel combinations", 1: "has novel combinations without answers"}
+"""What is wrong with a task of each level (`Task.level`) below the last, as the end of a sentence about it."""
+
+
 class Task(ABC):
     """A task with declared parts.
 
@@ -164,8 +169,11 @@ class Task(ABC):
     - `combines`: the names of the parts whose values make up a combination (others, such as an argument, vary freely).
     - `input_spec`: what a model of ours must accept; None when only a module of the user's fits.
     - `objective`: loss and score.
+    - `level`: the access that its rows give (`assay.evidence.Level`): 2 where novel combinations have answers, 1 where they
+      have none and their targets mean nothing, 0 where there are none.
     """
 
+    level: Level = 2
     if TYPE_CHECKING:
         # Read-only, and left to subclasses: a field here, a property there.
         @property

@@ -72,6 +72,53 @@ _TOML_TOKENS = (
     *(b'"/dev/zero.jsonl"', b'"../rows.jsonl"', b'"' + b"x" * 300 + b'.jsonl"', b'"rows.parquet"'),
     *(b"tokenizer", b"graded", b"\xff"),
 )
+_IMAGES = _TOML.replace(
+    b'kind = "number"\nname = "amount"\ncolumn = "n"', b'kind = "image"\nfile = "images.npy"\nchannels = 1\nsize = 2'
+)
+_IMAGE_TOKENS = (
+    b"shape",
+    b"file",
+    b"channels",
+    b"size",
+    b"0",
+    b"-1",
+    b"2",
+    b"[1, 4]",
+    b"[2, 2, 2]",
+    b"[]",
+    b"9" * 30,
+    b'"/dev/zero"',
+)
+_PIXELS = np.arange(16, dtype=np.float32).reshape(4, 1, 2, 2)
+_HEADERS = (
+    *(
+        b"(4, 1, 2, 2)",
+        b"(16,)",
+        b"()",
+        b"(-4, 1, 2, 2)",
+        b"(4, 0, 2, 2)",
+        b"(4, 1, 2, 2" + b"0" * 30 + b")",
+        b"(4, True, 2, 2)",
+    ),
+    *(
+        b"'<f4'",
+        b"'>f4'",
+        b"'<f8'",
+        b"'|O'",
+        b"'|V4'",
+        b"'<U9'",
+        b"'<c8'",
+        b"'<M8[s]'",
+        b"'|b1'",
+        b"'(2,2)<f4'",
+        b"[('a', '<f4')]",
+    ),
+    *(b"{'descr': '<f4'}", b"__import__('os')", b"[" * 2_000, b"True", b"None", b"", b"\xff"),
+)
+_ROWS_CSV = b"x,y,n,t,a,b,c,s\n" + b"".join(
+    ",".join(str(row[name] if name != "n" else x) for name in ("x", "y", "n", "t", "a", "b", "c", "s")).encode() + b"\n"
+    for x, row in enumerate(_ROWS)
+)
 _CONLLU_TOKENS = (
     *(b"0", b"1", b"2", b"3", b"-1", b"1-2", b"2-1", b"1.1", b"0.1", b"_", b"", b" ", b"root", b"PUNCT", b"# text = a", b"#"),
     *(b"9" * 5_000, b"1-" + b"9" * 5_000, b"9" * 5_000 + b".1", "\u0663".encode(), "\u00b2".encode(), b"\xff", b"\t\t", b"\r"),
@@ -82,6 +129,33 @@ _CONLLU = b"".join(
     + b"3\tsat\tsit\tVERB\t_\t_\t0\troot\t_\t_\n4\t.\t.\tPUNCT\t_\t_\t3\tpunct\t_\t_\n\n"
     for k in range(2)
 )
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@st.composite
+def _npy_files(draw: st.DrawFn) -> bytes:
+    """Arrays with a header of another length, version, shape, type or text, or with damaged bytes."""
+    content = _npy(_PIXELS)
+    match draw(st.sampled_from(("header", "header", "header", "version", "other", "bytes"))):
+        case "header":
+            header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (4, 1, 2, 2), }"
+            old = draw(st.sampled_from((b"'<f4'", b"False", b"(4, 1, 2, 2)", header)))
+            header = header.replace(old, draw(st.sampled_from(_HEADERS)))
+            padded = header + b" " * (-(len(header) + 11) % 64) + b"\n"
+            return b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded + _PIXELS.tobytes()
+        case "version":
+            return content[:6] + draw(st.binary(min_size=2, max_size=2)) + content[8:]
+        case "other":
+            shape = draw(st.sampled_from(((4,), (4, 4), (4, 1, 2, 2), (3, 1, 2, 2), (0, 1, 2, 2), (4, 2, 2, 1))))
+            kind = draw(st.sampled_from(("<f2", ">f8", "<i8", "|u1", "|b1", "<c8", "|S1", "<g")))
+            return _npy(np.ones(shape, kind))
+        case _:
+            return draw(cut(content))
 
 
 def _read_table(path: Path) -> None:
@@ -271,6 +345,8 @@ def _plan(_: Path, given: tuple[list[str], list[tuple[str, str]], int, int, floa
 
 def readers() -> tuple[Reader, ...]:
     toml = lines_of(_TOML, _TOML_TOKENS, separator=b" ")
+    images = lines_of(_IMAGES, (*_TOML_TOKENS, *_IMAGE_TOKENS), separator=b" ")
+    rows_csv = lines_of(_ROWS_CSV, (*_CSV_TOKENS, b"nan", b"1e999", b"9" * 400, b"0.5", b"novel"), separator=b",")
     parquet_toml = {"table__toml": _TOML.replace(b"rows.jsonl", b"rows.parquet")}
     covered = [
         Reader(f"coverage, {suffix}", inputs, written_as(f"train.{suffix}", _read_coverage, **{f"test__{suffix}": valid}))
@@ -286,6 +362,11 @@ def readers() -> tuple[Reader, ...]:
         Reader("table.toml", toml, written_as("table.toml", _read_table, rows__jsonl=_JSONL)),
         Reader("rows.jsonl", _rows_files(), written_as("rows.jsonl", _read_rows, table__toml=_TOML)),
         Reader("rows.parquet", parquet, written_as("rows.parquet", _read_rows, **parquet_toml)),
+        Reader("rows.csv", rows_csv, written_as("rows.csv", _read_rows, table__toml=_TOML.replace(b"rows.jsonl", b"rows.csv"))),
+        Reader("images.npy", _npy_files(), written_as("images.npy", _read_rows, rows__jsonl=_JSONL, table__toml=_IMAGES)),
+        Reader(
+            "table.toml of images", images, written_as("table.toml", _read_table, rows__jsonl=_JSONL, images__npy=_npy(_PIXELS))
+        ),
         Reader("CoNLL-U", lines_of(_CONLLU, _CONLLU_TOKENS, separator=b"\t"), written_as("bank.conllu", read_conllu)),
         Reader("CoNLL-U, gzipped", _gzipped(), written_as("bank.conllu.gz", read_conllu)),
         Reader("mirror of data", _gzipped(), _mirrored),

@@ -16,8 +16,8 @@ from assay.errors import AssayError
 from assay.printable import storable
 from assay.task import Task
 from assay.tasks import load_task
-from assay.tasks.table import Table
-from assay.tasks.table_rows import read_rows
+from assay.tasks.table import read_table
+from assay.tasks.table_files import read_rows
 
 if TYPE_CHECKING:
     import pyarrow
@@ -160,7 +160,7 @@ def _tables(train: Any, test: Any, parts: Any) -> tuple[str, tuple[dict[str, Any
         train = load_task(str(train))
     elif isinstance(train, str | Path) and Path(train).suffix == ".toml":
         _only_one(train, test)
-        train = Table(path=Path(train), executes=False)  # nothing is exchanged, so that an executor that it names is not run
+        train = read_table(Path(train), executes=False)  # nothing is exchanged, so that an executor that it names is not run
     if isinstance(train, Task):
         _only_one(train.address, test)
         return train.address, from_task(train, named)

@@ -5,13 +5,20 @@ from typing import Any
 
 import numpy as np
 
+from assay.errors import AssayError
 from assay.novelty import answered, labels_of, listed
-from assay.task import Task
+from assay.task import LACKS, Task
 
 
 def from_task(task: Task, named: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, Any], str]:
     """The combinations of a task and their answers, as `assay.novelty.answered` gives them. Named parts are taken as they are,
     one row for each example, whose target is the answer."""
+    if task.level < 2:
+        raise AssayError(
+            "coverage holds the answers of novel combinations against those of trained ones, so a task must have both",
+            given=f"{task.address}, which {LACKS[task.level]}",
+            next_step="add novel rows with answers",
+        )
     if named is None:
         sides, told = answered(task, "seen", "novel")
         first, second = (_as_table(task, task.combines, *side) for side in sides)

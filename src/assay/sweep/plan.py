@@ -149,7 +149,11 @@ class Recipe:
 
     def prepare(self) -> Prepared:
         """The task, the untrained model and its record. **Raises:** `AssayError` for what does not fit."""
-        return prepare(self.task, self.model, options=self.sizes, config=self.training, trust=self.trust)
+        ready = prepare(self.task, self.model, options=self.sizes, config=self.training, trust=self.trust)
+        if ready.task.level < 2:
+            rule = "a sweep is about scores on novel combinations, so its task must have them, with answers"
+            raise AssayError(rule, given=self.task, next_step="audit single networks instead")
+        return ready
 
 
 def _number(name: str, text: str) -> int | float:

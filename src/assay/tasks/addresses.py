@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from assay.bounds import is_whole, shortened
-from assay.errors import AssayError
+from assay.bounds import is_whole
+from assay.errors import AssayError, shortened
 from assay.factory import call_factory, is_importable, require_trust
 from assay.tasks.families import task_families
 from assay.tasks.family import TaskFamily

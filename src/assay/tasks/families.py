@@ -279,9 +279,9 @@ _FAMILIES = (
     ),
     TaskFamily(
         name="table",
-        summary="data of one's own: JSON Lines or Parquet, declared in a small TOML file",
+        summary="data of one's own: JSON Lines, CSV or Parquet, declared in a small TOML file",
         form="table:path/to/table.toml",
-        home="assay.tasks.table:Table",
+        home="assay.tasks.table:read_table",
         options=_options(("path", "file", None, "the TOML declaration")),
         variant="path",
         leads_to_code=True,

@@ -1,98 +1,108 @@
-"""A table of one's own as a task: rows from JSON Lines or Parquet, and a TOML file that declares what they mean."""
+"""A table of one's own as a task: tensors in memory, or files that a TOML declaration gives their meaning."""
 
+import hashlib
 import math
-from collections.abc import Collection
-from dataclasses import InitVar, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.errors import AssayError
 from assay.factory import require_trust
+from assay.figure import Level
 from assay.objective import Objective
 from assay.task import SPLITS, Examples, InputSpec, Part, Split, Task, draw_rows
 from assay.tasks.table_content import Content, read_content
-from assay.tasks.table_rows import Rows, read_rows
+from assay.tasks.table_files import read_rows
+from assay.tasks.table_memory import content_of, rows_of
+from assay.tasks.table_rows import Rows
 from assay.tasks.table_schema import Declaration, PartDeclaration, read_declaration, value_name
 
 _ABSENT_PRESENT = ("absent", "present")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Table(Task):
-    """Data of one's own. docs/table.md describes the declaration.
+    """Data of one's own as a task, from tensors in memory. `read_table` makes it from files.
 
     **Arguments:**
 
-    - `path`: the TOML declaration.
-    - `trust`: addresses of code that may be imported; a table that names an executor is read only when its address is there.
+    - `inputs`: a tensor or array `(n, ...)`, or several by the keyword arguments of the network's forward. Real numbers become
+      float32, whole ones int64. One alone is called `tokens` when its numbers are whole, `image` when they are real and it is
+      `(n, channels, height, width)`, else `x`.
+    - `targets`: class ids `(n,)`, token ids `(n, length)` padded with 0, or real numbers `(n, ...)`. Where novel rows have no
+      answers, the targets of the other rows alone, in their order.
+    - `parts`: for every part that is combined the value of each row: text, whole numbers, true or false.
+    - `split`: for every row `"seen"` (its combination was trained) or `"novel"`, or true where it is novel. Rows may also be
+      called `"train"`; those called `"seen"` are then held out to score with. None: no row is novel.
+    - `objective`: loss and score, where targets do not tell, as when the network has more classes than the rows; by default
+      `Classification`, `Sequences` or `Regression`.
 
-    - `executes`: False leaves an executor aside, trusted or not: such a table cannot exchange parts.
+    **Raises:** `AssayError` naming the row and the column.
 
-    **Raises:** `AssayError` naming the file, the line, the field, what was given and what is allowed, and for an executor that
-    is not trusted.
+    **Example:**
+
+    ```python
+    parts = {"colour": ["red", "red", "blue", "blue"], "shape": ["disc", "ring", "disc", "ring"]}
+    task = assay.Table(inputs=torch.rand(4, 3, 8, 8), targets=torch.tensor([0, 1, 1, 0]), parts=parts, split=[0, 0, 0, 1])
+    ```
     """
 
-    path: Path
-    trust: InitVar[Collection[str]] = ()
-    executes: InitVar[bool] = True
-    parts: tuple[Part, ...] = field(init=False, repr=False)
-    combines: tuple[str, ...] = field(init=False, repr=False)
-    input_spec: InputSpec | None = field(init=False, repr=False)
-    objective: Objective = field(init=False, repr=False)
-    _examples: Examples = field(init=False, repr=False, compare=False)
-    _rows: dict[Split, Int[Tensor, " rows"]] = field(init=False, repr=False, compare=False)
+    address: str
+    parts: tuple[Part, ...]
+    combines: tuple[str, ...]
+    input_spec: InputSpec | None
+    objective: Objective
+    level: Level
 
-    def __new__(cls, *, path: Path | None = None, executes: bool = True, **_: object) -> "Table":
-        """One that can exchange parts where the declaration names an executor. Without a path when it is unpickled."""
-        if cls is Table and executes and path is not None and read_declaration(path.absolute()).executor:
-            from assay.tasks.table_executor import ExecutedTable
+    def __init__(
+        self,
+        *,
+        inputs: Any,
+        targets: Any,
+        parts: Mapping[str, Sequence[Any]],
+        split: Any = None,
+        objective: Objective | None = None,
+    ):
+        rows, roles = rows_of(parts, split)
+        self._declare(rows, [PartDeclaration(name=name) for name in parts], tuple(parts))
+        self._rows = _splits(rows, roles, self, self._values)
+        content = content_of(inputs, targets, objective, train=self._rows["train"], novel=self._rows["novel"], num=len(rows))
+        self._fill(content)
+        self.address = f"table in memory: sha256 {_digest(self._examples, self._rows)}"
 
-            return object.__new__(ExecutedTable)
-        return super().__new__(cls)
+    # Numbers are read where it is known which rows are trained and which may lack an answer, so parts and splits come first.
 
-    def __post_init__(self, trust: Collection[str], executes: bool):
-        path = self.path.absolute()
-        declared = read_declaration(path)
-        if declared.executor is not None and executes:
-            require_trust(declared.executor, found_in=path, trust=trust)
-        rows = read_rows(declared.data)
-        columns = [_read_part(path, part, rows) for part in declared.parts]
-        names = [part.name for part in declared.parts]
-        self._set("path", path)
-        self._set("parts", tuple(column.part for column in columns))
-        self._set("combines", declared.combined)
-        sizes = [len(self.part(name).values) for name in self.combines]
+    def _declare(self, rows: Rows, parts: Sequence[PartDeclaration], combines: tuple[str, ...]) -> None:
+        columns = [_read_part(part, rows) for part in parts]
+        self.address, self.combines = f"table:{rows.path}", combines
+        self.parts = tuple(column.part for column in columns)
+        self._values = {column.part.name: column.values for column in columns}
+        self._amounts = {column.part.name: column.amounts for column in columns if column.amounts is not None}
+        sizes = [len(self.part(name).values) for name in combines]
         if math.prod(sizes) >= 2**63:
-            raise AssayError(f"{path}: the combined parts have too many combinations to number", given=f"values: {sizes}")
-        values = {name: column.values for name, column in zip(names, columns, strict=True)}
-        splits = _read_splits(path, declared, rows, self, values)
-        content = read_content(path, declared, rows, splits["train"])
-        amounts = {name: column.amounts for name, column in zip(names, columns, strict=True) if column.amounts is not None}
-        self._set("input_spec", content.input_spec)
-        self._set("objective", content.objective)
-        self._set("_rows", splits)
-        self._set("_examples", Examples(content.inputs, content.targets, values, self.combination_id(values), amounts))
-        for part in (part for part in declared.parts if part.of):
-            _check_follows(part, values, rows)
-        self._learn(declared, rows, content)
+            raise AssayError(f"{rows.path}: the combined parts have too many combinations to number", given=f"values: {sizes}")
+        for part in (part for part in parts if part.of):
+            _check_follows(part, self._values, rows)
 
-    def _learn(self, declared: Declaration, rows: Rows, content: Content) -> None:
-        """What a subclass takes from the file besides."""
+    def _fill(self, content: Content) -> None:
+        self.input_spec, self.objective = content.input_spec, content.objective
+        self.level = 0 if not len(self._rows["novel"]) else 2 if content.complete else 1
+        ids = self.combination_id(self._values)
+        self._examples = Examples(content.inputs, content.targets, self._values, ids, self._amounts)
 
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
+    def _learn(self, path: Path, declared: Declaration, rows: Rows, content: Content) -> None:
+        """What a subclass takes from the files besides."""
 
-    @property
-    def address(self) -> str:
-        return f"table:{self.path}"
+    def __repr__(self) -> str:
+        return f"Table({self.address!r})"
 
     def combinations(self, split: Split) -> Int[Tensor, "c k"]:
         rows = self._rows["novel" if split == "novel" else "train"]
-        return torch.stack([self._examples.parts[name][rows] for name in self.combines], 1).unique(dim=0)
+        return torch.stack([self._values[name][rows] for name in self.combines], 1).unique(dim=0)
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
         rows = self._rows[split]
@@ -104,6 +114,47 @@ class Table(Task):
         return self._examples.take(rows[draw_rows(len(rows), n, replacement=False, generator=generator)])
 
 
+def read_table(path: Path, *, trust: Collection[str] = (), executes: bool = True) -> Table:
+    """A table from files; docs/table.md describes the declaration. Where it names an executor, parts can be exchanged.
+
+    **Arguments:**
+
+    - `path`: the TOML declaration.
+    - `trust`: addresses of code that may be imported; a table that names an executor is read only when its address is there.
+    - `executes`: False leaves an executor aside, trusted or not: such a table cannot exchange parts.
+
+    **Raises:** `AssayError` naming the file, the line, the field, what was given and what is allowed, and for an executor that
+    is not trusted.
+
+    **Example:** `read_table(Path("mine/table.toml"))` is `assay.load_task("table:mine/table.toml")`.
+    """
+    path = path.absolute()
+    declared = read_declaration(path)
+    kind: type[Table] = Table
+    if declared.executor is not None and executes:
+        from assay.tasks.table_executor import ExecutedTable
+
+        require_trust(declared.executor, found_in=path, trust=trust)
+        kind = ExecutedTable
+    task = object.__new__(kind)
+    rows = read_rows(declared.data, texts=declared.texts, files=declared.files)
+    task._declare(rows, declared.parts, declared.combined)
+    task.address = f"table:{path}"
+    task._rows = _splits(rows, _roles(path, declared, rows, task, task._values), task, task._values)
+    content = read_content(path, declared, rows, train=task._rows["train"], novel=task._rows["novel"])
+    task._fill(content)
+    task._learn(path, declared, rows, content)
+    return task
+
+
+def _digest(examples: Examples, rows: Mapping[Split, Tensor]) -> str:
+    """What tells one table in memory from another."""
+    digest = hashlib.sha256()
+    for column in (*examples.inputs.values(), examples.targets, *examples.parts.values(), *rows.values()):
+        digest.update(np.ascontiguousarray(column.numpy()).data)
+    return digest.hexdigest()[:12]
+
+
 # Parts
 
 
@@ -113,14 +164,14 @@ class _PartColumn(NamedTuple):
     amounts: Float[Tensor, " n"] | None
 
 
-def _read_part(path: Path, declared: PartDeclaration, rows: Rows) -> _PartColumn:
+def _read_part(declared: PartDeclaration, rows: Rows) -> _PartColumn:
     if declared.graded:
         amounts = rows.floats([declared.source])
         if amounts.shape[1] != 1:
             raise rows.error(0, declared.source, "a graded part has one number", f"a list of {amounts.shape[1]}")
         values = (amounts[:, 0] != 0).long()
         if len(values.unique()) < 2:
-            raise _one_value(path, declared, rows, _ABSENT_PRESENT[int(values[0])])
+            raise _one_value(declared, rows, _ABSENT_PRESENT[int(values[0])])
         return _PartColumn(Part(declared.name, _ABSENT_PRESENT, graded=True), values, amounts[:, 0])
     cells = [value_name(cell) for cell in rows.column(declared.source)]
     found: list[str] = []
@@ -128,13 +179,13 @@ def _read_part(path: Path, declared: PartDeclaration, rows: Rows) -> _PartColumn
     for index, cell in enumerate(cells):
         if cell is None:
             rule = "the value of a part must be text, a whole number, true or false (amounts need graded = true)"
-            raise rows.error(index, declared.source, rule, rows.rows[index][declared.source])
+            raise rows.error(index, declared.source, rule, rows.cell(index, declared.source))
         if allowed is not None and cell not in allowed:
             raise rows.error(index, declared.source, f"no such value of part {declared.name!r}", cell, tuple(allowed))
         found.append(cell)
     names = declared.values or _in_order(set(found))
     if len(names) < 2:
-        raise _one_value(path, declared, rows, names[0])
+        raise _one_value(declared, rows, names[0])
     number = {name: index for index, name in enumerate(names)}
     return _PartColumn(Part(declared.name, tuple(names), of=declared.of), torch.tensor([number[cell] for cell in found]), None)
 
@@ -148,7 +199,7 @@ def _check_follows(declared: PartDeclaration, values: dict[str, Int[Tensor, " n"
             rule = (
                 f"part {declared.name!r} must follow from {', '.join(declared.of)}, which are the same in {rows.where(other)}"
             )
-            raise rows.error(index, declared.source, rule, rows.rows[index][declared.source])
+            raise rows.error(index, declared.source, rule, rows.cell(index, declared.source))
 
 
 def _in_order(names: set[str]) -> list[str]:
@@ -159,9 +210,9 @@ def _in_order(names: set[str]) -> list[str]:
         return sorted(names)
 
 
-def _one_value(path: Path, declared: PartDeclaration, rows: Rows, value: str) -> AssayError:
+def _one_value(declared: PartDeclaration, rows: Rows, value: str) -> AssayError:
     return AssayError(
-        f"{path}: part {declared.name!r} must take at least two values, or there is nothing to combine",
+        f"{rows.path}: part {declared.name!r} must take at least two values, or there is nothing to combine",
         given=f"only {value!r} in column {declared.source!r} of {rows.path.name}",
         next_step="add rows with another value, or leave it out of the parts",
     )
@@ -170,27 +221,40 @@ def _one_value(path: Path, declared: PartDeclaration, rows: Rows, value: str) ->
 # Splits
 
 
-def _read_splits(
-    path: Path, declared: Declaration, rows: Rows, task: Task, values: dict[str, Int[Tensor, " n"]]
-) -> dict[Split, Int[Tensor, " rows"]]:
-    table = torch.stack([values[name] for name in task.combines], 1).tolist()
-    combinations = [tuple(row) for row in table]
-    column = declared.split.column
-    if column is not None:
-        roles = rows.column(column)
+def _roles(path: Path, declared: Declaration, rows: Rows, task: Task, values: Mapping[str, Int[Tensor, " n"]]) -> list[str]:
+    """What each row is for, as a column says it or a list of novel combinations."""
+    split = declared.split
+    if split is None:
+        return ["train"] * len(rows)
+    if split.column is not None:
+        roles = rows.column(split.column)
         for index, role in enumerate(roles):
             if role not in SPLITS:
-                raise rows.error(index, column, "no such split", role, SPLITS)
-    else:
-        novel = _listed_combinations(path, declared, rows, task, set(combinations))
-        roles = ["novel" if combination in novel else "train" for combination in combinations]
+                raise rows.error(index, split.column, "no such split", role, SPLITS)
+        return roles
+    combinations = _combined(task, values)
+    novel = _listed_combinations(path, split.novel or (), rows, task, set(combinations))
+    return ["novel" if combination in novel else "train" for combination in combinations]
+
+
+def _combined(task: Task, values: Mapping[str, Int[Tensor, " n"]]) -> list[tuple[int, ...]]:
+    return [tuple(row) for row in torch.stack([values[name] for name in task.combines], 1).tolist()]
+
+
+def _splits(
+    rows: Rows, roles: Sequence[str], task: Task, values: Mapping[str, Int[Tensor, " n"]]
+) -> dict[Split, Int[Tensor, " rows"]]:
+    """The rows of each split. Where none is called train, those called seen are trained; where none is called seen, those
+    of train are scored as seen."""
+    if "train" not in roles:
+        roles = ["train" if role == "seen" else role for role in roles]
+    if "train" not in roles:
+        raise AssayError(f"{rows.path}: the split must have train rows", given=f"only {', '.join(sorted(set(roles)))}")
+    combinations = _combined(task, values)
     first_train = {}
     for index in reversed(range(len(rows))):
         if roles[index] == "train":
             first_train[combinations[index]] = index
-    for wanted in ("train", "novel"):
-        if wanted not in roles:
-            raise AssayError(f"{rows.path}: the split must have {wanted} rows", given=f"only {', '.join(sorted(set(roles)))}")
     for index, (role, combination) in enumerate(zip(roles, combinations, strict=True)):
         trained_at = first_train.get(combination)
         if role == "novel" and trained_at is not None:
@@ -210,11 +274,11 @@ def _read_splits(
 
 
 def _listed_combinations(
-    path: Path, declared: Declaration, rows: Rows, task: Task, present: set[tuple[int, ...]]
+    path: Path, listed: Sequence[Sequence[str]], rows: Rows, task: Task, present: set[tuple[int, ...]]
 ) -> set[tuple[int, ...]]:
     novel = set()
     numbers = {name: {value: index for index, value in enumerate(task.part(name).values)} for name in task.combines}
-    for given in declared.split.novel or ():
+    for given in listed:
         combination = []
         for name, value in zip(task.combines, given, strict=True):
             if value not in numbers[name]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -16,54 +16,110 @@ from assay.bounds import first_line
 from assay.encoding.hugging_face import silent_transformers
 from assay.errors import AssayError
 from assay.objective import PAD, Classification, Objective, Regression, Sequences
-from assay.task import InputSpec, SourceToTarget, Tokens, Vector
-from assay.tasks.table_rows import Rows, check_cells
-from assay.tasks.table_schema import Declaration, InputDeclaration
+from assay.task import Image, InputSpec, SourceToTarget, Tokens, Vector
+from assay.tasks.table_rows import Rows, check_cells, flattened
+from assay.tasks.table_schema import Declaration, InputDeclaration, TargetDeclaration
 
 START, END = 1, 2
+
+
+NO_ANSWER = -1
+"""The target of a novel row without an answer where answers are whole numbers; of numbers it is NaN."""
 
 
 class Content(NamedTuple):
     """Inputs and targets of all rows, and what follows from them.
 
-    `encode` makes a target of what would stand in the target column, None where the network has no such answer.
+    `encode` makes a target of what would stand in the target column, None where the network has no such answer; `complete`:
+    novel rows have answers too.
     """
 
     inputs: dict[str, Tensor]
     targets: Tensor
-    input_spec: InputSpec | None
     objective: Objective
     encode: Callable[[object], Tensor | None]
+    complete: bool = True
+
+    @property
+    def input_spec(self) -> InputSpec | None:
+        """What a reference model needs to know; None where none fits."""
+        if self.targets.ndim > 2:  # no model of ours answers with a matrix
+            return None
+        if self.inputs.keys() == {"source", "prefix"} and isinstance(self.objective, Sequences):
+            source = self.inputs["source"]
+            return SourceToTarget(int(source.max()) + 1, source.shape[1], self.objective.vocab, self.targets.shape[1])
+        ((name, x),) = self.inputs.items() if len(self.inputs) == 1 else (("", self.targets),)
+        if name == "tokens" and x.ndim == 2 and x.dtype == torch.int64 and int(x.min()) >= 0:
+            return Tokens(int(x.max()) + 1, x.shape[1])
+        if name == "x" and x.ndim == 2 and x.is_floating_point():
+            return Vector(x.shape[1])
+        if name == "image" and x.ndim == 4 and x.is_floating_point() and x.shape[2] == x.shape[3]:
+            return Image(x.shape[1], x.shape[2])
+        return None
+
+    def spread(self, rows: Sequence[int], num: int) -> "Content":
+        """With targets for `num` rows where only `rows` have one."""
+        targets = torch.full((num, *self.targets.shape[1:]), math.nan if self.targets.is_floating_point() else NO_ANSWER)
+        targets[list(rows)] = self.targets
+        return self._replace(targets=targets, complete=False)
 
 
-def read_content(path: Path, declared: Declaration, rows: Rows, train: Int[Tensor, " rows"]) -> Content:
+def read_content(
+    path: Path, declared: Declaration, rows: Rows, *, train: Int[Tensor, " t"], novel: Int[Tensor, " m"]
+) -> Content:
     """What the declaration says the network is given and asked. The variance of a number is that of the `train` rows.
 
     **Raises:** `AssayError` naming file, line and column.
     """
     target = declared.target
+    answered = _answered(target, rows, novel.tolist())
+    asked = rows.take(answered) if len(answered) < len(rows) else rows
     if target.kind == "text":
+        if asked is not rows:
+            raise AssayError(
+                f"{path}: novel rows of a target of kind text need answers, since the network is given them as it writes",
+                given=f"no answer in {rows.where(int(novel[0]))}",
+            )
         return _read_sequences(declared, rows)
     inputs: dict[str, Tensor] = {}
-    specs: list[InputSpec | None] = []
     for given in declared.inputs:
-        columns, spec = _read_input(given, rows)
-        inputs |= columns
-        specs.append(spec)
-    input_spec = specs[0] if len(specs) == 1 else None
+        inputs |= _read_input(given, rows)
+    what = f"{path}: target {target.source!r}"
     if target.kind == "class":
-        classes = rows.symbols([target.column])
-        if classes.size < 2:
-            raise AssayError(f"{path}: target {target.column!r} must have two classes or more", given="one class in all rows")
-        known = dict(zip(rows.column(target.column), classes.ids[:, 0].tolist(), strict=True))
-        return Content(inputs, classes.ids[:, 0], input_spec, Classification(classes.size), partial(_class, known))
-    targets = rows.floats([target.column])
-    variance = float(targets[train].double().var(0, correction=0).sum())
+        classes = asked.symbols([target.source]).ids
+        if classes.shape[1] > 1:
+            raise asked.error(0, target.source, "a class must be one text or whole number", classes[0].tolist())
+        known = dict(zip(asked.column(target.source), classes[:, 0].tolist(), strict=True))
+        content = Content(inputs, classes[:, 0], classification(classes[:, 0], what), partial(_class, known))
+    else:
+        targets = asked.floats([target.source], target.shape or ())
+        trained = targets[torch.isin(torch.tensor(answered), train)]
+        content = Content(inputs, targets, regression(trained, what), partial(_numbers, tuple(targets.shape[1:])))
+    return content if asked is rows else content.spread(answered, len(rows))
+
+
+def _answered(target: TargetDeclaration, rows: Rows, novel: Sequence[int]) -> list[int]:
+    """All rows, or those that are not novel where no novel one has an answer."""
+    missing = [index for index in novel if rows.cell(index, target.source) is None]
+    if missing and len(missing) < len(novel):
+        raise rows.error(missing[0], target.source, "either every novel row has an answer or none has", None)
+    return sorted(set(range(len(rows))) - set(missing))
+
+
+def classification(classes: Int[Tensor, " n"], what: str) -> Classification:
+    """The objective of class ids. **Raises:** `AssayError` where all are one."""
+    num = int(classes.max()) + 1
+    if num < 2:
+        raise AssayError(f"{what} must have two classes or more", given="one class in all rows")
+    return Classification(num)
+
+
+def regression(trained: Float[Tensor, "n ..."], what: str) -> Regression:
+    """The objective of numbers, by the variance of the trained ones. **Raises:** `AssayError` where they are all the same."""
+    variance = float(trained.double().var(0, correction=0).sum())
     if not variance > 0:
-        raise AssayError(
-            f"{path}: target {target.column!r} must vary over the train rows", given="the same number in all of them"
-        )
-    return Content(inputs, targets, input_spec, Regression(targets.shape[1], variance), partial(_numbers, targets.shape[1]))
+        raise AssayError(f"{what} must vary over the train rows", given="the same number in all of them")
+    return Regression(math.prod(trained.shape[1:]), variance)
 
 
 def _class(known: Mapping[object, int], answer: object) -> Tensor | None:
@@ -71,10 +127,10 @@ def _class(known: Mapping[object, int], answer: object) -> Tensor | None:
     return None if number is None else torch.tensor(number)
 
 
-def _numbers(size: int, answer: object) -> Tensor | None:
-    cells = answer if isinstance(answer, list | tuple) else [answer]
-    right = len(cells) == size and all(isinstance(cell, int | float) and math.isfinite(cell) for cell in cells)
-    return torch.tensor([float(cell) for cell in cells]) if right else None
+def _numbers(shape: tuple[int, ...], answer: object) -> Tensor | None:
+    own, cells = flattened(list(answer) if isinstance(answer, tuple) else answer)
+    right = own in (shape, (math.prod(shape),)) and all(isinstance(cell, int | float) and math.isfinite(cell) for cell in cells)
+    return torch.tensor([float(cell) for cell in cells]).reshape(shape) if right else None
 
 
 def _words(number: Mapping[str, int], length: int, answer: object) -> Tensor | None:
@@ -84,28 +140,24 @@ def _words(number: Mapping[str, int], length: int, answer: object) -> Tensor | N
     return torch.tensor([*(number[word] for word in words), END] + [PAD] * (length - len(words) - 1))
 
 
-def _read_input(given: InputDeclaration, rows: Rows) -> tuple[dict[str, Tensor], InputSpec | None]:
-    """Keyword arguments, and what a reference model needs to know when the name is the one that it takes."""
+def _read_input(given: InputDeclaration, rows: Rows) -> dict[str, Tensor]:
+    """Keyword arguments."""
     if given.tokenizer is not None:
-        return _tokenized(given.tokenizer, rows, given.sources[0]), None
-    if given.kind == "number":
-        x = rows.floats(given.sources)
-        return {given.keyword: x}, Vector(x.shape[1]) if given.keyword == "x" else None
+        return _tokenized(given.tokenizer, rows, given.sources[0])
+    if given.kind in ("number", "image"):
+        return {given.keyword: rows.floats(given.sources, given.dimensions)}
     if given.kind == "token":
-        ids, vocab = rows.symbols(given.sources)
-    else:
-        ids, vocab = _numbered(rows, rows.words(given.sources[0], empty=False), first=PAD + 1)
-    return {given.keyword: ids}, Tokens(vocab, ids.shape[1]) if given.keyword == "tokens" else None
+        return {given.keyword: rows.symbols(given.sources).ids}
+    return {given.keyword: _numbered(rows, rows.words(given.sources[0], empty=False), first=PAD + 1)[0]}
 
 
 def _read_sequences(declared: Declaration, rows: Rows) -> Content:
-    source, source_vocab = _numbered(rows, rows.words(declared.inputs[0].sources[0], empty=False), first=PAD + 1)
-    targets, target_vocab = _numbered(rows, rows.words(declared.target.column, empty=True), first=END + 1, end=(END,))
+    source, _ = _numbered(rows, rows.words(declared.inputs[0].sources[0], empty=False), first=PAD + 1)
+    targets, target_vocab = _numbered(rows, rows.words(declared.target.source, empty=True), first=END + 1, end=(END,))
     prefix = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
-    spec = SourceToTarget(source_vocab, source.shape[1], target_vocab, targets.shape[1])
-    words = {word for text in rows.words(declared.target.column, empty=True) for word in text}
+    words = {word for text in rows.words(declared.target.source, empty=True) for word in text}
     encode = partial(_words, _numbers_of(words, END + 1), targets.shape[1])
-    return Content({"source": source, "prefix": prefix}, targets, spec, Sequences(target_vocab), encode)
+    return Content({"source": source, "prefix": prefix}, targets, Sequences(target_vocab), encode)
 
 
 def _numbers_of(words: set[str], first: int) -> dict[str, int]:

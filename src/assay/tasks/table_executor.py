@@ -1,8 +1,6 @@
 """A table that says, by a function in Python, what follows from an exchange of parts."""
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +9,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from assay.errors import AssayError
+from assay.errors import AssayError, shortened
 from assay.factory import find_function
 from assay.task import Examples, Swapped
 from assay.tasks.table import Table
 from assay.tasks.table_content import Content
-from assay.tasks.table_rows import Rows
-from assay.tasks.table_schema import Declaration, PartDeclaration
+from assay.tasks.table_rows import Rows, written
+from assay.tasks.table_schema import Declaration
 
 SAME = 1e-6  # of the score, below which two targets are the same
 
@@ -42,47 +40,41 @@ class Executor:
         except Exception as error:  # the function is the user's: whatever it raises is theirs to see
             raise AssayError(
                 f"{self.path}: executor must answer, or return None where there is no answer",
-                given=f"{self.address} of {dict(parts)} raises {type(error).__name__}: {error}",
+                given=f"{self.address} of {shortened(dict(parts))} raises {type(error).__name__}: {error}",
             ) from error
 
 
-@dataclass(frozen=True, kw_only=True)
 class ExecutedTable(Table):
     """A table with an executor.
 
     **Raises:** `AssayError` besides when the executor cannot be found or does not give a row its own target.
     """
 
-    _executor: Executor = field(init=False, repr=False, compare=False)
-    _content: Content = field(init=False, repr=False, compare=False)
-    _source: Rows = field(init=False, repr=False, compare=False)
-    _declared: Mapping[str, PartDeclaration] = field(init=False, repr=False, compare=False)
-    _row_of: Mapping[bytes, int] = field(init=False, repr=False, compare=False)
-    _answers: dict[tuple[object, ...], Tensor | None] = field(init=False, repr=False, compare=False)
-
-    def _learn(self, declared: Declaration, rows: Rows, content: Content) -> None:
+    def _learn(self, path: Path, declared: Declaration, rows: Rows, content: Content) -> None:
+        """Take the executor from the declaration, and check it on every row that has an answer."""
         assert declared.executor is not None
-        self._set("_executor", Executor(self.path, declared.executor))
-        self._set("_content", content)
-        self._set("_source", rows)
-        self._set("_declared", {part.name: part for part in declared.parts})
-        self._set("_answers", {})
+        self._executor = Executor(path, declared.executor)
+        self._encode, self._source = content.encode, rows
+        self._declared = {part.name: part for part in declared.parts}
+        self._answers: dict[tuple[object, ...], Tensor | None] = {}
         keys = _keys(self._examples)
-        self._set("_row_of", {key: index for index, key in reversed(list(enumerate(keys)))})
-        for index in range(len(rows)):
-            self._check_own(index, declared.target.column)
+        self._row_of = {key: index for index, key in reversed(list(enumerate(keys)))}
+        unanswered = () if content.complete else self._rows["novel"].tolist()
+        for index in sorted(set(range(len(rows))) - set(unanswered)):
+            self._check_own(index, declared.target.source)
 
     def _check_own(self, index: int, column: str) -> None:
-        row, own = self._source.rows[index], self._examples.targets[index]
-        answer = self._executor(self._parts(index, index, ()), row)
-        target = None if answer is None else self._content.encode(answer)
+        own = self._examples.targets[index]
+        answer = self._executor(self._parts(index, index, ()), self._source.row(index))
+        target = None if answer is None else self._encode(answer)
         objective = self.objective
         if target is None or float(objective.score(objective.ideal(target[None]), own[None])) < 1 - SAME:
             raise AssayError(
                 f"{self._source.path}, {self._source.where(index)}: the executor {self._executor.address} must give every row "
                 f"its own target, column {column!r}",
-                given=json.dumps(answer, default=str),
-                next_step=f"the row has {json.dumps(row[column])}: correct the executor, or the parts that it is given",
+                given=written(answer),
+                next_step=f"the row has {shortened(written(self._source.cell(index, column)))}: correct the executor, or the "
+                "parts that it is given",
             )
 
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
@@ -106,8 +98,8 @@ class ExecutedTable(Table):
         values = self._parts(base, source, moved)
         key = (base, *values.values())
         if key not in self._answers:
-            answer = self._executor(values, self._source.rows[base])
-            self._answers[key] = None if answer is None else self._content.encode(answer)
+            answer = self._executor(values, self._source.row(base))
+            self._answers[key] = None if answer is None else self._encode(answer)
         return self._answers[key]
 
     def _parts(self, base: int, source: int, moved: tuple[str, ...]) -> dict[str, Any]:
@@ -115,7 +107,7 @@ class ExecutedTable(Table):
         values = {}
         for name, declared in self._declared.items():
             if not declared.of:
-                cell = self._source.rows[source if name in moved else base][declared.source]
+                cell = self._source.cell(source if name in moved else base, declared.source)
                 values[name] = cell[0] if isinstance(cell, list) else cell
         return values
 

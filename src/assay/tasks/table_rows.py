@@ -1,32 +1,22 @@
-"""The rows of a JSON Lines or Parquet file, and their columns as checked values. Every mistake names file, line and column."""
+"""The rows of a table, and their columns as checked values. Every mistake names file, line and column."""
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
-from assay.bounds import (
-    MOST_CELLS,
-    MOST_TABLE,
-    MOST_TABLE_CELLS,
-    check_elements,
-    in_python,
-    is_file,
-    open_file,
-    parse_json,
-    read_bytes,
-    read_parquet,
-)
+from assay.bounds import MOST_CELLS
 from assay.errors import AssayError
 
 _LARGEST_ID = 2**20
-_LARGEST_FLOAT32 = 3.4028234663852886e38
 
 
 class Symbols(NamedTuple):
@@ -40,16 +30,25 @@ class Symbols(NamedTuple):
 class Rows:
     """**Attributes:**
 
+    - `path`: the file, or what messages call rows in memory.
     - `numbers`: where each row is in the file, from 1; `place` is the word for it, line or row.
+    - `rows`: the cells of each by column.
+    - `arrays`: columns of numbers that have one shape in every row, each `(n, ...)`; `rows` lacks these.
     """
 
     path: Path
     place: str
-    numbers: tuple[int, ...]
-    rows: tuple[dict[str, Any], ...]
+    numbers: Sequence[int]
+    rows: Sequence[Mapping[str, Any]]
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def take(self, indices: Sequence[int]) -> "Rows":
+        """Some of the rows, which keep their numbers."""
+        numbers, rows = [self.numbers[index] for index in indices], [self.rows[index] for index in indices]
+        return Rows(self.path, self.place, numbers, rows, {name: array[list(indices)] for name, array in self.arrays.items()})
 
     def where(self, index: int) -> str:
         """Such as `line 7`."""
@@ -57,27 +56,39 @@ class Rows:
 
     def error(self, index: int, column: str, rule: str, given: object, choices: Sequence[str] = ()) -> AssayError:
         """The mistake of one cell."""
-        shown = given if isinstance(given, str) and given else json.dumps(given, default=str)
-        return AssayError(f"{self.path}, {self.where(index)}, column {column!r}: {rule}", given=shown, choices=choices)
+        place = f"{self.path}, {self.where(index)}, column {column!r}"
+        return AssayError(f"{place}: {rule}", given=written(given), choices=choices)
+
+    def row(self, index: int) -> dict[str, Any]:
+        """The cells of one row as Python has them."""
+        return {**self.rows[index], **{name: array[index].tolist() for name, array in self.arrays.items()}}
+
+    def cell(self, index: int, name: str) -> Any:
+        """One cell; None where it is missing."""
+        return self.arrays[name][index].tolist() if name in self.arrays else self.rows[index].get(name)
 
     def column(self, name: str) -> list[Any]:
         """The cells of a column, none of them missing or null."""
+        if name in self.arrays:
+            return self.arrays[name].tolist()
         if not any(name in row for row in self.rows):
-            raise AssayError(f"{self.path} has no such column", given=name, choices=self.rows[0])
+            raise AssayError(f"{self.path} has no such column", given=name, choices=[*self.rows[0], *self.arrays])
         for index, row in enumerate(self.rows):
             if row.get(name) is None:
                 raise self.error(index, name, "every row needs a value", None if name in row else "no such column in this row")
         return [row[name] for row in self.rows]
 
     def symbols(self, names: Sequence[str]) -> Symbols:
-        """Whole numbers as they are; texts numbered in alphabetical order over all these columns."""
+        """Whole numbers as they are, in several columns or one of lists; texts numbered in alphabetical order over all these
+        columns."""
+        if len(names) == 1 and (names[0] in self.arrays or isinstance(self.column(names[0])[0], list)):
+            return self._lists_of_ids(names[0])
         columns = {name: self.column(name) for name in names}
         kind = _symbol_kind(columns[names[0]][0])
         for name, cells in columns.items():
             for index, cell in enumerate(cells):
                 if _symbol_kind(cell) != kind or kind == "neither":
-                    rule = "must be all text, or all whole numbers from 0 to 2^20 (ids, taken as they are)"
-                    raise self.error(index, name, rule, cell)
+                    raise self.error(index, name, _SYMBOLS, cell)
         texts = kind == "text"
         known = sorted({cell for cells in columns.values() for cell in cells}) if texts else []
         number = {text: index for index, text in enumerate(known)}
@@ -85,23 +96,66 @@ class Rows:
         ids = torch.tensor([[number[cell] if texts else int(cell) for cell in cells] for cells in columns.values()]).T
         return Symbols(ids.contiguous(), len(known) if texts else int(ids.max()) + 1)
 
-    def floats(self, names: Sequence[str]) -> Float[Tensor, "n f"]:
-        """Numbers side by side; a cell may be a list of numbers, of one length in every row."""
-        parts = []
+    def _lists_of_ids(self, name: str) -> Symbols:
+        found = self._array(name)
+        wrong = np.ones(len(found), bool) if found.dtype.kind == "f" else (found < 0) | (found > _LARGEST_ID)
+        if wrong.any() or found.ndim > 2:
+            index = int(wrong.reshape(len(found), -1).any(1).argmax())
+            raise self.error(index, name, _SYMBOLS, found[index].tolist())
+        ids = torch.from_numpy(found.astype(np.int64)).reshape(len(found), -1)
+        return Symbols(ids, int(ids.max()) + 1)
+
+    def floats(self, names: Sequence[str], shape: Sequence[int] = ()) -> Float[Tensor, "n *shape"]:
+        """Numbers side by side, `(n, features)`: a cell is a number or a list of numbers, of one length in every row.
+
+        With a `shape`, `(n, *shape)`: as many numbers, row by row; lists inside each other have that very shape, in which
+        dimensions of 1 may be left out.
+        """
+        columns = []
         for name in names:
-            cells = [cell if isinstance(cell, list) else [cell] for cell in self.column(name)]
-            for index, cell in enumerate(cells):
-                for value in cell:
-                    if isinstance(value, bool) or not isinstance(value, int | float):
-                        raise self.error(index, name, "must be a number or a list of numbers", value)
-                    if math.isnan(value) or abs(value) > _LARGEST_FLOAT32:
-                        raise self.error(index, name, "numbers must be finite in 32 bits", str(value))
-                if len(cell) != len(cells[0]) or not cell:
-                    rule = f"lists must be as long as that of {self.where(0)}, which has {len(cells[0])} numbers, and not empty"
-                    raise self.error(index, name, rule, f"{len(cell)} numbers")
-            check_cells(self.path, len(self), len(cells[0]) * len(names))
-            parts.append(torch.tensor(cells, dtype=torch.float32))
-        return torch.cat(parts, 1)
+            found = self._array(name)
+            inner = _without_ones(found.shape[1:])
+            if len(inner) > 1 and inner != _without_ones(shape):
+                wanted = list(shape) if shape else f"declared, such as shape = {list(found.shape[1:])}"
+                given = f"{_by(found.shape[1:])} numbers"
+                raise self.error(0, name, f"the shape of lists inside each other must be {wanted}", given)
+            columns.append(self._finite(name, found).reshape(len(self), -1))
+        joined = columns[0] if len(columns) == 1 else np.concatenate(columns, 1)
+        check_cells(self.path, *joined.shape)
+        if shape and joined.shape[1] != math.prod(shape):
+            rule = f"a row must hold the numbers of its shape, {list(shape)}"
+            raise self.error(0, ", ".join(names[:3]), rule, f"{joined.shape[1]:,} numbers")
+        return torch.from_numpy(joined).reshape(len(self), *(shape or joined.shape[1:]))
+
+    def _array(self, name: str) -> np.ndarray:
+        """A column of numbers, or of lists of them of one shape, `(n, ...)`."""
+        if name in self.arrays:
+            return self.arrays[name]
+        values: list[object] = []
+        first: tuple[int, ...] = ()
+        for index, cell in enumerate(self.column(name)):
+            own, numbers = flattened(cell)
+            if not set(map(type, numbers)) <= {int, float}:
+                wrong = next(value for value in numbers if type(value) not in (int, float))
+                raise self.error(index, name, "must be a number or a list of numbers", wrong)
+            first = first or own
+            if own != first or 0 in own:
+                rule = f"lists must be as long as that of {self.where(0)}, which has {_by(first)} numbers, and not empty"
+                raise self.error(index, name, rule, f"{_by(own)} numbers")
+            if not index:
+                check_cells(self.path, len(self), math.prod(first))
+            values += numbers
+        array = np.array(values)
+        return (array if array.dtype.kind in "iuf" else array.astype(np.float64)).reshape(len(self), *first)
+
+    def _finite(self, name: str, found: np.ndarray) -> Float32[np.ndarray, "n ..."]:
+        with np.errstate(over="ignore"):
+            numbers = found.astype(np.float32, copy=False)
+        wrong = ~np.isfinite(numbers)
+        if wrong.any():
+            index = int(wrong.reshape(len(found), -1).any(1).argmax())
+            raise self.error(index, name, "numbers must be finite in 32 bits", str(found[index][wrong[index]].flat[0]))
+        return np.asarray(numbers)
 
     def texts(self, name: str) -> list[str]:
         """A column of texts."""
@@ -120,6 +174,27 @@ class Rows:
         return words
 
 
+_SYMBOLS = "must be all text, or all whole numbers from 0 to 2^20 (ids, taken as they are)"
+
+
+def written(cell: object) -> object:
+    """A cell for a message: as JSON has it, text as it is, and a list as itself, of which a message shows the beginning."""
+    return cell if (isinstance(cell, str) and cell) or isinstance(cell, list) else json.dumps(cell, default=str)
+
+
+def flattened(cell: object) -> tuple[tuple[int, ...], list[Any]]:
+    """The shape of lists inside each other, and what is in them, row by row; a single value has the shape `(1,)`.
+
+    Where lists of one depth differ in length, what is in them are lists.
+    """
+    level: list[Any] = cell if isinstance(cell, list) else [cell]
+    shape = [len(level)]
+    while level and all(isinstance(one, list) for one in level) and len({len(one) for one in level}) == 1:
+        shape.append(len(level[0]))
+        level = list(chain.from_iterable(level))
+    return tuple(shape), level
+
+
 def check_cells(path: Path, rows: int, width: int) -> None:
     """**Raises:** `AssayError` when a tensor of so many rows, each as wide as the widest, would not fit into memory."""
     if rows * width > MOST_CELLS:
@@ -136,44 +211,9 @@ def _symbol_kind(cell: object) -> str:
     return "number" if isinstance(cell, int) and 0 <= cell <= _LARGEST_ID else "neither"
 
 
-def read_rows(path: Path) -> Rows:
-    """Read `.jsonl` (one object a line) or `.parquet`.
-
-    **Raises:** `AssayError` naming the file and the line.
-    """
-    readers = {".jsonl": _read_json_lines, ".parquet": _read_parquet}
-    if path.suffix not in readers:
-        raise AssayError(f"{path}: data must be JSON Lines or Parquet", given=path.suffix or "no suffix", choices=readers)
-    if not is_file(path):
-        near = sorted(other.name for other in path.parent.glob("*") if other.suffix in readers)
-        raise AssayError(f"{path}: the data file must exist", given=path.name, choices=near)
-    rows = readers[path.suffix](path)
-    if not rows.rows:
-        raise AssayError(f"{path} must hold at least one row", given="an empty file")
-    return rows
+def _without_ones(shape: Sequence[int]) -> list[int]:
+    return [size for size in shape if size != 1]
 
 
-def _read_json_lines(path: Path) -> Rows:
-    numbers, rows = [], []
-    content = read_bytes(path, most=MOST_TABLE)
-    check_elements(content, path, most=MOST_TABLE_CELLS)
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise AssayError(f"{path} must be UTF-8 text", given=str(error)) from None
-    for number, line in enumerate(content.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        row = parse_json(line, f"{path}, line {number}", rule="must be one JSON object", finite=False)
-        if not isinstance(row, dict):
-            given = line.strip()[:80].decode("utf-8", errors="replace")
-            raise AssayError(f"{path}, line {number} must be one JSON object", given=given)
-        numbers.append(number)
-        rows.append(row)
-    return Rows(path, "line", tuple(numbers), tuple(rows))
-
-
-def _read_parquet(path: Path) -> Rows:
-    with open_file(path, most=MOST_TABLE) as file:
-        rows = in_python(read_parquet(file, path), path)
-    return Rows(path, "row", tuple(range(1, len(rows) + 1)), tuple(rows))
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

@@ -3,19 +3,21 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from assay.bounds import MOST_TOML, is_file, parse_toml, read_bytes
+from assay.bounds import MOST_CELLS, MOST_TOML, is_file, parse_toml, read_bytes
 from assay.errors import AssayError
 
-InputKind = Literal["token", "number", "text"]
+InputKind = Literal["token", "number", "text", "image"]
 TargetKind = Literal["class", "number", "text"]
 Name = Annotated[str, Field(min_length=1)]
 ValueName = Annotated[str, BeforeValidator(lambda value: value_name(value) if value_name(value) is not None else value)]
 _MOST = 256  # inputs, parts or parts that follow from others: each is a column, and a table has few
-DEFAULT_INPUT_NAMES: Mapping[InputKind, str] = {"token": "tokens", "number": "x", "text": "tokens"}
+_Size = Annotated[int, Field(ge=1, le=MOST_CELLS)]
+Shape = Annotated[tuple[_Size, ...], Field(min_length=1, max_length=8)]
+DEFAULT_INPUT_NAMES: Mapping[InputKind, str] = {"token": "tokens", "number": "x", "text": "tokens", "image": "image"}
 
 
 def value_name(value: object) -> str | None:
@@ -36,12 +38,24 @@ class InputDeclaration(_Strict):
     name: Name | None = None
     column: Name | None = None
     columns: tuple[Name, ...] | None = None
+    file: Path | None = None
+    shape: Shape | None = None
+    channels: _Size | None = None
+    size: _Size | tuple[_Size, _Size] | None = None
     tokenizer: Path | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "InputDeclaration":
-        if (self.column is None) == (self.columns is None) or self.columns == ():
-            raise ValueError("needs either column = '...' or columns = ['...', ...]")
+        if sum(given is not None for given in (self.column, self.columns, self.file)) != 1 or self.columns == ():
+            raise ValueError("needs either column = '...' or columns = ['...', ...] or file = '....npy'")
+        if self.shape is not None and self.kind != "number":
+            raise ValueError(f"of kind {self.kind} takes no shape; only number does")
+        if (self.kind == "image") != (self.channels is not None and self.size is not None) or (
+            self.kind != "image" and (self.channels or self.size)
+        ):
+            raise ValueError(
+                "takes channels = ... and size = ... (or size = [height, width]) where its kind is image, only there"
+            )
         if self.kind == "text" and self.column is None:
             raise ValueError("of kind text reads one column: write column = '...'")
         if self.tokenizer is not None and self.kind != "text":
@@ -52,8 +66,15 @@ class InputDeclaration(_Strict):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The columns it reads."""
-        return self.columns if self.columns is not None else (self.column or "",)
+        """The columns it reads; a file is a column."""
+        return self.columns if self.columns is not None else (self.column or str(self.file),)
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """Those of one example's numbers where they are declared."""
+        if self.channels is None or self.size is None:
+            return self.shape or ()
+        return self.channels, *(self.size if isinstance(self.size, tuple) else (self.size, self.size))
 
     @property
     def keyword(self) -> str:
@@ -64,8 +85,23 @@ class InputDeclaration(_Strict):
 class TargetDeclaration(_Strict):
     """What the network should answer."""
 
-    column: Name
+    column: Name | None = None
     kind: TargetKind
+    file: Path | None = None
+    shape: Shape | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "TargetDeclaration":
+        if (self.column is None) == (self.file is None):
+            raise ValueError("needs either column = '...' or file = '....npy'")
+        if self.kind != "number" and (self.file or self.shape):
+            raise ValueError(f"of kind {self.kind} takes no file and no shape; only number does")
+        return self
+
+    @property
+    def source(self) -> str:
+        """The column it reads; a file is a column."""
+        return self.column or str(self.file)
 
 
 class PartDeclaration(_Strict):
@@ -117,7 +153,7 @@ class Declaration(_Strict):
     parts: tuple[PartDeclaration, ...] = Field(min_length=1, max_length=_MOST)
     combines: tuple[Name, ...] = Field(default=(), max_length=_MOST)
     executor: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$", max_length=400)] | None = None
-    split: SplitDeclaration
+    split: SplitDeclaration | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Declaration":
@@ -146,7 +182,7 @@ class Declaration(_Strict):
         if self.target.kind == "text" and self.inputs[0].tokenizer is not None:
             raise ValueError("a target of kind text is read word by word, and so must its input be: leave the tokenizer out")
         size = len(self.combined)
-        wrong = next((row for row in self.split.novel or () if len(row) != size), None)
+        wrong = next((row for row in (self.split and self.split.novel) or () if len(row) != size), None)
         if wrong is not None:
             raise ValueError(f"split.novel: a combination has {size} values ({', '.join(self.combined)}); given {list(wrong)}")
         return self
@@ -156,6 +192,17 @@ class Declaration(_Strict):
         """The parts that make up a combination: all that follow from no others unless said otherwise."""
         return self.combines or tuple(part.name for part in self.parts if not part.of)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Columns that are text whatever their cells look like."""
+        columns = [source for given in self.inputs if given.kind == "text" for source in given.sources]
+        return (*columns, self.target.source) if self.target.kind == "text" else tuple(columns)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The `.npy` files beside the rows."""
+        return tuple(given.file for given in (*self.inputs, self.target) if given.file is not None)
+
 
 def read_declaration(path: Path) -> Declaration:
     """Read and check a declaration; paths in it are relative to it and come back absolute.
@@ -164,17 +211,29 @@ def read_declaration(path: Path) -> Declaration:
     """
     if not is_file(path) and not os.path.isdir(path):
         near = sorted(str(other) for other in path.parent.glob("*.toml")) if os.path.isdir(path.parent) else []
-        raise AssayError("a table is declared in a TOML file that exists", given=path, choices=near)
+        raise AssayError(
+            "a table is declared in a TOML file that exists",
+            given=path,
+            choices=near,
+            next_step="check the path, or write one: docs/table.md begins with a whole one",
+        )
     raw = parse_toml(read_bytes(path, most=MOST_TOML), path)
     try:
         declared = Declaration.model_validate(raw)
     except ValidationError as error:
         raise _told(path, error) from None
-    inputs = tuple(
-        given.model_copy(update={"tokenizer": path.parent / given.tokenizer}) if given.tokenizer else given
-        for given in declared.inputs
+    inputs = tuple(_beside(path, given, "tokenizer", "file") for given in declared.inputs)
+    return _beside(path, declared, "data").model_copy(
+        update={"inputs": inputs, "target": _beside(path, declared.target, "file")}
     )
-    return declared.model_copy(update={"data": path.parent / declared.data, "inputs": inputs})
+
+
+_Model = TypeVar("_Model", bound=_Strict)
+
+
+def _beside(path: Path, given: _Model, *fields: str) -> _Model:
+    """With these paths, where there are any, relative to that of the declaration."""
+    return given.model_copy(update={name: path.parent / own for name in fields if (own := getattr(given, name))})
 
 
 _MODELS: Mapping[str, type[_Strict]] = {

@@ -174,7 +174,7 @@ def completed(
 
 def _scores(subject: Subject, task: Task, *, seed: int, progress: Callable[[str, float], None]) -> dict[str, float]:
     scores = {}
-    for split in ("seen", "novel"):
+    for split in ("seen", "novel") if task.level == 2 else ("seen",):
         progress(f"scoring {split} combinations", 0.98)
         # Not the seed's own generator: it drew the training batches, and tasks without end would repeat their rows.
         examples = task.examples(split, NUM_SCORED, generator=keyed_generator(seed, f"scoring {split}"))

@@ -21,7 +21,7 @@ from assay.stats import (
     random_differences,
 )
 from assay.subject import Subject
-from assay.task import Examples, Task
+from assay.task import LACKS, Examples, Task
 from assay.usage import Usage, indicator, usage_of
 
 SHUFFLED, NEAREST, MIXED, GROUPS = "shuffled targets", "nearest trained example", "mixed combinations", "random groups"
@@ -117,13 +117,13 @@ class Systematicity(Instrument[Drawn]):
         draws = rng()
         seen = task.examples("seen", budget.examples, generator=draws).in_canonical_order()
         # Without a novel combination the novel score is None; what is read off trained ones is still worth telling.
-        num = budget.examples if len(task.combinations("novel")) else 0
+        num = budget.examples if task.level == 2 and len(task.combinations("novel")) else 0
         novel = task.examples("novel", num, generator=draws).in_canonical_order()
         if (trained := len(seen.combination.unique())) < MIN_UNITS:
             raise NotEnough(f"{trained} trained combinations, and an interval needs {MIN_UNITS}")
         novelty = novelty_of(task) if len(novel) else Novelty(novel.combination, ())
         chosen = {"seen": (SEEN, "trained combinations", seen, {})}
-        for name, (metric, which, rows) in _by_kind(novel, novelty).items():
+        for name, (metric, which, rows) in _by_kind(novel, novelty).items() if task.level == 2 else ():
             chosen[name] = (metric, which, novel.take(rows), {} if metric is NOVEL else {"kind": which})
         groups = []
         for name, (metric, which, examples, about) in chosen.items():
@@ -160,7 +160,7 @@ class Systematicity(Instrument[Drawn]):
                     reason="" if enough else f"not enough data: {_short(group, len(found.means))}",
                 )
             )
-        seen, counted = units[SEEN.key], units[NOVEL.key]
+        seen, counted = units[SEEN.key], units.get(NOVEL.key, torch.zeros(0))
         if len(counted) >= NOVEL.least:
             values.append(_gap(seen, counted, task, size, rng("gap")))
             headline = next(group for group in data.groups if group.metric is NOVEL)
@@ -186,15 +186,16 @@ class Systematicity(Instrument[Drawn]):
         task, kinds = data.task, data.novelty.kinds
         by_value, failing = readings.own.kept or (None, ())
         coverage = coverage_table(data.covered, [task.part(name) for name in task.combines])
+        counted = [group.which for group in data.groups if group.metric is NOVEL]
         return Notes(
-            summary=_summary(measures),
+            summary=_summary(measures, task),
             warnings=_warnings(data.covered, failing, data.novelty),
             not_tested=_not_tested(task, data.groups[0].examples, data.novel),
             figures=(by_value, coverage) if by_value else (coverage,),
             settings={
                 UNIT: task.objective.unit,
                 CHANCE: task.objective.chance,
-                "novel score": next(group.which for group in data.groups if group.metric is NOVEL),
+                **({"novel score": counted[0]} if counted else {}),
                 **{TOLD[kind]: kinds.count(kind) for kind in KINDS if kinds},
             },
         )
@@ -306,13 +307,16 @@ def _gap(seen: Tensor, novel: Tensor, task: Task, size: ScoreBudget, generator: 
 # Words
 
 
-def _summary(measures: Sequence[Measure]) -> str:
-    seen, novel = (next(measure for measure in measures if measure.key == metric.key) for metric in (SEEN, NOVEL))
+def _summary(measures: Sequence[Measure], task: Task) -> str:
+    seen, novel = (next((one for one in measures if one.key == metric.key), None) for metric in (SEEN, NOVEL))
+    assert seen is not None
     by_kind = [measure for measure in measures if measure.key == BY_KIND.key]
     if seen.value is None:
         return f"{seen.note}."
     told = f"Trained combinations score {seen.value:.3f}"
-    if novel.value is None or novel.interval is None:
+    if novel is None:
+        told += f". No novel score: the task {LACKS[task.level]}."
+    elif novel.value is None or novel.interval is None:
         told += f". {novel.note.capitalize()}."
     else:
         best = max(novel.nulls, key=lambda null: null.mean)
@@ -360,8 +364,8 @@ def _warnings(covered: Usage, failing: Sequence[str], novelty: Novelty) -> tuple
 
 
 def _not_tested(task: Task, seen: Examples, novel: Examples) -> tuple[str, ...]:
-    missing = []
-    for name, split, examples in (("trained", "seen", seen), ("novel", "novel", novel)):
+    missing = [f"Whether novel combinations work: the task {LACKS[task.level]}."] if task.level < 2 else []
+    for name, split, examples in (("trained", "seen", seen), ("novel", "novel", novel))[: 1 + (task.level == 2)]:
         total = len(task.combinations(split))
         if (scored := len(examples.combination.unique())) < total:
             missing.append(f"{total - scored} of {total} {name} combinations: the effort allows {len(examples)} examples.")

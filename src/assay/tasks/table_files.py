@@ -1,0 +1,139 @@
+"""Rows from JSON Lines, CSV and Parquet, and columns from `.npy` files beside them."""
+
+import csv
+import io
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.bounds import (
+    MOST_TABLE,
+    MOST_TABLE_CELLS,
+    check_elements,
+    in_python,
+    is_file,
+    map_npy,
+    open_file,
+    parse_json,
+    read_bytes,
+    read_parquet,
+)
+from assay.errors import AssayError
+from assay.tasks.table_rows import Rows
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_REAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def read_rows(path: Path, *, texts: Collection[str] = (), files: Collection[Path] = ()) -> Rows:
+    """Read `.jsonl` (one object a line), `.csv` (the first line names the columns) or `.parquet`.
+
+    **Arguments:**
+
+    - `texts`: columns that are text although all their cells may look like numbers, as CSV has no types.
+    - `files`: `.npy` files of as many rows, which become columns under their paths.
+
+    **Raises:** `AssayError` naming the file and the line.
+    """
+    if path.suffix not in _READERS:
+        raise AssayError(f"{path}: data must be JSON Lines, CSV or Parquet", given=path.suffix or "no suffix", choices=_READERS)
+    if not is_file(path):
+        near = sorted(other.name for other in path.parent.glob("*") if other.suffix in _READERS)
+        raise AssayError(f"{path}: the data file must exist", given=path.name, choices=near)
+    rows = _read_csv(path, texts) if path.suffix == ".csv" else _READERS[path.suffix](path)
+    if not rows.rows:
+        raise AssayError(f"{path} must hold at least one row", given="an empty file")
+    mapped = {str(file): map_npy(file) for file in files}
+    for name, array in mapped.items():
+        if len(array) != len(rows):
+            raise AssayError(f"{name} must have as many rows as {path}", given=f"{len(array):,} and {len(rows):,}")
+    return Rows(path, rows.place, rows.numbers, rows.rows, {**rows.arrays, **mapped})
+
+
+def _read_json_lines(path: Path) -> Rows:
+    numbers, rows = [], []
+    content = read_bytes(path, most=MOST_TABLE)
+    check_elements(content, path, most=MOST_TABLE_CELLS)
+    _decoded(content, path)
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if not line.strip():
+            continue
+        row = parse_json(line, f"{path}, line {number}", rule="must be one JSON object", finite=False)
+        if not isinstance(row, dict):
+            given = line.strip()[:80].decode("utf-8", errors="replace")
+            raise AssayError(f"{path}, line {number} must be one JSON object", given=given)
+        numbers.append(number)
+        rows.append(row)
+    return Rows(path, "line", numbers, rows)
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AssayError(f"{path} must be UTF-8 text", given=str(error)) from None
+
+
+def _read_csv(path: Path, texts: Collection[str] = ()) -> Rows:
+    content = read_bytes(path, most=MOST_TABLE)
+    if (cells := content.count(b",") + content.count(b"\n")) > MOST_TABLE_CELLS:
+        raise AssayError(f"{path} must hold at most {MOST_TABLE_CELLS:,} cells", given=f"{cells:,} commas and line ends")
+    reader = csv.reader(io.StringIO(_decoded(content, path), newline=""), strict=True)
+    numbers, lines = [], []
+    try:
+        for line in filter(None, reader):
+            numbers.append(reader.line_num)
+            lines.append(line)
+            if len(line) != len(lines[0]):
+                rule = f"{path}, line {reader.line_num} must have as many cells as the first line has names"
+                raise AssayError(rule, given=f"{len(line)} and {len(lines[0])}")
+    except csv.Error as error:
+        raise AssayError(f"{path}, line {reader.line_num} must be comma-separated values", given=error) from None
+    names = lines[0] if lines else []
+    if len(set(names)) < len(names):
+        raise AssayError(f"{path}: the first line must name every column once", given=names)
+    columns = [cells if name in texts else _typed(cells) for name, *cells in zip(*lines, strict=True)]
+    return Rows(path, "line", numbers[1:], [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)])
+
+
+def _typed(cells: Sequence[str]) -> list[int | float | str | None]:
+    """A column of whole numbers or of numbers where all its cells are, else of text; an empty cell is missing."""
+    present = [cell for cell in cells if cell]
+    kinds = ((int, _WHOLE), (float, _REAL))
+    kind = next((kind for kind, pattern in kinds if all(map(pattern.fullmatch, present))), str)
+    return [kind(cell) if cell else None for cell in cells]
+
+
+def _read_parquet(path: Path) -> Rows:
+    with open_file(path, most=MOST_TABLE) as file:
+        table = read_parquet(file, path)
+    found = {name: _rectangular(table[name]) for name in table.column_names}
+    arrays = {name: array for name, array in found.items() if array is not None}
+    rows = in_python(table.drop_columns(list(arrays)), path) if len(arrays) < len(found) else [{}] * len(table)
+    return Rows(path, "row", range(1, len(rows) + 1), rows, arrays)
+
+
+def _rectangular(column: "pyarrow.ChunkedArray") -> np.ndarray | None:
+    """A column of lists of numbers, all of one shape, as an array `(n, ...)`, without a Python object for each number."""
+    from pyarrow import Array, types
+
+    values, shape = column.combine_chunks(), [len(column)]
+    while types.is_list(values.type) or types.is_large_list(values.type) or types.is_fixed_size_list(values.type):
+        lengths = values.value_lengths().unique()
+        if values.null_count or len(lengths) != 1:
+            return None
+        shape.append(lengths[0].as_py())
+        values = values.flatten()
+    numbers = isinstance(values, Array) and (types.is_integer(values.type) or types.is_floating(values.type))
+    if len(shape) == 1 or 0 in shape or values.null_count or not numbers:
+        return None
+    return values.to_numpy(zero_copy_only=False).reshape(shape)
+
+
+_READERS = {".jsonl": _read_json_lines, ".csv": _read_csv, ".parquet": _read_parquet}

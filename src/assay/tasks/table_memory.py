@@ -1,0 +1,125 @@
+"""The inputs, targets and rows of a table from tensors, arrays and lists in memory."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from assay.errors import AssayError
+from assay.objective import Objective, Sequences
+from assay.task import SPLITS
+from assay.tasks.table_content import Content, classification, regression
+from assay.tasks.table_rows import Rows
+
+_WHERE = Path("table in memory")
+
+
+def rows_of(parts: Mapping[str, Sequence[Any]], split: Any) -> tuple[Rows, list[str]]:
+    """The values of parts as rows, and the split of each row.
+
+    **Raises:** `AssayError` for no parts, no rows, columns of different lengths, and a split that there is not.
+    """
+    columns = {name: _listed(values) for name, values in parts.items()}
+    roles = None if split is None else _listed(split)
+    lengths = {name: len(cells) for name, cells in columns.items()} | ({} if roles is None else {"split": len(roles)})
+    if not columns or len(set(lengths.values())) > 1 or not min(lengths.values()):
+        rule = "parts must map the name of every part to the value of each row, and split have one entry for each row"
+        raise AssayError(f"{_WHERE}: {rule}", given=", ".join(f"{name}: {num:,}" for name, num in lengths.items()) or "none")
+    cells = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = Rows(_WHERE, "row", range(1, len(cells) + 1), cells)
+    if roles is None:
+        return rows, ["train"] * len(rows)
+    named = ["novel" if role else "train" for role in roles] if all(isinstance(r, bool | int) for r in roles) else roles
+    for index, role in enumerate(named):
+        if role not in SPLITS:
+            raise rows.error(index, "split", "no such split; or give true where a row is novel", role, SPLITS)
+    return rows, named
+
+
+def _listed(values: Any) -> list[Any]:
+    """As Python values, whatever holds them."""
+    cells = values.tolist() if hasattr(values, "tolist") else list(values)
+    return [cell.item() if isinstance(cell, np.generic | Tensor) and cell.ndim == 0 else cell for cell in cells]
+
+
+def content_of(
+    inputs: Any, targets: Any, objective: Objective | None, *, train: Int[Tensor, " t"], novel: Int[Tensor, " m"], num: int
+) -> Content:
+    """Inputs and targets as the network and the objective want them. Targets of all rows, or of all that are not novel.
+
+    **Raises:** `AssayError` for what holds no finite numbers, for other numbers of rows, and where an objective does not fit.
+    """
+    asked = _tensor("targets", targets)
+    given = {name: _tensor(f"input {name!r}", x) for name, x in inputs.items()} if isinstance(inputs, Mapping) else None
+    if given is None:
+        x = _tensor("inputs", inputs)
+        given = {("image" if x.ndim == 4 else "x") if x.is_floating_point() else "tokens": x}
+    answered = torch.arange(num)
+    if len(asked) == num - len(novel):
+        answered = answered[~torch.isin(answered, novel)]
+    for name, tensor, wanted in (*((name, x, num) for name, x in given.items()), ("targets", asked, len(answered))):
+        if len(tensor) != wanted:
+            rule = f"{_WHERE}: {name} must have as many rows as the parts"
+            unless = ", or as many as are not novel" if name == "targets" and len(novel) else ""
+            raise AssayError(rule + unless, given=f"{len(tensor):,} and {num:,}")
+    if asked.is_floating_point() and asked.ndim == 1:
+        asked = asked[:, None]
+    if asked.dtype == torch.bool:
+        asked = asked.long()
+    trained = asked[torch.isin(answered, train)]
+    content = Content(given, asked, objective or _objective(asked, trained), lambda answer: None)
+    if objective is not None:
+        _check_fits(objective, asked)
+    return content if len(answered) == num else content.spread(answered.tolist(), num)
+
+
+def _objective(targets: Tensor, trained: Tensor) -> Objective:
+    what = f"{_WHERE}: targets"
+    if targets.is_floating_point():
+        return regression(trained, what)
+    if int(targets.min()) < 0 or targets.ndim > 2:
+        rule = f"{what} of whole numbers must be class ids (n,) or token ids (n, length), from 0"
+        raise AssayError(rule, given=f"from {int(targets.min())}, of shape {tuple(targets.shape)}")
+    return classification(targets, what) if targets.ndim == 1 else Sequences(int(targets.max()) + 1)
+
+
+def _check_fits(objective: Objective, targets: Tensor) -> None:
+    try:
+        right = bool((objective.score(objective.ideal(targets), targets) > 0.5).all())
+    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+        raise AssayError(
+            f"{_WHERE}: the objective must fit the targets", given=f"{objective} for {targets.dtype} {tuple(targets.shape)}"
+        ) from error
+    assert right, f"{objective} scores its own ideal outputs as wrong"
+
+
+def _tensor(what: str, given: Any) -> Tensor:
+    """Float32, int64 or bool, on the CPU; no copy where it is that already."""
+    if isinstance(given, Tensor):
+        tensor = given.detach().cpu()
+    else:
+        try:
+            array = np.asarray(given)
+        except ValueError:  # of lists of different lengths
+            array = np.array(None)
+        kinds = {"f": np.float32, "i": np.int64, "u": np.int64, "b": np.bool_}
+        if array.dtype.kind not in kinds:
+            raise AssayError(f"{_WHERE}: {what} must be a tensor or array of numbers", given=given)
+        with np.errstate(over="ignore"):
+            array = array.astype(kinds[array.dtype.kind], copy=False)
+        tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
+    if tensor.is_complex() or not tensor.ndim:
+        raise AssayError(f"{_WHERE}: {what} must be real numbers with the rows first", given=tensor)
+    if tensor.dtype != torch.bool:
+        tensor = tensor.float() if tensor.is_floating_point() else tensor.long()
+    if (
+        tensor.is_floating_point()
+        and not (finite := tensor.isfinite().flatten(1).all(1) if tensor.ndim > 1 else tensor.isfinite()).all()
+    ):
+        row = int((~finite).nonzero()[0, 0])
+        raise AssayError(f"{_WHERE}, row {row + 1}: {what} must be finite in 32 bits", given=tensor[row])
+    return tensor
