@@ -100,6 +100,8 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "calibration": ("calibration.json", Calibration.read),
     "declaration": ("table.toml", lambda path: load_task(f"table:{path}")),
     "rows": ("rows.jsonl", lambda path: load_task(f"table:{path.with_name('table.toml')}")),
+    "csv": ("rows.csv", lambda path: load_task(f"table:{path.with_name('table.toml')}")),
+    "array": ("images.npy", bounds.map_npy),
     "parquet": ("rows.parquet", lambda path: load_task(f"table:{path.with_name('table.toml')}")),
     "treebank": ("bank.conllu", read_conllu),
     "gzipped treebank": ("bank.conllu.gz", read_conllu),

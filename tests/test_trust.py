@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -136,6 +137,24 @@ def test_a_table_that_names_code_is_refused(theirs: Path, use: Callable[[], obje
     with pytest.raises(AssayError, match=r"table\.toml, which would import payload and call total"):
         use()
     assert not Path(MARK).exists()
+
+
+class Payload:
+    """What leaves a mark when it is unpickled."""
+
+    def __reduce__(self):
+        return Path(MARK).touch, ()
+
+
+def test_an_array_of_objects_is_not_unpickled(theirs: Path):
+    np.save(theirs / "images.npy", np.array([Payload()] * 9), allow_pickle=True)
+    toml = TABLE.replace('executor = "{executor}"\n', "").replace('columns = ["a", "b"]', 'file = "images.npy"')
+    (theirs / "table.toml").write_text(toml)
+    with pytest.raises(AssayError, match=r"images\.npy must be a whole \.npy file of numbers"):
+        load_task("table:theirs/table.toml")
+    assert not Path(MARK).exists()
+    np.load(theirs / "images.npy", allow_pickle=True)
+    assert Path(MARK).exists(), "numpy alone would have run it"
 
 
 @pytest.mark.parametrize("executor", ["..theirs.payload:total", "theirs..payload:total", ".payload:total", "payload.:total"])

@@ -249,10 +249,11 @@ def map_npy(path: Path, *, next_step: str = "") -> "np.ndarray":
         try:
             read = {(1, 0): headers.read_array_header_1_0, (2, 0): headers.read_array_header_2_0}[headers.read_magic(file)]
             shape, by_column, dtype = read(file)
+            shape = tuple(map(int, shape))  # truth values count as whole numbers there
         except Exception as error:  # of a damaged header numpy raises whatever its parsers raise
             raise AssayError(rule, given=first_line(error), next_step=next_step) from None
         numbers, held = math.prod(shape), os.fstat(file.fileno()).st_size - file.tell()
-        if dtype.kind not in "iuf" or min(shape, default=0) < 1:
+        if dtype.kind not in "iuf" or not 1 <= len(shape) <= 8 or min(shape) < 1:
             raise AssayError(rule, given=f"{dtype} of shape {shape}", next_step=next_step)
         if numbers > MOST_CELLS:
             rule = f"{shortened(path)} must hold at most {MOST_CELLS:,} numbers"

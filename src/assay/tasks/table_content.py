@@ -86,11 +86,9 @@ def read_content(
         inputs |= _read_input(given, rows)
     what = f"{path}: target {target.source!r}"
     if target.kind == "class":
-        classes = asked.symbols([target.source]).ids
-        if classes.shape[1] > 1:
-            raise asked.error(0, target.source, "a class must be one text or whole number", classes[0].tolist())
-        known = dict(zip(asked.column(target.source), classes[:, 0].tolist(), strict=True))
-        content = Content(inputs, classes[:, 0], classification(classes[:, 0], what), partial(_class, known))
+        classes = asked.symbols([target.source]).ids[:, 0]
+        known = dict(zip(asked.column(target.source), classes.tolist(), strict=True))
+        content = Content(inputs, classes, classification(classes, what), partial(_class, known))
     else:
         targets = asked.floats([target.source], target.shape or ())
         trained = targets[torch.isin(torch.tensor(answered), train)]
@@ -147,7 +145,7 @@ def _read_input(given: InputDeclaration, rows: Rows) -> dict[str, Tensor]:
     if given.kind in ("number", "image"):
         return {given.keyword: rows.floats(given.sources, given.dimensions)}
     if given.kind == "token":
-        return {given.keyword: rows.symbols(given.sources).ids}
+        return {given.keyword: rows.symbols(given.sources, lists=True).ids}
     return {given.keyword: _numbered(rows, rows.words(given.sources[0], empty=False), first=PAD + 1)[0]}
 
 

@@ -78,10 +78,10 @@ class Rows:
                 raise self.error(index, name, "every row needs a value", None if name in row else "no such column in this row")
         return [row[name] for row in self.rows]
 
-    def symbols(self, names: Sequence[str]) -> Symbols:
-        """Whole numbers as they are, in several columns or one of lists; texts numbered in alphabetical order over all these
-        columns."""
-        if len(names) == 1 and (names[0] in self.arrays or isinstance(self.column(names[0])[0], list)):
+    def symbols(self, names: Sequence[str], *, lists: bool = False) -> Symbols:
+        """Whole numbers as they are; texts numbered in alphabetical order over all these columns. With `lists` one column may
+        hold lists of whole numbers, of one length."""
+        if lists and len(names) == 1 and (names[0] in self.arrays or isinstance(self.column(names[0])[0], list)):
             return self._lists_of_ids(names[0])
         columns = {name: self.column(name) for name in names}
         kind = _symbol_kind(columns[names[0]][0])
@@ -125,7 +125,7 @@ class Rows:
         if shape and joined.shape[1] != math.prod(shape):
             rule = f"a row must hold the numbers of its shape, {list(shape)}"
             raise self.error(0, ", ".join(names[:3]), rule, f"{joined.shape[1]:,} numbers")
-        return torch.from_numpy(joined).reshape(len(self), *(shape or joined.shape[1:]))
+        return torch.from_numpy(np.require(joined, requirements="W")).reshape(len(self), *(shape or joined.shape[1:]))
 
     def _array(self, name: str) -> np.ndarray:
         """A column of numbers, or of lists of them of one shape, `(n, ...)`."""
