@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +11,6 @@ from assay.errors import AssayError
 from assay.objective import Classification, Regression, Sequences
 from assay.task import SourceToTarget, Tokens, Vector
 from assay.tasks.table import read_table
-
-DOCS = Path(__file__).parents[2] / "docs" / "table.md"
 
 ROWS = [
     {"a": a, "b": b, "word": word, "y": a + b, "x": [a / 2, -b], "text": f"{word} and {b}", "split": split}
@@ -62,23 +58,6 @@ def write(tmp_path):
 def changed(index, **cells):
     """The rows, with some cells of one of them replaced."""
     return [{**row, **cells} if i == index else row for i, row in enumerate(ROWS)]
-
-
-def test_the_documented_example_runs(tmp_path, generator):
-    text = DOCS.read_text(encoding="utf-8")
-    (tmp_path / "rows.jsonl").write_text(re.search(r"```json\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
-    (tmp_path / "table.toml").write_text(re.search(r"```toml\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
-    task = read_table(tmp_path / "table.toml")
-    examples = task.examples("seen", 10, generator=generator)
-    assert examples.inputs["tokens"].shape == (3, 2)
-    assert torch.equal(examples.targets, examples.inputs["tokens"].sum(1))
-    assert task.objective == Classification(3)
-    assert [part.values for part in task.parts] == [("0", "1"), ("0", "1")]
-    assert [task.combination_name(row) for row in task.combinations("novel").tolist()] == ["first=1, second=0"]
-    listed = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[1]
-    by_column = (tmp_path / "table.toml").read_text(encoding="utf-8")
-    (tmp_path / "table.toml").write_text(by_column.replace('[split]\ncolumn = "split"\n', listed), encoding="utf-8")
-    assert torch.equal(read_table(tmp_path / "table.toml").combinations("novel"), task.combinations("novel"))
 
 
 def test_tokens_and_classes(write, generator):

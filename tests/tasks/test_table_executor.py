@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from assay.observed import observe
 from assay.task import SwapsParts, Task
 from assay.tasks import load_task
 
-DOCS = Path(__file__).parents[2] / "docs" / "table.md"
 RULE = """
 CALLS = []
 def total(parts, row):
@@ -167,16 +165,6 @@ def test_it_survives_pickling_and_other_folders(tmp_path):
         again = pickle.loads(pickle.dumps(task))
         assert torch.equal(again.swap(base, source, "a").targets, task.swap(base, source, "a").targets)
         assert task._executor._function.__code__.co_filename.endswith(f"{folder}/rule.py")
-
-
-def test_the_documented_executor_runs(tmp_path):
-    text = DOCS.read_text(encoding="utf-8")
-    (tmp_path / "rows.jsonl").write_text(re.search(r"```json\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
-    (tmp_path / "rule.py").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
-    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    executor = next(block for block in blocks if block.startswith("executor"))
-    (tmp_path / "table.toml").write_text(executor + blocks[0], encoding="utf-8")
-    assert isinstance(load_task(f"table:{tmp_path / 'table.toml'}", trust=["rule:total"]), SwapsParts)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ class Table(Task):
       `(n, channels, height, width)`, else `x`.
     - `targets`: class ids `(n,)`, token ids `(n, length)` padded with 0, or real numbers `(n, ...)`. Where novel rows have no
       answers, the targets of the other rows alone, in their order.
-    - `parts`: for every part that is combined the value of each row: text, whole numbers, true or false.
+    - `parts`: for every part that is combined the value of each row (a list, array or tensor): text, whole
+      numbers, true or false.
     - `split`: for every row `"seen"` (its combination was trained) or `"novel"`, or true where it is novel. Rows may also be
       called `"train"`; those called `"seen"` are then held out to score with. None: no row is novel.
     - `objective`: loss and score, where targets do not tell, as when the network has more classes than the rows; by default
@@ -63,7 +64,7 @@ class Table(Task):
         *,
         inputs: Any,
         targets: Any,
-        parts: Mapping[str, Sequence[Any]],
+        parts: Mapping[str, Any],
         split: Any = None,
         objective: Objective | None = None,
     ):

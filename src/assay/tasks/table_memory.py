@@ -1,6 +1,6 @@
 """The inputs, targets and rows of a table from tensors, arrays and lists in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from assay.tasks.table_rows import Rows
 _WHERE = Path("table in memory")
 
 
-def rows_of(parts: Mapping[str, Sequence[Any]], split: Any) -> tuple[Rows, list[str]]:
+def rows_of(parts: Mapping[str, Any], split: Any) -> tuple[Rows, list[str]]:
     """The values of parts as rows, and the split of each row.
 
     **Raises:** `AssayError` for no parts, no rows, columns of different lengths, and a split that there is not.
