@@ -88,7 +88,9 @@ class Measure:
     - `unit`, `direction`: such as `accuracy`, and which way is better.
     - `nulls`: every control that was run. A measure that merely describes (a count) has none and direction `neither`.
     - `units`, `unit_of`: how many independent units the interval rests on, and what they are, such as `combination` or `text`.
-    - `repeats`: the raw value of every unit or repeat.
+    - `repeats`: the raw value of every unit or repeat; `unit_ids`: which units these are, by which measures of two networks are
+      paired. Empty where all networks have the same in one order, or where it is not known.
+    - `bounds`: of the value of a unit; None where it has none.
     - `headline`: belongs on the first screen, and may become a finding.
     - `ceiling`: what the same number is where nothing can be lost; None where there is no such control.
     - `level`: the access that it needs.
@@ -104,6 +106,8 @@ class Measure:
     units: int
     unit_of: str
     repeats: tuple[float, ...] = ()
+    unit_ids: tuple[int, ...] = ()
+    bounds: tuple[float, float] | None = None
     about: Mapping[str, str] = field(default_factory=dict)
     headline: bool = False
     note: str = ""

@@ -44,7 +44,7 @@ def test_the_json_holds_the_same(tmp_path, examples):
     assert [column.subject for column in read.subjects] == [audit.subject for audit in audits]
     assert read.subjects[0].measures == tuple(m for e in audits[0].evidence for m in e.measures if m.headline)
     assert read.meaning == meaning(audits)
-    assert json.loads((path.parent / "comparison.json").read_text())["schema_version"] == 2
+    assert json.loads((path.parent / "comparison.json").read_text())["schema_version"] == 3
 
 
 def test_a_measure_is_matched_by_its_key_whatever_its_title(examples):
@@ -71,7 +71,7 @@ def test_none_and_too_many_are_refused(tmp_path, examples, num):
 
 def test_two_of_one_name_are_told_apart(examples):
     audits = [examples.audit([], name="same"), examples.audit([], name="same")]
-    html = comparison_html(audits, [], title="t", intro="")
+    html = comparison_html(audits, [], [], title="t", intro="")
     assert "same (1)" in html
     assert "same (2)" in html
 
@@ -84,7 +84,7 @@ def test_networks_without_evidence_are_compared_by_verdict(tmp_path, examples):
 
 def test_what_one_network_has_alone_is_in_the_table_and_said(examples):
     audits = [examples.audit(), examples.audit([examples.systematicity()])]
-    html = comparison_html(audits, [], title="t", intro="")
+    html = comparison_html(audits, [], [], title="t", intro="")
     assert html.count("not measured") == 3
     assert "3 measures of this table could not be set side by side" in html
 
@@ -123,7 +123,7 @@ def test_one_task_of_which_different_combinations_were_seen_is_ranked(examples):
     narrow = replace(audits[1].task, address=audits[1].task.address.replace("0.8", "0.15"), num_seen=22, num_novel=122)
     audits[1] = replace(audits[1], task=narrow)
     assert "do not overlap" in meaning(audits)
-    html = comparison_html(audits, [], title="t", intro="")
+    html = comparison_html(audits, [], [], title="t", intro="")
     assert "different combinations" in html
     assert narrow.address in html
 

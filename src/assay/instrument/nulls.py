@@ -73,6 +73,7 @@ def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure
         raise AssayError(f"nulls of {metric.title} need names of their own", given=repeated, next_step="rename the reference")
     missing = set(metric.beats).difference(names)
     assert reason or not missing, f"{metric.key} goes nowhere without its nulls: {', '.join(sorted(missing))}"
+    repeats = _repeats(metric, own, untrained)
     value = None if reason else (gain.gain if metric.gain and gain is not None else own.mean)
     return Measure(
         key=metric.key,
@@ -85,7 +86,9 @@ def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure
         nulls=beside,
         units=num,
         unit_of=metric.of,
-        repeats=tuple(_repeats(metric, own, untrained).tolist()),
+        repeats=tuple(repeats.tolist()),
+        unit_ids=tuple(own.ids.tolist()) if own.ids is not None and len(own.ids) == len(repeats) else (),
+        bounds=own.bounds or metric.bounds,
         headline=metric.headline,
         ceiling=own.ceiling,
         note=reason or _note(metric, own, untrained),

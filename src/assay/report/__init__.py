@@ -5,6 +5,7 @@
 - `read_units(path)`: the values of nulls per unit, which lie beside it.
 - `write_comparison(directory, audits, *, title, intro)`: one page that sets audits side by side.
 - `summary(audit)` for rich, `summary_text(audit)` for anything else.
+- `differences(audits)`: what tells two networks apart on the same combinations.
 - `figures_of(evidence)`, `comparison_figure(audits)`: the figures as SVG, which a notebook shows.
 - `json_schema()`: of `report.json`.
 """
@@ -12,6 +13,7 @@
 from assay.report.comparison import comparison_figure as comparison_figure
 from assay.report.comparison import write_comparison as write_comparison
 from assay.report.page import write_report as write_report
+from assay.report.paired import differences as differences
 from assay.report.pictures import figures_of as figures_of
 from assay.report.schema import json_schema as json_schema
 from assay.report.schema import read_report as read_report

@@ -14,6 +14,7 @@ from assay.report.canvas import Panel, Svg, standalone_svg
 from assay.report.figures import comparison_panels
 from assay.report.meaning import comparable, meaning
 from assay.report.page import GLOSS, level_of, plates, render
+from assay.report.paired import Difference, differences, headlines
 from assay.report.words import counted
 from assay.store import write_bytes_atomically, write_json
 from assay.verdict import Verdict
@@ -40,11 +41,12 @@ class ComparisonFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     title: str
     intro: str
     meaning: str
     subjects: tuple[Column, ...]
+    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,18 @@ def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: s
             seed=audit.seed,
             effort=audit.effort,
             verdict=audit.verdict,
-            measures=tuple(_headlines(audit)),
+            measures=tuple(headlines(audit).values()),
         )
         for audit in audits
     )
-    write_json(
-        directory / "comparison.json", ComparisonFile(title=title, intro=intro, meaning=meaning(audits), subjects=columns)
-    )
+    found = differences(audits)
+    told = ComparisonFile(title=title, intro=intro, meaning=meaning(audits), subjects=columns, differences=found)
+    write_json(directory / "comparison.json", told)
     drawn = _panels(audits)
     if drawn:
         write_bytes_atomically(directory / "figures" / "comparison.svg", standalone_svg(drawn, title).encode())
     page = directory / "comparison.html"
-    write_bytes_atomically(page, comparison_html(audits, drawn, title=title, intro=intro).encode())
+    write_bytes_atomically(page, comparison_html(audits, drawn, found, title=title, intro=intro).encode())
     return page
 
 
@@ -98,8 +100,10 @@ def comparison_figure(audits: Sequence[Audit]) -> Svg:
     return standalone_svg(_panels(audits), "comparison")
 
 
-def comparison_html(audits: Sequence[Audit], drawn: Sequence[Panel], *, title: str, intro: str) -> str:
-    """The page, with its panels."""
+def comparison_html(
+    audits: Sequence[Audit], drawn: Sequence[Panel], found: Sequence[Difference], *, title: str, intro: str
+) -> str:
+    """The page, with its panels and differences."""
     rows = _rows(audits)
     tasks = list(dict.fromkeys(audit.task.address for audit in audits))
     return render(
@@ -112,16 +116,13 @@ def comparison_html(audits: Sequence[Audit], drawn: Sequence[Panel], *, title: s
         intro=intro,
         meaning=meaning(audits),
         rows=rows,
+        differences=found,
         partly=[row for row in rows if None in row.measures],
         panels=plates(drawn),
         level=level_of([measure for row in rows for measure in row.measures if measure]),
         gloss=GLOSS,
         version=audits[0].environment.versions.get("assay", ""),
     )
-
-
-def _headlines(audit: Audit) -> list[Measure]:
-    return [measure for evidence in audit.evidence for measure in evidence.measures if measure.headline]
 
 
 def _names(audits: Sequence[Audit]) -> list[str]:
@@ -134,7 +135,7 @@ def _names(audits: Sequence[Audit]) -> list[str]:
 
 def _rows(audits: Sequence[Audit]) -> list[_Row]:
     """Headline measures in order of appearance, matched by key, object and unit, under the label of the first."""
-    held = [{(m.key, *sorted(m.about.items()), m.unit): m for m in _headlines(audit)} for audit in audits]
+    held = [headlines(audit) for audit in audits]
     first = {key: measure for measures in reversed(held) for key, measure in measures.items()}
     order = dict.fromkeys(key for measures in held for key in measures)
     return [_Row(first[key].label, first[key].unit, tuple(measures.get(key) for measures in held)) for key in order]

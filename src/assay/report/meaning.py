@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 
 from assay.audit import Audit
-from assay.evidence import Measure
-from assay.report.words import counted, number, value_and_interval
+from assay.evidence import FINDING_LEVEL, Measure
+from assay.report.paired import paired
+from assay.report.words import counted, interval, number, p_told, value_and_interval
 
 MAX_NAMES = 4
 Scored = tuple[Audit, Measure, Measure]
 
 
 def meaning(audits: Sequence[Audit]) -> str:
-    """Who learned the trained combinations, and who of those does better on novel ones."""
+    """Who learned the trained combinations, and who of those does better on novel ones: by a paired test where two networks
+    were measured on the same combinations, else by whether intervals overlap."""
     scored = [(audit, seen, novel) for audit in audits for seen, novel in [_scores(audit)] if seen and novel]
     if not comparable(audits):
         return (
@@ -66,6 +68,13 @@ def _difference(entries: Sequence[Scored]) -> str:
         f"On novel combinations {_quoted(high_audit)} scores {value_and_interval(high)} and "
         f"{_quoted(low_audit)} {value_and_interval(low)}"
     )
+    if low_audit.task.address == high_audit.task.address and (found := paired(high, low)):
+        between = f"{number(found.value)} {interval(found.interval)}".strip()
+        told += f". On the same {counted(found.units, high.unit_of)} they differ by {between}, {p_told(found.p)}"
+        if found.p <= FINDING_LEVEL:
+            return f"{told}."
+        least = "" if found.detectable is None else f"; {number(found.detectable)} would have been seen four times in five"
+        return f"{told}: which of them does better is not resolved{least}."
     if low.interval.high < high.interval.low:
         return f"{told}: the intervals do not overlap, so this is not luck in which combinations were drawn."
     return f"{told}: the intervals overlap, so which of them does better is not resolved."

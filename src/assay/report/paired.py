@@ -1,0 +1,110 @@
+"""Differences between networks on the same combinations: paired, with the smallest difference that could have been seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from assay.audit import Audit
+from assay.evidence import Interval, Measure
+from assay.stats import PairedDifference, false_discovery, paired_difference
+
+_Pair = tuple[Measure, Measure]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One headline measure of two networks on the units that both were measured on.
+
+    **Attributes:**
+
+    - `key`, `label`, `unit_of`: of the measure.
+    - `network`: its place among the audits compared; `value` is it minus the first.
+    - `value`, `interval`, `p`, `units`, `differing`, `detectable`, `more_units`: see `assay.stats.PairedDifference`.
+    - `adjusted_p`: over all differences of the comparison (Benjamini and Hochberg 1995).
+    """
+
+    key: str
+    label: str
+    unit_of: str
+    network: int
+    value: float
+    interval: Interval | None
+    p: float
+    adjusted_p: float
+    units: int
+    differing: int
+    detectable: float | None
+    more_units: int
+
+
+def differences(audits: Sequence[Audit]) -> tuple[Difference, ...]:
+    """Every network beside the first, in every headline measure that both hold, unit by unit.
+
+    Networks are paired on one task only, and where at least five units are common to both. What is said is about these two
+    networks: whether a way of training makes the difference takes several networks of each (`assay sweep`).
+
+    Example::
+
+        audits = [assay.read_report(folder) for folder in ("decay", "no-decay")]
+        for found in differences(audits):
+            print(found.label, found.value, found.interval, found.adjusted_p, found.detectable)
+    """
+    found: list[tuple[int, Measure, PairedDifference]] = []
+    for index, audit in enumerate(audits[1:], 1):
+        if audit.task.address == audits[0].task.address:
+            for own, first in _shared(audit, audits[0]):
+                if (difference := paired(own, first)) is not None:
+                    found.append((index, own, difference))
+    adjusted = false_discovery([difference.p for _, _, difference in found])
+    return tuple(
+        Difference(
+            key=measure.key,
+            label=measure.label,
+            unit_of=measure.unit_of,
+            network=index,
+            adjusted_p=p,
+            **difference._asdict(),
+        )
+        for (index, measure, difference), p in zip(found, adjusted, strict=True)
+    )
+
+
+class _Key(NamedTuple):
+    key: str
+    about: tuple[tuple[str, str], ...]
+    unit: str
+
+
+def headlines(audit: Audit) -> dict[_Key, Measure]:
+    """Headline measures by what agrees between networks: key, object and unit."""
+    return {
+        _Key(measure.key, tuple(sorted(measure.about.items())), measure.unit): measure
+        for evidence in audit.evidence
+        for measure in evidence.measures
+        if measure.headline
+    }
+
+
+def _shared(audit: Audit, first: Audit) -> list[_Pair]:
+    known = headlines(first)
+    return [(measure, known[key]) for key, measure in headlines(audit).items() if key in known]
+
+
+def paired(own: Measure, first: Measure) -> PairedDifference | None:
+    """One measure of two networks on one task: by the ids of units, or by place where neither has ids and both have as many.
+
+    **Returns:** None without values, and where fewer than five units are common to both.
+    """
+    if own.value is None or first.value is None:
+        return None
+    if own.unit_ids and first.unit_ids:
+        others = dict(zip(first.unit_ids, first.repeats, strict=True))
+        pairs = [(value, others[k]) for k, value in zip(own.unit_ids, own.repeats, strict=True) if k in others]
+    elif not own.unit_ids and not first.unit_ids and len(own.repeats) == len(first.repeats):
+        pairs = list(zip(own.repeats, first.repeats, strict=True))
+    else:
+        return None
+    values = torch.tensor(pairs, dtype=torch.float64).reshape(-1, 2)
+    return paired_difference(values[:, 0], values[:, 1], bounds=own.bounds)
