@@ -205,6 +205,39 @@ def test_no_examples_give_empty_outputs_and_activations(subject_and_inputs):
     assert subject.integrity(none).holds
 
 
+class Drawing(Named):
+    """Leaves its dropout on."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(self.layers(x), 0.5, training=True)
+
+
+class Remembering(Named):
+    """Adds what it returned before."""
+
+    before: Tensor | float = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer = self.layers(x) + self.before
+        self.before = answer.mean(0).detach()
+        return answer
+
+
+@pytest.mark.parametrize("kind", [Drawing, Remembering])
+def test_integrity_detects_a_network_whose_outputs_do_not_repeat(kind):
+    found = Subject(kind(nn.Linear(4, 3))).integrity(vectors(5))
+    assert not found.outputs_repeatable
+    assert not found.holds
+    assert "the same inputs give other outputs" in found.failure
+
+
+def test_integrity_leaves_the_callers_random_state():
+    subject = Subject(Drawing(nn.Linear(4, 3)))
+    before = torch.random.get_rng_state()
+    subject.integrity(vectors(5))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
 def test_integrity_detects_a_network_that_changes_itself_and_one_that_feels_hooks():
     class Counting(nn.Module):
         def __init__(self):

@@ -7,33 +7,41 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
+from assay import competence
 from assay.access import JudgesObserved, judged_apart
 from assay.bounds import check_seed
+from assay.errors import AssayError
 from assay.evidence import Effort, Evidence, Level
 from assay.graph import GivesGraphs
-from assay.instrument import Instrument, Measures, Progress, missing_abilities, run, silent
+from assay.instrument import Instrument, Measures, Progress, answering, missing_abilities, run, silent
 from assay.instruments import all_instruments
 from assay.jobs import one_thread, run_parallel
 from assay.objective import Unscored, check_finite
 from assay.subject import Integrity, Subject
-from assay.task import Examples, Task
+from assay.task import Examples, PosesPartProblems, Task
 from assay.verdict import Verdict, judge
 from assay.versions import versions_of
 
 NUM_INTEGRITY_EXAMPLES = 256
+_GIVES: Mapping[type, str] = {
+    PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
+    GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectCard:
-    """What was audited: enough to find it again and to know that it is the same."""
+    """What was audited: enough to find it again and to know that it is the same. `output`: which tensor of its output is the
+    answer, where forward returns several."""
 
     name: str
     address: str
     architecture: str
     num_weights: int
     weights_sha256: str
+    output: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +132,17 @@ def audit(
     check_seed("the seed of an audit", seed)
     allowed = min(level, task.level)
     with one_thread():
-        _check_runs(subject, task, seed)
-        integrity = subject.integrity(_sample(task, seed).inputs)
-        applying, skipped = _sorted_out(all_instruments() if instruments is None else instruments, task, level)
+        subject = answering(subject, task)
+        sample = _sample(task, seed)
+        outputs = _outputs(subject, task, sample)
+        integrity = subject.integrity(sample.inputs)
+        unlearned, hint = "", ""
+        if outputs is not None:
+            unlearned, hint = (told(outputs, sample, task.objective) for told in (competence.unlearned, competence.other_order))
+        if unlearned:
+            progress(f"unlearned: {unlearned}", 0.0)
+        chosen = all_instruments() if instruments is None else instruments
+        applying, skipped = _sorted_out(chosen, task, level, unlearned)
         if level == 0:
             progress("judging in a process that cannot reach the task", 0.1)
             able = [instrument for instrument in applying if isinstance(instrument, JudgesObserved)]
@@ -139,7 +155,7 @@ def audit(
     return Audit(
         subject=_subject_card(subject, address),
         task=_task_card(task),
-        verdict=judge(evidence),
+        verdict=judge(evidence, unreliable=integrity.failure, unlearned=unlearned, hint=hint),
         evidence=tuple(evidence),
         skipped=tuple(skipped),
         integrity=integrity,
@@ -154,30 +170,41 @@ def _sample(task: Task, seed: int) -> Examples:
     return task.examples("seen", NUM_INTEGRITY_EXAMPLES, generator=Generator().manual_seed(seed))
 
 
-def _check_runs(subject: Subject, task: Task, seed: int) -> None:
-    """The weights and outputs are finite, and the outputs are what the task scores."""
+def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:
+    """The outputs on trained examples, once weights, inputs and outputs are known to be finite, and the outputs to be what the
+    task scores; None where nothing is asked of them."""
     for name, weight in subject.weights().items():
         check_finite(weight, f"the subject's weight {name}")
-    sample = _sample(task, seed)
     for name, values in sample.inputs.items():
         check_finite(values, f"the task's input {name}")
+    if isinstance(task.objective, Unscored):
+        return None
     outputs = subject(sample.inputs)
+    if not outputs.is_floating_point():
+        raise AssayError(
+            "the subject's output must be real numbers, such as logits",
+            given=f"{str(outputs.dtype).removeprefix('torch.')} of shape {tuple(outputs.shape)}",
+            next_step="return what the answer is chosen by, not the answer itself",
+        )
     check_finite(outputs, "the subject's output")
     task.score(outputs, sample)
+    return outputs
 
 
 def _sorted_out(
-    chosen: Sequence[Instrument | Measures], task: Task, level: Level
+    chosen: Sequence[Instrument | Measures], task: Task, level: Level, unlearned: str
 ) -> tuple[list[Instrument | Measures], list[Skipped]]:
     """What applies, and what does not with the reason."""
     applying, skipped = [], []
     for instrument in chosen:
         if missing := missing_abilities(instrument, task):
-            reason = f"the task cannot do what it needs: {', '.join(missing)}"
+            reason = f"the task does not give {' and '.join(_GIVES.get(ability, ability.__name__) for ability in missing)}"
         elif isinstance(task.objective, Unscored) and GivesGraphs not in instrument.needs:
             reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
         elif level == 0 and not isinstance(instrument, JudgesObserved):
             reason = "it draws novel inputs, which access level 0 does not allow"
+        elif unlearned and getattr(instrument, "searches", False):
+            reason = f"it searches for long, and the network does not do its task: {unlearned}"
         else:
             applying.append(instrument)
             continue
@@ -229,6 +256,7 @@ def _subject_card(subject: Subject, address: str) -> SubjectCard:
         architecture=str(subject.module),
         num_weights=subject.num_weights(),
         weights_sha256=digest.hexdigest(),
+        output=subject.output or "",
     )
 
 

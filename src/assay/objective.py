@@ -3,7 +3,8 @@
 Outputs are what a subject's forward returns. All shapes below share the first dimension `n`, the examples.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -48,6 +49,31 @@ class Objective(Protocol):
         ...
 
 
+@runtime_checkable
+class Stepwise(Protocol):
+    """An objective whose answers have steps, such as the words of a sequence or the actions of an episode.
+
+    **Attributes:** `whole`: whether the score is that of the whole answer, its worst step; else it is the mean over steps.
+    """
+
+    @property
+    def whole(self) -> bool: ...
+
+    def steps(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, "n t"]:
+        """The score of every step, in [0, 1], NaN where nothing is asked."""
+        ...
+
+
+def mean_step(steps: Float[Tensor, "n t"]) -> Float[Tensor, " n"]:
+    """The mean over the steps that are asked."""
+    return steps.nanmean(-1).float()
+
+
+def worst_step(steps: Float[Tensor, "n t"]) -> Float[Tensor, " n"]:
+    """The lowest score of a step that is asked. Where steps are right or wrong it is exact match."""
+    return steps.nan_to_num(1.0).amin(-1).float()
+
+
 def _check_shape(outputs: Tensor, expected: tuple[int, ...], what: str) -> None:
     if tuple(outputs.shape) != expected:
         raise AssayError(
@@ -59,10 +85,27 @@ def _check_shape(outputs: Tensor, expected: tuple[int, ...], what: str) -> None:
 
 @dataclass(frozen=True)
 class Classification:
-    """One class per example. Outputs: logits `(n, num_classes)`. Targets: integers `(n,)`."""
+    """One class per example. Outputs: logits `(n, num_classes)`. Targets: integers `(n,)`.
 
-    num_classes: int
+    **Arguments:** `num_classes`, or `names` in the order of the outputs, or both.
+
+    **Raises:** `AssayError` for names that are not different, or not as many as classes.
+
+    **Example:** with `Classification(names=("red", "green"))` logit 1 and target 1 are `green`.
+    """
+
+    num_classes: int = 0
     unit: str = "accuracy"
+    names: Sequence[str] = field(default=(), kw_only=True)
+
+    def __post_init__(self):
+        object.__setattr__(self, "names", tuple(map(str, self.names)))
+        object.__setattr__(self, "num_classes", self.num_classes or len(self.names))
+        if self.names and not len(set(self.names)) == len(self.names) == self.num_classes:
+            raise AssayError(
+                "classes must have names that differ, one for each in the order of the outputs",
+                given=f"{', '.join(self.names)} for {self.num_classes} classes",
+            )
 
     @property
     def chance(self) -> float:
@@ -129,6 +172,10 @@ class Sequences:
     unit: str = "exact match"
     chance: float = 0.0
 
+    @property
+    def whole(self) -> bool:
+        return True
+
     def width(self) -> int:
         return self.vocab
 
@@ -137,9 +184,11 @@ class Sequences:
         return F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=PAD)
 
     def score(self, outputs: Float[Tensor, "n t v"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
+        return worst_step(self.steps(outputs, targets))
+
+    def steps(self, outputs: Float[Tensor, "n t v"], targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t"]:
         _check_shape(outputs, (*targets.shape, self.vocab), "examples, positions, vocabulary")
-        right = (outputs.argmax(-1) == targets) | (targets == PAD)
-        return right.all(-1).float()
+        return (outputs.argmax(-1) == targets).float().masked_fill(targets == PAD, torch.nan)
 
     def ideal(self, targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t v"]:
         return F.one_hot(targets, self.vocab).float()
@@ -172,13 +221,54 @@ class Steps:
         return F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=NOT_ASKED)
 
     def score(self, outputs: Float[Tensor, "n t c"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
+        steps = self.steps(outputs, targets)
+        return worst_step(steps) if self.whole else mean_step(steps)
+
+    def steps(self, outputs: Float[Tensor, "n t c"], targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t"]:
         _check_shape(outputs, (*targets.shape, self.num_classes), "examples, steps, classes")
-        asked = targets != NOT_ASKED
-        wrong = (outputs.argmax(-1) != targets) & asked
-        return (~wrong.any(-1)).float() if self.whole else 1 - wrong.sum(-1) / asked.sum(-1)
+        return (outputs.argmax(-1) == targets).float().masked_fill(targets == NOT_ASKED, torch.nan)
 
     def ideal(self, targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t c"]:
         return F.one_hot(targets.clamp(min=0), self.num_classes).float()
+
+
+@dataclass(frozen=True)
+class RealSteps:
+    """Real targets at every step, `(n, steps, features)`. Outputs have their shape.
+
+    A step scores `max(0, 1 - squared error / variance)`, both summed over features; `variance` is that of the targets of all
+    steps over the task's own distribution, fixed in advance. The score is the mean over steps or, with `whole`, that of the
+    worst.
+
+    **Example:** a position in the plane at every moment is `RealSteps(2, variance=1.5)`.
+    """
+
+    num_features: int
+    variance: float
+    whole: bool = False
+    chance: float = 0.0
+
+    @property
+    def unit(self) -> str:
+        return "R2 of the worst step, floored at 0" if self.whole else "R2, floored at 0 per step"
+
+    def width(self) -> int:
+        return self.num_features
+
+    def loss(self, outputs: Float[Tensor, "n t f"], targets: Float[Tensor, "n t f"]) -> Float[Tensor, ""]:
+        _check_shape(outputs, tuple(targets.shape), "examples, steps, features")
+        return F.mse_loss(outputs, targets)
+
+    def score(self, outputs: Float[Tensor, "n t f"], targets: Float[Tensor, "n t f"]) -> Float[Tensor, " n"]:
+        steps = self.steps(outputs, targets)
+        return worst_step(steps) if self.whole else mean_step(steps)
+
+    def steps(self, outputs: Float[Tensor, "n t f"], targets: Float[Tensor, "n t f"]) -> Float[Tensor, "n t"]:
+        _check_shape(outputs, tuple(targets.shape), "examples, steps, features")
+        return (1 - (outputs - targets).square().sum(-1) / self.variance).clamp(min=0.0)
+
+    def ideal(self, targets: Float[Tensor, "n t f"]) -> Float[Tensor, "n t f"]:
+        return targets
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,18 @@ def thinned(sites: Sequence[Site], limit: int) -> Sequence[Site]:
     return [sites[k] for k in sorted(kept)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Integrity:
-    """Whether reading left everything as it was, to the bit."""
+    """Whether the same inputs give the same outputs, and reading left everything as it was, to the bit.
 
+    **Attributes:**
+
+    - `outputs_repeatable`: two plain passes on the same inputs, with other random draws, agree.
+    - `outputs_identical`: a pass while every site is read agrees with a plain one.
+    - `weights_identical`: weights and buffers are afterwards what they were.
+    """
+
+    outputs_repeatable: bool = True
     outputs_identical: bool
     weights_identical: bool
     num_examples: int
@@ -53,7 +61,19 @@ class Integrity:
 
     @property
     def holds(self) -> bool:
-        return self.outputs_identical and self.weights_identical
+        return not self.failure
+
+    @property
+    def failure(self) -> str:
+        """What does not hold, as the beginning of a sentence; empty where everything does."""
+        if not self.outputs_repeatable:
+            return (
+                "the same inputs give other outputs in every pass, because the network draws at random or keeps something from "
+                "one pass to the next"
+            )
+        if not self.outputs_identical:
+            return "outputs change when the network's activations are read"
+        return "" if self.weights_identical else "a forward pass changes the network's own weights or buffers"
 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:

@@ -4,6 +4,7 @@ A site is the input or the output of a module by dotted name: `layers.0:in`, `la
 rewritten, and reading never changes an output bit; `Subject.integrity` checks it.
 """
 
+import copy
 import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from torch.utils.hooks import RemovableHandle
 
 from assay.cuts import Cuts
 from assay.errors import AssayError
-from assay.hooks import SIDES, Replacement, catch, first_tensor, replace
+from assay.hooks import SIDES, Replacement, catch, replace
+from assay.outputs import answer_name, answer_of, candidates, with_output
 from assay.places import survey
 from assay.redraw import redrawn
 from assay.site import Integrity as Integrity
@@ -34,6 +36,13 @@ class Subject:
     - `fresh`: makes a new, untrained module of the same architecture from a generator. Without it `untrained` draws the
       weights of a copy again through each submodule's own `reset_parameters`.
     - `batch_size`: examples per forward pass.
+    - `output`: which tensor is the answer, where forward returns several: a key such as `logits`, a position such as `1`, or
+      both, such as `heads.0`. By default the only one, the `logits` of a Hugging Face model, or, on a task, the only one that
+      fits what the task asks.
+
+    Example::
+
+        subject = Subject(network, output="logits")  # of a forward that returns {"hidden": ..., "logits": ...}
     """
 
     def __init__(
@@ -43,11 +52,14 @@ class Subject:
         name: str = "subject",
         fresh: Callable[[Generator], nn.Module] | None = None,
         batch_size: int = 1024,
+        output: str | None = None,
     ):
-        self.module = module.eval()
+        module = module.eval()
+        self.module = with_output(module, output) if output else module
         self.name = name
         self.fresh = fresh
         self.batch_size = batch_size
+        self.output = output
 
     @property
     def device(self) -> torch.device:
@@ -84,7 +96,7 @@ class Subject:
             for site in replace:
                 if site not in replaced:
                     raise self._no_such_place(site, inputs)
-        return torch.cat(outputs) if outputs else self._forward_sample(inputs, 1)[:0]
+        return torch.cat(outputs) if outputs else answer_of(self._sample(inputs, 1))[:0].cpu()
 
     def read(self, inputs: Inputs, sites: Sequence[str]) -> dict[str, Tensor]:
         """Activations `(n, ...)` at the chosen sites, on the CPU, in the dtype they have, from one forward per batch.
@@ -96,7 +108,7 @@ class Subject:
         def caught(rows: slice, batch: Inputs) -> dict[str, list[Tensor]]:
             calls: dict[str, list[Tensor]] = {site: [] for site in sites}
             with self._running([self._catch_hook(site, calls[site]) for site in sites]):
-                self._forward(batch)
+                self._run(batch)
             return calls
 
         return self._gathered(inputs, sites, caught)
@@ -157,26 +169,56 @@ class Subject:
 
     # The network's twins and its safety
 
+    def answering(self, inputs: Inputs, *, like: Tensor) -> "Subject":
+        """This network with the tensor of its output that can be the answer to the inputs; itself where one is named.
+
+        **Arguments:** `like`: the perfect answer. What fits is real numbers of its shape.
+
+        **Raises:** `AssayError` listing the candidates when none of several fits, or more than one.
+        """
+        if self.output is not None:
+            return self
+        return self.with_output(answer_name(self._sample(inputs, len(like)), like))
+
+    def with_output(self, name: str) -> "Subject":
+        """This network with the tensor of that name as its output."""
+        found = copy.copy(self)
+        found.output, found.module = name, with_output(self.module, name) if name else self.module
+        return found
+
+    def twin(self, module: nn.Module, *, name: str) -> "Subject":
+        """Another module of this architecture, run as this one is and with the same answer among its outputs."""
+        return Subject(module, name=name, fresh=self.fresh, batch_size=self.batch_size, output=self.output)
+
     def untrained(self, generator: Generator) -> "Subject":
         """A copy of the same architecture with freshly drawn weights; this subject stays as it is."""
         module = redrawn(self.module, generator) if self.fresh is None else self.fresh(generator).to(self.device)
-        return Subject(module, name=f"{self.name}, untrained", fresh=self.fresh, batch_size=self.batch_size)
+        return self.twin(module, name=f"{self.name}, untrained")
 
     def integrity(self, inputs: Inputs) -> Integrity:
-        """Run plainly, then while every site is read, and compare outputs and weights bit for bit."""
+        """Run twice plainly, with other random draws, then while every site is read, and compare outputs and weights bit for
+        bit. Nothing that is drawn moves the caller's random state."""
         before = {name: value.clone() for name, value in self.weights().items()}
-        sites = self.sites(inputs)
+        with torch.random.fork_rng():
+            sites = self.sites(inputs)
         rows = {name: value[: self.batch_size] for name, value in inputs.items()}
-        plain = self(rows)
-        hooked = plain
-        for _, batch in self._batches(rows):
-            with self._running([self._catch_hook(site.name, []) for site in sites]):
-                hooked = self._forward(batch).cpu()
+
+        def outputs(seed: int, handles: Sequence[RemovableHandle] = ()) -> list[Tensor]:
+            batches = []
+            with torch.random.fork_rng(), self._running(list(handles)):
+                torch.manual_seed(seed)
+                for _, batch in self._batches(rows):
+                    batches += candidates(self._run(batch)).values()
+            return batches
+
+        plain, again = outputs(0), outputs(1)
+        hooked = outputs(0, [self._catch_hook(site.name, []) for site in sites])
         after = self.weights()
         return Integrity(
-            outputs_identical=same_bits(plain, hooked),
+            outputs_repeatable=_same(plain, again),
+            outputs_identical=_same(plain, hooked),
             weights_identical=all(same_bits(before[name], after[name]) for name in before),
-            num_examples=len(plain),
+            num_examples=len(next(iter(rows.values()))),
             num_sites=len(sites),
         )
 
@@ -204,8 +246,11 @@ class Subject:
             yield rows, {name: value[rows].to(self.device, copy=True) for name, value in inputs.items()}
 
     def _forward(self, batch: Inputs) -> Tensor:
+        return answer_of(self._run(batch))
+
+    def _run(self, batch: Inputs) -> object:
         try:
-            result = self.module(**batch)
+            return self.module(**batch)
         except (TypeError, RuntimeError, IndexError) as error:
             shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in batch.items())
             raise AssayError(
@@ -213,33 +258,27 @@ class Subject:
                 given=f"{shapes}, which end in {type(error).__name__}: {error}",
                 next_step="check that the subject was made for this task, or wrap it in a module whose forward takes these",
             ) from error
-        tensor = first_tensor(getattr(result, "logits", result))
-        if tensor is None:
-            raise AssayError(
-                "the subject's forward must return a tensor, or something that starts with one", given=type(result).__name__
-            )
-        return tensor
 
     def _quiet(self, batch: Inputs) -> Tensor:
         """Outputs of one batch, as it is, without gradients."""
         with self._running([]):
             return self._forward(batch)
 
-    def _forward_sample(self, inputs: Inputs, count: int) -> Tensor:
-        """Outputs on `count` examples: the first two in turn, or zeros where there are none."""
+    def _sample(self, inputs: Inputs, count: int) -> object:
+        """What forward returns on `count` examples: the first two in turn, or zeros where there are none."""
         batch: dict[str, Tensor] = {}
         for name, value in inputs.items():
             some = value[torch.arange(count) % min(2, len(value))] if len(value) else value.new_zeros(count, *value.shape[1:])
             batch[name] = some.to(self.device)
         with self._running([]):
-            return self._forward(batch).cpu()
+            return self._run(batch)
 
     def _survey(self, inputs: Inputs) -> dict[str, Site]:
         """The site at every place that a module's name leads to, in the order of execution; several may share one."""
 
         def run(count: int, handles: list[RemovableHandle]) -> None:
             with self._running(handles):
-                self._forward_sample(inputs, count)
+                self._sample(inputs, count)
 
         return survey(self.module, run)
 
@@ -297,3 +336,7 @@ class Subject:
             return value
 
         return replace(*self._module_and_side(site), changed)
+
+
+def _same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
+    return len(some) == len(others) and all(same_bits(*pair) for pair in zip(some, others, strict=True))

@@ -8,6 +8,7 @@ from torch import Generator, nn
 from assay.errors import AssayError
 from assay.masks import masked, run, units_of, weights_of
 from assay.models.transformer import Transformer
+from assay.outputs import with_output
 
 
 def one_removed(module: nn.Module, kind: str, number: int, **options) -> tuple[dict, object]:
@@ -105,7 +106,7 @@ def hugging_face(kind: str) -> nn.Module:
     ],
 )
 def test_heads_of_hugging_face_networks(kind, covered):
-    module = hugging_face(kind)
+    module = with_output(hugging_face(kind), "last_hidden_state")
     units = units_of(module, kind="head")
     assert len(units) == 4
     assert [place.parameter for place in units.places][: len(covered)] == covered

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_texts_are_read_by_the_folders_tokenizer(folder: Path):
     import transformers
 
-    found = load_hugging_face(folder, task=None)({"text": as_bytes(TEXTS)})
+    found = load_hugging_face(folder, task=None).with_output("last_hidden_state")({"text": as_bytes(TEXTS)})
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder).eval()
     for row, text in zip(found, TEXTS, strict=True):

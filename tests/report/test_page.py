@@ -95,7 +95,7 @@ def test_every_label_of_a_measure_told_alone_appears(typical, page):
 
 def test_verdict_gaps_and_making_are_told(typical, page):
     assert typical.verdict.sentence in page.text
-    for word in ("Genuine or fractured", "still possible", "ruled out", typical.subject.weights_sha256, typical.task.address):
+    for word in ("Recombines", "still possible", "ruled out", typical.subject.weights_sha256, typical.task.address):
         assert word in page.text
     for evidence in typical.evidence:
         for words in (evidence.question, evidence.summary, *evidence.warnings, *evidence.not_tested):

@@ -21,7 +21,7 @@ def test_it_says_what_counts(typical):
     text = " ".join(summary_text(typical).split())
     for words in (
         typical.verdict.sentence,
-        "Genuine or fractured",
+        "Recombines",
         "0.946 [0.926, 0.966]",
         "< .001",
         "occurs in one trained combination",

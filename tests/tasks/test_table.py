@@ -60,6 +60,31 @@ def changed(index, **cells):
     return [{**row, **cells} if i == index else row for i, row in enumerate(ROWS)]
 
 
+def test_classes_have_the_order_that_is_declared(write, generator):
+    """Also one that no row has; without it texts are in alphabetical order."""
+    words = {row["word"] for row in ROWS}
+    declared = ["none of these", *sorted(words, reverse=True)]
+    target = {"column": "word", "kind": "class"}
+    plain, ordered = (read_table(write(target=one)) for one in (target, {**target, "values": declared}))
+    assert plain.objective == Classification(len(words), names=tuple(sorted(words)))
+    assert ordered.objective == Classification(len(words) + 1, names=tuple(declared))
+    names = [
+        [task.objective.names[k] for k in task.examples("seen", 99, generator=generator.clone_state()).targets.tolist()]
+        for task in (plain, ordered)
+    ]
+    assert names[0] == names[1]
+
+
+def test_whole_numbers_have_the_order_that_is_declared_too(write, generator):
+    target = {"column": "y", "kind": "class"}
+    values = sorted({row["y"] for row in ROWS}, reverse=True)
+    plain = read_table(write(target=target)).examples("seen", 99, generator=generator.clone_state()).targets
+    ordered = read_table(write(target={**target, "values": values}))
+    found = ordered.examples("seen", 99, generator=generator.clone_state()).targets
+    assert [values[k] for k in found.tolist()] == plain.tolist()
+    assert ordered.objective.names == tuple(map(str, values))
+
+
 def test_tokens_and_classes(write, generator):
     task = read_table(write())
     assert task.input_spec == Tokens(vocab=2, length=2)
@@ -281,6 +306,12 @@ TEXT = {"inputs": [{"kind": "text", "column": "text"}]}
         ({"parts": [{"name": "a"}, {"name": "a"}]}, r"parts must differ in name; 'a' is given twice"),
         ({"combines": ["a", "c"]}, r"combines names 'c', which is no part; the parts are a, b"),
         ({"combines": ["a", "a"]}, r"combines must differ in name; 'a' is given twice"),
+        ({"target": {"column": "y", "kind": "class", "values": ["0"]}}, r"target: needs two different values or more"),
+        ({"target": {"column": "a", "kind": "number", "values": ["0", "1"]}}, r"target: of kind number takes no values"),
+        (
+            {"target": {"column": "y", "kind": "class", "values": [7, 8]}},
+            r"line 1, column 'y': no such value of the target. Given: \d+. Choices: 7, 8",
+        ),
         ({"parts": [{"name": "a", "values": ["0"]}]}, r"parts\[0\]: needs two different values or more.*given \['0'\]"),
         ({"parts": [{"name": "a", "values": [0, 0]}]}, r"parts\[0\]: needs two different values or more"),
         ({"parts": [{"name": "a", "values": ["0", "1"], "graded": True}]}, r"parts\[0\]: is graded.*leave values out"),

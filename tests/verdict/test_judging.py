@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from assay.calibration import Thresholds
-from assay.evidence import Evidence
+from assay.evidence import Evidence, Null
+from assay.stats import mean_interval
 from assay.verdict import calibration as calibrations
 from assay.verdict import judge
 
@@ -18,8 +19,8 @@ def no_calibration(monkeypatch):
 @pytest.mark.parametrize(
     ("seen", "novel", "answer", "headline"),
     [
-        (1.0, 0.97, "yes", "genuine or fractured"),
-        (1.0, 0.10, "no", "partial or imitation"),
+        (1.0, 0.97, "yes", "recombines"),
+        (1.0, 0.10, "no", "does not recombine"),
         (1.0, 0.70, "not resolved", "not resolved"),
         (1.0, 0.91, "not resolved", "not resolved"),  # the interval reaches below .9
         (1.0, 0.49, "not resolved", "not resolved"),  # the interval reaches above .5
@@ -47,6 +48,78 @@ def test_a_novel_score_is_a_finding_among_all_that_were_tested(plant, calibratio
     among = [*alone, Evidence(instrument="decodability", question="?", summary="", measures=crowd)]
     assert judge(alone, calibration=calibration).recombines.answer == "yes"
     assert judge(among, calibration=calibration).recombines.answer == "not resolved"
+
+
+def of_units(plant, units, **changes) -> Evidence:
+    """A novel score made of these scores of combinations."""
+    interval = mean_interval(units, bounds=(0.0, 1.0))
+    novel = replace(plant.score("novel score", 0.5, level=2), value=sum(units) / len(units), interval=interval, repeats=units)
+    return Evidence(
+        instrument="systematicity",
+        question="?",
+        summary="",
+        measures=(plant.score("seen score", 1.0), replace(novel, units=len(units), **changes)),
+    )
+
+
+def test_five_that_all_fail_are_not_said_to_work_in_part(plant, calibration):
+    """Their interval reaches above .5, so that they resolve nothing; but none of them works."""
+    sentence = judge([of_units(plant, (0.0,) * 5)], calibration=calibration).sentence
+    assert "some novel combinations work" not in sentence
+    assert "which is not resolved: 0 of 5 keep 90% of it and 5 at most 50%" in sentence
+
+
+def test_how_many_combinations_keep_the_score_is_counted(plant, calibration):
+    verdict = judge([of_units(plant, (1.0,) * 20 + (0.7,) * 5 + (0.0,) * 15)], calibration=calibration)
+    assert "20 of 40 keep 90% of it and 15 at most 50%" in verdict.sentence
+    assert verdict.headline == "not resolved"
+
+
+@pytest.mark.parametrize("units", [(0.0,) * 40, (1.0,) * 20 + (0.0,) * 40])
+def test_a_null_that_scores_as_well_is_named(plant, calibration, units):
+    nulls = tuple(Null(name=name, how="made up", values=(mean,), p=0.5) for name, mean in (("look-up", 0.501), ("other", 0.2)))
+    assert "no more than look-up (0.501)" in judge([of_units(plant, units, nulls=nulls)], calibration=calibration).sentence
+
+
+def test_no_outcome_is_named_where_only_the_second_question_has_an_answer(plant, calibration):
+    """Else a network of which no novel combination is known would be called genuine or partial, for being tidy."""
+    for evidence in ([plant.tidiness(0.8)], [plant.tidiness(0.2)], [plant.behaviour(1.0, 0.7), plant.tidiness(0.8)]):
+        assert judge(evidence, calibration=calibration).headline == "not resolved"
+
+
+@pytest.mark.parametrize("novel", [0.97, 0.1])
+def test_outcomes_that_nothing_measured_leaves_open_are_not_named(plant, calibration, novel):
+    answer = {0.97: "recombines", 0.1: "does not recombine"}[novel]
+    for second in ([], [Evidence(instrument="organisation", question="?", summary="", not_enough="no activations")]):
+        assert judge([plant.behaviour(1.0, novel), *second], calibration=calibration).headline == answer
+    measured = judge([plant.behaviour(1.0, novel), plant.tidiness(0.5, half=0.3)], calibration=calibration)
+    assert measured.headline == {0.97: "genuine or fractured", 0.1: "partial or imitation"}[novel]
+
+
+def test_evidence_that_holds_no_effect_is_not_called_none(plant, calibration):
+    measured = plant.within()
+    bare = replace(measured, measures=tuple(plant.score(f"other {k}", 0.5) for k in range(4)))
+    sentence = judge([bare, plant.tidiness(0.8)], calibration=calibration).sentence
+    assert "no evidence was measured" not in sentence
+    assert "none of the effects that a network is judged by could be measured inside" in sentence
+
+
+def test_a_failed_integrity_check_stands_in_the_first_sentence_and_nothing_is_judged(plant, calibration):
+    evidence = [plant.composer(), plant.tidiness(0.8), plant.behaviour(1.0, 0.97)]
+    assert judge(evidence, calibration=calibration).headline == "genuine"
+    verdict = judge(evidence, unreliable="the outputs are drawn at random", calibration=calibration)
+    assert verdict.sentence == "No verdict, since the integrity check failed: the outputs are drawn at random."
+    assert verdict.headline == "not resolved"
+    assert {axis.answer for axis in (verdict.recombines, verdict.organised, verdict.measured, verdict.inside)} == {
+        "not resolved"
+    }
+    assert verdict.inside.probability is None
+
+
+def test_an_audit_can_say_that_a_network_is_unlearned_where_no_evidence_does(plant, calibration):
+    verdict = judge([plant.composer()], unlearned="it scores 0.2", hint="Its order is another", calibration=calibration)
+    assert verdict.headline == "unlearned"
+    assert verdict.sentence == ("Unlearned: it scores 0.2, so nothing can be said about composition. Its order is another.")
 
 
 def test_nothing_measured_is_not_resolved(calibration):
@@ -93,7 +166,7 @@ def test_the_inside_answers_where_nothing_novel_was_tested(plant, calibration):
     assert good.inside.probability > 0.9 > 0.1 > bad.inside.probability
     assert good.inside.interval.low <= good.inside.probability <= good.inside.interval.high
     assert min(good.inside.stability, bad.inside.stability) >= 0.95
-    assert good.headline == "genuine or fractured"
+    assert good.headline == "recombines"  # organisation was not measured, so no outcome is named
     assert (good.missing_parts, bad.missing_parts) == ((), ("i", "j"))
     assert bad.headline == "imitation"  # none of its parts is there
     assert "left out" in good.inside.error_rates

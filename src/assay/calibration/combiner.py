@@ -16,7 +16,7 @@ from assay.store import faults_of
 
 Call = Literal["composes", "imitates", "abstains"]
 MARGIN = 0.10  # of the span of a feature over known networks: how far beyond it a network may lie
-NO_EVIDENCE = "no evidence was measured"
+NO_EVIDENCE = "none of the effects that a network is judged by could be measured inside"
 UNKNOWN = "too few known networks to judge by the evidence that was measured"
 BETWEEN = "the probability lies between the thresholds"
 

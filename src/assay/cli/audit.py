@@ -41,6 +41,8 @@ class Audit(Command):
     """The network."""
     task: Annotated[str | None, arg(metavar="TASK", help_behavior_hint="(default: the one it was trained on)")] = None
     """What it should do, as `assay tasks` lists them; data of your own is table:FILE.toml."""
+    output: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="(default: the only one that fits the task)")] = None
+    """Which output is the answer, where the network returns several: a key such as logits, or a position such as 1."""
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: assay-audit, or the next free name)")] = None
     """Folder for the report; new or empty."""
     seed: int = 0
@@ -71,7 +73,7 @@ class Audit(Command):
 
         instruments = _chosen(self.instrument, self.sites)
         task = self._task()
-        subject = load_subject(self.subject, task=task)
+        subject = load_subject(self.subject, task=task, output=self.output)
         if self.sites:  # a miss is told now, not after the first instrument
             subject.match(self.sites, task.examples("seen", 1, generator=Generator().manual_seed(self.seed)).inputs)
         with filling(self.out, default="assay-audit", command="audit") as folder:

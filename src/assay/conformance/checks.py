@@ -51,7 +51,7 @@ def measured(instrument: Checked, case: Case) -> Evidence:
 
 def check_the_task_has_what_it_needs(instrument: Checked, case: Case) -> None:
     missing = missing_abilities(instrument, case.task)
-    assert not missing, f"the case lacks {', '.join(missing)}"
+    assert not missing, f"the case lacks {', '.join(ability.__name__ for ability in missing)}"
 
 
 def check_it_describes_itself(instrument: Checked, case: Case) -> None:

@@ -185,6 +185,7 @@ class Instrument(ABC, Generic[Data]):
     - `metrics`: everything that it may measure.
     - `budgets`: sizes for each effort.
     - `long`: whether a copy takes so long that copies are to be read side by side in processes.
+    - `searches`: whether it searches for minutes, which an audit does not do on a network that has not learned its task.
 
     docs/new-instrument.md holds a whole one.
     """
@@ -196,6 +197,7 @@ class Instrument(ABC, Generic[Data]):
     metrics: tuple[Metric, ...]
     budgets: Mapping[Effort, Any]
     long: bool = False
+    searches: bool = False
 
     @abstractmethod
     def data(self, subject: Subject, task: Task, budget: Any, rng: Random) -> Data:

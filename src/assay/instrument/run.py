@@ -5,6 +5,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
 
+from torch import Generator
+
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
 from assay.instrument.frame import Instrument, NotEnough, Random, Reading, Readings
@@ -12,10 +14,13 @@ from assay.instrument.nulls import Nulls, measure_of
 from assay.instrument.older import Measures
 from assay.instrument.progress import Progress, silent
 from assay.jobs import run_parallel
+from assay.objective import Unscored
 from assay.references import cited
 from assay.stats import keyed_generator
 from assay.subject import Subject
 from assay.task import Task
+
+_FEW = 8  # examples on which it is seen which of several outputs can be the answer
 
 
 def run(
@@ -48,6 +53,7 @@ def run(
         evidence = run(assay.load_instrument("systematicity"), subject, task, effort="quick", seed=0)
         print(evidence.summary)
     """
+    subject = answering(subject, task)
     if not isinstance(instrument, Instrument):
         return instrument.measure(
             subject, task, effort=effort, generator=keyed_generator(seed, instrument.name), progress=progress
@@ -69,7 +75,7 @@ def run(
             not_enough=why,
             sources=sources,
         )
-    named = references or {}
+    named = {name: answering(network, task) for name, network in (references or {}).items()}
     others = [_Other(subject, rng.within("copy", k), draw=True) for k in range(budget.copies)]
     others += [_Other(network, rng.within("reference", name)) for name, network in named.items()]
 
@@ -109,6 +115,17 @@ def run(
     )
 
 
+def answering(subject: Subject, task: Task) -> Subject:
+    """The network with the one tensor of its output that can answer the task, where no other is named.
+
+    **Raises:** `AssayError` listing the candidates when none of several can, or more than one.
+    """
+    if subject.output is not None or isinstance(task.objective, Unscored):
+        return subject
+    few = task.examples("seen", _FEW, generator=Generator().manual_seed(0))
+    return subject.answering(few.inputs, like=task.objective.ideal(few.targets))
+
+
 class _Other(NamedTuple):
     """A network to read beside the first: a reference, or with `draw` a copy with fresh weights, made where it is read."""
 
@@ -130,6 +147,6 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, str | int | float | bool | 
     return {key: ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value for key, value in settings.items()}
 
 
-def missing_abilities(instrument: Instrument | Measures, task: Task) -> tuple[str, ...]:
-    """Names of the abilities that `instrument` needs and `task` lacks."""
-    return tuple(need.__name__ for need in instrument.needs if not isinstance(task, need))
+def missing_abilities(instrument: Instrument | Measures, task: Task) -> tuple[type, ...]:
+    """The abilities that `instrument` needs and `task` lacks."""
+    return tuple(need for need in instrument.needs if not isinstance(task, need))

@@ -30,7 +30,7 @@ _FORMS = (
 )
 
 
-def load_subject(address: str, *, task: Task | None = None) -> Subject:
+def load_subject(address: str, *, task: Task | None = None, output: str | None = None) -> Subject:
     """The network at an address, on the CPU, with its own weights.
 
     **Arguments:**
@@ -41,9 +41,15 @@ def load_subject(address: str, *, task: Task | None = None) -> Subject:
         - `package.module:factory`, a callable without arguments that returns an `nn.Module`, found on the path or in the
           current folder, optionally followed by `@` and a state dictionary in a `.safetensors` or `.pt` file.
     - `task`: what it is to be run on; only a Hugging Face model needs it, to know whether one class is asked for.
+    - `output`: which tensor is the answer, where forward returns several, as `Subject` takes it.
 
     **Raises:** `AssayError` saying what was wrong with the address, the module, the weights, and what to do.
     """
+    subject = _loaded(address, task)
+    return subject if output is None else subject.with_output(output)
+
+
+def _loaded(address: str, task: Task | None) -> Subject:
     path = Path(address)
     if is_file(path / RECORD):
         return _load_run(path)

@@ -17,7 +17,7 @@ from assay.models.gru import TokenGRU
 from assay.models.mlp import TokenMLP, VectorMLP
 from assay.models.odd_one_out import EncodedImages, EncodedTokens, EncodedVectors
 from assay.models.transformer import Transformer
-from assay.objective import Sequences, Steps
+from assay.objective import Stepwise
 from assay.task import Image, InputSpec, Items, SourceToTarget, Task, Tokens, Vector, VectorSequence
 
 Option = int | float
@@ -103,7 +103,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
         suited = [other for other in NAMES if kind in _FITTING[other]]
         takes = _INPUTS.get(kind, "inputs of its own")
         raise AssayError(f"{task.address} takes {takes}, which this model does not accept", given=name, choices=suited)
-    if isinstance(task.objective, Sequences | Steps) != isinstance(spec, SourceToTarget | VectorSequence):
+    if isinstance(task.objective, Stepwise) != isinstance(spec, SourceToTarget | VectorSequence):
         raise AssayError(
             "a model that reads one input answers with one vector, one that reads a sequence of them or a source answers with "
             "a sequence",

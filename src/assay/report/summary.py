@@ -27,7 +27,7 @@ def summary(audit: Audit) -> RenderableType:
         Text(),
     ]
     if not audit.integrity.holds:
-        blocks.append(Text("Do not rely on this: reading the network changed its outputs or its weights.", "bold red"))
+        blocks.append(Text(f"Do not rely on this: {audit.integrity.failure}.", "bold red"))
     headlines = [(item.instrument, measure) for item in audit.evidence for measure in item.measures if measure.headline]
     if headlines:
         blocks += [_table([measure for _, measure in headlines[:MAX_MEASURES]]), Text()]

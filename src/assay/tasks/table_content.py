@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from assay.errors import AssayError
 from assay.objective import PAD, Classification, Objective, Regression, Sequences
 from assay.task import Image, InputSpec, SourceToTarget, Tokens, Vector
 from assay.tasks.table_rows import Rows, check_cells, flattened
-from assay.tasks.table_schema import Declaration, InputDeclaration, TargetDeclaration
+from assay.tasks.table_schema import Declaration, InputDeclaration, TargetDeclaration, value_name
 
 START, END = 1, 2
 
@@ -86,9 +87,10 @@ def read_content(
         inputs |= _read_input(given, rows)
     what = f"{path}: target {target.source!r}"
     if target.kind == "class":
-        classes = asked.symbols([target.source]).ids[:, 0]
+        classes, objective = _read_classes(target, asked, what)
         known = dict(zip(asked.column(target.source), classes.tolist(), strict=True))
-        content = Content(inputs, classes, classification(classes, what), partial(_class, known))
+        known |= {name: k for k, name in enumerate(target.values or ())}  # also those that no row has
+        content = Content(inputs, classes, objective, partial(_class, known))
     else:
         targets = asked.floats([target.source], target.shape or ())
         trained = targets[torch.isin(torch.tensor(answered), train)]
@@ -120,8 +122,24 @@ def regression(trained: Float[Tensor, "n ..."], what: str) -> Regression:
     return Regression(math.prod(trained.shape[1:]), variance)
 
 
+def _read_classes(target: TargetDeclaration, rows: Rows, what: str) -> tuple[Int[Tensor, " n"], Classification]:
+    """In the declared order; else whole numbers as they are, and texts in alphabetical order."""
+    cells = rows.column(target.source)
+    if target.values is None:
+        ids = rows.symbols([target.source]).ids[:, 0]
+        objective = classification(ids, what)
+        return ids, replace(objective, names=tuple(sorted(set(cells)))) if isinstance(cells[0], str) else objective
+    number, found = {name: k for k, name in enumerate(target.values)}, []
+    for index, cell in enumerate(cells):
+        name = value_name(cell)
+        if name not in number:
+            raise rows.error(index, target.source, "no such value of the target", cell, target.values)
+        found.append(number[name])
+    return torch.tensor(found), Classification(names=target.values)
+
+
 def _class(known: Mapping[object, int], answer: object) -> Tensor | None:
-    number = known.get(answer) if isinstance(answer, str | int) else None
+    number = known.get(answer, known.get(value_name(answer))) if isinstance(answer, str | int) else None
     return None if number is None else torch.tensor(number)
 
 

@@ -83,12 +83,13 @@ class InputDeclaration(_Strict):
 
 
 class TargetDeclaration(_Strict):
-    """What the network should answer."""
+    """What the network should answer. `values`: the classes in the order of the network's outputs."""
 
     column: Name | None = None
     kind: TargetKind
     file: Path | None = None
     shape: Shape | None = None
+    values: tuple[ValueName, ...] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "TargetDeclaration":
@@ -96,6 +97,10 @@ class TargetDeclaration(_Strict):
             raise ValueError("needs either column = '...' or file = '....npy'")
         if self.kind != "number" and (self.file or self.shape):
             raise ValueError(f"of kind {self.kind} takes no file and no shape; only number does")
+        if self.values is not None and self.kind != "class":
+            raise ValueError(f"of kind {self.kind} takes no values; only class does")
+        if self.values is not None and len(set(self.values)) < max(2, len(self.values)):
+            raise ValueError(f"needs two different values or more; given {list(self.values)}")
         return self
 
     @property

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from assay.objective import Objective, Regression
 from assay.optimisers import AdamW
+from assay.outputs import answer_of
 from assay.task import Task
 from assay.training.config import TrainingConfig
 from assay.training.data import Batches, Source, TrainingData, draw
@@ -96,7 +97,7 @@ class Separate(Cohort):
         inputs = {name: column.to(self.device) for name, column in examples.inputs.items()}
         examples = dataclasses.replace(examples, targets=examples.targets.to(self.device))
         model.zero_grad()
-        loss = source.loss(model(**inputs), examples)
+        loss = source.loss(answer_of(model(**inputs)), examples)
         loss.backward()
         return loss.detach().float()
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assay.competence import LEARNED
 from assay.evidence import Evidence, Measure, findings
 from assay.verdict.features import find
 from assay.verdict.words import Answer, Axis
 
-LEARNED = 0.95  # score on trained combinations below which a network fails on novel ones for dull reasons
 WORKS = 0.90  # share of the seen score that the novel score must reach, with its whole interval
 FAILS = 0.50  # share of the seen score that the novel score must stay below, with its whole interval
 EITHER: tuple[Answer, ...] = ("yes", "no")
@@ -15,14 +15,13 @@ EITHER: tuple[Answer, ...] = ("yes", "no")
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """The measured answer, the answers from elsewhere that it does not contradict, and whether there are scores at all."""
+    """The measured answer, and the answers from elsewhere that it does not contradict."""
 
     axis: Axis
     allows: tuple[Answer, ...] = EITHER
-    tested: bool = False
 
 
-def unlearned(evidence: Sequence[Evidence]) -> str:
+def measured_unlearned(evidence: Sequence[Evidence]) -> str:
     """Why composition cannot be asked about: the score on trained combinations is below `LEARNED`. Empty where it is not, or
     was not measured."""
     for instrument, key in (("systematicity", "seen_score"), ("recombination", "score_on_trained_combinations")):
@@ -59,10 +58,28 @@ def behaviour(evidence: Sequence[Evidence]) -> Behaviour:
         answer, allows = "yes", ("yes",)
     elif fails:
         answer, allows = "no", ("no",)
+        words += _beside(novel)
     else:
-        words = f"{words}: some novel combinations work and others do not"
+        words = f"{words}{_beside(novel)}, {_between(novel, seen.value)}"
         allows = ("yes",) * (high >= WORKS * seen.value) + ("no",) * (low <= FAILS * seen.value)
-    return Behaviour(axis=Axis(answer=answer, because=words), allows=allows, tested=True)
+    return Behaviour(axis=Axis(answer=answer, because=words), allows=allows)
+
+
+def _beside(novel: Measure) -> str:
+    """The null that scores as well, where one does."""
+    best = max((null for null in novel.nulls if null.counts and null.values), key=lambda null: null.mean, default=None)
+    if best is None or novel.value is None or novel.value > best.mean:
+        return ""
+    return f", no more than {best.name} ({best.mean:.3f})"
+
+
+def _between(novel: Measure, seen: float) -> str:
+    """Why a score resolves nothing: how many combinations keep the trained score and how many do not, and the interval."""
+    counted, units = "", novel.repeats
+    if units:
+        works, fails = (sum(1 for unit in units if unit >= WORKS * seen), sum(1 for unit in units if unit <= FAILS * seen))
+        counted = f"{works} of {len(units)} keep {WORKS:.0%} of it and {fails} at most {FAILS:.0%}; "
+    return f"which is not resolved: {counted}the interval lies neither above {WORKS * seen:.2f} nor below {FAILS * seen:.2f}"
 
 
 def told(measure: Measure) -> str:
@@ -73,4 +90,4 @@ def told(measure: Measure) -> str:
 
 
 def _unresolved(because: str) -> Behaviour:
-    return Behaviour(axis=Axis(answer="not resolved", because=because))
+    return Behaviour(axis=Axis(answer="not resolved", because=because, tested=False))

@@ -20,17 +20,18 @@ def inside(evidence: Sequence[Evidence], calibration: Calibration | None) -> Ins
     """The answer at access level 0."""
     found = find(evidence, "recombination")
     if found is None or found.not_enough:
-        return Inside(answer="not resolved", because=found.not_enough if found else "recombination was not run")
+        because = found.not_enough if found else "recombination was not run"
+        return Inside(answer="not resolved", because=because, tested=False)
     measured = features(evidence)
     if calibration is None:
-        return Inside(answer="not resolved", because=NONE_SHIPS, features=measured)
+        return Inside(answer="not resolved", because=NONE_SHIPS, features=measured, tested=False)
     combiner = calibration.combiner
     judged = combiner.judge(_row(measured))
     probability, reason = float(judged.probability[0]), str(judged.reason[0])
     call: Call = judged.call.tolist()[0]
     rates = calibration.error_rates.told()
     if np.isnan(probability):
-        return Inside(answer="not resolved", because=reason, features=measured, error_rates=rates)
+        return Inside(answer="not resolved", because=reason, features=measured, error_rates=rates, tested=False)
     again = combiner.judge(resampled(evidence))
     stability = float((again.call == call).mean())
     interval = _interval(again.probability, probability)
@@ -62,14 +63,15 @@ def organised(evidence: Sequence[Evidence], calibration: Calibration | None) -> 
     """The second axis: which side of the calibration's thresholds the whole interval of the score of organisation lies on."""
     found = find(evidence, "organisation")
     if found is None or found.not_enough:
-        return Axis(answer="not resolved", because=found.not_enough if found else "organisation was not run")
+        because = found.not_enough if found else "organisation was not run"
+        return Axis(answer="not resolved", because=because, tested=False)
     measure = found.measure("organisation")
     if measure.value is None or measure.interval is None:
-        return Axis(answer="not resolved", because=measure.note or "not enough data")
+        return Axis(answer="not resolved", because=measure.note or "not enough data", tested=False)
     low, high = measure.interval.low, measure.interval.high
     told = f"its organisation scores {measure.value:.2f} [{low:.2f}, {high:.2f}]"
     if calibration is None:
-        return Axis(answer="not resolved", because=f"{told}, and {NONE_SHIPS}")
+        return Axis(answer="not resolved", because=f"{told}, and {NONE_SHIPS}", tested=False)
     tidy, fractured = calibration.organised.tidy_above, calibration.organised.fractured_below
     if low > tidy:
         return Axis(answer="yes", because=f"{told}, above the {tidy:.2f} that fractured networks stay below")

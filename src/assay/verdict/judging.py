@@ -4,25 +4,40 @@ from collections.abc import Sequence
 
 from assay.evidence import Evidence
 from assay.verdict import calibration as calibrations
-from assay.verdict.behaviour import Behaviour, behaviour, unlearned
+from assay.verdict.behaviour import Behaviour, behaviour, measured_unlearned
 from assay.verdict.calibration import Calibration
 from assay.verdict.features import asked_parts, missing_parts
 from assay.verdict.inside import inside, organised
 from assay.verdict.words import OPEN, Axis, Inside, Outcome, Verdict
 
 
-def judge(evidence: Sequence[Evidence], *, calibration: Calibration | None = None) -> Verdict:
+def judge(
+    evidence: Sequence[Evidence],
+    *,
+    unreliable: str = "",
+    unlearned: str = "",
+    hint: str = "",
+    calibration: Calibration | None = None,
+) -> Verdict:
     """The verdict of all evidence.
 
-    A network that fails on trained combinations is unlearned, and nothing else is asked. Else it is judged from the inside
-    by a calibration on networks with a known answer, and by what novel combinations did where they were tested. Where both
-    give an answer and disagree, neither holds.
+    Where the numbers cannot be relied on there is none. A network that fails on trained combinations is unlearned, and nothing
+    else is asked. Else it is judged from the inside by a calibration on networks with a known answer, and by what novel
+    combinations did where they were tested. Where both give an answer and disagree, neither holds.
 
-    **Arguments:** `calibration`: the shipped one by default.
+    **Arguments:**
+
+    - `unreliable`: why no number can be relied on, such as `Integrity.failure`; empty where all can.
+    - `unlearned`: why the network is unlearned where the evidence does not say it; `hint`: what may be the cause.
+    - `calibration`: the shipped one by default.
     """
     calibration = calibrations.shipped() if calibration is None else calibration
-    if reason := unlearned(evidence):
-        return _unlearned(reason)
+    if unreliable:
+        because = f"the integrity check failed: {unreliable}"
+        return _not_judged(because, OPEN["not resolved"]["not resolved"], f"No verdict, since {because}.")
+    if reason := measured_unlearned(evidence) or unlearned:
+        sentence = f"Unlearned: {reason}, so nothing can be said about composition."
+        return _not_judged(f"unlearned: {reason}", ("unlearned",), f"{sentence} {hint}." if hint else sentence)
     within, measured, tidy = inside(evidence, calibration), behaviour(evidence), organised(evidence, calibration)
     recombines, missing = _recombines(within, measured), missing_parts(evidence)
     possible = OPEN[recombines.answer][tidy.answer]
@@ -41,17 +56,16 @@ def judge(evidence: Sequence[Evidence], *, calibration: Calibration | None = Non
     )
 
 
-def _unlearned(reason: str) -> Verdict:
-    because = f"unlearned: {reason}"
-    axis = Axis(answer="not resolved", because=because)
+def _not_judged(because: str, possible: tuple[Outcome, ...], sentence: str) -> Verdict:
+    axis = Axis(answer="not resolved", because=because, tested=False)
     return Verdict(
         recombines=axis,
         organised=axis,
-        inside=Inside(answer="not resolved", because=because),
+        inside=Inside(answer="not resolved", because=because, tested=False),
         measured=axis,
         missing_parts=(),
-        possible=("unlearned",),
-        sentence=f"Unlearned: {reason}, so nothing can be said about composition.",
+        possible=possible,
+        sentence=sentence,
     )
 
 
@@ -59,7 +73,9 @@ def _recombines(within: Inside, measured: Behaviour) -> Axis:
     """What was measured, where that is an answer; else the inside, unless what was measured rules its answer out."""
     axis = measured.axis
     if within.answer == "not resolved":
-        return axis if axis.answer != "not resolved" else Axis(answer="not resolved", because=_both(within, axis))
+        if axis.answer != "not resolved":
+            return axis
+        return Axis(answer="not resolved", because=_both(within, axis), tested=axis.tested or within.tested)
     if within.answer not in measured.allows:
         says = {"yes": "that they should work", "no": "that they should not"}[within.answer]
         because = f"disputed: {axis.because}, but its inside says {says} ({within.because})"
@@ -83,7 +99,7 @@ def _sentence(
     if possible == ("partial",) and recombines.answer == "not resolved":
         start = "This network recombines only some of its parts"
     told = [f"{start}: {recombines.because}"]
-    if measured.tested and measured.axis.because not in recombines.because:
+    if measured.axis.tested and measured.axis.because not in recombines.because:
         told.append(measured.axis.because)
     if missing and within.call != "composes":
         told.append(f"exchanging {', '.join(missing)} inside does not give the declared output")

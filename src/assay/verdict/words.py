@@ -24,10 +24,11 @@ OPEN: dict[Answer, dict[Answer, tuple[Outcome, ...]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """The answer to one of the questions, and what it rests on."""
+    """The answer to one of the questions, and what it rests on. `tested`: whether anything was measured that could answer."""
 
     answer: Answer
     because: str
+    tested: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,5 +78,12 @@ class Verdict:
 
     @property
     def headline(self) -> str:
-        """The outcome, the two that are left, or `not resolved`."""
-        return " or ".join(self.possible) if len(self.possible) <= 2 else "not resolved"
+        """The outcome; where the first question alone is answered, the two outcomes that measured organisation leaves, or that
+        answer in words where organisation was not measured; else `not resolved`."""
+        if len(self.possible) == 1:
+            return self.possible[0]
+        if self.recombines.answer == "not resolved":
+            return "not resolved"
+        if self.organised.tested:
+            return " or ".join(self.possible)
+        return "recombines" if self.recombines.answer == "yes" else "does not recombine"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from assay.calibration import FEATURES, Subjects, subjects_of
 from assay.calibration.table import BASELINE, NUMBERS, RECIPE, TEXTS, TRUTHS
+from assay.competence import LEARNED
 from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.instrument import run
@@ -26,7 +27,7 @@ from assay.zoo.baselines import of_evidence, of_states, of_training, recipe
 from assay.zoo.build import Zoo
 from assay.zoo.declared import declared
 from assay.zoo.recipe import Member
-from assay.zoo.truth import LEARNED, KindScore, label, truth_of
+from assay.zoo.truth import KindScore, label, truth_of
 
 Progress = Callable[[str, float], None]
 

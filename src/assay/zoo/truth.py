@@ -10,7 +10,6 @@ from assay.task import Split, Task
 from assay.zoo.recipe import Member
 
 SCORED = 4_000  # examples of a split
-LEARNED = 0.95  # seen score below which a network is no subject of the question
 COMPOSES = 0.95  # share of the seen score that novel combinations must reach
 IMITATES = 0.50  # share that they must stay below
 NOT_ENOUGH, NOT_KNOWN = "not enough data", "not known"

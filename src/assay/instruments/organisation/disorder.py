@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
-from assay.hooks import first_tensor, replace
+from assay.hooks import replace
+from assay.outputs import answer_of
 from assay.subject import Subject
 
 ALIKE = 0.99  # of the correlation between units that carry one signal
@@ -119,9 +120,7 @@ def written(
     try:
         with torch.enable_grad():
             result = module(**{name: value.to(subject.device, copy=True) for name, value in inputs.items()})
-            outputs = first_tensor(getattr(result, "logits", result))
-            assert outputs is not None
-            outputs = outputs.flatten(1)
+            outputs = answer_of(result).flatten(1)
             directions = torch.randn(num_directions, outputs.shape[1], generator=generator).to(outputs)
             if outputs.shape[1] > 1:
                 directions = directions - directions.mean(1, keepdim=True)

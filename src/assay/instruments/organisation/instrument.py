@@ -12,7 +12,7 @@ from assay.instrument import Progress, silent
 from assay.instruments.organisation.disorder import Disorder, Written, unit_sites, written
 from assay.observed import Observed, observe
 from assay.references import cited
-from assay.stats import MIN_UNITS, child_generator, mean_interval, permutation_p
+from assay.stats import MIN_UNITS, child_generator, mean_interval
 from assay.subject import Subject
 from assay.task import Task
 
@@ -40,8 +40,8 @@ class Organisation:
     """Scores how tidily the function is written into the units of the network's activations: no doubles, nothing that cancels,
     no wrong scales. Twins of a network that compute the same function differ in it, so it says nothing of behaviour.
 
-    The interval is that of the jackknife over groups of combinations. The null are untrained copies: training starts from
-    what they score, and a finding is a network that is less tidy than they are.
+    The interval is that of the jackknife over groups of combinations. The null are untrained copies, from whose scores training
+    starts. Neither a tidier nor a less tidy network than these is tested for, so there is no p and it is never a finding.
 
     **Arguments:** `sites`: glob patterns; by default every activation, or what enters each matrix of weights where activations
     are no modules.
@@ -124,9 +124,8 @@ def _measure(score: float, units: Float[Tensor, " g"], copies: Sequence[Disorder
     values = [copy.score for copy in copies]
     null = Null(
         name="untrained copies",
-        how=f"{len(copies)} networks of the same architecture with fresh weights; p: share at least as untidy, with itself",
+        how=f"{len(copies)} networks of the same architecture with fresh weights, where training starts; no test",
         values=tuple(values),
-        p=permutation_p(score, values, higher=False),
     )
     return Measure(
         key="organisation",

@@ -70,6 +70,7 @@ class Recombination:
     question = "Does a combination made inside the network, and never trained, give the output that the task declares?"
     cites: tuple[str, ...] = ("geiger2021",)
     needs: tuple[type, ...] = ()
+    searches = True
 
     def __init__(self, sites: Sequence[str] = (), metric: Metric = "balanced", *, budgets: Mapping[Effort, Budget] = BUDGETS):
         self.sites = tuple(sites)

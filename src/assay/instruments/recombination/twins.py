@@ -6,6 +6,7 @@ import torch
 from torch import Generator
 
 from assay.observed import Observed
+from assay.outputs import answer_of
 from assay.stats import child_generator
 from assay.subject import Subject
 from assay.training import DivergedError, TrainingConfig, TrainingData, fit_many
@@ -36,8 +37,7 @@ def shuffled_twins(subject: Subject, observed: Observed, *, num: int, steps: int
         fit_many(models, sources, configs=configs, strategy="rule")
     except DivergedError:
         return []
-    named = f"{subject.name}, trained on shuffled labels"
-    return [Subject(model, name=named, fresh=subject.fresh, batch_size=subject.batch_size) for model in models]
+    return [subject.twin(model, name=f"{subject.name}, trained on shuffled labels") for model in models]
 
 
 def _trainable(model: torch.nn.Module, source: TrainingData) -> bool:
@@ -47,6 +47,4 @@ def _trainable(model: torch.nn.Module, source: TrainingData) -> bool:
     if not weights:
         return False
     with torch.enable_grad():
-        outputs = model(**few.inputs)
-        outputs = getattr(outputs, "logits", outputs)
-        return bool(isinstance(outputs, torch.Tensor) and outputs.requires_grad)
+        return answer_of(model(**few.inputs)).requires_grad

@@ -78,6 +78,7 @@ class Subnetworks(Instrument[Problems]):
     needs = (PosesPartProblems,)
     metrics = (NECESSITY, NECESSITY_SMALLEST, SUFFICIENCY, SUFFICIENCY_SMALLEST)
     long = True
+    searches = True
 
     def __init__(
         self,

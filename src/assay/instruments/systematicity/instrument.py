@@ -11,6 +11,7 @@ from assay.evidence import CHANCE, UNIT, UNTRAINED, Effort, Measure
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
 from assay.novelty import ENOUGH, KINDS, TOLD, Novelty, novelty_of
+from assay.objective import Stepwise, mean_step, worst_step
 from assay.stats import (
     MIN_UNITS,
     cluster_means,
@@ -42,6 +43,11 @@ GAP = Metric(key="generalisation_gap", title="generalisation gap", level=2, bett
 BY_PAIRS = Metric(
     key="novel_score_by_unfamiliar_pairs", title="novel score by unfamiliar pairs", level=2, bounds=_BOUNDS, beats=(GROUPS,)
 )
+# Of answers with steps, beside a score that is the mean over steps, and beside one that is exact match.
+SEEN_EXACT = replace(SEEN, key="seen_exact_match", title="seen exact match", headline=False, beats=(UNTRAINED,))
+NOVEL_EXACT = replace(NOVEL, key="novel_exact_match", title="novel exact match", headline=False, beats=(UNTRAINED,))
+SEEN_STEP = replace(SEEN_EXACT, key="seen_score_by_step", title="seen score by step")
+NOVEL_STEP = replace(NOVEL_EXACT, key="novel_score_by_step", title="novel score by step")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +108,15 @@ class Systematicity(Instrument[Drawn]):
     The novel score counts combinations outside 1-coverage, the only ones that substitution does not give (`assay.novelty`), and
     needs 30 of them; synonyms and those inside are scored beside it. All of them are one kind where kinds are not known.
 
+    Answers with steps are scored both by exact match (of real numbers, the worst step) and by the mean over steps.
+
     Breaks the novel score down by part value and by the number of unfamiliar pairs, and reports what the training set covers.
     """
 
     name = "systematicity"
     question = "Does the network work on combinations of parts that it was never trained on?"
     cites = ("redhardt2025",)
-    metrics = (SEEN, NOVEL, BY_KIND, GAP, BY_PAIRS)
+    metrics = (SEEN, NOVEL, BY_KIND, GAP, BY_PAIRS, SEEN_EXACT, NOVEL_EXACT, SEEN_STEP, NOVEL_STEP)
 
     def __init__(self, *, budgets: Mapping[Effort, ScoreBudget] = BUDGETS):
         self.budgets = budgets
@@ -160,6 +168,7 @@ class Systematicity(Instrument[Drawn]):
                     reason="" if enough else f"not enough data: {_short(group, len(found.means))}",
                 )
             )
+            values += _otherwise(group, outputs, group.examples, task)
         seen, counted = units[SEEN.key], units.get(NOVEL.key, torch.zeros(0))
         if len(counted) >= NOVEL.least:
             values.append(_gap(seen, counted, task, size, rng("gap")))
@@ -178,8 +187,10 @@ class Systematicity(Instrument[Drawn]):
         values = []
         for group in data.groups:
             examples = group.fewer
-            found = cluster_means(data.task.score(network(examples.inputs), examples), examples.combination)
+            outputs = network(examples.inputs)
+            found = cluster_means(data.task.score(outputs, examples), examples.combination)
             values.append(Values(metric=group.metric.key, units=found.means, about=group.about, ids=found.ids))
+            values += _otherwise(group, outputs, examples, data.task)
         return Reading(values)
 
     def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
@@ -218,6 +229,19 @@ def _by_kind(novel: Examples, novelty: Novelty) -> dict[str, tuple[Metric, str, 
 
 def _units(network: Subject, examples: Examples, task: Task) -> Float[Tensor, " c"]:
     return cluster_means(task.score(network(examples.inputs), examples), examples.combination).means
+
+
+def _otherwise(group: Group, outputs: Tensor, examples: Examples, task: Task) -> list[Values]:
+    """Of answers with steps the mean over steps where the score is that of whole answers, and the other way about."""
+    objective = task.objective
+    if not isinstance(objective, Stepwise) or group.metric not in (SEEN, NOVEL):
+        return []
+    exact, by_step = (SEEN_EXACT, SEEN_STEP) if group.metric is SEEN else (NOVEL_EXACT, NOVEL_STEP)
+    metric, scored = (by_step, mean_step) if objective.whole else (exact, worst_step)
+    found = cluster_means(scored(objective.steps(outputs, examples.targets)), examples.combination)
+    reason = "" if len(found.means) >= metric.least else f"not enough data: {_short(group, len(found.means))}"
+    unit = "mean over steps" if objective.whole else "worst step; exact match where steps are right or wrong"
+    return [Values(metric=metric.key, units=found.means, ids=found.ids, unit=unit, reason=reason)]
 
 
 def _rows(examples: Examples, task: Task) -> Int[Tensor, "c k"]:

@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from assay.outputs import answer_of
 from assay.training.cohort import Forward
 
 Weights = Mapping[str, Tensor]
@@ -112,7 +113,7 @@ def vmapped(module: nn.Module) -> Forward:
     """The forward of many such modules by `torch.vmap`."""
 
     def one(weights: Weights, buffers: Weights, inputs: Weights) -> Tensor:
-        return functional_call(module, (dict(weights), dict(buffers)), kwargs=dict(inputs))
+        return answer_of(functional_call(module, (dict(weights), dict(buffers)), kwargs=dict(inputs)))
 
     batched = torch.vmap(one)
 
