@@ -16,6 +16,7 @@ from assay.instrument import Budget, Instrument, Notes, Reading
 from assay.instruments import load_instrument
 from assay.models import build
 from assay.subject import Subject
+from assay.training import TrainingConfig, fit_many
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +24,14 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def subject() -> Subject:
     return Subject(build("mlp", small_task(), generator=Generator().manual_seed(0), width=16), name="mine")
+
+
+@pytest.fixture(scope="module")
+def learned() -> Subject:
+    module = build("mlp", small_task(), generator=Generator().manual_seed(0), width=32)
+    configs = [TrainingConfig(steps=300, batch_size=128, learning_rate=1e-2)]
+    fit_many([module], small_task(), configs=configs, strategy="rule")
+    return Subject(module, name="learned")
 
 
 @runtime_checkable
@@ -40,11 +49,11 @@ class Choir:
         raise AssertionError("it must not be run on a task that does not sing")
 
 
-def test_same_seed_same_audit_in_one_process_or_two(subject):
-    alone = audit(subject, small_task(), seed=3, effort="quick", instruments=INSTRUMENTS)
+def test_same_seed_same_audit_in_one_process_or_two(learned):
+    alone = audit(learned, small_task(), seed=3, effort="quick", instruments=INSTRUMENTS)
     assert [item.instrument for item in alone.evidence] == ["systematicity", "recombination", "organisation", "decodability"]
-    assert alone == audit(subject, small_task(), seed=3, effort="quick", instruments=INSTRUMENTS, jobs=2)
-    assert alone != audit(subject, small_task(), seed=4, effort="quick", instruments=INSTRUMENTS)
+    assert alone == audit(learned, small_task(), seed=3, effort="quick", instruments=INSTRUMENTS, jobs=2)
+    assert alone != audit(learned, small_task(), seed=4, effort="quick", instruments=INSTRUMENTS)
 
 
 class Quick:
@@ -112,7 +121,7 @@ def test_what_does_not_apply_is_named_with_its_reason(subject):
     result = audit(subject, small_task(), effort="quick", instruments=[Choir()])
     assert result.evidence == ()
     assert [(item.instrument, "Sings" in item.reason) for item in result.skipped] == [("choir", True)]
-    assert result.verdict.headline == "not resolved"
+    assert result.verdict.headline == "unlearned"
 
 
 def test_the_report_of_integrity_holds(subject):
@@ -154,3 +163,30 @@ def test_a_network_with_single_number_buffers_can_be_audited():
             return self.layers(tokens)
 
     assert audit(Subject(Normed()), small_task(), effort="quick", instruments=[]).integrity.holds
+
+
+class Forgetful(nn.Module):
+    """Counts its passes, or leaves its dropout on."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind = kind
+        self.embed, self.last = nn.Embedding(17, 8), nn.Linear(24, 5)
+        self.register_buffer("passes", torch.zeros(()))
+
+    def forward(self, tokens):
+        hidden = self.embed(tokens).flatten(1)
+        if self.kind == "counting":
+            self.passes += 1
+        return self.last(nn.functional.dropout(hidden, 0.5, training=self.kind == "drawing"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("drawing", "the same inputs give other outputs"), ("counting", "a forward pass changes the network's own")],
+)
+def test_a_failed_integrity_check_is_the_first_thing_that_the_verdict_says(kind, told):
+    result = audit(Subject(Forgetful(kind)), small_task(), effort="quick", instruments=[])
+    assert result.verdict.sentence.startswith(f"No verdict, since the integrity check failed: {told}")
+    assert result.verdict.headline == "not resolved"
+    assert audit(Subject(Forgetful("plain")), small_task(), effort="quick", instruments=[]).integrity.holds

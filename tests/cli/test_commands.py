@@ -153,6 +153,24 @@ def test_a_network_of_ones_own_is_audited(made, capsys):
         assert own.evidence[0].measure(name).value == ours.evidence[0].measure(name).value
 
 
+def test_one_of_several_outputs_is_named(made, capsys):
+    Path("several.py").write_text(
+        "from assay.models.mlp import TokenMLP\n"
+        "class Net(TokenMLP):\n"
+        "    def forward(self, tokens):\n        answer = super().forward(tokens)\n"
+        "        return {'no': -answer, 'yes': answer}\n"
+        "def build():\n    return Net(vocab=19, length=3, num_outputs=7, width=8, depth=1)\n"
+    )
+    weights = made / "run" / "weights.safetensors"
+    words = ["audit", f"several:build@{weights}", "--task", TRAIN[1], "--effort", "quick", "--instrument", "systematicity"]
+    assert main(words) == 2
+    assert re.search(r"2 could be.*Choices: no float32 \(8, 7\), yes float32 \(8, 7\)", capsys.readouterr().err)
+    _done(capsys, *words, "--output", "yes")
+    own, ours = assay.read_report("assay-audit"), assay.read_report(made / "report")
+    assert own.subject.output == "yes"
+    assert own.evidence[0].measure("novel_score").value == ours.evidence[0].measure("novel_score").value
+
+
 def test_compare_writes_one_page(made, capsys):
     out = _done(capsys, "compare", made / "report", made / "report", "--out", "both")
     assert out == "both/comparison.html\n"

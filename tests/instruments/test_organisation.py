@@ -132,6 +132,7 @@ def test_what_twins_do_is_seen_and_permuting_is_not(architecture):
     tidy, messy = (item.measure("organisation") for item in (found, other))
     assert tidy.interval.low > messy.interval.high
     assert messy.value < min(messy.nulls[0].values)
+    assert tidy.p is None, "neither side of the copies, where training starts, is tested"
     assert [row[0] for row in found.figures[0].rows][-2:] == ["mean over sites", "untrained copies"]
 
 

@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
+from assay.conformance.tasks import Wrapped
 from assay.evidence import Evidence
 from assay.instrument import run
 from assay.instruments.systematicity import Systematicity
 from assay.novelty import novelty_of
+from assay.objective import NOT_ASKED, Steps
 from assay.subject import Subject
-from assay.task import Task
+from assay.task import Examples, Split, Task
 from assay.tasks import load_task
 from assay.tasks.modular import Modular
 from assay.verdict.behaviour import behaviour
@@ -136,7 +138,7 @@ def test_fewer_than_thirty_outside_are_not_enough_data():
     assert novel.note == "not enough data: 20 novel combinations outside 1-coverage, and a score needs 30"
     assert "generalisation gap" not in {measure.name for measure in evidence.measures}
     judged = behaviour([evidence])
-    assert (judged.axis.answer, judged.tested) == ("not resolved", False)
+    assert (judged.axis.answer, judged.axis.tested) == ("not resolved", False)
     assert "20 novel combinations outside 1-coverage" in judged.axis.because
 
 
@@ -207,3 +209,45 @@ def test_disconnected_training_is_warned_about():
 def test_unfamiliar_pairs_have_a_measure_each():
     numbers = [m.about["unfamiliar pairs"] for m in measured(Rule()).measures if m.name == "novel score by unfamiliar pairs"]
     assert numbers == ["1"]
+
+
+class InSteps(Wrapped):
+    """Two steps: the first is as in the task, the second asks for the symbol itself, of every second example."""
+
+    @property
+    def objective(self) -> Steps:
+        return Steps(11, whole=self.whole)
+
+    def __init__(self, inner: Task, *, whole: bool):
+        super().__init__(inner)
+        self.whole = whole
+
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        found = super().examples(split, n, generator=generator)
+        second = found.parts["x"].where(torch.arange(len(found)) % 2 == 0, NOT_ASKED)
+        return replace(found, targets=torch.stack([found.targets, second], 1))
+
+
+class TwoSteps(nn.Module):
+    """Knows the first step, and answers the second with class 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.rule = Rule()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        first = self.rule(tokens)
+        return torch.stack([first, torch.eye(11)[0].expand_as(first)], 1)
+
+
+def test_answers_with_steps_are_scored_by_exact_match_and_by_the_mean_over_steps():
+    by_step, whole = (measured(TwoSteps(), task=InSteps(TASK, whole=whole)) for whole in (False, True))
+    for split in ("seen", "novel"):
+        mean, exact = by_step.measure(f"{split}_score"), by_step.measure(f"{split}_exact_match")
+        # Half of the second steps are asked, and one in eleven of these is of class 0.
+        assert exact.value == pytest.approx(0.5 + 0.5 / 11, abs=0.05)
+        assert mean.value == pytest.approx((1 + exact.value) / 2, abs=1e-6)
+        assert [null.name for null in exact.nulls] == ["untrained copies"]
+        assert whole.measure(f"{split}_score").value == exact.value
+        assert whole.measure(f"{split}_score_by_step").value == mean.value
+    assert not {"seen_score_by_step", "seen_exact_match"} & {measure.key for measure in measured(Rule()).measures}
