@@ -4,7 +4,7 @@ import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -12,13 +12,15 @@ from torch import Generator, Tensor
 from assay import competence
 from assay.access import JudgesObserved, judged_apart
 from assay.bounds import check_seed
+from assay.display import Framed, brief, columns_of, measures_table, page, words
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence, Level
 from assay.graph import GivesGraphs
-from assay.instrument import Instrument, Measures, Progress, answering, missing_abilities, run, silent
+from assay.instrument import Instrument, Measures, answering, missing_abilities, run
 from assay.instruments import all_instruments
 from assay.jobs import one_thread, run_parallel
 from assay.objective import Unscored, check_finite
+from assay.progress import Progress, Shown, shown, silent
 from assay.subject import Integrity, Subject
 from assay.task import Examples, PosesPartProblems, Task
 from assay.verdict import Verdict, judge
@@ -36,6 +38,8 @@ class SubjectCard:
     """What was audited: enough to find it again and to know that it is the same. `output`: which tensor of its output is the
     answer, where forward returns several."""
 
+    __repr__ = brief
+
     name: str
     address: str
     architecture: str
@@ -48,6 +52,8 @@ class SubjectCard:
 class PartCard:
     """One declared part."""
 
+    __repr__ = brief
+
     name: str
     values: tuple[str, ...]
     graded: bool
@@ -56,6 +62,8 @@ class PartCard:
 @dataclass(frozen=True, kw_only=True)
 class TaskCard:
     """What it was audited on."""
+
+    __repr__ = brief
 
     address: str
     parts: tuple[PartCard, ...]
@@ -70,6 +78,8 @@ class TaskCard:
 class Skipped:
     """An instrument that was not run, and why."""
 
+    __repr__ = brief
+
     instrument: str
     reason: str
 
@@ -77,6 +87,8 @@ class Skipped:
 @dataclass(frozen=True, kw_only=True)
 class Environment:
     """What the numbers may depend on besides the seed."""
+
+    __repr__ = brief
 
     versions: Mapping[str, str]
     python: str
@@ -86,8 +98,10 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Audit:
+class Audit(Framed):
     """One subject on one task: everything a report shows."""
+
+    __repr__ = brief
 
     subject: SubjectCard
     task: TaskCard
@@ -100,6 +114,27 @@ class Audit:
     seed: int
     environment: Environment
 
+    def columns(self) -> dict[str, list[Any]]:
+        """One row for every measure of every instrument, as `assay.display.columns_of` has it.
+
+        Example::
+
+            frame = result.to_pandas()  # or to_polars(), or columns() for a dictionary of lists
+            print(frame[frame.headline])
+        """
+        return columns_of(self.evidence)
+
+    def _repr_html_(self) -> str:
+        headlines = [measure for item in self.evidence for measure in item.measures if measure.headline]
+        unanswered = [(item.instrument, item.not_enough) for item in self.evidence if item.not_enough]
+        unanswered += [(skip.instrument, skip.reason) for skip in self.skipped]
+        return page(
+            words(f"{self.subject.name} on {self.task.address}"),
+            self.verdict._repr_html_(),
+            measures_table(headlines),
+            *(words(f"Not run: {name}: {reason}") for name, reason in unanswered),
+        )
+
 
 def audit(
     subject: Subject,
@@ -111,7 +146,7 @@ def audit(
     instruments: Sequence[Instrument | Measures] | None = None,
     address: str = "",
     jobs: int = 1,
-    progress: Progress = silent,
+    progress: Shown = "bar",
 ) -> Audit:
     """Audit one network.
 
@@ -126,32 +161,35 @@ def audit(
     - `address`: where the subject came from, for the report.
     - `jobs`: processes in which instruments run side by side, and those that take long read their copies; the bytes of the
       result do not depend on it.
+    - `progress`: a bar on stderr by default, or where that is no terminal a line every 30 seconds at most; None shows
+      nothing, and a function is called with what is being done and the share that is done.
 
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
     check_seed("the seed of an audit", seed)
     allowed = min(level, task.level)
-    with one_thread():
+    with one_thread(), shown(progress) as report:
         subject = answering(subject, task)
         sample = _sample(task, seed)
         outputs = _outputs(subject, task, sample)
+        report("checking that reading leaves the network as it is", 0.0)
         integrity = subject.integrity(sample.inputs)
         unlearned, hint = "", ""
         if outputs is not None:
             unlearned, hint = (told(outputs, sample, task.objective) for told in (competence.unlearned, competence.other_order))
         if unlearned:
-            progress(f"unlearned: {unlearned}", 0.0)
+            report(f"unlearned: {unlearned}", 0.0)
         chosen = all_instruments() if instruments is None else instruments
         applying, skipped = _sorted_out(chosen, task, level, unlearned)
         if level == 0:
-            progress("judging in a process that cannot reach the task", 0.1)
+            report("judging in a process that cannot reach the task", 0.1)
             able = [instrument for instrument in applying if isinstance(instrument, JudgesObserved)]
             evidence = judged_apart(able, subject, task, effort=effort, seed=seed) if able else []
         else:
             pieces = [_Piece(instrument, subject, task, effort, seed) for instrument in applying]
-            evidence = [item.at_level(allowed) for item in _run_all(pieces, jobs=jobs, progress=progress)]
+            evidence = [item.at_level(allowed) for item in _run_all(pieces, jobs=jobs, progress=report)]
         environment = _environment(subject)
-    progress("done", 1.0)
+        report("done", 1.0)
     return Audit(
         subject=_subject_card(subject, address),
         task=_task_card(task),

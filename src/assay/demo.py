@@ -10,7 +10,7 @@ from pathlib import Path
 
 from assay.audit import Audit, audit
 from assay.errors import AssayError
-from assay.jobs import run_parallel
+from assay.jobs import Engine, run_parallel
 from assay.models import load_subject
 from assay.report import read_report, write_comparison, write_report
 from assay.store import RECORD, RunDirectory
@@ -51,6 +51,7 @@ def run_demo(
 
     **Returns:** the comparison page. Each network's run and report are in a folder of its own beside it.
     """
+    Engine(jobs=jobs)  # a mistake shows before any progress
     progress("training and auditing three networks", 0.0)
     audits = run_parallel(
         _train_and_audit,
@@ -71,7 +72,7 @@ def _train_and_audit(job: tuple[_Network, Path, int]) -> Audit:
     task = load_task(TASK)
     subject = load_subject(str(run.path), task=task)
     subject.name = network.name
-    result = audit(subject, task, seed=seed, effort="standard", address=str(run.path))
+    result = audit(subject, task, seed=seed, effort="standard", address=str(run.path), progress=None)
     write_report(folder, result)
     return result
 
@@ -89,4 +90,4 @@ def _trained(network: _Network, folder: Path, seed: int) -> RunDirectory:
         if run.read_record().finished is not None:
             return run
     config = {**TRAINING, "weight_decay": network.weight_decay, "seed": seed, **({} if network.trained else {"steps": 0})}
-    return train(TASK, "mlp", options=MODEL, config=config, out=folder)
+    return train(TASK, "mlp", options=MODEL, config=config, out=folder, progress=None)

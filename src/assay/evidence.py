@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
+from assay.display import Framed, brief, columns_of, measures_table, page, words
 from assay.figure import Figure, Level
 from assay.figure import Table as Table
 
@@ -26,6 +27,8 @@ CHANCE, UNIT = "chance", "unit"
 @dataclass(frozen=True, kw_only=True)
 class Interval:
     """A confidence interval, with the method that made it."""
+
+    __repr__ = brief
 
     low: float
     high: float
@@ -60,6 +63,8 @@ class Null:
     - `counts`: whether a finding must beat it. A named reference, such as a dense twin, is a comparison and does not count.
     - `p`: the chance of a value at least this far out under this null, never 0; None when there are too few repeats to say.
     """
+
+    __repr__ = brief
 
     name: str
     how: str
@@ -96,6 +101,8 @@ class Measure:
     - `level`: the access that it needs.
     """
 
+    __repr__ = brief
+
     key: str
     name: str
     value: float | None
@@ -131,10 +138,15 @@ class Measure:
         about = ", ".join(f"{key} {value}" for key, value in self.about.items())
         return f"{self.name} ({about})" if about else self.name
 
+    def _repr_html_(self) -> str:
+        return page(measures_table([self]), words(self.note))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """The published work that an instrument follows."""
+
+    __repr__ = brief
 
     key: str
     citation: str
@@ -143,7 +155,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class Evidence(Framed):
     """Everything one instrument found out about one subject on one task.
 
     **Attributes:**
@@ -154,6 +166,8 @@ class Evidence:
     - `not_tested`: what this evidence does not cover, and what power a lower effort gave up.
     - `settings`: every choice that shaped the numbers.
     """
+
+    __repr__ = brief
 
     instrument: str
     question: str
@@ -173,6 +187,20 @@ class Evidence:
                 return measure
         known = [(measure.key, dict(measure.about)) for measure in self.measures]
         raise KeyError(f"{self.instrument} has no measure {key!r} about {about}; it has {known}")
+
+    def columns(self) -> dict[str, list[Any]]:
+        """One row for every measure, as `assay.display.columns_of` has it.
+
+        Example::
+
+            frame = evidence.to_pandas()  # or to_polars(), or columns() for a dictionary of lists
+        """
+        return columns_of([self])
+
+    def _repr_html_(self) -> str:
+        warnings = (words(f"Warning: {warning}") for warning in self.warnings)
+        summary = self.summary or self.not_enough
+        return page(words(self.question, "b"), words(summary), *warnings, measures_table(self.measures))
 
     def at_level(self, level: Level) -> "Evidence":
         """The evidence without the measures and figures that need more access. Where some are left out, so are summary and

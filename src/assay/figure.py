@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from assay.display import brief
+
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
@@ -18,6 +20,8 @@ Style = Literal["solid", "dotted", "dashed"]
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """Rows of plain values that a measure rests on, for the report's details. `level`: the access that they need."""
+
+    __repr__ = brief
 
     kind: Literal["table"] = "table"
     name: str
@@ -43,6 +47,8 @@ class Line:
     - `marked`: indices of the points that stand out.
     """
 
+    __repr__ = brief
+
     name: str
     x: tuple[str | float | int, ...]
     y: tuple[float | None, ...]
@@ -63,6 +69,8 @@ class Line:
 class Plot:
     """One pair of axes: `title`, what its vertical axis shows (`subtitle`), and its lines."""
 
+    __repr__ = brief
+
     title: str
     subtitle: str = ""
     lines: tuple[Line, ...]
@@ -71,6 +79,8 @@ class Plot:
 @dataclass(frozen=True, kw_only=True)
 class Curve:
     """Lines over one horizontal axis, in one plot or several. `across`: what the axis is; `caption`: how to read the figure."""
+
+    __repr__ = brief
 
     kind: Literal["curve"] = "curve"
     name: str
@@ -96,6 +106,8 @@ class Point:
 class Scatter:
     """Named points on a plane. `arrows`: drawn from the origin, inside a circle. `sizes`: what the sizes of points are."""
 
+    __repr__ = brief
+
     kind: Literal["scatter"] = "scatter"
     name: str
     points: tuple[Point, ...]
@@ -118,6 +130,8 @@ class Edge:
 class Parse:
     """The graph of one text beside the predicted one. A node without a head is a root."""
 
+    __repr__ = brief
+
     name: str
     words: tuple[str, ...]
     declared: tuple[Edge, ...]
@@ -132,6 +146,8 @@ class Parse:
 @dataclass(frozen=True, kw_only=True)
 class Graphs:
     """Declared graphs beside predicted ones, one text after the other."""
+
+    __repr__ = brief
 
     kind: Literal["graphs"] = "graphs"
     name: str

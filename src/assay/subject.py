@@ -61,6 +61,9 @@ class Subject:
         self.batch_size = batch_size
         self.output = output
 
+    def __repr__(self) -> str:
+        return f"Subject({type(self.module).__name__}, name={self.name!r}, num_weights={self.num_weights()})"
+
     @property
     def device(self) -> torch.device:
         """Where the weights are (the CPU for a module without weights)."""

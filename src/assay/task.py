@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from assay.display import brief
 from assay.errors import AssayError
 from assay.figure import Level
 from assay.objective import Objective
@@ -33,6 +34,8 @@ class Part:
     - `graded`: the part is absent (value 0) or present (value 1) with a real amount, found in `Examples.amounts`.
     - `of`: the parts that it follows from, when no input shows it by itself, such as an intermediate result.
     """
+
+    __repr__ = brief
 
     name: str
     values: tuple[str, ...]
@@ -62,6 +65,8 @@ class Examples:
     - `combination`: the id of the combination, int64 `(n,)`, equal exactly when the combined parts are equal.
     - `amounts`: for every graded part its real amount `(n,)`, 0 where the part is absent.
     """
+
+    __repr__ = brief
 
     inputs: Mapping[str, Tensor]
     targets: Tensor

@@ -8,10 +8,11 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from assay.printable import printable
+from assay.progress import Progress, shown
 
 _WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}  # an address must stay whole to be copied
 
@@ -46,17 +47,9 @@ class Terminal:
         """Why the command stopped."""
         print(f"assay: {printable(text, keep=chr(10))}", file=sys.stderr)
 
-    @contextmanager
-    def progress(self) -> Iterator[Callable[[str, float], None]]:
-        """A bar with the time left, as an `assay.instrument.Progress`. Silent when quiet or not on a terminal."""
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        off = self.quiet or not sys.stderr.isatty()
-        with Progress(*columns, console=Console(stderr=True), transient=True, disable=off) as bar:
-            task = bar.add_task("starting", total=1.0)
-            yield lambda doing, done: bar.update(task, description=printable(doing), completed=done)
+    def progress(self) -> AbstractContextManager[Progress]:
+        """A bar, or a line every 30 seconds at most where stderr is no terminal. Silent when quiet."""
+        return shown(None if self.quiet else "bar")
 
     def listing(self, rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
         """Objects with a `name`: a JSON list, or for reading the name with the rest beneath it, empty values left out."""

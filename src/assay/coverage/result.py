@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from assay.display import brief
 from assay.novelty import ENOUGH, Kind
 
 DEFINITIONS = {
@@ -82,6 +83,8 @@ class Coverage:
     - `named`: the first example of what `notes` counts.
     - `cells`: for every novel combination its cell; `novel` are their value indices, `trained` those of the trained ones.
     """
+
+    __repr__ = brief
 
     title: str
     definition: str

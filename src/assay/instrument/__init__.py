@@ -12,8 +12,8 @@ from assay.instrument.frame import Reading as Reading
 from assay.instrument.frame import Readings as Readings
 from assay.instrument.frame import Values as Values
 from assay.instrument.older import Measures as Measures
-from assay.instrument.progress import Progress as Progress
-from assay.instrument.progress import silent as silent
 from assay.instrument.run import answering as answering
 from assay.instrument.run import missing_abilities as missing_abilities
 from assay.instrument.run import run as run
+from assay.progress import Progress as Progress
+from assay.progress import silent as silent

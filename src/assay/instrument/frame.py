@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from assay.display import brief
 from assay.evidence import UNTRAINED, Direction, Effort, Interval, Level, Measure, Source
 from assay.figure import Figure
 from assay.stats import MIN_UNITS, keyed_generator
@@ -84,6 +85,8 @@ class Control:
       the share of repeats at least as good (a permutation test).
     """
 
+    __repr__ = brief
+
     name: str
     how: str
     values: Float[Tensor, "r *u"]
@@ -109,6 +112,8 @@ class Values:
     - `note`, `ceiling`: as in `Measure`; `copies_how`: how the copies were read, where a reader must know.
     - `reason`: why there is no number; empty where there is one.
     """
+
+    __repr__ = brief
 
     metric: str
     units: Float[Tensor, " u"]
@@ -141,12 +146,16 @@ class Values:
 class Reading(NamedTuple):
     """What an instrument reads of one network: `values` of its metrics, and whatever else `explain` wants to know (`kept`)."""
 
+    __repr__ = brief
+
     values: Sequence[Values]
     kept: Any = None
 
 
 class Readings(NamedTuple):
     """What was read of all networks: the one under test, its untrained copies, and named references."""
+
+    __repr__ = brief
 
     own: Reading
     copies: Sequence[Reading]
@@ -155,6 +164,8 @@ class Readings(NamedTuple):
 
 class Notes(NamedTuple):
     """The words around the measures: see the attributes of the same names of `assay.evidence.Evidence`."""
+
+    __repr__ = brief
 
     summary: str
     warnings: Sequence[str] = ()

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from torch import Generator
 
 from assay.evidence import Effort, Evidence
-from assay.instrument.progress import Progress, silent
+from assay.progress import Progress, silent
 from assay.subject import Subject
 from assay.task import Task
 

@@ -12,9 +12,9 @@ from assay.evidence import Effort, Evidence
 from assay.instrument.frame import Instrument, NotEnough, Random, Reading, Readings
 from assay.instrument.nulls import Nulls, measure_of
 from assay.instrument.older import Measures
-from assay.instrument.progress import Progress, silent
 from assay.jobs import run_parallel
 from assay.objective import Unscored
+from assay.progress import Progress, silent
 from assay.references import cited
 from assay.stats import keyed_generator
 from assay.subject import Subject

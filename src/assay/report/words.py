@@ -3,43 +3,19 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from assay.evidence import Interval, Measure, Null
+from assay.display import MINUS as MINUS
+from assay.display import interval as interval
+from assay.display import number as number
+from assay.display import p_value as p_value
+from assay.evidence import Measure, Null
 
 NOT_ENOUGH = "not enough data"
-MINUS = "\N{MINUS SIGN}"
-
-
-def number(value: float | int) -> str:
-    """Three significant digits, trailing zeros kept; whole numbers in full: 0.0912, 1.00, 43,147."""
-    if isinstance(value, int):
-        text = f"{value:,}"
-    elif abs(value) < 1e-12:  # rounding errors of a zero
-        text = "0"
-    else:
-        text = f"{value:.2e}"
-        magnitude = int(text.partition("e")[2])
-        text = text if not -4 <= magnitude < 9 else f"{value:,.{max(0, 2 - magnitude)}f}"
-    return text.replace("-", MINUS)
 
 
 def tick(value: float | int) -> str:
     """A number on an axis, with four significant digits at most and no trailing zeros: 0, 0.25, 20,000, 5e-05."""
     text = f"{value:.4g}"
     return (f"{Decimal(text):,f}" if 1e-4 <= abs(value) < 1e9 or not value else text).replace("-", MINUS)
-
-
-def interval(bounds: Interval | None) -> str:
-    """`[0.926, 0.966]`, or nothing."""
-    return "" if bounds is None else f"[{number(bounds.low)}, {number(bounds.high)}]"
-
-
-def p_value(p: float | None) -> str:
-    """`< .001`, `.012`, or `no p` where there were too few repeats to say."""
-    if p is None:
-        return "no p"
-    if p < 0.001:
-        return "< .001"
-    return "1" if round(p, 3) >= 1 else f"{p:.3f}".removeprefix("0") if p < 0.1 else f"{p:.2f}".removeprefix("0")
 
 
 def p_told(p: float | None) -> str:

@@ -97,7 +97,13 @@ def _audited(name: str, ready: Prepared, trained: TrainingRecord, piece: Piece) 
     instruments = [load_instrument(instrument) for instrument in piece.instruments] or None
     try:
         result = audit(
-            subject, ready.task, seed=ready.config.seed, effort=piece.effort, instruments=instruments, address=f"runs/{name}"
+            subject,
+            ready.task,
+            seed=ready.config.seed,
+            effort=piece.effort,
+            instruments=instruments,
+            address=f"runs/{name}",
+            progress=None,
         )
         record = completed(ready.record, ready.model, ready.task, trained)
     except AssayError as error:

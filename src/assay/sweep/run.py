@@ -4,21 +4,23 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from assay.display import Framed, brief, number, page, table, words
 from assay.errors import AssayError
-from assay.instrument import Progress, silent
 from assay.jobs import Engine, run_unordered
+from assay.progress import Progress, Shown, shown
 from assay.sweep.directory import SweepDirectory
 from assay.sweep.grid import Cell, Point
 from assay.sweep.piece import Failure, Member, Piece, run_piece
 from assay.sweep.pieces import grouped
 from assay.sweep.plan import SweepPlan
 from assay.sweep.refine import NUM_ROUNDS, next_cells
-from assay.sweep.rows import NOVEL, Row, write_table
+from assay.sweep.rows import NOVEL, SEEN, Row, table_of, write_table
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class Sweep(Framed):
     """A sweep that was run.
 
     **Attributes:**
@@ -28,13 +30,39 @@ class Sweep:
     - `failures`: every cell that could not be finished, and why.
     """
 
+    __repr__ = brief
+
     path: Path
     plan: SweepPlan
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...] = ()
 
+    def columns(self) -> dict[str, list[Any]]:
+        """One row for every network, as in `results.parquet`: axes as `axis_NAME`, then what the network is, then every
+        headline measure with its interval and its nulls.
 
-def sweep(plan: SweepPlan, *, out: Path | str, engine: Engine | None = None, progress: Progress = silent) -> Sweep:
+        Example::
+
+            frame = result.to_pandas()  # or to_polars(), or columns() for a dictionary of lists
+        """
+        return table_of(self.rows).to_pydict()
+
+    def _repr_html_(self) -> str:
+        shown = (SEEN, NOVEL)
+        rows = [
+            (*row.point.values(), str(row.seed), *(_told(row.values.get(name)) for name in shown), row.verdict)
+            for row in self.rows
+        ]
+        failed = [words(f"Not finished: {failure.name}: {failure.reason}") for failure in self.failures]
+        header = (*self.plan.over, "seed", *(name.replace("_", " ") for name in shown), "verdict")
+        return page(words(f"{len(self.rows)} networks on {self.plan.task}"), table(header, rows), *failed)
+
+
+def _told(value: float | None) -> str:
+    return "not enough data" if value is None else number(value)
+
+
+def sweep(plan: SweepPlan, *, out: Path | str, engine: Engine | None = None, progress: Shown = "bar") -> Sweep:
     """Train and audit every cell of the plan that `out` does not hold yet, and write `results.parquet`.
 
     A sweep that was stopped at any moment goes on with the same call. On the CPU its results do not depend on the engine,
@@ -44,15 +72,21 @@ def sweep(plan: SweepPlan, *, out: Path | str, engine: Engine | None = None, pro
 
     - `out`: a new or empty folder, or that of the same sweep.
     - `engine`: where cells run; one process by default.
+    - `progress`: as `audit` has it.
 
     **Raises:** `AssayError` before anything is written for whatever does not fit, and when the engine fails; what is
     finished is kept. A cell that cannot be finished stops no other: it is among the `failures`, and is tried again when the
     sweep is continued.
     """
+    with shown(progress) as report:
+        return _sweep(plan, Path(out), engine or Engine(jobs=1), report)
+
+
+def _sweep(plan: SweepPlan, out: Path, engine: Engine, progress: Progress) -> Sweep:
     plan.check()
     directory = SweepDirectory.begin(out, plan)
-    engine = engine or Engine(jobs=1)
     total = len(plan.grid.cells()) + plan.refine
+    progress(f"{total} networks", 0.0)
     failures: list[Failure] = []
 
     def finish(cells: Sequence[Cell], round: int) -> None:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from assay.bounds import check_real, check_seed, check_whole
+from assay.display import brief
 
 MOST_STEPS = 1_000_000_000
 """Updates of a training: at a millisecond each they take twelve days."""
@@ -53,6 +54,8 @@ class TrainingConfig:
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
     """What training left: `(step, loss)` about every hundredth of the run, and its cost over all sittings."""
+
+    __repr__ = brief
 
     losses: tuple[tuple[int, float], ...]
     wall_seconds: float

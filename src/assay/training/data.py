@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from assay.display import brief
 from assay.errors import AssayError
 from assay.objective import Objective
 from assay.task import Examples, Split, Task, draw_rows
@@ -25,6 +26,8 @@ class TrainingData:
     - `targets`: `(n, ...)`, as the objective wants them.
     - `objective`: whose loss is minimised.
     """
+
+    __repr__ = brief
 
     inputs: Mapping[str, Tensor]
     targets: Tensor

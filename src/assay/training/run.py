@@ -11,6 +11,7 @@ from torch import Generator, nn
 from assay.bounds import MOST_CELLS
 from assay.errors import AssayError
 from assay.models import configure, default_name, rebuild
+from assay.progress import Shown, shown
 from assay.stats import keyed_generator
 from assay.store import RunDirectory, RunRecord
 from assay.subject import Subject
@@ -71,7 +72,7 @@ def train(
     options: Mapping[str, int | float] | None = None,
     config: TrainingConfig | Mapping[str, int | float] | None = None,
     trust: Collection[str] = (),
-    progress: Callable[[str, float], None] = lambda doing, done: None,
+    progress: Shown = "bar",
 ) -> RunDirectory:
     """Train a reference model on a task and keep it; continues when `out` holds the same run, interrupted.
 
@@ -82,17 +83,20 @@ def train(
     - `options`: sizes of the model, as `assay.models.build` takes them.
     - `config`: a whole configuration, or only the fields that shall differ from the `recommended` ones.
     - `trust`: addresses of code that may be imported although only a file names them, such as a table's executor.
+    - `progress`: as `assay.audit` has it.
 
     **Returns:** the finished run; its record has the mean scores on seen and novel combinations.
 
     **Raises:** `AssayError` before anything is written for whatever does not fit, and what `fit` raises.
     """
-    task, model, config, record = prepare(task_address, model_name, options=options, config=config, trust=trust)
-    directory = RunDirectory.create(out, record)
-    trained = fit(model, task, config=config, directory=directory, progress=lambda doing, done: progress(doing, 0.98 * done))
-    finished = completed(directory.read_record(), model, task, trained, progress=progress)
-    directory.finish(finished, model.state_dict())
-    progress("done", 1.0)
+    with shown(progress) as report:
+        task, model, config, record = prepare(task_address, model_name, options=options, config=config, trust=trust)
+        directory = RunDirectory.create(out, record)
+        report("training", 0.0)
+        trained = fit(model, task, config=config, directory=directory, progress=lambda doing, done: report(doing, 0.98 * done))
+        finished = completed(directory.read_record(), model, task, trained, progress=report)
+        directory.finish(finished, model.state_dict())
+        report("done", 1.0)
     return directory
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from assay.calibration.combiner import Call
+from assay.display import brief, page, words
 from assay.evidence import Interval
 
 Answer = Literal["yes", "no", "not resolved"]
@@ -26,6 +27,8 @@ OPEN: dict[Answer, dict[Answer, tuple[Outcome, ...]]] = {
 class Axis:
     """The answer to one of the questions, and what it rests on. `tested`: whether anything was measured that could answer."""
 
+    __repr__ = brief
+
     answer: Answer
     because: str
     tested: bool = True
@@ -44,6 +47,8 @@ class Inside(Axis):
     - `features`: the effects that it was judged by; None is missing.
     - `error_rates`: in words, how often such calls are wrong where the answer is known; empty without a calibration.
     """
+
+    __repr__ = brief
 
     call: Call = "abstains"
     probability: float | None = None
@@ -68,6 +73,8 @@ class Verdict:
     - `sentence`: the verdict in plain words.
     """
 
+    __repr__ = brief
+
     recombines: Axis
     organised: Axis
     inside: Inside
@@ -87,3 +94,6 @@ class Verdict:
         if self.organised.tested:
             return " or ".join(self.possible)
         return "recombines" if self.recombines.answer == "yes" else "does not recombine"
+
+    def _repr_html_(self) -> str:
+        return page(words(self.headline.capitalize(), "b"), words(self.sentence))
