@@ -55,7 +55,8 @@ def test_what_train_is_not_told_is_what_the_library_recommends(capsys):
 def test_train_says_how_to_go_on_unless_quiet(capsys):
     assert main([*TRAIN[:-1], "--steps", "1", "--out", "run"]) == 0
     assert re.fullmatch(
-        r"  0 % training\nMean scores: seen 0\.\d{3}, novel 0\.\d{3} \(novel of every kind, synonyms too\)\. Now: assay audit run\n",
+        r"  0 % training\n"
+        r"Mean scores: seen 0\.\d{3}, novel 0\.\d{3} \(novel of every kind, synonyms too\)\. Now: assay audit run\n",
         capsys.readouterr().err,
     )
 

@@ -1,5 +1,7 @@
 """Help answers without torch, reads well, and the list of commands and flags is frozen: a new one is a decision."""
 
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from assay.cli import main
 from assay.cli.main import COMMANDS, STYLE, Line
 
 ACTIONS = {"data": ("list", "get"), "zoo": ("build", "list", "calibrate", "score")}
+ROOT = Path(__file__).parents[2]
 FROZEN = Path(__file__).with_name("frozen_flags.txt")
 
 
@@ -63,6 +66,20 @@ def test_commands_and_flags_are_those_decided_upon(capfd, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")  # wide enough that every flag stands on one line with its help
     surface = _surface(capfd)
     assert surface == FROZEN.read_text(), f"a new flag is a decision; once decided, {FROZEN.name} holds:\n{surface}"
+
+
+def test_the_page_of_commands_has_every_command_and_every_flag_with_its_meaning():
+    written = ROOT / "docs" / "commands.md"
+    page = runpy.run_path(str(ROOT / "docs" / "write_commands.py"))["page"]()
+    assert page == written.read_text(), "python docs/write_commands.py writes it anew"
+    listed = re.findall(r"`([a-z]+)`", "".join(re.findall(r"^\| (`.*?) \|", page.partition("## ")[0], re.MULTILINE)))
+    assert sorted(listed) == sorted(command.word() for command in COMMANDS)
+    of_all, *sections = re.split(r"^### ", page, flags=re.MULTILINE)
+    told = {section.partition("\n")[0]: section + of_all for section in sections}
+    for block in FROZEN.read_text().removesuffix("\n").split("\nassay ")[1:]:
+        command, *flags = block.splitlines()
+        for flag in flags:
+            assert re.search(rf"^\| `{re.escape(flag.strip())}` \| \S", told[f"assay {command}"], re.MULTILINE), (command, flag)
 
 
 def _surface(capfd) -> str:
