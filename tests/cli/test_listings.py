@@ -1,6 +1,7 @@
 """Listings in JSON are lists of objects with at least a name; the ones for reading hold the same names."""
 
 import json
+import re
 
 import pytest
 
@@ -41,6 +42,20 @@ def test_tasks_tell_every_setting(capsys):
     coverage = next(setting for setting in modular["settings"] if setting["name"] == "coverage")
     assert coverage["default"] == "0.8"
     assert coverage["meaning"]
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_tasks_show_type_default_and_meaning_of_every_setting_in_lines_that_fit(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    rows = _json(capsys, "tasks")
+    assert main(["tasks"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= min(int(columns), 100)
+    blocks = [" ".join(block.split()) for block in re.split(r"^(?=\S)", out, flags=re.MULTILINE) if block]
+    for row, block in zip(rows, blocks, strict=True):
+        for setting in row["settings"]:
+            default = "required" if setting["default"] is None else f"default {setting['default']}"
+            assert f"{setting['name']} {setting['meaning']} ({setting['type']}; {default})" in block
 
 
 def test_data_sets_tell_address_size_and_licence(capsys):

@@ -2,8 +2,10 @@
 
 import dataclasses
 import importlib
+import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
@@ -146,6 +148,20 @@ def test_mistakes_are_told_in_one_message(address, message):
         load_task(address)
 
 
+def _check_type_words(words: str, hint: object) -> None:
+    """The listing names every choice of a `Literal`, and else the kind of value."""
+    kinds = [kind for kind in (typing.get_args(hint) or (hint,)) if kind is not type(None)]
+    if typing.get_origin(hint) is typing.Literal:
+        missing = [choice for choice in kinds if not re.search(rf"\b{re.escape(str(choice))}\b", words)]
+        assert not missing, f"{words!r} does not name {missing}"
+    elif bool in kinds:
+        assert words == "true or false"
+    elif int in kinds:
+        assert words.startswith("integer") or re.fullmatch(r"\d(, \d)* or \d", words)
+    elif float in kinds:
+        assert words == "number"
+
+
 @pytest.mark.parametrize("family", task_families(), ids=lambda family: family.name)
 def test_the_listing_agrees_with_the_classes(family, monkeypatch, tmp_path):
     module, _, name = family.home.partition(":")
@@ -154,6 +170,8 @@ def test_the_listing_agrees_with_the_classes(family, monkeypatch, tmp_path):
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     assert [option.name for option in family.options] == list(fields)
     for option in family.options:
+        assert option.meaning
+        _check_type_words(option.type, typing.get_type_hints(cls)[option.name])
         default = fields[option.name].default
         if default is dataclasses.MISSING:
             assert option.default is None

@@ -4,12 +4,12 @@ from dataclasses import asdict, dataclass
 
 from assay.cli.command import Command, Flag
 from assay.cli.terminal import Terminal
-from assay.tasks import task_families
+from assay.tasks import TaskOption, task_families
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tasks(Command):
-    """List the tasks: what each asks of a network, how to write it, and its settings.
+    """List the tasks: what each asks of a network, how to write it, and the type, default and meaning of its settings.
 
     Where a command takes a TASK it is written as in the column `form`. A task of your own in Python is written
     package.module:factory, a function without arguments that returns it.
@@ -27,6 +27,12 @@ class Tasks(Command):
         """Print the families in the order of their registration."""
         rows = []
         for family in task_families():
-            settings = [asdict(option) if self.json else option.name for option in family.options]
+            settings = [asdict(option) for option in family.options] if self.json else dict(map(_told, family.options))
             rows.append({"name": family.name, "summary": family.summary, "form": family.form, "settings": settings})
         terminal.listing(rows, as_json=self.json)
+
+
+def _told(option: TaskOption) -> tuple[str, str]:
+    """Its name, and its meaning, type and default in words."""
+    default = "required" if option.default is None else f"default {option.default}"
+    return option.name, f"{option.meaning} ({option.type}; {default})"

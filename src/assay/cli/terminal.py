@@ -52,7 +52,8 @@ class Terminal:
         return shown(None if self.quiet else "bar")
 
     def listing(self, rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
-        """Objects with a `name`: a JSON list, or for reading the name with the rest beneath it, empty values left out."""
+        """Objects with a `name`: a JSON list, or for reading the name with the rest beneath it, empty values left out, and of
+        a mapping every entry on lines of its own."""
         if as_json:
             print(json.dumps(list(rows), indent=2))
             return
@@ -61,5 +62,15 @@ class Terminal:
             print(row["name"])
             for key, value in row.items():
                 text = ", ".join(value) if isinstance(value, list) else str(value)
-                if key != "name" and text:
-                    print(textwrap.fill(text, width, initial_indent=f"  {key:10}", subsequent_indent=" " * 12, **_WHOLE_WORDS))
+                if isinstance(value, Mapping):
+                    print(f"  {key}")
+                    wide = 6 + max(map(len, value), default=0)
+                    for entry, meaning in value.items():
+                        print(_filled(meaning, width, f"    {entry}", wide))
+                elif key != "name" and text:
+                    print(_filled(text, width, f"  {key}", 12))
+
+
+def _filled(text: str, width: int, label: str, indent: int) -> str:
+    """A label, and right of it a text in lines of one width."""
+    return textwrap.fill(text, width, initial_indent=label.ljust(indent), subsequent_indent=" " * indent, **_WHOLE_WORDS)
