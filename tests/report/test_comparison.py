@@ -1,5 +1,6 @@
 """The comparison: every network in its column, and a meaning that follows from the numbers."""
 
+import html
 import json
 import re
 from dataclasses import replace
@@ -9,8 +10,9 @@ import pytest
 from assay.errors import AssayError
 from assay.report import write_comparison
 from assay.report.comparison import ComparisonFile, _rows, comparison_html
+from assay.report.definitions import DEFINITIONS
 from assay.report.meaning import meaning
-from assay.report.words import interval, number
+from assay.report.words import interval, number, p_told
 
 
 def text_of(path):
@@ -132,3 +134,21 @@ def test_one_family_of_tasks_with_other_parts_is_not_ranked(examples):
     audits = examples.three()
     audits[1] = replace(audits[1], task=replace(audits[1].task, parts=audits[1].task.parts[:2]))
     assert "cannot be ranked" in meaning(audits)
+
+
+def test_every_headline_measure_is_explained(tmp_path, examples):
+    from assay.instruments import all_instruments
+    from assay.instruments.recombination.measures import KEYS
+
+    headlines = {m.key for instrument in all_instruments() for m in getattr(instrument, "metrics", ()) if m.headline}
+    assert headlines | set(KEYS.values()) | {"organisation"} <= set(DEFINITIONS)
+    page = html.unescape(text_of(write_comparison(tmp_path / "out", examples.three())))
+    assert page.count(DEFINITIONS["novel_score"]) == 1
+    assert DEFINITIONS["necessity"] not in page, "nothing is explained that was not measured"
+
+
+def test_a_p_value_stands_on_one_line_beside_its_null(tmp_path, examples):
+    page = write_comparison(tmp_path / "out", examples.three()).read_text()
+    null = examples.three()[0].evidence[0].measure("seen_score").nulls[0]
+    line = f'<span>{null.name} {number(null.mean)}</span> <span class="range">{html.escape(p_told(null.p))}</span>'
+    assert f'<span class="minor null">{line}</span>' in page

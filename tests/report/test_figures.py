@@ -1,6 +1,7 @@
 """Figures: every value, interval and null that was measured is on the paper, at its place."""
 
 import math
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ import pytest
 
 from assay.evidence import Null
 from assay.report.canvas import FAINT, MUTED, NULL, VALUE, WIDTH, inline_svg
-from assay.report.figures import MAX_ROWS, panels
+from assay.report.figures import MAX_BLOCKS, MAX_ROWS, comparison_panels, panels
 from assay.report.pictures.curve import of_sizes
 from assay.report.sheet import Sheet, Span, _by_rank, round_numbers, span_of, span_over
 from assay.report.words import tick
@@ -101,12 +102,33 @@ def test_families_of_any_size(examples, num):
     assert sum(len(dots(inline_svg(panel))) for panel in drawn) == num
 
 
-def test_not_enough_data_alone_still_draws(examples):
-    evidence = replace(examples.systematicity(), measures=(examples.measure("m", None, note="3 units, 5 needed"),))
-    svg = inline_svg(panels(evidence)[0])
-    assert "not enough data" in svg
-    assert [text.words for text in marks(svg, "text")][:2] == ["m", "not enough data"]
-    assert dots(svg) == []
+def test_where_nothing_is_drawn_there_is_no_panel(examples):
+    nothing = examples.measure("m", None, note="3 units, 5 needed")
+    evidence = replace(examples.systematicity(), measures=(nothing,))
+    assert panels(evidence) == []
+    family = tuple(replace(nothing, about={"site": f"s{k}"}) for k in range(3))
+    assert panels(replace(evidence, measures=family)) == []
+    assert comparison_panels([("m", [("first", nothing), ("second", nothing)])]) == []
+
+
+def test_not_enough_data_is_told_beside_what_is_drawn(examples):
+    measured = examples.measure("n", 0.5, 0.1, [examples.null("null", 0.1)])
+    nothing = examples.measure("m", None, note="3 units, 5 needed")
+    (panel,) = panels(replace(examples.systematicity(), measures=(nothing, measured)))
+    assert [text.words for text in marks(inline_svg(panel), "text")][:2] == ["m", "not enough data"]
+    assert len(dots(inline_svg(panel))) == 1
+
+
+@pytest.mark.parametrize("num", [1, MAX_BLOCKS, MAX_BLOCKS + 1, 3 * MAX_BLOCKS])
+def test_many_measures_of_one_unit_are_dealt_to_panels_on_one_scale(examples, num):
+    members = tuple(examples.measure(f"m {k}", 0.5 + k, 0.1, [examples.null("n", 0.1)]) for k in range(num))
+    drawn = panels(replace(examples.systematicity(), measures=members))
+    assert len(drawn) == -(-num // MAX_BLOCKS)
+    numbered = [f"{k + 1} of {len(drawn)}" for k in range(len(drawn))]
+    assert [panel.subtitle for panel in drawn] == (numbered if len(drawn) > 1 else [""])
+    assert sum(len(dots(inline_svg(panel))) for panel in drawn) == num
+    ticks = [[t.words for t in marks(inline_svg(panel), "text") if re.fullmatch(r"[\d.]+", t.words)] for panel in drawn]
+    assert all(tick == ticks[0] for tick in ticks)
 
 
 def test_a_null_without_repeats_is_left_out_quietly(examples):

@@ -11,6 +11,7 @@ from assay.audit import Audit, SubjectCard
 from assay.errors import AssayError
 from assay.evidence import Measure
 from assay.report.canvas import Panel, Svg, standalone_svg
+from assay.report.definitions import defined
 from assay.report.figures import comparison_panels
 from assay.report.meaning import comparable, meaning
 from assay.report.page import GLOSS, level_of, plates, render
@@ -119,6 +120,7 @@ def comparison_html(
         differences=found,
         partly=[row for row in rows if None in row.measures],
         panels=plates(drawn),
+        definitions=defined(measure for row in rows for measure in row.measures if measure),
         level=level_of([measure for row in rows for measure in row.measures if measure]),
         gloss=GLOSS,
         version=audits[0].environment.versions.get("assay", ""),

@@ -13,31 +13,49 @@ from assay.report.sheet import SHAPES, Sheet, Span, span_of
 from assay.report.words import capitalised, mean_of, value_and_interval
 
 MAX_ROWS = 24  # of one family panel; a longer family continues in the next
+MAX_BLOCKS = 5  # of one overview panel, likewise: panels of one height fill two columns
 
 
 def panels(evidence: Evidence) -> list[Panel]:
     """All measures of one instrument as panels: overviews by unit first, then families. Nothing measured, no panel."""
     alone, families = sorted_out(evidence.measures)
+    by_unit = grouped(alone, lambda measure: measure.unit)
     return [
-        *(_overview(unit, measures, evidence) for unit, measures in grouped(alone, lambda measure: measure.unit).items()),
-        *(panel for family in families for panel in _family(family, evidence)),
+        *(panel for measures in by_unit.values() if _any_drawn(measures) for panel in _overviews(measures, evidence)),
+        *(panel for family in families if _any_drawn(family.measures) for panel in _family(family, evidence)),
     ]
 
 
 def comparison_panels(measures: Sequence[tuple[str, Sequence[tuple[str, Measure]]]]) -> list[Panel]:
     """One panel for every measure, one line in it for every network.
 
-    **Arguments:** `measures`: the label of each, and the networks by name with what was measured, at least one.
+    **Arguments:** `measures`: the label of each, and the networks by name with what was measured, at least one. A measure
+    for which no network had enough data has no panel.
     """
     panels = []
     for label, rows in measures:
+        if not _any_drawn([measure for _, measure in rows]):
+            continue
         span, unit = span_of(measure for _, measure in rows), rows[0][1].unit
         panels.append(_rows(label, "", rows, span, unit=unit))
     return panels
 
 
-def _overview(unit: str, measures: Sequence[Measure], evidence: Evidence) -> Panel:
-    sheet = Sheet(span_of(measures))
+def _any_drawn(measures: Sequence[Measure]) -> bool:
+    """Whether there is a value or a null to draw: axes alone say nothing."""
+    return any(measure.value is not None or any(null.values for null in measure.nulls) for measure in measures)
+
+
+def _overviews(measures: Sequence[Measure], evidence: Evidence) -> Iterator[Panel]:
+    """The measures of one unit, in one panel or several on one scale."""
+    span = span_of(measures)
+    parts = [measures[start : start + MAX_BLOCKS] for start in range(0, len(measures), MAX_BLOCKS)]
+    for index, part in enumerate(parts):
+        yield _overview(part, span, evidence, subtitle=f"{index + 1} of {len(parts)}" if len(parts) > 1 else "")
+
+
+def _overview(measures: Sequence[Measure], span: Span, evidence: Evidence, *, subtitle: str) -> Panel:
+    sheet = Sheet(span)
     for index, measure in enumerate(measures):
         sheet.down(22 if index else 8)
         sheet.heading(measure.label, value_and_interval(measure))
@@ -47,7 +65,7 @@ def _overview(unit: str, measures: Sequence[Measure], evidence: Evidence) -> Pan
             if null.values:
                 sheet.down(18)
                 sheet.repeats(null.values, null.name)
-    return _finished(sheet, capitalised(unit), "", measures, evidence, unit="")
+    return _finished(sheet, capitalised(measures[0].unit), subtitle, measures, evidence, unit="")
 
 
 def _family(family: Family, evidence: Evidence) -> Iterator[Panel]:

@@ -12,6 +12,7 @@ from assay.figure import as_table
 from assay.printable import printable
 from assay.report import words
 from assay.report.canvas import Panel, inline_svg, standalone_svg
+from assay.report.definitions import defined
 from assay.report.families import Family, sorted_out
 from assay.report.figures import panels
 from assay.report.first_screen import LEVELS, axes, by_level, ways
@@ -154,6 +155,7 @@ def section_of(
         "num_in_families": len(in_families),
         "objects": " and ".join(dict.fromkeys(key for measure in in_families for key in measure.about)),
         "nulls": list(dict.fromkeys((null.name, null.how) for measure in evidence.measures for null in measure.nulls)),
+        "definitions": defined(evidence.measures),
         "notes": [(measure.label, measure.note) for measure in evidence.measures if measure.note and measure.value is not None],
         "tables": [_table(table) for table in map(as_table, evidence.figures)],
     }
