@@ -1,5 +1,9 @@
 """The demo's promises on its training, and that an interrupted one goes on."""
 
+import json
+import runpy
+from pathlib import Path
+
 import pytest
 
 from assay import demo
@@ -29,6 +33,18 @@ def test_two_networks_agree_on_what_they_saw_and_differ_on_what_they_did_not(fol
     assert [audit.verdict.recombines.answer for audit in (composing, memorising)] == ["yes", "no"]
     assert untrained.verdict.possible == ("unlearned",)
     assert len({audit.subject.architecture for audit in (composing, memorising, untrained)}) == 1
+
+
+@pytest.mark.slow
+def test_the_figures_that_readme_is_held_against_are_those_of_the_demo(folder):
+    docs = Path(__file__).parents[1] / "docs"
+    stored = json.loads((docs / "images" / "demo.json").read_text())
+    now = runpy.run_path(str(docs / "write_demo.py"))["figures"](folder)
+    scores, again = stored.pop("scores"), now.pop("scores")
+    assert now == stored
+    for name, of in scores.items():
+        for key, values in of.items():
+            assert again[name][key] == pytest.approx(values, abs=0.01), "`python docs/write_demo.py` writes them anew"
 
 
 @pytest.mark.slow

@@ -32,13 +32,13 @@ class Coverage(Command):
 
     train: Annotated[Positional[str], arg(metavar="TRAIN", help_behavior_hint="(required)")]
     """A file of trained rows; or a task address, a TOML table, cogs or slog."""
-    test: Annotated[Positional[str | None], arg(metavar="TEST")] = None
+    test: Annotated[Positional[str | None], arg(metavar="TEST", help_behavior_hint="(with a file of rows only)")] = None
     """A file of test rows."""
-    parts: Annotated[str | None, arg(metavar="A,B,...")] = None
+    parts: Annotated[str | None, arg(metavar="A,B,...", help_behavior_hint="")] = None
     """Columns that are combined (of a task: its parts). Without it all columns but the answer."""
-    answer: Annotated[str | None, arg(metavar="COLUMN")] = None
+    answer: Annotated[str | None, arg(metavar="COLUMN", help_behavior_hint="")] = None
     """The column of the answer. Without it the last one."""
-    out: Annotated[Path | None, arg(metavar="DIR")] = None
+    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder for coverage.html and coverage.json; new or empty. Without it `coverage`, or with --json none."""
     json: Flag = False
     """Print the numbers as JSON."""
