@@ -45,8 +45,8 @@ def p_value(p: float | None) -> str:
 
 
 def brief(self: Any) -> str:
-    """A `__repr__` of a few lines for a dataclass or named tuple: long text is cut, arrays are told by their type and shape
-    and long collections by their length; what is empty is left out.
+    """A `__repr__` of a few lines for a dataclass, named tuple or pydantic model: long text is cut, arrays are told by their
+    type and shape and long collections by their length; what is empty is left out.
 
     Example::
 
@@ -58,10 +58,15 @@ def brief(self: Any) -> str:
 
         assert repr(Found((0.5,) * 100)) == "Found(values=<100 float>)"
     """
-    names = [field.name for field in dataclasses.fields(self) if field.repr] if dataclasses.is_dataclass(self) else self._fields
-    held = [(name, getattr(self, name)) for name in names]
+    held = [(name, getattr(self, name)) for name in _names(self)]
     shown = ", ".join(f"{name}={_short(value)}" for name, value in held if not _is_empty(value))
     return f"{type(self).__qualname__}({shown})"
+
+
+def _names(record: Any) -> Iterable[str]:
+    if dataclasses.is_dataclass(record):
+        return [field.name for field in dataclasses.fields(record) if field.repr]
+    return getattr(record, "_fields", None) or type(record).model_fields
 
 
 def _is_empty(value: object) -> bool:

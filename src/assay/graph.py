@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Int, Int16
 from torch import Generator, Tensor
 
+from assay.display import brief
 from assay.errors import AssayError
 
 GraphSplit = Literal["train", "dev", "test"]
@@ -34,6 +35,8 @@ class Graph:
     - `text`: as it was written, which for a sentence need not be its words joined by blanks.
     - `sentence_id`: what the source calls it.
     """
+
+    __repr__ = brief
 
     words: tuple[str, ...]
     mentions: tuple[tuple[int, ...], ...]

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
+from assay.display import brief
 from assay.objective import Objective
 from assay.stats import child_generator
 from assay.task import Examples, Part, SwapsParts, Task
@@ -39,6 +40,8 @@ class Exchange:
     - `scrambled`: the targets if every value of the part meant another: wrong declarations of equal complexity.
     """
 
+    __repr__ = brief
+
     base: Int[Tensor, " p"]
     source: Int[Tensor, " p"]
     targets: Tensor
@@ -64,6 +67,8 @@ class Observed:
     - `contradicted`: how many exchanges have another answer than the trained examples that show the same values of all parts,
       and how many could be checked so.
     """
+
+    __repr__ = brief
 
     examples: Examples
     fold: Int[Tensor, " n"]

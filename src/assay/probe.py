@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from assay.display import brief
+
 # Relative to the mean variance of the features, so that rescaling all of them changes nothing.
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)
 
@@ -28,6 +30,8 @@ class Design:
     - `ratios` `(b, r)`: the variance along every column over their mean variance; 0 for a direction without any.
     - `counts` `(b,)`: rows used.
     """
+
+    __repr__ = brief
 
     mean: Float[Tensor, "b d"]
     whiten: Float[Tensor, "b d r"]
@@ -100,6 +104,8 @@ class Fit:
     """Targets fitted to a design: `moments` `(b, f, 1 + r, c)` of targets and columns in every fold, and the index of the
     penalty `best` `(b, c)` that was chosen."""
 
+    __repr__ = brief
+
     design: Design
     moments: Float[Tensor, "b f q c"]
     best: Int[Tensor, "b c"]
@@ -138,6 +144,8 @@ class Fit:
 @dataclass(frozen=True)
 class Probe:
     """Fitted linear maps: `weights` `(b, d, c)` on features minus `mean` `(b, d)`, plus `offset` `(b, c)`."""
+
+    __repr__ = brief
 
     mean: Float[Tensor, "b d"]
     weights: Float[Tensor, "b d c"]

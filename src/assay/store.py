@@ -15,6 +15,7 @@ from pydantic_core import PydanticSerializationError
 from torch import Tensor
 
 from assay.bounds import MOST_JSON, MOST_WEIGHTS_FILE, check_file, check_seed, is_file, parse_json, read_bytes
+from assay.display import brief
 from assay.errors import AssayError
 from assay.printable import printable, storable
 
@@ -40,6 +41,8 @@ class RunRecord(BaseModel):
     - `wall_seconds`, `cpu_seconds`: of training, all sittings together.
     - `weights_sha256`: of `weights.safetensors`.
     """
+
+    __repr__ = brief
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,6 +80,9 @@ class RunDirectory:
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"RunDirectory({str(self.path)!r})"
 
     @classmethod
     def create(cls, path: Path | str, record: RunRecord) -> "RunDirectory":

@@ -16,7 +16,9 @@ from assay.display import MOST_ROWS, brief, table
 from assay.evidence import Evidence, Null
 from assay.figure import Scatter
 from assay.instrument import Reading, Readings, Values
+from assay.masks import Mask
 from assay.report.words import number
+from assay.sweep import SweepPlan
 from assay.task import Examples, Part
 from assay.training import TrainingData, TrainingRecord
 
@@ -75,6 +77,9 @@ def test_what_a_user_holds_besides_has_a_short_repr():
         Scatter(name="places", points=(), caption="c" * MANY, level=0),
         assay.Subject(network, name="mine"),
         assay.load_task("modular"),
+        Mask("weight", {f"layers.{k}": rows > 0 for k in range(300)}, {f"layers.{k}": (MANY,) for k in range(300)}),
+        SweepPlan(task="modular", over={"coverage": words[:MOST]}),
+        assay.RunDirectory("folder"),
     ):
         assert len(repr(record)) <= MOST, type(record)
     assert repr(assay.Subject(network, name="mine")) == "Subject(Sequential, name='mine', num_weights=1200)"

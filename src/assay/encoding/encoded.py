@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from assay.bounds import MOST_WEIGHTS_FILE, check_file, is_file
+from assay.display import brief
 from assay.errors import AssayError
 from assay.store import read_json, write_json
 
@@ -68,6 +69,8 @@ class Encoded:
     - `kept`: its index among the texts that were given.
     - `refused`: the texts that were not encoded, and why.
     """
+
+    __repr__ = brief
 
     states: Float16[Tensor, "layers nodes width"]
     layers: tuple[str, ...]

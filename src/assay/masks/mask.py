@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from assay.display import brief
 from assay.errors import AssayError
 
 
@@ -20,6 +21,8 @@ class Mask:
     - `keep`: for every parameter by dotted name a boolean tensor that broadcasts to its shape: True is kept.
     - `shapes`: the shapes of these parameters.
     """
+
+    __repr__ = brief
 
     kind: str
     keep: Mapping[str, Bool[Tensor, "*units"]]

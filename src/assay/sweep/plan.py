@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from assay.bounds import check_real, check_whole
+from assay.display import brief
 from assay.errors import AssayError
 from assay.evidence import Effort
 from assay.instruments import load_instrument
@@ -35,6 +36,8 @@ class SweepPlan(BaseModel):
     - `success`: the novel score from which on a network counts as composing.
     - `refine`: how many more networks to spend where the outcome is uncertain.
     """
+
+    __repr__ = brief
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from assay.display import brief
 from assay.evidence import Evidence, Measure
 from assay.store import write_bytes_atomically
 from assay.sweep.piece import Outcome
@@ -30,6 +31,8 @@ class Row(BaseModel):
     - `verdict`, `recombines`: the headline and the first axis of the audit.
     - `train_seconds`, `audit_seconds`: CPU time, a cell's share of what was trained together.
     """
+
+    __repr__ = brief
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
