@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.stats import binom, binomtest
 from torch import Generator
 
 from assay import stats
@@ -256,12 +255,6 @@ def test_false_discovery_by_hand():
     assert stats.false_discovery([]) == []
 
 
-def test_detectable_share_inverts_the_chance_of_noticing():
-    share = stats.detectable_share(30)
-    assert 1 - (1 - share) ** 30 == pytest.approx(0.8)
-    assert stats.detectable_share(0) == 1.0
-
-
 def test_difference_interval_of_equal_halfwidths_is_root_two_wider():
     interval = stats.mean_interval(normal(0, 30, 3))
     mean = (interval.low + interval.high) / 2
@@ -289,60 +282,3 @@ def test_child_generators_differ_and_are_reproducible():
     draws = [[float(torch.rand(1, generator=stats.child_generator(parent))) for _ in range(2)] for parent in (first, second)]
     assert draws[0] == draws[1]
     assert draws[0][0] != draws[0][1]
-
-
-# Two networks on the same units
-
-
-def test_the_p_of_right_and_wrong_answers_is_that_of_mcnemars_exact_test():
-    first, second = torch.ones(40), torch.ones(40)
-    first[:2], second[2:11] = 0, 0
-    found = stats.paired_difference(first, second, bounds=(0.0, 1.0))
-    assert found is not None
-    assert found.p == pytest.approx(binomtest(2, 11).pvalue)
-    assert (found.value, found.differing, found.units) == (pytest.approx(7 / 40), 11, 40)
-
-
-def test_a_difference_and_its_opposite_have_one_p_and_opposite_intervals():
-    generator = Generator().manual_seed(0)
-    first, second = torch.rand(30, generator=generator), torch.rand(30, generator=generator)
-    one, other = stats.paired_difference(first, second), stats.paired_difference(second, first)
-    assert one is not None
-    assert other is not None
-    assert one.interval is not None
-    assert other.interval is not None
-    assert one.p == pytest.approx(other.p, abs=0.02)
-    assert (one.interval.low, one.interval.high) == pytest.approx((-other.interval.high, -other.interval.low))
-    assert one.detectable == other.detectable
-
-
-def test_too_few_units_and_units_that_all_agree():
-    assert stats.paired_difference(torch.ones(4), torch.zeros(4)) is None
-    same = stats.paired_difference(torch.ones(40), torch.ones(40), bounds=(0.0, 1.0))
-    assert same is not None
-    assert (same.value, same.p, same.differing) == (0.0, 1.0, 0)
-    assert same.interval is not None
-    assert same.interval.high == pytest.approx(1 - 0.025 ** (1 / 40))
-    assert 1 - binom.cdf(5, 40, same.detectable) == pytest.approx(0.8)  # six of 40 differ, the fewest that p <= .05 takes
-    without = stats.paired_difference(torch.ones(40), torch.ones(40))
-    assert without is not None
-    assert without.detectable is None
-    assert without.interval is None
-
-
-def test_a_difference_of_the_detectable_size_is_mostly_seen_and_none_rarely():
-    generator = Generator().manual_seed(0)
-
-    def answers(rate):
-        return (torch.rand(100, generator=generator) < rate).float()
-
-    seen = wrong = 0
-    for _ in range(60):
-        none = stats.paired_difference(answers(0.8), answers(0.8), bounds=(0.0, 1.0))
-        assert none is not None
-        assert none.detectable is not None
-        some = stats.paired_difference(answers(0.8), answers(0.8 - none.detectable), bounds=(0.0, 1.0))
-        assert some is not None
-        wrong, seen = wrong + (none.p <= 0.05), seen + (some.p <= 0.05)
-    assert wrong <= 7  # a rate of 5 % exceeds this once in 60 times
-    assert 36 <= seen <= 57

@@ -15,7 +15,6 @@ from assay.bounds import check_seed
 from assay.evidence import Interval
 
 LEVEL = 0.95
-POWER = 0.8  # share of true differences of the detectable size that would be seen
 MIN_UNITS = 5  # fewer independent units than this give "not enough data"
 MIN_NETWORKS = 3  # the same for trained networks, which are dear
 
@@ -268,15 +267,6 @@ def false_discovery(ps: Sequence[float]) -> list[float]:
     return [float(p) for p in false_discovery_control(ps)]
 
 
-def detectable_share(num_units: int, *, power: float = POWER) -> float:
-    """The smallest share of failing units that `num_units` would show at least one of, with the given power.
-
-    A perfect score on few combinations says little: with 5 units a network that fails on 27 % still scores 1 in a fifth
-    of all tries.
-    """
-    return 1 - (1 - power) ** (1 / num_units) if num_units else 1.0
-
-
 def difference_interval(a: float, interval_a: Interval, b: float, interval_b: Interval) -> Interval:
     """Interval of `a - b` for independent means: the half-widths that face each other add in quadrature (MOVER, Zou and
     Donner 2008)."""
@@ -304,92 +294,6 @@ def paired_ps(a: Float[Tensor, "m c"], b: Float[Tensor, "*m c"]) -> list[float]:
     if num < 2:
         return [1.0] * len(difference)
     return one_sided_ps(difference.mean(1), difference.std(1, ddof=1) / math.sqrt(num), freedom=num - 1, units=num)
-
-
-class PairedDifference(NamedTuple):
-    """How far one network lies above another on the same units.
-
-    **Attributes:**
-
-    - `value`, `interval`: of the mean difference over units.
-    - `p`: two-sided, of the sign-flip permutation test; never 0.
-    - `units`, `differing`: units in common, and those on which the two differ.
-    - `detectable`: the smallest mean difference that would have been seen four times in five at a level of 5 %; None where no
-      unit differs and the units have no bounds.
-    - `more_units`: how many more units would halve it.
-    """
-
-    value: float
-    interval: Interval | None
-    p: float
-    units: int
-    differing: int
-    detectable: float | None
-    more_units: int
-
-
-def paired_difference(
-    a: Float[Tensor, " c"], b: Float[Tensor, " c"], *, bounds: tuple[float, float] | None = None, seed: int = 0
-) -> PairedDifference | None:
-    """Two networks on the same units, such as combinations: the mean of `a - b` and whether it is distinguishable from 0.
-
-    p is that of the sign-flip permutation test (Fisher 1935; of right and wrong answers it is McNemar's exact test), over all
-    assignments of signs up to 12 units that differ, else over 9,999 of them. The detectable difference is the larger of that
-    of a paired z test (the spread as seen, corrected for continuity), and of that at which six units, the fewest that can be
-    significant, would differ four times in five, each by as much as those that do.
-
-    **Arguments:** `bounds` of the units, where they have some. **Returns:** None with fewer than `MIN_UNITS` units.
-
-    Example::
-
-        first, second = torch.ones(40), torch.tensor([1.0] * 30 + [0.0] * 10)
-        found = paired_difference(first, second, bounds=(0.0, 1.0))
-        assert found.value == 0.25
-        assert found.p < 0.01
-    """
-    from scipy.special import ndtri
-    from scipy.stats import permutation_test
-
-    difference = (a - b).double().numpy()
-    num, span = len(difference), bounds[1] - bounds[0] if bounds else math.inf
-    if num < MIN_UNITS:
-        return None
-    differing = difference[difference != 0]
-    by_sign = _detectable_by_sign(num)
-    if not len(differing):
-        half = (1 - ((1 - LEVEL) / 2) ** (1 / num)) * span
-        method = f"Clopper-Pearson, of the share of {num} units that differ"
-        interval = Interval(low=-half, high=half, level=LEVEL, method=method) if bounds else None
-        return PairedDifference(0.0, interval, 1.0, num, 0, by_sign * span if bounds else None, num)
-    tested = permutation_test(
-        (np.append(differing, 0.0),),  # a pair without a difference changes nothing, and scipy wants two
-        lambda values, axis: values.sum(axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=9_999,
-        batch=500,
-        rng=np.random.default_rng(seed),
-    )
-    step = float(np.abs(differing).mean())
-    by_sign *= step
-    by_spread = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * float(difference.std(ddof=1)) / math.sqrt(num) + step / num
-    return PairedDifference(
-        value=float(difference.mean()),
-        interval=mean_interval(difference.tolist(), bounds=(-span, span) if bounds else None),
-        p=float(tested.pvalue),
-        units=num,
-        differing=len(differing),
-        detectable=min(max(by_spread, by_sign), span),
-        more_units=3 * num if by_spread > by_sign else num,
-    )
-
-
-def _detectable_by_sign(num: int) -> float:
-    """The smallest share of units that must differ, all one way, for a sign test over `num` to see it with power `POWER`."""
-    from scipy.special import betaincinv
-
-    fewest = math.ceil(math.log2(2 / (1 - LEVEL)))  # equal signs whose two-sided p is at most .05
-    return 1.0 if num < fewest else float(betaincinv(fewest, num - fewest + 1, POWER))
 
 
 def fitted_p(units: Float[Tensor, "fits n"], null: Float[Tensor, "repeats n"]) -> float:

@@ -1,7 +1,7 @@
 """Addresses: every form, the round trip, and each mistake in one message."""
 
-import dataclasses
 import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -9,6 +9,7 @@ import typing
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Generator
 
 from assay.errors import AssayError
@@ -80,7 +81,11 @@ def test_a_table_is_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     task = load_task("table:a,b=c/table.toml")  # a path may hold what separates options elsewhere
     monkeypatch.chdir("/")
-    assert load_task(task.address) == task
+    again = load_task(task.address)
+    assert (again.address, again.parts, again.combines) == (task.address, task.parts, task.combines)
+    first, second = (found.examples("seen", 9, generator=Generator().manual_seed(0)) for found in (task, again))
+    assert all(torch.equal(first.inputs[name], second.inputs[name]) for name in first.inputs)
+    assert torch.equal(first.targets, second.targets)
 
 
 def test_a_factory_in_the_working_directory(tmp_path, monkeypatch):
@@ -165,15 +170,22 @@ def _check_type_words(words: str, hint: object) -> None:
 @pytest.mark.parametrize("family", task_families(), ids=lambda family: family.name)
 def test_the_listing_agrees_with_the_classes(family, monkeypatch, tmp_path):
     module, _, name = family.home.partition(":")
-    cls = getattr(importlib.import_module(module), name)
+    made_by = getattr(importlib.import_module(module), name)  # a class, or a function that reads files
+    hints = typing.get_type_hints(made_by)
+    cls = made_by if isinstance(made_by, type) else hints["return"]
     assert issubclass(cls, Task)
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    # What is trusted, and what a function takes behind its star, is never said in an address.
+    fields = {
+        name: parameter.default
+        for name, parameter in inspect.signature(made_by).parameters.items()
+        if name != "trust" and (made_by is cls or parameter.kind is not inspect.Parameter.KEYWORD_ONLY)
+    }
     assert [option.name for option in family.options] == list(fields)
     for option in family.options:
         assert option.meaning
-        _check_type_words(option.type, typing.get_type_hints(cls)[option.name])
-        default = fields[option.name].default
-        if default is dataclasses.MISSING:
+        _check_type_words(option.type, hints[option.name])
+        default = fields[option.name]
+        if default is inspect.Parameter.empty:
             assert option.default is None
         elif default is not None:  # None stands for a default that depends, which the listing tells in words
             assert option.default == str(default)

@@ -8,7 +8,8 @@ import torch
 
 from assay.audit import Audit
 from assay.evidence import Interval, Measure
-from assay.stats import PairedDifference, false_discovery, paired_difference
+from assay.power import PairedDifference, paired_difference
+from assay.stats import false_discovery
 
 _Pair = tuple[Measure, Measure]
 
@@ -21,7 +22,7 @@ class Difference:
 
     - `key`, `label`, `unit_of`: of the measure.
     - `network`: its place among the audits compared; `value` is it minus the first.
-    - `value`, `interval`, `p`, `units`, `differing`, `detectable`, `more_units`: see `assay.stats.PairedDifference`.
+    - `value`, `interval`, `p`, `units`, `differing`, `detectable`, `more_units`: see `assay.power.PairedDifference`.
     - `adjusted_p`: over all differences of the comparison (Benjamini and Hochberg 1995).
     """
 

@@ -12,10 +12,10 @@ from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Not
 from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
 from assay.novelty import ENOUGH, KINDS, TOLD, Novelty, novelty_of
 from assay.objective import Stepwise, mean_step, worst_step
+from assay.power import detectable_share
 from assay.stats import (
     MIN_UNITS,
     cluster_means,
-    detectable_share,
     difference_interval,
     mean_interval,
     permutation_p,
