@@ -87,7 +87,16 @@ def test_an_error_comes_out_as_it_was_raised(jobs: int):
 def test_progress_counts_up_to_one(jobs: int):
     told: list[tuple[str, float]] = []
     run_parallel(fails_on_two, [0, 1], jobs=jobs, progress=lambda doing, done: told.append((doing, done)))
-    assert told == [("1 of 2", 0.5), ("2 of 2", 1.0)]
+    finished = [one for one in told if not one[0].startswith("0 of 2")]  # which tells of the wait for new processes
+    assert [one for one in finished if not one[0].endswith(" s")] == [("1 of 2", 0.5), ("2 of 2", 1.0)]
+
+
+def test_work_in_other_processes_gives_signs_of_life(monkeypatch):
+    monkeypatch.setattr(jobs, "SECONDS_QUIET", 0.05)
+    told: list[tuple[str, float]] = []
+    run_parallel(time.sleep, [0.5, 0.5], jobs=2, progress=lambda doing, done: told.append((doing, done)))
+    assert ("0 of 2, 0 s", 0.0) in told
+    assert told[-1] == ("2 of 2", 1.0)
 
 
 def test_nothing_to_do_is_nothing_done():

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assay import jobs
+from assay import clusters
 from assay.errors import AssayError
 from assay.jobs import BackendName, Engine, run_unordered
 from processes import all_end, free_port, wait_until
@@ -22,7 +22,7 @@ def refusal(engine: Engine) -> str:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(jobs, "SECONDS_TO_CONNECT", 2)
+    monkeypatch.setattr(clusters, "SECONDS_TO_CONNECT", 2)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # Ray makes a folder before it finds that it is not needed
 
 

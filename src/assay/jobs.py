@@ -6,9 +6,8 @@ order of every sum: same seed, same bytes, on every engine.
 
 import importlib
 import os
-import socket
-import subprocess
 import textwrap
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -16,11 +15,11 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Literal, TypeVar, get_args
-from urllib.parse import urlsplit
 
-from assay.children import SAFE_PATH, end_with, out_of_the_terminals_reach, run_python, start_trackers
+from assay.children import SAFE_PATH, end_with, out_of_the_terminals_reach, start_trackers
+from assay.clusters import START, require_answer
 from assay.errors import AssayError
 
 Item = TypeVar("Item")
@@ -28,16 +27,10 @@ Result = TypeVar("Result")
 Job = Callable[[], Any]
 BackendName = Literal["loky", "ray", "dask"]
 
-START = {"ray": "ray start --head", "dask": "dask scheduler"}
 _idle: list[tuple[int, Any]] = []  # pools of loky's that calls have left, with their numbers of processes
 TRIES = {"loky": 3, "ray": 3, "dask": 2}  # Dask itself tries a job on four workers before it gives up
-SECONDS_TO_CONNECT = 20
+SECONDS_QUIET = 5  # between two signs of life
 SECONDS_IDLE = 300  # after which a process of this machine ends
-_CHILD = "import sys; from assay.children import end_with; end_with(int(sys.argv[2])); "
-_CONNECT = {
-    "ray": _CHILD + "import ray; ray.init(sys.argv[1], log_to_driver=False, logging_level='error')",
-    "dask": _CHILD + "import distributed; distributed.Client(sys.argv[1])",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +85,8 @@ def run_parallel(
     **Arguments:**
 
     - `jobs`: processes. With 1 everything runs in this process.
-    - `progress`: called with what is done and the share that is done.
+    - `progress`: called with what is done and the share that is done, in other processes also every few seconds in which
+      nothing finishes.
 
     **Raises:** as `run_unordered`.
 
@@ -104,18 +98,33 @@ def run_parallel(
     if len(items) == 1:  # a process of its own would only cost its start
         engine = Engine(jobs=1)
     results: dict[int, Result] = {}
-    for index, result in run_unordered(function, items, engine=engine):
-        results[index] = result
+    start = time.monotonic()
+
+    def tell(more: str = "") -> None:
         if progress is not None:
-            progress(f"{len(results)} of {len(items)}", len(results) / len(items))
+            progress(f"{len(results)} of {len(items)}{more}", len(results) / len(items))
+
+    for index, result in run_unordered(
+        function, items, engine=engine, idle=lambda: tell(f", {time.monotonic() - start:.0f} s")
+    ):
+        results[index] = result
+        tell()
     return [results[index] for index in range(len(items))]
 
 
-def run_unordered(function: Callable[[Item], Result], items: Sequence[Item], *, engine: Engine) -> Iterator[tuple[int, Result]]:
+def run_unordered(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    engine: Engine,
+    idle: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[int, Result]]:
     """`(index, function(items[index]))` for every item, in the order in which they finish, each on one torch thread.
 
     A job whose worker dies or runs out of memory is lost. It is tried again after all others, with `loky` and Dask alone, so
     that whatever else can be finished is finished. When a job raises, everything that finished before it has been yielded.
+
+    **Arguments:** `idle`: called every `SECONDS_QUIET` seconds in which no job finishes in another process.
 
     **Raises:** what a job raises, as it was raised there; the rest is not waited for. `AssayError` when the cluster cannot be
     reached, or when all else is done and a job was lost in every try.
@@ -136,7 +145,10 @@ def run_unordered(function: Callable[[Item], Result], items: Sequence[Item], *, 
             raise _lost_for_good(items, losses)
         indices = fresh or (again if engine.backend == "ray" else again[:1])
         jobs = [(index, partial(_run, function, items[index])) for index in indices]
-        with _EXECUTORS[engine.backend](engine, len(jobs)) as executor, closing(_as_completed(executor, jobs)) as completed:
+        with (
+            _EXECUTORS[engine.backend](engine, len(jobs)) as executor,
+            closing(_as_completed(executor, jobs, idle)) as completed,
+        ):
             for index, future in completed:
                 try:
                     result = executor.result(future)
@@ -177,7 +189,9 @@ def _run(function: Callable[[Any], Any], item: Any) -> Any:
             raise
 
 
-def _as_completed(executor: "_Executor", jobs: Iterable[tuple[int, Job]]) -> Generator[tuple[int, Any], None, None]:
+def _as_completed(
+    executor: "_Executor", jobs: Iterable[tuple[int, Job]], idle: Callable[[], None]
+) -> Generator[tuple[int, Any], None, None]:
     """The futures of the jobs as they complete. Whenever one does, the next job is sent, whether or not the caller is ready.
 
     After a job that cannot be sent no more are, and the rest have no futures.
@@ -206,7 +220,11 @@ def _as_completed(executor: "_Executor", jobs: Iterable[tuple[int, Job]]) -> Gen
         for _ in range(executor.at_once or len(waiting)):
             send()
         while running:
-            index, future = completed.get()
+            try:
+                index, future = completed.get(timeout=SECONDS_QUIET)
+            except Empty:
+                idle()
+                continue
             running.remove(index)
             yield index, future
     finally:
@@ -298,7 +316,7 @@ def _ray(engine: Engine, _: int) -> Iterator[_Executor]:
     ray = _installed("ray", engine)
     connected = ray.is_initialized()
     if not connected:
-        _require_answer(engine)
+        require_answer(engine.backend, str(engine.address))
         ray.init(engine.address, log_to_driver=False, logging_level="error")
     call = ray.remote(num_cpus=1, max_retries=0)(lambda job: job())
     names = ("WorkerCrashedError", "NodeDiedError", "LocalRayletDiedError", "OutOfMemoryError", "ObjectLostError")
@@ -327,7 +345,7 @@ def _dask(engine: Engine, _: int) -> Iterator[_Executor]:
     would come before results that are older.
     """
     distributed = _installed("distributed", engine)
-    _require_answer(engine)
+    require_answer(engine.backend, str(engine.address))
 
     def result(future: Any) -> Any:
         try:
@@ -358,42 +376,3 @@ def _installed(package: str, engine: Engine) -> Any:
         return importlib.import_module(package)
     except ImportError:
         raise AssayError(f"{engine.backend} must be installed", next_step="pip install 'assay[cluster]'") from None
-
-
-def _require_answer(engine: Engine) -> None:
-    """Raises unless the cluster answers.
-
-    Ray tries for minutes where it finds none, and can end the process; Dask waits for ever for a scheduler that accepts
-    the connection and is silent. A child process takes that risk.
-    """
-    if engine.address != "auto":
-        _require_listener(engine)
-    try:
-        child = run_python("-c", _CONNECT[engine.backend], str(engine.address), timeout=SECONDS_TO_CONNECT)
-    except subprocess.TimeoutExpired:
-        raise _unreachable(engine, f"no answer in {SECONDS_TO_CONNECT} s") from None
-    if child.returncode:
-        raise _unreachable(engine, child.stderr.decode(errors="replace").strip().rpartition("\n")[2])
-
-
-def _require_listener(engine: Engine) -> None:
-    """Raises unless something accepts connections at the address: a quick answer to the commonest mistake."""
-    try:
-        place = urlsplit(f"//{(engine.address or '').rpartition('//')[2]}")
-        host, port = place.hostname, place.port
-    except ValueError:
-        host = port = None
-    if host is None or port is None:
-        raise AssayError("the address of a cluster must be host:port", given=engine.address)
-    try:
-        socket.create_connection((host, port), timeout=5).close()
-    except OSError as error:
-        raise _unreachable(engine, error) from None
-
-
-def _unreachable(engine: Engine, reason: object) -> AssayError:
-    return AssayError(
-        f"the {engine.backend} cluster must answer at its address",
-        given=f"{engine.address} ({reason})",
-        next_step="see that it runs and that this machine may reach it, and start again: what is finished is kept",
-    )

@@ -1,9 +1,11 @@
-"""The callback through which long work reports its progress, and what shows it: a bar, or now and then a line."""
+"""The callback through which long work reports its progress, how loops far inside reach it, and what shows it: a bar, or now and
+then a line."""
 
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
 from assay.printable import printable
@@ -21,6 +23,47 @@ SECONDS_BETWEEN_UPDATES = 0.25  # of a notebook's cell, whose front end may be f
 
 def silent(doing: str, done: float) -> None:
     """A callback that reports nothing."""
+
+
+_current: ContextVar[Progress] = ContextVar("progress", default=silent)
+
+
+def report(doing: str, done: float) -> None:
+    """Tell whoever follows the work around, if anyone does: what a loop of more than a few seconds calls at every turn.
+
+    Example::
+
+        for epoch in range(epochs):
+            report("fitting", epoch / epochs)
+    """
+    _current.get()(doing, done)
+
+
+@contextmanager
+def following(progress: Progress) -> Iterator[None]:
+    """Inside, `report` calls `progress`, with shares that never fall."""
+    outer = _current.get() if progress is report else progress
+    most = 0.0
+
+    def told(doing: str, done: float) -> None:
+        nonlocal most
+        most = max(most, done)
+        outer(doing, most)
+
+    token = _current.set(told)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def stage(name: str, start: float, end: float) -> Iterator[None]:
+    """A part of the work, from one share of the whole to another: what is reported inside is reported within it."""
+    outer = _current.get()
+    outer(name, start)
+    with following(lambda doing, done: outer(f"{name}: {doing}", start + (end - start) * done)):
+        yield
 
 
 @contextmanager

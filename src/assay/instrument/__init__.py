@@ -16,4 +16,7 @@ from assay.instrument.run import answering as answering
 from assay.instrument.run import missing_abilities as missing_abilities
 from assay.instrument.run import run as run
 from assay.progress import Progress as Progress
+from assay.progress import following as following
+from assay.progress import report as report
 from assay.progress import silent as silent
+from assay.progress import stage as stage

@@ -14,7 +14,7 @@ from assay.instrument.nulls import Nulls, measure_of
 from assay.instrument.older import Measures
 from assay.jobs import run_parallel
 from assay.objective import Unscored
-from assay.progress import Progress, silent
+from assay.progress import Progress, following, report, silent, stage
 from assay.references import cited
 from assay.stats import keyed_generator
 from assay.subject import Subject
@@ -54,18 +54,32 @@ def run(
         print(evidence.summary)
     """
     subject = answering(subject, task)
+    named = {name: answering(network, task) for name, network in (references or {}).items()}
+    with following(progress):
+        return _run(instrument, subject, task, effort=effort, seed=seed, jobs=jobs, references=named)
+
+
+def _run(
+    instrument: Instrument | Measures,
+    subject: Subject,
+    task: Task,
+    *,
+    effort: Effort,
+    seed: int,
+    jobs: int,
+    references: Mapping[str, Subject],
+) -> Evidence:
     if not isinstance(instrument, Instrument):
-        return instrument.measure(
-            subject, task, effort=effort, generator=keyed_generator(seed, instrument.name), progress=progress
-        )
+        draws = keyed_generator(seed, instrument.name)
+        return instrument.measure(subject, task, effort=effort, generator=draws, progress=report)
     if effort not in instrument.budgets:
         raise AssayError(f"{instrument.name} must have a budget for the effort", given=effort, choices=list(instrument.budgets))
     budget, rng, sources = instrument.budgets[effort], Random(seed, instrument.name), cited(instrument.cites)
     try:
-        progress("drawing examples", 0.0)
-        data = instrument.data(subject, task, budget, rng)
-        progress("reading the network", 0.05)
-        own = instrument.read(subject, data, rng.within("network"))
+        with stage("drawing examples", 0.0, 0.05):
+            data = instrument.data(subject, task, budget, rng)
+        with stage("reading the network", 0.05, 0.4):
+            own = instrument.read(subject, data, rng.within("network"))
     except NotEnough as reason:
         why = str(reason).rstrip(".")
         return Evidence(
@@ -75,26 +89,22 @@ def run(
             not_enough=why,
             sources=sources,
         )
-    named = {name: answering(network, task) for name, network in (references or {}).items()}
     others = [_Other(subject, rng.within("copy", k), draw=True) for k in range(budget.copies)]
-    others += [_Other(network, rng.within("reference", name)) for name, network in named.items()]
-
-    def report(doing: str, share: float) -> None:
-        progress(f"reading untrained copies: {doing}", 0.4 + 0.4 * share)
-
-    found = run_parallel(partial(_read_other, instrument, data, own), others, jobs=jobs, progress=report)
-    copies, beside = found[: budget.copies], dict(zip(named, found[budget.copies :], strict=True))
-    progress("controls", 0.85)
-    again = {
-        name: (
-            other.how,
-            [
-                _read_other(instrument, some, own, _Other(subject, rng.within("control", name, k)))
+    others += [_Other(network, rng.within("reference", name)) for name, network in references.items()]
+    others = [other._replace(place=(k, len(others))) for k, other in enumerate(others)]
+    with stage("reading untrained copies", 0.4, 0.8):
+        found = run_parallel(partial(_read_other, instrument, data, own), others, jobs=jobs, progress=report)
+    copies, beside = found[: budget.copies], dict(zip(references, found[budget.copies :], strict=True))
+    again = {}
+    for name, other in instrument.controls(data, rng.within("controls")).items():
+        with stage(name, 0.8, 1.0):
+            read = [
+                _read_other(
+                    instrument, some, own, _Other(subject, rng.within("control", name, k), place=(k, len(other.repeats)))
+                )
                 for k, some in enumerate(other.repeats)
-            ],
-        )
-        for name, other in instrument.controls(data, rng.within("controls")).items()
-    }
+            ]
+        again[name] = other.how, read
     nulls = Nulls.of(copies, again, beside)
     metrics = {metric.key: metric for metric in instrument.metrics}
     for reading in (own, *found):
@@ -127,17 +137,21 @@ def answering(subject: Subject, task: Task) -> Subject:
 
 
 class _Other(NamedTuple):
-    """A network to read beside the first: a reference, or with `draw` a copy with fresh weights, made where it is read."""
+    """A network to read beside the first: a reference, or with `draw` a copy with fresh weights, made where it is read.
+    `place`: which of how many it is."""
 
     network: Subject
     rng: Random
     draw: bool = False
+    place: tuple[int, int] = (0, 1)
 
 
 def _read_other(instrument: Instrument, data: Any, own: Reading, other: _Other) -> Reading:
-    network = other.network.untrained(other.rng("weights")) if other.draw else other.network
+    k, num = other.place
     try:
-        return instrument.read_copy(network, data, own, other.rng)
+        with stage(f"{k + 1} of {num}", k / num, (k + 1) / num):
+            network = other.network.untrained(other.rng("weights")) if other.draw else other.network
+            return instrument.read_copy(network, data, own, other.rng)
     except NotEnough:
         return Reading(())
 

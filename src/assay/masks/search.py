@@ -16,8 +16,10 @@ from assay.masks.running import call, evaluating, shares_weights, weights_of
 from assay.masks.units import Units
 from assay.objective import check_finite
 from assay.optimisers import Adam
+from assay.progress import report
 from assay.task import Examples
 
+REPORTED = 20  # steps between two reports of progress
 Loss = Callable[[Tensor, Tensor], Float[Tensor, ""]]
 """The scalar to minimise, of outputs and targets."""
 
@@ -154,6 +156,8 @@ def search(
             rows = torch.randint(len(examples), (min(config.batch_size, len(examples)),), generator=generator)
             rows = rows.to(training.device)
             prefix.at(rows)
+            if step % REPORTED == 0:
+                report("searching for a mask", step / steps)
             progress = step // config.hold * config.hold / steps
             taken = training.step(
                 {name: value[rows] for name, value in inputs.items()}, targets[rows], progress=progress, generator=generator

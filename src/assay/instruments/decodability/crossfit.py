@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from assay.instrument import report
 from assay.instruments.decodability.block import Block
 from assay.instruments.decodability.features import INPUT, Place
 from assay.instruments.decodability.readouts import Readout
@@ -164,6 +165,7 @@ def decode(places: Places, answers: Answers, questions: Sequence[Question], *, w
     """
     decoded: dict[str, Decoded] = {}
     for index, question in enumerate(questions):
+        report("scoring readouts", 0.5 + 0.5 * index / len(questions))
         found = [answers[place][index] for place in places]
         units = torch.stack([answer.units for answer in found], 1)
         shuffled = shuffled_scores(found, question) if with_shuffles else torch.zeros(len(units), len(found), 0)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from assay.instrument import report
 from assay.subject import Inputs
 
 INPUT = "input"
@@ -74,7 +75,8 @@ def input_place(inputs: Inputs, *, num_seen: int, seed: int) -> Place:
 
 def site_places(activations: Mapping[str, Tensor], *, num_seen: int, seed: int) -> Iterator[tuple[str, Place]]:
     """Every site in turn. One seed narrows all networks in the same way."""
-    for site, values in activations.items():
+    for number, (site, values) in enumerate(activations.items()):
+        report(f"probing {site}", 0.5 * number / len(activations))
         yield site, Place.of(_table(values), num_seen=num_seen, width=WIDTH, seed=seed, limited=True)
 
 

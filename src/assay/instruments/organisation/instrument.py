@@ -8,13 +8,13 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.evidence import Effort, Evidence, Measure, Null, Table
-from assay.instrument import Progress, silent
+from assay.instrument import Progress, following, report, silent
 from assay.instruments.organisation.disorder import Disorder, Written, unit_sites, written
 from assay.observed import Observed, observe
 from assay.references import cited
 from assay.stats import MIN_UNITS, child_generator, mean_interval
 from assay.subject import Subject
-from assay.task import Task
+from assay.task import Examples, Task
 
 MOST_GROUPS = 20  # of combinations, each left out once
 _PARTS = tuple(field.name for field in fields(Disorder))
@@ -80,17 +80,25 @@ class Organisation:
         if not sites:
             return self._not_enough("the network has no activations, recurrent cells or inner matrices of weights to look at")
 
+        with following(progress):
+            return self._judged(subject, seen, sites, size, effort, generator)
+
+    def _judged(
+        self, subject: Subject, seen: Examples, sites: Sequence[str], size: Budget, effort: Effort, generator: Generator
+    ) -> Evidence:
         def read(network: Subject) -> Written:
             draws = child_generator(generator)
             return written(network, seen.inputs, sites, num_directions=size.directions, generator=draws)
 
-        progress("reading the network", 0.0)
+        report("reading the network", 0.0)
         own = read(subject)
         if not own.matters:
             return self._not_enough("no output depends on the units of these sites")
         units = _pseudo_values(own, seen.combination, child_generator(generator))
-        progress("reading untrained copies", 0.4)
-        copies = [read(subject.untrained(child_generator(generator))).disorder() for _ in range(size.copies)]
+        copies = []
+        for k in range(size.copies):
+            report(f"reading untrained copy {k + 1} of {size.copies}", 0.4 + 0.6 * k / size.copies)
+            copies.append(read(subject.untrained(child_generator(generator))).disorder())
         measure = _measure(own.disorder().score, units, copies)
         return Evidence(
             instrument=self.name,
@@ -116,7 +124,10 @@ def _pseudo_values(own: Written, combination: Int[Tensor, " n"], generator: Gene
     ids, number = combination.unique(return_inverse=True)
     num = min(MOST_GROUPS, len(ids))
     group = (torch.randperm(len(ids), generator=generator) % num)[number]
-    without = torch.tensor([own.disorder(group != k).score for k in range(num)], dtype=torch.float64)
+    without = torch.empty(num, dtype=torch.float64)
+    for k in range(num):
+        report("leaving out groups of combinations", 0.4 * k / num)
+        without[k] = own.disorder(group != k).score
     return own.disorder().score + (num - 1) * (without.mean() - without)
 
 
