@@ -27,6 +27,7 @@ from assay.verdict import Verdict, judge
 from assay.versions import versions_of
 
 NUM_INTEGRITY_EXAMPLES = 256
+NUM_UNSCORED_EXAMPLES = 4  # where nothing is asked of the output, which of a language model is a logit for every word
 _GIVES: Mapping[type, str] = {
     PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
@@ -169,6 +170,7 @@ def audit(
     check_seed("the seed of an audit", seed)
     allowed = min(level, task.level)
     with one_thread(), shown(progress) as report:
+        report("checking that the network runs", 0.0)
         subject = answering(subject, task)
         sample = _sample(task, seed)
         outputs = _outputs(subject, task, sample)
@@ -205,7 +207,8 @@ def audit(
 
 
 def _sample(task: Task, seed: int) -> Examples:
-    return task.examples("seen", NUM_INTEGRITY_EXAMPLES, generator=Generator().manual_seed(seed))
+    num = NUM_UNSCORED_EXAMPLES if isinstance(task.objective, Unscored) else NUM_INTEGRITY_EXAMPLES
+    return task.examples("seen", num, generator=Generator().manual_seed(seed))
 
 
 def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:

@@ -84,7 +84,7 @@ class Dying:
 
     def __init__(self, encoder):
         self.encoder, self.asked = encoder, 0
-        self.layers, self.identity = encoder.layers, encoder.identity
+        self.layers, self.identity, self.left_out = encoder.layers, encoder.identity, encoder.left_out
 
     def prepare(self, graphs):
         prepared, outer = self.encoder.prepare(graphs), self
@@ -204,6 +204,9 @@ def test_any_subject_with_states_for_positions_is_read(graphs):
         subject = Subject(Transformer(vocab=12, length=7, num_outputs=3, width=8, depth=2))
     found = encode(encoder_of(subject, Feeding()), graphs)
     assert found.states.shape[1:] == (10, 8)
+    few, all_sites = (encoder_of(subject, Feeding(), most_layers=most) for most in (3, None))
+    assert (len(encode(few, graphs).layers), len(encode(all_sites, graphs).layers)) == (3, len(found.layers))
+    assert few.left_out == all_sites.left_out + len(found.layers) - 3
     assert "blocks.1:out" in found.layers
     inputs = Feeding().feed(graphs).inputs
     whole = subject.read(inputs, ["blocks.1:out"])["blocks.1:out"]

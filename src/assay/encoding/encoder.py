@@ -40,11 +40,14 @@ class Encoder(Protocol):
     **Attributes:**
 
     - `layers`: what the layers are called, from the first to the last; they are all of one width.
+    - `left_out`: how many more layers of this width the network has.
     - `identity`: changes when the weights, the tokenizer or the layers change.
     """
 
     @property
     def layers(self) -> tuple[str, ...]: ...
+    @property
+    def left_out(self) -> int: ...
     @property
     def identity(self) -> str: ...
 
@@ -61,19 +64,23 @@ class Encoder(Protocol):
         ...
 
 
-def encoder_of(subject: Subject, task: object) -> Encoder:
+def encoder_of(subject: Subject, task: object, *, most_layers: int | None = None) -> Encoder:
     """What reads the texts of a task with this subject: the task's own tokens where it feeds them, else the tokenizer that
     lies beside the subject's weights.
 
+    **Arguments:** `most_layers`: to read, two or more, evenly spaced; None for all of a Hugging Face model, and for as many
+    sites of another network as `FedEncoder` reads.
+
     **Raises:** `AssayError` when neither is there.
     """
-    from assay.encoding.fed import FedEncoder
+    from assay.encoding.fed import MOST_SITES, FedEncoder
     from assay.encoding.hugging_face import HuggingFaceEncoder
 
     if isinstance(task, FeedsGraphs):
-        return FedEncoder(subject, task)
+        return FedEncoder(subject, task, most_sites=MOST_SITES if most_layers is None else min(MOST_SITES, most_layers))
     if getattr(subject.module, "name_or_path", ""):
-        return HuggingFaceEncoder.of(subject)
+        whole = HuggingFaceEncoder.of(subject)
+        return whole if most_layers is None else whole.thinned(most_layers)
     raise AssayError(
         "words need a tokenizer: a Hugging Face folder has one, and a task may feed tokens of its own",
         given=f"{type(subject.module).__name__}, which is no Hugging Face model",

@@ -29,6 +29,12 @@ class FedEncoder:
         self.subject, self.task = subject, task
         self._asked, self._most = tuple(sites), most_sites
         self._layers: tuple[str, ...] = ()
+        self._left_out = 0
+
+    @property
+    def left_out(self) -> int:
+        """Known once texts were prepared."""
+        return self._left_out
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -75,7 +81,9 @@ class FedEncoder:
             )
         width, _ = Counter(site.shape[-1] for site in able).most_common(1)[0]
         chosen = [site for site in able if site.shape[-1] == width]
-        return tuple(site.name for site in (chosen if self._asked else thinned(chosen, self._most)))
+        kept = chosen if self._asked else thinned(chosen, self._most)
+        self._left_out = len(chosen) - len(kept)
+        return tuple(site.name for site in kept)
 
 
 def _is_sequence(site: Site, length: int) -> bool:

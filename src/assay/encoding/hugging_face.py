@@ -33,13 +33,14 @@ class HuggingFaceEncoder:
 
     **Arguments:**
 
-    - `module`: any model of transformers that gives hidden states, with or without a head.
+    - `module`: any model of transformers that gives hidden states, with or without a head, which is not run.
     - `tokenizer`: a fast one, which knows the word of every token.
+    - `layers`: those to read; all by default.
 
     **Raises:** `AssayError` for a slow tokenizer, and for a model without hidden states.
     """
 
-    def __init__(self, module: nn.Module, tokenizer: Any):
+    def __init__(self, module: nn.Module, tokenizer: Any, *, layers: Sequence[str] = ()):
         if not getattr(tokenizer, "is_fast", False):
             raise AssayError(
                 "the tokenizer must be a fast one, which tells the word of every token",
@@ -49,7 +50,8 @@ class HuggingFaceEncoder:
         self.module, self.tokenizer = module.eval(), tokenizer
         with torch.no_grad():
             shown = self._run(torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1, dtype=torch.int64))
-        self.layers = tuple(shown)
+        self._num_states = len([name for name in shown if name != WORDS])
+        self.layers = tuple(name for name in shown if not layers or name in layers)
 
     @classmethod
     def load(cls, folder: Path | str, *, max_memory: Mapping[int | str, int | str] | None = None) -> "HuggingFaceEncoder":
@@ -78,6 +80,7 @@ class HuggingFaceEncoder:
             ) from error
         if torch.cuda.is_available() and not where:
             module = module.to("cuda")
+        module.config.use_cache = False  # a decoder would keep what only the next call could use
         return cls(module, load_tokenizer(folder))
 
     @classmethod
@@ -86,12 +89,26 @@ class HuggingFaceEncoder:
         return cls(subject.module, load_tokenizer(str(subject.module.name_or_path)))
 
     def on(self, subject: Subject) -> "HuggingFaceEncoder":
-        """Another network behind the same tokenizer."""
-        return HuggingFaceEncoder(subject.module, self.tokenizer)
+        """Another network behind the same tokenizer, read at the same layers."""
+        return HuggingFaceEncoder(subject.module, self.tokenizer, layers=self.layers)
+
+    def thinned(self, most: int) -> "HuggingFaceEncoder":
+        """The same, read after at most `most` blocks, two or more: evenly spaced ones, the first and the last among them. Word
+        embeddings stay."""
+        states = [name for name in self.layers if name != WORDS]
+        if len(states) <= most:
+            return self
+        kept = [states[round(k * (len(states) - 1) / (most - 1))] for k in range(most)]
+        return HuggingFaceEncoder(self.module, self.tokenizer, layers=(WORDS, *kept))
+
+    @property
+    def left_out(self) -> int:
+        """How many states between blocks are not read."""
+        return self._num_states - len([name for name in self.layers if name != WORDS])
 
     def site(self, layer: str) -> str:
         """What enters or leaves a block: the blocks are the one list of modules that is as long as there are layers."""
-        num = len([name for name in self.layers if name != WORDS]) - 1
+        num = self._num_states - 1
         lists = [name for name, part in self.module.named_modules() if isinstance(part, nn.ModuleList) and len(part) == num]
         if layer == WORDS or len(lists) != 1:
             return ""
@@ -131,8 +148,9 @@ class HuggingFaceEncoder:
 
     def _run(self, tokens: Int[Tensor, "b t"], mask: Int[Tensor, "b t"]) -> dict[str, Float[Tensor, "b t d"]]:
         tokens, mask = tokens.to(self.device), mask.to(self.device)
-        with _hooks_kept(self.module):
-            output = self.module(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+        body: Any = getattr(self.module, "base_model", self.module)  # without a head, which costs and gives no state
+        with _hooks_kept(body):
+            output = body(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
         hidden = getattr(output, "hidden_states", None)
         if not hidden or len({state.shape for state in hidden}) != 1:
             raise AssayError(
@@ -177,7 +195,8 @@ class _Texts:
             tokens[row, : len(self.tokens[k])] = torch.tensor(self.tokens[k])
             mask[row, : len(self.tokens[k])] = 1
         with torch.no_grad():
-            return torch.stack([state.float().cpu() for state in self.encoder._run(tokens, mask).values()])
+            found = self.encoder._run(tokens, mask)
+            return torch.stack([found[layer].float().cpu() for layer in self.encoder.layers])
 
 
 def load_tokenizer(folder: Path | str) -> Any:

@@ -5,21 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float16, Int
 from torch import Tensor
 
 from assay.encoding.encoded import Encoded, Head, Refused, check_same, open_states, read_head, write_head
 from assay.encoding.encoder import Encoder, Prepared
 from assay.errors import AssayError
 from assay.graph import Graph
-from assay.instrument import Progress, silent
+from assay.instrument import Progress, report
 
 BATCH_TOKENS = 2_048  # padding included
+LIKE = 0.75  # of the longest text of a batch: shorter ones go into the next, since padding costs as much as words
 FLUSH = 16  # batches between two writes of the head
 
 
 def encode(
-    encoder: Encoder, graphs: Sequence[Graph], *, folder: Path | str | None = None, progress: Progress = silent
+    encoder: Encoder, graphs: Sequence[Graph], *, folder: Path | str | None = None, progress: Progress = report
 ) -> Encoded:
     """The states of every node at every layer: the mean over the tokens of each of its words, and over these words.
 
@@ -35,8 +36,19 @@ def encode(
     refused = dict(prepared.refused) | {k: "no nodes" for k, graph in enumerate(graphs) if not len(graph)}
     kept = [k for k in range(len(graphs)) if k not in refused]
     batches = _batches(prepared, kept)
-    width = prepared.states(batches[0][:1]).shape[-1] if batches else 0
     starts = [0, *torch.tensor([len(graphs[k]) for k in kept], dtype=torch.int64).cumsum(0).tolist()]
+    first_row = dict(zip(kept, starts, strict=False))
+    named = tuple(Refused(text=k, sentence_id=graphs[k].sentence_id, why=why) for k, why in sorted(refused.items()))
+    if folder is None:
+        states = torch.zeros(len(encoder.layers), starts[-1], 0, dtype=torch.float16)
+        for done, batch in enumerate(batches):
+            progress("encoding", done / len(batches))
+            rows, pooled = _pooled(prepared, graphs, batch, first_row)
+            if not done:  # which tells the width
+                states = pooled.new_empty(len(pooled), starts[-1], pooled.shape[2])
+            states[:, rows] = pooled
+        return Encoded(states, encoder.layers, torch.tensor(starts), tuple(kept), named)
+    width = prepared.states(batches[0][:1]).shape[-1] if batches else 0
     head = Head(
         encoder=encoder.identity,
         texts=texts_digest(graphs),
@@ -44,17 +56,10 @@ def encode(
         width=width,
         starts=tuple(starts),
         kept=tuple(kept),
-        refused=tuple(Refused(text=k, sentence_id=graphs[k].sentence_id, why=why) for k, why in sorted(refused.items())),
+        refused=named,
         done=0,
         batches=len(batches),
     )
-    first_row = dict(zip(kept, starts, strict=False))
-    if folder is None:
-        states = torch.zeros(len(head.layers), starts[-1], width, dtype=torch.float16)
-        for done, batch in enumerate(batches):
-            progress("encoding", done / len(batches))
-            _place(states, prepared, graphs, batch, first_row)
-        return Encoded(states, head.layers, torch.tensor(starts), head.kept, head.refused)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     there = read_head(folder)
@@ -68,7 +73,8 @@ def encode(
             if done % FLUSH == 0:
                 _keep(folder, head, kept_map, done)
             progress("encoding", done / head.batches)
-            _place(states, prepared, graphs, batches[done], first_row)
+            rows, pooled = _pooled(prepared, graphs, batches[done], first_row)
+            states[:, rows] = pooled
         head = _keep(folder, head, kept_map, head.batches)
     elif there is None:
         write_head(folder, head)
@@ -96,16 +102,18 @@ def _batches(prepared: Prepared, kept: Sequence[int]) -> list[list[int]]:
     batches: list[list[int]] = []
     longest = 0
     for k in sorted(kept, key=lambda k: (-len(prepared.words[k]), k)):
-        if not batches or (len(batches[-1]) + 1) * longest > BATCH_TOKENS:
+        length = max(1, len(prepared.words[k]))
+        if not batches or (len(batches[-1]) + 1) * longest > BATCH_TOKENS or length < LIKE * longest:
             batches.append([])
-            longest = max(1, len(prepared.words[k]))
+            longest = length
         batches[-1].append(k)
     return batches
 
 
-def _place(
-    states: Tensor, prepared: Prepared, graphs: Sequence[Graph], batch: Sequence[int], first_row: dict[int, int]
-) -> None:
+def _pooled(
+    prepared: Prepared, graphs: Sequence[Graph], batch: Sequence[int], first_row: dict[int, int]
+) -> tuple[Int[Tensor, " nodes"], Float16[Tensor, "layers nodes width"]]:
+    """The nodes of a batch: their rows among those of all texts, and their states."""
     pooled = pool(prepared.states(batch), [prepared.words[k] for k in batch], [graphs[k] for k in batch]).half()
     if not torch.isfinite(pooled).all():
         raise AssayError(
@@ -113,8 +121,7 @@ def _place(
             given=f"text {graphs[batch[0]].sentence_id or batch[0]} or one of like length, whose states are not",
             next_step="look for NaN in the weights; activations above 65,504 cannot be kept",
         )
-    rows = torch.cat([torch.arange(len(graphs[k])) + first_row[k] for k in batch])
-    states[:, rows] = pooled
+    return torch.cat([torch.arange(len(graphs[k])) + first_row[k] for k in batch]), pooled
 
 
 def pool(

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from assay.encoding import Encoder, HuggingFaceEncoder
 from assay.graph import Continuation, GivesContinuations
-from assay.instrument import Control, Values
+from assay.instrument import Control, Values, report
 from assay.instruments.polar.fit import unfitted
 from assay.instruments.polar.scores import metric
 from assay.instruments.polar.targets import Sample, principal_components
@@ -34,6 +34,7 @@ LOST = {
     for subspace in (SUBSPACE, AXES)
 }
 """By behaviour and subspace."""
+_SENTENCES = 64  # read at a time: a model has a logit for every entry of its vocabulary at every position
 Change = Callable[[Tensor], Tensor]
 
 
@@ -89,9 +90,13 @@ def agreement(
     pairs = torch.tensor([forms for _, forms in asked])
 
     def run(change: Change | None) -> Float[Tensor, " n"]:
-        logits = subject(inputs, replace={} if change is None else {site: change})
-        chosen = logits[torch.arange(len(places)), places].gather(1, pairs)
-        return (chosen[:, 0] > chosen[:, 1]).float() + 0.5 * (chosen[:, 0] == chosen[:, 1]).float()
+        right = []
+        for rows in torch.arange(len(places)).split(_SENTENCES):
+            batch = {name: values[rows] for name, values in inputs.items()}
+            logits = subject(batch, replace={} if change is None else {site: change})
+            chosen = logits[torch.arange(len(rows)), places[rows]].gather(1, pairs[rows])
+            right.append((chosen[:, 0] > chosen[:, 1]).float() + 0.5 * (chosen[:, 0] == chosen[:, 1]).float())
+        return torch.cat(right)
 
     return Behaviour("agreement", "share of right verb forms", run, torch.arange(len(asked)))
 
@@ -158,6 +163,7 @@ def lost_without(
     whole = behaviour.run(None)
 
     def lost(directions: Tensor) -> Float[Tensor, " c"]:
+        report(f"without the {subspace}, and others like it", 0.0)
         return cluster_means(whole - behaviour.run(without(directions, mean)), behaviour.clusters).means
 
     units = torch.stack([lost(basis) for basis in bases])

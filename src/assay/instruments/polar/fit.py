@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from assay.instrument import report
 from assay.instruments.polar.targets import UNSEEN, Batch, Sample, in_order
 from assay.optimisers import Adam
 
@@ -250,7 +251,8 @@ def _fitted(
     batches = list(in_order(sample, fitting.batch, generator))  # once: to pad a batch costs as much as a step
     total = fitting.epochs * len(batches)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / max(1, total))))
-    for _ in range(fitting.epochs):
+    for epoch in range(fitting.epochs):
+        report("fitting probes", epoch / fitting.epochs)
         for k in torch.randperm(len(batches), generator=generator).tolist():
             batch = batches[k]
             x = gather(sample, batch)

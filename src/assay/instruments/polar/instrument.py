@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from assay.encoding import Encoder, encoder_of
+from assay.encoding.hugging_face import WORDS
 from assay.evidence import UNTRAINED, Effort, Measure
 from assay.graph import GivesContinuations, GivesGraphs, Graph
-from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
+from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values, stage
 from assay.instruments.polar import behaviour, figures, search
 from assay.instruments.polar.fit import Fitting
 from assay.instruments.polar.scores import CORRELATION, ROOT, Fit, Scores, metric, score_fit
@@ -23,6 +24,7 @@ from assay.task import Task
 
 MOST_EXAMPLES = 2_000  # of behaviour
 MOST_NAMED = 5
+FEWEST = 25  # texts of a split, below which a rate says nothing
 _EDGES, _SIGNED = "share of gold edges", (-1.0, 1.0)
 _LEGAL = "polar probe, maximum spanning arborescence; punctuation included, over all edges"
 
@@ -45,7 +47,14 @@ NONSENSE = {of: metric(f"{of} on nonsense words", _EDGES, beats=(CHAIN, POSITION
 
 @dataclass(frozen=True, kw_only=True)
 class PolarBudget(Budget):
-    """Texts of every split, epochs of a fit, fits of the network's probes, repeats of each null, and random subspaces."""
+    """Texts of every split, epochs of a fit, fits of the network's probes, repeats of each null, and random subspaces.
+
+    **Attributes:**
+
+    - `layers`: at most so many are read, evenly spaced; None for all.
+    - `reading`: what all networks together may cost to read, in weights times words, None for whatever it takes. Of a large
+      network every split has fewer texts, in one proportion, but not fewer than `FEWEST`.
+    """
 
     train: int
     dev: int
@@ -54,22 +63,28 @@ class PolarBudget(Budget):
     seeds: int
     repeats: int
     removals: int
+    layers: int | None = None
+    reading: float | None = None
 
 
 BUDGETS: Mapping[Effort, PolarBudget] = {
-    "quick": PolarBudget(train=300, dev=100, test=150, epochs=6, seeds=3, repeats=1, removals=5),
-    "standard": PolarBudget(train=2_500, dev=400, test=600, epochs=12, seeds=5, repeats=2, removals=10),
+    "quick": PolarBudget(train=300, dev=100, test=150, epochs=6, seeds=3, repeats=1, removals=5, layers=8, reading=1.5e12),
+    "standard": PolarBudget(
+        train=2_500, dev=400, test=600, epochs=12, seeds=5, repeats=2, removals=10, layers=16, reading=1e13
+    ),
     "full": PolarBudget(train=10**9, dev=10**9, test=10**9, epochs=12, seeds=5, repeats=5, removals=20),
 }
 
 
 class Drawn(NamedTuple):
-    """Everything drawn from the task. `encoder`: reads the network, and through `on` any other."""
+    """Everything drawn from the task. `encoder`: reads the network, and through `on` any other; `share`: of the budget's texts
+    that so large a network is given."""
 
     task: Task
     budget: PolarBudget
     graphs: Mapping[str, Sequence[Graph]]
     encoder: Encoder
+    share: float
 
 
 class Kept(NamedTuple):
@@ -108,29 +123,40 @@ class Polar(Instrument[Drawn]):
 
     def data(self, subject: Subject, task: Task, budget: PolarBudget, rng: Random) -> Drawn:
         assert isinstance(task, GivesGraphs)
+        drawn = {split: task.graphs(split, getattr(budget, split), generator=rng(split)) for split in SPLITS}
+        words = sum(len(graph.words) for some in drawn.values() for graph in some)
+        cost, share = subject.num_weights() * (1 + budget.copies) * words, 1.0
+        if budget.reading is not None and cost > budget.reading:
+            share = budget.reading / cost
+            fewer = {split: _share_of(len(some), share) for split, some in drawn.items()}
+            drawn = {split: task.graphs(split, fewer[split], generator=rng(split)) for split in SPLITS}
         graphs: dict[str, Sequence[Graph]] = {}
-        for split in SPLITS:
-            drawn = task.graphs(split, getattr(budget, split), generator=rng(split))
-            # The evidence does not depend on the task's order.
-            graphs[split] = sorted(drawn, key=lambda graph: (graph.words, graph.mentions, graph.edges))
+        for split, some in drawn.items():  # the evidence does not depend on the task's order
+            graphs[split] = sorted(some, key=lambda graph: (graph.words, graph.mentions, graph.edges))
         if reason := _too_few(graphs):
             raise NotEnough(reason)
-        return Drawn(task, budget, graphs, encoder_of(subject, task))
+        return Drawn(task, budget, graphs, encoder_of(subject, task, most_layers=budget.layers), share)
 
     def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
         budget, encoder = data.budget, data.encoder.on(network)
-        texts = read_texts(encoder, data.graphs)
+        with stage("reading texts", 0.0, 0.3):
+            texts = read_texts(encoder, data.graphs)
         splits: dict[str, Sequence[Graph]] = {split: getattr(texts, split).graphs for split in SPLITS}
         if reason := _too_few(splits):
             raise NotEnough(f"{reason}; {len(texts.refused)} were not encoded, the first {texts.refused[0]}")
-        found = self._searched(texts, budget, rng)
-        fits = [found.fit(found.train, generator=rng("fit", k)) for k in range(budget.seeds)]
-        own = [score_fit(fit, found.test) for fit in fits]
-        nulls = search.baselines(found, repeats=budget.repeats, rng=rng.within("nulls"))
-        values = [fitted_values(metric, metric.title, own, nulls, note=note) for metric, note in FITTED.items()]
-        values += _selectivity(found, own, seeds=budget.seeds, rng=rng)
-        not_tested = []
-        nonsense = read_nonsense(encoder, found.test, generator=rng("nonsense"))
+        with stage("choosing the layer", 0.3, 0.5):
+            found = self._searched(texts, budget, rng)
+        layer, states, refused = texts.layers[found.layer], texts.train.at([found.layer]), texts.refused
+        warned, not_tested = warnings_of(texts), _left_out(encoder, data)
+        del texts  # at every layer and of full width
+        with stage("fits and baselines", 0.5, 0.7):
+            fits = [found.fit(found.train, generator=rng("fit", k)) for k in range(budget.seeds)]
+            own = [score_fit(fit, found.test) for fit in fits]
+            nulls = search.baselines(found, repeats=budget.repeats, rng=rng.within("nulls"))
+            values = [fitted_values(metric, metric.title, own, nulls, note=note) for metric, note in FITTED.items()]
+            values += _selectivity(found, own, seeds=budget.seeds, rng=rng)
+        with stage("nonsense words", 0.7, 0.75):
+            nonsense = read_nonsense(encoder, found.test, generator=rng("nonsense"))
         if nonsense is None:
             not_tested.append("What is left when content words are nonsense: parts of speech are not declared.")
         else:
@@ -138,33 +164,39 @@ class Polar(Instrument[Drawn]):
             again, some = [score_fit(fit, at) for fit in fits], {name: nulls[name] for name in (CHAIN, POSITION)}
             note = "the same probes, where every content word is made up"
             values += [fitted_values(metric, of, again, some, note=note) for of, metric in NONSENSE.items()]
-        layer, states = texts.layers[found.layer], texts.train.at([found.layer])
         polar = [behaviour.orthonormal(fit.polar.after(found.basis).maps[0]) for fit in fits]
         subspaces = {behaviour.SUBSPACE: polar, behaviour.AXES: [behaviour.relation_basis(states)]}
-        for one in _behaviours(network, data, encoder, layer, rng):
-            if isinstance(one, str):
-                not_tested.append(f"Whether the network uses what can be decoded: {one}.")
-                continue
-            for name, bases in subspaces.items():
-                options = {"repeats": budget.removals, "generator": rng(one.name, name)}
-                values.append(behaviour.lost_without(one, name, bases, states, **options))
+        with stage("use", 0.75, 0.9):
+            for one in _behaviours(network, data, encoder, layer, rng):
+                if isinstance(one, str):
+                    not_tested.append(f"Whether the network uses what can be decoded: {one}.")
+                    continue
+                for name, bases in subspaces.items():
+                    options = {"repeats": budget.removals, "generator": rng(one.name, name)}
+                    values.append(behaviour.lost_without(one, name, bases, states, **options))
         settings = {
             "rank": found.fitting.rank,
             **{f"texts, {split}": len(some) for split, some in splits.items()},
-            "texts refused": len(texts.refused),
+            "texts refused": len(refused),
+            "layers read": ", ".join(encoder.layers),
             "width of states": states.states.shape[2],
             "principal components": found.texts.components,
             "layer": layer,
             "angle loss": found.angle,
             "weight of the angle loss": found.weight,
         }
-        tables = figures.tables(found, fits[0], own[0], nulls, rng=rng.within("tables"))
-        notes = Notes("", warnings_of(texts), not_tested, tables, settings)
-        rows = search.curve_rows(found, generator=rng("depth curve"))
+        with stage("tables and curves", 0.9, 1.0):
+            tables = figures.tables(found, fits[0], own[0], nulls, rng=rng.within("tables"))
+            rows = search.curve_rows(found, generator=rng("depth curve"))
+        notes = Notes("", warned, not_tested, tables, settings)
         return Reading(values, Kept(found.test, found.basis, rows, notes))
 
     def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
-        found = self._searched(read_texts(data.encoder.on(network), data.graphs), data.budget, rng)
+        with stage("reading texts", 0.0, 0.6):
+            texts = read_texts(data.encoder.on(network), data.graphs)
+        with stage("choosing the layer", 0.6, 0.9):
+            found = self._searched(texts, data.budget, rng)
+        del texts
         return copy_reading(found, own.kept, repeats=data.budget.repeats, rng=rng)
 
     def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
@@ -227,12 +259,16 @@ def _selectivity(found: Found, own: Sequence[Scores], *, seeds: int, rng: Random
 
 def _behaviours(network: Subject, data: Drawn, encoder: Encoder, layer: str, rng: Random) -> list[behaviour.Behaviour | str]:
     """What the network does with the graph, as far as the task can tell; else why not."""
-    num = min(data.budget.test, MOST_EXAMPLES)
+    num = _share_of(min(data.budget.test, MOST_EXAMPLES), data.share)
     found = [behaviour.task_behaviour(network, data.task, encoder.site(layer), num=num, generator=rng("score"))]
     if isinstance(data.task, GivesContinuations):
         asked = behaviour.agreement(network, data.task, encoder, layer, num=num, generator=rng("agreement"))
         found = [asked, *(one for one in found if isinstance(one, behaviour.Behaviour))]
     return found
+
+
+def _share_of(num: int, share: float) -> int:
+    return num if share == 1 else min(num, max(FEWEST, int(num * share)))
 
 
 def _too_few(splits: Mapping[str, Sequence[Graph]]) -> str:
@@ -242,6 +278,23 @@ def _too_few(splits: Mapping[str, Sequence[Graph]]) -> str:
         if num < MIN_UNITS:
             return f"{num} {name} texts with edges, and at least {MIN_UNITS} are needed"
     return ""
+
+
+def _left_out(encoder: Encoder, data: Drawn) -> list[str]:
+    """What this effort did not read of so large a network."""
+    told = []
+    if encoder.left_out:
+        total = len([name for name in encoder.layers if name != WORDS]) + encoder.left_out
+        told.append(
+            f"{encoder.left_out} of {total} layers, which this effort leaves out in the network and every null alike: the best "
+            "one may lie between those that were read."
+        )
+    if data.share < 1:
+        told.append(
+            f"More than {sum(map(len, data.graphs.values()))} texts: of so large a network this effort reads {data.share:.0%} "
+            "of what it reads of a small one, and no more of its copies."
+        )
+    return told
 
 
 def warnings_of(texts: Texts) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from assay.encoding import Encoded, Encoder, encode
 from assay.graph import Graph, GraphSplit, depths, distances
 from assay.graph_controls import jabberwocky
+from assay.instrument import report
 
 SPLITS: tuple[GraphSplit, ...] = ("train", "dev", "test")
 UNSEEN = -1  # the relation of an edge that no training graph has
@@ -241,15 +242,19 @@ def principal_components(
     seed = int(torch.randint(2**31, (1,), generator=generator))
     some = torch.randperm(train.states.shape[1], generator=generator)[:_MOST_NODES]
     with np.errstate(invalid="ignore"):  # states that are all the same have no variance to share
-        found = [PCA(min(kept, len(some)), random_state=seed).fit(states[some].float().numpy()) for states in train.states]
+        found = []
+        for k, states in enumerate(train.states):
+            report("principal components", k / len(train.states))
+            found.append(PCA(min(kept, len(some)), random_state=seed).fit(states[some].float().numpy()))
     share = torch.tensor([min(1.0, float(one.explained_variance_ratio_.sum())) for one in found])
     return torch.stack([torch.from_numpy(one.components_).float().mT for one in found]), share
 
 
 def in_components(sample: Sample, basis: Float[Tensor, "layers width kept"]) -> Sample:
     """The same texts in components. The mean stays in: a probe of depth measures from the origin."""
-    found = []
-    for states, columns in zip(sample.states, basis, strict=True):
+    found = torch.empty(*sample.states.shape[:2], basis.shape[2])
+    for states, columns, there in zip(sample.states, basis, found, strict=True):
         # Chunk by chunk: the states may be a memory map that is larger than memory.
-        found.append(torch.cat([some.float() @ columns for some in states.split(_CHUNK)]))
-    return sample.with_states(torch.stack(found))
+        for some, place in zip(states.split(_CHUNK), there.split(_CHUNK), strict=True):
+            torch.mm(some.float(), columns, out=place)
+    return sample.with_states(found)
