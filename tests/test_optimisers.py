@@ -11,14 +11,17 @@ from assay import optimisers
 AUDIT = """
 import sys
 from torch import Generator
+from dataclasses import replace
 from assay.instruments.recombination import Recombination
+from assay.instruments.recombination.instrument import BUDGETS
 from assay.models import build
 from assay.subject import Subject
 from assay.tasks import load_task
 
 task = load_task("modular:p=7,num_first=6,num_second=6")
 subject = Subject(build("mlp", task, generator=Generator().manual_seed(0), width=8))
-evidence = Recombination().measure(subject, task, effort="quick", generator=Generator().manual_seed(0))
+twins = {"quick": replace(BUDGETS["quick"], shuffled=2, steps=5)}
+evidence = Recombination(budgets=twins).measure(subject, task, effort="quick", generator=Generator().manual_seed(0))
 assert any(null.name == "shuffled labels" for measure in evidence.measures for null in measure.nulls)
 assert "torch._dynamo" not in sys.modules
 """

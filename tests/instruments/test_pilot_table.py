@@ -40,7 +40,7 @@ def looks(inside: Inside) -> dict[str, Look]:
     observed = inside.observed
     sites = list(inside.states)
     return {
-        name: Look.at(inside, exchange, Design.of(observed, observed.part(name)), mixed=sites)
+        name: Look.at(inside, exchange, Design.of(observed, observed.part(name)), mixed=sites, scrambled=exchange.scrambled)
         for name, exchange in observed.exchanges.items()
         if name != "x" and bool(exchange.novel.any())
     }
@@ -75,7 +75,8 @@ def judged(pilot: Pilot) -> Row:
         plain = (subspace(both[0]), subspace(both[1]))
         other["hidden"], own["hidden"] = other["z"], own["z"]
     part = observed.part("z")
-    scrambled = [novel(own["z"].rescored(scramble)) for scramble in observed.exchanges["z"].scrambled]
+    scrambles = enumerate(observed.exchanges["z"].scrambled)
+    scrambled = [novel(own["z"].rescored(k, scramble.known)) for k, scramble in scrambles]
 
     def told(found: dict[str, Look]) -> dict[str, float]:
         return {name: subspace(look) if name == "hidden" else novel(look) for name, look in found.items()}

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from assay.conformance.tasks import Few, Wrapped
 from assay.evidence import Evidence
 from assay.instruments.recombination import Recombination
+from assay.instruments.recombination.instrument import BUDGETS
 from assay.models import build
 from assay.observed import Observed, observe
 from assay.subject import Subject
@@ -61,8 +62,10 @@ def test_an_exact_composer_recombines():
 
 
 def test_a_network_without_weights_has_no_twins_on_shuffled_labels():
-    evidence = judged(subject(blocks, lambda state: by_rule(*(soft(code) for code in state.split(SIZES, 1)))))
-    assert "The network could not be trained on shuffled labels, so that null is missing." in evidence.warnings
+    twins = {"quick": dataclasses.replace(BUDGETS["quick"], shuffled=2, steps=5)}
+    evidence = judged(subject(blocks, lambda state: by_rule(*(soft(code) for code in state.split(SIZES, 1)))), budgets=twins)
+    why = "the network could not be trained: its output depends on no weight"
+    assert f"The null of shuffled labels was not run: {why}." in evidence.not_tested
     assert all(null.name != "shuffled labels" for measure in evidence.measures for null in measure.nulls)
 
 
@@ -302,7 +305,8 @@ class Notebook(nn.Module):
 
 def test_a_module_with_functional_activations():
     torch.manual_seed(0)
-    evidence = judged(Subject(Notebook()))
+    twins = {"quick": dataclasses.replace(BUDGETS["quick"], shuffled=2, steps=5)}
+    evidence = judged(Subject(Notebook()), budgets=twins)
     assert "fc_B:out" in evidence.settings["sites read"]
     assert any(null.name == "shuffled labels" for null in evidence.measure("novel_recombination", part="i").nulls)
     assert not evidence.findings()

@@ -43,7 +43,7 @@ def tried(scores: list[list[float]], counted: list[list[bool]] | None = None) ->
     table = torch.tensor(scores)
     places = tuple((f"site {k}", FORMS[0]) for k in range(len(table)))
     valid = torch.ones_like(table).bool() if counted is None else torch.tensor(counted)
-    return Tried(places, [torch.zeros(table.shape[1], 1)] * len(table), table, valid)
+    return Tried(places, table, valid, table.new_zeros(0, *table.shape))
 
 
 FOLD = torch.tensor([0, 0, 1, 1, 2, 2])
@@ -100,11 +100,11 @@ def test_far_states_are_off_the_manifold(inside):
 
 def test_wrong_declarations_count_only_where_they_are_known(inside):
     exchange = OBSERVED.exchanges["i"]
-    look = Look.at(inside, exchange, Design.of(OBSERVED, OBSERVED.part("i")), mixed=["hidden:in"])
     wrong = exchange.scrambled[0]
+    look = Look.at(inside, exchange, Design.of(OBSERVED, OBSERVED.part("i")), mixed=["hidden:in"], scrambled=[wrong])
     none, half = torch.zeros(len(exchange)).bool(), torch.arange(len(exchange)) % 2 == 0
-    assert not len(look.rescored(wrong._replace(known=none)).units("novel").ids)
-    units = look.rescored(wrong._replace(known=half)).units("novel")
+    assert not len(look.rescored(0, none).units("novel").ids)
+    units = look.rescored(0, half).units("novel")
     assert set(units.ids.tolist()) <= set(exchange.combination[half & exchange.novel].tolist())
     assert len(units.ids)
 

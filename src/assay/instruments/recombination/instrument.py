@@ -1,5 +1,6 @@
 """Recombination: does a combination that was made inside, and never trained, give the declared output?"""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -8,7 +9,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from assay.evidence import UNTRAINED, Effort, Evidence, Measure, Table
-from assay.instrument import Progress, silent
+from assay.instrument import Progress, following, report, silent, stage
 from assay.instruments.recombination.companions import additivity, collapse, cross_combination, deepest, homomorphism
 from assay.instruments.recombination.look import KINDS, Look
 from assay.instruments.recombination.measures import companion_measure, recombination_measure
@@ -17,9 +18,9 @@ from assay.instruments.recombination.search import Inside
 from assay.instruments.recombination.states import Design
 from assay.instruments.recombination.telling import not_tested, refused, summary, warnings
 from assay.instruments.recombination.twins import shuffled_twins, untrained_twins
-from assay.observed import Observed, observe
+from assay.observed import Observed, Scramble, observe
 from assay.references import cited
-from assay.site import thinned
+from assay.site import Site, thinned
 from assay.stats import child_generator, cluster_means
 from assay.subject import Subject
 from assay.task import Task
@@ -30,7 +31,13 @@ SIDE_BY_SIDE = 0.999  # additivity of untrained copies from which on a site hold
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is measured at one effort."""
+    """How much is measured at one effort.
+
+    **Attributes:**
+
+    - `numbers`: examples times units, over all sites, that are read of a network; the widest sites are left out first.
+    - `training`: multiplications that all twins on shuffled labels may take; a network that needs more has none.
+    """
 
     examples: int
     pairs: int
@@ -40,11 +47,26 @@ class Budget:
     steps: int
     random: int
     scrambles: int
+    numbers: int | None = None
+    training: float | None = None
 
 
 BUDGETS: Mapping[Effort, Budget] = {
-    "quick": Budget(examples=600, pairs=200, sites=6, untrained=5, shuffled=5, steps=150, random=3, scrambles=4),
-    "standard": Budget(examples=2_000, pairs=1_000, sites=12, untrained=8, shuffled=5, steps=500, random=8, scrambles=10),
+    "quick": Budget(
+        examples=600, pairs=200, sites=6, untrained=5, shuffled=0, steps=0, random=3, scrambles=4, numbers=20_000_000
+    ),
+    "standard": Budget(
+        examples=2_000,
+        pairs=1_000,
+        sites=12,
+        untrained=8,
+        shuffled=5,
+        steps=500,
+        random=8,
+        scrambles=10,
+        numbers=20_000_000,
+        training=5e11,
+    ),
     "full": Budget(examples=5_000, pairs=4_000, sites=1_000, untrained=20, shuffled=10, steps=2_000, random=20, scrambles=20),
 }
 
@@ -92,6 +114,10 @@ class Recombination:
         self, subject: Subject, observed: Observed, *, effort: Effort, generator: Generator, progress: Progress = silent
     ) -> Evidence:
         """The same from what was observed: nothing else of the task is known here, and no novel input can be made."""
+        with following(progress):
+            return self._judged(subject, observed, effort, generator)
+
+    def _judged(self, subject: Subject, observed: Observed, effort: Effort, generator: Generator) -> Evidence:
         size = self.budgets[effort]
         reason = refused(observed)
         if reason:
@@ -99,33 +125,41 @@ class Recombination:
                 instrument=self.name, question=self.question, summary=f"Not enough data: {reason}.", not_enough=reason
             )
         inputs = observed.examples.inputs
-        places = subject.match(self.sites, inputs) if self.sites else thinned(subject.sites(inputs), size.sites)
+        if self.sites:
+            places = subject.match(self.sites, inputs)
+        else:
+            places = _affordable(thinned(subject.sites(inputs), size.sites), len(observed.examples), size.numbers)
         sites = [site.name for site in places]
-        own = _Network(self._inside(subject, observed, sites, generator))
-        progress("training twins on shuffled labels", 0.05)
-        untrained = [
-            _Network(self._inside(twin, observed, sites, generator))
-            for twin in untrained_twins(subject, size.untrained, child_generator(generator))
-        ]
-        shuffled = [
-            _Network(self._inside(twin, observed, sites, generator))
-            for twin in shuffled_twins(
-                subject, observed, num=size.shuffled, steps=size.steps, generator=child_generator(generator)
+        with stage("reading the network and untrained copies", 0.0, 0.1):
+            own = _Network(self._inside(subject, observed, sites, generator))
+            twins = untrained_twins(subject, size.untrained, child_generator(generator))
+            untrained = []
+            for number, twin in enumerate(twins):
+                report(f"copy {number + 1} of {len(twins)}", number / len(twins))
+                untrained.append(_Network(self._inside(twin, observed, sites, generator)))
+        with stage("training twins on shuffled labels", 0.1, 0.3):
+            taught, missing = shuffled_twins(
+                subject,
+                observed,
+                num=size.shuffled,
+                steps=size.steps,
+                most=size.training,
+                generator=child_generator(generator),
             )
-        ]
-        progress("transplanting", 0.3)
+            shuffled = [_Network(self._inside(twin, observed, sites, generator)) for twin in taught]
         mixed = [site for site in sites if not _side_by_side(untrained, site)]
         measures: list[Measure] = []
         rows: list[Row] = []
+        share = 0.6 / max(1, len(observed.exchanges))
         for number, name in enumerate(observed.exchanges):
-            progress(f"transplanting {name}", 0.3 + 0.6 * number / len(observed.exchanges))
-            found, tried = _part(
-                name, own, untrained, shuffled, mixed=mixed, randoms=size.random, generator=child_generator(generator)
-            )
+            with stage(f"transplanting {name}", 0.3 + share * number, 0.3 + share * (number + 1)):
+                found, tried = _part(
+                    name, own, untrained, shuffled, mixed=mixed, randoms=size.random, generator=child_generator(generator)
+                )
             measures += found
             rows += tried
-        progress("companions", 0.9)
-        measures += _companions(own, untrained, shuffled, observed)
+        with stage("companions", 0.9, 1.0):
+            measures += _companions(own, untrained, shuffled, observed)
         return Evidence(
             instrument=self.name,
             question=self.question,
@@ -143,8 +177,8 @@ class Recombination:
                 ),
             ),
             sources=cited(self.cites),
-            warnings=warnings(observed, trainable=bool(shuffled)),
-            not_tested=not_tested(len(subject.sites(inputs)), len(sites)),
+            warnings=warnings(observed),
+            not_tested=not_tested(len(subject.sites(inputs)), len(sites), no_twins=missing),
             settings={
                 **{"effort": effort, **asdict(size), "metric": self.metric, "sites read": ", ".join(sites)},
                 **{f"part {name}": "combined" for name in observed.combines},
@@ -153,6 +187,15 @@ class Recombination:
 
     def _inside(self, subject: Subject, observed: Observed, sites: Sequence[str], generator: Generator) -> Inside:
         return Inside.of(subject, observed, sites, metric=self.metric, generator=child_generator(generator))
+
+
+def _affordable(places: Sequence[Site], num_examples: int, most: int | None) -> Sequence[Site]:
+    """The places whose states together hold at most so many numbers: the widest are left out first, the narrowest stays."""
+    widths = {site.name: math.prod(site.shape) for site in places}
+    kept = sorted(places, key=lambda site: widths[site.name])
+    while most is not None and len(kept) > 1 and num_examples * sum(widths[site.name] for site in kept) > most:
+        kept.pop()
+    return [site for site in places if site in kept]
 
 
 class _Network:
@@ -169,7 +212,10 @@ class _Network:
 
     def best(self, name: str, signal: Signal) -> tuple[Float[Tensor, " c"], str]:
         """The site where the signal is largest."""
-        found = [(self.signal(name, signal, site), site) for site in self.inside.states]
+        found = []
+        for site in self.inside.states:
+            report(f"{name}, {site}", 0.0)
+            found.append((self.signal(name, signal, site), site))
         return max(found, key=lambda pair: float(pair[0].mean()) if len(pair[0]) else -1e9)
 
 
@@ -200,13 +246,18 @@ def _part(
     observed = own.inside.observed
     exchange, design = observed.exchanges[name], Design.of(observed, observed.part(name))
 
-    def looked(network: _Network, random: Generator | None = None) -> Look:
-        return Look.at(network.inside, exchange, design, mixed=mixed, random=random)
+    num, done = 1 + randoms + len(untrained) + len(shuffled), 0
 
-    mine = looked(own)
+    def looked(network: _Network, random: Generator | None = None, scrambled: Sequence[Scramble] = ()) -> Look:
+        nonlocal done
+        with stage(f"search {done + 1} of {num}", done / num, (done + 1) / num):
+            done += 1
+            return Look.at(network.inside, exchange, design, mixed=mixed, random=random, scrambled=scrambled)
+
+    mine = looked(own, scrambled=exchange.scrambled)
     nulls = {
         "random subspace": [looked(own, child_generator(generator)) for _ in range(randoms)],
-        "scrambled declaration": [mine.rescored(scramble) for scramble in exchange.scrambled],
+        "scrambled declaration": [mine.rescored(k, scramble.known) for k, scramble in enumerate(exchange.scrambled)],
         UNTRAINED: [looked(network) for network in untrained],
         "shuffled labels": [looked(network) for network in shuffled],
     }

@@ -54,15 +54,24 @@ class Look:
 
     @classmethod
     def at(
-        cls, inside: Inside, exchange: Exchange, design: Design, *, mixed: Sequence[str], random: Generator | None = None
+        cls,
+        inside: Inside,
+        exchange: Exchange,
+        design: Design,
+        *,
+        mixed: Sequence[str],
+        random: Generator | None = None,
+        scrambled: Sequence[Scramble] = (),
     ) -> "Look":
-        """Try; `random` as in `transplants`."""
+        """Try; `random` as in `transplants`, `scrambled`: what else the outputs are scored against."""
         known = torch.ones(len(exchange), dtype=torch.bool)
-        return cls(inside.observed, exchange, transplants(inside, design, exchange, random=random), mixed, known)
+        others = [scramble.targets for scramble in scrambled]
+        tried = transplants(inside, design, exchange, random=random, others=others)
+        return cls(inside.observed, exchange, tried, mixed, known)
 
-    def rescored(self, scramble: Scramble) -> "Look":
-        """The same outputs against other targets, where these are known."""
-        return replace(self, tried=self.tried.rescored(self.observed, scramble.targets), known=scramble.known)
+    def rescored(self, number: int, known: Bool[Tensor, " p"]) -> "Look":
+        """The same against one of the other targets, where these are known."""
+        return replace(self, tried=self.tried.rescored(number), known=known)
 
     def pairs(self, kind: Kind) -> Bool[Tensor, " p"]:
         """Which pairs are of the kind and have a target."""

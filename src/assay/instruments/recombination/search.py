@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from assay.instrument import report
 from assay.instruments.recombination.forms import Basis, Form, exchanged
 from assay.instruments.recombination.metric import Metric, unit_weights
 from assay.instruments.recombination.states import Design
@@ -94,26 +95,24 @@ class Tried:
 
     **Attributes:**
 
-    - `outputs`: of every candidate, to be scored against other declarations too.
     - `scores`: against the declared targets.
     - `counted`: the pair can be asked and its patched state is on the manifold.
+    - `others`: the scores of the same outputs against other targets, for each of those that were given.
     """
 
     candidates: tuple[tuple[str, Form], ...]
-    outputs: Sequence[Tensor]
     scores: Float[Tensor, "c p"]
     counted: Bool[Tensor, "c p"]
+    others: Float[Tensor, "o c p"]
 
-    def rescored(self, observed: Observed, targets: Tensor) -> "Tried":
-        """The same outputs against other targets."""
-        scores = [observed.objective.score(output, targets) for output in self.outputs]
-        return Tried(self.candidates, self.outputs, torch.stack(scores), self.counted)
+    def rescored(self, number: int) -> "Tried":
+        """The same against one of the other targets."""
+        return Tried(self.candidates, self.others[number], self.counted, self.others[:0])
 
     def only(self, sites: Collection[str], forms: Collection[Form]) -> "Tried":
         """The candidates of these sites and forms."""
         kept = [k for k, (site, form) in enumerate(self.candidates) if site in sites and form in forms]
-        outputs = [self.outputs[k] for k in kept]
-        return Tried(tuple(self.candidates[k] for k in kept), outputs, self.scores[kept], self.counted[kept])
+        return Tried(tuple(self.candidates[k] for k in kept), self.scores[kept], self.counted[kept], self.others[:, kept])
 
 
 def transplants(
@@ -122,26 +121,33 @@ def transplants(
     exchange: Exchange,
     *,
     random: Generator | None = None,
+    others: Sequence[Tensor] = (),
 ) -> Tried:
-    """Try every form at every site; with `random` in random subspaces instead of the part's own, drawn from this generator."""
+    """Try every form at every site; with `random` in random subspaces instead of the part's own, drawn from this generator.
+
+    `others`: further targets to score the outputs against. These are not kept: of an image network they take more memory than
+    all states.
+    """
     observed = inside.observed
     fold = observed.fold[exchange.base]
     moved = design.moved(exchange.base, exchange.source)
     askable = design.determined(moved, fold)
     whole = askable & design.determined(design.table[exchange.base] + moved, fold)
     candidates: list[tuple[str, Form]] = []
-    outputs, counted = [], []
-    for site, states in inside.states.items():
+    scores, counted = [], []
+    for number, (site, states) in enumerate(inside.states.items()):
+        report(f"at {site}", number / len(inside.states))
         weights, effects = inside.weights[site], design.effects(states)
         basis = Basis.of(effects[:, : design.num_own], weights)
         if random is not None:
             basis = basis.random(states, weights, generator=random)
         for form, patched in exchanged(states, effects, basis, design, exchange.base, exchange.source, fold).items():
             candidates.append((site, form))
-            outputs.append(inside.outputs(site, patched, exchange.base))
+            output = inside.outputs(site, patched, exchange.base)
+            scores.append(torch.stack([observed.objective.score(output, targets) for targets in (exchange.targets, *others)]))
             counted.append((whole if form == "prototypes" else askable) & inside.natural(site, patched))
-    scores = torch.stack([observed.objective.score(output, exchange.targets) for output in outputs])
-    return Tried(tuple(candidates), outputs, scores, torch.stack(counted))
+    against = torch.stack(scores, 1)
+    return Tried(tuple(candidates), against[0], torch.stack(counted), against[1:])
 
 
 @dataclass(frozen=True)

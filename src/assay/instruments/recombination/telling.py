@@ -51,8 +51,8 @@ def summary(measures: Sequence[Measure]) -> str:
     return "No combination that was never trained could be made inside."
 
 
-def warnings(observed: Observed, *, trainable: bool) -> tuple[str, ...]:
-    """What to know first; `trainable` says whether there are twins trained on shuffled labels."""
+def warnings(observed: Observed) -> tuple[str, ...]:
+    """What to know first."""
     found = []
     if not observed.declared:
         found.append(
@@ -61,17 +61,18 @@ def warnings(observed: Observed, *, trainable: bool) -> tuple[str, ...]:
         )
     if observed.assumed:
         found.append("Which combinations were trained is assumed from the examples given.")
-    if not trainable:
-        found.append("The network could not be trained on shuffled labels, so that null is missing.")
     missing = [part.name for part in observed.parts if part.name not in observed.exchanges]
     if missing:
         found.append(f"No exchange changes the answer, or its answer is not known, for: {', '.join(missing)}.")
     return tuple(found)
 
 
-def not_tested(total: int, read: int) -> tuple[str, ...]:
-    """What is not covered, with `read` sites of `total`."""
+def not_tested(total: int, read: int, *, no_twins: str) -> tuple[str, ...]:
+    """What is not covered, with `read` sites of `total`; `no_twins`: why none was trained on shuffled labels, empty where there
+    are some."""
     missing = ["Combinations that no single exchange between trained examples reaches."]
+    if no_twins:
+        missing.append(f"The null of shuffled labels was not run: {no_twins}.")
     if read < total:
         missing.append(f"{total - read} of {total} sites were left out by this effort.")
     return tuple(missing)

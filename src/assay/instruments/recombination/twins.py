@@ -3,13 +3,17 @@
 import copy
 
 import torch
-from torch import Generator
+from torch import Generator, nn
 
+from assay.hooks import first_tensor
+from assay.instrument import report
 from assay.observed import Observed
 from assay.outputs import answer_of
 from assay.stats import child_generator
-from assay.subject import Subject
+from assay.subject import Inputs, Subject
 from assay.training import DivergedError, TrainingConfig, TrainingData, fit_many
+
+BATCH, PASSES = 128, 3  # examples of a step; a step takes a forward pass and a backward pass of twice its cost
 
 
 def untrained_twins(subject: Subject, num: int, generator: Generator) -> list[Subject]:
@@ -17,11 +21,20 @@ def untrained_twins(subject: Subject, num: int, generator: Generator) -> list[Su
     return [subject.untrained(child_generator(generator)) for _ in range(num)]
 
 
-def shuffled_twins(subject: Subject, observed: Observed, *, num: int, steps: int, generator: Generator) -> list[Subject]:
-    """The same architecture trained on the observed inputs with each other's targets.
+def shuffled_twins(
+    subject: Subject, observed: Observed, *, num: int, steps: int, most: float | None, generator: Generator
+) -> tuple[list[Subject], str]:
+    """The same architecture trained on the observed inputs with each other's targets; or none, and why.
 
-    Empty for a network that cannot be trained: one without weights, or whose output does not depend on them.
+    None for a network that cannot be trained: one without weights, whose output does not depend on them, or that would take
+    more than `most` multiplications. It is never half trained.
     """
+    if not num:
+        return [], "this effort trains no networks"
+    few = {name: values[:2] for name, values in observed.examples.inputs.items()}
+    cost = PASSES * num * steps * BATCH * multiplications(subject, few)
+    if most is not None and cost > most:
+        return [], f"training {num} twins takes about {cost:.1g} multiplications, and this effort allows {most:.1g}"
     twins = untrained_twins(subject, num, generator)
     models = [copy.deepcopy(twin.module) for twin in twins]  # `fresh` may give a module that others hold as well
     examples = observed.examples
@@ -30,14 +43,36 @@ def shuffled_twins(subject: Subject, observed: Observed, *, num: int, steps: int
         order = torch.randperm(len(examples), generator=generator)
         sources.append(TrainingData(examples.inputs, examples.targets[order], observed.objective))
     seeds = torch.randint(2**31, (num,), generator=generator).tolist()
-    configs = [TrainingConfig(steps=steps, batch_size=128, learning_rate=3e-3, warmup=20, seed=seed) for seed in seeds]
+    configs = [TrainingConfig(steps=steps, batch_size=BATCH, learning_rate=3e-3, warmup=20, seed=seed) for seed in seeds]
     if not _trainable(models[0], sources[0]):
-        return []
+        return [], "the network could not be trained: its output depends on no weight"
     try:
-        fit_many(models, sources, configs=configs, strategy="rule")
+        fit_many(models, sources, configs=configs, strategy="rule", progress=report)
     except DivergedError:
-        return []
-    return [subject.twin(model, name=f"{subject.name}, trained on shuffled labels") for model in models]
+        return [], "the training of a twin diverged"
+    return [subject.twin(model, name=f"{subject.name}, trained on shuffled labels") for model in models], ""
+
+
+def multiplications(subject: Subject, inputs: Inputs) -> float:
+    """About how many a forward pass takes for one example: every entry of a matrix of weights once for each position that its
+    module gives. Not by the clock: the same network has the same nulls on every machine."""
+    total, num = 0.0, len(next(iter(inputs.values())))
+
+    def count(module: nn.Module, args: object, output: object) -> None:
+        nonlocal total
+        found = first_tensor(output)
+        matrices = [weight for weight in module.parameters(recurse=False) if weight.ndim > 1]
+        if found is not None and matrices and not isinstance(module, nn.Embedding):
+            channels = found.shape[1] if any(weight.ndim > 2 for weight in matrices) else found.shape[-1]
+            total += sum(weight.numel() for weight in matrices) * found.numel() / (num * channels)
+
+    handles = [module.register_forward_hook(count) for module in subject.module.modules()]
+    try:
+        subject(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return total
 
 
 def _trainable(model: torch.nn.Module, source: TrainingData) -> bool:
