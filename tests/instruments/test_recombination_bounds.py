@@ -9,9 +9,10 @@ from torch import Generator, Tensor, nn
 from assay.evidence import Evidence
 from assay.instrument import run
 from assay.instruments.recombination import Recombination
+from assay.instruments.recombination.cost import affordable, multiplications
 from assay.instruments.recombination.instrument import BUDGETS
-from assay.instruments.recombination.twins import multiplications
 from assay.objective import Regression
+from assay.site import Site
 from assay.subject import Subject
 from assay.task import Examples, Part, Split, Swapped, Task
 
@@ -79,16 +80,16 @@ def measured(**sizes) -> tuple[Evidence, list[str]]:
 
 @pytest.fixture(scope="module")
 def unbounded() -> tuple[Evidence, list[str]]:
-    return measured(numbers=None)
+    return measured(work=None)
 
 
 def test_wide_sites_are_left_out_first_and_said(unbounded):
-    bounded, _ = measured(numbers=120 * (10 + 2 * SIZE * SIZE))
+    bounded, _ = measured(work=6e7)
     assert "wide:out" in unbounded[0].settings["sites read"]
     assert "wide:out" not in bounded.settings["sites read"]
     assert "narrow:out" in bounded.settings["sites read"]
     assert any("sites were left out by this effort" in told for told in bounded.not_tested)
-    narrowest, _ = measured(numbers=1)
+    narrowest, _ = measured(work=1.0)
     assert narrowest.settings["sites read"] == "narrow:out"
 
 
@@ -104,7 +105,7 @@ def test_the_whole_output_is_kept_for_no_transplant(unbounded, monkeypatch):
         return found[-1]
 
     monkeypatch.setattr("assay.instruments.recombination.look.transplants", noted)
-    again, _ = measured(numbers=None)
+    again, _ = measured(work=None)
     assert [measure.value for measure in again.measures] == [measure.value for measure in unbounded[0].measures]
     for one in found:
         held = [value for value in vars(one).values() if isinstance(value, Tensor)]
@@ -132,6 +133,20 @@ def test_twins_that_take_too_long_are_not_trained_and_short_ones_are():
     assert any(null.name == "shuffled labels" for measure in cheap.measures for null in measure.nulls)
     assert any("training twins on shuffled labels: training, loss" in doing for doing in told)
     assert [measure.value for measure in cheap.measures] == [measure.value for measure in dear.measures]
+
+
+def test_what_fits_is_counted_from_sizes():
+    places = [Site("a", (2, 5)), Site("b", (3,)), Site("c", (10,))]
+
+    def kept(most: float | None) -> str:
+        found = affordable(places, forward=100.0, examples=10, transplants=2, most=most)
+        return "".join(site.name for site in found)
+
+    whole = 2 * (3 * 100 + 10 * (10 + 3 + 10))
+    assert kept(None) == kept(float(whole)) == "abc"
+    assert kept(whole - 1.0) == "ab"
+    assert kept(2 * (2 * 100 + 10 * (10 + 3)) - 1.0) == "b"
+    assert kept(0.0) == "b"
 
 
 def test_multiplications_are_those_of_matrices_at_every_position():

@@ -1,6 +1,5 @@
 """Recombination: does a combination that was made inside, and never trained, give the declared output?"""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -11,6 +10,8 @@ from torch import Generator, Tensor
 from assay.evidence import UNTRAINED, Effort, Evidence, Measure, Table
 from assay.instrument import Progress, following, report, silent, stage
 from assay.instruments.recombination.companions import additivity, collapse, cross_combination, deepest, homomorphism
+from assay.instruments.recombination.cost import affordable, multiplications
+from assay.instruments.recombination.forms import FORMS
 from assay.instruments.recombination.look import KINDS, Look
 from assay.instruments.recombination.measures import companion_measure, recombination_measure
 from assay.instruments.recombination.metric import Metric
@@ -20,7 +21,7 @@ from assay.instruments.recombination.telling import not_tested, refused, summary
 from assay.instruments.recombination.twins import shuffled_twins, untrained_twins
 from assay.observed import Observed, Scramble, observe
 from assay.references import cited
-from assay.site import Site, thinned
+from assay.site import thinned
 from assay.stats import child_generator, cluster_means
 from assay.subject import Subject
 from assay.task import Task
@@ -35,7 +36,8 @@ class Budget:
 
     **Attributes:**
 
-    - `numbers`: examples times units, over all sites, that are read of a network; the widest sites are left out first.
+    - `work`: multiplications that all transplants may take, as `affordable` counts them; of a network that needs more, the
+      widest sites are left out.
     - `training`: multiplications that all twins on shuffled labels may take; a network that needs more has none.
     """
 
@@ -47,14 +49,12 @@ class Budget:
     steps: int
     random: int
     scrambles: int
-    numbers: int | None = None
+    work: float | None = None
     training: float | None = None
 
 
 BUDGETS: Mapping[Effort, Budget] = {
-    "quick": Budget(
-        examples=600, pairs=200, sites=6, untrained=5, shuffled=0, steps=0, random=3, scrambles=4, numbers=20_000_000
-    ),
+    "quick": Budget(examples=600, pairs=200, sites=6, untrained=5, shuffled=0, steps=0, random=3, scrambles=4, work=1e12),
     "standard": Budget(
         examples=2_000,
         pairs=1_000,
@@ -64,7 +64,7 @@ BUDGETS: Mapping[Effort, Budget] = {
         steps=500,
         random=8,
         scrambles=10,
-        numbers=20_000_000,
+        work=5e12,
         training=5e11,
     ),
     "full": Budget(examples=5_000, pairs=4_000, sites=1_000, untrained=20, shuffled=10, steps=2_000, random=20, scrambles=20),
@@ -128,7 +128,14 @@ class Recombination:
         if self.sites:
             places = subject.match(self.sites, inputs)
         else:
-            places = _affordable(thinned(subject.sites(inputs), size.sites), len(observed.examples), size.numbers)
+            searches = len(observed.exchanges) * (1 + size.random + size.untrained + size.shuffled)
+            places = affordable(
+                thinned(subject.sites(inputs), size.sites),
+                forward=multiplications(subject, {name: values[:2] for name, values in inputs.items()}),
+                examples=len(observed.examples),
+                transplants=searches * len(FORMS) * size.pairs,
+                most=size.work,
+            )
         sites = [site.name for site in places]
         with stage("reading the network and untrained copies", 0.0, 0.1):
             own = _Network(self._inside(subject, observed, sites, generator))
@@ -187,15 +194,6 @@ class Recombination:
 
     def _inside(self, subject: Subject, observed: Observed, sites: Sequence[str], generator: Generator) -> Inside:
         return Inside.of(subject, observed, sites, metric=self.metric, generator=child_generator(generator))
-
-
-def _affordable(places: Sequence[Site], num_examples: int, most: int | None) -> Sequence[Site]:
-    """The places whose states together hold at most so many numbers: the widest are left out first, the narrowest stays."""
-    widths = {site.name: math.prod(site.shape) for site in places}
-    kept = sorted(places, key=lambda site: widths[site.name])
-    while most is not None and len(kept) > 1 and num_examples * sum(widths[site.name] for site in kept) > most:
-        kept.pop()
-    return [site for site in places if site in kept]
 
 
 class _Network:

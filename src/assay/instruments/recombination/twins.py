@@ -3,14 +3,14 @@
 import copy
 
 import torch
-from torch import Generator, nn
+from torch import Generator
 
-from assay.hooks import first_tensor
 from assay.instrument import report
+from assay.instruments.recombination.cost import multiplications
 from assay.observed import Observed
 from assay.outputs import answer_of
 from assay.stats import child_generator
-from assay.subject import Inputs, Subject
+from assay.subject import Subject
 from assay.training import DivergedError, TrainingConfig, TrainingData, fit_many
 
 BATCH, PASSES = 128, 3  # examples of a step; a step takes a forward pass and a backward pass of twice its cost
@@ -51,28 +51,6 @@ def shuffled_twins(
     except DivergedError:
         return [], "the training of a twin diverged"
     return [subject.twin(model, name=f"{subject.name}, trained on shuffled labels") for model in models], ""
-
-
-def multiplications(subject: Subject, inputs: Inputs) -> float:
-    """About how many a forward pass takes for one example: every entry of a matrix of weights once for each position that its
-    module gives. Not by the clock: the same network has the same nulls on every machine."""
-    total, num = 0.0, len(next(iter(inputs.values())))
-
-    def count(module: nn.Module, args: object, output: object) -> None:
-        nonlocal total
-        found = first_tensor(output)
-        matrices = [weight for weight in module.parameters(recurse=False) if weight.ndim > 1]
-        if found is not None and matrices and not isinstance(module, nn.Embedding):
-            channels = found.shape[1] if any(weight.ndim > 2 for weight in matrices) else found.shape[-1]
-            total += sum(weight.numel() for weight in matrices) * found.numel() / (num * channels)
-
-    handles = [module.register_forward_hook(count) for module in subject.module.modules()]
-    try:
-        subject(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return total
 
 
 def _trainable(model: torch.nn.Module, source: TrainingData) -> bool:
