@@ -54,7 +54,7 @@ class Budget:
 
 
 BUDGETS: Mapping[Effort, Budget] = {
-    "quick": Budget(examples=600, pairs=200, sites=6, untrained=5, shuffled=0, steps=0, random=3, scrambles=4, work=1e12),
+    "quick": Budget(examples=600, pairs=200, sites=6, untrained=5, shuffled=0, steps=0, random=3, scrambles=4, work=5e11),
     "standard": Budget(
         examples=2_000,
         pairs=1_000,
@@ -64,7 +64,7 @@ BUDGETS: Mapping[Effort, Budget] = {
         steps=500,
         random=8,
         scrambles=10,
-        work=5e12,
+        work=3e12,
         training=5e11,
     ),
     "full": Budget(examples=5_000, pairs=4_000, sites=1_000, untrained=20, shuffled=10, steps=2_000, random=20, scrambles=20),
