@@ -1,5 +1,4 @@
-"""The callback through which long work reports its progress, how loops far inside reach it, and what shows it: a bar, or now and
-then a line."""
+"""The callback through which long work reports its progress, how loops far inside reach it, and what shows it."""
 
 import sys
 import time
