@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.abc import MetaPathFinder
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,7 +17,8 @@ from torch import Generator
 from assay.children import end_with, run_python
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
-from assay.instrument import Measures, Progress, silent
+from assay.instrument import Measures, Progress, seed_of_draws, silent, with_running
+from assay.isolation import undisturbed
 from assay.jobs import one_thread
 from assay.observed import Observed
 from assay.stats import keyed_generator
@@ -49,11 +51,14 @@ def judged_apart(
 
     **Raises:** `AssayError` when the network cannot be sent or loaded without its task, and what an instrument raises.
     """
-    pieces = []
+    pieces, kept = [], ()
+    with undisturbed(subject.module, 0):
+        subject, kept = with_running(subject, task)
     for instrument in instruments:
         generator = keyed_generator(seed, instrument.name)
         observed = instrument.observe(task, effort=effort, generator=generator)
-        pieces.append((instrument, pickle.dumps(observed), generator.get_state()))
+        draws = seed_of_draws(seed, instrument.name)
+        pieces.append((instrument, pickle.dumps(observed), generator.get_state(), draws))
     child = run_python("-m", "assay.access", given=_packed((subject, pieces, effort)))
     if child.returncode or not child.stdout:
         last = (child.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
@@ -61,7 +66,7 @@ def judged_apart(
     result = pickle.loads(child.stdout)
     if isinstance(result, BaseException):
         raise result
-    return result
+    return [replace(evidence, warnings=(*evidence.warnings, *kept)) for evidence in result]
 
 
 class _NoTasks(MetaPathFinder):
@@ -100,10 +105,11 @@ def _judge_all(given: bytes) -> list[Evidence] | BaseException:
     evidence = []
     try:
         with one_thread():
-            for instrument, observed, state in pieces:
+            for instrument, observed, state, draws in pieces:
                 generator = Generator()
                 generator.set_state(state)
-                judged: Any = instrument.judge(subject, pickle.loads(observed), effort=effort, generator=generator)
+                with undisturbed(subject.module, draws):
+                    judged: Any = instrument.judge(subject, pickle.loads(observed), effort=effort, generator=generator)
                 evidence.append(judged)
     except Exception as error:
         return error
