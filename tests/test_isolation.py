@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from assay.instrument import run
 from assay.isolation import Draws, seeded, undisturbed
 from assay.subject import Subject
 from assay.training import TrainingConfig, fit, fit_many
+from assay.training.cohort import Separate
+from assay.training.updates import train_cohort
 
 TASK = "modular:p=5,num_first=5,num_second=5"
 
@@ -187,3 +190,19 @@ def test_training_draws_by_its_own_seed():
     fresh = drawing().state_dict()
     assert not torch.equal(one["norm.running_mean"], fresh["norm.running_mean"])
     assert torch.equal(one["branch.2.running_mean"], fresh["branch.2.running_mean"]), "the frozen part was trained on batches"
+
+
+def test_interrupted_training_goes_on_to_the_same_bits(tmp_path: Path):
+    task, config = load_task(TASK), TrainingConfig(steps=6, batch_size=16)
+
+    def stop(doing: str, share: float) -> None:
+        if share >= 0.5:
+            raise KeyboardInterrupt
+
+    whole, interrupted, continued = drawing(), drawing(), drawing()
+    fit(whole, task, config=config)
+    with pytest.raises(KeyboardInterrupt):
+        train_cohort(Separate([interrupted], [task], [config]), checkpoint=tmp_path / "checkpoint", progress=stop)
+    disturb(3)
+    train_cohort(Separate([continued], [task], [config]), checkpoint=tmp_path / "checkpoint")
+    assert all(torch.equal(value, continued.state_dict()[name]) for name, value in whole.state_dict().items())
