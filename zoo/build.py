@@ -140,8 +140,10 @@ def _make(group: Sequence[Member], folder: Path) -> float:
 
 
 def table(zoo: Zoo, members: Sequence[Member]) -> str:
-    """What is there: for each instance how many networks have each label, and whether its family holds what it must."""
-    every = [zoo.record(member) for member in members if zoo.has(member)]
+    """What is there: every network with what it does and what its task holds, and how many of each family have each label. Of
+    sealed families only how many networks there are, and what they cost."""
+    built = [zoo.record(member) for member in members if zoo.has(member)]
+    every = [record for record in built if not record.truth.sealed]
     lines = [f"{'network':44} meant              label        seen  outside                  additive chance main nearest"]
     for record in every:
         own = record.truth
@@ -152,8 +154,9 @@ def table(zoo: Zoo, members: Sequence[Member]) -> str:
         )
     labels = Counter((record.truth.family, record.truth.label) for record in every)
     lines += [f"{family:12} {label:16} {number}" for (family, label), number in sorted(labels.items())]
-    seconds = sum(record.cpu_seconds for record in every)
-    lines.append(f"{len(every)} networks, {seconds:.0f} CPU s, {seconds / max(1, len(every)):.1f} each")
+    seconds = sum(record.cpu_seconds for record in built)
+    sealed = f"{len(built) - len(every)} of them sealed"
+    lines.append(f"{len(built)} networks, {sealed}, {seconds:.0f} CPU s, {seconds / max(1, len(built)):.1f} each")
     return "\n".join(lines)
 
 

@@ -169,6 +169,15 @@ def test_the_table_counts_what_is_there(zoo: Zoo):
     assert "0 networks" in table(Zoo(zoo.folder), [])
 
 
+def test_the_table_says_nothing_of_a_sealed_family(tmp_path: Path):
+    sealed = INSTANCE.model_copy(update={"name": "tiny-sealed", "family": "strokes"})
+    some = members(sealed, names=HEADS[:1])
+    told = table(build(tmp_path, some), some)
+    assert "strokes" not in told
+    assert "tiny-sealed" not in told
+    assert "1 networks, 1 of them sealed" in told
+
+
 def test_no_members(tmp_path: Path):
     assert build(tmp_path, []).folder == tmp_path
 
