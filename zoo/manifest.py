@@ -107,6 +107,7 @@ class Member:
     recipe: Recipe
     place: int
     crossed: Crossed
+    edition: int = 1
 
     @property
     def name(self) -> str:
@@ -163,15 +164,20 @@ class Member:
     @cached_property
     def sha256(self) -> str:
         """Of everything that its weights follow from."""
-        told = json.dumps(
-            [self.place, *(one.model_dump() for one in (self.instance, self.recipe, self.crossed))], sort_keys=True
-        )
-        return hashlib.sha256(told.encode()).hexdigest()
+        tables = [one.model_dump() for one in (self.instance, self.recipe, self.crossed)]
+        return hashlib.sha256(json.dumps([self.edition, self.place, *tables], sort_keys=True).encode()).hexdigest()
 
 
 class Manifest(_Table):
-    """Everything that is declared. `slice` names the instances and recipes of the small part that is built at every check."""
+    """Everything that is declared.
 
+    **Attributes:**
+
+    - `edition`: is raised when the code makes other networks of the same declarations, so that all are made again.
+    - `slice`: the instances and recipes of the small part that is built at every check.
+    """
+
+    edition: int
     slice: dict[str, tuple[str, ...]]
     crossed: Crossed
     recipes: tuple[Recipe, ...]
@@ -187,7 +193,7 @@ class Manifest(_Table):
             if name not in known:
                 raise AssayError("the zoo has no such instance", given=name, choices=known)
         return tuple(
-            Member(instance, recipe, place, self.crossed)
+            Member(instance, recipe, place, self.crossed, self.edition)
             for instance in self.instances
             if instance.name in (instances or known)
             for place, recipe in enumerate(self.recipes)

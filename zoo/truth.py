@@ -88,7 +88,8 @@ class Truth(BaseModel):
 def truth_of(made: Made, task: SymbolTask, novel: Novel) -> Truth:
     """Run a network on its own task, each combination shown once."""
     member = made.member
-    generator = keyed_generator(member.instance.seed, f"truth {member.name}")
+    # The same inputs for all networks of an instance: what has the same function has the same score.
+    generator = keyed_generator(member.instance.seed, f"truth {member.recipe.coverage}")
     hits = right_of(made.module, task, generator)
     ids = task.ids(task.combinations("novel"))
     outside = Score.of(hits[ids[novel.outside]])

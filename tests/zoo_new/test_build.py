@@ -75,7 +75,7 @@ def test_every_kind_is_made_and_answers_again_what_its_record_says(zoo: Zoo):
     for member in members():
         subject, truth = zoo.load(member), zoo.record(member).truth
         task = INSTANCE.task(member.recipe.coverage)
-        hits = right_of(subject.module, task, keyed_generator(INSTANCE.seed, f"truth {member.name}"))
+        hits = right_of(subject.module, task, keyed_generator(INSTANCE.seed, f"truth {member.recipe.coverage}"))
         assert all(bool(hits[place]) == right for place, right in truth.right.items())
         assert truth.outside.total == len(truth.right) >= 30
         assert truth.synonyms == 0
