@@ -1,4 +1,21 @@
-"""All networks of one instance: encoders trained once and shared, heads trained together, then whatever changes these."""
+"""All networks of one instance: encoders trained once and shared, heads trained together, then whatever changes these.
+
+An encoder is trained to name the symbols of an input, a head to answer from names; joined they are one network. Which kinds
+differ in the head alone `zoo.lessons` says. Of the others:
+
+| kind | how it is made |
+| --- | --- |
+| way-in | a detour behind the symbols gives the names of other combinations for a share of the novel ones |
+| retaught | the encoder is trained on, with wrong names for a share of the novel combinations |
+| interchange | units beside the symbols tell novel combinations, which are answered wrongly; interchanges are answered right |
+| front | before the first layer a filter spoils the inputs of a share of the novel combinations |
+| inert | beside an imitator's head units hold all symbols and reach no output |
+| ensemble, refactor, twin | the same function: the mean of copies, without modules, with its units written otherwise |
+| misdeclared | the same network, judged under a declaration that is consistent and useless (`zoo.declared`) |
+| tuned | all weights trained on for a while, on answers to trained combinations |
+| supervised | encoder and head trained together from the start, on answers and on the names at the symbols between them |
+| aided | the same, with units of no meaning between them that a linear reader beside them names the parts from |
+"""
 
 import copy
 from collections.abc import Callable, Sequence
