@@ -111,7 +111,7 @@ def _cohort() -> Separate:
 def _checkpoint() -> bytes:
     """After two updates."""
     for step in range(2):
-        _cohort().backward(())
+        _cohort().backward(step, ())
         _cohort().clip()
         _cohort().update(step, ())
     progressed = Progressed(step=2, curve=[(0, [1.5]), (1, [1.25])], diverged={}, wall_seconds=0.1, cpu_seconds=0.1)

@@ -89,7 +89,7 @@ def test_the_site_of_a_layer_holds_its_states():
         subject = Subject(reader.module)
         inputs = {"input_ids": torch.tensor([[5, 6, 9, 12]]), "attention_mask": torch.ones(1, 4, dtype=torch.int64)}
         with torch.no_grad():
-            hidden = reader.module(**inputs, output_hidden_states=True).hidden_states
+            hidden = reader.module.eval()(**inputs, output_hidden_states=True).hidden_states
         for layer in ("0", "1"):
             states = subject.read(inputs, [reader.site(layer)])[reader.site(layer)]
             assert torch.allclose(states, hidden[int(layer)], atol=1e-6), (kind, layer)

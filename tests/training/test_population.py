@@ -142,7 +142,8 @@ def test_two_processes_train_the_same():
         together, task_of("token MLP"), configs=configs, strategy="loop", jobs=2, progress=lambda doing, done: told.append(done)
     )
     assert same_bits(alone, together)
-    assert told == [0.5, 1.0]
+    assert told[-2:] == [0.5, 1.0]
+    assert told == sorted(told)
     assert not any(model.training for model in together)
 
 
