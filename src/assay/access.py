@@ -8,14 +8,17 @@ import os
 import pickle
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.abc import MetaPathFinder
-from typing import Any, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from torch import Generator
+from torch import Generator, Tensor
 
 from assay.children import end_with, run_python
+from assay.compiled import uncompiled
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
+from assay.failed import Failed, attempt
 from assay.instrument import Measures, Progress, silent
 from assay.jobs import one_thread
 from assay.observed import Observed
@@ -43,17 +46,19 @@ class JudgesObserved(Measures, Protocol):
 
 def judged_apart(
     instruments: Sequence[JudgesObserved], subject: Subject, task: Task, *, effort: Effort, seed: int
-) -> list[Evidence]:
+) -> list[Evidence | Failed]:
     """What the instruments find when only what they observed is sent to a process that cannot reach the task: the same
-    evidence, to the bit, as from `measure` with the generators of `assay.audit`.
+    evidence, to the bit, as from `measure` with the generators of `assay.audit`. One that breaks off loses no other's.
 
-    **Raises:** `AssayError` when the network cannot be sent or loaded without its task, and what an instrument raises.
+    **Raises:** `AssayError` when the network cannot be sent or loaded without its task.
     """
-    pieces = []
-    for instrument in instruments:
+
+    def observe(instrument: JudgesObserved) -> _Piece:
         generator = keyed_generator(seed, instrument.name)
         observed = instrument.observe(task, effort=effort, generator=generator)
-        pieces.append((instrument, pickle.dumps(observed), generator.get_state()))
+        return _Piece(instrument, pickle.dumps(observed), generator.get_state())
+
+    pieces = [attempt(instrument.name, partial(observe, instrument)) for instrument in instruments]
     child = run_python("-m", "assay.access", given=_packed((subject, pieces, effort)))
     if child.returncode or not child.stdout:
         last = (child.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
@@ -62,6 +67,14 @@ def judged_apart(
     if isinstance(result, BaseException):
         raise result
     return result
+
+
+class _Piece(NamedTuple):
+    """One instrument, what it observed, pickled, and the state of its generator afterwards."""
+
+    instrument: JudgesObserved
+    observed: bytes
+    state: Tensor
 
 
 class _NoTasks(MetaPathFinder):
@@ -85,7 +98,7 @@ def _packed(content: object) -> bytes:
         ) from error
 
 
-def _judge_all(given: bytes) -> list[Evidence] | BaseException:
+def _judge_all(given: bytes) -> list[Evidence | Failed] | BaseException:
     """What the process does, once it can no longer reach the task."""
     try:
         subject, pieces, effort = pickle.loads(given)
@@ -97,17 +110,20 @@ def _judge_all(given: bytes) -> list[Evidence] | BaseException:
             given=str(error),
             next_step="give the subject a `fresh` that holds no task, or none",
         )
-    evidence = []
+
+    def judge(piece: _Piece) -> Evidence:
+        generator = Generator()
+        generator.set_state(piece.state)
+        return piece.instrument.judge(subject, pickle.loads(piece.observed), effort=effort, generator=generator)
+
     try:
-        with one_thread():
-            for instrument, observed, state in pieces:
-                generator = Generator()
-                generator.set_state(state)
-                judged: Any = instrument.judge(subject, pickle.loads(observed), effort=effort, generator=generator)
-                evidence.append(judged)
-    except Exception as error:
+        with one_thread(), uncompiled():
+            return [
+                piece if isinstance(piece, Failed) else attempt(piece.instrument.name, partial(judge, piece))
+                for piece in pieces
+            ]
+    except MemoryError as error:
         return error
-    return evidence
 
 
 def _main(parent: str) -> None:

@@ -83,6 +83,7 @@ def with_output(module: nn.Module, name: str) -> nn.Module:
     # Not `copy.copy(module)`, which parametrised modules refuse, and not by setting attributes, which compiled ones pass on.
     vars(chosen).update(vars(module))
     vars(chosen)["_forward_hooks"] = OrderedDict(module._forward_hooks)
+    vars(chosen).pop("_compiled_call_impl", None)  # it would call the module itself, without the hook
     chosen.register_forward_hook(partial(_chosen, name))
     return chosen
 

@@ -6,6 +6,7 @@ from functools import partial
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from assay.compiled import wraps
 from assay.hooks import SIDES, first_tensor, observe
 from assay.site import Site
 
@@ -23,7 +24,8 @@ def survey(module: nn.Module, run: Run) -> dict[str, Site]:
     for name, tensors in calls.items():
         same_shape = all(tensor.shape == tensors[0].shape for tensor in tensors)
         by_example = all(len(tensor) == 2 for tensor in tensors) and all(len(tensor) == 3 for tensor in more.get(name, []))
-        if same_shape and by_example:
+        finite = all(bool(tensor.isfinite().all()) for tensor in tensors)
+        if same_shape and by_example and finite:
             shape = tuple(tensors[0].shape[1:])
             site = Site(name, shape if len(tensors) == 1 else (len(tensors), *shape), len(tensors))
             found[name] = first.setdefault(tuple(identities[name]), site)
@@ -45,7 +47,10 @@ def _places(module: nn.Module, run: Run, count: int) -> tuple[dict[str, list[Ten
             identities.setdefault(place, []).append((id(tensor), tensor._version))
 
     handles = [
-        observe(part, side, partial(note, f"{name}:{side}")) for name, part in module.named_modules() for side in SIDES if name
+        observe(part, side, partial(note, f"{name}:{side}"))
+        for name, part in module.named_modules()
+        for side in SIDES
+        if name and not wraps(part)  # whose places are those of the module inside
     ]
     run(count, handles)
     return tensors, identities

@@ -13,8 +13,11 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from assay.attributes import changed_tensors, kept_tensors
+from assay.compiled import original, plain, uncompiled
 from assay.cuts import Cuts
 from assay.errors import AssayError
+from assay.forward_errors import forward_failed
 from assay.hooks import SIDES, Replacement, catch, replace
 from assay.outputs import answer_name, answer_of, candidates, with_output
 from assay.places import survey
@@ -31,7 +34,8 @@ class Subject:
 
     **Arguments:**
 
-    - `module`: any `nn.Module`. It is put in evaluation mode; its weights are never changed.
+    - `module`: any `nn.Module`. It is put in evaluation mode; its weights are never changed. Of one that `torch.compile` made
+      the original is audited, and `remarks` say so.
     - `name`: how reports call it.
     - `fresh`: makes a new, untrained module of the same architecture from a generator. Without it `untrained` draws the
       weights of a copy again through each submodule's own `reset_parameters`.
@@ -43,6 +47,8 @@ class Subject:
     Example::
 
         subject = Subject(network, output="logits")  # of a forward that returns {"hidden": ..., "logits": ...}
+
+    **Raises:** `AssayError` for what is no module, and for a module that `torch.jit` made.
     """
 
     def __init__(
@@ -54,8 +60,8 @@ class Subject:
         batch_size: int = 1024,
         output: str | None = None,
     ):
-        module = module.eval()
-        self.module = with_output(module, output) if output else module
+        module, self.remarks = original(module)
+        self.module = with_output(module.eval(), output) if output else module.eval()
         self.name = name
         self.fresh = fresh
         self.batch_size = batch_size
@@ -131,7 +137,10 @@ class Subject:
                 outputs = self._forward(batch)
                 weighted = (outputs * directions[rows].to(outputs)).sum()
             live = [tensor for site in sites for tensor in calls[site]]
-            found = iter(torch.autograd.grad(weighted, live, allow_unused=True, materialize_grads=True))
+            if weighted.requires_grad and live:
+                found = iter(torch.autograd.grad(weighted, live, allow_unused=True, materialize_grads=True))
+            else:  # no site, or an output that depends on none, such as a class
+                found = map(torch.zeros_like, live)
             return {site: [next(found) for _ in calls[site]] for site in sites}
 
         return self._gathered(inputs, sites, differentiated)
@@ -141,7 +150,7 @@ class Subject:
 
         A place is listed once: an output that the next module takes unchanged, or that the module around returns
         unchanged, appears under its first name only. Places whose first dimension is not the examples, or that hold no
-        floating-point numbers, are left out.
+        floating-point numbers or infinite ones, such as masked scores of attention, are left out.
         """
         return tuple(dict.fromkeys(self._survey(inputs).values()))
 
@@ -153,7 +162,7 @@ class Subject:
         places = self._survey(inputs)
         chosen: set[Site] = set()
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
-            full = pattern if pattern.endswith((":in", ":out", ":*")) else f"{pattern}:out"
+            full = plain(pattern) if pattern.endswith((":in", ":out", ":*")) else f"{plain(pattern)}:out"
             fitting = {site for place, site in places.items() if fnmatch.fnmatchcase(place, full)}
             if not fitting:
                 raise self._no_such_place(pattern, inputs)
@@ -214,15 +223,17 @@ class Subject:
                     batches += candidates(self._run(batch)).values()
             return batches
 
-        plain, again = outputs(0), outputs(1)
+        unread, again = outputs(0), outputs(1)
+        kept = {name: value.clone() for name, value in kept_tensors(self.module).items()}
         hooked = outputs(0, [self._catch_hook(site.name, []) for site in sites])
         after = self.weights()
         return Integrity(
-            outputs_repeatable=_same(plain, again),
-            outputs_identical=_same(plain, hooked),
+            outputs_repeatable=_same(unread, again),
+            outputs_identical=_same(unread, hooked),
             weights_identical=all(same_bits(before[name], after[name]) for name in before),
             num_examples=len(next(iter(rows.values()))),
             num_sites=len(sites),
+            kept=changed_tensors(self.module, kept),
         )
 
     # Inside
@@ -233,13 +244,15 @@ class Subject:
         """What `look` finds at the sites in every batch, one tensor for each call, as one tensor for each site."""
         known = self._survey(inputs)
         for site in sites:
-            if site not in known:
+            if plain(site) not in known:
                 raise self._no_such_place(site, inputs)
         chunks: dict[str, list[Tensor]] = {site: [] for site in sites}
         for rows, batch in self._batches(inputs):
             for site, calls in look(rows, batch).items():
                 chunks[site].append((calls[0] if len(calls) == 1 else torch.stack(calls, 1)).cpu())
-        return {site: torch.cat(parts) if parts else torch.zeros(0, *known[site].shape) for site, parts in chunks.items()}
+        return {
+            site: torch.cat(parts) if parts else torch.zeros(0, *known[plain(site)].shape) for site, parts in chunks.items()
+        }
 
     def _batches(self, inputs: Inputs) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         total = len(next(iter(inputs.values())))
@@ -254,13 +267,10 @@ class Subject:
     def _run(self, batch: Inputs) -> object:
         try:
             return self.module(**batch)
-        except (TypeError, RuntimeError, IndexError) as error:
-            shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in batch.items())
-            raise AssayError(
-                "the subject's forward must accept the task's inputs as keyword arguments, in their shapes and ranges",
-                given=f"{shapes}, which end in {type(error).__name__}: {error}",
-                next_step="check that the subject was made for this task, or wrap it in a module whose forward takes these",
-            ) from error
+        except (AssayError, MemoryError):
+            raise
+        except Exception as error:  # the user's own code
+            raise forward_failed(self.module, batch, error) from error
 
     def _quiet(self, batch: Inputs) -> Tensor:
         """Outputs of one batch, as it is, without gradients."""
@@ -286,7 +296,7 @@ class Subject:
         return survey(self.module, run)
 
     def _check_place(self, site: str, inputs: Inputs) -> None:
-        name, _, side = site.rpartition(":")
+        name, _, side = plain(site).rpartition(":")
         if side not in SIDES or name not in dict(self.module.named_modules()):
             raise self._no_such_place(site, inputs)
 
@@ -300,7 +310,7 @@ class Subject:
         fused = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
         try:
-            with torch.no_grad():
+            with torch.no_grad(), uncompiled():
                 yield
         finally:
             torch.backends.mha.set_fastpath_enabled(fused)
@@ -308,7 +318,7 @@ class Subject:
                 handle.remove()
 
     def _module_and_side(self, site: str) -> tuple[nn.Module, str]:
-        name, _, side = site.rpartition(":")
+        name, _, side = plain(site).rpartition(":")
         return self.module.get_submodule(name), side
 
     def _catch_hook(self, site: str, calls: list[Tensor]) -> RemovableHandle:

@@ -1,6 +1,5 @@
 """Which models are trained together, and how: by a rule that depends on sizes alone."""
 
-import copy
 import io
 import math
 import pickle
@@ -16,6 +15,7 @@ from torch import Generator, Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from assay.attributes import changed_tensors, copied, kept_tensors
 from assay.errors import AssayError
 from assay.jobs import one_thread
 from assay.task import Examples
@@ -170,11 +170,13 @@ def _difference(ways: Sequence[Way], members: Sequence[Member]) -> str | None:
     losses = plain.backward(())
     if not torch.equal(before, torch.get_rng_state()):
         return "the model draws at random"
+    if any(_leaves(model, member.model) for model, member in zip(plain.models, members, strict=True)):
+        return "the model keeps something between calls"
     for way in ways:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                stacked = build(way, members)
+                stacked = build(way, _copied(members))  # a forward may leave something of the batch in its module
                 assert isinstance(stacked, Stacked)
                 ours = stacked.backward(())
         except AssayError as error:
@@ -188,6 +190,11 @@ def _difference(ways: Sequence[Way], members: Sequence[Member]) -> str | None:
         if reason := next((reason for reason in reasons if reason), None):
             return reason
     return None
+
+
+def _leaves(model: nn.Module, before: nn.Module) -> bool:
+    """Whether a forward has left other tensors in the attributes of a module, its buffers apart."""
+    return not set(changed_tensors(model, kept_tensors(before))) <= {name for name, _ in model.named_buffers()}
 
 
 def _difference_of(model: nn.Module, stacked: Stacked, i: int) -> str | None:
@@ -208,7 +215,7 @@ def _close(plain: Tensor | None, stacked: Tensor | None, i: int, tolerance: floa
 
 
 def _copied(members: Sequence[Member]) -> list[Member]:
-    return [member._replace(model=copy.deepcopy(member.model)) for member in members]
+    return [member._replace(model=copied(member.model)) for member in members]
 
 
 def _traced(member: Member) -> tuple[Trace, int]:
@@ -217,8 +224,8 @@ def _traced(member: Member) -> tuple[Trace, int]:
     examples = _sample(member)
     device = next(model.parameters()).device
     with torch.random.fork_rng(devices=[]), _Operations() as counted:
-        copied = copy.deepcopy(model).train()
-        traced = trace(copied, {name: column.to(device) for name, column in examples.inputs.items()})
+        twin = copied(model).train()
+        traced = trace(twin, {name: column.to(device) for name, column in examples.inputs.items()})
     return traced, 3 * counted.total  # the backward costs about twice the forward
 
 
