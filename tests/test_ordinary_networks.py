@@ -327,6 +327,7 @@ def test_many_stateful_networks_are_trained_one_by_one():
     alone = Stateful("mean")
     fit_many([alone], TASK, configs=[TrainingConfig(steps=3, batch_size=8, seed=1)], strategy="loop")
     assert all(torch.equal(a, b) for a, b in zip(networks[1].parameters(), alone.parameters(), strict=True))
+    assert all(network(**INPUTS).shape == (20, CLASSES) for network in networks), "no state is left of a batch of networks"
 
 
 # No submodules, and no GPU
