@@ -108,6 +108,7 @@ def test_a_report_tells_what_broke_off_on_its_page_in_its_file_and_on_the_termin
     assert stored == [{"instrument": "choir", "reason": "_LinAlgError: no convergence"}]
     assert read_report(tmp_path) == done
     assert "Failed  choir: _LinAlgError: no convergence" in summary_text(done)
+    assert "Failed: choir: _LinAlgError: no convergence" in done._repr_html_()
 
 
 @pytest.mark.slow

@@ -138,6 +138,7 @@ class Audit(Framed):
             words(f"{self.subject.name} on {self.task.address}"),
             self.verdict._repr_html_(),
             measures_table(headlines),
+            *(words(f"Failed: {fault.instrument}: {fault.reason}") for fault in self.failed),
             *(words(f"Not run: {name}: {reason}") for name, reason in unanswered),
         )
 
