@@ -79,6 +79,7 @@ def test_a_model_reads_as_many_tokens_as_it_has_positions_and_refuses_longer_tex
 
 
 def test_a_text_is_cut_to_what_the_model_reads(tmp_path):
-    subject = load_subject(str(saved(tmp_path, "RobertaModel", **SMALL, max_position_embeddings=14, pad_token_id=1)))
+    folder = saved(tmp_path, "RobertaForMaskedLM", **SMALL, max_position_embeddings=14, pad_token_id=1)
+    subject = load_subject(str(folder))
     long, cut = (subject({"text": as_bytes([" ".join(["a", "b"] * half)])}) for half in (20, 6))
     assert torch.equal(long, cut)
