@@ -507,3 +507,8 @@ def test_numbers_of_a_report_have_a_finite_distance(tmp_path: Path):
     (tmp_path / "report.json").write_text(json.dumps({**plain, "sha256": hashlib.sha256(sealed).hexdigest()}))
     with pytest.raises(AssayError, match=r"at most 1e\+300. Given: -1e\+308 at audit.low"):
         read_report(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text():
+    assert bounds.parse_toml(b"\xef\xbb\xbfa = 1\n", "it") == {"a": 1}
+    assert bounds.parse_json(b'\xef\xbb\xbf{"a": 1}', "it") == {"a": 1}

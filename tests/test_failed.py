@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, nn
 
 from assay.audit import audit
 from assay.cli import main
@@ -97,6 +97,40 @@ def test_where_the_network_is_judged_without_its_task_too(subject):
     found = [(fault.instrument, fault.reason) for fault in done.failed]
     assert found == [("blind", "ValueError: nothing to see"), ("undecided", "ValueError: nothing to say")]
     assert "in judge" in done.failed[1].traceback
+
+
+def test_where_learned_buffers_are_not_known_evidence_warns_and_what_broke_off_stays():
+    class Elsewhere(nn.Module):
+        """It is not trained here."""
+
+        def __init__(self, inner, width):
+            super().__init__()
+            self.inner, self.norm = inner, nn.BatchNorm1d(width)
+
+        def forward(self, tokens):
+            if self.training:
+                raise ValueError("it is trained elsewhere")
+            return self.norm(self.inner(tokens))
+
+    class Undecided(Organisation):
+        name = "undecided"
+
+        def judge(self, subject, observed, *, effort, generator, progress=None):
+            raise ValueError("nothing to say")
+
+        def measure(self, subject, task, *, effort, generator, progress=None):
+            raise ValueError("nothing to say")
+
+    inner = build("mlp", small_task(), generator=Generator().manual_seed(0), width=16)
+    subject = Subject(Elsewhere(inner, small_task().objective.width()).eval())
+    found = [
+        audit(subject, small_task(), effort="quick", level=level, instruments=[Undecided(), Organisation()]) for level in (0, 2)
+    ]
+    for done in found:
+        (kept,) = [warning for warning in done.evidence[0].warnings if "learned buffers" in warning]
+        assert "norm.running_mean" in kept
+        assert [(fault.instrument, fault.reason) for fault in done.failed] == [("undecided", "ValueError: nothing to say")]
+    assert found[0].evidence[0].warnings == found[1].evidence[0].warnings
 
 
 def test_a_report_tells_what_broke_off_on_its_page_in_its_file_and_on_the_terminal(subject, tmp_path):

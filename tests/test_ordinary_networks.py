@@ -101,6 +101,32 @@ def test_a_site_of_a_compiled_network_may_be_named_as_the_wrapper_names_it():
 
 
 @pytest.mark.slow
+def test_inside_a_compiled_part_learned_buffers_are_found_and_initialisers_called_once():
+    compiled_by, drawn = [], []
+
+    def backend(graph, inputs):
+        compiled_by.append(graph)
+        return graph.forward
+
+    class Counted(nn.Linear):
+        def reset_parameters(self):
+            drawn.append(self)
+            super().reset_parameters()
+
+    layers = nn.Sequential(
+        Counted(16, 16), nn.BatchNorm1d(16), nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(16, 16)))
+    )
+    made = Net(lambda layer: nn.Sequential(layer, *(torch.compile(part, backend=backend) for part in layers)))
+    drawn.clear()
+    ours = Subject(made).with_running(INPUTS)
+    assert {name.rpartition(".")[2] for name in ours.running} == {"running_mean", "running_var", "num_batches_tracked"}
+    twin = ours.untrained(Generator().manual_seed(0))
+    assert len(drawn) == 1
+    assert not torch.allclose(twin(INPUTS), ours(INPUTS), atol=1e-4)
+    assert compiled_by == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["all of it", "in place"])
 def test_of_a_compiled_network_with_several_outputs_one_is_the_answer(how):
     class Two(Net):
@@ -124,9 +150,24 @@ def test_a_plain_network_has_no_remark():
 def test_what_torch_jit_made_is_refused_by_name(how):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scripting is deprecated
-        scripted = torch.jit.script(nn.Linear(3, 3)) if how != "trace" else torch.jit.trace(nn.Linear(3, 3), torch.zeros(2, 3))
-    with pytest.raises(AssayError, match=r"what torch\.jit made cannot be read or patched inside.*load_state_dict"):
-        Subject(nn.Sequential(scripted) if how == "inside" else scripted)
+        layer = nn.Linear(16, 16)
+        scripted = torch.jit.script(layer) if how != "trace" else torch.jit.trace(layer, torch.zeros(2, 16))
+    said = pytest.raises(AssayError, match=r"what torch\.jit made cannot be read or patched inside.*load_state_dict")
+    if how != "inside":
+        with said:
+            Subject(scripted)
+        return
+    ours = Subject(Net(lambda layer: nn.Sequential(layer, scripted)))
+    assert ours(INPUTS).shape == (20, CLASSES)
+    actions = (
+        lambda: quick(ours.module, "systematicity"),
+        lambda: ours.sites(INPUTS),
+        lambda: ours.read(INPUTS, ["middle.1:out"]),
+        lambda: ours(INPUTS, replace={"middle.1:out": torch.zeros(20, 16)}),
+    )
+    for action in actions:
+        with pytest.raises(AssayError, match=r"cannot be read or patched inside.*Given: middle\.1, a RecursiveScriptModule"):
+            action()
 
 
 def test_what_is_no_module_is_refused():
@@ -309,6 +350,18 @@ def test_state_between_calls_is_found_and_named_and_nothing_crashes(network, nam
     assert done.integrity.kept == (name,)
     assert name in done.verdict.sentence
     assert done.integrity.failure in write_report(tmp_path, done).read_text().replace("&#39;", "'")
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_what_is_drawn_is_no_state_and_a_counter_beside_it_is_no_more_than_a_guess(counts):
+    class Noisy(Counting if counts else Net):
+        def forward(self, tokens):
+            self.last = F.dropout(super().forward(tokens), training=True)  # kept for whoever looks, and never used
+            return self.last
+
+    found = Subject(Noisy()).integrity(INPUTS)
+    assert found.kept == (("calls",) if counts else ())
+    assert f"draws at random or keeps {'calls' if counts else 'something'} from" in found.failure
 
 
 def test_a_network_without_state_keeps_none():

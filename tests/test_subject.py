@@ -133,7 +133,7 @@ def normalised() -> Subject:
     module = Named(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.5), nn.ReLU(), nn.Linear(6, 2))
     with torch.no_grad():
         module.train()(torch.randn(64, 4, generator=Generator().manual_seed(3)))
-    return Subject(module)
+    return Subject(module.eval())
 
 
 SUBJECTS = {

@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.abc import MetaPathFinder
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -19,7 +20,8 @@ from assay.compiled import uncompiled
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
 from assay.failed import Failed, attempt
-from assay.instrument import Measures, Progress, silent
+from assay.instrument import Measures, Progress, seed_of_draws, silent, with_running
+from assay.isolation import undisturbed
 from assay.jobs import one_thread
 from assay.observed import Observed
 from assay.stats import keyed_generator
@@ -56,10 +58,12 @@ def judged_apart(
     def observe(instrument: JudgesObserved) -> _Piece:
         generator = keyed_generator(seed, instrument.name)
         observed = instrument.observe(task, effort=effort, generator=generator)
-        return _Piece(instrument, pickle.dumps(observed), generator.get_state())
+        return _Piece(instrument, pickle.dumps(observed), generator.get_state(), seed_of_draws(seed, instrument.name))
 
+    with undisturbed(subject.module, 0):
+        subject, kept = with_running(subject, task)
     pieces = [attempt(instrument.name, partial(observe, instrument)) for instrument in instruments]
-    child = run_python("-m", "assay.access", given=_packed((subject, pieces, effort)))
+    child = run_python("-m", "assay.access", given=_packed((subject, pieces, effort, kept)))
     if child.returncode or not child.stdout:
         last = (child.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
         raise AssayError("the process without the task must finish", given=f"exit status {child.returncode}: {last}")
@@ -70,11 +74,13 @@ def judged_apart(
 
 
 class _Piece(NamedTuple):
-    """One instrument, what it observed, pickled, and the state of its generator afterwards."""
+    """One instrument, what it observed, pickled, the state of its generator afterwards, and the seed of what the network draws
+    while it is judged."""
 
     instrument: JudgesObserved
     observed: bytes
     state: Tensor
+    draws: int
 
 
 class _NoTasks(MetaPathFinder):
@@ -101,7 +107,7 @@ def _packed(content: object) -> bytes:
 def _judge_all(given: bytes) -> list[Evidence | Failed] | BaseException:
     """What the process does, once it can no longer reach the task."""
     try:
-        subject, pieces, effort = pickle.loads(given)
+        subject, pieces, effort, kept = pickle.loads(given)
     except ImportError as error:
         if not str(error.name).startswith(FORBIDDEN):
             return error
@@ -114,7 +120,9 @@ def _judge_all(given: bytes) -> list[Evidence | Failed] | BaseException:
     def judge(piece: _Piece) -> Evidence:
         generator = Generator()
         generator.set_state(piece.state)
-        return piece.instrument.judge(subject, pickle.loads(piece.observed), effort=effort, generator=generator)
+        with undisturbed(subject.module, piece.draws):
+            found = piece.instrument.judge(subject, pickle.loads(piece.observed), effort=effort, generator=generator)
+        return replace(found, warnings=(*found.warnings, *kept))
 
     try:
         with one_thread(), uncompiled():

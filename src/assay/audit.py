@@ -21,6 +21,7 @@ from assay.failed import Failed, attempt
 from assay.graph import GivesGraphs
 from assay.instrument import Instrument, Measures, answering, missing_abilities, run
 from assay.instruments import all_instruments
+from assay.isolation import undisturbed
 from assay.jobs import one_thread, run_parallel
 from assay.objective import Unscored, check_finite
 from assay.progress import Progress, Shown, shown, silent
@@ -177,9 +178,9 @@ def audit(
     """
     check_seed("the seed of an audit", seed)
     allowed = min(level, task.level)
-    with one_thread(), shown(progress) as report:
+    subject = answering(subject, task)
+    with one_thread(), undisturbed(subject.module, seed), shown(progress) as report:
         report("checking that the network runs", 0.0)
-        subject = answering(subject, task)
         sample = _sample(task, seed)
         outputs = _outputs(subject, task, sample)
         report("checking that reading leaves the network as it is", 0.0)

@@ -23,6 +23,19 @@ def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
             given=type(module).__name__,
             next_step="wrap it in a module whose forward takes the task's inputs as keyword arguments",
         )
+    inside = module.get_submodule(_INSIDE) if wraps(module) else module
+    if isinstance(inside, torch.jit.ScriptModule):
+        refuse_scripted(inside)
+    compiled = [
+        name or "all of it" for name, part in module.named_modules() if wraps(part) or part._compiled_call_impl is not None
+    ]
+    said = f"compiled ({', '.join(compiled[:5])}); the original code was audited, without compilation"
+    return inside, (said,) if compiled else ()
+
+
+def refuse_scripted(module: nn.Module) -> None:
+    """**Raises:** `AssayError` naming what `torch.jit` made in a network whose modules are to be read or patched. It can still
+    be cut."""
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
             raise AssayError(
@@ -30,11 +43,6 @@ def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
                 given=f"{name or 'the network'}, a {type(part).__name__}",
                 next_step="give the module that was scripted or traced; its weights fit, through load_state_dict",
             )
-    compiled = [
-        name or "all of it" for name, part in module.named_modules() if wraps(part) or part._compiled_call_impl is not None
-    ]
-    said = f"compiled ({', '.join(compiled[:5])}); the original code was audited, without compilation"
-    return vars(module)["_modules"].get(_INSIDE, module), (said,) if compiled else ()
 
 
 def plain(site: str) -> str:

@@ -1,6 +1,8 @@
 """Plain PyTorch hooks on the input or the output of a module: look at it, keep it, or replace it.
 
-A module may take and return nests of tuples, lists and dictionaries. Its input and its output are the first tensor in them.
+A module may take and return nests of tuples, lists and dictionaries. Its input and its output are the first tensor in them,
+wherever it stands there: in attention called as `attn(x, x, x)` query, key and value are one input. Packed sequences are
+passed over: their rows are neither the examples nor in their order.
 """
 
 import copy
@@ -8,6 +10,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal
 
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
 Side = Literal["in", "out"]
@@ -34,7 +37,11 @@ def catch(module: nn.Module, side: str, calls: list[Tensor]) -> RemovableHandle:
 
 
 def replace(module: nn.Module, side: str, change: Replacement) -> RemovableHandle:
-    """Put `change` of what enters or leaves the module in its place, every time it runs."""
+    """Put `change` of what enters or leaves the module in its place, every time it runs.
+
+    `change` gets a copy and a copy of its result is used: it may work in place on what it gets, and keep it, although later
+    modules work in place.
+    """
     if side == "in":
         return module.register_forward_pre_hook(
             lambda m, args, kwargs: _with_first_tensor((args, kwargs), change), with_kwargs=True
@@ -42,10 +49,23 @@ def replace(module: nn.Module, side: str, change: Replacement) -> RemovableHandl
     return module.register_forward_hook(lambda m, args, out: _with_first_tensor(out, change))
 
 
+def differentiated(module: nn.Module, side: str, calls: list[Tensor]) -> RemovableHandle:
+    """Append what enters or leaves the module to `calls` as a tensor with gradients, every time it runs. They are the
+    gradients of what passes here: of what enters, by way of the module alone."""
+
+    def live(value: Tensor) -> Tensor:
+        calls.append(value if value.requires_grad else value.requires_grad_())
+        return value
+
+    return replace(module, side, live)
+
+
 def first_tensor(value: object) -> Tensor | None:
     """The first tensor in a nest of tuples, lists and dictionaries, depth first."""
     if isinstance(value, Tensor):
         return value
+    if isinstance(value, PackedSequence):
+        return None
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, (tuple, list)):
@@ -54,23 +74,21 @@ def first_tensor(value: object) -> Tensor | None:
 
 
 def _with_first_tensor(value: Any, change: Replacement) -> Any:
-    """The same nest with its first tensor changed; containers keep their type."""
-    return _walked(value, change, [])
+    """The same nest with its first tensor changed, wherever it stands; containers keep their type."""
+    first = first_tensor(value)
+    return value if first is None else _exchanged(value, first, change(first.clone()).clone())
 
 
-def _walked(item: Any, change: Replacement, done: list[bool]) -> Any:
-    if done:
-        return item
-    if isinstance(item, Tensor):
-        done.append(True)
-        return change(item)
+def _exchanged(item: Any, old: Tensor, new: Tensor) -> Any:
+    if item is old:
+        return new
     if isinstance(item, MutableMapping):
         changed = copy.copy(item)
         for key in item:
-            changed[key] = _walked(item[key], change, done)
+            changed[key] = _exchanged(item[key], old, new)
         return changed
     if isinstance(item, tuple) and hasattr(item, "_fields"):
-        return type(item)(*(_walked(entry, change, done) for entry in item))
+        return type(item)(*(_exchanged(entry, old, new) for entry in item))
     if isinstance(item, (tuple, list)):
-        return type(item)(_walked(entry, change, done) for entry in item)
+        return type(item)(_exchanged(entry, old, new) for entry in item)
     return item

@@ -1,56 +1,187 @@
-"""Finding the places of a network: two short forwards, during which every module is looked at."""
+"""Finding the places of a network: three short forwards, in which every module and every use of its tensors is looked at."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from assay.compiled import wraps
+from assay.cuts.calls import Call, Pass
 from assay.hooks import SIDES, first_tensor, observe
 from assay.site import Site
 
-Run = Callable[[int, list[RemovableHandle]], None]
-"""Runs the network on so many examples, and removes the handles afterwards."""
+EXAMPLES = 17
+"""In the largest forward. A prime, so that few other dimensions have it; many, so that one expert hardly gets them all."""
+FEW = (16, 11, 5, 0)
+"""Of these, in the others."""
+Run = Callable[[Sequence[int], list[RemovableHandle]], object]
+"""Runs the network on these of the examples, in this order, removes the handles and returns the outputs."""
+_Identity = tuple[int, int]
 
 
-def survey(module: nn.Module, run: Run) -> dict[str, Site]:
-    """The site at every place that a module's name leads to, in the order of execution; several may share one."""
-    calls, identities = _places(module, run, 2)
-    # A tensor that has two rows by coincidence (two positions, two directions) still has two when there are three examples.
-    more, _ = _places(module, run, 3)
-    found: dict[str, Site] = {}
-    first: dict[tuple[tuple[int, int], ...], Site] = {}
-    for name, tensors in calls.items():
+@dataclass(frozen=True)
+class Places:
+    """**Attributes:**
+
+    - `sites`: the site at every place that a module's name leads to, in the order of execution. Places share one where the same
+      tensor goes to the same uses, so that to replace it at either is the same.
+    - `listed`: the sites that hold different tensors.
+    """
+
+    sites: Mapping[str, Site]
+    listed: tuple[Site, ...]
+
+
+def survey(module: nn.Module, run: Run) -> Places:
+    """The places of a network."""
+    few, again, many = _Uses(), _Values(), _Lengths()
+    # A tensor that has four rows by coincidence (four positions or heads) still has four when there are more examples.
+    run(range(EXAMPLES), list(_watched(module, many.note)))
+    run(FEW[::-1], list(_watched(module, again.note)))
+    with few:
+        few.finished(run(FEW, list(_watched(module, few.note))))
+    sites: dict[str, Site] = {}
+    by_use: dict[object, Site] = {}
+    by_tensor: dict[object, Site] = {}
+    for name, visits in few.visits.items():
+        tensors = [visit.value for visit in visits]
+        turned = again.values.get(name, [])
+        by_example = len(tensors) == len(turned) == len(many.lengths.get(name, [])) and all(
+            len(tensor) == len(FEW) == len(other) and num == EXAMPLES and not _reordered(tensor, other.flip(0))
+            for tensor, other, num in zip(tensors, turned, many.lengths[name], strict=True)
+        )
         same_shape = all(tensor.shape == tensors[0].shape for tensor in tensors)
-        by_example = all(len(tensor) == 2 for tensor in tensors) and all(len(tensor) == 3 for tensor in more.get(name, []))
         finite = all(bool(tensor.isfinite().all()) for tensor in tensors)
-        if same_shape and by_example and finite:
+        if same_shape and finite and by_example and not any(few.uses_others(visit) for visit in visits):
             shape = tuple(tensors[0].shape[1:])
             site = Site(name, shape if len(tensors) == 1 else (len(tensors), *shape), len(tensors))
-            found[name] = first.setdefault(tuple(identities[name]), site)
-    return found
+            identity = tuple(visit.identity for visit in visits)
+            sites[name] = by_use.setdefault((identity, tuple(few.uses(visit) for visit in visits)), site)
+            by_tensor.setdefault(identity, sites[name])
+    return Places(sites, tuple(by_tensor.values()))
 
 
-def _places(module: nn.Module, run: Run, count: int) -> tuple[dict[str, list[Tensor]], dict[str, list[tuple[int, int]]]]:
-    """Every place in a forward on `count` examples: its tensors, and what tells them from others'.
+def _watched(module: nn.Module, note: Callable[[str, str, object], None]) -> Iterator[RemovableHandle]:
+    for name, part in module.named_modules():
+        for side in SIDES if name and not wraps(part) else ():  # whose places are those of the module inside
+            yield observe(part, side, partial(note, name, side))
 
-    Places that never hold floating-point numbers by example are left out.
+
+def _read(value: object) -> Tensor | None:
+    """The tensor that a place may be read from."""
+    tensor = first_tensor(value)
+    return tensor if tensor is not None and tensor.is_floating_point() and tensor.ndim >= 2 else None
+
+
+class _Lengths:
+    """How many rows there are at every place."""
+
+    def __init__(self):
+        self.lengths: dict[str, list[int]] = {}
+
+    def note(self, name: str, side: str, value: object) -> None:
+        if (tensor := _read(value)) is not None:
+            self.lengths.setdefault(f"{name}:{side}", []).append(len(tensor))
+
+
+class _Values:
+    """What there is at every place."""
+
+    def __init__(self):
+        self.values: dict[str, list[Tensor]] = {}
+
+    def note(self, name: str, side: str, value: object) -> None:
+        if (tensor := _read(value)) is not None:
+            self.values.setdefault(f"{name}:{side}", []).append(tensor.detach().clone())
+
+
+def _reordered(rows: Tensor, same: Tensor) -> bool:
+    """Whether some row is, in another pass on the same examples, where another example was expected: a network that sorts its
+    examples, by length for instance, has them in an order of its own."""
+    if rows.shape != same.shape or not rows.numel():  # padded to another length
+        return False
+    a, b = rows.flatten(1).double(), same.flatten(1).double()
+    apart = (a[:, None] - b[None]).abs().amax(-1) / a.abs().amax().clamp_min(1e-30)
+    return bool(((apart.amin(1) <= 1e-4) & (apart.diagonal() > 1e-2)).any())
+
+
+@dataclass(frozen=True, eq=False)
+class _Visit:
+    """A time at which a module was entered or left.
+
+    **Attributes:**
+
+    - `tensor`: the first of the nest, which may be changed in place later; `value`: a copy.
+    - `others`: further tensors of floating-point numbers that leave; empty on entering.
+    - `began`: the number of calls before it; `ended`: of what enters a module, before it was left.
     """
-    tensors: dict[str, list[Tensor]] = {}
-    identities: dict[str, list[tuple[int, int]]] = {}
 
-    def note(place: str, value: object) -> None:
-        tensor = first_tensor(value)
-        if tensor is not None and tensor.is_floating_point() and tensor.ndim >= 2:
-            tensors.setdefault(place, []).append(tensor)  # kept alive, so that no two of this forward share an id
-            identities.setdefault(place, []).append((id(tensor), tensor._version))
+    tensor: Tensor
+    value: Tensor
+    identity: _Identity
+    others: Sequence[Tensor]
+    began: int
+    ended: list[float] = field(default_factory=lambda: [math.inf])
 
-    handles = [
-        observe(part, side, partial(note, f"{name}:{side}"))
-        for name, part in module.named_modules()
-        for side in SIDES
-        if name and not wraps(part)  # whose places are those of the module inside
-    ]
-    run(count, handles)
-    return tensors, identities
+
+class _Uses(Pass):
+    """The tensor at every place, and the calls that use it."""
+
+    def __init__(self):
+        super().__init__()
+        self.visits: dict[str, list[_Visit]] = {}
+        self._used: dict[_Identity, list[int]] = {}
+        self._alive: dict[int, Tensor] = {}  # so that no two of this forward share an id
+        self._count = 0
+        self._noting = False
+
+    def before(self, call: Call) -> None:
+        if self._noting:
+            return
+        self._count += 1
+        for tensor in call.tensors.values():
+            if id(tensor) in self._alive:
+                self._used.setdefault(_identity(tensor), []).append(self._count)
+
+    def note(self, name: str, side: str, value: object) -> None:
+        if side == "out" and self.visits.get(f"{name}:in"):
+            self.visits[f"{name}:in"][-1].ended[0] = self._count
+        if (tensor := _read(value)) is not None:
+            others = [other for other in _tensors(value) if other is not tensor] if side == "out" else []
+            self._alive.update((id(kept), kept) for kept in (tensor, *others))
+            self._noting = True
+            visit = _Visit(tensor, tensor.detach().clone(), _identity(tensor), others, self._count)
+            self._noting = False
+            self.visits.setdefault(f"{name}:{side}", []).append(visit)
+
+    def finished(self, outputs: object) -> None:
+        """The outputs are used behind every call."""
+        for output in _tensors(outputs):
+            self._used.setdefault(_identity(output), []).append(self._count + 1)
+
+    def uses(self, visit: _Visit) -> tuple[int, ...]:
+        """The calls that a replacement at this visit reaches first."""
+        return tuple(k for k in self._used.get(visit.identity, ()) if visit.began < k <= visit.ended[0])
+
+    def uses_others(self, visit: _Visit) -> bool:
+        """Whether the network uses further tensors of the nest."""
+        return any(k > visit.began for other in visit.others for k in self._used.get(_identity(other), ()))
+
+
+def _identity(tensor: Tensor) -> _Identity:
+    return id(tensor), tensor._version
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Every tensor of floating-point numbers in a nest."""
+    if isinstance(value, Tensor):
+        if value.is_floating_point():
+            yield value
+    elif isinstance(value, Mapping):
+        yield from (found for item in value.values() for found in _tensors(item))
+    elif isinstance(value, (tuple, list)):
+        yield from (found for item in value for found in _tensors(item))

@@ -53,7 +53,8 @@ class Integrity:
     - `outputs_repeatable`: two plain passes on the same inputs, with other random draws, agree.
     - `outputs_identical`: a pass while every site is read agrees with a plain one.
     - `weights_identical`: weights and buffers are afterwards what they were.
-    - `kept`: names of buffers and attributes that two passes on the same inputs leave different: a state between calls.
+    - `kept`: names of buffers and attributes that two passes with the same inputs and draws leave different: a state between
+      calls.
     """
 
     outputs_repeatable: bool = True
@@ -71,8 +72,10 @@ class Integrity:
     def failure(self) -> str:
         """What does not hold, as the beginning of a sentence; empty where everything does."""
         if not self.outputs_repeatable:
-            what = f"keeps {', '.join(self.kept)}" if self.kept else "draws at random or keeps something"
-            return f"the same inputs give other outputs in every pass, because the network {what} from one pass to the next"
+            what = f"keeps {', '.join(self.kept) or 'something'} from one pass to the next"
+            if self.outputs_identical or not self.kept:  # the same draws may give the same outputs, whatever is kept
+                what = f"draws at random or {what}"
+            return f"the same inputs give other outputs in every pass, because the network {what}"
         if not self.outputs_identical:
             return "outputs change when the network's activations are read"
         what = f" ({', '.join(self.kept)})" if self.kept else ""

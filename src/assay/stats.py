@@ -44,9 +44,13 @@ def keyed_generator(seed: int, key: str) -> Generator:
 
     **Raises:** `AssayError` for a seed that is none.
     """
+    return Generator().manual_seed(keyed_seed(seed, key))
+
+
+def keyed_seed(seed: int, key: str) -> int:
+    """What `keyed_generator` is seeded with. **Raises:** `AssayError` for a seed that is none."""
     check_seed("a seed", seed)
-    digest = hashlib.sha256(f"{key}:{seed}".encode()).digest()
-    return Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    return int.from_bytes(hashlib.sha256(f"{key}:{seed}".encode()).digest()[:7], "big")
 
 
 def mean_interval(

@@ -6,7 +6,7 @@ rewritten, and reading never changes an output bit; `Subject.integrity` checks i
 
 import copy
 import fnmatch
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -14,14 +14,15 @@ from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from assay.attributes import changed_tensors, kept_tensors
-from assay.compiled import original, plain, uncompiled
+from assay.compiled import original, plain, refuse_scripted, uncompiled
 from assay.cuts import Cuts
 from assay.errors import AssayError
 from assay.forward_errors import forward_failed
-from assay.hooks import SIDES, Replacement, catch, replace
+from assay.hooks import SIDES, Replacement, catch, differentiated, replace
+from assay.isolation import seeded, undisturbed
 from assay.outputs import answer_name, answer_of, candidates, with_output
-from assay.places import survey
-from assay.redraw import redrawn
+from assay.places import EXAMPLES, Places, survey
+from assay.redraw import redrawn, running_buffers
 from assay.site import Integrity as Integrity
 from assay.site import Site as Site
 from assay.site import same_bits
@@ -34,8 +35,9 @@ class Subject:
 
     **Arguments:**
 
-    - `module`: any `nn.Module`. It is put in evaluation mode; its weights are never changed. Of one that `torch.compile` made
-      the original is audited, and `remarks` say so.
+    - `module`: any `nn.Module`. It runs in evaluation mode and is left in its own; its weights and buffers are never changed.
+      Where it draws at random, it draws the same in every call, and the global generators stay as they are. Of one that
+      `torch.compile` made the original is audited, and `remarks` say so.
     - `name`: how reports call it.
     - `fresh`: makes a new, untrained module of the same architecture from a generator. Without it `untrained` draws the
       weights of a copy again through each submodule's own `reset_parameters`.
@@ -43,6 +45,8 @@ class Subject:
     - `output`: which tensor is the answer, where forward returns several: a key such as `logits`, a position such as `1`, or
       both, such as `heads.0`. By default the only one, the `logits` of a Hugging Face model, or, on a task, the only one that
       fits what the task asks.
+    - `running`: names of buffers that training changes, such as a codebook learned by moving averages. `untrained` draws them
+      again, and keeps all others that no initialiser sets. An audit finds them by itself, by `with_running`.
 
     Example::
 
@@ -59,13 +63,15 @@ class Subject:
         fresh: Callable[[Generator], nn.Module] | None = None,
         batch_size: int = 1024,
         output: str | None = None,
+        running: Collection[str] = (),
     ):
         module, self.remarks = original(module)
-        self.module = with_output(module.eval(), output) if output else module.eval()
+        self.module = with_output(module, output) if output else module
         self.name = name
         self.fresh = fresh
         self.batch_size = batch_size
         self.output = output
+        self.running = tuple(running)
 
     def __repr__(self) -> str:
         return f"Subject({type(self.module).__name__}, name={self.name!r}, num_weights={self.num_weights()})"
@@ -97,21 +103,22 @@ class Subject:
         for site in replace:
             self._check_place(site, inputs)
         outputs = []
-        for rows, batch in self._batches(inputs):
-            replaced: set[str] = set()
-            handles = [self._replace_hook(site, new, rows, replaced) for site, new in replace.items()]
-            with self._running(handles):
-                outputs.append(self._forward(batch).cpu())
-            for site in replace:
-                if site not in replaced:
-                    raise self._no_such_place(site, inputs)
+        with undisturbed(self.module):
+            for rows, batch in self._batches(inputs):
+                replaced: set[str] = set()
+                handles = [self._replace_hook(site, new, rows, replaced) for site, new in replace.items()]
+                with self._running(handles):
+                    outputs.append(self._forward(batch).cpu())
+                for site in replace:
+                    if site not in replaced:
+                        raise self._no_such_place(site, inputs)
         return torch.cat(outputs) if outputs else answer_of(self._sample(inputs, 1))[:0].cpu()
 
     def read(self, inputs: Inputs, sites: Sequence[str]) -> dict[str, Tensor]:
         """Activations `(n, ...)` at the chosen sites, on the CPU, in the dtype they have, from one forward per batch.
 
         Names are whole; `match` expands patterns. **Raises:** `AssayError` listing all sites when one is no place of this
-        network.
+        network, and for one that is not run once with all examples in some batch.
         """
 
         def caught(rows: slice, batch: Inputs) -> dict[str, list[Tensor]]:
@@ -126,40 +133,48 @@ class Subject:
         """Gradients `(n, ...)` at the chosen sites, on the CPU, of the outputs `(n, ...)` weighted by `directions`, their like.
 
         Each example's gradient is its own as long as the network treats examples alone. A place that the output does not
-        depend on has gradient zero.
+        depend on has gradient zero; of what enters a module it is the gradient by way of that module alone.
 
         **Raises:** `AssayError` listing all sites when one is no place of this network.
         """
 
-        def differentiated(rows: slice, batch: Inputs) -> dict[str, list[Tensor]]:
+        def found(rows: slice, batch: Inputs) -> dict[str, list[Tensor]]:
             calls: dict[str, list[Tensor]] = {site: [] for site in sites}
-            with self._running([self._live_hook(site, calls[site]) for site in sites]), torch.enable_grad():
+            handles = [differentiated(*self._module_and_side(site), calls[site]) for site in sites]
+            with self._running(handles), torch.enable_grad():
                 outputs = self._forward(batch)
                 weighted = (outputs * directions[rows].to(outputs)).sum()
             live = [tensor for site in sites for tensor in calls[site]]
             if weighted.requires_grad and live:
-                found = iter(torch.autograd.grad(weighted, live, allow_unused=True, materialize_grads=True))
+                each = iter(torch.autograd.grad(weighted, live, allow_unused=True, materialize_grads=True))
             else:  # no site, or an output that depends on none, such as a class
-                found = map(torch.zeros_like, live)
-            return {site: [next(found) for _ in calls[site]] for site in sites}
+                each = map(torch.zeros_like, live)
+            return {site: [next(each) for _ in calls[site]] for site in sites}
 
-        return self._gathered(inputs, sites, differentiated)
+        return self._gathered(inputs, sites, found)
 
     def sites(self, inputs: Inputs) -> tuple[Site, ...]:
-        """Every distinct place of the network, in the order of execution, found by a forward on a few examples.
+        """Every distinct place of the network, in the order of execution, found by three forwards on a few examples.
 
         A place is listed once: an output that the next module takes unchanged, or that the module around returns
-        unchanged, appears under its first name only. Places whose first dimension is not the examples, or that hold no
-        floating-point numbers or infinite ones, such as masked scores of attention, are left out.
+        unchanged, appears under its first name only. Left out are places whose first dimension is not the examples in their
+        order, such as experts that see the rows sent to them; those that hold no floating-point numbers or infinite ones, such
+        as masked scores of attention; and outputs of several tensors of which the network uses others than the first, such as
+        the last state beside a recurrent layer's states.
+
+        **Raises:** `AssayError` for a network with a module that `torch.jit` made.
         """
-        return tuple(dict.fromkeys(self._survey(inputs).values()))
+        return self._survey(inputs).listed
 
     def match(self, patterns: str | Sequence[str], inputs: Inputs) -> tuple[Site, ...]:
         """Sites one of whose names fits a glob pattern. A pattern without `:in` or `:out` means the outputs.
 
+        What enters a module is a site of its own where others use the same tensor too, as the residual stream around a branch:
+        replacing it there leaves them what they had.
+
         **Raises:** `AssayError` listing all sites when a pattern fits none.
         """
-        places = self._survey(inputs)
+        places = self._survey(inputs).sites
         chosen: set[Site] = set()
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
             full = plain(pattern) if pattern.endswith((":in", ":out", ":*")) else f"{plain(pattern)}:out"
@@ -200,31 +215,56 @@ class Subject:
 
     def twin(self, module: nn.Module, *, name: str) -> "Subject":
         """Another module of this architecture, run as this one is and with the same answer among its outputs."""
-        return Subject(module, name=name, fresh=self.fresh, batch_size=self.batch_size, output=self.output)
+        return Subject(
+            module, name=name, fresh=self.fresh, batch_size=self.batch_size, output=self.output, running=self.running
+        )
 
     def untrained(self, generator: Generator) -> "Subject":
         """A copy of the same architecture with freshly drawn weights; this subject stays as it is."""
-        module = redrawn(self.module, generator) if self.fresh is None else self.fresh(generator).to(self.device)
+        module = redrawn(self.module, generator, self.running) if self.fresh is None else self.fresh(generator).to(self.device)
         return self.twin(module, name=f"{self.name}, untrained")
+
+    def with_running(self, inputs: Inputs) -> "Subject":
+        """The same network, whose untrained copies do without every buffer that a forward in training mode changes: running
+        statistics, codebooks learned by moving averages. It is tried on a copy of the network.
+
+        **Raises:** `AssayError` naming the buffers of floating-point numbers of a network that does not run in training mode.
+        """
+        floats = [name for name, value in self.module.named_buffers() if value.is_floating_point()]
+        if not floats or self.fresh is not None:
+            return self
+        found = running_buffers(self.module, self._few(inputs, EXAMPLES))
+        if found is None:
+            raise AssayError(
+                "a network must run in training mode to show which buffers are learned",
+                given=f"untrained copies keep {', '.join(floats)}",
+                next_step="name the learned ones with Subject(running=...), or give `fresh`, which makes new networks",
+            )
+        same = copy.copy(self)
+        same.running = tuple(sorted({*self.running, *found}))
+        return same
 
     def integrity(self, inputs: Inputs) -> Integrity:
         """Run twice plainly, with other random draws, then while every site is read, and compare outputs and weights bit for
         bit. Nothing that is drawn moves the caller's random state."""
+        with undisturbed(self.module):
+            return self._integrity(inputs)
+
+    def _integrity(self, inputs: Inputs) -> Integrity:
         before = {name: value.clone() for name, value in self.weights().items()}
-        with torch.random.fork_rng():
-            sites = self.sites(inputs)
+        sites = self.sites(inputs)
         rows = {name: value[: self.batch_size] for name, value in inputs.items()}
 
         def outputs(seed: int, handles: Sequence[RemovableHandle] = ()) -> list[Tensor]:
             batches = []
-            with torch.random.fork_rng(), self._running(list(handles)):
-                torch.manual_seed(seed)
+            with seeded(seed), self._running(list(handles)):
                 for _, batch in self._batches(rows):
                     batches += candidates(self._run(batch)).values()
             return batches
 
-        unread, again = outputs(0), outputs(1)
+        unread = outputs(0)
         kept = {name: value.clone() for name, value in kept_tensors(self.module).items()}
+        again = outputs(1)
         hooked = outputs(0, [self._catch_hook(site.name, []) for site in sites])
         after = self.weights()
         return Integrity(
@@ -242,14 +282,22 @@ class Subject:
         self, inputs: Inputs, sites: Sequence[str], look: Callable[[slice, Inputs], dict[str, list[Tensor]]]
     ) -> dict[str, Tensor]:
         """What `look` finds at the sites in every batch, one tensor for each call, as one tensor for each site."""
-        known = self._survey(inputs)
+        known = self._survey(inputs).sites
         for site in sites:
             if plain(site) not in known:
                 raise self._no_such_place(site, inputs)
         chunks: dict[str, list[Tensor]] = {site: [] for site in sites}
-        for rows, batch in self._batches(inputs):
-            for site, calls in look(rows, batch).items():
-                chunks[site].append((calls[0] if len(calls) == 1 else torch.stack(calls, 1)).cpu())
+        with undisturbed(self.module):
+            for rows, batch in self._batches(inputs):
+                num = len(next(iter(batch.values())))
+                for site, calls in look(rows, batch).items():
+                    if len(calls) != known[plain(site)].calls or any(len(call) != num for call in calls):
+                        raise AssayError(
+                            f"{site} is a place where it runs equally often, each time with all examples of a batch",
+                            given=f"{[tuple(call.shape) for call in calls]} for {num} examples",
+                            next_step="choose another site, such as the module around it",
+                        )
+                    chunks[site].append((calls[0] if len(calls) == 1 else torch.stack(calls, 1)).cpu())
         return {
             site: torch.cat(parts) if parts else torch.zeros(0, *known[plain(site)].shape) for site, parts in chunks.items()
         }
@@ -277,25 +325,32 @@ class Subject:
         with self._running([]):
             return self._forward(batch)
 
+    def _few(self, inputs: Inputs, count: int) -> dict[str, Tensor]:
+        """So many examples, spread over all and repeated where these are fewer, or zeros where there are none."""
+        num = len(next(iter(inputs.values())))
+        rows = torch.arange(count) % max(1, num) if num < count else torch.linspace(0, num - 1, count).round().long()
+        few = {k: value[rows] if num else value.new_zeros(count, *value.shape[1:]) for k, value in inputs.items()}
+        return {name: value.to(self.device) for name, value in few.items()}
+
     def _sample(self, inputs: Inputs, count: int) -> object:
-        """What forward returns on `count` examples: the first two in turn, or zeros where there are none."""
-        batch: dict[str, Tensor] = {}
-        for name, value in inputs.items():
-            some = value[torch.arange(count) % min(2, len(value))] if len(value) else value.new_zeros(count, *value.shape[1:])
-            batch[name] = some.to(self.device)
+        """What forward returns on a few examples."""
         with self._running([]):
-            return self._run(batch)
+            return self._run(self._few(inputs, count))
 
-    def _survey(self, inputs: Inputs) -> dict[str, Site]:
-        """The site at every place that a module's name leads to, in the order of execution; several may share one."""
+    def _survey(self, inputs: Inputs) -> Places:
+        """The site at every place that a module's name leads to."""
 
-        def run(count: int, handles: list[RemovableHandle]) -> None:
+        def run(rows: Sequence[int], handles: list[RemovableHandle]) -> object:
             with self._running(handles):
-                self._sample(inputs, count)
+                return self._run({name: value[list(rows)] for name, value in few.items()})
 
-        return survey(self.module, run)
+        refuse_scripted(self.module)
+        few = self._few(inputs, EXAMPLES)
+        with undisturbed(self.module):
+            return survey(self.module, run)
 
     def _check_place(self, site: str, inputs: Inputs) -> None:
+        refuse_scripted(self.module)
         name, _, side = plain(site).rpartition(":")
         if side not in SIDES or name not in dict(self.module.named_modules()):
             raise self._no_such_place(site, inputs)
@@ -306,14 +361,10 @@ class Subject:
 
     @contextmanager
     def _running(self, handles: list[RemovableHandle]) -> Iterator[None]:
-        # Whether PyTorch takes its fused encoder path depends on hooks, so it is off for every run: reading must not choose.
-        fused = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)
         try:
-            with torch.no_grad(), uncompiled():
+            with undisturbed(self.module), torch.no_grad(), uncompiled():
                 yield
         finally:
-            torch.backends.mha.set_fastpath_enabled(fused)
             for handle in handles:
                 handle.remove()
 
@@ -324,14 +375,6 @@ class Subject:
     def _catch_hook(self, site: str, calls: list[Tensor]) -> RemovableHandle:
         return catch(*self._module_and_side(site), calls)
 
-    def _live_hook(self, site: str, calls: list[Tensor]) -> RemovableHandle:
-        def kept(old: Tensor) -> Tensor:
-            live = old if old.requires_grad else old.detach().requires_grad_()
-            calls.append(live)
-            return live
-
-        return replace(*self._module_and_side(site), kept)
-
     def _replace_hook(self, site: str, new: Tensor | Replacement, rows: slice, replaced: set[str]) -> RemovableHandle:
         call = iter(range(10**9))
 
@@ -340,8 +383,7 @@ class Subject:
             replaced.add(site)
             if not isinstance(new, Tensor):
                 return new(old)
-            # Copied, because a later in-place module would change the caller's tensor.
-            value = new[rows].to(device=old.device, dtype=old.dtype, copy=True)
+            value = new[rows].to(device=old.device, dtype=old.dtype)
             if value.shape != old.shape and value.ndim == old.ndim + 1:
                 value = value[:, index]
             if value.shape != old.shape:

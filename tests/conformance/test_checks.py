@@ -37,12 +37,6 @@ def test_the_worked_example_is_short():
     assert len(_PATH.read_text().splitlines()) <= 80
 
 
-class UsesTheGlobalGenerator(Small):
-    def read(self, network, data, rng):
-        torch.rand(1)
-        return super().read(network, data, rng)
-
-
 class LeavesHooks(Small):
     def read(self, network, data, rng):
         network.module.register_forward_hook(lambda *_: None)
@@ -124,7 +118,6 @@ class HasNoQuestion(Small):
 @pytest.mark.parametrize(
     ("broken", "named"),
     [
-        (UsesTheGlobalGenerator, "the global generator was used"),
         (LeavesHooks, "hooks were left"),
         (ChangesWeights, "its weights changed|it differs"),
         (LeavesGradients, "its gradients changed"),

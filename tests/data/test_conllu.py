@@ -48,9 +48,15 @@ def test_a_planted_file(tmp_path: Path):
         lambda text: text + "\n\n",
         lambda text: "\n" + text,
         lambda text: text.replace("\n", "\r\n"),
-        lambda text: "# global.columns = ID FORM\n\n" + text,
+        lambda text: "# newdoc id = none\n\n" + text,
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\t_\n", "\tSpaceAfter=No|Gloss=x\n"),
+        lambda text: text.replace("\tcase\t_", "\tcase\t3:case|4.1:obl:de"),
     ],
-    ids=["no line end", "blank lines behind", "a blank line before", "carriage returns", "comments alone"],
+    ids=[
+        *("no line end", "blank lines behind", "a blank line before", "carriage returns", "comments alone"),
+        *("a byte order mark", "miscellanea", "enhanced dependencies"),
+    ],
 )
 def test_what_is_around_the_sentences_changes_nothing(tmp_path: Path, change):
     assert read_conllu(written(tmp_path, change(PLANTED), "b.conllu")) == read_conllu(written(tmp_path, PLANTED))
@@ -126,3 +132,61 @@ def test_a_spoilt_gzip_is_named(tmp_path: Path, packed: bytes):
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(AssayError, match=r"nowhere\.conllu must be readable.*Next: name a CoNLL-U file"):
         read_conllu(tmp_path / "nowhere.conllu")
+
+
+def test_columns_that_the_file_names_are_read_by_their_names(tmp_path: Path):
+    names = ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"]
+    order = [6, 0, 1, 7, 3, 9, 2]
+    lines = []
+    for line in PLANTED.splitlines():
+        cells = line.split("\t")
+        lines.append("\t".join(cells[k] for k in order) + "\tX" if len(cells) == 10 else line)
+    head = "# global.columns = " + " ".join(names[k] for k in order) + " PARSEME:MWE\n"
+    other = head + "\n".join(lines)
+    assert read_conllu(written(tmp_path, other, "plus.conllup")) == read_conllu(written(tmp_path, PLANTED))
+    with pytest.raises(AssayError, match=r"the columns must hold .* without one HEAD"):
+        read_conllu(written(tmp_path, other.replace("HEAD", "GOVERNOR")))
+    with pytest.raises(AssayError, match=r"global\.columns"):
+        read_conllu(written(tmp_path, PLANTED.replace("\t_\n", "\t_\t*\n")))
+
+
+def rows(*words: tuple[str, str, str]) -> str:
+    """Form, tag and relation, all below the first word."""
+    heads = [0, *[1] * (len(words) - 1)]
+    cells = [
+        (k, form, "_", tag, "_", "_", head, relation, "_", "_")
+        for k, ((form, tag, relation), head) in enumerate(zip(words, heads, strict=True), 1)
+    ]
+    return "\n".join("\t".join(map(str, row)) for row in cells) + "\n\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ((",", "PUNCT", "punct"), True),
+        ((",", ",", "punct"), True),
+        ((",", "_", "punct"), True),
+        ((".", ".", "P"), True),
+        (("``", "``", "dep"), False),  # accents by Unicode, so it takes the relation
+        (("``", "``", "punct"), True),
+        (("-LRB-", "-LRB-", "dep"), True),
+        (("\u201d", "$(", "--"), True),
+        (("dash", "_", "punct:left"), True),
+        (("%", "NN", "dep"), True),
+        (("%", "SYM", "dep"), False),
+        (("!", "X", "punct"), False),  # the universal tag decides
+        (("PUNCT", "NN", "dep"), False),
+        (("_", "_", "dep"), False),
+    ],
+)
+def test_punctuation_is_known_without_universal_tags(tmp_path: Path, word: tuple[str, str, str], expected: bool):
+    (graph,) = read_conllu(written(tmp_path, rows(("word", "X", "root"), word)))
+    assert graph.punctuation == (False, expected)
+
+
+def test_withheld_words_are_told(tmp_path: Path):
+    withheld = rows(("_", "NOUN", "root"), ("_", "PUNCT", "punct"))
+    with pytest.raises(AssayError, match=r"withheld words: all forms are _.*merge the words in"):
+        read_conllu(written(tmp_path, withheld * 3))
+    kept = read_conllu(written(tmp_path, withheld + rows(("snake", "NOUN", "root"), ("_", "PUNCT", "punct"))))
+    assert [graph.words for graph in kept] == [("_", "_"), ("snake", "_")]

@@ -215,6 +215,21 @@ def test_any_subject_with_states_for_positions_is_read(graphs):
         found.layer("blocks.9:out")
 
 
+def test_states_behind_a_token_of_the_networks_own_are_not_taken_for_those_of_the_words(graphs):
+    class Prefixed(nn.Module):
+        """Puts a token in front, so that all states are one place later."""
+
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.first = nn.Embedding(12, 4), nn.Parameter(torch.ones(1, 1, 4))
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, tokens):
+            return self.layer(torch.cat([self.first.expand(len(tokens), 1, 4), self.embedding(tokens)], 1))
+
+    assert encode(encoder_of(Subject(Prefixed()), Feeding()), graphs).layers == ("embedding:out",)
+
+
 def test_a_network_without_positions_is_told(graphs):
     class Flat(nn.Module):
         def __init__(self):

@@ -8,8 +8,9 @@ from networks import Everything, mlp, tokens
 from torch import Generator, nn
 from torch.nn import functional as F
 
+from assay.isolation import evaluating
 from assay.masks import SearchConfig, prefix, search, units_of
-from assay.masks.running import call, evaluating, weights_of
+from assay.masks.running import call, weights_of
 from assay.models.odd_one_out import EncodedTokens
 from assay.models.transformer import Transformer
 from assay.task import Examples

@@ -10,6 +10,7 @@ from assay.audit import audit
 from assay.errors import AssayError
 from assay.models.hugging_face import load_hugging_face
 from assay.subject import Subject
+from assay.tasks import load_task
 from assay.tasks.treebank import Treebank, as_bytes
 
 TEXTS = ["the key to the cabinets", "é !", "dogs bark at the very old man who lives next door"]
@@ -41,6 +42,24 @@ def test_texts_are_read_by_the_folders_tokenizer(folder: Path):
         with torch.no_grad():
             alone = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
         assert torch.allclose(row[: len(alone)], alone, atol=1e-5), "padding is masked"
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_decoder_answers_at_the_last_word_whatever_side_its_tokenizer_pads(folder: Path, tmp_path: Path, side: str):
+    import transformers
+
+    tokenizer = transformers.BertTokenizerFast(str(folder / "vocab.txt"), padding_side=side)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = transformers.GPT2Config(vocab_size=len(tokenizer), n_embd=16, n_layer=2, n_head=2, n_positions=32)
+        model = transformers.GPT2LMHeadModel(config).eval()
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    found = load_hugging_face(tmp_path, task=load_task("modular"))({"text": as_bytes(TEXTS)})
+    for row, text in zip(found, TEXTS, strict=True):
+        with torch.no_grad():
+            alone = model(tokenizer(text, return_tensors="pt").input_ids).logits[0, -1]
+        torch.testing.assert_close(row, alone)
 
 
 def test_a_folder_without_tokenizer_is_told(folder: Path, tmp_path: Path):

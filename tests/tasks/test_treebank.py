@@ -66,6 +66,17 @@ def test_every_filter_tells_what_it_left_out(own: Path):
     assert Treebank(file=own, min_words=1).dropped("dev") == {}
 
 
+def test_sentences_whose_words_are_withheld_are_left_out_and_counted(own: Path):
+    own.write_text(own.read_text(encoding="utf-8") + pair("_", "_") * 4, encoding="utf-8")
+    task = Treebank(file=own)
+    assert task.dropped("train") == {"withheld words": 4, "fewer than 2 words": 1}
+    assert not any("_" in graph.words for graphs in sides(task).values() for graph in graphs)
+    alone = own.parent / "withheld.conllu"
+    alone.write_text(pair("_", "_") * 30, encoding="utf-8")
+    with pytest.raises(AssayError, match="withheld words"):
+        Treebank(file=alone)
+
+
 def test_graphs_are_drawn_without_replacement(own: Path):
     task = Treebank(file=own)
     some, same, other = (task.graphs("train", 20, generator=Generator().manual_seed(seed)) for seed in (0, 0, 1))

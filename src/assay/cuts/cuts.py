@@ -15,6 +15,7 @@ from assay.cuts.graph import Recorder
 from assay.cuts.state import Rows, State, close, find_rows
 from assay.cuts.trace import MORE, ROWS, Cut, Inputs, Shapes, Trace, shapes_of
 from assay.errors import AssayError
+from assay.isolation import undisturbed
 
 
 class Cuts:
@@ -112,7 +113,8 @@ class Cuts:
     def _trace(self, inputs: Inputs) -> Trace:
         shapes = shapes_of(inputs)
         if shapes not in self._traces:
-            self._traces[shapes] = self._traced(*_samples(inputs, self._device))
+            with undisturbed(self._module):
+                self._traces[shapes] = self._traced(*_samples(inputs, self._device))
         return self._traces[shapes]
 
     def _pass(self, mode: Pass, inputs: Inputs) -> Tensor:
@@ -120,7 +122,7 @@ class Cuts:
         batch = {name: value.clone() for name, value in inputs.items()}
         if isinstance(mode, Exchange):
             mode.start(list(batch.values()))
-        with taken_apart(), mode:
+        with undisturbed(self._module), taken_apart(), mode:
             output = self._forward(batch)
         mode.finish()
         return output

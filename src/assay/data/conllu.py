@@ -1,13 +1,15 @@
 """CoNLL-U, the format of Universal Dependencies: one word a line, ten columns, a blank line behind every sentence.
 
 Read are ID, FORM, UPOS, HEAD and DEPREL. A line of several words (`8-9`, French `du` = `de` + `le`) and an empty node
-(`8.1`) are no words of the tree: both are passed over, and the indices of the others do not move.
-https://universaldependencies.org/format.html
+(`8.1`) are no words of the tree: both are passed over, and the indices of the others do not move. Other columns than these ten
+are read where the file names them in a comment `# global.columns = ID FORM ...`, as CoNLL-U Plus does.
+https://universaldependencies.org/format.html, https://universaldependencies.org/ext-format.html
 """
 
 import gzip
 import io
 import re
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +17,18 @@ from typing import NamedTuple
 
 from assay.bounds import MOST_TABLE, open_file, read_at_most
 from assay.errors import AssayError
-from assay.graph import Graph, tree
+from assay.graph import Graph, coarse, tree
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
+_READ = ("ID", "FORM", "UPOS", "HEAD", "DEPREL")
 PUNCTUATION = "PUNCT"
+WITHHELD = "_"
+"""The form of every word of a treebank whose text may not be passed on."""
+_UNIVERSAL = (
+    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM"),
+    *("VERB", "X"),
+)
+_BRACKETS = ("-LRB-", "-RRB-", "-LCB-", "-RCB-", "-LSB-", "-RSB-")  # what the Penn Treebank writes for them
 _SEVERAL, _EMPTY = re.compile(r"([1-9]\d{0,8})-([1-9]\d{0,8})"), re.compile(r"(\d{1,9})\.([1-9]\d{0,8})")
 MOST_WORDS = 4_096
 """Of a sentence: the longest of Universal Dependencies have a few hundred, and their distances fill a square table."""
@@ -35,19 +45,50 @@ class _Word(NamedTuple):
 def read_conllu(path: Path) -> tuple[Graph, ...]:
     """The sentences of a file, plain or gzipped, each a tree with its text and `sent_id` where comments tell them.
 
+    Punctuation is what has the universal tag `PUNCT`. A word without a universal tag, as in files of the Penn Treebank or
+    without tags, is punctuation where its relation is `punct` or its form has no other characters.
+
     **Raises:** `AssayError` naming file, line and column of what is malformed: a wrong number of columns, an id out of
-    order, a head that is no word of the sentence, no root or two, a circle.
+    order, a head that is no word of the sentence, no root or two, a circle; and for a file whose words are all withheld.
     """
     next_step = "name a CoNLL-U file that can be read, plain or ending in .gz"
     with open_file(path, most=MOST_TABLE, next_step=next_step) as file:
         content = _unpacked(path, file, next_step) if path.suffix == ".gz" else read_at_most(file, path, most=MOST_TABLE)
     try:
         # Not splitlines, which also cuts at characters that a form may hold.
-        lines = [line.removesuffix("\r") for line in content.decode("utf-8").split("\n")]
+        lines = [line.removesuffix("\r") for line in content.decode("utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise AssayError(f"{path} must be UTF-8", given=f"byte {content[error.start]:#04x} in line {line}") from error
-    return tuple(_sentence(path, number, block) for number, block in _blocks(lines))
+    columns = _columns(path, lines)
+    sentences = tuple(_sentence(path, number, block, columns) for number, block in _blocks(lines))
+    if sentences and all(map(withheld, sentences)):
+        raise AssayError(
+            f"{path} must hold the words of its sentences",
+            given=f"withheld words: all forms are {WITHHELD}, as where the licence of the text forbids to publish it",
+            next_step="merge the words in from the original text, as the README of the treebank describes",
+        )
+    return sentences
+
+
+def withheld(sentence: Graph) -> bool:
+    """Whether only the tree of a sentence was published."""
+    return all(word == WITHHELD for word in sentence.words)
+
+
+def _columns(path: Path, lines: list[str]) -> tuple[str, ...]:
+    """The names of the columns: those of CoNLL-U, or what the file says."""
+    for number, line in enumerate(lines, start=1):
+        if not line.startswith("#"):
+            break
+        key, _, value = line[1:].partition("=")
+        if key.strip() == "global.columns":
+            columns = tuple(value.split())
+            if missing := [name for name in _READ if columns.count(name) != 1]:
+                rule = f"{path}, line {number}: the columns must hold {', '.join(_READ)} once each"
+                raise AssayError(rule, given=f"{', '.join(columns)}, without one {', '.join(missing)}")
+            return columns
+    return COLUMNS
 
 
 def _unpacked(path: Path, file: io.BufferedIOBase, next_step: str) -> bytes:
@@ -69,14 +110,14 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
             start = number + 1
 
 
-def _sentence(path: Path, first: int, block: list[str]) -> Graph:
+def _sentence(path: Path, first: int, block: list[str], columns: tuple[str, ...]) -> Graph:
     comments: dict[str, str] = {}
     words: list[_Word] = []
     for number, line in enumerate(block, start=first):
         if line.startswith("#"):
             key, equals, value = line[1:].partition("=")
             comments.update({key.strip(): value.strip()} if equals else {})
-        elif word := _word(path, number, line, words):
+        elif word := _word(path, number, line, words, columns):
             words.append(word)
     if len(words) > MOST_WORDS:
         raise _fault(path, first, "ID", f"a sentence has at most {MOST_WORDS:,} words", f"{len(words):,}")
@@ -87,20 +128,30 @@ def _sentence(path: Path, first: int, block: list[str]) -> Graph:
         [word.form for word in words],
         [word.head - 1 for word in words],
         relation=[word.relation for word in words],
-        punctuation=[word.tag == PUNCTUATION for word in words],
+        punctuation=[_is_punctuation(word) for word in words],
         tags=[word.tag for word in words],
         text=comments.get("text", ""),
         sentence_id=comments.get("sent_id", ""),
     )
 
 
-def _word(path: Path, number: int, line: str, before: list[_Word]) -> _Word | None:
+def _is_punctuation(word: _Word) -> bool:
+    if word.tag in _UNIVERSAL:
+        return word.tag == PUNCTUATION
+    only_signs = all(unicodedata.category(sign).startswith("P") for sign in word.form)
+    return coarse(word.relation) == "punct" or (only_signs and word.form != WITHHELD) or word.form in _BRACKETS
+
+
+def _word(path: Path, number: int, line: str, before: list[_Word], columns: tuple[str, ...]) -> _Word | None:
     """The word of a line; None for a line that is none."""
     cells = line.split("\t")
-    if len(cells) != len(COLUMNS):
-        rule = f"a line has {len(COLUMNS)} columns, separated by tabs"
-        raise AssayError(f"{path}, line {number}: {rule}", given=f"{len(cells)}: {line[:60]}")
-    number_of, form, tag, head, relation = (cells[column] for column in (0, 1, 3, 6, 7))
+    if len(cells) != len(columns):
+        rule = f"a line has {len(columns)} columns, separated by tabs"
+        next_step = (
+            "" if len(cells) < len(COLUMNS) else "name other columns in the first line, `# global.columns = ID FORM ...`"
+        )
+        raise AssayError(f"{path}, line {number}: {rule}", given=f"{len(cells)}: {line[:60]}", next_step=next_step)
+    number_of, form, tag, head, relation = (cells[columns.index(name)] for name in _READ)
     following = len(before) + 1
     if number_of != str(following):
         return _no_word(path, number, number_of, following)

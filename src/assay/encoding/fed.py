@@ -71,11 +71,13 @@ class FedEncoder:
 
     def _sites(self, inputs: dict[str, Tensor], length: int) -> tuple[str, ...]:
         places = self.subject.match(self._asked, inputs) if self._asked else self.subject.sites(inputs)
-        able = [site for site in places if _is_sequence(site, length)]
+        # More positions than are fed, as behind a token put in front, are not those that the places count.
+        fed = {value.shape[1] for value in inputs.values() if value.ndim > 1}
+        able = [site for site in places if _is_sequence(site, length) and site.shape[0] in fed]
         if not able:
             raise AssayError(
                 "the network must have a hidden state for every position",
-                given=f"no site with {length} positions",
+                given=f"no site with {' or '.join(map(str, sorted(fed)))} positions",
                 choices=[site.name for site in places],
                 next_step="use a network that keeps the positions apart, such as a transformer",
             )

@@ -20,6 +20,7 @@ from assay.encoding.encoder import weights_digest
 from assay.encoding.placement import all_weights, device_of, placement
 from assay.errors import AssayError
 from assay.graph import Graph
+from assay.isolation import undisturbed
 from assay.subject import Subject
 
 WORDS = "words"  # the layer of raw word embeddings
@@ -47,7 +48,7 @@ class HuggingFaceEncoder:
                 given=type(tokenizer).__name__,
                 next_step="save the tokenizer with transformers' tokenizer.json beside the model",
             )
-        self.module, self.tokenizer = module.eval(), tokenizer
+        self.module, self.tokenizer = module, tokenizer
         with torch.no_grad():
             shown = self._run(torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1, dtype=torch.int64))
         self._num_states = len([name for name in shown if name != WORDS])
@@ -149,7 +150,7 @@ class HuggingFaceEncoder:
     def _run(self, tokens: Int[Tensor, "b t"], mask: Int[Tensor, "b t"]) -> dict[str, Float[Tensor, "b t d"]]:
         tokens, mask = tokens.to(self.device), mask.to(self.device)
         body: Any = getattr(self.module, "base_model", self.module)  # without a head, which costs and gives no state
-        with _hooks_kept(body):
+        with undisturbed(self.module), _hooks_kept(body):
             output = body(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
         hidden = getattr(output, "hidden_states", None)
         if not hidden or len({state.shape for state in hidden}) != 1:

@@ -15,6 +15,8 @@ from assay.instrument.older import Measures as Measures
 from assay.instrument.run import answering as answering
 from assay.instrument.run import missing_abilities as missing_abilities
 from assay.instrument.run import run as run
+from assay.instrument.run import seed_of_draws as seed_of_draws
+from assay.instrument.run import with_running as with_running
 from assay.progress import Progress as Progress
 from assay.progress import following as following
 from assay.progress import report as report

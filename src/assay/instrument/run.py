@@ -3,7 +3,7 @@
 import pickle
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,16 +16,18 @@ from assay.evidence import Effort, Evidence
 from assay.instrument.frame import Instrument, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instrument.nulls import Nulls, measure_of
 from assay.instrument.older import Measures
+from assay.isolation import undisturbed
 from assay.jobs import run_parallel
 from assay.objective import Unscored
 from assay.progress import Progress, following, report, silent, stage
 from assay.references import cited
-from assay.stats import keyed_generator
+from assay.stats import keyed_generator, keyed_seed
 from assay.subject import Subject
 from assay.task import Task
 
 _FEW = 8  # examples on which it is seen which of several outputs can be the answer
 SLACK = 1e-5  # of a unit beyond its bounds, by rounding
+NUM_RUNNING = 64
 
 
 def run(
@@ -60,31 +62,46 @@ def run(
     """
     subject = answering(subject, task)
     named = {name: answering(network, task) for name, network in (references or {}).items()}
-    with following(progress):
-        return _run(instrument, subject, task, effort=effort, seed=seed, jobs=jobs, references=named)
+    with undisturbed(subject.module, seed_of_draws(seed, instrument.name)), following(progress), uncompiled():
+        subject, kept = with_running(subject, task)
+        if isinstance(instrument, Instrument):
+            evidence = _run(instrument, subject, task, effort, seed, jobs, named)
+        else:
+            generator = keyed_generator(seed, instrument.name)
+            evidence = instrument.measure(subject, task, effort=effort, generator=generator, progress=report)
+    return replace(evidence, warnings=(*evidence.warnings, *kept))
+
+
+def seed_of_draws(seed: int, name: str) -> int:
+    """Of what a network draws at random while an instrument reads it."""
+    return keyed_seed(seed, f"{name}: draws of the network")
+
+
+def with_running(subject: Subject, task: Task) -> tuple[Subject, tuple[str, ...]]:
+    """The subject with the buffers that its untrained copies draw again, and a warning where these are not known."""
+    try:
+        sample = task.examples("train", NUM_RUNNING, generator=Generator().manual_seed(0))
+        return subject.with_running(sample.inputs), ()
+    except AssayError as error:
+        return subject, (f"Untrained copies may hold learned buffers: {error}",)
 
 
 def _run(
-    instrument: Instrument | Measures,
+    instrument: Instrument,
     subject: Subject,
     task: Task,
-    *,
     effort: Effort,
     seed: int,
     jobs: int,
     references: Mapping[str, Subject],
 ) -> Evidence:
-    if not isinstance(instrument, Instrument):
-        draws = keyed_generator(seed, instrument.name)
-        with uncompiled():
-            return instrument.measure(subject, task, effort=effort, generator=draws, progress=report)
     if effort not in instrument.budgets:
         raise AssayError(f"{instrument.name} must have a budget for the effort", given=effort, choices=list(instrument.budgets))
     budget, rng, sources = instrument.budgets[effort], Random(seed, instrument.name), cited(instrument.cites)
     try:
         with stage("drawing examples", 0.0, 0.05):
             data = instrument.data(subject, task, budget, rng)
-        with stage("reading the network", 0.05, 0.4), uncompiled():
+        with stage("reading the network", 0.05, 0.4):
             own = _checked(instrument, instrument.read(subject, data, rng.within("network")))
     except NotEnough as reason:
         why = str(reason).rstrip(".")
@@ -160,7 +177,8 @@ def _read_other(instrument: Instrument, data: Any, own: Reading, other: _Other) 
     try:
         with stage(f"{k + 1} of {num}", k / num, (k + 1) / num), uncompiled():
             network = other.network.untrained(other.rng("weights")) if other.draw else other.network
-            return _checked(instrument, instrument.read_copy(network, data, own, other.rng))
+            with undisturbed(network.module, other.rng("draws of the network")):
+                return _checked(instrument, instrument.read_copy(network, data, own, other.rng))
     except NotEnough:
         return Reading(())
 

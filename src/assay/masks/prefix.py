@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from assay.hooks import observe
+from assay.hooks import catch, observe
 from assay.masks.running import call, masked, weights_of
 from assay.masks.units import Units
 
@@ -117,7 +117,7 @@ def _states(module: nn.Module, names: list[str], inputs: Mapping[str, Tensor]) -
     runs: dict[str, list[list[Tensor]]] = {name: [] for name in names}
     with ExitStack() as stack, torch.no_grad():
         for name in names:
-            stack.enter_context(observe(modules[name], "out", pieces[name].append))
+            stack.enter_context(catch(modules[name], "out", pieces[name]))
         for start in range(0, total if names else 0, _BATCH):
             call(module, weights, {name: value[start : start + _BATCH] for name, value in inputs.items()})
             for name in names:

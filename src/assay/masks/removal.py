@@ -10,7 +10,7 @@ from assay.errors import AssayError
 from assay.hooks import catch, replace
 from assay.masks.mask import Mask
 from assay.masks.maskable import maskable
-from assay.masks.running import Weights, evaluating, masked, run, weights_of
+from assay.masks.running import Weights, masked, run, weights_of
 from assay.redraw import redrawn
 
 Removal = Literal["zero", "mean", "resample", "redraw"]
@@ -95,8 +95,7 @@ def run_with_mean_outputs(
             handles.append(_hold(layers[name].module, mask.keep[name].flatten(), seen))
     rest = masked(weights, ~Mask(mask.kind, apart, {name: mask.shapes[name] for name in apart}))
     try:
-        with evaluating(module):
-            return run(module, rest, inputs, batch_size=batch_size)
+        return run(module, rest, inputs, batch_size=batch_size)
     finally:
         for handle in handles:
             handle.remove()

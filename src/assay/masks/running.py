@@ -1,11 +1,11 @@
 """A network run with other weights than its own, which are never written to."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
+from assay.isolation import undisturbed
 from assay.masks.mask import Mask
 from assay.outputs import answer_of
 
@@ -43,7 +43,7 @@ def run(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor], *, ba
     """Outputs `(n, ...)` on the CPU of the module with these weights, without gradients, in batches; it stays as it is."""
     device = next((weight.device for weight in weights.values()), torch.device("cpu"))
     total = len(next(iter(inputs.values())))
-    with evaluating(module), torch.no_grad():
+    with undisturbed(module), torch.no_grad():
         outputs = [
             call(module, weights, {name: value[start : start + batch_size].to(device) for name, value in inputs.items()}).cpu()
             for start in range(0, max(1, total), batch_size)
@@ -60,19 +60,3 @@ def call(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor], *, s
     **Raises:** `AssayError` for a forward that returns several tensors, which `Subject(module, output=...)` makes one of.
     """
     return answer_of(torch.func.functional_call(module, dict(weights), (), dict(inputs), tie_weights=shares))
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Every submodule in evaluation mode, so that no statistic of a batch is stored; each in its own mode again afterwards."""
-    modes = [(part, part.training) for part in module.modules()]
-    # The fused path of attention is taken or not by whether gradients are on: off for every run, so that all agree.
-    fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    module.eval()
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fused)
-        for part, mode in modes:
-            part.training = mode

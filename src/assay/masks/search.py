@@ -9,10 +9,11 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from assay.errors import AssayError
+from assay.isolation import undisturbed
 from assay.masks.mask import Mask
 from assay.masks.prefix import kept_prefix
 from assay.masks.relaxations import ContinuousSparsification, Relaxation
-from assay.masks.running import call, evaluating, shares_weights, weights_of
+from assay.masks.running import call, shares_weights, weights_of
 from assay.masks.units import Units
 from assay.objective import check_finite
 from assay.optimisers import Adam
@@ -151,7 +152,7 @@ def search(
     steps = config.steps if after is None else config.later_steps
     every = max(1, steps // config.checks) if config.checks else steps + 1
     sizes, trace, before = units.sizes(), [], training.kept
-    with evaluating(module), kept_prefix(module, units, inputs) as prefix:
+    with undisturbed(module), kept_prefix(module, units, inputs) as prefix:
         for step in range(steps):
             rows = torch.randint(len(examples), (min(config.batch_size, len(examples)),), generator=generator)
             rows = rows.to(training.device)

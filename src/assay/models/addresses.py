@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 from assay.bounds import MOST_WEIGHTS_FILE, check_file, is_file
 from assay.errors import AssayError
 from assay.factory import call_factory
+from assay.isolation import seeded
 from assay.models.hugging_face import is_hugging_face, load_hugging_face
 from assay.models.reference import ModelConfig, rebuild
 from assay.store import RECORD, RunDirectory, read_tensors
@@ -120,8 +121,7 @@ def _rebuilt(config: ModelConfig, generator: Generator) -> nn.Module:
 
 
 def _called(module_name: str, name: str, generator: Generator) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+    with seeded(generator):
         made = call_factory(module_name, name)
     if not isinstance(made, nn.Module):
         raise AssayError(f"{module_name}:{name}() must return a torch.nn.Module", given=type(made).__name__)

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from assay.bounds import MOST_WEIGHTS_FILE, check_configuration, check_file, first_line, is_file, read_json_value
 from assay.encoding.hugging_face import num_positions, refuse_hub_code, silent_transformers
 from assay.errors import AssayError
+from assay.isolation import seeded
 from assay.objective import PAD, Classification
 from assay.subject import Subject
 from assay.task import Task
@@ -36,7 +37,7 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     `decoder_input_ids`; `text` (UTF-8 padded with 0) goes through the folder's tokenizer; other inputs keep their names. A
     decoder that classifies and names no padding token reads the last token. For
     a task that asks for one class, logits at every position
-    `(n, length, classes)` become those of the last position.
+    `(n, length, classes)` become those of the last position that is no padding.
 
     **Raises:** `AssayError` without transformers, and when the folder does not hold a model that it can load.
     """
@@ -81,8 +82,7 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
         )
 
     def fresh(generator: Generator) -> nn.Module:
-        with torch.random.fork_rng():
-            torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+        with seeded(generator):
             return _adapted(architecture(config), task, folder)
 
     return Subject(_adapted(module, task, folder), name=folder.resolve().name, fresh=fresh)
@@ -94,7 +94,7 @@ def _check_weights(folder: Path, config: Any, architecture: Any) -> None:
     for path in files:
         check_file(path, most=MOST_WEIGHTS_FILE)
     try:
-        with torch.random.fork_rng(), torch.device("meta"):
+        with seeded(0), torch.device("meta"):
             made = architecture(config)
     except Exception as error:
         rule = "the folder's config.json must be one that transformers can build"
@@ -119,7 +119,7 @@ def _adapted(module: nn.Module, task: Task | None, folder: Path) -> nn.Module:
         module.register_forward_pre_hook(partial(_pad_named, folder.absolute()), with_kwargs=True)
     module.register_forward_pre_hook(partial(_renamed, folder.absolute()), with_kwargs=True)
     if task is not None and isinstance(task.objective, Classification):
-        module.register_forward_hook(_last_position)
+        module.register_forward_hook(_last_position, with_kwargs=True)
     return module.float().eval()
 
 
@@ -143,7 +143,8 @@ def _tokenised(folder: Path, text: Tensor, module: nn.Module) -> dict[str, Tenso
     tokenizer = _tokenizer(folder)
     texts = [bytes(row.tolist()).rstrip(b"\0").decode("utf-8") for row in text]
     longest = min(tokenizer.model_max_length, num_positions(module) or 512)
-    batch = tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
+    # Padded behind: most decoders count positions from the left, padding included.
+    batch = tokenizer(texts, padding=True, padding_side="right", truncation=True, max_length=longest, return_tensors="pt")
     return {name: batch[name].to(text.device) for name in ("input_ids", "attention_mask")}
 
 
@@ -168,6 +169,13 @@ def _tokenizer(folder: Path) -> Any:
     )
 
 
-def _last_position(module: nn.Module, args: tuple, output: object) -> Tensor | object:
+def _last_position(module: nn.Module, args: tuple, kwargs: dict, output: object) -> Tensor | object:
+    """The logits at the last position that is no padding, where there are some for each."""
     logits = getattr(output, "logits", output)
-    return logits[:, -1] if isinstance(logits, Tensor) and logits.ndim == 3 else logits
+    if not (isinstance(logits, Tensor) and logits.ndim == 3):
+        return logits
+    mask = kwargs.get("decoder_attention_mask" if "decoder_input_ids" in kwargs else "attention_mask")
+    if mask is None or mask.shape != logits.shape[:2]:
+        return logits[:, -1]
+    last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(1)
+    return logits[torch.arange(len(logits), device=logits.device), last]

@@ -10,6 +10,7 @@ from torch import Generator, nn
 
 from assay.bounds import check_real, check_whole
 from assay.errors import AssayError
+from assay.isolation import seeded
 from assay.models import NAMES
 from assay.models.cnn import ConvNet
 from assay.models.encoder_decoder import EncoderDecoder
@@ -138,8 +139,7 @@ def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
             "a recorded model must be one that this version can build", given=f"{config.name} {options}", choices=NAMES
         )
     _check_weights(config.name, factory, options)
-    with torch.random.fork_rng():
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+    with seeded(generator):
         module = factory(**options)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -159,7 +159,7 @@ def _check_option(name: str, option: str, value: object) -> None:
 def _check_weights(name: str, factory: type[nn.Module], options: Mapping[str, Option]) -> None:
     """Build it where tensors have shapes and no numbers."""
     try:
-        with torch.random.fork_rng(), torch.device("meta"):
+        with seeded(0), torch.device("meta"):
             count = sum(parameter.numel() for parameter in factory(**options).parameters())
     except RuntimeError:  # torch counts bytes in 64 bits
         count = 2**63

@@ -11,7 +11,7 @@ from jaxtyping import Int, UInt8
 from torch import Generator, Tensor
 
 from assay.bounds import check_seed
-from assay.data.conllu import read_conllu
+from assay.data.conllu import read_conllu, withheld
 from assay.data.registry import fetch, get
 from assay.errors import AssayError
 from assay.graph import Continuation, Graph, GraphSplit, coarse
@@ -191,6 +191,7 @@ def _read(path: Path) -> tuple[Graph, ...]:
 
 def _filtered(task: Treebank, sentences: tuple[Graph, ...]) -> _Side:
     filters = {
+        "withheld words": withheld,
         f"fewer than {task.min_words} words": lambda graph: len(graph) < task.min_words,
         f"more than {task.max_words} words": lambda graph: task.max_words is not None and len(graph) > task.max_words,
         "an address": lambda graph: task.no_addresses and any(sign in " ".join(graph.words) for sign in (".com", "@")),

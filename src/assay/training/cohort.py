@@ -9,9 +9,11 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from assay.isolation import seed_generators
 from assay.objective import Objective, Regression
 from assay.optimisers import AdamW
 from assay.outputs import answer_of
+from assay.stats import keyed_seed
 from assay.task import Task
 from assay.training.config import TrainingConfig
 from assay.training.data import Batches, Source, TrainingData, draw
@@ -37,11 +39,12 @@ class Cohort(ABC):
         self.generators = [Generator().manual_seed(config.seed) for config in configs]
         self.device = next(models[0].parameters()).device
         for model in models:
-            model.train()
+            if not model.training:  # one in training mode may hold parts that are frozen in evaluation mode
+                model.train()
 
     @abstractmethod
-    def backward(self, diverged: Collection[int]) -> Float[Tensor, " models"]:
-        """Draw a batch for every model and leave the gradient of its loss in its weights; the losses."""
+    def backward(self, step: int, diverged: Collection[int]) -> Float[Tensor, " models"]:
+        """Draw a batch for every model and leave the gradient of its loss in its weights; the losses. Within `seeded`."""
 
     @abstractmethod
     def clip(self) -> Float[Tensor, " models"]:
@@ -87,12 +90,14 @@ class Separate(Cohort):
             groups.setdefault(schedule(config), (config, []))[1].extend(model.parameters())
         self._schedule(list(groups.values()))
 
-    def backward(self, diverged: Collection[int]) -> Float[Tensor, " models"]:
+    def backward(self, step: int, diverged: Collection[int]) -> Float[Tensor, " models"]:
         lost = torch.full((), torch.nan, device=self.device)
-        return torch.stack([lost if i in diverged else self._backward(i) for i in range(len(self.models))])
+        return torch.stack([lost if i in diverged else self._backward(i, step) for i in range(len(self.models))])
 
-    def _backward(self, i: int) -> Float[Tensor, ""]:
+    def _backward(self, i: int, step: int) -> Float[Tensor, ""]:
         model, source = self.models[i], self.sources[i]
+        # At every step, so that dropout depends neither on the other models nor on where an interrupted run went on.
+        seed_generators(keyed_seed(self.configs[i].seed, f"draws of the network at step {step}"))
         examples = draw(source, self.generators[i], self.configs[i].batch_size)
         inputs = {name: column.to(self.device) for name, column in examples.inputs.items()}
         examples = dataclasses.replace(examples, targets=examples.targets.to(self.device))
@@ -153,7 +158,7 @@ class Stacked(Cohort):
     def _trained(self) -> list[tuple[str, Tensor]]:
         return [(name, value) for name, value in self.weights.items() if value.requires_grad]
 
-    def backward(self, diverged: Collection[int]) -> Float[Tensor, " models"]:
+    def backward(self, step: int, diverged: Collection[int]) -> Float[Tensor, " models"]:
         for value in self.weights.values():
             value.grad = None
         inputs, targets = self._batches.draw(self.device)

@@ -20,10 +20,12 @@ def fit(
     directory: RunDirectory | None = None,
     progress: Callable[[str, float], None] = lambda doing, done: None,
 ) -> TrainingRecord:
-    """Train `model` in place on the task's `train` split, on one torch thread, and leave it in evaluation mode.
+    """Train `model` in place on the task's `train` split, on one torch thread, and leave it in evaluation mode. Submodules of
+    a model in training mode keep their own mode while it is trained.
 
     With a `directory` it continues from the checkpoint found there and writes its own. On the CPU an interrupted run
-    ends with the same weights, bit for bit, as one left alone, as long as the model draws nothing at random itself.
+    ends with the same weights, bit for bit, as one left alone. What the model draws at random, as in dropout, depends on the
+    seed of `config` alone, and the global generators are afterwards as they were.
 
     **Raises:** `AssayError` when the loss or the gradient is no longer finite: the last checkpoint stays.
     `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written.

@@ -92,7 +92,6 @@ def train(
     with shown(progress) as report:
         task, model, config, record = prepare(task_address, model_name, options=options, config=config, trust=trust)
         directory = RunDirectory.create(out, record)
-        report("training", 0.0)
         trained = fit(model, task, config=config, directory=directory, progress=lambda doing, done: report(doing, 0.98 * done))
         finished = completed(directory.read_record(), model, task, trained, progress=report)
         directory.finish(finished, model.state_dict())

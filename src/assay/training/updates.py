@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from assay.errors import AssayError
+from assay.isolation import seeded
 from assay.jobs import one_thread
 from assay.training.checkpoint import Progressed, load_checkpoint, save_checkpoint
 from assay.training.cohort import Cohort
@@ -74,10 +75,10 @@ def train_cohort(
         if checkpoint is not None:
             save_checkpoint(checkpoint, cohort, progressed)
 
-    with one_thread(), _interrupts_between_steps() as interrupts:
+    with one_thread(), seeded(0), _interrupts_between_steps() as interrupts:
         try:
             while progressed.step < steps:
-                losses = cohort.backward(diverged)
+                losses = cohort.backward(progressed.step, diverged)
                 norms = cohort.clip()
                 if not math.isfinite(float((losses + norms).sum())):
                     _note_diverged(diverged, losses, norms, progressed.step + 1, last)

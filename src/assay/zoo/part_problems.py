@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from assay.errors import AssayError
+from assay.isolation import seeded
 from assay.models import build
 from assay.models.mlp import VectorMLP
 from assay.models.odd_one_out import NUM_CODE, EncodedRows, EncodedVectors
@@ -137,8 +138,7 @@ def _half(task: BitParity, k: int, seed: int) -> VectorMLP:
     columns = torch.arange(task.num_bits).tensor_split([task.num_bits // 2])[k]
     problems = task.reading(task.part_names[k], _NUM_PROBLEMS, pool="base", generator=keyed_generator(seed, f"half {k}"))
     items = problems.inputs["items"][..., columns]
-    with torch.random.fork_rng():
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=keyed_generator(seed, f"weights of half {k}"))))
+    with seeded(keyed_generator(seed, f"weights of half {k}")):
         encoder = VectorMLP(num_features=len(columns), num_outputs=NUM_CODE // 2, width=WIDTH // 2)
     with torch.enable_grad():
         fit(EncodedRows(encoder), TrainingData({"items": items}, problems.targets, task.objective), config=_HALF)

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
-from assay.hooks import replace
+from assay.hooks import differentiated
+from assay.isolation import undisturbed
 from assay.outputs import answer_of
 from assay.subject import Subject
 
@@ -108,17 +109,12 @@ def written(
     module, num = subject.module, len(next(iter(inputs.values())))
     calls: dict[str, list[Tensor]] = {site: [] for site in sites}
 
-    def kept(site: str, value: Tensor) -> Tensor:
-        value = value if value.requires_grad else value.detach().requires_grad_()
-        calls[site].append(value)
-        return value
-
     handles = []
     for site in sites:
         name, _, side = site.rpartition(":")
-        handles.append(replace(module.get_submodule(name), side, lambda value, site=site: kept(site, value)))
+        handles.append(differentiated(module.get_submodule(name), side, calls[site]))
     try:
-        with torch.enable_grad():
+        with undisturbed(module), torch.enable_grad():
             result = module(**{name: value.to(subject.device, copy=True) for name, value in inputs.items()})
             outputs = answer_of(result).flatten(1)
             directions = torch.randn(num_directions, outputs.shape[1], generator=generator).to(outputs)

@@ -17,6 +17,7 @@ from torch.utils.flop_counter import flop_registry
 
 from assay.attributes import changed_tensors, copied, kept_tensors
 from assay.errors import AssayError
+from assay.isolation import Draws, seeded
 from assay.jobs import one_thread
 from assay.task import Examples
 from assay.training.cohort import Cohort, Separate, Stacked, has_batched_loss, schedule
@@ -126,7 +127,7 @@ class _Group:
         if not has_batched_loss([member.source for member in self.members]):
             return "the tasks do not share the loss of one kind of objective"
         checks: tuple[Way, ...] = ("stack", "vmap") if way == "stack" else (way,)
-        with torch.random.fork_rng(devices=[]), one_thread():
+        with seeded(0), one_thread():
             checked = _representatives(self.members)
             parts = (checked[a:b] for a, b in _bounds(len(checked), -(-len(checked) // self._largest(way))))
             return next((reason for part in parts if (reason := _difference(checks, part))), None)
@@ -147,7 +148,7 @@ def _representatives(members: Sequence[Member]) -> list[Member]:
 
 def _few(members: list[Member]) -> list[Member]:
     few = members[:NUM_CHECKED]
-    return few if len(few) == len(members) or bool(build("loop", _copied(few)).backward(()).isfinite().all()) else members
+    return few if len(few) == len(members) or bool(build("loop", _copied(few)).backward(0, ()).isfinite().all()) else members
 
 
 def _structure(member: Member) -> object:
@@ -166,9 +167,8 @@ def _structure(member: Member) -> object:
 def _difference(ways: Sequence[Way], members: Sequence[Member]) -> str | None:
     """What is not the same after one forward and backward: loss, gradients, buffers, or that a model draws at random."""
     plain = build("loop", _copied(members))
-    before = torch.get_rng_state()
-    losses = plain.backward(())
-    if not torch.equal(before, torch.get_rng_state()):
+    losses = plain.backward(0, ())
+    if any(_draws(member) for member in members):
         return "the model draws at random"
     if any(_leaves(model, member.model) for model, member in zip(plain.models, members, strict=True)):
         return "the model keeps something between calls"
@@ -178,7 +178,7 @@ def _difference(ways: Sequence[Way], members: Sequence[Member]) -> str | None:
                 warnings.simplefilter("error")
                 stacked = build(way, _copied(members))  # a forward may leave something of the batch in its module
                 assert isinstance(stacked, Stacked)
-                ours = stacked.backward(())
+                ours = stacked.backward(0, ())
         except AssayError as error:
             return str(error.given)
         except Exception as error:  # whatever the user's code raises on a batch of models, the loop can still train it
@@ -195,6 +195,14 @@ def _difference(ways: Sequence[Way], members: Sequence[Member]) -> str | None:
 def _leaves(model: nn.Module, before: nn.Module) -> bool:
     """Whether a forward has left other tensors in the attributes of a module, its buffers apart."""
     return not set(changed_tensors(model, kept_tensors(before))) <= {name for name, _ in model.named_buffers()}
+
+
+def _draws(member: Member) -> bool:
+    """Whether a forward in training uses a global generator."""
+    model, draws = copied(member.model).train(), Draws()
+    device = next(model.parameters()).device
+    model(**{name: column.to(device) for name, column in _sample(member).inputs.items()})
+    return draws.any
 
 
 def _difference_of(model: nn.Module, stacked: Stacked, i: int) -> str | None:
@@ -223,7 +231,7 @@ def _traced(member: Member) -> tuple[Trace, int]:
     model = member.model
     examples = _sample(member)
     device = next(model.parameters()).device
-    with torch.random.fork_rng(devices=[]), _Operations() as counted:
+    with seeded(0), _Operations() as counted:
         twin = copied(model).train()
         traced = trace(twin, {name: column.to(device) for name, column in examples.inputs.items()})
     return traced, 3 * counted.total  # the backward costs about twice the forward

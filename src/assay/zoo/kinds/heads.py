@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from assay.hooks import first_tensor, observe
+from assay.isolation import seeded
 from assay.objective import Steps
 from assay.task import Examples
 from assay.tasks.slots import SlotTask
@@ -61,6 +62,5 @@ def most_classes(task: SlotTask) -> int:
 
 
 def _with_heads(order: Order) -> WithHeads:
-    with torch.random.fork_rng():
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=order.generator("heads"))))
+    with seeded(order.generator("heads")):
         return WithHeads(order.initial(), len(order.task.parts), most_classes(order.task))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from assay.errors import AssayError
 from assay.hooks import catch
+from assay.isolation import seeded
 from assay.models.mlp import TokenMLP, VectorMLP
 from assay.models.transformer import Block, Transformer
 from assay.training import TrainingData, fit_many
@@ -84,8 +85,7 @@ def _side(model: nn.Module, order: Order) -> Side:
     first, *others = layers_with_side(model)
     num_parts = len(order.task.parts)
     sizes = {"width": first.out_features // 2, "depth": len(others), "num_outputs": num_parts * most_classes(order.task)}
-    with torch.random.fork_rng():
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=order.generator("side"))))
+    with seeded(order.generator("side")):
         if isinstance(model, TokenMLP):
             vocab, length = model.encode.vocab, first.in_features // model.encode.vocab
             return Side(TokenMLP(vocab=vocab, length=length, **sizes), num_parts)
