@@ -187,5 +187,5 @@ def test_parametrised_modules_have_outputs_too_and_scripted_ones_are_refused():
     module = Weighted()
     assert Subject(module, output="1")(tokens()).shape == (7, 5)
     assert len(module(**tokens())) == 2
-    with pytest.raises(AssayError, match="a scripted module must return one tensor"):
+    with pytest.raises(AssayError, match="a network must run its own Python code"):
         Subject(torch.jit.script(Scripted()), output="1")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.utils import parametrizations, spectral_norm
+from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 
 from assay import load_instrument, load_task
 from assay.errors import AssayError
@@ -11,6 +11,11 @@ from assay.instrument import run
 from assay.isolation import seeded
 from assay.redraw import redrawn
 from assay.subject import Subject
+
+
+def old_weight_norm(layer: nn.Module) -> nn.Module:
+    with pytest.warns(FutureWarning, match="deprecated"):
+        return weight_norm(layer)
 
 
 def copies(module: nn.Module, num: int = 3) -> list[nn.Module]:
@@ -108,6 +113,25 @@ def test_weights_under_spectral_norm_have_norm_one(normalise):
         assert not torch.equal(twin.weight, layer.weight)
 
 
+@pytest.mark.parametrize("set_by", ["itself", "the module around"])
+@pytest.mark.parametrize("normalise", [old_weight_norm, spectral_norm])
+def test_old_normalisations_follow_the_weight_that_was_drawn_last(normalise, set_by: str):
+    module = OwnInitialiser() if set_by != "itself" else nn.Sequential(nn.Sequential(nn.Linear(40, 40)))
+    layer = normalise(next(iter(module.children()))[0])
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.add_(torch.randn_like(weight) * 5)
+        module.layers(torch.zeros(2, 40)) if set_by != "itself" else module(torch.zeros(2, 40))
+    twin = next(iter(redrawn(module, Generator().manual_seed(0)).children()))[0]
+    with torch.no_grad():
+        twin(torch.zeros(2, 40))
+    if normalise is spectral_norm:
+        assert float(torch.linalg.matrix_norm(twin.weight.detach(), 2)) == pytest.approx(1, abs=0.03)
+    drawn = (twin.weight if normalise is old_weight_norm else twin.weight_orig).detach()
+    assert float(drawn.std()) == pytest.approx(0.02 if set_by != "itself" else 40**-0.5 / 3**0.5, rel=0.1)
+    assert not torch.equal(drawn, layer.weight)
+
+
 @pytest.mark.parametrize("trivialised", [True, False])
 def test_orthogonal_weights_stay_orthogonal(trivialised: bool):
     with seeded(0):
@@ -155,6 +179,18 @@ def test_a_function_that_initialises_all_submodules_is_used():
             assert (layer.bias == 1).all()
             assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
         assert (twin.layers[1].weight == 1).all()
+
+
+def test_a_function_for_all_submodules_that_fails_is_named_with_the_submodule():
+    class Strict(OwnInitialiser):
+        def _init_weights(self, module: nn.Module) -> None:
+            if not hasattr(self, "built") and isinstance(module, nn.LayerNorm):
+                self.built = True
+                return
+            assert not isinstance(module, nn.LayerNorm), "once only"
+
+    with pytest.raises(AssayError, match=r"_init_weights of layers\.1 \(LayerNorm\): AssertionError: once only.*`fresh`"):
+        redrawn(Strict(), Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("name", ["BertForSequenceClassification", "GPT2Model"])

@@ -9,14 +9,17 @@ import pickle
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.abc import MetaPathFinder
-from typing import Any, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from torch import Generator
+from torch import Generator, Tensor
 
 from assay.children import end_with, run_python
+from assay.compiled import uncompiled
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
+from assay.failed import Failed, attempt
 from assay.instrument import Measures, Progress, seed_of_draws, silent, with_running
 from assay.isolation import undisturbed
 from assay.jobs import one_thread
@@ -45,28 +48,39 @@ class JudgesObserved(Measures, Protocol):
 
 def judged_apart(
     instruments: Sequence[JudgesObserved], subject: Subject, task: Task, *, effort: Effort, seed: int
-) -> list[Evidence]:
+) -> list[Evidence | Failed]:
     """What the instruments find when only what they observed is sent to a process that cannot reach the task: the same
-    evidence, to the bit, as from `measure` with the generators of `assay.audit`.
+    evidence, to the bit, as from `measure` with the generators of `assay.audit`. One that breaks off loses no other's.
 
-    **Raises:** `AssayError` when the network cannot be sent or loaded without its task, and what an instrument raises.
+    **Raises:** `AssayError` when the network cannot be sent or loaded without its task.
     """
-    pieces, kept = [], ()
-    with undisturbed(subject.module, 0):
-        subject, kept = with_running(subject, task)
-    for instrument in instruments:
+
+    def observe(instrument: JudgesObserved) -> _Piece:
         generator = keyed_generator(seed, instrument.name)
         observed = instrument.observe(task, effort=effort, generator=generator)
-        draws = seed_of_draws(seed, instrument.name)
-        pieces.append((instrument, pickle.dumps(observed), generator.get_state(), draws))
-    child = run_python("-m", "assay.access", given=_packed((subject, pieces, effort)))
+        return _Piece(instrument, pickle.dumps(observed), generator.get_state(), seed_of_draws(seed, instrument.name))
+
+    with undisturbed(subject.module, 0):
+        subject, kept = with_running(subject, task)
+    pieces = [attempt(instrument.name, partial(observe, instrument)) for instrument in instruments]
+    child = run_python("-m", "assay.access", given=_packed((subject, pieces, effort, kept)))
     if child.returncode or not child.stdout:
         last = (child.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
         raise AssayError("the process without the task must finish", given=f"exit status {child.returncode}: {last}")
     result = pickle.loads(child.stdout)
     if isinstance(result, BaseException):
         raise result
-    return [replace(evidence, warnings=(*evidence.warnings, *kept)) for evidence in result]
+    return result
+
+
+class _Piece(NamedTuple):
+    """One instrument, what it observed, pickled, the state of its generator afterwards, and the seed of what the network draws
+    while it is judged."""
+
+    instrument: JudgesObserved
+    observed: bytes
+    state: Tensor
+    draws: int
 
 
 class _NoTasks(MetaPathFinder):
@@ -90,10 +104,10 @@ def _packed(content: object) -> bytes:
         ) from error
 
 
-def _judge_all(given: bytes) -> list[Evidence] | BaseException:
+def _judge_all(given: bytes) -> list[Evidence | Failed] | BaseException:
     """What the process does, once it can no longer reach the task."""
     try:
-        subject, pieces, effort = pickle.loads(given)
+        subject, pieces, effort, kept = pickle.loads(given)
     except ImportError as error:
         if not str(error.name).startswith(FORBIDDEN):
             return error
@@ -102,18 +116,22 @@ def _judge_all(given: bytes) -> list[Evidence] | BaseException:
             given=str(error),
             next_step="give the subject a `fresh` that holds no task, or none",
         )
-    evidence = []
+
+    def judge(piece: _Piece) -> Evidence:
+        generator = Generator()
+        generator.set_state(piece.state)
+        with undisturbed(subject.module, piece.draws):
+            found = piece.instrument.judge(subject, pickle.loads(piece.observed), effort=effort, generator=generator)
+        return replace(found, warnings=(*found.warnings, *kept))
+
     try:
-        with one_thread():
-            for instrument, observed, state, draws in pieces:
-                generator = Generator()
-                generator.set_state(state)
-                with undisturbed(subject.module, draws):
-                    judged: Any = instrument.judge(subject, pickle.loads(observed), effort=effort, generator=generator)
-                evidence.append(judged)
-    except Exception as error:
+        with one_thread(), uncompiled():
+            return [
+                piece if isinstance(piece, Failed) else attempt(piece.instrument.name, partial(judge, piece))
+                for piece in pieces
+            ]
+    except MemoryError as error:
         return error
-    return evidence
 
 
 def _main(parent: str) -> None:

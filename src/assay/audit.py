@@ -1,6 +1,7 @@
 """`audit(subject, task)`: run the instruments that apply, say why the rest do not, and judge."""
 
 import hashlib
+import pickle
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from torch import Generator, Tensor
 from assay import competence
 from assay.access import JudgesObserved, judged_apart
 from assay.bounds import check_seed
+from assay.children import unpicklable
 from assay.display import Framed, brief, columns_of, measures_table, page, words
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence, Level
+from assay.failed import Failed, attempt
 from assay.graph import GivesGraphs
 from assay.instrument import Instrument, Measures, answering, missing_abilities, run
 from assay.instruments import all_instruments
@@ -48,6 +51,7 @@ class SubjectCard:
     num_weights: int
     weights_sha256: str
     output: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +114,7 @@ class Audit(Framed):
     verdict: Verdict
     evidence: tuple[Evidence, ...]
     skipped: tuple[Skipped, ...]
+    failed: tuple[Failed, ...] = ()
     integrity: Integrity
     effort: Effort
     level: Level
@@ -134,6 +139,7 @@ class Audit(Framed):
             words(f"{self.subject.name} on {self.task.address}"),
             self.verdict._repr_html_(),
             measures_table(headlines),
+            *(words(f"Failed: {fault.instrument}: {fault.reason}") for fault in self.failed),
             *(words(f"Not run: {name}: {reason}") for name, reason in unanswered),
         )
 
@@ -166,6 +172,8 @@ def audit(
     - `progress`: a bar on stderr by default, or where that is no terminal a line every 30 seconds at most; None shows
       nothing, and a function is called with what is being done and the share that is done.
 
+    An instrument that breaks off loses no other's evidence: it is among the `failed`, with its reason.
+
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
     check_seed("the seed of an audit", seed)
@@ -187,10 +195,11 @@ def audit(
         if level == 0:
             report("judging in a process that cannot reach the task", 0.1)
             able = [instrument for instrument in applying if isinstance(instrument, JudgesObserved)]
-            evidence = judged_apart(able, subject, task, effort=effort, seed=seed) if able else []
+            found = judged_apart(able, subject, task, effort=effort, seed=seed) if able else []
         else:
             pieces = [_Piece(instrument, subject, task, effort, seed) for instrument in applying]
-            evidence = [item.at_level(allowed) for item in _run_all(pieces, jobs=jobs, progress=report)]
+            found = _run_all(pieces, jobs=jobs, progress=report)
+        evidence = [item.at_level(allowed) for item in found if isinstance(item, Evidence)]
         environment = _environment(subject)
         report("done", 1.0)
     return Audit(
@@ -199,6 +208,7 @@ def audit(
         verdict=judge(evidence, unreliable=integrity.failure, unlearned=unlearned, hint=hint),
         evidence=tuple(evidence),
         skipped=tuple(skipped),
+        failed=tuple(item for item in found if isinstance(item, Failed)),
         integrity=integrity,
         effort=effort,
         level=allowed,
@@ -215,8 +225,10 @@ def _sample(task: Task, seed: int) -> Examples:
 def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:
     """The outputs on trained examples, once weights, inputs and outputs are known to be finite, and the outputs to be what the
     task scores; None where nothing is asked of them."""
+    trained = {name for name, _ in subject.module.named_parameters(remove_duplicate=False)}
     for name, weight in subject.weights().items():
-        check_finite(weight, f"the subject's weight {name}")
+        # A buffer may hold an infinite constant, such as what a mask adds to the scores of attention.
+        check_finite(weight if name in trained else weight[~weight.isinf()], f"the subject's weight {name}")
     for name, values in sample.inputs.items():
         check_finite(values, f"the task's input {name}")
     if isinstance(task.objective, Unscored):
@@ -254,14 +266,20 @@ def _sorted_out(
     return applying, skipped
 
 
-def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> list[Evidence]:
+def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> list[Evidence | Failed]:
     """Every piece, here or side by side; what shares its own work out comes after the others, with all processes."""
     beside = [k for k, piece in enumerate(pieces) if jobs != 1 and not getattr(piece.instrument, "long", False)]
 
     def told(doing: str, share: float) -> None:
         progress(doing, share * len(beside) / len(pieces))
 
-    found = dict(zip(beside, run_parallel(_measure, [pieces[k] for k in beside], jobs=jobs, progress=told), strict=True))
+    try:
+        results = run_parallel(_measure, [pieces[k] for k in beside], jobs=jobs, progress=told)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        sent = {"the network": pieces[0].subject, "the task": pieces[0].task}
+        sent |= {f"the instrument {piece.instrument.name}": piece.instrument for piece in pieces}
+        raise unpicklable(sent, "with jobs, instruments run in processes") or error from error
+    found = dict(zip(beside, results, strict=True))
     for index, piece in enumerate(pieces):
         if index not in found:
 
@@ -282,9 +300,12 @@ class _Piece(NamedTuple):
     seed: int
 
 
-def _measure(piece: _Piece, progress: Progress = silent, *, jobs: int = 1) -> Evidence:
+def _measure(piece: _Piece, progress: Progress = silent, *, jobs: int = 1) -> Evidence | Failed:
     instrument, subject, task, effort, seed = piece
-    return run(instrument, subject, task, effort=effort, seed=seed, jobs=jobs, progress=progress)
+    return attempt(
+        instrument.name,
+        lambda: run(instrument, subject, task, effort=effort, seed=seed, jobs=jobs, progress=progress),
+    )
 
 
 def _subject_card(subject: Subject, address: str) -> SubjectCard:
@@ -299,6 +320,7 @@ def _subject_card(subject: Subject, address: str) -> SubjectCard:
         num_weights=subject.num_weights(),
         weights_sha256=digest.hexdigest(),
         output=subject.output or "",
+        remarks=subject.remarks,
     )
 
 

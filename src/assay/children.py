@@ -12,8 +12,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+from assay.errors import AssayError
 
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 SECONDS_BETWEEN_CHECKS = 0.5
@@ -113,3 +115,22 @@ def run_python(*arguments: str, given: bytes = b"", timeout: int | None = None) 
         timeout=timeout,
         check=False,
     )
+
+
+def unpicklable(sent: Mapping[str, object], because: str) -> AssayError | None:
+    """The error that names which of the things `sent` to a process cannot be sent; None where all can.
+
+    **Arguments:** `because`: why they are sent.
+    """
+    from cloudpickle import dumps
+
+    for what, value in sent.items():
+        try:
+            dumps(value)
+        except Exception as error:  # of what the user's object holds
+            return AssayError(
+                f"{because}, so it must be possible to pickle {what}",
+                given=f"{type(error).__name__}: {error}",
+                next_step="keep locks, generators and open files out of it, or do without processes: jobs=1",
+            )
+    return None

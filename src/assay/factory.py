@@ -47,7 +47,8 @@ def is_importable(module_name: str) -> bool:
 def call_factory(module_name: str, name: str) -> object:
     """What the function of that name returns, called without arguments; the working directory is searched too.
 
-    **Raises:** `AssayError` when the module cannot be imported, has no such function, or the function needs arguments.
+    **Raises:** `AssayError` when the module cannot be imported, has no such function, or the function needs arguments or
+    raises.
     """
     factory = find_function(module_name, name)
     required = [
@@ -61,7 +62,16 @@ def call_factory(module_name: str, name: str) -> object:
             given=f"{module_name}:{name}, which needs {', '.join(required)}",
             next_step="write a function that calls it with these arguments and give that",
         )
-    return factory()
+    try:
+        return factory()
+    except AssayError:
+        raise
+    except Exception as error:  # the function is the user's: whatever it raises is theirs to see
+        raise AssayError(
+            "a factory must return what it makes",
+            given=f"{module_name}:{name}, which ends in {type(error).__name__}: {error}",
+            next_step=f"make `from {module_name} import {name}; {name}()` work first",
+        ) from error
 
 
 def find_function(module_name: str, name: str, *, beside: Path | None = None) -> Callable[..., object]:

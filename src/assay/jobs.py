@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeVar, get_args
 from assay.children import SAFE_PATH, end_with, out_of_the_terminals_reach, start_trackers
 from assay.clusters import START, require_answer
 from assay.errors import AssayError
+from assay.failed import memory_errors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -179,14 +180,9 @@ def one_thread() -> Iterator[None]:
 
 
 def _run(function: Callable[[Any], Any], item: Any) -> Any:
-    """One job. Torch's error for too little memory becomes a `MemoryError`."""
-    with one_thread():
-        try:
-            return function(item)
-        except RuntimeError as error:
-            if "can't allocate memory" in str(error):
-                raise MemoryError(str(error)) from error
-            raise
+    """One job."""
+    with one_thread(), memory_errors():
+        return function(item)
 
 
 def _as_completed(

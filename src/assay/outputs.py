@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from assay.errors import AssayError
@@ -70,19 +69,12 @@ def with_output(module: nn.Module, name: str) -> nn.Module:
     that the module itself goes on returning everything.
 
     A forward that returns a tensor leaves nothing to choose, and is left alone.
-
-    **Raises:** `AssayError` for a scripted module, which takes no hooks.
     """
-    if isinstance(module, torch.jit.ScriptModule):
-        raise AssayError(
-            "a scripted module must return one tensor, the answer",
-            given=f"one whose output {name!r} is to be chosen",
-            next_step="wrap it in a module whose forward returns that tensor",
-        )
     chosen = type(module).__new__(type(module))
     # Not `copy.copy(module)`, which parametrised modules refuse, and not by setting attributes, which compiled ones pass on.
     vars(chosen).update(vars(module))
     vars(chosen)["_forward_hooks"] = OrderedDict(module._forward_hooks)
+    vars(chosen).pop("_compiled_call_impl", None)  # it would call the module itself, without the hook
     chosen.register_forward_hook(partial(_chosen, name))
     return chosen
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from assay.compiled import wraps
 from assay.cuts.calls import Call, Pass
 from assay.hooks import SIDES, first_tensor, observe
 from assay.site import Site
@@ -54,7 +55,8 @@ def survey(module: nn.Module, run: Run) -> Places:
             for tensor, other, num in zip(tensors, turned, many.lengths[name], strict=True)
         )
         same_shape = all(tensor.shape == tensors[0].shape for tensor in tensors)
-        if same_shape and by_example and not any(few.uses_others(visit) for visit in visits):
+        finite = all(bool(tensor.isfinite().all()) for tensor in tensors)
+        if same_shape and finite and by_example and not any(few.uses_others(visit) for visit in visits):
             shape = tuple(tensors[0].shape[1:])
             site = Site(name, shape if len(tensors) == 1 else (len(tensors), *shape), len(tensors))
             identity = tuple(visit.identity for visit in visits)
@@ -65,7 +67,7 @@ def survey(module: nn.Module, run: Run) -> Places:
 
 def _watched(module: nn.Module, note: Callable[[str, str, object], None]) -> Iterator[RemovableHandle]:
     for name, part in module.named_modules():
-        for side in SIDES if name else ():
+        for side in SIDES if name and not wraps(part) else ():  # whose places are those of the module inside
             yield observe(part, side, partial(note, name, side))
 
 

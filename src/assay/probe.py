@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assay.display import brief
+from assay.spectra import eigh, unit_scale, varying
 
 # Relative to the mean variance of the features, so that rescaling all of them changes nothing.
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)
@@ -45,22 +46,29 @@ class Design:
     ) -> "Design":
         """Factorise. Costs a Gram matrix and a symmetric eigendecomposition of size `d` for each of the `b` sets, unless the
         features are known to be `uncorrelated` over the rows of each set, such as principal components of these."""
+        scale = unit_scale(features)
+        features = features if scale == 1 else features * scale
         used = torch.ones(features.shape[:3], dtype=torch.bool) if used is None else used
         weights = used[..., None].float()
         counts = weights.sum((1, 2, 3))
-        mean = (weights.flatten(1, 2).mT @ features.flatten(1, 2))[:, 0] / counts[:, None]
+        mean = _mean(features, weights, counts)
         centred = (features - mean[:, None, None]) * weights
+        offset = counts * mean.square().sum(1)
+        if bool((torch.linalg.vector_norm(centred, dim=(1, 2, 3)).square() < 1e-6 * offset).any()):
+            mean = mean + _mean(centred, weights, counts)  # nearly constant: rounding of the mean would be all there is
+            centred = (features - mean[:, None, None]) * weights
         table = centred.flatten(1, 2)
         if uncorrelated:
             variances, directions = table.square().sum(1), torch.eye(table.shape[2])
         else:
-            variances, directions = _eigh(table.mT @ table)
-        kept = variances > 1e-6 * (variances.amax(1, keepdim=True) if variances.numel() else variances).clamp(min=1e-30)
+            variances, directions = eigh(table.mT @ table)
+        kept = varying(variances, variances.sum(1) + offset, least=1e-6)
         whiten = directions * (kept / variances.clamp(min=1e-36).sqrt())[:, None]
         constant = weights / counts.sqrt()[:, None, None, None]
         variances = variances * kept
         ratios = variances * kept.sum(1, keepdim=True) / variances.sum(1, keepdim=True).clamp(min=1e-30)
-        return cls(mean, whiten, torch.cat([constant, (table @ whiten).view_as(centred)], -1), ratios, counts)
+        rows = torch.cat([constant, (table @ whiten).view_as(centred)], -1)
+        return cls(mean / scale, whiten * scale, rows, ratios, counts)
 
     def fit(self, targets: Float[Tensor, "b f w c"], *, group: int = 1) -> "Fit":
         """Choose a penalty for every target. `group` consecutive targets share one (the one-hot columns of one part).
@@ -156,16 +164,10 @@ class Probe:
         return (features - self.mean[:, None]) @ self.weights + self.offset[:, None]
 
 
-def _eigh(gram: Float[Tensor, "b d d"]) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b d d"]]:
-    """In double precision where single fails, as it may with many equal eigenvalues: it raises, or just gives NaN."""
-    try:
-        values, vectors = torch.linalg.eigh(gram)
-        if bool(values.isfinite().all()) and bool(vectors.isfinite().all()):
-            return values, vectors
-    except torch.linalg.LinAlgError:
-        pass
-    values, vectors = torch.linalg.eigh(gram.double())
-    return values.to(gram.dtype), vectors.to(gram.dtype)
+def _mean(
+    features: Float[Tensor, "b f w d"], weights: Float[Tensor, "b f w 1"], counts: Float[Tensor, " b"]
+) -> Float[Tensor, "b d"]:
+    return (weights.flatten(1, 2).mT @ features.flatten(1, 2))[:, 0] / counts[:, None]
 
 
 def _solve(factor: Float[Tensor, "e f q q"], targets: Float[Tensor, "e f q k"]) -> Float[Tensor, "e f q k"]:

@@ -9,7 +9,11 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
+from assay.attributes import copied
+from assay.compiled import uncompiled, wraps
+from assay.errors import AssayError
 from assay.isolation import seeded
 
 _SETTLING = 30  # power iterations
@@ -18,15 +22,25 @@ _SETTLING = 30  # power iterations
 def redrawn(module: nn.Module, generator: Generator, running: Collection[str] = ()) -> nn.Module:
     """A copy whose weights are drawn again: by each submodule's own initialiser, then by those of the modules around it, and
     whatever none of them changes by shuffling the entries of the trained tensor, which keeps their distribution and destroys
-    what was learned.
+    what was learned. An initialiser that needs arguments is not called.
 
     **Arguments:** `running`: names of buffers that training changes. They are drawn again like weights; others are kept, since
     they may be constants, such as the codes of positions.
+
+    **Raises:** `AssayError` for a module that cannot be copied, and naming the submodule whose initialiser fails.
     """
-    fresh = copy.deepcopy(module).eval()
+    fresh = copied(module).eval()
     trained = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     with seeded(generator), torch.no_grad():
-        _initialise(fresh)
+        computed = [
+            (part, hook, getattr(part, hook.name).clone())
+            for part in fresh.modules()
+            for hook in part._forward_pre_hooks.values()
+            if isinstance(hook, (WeightNorm, SpectralNorm))
+        ]
+        _initialise("", fresh)
+        for part, hook, weight in computed:
+            _follow(part, hook, weight)
         for name, value in (*fresh.named_parameters(), *fresh.named_buffers()):
             is_drawn = isinstance(value, nn.Parameter) or (name in running and value.is_floating_point())
             if is_drawn and torch.equal(value, trained[name]):
@@ -39,60 +53,88 @@ def redrawn(module: nn.Module, generator: Generator, running: Collection[str] = 
 
 def running_buffers(module: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[str, ...] | None:
     """Names of the buffers that a forward in training mode changes, tried on a copy. None where it raises."""
-    trial = copy.deepcopy(module).train()
+    trial = copied(module).train()
     before = {name: value.clone() for name, value in trial.named_buffers()}
     try:
-        with seeded(0), torch.no_grad():
+        with seeded(0), uncompiled(), torch.no_grad():
             trial(**inputs)
     except Exception:  # whatever the user's code raises in a mode that is not asked for
         return None
     return tuple(name for name, value in trial.named_buffers() if name in before and not torch.equal(value, before[name]))
 
 
-def _initialise(part: nn.Module, around: Callable[[nn.Module], Any] | None = None) -> None:
+def _initialise(name: str, part: nn.Module, around: Callable[[nn.Module], Any] | None = None) -> None:
     """Children first, since what a module sets of its children is the last word.
 
-    **Arguments:** `around`: `_init_weights` of the closest module around it that has one for its submodules, as models of
-    Hugging Face do.
+    **Arguments:** `name`: of the part in the network; `around`: `_init_weights` of the closest module around it that has one
+    for its submodules, as models of Hugging Face do.
     """
-    own = getattr(part, "_init_weights", None)
+    passes_on = wraps(part)  # what it has are the methods of the module inside
+    own = None if passes_on else getattr(part, "_init_weights", None)
     around = own if _takes(own, part) else around
-    for child in part.children():
+    for key, child in part.named_children():
         if not isinstance(child, nn.ModuleDict) or child is not getattr(part, "parametrizations", None):
-            _initialise(child, around)
+            _initialise(f"{name}.{key}" if name else key, child, around)
+    if passes_on:
+        return
     if parametrize.is_parametrized(part):
-        _initialise_parametrised(part)
-    for name in ("reset_parameters", "_reset_parameters", "_init_weights"):
-        method: Any = getattr(part, name, None)
-        if _takes(method):
-            method()
+        _initialise_parametrised(name, part)
+    for method in ("reset_parameters", "_reset_parameters", "_init_weights"):
+        if _takes(getattr(part, method, None)):
+            _call(getattr(part, method), name, part)
             break
     if around is not None:
-        around(part)
+        _call(around, name, part, part)
 
 
-def _initialise_parametrised(part: nn.Module) -> None:
+def _call(initialiser: Callable[..., Any], name: str, part: nn.Module, *args: nn.Module) -> None:
+    try:
+        initialiser(*args)
+    except AssayError:
+        raise
+    except Exception as error:  # the user's own code
+        of = f"{getattr(initialiser, '__name__', 'an initialiser')} of {name or 'the network'} ({type(part).__name__})"
+        raise AssayError(
+            "an initialiser must draw the weights of a copy again",
+            given=f"{of}: {type(error).__name__}: {error}",
+            next_step="give `Subject` a `fresh` that builds a new network from a generator",
+        ) from error
+
+
+def _initialise_parametrised(name: str, part: nn.Module) -> None:
     """Draw the weights that parametrisations make by the initialiser of the layer without them, and set what they are made of
     to what gives these. What cannot be set, as of some orthogonal ones, is left to be shuffled."""
     lists: Any = part.parametrizations
     base: Any = type(part).__bases__[0]
     plain: Any = base.__new__(base)
-    plain.__dict__.update({name: copy.copy(value) for name, value in vars(part).items()})
+    plain.__dict__.update({key: copy.copy(value) for key, value in vars(part).items()})
     del plain._modules["parametrizations"]
-    before = {name: getattr(part, name).clone() for name in lists}
-    plain._parameters.update({name: nn.Parameter(value.clone()) for name, value in before.items()})
-    _initialise(plain)
-    for name, value in before.items():
-        if not torch.equal(plain._parameters[name], value):
+    before = {key: getattr(part, key).clone() for key in lists}
+    plain._parameters.update({key: nn.Parameter(value.clone()) for key, value in before.items()})
+    _initialise(name, plain)
+    for key, value in before.items():
+        if not torch.equal(plain._parameters[key], value):
             try:
-                setattr(part, name, plain._parameters[name].detach())
+                setattr(part, key, plain._parameters[key].detach())
             except (NotImplementedError, RuntimeError, ValueError):
                 continue
 
 
+def _follow(part: nn.Module, hook: WeightNorm | SpectralNorm, before: Tensor) -> None:
+    """Set the parameters of which an old normalisation computes its weight to what gives the weight that was drawn, if any."""
+    weight = getattr(part, hook.name)
+    if torch.equal(weight, before):
+        return
+    if isinstance(hook, SpectralNorm):
+        getattr(part, f"{hook.name}_orig").copy_(weight)
+    else:
+        getattr(part, f"{hook.name}_v").copy_(weight)
+        getattr(part, f"{hook.name}_g").copy_(torch.norm_except_dim(weight, 2, hook.dim))
+
+
 def _settle(part: nn.Module) -> None:
     """Let what follows the weights in training, such as the singular vectors of spectral normalisation, arrive there."""
-    if parametrize.is_parametrized(part):
+    if parametrize.is_parametrized(part) and not wraps(part):
         lists: Any = part.parametrizations
         for name, each in lists.items():
             each.train()

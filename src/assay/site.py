@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+NO_SITE = "the network has no submodule whose input or output could be read: it is written with bare parameters and functions"
+
 
 @dataclass(frozen=True)
 class Site:
@@ -51,6 +53,8 @@ class Integrity:
     - `outputs_repeatable`: two plain passes on the same inputs, with other random draws, agree.
     - `outputs_identical`: a pass while every site is read agrees with a plain one.
     - `weights_identical`: weights and buffers are afterwards what they were.
+    - `kept`: names of buffers and attributes that two passes with the same inputs and draws leave different: a state between
+      calls.
     """
 
     outputs_repeatable: bool = True
@@ -58,6 +62,7 @@ class Integrity:
     weights_identical: bool
     num_examples: int
     num_sites: int
+    kept: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -67,13 +72,14 @@ class Integrity:
     def failure(self) -> str:
         """What does not hold, as the beginning of a sentence; empty where everything does."""
         if not self.outputs_repeatable:
-            return (
-                "the same inputs give other outputs in every pass, because the network draws at random or keeps something from "
-                "one pass to the next"
-            )
+            what = f"keeps {', '.join(self.kept) or 'something'} from one pass to the next"
+            if self.outputs_identical or not self.kept:  # the same draws may give the same outputs, whatever is kept
+                what = f"draws at random or {what}"
+            return f"the same inputs give other outputs in every pass, because the network {what}"
         if not self.outputs_identical:
             return "outputs change when the network's activations are read"
-        return "" if self.weights_identical else "a forward pass changes the network's own weights or buffers"
+        what = f" ({', '.join(self.kept)})" if self.kept else ""
+        return "" if self.weights_identical else f"a forward pass changes the network's own weights or buffers{what}"
 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:

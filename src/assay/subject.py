@@ -13,8 +13,11 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from assay.attributes import changed_tensors, kept_tensors
+from assay.compiled import original, plain, refuse_scripted, uncompiled
 from assay.cuts import Cuts
 from assay.errors import AssayError
+from assay.forward_errors import forward_failed
 from assay.hooks import SIDES, Replacement, catch, differentiated, replace
 from assay.isolation import seeded, undisturbed
 from assay.outputs import answer_name, answer_of, candidates, with_output
@@ -33,7 +36,8 @@ class Subject:
     **Arguments:**
 
     - `module`: any `nn.Module`. It runs in evaluation mode and is left in its own; its weights and buffers are never changed.
-      Where it draws at random, it draws the same in every call, and the global generators stay as they are.
+      Where it draws at random, it draws the same in every call, and the global generators stay as they are. Of one that
+      `torch.compile` made the original is audited, and `remarks` say so.
     - `name`: how reports call it.
     - `fresh`: makes a new, untrained module of the same architecture from a generator. Without it `untrained` draws the
       weights of a copy again through each submodule's own `reset_parameters`.
@@ -47,6 +51,8 @@ class Subject:
     Example::
 
         subject = Subject(network, output="logits")  # of a forward that returns {"hidden": ..., "logits": ...}
+
+    **Raises:** `AssayError` for what is no module, and for a module that `torch.jit` made.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class Subject:
         output: str | None = None,
         running: Collection[str] = (),
     ):
+        module, self.remarks = original(module)
         self.module = with_output(module, output) if output else module
         self.name = name
         self.fresh = fresh
@@ -138,19 +145,24 @@ class Subject:
                 outputs = self._forward(batch)
                 weighted = (outputs * directions[rows].to(outputs)).sum()
             live = [tensor for site in sites for tensor in calls[site]]
-            each = iter(torch.autograd.grad(weighted, live, allow_unused=True, materialize_grads=True))
+            if weighted.requires_grad and live:
+                each = iter(torch.autograd.grad(weighted, live, allow_unused=True, materialize_grads=True))
+            else:  # no site, or an output that depends on none, such as a class
+                each = map(torch.zeros_like, live)
             return {site: [next(each) for _ in calls[site]] for site in sites}
 
         return self._gathered(inputs, sites, found)
 
     def sites(self, inputs: Inputs) -> tuple[Site, ...]:
-        """Every distinct place of the network, in the order of execution, found by two forwards on a few examples.
+        """Every distinct place of the network, in the order of execution, found by three forwards on a few examples.
 
         A place is listed once: an output that the next module takes unchanged, or that the module around returns
         unchanged, appears under its first name only. Left out are places whose first dimension is not the examples in their
-        order, such as experts that see the rows sent to them; those that hold no floating-point numbers; and outputs of
-        several tensors of which the network uses others than the first, such as the last state beside a recurrent layer's
-        states.
+        order, such as experts that see the rows sent to them; those that hold no floating-point numbers or infinite ones, such
+        as masked scores of attention; and outputs of several tensors of which the network uses others than the first, such as
+        the last state beside a recurrent layer's states.
+
+        **Raises:** `AssayError` for a network with a module that `torch.jit` made.
         """
         return self._survey(inputs).listed
 
@@ -165,7 +177,7 @@ class Subject:
         places = self._survey(inputs).sites
         chosen: set[Site] = set()
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
-            full = pattern if pattern.endswith((":in", ":out", ":*")) else f"{pattern}:out"
+            full = plain(pattern) if pattern.endswith((":in", ":out", ":*")) else f"{plain(pattern)}:out"
             fitting = {site for place, site in places.items() if fnmatch.fnmatchcase(place, full)}
             if not fitting:
                 raise self._no_such_place(pattern, inputs)
@@ -250,15 +262,18 @@ class Subject:
                     batches += candidates(self._run(batch)).values()
             return batches
 
-        plain, again = outputs(0), outputs(1)
+        unread = outputs(0)
+        kept = {name: value.clone() for name, value in kept_tensors(self.module).items()}
+        again = outputs(1)
         hooked = outputs(0, [self._catch_hook(site.name, []) for site in sites])
         after = self.weights()
         return Integrity(
-            outputs_repeatable=_same(plain, again),
-            outputs_identical=_same(plain, hooked),
+            outputs_repeatable=_same(unread, again),
+            outputs_identical=_same(unread, hooked),
             weights_identical=all(same_bits(before[name], after[name]) for name in before),
             num_examples=len(next(iter(rows.values()))),
             num_sites=len(sites),
+            kept=changed_tensors(self.module, kept),
         )
 
     # Inside
@@ -269,21 +284,23 @@ class Subject:
         """What `look` finds at the sites in every batch, one tensor for each call, as one tensor for each site."""
         known = self._survey(inputs).sites
         for site in sites:
-            if site not in known:
+            if plain(site) not in known:
                 raise self._no_such_place(site, inputs)
         chunks: dict[str, list[Tensor]] = {site: [] for site in sites}
         with undisturbed(self.module):
             for rows, batch in self._batches(inputs):
                 num = len(next(iter(batch.values())))
                 for site, calls in look(rows, batch).items():
-                    if len(calls) != known[site].calls or any(len(call) != num for call in calls):
+                    if len(calls) != known[plain(site)].calls or any(len(call) != num for call in calls):
                         raise AssayError(
                             f"{site} is a place where it runs equally often, each time with all examples of a batch",
                             given=f"{[tuple(call.shape) for call in calls]} for {num} examples",
                             next_step="choose another site, such as the module around it",
                         )
                     chunks[site].append((calls[0] if len(calls) == 1 else torch.stack(calls, 1)).cpu())
-        return {site: torch.cat(parts) if parts else torch.zeros(0, *known[site].shape) for site, parts in chunks.items()}
+        return {
+            site: torch.cat(parts) if parts else torch.zeros(0, *known[plain(site)].shape) for site, parts in chunks.items()
+        }
 
     def _batches(self, inputs: Inputs) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         total = len(next(iter(inputs.values())))
@@ -298,13 +315,10 @@ class Subject:
     def _run(self, batch: Inputs) -> object:
         try:
             return self.module(**batch)
-        except (TypeError, RuntimeError, IndexError) as error:
-            shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in batch.items())
-            raise AssayError(
-                "the subject's forward must accept the task's inputs as keyword arguments, in their shapes and ranges",
-                given=f"{shapes}, which end in {type(error).__name__}: {error}",
-                next_step="check that the subject was made for this task, or wrap it in a module whose forward takes these",
-            ) from error
+        except (AssayError, MemoryError):
+            raise
+        except Exception as error:  # the user's own code
+            raise forward_failed(self.module, batch, error) from error
 
     def _quiet(self, batch: Inputs) -> Tensor:
         """Outputs of one batch, as it is, without gradients."""
@@ -330,12 +344,14 @@ class Subject:
             with self._running(handles):
                 return self._run({name: value[list(rows)] for name, value in few.items()})
 
+        refuse_scripted(self.module)
         few = self._few(inputs, EXAMPLES)
         with undisturbed(self.module):
             return survey(self.module, run)
 
     def _check_place(self, site: str, inputs: Inputs) -> None:
-        name, _, side = site.rpartition(":")
+        refuse_scripted(self.module)
+        name, _, side = plain(site).rpartition(":")
         if side not in SIDES or name not in dict(self.module.named_modules()):
             raise self._no_such_place(site, inputs)
 
@@ -346,14 +362,14 @@ class Subject:
     @contextmanager
     def _running(self, handles: list[RemovableHandle]) -> Iterator[None]:
         try:
-            with undisturbed(self.module), torch.no_grad():
+            with undisturbed(self.module), torch.no_grad(), uncompiled():
                 yield
         finally:
             for handle in handles:
                 handle.remove()
 
     def _module_and_side(self, site: str) -> tuple[nn.Module, str]:
-        name, _, side = site.rpartition(":")
+        name, _, side = plain(site).rpartition(":")
         return self.module.get_submodule(name), side
 
     def _catch_hook(self, site: str, calls: list[Tensor]) -> RemovableHandle:

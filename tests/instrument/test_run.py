@@ -18,7 +18,7 @@ from assay.subject import Subject
 
 TASK = small_task()
 OWN = torch.tensor([0.9, 0.8, 1.0, 0.7, 0.6, 0.8])
-PLAIN = Metric(key="plain", title="plain score", unit="share", level=0, bounds=(0.0, 1.0), headline=True)
+PLAIN = Metric(key="plain", title="plain score", unit="share", level=0, bounds=(-1.0, 2.0), headline=True)
 
 
 class Constant(nn.Module):
@@ -380,7 +380,7 @@ def test_a_control_draws_apart_from_the_copy_of_its_name():
 
 
 def test_two_values_of_one_metric_about_the_same_are_a_fault():
-    with pytest.raises(AssertionError, match="two values"):
+    with pytest.raises(AssayError, match="planted: a Reading must hold one metric about the same thing once"):
         measured(Beside(lambda data, rng: [{"units": data}, {"units": data}]))
 
 

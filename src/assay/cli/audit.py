@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from assay.cli.command import Command, Flag, Trust
+from assay.cli.command import Command, Flag, Trust, broken_off
 from assay.cli.folder import filling, new_folder
 from assay.cli.terminal import Terminal
 from assay.errors import AssayError
@@ -62,7 +62,7 @@ class Audit(Command):
     json: Flag = False
     """Print the report as JSON instead of the summary."""
 
-    def run(self, terminal: Terminal) -> None:
+    def run(self, terminal: Terminal) -> int:
         """Audit, write the report, and print the summary and the report's path."""
         new_folder(self.out, default="assay-audit", command="audit")  # a mistake shows before anything slow
         from torch import Generator
@@ -95,6 +95,7 @@ class Audit(Command):
         else:
             terminal.show(summary(result))
             terminal.result(str(page))
+        return broken_off(terminal, {fault.instrument: fault.traceback for fault in result.failed})
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""

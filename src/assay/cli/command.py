@@ -2,6 +2,7 @@
 in the list of commands; the rest follows its help."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Annotated
 
 from tyro.conf import UseAppendAction, arg
@@ -23,11 +24,14 @@ Trust = Annotated[
 """Code that the user vouches for."""
 
 
+FAILED = 3
+
+
 class Command:
     """The base of all commands."""
 
-    def run(self, terminal: Terminal) -> None:
-        """Do it. Slow imports belong in here."""
+    def run(self, terminal: Terminal) -> int | None:
+        """Do it; the exit code where it is not 0. Slow imports belong in here."""
         raise NotImplementedError
 
     def after_interrupt(self) -> str:
@@ -48,3 +52,20 @@ class Command:
     def details(cls) -> str:
         """The rest of it."""
         return inspect.cleandoc(cls.__doc__ or "").partition("\n")[2].strip("\n")
+
+
+def broken_off(terminal: Terminal, tracebacks: Mapping[str, str]) -> int:
+    """The exit code where some of an audit is missing: 3, after naming it, or 0 where nothing is.
+
+    **Arguments:** `tracebacks`: what broke off, with the traceback of its error.
+    """
+    if not tracebacks:
+        return 0
+    if terminal.debug:
+        for traceback in tracebacks.values():
+            terminal.error(traceback)
+    terminal.error(
+        f"not complete: {', '.join(tracebacks)} broke off, for the reason that the report gives; all else is in it."
+        + ("" if terminal.debug else " Next: --debug shows the traceback.")
+    )
+    return FAILED

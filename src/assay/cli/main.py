@@ -26,7 +26,7 @@ from assay.cli.train import Train
 from assay.cli.zoo import Zoo
 from assay.errors import AssayError
 
-USER_ERROR = 2
+USER_ERROR = 2  # and 3, `command.FAILED`, where an instrument broke off
 INTERRUPTED = 130
 
 
@@ -61,13 +61,13 @@ class Line(Command):
     quiet: CascadeSubcommandArgs[Flag] = False
     """No progress and no notes; results and errors remain."""
     debug: CascadeSubcommandArgs[Flag] = False
-    """Show the traceback of an error."""
+    """Show the traceback of an error, and of an instrument that broke off."""
     version: Flag = False
     """Print the version and stop."""
 
-    def run(self, terminal: Terminal) -> None:
+    def run(self, terminal: Terminal) -> int | None:
         """Run the command."""
-        self.command.run(terminal)
+        return self.command.run(terminal)
 
     def after_interrupt(self) -> str:
         """What the command says."""
@@ -85,7 +85,8 @@ STYLE = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2 for a user's mistake, 130 when interrupted.
+    """Run one command and return its exit code: 0, 2 for a user's mistake, 3 when an instrument
+    broke off and the rest was reported, 130 when interrupted.
 
     **Raises:** `SystemExit` after help (code 0) and after a line that cannot be parsed (code 2).
     """
@@ -97,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         line = _parse(args)
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="surrogateescape")  # a path that is not UTF-8 is printed as the bytes that it is
-        return _run(line, Terminal(quiet=line.quiet), debug=line.debug)
+        return _run(line, Terminal(quiet=line.quiet, debug=line.debug))
     except BrokenPipeError:
         # The reader of our output (such as `head`) has gone; Python would complain when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -114,18 +115,18 @@ def _parse(args: Sequence[str]) -> Line:
         raise
 
 
-def _run(command: Command, terminal: Terminal, *, debug: bool) -> int:
+def _run(command: Command, terminal: Terminal) -> int:
     try:
-        command.run(terminal)
+        code = command.run(terminal)
         sys.stdout.flush()
-        return 0
+        return code or 0
     except KeyboardInterrupt:
         terminal.error(f"interrupted. {command.after_interrupt()}")
         return INTERRUPTED
     except BrokenPipeError:
         raise
     except (AssayError, OSError) as error:
-        if debug:
+        if terminal.debug:
             traceback.print_exc()
         terminal.error(_told(error))
         return USER_ERROR

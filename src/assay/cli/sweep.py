@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from assay.cli.command import Command, Flag, Trust
+from assay.cli.command import FAILED, Command, Flag, Trust
 from assay.cli.terminal import Terminal
 from assay.errors import AssayError
 from assay.evidence import Effort
@@ -64,14 +64,14 @@ class Sweep(Command):
     json: Flag = False
     """Print the results as JSON instead of the summary."""
 
-    def run(self, terminal: Terminal) -> None:
+    def run(self, terminal: Terminal) -> int:
         """Run it, write the page and print its path."""
         from assay.sweep import sweep, write_sweep
 
         plan, engine = self._plan(), self._engine()
         if self.dry_run:
             self._tell(terminal, plan, engine)
-            return
+            return 0
         with terminal.progress() as progress:
             result = sweep(plan, out=self.out, engine=engine, progress=lambda doing, done: progress(doing, 0.97 * done))
             progress("writing the page", 0.97)
@@ -88,6 +88,13 @@ class Sweep(Command):
                 f"{result.failures[0].reason}",
                 next_step="mend the cause and repeat the command; what is finished is kept",
             )
+        broken = [row for row in result.rows if row.failed]
+        if broken:
+            terminal.error(
+                f"not complete: an instrument broke off in {len(broken)} of {len(result.rows)} networks, and all else is kept. "
+                f"Next: `assay audit {self.out / 'runs' / broken[0].name} --debug` shows the traceback."
+            )
+        return FAILED if broken else 0
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""

@@ -23,10 +23,11 @@ class Terminal:
     **Arguments:**
 
     - `quiet`: no progress and no notes; results and errors remain.
+    - `debug`: errors with their tracebacks.
     """
 
-    def __init__(self, *, quiet: bool = False):
-        self.quiet = quiet
+    def __init__(self, *, quiet: bool = False, debug: bool = False):
+        self.quiet, self.debug = quiet, debug
 
     def result(self, text: str) -> None:
         """What the command was asked for."""

@@ -1,12 +1,12 @@
 """The checks. Each takes an instrument and a case, and raises an `AssertionError` that says what is wrong."""
 
-import copy
 import functools
 from collections.abc import Callable
 
 import torch
 from torch import Generator
 
+from assay.attributes import copied
 from assay.conformance.case import Case, pairs
 from assay.evidence import UNTRAINED, Evidence
 from assay.instrument import Instrument, Measures, missing_abilities, run
@@ -76,7 +76,7 @@ def check_another_seed_draws_other_nulls(instrument: Checked, case: Case) -> Non
 
 def check_the_subject_is_left_as_it_was(instrument: Checked, case: Case) -> None:
     given = case.learned()
-    learned = Subject(copy.deepcopy(given.module), name=given.name, fresh=given.fresh)  # which no other check has read
+    learned = Subject(copied(given.module), name=given.name, fresh=given.fresh)  # which no other check has read
     learned.module.requires_grad_(True).zero_grad()
     sample = case.task.examples("seen", 64, generator=Generator().manual_seed(0)).inputs
     weights = {name: value.clone() for name, value in learned.weights().items()}

@@ -127,7 +127,7 @@ class HuggingFaceEncoder:
     @property
     def most_tokens(self) -> int:
         """How many tokens the model can read."""
-        limits = (self.tokenizer.model_max_length, getattr(self.module.config, "max_position_embeddings", None))
+        limits = (self.tokenizer.model_max_length, num_positions(self.module))
         return min(int(limit) for limit in (*limits, _UNLIMITED) if limit)
 
     def prepare(self, graphs: Sequence[Graph]) -> "_Texts":
@@ -198,6 +198,18 @@ class _Texts:
         with torch.no_grad():
             found = self.encoder._run(tokens, mask)
             return torch.stack([found[layer].float().cpu() for layer in self.encoder.layers])
+
+
+def num_positions(module: nn.Module) -> int | None:
+    """How many tokens have a position in a model of transformers; None where nothing limits them.
+
+    Where positions count from behind the padding index, as in RoBERTa, that many of `max_position_embeddings` are never read.
+    """
+    limit = getattr(getattr(module, "config", None), "max_position_embeddings", None)
+    for name, part in module.named_modules():
+        if isinstance(part, nn.Embedding) and part.padding_idx is not None and name.endswith("position_embeddings"):
+            return part.num_embeddings - part.padding_idx - 1
+    return limit
 
 
 def load_tokenizer(folder: Path | str) -> Any:

@@ -36,11 +36,12 @@ class Random:
     name: str
 
     def __call__(self, *key: str | int) -> Generator:
-        return keyed_generator(self.seed, ": ".join([self.name, *map(str, key)]))
+        return keyed_generator(self.seed, self.within(*key).name)
 
     def within(self, *key: str | int) -> "Random":
         """Generators of one step, apart from those of all other steps."""
-        return Random(self.seed, ": ".join([self.name, *map(str, key)]))
+        # Escaped, so that no two keys have one name: ("a: b",) is not ("a", "b").
+        return Random(self.seed, ": ".join([self.name, *(str(k).replace("\\", "\\\\").replace(": ", ":\\ ") for k in key)]))
 
 
 @dataclass(frozen=True, kw_only=True)

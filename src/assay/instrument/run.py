@@ -1,15 +1,19 @@
 """One instrument on one network: read it, its untrained copies and named references alike, and make evidence of that."""
 
-from collections.abc import Mapping
+import pickle
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 from torch import Generator
 
+from assay.children import unpicklable
+from assay.compiled import uncompiled
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
-from assay.instrument.frame import Instrument, NotEnough, Random, Reading, Readings
+from assay.instrument.frame import Instrument, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instrument.nulls import Nulls, measure_of
 from assay.instrument.older import Measures
 from assay.isolation import undisturbed
@@ -22,6 +26,7 @@ from assay.subject import Subject
 from assay.task import Task
 
 _FEW = 8  # examples on which it is seen which of several outputs can be the answer
+SLACK = 1e-5  # of a unit beyond its bounds, by rounding
 NUM_RUNNING = 64
 
 
@@ -57,7 +62,7 @@ def run(
     """
     subject = answering(subject, task)
     named = {name: answering(network, task) for name, network in (references or {}).items()}
-    with undisturbed(subject.module, seed_of_draws(seed, instrument.name)), following(progress):
+    with undisturbed(subject.module, seed_of_draws(seed, instrument.name)), following(progress), uncompiled():
         subject, kept = with_running(subject, task)
         if isinstance(instrument, Instrument):
             evidence = _run(instrument, subject, task, effort, seed, jobs, named)
@@ -97,7 +102,7 @@ def _run(
         with stage("drawing examples", 0.0, 0.05):
             data = instrument.data(subject, task, budget, rng)
         with stage("reading the network", 0.05, 0.4):
-            own = instrument.read(subject, data, rng.within("network"))
+            own = _checked(instrument, instrument.read(subject, data, rng.within("network")))
     except NotEnough as reason:
         why = str(reason).rstrip(".")
         return Evidence(
@@ -111,7 +116,11 @@ def _run(
     others += [_Other(network, rng.within("reference", name)) for name, network in references.items()]
     others = [other._replace(place=(k, len(others))) for k, other in enumerate(others)]
     with stage("reading untrained copies", 0.4, 0.8):
-        found = run_parallel(partial(_read_other, instrument, data, own), others, jobs=jobs, progress=report)
+        try:
+            found = run_parallel(partial(_read_other, instrument, data, own), others, jobs=jobs, progress=report)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            sent = {"what `data` returns": data, "what `read` keeps": own, "the network": subject}
+            raise unpicklable(sent, f"{instrument.name} reads copies in processes with jobs") or error from error
     copies, beside = found[: budget.copies], dict(zip(references, found[budget.copies :], strict=True))
     again = {}
     for name, other in instrument.controls(data, rng.within("controls")).items():
@@ -125,11 +134,10 @@ def _run(
         again[name] = other.how, read
     nulls = Nulls.of(copies, again, beside)
     metrics = {metric.key: metric for metric in instrument.metrics}
-    for reading in (own, *found):
-        keys = [values.same for values in reading.values]
-        assert len(keys) == len(set(keys)), f"{instrument.name} has two values of one metric about the same"
     measures = [measure_of(metrics[values.metric], values, nulls) for values in own.values]
     notes = instrument.explain(data, Readings(own, copies, beside), measures)
+    if not isinstance(notes, Notes):
+        raise _broken(instrument, "`explain` must return assay.instrument.Notes", type(notes).__name__)
     return Evidence(
         instrument=instrument.name,
         question=instrument.question,
@@ -167,12 +175,42 @@ class _Other(NamedTuple):
 def _read_other(instrument: Instrument, data: Any, own: Reading, other: _Other) -> Reading:
     k, num = other.place
     try:
-        with stage(f"{k + 1} of {num}", k / num, (k + 1) / num):
+        with stage(f"{k + 1} of {num}", k / num, (k + 1) / num), uncompiled():
             network = other.network.untrained(other.rng("weights")) if other.draw else other.network
             with undisturbed(network.module, other.rng("draws of the network")):
-                return instrument.read_copy(network, data, own, other.rng)
+                return _checked(instrument, instrument.read_copy(network, data, own, other.rng))
     except NotEnough:
         return Reading(())
+
+
+def _checked(instrument: Instrument, reading: Any) -> Reading:
+    """What an instrument has read. **Raises:** `AssayError` naming the instrument and what its reading breaks."""
+    if not isinstance(reading, Reading):
+        raise _broken(instrument, "`read` must return an assay.instrument.Reading", type(reading).__name__)
+    if not isinstance(reading.values, Sequence):
+        raise _broken(instrument, "the values of a Reading must be a list", type(reading.values).__name__)
+    metrics = {metric.key: metric for metric in instrument.metrics}
+    for values in reading.values:
+        if not isinstance(values, Values):
+            raise _broken(instrument, "a Reading must hold assay.instrument.Values", type(values).__name__)
+        if values.metric not in metrics:
+            raise _broken(
+                instrument, "a Reading must hold values of the metrics that the instrument declares", values.metric, metrics
+            )
+        bounds = values.bounds or metrics[values.metric].bounds
+        if bounds is not None and bool(((values.units < bounds[0] - SLACK) | (values.units > bounds[1] + SLACK)).any()):
+            span = f"{float(values.units.min()):g} to {float(values.units.max()):g}"
+            raise _broken(
+                instrument, f"units of {values.metric} must lie within its bounds, {bounds[0]:g} to {bounds[1]:g}", span
+            )
+    for same, count in Counter(values.same for values in reading.values).items():
+        if count > 1:
+            raise _broken(instrument, "a Reading must hold one metric about the same thing once", f"{same[0]}, {count} times")
+    return reading
+
+
+def _broken(instrument: Instrument, rule: str, given: object, choices: Iterable[str] = ()) -> AssayError:
+    return AssayError(f"{instrument.name}: {rule}", given=given, choices=choices, next_step="mend the instrument")
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:

@@ -1,12 +1,12 @@
 """A twin of a network in another basis. Masks are over weights, and what a weight is depends on the basis."""
 
-import copy
 from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
 
+from assay.attributes import copied
 from assay.masks.running import run, weights_of
 
 TOLERANCE = 1e-3  # of outputs, beneath which a rotated twin computes the same
@@ -15,7 +15,7 @@ TOLERANCE = 1e-3  # of outputs, beneath which a rotated twin computes the same
 def rotated(module: nn.Module, inputs: Mapping[str, Tensor], generator: Generator) -> nn.Module | None:
     """A twin that computes the same in another basis between every two Linear layers that follow each other with nothing
     between them, in a Sequential; None where there are none, or the twin does not compute the same."""
-    twin = copy.deepcopy(module)
+    twin = copied(module)
     turned = False
     with torch.no_grad():
         for part in twin.modules():

@@ -1,5 +1,6 @@
 """A local Hugging Face folder as a subject. Nothing is fetched and no code of the folder is run."""
 
+import copy
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from assay.bounds import MOST_WEIGHTS_FILE, check_configuration, check_file, first_line, is_file, read_json_value
-from assay.encoding.hugging_face import refuse_hub_code, silent_transformers
+from assay.encoding.hugging_face import num_positions, refuse_hub_code, silent_transformers
 from assay.errors import AssayError
 from assay.isolation import seeded
 from assay.objective import PAD, Classification
@@ -33,7 +34,8 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     """The model that the folder's configuration names, with its weights.
 
     Its forward is called with `tokens` as `input_ids`, or with `source` (PAD masked) and `prefix` as `input_ids` and
-    `decoder_input_ids`; `text` (UTF-8 padded with 0) goes through the folder's tokenizer; other inputs keep their names. For
+    `decoder_input_ids`; `text` (UTF-8 padded with 0) goes through the folder's tokenizer; other inputs keep their names. A
+    decoder that classifies and names no padding token reads the last token. For
     a task that asks for one class, logits at every position
     `(n, length, classes)` become those of the last position that is no padding.
 
@@ -112,10 +114,20 @@ def _unloadable(folder: Path, given: str) -> AssayError:
 
 def _adapted(module: nn.Module, task: Task | None, folder: Path) -> nn.Module:
     """Hooks on the module itself, so that its own names stay the names of the sites."""
+    if "ForSequenceClassification" in type(module).__name__ and getattr(module.config, "pad_token_id", 0) is None:
+        module.config = copy.copy(module.config)
+        module.register_forward_pre_hook(partial(_pad_named, folder.absolute()), with_kwargs=True)
     module.register_forward_pre_hook(partial(_renamed, folder.absolute()), with_kwargs=True)
     if task is not None and isinstance(task.objective, Classification):
         module.register_forward_hook(_last_position, with_kwargs=True)
     return module.float().eval()
+
+
+def _pad_named(folder: Path, module: Any, args: tuple, kwargs: dict) -> None:
+    """A decoder reads the class off the last token that is no padding, and refuses a batch where it does not know the padding.
+    Texts are padded by the tokenizer and sources with PAD; other inputs are not padded, which no id means too."""
+    no_padding = PAD if "source" in kwargs else -1
+    module.config.pad_token_id = _tokenizer(folder).pad_token_id if "text" in kwargs else no_padding
 
 
 def _renamed(folder: Path, module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
@@ -130,7 +142,7 @@ def _renamed(folder: Path, module: nn.Module, args: tuple, kwargs: dict) -> tupl
 def _tokenised(folder: Path, text: Tensor, module: nn.Module) -> dict[str, Tensor]:
     tokenizer = _tokenizer(folder)
     texts = [bytes(row.tolist()).rstrip(b"\0").decode("utf-8") for row in text]
-    longest = min(tokenizer.model_max_length, getattr(module.config, "max_position_embeddings", 512))
+    longest = min(tokenizer.model_max_length, num_positions(module) or 512)
     # Padded behind: most decoders count positions from the left, padding included.
     batch = tokenizer(texts, padding=True, padding_side="right", truncation=True, max_length=longest, return_tensors="pt")
     return {name: batch[name].to(text.device) for name in ("input_ids", "attention_mask")}

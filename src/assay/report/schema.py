@@ -152,7 +152,10 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain(audit: Audit) -> Any:
-    return _without_units(storable(TypeAdapter(Audit).dump_python(audit, mode="json")))
+    plain = _without_units(storable(TypeAdapter(Audit).dump_python(audit, mode="json")))
+    for failed in plain["failed"]:
+        del failed["traceback"]  # it names files of one machine
+    return plain
 
 
 def _without_units(plain: Any) -> Any:

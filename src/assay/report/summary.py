@@ -19,13 +19,14 @@ MAX_WARNINGS = 3
 
 
 def summary(audit: Audit) -> RenderableType:
-    """The verdict, the headline measures beside their strongest nulls, warnings, and what was not run."""
+    """The verdict, the headline measures beside their strongest nulls, warnings, what failed, and what was not run."""
     blocks: list[RenderableType] = [
         Text.assemble((audit.verdict.headline.capitalize(), "bold cyan"), f"  {audit.subject.name}"),
         Text(audit.verdict.sentence),
         *_ways(audit.verdict),
         Text(),
     ]
+    blocks += [Text(f"The network is {remark}.", "dim") for remark in audit.subject.remarks]
     if not audit.integrity.holds:
         blocks.append(Text(f"Do not rely on this: {audit.integrity.failure}.", "bold red"))
     headlines = [(item.instrument, measure) for item in audit.evidence for measure in item.measures if measure.headline]
@@ -37,6 +38,7 @@ def summary(audit: Audit) -> RenderableType:
     blocks += [Text.assemble(("Warning  ", "yellow"), f"{name}: {text}") for name, text in warnings[:MAX_WARNINGS]]
     if len(warnings) > MAX_WARNINGS:
         blocks.append(Text(f"{len(warnings) - MAX_WARNINGS} more warnings are in the report.", "dim"))
+    blocks += [Text.assemble(("Failed  ", "bold red"), f"{fault.instrument}: {fault.reason}") for fault in audit.failed]
     unanswered = [(item.instrument, item.not_enough) for item in audit.evidence if item.not_enough]
     unanswered += [(skip.instrument, skip.reason) for skip in audit.skipped]
     blocks += [Text.assemble(("Not run  ", "dim"), f"{name}: {reason}") for name, reason in unanswered]

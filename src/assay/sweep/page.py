@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from assay.sweep.run import Sweep
 
 PAGE, RESULTS = "sweep.html", "results.json"
+MOST_FAILED = 10  # instruments that broke off, of those in every `cell.json`
 
 
 class SweepResults(BaseModel):
@@ -105,6 +106,7 @@ def evidence_of(plan: SweepPlan, rows: Sequence[Row], points: Sequence[PointSumm
         warnings.append(
             f"Some points have fewer than the {MIN_NETWORKS} networks that an interval needs, or no novel combinations."
         )
+    warnings += [f"In {row.name}, {name} broke off: {why}" for row in rows for name, why in row.failed.items()][:MOST_FAILED]
     return Evidence(
         instrument="sweep",
         question="Where along these axes do networks begin to compose?",

@@ -29,6 +29,7 @@ class Row(BaseModel):
       `_low` and `_high`, its interval over combinations; and `_null_...`, the mean of each null. None where there was not
       enough data.
     - `verdict`, `recombines`: the headline and the first axis of the audit.
+    - `failed`: instruments that broke off, each with its reason.
     - `train_seconds`, `audit_seconds`: CPU time, a cell's share of what was trained together.
     """
 
@@ -51,6 +52,7 @@ class Row(BaseModel):
     values: dict[str, float | None]
     verdict: str
     recombines: str
+    failed: dict[str, str] = {}
     train_seconds: float
     audit_seconds: float
     weights_sha256: str
@@ -79,6 +81,7 @@ def row_of(outcome: Outcome, point: dict[str, str], *, round: int) -> Row:
         values=values_of(audit.evidence),
         verdict=audit.verdict.headline,
         recombines=audit.verdict.recombines.answer,
+        failed={fault.instrument: fault.reason for fault in audit.failed},
         train_seconds=outcome.record.cpu_seconds,
         audit_seconds=outcome.audit_seconds,
         weights_sha256=audit.subject.weights_sha256,
@@ -131,7 +134,7 @@ def table_of(rows: Iterable[Row]) -> "pyarrow.Table":
         texts = [row.point[name] for row in rows]
         columns[f"axis_{name}"] = pyarrow.array(numbers_of(texts) or texts)
     for name in Row.model_fields:
-        if name not in ("point", "values"):
+        if name not in ("point", "values", "failed"):
             columns[name] = pyarrow.array([getattr(row, name) for row in rows])
     for name in dict.fromkeys(name for row in rows for name in row.values):
         # Of a type that is said, because a column that is empty so far is one of numbers nevertheless.

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from assay.instrument import report
+from assay.spectra import eigh, unit_scale, varying
 from assay.subject import Inputs
 
 INPUT = "input"
@@ -42,16 +43,19 @@ class Place:
         anything, so all sites get one width. Neither the span nor its principal axes depend on the order of units, nor on
         any rotation of them.
         """
+        scale = unit_scale(table[:num_seen])
+        table = table if scale == 1 else table * scale
         seen = table[:num_seen]
         mean = seen.mean(0)
+        offset = mean.square().sum()
         if table.shape[1] > width and num_seen > width:
             landmarks = seen[torch.randperm(num_seen, generator=Generator().manual_seed(seed))[:width]] - mean
-            span = landmarks.T @ _principal(landmarks @ landmarks.T, normalised=True)
+            span = landmarks.T @ _principal(landmarks @ landmarks.T, width * offset, normalised=True)
         else:
             span = torch.eye(table.shape[1])
         # Not centred beforehand, because that would copy the table.
         inside = seen @ span - mean @ span
-        turn = _principal(inside.T @ inside)
+        turn = _principal(inside.T @ inside, num_seen * offset)
         return cls(inside @ turn, table[num_seen:], mean, span, turn, limited)
 
     def predict_novel(self, weights: Float[Tensor, "e c"], offset: Float[Tensor, " c"]) -> Float[Tensor, "m c"]:
@@ -60,10 +64,11 @@ class Place:
         return self.novel @ through + (offset - self.mean @ through)
 
 
-def _principal(gram: Float[Tensor, "k k"], *, normalised: bool = False) -> Float[Tensor, "k r"]:
-    """Eigenvectors in falling order of variance, without those that have none, on request divided by their spread."""
-    variances, directions = torch.linalg.eigh(gram)
-    kept = variances > variances[-1:].clamp(min=1e-30) * 1e-6
+def _principal(gram: Float[Tensor, "k k"], offset: Float[Tensor, ""], *, normalised: bool = False) -> Float[Tensor, "k r"]:
+    """Eigenvectors in falling order of variance, without those that have none, on request divided by their spread. `offset`:
+    the squares of the mean that was taken off every row."""
+    variances, directions = eigh(gram)
+    kept = varying(variances, variances.sum() + offset, least=1e-6)
     directions = directions[:, kept]
     return (directions / variances[kept].sqrt() if normalised else directions).flip(1)
 

@@ -16,7 +16,7 @@ from assay.instruments.decodability.control import ControlTask, control_tasks
 from assay.instruments.decodability.crossfit import Answer, Decoded, Novel, Places, Question, combination_folds, decode
 from assay.instruments.decodability.features import INPUT, Place, input_place, site_places
 from assay.instruments.decodability.readouts import Readout, find, readouts
-from assay.site import thinned
+from assay.site import NO_SITE, thinned
 from assay.stats import MIN_UNITS, child_generator, paired_p, pooled_permutation_ps
 from assay.subject import Inputs, Subject
 from assay.task import Examples, Task
@@ -102,6 +102,8 @@ class Decodability(Instrument[Drawn]):
                 f"{num_units} trained combinations, and probes fitted on some and scored on others need {2 * MIN_UNITS}"
             )
         every_site = subject.match(self.sites, seen.inputs) if self.sites else subject.sites(seen.inputs)
+        if not every_site:
+            raise NotEnough(NO_SITE)
         sites = tuple(site.name for site in thinned(every_site, len(every_site) if self.sites else budget.sites))
         wanted = readouts(task, seen)
         shuffles = _num_shuffles(wanted, budget.shuffles)

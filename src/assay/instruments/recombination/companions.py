@@ -15,6 +15,7 @@ from assay.instruments.recombination.states import Design
 from assay.observed import Observed
 from assay.probe import Design as ProbeDesign
 from assay.probe import one_hot
+from assay.spectra import ROUNDING, svd
 from assay.stats import cluster_means
 from assay.task import Part
 
@@ -83,7 +84,7 @@ def _word(
     counts = table.sum(1)
     centred = states - (fitted.float() @ states / fitted.sum(1, keepdim=True))[:, None]
     means = table.mT @ centred / counts.clamp(min=1)[..., None]
-    principal = torch.linalg.svd(means, full_matrices=False).Vh[:, :axes]
+    principal = svd(means)[2][:, :axes]
     return (means @ principal.mT)[:, values], (counts > 0)[:, values]
 
 
@@ -114,10 +115,11 @@ def _by_fold(fold: Int[Tensor, " n"]) -> tuple[Int[Tensor, "f w"], Bool[Tensor, 
 def _explained(
     observed: Observed, states: Float[Tensor, "n d"], predicted: Float[Tensor, "n d"], asked: Bool[Tensor, " n"]
 ) -> Float[Tensor, " c"]:
-    """1 - squared error / variance of the asked states, in the mean of every combination."""
+    """1 - squared error / variance of the asked states, in the mean of every combination; 0 where these differ by rounding."""
     if not bool(asked.any()):
         return torch.zeros(0)
     states, predicted = states[asked], predicted[asked]
     total = (states - states.mean(0)).square().sum(1).mean()
-    share = 1 - (states - predicted).square().sum(1) / total.clamp(min=1e-20)
+    constant = bool(total <= ROUNDING * states.square().sum(1).mean())
+    share = torch.zeros(len(states)) if constant else 1 - (states - predicted).square().sum(1) / total.clamp(min=1e-20)
     return cluster_means(share, observed.examples.combination[asked]).means.float()

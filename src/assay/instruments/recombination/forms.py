@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.instruments.recombination.states import Design
+from assay.spectra import svd
 
 Form = Literal["subspace", "prototype", "prototypes"]
 FORMS: tuple[Form, ...] = ("subspace", "prototype", "prototypes")
@@ -54,7 +55,7 @@ class Basis(NamedTuple):
 
     @classmethod
     def _spanned(cls, rows: Float[Tensor, "k v d"], weights: Float[Tensor, " d"]) -> "Basis":
-        left, sizes, right = torch.linalg.svd(rows * weights, full_matrices=False)
+        left, sizes, right = svd(rows * weights)
         real = sizes > sizes[:, :1].clamp(min=1e-20) * CUT
         inverse = real / sizes.where(real, 1.0)
         return cls((left * inverse[:, None]).mT @ rows, right * real[..., None] * weights, left * (sizes * real)[:, None])

@@ -21,7 +21,7 @@ from assay.instruments.recombination.telling import not_tested, refused, summary
 from assay.instruments.recombination.twins import shuffled_twins, untrained_twins
 from assay.observed import Observed, Scramble, observe
 from assay.references import cited
-from assay.site import thinned
+from assay.site import NO_SITE, thinned
 from assay.stats import child_generator, cluster_means
 from assay.subject import Subject
 from assay.task import Task
@@ -119,18 +119,19 @@ class Recombination:
 
     def _judged(self, subject: Subject, observed: Observed, effort: Effort, generator: Generator) -> Evidence:
         size = self.budgets[effort]
-        reason = refused(observed)
+        inputs = observed.examples.inputs
+        known = subject.match(self.sites, inputs) if self.sites else subject.sites(inputs)
+        reason = refused(observed) or ("" if known else NO_SITE)
         if reason:
             return Evidence(
                 instrument=self.name, question=self.question, summary=f"Not enough data: {reason}.", not_enough=reason
             )
-        inputs = observed.examples.inputs
         if self.sites:
-            places = subject.match(self.sites, inputs)
+            places = known
         else:
             searches = len(observed.exchanges) * (1 + size.random + size.untrained + size.shuffled)
             places = affordable(
-                thinned(subject.sites(inputs), size.sites),
+                thinned(known, size.sites),
                 forward=multiplications(subject, {name: values[:2] for name, values in inputs.items()}),
                 examples=len(observed.examples),
                 transplants=searches * len(FORMS) * size.pairs,

@@ -1,10 +1,9 @@
 """Networks in which there is nothing to find: the subject's architecture untrained, and trained on shuffled labels."""
 
-import copy
-
 import torch
 from torch import Generator
 
+from assay.attributes import copied
 from assay.instrument import report
 from assay.instruments.recombination.cost import multiplications
 from assay.observed import Observed
@@ -36,7 +35,7 @@ def shuffled_twins(
     if most is not None and cost > most:
         return [], f"training {num} twins takes about {cost:.1g} multiplications, and this effort allows {most:.1g}"
     twins = untrained_twins(subject, num, generator)
-    models = [copy.deepcopy(twin.module) for twin in twins]  # `fresh` may give a module that others hold as well
+    models = [copied(twin.module) for twin in twins]  # `fresh` may give a module that others hold as well
     examples = observed.examples
     sources = []
     for _ in models:

@@ -1,6 +1,5 @@
 """Which models are trained together, and how: by a rule that depends on sizes alone."""
 
-import copy
 import io
 import math
 import pickle
@@ -16,6 +15,7 @@ from torch import Generator, Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from assay.attributes import changed_tensors, copied, kept_tensors
 from assay.errors import AssayError
 from assay.isolation import Draws, seeded
 from assay.jobs import one_thread
@@ -170,11 +170,13 @@ def _difference(ways: Sequence[Way], members: Sequence[Member]) -> str | None:
     losses = plain.backward(0, ())
     if any(_draws(member) for member in members):
         return "the model draws at random"
+    if any(_leaves(model, member.model) for model, member in zip(plain.models, members, strict=True)):
+        return "the model keeps something between calls"
     for way in ways:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                stacked = build(way, members)
+                stacked = build(way, _copied(members))  # a forward may leave something of the batch in its module
                 assert isinstance(stacked, Stacked)
                 ours = stacked.backward(0, ())
         except AssayError as error:
@@ -190,9 +192,14 @@ def _difference(ways: Sequence[Way], members: Sequence[Member]) -> str | None:
     return None
 
 
+def _leaves(model: nn.Module, before: nn.Module) -> bool:
+    """Whether a forward has left other tensors in the attributes of a module, its buffers apart."""
+    return not set(changed_tensors(model, kept_tensors(before))) <= {name for name, _ in model.named_buffers()}
+
+
 def _draws(member: Member) -> bool:
     """Whether a forward in training uses a global generator."""
-    model, draws = copy.deepcopy(member.model).train(), Draws()
+    model, draws = copied(member.model).train(), Draws()
     device = next(model.parameters()).device
     model(**{name: column.to(device) for name, column in _sample(member).inputs.items()})
     return draws.any
@@ -216,7 +223,7 @@ def _close(plain: Tensor | None, stacked: Tensor | None, i: int, tolerance: floa
 
 
 def _copied(members: Sequence[Member]) -> list[Member]:
-    return [member._replace(model=copy.deepcopy(member.model)) for member in members]
+    return [member._replace(model=copied(member.model)) for member in members]
 
 
 def _traced(member: Member) -> tuple[Trace, int]:
@@ -225,8 +232,8 @@ def _traced(member: Member) -> tuple[Trace, int]:
     examples = _sample(member)
     device = next(model.parameters()).device
     with seeded(0), _Operations() as counted:
-        copied = copy.deepcopy(model).train()
-        traced = trace(copied, {name: column.to(device) for name, column in examples.inputs.items()})
+        twin = copied(model).train()
+        traced = trace(twin, {name: column.to(device) for name, column in examples.inputs.items()})
     return traced, 3 * counted.total  # the backward costs about twice the forward
 
 

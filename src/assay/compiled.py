@@ -1,0 +1,65 @@
+"""Networks behind `torch.compile`, whose original code is run, and scripted ones, which are refused."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from assay.errors import AssayError
+
+_INSIDE = "_orig_mod"  # where torch.compile keeps what it compiled
+
+
+def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
+    """The module that `torch.compile` was given, or the module itself, and a sentence where something in it is compiled.
+
+    **Raises:** `AssayError` for what is no module, and for one that `torch.jit` made, which runs where no hook sees it.
+    """
+    if not isinstance(module, nn.Module):
+        raise AssayError(
+            "a network must be a torch.nn.Module",
+            given=type(module).__name__,
+            next_step="wrap it in a module whose forward takes the task's inputs as keyword arguments",
+        )
+    inside = module.get_submodule(_INSIDE) if wraps(module) else module
+    if isinstance(inside, torch.jit.ScriptModule):
+        refuse_scripted(inside)
+    compiled = [
+        name or "all of it" for name, part in module.named_modules() if wraps(part) or part._compiled_call_impl is not None
+    ]
+    said = f"compiled ({', '.join(compiled[:5])}); the original code was audited, without compilation"
+    return inside, (said,) if compiled else ()
+
+
+def refuse_scripted(module: nn.Module) -> None:
+    """**Raises:** `AssayError` naming what `torch.jit` made in a network whose modules are to be read or patched. It can still
+    be cut."""
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise AssayError(
+                "a network must run its own Python code, since what torch.jit made cannot be read or patched inside",
+                given=f"{name or 'the network'}, a {type(part).__name__}",
+                next_step="give the module that was scripted or traced; its weights fit, through load_state_dict",
+            )
+
+
+def plain(site: str) -> str:
+    """The name of a site in the original module."""
+    return site.removeprefix(f"{_INSIDE}.")
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Whatever was compiled runs as it is written: hooks put on it afterwards would not run, or compile without end."""
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled, and the compiler takes seconds to import
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def wraps(part: nn.Module) -> bool:
+    """Whether it is what `torch.compile` put around a module, whose methods it passes on."""
+    return _INSIDE in part._modules

@@ -1,0 +1,59 @@
+"""An instrument that broke off: it is reported with its reason, beside the evidence of the others."""
+
+import textwrap
+import traceback as tracebacks
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from assay.errors import AssayError
+
+Result = TypeVar("Result")
+LONGEST_REASON = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """An instrument that broke off, and why.
+
+    **Attributes:** `traceback`: of the error, for whoever mends it. It names files of one machine, so that `report.json` leaves
+    it out.
+    """
+
+    instrument: str
+    reason: str
+    traceback: str = field(default="", repr=False, compare=False)
+
+
+def attempt(instrument: str, measure: Callable[[], Result]) -> Result | Failed:
+    """What `measure` returns, such as evidence, or why there is nothing. An interrupt and too little memory end the audit: they
+    say nothing of the instrument.
+
+    Example::
+
+        def divide() -> Evidence:
+            raise ZeroDivisionError("division by zero")
+
+        assert attempt("ratio", divide) == Failed(instrument="ratio", reason="ZeroDivisionError: division by zero")
+    """
+    try:
+        with memory_errors():
+            return measure()
+    except MemoryError:
+        raise
+    except Exception as error:
+        kind = "" if isinstance(error, AssayError) else f"{type(error).__name__}: "
+        reason = textwrap.shorten(f"{kind}{error}", LONGEST_REASON, placeholder=" ...")
+        return Failed(instrument=instrument, reason=reason, traceback=tracebacks.format_exc())
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Torch's error for too little memory becomes a `MemoryError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error):
+            raise MemoryError(str(error)) from error
+        raise
