@@ -37,7 +37,7 @@ train({TASK!r}, "mlp", out="run", progress=lambda doing, done: (print("at work",
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
-    assert main(["train", TASK, "--width", "8", "--steps", "1", "--out", str(folder), "--quiet"]) == 0
+    assert main(["train", TASK, "--width", "64", "--steps", "400", "--out", str(folder), "--quiet"]) == 0
     return folder
 
 
