@@ -20,13 +20,24 @@ from assay.compiled import uncompiled
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
 from assay.failed import Failed, attempt
-from assay.instrument import Measures, Progress, seed_of_draws, silent, with_running
+from assay.instrument import (
+    Instrument,
+    Measures,
+    NotEnough,
+    Progress,
+    draw,
+    not_enough,
+    read,
+    seed_of_draws,
+    silent,
+    with_running,
+)
 from assay.isolation import undisturbed
 from assay.jobs import one_thread
 from assay.observed import Observed
 from assay.stats import keyed_generator
 from assay.subject import Subject
-from assay.task import Task
+from assay.task import NoNovelInputs, Task, TrainedOnly
 
 FORBIDDEN = "assay.tasks"
 
@@ -47,40 +58,53 @@ class JudgesObserved(Measures, Protocol):
 
 
 def judged_apart(
-    instruments: Sequence[JudgesObserved], subject: Subject, task: Task, *, effort: Effort, seed: int
-) -> list[Evidence | Failed]:
+    instruments: Sequence[JudgesObserved | Instrument], subject: Subject, task: Task, *, effort: Effort, seed: int
+) -> list[Evidence | Failed | None]:
     """What the instruments find when only what they observed is sent to a process that cannot reach the task: the same
-    evidence, to the bit, as from `measure` with the generators of `assay.audit`. One that breaks off loses no other's.
+    evidence, to the bit, as from `run` on the task without its novel inputs. None of one that draws such, or takes the task
+    along. One that breaks off loses no other's.
 
     **Raises:** `AssayError` when the network cannot be sent or loaded without its task.
     """
-
-    def observe(instrument: JudgesObserved) -> _Piece:
-        generator = keyed_generator(seed, instrument.name)
-        observed = instrument.observe(task, effort=effort, generator=generator)
-        return _Piece(instrument, pickle.dumps(observed), generator.get_state(), seed_of_draws(seed, instrument.name))
-
+    view = TrainedOnly.of(task)
     with undisturbed(subject.module, 0):
-        subject, kept = with_running(subject, task)
-    pieces = [attempt(instrument.name, partial(observe, instrument)) for instrument in instruments]
-    child = run_python("-m", "assay.access", given=_packed((subject, pieces, effort, kept)))
+        subject, kept = with_running(subject, view)
+
+    def observe(instrument: JudgesObserved | Instrument) -> _Piece | Evidence | None:
+        generator = keyed_generator(seed, instrument.name)
+        try:
+            if isinstance(instrument, Instrument):
+                drawn = draw(instrument, subject, view, effort=effort, seed=seed)
+            else:
+                drawn = instrument.observe(view, effort=effort, generator=generator)
+        except NotEnough as reason:
+            assert isinstance(instrument, Instrument)
+            return not_enough(instrument, reason)
+        except NoNovelInputs:
+            return None
+        return _Piece(instrument, pickle.dumps(drawn), generator.get_state())
+
+    found = [attempt(instrument.name, partial(observe, instrument)) for instrument in instruments]
+    pieces = [piece for piece in found if isinstance(piece, _Piece)]
+    if not pieces:
+        return [one for one in found if not isinstance(one, _Piece)]
+    child = run_python("-m", "assay.access", given=_packed((subject, pieces, effort, seed, kept)))
     if child.returncode or not child.stdout:
         last = (child.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
         raise AssayError("the process without the task must finish", given=f"exit status {child.returncode}: {last}")
     result = pickle.loads(child.stdout)
     if isinstance(result, BaseException):
         raise result
-    return result
+    judged = iter(result)
+    return [next(judged) if isinstance(one, _Piece) else one for one in found]
 
 
 class _Piece(NamedTuple):
-    """One instrument, what it observed, pickled, the state of its generator afterwards, and the seed of what the network draws
-    while it is judged."""
+    """One instrument, what it drew or observed, pickled, and the state of its generator afterwards."""
 
-    instrument: JudgesObserved
-    observed: bytes
+    instrument: JudgesObserved | Instrument
+    drawn: bytes
     state: Tensor
-    draws: int
 
 
 class _NoTasks(MetaPathFinder):
@@ -104,10 +128,10 @@ def _packed(content: object) -> bytes:
         ) from error
 
 
-def _judge_all(given: bytes) -> list[Evidence | Failed] | BaseException:
+def _judge_all(given: bytes) -> list[Evidence | Failed | None] | BaseException:
     """What the process does, once it can no longer reach the task."""
     try:
-        subject, pieces, effort, kept = pickle.loads(given)
+        subject, pieces, effort, seed, kept = pickle.loads(given)
     except ImportError as error:
         if not str(error.name).startswith(FORBIDDEN):
             return error
@@ -117,21 +141,33 @@ def _judge_all(given: bytes) -> list[Evidence | Failed] | BaseException:
             next_step="give the subject a `fresh` that holds no task, or none",
         )
 
-    def judge(piece: _Piece) -> Evidence:
-        generator = Generator()
-        generator.set_state(piece.state)
-        with undisturbed(subject.module, piece.draws):
-            found = piece.instrument.judge(subject, pickle.loads(piece.observed), effort=effort, generator=generator)
-        return replace(found, warnings=(*found.warnings, *kept))
+    def judge(piece: _Piece) -> Evidence | None:
+        instrument = piece.instrument
+        if isinstance(instrument, Instrument):
+            data = _loaded(piece.drawn)
+            found = None if data is None else read(instrument, subject, data, effort=effort, seed=seed)
+        else:
+            generator = Generator()
+            generator.set_state(piece.state)
+            with undisturbed(subject.module, seed_of_draws(seed, instrument.name)):
+                found = instrument.judge(subject, pickle.loads(piece.drawn), effort=effort, generator=generator)
+        return found and replace(found, warnings=(*found.warnings, *kept))
 
     try:
         with one_thread(), uncompiled():
-            return [
-                piece if isinstance(piece, Failed) else attempt(piece.instrument.name, partial(judge, piece))
-                for piece in pieces
-            ]
+            return [attempt(piece.instrument.name, partial(judge, piece)) for piece in pieces]
     except MemoryError as error:
         return error
+
+
+def _loaded(drawn: bytes) -> Any:
+    """What was drawn, None where that leads to the task."""
+    try:
+        return pickle.loads(drawn)
+    except ImportError as error:
+        if str(error.name).startswith(FORBIDDEN):
+            return None
+        raise
 
 
 def _main(parent: str) -> None:

@@ -26,7 +26,7 @@ from assay.jobs import one_thread, run_parallel
 from assay.objective import Unscored, check_finite
 from assay.progress import Progress, Shown, shown, silent
 from assay.subject import Integrity, Subject
-from assay.task import Examples, PosesPartProblems, Task
+from assay.task import Examples, PosesPartProblems, Task, TrainedOnly
 from assay.verdict import Verdict, judge
 from assay.versions import versions_of
 
@@ -36,6 +36,7 @@ _GIVES: Mapping[type, str] = {
     PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
 }
+NEEDS_MORE = "it needs novel inputs or the task itself, which access level 0 does not allow"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +195,11 @@ def audit(
         applying, skipped = _sorted_out(chosen, task, level, unlearned)
         if level == 0:
             report("judging in a process that cannot reach the task", 0.1)
-            able = [instrument for instrument in applying if isinstance(instrument, JudgesObserved)]
-            found = judged_apart(able, subject, task, effort=effort, seed=seed) if able else []
+            able = [one for one in applying if isinstance(one, (JudgesObserved, Instrument))]
+            judged = judged_apart(able, subject, task, effort=effort, seed=seed)
+            found = [item for item in judged if item is not None]
+            left_out = [one.name for one, item in zip(able, judged, strict=True) if item is None]
+            skipped += [Skipped(instrument=name, reason=NEEDS_MORE) for name in left_out]
         else:
             pieces = [_Piece(instrument, subject, task, effort, seed) for instrument in applying]
             found = _run_all(pieces, jobs=jobs, progress=report)
@@ -255,8 +259,8 @@ def _sorted_out(
             reason = f"the task does not give {' and '.join(_GIVES.get(ability, ability.__name__) for ability in missing)}"
         elif isinstance(task.objective, Unscored) and GivesGraphs not in instrument.needs:
             reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
-        elif level == 0 and not isinstance(instrument, JudgesObserved):
-            reason = "it draws novel inputs, which access level 0 does not allow"
+        elif level == 0 and not _can_be_judged_apart(instrument, task):
+            reason = NEEDS_MORE
         elif unlearned and getattr(instrument, "searches", False):
             reason = f"it searches for long, and the network does not do its task: {unlearned}"
         else:
@@ -264,6 +268,13 @@ def _sorted_out(
             continue
         skipped.append(Skipped(instrument=instrument.name, reason=reason))
     return applying, skipped
+
+
+def _can_be_judged_apart(instrument: Instrument | Measures, task: Task) -> bool:
+    """Whether it may be asked of a task without novel inputs; one of the frame that draws them says so when it is."""
+    if isinstance(instrument, Instrument):
+        return not missing_abilities(instrument, TrainedOnly.of(task))
+    return isinstance(instrument, JudgesObserved)
 
 
 def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> list[Evidence | Failed]:

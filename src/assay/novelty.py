@@ -60,8 +60,10 @@ class Novelty:
         return {kind: torch.tensor([own == kind for own in kinds], dtype=torch.bool) for kind in KINDS}
 
 
-def novelty_of(task: Task) -> Novelty:
+def novelty_of(task: Task, combinations: Int[Tensor, "c k"] | None = None) -> Novelty:
     """The kinds of a task's novel combinations, from its trained ones and their answers. No network is involved.
+
+    `combinations`: others than those that the task lists as novel, none of them trained.
 
     Kinds are not known for a regression, for inputs without end whose targets differ, for parts that vary beside the
     combination and are not shown at all their values, for more than 16 parts that vary, and where chains of replacements are
@@ -77,7 +79,7 @@ def novelty_of(task: Task) -> Novelty:
         trained = Trained.of(
             rows, np.unique(answers, return_inverse=True)[1], [len(task.part(n).values) for n in task.combines]
         )
-        novel = task.combinations("novel")
+        novel = task.combinations("novel") if combinations is None else combinations
         alike = synonyms(trained, novel.numpy()).many
         reach = k_coverage(trained, novel.numpy(), 1)
         if reach.undecided.any():

@@ -300,3 +300,69 @@ def draw_rows(total: int, n: int, *, replacement: bool, generator: Generator) ->
     if replacement:
         return torch.randint(total, (n,), generator=generator) if total else torch.zeros(0, dtype=torch.int64)
     return torch.randperm(total, generator=generator)[:n]
+
+
+class NoNovelInputs(AssayError):  # noqa: N818 (what is missing, not a fault)
+    """Novel inputs are asked for where access level 0 does not allow them."""
+
+
+class TrainedOnly(Task):
+    """A task as access level 0 sees it: trained examples and the declaration, with the list of novel combinations, but no novel
+    input. Of abilities it keeps what the declaration says of an exchange (`SwapsParts`).
+
+    Example::
+
+        view = TrainedOnly.of(load_task("modular"))
+        view.examples("novel", 1, generator=torch.Generator())  # raises NoNovelInputs
+    """
+
+    def __init__(self, task: Task):
+        self._task = task
+
+    @classmethod
+    def of(cls, task: Task) -> "TrainedOnly":
+        """The view of a task."""
+        return _TrainedOnlySwapping(task) if isinstance(task, SwapsParts) else cls(task)
+
+    @property
+    def address(self) -> str:
+        return self._task.address
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return self._task.parts
+
+    @property
+    def combines(self) -> tuple[str, ...]:
+        return self._task.combines
+
+    @property
+    def input_spec(self) -> InputSpec | None:
+        return self._task.input_spec
+
+    @property
+    def objective(self) -> Objective:
+        return self._task.objective
+
+    @property
+    def level(self) -> Level:  # pyrefly: ignore[bad-override]  (of the task; what it gives is asked for and refused)
+        return self._task.level
+
+    def combinations(self, split: Split) -> Int[Tensor, "c k"]:
+        return self._task.combinations(split)
+
+    def combination_id(self, parts: Mapping[str, Int[Tensor, " n"]]) -> Int[Tensor, " n"]:
+        return self._task.combination_id(parts)
+
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        if split == "novel" and n:
+            raise NoNovelInputs("novel inputs are drawn at access level 1 or 2", next_step="audit at level 1 or 2")
+        return self._task.examples(split, n, generator=generator)
+
+    def trained_examples(self, n: int, *, generator: Generator) -> Examples:
+        return self._task.trained_examples(n, generator=generator)
+
+
+class _TrainedOnlySwapping(TrainedOnly):
+    def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
+        return getattr(self._task, "swap")(base, source, part)  # noqa: B009 (the constructor has asked)

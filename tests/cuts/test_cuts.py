@@ -77,6 +77,20 @@ def test_states_of_other_examples_give_their_outputs(name: str):
     assert torch.allclose(last.flatten(), subject(other).flatten(), atol=1e-4 * spread(subject(other)))
 
 
+def test_several_cuts_are_read_from_one_pass_as_each_by_itself():
+    network, inputs = mlp(), vectors(7, 1, drawn())
+    cuts = Subject(network, batch_size=3).cuts(inputs)
+    together = cuts.read_several(inputs, list(range(len(cuts))))
+    assert list(together) == list(range(len(cuts)))
+    for depth, state in together.items():
+        assert torch.equal(state.flat(), cuts.read(inputs, depth).flat())
+    assert cuts.read_several(inputs, []) == {}
+    none = {name: value[:0] for name, value in inputs.items()}
+    assert [len(state) for state in cuts.read_several(none, [0, 1]).values()] == [0, 0]
+    with pytest.raises(AssayError, match="depth of this network"):
+        cuts.read_several(inputs, [0, len(cuts)])
+
+
 def test_every_tensor_of_a_cut_is_used():
     """A cut that held more than it must would be complete as well."""
     inputs = tokens(6, 5, drawn())

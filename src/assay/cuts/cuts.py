@@ -82,13 +82,23 @@ class Cuts:
 
         **Raises:** `AssayError` for a depth that is no cut, and a cut with a tensor of which no dimension holds the examples.
         """
+        return self.read_several(inputs, [depth])[depth]
+
+    def read_several(self, inputs: Inputs, depths: Sequence[int]) -> dict[int, State]:
+        """The same at several cuts from the same passes.
+
+        **Raises:** `AssayError` where one of the cuts cannot be read.
+        """
         trace = self._trace(inputs)
-        trace.cut(depth)
-        chunks = [
-            self._state(trace, depth, _taken(inputs, rows, self._device))[:count]
-            for rows, count in _chunks(_length(inputs), self._batch_size)
-        ]
-        return _joined(chunks) if chunks else self._state(trace, depth, trace.sample)[:0]
+        for depth in depths:
+            trace.cut(depth)
+        chunks: dict[int, list[State]] = {depth: [] for depth in depths}
+        for rows, count in _chunks(_length(inputs), self._batch_size):
+            for depth, state in self._states(trace, depths, _taken(inputs, rows, self._device)).items():
+                chunks[depth].append(state[:count])
+        if not _length(inputs):
+            return {depth: state[:0] for depth, state in self._states(trace, depths, trace.sample).items()}
+        return {depth: _joined(some) for depth, some in chunks.items()}
 
     def run(self, inputs: Inputs, depth: int, state: State) -> Tensor:
         """Outputs `(n, ...)`, on the CPU, of the rest of the network on the states of `n` examples.
@@ -127,10 +137,10 @@ class Cuts:
         mode.finish()
         return output
 
-    def _state(self, trace: Trace, depth: int, inputs: Inputs) -> State:
-        exchange = Exchange(trace.graph, read=trace.crossing[depth])
+    def _states(self, trace: Trace, depths: Sequence[int], inputs: Inputs) -> dict[int, State]:
+        exchange = Exchange(trace.graph, read=sorted({node for depth in depths for node in trace.crossing[depth]}))
         self._pass(exchange, inputs)
-        return trace.state(depth, exchange)
+        return {depth: trace.state(depth, exchange) for depth in depths}
 
     def _patched(self, trace: Trace, state: State, inputs: Inputs) -> Tensor:
         put, numbers = trace.tensors(state)
@@ -140,7 +150,7 @@ class Cuts:
         """Completeness: the states of some examples, put into a pass on others, give the outputs of the former."""
         if (key := (trace.shapes, depth)) in self._complete:
             return
-        found = self._patched(trace, self._state(trace, depth, trace.sample), _rolled(trace.sample))
+        found = self._patched(trace, self._states(trace, [depth], trace.sample)[depth], _rolled(trace.sample))
         # Where the outputs hardly differ between examples, agreement with the right ones must be closer than with the others.
         spread = float((trace.output - trace.output.roll(1, 0)).abs().max())
         apart = float((found - trace.output).abs().max())

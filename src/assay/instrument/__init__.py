@@ -13,7 +13,10 @@ from assay.instrument.frame import Readings as Readings
 from assay.instrument.frame import Values as Values
 from assay.instrument.older import Measures as Measures
 from assay.instrument.run import answering as answering
+from assay.instrument.run import draw as draw
 from assay.instrument.run import missing_abilities as missing_abilities
+from assay.instrument.run import not_enough as not_enough
+from assay.instrument.run import read as read
 from assay.instrument.run import run as run
 from assay.instrument.run import seed_of_draws as seed_of_draws
 from assay.instrument.run import with_running as with_running

@@ -97,21 +97,61 @@ def _run(
 ) -> Evidence:
     if effort not in instrument.budgets:
         raise AssayError(f"{instrument.name} must have a budget for the effort", given=effort, choices=list(instrument.budgets))
-    budget, rng, sources = instrument.budgets[effort], Random(seed, instrument.name), cited(instrument.cites)
     try:
-        with stage("drawing examples", 0.0, 0.05):
-            data = instrument.data(subject, task, budget, rng)
+        data = draw(instrument, subject, task, effort=effort, seed=seed)
+    except NotEnough as reason:
+        return not_enough(instrument, reason)
+    return read(instrument, subject, data, effort=effort, seed=seed, jobs=jobs, references=references)
+
+
+def draw(instrument: Instrument, subject: Subject, task: Task, *, effort: Effort, seed: int) -> Any:
+    """Everything that an instrument draws from a task. **Raises:** `NotEnough`."""
+    with undisturbed(subject.module, seed_of_draws(seed, instrument.name)), stage("drawing examples", 0.0, 0.05):
+        return instrument.data(subject, task, instrument.budgets[effort], Random(seed, instrument.name))
+
+
+def not_enough(instrument: Instrument, reason: NotEnough) -> Evidence:
+    """The evidence of an instrument that cannot answer."""
+    why = str(reason).rstrip(".")
+    return Evidence(
+        instrument=instrument.name,
+        question=instrument.question,
+        summary=f"Not enough data: {why}.",
+        not_enough=why,
+        sources=cited(instrument.cites),
+    )
+
+
+def read(
+    instrument: Instrument,
+    subject: Subject,
+    data: Any,
+    *,
+    effort: Effort,
+    seed: int,
+    jobs: int = 1,
+    references: Mapping[str, Subject] | None = None,
+) -> Evidence:
+    """What `run` does once everything is drawn from the task: the same evidence from the same `data`, wherever it is read."""
+    with undisturbed(subject.module, seed_of_draws(seed, instrument.name)):
+        return _read(instrument, subject, data, effort, seed, jobs, references or {})
+
+
+def _read(
+    instrument: Instrument,
+    subject: Subject,
+    data: Any,
+    effort: Effort,
+    seed: int,
+    jobs: int,
+    references: Mapping[str, Subject],
+) -> Evidence:
+    budget, rng = instrument.budgets[effort], Random(seed, instrument.name)
+    try:
         with stage("reading the network", 0.05, 0.4):
             own = _checked(instrument, instrument.read(subject, data, rng.within("network")))
     except NotEnough as reason:
-        why = str(reason).rstrip(".")
-        return Evidence(
-            instrument=instrument.name,
-            question=instrument.question,
-            summary=f"Not enough data: {why}.",
-            not_enough=why,
-            sources=sources,
-        )
+        return not_enough(instrument, reason)
     others = [_Other(subject, rng.within("copy", k), draw=True) for k in range(budget.copies)]
     others += [_Other(network, rng.within("reference", name)) for name, network in references.items()]
     others = [other._replace(place=(k, len(others))) for k, other in enumerate(others)]
@@ -125,13 +165,13 @@ def _run(
     again = {}
     for name, other in instrument.controls(data, rng.within("controls")).items():
         with stage(name, 0.8, 1.0):
-            read = [
+            repeats = [
                 _read_other(
                     instrument, some, own, _Other(subject, rng.within("control", name, k), place=(k, len(other.repeats)))
                 )
                 for k, some in enumerate(other.repeats)
             ]
-        again[name] = other.how, read
+        again[name] = other.how, repeats
     nulls = Nulls.of(copies, again, beside)
     metrics = {metric.key: metric for metric in instrument.metrics}
     measures = [measure_of(metrics[values.metric], values, nulls) for values in own.values]
@@ -144,7 +184,7 @@ def _run(
         summary=notes.summary,
         measures=tuple(measures),
         figures=tuple(notes.figures),
-        sources=sources,
+        sources=cited(instrument.cites),
         warnings=tuple(notes.warnings),
         not_tested=tuple(notes.not_tested),
         settings={"effort": effort, **_plain(asdict(budget)), **notes.settings},
