@@ -1,0 +1,217 @@
+"""Recombination: where a network combines the parts, whether its inputs get there, and what of the two breaks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from assay.evidence import UNTRAINED, Effort, Measure
+from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
+from assay.instruments.combining.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, P, Rate, Variant
+from assay.instruments.combining.curves import Found, curves, label
+from assay.instruments.combining.drawn import ALL, SUM, CombiningBudget, Drawn, Recipe, draw
+from assay.instruments.combining.items import HELD, KIND_OF, OUTSIDE
+from assay.instruments.combining.rules import ABOVE_CHANCE
+from assay.instruments.combining.words import NONE_RESOLVED, PAIRED, notes
+from assay.novelty import ENOUGH, TOLD
+from assay.power import detectable_share
+from assay.stats import cluster_means, mean_interval
+from assay.subject import Subject
+from assay.task import Task
+
+_BOUNDS = (0.0, 1.0)
+_BEATS = (UNTRAINED, SCRAMBLED, RANDOM)
+
+SEEN_RIGHT = Metric(
+    key="seen_from_state", title="held-out trained combinations right from their state", level=0, bounds=_BOUNDS, beats=_BEATS
+)
+SEEN_SAME = replace(SEEN_RIGHT, key="seen_as_state", title="held-out trained inputs answered as their state")
+NOVEL_RIGHT = replace(
+    SEEN_RIGHT, key="novel_from_state", title="novel combinations right from their state", least=ENOUGH, headline=True
+)
+NOVEL_SAME = replace(NOVEL_RIGHT, key="novel_as_state", title="novel inputs answered as their state", level=1, headline=False)
+BOTH = replace(NOVEL_SAME, key="novel_both", title="novel inputs right and answered as their state", level=2)
+LABELLED = replace(BOTH, key="novel_from_state_by_labels", title="novel combinations right from their state, by their labels")
+BY_KIND = replace(NOVEL_RIGHT, key="novel_from_state_by_kind", title="right from their state, by kind", headline=False)
+CONSTRUCTED = replace(BY_KIND, key="novel_constructed_input", title="constructed novel input (behaviour)", beats=(PAIRED,))
+LETTERS: Mapping[str, Metric] = {
+    CS: SEEN_RIGHT,
+    ES: SEEN_SAME,
+    C: NOVEL_RIGHT,
+    E: NOVEL_SAME,
+    P: BOTH,
+    BY_LABELS: LABELLED,
+}
+
+BUDGETS: Mapping[Effort, CombiningBudget] = {
+    "quick": CombiningBudget(examples=500, combinations=100, cuts=16, scrambled=2, turned=2, novel_everywhere=False),
+    "standard": CombiningBudget(examples=3_000, combinations=500, cuts=48, scrambled=5, turned=5),
+    "full": CombiningBudget(examples=20_000, combinations=2_000, cuts=1_000, scrambled=19, turned=19, copies=19),
+}
+
+
+class Recombination(Instrument[Drawn]):
+    """Interchange of additive states: at every cut of a network, states of combinations are put together from trained ones, and
+    the rest of the network answers them.
+
+    At a cut, a set of activations through which everything later depends on the input, the *additive state* of a combination
+    is the mean of trained states plus the effect of each of its parts, by least squares (`form` sum); or the state of a
+    trained example plus the difference of effects (`form` shift); each part is also exchanged alone. Rates are means over
+    combinations:
+
+    - Cs, Es: of held-out trained combinations: is the answer to the state the declared one; the one to the real input?
+    - C, E, P: the same of novel combinations outside 1-coverage, and both at once. C needs no novel input where the task
+      declares what follows from an exchange of parts; E needs novel inputs, P their labels.
+
+    They are reported at the headline cut: the last one behind the first call that is not affine and before the last such call
+    at which Es has a lower bound of .9. Copies and nulls make the same search; one without such a cut is read at the
+    network's. There C estimates the score on novel inputs if these get there, which E tests.
+
+    An answer is the most likely class, at all steps of a sequence. Of real numbers no answer is simply right: rates are then
+    the task's own score, so that C estimates what the novel score measures, and two outputs agree as far as the one scores
+    where the other is the target.
+    """
+
+    name = "recombination"
+    question = "Where are the parts combined, do inputs get there, and what breaks on novel combinations?"
+    cites = ("geiger2021",)
+    searches = True
+    metrics = (*LETTERS.values(), BY_KIND, CONSTRUCTED)
+
+    def __init__(self, *, budgets: Mapping[Effort, CombiningBudget] = BUDGETS):
+        self.budgets = budgets
+
+    def data(self, subject: Subject, task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
+        return draw(task, budget, rng)
+
+    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+        right = cluster_means(data.objective.score(network(data.fitted), data.targets), data.combination).means
+        interval = mean_interval(right, bounds=_BOUNDS)
+        if interval is None or interval.low <= data.chance or float(right.mean()) <= data.chance + ABOVE_CHANCE:
+            raise NotEnough(
+                f"the network has not learned the trained combinations: it scores {float(right.mean()):.2f} on them, and one "
+                f"answer to all of them {data.chance:.2f}"
+            )
+        repeats = ((SCRAMBLED, data.budget.scrambled), (RANDOM, data.budget.turned))
+        variants = [Variant(name, k) for name, number in repeats for k in range(number)]
+        found = curves(network, data, rng, variants=variants)
+        return Reading([*_values(data, found), *_constructed(data, found)], found)
+
+    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+        at = {k: depth for (variant, k), depth in own.kept.headline.items() if variant == NETWORK}
+        if not at:
+            return Reading(())
+        found = curves(network, data, rng, variants=(), at=at)
+        values = [
+            Values(metric=metric.key, units=rate.units, about=about, ids=rate.ids)
+            for k in at
+            for r, recipe in _reported(data, k)
+            for metric, about, rate in _rated(recipe, found.rates[NETWORK, k][r] if (NETWORK, k) in found.rates else {})
+        ]
+        return Reading(values, found)
+
+    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+        return notes(data, readings.own.kept, [copy.kept for copy in readings.copies if copy.kept], measures)
+
+
+def _reported(data: Drawn, k: int) -> list[tuple[int, Recipe]]:
+    """The recipes of a plan whose values are reported: that which only chooses the cut for a derived part is not."""
+    plan = data.plans[k]
+    return [(r, recipe) for r, recipe in enumerate(plan.recipes) if plan.name == ALL or r]
+
+
+def _rated(recipe: Recipe, rates: Mapping[tuple[str, int], Rate]) -> Iterator[tuple[Metric, Mapping[str, str], Rate]]:
+    """Metrics with what they are about."""
+    for (letter, kind), rate in rates.items():
+        if kind in (HELD, OUTSIDE):
+            yield LETTERS[letter], recipe.about, rate
+        elif letter == C and recipe.about == {"form": SUM}:
+            names = {number: TOLD[name] for name, number in KIND_OF.items()}
+            yield BY_KIND, {**recipe.about, "kind": names[kind]}, rate
+
+
+def _values(data: Drawn, found: Found) -> Iterator[Values]:
+    for k in range(len(data.plans)):
+        depth = found.headline.get((NETWORK, k))
+        for r, recipe in _reported(data, k):
+            rates = found.rates[NETWORK, k][r] if depth is not None else {}
+            told = list(_rated(recipe, rates))
+            for metric, about, rate in told:
+                if metric is LABELLED and not data.no_executor:
+                    continue  # the task says the same
+                yield Values(
+                    metric=metric.key,
+                    units=rate.units,
+                    about=about,
+                    ids=rate.ids,
+                    where={"cut": label(found.at(depth or 0).cut)},
+                    unit=data.objective.unit,
+                    controls=tuple(_controls(data, found, k, r, metric, about)) if len(rate.units) >= metric.least else (),
+                    note=_note(metric, len(rate.units)),
+                    copies_how="at a cut chosen alike, or at the network's where they have none",
+                )
+            have = {metric.key for metric, _, _ in told}
+            for letter, metric in LETTERS.items():
+                if letter != BY_LABELS and metric.key not in have and (depth is not None or (k, r) == (0, 0)):
+                    yield _without(metric, recipe.about, _why_not(data, letter, depth is not None))
+    for part, reason in data.refused.items():
+        yield _without(SEEN_RIGHT, {"part": part}, f"not enough data: {reason}")
+
+
+def _without(metric: Metric, about: Mapping[str, str], reason: str) -> Values:
+    return Values(metric=metric.key, units=torch.zeros(0), about=about, reason=reason)
+
+
+def _why_not(data: Drawn, letter: str, resolved: bool) -> str:
+    if letter == C and data.no_executor:
+        return f"{data.no_executor}, so answers are known of held-out trained combinations alone"
+    if letter in (E, P) and data.no_inputs:
+        return data.no_inputs
+    if letter == P and not data.labelled:
+        return "novel inputs have no labels"
+    return "not enough data: no novel combination outside 1-coverage" if resolved else f"not resolved: {NONE_RESOLVED}"
+
+
+def _note(metric: Metric, number: int) -> str:
+    if metric.level == 0 and metric not in (NOVEL_RIGHT, BY_KIND):
+        return ""
+    return f"{number} combinations, which would show a failure on {detectable_share(number):.2%} of them four times in five"
+
+
+_HOW = {
+    SCRAMBLED: "parts dealt anew to the combinations; the cut is chosen alike, or is the network's where none is found",
+    RANDOM: "effects turned into random directions of the span of the states, their sizes and angles as they are; the cut is "
+    "chosen alike, or is the network's where none is found",
+}
+
+
+def _controls(data: Drawn, found: Found, k: int, r: int, metric: Metric, about: Mapping[str, str]) -> Iterator[Control]:
+    """What the nulls have of the same combinations."""
+    for name, how in _HOW.items():
+        repeats: list[Tensor] = []
+        for (variant, plan), rates in found.rates.items():
+            if variant.name == name and plan == k:
+                told = _rated(data.plans[k].recipes[r], rates[r])
+                repeats += [rate.units for one, where, rate in told if one is metric and where == about]
+        if repeats:
+            yield Control(name=name, how=how, values=torch.stack(repeats))
+
+
+def _constructed(data: Drawn, found: Found) -> Iterator[Values]:
+    """Additive inputs: a test of behaviour."""
+    first = found.cuts[0]
+    rate = first.rates.get((0, 0), {}).get((C, OUTSIDE))
+    if first.cut.affine and rate is not None and len(rate.units) >= CONSTRUCTED.least:
+        yield Values(
+            metric=CONSTRUCTED.key,
+            units=rate.units,
+            about={"form": SUM},
+            ids=rate.ids,
+            where={"cut": label(first.cut)},
+            unit=data.objective.unit,
+            controls=(
+                Control(name=PAIRED, how="against the targets of other combinations", values=torch.tensor([rate.chance])),
+            ),
+            note="an affine image of the input, put together from trained ones: what the network answers to it is behaviour",
+        )

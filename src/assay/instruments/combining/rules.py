@@ -1,0 +1,53 @@
+"""The rules: which cut counts, where parts are combined, and what breaks. All use raw rates."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from assay.cuts import Cut
+from assay.stats import mean_interval
+
+WORKS = 0.9  # a rate that counts as right
+ABOVE_CHANCE = 0.1
+Breaks = Literal["the combining", "the way in", "nothing found", "not resolved"]
+
+
+class Between(NamedTuple):
+    """Where parts are combined: depths of the last cut with Cs of at least .9, and of the first behind it at chance + .1."""
+
+    last: int
+    first: int
+
+
+def may_be_headline(cut: Cut) -> bool:
+    """Behind the first call that is not affine, and before the last such call."""
+    return not cut.affine and not cut.last
+
+
+def resolves(units: Float[Tensor, " u"] | None) -> bool:
+    """Whether the lower bound of a rate is at least .9, as that of Es must be at the headline cut."""
+    interval = mean_interval(units, bounds=(0.0, 1.0)) if units is not None else None
+    return interval is not None and interval.low >= WORKS
+
+
+def combined_between(depths: Sequence[int], cs: Sequence[float | None], *, chance: float) -> Between | None:
+    """From the rate Cs at each cut."""
+    known = [(depth, rate) for depth, rate in zip(depths, cs, strict=True) if rate is not None]
+    right = [depth for depth, rate in known if rate >= WORKS]
+    if not right:
+        return None
+    gone = [depth for depth, rate in known if depth > right[-1] and rate <= chance + ABOVE_CHANCE]
+    return Between(right[-1], gone[0]) if gone else None
+
+
+def what_breaks(c: float | None, e: float | None) -> Breaks:
+    """From the rates C and E at the headline cut, None where they are not known. It holds for that cut."""
+    if c is None:
+        return "not resolved"
+    if c < WORKS:
+        return "the combining"
+    if e is None:
+        return "not resolved"
+    return "the way in" if e < WORKS else "nothing found"
