@@ -241,7 +241,7 @@ def _download(data_set: DataSet, file: DataFile, cached: Path, *, progress: bool
         stale = f"; the copy in the cache, {cached}, is altered or truncated" if cached.exists() else ""
         raise AssayError(
             f"{file.path} of data set {data_set.name} must come from {MIRROR_VARIABLE}, the cache or its address",
-            given=f"downloading failed: {str(error).partition('. ')[0]}{stale}",  # of pooch's sentences the one with both hashes
+            given=f"downloading failed: {str(error).partition('. ')[0]}{stale}",  # the sentence with both hashes
             next_step=(
                 f"connect to the network, or download {address} elsewhere, place it as {file.mirror} "
                 f"{'(gzipped) ' if file.gzipped_in_mirror else ''}in a folder, and set {MIRROR_VARIABLE} to that folder"
