@@ -181,7 +181,7 @@ def audit(
     allowed = min(level, task.level)
     subject = answering(subject, task)
     with one_thread(), undisturbed(subject.module, seed), shown(progress) as report:
-        report("checking that the network runs", 0.0)
+        # Nothing is shown before it is known to run, so that a mistake shows its one message alone.
         sample = _sample(task, seed)
         outputs = _outputs(subject, task, sample)
         report("checking that reading leaves the network as it is", 0.0)

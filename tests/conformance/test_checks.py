@@ -75,7 +75,9 @@ class DependsOnTheUnits(Small):
     def read(self, network, data, rng):
         states = network.read(data.examples.inputs, [data.site])[data.site]
         reading = super().read(network, data, rng)
-        return reading._replace(values=[dataclasses.replace(v, units=v.units * 0 + states[0, 0]) for v in reading.values])
+        return reading._replace(
+            values=[dataclasses.replace(v, units=torch.full_like(v.units, states[0, 0].tanh())) for v in reading.values]
+        )
 
 
 class SearchesLessInCopies(Small):
@@ -85,7 +87,7 @@ class SearchesLessInCopies(Small):
         reading = self.read(network, data, rng)
         noise = torch.randn(1, generator=rng("noise")) * 1e-3
         return reading._replace(
-            values=[dataclasses.replace(v, units=v.units * 0 - 1 + noise) for v in reading.values], kept=None
+            values=[dataclasses.replace(v, units=v.units * 0 - 0.9 + noise) for v in reading.values], kept=None
         )
 
 

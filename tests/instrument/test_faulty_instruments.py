@@ -57,7 +57,7 @@ FAULTS = [
     (Reading(shares()), r"the values of a Reading must be a list\. Given: Values"),
     (Reading([UNITS]), r"a Reading must hold assay\.instrument\.Values\. Given: Tensor"),
     (Reading([shares(metric="shar")]), r"declares\. Given: shar\. Choices: share\. Did you mean share\?"),
-    (Reading([shares(2 * UNITS)]), r"units of share must lie within its bounds, 0 to 1\. Given: 0 to 2"),
+    (Reading([shares(4 * UNITS)]), r"the value of share must lie within its bounds, 0 to 1\. Given: 2"),
     (Reading([shares(), shares()]), r"one metric about the same thing once\. Given: share, 2 times"),
 ]
 
@@ -75,8 +75,8 @@ def test_notes_of_another_kind_are_told():
 
 
 def test_bounds_are_those_of_the_values_where_they_have_their_own_and_rounding_passes():
-    wide = Values(metric="share", units=2 * UNITS, bounds=(0.0, 2.0))
-    for reading in (Reading([wide]), Reading([shares(UNITS + 1e-6)]), Reading([shares(UNITS[:0])]), Reading([])):
+    wide = Values(metric="share", units=4 * UNITS, bounds=(0.0, 4.0))
+    for reading in (Reading([wide]), Reading([shares(UNITS * 0 + 1 + 1e-6)]), Reading([shares(UNITS[:0])]), Reading([])):
         assert measured(reading).summary == "fine"
 
 

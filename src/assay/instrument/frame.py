@@ -54,7 +54,7 @@ class Metric:
     - `unit`: such as `accuracy`; `better`: which way.
     - `level`: the access that it needs (`assay.evidence.Level`).
     - `of`: the independent unit, such as `combination`, `text` or `entity`.
-    - `bounds`: of the values of units; they bound the interval of their mean.
+    - `bounds`: of the value, which must lie within them, and of its interval.
     - `least`: fewer units are not enough data.
     - `headline`: belongs on the first screen, and may become a finding.
     - `gain`: what is reported is how far the network lies above its untrained copies.

@@ -26,7 +26,7 @@ from assay.subject import Subject
 from assay.task import Task
 
 _FEW = 8  # examples on which it is seen which of several outputs can be the answer
-SLACK = 1e-5  # of a unit beyond its bounds, by rounding
+SLACK = 1e-5  # of a value beyond its bounds, by rounding
 NUM_RUNNING = 64
 
 
@@ -237,12 +237,12 @@ def _checked(instrument: Instrument, reading: Any) -> Reading:
             raise _broken(
                 instrument, "a Reading must hold values of the metrics that the instrument declares", values.metric, metrics
             )
+        # The value and not each unit: those of a ratio of sums are its influence values, which may lie outside.
         bounds = values.bounds or metrics[values.metric].bounds
-        if bounds is not None and bool(((values.units < bounds[0] - SLACK) | (values.units > bounds[1] + SLACK)).any()):
-            span = f"{float(values.units.min()):g} to {float(values.units.max()):g}"
-            raise _broken(
-                instrument, f"units of {values.metric} must lie within its bounds, {bounds[0]:g} to {bounds[1]:g}", span
-            )
+        outside = bounds is not None and (values.mean < bounds[0] - SLACK or values.mean > bounds[1] + SLACK)
+        if bounds is not None and outside and not values.reason:
+            rule = f"the value of {values.metric} must lie within its bounds, {bounds[0]:g} to {bounds[1]:g}"
+            raise _broken(instrument, rule, f"{values.mean:g}")
     for same, count in Counter(values.same for values in reading.values).items():
         if count > 1:
             raise _broken(instrument, "a Reading must hold one metric about the same thing once", f"{same[0]}, {count} times")
