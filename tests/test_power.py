@@ -5,7 +5,7 @@ import torch
 from scipy.stats import binom, binomtest
 from torch import Generator
 
-from assay.power import detectable_share, paired_difference
+from assay.power import detectable_departure, detectable_share, paired_difference
 
 
 def test_detectable_share_inverts_the_chance_of_noticing():
@@ -66,3 +66,16 @@ def test_a_difference_of_the_detectable_size_is_mostly_seen_and_none_rarely():
         wrong, seen = wrong + (none.p <= 0.05), seen + (some.p <= 0.05)
     assert wrong <= 7  # a rate of 5 % exceeds this once in 60 times
     assert 36 <= seen <= 57
+
+
+def test_the_detectable_departure_follows_the_spread_or_the_share_of_failures():
+    assert detectable_departure([1.0] * 4, bounds=(0.0, 1.0)) is None
+    perfect = detectable_departure([1.0] * 30, bounds=(0.0, 1.0))
+    assert perfect == (pytest.approx(detectable_share(30)), 30)
+    half = detectable_departure([0.0, 1.0] * 50, bounds=(0.0, 1.0))
+    assert half is not None
+    assert half.size == pytest.approx((1.959964 + 0.841621) * 0.5 / 99**0.5, rel=1e-5)
+    assert half.more_units == 300
+    four_times = detectable_departure([0.0, 1.0] * 200, bounds=(0.0, 1.0))
+    assert four_times is not None
+    assert four_times.size == pytest.approx(half.size / 2, rel=0.01)

@@ -1,6 +1,7 @@
 """Power: the smallest effect that independent units could have shown, and two networks compared on the same ones."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,36 @@ def detectable_share(num_units: int, *, power: float = POWER) -> float:
     of all tries.
     """
     return 1 - (1 - power) ** (1 / num_units) if num_units else 1.0
+
+
+class Detectable(NamedTuple):
+    """The smallest distance of a mean from a fixed value that its units would have shown four times in five, at a two-sided
+    level of 5 %, and how many more units would halve it."""
+
+    size: float
+    more_units: int
+
+
+def detectable_departure(units: Sequence[float], *, bounds: tuple[float, float]) -> Detectable | None:
+    """From the spread of independent units (a z test), or where all agree from the share of failures that would show
+    (`detectable_share`).
+
+    **Returns:** None with fewer than `MIN_UNITS` units.
+
+    Example::
+
+        assert detectable_departure([1.0] * 30, bounds=(0.0, 1.0)).more_units == 30
+    """
+    from scipy.special import ndtri
+
+    values = np.asarray(units, dtype=np.float64)
+    num = len(values)
+    if num < MIN_UNITS:
+        return None
+    if values.max() - values.min() < 1e-12:
+        return Detectable(detectable_share(num) * (bounds[1] - bounds[0]), num)
+    size = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * float(values.std(ddof=1)) / math.sqrt(num)
+    return Detectable(size, 3 * num)
 
 
 class PairedDifference(NamedTuple):

@@ -1,0 +1,104 @@
+"""What a verdict is made of: three answers that are never merged, each with the numbers that it rests on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from assay.evidence import Interval
+
+Works = Literal["works", "works in part", "does not work", "not resolved"]
+Basis = Literal["measured", "estimated", "nothing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Novel:
+    """Does it work on novel combinations?
+
+    **Attributes:**
+
+    - `answer`, `because`: in words, with the numbers.
+    - `basis`: `measured` on novel inputs with their labels, or `estimated` from states put together of trained ones.
+    - `assumption`: what an estimate takes for granted; empty where it was tested.
+    - `value`, `interval`: the share of novel combinations that are right, or its estimate.
+    - `combinations`: on how many it rests; `detectable`: the smallest departure that they would have shown four times in
+      five, and `more`: how many more would halve it.
+    """
+
+    answer: Works = "not resolved"
+    because: str
+    basis: Basis = "nothing"
+    assumption: str = ""
+    value: float | None = None
+    interval: Interval | None = None
+    combinations: int = 0
+    detectable: float | None = None
+    more: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combining:
+    """Where are the parts combined, and what breaks?
+
+    **Attributes:**
+
+    - `answer`: what breaks: `the combining`, `the way in`, `nothing found` or `not resolved`.
+    - `cut`: at which that was read; `between`: the cuts between which the parts are combined, and `calls` what lies there.
+    - `carried`: from which cut on each part can be exchanged, or `not found`.
+    """
+
+    answer: Literal["the combining", "the way in", "nothing found", "not resolved"] = "not resolved"
+    because: str
+    cut: str = ""
+    between: tuple[str, str] | None = None
+    calls: str = ""
+    carried: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """Is each part one thing inside: one shared representation, or copies by context?"""
+
+    answer: Literal["shared", "copies by context", "not resolved"] = "not resolved"
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What all evidence together says.
+
+    **Attributes:**
+
+    - `novel`: the first answer, measured where it was, else estimated; `estimate`: the estimate, where there is one.
+    - `combining`, `sharing`: the second and the third answer.
+    - `unlearned`: why nothing can be asked, where trained combinations are not answered; `unreliable`: why no number can be
+      relied on. Both are empty else.
+    - `sentence`: the verdict in plain words.
+    """
+
+    novel: Novel
+    estimate: Novel | None
+    combining: Combining
+    sharing: Sharing
+    unlearned: str = ""
+    unreliable: str = ""
+    sentence: str
+
+    @property
+    def headline(self) -> str:
+        """The first answer in a few words: an estimate is never told as if it had been measured."""
+        if self.unreliable:
+            return "no verdict"
+        if self.unlearned:
+            return "unlearned"
+        if self.novel.answer == "not resolved" or self.novel.basis == "measured":
+            return {
+                "works": "works on novel combinations",
+                "works in part": "works on some novel combinations",
+                "does not work": "does not work on novel combinations",
+                "not resolved": "not resolved",
+            }[self.novel.answer]
+        return {
+            "works": "expected to work on novel combinations",
+            "works in part": "expected to work on some novel combinations",
+            "does not work": "not expected to work on novel combinations",
+        }[self.novel.answer]
