@@ -190,3 +190,10 @@ def test_a_failed_integrity_check_is_the_first_thing_that_the_verdict_says(kind,
     assert result.verdict.sentence.startswith(f"No verdict, since the integrity check failed: {told}")
     assert result.verdict.headline == "not resolved"
     assert audit(Subject(Forgetful("plain")), small_task(), effort="quick", instruments=[]).integrity.holds
+
+
+@pytest.mark.parametrize(("changed", "told"), [({"effort": "quik"}, "effort.*quik.*quick"), ({"level": 7}, "level.*7")])
+def test_an_effort_or_level_that_there_is_not_is_refused_at_once(changed, told):
+    task = small_task()
+    with pytest.raises(AssayError, match=f"(?s){told}"):
+        audit(Subject(torch.nn.Linear(2, 2)), task, **changed)

@@ -167,3 +167,12 @@ def test_steps_of_real_numbers():
     assert RealSteps(2, variance=4.0, whole=True).score(outputs, targets).tolist() == [1, 0, 0]
     assert objective.score(objective.ideal(targets), targets).tolist() == [1, 1, 1]
     assert objective.loss(outputs, targets) == (outputs**2).mean()
+
+
+def test_the_order_of_classes_without_examples_is_not_claimed():
+    targets = torch.tensor([0, 1, 2, 3]).repeat(20)
+    examples = Examples(inputs={}, targets=targets, parts={}, combination=torch.arange(80) // 4)
+    outputs = torch.nn.functional.one_hot(torch.tensor([7, 6, 5, 4])[targets], 8).float()
+    hint = other_order(outputs, examples, Classification(8))
+    assert hint.count("a class without examples") == 4
+    assert "3, 2, 1, 0. If" in hint

@@ -16,7 +16,7 @@ from assay.bounds import check_seed
 from assay.children import unpicklable
 from assay.display import Framed, brief, columns_of, measures_table, page, words
 from assay.errors import AssayError
-from assay.evidence import Effort, Evidence, Level
+from assay.evidence import EFFORTS, LEVELS, Effort, Evidence, Level
 from assay.failed import Failed, attempt
 from assay.graph import GivesGraphs
 from assay.instrument import Instrument, Measures, answering, missing_abilities, run
@@ -178,6 +178,9 @@ def audit(
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
     check_seed("the seed of an audit", seed)
+    for name, given, choices in (("effort", effort, EFFORTS), ("level", level, LEVELS)):
+        if given not in choices:
+            raise AssayError(f"the {name} of an audit must be one of its choices", given=given, choices=list(map(str, choices)))
     allowed = min(level, task.level)
     subject = answering(subject, task)
     with one_thread(), undisturbed(subject.module, seed), shown(progress) as report:

@@ -49,7 +49,11 @@ def other_order(outputs: Tensor, examples: Examples, objective: Objective) -> st
     if reordered <= REORDERED:
         return ""
     names = objective.names if isinstance(objective, Classification) else ()
-    listed = _listed(names or [str(k) for k in range(num)], order.argsort().tolist())
+    words = list(names or map(str, range(num)))
+    if isinstance(objective, Classification):  # of a class that no example has, the order is not known
+        seen = set(targets.tolist())
+        words = [word if k in seen else "a class without examples" for k, word in enumerate(words)]
+    listed = _listed(words, order.argsort().tolist())
     return (
         f"With its outputs in another order of the classes it would score {reordered:.3f} instead of {score:.3f}: they would "
         f"stand for {listed}. If it was trained with this order, declare it: `values = [...]` under [target] of a table, "

@@ -1,6 +1,5 @@
 """An instrument that broke off: it is reported with its reason, beside the evidence of the others."""
 
-import textwrap
 import traceback as tracebacks
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,7 +43,8 @@ def attempt(instrument: str, measure: Callable[[], Result]) -> Result | Failed:
         raise
     except Exception as error:
         kind = "" if isinstance(error, AssayError) else f"{type(error).__name__}: "
-        reason = textwrap.shorten(f"{kind}{error}", LONGEST_REASON, placeholder=" ...")
+        reason = " ".join(f"{kind}{error}".split())
+        reason = reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]} ..."
         return Failed(instrument=instrument, reason=reason, traceback=tracebacks.format_exc())
 
 

@@ -69,3 +69,20 @@ def test_page_file_and_a_report_read_back_hold_the_same(tmp_path, examples):
     assert "Differences on the same combinations" in page.read_text()
     read = ComparisonFile.model_validate_json((page.parent / "comparison.json").read_bytes())
     assert read.differences == differences(audits)
+
+
+def test_units_without_ids_are_paired_where_one_seed_and_effort_drew_them(examples):
+    first, other = (network(examples, right, range(40)) for right in ([1] * 40, [0] * 40))
+
+    def without_ids(audit, **changed):
+        (evidence,) = audit.evidence
+        measures = tuple(replace(measure, unit_ids=()) for measure in evidence.measures)
+        return replace(audit, evidence=(replace(evidence, measures=measures),), **changed)
+
+    assert len(differences([without_ids(first), without_ids(other)])) == 1
+    assert differences([without_ids(first), without_ids(other, seed=first.seed + 1)]) == ()
+
+
+def test_nothing_is_paired_where_the_same_address_has_other_combinations(examples):
+    first, other = (network(examples, right, range(40)) for right in ([1] * 40, [0] * 40))
+    assert differences([first, replace(other, task=replace(other.task, num_novel=other.task.num_novel + 1))]) == ()

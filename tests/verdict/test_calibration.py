@@ -31,7 +31,7 @@ def test_what_ships_is_read_and_none_is_none(tmp_path, calibration, monkeypatch)
         monkeypatch.setattr(calibrations, "FILE", path)
         shipped.cache_clear()
         assert shipped() == (calibration if exists else None)
-    assert judge([]).inside.because == "recombination was not run"
+    assert judge([]).inside.because == "recombination gave no evidence"
     shipped.cache_clear()
 
 

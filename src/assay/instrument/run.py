@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+import torch
 from torch import Generator
 
 from assay.children import unpicklable
@@ -28,6 +29,11 @@ from assay.task import Task
 _FEW = 8  # examples on which it is seen which of several outputs can be the answer
 SLACK = 1e-5  # of a value beyond its bounds, by rounding
 NUM_RUNNING = 64
+NOT_DRAWN_AGAIN = (
+    "Untrained copies answer exactly as the network does, so nothing can lie above them: its forward reaches weights that a "
+    "copy shares with it (a closure, a compiled method, modules in a plain list), or it has none that are parameters. Give "
+    "`Subject` a `fresh` that builds a new network from a generator."
+)
 
 
 def run(
@@ -78,12 +84,22 @@ def seed_of_draws(seed: int, name: str) -> int:
 
 
 def with_running(subject: Subject, task: Task) -> tuple[Subject, tuple[str, ...]]:
-    """The subject with the buffers that its untrained copies draw again, and a warning where these are not known."""
+    """The subject with the buffers that its untrained copies draw again, and warnings where these are not known, and where a
+    copy answers exactly as the network."""
+    sample = task.examples("train", NUM_RUNNING, generator=Generator().manual_seed(0))
+    told: tuple[str, ...] = ()
     try:
-        sample = task.examples("train", NUM_RUNNING, generator=Generator().manual_seed(0))
-        return subject.with_running(sample.inputs), ()
+        subject = subject.with_running(sample.inputs)
     except AssayError as error:
-        return subject, (f"Untrained copies may hold learned buffers: {error}",)
+        told = (f"Untrained copies may hold learned buffers: {error}",)
+    try:
+        few = sample.take(torch.arange(min(_FEW, len(sample)))).inputs
+        own, copy = subject(few), subject.untrained(Generator().manual_seed(0))(few)
+    except AssayError:
+        return subject, told  # what cannot be run or copied is said where it is needed
+    if len(own) > 1 and torch.equal(own, copy) and not torch.equal(own, own[:1].expand_as(own)):
+        told += (NOT_DRAWN_AGAIN,)
+    return subject, told
 
 
 def _run(

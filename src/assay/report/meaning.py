@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from assay.audit import Audit
 from assay.evidence import FINDING_LEVEL, Measure
-from assay.report.paired import paired
+from assay.report.paired import paired, same_draws
 from assay.report.words import counted, interval, number, p_told, value_and_interval
 
 MAX_NAMES = 4
@@ -68,7 +68,8 @@ def _difference(entries: Sequence[Scored]) -> str:
         f"On novel combinations {_quoted(high_audit)} scores {value_and_interval(high)} and "
         f"{_quoted(low_audit)} {value_and_interval(low)}"
     )
-    if low_audit.task.address == high_audit.task.address and (found := paired(high, low)):
+    alike = same_draws(high_audit, low_audit)
+    if low_audit.task == high_audit.task and (found := paired(high, low, same_draws=alike)):
         between = f"{number(found.value)} {interval(found.interval)}".strip()
         told += f". On the same {counted(found.units, high.unit_of)} they differ by {between}, {p_told(found.p)}"
         if found.p <= FINDING_LEVEL:

@@ -54,9 +54,10 @@ def differences(audits: Sequence[Audit]) -> tuple[Difference, ...]:
     """
     found: list[tuple[int, Measure, PairedDifference]] = []
     for index, audit in enumerate(audits[1:], 1):
-        if audit.task.address == audits[0].task.address:
+        if audit.task == audits[0].task:
+            alike = same_draws(audit, audits[0])
             for own, first in _shared(audit, audits[0]):
-                if (difference := paired(own, first)) is not None:
+                if (difference := paired(own, first, same_draws=alike)) is not None:
                     found.append((index, own, difference))
     adjusted = false_discovery([difference.p for _, _, difference in found])
     return tuple(
@@ -93,8 +94,14 @@ def _shared(audit: Audit, first: Audit) -> list[_Pair]:
     return [(measure, known[key]) for key, measure in headlines(audit).items() if key in known]
 
 
-def paired(own: Measure, first: Measure) -> PairedDifference | None:
-    """One measure of two networks on one task: by the ids of units, or by place where neither has ids and both have as many.
+def same_draws(audit: Audit, other: Audit) -> bool:
+    """Whether the units without ids of two audits are the same: those that one seed and effort draw."""
+    return (audit.seed, audit.effort) == (other.seed, other.effort)
+
+
+def paired(own: Measure, first: Measure, *, same_draws: bool) -> PairedDifference | None:
+    """One measure of two networks on one task: by the ids of units, or by place where neither has ids, both have as many, and
+    both were drawn alike.
 
     **Returns:** None without values, and where fewer than five units are common to both.
     """
@@ -103,7 +110,7 @@ def paired(own: Measure, first: Measure) -> PairedDifference | None:
     if own.unit_ids and first.unit_ids:
         others = dict(zip(first.unit_ids, first.repeats, strict=True))
         pairs = [(value, others[k]) for k, value in zip(own.unit_ids, own.repeats, strict=True) if k in others]
-    elif not own.unit_ids and not first.unit_ids and len(own.repeats) == len(first.repeats):
+    elif same_draws and not own.unit_ids and not first.unit_ids and len(own.repeats) == len(first.repeats):
         pairs = list(zip(own.repeats, first.repeats, strict=True))
     else:
         return None

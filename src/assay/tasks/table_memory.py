@@ -33,7 +33,7 @@ def rows_of(parts: Mapping[str, Any], split: Any) -> tuple[Rows, list[str]]:
     rows = Rows(_WHERE, "row", range(1, len(cells) + 1), cells)
     if roles is None:
         return rows, ["train"] * len(rows)
-    named = ["novel" if role else "train" for role in roles] if all(isinstance(r, bool | int) for r in roles) else roles
+    named = ["novel" if role else "train" for role in roles] if set(roles) <= {0, 1} else roles
     for index, role in enumerate(named):
         if role not in SPLITS:
             raise rows.error(index, "split", "no such split; or give true where a row is novel", role, SPLITS)

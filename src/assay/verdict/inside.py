@@ -20,7 +20,7 @@ def inside(evidence: Sequence[Evidence], calibration: Calibration | None) -> Ins
     """The answer at access level 0."""
     found = find(evidence, "recombination")
     if found is None or found.not_enough:
-        because = found.not_enough if found else "recombination was not run"
+        because = found.not_enough if found else "recombination gave no evidence"
         return Inside(answer="not resolved", because=because, tested=False)
     measured = features(evidence)
     if calibration is None:
@@ -63,7 +63,7 @@ def organised(evidence: Sequence[Evidence], calibration: Calibration | None) -> 
     """The second axis: which side of the calibration's thresholds the whole interval of the score of organisation lies on."""
     found = find(evidence, "organisation")
     if found is None or found.not_enough:
-        because = found.not_enough if found else "organisation was not run"
+        because = found.not_enough if found else "organisation gave no evidence"
         return Axis(answer="not resolved", because=because, tested=False)
     measure = found.measure("organisation")
     if measure.value is None or measure.interval is None:

@@ -99,7 +99,7 @@ def _sentence(
     if possible == ("partial",) and recombines.answer == "not resolved":
         start = "This network recombines only some of its parts"
     told = [f"{start}: {recombines.because}"]
-    if measured.axis.tested and measured.axis.because not in recombines.because:
+    if measured.axis.because not in recombines.because:
         told.append(measured.axis.because)
     if missing and within.call != "composes":
         told.append(f"exchanging {', '.join(missing)} inside does not give the declared output")
