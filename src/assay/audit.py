@@ -177,6 +177,13 @@ def audit(
 
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
+    if not isinstance(subject, Subject):
+        given = type(subject).__name__
+        raise AssayError("an audit is of a subject", given=given, next_step="wrap the network: assay.Subject(network)")
+    if wrong := [one for one in instruments or () if isinstance(one, str)]:
+        raise AssayError(
+            "the instruments of an audit are objects", given=wrong, next_step=f"assay.load_instrument({wrong[0]!r}) makes one"
+        )
     check_seed("the seed of an audit", seed)
     for name, given, choices in (("effort", effort, EFFORTS), ("level", level, LEVELS)):
         if given not in choices:

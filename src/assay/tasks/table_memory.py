@@ -57,6 +57,12 @@ def content_of(
     given = {name: _tensor(f"input {name!r}", x) for name, x in inputs.items()} if isinstance(inputs, Mapping) else None
     if given is None:
         x = _tensor("inputs", inputs)
+        if x.ndim == 4 and not x.is_floating_point():
+            raise AssayError(
+                f"{_WHERE}: images are real numbers",
+                given=f"{str(x.dtype).removeprefix('torch.')} of shape {tuple(x.shape)}",
+                next_step="give images.float() / 255, or name what they are: inputs={'tokens': ...}",
+            )
         given = {("image" if x.ndim == 4 else "x") if x.is_floating_point() else "tokens": x}
     answered = torch.arange(num)
     if len(asked) == num - len(novel):
