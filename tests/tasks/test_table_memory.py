@@ -128,7 +128,7 @@ def test_without_novel_rows_or_their_answers():
         ({"parts": {"a": [], "b": []}, "split": []}, r"Given: a: 0, b: 0, split: 0"),
         ({"parts": {"a": [0.5, *A[1:]], "b": B}}, r"memory, row 1, column 'a': the value of a part must .*Given: 0.5"),
         ({"parts": {"a": [1] * 5, "b": B}}, r"part 'a' must take at least two values"),
-        ({"inputs": torch.zeros(5, 1, 2, 2, dtype=torch.uint8)}, r"images are real numbers.*uint8 of shape.*float"),
+        ({"inputs": torch.zeros(5, 1, 2, 2, dtype=torch.uint8)}, r"images are real numbers.*whole numbers of shape.*float"),
         ({"split": [0, 1, 2, 0, 1]}, r"row 1, column 'split': no such split.*Given: 0"),
         ({"split": ["train", "trained", *SPLIT[2:]]}, r"row 2, column 'split': no such split.*Given: trained. Choices: train,"),
         ({"split": [1] * 5}, r"the split must have train rows. Given: only novel"),

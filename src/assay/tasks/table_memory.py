@@ -60,7 +60,7 @@ def content_of(
         if x.ndim == 4 and not x.is_floating_point():
             raise AssayError(
                 f"{_WHERE}: images are real numbers",
-                given=f"{str(x.dtype).removeprefix('torch.')} of shape {tuple(x.shape)}",
+                given=f"whole numbers of shape {tuple(x.shape)}",
                 next_step="give images.float() / 255, or name what they are: inputs={'tokens': ...}",
             )
         given = {("image" if x.ndim == 4 else "x") if x.is_floating_point() else "tokens": x}
