@@ -79,3 +79,19 @@ def test_the_detectable_departure_follows_the_spread_or_the_share_of_failures():
     four_times = detectable_departure([0.0, 1.0] * 200, bounds=(0.0, 1.0))
     assert four_times is not None
     assert four_times.size == pytest.approx(half.size / 2, rel=0.01)
+
+
+def test_rounding_is_no_difference():
+    scores = torch.linspace(0, 1, 40)
+    found = paired_difference(scores + 1e-7, scores, bounds=(0.0, 1.0))
+    assert found is not None
+    assert (found.value, found.differing, found.p) == (0.0, 0, 1.0)
+
+
+def test_what_no_sign_test_can_see_is_not_called_detectable():
+    first, second = torch.ones(40), torch.ones(40)
+    second[0] = 0.0  # by the spread alone, a difference that rarely changes six of 40 units
+    found = paired_difference(first, second, bounds=(0.0, 1.0))
+    assert found is not None
+    assert 1 - binom.cdf(5, 40, found.detectable) == pytest.approx(0.8)
+    assert found.more_units == 40

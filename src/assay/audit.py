@@ -31,7 +31,7 @@ from assay.verdict import Verdict, judge
 from assay.versions import versions_of
 
 NUM_INTEGRITY_EXAMPLES = 256
-NUM_UNSCORED_EXAMPLES = 4  # where nothing is asked of the output, which of a language model is a logit for every word
+NUM_UNSCORED_EXAMPLES = 4  # where the output is not scored, which of a language model is a logit for every word
 _GIVES: Mapping[type, str] = {
     PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
@@ -238,7 +238,7 @@ def _sample(task: Task, seed: int) -> Examples:
 
 def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:
     """The outputs on trained examples, once weights, inputs and outputs are known to be finite, and the outputs to be what the
-    task scores; None where nothing is asked of them."""
+    task scores; None where the task scores none."""
     trained = {name for name, _ in subject.module.named_parameters(remove_duplicate=False)}
     for name, weight in subject.weights().items():
         # A buffer may hold an infinite constant, such as what a mask adds to the scores of attention.
@@ -281,7 +281,7 @@ def _sorted_out(
 
 
 def _can_be_judged_apart(instrument: Instrument | Measures, task: Task) -> bool:
-    """Whether it may be asked of a task without novel inputs; one of the frame that draws them says so when it is."""
+    """Whether it can run at access level 0. One of the frame that draws novel inputs is left out when it does."""
     if isinstance(instrument, Instrument):
         return not missing_abilities(instrument, TrainedOnly.of(task))
     return isinstance(instrument, JudgesObserved)

@@ -12,6 +12,7 @@ from assay.evidence import Interval
 from assay.stats import LEVEL, MIN_UNITS, mean_interval
 
 POWER = 0.8  # share of true differences of the detectable size that would be seen
+ROUNDING = 1e-6  # differences of single units up to this are none
 
 
 def detectable_share(num_units: int, *, power: float = POWER) -> float:
@@ -41,16 +42,20 @@ def detectable_departure(units: Sequence[float], *, bounds: tuple[float, float])
 
         assert detectable_departure([1.0] * 30, bounds=(0.0, 1.0)).more_units == 30
     """
-    from scipy.special import ndtri
-
     values = np.asarray(units, dtype=np.float64)
     num = len(values)
     if num < MIN_UNITS:
         return None
     if values.max() - values.min() < 1e-12:
         return Detectable(detectable_share(num) * (bounds[1] - bounds[0]), num)
-    size = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * float(values.std(ddof=1)) / math.sqrt(num)
-    return Detectable(size, 3 * num)
+    return Detectable(_detectable_by_spread(values), 3 * num)
+
+
+def _detectable_by_spread(values: np.ndarray) -> float:
+    """The distance of a mean from a fixed value that a z test with the spread of these values would see with power `POWER`."""
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 class PairedDifference(NamedTuple):
@@ -94,10 +99,10 @@ def paired_difference(
         assert found.value == 0.25
         assert found.p < 0.01
     """
-    from scipy.special import ndtri
     from scipy.stats import permutation_test
 
-    difference = (a - b).double().numpy()
+    difference = (a.double() - b.double()).numpy()
+    difference[np.abs(difference) <= ROUNDING] = 0.0
     num, span = len(difference), bounds[1] - bounds[0] if bounds else math.inf
     if num < MIN_UNITS:
         return None
@@ -119,7 +124,7 @@ def paired_difference(
     )
     step = float(np.abs(differing).mean())
     by_sign *= step
-    by_spread = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * float(difference.std(ddof=1)) / math.sqrt(num) + step / num
+    by_spread = _detectable_by_spread(difference) + step / num
     return PairedDifference(
         value=float(difference.mean()),
         interval=mean_interval(difference.tolist(), bounds=(-span, span) if bounds else None),
