@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from architectures import P, all_pairs, head_of
+from torch import nn
+
 from answers import (
     READINGS,
     REPEATS,
@@ -16,8 +19,6 @@ from answers import (
     rank_correlation,
     share,
 )
-from architectures import P, all_pairs, head_of
-from torch import nn
 
 
 def row(**given: Any) -> dict[str, Any]:
