@@ -14,6 +14,7 @@ from assay.access import FORBIDDEN, JudgesObserved, judged_apart
 from assay.audit import audit
 from assay.conformance.tasks import small_task
 from assay.errors import AssayError
+from assay.former_verdict import judge
 from assay.instrument import silent
 from assay.instruments import all_instruments, load_instrument
 from assay.instruments.organisation import Organisation
@@ -21,7 +22,6 @@ from assay.models import ModelConfig, configure, rebuild
 from assay.subject import Subject
 from assay.task import Task
 from assay.training import TrainingConfig, fit_many
-from assay.verdict import judge
 
 pytestmark = pytest.mark.slow
 

@@ -19,6 +19,7 @@ import assay.bounds as bounds
 from assay.audit import audit
 from assay.data.conllu import MOST_WORDS, read_conllu
 from assay.errors import AssayError
+from assay.former_verdict.calibration import Calibration
 from assay.masks.files import load_mask
 from assay.models import ModelConfig, configure, load_subject, rebuild, task_of_run
 from assay.models.reference import MOST_LAYERS, MOST_WEIGHTS
@@ -34,7 +35,6 @@ from assay.tasks.modular import Modular
 from assay.tasks.novelty import FEW, few_of_each
 from assay.tasks.treebank import Treebank
 from assay.training import TrainingConfig, prepare
-from assay.verdict.calibration import Calibration
 
 RUN = {
     "task": "modular:p=3,num_first=3,num_second=3",

@@ -12,8 +12,8 @@ AUDIT = """
 import sys
 from torch import Generator
 from dataclasses import replace
-from assay.instruments.recombination import Recombination
-from assay.instruments.recombination.instrument import BUDGETS
+from assay.instruments.former import Recombination
+from assay.instruments.former.instrument import BUDGETS
 from assay.models import build
 from assay.subject import Subject
 from assay.tasks import load_task

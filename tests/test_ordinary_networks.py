@@ -17,8 +17,8 @@ from assay.conformance.tasks import small_task
 from assay.errors import AssayError
 from assay.instrument import missing_abilities, run
 from assay.instruments import all_instruments, load_instrument
-from assay.instruments.recombination import Recombination
-from assay.instruments.recombination.instrument import Budget
+from assay.instruments.former import Recombination
+from assay.instruments.former.instrument import Budget
 from assay.report import summary_text, write_report
 from assay.subject import Subject
 from assay.training import TrainingConfig, fit_many

@@ -12,10 +12,10 @@ from assay.audit import audit
 from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.instrument import answering, run
+from assay.instruments.former import Recombination
+from assay.instruments.former import instrument as recombination
 from assay.instruments.organisation import Organisation
 from assay.instruments.organisation import instrument as organisation
-from assay.instruments.recombination import Recombination
-from assay.instruments.recombination import instrument as recombination
 from assay.instruments.systematicity import Systematicity
 from assay.masks import run as run_masked
 from assay.masks import weights_of

@@ -8,7 +8,7 @@ from assay.audit import audit
 from assay.conformance.tasks import small_task
 from assay.instruments import load_instrument
 from assay.instruments.decodability.features import Place
-from assay.instruments.recombination.companions import _explained
+from assay.instruments.former.companions import _explained
 from assay.observed import observe
 from assay.probe import Design
 from assay.spectra import eigh, svd, unit_scale

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from answers import report
 from architectures import P
 from curves import (
     Data,
@@ -31,7 +32,6 @@ from curves import (
 from instances import Made, fresh, instances, made, undivided
 from torch import Tensor, nn
 
-from answers import report
 from assay.jobs import run_parallel
 from assay.stats import keyed_generator
 from assay.subject import Subject

@@ -18,6 +18,7 @@ from assay.display import Framed, brief, columns_of, measures_table, page, words
 from assay.errors import AssayError
 from assay.evidence import EFFORTS, LEVELS, Effort, Evidence, Level
 from assay.failed import Failed, attempt
+from assay.former_verdict import Verdict, judge
 from assay.graph import GivesGraphs
 from assay.instrument import Instrument, Measures, answering, missing_abilities, run
 from assay.instruments import all_instruments
@@ -27,7 +28,6 @@ from assay.objective import Unscored, check_finite
 from assay.progress import Progress, Shown, shown, silent
 from assay.subject import Integrity, Subject
 from assay.task import Examples, PosesPartProblems, Task, TrainedOnly
-from assay.verdict import Verdict, judge
 from assay.versions import versions_of
 
 NUM_INTEGRITY_EXAMPLES = 256

@@ -4,9 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from architectures import P, all_pairs, head_of
-from torch import nn
-
 from answers import (
     READINGS,
     REPEATS,
@@ -19,6 +16,8 @@ from answers import (
     rank_correlation,
     share,
 )
+from architectures import P, all_pairs, head_of
+from torch import nn
 
 
 def row(**given: Any) -> dict[str, Any]:

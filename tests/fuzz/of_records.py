@@ -100,7 +100,7 @@ def _read_compared(path: Path) -> None:
 
 
 def _read_calibration(path: Path) -> None:
-    from assay.verdict.calibration import Calibration
+    from assay.former_verdict.calibration import Calibration
 
     made = Calibration.read(path)
     made.combiner.predict(np.full((2, len(made.combiner.features)), 0.5))
@@ -108,7 +108,7 @@ def _read_calibration(path: Path) -> None:
 
 
 def _calibration() -> Any:
-    from assay.verdict.calibration import FILE
+    from assay.former_verdict.calibration import FILE
 
     return json.loads(FILE.read_bytes())
 

@@ -10,11 +10,11 @@ from pilot import KINDS, SEEDS, Pilot, train
 from torch import Generator
 
 from assay.calibration.metrics import auroc, spearman
-from assay.instruments.recombination.companions import cross_combination
-from assay.instruments.recombination.look import Look
-from assay.instruments.recombination.metric import Metric
-from assay.instruments.recombination.search import Inside
-from assay.instruments.recombination.states import Design
+from assay.instruments.former.companions import cross_combination
+from assay.instruments.former.look import Look
+from assay.instruments.former.metric import Metric
+from assay.instruments.former.search import Inside
+from assay.instruments.former.states import Design
 from assay.observed import Observed, observe
 from assay.subject import Subject
 from assay.zoo.twins import rescaled

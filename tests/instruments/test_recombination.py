@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from assay.conformance.tasks import Few, Wrapped
 from assay.evidence import Evidence
-from assay.instruments.recombination import Recombination
-from assay.instruments.recombination.instrument import BUDGETS
+from assay.former_verdict.features import asked_parts, features
+from assay.instruments.former import Recombination
+from assay.instruments.former.instrument import BUDGETS
 from assay.models import build
 from assay.observed import Observed, observe
 from assay.subject import Subject
@@ -19,7 +20,6 @@ from assay.task import Task
 from assay.tasks.hyperteacher import Hyperteacher
 from assay.tasks.modular import Modular
 from assay.training import TrainingConfig, fit_many
-from assay.verdict.features import asked_parts, features
 from assay.zoo.twins import permuted, rescaled
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,9 @@ from torch import Generator, Tensor, nn
 
 from assay.evidence import Evidence
 from assay.instrument import run
-from assay.instruments.recombination import Recombination
-from assay.instruments.recombination.cost import affordable, multiplications
-from assay.instruments.recombination.instrument import BUDGETS
+from assay.instruments.former import Recombination
+from assay.instruments.former.cost import affordable, multiplications
+from assay.instruments.former.instrument import BUDGETS
 from assay.objective import Regression
 from assay.site import Site
 from assay.subject import Subject
@@ -95,7 +95,7 @@ def test_wide_sites_are_left_out_first_and_said(unbounded):
 
 def test_the_whole_output_is_kept_for_no_transplant(unbounded, monkeypatch):
     """Of a standard audit of 64 x 64 pixels these would be 13 GB."""
-    from assay.instruments.recombination import search
+    from assay.instruments.former import search
 
     found = []
     plain = search.transplants
@@ -104,7 +104,7 @@ def test_the_whole_output_is_kept_for_no_transplant(unbounded, monkeypatch):
         found.append(plain(*args, **options))
         return found[-1]
 
-    monkeypatch.setattr("assay.instruments.recombination.look.transplants", noted)
+    monkeypatch.setattr("assay.instruments.former.look.transplants", noted)
     again, _ = measured(work=None)
     assert [measure.value for measure in again.measures] == [measure.value for measure in unbounded[0].measures]
     for one in found:

@@ -5,10 +5,10 @@ import torch
 from planted import OBSERVED_SIZES, SIZES, TASK, blocks, by_rule, soft, subject
 from torch import Generator, Tensor
 
-from assay.instruments.recombination.forms import FORMS, Basis, exchanged
-from assay.instruments.recombination.look import Look
-from assay.instruments.recombination.search import Inside, Tried, choose
-from assay.instruments.recombination.states import Design
+from assay.instruments.former.forms import FORMS, Basis, exchanged
+from assay.instruments.former.look import Look
+from assay.instruments.former.search import Inside, Tried, choose
+from assay.instruments.former.states import Design
 from assay.observed import observe
 
 OBSERVED = observe(TASK, **OBSERVED_SIZES, generator=Generator().manual_seed(0))

@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from assay.conformance.tasks import Wrapped
 from assay.evidence import Evidence
+from assay.former_verdict.behaviour import behaviour
 from assay.instrument import run
 from assay.instruments.systematicity import Systematicity
 from assay.novelty import novelty_of
@@ -16,7 +17,6 @@ from assay.subject import Subject
 from assay.task import Examples, Split, Task
 from assay.tasks import load_task
 from assay.tasks.modular import Modular
-from assay.verdict.behaviour import behaviour
 
 TASK = Modular(p=11, num_first=11, num_second=11, coverage=0.6)  # whose 48 novel combinations lie outside 1-coverage
 OF_EVERY_KIND = Modular(p=11, num_first=14, num_second=14, synonyms=True, coverage=0.35)

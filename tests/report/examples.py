@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from assay.audit import Audit, Environment, PartCard, Skipped, SubjectCard, TaskCard
 from assay.evidence import Evidence, Interval, Measure, Null, Source, Table
+from assay.former_verdict import judge
 from assay.subject import Integrity
-from assay.verdict import judge
 
 SOURCE = Source(
     key="redhardt2025",

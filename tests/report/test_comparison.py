@@ -138,7 +138,7 @@ def test_one_family_of_tasks_with_other_parts_is_not_ranked(examples):
 
 def test_every_headline_measure_is_explained(tmp_path, examples):
     from assay.instruments import all_instruments
-    from assay.instruments.recombination.measures import KEYS
+    from assay.instruments.former.measures import KEYS
 
     headlines = {m.key for instrument in all_instruments() for m in getattr(instrument, "metrics", ()) if m.headline}
     assert headlines | set(KEYS.values()) | {"organisation"} <= set(DEFINITIONS)

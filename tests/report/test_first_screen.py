@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from assay.evidence import Interval
+from assay.former_verdict import Axis, Inside, Verdict
 from assay.report.first_screen import LEVELS, RESTS_ON, by_level, ways
 from assay.report.page import report_html
 from assay.report.summary import summary_text
-from assay.verdict import Axis, Inside, Verdict
 
 INSIDE = Inside(
     answer="yes",

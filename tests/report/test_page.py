@@ -8,12 +8,12 @@ import pytest
 
 from assay.audit import Skipped
 from assay.evidence import Table
+from assay.former_verdict import Axis, Inside, Verdict
 from assay.report import read_report, write_comparison, write_report
 from assay.report.canvas import LIGHT
 from assay.report.page import FOLDER, report_html
 from assay.report.words import interval, number, p_value
 from assay.subject import Integrity
-from assay.verdict import Axis, Inside, Verdict
 
 
 class Page(HTMLParser):

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from assay.instruments.recombination.search import Inside
+from assay.instruments.former.search import Inside
 from assay.observed import Observed, observe
 from assay.subject import Subject
 from assay.tasks.modular import Modular

@@ -7,7 +7,7 @@ from assay.instrument import Instrument, Measures
 
 _INSTRUMENTS = {
     "systematicity": "assay.instruments.systematicity:Systematicity",
-    "recombination": "assay.instruments.recombination:Recombination",
+    "recombination": "assay.instruments.former:Recombination",
     "organisation": "assay.instruments.organisation:Organisation",
     "decodability": "assay.instruments.decodability:Decodability",
     "subnetworks": "assay.instruments.subnetworks:Subnetworks",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from assay.audit import Audit, SubjectCard
 from assay.errors import AssayError
 from assay.evidence import Measure
+from assay.former_verdict import Verdict
 from assay.report.canvas import Panel, Svg, standalone_svg
 from assay.report.definitions import defined
 from assay.report.figures import comparison_panels
@@ -18,7 +19,6 @@ from assay.report.page import GLOSS, level_of, plates, render
 from assay.report.paired import Difference, differences, headlines
 from assay.report.words import counted
 from assay.store import write_bytes_atomically, write_json
-from assay.verdict import Verdict
 
 MAX_AUDITS = 20
 MAX_PANELS = 8

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from assay.audit import Audit
 from assay.evidence import Level, Measure
+from assay.former_verdict import Axis, Inside, Verdict
 from assay.report.words import MINUS
-from assay.verdict import Axis, Inside, Verdict
 
 LEVELS: dict[Level, str] = {
     0: "from trained inputs alone",

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from assay.audit import Audit
 from assay.evidence import Measure
+from assay.former_verdict import Verdict
 from assay.printable import printable
 from assay.report.words import NOT_ENOUGH, capitalised, interval, mean_of, number, p_value, stopped, strongest
-from assay.verdict import Verdict
 
 MAX_MEASURES = 8
 MAX_WARNINGS = 3

@@ -1,23 +1,10 @@
-"""From evidence to the two axes of the verdict: judged from the inside by a calibration on networks with a known answer, and
-measured where novel combinations could be tested."""
+"""From evidence to three answers that are never merged: does it work on novel combinations, where are the parts combined and
+what breaks, is each part one thing inside.
 
-from assay.verdict.calibration import Calibration, ErrorRates, OrganisedThresholds, calibrate, shipped
-from assay.verdict.features import features, missing_parts
+It reads `assay.instruments.recombination` and takes the place of `assay.former_verdict`.
+"""
+
+from assay.verdict.answers import Combining, Novel, Sharing, Verdict
 from assay.verdict.judging import judge
-from assay.verdict.words import Answer, Axis, Inside, Outcome, Verdict
 
-__all__ = [
-    "Answer",
-    "Axis",
-    "Calibration",
-    "ErrorRates",
-    "Inside",
-    "OrganisedThresholds",
-    "Outcome",
-    "Verdict",
-    "calibrate",
-    "features",
-    "judge",
-    "missing_parts",
-    "shipped",
-]
+__all__ = ["Combining", "Novel", "Sharing", "Verdict", "judge"]

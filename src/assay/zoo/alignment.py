@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.hooks import replace
-from assay.instruments.recombination.search import Inside
+from assay.instruments.former.search import Inside
 from assay.optimisers import Adam
 
 STEPS = 100

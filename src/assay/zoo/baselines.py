@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from assay.evidence import Evidence
-from assay.instruments.recombination.look import Look
-from assay.instruments.recombination.search import Inside
-from assay.instruments.recombination.states import Design
+from assay.instruments.former.look import Look
+from assay.instruments.former.search import Inside
+from assay.instruments.former.states import Design
 from assay.observed import Observed, observe
 from assay.site import thinned
 from assay.stats import child_generator

@@ -12,9 +12,10 @@ from assay.calibration.table import BASELINE, NUMBERS, RECIPE, TEXTS, TRUTHS
 from assay.competence import LEARNED
 from assay.errors import AssayError
 from assay.evidence import Evidence
+from assay.former_verdict.features import asked_parts, features, missing_parts
 from assay.instrument import run
+from assay.instruments.former import Recombination
 from assay.instruments.organisation import Organisation
-from assay.instruments.recombination import Recombination
 from assay.jobs import Engine, run_unordered
 from assay.novelty import Kind, novelty_of
 from assay.stats import keyed_generator
@@ -22,7 +23,6 @@ from assay.store import faults_of, read_json, write_json
 from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.slots import SlotTask
-from assay.verdict.features import asked_parts, features, missing_parts
 from assay.zoo.baselines import of_evidence, of_states, of_training, recipe
 from assay.zoo.build import Zoo
 from assay.zoo.declared import declared

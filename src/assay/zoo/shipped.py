@@ -6,8 +6,8 @@ from pathlib import Path
 from assay.calibration import Subjects, read_subjects
 from assay.calibration.table import parquet_bytes
 from assay.errors import AssayError
+from assay.former_verdict.calibration import FILE, Calibration, calibrate
 from assay.store import write_bytes_atomically
-from assay.verdict.calibration import FILE, Calibration, calibrate
 from assay.zoo.recipe import recipe_hash
 
 TABLE = Path(__file__).with_name("shipped") / "evidence.parquet"

@@ -1,317 +1,217 @@
-"""Recombination: does a combination that was made inside, and never trained, give the declared output?"""
+"""Recombination: where a network combines the parts, whether its inputs get there, and what of the two breaks."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from jaxtyping import Float
-from torch import Generator, Tensor
+import torch
+from torch import Tensor
 
-from assay.evidence import UNTRAINED, Effort, Evidence, Measure, Table
-from assay.instrument import Progress, following, report, silent, stage
-from assay.instruments.recombination.companions import additivity, collapse, cross_combination, deepest, homomorphism
-from assay.instruments.recombination.cost import affordable, multiplications
-from assay.instruments.recombination.forms import FORMS
-from assay.instruments.recombination.look import KINDS, Look
-from assay.instruments.recombination.measures import companion_measure, recombination_measure
-from assay.instruments.recombination.metric import Metric
-from assay.instruments.recombination.search import Inside
-from assay.instruments.recombination.states import Design
-from assay.instruments.recombination.telling import not_tested, refused, summary, warnings
-from assay.instruments.recombination.twins import shuffled_twins, untrained_twins
-from assay.observed import Observed, Scramble, observe
-from assay.references import cited
-from assay.site import NO_SITE, thinned
-from assay.stats import child_generator, cluster_means
+from assay.evidence import UNTRAINED, Effort, Measure
+from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
+from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, P, Rate, Variant
+from assay.instruments.recombination.curves import Found, curves, label
+from assay.instruments.recombination.drawn import ALL, SUM, CombiningBudget, Drawn, Recipe, draw
+from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
+from assay.instruments.recombination.rules import ABOVE_CHANCE
+from assay.instruments.recombination.words import NONE_RESOLVED, PAIRED, notes
+from assay.novelty import ENOUGH, TOLD
+from assay.power import detectable_share
+from assay.stats import cluster_means, mean_interval
 from assay.subject import Subject
 from assay.task import Task
 
-FOLDS = 8
-SIDE_BY_SIDE = 0.999  # additivity of untrained copies from which on a site holds the parts as the input does
+_BOUNDS = (0.0, 1.0)
+_BEATS = (UNTRAINED, SCRAMBLED, RANDOM)
 
-
-@dataclass(frozen=True)
-class Budget:
-    """How much is measured at one effort.
-
-    **Attributes:**
-
-    - `work`: multiplications that all transplants may take, as `affordable` counts them; of a network that needs more, the
-      widest sites are left out.
-    - `training`: multiplications that all twins on shuffled labels may take; a network that needs more has none.
-    """
-
-    examples: int
-    pairs: int
-    sites: int
-    untrained: int
-    shuffled: int
-    steps: int
-    random: int
-    scrambles: int
-    work: float | None = None
-    training: float | None = None
-
-
-BUDGETS: Mapping[Effort, Budget] = {
-    "quick": Budget(examples=600, pairs=200, sites=6, untrained=5, shuffled=0, steps=0, random=3, scrambles=4, work=5e11),
-    "standard": Budget(
-        examples=2_000,
-        pairs=1_000,
-        sites=12,
-        untrained=8,
-        shuffled=5,
-        steps=500,
-        random=8,
-        scrambles=10,
-        work=3e12,
-        training=5e11,
-    ),
-    "full": Budget(examples=5_000, pairs=4_000, sites=1_000, untrained=20, shuffled=10, steps=2_000, random=20, scrambles=20),
+SEEN_RIGHT = Metric(
+    key="seen_from_state", title="held-out trained combinations right from their state", level=0, bounds=_BOUNDS, beats=_BEATS
+)
+SEEN_SAME = replace(SEEN_RIGHT, key="seen_as_state", title="held-out trained inputs answered as their state")
+NOVEL_RIGHT = replace(
+    SEEN_RIGHT, key="novel_from_state", title="novel combinations right from their state", least=ENOUGH, headline=True
+)
+NOVEL_SAME = replace(NOVEL_RIGHT, key="novel_as_state", title="novel inputs answered as their state", level=1, headline=False)
+BOTH = replace(NOVEL_SAME, key="novel_both", title="novel inputs right and answered as their state", level=2)
+LABELLED = replace(BOTH, key="novel_from_state_by_labels", title="novel combinations right from their state, by their labels")
+BY_KIND = replace(NOVEL_RIGHT, key="novel_from_state_by_kind", title="right from their state, by kind", headline=False)
+CONSTRUCTED = replace(BY_KIND, key="novel_constructed_input", title="constructed novel input (behaviour)", beats=(PAIRED,))
+LETTERS: Mapping[str, Metric] = {
+    CS: SEEN_RIGHT,
+    ES: SEEN_SAME,
+    C: NOVEL_RIGHT,
+    E: NOVEL_SAME,
+    P: BOTH,
+    BY_LABELS: LABELLED,
 }
 
-Row = tuple[str | float | int | None, ...]
-Signal = Callable[[Inside, str], Float[Tensor, " c"]]
+BUDGETS: Mapping[Effort, CombiningBudget] = {
+    "quick": CombiningBudget(examples=500, combinations=100, cuts=16, scrambled=2, turned=2, novel_everywhere=False),
+    "standard": CombiningBudget(examples=3_000, combinations=500, cuts=48, scrambled=5, turned=5),
+    "full": CombiningBudget(examples=20_000, combinations=2_000, cuts=1_000, scrambled=19, turned=19, copies=19),
+}
 
 
-class Recombination:
-    """Takes pairs of trained examples and puts the state of one declared part of the one into the other, so that the inside
-    holds a combination that was never trained although no novel input was used, and scores the output against the task.
+class Recombination(Instrument[Drawn]):
+    """Interchange of additive states: at every cut of a network, states of combinations are put together from trained ones, and
+    the rest of the network answers them.
 
-    Site and form of the transplant are chosen on the pairs of other folds; every null makes the same search. Pairs whose
-    patched state lies farther from natural states than these lie from each other do not count.
+    At a cut, a set of activations through which everything later depends on the input, the *additive state* of a combination
+    is the mean of trained states plus the effect of each of its parts, by least squares (`form` sum); or the state of a
+    trained example plus the difference of effects (`form` shift); each part is also exchanged alone. Rates are means over
+    combinations:
 
-    **Arguments:**
+    - Cs, Es: of held-out trained combinations: is the answer to the state the declared one; the one to the real input?
+    - C, E, P: the same of novel combinations outside 1-coverage, and both at once. C needs no novel input where the task
+      declares what follows from an exchange of parts; E needs novel inputs, P their labels.
 
-    - `sites`: glob patterns; by default every place of the network, thinned evenly to what the effort allows.
-    - `metric`: see `assay.instruments.recombination.metric`.
-    - `budgets`: how much is measured at each effort.
+    They are reported at the headline cut: the last one behind the first call that is not affine and before the last such call
+    at which Es has a lower bound of .9. Copies and nulls make the same search; one without such a cut is read at the
+    network's. There C estimates the score on novel inputs if these get there, which E tests.
+
+    An answer is the most likely class, at all steps of a sequence. Of real numbers no answer is simply right: rates are then
+    the task's own score, so that C estimates what the novel score measures, and two outputs agree as far as the one scores
+    where the other is the target.
     """
 
     name = "recombination"
-    question = "Does a combination made inside the network, and never trained, give the output that the task declares?"
-    cites: tuple[str, ...] = ("geiger2021",)
-    needs: tuple[type, ...] = ()
+    question = "Where are the parts combined, do inputs get there, and what breaks on novel combinations?"
+    cites = ("geiger2021",)
     searches = True
+    metrics = (*LETTERS.values(), BY_KIND, CONSTRUCTED)
 
-    def __init__(self, sites: Sequence[str] = (), metric: Metric = "balanced", *, budgets: Mapping[Effort, Budget] = BUDGETS):
-        self.sites = tuple(sites)
-        self.metric = metric
+    def __init__(self, *, budgets: Mapping[Effort, CombiningBudget] = BUDGETS):
         self.budgets = budgets
 
-    def measure(
-        self, subject: Subject, task: Task, *, effort: Effort, generator: Generator, progress: Progress = silent
-    ) -> Evidence:
-        observed = self.observe(task, effort=effort, generator=generator)
-        return self.judge(subject, observed, effort=effort, generator=generator, progress=progress)
+    def data(self, subject: Subject, task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
+        return draw(task, budget, rng)
 
-    def observe(self, task: Task, *, effort: Effort, generator: Generator) -> Observed:
-        """What is judged: trained examples, and what the task says of parts exchanged between them."""
-        size, options = self.budgets[effort], {"num_folds": FOLDS, "generator": generator}
-        return observe(task, num_examples=size.examples, num_pairs=size.pairs, num_scrambles=size.scrambles, **options)
+    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+        right = cluster_means(data.objective.score(network(data.fitted), data.targets), data.combination).means
+        interval = mean_interval(right, bounds=_BOUNDS)
+        if interval is None or interval.low <= data.chance or float(right.mean()) <= data.chance + ABOVE_CHANCE:
+            raise NotEnough(
+                f"the network has not learned the trained combinations: it scores {float(right.mean()):.2f} on them, and one "
+                f"answer to all of them {data.chance:.2f}"
+            )
+        repeats = ((SCRAMBLED, data.budget.scrambled), (RANDOM, data.budget.turned))
+        variants = [Variant(name, k) for name, number in repeats for k in range(number)]
+        found = curves(network, data, rng, variants=variants)
+        return Reading([*_values(data, found), *_constructed(data, found)], found)
 
-    def judge(
-        self, subject: Subject, observed: Observed, *, effort: Effort, generator: Generator, progress: Progress = silent
-    ) -> Evidence:
-        """The same from what was observed: nothing else of the task is known here, and no novel input can be made."""
-        with following(progress):
-            return self._judged(subject, observed, effort, generator)
+    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+        at = {k: depth for (variant, k), depth in own.kept.headline.items() if variant == NETWORK}
+        if not at:
+            return Reading(())
+        found = curves(network, data, rng, variants=(), at=at)
+        values = [
+            Values(metric=metric.key, units=rate.units, about=about, ids=rate.ids)
+            for k in at
+            for r, recipe in _reported(data, k)
+            for metric, about, rate in _rated(recipe, found.rates[NETWORK, k][r] if (NETWORK, k) in found.rates else {})
+        ]
+        return Reading(values, found)
 
-    def _judged(self, subject: Subject, observed: Observed, effort: Effort, generator: Generator) -> Evidence:
-        size = self.budgets[effort]
-        inputs = observed.examples.inputs
-        known = subject.match(self.sites, inputs) if self.sites else subject.sites(inputs)
-        reason = refused(observed) or ("" if known else NO_SITE)
-        if reason:
-            return Evidence(
-                instrument=self.name, question=self.question, summary=f"Not enough data: {reason}.", not_enough=reason
-            )
-        if self.sites:
-            places = known
-        else:
-            searches = len(observed.exchanges) * (1 + size.random + size.untrained + size.shuffled)
-            places = affordable(
-                thinned(known, size.sites),
-                forward=multiplications(subject, {name: values[:2] for name, values in inputs.items()}),
-                examples=len(observed.examples),
-                transplants=searches * len(FORMS) * size.pairs,
-                most=size.work,
-            )
-        sites = [site.name for site in places]
-        with stage("reading the network and untrained copies", 0.0, 0.1):
-            own = _Network(self._inside(subject, observed, sites, generator))
-            twins = untrained_twins(subject, size.untrained, child_generator(generator))
-            untrained = []
-            for number, twin in enumerate(twins):
-                report(f"copy {number + 1} of {len(twins)}", number / len(twins))
-                untrained.append(_Network(self._inside(twin, observed, sites, generator)))
-        with stage("training twins on shuffled labels", 0.1, 0.3):
-            taught, missing = shuffled_twins(
-                subject,
-                observed,
-                num=size.shuffled,
-                steps=size.steps,
-                most=size.training,
-                generator=child_generator(generator),
-            )
-            shuffled = [_Network(self._inside(twin, observed, sites, generator)) for twin in taught]
-        mixed = [site for site in sites if not _side_by_side(untrained, site)]
-        measures: list[Measure] = []
-        rows: list[Row] = []
-        share = 0.6 / max(1, len(observed.exchanges))
-        for number, name in enumerate(observed.exchanges):
-            with stage(f"transplanting {name}", 0.3 + share * number, 0.3 + share * (number + 1)):
-                found, tried = _part(
-                    name, own, untrained, shuffled, mixed=mixed, randoms=size.random, generator=child_generator(generator)
+    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+        return notes(data, readings.own.kept, [copy.kept for copy in readings.copies if copy.kept], measures)
+
+
+def _reported(data: Drawn, k: int) -> list[tuple[int, Recipe]]:
+    """The recipes of a plan whose values are reported: that which only chooses the cut for a derived part is not."""
+    plan = data.plans[k]
+    return [(r, recipe) for r, recipe in enumerate(plan.recipes) if plan.name == ALL or r]
+
+
+def _rated(recipe: Recipe, rates: Mapping[tuple[str, int], Rate]) -> Iterator[tuple[Metric, Mapping[str, str], Rate]]:
+    """Metrics with what they are about."""
+    for (letter, kind), rate in rates.items():
+        if kind in (HELD, OUTSIDE):
+            yield LETTERS[letter], recipe.about, rate
+        elif letter == C and recipe.about == {"form": SUM}:
+            names = {number: TOLD[name] for name, number in KIND_OF.items()}
+            yield BY_KIND, {**recipe.about, "kind": names[kind]}, rate
+
+
+def _values(data: Drawn, found: Found) -> Iterator[Values]:
+    for k in range(len(data.plans)):
+        depth = found.headline.get((NETWORK, k))
+        for r, recipe in _reported(data, k):
+            rates = found.rates[NETWORK, k][r] if depth is not None else {}
+            told = list(_rated(recipe, rates))
+            for metric, about, rate in told:
+                if metric is LABELLED and not data.no_executor:
+                    continue  # the task says the same
+                yield Values(
+                    metric=metric.key,
+                    units=rate.units,
+                    about=about,
+                    ids=rate.ids,
+                    where={"cut": label(found.at(depth or 0).cut)},
+                    unit=data.objective.unit,
+                    controls=tuple(_controls(data, found, k, r, metric, about)) if len(rate.units) >= metric.least else (),
+                    note=_note(metric, len(rate.units)),
+                    copies_how="at a cut chosen alike, or at the network's where they have none",
                 )
-            measures += found
-            rows += tried
-        with stage("companions", 0.9, 1.0):
-            measures += _companions(own, untrained, shuffled, observed)
-        return Evidence(
-            instrument=self.name,
-            question=self.question,
-            summary=summary(measures),
-            measures=tuple(measures),
-            figures=(
-                Table(
-                    name="Every transplant tried",
-                    columns=("part", "site", "form", "novel score", "seen score", "counted"),
-                    rows=tuple(rows),
-                    level=0,
-                    note="Sites that hold the parts side by side before any training: "
-                    f"{', '.join(site for site in sites if site not in mixed) or 'none'}. A transplant there answers as the "
-                    "network would answer the new combination itself.",
-                ),
+            have = {metric.key for metric, _, _ in told}
+            for letter, metric in LETTERS.items():
+                if letter != BY_LABELS and metric.key not in have and (depth is not None or (k, r) == (0, 0)):
+                    yield _without(metric, recipe.about, _why_not(data, letter, depth is not None))
+    for part, reason in data.refused.items():
+        yield _without(SEEN_RIGHT, {"part": part}, f"not enough data: {reason}")
+
+
+def _without(metric: Metric, about: Mapping[str, str], reason: str) -> Values:
+    return Values(metric=metric.key, units=torch.zeros(0), about=about, reason=reason)
+
+
+def _why_not(data: Drawn, letter: str, resolved: bool) -> str:
+    if letter == C and data.no_executor:
+        return f"{data.no_executor}, so answers are known of held-out trained combinations alone"
+    if letter in (E, P) and data.no_inputs:
+        return data.no_inputs
+    if letter == P and not data.labelled:
+        return "novel inputs have no labels"
+    return "not enough data: no novel combination outside 1-coverage" if resolved else f"not resolved: {NONE_RESOLVED}"
+
+
+def _note(metric: Metric, number: int) -> str:
+    if metric.level == 0 and metric not in (NOVEL_RIGHT, BY_KIND):
+        return ""
+    return f"{number} combinations, which would show a failure on {detectable_share(number):.2%} of them four times in five"
+
+
+_HOW = {
+    SCRAMBLED: "parts dealt anew to the combinations; the cut is chosen alike, or is the network's where none is found",
+    RANDOM: "effects turned into random directions of the span of the states, their sizes and angles as they are; the cut is "
+    "chosen alike, or is the network's where none is found",
+}
+
+
+def _controls(data: Drawn, found: Found, k: int, r: int, metric: Metric, about: Mapping[str, str]) -> Iterator[Control]:
+    """What the nulls have of the same combinations."""
+    for name, how in _HOW.items():
+        repeats: list[Tensor] = []
+        for (variant, plan), rates in found.rates.items():
+            if variant.name == name and plan == k:
+                told = _rated(data.plans[k].recipes[r], rates[r])
+                repeats += [rate.units for one, where, rate in told if one is metric and where == about]
+        if repeats:
+            yield Control(name=name, how=how, values=torch.stack(repeats))
+
+
+def _constructed(data: Drawn, found: Found) -> Iterator[Values]:
+    """Additive inputs: a test of behaviour."""
+    first = found.cuts[0]
+    rate = first.rates.get((0, 0), {}).get((C, OUTSIDE))
+    if first.cut.affine and rate is not None and len(rate.units) >= CONSTRUCTED.least:
+        yield Values(
+            metric=CONSTRUCTED.key,
+            units=rate.units,
+            about={"form": SUM},
+            ids=rate.ids,
+            where={"cut": label(first.cut)},
+            unit=data.objective.unit,
+            controls=(
+                Control(name=PAIRED, how="against the targets of other combinations", values=torch.tensor([rate.chance])),
             ),
-            sources=cited(self.cites),
-            warnings=warnings(observed),
-            not_tested=not_tested(len(subject.sites(inputs)), len(sites), no_twins=missing),
-            settings={
-                **{"effort": effort, **asdict(size), "metric": self.metric, "sites read": ", ".join(sites)},
-                **{f"part {name}": "combined" for name in observed.combines},
-            },
+            note="an affine image of the input, put together from trained ones: what the network answers to it is behaviour",
         )
-
-    def _inside(self, subject: Subject, observed: Observed, sites: Sequence[str], generator: Generator) -> Inside:
-        return Inside.of(subject, observed, sites, metric=self.metric, generator=child_generator(generator))
-
-
-class _Network:
-    """A network's inside, and its signals at every site, each computed once."""
-
-    def __init__(self, inside: Inside):
-        self.inside = inside
-        self._signals: dict[tuple[str, str], Float[Tensor, " c"]] = {}
-
-    def signal(self, name: str, signal: Signal, site: str) -> Float[Tensor, " c"]:
-        if (name, site) not in self._signals:
-            self._signals[name, site] = signal(self.inside, site)
-        return self._signals[name, site]
-
-    def best(self, name: str, signal: Signal) -> tuple[Float[Tensor, " c"], str]:
-        """The site where the signal is largest."""
-        found = []
-        for site in self.inside.states:
-            report(f"{name}, {site}", 0.0)
-            found.append((self.signal(name, signal, site), site))
-        return max(found, key=lambda pair: float(pair[0].mean()) if len(pair[0]) else -1e9)
-
-
-def _side_by_side(untrained: Sequence[_Network], site: str) -> bool:
-    """Whether the site is a sum over the parts before any training."""
-    for network in untrained[:2]:
-        r2 = network.signal("of parts", _of_parts, site)
-        if not len(r2) or float(r2.mean()) < SIDE_BY_SIDE:
-            return False
-    return True
-
-
-def _of_parts(inside: Inside, site: str) -> Float[Tensor, " c"]:
-    return additivity(inside, site, [part for part in inside.observed.parts if not part.of])
-
-
-def _part(
-    name: str,
-    own: _Network,
-    untrained: Sequence[_Network],
-    shuffled: Sequence[_Network],
-    *,
-    mixed: Sequence[str],
-    randoms: int,
-    generator: Generator,
-) -> tuple[list[Measure], list[Row]]:
-    """The measures of one part, and a row for everything tried."""
-    observed = own.inside.observed
-    exchange, design = observed.exchanges[name], Design.of(observed, observed.part(name))
-
-    num, done = 1 + randoms + len(untrained) + len(shuffled), 0
-
-    def looked(network: _Network, random: Generator | None = None, scrambled: Sequence[Scramble] = ()) -> Look:
-        nonlocal done
-        with stage(f"search {done + 1} of {num}", done / num, (done + 1) / num):
-            done += 1
-            return Look.at(network.inside, exchange, design, mixed=mixed, random=random, scrambled=scrambled)
-
-    mine = looked(own, scrambled=exchange.scrambled)
-    nulls = {
-        "random subspace": [looked(own, child_generator(generator)) for _ in range(randoms)],
-        "scrambled declaration": [mine.rescored(k, scramble.known) for k, scramble in enumerate(exchange.scrambled)],
-        UNTRAINED: [looked(network) for network in untrained],
-        "shuffled labels": [looked(network) for network in shuffled],
-    }
-    kinds = [kind for kind in KINDS if bool(mine.pairs(kind).any()) and mine.open(kind).candidates]
-    if observed.part(name).of:
-        kinds = [kind for kind in kinds if kind != "novel, side by side"]  # it stands nowhere before the network computes it
-    measures = [recombination_measure(kind, name, mine, own.inside, nulls, headline=kind == kinds[0]) for kind in kinds]
-    return measures, mine.rows(name)
-
-
-def _companions(
-    own: _Network, untrained: Sequence[_Network], shuffled: Sequence[_Network], observed: Observed
-) -> list[Measure]:
-    """The signals that need no transplant."""
-    parts = deepest(observed)
-    signals: list[tuple[str, str, Signal, str, dict[str, str]]] = [
-        ("additivity", "additivity", lambda inside, site: additivity(inside, site, parts), "R2", {}),
-        (
-            "equivalence_collapse",
-            "equivalence collapse",
-            lambda inside, site: collapse(inside, site, parts),
-            "1 - within / total variance",
-            {},
-        ),
-        ("homomorphism", "homomorphism", lambda inside, site: homomorphism(inside, site, parts), "R2", {}),
-    ]
-    for part in observed.parts:
-        if not part.graded:
-            probe = partial(cross_combination, part=part)
-            signals.append(("cross_combination_probe", "cross-combination probe", probe, "accuracy", {"part": part.name}))
-    learned = [[_trained_score(network.inside) for network in networks] for networks in ([own], untrained, shuffled)]
-    unit, note = observed.objective.unit, "of the network's own outputs, nothing exchanged"
-    measures = [
-        companion_measure(
-            "score_on_trained_combinations",
-            "score on trained combinations",
-            learned[0][0],
-            *learned[1:],
-            unit=unit,
-            about={},
-            note=note,
-            bounds=(0.0, 1.0),
-        )
-    ]
-    for key, name, signal, unit, about in signals:
-        which = f"{name} {about}"
-        found, site = own.best(which, signal)
-        twins = [[network.best(which, signal)[0] for network in networks] for networks in (untrained, shuffled)]
-        bounds = (0.0, 1.0) if unit == "accuracy" else None
-        measures.append(companion_measure(key, name, found, *twins, unit=unit, about=about, note=f"at {site}", bounds=bounds))
-    return measures
-
-
-def _trained_score(inside: Inside) -> Float[Tensor, " c"]:
-    """Of every observed combination."""
-    examples = inside.observed.examples
-    scores = inside.observed.objective.score(inside.subject(examples.inputs), examples.targets)
-    return cluster_means(scores, examples.combination).means.float()

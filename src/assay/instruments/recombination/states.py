@@ -1,67 +1,109 @@
-"""What each value of each part adds to a state: additive models fitted on some combinations and used on others."""
+"""The additive model of states: the mean, and an effect of every value of every part, by least squares."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Generator, Tensor
 
-from assay.observed import Observed
-from assay.probe import one_hot
-from assay.task import Part
+from assay.task import Examples, Part
 
-ESTIMABLE = 1e-3  # the largest share of a contrast that the fitted combinations may leave open
+SMALL = 1e-6  # of a length, below which it is rounding
 
 
-@dataclass(frozen=True)
+def design_rows(parts: Sequence[Part], examples: Examples) -> Float[Tensor, "n q"]:
+    """The rows of the design in double precision: an intercept, and a column for every value of a part, or one with its amount
+    where the part is graded."""
+    columns = [torch.ones(len(examples), 1, dtype=torch.float64)]
+    for part in parts:
+        if part.graded:
+            columns.append(examples.amounts[part.name][:, None].double())
+        else:
+            columns.append((examples.parts[part.name][:, None] == torch.arange(len(part.values))).double())
+    return torch.cat(columns, 1)
+
+
+@dataclass(frozen=True, eq=False)
 class Design:
-    """The additive model of a part: a column for each of its values and for each value of every other part that does not
-    decide it, or one with its amount where a part is graded, and an intercept.
+    """Least squares of states on the values of some parts. What depends on the examples alone is factorised once, for all cuts,
+    nulls and copies: nothing in here is as large as a state.
 
     **Attributes:**
 
-    - `table`: `(n, q)`, one row for every observed example.
-    - `num_own`: how many columns, the first ones, are the part's own.
-    - `solvers`: for every fold the least-squares solution of minimum norm `(q, n)`, from the examples of the other folds.
-    - `open`: for every fold the projection `(q, q)` onto what these examples leave undetermined.
+    - `rows`: of the fitted examples; `columns`: where those of each part are.
+    - `solver`: the pseudo-inverse of `rows.T @ rows`.
+    - `loose`: the projection onto what the rows leave open.
+    - `whole`: of each column, whether it belongs to a part without amounts, whose columns add up to the intercept.
     """
 
-    table: Float[Tensor, "n q"]
-    num_own: int
-    solvers: Float[Tensor, "k q n"]
-    open: Float[Tensor, "k q q"]
+    rows: Float[Tensor, "n q"]
+    columns: Mapping[str, slice]
+    solver: Float[Tensor, "q q"]
+    loose: Float[Tensor, "q q"]
+    whole: Bool[Tensor, " q"]
 
     @classmethod
-    @lru_cache(maxsize=8)  # every site of every network asks for the same few
-    def of(cls, observed: Observed, part: Part, others: tuple[Part, ...] | None = None) -> "Design":
-        """Beside `others`, which are by default all that read an input of their own and do not decide the part."""
-        if others is None:
-            others = tuple(one for one in observed.parts if one != part and not one.of and one.name not in part.of)
-        own, *rest = [_columns(observed, one) for one in (part, *others)]
-        table = torch.cat([own, *rest, torch.ones(len(own), 1)], 1).double()
-        fitted = [(observed.fold != fold).double()[:, None] * table for fold in range(observed.num_folds)]
-        solvers = torch.stack([torch.linalg.pinv(rows, rtol=1e-6) for rows in fitted])
-        left = torch.eye(table.shape[1]) - solvers @ torch.stack(fitted)
-        return cls(table.float(), own.shape[1], solvers.float(), left.float())
+    def of(cls, parts: Sequence[Part], examples: Examples) -> "Design":
+        """Of the fitted examples."""
+        rows = design_rows(parts, examples)
+        gram = rows.T @ rows
+        solver = torch.linalg.pinv(gram, hermitian=True, rtol=1e-9)
+        columns, start = {}, 1
+        for part in parts:
+            columns[part.name] = slice(start, start := start + (1 if part.graded else len(part.values)))
+        whole = torch.zeros(rows.shape[1], dtype=torch.bool)
+        for part in parts:
+            whole[columns[part.name]] = not part.graded
+        return cls(rows, columns, solver, torch.eye(len(gram), dtype=torch.float64) - solver @ gram, whole)
 
-    def moved(self, base: Int[Tensor, " p"], source: Int[Tensor, " p"]) -> Float[Tensor, "p q"]:
-        """What the exchange adds to the row of each base: the own columns of the source in place of its own."""
-        difference = self.table[source] - self.table[base]
-        difference[:, self.num_own :] = 0
-        return difference
+    def determined(self, rows: Float[Tensor, "m q"]) -> Bool[Tensor, " m"]:
+        """Whether the fitted examples say what these rows, or differences of rows, add up to: each value occurs, and is joined
+        to the others through shared combinations."""
+        return (rows @ self.loose).norm(dim=1) <= SMALL * rows.norm(dim=1).clamp(min=1.0)
 
-    def effects(self, states: Float[Tensor, "n d"]) -> Float[Tensor, "k q d"]:
-        """What every column adds, fitted for every fold without its combinations."""
-        return self.solvers @ states
+    def with_columns(
+        self, base: Float[Tensor, "m q"], source: Float[Tensor, "m q"], names: Sequence[str]
+    ) -> Float[Tensor, "m q"]:
+        """Rows with the columns of some parts from others."""
+        moved = base.clone()
+        for name in names:
+            moved[:, self.columns[name]] = source[:, self.columns[name]]
+        return moved
 
-    def determined(self, rows: Float[Tensor, "p q"], fold: Int[Tensor, " p"]) -> Bool[Tensor, " p"]:
-        """Whether the other folds say what `rows` add: every value occurs there, joined to the others."""
-        loose = (rows @ self.open).norm(dim=2)
-        return loose.gather(0, fold[None])[0] <= ESTIMABLE * rows.norm(dim=1)
+    def dealt(self, order: Int[Tensor, " n"]) -> Float[Tensor, "n q"]:
+        """Rows for the case that row r describes example `order[r]`: `dealt.T @ states` is then `rows.T @ states[order]`."""
+        return torch.zeros_like(self.rows).index_add_(0, order, self.rows)
+
+    def effects(self, sums: Float[Tensor, "q f"]) -> Float[Tensor, "q f"]:
+        """From `rows.T @ states`, the intercept first."""
+        return self.solver @ sums
+
+    def turned(self, effects: Float[Tensor, "q f"], mixed: Float[Tensor, "r f"], generator: Generator) -> Float[Tensor, "q f"]:
+        """The same effects in random directions of the span of the states: distances and angles between effects stay, and so do
+        the mean and the number of dimensions, but it is another subspace.
+
+        **Arguments:** `mixed`: random linear combinations of centred states, one more than there are directions or fewer.
+        """
+        mean = self.rows.mean(0)
+        centred = effects.clone()
+        centred[0] = 0
+        for columns in self.columns.values():
+            if bool(self.whole[columns].all()):
+                weight = mean[columns] / mean[columns].sum()
+                centred[columns] -= weight @ effects[columns]
+        basis = _orthonormal(mixed)
+        sizes, left = torch.linalg.eigh(centred @ centred.T)
+        keep = min(len(basis), len(sizes))
+        sizes, left = sizes.clamp(min=0).sqrt().flip(0)[:keep], left.flip(1)[:, :keep]
+        turn = torch.linalg.qr(torch.randn(len(basis), len(basis), generator=generator, dtype=torch.float64)).Q
+        found = (left * sizes) @ turn[:keep] @ basis
+        found[0] = mean @ effects - mean[1:] @ found[1:]
+        return found
 
 
-def _columns(observed: Observed, part: Part) -> Float[Tensor, "n v"]:
-    if part.graded:
-        return observed.examples.amounts[part.name][:, None].float()
-    return one_hot(observed.examples.parts[part.name], len(part.values))
+def _orthonormal(rows: Float[Tensor, "r f"]) -> Float[Tensor, "k f"]:
+    """An orthonormal basis of their span, by the products of rows: they are few, and may be long."""
+    sizes, left = torch.linalg.eigh(rows @ rows.T)
+    real = sizes > SMALL * sizes.max().clamp(min=1e-30)
+    return (left[:, real] / sizes[real].sqrt()).T @ rows

@@ -1,3 +1,0 @@
-"""Recombination: states put together from trained ones at every cut, and what the rest of the network answers to them."""
-
-from assay.instruments.combining.instrument import Recombination as Recombination

@@ -1,0 +1,287 @@
+"""What the rest of a network answers to states that are put together at one cut, and rates of that."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from assay.cuts import Cuts, State
+from assay.errors import AssayError
+from assay.instrument import Random
+from assay.instruments.recombination.drawn import Drawn, Recipe
+from assay.instruments.recombination.items import HELD, SAME, Items
+from assay.objective import Objective
+from assay.stats import cluster_means
+
+OWN, SCRAMBLED, RANDOM = "network", "scrambled declaration", "random subspace"
+CS, ES, C, E, P, BY_LABELS = "Cs", "Es", "C", "E", "P", "C by labels"
+ROLLS = 8  # pairings of answers with those of other items, for the agreement by chance
+AT_ONCE = 2**23  # numbers of the states that are put into one run
+
+
+class Variant(NamedTuple):
+    """Which effects: the network's own, or one repeat of a null."""
+
+    name: str
+    repeat: int = 0
+
+
+NETWORK = Variant(OWN)
+
+
+@dataclass(frozen=True, eq=False)
+class Rate:
+    """A share in the means of combinations. `chance`: the same where answers are paired with other items."""
+
+    ids: Int[Tensor, " u"]
+    units: Float[Tensor, " u"]
+    chance: float
+
+    @property
+    def mean(self) -> float:
+        return float(self.units.mean())
+
+
+Rates = Mapping[tuple[str, int], Rate]
+"""By the letter, and the kind of its combinations."""
+Asked = tuple[Variant, int, int]
+"""Whose effects, and the numbers of plan and recipe."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a network answers to real inputs: held-out and novel ones, and those from which effects are estimated."""
+
+    real: Tensor
+    fitted: Tensor
+
+
+Effects = Mapping[tuple[Variant, int], Float[Tensor, "q f"]]
+"""By variant and plan."""
+
+
+class AtDepth:
+    """Rates at one cut.
+
+    **Arguments:** `first`: the states of two fitted examples; `effects`: of every variant there; `kept`: the states of all
+    fitted examples, where they are few or narrow enough to be held at once.
+    """
+
+    def __init__(self, cuts: Cuts, data: Drawn, outputs: Outputs, first: State, effects: Effects, kept: State | None):
+        self.cuts, self.depth, self.data, self.outputs = cuts, first.depth, data, outputs
+        self.first, self.effects, self.kept = first, effects, kept
+        self.piece = max(16, AT_ONCE // max(1, first.flat().shape[1]))
+        self.matrix = kept.flat() if kept is not None else None
+
+    def rates(self, asked: Sequence[Asked], *, held_only: Collection[Asked] = ()) -> dict[Asked, Rates]:
+        """Rates of several in one run; for those in `held_only` of held-out combinations alone."""
+        rows = {}
+        for one in asked:
+            held = self._recipe(one).items.kinds == HELD
+            rows[one] = (held if one in held_only else torch.ones_like(held)).nonzero()[:, 0]
+        outputs = self._run(piece for one in asked for piece in self._states(one, rows[one]))
+        found: dict[Asked, Rates] = {}
+        for one, some in zip(asked, outputs.split([len(rows[one]) for one in asked]), strict=True):
+            variant, recipe = one[0], self._recipe(one)
+            stand = recipe.scrambled[variant.repeat][rows[one]] if variant.name == SCRAMBLED else rows[one]
+            before = self.outputs.fitted[self._bases(variant, recipe.items.base[rows[one]])] if recipe.moves else None
+            found[one] = _rates(self.data, recipe.items, rows[one], stand, some, self.outputs.real, before)
+        return found
+
+    def explained(self) -> float | None:
+        """The share of the variance between held-out inputs that the sum of effects explains."""
+        recipe = self.data.plans[0].recipes[0]
+        held = (recipe.items.kinds == HELD).nonzero()[:, 0][: self.piece]
+        states = self.cuts.read(_rows(self.data.real, recipe.items.shown[held]), self.depth).flat().double()
+        left = (states - recipe.rows[held] @ self.effects[NETWORK, 0]).square().sum()
+        total = float((states - states.mean(0)).square().sum())
+        return float(1 - left / total) if total > 0 else None
+
+    def _recipe(self, one: Asked) -> Recipe:
+        return self.data.plans[one[1]].recipes[one[2]]
+
+    def _states(self, one: Asked, chosen: Int[Tensor, " m"]) -> Iterator[tuple[State, Tensor]]:
+        """Pieces: states of which what is carried stays, and what is to be put into them."""
+        recipe, effects = self._recipe(one), self.effects[one[:2]]
+        for rows in chosen.split(self.piece):
+            made = (recipe.rows[rows] @ effects).float()
+            base = self._bases(one[0], recipe.items.base[rows])
+            if self.kept is not None and self.matrix is not None:
+                like = self.kept[base] if self.kept.carried else self.first
+                yield like, (made + self.matrix[base] if recipe.on_base else made)
+            elif recipe.on_base or self.first.carried:
+                state = self.cuts.read(_rows(self.data.fitted, base), self.depth)
+                yield (state if state.carried else self.first), (made + state.flat() if recipe.on_base else made)
+            else:
+                yield self.first, made
+
+    def _bases(self, variant: Variant, rows: Int[Tensor, " m"]) -> Int[Tensor, " m"]:
+        """The fitted examples that stand for these."""
+        return self.data.deals[variant.repeat][rows] if variant.name == SCRAMBLED else rows
+
+    def _run(self, pieces: Iterator[tuple[State, Tensor]]) -> Tensor:
+        """Outputs of all of them; those that carry nothing of an example are joined into runs of a piece or two."""
+        inputs = _rows(self.data.fitted, torch.arange(min(8, len(self.data.targets))))
+        found, waiting = [self.outputs.real[:0]], []
+        for like, matrix in pieces:
+            if like.carried and len(matrix):
+                found.append(self.cuts.run(inputs, self.depth, like.unflat(matrix)))
+                continue
+            waiting.append(matrix)
+            if sum(map(len, waiting)) >= self.piece:
+                found.append(self.cuts.run(inputs, self.depth, self.first.unflat(torch.cat(waiting))))
+                waiting = []
+        if sum(map(len, waiting)):
+            found.append(self.cuts.run(inputs, self.depth, self.first.unflat(torch.cat(waiting))))
+        return torch.cat(found)
+
+
+def at_depths(
+    cuts: Cuts, depths: Sequence[int], data: Drawn, outputs: Outputs, rng: Random, *, variants: Sequence[Variant]
+) -> Iterator[tuple[int, AtDepth | AssayError]]:
+    """Each depth in turn with what can be read there, or why nothing can. As many cuts as can be held at once are read in the
+    same passes over the fitted examples; one that cannot is read in pieces.
+
+    **Arguments:** `variants`: nulls from the network itself.
+    """
+    asked = [(variant, k) for variant in (NETWORK, *variants) for k in range(len(data.plans))]
+    left = [_sums_for(*one, data, rng) for one in asked]
+    stacked = torch.cat(left, 1)
+
+    def effects(sums: Float[Tensor, "s f"]) -> Effects:
+        found: dict[tuple[Variant, int], Tensor] = {}
+        for one, some in zip(asked, sums.split([columns.shape[1] for columns in left]), strict=True):
+            (name, repeat), k = one
+            design = data.plans[k].design
+            turn = rng(RANDOM, k, repeat, "turn")
+            found[one] = design.turned(found[NETWORK, k], some, turn) if name == RANDOM else design.effects(some)
+        return found
+
+    first: dict[int, State | AssayError] = {depth: _read_two(cuts, depth, data) for depth in depths}
+    each = len(stacked) + 2 * stacked.shape[1]  # numbers of single precision for each number of a state
+    for group in _groups({depth: each * _width(state) for depth, state in first.items()}, data.budget.held_numbers):
+        good = {depth: state for depth in group if isinstance(state := first[depth], State)}
+        alone = max(map(_width, good.values()), default=1) if len(group) == 1 else 1
+        pieces = torch.arange(len(stacked)).split(max(16, data.budget.held_numbers // alone))
+        sums: dict[int, Tensor] = {}
+        states: dict[int, State] = {}
+        for rows in pieces if good else ():
+            states = cuts.read_several(_rows(data.fitted, rows), [*good])
+            for depth, state in states.items():
+                try:
+                    sums[depth] = sums.get(depth, 0) + stacked[rows].T @ state.flat().double()
+                except AssayError as error:
+                    first[depth] = error
+        for depth in group:
+            state = first[depth]
+            if isinstance(state, AssayError):
+                yield depth, state
+            else:
+                kept = states[depth] if len(pieces) == 1 else None
+                yield depth, AtDepth(cuts, data, outputs, state, effects(sums.pop(depth)), kept)
+
+
+def _read_two(cuts: Cuts, depth: int, data: Drawn) -> State | AssayError:
+    """The states of two fitted examples, or why a cut cannot be read."""
+    try:
+        state = cuts.read(_rows(data.fitted, torch.arange(2)), depth)
+        state.flat()
+        return state
+    except AssayError as error:
+        return error
+
+
+def _width(state: State | AssayError) -> int:
+    return state.flat().shape[1] if isinstance(state, State) else 0
+
+
+def _groups(sizes: Mapping[int, int], most: int) -> Iterator[list[int]]:
+    """Neighbours whose sizes add up to no more, or one alone."""
+    group: list[int] = []
+    for depth, size in sizes.items():
+        if group and sum(sizes[other] for other in group) + size > most:
+            yield group
+            group = []
+        group.append(depth)
+    if group:
+        yield group
+
+
+def _sums_for(variant: Variant, k: int, data: Drawn, rng: Random) -> Float[Tensor, "n c"]:
+    """The columns whose products with the states of the fitted examples are needed."""
+    design = data.plans[k].design
+    if variant.name == SCRAMBLED:
+        return design.dealt(data.deals[variant.repeat])
+    if variant.name == OWN:
+        return design.rows
+    mixed = torch.randn(design.rows.shape, generator=rng(RANDOM, k, variant.repeat), dtype=torch.float64)
+    return mixed - mixed.mean(0)
+
+
+def _rates(
+    data: Drawn,
+    items: Items,
+    rows: Tensor,
+    stand: Tensor,
+    outputs: Tensor,
+    answers: Tensor,
+    before: Tensor | None,
+) -> Rates:
+    """By letter and kind. `rows`: of the items that were answered; `stand`: those whose targets and inputs count for them;
+    `before`: outputs for the examples that a part was put into, which must not have been as good already."""
+    found: dict[tuple[str, int], Rate] = {}
+    objective = data.objective
+    ids, kinds, targets, shown = items.ids[rows], items.kinds[rows], items.targets[stand], items.shown[stand]
+    declared, is_shown = items.declared[stand], shown >= 0
+    right = objective.score(outputs, targets)
+    if before is not None:
+        right = torch.where(objective.score(before, targets) < right - SAME, right, 0.0)
+    real = answers[shown.clamp(min=0)] if len(answers) else outputs
+    asked = targets  # where an answer is asked for; without labels it is where the network gives one
+    if not data.labelled and not targets.is_floating_point():
+        known = declared.view(-1, *[1] * (targets.ndim - 1))
+        asked = torch.where(known, targets, real.argmax(-1).to(targets.dtype))
+    same = agreement(objective, outputs, real, asked)
+    for kind in kinds.unique().tolist():
+        of_kind = kinds == kind
+        if kind == HELD:
+            letters = {CS: (right, of_kind), ES: (same, of_kind & is_shown)}
+        else:
+            labelled = of_kind & is_shown & (declared | data.labelled)
+            both = torch.minimum(right, same)
+            letters = {C: (right, of_kind & declared), E: (same, of_kind & is_shown)}
+            letters |= {P: (both, labelled), BY_LABELS: (right, labelled)}
+        for letter, (values, which) in letters.items():
+            if not bool(which.any()):
+                continue
+            where = which.nonzero()[:, 0]
+            means = cluster_means(values[where], ids[where])
+            others = [where.roll(step) for step in _steps(len(where))]
+            if letter in (ES, E):
+                chance = [agreement(objective, outputs[where], real[moved], asked[where]) for moved in others]
+            else:
+                chance = [objective.score(outputs[where], targets[moved]) for moved in others]
+            found[letter, kind] = Rate(means.ids, means.means, float(torch.stack(chance).mean()))
+    return found
+
+
+def agreement(objective: Objective, outputs: Tensor, others: Tensor, targets: Tensor) -> Float[Tensor, " m"]:
+    """Whether two outputs give one answer, wherever the targets ask for one; of real numbers the score of the one where the
+    other is the target."""
+    if targets.is_floating_point():
+        return objective.score(outputs, others)
+    ideal = objective.ideal(targets)
+    same = outputs.argmax(-1) == others.argmax(-1)
+    return objective.score(torch.where(same[..., None], ideal, ideal.roll(1, -1)), targets)
+
+
+def _steps(number: int) -> list[int]:
+    """Distances at which items are paired with others."""
+    return sorted({max(1, number * k // (ROLLS + 1)) for k in range(1, ROLLS + 1)})
+
+
+def _rows(inputs: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    return {name: value[rows] for name, value in inputs.items()}

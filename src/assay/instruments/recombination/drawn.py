@@ -1,0 +1,332 @@
+"""Everything that is drawn from a task, once for the network, its copies and all nulls."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
+
+from assay.instrument import Budget, NotEnough, Random
+from assay.instruments.recombination.items import (
+    HELD,
+    KIND_OF,
+    OUTSIDE,
+    Drawing,
+    Items,
+    changing,
+    combinations_of,
+    dealt,
+    held_out,
+)
+from assay.instruments.recombination.states import Design, design_rows
+from assay.novelty import novelty_of
+from assay.objective import PAD, Objective
+from assay.stats import MIN_UNITS, cluster_means
+from assay.task import Examples, NoNovelInputs, SwapsParts, Task
+
+ALL = "all parts"  # the name of the design of all parts
+SUM, SHIFT = "sum", "shift"
+SHARE, ENOUGH_HELD = 0.2, 60  # of the trained combinations are held out, and no fewer where there are twice as many
+ROWS_PER_VALUE = 4  # fitted examples for each value of a part, at the least
+MOST_EACH = 4  # items of one combination
+MOST_UNLISTED = 2_000  # combinations drawn where a task lists no novel ones
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombiningBudget(Budget):
+    """**Attributes:**
+
+    - `examples`: trained ones; `combinations`: of each kind; `cuts`: that are read.
+    - `scrambled`, `turned`: repeats of the scrambled declaration and of the random subspace.
+    - `novel_everywhere`: whether all forms are tried on novel combinations at all cuts; else only the sum, and the others at
+      the headline cut.
+    - `held_numbers`: of states that are held at once; wider ones are read again where they are needed.
+    """
+
+    examples: int
+    combinations: int
+    cuts: int
+    scrambled: int
+    turned: int
+    novel_everywhere: bool = True
+    held_numbers: int = 2**26
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """States to be made: `rows` times the effects of a design and, with `base`, on top of the states of fitted examples.
+
+    **Attributes:** `about`: what the values are of; `scrambled`: for each repeat the items whose targets and inputs stand in
+    the place of these.
+    """
+
+    about: Mapping[str, str]
+    items: Items
+    rows: Float[Tensor, "m q"]
+    on_base: bool
+    scrambled: Int[Tensor, "s m"]
+
+    @property
+    def moves(self) -> bool:
+        """Whether one part is exchanged: an answer then counts as right where it is not the one to the base already."""
+        return self.on_base and "part" in self.about
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """One additive model with its headline cut, and the states that are made of it; the first recipe chooses the cut."""
+
+    name: str
+    design: Design
+    recipes: tuple[Recipe, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """**Attributes:**
+
+    - `fitted`, `real`: inputs of the examples from which effects are estimated, and of held-out and novel ones.
+    - `targets`: of the fitted ones; `chance`: what answering every held-out combination alike would score.
+    - `plans`: of all parts, and of each part that follows from others.
+    - `deals`: for each scrambled declaration, which fitted example stands in the place of which.
+    - `refused`: parts of which nothing can be said, with the reason.
+    - `labelled`: whether novel inputs have their answers.
+    - `no_executor`, `no_inputs`, `kinds_unknown`: why answers to novel combinations, novel inputs, or kinds of novelty are not
+      known; empty where they are.
+    """
+
+    objective: Objective
+    budget: CombiningBudget
+    fitted: Mapping[str, Tensor]
+    targets: Tensor
+    combination: Int[Tensor, " n"]
+    real: Mapping[str, Tensor]
+    plans: tuple[Plan, ...]
+    deals: Int[Tensor, "s n"]
+    chance: float
+    refused: Mapping[str, str]
+    labelled: bool
+    no_executor: str
+    no_inputs: str
+    kinds_unknown: str
+
+
+def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
+    """Draw from a task. **Raises:** `NotEnough` where the parts of trained examples cannot be told apart."""
+    parts, combines, most = tuple(part for part in task.parts if not part.of), task.combines, budget.combinations
+    number = max(budget.examples, ROWS_PER_VALUE * sum(len(part.values) for part in parts))
+    seen = task.examples("seen", number, generator=rng("seen")).in_canonical_order()
+    _check(task, seen)
+    values = combinations_of(combines, seen)
+    ids, group = seen.combination.unique(return_inverse=True)
+    want = min(most, max(round(SHARE * len(ids)), min(ENOUGH_HELD, len(ids) // 2)))
+    out = held_out(values[_firsts(group)], want, rng("held out"))[group]
+    fitted, held = seen.take(~out), seen.take(out)
+    held = held.take(_spread(held.combination, most, rng("held")))
+    design = Design.of(parts, fitted)
+    rows, kind_of, unknown = _novel_combinations(task, fitted, rng)
+    novel, no_inputs = _novel_inputs(task, 4 * most, rng) if kind_of else (held.take(torch.zeros(0).long()), "")
+    real = _joined(held, novel)
+    drawing = Drawing(task, design, fitted, real, design_rows(parts, real), len(held), most)
+    own = drawing.shown(torch.arange(len(held)), {})
+    own = own.take(design.determined(own.rows).nonzero()[:, 0])
+    if (num := len(own.ids.unique())) < MIN_UNITS:
+        raise NotEnough(f"{num} trained combinations can be held out whose values are joined through others, of {MIN_UNITS}")
+    if len(own.targets.unique(dim=0)) < 2:
+        raise NotEnough("all held-out combinations are answered alike, so that any state would give the answer")
+    listed = [_wanted(combinations_of(combines, held)[_firsts(held.combination.unique(return_inverse=True)[1])], HELD, most)]
+    for kind in sorted(set(kind_of.values())):
+        of_kind = rows[[kind_of[one] == kind for one in _ids(task, rows).tolist()]]
+        chosen = torch.randperm(len(of_kind), generator=rng("combinations", kind))[: most if kind == OUTSIDE else most // 2]
+        listed.append(_wanted(of_kind[chosen.sort().values], kind, most))
+    wanted, kinds = (torch.cat(some) for some in zip(*listed, strict=True))
+    able = [part for part in task.parts if set(part.of or (part.name,)) & set(combines)]
+    exchanges = {part.name: drawing.exchanged(part, wanted, kinds, rng.within("exchange", part.name)) for part in able}
+    items = _of_all(drawing, own, [exchanges[name] for name in combines], kind_of, rng)
+    repeats = [rng.within("deal", k) for k in range(budget.scrambled)]
+    states = items.rows - design.rows[items.base]
+    recipes = [
+        _recipe({"form": SUM}, items, items.rows, repeats, on_base=False),
+        _recipe({"form": SHIFT}, items, states, repeats),
+    ]
+    plans, refused = [], {}
+    for part in able:
+        found, known = exchanges[part.name]
+        others = tuple(one for one in parts if one.name not in part.of)
+        inner = Design.of((part, *others), fitted) if part.of else design
+        difference = inner.rows[found.source] - inner.rows[found.base]
+        moved = inner.with_columns(torch.zeros_like(difference), difference, (part.name,))
+        usable = (known & inner.determined(moved)).nonzero()[:, 0]
+        kept = changing(found.take(usable), fitted, task.objective, rng("balance", part.name))
+        if (few := len(found.take(usable[kept]).ids[found.kinds[usable[kept]] == HELD].unique())) < MIN_UNITS:
+            refused[part.name] = (
+                f"{few} held-out combinations follow from an exchange whose known answer is another, and not always the same; "
+                f"{MIN_UNITS} are needed"
+            )
+            continue
+        recipe = _recipe({"part": part.name}, found.take(usable[kept]), moved[usable[kept]], repeats)
+        if part.of:
+            sums = design_rows((part, *others), drawing.real.take(own.shown))
+            own_sum = _recipe({"part": part.name, "form": SUM}, own, sums, repeats, on_base=False)
+            plans.append(Plan(part.name, inner, (own_sum, recipe)))
+        else:
+            recipes.append(recipe)
+    return Drawn(
+        objective=task.objective,
+        budget=budget,
+        fitted=fitted.inputs,
+        targets=fitted.targets,
+        combination=fitted.combination,
+        real=drawing.real.inputs,
+        plans=(Plan(ALL, design, tuple(recipes)), *plans),
+        deals=_stacked([dealt(fitted.combination, fitted.combination * 0, one("fitted")) for one in repeats], len(fitted)),
+        chance=max(task.objective.chance, _best_constant(task.objective, own)),
+        refused=refused,
+        labelled=task.level == 2,
+        no_executor="" if isinstance(task, SwapsParts) else "the task does not say what follows when a part is exchanged",
+        no_inputs=no_inputs,
+        kinds_unknown=unknown,
+    )
+
+
+def _check(task: Task, seen: Examples) -> None:
+    """Whether parts can be told apart at all. **Raises:** `NotEnough`."""
+    if len(task.combines) < 2:
+        raise NotEnough(f"{task.combines[0]} is all that makes up a combination, so there is nothing to combine")
+    if (num := len(seen.combination.unique())) < 2 * MIN_UNITS:
+        raise NotEnough(f"{num} trained combinations, and effects estimated on some and tried on others need {2 * MIN_UNITS}")
+    for name, values in seen.inputs.items():
+        if _is_prefix(values, seen.targets):
+            raise NotEnough(
+                f"the input {name} is the answer moved on by one, so that an answer takes many passes, which share no state"
+            )
+    for name in task.combines:
+        if len(seen.parts[name].unique()) < 2:
+            raise NotEnough(f"part {name} takes one value in all trained examples, so there is nothing to combine")
+    for name in task.combines:
+        values = seen.parts[name]
+        for other in task.combines:
+            pairs = torch.stack([values, seen.parts[other]], 1).unique(dim=0)
+            if other != name and len(pairs) == len(values.unique()):
+                raise NotEnough(
+                    f"part {name} determines part {other} in all trained examples, so neither has an effect of its own"
+                )
+
+
+def _is_prefix(values: Tensor, targets: Tensor) -> bool:
+    """Whether a sequence is another one behind a start token."""
+    if values.ndim != 2 or values.shape != targets.shape or values.shape[1] < 2 or values.is_floating_point():
+        return False
+    asked = targets[:, 1:] != PAD
+    return bool(asked.any()) and bool((values[:, 1:] == targets[:, :-1])[asked].all())
+
+
+def _ids(task: Task, rows: Int[Tensor, "m k"]) -> Int[Tensor, " m"]:
+    return task.combination_id(dict(zip(task.combines, rows.unbind(1), strict=True)))
+
+
+def _firsts(group: Int[Tensor, " n"]) -> Int[Tensor, " c"]:
+    """The first row of each group, groups being numbered from 0."""
+    count = int(group.max()) + 1 if len(group) else 0
+    return torch.full((count,), len(group)).scatter_reduce(0, group, torch.arange(len(group)), "amin")
+
+
+def _spread(combination: Int[Tensor, " n"], number: int, generator: Generator) -> Int[Tensor, " m"]:
+    """At most so many rows, or one of every combination, in their order: one of each combination before a second of any."""
+    order = torch.randperm(len(combination), generator=generator)
+    _, group, counts = combination[order].unique(return_inverse=True, return_counts=True)
+    by_group = group.argsort(stable=True)
+    place = torch.empty_like(group)
+    place[by_group] = torch.arange(len(group)) - (counts.cumsum(0) - counts)[group[by_group]]
+    return order[place.argsort(stable=True)][: max(number, len(counts))].sort().values
+
+
+def _novel_combinations(task: Task, fitted: Examples, rng: Random) -> tuple[Int[Tensor, "m k"], dict[int, int], str]:
+    """Novel combinations, the kind of each by its id, and why the kinds are not known. Where a task lists none and has an
+    executor they are drawn from all that were not trained."""
+    rows = task.combinations("novel")
+    if not len(rows) and isinstance(task, SwapsParts):
+        have = combinations_of(task.combines, fitted)
+        drawn = torch.randint(len(have), (MOST_UNLISTED, len(task.combines)), generator=rng("unlisted"))
+        rows = have.gather(0, drawn).unique(dim=0)
+        rows = rows[~torch.isin(_ids(task, rows), _ids(task, task.combinations("seen")))]
+    if not len(rows):
+        return rows, {}, ""
+    novelty = novelty_of(task, rows)
+    if novelty.unknown:
+        return rows, dict.fromkeys(_ids(task, rows).tolist(), OUTSIDE), novelty.unknown
+    return rows, {one: KIND_OF[kind] for one, kind in zip(novelty.ids.tolist(), novelty.kinds, strict=True)}, ""
+
+
+def _novel_inputs(task: Task, number: int, rng: Random) -> tuple[Examples, str]:
+    """Novel inputs, and why there are none. They may be fewer than there are combinations."""
+    try:
+        found, reason = task.examples("novel", number, generator=rng("novel")).in_canonical_order(), ""
+    except NoNovelInputs as error:
+        found, reason = task.examples("seen", 0, generator=rng("none")), error.rule
+    return found, reason or ("" if len(found) else "the task has no novel inputs")
+
+
+def _joined(one: Examples, other: Examples) -> Examples:
+    columns = {
+        name: {key: torch.cat([value, getattr(other, name)[key]]) for key, value in getattr(one, name).items()}
+        for name in ("inputs", "parts", "amounts")
+    }
+    targets = torch.cat([one.targets, other.targets])
+    return Examples(targets=targets, combination=torch.cat([one.combination, other.combination]), **columns)
+
+
+def _wanted(rows: Int[Tensor, "c k"], kind: int, most: int) -> tuple[Int[Tensor, "m k"], Int[Tensor, " m"]]:
+    """Each combination, several times where there are few, and their kind."""
+    repeated = rows.repeat(max(1, min(MOST_EACH, most // max(1, len(rows)))), 1)
+    return repeated, torch.full((len(repeated),), kind)
+
+
+def _of_all(
+    drawing: Drawing,
+    own: Items,
+    exchanges: Sequence[tuple[Items, Bool[Tensor, " m"]]],
+    kind_of: Mapping[int, int],
+    rng: Random,
+) -> Items:
+    """Held-out inputs; novel combinations by an exchange of any part; novel inputs of combinations that have none so."""
+    chosen = torch.zeros_like(exchanges[0][1])
+    found = [own]
+    for k in torch.randperm(len(exchanges), generator=rng("parts")).tolist():
+        items, known = exchanges[k]
+        new = known & ~chosen & (items.kinds != HELD)
+        chosen |= new
+        found.append(items.take(new.nonzero()[:, 0]))
+    novel = Items.joined(found[1:])
+    others = torch.arange(drawing.num_held, len(drawing.real))
+    ids = drawing.real.combination[others]
+    missing = ~torch.isin(ids, novel.ids[novel.shown >= 0]) & torch.isin(ids, torch.tensor([*kind_of], dtype=torch.int64))
+    others = others[missing]
+    kinds = torch.tensor([kind_of[one] for one in drawing.real.combination[others].tolist()], dtype=torch.int64)
+    for kind in kinds.unique().tolist():
+        some = others[kinds == kind]
+        left = max(0, drawing.most - len(novel.ids[(novel.kinds == kind) & (novel.shown >= 0)]))
+        rows = some[_spread(drawing.real.combination[some], left, rng("shown", kind))][:left]
+        found.append(drawing.shown(rows, kind_of))
+    items = Items.joined(found)
+    items = items.take(drawing.design.determined(items.rows).nonzero()[:, 0])
+    return drawing.started(items, rng("starts"))
+
+
+def _recipe(about: Mapping[str, str], items: Items, rows: Tensor, repeats: Sequence[Random], *, on_base: bool = True) -> Recipe:
+    known = 4 * items.kinds + 2 * items.declared + (items.shown >= 0)  # so that each has what the other has
+    deals = [dealt(items.ids, known, one(*about.values())) for one in repeats]
+    return Recipe(about, items, rows, on_base, _stacked(deals, len(items)))
+
+
+def _stacked(rows: Sequence[Tensor], width: int) -> Int[Tensor, "s m"]:
+    return torch.stack([*rows]) if rows else torch.zeros(0, width, dtype=torch.int64)
+
+
+def _best_constant(objective: Objective, items: Items) -> float:
+    """What the commonest answer scores, or the mean one."""
+    targets = items.targets
+    constant = targets.mean(0) if targets.is_floating_point() else targets.mode(0).values
+    scores = objective.score(objective.ideal(constant.expand_as(targets)), targets)
+    return float(cluster_means(scores, items.ids).means.mean())

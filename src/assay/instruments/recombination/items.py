@@ -1,0 +1,206 @@
+"""Combinations whose states are put together: the answers declared for them, and real inputs of the same parts beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
+
+from assay.instrument import Random
+from assay.instruments.recombination.states import Design
+from assay.novelty import KINDS, Kind
+from assay.objective import Objective
+from assay.task import Examples, Part, SwapsParts, Task
+
+HELD, OUTSIDE = 0, 1  # kinds of items: held-out trained combinations, and novel ones by `assay.novelty.KINDS`
+KIND_OF: Mapping[Kind, int] = {"outside": OUTSIDE, "synonym": 2, "inside": 3}
+assert set(KIND_OF) == set(KINDS)
+SAME = 1e-6  # of the score, below which two targets are the same
+STARTS = 8  # trained examples drawn for each item, until one has another target
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """Combinations, each with what is known of it.
+
+    **Attributes:**
+
+    - `rows`: of the design of all parts.
+    - `targets`: that the task declares for them.
+    - `ids`: of the combinations; `kinds`: `HELD`, `OUTSIDE` and so on.
+    - `declared`: whether the target is known without a novel label.
+    - `shown`: the row of a real input with the same parts, -1 where there is none.
+    - `base`, `source`: the fitted examples of which the one gets a part of the other; -1 where none is needed.
+    """
+
+    rows: Float[Tensor, "m q"]
+    targets: Tensor
+    ids: Int[Tensor, " m"]
+    kinds: Int[Tensor, " m"]
+    declared: Bool[Tensor, " m"]
+    shown: Int[Tensor, " m"]
+    base: Int[Tensor, " m"]
+    source: Int[Tensor, " m"]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Tensor) -> "Items":
+        """Some of them, in that order."""
+        return Items(**{one.name: getattr(self, one.name)[rows] for one in fields(self)})
+
+    @classmethod
+    def joined(cls, several: Sequence["Items"]) -> "Items":
+        """One after the other."""
+        return cls(**{one.name: torch.cat([getattr(some, one.name) for some in several]) for one in fields(cls)})
+
+
+def combinations_of(names: Sequence[str], examples: Examples) -> Int[Tensor, "n k"]:
+    """The value indices of each example."""
+    return torch.stack([examples.parts[name] for name in names], 1)
+
+
+def held_out(combinations: Int[Tensor, "c k"], number: int, generator: Generator) -> Bool[Tensor, " c"]:
+    """At most so many combinations at random, of which every value occurs in others that are not held out."""
+    left = [column.bincount().tolist() for column in combinations.unbind(1)]
+    rows, chosen = combinations.tolist(), torch.zeros(len(combinations), dtype=torch.bool)
+    for k in torch.randperm(len(rows), generator=generator).tolist():
+        if number and all(counts[value] > 1 for counts, value in zip(left, rows[k], strict=True)):
+            number -= 1
+            chosen[k] = True
+            for counts, value in zip(left, rows[k], strict=True):
+                counts[value] -= 1
+    return chosen
+
+
+def differ(objective: Objective, targets: Tensor, others: Tensor) -> Bool[Tensor, " m"]:
+    """Where the one would be a wrong answer to the other."""
+    return objective.score(objective.ideal(targets), others) < 1 - SAME
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """Draws items from a task.
+
+    **Attributes:** `fitted`: trained examples from which effects are estimated; `real`: examples with inputs, the held-out ones
+    first; `real_rows`: their rows of the design; `num_held`: how many of them are of held-out trained combinations; `most`:
+    combinations of a kind.
+    """
+
+    task: Task
+    design: Design
+    fitted: Examples
+    real: Examples
+    real_rows: Float[Tensor, "r q"]
+    num_held: int
+    most: int
+
+    def shown(self, rows: Tensor, kinds: Mapping[int, int]) -> Items:
+        """Items that are real inputs, by their rows in `real`; `kinds`: of novel combinations by id."""
+        ids, none = self.real.combination[rows], torch.full_like(rows, -1)
+        return Items(
+            rows=self.real_rows[rows],
+            targets=self.real.targets[rows],
+            ids=ids,
+            kinds=torch.tensor([kinds.get(one, HELD) for one in ids.tolist()], dtype=torch.int64),
+            declared=rows < self.num_held,
+            shown=rows,
+            base=none,
+            source=none,
+        )
+
+    def exchanged(
+        self, part: Part, wanted: Int[Tensor, "m k"], kinds: Int[Tensor, " m"], rng: Random
+    ) -> tuple[Items, Bool[Tensor, " m"]]:
+        """Each wanted combination by one exchange of a part between two fitted examples, and where there is one whose target is
+        known: from the task's executor, or else from a real example with the same parts."""
+        combines, moved = self.task.combines, part.of or (part.name,)
+        have = combinations_of(combines, self.fitted)
+        inside = torch.tensor([name in moved for name in combines])
+        base = _any_row(have[:, ~inside], wanted[:, ~inside], rng("base"))
+        source = _any_row(have[:, inside], wanted[:, inside], rng("source"))
+        found = (base >= 0) & (source >= 0)
+        base, source = base.clamp(min=0), source.clamp(min=0)
+        rows = self.design.with_columns(self.design.rows[base], self.design.rows[source], moved)
+        shown = _matched(rows, self.real_rows)
+        if isinstance(self.task, SwapsParts):
+            swapped = self.task.swap(self.fitted.take(base), self.fitted.take(source), part.name)
+            targets, known = swapped.targets, found & (torch.ones_like(found) if swapped.defined is None else swapped.defined)
+            declared = torch.ones_like(known)
+        elif len(self.real):
+            targets, known = self.real.targets[shown.clamp(min=0)], found & (shown >= 0)
+            known &= (shown < self.num_held) | (self.task.level == 2)
+            declared = shown < self.num_held
+        else:
+            targets, known, declared = self.fitted.targets[base], torch.zeros_like(found), found
+        ids = self.task.combination_id(dict(zip(combines, wanted.unbind(1), strict=True)))
+        return Items(rows, targets, ids, kinds, declared, shown, base, source), known
+
+    def started(self, items: Items, generator: Generator) -> Items:
+        """With a fitted example of another target where one was drawn, from whose state each item is made by differences."""
+        drawn = torch.randint(len(self.fitted), (STARTS, len(items)), generator=generator)
+        base = drawn[0]
+        for other in drawn[1:]:
+            same = ~differ(self.task.objective, self.fitted.targets[base], items.targets)
+            base = torch.where(same, other, base)
+        return replace(items, base=base)
+
+
+def changing(items: Items, fitted: Examples, objective: Objective, generator: Generator) -> Int[Tensor, " k"]:
+    """Rows of those exchanges that change the answer, balanced: no target is that of more than half of them, or to move every
+    state in one direction would look like carrying the part. With one target alone nothing is left."""
+    usable = differ(objective, fitted.targets[items.base], items.targets)
+    if not items.targets.is_floating_point():
+        for kind in items.kinds.unique().tolist():
+            rows = (usable & (items.kinds == kind)).nonzero()[:, 0]
+            usable[rows] = _balanced(items.targets[rows], generator)
+    return usable.nonzero()[:, 0]
+
+
+def _balanced(targets: Tensor, generator: Generator) -> Bool[Tensor, " m"]:
+    """All but as many of the commonest target as it is more common than all others together."""
+    if not len(targets):
+        return torch.zeros(0, dtype=torch.bool)
+    _, label, counts = targets.unique(dim=0, return_inverse=True, return_counts=True)
+    rank = torch.rand(len(targets), generator=generator).masked_fill(label != counts.argmax(), -1.0).argsort().argsort()
+    return rank < 2 * (len(targets) - int(counts.max()))
+
+
+def dealt(ids: Int[Tensor, " m"], kinds: Int[Tensor, " m"], generator: Generator) -> Int[Tensor, " m"]:
+    """For every row one of another combination of its kind, combinations dealt anew: rows of one combination stay together, and
+    the n-th of it goes with the n-th of the other, or with one before it where that has fewer."""
+    order = torch.arange(len(ids))
+    for kind in kinds.unique().tolist():
+        rows = (kinds == kind).nonzero()[:, 0]
+        _, group, counts = ids[rows].unique(return_inverse=True, return_counts=True)
+        by_group = group.argsort(stable=True)
+        starts = counts.cumsum(0) - counts
+        place = torch.empty_like(group)
+        place[by_group] = torch.arange(len(rows)) - starts[group[by_group]]
+        other = torch.randperm(len(counts), generator=generator)[group]
+        order[rows] = rows[by_group[starts[other] + place % counts[other]]]
+    return order
+
+
+def _any_row(have: Int[Tensor, "n k"], wanted: Int[Tensor, "m k"], generator: Generator) -> Int[Tensor, " m"]:
+    """For every wanted row a row at random of those that equal it, -1 where none does."""
+    group, asked = _numbered(have, wanted)
+    counts = group.bincount(minlength=int(torch.cat([group, asked]).max()) + 1)
+    place = (counts.cumsum(0) - counts)[asked] + (torch.rand(len(wanted), generator=generator) * counts[asked]).long()
+    return torch.where(counts[asked] > 0, group.argsort(stable=True)[place.clamp(max=len(have) - 1)], -1)
+
+
+def _matched(rows: Float[Tensor, "m q"], others: Float[Tensor, "r q"]) -> Int[Tensor, " m"]:
+    """The first of the others that equals each row, -1 where none does."""
+    known, asked = _numbered(others, rows)
+    first = torch.full((len(known) + len(asked),), len(others)).scatter_reduce(0, known, torch.arange(len(others)), "amin")
+    return torch.where(first[asked] < len(others), first[asked], -1)
+
+
+def _numbered(one: Tensor, other: Tensor) -> tuple[Int[Tensor, " n"], Int[Tensor, " m"]]:
+    """A number for each row of two matrices, the same for the same row, by their product with a random vector."""
+    rows = torch.cat([one, other]).double()
+    vector = torch.randn(rows.shape[1], generator=Generator().manual_seed(0), dtype=torch.float64)
+    _, number = (rows * vector).sum(1).unique(return_inverse=True)
+    return number[: len(one)], number[len(one) :]

@@ -1,0 +1,237 @@
+"""What was found in words, settings that other code reads, the picture of the curves, and the cuts by name."""
+
+from collections.abc import Mapping, Sequence
+
+from assay.evidence import CHANCE, UNIT, UNTRAINED, Measure
+from assay.figure import Curve, Level, Line, Plot, Table
+from assay.instrument import Notes
+from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, Rate
+from assay.instruments.recombination.curves import AtCut, Found, label
+from assay.instruments.recombination.drawn import ALL, Drawn, Recipe
+from assay.instruments.recombination.items import HELD, OUTSIDE
+from assay.instruments.recombination.rules import WORKS, Between, Breaks, combined_between, may_be_headline, what_breaks
+from assay.stats import mean_interval
+
+PAIRED = "other combinations"
+NONE_RESOLVED = (
+    "at no cut behind the first non-affine call and before the last are held-out inputs answered as their additive states"
+)
+SHUFFLED_TWINS = "Copies trained on shuffled labels: not run, since how long the network was trained is not known."
+_NAMES = {CS: "Cs, held-out: right", ES: "Es, held-out: as real input", C: "C, novel: right", E: "E, novel: as real input"}
+
+
+def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence[Measure]) -> Notes:
+    """The words around the measures."""
+    depth = found.headline.get((NETWORK, 0))
+    between = interval(data, found)
+    at = found.at(depth) if depth is not None else None
+    c, e = (at_headline(at, letter) for letter in (C, E))
+    by_labels = c is None and bool(data.no_executor)
+    breaks = what_breaks(at_headline(at, BY_LABELS) if by_labels else c, e)
+    carried = {recipe.about["part"]: carried_from(found, k, r) for k, r, recipe in _of_parts(data)}
+    carried |= dict.fromkeys(data.refused, "not enough data")
+    settings: dict[str, str | int | float | bool | None] = {
+        UNIT: data.objective.unit,
+        CHANCE: data.chance,
+        "headline_cut": label(at.cut) if at else None,
+        "headline_depth": depth,
+        "combined_from": label(found.at(between.last).cut) if between else None,
+        "combined_to": label(found.at(between.first).cut) if between else None,
+        "combining_calls": ", ".join(_calls(found, between)) if between else None,
+        "breaks": breaks,
+        **{f"carried_{name}": where for name, where in carried.items()},
+    }
+    return Notes(
+        summary=_summary(at, c, e, breaks, between, found, data),
+        warnings=_warnings(data, found, at, carried),
+        not_tested=_not_tested(data, found),
+        figures=(_picture(data, found, copies, between), _table(found)),
+        settings=settings,
+    )
+
+
+def at_headline(at: AtCut | None, letter: str) -> float | None:
+    """A rate of the form sum there."""
+    kind = HELD if letter in (CS, ES) else OUTSIDE
+    rate = at.rates[0, 0].get((letter, kind)) if at else None
+    return rate.mean if rate else None
+
+
+def interval(data: Drawn, found: Found) -> Between | None:
+    """Where the parts are combined."""
+    cs = [at_headline(one, CS) for one in found.cuts]
+    return combined_between([one.cut.depth for one in found.cuts], cs, chance=data.chance)
+
+
+def carried_from(found: Found, k: int, r: int) -> str:
+    """The first cut at which one part is exchanged with the declared result, or `not found`."""
+    there = ((one, one.rates[k, r].get((CS, HELD))) for one in found.cuts)
+    first = next((one for one, rate in there if rate and rate.mean >= WORKS), None)
+    return label(first.cut) if first else "not found"
+
+
+def _of_parts(data: Drawn) -> list[tuple[int, int, Recipe]]:
+    return [
+        (k, r, recipe)
+        for k, plan in enumerate(data.plans)
+        for r, recipe in enumerate(plan.recipes)
+        if "part" in recipe.about and (plan.name == ALL or r)
+    ]
+
+
+def _calls(found: Found, between: Between) -> list[str]:
+    return [call for one in found.cuts if between.last <= one.cut.depth < between.first for call in one.cut.leads]
+
+
+def _summary(
+    at: AtCut | None, c: float | None, e: float | None, breaks: Breaks, between: Between | None, found: Found, data: Drawn
+) -> str:
+    where = ""
+    if between:
+        calls = _calls(found, between)
+        named = ", ".join(calls[:2]) + (f" and {len(calls) - 2} more" if len(calls) > 2 else "")
+        last, first = (label(found.at(depth).cut) for depth in between)
+        where = f" Parts are combined between {last} and {first} ({named})."
+    if at is None:
+        best = max((rate.mean for one in found.cuts if may_be_headline(one.cut) and (rate := _es(one))), default=None)
+        told = f"Not resolved: {NONE_RESOLVED}"
+        return told + (f" (Es at most {best:.2f})." if best is not None else " (there is no such cut).") + where
+    told = [f"Cs {at_headline(at, CS):.2f}", f"C {c:.2f}" if c is not None else "C not known"]
+    told += [f"E {e:.2f}" if e is not None else "E not known"]
+    verdict = {
+        "the combining": "what breaks there is the combining",
+        "the way in": "what breaks there is the way in",
+        "nothing found": "nothing was found that breaks there",
+        "not resolved": "what breaks there is not resolved",
+    }[breaks]
+    return f"At {label(at.cut)}: {', '.join(told)}; {verdict}.{where}"
+
+
+def _es(at: AtCut) -> Rate | None:
+    return at.rates[0, 0].get((ES, HELD))
+
+
+def _warnings(data: Drawn, found: Found, at: AtCut | None, carried: Mapping[str, str]) -> list[str]:
+    told = []
+    if at is not None and data.no_inputs:
+        told.append("C estimates the novel score only if novel inputs get to the cut, which was not tested.")
+    if data.no_executor:
+        told.append(
+            "The task does not say what follows when a part is exchanged: without novel labels only held-out trained "
+            "combinations are scored, and a memorised combining cannot be told from a general one."
+        )
+    if data.kinds_unknown:
+        told.append(f"Kinds of novelty are not known ({data.kinds_unknown}), so all novel combinations count as one.")
+    missing = [name for name, where in carried.items() if where == "not found"]
+    if missing:
+        told.append(f"Not found at any cut: {', '.join(missing)}.")
+    if found.integers:
+        told.append(f"Integers and masks cross cuts and are left as they are: {', '.join(found.integers[:3])}.")
+    return told
+
+
+def _not_tested(data: Drawn, found: Found) -> list[str]:
+    told = [SHUFFLED_TWINS, "Novel combinations that no single exchange between trained ones reaches, unless they were shown."]
+    if found.thinned:
+        told.append(f"{found.thinned} cuts were left out by this effort.")
+    told += [f"A cut that cannot be patched: {reason}." for reason in found.skipped[:3]]
+    return told + [f"Part {name}: {reason}." for name, reason in data.refused.items()]
+
+
+# Figures
+
+
+def _picture(data: Drawn, found: Found, copies: Sequence[Found], between: Between | None) -> Curve:
+    depths = [one.cut.depth for one in found.cuts]
+    axis = tuple(label(one.cut) for one in found.cuts)
+    plots, level = [], 0
+    for k, plan in enumerate(data.plans):
+        marked = found.headline.get((NETWORK, k))
+        stands_out = {depths.index(depth) for depth in ([marked] if marked is not None else [])}
+        for r, recipe in enumerate(plan.recipes):
+            lines = []
+            for letter, name in _NAMES.items():
+                rates = [one.rates[k, r].get((letter, HELD if letter in (CS, ES) else OUTSIDE)) for one in found.cuts]
+                if any(rates):
+                    ends = {depths.index(depth) for depth in between} if between and letter == CS and k == r == 0 else set()
+                    lines.append(_line(name, axis, rates, sorted(stands_out | ends), dotted=letter in (ES, E)))
+                    level = max(level, 1 if letter == E else 0)
+            if r == 0:
+                lines += _bands(k, axis, depths, found, copies)
+            if k == r == 0:
+                lines.append(
+                    Line(name="A, variance explained", x=axis, y=tuple(one.explained for one in found.cuts), style="dashed")
+                )
+            plots.append(Plot(title=" ".join(f"{key} {value}" for key, value in recipe.about.items()), lines=tuple(lines)))
+    calls = f"Parts are combined by {', '.join(_calls(found, between))}. " if between else ""
+    known: Level = 1 if level else 0
+    return Curve(
+        name="Curves",
+        across="cut",
+        plots=tuple(plots),
+        caption=(
+            f"{calls}From the input to the last cut: rates over combinations with chance agreement taken out, (rate - chance) "
+            "/ (1 - chance). Marked: the headline cut, and of Cs both ends of where parts are combined. A cut of depth 0 is an "
+            "affine image of the input: its values are behaviour. Grey: Cs of nulls where they were read, lowest to highest."
+        ),
+        level=known,
+    )
+
+
+def _without_chance(value: float, chance: float) -> float:
+    return (value - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+def _line(name: str, axis: tuple[str, ...], rates: Sequence[Rate | None], marked: Sequence[int], *, dotted: bool) -> Line:
+    ends = [mean_interval(rate.units, bounds=(0.0, 1.0)) if rate else None for rate in rates]
+    low, high, value = (
+        tuple(
+            None if rate is None or at is None else _without_chance(at, rate.chance)
+            for rate, at in zip(rates, values, strict=True)
+        )
+        for values in (
+            [end.low if end else None for end in ends],
+            [end.high if end else None for end in ends],
+            [rate.mean if rate else None for rate in rates],
+        )
+    )
+    style = "dotted" if dotted else "solid"
+    return Line(name=name, x=axis, y=value, low=low, high=high, style=style, marked=tuple(marked))
+
+
+def _bands(k: int, axis: tuple[str, ...], depths: Sequence[int], found: Found, copies: Sequence[Found]) -> list[Line]:
+    """Cs of the nulls at the cuts at which they looked for their headline."""
+    read: dict[str, dict[int, list[float]]] = {}
+    for one in found.cuts:
+        for (variant, plan), rates in one.chosen_by.items():
+            if plan == k and variant != NETWORK and (rate := rates.get((CS, HELD))):
+                read.setdefault(variant.name, {}).setdefault(one.cut.depth, []).append(_without_chance(rate.mean, rate.chance))
+    for copy in copies:
+        for one in copy.cuts:
+            if rate := one.chosen_by.get((NETWORK, k), {}).get((CS, HELD)):
+                read.setdefault(UNTRAINED, {}).setdefault(one.cut.depth, []).append(_without_chance(rate.mean, rate.chance))
+    lines = []
+    for name in (SCRAMBLED, RANDOM, UNTRAINED):
+        if name in read:
+            at = [read[name].get(depth) for depth in depths]
+            y, low, high = (tuple(None if not some else float(of(some)) for some in at) for of in (_mean, min, max))
+            lines.append(Line(name=name, x=axis, y=y, low=low, high=high, null=True))
+    return lines
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _table(found: Found) -> Table:
+    rows = tuple(
+        (
+            label(one.cut),
+            ", ".join(one.cut.names[:3]) + (f" and {len(one.cut.names) - 3} more" if len(one.cut.names) > 3 else ""),
+            ", ".join(one.cut.leads[:3]) + (f" and {len(one.cut.leads) - 3} more" if len(one.cut.leads) > 3 else ""),
+            "the input" if one.cut.affine else "the output" if one.cut.last else "between",
+        )
+        for one in found.cuts
+    )
+    columns = ("cut", "tensors", "calls that lead to the next", "an affine image of")
+    return Table(name="Cuts", columns=columns, rows=rows, note="Every call that is not affine lies between two cuts.", level=0)

@@ -1,0 +1,239 @@
+"""What is drawn: refusals in words, intermediate results, tasks without novel combinations, sequences; and the picture."""
+
+import dataclasses
+
+import pytest
+import torch
+from stages import SIZE, Declared, Pairs, Stages, by_pair, composer, is_trained, memoriser, reading, sums
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from assay.conformance.tasks import Few
+from assay.evidence import Evidence
+from assay.instrument import NotEnough, Random, run
+from assay.instruments.recombination import Recombination
+from assay.instruments.recombination.instrument import BUDGETS
+from assay.objective import Classification, Sequences
+from assay.subject import Subject
+from assay.task import Examples, Part, Swapped, Task, Vector, draw_rows
+
+pytestmark = pytest.mark.slow
+
+QUICK = {"quick": dataclasses.replace(BUDGETS["quick"], examples=300, scrambled=1, turned=1)}
+
+
+def of(subject: Subject, task: Task) -> Evidence:
+    return run(Recombination(budgets=QUICK), subject, task, effort="quick")
+
+
+class Changed(Declared):
+    """Pairs with other parts or inputs."""
+
+    def __init__(self, change, **options):
+        super().__init__(**options)
+        self.change = change
+
+    def of(self, rows: Tensor) -> Examples:
+        return self.change(super().of(rows))
+
+
+def same_part(examples: Examples) -> Examples:
+    return dataclasses.replace(examples, parts={"i": examples.parts["i"], "j": examples.parts["i"]})
+
+
+def one_value(examples: Examples) -> Examples:
+    return dataclasses.replace(examples, parts={"i": examples.parts["i"], "j": examples.parts["j"] * 0})
+
+
+def prefixed(examples: Examples) -> Examples:
+    answer = torch.stack([examples.targets + 2, examples.targets + 2, examples.targets * 0 + 1, examples.targets * 0], 1)
+    prefix = torch.cat([torch.full((len(answer), 1), 15), answer[:, :-1]], 1)
+    return dataclasses.replace(examples, inputs={**examples.inputs, "prefix": prefix}, targets=answer)
+
+
+@pytest.mark.parametrize(
+    ("task", "why"),
+    [
+        (Changed(same_part), "part i determines part j"),
+        (Changed(one_value), "part j takes one value"),
+        (Changed(prefixed), "prefix is the answer moved on by one, so that an answer takes many passes"),
+        (Few(Declared(), seen=1, novel=1), "1 trained combinations"),
+        (Few(Declared(), seen=0, novel=0), "0 trained combinations"),
+        (Declared(torch.zeros(SIZE**2, dtype=torch.int64)), "answered alike"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_told_apart_is_refused_in_words(task, why):
+    with pytest.raises(NotEnough, match=why):
+        Recombination().data(composer(), task, QUICK["quick"], Random(0, "test"))
+
+
+def test_a_network_that_has_not_learned_is_told_so_before_any_search():
+    wrong = Subject(Stages(reading(), *by_pair(torch.randint(SIZE, (SIZE**2,), generator=Generator().manual_seed(0)))))
+    assert "has not learned the trained combinations" in of(wrong, Declared()).not_enough
+
+
+class Unlisted(Declared):
+    """No novel combination is listed, and none shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = {True: self.rows[True], False: self.rows[False][:0]}
+
+
+def test_where_no_novel_combination_is_listed_the_executor_gives_answers_to_those_never_trained():
+    task = Unlisted()
+    for subject, right in ((composer(), 1.0), (memoriser(task), 0.0)):
+        evidence = of(subject, task)
+        measure = evidence.measure("novel_from_state", form="sum")
+        assert (measure.value, measure.units) == (right, int((~is_trained(task)).sum()))
+        assert evidence.measure("novel_as_state", form="sum").value is None
+
+
+class Unlabelled(Pairs):
+    """Novel inputs without their answers: the targets that stand there mean nothing."""
+
+    level = 1
+
+    def of(self, rows: Tensor) -> Examples:
+        examples = super().of(rows)
+        novel = ~torch.isin(examples.combination, self.combination_id(dict(zip("ij", self.rows[True].T, strict=True))))
+        return dataclasses.replace(examples, targets=examples.targets.masked_fill(novel, 0))
+
+
+def test_without_labels_the_way_in_is_measured_and_nothing_else_of_novel_inputs():
+    evidence = of(composer(), Unlabelled())
+    assert evidence.measure("novel_as_state", form="sum").value == 1.0
+    both = evidence.measure("novel_both", form="sum")
+    assert (both.value, both.note) == (None, "novel inputs have no labels")
+    assert all(m.key != "novel_from_state_by_labels" for m in evidence.measures)
+    assert evidence.settings["breaks"] == "not resolved"
+
+    class WithExecutor(Unlabelled, Declared):
+        pass
+
+    evidence = of(composer(), WithExecutor())
+    assert evidence.measure("novel_both", form="sum").value == 1.0, "an executor gives the labels of novel inputs"
+
+
+def test_synonyms_are_reported_beside_and_not_in_the_headline():
+    """i = 6 to 11 act as i = 0 to 5 do, so that most novel pairs follow by exchanging values that act alike."""
+    grid = torch.cartesian_prod(torch.arange(SIZE), torch.arange(SIZE))
+    task = Declared((grid[:, 0] % 6 + grid[:, 1]) % SIZE)
+    evidence = of(Subject(Stages(reading(), *by_pair(task.table))), task)
+    beside = evidence.measure("novel_from_state_by_kind", form="sum", kind="synonyms of trained combinations")
+    assert beside.value == 1.0
+    headline = evidence.measure("novel_from_state", form="sum")
+    assert (headline.value, headline.units < 30) == (None, True)
+    assert "not enough data" in headline.note
+
+
+N = 5
+
+
+class Staged(Task):
+    """z = (i + x) mod 5 and (z + j) mod 5; all three make up a combination."""
+
+    address, combines, input_spec, objective = "staged", ("i", "x", "j"), Vector(3 * N), Classification(N)
+    parts = (
+        *(Part(name, tuple(map(str, range(N)))) for name in "ixj"),
+        Part("z", tuple(map(str, range(N))), of=("i", "x")),
+    )
+
+    def combinations(self, split):
+        grid = torch.cartesian_prod(*[torch.arange(N)] * 3)
+        trained = torch.rand(N**3, generator=Generator().manual_seed(1)) < 0.7
+        return grid[~trained] if split == "novel" else grid[trained]
+
+    def examples(self, split, n, *, generator):
+        rows = self.combinations(split)
+        rows = rows[draw_rows(len(rows), n, replacement=split == "train", generator=generator)]
+        parts = self._parts(*rows.T)
+        ids = self.combination_id(parts)
+        return Examples({"x": F.one_hot(rows, N).flatten(1).float()}, (parts["z"] + parts["j"]) % N, parts, ids)
+
+    def swap(self, base, source, part):
+        moved = self.part(part).of or (part,)
+        parts = self._parts(*((source if name in moved else base).parts[name] for name in self.combines))
+        return Swapped((parts["z"] + parts["j"]) % N, parts, self.combination_id(parts))
+
+    def _parts(self, i, x, j):
+        return {"i": i, "x": x, "j": j, "z": (i + x) % N}
+
+
+def staged(*, at_once: bool) -> Subject:
+    """Finds z, then the answer, both by a unit for each pair; or the answer by a unit for each of three values."""
+    code, none = torch.eye(3 * N), torch.zeros(3 * N)
+    grid = torch.cartesian_prod(torch.arange(N), torch.arange(N))
+    if at_once:
+        triples = torch.cartesian_prod(*[torch.arange(N)] * 3)
+        units = F.one_hot(triples, N).flatten(1).float(), torch.full((N**3,), -2.0)
+        answer = F.one_hot(triples.sum(1) % N, N).float().T, torch.zeros(N)
+        return Subject(Stages((code, none), units, (torch.eye(N**3), torch.zeros(N**3)), answer))
+    pairs = F.one_hot(grid, N).flatten(1).float()
+    first = torch.zeros(N**2 + N, 3 * N)
+    first[: N**2, : 2 * N], first[N**2 :, 2 * N :] = pairs, torch.eye(N)
+    offset = torch.cat([-torch.ones(N**2), torch.zeros(N)])
+    found = torch.zeros(2 * N, N**2 + N)
+    found[:N, : N**2], found[N:, N**2 :] = F.one_hot(grid.sum(1) % N, N).float().T, torch.eye(N)
+    last = F.one_hot(grid.sum(1) % N, N).float().T, torch.zeros(N)
+    return Subject(Stages((code, none), (first, offset), (found, torch.zeros(2 * N)), (pairs, -torch.ones(N**2)), last))
+
+
+def test_an_intermediate_result_is_carried_from_where_it_is_found_on():
+    evidence = of(staged(at_once=False), Staged())
+    assert evidence.settings["headline_cut"] == "1 layers.1", "of all three parts"
+    assert evidence.settings["carried_z"] == "2 layers.2"
+    z = evidence.measure("seen_from_state", part="z")
+    assert (z.value, z.about["cut"]) == (1.0, "3 layers.3"), "the last at which z and j add up"
+    assert {null.name for null in z.nulls} == {"untrained copies", "scrambled declaration", "random subspace"}
+    kind = "inside 1-coverage"  # pairs (i, x) of one sum act alike in all trained examples
+    assert evidence.measure("novel_from_state_by_kind", form="sum", kind=kind).value == 1.0
+    assert "no novel combination outside 1-coverage" in evidence.measure("novel_from_state", form="sum").note
+    evidence = of(staged(at_once=True), Staged())
+    assert evidence.settings["carried_z"] == "not found"
+    assert any("z" in warning for warning in evidence.warnings)
+
+
+def test_the_picture_shows_nulls_as_bands_and_marks_the_cuts_that_count():
+    curve, table = of(composer(), Declared()).figures
+    every = curve.plots[0]
+    cs = next(line for line in every.lines if line.name.startswith("Cs"))
+    assert cs.x == ("0 layers.0", "1 layers.1", "2 layers.2")
+    assert cs.marked == (1, 2), "the headline cut, and behind the call that combines"
+    assert cs.y[:2] == (1.0, 1.0)
+    bands = [line for line in every.lines if line.null]
+    assert {line.name for line in bands} == {"untrained copies", "scrambled declaration", "random subspace"}
+    assert all(line.y[0] is None and line.y[1] is not None and line.y[1] < 0.3 for line in bands)
+    assert "relu#2" in curve.caption
+    assert [row[0] for row in table.rows] == list(cs.x)
+    assert [plot.title for plot in curve.plots] == ["form sum", "form shift", "part i", "part j"]
+
+
+def test_a_part_that_one_value_of_another_hides_is_drawn_from_pairs():
+    task = Pairs()
+    assert torch.equal(task.table, sums())
+    assert of(composer(), task).measure("seen_from_state", part="i").value == 1.0, "looked up among held-out examples"
+
+
+def test_a_sequence_answered_in_one_pass_is_right_at_all_steps():
+    def twice(examples: Examples) -> Examples:
+        return dataclasses.replace(examples, targets=torch.stack([examples.targets + 1, examples.targets * 0 + 3], 1))
+
+    class Twice(Changed):
+        objective = Sequences(SIZE + 1)
+
+        def swap(self, base, source, part):
+            swapped = super().swap(base, source, part)
+            return swapped._replace(targets=torch.stack([swapped.targets + 1, swapped.targets * 0 + 3], 1))
+
+    task = Twice(twice)
+    pairs, (answer, none) = by_pair(sums())
+
+    class Answers(Stages):
+        def forward(self, x):
+            first = F.pad(super().forward(x), (1, 0))
+            second = torch.zeros_like(first) + F.one_hot(torch.tensor(3), SIZE + 1)
+            return torch.stack([first, second], 1)
+
+    assert of(Subject(Answers(reading(), pairs, (answer, none))), task).measure("novel_from_state", form="sum").value == 1.0

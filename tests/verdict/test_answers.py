@@ -1,0 +1,164 @@
+"""Three answers from planted evidence."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from assay.evidence import Evidence, Measure, Null
+from assay.stats import mean_interval
+from assay.verdict import judge
+
+
+def share(key: str, right: int, of: int, *, null: float = 0.05, level=0, form: str = "", p: float = 0.001) -> Measure:
+    """A rate over combinations of which so many are right."""
+    units = (1.0,) * right + (0.0,) * (of - right)
+    return Measure(
+        key=key,
+        name=key.replace("_", " "),
+        value=right / of,
+        unit="accuracy",
+        direction="higher",
+        interval=mean_interval(units, bounds=(0.0, 1.0)),
+        nulls=(Null(name="untrained copies", how="made up", values=(null, null), p=p),),
+        units=of,
+        unit_of="combination",
+        repeats=units,
+        about={"form": form, "cut": "layers.2"} if form else {},
+        headline=True,
+        level=level,
+    )
+
+
+def behaviour(novel: Measure | None, *, seen: int = 100) -> Evidence:
+    measures = (share("seen_score", seen, 100), *([novel] if novel else []))
+    settings = {"novel score": "novel combinations outside 1-coverage"}
+    return Evidence(instrument="systematicity", question="?", summary="", measures=measures, settings=settings)
+
+
+def inside(c: Measure | None, e: Measure | None = None, *, breaks: str = "nothing found") -> Evidence:
+    """As the instrument gives it; without a cut where C is None."""
+    settings = {
+        "headline_cut": "layers.2" if c else None,
+        "combined_from": "layers.2",
+        "combined_to": "layers.3",
+        "combining_calls": "layers.2.relu#1",
+        "breaks": breaks if c else "not resolved",
+        "carried_z": "layers.1",
+    }
+    measures = tuple(measure for measure in (c, e) if measure)
+    summary = "At layers.2: told." if c else "Not resolved: no cut."
+    return Evidence(instrument="recombination", question="?", summary=summary, measures=measures, settings=settings)
+
+
+def c_of(right: int, of: int = 100) -> Measure:
+    return share("novel_from_state", right, of, form="sum")
+
+
+def e_of(right: int, of: int = 100) -> Measure:
+    return share("novel_as_state", right, of, form="sum", level=1)
+
+
+@pytest.mark.parametrize(
+    ("right", "answer"),
+    [
+        (100, "works"),
+        (99, "works"),
+        (90, "not resolved"),
+        (60, "works in part"),
+        (25, "works in part"),
+        (5, "does not work"),
+        (0, "does not work"),
+    ],
+)
+def test_what_was_measured_is_called_by_its_whole_interval(right, answer):
+    verdict = judge([behaviour(share("novel_score", right, 100, level=2))])
+    assert (verdict.novel.answer, verdict.novel.basis) == (answer, "measured")
+    assert verdict.novel.value == right / 100
+    assert "outside 1-coverage" in verdict.sentence
+
+
+def test_few_combinations_resolve_less():
+    few = judge([behaviour(share("novel_score", 8, 8, level=2))]).novel
+    assert few.answer == "not resolved"  # eight right of eight have a lower bound of .63
+    assert few.detectable == pytest.approx(1 - 0.2 ** (1 / 8))
+    assert few.more == 8
+
+
+def test_a_score_that_is_no_finding_resolves_nothing():
+    verdict = judge([behaviour(share("novel_score", 100, 100, level=2, p=0.4))])
+    assert verdict.novel.answer == "not resolved"
+    assert "no finding" in verdict.novel.because
+
+
+def test_from_trained_inputs_alone_it_is_expected_and_the_assumption_is_told():
+    verdict = judge([inside(c_of(100))])
+    assert (verdict.novel.answer, verdict.novel.basis) == ("works", "estimated")
+    assert verdict.headline == "expected to work on novel combinations"
+    assert "novel inputs get to this cut, which was not tested" in verdict.sentence
+    assert "intercepted" in verdict.sentence
+
+
+@pytest.mark.parametrize("right", [0, 5])
+def test_a_memorised_combining_is_not_expected_to_work(right):
+    verdict = judge([inside(c_of(right), breaks="the combining")])
+    assert verdict.headline == "not expected to work on novel combinations"
+    assert verdict.combining.answer == "the combining"
+    assert "what breaks is the combining" in verdict.sentence
+
+
+def test_novel_inputs_that_do_not_get_there_undo_the_estimate():
+    verdict = judge([inside(c_of(100), e_of(20), breaks="the way in")])
+    assert verdict.novel.answer == "works in part"
+    assert verdict.novel.assumption == ""
+    assert "can be right" in verdict.novel.because
+    assert verdict.combining.answer == "the way in"
+
+
+def test_novel_inputs_that_get_there_confirm_it():
+    novel = judge([inside(c_of(100), e_of(99))]).novel
+    assert (novel.answer, novel.basis, novel.assumption) == ("works", "estimated", "")
+
+
+def test_what_was_measured_goes_before_the_estimate_and_both_are_told():
+    """A network that was taught wrong answers on novel inputs alone: inside it looks like one that works."""
+    verdict = judge([behaviour(share("novel_score", 0, 100, level=2)), inside(c_of(100))])
+    assert (verdict.novel.answer, verdict.novel.basis) == ("does not work", "measured")
+    assert verdict.estimate is not None
+    assert verdict.estimate.answer == "works"
+    assert "Estimated from inside" in verdict.sentence
+
+
+def test_no_cut_to_look_at_is_not_resolved_and_never_does_not_work():
+    verdict = judge([inside(None)])
+    assert verdict.headline == "not resolved"
+    assert verdict.combining.answer == "not resolved"
+    assert "no cut" in verdict.sentence
+
+
+def test_each_part_is_one_thing_is_never_answered_from_what_is_measured_so_far():
+    assert judge([inside(c_of(100))]).sharing.answer == "not resolved"
+
+
+@pytest.mark.parametrize("evidence", [[], [behaviour(None)], [Evidence(instrument="polar", question="?", summary="")]])
+def test_nothing_measured_is_not_resolved(evidence: Sequence[Evidence]):
+    verdict = judge(evidence)
+    assert verdict.headline == "not resolved"
+    assert verdict.novel.basis == "nothing"
+
+
+def test_unlearned_and_unreliable_networks_are_not_judged():
+    everything = [behaviour(share("novel_score", 100, 100, level=2)), inside(c_of(100))]
+    unlearned = judge(everything, unlearned="it scores .2 on trained combinations", hint="Declare the order of classes")
+    assert unlearned.headline == "unlearned"
+    assert unlearned.sentence.endswith("Declare the order of classes.")
+    unreliable = judge(everything, unreliable="two passes differ")
+    assert unreliable.headline == "no verdict"
+    assert unreliable.novel.answer == "not resolved"
+    assert unreliable.sentence.startswith("No verdict, since the integrity check failed: two passes differ")
+
+
+def test_parts_and_calls_are_told():
+    verdict = judge([inside(c_of(100))])
+    assert verdict.combining.carried == {"z": "layers.1"}
+    assert verdict.combining.between == ("layers.2", "layers.3")
+    assert "layers.2.relu#1" in verdict.sentence
