@@ -15,10 +15,12 @@ are chosen and judged alike.
 
 import argparse
 import statistics
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
+from pathlib import Path
 
 import torch
 from neurosurgeon import BATCH, EPOCH_PROBLEMS, EPOCHS, PRICE, Reference
@@ -40,7 +42,9 @@ from assay.subject import Subject
 from assay.task import Examples
 from assay.tasks.bit_parity import BitParity
 from assay.tasks.odd_one_out import OddOneOut
-from assay.zoo.part_problems import part_problem_network
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the zoo is not installed
+from zoo.part_problems import part_problem_network
 
 
 @dataclass(frozen=True)

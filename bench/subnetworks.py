@@ -13,6 +13,7 @@ instrument is run. Expected: 20 of 20 right, and at most 5 % of the nonsense cal
 """
 
 import argparse
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
 
 import torch
 from torch import Generator
@@ -37,7 +39,9 @@ from assay.instruments.subnetworks.problems import MaskedModel
 from assay.subject import Subject
 from assay.task import Examples, Pool, Task
 from assay.tasks.bit_parity import BitParity
-from assay.zoo.part_problems import part_problem_network, trained
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the zoo is not installed
+from zoo.part_problems import part_problem_network, trained
 
 MODULAR = {"trained": True, "block-diagonal": True, "lookup table": False, "random": False}
 NONSENSE_BITS = (20, 10)

@@ -3,7 +3,7 @@
 import copy
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,8 +73,9 @@ class Found:
     generalises: bool
     seen: float
     novel: float
-    recombination: Mapping[str, float]
+    composed: float
     null: float
+    cut: str
     verdict: str
     norm: float
 
@@ -127,17 +128,25 @@ def judged(network: nn.Module, task: assay.Task, name: str, *, generalises: bool
     instruments = [assay.load_instrument(each) for each in ("systematicity", "recombination")]
     result = assay.audit(assay.Subject(network, name=name), task, effort="quick", instruments=instruments)
     inside = result.evidence[1]
-    measures = [inside.measure("novel_recombination", part=part) for part in task.combines]
+    # Behind a first call that is not linear, or where there is no such place, at the sum of both embeddings.
+    able = [inside.measure(key, form="sum") for key in ("novel_from_state", "novel_constructed_input") if has(inside, key)]
+    composed = able[0]
     return Found(
         name=name,
         generalises=generalises,
         seen=score(network, task, "seen"),
         novel=score(network, task, "novel"),
-        recombination={measure.about["part"]: measure.value for measure in measures},
-        null=max(null.mean for measure in measures for null in measure.nulls),
+        composed=composed.value,
+        null=max(null.mean for null in composed.nulls),
+        cut=composed.about["cut"],
         verdict=result.verdict.headline,
         norm=float(sum(weight.detach().square().sum() for weight in network.parameters()).sqrt()),
     )
+
+
+def has(evidence: assay.Evidence, key: str) -> bool:
+    """Whether a measure of that key has a value."""
+    return any(measure.key == key and measure.value is not None for measure in evidence.measures)
 
 
 def compare(
@@ -160,8 +169,8 @@ def compare(
             if recipe.twin:
                 twin = rescaled(network, incoming, outgoing)
                 rows.append(judged(twin, task, f"{recipe.name}, rescaled", generalises=recipe.generalises))
-    print(f"{'network':<34} seen  novel | recombination, best null | norm  | verdict")
+    print(f"{'network':<34} seen  novel | put together, null | at               | norm  | verdict")
     for row in rows:
-        inside = " ".join(f"{value:.2f}" for value in row.recombination.values())
-        print(f"{row.name:<34} {row.seen:.2f}  {row.novel:.2f}  | {inside}, {row.null:.2f} | {row.norm:6.1f} | {row.verdict}")
+        inside = f"{row.composed:.2f}, {row.null:.2f}       | {row.cut:<16}"
+        print(f"{row.name:<34} {row.seen:.2f}  {row.novel:.2f}  | {inside} | {row.norm:6.1f} | {row.verdict}")
     return rows

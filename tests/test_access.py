@@ -7,25 +7,24 @@ import pickletools
 
 import pytest
 import torch
-from cases import INSTRUMENTS
+from cases import INSTRUMENTS, OWN
 from torch import Generator, nn
 
-from assay.access import FORBIDDEN, JudgesObserved, judged_apart
+from assay.access import FORBIDDEN, judged_apart
 from assay.audit import audit
 from assay.conformance.tasks import small_task
 from assay.errors import AssayError
-from assay.former_verdict import judge
-from assay.instrument import silent
-from assay.instruments import all_instruments, load_instrument
-from assay.instruments.organisation import Organisation
+from assay.instrument import draw
+from assay.instruments import load_instrument
 from assay.models import ModelConfig, configure, rebuild
 from assay.subject import Subject
-from assay.task import Task
+from assay.task import Task, TrainedOnly
 from assay.training import TrainingConfig, fit_many
+from plain_instrument import Plain
 
 pytestmark = pytest.mark.slow
 
-ABLE = [instrument for instrument in all_instruments() if isinstance(instrument, JudgesObserved)]
+SMALL = next(instrument for instrument in INSTRUMENTS if instrument.name == "recombination")
 
 
 def subject_of(config: ModelConfig) -> Subject:
@@ -54,15 +53,12 @@ def names_in(content: bytes) -> set[str]:
     return found | {text for text in strings if text.startswith("assay")}
 
 
-def test_recombination_and_organisation_can_be_judged_apart():
-    assert [instrument.name for instrument in ABLE] == ["recombination", "organisation"]
-
-
-@pytest.mark.parametrize("instrument", ABLE, ids=lambda instrument: instrument.name)
-def test_nothing_that_was_observed_leads_to_a_task(instrument):
-    observed = instrument.observe(small_task(), effort="quick", generator=Generator().manual_seed(0))
-    names = names_in(pickle.dumps(observed))
-    assert "assay.observed" in names
+def test_nothing_that_is_drawn_leads_to_a_task():
+    """Of an instrument that judges from trained inputs alone, its task's executor included."""
+    case = OWN["recombination"]
+    drawn = draw(SMALL, case.learned(), TrainedOnly.of(case.task), effort="quick", seed=0)
+    names = names_in(pickle.dumps(drawn))
+    assert "assay.objective" in names
     assert not [name for name in names if name.startswith(FORBIDDEN)]
     assert FORBIDDEN in {name.rpartition(".")[0] for name in names_in(pickle.dumps(small_task()))}  # the walk does find tasks
     seen: set[int] = set()
@@ -70,24 +66,27 @@ def test_nothing_that_was_observed_leads_to_a_task(instrument):
     def walk(value: object) -> None:
         assert not isinstance(value, Task)
         assert not callable(value) or isinstance(value, type)
-        if id(value) in seen or isinstance(value, (torch.Tensor, str, int, float, type)):
+        if id(value) in seen or isinstance(value, (torch.Tensor, str, int, float, type)) or value is None:
             return
         seen.add(id(value))
-        held = (
-            value if isinstance(value, (tuple, list)) else value.values() if isinstance(value, dict) else vars(value).values()
-        )
+        listed = value.values() if isinstance(value, dict) else getattr(value, "__dict__", {}).values()
+        held = value if isinstance(value, (tuple, list)) else listed
         for item in held:
             walk(item)
 
-    walk(pickle.loads(pickle.dumps(observed)))
+    walk(pickle.loads(pickle.dumps(drawn)))
 
 
-def test_the_verdict_is_that_of_the_full_audit_without_what_needs_more(learned):
-    low = audit(learned, small_task(), effort="quick", level=0, instruments=INSTRUMENTS)
-    full = audit(learned, small_task(), effort="quick", instruments=INSTRUMENTS)
-    assert low.evidence == tuple(item for item in full.evidence if item.instrument in ("recombination", "organisation"))
-    assert low.verdict == judge([item.at_level(0) for item in full.evidence])
-    assert low.verdict.inside == full.verdict.inside
+def test_the_verdict_is_that_of_the_full_audit_without_what_needs_more():
+    case = OWN["recombination"]
+    low = audit(case.learned(), case.task, effort="quick", level=0, instruments=INSTRUMENTS)
+    full = audit(case.learned(), case.task, effort="quick", instruments=INSTRUMENTS)
+    estimate, measured = low.verdict.novel, full.verdict.novel
+    assert [item.instrument for item in low.evidence] == ["recombination"]
+    assert (estimate.answer, estimate.basis, measured.answer, measured.basis) == ("works", "estimated", "works", "measured")
+    values = [found.evidence[k].measure("novel_from_state", form="sum").value for found, k in ((low, 0), (full, 1))]
+    assert values == [1.0, 1.0]
+    assert low.verdict.combining.between == full.verdict.combining.between
     assert {item.instrument for item in low.skipped if "level 0" in item.reason} == {"systematicity", "decodability"}
     lacking = {"subnetworks": "problems that one of two parts alone decides", "polar": "a graph over their words"}
     assert {item.instrument for item in low.skipped if lacking.get(item.instrument, "-") in item.reason} == set(lacking)
@@ -99,19 +98,19 @@ def test_level_one_leaves_out_what_needs_labels(learned):
     found = audit(learned, small_task(), effort="quick", level=1, instruments=names)
     levels = {measure.level for item in found.evidence for measure in item.measures}
     assert levels == {0, 1}
-    assert found.verdict.measured.because == "novel combinations were not tested"
+    assert (found.verdict.novel.answer, found.verdict.novel.basis) == ("not resolved", "nothing")
 
 
 def test_where_it_is_judged_no_task_can_be_had(learned):
-    class Reaches(Organisation):
+    class Reaches(Plain):
         """It tries to make novel inputs after all."""
 
-        def judge(self, subject, observed, *, effort, generator, progress=silent):
+        def read(self, network, data, rng):
             from assay.tasks.modular import Modular
 
             return Modular()
 
-    class TakesAlong(Organisation):
+    class TakesAlong(Plain):
         """It carries the task with it."""
 
         def __init__(self):
@@ -125,20 +124,20 @@ def test_where_it_is_judged_no_task_can_be_had(learned):
 
 
 def test_what_is_printed_where_it_is_judged_does_not_mix_with_the_result(learned):
-    class Prints(Organisation):
-        def judge(self, subject, observed, *, effort, generator, progress=silent):
+    class Prints(Plain):
+        def read(self, network, data, rng):
             print("printed")
             os.write(1, b"written")
-            return super().judge(subject, observed, effort=effort, generator=generator, progress=progress)
+            return super().read(network, data, rng)
 
     assert judged_apart([Prints()], learned, small_task(), effort="quick", seed=0) == judged_apart(
-        [Organisation()], learned, small_task(), effort="quick", seed=0
+        [Plain()], learned, small_task(), effort="quick", seed=0
     )
 
 
 def test_a_process_that_ends_without_a_result_is_told(learned):
-    class Leaves(Organisation):
-        def judge(self, subject, observed, *, effort, generator, progress=silent):
+    class Leaves(Plain):
+        def read(self, network, data, rng):
             os._exit(0)
 
     with pytest.raises(AssayError, match=r"the process without the task must finish\. Given: exit status 0"):
@@ -150,7 +149,7 @@ def test_a_subject_that_brings_its_task_or_cannot_be_sent_is_refused():
     module = subject_of(configure("mlp", task, width=8)).module
     holding = Subject(module, fresh=lambda generator: rebuild(configure("mlp", task, width=8), generator=generator))
     with pytest.raises(AssayError, match="loaded without its task"):
-        audit(holding, task, effort="quick", level=0)
+        audit(holding, task, effort="quick", level=0, instruments=[Plain()])
 
     class Streams(nn.Module):
         def __init__(self):
@@ -161,4 +160,4 @@ def test_a_subject_that_brings_its_task_or_cannot_be_sent_is_refused():
             return self.inner(tokens)
 
     with pytest.raises(AssayError, match="possible to pickle it"):
-        audit(Subject(Streams()), task, effort="quick", level=0)
+        audit(Subject(Streams()), task, effort="quick", level=0, instruments=[Plain()])

@@ -19,7 +19,6 @@ import assay.bounds as bounds
 from assay.audit import audit
 from assay.data.conllu import MOST_WORDS, read_conllu
 from assay.errors import AssayError
-from assay.former_verdict.calibration import Calibration
 from assay.masks.files import load_mask
 from assay.models import ModelConfig, configure, load_subject, rebuild, task_of_run
 from assay.models.reference import MOST_LAYERS, MOST_WEIGHTS
@@ -97,7 +96,6 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "pt": ("w.pt", lambda path: load_subject(f"torch.nn:Identity@{path}")),
     "mask": ("mask", lambda path: load_mask(path, nn.Linear(1, 1))),
     "report": ("report.json", read_report),
-    "calibration": ("calibration.json", Calibration.read),
     "declaration": ("table.toml", lambda path: load_task(f"table:{path}")),
     "rows": ("rows.jsonl", lambda path: load_task(f"table:{path.with_name('table.toml')}")),
     "csv": ("rows.csv", lambda path: load_task(f"table:{path.with_name('table.toml')}")),
@@ -140,7 +138,7 @@ def test_names_that_no_file_can_have(address: str):
         load_subject(address)
     with pytest.raises(AssayError):
         load_task(f"table:{address}")
-    for read in (read_report, RunDirectory.open, read_conllu, Calibration.read, read_tensors):
+    for read in (read_report, RunDirectory.open, read_conllu, read_tensors):
         with pytest.raises(AssayError):
             read(Path(address))
 

@@ -13,9 +13,9 @@ from torch import Generator
 from assay.access import judged_apart
 from assay.children import run_python
 from assay.conformance.tasks import small_task
-from assay.instruments.organisation import Organisation
 from assay.models import configure, rebuild
 from assay.subject import Subject
+from plain_instrument import Plain
 from processes import all_end, lives, remains, wait_until
 
 # Each of two workers starts two more. What they are given is larger than a pipe holds.
@@ -42,10 +42,10 @@ from pathlib import Path
 from test_children import network
 from assay.conformance.tasks import small_task
 from assay.access import judged_apart
-from assay.instruments.organisation import Organisation
+from plain_instrument import Plain
 
-class Waits(Organisation):
-    def judge(self, subject, observed, **named):
+class Waits(Plain):
+    def read(self, network, data, rng):
         Path(os.environ["PIDS"], str(os.getpid())).touch()
         time.sleep(1000)
 
@@ -121,8 +121,8 @@ def test_workers_import_nothing_from_a_strangers_folder(strange_folder: Path, tm
 
 def test_nothing_is_imported_from_a_strangers_folder_at_access_level_zero(strange_folder: Path, tmp_path: Path, monkeypatch):
     monkeypatch.chdir(strange_folder)
-    found = judged_apart([Organisation()], network(), small_task(), effort="quick", seed=0)
-    assert [item.instrument for item in found] == ["organisation"]
+    found = judged_apart([Plain()], network(), small_task(), effort="quick", seed=0)
+    assert [item.instrument for item in found] == ["plain"]
     assert not (tmp_path / "mark").exists(), (tmp_path / "mark").read_text()
 
 

@@ -30,8 +30,10 @@ def test_two_networks_agree_on_what_they_saw_and_differ_on_what_they_did_not(fol
     assert scores["weight-decay-1"][1] >= 0.98
     assert scores["weight-decay-0"][0] >= 0.99
     assert scores["weight-decay-0"][1] <= 0.1
-    assert [audit.verdict.recombines.answer for audit in (composing, memorising)] == ["yes", "no"]
-    assert untrained.verdict.possible == ("unlearned",)
+    answers = [(audit.verdict.novel.answer, audit.verdict.novel.basis) for audit in (composing, memorising)]
+    assert answers == [("works", "measured"), ("does not work", "measured")]
+    assert {audit.verdict.sharing.answer for audit in (composing, memorising)} == {"not resolved"}
+    assert untrained.verdict.headline == "unlearned"
     assert len({audit.subject.architecture for audit in (composing, memorising, untrained)}) == 1
 
 

@@ -10,32 +10,22 @@ from assay.audit import audit
 from assay.cli import main
 from assay.conformance.tasks import small_task
 from assay.errors import AssayError
-from assay.evidence import Evidence
 from assay.failed import Failed, attempt
-from assay.instruments.organisation import Organisation
 from assay.instruments.systematicity import Systematicity
 from assay.models import build, load_subject
 from assay.report import read_report, summary_text, write_report
 from assay.subject import Subject
+from plain_instrument import Plain
 
 
-class Fine:
-    name = "fine"
-    question = "Does it run?"
-    cites = ("redhardt2025",)
-    needs = ()
-
-    def measure(self, subject, task, *, effort, generator, progress) -> Evidence:
-        return Evidence(instrument=self.name, question=self.question, summary="it ran")
-
-
-class Breaking(Fine):
+class Breaking(Plain):
     """It raises what it is given."""
 
     def __init__(self, name: str, error: BaseException):
-        self.name, self.error = name, error
+        super().__init__(name)
+        self.error = error
 
-    def measure(self, subject, task, *, effort, generator, progress) -> Evidence:
+    def read(self, network, data, rng):
         raise self.error
 
 
@@ -64,39 +54,36 @@ def test_an_error_becomes_its_reason_and_keeps_its_traceback(error, reason):
 )
 def test_an_interrupt_and_too_little_memory_end_the_audit(subject, error):
     with pytest.raises(MemoryError if isinstance(error, RuntimeError) else type(error)):
-        audit(subject, small_task(), effort="quick", instruments=[Breaking("choir", error), Fine()])
+        audit(subject, small_task(), effort="quick", instruments=[Breaking("choir", error), Plain("fine")])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_others_evidence_is_kept_in_one_process_or_two(subject, jobs):
-    chosen = [Fine(), *(Breaking(f"broken {k}", error) for k, error in enumerate(ERRORS)), Fine()]
+    chosen = [Plain("fine"), *(Breaking(f"broken {k}", error) for k, error in enumerate(ERRORS)), Plain("fine")]
     done = audit(subject, small_task(), effort="quick", instruments=chosen, jobs=jobs)
     assert [item.instrument for item in done.evidence] == ["fine", "fine"]
     assert [(fault.instrument, fault.reason) for fault in done.failed] == [
         (f"broken {k}", reason.strip()) for k, reason in enumerate(REASONS)
     ]
-    assert all("in measure" in fault.traceback for fault in done.failed)
+    assert all("in read" in fault.traceback for fault in done.failed)
 
 
 def test_where_the_network_is_judged_without_its_task_too(subject):
-    class Blind(Organisation):
-        name = "blind"
-
-        def observe(self, task, *, effort, generator):
+    class Blind(Plain):
+        def data(self, subject, task, budget, rng):
             raise ValueError("nothing to see")
 
-    class Undecided(Organisation):
-        name = "undecided"
-
-        def judge(self, subject, observed, *, effort, generator, progress=None):
+    class Undecided(Plain):
+        def read(self, network, data, rng):
             raise ValueError("nothing to say")
 
-    done = audit(subject, small_task(), effort="quick", level=0, instruments=[Blind(), Organisation(), Undecided()])
-    assert [item.instrument for item in done.evidence] == ["organisation"]
+    instruments = [Blind("blind"), Plain(), Undecided("undecided")]
+    done = audit(subject, small_task(), effort="quick", level=0, instruments=instruments)
+    assert [item.instrument for item in done.evidence] == ["plain"]
     found = [(fault.instrument, fault.reason) for fault in done.failed]
     assert found == [("blind", "ValueError: nothing to see"), ("undecided", "ValueError: nothing to say")]
-    assert "in judge" in done.failed[1].traceback
+    assert "in read" in done.failed[1].traceback
 
 
 def test_where_learned_buffers_are_not_known_evidence_warns_and_what_broke_off_stays():
@@ -112,19 +99,15 @@ def test_where_learned_buffers_are_not_known_evidence_warns_and_what_broke_off_s
                 raise ValueError("it is trained elsewhere")
             return self.norm(self.inner(tokens))
 
-    class Undecided(Organisation):
-        name = "undecided"
-
-        def judge(self, subject, observed, *, effort, generator, progress=None):
-            raise ValueError("nothing to say")
-
-        def measure(self, subject, task, *, effort, generator, progress=None):
+    class Undecided(Plain):
+        def read(self, network, data, rng):
             raise ValueError("nothing to say")
 
     inner = build("mlp", small_task(), generator=Generator().manual_seed(0), width=16)
     subject = Subject(Elsewhere(inner, small_task().objective.width()).eval())
     found = [
-        audit(subject, small_task(), effort="quick", level=level, instruments=[Undecided(), Organisation()]) for level in (0, 2)
+        audit(subject, small_task(), effort="quick", level=level, instruments=[Undecided("undecided"), Plain()])
+        for level in (0, 2)
     ]
     for done in found:
         (kept,) = [warning for warning in done.evidence[0].warnings if "learned buffers" in warning]
@@ -134,7 +117,7 @@ def test_where_learned_buffers_are_not_known_evidence_warns_and_what_broke_off_s
 
 
 def test_a_report_tells_what_broke_off_on_its_page_in_its_file_and_on_the_terminal(subject, tmp_path):
-    done = audit(subject, small_task(), effort="quick", instruments=[Breaking("choir", ERRORS[0]), Fine()])
+    done = audit(subject, small_task(), effort="quick", instruments=[Breaking("choir", ERRORS[0]), Plain("fine")])
     page = write_report(tmp_path, done).read_text()
     assert "<b>Choir</b> broke off: _LinAlgError: no convergence." in page
     assert "Choir broke off, and the rest is reported" in page
@@ -149,7 +132,7 @@ def test_a_report_tells_what_broke_off_on_its_page_in_its_file_and_on_the_termin
 def test_what_cannot_be_sent_to_a_process_is_named(subject):
     subject.module.counts = (k for k in range(3))
     with pytest.raises(AssayError, match=r"it must be possible to pickle the network\. Given: TypeError"):
-        audit(subject, small_task(), effort="quick", instruments=[Fine(), Fine()], jobs=2)
+        audit(subject, small_task(), effort="quick", instruments=[Plain("fine"), Plain("fine")], jobs=2)
 
 
 TRAIN = [
@@ -177,14 +160,14 @@ def test_the_command_writes_the_report_and_ends_with_code_3(debug, tmp_path, mon
     monkeypatch.setattr(Systematicity, "data", _broken)
     assert main(TRAIN) == 0
     capsys.readouterr()
-    words = ["audit", "run", "--effort", "quick", "--instrument", "systematicity", "organisation", "--out", "report"]
+    words = ["audit", "run", "--effort", "quick", "--instrument", "systematicity", "decodability", "--out", "report"]
     assert main([*words, *debug]) == 3
     written = capsys.readouterr()
     assert "Failed  systematicity: ZeroDivisionError: one by nothing" in written.out
     assert written.out.endswith("report/report.html\n")
     assert "not complete: systematicity broke off" in written.err
     assert ("Traceback" in written.err) == bool(debug)
-    assert [item.instrument for item in read_report("report").evidence] == ["organisation"]
+    assert [item.instrument for item in read_report("report").evidence] == ["decodability"]
 
 
 @pytest.mark.slow
@@ -192,13 +175,13 @@ def test_a_sweep_keeps_what_the_other_instruments_found(tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Systematicity, "data", _broken)
     words = ["sweep", "modular-addition:p=13", "--over", "coverage=0.4", "--seeds", "1", "--set", "steps=2", "--out", "swept"]
-    assert main([*words, "--instrument", "systematicity", "organisation", "--jobs", "1"]) == 3
+    assert main([*words, "--instrument", "systematicity", "decodability", "--jobs", "1"]) == 3
     said = capsys.readouterr().err
     assert "an instrument broke off in 1 of 1 networks" in said
     (cell,) = (tmp_path / "swept" / "runs").glob("*/cell.json")
     row = json.loads(cell.read_text())
     assert row["failed"] == {"systematicity": "ZeroDivisionError: one by nothing"}
-    assert "organisation" in row["values"]
+    assert "decodability_gain" in row["values"]
     assert f"In {row['name']}, systematicity broke off: ZeroDivisionError" in (tmp_path / "swept" / "sweep.html").read_text()
 
 

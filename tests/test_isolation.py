@@ -143,7 +143,7 @@ def test_a_network_that_draws_has_another_output_when_it_is_run_again():
     assert (found.outputs_repeatable, found.outputs_identical, found.weights_identical) == (False, True, False)
 
 
-@pytest.mark.parametrize("name", ["systematicity", "decodability", "organisation"])
+@pytest.mark.parametrize("name", ["systematicity", "decodability", "recombination"])
 def test_each_instrument_alone_gives_the_same_and_leaves_no_trace(name: str):
     module, task = drawing(), load_task(TASK)
     found = []
@@ -162,7 +162,7 @@ def test_an_audit_gives_the_same_in_one_process_or_two():
     for seed, jobs in ((1, 1), (2, 2)):
         disturb(seed)
         before, was = global_states(), kept(module)
-        instruments = [load_instrument("systematicity"), load_instrument("organisation")]
+        instruments = [load_instrument("systematicity"), load_instrument("recombination")]
         found.append(audit(Subject(module), task, effort="quick", instruments=instruments, jobs=jobs))
         assert global_states() == before
         assert kept(module) == was

@@ -12,10 +12,6 @@ from assay.audit import audit
 from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.instrument import answering, run
-from assay.instruments.former import Recombination
-from assay.instruments.former import instrument as recombination
-from assay.instruments.organisation import Organisation
-from assay.instruments.organisation import instrument as organisation
 from assay.instruments.systematicity import Systematicity
 from assay.masks import run as run_masked
 from assay.masks import weights_of
@@ -23,6 +19,7 @@ from assay.outputs import candidates, with_output
 from assay.subject import Subject
 from assay.tasks.modular import Modular
 from assay.training import TrainingConfig, TrainingData, fit_many
+from plain_instrument import Answers
 from several_outputs import SHAPES, Labelled, Net
 
 TASK = Modular(p=5, num_first=6, num_second=6, synonyms=True, coverage=0.6)
@@ -48,17 +45,12 @@ def test_however_the_answer_is_handed_over_the_evidence_is_one(shape):
     assert scores(Net(shape)) == scores(Net("tensor"))
 
 
-RECOMBINATION = recombination.Budget(examples=60, pairs=40, sites=2, untrained=2, shuffled=2, steps=5, random=1, scrambles=2)
-ORGANISATION = organisation.Budget(examples=60, directions=2, copies=2)
-
-
 def test_the_answer_is_one_in_the_process_without_the_task():
-    """With copies that are drawn anew, and copies that are trained there on shuffled labels."""
-    instruments = [Recombination(budgets={"quick": RECOMBINATION}), Organisation(budgets={"quick": ORGANISATION})]
-    plain = [run(one, Subject(Net("tensor")), TASK, effort="quick", seed=0) for one in instruments]
+    """With copies that are drawn anew there."""
+    plain = run(Answers(), Subject(Net("tensor")), TASK, effort="quick", seed=0)
     nested = answering(Subject(Net("loss first")), TASK)
     assert nested.output == "1"
-    assert judged_apart(instruments, nested, TASK, effort="quick", seed=0) == plain
+    assert judged_apart([Answers()], nested, TASK, effort="quick", seed=0) == [plain]
 
 
 def test_cuts_gradients_copies_masks_and_training_know_the_answer():

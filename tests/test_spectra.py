@@ -8,8 +8,6 @@ from assay.audit import audit
 from assay.conformance.tasks import small_task
 from assay.instruments import load_instrument
 from assay.instruments.decodability.features import Place
-from assay.instruments.former.companions import _explained
-from assay.observed import observe
 from assay.probe import Design
 from assay.spectra import eigh, svd, unit_scale
 from assay.subject import Subject
@@ -83,14 +81,6 @@ def test_a_site_that_varies_is_read_alike_at_every_scale(scale, offset):
     assert torch.allclose(ours.left_out(), plain.left_out(), atol=1e-3)
     assert torch.allclose(ours.probe()(rows * scale), plain.probe()(rows), atol=1e-2)
     assert Place.of(rows * scale, num_seen=80, width=64, seed=0, limited=True).scores.shape == (80, 8)
-
-
-def test_nothing_is_explained_where_there_is_nothing_to_explain():
-    observed = observe(small_task(), num_examples=40, num_pairs=10, num_scrambles=1, num_folds=2, generator=Generator())
-    states = constant(len(observed.examples), 16)
-    everyone = torch.ones(len(states), dtype=torch.bool)
-    for predicted in (states, states + 1e-7, states.mean(0).expand_as(states)):
-        assert float(_explained(observed, states, predicted, everyone).abs().max()) == 0
 
 
 class Dying(nn.Module):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from assay.evidence import Interval as Interval
     from assay.evidence import Measure as Measure
     from assay.evidence import Null as Null
-    from assay.former_verdict import Verdict as Verdict
     from assay.instrument import Instrument as Instrument
     from assay.instruments import all_instruments as all_instruments
     from assay.instruments import load_instrument as load_instrument
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from assay.training import TrainingData as TrainingData
     from assay.training import fit_many as fit_many
     from assay.training import train as train
+    from assay.verdict import Verdict as Verdict
 
 __all__ = [
     "AssayError",
@@ -103,7 +103,7 @@ _HOMES = {
     "tasks": ("load_task",),
     "tasks.table": ("Table",),
     "training": ("DivergedError", "TrainingConfig", "TrainingData", "fit_many", "train"),
-    "former_verdict": ("Verdict",),
+    "verdict": ("Verdict",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""Judging where no novel input can be made: from what was observed, in a process that cannot reach the task.
+"""Judging where no novel input can be made: from what was drawn, in a process that cannot reach the task.
 
 The process gets the network, the instruments and plain tensors. It cannot import `assay.tasks`, so whatever would bring a
 task along cannot be loaded there.
@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.abc import MetaPathFinder
-from typing import Any, NamedTuple, Protocol, runtime_checkable
-
-from torch import Generator, Tensor
+from typing import Any, NamedTuple
 
 from assay.children import end_with, run_python
 from assay.compiled import uncompiled
@@ -22,45 +20,24 @@ from assay.evidence import Effort, Evidence
 from assay.failed import Failed, attempt
 from assay.instrument import (
     Instrument,
-    Measures,
     NotEnough,
-    Progress,
     draw,
     not_enough,
     read,
-    seed_of_draws,
-    silent,
     with_running,
 )
 from assay.isolation import undisturbed
 from assay.jobs import one_thread
-from assay.observed import Observed
-from assay.stats import keyed_generator
 from assay.subject import Subject
 from assay.task import NoNovelInputs, Task, TrainedOnly
 
 FORBIDDEN = "assay.tasks"
 
 
-@runtime_checkable
-class JudgesObserved(Measures, Protocol):
-    """An instrument that can do without the task, once it has observed: `measure` is `judge` of what `observe` gives."""
-
-    def observe(self, task: Task, *, effort: Effort, generator: Generator) -> Observed:
-        """Draw from the trained combinations."""
-        ...
-
-    def judge(
-        self, subject: Subject, observed: Observed, *, effort: Effort, generator: Generator, progress: Progress = silent
-    ) -> Evidence:
-        """Judge from that alone."""
-        ...
-
-
 def judged_apart(
-    instruments: Sequence[JudgesObserved | Instrument], subject: Subject, task: Task, *, effort: Effort, seed: int
+    instruments: Sequence[Instrument], subject: Subject, task: Task, *, effort: Effort, seed: int
 ) -> list[Evidence | Failed | None]:
-    """What the instruments find when only what they observed is sent to a process that cannot reach the task: the same
+    """What the instruments find when only what they drew is sent to a process that cannot reach the task: the same
     evidence, to the bit, as from `run` on the task without its novel inputs. None of one that draws such, or takes the task
     along. One that breaks off loses no other's.
 
@@ -70,21 +47,16 @@ def judged_apart(
     with undisturbed(subject.module, 0):
         subject, kept = with_running(subject, view)
 
-    def observe(instrument: JudgesObserved | Instrument) -> _Piece | Evidence | None:
-        generator = keyed_generator(seed, instrument.name)
+    def drawn(instrument: Instrument) -> _Piece | Evidence | None:
         try:
-            if isinstance(instrument, Instrument):
-                drawn = draw(instrument, subject, view, effort=effort, seed=seed)
-            else:
-                drawn = instrument.observe(view, effort=effort, generator=generator)
+            found = draw(instrument, subject, view, effort=effort, seed=seed)
         except NotEnough as reason:
-            assert isinstance(instrument, Instrument)
             return not_enough(instrument, reason)
         except NoNovelInputs:
             return None
-        return _Piece(instrument, pickle.dumps(drawn), generator.get_state())
+        return _Piece(instrument, pickle.dumps(found))
 
-    found = [attempt(instrument.name, partial(observe, instrument)) for instrument in instruments]
+    found = [attempt(instrument.name, partial(drawn, instrument)) for instrument in instruments]
     pieces = [piece for piece in found if isinstance(piece, _Piece)]
     if not pieces:
         return [one for one in found if not isinstance(one, _Piece)]
@@ -100,11 +72,10 @@ def judged_apart(
 
 
 class _Piece(NamedTuple):
-    """One instrument, what it drew or observed, pickled, and the state of its generator afterwards."""
+    """One instrument and what it drew, pickled."""
 
-    instrument: JudgesObserved | Instrument
+    instrument: Instrument
     drawn: bytes
-    state: Tensor
 
 
 class _NoTasks(MetaPathFinder):
@@ -142,15 +113,8 @@ def _judge_all(given: bytes) -> list[Evidence | Failed | None] | BaseException:
         )
 
     def judge(piece: _Piece) -> Evidence | None:
-        instrument = piece.instrument
-        if isinstance(instrument, Instrument):
-            data = _loaded(piece.drawn)
-            found = None if data is None else read(instrument, subject, data, effort=effort, seed=seed)
-        else:
-            generator = Generator()
-            generator.set_state(piece.state)
-            with undisturbed(subject.module, seed_of_draws(seed, instrument.name)):
-                found = instrument.judge(subject, pickle.loads(piece.drawn), effort=effort, generator=generator)
+        data = _loaded(piece.drawn)
+        found = None if data is None else read(piece.instrument, subject, data, effort=effort, seed=seed)
         return found and replace(found, warnings=(*found.warnings, *kept))
 
     try:

@@ -11,16 +11,15 @@ import torch
 from torch import Generator, Tensor
 
 from assay import competence
-from assay.access import JudgesObserved, judged_apart
+from assay.access import judged_apart
 from assay.bounds import check_seed
 from assay.children import unpicklable
 from assay.display import Framed, brief, columns_of, measures_table, page, words
 from assay.errors import AssayError
 from assay.evidence import EFFORTS, LEVELS, Effort, Evidence, Level
 from assay.failed import Failed, attempt
-from assay.former_verdict import Verdict, judge
 from assay.graph import GivesGraphs
-from assay.instrument import Instrument, Measures, answering, missing_abilities, run
+from assay.instrument import Instrument, answering, missing_abilities, run
 from assay.instruments import all_instruments
 from assay.isolation import undisturbed
 from assay.jobs import one_thread, run_parallel
@@ -28,6 +27,7 @@ from assay.objective import Unscored, check_finite
 from assay.progress import Progress, Shown, shown, silent
 from assay.subject import Integrity, Subject
 from assay.task import Examples, PosesPartProblems, Task, TrainedOnly
+from assay.verdict import Verdict, judge
 from assay.versions import versions_of
 
 NUM_INTEGRITY_EXAMPLES = 256
@@ -152,7 +152,7 @@ def audit(
     seed: int = 0,
     effort: Effort = "standard",
     level: Level = 2,
-    instruments: Sequence[Instrument | Measures] | None = None,
+    instruments: Sequence[Instrument] | None = None,
     address: str = "",
     jobs: int = 1,
     progress: Shown = "bar",
@@ -205,10 +205,9 @@ def audit(
         applying, skipped = _sorted_out(chosen, task, level, unlearned)
         if level == 0:
             report("judging in a process that cannot reach the task", 0.1)
-            able = [one for one in applying if isinstance(one, (JudgesObserved, Instrument))]
-            judged = judged_apart(able, subject, task, effort=effort, seed=seed)
+            judged = judged_apart(applying, subject, task, effort=effort, seed=seed)
             found = [item for item in judged if item is not None]
-            left_out = [one.name for one, item in zip(able, judged, strict=True) if item is None]
+            left_out = [one.name for one, item in zip(applying, judged, strict=True) if item is None]
             skipped += [Skipped(instrument=name, reason=NEEDS_MORE) for name in left_out]
         else:
             pieces = [_Piece(instrument, subject, task, effort, seed) for instrument in applying]
@@ -260,8 +259,8 @@ def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:
 
 
 def _sorted_out(
-    chosen: Sequence[Instrument | Measures], task: Task, level: Level, unlearned: str
-) -> tuple[list[Instrument | Measures], list[Skipped]]:
+    chosen: Sequence[Instrument], task: Task, level: Level, unlearned: str
+) -> tuple[list[Instrument], list[Skipped]]:
     """What applies, and what does not with the reason."""
     applying, skipped = [], []
     for instrument in chosen:
@@ -269,7 +268,7 @@ def _sorted_out(
             reason = f"the task does not give {' and '.join(_GIVES.get(ability, ability.__name__) for ability in missing)}"
         elif isinstance(task.objective, Unscored) and GivesGraphs not in instrument.needs:
             reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
-        elif level == 0 and not _can_be_judged_apart(instrument, task):
+        elif level == 0 and missing_abilities(instrument, TrainedOnly.of(task)):
             reason = NEEDS_MORE
         elif unlearned and getattr(instrument, "searches", False):
             reason = f"it searches for long, and the network does not do its task: {unlearned}"
@@ -278,13 +277,6 @@ def _sorted_out(
             continue
         skipped.append(Skipped(instrument=instrument.name, reason=reason))
     return applying, skipped
-
-
-def _can_be_judged_apart(instrument: Instrument | Measures, task: Task) -> bool:
-    """Whether it can run at access level 0. One of the frame that draws novel inputs is left out when it does."""
-    if isinstance(instrument, Instrument):
-        return not missing_abilities(instrument, TrainedOnly.of(task))
-    return isinstance(instrument, JudgesObserved)
 
 
 def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> list[Evidence | Failed]:
@@ -314,7 +306,7 @@ def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> li
 class _Piece(NamedTuple):
     """One instrument to run."""
 
-    instrument: Instrument | Measures
+    instrument: Instrument
     subject: Subject
     task: Task
     effort: Effort

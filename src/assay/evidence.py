@@ -22,6 +22,8 @@ UNTRAINED = "untrained copies"
 """The null of every instrument that reads copies of the network with fresh weights: its name."""
 CHANCE, UNIT = "chance", "unit"
 """Settings by which an instrument declares what guessing scores, and in which unit: the report draws it."""
+CUT = "cut"
+"""What a measure was read at (`Measure.about`), where each network is read at a cut of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,7 @@ class Line:
     - `low`, `high`: ends of the interval at every point; empty where there is none.
     - `null`: whether it is a null, which is drawn in grey.
     - `marked`: indices of the points that stand out.
+    - `notes`: what more is to be said of every point; empty where there is nothing.
     """
 
     __repr__ = brief
@@ -57,23 +58,37 @@ class Line:
     null: bool = False
     style: Style = "solid"
     marked: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         assert len(self.y) == len(self.x), f"{self.name}: {len(self.x)} places and {len(self.y)} values"
         intervals = len(self.low) == len(self.high) and len(self.low) in (0, len(self.x))
         assert intervals, f"{self.name}: an interval for every point, or for none"
+        assert len(self.notes) in (0, len(self.x)), f"{self.name}: a note for every point, or for none"
         assert all(0 <= k < len(self.x) for k in self.marked), f"{self.name}: a marked point must be one of {len(self.x)}"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """From one place of the horizontal axis to another, shaded. `note`: what happens between them."""
+
+    __repr__ = brief
+
+    start: str | float | int
+    end: str | float | int
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plot:
-    """One pair of axes: `title`, what its vertical axis shows (`subtitle`), and its lines."""
+    """One pair of axes: `title`, what its vertical axis shows (`subtitle`), its lines, and stretches that stand out."""
 
     __repr__ = brief
 
     title: str
     subtitle: str = ""
     lines: tuple[Line, ...]
+    stretches: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,12 +76,12 @@ def test_audit_equals_the_library_and_prints_one_screen(made, capsys):
 
 def test_audit_at_level_zero_judges_without_novel_inputs(made, capsys):
     out = _done(
-        capsys, "audit", made / "run", "--effort", "quick", "--level", 0, "--instrument", "organisation", "systematicity"
+        capsys, "audit", made / "run", "--effort", "quick", "--level", 0, "--instrument", "recombination", "systematicity"
     )
     assert "systematicity: it needs novel inputs or the task itself" in " ".join(out.split())
     found = assay.read_report("assay-audit")
     assert found.level == 0
-    assert [item.instrument for item in found.evidence] == ["organisation"]
+    assert [item.instrument for item in found.evidence] == ["recombination"]
 
 
 def test_audit_in_json_is_the_report_file(made, capsys):

@@ -12,7 +12,7 @@ import tyro
 from assay.cli import main
 from assay.cli.main import COMMANDS, STYLE, Line
 
-ACTIONS = {"data": ("list", "get"), "zoo": ("build", "list", "calibrate", "score")}
+ACTIONS = {"data": ("list", "get")}
 ROOT = Path(__file__).parents[2]
 FROZEN = Path(__file__).with_name("frozen_flags.txt")
 

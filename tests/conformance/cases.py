@@ -7,11 +7,13 @@ from typing import Any
 
 import knowing_trees
 import signs
+import stages
 import torch
 from torch import Generator, Tensor, nn
 
 from assay.conformance import Case, pairs
 from assay.conformance.case import linear_layers_permuted
+from assay.conformance.tasks import Few, Reordered
 from assay.errors import AssayError
 from assay.instrument import Instrument, missing_abilities
 from assay.instruments import all_instruments
@@ -20,14 +22,16 @@ from assay.task import Task
 
 # Quick ones take up to a dozen seconds; an instrument that is not named here is checked on its own quick budget.
 SMALLER: Mapping[str, Mapping[str, Any]] = {
-    "recombination": {"examples": 400, "pairs": 150, "sites": 3, "steps": 60, "random": 2, "scrambles": 3},
+    "recombination": {"examples": 200, "scrambled": 1, "turned": 1},
     "subnetworks": {"training": 300, "judging": 120, "penalties": (0.1, 1.0), "steps": (60, 30), "nonsense": 2},
     "polar": {"train": 80, "dev": 16, "test": 30, "epochs": 8, "removals": 2},
 }
 
 
 def case_of(instrument: Instrument) -> Case:
-    """The first case whose task has all abilities that the instrument needs."""
+    """Its own, or the first case whose task has all abilities that the instrument needs."""
+    if instrument.name in OWN:
+        return OWN[instrument.name]
     for case in (pairs(), PROBLEMS, TEXTS):
         if not missing_abilities(instrument, case.task):
             return case
@@ -162,3 +166,37 @@ TEXTS = Case(
     memorisers=_trained_on_noise,
     descends=True,
 )
+
+# Pairs of which enough are trained to be held out, and a network that combines them behind a layer that reads them
+
+
+def _unread(task: Task, generator: Generator) -> nn.Module:
+    module = stages.composer().module
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.normal_(0, 0.3, generator=generator)
+    return module
+
+
+def _other_tables(task: Task, num: int) -> list[Subject]:
+    """Each knows another table by heart."""
+    size = stages.SIZE
+    tables = [torch.randint(size, (size**2,), generator=Generator().manual_seed(seed)) for seed in range(num)]
+    fresh = functools.partial(_unread, task)
+    return [Subject(stages.Stages(stages.reading(), *stages.by_pair(table)), fresh=fresh) for table in tables]
+
+
+_DECLARED = stages.Declared()
+OWN: Mapping[str, Case] = {
+    "recombination": Case(
+        task=_DECLARED,
+        fresh=_unread,
+        learned=functools.cache(stages.composer),
+        permuted=linear_layers_permuted,
+        reordered=Reordered(_DECLARED),
+        few=lambda seen, novel: Few(_DECLARED, seen=seen if seen < 2 else stages.SIZE**2, novel=novel),
+        hard={"pairs": _DECLARED},
+        memorisers=_other_tables,
+    )
+}
+"""Where the parts are combined takes a cut before that: an MLP on pairs combines them in its first layer."""

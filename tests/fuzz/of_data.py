@@ -241,20 +241,6 @@ def _parquet_files(valid: pa.Table) -> st.SearchStrategy[bytes]:
     return st.one_of(altered(), cut(_parquet(valid)))
 
 
-def _evidence_table() -> pa.Table:
-    from assay.zoo.shipped import TABLE
-
-    return pq.read_table(TABLE).slice(0, 12)
-
-
-def _read_subjects(path: Path) -> None:
-    from assay.calibration.table import read_subjects
-
-    subjects = read_subjects(path)
-    subjects.original()
-    subjects.take(np.arange(len(subjects)))
-
-
 def _mirrored(folder: Path, content: bytes) -> None:
     """One published file in a mirror of the user's."""
     from assay.data.registry import MIRROR_VARIABLE, fetch, get
@@ -356,9 +342,8 @@ def readers() -> tuple[Reader, ...]:
             ("parquet", _parquet_files(pa.Table.from_pylist(_ROWS)), _parquet(pa.Table.from_pylist(_ROWS))),
         )
     ]
-    parquet, evidence = _parquet_files(pa.Table.from_pylist(_ROWS)), _parquet_files(_evidence_table())
+    parquet = _parquet_files(pa.Table.from_pylist(_ROWS))
     return (
-        Reader("evidence.parquet", evidence, written_as("evidence.parquet", _read_subjects)),
         Reader("table.toml", toml, written_as("table.toml", _read_table, rows__jsonl=_JSONL)),
         Reader("rows.jsonl", _rows_files(), written_as("rows.jsonl", _read_rows, table__toml=_TOML)),
         Reader("rows.parquet", parquet, written_as("rows.parquet", _read_rows, **parquet_toml)),

@@ -18,7 +18,6 @@ from assay.encoding.encoded import HEAD, STATES, Encoded, Head, check_same, read
 from assay.evidence import Evidence, Interval, Measure, Null
 from assay.figure import Curve, Edge, Graphs, Line, Parse, Plot, Point, Scatter, Table
 from assay.models import rebuild
-from assay.store import read_json
 from assay.sweep.directory import PACKAGES
 from assay.tasks import load_task
 from assay.training import TrainingConfig
@@ -99,23 +98,9 @@ def _read_compared(path: Path) -> None:
     write_comparison(path.parent / "page", [found, found])
 
 
-def _read_calibration(path: Path) -> None:
-    from assay.former_verdict.calibration import Calibration
-
-    made = Calibration.read(path)
-    made.combiner.predict(np.full((2, len(made.combiner.features)), 0.5))
-    made.error_rates.told()
-
-
-def _calibration() -> Any:
-    from assay.former_verdict.calibration import FILE
-
-    return json.loads(FILE.read_bytes())
-
-
 _PLAN = {"task": TASK, "over": {"p": ["3", "5"], "width": ["4", "8"]}, "seeds": 2, "settings": {"steps": "2"}, "refine": 1}
 _SWEEP = {
-    "schema_version": 1,
+    "schema_version": 2,
     "plan": _PLAN,
     "versions": versions_of(*PACKAGES),
     "rounds": [[{"point": ["3", "4"], "seed": 2}]],
@@ -123,7 +108,14 @@ _SWEEP = {
 _CELL = {
     **{"name": "p=3,width=4,seed=0", "point": {"p": "3", "width": "4"}, "seed": 0, "round": 0, "task": TASK, "model": "mlp"},
     **{"num_weights": 10, "steps": 2, "num_seen": 7, "num_novel": 2, "unit": "accuracy", "chance": 0.3, "verdict": "?"},
-    **{"values": {"novel_score": 0.5, "novel_score_low": None}, "recombines": "no", "train_seconds": 0.1, "audit_seconds": 0.1},
+    **{
+        "values": {"novel_score": 0.5, "novel_score_low": None},
+        "works": "?",
+        "basis": "?",
+        "breaks": "?",
+        "train_seconds": 0.1,
+        "audit_seconds": 0.1,
+    },
     "weights_sha256": "0",
 }
 
@@ -154,30 +146,6 @@ def _cell(folder: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     _read_cell(path)
-
-
-_MEMBER = {"schema_version": 1, "name": "m", "task": TASK, "how": "G2-trained", "weights_sha256": "0", "cpu_seconds": 1.0}
-
-
-def _read_member(path: Path) -> None:
-    from assay.zoo.build import MemberRecord
-
-    read_json(path, MemberRecord)
-
-
-def _measured() -> Any:
-    from pydantic import TypeAdapter
-
-    evidence = TypeAdapter(list[Evidence]).dump_python([_EVIDENCE], mode="json")
-    numbers = {"seen_score": 1.0, "novel_score": 0.5, "cpu_seconds": 1.0}
-    columns = {"baselines": {"id_loss": 0.1}, "recipe": {"depth": 2.0}}
-    return {"schema_version": 1, "name": "m", "weights_sha256": "0", "evidence": evidence, **numbers, **columns}
-
-
-def _read_measured(path: Path) -> None:
-    from assay.zoo.evidence import Measured
-
-    read_json(path, Measured).read()
 
 
 _POPULATION = {
@@ -216,11 +184,8 @@ def readers() -> tuple[Reader, ...]:
     return (
         Reader("report.json", _reports(), written_as("report.json", _read_report)),
         Reader("comparison", _reports(), written_as("report.json", _read_compared), slow=True),
-        Reader("calibration.json", json_files(_calibration()), written_as("calibration.json", _read_calibration)),
         Reader("sweep.json", json_files(_SWEEP), written_as("sweep.json", _read_sweep)),
         Reader("cell.json", json_files(_CELL), _cell),
-        Reader("zoo member", json_files(_MEMBER), written_as("m.json", _read_member)),
-        Reader("zoo evidence", json_files(_measured()), written_as("m.json", _read_measured)),
         Reader("population plan", json_files(_POPULATION), written_as("plan.json", _read_population)),
         Reader("encoding head", json_files(head), written_as(HEAD, _read_encoded, **states)),
         Reader("encoding states", cut(_STATES_FILE), written_as(STATES, _read_encoded, **beside)),

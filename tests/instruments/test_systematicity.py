@@ -8,7 +8,6 @@ from torch import Generator, Tensor, nn
 
 from assay.conformance.tasks import Wrapped
 from assay.evidence import Evidence
-from assay.former_verdict.behaviour import behaviour
 from assay.instrument import run
 from assay.instruments.systematicity import Systematicity
 from assay.novelty import novelty_of
@@ -17,6 +16,7 @@ from assay.subject import Subject
 from assay.task import Examples, Split, Task
 from assay.tasks import load_task
 from assay.tasks.modular import Modular
+from assay.verdict import judge
 
 TASK = Modular(p=11, num_first=11, num_second=11, coverage=0.6)  # whose 48 novel combinations lie outside 1-coverage
 OF_EVERY_KIND = Modular(p=11, num_first=14, num_second=14, synonyms=True, coverage=0.35)
@@ -137,9 +137,9 @@ def test_fewer_than_thirty_outside_are_not_enough_data():
     assert (novel.value, novel.interval, novel.units) == (None, None, 20)
     assert novel.note == "not enough data: 20 novel combinations outside 1-coverage, and a score needs 30"
     assert "generalisation gap" not in {measure.name for measure in evidence.measures}
-    judged = behaviour([evidence])
-    assert (judged.axis.answer, judged.axis.tested) == ("not resolved", False)
-    assert "20 novel combinations outside 1-coverage" in judged.axis.because
+    judged = judge([evidence]).novel
+    assert (judged.answer, judged.basis) == ("not resolved", "nothing")
+    assert "20 novel combinations outside 1-coverage" in judged.because
 
 
 def test_where_kinds_are_not_known_all_novel_combinations_count_and_it_says_so():

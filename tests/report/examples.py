@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from assay.audit import Audit, Environment, PartCard, Skipped, SubjectCard, TaskCard
 from assay.evidence import Evidence, Interval, Measure, Null, Source, Table
-from assay.former_verdict import judge
+from assay.figure import Curve, Line, Plot, Stretch
 from assay.subject import Integrity
+from assay.verdict import judge
 
 SOURCE = Source(
     key="redhardt2025",
@@ -136,13 +137,50 @@ def decodability(parts=("i", "j", "x"), sites=("embed:out", "layers.0:in", "laye
     )
 
 
+def recombination(c=1.0, e=None, *, breaks="nothing found", level=1):
+    """As the instrument gives it, read at a cut behind layers.0."""
+    nulls = [null("untrained copies", 0.09, repeats=5, p=0.001), null("random subspace", 0.08, repeats=5, p=0.002)]
+    shared = {"about": {"form": "sum", "cut": "2 layers.0"}, "units": 29, "repeats": (1.0, 1.0, 0.0, 1.0, 1.0)}
+    rates = {"seen_from_state": (1.0, 0), "novel_from_state": (c, 0), "novel_as_state": (e, 1)}
+    measures = tuple(
+        replace(measure(key, value, 0.04, nulls, level=at, headline=key == "novel_from_state", **shared), key=key)
+        for key, (value, at) in rates.items()
+        if value is not None
+    )
+    places = ("0 embed", "2 layers.0", "3 layers.1")
+    curve = Curve(
+        name="Curves",
+        across="cut",
+        plots=(
+            Plot(
+                title="form sum",
+                lines=(Line(name="C", x=places, y=(0.1, c, 0.0), marked=(1,), notes=("next: relu#1", "next: relu#2", "")),),
+                stretches=(Stretch(start="2 layers.0", end="3 layers.1", note="parts are combined here, by relu#2"),),
+            ),
+        ),
+        caption="From the input to the last cut.",
+        level=0,
+    )
+    return Evidence(
+        instrument="recombination",
+        question="Where are the parts combined?",
+        summary="At 2 layers.0.",
+        measures=measures,
+        figures=(curve,),
+        settings={
+            "one_best": True, "headline_cut": "2 layers.0", "combined_from": "2 layers.0", "combined_to": "3 layers.1",
+            "combining_calls": "relu#2", "breaks": breaks, "carried_i": "0 embed", "carried_j": "not found",
+        },
+    )  # fmt: skip
+
+
 def lean(name="subgraphs", reason="3 trained combinations; an interval needs 5"):
     return Evidence(
         instrument=name, question="Rules, or matched subgraphs?", summary=f"Not enough data: {reason}.", not_enough=reason
     )
 
 
-def audit(evidence=None, *, name="wide coverage", **changes):
+def audit(evidence=None, *, name="wide coverage", unlearned="", **changes):
     evidence = (systematicity(), decodability(), lean()) if evidence is None else tuple(evidence)
     made = Audit(
         subject=SubjectCard(
@@ -164,7 +202,7 @@ def audit(evidence=None, *, name="wide coverage", **changes):
             unit="accuracy",
             chance=1 / 11,
         ),
-        verdict=judge(evidence),
+        verdict=judge(evidence, unlearned=unlearned),
         evidence=evidence,
         skipped=(Skipped(instrument="polar", reason="the task cannot do what it needs: HasTree"),),
         integrity=Integrity(outputs_identical=True, weights_identical=True, num_examples=256, num_sites=9),
@@ -183,9 +221,9 @@ def audit(evidence=None, *, name="wide coverage", **changes):
 
 
 def three():
-    """The demo's shape: one that recombines, one that imitates, one untrained."""
+    """The demo's shape: one that composes, one that memorises, one untrained."""
     return [
-        audit(name="recombines"),
-        audit([systematicity(0.998, 0.165, half=0.03), decodability()], name="imitates"),
-        audit([systematicity(0.095, 0.09), decodability()], name="untrained"),
+        audit(name="composes"),
+        audit([systematicity(0.998, 0.165, half=0.03), decodability()], name="memorises"),
+        audit([systematicity(0.095, 0.09), decodability()], name="untrained", unlearned="it scores 0.095"),
     ]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.figure import Curve, Line, Plot
+from assay.figure import Curve, Line, Plot, Stretch
 from assay.report.canvas import NULL, VALUE, inline_svg
 from assay.report.pictures import picture_of
 from assay.report.pictures.curve import DASHES, LEFT, PLOT, ROOM, TOP, _centred, in_order, of_sizes
@@ -134,18 +134,45 @@ def test_curves_without_a_value_have_no_picture(lines):
 
 def test_words_beneath_the_axis_do_not_touch_and_end_with_the_last(pictured):
     for names in (pictured.LAYERS, tuple(map(str, range(33))), ("a" * 40, "b" * 40), ("x",)):
-        ticks = in_order("layer", names).ticks
-        ends = [_centred(place, words) for place, words in ticks]
-        assert all(first[1] < second[0] for first, second in pairwise(ends))
-        assert ticks[0][1] == names[0]
-    assert in_order("layer", tuple(map(str, range(33)))).ticks[-1] == (1.0, "32")
-    assert in_order("layer", pictured.LAYERS).ticks[-1] == (1.0, "hidden 6")
-    assert in_order("layer", ("none", 0.5)).ticks == ((0.0, "none"), (1.0, "0.5"))
+        rows = in_order("layer", names).rows
+        for row in rows:
+            ends = [_centred(place, words) for place, words in row]
+            assert all(first[1] < second[0] for first, second in pairwise(ends))
+        assert rows[0][0][1] == names[0]
+    (row,) = in_order("layer", tuple(map(str, range(33)))).rows
+    assert row[-1] == (1.0, "32")
+    assert in_order("layer", ("none", 0.5)).rows == (((0.0, "none"), (1.0, "0.5")),)
+
+
+def test_a_few_names_stand_beneath_the_axis_in_rows_and_none_is_left_out(pictured):
+    rows = in_order("layer", pictured.LAYERS).rows
+    assert len(rows) > 1
+    assert sorted(words for row in rows for _, words in row) == sorted(pictured.LAYERS)
+    svg = svg_of(line(x=pictured.LAYERS, y=(0.5,) * len(pictured.LAYERS)))
+    assert all(f">{name}<" in svg for name in pictured.LAYERS)
+
+
+def test_a_stretch_is_a_band_over_the_whole_height_that_says_what_happens_there():
+    plot = Plot(title="UUAS", lines=(line(),), stretches=(Stretch(start="hidden", end="out", note="combined by relu#1"),))
+    (panel,) = picture_of(replace(curve(), plots=(plot,))).panels
+    (band,) = [mark for mark in marks(inline_svg(panel), "path") if mark["fill"] == VALUE and mark["fill-opacity"]]
+    assert band.told == "combined by relu#1"
+    assert band.pieces[0] == [at(0.5, 1.0), at(1, 1.0), at(1, 0.0), at(0.5, 0.0)]
+    assert "combined by relu#1" in panel.told
+
+
+def test_what_more_is_to_be_said_of_a_point_is_told_when_it_is_pointed_at():
+    svg = svg_of(line(notes=("a", "", "c")))
+    assert [mark.told for mark in marks(svg, "circle")] == [
+        "measured, in: 0.250; a",
+        "measured, hidden: 0.500",
+        "measured, out: 0.750; c",
+    ]
 
 
 @pytest.mark.parametrize("sizes", [[0, 50_000], [0.0, 1e-4, 7e8], [-3e9, 3e9], [0.0, 10.0, 1e4], [0.5]])
 def test_numbers_beneath_the_axis_do_not_touch(sizes):
-    ends = [_centred(place, words) for place, words in of_sizes("steps", sizes).ticks]
+    ends = [_centred(place, words) for place, words in of_sizes("steps", sizes).rows[0]]
     assert len(ends) > 1
     assert all(first[1] < second[0] for first, second in pairwise(ends))
 
@@ -154,10 +181,10 @@ def test_sizes_that_differ_by_much_are_logarithmic():
     across = of_sizes("kept", [0.001, 0.01, 0.1, 1.0])
     assert [across.places[size] for size in (0.001, 0.01, 0.1, 1.0)] == [pytest.approx(k / 3) for k in range(4)]
     assert "logarithmic" in across.title
-    assert [words for _, words in across.ticks] == ["0.001", "0.01", "0.1", "1"]
+    assert [words for _, words in across.rows[0]] == ["0.001", "0.01", "0.1", "1"]
     with_zero = of_sizes("kept", [0.0, 0.001, 1.0])
     assert with_zero.places[0.0] == 0 < with_zero.places[0.001] < 0.2
-    assert with_zero.ticks[0] == (0.0, "0")
+    assert with_zero.rows[0][0] == (0.0, "0")
 
 
 @pytest.mark.parametrize("sizes", [[], [0.0], [0.5], [0.2, 1.0], [2.0, 8.0], [-4.0, 0.1, 90.0]])

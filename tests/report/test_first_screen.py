@@ -1,76 +1,105 @@
-"""The first screen: both ways of asking, what each rests on, missing parts, error rates, and which access a number needs."""
+"""The first screen: three answers that are never merged, each with what it rests on."""
 
-from dataclasses import replace
+import re
 
 import pytest
 
-from assay.evidence import Interval
-from assay.former_verdict import Axis, Inside, Verdict
-from assay.report.first_screen import LEVELS, RESTS_ON, by_level, ways
+from assay.report.access import LEVELS, by_level
 from assay.report.page import report_html
 from assay.report.summary import summary_text
+from assay.verdict import answered, judge
+from assay.verdict.answers import QUESTIONS
+from assay.verdict.words import UNSEEN
 
-INSIDE = Inside(
-    answer="yes",
-    because="from trained inputs alone, the probability that it composes is 0.97 [0.91, 0.99]",
-    call="composes",
-    probability=0.9712,
-    interval=Interval(low=0.9134, high=0.9911, level=0.95, method="made up"),
-    stability=1.0,
-    features={"recombination": 0.934, "additivity": -0.2, "collapse": None, "homomorphism": 0.5},
-    error_rates="Of 180 networks with a known answer, 2.0% of imitators were called composing",
-)
-MEASURED = Axis(answer="no", because="novel combinations score 0.200")
+
+def words_of(html):
+    return re.sub(r"\s+", " ", re.sub(r"<style.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL))
+
+
+def in_order(text, *words):
+    places = [text.index(word) for word in words]
+    assert places == sorted(places), words
 
 
 @pytest.fixture
-def judged(examples):
-    verdict = Verdict(
-        recombines=Axis(answer="not resolved", because="disputed: the two disagree"),
-        organised=Axis(answer="yes", because="its organisation scores 0.90"),
-        inside=INSIDE,
-        measured=MEASURED,
-        missing_parts=("i", "j"),
-        possible=("genuine", "partial"),
-        sentence="It is disputed.",
-    )
-    return examples.audit(verdict=verdict)
+def estimated(examples):
+    """From trained inputs alone."""
+    return examples.audit([examples.recombination()], level=0)
 
 
-def test_both_ways_stand_beside_each_other(judged):
-    first, second = ways(judged)
-    assert (first.access, second.access) == (LEVELS[0], LEVELS[2])
-    assert (first.axis, second.axis, first.gauge, second.gauge) == (INSIDE, MEASURED, INSIDE, None)
-    assert [told for _, told, _ in first.rests_on] == ["0.93", "\N{MINUS SIGN}0.20", "not measured", "0.50"]
-    assert [words for _, _, words in first.rests_on] == list(RESTS_ON.values())
+def test_the_three_answers_stand_one_after_the_other_before_everything_else(examples):
+    audit = examples.audit([examples.systematicity(), examples.recombination()])
+    for text in (words_of(report_html(audit)), " ".join(summary_text(audit).split())):
+        in_order(text, QUESTIONS[0], "Works on novel combinations, measured", QUESTIONS[1], "nothing was found that breaks")
+        in_order(text, QUESTIONS[1], QUESTIONS[2], "Not resolved")
+    text = words_of(report_html(audit))
+    in_order(text, QUESTIONS[2], "What the network should do")
+    for one in answered(audit.verdict):
+        for told in (one.because, *one.after):
+            assert told[1:] in text
 
 
-def test_the_page_tells_them(judged):
-    html = report_html(judged)
-    for words in (*RESTS_ON.values(), "Asked of the inside", "Asked of novel combinations", "Parts missing inside:</b> i, j."):
-        assert words in html
-    assert "From trained inputs alone, the probability that it composes is 0.97 [0.91, 0.99]." in html
-    assert "Novel combinations score 0.200." in html
-    assert f"{INSIDE.error_rates}." in html
-    assert 'style="left:91.34%;width:7.7' in html
-    assert html.index("Asked of the inside") < html.index("What the network should do")
-    assert "level 2: from novel inputs with their labels" in html
+def test_an_estimate_says_first_what_it_cannot_see_and_then_what_it_assumes(estimated):
+    for text in (words_of(report_html(estimated)), " ".join(summary_text(estimated).split())):
+        in_order(text, UNSEEN, "Expected to work on novel combinations, estimated", "This assumes that novel inputs get to")
 
 
-def test_an_unlearned_network_is_asked_nothing(judged):
-    audit = replace(judged, verdict=replace(judged.verdict, possible=("unlearned",)))
-    assert ways(audit) == ()
-    assert "asked in two ways" not in report_html(audit)
+def test_what_was_measured_needs_no_such_warning(examples):
+    audit = examples.audit([examples.systematicity(), examples.recombination()])
+    assert UNSEEN not in report_html(audit)
+    assert UNSEEN not in summary_text(audit)
 
 
-def test_without_a_probability_there_is_no_gauge(judged):
-    inside = Inside(answer="not resolved", because="no calibration ships with this version")
-    html = report_html(replace(judged, verdict=replace(judged.verdict, inside=inside)))
-    assert "No calibration ships with this version." in html
-    assert 'class="gauge"' not in html
+def test_the_smallest_difference_and_how_many_more_would_halve_it(estimated):
+    novel = estimated.verdict.novel
+    told = f"would have shown a difference of {novel.detectable:.3f} four times in five; {novel.more} more would halve that"
+    assert told in words_of(report_html(estimated))
+    assert novel.more > 0
+
+
+def test_where_the_parts_are_combined_and_each_part(estimated):
+    text = words_of(report_html(estimated))
+    in_order(text, "The parts are combined between the cuts 2 layers.0 and 3 layers.1", "Between these cuts: relu#2.")
+    assert "Part i is carried from cut 0 embed on." in text
+    assert "Part j is not found." in text
+
+
+def test_the_call_that_combines_is_named_where_the_picture_is_pointed_at(estimated):
+    html = report_html(estimated)
+    assert "<title>parts are combined here, by relu#2</title>" in html
+    assert "<title>C, 2 layers.0: 1.00; next: relu#2</title>" in html
+    for place in ("0 embed", "2 layers.0", "3 layers.1"):
+        assert f">{place}</text>" in html
+
+
+def test_an_unlearned_network_is_asked_nothing(examples):
+    audit = examples.audit([examples.systematicity()], unlearned="it scores 0.1")
+    assert answered(audit.verdict) == ()
+    text = words_of(report_html(audit))
+    assert audit.verdict.sentence in text
+    assert not any(question in text for question in QUESTIONS)
+    assert audit.verdict.sentence in " ".join(summary_text(audit).split())
+
+
+def test_what_is_not_resolved_is_among_what_was_not_tested(examples):
+    text = words_of(report_html(examples.audit([])))
+    gaps = text[text.index("What was not tested") :]
+    assert all(question in gaps for question in QUESTIONS)
+    gaps = words_of(report_html(examples.audit([examples.systematicity()])))
+    assert QUESTIONS[0] not in gaps[gaps.index("A verdict covers") :]
+
+
+@pytest.mark.parametrize("c", [1.0, 0.0])
+def test_the_sentence_has_the_three_answers_apart(examples, c):
+    breaks = "nothing found" if c else "the combining"
+    sentence = judge([examples.systematicity(), examples.recombination(c, breaks=breaks)]).sentence
+    in_order(sentence, "This network works on novel combinations", "The parts are combined", "one thing inside is not resolved")
+    assert sentence.count("This network") == 1
 
 
 def test_numbers_are_told_by_the_access_that_they_need(examples):
+    from dataclasses import replace
+
     seen, novel = (examples.measure(name, 0.5, nulls=[examples.null("n", 0.1)]) for name in ("seen", "novel"))
     novel = replace(novel, level=2)
     blocks = by_level([novel, seen])
@@ -78,13 +107,4 @@ def test_numbers_are_told_by_the_access_that_they_need(examples):
     assert by_level([]) == []
     evidence = replace(examples.systematicity(), measures=(novel, seen))
     html = report_html(examples.audit([evidence]))
-    order = [html.index(words) for words in (blocks[0][0], '"row">seen<', blocks[1][0], '"row">novel<')]
-    assert order == sorted(order)
-
-
-def test_the_summary_tells_the_inside_that_the_sentence_left_out(judged):
-    text = " ".join(summary_text(judged).split())
-    assert "From trained inputs alone, the probability that it composes is 0.97" in text
-    assert f"{INSIDE.error_rates}." in text
-    told = replace(judged.verdict, sentence=f"This network: {INSIDE.because}.")
-    assert " ".join(summary_text(replace(judged, verdict=told)).split()).count(INSIDE.because[6:]) == 1
+    in_order(html, blocks[0][0], '"row">seen<', blocks[1][0], '"row">novel<')

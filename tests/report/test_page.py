@@ -8,12 +8,12 @@ import pytest
 
 from assay.audit import Skipped
 from assay.evidence import Table
-from assay.former_verdict import Axis, Inside, Verdict
 from assay.report import read_report, write_comparison, write_report
 from assay.report.canvas import LIGHT
 from assay.report.page import FOLDER, report_html
 from assay.report.words import interval, number, p_value
 from assay.subject import Integrity
+from assay.verdict.answers import QUESTIONS
 
 
 class Page(HTMLParser):
@@ -94,8 +94,7 @@ def test_every_label_of_a_measure_told_alone_appears(typical, page):
 
 
 def test_verdict_gaps_and_making_are_told(typical, page):
-    assert typical.verdict.sentence in page.text
-    for word in ("Recombines", "still possible", "ruled out", typical.subject.weights_sha256, typical.task.address):
+    for word in (*QUESTIONS, typical.verdict.novel.because, typical.subject.weights_sha256, typical.task.address):
         assert word in page.text
     for evidence in typical.evidence:
         for words in (evidence.question, evidence.summary, *evidence.warnings, *evidence.not_tested):
@@ -171,31 +170,6 @@ def test_a_failed_integrity_check_is_said_at_the_top(examples):
     text = Page(report_html(examples.audit(integrity=failed))).text
     assert text.index("Do not rely on this report.") < text.index("What the network should do")
     assert "outputs are not identical to the bit, weights are identical to the bit" in text
-
-
-@pytest.mark.parametrize(
-    ("possible", "told"),
-    [
-        (("genuine",), {"the verdict": 1, "ruled out": 3}),
-        (("partial", "imitation"), {"still possible": 2, "ruled out": 2}),
-        (("genuine", "fractured", "partial", "imitation"), {"still possible": 4}),
-        (("unlearned",), {"not judged": 4}),
-    ],
-)
-def test_the_square_marks_what_is_left(examples, possible, told):
-    axis = Axis(answer="not resolved", because="b")
-    verdict = Verdict(
-        recombines=axis,
-        organised=axis,
-        inside=Inside(answer="not resolved", because="b"),
-        measured=axis,
-        missing_parts=(),
-        possible=possible,
-        sentence="s",
-    )
-    html = report_html(examples.audit([], verdict=verdict))
-    for words, times in told.items():
-        assert html.count(f"<i>{words}</i>") == times
 
 
 def test_every_colour_exists_in_light_and_in_dark():

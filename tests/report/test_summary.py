@@ -9,6 +9,7 @@ from rich.console import Console
 from assay.report import summary, summary_text
 from assay.report.summary import MAX_MEASURES
 from assay.subject import Integrity
+from assay.verdict.answers import QUESTIONS
 
 
 def test_a_typical_audit_fits_on_one_screen(typical):
@@ -20,8 +21,8 @@ def test_a_typical_audit_fits_on_one_screen(typical):
 def test_it_says_what_counts(typical):
     text = " ".join(summary_text(typical).split())
     for words in (
-        typical.verdict.sentence,
-        "Recombines",
+        typical.verdict.novel.because,
+        *QUESTIONS,
         "0.946 [0.926, 0.966]",
         "< .001",
         "occurs in one trained combination",

@@ -20,6 +20,7 @@ from assay.objective import Regression
 from assay.task import Image, Task, Tokens
 from assay.tasks.table import read_table
 from assay.training import train
+from plain_instrument import Plain
 
 SIDE = 8
 PAIRS = [(a, b) for a in range(SIDE) for b in range(SIDE)]
@@ -308,7 +309,7 @@ def test_what_a_table_lacks_is_said_and_the_rest_is_audited(tmp_path, how, level
     task = lacking(tmp_path, how)
     assert task.level == level
     assert len(task.combinations("novel")) == (sum(NOVEL) if level else 0)
-    names = ("systematicity", "decodability", "organisation")
+    names = ("systematicity", "decodability", "recombination")
     audit = assay.audit(
         assay.Subject(Adds()), task, effort="quick", instruments=[assay.load_instrument(name) for name in names]
     )
@@ -321,14 +322,14 @@ def test_what_a_table_lacks_is_said_and_the_rest_is_audited(tmp_path, how, level
     assert score.not_tested[0].startswith("Whether novel combinations work: the task has")
     read = [measure for measure in probe.measures if measure.key == "decodability_on_novel_combinations"]
     assert bool(read) == (level == 1), "the inside is read on novel inputs, which need no answers"
-    assert audit.verdict.measured.answer == "not resolved"
+    assert audit.verdict.novel.basis == "nothing"
 
 
 @pytest.mark.parametrize("how", ["no answers", "images"])
 def test_a_table_of_every_kind_is_judged_in_a_process_that_cannot_reach_it(tmp_path, how):
     task = read_table(beside(tmp_path, "<f4")) if how == "images" else lacking(tmp_path, how)
     network = rebuild(configure(default_name(task), task, width=4), generator=Generator().manual_seed(0))
-    chosen = [assay.load_instrument("organisation")]
+    chosen = [Plain()]
     here, apart = (
         assay.audit(assay.Subject(network), task, effort="quick", level=level, instruments=chosen) for level in (2, 0)
     )

@@ -1,152 +1,211 @@
-"""A zoo is built once, goes on after a kill, and never reads what was altered."""
+"""Building: every kind of one small instance, stored whole, made again to the same bytes, and read back."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from members_for_tests import GENUINE, SMALL, member, twin
 from torch import Generator
 
 from assay.errors import AssayError
-from assay.tasks import load_task
-from assay.zoo.build import Zoo, build
-from assay.zoo.recipe import Member
+from assay.stats import keyed_generator
+from zoo.build import Record, Zoo, build, main, table, task_for
+from zoo.declared import WronglyDeclared
+from zoo.manifest import Crossed, Instance, Member, manifest
+from zoo.truth import Score, label_of, right_of
+
+INSTANCE = Instance.model_validate(
+    {
+        "name": "tiny",
+        "number": 1,
+        "family": "phrases",
+        "seed": 3,
+        "steps": 20,
+        "encoder": {"architecture": "mlp", "width": 8, "steps": 20, "batch": 32, "rate": 1e-2},
+    }
+)
+SIGNS = INSTANCE.model_copy(update={"name": "tiny-signs", "interface": "signs"})
+CROSSED = Crossed(widths=(12,), scales=(1.0,), steps=(1.0,))
+HEADS = ("composer", "imitator", "composer-told", "memoriser-low", "partial-stopped")
+
+
+def members(instance: Instance = INSTANCE, names: tuple[str, ...] | None = None) -> tuple[Member, ...]:
+    return tuple(
+        Member(instance, recipe, place, CROSSED)
+        for place, recipe in enumerate(manifest().recipes)
+        if names is None or recipe.name in names
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Every kind in a few steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.ways_in.STEPS", 5)
+        patch.setattr("zoo.ways_in.ATTACK_STEPS", 5)
+        patch.setattr("zoo.lessons.LONGER", 20)
+        patch.setattr("zoo.build.manifest", lambda: Declared())
+        yield
+
+
+class Declared:
+    """A manifest of the tiny instances."""
+
+    def members(self, *names: str) -> tuple[Member, ...]:
+        return tuple(member for one in (INSTANCE, SIGNS) if one.name in names for member in members(one))
+
+    def small_slice(self) -> tuple[Member, ...]:
+        return members(names=HEADS[:1])
 
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory) -> Zoo:
-    return build(tmp_path_factory.mktemp("zoo"), SMALL)
+    return build(tmp_path_factory.mktemp("zoo"), members())
 
 
-def outputs(zoo: Zoo, one: Member):
-    subject = zoo.load(one)
-    assert subject is not None
-    return subject(load_task(one.task).examples("seen", 100, generator=Generator().manual_seed(0)).inputs)
+def files(zoo: Zoo) -> dict[str, bytes]:
+    """Weights, and what the records say beside the time it took."""
+    found = {path.name: path.read_bytes() for path in sorted(zoo.folder.rglob("*.safetensors"))}
+    for path in sorted(zoo.folder.rglob("*.json")):
+        record = Record.model_validate_json(path.read_text())
+        found[path.name] = record.model_copy(update={"cpu_seconds": 0.0}).model_dump_json().encode()
+    return found
 
 
-def files(folder: Path) -> dict[str, tuple[bytes, int]]:
-    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in (folder / "members").iterdir()}
+def test_every_kind_is_made_and_answers_again_what_its_record_says(zoo: Zoo):
+    for member in members():
+        subject, truth = zoo.load(member), zoo.record(member).truth
+        task = INSTANCE.task(member.recipe.coverage)
+        hits = right_of(subject.module, task, keyed_generator(INSTANCE.seed, f"truth {member.recipe.coverage}"))
+        assert all(bool(hits[place]) == right for place, right in truth.right.items())
+        assert truth.outside.total == len(truth.right) >= 30
+        assert truth.synonyms == 0
+        assert truth.task == task.address
 
 
-def test_every_member_can_be_run(zoo: Zoo):
-    for one in SMALL:
-        assert outputs(zoo, one).shape == (75 if "cue" not in one.task else len(outputs(zoo, one)), 5)
+def test_what_was_made_wrong_is_counted_apart(zoo: Zoo):
+    for member in members():
+        truth = zoo.record(member).truth
+        wrong = member.recipe.kind in ("way-in", "retaught", "combining", "interchange", "front")
+        assert (truth.taught_wrongly is not None) == wrong
+        if truth.taught_wrongly is not None:
+            assert truth.taught_wrongly == pytest.approx(member.share, abs=0.01)
 
 
-def test_a_twin_computes_what_its_original_does_and_is_larger(zoo: Zoo):
-    torch.testing.assert_close(outputs(zoo, SMALL[4]), outputs(zoo, GENUINE), atol=1e-4, rtol=1e-4)
-    sizes = [zoo.load(one).num_weights() for one in (SMALL[4], GENUINE)]
-    assert sizes[0] > sizes[1]
+def test_a_refactor_has_no_head_and_others_name_the_call_that_combines(zoo: Zoo):
+    named = {member.recipe.kind: zoo.record(member).truth.combining for member in members()}
+    assert named["refactor"] == ""
+    assert named["trained"] == "head.layers.1"
+    assert named["front"] == "network.head.layers.1"
+    assert named["inert"] == "head.head.layers.1"
 
 
-def test_a_wrong_declaration_is_the_same_network(zoo: Zoo):
-    assert torch.equal(outputs(zoo, SMALL[5]), outputs(zoo, GENUINE))
+def test_the_same_function_has_the_same_answers(zoo: Zoo):
+    x = INSTANCE.task("high").shown(INSTANCE.task("high").values[:40], generator=Generator().manual_seed(0))
+    loaded = {member.recipe.name: zoo.load(member) for member in members()}
+    for member in members():
+        if member.recipe.kind in ("ensemble", "refactor", "twin", "misdeclared", "inert"):
+            wanted = loaded[member.of]({"x": x})
+            torch.testing.assert_close(loaded[member.recipe.name]({"x": x}), wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_what_is_there_is_left_alone(zoo: Zoo):
-    before = files(zoo.folder)
-    build(zoo.folder, SMALL)
-    assert files(zoo.folder) == before
-
-
-def test_the_same_recipe_gives_the_same_bits(zoo: Zoo, tmp_path: Path):
-    again = build(tmp_path, SMALL[:2])
-    assert all(again.record(one).weights_sha256 == zoo.record(one).weights_sha256 for one in SMALL[:2])
-
-
-def test_a_group_that_was_half_stored_ends_with_the_same_bits(tmp_path: Path):
-    """Networks that train together share their rounding: what is missing is made in the company that it had."""
-    alike = [member(f"number {seed}", "G2-trained", coverage=round(0.5 + seed / 100, 2)) for seed in range(8)]
-    zoo = build(tmp_path, alike)
-    before = {one.name: zoo.record(one).weights_sha256 for one in alike}
-    kept = files(tmp_path)["number 0.json"]
-    (tmp_path / "members" / "number 7.json").unlink()  # as when it was killed before the last file
-    build(tmp_path, alike)
-    assert {one.name: zoo.record(one).weights_sha256 for one in alike} == before
-    assert files(tmp_path)["number 0.json"] == kept
+def test_a_stop_leaves_what_is_whole_and_the_same_bytes_come_out(zoo: Zoo, tmp_path: Path):
+    """Records that are missing are made again, and what is there is left alone."""
+    again = build(tmp_path, members())
+    for name in ("composer", "front"):
+        (tmp_path / "members" / f"tiny-{name}.json").unlink()
+    kept = tmp_path / "members" / "tiny-imitator.safetensors"
+    before = kept.stat().st_mtime_ns
+    assert not again.has(members()[0])
+    build(tmp_path, members())
+    assert files(again) == files(zoo)
+    assert kept.stat().st_mtime_ns == before
 
 
 def test_a_member_of_another_recipe_is_made_again(tmp_path: Path):
-    first = build(tmp_path, [GENUINE]).record(GENUINE)
-    other = replace(GENUINE, training=(*GENUINE.training[:-1], ("seed", 1)))
-    assert not Zoo(tmp_path).has(other)
-    assert build(tmp_path, [other]).record(other).weights_sha256 != first.weights_sha256
-    with pytest.raises(AssayError, match="genuine is missing"):
-        Zoo(tmp_path).record(GENUINE)
+    some = members(names=HEADS)
+    zoo = build(tmp_path, some)
+    changed = [Member(INSTANCE, some[0].recipe.model_copy(update={"decay": (0.7,)}), 0, CROSSED), *some[1:]]
+    assert not zoo.has(changed[0])
+    with pytest.raises(AssayError, match="must be there"):
+        zoo.record(changed[0])
+    build(tmp_path, changed)
+    assert zoo.has(changed[0])
 
 
-def test_a_missing_member_is_named(tmp_path: Path):
-    with pytest.raises(AssayError, match="genuine is missing"):
-        Zoo(tmp_path).load(GENUINE)
+def test_signs_stand_between_encoder_and_head(tmp_path: Path):
+    zoo = build(tmp_path, members(SIGNS, names=HEADS))
+    subject = zoo.load(members(SIGNS, names=HEADS)[0])
+    assert isinstance(subject.module.interface, torch.nn.Tanh)
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-7], lambda data: data[:-1] + bytes([data[-1] ^ 1])])
-def test_an_altered_member_is_named(tmp_path: Path, damage):
-    zoo = build(tmp_path, [GENUINE])
-    path = tmp_path / "members" / "genuine.safetensors"
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(AssayError, match=r"genuine\.safetensors, which is truncated or altered"):
-        zoo.load(GENUINE)
+def test_altered_weights_are_named(tmp_path: Path):
+    some = members(names=HEADS)
+    zoo = build(tmp_path, some)
+    path = tmp_path / "members" / "tiny-composer.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(AssayError):
+        zoo.load(some[0])
 
 
-def test_a_damaged_record_is_named(tmp_path: Path):
-    build(tmp_path, [GENUINE])
-    (tmp_path / "members" / "genuine.json").write_text("{")
-    with pytest.raises(AssayError, match=r"genuine\.json"):
-        build(tmp_path, [GENUINE])
+def test_a_wrong_declaration_loses_nothing_and_swaps_consistently(zoo: Zoo):
+    (member,) = members(names=("misdeclared",))
+    task = task_for(member)
+    assert isinstance(task, WronglyDeclared)
+    own = INSTANCE.task("high")
+    told, meant = (one.examples("seen", 50, generator=Generator().manual_seed(1)) for one in (task, own))
+    assert torch.equal(told.inputs["x"], meant.inputs["x"])
+    assert not torch.equal(told.parts["second"], meant.parts["second"])
+    assert len(task.combinations("seen").unique(dim=0)) == len(own.combinations("seen"))
+    swapped = task.swap(told, told.take(torch.arange(49, -1, -1)), "first")
+    same = task.swap(told, told, "first")
+    assert torch.equal(same.targets, told.targets)
+    assert torch.equal(swapped.combination, task.combination_id(swapped.parts))
 
 
-def test_a_twin_without_its_original_is_refused(tmp_path: Path):
-    with pytest.raises(AssayError, match="together with its original"):
-        build(tmp_path, [twin(GENUINE)])
+def test_the_table_counts_what_is_there(zoo: Zoo):
+    told = table(zoo, members())
+    assert "tiny-composer " in told
+    assert f"{len(members())} networks" in told
+    assert "0 networks" in table(Zoo(zoo.folder), [])
 
 
-def test_a_network_whose_training_diverged_is_told_and_the_others_are_made(tmp_path: Path):
-    lost = member("lost", "G2-trained", training=(*GENUINE.training[:2], ("learning_rate", 1e30), ("seed", 0)))
-    zoo = build(tmp_path, [lost, GENUINE])
-    assert zoo.load(lost) is None
-    assert zoo.load(GENUINE) is not None
+def test_the_table_says_nothing_of_a_sealed_family(tmp_path: Path):
+    sealed = INSTANCE.model_copy(update={"name": "tiny-sealed", "family": "strokes"})
+    some = members(sealed, names=HEADS[:1])
+    told = table(build(tmp_path, some), some)
+    assert "strokes" not in told
+    assert "tiny-sealed" not in told
+    assert "1 networks, 1 of them sealed" in told
 
 
 def test_no_members(tmp_path: Path):
-    assert list((build(tmp_path, []).folder / "members").iterdir()) == []
+    assert build(tmp_path, []).folder == tmp_path
 
 
-KILLED = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from assay.zoo.build import build
-from members_for_tests import SMALL, member
-if __name__ == "__main__":
-    many = [member(f"number {seed}", "G2-trained", coverage=round(0.5 + seed / 100, 2)) for seed in range(30)]
-    slow = member("slow", "I1-memoriser", steps=100_000)
-    build(Path(sys.argv[1]), [*many, slow])
-"""
+def test_the_command_builds_and_prints(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["build", "--out", str(tmp_path), "--slice"])
+    main()
+    assert "tiny-composer" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
-def test_it_goes_on_after_a_kill(tmp_path: Path):
-    """What was finished stays, to the byte; what was being trained leaves nothing behind that counts."""
-    script, folder = tmp_path / "killed.py", tmp_path / "zoo"
-    script.write_text(KILLED)
-    running = subprocess.Popen([sys.executable, str(script), str(folder), str(Path(__file__).parent)])
-    many = [member(f"number {seed}", "G2-trained", coverage=round(0.5 + seed / 100, 2)) for seed in range(30)]
-    deadline = time.monotonic() + 120
-    while not Zoo(folder).has(many[7]) and time.monotonic() < deadline and running.poll() is None:
-        time.sleep(0.02)
-    os.kill(running.pid, signal.SIGKILL)
-    running.wait()
-    before = {name: kept for name, kept in files(folder).items() if name.endswith(".json")}
-    assert before
-    assert "slow.json" not in before
-    zoo = build(folder, many)
-    after = files(folder)
-    assert {name: after[name] for name in before} == before
-    assert all(zoo.load(one) is not None for one in many)
+@pytest.mark.parametrize(
+    ("seen", "right", "total", "label"),
+    [
+        (100, 159, 159, "composes"),
+        (100, 150, 159, "partial"),
+        (100, 0, 159, "imitates"),
+        (100, 79, 159, "partial"),
+        (94, 159, 159, "not learned"),
+        (100, 29, 29, "not enough data"),
+        (100, 0, 0, "not enough data"),
+    ],
+)
+def test_the_label_follows_from_the_bounds(seen, right, total, label):
+    scores = [Score.of(torch.arange(number) < hits) for hits, number in ((seen, 100), (right, total))]
+    assert label_of(*scores) == label
+
+
+@pytest.mark.parametrize(("right", "total", "low", "high"), [(0, 10, 0.0, 0.308), (10, 10, 0.692, 1.0), (5, 10, 0.187, 0.813)])
+def test_intervals_are_exact(right, total, low, high):
+    score = Score.of(torch.arange(total) < right)
+    assert (score.low, score.high) == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))

@@ -11,7 +11,7 @@ from assay.errors import AssayError
 from assay.models.odd_one_out import SCALE, Encoded
 from assay.subject import Subject
 from assay.tasks.bit_parity import BitParity
-from assay.zoo.part_problems import NETWORKS, fresh_rotated, part_problem_network, rotated, untrained
+from zoo.part_problems import NETWORKS, fresh_rotated, part_problem_network, rotated, untrained
 
 pytestmark = pytest.mark.slow  # three trainings
 

@@ -117,7 +117,7 @@ class Audit(Command):
         return task
 
 
-def _chosen(names: Sequence[str], sites: Sequence[str]) -> list["assay.instrument.Instrument | assay.instrument.Measures"]:
+def _chosen(names: Sequence[str], sites: Sequence[str]) -> list["assay.instrument.Instrument"]:
     """The instruments of these names, all when there are none; `sites` goes to those that can be told where to read."""
     from assay.instruments import all_instruments, load_instrument
 

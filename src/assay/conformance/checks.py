@@ -9,16 +9,15 @@ from torch import Generator
 from assay.attributes import copied
 from assay.conformance.case import Case, pairs
 from assay.evidence import UNTRAINED, Evidence
-from assay.instrument import Instrument, Measures, missing_abilities, run
+from assay.instrument import Instrument, missing_abilities, run
 from assay.references import cited
 from assay.subject import Subject
 from assay.task import Task
 
 FEW_SUBJECTS = 2  # experiments/false_findings.py takes more, and states the rates
-Checked = Instrument | Measures
 
 
-def check_instrument(instrument: Checked, case: Case | None = None) -> None:
+def check_instrument(instrument: Instrument, case: Case | None = None) -> None:
     """Every check, one after the other, on the quick budget of the instrument: some forty readings.
 
     **Arguments:** `case`: what it is checked on; pairs of values and an MLP by default.
@@ -38,43 +37,42 @@ def check_instrument(instrument: Checked, case: Case | None = None) -> None:
             raise AssertionError(f"{instrument.name}, {name}: {error}") from error
 
 
-def measure(instrument: Checked, subject: Subject, task: Task, seed: int = 0) -> Evidence:
+def measure(instrument: Instrument, subject: Subject, task: Task, seed: int = 0) -> Evidence:
     """The evidence of one reading, on the quick budget."""
     return run(instrument, subject, task, effort="quick", seed=seed)
 
 
 @functools.cache
-def measured(instrument: Checked, case: Case) -> Evidence:
+def measured(instrument: Instrument, case: Case) -> Evidence:
     """Of the network that can do the task, under the first seed."""
     return measure(instrument, case.learned(), case.task)
 
 
-def check_the_task_has_what_it_needs(instrument: Checked, case: Case) -> None:
+def check_the_task_has_what_it_needs(instrument: Instrument, case: Case) -> None:
     missing = missing_abilities(instrument, case.task)
     assert not missing, f"the case lacks {', '.join(ability.__name__ for ability in missing)}"
 
 
-def check_it_describes_itself(instrument: Checked, case: Case) -> None:
+def check_it_describes_itself(instrument: Instrument, case: Case) -> None:
     assert instrument.question.endswith("?"), "its question is none"
     assert cited(instrument.cites), "it cites no work"
-    if isinstance(instrument, Instrument):
-        keys = [metric.key for metric in instrument.metrics]
-        assert len(keys) == len(set(keys)), "two metrics have one key"
-        assert {measure.key for measure in measured(instrument, case).measures} <= set(keys)
+    keys = [metric.key for metric in instrument.metrics]
+    assert len(keys) == len(set(keys)), "two metrics have one key"
+    assert {measure.key for measure in measured(instrument, case).measures} <= set(keys)
 
 
-def check_same_seed_same_evidence(instrument: Checked, case: Case) -> None:
+def check_same_seed_same_evidence(instrument: Instrument, case: Case) -> None:
     assert measure(instrument, case.learned(), case.task) == measured(instrument, case), "it differs"
 
 
-def check_another_seed_draws_other_nulls(instrument: Checked, case: Case) -> None:
+def check_another_seed_draws_other_nulls(instrument: Instrument, case: Case) -> None:
     """Nulls that are the same under every seed would not be drawn at all."""
     other = measure(instrument, case.learned(), case.task, seed=1)
     own = measured(instrument, case)
     assert [m.nulls for m in other.measures] != [m.nulls for m in own.measures], "they are the same"
 
 
-def check_the_subject_is_left_as_it_was(instrument: Checked, case: Case) -> None:
+def check_the_subject_is_left_as_it_was(instrument: Instrument, case: Case) -> None:
     given = case.learned()
     learned = Subject(copied(given.module), name=given.name, fresh=given.fresh)  # which no other check has read
     learned.module.requires_grad_(True).zero_grad()
@@ -92,11 +90,11 @@ def check_the_subject_is_left_as_it_was(instrument: Checked, case: Case) -> None
     assert not hooks, "hooks were left"
 
 
-def check_the_order_of_examples_does_not_matter(instrument: Checked, case: Case) -> None:
+def check_the_order_of_examples_does_not_matter(instrument: Instrument, case: Case) -> None:
     assert measure(instrument, case.learned(), case.reordered) == measured(instrument, case), "it does"
 
 
-def check_the_order_of_hidden_units_does_not_matter(instrument: Checked, case: Case) -> None:
+def check_the_order_of_hidden_units_does_not_matter(instrument: Instrument, case: Case) -> None:
     learned = case.learned()
     subject = Subject(case.permuted(learned.module), name=learned.name, fresh=learned.fresh)
     ours, theirs = measured(instrument, case).measures, measure(instrument, subject, case.task).measures
@@ -113,17 +111,17 @@ def check_the_order_of_hidden_units_does_not_matter(instrument: Checked, case: C
             assert abs(one.value - other.value) <= 0.02, f"{one.label}: {one.value} and {other.value}"
 
 
-def check_untrained_networks_give_no_findings(instrument: Checked, case: Case) -> None:
+def check_untrained_networks_give_no_findings(instrument: Instrument, case: Case) -> None:
     for name, task in case.hard.items():
         _no_findings(instrument, [case.untrained(task, seed) for seed in range(FEW_SUBJECTS)], name, task)
 
 
-def check_networks_trained_on_wrong_labels_give_no_findings(instrument: Checked, case: Case) -> None:
+def check_networks_trained_on_wrong_labels_give_no_findings(instrument: Instrument, case: Case) -> None:
     for name, task in case.hard.items():
         _no_findings(instrument, case.memorisers(task, FEW_SUBJECTS), name, task)
 
 
-def _no_findings(instrument: Checked, subjects: list[Subject], name: str, task: Task) -> None:
+def _no_findings(instrument: Instrument, subjects: list[Subject], name: str, task: Task) -> None:
     """Each finding is a false one. An instrument may refuse a network that cannot do the task."""
     evidence = [measure(instrument, subject, task, seed) for seed, subject in enumerate(subjects)]
     assert all(item.not_enough or _answers(item) for item in evidence), (
@@ -137,7 +135,7 @@ def _answers(evidence: Evidence) -> bool:
     return any(m.headline and m.value is not None for m in evidence.measures)
 
 
-def check_too_little_is_not_enough_data(instrument: Checked, case: Case) -> None:
+def check_too_little_is_not_enough_data(instrument: Instrument, case: Case) -> None:
     for seen in (0, 1):
         for novel in (0, 1):
             evidence = measure(instrument, case.learned(), case.few(seen, novel))
@@ -146,7 +144,7 @@ def check_too_little_is_not_enough_data(instrument: Checked, case: Case) -> None
             assert all(m.value is None for m in evidence.measures)
 
 
-def check_too_few_novel_combinations_give_no_number(instrument: Checked, case: Case) -> None:
+def check_too_few_novel_combinations_give_no_number(instrument: Instrument, case: Case) -> None:
     for novel in (0, 1):
         evidence = measure(instrument, case.learned(), case.few(22, novel))
         assert not evidence.not_enough, f"trained combinations are enough, but not with {novel} novel ones"
@@ -154,7 +152,7 @@ def check_too_few_novel_combinations_give_no_number(instrument: Checked, case: C
         assert not numbers, f"{novel} novel combinations: {', '.join(numbers)}"
 
 
-def check_every_number_stands_beside_null_and_interval(instrument: Checked, case: Case) -> None:
+def check_every_number_stands_beside_null_and_interval(instrument: Instrument, case: Case) -> None:
     evidence = measured(instrument, case)
     assert _answers(evidence), "it has no headline number of a network that can do the task"
     for m in evidence.measures:
@@ -170,14 +168,14 @@ def check_every_number_stands_beside_null_and_interval(instrument: Checked, case
             assert null.units is None or len(null.units) == len(null.values), f"{m.label}: {null.name}"
 
 
-def check_untrained_copies_are_at_least_five(instrument: Checked, case: Case) -> None:
+def check_untrained_copies_are_at_least_five(instrument: Instrument, case: Case) -> None:
     nulls = [n for m in measured(instrument, case).measures for n in m.nulls if n.name == UNTRAINED]
     assert nulls, "there are none"
     fewest = min(len(null.values) for null in nulls)
     assert fewest >= 5, f"there are {fewest}"
 
 
-def check_what_needs_more_access_is_left_out_below(instrument: Checked, case: Case) -> None:
+def check_what_needs_more_access_is_left_out_below(instrument: Instrument, case: Case) -> None:
     evidence = measured(instrument, case)
     for level in (0, 1, 2):
         kept = evidence.at_level(level)
@@ -185,7 +183,7 @@ def check_what_needs_more_access_is_left_out_below(instrument: Checked, case: Ca
     assert evidence.at_level(2) == evidence
 
 
-CHECKS: tuple[Callable[[Checked, Case], None], ...] = (
+CHECKS: tuple[Callable[[Instrument, Case], None], ...] = (
     check_the_task_has_what_it_needs,
     check_it_describes_itself,
     check_same_seed_same_evidence,

@@ -11,7 +11,6 @@ from assay.instrument.frame import Random as Random
 from assay.instrument.frame import Reading as Reading
 from assay.instrument.frame import Readings as Readings
 from assay.instrument.frame import Values as Values
-from assay.instrument.older import Measures as Measures
 from assay.instrument.run import answering as answering
 from assay.instrument.run import draw as draw
 from assay.instrument.run import missing_abilities as missing_abilities

@@ -16,7 +16,6 @@ from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
 from assay.instrument.frame import Instrument, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instrument.nulls import Nulls, measure_of
-from assay.instrument.older import Measures
 from assay.isolation import undisturbed
 from assay.jobs import run_parallel
 from assay.objective import Unscored
@@ -37,7 +36,7 @@ NOT_DRAWN_AGAIN = (
 
 
 def run(
-    instrument: Instrument | Measures,
+    instrument: Instrument,
     subject: Subject,
     task: Task,
     *,
@@ -70,11 +69,7 @@ def run(
     named = {name: answering(network, task) for name, network in (references or {}).items()}
     with undisturbed(subject.module, seed_of_draws(seed, instrument.name)), following(progress), uncompiled():
         subject, kept = with_running(subject, task)
-        if isinstance(instrument, Instrument):
-            evidence = _run(instrument, subject, task, effort, seed, jobs, named)
-        else:
-            generator = keyed_generator(seed, instrument.name)
-            evidence = instrument.measure(subject, task, effort=effort, generator=generator, progress=report)
+        evidence = _run(instrument, subject, task, effort, seed, jobs, named)
     return replace(evidence, warnings=(*evidence.warnings, *kept))
 
 
@@ -94,7 +89,7 @@ def with_running(subject: Subject, task: Task) -> tuple[Subject, tuple[str, ...]
         told = (f"Untrained copies may hold learned buffers: {error}",)
     try:
         few = sample.take(torch.arange(min(_FEW, len(sample)))).inputs
-        own, copy = subject(few), subject.untrained(Generator().manual_seed(0))(few)
+        own, copy = subject(few), subject.untrained(keyed_generator(0, "a copy"))(few)
     except AssayError:
         return subject, told  # what cannot be run or copied is said where it is needed
     if len(own) > 1 and torch.equal(own, copy) and not torch.equal(own, own[:1].expand_as(own)):
@@ -274,6 +269,6 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, str | int | float | bool | 
     return {key: ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value for key, value in settings.items()}
 
 
-def missing_abilities(instrument: Instrument | Measures, task: Task) -> tuple[type, ...]:
+def missing_abilities(instrument: Instrument, task: Task) -> tuple[type, ...]:
     """The abilities that `instrument` needs and `task` lacks."""
     return tuple(need for need in instrument.needs if not isinstance(task, need))

@@ -3,19 +3,18 @@
 import importlib
 
 from assay.errors import AssayError
-from assay.instrument import Instrument, Measures
+from assay.instrument import Instrument
 
 _INSTRUMENTS = {
     "systematicity": "assay.instruments.systematicity:Systematicity",
-    "recombination": "assay.instruments.former:Recombination",
-    "organisation": "assay.instruments.organisation:Organisation",
+    "recombination": "assay.instruments.recombination:Recombination",
     "decodability": "assay.instruments.decodability:Decodability",
     "subnetworks": "assay.instruments.subnetworks:Subnetworks",
     "polar": "assay.instruments.polar:Polar",
 }
 
 
-def load_instrument(name: str) -> Instrument | Measures:
+def load_instrument(name: str) -> Instrument:
     """The instrument of that name; `AssayError` lists the names on a miss."""
     if name not in _INSTRUMENTS:
         raise AssayError("an instrument must be one of those registered", given=name, choices=_INSTRUMENTS)
@@ -23,6 +22,6 @@ def load_instrument(name: str) -> Instrument | Measures:
     return getattr(importlib.import_module(module), attribute)()
 
 
-def all_instruments() -> tuple[Instrument | Measures, ...]:
+def all_instruments() -> tuple[Instrument, ...]:
     """Every registered instrument, in the order of the report."""
     return tuple(load_instrument(name) for name in _INSTRUMENTS)

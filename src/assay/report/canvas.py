@@ -137,9 +137,10 @@ class Canvas:
         attributes |= {"stroke-dasharray": " ".join(map(str, dash))} if dash else {}
         self._layers[layer].append(Mark("path", attributes, told=told))
 
-    def area(self, outline: Sequence[Point], *, colour: str) -> None:
+    def area(self, outline: Sequence[Point], *, colour: str, told: str = "") -> None:
         """What a closed line goes around, as a light band."""
-        self._layers["back"].append(Mark("path", {"d": _path(outline) + "Z", "fill": colour, "fill-opacity": 0.25}))
+        attributes = {"d": _path(outline) + "Z", "fill": colour, "fill-opacity": 0.25}
+        self._layers["back"].append(Mark("path", attributes, told=told))
 
     def dot(
         self,

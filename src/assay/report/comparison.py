@@ -10,15 +10,16 @@ from pydantic import BaseModel, ConfigDict
 from assay.audit import Audit, SubjectCard
 from assay.errors import AssayError
 from assay.evidence import Measure
-from assay.former_verdict import Verdict
 from assay.report.canvas import Panel, Svg, standalone_svg
 from assay.report.definitions import defined
 from assay.report.figures import comparison_panels
 from assay.report.meaning import comparable, meaning
-from assay.report.page import GLOSS, level_of, plates, render
+from assay.report.page import level_of, plates, render
 from assay.report.paired import Difference, differences, headlines
 from assay.report.words import counted
 from assay.store import write_bytes_atomically, write_json
+from assay.verdict import Verdict, answered
+from assay.verdict.answers import QUESTIONS
 
 MAX_AUDITS = 20
 MAX_PANELS = 8
@@ -42,7 +43,7 @@ class ComparisonFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     title: str
     intro: str
     meaning: str
@@ -117,12 +118,13 @@ def comparison_html(
         intro=intro,
         meaning=meaning(audits),
         rows=rows,
+        questions=QUESTIONS,
         differences=found,
         partly=[row for row in rows if None in row.measures],
         panels=plates(drawn),
         definitions=defined(measure for row in rows for measure in row.measures if measure),
         level=level_of([measure for row in rows for measure in row.measures if measure]),
-        gloss=GLOSS,
+        answers=[answered(audit.verdict) for audit in audits],
         version=audits[0].environment.versions.get("assay", ""),
     )
 

@@ -4,10 +4,6 @@ from collections.abc import Iterable, Mapping
 
 from assay.evidence import Measure
 
-_EXCHANGED = (
-    "The state of one part is taken from one trained input and put into another, so that the inside holds another combination. "
-    "The score is that of the output against what the task declares for that combination"
-)
 _LOST = "How much {} is lost when the states of the site have their mean"
 
 DEFINITIONS: Mapping[str, str] = {
@@ -17,20 +13,21 @@ DEFINITIONS: Mapping[str, str] = {
         "training turns them into trained ones."
     ),
     "generalisation_gap": "The score on seen combinations minus that on novel ones.",
-    "novel_recombination": f"{_EXCHANGED}, over combinations that were never trained, at the best places.",
-    "novel_recombination_side_by_side": (
-        f"{_EXCHANGED}, over combinations that were never trained, at those places alone that hold the parts side by side, "
-        "as a sum, before any training: whatever combines them lies behind such a place."
+    "novel_from_state": (
+        "C: at a cut, the state of a novel combination outside 1-coverage is put together of trained ones, as their mean plus "
+        "the effect of each part (form sum), or as a trained state plus the difference of effects (form shift; part: of one "
+        "alone). The share of combinations of which the rest of the network gives the declared answer to it. It estimates the "
+        "novel score if novel inputs get to the cut."
     ),
-    "novel_recombination_past_the_mixing": f"{_EXCHANGED}, over combinations that were never trained, at all other places.",
-    "novel_recombination_of_prototypes": (
-        "As novel recombination, where the whole state is the sum of the mean effects of the parts, so that nothing of either "
-        "input is left."
-    ),
-    "seen_recombination": f"{_EXCHANGED}, over trained combinations: weaker, since their outputs were learned.",
-    "organisation": (
-        "Tidiness of the units: (1 - share of redundant units) (1 - share of contributions that cancel) / (1 + spread of "
-        "their scales, squared). It says nothing about parts."
+    "novel_from_state_by_kind": "C of synonyms of trained combinations, and of novel ones inside 1-coverage.",
+    "seen_from_state": "Cs: the same as C of held-out trained combinations.",
+    "seen_as_state": "Es: the share of held-out trained inputs that are answered as the state put together for them.",
+    "novel_as_state": "E, the way in: the share of novel inputs that are answered as the state put together for them.",
+    "novel_both": "P: the share of novel inputs that are answered as their state, and right.",
+    "novel_from_state_by_labels": "C, where the answers are known from labels of novel inputs alone.",
+    "novel_constructed_input": (
+        "C at a cut that is an affine image of the input. It says what the network answers to an input that was put together, "
+        "which is behaviour."
     ),
     "decodability_gain": (
         "How much better a linear probe reads the value of a part from the activations, on combinations that it was not "

@@ -28,8 +28,8 @@ def meaning(audits: Sequence[Audit]) -> str:
             f"On seen combinations {_quoted(audit)} scores {value_and_interval(seen)}, on novel ones "
             f"{value_and_interval(novel)}. One network alone has no difference to read."
         )
-    learned = [entry for entry in scored if entry[0].verdict.possible != ("unlearned",)]
-    failed = [entry for entry in scored if entry[0].verdict.possible == ("unlearned",)]
+    learned = [entry for entry in scored if not entry[0].verdict.unlearned]
+    failed = [entry for entry in scored if entry[0].verdict.unlearned]
     first = _learned(learned, failed)
     return f"{first} {_difference(learned if len(learned) > 1 else scored)}"
 

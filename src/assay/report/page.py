@@ -11,15 +11,16 @@ from assay.evidence import Evidence, Measure, Null, Table
 from assay.figure import as_table
 from assay.printable import printable
 from assay.report import words
+from assay.report.access import LEVELS, by_level
 from assay.report.canvas import Panel, inline_svg, standalone_svg
 from assay.report.definitions import defined
 from assay.report.families import Family, sorted_out
 from assay.report.figures import panels
-from assay.report.first_screen import LEVELS, axes, by_level, ways
 from assay.report.pictures import Picture, pictures
 from assay.report.pictures.picture import free_name
 from assay.report.schema import FILE_NAME, UNITS_NAME, report_bytes, units_bytes
 from assay.store import write_bytes_atomically
+from assay.verdict import answered
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 MAX_PANELS = 8  # in the open; the rest is folded
 MAX_TABLE_ROWS = 200
-GLOSS = {
-    "genuine": "novel combinations work, and the parts are reused, not copied",
-    "fractured": "novel combinations work, but are brittle to change",
-    "partial": "the parts are there, their combination is not",
-    "imitation": "neither: it works only where it was trained",
-}
 
 
 def write_report(directory: Path | str, audit: Audit) -> Path:
@@ -77,13 +72,11 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[Picture]]]
         "report.html.j2",
         audit=audit,
         instruments=instruments,
-        axes=axes(audit.verdict),
-        ways=ways(audit),
+        answers=answered(audit.verdict),
         levels=LEVELS,
         # Some tasks admit fewer combinations than the product, so the bar is drawn only where the counts fit in it.
         possible=possible if audit.task.num_seen + audit.task.num_novel <= possible < 10**9 else 0,
         sources=sources_of(audit.evidence),
-        gloss=GLOSS,
         version=audit.environment.versions.get("assay", ""),
     )
 
@@ -142,10 +135,10 @@ def section_of(
     return {
         "evidence": evidence,
         "anchor": f"instrument-{_slug(evidence.instrument)}",
-        "figure": figure,
+        "figure": figure + len(pictures),
         "panels": ready[:MAX_PANELS],
         "more_panels": ready[MAX_PANELS:],
-        "pictures": [_picture(picture, figure + bool(drawn) + k) for k, picture in enumerate(pictures)],
+        "pictures": [_picture(picture, figure + k) for k, picture in enumerate(pictures)],
         "level": level_of(evidence.measures),
         "ticks": any(measure.nulls for measure in alone),
         "marks": any(measure.nulls for measure in in_families),

@@ -1,13 +1,13 @@
 """Differences between networks on the same combinations: paired, with the smallest difference that could have been seen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 
 from assay.audit import Audit
-from assay.evidence import Interval, Measure
+from assay.evidence import CUT, Interval, Measure
 from assay.power import PairedDifference, paired_difference
 from assay.stats import false_discovery
 
@@ -80,13 +80,12 @@ class _Key(NamedTuple):
 
 
 def headlines(audit: Audit) -> dict[_Key, Measure]:
-    """Headline measures by what agrees between networks: key, object and unit."""
-    return {
-        _Key(measure.key, tuple(sorted(measure.about.items())), measure.unit): measure
-        for evidence in audit.evidence
-        for measure in evidence.measures
-        if measure.headline
-    }
+    """Headline measures by what agrees between networks: key, object and unit, whatever the cut that they were read at."""
+    found = {}
+    for measure in (one for evidence in audit.evidence for one in evidence.measures if one.headline):
+        about = {name: value for name, value in measure.about.items() if name != CUT}
+        found[_Key(measure.key, tuple(sorted(about.items())), measure.unit)] = replace(measure, about=about)
+    return found
 
 
 def _shared(audit: Audit, first: Audit) -> list[_Pair]:

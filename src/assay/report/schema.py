@@ -18,7 +18,7 @@ from assay.evidence import Evidence, Measure, Null
 from assay.printable import printable, storable
 from assay.store import faults_of
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 FILE_NAME, UNITS_NAME = "report.json", "units.safetensors"
 MOST_UNITS = 2**31  # bytes of the values of nulls: those of a full audit of the largest table have some 100 MB
 
@@ -35,7 +35,7 @@ class ReportFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     sha256: str
     audit: Audit
 

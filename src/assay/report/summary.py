@@ -10,9 +10,9 @@ from rich.text import Text
 
 from assay.audit import Audit
 from assay.evidence import Measure
-from assay.former_verdict import Verdict
 from assay.printable import printable
 from assay.report.words import NOT_ENOUGH, capitalised, interval, mean_of, number, p_value, stopped, strongest
+from assay.verdict import Verdict, answered
 
 MAX_MEASURES = 8
 MAX_WARNINGS = 3
@@ -22,8 +22,7 @@ def summary(audit: Audit) -> RenderableType:
     """The verdict, the headline measures beside their strongest nulls, warnings, what failed, and what was not run."""
     blocks: list[RenderableType] = [
         Text.assemble((audit.verdict.headline.capitalize(), "bold cyan"), f"  {audit.subject.name}"),
-        Text(audit.verdict.sentence),
-        *_ways(audit.verdict),
+        *_answers(audit.verdict),
         Text(),
     ]
     blocks += [Text(f"The network is {remark}.", "dim") for remark in audit.subject.remarks]
@@ -56,15 +55,14 @@ class _Printable:
             yield Segment(text if control else printable(text, keep="\n"), style, control)
 
 
-def _ways(verdict: Verdict) -> list[RenderableType]:
-    """What the inside says, and its error rates, where the verdict has not told them yet."""
-    inside = verdict.inside
-    if inside.probability is None:
-        return []
+def _answers(verdict: Verdict) -> list[RenderableType]:
+    """The three answers, one after the other; the sentence where nothing was judged."""
     blocks: list[RenderableType] = []
-    if inside.because not in verdict.sentence:
-        blocks.append(Text.assemble(("Inside  ", "dim"), capitalised(inside.because), "."))
-    return [*blocks, Text(stopped(inside.error_rates), "dim")] if inside.error_rates else blocks
+    for place, one in enumerate(answered(verdict), 1):
+        told = " ".join(capitalised(stopped(words)) for words in (f"{one.answer}: {one.because}", *one.after))
+        before = f"{one.before} " if one.before else ""
+        blocks.append(Text.assemble((f"{place}. {one.question} ", "bold"), f"{before}{told}"))
+    return blocks or [Text(verdict.sentence)]
 
 
 def summary_text(audit: Audit, *, width: int = 80) -> str:

@@ -29,7 +29,7 @@ class SweepRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     plan: SweepPlan
     versions: dict[str, str]
     rounds: tuple[tuple[Cell, ...], ...] = ()

@@ -166,7 +166,7 @@ def _joined(names: Sequence[str]) -> str:
 
 
 def _table(plan: SweepPlan, rows: Sequence[Row]) -> Table:
-    columns = (*plan.over, "seed", "round", "seen", "novel", "verdict", "weights", "train CPU s")
+    columns = (*plan.over, "seed", "round", "seen", "novel", "verdict", "what breaks", "weights", "train CPU s")
     return Table(
         name="all networks",
         level=2,
@@ -179,6 +179,7 @@ def _table(plan: SweepPlan, rows: Sequence[Row]) -> Table:
                 row.values.get(SEEN),
                 row.values.get(NOVEL),
                 row.verdict,
+                row.breaks,
                 row.num_weights,
                 round(row.train_seconds, 2),
             )

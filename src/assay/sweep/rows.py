@@ -28,7 +28,7 @@ class Row(BaseModel):
     - `values`: every headline measure by name, its mean over the objects it was taken on; for a measure of one object also
       `_low` and `_high`, its interval over combinations; and `_null_...`, the mean of each null. None where there was not
       enough data.
-    - `verdict`, `recombines`: the headline and the first axis of the audit.
+    - `verdict`: the headline of the audit; `works`, `breaks`: its first two answers, and `basis`: how it knows the first.
     - `failed`: instruments that broke off, each with its reason.
     - `train_seconds`, `audit_seconds`: CPU time, a cell's share of what was trained together.
     """
@@ -51,7 +51,9 @@ class Row(BaseModel):
     chance: float
     values: dict[str, float | None]
     verdict: str
-    recombines: str
+    works: str
+    basis: str
+    breaks: str
     failed: dict[str, str] = {}
     train_seconds: float
     audit_seconds: float
@@ -80,7 +82,9 @@ def row_of(outcome: Outcome, point: dict[str, str], *, round: int) -> Row:
         chance=audit.task.chance,
         values=values_of(audit.evidence),
         verdict=audit.verdict.headline,
-        recombines=audit.verdict.recombines.answer,
+        works=audit.verdict.novel.answer,
+        basis=audit.verdict.novel.basis,
+        breaks=audit.verdict.combining.answer,
         failed={fault.instrument: fault.reason for fault in audit.failed},
         train_seconds=outcome.record.cpu_seconds,
         audit_seconds=outcome.audit_seconds,

@@ -4,10 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from assay.display import brief, page, words
 from assay.evidence import Interval
 
 Works = Literal["works", "works in part", "does not work", "not resolved"]
 Basis = Literal["measured", "estimated", "nothing"]
+
+
+NOVEL, COMBINING, SHARING = (
+    "Does it work on novel combinations?",
+    "Where are the parts combined, and what breaks?",
+    "Is each part one thing inside?",
+)
+QUESTIONS = (NOVEL, COMBINING, SHARING)
+"""They are never merged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +30,11 @@ class Novel:
     - `basis`: `measured` on novel inputs with their labels, or `estimated` from states put together of trained ones.
     - `assumption`: what an estimate takes for granted; empty where it was tested.
     - `value`, `interval`: the share of novel combinations that are right, or its estimate.
-    - `combinations`: on how many it rests; `detectable`: the smallest departure that they would have shown four times in
+    - `combinations`: on how many it rests; `detectable`: the smallest difference that they would have shown four times in
       five, and `more`: how many more would halve it.
     """
+
+    __repr__ = brief
 
     answer: Works = "not resolved"
     because: str
@@ -33,6 +45,21 @@ class Novel:
     combinations: int = 0
     detectable: float | None = None
     more: int = 0
+
+
+def headline_of(novel: Novel) -> str:
+    """The answer in a few words, an estimate as one."""
+    if novel.answer == "not resolved":
+        return novel.answer
+    measured, estimated = _HEADLINES[novel.answer]
+    return measured if novel.basis == "measured" else estimated
+
+
+_HEADLINES: Mapping[Works, tuple[str, str]] = {
+    "works": ("works on novel combinations", "expected to work on novel combinations"),
+    "works in part": ("works on some novel combinations", "expected to work on some novel combinations"),
+    "does not work": ("does not work on novel combinations", "not expected to work on novel combinations"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +73,8 @@ class Combining:
     - `carried`: from which cut on each part can be exchanged, or `not found`.
     """
 
+    __repr__ = brief
+
     answer: Literal["the combining", "the way in", "nothing found", "not resolved"] = "not resolved"
     because: str
     cut: str = ""
@@ -57,6 +86,8 @@ class Combining:
 @dataclass(frozen=True, kw_only=True)
 class Sharing:
     """Is each part one thing inside: one shared representation, or copies by context?"""
+
+    __repr__ = brief
 
     answer: Literal["shared", "copies by context", "not resolved"] = "not resolved"
     because: str
@@ -75,6 +106,8 @@ class Verdict:
     - `sentence`: the verdict in plain words.
     """
 
+    __repr__ = brief
+
     novel: Novel
     estimate: Novel | None
     combining: Combining
@@ -88,17 +121,12 @@ class Verdict:
         """The first answer in a few words: an estimate is never told as if it had been measured."""
         if self.unreliable:
             return "no verdict"
-        if self.unlearned:
-            return "unlearned"
-        if self.novel.answer == "not resolved" or self.novel.basis == "measured":
-            return {
-                "works": "works on novel combinations",
-                "works in part": "works on some novel combinations",
-                "does not work": "does not work on novel combinations",
-                "not resolved": "not resolved",
-            }[self.novel.answer]
-        return {
-            "works": "expected to work on novel combinations",
-            "works in part": "expected to work on some novel combinations",
-            "does not work": "not expected to work on novel combinations",
-        }[self.novel.answer]
+        return "unlearned" if self.unlearned else headline_of(self.novel)
+
+    @property
+    def judged(self) -> bool:
+        """Whether the three questions were asked at all."""
+        return not (self.unreliable or self.unlearned)
+
+    def _repr_html_(self) -> str:
+        return page(words(self.headline.capitalize(), "b"), words(self.sentence))

@@ -5,15 +5,13 @@ from dataclasses import replace
 
 from assay.evidence import Evidence, Interval, Measure, findings
 from assay.power import detectable_departure
+from assay.stats import mean_interval
 from assay.verdict.answers import Combining, Novel, Sharing, Verdict, Works
+from assay.verdict.words import sentence
 
 WORKS = 0.9  # from this share of novel combinations on, with the whole interval, it works
 ABOVE_NULL = 0.1  # up to this far above the best null, with the whole interval, it does not
 GETS_THERE = "that novel inputs get to this cut, which was not tested"
-UNSEEN = (
-    "No estimate from trained inputs can see inputs that are intercepted on their way, or wrong answers taught to novel inputs "
-    "alone."
-)
 
 
 def judge(evidence: Sequence[Evidence], *, unreliable: str = "", unlearned: str = "", hint: str = "") -> Verdict:
@@ -48,11 +46,11 @@ def judge(evidence: Sequence[Evidence], *, unreliable: str = "", unlearned: str 
         estimate=estimate,
         combining=combining,
         sharing=sharing,
-        sentence=_sentence(novel, estimate, combining, sharing),
+        sentence=sentence(novel, estimate, combining, sharing),
     )
 
 
-def _none(because: str, sentence: str, *, unreliable: str = "", unlearned: str = "") -> Verdict:
+def _none(because: str, instead: str, *, unreliable: str = "", unlearned: str = "") -> Verdict:
     return Verdict(
         novel=Novel(because=because),
         estimate=None,
@@ -60,7 +58,7 @@ def _none(because: str, sentence: str, *, unreliable: str = "", unlearned: str =
         sharing=Sharing(because=because),
         unreliable=unreliable,
         unlearned=unlearned,
-        sentence=sentence,
+        sentence=instead,
     )
 
 
@@ -72,10 +70,10 @@ def _measured(found: Mapping[str, Evidence], evidence: Sequence[Evidence]) -> No
     item = found.get("systematicity")
     if item is None or item.not_enough:
         return Novel(because=item.not_enough if item else "novel combinations were not tested")
-    by_key = {measure.key: measure for measure in item.measures}
+    by_key = {measure.key: measure for measure in item.measures if not measure.about}
     seen, novel = by_key.get("seen_score"), by_key.get("novel_score")
     if seen is None or seen.value is None or novel is None or novel.value is None or novel.interval is None:
-        reasons = [measure.note for measure in (novel, seen) if measure and measure.note]
+        reasons = [measure.note for measure in (novel, seen) if measure and measure.value is None and measure.note]
         return Novel(because=reasons[0] if reasons else "novel combinations were not tested")
     which = item.settings.get("novel score", "novel combinations")
     told = f"{which} score {_told(novel.value, novel.interval)}, trained ones {_told(seen.value, seen.interval)}"
@@ -88,8 +86,8 @@ def _measured(found: Mapping[str, Evidence], evidence: Sequence[Evidence]) -> No
 def _estimated(item: Evidence | None) -> Novel | None:
     """From states put together of trained ones (C) and, with novel inputs, from whether they are answered alike (E).
 
-    With both, the share N of novel inputs that are right is bounded by arithmetic, C + E - 1 <= N <= 1 - |C - E|, whatever the
-    network does: the answer is the one on which the bounds agree.
+    With both, the share N of novel inputs that are right is bounded by arithmetic, C + E - 1 <= N <= 1 - |C - E|, in each
+    combination and whatever the network does: the answer is the one on which the intervals of both bounds agree.
     """
     if item is None:
         return None
@@ -108,11 +106,40 @@ def _estimated(item: Evidence | None) -> Novel | None:
     told += (
         f", and novel inputs are answered as these states on {_told(same.value, same.interval)}, of {right.units} combinations"
     )
-    if answer == "works" and same.interval.low < WORKS:
-        most = 1 - max(0.0, right.interval.low - same.interval.high)
-        answer = "not resolved" if most >= WORKS else "works in part"
-        why = f"so that at most {most:.2f} of them can be right"
-    return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
+    if item.settings.get("one_best") is False:  # of real numbers nothing follows about their score
+        if answer == "works" and same.interval.low < WORKS:
+            answer, why = "not resolved", "so that they may score anything"
+        return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
+    value, least, most = _bounds(right, same)
+    floor, _ = _floor(right)
+    if least.low >= WORKS:
+        answer, why = "works", ""
+    elif most.high <= floor + ABOVE_NULL:
+        answer, why = "does not work", f"so that at most {most.high:.2f} of them can be right"
+    elif least.low > floor and most.high < WORKS:
+        answer, why = "works in part", f"so that {least.low:.2f} to {most.high:.2f} of them can be right"
+    else:
+        answer, why = "not resolved", f"so that {least.low:.2f} to {most.high:.2f} of them can be right"
+    estimate = _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
+    bounds = Interval(low=least.low, high=most.high, level=least.level, method="from the lowest to the highest bound")
+    return replace(estimate, value=value, interval=bounds)
+
+
+def _bounds(right: Measure, same: Measure) -> tuple[float, Interval, Interval]:
+    """The lower bound of the share of novel inputs that are right, its interval, and that of the upper bound: combination by
+    combination, or from the ends of both intervals where the two were not measured on the same ones."""
+    others = dict(zip(same.unit_ids, same.repeats, strict=True)) if same.unit_ids else {}
+    pairs = [(c, others[one]) for one, c in zip(right.unit_ids, right.repeats, strict=False) if one in others]
+    units = [max(0.0, c + e - 1) for c, e in pairs]
+    least, most = (mean_interval(some, bounds=(0.0, 1.0)) for some in (units, [1 - abs(c - e) for c, e in pairs]))
+    if least is not None and most is not None:
+        return sum(units) / len(units), least, most
+    c, e = right.interval, same.interval
+    assert c is not None
+    assert e is not None
+    least = replace(c, low=max(0.0, c.low + e.low - 1), high=max(0.0, c.high + e.high - 1))
+    most = replace(c, low=least.low, high=1 - max(0.0, c.low - e.high, e.low - c.high))
+    return least.low, least, most
 
 
 def _of_sum(measures: Sequence[Measure], key: str) -> Measure | None:
@@ -121,9 +148,7 @@ def _of_sum(measures: Sequence[Measure], key: str) -> Measure | None:
 
 def _call(measure: Measure, interval: Interval, *, best: float) -> tuple[Works, str]:
     """The answer of the whole interval, and a reason where it is none or only in part. `best`: what could be reached."""
-    null = max((null for null in measure.nulls if null.counts and null.values), key=lambda null: null.mean, default=None)
-    floor = null.mean if null else 0.0
-    beside = f"{null.name} {floor:.2f}" if null else "no null"
+    floor, beside = _floor(measure)
     if interval.low >= WORKS * best:
         return "works", ""
     if interval.high <= floor + ABOVE_NULL:
@@ -131,6 +156,12 @@ def _call(measure: Measure, interval: Interval, *, best: float) -> tuple[Works, 
     if interval.low > floor and interval.high < WORKS * best:
         return "works in part", f"above the best null ({beside}) and below {WORKS * best:.2f}"
     return "not resolved", f"which reaches {WORKS * best:.2f}, or the best null ({beside}), within its interval"
+
+
+def _floor(measure: Measure) -> tuple[float, str]:
+    """The best null, in words too."""
+    null = max((null for null in measure.nulls if null.counts and null.values), key=lambda null: null.mean, default=None)
+    return (null.mean, f"{null.name} {null.mean:.2f}") if null else (0.0, "no null")
 
 
 def _with_power(novel: Novel, measure: Measure) -> Novel:
@@ -157,10 +188,9 @@ def _combining(item: Evidence | None) -> Combining:
     cut, breaks = settings.get("headline_cut"), settings.get("breaks")
     start, end = settings.get("combined_from"), settings.get("combined_to")
     carried = {key.removeprefix("carried_"): str(value) for key, value in settings.items() if key.startswith("carried_")}
-    because = item.summary.rstrip(".")
     return Combining(
         answer=breaks if breaks in ("the combining", "the way in", "nothing found") else "not resolved",
-        because=because,
+        because=_rates(item, str(cut)) if cut else str(settings.get("no_headline_cut") or "no cut was read"),
         cut=str(cut or ""),
         between=(str(start), str(end)) if start and end else None,
         calls=str(settings.get("combining_calls") or ""),
@@ -168,13 +198,31 @@ def _combining(item: Evidence | None) -> Combining:
     )
 
 
+def _rates(item: Evidence, cut: str) -> str:
+    """Cs, C and E at the headline cut, as far as they are known."""
+    told = []
+    for key, what in _RATES.items():
+        measure = _of_sum(item.measures, key)
+        if measure is not None and measure.value is not None:
+            told.append(f"{what} {_told(measure.value, measure.interval)}")
+    return f"at {cut}, {', '.join(told)}"
+
+
+_RATES = {
+    "seen_from_state": "held-out trained combinations are answered right from states put together of others on",
+    "novel_from_state": "novel ones on",
+    "novel_from_state_by_labels": "novel ones, by their labels, on",
+    "novel_as_state": "novel inputs are answered as such states on",
+}
+
+
 # Is each part one thing inside?
 
 
 def _sharing() -> Sharing:
     return Sharing(
-        because="nothing that was measured tells one shared representation from copies by context better than how the network "
-        "was trained would"
+        because="nothing that was measured tells one shared representation from copies by context better than the training "
+        "recipe does"
     )
 
 
@@ -183,38 +231,3 @@ def _sharing() -> Sharing:
 
 def _told(value: float, interval: Interval | None) -> str:
     return f"{value:.3f} [{interval.low:.3f}, {interval.high:.3f}]" if interval else f"{value:.3f}"
-
-
-def _sentence(novel: Novel, estimate: Novel | None, combining: Combining, sharing: Sharing) -> str:
-    starts: Mapping[tuple[str, str], str] = {
-        ("measured", "works"): "This network works on novel combinations",
-        ("measured", "works in part"): "This network works on some novel combinations",
-        ("measured", "does not work"): "This network does not work on novel combinations",
-        ("estimated", "works"): "This network is expected to work on novel combinations",
-        ("estimated", "works in part"): "This network is expected to work on some novel combinations",
-        ("estimated", "does not work"): "This network is not expected to work on novel combinations",
-    }
-    start = starts.get((novel.basis, novel.answer), "Whether this network works on novel combinations is not resolved")
-    told = [f"{start}: {novel.because}{f'; this assumes {novel.assumption}' if novel.assumption else ''}."]
-    if novel.detectable is not None:
-        told.append(
-            f"These {novel.combinations} combinations would have shown a departure of {novel.detectable:.3f} four times in "
-            f"five; {novel.more} more would halve that."
-        )
-    if novel.basis == "estimated":
-        told.append(UNSEEN)
-    elif estimate is not None and estimate.basis == "estimated":
-        told.append(f"Estimated from inside: {estimate.because}.")
-    if combining.between:
-        told.append(f"The parts are combined between {' and '.join(combining.between)} ({combining.calls}).")
-    told.append(
-        {
-            "the combining": f"At {combining.cut} what breaks is the combining.",
-            "the way in": f"At {combining.cut} what breaks is the way in: novel inputs are not answered as their states.",
-            "nothing found": f"At {combining.cut} nothing was found that breaks.",
-            "not resolved": f"What breaks inside is not resolved: {combining.because}.",
-        }[combining.answer]
-    )
-    if sharing.answer == "not resolved":
-        told.append("Whether each part is one thing inside is not resolved.")
-    return " ".join(told)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from assay.evidence import UNTRAINED, Effort, Measure
+from assay.evidence import CUT, UNTRAINED, Effort, Measure
 from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, P, Rate, Variant
 from assay.instruments.recombination.curves import Found, curves, label
@@ -145,7 +145,7 @@ def _values(data: Drawn, found: Found) -> Iterator[Values]:
                     units=rate.units,
                     about=about,
                     ids=rate.ids,
-                    where={"cut": label(found.at(depth or 0).cut)},
+                    where={CUT: label(found.at(depth or 0).cut)},
                     unit=data.objective.unit,
                     controls=tuple(_controls(data, found, k, r, metric, about)) if len(rate.units) >= metric.least else (),
                     note=_note(metric, len(rate.units)),
@@ -208,7 +208,7 @@ def _constructed(data: Drawn, found: Found) -> Iterator[Values]:
             units=rate.units,
             about={"form": SUM},
             ids=rate.ids,
-            where={"cut": label(first.cut)},
+            where={CUT: label(first.cut)},
             unit=data.objective.unit,
             controls=(
                 Control(name=PAIRED, how="against the targets of other combinations", values=torch.tensor([rate.chance])),

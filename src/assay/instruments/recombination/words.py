@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from assay.evidence import CHANCE, UNIT, UNTRAINED, Measure
-from assay.figure import Curve, Level, Line, Plot, Table
+from assay.figure import Curve, Level, Line, Plot, Stretch, Table
 from assay.instrument import Notes
 from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, Rate
 from assay.instruments.recombination.curves import AtCut, Found, label
@@ -17,7 +17,7 @@ NONE_RESOLVED = (
     "at no cut behind the first non-affine call and before the last are held-out inputs answered as their additive states"
 )
 SHUFFLED_TWINS = "Copies trained on shuffled labels: not run, since how long the network was trained is not known."
-_NAMES = {CS: "Cs, held-out: right", ES: "Es, held-out: as real input", C: "C, novel: right", E: "E, novel: as real input"}
+_NAMES = (CS, ES, C, E)
 
 
 def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence[Measure]) -> Notes:
@@ -32,9 +32,11 @@ def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence
     carried |= dict.fromkeys(data.refused, "not enough data")
     settings: dict[str, str | int | float | bool | None] = {
         UNIT: data.objective.unit,
+        "one_best": not data.targets.is_floating_point(),
         CHANCE: data.chance,
         "headline_cut": label(at.cut) if at else None,
         "headline_depth": depth,
+        "no_headline_cut": _no_headline_cut(found) if at is None else None,
         "combined_from": label(found.at(between.last).cut) if between else None,
         "combined_to": label(found.at(between.first).cut) if between else None,
         "combining_calls": ", ".join(_calls(found, between)) if between else None,
@@ -93,9 +95,7 @@ def _summary(
         last, first = (label(found.at(depth).cut) for depth in between)
         where = f" Parts are combined between {last} and {first} ({named})."
     if at is None:
-        best = max((rate.mean for one in found.cuts if may_be_headline(one.cut) and (rate := _es(one))), default=None)
-        told = f"Not resolved: {NONE_RESOLVED}"
-        return told + (f" (Es at most {best:.2f})." if best is not None else " (there is no such cut).") + where
+        return f"Not resolved: {_no_headline_cut(found)}.{where}"
     told = [f"Cs {at_headline(at, CS):.2f}", f"C {c:.2f}" if c is not None else "C not known"]
     told += [f"E {e:.2f}" if e is not None else "E not known"]
     verdict = {
@@ -105,6 +105,11 @@ def _summary(
         "not resolved": "what breaks there is not resolved",
     }[breaks]
     return f"At {label(at.cut)}: {', '.join(told)}; {verdict}.{where}"
+
+
+def _no_headline_cut(found: Found) -> str:
+    best = max((rate.mean for one in found.cuts if may_be_headline(one.cut) and (rate := _es(one))), default=None)
+    return NONE_RESOLVED + (f" (on {best:.2f} of them at best)" if best is not None else " (there is no such cut)")
 
 
 def _es(at: AtCut) -> Rate | None:
@@ -144,35 +149,41 @@ def _not_tested(data: Drawn, found: Found) -> list[str]:
 def _picture(data: Drawn, found: Found, copies: Sequence[Found], between: Between | None) -> Curve:
     depths = [one.cut.depth for one in found.cuts]
     axis = tuple(label(one.cut) for one in found.cuts)
+    leads = tuple(f"next: {', '.join(one.cut.leads)}" if one.cut.leads else "" for one in found.cuts)
+    stretches: tuple[Stretch, ...] = ()
+    if between:
+        start, end = (axis[depths.index(depth)] for depth in between)
+        stretches = (Stretch(start=start, end=end, note=f"parts are combined here, by {', '.join(_calls(found, between))}"),)
     plots, level = [], 0
     for k, plan in enumerate(data.plans):
         marked = found.headline.get((NETWORK, k))
         stands_out = {depths.index(depth) for depth in ([marked] if marked is not None else [])}
         for r, recipe in enumerate(plan.recipes):
             lines = []
-            for letter, name in _NAMES.items():
+            for letter in _NAMES:
                 rates = [one.rates[k, r].get((letter, HELD if letter in (CS, ES) else OUTSIDE)) for one in found.cuts]
                 if any(rates):
-                    ends = {depths.index(depth) for depth in between} if between and letter == CS and k == r == 0 else set()
-                    lines.append(_line(name, axis, rates, sorted(stands_out | ends), dotted=letter in (ES, E)))
+                    lines.append(_line(letter, axis, rates, sorted(stands_out), dotted=letter in (ES, E), notes=leads))
                     level = max(level, 1 if letter == E else 0)
             if r == 0:
                 lines += _bands(k, axis, depths, found, copies)
             if k == r == 0:
-                lines.append(
-                    Line(name="A, variance explained", x=axis, y=tuple(one.explained for one in found.cuts), style="dashed")
-                )
-            plots.append(Plot(title=" ".join(f"{key} {value}" for key, value in recipe.about.items()), lines=tuple(lines)))
-    calls = f"Parts are combined by {', '.join(_calls(found, between))}. " if between else ""
+                explained = tuple(None if one.explained is None else max(0.0, one.explained) for one in found.cuts)
+                lines.append(Line(name="A", x=axis, y=explained, style="dashed", notes=leads))
+            title = " ".join(f"{key} {value}" for key, value in recipe.about.items())
+            plots.append(Plot(title=title, lines=tuple(lines), stretches=stretches if k == r == 0 else ()))
     known: Level = 1 if level else 0
     return Curve(
         name="Curves",
         across="cut",
         plots=tuple(plots),
         caption=(
-            f"{calls}From the input to the last cut: rates over combinations with chance agreement taken out, (rate - chance) "
-            "/ (1 - chance). Marked: the headline cut, and of Cs both ends of where parts are combined. A cut of depth 0 is an "
-            "affine image of the input: its values are behaviour. Grey: Cs of nulls where they were read, lowest to highest."
+            "From the input to the last cut, at each what the rest of the network answers to states put together of trained "
+            "ones: Cs, right on held-out trained combinations; Es, the answer to the real held-out input; C and E, the same of "
+            "novel combinations; A, the share of variance that the sum explains (0 where it explains none). Rates have chance "
+            "agreement taken out, (rate - chance) / (1 - chance). Shaded: where the parts are combined. Large dots: the "
+            "headline cut. A cut of depth 0 is an affine image of the input: its values are behaviour. Grey: Cs of nulls where "
+            "they were read, lowest to highest."
         ),
         level=known,
     )
@@ -182,7 +193,15 @@ def _without_chance(value: float, chance: float) -> float:
     return (value - chance) / (1 - chance) if chance < 1 else 0.0
 
 
-def _line(name: str, axis: tuple[str, ...], rates: Sequence[Rate | None], marked: Sequence[int], *, dotted: bool) -> Line:
+def _line(
+    name: str,
+    axis: tuple[str, ...],
+    rates: Sequence[Rate | None],
+    marked: Sequence[int],
+    *,
+    dotted: bool,
+    notes: tuple[str, ...],
+) -> Line:
     ends = [mean_interval(rate.units, bounds=(0.0, 1.0)) if rate else None for rate in rates]
     low, high, value = (
         tuple(
@@ -196,7 +215,7 @@ def _line(name: str, axis: tuple[str, ...], rates: Sequence[Rate | None], marked
         )
     )
     style = "dotted" if dotted else "solid"
-    return Line(name=name, x=axis, y=value, low=low, high=high, style=style, marked=tuple(marked))
+    return Line(name=name, x=axis, y=value, low=low, high=high, style=style, marked=tuple(marked), notes=notes)
 
 
 def _bands(k: int, axis: tuple[str, ...], depths: Sequence[int], found: Found, copies: Sequence[Found]) -> list[Line]:

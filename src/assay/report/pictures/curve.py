@@ -20,6 +20,7 @@ TOP = 6
 FOOT = 34
 SHORT = 5  # half the width of the line of a single point, which no line would show
 DASHES = {"solid": (), "dotted": (2, 2), "dashed": (6, 3)}
+MOST_ROWS, ROW = 4, 12  # of words beneath the axis, and the height of one
 LOGARITHMIC_FROM = 20  # the ratio of the largest to the smallest number from which an axis is logarithmic
 
 Place = str | float | int
@@ -35,12 +36,13 @@ def curve_picture(curve: Curve) -> Picture | None:
 
 
 class Spot(NamedTuple):
-    """A point that has a value, its interval where it has one, and whether it stands out."""
+    """A point that has a value, its interval where it has one, whether it stands out, and what more is to be said of it."""
 
     x: Place
     y: float
     bounds: tuple[float, float] | None
     marked: bool
+    note: str
 
     @property
     def told(self) -> str:
@@ -54,17 +56,18 @@ def _spots(line: Line) -> list[Spot]:
     for k, (x, y) in enumerate(zip(line.x, line.y, strict=True)):
         low, high = line.low[k] if line.low else None, line.high[k] if line.high else None
         if y is not None:
-            spots.append(Spot(x, y, None if low is None or high is None else (low, high), k in line.marked))
+            bounds = None if low is None or high is None else (low, high)
+            spots.append(Spot(x, y, bounds, k in line.marked, line.notes[k] if line.notes else ""))
     return spots
 
 
 @dataclass(frozen=True)
 class Across:
-    """An axis from left to right: where in [0, 1] its values lie, and the words beneath it."""
+    """An axis from left to right: where in [0, 1] its values lie, and the words beneath it, in one row or several."""
 
     title: str
     places: Mapping[Place, float]
-    ticks: tuple[tuple[float, str], ...]
+    rows: tuple[tuple[tuple[float, str], ...], ...]
 
 
 def in_order(title: str, values: Iterable[Place]) -> Across:
@@ -72,7 +75,20 @@ def in_order(title: str, values: Iterable[Place]) -> Across:
     distinct = list(dict.fromkeys(values))
     places = {value: (k / (len(distinct) - 1) if len(distinct) > 1 else 0.5) for k, value in enumerate(distinct)}
     ticks = [(place, value if isinstance(value, str) else tick(value)) for value, place in places.items()]
-    return Across(title, places, _legible(ticks))
+    return Across(title, places, _in_rows(ticks))
+
+
+def _in_rows(ticks: Sequence[tuple[float, str]]) -> tuple[tuple[tuple[float, str], ...], ...]:
+    """The words in as many rows as they need up to `MOST_ROWS`, one after the other in the first that has room; where that is
+    not enough, or there are many, the legible ones in one row."""
+    rows: list[list[tuple[float, str]]] = []
+    for place, words in ticks:
+        left, _ = _centred(place, words)
+        free = next((row for row in rows if _centred(*row[-1])[1] + 6 <= left), None)
+        if free is None:
+            rows.append(free := [])
+        free.append((place, words))
+    return tuple(map(tuple, rows)) if len(rows) <= MOST_ROWS and len(ticks) <= 3 * MOST_ROWS else (_legible(ticks),)
 
 
 def _legible(ticks: Sequence[tuple[float, str]]) -> tuple[tuple[float, str], ...]:
@@ -109,7 +125,7 @@ def of_sizes(title: str, values: Sequence[float | int]) -> Across:
     if not positive or min(values) < 0 or positive[-1] < LOGARITHMIC_FROM * positive[0]:
         span = span_over(map(float, values))
         places: dict[Place, float] = {value: span.pixels(float(value)) / WIDTH for value in values}
-        return Across(title, places, _legible([(span.pixels(mark) / WIDTH, tick(mark)) for mark in round_numbers(span)]))
+        return Across(title, places, (_legible([(span.pixels(mark) / WIDTH, tick(mark)) for mark in round_numbers(span)]),))
     first, last = math.floor(math.log10(positive[0])), math.ceil(math.log10(positive[-1]))
     edge = 0.08 if 0 in values else 0.0
 
@@ -118,7 +134,7 @@ def of_sizes(title: str, values: Sequence[float | int]) -> Across:
 
     powers = range(first, last + 1, max(1, math.ceil((last - first) / 5)))
     ticks = [*([(0.0, "0")] if edge else []), *((place(10.0**power), tick(10.0**power)) for power in powers)]
-    return Across(f"{title}, logarithmic", {value: place(value) for value in values}, _legible(ticks))
+    return Across(f"{title}, logarithmic", {value: place(value) for value in values}, (_legible(ticks),))
 
 
 @dataclass(frozen=True)
@@ -144,13 +160,21 @@ def _panel(plot: Plot, across: Across) -> Panel:
     drawn = [(line, spots) for line in plot.lines if (spots := _spots(line))]
     up = span_over([y for _, spots in drawn for spot in spots for y in (spot.y, *(spot.bounds or ()))])
     height = max(PLOT, LINE * len({line.name for line, _ in drawn}))
-    frame, canvas = _Frame(across, up, height), Canvas(TOP + height + FOOT)
+    beneath = ROW * max(0, len(across.rows) - 1)
+    frame, canvas = _Frame(across, up, height), Canvas(TOP + height + beneath + FOOT)
+    for stretch in plot.stretches:
+        left, right = (_x(across.places[place]) for place in (stretch.start, stretch.end))
+        corners = [(left, TOP), (right, TOP), (right, TOP + height), (left, TOP + height)]
+        canvas.area(corners, colour=VALUE, told=stretch.note)
     for mark in round_numbers(up):
         canvas.rule(LEFT, frame.y(mark), LEFT + ROOM, frame.y(mark), colour=FAINT)
         canvas.text(tick(mark), LEFT - 6, frame.y(mark), align="right", colour=MUTED)
-    for place, words in across.ticks:
-        canvas.text(words, sum(_centred(place, words)) / 2, TOP + height + 12, align="center", colour=MUTED)
-    canvas.text(across.title, LEFT + ROOM / 2, TOP + height + 27, align="center", colour=MUTED)
+    for k, row in enumerate(across.rows):
+        for place, words in row:
+            if len(across.rows) > 1:
+                canvas.rule(_x(place), TOP + height, _x(place), TOP + height + 6 + ROW * k, colour=FAINT)
+            canvas.text(words, sum(_centred(place, words)) / 2, TOP + height + 12 + ROW * k, align="center", colour=MUTED)
+    canvas.text(across.title, LEFT + ROOM / 2, TOP + height + beneath + 27, align="center", colour=MUTED)
     nulls = list(dict.fromkeys(line.name for line in plot.lines if line.null))
     for line, spots in sorted(drawn, key=lambda each: not each[0].null):
         # Nulls without a style of their own get one after the other, so that they can be followed where they cross.
@@ -166,9 +190,10 @@ def _panel(plot: Plot, across: Across) -> Panel:
     dots = [(line, spot) for line, spots in drawn for spot in spots if spot.marked or not line.null]
     for line, spot in sorted(dots, key=lambda each: each[1].marked):  # so that none covers one that stands out
         colour, size = NULL if line.null else VALUE, 90 if spot.marked else 24
-        canvas.dot(*frame.at(spot), f"{line.name}, {spot.told}", size=size, colour=colour)
+        told = "; ".join(filter(None, (f"{line.name}, {spot.told}", spot.note)))
+        canvas.dot(*frame.at(spot), told, size=size, colour=colour)
     _names(canvas, frame, drawn)
-    told = "; ".join(_told(line, spots) for line, spots in drawn)
+    told = "; ".join([*(_told(line, spots) for line, spots in drawn), *(stretch.note for stretch in plot.stretches)])
     return canvas.panel(plot.title, plot.subtitle, f"{plot.title} {plot.subtitle}".strip() + f". {told}.")
 
 

@@ -1,0 +1,115 @@
+"""The three answers in words: for the sentence, the report and the terminal."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from assay.verdict.answers import COMBINING, NOVEL, SHARING, Combining, Novel, Sharing, Verdict, headline_of
+
+UNSEEN = (
+    "No estimate from trained inputs can see inputs that are intercepted on their way, or wrong answers taught to novel inputs "
+    "alone."
+)
+_BREAKS: Mapping[str, str] = {
+    "the combining": "what breaks is the combining",
+    "the way in": "what breaks is the way in",
+    "nothing found": "nothing was found that breaks",
+    "not resolved": "what breaks is not resolved",
+}
+
+
+class Answered(NamedTuple):
+    """One question with its answer, the reason, what must be known before it, and what follows."""
+
+    question: str
+    answer: str
+    because: str
+    resolved: bool
+    before: str = ""
+    after: tuple[str, ...] = ()
+
+
+def answered(verdict: Verdict) -> tuple[Answered, ...]:
+    """The three questions; none where the network is unlearned or its numbers cannot be relied on.
+
+    Example::
+
+        for question, answer, because, *_ in answered(audit.verdict):
+            print(question, answer, because)
+    """
+    if not verdict.judged:
+        return ()
+    novel, combining, sharing = verdict.novel, verdict.combining, verdict.sharing
+    basis = f", {novel.basis}" if novel.basis != "nothing" else ""
+    carried = tuple(
+        f"part {part} is not found" if cut == "not found" else f"part {part} is carried from cut {cut} on"
+        for part, cut in combining.carried.items()
+        if cut != "not enough data"
+    )
+    return (
+        Answered(
+            NOVEL,
+            f"{headline_of(novel)}{basis}",
+            novel.because,
+            novel.answer != "not resolved",
+            UNSEEN if novel.assumption else "",
+            tuple(filter(None, (assumption(novel), power(novel), beside(novel, verdict.estimate)))),
+        ),
+        Answered(
+            COMBINING,
+            f"{where(combining)}; {broken(combining)}",
+            combining.because,
+            combining.answer != "not resolved",
+            after=(*([f"between these cuts: {combining.calls}"] if combining.calls else []), *carried),
+        ),
+        Answered(SHARING, sharing.answer, sharing.because, sharing.answer != "not resolved"),
+    )
+
+
+def assumption(novel: Novel) -> str:
+    """What an estimate takes for granted."""
+    return f"this assumes {novel.assumption}" if novel.assumption else ""
+
+
+def power(novel: Novel) -> str:
+    """The smallest difference that could have been seen, and what would halve it."""
+    if novel.detectable is None:
+        return ""
+    return (
+        f"these {novel.combinations} combinations would have shown a difference of {novel.detectable:.3f} four times in five; "
+        f"{novel.more} more would halve that"
+    )
+
+
+def beside(novel: Novel, estimate: Novel | None) -> str:
+    """What the inside says where novel combinations were measured."""
+    if novel.basis != "measured" or estimate is None or estimate.basis != "estimated":
+        return ""
+    return f"estimated from inside, it is {headline_of(estimate)}: {estimate.because}"
+
+
+def broken(combining: Combining) -> str:
+    """What breaks."""
+    return _BREAKS[combining.answer]
+
+
+def where(combining: Combining) -> str:
+    """Where the parts are combined."""
+    if combining.between is None:
+        return "where the parts are combined is not resolved"
+    return f"the parts are combined between the cuts {' and '.join(combining.between)}"
+
+
+def sentence(novel: Novel, estimate: Novel | None, combining: Combining, sharing: Sharing) -> str:
+    """The three answers one after the other."""
+    first = "whether this network works on novel combinations is not resolved"
+    if novel.answer != "not resolved":
+        first = f"this network {'' if novel.basis == 'measured' else 'is '}{headline_of(novel)}"
+    told = [": ".join(filter(None, (first, novel.because)))]
+    told[0] = "; ".join(filter(None, (told[0], assumption(novel))))
+    told += [power(novel), UNSEEN.rstrip(".") if novel.assumption else "", beside(novel, estimate)]
+    told.append(
+        f"{where(combining)}{f' ({combining.calls})' if combining.calls else ''}; {broken(combining)}: {combining.because}"
+    )
+    if sharing.answer == "not resolved":
+        told.append("whether each part is one thing inside is not resolved")
+    return " ".join(f"{one[:1].upper()}{one[1:]}." for one in told if one)

@@ -1,1 +1,0 @@
-"""Networks whose answer is known, so that the verdict's error rates are."""
