@@ -21,7 +21,8 @@ from assay.instruments import all_instruments, load_instrument
 from assay.jobs import run_parallel
 
 TESTS = Path(__file__).parents[1] / "tests"
-PATHS = [str(TESTS / folder) for folder in ("conformance", "instruments", "instruments/subnetworks")]
+FOLDERS = ("conformance", "instruments", "instruments/recombination", "instruments/subnetworks")
+PATHS = [str(TESTS / folder) for folder in FOLDERS]
 Counted = tuple[str, str, str, int, int, int, float]
 
 

@@ -3,7 +3,7 @@
 OMP_NUM_THREADS=1 python experiments/kills.py --kills 20 --seed 0
 
 Commands: `assay train`; `assay audit` with `--jobs 2` and with `--level 0`; `assay sweep --jobs 2`; and the build of a small
-zoo in two processes, namely the members of the fixed slice on the task `modular`, trained for 100 steps each. Every kill has a
+zoo in two processes, namely three networks of the small slice. Every kill has a
 folder and a temporary folder of its own and falls uniformly into the time that an undisturbed run took.
 
 Printed for each command: the kills; after how many of them the repeated command ended with the results of an undisturbed run
@@ -22,19 +22,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the zoo is not installed
 
 ASSAY = ("-m", "assay")
 TASK = "modular:p=7,num_first=6,num_second=6"
 AUDIT = (*ASSAY, "audit", "../run", "--effort", "quick", "--out", "out", "--instrument")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "train": (*ASSAY, "train", TASK, "--steps", "1500", "--width", "32", "--out", "out"),
-    "audit --jobs 2": (*AUDIT, "systematicity", "organisation", "--jobs", "2"),
-    "audit --level 0": (*AUDIT, "organisation", "--level", "0"),
+    "audit --jobs 2": (*AUDIT, "systematicity", "decodability", "--jobs", "2"),
+    "audit --level 0": (*AUDIT, "recombination", "--level", "0"),
     "sweep --jobs 2": (
         *(*ASSAY, "sweep", TASK, "--over", "coverage=0.4,0.7", "--over", "width=8,16", "--seeds", "2"),
         *("--set", "steps=300", "--instrument", "systematicity", "--jobs", "2", "--out", "out"),
@@ -59,16 +61,10 @@ class Killed:
 
 def build_zoo(folder: Path) -> None:
     """The zoo that is killed."""
-    from assay.zoo.build import build
-    from assay.zoo.recipe import small_slice
+    from zoo.build import build
+    from zoo.manifest import manifest
 
-    short = {"steps": 100, "warmup": 10}
-    members = [one for one in small_slice() if one.family == "modular"]
-    build(
-        folder,
-        [replace(one, training=tuple((name, short.get(name, value)) for name, value in one.training)) for one in members],
-        jobs=2,
-    )
+    build(folder, manifest().small_slice()[:3], jobs=2)
 
 
 def started(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:

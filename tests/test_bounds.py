@@ -195,7 +195,7 @@ BEYOND = {
 
 
 @pytest.mark.parametrize("text", [*BEYOND.values(), "NaN", "Infinity", "-Infinity", "1e999"], ids=[*BEYOND, *"NIMe"])
-@pytest.mark.parametrize("read", [READERS["run.json"], READERS["report"], READERS["calibration"]], ids=["run", "report", "fit"])
+@pytest.mark.parametrize("read", [READERS["run.json"], READERS["report"]], ids=["run", "report"])
 def test_numbers_and_nesting_in_json(tmp_path: Path, read: tuple[str, Callable[[Path], object]], text: str):
     path = tmp_path / read[0]
     for content in (text, f'{{"schema_version": 3, "wall_seconds": {text}, "sha256": "", "audit": {text}}}'):

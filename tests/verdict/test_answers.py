@@ -1,12 +1,14 @@
 """Three answers from planted evidence."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from assay.evidence import Evidence, Measure, Null
 from assay.stats import mean_interval
-from assay.verdict import judge
+from assay.verdict import answered, judge
+from assay.verdict.answers import QUESTIONS
 
 
 def share(key: str, right: int, of: int, *, null: float = 0.05, level=0, form: str = "", p: float = 0.001) -> Measure:
@@ -90,6 +92,15 @@ def test_a_score_that_is_no_finding_resolves_nothing():
     assert "no finding" in verdict.novel.because
 
 
+def test_a_finding_is_one_over_the_whole_audit():
+    """Alone it is a finding at .04; among twenty that found nothing it is none."""
+    one = behaviour(share("novel_score", 100, 100, level=2, p=0.04))
+    nothing = tuple(replace(share("las", 5, 100, p=0.9), about={"k": str(k)}) for k in range(20))
+    many = Evidence(instrument="polar", question="?", summary="", measures=nothing)
+    assert judge([one]).novel.answer == "works"
+    assert judge([one, many]).novel.answer == "not resolved"
+
+
 def test_from_trained_inputs_alone_it_is_expected_and_the_assumption_is_told():
     verdict = judge([inside(c_of(100))])
     assert (verdict.novel.answer, verdict.novel.basis) == ("works", "estimated")
@@ -106,9 +117,11 @@ def test_a_memorised_combining_is_not_expected_to_work(right):
     assert "what breaks is the combining" in verdict.sentence
 
 
-def test_novel_inputs_that_do_not_get_there_undo_the_estimate():
-    verdict = judge([inside(c_of(100), e_of(20), breaks="the way in")])
-    assert verdict.novel.answer == "works in part"
+@pytest.mark.parametrize(("same", "answer"), [(50, "works in part"), (20, "works in part"), (1, "does not work")])
+def test_novel_inputs_that_do_not_get_there_undo_the_estimate(same, answer):
+    """With C 1.00 at most E of them are right: where that is no more than the null, nothing works."""
+    verdict = judge([inside(c_of(100), e_of(same), breaks="the way in")])
+    assert verdict.novel.answer == answer
     assert verdict.novel.assumption == ""
     assert "can be right" in verdict.novel.because
     assert verdict.combining.answer == "the way in"
@@ -162,3 +175,57 @@ def test_parts_and_calls_are_told():
     assert verdict.combining.carried == {"z": "layers.1"}
     assert verdict.combining.between == ("layers.2", "layers.3")
     assert "layers.2.relu#1" in verdict.sentence
+
+
+def paired(c: Sequence[float], e: Sequence[float]):
+    """C and E of the same combinations, one by one."""
+    ids = tuple(range(len(c)))
+    measures = []
+    for key, units, level in (("novel_from_state", c, 0), ("novel_as_state", e, 1)):
+        made = share(key, round(sum(units)), len(units), level=level, form="sum")
+        interval = mean_interval(units, bounds=(0.0, 1.0))
+        measures.append(replace(made, repeats=tuple(units), unit_ids=ids, interval=interval, value=sum(units) / len(units)))
+    return measures
+
+
+def test_the_bounds_of_what_can_be_right_are_taken_combination_by_combination():
+    """Half are right from their state and half are answered alike: none can be right where these are other halves."""
+    apart = judge([inside(*paired([1.0] * 50 + [0.0] * 50, [0.0] * 50 + [1.0] * 50), breaks="the combining")]).novel
+    assert (apart.answer, apart.value) == ("does not work", 0.0)
+    together = judge([inside(*paired([1.0] * 50 + [0.0] * 50, [1.0] * 100), breaks="the combining")]).novel
+    assert (together.answer, together.value) == ("works in part", 0.5)
+
+
+def test_where_neither_agrees_nothing_is_known():
+    """Wrong from their state and answered otherwise: such inputs may be right."""
+    novel = judge([inside(*paired([0.0] * 100, [0.0] * 100), breaks="the combining")]).novel
+    assert novel.answer == "not resolved"
+    assert "0.00 to 1.00 of them can be right" in novel.because
+
+
+def test_of_real_numbers_no_bound_follows():
+    c, e = paired([1.0] * 100, [0.5] * 100)
+    item = inside(c, e, breaks="the way in")
+    real = replace(item, settings={**item.settings, "one_best": False})
+    assert judge([real]).novel.answer == "not resolved"
+
+
+def test_what_breaks_is_told_from_numbers_of_the_access_level_alone():
+    """What is said of the way in needs novel inputs, though the settings of an evidence hold it."""
+    item = inside(c_of(100), e_of(20), breaks="the way in")
+    assert judge([item.at_level(1)]).combining.answer == "the way in"
+    assert judge([item.at_level(0)]).combining.answer == "not resolved"
+    assert judge([item.at_level(0)]).novel.assumption
+    memorised = inside(c_of(0), e_of(99), breaks="the combining")
+    assert judge([memorised.at_level(0)]).combining.answer == "the combining"
+
+
+def test_answers_stand_apart_and_none_merges_two():
+    told = answered(judge([behaviour(share("novel_score", 100, 100, level=2)), inside(c_of(100), e_of(99))]))
+    assert [one.question for one in told] == list(QUESTIONS)
+    assert [one.answer for one in told] == [
+        "works on novel combinations, measured",
+        "the parts are combined between the cuts layers.2 and layers.3; nothing was found that breaks",
+        "not resolved",
+    ]
+    assert [one.resolved for one in told] == [True, True, False]

@@ -15,7 +15,7 @@ from assay.cli.terminal import Terminal
 class Demo(Command):
     """Train three small networks, audit them and write one page that compares them.
 
-    One network recombines the parts of its task, one only imitates that, one is untrained. The first two look alike
+    One network works on novel combinations, one has learned its table by heart, one is untrained. The first two look alike
     on everything they were trained on. It takes about a minute on two cores and needs no network and no data.
 
     Examples:

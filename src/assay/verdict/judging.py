@@ -186,6 +186,10 @@ def _combining(item: Evidence | None) -> Combining:
         return Combining(because=item.not_enough)
     settings = item.settings
     cut, breaks = settings.get("headline_cut"), settings.get("breaks")
+    c, e = (any(_known(item.measures, key) for key in keys) for keys in (_C, _E))
+    # The settings are those of all that was read, of which an access level may have left numbers out.
+    if not c or (breaks != "the combining" and not e):
+        breaks = "not resolved"
     start, end = settings.get("combined_from"), settings.get("combined_to")
     carried = {key.removeprefix("carried_"): str(value) for key, value in settings.items() if key.startswith("carried_")}
     return Combining(
@@ -196,6 +200,14 @@ def _combining(item: Evidence | None) -> Combining:
         calls=str(settings.get("combining_calls") or ""),
         carried=carried,
     )
+
+
+_C, _E = ("novel_from_state", "novel_from_state_by_labels"), ("novel_as_state",)
+
+
+def _known(measures: Sequence[Measure], key: str) -> bool:
+    found = _of_sum(measures, key)
+    return found is not None and found.value is not None
 
 
 def _rates(item: Evidence, cut: str) -> str:
