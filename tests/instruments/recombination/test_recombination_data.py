@@ -200,12 +200,15 @@ def test_the_picture_shows_nulls_as_bands_and_marks_the_cuts_that_count():
     every = curve.plots[0]
     cs = next(line for line in every.lines if line.name.startswith("Cs"))
     assert cs.x == ("0 layers.0", "1 layers.1", "2 layers.2")
-    assert cs.marked == (1, 2), "the headline cut, and behind the call that combines"
+    assert cs.marked == (1,), "the headline cut"
+    (stretch,) = every.stretches
+    assert (stretch.start, stretch.end) == ("1 layers.1", "2 layers.2")
+    assert "relu#2" in stretch.note
+    assert cs.notes[1] == "next: relu#2"
     assert cs.y[:2] == (1.0, 1.0)
     bands = [line for line in every.lines if line.null]
     assert {line.name for line in bands} == {"untrained copies", "scrambled declaration", "random subspace"}
     assert all(line.y[0] is None and line.y[1] is not None and line.y[1] < 0.3 for line in bands)
-    assert "relu#2" in curve.caption
     assert [row[0] for row in table.rows] == list(cs.x)
     assert [plot.title for plot in curve.plots] == ["form sum", "form shift", "part i", "part j"]
 
