@@ -198,7 +198,7 @@ BEYOND = {
 @pytest.mark.parametrize("read", [READERS["run.json"], READERS["report"]], ids=["run", "report"])
 def test_numbers_and_nesting_in_json(tmp_path: Path, read: tuple[str, Callable[[Path], object]], text: str):
     path = tmp_path / read[0]
-    for content in (text, f'{{"schema_version": 3, "wall_seconds": {text}, "sha256": "", "audit": {text}}}'):
+    for content in (text, f'{{"schema_version": 4, "wall_seconds": {text}, "sha256": "", "audit": {text}}}'):
         path.write_text(content)
         with pytest.raises(AssayError, match="whole JSON"):
             read[1](path)
@@ -244,7 +244,7 @@ def test_dots_within_bounds_are_read():
 
 
 def test_a_report_of_a_million_elements_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "report.json").write_text('{"schema_version": 3, "sha256": "", "audit": [' + "0," * 1_000_000 + "0]}")
+    (tmp_path / "report.json").write_text('{"schema_version": 4, "sha256": "", "audit": [' + "0," * 1_000_000 + "0]}")
     with pytest.raises(AssayError, match="what Assay wrote"):
         read_report(tmp_path)
     monkeypatch.setattr(bounds, "MOST_ELEMENTS", 1_000_000)
@@ -500,7 +500,7 @@ def test_a_message_is_short_whatever_is_given():
 def test_numbers_of_a_report_have_a_finite_distance(tmp_path: Path):
     import hashlib
 
-    plain = {"schema_version": 3, "audit": {"low": -1e308, "high": 1.7e308}}
+    plain = {"schema_version": 4, "audit": {"low": -1e308, "high": 1.7e308}}
     sealed = json.dumps(plain["audit"], sort_keys=True, separators=(",", ":")).encode()
     (tmp_path / "report.json").write_text(json.dumps({**plain, "sha256": hashlib.sha256(sealed).hexdigest()}))
     with pytest.raises(AssayError, match=r"at most 1e\+300. Given: -1e\+308 at audit.low"):
