@@ -6,7 +6,7 @@ passed over: their rows are neither the examples nor in their order.
 """
 
 import copy
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any, Literal
 
 import torch
@@ -28,7 +28,7 @@ def observe(module: nn.Module, side: str, look: Callable[[Any], None]) -> Remova
     return module.register_forward_hook(lambda m, args, out: look(out))
 
 
-def catch(module: nn.Module, side: str, calls: list[Tensor]) -> RemovableHandle:
+def catch(module: nn.Module, side: str, calls: MutableSequence[Tensor]) -> RemovableHandle:
     """Append a copy of what enters or leaves the module to `calls`, every time it runs."""
 
     def keep(value: Any) -> None:

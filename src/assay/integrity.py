@@ -1,9 +1,11 @@
 """What is checked before a network is audited: that it answers alike twice, that reading leaves it as it was, and that what it
-answers of an example does not depend on its batch mates."""
+answers of an example does not depend on its batch mates; and afterwards, that no instrument changed its weights."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from assay.site import Integrity, same_bits
 
 ALONE = 3  # examples that are run without the others, in reverse order: two or more, for statistics of a batch
 ROUNDING, ROUNDING_HALF = 1e-3, 0.05  # of the largest output: another batch size is another order of sums
+IN_MEMORY = 2**27  # bytes
 _PLAIN = frozenset(vars(nn.Module()))
 Attributes = Mapping[str, Mapping[str, Any]]
 """By module and name what it keeps beside weights, buffers, submodules and hooks."""
@@ -48,7 +51,7 @@ def integrity(
     **Arguments:** `run`, `run_watched`: outputs of the examples, plainly and while every site is read; `first`: what the module
     kept before it ran at all.
     """
-    weights = {name: value.detach().clone() for name, value in _weights(module).items()}
+    weights = _digests(module)
     with seeded(0):
         plain = run(inputs)
     kept = {name: value.clone() for name, value in kept_tensors(module).items()}
@@ -68,15 +71,60 @@ def integrity(
         outputs_repeatable=repeatable,
         outputs_identical=_same(plain, watched),
         outputs_alone=alone and not of_first,
-        weights_identical=all(same_bits(value, _weights(module)[name]) for name, value in weights.items()),
+        weights_identical=weights == _digests(module),
         num_examples=len(next(iter(inputs.values()))),
         num_sites=num_sites,
         kept=changed or of_first,
     )
 
 
-def _weights(module: nn.Module) -> dict[str, Tensor]:
-    return module.state_dict(keep_vars=True)
+@contextmanager
+def weights_kept(module: nn.Module, name: str) -> Iterator[None]:
+    """Parameters are afterwards what they were before, whatever is done inside. (`undisturbed` does the same of buffers, which
+    a forward may change.) A network that is larger than `IN_MEMORY` is kept on the disk meanwhile.
+
+    **Arguments:** `name`: of the instrument that runs inside.
+
+    **Raises:** `AssayError` naming it and the parameters that it changed.
+    """
+    before = {key: value for key, value in module.named_parameters() if not value.is_meta}
+    with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+        digests = {}
+        for key, value in before.items():
+            digests[key] = sha256(raw := _bytes(value)).digest()
+            file.write(raw)
+        changed = []
+        try:
+            yield
+        finally:
+            place = 0
+            for key, value in before.items():
+                owner, _, leaf = key.rpartition(".")
+                if sha256(raw := _bytes(value)).digest() != digests[key]:
+                    file.seek(place)
+                    with torch.no_grad():
+                        old = torch.frombuffer(bytearray(file.read(len(raw))), dtype=torch.uint8)
+                        value.copy_(old.view(value.dtype).view(value.shape))
+                    changed.append(key)
+                if (parameters := module.get_submodule(owner)._parameters).get(leaf) is not value:
+                    parameters[leaf] = value
+                    changed.append(key)
+                place += len(raw)
+        if changed:
+            raise AssayError(
+                f"{name} must leave the network's weights as they are",
+                given=f"it changed {', '.join(dict.fromkeys(changed))}, which have their values back",
+                next_step="let the instrument work on a copy: `assay.attributes.copied(network.module)`",
+            )
+
+
+def _bytes(tensor: Tensor) -> Any:  # an array, which numpy does not declare a buffer
+    return tensor.detach().cpu().flatten().contiguous().view(torch.uint8).numpy()
+
+
+def _digests(module: nn.Module) -> dict[str, bytes]:
+    """Of all weights and buffers: a copy of them would take as much memory again."""
+    return {name: sha256(_bytes(value)).digest() for name, value in module.state_dict().items() if not value.is_meta}
 
 
 def _same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:

@@ -6,7 +6,8 @@ rewritten, and reading never changes an output bit; `Subject.integrity` checks i
 
 import copy
 import fnmatch
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableSequence, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -72,6 +73,7 @@ class Subject:
         self.batch_size = batch_size
         self.output = output
         self.running = tuple(running)
+        self.initial = ""  # what gave it its weights, where that was no file: see `load_subject`
         self._at_first = attributes_of(self.module)
         self._unused: dict[object, frozenset[str]] = {}
 
@@ -252,7 +254,7 @@ class Subject:
             sites = self.sites(inputs)
 
             def outputs(given: Inputs, *, watched: bool = False) -> list[Tensor]:
-                handles = [self._catch_hook(site.name, []) for site in sites if watched]
+                handles = [self._catch_hook(site.name, deque(maxlen=0)) for site in sites if watched]
                 with self._running(handles):
                     return [found for _, batch in self._batches(given) for found in candidates(self._run(batch)).values()]
 
@@ -362,7 +364,7 @@ class Subject:
         name, _, side = plain(site).rpartition(":")
         return self.module.get_submodule(name), side
 
-    def _catch_hook(self, site: str, calls: list[Tensor]) -> RemovableHandle:
+    def _catch_hook(self, site: str, calls: MutableSequence[Tensor]) -> RemovableHandle:
         return catch(*self._module_and_side(site), calls)
 
     def _replace_hook(self, site: str, new: Tensor | Replacement, rows: slice, replaced: set[str]) -> RemovableHandle:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from assay.display import number
 from assay.encoding import Encoder, encoder_of
 from assay.encoding.hugging_face import WORDS
 from assay.evidence import UNTRAINED, Effort, Measure
@@ -318,6 +319,6 @@ def _summary(measures: Sequence[Measure], layer: str) -> str:
         return "Not enough data: too few test texts."
     first, second = (max(measure.nulls, key=lambda null: null.mean) for measure in (uuas, las))
     return (
-        f"At layer {layer} distances recover {uuas.value:.2f} of the edges (best null, {first.name}: {first.mean:.2f}), "
-        f"distance and angle {las.value:.2f} with direction and relation (best null, {second.name}: {second.mean:.2f})."
+        f"At layer {layer} distances recover {number(uuas.value)} of edges (best null, {first.name}: {number(first.mean)}), "
+        f"distance and angle {number(las.value)} with direction and relation (best null, {second.name}: {number(second.mean)})."
     )

@@ -39,8 +39,7 @@ Cell = tuple[float | None, float | None, float | None]
 """A value and the ends of its interval, None where there is none."""
 Rows = Mapping[str, Mapping[str, Cell]]
 """By measure and layer."""
-POSITION_WIDTH = 64
-_LONGEST_WAVE = 10_000.0
+POSITION_WIDTH, _LONGEST_WAVE = 64, 10_000.0  # of the sines and cosines of a place
 
 
 @dataclass(frozen=True)
