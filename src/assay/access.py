@@ -27,7 +27,6 @@ from assay.instrument import (
     with_running,
 )
 from assay.integrity import weights_kept
-from assay.isolation import undisturbed
 from assay.jobs import one_thread
 from assay.subject import Subject
 from assay.task import NoNovelInputs, Task, TrainedOnly

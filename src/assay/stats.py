@@ -152,6 +152,11 @@ def fitted_interval(
     return Interval(low=low, high=high, level=level, method=f"{over_units.method}, joined with t over {num} fits")
 
 
+def share_interval(found: int, num: int, *, level: float = LEVEL) -> Interval:
+    """The exact interval of a share, `found` of `num` (Clopper and Pearson 1934)."""
+    return _clopper_pearson(np.repeat([1.0, 0.0], [found, num - found]), (0.0, 1.0), level)
+
+
 def _clopper_pearson(values: np.ndarray, bounds: tuple[float, float], level: float) -> Interval:
     from scipy.special import betaincinv
 
