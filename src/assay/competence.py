@@ -37,8 +37,8 @@ def other_order(outputs: Tensor, examples: Examples, objective: Objective) -> st
     The order is the assignment with the most right answers on every second combination (Kuhn 1955), and scored on the others:
     on few examples of many classes some order fits anything.
     """
-    number = examples.combination.unique(return_inverse=True)[1]
-    shown, held_out = number % 2 == 0, number % 2 == 1
+    place = examples.combination.unique(return_inverse=True)[1]
+    shown, held_out = place % 2 == 0, place % 2 == 1
     if not bool(shown.any() & held_out.any()) or not isinstance(objective, Classification | Steps | Sequences):
         return ""
     targets, num = examples.targets, objective.width()
