@@ -15,9 +15,9 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from assay.encoding import HuggingFaceEncoder, encode
-from assay.graph import Graph
+from assay.graph import Graph, relations_of
 from assay.instruments.polar.fit import Fitting, fit_polar, gather, mapped, squared_distances
-from assay.instruments.polar.targets import Sample, in_order, relations_of, sample_of
+from assay.instruments.polar.targets import Sample, in_order, sample_of
 from assay.tasks.addresses import load_task
 
 RANK, LAYER = 64, 4

@@ -15,15 +15,15 @@ import time
 from pathlib import Path
 
 import torch
-from scipy.stats import binomtest
 
+from assay.conformance import FalseFindings, false_findings
 from assay.instruments import all_instruments, load_instrument
 from assay.jobs import run_parallel
 
 TESTS = Path(__file__).parents[1] / "tests"
 FOLDERS = ("conformance", "instruments", "instruments/recombination", "instruments/subnetworks")
 PATHS = [str(TESTS / folder) for folder in FOLDERS]
-Counted = tuple[str, str, str, int, int, int, float]
+Counted = tuple[str, FalseFindings, float]
 
 
 def main() -> None:
@@ -37,11 +37,10 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     works = [(name, kind) for name in names for kind in ("untrained", "wrong labels")]
     for counts in run_parallel(functools.partial(counted, num=options.networks), works, jobs=options.jobs):
-        for name, task, kind, num, refused, found, seconds in counts:
-            asked = num - refused
-            share = binomtest(found, asked).proportion_ci(method="exact") if asked else None
-            told = f"{found / asked:.2f} [{share.low:.2f}, {share.high:.2f}]" if share else "-"
-            print(f"| {name} | {task} | {num} {kind} | {refused} | {found} | {told} | {seconds:.1f} |", flush=True)
+        for name, one, seconds in counts:
+            told = f"{one.rate:.2f} [{one.interval.low:.2f}, {one.interval.high:.2f}]" if one.interval else "-"
+            line = f"| {name} | {one.task} | {one.networks} {one.kind} | {one.refused} | {one.found} | {told} | {seconds:.1f} |"
+            print(line, flush=True)
 
 
 def counted(work: tuple[str, str], *, num: int) -> list[Counted]:
@@ -49,8 +48,6 @@ def counted(work: tuple[str, str], *, num: int) -> list[Counted]:
     torch.set_num_threads(1)
     sys.path[:0] = PATHS
     from cases import case_of
-
-    from assay.conformance.checks import measure
 
     name, kind = work
     instrument = load_instrument(name)
@@ -60,10 +57,8 @@ def counted(work: tuple[str, str], *, num: int) -> list[Counted]:
         untrained = kind == "untrained"
         subjects = [case.untrained(task, seed) for seed in range(num)] if untrained else case.memorisers(task, num)
         start = time.process_time()
-        evidence = [measure(instrument, subject, task, seed) for seed, subject in enumerate(subjects)]
-        refused = sum(bool(item.not_enough) for item in evidence)
-        found = sum(bool(item.findings()) for item in evidence)
-        counts.append((name, told, kind, num, refused, found, (time.process_time() - start) / num))
+        found = false_findings(instrument, subjects, task, kind=kind, name=told)
+        counts.append((name, found, (time.process_time() - start) / num))
     return counts
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from assay.errors import AssayError
 from assay.evidence import Evidence, Interval, Measure, Null, Table, findings
 
 
@@ -85,7 +86,7 @@ def test_a_number_without_null_or_interval_is_refused():
 def test_a_missing_measure_lists_what_there_is():
     item = evidence(measure("novel score", [0.1]))
     assert item.measure("novel_score", part="i").name == "novel score"
-    with pytest.raises(KeyError, match="novel_score"):
+    with pytest.raises(AssayError, match="novel_score"):
         item.measure("novel_score", part="j")
 
 

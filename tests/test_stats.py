@@ -282,3 +282,12 @@ def test_child_generators_differ_and_are_reproducible():
     draws = [[float(torch.rand(1, generator=stats.child_generator(parent))) for _ in range(2)] for parent in (first, second)]
     assert draws[0] == draws[1]
     assert draws[0][0] != draws[0][1]
+
+
+def test_ranks_agree_with_another_route():
+    from scipy.stats import spearmanr
+
+    rows = torch.randint(0, 5, (2, 12), generator=Generator().manual_seed(0)).numpy()
+    assert stats.rank_correlation(rows[:1], rows[1:])[0] == pytest.approx(spearmanr(rows[0], rows[1]).statistic)
+    assert np.isnan(stats.rank_correlation(np.zeros((2, 3)), rows[:, :3])).all()
+    assert np.isnan(stats.rank_correlation(np.zeros((2, 0)), np.zeros((2, 0)))).all()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from assay.audit import Audit as Audit
     from assay.audit import audit as audit
+    from assay.conformance import check as check
     from assay.coverage import Coverage as Coverage
     from assay.coverage import coverage as coverage
     from assay.coverage import write_coverage as write_coverage
@@ -72,6 +73,7 @@ __all__ = [
     "Verdict",
     "all_instruments",
     "audit",
+    "check",
     "coverage",
     "fit_many",
     "load_instrument",
@@ -88,6 +90,7 @@ __all__ = [
 
 _HOMES = {
     "audit": ("Audit", "audit"),
+    "conformance": ("check",),
     "coverage": ("Coverage", "coverage", "write_coverage"),
     "errors": ("AssayError",),
     "evidence": ("Evidence", "Interval", "Measure", "Null"),

@@ -26,7 +26,7 @@ from assay.instrument import (
     read,
     with_running,
 )
-from assay.isolation import undisturbed
+from assay.integrity import weights_kept
 from assay.jobs import one_thread
 from assay.subject import Subject
 from assay.task import NoNovelInputs, Task, TrainedOnly
@@ -44,8 +44,7 @@ def judged_apart(
     **Raises:** `AssayError` when the network cannot be sent or loaded without its task.
     """
     view = TrainedOnly.of(task)
-    with undisturbed(subject.module, 0):
-        subject, kept = with_running(subject, view)
+    subject, kept = with_running(subject, view)
 
     def drawn(instrument: Instrument) -> _Piece | Evidence | None:
         try:
@@ -114,7 +113,8 @@ def _judge_all(given: bytes) -> list[Evidence | Failed | None] | BaseException:
 
     def judge(piece: _Piece) -> Evidence | None:
         data = _loaded(piece.drawn)
-        found = None if data is None else read(piece.instrument, subject, data, effort=effort, seed=seed)
+        with weights_kept(subject.module, piece.instrument.name):
+            found = None if data is None else read(piece.instrument, subject, data, effort=effort, seed=seed)
         return found and replace(found, warnings=(*found.warnings, *kept))
 
     try:

@@ -14,16 +14,17 @@ from assay import competence
 from assay.access import judged_apart
 from assay.bounds import check_seed
 from assay.children import unpicklable
-from assay.display import Framed, brief, columns_of, measures_table, page, words
+from assay.display import Framed, brief, columns_of, interval, measures_table, number, page, words
 from assay.errors import AssayError
 from assay.evidence import EFFORTS, LEVELS, Effort, Evidence, Level
 from assay.failed import Failed, attempt
 from assay.graph import GivesGraphs
-from assay.instrument import Instrument, answering, missing_abilities, run
+from assay.instrument import Instrument, answering, missing_abilities, run, with_running
 from assay.instruments import all_instruments
 from assay.isolation import undisturbed
 from assay.jobs import one_thread, run_parallel
 from assay.objective import Unscored, check_finite
+from assay.printable import printable
 from assay.progress import Progress, Shown, shown, silent
 from assay.subject import Integrity, Subject
 from assay.task import Examples, PosesPartProblems, Task, TrainedOnly
@@ -32,7 +33,7 @@ from assay.versions import versions_of
 
 NUM_INTEGRITY_EXAMPLES = 256
 NUM_UNSCORED_EXAMPLES = 4  # where the output is not scored, which of a language model is a logit for every word
-_GIVES: Mapping[type, str] = {
+GIVES: Mapping[type, str] = {
     PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
 }
@@ -132,6 +133,18 @@ class Audit(Framed):
         """
         return columns_of(self.evidence)
 
+    def __str__(self) -> str:
+        """The verdict, and the headline measures beside their nulls."""
+        rows = [f"{self.subject.name} on {self.task.address}: {self.verdict.headline}", self.verdict.sentence]
+        for measure in (measure for item in self.evidence for measure in item.measures if measure.headline):
+            if measure.value is None:
+                rows.append(f"  {measure.label}: not enough data")
+                continue
+            nulls = ", ".join(f"{null.name} {number(null.mean)}" for null in measure.nulls if null.values)
+            rows.append(f"  {measure.label}: {number(measure.value)} {interval(measure.interval)} ({nulls})")
+        rows += [f"  failed: {fault.instrument}: {fault.reason}" for fault in self.failed]
+        return printable("\n".join(rows), keep="\n")
+
     def _repr_html_(self) -> str:
         headlines = [measure for item in self.evidence for measure in item.measures if measure.headline]
         unanswered = [(item.instrument, item.not_enough) for item in self.evidence if item.not_enough]
@@ -199,6 +212,8 @@ def audit(
         unlearned, hint = "", ""
         if outputs is not None:
             unlearned, hint = (told(outputs, sample, task.objective) for told in (competence.unlearned, competence.other_order))
+        if unlearned and not hint and subject.initial:
+            hint = f"No weights file was given, so that its weights are those that {subject.initial} gave it"
         if unlearned:
             report(f"unlearned: {unlearned}", 0.0)
         chosen = all_instruments() if instruments is None else instruments
@@ -210,7 +225,8 @@ def audit(
             left_out = [one.name for one, item in zip(applying, judged, strict=True) if item is None]
             skipped += [Skipped(instrument=name, reason=NEEDS_MORE) for name in left_out]
         else:
-            pieces = [_Piece(instrument, subject, task, effort, seed) for instrument in applying]
+            subject, warnings = with_running(subject, task) if applying else (subject, ())
+            pieces = [_Piece(instrument, subject, task, effort, seed, warnings) for instrument in applying]
             found = _run_all(pieces, jobs=jobs, progress=report)
         evidence = [item.at_level(allowed) for item in found if isinstance(item, Evidence)]
         environment = _environment(subject)
@@ -265,7 +281,7 @@ def _sorted_out(
     applying, skipped = [], []
     for instrument in chosen:
         if missing := missing_abilities(instrument, task):
-            reason = f"the task does not give {' and '.join(_GIVES.get(ability, ability.__name__) for ability in missing)}"
+            reason = f"the task does not give {' and '.join(GIVES.get(ability, ability.__name__) for ability in missing)}"
         elif isinstance(task.objective, Unscored) and GivesGraphs not in instrument.needs:
             reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
         elif level == 0 and missing_abilities(instrument, TrainedOnly.of(task)):
@@ -311,13 +327,14 @@ class _Piece(NamedTuple):
     task: Task
     effort: Effort
     seed: int
+    warnings: tuple[str, ...]
 
 
 def _measure(piece: _Piece, progress: Progress = silent, *, jobs: int = 1) -> Evidence | Failed:
-    instrument, subject, task, effort, seed = piece
+    instrument, subject, task, effort, seed, warnings = piece
     return attempt(
         instrument.name,
-        lambda: run(instrument, subject, task, effort=effort, seed=seed, jobs=jobs, progress=progress),
+        lambda: run(instrument, subject, task, effort=effort, seed=seed, jobs=jobs, warnings=warnings, progress=progress),
     )
 
 

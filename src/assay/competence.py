@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from assay.display import number
 from assay.objective import NOT_ASKED, PAD, Classification, Objective, Sequences, Steps
 from assay.stats import cluster_means, mean_interval
 from assay.task import Examples
@@ -25,7 +26,7 @@ def unlearned(outputs: Tensor, examples: Examples, objective: Objective) -> str:
     interval = mean_interval(units, bounds=(0.0, 1.0))
     if interval is None or interval.high >= LEARNED:
         return ""
-    told = f"{float(units.mean()):.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    told = f"{number(float(units.mean()))} [{number(interval.low)}, {number(interval.high)}]"
     return f"the score on trained combinations is {told}, below {LEARNED}"
 
 
@@ -36,8 +37,8 @@ def other_order(outputs: Tensor, examples: Examples, objective: Objective) -> st
     The order is the assignment with the most right answers on every second combination (Kuhn 1955), and scored on the others:
     on few examples of many classes some order fits anything.
     """
-    number = examples.combination.unique(return_inverse=True)[1]
-    shown, held_out = number % 2 == 0, number % 2 == 1
+    place = examples.combination.unique(return_inverse=True)[1]
+    shown, held_out = place % 2 == 0, place % 2 == 1
     if not bool(shown.any() & held_out.any()) or not isinstance(objective, Classification | Steps | Sequences):
         return ""
     targets, num = examples.targets, objective.width()
@@ -55,8 +56,8 @@ def other_order(outputs: Tensor, examples: Examples, objective: Objective) -> st
         words = [word if k in seen else "a class without examples" for k, word in enumerate(words)]
     listed = _listed(words, order.argsort().tolist())
     return (
-        f"With its outputs in another order of the classes it would score {reordered:.3f} instead of {score:.3f}: they would "
-        f"stand for {listed}. If it was trained with this order, declare it: `values = [...]` under [target] of a table, "
+        f"With its outputs in another order of the classes it would score {number(reordered)} instead of {number(score)}: they "
+        f"would stand for {listed}. If it was trained with this order, declare it: `values = [...]` under [target] of a table, "
         "`Classification(names=[...])` with targets numbered likewise in a task of your own"
     )
 

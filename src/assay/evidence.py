@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 
 from assay.display import Framed, brief, columns_of, measures_table, page, words
+from assay.errors import AssayError
 from assay.figure import Figure, Level
 from assay.figure import Table as Table
 
@@ -183,12 +184,15 @@ class Evidence(Framed):
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
 
     def measure(self, key: str, **about: str) -> Measure:
-        """The measure of that key whose `about` agrees; a `KeyError` lists what there is."""
+        """The measure of that key whose `about` agrees. **Raises:** `AssayError` listing what there is."""
         for measure in self.measures:
             if measure.key == key and all(measure.about.get(key) == value for key, value in about.items()):
                 return measure
-        known = [(measure.key, dict(measure.about)) for measure in self.measures]
-        raise KeyError(f"{self.instrument} has no measure {key!r} about {about}; it has {known}")
+        keys = dict.fromkeys(measure.key for measure in self.measures)
+        if key in keys:
+            known = (", ".join(f"{name}={value!r}" for name, value in m.about.items()) for m in self.measures if m.key == key)
+            raise AssayError(f"{self.instrument} has {key} about other things", given=dict(about), choices=list(known))
+        raise AssayError(f"a measure of {self.instrument} is found by its key", given=key, choices=list(keys))
 
     def columns(self) -> dict[str, list[Any]]:
         """One row for every measure, as `assay.display.columns_of` has it.

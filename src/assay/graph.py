@@ -4,6 +4,7 @@ A node is what the text says of one thing: a word of a sentence, or all mentions
 dependent and carry a relation. Distances and depths are what a structural probe is asked for (Hewitt and Manning 2019).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,6 +115,12 @@ def tree(
 def coarse(relation: str) -> str:
     """A relation without its sub-type: `nsubj:pass` is `nsubj`."""
     return relation.partition(":")[0]
+
+
+def relations_of(graphs: Sequence[Graph]) -> tuple[str, ...]:
+    """Every relation, without sub-types, the most frequent first and equally frequent ones by name."""
+    counts = Counter(name for graph in graphs for name in graph.relations)
+    return tuple(sorted(counts, key=lambda name: (-counts[name], name)))
 
 
 def distances(graph: Graph) -> Int16[Tensor, "nodes nodes"]:

@@ -15,7 +15,7 @@ from torch import Generator
 from assay.graph import Edge, Graph
 from assay.stats import keyed_generator
 
-NEXT = "next"
+NEXT, CONTROL = "next", "control"
 CONTENT_TAGS = ("NOUN", "PROPN", "VERB", "ADJ", "ADV")
 """Open classes, but for interjections: their words are exchanged, all others stay."""
 
@@ -129,6 +129,15 @@ def control_heads(graphs: Sequence[Graph], *, seed: int) -> tuple[tuple[int, ...
             heads.append({"self": node, "first": 0, "last": len(graph) - 1}[rules[word]])
         found.append(tuple(heads))
     return tuple(found)
+
+
+def control_head_graphs(graphs: Sequence[Graph], *, seed: int) -> tuple[Graph, ...]:
+    """The same nodes joined to their heads of `control_heads`; two nodes that are each other's heads have one edge."""
+    changed = []
+    for graph, heads in zip(graphs, control_heads(graphs, seed=seed), strict=True):
+        edges = {frozenset((head, node)): (head, node, CONTROL) for node, head in enumerate(heads) if head != node}
+        changed.append(replace(graph, edges=tuple(edges.values())))
+    return tuple(changed)
 
 
 def control_relations(graphs: Sequence[Graph], *, seed: int) -> tuple[Graph, ...]:

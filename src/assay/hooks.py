@@ -6,12 +6,15 @@ passed over: their rows are neither the examples nor in their order.
 """
 
 import copy
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
+
+from assay.errors import AssayError
 
 Side = Literal["in", "out"]
 SIDES: tuple[Side, ...] = ("in", "out")
@@ -25,7 +28,7 @@ def observe(module: nn.Module, side: str, look: Callable[[Any], None]) -> Remova
     return module.register_forward_hook(lambda m, args, out: look(out))
 
 
-def catch(module: nn.Module, side: str, calls: list[Tensor]) -> RemovableHandle:
+def catch(module: nn.Module, side: str, calls: MutableSequence[Tensor]) -> RemovableHandle:
     """Append a copy of what enters or leaves the module to `calls`, every time it runs."""
 
     def keep(value: Any) -> None:
@@ -58,6 +61,25 @@ def differentiated(module: nn.Module, side: str, calls: list[Tensor]) -> Removab
         return value
 
     return replace(module, side, live)
+
+
+def gradients_of(weighted: Tensor, live: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Gradients of one number at tensors of its forward, zero where it does not depend on them.
+
+    **Raises:** `AssayError` for a forward that overwrites what its own gradient needs.
+    """
+    if not weighted.requires_grad or not live:  # no site, or an output that depends on none, such as a class
+        return tuple(map(torch.zeros_like, live))
+    try:
+        return torch.autograd.grad(weighted, live, allow_unused=True, materialize_grads=True)
+    except RuntimeError as error:
+        if "inplace" not in str(error) and "in-place" not in str(error):
+            raise
+        raise AssayError(
+            "gradients need a forward that does not overwrite what it has used",
+            given=str(error).partition(";")[0],
+            next_step="write `h = h + f(h)` in place of `h += f(h)`",
+        ) from error
 
 
 def first_tensor(value: object) -> Tensor | None:

@@ -68,12 +68,14 @@ def with_output(module: nn.Module, name: str) -> nn.Module:
     """The module with one tensor of its output as its output: the same submodules and weights, called by a shallow copy, so
     that the module itself goes on returning everything.
 
-    A forward that returns a tensor leaves nothing to choose, and is left alone.
+    **Raises:** from its forward, `AssayError` listing the names that there are where there is none of this name.
     """
     chosen = type(module).__new__(type(module))
     # Not `copy.copy(module)`, which parametrised modules refuse, and not by setting attributes, which compiled ones pass on.
     vars(chosen).update(vars(module))
-    vars(chosen)["_forward_hooks"] = OrderedDict(module._forward_hooks)
+    # Without an earlier choice, which left one tensor.
+    others = ((key, hook) for key, hook in module._forward_hooks.items() if getattr(hook, "func", None) is not _chosen)
+    vars(chosen)["_forward_hooks"] = OrderedDict(others)
     vars(chosen).pop("_compiled_call_impl", None)  # it would call the module itself, without the hook
     chosen.register_forward_hook(partial(_chosen, name))
     return chosen
@@ -81,7 +83,11 @@ def with_output(module: nn.Module, name: str) -> nn.Module:
 
 def _chosen(name: str, module: nn.Module, args: object, output: object) -> Tensor:
     if isinstance(output, Tensor):
-        return output
+        raise AssayError(
+            "the subject's forward returns one tensor, so that no output needs a name",
+            given=name,
+            next_step="leave the name out",
+        )
     found = dict(_walked(output, ""))  # by every name, that of a tensor which occurs again too
     if name not in found:
         raise _not_one(output, found, f"the subject's forward must return what was named as its output, {name!r}")

@@ -30,10 +30,12 @@ class Places:
     - `sites`: the site at every place that a module's name leads to, in the order of execution. Places share one where the same
       tensor goes to the same uses, so that to replace it at either is the same.
     - `listed`: the sites that hold different tensors.
+    - `unused`: places whose tensor, the first of several, the network does not use, but another of them.
     """
 
     sites: Mapping[str, Site]
     listed: tuple[Site, ...]
+    unused: frozenset[str]
 
 
 def survey(module: nn.Module, run: Run) -> Places:
@@ -62,7 +64,10 @@ def survey(module: nn.Module, run: Run) -> Places:
             identity = tuple(visit.identity for visit in visits)
             sites[name] = by_use.setdefault((identity, tuple(few.uses(visit) for visit in visits)), site)
             by_tensor.setdefault(identity, sites[name])
-    return Places(sites, tuple(by_tensor.values()))
+    unused = (
+        name for name, visits in few.visits.items() if any(map(few.uses_others, visits)) and not any(map(few.uses, visits))
+    )
+    return Places(sites, tuple(by_tensor.values()), frozenset(unused))
 
 
 def _watched(module: nn.Module, note: Callable[[str, str, object], None]) -> Iterator[RemovableHandle]:

@@ -51,13 +51,15 @@ class Integrity:
     **Attributes:**
 
     - `outputs_repeatable`: two plain passes on the same inputs, with other random draws, agree.
+    - `outputs_alone`: a few examples by themselves have the outputs that they have among the others, but for rounding.
     - `outputs_identical`: a pass while every site is read agrees with a plain one.
     - `weights_identical`: weights and buffers are afterwards what they were.
     - `kept`: names of buffers and attributes that two passes with the same inputs and draws leave different: a state between
-      calls.
+      calls; or what outputs depend on that was kept of the first batch.
     """
 
     outputs_repeatable: bool = True
+    outputs_alone: bool = True
     outputs_identical: bool
     weights_identical: bool
     num_examples: int
@@ -76,6 +78,10 @@ class Integrity:
             if self.outputs_identical or not self.kept:  # the same draws may give the same outputs, whatever is kept
                 what = f"draws at random or {what}"
             return f"the same inputs give other outputs in every pass, because the network {what}"
+        if not self.outputs_alone and self.kept:
+            return f"outputs depend on the first batch that the network ran, of which it keeps {', '.join(self.kept)}"
+        if not self.outputs_alone:
+            return "the output for an example depends on the other examples of its batch"
         if not self.outputs_identical:
             return "outputs change when the network's activations are read"
         what = f" ({', '.join(self.kept)})" if self.kept else ""

@@ -152,6 +152,11 @@ def fitted_interval(
     return Interval(low=low, high=high, level=level, method=f"{over_units.method}, joined with t over {num} fits")
 
 
+def share_interval(found: int, num: int, *, level: float = LEVEL) -> Interval:
+    """The exact interval of a share, `found` of `num` (Clopper and Pearson 1934)."""
+    return _clopper_pearson(np.repeat([1.0, 0.0], [found, num - found]), (0.0, 1.0), level)
+
+
 def _clopper_pearson(values: np.ndarray, bounds: tuple[float, float], level: float) -> Interval:
     from scipy.special import betaincinv
 
@@ -332,3 +337,15 @@ def one_sided_ps(gains: np.ndarray, errors: np.ndarray, *, freedom: int, units: 
     with np.errstate(divide="ignore", invalid="ignore"):
         ps = np.where(errors == 0, np.where(gains > 0, 2.0**-units, 1.0), stdtr(freedom, -gains / errors))
     return np.maximum(ps, np.finfo(np.float64).tiny).tolist()
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Spearman's correlation along the last axis; ties share their mean rank. NaN where all values of one side tie."""
+    from scipy.stats import rankdata
+
+    if not a.shape[-1]:
+        return np.full(a.shape[:-1], np.nan)
+    one, other = rankdata(a, axis=-1), rankdata(b, axis=-1)
+    one, other = one - one.mean(-1, keepdims=True), other - other.mean(-1, keepdims=True)
+    norm = np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
+    return np.divide((one * other).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)

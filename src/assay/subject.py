@@ -6,26 +6,27 @@ rewritten, and reading never changes an output bit; `Subject.integrity` checks i
 
 import copy
 import fnmatch
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableSequence, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from assay.attributes import changed_tensors, kept_tensors
 from assay.compiled import original, plain, refuse_scripted, uncompiled
 from assay.cuts import Cuts
 from assay.errors import AssayError
 from assay.forward_errors import forward_failed
-from assay.hooks import SIDES, Replacement, catch, differentiated, replace
-from assay.isolation import seeded, undisturbed
+from assay.hooks import SIDES, Replacement, catch, differentiated, gradients_of, replace
+from assay.integrity import attributes_of, integrity
+from assay.isolation import undisturbed
 from assay.outputs import answer_name, answer_of, candidates, with_output
 from assay.places import EXAMPLES, Places, survey
 from assay.redraw import redrawn, running_buffers
 from assay.site import Integrity as Integrity
 from assay.site import Site as Site
-from assay.site import same_bits
 
 Inputs = Mapping[str, Tensor]
 
@@ -72,6 +73,9 @@ class Subject:
         self.batch_size = batch_size
         self.output = output
         self.running = tuple(running)
+        self.initial = ""  # what gave it its weights, where that was no file: see `load_subject`
+        self._at_first = attributes_of(self.module)
+        self._unused: dict[object, frozenset[str]] = {}
 
     def __repr__(self) -> str:
         return f"Subject({type(self.module).__name__}, name={self.name!r}, num_weights={self.num_weights()})"
@@ -145,10 +149,7 @@ class Subject:
                 outputs = self._forward(batch)
                 weighted = (outputs * directions[rows].to(outputs)).sum()
             live = [tensor for site in sites for tensor in calls[site]]
-            if weighted.requires_grad and live:
-                each = iter(torch.autograd.grad(weighted, live, allow_unused=True, materialize_grads=True))
-            else:  # no site, or an output that depends on none, such as a class
-                each = map(torch.zeros_like, live)
+            each = iter(gradients_of(weighted, live))
             return {site: [next(each) for _ in calls[site]] for site in sites}
 
         return self._gathered(inputs, sites, found)
@@ -246,35 +247,19 @@ class Subject:
 
     def integrity(self, inputs: Inputs) -> Integrity:
         """Run twice plainly, with other random draws, then while every site is read, and compare outputs and weights bit for
-        bit. Nothing that is drawn moves the caller's random state."""
-        with undisturbed(self.module):
-            return self._integrity(inputs)
-
-    def _integrity(self, inputs: Inputs) -> Integrity:
-        before = {name: value.clone() for name, value in self.weights().items()}
-        sites = self.sites(inputs)
+        bit; and a few examples by themselves, whose outputs must not depend on their batch mates. Nothing that is drawn moves
+        the caller's random state."""
         rows = {name: value[: self.batch_size] for name, value in inputs.items()}
+        with undisturbed(self.module):
+            sites = self.sites(inputs)
 
-        def outputs(seed: int, handles: Sequence[RemovableHandle] = ()) -> list[Tensor]:
-            batches = []
-            with seeded(seed), self._running(list(handles)):
-                for _, batch in self._batches(rows):
-                    batches += candidates(self._run(batch)).values()
-            return batches
+            def outputs(given: Inputs, *, watched: bool = False) -> list[Tensor]:
+                handles = [self._catch_hook(site.name, deque(maxlen=0)) for site in sites if watched]
+                with self._running(handles):
+                    return [found for _, batch in self._batches(given) for found in candidates(self._run(batch)).values()]
 
-        unread = outputs(0)
-        kept = {name: value.clone() for name, value in kept_tensors(self.module).items()}
-        again = outputs(1)
-        hooked = outputs(0, [self._catch_hook(site.name, []) for site in sites])
-        after = self.weights()
-        return Integrity(
-            outputs_repeatable=_same(unread, again),
-            outputs_identical=_same(unread, hooked),
-            weights_identical=all(same_bits(before[name], after[name]) for name in before),
-            num_examples=len(next(iter(rows.values()))),
-            num_sites=len(sites),
-            kept=changed_tensors(self.module, kept),
-        )
+            watched = partial(outputs, watched=True)
+            return integrity(self.module, outputs, watched, rows, first=self._at_first, num_sites=len(sites))
 
     # Inside
 
@@ -350,9 +335,16 @@ class Subject:
             return survey(self.module, run)
 
     def _check_place(self, site: str, inputs: Inputs) -> None:
+        """A replacement of what the network does not use would be without effect, and no word of it."""
         refuse_scripted(self.module)
         name, _, side = plain(site).rpartition(":")
         if side not in SIDES or name not in dict(self.module.named_modules()):
+            raise self._no_such_place(site, inputs)
+        kinds = tuple((name, value.ndim, value.dtype) for name, value in inputs.items())
+        key = kinds, tuple((name, id(part)) for name, part in self.module.named_modules())
+        if key not in self._unused:  # by structure, which decides what is used: replacements are many
+            self._unused[key] = self._survey(inputs).unused
+        if plain(site) in self._unused[key]:
             raise self._no_such_place(site, inputs)
 
     def _no_such_place(self, site: str, inputs: Inputs) -> AssayError:
@@ -372,7 +364,7 @@ class Subject:
         name, _, side = plain(site).rpartition(":")
         return self.module.get_submodule(name), side
 
-    def _catch_hook(self, site: str, calls: list[Tensor]) -> RemovableHandle:
+    def _catch_hook(self, site: str, calls: MutableSequence[Tensor]) -> RemovableHandle:
         return catch(*self._module_and_side(site), calls)
 
     def _replace_hook(self, site: str, new: Tensor | Replacement, rows: slice, replaced: set[str]) -> RemovableHandle:
@@ -391,7 +383,3 @@ class Subject:
             return value
 
         return replace(*self._module_and_side(site), changed)
-
-
-def _same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
-    return len(some) == len(others) and all(same_bits(*pair) for pair in zip(some, others, strict=True))

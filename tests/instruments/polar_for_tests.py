@@ -3,8 +3,8 @@
 import torch
 from torch import Generator
 
-from assay.graph import Graph, tree
-from assay.instruments.polar.targets import Sample, Target, relations_of
+from assay.graph import Graph, relations_of, tree
+from assay.instruments.polar.targets import Sample, Target
 
 RELATIONS = ("subject", "object", "modifier")
 

@@ -6,7 +6,9 @@ from torch import Generator
 
 from assay.encoding import HuggingFaceEncoder
 from assay.graph import Continuation, tree
+from assay.instrument import Random
 from assay.instruments.polar.behaviour import agreement
+from assay.instruments.polar.instrument import BUDGETS, Drawn, _behaviours
 from assay.subject import Subject
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "cats", "run", "runs", "near", "dog", "."]
@@ -72,7 +74,7 @@ def by_hand(reader: HuggingFaceEncoder, kind: str) -> list[float]:
 @pytest.mark.parametrize("kind", ["masked", "causal"])
 def test_agreement_is_what_the_logits_say(kind):
     reader = encoder(kind)
-    behaviour = agreement(Subject(reader.module), Asking(), reader, "1", num=9, generator=Generator())
+    behaviour = agreement(Subject(reader.module), Asking(), reader, reader.site("1"), num=9, generator=Generator())
     scores = behaviour.run(None)
     assert scores.tolist() == by_hand(reader, kind)
     assert len(behaviour.clusters) == 2
@@ -98,14 +100,16 @@ def test_the_site_of_a_layer_holds_its_states():
 
 def test_why_there_is_none_is_said():
     headless = encoder("headless")
-    told = agreement(Subject(headless.module), Asking(), headless, "1", num=9, generator=Generator())
+    told = agreement(Subject(headless.module), Asking(), headless, headless.site("1"), num=9, generator=Generator())
     assert told == "the model has no head that predicts tokens"
     reader = encoder("masked")
     subject = Subject(reader.module)
-    assert "no site" in agreement(subject, Asking(), reader, "words", num=9, generator=Generator())
+    drawn = Drawn(Asking(), BUDGETS["quick"], {}, reader, share=1.0)
+    (told,) = _behaviours(subject, drawn, reader, "words", Random(0, "polar"))
+    assert "no site" in told
 
     class Unknown:
         def continuations(self, n, *, generator):
             return sentences()[2:]
 
-    assert "one token each" in agreement(subject, Unknown(), reader, "1", num=9, generator=Generator())
+    assert "one token each" in agreement(subject, Unknown(), reader, reader.site("1"), num=9, generator=Generator())

@@ -14,11 +14,12 @@ from torch import Generator, Tensor
 
 from assay.encoding import HuggingFaceEncoder, encode
 from assay.evidence import Measure
+from assay.graph import relations_of
 from assay.instrument.run import measure_of
 from assay.instruments.polar import instrument
 from assay.instruments.polar.behaviour import AXES, LOST, agreement, lost_without, relation_basis
 from assay.instruments.polar.fit import unfitted
-from assay.instruments.polar.targets import Sample, relations_of, sample_of
+from assay.instruments.polar.targets import Sample, sample_of
 from assay.models import load_subject
 from assay.subject import Subject
 from assay.tasks.treebank import Treebank
@@ -53,7 +54,9 @@ def sample_after_the_first_block(encoder: HuggingFaceEncoder, task: Treebank) ->
 def lost(encoder: HuggingFaceEncoder, sample: Sample, basis: Tensor) -> Measure:
     """What agreement loses without a subspace after the first block."""
     draws = Generator().manual_seed(0)
-    behaviour = agreement(Subject(encoder.module), Treebank(name="en_nested"), encoder, "1", num=120, generator=draws)
+    behaviour = agreement(
+        Subject(encoder.module), Treebank(name="en_nested"), encoder, encoder.site("1"), num=120, generator=draws
+    )
     values = lost_without(behaviour, AXES, [basis], sample, repeats=10, generator=draws)
     return measure_of(LOST["agreement", AXES], values)
 

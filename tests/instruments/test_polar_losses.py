@@ -6,9 +6,9 @@ from polar_for_tests import planted, planted_states, random_tree, sample_of_tree
 from torch import Generator
 from torch.nn import functional as F
 
-from assay.graph import tree
+from assay.graph import relations_of, tree
 from assay.instruments.polar import fit as losses
-from assay.instruments.polar.targets import UNSEEN, Batch, Target, in_order, relations_of
+from assay.instruments.polar.targets import UNSEEN, Batch, Target, in_order
 
 
 def draws(seed: int = 0) -> Generator:

@@ -11,10 +11,10 @@ from torch import Generator
 from assay.encoding import Encoded
 from assay.encoding.encoded import Refused
 from assay.graph import Graph, tree
-from assay.graph_controls import chain, control_relations, permuted
+from assay.graph_controls import chain, control_head_graphs, control_relations, permuted
 from assay.instruments.polar.fit import Fitting, fit_distance, fit_polar, unfitted
 from assay.instruments.polar.scores import score
-from assay.instruments.polar.search import POSITION_WIDTH, control_head_task, in_line, positions
+from assay.instruments.polar.search import POSITION_WIDTH, in_line, positions
 from assay.instruments.polar.targets import sample_of
 
 FITTING = Fitting(rank=16, epochs=10, batch=16, learning_rate=1e-2)
@@ -92,7 +92,7 @@ def test_a_control_task_is_learned_from_words_alone():
 
 def test_control_heads_are_first_or_last():
     graphs = trees(20)
-    control = control_head_task(blank(graphs), seed=0)
+    control = blank(graphs).asked_for(control_head_graphs(graphs, seed=0))
     for target in control.targets:
         assert all(head in (0, len(target) - 1) for head, _ in target.edges.tolist())
         pairs = [frozenset(edge) for edge in target.edges.tolist()]

@@ -438,3 +438,18 @@ def test_a_file_that_is_not_text_or_not_toml(write, tmp_path):
         read_table(path)
     with pytest.raises(AssayError, match=r"exists. Given: .*tabel.toml. Choices: .*table.toml. Did you mean"):
         read_table(tmp_path / "tabel.toml")
+
+
+def test_words_of_a_text_are_numbered_as_declared(write):
+    """A network whose vocabulary has another order than the alphabet reads the words that it was trained on."""
+    words = ["zero", "one", "and", "1", "0"]
+    text = {"kind": "text", "column": "text"}
+    task = read_table(write(inputs=[{**text, "values": words}]))
+    (tokens,) = task.examples("novel", 9, generator=Generator()).inputs.values()
+    assert tokens.tolist() == [[2, 3, 4]]  # "one and 1"
+    (plain,) = read_table(write(inputs=[text])).examples("novel", 9, generator=Generator()).inputs.values()
+    assert plain.tolist() == [[4, 3, 2]]  # in the alphabet: 0 1 and one zero
+    with pytest.raises(AssayError, match=r"rows.jsonl, line 3.*text.*no such value of the input.*one"):
+        read_table(write(inputs=[{**text, "values": [word for word in words if word != "one"]}]))
+    with pytest.raises(AssayError, match="takes values"):
+        read_table(write(inputs=[{"kind": "token", "columns": ["a", "b"], "values": words}]))

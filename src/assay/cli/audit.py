@@ -108,6 +108,12 @@ class Audit(Command):
         if self.task is not None:
             return load_task(self.task, trust=self.trust)
         task = task_of_run(self.subject, trust=self.trust)
+        if task is None and ":" not in self.subject and not Path(self.subject).exists():
+            raise AssayError(
+                "an audit is of a network that there is",
+                given=f"{self.subject}, where there is no such folder",
+                next_step="check the spelling, or train one with `assay train`",
+            )
         if task is None:
             raise AssayError(
                 "--task must say what the network should do, since only a folder of `assay train` knows it",

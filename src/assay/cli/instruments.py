@@ -21,15 +21,17 @@ class Instruments(Command):
 
     def run(self, terminal: Terminal) -> None:
         """Print them in the order of the report."""
+        from assay.audit import GIVES
         from assay.instruments import all_instruments
         from assay.references import cited
 
+        gives = {need: words.partition(" (docs/")[0] for need, words in GIVES.items()}
         rows = [
             {
                 "name": instrument.name,
                 "question": instrument.question,
                 "source": cited(instrument.cites)[0].citation,
-                "needs": [need.__name__ for need in instrument.needs],
+                "needs": [gives.get(need, need.__name__) for need in instrument.needs],
             }
             for instrument in all_instruments()
         ]

@@ -13,6 +13,7 @@ import tyro
 from tyro.conf import CascadeSubcommandArgs, subcommand
 
 from assay.cli.audit import Audit
+from assay.cli.check import Check
 from assay.cli.command import Command, Flag
 from assay.cli.compare import Compare
 from assay.cli.coverage import Coverage
@@ -54,6 +55,7 @@ class Line(Command):
         | Annotated[Sweep, _listed(Sweep)]
         | Annotated[Tasks, _listed(Tasks)]
         | Annotated[Instruments, _listed(Instruments)]
+        | Annotated[Check, _listed(Check)]
         | Annotated[Data, _listed(Data)]
     )
     quiet: CascadeSubcommandArgs[Flag] = False
@@ -72,7 +74,7 @@ class Line(Command):
         return self.command.after_interrupt()
 
 
-COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Coverage, Sweep, Tasks, Instruments, Data)
+COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Coverage, Sweep, Tasks, Instruments, Check, Data)
 
 STYLE = (
     tyro.conf.OmitArgPrefixes,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -19,13 +19,22 @@ from assay.bounds import check_configuration, first_line, read_json_value
 from assay.encoding.encoder import weights_digest
 from assay.encoding.placement import all_weights, device_of, placement
 from assay.errors import AssayError
-from assay.graph import Graph
+from assay.graph import Continuation, Graph
 from assay.isolation import undisturbed
 from assay.subject import Subject
 
 WORDS = "words"  # the layer of raw word embeddings
 _HOOKED = "_output_capturing_hooks_installed"  # how transformers remembers its hooks
 _UNLIMITED = 10**9  # what a tokenizer without a limit says is far above
+
+
+class Choices(NamedTuple):
+    """Sentences in which a model says which of two words is likelier: `inputs` of its forward, each `(n, tokens)`; `places`
+    `(n,)`, whose output predicts the word; `forms` `(n, 2)`, the tokens of the right word and of the wrong one."""
+
+    inputs: Mapping[str, Int[Tensor, "n tokens"]]
+    places: Int[Tensor, " n"]
+    forms: Int[Tensor, "n 2"]
 
 
 class HuggingFaceEncoder:
@@ -140,6 +149,40 @@ class HuggingFaceEncoder:
         refused = {k: why for k, graph in enumerate(graphs) if (why := self._refusal(graph, words[k]))}
         return _Texts(self, cut["input_ids"], words, refused)
 
+    def choices(self, sentences: Sequence[Continuation]) -> "Choices":
+        """Sentences in which a word is asked, those whose right and wrong form are one token each. A model that fills gaps is
+        given the sentence with the word masked; one that reads from left to right, what is before it."""
+        rows, places, forms, fills = [], [], [], "MaskedLM" in type(self.module).__name__
+        for sentence in sentences:
+            if not (both := self._single_tokens(sentence.right, sentence.wrong)):
+                continue
+            words = list(sentence.graph.words)
+            given = words if fills else words[: sentence.place]
+            cut = self.tokenizer(given, is_split_into_words=True, add_special_tokens=fills)
+            tokens = list(cut["input_ids"])
+            places.append(cut.word_ids().index(sentence.place) if fills else len(tokens) - 1)
+            if fills:
+                tokens[places[-1]] = self.tokenizer.mask_token_id
+            rows.append(tokens)
+            forms.append(both)
+        inputs = self.padded(rows) if rows else {}
+        return Choices(inputs, torch.tensor(places, dtype=torch.int64), torch.tensor(forms, dtype=torch.int64).view(-1, 2))
+
+    def _single_tokens(self, *words: str) -> list[int]:
+        """The token of every word; empty where one has several, or is not known."""
+        cut = [self.tokenizer([word], is_split_into_words=True, add_special_tokens=False)["input_ids"] for word in words]
+        known = all(len(tokens) == 1 and tokens[0] != self.tokenizer.unk_token_id for tokens in cut)
+        return [tokens[0] for tokens in cut] if known else []
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, Int[Tensor, "texts tokens"]]:
+        """Tokens of texts as the model takes them: shorter texts are padded behind, where the mask is 0."""
+        tokens = torch.full((len(rows), max(map(len, rows))), self.tokenizer.pad_token_id or 0)
+        mask = torch.zeros_like(tokens)
+        for k, row in enumerate(rows):
+            tokens[k, : len(row)] = torch.tensor(row)
+            mask[k, : len(row)] = 1
+        return {"input_ids": tokens, "attention_mask": mask}
+
     def _refusal(self, graph: Graph, words: Sequence[int]) -> str:
         if len(words) > self.most_tokens:
             return f"{len(words)} tokens, and the model reads {self.most_tokens}"
@@ -189,14 +232,9 @@ class _Texts:
     refused: Mapping[int, str]
 
     def states(self, texts: Sequence[int]) -> Float[Tensor, "layers texts tokens width"]:
-        longest = max(len(self.tokens[k]) for k in texts)
-        tokens = torch.full((len(texts), longest), self.encoder.tokenizer.pad_token_id or 0)
-        mask = torch.zeros_like(tokens)
-        for row, k in enumerate(texts):
-            tokens[row, : len(self.tokens[k])] = torch.tensor(self.tokens[k])
-            mask[row, : len(self.tokens[k])] = 1
+        given = self.encoder.padded([self.tokens[k] for k in texts])
         with torch.no_grad():
-            found = self.encoder._run(tokens, mask)
+            found = self.encoder._run(given["input_ids"], given["attention_mask"])
             return torch.stack([found[layer].float().cpu() for layer in self.encoder.layers])
 
 

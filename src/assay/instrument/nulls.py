@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from assay.display import number
 from assay.errors import AssayError
 from assay.evidence import UNTRAINED, Interval, Measure, Null
 from assay.instrument.frame import Control, Metric, Reading, Values
@@ -155,7 +156,7 @@ def _baseline(metric: Metric, own: Values, untrained: Sequence[Values]) -> Float
 def _note(metric: Metric, own: Values, untrained: Sequence[Values]) -> str:
     if not metric.gain:
         return own.note
-    return f"{own.mean:.3f}, untrained copies {_mean(untrained):.3f}" + (f"; {own.note}" if own.note else "")
+    return f"{number(own.mean)}, untrained copies {number(_mean(untrained))}" + (f"; {own.note}" if own.note else "")
 
 
 def _mean(networks: Sequence[Values]) -> float:

@@ -16,6 +16,7 @@ from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
 from assay.instrument.frame import Instrument, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instrument.nulls import Nulls, measure_of
+from assay.integrity import weights_kept
 from assay.isolation import undisturbed
 from assay.jobs import run_parallel
 from assay.objective import Unscored
@@ -44,6 +45,7 @@ def run(
     seed: int = 0,
     jobs: int = 1,
     references: Mapping[str, Subject] | None = None,
+    warnings: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Evidence:
     """Evidence of one instrument on one network.
@@ -54,8 +56,10 @@ def run(
     - `jobs`: processes in which copies and references are read side by side.
     - `references`: further networks by name, each read like the first: a dense twin, another seed. Each is a null of every
       metric that it has.
+    - `warnings`: of `with_running`, where it made the subject, as once for all instruments of an audit; None finds them out.
 
-    **Raises:** `AssayError` for an effort that the instrument has no budget for, and what the instrument raises.
+    **Raises:** `AssayError` for an effort that the instrument has no budget for, for an instrument that changes the network's
+    weights, which have their values back, and what the instrument raises.
 
     Example::
 
@@ -67,10 +71,12 @@ def run(
     """
     subject = answering(subject, task)
     named = {name: answering(network, task) for name, network in (references or {}).items()}
-    with undisturbed(subject.module, seed_of_draws(seed, instrument.name)), following(progress), uncompiled():
-        subject, kept = with_running(subject, task)
+    if warnings is None:
+        subject, warnings = with_running(subject, task)
+    guarded = weights_kept(subject.module, instrument.name)
+    with undisturbed(subject.module, seed_of_draws(seed, instrument.name)), following(progress), uncompiled(), guarded:
         evidence = _run(instrument, subject, task, effort, seed, jobs, named)
-    return replace(evidence, warnings=(*evidence.warnings, *kept))
+    return replace(evidence, warnings=(*evidence.warnings, *warnings))
 
 
 def seed_of_draws(seed: int, name: str) -> int:
@@ -83,15 +89,16 @@ def with_running(subject: Subject, task: Task) -> tuple[Subject, tuple[str, ...]
     copy answers exactly as the network."""
     sample = task.examples("train", NUM_RUNNING, generator=Generator().manual_seed(0))
     told: tuple[str, ...] = ()
-    try:
-        subject = subject.with_running(sample.inputs)
-    except AssayError as error:
-        told = (f"Untrained copies may hold learned buffers: {error}",)
-    try:
-        few = sample.take(torch.arange(min(_FEW, len(sample)))).inputs
-        own, copy = subject(few), subject.untrained(keyed_generator(0, "a copy"))(few)
-    except AssayError:
-        return subject, told  # what cannot be run or copied is said where it is needed
+    with undisturbed(subject.module, 0), uncompiled():
+        try:
+            subject = subject.with_running(sample.inputs)
+        except AssayError as error:
+            told = (f"Untrained copies may hold learned buffers: {error}",)
+        try:
+            few = sample.take(torch.arange(min(_FEW, len(sample)))).inputs
+            own, copy = subject(few), subject.untrained(keyed_generator(0, "a copy"))(few)
+        except AssayError:
+            return subject, told  # what cannot be run or copied is said where it is needed
     if len(own) > 1 and torch.equal(own, copy) and not torch.equal(own, own[:1].expand_as(own)):
         told += (NOT_DRAWN_AGAIN,)
     return subject, told

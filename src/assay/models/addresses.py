@@ -113,7 +113,9 @@ def _load_factory(module_name: str, name: str, weights: Path | None) -> Subject:
     redraws = _differ(module, fresh(Generator().manual_seed(1)))
     if weights is not None:
         load_weights(module, _read_weights(weights), str(weights))
-    return Subject(module, name=f"{module_name}:{name}", fresh=fresh if redraws else None)
+    subject = Subject(module, name=f"{module_name}:{name}", fresh=fresh if redraws else None)
+    subject.initial = f"{module_name}:{name}()" if weights is None else ""
+    return subject
 
 
 def _rebuilt(config: ModelConfig, generator: Generator) -> nn.Module:

@@ -164,11 +164,19 @@ def _read_input(given: InputDeclaration, rows: Rows) -> dict[str, Tensor]:
         return {given.keyword: rows.floats(given.sources, given.dimensions)}
     if given.kind == "token":
         return {given.keyword: rows.symbols(given.sources, lists=True).ids}
-    return {given.keyword: _numbered(rows, rows.words(given.sources[0], empty=False), first=PAD + 1)[0]}
+    return {given.keyword: _read_words(given, rows)}
+
+
+def _read_words(given: InputDeclaration, rows: Rows) -> Int[Tensor, "n length"]:
+    texts = rows.words(given.sources[0], empty=False)
+    for index, text in enumerate(texts if given.values is not None else ()):
+        if unknown := [word for word in text if word not in (given.values or ())]:
+            raise rows.error(index, given.sources[0], "no such value of the input", unknown[0], given.values or ())
+    return _numbered(rows, texts, first=PAD + 1, order=given.values)[0]
 
 
 def _read_sequences(declared: Declaration, rows: Rows) -> Content:
-    source, _ = _numbered(rows, rows.words(declared.inputs[0].sources[0], empty=False), first=PAD + 1)
+    source = _read_words(declared.inputs[0], rows)
     targets, target_vocab = _numbered(rows, rows.words(declared.target.source, empty=True), first=END + 1, end=(END,))
     prefix = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
     words = {word for text in rows.words(declared.target.source, empty=True) for word in text}
@@ -181,11 +189,12 @@ def _numbers_of(words: set[str], first: int) -> dict[str, int]:
 
 
 def _numbered(
-    rows: Rows, texts: list[list[str]], *, first: int, end: Sequence[int] = ()
+    rows: Rows, texts: list[list[str]], *, first: int, end: Sequence[int] = (), order: Sequence[str] | None = None
 ) -> tuple[Int[Tensor, "n length"], int]:
-    """Words numbered from `first` in alphabetical order, rows padded with PAD; and the size of the vocabulary."""
+    """Words numbered from `first` in alphabetical order, or in this; rows padded with PAD; and the size of the vocabulary."""
     check_cells(rows.path, len(texts), max(map(len, texts)) + len(end))
-    number = _numbers_of({word for text in texts for word in text}, first)
+    words = {word for text in texts for word in text}
+    number = _numbers_of(words, first) if order is None else {word: index for index, word in enumerate(order, first)}
     ids = [torch.tensor([*(number[word] for word in text), *end]) for text in texts]
     return pad_sequence(ids, batch_first=True, padding_value=PAD), first + len(number)
 

@@ -32,7 +32,7 @@ class _Strict(BaseModel):
 
 
 class InputDeclaration(_Strict):
-    """One keyword argument of the network's forward."""
+    """One keyword argument of the network's forward. `values`: of text, the words in the order of their numbers, from 1."""
 
     kind: InputKind
     name: Name | None = None
@@ -43,9 +43,14 @@ class InputDeclaration(_Strict):
     channels: _Size | None = None
     size: _Size | tuple[_Size, _Size] | None = None
     tokenizer: Path | None = None
+    values: tuple[ValueName, ...] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "InputDeclaration":
+        if self.values is not None and (self.kind != "text" or self.tokenizer is not None):
+            raise ValueError("takes values, its words in the order of their numbers, only where it is text without a tokenizer")
+        if self.values is not None and (not self.values or len(set(self.values)) < len(self.values)):
+            raise ValueError(f"needs words that differ; given {list(self.values)}")
         if sum(given is not None for given in (self.column, self.columns, self.file)) != 1 or self.columns == ():
             raise ValueError("needs either column = '...' or columns = ['...', ...] or file = '....npy'")
         if self.shape is not None and self.kind != "number":

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.encoding import Encoder, HuggingFaceEncoder
-from assay.graph import Continuation, GivesContinuations
+from assay.graph import GivesContinuations
 from assay.instrument import Control, Values, report
 from assay.instruments.polar.fit import unfitted
 from assay.instruments.polar.scores import metric
@@ -59,8 +59,6 @@ def task_behaviour(subject: Subject, task: Task, site: str, *, num: int, generat
     """The score on the task's own trained combinations; or, in words, why there is none."""
     if isinstance(task.objective, Unscored):
         return "the task asks for no answer, so that what the network does with the graph cannot be scored"
-    if not site:
-        return "the layer is no site of the network, so that nothing can be taken out there"
     examples = task.examples("seen", num, generator=generator)
 
     def run(change: Change | None) -> Float[Tensor, " n"]:
@@ -70,61 +68,29 @@ def task_behaviour(subject: Subject, task: Task, site: str, *, num: int, generat
 
 
 def agreement(
-    subject: Subject, task: GivesContinuations, encoder: Encoder, layer: str, *, num: int, generator: Generator
+    subject: Subject, task: GivesContinuations, encoder: Encoder, site: str, *, num: int, generator: Generator
 ) -> Behaviour | str:
     """Shares of sentences in which the right form of a word that the tree decides is likelier than the wrong one; or, in words,
-    why they cannot be had. A model that fills gaps is given the sentence with the word masked; one that reads from left to
-    right, what is before it."""
+    why they cannot be had. What the model is given is `HuggingFaceEncoder.choices`."""
     if not isinstance(encoder, HuggingFaceEncoder):
         return "agreement needs a language model with a tokenizer of its own"
-    site = encoder.site(layer)
-    if not site:
-        return "the layer is no site of the network, so that nothing can be taken out there"
     # pyrefly: ignore[not-callable]  (a method of every model of transformers)
     if encoder.module.get_output_embeddings() is None:
         return "the model has no head that predicts tokens"
-    asked = [(one, forms) for one in task.continuations(num, generator=generator) if (forms := _single_tokens(encoder, one))]
-    if not asked:
+    inputs, places, forms = encoder.choices(task.continuations(num, generator=generator))
+    if not len(forms):
         return "no sentence of the task has a right and a wrong form that are one token each"
-    inputs, places = _inputs(encoder, [sentence for sentence, _ in asked])
-    pairs = torch.tensor([forms for _, forms in asked])
 
     def run(change: Change | None) -> Float[Tensor, " n"]:
         right = []
         for rows in torch.arange(len(places)).split(_SENTENCES):
             batch = {name: values[rows] for name, values in inputs.items()}
             logits = subject(batch, replace={} if change is None else {site: change})
-            chosen = logits[torch.arange(len(rows)), places[rows]].gather(1, pairs[rows])
+            chosen = logits[torch.arange(len(rows)), places[rows]].gather(1, forms[rows])
             right.append((chosen[:, 0] > chosen[:, 1]).float() + 0.5 * (chosen[:, 0] == chosen[:, 1]).float())
         return torch.cat(right)
 
-    return Behaviour("agreement", "share of right verb forms", run, torch.arange(len(asked)))
-
-
-def _single_tokens(encoder: HuggingFaceEncoder, sentence: Continuation) -> tuple[int, ...] | None:
-    """The tokens of the right and of the wrong form, where each is one."""
-    words = [[sentence.right], [sentence.wrong]]
-    cut = [encoder.tokenizer(word, is_split_into_words=True, add_special_tokens=False)["input_ids"] for word in words]
-    known = all(len(tokens) == 1 and tokens[0] != encoder.tokenizer.unk_token_id for tokens in cut)
-    return tuple(tokens[0] for tokens in cut) if known else None
-
-
-def _inputs(encoder: HuggingFaceEncoder, sentences: Sequence[Continuation]) -> tuple[dict[str, Tensor], Tensor]:
-    """The tokens of every sentence, and the position whose output predicts the word."""
-    rows, asked, fills = [], [], "MaskedLM" in type(encoder.module).__name__
-    for sentence in sentences:
-        words = list(sentence.graph.words)
-        given = words if fills else words[: sentence.place]
-        cut = encoder.tokenizer(given, is_split_into_words=True, add_special_tokens=fills)
-        tokens = torch.tensor(cut["input_ids"])
-        asked.append(cut.word_ids().index(sentence.place) if fills else len(tokens) - 1)
-        if fills:
-            tokens[asked[-1]] = encoder.tokenizer.mask_token_id
-        rows.append(tokens)
-    pad = encoder.tokenizer.pad_token_id or 0
-    tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad)
-    mask = torch.arange(tokens.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
-    return {"input_ids": tokens, "attention_mask": mask.long()}, torch.tensor(asked)
+    return Behaviour("agreement", "share of right verb forms", run, torch.arange(len(forms)))
 
 
 def orthonormal(directions: Float[Tensor, "width k"]) -> Float[Tensor, "width rank"]:

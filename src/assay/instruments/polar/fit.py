@@ -68,35 +68,33 @@ def pair_loss(edges: Float[Tensor, "p e r"], relations: Int[Tensor, " e"], num_r
     Pairs of one relation give 1 - 2 cos + cos^2, others cos^2, so with unit edges U the sum is
     |U'U|^2 + sum over relations of (count^2 - 2 |sum of its edges|^2): O(E r^2), and no E x E matrix.
     """
-    num = edges.shape[1]
-    if not num:
-        return edges.new_zeros(len(edges))
     unit = F.normalize(edges, dim=-1)
     sums = unit.new_zeros(len(unit), num_relations, unit.shape[-1]).index_add(1, relations, unit)
     counts = torch.bincount(relations, minlength=num_relations).to(unit)
     everything = (unit.mT @ unit).square().sum((1, 2))
-    return (everything + counts.square().sum() - 2 * sums.square().sum((1, 2))) / num**2
+    return (everything + counts.square().sum() - 2 * sums.square().sum((1, 2))) / max(1, edges.shape[1]) ** 2
 
 
 def prototype_loss(
     edges: Float[Tensor, "p e r"], relations: Int[Tensor, " e"], prototypes: Float[Tensor, "p c r"]
 ) -> Float[Tensor, " p"]:
     """Cross-entropy of the relation given `SHARPNESS` times the cosine to every relation's learned prototype."""
-    if not edges.shape[1]:
-        return edges.new_zeros(len(edges))
-    scores = SHARPNESS * F.normalize(edges, dim=-1) @ F.normalize(prototypes, dim=-1).mT
-    return F.cross_entropy(scores.mT, relations.expand(len(scores), -1), reduction="none").mean(1)
+    return _cross_entropy(SHARPNESS * F.normalize(edges, dim=-1) @ F.normalize(prototypes, dim=-1).mT, relations)
 
 
 def child_loss(labels: Float[Tensor, "p b n c"], batch: Batch) -> Float[Tensor, " p"]:
     """Cross-entropy of every node's relation to its head, the last class being the root's (DepProbe,
     Mueller-Eberstein 2022)."""
     text, node = torch.cat([batch.edges[:, [0, 2]], batch.roots]).unbind(1)
-    scores = labels[:, text, node]
-    wanted = torch.cat([batch.relations, batch.relations.new_full((len(batch.roots),), labels.shape[-1] - 1)])
-    if not scores.shape[1]:
-        return labels.new_zeros(len(labels))
-    return F.cross_entropy(scores.mT, wanted.expand(len(scores), -1), reduction="none").mean(1)
+    root = batch.relations.new_full((len(batch.roots),), labels.shape[-1] - 1)
+    return _cross_entropy(labels[:, text, node], torch.cat([batch.relations, root]))
+
+
+def _cross_entropy(scores: Float[Tensor, "p e c"], classes: Int[Tensor, " e"]) -> Float[Tensor, " p"]:
+    """The mean over all that is classified; 0 where that is nothing."""
+    if not len(classes):
+        return scores.new_zeros(len(scores))
+    return F.cross_entropy(scores.mT, classes.expand(len(scores), -1), reduction="none").mean(1)
 
 
 # Fits
@@ -269,9 +267,8 @@ def _read_off(sample: Sample, learned: dict[str, Tensor]) -> Probes:
     num, num_relations = len(maps), len(sample.relations)
     sums, counts = torch.zeros(num, num_relations, maps.shape[2]), torch.zeros(num_relations)
     roots, num_roots = torch.zeros(num, maps.shape[2]), 0
-    blank = Probes(maps, roots, sums, learned.get("labels"))
     for batch in in_order(sample):
-        z = blank.vectors(sample, batch)
+        z = mapped(gather(sample, batch), maps)
         known = batch.relations != UNSEEN
         sums.index_add_(1, batch.relations[known], edge_vectors(z, batch)[:, known])
         counts += torch.bincount(batch.relations[known], minlength=num_relations)

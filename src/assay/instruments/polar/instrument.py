@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from assay.display import number
 from assay.encoding import Encoder, encoder_of
 from assay.encoding.hugging_face import WORDS
 from assay.evidence import UNTRAINED, Effort, Measure
@@ -129,7 +130,7 @@ class Polar(Instrument[Drawn]):
         if budget.reading is not None and cost > budget.reading:
             share = budget.reading / cost
             fewer = {split: _share_of(len(some), share) for split, some in drawn.items()}
-            drawn = {split: task.graphs(split, fewer[split], generator=rng(split)) for split in SPLITS}
+            drawn = {split: task.graphs(split, num, generator=rng(split)) for split, num in fewer.items()}
         graphs: dict[str, Sequence[Graph]] = {}
         for split, some in drawn.items():  # the evidence does not depend on the task's order
             graphs[split] = sorted(some, key=lambda graph: (graph.words, graph.mentions, graph.edges))
@@ -259,10 +260,12 @@ def _selectivity(found: Found, own: Sequence[Scores], *, seeds: int, rng: Random
 
 def _behaviours(network: Subject, data: Drawn, encoder: Encoder, layer: str, rng: Random) -> list[behaviour.Behaviour | str]:
     """What the network does with the graph, as far as the task can tell; else why not."""
+    if not (site := encoder.site(layer)):
+        return ["the layer is no site of the network, so that nothing can be taken out there"]
     num = _share_of(min(data.budget.test, MOST_EXAMPLES), data.share)
-    found = [behaviour.task_behaviour(network, data.task, encoder.site(layer), num=num, generator=rng("score"))]
+    found = [behaviour.task_behaviour(network, data.task, site, num=num, generator=rng("score"))]
     if isinstance(data.task, GivesContinuations):
-        asked = behaviour.agreement(network, data.task, encoder, layer, num=num, generator=rng("agreement"))
+        asked = behaviour.agreement(network, data.task, encoder, site, num=num, generator=rng("agreement"))
         found = [asked, *(one for one in found if isinstance(one, behaviour.Behaviour))]
     return found
 
@@ -316,6 +319,6 @@ def _summary(measures: Sequence[Measure], layer: str) -> str:
         return "Not enough data: too few test texts."
     first, second = (max(measure.nulls, key=lambda null: null.mean) for measure in (uuas, las))
     return (
-        f"At layer {layer} distances recover {uuas.value:.2f} of the edges (best null, {first.name}: {first.mean:.2f}), "
-        f"distance and angle {las.value:.2f} with direction and relation (best null, {second.name}: {second.mean:.2f})."
+        f"At layer {layer} distances recover {number(uuas.value)} of edges (best null, {first.name}: {number(first.mean)}), "
+        f"distance and angle {number(las.value)} with direction and relation (best null, {second.name}: {number(second.mean)})."
     )

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -15,7 +14,7 @@ from assay.instrument import Metric
 from assay.instruments.polar.fit import Probes, gather, mapped, squared_distances
 from assay.instruments.polar.targets import Batch, Sample, in_order
 from assay.spanning import arborescence, directed_from, spanning_forest
-from assay.stats import cluster_means
+from assay.stats import cluster_means, rank_correlation
 
 How = Literal["edges", "legal", "depprobe"]
 COSINE_WEIGHT = 4.0  # of the cosine against the squared distance, which is about 1 for an edge, in the score of a legal tree
@@ -212,18 +211,6 @@ def text_correlations(probes: Probes, sample: Sample) -> Float[Tensor, "p texts"
                 rows = rank_correlation(apart[:, place, : len(true), : len(true)], true[None])
                 found[:, text] = torch.from_numpy(rows).nanmean(-1).float()
     return found
-
-
-def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Spearman's correlation along the last axis; ties share their mean rank. NaN where all values of one side tie."""
-    from scipy.stats import rankdata
-
-    if not a.shape[-1]:
-        return np.full(a.shape[:-1], np.nan)
-    one, other = rankdata(a, axis=-1), rankdata(b, axis=-1)
-    one, other = one - one.mean(-1, keepdims=True), other - other.mean(-1, keepdims=True)
-    norm = np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
-    return np.divide((one * other).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
 
 
 def length_mean(correlations: Float[Tensor, " texts"], sample: Sample) -> float:

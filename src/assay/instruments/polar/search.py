@@ -1,7 +1,7 @@
 """The search, fit and scores that the network, its untrained copies and every null of its own get alike."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from assay.encoding.hugging_face import WORDS
 from assay.evidence import UNTRAINED
-from assay.graph_controls import control_heads, control_relations, permuted
+from assay.graph_controls import control_head_graphs, control_relations, permuted
 from assay.instrument import Random
 from assay.instruments.polar.fit import Angle, Fitting, Probes, fit_depth, fit_distance, fit_polar, unfitted
 from assay.instruments.polar.scores import (
@@ -39,8 +39,7 @@ Cell = tuple[float | None, float | None, float | None]
 """A value and the ends of its interval, None where there is none."""
 Rows = Mapping[str, Mapping[str, Cell]]
 """By measure and layer."""
-POSITION_WIDTH = 64
-_LONGEST_WAVE = 10_000.0
+POSITION_WIDTH, _LONGEST_WAVE = 64, 10_000.0  # of the sines and cosines of a place
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,6 @@ def curve_rows(found: Found, *, generator: Generator) -> Rows:
     """Test texts at every layer: distance probes without punctuation, polar ones edge by edge with it, and depth probes."""
     test, layers = found.texts.test, found.texts.layers
     deeps = deep(fit_depth(found.texts.train, fitting=found.fitting, generator=generator), test)
-
     columns = {
         "UUAS": [_cell(one.units("UUAS")) for one in score(found.distance, test, punctuation=False)],
         "LAS": [_cell(one.units("LAS")) for one in score(found.polar, test)],
@@ -188,19 +186,10 @@ def control_scores(found: Found, *, seeds: Sequence[int], rng: Random) -> dict[s
         one, other = (sample.asked_for(control_relations(sample.graphs, seed=seed)) for sample in texts)
         polar = fit_polar(one, angle=found.angle, weights=[found.weight], generator=rng("relations", seed), **options)
         of_relations += [scored.units("type accuracy") for scored in score(polar, other)]
-        one, other = (control_head_task(sample, seed=seed) for sample in texts)
+        one, other = (sample.asked_for(control_head_graphs(sample.graphs, seed=seed)) for sample in texts)
         distance = fit_distance(one, generator=rng("heads", seed), **options)
         of_heads += [scored.units("UUAS") for scored in score(distance, other, punctuation=False)]
     return {
         "type accuracy": ("relation that the dependent's word decides", torch.stack(of_relations)),
         "UUAS": ("head that the word alone decides", torch.stack(of_heads)),
     }
-
-
-def control_head_task(sample: Sample, *, seed: int) -> Sample:
-    """Graphs in which the head of a node is the first or the last node, or none, as its word alone decides."""
-    changed = []
-    for graph, heads in zip(sample.graphs, control_heads(sample.graphs, seed=seed), strict=True):
-        edges = {frozenset((head, node)): (head, node, "control") for node, head in enumerate(heads) if head != node}
-        changed.append(replace(graph, edges=tuple(edges.values())))
-    return sample.asked_for(changed)

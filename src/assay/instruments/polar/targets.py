@@ -1,6 +1,5 @@
 """What a probe is fitted on and scored by: the states of texts at every layer, and their graphs as padded tensors."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from assay.encoding import Encoded, Encoder, encode
-from assay.graph import Graph, GraphSplit, depths, distances
+from assay.graph import Graph, GraphSplit, depths, distances, relations_of
 from assay.graph_controls import jabberwocky
 from assay.instrument import report
 
@@ -59,12 +58,6 @@ class Target:
 
     def __len__(self) -> int:
         return len(self.depths)
-
-
-def relations_of(graphs: Sequence[Graph]) -> tuple[str, ...]:
-    """Every relation, without sub-types, the most frequent first and equally frequent ones by name."""
-    counts = Counter(name for graph in graphs for name in graph.relations)
-    return tuple(sorted(counts, key=lambda name: (-counts[name], name)))
 
 
 @dataclass(frozen=True)

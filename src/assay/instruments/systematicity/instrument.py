@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from assay.display import interval, number
 from assay.evidence import CHANCE, UNIT, UNTRAINED, Effort, Measure
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
@@ -337,7 +338,7 @@ def _summary(measures: Sequence[Measure], task: Task) -> str:
     by_kind = [measure for measure in measures if measure.key == BY_KIND.key]
     if seen.value is None:
         return f"{seen.note}."
-    told = f"Trained combinations score {seen.value:.3f}"
+    told = f"Trained combinations score {number(seen.value)}"
     if novel is None:
         told += f". No novel score: the task {LACKS[task.level]}."
     elif novel.value is None or novel.interval is None:
@@ -346,11 +347,11 @@ def _summary(measures: Sequence[Measure], task: Task) -> str:
         best = max(novel.nulls, key=lambda null: null.mean)
         which = "outside 1-coverage" if by_kind else "ones"
         told += (
-            f", novel {which} {novel.value:.3f} [{novel.interval.low:.3f}, {novel.interval.high:.3f}]; the best null "
-            f"({best.name}) scores {best.mean:.3f}."
+            f", novel {which} {number(novel.value)} {interval(novel.interval)}; the best null "
+            f"({best.name}) scores {number(best.mean)}."
         )
     scores = [
-        f"{measure.units} {measure.about['kind']} {measure.value:.3f}" for measure in by_kind if measure.value is not None
+        f"{measure.units} {measure.about['kind']} {number(measure.value)}" for measure in by_kind if measure.value is not None
     ]
     return told + (f" Of other kinds, {' and '.join(scores)}." if scores else "")
 
