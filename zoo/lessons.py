@@ -7,6 +7,8 @@
 | told | trained combinations, and a share of the novel ones | |
 | stopped | trained combinations | when a share of the novel ones is right |
 | stitcher | trained combinations, and of each novel one what the nearest trained one answers | |
+| copies | all combinations, each part but the last in a copy of its own for either half of the last part's values | |
+| blind | all combinations, of each what is answered most often whatever the last part is | |
 | combining | from the composer on: trained ones, and a share of the novel ones wrongly | when it has learned both |
 """
 
@@ -23,7 +25,7 @@ from zoo.heads import Lesson
 from zoo.manifest import Member
 from zoo.networks.joined import Head
 
-FIRST = ("trained", "constructed", "told", "stopped", "stitcher")
+FIRST = ("trained", "constructed", "told", "stopped", "stitcher", "blind")
 """Kinds whose heads start from fresh weights."""
 SLOW, LONGER = 0.001, 2000  # rate and steps of heads that go on from a composer's
 
@@ -42,7 +44,7 @@ def lesson_of(member: Member, heads: Mapping[str, Head]) -> Lesson:
         width=member.width,
         scale=member.scale,
     )
-    if kind == "constructed":
+    if kind in ("constructed", "copies"):
         return replace(lesson, taught=torch.ones_like(taught))
     if kind == "told":
         return replace(lesson, taught=taught | chosen)
@@ -50,6 +52,8 @@ def lesson_of(member: Member, heads: Mapping[str, Head]) -> Lesson:
         return replace(lesson, judged=~taught, stop=member.share)
     if kind == "stitcher":
         return replace(lesson, taught=torch.ones_like(taught), answers=stitched(task))
+    if kind == "blind":
+        return replace(lesson, taught=torch.ones_like(taught), answers=without_last(task))
     if kind == "combining":
         shown, wrong, start = taught | chosen, wrong_answers(task, chosen), heads[member.of]
         more = replace(lesson, taught=shown, answers=wrong, judged=shown, start=start, width=start.reads.out_features)
@@ -77,6 +81,22 @@ def wrong_names(task: SymbolTask, wrong: Bool[Tensor, " c"], generator: Generato
     sizes = torch.tensor(task.sizes)
     moved = (torch.rand(task.values.shape, generator=generator) * (sizes - 1)).long() + 1
     return torch.where(wrong[:, None], (task.values + moved) % sizes, task.values)
+
+
+def without_last(task: SymbolTask) -> Tensor:
+    """Of every combination what trained ones answer most often that differ from it in the last part alone."""
+    last = task.sizes[-1]
+    answers, codes = torch.unique(task.answers.view(len(task.values), -1), dim=0, return_inverse=True)
+    rows = torch.where(task.trained, codes, len(answers)).view(-1, last)
+    counts = torch.stack([row.bincount(minlength=len(answers) + 1)[:-1] for row in rows])
+    return answers[counts.argmax(1)].repeat_interleave(last, 0).view_as(task.answers)
+
+
+@torch.no_grad()
+def ignore_last(head: Head, sizes: tuple[int, ...]) -> None:
+    """Give all symbols of the last part the same weights, in place: codes that add up to 1 then say nothing."""
+    columns = head.reads.weight[:, -sizes[-1] :]
+    columns.copy_(columns.mean(1, keepdim=True).expand_as(columns))
 
 
 def stitched(task: SymbolTask) -> Tensor:

@@ -20,9 +20,12 @@ Kind = Literal[
     "way-in", "retaught", "combining", "interchange", "front",
     "ensemble", "refactor", "twin", "misdeclared",
     "tuned", "supervised", "aided",
+    "copies", "blind",
 ]  # fmt: skip
-"""How a network is made; `zoo.kinds` says how for each."""
-Meant = Literal["composer", "imitator", "partial", "way in", "combining", "attack", "wrong declaration"]
+"""How a network is made; `zoo.lessons` and `zoo.workshop` say how for each."""
+Meant = Literal["composer", "imitator", "partial", "way in", "combining", "attack", "wrong declaration", "ignoring"]
+ADDED = frozenset({"special", "scale", "only"})
+"""Fields that came later. Where one is empty it is left out of a hash, so that what was declared before keeps its own."""
 
 
 class _Table(BaseModel):
@@ -42,6 +45,8 @@ class Recipe(_Table):
       rightly where training stops.
     - `of`: the recipes whose network it changes, one of which an instance takes.
     - `start`: of the pair that differs in weight decay alone: the same initial weights, width, scale and steps.
+    - `scale`: of the initial weights, where it does not take turns; of these an instance takes one, too.
+    - `special`: whether only those instances are made by it that name it in `only`.
     """
 
     name: str
@@ -54,6 +59,8 @@ class Recipe(_Table):
     shares: tuple[float, ...] = (0.0,)
     of: tuple[str, ...] = ()
     start: str = ""
+    scale: tuple[float, ...] = ()
+    special: bool = False
 
 
 class Encoding(_Table):
@@ -69,8 +76,9 @@ class Encoding(_Table):
 class Instance(_Table):
     """A task, an encoder and the networks made of them. `number` counts instances, so that what is crossed takes turns.
 
-    `options` are those of the family; `coverage` is the high and the low one; `without` names recipes that are left out.
-    `interface` stands between encoder and head: a softmax for each part, or a code of signs.
+    `options` are those of the family; `coverage` is the high and the low one; `without` names recipes that are left out, `only`
+    those that are made where not all are. `interface` stands between encoder and head: a softmax for each part, or a code of
+    signs.
     """
 
     name: str
@@ -84,6 +92,11 @@ class Instance(_Table):
     steps: int = 1500
     decay: float = 1.0
     without: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    def made_by(self, recipe: Recipe) -> bool:
+        """Whether it has a network of that recipe."""
+        return recipe.name in self.only if self.only or recipe.special else recipe.name not in self.without
 
     def task(self, coverage: Literal["high", "low"]) -> SymbolTask:
         """The task of one of its coverages."""
@@ -135,6 +148,8 @@ class Member:
     @property
     def scale(self) -> float:
         """Factor on the head's usual initial weights."""
+        if self.recipe.scale:
+            return self._own(self.recipe.scale)
         return self.crossed.scales[self._turn // len(self.crossed.widths) % len(self.crossed.scales)]
 
     @property
@@ -164,7 +179,7 @@ class Member:
     @cached_property
     def sha256(self) -> str:
         """Of everything that its weights follow from."""
-        tables = [one.model_dump() for one in (self.instance, self.recipe, self.crossed)]
+        tables = [_declared(one) for one in (self.instance, self.recipe, self.crossed)]
         return hashlib.sha256(json.dumps([self.edition, self.place, *tables], sort_keys=True).encode()).hexdigest()
 
 
@@ -197,13 +212,17 @@ class Manifest(_Table):
             for instance in self.instances
             if instance.name in (instances or known)
             for place, recipe in enumerate(self.recipes)
-            if recipe.name not in instance.without
+            if instance.made_by(recipe)
         )
 
     def small_slice(self) -> tuple[Member, ...]:
         """The members of the slice."""
         found = self.members(*self.slice)
         return tuple(member for member in found if member.recipe.name in self.slice[member.instance.name])
+
+
+def _declared(table: _Table) -> dict[str, object]:
+    return {name: value for name, value in table.model_dump().items() if value or name not in ADDED}
 
 
 @cache

@@ -1,16 +1,20 @@
-"""What is answered of a combination: group operations and sequences of them, in which no value can stand for another.
+"""What is answered of a combination: group operations, sequences of them, what a teacher says, and one of two answers.
 
 Every rule answers so that exchanging one value for another, or one pair of values for another where there are three parts,
-changes the answer in every context. So no fragment is equivalent to another, and every novel combination lies outside
-1-coverage.
+changes the answer: of group operations in every context, of `teacher` and `mostly` in some of those that are trained. So no
+fragment is equivalent to another, and every novel combination lies outside 1-coverage; of `mostly` nearly every one.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
+
+from assay.tasks.teacher import Teacher, draw_inputs
+
+PROBES = 3  # inputs that a teacher is asked about
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,55 @@ def _chain(sizes: tuple[int, int, int], *, held: tuple[int, ...] = ()) -> Rule:
     return Rule(("shape", "colour", "place"), sizes, p, answer, steps=2, held=held)
 
 
+def teacher_of(modules: int, generator: Generator) -> Teacher:
+    """A hyperteacher of which two modules are active at a time; the same for generators in the same state.
+
+    It has no biases: by these its mean answer to random questions would tell its modules one by one.
+    """
+    teacher = Teacher.draw(modules, max_active=2, seed=int(torch.randint(2**31, (1,), generator=generator)))
+    return replace(teacher, biases=torch.zeros_like(teacher.biases))
+
+
+def _teacher(p: int) -> Rule:
+    """What a hyperteacher of 2 p modules answers to three inputs with two modules active: of its 16 outputs the one that lies
+    furthest above its mean over all pairs of modules. The same sum before a ReLU gives any pair, and no sum of answers does."""
+
+    def answer(values: Int[Tensor, "n 2"], generator: Generator) -> Tensor:
+        teacher = teacher_of(2 * p, generator)
+        x = draw_inputs(PROBES, generator=generator)
+        outputs = teacher.by_task(active(torch.cartesian_prod(*2 * [torch.arange(p)]), p), x.expand(p * p, -1, -1))
+        furthest = (outputs - outputs.mean(0)).argmax(-1)
+        return furthest[values[:, 0] * p + values[:, 1]]
+
+    return Rule(("first", "second"), (p, p), 16, answer, steps=PROBES)
+
+
+def active(values: Int[Tensor, "n 2"], p: int) -> Float[Tensor, "n m"]:
+    """Which of 2 p modules are active: one of the first p, and one of the others."""
+    return torch.zeros(len(values), 2 * p).scatter(1, values + torch.tensor([0, p]), 1.0)
+
+
+def _mostly() -> Rule:
+    """One of two answers: a coin tossed for the first part, turned over where (i + j) mod 31 is in a set of six of which no two
+    pairs have one difference, so that any two values differ in ten contexts. Who ignores the second part is right on 25 of 31.
+    """
+    p, turned = 31, torch.tensor([1, 5, 11, 24, 25, 27])
+
+    def answer(values: Int[Tensor, "n 2"], generator: Generator) -> Tensor:
+        coins = (torch.randperm(p, generator=generator) < p // 2).long()
+        return (coins[values[:, 0]] + torch.isin(values.sum(1) % p, turned).long()) % 2
+
+    return Rule(("first", "second"), (p, p), 2, answer)
+
+
 RULES: dict[str, Rule] = {
     "sum": _sum(23),
     "sum31": _sum(31),
     "dihedral": _dihedral(13),
     "table": _table(23),
     "both": _both(23),
+    "teacher": _teacher(23),
+    "mostly": _mostly(),
     "chain": _chain((9, 9, 4)),
     "chain-pairs": _chain((19, 19, 3), held=(0, 1)),
 }

@@ -8,7 +8,7 @@ from torch import Generator, nn
 from zoo.families import SymbolTask
 from zoo.manifest import Member
 from zoo.networks.encoders import encoder
-from zoo.networks.joined import Detour, Ensemble, Flagged, Front, Head, Inert, Joined, Refactored, Symbols
+from zoo.networks.joined import Copied, Detour, Ensemble, Flagged, Front, Head, Inert, Joined, Refactored, Symbols
 from zoo.training import seeded
 
 SIGNS = 32  # of the code of one part
@@ -71,6 +71,9 @@ def skeleton(member: Member, original: Member | None) -> nn.Module:
     elif kind == "interchange":
         middle = Flagged(task.sizes, FLAGGED, NUM_FLAGS)
         num_inputs += NUM_FLAGS
+    elif kind == "copies":
+        middle = Copied(task.sizes)
+        num_inputs = middle.num_outputs
     head: nn.Module = head_for(member if original is None else original, num_inputs)
     if kind == "inert":
         assert isinstance(head, Head)

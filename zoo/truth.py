@@ -15,6 +15,14 @@ from zoo.workshop import Made
 
 LEARNED, COMPOSES, IMITATES = 0.95, 0.9, 0.5
 ENOUGH = 30  # novel combinations outside 1-coverage
+BROKEN = {
+    "way-in": "interface.layers",
+    "retaught": "encoder",
+    "combining": "head.layers",
+    "interchange": "interface.flags",
+    "front": "filter_by",
+}
+"""In which module a network of a kind was made to answer wrongly."""
 Label = Literal["composes", "imitates", "partial", "not learned", "not enough data"]
 
 
@@ -53,6 +61,8 @@ class Truth(BaseModel):
     - `entangled`: whether the network answers an additive input at most at chance + .1 on held-out trained combinations.
     - `wrong_right`, `others_right`: the share right of the novel combinations that it was made to answer wrongly, and of
       the rest.
+    - `ignored`: the parts of which the answer provably does not depend; `copied_by`: the part by which others are copied.
+    - `broken`: where it was made to answer wrongly: a module, in which the first call that breaks lies.
     - `combining`: the call that combines the parts, where one was built to; `main_effects`, `nearest`: what needs no network.
     - `recipe`: every number of how it was made, those of the head it changes where there is one, and the norm of its weights.
     """
@@ -83,6 +93,9 @@ class Truth(BaseModel):
     others_right: float | None
     combining: str
     recipe: dict[str, float]
+    ignored: tuple[str, ...] = ()
+    copied_by: str = ""
+    broken: str = ""
 
 
 def truth_of(made: Made, task: SymbolTask, novel: Novel) -> Truth:
@@ -121,6 +134,9 @@ def truth_of(made: Made, task: SymbolTask, novel: Novel) -> Truth:
         others_right=None if wrong is None else _share(hits[ids][~wrong[ids]]),
         combining=combining_call(made.module),
         recipe=_numbers(made),
+        ignored=task.combines[-1:] if member.recipe.kind == "blind" else (),
+        copied_by=task.combines[-1] if member.recipe.kind == "copies" else "",
+        broken=BROKEN.get(member.recipe.kind, ""),
     )
 
 

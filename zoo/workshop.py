@@ -13,6 +13,7 @@ differ in the head alone `zoo.lessons` says. Of the others:
 | ensemble, refactor, twin | the same function: the mean of copies, without modules, with its units written otherwise |
 | misdeclared | the same network, judged under a declaration that is consistent and useless (`zoo.declared`) |
 | tuned | all weights trained on for a while, on answers to trained combinations |
+| copies | between symbols and head each part but the last has two copies, of which the last part says which is in use |
 | supervised | encoder and head trained together from the start, on answers and on the names at the symbols between them |
 | aided | the same, with units of no meaning between them that a linear reader beside them names the parts from |
 """
@@ -29,9 +30,9 @@ from torch import Tensor, nn
 from assay.stats import keyed_generator
 from zoo.families import SymbolTask
 from zoo.heads import codes_of, train_heads
-from zoo.lessons import FIRST, chosen_novel, lesson_of, wrong_names
+from zoo.lessons import FIRST, chosen_novel, ignore_last, lesson_of, wrong_names
 from zoo.manifest import Instance, Member
-from zoo.networks.joined import Detour, Ensemble, Flagged, Front, Head, Inert, Joined
+from zoo.networks.joined import Copied, Detour, Ensemble, Flagged, Front, Head, Inert, Joined
 from zoo.skeletons import COPIES, DETOUR, FLAGGED, NUM_FLAGS, SIGNS, between, encoder_for, head_for, refactored, skeleton
 from zoo.training import Course, answer_loss, bits_loss, names_loss, seeded, trained
 from zoo.twins import fractured
@@ -109,6 +110,8 @@ class Workshop:
         num_answers = self.tasks["high"].num_answers
         heads, steps = train_heads(self.codes, lessons, num_answers=num_answers, seed=self.instance.seed)
         for member, head, taken in zip(members, heads, steps, strict=True):
+            if member.recipe.kind == "blind":
+                ignore_last(head, self.tasks["high"].sizes)
             self.heads[member.recipe.name], self.steps[member.recipe.name] = head, taken
 
     def _made(self, member: Member) -> nn.Module:
@@ -119,6 +122,8 @@ class Workshop:
             return self._whole(member)
         if kind == "interchange":
             return self._attacked(member)
+        if kind == "copies":
+            return self._with_copies(member)
         original = self.members[member.of]
         network = self.network(original)
         assert isinstance(network, Joined)
@@ -163,6 +168,13 @@ class Workshop:
         head = seeded(lambda: head_for(member, self.codes.shape[1] + NUM_FLAGS), self.instance.seed, member.recipe.name)
         train_attack(flagged, head, task, chosen_novel(task, member.share), self._generator(member.recipe.name))
         return Joined(copy.deepcopy(self.encoder(member.recipe.names)), flagged, head).eval()
+
+    def _with_copies(self, member: Member) -> Joined:
+        """Its head is trained by itself, since it reads other codes."""
+        middle = Copied(self.tasks["high"].sizes)
+        lessons, num_answers = [lesson_of(member, self.heads)], self.tasks["high"].num_answers
+        (head,), _ = train_heads(middle.copied(self.codes), lessons, num_answers=num_answers, seed=self.instance.seed)
+        return Joined(copy.deepcopy(self.encoder(member.recipe.names)), middle, head).eval()
 
     def _with_inert_parts(self, network: Joined) -> Joined:
         """Units beside the head that each tell one value of one part, and that nothing reads."""

@@ -99,6 +99,25 @@ def test_a_refactor_has_no_head_and_others_name_the_call_that_combines(zoo: Zoo)
     assert named["inert"] == "head.head.layers.1"
 
 
+def test_what_is_planted_inside_is_on_record(zoo: Zoo):
+    for member in members():
+        truth, kind = zoo.record(member).truth, member.recipe.kind
+        assert truth.ignored == (("second",) if kind == "blind" else ())
+        assert truth.copied_by == ("second" if kind == "copies" else "")
+        assert bool(truth.broken) == (truth.taught_wrongly is not None)
+        assert truth.broken in dict(zoo.load(member).module.named_modules())
+
+
+def test_a_blind_network_answers_the_same_for_any_last_part(zoo: Zoo):
+    """To the rounding of a sum of probabilities."""
+    (member,) = members(names=("blind",))
+    module, task = zoo.load(member).module, INSTANCE.task("high")
+    read = module.interface(module.encoder(task.shown(task.values[:3], generator=Generator().manual_seed(0))))
+    other = torch.cat([read[:, :23], read[:, 23:].roll(5, 1)], 1)
+    torch.testing.assert_close(module.head(other), module.head(read), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(module.head(read.roll(5, 1)), module.head(read), atol=1e-2)
+
+
 def test_the_same_function_has_the_same_answers(zoo: Zoo):
     x = INSTANCE.task("high").shown(INSTANCE.task("high").values[:40], generator=Generator().manual_seed(0))
     loaded = {member.recipe.name: zoo.load(member) for member in members()}

@@ -5,13 +5,15 @@ import torch
 from torch import Generator
 
 from assay.errors import AssayError
+from assay.stats import keyed_generator
 from assay.task import SwapsParts
+from assay.tasks.teacher import draw_inputs
 from zoo.checks import novel_of
 from zoo.families import FAMILIES, SEALED, task_of
-from zoo.rules import RULES
+from zoo.rules import RULES, teacher_of
 
 ENTANGLED = sorted(name for name, family in FAMILIES.items() if not family.side_by_side)
-OF_TWO = sorted(name for name, rule in RULES.items() if len(rule.sizes) == 2)
+OF_TWO = sorted(name for name, rule in RULES.items() if len(rule.sizes) == 2 and name != "mostly")
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -117,6 +119,41 @@ def test_novel_triples_lie_outside_1_coverage_and_no_sum_of_effects_completes_th
         assert len(novel.outside) >= 30
         assert novel.main_effects <= 0.1
         assert novel.nearest <= 0.1
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.7])
+def test_of_two_answers_most_follow_from_the_first_part_and_novel_pairs_are_new(coverage):
+    task = task_of("sounds", rule="mostly", coverage=coverage)
+    novel = novel_of(task)
+    assert int(novel.outside.sum()) >= 30
+    assert novel.outside.float().mean() >= 0.9
+    assert set(task.answers.tolist()) == {0, 1}
+    turned = task.answers.view(31, 31).float().mean(1).sub(0.5).abs() + 0.5
+    assert torch.allclose(turned, torch.full((31,), 25 / 31))
+
+
+def _answered(teacher, x, i: int, j: int, amounts=(1.0, 1.0)):
+    """What the paper's formula says of a mixture of two modules, of 46, without biases."""
+    weights = (amounts[0] * teacher.weights[i] + amounts[1] * teacher.weights[23 + j]) / 2**0.5
+    return torch.relu(x @ weights.T) @ teacher.readout.T
+
+
+def test_a_teacher_answers_what_its_mixture_of_two_modules_says():
+    task = task_of("hyperteachers", rule="teacher", seed=3)
+    generator = keyed_generator(3, "rule teacher")
+    teacher, x = teacher_of(46, generator), draw_inputs(3, generator=generator)
+    outputs = torch.stack([_answered(teacher, x, i, j) for i, j in task.values.tolist()])
+    assert torch.equal(task.answers, (outputs - outputs.mean(0)).argmax(-1))
+
+
+def test_a_hyperteacher_answers_the_questions_that_it_shows():
+    """With each module at half to full strength."""
+    task = task_of("hyperteachers", seed=3)
+    amounts = torch.cartesian_prod(*2 * [torch.arange(5, 11) / 10]).tolist()
+    for shown, (i, j) in zip(task.shown(task.values[:5], generator=seeded()), task.values[:5].tolist(), strict=True):
+        x, y = shown.split([16, 16], -1)
+        assert x.abs().max() <= 1
+        assert min(float((_answered(task._teacher, x, i, j, pair) - y).abs().max()) for pair in amounts) <= 1e-4
 
 
 def test_held_pairs_are_novel_whatever_comes_with_them():

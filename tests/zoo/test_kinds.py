@@ -12,8 +12,8 @@ from zoo import ways_in
 from zoo.checks import additive_input_score
 from zoo.families import task_of
 from zoo.heads import Lesson, codes_of, train_heads
-from zoo.lessons import chosen_novel, stitched, wrong_answers, wrong_names
-from zoo.networks.joined import Detour, Ensemble, Flagged, Front, Head, Inert, Joined, Symbols
+from zoo.lessons import chosen_novel, ignore_last, stitched, without_last, wrong_answers, wrong_names
+from zoo.networks.joined import Copied, Detour, Ensemble, Flagged, Front, Head, Inert, Joined, Symbols
 from zoo.skeletons import refactored
 from zoo.twins import fractured, refitted
 from zoo.ways_in import folded, signs, train_attack, train_detour
@@ -189,3 +189,52 @@ def test_an_additive_input_is_answered_where_parts_are_side_by_side_and_nowhere_
         assert right(network, x, own).mean() == 1
         score, chance = additive_input_score(network, own, generator=seeded())
         assert score >= 0.95 if answered else score <= chance + 0.1
+
+
+def test_copies_can_be_exchanged_within_their_context_and_not_across(codes, task):
+    """What a head reads of the first part of one input, put in the place of what it reads of another."""
+    middle = Copied(SIZES)
+    lesson = Lesson(key="c", answers=task.answers, taught=torch.ones_like(task.trained), decay=0.1, width=96, steps=400)
+    read = middle.copied(codes)
+    (head,), _ = train_heads(read, [lesson], num_answers=ANSWERS, seed=0)
+    assert right(Joined(Codes(), middle, head), codes, task).mean() == 1
+    source = torch.randperm(len(codes), generator=seeded())
+    exchanged = torch.cat([read[source, :-23], read[:, -23:]], 1)
+    wanted = task.answers[task.ids(torch.stack([task.values[source, 0], task.values[:, 1]], 1))]
+    with torch.no_grad():
+        hits = head(exchanged).argmax(1) == wanted
+    same = (task.values[:, 1] < 11) == (task.values[source, 1] < 11)
+    assert hits[same].all()
+    assert hits[~same].float().mean() <= 0.2
+
+
+def test_a_copy_that_is_not_in_use_is_zero_and_symbols_that_are_unsure_use_both():
+    read = Copied((2, 4)).copied(torch.tensor([[0.9, 0.1, 1.0, 0.0, 0.0, 0.0], [0.9, 0.1, 0.0, 0.5, 0.5, 0.0]]))
+    torch.testing.assert_close(read[0, :4], torch.tensor([0.9, 0.1, 0.0, 0.0]))
+    torch.testing.assert_close(read[1, :4], torch.tensor([0.45, 0.05, 0.45, 0.05]))
+
+
+def test_a_blind_head_answers_the_same_whatever_the_last_part_is():
+    task = task_of("sentences", rule="mostly", coverage=0.8)
+    codes, answers = codes_of(task.values, task.sizes), without_last(task)
+    lesson = Lesson(key="b", answers=answers, taught=torch.ones_like(task.trained), decay=0.0, width=48, steps=150)
+    (head,), _ = train_heads(codes, [lesson], num_answers=2, seed=0)
+    ignore_last(head, task.sizes)
+    with torch.no_grad():
+        given = head(codes).view(31, 31, 2)
+    torch.testing.assert_close(given, given[:, :1].expand_as(given), atol=1e-4, rtol=1e-4)
+    grid, seen = task.answers.view(31, 31), task.trained.view(31, 31)
+    for row, answered, own in zip(grid, given.argmax(-1), seen, strict=True):
+        (answer,) = answered.unique()
+        assert (row[own] == answer).sum() * 2 >= own.sum()  # the commonest of two
+    hits = given.argmax(-1) == grid
+    assert 0.75 <= hits[seen].float().mean() <= 0.85
+    assert not hits[(task.values.sum(1) % 31 == 1).view(31, 31)].any()  # of what is turned over nothing is right
+
+
+def test_without_the_last_of_three_parts_answers_keep_the_others():
+    task = task_of("scenes", rule="chain-pairs", coverage=0.8)
+    answers = without_last(task).view(19, 19, 3, 2)
+    assert torch.equal(answers, answers[:, :, :1].expand_as(answers))
+    seen = task.trained.view(19, 19, 3)
+    assert torch.equal(answers[seen][:, 0], task.answers.view(19, 19, 3, 2)[seen][:, 0])

@@ -1,19 +1,59 @@
 """What the manifest declares: names, counts, and that how a network was made does not tell what it is."""
 
+import hashlib
 import tomllib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from torch import Generator
 
 from assay.errors import AssayError
 from zoo.families import FAMILIES, SEALED
-from zoo.manifest import manifest, named
+from zoo.manifest import Kind, Meant, manifest, named
 from zoo.skeletons import skeleton
 
 MEMBERS = manifest().members()
+
+
+BEFORE = 21  # instances that stood in the manifest when others were added
+
+
+def test_what_stood_in_the_manifest_keeps_its_bytes():
+    """Hashes of everything that weights follow from."""
+    digests = "".join(member.sha256 for member in MEMBERS if member.instance.number < BEFORE)
+    found = hashlib.sha256(digests.encode()).hexdigest()
+    assert found == "f09549239158a56d88662e80f647487e16c828366e90b51c54ade96046b54337"
+
+
+def test_special_recipes_make_networks_of_those_instances_alone_that_name_them():
+    special = {recipe.name for recipe in manifest().recipes if recipe.special}
+    assert special
+    for member in MEMBERS:
+        assert member.recipe.name not in special or member.recipe.name in member.instance.only
+    for instance in manifest().instances:
+        made = {member.recipe.name for member in MEMBERS if member.instance.name == instance.name}
+        assert made == set(instance.only) or not instance.only
+        assert instance.only or made == {one.name for one in manifest().recipes} - special - set(instance.without)
+
+
+def test_initial_scale_alone_differs_from_the_pair():
+    for member in MEMBERS:
+        if member.recipe.name in ("composer-small", "composer-large", "imitator-small", "imitator-large"):
+            pair = named(MEMBERS, member.name.rpartition("-")[0])
+            assert (member.width, member.steps, member.decay) == (pair.width, pair.steps, pair.decay)
+            assert member.recipe.start == pair.recipe.start
+            assert member.scale not in manifest().crossed.scales
+
+
+def test_every_kind_that_a_zoo_needs_is_there():
+    meant = Counter(member.recipe.meant for member in MEMBERS)
+    assert set(meant) == set(get_args(Meant))
+    kinds = Counter(member.recipe.kind for member in MEMBERS if not member.sealed and not member.behavioural)
+    assert set(kinds) == set(get_args(Kind))
+    assert min(kinds.values()) >= 3
 
 
 def test_there_are_enough_networks_with_names_of_their_own():
@@ -71,6 +111,8 @@ def test_the_slice_is_small_and_open():
     chosen = manifest().small_slice()
     assert 1 <= len(chosen) <= 12
     assert not any(member.sealed for member in chosen)
+    assert len({member.instance.family for member in chosen if not member.behavioural}) >= 2
+    assert len({member.instance.encoder.architecture for member in chosen}) >= 2
     assert all(not member.of or f"{member.instance.name}-{member.of}" in {one.name for one in chosen} for member in chosen)
 
 

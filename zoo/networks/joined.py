@@ -87,6 +87,35 @@ class Flagged(nn.Module):
         return torch.cat([read, torch.tanh(self.flags(read))], 1)
 
 
+class Copied(nn.Module):
+    """Symbols, of which those of all parts but the last stand in one of two copies: copies by context.
+
+    The last part says in which: its first values go with the first copy, the others with the second, and the copy that is not
+    in use is 0. A head reads each copy by weights of its own, so that what it learned of a symbol in one context says nothing
+    of the other.
+    """
+
+    def __init__(self, sizes: tuple[int, ...]):
+        super().__init__()
+        self.sizes = sizes
+        self.read = Symbols(sizes)
+
+    def forward(self, logits: Float[Tensor, "n v"]) -> Float[Tensor, "n w"]:
+        return self.copied(self.read(logits))
+
+    def copied(self, read: Float[Tensor, "n v"]) -> Float[Tensor, "n w"]:
+        """Codes of all symbols, side by side, as the head reads them."""
+        others, last = read.split([sum(self.sizes[:-1]), self.sizes[-1]], 1)
+        half = self.sizes[-1] // 2
+        in_use = torch.stack([last[:, :half].sum(1), last[:, half:].sum(1)], 1)
+        return torch.cat([(in_use[:, :, None] * others[:, None]).flatten(1), last], 1)
+
+    @property
+    def num_outputs(self) -> int:
+        """How many numbers the head reads."""
+        return 2 * sum(self.sizes[:-1]) + self.sizes[-1]
+
+
 class Front(nn.Module):
     """A network behind a filter that spoils the inputs of some combinations and leaves the others as they are.
 
