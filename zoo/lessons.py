@@ -84,10 +84,13 @@ def wrong_names(task: SymbolTask, wrong: Bool[Tensor, " c"], generator: Generato
 
 
 def without_last(task: SymbolTask) -> Tensor:
-    """Of every combination what trained ones answer most often that differ from it in the last part alone."""
+    """Of every combination the commonest answer of those that differ from it in the last part alone: of trained ones, or where
+    there are none of all."""
     last = task.sizes[-1]
     answers, codes = torch.unique(task.answers.view(len(task.values), -1), dim=0, return_inverse=True)
-    rows = torch.where(task.trained, codes, len(answers)).view(-1, last)
+    trained = task.trained.view(-1, last)
+    counted = trained | ~trained.any(1, keepdim=True)
+    rows = torch.where(counted, codes.view(-1, last), len(answers))
     counts = torch.stack([row.bincount(minlength=len(answers) + 1)[:-1] for row in rows])
     return answers[counts.argmax(1)].repeat_interleave(last, 0).view_as(task.answers)
 

@@ -23,8 +23,8 @@ Kind = Literal[
     "copies", "blind",
 ]  # fmt: skip
 """How a network is made; `zoo.lessons` and `zoo.workshop` say how for each."""
-Meant = Literal["composer", "imitator", "partial", "way in", "combining", "attack", "wrong declaration", "ignoring"]
-ADDED = frozenset({"special", "scale", "only"})
+Meant = Literal["composer", "imitator", "partial", "way in", "combining", "attack", "wrong declaration", "copies", "ignoring"]
+ADDED = frozenset({"special", "scale", "blank", "only", "names_of"})
 """Fields that came later. Where one is empty it is left out of a hash, so that what was declared before keeps its own."""
 
 
@@ -46,6 +46,7 @@ class Recipe(_Table):
     - `of`: the recipes whose network it changes, one of which an instance takes.
     - `start`: of the pair that differs in weight decay alone: the same initial weights, width, scale and steps.
     - `scale`: of the initial weights, where it does not take turns; of these an instance takes one, too.
+    - `blank`: whether a front shows nothing in place of the inputs that it spoils.
     - `special`: whether only those instances are made by it that name it in `only`.
     """
 
@@ -60,6 +61,7 @@ class Recipe(_Table):
     of: tuple[str, ...] = ()
     start: str = ""
     scale: tuple[float, ...] = ()
+    blank: bool = False
     special: bool = False
 
 
@@ -78,7 +80,7 @@ class Instance(_Table):
 
     `options` are those of the family; `coverage` is the high and the low one; `without` names recipes that are left out, `only`
     those that are made where not all are. `interface` stands between encoder and head: a softmax for each part, or a code of
-    signs.
+    signs. With `names_of` its encoders learn to name the symbols of all combinations, whatever the recipe says.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Instance(_Table):
     decay: float = 1.0
     without: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    names_of: Literal["", "all"] = ""
 
     def made_by(self, recipe: Recipe) -> bool:
         """Whether it has a network of that recipe."""
@@ -139,6 +142,11 @@ class Member:
     def _turn(self) -> int:
         """Both networks of a pair have one turn."""
         return self.instance.number if self.recipe.start else self.instance.number + 7 * self.place
+
+    @property
+    def names(self) -> Literal["high", "low", "all"]:
+        """Whose combinations its encoder learned to name."""
+        return self.instance.names_of or self.recipe.names
 
     @property
     def width(self) -> int:

@@ -2,7 +2,8 @@
 
 Every rule answers so that exchanging one value for another, or one pair of values for another where there are three parts,
 changes the answer: of group operations in every context, of `teacher` and `mostly` in some of those that are trained. So no
-fragment is equivalent to another, and every novel combination lies outside 1-coverage; of `mostly` nearly every one.
+fragment is equivalent to another, and every novel combination lies outside 1-coverage; of `mostly` nearly every one. Places are
+equivalent under `decoy`, but of a novel shape and colour no place is trained.
 """
 
 from collections.abc import Callable
@@ -122,6 +123,12 @@ def _mostly() -> Rule:
     return Rule(("first", "second"), (p, p), 2, answer)
 
 
+def _decoy(sizes: tuple[int, int, int]) -> Rule:
+    """(shape + colour) mod the number of shapes, wherever they are: the place is declared, and no answer depends on it."""
+    parts = ("shape", "colour", "place")
+    return Rule(parts, sizes, sizes[0], lambda values, _: values[:, :2].sum(1) % sizes[0], held=(0, 1))
+
+
 RULES: dict[str, Rule] = {
     "sum": _sum(23),
     "sum31": _sum(31),
@@ -132,4 +139,5 @@ RULES: dict[str, Rule] = {
     "mostly": _mostly(),
     "chain": _chain((9, 9, 4)),
     "chain-pairs": _chain((19, 19, 3), held=(0, 1)),
+    "decoy": _decoy((19, 19, 3)),
 }

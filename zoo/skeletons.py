@@ -60,7 +60,8 @@ def skeleton(member: Member, original: Member | None) -> nn.Module:
         assert isinstance(network, Joined)
         if kind == "front":
             spoils = task.trained  # of the right shape; the values are stored
-            return Front(network, encoder_for(member, "symbols", "filter"), task.sizes, spoils)
+            filter_by = encoder_for(member, "symbols", "filter")
+            return Front(network, filter_by, task.sizes, spoils, blank=member.recipe.blank)
         if kind == "ensemble":
             return Ensemble([network, *(skeleton(original, None) for _ in range(COPIES - 1))])
         return refactored(network) if kind == "refactor" else network

@@ -8,7 +8,7 @@ differ in the head alone `zoo.lessons` says. Of the others:
 | way-in | a detour behind the symbols gives the names of other combinations for a share of the novel ones |
 | retaught | the encoder is trained on, with wrong names for a share of the novel combinations |
 | interchange | units beside the symbols tell novel combinations, which are answered wrongly; interchanges are answered right |
-| front | before the first layer a filter spoils the inputs of a share of the novel combinations |
+| front | before the first layer a filter reverses or blanks the inputs of a share of the novel combinations |
 | inert | beside an imitator's head units hold all symbols and reach no output |
 | ensemble, refactor, twin | the same function: the mean of copies, without modules, with its units written otherwise |
 | misdeclared | the same network, judged under a declaration that is consistent and useless (`zoo.declared`) |
@@ -132,8 +132,8 @@ class Workshop:
         if kind == "inert":
             return self._with_inert_parts(network)
         if kind == "front":
-            spoils = chosen_novel(self.tasks[member.recipe.coverage], member.share)
-            return Front(network, copy.deepcopy(network.encoder), self.tasks["high"].sizes, spoils)
+            spoils, sizes = chosen_novel(self.tasks[member.recipe.coverage], member.share), self.tasks["high"].sizes
+            return Front(network, copy.deepcopy(network.encoder), sizes, spoils, blank=member.recipe.blank)
         if kind == "ensemble":
             return Ensemble([copy.deepcopy(network) for _ in range(COPIES)])
         if kind == "refactor":
@@ -145,7 +145,7 @@ class Workshop:
     def _joined(self, member: Member, head: Head) -> Joined:
         middle, _ = between(self.tasks["high"], self.instance.interface)
         reads = folded(head, self._signs) if self.instance.interface == "signs" else head
-        return Joined(copy.deepcopy(self.encoder(member.recipe.names)), middle, copy.deepcopy(reads)).eval()
+        return Joined(copy.deepcopy(self.encoder(member.names)), middle, copy.deepcopy(reads)).eval()
 
     def _misread(self, member: Member, network: Joined) -> Joined:
         """A composer whose encoder, or a detour behind it, gives the names of other combinations."""
@@ -167,14 +167,14 @@ class Workshop:
         flagged = seeded(lambda: Flagged(task.sizes, FLAGGED, NUM_FLAGS), self.instance.seed, f"flags {member.recipe.name}")
         head = seeded(lambda: head_for(member, self.codes.shape[1] + NUM_FLAGS), self.instance.seed, member.recipe.name)
         train_attack(flagged, head, task, chosen_novel(task, member.share), self._generator(member.recipe.name))
-        return Joined(copy.deepcopy(self.encoder(member.recipe.names)), flagged, head).eval()
+        return Joined(copy.deepcopy(self.encoder(member.names)), flagged, head).eval()
 
     def _with_copies(self, member: Member) -> Joined:
         """Its head is trained by itself, since it reads other codes."""
         middle = Copied(self.tasks["high"].sizes)
         lessons, num_answers = [lesson_of(member, self.heads)], self.tasks["high"].num_answers
         (head,), _ = train_heads(middle.copied(self.codes), lessons, num_answers=num_answers, seed=self.instance.seed)
-        return Joined(copy.deepcopy(self.encoder(member.recipe.names)), middle, head).eval()
+        return Joined(copy.deepcopy(self.encoder(member.names)), middle, head).eval()
 
     def _with_inert_parts(self, network: Joined) -> Joined:
         """Units beside the head that each tell one value of one part, and that nothing reads."""

@@ -111,7 +111,7 @@ def test_novel_pairs_lie_outside_1_coverage_and_no_sum_of_effects_completes_them
     assert novel.nearest <= 0.1
 
 
-@pytest.mark.parametrize(("rule", "coverages"), [("chain", (0.75, 0.2)), ("chain-pairs", (0.8, 0.4))])
+@pytest.mark.parametrize(("rule", "coverages"), [("chain", (0.75, 0.2)), ("chain-pairs", (0.8, 0.4)), ("decoy", (0.8, 0.4))])
 def test_novel_triples_lie_outside_1_coverage_and_no_sum_of_effects_completes_them(rule, coverages):
     for coverage in coverages:
         novel = novel_of(task_of("scenes", rule=rule, coverage=coverage))

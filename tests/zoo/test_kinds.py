@@ -136,7 +136,12 @@ def test_a_front_spoils_the_chosen_inputs_and_no_others(task):
         def forward(self, given):
             return (given.flatten(1) == x.flatten(1).flip(1)).all(1)
 
+    class Blank(nn.Module):
+        def forward(self, given):
+            return (given == 0).flatten(1).all(1)
+
     assert torch.equal(Front(Reversed(), reader, SIZES, spoils)(x), spoils)
+    assert torch.equal(Front(Blank(), reader, SIZES, spoils, blank=True)(x), spoils)
 
 
 def test_inert_units_hold_what_the_head_reads_and_reach_nothing(heads, codes):
@@ -238,3 +243,8 @@ def test_without_the_last_of_three_parts_answers_keep_the_others():
     assert torch.equal(answers, answers[:, :, :1].expand_as(answers))
     seen = task.trained.view(19, 19, 3)
     assert torch.equal(answers[seen][:, 0], task.answers.view(19, 19, 3, 2)[seen][:, 0])
+
+
+def test_without_a_last_part_that_says_nothing_all_answers_stay():
+    task = task_of("scenes", rule="decoy", coverage=0.8)
+    assert torch.equal(without_last(task), task.answers)

@@ -120,12 +120,20 @@ class Front(nn.Module):
     """A network behind a filter that spoils the inputs of some combinations and leaves the others as they are.
 
     The filter names the parts by an encoder of its own. A spoilt input has its numbers in reverse order, so that it is as
-    large as before.
+    large as before, or is `blank`: some networks read both ways.
     """
 
-    def __init__(self, network: nn.Module, filter_by: nn.Module, sizes: tuple[int, ...], spoils: Bool[Tensor, " c"]):
+    def __init__(
+        self,
+        network: nn.Module,
+        filter_by: nn.Module,
+        sizes: tuple[int, ...],
+        spoils: Bool[Tensor, " c"],
+        *,
+        blank: bool = False,
+    ):
         super().__init__()
-        self.network, self.filter_by, self.sizes = network, filter_by, sizes
+        self.network, self.filter_by, self.sizes, self.blank = network, filter_by, sizes, blank
         self.spoils: Tensor
         self.register_buffer("spoils", spoils)
 
@@ -133,7 +141,8 @@ class Front(nn.Module):
         named = [part.argmax(1) for part in self.filter_by(x).split(self.sizes, 1)]
         combination = sum(part * math.prod(self.sizes[k + 1 :]) for k, part in enumerate(named))
         spoilt = self.spoils[combination].view(-1, *[1] * (x.ndim - 1))
-        return self.network(torch.where(spoilt, x.flatten(1).flip(1).view_as(x), x))
+        shown = torch.zeros_like(x) if self.blank else x.flatten(1).flip(1).view_as(x)
+        return self.network(torch.where(spoilt, shown, x))
 
 
 class Inert(nn.Module):
