@@ -73,7 +73,11 @@ def _table(p: int) -> Rule:
 
 
 def _chain(sizes: tuple[int, int, int], *, held: tuple[int, ...] = ()) -> Rule:
-    """A sequence of two answers of shape i, colour j and place k: (i + j) mod p, then (j + k) mod p, with p values of shape."""
+    """A sequence of two answers of shape i, colour j and place k: (i + j) mod p, then (j + k) mod p, with p values of shape.
+
+    Where triples are split at random nearly every pair is trained with some third value, so that two tables of pairs answer
+    novel triples: networks meant to imitate compose there. With `held` a novel shape and colour never meet.
+    """
     p = sizes[0]
 
     def answer(values: Int[Tensor, "n 3"], _: Generator) -> Tensor:

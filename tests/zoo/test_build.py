@@ -127,16 +127,17 @@ def test_the_same_function_has_the_same_answers(zoo: Zoo):
             torch.testing.assert_close(loaded[member.recipe.name]({"x": x}), wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_a_stop_leaves_what_is_whole_and_the_same_bytes_come_out(zoo: Zoo, tmp_path: Path):
+def test_a_stop_leaves_what_is_whole_and_the_same_bytes_come_out(tmp_path: Path):
     """Records that are missing are made again, and what is there is left alone."""
-    again = build(tmp_path, members())
+    some = members(names=(*HEADS, "front", "way-in", "combining", "copies", "twin", "tuned"))
+    whole, again = build(tmp_path / "whole", some), build(tmp_path / "stopped", some)
     for name in ("composer", "front"):
-        (tmp_path / "members" / f"tiny-{name}.json").unlink()
-    kept = tmp_path / "members" / "tiny-imitator.safetensors"
+        (again.folder / "members" / f"tiny-{name}.json").unlink()
+    kept = again.folder / "members" / "tiny-imitator.safetensors"
     before = kept.stat().st_mtime_ns
-    assert not again.has(members()[0])
-    build(tmp_path, members())
-    assert files(again) == files(zoo)
+    assert not again.has(some[0])
+    build(again.folder, some)
+    assert files(again) == files(whole)
     assert kept.stat().st_mtime_ns == before
 
 
