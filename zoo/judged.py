@@ -1,6 +1,6 @@
 """The small slice of the zoo, built and judged: a check that what builds networks and what judges them still fit together.
 
-python -m zoo.judged                       # 27 CPU s; ends with 1 where an answer contradicts what a network does
+python -m zoo.judged                       # 40 CPU s; ends with 1 where an answer contradicts what a network does
 python -m zoo.judged --out DIR --jobs 2    # keeps the networks, and goes on with those that are there
 
 The rates are measured on the whole zoo. Twelve networks show no rate, but an answer that contradicts one of them is a fault.
