@@ -98,7 +98,7 @@ def by_function() -> Iterator[None]:
         modes.pop().__exit__(*exception)
 
     @contextmanager
-    def eager() -> Iterator[None]:
+    def eager(*, recurrent: bool) -> Iterator[None]:
         with torch.compiler.set_stance("force_eager"):
             yield
 

@@ -87,13 +87,15 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     # agree.
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
-    module.eval()
+    if any(mode for _, mode in modes):
+        module.eval()
     try:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
         for part, mode in modes:
-            part.training = mode
+            if part.training != mode:
+                part.training = mode
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -73,8 +73,9 @@ class Call:
         ordinary = len(values) - len(self._keywords)
         return self.function(*values[:ordinary], **dict(zip(self._keywords, values[ordinary:], strict=True)))
 
-    def run(self) -> None:
-        self.returned = self.repeat(self.flat)
+    def run(self, instead: Any = None) -> None:
+        """Run it, or take something else for what it returns."""
+        self.returned = self.repeat(self.flat) if instead is None else instead
         self._leaves, self._structure = tree_flatten(self.returned)
         if self.name.startswith(("empty", "new_empty")):  # memory as it was found is no function of anything
             for value in self._leaves:
@@ -108,6 +109,25 @@ class Call:
     def opaque(self) -> bool:
         """Whether it may hold several non-affine steps: a fused function, or one that PyTorch does not know."""
         return self.function.namespace not in ("aten", "prims", "prim") or any(part in self.name for part in FUSED)
+
+
+@cache
+def kind_of(function: Any) -> tuple[str, Literal["new", "view", "other"]]:
+    """The name of a function, and whether all that it does is to return new tensors that are a function of its arguments alone,
+    or views or copies of its first argument."""
+    if not isinstance(function, torch._ops.OpOverload):
+        return str(function), "other"
+    name, schema = function.overloadpacket.__name__, function._schema
+    draws = torch.Tag.nondeterministic_seeded in function.tags or name.startswith(("empty", "new_empty"))
+    plain = function.namespace == "aten" and torch.Tag.inplace_view not in function.tags and not _writes(function)
+    if draws or not plain or name == "_to_copy":
+        return name, "other"
+    if name in COPIES:
+        return name, "view"
+    aliased = [k for k, one in enumerate(schema.arguments) if one.alias_info is not None]
+    if not aliased and not any(one.alias_info is not None for one in schema.returns):
+        return name, "new"
+    return name, "view" if aliased == [0] else "other"
 
 
 @cache
@@ -155,16 +175,25 @@ class Pass(TorchDispatchMode):
     def met(self, call: Call) -> Any:
         """Run a call; returns what it returns."""
         self.before(call)
-        call.run()
+        self.perform(call)
         if call.rearranges:
             self.rearranged(call)
             return call.returned
-        number = len(self.names)
-        self.names.append(call.name)
-        if self.expected is not None and (number >= len(self.expected) or self.expected[number] != call.name):
-            raise self._other_path(call.name)
+        number = self.count(call.name)
         self.after(call, number)
         return call.returned
+
+    def perform(self, call: Call) -> None:
+        """Run it."""
+        call.run()
+
+    def count(self, name: str) -> int:
+        """The number of the call that has just been met. **Raises:** `AssayError` where it is not the expected one."""
+        number = len(self.names)
+        self.names.append(name)
+        if self.expected is not None and (number >= len(self.expected) or self.expected[number] != name):
+            raise self._other_path(name)
+        return number
 
     def finish(self) -> None:
         if self.expected is not None and len(self.names) != len(self.expected):
@@ -191,8 +220,11 @@ def not_compiled() -> Iterator[None]:
 
 
 @contextmanager
-def taken_apart() -> Iterator[None]:
-    """Fused functions run as the calls that they stand for, and compiled functions as they were written."""
+def taken_apart(*, recurrent: bool) -> Iterator[None]:
+    """Fused functions run as the calls that they stand for, and compiled functions as they were written.
+
+    **Arguments:** `recurrent`: whether there are recurrent layers among them. Convolutions are slower then.
+    """
     with ExitStack() as stack:
         stack.enter_context(not_compiled())
         stack.enter_context(torch.jit.optimized_execution(False))
@@ -200,8 +232,8 @@ def taken_apart() -> Iterator[None]:
         onednn = torch._C._get_mkldnn_enabled()
         cudnn = torch._C._get_cudnn_enabled()
         # Through these two the recurrent layers choose one call for all steps. The public setter also sets TF32, and warns.
-        torch._C._set_mkldnn_enabled(False)
-        torch._C._set_cudnn_enabled(False)
+        torch._C._set_mkldnn_enabled(onednn and not recurrent)
+        torch._C._set_cudnn_enabled(cudnn and not recurrent)
         try:
             yield
         finally:

@@ -17,6 +17,9 @@ from assay.cuts.trace import MORE, ROWS, Cut, Inputs, Shapes, Trace, shapes_of
 from assay.errors import AssayError
 from assay.isolation import undisturbed
 
+AT_ONCE = 2**20
+"""Numbers of the widest tensor of a pass: those of more examples leave the cache of a processor, and each takes longer."""
+
 
 class Cuts:
     """The cuts of a network by depth; made by `Subject.cuts`.
@@ -93,9 +96,9 @@ class Cuts:
         for depth in depths:
             trace.cut(depth)
         chunks: dict[int, list[State]] = {depth: [] for depth in depths}
-        for rows, count in _chunks(_length(inputs), self._batch_size):
+        for rows, count in _chunks(_length(inputs), self._rows(trace)):
             for depth, state in self._states(trace, depths, _taken(inputs, rows, self._device)).items():
-                chunks[depth].append(state[:count])
+                chunks[depth].append(state if count == len(state) else state[:count])
         if not _length(inputs):
             return {depth: state[:0] for depth, state in self._states(trace, depths, trace.sample).items()}
         return {depth: _joined(some) for depth, some in chunks.items()}
@@ -113,12 +116,19 @@ class Cuts:
         trace.check(state, trace.cut(depth))
         self._test(trace, depth)
         outputs = []
-        for rows, count in _chunks(len(state), self._batch_size):
-            batch = _resized(inputs, len(rows), state.shapes, self._device)
-            outputs.append(self._patched(trace, state[rows], batch)[:count].cpu())
+        batches: dict[int, Inputs] = {}
+        for rows, count in _chunks(len(state), self._rows(trace)):
+            if (number := _number(rows)) not in batches:
+                batches[number] = _resized(inputs, number, state.shapes, self._device)
+            outputs.append(self._patched(trace, state[rows], batches[number])[:count].cpu())
         return torch.cat(outputs) if outputs else trace.output[:0].cpu()
 
     # Inside
+
+    def _rows(self, trace: Trace) -> int:
+        """Examples in a pass: on a CPU no more than its cache holds."""
+        fitting = max(16, AT_ONCE // trace.widest) if self._device.type == "cpu" else self._batch_size
+        return min(self._batch_size, fitting)
 
     def _trace(self, inputs: Inputs) -> Trace:
         shapes = shapes_of(inputs)
@@ -132,25 +142,26 @@ class Cuts:
         batch = {name: value.clone() for name, value in inputs.items()}
         if isinstance(mode, Exchange):
             mode.start(list(batch.values()))
-        with undisturbed(self._module), taken_apart(), mode:
+        recurrent = isinstance(mode, Exchange) and mode.graph.recurrent
+        with undisturbed(self._module), taken_apart(recurrent=recurrent), mode:
             output = self._forward(batch)
         mode.finish()
         return output
 
     def _states(self, trace: Trace, depths: Sequence[int], inputs: Inputs) -> dict[int, State]:
-        exchange = Exchange(trace.graph, read=sorted({node for depth in depths for node in trace.crossing[depth]}))
+        exchange = trace.reading(depths, _length(inputs))
         self._pass(exchange, inputs)
         return {depth: trace.state(depth, exchange) for depth in depths}
 
-    def _patched(self, trace: Trace, state: State, inputs: Inputs) -> Tensor:
-        put, numbers = trace.tensors(state)
-        return self._pass(Exchange(trace.graph, put=put, rows=trace.rows, numbers=numbers), inputs)
+    def _patched(self, trace: Trace, state: State, inputs: Inputs, *, test: bool = False) -> Tensor:
+        return self._pass(trace.patching(state, _length(inputs), test=test), inputs)
 
     def _test(self, trace: Trace, depth: int) -> None:
         """Completeness: the states of some examples, put into a pass on others, give the outputs of the former."""
         if (key := (trace.shapes, depth)) in self._complete:
             return
-        found = self._patched(trace, self._states(trace, [depth], trace.sample)[depth], _rolled(trace.sample))
+        state = self._states(trace, [depth], trace.sample)[depth]
+        found = self._patched(trace, state, _rolled(trace.sample), test=True)
         # Where the outputs hardly differ between examples, agreement with the right ones must be closer than with the others.
         spread = float((trace.output - trace.output.roll(1, 0)).abs().max())
         apart = float((found - trace.output).abs().max())
@@ -171,9 +182,10 @@ class Cuts:
                 self._forward({name: value.clone() for name, value in sample.items()})
             batch = {name: value.clone() for name, value in sample.items()}
             recorder = Recorder(batch, dict(_weights(self._module)), path)
-            with taken_apart(), recorder:
+            recurrent = any("_rnn" in name for name in fused.found)
+            with taken_apart(recurrent=recurrent), recorder:
                 output = self._forward(batch)
-        graph = recorder.graph(output)
+        graph = replace(recorder.graph(output), recurrent=recurrent)
         if len(output) != ROWS:
             raise AssayError("the outputs must have the examples first", given=f"{tuple(output.shape)} for {ROWS} examples")
         if not close(output, plain, tolerance=1e-5, at_least=1.0):
@@ -192,6 +204,7 @@ class Cuts:
             raise AssayError(
                 "a network is cut where the output for an example depends on that example alone", given="on its batch"
             )
+        widest = max(value.numel() for value in graph.values.values()) // ROWS
         rows: dict[int, Rows] = {}
         shared = set()
         for node in everything:
@@ -209,6 +222,7 @@ class Cuts:
             rows=rows,
             shared=frozenset(shared),
             replaced=tuple(name for name in fused.found if name not in opaque),
+            widest=max(1, widest),
         )
 
 
@@ -237,15 +251,19 @@ def _length(inputs: Inputs) -> int:
     return len(next(iter(inputs.values())))
 
 
-def _chunks(length: int, size: int) -> Iterator[tuple[list[int], int]]:
-    """Row numbers of each batch, two at least, and how many of them count."""
+def _chunks(length: int, size: int) -> Iterator[tuple[slice | Tensor, int]]:
+    """Rows of each batch, two at least, and how many of them count."""
     for start in range(0, length, size):
-        rows = list(range(start, min(start + size, length)))
-        yield (rows if len(rows) > 1 else rows * 2), len(rows)
+        count = min(size, length - start)
+        yield (slice(start, start + count) if count > 1 else torch.tensor([start, start])), count
 
 
-def _taken(inputs: Inputs, rows: Sequence[int], device: torch.device) -> Inputs:
-    return {name: value[list(rows)].to(device) for name, value in inputs.items()}
+def _number(rows: slice | Tensor) -> int:
+    return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+
+
+def _taken(inputs: Inputs, rows: slice | Tensor, device: torch.device) -> Inputs:
+    return {name: value[rows].to(device) for name, value in inputs.items()}
 
 
 def _rolled(inputs: Inputs) -> Inputs:
@@ -285,7 +303,7 @@ def _samples(inputs: Inputs, device: torch.device) -> tuple[Inputs, Inputs]:
         raise _no_examples()
     rows = torch.linspace(0, count - 1, MORE).round().long()
     rows = torch.cat([rows[::2], rows[1::2]])
-    together = _taken(inputs, rows.tolist(), device)
+    together = _taken(inputs, rows, device)
     if all(torch.equal(value[:ROWS], value[:ROWS].roll(1, 0)) for value in together.values()):
         together = {name: _varied(value) for name, value in together.items()}
     return {name: value[:ROWS] for name, value in together.items()}, together

@@ -1,11 +1,15 @@
 """Passes in which the tensors of a cut are read, or replaced."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
-from assay.cuts.calls import Call, Pass, named
+from assay.cuts.calls import Call, Pass, kind_of, named
 from assay.cuts.graph import Graph
 from assay.cuts.state import Number, Rows
 from assay.errors import AssayError
@@ -22,6 +26,10 @@ class Exchange(Pass):
     - `put`: states by node, with the examples first as `rows` says.
     - `numbers`: what calls hand to Python instead of what they find; those that are not replaced are kept, in `numbers`.
     - `constants`: whether arguments that were taken not to depend on the inputs must be as they were.
+    - `idle`: numbers of the calls whose results matter to nothing that is read, nor to the outputs. They do not run: what they
+      return has the shape that it had before, as `shapes` says, and any content.
+    - `shapes`: of what each call returned in an earlier pass on as many examples; filled in where it is empty, by running all.
+    - `test`: the content of what does not run is NaN, so that nothing can use it unnoticed.
     """
 
     def __init__(
@@ -33,6 +41,9 @@ class Exchange(Pass):
         rows: Mapping[int, Rows] | None = None,
         numbers: Mapping[int, Number] | None = None,
         constants: bool = False,
+        idle: frozenset[int] = frozenset(),
+        shapes: dict[int, Any] | None = None,
+        test: bool = False,
     ):
         super().__init__(graph.calls)
         self.graph, self.read, self.put, self.rows = graph, frozenset(read), put or {}, rows or {}
@@ -43,6 +54,43 @@ class Exchange(Pass):
         self._nodes: dict[int, list[int]] = {}
         for node in sorted(self.read | set(self.put)):
             self._nodes.setdefault(graph.nodes[node].call, []).append(node)
+        self._shapes: dict[int, Any] = {} if shapes is None else shapes
+        self._idle, self._test = idle if self._shapes else frozenset(), test
+        self._watched = {*self._handed, *self._constants, *self._nodes}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        # Most calls are neither read, nor replaced, nor compared, and nothing needs to be known of them.
+        name, kind = kind_of(func)
+        if kind == "other" or len(self.names) in self._watched:
+            return super().__torch_dispatch__(func, types, args, kwargs)
+        if kind == "view":
+            returned = func(*args, **(kwargs or {}))
+            results = [returned] if isinstance(returned, Tensor) else returned
+            if len(results) != 1 or results[0].numel() != args[0].numel():
+                self.count(name)  # else it rearranges, and has no number
+            return returned
+        number = self.count(name)
+        if number in self._idle and number in self._shapes:
+            return self._blank(number)
+        returned = func(*args, **(kwargs or {}))
+        if number not in self._shapes:
+            self._shapes[number] = tree_map(_shape, returned)
+        return returned
+
+    def perform(self, call: Call) -> None:
+        number, new = len(self.names), kind_of(call.function)[1] == "new"
+        if new and number in self._idle and number in self._shapes:
+            call.run(self._blank(number))
+            return
+        call.run()
+        if new and number not in self._shapes:
+            self._shapes[number] = tree_map(_shape, call.returned)
+
+    def _blank(self, number: int) -> Any:
+        known = self._shapes[number]
+        if isinstance(known, _Shape):
+            return known.made(self._test)
+        return tree_map(lambda leaf: leaf.made(self._test) if isinstance(leaf, _Shape) else leaf, known)
 
     def start(self, inputs: Sequence[Tensor]) -> None:
         """Read or replace among the inputs, in their memory."""
@@ -81,6 +129,27 @@ class Exchange(Pass):
             given=f"{names.get(number, call.name)} uses one that changes with the inputs and that no call made",
             next_step="write what happens outside PyTorch (NumPy, lists, `.item()`) with tensors, or end the network before it",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A tensor without its content."""
+
+    size: torch.Size
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+
+    def made(self, test: bool) -> Tensor:
+        """A tensor with any content: of integers 0, of truth values `True`, so that they are indices and conditions still."""
+        found = torch.empty_strided(self.size, self.stride, dtype=self.dtype, device=self.device)
+        if not (self.dtype.is_floating_point or self.dtype.is_complex):
+            return found.fill_(self.dtype == torch.bool)
+        return found.fill_(math.nan) if test else found
+
+
+def _shape(leaf: Any) -> Any:
+    return _Shape(leaf.shape, leaf.stride(), leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf
 
 
 class Fused(Pass):

@@ -1,6 +1,6 @@
 """One forward pass recorded as a graph: which call made each input-dependent tensor, from which others, and at what depth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,6 +70,7 @@ class Graph:
     - `nonaffine`, `opaque`, `to_python`: calls that are not affine, that hold several such steps, that hand a number to Python.
     - `constants`: arguments of each call that were taken not to depend on the inputs.
     - `values`: of the nodes, as they were made.
+    - `recurrent`: whether the network calls recurrent layers as one function each.
     """
 
     calls: tuple[str, ...]
@@ -81,6 +82,7 @@ class Graph:
     to_python: tuple[Step, ...]
     constants: Mapping[int, Mapping[int, Any]] = field(repr=False)
     values: Mapping[int, Tensor] = field(repr=False)
+    recurrent: bool = False
 
     @property
     def depth(self) -> int:
@@ -93,6 +95,17 @@ class Graph:
         used = {use for user in users if user.depth > depth for use in user.uses} | set(self.outputs)
         shallow = {node for node in used if self.nodes[node].depth <= depth}
         return tuple(sorted(node for node in shallow if not self._held(node, shallow)))
+
+    def idle(self, wanted: Iterable[int], *, given: Collection[int] = ()) -> frozenset[int]:
+        """The numbers of those calls that need not run for some nodes to have their values, where those of others are given."""
+        needed: set[int] = set()
+        waiting = [*wanted]
+        while waiting:
+            node = waiting.pop()
+            if node not in needed and node not in given:
+                needed.add(node)
+                waiting.extend(self.nodes[node].uses)
+        return frozenset(node.call for node in self.nodes) - {self.nodes[node].call for node in needed}
 
     def _held(self, node: int, others: set[int]) -> bool:
         """Whether all elements of a view cross within other tensors already."""

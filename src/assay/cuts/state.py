@@ -51,7 +51,8 @@ class State:
 
         **Raises:** `AssayError` where these are not the same for all examples, and where no floating-point tensor crosses.
         """
-        return torch.cat([_matrix(value)[:, usual] for value, usual in self._parts()], 1)
+        parts = [_matrix(value) if usual is None else _matrix(value)[:, usual] for value, usual in self._parts()]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
     def unflat(self, matrix: Float[Tensor, "n features"]) -> "State":
         """The state whose `flat` is this matrix; what is carried and what is masked stay.
@@ -61,7 +62,7 @@ class State:
         **Raises:** `AssayError` for a matrix of another size.
         """
         parts = self._parts()
-        sizes = [int(usual.sum()) for _, usual in parts]
+        sizes = [_matrix(value).shape[1] if usual is None else int(usual.sum()) for value, usual in parts]
         rows = len(self) if self.carried else len(matrix)
         if matrix.shape != (rows, sum(sizes)):
             raise AssayError(
@@ -71,17 +72,22 @@ class State:
             )
         values = {}
         for name, (value, usual), columns in zip(self.values, parts, matrix.split(sizes, 1), strict=True):
-            whole = _matrix(value)[:1].expand(rows, -1).clone() if len(value) else value.new_zeros(rows, len(usual))
-            whole[:, usual] = columns.to(value.dtype)
+            whole = columns.to(value.dtype)
+            if usual is not None:
+                whole = _matrix(value)[:1].expand(rows, -1).clone() if len(value) else value.new_zeros(rows, len(usual))
+                whole[:, usual] = columns.to(value.dtype)
             values[name] = whole.reshape(rows, *value.shape[1:])
         return replace(self, values=values)
 
-    def _parts(self) -> list[tuple[Tensor, Tensor]]:
-        """Each tensor, and which of its entries are numbers rather than stand for infinity."""
+    def _parts(self) -> list[tuple[Tensor, Tensor | None]]:
+        """Each tensor, and which of its entries are numbers rather than stand for infinity, `None` where all are."""
         if not self.values:
             raise AssayError("a state is one matrix where floating-point numbers cross the cut", given=list(self.carried))
-        parts = []
+        parts: list[tuple[Tensor, Tensor | None]] = []
         for name, value in self.values.items():
+            if not value.numel() or all(abs(float(end)) < HUGE for end in value.aminmax()):
+                parts.append((value, None))
+                continue
             usual = _matrix(value).abs() < HUGE
             if len(value) and not torch.equal(usual.any(0), usual.all(0)):
                 raise AssayError(

@@ -1,8 +1,9 @@
 """What passes on inputs of one shape have shown: the cuts, and how their tensors become states."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,7 +54,11 @@ class Cut:
 
 @dataclass(frozen=True)
 class Trace:
-    """What is known of the passes on inputs of one shape."""
+    """What is known of the passes on inputs of one shape.
+
+    **Attributes:** `widest`: the most numbers that one tensor has for an example; `known`: for passes on so many examples, the
+    shapes of what each call returns.
+    """
 
     sample: Inputs
     output: Tensor
@@ -62,6 +67,8 @@ class Trace:
     rows: Mapping[int, Rows]
     shared: frozenset[int]
     replaced: tuple[str, ...]
+    widest: int
+    known: dict[int, dict[int, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def shapes(self) -> Shapes:
@@ -91,8 +98,28 @@ class Trace:
                 "a state is put into the cut that it was read at", given=f"depth {state.depth}", choices=[f"depth {cut.depth}"]
             )
 
-    def kind(self, node: int) -> str:
-        """The part of a state that a tensor belongs to."""
+    def reading(self, depths: Sequence[int], rows: int) -> Exchange:
+        """A pass on so many examples that reads some cuts."""
+        read = sorted({node for depth in depths for node in self.crossing[depth]})
+        to_python = (use for step in self.graph.to_python for use in step.uses)
+        idle = self.graph.idle([*read, *to_python])
+        return Exchange(self.graph, read=read, idle=idle, shapes=self.known.setdefault(rows, {}))
+
+    def patching(self, state: State, rows: int, *, test: bool = False) -> Exchange:
+        """A pass on so many examples into which their state is put."""
+        put, numbers = self.tensors(state)
+        behind = [use for step in self.graph.to_python if step.depth > state.depth for use in step.uses]
+        idle = self.graph.idle([*self.graph.outputs, *behind], given=put)
+        return Exchange(
+            self.graph, put=put, rows=self.rows, numbers=numbers, idle=idle, shapes=self.known.setdefault(rows, {}), test=test
+        )
+
+    @cached_property
+    def kinds(self) -> Mapping[int, str]:
+        """The part of a state that each tensor belongs to."""
+        return {node: self._kind(node) for nodes in self.crossing for node in nodes}
+
+    def _kind(self, node: int) -> str:
         value = self.graph.values[node]
         if node in self.shared:
             return "shared"
@@ -106,7 +133,7 @@ class Trace:
         found: dict[str, dict[str, Tensor]] = {"values": {}, "carried": {}, "shared": {}}
         for node in self.crossing[depth]:
             value = exchange.values[node]
-            kind, name = self.kind(node), self.graph.nodes[node].name
+            kind, name = self.kinds[node], self.graph.nodes[node].name
             value = (self.rows[node].first(value) if node in self.rows else value).cpu()
             found[kind][name] = torch.view_as_real(value) if value.is_complex() else value
         numbers = {step.name: exchange.numbers[step.call] for step in self.graph.to_python if step.depth <= depth}
@@ -125,7 +152,7 @@ class Trace:
         graph = self.graph
         named: dict[str, list[str]] = {"values": [], "carried": [], "shared": []}
         for node in self.crossing[depth]:
-            named[self.kind(node)].append(graph.nodes[node].name)
+            named[self.kinds[node]].append(graph.nodes[node].name)
         return Cut(
             depth=depth,
             names=tuple(named["values"]),

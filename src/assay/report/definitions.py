@@ -20,6 +20,12 @@ DEFINITIONS: Mapping[str, str] = {
         "novel score if novel inputs get to the cut."
     ),
     "novel_from_state_by_kind": "C of synonyms of trained combinations, and of novel ones inside 1-coverage.",
+    "novel_from_state_by_exchanges": "C by how many exchanges of a part between trained combinations make the novel one.",
+    "seen_from_effect_in_context": (
+        "Cs where one part of a trained state is exchanged by an effect from half of the values of another part: of the half "
+        "that the state belongs to (the same contexts), or of the other half (other contexts). With one code of the part for "
+        "all contexts both work; with copies by context the latter does not."
+    ),
     "seen_from_state": "Cs: the same as C of held-out trained combinations.",
     "seen_as_state": "Es: the share of held-out trained inputs that are answered as the state put together for them.",
     "novel_as_state": "E, the way in: the share of novel inputs that are answered as the state put together for them.",

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from staged import Staged, staged
 from stages import SIZE, Declared, Pairs, Stages, by_pair, composer, is_trained, memoriser, reading, sums
 from torch import Generator, Tensor
 from torch.nn import functional as F
@@ -13,9 +14,9 @@ from assay.evidence import Evidence
 from assay.instrument import NotEnough, Random, run
 from assay.instruments.recombination import Recombination
 from assay.instruments.recombination.instrument import BUDGETS
-from assay.objective import Classification, Sequences
+from assay.objective import Sequences
 from assay.subject import Subject
-from assay.task import Examples, Part, Swapped, Task, Vector, draw_rows
+from assay.task import Examples, Task
 
 pytestmark = pytest.mark.slow
 
@@ -126,58 +127,6 @@ def test_synonyms_are_reported_beside_and_not_in_the_headline():
     headline = evidence.measure("novel_from_state", form="sum")
     assert (headline.value, headline.units < 30) == (None, True)
     assert "not enough data" in headline.note
-
-
-N = 5
-
-
-class Staged(Task):
-    """z = (i + x) mod 5 and (z + j) mod 5; all three make up a combination."""
-
-    address, combines, input_spec, objective = "staged", ("i", "x", "j"), Vector(3 * N), Classification(N)
-    parts = (
-        *(Part(name, tuple(map(str, range(N)))) for name in "ixj"),
-        Part("z", tuple(map(str, range(N))), of=("i", "x")),
-    )
-
-    def combinations(self, split):
-        grid = torch.cartesian_prod(*[torch.arange(N)] * 3)
-        trained = torch.rand(N**3, generator=Generator().manual_seed(1)) < 0.7
-        return grid[~trained] if split == "novel" else grid[trained]
-
-    def examples(self, split, n, *, generator):
-        rows = self.combinations(split)
-        rows = rows[draw_rows(len(rows), n, replacement=split == "train", generator=generator)]
-        parts = self._parts(*rows.T)
-        ids = self.combination_id(parts)
-        return Examples({"x": F.one_hot(rows, N).flatten(1).float()}, (parts["z"] + parts["j"]) % N, parts, ids)
-
-    def swap(self, base, source, part):
-        moved = self.part(part).of or (part,)
-        parts = self._parts(*((source if name in moved else base).parts[name] for name in self.combines))
-        return Swapped((parts["z"] + parts["j"]) % N, parts, self.combination_id(parts))
-
-    def _parts(self, i, x, j):
-        return {"i": i, "x": x, "j": j, "z": (i + x) % N}
-
-
-def staged(*, at_once: bool) -> Subject:
-    """Finds z, then the answer, both by a unit for each pair; or the answer by a unit for each of three values."""
-    code, none = torch.eye(3 * N), torch.zeros(3 * N)
-    grid = torch.cartesian_prod(torch.arange(N), torch.arange(N))
-    if at_once:
-        triples = torch.cartesian_prod(*[torch.arange(N)] * 3)
-        units = F.one_hot(triples, N).flatten(1).float(), torch.full((N**3,), -2.0)
-        answer = F.one_hot(triples.sum(1) % N, N).float().T, torch.zeros(N)
-        return Subject(Stages((code, none), units, (torch.eye(N**3), torch.zeros(N**3)), answer))
-    pairs = F.one_hot(grid, N).flatten(1).float()
-    first = torch.zeros(N**2 + N, 3 * N)
-    first[: N**2, : 2 * N], first[N**2 :, 2 * N :] = pairs, torch.eye(N)
-    offset = torch.cat([-torch.ones(N**2), torch.zeros(N)])
-    found = torch.zeros(2 * N, N**2 + N)
-    found[:N, : N**2], found[N:, N**2 :] = F.one_hot(grid.sum(1) % N, N).float().T, torch.eye(N)
-    last = F.one_hot(grid.sum(1) % N, N).float().T, torch.zeros(N)
-    return Subject(Stages((code, none), (first, offset), (found, torch.zeros(2 * N)), (pairs, -torch.ones(N**2)), last))
 
 
 def test_an_intermediate_result_is_carried_from_where_it_is_found_on():

@@ -1,11 +1,11 @@
 """What the rest of a network answers to states that are put together at one cut, and rates of that."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assay.cuts import Cuts, State
@@ -13,6 +13,7 @@ from assay.errors import AssayError
 from assay.instrument import Random
 from assay.instruments.recombination.drawn import Drawn, Recipe
 from assay.instruments.recombination.items import HELD, SAME, Items
+from assay.instruments.recombination.rules import WORKS
 from assay.objective import Objective
 from assay.stats import cluster_means
 
@@ -53,10 +54,11 @@ Asked = tuple[Variant, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """What a network answers to real inputs: held-out and novel ones, and those from which effects are estimated."""
+    """What a network answers to real inputs: `real`, to held-out and novel ones; `fitted`, to those from which effects are
+    estimated, by their rows."""
 
     real: Tensor
-    fitted: Tensor
+    fitted: Callable[[Tensor], Tensor]
 
 
 Effects = Mapping[tuple[Variant, int], Float[Tensor, "q f"]]
@@ -66,39 +68,54 @@ Effects = Mapping[tuple[Variant, int], Float[Tensor, "q f"]]
 class AtDepth:
     """Rates at one cut.
 
-    **Arguments:** `first`: the states of two fitted examples; `effects`: of every variant there; `kept`: the states of all
-    fitted examples, where they are few or narrow enough to be held at once.
+    **Arguments:** `first`: the states of two fitted examples; `effects`: of every variant there; `kept` and `matrix`: the
+    states of all fitted examples, where they are few or narrow enough to be held at once.
     """
 
-    def __init__(self, cuts: Cuts, data: Drawn, outputs: Outputs, first: State, effects: Effects, kept: State | None):
+    def __init__(
+        self,
+        cuts: Cuts,
+        data: Drawn,
+        outputs: Outputs,
+        first: State,
+        effects: Effects,
+        *,
+        kept: State | None,
+        matrix: Tensor | None,
+    ):
         self.cuts, self.depth, self.data, self.outputs = cuts, first.depth, data, outputs
-        self.first, self.effects, self.kept = first, effects, kept
+        self.first, self.effects, self.kept, self.matrix = first, effects, kept, matrix
         self.piece = max(16, AT_ONCE // max(1, first.flat().shape[1]))
-        self.matrix = kept.flat() if kept is not None else None
+
+    def searched(self, asked: Sequence[Asked]) -> dict[Asked, Rates]:
+        """Rates of held-out combinations by which nulls and copies choose their cuts. Where a quarter of the combinations shows
+        that Es cannot reach .9, whatever it is on the others, these are not run: the choice is the same."""
+        found = self._rates(asked, {one: self._held(one) & self._recipe(one).quarter for one in asked})
+        left = []
+        for one in asked:
+            rate, number = found[one].get((ES, HELD)), len(self._recipe(one).items.ids[self._held(one)].unique())
+            if rate is None or float(rate.units.sum()) + number - len(rate.units) >= WORKS * number:
+                left.append(one)
+        return found | self.rates(left, held_only=left)
 
     def rates(self, asked: Sequence[Asked], *, held_only: Collection[Asked] = ()) -> dict[Asked, Rates]:
         """Rates of several in one run; for those in `held_only` of held-out combinations alone."""
-        rows = {}
-        for one in asked:
-            held = self._recipe(one).items.kinds == HELD
-            rows[one] = (held if one in held_only else torch.ones_like(held)).nonzero()[:, 0]
+        held = {one: self._held(one) for one in asked}
+        return self._rates(asked, {one: which if one in held_only else which | True for one, which in held.items()})
+
+    def _held(self, one: Asked) -> Bool[Tensor, " m"]:
+        return self._recipe(one).items.kinds == HELD
+
+    def _rates(self, asked: Sequence[Asked], chosen: Mapping[Asked, Bool[Tensor, " m"]]) -> dict[Asked, Rates]:
+        rows = {one: chosen[one].nonzero()[:, 0] for one in asked}
         outputs = self._run(piece for one in asked for piece in self._states(one, rows[one]))
         found: dict[Asked, Rates] = {}
         for one, some in zip(asked, outputs.split([len(rows[one]) for one in asked]), strict=True):
             variant, recipe = one[0], self._recipe(one)
             stand = recipe.scrambled[variant.repeat][rows[one]] if variant.name == SCRAMBLED else rows[one]
-            before = self.outputs.fitted[self._bases(variant, recipe.items.base[rows[one]])] if recipe.moves else None
+            before = self.outputs.fitted(self._bases(variant, recipe.items.base[rows[one]])) if recipe.moves else None
             found[one] = _rates(self.data, recipe.items, rows[one], stand, some, self.outputs.real, before)
         return found
-
-    def explained(self) -> float | None:
-        """The share of the variance between held-out inputs that the sum of effects explains."""
-        recipe = self.data.plans[0].recipes[0]
-        held = (recipe.items.kinds == HELD).nonzero()[:, 0][: self.piece]
-        states = self.cuts.read(_rows(self.data.real, recipe.items.shown[held]), self.depth).flat().double()
-        left = (states - recipe.rows[held] @ self.effects[NETWORK, 0]).square().sum()
-        total = float((states - states.mean(0)).square().sum())
-        return float(1 - left / total) if total > 0 else None
 
     def _recipe(self, one: Asked) -> Recipe:
         return self.data.plans[one[1]].recipes[one[2]]
@@ -107,10 +124,10 @@ class AtDepth:
         """Pieces: states of which what is carried stays, and what is to be put into them."""
         recipe, effects = self._recipe(one), self.effects[one[:2]]
         for rows in chosen.split(self.piece):
-            made = (recipe.rows[rows] @ effects).float()
+            made = recipe.rows[rows].float() @ effects
             base = self._bases(one[0], recipe.items.base[rows])
-            if self.kept is not None and self.matrix is not None:
-                like = self.kept[base] if self.kept.carried else self.first
+            if self.matrix is not None:
+                like = self.kept[base] if self.kept is not None else self.first
                 yield like, (made + self.matrix[base] if recipe.on_base else made)
             elif recipe.on_base or self.first.carried:
                 state = self.cuts.read(_rows(self.data.fitted, base), self.depth)
@@ -139,59 +156,116 @@ class AtDepth:
         return torch.cat(found)
 
 
-def at_depths(
-    cuts: Cuts, depths: Sequence[int], data: Drawn, outputs: Outputs, rng: Random, *, variants: Sequence[Variant]
-) -> Iterator[tuple[int, AtDepth | AssayError]]:
-    """Each depth in turn with what can be read there, or why nothing can. As many cuts as can be held at once are read in the
-    same passes over the fitted examples; one that cannot is read in pieces.
+class Reader:
+    """Reads a network at its cuts.
 
-    **Arguments:** `variants`: nulls from the network itself.
+    **Arguments:** `variants`: nulls from the network itself; `plans`: numbers of those that are read.
     """
-    asked = [(variant, k) for variant in (NETWORK, *variants) for k in range(len(data.plans))]
-    left = [_sums_for(*one, data, rng) for one in asked]
-    stacked = torch.cat(left, 1)
 
-    def effects(sums: Float[Tensor, "s f"]) -> Effects:
-        found: dict[tuple[Variant, int], Tensor] = {}
-        for one, some in zip(asked, sums.split([columns.shape[1] for columns in left]), strict=True):
-            (name, repeat), k = one
-            design = data.plans[k].design
-            turn = rng(RANDOM, k, repeat, "turn")
-            found[one] = design.turned(found[NETWORK, k], some, turn) if name == RANDOM else design.effects(some)
+    def __init__(
+        self,
+        cuts: Cuts,
+        data: Drawn,
+        outputs: Outputs,
+        rng: Random,
+        *,
+        variants: Sequence[Variant],
+        plans: Sequence[int],
+    ):
+        self.cuts, self.data, self.outputs, self.rng, self.variants, self.plans = cuts, data, outputs, rng, variants, plans
+        self._asked = [(variant, k) for variant in (NETWORK, *variants) for k in plans]
+        self._columns = [_sums_for(*one, data, rng) for one in self._asked]
+        self._stacked = torch.cat(self._columns, 1)
+        recipe = data.plans[0].recipes[0]
+        self._held = (recipe.items.kinds == HELD).nonzero()[:, 0]
+
+    def at(self, depths: Sequence[int]) -> dict[int, AtDepth]:
+        """**Raises:** `AssayError` for one that cannot be read."""
+        found = {}
+        for depth, read, _ in self.each(depths, explained=False):
+            if isinstance(read, AssayError):
+                raise read
+            found[depth] = read
         return found
 
-    first: dict[int, State | AssayError] = {depth: _read_two(cuts, depth, data) for depth in depths}
-    each = len(stacked) + 2 * stacked.shape[1]  # numbers of single precision for each number of a state
-    for group in _groups({depth: each * _width(state) for depth, state in first.items()}, data.budget.held_numbers):
-        good = {depth: state for depth in group if isinstance(state := first[depth], State)}
-        alone = max(map(_width, good.values()), default=1) if len(group) == 1 else 1
-        pieces = torch.arange(len(stacked)).split(max(16, data.budget.held_numbers // alone))
-        sums: dict[int, Tensor] = {}
-        states: dict[int, State] = {}
-        for rows in pieces if good else ():
-            states = cuts.read_several(_rows(data.fitted, rows), [*good])
-            for depth, state in states.items():
-                try:
-                    sums[depth] = sums.get(depth, 0) + stacked[rows].T @ state.flat().double()
-                except AssayError as error:
-                    first[depth] = error
-        for depth in group:
-            state = first[depth]
-            if isinstance(state, AssayError):
-                yield depth, state
-            else:
-                kept = states[depth] if len(pieces) == 1 else None
-                yield depth, AtDepth(cuts, data, outputs, state, effects(sums.pop(depth)), kept)
+    def each(self, depths: Sequence[int], *, explained: bool) -> Iterator[tuple[int, AtDepth | AssayError, float | None]]:
+        """Each depth in turn with what can be read there, or why nothing can, and, where it is wanted, the share of the
+        variance between held-out inputs that the sum of effects explains. As many cuts as can be held at once are read in the
+        same passes over the fitted examples; one that cannot is read in pieces."""
+        data, stacked, single = self.data, self._stacked, self._stacked.float()
+        held = self._held if explained else self._held[:0]
+        first = _first_two(self.cuts, depths, data)
+        each = len(stacked) + len(held) + 2 * stacked.shape[1]  # numbers of single precision for each number of a state
+        for group in _groups({depth: each * _width(state) for depth, state in first.items()}, data.budget.held_numbers):
+            good = {depth: state for depth in group if isinstance(state := first[depth], State)}
+            widest = max(map(_width, good.values()), default=1)
+            pieces = torch.arange(len(stacked)).split(
+                len(stacked) if len(group) > 1 else max(16, data.budget.held_numbers // max(1, widest))
+            )
+            sums: dict[int, Tensor] = {}
+            matrices: dict[int, Tensor] = {}
+            kept: dict[int, State] = {}
+            for rows in pieces if good else ():
+                for depth, state in self.cuts.read_several(_rows(data.fitted, rows), [*good]).items():
+                    try:
+                        matrices[depth] = state.flat()
+                    except AssayError as error:
+                        first[depth] = error
+                        continue
+                    middle = good[depth].flat()[0]  # taken out, for the sake of single precision
+                    product = (single[rows].T @ (matrices[depth] - middle)).double()
+                    sums[depth] = sums.get(depth, 0) + product + stacked[rows].sum(0)[:, None] * middle
+                    if state.carried:
+                        kept[depth] = state
+            some, recipe = held[: max(16, AT_ONCE // max(1, widest))], data.plans[0].recipes[0]
+            shown = _rows(data.real, recipe.items.shown[some])
+            beside = self.cuts.read_several(shown, [*good]) if len(some) and good else {}
+            for depth in group:
+                state = first[depth]
+                if isinstance(state, AssayError):
+                    yield depth, state, None
+                    continue
+                found = self._effects(sums.pop(depth))
+                share = None
+                if depth in beside:
+                    share = _explained(beside.pop(depth).flat(), recipe.rows[some].float() @ found[NETWORK, 0])
+                matrix, carried = matrices.pop(depth), kept.pop(depth, None)
+                if len(pieces) > 1:
+                    matrix, carried = None, None
+                yield depth, AtDepth(self.cuts, data, self.outputs, state, found, kept=carried, matrix=matrix), share
+
+    def _effects(self, sums: Float[Tensor, "s f"]) -> Effects:
+        found: dict[tuple[Variant, int], Tensor] = {}
+        for one, some in zip(self._asked, sums.split([columns.shape[1] for columns in self._columns]), strict=True):
+            (name, repeat), k = one
+            design = self.data.plans[k].design
+            turn = self.rng(RANDOM, k, repeat, "turn")
+            found[one] = design.turned(found[NETWORK, k], some, turn) if name == RANDOM else design.effects(some)
+        return {one: matrix.float() for one, matrix in found.items()}
 
 
-def _read_two(cuts: Cuts, depth: int, data: Drawn) -> State | AssayError:
+def _explained(states: Float[Tensor, "m f"], sums: Float[Tensor, "m f"]) -> float | None:
+    left, total = (float((states - other).square().sum()) for other in (sums, states.mean(0)))
+    return 1 - left / total if total > 0 else None
+
+
+def _first_two(cuts: Cuts, depths: Sequence[int], data: Drawn) -> dict[int, State | AssayError]:
     """The states of two fitted examples, or why a cut cannot be read."""
+    two = _rows(data.fitted, torch.arange(2))
+
+    def each(depth: int) -> State | AssayError:
+        try:
+            state = together[depth] if together else cuts.read(two, depth)
+            state.flat()
+            return state
+        except AssayError as error:
+            return error
+
     try:
-        state = cuts.read(_rows(data.fitted, torch.arange(2)), depth)
-        state.flat()
-        return state
-    except AssayError as error:
-        return error
+        together = cuts.read_several(two, depths)
+    except AssayError:
+        together = {}  # one of them cannot be read
+    return {depth: each(depth) for depth in depths}
 
 
 def _width(state: State | AssayError) -> int:

@@ -1,15 +1,18 @@
 """The curves of one network: at every cut, what the rest of the network answers to states put together from trained ones."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+from torch import Tensor
 
 from assay.cuts import Cut
 from assay.errors import AssayError
 from assay.instrument import NotEnough, Random
-from assay.instruments.recombination.answers import ES, NETWORK, Outputs, Rates, Variant, at_depths
+from assay.instruments.recombination.answers import CS, ES, NETWORK, Asked, Outputs, Rates, Reader, Variant
 from assay.instruments.recombination.drawn import Drawn
-from assay.instruments.recombination.items import HELD
-from assay.instruments.recombination.rules import may_be_headline, resolves
+from assay.instruments.recombination.items import HELD, OUTSIDE
+from assay.instruments.recombination.rules import Between, combined_between, may_be_headline, resolves
 from assay.subject import Subject
 
 
@@ -28,15 +31,15 @@ class AtCut:
 class Found:
     """Curves of one network.
 
-    **Attributes:** `cuts`, from the input to the last; `headline`: by variant and plan the depth of the headline cut, if there
-    is one; `rates`: there, or at that of the network under test, by recipe; `skipped`: cuts that could not be patched, and why.
-    """
+    **Attributes:** `every` cut that the network has; `cuts`: that were read, from the input to the last; `headline`: by variant
+    and plan the depth of the headline cut, if there is one; `rates`: there, or at that of the network under test, by recipe;
+    `skipped`: cuts that could not be patched, and why."""
 
+    every: Sequence[Cut]
     cuts: list[AtCut] = field(default_factory=list)
     headline: dict[tuple[Variant, int], int] = field(default_factory=dict)
     rates: dict[tuple[Variant, int], Sequence[Rates]] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-    thinned: int = 0
+    skipped: dict[int, str] = field(default_factory=dict)
     integers: list[str] = field(default_factory=list)
 
     def at(self, depth: int) -> AtCut:
@@ -45,15 +48,23 @@ class Found:
 
 
 def curves(
-    subject: Subject, data: Drawn, rng: Random, *, variants: Sequence[Variant], at: Mapping[int, int] | None = None
+    subject: Subject,
+    data: Drawn,
+    rng: Random,
+    *,
+    variants: Sequence[Variant],
+    like: Found | None = None,
+    fitted: Callable[[Tensor], Tensor] | None = None,
 ) -> Found:
-    """Curves of a network, or with `at` what is needed of another one to stand beside it.
+    """Curves of a network, or with `like` what is needed of another one to stand beside it. Cuts that the budget leaves out are
+    read where they lie between the ends of where parts are combined.
 
     **Arguments:**
 
     - `variants`: nulls that come from the network itself; each makes the same search for a headline cut as the network.
-    - `at`: of a copy, by plan the depth of the headline cut of the network under test: there a network or null is read that has
-      no such cut of its own. Without it all recipes are read at all cuts.
+    - `like`: of a copy, the curves of the network under test: the same cuts are searched, and one that has no headline cut of
+      its own is read at that of the network.
+    - `fitted`: outputs for the fitted examples, by their rows, where they are known.
 
     **Raises:** `NotEnough` for a network that cannot be cut.
     """
@@ -61,55 +72,103 @@ def curves(
         cuts = subject.cuts({name: value[:16] for name, value in data.fitted.items()})
     except AssayError as error:
         raise NotEnough(f"the network cannot be cut: {error.rule}") from error
-    found, whole = Found(), at is None
-    outputs = Outputs(subject(data.real), subject(data.fitted))
-    depths = _thinned(len(cuts), data.budget.cuts)
-    found.thinned = len(cuts) - len(depths)
-    plans, fallback = range(len(data.plans)), dict(at or {})
-    waiting = [(variant, k) for variant in (NETWORK, *variants) for k in plans if whole or k in fallback]
-    everything = [(NETWORK, k, r) for k in plans for r in range(len(data.plans[k].recipes))] if whole else []
-    asked = [depth for depth in reversed(depths) if whole or may_be_headline(cuts[depth]) or depth in fallback.values()]
-    for depth, read in at_depths(cuts, asked, data, outputs, rng, variants=variants):
-        cut = cuts[depth]
-        search = [one for one in waiting if one not in found.headline] if may_be_headline(cut) else []
-        here = {k for k in plans if fallback.get(k) == depth}
-        if not (whole or search or here):
-            continue
-        if isinstance(read, AssayError):
-            found.skipped.append(f"{label(cut)}: {read.rule}")
-            continue
-        first = [*everything, *((*one, 0) for one in search if not (whole and one[0] == NETWORK))]
-        partly = {one for one in first if one[0] != NETWORK or not whole or (one[2] and not data.budget.novel_everywhere)}
-        try:
-            rates = read.rates(first, held_only=partly)
-        except AssayError as error:
-            found.skipped.append(f"{label(cut)}: {error.rule}")
-            continue
-        for variant, k in search:
-            rate = rates[variant, k, 0].get((ES, HELD))
-            if rate and resolves(rate.units):
-                found.headline[variant, k] = depth
-                if whole and variant == NETWORK:
-                    fallback[k] = depth
-                    here.add(k)
-        full = [one for one in waiting if found.headline.get(one) == depth or (one[1] in here and one not in found.headline)]
-        more = [(*one, r) for one in full for r in range(len(data.plans[one[1]].recipes))]
-        rates |= read.rates([one for one in more if one in partly or one not in rates])
-        for one in full:
-            found.rates[one] = [rates[*one, r] for r in range(len(data.plans[one[1]].recipes))]
-        found.cuts.insert(
-            0,
-            AtCut(
-                cut=cut,
-                rates={(k, r): rates[NETWORK, k, r] for _, k, r in everything},
-                chosen_by={one: rates[*one, 0] for one in search},
-                explained=read.explained() if whole else None,
-            ),
-        )
-        found.integers += [name for name in cut.carried if name not in found.integers]
+    found = Found([*cuts])
+    outputs = Outputs(subject(data.real), fitted or (lambda rows: subject({k: v[rows] for k, v in data.fitted.items()})))
+    plans = range(len(data.plans))
+    searching = [k for k in plans if not data.plans[k].follows]
+    if like is not None:
+        searching = [k for k in searching if (NETWORK, k) in like.headline]
+    reader = Reader(cuts, data, outputs, rng, variants=variants, plans=searching)
+    if like is None:
+        everything = [(NETWORK, k, r) for k in searching for r in range(len(data.plans[k].recipes))]
+        _scan(found, reader, _thinned(len(cuts), data.budget.cuts), everything)
+        while (middle := _unread(found, data)) is not None:
+            _scan(found, reader, [middle], everything)
+        fallback = {k: depth for (variant, k), depth in found.headline.items() if variant == NETWORK}
+    else:
+        fallback = {k: depth for (variant, k), depth in like.headline.items() if variant == NETWORK and depth < len(cuts)}
+        _scan(found, reader, [one.cut.depth for one in like.cuts if one.cut.depth < len(cuts)], [])
+    for one in product((NETWORK, *variants), plans):
+        if data.plans[one[1]].follows and (depth := found.headline.get((one[0], 0))) is not None:
+            found.headline[one] = depth
+    if 0 in fallback:
+        fallback |= {k: fallback[0] for k in plans if data.plans[k].follows}
+    if fallback:
+        _read_chosen(found, Reader(cuts, data, outputs, rng, variants=variants, plans=[*fallback]), fallback, own=like is None)
     if not found.cuts:
-        raise NotEnough(f"no cut of the network can be patched ({'; '.join(found.skipped[:1]) or 'it has none'})")
+        raise NotEnough(f"no cut of the network can be patched ({'; '.join([*found.skipped.values()][:1]) or 'it has none'})")
     return found
+
+
+def _scan(found: Found, reader: Reader, depths: Sequence[int], everything: Sequence[Asked]) -> None:
+    """Read some more cuts, from the last to the first: the curves of the network, and what its search and those of its nulls
+    for a headline cut need. A network of which no curve is drawn is read up to the first cut that it finds."""
+    data, searches = reader.data, [*product((NETWORK, *reader.variants), reader.plans)]
+    asked = [depth for depth in sorted(depths, reverse=True) if everything or may_be_headline(reader.cuts[depth])]
+    for depth, read, explained in reader.each(asked, explained=bool(everything)):
+        cut = reader.cuts[depth]
+        search = [one for one in searches if may_be_headline(cut) and found.headline.get(one, -1) < depth]
+        if not (everything or search):
+            break
+        others = [(*one, 0) for one in search if not (everything and one[0] == NETWORK)]
+        held_only = {one for one in everything if one[2] and not data.budget.novel_everywhere}
+        try:
+            if isinstance(read, AssayError):
+                raise read
+            rates = read.rates(everything, held_only=held_only) | read.searched(others)
+        except AssayError as error:
+            found.skipped[depth] = f"{label(cut)}: {error.rule}"
+            continue
+        for one in search:
+            rate = rates[*one, 0].get((ES, HELD))
+            if rate and resolves(rate.units):
+                found.headline[one] = depth
+        curve, chosen_by = {(k, r): rates[NETWORK, k, r] for _, k, r in everything}, {one: rates[*one, 0] for one in search}
+        found.cuts = sorted([*found.cuts, AtCut(cut, curve, chosen_by, explained)], key=lambda one: one.cut.depth)
+        found.integers += [name for name in cut.carried if name not in found.integers]
+
+
+def _read_chosen(found: Found, reader: Reader, fallback: Mapping[int, int], *, own: bool) -> None:
+    """All rates at the headline cuts, by plan that of the network under test where one has none."""
+    plans = reader.data.plans
+    chosen = {one: found.headline.get(one, fallback[one[1]]) for one in product((NETWORK, *reader.variants), fallback)}
+    for depth in sorted({*chosen.values()}, reverse=True):
+        full = [one for one, where in chosen.items() if where == depth]
+        try:
+            rates = reader.at([depth])[depth].rates([(*one, r) for one in full for r in range(len(plans[one[1]].recipes))])
+        except AssayError as error:
+            found.skipped[depth] = f"{label(reader.cuts[depth])}: {error.rule}"
+            continue
+        found.rates |= {one: [rates[*one, r] for r in range(len(plans[one[1]].recipes))] for one in full}
+        if own:
+            at, mine = found.at(depth), {(k, r): rate for (variant, k, r), rate in rates.items() if variant == NETWORK}
+            found.cuts[found.cuts.index(at)] = replace(at, rates={**at.rates, **mine})
+
+
+def _unread(found: Found, data: Drawn) -> int | None:
+    """Of the cuts that were left out beside an end of where parts are combined, and inside, the one in the middle."""
+    between = interval(data, found)
+    if between is None:
+        return None
+    known = {*(one.cut.depth for one in found.cuts), *found.skipped}
+    inside = [depth for depth in range(between.last + 1, between.first) if depth in known]
+    for low, high in ((between.last, [*inside, between.first][0]), ([between.last, *inside][-1], between.first)):
+        if high - low > 1:
+            return (low + high) // 2
+    return None
+
+
+def at_headline(at: AtCut | None, letter: str) -> float | None:
+    """A rate of the form sum there."""
+    kind = HELD if letter in (CS, ES) else OUTSIDE
+    rate = at.rates[0, 0].get((letter, kind)) if at else None
+    return rate.mean if rate else None
+
+
+def interval(data: Drawn, found: Found) -> Between | None:
+    """Where the parts are combined."""
+    cs = [at_headline(one, CS) for one in found.cuts]
+    return combined_between([one.cut.depth for one in found.cuts], cs, chance=data.chance)
 
 
 def label(cut: Cut) -> str:

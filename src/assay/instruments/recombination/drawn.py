@@ -1,13 +1,16 @@
 """Everything that is drawn from a task, once for the network, its copies and all nulls."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from assay.instrument import Budget, NotEnough, Random
+from assay.instruments.recombination.contexts import EFFECT, in_contexts
 from assay.instruments.recombination.items import (
     HELD,
     KIND_OF,
@@ -67,6 +70,16 @@ class Recipe:
     on_base: bool
     scrambled: Int[Tensor, "s m"]
 
+    @cached_property
+    def quarter(self) -> Bool[Tensor, " m"]:
+        """Items of a quarter of the combinations of each kind, at random."""
+        chosen = torch.zeros(len(self.items), dtype=torch.bool)
+        for kind in self.items.kinds.unique().tolist():
+            ids = self.items.ids[self.items.kinds == kind].unique()
+            some = ids[torch.randperm(len(ids), generator=Generator().manual_seed(0))[: -(-len(ids) // 4)]]
+            chosen |= (self.items.kinds == kind) & torch.isin(self.items.ids, some)
+        return chosen
+
     @property
     def moves(self) -> bool:
         """Whether one part is exchanged: an answer then counts as right where it is not the one to the base already."""
@@ -75,11 +88,22 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """One additive model with its headline cut, and the states that are made of it; the first recipe chooses the cut."""
+    """One additive model with its headline cut, and the states that are made of it; the first recipe chooses the cut, or the
+    model `follows` that of all parts."""
 
     name: str
     design: Design
     recipes: tuple[Recipe, ...]
+    follows: bool = False
+
+    def showing(self, rows: Int[Tensor, " r"]) -> "Plan":
+        """With these rows, in ascending order, for all real inputs."""
+
+        def numbered(items: Items) -> Items:
+            shown = torch.where(items.shown >= 0, torch.searchsorted(rows, items.shown.clamp(min=0)), -1)
+            return replace(items, shown=shown)
+
+        return replace(self, recipes=tuple(replace(one, items=numbered(one.items)) for one in self.recipes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +115,7 @@ class Drawn:
     - `plans`: of all parts, and of each part that follows from others.
     - `deals`: for each scrambled declaration, which fitted example stands in the place of which.
     - `refused`: parts of which nothing can be said, with the reason.
+    - `exchanges`: of novel combinations, by id, how many exchanges of a part between trained ones make them.
     - `labelled`: whether novel inputs have their answers.
     - `no_executor`, `no_inputs`, `kinds_unknown`: why answers to novel combinations, novel inputs, or kinds of novelty are not
       known; empty where they are.
@@ -106,6 +131,7 @@ class Drawn:
     deals: Int[Tensor, "s n"]
     chance: float
     refused: Mapping[str, str]
+    exchanges: Mapping[int, int]
     labelled: bool
     no_executor: str
     no_inputs: str
@@ -143,7 +169,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
     wanted, kinds = (torch.cat(some) for some in zip(*listed, strict=True))
     able = [part for part in task.parts if set(part.of or (part.name,)) & set(combines)]
     exchanges = {part.name: drawing.exchanged(part, wanted, kinds, rng.within("exchange", part.name)) for part in able}
-    items = _of_all(drawing, own, [exchanges[name] for name in combines], kind_of, rng)
+    items, num_exchanges = _of_all(drawing, own, wanted, [exchanges[name] for name in combines], kind_of, rng)
     repeats = [rng.within("deal", k) for k in range(budget.scrambled)]
     states = items.rows - design.rows[items.base]
     recipes = [
@@ -172,17 +198,25 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
             plans.append(Plan(part.name, inner, (own_sum, recipe)))
         else:
             recipes.append(recipe)
+        if (apart := in_contexts(part, drawing, found, known, rng.within("contexts", part.name))) is not None:
+            split, some, differences = apart
+            each = [_recipe({"part": part.name, EFFECT: name}, some, rows, repeats) for name, rows in differences.items()]
+            plans.append(Plan(f"{part.name} in contexts", split, tuple(each), follows=True))
+    plans = [Plan(ALL, design, tuple(recipes)), *plans]
+    used = torch.cat([recipe.items.shown for plan in plans for recipe in plan.recipes]).unique()
+    used = used[used >= 0]
     return Drawn(
         objective=task.objective,
         budget=budget,
         fitted=fitted.inputs,
         targets=fitted.targets,
         combination=fitted.combination,
-        real=drawing.real.inputs,
-        plans=(Plan(ALL, design, tuple(recipes)), *plans),
+        real={name: value[used] for name, value in drawing.real.inputs.items()},
+        plans=tuple(plan.showing(used) for plan in plans),
         deals=_stacked([dealt(fitted.combination, fitted.combination * 0, one("fitted")) for one in repeats], len(fitted)),
         chance=max(task.objective.chance, _best_constant(task.objective, own)),
         refused=refused,
+        exchanges=num_exchanges,
         labelled=task.level == 2,
         no_executor="" if isinstance(task, SwapsParts) else "the task does not say what follows when a part is exchanged",
         no_inputs=no_inputs,
@@ -286,11 +320,13 @@ def _wanted(rows: Int[Tensor, "c k"], kind: int, most: int) -> tuple[Int[Tensor,
 def _of_all(
     drawing: Drawing,
     own: Items,
+    wanted: Int[Tensor, "m k"],
     exchanges: Sequence[tuple[Items, Bool[Tensor, " m"]]],
     kind_of: Mapping[int, int],
     rng: Random,
-) -> Items:
-    """Held-out inputs; novel combinations by an exchange of any part; novel inputs of combinations that have none so."""
+) -> tuple[Items, dict[int, int]]:
+    """Held-out inputs; novel combinations by an exchange of any part, or of several; novel inputs of combinations that have
+    none so. And of novel ones how many exchanges make them."""
     chosen = torch.zeros_like(exchanges[0][1])
     found = [own]
     for k in torch.randperm(len(exchanges), generator=rng("parts")).tolist():
@@ -298,6 +334,16 @@ def _of_all(
         new = known & ~chosen & (items.kinds != HELD)
         chosen |= new
         found.append(items.take(new.nonzero()[:, 0]))
+    made = dict.fromkeys(Items.joined(found[1:]).ids.tolist(), 1)
+    kinds, task = exchanges[0][0].kinds, drawing.task
+    if isinstance(task, SwapsParts):
+        all_parts = [task.part(name) for name in task.combines]
+        for parts in [some for number in sorted({2, len(all_parts)}) for some in combinations(all_parts, number)]:
+            known = torch.isin(_ids(task, wanted), torch.tensor([*made], dtype=torch.int64))
+            left = ((kinds != HELD) & ~known).nonzero()[:, 0]
+            further = drawing.further(parts, wanted[left], kinds[left], rng.within("several", *(part.name for part in parts)))
+            made |= dict.fromkeys(further.ids.tolist(), len(parts))
+            found.append(further)
     novel = Items.joined(found[1:])
     others = torch.arange(drawing.num_held, len(drawing.real))
     ids = drawing.real.combination[others]
@@ -311,7 +357,7 @@ def _of_all(
         found.append(drawing.shown(rows, kind_of))
     items = Items.joined(found)
     items = items.take(drawing.design.determined(items.rows).nonzero()[:, 0])
-    return drawing.started(items, rng("starts"))
+    return drawing.started(items, rng("starts")), made
 
 
 def _recipe(about: Mapping[str, str], items: Items, rows: Tensor, repeats: Sequence[Random], *, on_base: bool = True) -> Recipe:

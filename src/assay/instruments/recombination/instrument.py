@@ -9,6 +9,7 @@ from torch import Tensor
 from assay.evidence import CUT, UNTRAINED, Effort, Measure
 from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, P, Rate, Variant
+from assay.instruments.recombination.contexts import EFFECT
 from assay.instruments.recombination.curves import Found, curves, label
 from assay.instruments.recombination.drawn import ALL, SUM, CombiningBudget, Drawn, Recipe, draw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
@@ -33,6 +34,15 @@ NOVEL_RIGHT = replace(
 NOVEL_SAME = replace(NOVEL_RIGHT, key="novel_as_state", title="novel inputs answered as their state", level=1, headline=False)
 BOTH = replace(NOVEL_SAME, key="novel_both", title="novel inputs right and answered as their state", level=2)
 LABELLED = replace(BOTH, key="novel_from_state_by_labels", title="novel combinations right from their state, by their labels")
+BY_EXCHANGES = replace(
+    NOVEL_RIGHT,
+    key="novel_from_state_by_exchanges",
+    title="right from their state, by exchanges between trained ones",
+    headline=False,
+)
+IN_CONTEXT = replace(
+    SEEN_RIGHT, key="seen_from_effect_in_context", title="held-out trained combinations right from an effect of some contexts"
+)
 BY_KIND = replace(NOVEL_RIGHT, key="novel_from_state_by_kind", title="right from their state, by kind", headline=False)
 CONSTRUCTED = replace(BY_KIND, key="novel_constructed_input", title="constructed novel input (behaviour)", beats=(PAIRED,))
 LETTERS: Mapping[str, Metric] = {
@@ -45,7 +55,7 @@ LETTERS: Mapping[str, Metric] = {
 }
 
 BUDGETS: Mapping[Effort, CombiningBudget] = {
-    "quick": CombiningBudget(examples=500, combinations=100, cuts=16, scrambled=2, turned=2, novel_everywhere=False),
+    "quick": CombiningBudget(examples=500, combinations=100, cuts=8, scrambled=2, turned=2, novel_everywhere=False),
     "standard": CombiningBudget(examples=3_000, combinations=500, cuts=48, scrambled=5, turned=5),
     "full": CombiningBudget(examples=20_000, combinations=2_000, cuts=1_000, scrambled=19, turned=19, copies=19),
 }
@@ -61,6 +71,8 @@ class Recombination(Instrument[Drawn]):
     combinations:
 
     - Cs, Es: of held-out trained combinations: is the answer to the state the declared one; the one to the real input?
+    - Of three parts or more, Cs from the effect of a part in half of the values of another, put into states of the same half
+      and of the other one: with copies of a part by context the latter fails.
     - C, E, P: the same of novel combinations outside 1-coverage, and both at once. C needs no novel input where the task
       declares what follows from an exchange of parts; E needs novel inputs, P their labels.
 
@@ -77,7 +89,7 @@ class Recombination(Instrument[Drawn]):
     question = "Where are the parts combined, do inputs get there, and what breaks on novel combinations?"
     cites = ("geiger2021",)
     searches = True
-    metrics = (*LETTERS.values(), BY_KIND, CONSTRUCTED)
+    metrics = (*LETTERS.values(), BY_KIND, BY_EXCHANGES, IN_CONTEXT, CONSTRUCTED)
 
     def __init__(self, *, budgets: Mapping[Effort, CombiningBudget] = BUDGETS):
         self.budgets = budgets
@@ -86,7 +98,8 @@ class Recombination(Instrument[Drawn]):
         return draw(task, budget, rng)
 
     def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
-        right = cluster_means(data.objective.score(network(data.fitted), data.targets), data.combination).means
+        outputs = network(data.fitted)
+        right = cluster_means(data.objective.score(outputs, data.targets), data.combination).means
         interval = mean_interval(right, bounds=_BOUNDS)
         if interval is None or interval.low <= data.chance or float(right.mean()) <= data.chance + ABOVE_CHANCE:
             raise NotEnough(
@@ -95,19 +108,19 @@ class Recombination(Instrument[Drawn]):
             )
         repeats = ((SCRAMBLED, data.budget.scrambled), (RANDOM, data.budget.turned))
         variants = [Variant(name, k) for name, number in repeats for k in range(number)]
-        found = curves(network, data, rng, variants=variants)
+        found = curves(network, data, rng, variants=variants, fitted=lambda rows: outputs[rows])
         return Reading([*_values(data, found), *_constructed(data, found)], found)
 
     def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
-        at = {k: depth for (variant, k), depth in own.kept.headline.items() if variant == NETWORK}
+        at = [k for variant, k in own.kept.headline if variant == NETWORK]
         if not at:
             return Reading(())
-        found = curves(network, data, rng, variants=(), at=at)
+        found = curves(network, data, rng, variants=(), like=own.kept)
         values = [
             Values(metric=metric.key, units=rate.units, about=about, ids=rate.ids)
             for k in at
             for r, recipe in _reported(data, k)
-            for metric, about, rate in _rated(recipe, found.rates[NETWORK, k][r] if (NETWORK, k) in found.rates else {})
+            for metric, about, rate in _rated(data, recipe, found.rates[NETWORK, k][r] if (NETWORK, k) in found.rates else {})
         ]
         return Reading(values, found)
 
@@ -118,14 +131,24 @@ class Recombination(Instrument[Drawn]):
 def _reported(data: Drawn, k: int) -> list[tuple[int, Recipe]]:
     """The recipes of a plan whose values are reported: that which only chooses the cut for a derived part is not."""
     plan = data.plans[k]
-    return [(r, recipe) for r, recipe in enumerate(plan.recipes) if plan.name == ALL or r]
+    return [(r, recipe) for r, recipe in enumerate(plan.recipes) if plan.name == ALL or plan.follows or r]
 
 
-def _rated(recipe: Recipe, rates: Mapping[tuple[str, int], Rate]) -> Iterator[tuple[Metric, Mapping[str, str], Rate]]:
+def _rated(
+    data: Drawn, recipe: Recipe, rates: Mapping[tuple[str, int], Rate]
+) -> Iterator[tuple[Metric, Mapping[str, str], Rate]]:
     """Metrics with what they are about."""
     for (letter, kind), rate in rates.items():
-        if kind in (HELD, OUTSIDE):
+        if EFFECT in recipe.about:
+            if letter == CS:
+                yield IN_CONTEXT, recipe.about, rate
+        elif kind in (HELD, OUTSIDE):
             yield LETTERS[letter], recipe.about, rate
+            numbers = torch.tensor([data.exchanges.get(one, 0) for one in rate.ids.tolist()])
+            if letter == C and recipe.about == {"form": SUM} and bool((numbers > 1).any()):
+                for number in numbers.unique().tolist():
+                    some = replace(rate, ids=rate.ids[numbers == number], units=rate.units[numbers == number])
+                    yield BY_EXCHANGES, {**recipe.about, "exchanges": str(number)}, some
         elif letter == C and recipe.about == {"form": SUM}:
             names = {number: TOLD[name] for name, number in KIND_OF.items()}
             yield BY_KIND, {**recipe.about, "kind": names[kind]}, rate
@@ -136,7 +159,7 @@ def _values(data: Drawn, found: Found) -> Iterator[Values]:
         depth = found.headline.get((NETWORK, k))
         for r, recipe in _reported(data, k):
             rates = found.rates[NETWORK, k][r] if depth is not None else {}
-            told = list(_rated(recipe, rates))
+            told = list(_rated(data, recipe, rates))
             for metric, about, rate in told:
                 if metric is LABELLED and not data.no_executor:
                     continue  # the task says the same
@@ -152,8 +175,10 @@ def _values(data: Drawn, found: Found) -> Iterator[Values]:
                     copies_how="at a cut chosen alike, or at the network's where they have none",
                 )
             have = {metric.key for metric, _, _ in told}
+            if EFFECT in recipe.about or (depth is None and (k, r) != (0, 0)):
+                continue
             for letter, metric in LETTERS.items():
-                if letter != BY_LABELS and metric.key not in have and (depth is not None or (k, r) == (0, 0)):
+                if letter != BY_LABELS and metric.key not in have:
                     yield _without(metric, recipe.about, _why_not(data, letter, depth is not None))
     for part, reason in data.refused.items():
         yield _without(SEEN_RIGHT, {"part": part}, f"not enough data: {reason}")
@@ -174,7 +199,7 @@ def _why_not(data: Drawn, letter: str, resolved: bool) -> str:
 
 
 def _note(metric: Metric, number: int) -> str:
-    if metric.level == 0 and metric not in (NOVEL_RIGHT, BY_KIND):
+    if metric.level == 0 and metric not in (NOVEL_RIGHT, BY_KIND, BY_EXCHANGES):
         return ""
     return f"{number} combinations, which would show a failure on {detectable_share(number):.2%} of them four times in five"
 
@@ -192,7 +217,7 @@ def _controls(data: Drawn, found: Found, k: int, r: int, metric: Metric, about: 
         repeats: list[Tensor] = []
         for (variant, plan), rates in found.rates.items():
             if variant.name == name and plan == k:
-                told = _rated(data.plans[k].recipes[r], rates[r])
+                told = _rated(data, data.plans[k].recipes[r], rates[r])
                 repeats += [rate.units for one, where, rate in told if one is metric and where == about]
         if repeats:
             yield Control(name=name, how=how, values=torch.stack(repeats))

@@ -137,6 +137,39 @@ class Drawing:
         ids = self.task.combination_id(dict(zip(combines, wanted.unbind(1), strict=True)))
         return Items(rows, targets, ids, kinds, declared, shown, base, source), known
 
+    def further(self, parts: Sequence[Part], wanted: Int[Tensor, "m k"], kinds: Int[Tensor, " m"], rng: Random) -> Items:
+        """Those of the wanted combinations that several exchanges make, one after the other, with the answers that the task
+        declares; `parts` are exchanged."""
+        task, have = self.task, combinations_of(self.task.combines, self.fitted)
+        assert isinstance(task, SwapsParts)
+        moved = torch.tensor([name in {part.name for part in parts} for name in task.combines])
+        base = _any_row(have[:, ~moved], wanted[:, ~moved], rng("base"))
+        sources = {}
+        for part in parts:
+            column = [task.combines.index(part.name)]
+            sources[part.name] = _any_row(have[:, column], wanted[:, column], rng("source", part.name))
+        found = torch.stack([base, *sources.values()]).amin(0) >= 0
+        base, wanted, kinds = base[found], wanted[found], kinds[found]
+        known, now, rows = torch.ones(len(base), dtype=torch.bool), self.fitted.take(base), self.design.rows[base]
+        for name, row in sources.items():
+            source = self.fitted.take(row[found])
+            swapped = task.swap(now, source, name)
+            known &= True if swapped.defined is None else swapped.defined
+            amounts = {key: (source if key == name else now).amounts[key] for key in now.amounts}
+            now = Examples(now.inputs, swapped.targets, swapped.parts, swapped.combination, amounts)
+            rows = self.design.with_columns(rows, self.design.rows[row[found]], (name,))
+        items = Items(
+            rows=rows,
+            targets=now.targets,
+            ids=now.combination,
+            kinds=kinds,
+            declared=torch.ones_like(known),
+            shown=_matched(rows, self.real_rows),
+            base=base,
+            source=base,
+        )
+        return items.take(known.nonzero()[:, 0])
+
     def started(self, items: Items, generator: Generator) -> Items:
         """With a fitted example of another target where one was drawn, from whose state each item is made by differences."""
         drawn = torch.randint(len(self.fitted), (STARTS, len(items)), generator=generator)

@@ -6,10 +6,10 @@ from assay.evidence import CHANCE, UNIT, UNTRAINED, Measure
 from assay.figure import Curve, Level, Line, Plot, Stretch, Table
 from assay.instrument import Notes
 from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, Rate
-from assay.instruments.recombination.curves import AtCut, Found, label
+from assay.instruments.recombination.curves import AtCut, Found, at_headline, interval, label
 from assay.instruments.recombination.drawn import ALL, Drawn, Recipe
 from assay.instruments.recombination.items import HELD, OUTSIDE
-from assay.instruments.recombination.rules import WORKS, Between, Breaks, combined_between, may_be_headline, what_breaks
+from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be_headline, what_breaks
 from assay.stats import mean_interval
 
 PAIRED = "other combinations"
@@ -52,19 +52,6 @@ def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence
     )
 
 
-def at_headline(at: AtCut | None, letter: str) -> float | None:
-    """A rate of the form sum there."""
-    kind = HELD if letter in (CS, ES) else OUTSIDE
-    rate = at.rates[0, 0].get((letter, kind)) if at else None
-    return rate.mean if rate else None
-
-
-def interval(data: Drawn, found: Found) -> Between | None:
-    """Where the parts are combined."""
-    cs = [at_headline(one, CS) for one in found.cuts]
-    return combined_between([one.cut.depth for one in found.cuts], cs, chance=data.chance)
-
-
 def carried_from(found: Found, k: int, r: int) -> str:
     """The first cut at which one part is exchanged with the declared result, or `not found`."""
     there = ((one, one.rates[k, r].get((CS, HELD))) for one in found.cuts)
@@ -77,12 +64,12 @@ def _of_parts(data: Drawn) -> list[tuple[int, int, Recipe]]:
         (k, r, recipe)
         for k, plan in enumerate(data.plans)
         for r, recipe in enumerate(plan.recipes)
-        if "part" in recipe.about and (plan.name == ALL or r)
+        if "part" in recipe.about and not plan.follows and (plan.name == ALL or r)
     ]
 
 
 def _calls(found: Found, between: Between) -> list[str]:
-    return [call for one in found.cuts if between.last <= one.cut.depth < between.first for call in one.cut.leads]
+    return [call for cut in found.every[between.last : between.first] for call in cut.leads]
 
 
 def _summary(
@@ -136,10 +123,13 @@ def _warnings(data: Drawn, found: Found, at: AtCut | None, carried: Mapping[str,
 
 
 def _not_tested(data: Drawn, found: Found) -> list[str]:
-    told = [SHUFFLED_TWINS, "Novel combinations that no single exchange between trained ones reaches, unless they were shown."]
-    if found.thinned:
-        told.append(f"{found.thinned} cuts were left out by this effort.")
-    told += [f"A cut that cannot be patched: {reason}." for reason in found.skipped[:3]]
+    told = [
+        SHUFFLED_TWINS,
+        "Novel combinations whose answer is not known by exchanging one part, two, or all, nor by a label.",
+    ]
+    if thinned := len(found.every) - len(found.cuts) - len(found.skipped):
+        told.append(f"{thinned} cuts were left out by this effort, none beside an end of where parts are combined.")
+    told += [f"A cut that cannot be patched: {reason}." for reason in [*found.skipped.values()][:3]]
     return told + [f"Part {name}: {reason}." for name, reason in data.refused.items()]
 
 
@@ -156,6 +146,8 @@ def _picture(data: Drawn, found: Found, copies: Sequence[Found], between: Betwee
         stretches = (Stretch(start=start, end=end, note=f"parts are combined here, by {', '.join(_calls(found, between))}"),)
     plots, level = [], 0
     for k, plan in enumerate(data.plans):
+        if plan.follows:
+            continue
         marked = found.headline.get((NETWORK, k))
         stands_out = {depths.index(depth) for depth in ([marked] if marked is not None else [])}
         for r, recipe in enumerate(plan.recipes):
