@@ -7,11 +7,11 @@ from torch import Generator, Tensor, nn
 
 from assay.audit import audit
 from assay.competence import LEARNED, other_order, unlearned
-from assay.evidence import Evidence
 from assay.objective import NOT_ASKED, PAD, Classification, Objective, RealSteps, Regression, Sequences, Steps
 from assay.subject import Subject
 from assay.task import Examples
 from assay.tasks.modular import Modular
+from plain_instrument import Plain
 
 NAMES = ("blue", "green", "red", "white", "yellow")
 ORDER = [2, 0, 4, 3, 1]  # the class that each output of a network in another order stands for
@@ -121,16 +121,12 @@ class Rule(nn.Module):
         return nn.functional.one_hot(TASK._rule({"i": i, "j": j, "x": x}), 5).float()[:, self.order]
 
 
-class Quick:
-    """An instrument that only says that it was run."""
-
-    question, cites, needs = "Was it run?", ("redhardt2025",), ()
+class Quick(Plain):
+    """One that says whether it searches for long."""
 
     def __init__(self, name: str, *, searches: bool):
-        self.name, self.searches = name, searches
-
-    def measure(self, subject, task, *, effort, generator, progress) -> Evidence:
-        return Evidence(instrument=self.name, question=self.question, summary="It was run.")
+        super().__init__(name)
+        self.searches = searches
 
 
 @pytest.mark.parametrize("order", [list(range(5)), ORDER])

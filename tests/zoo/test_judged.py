@@ -1,12 +1,11 @@
 """The check of the small slice finds what it is for."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from assay.evidence import Interval
 from assay.verdict import Combining, Novel, Sharing, Verdict
 from zoo.judged import faults
+from zoo.truth import Truth
 
 INTERVAL = Interval(low=0.0, high=1.0, level=0.95, method="made up")
 
@@ -18,7 +17,7 @@ def verdict(answer, breaks="nothing found", **more):
 
 
 def truth(label, meant="composer", kind="trained", of=""):
-    return SimpleNamespace(label=label, meant=meant, kind=kind, of=of)
+    return Truth.model_construct(label=label, meant=meant, kind=kind, of=of)
 
 
 @pytest.mark.parametrize(
