@@ -229,3 +229,13 @@ def test_answers_stand_apart_and_none_merges_two():
         "not resolved",
     ]
     assert [one.resolved for one in told] == [True, True, False]
+
+
+@pytest.mark.parametrize("breaks", ["the combining", "the way in"])
+def test_where_novel_combinations_work_nothing_is_said_to_break(breaks):
+    """A recurrent network that is right on all of them was seen with C .12 at its headline cut."""
+    cell = [behaviour(share("novel_score", 100, 100, level=2)), inside(c_of(12), e_of(12), breaks=breaks)]
+    verdict = judge(cell)
+    assert (verdict.novel.answer, verdict.combining.answer) == ("works", "not resolved")
+    assert "are not sums of their parts" in verdict.combining.because
+    assert judge(cell[1:]).combining.answer == breaks

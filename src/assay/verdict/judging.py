@@ -41,6 +41,9 @@ def judge(evidence: Sequence[Evidence], *, unreliable: str = "", unlearned: str 
     estimate = _estimated(found.get("recombination"))
     novel = measured if measured.basis == "measured" or estimate is None else estimate
     combining, sharing = _combining(found.get("recombination")), _sharing()
+    if measured.answer == "works" and combining.answer in ("the combining", "the way in"):
+        why = f"{combining.because}; novel combinations work, so that at this cut their states are not sums of their parts"
+        combining = replace(combining, answer="not resolved", because=why)
     return Verdict(
         novel=novel,
         estimate=estimate,
