@@ -100,7 +100,7 @@ class Measured(_Table):
     cuts: tuple[str, ...]
     curves: dict[str, tuple[float | None, ...]]
     carried: dict[str, str]
-    verdicts: dict[Level, Called]
+    verdicts: dict[int, Called]
     baselines: dict[str, float]
 
     @property

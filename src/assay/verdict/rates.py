@@ -1,0 +1,118 @@
+"""The error rates that ship: how often each answer is wrong on networks whose truth is known, as `zoo.score` wrote them."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assay.errors import AssayError
+from assay.store import read_json
+
+SHIPPED = Path(str(files("assay.verdict"))) / "error_rates.json"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Figure(_Table):
+    """One figure with its interval at 95 %, None where no network bears on it; `subjects`: on how many networks it rests."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    subjects: int = Field(ge=0)
+
+
+class Calls(_Table):
+    """How many networks of a kind got each answer.
+
+    **Attributes:** `rule`: by which they were judged; `level`: of access; `kind`: as which they were made, with what they do;
+    `wrong`: the share of answers that are wrong, where one can be.
+    """
+
+    rule: str
+    level: int
+    kind: str
+    answers: dict[str, int]
+    wrong: Figure | None
+
+
+class ErrorRates(_Table):
+    """The table.
+
+    **Attributes:**
+
+    - `subjects`: networks scored; `declared`: that the zoo has; `sealed`: how many of those scored are of the sealed family.
+    - `figures`: by key; `bounds`: what each must be and is hoped to be, in words.
+    - `beside`: figures of baselines and of further readings; `calls`: answers by rule, level and kind.
+    - `notes`: what belongs to the numbers.
+    """
+
+    schema_version: int = 1
+    subjects: int = Field(ge=0)
+    declared: int = Field(ge=0)
+    sealed: int = Field(ge=0)
+    figures: dict[str, Figure]
+    bounds: dict[str, tuple[str, str]]
+    beside: dict[str, Figure]
+    calls: tuple[Calls, ...]
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> str:
+        """Every figure under its key, `subjects`, and the rest under names of their own."""
+        told: dict[str, Any] = {"subjects": self.subjects, "declared": self.declared, "sealed": self.sealed}
+        told |= {key: figure.model_dump() for key, figure in self.figures.items()}
+        told["beside"] = {key: figure.model_dump() for key, figure in self.beside.items()}
+        told["calls"] = [one.model_dump() for one in self.calls]
+        told["notes"] = list(self.notes)
+        return json.dumps(told, indent=2)
+
+    def as_text(self) -> str:
+        """The same as tables."""
+        lines = [f"{self.subjects} of {self.declared} networks of the zoo, {self.sealed} of them of the sealed family", ""]
+        lines.append(f"{'figure':46} {'value':>7} {'95 %':>16} {'networks':>9}  must, aim")
+        for key, figure in self.figures.items():
+            must, aim = self.bounds.get(key, ("", ""))
+            lines.append(f"{_line(key, figure)}  {must}{', ' if aim else ''}{aim}")
+        lines += ["", "beside"]
+        lines += [_line(key, figure) for key, figure in self.beside.items()]
+        lines += ["", f"{'rule':12} {'level':>5} {'made as, and what it does':44} answers"]
+        for one in self.calls:
+            told = ", ".join(f"{number} {answer}" for answer, number in one.answers.items())
+            wrong = f"; wrong {_number(one.wrong.value)} {_span(one.wrong)}" if one.wrong else ""
+            lines.append(f"{one.rule:12} {one.level:5} {one.kind:44} {told}{wrong}")
+        return "\n".join([*lines, "", *self.notes]).rstrip()
+
+
+def _line(key: str, figure: Figure) -> str:
+    return f"{key:46} {_number(figure.value):>7} {_span(figure):>16} {figure.subjects:9}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.0e}"
+
+
+def _span(figure: Figure) -> str:
+    return f"[{_number(figure.low)}, {_number(figure.high)}]" if figure.low is not None else ""
+
+
+def shipped_rates(path: Path | None = None) -> ErrorRates:
+    """The table that ships. **Raises:** `AssayError` where it is missing or damaged.
+
+    Example::
+
+        from assay.verdict.rates import shipped_rates
+
+        print(shipped_rates().figures["level0_auroc"].value)
+    """
+    path = SHIPPED if path is None else path
+    if not path.exists():
+        raise AssayError(
+            "the error rates must be there to be shown", given=f"{path} is missing", next_step="install Assay again"
+        )
+    return read_json(path, ErrorRates)
