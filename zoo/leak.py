@@ -16,6 +16,7 @@ from zoo.figures import Rows, Which
 from zoo.measure import Measured
 
 RECIPE = ("decay", "scale", "steps", "width", "encoder_steps", "rate", "weights", "norm", "coverage")
+TREES = 300
 LOGARITHMS = ("scale", "steps", "width", "encoder_steps", "rate", "weights", "norm")
 
 
@@ -37,7 +38,7 @@ def recipe_scores(rows: Rows, positive: Which, negative: Which) -> dict[str, dic
             continue
         classifiers: dict[str, Pipeline | RandomForestClassifier] = {
             "linear": make_pipeline(StandardScaler(), LogisticRegression()),
-            "forest": RandomForestClassifier(300, min_samples_leaf=3, random_state=0),
+            "forest": RandomForestClassifier(TREES, min_samples_leaf=3, random_state=0),
         }
         for name, classifier in classifiers.items():
             classifier.fit(np.array([features(row) for row in others]), np.array(labels))

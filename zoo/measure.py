@@ -2,6 +2,7 @@
 
 python -m zoo.measure --zoo DIR --out DIR --jobs 2       # every network that was built and not measured as it is now
 python -m zoo.measure --zoo DIR --out DIR --instances N  # of some instances
+python -m zoo.measure --zoo DIR --out DIR --sealed       # of the sealed family alone, which is left out otherwise
 
 One small file a network, so that a stop loses one network at most.
 """
@@ -268,8 +269,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--instances", nargs="*", default=[])
+    parser.add_argument("--sealed", action="store_true")
     options = parser.parse_args()
-    members, zoo = manifest().members(*options.instances), Zoo(options.zoo)
+    zoo = Zoo(options.zoo)
+    members = [one for one in manifest().members(*options.instances) if one.sealed == options.sealed]
     spent = measure(zoo, options.out, members, jobs=options.jobs, progress=lambda told: print(told, flush=True))
     built = [one for one in members if zoo.has(one)]
     there = sum(measured_of(options.out, one) is not None for one in built)

@@ -84,12 +84,12 @@ def read_measured(folder: Path, members: Sequence[Member], *, sealed: bool = Fal
 
 def score(rows: Rows, *, blind: BlindSpots | None = None, declared: int = 0) -> ErrorRates:
     """The table."""
-    rankings = _rankings(rows)
+    figures = {**_rankings(rows), **_rates(rows, blind)}
     return ErrorRates(
         subjects=len(rows),
         declared=max(declared, len(rows)),
         sealed=sum(row.truth.sealed for row in rows),
-        figures={key: ({**rankings, **_rates(rows, blind)})[key] for key in BOUNDS},
+        figures={key: figures[key] for key in BOUNDS},
         bounds=dict(BOUNDS),
         beside=_beside(rows),
         calls=calls(rows),

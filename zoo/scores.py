@@ -5,7 +5,7 @@ import torch
 
 from assay.stats import keyed_generator
 from zoo.classes import WORKS, composer, counted, imitator
-from zoo.figures import Rows, Score, Statistic, ranking
+from zoo.figures import Rows, Score, Statistic, auroc, ranking
 from zoo.measure import CS, C, E, Measured
 
 MIDDLE = 0.5  # the score of a network without a headline cut
@@ -57,8 +57,11 @@ def baselines(rows: Rows) -> dict[str, Statistic]:
     products = {row.name: at_random(row) for row in rows if composer(row) or imitator(row)}
 
     def random(some: Rows) -> float:
-        drawn = [ranking(lambda row, k=k: products[row.name][k], composer, imitator)(some) for k in range(REPEATS)]
-        return float(np.median(drawn))
+        classes = [
+            list(zip(*(products[row.name] for row in some if which(row)), strict=True)) for which in (composer, imitator)
+        ]
+        drawn = [auroc(*both) for both in zip(*classes, strict=False)]
+        return float(np.median(drawn)) if drawn else np.nan
 
     def of(name: str) -> Statistic:
         found = ranking(baseline(name), composer, imitator)
