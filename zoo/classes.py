@@ -51,6 +51,11 @@ def broken(row: Measured) -> bool:
     return counted(row) and row.truth.meant in (*CONTRADICTED, "attack") and row.truth.outside.high < WORKS
 
 
+def wrong_in_places(row: Measured) -> bool:
+    """Contradicted on the way in or attacked on any share of the novel combinations, down to 5 %."""
+    return counted(row) and row.truth.kind in ("way-in", "retaught", "front", "interchange")
+
+
 def contradicted(row: Measured) -> bool:
     """Taught wrongly, and right on less than half of the novel combinations."""
     return counted(row) and row.truth.meant in CONTRADICTED and row.truth.outside.share < HALF

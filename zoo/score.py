@@ -31,6 +31,7 @@ from zoo.classes import (
     made_as,
     partial_with_a_way_in,
     planted,
+    wrong_in_places,
 )
 from zoo.conformal import NUMBERS, Conformal
 from zoo.figures import (
@@ -263,6 +264,9 @@ def _beside(rows: Rows) -> dict[str, Figure]:
         own = [row for row in tested if composer(row) or row.truth.kind == kind]
         if len(own) > sum(map(composer, own)):
             found[f"auroc of E, {kind}"] = clustered(own, ranking(at_headline(E), composer, broken), subjects=len(own))
+    slight = [row for row in rows if combines(row) and (composer(row) or wrong_in_places(row))]
+    of_e = ranking(at_headline(E), composer, wrong_in_places)
+    found["auroc of E, however few are taught wrongly"] = clustered(slight, of_e, subjects=len(slight))
     for kind, place in PLANTED.items():
         told = share([where_broken(row) for row in rows if planted(row) and row.truth.kind == kind])
         found[f"where broken, {kind} ({place})"] = told

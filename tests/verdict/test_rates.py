@@ -6,7 +6,7 @@ import pytest
 
 from assay.errors import AssayError
 from assay.store import write_json
-from assay.verdict.rates import Calls, ErrorRates, Figure, shipped_rates
+from assay.verdict.rates import Calls, ErrorRates, Figure, shipped_rates, told
 
 NOTHING = Figure(value=None, low=None, high=None, subjects=0)
 
@@ -16,34 +16,36 @@ def table(**more) -> ErrorRates:
     given = {"subjects": 50, "declared": 80, "sealed": 0, "figures": figures, "bounds": {"level0_auroc": (">= .85", ".95")}}
     beside = {"auroc of coverage": Figure(value=0.00004, low=0.0, high=0.1, subjects=40)}
     wrong = Figure(value=0.25, low=0.1, high=0.5, subjects=4)
-    told = Calls(rule="fixed", level=0, kind="attacks", answers={"works": 1, "not resolved": 3}, wrong=wrong)
-    return ErrorRates.model_validate({**given, "beside": beside, "calls": (told,), "notes": ("A note.",), **more})
+    calls = Calls(rule="fixed", level=0, kind="attacks", answers={"works": 1, "not resolved": 3}, wrong=wrong)
+    return ErrorRates.model_validate({**given, "beside": beside, "calls": (calls,), "notes": ("A note.",), **more})
 
 
 def test_every_figure_stands_under_its_key():
-    told = json.loads(table().as_json())
-    assert told["subjects"] == 50
-    assert told["level0_auroc"] == {"value": 0.97, "low": 0.9, "high": 1.0, "subjects": 40}
-    assert told["refactor_change"]["value"] is None
-    assert told["beside"]["auroc of coverage"]["high"] == 0.1
-    assert told["calls"][0]["answers"] == {"works": 1, "not resolved": 3}
+    found = json.loads(table().as_json())
+    assert found["subjects"] == 50
+    assert found["level0_auroc"] == {"value": 0.97, "low": 0.9, "high": 1.0, "subjects": 40}
+    assert found["refactor_change"]["value"] is None
+    assert found["beside"]["auroc of coverage"]["high"] == 0.1
+    assert found["calls"][0]["answers"] == {"works": 1, "not resolved": 3}
 
 
 def test_the_text_has_every_figure_and_says_what_is_missing():
-    told = table().as_text()
-    lines = {line.split("  ")[0]: line for line in told.splitlines()}
-    assert "50 of 80 networks" in told
+    text = table().as_text()
+    lines = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert "50 of 80 networks" in text
     assert "0.970" in lines["level0_auroc"]
     assert ">= .85, .95" in lines["level0_auroc"]
     assert " - " in lines["refactor_change"]
     assert "4e-05" in lines["auroc of coverage"], "a small value is not told as nothing"
-    assert "1 works, 3 not resolved; wrong 0.250 [0.100, 0.500]" in told
-    assert told.endswith("A note.")
+    assert "1 works, 3 not resolved; wrong 0.250 [0.100, 0.500]" in text
+    assert text.endswith("A note.")
 
 
 def test_it_is_read_as_it_was_written(tmp_path):
     write_json(tmp_path / "rates.json", table())
     assert shipped_rates(tmp_path / "rates.json") == table()
+    assert told(path=tmp_path / "rates.json") == table().as_text()
+    assert told(path=tmp_path / "rates.json", as_json=True) == table().as_json()
 
 
 @pytest.mark.parametrize("harm", ["{", "[]", '{"subjects": -1}'])

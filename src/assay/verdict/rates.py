@@ -1,6 +1,10 @@
-"""The error rates that ship: how often each answer is wrong on networks whose truth is known, as `zoo.score` wrote them."""
+"""The error rates that ship: how often each answer is wrong on networks whose truth is known, as `zoo.score` wrote them.
+
+python -m assay.verdict.rates [--json]
+"""
 
 import json
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -116,3 +120,13 @@ def shipped_rates(path: Path | None = None) -> ErrorRates:
             "the error rates must be there to be shown", given=f"{path} is missing", next_step="install Assay again"
         )
     return read_json(path, ErrorRates)
+
+
+def told(*, as_json: bool = False, path: Path | None = None) -> str:
+    """What is printed of the table. **Raises:** as `shipped_rates`."""
+    rates = shipped_rates(path)
+    return rates.as_json() if as_json else rates.as_text()
+
+
+if __name__ == "__main__":
+    print(told(as_json="--json" in sys.argv[1:]))
