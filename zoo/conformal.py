@@ -51,13 +51,19 @@ class Conformal:
 
     def answer(self, value: float | None) -> str:
         """`works`, `does not work` or `not resolved`."""
-        if value is None:
+        if value is None or not self.enough:
             return "not resolved"
         works = _p([one <= value for one in self.composers]) > self.alpha
         fails = _p([one >= value for one in self.imitators]) > self.alpha
         if works == fails:
             return "not resolved"
         return "works" if works else "does not work"
+
+    @property
+    def enough(self) -> bool:
+        """Whether either class can be excluded at all: of 18 networks and a new one no p-value falls to .05, and whatever does
+        not look like the other class would pass for this one."""
+        return all(_p([False] * len(numbers)) <= self.alpha for numbers in (self.composers, self.imitators))
 
     @property
     def band(self) -> tuple[float, float]:

@@ -29,6 +29,7 @@ from zoo.classes import (
     imitator,
     learned,
     made_as,
+    natural,
     partial_with_a_way_in,
     planted,
     wrong_in_places,
@@ -284,6 +285,8 @@ def _beside_rates(rows: Rows) -> dict[str, Figure]:
 
     found = {"attacks called composing, level 0": works(FIXED, 0, attack)}
     found["partial called composing, level 0"] = works(FIXED, 0, between)
+    taught = "partial called composing, level 0, taught nothing wrong"
+    found[taught] = works(FIXED, 0, lambda row: between(row) and natural(row))
     for rule in (FIXED, CONFORMAL):
         for level in (0, 1):
             told = f"{rule}, level {level}"

@@ -192,6 +192,8 @@ def test_conformal_answers_need_enough_networks():
     """Of 18 and one new network no p-value falls to .05, so that nothing is excluded."""
     assert Conformal((1.0,) * 18, (0.0,) * 18).answer(1.0) == "not resolved"
     assert Conformal((1.0,) * 19, (0.0,) * 19).answer(1.0) == "works"
+    assert Conformal((1.0,) * 18, (0.0,) * 19).answer(0.5) == "not resolved", "unlike imitators is not like composers"
+    assert Conformal((1.0,) * 19, (0.0,) * 18).answer(0.5) == "not resolved"
     assert Conformal((), ()).answer(1.0) == "not resolved"
 
 
