@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from assay.verdict.rates import Calls, Figure
-from zoo.classes import attack, between, broken, composer, contradicted, counted, imitator, kind_of, learned
+from zoo.classes import attack, between, broken, composer, contradicted, counted, entangled, imitator, kind_of, learned
 from zoo.conformal import answers_left_out
 from zoo.figures import Rows, Which, share
 from zoo.measure import Measured
@@ -48,7 +48,7 @@ def calls(rows: Rows) -> tuple[Calls, ...]:
     ]
     kinds: dict[str, list[Measured]] = {}
     for row in rows:
-        if learned(row) and (row.truth.entangled or row.truth.kind == "misdeclared"):
+        if learned(row) and (entangled(row) or row.truth.kind == "misdeclared"):
             kinds.setdefault(kind_of(row), []).append(row)
     for level in (0, 1, 2):
         for kind, some in sorted(kinds.items()):

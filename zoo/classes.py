@@ -1,7 +1,8 @@
 """Which networks count for which figure, decided by what a network does and how it was made: what was measured inside it plays
 no part, but for E where a figure is about networks with a working way in.
 
-Counted are networks that learned their trained combinations and whose input is entangled. Of networks with one and the same
+Counted are networks that learned their trained combinations and whose input is entangled: of no family in which the parts stand
+side by side, and measured to be so on the network itself. Of networks with one and the same
 function one is counted: ensembles, refactors and twins have figures of their own, and wrong declarations are told apart.
 """
 
@@ -21,9 +22,14 @@ def learned(row: Measured) -> bool:
     return row.truth.label not in ("not learned", "not enough data") and not row.failed
 
 
+def entangled(row: Measured) -> bool:
+    """Whether its parts must be read before they can be combined."""
+    return row.truth.entangled and not row.truth.behavioural
+
+
 def counted(row: Measured) -> bool:
     """Learned, of an entangled input, and the first of its function."""
-    return learned(row) and row.truth.entangled and row.truth.kind not in SAME_FUNCTION
+    return learned(row) and entangled(row) and row.truth.kind not in SAME_FUNCTION
 
 
 def natural(row: Measured) -> bool:

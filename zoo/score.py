@@ -26,6 +26,7 @@ from zoo.classes import (
     composer,
     contradicted,
     counted,
+    entangled,
     imitator,
     learned,
     made_as,
@@ -308,7 +309,7 @@ def _notes(rows: Rows) -> tuple[str, ...]:
     seconds = sum(row.cpu_seconds for row in rows)
     out = [row for row in rows if not learned(row)]
     return (
-        f"{len(out)} networks that did not learn, and {sum(learned(row) and not row.truth.entangled for row in rows)} of inputs"
+        f"{len(out)} networks that did not learn, and {sum(learned(row) and not entangled(row) for row in rows)} of inputs"
         " that are not entangled, are left out of all but refactors and twins.",
         f"Conformal thresholds from all families ({len(some)} networks): {'; '.join(bands)}.",
         f"Measuring took {seconds:.0f} CPU s, {seconds / max(1, len(rows)):.1f} a network.",

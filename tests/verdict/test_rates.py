@@ -1,6 +1,8 @@
 """The table of error rates: read, told as JSON and as text, and refused where it is damaged."""
 
 import json
+import runpy
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from assay.errors import AssayError
 from assay.store import write_json
 from assay.verdict.rates import Calls, ErrorRates, Figure, shipped_rates, told
 
+PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
 NOTHING = Figure(value=None, low=None, high=None, subjects=0)
 
 
@@ -59,3 +62,20 @@ def test_a_damaged_table_is_refused(tmp_path, harm):
 def test_a_missing_table_says_so(tmp_path):
     with pytest.raises(AssayError, match="error rates"):
         shipped_rates(tmp_path / "none.json")
+
+
+def test_the_page_shows_the_table_that_ships():
+    writes = runpy.run_path(str(PAGE.with_name("write_zoo.py")))
+    text = PAGE.read_text()
+    assert writes["page"](text, shipped_rates()) == text, "`python docs/write_zoo.py` writes the figures of docs/zoo.md anew"
+    assert set(writes["MEANING"]) == set(shipped_rates().figures) == set(shipped_rates().bounds)
+    other = writes["page"](text, table(bounds={"level0_auroc": ("", ""), "refactor_change": ("", "")}))
+    assert "50 of the 80 networks" in other
+    assert "0.970 | [0.900, 1.000] | 40" in other
+
+
+def test_what_ships_is_of_no_sealed_network_and_has_every_figure():
+    shipped = shipped_rates()
+    assert shipped.sealed == 0
+    assert 0 < shipped.subjects <= shipped.declared
+    assert all(figure.value is not None and figure.subjects for figure in shipped.figures.values())

@@ -66,7 +66,8 @@ def test_the_worst_family_is_the_lowest_of_those_with_three_of_each_class():
 
 
 @pytest.mark.parametrize(
-    "more", [{"entangled": False}, {"seen": 0.9}, {"kind": "ensemble"}, {"failed": "recombination: broke"}]
+    "more",
+    [{"entangled": False}, {"behavioural": True}, {"seen": 0.9}, {"kind": "ensemble"}, {"failed": "recombination: broke"}],
 )
 def test_what_does_not_count_moves_no_ranking(more):
     rows = [*families(), composer("codes-odd", 0.0, **more)]
