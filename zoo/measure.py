@@ -9,7 +9,6 @@ One small file a network, so that a stop loses one network at most.
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import process_time
@@ -24,7 +23,7 @@ from assay.failed import Failed, attempt
 from assay.figure import Curve
 from assay.instrument import run
 from assay.instruments.recombination import Recombination
-from assay.instruments.recombination.rules import Breaks, may_be_headline, what_breaks
+from assay.instruments.recombination.rules import Breaks, may_be_headline
 from assay.instruments.systematicity import Systematicity
 from assay.jobs import Engine, run_unordered
 from assay.store import read_json, write_json
@@ -38,7 +37,7 @@ from zoo.manifest import Member, manifest
 from zoo.truth import Truth
 
 SEED, EFFORT = 0, "quick"
-EDITION = 1  # raised when the same network would be measured otherwise
+EDITION = 2  # raised when the same network would be measured otherwise
 NUM_COMPETENCE = 256  # examples by which an audit tells that a network is unlearned
 SUM = {"form": "sum"}
 C, E, CS, ES = "novel_from_state", "novel_as_state", "seen_from_state", "seen_as_state"
@@ -199,19 +198,8 @@ def measured(zoo: Zoo, member: Member) -> Measured:
     )
 
 
-def view(evidence: Evidence, level: Level) -> Evidence:
-    """Evidence as that access level has it: the same numbers, of which the level decides what may be used. What breaks is
-    concluded anew, since E needs novel inputs."""
-    seen = evidence.at_level(level)
-    if evidence.instrument != "recombination" or level > 0:
-        return seen
-    right = next((one.value for one in seen.measures if one.key == C and one.about.get("form") == "sum"), None)
-    breaks = what_breaks(right, None) if seen.settings.get("headline_cut") else "not resolved"
-    return replace(seen, settings={**seen.settings, "breaks": breaks})
-
-
 def _called(evidence: Sequence[Evidence], level: Level, unlearned: str) -> Called:
-    verdict = judge([view(one, level) for one in evidence], unlearned=unlearned)
+    verdict = judge([one.at_level(level) for one in evidence], unlearned=unlearned)
     return Called(novel=verdict.novel.answer, basis=verdict.novel.basis, breaks=verdict.combining.answer)
 
 

@@ -17,13 +17,14 @@ from assay.stats import keyed_generator
 from assay.store import write_tensors
 from assay.subject import Subject
 from assay.task import TrainedOnly
+from assay.verdict import judge
 from zoo import measure as measuring
 from zoo.baselines import decodability, effective, penultimate
 from zoo.blind import blind_spots
 from zoo.build import Record, Zoo, task_for
 from zoo.families.sentences import Sentences
 from zoo.manifest import manifest
-from zoo.measure import C, E, measure, measured, measured_of, measured_path, view
+from zoo.measure import C, E, measure, measured, measured_of, measured_path
 
 pytestmark = pytest.mark.slow
 MEMBER = next(one for one in manifest().members("sentences-mlp") if one.recipe.name == "composer")
@@ -129,8 +130,9 @@ def test_level_0_has_the_numbers_of_a_run_without_novel_inputs(task):
     apart = run(Recombination(), subject, TrainedOnly.of(task), effort="quick", seed=0)
     assert isinstance(whole, Evidence)
     assert isinstance(apart, Evidence)
-    seen = view(whole, 0)
-    assert seen.settings["breaks"] == apart.settings["breaks"] == "the combining"
+    seen = whole.at_level(0)
+    assert judge([seen]).combining.answer == judge([apart]).combining.answer == "the combining"
+    assert judge([seen]).novel == judge([apart]).novel
     assert seen.settings["headline_cut"] == apart.settings["headline_cut"]
 
     def numbers(evidence: Evidence) -> dict:
@@ -170,7 +172,7 @@ def test_records_are_made_once_and_anew_for_other_weights(tmp_path, monkeypatch)
     assert measured_of(tmp_path, MEMBER).name == MEMBER.name
     measure(Planted(weights="other"), tmp_path, [MEMBER])
     assert len(made) == 2
-    monkeypatch.setattr(measuring, "EDITION", 2)
+    monkeypatch.setattr(measuring, "EDITION", measuring.EDITION + 1)
     assert measured_of(tmp_path, MEMBER) is None
     measured_path(tmp_path, MEMBER.name).write_text("{")
     with pytest.raises(AssayError, match=MEMBER.name):

@@ -24,6 +24,7 @@ from assay.cli.sweep import Sweep
 from assay.cli.tasks import Tasks
 from assay.cli.terminal import Terminal
 from assay.cli.train import Train
+from assay.cli.zoo import Zoo
 from assay.errors import AssayError
 
 USER_ERROR = 2  # and 3, `command.FAILED`, where an instrument broke off
@@ -57,6 +58,7 @@ class Line(Command):
         | Annotated[Instruments, _listed(Instruments)]
         | Annotated[Check, _listed(Check)]
         | Annotated[Data, _listed(Data)]
+        | Annotated[Zoo, _listed(Zoo)]
     )
     quiet: CascadeSubcommandArgs[Flag] = False
     """No progress and no notes; results and errors remain."""
@@ -74,7 +76,7 @@ class Line(Command):
         return self.command.after_interrupt()
 
 
-COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Coverage, Sweep, Tasks, Instruments, Check, Data)
+COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Coverage, Sweep, Tasks, Instruments, Check, Data, Zoo)
 
 STYLE = (
     tyro.conf.OmitArgPrefixes,

@@ -1,10 +1,6 @@
-"""The error rates that ship: how often each answer is wrong on networks whose truth is known, as `zoo.score` wrote them.
-
-python -m assay.verdict.rates [--json]
-"""
+"""The error rates that ship: how often each answer is wrong on networks whose truth is known, as `zoo.score` wrote them."""
 
 import json
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -126,7 +122,3 @@ def told(*, as_json: bool = False, path: Path | None = None) -> str:
     """What is printed of the table. **Raises:** as `shipped_rates`."""
     rates = shipped_rates(path)
     return rates.as_json() if as_json else rates.as_text()
-
-
-if __name__ == "__main__":
-    print(told(as_json="--json" in sys.argv[1:]))

@@ -1,0 +1,33 @@
+"""`assay zoo`: how often the verdict is wrong on networks whose answer is known."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tyro.conf import Positional
+
+from assay.cli.command import Command, Flag
+from assay.cli.terminal import Terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zoo(Command):
+    """Say how often the verdict is wrong on networks whose answer is known.
+
+    The table ships with Assay; the networks do not. docs/zoo.md says how they are made, and how the table is.
+
+    Examples:
+
+      assay zoo score
+      assay zoo score --json
+    """
+
+    action: Positional[Literal["score"]]
+    """Print the error rates that ship, with what stands beside them."""
+    json: Flag = False
+    """Print every figure as JSON under its key: value, both ends of its interval, and the number of networks."""
+
+    def run(self, terminal: Terminal) -> None:
+        """Print the table."""
+        from assay.verdict.rates import told
+
+        terminal.result(told(as_json=self.json))
