@@ -9,10 +9,8 @@ The records of the sealed family are not read otherwise.
 
 import argparse
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from assay.store import write_json
 from assay.verdict.rates import ErrorRates, Figure
@@ -52,7 +50,7 @@ from zoo.figures import (
 from zoo.leak import recipe_scores
 from zoo.manifest import Member, manifest
 from zoo.measure import C, E, Measured, measured_of
-from zoo.scores import at_headline, baseline, baselines, combines, novel_score, without_labels
+from zoo.scores import NETWORK_FREE, at_headline, baseline, baselines, combines, novel_score, without_labels
 
 WIDEST = 2  # calls between which the parts may be combined
 ATTACKS_OF_E = ("way-in", "retaught", "combining", "front", "interchange")
@@ -108,9 +106,6 @@ def _rankings(rows: Rows) -> dict[str, Figure]:
     of_c = ranking(at_headline(C), composer, imitator)
     beside = baselines(rows)
 
-    def over(some: Rows) -> float:
-        return of_c(some) - np.nanmax([one(some) for one in beside.values()]) if not math.isnan(of_c(some)) else math.nan
-
     tested = [row for row in rows if combines(row) and (composer(row) or broken(row))]
     asked = [row for row in rows if partial_with_a_way_in(row)]
     return {
@@ -118,7 +113,7 @@ def _rankings(rows: Rows) -> dict[str, Figure]:
         "level0_auroc_worst_family": clustered(
             classed, worst(of_c, lambda row: row.truth.family, classed), subjects=len(classed)
         ),
-        "level0_over_baseline": clustered(classed, over, subjects=len(classed)),
+        "level0_over_baseline": clustered(classed, above(of_c, beside.values()), subjects=len(classed)),
         "e_auroc": clustered(tested, ranking(at_headline(E), composer, broken), subjects=len(tested)),
         "e_auroc_worst_kind": clustered(tested, worst_kind(tested), subjects=len(tested)),
         "c_spearman_partial": clustered(
@@ -126,6 +121,17 @@ def _rankings(rows: Rows) -> dict[str, Figure]:
         ),
         "label_free_auroc": clustered(classed, ranking(without_labels, composer, imitator), subjects=len(classed)),
     }
+
+
+def above(statistic: Statistic, others: Iterable[Statistic]) -> Statistic:
+    """How far a ranking lies above the best of some others."""
+    others = tuple(others)
+
+    def over(rows: Rows) -> float:
+        value = statistic(rows)
+        return math.nan if math.isnan(value) else value - max(other(rows) for other in others)
+
+    return over
 
 
 def worst(statistic: Statistic, group: Callable[[Measured], str], rows: Rows) -> Statistic:
@@ -242,6 +248,8 @@ def _beside(rows: Rows) -> dict[str, Figure]:
     of_c = ranking(at_headline(C), composer, imitator)
     pure = made_as("composer", composer), made_as("imitator", imitator)
     some = [row for row in classed if pure[0](row) or pure[1](row)]
+    free = [one for name, one in baselines(rows).items() if name in NETWORK_FREE]
+    found["auroc of C, above the best that needs no network"] = clustered(classed, above(of_c, free), subjects=len(classed))
     found["auroc of C, made as what they are"] = clustered(some, ranking(at_headline(C), *pure), subjects=len(some))
     with_cut = [row for row in classed if row.headline is not None]
     found["auroc of C, networks with a headline cut"] = clustered(with_cut, of_c, subjects=len(with_cut))

@@ -49,7 +49,8 @@ def at_random(row: Measured) -> list[float]:
 
 UNSIGNED = ("norm", "D_eff", "Psi_eff")
 """Baselines of which it is not known beforehand which way they point: they are read the better way."""
-NAMED = ("coverage", "main effects", "nearest example", "decodability", *UNSIGNED)
+NETWORK_FREE = ("coverage", "main effects", "nearest example")
+NAMED = (*NETWORK_FREE, "decodability", *UNSIGNED)
 
 
 def baselines(rows: Rows) -> dict[str, Statistic]:

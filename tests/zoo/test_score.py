@@ -20,6 +20,9 @@ from zoo.score import BOUNDS, change, holds_the_call, main, pairs, read_measured
 from zoo.scores import at_random, baselines
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("zoo.figures.DRAWS", 4)
