@@ -19,7 +19,6 @@ from zoo.measure import C, Measured, measured_of, measured_path
 from zoo.score import BOUNDS, change, holds_the_call, main, pairs, read_measured, score, where_broken
 from zoo.scores import at_random, baselines
 
-
 pytestmark = pytest.mark.slow
 
 
