@@ -155,7 +155,21 @@ class Items:
     of: Tokens | Vector | Image
 
 
-InputSpec = Tokens | Vector | VectorSequence | SourceToTarget | Image | Items
+@dataclass(frozen=True)
+class Pixels:
+    """Input `x`: float32 `(n, 4)`, the coordinates of pixels. `depth`, `identity` and so on: hidden layers, and units of every
+    activation in each, of a network that draws the picture."""
+
+    depth: int
+    identity: int
+    gaussian: int
+    sigmoid: int
+    sin: int
+    cos: int
+    tanh: int
+
+
+InputSpec = Tokens | Vector | VectorSequence | SourceToTarget | Image | Items | Pixels
 
 
 LACKS: Mapping[Level, str] = {0: "has no novel combinations", 1: "has novel combinations without answers"}

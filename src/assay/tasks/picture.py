@@ -1,0 +1,80 @@
+"""Pictures that evolved networks draw: the colour of a pixel from its coordinates."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from assay.bounds import check_whole
+from assay.data.genomes import picture_genome
+from assay.models.cppn import coordinates
+from assay.models.evolved import draw_graph, shape_of
+from assay.objective import Regression
+from assay.task import Examples, Part, Pixels, Split, Task, draw_rows
+
+MOST_SIZE = 1_024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture(Task):
+    """Red, green and blue of every pixel of a picture that an evolved network draws, as that network gives them, without
+    rounding. A pixel is the combination of its row and column; all are trained, so nothing is said of novel ones.
+
+    **Arguments:**
+
+    - `name`: the picture; `size`: pixels along a side, 2 to 1,024. The published ones have 256.
+
+    **Raises:** `AssayError` for a size beyond these, and when the genome cannot be had.
+
+    **Example:**
+
+    ```python
+    task = load_task("picture:skull,size=64")
+    ```
+    """
+
+    name: Literal["skull", "butterfly", "apple"] = "skull"
+    size: int = 64
+    parts: tuple[Part, ...] = field(init=False)
+    combines = ("row", "column")
+    level = 0
+
+    def __post_init__(self):
+        check_whole("picture: size", self.size, least=2, most=MOST_SIZE)
+        places = tuple(map(str, range(self.size)))
+        object.__setattr__(self, "parts", (Part("row", places), Part("column", places)))
+
+    @property
+    def address(self) -> str:
+        return f"picture:{self.name},size={self.size}"
+
+    @cached_property
+    def input_spec(self) -> Pixels:  # pyrefly: ignore[bad-override]  (computed once)
+        return Pixels(**shape_of(picture_genome(self.name)))
+
+    @cached_property
+    def objective(self) -> Regression:  # pyrefly: ignore[bad-override]  (computed once)
+        variance = float((self.pixels - self.pixels.mean(0)).square().sum(1).mean())
+        return Regression(3, variance=variance)
+
+    @cached_property
+    def pixels(self) -> Float[Tensor, "n 3"]:
+        """The colours of all pixels, row by row."""
+        return draw_graph(picture_genome(self.name), coordinates(self.size)).float()
+
+    def combinations(self, split: Split) -> Int[Tensor, "c k"]:
+        line = torch.arange(self.size if split != "novel" else 0)
+        return torch.cartesian_prod(line, line)
+
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        total = self.size**2 if split != "novel" else 0
+        rows = draw_rows(total, n, replacement=split == "train", generator=generator)
+        return Examples(
+            inputs={"x": coordinates(self.size).float()[rows]},
+            targets=self.pixels[rows],
+            parts={"row": rows // self.size, "column": rows % self.size},
+            combination=rows,
+        )
