@@ -131,6 +131,18 @@ class Regular:
     regularities: tuple[Regularity, ...]
     parts: Mapping[str, Bool[Tensor, "n c"]] = field(default_factory=dict)
 
+    def in_canonical_order(self) -> "Regular":
+        """The same in the order of `Examples.in_canonical_order`: whatever order the examples came in, the result is one."""
+        num = len(self.examples)
+        numbered = Examples(
+            self.examples.inputs, self.examples.targets, {"number": torch.arange(num)}, self.examples.combination
+        )
+        order = numbered.in_canonical_order().parts["number"]
+        place = torch.empty_like(order)
+        place[order] = torch.arange(num)
+        moved = tuple(Regularity(one.name, place[one.rows[:, order]], one.outputs) for one in self.regularities)
+        return Regular(self.examples.take(order), moved, {name: mask[order] for name, mask in self.parts.items()})
+
 
 @runtime_checkable
 class DeclaresRegularities(Protocol):

@@ -1,11 +1,12 @@
 """Pictures that evolved networks draw: the colour of a pixel from its coordinates."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from assay.bounds import check_whole
@@ -13,9 +14,20 @@ from assay.data.genomes import picture_genome
 from assay.models.cppn import coordinates
 from assay.models.evolved import draw_graph, shape_of
 from assay.objective import Regression
+from assay.regularity import Regular, Regularity
 from assay.task import Examples, Part, Pixels, Split, Task, draw_rows
 
 MOST_SIZE = 1_024
+_MARKED = {
+    "skull": {"left eye": (-0.6, -0.06, -0.35, 0.0), "right eye": (0.06, 0.6, -0.35, 0.0), "mouth": (-0.45, 0.45, 0.3, 0.62)},
+    "butterfly": {
+        "left wing": (-0.9, -0.1, -0.5, 0.65),
+        "right wing": (0.1, 0.9, -0.5, 0.65),
+        "body": (-0.1, 0.1, -0.45, 0.35),
+    },
+    "apple": {"stem": (-0.35, 0.2, -0.9, -0.35), "body": (-0.8, 0.75, -0.35, 0.6)},
+}
+"""Left, right, top and bottom of parts, marked by eye on the pictures. They do not overlap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +90,29 @@ class Picture(Task):
             parts={"row": rows // self.size, "column": rows % self.size},
             combination=rows,
         )
+
+    def regular(self, n: int, *, generator: Generator) -> Regular:
+        """Pixels of a grid of rows and mirrored columns, all of them where `n` allows; the flip of the columns, which skull and
+        butterfly have nearly and the apple roughly; and parts of the picture that were marked by eye."""
+        side = max(2, min(self.size, math.isqrt(n)) // 2 * 2)
+        half = torch.randperm(self.size // 2, generator=generator)[: side // 2].sort().values
+        columns = torch.cat([half, self.size - 1 - half.flip(0)])
+        lines = torch.randperm(self.size, generator=generator)[:side].sort().values
+        rows = (lines[:, None] * self.size + columns).flatten()
+        examples = Examples(
+            inputs={"x": coordinates(self.size).float()[rows]},
+            targets=self.pixels[rows],
+            parts={"row": rows // self.size, "column": rows % self.size},
+            combination=rows,
+        )
+        flip = torch.arange(len(rows)).reshape(len(lines), -1).flip(1).flatten()
+        x, y = examples.inputs["x"][:, 0], examples.inputs["x"][:, 1]
+        masks = {name: _inside(box, x, y) for name, box in _MARKED[self.name].items()}
+        masks["background"] = ~torch.stack(list(masks.values())).any(0)
+        shown = {name: mask[:, None].expand(-1, 3) for name, mask in masks.items() if bool(mask.any())}
+        return Regular(examples, (Regularity.generated("flip of the columns", [flip], num_outputs=3),), shown)
+
+
+def _inside(box: tuple[float, float, float, float], x: Tensor, y: Tensor) -> Bool[Tensor, " n"]:
+    left, right, top, bottom = box
+    return (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
