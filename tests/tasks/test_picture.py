@@ -10,6 +10,7 @@ from assay.models import load_subject
 from assay.models.cppn import coordinates
 from assay.models.evolved import draw_graph
 from assay.tasks import load_task
+from assay.tasks.picture import with_random_phases
 from assay.training import train
 
 
@@ -36,6 +37,20 @@ def test_the_evolved_network_draws_its_own_picture(name):
     assert float((subject(examples.inputs) - examples.targets).square().mean()) < 1e-9
     assert float(task.score(subject(examples.inputs), examples).mean()) > 1 - 1e-6
     assert float(task.score(examples.targets.mean(0).expand(1024, 3), examples).mean()) < 0.7
+
+
+def test_random_phases_keep_the_spectrum_and_lose_the_symmetry():
+    task = load_task("picture:skull,size=32,phases=random,seed=3")
+    own, other = load_task("picture:skull,size=32").pixels.reshape(32, 32, 3), task.pixels.reshape(32, 32, 3)
+    again = load_task(task.address)
+    assert torch.equal(again.pixels, task.pixels)
+    assert not torch.equal(load_task("picture:skull,size=32,phases=random,seed=4").pixels, task.pixels)
+    assert 0 <= float(other.min()) < float(other.max()) <= 1
+    drawn = with_random_phases(0.5 + own * 1e-3, Generator().manual_seed(3))  # small, so that nothing is cut
+    amplitudes = [torch.fft.rfft2(one.double(), dim=(0, 1)).abs() for one in (0.5 + own * 1e-3, drawn)]
+    torch.testing.assert_close(*amplitudes, rtol=1e-5, atol=1e-6)
+    kept = [float(((one - one.mean((0, 1))) * (one - one.mean((0, 1))).flip(1)).sum()) for one in (own, other)]
+    assert kept[1] < 0.5 * kept[0]
 
 
 def test_sizes_beyond_the_bounds_are_refused():

@@ -285,6 +285,8 @@ _FAMILIES = (
         options=_options(
             ("name", "skull, butterfly or apple", "skull", "the picture"),
             ("size", "integer", "64", "pixels along a side; the published pictures have 256"),
+            ("phases", "own or random", "own", "random: as a null, another picture of the same spectrum"),
+            ("seed", "integer", "0", "of random phases"),
         ),
         variant="name",
     ),

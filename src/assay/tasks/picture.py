@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from assay.bounds import check_whole
+from assay.bounds import check_seed, check_whole
 from assay.data.genomes import picture_genome
 from assay.models.cppn import coordinates
 from assay.models.evolved import draw_graph, shape_of
@@ -38,6 +38,8 @@ class Picture(Task):
     **Arguments:**
 
     - `name`: the picture; `size`: pixels along a side, 2 to 1,024. The published ones have 256.
+    - `phases`: `random` for a null: a picture of the same spectrum, and so equally smooth, whose waves lie elsewhere. It has no
+      symmetry. What leaves [0, 1] is cut. `seed`: of the phases.
 
     **Raises:** `AssayError` for a size beyond these, and when the genome cannot be had.
 
@@ -50,18 +52,22 @@ class Picture(Task):
 
     name: Literal["skull", "butterfly", "apple"] = "skull"
     size: int = 64
+    phases: Literal["own", "random"] = "own"
+    seed: int = 0
     parts: tuple[Part, ...] = field(init=False)
     combines = ("row", "column")
     level = 0
 
     def __post_init__(self):
         check_whole("picture: size", self.size, least=2, most=MOST_SIZE)
+        check_seed("picture: seed", self.seed)
         places = tuple(map(str, range(self.size)))
         object.__setattr__(self, "parts", (Part("row", places), Part("column", places)))
 
     @property
     def address(self) -> str:
-        return f"picture:{self.name},size={self.size}"
+        null = f",phases=random,seed={self.seed}" if self.phases == "random" else ""
+        return f"picture:{self.name},size={self.size}{null}"
 
     @cached_property
     def input_spec(self) -> Pixels:  # pyrefly: ignore[bad-override]  (computed once)
@@ -75,7 +81,10 @@ class Picture(Task):
     @cached_property
     def pixels(self) -> Float[Tensor, "n 3"]:
         """The colours of all pixels, row by row."""
-        return draw_graph(picture_genome(self.name), coordinates(self.size)).float()
+        drawn = draw_graph(picture_genome(self.name), coordinates(self.size))
+        if self.phases == "random":
+            drawn = with_random_phases(drawn.reshape(self.size, self.size, 3), Generator().manual_seed(self.seed)).flatten(0, 1)
+        return drawn.float()
 
     def combinations(self, split: Split) -> Int[Tensor, "c k"]:
         line = torch.arange(self.size if split != "novel" else 0)
@@ -111,6 +120,16 @@ class Picture(Task):
         masks["background"] = ~torch.stack(list(masks.values())).any(0)
         shown = {name: mask[:, None].expand(-1, 3) for name, mask in masks.items() if bool(mask.any())}
         return Regular(examples, (Regularity.generated("flip of the columns", [flip], num_outputs=3),), shown)
+
+
+def with_random_phases(picture: Float[Tensor, "h w c"], generator: Generator) -> Float[Tensor, "h w c"]:
+    """A picture of the same mean and amplitude at every frequency; the phases of all colours are turned alike, by those of
+    noise. It is cut to [0, 1]."""
+    noise = torch.fft.rfft2(torch.randn(picture.shape[:2], generator=generator, dtype=torch.float64))
+    turn = noise / noise.abs().clamp(min=1e-12)
+    turn[0, 0] = 1
+    waves = torch.fft.rfft2(picture.double(), dim=(0, 1)) * turn[..., None]
+    return torch.fft.irfft2(waves, s=picture.shape[:2], dim=(0, 1)).clamp(0, 1)
 
 
 def _inside(box: tuple[float, float, float, float], x: Tensor, y: Tensor) -> Bool[Tensor, " n"]:

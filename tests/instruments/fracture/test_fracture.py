@@ -16,14 +16,16 @@ from assay.instruments.fracture import Fracture, maps
 from assay.instruments.fracture import instrument as fracture
 from assay.instruments.fracture.coherence import coherence, energies_over, kept_share, one_sidedness, participation
 from assay.instruments.fracture.noise import shake
+from assay.models import build
 from assay.models.cppn import Cppn, coordinates
 from assay.models.evolved import dense
 from assay.objective import Regression
-from assay.regularity import Regularity
+from assay.regularity import Regular, Regularity
 from assay.responses import balanced, by_unit, read_layers
 from assay.subject import Subject
 from assay.task import TrainedOnly
 from assay.tasks import load_task
+from assay.tasks.modular_addition import ModularAddition
 
 pytestmark = pytest.mark.slow
 
@@ -262,6 +264,51 @@ def test_it_reads_convolutions_and_tokens():
     found = run(Fracture(budgets=SMALL), Subject(Convolutional()), task, effort="quick")
     assert any("8 weights lie in no linear layer" in warning for warning in found.warnings)
     assert found.measure("coherence").value is not None
+
+
+class Exchanging(ModularAddition):
+    """Modular addition, which declares that the numbers can be exchanged, and each class as a part."""
+
+    def regular(self, n, *, generator):
+        every = self.examples("seen", 10**6, generator=generator).in_canonical_order()
+        i, j = every.parts["i"], every.parts["j"]
+        rows = torch.stack([i, j], 1).tolist()
+        kept = torch.tensor([[b, a] in rows for a, b in rows])
+        examples = every.take(kept)
+        place = {(a, b): k for k, (a, b) in enumerate(zip(i[kept].tolist(), j[kept].tolist(), strict=True))}
+        move = torch.tensor([place[b, a] for a, b in place])
+        parts = {f"class {k}": torch.arange(self.p).expand(len(examples), -1) == k for k in range(self.p)}
+        return Regular(examples, (Regularity.generated("exchange of i and j", [move], num_outputs=self.p),), parts)
+
+
+@pytest.mark.parametrize("model", ["transformer", "mlp"])
+def test_it_reads_tokens_with_classes_as_parts(model):
+    task = Exchanging(p=5, coverage=0.8)
+    subject = Subject(build(model, task, generator=Generator().manual_seed(0), width=16, depth=1))
+    found = run(Fracture(budgets=SMALL), subject, task, effort="quick")
+    assert 0.5 <= found.measure("coherence").value <= 1
+    assert found.measure("entanglement").about["parts"] == "class 0, class 1, class 2, class 3, class 4"
+    unread = [warning for warning in found.warnings if "in no linear layer" in warning]
+    assert bool(unread) == (model == "transformer")  # its embeddings
+
+
+def test_a_network_that_exchanges_its_inputs_first_is_wholly_coherent():
+    """Behind a first layer whose two halves are equal, all layers respond alike to (i, j) and to (j, i)."""
+    task = Exchanging(p=5, coverage=0.8)
+    module = build("mlp", task, generator=Generator().manual_seed(0), width=16)
+    first = module.layers[0].weight
+    regular = task.regular(120, generator=Generator())
+
+    def behind() -> float:
+        read = read_layers(Subject(module), regular.examples.inputs, centred=True)
+        return coherence([balanced(layer) for layer in read.layers[1:]], read.outputs, regular.regularities[0]).value
+
+    assert behind() < 0.95
+    with torch.no_grad():
+        # Positions of one-hot codes: the first token's values, then the second's, each over the whole vocabulary.
+        wide, p = first.shape[1] // 2, 5
+        first[:, wide + p : wide + 2 * p] = first[:, :p]
+    assert behind() == pytest.approx(1, abs=1e-6)
 
 
 def test_a_picture_is_read_at_level_0():
