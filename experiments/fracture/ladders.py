@@ -47,8 +47,8 @@ RECIPES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=int, default=40, help="of each kind")
-    parser.add_argument("--seeds", type=int, default=3, help="of each recipe")
+    parser.add_argument("--networks", type=int, default=30, help="of each kind")
+    parser.add_argument("--seeds", type=int, default=2, help="of each recipe")
     parser.add_argument("--only", choices=["ladders", "levels", "recipes"])
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -180,12 +180,12 @@ def bounds(count: int, num: int) -> str:
 
 def recipes(num: int, difference: float) -> None:
     """Prints coherence of networks trained by each recipe, and the spread beside the planted difference."""
-    task = Sides("contexts", items=200)
+    task = Sides("contexts", items=120)
     means, errors = {}, {}
     for name, recipe in RECIPES.items():
         found = []
         for seed in range(num):
-            network, error = trained(task, recipe_network(task, seed, recipe), decay=recipe.get("decay", 0.0), steps=4_000)
+            network, error = trained(task, recipe_network(task, seed, recipe), decay=recipe.get("decay", 0.0), steps=1_500)
             found.append(coherence_of(network, task))
             errors[name] = max(error, errors.get(name, 0.0))
         means[name] = statistics.fmean(found)
