@@ -28,6 +28,7 @@ experiments: $(VENV)/.installed-dev
 	$(BIN)/python experiments/coverage_of_benchmarks.py
 	$(BIN)/python experiments/fuzz.py
 	$(BIN)/python experiments/cuts_modes.py
+	$(BIN)/python experiments/fracture/ladders.py
 	$(BIN)/python experiments/examples.py
 	$(BIN)/python experiments/false_findings.py
 	$(BIN)/python experiments/mutations.py

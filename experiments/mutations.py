@@ -258,6 +258,34 @@ FAULTS = (
         "timeout=SECONDS_IDLE, env",
         ("tests/test_children.py",),
     ),
+    Fault(
+        "a balanced layer that keeps its basis",
+        "responses.py",
+        "    return white @ (turn * strengths.clamp(min=0).pow(0.25))",
+        "    return torch.eye(len(own), dtype=own.dtype)",
+        ("tests/test_responses.py",),
+    ),
+    Fault(
+        "responses to a weight that add up over positions only after they are squared",
+        "responses.py",
+        '        found.append(torch.einsum("pc,cpji,cpji->ji", factors, own, own[outputs][:, rows]))',
+        '        found.append(torch.einsum("pti,cptj->ji", a.square(), g[..., start : start + step].square()))',
+        ("tests/test_responses.py",),
+    ),
+    Fault(
+        "a regularity that is no group",
+        "regularity.py",
+        "        if len(known) != len(joint) or any(tuple(one[two].tolist()) not in known for one in joint for two in joint):",
+        "        if False:",
+        ("tests/test_responses.py",),
+    ),
+    Fault(
+        "entities of a genome that are expanded",
+        "data/genomes.py",
+        "        return fromstring(content, forbid_dtd=True)",
+        "        return fromstring(content, forbid_dtd=False, forbid_entities=False, forbid_external=False)",
+        ("tests/data/test_genomes.py",),
+    ),
 )
 
 

@@ -167,6 +167,10 @@ class Subject:
         """
         return self._survey(inputs).listed
 
+    def places(self, inputs: Inputs) -> frozenset[str]:
+        """Every name that `read` and `gradients` take, also those of one place under several names."""
+        return frozenset(self._survey(inputs).sites)
+
     def match(self, patterns: str | Sequence[str], inputs: Inputs) -> tuple[Site, ...]:
         """Sites one of whose names fits a glob pattern. A pattern without `:in` or `:out` means the outputs.
 
@@ -261,8 +265,6 @@ class Subject:
             watched = partial(outputs, watched=True)
             return integrity(self.module, outputs, watched, rows, first=self._at_first, num_sites=len(sites))
 
-    # Inside
-
     def _gathered(
         self, inputs: Inputs, sites: Sequence[str], look: Callable[[slice, Inputs], dict[str, list[Tensor]]]
     ) -> dict[str, Tensor]:
@@ -348,8 +350,8 @@ class Subject:
             raise self._no_such_place(site, inputs)
 
     def _no_such_place(self, site: str, inputs: Inputs) -> AssayError:
-        choices = [known.name for known in self.sites(inputs)]
-        return AssayError("a site must be a place of this network", given=site, choices=choices)
+        rule = "a site must be a place of this network"
+        return AssayError(rule, given=site, choices=(known.name for known in self.sites(inputs)))
 
     @contextmanager
     def _running(self, handles: list[RemovableHandle]) -> Iterator[None]:

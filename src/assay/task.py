@@ -155,7 +155,21 @@ class Items:
     of: Tokens | Vector | Image
 
 
-InputSpec = Tokens | Vector | VectorSequence | SourceToTarget | Image | Items
+@dataclass(frozen=True)
+class Pixels:
+    """Input `x`: float32 `(n, 4)`, the coordinates of pixels. `depth`, `identity` and so on: hidden layers, and units of every
+    activation in each, of a network that draws the picture."""
+
+    depth: int
+    identity: int
+    gaussian: int
+    sigmoid: int
+    sin: int
+    cos: int
+    tanh: int
+
+
+InputSpec = Tokens | Vector | VectorSequence | SourceToTarget | Image | Items | Pixels
 
 
 LACKS: Mapping[Level, str] = {0: "has no novel combinations", 1: "has novel combinations without answers"}
@@ -308,7 +322,8 @@ class NoNovelInputs(AssayError):  # noqa: N818 (what is missing, not a fault)
 
 class TrainedOnly(Task):
     """A task as access level 0 sees it: trained examples and the declaration, with the list of novel combinations, but no novel
-    input. Of abilities it keeps what the declaration says of an exchange (`SwapsParts`).
+    input. Of abilities it keeps what the declaration says of an exchange (`SwapsParts`) and of trained examples that a group
+    takes to each other (`assay.regularity`).
 
     Example::
 
@@ -322,7 +337,12 @@ class TrainedOnly(Task):
     @classmethod
     def of(cls, task: Task) -> "TrainedOnly":
         """The view of a task."""
-        return _TrainedOnlySwapping(task) if isinstance(task, SwapsParts) else cls(task)
+        kinds = {
+            (True, False): _TrainedOnlySwapping,
+            (False, True): _TrainedOnlyRegular,
+            (True, True): _TrainedOnlySwappingRegular,
+        }
+        return kinds.get((isinstance(task, SwapsParts), hasattr(task, "regular")), cls)(task)
 
     @property
     def address(self) -> str:
@@ -366,3 +386,11 @@ class TrainedOnly(Task):
 class _TrainedOnlySwapping(TrainedOnly):
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
         return getattr(self._task, "swap")(base, source, part)  # noqa: B009 (the constructor has asked)
+
+
+class _TrainedOnlyRegular(TrainedOnly):
+    def regular(self, n: int, *, generator: Generator) -> object:
+        return getattr(self._task, "regular")(n, generator=generator)  # noqa: B009 (the constructor has asked)
+
+
+class _TrainedOnlySwappingRegular(_TrainedOnlySwapping, _TrainedOnlyRegular): ...

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+import contexts
 import knowing_trees
 import signs
 import stages
@@ -17,6 +18,7 @@ from assay.conformance.tasks import Few, Reordered
 from assay.errors import AssayError
 from assay.instrument import Instrument, missing_abilities
 from assay.instruments import all_instruments
+from assay.regularity import Regular, Regularity
 from assay.subject import Subject
 from assay.task import Task
 
@@ -32,7 +34,7 @@ def case_of(instrument: Instrument) -> Case:
     """Its own, or the first case whose task has all abilities that the instrument needs."""
     if instrument.name in OWN:
         return OWN[instrument.name]
-    for case in (pairs(), PROBLEMS, TEXTS):
+    for case in (pairs(), PROBLEMS, TEXTS, SIDES):
         if not missing_abilities(instrument, case.task):
             return case
     raise AssayError(
@@ -200,3 +202,48 @@ OWN: Mapping[str, Case] = {
     )
 }
 """Where the parts are combined takes a cut before that: an MLP on pairs combines them in its first layer."""
+
+
+# One rule in three contexts, and a network with one module for all of them
+
+
+class OtherSides(contexts.Sides):
+    """The same examples, the last first."""
+
+    def regular(self, n, *, generator):
+        found = super().regular(n, generator=generator)
+        backwards = torch.arange(len(found.examples)).flip(0)
+        moved = tuple(
+            Regularity(one.name, len(backwards) - 1 - one.rows[:, backwards], one.outputs) for one in found.regularities
+        )
+        return Regular(found.examples.take(backwards), moved, {name: mask[backwards] for name, mask in found.parts.items()})
+
+
+def _sides(task: Task, generator: Generator) -> nn.Module:
+    return contexts.untrained(_SIDES, generator)
+
+
+def _trained_on_other_answers(task: Task, num: int) -> list[Subject]:
+    subjects = [SIDES.untrained(task, seed) for seed in range(num)]
+    for seed, subject in enumerate(subjects):
+        generator = Generator().manual_seed(seed)
+        examples = task.examples("seen", 10**6, generator=generator)
+        _fit(subject.module, examples.inputs, torch.randint(contexts.ANSWERS, (len(examples),), generator=generator))
+    return subjects
+
+
+_SIDES = contexts.Sides("contexts", items=12, classes=True)
+SIDES = Case(
+    task=_SIDES,
+    fresh=_sides,
+    learned=functools.cache(
+        lambda: Subject(
+            contexts.shared(_SIDES, Generator().manual_seed(0)), name="shared", fresh=functools.partial(_sides, _SIDES)
+        )
+    ),
+    permuted=linear_layers_permuted,
+    reordered=OtherSides("contexts", items=12, classes=True),
+    few=lambda seen, novel: contexts.Sides("contexts", items=12, classes=True, trained=seen),
+    hard={"sides": _SIDES},
+    memorisers=_trained_on_other_answers,
+)

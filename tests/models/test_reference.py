@@ -12,12 +12,13 @@ from assay.errors import AssayError
 from assay.models import ModelConfig, build, configure, default_name, rebuild
 from assay.objective import PAD, Classification, Objective, Regression, Sequences, Steps
 from assay.subject import Subject
-from assay.task import Image, InputSpec, Items, SourceToTarget, Task, Tokens, Vector, VectorSequence
+from assay.task import Image, InputSpec, Items, Pixels, SourceToTarget, Task, Tokens, Vector, VectorSequence
 
 TOKENS = Tokens(vocab=7, length=3)
 VECTOR = Vector(num_features=5)
 VECTORS = VectorSequence(num_features=5, length=3)
 IMAGE = Image(channels=2, size=32)
+PIXELS = Pixels(depth=3, identity=3, gaussian=2, sigmoid=1, sin=1, cos=0, tanh=1)
 PAIRS = SourceToTarget(source_vocab=6, source_length=4, target_vocab=5, target_length=7)
 
 
@@ -45,6 +46,7 @@ CASES = {
     "transformer": ("transformer", Shell(TOKENS, Classification(4))),
     "gru": ("gru", Shell(TOKENS, Classification(4))),
     "cnn": ("cnn", Shell(IMAGE, Classification(5))),
+    "cppn": ("cppn", Shell(PIXELS, Regression(3, variance=1.0))),
     "items of vectors": ("mlp", Shell(Items(VECTOR), Classification(4))),
     "items of tokens": ("transformer", Shell(Items(TOKENS), Classification(4))),
     "items of images": ("cnn", Shell(Items(IMAGE), Classification(4))),
@@ -56,6 +58,8 @@ def inputs_for(spec: InputSpec | None, n: int) -> dict[str, Tensor]:
     generator = Generator().manual_seed(5)
     if isinstance(spec, Tokens):
         return {"tokens": torch.randint(spec.vocab, (n, spec.length), generator=generator)}
+    if isinstance(spec, Pixels):
+        return {"x": torch.rand(n, 4, generator=generator) * 2 - 1}
     if isinstance(spec, Vector):
         return {"x": torch.randn(n, spec.num_features, generator=generator)}
     if isinstance(spec, VectorSequence):
@@ -265,6 +269,7 @@ def test_the_default_suits_the_input():
     assert [default_name(task) for _, task in CASES.values()] == [
         *["mlp"] * 5,
         "cnn",
+        "cppn",
         "mlp",
         "transformer",
         "cnn",

@@ -22,6 +22,11 @@ from assay.data.treebank_files import TREEBANKS, UNIVERSAL_DEPENDENCIES, Treeban
 from assay.errors import AssayError
 
 MIRROR_VARIABLE = "ASSAY_DATA"
+_GENOMES = (
+    ("skull.zip", "63adfccc384d6fb48c79719c9336483c478839e1fc4773f289d3aee9fefaabb2", 1_817),
+    ("butterfly.zip", "62df8bf336617ffbcf1a981a70d31378453e806efdd1850f4d394da88b106610", 3_017),
+    ("apple.zip", "2a81d8ce890d39e80d7221c0d58034d0a402560cf138229e2f73219d6e261434", 6_632),
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,14 @@ def data_sets() -> tuple[DataSet, ...]:
             ),
         ),
         *(_treebank(source) for source in TREEBANKS),
+        DataSet(
+            name="picbreeder",
+            title="Picbreeder: three evolved networks that draw a skull, a butterfly and an apple",
+            licence="Apache-2.0",
+            citation="Kumar, Clune, Lehman and Stanley 2025, arXiv 2505.11581; genomes: Secretan et al. 2011, Picbreeder",
+            base_url="https://raw.githubusercontent.com/akarshkumar0101/fer/23a9c452a57810c86db07c3ed23c1d1352011299/picbreeder_genomes/",
+            files=tuple(DataFile(name, sha256, size, mirror=f"picbreeder/{name}") for name, sha256, size in _GENOMES),
+        ),
     )
 
 

@@ -13,13 +13,14 @@ from assay.errors import AssayError
 from assay.isolation import seeded
 from assay.models import NAMES
 from assay.models.cnn import ConvNet
+from assay.models.cppn import ACTIVATIONS, Cppn
 from assay.models.encoder_decoder import EncoderDecoder
 from assay.models.gru import TokenGRU
 from assay.models.mlp import TokenMLP, VectorMLP
 from assay.models.odd_one_out import EncodedImages, EncodedTokens, EncodedVectors
 from assay.models.transformer import Transformer
 from assay.objective import Stepwise
-from assay.task import Image, InputSpec, Items, SourceToTarget, Task, Tokens, Vector, VectorSequence
+from assay.task import Image, InputSpec, Items, Pixels, SourceToTarget, Task, Tokens, Vector, VectorSequence
 
 Option = int | float
 _Kind = tuple[type, ...]
@@ -30,6 +31,7 @@ _FITTING: dict[str, dict[_Kind, type[nn.Module]]] = {
     "gru": {(Tokens,): TokenGRU},
     "encoder-decoder": {(SourceToTarget,): EncoderDecoder},
     "cnn": {(Image,): ConvNet, (Items, Image): EncodedImages},
+    "cppn": {(Pixels,): Cppn},
 }
 _INPUTS: dict[_Kind, str] = {
     (Tokens,): "tokens",
@@ -37,6 +39,7 @@ _INPUTS: dict[_Kind, str] = {
     (VectorSequence,): "a sequence of vectors",
     (SourceToTarget,): "a source and a target sequence",
     (Image,): "an image",
+    (Pixels,): "coordinates of pixels",
     (Items, Tokens): "four items of tokens",
     (Items, Vector): "four vectors",
     (Items, Image): "four images",
@@ -90,7 +93,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
 
     **Arguments:**
 
-    - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder` or `cnn`.
+    - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder`, `cnn` or `cppn`.
     - `sizes`: `width`, `depth`, for the transformers `heads`, and `init_scale` (default 1), which multiplies every initial
       weight matrix.
 
@@ -153,7 +156,9 @@ def _check_option(name: str, option: str, value: object) -> None:
     if option == "init_scale":
         check_real(what, value, above=0.0)
     else:
-        check_whole(what, value, least=1, most=MOST_LAYERS if option == "depth" else _MOST_SIZE)
+        # A layer may lack an activation, and a network has no other width.
+        least = 0 if option in ACTIVATIONS else 1
+        check_whole(what, value, least=least, most=MOST_LAYERS if option == "depth" else _MOST_SIZE)
 
 
 def _check_weights(name: str, factory: type[nn.Module], options: Mapping[str, Option]) -> None:

@@ -35,6 +35,10 @@ DEFINITIONS: Mapping[str, str] = {
         "C at a cut that is an affine image of the input. It says what the network answers to an input that was put together, "
         "which is behaviour."
     ),
+    "coherence": (
+        "Of the first-order changes of the outputs that all weights can make, the share that respects the declared regularity, "
+        "counted so that rescaling and rotating units changes nothing."
+    ),
     "decodability_gain": (
         "How much better a linear probe reads the value of a part from the activations, on combinations that it was not "
         "fitted on, than the same probe in untrained copies."

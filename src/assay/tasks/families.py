@@ -278,6 +278,19 @@ _FAMILIES = (
         variant="world",
     ),
     TaskFamily(
+        name="picture",
+        summary="the colour of a pixel from its coordinates, of a picture that an evolved network draws",
+        form="picture:skull",
+        home="assay.tasks.picture:Picture",
+        options=_options(
+            ("name", "skull, butterfly or apple", "skull", "the picture"),
+            ("size", "integer", "64", "pixels along a side; the published pictures have 256"),
+            ("phases", "own or random", "own", "random: as a null, another picture of the same spectrum"),
+            ("seed", "integer", "0", "of random phases"),
+        ),
+        variant="name",
+    ),
+    TaskFamily(
         name="table",
         summary="data of one's own: JSON Lines, CSV or Parquet, declared in a small TOML file",
         form="table:path/to/table.toml",

@@ -1,0 +1,116 @@
+"""Sums over all weights of first-order responses: what of them a group keeps, and how they lie over declared parts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from assay.display import brief
+from assay.regularity import Regularity
+from assay.responses import Layer, overlap_of_rows, overlap_of_weights
+
+
+@dataclass(frozen=True)
+class Coherence:
+    """The share of the first-order change of the outputs, over all weights, that respects a regularity.
+
+    **Attributes:**
+
+    - `kept`, `total`: `(l, o)`: energy of the responses that the group keeps, and all of it, in every layer and orbit.
+    - `orbits`: `(o,)`: the smallest example of each orbit.
+    - `of_outputs`: the share of the outputs' own variance that respects it: 1 where the function has the regularity.
+    """
+
+    __repr__ = brief
+
+    kept: Float[Tensor, "l o"]
+    total: Float[Tensor, "l o"]
+    orbits: Int[Tensor, " o"]
+    of_outputs: float
+
+    @property
+    def value(self) -> float:
+        """From one part in as many as the group has elements, where each example has weights of its own, to 1."""
+        return float(self.kept.sum() / self.total.sum())
+
+    @property
+    def units(self) -> Float[Tensor, " o"]:
+        """Influence values of the orbits, whose mean is the value and whose spread is that of the ratio of sums."""
+        kept, total = self.kept.sum(0), self.total.sum(0)
+        return self.value + (kept - self.value * total) / total.mean()
+
+    def by_layer(self) -> list[float | None]:
+        """The value of each layer alone; None where nothing responds."""
+        pairs = zip(self.kept.sum(1).tolist(), self.total.sum(1).tolist(), strict=True)
+        return [kept / total if total > 0 else None for kept, total in pairs]
+
+
+def coherence(layers: Sequence[Layer], outputs: Float[Tensor, "n c"], regularity: Regularity) -> Coherence:
+    """Coherence of a network in the gauge that its layers are given in.
+
+    The responses of one weight are a vector over examples and outputs. Its mean over the group is the part that the group
+    keeps, whose share of the squared length is the mean over elements of the overlap with the moved vector.
+
+    Example::
+
+        found = coherence([balanced(layer) for layer in read.layers], read.outputs, flip)
+        print(found.value, found.of_outputs)
+    """
+    orbits, number = regularity.orbits().unique(return_inverse=True)
+    moves = list(zip(regularity.rows, regularity.outputs, strict=True))
+    kept, total = [], []
+    for layer in layers:
+        own = overlap_of_rows(layer)
+        shared = own + sum(overlap_of_rows(layer, rows, moved) for rows, moved in moves[1:])
+        for sums, rows in ((kept, shared / len(moves)), (total, own)):
+            sums.append(torch.zeros(len(orbits), dtype=torch.float64).index_add_(0, number, rows))
+    return Coherence(torch.stack(kept), torch.stack(total), orbits, kept_share(outputs, regularity))
+
+
+def kept_share(values: Float[Tensor, "n c"], regularity: Regularity) -> float:
+    """The share of the variance of values `(n, c)` that respects a regularity; 1 where they do not vary."""
+    centred = values.double() - values.double().mean(0)
+    moved = sum(centred[rows][:, outputs] for rows, outputs in zip(regularity.rows, regularity.outputs, strict=True))
+    total = float(centred.square().sum())
+    return float((centred * moved).sum()) / len(regularity.rows) / total if total > 0 else 1.0
+
+
+# Over parts
+
+
+def energies_over(layer: Layer, masks: Bool[Tensor, "k n c"], groups: Int[Tensor, " n"]) -> Float[Tensor, "g k j i"]:
+    """The energy of the responses to every weight within each mask and group of examples."""
+    return torch.stack(
+        [
+            torch.stack([overlap_of_weights(layer, within=mask & (groups == group)[:, None]) for mask in masks])
+            for group in range(int(groups.max()) + 1)
+        ]
+    )
+
+
+def participation(energies: Sequence[Float[Tensor, "k *w"]]) -> float | None:
+    """Over how many parts a weight, or a unit, acts: the mean of 1 / sum p_k^2 of its shares p_k of energy, each counted by its
+    energy, from 0 for one part alone to 1 for all parts alike. None where nothing responds."""
+    flat = torch.cat([energy.flatten(1) for energy in energies], 1)
+    total = flat.sum(0)
+    live = total > 1e-12 * total.max()
+    if not bool(live.any()):
+        return None
+    shares = flat[:, live] / total[live]
+    parts = 1 / shares.square().sum(0)
+    return float(((parts - 1) * total[live]).sum() / total[live].sum()) / (len(flat) - 1)
+
+
+def one_sidedness(energies: Sequence[Float[Tensor, "k j i"]]) -> float | None:
+    """How much each unit acts on one side alone: sqrt((k sum p^2 - 1) / (k - 1)) of its shares of energy on the k sides, which
+    for two is |left - right| / (left + right), each unit counted by its energy. None where nothing responds."""
+    flat = torch.cat([energy.sum(-1) for energy in energies], 1)
+    total = flat.sum(0)
+    live = total > 1e-12 * total.max()
+    if not bool(live.any()):
+        return None
+    num = len(flat)
+    apart = (num * (flat[:, live] / total[live]).square().sum(0) - 1).clamp(min=0) / (num - 1)
+    return float((apart.sqrt() * total[live]).sum() / total[live].sum())

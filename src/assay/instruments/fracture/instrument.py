@@ -1,0 +1,386 @@
+"""Fracture: do the weights act on what belongs together at once, and on what is separate apart?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from assay.errors import AssayError
+from assay.evidence import UNTRAINED, Effort, Interval, Measure, Table
+from assay.figure import Curve, Figure, Line, Plot
+from assay.instrument import Budget, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
+from assay.instruments.fracture import maps
+from assay.instruments.fracture.coherence import Coherence, coherence, energies_over, kept_share, one_sidedness, participation
+from assay.instruments.fracture.noise import CONVENTIONS, MATCHED, Shaken, shake
+from assay.objective import Classification, Objective
+from assay.regularity import DeclaresRegularities, Regular
+from assay.responses import Layer, Read, balanced, by_unit, read_layers
+from assay.stats import LEVEL, gain_over
+from assay.subject import Subject
+from assay.task import Task
+
+_SHARES = (0.0, 1.0)
+_GROUPS = 6  # of orbits, each left out once where a number is no ratio of sums over orbits
+_HAS = 0.5  # of the way from none to all: below, outputs do not have the regularity
+
+COHERENCE = Metric(
+    key="coherence", title="coherence", unit="share of first-order change", level=0, of="orbit", bounds=_SHARES, headline=True
+)
+PLAIN = Metric(
+    key="coherence_of_weights", title="coherence, every weight alike", unit=COHERENCE.unit, level=0, of="orbit", bounds=_SHARES
+)
+ENTANGLEMENT = Metric(
+    key="entanglement", title="entanglement", unit="0 one part, 1 all parts", better="lower", level=0, of="group of orbits",
+    bounds=_SHARES,
+)  # fmt: skip
+SIDES = Metric(
+    key="lateralisation", title="lateralisation", unit="0 all sides, 1 one side", better="lower", level=0, of="group of orbits",
+    bounds=_SHARES,
+)  # fmt: skip
+DIMENSIONS = Metric(
+    key="dimensions", title="dimensions of the inside", unit="axes for 99 %", better="lower", level=0, of="group of orbits"
+)
+REPEATED = Metric(
+    key="predictability", title="units predicted from their neighbours", unit="R2", better="neither", level=0,
+    of="group of orbits", bounds=_SHARES,
+)  # fmt: skip
+DECODED = Metric(
+    key="decodability_of_parts", title="decodability of the declared parts", unit="R2", level=0, of="group of orbits",
+    bounds=_SHARES,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class FractureBudget(Budget):
+    """Examples, and scales and draws of noise."""
+
+    examples: int
+    scales: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
+    draws: int = 3
+
+
+BUDGETS: Mapping[Effort, FractureBudget] = {
+    "quick": FractureBudget(examples=400, copies=5),
+    "standard": FractureBudget(examples=4_096, copies=5, draws=5),
+    "full": FractureBudget(examples=4_096, copies=19, draws=20),
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the task declares, in canonical order.
+
+    **Attributes:** `groups`: of orbits; `first`: one half of the orbits; `sides`: where in its orbit each example lies.
+    """
+
+    regular: Regular
+    objective: Objective
+    budget: FractureBudget
+    groups: Int[Tensor, " n"]
+    first: Bool[Tensor, " n"]
+    sides: Int[Tensor, " n"]
+
+    @property
+    def inputs(self) -> Mapping[str, Tensor]:
+        return self.regular.examples.inputs
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the words are made of: coherence by regularity, and at every layer; noise by convention."""
+
+    found: Mapping[str, Coherence]
+    layers: tuple[tuple[str, float | None, float, float | None, float], ...]
+    shaken: Mapping[str, Shaken]
+    unread: Mapping[str, int]
+
+
+class Fracture(Instrument[Drawn]):
+    """Coherence: of the first-order changes of the outputs that all weights can make, the share that respects a declared
+    regularity, such as the symmetry of a picture or the exchange of contexts. One shared part moves all that belongs together
+    at once; copies move one side each, and score one part in as many as there are sides.
+
+    The headline is computed in the balanced gauge, which no rescaling of units and no rotation between linear maps changes.
+    Beside it: the same with every weight alike; entanglement of declared parts, lateralisation, dimensions and repetition of
+    the maps, whether parts can be decoded, and noise on the weights.
+    """
+
+    name = "fracture"
+    question = "Do the weights act on what belongs together at once, or is each piece made by weights of its own?"
+    cites = ("kumar2025", "huizinga2018", "moore1981")
+    needs = (DeclaresRegularities,)
+    metrics = (COHERENCE, PLAIN, ENTANGLEMENT, SIDES, DIMENSIONS, REPEATED, DECODED)
+
+    def __init__(self, *, budgets: Mapping[Effort, FractureBudget] = BUDGETS):
+        self.budgets = budgets
+
+    def data(self, subject: Subject, task: Task, budget: FractureBudget, rng: Random) -> Drawn:
+        assert isinstance(task, DeclaresRegularities)
+        regular = task.regular(budget.examples, generator=rng("examples")).in_canonical_order()
+        if not regular.regularities:
+            raise NotEnough("the task declares no regularity")
+        orbits, number = regular.regularities[0].orbits().unique(return_inverse=True)
+        if len(orbits) < _GROUPS:
+            raise NotEnough(f"{len(orbits)} orbits of trained examples, and an interval needs {_GROUPS}")
+        place = torch.randperm(len(orbits), generator=rng("groups"))
+        # The number of an example within its orbit, in canonical order: its side.
+        order = number.argsort(stable=True)
+        starts = number[order].bincount().cumsum(0).roll(1)
+        starts[0] = 0
+        sides = torch.empty_like(number)
+        sides[order] = torch.arange(len(number)) - starts[number[order]]
+        return Drawn(
+            regular=regular,
+            objective=task.objective,
+            budget=budget,
+            groups=place[number] % _GROUPS,
+            first=(place % 2 == 0)[number],
+            sides=sides,
+        )
+
+    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+        read = read_layers(network, data.inputs, centred=isinstance(data.objective, Classification))
+        gauged = [balanced(layer) for layer in read.layers]
+        values: list[Values] = []
+        found = {}
+        for regularity in data.regular.regularities:
+            _check_outputs(read, regularity.outputs.shape[1], regularity.name)
+            about = {"regularity": regularity.name}
+            for metric, layers in ((COHERENCE, gauged), (PLAIN, read.layers)):
+                one = coherence(layers, read.outputs, regularity)
+                if not float(one.total.sum()) > 0:
+                    raise NotEnough("no output responds to any weight, so that coherence is undefined")
+                values.append(
+                    Values(
+                        metric=metric.key, units=one.units, ids=one.orbits, about=about, ceiling=max(one.of_outputs, one.value)
+                    )
+                )
+                found.setdefault(regularity.name, one)
+        values += _over_parts(read, data)
+        values += _of_maps(read, gauged, data)
+        first = data.regular.regularities[0]
+        shaken: dict[str, Shaken] = {
+            convention: shake(
+                network,
+                data.inputs,
+                data.regular.examples.targets,
+                data.objective,
+                regularity=first,
+                scales=data.budget.scales,
+                draws=data.budget.draws,
+                convention=convention,
+                generator=rng("noise"),
+            )
+            for convention in CONVENTIONS
+        }
+        return Reading(values, Kept(found, _table(read, data, found[first.name]), shaken, read.unread))
+
+    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+        return self.read(network, data, rng)  # with the noise, which the figure shows
+
+    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+        kept: Kept = readings.own.kept
+        copies = [copy.kept for copy in readings.copies if copy.kept is not None]
+        beside = {name: reading.kept for name, reading in readings.references.items() if reading.kept is not None}
+        unread = sum(kept.unread.values())
+        warnings = [
+            f"The outputs have the regularity {name!r} in {one.of_outputs:.0%} of their variance only: coherence with it says "
+            "little of the inside."
+            for name, one in kept.found.items()
+            if not _has(one, data, name)
+        ]
+        if unread:
+            warnings.append(
+                f"{unread:,} weights lie in no linear layer or convolution and are not counted: "
+                f"{', '.join(list(kept.unread)[:5])}."
+            )
+        return Notes(
+            summary=_summary(data, kept, measures),
+            warnings=warnings,
+            not_tested=(
+                "Large changes: responses are of first order; the noise in the figure is not.",
+                "Networks of the same outputs: where none is given as a reference, copies without training are the only scale.",
+                "Regularities and parts that are not declared.",
+            ),
+            figures=(_layers_figure(kept), *_noise_figures(data, kept, copies, beside)),
+            settings={"orbits": len(data.regular.regularities[0].orbits().unique()), "weights not read": unread},
+        )
+
+
+def _check_outputs(read: Read, num: int, name: str) -> None:
+    if read.outputs.shape[1] != num:
+        raise AssayError(
+            f"the regularity {name!r} must say where each output goes",
+            given=f"{num} outputs, and the network has {read.outputs.shape[1]}",
+            next_step="correct `outputs` of the regularity that the task declares",
+        )
+
+
+def _over_parts(read: Read, data: Drawn) -> list[Values]:
+    """Entanglement of the declared parts and lateralisation over the sides, in the gauge of units."""
+    num = read.outputs.shape[1]
+    layers = [by_unit(layer) for layer in read.layers]
+    found = []
+    names = list(data.regular.parts)
+    if len(names) > 1:
+        masks = torch.stack([data.regular.parts[name].expand(-1, num) for name in names])
+        energies = [energies_over(layer, masks, data.groups) for layer in layers]
+        found.append(_left_out(ENTANGLEMENT, {"parts": ", ".join(names)}, participation, energies))
+    if (sides := int(data.sides.max()) + 1) > 1:
+        masks = torch.stack([(data.sides == side)[:, None].expand(-1, num) for side in range(sides)])
+        energies = [energies_over(layer, masks, data.groups) for layer in layers]
+        about = {"regularity": data.regular.regularities[0].name}
+        found.append(_left_out(SIDES, about, one_sidedness, energies))
+    return [one for one in found if one is not None]
+
+
+def _left_out(metric: Metric, about: Mapping[str, str], measure, energies: Sequence[Tensor]) -> Values | None:
+    """A number that is made of energies, with the jackknife over groups of orbits."""
+    value = measure([energy.sum(0) for energy in energies])
+    groups = len(energies[0])
+    left = [measure([energy.sum(0) - energy[group] for energy in energies]) for group in range(groups)]
+    return _values(metric, about, value, left)
+
+
+def _values(metric: Metric, about: Mapping[str, str], value: float | None, left: Sequence[float | None]) -> Values | None:
+    found = None if value is None else maps.jackknife(value, left)
+    if value is None or found is None:
+        return None
+    pseudo, variance = found
+    half = maps.half_width(variance, len(pseudo), LEVEL)
+    low, high = value - half, value + half
+    if metric.bounds is not None:
+        low, high = max(low, metric.bounds[0]), min(high, metric.bounds[1])
+    interval = Interval(low=low, high=high, level=LEVEL, method=f"jackknife over {len(pseudo)} groups of orbits")
+    return Values(metric=metric.key, about=about, units=pseudo, value=value, interval=interval, variance=variance)
+
+
+def _of_maps(read: Read, gauged: Sequence[Layer], data: Drawn) -> list[Values]:
+    """Dimensions, repetition and decodability of what lies in the hidden layers."""
+    hidden = maps.hidden_maps(read.layers)
+    hidden = [one for one in hidden if one.shape[1]]
+    if not hidden:
+        return []
+    pooled = [maps.standardised(one) for one in hidden]
+    free = [layer.inputs.mean(1) for layer in gauged[1:]]
+    targets, names = _targets(data)
+
+    def held(rows: Tensor) -> list[tuple[Metric, dict[str, str], float | None]]:
+        few, first = [one[rows] for one in hidden], data.first[rows]
+        found = [
+            (DIMENSIONS, {"maps": "in the balanced gauge"}, float(maps.dimensions([one[rows] for one in free]))),
+            (DIMENSIONS, {"maps": "standardised"}, float(maps.dimensions([one[rows] for one in pooled]))),
+            (REPEATED, {}, maps.predictability(few, first)),
+        ]
+        if names:
+            best = max(maps.decodability(one, targets[rows], first) for one in few)
+            found.append((DECODED, {"parts": ", ".join(names)}, best))
+        return found
+
+    whole = held(torch.arange(len(data.groups)))
+    left = [held((data.groups != group).nonzero()[:, 0]) for group in range(_GROUPS)]
+    made = [_values(metric, about, value, [one[k][2] for one in left]) for k, (metric, about, value) in enumerate(whole)]
+    return [one for one in made if one is not None]
+
+
+def _targets(data: Drawn) -> tuple[Float[Tensor, "n q"], list[str]]:
+    """A column for each part that lies in some examples and not in others."""
+    columns = {name: mask.any(1).double() for name, mask in data.regular.parts.items()}
+    columns = {name: column for name, column in columns.items() if 0 < float(column.mean()) < 1}
+    num = len(data.groups)
+    return torch.stack(list(columns.values()), 1) if columns else torch.zeros(num, 0, dtype=torch.float64), list(columns)
+
+
+def _table(read: Read, data: Drawn, found: Coherence) -> tuple[tuple[str, float | None, float, float | None, float], ...]:
+    """Of every layer: coherence, share of the energy, decodability beside it, and how far what enters it has the regularity."""
+    targets, names = _targets(data)
+    rows = []
+    energy = found.total.sum(1) / found.total.sum()
+    regularity = data.regular.regularities[0]
+    for layer, share, own in zip(read.layers, energy.tolist(), found.by_layer(), strict=True):
+        entering = layer.inputs.mean(1)
+        probe = maps.decodability(entering, targets, data.first) if names else None
+        stays = torch.arange(entering.shape[1]).expand(len(regularity.rows), -1)
+        centred = type(regularity)(regularity.name, regularity.rows, stays)
+        rows.append((layer.name, own, share, probe, kept_share(entering, centred)))
+    return tuple(rows)
+
+
+def _has(one: Coherence, data: Drawn, name: str) -> bool:
+    least = 1 / next(len(each.rows) for each in data.regular.regularities if each.name == name)
+    return one.of_outputs >= least + _HAS * (1 - least)
+
+
+def _summary(data: Drawn, kept: Kept, measures: Sequence[Measure]) -> str:
+    told = []
+    for measure in measures:
+        if measure.key != COHERENCE.key or measure.value is None or measure.interval is None:
+            continue
+        name = measure.about["regularity"]
+        untrained = next(null for null in measure.nulls if null.name == UNTRAINED)
+        told.append(
+            f"With the {name}, {measure.value:.3f} of the first-order change is coherent, [{measure.interval.low:.3f}, "
+            f"{measure.interval.high:.3f}] (untrained copies {untrained.mean:.3f}, the outputs themselves "
+            f"{kept.found[name].of_outputs:.3f}): {_level(measure, _has(kept.found[name], data, name))}."
+        )
+    return " ".join(told) or "Coherence has no number."
+
+
+def _level(measure: Measure, has: bool) -> str:
+    """Unified-like or fractured-like only against copies without training; not resolved by default."""
+    untrained = next(null for null in measure.nulls if null.name == UNTRAINED)
+    if not has:
+        return "not resolved, since the outputs do not have the regularity"
+    below = gain_over(-float(measure.value or 0.0), 0.0, [-value for value in untrained.values])
+    if untrained.p is not None and untrained.p <= 0.05:
+        return "unified-like"
+    return "fractured-like" if below.p <= 0.05 else "not resolved"
+
+
+# Figures
+
+
+def _layers_figure(kept: Kept) -> Table:
+    return Table(
+        name="Layers",
+        columns=("layer", "coherence", "share of the change", "decodability of the parts", "regularity of what enters"),
+        rows=kept.layers,
+        note="A layer whose parts can be decoded and whose weights act incoherently holds what is there and does not use it as "
+        "one. Decodability: R2 of a linear probe on held-out orbits.",
+        level=0,
+    )
+
+
+def _noise_figures(data: Drawn, kept: Kept, copies: Sequence[Kept], beside: Mapping[str, Kept]) -> tuple[Figure, ...]:
+    plots = []
+    for convention, how in CONVENTIONS.items():
+        own = kept.shaken[convention]
+        lines = [Line(name="the network", x=own.size, y=own.kept)]
+        lines += [Line(name=name, x=one.shaken[convention].size, y=one.shaken[convention].kept) for name, one in beside.items()]
+        lines += [
+            Line(name=UNTRAINED, x=one.shaken[convention].size, y=one.shaken[convention].kept, null=True) for one in copies
+        ]
+        plots.append(Plot(title=f"Coherent share of the change, {convention}", subtitle=how, lines=tuple(lines)))
+    curve = Curve(
+        name="Noise on the weights",
+        across="mean square change of the outputs, of their variance",
+        plots=tuple(plots),
+        caption="At one size of change a network of shared parts changes coherently. Each point is one scale of noise.",
+        level=0,
+    )
+    rows = []
+    for convention in CONVENTIONS:
+        for name, one in (("the network", kept), *beside.items(), *((UNTRAINED, copy) for copy in copies)):
+            found = one.shaken[convention]
+            rows += [(name, convention, *row) for row in zip(found.scales, found.size, found.kept, found.loss, strict=True)]
+            rows += [(name, convention, "matched", size, found.at(size), None) for size in MATCHED]
+    table = Table(
+        name="Noise",
+        columns=("network", "relative to", "scale", "size of the change", "coherent share", "loss"),
+        rows=tuple(rows),
+        note="Matched: the coherent share at that size of change, between two scales.",
+        level=0,
+    )
+    return curve, table

@@ -1,0 +1,153 @@
+"""Regularities that a task declares: how a group moves its examples and its outputs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Generator, Tensor
+
+from assay.display import brief
+from assay.errors import AssayError
+from assay.task import Examples
+
+MOST_ELEMENTS = 64
+"""Of a group: the cost grows with their number."""
+
+
+@dataclass(frozen=True)
+class Regularity:
+    """A group that acts on examples and on outputs: a function has the regularity when moving the input moves the output.
+
+    **Attributes:**
+
+    - `name`: such as `flip of the columns`.
+    - `rows`: `(k, n)`: element g takes example p to example `rows[g, p]`. The first element is the identity.
+    - `outputs`: `(k, c)`: element g takes output c to output `outputs[g, c]`.
+
+    **Raises:** `AssayError` for what is no permutation, for elements that do not form a group, and for more than 64 of them.
+
+    Example::
+
+        flip = Regularity.generated("flip of the columns", [torch.arange(64).reshape(8, 8).flip(1).flatten()], num_outputs=3)
+        assert len(flip.rows) == 2
+    """
+
+    __repr__ = brief
+
+    name: str
+    rows: Int[Tensor, "k n"]
+    outputs: Int[Tensor, "k c"]
+
+    def __post_init__(self):
+        if len(self.rows) != len(self.outputs) or not 0 < len(self.rows) <= MOST_ELEMENTS:
+            raise AssayError(
+                f"{self.name}: a regularity must have as many moves of examples as of outputs, 1 to {MOST_ELEMENTS}",
+                given=f"{len(self.rows)} and {len(self.outputs)}",
+            )
+        for what, moves in (("examples", self.rows), ("outputs", self.outputs)):
+            _check_permutations(self.name, what, moves)
+        joint = torch.cat([self.rows, self.outputs + self.rows.shape[1]], 1)
+        if not torch.equal(joint[0], torch.arange(joint.shape[1])):
+            raise AssayError(f"{self.name}: the first element of a regularity must leave everything in its place")
+        known = {tuple(element) for element in joint.tolist()}
+        if len(known) != len(joint) or any(tuple(one[two].tolist()) not in known for one in joint for two in joint):
+            raise AssayError(
+                f"{self.name}: a regularity must be a group of different moves, with any two also what they make together",
+                given=f"{len(joint)} moves",
+                next_step="give its generators to Regularity.generated",
+            )
+
+    @classmethod
+    def generated(
+        cls,
+        name: str,
+        rows: Sequence[Int[Tensor, " n"]],
+        outputs: Sequence[Int[Tensor, " c"]] = (),
+        *,
+        num_outputs: int | None = None,
+    ) -> "Regularity":
+        """The group that some moves of examples generate, such as one flip.
+
+        **Arguments:** `outputs`: the move of the outputs with each; by default outputs stay, and `num_outputs` says how many.
+
+        **Raises:** `AssayError` for what is no permutation, and when the moves generate more than 64 elements.
+        """
+        stay = torch.arange(num_outputs or (len(outputs[0]) if outputs else 1))
+        moves = list(zip(rows, outputs or [stay] * len(rows), strict=True))
+        for row, output in moves:
+            _check_permutations(name, "examples", row[None])
+            _check_permutations(name, "outputs", output[None])
+        num = len(rows[0])
+        generators = [torch.cat([row, output + num]) for row, output in moves]
+        found = {tuple(range(num + len(stay))): torch.arange(num + len(stay))}
+        new = list(found.values())
+        while new:
+            made = [generator[element] for element in new for generator in generators]
+            new = []
+            for element in made:
+                if (key := tuple(element.tolist())) not in found:
+                    found[key] = element
+                    new.append(element)
+            if len(found) > MOST_ELEMENTS:
+                raise AssayError(
+                    f"{name}: a regularity must have at most {MOST_ELEMENTS} elements",
+                    given="moves that generate more",
+                    next_step="declare a smaller group, such as an involution that is its own inverse",
+                )
+        joint = torch.stack(list(found.values()))
+        return cls(name, joint[:, :num], joint[:, num:] - num)
+
+    def orbits(self) -> Int[Tensor, " n"]:
+        """Of every example the smallest of those that the group takes it to."""
+        return self.rows.amin(0)
+
+
+def _check_permutations(name: str, what: str, moves: Tensor) -> None:
+    num = moves.shape[1]
+    if moves.dtype != torch.int64 or not torch.equal(moves.sort(1).values, torch.arange(num).expand_as(moves)):
+        raise AssayError(
+            f"{name}: a move of {num} {what} must be a permutation of 0 to {num - 1}",
+            given=moves[0],
+            next_step="declare where each goes, so that no two go to one place",
+        )
+
+
+@dataclass(frozen=True)
+class Regular:
+    """Examples that a group takes to each other, and what is declared of them.
+
+    **Attributes:**
+
+    - `examples`: trained ones.
+    - `regularities`: of the function on them.
+    - `parts`: for every declared part of the outputs `(n, c)` where it lies: pixels of a mask, examples of a context, classes.
+    """
+
+    __repr__ = brief
+
+    examples: Examples
+    regularities: tuple[Regularity, ...]
+    parts: Mapping[str, Bool[Tensor, "n c"]] = field(default_factory=dict)
+
+    def in_canonical_order(self) -> "Regular":
+        """The same in the order of `Examples.in_canonical_order`: whatever order the examples came in, the result is one."""
+        num = len(self.examples)
+        numbered = Examples(
+            self.examples.inputs, self.examples.targets, {"number": torch.arange(num)}, self.examples.combination
+        )
+        order = numbered.in_canonical_order().parts["number"]
+        place = torch.empty_like(order)
+        place[order] = torch.arange(num)
+        moved = tuple(Regularity(one.name, place[one.rows[:, order]], one.outputs) for one in self.regularities)
+        return Regular(self.examples.take(order), moved, {name: mask[order] for name, mask in self.parts.items()})
+
+
+@runtime_checkable
+class DeclaresRegularities(Protocol):
+    """Ability: trained examples that a declared group takes to each other."""
+
+    def regular(self, n: int, *, generator: Generator) -> Regular:
+        """At most about `n` examples, closed under the group."""
+        ...

@@ -1,0 +1,225 @@
+"""First-order responses of the outputs to every weight at once, exact.
+
+Of a linear layer with inputs a and pre-activations z the derivative of output c by the weight from i to j is
+sum_t a_i(t) dy_c / dz_j(t), over the positions t at which an example uses it. Both factors are read in one forward pass and one
+backward pass for each output, so no weight is moved and no sweep is run. Sums are in 64 bits.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from assay.bounds import MOST_CELLS
+from assay.display import brief
+from assay.errors import AssayError
+from assay.subject import Inputs, Subject
+
+_CHUNK = 2**24  # numbers of one block of responses
+_SMALL = 1e-12  # of the largest eigenvalue: below, a direction is not used
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One matrix of weights and the two factors of its responses.
+
+    **Attributes:**
+
+    - `name`: of the module.
+    - `weight`: `(j, i)`, a bias as the last column. Of a convolution i runs over channels and places of the kernel.
+    - `inputs`: `(n, t, i)`, with a 1 for the bias, at each of the t positions where an example uses the weights.
+    - `gradients`: `(c, n, t, j)` of each output by what the layer gives.
+    """
+
+    __repr__ = brief
+
+    name: str
+    weight: Float[Tensor, "j i"]
+    inputs: Float[Tensor, "n t i"]
+    gradients: Float[Tensor, "c n t j"]
+
+
+@dataclass(frozen=True)
+class Read:
+    """The layers of a network, its outputs `(n, c)`, and the parameters that no layer holds, with their sizes."""
+
+    __repr__ = brief
+
+    layers: tuple[Layer, ...]
+    outputs: Float[Tensor, "n c"]
+    unread: Mapping[str, int]
+
+
+def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> Read:
+    """All linear layers and convolutions of a network, as it runs on these inputs.
+
+    **Arguments:** `centred`: outputs are logits, in which a common shift means nothing: it is taken out of the responses.
+
+    **Raises:** `AssayError` for a network without such layers, and for more responses than memory holds.
+
+    Example::
+
+        found = read_layers(subject, {"x": coordinates(64).float()})
+        energy = overlap_of_weights(found.layers[0])  # (outputs of the layer, inputs of the layer)
+    """
+    modules = {name: module for name, module in subject.module.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)}
+    known = subject.places(inputs)
+    modules = {name: module for name, module in modules.items() if {f"{name}:in", f"{name}:out"} <= known}
+    outputs = subject(inputs)
+    num = len(outputs)
+    flat = outputs.flatten(1) if outputs.ndim > 1 else outputs[:, None]
+    width = sum(_outgoing(module) for module in modules.values())
+    if num * flat.shape[1] * width > MOST_CELLS:
+        raise AssayError(
+            f"responses must have at most {MOST_CELLS:,} gradients",
+            given=f"{num:,} examples, {flat.shape[1]:,} outputs and {width:,} units",
+            next_step="choose a lower effort or a network with fewer outputs",
+        )
+    if not modules:
+        raise AssayError("a network must have linear layers or convolutions", given=type(subject.module).__name__)
+    entering = subject.read(inputs, [f"{name}:in" for name in modules])
+    leaving: dict[str, list[Tensor]] = {name: [] for name in modules}
+    for direction in torch.eye(flat.shape[1], dtype=outputs.dtype):
+        weighted = (direction - direction.mean() if centred else direction).expand(num, -1).reshape(outputs.shape)
+        found = subject.gradients(inputs, [f"{name}:out" for name in modules], weighted)
+        for name in modules:
+            leaving[name].append(found[f"{name}:out"])
+    layers = tuple(_layer(name, module, entering[f"{name}:in"], leaving[name]) for name, module in modules.items())
+    held = {id(weight) for module in modules.values() for weight in module.parameters(recurse=False)}
+    unread = {name: weight.numel() for name, weight in subject.module.named_parameters() if id(weight) not in held}
+    return Read(layers, flat - flat.mean(1, keepdim=True) if centred else flat, unread)
+
+
+def _outgoing(module: nn.Module) -> int:
+    return module.out_features if isinstance(module, nn.Linear) else getattr(module, "out_channels")  # noqa: B009
+
+
+def _layer(name: str, module: nn.Module, entering: Tensor, leaving: Sequence[Tensor]) -> Layer:
+    gradients = torch.stack(list(leaving))
+    if isinstance(module, nn.Conv2d):
+        if module.groups != 1 or module.padding_mode != "zeros" or isinstance(module.padding, str):
+            raise AssayError(
+                "responses are computed of convolutions in one group with zeros around, whose padding is a number",
+                given=f"{name}: {module}",
+            )
+        images = entering.flatten(0, -4)
+        unfolded = F.unfold(images, module.kernel_size, module.dilation, module.padding, module.stride).transpose(1, 2)
+        inputs = unfolded.unflatten(0, entering.shape[:-3])
+        gradients = gradients.movedim(-3, -1)
+    else:
+        inputs = entering
+    inputs = (inputs if inputs.ndim > 2 else inputs[:, None]).flatten(1, -2)
+    gradients = (gradients if gradients.ndim > 3 else gradients[:, :, None]).flatten(2, -2)
+    weight = getattr(module, "weight").detach().flatten(1).cpu()  # noqa: B009
+    bias = getattr(module, "bias", None)
+    if bias is not None:
+        weight = torch.cat([weight, bias.detach().cpu()[:, None]], 1)
+        inputs = torch.cat([inputs, torch.ones_like(inputs[..., :1])], -1)
+    return Layer(name, weight.double(), inputs, gradients)
+
+
+# Overlaps
+
+
+def overlap_of_weights(
+    layer: Layer,
+    rows: Int[Tensor, " n"] | None = None,
+    outputs: Int[Tensor, " c"] | None = None,
+    *,
+    within: Tensor | None = None,
+) -> Float[Tensor, "j i"]:
+    """For every weight the sum over examples p and outputs c of its response times that of example `rows[p]` in output
+    `outputs[c]`; by default its own, which is its energy.
+
+    **Arguments:** `within`: `(n, c)`, factors of the terms of the sum, such as a mask.
+    """
+    num_outputs, num, positions, wide = layer.gradients.shape
+    rows = torch.arange(num) if rows is None else rows
+    outputs = torch.arange(num_outputs) if outputs is None else outputs
+    factors = torch.ones(num, num_outputs, dtype=torch.float64) if within is None else within.double()
+    a, g = layer.inputs.double(), layer.gradients.double()
+    if positions == 1:
+        pairs = a[:, 0] * a[rows, 0]
+        return torch.einsum("pc,cpj->pj", factors, g[:, :, 0] * g[outputs][:, rows, 0]).T @ pairs
+    found = []
+    step = max(1, _CHUNK // (num_outputs * num * a.shape[2]))
+    for start in range(0, wide, step):
+        own = torch.einsum("pti,cptj->cpji", a, g[..., start : start + step])
+        found.append(torch.einsum("pc,cpji,cpji->ji", factors, own, own[outputs][:, rows]))
+    return torch.cat(found)
+
+
+def overlap_of_rows(
+    layer: Layer, rows: Int[Tensor, " n"] | None = None, outputs: Int[Tensor, " c"] | None = None
+) -> Float[Tensor, " n"]:
+    """The same summed over all weights, example by example: it is unchanged by rotations of either side of the layer."""
+    num_outputs, num, positions, _ = layer.gradients.shape
+    rows = torch.arange(num) if rows is None else rows
+    outputs = torch.arange(num_outputs) if outputs is None else outputs
+    a, g = layer.inputs.double(), layer.gradients.double()
+    if positions == 1:
+        return (a[:, 0] * a[rows, 0]).sum(1) * (g[:, :, 0] * g[outputs][:, rows, 0]).sum((0, 2))
+    between = torch.einsum("pti,psi->pts", a, a[rows])
+    return (between * torch.einsum("cptj,cpsj->pts", g, g[outputs][:, rows])).sum((1, 2))
+
+
+# Gauges
+
+
+def by_unit(layer: Layer) -> Layer:
+    """The layer with every unit on either side in the scale in which its activation and the gradient by it are equally large.
+
+    Rescaling a unit between two layers changes nothing in it, and a unit that is not used counts nothing (the gauge of a
+    balanced realisation, Moore 1981, unit by unit). Rotations do change it.
+    """
+    a, g = layer.inputs.double(), layer.gradients.double()
+    size_in, size_out = a.square().mean((0, 1)), (a @ layer.weight.T).square().mean((0, 1))
+    pull_in, pull_out = (g @ layer.weight).square().mean((0, 1, 2)), g.square().mean((0, 1, 2))
+    scale_in, scale_out = _ratio(pull_in, size_in), _ratio(pull_out, size_out)
+    weight = layer.weight * scale_out[:, None] * _inverse(scale_in)
+    return replace(layer, weight=weight, inputs=a * scale_in, gradients=g * _inverse(scale_out))
+
+
+def _ratio(above: Tensor, below: Tensor) -> Tensor:
+    """The fourth root of the ratio of two mean squares; 0 for units whose product is nothing beside that of the others."""
+    product = above * below
+    used = product > _SMALL**2 * product.max() if len(product) else product > 0
+    return torch.where(used, above / torch.where(used, below, 1.0), 0.0).pow(0.25)
+
+
+def _inverse(scale: Tensor) -> Tensor:
+    return torch.where(scale > 0, 1 / torch.where(scale > 0, scale, 1.0), 0.0)
+
+
+def balanced(layer: Layer) -> Layer:
+    """The layer with both sides in the metric in which activations and gradients by them have equal second moments.
+
+    No invertible linear change of what lies between two layers, such as a rotation of units with the identity or a rescaling
+    of those with ReLU, changes any overlap summed over weights; directions that are not used count nothing. With A and G the
+    second moments on one side the metric is the geometric mean of A^-1 and G. Its weights are NaN: no basis is chosen.
+    """
+    layer = by_unit(layer)  # first, so that what is negligible does not depend on the scales of units
+    a, g, weight = layer.inputs, layer.gradients, layer.weight
+    of_inputs, of_gradients = _moment(a), _moment(g)
+    inputs = a @ _balancing(of_inputs, weight.T @ of_gradients @ weight)
+    gradients = g @ _balancing(of_gradients, weight @ of_inputs @ weight.T)
+    return replace(layer, inputs=inputs, gradients=gradients, weight=torch.full_like(weight, torch.nan))
+
+
+def _moment(values: Tensor) -> Float[Tensor, "d d"]:
+    flat = values.flatten(0, -2)
+    return flat.T @ flat / max(1, len(flat))
+
+
+def _balancing(own: Float[Tensor, "d d"], dual: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
+    """F with F F^T the geometric mean of the inverse of `own` and `dual`, on what `own` spans."""
+    values, vectors = torch.linalg.eigh(own)
+    used = values > _SMALL * values.sum()
+    root = torch.where(used, values, 0.0).sqrt()
+    white = vectors * _inverse(root)
+    inside = (vectors * root).T @ dual @ (vectors * root)
+    strengths, turn = torch.linalg.eigh((inside + inside.T) / 2)
+    return white @ (turn * strengths.clamp(min=0).pow(0.25))
