@@ -298,7 +298,8 @@ class Recipe:
         assert next(given, None) is None, "a column of inputs for every source"
         arguments = max(map(len, self._parents), default=0) or 1
         padded = np.array([[*parents, *[NO_PARENT] * (arguments - len(parents))] for parents in self._parents])
-        # Built in place and in 32 bits: most of the time goes to memory that is touched for the first time.
+        # Built in place and in few bits: most of the time goes to memory that is touched for the first time, and 16 bits are
+        # sorted in linear time.
         rows = padded.astype(np.int32) + (np.arange(num, dtype=np.int32) * size)[:, None, None]
         rows[:, padded < 0] = NO_PARENT
         values = np.empty((num, size), np.int64)
@@ -306,14 +307,14 @@ class Recipe:
             values[:, node] = column
         return Computations(
             operations=tuple(self.operations),
-            operation=np.tile(np.array(self._operation, np.int32), num),
+            operation=np.tile(np.array(self._operation, np.int16), num),
             parents=rows.reshape(-1, arguments),
             values=values.reshape(-1),
             example=np.repeat(np.arange(num, dtype=np.int32), size),
             num_examples=num,
             names=tuple(self.names),
             name=np.tile(np.arange(size, dtype=np.int32), num),
-            known_layers=np.tile(np.array(self._layer, np.int32), num),
+            known_layers=np.tile(np.array(self._layer, np.int16), num),
         )
 
 

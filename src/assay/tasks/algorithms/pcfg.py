@@ -29,7 +29,7 @@ FUNCTIONS = (*UNARY, *BINARY)
 def pcfg_trees(sources: Sequence[str], domain: Texts | None = None) -> Computations:
     """The graphs of PCFG SET inputs such as `append reverse A1 B2 , echo C3`: leaves are sequences of symbols.
 
-    Nodes are called `*1`, `*2`, ... in the order in which they are evaluated, arguments first; leaves `x1`, `x2`, ... from the
+    Nodes are called `v1`, `v2`, ... in the order in which they are evaluated, arguments first; leaves `x1`, `x2`, ... from the
     left.
 
     **Arguments:** `domain`: where texts have their numbers; give one to several calls whose graphs are compared.
@@ -101,7 +101,7 @@ class _Rows:
         self.inner += 1
         given = [self.domain.text(self.values[parent]).split() for parent in parents if parent != NO_PARENT]
         value = (UNARY[name] if len(given) == 1 else BINARY[name])(*given)
-        return self._add(FUNCTIONS.index(name), parents, " ".join(value), f"*{self.inner}")
+        return self._add(FUNCTIONS.index(name), parents, " ".join(value), f"v{self.inner}")
 
     def _add(self, operation: int, parents: tuple[int, int], text: str, name: str) -> int:
         self.operation.append(operation)
