@@ -23,12 +23,20 @@ NO_PARENT = -1
 
 @dataclass(frozen=True)
 class Operation:
-    """A primitive. `apply` takes one int64 array per argument and gives the values, `MISSING` where it is not defined."""
+    """A primitive. `apply` takes one int64 array per argument and gives the values, `MISSING` where it is not defined.
+
+    `kind`: of operations that differ only in the place where they stand, what they have in common; else the name.
+    """
 
     __repr__ = brief
 
     name: str
     apply: Callable[..., Int[np.ndarray, " n"]]
+    kind: str = ""
+
+    @property
+    def family(self) -> str:
+        return self.kind or self.name
 
     def __call__(self, *arguments: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
         """The values; `MISSING` wherever an argument is."""

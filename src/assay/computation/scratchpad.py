@@ -73,7 +73,7 @@ def read_back(computations: Computations, texts: Sequence[str]) -> Read:
         lines[example].get(name)
         for example, name in zip(computations.example.tolist(), computations.name.tolist(), strict=True)
     ]
-    return as_read(computations, [None if text is None else computations.domain.parse(text) for text in found])
+    return as_read(computations, [computations.domain.parse(text) if text else None for text in found])
 
 
 def as_read(computations: Computations, values: Sequence[int | None]) -> Read:

@@ -76,22 +76,28 @@ def non_adjacent_sum(elements: Int[np.ndarray, "n k"]) -> Computations:
     return recipe.computations(elements)
 
 
-def non_adjacent_values(elements: Int[np.ndarray, "n k"], *, outputs: bool = True) -> Computations:
+def non_adjacent_values(elements: Int[np.ndarray, "n k"], *, outputs: bool = True, by_place: bool = True) -> Computations:
     """The coarse graph that a short scratchpad writes: elements, best sums d_k to d_1, and the outputs o_1 to o_k.
 
-    **Arguments:** `outputs`: whether o_1 to o_k are nodes.
+    **Arguments:**
+
+    - `outputs`: whether o_1 to o_k are nodes.
+    - `by_place`: whether a step at another place, counted from the end, is another operation. For a network that is told places
+      apart it may well be.
     """
     k = _checked(elements)
     recipe = Recipe()
     a = [recipe.source(f"a{i + 1}") for i in range(k)]
     d: dict[int, int] = {}
     for i in reversed(range(k)):
-        d[i] = recipe.node(f"d{i + 1}", _BEST_OF, a[i], *(d[j] for j in (i + 1, i + 2) if j < k))
+        best = Operation(f"best sum {k - i}", _best_of, "best sum") if by_place else _BEST_OF
+        d[i] = recipe.node(f"d{i + 1}", best, a[i], *(d[j] for j in (i + 1, i + 2) if j < k))
     zero = recipe.constant("end", 0) if outputs else -1
     before = None
     for i in range(k) if outputs else ():
         given = [d[i], a[i], d.get(i + 2, zero), *([] if before is None else [before])]
-        before = recipe.node(f"o{i + 1}", _PICKED, *given)
+        pick = Operation(f"pick {k - i}", _picked, "pick") if by_place else _PICKED
+        before = recipe.node(f"o{i + 1}", pick, *given)
     return recipe.computations(elements)
 
 
