@@ -1,8 +1,8 @@
 """How often the call on matched subgraphs separates three predictors whose answer is known, and the figures that it rests on.
 
 Run `python experiments/subgraphs_constructed.py`, with a number of seeds behind it (20). On non-adjacent sums of six elements,
-3,000 trained and 6,000 tested: a noisy executor, a table of full subgraphs, and a table of single steps. Printed are the mean local
-accuracy in the three cells, the correct nodes by layer, and how often the call was right, with its exact interval.
+3,000 trained and 6,000 tested: a noisy executor, a table of full subgraphs, and a table of single steps. Printed are the mean
+local accuracy in the three cells, the correct nodes by layer, and how often the call was right, with its exact interval.
 `tests/computation/test_analysis.py` runs two seeds.
 """
 
@@ -27,9 +27,8 @@ def main(seeds: int) -> None:
     for name, call in sums.CALLS.items():
         low, high = binomtest(right[name], seeds).proportion_ci(method="exact")
         print(f"{name}: called {call} in {right[name]} of {seeds} [{low:.2f}, {high:.2f}]")
-        print(
-            f"  local accuracy {np.round(np.nanmean(cells[name], 0), 3)}, correct by layer {np.round(np.mean(layers[name], 0), 3)}"
-        )
+        local, correct = np.round(np.nanmean(cells[name], 0), 3), np.round(np.mean(layers[name], 0), 3)
+        print(f"  local accuracy {local}, correct by layer {correct}")
 
 
 if __name__ == "__main__":

@@ -243,6 +243,10 @@ def made(value, width=0.01):
         ([1, 0.97, 0.97], [900, 20, 900], "operations"),
         ([1, 0.97, 0.3], [900, 20, 900], "tables"),
         ([1, 0.97, 0.97], [900, 20, 20], "unresolved"),
+        ([0.5, 0.97, 0.97], [900, 900, 900], "unlearned"),
+        ([0, 0, 0], [900, 0, 900], "unlearned"),
+        ([0.96, 0.97, 0.97], [900, 900, 900], "operations"),
+        ([np.nan, 0.97, 0.97], [0, 900, 900], "operations"),
         ([1, 0.515, 0.515], [900, 900, 900], "subgraphs"),  # above the best guess, but not beyond both intervals
     ],
 )

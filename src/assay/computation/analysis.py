@@ -7,23 +7,25 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from assay.computation.cells import CELLS, NEW, STEP, Odds, Seen, counts_in, odds_ratio, seen
+from assay.computation.cells import CELLS, FULL, NEW, STEP, Odds, Seen, counts_in, odds_ratio, seen
 from assay.computation.graph import Computations
 from assay.computation.labels import CORRECT, UNPARSED, Labels, Layers, by_layer, labelled
 from assay.computation.law import Law, Rates, fit_law, rates
 from assay.computation.predictors import best_guess, even_guess
 from assay.display import brief
 
-Call = Literal["operations", "steps", "subgraphs", "tables", "unresolved"]
+Call = Literal["operations", "steps", "subgraphs", "tables", "unlearned", "unresolved"]
 SENTENCES: Mapping[Call, str] = {
     "operations": "It runs the operations: it is right on steps that were never trained, above every table",
     "steps": "It knows single steps and strings them together: it is no better than a table on steps that were never trained",
     "subgraphs": "It matches subgraphs that were trained: where only the step was trained, it is no better than a table",
     "tables": "It is right only on what was trained, which may be steps or whole subgraphs",
+    "unlearned": "It has not learned what it was trained on: even there it does not beat the best guess without one argument",
     "unresolved": "Not resolved: too few nodes of the cells that decide",
 }
 LEAST_NODES = 200  # of the cell that decides, so that its interval can part a network from a table
 LEAST_NEW = 50
+LEARNED = 0.95  # of the steps whose full subgraph was trained: so many are learned, however well they can be guessed
 FULL_TABLE, STEP_TABLE, SURFACE = "table of full subgraphs", "table of steps", "best guess without one argument"
 
 
@@ -162,8 +164,11 @@ def table_values(
 
 
 def called(cells: Rates, nodes: Int[np.ndarray, " 3"], tables: Mapping[str, Rates]) -> Call:
-    """What accuracy in the cells says. A cell counts for a network when its lower limit lies above the upper limit of every
-    table that has nothing stored there; a cell with too few nodes says nothing."""
+    """What accuracy in the cells says. Where full subgraphs were trained the network must beat the best guess, or be right in
+    most cases. Another cell counts when the lower limit of the network lies above the upper limit of every table that has nothing
+    stored there; a cell with too few nodes says nothing."""
+    if _above(FULL, cells, nodes, 1, [tables[SURFACE]]) is False and cells.value[FULL] < LEARNED:
+        return "unlearned"
     recombines = _above(STEP, cells, nodes, LEAST_NODES, [tables[FULL_TABLE], tables[SURFACE]])
     applies = _above(NEW, cells, nodes, LEAST_NEW, [tables[STEP_TABLE], tables[SURFACE]])
     if recombines is False:

@@ -1,8 +1,8 @@
 """Three cells of nodes by what the training set holds of them: the full subgraph, the last step alone, or not even that.
 
 A network that matches subgraphs is right in the first cell, one that knows single steps and strings them together in the first
-two, one that runs the operations in all three. Deep subgraphs are rarely seen and hard, whatever a network does, so that cells are
-compared within one layer and operation only.
+two, one that runs the operations in all three. Deep subgraphs are rarely seen and hard, whatever a network does, so that cells
+are compared within one layer and operation only.
 """
 
 from dataclasses import dataclass
@@ -84,6 +84,8 @@ def odds_ratio(
     cells without an error have a ratio of 1 whatever their sizes (Sweeting, Sutton and Lambert 2004).
     """
     chosen = np.flatnonzero(counted & ((cell == FULL) | (cell == STEP)))
+    if not len(chosen):
+        return Odds(np.nan, np.nan, np.nan, np.nan, (0, 0))
     strata = computations.layers[chosen].astype(np.int64) * (len(computations.operations) + 1) + computations.operation[chosen]
     names, stratum = np.unique(strata, return_inverse=True)
     kind = 2 * (cell[chosen] == STEP) + ~right[chosen]
@@ -99,6 +101,9 @@ def odds_ratio(
     counts = counts.reshape(-1, len(names), 4)[:, both].reshape(computations.num_examples, -1)
     weights = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=repeats)
     drawn = _mantel_haenszel((weights @ counts).reshape(repeats, -1, 4))
+    drawn = drawn[np.isfinite(drawn)]
+    if len(drawn) < repeats / 2:
+        return Odds(np.nan, np.nan, np.nan, np.nan, nodes)
     low, high = np.quantile(drawn, [0.025, 0.975])
     value = float(_mantel_haenszel(total[both][None])[0])
     return Odds(value, min(float(low), value), max(float(high), value), float(drawn.std()), nodes)
@@ -106,10 +111,11 @@ def odds_ratio(
 
 def _mantel_haenszel(counts: Int[np.ndarray, "r strata 4"]) -> Float[np.ndarray, " r"]:
     a, b, c, d = np.moveaxis(counts.astype(np.float64), 2, 0)
-    first = (a + b) / np.maximum(a + b + c + d, 1)
+    first = (a + b) / np.maximum(a + b + c + d, 1)  # of an empty stratum 0: it then adds nothing to either sum
     a, b, c, d = a + first, b + first, c + 1 - first, d + 1 - first
     total = a + b + c + d
-    return np.log((a * d / total).sum(1) / (b * c / total).sum(1))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may hold one of the cells alone
+        return np.log((a * d / total).sum(1) / (b * c / total).sum(1))
 
 
 def step_coverage(trained: Computations, tested: Computations, nodes: Int[np.ndarray, " some"]) -> Bool[np.ndarray, " some"]:

@@ -2,8 +2,8 @@
 
 With eps the chance of an error at a node whose ancestors are right, and c that of being right where one is wrong, the share s_n
 of right nodes after n steps is at most (1 - eps - c) s_{n-1} + c, and tends to the floor c / (c + eps) (after Dziri et al.
-2023, propositions 4.1 and 4.2, where eps and c are assumed to be constant). It is a null model to fit: eps that grows with the layer
-is a finding.
+2023, propositions 4.1 and 4.2, where eps and c are assumed to be constant). It is a null model to fit: eps that grows with
+the layer is a finding.
 """
 
 from typing import NamedTuple

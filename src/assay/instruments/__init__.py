@@ -11,6 +11,7 @@ _INSTRUMENTS = {
     "decodability": "assay.instruments.decodability:Decodability",
     "subnetworks": "assay.instruments.subnetworks:Subnetworks",
     "polar": "assay.instruments.polar:Polar",
+    "subgraphs": "assay.instruments.subgraphs:Subgraphs",
 }
 
 

@@ -8,6 +8,8 @@ from assay.computation import Computations, Operation, Texts
 from assay.computation.graph import NO_PARENT, SOURCE
 from assay.tasks.scan_grammar import NONE, Command, Phrase
 
+Asked = tuple[Command | None, ...]
+
 
 def _turns(direction: str) -> str:
     return f"I_TURN_{direction.upper()}"
@@ -28,9 +30,7 @@ _OPERATIONS = {
 }
 
 
-def scan_computations(
-    commands: Sequence[Command], domain: Texts | None = None
-) -> tuple[Computations, tuple[Command | None, ...]]:
+def scan_computations(commands: Sequence[Command], domain: Texts | None = None) -> tuple[Computations, Asked]:
     """The graphs of commands, and for each node the command that it is; None for a word, which is a source.
 
     `jump around left twice and walk` has the nodes `jump`, `jump around left`, `jump around left twice`, `walk` and the whole:
