@@ -165,8 +165,8 @@ def table_values(
 
 def called(cells: Rates, nodes: Int[np.ndarray, " 3"], tables: Mapping[str, Rates]) -> Call:
     """What accuracy in the cells says. Where full subgraphs were trained the network must beat the best guess, or be right in
-    most cases. Another cell counts when the lower limit of the network lies above the upper limit of every table that has nothing
-    stored there; a cell with too few nodes says nothing."""
+    most cases. Another cell counts when the lower limit of the network lies above the upper limit of every table that has
+    nothing stored there; a cell with too few nodes says nothing."""
     if _above(FULL, cells, nodes, 1, [tables[SURFACE]]) is False and cells.value[FULL] < LEARNED:
         return "unlearned"
     recombines = _above(STEP, cells, nodes, LEAST_NODES, [tables[FULL_TABLE], tables[SURFACE]])
