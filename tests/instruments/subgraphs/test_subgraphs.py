@@ -90,6 +90,11 @@ def test_constructed_networks_are_told_apart(kind):
     assert {measure.key for measure in found.findings()} == FOUND[kind], found.summary
     calls = {"noisy executor": "operations", "one-hop table": "steps", "full-subgraph table": "subgraphs"}
     assert found.settings["call"] == calls[kind]
+    table = next(figure for figure in found.figures if figure.name == "Local accuracy by cell")
+    outside = sum(row[3] for row in table.rows if row[2] == "outside")
+    assert found.settings["outside_coverage"] == outside
+    told = any("may be substitution" in warning for warning in found.warnings)
+    assert told == (kind == "noisy executor" and outside < 50)
 
 
 def test_accuracies_are_those_that_were_built_in():

@@ -231,8 +231,21 @@ class Subgraphs(Instrument[Drawn]):
                 f"{data.missed:,} trained combinations were not counted, so that nodes may pass for new that were trained; a "
                 "higher effort counts more."
             )
+        new, inside = int((data.known.cell == NEW).sum()), int(kept.inside.sum())
+        if kept.given.call == "operations" and new - inside < LEAST_NEW:
+            warnings.append(
+                f"Of {new:,} steps that were never trained {inside:,} lie inside the 1-coverage of trained steps, where exchanging "
+                "an argument for one that acted alike gives the result: being right there may be substitution."
+            )
         law = kept.own.law
-        settings = {"error": law.error, "recovery": law.recovery, "floor": law.floor, "law_p": law.p, "call": kept.given.call}
+        settings = {
+            "outside_coverage": new - inside,
+            "error": law.error,
+            "recovery": law.recovery,
+            "floor": law.floor,
+            "law_p": law.p,
+            "call": kept.given.call,
+        }
         settings = {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in settings.items()}
         return Notes(
             kept.given.sentence,
