@@ -234,8 +234,8 @@ class Subgraphs(Instrument[Drawn]):
         new, inside = int((data.known.cell == NEW).sum()), int(kept.inside.sum())
         if kept.given.call == "operations" and new - inside < LEAST_NEW:
             warnings.append(
-                f"Of {new:,} steps that were never trained {inside:,} lie inside the 1-coverage of trained steps, where exchanging "
-                "an argument for one that acted alike gives the result: being right there may be substitution."
+                f"Of {new:,} steps that were never trained {inside:,} lie inside the 1-coverage of trained steps, where "
+                "exchanging an argument for one that acted alike gives the result: being right there may be substitution."
             )
         law = kept.own.law
         settings = {
