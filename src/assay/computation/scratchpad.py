@@ -88,7 +88,7 @@ def as_read(computations: Computations, values: Sequence[int | None]) -> Read:
     return Read(np.where(sources, computations.values, filled), truncated)
 
 
-_LINE = re.compile(r"^[\s>*\-+•`]*(?:\d+[.)]\s+)?(?P<name>[^=:]+?)[\s*`]*[=:](?P<rest>.*)$")
+_LINE = re.compile(r"^[\s>*\-+\u2022`]*(?:\d+[.)]\s+)?(?P<name>[^=:]+?)[\s*`]*[=:](?P<rest>.*)$")
 
 
 def _lines(text: str, known: Mapping[str, int]) -> dict[int, str]:
