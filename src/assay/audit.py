@@ -14,6 +14,7 @@ from assay import competence
 from assay.access import judged_apart
 from assay.bounds import check_seed
 from assay.children import unpicklable
+from assay.computation.ability import DeclaresComputation
 from assay.display import Framed, brief, columns_of, interval, measures_table, number, page, words
 from assay.errors import AssayError
 from assay.evidence import EFFORTS, LEVELS, Effort, Evidence, Level
@@ -34,6 +35,7 @@ from assay.versions import versions_of
 NUM_INTEGRITY_EXAMPLES = 256
 NUM_UNSCORED_EXAMPLES = 4  # where the output is not scored, which of a language model is a logit for every word
 GIVES: Mapping[type, str] = {
+    DeclaresComputation: "a declared computation graph (docs/methods/subgraphs.md says which tasks have one, and how)",
     PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
 }

@@ -9,6 +9,7 @@ import contexts
 import knowing_trees
 import signs
 import stages
+import stepwise
 import torch
 from torch import Generator, Tensor, nn
 
@@ -34,7 +35,7 @@ def case_of(instrument: Instrument) -> Case:
     """Its own, or the first case whose task has all abilities that the instrument needs."""
     if instrument.name in OWN:
         return OWN[instrument.name]
-    for case in (pairs(), PROBLEMS, TEXTS, SIDES):
+    for case in (pairs(), PROBLEMS, TEXTS, SIDES, SCRATCHPADS):
         if not missing_abilities(instrument, case.task):
             return case
     raise AssayError(
@@ -112,6 +113,19 @@ PROBLEMS = Case(
     hard={"signs": _SIGNS},
     memorisers=_trained_on_nonsense,
     descends=True,
+)
+
+# Lists whose sums are written out step by step, and a small network that writes them
+
+SCRATCHPADS = Case(
+    task=stepwise.TASK,
+    fresh=stepwise.fresh,
+    learned=functools.cache(lambda: stepwise.trained(1, wrong=False)[0]),
+    permuted=linear_layers_permuted,
+    reordered=stepwise.OtherLists(**stepwise.SIZES),
+    few=stepwise.few,
+    hard={"lists": stepwise.TASK},
+    memorisers=lambda task, num: stepwise.trained(num, wrong=True),
 )
 
 # Texts that tell their trees, and a network that knows them

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from assay.bounds import MOST_TABLE, is_file, open_file
 from assay.data.cogs_files import COGS_FILES, SLOG_FILES, SLOG_TESTS
+from assay.data.computation_files import FAITH_AND_FATE_FILES, PCFG_LOCALISM_FILES
 from assay.data.scan_files import SCAN_FILES
 from assay.data.treebank_files import TREEBANKS, UNIVERSAL_DEPENDENCIES, TreebankSource
 from assay.errors import AssayError
@@ -108,6 +109,28 @@ def data_sets() -> tuple[DataSet, ...]:
                     for side, sha256, size in SLOG_FILES
                 ),
                 DataFile(*SLOG_TESTS, mirror="slog/generalization_sets.zip"),
+            ),
+        ),
+        DataSet(
+            name="pcfg-set",
+            title="PCFG SET: answers of LSTMs that were fed their own answers to constituents",
+            licence="MIT",
+            citation="Hupkes, Dankers, Mul and Bruni 2020, Compositionality decomposed, arXiv 1908.08351",
+            base_url="https://raw.githubusercontent.com/i-machine-think/am-i-compositional/4f75bdd78889150dd78e90bbb7ddec840204c159/",
+            files=tuple(
+                DataFile(path, sha256, size, mirror=f"pcfg-set/model_predictions/lstms2s_localism_run{run}.txt.gz")
+                for run, (path, sha256, size) in enumerate(PCFG_LOCALISM_FILES, 1)
+            ),
+        ),
+        DataSet(
+            name="faith-and-fate",
+            title="Faith and Fate: gold scratchpads of multiplication and a dynamic program, in zips with a published password",
+            licence="MIT",
+            citation="Dziri et al. 2023, Faith and Fate: Limits of Transformers on Compositionality, arXiv 2305.18654",
+            base_url="https://raw.githubusercontent.com/nouhadziri/faith-and-fate/1e90edb54b4ed0fa150259a72c994b0fee90d388/",
+            files=tuple(
+                DataFile(path, sha256, size, mirror=f"faith-and-fate/{path.rpartition('/')[2]}")
+                for path, sha256, size in FAITH_AND_FATE_FILES
             ),
         ),
         *(_treebank(source) for source in TREEBANKS),

@@ -12,6 +12,7 @@ _INSTRUMENTS = {
     "subnetworks": "assay.instruments.subnetworks:Subnetworks",
     "polar": "assay.instruments.polar:Polar",
     "fracture": "assay.instruments.fracture:Fracture",
+    "subgraphs": "assay.instruments.subgraphs:Subgraphs",
 }
 
 

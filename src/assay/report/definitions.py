@@ -47,6 +47,15 @@ DEFINITIONS: Mapping[str, str] = {
         "Without the subnetwork found for one part: accuracy on the other part's problems minus that on its own, above "
         "untrained copies."
     ),
+    "trained_steps": "Share of right nodes of computation graphs of trained inputs, each step on the right values before it.",
+    "novel_steps_recombined": (
+        "The same on novel inputs, at nodes whose step was trained on these very arguments while the full computation subgraph "
+        "was not: a table of subgraphs fails there."
+    ),
+    "novel_steps_applied": (
+        "The same at nodes whose step was never trained on these arguments: a table of steps fails there, and only the "
+        "operation is right."
+    ),
     "uuas": "Share of the declared edges that a linear distance probe finds, whatever their direction (unlabelled attachment).",
     "las": "Share of the declared edges that the polar probe finds with direction and relation (labelled attachment).",
     "selectivity_of_type_accuracy": "Accuracy on relations minus that on a control task.",

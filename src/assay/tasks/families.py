@@ -248,6 +248,19 @@ _FAMILIES = (
         variant="split",
     ),
     TaskFamily(
+        name="non-adjacent-sum",
+        summary="the largest sum of elements that are not adjacent, written out step by step",
+        form="non-adjacent-sum:n=6,train=3000",
+        home="assay.tasks.non_adjacent_sum:NonAdjacentSum",
+        options=_options(
+            ("n", "integer", "6", "elements, 2 to 8"),
+            ("high", "integer", "5", "elements are the integers from its negative to it"),
+            ("train", "integer", "3000", "lists in training"),
+            ("novel", "integer", "8000", "lists that are novel"),
+            ("seed", "integer", "0", "of which lists these are"),
+        ),
+    ),
+    TaskFamily(
         name="treebank",
         summary="sentences with gold dependency trees, which a language model reads",
         form="treebank:en_ewt",

@@ -6,14 +6,18 @@ from functools import cache, cached_property
 from itertools import chain
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
+from assay.computation import MISSING, Computations, Texts
+from assay.computation.ability import Answer
 from assay.data.registry import fetch
 from assay.errors import AssayError
 from assay.objective import PAD, Sequences
 from assay.task import Examples, Part, SourceToTarget, Split, Task, draw_rows
+from assay.tasks.algorithms.scan import Asked, scan_computations
 from assay.tasks.scan_grammar import CONJUNCTIONS, DIRECTIONS, MANNERS, NONE, TIMES, VERBS, Command, commands
 
 # Splits: what each rule makes of a command
@@ -211,3 +215,33 @@ class Scan(Task):
         parts = dict(zip(self.combines, table.parts[:, rows], strict=True))
         inputs = {"source": table.source[rows], "prefix": table.prefix[rows]}
         return Examples(inputs, table.targets[rows], parts, self.combination_id(parts))
+
+    # The ability DeclaresComputation: every node is a command of its own, and is asked as one
+
+    def computation(self, examples: Examples) -> Computations:
+        return self._graphs(examples)[0]
+
+    def node_values(self, examples: Examples, computations: Computations, answer: Answer) -> Int[np.ndarray, " v"]:
+        _, asked = self._graphs(examples)
+        row_of = {command: row for row, command in enumerate(commands())}
+        node_rows = np.array([-1 if command is None else row_of[command] for command in asked], np.int64)
+        rows, place = np.unique(node_rows[node_rows >= 0], return_inverse=True)
+        table, kept = _table(), torch.from_numpy(rows)
+        longest = int((table.targets[kept] != PAD).sum(1).max()) if len(rows) else 1
+        inputs = {"source": table.source[kept], "prefix": table.prefix[kept][:, :longest]}
+        answered = np.array([self._value(tokens) for tokens in answer(inputs)], np.int64)
+        values = computations.values.copy()
+        values[node_rows >= 0] = answered[place.reshape(-1)]
+        return values
+
+    def _graphs(self, examples: Examples) -> tuple[Computations, Asked]:
+        slots = torch.stack([examples.parts[part.name] for part in PARTS], 1).tolist()
+        rows = [Command(*(part.values[value] for part, value in zip(PARTS, row, strict=True))) for row in slots]
+        return scan_computations(rows, _MEANINGS)
+
+    @staticmethod
+    def _value(tokens: Int[Tensor, " length"]) -> int:
+        return _MEANINGS.parse(decode_target(tokens)) if END in tokens.tolist() else MISSING
+
+
+_MEANINGS = Texts()

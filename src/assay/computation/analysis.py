@@ -1,0 +1,219 @@
+"""Everything that can be said of predicted nodes: error kinds by layer, cells beside tables of what was trained, and a call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from assay.computation.cells import CELLS, FULL, NEW, STEP, Odds, Seen, counts_in, odds_ratio, seen
+from assay.computation.graph import Computations
+from assay.computation.labels import CORRECT, UNPARSED, Labels, Layers, by_layer, labelled
+from assay.computation.law import Law, Rates, fit_law, rates
+from assay.computation.predictors import best_guess, even_guess
+from assay.display import brief
+
+Call = Literal["operations", "steps", "subgraphs", "tables", "unlearned", "unresolved"]
+SENTENCES: Mapping[Call, str] = {
+    "operations": "It runs the operations: it is right on steps that were never trained, above every table",
+    "steps": "It knows single steps and strings them together: it is no better than a table on steps that were never trained",
+    "subgraphs": "It matches subgraphs that were trained: where only the step was trained, it is no better than a table",
+    "tables": "It is right only on what was trained, which may be steps or whole subgraphs",
+    "unlearned": "It has not learned what it was trained on: even there it does not beat the best guess without one argument",
+    "unresolved": "Not resolved: too few nodes of the cells that decide",
+}
+LEAST_NODES = 200  # of the cell that decides, so that its interval can part a network from a table
+LEAST_NEW = 50
+LEARNED = 0.95  # of the steps whose full subgraph was trained: so many are learned, however well they can be guessed
+FULL_TABLE, STEP_TABLE, SURFACE = "table of full subgraphs", "table of steps", "best guess without one argument"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """What the predicted nodes of a test set say.
+
+    **Attributes:**
+
+    - `labels`, `layers`: error kinds of all nodes, and counts by example and layer.
+    - `seen`: what the training set holds of each node.
+    - `right`, `nodes`: of every example and cell the right nodes and all, among those with right ancestors.
+    - `cells`: local accuracy in each of `CELLS` with its interval.
+    - `tables`: the same of the tables, on the same nodes with the right parents.
+    - `odds`: of being right with against without the full subgraph; `elsewhere`: the same by a training set that the network
+      has not seen, where the effect must vanish; None without one.
+    - `law`: constant error, fitted.
+    - `exact`: of every example, whether all nodes are right.
+    - `call`: what the cells say.
+    """
+
+    __repr__ = brief
+
+    computations: Computations
+    labels: Labels
+    layers: Layers
+    seen: Seen
+    right: Int[np.ndarray, "n 3"]
+    nodes: Int[np.ndarray, "n 3"]
+    cells: Rates
+    tables: Mapping[str, Rates]
+    odds: Odds
+    elsewhere: Odds | None
+    law: Law
+    exact: Bool[np.ndarray, " n"]
+    call: Call
+
+    @property
+    def sentence(self) -> str:
+        """The call in words, with the numbers that it rests on."""
+        told = "; ".join(
+            f"{name}: {value:.3f} [{low:.3f}, {high:.3f}] of {count:,} nodes"
+            for name, value, low, high, count in zip(CELLS, *self.cells, self.nodes.sum(0).tolist(), strict=True)
+            if count
+        )
+        return f"{SENTENCES[self.call]} ({told or 'no node could be judged'})."
+
+    def accuracy_by_layer(self) -> list[Float[np.ndarray, " 3"]]:
+        """Local accuracy in the three cells at each layer, NaN without nodes."""
+        judged = self.labels.clean & (self.labels.kind != UNPARSED)
+        rows = []
+        for nodes in self.computations.by_layer():
+            kept = nodes[judged[nodes]]
+            cell, right = self.seen.cell[kept], self.labels.right[kept]
+            with np.errstate(invalid="ignore"):
+                rows.append(np.bincount(cell[right], minlength=3) / np.bincount(cell, minlength=3))
+        return rows
+
+
+def analyse(
+    trained: Computations,
+    tested: Computations,
+    predicted: Int[np.ndarray, " v"],
+    *,
+    seed: int = 0,
+    other_trained: Computations | None = None,
+    given_right_parents: bool = False,
+) -> Analysis:
+    """Analyse predicted nodes of examples that were not trained.
+
+    **Arguments:**
+
+    - `trained`: the graphs of all training examples; `tested`: those of the predictions, in the same domain.
+    - `predicted`: of every node of `tested` its predicted value, such as `Predicted.values`.
+    - `other_trained`: a training set drawn alike that the network has not seen.
+    - `given_right_parents`: each node was predicted from right values of its parents, not from the network's own.
+
+    Example::
+
+        predicted = load_predictions("answers.jsonl", tested)
+        print(analyse(trained, predicted.computations, predicted.values).sentence)
+    """
+    rng = np.random.default_rng(seed)
+    labels = labelled(tested, predicted)
+    known = seen(trained, tested)
+    judged = (predicted != np.iinfo(np.int64).min) if given_right_parents else labels.clean & (labels.kind != UNPARSED)
+    right, nodes = counts_in(tested, known.cell, labels.right, judged)
+    cells = rates(right, nodes, rng)
+    tables = {
+        name: rates(*counts_in(tested, known.cell, values == tested.values, judged), rng)
+        for name, values in table_values(trained, tested, known, rng).items()
+    }
+    layers = by_layer(tested, labels)
+    elsewhere = None
+    if other_trained is not None:
+        elsewhere = odds_ratio(tested, seen(other_trained, tested).cell, labels.right, judged, rng)
+    return Analysis(
+        computations=tested,
+        labels=labels,
+        layers=layers,
+        seen=known,
+        right=right,
+        nodes=nodes,
+        cells=cells,
+        tables=tables,
+        odds=odds_ratio(tested, known.cell, labels.right, judged, rng),
+        elsewhere=elsewhere,
+        law=fit_law(layers, rng),
+        exact=exact(tested, labels),
+        call=called(cells, nodes.sum(0), tables),
+    )
+
+
+def exact(computations: Computations, labels: Labels) -> Bool[np.ndarray, " n"]:
+    """Of every example, whether all nodes are right."""
+    wrong = computations.example[(labels.kind != CORRECT) & ~computations.is_source]
+    return np.bincount(wrong, minlength=computations.num_examples) == 0
+
+
+def table_values(
+    trained: Computations, tested: Computations, known: Seen, rng: np.random.Generator
+) -> dict[str, Int[np.ndarray, " v"]]:
+    """What each table answers at every node, given the right values of its parents."""
+    nodes = np.flatnonzero(~tested.is_source)
+    values = {}
+    for name, stored, guess in (
+        (FULL_TABLE, known.full > 0, even_guess(trained, tested, rng)),
+        (STEP_TABLE, known.step > 0, even_guess(trained, tested, rng)),
+        (SURFACE, np.zeros(len(tested), bool), best_guess(trained, tested)),
+    ):
+        answered = tested.values.copy()
+        missed = nodes[~stored[nodes]]
+        answered[missed] = guess(missed)
+        values[name] = answered
+    return values
+
+
+def called(cells: Rates, nodes: Int[np.ndarray, " 3"], tables: Mapping[str, Rates]) -> Call:
+    """What accuracy in the cells says. Where full subgraphs were trained the network must beat the best guess, or be right in
+    most cases. Another cell counts when the lower limit of the network lies above the upper limit of every table that has
+    nothing stored there; a cell with too few nodes says nothing."""
+    if _above(FULL, cells, nodes, 1, [tables[SURFACE]]) is False and cells.value[FULL] < LEARNED:
+        return "unlearned"
+    recombines = _above(STEP, cells, nodes, LEAST_NODES, [tables[FULL_TABLE], tables[SURFACE]])
+    applies = _above(NEW, cells, nodes, LEAST_NEW, [tables[STEP_TABLE], tables[SURFACE]])
+    if recombines is False:
+        return "subgraphs"
+    if applies:
+        return "operations"
+    if recombines and applies is False:
+        return "steps"
+    return "tables" if applies is False else "unresolved"
+
+
+def _above(cell: int, cells: Rates, nodes: Int[np.ndarray, " 3"], least: int, tables: list[Rates]) -> bool | None:
+    if nodes[cell] < least:
+        return None
+    return bool(cells.low[cell] > max(table.high[cell] for table in tables))
+
+
+class Extrapolation(NamedTuple):
+    """Sizes beyond the trained ones, which is another question than recombination.
+
+    `exact`: share of examples with all nodes right, with its interval; `first`: eps at layer 1, whose steps are those of small
+    sizes, with its interval; `positions`: whether that is so high that positions or format fail, not composition.
+    """
+
+    exact: Rates
+    first: Rates
+    positions: bool
+
+
+_FIRST_LAYER = 0.1  # errors at layer 1 above which nothing further up can be read as composition
+
+
+def extrapolation(analysis: Analysis, *, seed: int = 0) -> Extrapolation:
+    """Whether failure at another size can be read as a failure to compose: look at layer 1 first."""
+    rng, num = np.random.default_rng(seed), len(analysis.exact)
+    exact_rate = rates(analysis.exact[:, None].astype(np.int64), np.ones((num, 1), np.int64), rng)
+    first = rates(analysis.layers.wrong_clean[:, :1], analysis.layers.clean[:, :1], rng)
+    return Extrapolation(exact_rate, first, bool(first.low[0] > _FIRST_LAYER))
+
+
+def composition_gap(
+    stepwise: Bool[np.ndarray, " n"], direct: Bool[np.ndarray, " n"], rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """How much better the answer is when a network is fed its own answers to the parts than when it answers the whole at once:
+    the mean difference, with its 95 % interval by a paired bootstrap over examples. One that composes loses nothing."""
+    difference = stepwise.astype(np.int64) - direct.astype(np.int64)
+    found = rates(difference[:, None], np.ones((len(difference), 1), np.int64), rng)
+    return float(found.value[0]), float(found.low[0]), float(found.high[0])

@@ -1,0 +1,152 @@
+"""Three cells of nodes by what the training set holds of them: the full subgraph, the last step alone, or not even that.
+
+A network that matches subgraphs is right in the first cell, one that knows single steps and strings them together in the first
+two, one that runs the operations in all three. Deep subgraphs are rarely seen and hard, whatever a network does, so that cells
+are compared within one layer and operation only.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from assay.computation.graph import Computations
+from assay.computation.hashing import examples_with, step_hashes, subgraph_hashes
+from assay.substitution import Trained, k_coverage
+
+FULL, STEP, NEW, SOURCES = 0, 1, 2, -1
+CELLS = ("full subgraph seen", "step seen, full subgraph not", "step not seen")
+_MOST_STEPS = 200_000  # different trained steps of one operation, up to which k-coverage is searched
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of every node: in how many training examples its full computation subgraph, and its last step, occur; and its cell."""
+
+    full: Int[np.ndarray, " v"]
+    step: Int[np.ndarray, " v"]
+    cell: Int[np.ndarray, " v"]
+
+
+def seen(trained: Computations, tested: Computations) -> Seen:
+    """What a training set holds of the nodes of a table.
+
+    Example::
+
+        found = seen(recipe.computations(train), recipe.computations(test))
+        print(np.bincount(found.cell[found.cell >= 0]))
+    """
+    full = examples_with(subgraph_hashes(trained), trained.example, subgraph_hashes(tested))
+    step = examples_with(step_hashes(trained), trained.example, step_hashes(tested))
+    cell = np.where(full > 0, FULL, np.where(step > 0, STEP, NEW))
+    return Seen(full, step, np.where(tested.is_source, SOURCES, cell))
+
+
+def counts_in(
+    computations: Computations, cell: Int[np.ndarray, " v"], right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"]
+) -> tuple[Int[np.ndarray, "n 3"], Int[np.ndarray, "n 3"]]:
+    """Of every example and cell how many of the counted nodes are right, and how many there are."""
+    chosen = np.flatnonzero(counted & (cell >= 0))
+    place = computations.example[chosen].astype(np.int64) * len(CELLS) + cell[chosen]
+    size = computations.num_examples * len(CELLS)
+    every = np.bincount(place, minlength=size).reshape(-1, len(CELLS))
+    return np.bincount(place[right[chosen]], minlength=size).reshape(-1, len(CELLS)), every
+
+
+class Odds(NamedTuple):
+    """The logarithm of an odds ratio: above 0 where a node is right more often when its full subgraph was seen.
+
+    `value` with its 95 % interval and standard error, by a bootstrap over examples; NaN without a layer that has both cells,
+    and where nothing was wrong or nothing was right.
+    `nodes`: how many of either cell were compared.
+    """
+
+    value: float
+    low: float
+    high: float
+    error: float
+    nodes: tuple[int, int]
+
+
+def odds_ratio(
+    computations: Computations,
+    cell: Int[np.ndarray, " v"],
+    right: Bool[np.ndarray, " v"],
+    counted: Bool[np.ndarray, " v"],
+    rng: np.random.Generator,
+    *,
+    repeats: int = 1_000,
+) -> Odds:
+    """Odds of being right where the full subgraph was seen against where only the step was, stratified by layer and operation.
+
+    Mantel and Haenszel's estimate (1959). To each count of a stratum its cell's share of the stratum is added, so that two
+    cells without an error have a ratio of 1 whatever their sizes (Sweeting, Sutton and Lambert 2004).
+    """
+    chosen = np.flatnonzero(counted & ((cell == FULL) | (cell == STEP)))
+    if not len(chosen):
+        return Odds(np.nan, np.nan, np.nan, np.nan, (0, 0))
+    strata = computations.layers[chosen].astype(np.int64) * (len(computations.operations) + 1) + computations.operation[chosen]
+    names, stratum = np.unique(strata, return_inverse=True)
+    kind = 2 * (cell[chosen] == STEP) + ~right[chosen]
+    size = computations.num_examples * len(names) * 4
+    place = (computations.example[chosen].astype(np.int64) * len(names) + stratum.reshape(-1)) * 4 + kind
+    counts = np.bincount(place, minlength=size).reshape(computations.num_examples, -1)
+    total = counts.sum(0).reshape(-1, 4)
+    both = (total[:, :2].sum(1) > 0) & (total[:, 2:].sum(1) > 0)
+    nodes = (int(total[both, :2].sum()), int(total[both, 2:].sum()))
+    wrong, rightly = total[both][:, [1, 3]].sum(), total[both][:, [0, 2]].sum()
+    if not wrong or not rightly:  # nothing differs between the cells, and nothing could
+        return Odds(np.nan, np.nan, np.nan, np.nan, nodes)
+    counts = counts.reshape(-1, len(names), 4)[:, both].reshape(computations.num_examples, -1)
+    weights = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=repeats)
+    drawn = _mantel_haenszel((weights @ counts).reshape(repeats, -1, 4))
+    drawn = drawn[np.isfinite(drawn)]
+    if len(drawn) < repeats / 2:
+        return Odds(np.nan, np.nan, np.nan, np.nan, nodes)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    value = float(_mantel_haenszel(total[both][None])[0])
+    return Odds(value, min(float(low), value), max(float(high), value), float(drawn.std()), nodes)
+
+
+def _mantel_haenszel(counts: Int[np.ndarray, "r strata 4"]) -> Float[np.ndarray, " r"]:
+    a, b, c, d = np.moveaxis(counts.astype(np.float64), 2, 0)
+    first = (a + b) / np.maximum(a + b + c + d, 1)  # of an empty stratum 0: it then adds nothing to either sum
+    a, b, c, d = a + first, b + first, c + 1 - first, d + 1 - first
+    total = a + b + c + d
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may hold one of the cells alone
+        return np.log((a * d / total).sum(1) / (b * c / total).sum(1))
+
+
+def step_coverage(trained: Computations, tested: Computations, nodes: Int[np.ndarray, " some"]) -> Bool[np.ndarray, " some"]:
+    """Which nodes have a step that was not trained but lies inside the 1-coverage of the trained steps of its operation.
+
+    There the result follows by exchanging an argument for one that has acted alike in training (the Coverage Principle, arXiv
+    2505.20278, with the arguments of an operation as parts): being right is substitution, not the operation.
+    """
+    inside = np.zeros(len(nodes), bool)
+    arity = (tested.parents[nodes] >= 0).sum(1)
+    for name in {tested.operations[k].name for k in np.unique(tested.operation[nodes]).tolist()}:
+        own = next(k for k, op in enumerate(tested.operations) if op.name == name)
+        other = next((k for k, op in enumerate(trained.operations) if op.name == name), None)
+        for arguments in np.unique(arity[tested.operation[nodes] == own]).tolist():
+            rows = np.flatnonzero((tested.operation[nodes] == own) & (arity == arguments))
+            if other is not None:
+                inside[rows] = _covered(trained, tested, nodes[rows], other, arguments)
+    return inside
+
+
+def _covered(
+    trained: Computations, tested: Computations, nodes: Int[np.ndarray, " some"], operation: int, arguments: int
+) -> Bool[np.ndarray, " some"]:
+    rows = np.flatnonzero((trained.operation == operation) & ((trained.parents >= 0).sum(1) == arguments))
+    known = np.column_stack([trained.values[trained.parents[rows, :arguments]], trained.values[rows]])
+    known = np.unique(known, axis=0)
+    if not len(known) or len(known) > _MOST_STEPS:
+        return np.zeros(len(nodes), bool)
+    asked, back = np.unique(tested.values[tested.parents[nodes, :arguments]], axis=0, return_inverse=True)
+    columns = [np.unique(np.append(known[:, k], asked[:, k]), return_inverse=True) for k in range(arguments)]
+    numbered = np.stack([inverse.reshape(-1) for _, inverse in columns], 1)
+    answers = np.unique(known[:, -1], return_inverse=True)[1].reshape(-1)
+    table = Trained.of(numbered[: len(known)], answers, [len(values) for values, _ in columns])
+    return k_coverage(table, numbered[len(known) :], 1).inside[back.reshape(-1)]

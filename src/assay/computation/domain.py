@@ -1,0 +1,86 @@
+"""What the values of nodes are: integers as they are, or texts, each of which has a number."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int, UInt64
+
+MISSING = int(np.iinfo(np.int64).min)
+"""Stands for a value that is not there: a node that was not written, or an operation that is not defined."""
+_LONGEST_INTEGER = 18  # digits, so that it fits in 64 bits
+
+
+@runtime_checkable
+class Domain(Protocol):
+    """Values as 64-bit numbers and as text."""
+
+    def text(self, value: int | np.integer) -> str:
+        """The value as a scratchpad writes it."""
+        ...
+
+    def parse(self, text: str) -> int:
+        """The value of a text, `MISSING` where it is none."""
+        ...
+
+    def codes(self, values: Int[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
+        """A number for each value that is the same in every table and process."""
+        ...
+
+
+class Integers:
+    """Integers of at most 18 digits."""
+
+    def text(self, value: int | np.integer) -> str:
+        return str(value)
+
+    def parse(self, text: str) -> int:
+        digits = text.strip().removeprefix("-")
+        return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_INTEGER else MISSING
+
+    def codes(self, values: Int[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
+        return values.view(np.uint64)
+
+
+INTEGERS = Integers()
+
+
+class Texts:
+    """Texts, such as sequences of symbols with one blank between them, numbered in the order in which they are met."""
+
+    def __init__(self) -> None:
+        self._number: dict[str, int] = {}
+        self._texts: list[str] = []
+        self._codes: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def text(self, value: int | np.integer) -> str:
+        return self._texts[value]
+
+    def parse(self, text: str) -> int:
+        """The number of a text; a new one gets the next."""
+        text = " ".join(text.split())
+        number = self._number.get(text)
+        if number is None:
+            number = self._number[text] = len(self._texts)
+            self._texts.append(text)
+            self._codes.append(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big"))
+        return number
+
+    def codes(self, values: Int[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
+        known = np.array([*self._codes, 0], np.uint64)
+        return known[np.where(values == MISSING, len(self._codes), values)]
+
+    def lifted(self, function: Callable[..., str | None]) -> Callable[..., Int[np.ndarray, " n"]]:
+        """A function of texts as one of arrays of their numbers, called once for each different tuple. None is `MISSING`."""
+
+        def apply(*arguments: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+            rows, inverse = np.unique(np.stack(arguments, 1), axis=0, return_inverse=True)
+            results = [function(*(self._texts[value] for value in row)) for row in rows.tolist()]
+            numbers = [MISSING if result is None else self.parse(result) for result in results]
+            return np.array(numbers, np.int64)[inverse.reshape(-1)]
+
+        return apply

@@ -1,0 +1,109 @@
+"""SCAN commands as computation graphs: every inner node is itself a command, and its value what that command means."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from assay.computation import Computations, Operation, Texts
+from assay.computation.graph import NO_PARENT, SOURCE
+from assay.tasks.scan_grammar import NONE, Command, Phrase
+
+Asked = tuple[Command | None, ...]
+
+
+def _turns(direction: str) -> str:
+    return f"I_TURN_{direction.upper()}"
+
+
+_OPERATIONS = {
+    "act": lambda verb: f"I_{verb.upper()}",
+    "turn": _turns,
+    "turn opposite": lambda direction: " ".join([_turns(direction)] * 2),
+    "turn around": lambda direction: " ".join([_turns(direction)] * 4),
+    "towards": lambda act, direction: f"{_turns(direction)} {act}",
+    "opposite": lambda act, direction: f"{_turns(direction)} {_turns(direction)} {act}",
+    "around": lambda act, direction: " ".join([f"{_turns(direction)} {act}"] * 4),
+    "twice": lambda once: f"{once} {once}",
+    "thrice": lambda once: f"{once} {once} {once}",
+    "and": lambda first, second: f"{first} {second}",
+    "after": lambda first, second: f"{second} {first}",
+}
+
+
+def scan_computations(commands: Sequence[Command], domain: Texts | None = None) -> tuple[Computations, Asked]:
+    """The graphs of commands, and for each node the command that it is; None for a word, which is a source.
+
+    `jump around left twice and walk` has the nodes `jump`, `jump around left`, `jump around left twice`, `walk` and the whole:
+    what a network makes of a node is what it answers to that command.
+
+    **Arguments:** `domain`: where texts have their numbers; give one to several calls whose graphs are compared.
+
+    Example::
+
+        graph, asked = scan_computations([Command("jump", "none", "left", "twice")])
+        assert graph.domain.text(graph.values[-1]) == "I_TURN_LEFT I_JUMP I_TURN_LEFT I_JUMP"
+    """
+    domain = Texts() if domain is None else domain
+    table = _Rows(domain)
+    for example, command in enumerate(commands):
+        table.example, table.place = example, 0
+        tops = [table.phrase(phrase) for phrase in command.phrases()]
+        if len(tops) == 2:
+            table.node(command.conjunction, tops, command)
+    names = [f"n{k + 1}" for k in range(max(table.places, default=0))]
+    return Computations(
+        operations=tuple(Operation(name, domain.lifted(function)) for name, function in _OPERATIONS.items()),
+        operation=np.array(table.operation, np.int64),
+        parents=np.array(table.parents, np.int64).reshape(-1, 2),
+        values=np.array(table.values, np.int64),
+        example=np.array(table.examples, np.int64),
+        num_examples=len(commands),
+        names=tuple(names),
+        name=np.array(table.places, np.int64) - 1,
+        domain=domain,
+    ), tuple(table.asked)
+
+
+class _Rows:
+    """Nodes as they are made."""
+
+    def __init__(self, domain: Texts) -> None:
+        self.domain = domain
+        self.index = {name: k for k, name in enumerate(_OPERATIONS)}
+        self.operation: list[int] = []
+        self.parents: list[tuple[int, int]] = []
+        self.values: list[int] = []
+        self.examples: list[int] = []
+        self.places: list[int] = []
+        self.asked: list[Command | None] = []
+        self.example = self.place = 0
+
+    def phrase(self, phrase: Phrase) -> int:
+        """The node of a phrase."""
+        verb, manner, direction, times = phrase
+        if verb == "turn":
+            operation = "turn" if manner == NONE else f"turn {manner}"
+            node = self.node(operation, [self.word(direction)], Command("turn", manner, direction, NONE))
+        else:
+            node = self.node("act", [self.word(verb)], Command(verb, NONE, NONE, NONE))
+            if direction != NONE:
+                operation = "towards" if manner == NONE else manner
+                node = self.node(operation, [node, self.word(direction)], Command(verb, manner, direction, NONE))
+        return node if times == NONE else self.node(times, [node], Command(verb, manner, direction, times))
+
+    def word(self, word: str) -> int:
+        return self._add(SOURCE, (NO_PARENT, NO_PARENT), word, None)
+
+    def node(self, operation: str, parents: list[int], command: Command) -> int:
+        text = _OPERATIONS[operation](*(self.domain.text(self.values[parent]) for parent in parents))
+        return self._add(self.index[operation], (parents[0], parents[1] if len(parents) > 1 else NO_PARENT), text, command)
+
+    def _add(self, operation: int, parents: tuple[int, int], text: str, command: Command | None) -> int:
+        self.place += 1
+        self.operation.append(operation)
+        self.parents.append(parents)
+        self.values.append(self.domain.parse(text))
+        self.examples.append(self.example)
+        self.places.append(self.place)
+        self.asked.append(command)
+        return len(self.values) - 1
