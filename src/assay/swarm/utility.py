@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -132,13 +132,10 @@ class Utility:
         """Whether the test items were scored."""
         return self._touched
 
-    def with_targets(self, targets: Any, test_targets: Any) -> "Utility":
-        """A control: the same items with other targets, whose test split is its own."""
-        test = None if self.test is None else Items(self.test.inputs, test_targets)
-        return Utility(
-            items=Items(self.items.inputs, targets), score=self.score, graded=self.graded, test=test, groups=self.groups,
-            test_groups=self.test_groups, on_error=self.on_error, worst=self.worst,
-        )  # fmt: skip
+    def closed(self, targets: Any = None) -> "Utility":
+        """The same validation items without the test items, and with other targets where they are given: for a control."""
+        items = self.items if targets is None else Items(self.items.inputs, targets)
+        return replace(self, items=items, test=None, test_groups=None)
 
     def per_item(
         self, run: Run, items: Items, *, score: Score, repeats: int = 1, first: int = 0, split: str = "validation"

@@ -7,7 +7,7 @@ no expert can do.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -18,10 +18,12 @@ from assay.optimisers import Adam
 from assay.stats import keyed_generator
 from assay.swarm.expert import Expert, Factors, difference
 from assay.swarm.pool import ExpertPool, Span
+from assay.swarm.problem import SHARED, Problem
 from assay.swarm.scores import accuracy, log_probability
 from assay.swarm.utility import Items, Utility
 
 World = Literal["composable", "missing skill", "other initialisations"]
+WORLDS: tuple[World, ...] = get_args(World)
 LENGTH = 3
 
 
@@ -77,24 +79,7 @@ class ChainNetwork(nn.Module):
         return torch.stack(logits, 1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """A world.
-
-    **Attributes:** `base`: the trained base. `pool`: its experts. `utility`: the composed task. `skills`: by expert, chains
-    with its operation, which it can do; `old`: chains of old operations, which all can do. `composes`: whether a composition
-    exists.
-    """
-
-    base: ChainNetwork
-    pool: ExpertPool
-    utility: Utility
-    skills: dict[str, Items]
-    old: Items
-    composes: bool
-
-
-def make_world(kind: World = "composable", *, seed: int, size: Size | None = None, span: Span = "linear") -> Made:
+def make_world(kind: World = "composable", *, seed: int, size: Size | None = None, span: Span = "linear") -> Problem:
     """Train the base and the experts of a world, on one thread in about ten seconds at the standard size.
 
     **Arguments:** `kind`: `composable`; `missing skill`: the composed task needs a further operation, which no expert learned;
@@ -126,7 +111,7 @@ def make_world(kind: World = "composable", *, seed: int, size: Size | None = Non
     )
     skills = {name: _labelled(_drawn(k, 200, size, rng), tables) for k, name in enumerate(pool.names)}
     old = _labelled(_drawn(None, 200, size, rng), tables)
-    return Made(base=base, pool=pool, utility=utility, skills=skills, old=old, composes=kind == "composable")
+    return Problem(network=base, pool=pool, utility=utility, kept={**skills, SHARED: old}, chance=1 / size.modulus)
 
 
 def _network(size: Size, frozen: Tensor, rng: Generator) -> ChainNetwork:
