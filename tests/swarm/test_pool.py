@@ -69,6 +69,14 @@ def test_other_factors_of_one_change_matter_in_factor_space_alone():
         assert torch.allclose(first, second) == same
 
 
+@pytest.mark.parametrize(("space", "rank"), [("delta", 6), ("factor", 2)])
+def test_a_candidate_is_one_adapter(space, rank):
+    pool = pool_of(space=space)
+    for weight, change in pool.factors(C).items():
+        assert change.down.shape[0] == rank
+        torch.testing.assert_close(change.dense(), pool.changes(C)[weight], rtol=0, atol=1e-12)
+
+
 def test_gram_is_that_of_the_dense_changes():
     pool = pool_of()
     flat = torch.stack([torch.cat([c.flatten() for c in pool.changes(row).values()]) for row in np.eye(3)])

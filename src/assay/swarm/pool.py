@@ -114,6 +114,20 @@ class ExpertPool:
             found[weight] = torch.einsum("k...,k->...", stack, c.to(stack.dtype))
         return found
 
+    def factors(self, coefficients: Coefficients) -> dict[str, Factors]:
+        """A candidate as one LoRA adapter, without making a matrix: of the experts' rank in factor space, of the sum of their
+        ranks in delta space. Changes of whole weights are not among them."""
+        c, found = self._checked(coefficients), {}
+        for weight, each in self.low_rank.items():
+            rows = c.to(each.down.dtype)[each.owner]
+            down, up = each.down, each.up * rows if self.space != "factor" else each.up
+            if self.space == "factor":
+                mixed, rank = c.to(down.dtype), len(rows) // len(self)
+                down, up = ((mixed @ side.reshape(len(self), -1)).reshape(rank, -1) for side in (down, up.T))
+                up = up.T
+            found[weight] = Factors(down=down, up=up, scale=each.scale, transposed=each.transposed)
+        return found
+
     def weights(self, coefficients: Coefficients) -> dict[str, Tensor]:
         """The whole state dict of a candidate."""
         return self.applied(self.changes(coefficients))
@@ -245,7 +259,8 @@ class ExpertPool:
         fold = self.space != "factor"
         return LowRank(
             down=torch.cat([change.down for _, change in factors]).contiguous(),
-            up=torch.cat([change.up * change.scale if fold else change.up for _, change in factors], 1).contiguous(),
+            # Row by row of each factor, so that those of one expert lie together.
+            up=torch.cat([(change.up * change.scale if fold else change.up).T for _, change in factors]).T,
             owner=torch.cat([torch.full((change.down.shape[0],), k) for k, change in factors]),
             scale=1.0 if fold else factors[0][1].scale,
             transposed=factors[0][1].transposed,
