@@ -1,9 +1,9 @@
 """Speed of a swarm: its update, one candidate's adapter, and 32 candidates at once beside loops over them.
 
-`python bench/swarm.py`: seconds of processor time on one thread, the median of several runs. Ten LoRA experts of 12.85 million
-parameters each (28 layers, rank 16, four matrices of 3072 and 4096) need 0.6 GB. Two loops stand beside the batch: one in memory,
-in which the factors of every candidate are multiplied out and added to the weights; and one that, like the published code, reads
-base and adapter of every candidate from files. Scores agree.
+`python bench/swarm.py`: seconds of processor time on one thread, the median of several runs. Ten LoRA experts of 12.85
+million parameters each (28 layers, rank 16, four matrices of 3072 and 4096) need 0.6 GB. Two loops stand beside the batch: one
+in memory, in which the factors of every candidate are multiplied out and added to the weights; and one that, like the published
+code, reads base and adapter of every candidate from files. Scores agree.
 """
 
 import copy
