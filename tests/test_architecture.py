@@ -9,7 +9,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src"
 FILES = sorted(SOURCE.rglob("*.py"))
 MOST_LINES = 400
-SLOW = {"scipy", "sklearn", "jinja2", "transformers", "pandas", "pyarrow", "pooch"}
+SLOW = {"cma", "scipy", "sklearn", "jinja2", "transformers", "pandas", "pyarrow", "pooch"}
 
 
 def _name(path: Path) -> str:

@@ -20,6 +20,7 @@ from assay.cli.coverage import Coverage
 from assay.cli.data import Data
 from assay.cli.demo import Demo
 from assay.cli.instruments import Instruments
+from assay.cli.swarm import Swarm
 from assay.cli.sweep import Sweep
 from assay.cli.tasks import Tasks
 from assay.cli.terminal import Terminal
@@ -54,6 +55,7 @@ class Line(Command):
         | Annotated[Compare, _listed(Compare)]
         | Annotated[Coverage, _listed(Coverage)]
         | Annotated[Sweep, _listed(Sweep)]
+        | Annotated[Swarm, _listed(Swarm)]
         | Annotated[Tasks, _listed(Tasks)]
         | Annotated[Instruments, _listed(Instruments)]
         | Annotated[Check, _listed(Check)]
@@ -76,7 +78,20 @@ class Line(Command):
         return self.command.after_interrupt()
 
 
-COMMANDS: tuple[type[Command], ...] = (Demo, Train, Audit, Compare, Coverage, Sweep, Tasks, Instruments, Check, Data, Zoo)
+COMMANDS: tuple[type[Command], ...] = (
+    Demo,
+    Train,
+    Audit,
+    Compare,
+    Coverage,
+    Sweep,
+    Swarm,
+    Tasks,
+    Instruments,
+    Check,
+    Data,
+    Zoo,
+)
 
 STYLE = (
     tyro.conf.OmitArgPrefixes,

@@ -1,0 +1,58 @@
+"""What a study is about: a network, its experts, a utility, and what should not be forgotten. From Python or by an address."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from assay.errors import AssayError
+from assay.factory import call_factory
+from assay.swarm.pool import ExpertPool
+from assay.swarm.utility import Items, Utility
+
+SHARED = "shared"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Experts, and the items on which a combination of them is wanted.
+
+    **Attributes:**
+
+    - `network`: a module with the base's weights. `pool`: its experts. `utility`: the items that no expert is good at.
+    - `kept`: further items by name, such as what each expert can do, for forgetting. The set `shared` holds what
+      all experts can do: on it connections between experts are checked.
+    - `chance`: what a guesser scores.
+    """
+
+    network: nn.Module
+    pool: ExpertPool
+    utility: Utility
+    kept: Mapping[str, Items] = field(default_factory=dict)
+    chance: float = 0.0
+
+
+def problem_at(address: str, *, seed: int = 0) -> Problem:
+    """The problem at an address: `world`, `world:missing-skill`, `world:other-initialisations`, or `package.module:function`, a
+    function without arguments that returns a `Problem`. Code that the address names is run.
+
+    **Raises:** `AssayError` for an address that leads to nothing, and a function that returns something else.
+    """
+    from assay.swarm.worlds import WORLDS, make_world
+
+    name, _, kind = address.partition(":")
+    if name == "world":
+        kinds = {one.replace(" ", "-"): one for one in WORLDS}
+        if kind and kind not in kinds:
+            raise AssayError("a world must be of a known kind", given=kind, choices=list(kinds))
+        return make_world(kinds.get(kind, WORLDS[0]), seed=seed)
+    if not kind:
+        raise AssayError(
+            "experts come from a function of yours, package.module:function, or from a world that is made here",
+            given=address,
+            choices=["world", *(f"world:{one.replace(' ', '-')}" for one in WORLDS[1:])],
+        )
+    found = call_factory(name, kind)
+    if not isinstance(found, Problem):
+        raise AssayError("the function must return an assay.swarm.Problem", given=f"{address}, which returned {type(found)}")
+    return found

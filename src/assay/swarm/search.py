@@ -1,0 +1,211 @@
+"""One search: an engine, a budget of evaluations and a seed. It may be stopped at any moment and goes on where it was."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from assay.errors import AssayError
+from assay.stats import keyed_seed
+from assay.store import read_tensors, write_tensors
+from assay.swarm.engines import CovarianceAdaptation, Engine, GradientAscent, LoraHub, ParticleSwarm, RandomSearch
+from assay.swarm.evaluate import Evaluator
+from assay.swarm.published import PublishedSwarm, RandomSteps
+
+_KINDS: tuple[type[Engine], ...] = (
+    CovarianceAdaptation, PublishedSwarm, ParticleSwarm, RandomSearch, GradientAscent, LoraHub, RandomSteps,
+)  # fmt: skip
+ENGINES: dict[str, type[Engine]] = {kind.name: kind for kind in _KINDS}
+SECONDS_KEPT = 5.0  # between two writings of what was scored
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """What one search found.
+
+    **Attributes:**
+
+    - `best` `(K,)`: the candidate with the best value among those scored on all validation items, the experts among them.
+      `value`: what the search climbed, of it.
+    - `evaluations`, `values`: after how many evaluations the best value had reached how much; one point for every improvement.
+    - `candidates` `(K,)` each: the best at each of these points.
+    - `last` `(N, K)`: the candidates that were asked for last, the final swarm.
+    - `spent`: evaluations, those of the experts at the start among them. `starts`: how often the engine began, each time with
+      settings drawn anew where it draws any.
+    """
+
+    engine: str
+    seed: int
+    best: Float64[np.ndarray, " K"]
+    value: float
+    evaluations: tuple[float, ...]
+    values: tuple[float, ...]
+    candidates: Float64[np.ndarray, "m K"]
+    last: Float64[np.ndarray, "N K"]
+    spent: float
+    starts: int
+
+    def best_after(self, evaluations: float | int) -> Float64[np.ndarray, " K"]:
+        """The candidate that the search would have given had it been stopped there."""
+        known = [k for k, spent in enumerate(self.evaluations) if spent <= evaluations]
+        return self.candidates[known[-1]] if known else self.candidates[0]
+
+
+def search_once(
+    evaluator: Evaluator,
+    engine: str | Callable[..., Engine],
+    *,
+    budget: int,
+    seed: int,
+    race: bool = False,
+    journal: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Trace:
+    """Search with one engine until the budget is spent. It begins with the experts themselves, and begins anew when it has
+    converged.
+
+    **Arguments:**
+
+    - `engine`: a name of `ENGINES`, or what makes an engine.
+    - `budget`: evaluations of a candidate on all validation items.
+    - `race`: drop candidates of a generation that are behind after a quarter or half of the items (successive halving; Jamieson
+      and Talwalkar 2016). Items are taken in one random order. A dropped candidate is told by what it has, and is never the
+      best.
+    - `journal`: a file in which everything scored is kept, so that the same call goes on after a stop, with the same result.
+    - `options`: further arguments of the engine.
+
+    **Raises:** `AssayError` for a budget that does not pay for the experts, and an unknown engine.
+
+    Example::
+
+        trace = search_once(Evaluator(network, pool, utility=utility), "cmaes", budget=420, seed=0)
+        print(trace.value, pool.weights(trace.best))
+    """
+    make = _engine(engine) if isinstance(engine, str) else engine
+    size = len(evaluator.pool)
+    if budget < size:
+        raise AssayError(
+            "the budget must pay for each expert once",
+            given=f"{budget} evaluations and {size} experts",
+            next_step="raise the budget: a search takes some tens of evaluations for each expert",
+        )
+    name = engine if isinstance(engine, str) else getattr(engine, "name", "engine")
+    rng = np.random.default_rng(keyed_seed(seed, f"search {name}"))
+    order = rng.permutation(len(evaluator.utility.items))
+    run = _Search(evaluator, order if race else None, budget, journal)
+    run.score(np.eye(size))
+    starts = 0
+    while run.left >= 1:
+        one = make(size, evaluator.pool.span, rng=rng, **(options or {}))
+        before = evaluator.evaluations
+        while run.left >= 1 and not one.finished and run.step(one):
+            pass
+        if evaluator.evaluations == before:  # whatever it asks for was scored before
+            break
+        starts += 1
+    run.keep()
+    return Trace(
+        engine=name,
+        seed=seed,
+        best=run.best,
+        value=run.value,
+        evaluations=tuple(run.when),
+        values=tuple(run.values),
+        candidates=np.array(run.candidates),
+        last=run.last,
+        spent=evaluator.evaluations,
+        starts=starts,
+    )
+
+
+def _engine(name: str) -> type[Engine]:
+    if name not in ENGINES:
+        raise AssayError("the engine must be known", given=name, choices=list(ENGINES))
+    return ENGINES[name]
+
+
+class _Search:
+    """The best so far, and what is left of the budget."""
+
+    def __init__(self, evaluator: Evaluator, order: np.ndarray | None, budget: int, journal: Path | None):
+        self.evaluator, self.order, self.budget, self.journal = evaluator, order, budget, journal
+        self.value = -np.inf
+        self.best = self.last = np.zeros(0)
+        self.when: list[float] = []
+        self.values: list[float] = []
+        self.candidates: list[np.ndarray] = []
+        self._kept_at = time.monotonic()
+        self._idle = 0
+        if journal is not None and journal.exists():
+            evaluator.remember(read_tensors(journal)[0])
+
+    @property
+    def left(self) -> float:
+        return self.budget - self.evaluator.evaluations
+
+    def step(self, engine: Engine) -> bool:
+        """One generation; False when the budget does not pay for another, or nothing new is asked for."""
+        asked = engine.ask()
+        if not len(asked):
+            return False
+        before = self.evaluator.evaluations
+        if engine.gradient:
+            if self.left < 3:
+                return False
+            value, slope = self.evaluator.gradient(asked[0])
+            values, gradients = np.array([value]), slope[None]
+            self._note(asked, values)
+        else:
+            allowed = int(self.left + 1e-9)  # a generation that is cut is scored and not told
+            values, gradients = self.score(asked[:allowed]), None
+            if len(values) < len(asked):
+                return False
+        engine.tell(asked, values, gradients=gradients)
+        self.last = asked
+        self._idle = self._idle + 1 if self.evaluator.evaluations == before else 0
+        if time.monotonic() - self._kept_at > SECONDS_KEPT:
+            self.keep()
+        return self._idle < 20
+
+    def score(self, candidates: np.ndarray) -> np.ndarray:
+        """The values of candidates, by race or on all items."""
+        if self.order is None or len(candidates) < 4 or self.evaluator.utility.groups is not None:
+            values = self.evaluator.values(candidates)
+            self._note(candidates, values)
+        else:
+            values = self._raced(candidates)
+        if not len(self.last):
+            self.last = candidates
+        return values
+
+    def _raced(self, candidates: np.ndarray) -> np.ndarray:
+        """A quarter of the items for all, a half for the better half, all for the best quarter."""
+        assert self.order is not None
+        num, alive = len(self.order), np.arange(len(candidates))
+        values = np.zeros(len(candidates))
+        for share, kept in ((0.25, 0.5), (0.5, 0.5), (1.0, 1.0)):
+            items = self.order[: max(1, round(share * num))]
+            values[alive] = self.evaluator.scores(candidates[alive], graded=self.evaluator.graded, items=items).mean(1)
+            if share < 1:
+                alive = alive[np.argsort(-values[alive], kind="stable")[: max(1, round(kept * len(alive)))]]
+        self._note(candidates[alive], values[alive])
+        return values
+
+    def _note(self, candidates: np.ndarray, values: np.ndarray) -> None:
+        if len(values) and values.max() > self.value:
+            k = int(values.argmax())
+            self.value, self.best = float(values[k]), candidates[k].copy()
+            self.when.append(self.evaluator.evaluations)
+            self.values.append(self.value)
+            self.candidates.append(self.best)
+
+    def keep(self) -> None:
+        """Write the journal."""
+        self._kept_at = time.monotonic()
+        if self.journal is not None:
+            write_tensors(self.journal, {name: torch.from_numpy(a) for name, a in self.evaluator.scored().items()})
