@@ -109,6 +109,30 @@ def test_from_trained_inputs_alone_it_is_expected_and_the_assumption_is_told():
     assert "intercepted" in verdict.sentence
 
 
+@pytest.mark.parametrize(
+    ("right", "least", "most", "answer"),
+    [
+        (100, 1.0, 1.0, "works"),
+        (100, 0.97, 1.0, "works"),
+        (100, 0.5, 1.0, "not resolved"),
+        (3, 0.02, 0.05, "does not work"),
+        (12, 0.12, 0.95, "not resolved"),
+        (60, 0.4, 0.7, "works in part"),
+    ],
+)
+def test_an_estimate_that_another_cut_would_contradict_is_not_resolved(right, least, most, answer):
+    at = inside(c_of(right))
+    settings = {**at.settings, "least_at_such_cuts": least, "most_at_such_cuts": most}
+    novel = judge([replace(at, settings=settings)]).novel
+    assert novel.answer == answer
+    assert novel.interval.low <= least
+    assert novel.interval.high >= most
+    assert (
+        judge([replace(inside(c_of(right), e_of(100)), settings=settings)]).novel.answer
+        == judge([inside(c_of(right), e_of(100))]).novel.answer
+    )  # with novel inputs the bounds hold at any cut
+
+
 @pytest.mark.parametrize("right", [0, 5])
 def test_a_memorised_combining_is_not_expected_to_work(right):
     verdict = judge([inside(c_of(right), breaks="the combining")])

@@ -90,7 +90,8 @@ def _estimated(item: Evidence | None) -> Novel | None:
     """From states put together of trained ones (C) and, with novel inputs, from whether they are answered alike (E).
 
     With both, the share N of novel inputs that are right is bounded by arithmetic, C + E - 1 <= N <= 1 - |C - E|, in each
-    combination and whatever the network does: the answer is the one on which the intervals of both bounds agree.
+    combination and whatever the network does: the answer is the one on which the intervals of both bounds agree. Without novel
+    inputs the interval of C also covers what it is at other cuts that pass the rule of the headline cut.
     """
     if item is None:
         return None
@@ -104,8 +105,11 @@ def _estimated(item: Evidence | None) -> Novel | None:
     answer, why = _call(right, right.interval, best=1.0)
     if same is None or same.value is None or same.interval is None:
         told += f" of {right.units} novel combinations"
+        wide = _over_cuts(right.interval, item.settings)
+        if _call(right, wide, best=1.0)[0] != answer:
+            answer, why = "not resolved", f"but on {wide.low:.2f} to {wide.high:.2f} at other cuts that would do as well"
         estimate = Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated", assumption=GETS_THERE)
-        return _with_power(estimate, right)
+        return replace(_with_power(estimate, right), interval=wide)
     told += (
         f", and novel inputs are answered as these states on {_told(same.value, same.interval)}, of {right.units} combinations"
     )
@@ -126,6 +130,15 @@ def _estimated(item: Evidence | None) -> Novel | None:
     estimate = _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
     bounds = Interval(low=least.low, high=most.high, level=least.level, method="from the lowest to the highest bound")
     return replace(estimate, value=value, interval=bounds)
+
+
+def _over_cuts(interval: Interval, settings: Mapping[str, object]) -> Interval:
+    """The interval of C, widened by its rates at the other cuts that pass the rule of the headline cut."""
+    least, most = (settings.get(key) for key in ("least_at_such_cuts", "most_at_such_cuts"))
+    if not (isinstance(least, float) and isinstance(most, float)) or interval.low <= least <= most <= interval.high:
+        return interval
+    low, high = min(interval.low, least), max(interval.high, most)
+    return replace(interval, low=low, high=high, method=f"{interval.method}, and over cuts that would do as well")
 
 
 def _bounds(right: Measure, same: Measure) -> tuple[float, Interval, Interval]:

@@ -9,7 +9,7 @@ from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, 
 from assay.instruments.recombination.curves import AtCut, Found, at_headline, interval, label
 from assay.instruments.recombination.drawn import ALL, Drawn, Recipe
 from assay.instruments.recombination.items import HELD, OUTSIDE
-from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be_headline, what_breaks
+from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be_headline, resolves, what_breaks
 from assay.stats import mean_interval
 
 PAIRED = "other combinations"
@@ -36,6 +36,7 @@ def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence
         CHANCE: data.chance,
         "headline_cut": label(at.cut) if at else None,
         "headline_depth": depth,
+        **_elsewhere(found),
         "no_headline_cut": _no_headline_cut(found) if at is None else None,
         "combined_from": label(found.at(between.last).cut) if between else None,
         "combined_to": label(found.at(between.first).cut) if between else None,
@@ -50,6 +51,14 @@ def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence
         figures=(_picture(data, found, copies, between), _table(found)),
         settings=settings,
     )
+
+
+def _elsewhere(found: Found) -> dict[str, float]:
+    """The least and the greatest C over all cuts that were read and pass the rule of the headline cut."""
+    rates = [one.rates[0, 0] for one in found.cuts if may_be_headline(one.cut)]
+    passing = [rate for rate in rates if (ES, HELD) in rate and resolves(rate[ES, HELD].units)]
+    means = [rate[C, OUTSIDE].mean for rate in passing if (C, OUTSIDE) in rate]
+    return {"least_at_such_cuts": min(means), "most_at_such_cuts": max(means)} if means else {}
 
 
 def carried_from(found: Found, k: int, r: int) -> str:
