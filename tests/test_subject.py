@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import cloudpickle
 import pytest
 import torch
 from torch import Generator, Tensor, nn
@@ -553,3 +554,14 @@ def test_hugging_face_models_are_read_and_replaced(make, site: str):
     twin = subject.untrained(Generator().manual_seed(0)).weights()
     same = [name for name, value in subject.weights().items() if value.unique().numel() > 1 and torch.equal(value, twin[name])]
     assert same in ([], ["bert.embeddings.position_ids"]), same
+
+
+@pytest.mark.parametrize("module", [nn.GRU(2, 3), nn.LSTM(2, 3), nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))])
+def test_a_subject_can_be_sent_to_another_process(module):
+    subject = Subject(module, name="sent")
+    other = cloudpickle.loads(cloudpickle.dumps(subject))
+    assert other.name == "sent"
+    assert {name: value.tolist() for name, value in other.module.state_dict().items()} == {
+        name: value.tolist() for name, value in module.state_dict().items()
+    }
+    assert other.integrity({"input": torch.ones(4, 2)}).failure == subject.integrity({"input": torch.ones(4, 2)}).failure

@@ -80,6 +80,14 @@ class Subject:
     def __repr__(self) -> str:
         return f"Subject({type(self.module).__name__}, name={self.name!r}, num_weights={self.num_weights()})"
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without what the module kept at first, of which `nn.GRU` keeps references that no other process can have."""
+        return {name: value for name, value in vars(self).items() if name != "_at_first"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state)
+        self._at_first = attributes_of(self.module)
+
     @property
     def device(self) -> torch.device:
         """Where the weights are (the CPU for a module without weights)."""

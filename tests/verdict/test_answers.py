@@ -133,6 +133,13 @@ def test_an_estimate_that_another_cut_would_contradict_is_not_resolved(right, le
     )  # with novel inputs the bounds hold at any cut
 
 
+@pytest.mark.parametrize(("most", "answer"), [(0.2, "the combining"), (0.95, "not resolved")])
+def test_the_combining_breaks_only_where_it_does_at_every_cut_that_would_do(most, answer):
+    at = inside(c_of(12), e_of(12), breaks="the combining")
+    settings = {**at.settings, "least_at_such_cuts": 0.12, "most_at_such_cuts": most}
+    assert judge([replace(at, settings=settings)]).combining.answer == answer
+
+
 @pytest.mark.parametrize("right", [0, 5])
 def test_a_memorised_combining_is_not_expected_to_work(right):
     verdict = judge([inside(c_of(right), breaks="the combining")])

@@ -206,6 +206,9 @@ def _combining(item: Evidence | None) -> Combining:
     # The settings are those of all that was read, of which an access level may have left numbers out.
     if not c or (breaks != "the combining" and not e):
         breaks = "not resolved"
+    most = settings.get("most_at_such_cuts")
+    if breaks == "the combining" and isinstance(most, float) and most >= WORKS:
+        breaks = "not resolved"  # at another cut that would do as well it does not break
     start, end = settings.get("combined_from"), settings.get("combined_to")
     carried = {key.removeprefix("carried_"): str(value) for key, value in settings.items() if key.startswith("carried_")}
     return Combining(
