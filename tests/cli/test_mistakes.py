@@ -43,7 +43,7 @@ def _failed(capsys, *words: str) -> str:
         (["train", "modular", "--heads", "2", "--out", "run"], ["no such size", "heads", "width, depth"]),
         (["train", "modular", "--steps", "-1", "--out", "run"], ["steps", "-1"]),
         (["train", "modular", "--batch-size", "0", "--out", "run"], ["batch_size must be a whole number from 1 to", "0"]),
-        (["audit", "nowhere"], ["nowhere", "--task"]),
+        (["audit", "nowhere"], ["nowhere", "no such folder", "assay train"]),
         (["audit", "nowhere", "--task", "modular"], ["nowhere", "assay train", "package.module:factory"]),
         (["audit", "nowhere", "--task", "modular", "--instrument", "xray"], ["Given: xray", "systematicity", "decodability"]),
         (["audit", "torch.nn:Linear", "--task", "modular"], ["called without arguments", "in_features"]),
