@@ -85,7 +85,8 @@ def test_a_network_defined_elsewhere(folder, capsys):
     result = run(audited, "elsewhere.md")["result"]
     assert result.evidence[0].measure("seen_score").value > 0.95
     said = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in said[1:]] == ["first", "second"]
+    assert len(said[1:]) == len(result.evidence[1].measures) > 2
+    assert said[1].startswith(result.evidence[1].measures[0].label)
 
 
 def test_a_task_of_ones_own(monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """The instrument as a whole: what is planted in states is found and its nulls stay low; what cannot be asked is said."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -175,7 +176,9 @@ def test_too_few_texts_are_not_enough_data(num):
 def test_where_nothing_is_asked_use_is_not_tested():
     why = task_behaviour(subject(), Trees(answered=False), "states:in", num=5, generator=seeded())
     assert "asks for no answer" in why
-    assert "no site" in task_behaviour(subject(), Trees(), "", num=5, generator=seeded())
+    nowhere = SimpleNamespace(site=lambda layer: "")
+    (why,) = instrument._behaviours(subject(), None, nowhere, "last", None)
+    assert "no site" in why
 
 
 def test_what_is_taken_out_is_gone_and_the_rest_stays():
