@@ -291,3 +291,16 @@ def test_ranks_agree_with_another_route():
     assert stats.rank_correlation(rows[:1], rows[1:])[0] == pytest.approx(spearmanr(rows[0], rows[1]).statistic)
     assert np.isnan(stats.rank_correlation(np.zeros((2, 3)), rows[:, :3])).all()
     assert np.isnan(stats.rank_correlation(np.zeros((2, 0)), np.zeros((2, 0)))).all()
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "null", "p"),
+    [(0, 5, 0.0, 1.0), (1, 288, 0.0, 0.5), (5, 5, 0.0, 2**-5), (3, 3, 1.0, 1.0), (4, 5, 0.5, 6 / 32)],
+)
+def test_the_sign_test_counts_the_units_that_differ(right, of, null, p):
+    units = torch.tensor([1.0] * right + [0.0] * (of - right))
+    assert stats.sign_test_p(units, torch.full((of,), null)) == pytest.approx(p)
+
+
+def test_the_sign_test_of_nothing_is_one():
+    assert stats.sign_test_p(torch.zeros(0), torch.zeros(0)) == 1.0

@@ -23,10 +23,11 @@ def forward_failed(module: nn.Module, inputs: Mapping[str, Tensor], error: Excep
     shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in inputs.items())
     count = len(next(iter(inputs.values()))) if inputs else 0
     buffers = {name for name, _ in module.named_buffers()}
+    weights = {weight.data_ptr() for weight in module.parameters()}  # which recurrent layers also keep in a list
     kept = [
         f"{name} {tuple(value.shape)}"
         for name, value in kept_tensors(module).items()
-        if name not in buffers and value.ndim > 1 and len(value) != count
+        if name not in buffers and value.data_ptr() not in weights and value.ndim > 1 and len(value) != count
     ]
     perhaps = f"; if it keeps {', '.join(kept[:3])} of the last batch, let forward begin without it" if kept else ""
     return AssayError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -77,9 +78,11 @@ def _watched(module: nn.Module, note: Callable[[str, str, object], None]) -> Ite
 
 
 def _read(value: object) -> Tensor | None:
-    """The tensor that a place may be read from."""
+    """The tensor that a place may be read from. One inside `torch.func.vmap` has no rows, and must not leave it."""
     tensor = first_tensor(value)
-    return tensor if tensor is not None and tensor.is_floating_point() and tensor.ndim >= 2 else None
+    if tensor is None or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return None
+    return tensor if tensor.is_floating_point() and tensor.ndim >= 2 else None
 
 
 class _Lengths:

@@ -291,6 +291,19 @@ def random_differences(a: Float[Tensor, " c"], b: Float[Tensor, " d"], *, repeat
     return [float(deal[: len(a)].mean() - deal[len(a) :].mean()) for deal in mixed]
 
 
+def sign_test_p(a: Float[Tensor, " c"], b: Float[Tensor, " c"]) -> float:
+    """One-sided p of `a` exceeding `b` on the same units: the exact sign test over those that differ. Equal everywhere gives 1.
+
+    Example::
+
+        assert sign_test_p(torch.tensor([1.0, 0.0, 0.0]), torch.zeros(3)) == 0.5
+    """
+    from scipy.stats import binomtest
+
+    more, less = int((a > b).sum()), int((a < b).sum())
+    return float(binomtest(more, more + less, alternative="greater").pvalue) if more + less else 1.0
+
+
 def paired_p(a: Float[Tensor, " c"], b: Float[Tensor, " c"]) -> float:
     """One-sided p of `a` exceeding `b` on the same units; see `paired_ps`."""
     return paired_ps(a[None], b)[0]

@@ -86,6 +86,41 @@ def test_few_combinations_resolve_less():
     assert few.more == 8
 
 
+@pytest.mark.parametrize(
+    ("right", "null", "answer"), [(32, 0.94, "not resolved"), (31, 0.94, "not resolved"), (100, 0.85, "works")]
+)
+def test_beside_a_null_that_scores_as_well_nothing_is_resolved(right, null, answer):
+    of = max(32, right)
+    assert judge([behaviour(share("novel_score", right, of, level=2, null=null))]).novel.answer == answer
+
+
+@pytest.mark.parametrize("e", [None, e_of(100)])
+def test_an_estimate_must_beat_one_answer_to_all(e):
+    at = inside(c_of(100), e)
+    for score, answer in ((0.2, "works"), (1.0, "not resolved")):
+        assert judge([replace(at, settings={**at.settings, "one_answer_to_all": score})]).novel.answer == answer
+
+
+@pytest.mark.parametrize(
+    ("c", "e", "breaks", "answer"),
+    [
+        (88, 88, "the combining", "not resolved"),
+        (60, 60, "the combining", "the combining"),
+        (100, 88, "the way in", "not resolved"),
+        (100, 40, "the way in", "the way in"),
+        (92, 100, "nothing found", "not resolved"),
+        (100, 100, "nothing found", "nothing found"),
+    ],
+)
+def test_what_breaks_is_said_where_the_whole_intervals_say_so(c, e, breaks, answer):
+    assert judge([inside(c_of(c), e_of(e), breaks=breaks)]).combining.answer == answer
+
+
+def test_the_reason_is_that_of_the_measurement_where_nothing_could_be_estimated():
+    few = Evidence(instrument="systematicity", question="?", summary="", not_enough="0 novel combinations outside 1-coverage")
+    assert judge([few, inside(None)]).novel.because == "0 novel combinations outside 1-coverage"
+
+
 def test_a_score_that_is_no_finding_resolves_nothing():
     verdict = judge([behaviour(share("novel_score", 100, 100, level=2, p=0.4))])
     assert verdict.novel.answer == "not resolved"
@@ -262,10 +297,10 @@ def test_answers_stand_apart_and_none_merges_two():
     assert [one.resolved for one in told] == [True, True, False]
 
 
-@pytest.mark.parametrize("breaks", ["the combining", "the way in"])
-def test_where_novel_combinations_work_nothing_is_said_to_break(breaks):
+@pytest.mark.parametrize(("breaks", "c"), [("the combining", 12), ("the way in", 100)])
+def test_where_novel_combinations_work_nothing_is_said_to_break(breaks, c):
     """A recurrent network that is right on all of them was seen with C .12 at its headline cut."""
-    cell = [behaviour(share("novel_score", 100, 100, level=2)), inside(c_of(12), e_of(12), breaks=breaks)]
+    cell = [behaviour(share("novel_score", 100, 100, level=2)), inside(c_of(c), e_of(12), breaks=breaks)]
     verdict = judge(cell)
     assert (verdict.novel.answer, verdict.combining.answer) == ("works", "not resolved")
     assert "are not sums of their parts" in verdict.combining.because

@@ -16,7 +16,7 @@ from assay.display import brief
 
 Call = Literal["operations", "steps", "subgraphs", "tables", "unlearned", "unresolved"]
 SENTENCES: Mapping[Call, str] = {
-    "operations": "It runs the operations: it is right on steps that were never trained, above every table",
+    "operations": "It is right on steps that were never trained, above every table",
     "steps": "It knows single steps and strings them together: it is no better than a table on steps that were never trained",
     "subgraphs": "It matches subgraphs that were trained: where only the step was trained, it is no better than a table",
     "tables": "It is right only on what was trained, which may be steps or whole subgraphs",

@@ -39,7 +39,9 @@ def judge(evidence: Sequence[Evidence], *, unreliable: str = "", unlearned: str 
     found = {item.instrument: item for item in evidence}
     measured = _measured(found, evidence)
     estimate = _estimated(found.get("recombination"))
-    novel = measured if measured.basis == "measured" or estimate is None else estimate
+    novel = estimate or measured
+    if measured.basis == "measured" or (novel.basis == "nothing" and "systematicity" in found):
+        novel = measured
     combining, sharing = _combining(found.get("recombination")), _sharing()
     if measured.answer == "works" and combining.answer in ("the combining", "the way in"):
         why = f"{combining.because}; novel combinations work, so that at this cut their states are not sums of their parts"
@@ -80,7 +82,7 @@ def _measured(found: Mapping[str, Evidence], evidence: Sequence[Evidence]) -> No
         return Novel(because=reasons[0] if reasons else "novel combinations were not tested")
     which = item.settings.get("novel score", "novel combinations")
     told = f"{which} score {_told(novel.value, novel.interval)}, trained ones {_told(seen.value, seen.interval)}"
-    answer, why = _call(novel, novel.interval, best=seen.value)
+    answer, why = _call(novel.interval, *_floor(novel), best=seen.value)
     if answer == "works" and novel not in findings(evidence):
         answer, why = "not resolved", f"it is no finding among all that was tested, with a largest p of {novel.p or 1:.2g}"
     return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="measured"), novel)
@@ -102,11 +104,15 @@ def _estimated(item: Evidence | None) -> Novel | None:
     if right is None or right.value is None or right.interval is None or not cut:
         return Novel(because=right.note if right and right.note else f"{item.summary}".rstrip("."))
     told = f"at {cut}, states put together of trained ones are answered right on {_told(right.value, right.interval)}"
-    answer, why = _call(right, right.interval, best=1.0)
+    one_answer = item.settings.get("one_answer_to_all")
+    floor, beside = max(
+        _floor(right), (one_answer, f"one answer to all {one_answer:.2f}") if isinstance(one_answer, float) else (0.0, "")
+    )
+    answer, why = _call(right.interval, floor, beside, best=1.0)
     if same is None or same.value is None or same.interval is None:
         told += f" of {right.units} novel combinations"
         wide = _over_cuts(right.interval, item.settings)
-        if _call(right, wide, best=1.0)[0] != answer:
+        if _call(wide, floor, beside, best=1.0)[0] != answer:
             answer, why = "not resolved", f"but on {wide.low:.2f} to {wide.high:.2f} at other cuts that would do as well"
         estimate = Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated", assumption=GETS_THERE)
         return replace(_with_power(estimate, right), interval=wide)
@@ -118,10 +124,9 @@ def _estimated(item: Evidence | None) -> Novel | None:
             answer, why = "not resolved", "so that they may score anything"
         return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
     value, least, most = _bounds(right, same)
-    floor, _ = _floor(right)
     if least.low >= WORKS:
-        answer, why = "works", ""
-    elif most.high <= floor + ABOVE_NULL:
+        answer, why = _call(least, floor, beside, best=1.0)
+    elif most.high <= floor + ABOVE_NULL < WORKS:
         answer, why = "does not work", f"so that at most {most.high:.2f} of them can be right"
     elif least.low > floor and most.high < WORKS:
         answer, why = "works in part", f"so that {least.low:.2f} to {most.high:.2f} of them can be right"
@@ -162,11 +167,13 @@ def _of_sum(measures: Sequence[Measure], key: str) -> Measure | None:
     return next((measure for measure in measures if measure.key == key and measure.about.get("form") == "sum"), None)
 
 
-def _call(measure: Measure, interval: Interval, *, best: float) -> tuple[Works, str]:
-    """The answer of the whole interval, and a reason where it is none or only in part. `best`: what could be reached."""
-    floor, beside = _floor(measure)
-    if interval.low >= WORKS * best:
+def _call(interval: Interval, floor: float, beside: str, *, best: float) -> tuple[Works, str]:
+    """The answer of the whole interval, and a reason where it is none or only in part. `floor`: the best null, `beside` in
+    words; `best`: what could be reached."""
+    if interval.low >= WORKS * best and interval.low > floor:
         return "works", ""
+    if floor + ABOVE_NULL >= WORKS * best:
+        return "not resolved", f"which the best null nearly reaches ({beside})"
     if interval.high <= floor + ABOVE_NULL:
         return "does not work", f"no more than {ABOVE_NULL} above the best null ({beside})"
     if interval.low > floor and interval.high < WORKS * best:
@@ -206,9 +213,8 @@ def _combining(item: Evidence | None) -> Combining:
     # The settings are those of all that was read, of which an access level may have left numbers out.
     if not c or (breaks != "the combining" and not e):
         breaks = "not resolved"
-    most = settings.get("most_at_such_cuts")
-    if breaks == "the combining" and isinstance(most, float) and most >= WORKS:
-        breaks = "not resolved"  # at another cut that would do as well it does not break
+    if not _certain(str(breaks), item):
+        breaks = "not resolved"
     start, end = settings.get("combined_from"), settings.get("combined_to")
     carried = {key.removeprefix("carried_"): str(value) for key, value in settings.items() if key.startswith("carried_")}
     return Combining(
@@ -219,6 +225,19 @@ def _combining(item: Evidence | None) -> Combining:
         calls=str(settings.get("combining_calls") or ""),
         carried=carried,
     )
+
+
+def _certain(breaks: str, item: Evidence) -> bool:
+    """Whether the intervals say so too, and no other cut that would do as well says otherwise."""
+    c, e = (next((one for key in keys if (one := _of_sum(item.measures, key)) and one.interval), None) for keys in (_C, _E))
+    least, most = (item.settings.get(key) for key in ("least_at_such_cuts", "most_at_such_cuts"))
+    c_low, c_high = (c.interval.low, c.interval.high) if c and c.interval else (0.0, 1.0)
+    e_low, e_high = (e.interval.low, e.interval.high) if e and e.interval else (0.0, 1.0)
+    c_low = min(c_low, least) if isinstance(least, float) else c_low
+    c_high = max(c_high, most) if isinstance(most, float) else c_high
+    if breaks == "the combining":
+        return c_high < WORKS
+    return c_low >= WORKS and (e_high < WORKS if breaks == "the way in" else e_low >= WORKS)
 
 
 _C, _E = ("novel_from_state", "novel_from_state_by_labels"), ("novel_as_state",)

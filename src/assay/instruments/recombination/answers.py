@@ -131,7 +131,7 @@ class AtDepth:
                 yield like, (made + self.matrix[base] if recipe.on_base else made)
             elif recipe.on_base or self.first.carried:
                 state = self.cuts.read(_rows(self.data.fitted, base), self.depth)
-                yield (state if state.carried else self.first), (made + state.flat() if recipe.on_base else made)
+                yield (state if state.carried else self.first), (made + state.flat().float() if recipe.on_base else made)
             else:
                 yield self.first, made
 
@@ -208,11 +208,11 @@ class Reader:
             for rows in pieces if good else ():
                 for depth, state in self.cuts.read_several(_rows(data.fitted, rows), [*good]).items():
                     try:
-                        matrices[depth] = state.flat()
+                        matrices[depth] = state.flat().float()
                     except AssayError as error:
                         first[depth] = error
                         continue
-                    middle = good[depth].flat()[0]  # taken out, for the sake of single precision
+                    middle = good[depth].flat()[0].float()  # taken out, for the sake of single precision
                     product = (single[rows].T @ (matrices[depth] - middle)).double()
                     sums[depth] = sums.get(depth, 0) + product + stacked[rows].sum(0)[:, None] * middle
                     if state.carried:
@@ -228,7 +228,7 @@ class Reader:
                 found = self._effects(sums.pop(depth))
                 share = None
                 if depth in beside:
-                    share = _explained(beside.pop(depth).flat(), recipe.rows[some].float() @ found[NETWORK, 0])
+                    share = _explained(beside.pop(depth).flat().float(), recipe.rows[some].float() @ found[NETWORK, 0])
                 matrix, carried = matrices.pop(depth), kept.pop(depth, None)
                 if len(pieces) > 1:
                     matrix, carried = None, None

@@ -214,7 +214,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
         real={name: value[used] for name, value in drawing.real.inputs.items()},
         plans=tuple(plan.showing(used) for plan in plans),
         deals=_stacked([dealt(fitted.combination, fitted.combination * 0, one("fitted")) for one in repeats], len(fitted)),
-        chance=max(task.objective.chance, _best_constant(task.objective, own)),
+        chance=max(task.objective.chance, best_constant(task.objective, own)),
         refused=refused,
         exchanges=num_exchanges,
         labelled=task.level == 2,
@@ -370,7 +370,7 @@ def _stacked(rows: Sequence[Tensor], width: int) -> Int[Tensor, "s m"]:
     return torch.stack([*rows]) if rows else torch.zeros(0, width, dtype=torch.int64)
 
 
-def _best_constant(objective: Objective, items: Items) -> float:
+def best_constant(objective: Objective, items: Items) -> float:
     """What the commonest answer scores, or the mean one."""
     targets = items.targets
     constant = targets.mean(0) if targets.is_floating_point() else targets.mode(0).values

@@ -7,7 +7,7 @@ from assay.figure import Curve, Level, Line, Plot, Stretch, Table
 from assay.instrument import Notes
 from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, Rate
 from assay.instruments.recombination.curves import AtCut, Found, at_headline, interval, label
-from assay.instruments.recombination.drawn import ALL, Drawn, Recipe
+from assay.instruments.recombination.drawn import ALL, Drawn, Recipe, best_constant
 from assay.instruments.recombination.items import HELD, OUTSIDE
 from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be_headline, resolves, what_breaks
 from assay.stats import mean_interval
@@ -37,6 +37,7 @@ def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence
         "headline_cut": label(at.cut) if at else None,
         "headline_depth": depth,
         **_elsewhere(found),
+        "one_answer_to_all": _one_answer(data),
         "no_headline_cut": _no_headline_cut(found) if at is None else None,
         "combined_from": label(found.at(between.last).cut) if between else None,
         "combined_to": label(found.at(between.first).cut) if between else None,
@@ -51,6 +52,13 @@ def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence
         figures=(_picture(data, found, copies, between), _table(found)),
         settings=settings,
     )
+
+
+def _one_answer(data: Drawn) -> float | None:
+    """What the commonest declared answer scores on the novel combinations: a network that always gives it composes nothing."""
+    items = data.plans[0].recipes[0].items
+    known = ((items.kinds == OUTSIDE) & items.declared).nonzero()[:, 0]
+    return best_constant(data.objective, items.take(known)) if len(known) else None
 
 
 def _elsewhere(found: Found) -> dict[str, float]:

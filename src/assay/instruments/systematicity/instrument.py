@@ -11,6 +11,7 @@ from assay.display import interval, number
 from assay.evidence import CHANCE, UNIT, UNTRAINED, Effort, Measure
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.systematicity.breakdown import by_part_value, by_unfamiliar_pairs, coverage_table
+from assay.instruments.systematicity.nulls import NEAREST, SHUFFLED, nearest, shuffled
 from assay.novelty import ENOUGH, KINDS, TOLD, Novelty, novelty_of
 from assay.objective import Stepwise, mean_step, worst_step
 from assay.power import detectable_share
@@ -24,9 +25,9 @@ from assay.stats import (
 )
 from assay.subject import Subject
 from assay.task import LACKS, Examples, Task
-from assay.usage import Usage, indicator, usage_of
+from assay.usage import Usage, usage_of
 
-SHUFFLED, NEAREST, MIXED, GROUPS = "shuffled targets", "nearest trained example", "mixed combinations", "random groups"
+MIXED, GROUPS = "mixed combinations", "random groups"
 _BOUNDS = (0.0, 1.0)
 
 SEEN = Metric(key="seen_score", title="seen score", level=0, bounds=_BOUNDS, headline=True, beats=(UNTRAINED, SHUFFLED))
@@ -266,46 +267,13 @@ def _note(group: Group, num: int) -> str:
 def _controls(group: Group, outputs: Tensor, data: Drawn, rng: Random) -> tuple[Control, ...]:
     """What the same combinations score where nothing was learned: shuffled targets and, for novel ones, a memoriser."""
     examples, size = group.fewer, data.budget
-    own = float(cluster_means(data.task.score(outputs[group.few], examples), examples.combination).means.mean())
-    found = [_shuffled(own, outputs[group.few], examples, data.task, repeats=size.shuffles, generator=rng(SHUFFLED))]
+    own = cluster_means(data.task.score(outputs[group.few], examples), examples.combination).means
+    found = [
+        shuffled(float(own.mean()), outputs[group.few], examples, data.task, repeats=size.shuffles, generator=rng(SHUFFLED))
+    ]
     if group.metric is not SEEN:
-        found.append(_nearest(own, examples, data.pool, data.task, repeats=size.lookups, generator=rng(NEAREST)))
+        found.append(nearest(own, examples, data.pool, data.task, repeats=size.lookups, generator=rng(NEAREST)))
     return tuple(found)
-
-
-def _shuffled(own: float, outputs: Tensor, examples: Examples, task: Task, *, repeats: int, generator: Generator) -> Control:
-    """The same outputs scored against the targets of other examples."""
-    values = []
-    for _ in range(repeats):
-        mixed = examples.targets[torch.randperm(len(examples), generator=generator)]
-        values.append(float(cluster_means(task.objective.score(outputs, mixed), examples.combination).means.mean()))
-    how = f"the same outputs scored against the targets of other examples of the split, {repeats} times"
-    return Control(name=SHUFFLED, how=how, values=torch.tensor(values, dtype=torch.float64), p=permutation_p(own, values))
-
-
-def _nearest(own: float, examples: Examples, pool: Examples, task: Task, *, repeats: int, generator: Generator) -> Control:
-    """A memoriser that answers with the target of the trained example sharing the most declared parts."""
-    shared = _values(examples, task) @ _values(pool, task).T
-    # Row by row, the trained examples that share the most: any of them may answer.
-    candidates = (shared == shared.amax(1, keepdim=True)).nonzero()
-    counts = candidates[:, 0].bincount(minlength=len(shared))
-    starts = counts.cumsum(0) - counts
-    answers = []
-    for _ in range(repeats):
-        chosen = (torch.rand(len(counts), generator=generator) * counts).long().clamp(max=counts - 1)
-        nearest = candidates[starts + chosen, 1]
-        scores = task.objective.score(task.objective.ideal(pool.targets[nearest]), examples.targets)
-        answers.append(float(cluster_means(scores, examples.combination).means.mean()))
-    how = (
-        "a memoriser that answers with the target of the trained example that shares the most declared parts, "
-        f"ties broken at random, {repeats} times over {len(pool)} trained examples"
-    )
-    return Control(name=NEAREST, how=how, values=torch.tensor(answers, dtype=torch.float64), p=permutation_p(own, answers))
-
-
-def _values(examples: Examples, task: Task) -> Float[Tensor, "n v"]:
-    """One column per value of every declared part, 1 where the example has it."""
-    return indicator(torch.stack([examples.parts[part.name] for part in task.parts], 1), task.parts).float()
 
 
 def _gap(seen: Tensor, novel: Tensor, task: Task, size: ScoreBudget, generator: Generator) -> Values:

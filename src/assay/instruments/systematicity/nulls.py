@@ -1,0 +1,54 @@
+"""What the same combinations score where nothing was learned: with shuffled targets, and by the nearest trained example."""
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from assay.instrument import Control
+from assay.stats import cluster_means, permutation_p, sign_test_p
+from assay.task import Examples, Task
+from assay.usage import indicator
+
+SHUFFLED, NEAREST = "shuffled targets", "nearest trained example"
+
+
+def shuffled(own: float, outputs: Tensor, examples: Examples, task: Task, *, repeats: int, generator: Generator) -> Control:
+    """The same outputs scored against the targets of other examples."""
+    values = []
+    for _ in range(repeats):
+        mixed = examples.targets[torch.randperm(len(examples), generator=generator)]
+        values.append(float(cluster_means(task.objective.score(outputs, mixed), examples.combination).means.mean()))
+    how = f"the same outputs scored against the targets of other examples of the split, {repeats} times"
+    return Control(name=SHUFFLED, how=how, values=torch.tensor(values, dtype=torch.float64), p=permutation_p(own, values))
+
+
+def nearest(
+    own: Float[Tensor, " c"], examples: Examples, pool: Examples, task: Task, *, repeats: int, generator: Generator
+) -> Control:
+    """A memoriser that answers with the target of the trained example sharing the most declared parts. p is that of the paired
+    test over combinations where it is larger than by rank: a memoriser that is always wrong has no spread to rank in."""
+    shared = _values(examples, task) @ _values(pool, task).T
+    # Row by row, the trained examples that share the most: any of them may answer.
+    candidates = (shared == shared.amax(1, keepdim=True)).nonzero()
+    counts = candidates[:, 0].bincount(minlength=len(shared))
+    starts = counts.cumsum(0) - counts
+    answers: list[float] = []
+    each = torch.zeros_like(own)
+    for _ in range(repeats):
+        chosen = (torch.rand(len(counts), generator=generator) * counts).long().clamp(max=counts - 1)
+        nearest = candidates[starts + chosen, 1]
+        scores = task.objective.score(task.objective.ideal(pool.targets[nearest]), examples.targets)
+        means = cluster_means(scores, examples.combination).means
+        answers.append(float(means.mean()))
+        each += means / repeats
+    how = (
+        "a memoriser that answers with the target of the trained example that shares the most declared parts, "
+        f"ties broken at random, {repeats} times over {len(pool)} trained examples"
+    )
+    p = max(permutation_p(float(own.mean()), answers), sign_test_p(own, each))
+    return Control(name=NEAREST, how=how, values=torch.tensor(answers, dtype=torch.float64), p=p)
+
+
+def _values(examples: Examples, task: Task) -> Float[Tensor, "n v"]:
+    """One column per value of every declared part, 1 where the example has it."""
+    return indicator(torch.stack([examples.parts[part.name] for part in task.parts], 1), task.parts).float()
