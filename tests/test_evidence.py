@@ -96,6 +96,6 @@ def test_what_needs_more_access_is_left_out_and_so_are_the_words_that_may_speak_
     whole = replace(evidence(first, second), figures=tables, summary="novel ones work", warnings=("some do not",))
     assert whole.at_level(2) is whole
     low = whole.at_level(0)
-    assert (low.measures, low.figures, low.summary, low.warnings) == ((first,), tables[:1], "", ())
+    assert (low.measures, low.figures, low.summary, low.warnings) == ((first,), tables[:1], "What access level 0 allows.", ())
     assert low.at_level(0) is low
     assert whole.at_level(1).figures == tables

@@ -33,7 +33,7 @@ def test_what_is_written_is_read_back(graph, steps):
 
 
 def test_a_scratchpad_line_by_line():
-    assert written(PAIR, 0) == ("a1 = 3\na2 = -1", "d2 = best sum(a2) = 0\nd1 = best sum(a1, d2) = 3")
+    assert written(PAIR, 0) == ("a1 = 3\na2 = -1", "d2 = best sum 1(a2) = 0\nd1 = best sum 2(a1, d2) = 3")
     assert written(PAIR, 0, steps=False)[1] == "d2 = 0\nd1 = 3"
 
 
