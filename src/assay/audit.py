@@ -37,7 +37,7 @@ NUM_INTEGRITY_EXAMPLES = 256
 NUM_UNSCORED_EXAMPLES = 4  # where the output is not scored, which of a language model is a logit for every word
 GIVES: Mapping[type, str] = {
     DeclaresComputation: "a declared computation graph (docs/methods/subgraphs.md says which tasks have one, and how)",
-    DeclaresRegularities: "a declared regularity, such as a symmetry (docs/methods/fracture.md says which tasks have one, and how)",
+    DeclaresRegularities: "a declared regularity, as a symmetry (docs/methods/fracture.md says which tasks have one, and how)",
     PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
 }
