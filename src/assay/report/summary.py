@@ -40,7 +40,8 @@ def summary(audit: Audit) -> RenderableType:
     blocks += [Text.assemble(("Failed  ", "bold red"), f"{fault.instrument}: {fault.reason}") for fault in audit.failed]
     unanswered = [(item.instrument, item.not_enough) for item in audit.evidence if item.not_enough]
     unanswered += [(skip.instrument, skip.reason) for skip in audit.skipped]
-    blocks += [Text.assemble(("Not run  ", "dim"), f"{name}: {reason}") for name, reason in unanswered]
+    # Where to read on is said on the page.
+    blocks += [Text.assemble(("Not run  ", "dim"), f"{name}: {reason.partition(' (docs/')[0]}") for name, reason in unanswered]
     return _Printable(Group(*blocks))
 
 
