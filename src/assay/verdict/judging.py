@@ -102,7 +102,8 @@ def _estimated(item: Evidence | None) -> Novel | None:
     right, same = (_of_sum(item.measures, key) for key in ("novel_from_state", "novel_as_state"))
     cut = item.settings.get("headline_cut")
     if right is None or right.value is None or right.interval is None or not cut:
-        return Novel(because=right.note if right and right.note else f"{item.summary}".rstrip("."))
+        why = right.note if right and right.note else item.summary.rstrip(".")
+        return Novel(because=why.removeprefix("not resolved: "))
     told = f"at {cut}, states put together of trained ones are answered right on {_told(right.value, right.interval)}"
     one_answer = item.settings.get("one_answer_to_all")
     floor, beside = max(

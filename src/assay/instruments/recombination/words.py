@@ -14,7 +14,8 @@ from assay.stats import mean_interval
 
 PAIRED = "other combinations"
 NONE_RESOLVED = (
-    "at no cut behind the first non-affine call and before the last are held-out inputs answered as their additive states"
+    "no cut between the first and the last call that is not affine holds the parts as a sum: held-out inputs are not "
+    "answered as such sums"
 )
 SHUFFLED_TWINS = "Copies trained on shuffled labels: not run, since how long the network was trained is not known."
 _NAMES = (CS, ES, C, E)
