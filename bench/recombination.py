@@ -4,7 +4,7 @@
     OMP_NUM_THREADS=1 python bench/recombination.py --growth units tokens values
     OMP_NUM_THREADS=1 python bench/recombination.py --patched
 
-A task of pairs, (i + j) mod 16 with seven tenths of all pairs trained, is shown to each network as what it takes: jittered
+A task of pairs, (i + j) mod 16 with seven tenths of all pairs trained, is given to each network in its own form: jittered
 vectors, 64 tokens of which two matter, images with two patterns; `scan` is the published `addprim_jump`. Networks are trained
 until they answer their trained pairs, and kept in DIR. Seconds are of this process and its children, once the imports are warm.
 `--audit` measures `assay.audit` of the case beside. `--growth` runs the quick instrument on networks that grow along one

@@ -51,7 +51,7 @@ def figures(table: ErrorRates) -> str:
         for one in table.calls:
             if one.kind == kind:
                 counts = [str(one.answers.get(name, 0)) for name in ("works", "works in part", "does not work", "not resolved")]
-                wrong = f"{_number(one.wrong.value)} {_span(one.wrong)}" if one.wrong else ""
+                wrong = f"{one.wrong.number} {one.wrong.span}" if one.wrong else ""
                 lines.append(f"| {kind} | {one.rule} | {one.level} | {' | '.join(counts)} | {wrong} |")
     lines += ["", "| figure | value | 95 % | networks | must | aim |", "| --- | ---: | --- | ---: | --- | --- |"]
     for key, figure in table.figures.items():
@@ -63,17 +63,7 @@ def figures(table: ErrorRates) -> str:
 
 
 def _cells(figure: Figure) -> str:
-    return f"{_number(figure.value)} | {_span(figure)} | {figure.subjects}"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.0e}"
-
-
-def _span(figure: Figure) -> str:
-    return f"[{_number(figure.low)}, {_number(figure.high)}]" if figure.low is not None else ""
+    return f"{figure.number} | {figure.span} | {figure.subjects}"
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from assay.audit import audit
 from assay.compiled import original
 from assay.conformance.tasks import small_task
 from assay.errors import AssayError
+from assay.forward_errors import forward_failed
 from assay.instrument import missing_abilities, run
 from assay.instruments import all_instruments, load_instrument
 from assay.report import summary_text, write_report
@@ -436,3 +437,10 @@ def test_whatever_a_forward_raises_is_told_with_what_it_was_given():
 
     with pytest.raises(AssayError, match=r"keyword arguments.*tokens \(\d+, \d+\), which end in KeyError: 'image'"):
         quick(Broken())
+
+
+def test_the_weights_of_a_recurrent_layer_are_nothing_of_the_last_batch():
+    module = nn.GRU(4, 3, batch_first=True)
+    error = forward_failed(module, {"tokens": torch.zeros(5, 2, 7)}, RuntimeError("wrong size"))
+    assert "wrong size" in str(error)
+    assert "last batch" not in str(error)

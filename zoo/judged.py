@@ -48,11 +48,11 @@ def faults(truths: Mapping[str, Truth], judged: Mapping[str, tuple[Verdict, Verd
             yield f"{name} composes and is expected not to work from its inside"
         if truth.kind in SAME and truth.of in judged:
             for own, other in zip((full, inside), judged[truth.of], strict=True):
-                if told(own) != told(other):
-                    yield f"{name} has the function of {truth.of} and is judged otherwise: {told(own)}, {told(other)}"
+                if answers(own) != answers(other):
+                    yield f"{name} has the function of {truth.of} and is judged otherwise: {answers(own)}, {answers(other)}"
 
 
-def told(verdict: Verdict) -> str:
+def answers(verdict: Verdict) -> str:
     """The three answers in short."""
     return f"{verdict.novel.answer}; {verdict.combining.answer}; {verdict.sharing.answer}"
 
@@ -72,7 +72,10 @@ def _check(folder: Path, *, jobs: int) -> int:
     truths, judged = {member.name: zoo.record(member).truth for member in members}, {}
     for member in members:
         full, inside = judged[member.name] = verdicts(zoo, member)
-        print(f"{member.name:32} {truths[member.name].label:9} {told(full)} | from its inside {told(inside)}", flush=True)
+        print(
+            f"{member.name:32} {truths[member.name].label:9} {answers(full)} | from its inside {answers(inside)}",
+            flush=True,
+        )
     found = list(faults(truths, judged))
     print("\n".join(found) or f"{len(members)} networks, no answer contradicts what a network does")
     return int(bool(found))

@@ -10,6 +10,7 @@ from assay.conformance.tasks import Wrapped
 from assay.evidence import Evidence
 from assay.instrument import run
 from assay.instruments.systematicity import Systematicity
+from assay.instruments.systematicity.nulls import nearest
 from assay.novelty import novelty_of
 from assay.objective import NOT_ASKED, Steps
 from assay.subject import Subject
@@ -251,3 +252,15 @@ def test_answers_with_steps_are_scored_by_exact_match_and_by_the_mean_over_steps
         assert whole.measure(f"{split}_score").value == exact.value
         assert whole.measure(f"{split}_score_by_step").value == mean.value
     assert not {"seen_score_by_step", "seen_exact_match"} & {measure.key for measure in measured(Rule()).measures}
+
+
+@pytest.mark.parametrize(("right", "p"), [(0, 1.0), (1, 0.5), (3, 2**-3)])
+def test_a_few_lucky_answers_do_not_beat_a_memoriser_that_is_always_wrong(right, p):
+    """Sharing one summand gives another sum: by rank alone one right answer would have the smallest p that there is."""
+    task = load_task("modular-addition:p=13,coverage=0.7")
+    novel, pool = (task.examples(split, 400, generator=Generator().manual_seed(0)) for split in ("novel", "seen"))
+    own = torch.zeros(len(novel.combination.unique()))
+    own[:right] = 1.0
+    control = nearest(own, novel, pool, task, repeats=99, generator=Generator().manual_seed(0))
+    assert control.values.max() == 0
+    assert control.p == pytest.approx(p)

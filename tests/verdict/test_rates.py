@@ -8,7 +8,7 @@ import pytest
 
 from assay.errors import AssayError
 from assay.store import write_json
-from assay.verdict.rates import Calls, ErrorRates, Figure, shipped_rates, told
+from assay.verdict.rates import Calls, ErrorRates, Figure, shipped_rates
 
 PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
 NOTHING = Figure(value=None, low=None, high=None, subjects=0)
@@ -47,8 +47,6 @@ def test_the_text_has_every_figure_and_says_what_is_missing():
 def test_it_is_read_as_it_was_written(tmp_path):
     write_json(tmp_path / "rates.json", table())
     assert shipped_rates(tmp_path / "rates.json") == table()
-    assert told(path=tmp_path / "rates.json") == table().as_text()
-    assert told(path=tmp_path / "rates.json", as_json=True) == table().as_json()
 
 
 @pytest.mark.parametrize("harm", ["{", "[]", '{"subjects": -1}'])

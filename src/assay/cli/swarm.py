@@ -15,7 +15,7 @@ ENGINES = ("cmaes", "swarm", "pso", "random")
 
 @dataclass(frozen=True, kw_only=True)
 class Swarm(Command):
-    """Search combinations of experts in weight space, and tell whether what was found is a composition.
+    """Search combinations of experts in weight space, and test whether what was found is a composition.
 
     EXPERTS is package.module:function, a function without arguments that returns an assay.swarm.problem.Problem: a network,
     a pool of its experts (PEFT LoRA folders, safetensors files or Python), and items on which a combination is wanted. The

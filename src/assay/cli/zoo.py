@@ -28,6 +28,7 @@ class Zoo(Command):
 
     def run(self, terminal: Terminal) -> None:
         """Print the table."""
-        from assay.verdict.rates import told
+        from assay.verdict.rates import shipped_rates
 
-        terminal.result(told(as_json=self.json))
+        rates = shipped_rates()
+        terminal.result(rates.as_json() if self.json else rates.as_text())

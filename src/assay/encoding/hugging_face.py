@@ -150,7 +150,7 @@ class HuggingFaceEncoder:
         return _Texts(self, cut["input_ids"], words, refused)
 
     def choices(self, sentences: Sequence[Continuation]) -> "Choices":
-        """Sentences in which a word is asked, those whose right and wrong form are one token each. A model that fills gaps is
+        """Sentences with one word to predict, those whose right and wrong form are one token each. A model that fills gaps is
         given the sentence with the word masked; one that reads from left to right, what is before it."""
         rows, places, forms, fills = [], [], [], "MaskedLM" in type(self.module).__name__
         for sentence in sentences:

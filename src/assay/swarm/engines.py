@@ -49,14 +49,14 @@ class Coordinates:
 
 
 class Engine(ABC):
-    """A search that asks for candidates and is told their values, higher is better. Same generator, same candidates.
+    """Ask-and-tell search; higher values are better. Same generator, same candidates.
 
     **Arguments:** `size`: experts. `rng`: draws everything.
     """
 
     name: ClassVar[str]
     gradient: ClassVar[bool] = False
-    """Whether it is told gradients too, and asks for one candidate at a time."""
+    """Whether `tell` needs gradients too, for one candidate at a time."""
 
     def __init__(self, size: int, span: Span, *, rng: Generator):
         self.size, self.span, self.rng = size, span, rng

@@ -210,10 +210,6 @@ def _combining(item: Evidence | None) -> Combining:
         return Combining(because=item.not_enough)
     settings = item.settings
     cut, breaks = settings.get("headline_cut"), settings.get("breaks")
-    c, e = (any(_known(item.measures, key) for key in keys) for keys in (_C, _E))
-    # The settings are those of all that was read, of which an access level may have left numbers out.
-    if not c or (breaks != "the combining" and not e):
-        breaks = "not resolved"
     if not _certain(str(breaks), item):
         breaks = "not resolved"
     start, end = settings.get("combined_from"), settings.get("combined_to")
@@ -229,7 +225,10 @@ def _combining(item: Evidence | None) -> Combining:
 
 
 def _certain(breaks: str, item: Evidence) -> bool:
-    """Whether the intervals say so too, and no other cut that would do as well says otherwise."""
+    """Whether the intervals say so too, and no other cut that would do as well says otherwise.
+
+    The settings are those of all that was read, of which an access level may have left numbers out: these could be anything.
+    """
     c, e = (next((one for key in keys if (one := _of_sum(item.measures, key)) and one.interval), None) for keys in (_C, _E))
     least, most = (item.settings.get(key) for key in ("least_at_such_cuts", "most_at_such_cuts"))
     c_low, c_high = (c.interval.low, c.interval.high) if c and c.interval else (0.0, 1.0)
@@ -242,11 +241,6 @@ def _certain(breaks: str, item: Evidence) -> bool:
 
 
 _C, _E = ("novel_from_state", "novel_from_state_by_labels"), ("novel_as_state",)
-
-
-def _known(measures: Sequence[Measure], key: str) -> bool:
-    found = _of_sum(measures, key)
-    return found is not None and found.value is not None
 
 
 def _rates(item: Evidence, cut: str) -> str:

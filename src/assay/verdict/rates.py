@@ -25,6 +25,16 @@ class Figure(_Table):
     high: float | None
     subjects: int = Field(ge=0)
 
+    @property
+    def number(self) -> str:
+        """The value in words, `-` where there is none."""
+        return _number(self.value)
+
+    @property
+    def span(self) -> str:
+        """The interval in words; empty where there is none."""
+        return f"[{_number(self.low)}, {_number(self.high)}]" if self.low is not None else ""
+
 
 class Calls(_Table):
     """How many networks of a kind got each answer.
@@ -63,12 +73,12 @@ class ErrorRates(_Table):
 
     def as_json(self) -> str:
         """Every figure under its key, `subjects`, and the rest under names of their own."""
-        told: dict[str, Any] = {"subjects": self.subjects, "declared": self.declared, "sealed": self.sealed}
-        told |= {key: figure.model_dump() for key, figure in self.figures.items()}
-        told["beside"] = {key: figure.model_dump() for key, figure in self.beside.items()}
-        told["calls"] = [one.model_dump() for one in self.calls]
-        told["notes"] = list(self.notes)
-        return json.dumps(told, indent=2)
+        content: dict[str, Any] = {"subjects": self.subjects, "declared": self.declared, "sealed": self.sealed}
+        content |= {key: figure.model_dump() for key, figure in self.figures.items()}
+        content["beside"] = {key: figure.model_dump() for key, figure in self.beside.items()}
+        content["calls"] = [one.model_dump() for one in self.calls]
+        content["notes"] = list(self.notes)
+        return json.dumps(content, indent=2)
 
     def as_text(self) -> str:
         """The same as tables."""
@@ -81,24 +91,20 @@ class ErrorRates(_Table):
         lines += [_line(key, figure) for key, figure in self.beside.items()]
         lines += ["", f"{'rule':12} {'level':>5} {'made as, and what it does':44} answers"]
         for one in self.calls:
-            told = ", ".join(f"{number} {answer}" for answer, number in one.answers.items())
-            wrong = f"; wrong {_number(one.wrong.value)} {_span(one.wrong)}" if one.wrong else ""
-            lines.append(f"{one.rule:12} {one.level:5} {one.kind:44} {told}{wrong}")
+            answers = ", ".join(f"{number} {answer}" for answer, number in one.answers.items())
+            wrong = f"; wrong {one.wrong.number} {one.wrong.span}" if one.wrong else ""
+            lines.append(f"{one.rule:12} {one.level:5} {one.kind:44} {answers}{wrong}")
         return "\n".join([*lines, "", *self.notes]).rstrip()
 
 
 def _line(key: str, figure: Figure) -> str:
-    return f"{key:46} {_number(figure.value):>7} {_span(figure):>16} {figure.subjects:9}"
+    return f"{key:46} {figure.number:>7} {figure.span:>16} {figure.subjects:9}"
 
 
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.0e}"
-
-
-def _span(figure: Figure) -> str:
-    return f"[{_number(figure.low)}, {_number(figure.high)}]" if figure.low is not None else ""
 
 
 def shipped_rates(path: Path | None = None) -> ErrorRates:
@@ -116,9 +122,3 @@ def shipped_rates(path: Path | None = None) -> ErrorRates:
             "the error rates must be there to be shown", given=f"{path} is missing", next_step="install Assay again"
         )
     return read_json(path, ErrorRates)
-
-
-def told(*, as_json: bool = False, path: Path | None = None) -> str:
-    """What is printed of the table. **Raises:** as `shipped_rates`."""
-    rates = shipped_rates(path)
-    return rates.as_json() if as_json else rates.as_text()

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from collections import Counter
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from stages import (
     reading,
     sums,
 )
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from assay.evidence import Evidence
@@ -66,6 +67,11 @@ def test_a_composer_is_right_on_states_put_together_up_to_the_call_that_combines
     assert (settings["headline_depth"], settings["breaks"]) == (1, "nothing found")
     assert (settings["combined_from"], settings["combined_to"]) == ("1 layers.1", "2 layers.2")
     assert settings["combining_calls"] == "relu#2"
+    assert (settings["least_at_such_cuts"], settings["most_at_such_cuts"]) == (1.0, 1.0)
+    answers = TASK.examples("novel", 10**4, generator=Generator().manual_seed(0))
+    by_combination = dict(zip(answers.combination.tolist(), answers.targets.tolist(), strict=True))
+    commonest = max(Counter(by_combination.values()).values()) / len(by_combination)
+    assert settings["one_answer_to_all"] == pytest.approx(commonest, abs=0.03)
     assert [m.key for m in evidence.findings()].count("novel_from_state") == 4
     assert "3.3" in evidence.measure("novel_from_state", **SUM).note, "how small a failure would have been seen"
     nulls = evidence.measure("novel_from_state", **SUM).nulls

@@ -128,7 +128,7 @@ class Subgraphs(Instrument[Drawn]):
     full computation subgraph, its last step alone, or not even that.
 
     Local accuracy, each step on the right values of its parents, is compared with a table of full subgraphs, a table of steps,
-    and the best guess that passes over one argument. What happens on the network's own steps is told by error kinds.
+    and the best guess that passes over one argument. Error kinds describe the network's own steps.
     """
 
     name = "subgraphs"
