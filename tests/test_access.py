@@ -18,8 +18,9 @@ from assay.instrument import draw
 from assay.instruments import load_instrument
 from assay.models import ModelConfig, configure, rebuild
 from assay.subject import Subject
-from assay.task import Task, TrainedOnly
+from assay.task import Task
 from assay.training import TrainingConfig, fit_many
+from assay.views import TrainedOnly
 from plain_instrument import Plain
 
 pytestmark = pytest.mark.slow
@@ -56,7 +57,7 @@ def names_in(content: bytes) -> set[str]:
 def test_nothing_that_is_drawn_leads_to_a_task():
     """Of an instrument that judges from trained inputs alone, its task's executor included."""
     case = OWN["recombination"]
-    drawn = draw(SMALL, case.learned(), TrainedOnly.of(case.task), effort="quick", seed=0)
+    drawn = draw(SMALL, case.learned(), TrainedOnly(case.task), effort="quick", seed=0)
     names = names_in(pickle.dumps(drawn))
     assert "assay.objective" in names
     assert not [name for name in names if name.startswith(FORBIDDEN)]

@@ -29,7 +29,8 @@ from assay.instrument import (
 from assay.integrity import weights_kept
 from assay.jobs import one_thread
 from assay.subject import Subject
-from assay.task import NoNovelInputs, Task, TrainedOnly
+from assay.task import Task
+from assay.views import NoNovelInputs, TrainedOnly
 
 FORBIDDEN = "assay.tasks"
 
@@ -43,7 +44,7 @@ def judged_apart(
 
     **Raises:** `AssayError` when the network cannot be sent or loaded without its task.
     """
-    view = TrainedOnly.of(task)
+    view = TrainedOnly(task)
     subject, kept = with_running(subject, view)
 
     def drawn(instrument: Instrument) -> _Piece | Evidence | None:

@@ -29,9 +29,10 @@ from assay.printable import printable
 from assay.progress import Progress, Shown, shown, silent
 from assay.regularity import DeclaresRegularities
 from assay.subject import Integrity, Subject
-from assay.task import Examples, PosesPartProblems, Task, TrainedOnly
+from assay.task import Examples, PosesPartProblems, Task
 from assay.verdict import Verdict, judge
 from assay.versions import versions_of
+from assay.views import TrainedOnly, Unlabelled
 
 NUM_INTEGRITY_EXAMPLES = 256
 NUM_UNSCORED_EXAMPLES = 4  # where the output is not scored, which of a language model is a logit for every word
@@ -229,8 +230,9 @@ def audit(
             left_out = [one.name for one, item in zip(applying, judged, strict=True) if item is None]
             skipped += [Skipped(instrument=name, reason=NEEDS_MORE) for name in left_out]
         else:
-            subject, warnings = with_running(subject, task) if applying else (subject, ())
-            pieces = [_Piece(instrument, subject, task, effort, seed, warnings) for instrument in applying]
+            allowing = Unlabelled(task) if level == 1 else task
+            subject, warnings = with_running(subject, allowing) if applying else (subject, ())
+            pieces = [_Piece(instrument, subject, allowing, effort, seed, warnings) for instrument in applying]
             found = _run_all(pieces, jobs=jobs, progress=report)
         evidence = [item.at_level(allowed) for item in found if isinstance(item, Evidence)]
         environment = _environment(subject)
@@ -288,7 +290,7 @@ def _sorted_out(
             reason = f"the task does not give {' and '.join(GIVES.get(ability, ability.__name__) for ability in missing)}"
         elif isinstance(task.objective, Unscored) and GivesGraphs not in instrument.needs:
             reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
-        elif level == 0 and missing_abilities(instrument, TrainedOnly.of(task)):
+        elif level == 0 and missing_abilities(instrument, TrainedOnly(task)):
             reason = NEEDS_MORE
         elif unlearned and getattr(instrument, "searches", False):
             reason = f"it searches for long, and the network does not do its task: {unlearned}"

@@ -18,6 +18,8 @@ from assay.objective import Objective
 
 Split = Literal["train", "seen", "novel"]
 SPLITS: tuple[Split, ...] = ("train", "seen", "novel")
+NO_ANSWER = -1
+"""The target of a novel input without an answer where answers are whole numbers; of numbers it is NaN."""
 Pool = Literal["base", "mask", "test"]
 """Disjoint sets of items: what trained the network, what trains a mask, what judges both."""
 POOLS: tuple[Pool, ...] = ("base", "mask", "test")
@@ -314,83 +316,3 @@ def draw_rows(total: int, n: int, *, replacement: bool, generator: Generator) ->
     if replacement:
         return torch.randint(total, (n,), generator=generator) if total else torch.zeros(0, dtype=torch.int64)
     return torch.randperm(total, generator=generator)[:n]
-
-
-class NoNovelInputs(AssayError):  # noqa: N818 (what is missing, not a fault)
-    """Novel inputs are asked for where access level 0 does not allow them."""
-
-
-class TrainedOnly(Task):
-    """A task as access level 0 sees it: trained examples and the declaration, with the list of novel combinations, but no novel
-    input. Of abilities it keeps what the declaration says of an exchange (`SwapsParts`) and of trained examples that a group
-    takes to each other (`assay.regularity`).
-
-    Example::
-
-        view = TrainedOnly.of(load_task("modular"))
-        view.examples("novel", 1, generator=torch.Generator())  # raises NoNovelInputs
-    """
-
-    def __init__(self, task: Task):
-        self._task = task
-
-    @classmethod
-    def of(cls, task: Task) -> "TrainedOnly":
-        """The view of a task."""
-        kinds = {
-            (True, False): _TrainedOnlySwapping,
-            (False, True): _TrainedOnlyRegular,
-            (True, True): _TrainedOnlySwappingRegular,
-        }
-        return kinds.get((isinstance(task, SwapsParts), hasattr(task, "regular")), cls)(task)
-
-    @property
-    def address(self) -> str:
-        return self._task.address
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        return self._task.parts
-
-    @property
-    def combines(self) -> tuple[str, ...]:
-        return self._task.combines
-
-    @property
-    def input_spec(self) -> InputSpec | None:
-        return self._task.input_spec
-
-    @property
-    def objective(self) -> Objective:
-        return self._task.objective
-
-    @property
-    def level(self) -> Level:  # pyrefly: ignore[bad-override]  (of the task; what it gives is asked for and refused)
-        return self._task.level
-
-    def combinations(self, split: Split) -> Int[Tensor, "c k"]:
-        return self._task.combinations(split)
-
-    def combination_id(self, parts: Mapping[str, Int[Tensor, " n"]]) -> Int[Tensor, " n"]:
-        return self._task.combination_id(parts)
-
-    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
-        if split == "novel" and n:
-            raise NoNovelInputs("novel inputs are drawn at access level 1 or 2", next_step="audit at level 1 or 2")
-        return self._task.examples(split, n, generator=generator)
-
-    def trained_examples(self, n: int, *, generator: Generator) -> Examples:
-        return self._task.trained_examples(n, generator=generator)
-
-
-class _TrainedOnlySwapping(TrainedOnly):
-    def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
-        return getattr(self._task, "swap")(base, source, part)  # noqa: B009 (the constructor has asked)
-
-
-class _TrainedOnlyRegular(TrainedOnly):
-    def regular(self, n: int, *, generator: Generator) -> object:
-        return getattr(self._task, "regular")(n, generator=generator)  # noqa: B009 (the constructor has asked)
-
-
-class _TrainedOnlySwappingRegular(_TrainedOnlySwapping, _TrainedOnlyRegular): ...

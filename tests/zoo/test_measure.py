@@ -16,8 +16,8 @@ from assay.instruments.recombination import Recombination
 from assay.stats import keyed_generator
 from assay.store import write_tensors
 from assay.subject import Subject
-from assay.task import TrainedOnly
 from assay.verdict import judge
+from assay.views import TrainedOnly
 from zoo import measure as measuring
 from zoo.baselines import decodability, effective, penultimate
 from zoo.blind import blind_spots
@@ -127,7 +127,7 @@ def test_a_memoriser_breaks_in_the_combining_at_level_0_too(memorising):
 def test_level_0_has_the_numbers_of_a_run_without_novel_inputs(task):
     subject = Subject(Softmaxed(task, memorises=True))
     whole = run(Recombination(), subject, task, effort="quick", seed=0)
-    apart = run(Recombination(), subject, TrainedOnly.of(task), effort="quick", seed=0)
+    apart = run(Recombination(), subject, TrainedOnly(task), effort="quick", seed=0)
     assert isinstance(whole, Evidence)
     assert isinstance(apart, Evidence)
     seen = whole.at_level(0)

@@ -17,15 +17,11 @@ from assay.bounds import first_line
 from assay.encoding.hugging_face import silent_transformers
 from assay.errors import AssayError
 from assay.objective import PAD, Classification, Objective, Regression, Sequences
-from assay.task import Image, InputSpec, SourceToTarget, Tokens, Vector
+from assay.task import NO_ANSWER, Image, InputSpec, SourceToTarget, Tokens, Vector
 from assay.tasks.table_rows import Rows, check_cells, flattened
 from assay.tasks.table_schema import Declaration, InputDeclaration, TargetDeclaration, value_name
 
 START, END = 1, 2
-
-
-NO_ANSWER = -1
-"""The target of a novel row without an answer where answers are whole numbers; of numbers it is NaN."""
 
 
 class Content(NamedTuple):

@@ -23,9 +23,9 @@ from assay.objective import Regression
 from assay.regularity import Regular, Regularity
 from assay.responses import balanced, by_unit, read_layers
 from assay.subject import Subject
-from assay.task import TrainedOnly
 from assay.tasks import load_task
 from assay.tasks.modular_addition import ModularAddition
+from assay.views import TrainedOnly
 
 pytestmark = pytest.mark.slow
 
@@ -312,7 +312,7 @@ def test_a_network_that_exchanges_its_inputs_first_is_wholly_coherent():
 
 
 def test_a_picture_is_read_at_level_0():
-    view = TrainedOnly.of(load_task("picture:skull,size=20"))
+    view = TrainedOnly(load_task("picture:skull,size=20"))
     found = view.regular(400, generator=Generator().manual_seed(0))
     assert len(found.examples) == 400
     assert set(found.parts) == {"left eye", "right eye", "mouth", "background"}

@@ -6,17 +6,19 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from stages import Declared, Pairs, composer
+from stages import SIZE, Declared, Pairs, composer
 from torch import nn
 
 from assay.access import judged_apart
 from assay.audit import audit
 from assay.instrument import Random, run
+from assay.instruments.decodability import Decodability
 from assay.instruments.recombination import Recombination
 from assay.instruments.recombination.instrument import BUDGETS
 from assay.instruments.systematicity import Systematicity
 from assay.subject import Subject
-from assay.task import NoNovelInputs, SwapsParts, TrainedOnly
+from assay.task import SwapsParts
+from assay.views import NoNovelInputs, TrainedOnly, Unlabelled
 
 pytestmark = pytest.mark.slow
 
@@ -41,9 +43,9 @@ def plain() -> Subject:
 
 
 def test_a_task_as_level_0_sees_it_gives_no_novel_input():
-    view = TrainedOnly.of(TASK)
+    view = TrainedOnly(TASK)
     assert isinstance(view, SwapsParts)
-    assert not isinstance(TrainedOnly.of(Pairs()), SwapsParts)
+    assert not isinstance(TrainedOnly(Pairs()), SwapsParts)
     assert torch.equal(view.combinations("novel"), TASK.combinations("novel")), "the declaration lists them"
     with pytest.raises(NoNovelInputs):
         view.examples("novel", 1, generator=torch.Generator())
@@ -53,11 +55,11 @@ def test_a_task_as_level_0_sees_it_gives_no_novel_input():
 
 def test_what_is_drawn_leads_to_no_task_and_is_the_same_in_another_process():
     subject = plain()
-    drawn = pickle.dumps(SMALL.data(subject, TrainedOnly.of(TASK), SMALL.budgets["quick"], Random(0, SMALL.name)))
+    drawn = pickle.dumps(SMALL.data(subject, TrainedOnly(TASK), SMALL.budgets["quick"], Random(0, SMALL.name)))
     assert b"assay.instruments.recombination.items" in drawn
     assert not [name for name in (b"assay.task\x94", b"assay.tasks", b"Plain") if name in drawn]
     assert b"Plain" in pickle.dumps(TASK)
-    here = run(SMALL, subject, TrainedOnly.of(TASK), effort="quick")
+    here = run(SMALL, subject, TrainedOnly(TASK), effort="quick")
     apart, other = judged_apart([SMALL, Systematicity()], subject, TASK, effort="quick", seed=0)
     assert here == apart
     assert apart.measure("novel_from_state", form="sum").value == 1.0
@@ -78,7 +80,7 @@ def test_an_audit_at_level_0_runs_it_and_skips_what_draws_novel_inputs():
 
 def test_without_novel_inputs_the_combining_is_read_alike_and_the_way_in_has_no_value():
     task = Declared()
-    full, low = (run(SMALL, composer(), one, effort="quick") for one in (task, TrainedOnly.of(task)))
+    full, low = (run(SMALL, composer(), one, effort="quick") for one in (task, TrainedOnly(task)))
     for about in ({"form": "sum"}, {"form": "shift"}, {"part": "i"}):
         own, same = (one.measure("novel_from_state", **about) for one in (full, low))
         assert own.value == same.value == 1.0
@@ -87,3 +89,33 @@ def test_without_novel_inputs_the_combining_is_read_alike_and_the_way_in_has_no_
             assert (measure.value, measure.note) == (None, "novel inputs are drawn at access level 1 or 2")
     assert low.settings["breaks"] == "not resolved"
     assert any("only if novel inputs get to the cut" in warning for warning in low.warnings)
+
+
+class Mislabelled(Pairs):
+    """Novel combinations have a wrong answer each."""
+
+    def examples(self, split, n, *, generator):
+        found = super().examples(split, n, generator=generator)
+        return dataclasses.replace(found, targets=(found.targets + 1) % SIZE) if split == "novel" else found
+
+
+def test_at_level_1_no_instrument_sees_what_novel_inputs_are_answered():
+    given = {"effort": "quick", "instruments": [SMALL, Systematicity(), Decodability()]}
+    right, wrong = (audit(composer(), task, level=1, **given) for task in (Pairs(), Mislabelled()))
+    assert right.evidence == wrong.evidence
+    assert right.verdict == wrong.verdict
+    assert len(right.evidence) == 3
+    own, other = (run(SMALL, composer(), task, effort="quick") for task in (Pairs(), Mislabelled()))
+    assert own.settings["breaks"] != other.settings["breaks"], "at level 2 they count"
+
+
+def test_a_task_as_level_1_sees_it_keeps_its_abilities_and_gives_novel_inputs_without_answers():
+    view = Unlabelled(TASK)
+    assert isinstance(view, SwapsParts)
+    assert not isinstance(Unlabelled(Pairs()), SwapsParts)
+    assert (view.level, Unlabelled(TrainedOnly(TASK)).level) == (1, 1)
+    own, known = (one.examples("novel", 5, generator=torch.Generator().manual_seed(0)) for one in (view, TASK))
+    assert own.targets.tolist() == [-1] * 5
+    assert torch.equal(own.inputs["input"], known.inputs["input"])
+    seen, also = (one.examples("seen", 5, generator=torch.Generator().manual_seed(0)) for one in (view, TASK))
+    assert torch.equal(seen.targets, also.targets)

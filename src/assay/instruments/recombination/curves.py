@@ -179,7 +179,8 @@ def label(cut: Cut) -> str:
 
 
 def _thinned(total: int, most: int) -> list[int]:
-    """Depths, evenly spaced, the first and the last among them."""
+    """Depths: the last ones, and towards the first ever further apart, since the headline cut is the last that holds the parts."""
     if total <= most:
         return list(range(total))
-    return sorted({round(k * (total - 1) / (most - 1)) for k in range(most)})
+    ratio = (total - 1) ** (1 / max(1, most - 2))
+    return sorted({total - 1, *(total - 1 - max(k + 1, round(ratio**k)) for k in range(most - 1))})

@@ -26,7 +26,8 @@ from assay.instruments.recombination.states import Design, design_rows
 from assay.novelty import novelty_of
 from assay.objective import PAD, Objective
 from assay.stats import MIN_UNITS, cluster_means
-from assay.task import Examples, NoNovelInputs, SwapsParts, Task
+from assay.task import Examples, SwapsParts, Task
+from assay.views import NoNovelInputs
 
 ALL = "all parts"  # the name of the design of all parts
 SUM, SHIFT = "sum", "shift"

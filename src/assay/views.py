@@ -1,0 +1,108 @@
+"""A task as an access level sees it."""
+
+import math
+from collections.abc import Collection, Mapping
+
+import torch
+from jaxtyping import Int
+from torch import Generator, Tensor
+
+from assay.errors import AssayError
+from assay.figure import Level
+from assay.objective import Objective
+from assay.task import NO_ANSWER, Examples, InputSpec, Part, Split, Task
+
+
+class NoNovelInputs(AssayError):  # noqa: N818 (what is missing, not a fault)
+    """Novel inputs are asked for where access level 0 does not allow them."""
+
+
+class _View(Task):
+    """A task of which not everything is to be had. Methods that are abilities are the task's own."""
+
+    def __init__(self, task: Task, abilities: Collection[str]):
+        self._task = task
+        for name in abilities:
+            setattr(self, name, getattr(task, name))
+
+    @property
+    def address(self) -> str:
+        return self._task.address
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return self._task.parts
+
+    @property
+    def combines(self) -> tuple[str, ...]:
+        return self._task.combines
+
+    @property
+    def input_spec(self) -> InputSpec | None:
+        return self._task.input_spec
+
+    @property
+    def objective(self) -> Objective:
+        return self._task.objective
+
+    @property
+    def level(self) -> Level:  # pyrefly: ignore[bad-override]  (of the task; what it gives is asked for and refused)
+        return self._task.level
+
+    def combinations(self, split: Split) -> Int[Tensor, "c k"]:
+        return self._task.combinations(split)
+
+    def combination_id(self, parts: Mapping[str, Int[Tensor, " n"]]) -> Int[Tensor, " n"]:
+        return self._task.combination_id(parts)
+
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        return self._task.examples(split, n, generator=generator)
+
+    def trained_examples(self, n: int, *, generator: Generator) -> Examples:
+        return self._task.trained_examples(n, generator=generator)
+
+
+class TrainedOnly(_View):
+    """A task as access level 0 sees it: trained examples and the declaration, with the list of novel combinations, but no novel
+    input. Of abilities it keeps what the declaration says of an exchange (`SwapsParts`) and of trained examples that a group
+    takes to each other (`assay.regularity`).
+
+    Example::
+
+        view = TrainedOnly(load_task("modular"))
+        view.examples("novel", 1, generator=torch.Generator())  # raises NoNovelInputs
+    """
+
+    def __init__(self, task: Task):
+        super().__init__(task, [name for name in ("swap", "regular") if hasattr(task, name)])
+
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        if split == "novel" and n:
+            raise NoNovelInputs("novel inputs are drawn at access level 1 or 2", next_step="audit at level 1 or 2")
+        return super().examples(split, n, generator=generator)
+
+
+class Unlabelled(_View):
+    """A task as access level 1 sees it: targets of novel inputs are `NO_ANSWER`, or NaN where answers are numbers. A decoder
+    that is given its answer so far as an input is still given it.
+
+    Example::
+
+        view = Unlabelled(load_task("modular"))
+        view.examples("novel", 1, generator=torch.Generator()).targets  # tensor([-1])
+    """
+
+    def __init__(self, task: Task):
+        own = (name for name in dir(type(task)) if not name.startswith("_") and not hasattr(Task, name))
+        super().__init__(task, [name for name in own if callable(getattr(type(task), name))])
+
+    @property
+    def level(self) -> Level:
+        return min(1, self._task.level)
+
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        found = super().examples(split, n, generator=generator)
+        if split != "novel":
+            return found
+        blank = torch.full_like(found.targets, math.nan if found.targets.is_floating_point() else NO_ANSWER)
+        return Examples(found.inputs, blank, found.parts, found.combination, found.amounts)
