@@ -214,8 +214,33 @@ def test_no_cut_to_look_at_is_not_resolved_and_never_does_not_work():
     assert "no cut" in verdict.sentence
 
 
-def test_each_part_is_one_thing_is_never_answered_from_what_is_measured_so_far():
+def in_contexts(same: Measure | None, other: Measure) -> Evidence:
+    item = inside(c_of(100))
+    return replace(item, measures=(*item.measures, *filter(None, (same, other))))
+
+
+def exchanged(right: int, where: str, of: int = 100) -> Measure:
+    about = {"part": "i", "context": "j", "effect from": where}
+    return replace(share("seen_from_effect_in_context", right, of), about=about)
+
+
+@pytest.mark.parametrize(
+    ("same", "other", "answer"),
+    [(100, 50, "copies by context"), (100, 0, "copies by context"), (100, 85, "not resolved"), (80, 0, "not resolved")],
+)
+def test_copies_are_found_where_an_effect_works_in_its_own_context_and_not_in_others(same, other, answer):
+    sharing = judge([in_contexts(exchanged(same, "the same context"), exchanged(other, "other contexts"))]).sharing
+    assert sharing.answer == answer
+    assert "exchanging i with its effect at other values of j" in sharing.because
+
+
+def test_that_each_part_is_one_thing_is_never_said():
     assert judge([inside(c_of(100))]).sharing.answer == "not resolved"
+    both = exchanged(100, "the same context"), exchanged(100, "other contexts")
+    found = judge([in_contexts(*both)]).sharing
+    assert (found.answer, "no copies were found" in found.because) == ("not resolved", True)
+    alone = judge([in_contexts(None, exchanged(0, "other contexts"))]).sharing
+    assert alone.answer == "not resolved", "without its own context an effect may be told from too few examples"
 
 
 @pytest.mark.parametrize("evidence", [[], [behaviour(None)], [Evidence(instrument="polar", question="?", summary="")]])

@@ -22,8 +22,8 @@ DEFINITIONS: Mapping[str, str] = {
     "novel_from_state_by_kind": "C of synonyms of trained combinations, and of novel ones inside 1-coverage.",
     "novel_from_state_by_exchanges": "C by how many exchanges of a part between trained combinations make the novel one.",
     "seen_from_effect_in_context": (
-        "Cs where one part of a trained state is exchanged by an effect from half of the values of another part: of the half "
-        "that the state belongs to (the same contexts), or of the other half (other contexts). With one code of the part for "
+        "Cs where one part of a trained state is exchanged by an effect beside one value of another part: the value "
+        "that the state itself has (the same context), or another one (other contexts). With one code of the part for "
         "all contexts both work; with copies by context the latter does not."
     ),
     "seen_from_state": "Cs: the same as C of held-out trained combinations.",

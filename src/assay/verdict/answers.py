@@ -85,11 +85,11 @@ class Combining:
 
 @dataclass(frozen=True, kw_only=True)
 class Sharing:
-    """Is each part one thing inside: one shared representation, or copies by context?"""
+    """Is each part one thing inside: one shared representation, or copies by context? Only the latter can be found."""
 
     __repr__ = brief
 
-    answer: Literal["shared", "copies by context", "not resolved"] = "not resolved"
+    answer: Literal["copies by context", "not resolved"] = "not resolved"
     because: str
 
 

@@ -7,9 +7,10 @@ from assay.evidence import Evidence, Interval, Measure, findings
 from assay.power import detectable_departure
 from assay.stats import mean_interval
 from assay.verdict.answers import Combining, Novel, Sharing, Verdict, Works
+from assay.verdict.numbers import WORKS, best_null, with_interval
+from assay.verdict.sharing import sharing_of
 from assay.verdict.words import sentence
 
-WORKS = 0.9  # from this share of novel combinations on, with the whole interval, it works
 ABOVE_NULL = 0.1  # up to this far above the best null, with the whole interval, it does not
 GETS_THERE = "that novel inputs get to this cut, which was not tested"
 
@@ -34,15 +35,15 @@ def judge(evidence: Sequence[Evidence], *, unreliable: str = "", unlearned: str 
         because = f"the integrity check failed: {unreliable}"
         return _none(because, f"No verdict, since {because}.", unreliable=unreliable)
     if unlearned:
-        told = f"Unlearned: {unlearned}, so nothing can be said about composition."
-        return _none(f"unlearned: {unlearned}", f"{told} {hint}." if hint else told, unlearned=unlearned)
+        says = f"Unlearned: {unlearned}, so nothing can be said about composition."
+        return _none(f"unlearned: {unlearned}", f"{says} {hint}." if hint else says, unlearned=unlearned)
     found = {item.instrument: item for item in evidence}
     measured = _measured(found, evidence)
     estimate = _estimated(found.get("recombination"))
     novel = estimate or measured
     if measured.basis == "measured" or (novel.basis == "nothing" and "systematicity" in found):
         novel = measured
-    combining, sharing = _combining(found.get("recombination")), _sharing()
+    combining, sharing = _combining(found.get("recombination")), sharing_of(found.get("recombination"))
     if measured.answer == "works" and combining.answer in ("the combining", "the way in"):
         why = f"{combining.because}; novel combinations work, so that at this cut their states are not sums of their parts"
         combining = replace(combining, answer="not resolved", because=why)
@@ -81,11 +82,13 @@ def _measured(found: Mapping[str, Evidence], evidence: Sequence[Evidence]) -> No
         reasons = [measure.note for measure in (novel, seen) if measure and measure.value is None and measure.note]
         return Novel(because=reasons[0] if reasons else "novel combinations were not tested")
     which = item.settings.get("novel score", "novel combinations")
-    told = f"{which} score {_told(novel.value, novel.interval)}, trained ones {_told(seen.value, seen.interval)}"
-    answer, why = _call(novel.interval, *_floor(novel), best=seen.value)
+    says = (
+        f"{which} score {with_interval(novel.value, novel.interval)}, trained ones {with_interval(seen.value, seen.interval)}"
+    )
+    answer, why = _call(novel.interval, *best_null(novel), best=seen.value)
     if answer == "works" and novel not in findings(evidence):
         answer, why = "not resolved", f"it is no finding among all that was tested, with a largest p of {novel.p or 1:.2g}"
-    return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="measured"), novel)
+    return _with_power(Novel(answer=answer, because=f"{says}{why and f', {why}'}", basis="measured"), novel)
 
 
 def _estimated(item: Evidence | None) -> Novel | None:
@@ -104,26 +107,25 @@ def _estimated(item: Evidence | None) -> Novel | None:
     if right is None or right.value is None or right.interval is None or not cut:
         why = right.note if right and right.note else item.summary.rstrip(".")
         return Novel(because=why.removeprefix("not resolved: "))
-    told = f"at {cut}, states put together of trained ones are answered right on {_told(right.value, right.interval)}"
+    says = f"at {cut}, states put together of trained ones are answered right on {with_interval(right.value, right.interval)}"
     one_answer = item.settings.get("one_answer_to_all")
     floor, beside = max(
-        _floor(right), (one_answer, f"one answer to all {one_answer:.2f}") if isinstance(one_answer, float) else (0.0, "")
+        best_null(right), (one_answer, f"one answer to all {one_answer:.2f}") if isinstance(one_answer, float) else (0.0, "")
     )
     answer, why = _call(right.interval, floor, beside, best=1.0)
     if same is None or same.value is None or same.interval is None:
-        told += f" of {right.units} novel combinations"
+        says += f" of {right.units} novel combinations"
         wide = _over_cuts(right.interval, item.settings)
         if _call(wide, floor, beside, best=1.0)[0] != answer:
             answer, why = "not resolved", f"but on {wide.low:.2f} to {wide.high:.2f} at other cuts that would do as well"
-        estimate = Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated", assumption=GETS_THERE)
+        estimate = Novel(answer=answer, because=f"{says}{why and f', {why}'}", basis="estimated", assumption=GETS_THERE)
         return replace(_with_power(estimate, right), interval=wide)
-    told += (
-        f", and novel inputs are answered as these states on {_told(same.value, same.interval)}, of {right.units} combinations"
-    )
+    alike = with_interval(same.value, same.interval)
+    says += f", and novel inputs are answered as these states on {alike}, of {right.units} combinations"
     if item.settings.get("one_best") is False:  # of real numbers nothing follows about their score
         if answer == "works" and same.interval.low < WORKS:
             answer, why = "not resolved", "so that they may score anything"
-        return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
+        return _with_power(Novel(answer=answer, because=f"{says}{why and f', {why}'}", basis="estimated"), right)
     value, least, most = _bounds(right, same)
     if least.low >= WORKS:
         answer, why = _call(least, floor, beside, best=1.0)
@@ -133,7 +135,7 @@ def _estimated(item: Evidence | None) -> Novel | None:
         answer, why = "works in part", f"so that {least.low:.2f} to {most.high:.2f} of them can be right"
     else:
         answer, why = "not resolved", f"so that {least.low:.2f} to {most.high:.2f} of them can be right"
-    estimate = _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
+    estimate = _with_power(Novel(answer=answer, because=f"{says}{why and f', {why}'}", basis="estimated"), right)
     bounds = Interval(low=least.low, high=most.high, level=least.level, method="from the lowest to the highest bound")
     return replace(estimate, value=value, interval=bounds)
 
@@ -180,12 +182,6 @@ def _call(interval: Interval, floor: float, beside: str, *, best: float) -> tupl
     if interval.low > floor and interval.high < WORKS * best:
         return "works in part", f"above the best null ({beside}) and below {WORKS * best:.2f}"
     return "not resolved", f"which reaches {WORKS * best:.2f}, or the best null ({beside}), within its interval"
-
-
-def _floor(measure: Measure) -> tuple[float, str]:
-    """The best null, in words too."""
-    null = max((null for null in measure.nulls if null.counts and null.values), key=lambda null: null.mean, default=None)
-    return (null.mean, f"{null.name} {null.mean:.2f}") if null else (0.0, "no null")
 
 
 def _with_power(novel: Novel, measure: Measure) -> Novel:
@@ -245,12 +241,12 @@ _C, _E = ("novel_from_state", "novel_from_state_by_labels"), ("novel_as_state",)
 
 def _rates(item: Evidence, cut: str) -> str:
     """Cs, C and E at the headline cut, as far as they are known."""
-    told = []
+    says = []
     for key, what in _RATES.items():
         measure = _of_sum(item.measures, key)
         if measure is not None and measure.value is not None:
-            told.append(f"{what} {_told(measure.value, measure.interval)}")
-    return f"at {cut}, {', '.join(told)}"
+            says.append(f"{what} {with_interval(measure.value, measure.interval)}")
+    return f"at {cut}, {', '.join(says)}"
 
 
 _RATES = {
@@ -259,20 +255,3 @@ _RATES = {
     "novel_from_state_by_labels": "novel ones, by their labels, on",
     "novel_as_state": "novel inputs are answered as such states on",
 }
-
-
-# Is each part one thing inside?
-
-
-def _sharing() -> Sharing:
-    return Sharing(
-        because="nothing that was measured tells one shared representation from copies by context better than the training "
-        "recipe does"
-    )
-
-
-# Words
-
-
-def _told(value: float, interval: Interval | None) -> str:
-    return f"{value:.3f} [{interval.low:.3f}, {interval.high:.3f}]" if interval else f"{value:.3f}"

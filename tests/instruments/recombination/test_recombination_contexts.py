@@ -1,11 +1,12 @@
 """Three parts: combinations several exchanges away, and whether the effect of a part is one thing in all contexts."""
 
 import dataclasses
+from itertools import permutations
 
 import pytest
 import torch
 from staged import N, Sparse, Staged, by_triple, staged
-from stages import Stages
+from stages import Declared, Stages, composer
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -37,34 +38,40 @@ def in_copies(half: Tensor) -> Subject:
     return Subject(Stages((first, offset), second, answer))
 
 
-def effects(evidence: Evidence, part: str) -> list[float | None]:
-    about = [{"part": part, "effect from": name} for name in ("the same contexts", "other contexts")]
-    return [evidence.measure("seen_from_effect_in_context", **one).value for one in about]
+def effects(evidence: Evidence, part: str, context: str) -> list[float | None]:
+    found = [m for m in evidence.measures if m.key == "seen_from_effect_in_context"]
+    found = [m for m in found if (m.about["part"], m.about["context"]) == (part, context)]
+    assert [m.about["effect from"] for m in found] == ["the same context", "other contexts"]
+    return [m.value for m in found]
 
 
-def halves(part: str) -> Tensor:
-    return torch.randperm(N, generator=Random(0, INSTRUMENT.name).within("contexts", part)("halves")) % 2
-
-
-def test_copies_of_a_part_by_context_are_told_from_one_part():
+@pytest.mark.parametrize("half", [torch.arange(N) % 2, (torch.arange(N) < 2).long()])
+def test_copies_of_a_part_by_context_are_told_from_one_part(half):
     """The score cannot tell them: both are right on all trained combinations, and on additive states."""
-    shared, copied = (run(INSTRUMENT, one, Staged(), effort="quick") for one in (staged(at_once=True), in_copies(halves("i"))))
+    shared, copied = (run(INSTRUMENT, one, Staged(), effort="quick") for one in (staged(at_once=True), in_copies(half)))
     for evidence in (shared, copied):
         assert evidence.measure("seen_from_state", form="sum").value == 1.0
         assert evidence.settings["headline_depth"] == 1
-    assert effects(shared, "i") == effects(shared, "x") == effects(shared, "j") == [1.0, 1.0]
-    assert effects(copied, "i") == [1.0, 0.0]
-    assert effects(copied, "j") == [1.0, 1.0]
-    measure = shared.measure("seen_from_effect_in_context", part="i", **{"effect from": "other contexts"})
+    for part, context in permutations("ixj", 2):
+        assert effects(shared, part, context) == [1.0, 1.0]
+    same, other = effects(copied, "i", "x")
+    assert same == 1.0
+    across = float((half[:, None] != half).sum()) / (N * (N - 1))
+    assert other == pytest.approx(1 - across, abs=0.15), "it fails where the effect comes from the other copy"
+    assert effects(copied, "j", "i") == effects(copied, "j", "x") == [1.0, 1.0]
+    measure = shared.measure("seen_from_effect_in_context", part="i", context="x", **{"effect from": "other contexts"})
     assert {null.name for null in measure.nulls} == {"untrained copies", "scrambled declaration", "random subspace"}
     assert all(null.mean < 0.5 for null in measure.nulls)
 
 
-def test_with_two_parts_a_context_is_one_value_and_nothing_is_said():
-    from stages import Declared, composer
-
+def test_of_two_parts_effects_come_from_other_contexts_alone():
+    """The context and the new value are the combination that was held out."""
     data = INSTRUMENT.data(composer(), Declared(), BUDGET, Random(0, "test"))
-    assert [plan.name for plan in data.plans] == ["all parts"]
+    assert [plan.name for plan in data.plans] == ["all parts", "i in contexts of j", "j in contexts of i"]
+    assert [[recipe.about["effect from"] for recipe in plan.recipes] for plan in data.plans[1:]] == [["other contexts"]] * 2
+    evidence = run(INSTRUMENT, composer(), Declared(), effort="quick")
+    about = {"part": "i", "context": "j", "effect from": "other contexts"}
+    assert evidence.measure("seen_from_effect_in_context", **about).value == 1.0
 
 
 def test_combinations_that_need_several_exchanges_have_the_declared_answers():

@@ -154,7 +154,7 @@ SAID = ("headline_depth", "breaks")
 @pytest.mark.parametrize("network", KNOWN, ids=lambda network: network.name)
 def test_spelling_changes_no_value(network):
     own, said = alone(network)
-    assert len(own) == 5 * 4 + 1
+    assert len(own) == 5 * 4 + 2 + 1
     for spelled in (Functional, Modules, Ensemble):
         other, said_of_other = alone(Subject(spelled(network.module)))
         assert other == pytest.approx(own, abs=1e-4)

@@ -1,6 +1,7 @@
-"""Whether the effect of a part is one thing: estimated in some contexts and put into states of others."""
+"""Whether the effect of a part is one thing: read beside one value of another part, its context, and put beside others."""
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from assay.instrument import Random
@@ -9,49 +10,64 @@ from assay.instruments.recombination.states import Design
 from assay.stats import MIN_UNITS
 from assay.task import Examples, Part
 
-EFFECT = "effect from"
-SAME, OTHER = "the same contexts", "other contexts"
+EFFECT, CONTEXT = "effect from", "context"
+SAME, OTHER = "the same context", "other contexts"
+MOST_CONTEXTS = 8  # values of another part that are told apart; all others are one more context
+MOST_COLUMNS = 1_000  # of the least-squares fit
 
 
 def in_contexts(
-    part: Part, drawing: Drawing, exchanged: Items, known: Tensor, rng: Random
-) -> tuple[Design, Items, dict[str, Tensor]] | None:
-    """Exchanges of one part with its effects from half of the values of another part, the context: of that half to which the
-    base of the exchange belongs, and of the other half. One least-squares fit gives both, with a column for each value of the
-    part in each half. A part that is stored once has one effect; with copies by context the effect of other contexts does
-    nothing.
+    part: Part, context: Part, drawing: Drawing, exchanged: Items, known: Tensor, rng: Random
+) -> tuple[Design, Items, dict[str, Tensor]] | str:
+    """Exchanges of one part with its effect beside the value of another part that the base of the exchange has, and beside
+    another value of that part, drawn for each exchange. One least-squares fit gives all effects, with a column for each value
+    of the part in each context. A part that is stored once has one effect; with copies by context the effect from a context
+    of another copy does nothing.
 
-    **Returns:** the design, held-out combinations, and for `SAME` and `OTHER` the differences of rows of the design; `None`
-    where too few exchanges change the answer.
+    **Returns:** the design, held-out combinations, and for `SAME` and `OTHER` the differences of rows of the design. Of two
+    parts the context and the new value are the held-out combination itself, so that there is no `SAME`. Or why nothing is
+    asked: too few exchanges change the answer, or a fit would need too many columns.
     """
-    task, fitted = drawing.task, drawing.fitted
-    others = [one for one in task.parts if one.name in task.combines and one.name != part.name and not one.graded]
-    if len(task.combines) < 3 or part.graded or part.of or not others:
-        return None
-    context = max(others, key=lambda one: len(fitted.parts[one.name].unique()))
-    half = torch.randperm(len(context.values), generator=rng("halves")) % 2
-    in_half = half[fitted.parts[context.name]]
-    size = len(part.values)
-    split = Part(part.name, tuple(f"{value}, half {k}" for k in range(2) for value in part.values))
+    task, fitted, size = drawing.task, drawing.fitted, len(part.values)
+    group, number = _grouped(fitted.parts[context.name], rng("contexts"))
+    if size * (number + 1) > MOST_COLUMNS:
+        return f"{size} values in {number} contexts are too many for a fit, of {MOST_COLUMNS}"
+    split = Part(part.name, tuple(f"{value}, context {k}" for k in range(number + 1) for value in part.values))
     value = fitted.parts[part.name]
     parts = tuple(split if one.name == part.name else one for one in task.parts if not one.of)
-    design = Design.of(parts, _with(fitted, part.name, value + size * in_half))
-    start = design.columns[part.name].start
-    rows = {}
-    for name, moved in ((SAME, 0), (OTHER, 1)):
-        column = start + size * ((in_half[exchanged.base] + moved) % 2)
-        rows[name] = torch.zeros(len(exchanged), design.rows.shape[1], dtype=torch.float64)
-        each = torch.arange(len(exchanged))
-        rows[name][each, column + value[exchanged.source]] += 1
-        rows[name][each, column + value[exchanged.base]] -= 1
-    usable = known & (exchanged.kinds == HELD)
-    for difference in rows.values():
-        usable &= design.determined(difference)
-    chosen = usable.nonzero()[:, 0]
-    chosen = chosen[changing(exchanged.take(chosen), fitted, task.objective, rng("balance"))]
-    if len(exchanged.ids[chosen].unique()) < MIN_UNITS:
-        return None
-    return design, exchanged.take(chosen), {name: difference[chosen] for name, difference in rows.items()}
+    design = Design.of(parts, _with(fitted, part.name, value + size * group))
+    own, moved = group[exchanged.base], torch.randint(1, number, (len(exchanged),), generator=rng("others"))
+
+    def difference(which: Int[Tensor, " m"]) -> Tensor:
+        rows, each = torch.zeros(len(exchanged), design.rows.shape[1], dtype=torch.float64), torch.arange(len(exchanged))
+        column = design.columns[part.name].start + size * which
+        rows[each, column + value[exchanged.source]] += 1
+        rows[each, column + value[exchanged.base]] -= 1
+        return rows
+
+    same, other = difference(own), difference((own + moved) % number)
+    for step in range(1, number - 1):  # the next context where that one does not have both values
+        lacking = ~design.determined(other)
+        further = (own + 1 + (moved - 1 + step) % (number - 1)) % number
+        other[lacking] = difference(further)[lacking]
+    usable = known & (exchanged.kinds == HELD) & (own < number) & design.determined(other)
+    few = 0
+    for wanted in ({SAME: same, OTHER: other}, {OTHER: other}):
+        both = usable & design.determined(same) if SAME in wanted else usable
+        chosen = both.nonzero()[:, 0]
+        chosen = chosen[changing(exchanged.take(chosen), fitted, task.objective, rng("balance"))]
+        few = len(exchanged.ids[chosen].unique())
+        if few >= MIN_UNITS:
+            return design, exchanged.take(chosen), {name: rows[chosen] for name, rows in wanted.items()}
+    return f"{few} held-out combinations follow from an exchange with an effect from another context; {MIN_UNITS} are needed"
+
+
+def _grouped(values: Int[Tensor, " n"], generator: torch.Generator) -> tuple[Int[Tensor, " n"], int]:
+    """A number for each example, by its value where that is among those that were drawn, and how many these are."""
+    occurring = values.unique()
+    drawn = occurring[torch.randperm(len(occurring), generator=generator)][:MOST_CONTEXTS]
+    group = (values[:, None] == drawn).long()
+    return torch.where(group.any(1), group.argmax(1), len(drawn)), len(drawn)
 
 
 def _with(examples: Examples, name: str, values: Tensor) -> Examples:

@@ -179,7 +179,7 @@ def label(cut: Cut) -> str:
 
 
 def _thinned(total: int, most: int) -> list[int]:
-    """Depths: the last ones, and towards the first ever further apart, since the headline cut is the last that holds the parts."""
+    """Depths: the last ones, and ever further apart before them, since the headline cut is the last that holds the parts."""
     if total <= most:
         return list(range(total))
     ratio = (total - 1) ** (1 / max(1, most - 2))

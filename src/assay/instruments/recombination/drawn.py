@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, permutations
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from assay.instrument import Budget, NotEnough, Random
-from assay.instruments.recombination.contexts import EFFECT, in_contexts
+from assay.instruments.recombination.contexts import CONTEXT, EFFECT, in_contexts
 from assay.instruments.recombination.items import (
     HELD,
     KIND_OF,
@@ -115,7 +115,8 @@ class Drawn:
     - `targets`: of the fitted ones; `chance`: what answering every held-out combination alike would score.
     - `plans`: of all parts, and of each part that follows from others.
     - `deals`: for each scrambled declaration, which fitted example stands in the place of which.
-    - `refused`: parts of which nothing can be said, with the reason.
+    - `refused`: parts of which nothing can be said, with the reason; `apart`: the same of an effect of a part that is
+      taken from another context.
     - `exchanges`: of novel combinations, by id, how many exchanges of a part between trained ones make them.
     - `labelled`: whether novel inputs have their answers.
     - `no_executor`, `no_inputs`, `kinds_unknown`: why answers to novel combinations, novel inputs, or kinds of novelty are not
@@ -132,6 +133,7 @@ class Drawn:
     deals: Int[Tensor, "s n"]
     chance: float
     refused: Mapping[str, str]
+    apart: Mapping[tuple[str, str], str]
     exchanges: Mapping[int, int]
     labelled: bool
     no_executor: str
@@ -199,10 +201,17 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
             plans.append(Plan(part.name, inner, (own_sum, recipe)))
         else:
             recipes.append(recipe)
-        if (apart := in_contexts(part, drawing, found, known, rng.within("contexts", part.name))) is not None:
-            split, some, differences = apart
-            each = [_recipe({"part": part.name, EFFECT: name}, some, rows, repeats) for name, rows in differences.items()]
-            plans.append(Plan(f"{part.name} in contexts", split, tuple(each), follows=True))
+    apart = {}
+    for part, context in permutations([part for part in parts if part.name in combines and not part.graded], 2):
+        found, known = exchanges[part.name]
+        name = f"{part.name} in contexts of {context.name}"
+        match in_contexts(part, context, drawing, found, known, rng.within("contexts", name)):
+            case str(reason):
+                apart[part.name, context.name] = reason
+            case split, some, differences:
+                about = {"part": part.name, CONTEXT: context.name}
+                each = [_recipe({**about, EFFECT: of}, some, rows, repeats) for of, rows in differences.items()]
+                plans.append(Plan(name, split, tuple(each), follows=True))
     plans = [Plan(ALL, design, tuple(recipes)), *plans]
     used = torch.cat([recipe.items.shown for plan in plans for recipe in plan.recipes]).unique()
     used = used[used >= 0]
@@ -217,6 +226,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
         deals=_stacked([dealt(fitted.combination, fitted.combination * 0, one("fitted")) for one in repeats], len(fitted)),
         chance=max(task.objective.chance, best_constant(task.objective, own)),
         refused=refused,
+        apart=apart,
         exchanges=num_exchanges,
         labelled=task.level == 2,
         no_executor="" if isinstance(task, SwapsParts) else "the task does not say what follows when a part is exchanged",

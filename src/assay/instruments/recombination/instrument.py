@@ -9,7 +9,7 @@ from torch import Tensor
 from assay.evidence import CUT, UNTRAINED, Effort, Measure
 from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, P, Rate, Variant
-from assay.instruments.recombination.contexts import EFFECT
+from assay.instruments.recombination.contexts import CONTEXT, EFFECT, OTHER
 from assay.instruments.recombination.curves import Found, curves, label
 from assay.instruments.recombination.drawn import ALL, SUM, CombiningBudget, Drawn, Recipe, draw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
@@ -182,6 +182,8 @@ def _values(data: Drawn, found: Found) -> Iterator[Values]:
                     yield _without(metric, recipe.about, _why_not(data, letter, depth is not None))
     for part, reason in data.refused.items():
         yield _without(SEEN_RIGHT, {"part": part}, f"not enough data: {reason}")
+    for (part, context), reason in data.apart.items():
+        yield _without(IN_CONTEXT, {"part": part, CONTEXT: context, EFFECT: OTHER}, f"not enough data: {reason}")
 
 
 def _without(metric: Metric, about: Mapping[str, str], reason: str) -> Values:
