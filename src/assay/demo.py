@@ -59,7 +59,7 @@ def run_demo(
         jobs=jobs,
         progress=lambda finished, done: progress(f"training and auditing three networks, {finished} done", 0.95 * done),
     )
-    page = write_comparison(out, audits, title="One of these networks composes", intro=_INTRO)
+    page = write_comparison(out, audits, title="One of these networks works on novel pairs", intro=_INTRO)
     progress("done", 1.0)
     return page
 

@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import importlib
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,19 @@ def number(value: float | int) -> str:
         magnitude = int(text.partition("e")[2])
         text = text if not -4 <= magnitude < 9 else f"{value:,.{max(0, 2 - magnitude)}f}"
     return text.replace("-", MINUS)
+
+
+def plural(noun: str) -> str:
+    """`combinations`, `searches`, `entities`, `pairs of values`, `groups of orbits`."""
+    head, of, rest = noun.partition(" of ")
+    if head.endswith(("s", "x", "ch", "sh")):
+        return f"{head}es{of}{rest}"
+    return f"{head[:-1]}ies{of}{rest}" if re.search("[^aeiou]y$", head) else f"{head}s{of}{rest}"
+
+
+def counted(num: int, noun: str) -> str:
+    """`1 combination`, `115 combinations`."""
+    return f"{num:,} {noun if num == 1 else plural(noun)}"
 
 
 def interval(bounds: "Interval | None") -> str:

@@ -10,6 +10,7 @@ from scipy import stats
 from torch import nn
 
 from assay.conformance.tasks import small_task
+from assay.display import counted
 from assay.errors import AssayError
 from assay.evidence import UNTRAINED
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, OtherData, Random, Reading, Values, run
@@ -197,7 +198,7 @@ def test_too_few_units_are_not_enough_data(num):
     measure = measured(Short())
     assert measure.value is measure.interval is None
     assert measure.nulls == ()
-    assert measure.note == f"not enough data: {num} combinations, and plain score needs 5"
+    assert measure.note == f"not enough data: {counted(num, 'combination')}, and plain score needs 5"
     assert not run(Short(), subject(), TASK, effort="quick").findings()
 
 

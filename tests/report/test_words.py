@@ -2,8 +2,9 @@
 
 import pytest
 
+from assay.display import counted
 from assay.evidence import Interval
-from assay.report.words import counted, interval, number, p_told, p_value, plain, strongest
+from assay.report.words import interval, number, p_told, p_value, plain, strongest
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,9 @@ def test_the_text_has_every_figure_and_says_what_is_missing():
     assert "0.970" in lines["level0_auroc"]
     assert ">= .85, .95" in lines["level0_auroc"]
     assert " - " in lines["refactor_change"]
-    assert "4e-05" in lines["auroc of coverage"], "a small value is not told as nothing"
+    assert "auroc of coverage" not in text, "baselines are in the JSON"
     assert "1 works, 3 not resolved; wrong 0.250 [0.100, 0.500]" in text
-    assert text.endswith("A note.")
+    assert "A note." in text
 
 
 def test_it_is_read_as_it_was_written(tmp_path):

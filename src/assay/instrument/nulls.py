@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from assay.display import number
+from assay.display import counted, number
 from assay.errors import AssayError
 from assay.evidence import UNTRAINED, Interval, Measure, Null
 from assay.instrument.frame import Control, Metric, Reading, Values
@@ -63,7 +63,7 @@ def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure
     untrained = [copy[own.same] for copy in nulls.copies if own.same in copy]
     gain = None if reason else _gain(own, untrained)
     if not reason and gain is None and (metric.gain or UNTRAINED in metric.beats):
-        need = f"two must, of {MIN_UNITS} {metric.of}s in common"
+        need = f"two must, of {counted(MIN_UNITS, metric.of)} in common"
         reason = f"not enough data: {len(untrained)} of {len(nulls.copies)} untrained copies have {metric.title}, and {need}"
     interval = None if reason else _interval(metric, own, gain)
     if not reason and interval is None:
@@ -98,7 +98,7 @@ def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure
 
 
 def _short(metric: Metric, num: int) -> str:
-    return f"{num} {metric.of}s, and {metric.title} needs {metric.least}"
+    return f"{counted(num, metric.of)}, and {metric.title} needs {metric.least}"
 
 
 def _gain(own: Values, untrained: Sequence[Values], sign: int = 1) -> Gain | None:

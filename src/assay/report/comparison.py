@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from assay.audit import Audit, SubjectCard
+from assay.display import counted
 from assay.errors import AssayError
 from assay.evidence import Measure
 from assay.report.canvas import Panel, Svg, standalone_svg
@@ -16,7 +17,6 @@ from assay.report.figures import comparison_panels
 from assay.report.meaning import comparable, meaning
 from assay.report.page import level_of, plates, render
 from assay.report.paired import Difference, differences, headlines
-from assay.report.words import counted
 from assay.store import write_bytes_atomically, write_json
 from assay.verdict import Verdict, answered
 from assay.verdict.answers import QUESTIONS

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from assay.audit import Audit
+from assay.display import counted
 from assay.evidence import FINDING_LEVEL, Measure
 from assay.report.paired import paired, same_draws
-from assay.report.words import counted, interval, number, p_told, value_and_interval
+from assay.report.words import interval, number, p_told, value_and_interval
 
 MAX_NAMES = 4
 Scored = tuple[Audit, Measure, Measure]

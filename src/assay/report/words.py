@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from assay.display import MINUS as MINUS
+from assay.display import counted
 from assay.display import interval as interval
 from assay.display import number as number
 from assay.display import p_value as p_value
@@ -34,11 +35,6 @@ def strongest(measure: Measure) -> Null | None:
     if not nulls:
         return None
     return min(nulls, key=lambda null: null.mean) if measure.direction == "lower" else max(nulls, key=lambda null: null.mean)
-
-
-def counted(num: int, noun: str) -> str:
-    """`1 combination`, `115 combinations`."""
-    return f"{num:,} {noun}{'' if num == 1 else 's'}"
 
 
 def mean_of(null: Null) -> str:

@@ -57,9 +57,9 @@ class Plan:
         for engine in self.engines:
             if engine not in ENGINES:
                 raise AssayError("the engine must be known", given=engine, choices=list(ENGINES))
-        for name, least in (("seeds", 3), ("nulls", 5), ("beyond", 0)):
-            if getattr(self, name) < least:
-                raise AssayError(f"{name} must be at least {least}", given=getattr(self, name))
+        minima = {"seeds": 3, "nulls": 5, "beyond": 0}
+        if few := [f"{name} must be at least {least}" for name, least in minima.items() if getattr(self, name) < least]:
+            raise AssayError("; ".join(few), given={name: getattr(self, name) for name in minima})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from assay.display import counted
 from assay.evidence import Evidence, Measure, Table
 from assay.references import cited
 from assay.report.canvas import standalone_svg
 from assay.report.figures import panels
 from assay.report.page import level_of, plates, render, section_of, sources_of
-from assay.report.words import capitalised, counted, few, value_and_interval
+from assay.report.words import capitalised, few, value_and_interval
 from assay.stats import MIN_NETWORKS
 from assay.store import write_bytes_atomically, write_json
 from assay.sweep.curves import slices

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence, Set
 
+from assay.display import counted
 from assay.figure import Edge, Graphs, Parse
 from assay.report.canvas import INK, MUTED, VALUE, WIDTH, Canvas, Panel, Pixels, shortened, width_of
 from assay.report.pictures.picture import Picture
-from assay.report.words import counted
 
 MAX_TEXTS = 12
 MAX_WORDS = 60  # of a text that is drawn

@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assay.display import counted
 from assay.figure import Point, Scatter
 from assay.report.canvas import FAINT, INK, MUTED, VALUE, WIDTH, Canvas, Pixels, shortened, width_of
 from assay.report.pictures.picture import LINE, Picture, apart
-from assay.report.words import MINUS, counted, number, tick
+from assay.report.words import MINUS, number, tick
 
 RADIUS = 66
 MOST_DOT, USUAL_DOT, LEAST_DOT = 110, 62, 14
