@@ -286,6 +286,34 @@ FAULTS = (
         "        return fromstring(content, forbid_dtd=False, forbid_entities=False, forbid_external=False)",
         ("tests/data/test_genomes.py",),
     ),
+    Fault(
+        "novel labels given at access level 1",
+        "audit.py",
+        "            allowing = Unlabelled(task) if level == 1 else task",
+        "            allowing = task",
+        ("tests/instruments/recombination/test_recombination_apart.py",),
+    ),
+    Fault(
+        "an effect of a part always taken from its own context",
+        "instruments/recombination/contexts.py",
+        "    same, other = difference(own), difference((own + moved) % number)",
+        "    same, other = difference(own), difference(own)",
+        ("tests/instruments/recombination/test_recombination_contexts.py",),
+    ),
+    Fault(
+        "copies by context said where the effect fails in its own context too",
+        "verdict/sharing.py",
+        "    copied = [pair for pair, each in by_pair.items() if SAME in each and _works(each[SAME]) and _fails(each[OTHER])]",
+        "    copied = [pair for pair, each in by_pair.items() if SAME in each and _fails(each[OTHER])]",
+        ("tests/verdict/test_answers.py",),
+    ),
+    Fault(
+        "cuts left out evenly, so that the last one that holds the parts is passed over",
+        "instruments/recombination/curves.py",
+        "    return sorted({total - 1, *(total - 1 - max(k + 1, round(ratio**k)) for k in range(most - 1))})",
+        "    return sorted({round(k * (total - 1) / (most - 1)) for k in range(most)})",
+        ("tests/instruments/recombination/test_recombination_deep.py",),
+    ),
 )
 
 
