@@ -100,8 +100,8 @@ FAULTS = (
     Fault(
         "what breaks told from numbers that the access level leaves out",
         "verdict/judging.py",
-        '    if not c or (breaks != "the combining" and not e):',
-        "    if False:",
+        "    e_low, e_high = (e.interval.low, e.interval.high) if e and e.interval else (0.0, 1.0)",
+        "    e_low, e_high = (e.interval.low, e.interval.high) if e and e.interval else (1.0, 0.0)",
         ("tests/verdict",),
     ),
     Fault(
@@ -163,13 +163,13 @@ FAULTS = (
     Fault(
         "untrained copies that keep the trained weights",
         "subject.py",
-        "        module = redrawn(self.module, generator) if self.fresh is None else self.fresh(generator).to(self.device)",
-        "        module = self.module",
+        "redrawn(self.module, generator, self.running) if self.fresh is None else self.fresh(generator).to(self.device)",
+        "self.module",
         ("tests/test_subject.py",),
     ),
     Fault(
         "shuffled targets that are not shuffled",
-        "instruments/systematicity/instrument.py",
+        "instruments/systematicity/nulls.py",
         "        mixed = examples.targets[torch.randperm(len(examples), generator=generator)]",
         "        mixed = examples.targets",
         ("tests/instruments/test_systematicity.py",),
@@ -184,8 +184,8 @@ FAULTS = (
     Fault(
         "texts in the order in which they were drawn",
         "instruments/polar/instrument.py",
-        "            graphs[split] = sorted(drawn, key=lambda graph: (graph.words, graph.mentions, graph.edges))",
-        "            graphs[split] = drawn",
+        "            graphs[split] = sorted(some, key=lambda graph: (graph.words, graph.mentions, graph.edges))",
+        "            graphs[split] = some",
         ("tests/conformance",),
     ),
     Fault(
