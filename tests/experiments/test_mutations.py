@@ -1,14 +1,12 @@
 """Faults to be planted still fit the code."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "experiments"))
+from experiments.mutations import FAULTS
 
-from mutations import FAULTS
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
