@@ -11,6 +11,7 @@ from assay.objective import NOT_ASKED, PAD, Classification, Objective, RealSteps
 from assay.subject import Subject
 from assay.task import Examples
 from assay.tasks.modular import Modular
+from assay.tasks.table import Table
 from plain_instrument import Plain
 
 NAMES = ("blue", "green", "red", "white", "yellow")
@@ -172,3 +173,46 @@ def test_the_order_of_classes_without_examples_is_not_claimed():
     hint = other_order(outputs, examples, Classification(8))
     assert hint.count("a class without examples") == 4
     assert "3, 2, 1, 0. If" in hint
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_an_order_of_three_hundred_classes_with_few_examples_each(alone):
+    """Rare ones too: of a class that has two examples one shows the order. With `alone` every class is one combination."""
+    num = 300
+    targets = torch.cat([torch.arange(num).repeat(3), torch.arange(30).repeat(10)])
+    combination = targets if alone else torch.arange(len(targets))
+    examples = Examples({}, targets, {}, combination)
+    noise = torch.rand(len(targets), num, generator=Generator().manual_seed(0)) / 10
+    hint = other_order(Classification(num).ideal((targets + 1) % num) + noise, examples, Classification(num))
+    assert "would score 1.00 instead of 0" in hint
+    assert "output 0 for 299" in hint
+    assert other_order(Classification(num).ideal(targets) + noise, examples, Classification(num)) == ""
+    shuffled = targets[torch.randperm(len(targets), generator=Generator().manual_seed(1))]
+    assert other_order(Classification(num).ideal(shuffled) + noise, examples, Classification(num)) == ""
+
+
+def test_a_large_vocabulary_of_which_few_words_occur():
+    targets = classes(400).view(100, 4) + 1
+    outputs = Sequences(20_000).ideal(targets % 5 + 1)
+    assert "output 1 for 5" in told(outputs, targets, Sequences(20_000))
+
+
+class Renumbered(nn.Module):
+    """The sum of two numbers, each sum as the output behind its own."""
+
+    def __init__(self, num: int):
+        super().__init__()
+        self.num, self.unused = num, nn.Linear(1, 1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return nn.functional.one_hot((tokens.sum(1) + 1) % self.num, self.num).float()
+
+
+def test_an_audit_draws_enough_examples_for_many_classes():
+    """Of 256 examples that show that it is unlearned, most classes have one or none."""
+    pairs = torch.cartesian_prod(torch.arange(150), torch.arange(150))
+    pairs = pairs[torch.randperm(len(pairs), generator=Generator().manual_seed(0))[:6_000]]
+    task = Table(inputs=pairs, targets=pairs.sum(1), parts={"i": pairs[:, 0], "j": pairs[:, 1]})
+    num = task.objective.width()
+    hint = audit(Subject(Renumbered(num)), task, instruments=[], progress=None).verdict.sentence
+    assert "With its outputs in another order of the classes it would score 1.00 instead of 0" in hint

@@ -214,12 +214,11 @@ def audit(
         outputs = _outputs(subject, task, sample)
         report("checking that reading leaves the network as it is", 0.0)
         integrity = subject.integrity(sample.inputs)
-        unlearned, hint = "", ""
-        if outputs is not None:
-            unlearned, hint = (told(outputs, sample, task.objective) for told in (competence.unlearned, competence.other_order))
-        if unlearned and not hint and subject.initial:
-            hint = f"No weights file was given, so that its weights are those that {subject.initial} gave it"
-        if unlearned:
+        unlearned, hint = "" if outputs is None else competence.unlearned(outputs, sample, task.objective), ""
+        if outputs is not None and unlearned:
+            hint = _other_order(subject, task, outputs, seed)
+            if not hint and subject.initial:
+                hint = f"No weights file was given, so that its weights are those that {subject.initial} gave it"
             report(f"unlearned: {unlearned}", 0.0)
         chosen = all_instruments() if instruments is None else instruments
         applying, skipped = _sorted_out(chosen, task, level, unlearned)
@@ -255,6 +254,13 @@ def audit(
 def _sample(task: Task, seed: int) -> Examples:
     num = NUM_UNSCORED_EXAMPLES if isinstance(task.objective, Unscored) else NUM_INTEGRITY_EXAMPLES
     return task.examples("seen", num, generator=Generator().manual_seed(seed))
+
+
+def _other_order(subject: Subject, task: Task, outputs: Tensor, seed: int) -> str:
+    """That its classes have another order, where they do; on more examples than show that it is unlearned."""
+    num = competence.examples_for_order(outputs, task.objective)
+    more = task.examples("seen", num, generator=Generator().manual_seed(seed))
+    return competence.other_order(subject(more.inputs), more, task.objective)
 
 
 def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:

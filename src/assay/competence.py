@@ -13,8 +13,12 @@ from assay.task import Examples
 
 LEARNED = 0.95  # score on trained combinations below which a network fails on novel ones for dull reasons
 REORDERED = 0.9  # score that another order of the classes must reach, and the declared one must not
-_MOST_CLASSES = 1_000  # an assignment takes time with the cube of their number
+_MOST_CLASSES = 1_000  # that occur: an assignment takes time with the cube of their number
 _MOST_SHOWN = 20
+_FEWEST = 10  # examples on which an order is scored
+_EACH, _MOST_EXAMPLES = 16, 4_096  # of every class, and in all
+_MOST_NUMBERS = 2**25  # in all outputs
+_UNKNOWN = "a class without examples"
 
 
 def unlearned(outputs: Tensor, examples: Examples, objective: Objective) -> str:
@@ -34,26 +38,35 @@ def other_order(outputs: Tensor, examples: Examples, objective: Objective) -> st
     """That the network scores above `REORDERED` when its outputs are read in another order of the classes, and which one; empty
     where it does not, or needs no other. Nothing is reordered.
 
-    The order is the assignment with the most right answers on every second combination (Kuhn 1955), and scored on the others:
-    on few examples of many classes some order fits anything.
+    The order is the assignment with the most right answers on half of the combinations of each class (Kuhn 1955), and scored on
+    the others: on few examples of many classes some order fits anything. Of a class that has one combination, half of the
+    examples that the network tells apart take their place. Classes without any in the first half are left out of the score.
     """
-    place = examples.combination.unique(return_inverse=True)[1]
-    shown, held_out = place % 2 == 0, place % 2 == 1
-    if not bool(shown.any() & held_out.any()) or not isinstance(objective, Classification | Steps | Sequences):
+    if not len(examples) or not isinstance(objective, Classification | Steps | Sequences):
         return ""
     targets, num = examples.targets, objective.width()
-    score = float(objective.score(outputs[held_out], targets[held_out]).mean())
-    if score > REORDERED or num > _MOST_CLASSES:
+    asked = _asked(targets, objective)
+    shown, held_out = _halves(outputs, examples, objective)
+    found = outputs.argmax(-1)
+    classes = torch.cat([targets[asked], found[asked]]).unique()
+    if len(classes) > _MOST_CLASSES:
         return ""
-    order = _assigned(outputs[shown].argmax(-1), targets[shown], _asked(targets[shown], objective), num)
+    known = torch.isin(targets, targets[shown][asked[shown]].unique()) | ~asked
+    held_out = held_out & known.flatten(1).all(1) if known.ndim > 1 else held_out & known
+    if int(held_out.sum()) < max(_FEWEST, int((~shown).sum()) / 2):
+        return ""
+    score = float(objective.score(outputs[held_out], targets[held_out]).mean())
+    if score > REORDERED:
+        return ""
+    order = _assigned(found[shown], targets[shown], asked[shown], classes, num)
     reordered = float(objective.score(outputs[held_out][..., order], targets[held_out]).mean())
     if reordered <= REORDERED:
         return ""
     names = objective.names if isinstance(objective, Classification) else ()
     words = list(names or map(str, range(num)))
     if isinstance(objective, Classification):  # of a class that no example has, the order is not known
-        seen = set(targets.tolist())
-        words = [word if k in seen else "a class without examples" for k, word in enumerate(words)]
+        seen = set(targets[shown].tolist())
+        words = [word if k in seen else _UNKNOWN for k, word in enumerate(words)]
     listed = _listed(words, order.argsort().tolist())
     return (
         f"With its outputs in another order of the classes it would score {number(reordered)} instead of {number(score)}: they "
@@ -62,25 +75,52 @@ def other_order(outputs: Tensor, examples: Examples, objective: Objective) -> st
     )
 
 
+def examples_for_order(outputs: Tensor, objective: Objective) -> int:
+    """How many examples `other_order` wants where these are the `outputs` of some: several of every class, and no more than are
+    run in little time and memory."""
+    fitting = _MOST_NUMBERS // max(1, outputs[:1].numel())
+    return max(len(outputs), min(_MOST_EXAMPLES, _EACH * objective.width(), fitting))
+
+
+def _halves(outputs: Tensor, examples: Examples, objective: Objective) -> tuple[Bool[Tensor, " n"], Bool[Tensor, " n"]]:
+    """Rows on which an order is found, and those on which it is scored: every second combination, within each class where an
+    example has one. Examples with the same outputs stay together."""
+    if not isinstance(objective, Classification):
+        place = examples.combination.unique(return_inverse=True)[1]
+        return place % 2 == 0, place % 2 == 1
+    same = outputs.unique(dim=0, return_inverse=True)[1]
+    combinations = torch.stack([examples.targets, examples.combination], 1).unique(dim=0, return_inverse=True)
+    alone = (combinations[0][:, 0].bincount(minlength=objective.num_classes) == 1)[examples.targets]
+    unit = torch.where(alone, same + len(combinations[0]), combinations[1])
+    units, number = torch.stack([examples.targets, unit], 1).unique(dim=0, return_inverse=True)
+    sizes = units[:, 0].bincount(minlength=objective.num_classes)
+    place = (torch.arange(len(units)) - (sizes.cumsum(0) - sizes)[units[:, 0]])[number]
+    return place % 2 == 0, place % 2 == 1
+
+
 def _asked(targets: Tensor, objective: Objective) -> Bool[Tensor, "..."]:
     if isinstance(objective, Classification):
         return torch.ones_like(targets, dtype=torch.bool)
     return targets != (PAD if isinstance(objective, Sequences) else NOT_ASKED)
 
 
-def _assigned(answers: Tensor, targets: Tensor, asked: Tensor, num: int) -> Int[Tensor, " classes"]:
-    """For every class the output that answers for it most often, each output for one class; as declared where none does."""
+def _assigned(answers: Tensor, targets: Tensor, asked: Tensor, classes: Int[Tensor, " k"], num: int) -> Int[Tensor, " classes"]:
+    """For every class the output that answers for it most often, each output for one class; as declared where none does. Of
+    the `classes` alone, which are all that occur."""
     from scipy.optimize import linear_sum_assignment
 
-    counts = torch.zeros(num, num).index_put((targets[asked], answers[asked]), torch.ones(()), accumulate=True)
-    _, chosen = linear_sum_assignment((counts + 0.5 * torch.eye(num)).numpy(), maximize=True)
-    return torch.from_numpy(chosen)
+    at = tuple(torch.searchsorted(classes, some[asked].contiguous()) for some in (targets, answers))
+    counts = torch.zeros(len(classes), len(classes)).index_put(at, torch.ones(()), accumulate=True)
+    _, chosen = linear_sum_assignment((counts + 0.5 * torch.eye(len(classes))).numpy(), maximize=True)
+    order = torch.arange(num)
+    order[classes] = classes[torch.from_numpy(chosen)]
+    return order
 
 
 def _listed(names: Sequence[str], order: Sequence[int]) -> str:
-    """The classes in the order of the outputs; of many those that are not in their place."""
+    """The classes in the order of the outputs; of many those that are not in their place and are known."""
     if len(order) <= _MOST_SHOWN:
         return ", ".join(names[k] for k in order)
-    moved = [(place, k) for place, k in enumerate(order) if place != k]
+    moved = [(place, k) for place, k in enumerate(order) if place != k and names[k] != _UNKNOWN]
     shown = ", ".join(f"output {place} for {names[k]}" for place, k in moved[:_MOST_SHOWN])
     return shown if len(moved) <= _MOST_SHOWN else f"{shown}, and {len(moved) - _MOST_SHOWN} more"
