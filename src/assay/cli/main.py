@@ -19,6 +19,7 @@ from assay.cli.compare import Compare
 from assay.cli.coverage import Coverage
 from assay.cli.data import Data
 from assay.cli.demo import Demo
+from assay.cli.explore import Explore
 from assay.cli.instruments import Instruments
 from assay.cli.swarm import Swarm
 from assay.cli.sweep import Sweep
@@ -56,6 +57,7 @@ class Line(Command):
         | Annotated[Coverage, _listed(Coverage)]
         | Annotated[Sweep, _listed(Sweep)]
         | Annotated[Swarm, _listed(Swarm)]
+        | Annotated[Explore, _listed(Explore)]
         | Annotated[Tasks, _listed(Tasks)]
         | Annotated[Instruments, _listed(Instruments)]
         | Annotated[Check, _listed(Check)]
@@ -86,6 +88,7 @@ COMMANDS: tuple[type[Command], ...] = (
     Coverage,
     Sweep,
     Swarm,
+    Explore,
     Tasks,
     Instruments,
     Check,

@@ -77,6 +77,7 @@ class Cppn(nn.Module):
     def __init__(self, *, depth: int, identity: int, gaussian: int, sigmoid: int, sin: int, cos: int, tanh: int):
         super().__init__()
         units = {"identity": identity, "cos": cos, "gaussian": gaussian, "sigmoid": sigmoid, "sin": sin, "tanh": tanh}
+        self.counts = units
         sizes = [len(INPUTS), *[sum(units.values())] * depth]
         hidden = [layer for before, after in pairwise(sizes) for layer in (Matrix(before, after), Mixed(units))]
         self.layers = nn.Sequential(*hidden, Matrix(sizes[-1], len(OUTPUTS)))

@@ -1,0 +1,60 @@
+"""Milliseconds of a frame of `assay explore` in this machine's browser, by WebGL and in plain JavaScript.
+
+Run `python bench/explorer.py` with Chromium on the path. Each frame is the picture at 128 x 128 pixels after one weight of a
+layer in the middle was moved: evolved networks, whose weights are mostly 0, and fresh ones of their shapes, in which none is.
+The quickest of the frames counts, since a busy machine slows the others. Expected: within 50 ms; where JavaScript takes longer,
+the page draws fewer pixels while a slider moves and all of them after, and the time printed last is that of such a frame. A
+browser without a GPU emulates WebGL on the processor, and says so.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import chromium
+import torch
+
+from assay.data.genomes import PICTURES, picture_genome
+from assay.explore import drawing_of, write_explorer
+from assay.models.cppn import Cppn
+from assay.models.evolved import dense, shape_of
+
+FRAMES = """(way) => (shown) => {
+  const times = [], layer = shown.network.depth() >> 1;
+  const weight = shown.all.find((one) => one.layer === layer) ?? shown.all[0];
+  painter.choice = way;
+  for (let k = 0; k < FRAMES; k++) {
+    shown.network.set(weight, shown.network.get(weight) + 0.001);
+    times.push(shown.draw(SIZE, weight.layer).time);
+  }
+  return Math.min(...times);
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=15, help="of each kind")
+    parser.add_argument("--webgl", action="store_true", help="also where it is emulated, which takes minutes to compile")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    networks = {f"evolved {name}": dense(picture_genome(name)) for name in PICTURES}
+    networks |= {f"fresh {name}": Cppn(**shape_of(picture_genome(name))) for name in PICTURES}
+    with tempfile.TemporaryDirectory() as folder, chromium.page() as page:
+        write_explorer(Path(folder), [drawing_of(one, name=name, copies=2) for name, one in networks.items()])
+        page.open(Path(folder) / "explorer.html")
+        emulated = page.value("painter.shaders.software")
+        drawn = not page.value("painter.shaders.lost") and (given.webgl or not emulated)
+        print("WebGL: none" if page.value("painter.shaders.lost") else f"WebGL: {'emulated' if emulated else 'by a GPU'}")
+        for number, name in enumerate(networks):
+            ways = ["WebGL", "JavaScript"] if drawn else ["JavaScript"]
+            for way in ways:
+                frames = FRAMES.replace("FRAMES", str(given.frames))
+                time = page.value(f"({frames.replace('SIZE', 'shown.size')})('{way}')(shown[{number}])")
+                size = page.value(f"shown[{number}].fitting()")
+                small = page.value(f"({frames.replace('SIZE', 'shown.fitting()')})('{way}')(shown[{number}])")
+                print(f"{name}, {way}: {time:.1f} ms at 128 x 128; while moving, {size} x {size}: {small:.1f} ms", flush=True)
+
+
+if __name__ == "__main__":
+    main()
