@@ -3,9 +3,11 @@
 import functools
 import gzip
 import hashlib
+import io
 import os
 import re
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -253,3 +255,41 @@ def test_every_treebank_of_the_mirror_has_its_registered_content(source, tmp_pat
         path = fetch(source.name, file.path)
         assert path.stat().st_size == file.size
         assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+# Files of a zip
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, content)
+    return packed.getvalue()
+
+
+@pytest.fixture
+def in_zip(place: Place, monkeypatch):
+    file = DataFile("inner/tasks.txt", place.file.sha256, place.file.size, mirror="none", archive="all.zip")
+    data_set = DataSet("zipped", "Zipped", "CC0-1.0", "nobody", place.base_url, (file,))
+    monkeypatch.setattr(registry, "data_sets", lambda: (data_set,))
+    return place
+
+
+def test_a_file_of_a_zip_is_taken_out_checked_and_kept(in_zip):
+    (in_zip.public / "all.zip").write_bytes(zipped("inner/tasks.txt", CONTENT))
+    for _ in range(2):
+        found = fetch("zipped", "inner/tasks.txt")
+        assert found.read_bytes() == CONTENT
+    assert [entry.name for entry in found.parent.iterdir()] == ["tasks.txt"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [zipped("inner/tasks.txt", OTHER), zipped("inner/tasks.txt", CONTENT[:-1]), zipped("other", CONTENT), b"no zip"],
+    ids=["altered", "truncated", "missing", "no zip"],
+)
+def test_a_zip_that_does_not_hold_it_is_refused_and_leaves_nothing(in_zip, content):
+    (in_zip.public / "all.zip").write_bytes(content)
+    with pytest.raises(AssayError, match="downloading failed"):
+        fetch("zipped", "inner/tasks.txt")
+    assert not list((in_zip.cache / "zipped" / "inner").iterdir())

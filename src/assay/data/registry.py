@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from assay.bounds import MOST_TABLE, is_file, open_file
 from assay.data.cogs_files import COGS_FILES, SLOG_FILES, SLOG_TESTS
 from assay.data.computation_files import FAITH_AND_FATE_FILES, PCFG_LOCALISM_FILES
 from assay.data.scan_files import SCAN_FILES
+from assay.data.text_sets import TEXT_SETS, TextSource
 from assay.data.treebank_files import TREEBANKS, UNIVERSAL_DEPENDENCIES, TreebankSource
 from assay.errors import AssayError
 
@@ -39,12 +41,14 @@ class DataFile:
     - `path`: relative to the data set's address, and to its folder in the cache.
     - `sha256`, `size`: of the original content; the size in bytes.
     - `mirror`: path in the mirror folder; with the ending `.gz` that `path` lacks, the mirror holds it gzipped.
+    - `archive`: a zip at the data set's address that holds it as `path`; empty where it has an address of its own.
     """
 
     path: str
     sha256: str
     size: int
     mirror: str
+    archive: str = ""
 
     @property
     def gzipped_in_mirror(self) -> bool:
@@ -134,6 +138,7 @@ def data_sets() -> tuple[DataSet, ...]:
             ),
         ),
         *(_treebank(source) for source in TREEBANKS),
+        *(_texts(source) for source in TEXT_SETS),
         DataSet(
             name="picbreeder",
             title="Picbreeder: three evolved networks that draw a skull, a butterfly and an apple",
@@ -151,6 +156,14 @@ def _treebank(source: TreebankSource) -> DataSet:
         for path, sha256, size in source.files
     )
     return DataSet(source.name, source.title, source.licence, source.citation, UNIVERSAL_DEPENDENCIES, files)
+
+
+def _texts(source: TextSource) -> DataSet:
+    files = tuple(
+        DataFile(path, sha256, size, mirror=f"{source.mirror}/{path.rpartition('/')[2]}{packed}", archive=source.archive)
+        for path, sha256, size, packed in source.files
+    )
+    return DataSet(source.name, source.title, source.licence, source.citation, source.base_url, files)
 
 
 def get(name: str) -> DataSet:
@@ -257,7 +270,7 @@ def _download(data_set: DataSet, file: DataFile, cached: Path, *, progress: bool
 
     if _is_intact(file, cached):
         return cached
-    address = data_set.base_url + file.path
+    address = data_set.base_url + (file.archive or file.path)
     with _writing(cached.parent):
         pass  # first, so that a locked disk is not told as a failed download
     bar = _Bar(file.path) if progress else None
@@ -265,15 +278,17 @@ def _download(data_set: DataSet, file: DataFile, cached: Path, *, progress: bool
     level = logger.level
     logger.setLevel(logging.WARNING)  # pooch announces every download; ours is announced by the bar, where one is wanted
     try:
-        pooch.retrieve(
+        found = pooch.retrieve(
             address,
-            known_hash=f"sha256:{file.sha256}",
-            fname=cached.name,
+            known_hash=None if file.archive else f"sha256:{file.sha256}",
+            fname=Path(file.archive).name or cached.name,
             path=cached.parent,
             # pyrefly: ignore[bad-argument-type]  (pooch annotates a flag and documents that a bar may stand for it)
             progressbar=bar or False,
         )
-    except (OSError, ValueError) as error:  # no connection, or what came has another hash
+        if file.archive:
+            _write(cached, _unpacked(file, Path(found)))
+    except (OSError, ValueError, zipfile.BadZipFile) as error:  # no connection, or what came has another hash
         stale = f"; the copy in the cache, {cached}, is altered or truncated" if cached.exists() else ""
         raise AssayError(
             f"{file.path} of data set {data_set.name} must come from {MIRROR_VARIABLE}, the cache or its address",
@@ -288,6 +303,22 @@ def _download(data_set: DataSet, file: DataFile, cached: Path, *, progress: bool
         if bar:
             bar.close()
     return cached
+
+
+def _unpacked(file: DataFile, archive: Path) -> bytes:
+    """The file's content from a zip, which is then gone. **Raises:** `ValueError` where it is another."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            try:
+                with opened.open(file.path) as stream:
+                    content = stream.read(file.size + 1)
+            except (KeyError, RuntimeError, zlib.error) as error:
+                raise ValueError(f"the zip holds no readable {file.path}") from error
+    finally:
+        archive.unlink(missing_ok=True)
+    if fault := _fault(file, content):
+        raise ValueError(f"{file.path} in the zip: {fault}")
+    return content
 
 
 @contextmanager

@@ -1,0 +1,73 @@
+"""Registered corpora as texts: the Gutenberg selection, tiny Shakespeare, Genesis in three languages, WikiText-2, PUD."""
+
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from assay.data.conllu import read_conllu
+from assay.data.registry import fetch, get
+from assay.text.corpus import Corpus, decoded
+
+Language = Literal["en", "fr", "sv", "de"]
+_GENESIS = {"en": "genesis/english-kjv.txt", "fr": "genesis/french.txt", "sv": "genesis/swedish.txt"}
+HALF_A = ("austen-emma", "blake-poems", "burgess-busterbrown", "chesterton-ball", "chesterton-thursday", "edgeworth-parents")
+HALF_A += ("milton-paradise", "shakespeare-hamlet")
+
+
+class Books(NamedTuple):
+    """Books by name, in the order of their names."""
+
+    names: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def gutenberg() -> Books:
+    """The 17 books of the Gutenberg selection. The text stands one sentence a line, its tokens apart."""
+    files = get("gutenberg").files
+    texts = tuple(decoded(fetch("gutenberg", file.path).read_bytes(), file.path) for file in files)
+    return Books(tuple(file.path.removesuffix(".txt") for file in files), texts)
+
+
+def gutenberg_corpus(half: Literal["", "a", "b"] = "", *, held_out: float = 0.1) -> Corpus:
+    """Of every book the last tenth is held out. Half a and half b share no book."""
+    books = gutenberg()
+    kept = [text for name, text in zip(*books, strict=True) if not half or (half == "a") == (name in HALF_A)]
+    return Corpus.divided(f"gutenberg{f', half {half}' if half else ''}", kept, held_out=held_out)
+
+
+def tiny_shakespeare() -> Corpus:
+    """The first nine tenths to learn from, and the last."""
+    content = fetch("tinyshakespeare", "input.txt").read_bytes()
+    return Corpus.divided("tinyshakespeare", [decoded(content, "input.txt")])
+
+
+def genesis(language: Language = "en") -> str:
+    """The book of Genesis in English (1611), French (1910) or Swedish (1917)."""
+    # As its distributor has it: latin-1, whatever it says of itself.
+    return fetch("genesis", _GENESIS[language]).read_bytes().decode("latin-1")
+
+
+def wikitext2() -> Corpus:
+    """The validation part to learn from, and the test part. Rare words are `<unk>`: its bits are not those of plain text."""
+    train, test = (decoded(fetch("wikitext2", name).read_bytes(), name) for name in ("valid.txt", "test.txt"))
+    return Corpus("wikitext2", (train,), (test,))
+
+
+def parallel_sentences(language: Language = "en") -> list[str]:
+    """The thousand sentences of PUD in English, French or German: number k of one language translates number k of another."""
+    name = f"{language}_pud-ud-test.conllu"
+    path = next(file.path for file in get("ud_pud_parallel").files if file.path.endswith(name))
+    return [graph.text for graph in read_conllu(fetch("ud_pud_parallel", path))]
+
+
+@lru_cache(maxsize=1)
+def english_tags() -> dict[str, str]:
+    """For every word of the English Web Treebank the part of speech that it has most often."""
+    from collections import Counter
+
+    counts: dict[str, Counter[str]] = {}
+    path = next(file.path for file in get("ud_english_ewt").files if file.path.endswith("train.conllu"))
+    for graph in read_conllu(fetch("ud_english_ewt", path)):
+        for word, tag in zip(graph.words, graph.tags, strict=False):
+            counts.setdefault(word.lower(), Counter())[tag] += 1
+    return {word: max(sorted(tags), key=tags.__getitem__) for word, tags in counts.items()}

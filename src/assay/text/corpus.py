@@ -1,0 +1,112 @@
+"""A corpus: documents to learn from and documents held out, as text and as symbols (bytes, and the end of a text)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int16
+
+from assay.bounds import read_bytes
+from assay.display import brief
+from assay.errors import AssayError
+
+END = 256
+"""The symbol behind the last byte of a text. A model that predicts a text predicts its end too."""
+SYMBOLS = 257
+MOST_TEXT = 2**27
+"""Bytes of a text of one's own (128 MiB): its n-grams take about thirty times as much memory."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Texts to learn from, and texts held out.
+
+    **Attributes:**
+
+    - `name`: how reports call it.
+    - `train`, `test`: documents, none of them empty.
+
+    **Raises:** `AssayError` where either side is empty, and where the corpus is a single line, which has neither words in
+    sentences nor sentences to shuffle.
+
+    Example::
+
+        Corpus("two books", train=("One.\nTwo.",), test=("Three.\n",))
+    """
+
+    __repr__ = brief
+
+    name: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self):
+        for side in ("train", "test"):
+            texts = getattr(self, side)
+            if not texts or not all(text.strip() for text in texts):
+                raise AssayError(
+                    "a corpus must have texts to learn from and texts held out, none of them empty",
+                    given=f"{self.name}: {len(texts)} texts to {'learn from' if side == 'train' else 'hold out'}"
+                    + (", of which one is empty" if texts else ""),
+                    next_step="give a longer text, or leave empty ones out",
+                )
+        if sum(bool(line.strip()) for text in self.train for line in text.splitlines()) < 2:
+            raise AssayError(
+                "a corpus must have more than one line to learn from",
+                given=f"{self.name}, one line of {sum(map(len, self.train)):,} characters",
+                next_step="put each sentence or paragraph on a line of its own",
+            )
+
+    @property
+    def num_bytes(self) -> int:
+        """Of the texts held out, in UTF-8, the ends of texts not counted."""
+        return sum(len(text.encode()) for text in self.test)
+
+    @classmethod
+    def divided(cls, name: str, texts: Sequence[str], *, held_out: float = 0.1) -> "Corpus":
+        """Of every text the last `held_out` of its characters is held out, from the beginning of a line where one begins
+        nearby."""
+        train, test = [], []
+        for text in texts:
+            cut = round(len(text) * (1 - held_out))
+            train.append(text[:cut])
+            test.append(text[cut:])
+        return cls(name, tuple(train), tuple(test))
+
+
+@runtime_checkable
+class GivesCorpus(Protocol):
+    """Ability: the corpus that a task's texts come from."""
+
+    def corpus(self) -> Corpus:
+        """Texts to learn from and texts held out."""
+        ...
+
+
+def decoded(content: bytes, where: Path | str) -> str:
+    """UTF-8 as text. **Raises:** `AssayError` naming the first byte that is none, and a text without a visible character."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise AssayError(
+            "a text must be UTF-8",
+            given=f"{where}, whose byte {error.start:,} in line {line:,} is 0x{content[error.start]:02x}",
+            next_step=f"convert it, as with `iconv -f latin1 -t utf-8 {where}`",
+        ) from error
+    if not text.strip():
+        raise AssayError("a text must not be empty", given=f"{where}, {len(content):,} bytes", next_step="name another file")
+    return text
+
+
+def read_text(path: Path | str) -> str:
+    """A text file of one's own. **Raises:** `AssayError` where it cannot be read, is too long, empty, or no UTF-8."""
+    return decoded(read_bytes(path, most=MOST_TEXT, next_step="check the path"), path)
+
+
+def symbols_of(text: str) -> Int16[np.ndarray, " n"]:
+    """The bytes of a text in UTF-8, and `END` behind them."""
+    found = np.frombuffer(text.encode(), dtype=np.uint8)
+    return np.append(found.astype(np.int16), np.int16(END))

@@ -1,0 +1,40 @@
+"""The ladder of baselines: what a text takes in bits per byte without any network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.text.compression import COMPRESSORS, compressed_bits
+from assay.text.ngrams import MOST_ORDER, NGrams, per_byte
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One baseline. `bits`: per byte of the held-out texts; `primed`: whether it learned from the others first."""
+
+    name: str
+    bits: float
+    primed: bool
+
+
+def ladder(train: Sequence[str], test: Sequence[str], *, order: int = MOST_ORDER, model: NGrams | None = None) -> list[Rung]:
+    """Bits per byte of held-out texts: compressors alone and primed, and n-grams of every order.
+
+    N-grams count the end of every text; compressors are given the texts joined.
+
+    **Arguments:** `model`: the n-grams of `train`, where they were counted already.
+
+    Example::
+
+        for rung in ladder(["to be or not to be"], ["that is the question"], order=2):
+            print(rung.name, rung.bits)
+    """
+    joined, before = "".join(test), "".join(train)
+    rungs = [Rung(name, compressed_bits(name, joined), False) for name in COMPRESSORS]
+    rungs += [Rung(name, compressed_bits(name, joined, behind=before), True) for name in COMPRESSORS]
+    model = model or NGrams(train, order=order)
+    bits = np.sum([model.bits(text).sum(1) for text in test], axis=0)
+    rates = per_byte(bits[:, None], len(joined.encode()))
+    rungs += [Rung(f"order {k}", float(rate), True) for k, rate in enumerate(rates)]
+    return rungs

@@ -1,0 +1,119 @@
+"""Texts with some of their structure destroyed, so that what a model gains from that structure shows as bits.
+
+Every shuffle keeps what stands between words, so that length and punctuation are those of the original.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from assay.errors import AssayError
+from assay.text.words import Vocabulary
+
+_PIECE = re.compile(r"[^\W\d_]+|[\W\d_]+")
+_SENTENCE_END = re.compile(r"[.!?]|\n")
+SHUFFLES: Mapping[str, str] = {
+    "words in sentences": "the words of every sentence in another order",
+    "words in windows": "the words of every stretch of WINDOW words in another order",
+    "sentences": "the sentences of every text in another order",
+    "like words": "every word replaced by one of like frequency and of the same tag",
+}
+"""By name what is done."""
+WINDOW = 5
+
+
+@dataclass(frozen=True)
+class Shuffler:
+    """Destroys structure.
+
+    **Attributes:**
+
+    - `texts`: of which frequencies are counted.
+    - `tags`: for every word its part of speech; words without one share a tag of their own.
+
+    Example::
+
+        Shuffler(("to be or not to be",))("to be or not", "words in sentences", generator=np.random.default_rng(0))
+    """
+
+    texts: tuple[str, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, text: str, name: str, *, generator: np.random.Generator, window: int = WINDOW) -> str:
+        """The text under one of `SHUFFLES`."""
+        match name:
+            case "words in sentences":
+                return _permuted(text, _sentences, generator)
+            case "words in windows":
+                return _permuted(text, lambda pieces: _windows(pieces, window), generator)
+            case "sentences":
+                return _sentences_permuted(text, generator)
+            case "like words":
+                return self._replaced(text, generator)
+        raise AssayError("a shuffle must be one of those known", given=name, choices=SHUFFLES)
+
+    def _replaced(self, text: str, generator: np.random.Generator) -> str:
+        pieces = _PIECE.findall(text)
+        for k, piece in enumerate(pieces):
+            group = self._groups.get(self._group.get(piece.lower(), (-1, "")), ())
+            if piece[0].isalpha() and len(group) > 1:
+                pieces[k] = _like(piece, group[int(generator.integers(len(group)))])
+        return "".join(pieces)
+
+    @cached_property
+    def _group(self) -> Mapping[str, tuple[int, str]]:
+        """Of every word its group: frequency, by half octaves, and tag."""
+        vocabulary = Vocabulary.of(self.texts)
+        octaves = np.floor(2 * np.log2(np.array(vocabulary.counts, dtype=np.float64))).astype(int)
+        tags = (self.tags.get(word, "") for word in vocabulary.words)
+        return dict(zip(vocabulary.words, zip(octaves.tolist(), tags, strict=True), strict=True))
+
+    @cached_property
+    def _groups(self) -> Mapping[tuple[int, str], Sequence[str]]:
+        found: dict[tuple[int, str], list[str]] = {}
+        for word, group in self._group.items():
+            found.setdefault(group, []).append(word)
+        return found
+
+
+def _like(word: str, other: str) -> str:
+    """The other word with the capitals of the first."""
+    if word.isupper() and len(word) > 1:
+        return other.upper()
+    return other.capitalize() if word[0].isupper() else other
+
+
+def _permuted(text: str, spans: Callable[[Sequence[str]], Iterable[list[int]]], generator: np.random.Generator) -> str:
+    pieces = _PIECE.findall(text)
+    for places in spans(pieces):
+        moved = [pieces[place] for place in places]
+        for place, k in zip(places, generator.permutation(len(places)), strict=True):
+            pieces[place] = moved[k]
+    return "".join(pieces)
+
+
+def _sentences(pieces: Sequence[str]) -> Iterator[list[int]]:
+    """The places of the words of each sentence, which ends with a full stop or a line."""
+    places: list[int] = []
+    for k, piece in enumerate(pieces):
+        if piece[0].isalpha():
+            places.append(k)
+        elif _SENTENCE_END.search(piece):
+            yield places
+            places = []
+    yield places
+
+
+def _windows(pieces: Sequence[str], window: int) -> Iterator[list[int]]:
+    places = [k for k, piece in enumerate(pieces) if piece[0].isalpha()]
+    for start in range(0, len(places), window):
+        yield places[start : start + window]
+
+
+def _sentences_permuted(text: str, generator: np.random.Generator) -> str:
+    sentences = re.findall(r"[^.!?\n]*(?:[.!?\n]+\s*|$)", text)
+    sentences = [sentence for sentence in sentences if sentence]
+    return "".join(sentences[k] for k in generator.permutation(len(sentences)))

@@ -1,0 +1,98 @@
+"""Words: runs of letters in lower case, their counts, and groups of like frequency."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int
+
+from assay.display import brief
+from assay.errors import AssayError
+
+WORD = re.compile(r"[^\W\d_]+")
+NUM_BINS = 20
+
+
+def words_of(text: str) -> list[str]:
+    """Every run of letters, in lower case.
+
+    Example::
+
+        assert words_of("Call me Ishmael.") == ["call", "me", "ishmael"]
+    """
+    return WORD.findall(text.lower())
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words and how often each occurs, the most frequent first and equally frequent ones by spelling.
+
+    Example::
+
+        assert Vocabulary.of(["to be or not to be"]).words == ("be", "to", "not", "or")
+    """
+
+    __repr__ = brief
+
+    words: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Vocabulary":
+        """Of all words of the texts."""
+        counts = Counter(word for text in texts for word in words_of(text))
+        order = sorted(counts, key=lambda word: (-counts[word], word))
+        return cls(tuple(order), tuple(counts[word] for word in order))
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @cached_property
+    def place(self) -> Mapping[str, int]:
+        """Where each word stands."""
+        return {word: k for k, word in enumerate(self.words)}
+
+    def chosen(
+        self, *, least: int = 1, most: int = 10**9, among: Collection[str] | None = None, shortest: int = 1
+    ) -> "Vocabulary":
+        """The words that occur `least` to `most` times, are `among` the given ones and have `shortest` letters or more."""
+        kept = [
+            k
+            for k, word in enumerate(self.words)
+            if least <= self.counts[k] <= most and len(word) >= shortest and (among is None or word in among)
+        ]
+        return Vocabulary(tuple(self.words[k] for k in kept), tuple(self.counts[k] for k in kept))
+
+    def first(self, num: int) -> "Vocabulary":
+        """The `num` most frequent words."""
+        return Vocabulary(self.words[:num], self.counts[:num])
+
+    def bins(self, num: int = NUM_BINS) -> Int[np.ndarray, " words"]:
+        """For every word its group of like frequency; groups are equally large, as far as they can be."""
+        return frequency_bins(np.array(self.counts, dtype=np.int64), num)
+
+
+def frequency_bins(counts: Int[np.ndarray, " n"], num: int = NUM_BINS) -> Int[np.ndarray, " n"]:
+    """Groups of like count, equally large as far as they can be; two words at least in each."""
+    order = np.argsort(counts, kind="stable")
+    groups = np.empty(len(counts), dtype=np.int64)
+    groups[order] = np.arange(len(counts)) * min(num, max(1, len(counts) // 2)) // max(1, len(counts))
+    return groups
+
+
+def shared_words(*vocabularies: Collection[str], least: int, what: str = "the systems") -> list[str]:
+    """Words that all have, in the order of the first. **Raises:** `AssayError` for fewer than `least`."""
+    first, *others = vocabularies
+    known = [set(words) for words in others]
+    shared = [word for word in first if all(word in words for words in known)]
+    if len(shared) < least:
+        raise AssayError(
+            f"{what} must share at least {least} words",
+            given=f"{len(shared)} shared of {' and '.join(str(len(words)) for words in vocabularies)}"
+            + ("; the vocabularies do not overlap" if not shared else ""),
+            next_step="check that both are lower-case words of one language, or choose fewer neighbours",
+        )
+    return shared
