@@ -1,0 +1,86 @@
+"""Relations between groups of words: do two systems sort words alike, and can the groups be matched without labels?"""
+
+from itertools import permutations as orders
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from assay.errors import AssayError
+from assay.relations.matching import match
+from assay.relations.vectors import unit_vectors
+
+_ALL_ORDERS = 7  # up to so many groups every map is tried
+
+
+class CategoryMatch(NamedTuple):
+    """`accuracy`: the share of groups matched to themselves; `rank`: the share of random maps whose objective is at least that
+    of the true one; `objective`, `true_objective`: correlations of centroid similarities."""
+
+    accuracy: float
+    rank: float
+    objective: float
+    true_objective: float
+
+
+def clusters(vectors: Float[np.ndarray, "n d"], num: int, *, seed: int) -> Int[np.ndarray, " n"]:
+    """Groups of alike words by k-means on unit vectors."""
+    from sklearn.cluster import KMeans
+
+    if not 2 <= num <= len(vectors):
+        raise AssayError("words fall into two groups at least, and into no more than there are words", given=f"{num} groups")
+    return KMeans(num, n_init=4, random_state=seed % 2**32).fit(unit_vectors(vectors)).labels_.astype(np.int64)
+
+
+def category_agreement(a: Int[np.ndarray, " n"], b: Int[np.ndarray, " n"]) -> float:
+    """Adjusted mutual information of two groupings of the same words: 0 by chance, 1 for the same (Vinh et al. 2010)."""
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    return float(adjusted_mutual_info_score(a, b))
+
+
+def match_categories(
+    a: Float[np.ndarray, "n d"],
+    b: Float[np.ndarray, "n e"],
+    groups: Int[np.ndarray, " n"],
+    *,
+    draws: int,
+    generator: np.random.Generator,
+) -> CategoryMatch:
+    """Match groups, such as the classes of WordNet, by the similarities of their centroids alone.
+
+    With few groups every map is tried, else the quadratic assignment is solved; `draws` random maps say how special the true
+    one is.
+
+    **Raises:** `AssayError` for fewer than three groups.
+    """
+    names = np.unique(groups)
+    if len(names) < 3:
+        raise AssayError("groups are matched where there are three at least", given=len(names))
+    one, other = (
+        _centroid_similarity(unit_vectors(vectors), groups, names) for vectors in (a, b)
+    )
+    upper = np.triu_indices(len(names), 1)
+
+    def objective(order: np.ndarray) -> float:
+        return float(np.corrcoef(one[upper], other[np.ix_(order, order)][upper])[0, 1])
+
+    if len(names) <= _ALL_ORDERS:
+        found = max((np.array(order) for order in orders(range(len(names)))), key=objective)
+    else:
+        found = match(one, other, generator=generator).found
+    true = objective(np.arange(len(names)))
+    null = np.array([objective(generator.permutation(len(names))) for _ in range(draws)])
+    return CategoryMatch(
+        accuracy=float((found == np.arange(len(names))).mean()),
+        rank=float((1 + (null >= true - 1e-12).sum()) / (1 + draws)),
+        objective=objective(found),
+        true_objective=true,
+    )
+
+
+def _centroid_similarity(
+    unit: Float[np.ndarray, "n d"], groups: Int[np.ndarray, " n"], names: Int[np.ndarray, " g"]
+) -> Float[np.ndarray, "g g"]:
+    centroids = unit_vectors(np.stack([unit[groups == name].mean(0) for name in names]))
+    return centroids @ centroids.T

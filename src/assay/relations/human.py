@@ -1,0 +1,68 @@
+"""A system of relations against people's judgements: rated pairs, and analogies."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from assay.errors import AssayError
+from assay.relations.vectors import unit_vectors
+from assay.stats import rank_correlation
+
+Pair = tuple[int, int]
+
+
+def rated_correlation(
+    vectors: Float[np.ndarray, "n d"], pairs: Int[np.ndarray, "p 2"], ratings: Float[np.ndarray, " p"]
+) -> float:
+    """Spearman's correlation of cosines and ratings over pairs of words (rows of `vectors`).
+
+    **Raises:** `AssayError` for fewer than three pairs.
+    """
+    if len(pairs) < 3:
+        raise AssayError(
+            "a correlation with ratings needs three pairs at least",
+            given=f"{len(pairs)} pairs whose words are both known",
+            next_step="give more words, in lower case",
+        )
+    unit = unit_vectors(vectors)
+    return float(rank_correlation((unit[pairs[:, 0]] * unit[pairs[:, 1]]).sum(1), ratings))
+
+
+def rated_null(
+    vectors: Float[np.ndarray, "n d"],
+    pairs: Int[np.ndarray, "p 2"],
+    ratings: Float[np.ndarray, " p"],
+    order: Int[np.ndarray, "draws n"],
+) -> Float[np.ndarray, " draws"]:
+    """The same when words have the vectors of others, in each order of a row."""
+    unit = unit_vectors(vectors).astype(np.float32)
+    cosines = np.stack([(unit[row[pairs[:, 0]]] * unit[row[pairs[:, 1]]]).sum(1) for row in order])
+    return rank_correlation(cosines, np.broadcast_to(ratings, cosines.shape))
+
+
+def analogy_accuracy(
+    vectors: Float[np.ndarray, "n d"],
+    place: Mapping[str, int],
+    questions: Sequence[tuple[str, str, str, str]],
+    *,
+    excluding: bool = True,
+) -> Float[np.ndarray, " asked"]:
+    """For every analogy `a : b = c : d` whose words are known, whether `d` is nearest to `b - a + c` among all words.
+
+    **Arguments:** `excluding`: leave the three given words out of the candidates, as is the custom; without it an offset that
+    is shorter than the way to any other word answers `c` or `b` (Linzen 2016; Rogers, Drozd and Li 2017).
+
+    **Returns:** 1 or 0 for every question that could be asked; empty where none could.
+    """
+    unit = unit_vectors(vectors)
+    known = [[place[word] for word in question] for question in questions if all(word in place for word in question)]
+    if not known:
+        return np.zeros(0)
+    a, b, c, d = np.array(known).T
+    found = (unit[b] - unit[a] + unit[c]) @ unit.T
+    if excluding:
+        rows = np.arange(len(found))
+        for given in (a, b, c):
+            found[rows, given] = -np.inf
+    return (found.argmax(1) == d).astype(np.float64)

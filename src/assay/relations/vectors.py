@@ -1,0 +1,30 @@
+"""Word vectors as a system of relations: centred, of length one, and their cosines."""
+
+import numpy as np
+from jaxtyping import Float
+
+from assay.errors import AssayError
+
+
+def unit_vectors(vectors: Float[np.ndarray, "n d"], *, components: int = 0) -> Float[np.ndarray, "n d"]:
+    """Vectors of words minus their mean, of length one; the zero vector stays.
+
+    **Arguments:** `components`: how many principal components are taken out first, those that frequency often fills.
+
+    **Raises:** `AssayError` for numbers that are not finite.
+    """
+    found = np.asarray(vectors, dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise AssayError("word vectors must be finite", given=f"{int((~np.isfinite(found)).any(1).sum())} words without")
+    found = found - found.mean(0) if len(found) else found
+    if components and len(found):
+        _, _, axes = np.linalg.svd(found, full_matrices=False)
+        found = found - found @ axes[:components].T @ axes[:components]
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.divide(found, length, out=np.zeros_like(found), where=length > 1e-12)
+
+
+def cosine(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:
+    """Cosines between all words."""
+    unit = unit_vectors(vectors)
+    return unit @ unit.T

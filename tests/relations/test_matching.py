@@ -1,0 +1,116 @@
+"""Label-free matching: planted copies, the solver that fails, power, given words, groups, and the second solver."""
+
+import numpy as np
+import pytest
+
+from assay.errors import AssayError
+from assay.relations import category_agreement, cosine, gromov_wasserstein, match, match_categories, power_curve
+from assay.relations.categories import clusters
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def noisy(num: int, noise: float, width: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    first = rng(1).normal(size=(num, width))
+    return cosine(first), cosine(first + noise * rng(2).normal(size=first.shape))
+
+
+@pytest.mark.parametrize("num", [120, 400])
+def test_near_identical_spaces_are_recovered(num):
+    found = match(*noisy(num, 0.5), generator=rng())
+    assert found.accuracy >= 0.99
+    assert found.best_ten == 1
+    assert found.outcome == "recovered"
+
+
+def test_the_start_of_scipy_fails_where_the_answer_is_plain_and_is_said_to():
+    found = match(*noisy(120, 0.5), generator=rng(), start="barycentre")
+    assert found.accuracy < 0.1
+    assert found.true_objective > found.objective
+    assert found.outcome == "solver failed"
+
+
+def test_unrelated_systems_are_below_power_and_not_absent():
+    a, b = cosine(rng(1).normal(size=(60, 20))), cosine(rng(2).normal(size=(60, 20)))
+    found = match(a, b, generator=rng())
+    assert found.objective > found.true_objective
+    assert found.outcome == "below power"
+    assert found.chance == pytest.approx(1 / 60)
+
+
+def test_the_order_of_words_does_not_help_the_solver():
+    a, b = noisy(80, 0.4)
+    order = rng(3).permutation(80)
+    moved = match(a[np.ix_(order, order)], b[np.ix_(order, order)], generator=rng())
+    assert moved.accuracy == match(a, b, generator=rng()).accuracy == 1
+    assert (moved.found == np.arange(80)).all()
+
+
+def test_given_words_are_not_counted_and_help():
+    a, b = noisy(60, 1.6)
+    alone = match(a, b, generator=rng())
+    told = match(a, b, generator=rng(), given=range(40))
+    assert told.chance == pytest.approx(1 / 20)
+    assert (told.found[:40] == np.arange(40)).all()
+    assert told.accuracy > alone.accuracy
+
+
+def test_power_grows_with_words():
+    a, b = noisy(60, 0.6)
+    curve = power_curve(a, b, sizes=(9, 60, 500), generator=rng(), given=(0, 5))
+    assert [(size, given) for size, given, _ in curve] == [(9, 0), (9, 5), (60, 0), (60, 5)]
+    assert curve[2][2].accuracy > curve[0][2].accuracy
+    assert power_curve(a[:4, :4], b[:4, :4], sizes=(4,), generator=rng(), given=(3,)) == []
+
+
+def test_too_few_words_are_named():
+    with pytest.raises(AssayError, match="three words"):
+        match(np.eye(2), np.eye(2), generator=rng())
+    with pytest.raises(AssayError, match="3 of them given"):
+        match(*noisy(5, 0.1), generator=rng(), given=range(3))
+
+
+def test_transport_finds_the_same_copy():
+    pytest.importorskip("ot")
+    found = gromov_wasserstein(*noisy(40, 0.2), generator=rng())
+    assert found.accuracy >= 0.9
+
+
+def test_without_pot_the_extra_is_named(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "ot", None)
+    with pytest.raises(AssayError, match=r"pip install assay\[gromov\]"):
+        gromov_wasserstein(*noisy(5, 0.2), generator=rng())
+
+
+def grouped(num_groups: int, noise: float = 0.4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    groups = np.repeat(np.arange(num_groups), 12)
+    centres = rng(4).normal(size=(num_groups, 30))
+    x, y = (centres[groups] + noise * rng(k).normal(size=(len(groups), 30)) for k in (5, 6))
+    return x, y, groups
+
+
+@pytest.mark.parametrize("num_groups", [5, 12])
+def test_groups_are_matched_by_their_centroids(num_groups):
+    x, y, groups = grouped(num_groups)
+    found = match_categories(x, y, groups, draws=99, generator=rng())
+    assert found.accuracy == 1
+    assert found.rank <= 0.02
+    assert found.true_objective == pytest.approx(found.objective)
+    unrelated = match_categories(x, rng(9).normal(size=y.shape), groups, draws=99, generator=rng())
+    assert unrelated.rank > 0.05
+
+
+def test_groupings_of_like_systems_agree():
+    x, y, groups = grouped(6)
+    found = [clusters(one, 6, seed=0) for one in (x, y)]
+    assert category_agreement(*found) > 0.9
+    assert category_agreement(found[0], groups) > 0.9
+    assert abs(category_agreement(groups, rng().permutation(groups))) < 0.1
+    with pytest.raises(AssayError, match="three at least"):
+        match_categories(x, y, groups % 2, draws=9, generator=rng())
+    with pytest.raises(AssayError, match="1 groups"):
+        clusters(x, 1, seed=0)
