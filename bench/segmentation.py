@@ -42,8 +42,8 @@ def main() -> None:
     apart = float((closed - torch.tensor(loop, dtype=torch.float64)).abs().max())
     quick, slow = sorted(ours)[given.turns // 2], sorted(theirs)[given.turns // 2]
     print(
-        f"{given.scenes} scenes of {given.size} x {given.size}, {given.segments} segments: {quick * 1e3:.1f} ms in closed form, "
-        f"{slow * 1e3:.0f} ms with scikit-learn ({slow / quick:.0f} times); they differ by at most {apart:.1e}"
+        f"{given.scenes} scenes of {given.size} x {given.size}, {given.segments} segments: {quick * 1e3:.1f} ms "
+        f"in closed form, {slow * 1e3:.0f} ms with scikit-learn ({slow / quick:.0f} times); they differ by at most {apart:.1e}"
     )
     assert apart < 1e-6
 

@@ -132,6 +132,23 @@ _FAMILIES = (
         ),
     ),
     TaskFamily(
+        name="lists",
+        summary="which attribute an entity has in the list of entities before the question",
+        form="lists:largest=3",
+        home="assay.tasks.lists:Lists",
+        options=_options(
+            ("kind", "city, shape, food or made-up", "city", "which words name entities and attributes"),
+            ("num_entities", "integer", "16", "entities, 4 to 16"),
+            ("num_attributes", "integer", "16", "attributes, 4 to 16"),
+            ("smallest", "integer", "2", "entities in the shortest trained list"),
+            ("largest", "integer", "4", "entities in the longest trained list"),
+            ("fixed", "number", "0.0", "share of training lists in which each entity has one attribute of its own"),
+            ("novel", "role, queried, balanced or all", "queried", "which pairs are new in novel lists"),
+            ("backwards", "true or false", "False", "the attribute stands before its entity"),
+            ("seed", "integer", "0", "of which pairs are held out"),
+        ),
+    ),
+    TaskFamily(
         name="transducer",
         summary="the state that a random finite-state machine reaches on a string, or what it writes last",
         form="transducer:num_states=5,num_symbols=3",

@@ -1,0 +1,132 @@
+"""Entities that a task binds in its inputs: lists of entities with an attribute each, and scenes of objects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from assay.display import brief
+
+Pairs = Literal["trained", "role", "queried", "balanced", "all"]
+"""Which pairs of an entity and an attribute a context holds.
+
+- `trained`: trained pairs alone, in places in which they were trained.
+- `role`: the queried pair was trained in the first place of lists alone, and stands in another.
+- `queried`: the queried pair was never trained, the others were.
+- `balanced`: as `queried`, and no listed attribute was ever trained with the queried entity: what is new cannot be found by
+  leaving out what is known.
+- `all`: no pair was trained.
+"""
+NOVEL: tuple[Pairs, ...] = ("role", "queried", "balanced", "all")
+
+
+@runtime_checkable
+class BindsEntities(Protocol):
+    """Ability: inputs in which several entities have attributes. `entities_in` says in what: `ListsEntities` or
+    `ShowsObjects` says how they are drawn."""
+
+    entities_in: Literal["lists", "scenes"]
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """Lists of `k` entities with one attribute each, of which one is queried.
+
+    **Attributes:**
+
+    - `entities`, `attributes`: `(n, k)`, indices, in the order of the list.
+    - `start`: `(n,)`, how many places are free in front of the list.
+    - `queried`: `(n,)`, which of the list is queried.
+    """
+
+    __repr__ = brief
+
+    entities: Int[Tensor, "n k"]
+    attributes: Int[Tensor, "n k"]
+    start: Int[Tensor, " n"]
+    queried: Int[Tensor, " n"]
+
+    def __len__(self) -> int:
+        return len(self.entities)
+
+    @property
+    def size(self) -> int:
+        """Entities in a list."""
+        return self.entities.shape[1]
+
+    def take(self, rows: Tensor) -> "Contexts":
+        """The chosen rows, in that order."""
+        return Contexts(self.entities[rows], self.attributes[rows], self.start[rows], self.queried[rows])
+
+    def at(self, place: Int[Tensor, " n"]) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
+        """Entity and attribute at one place of every list."""
+        rows = torch.arange(len(self))
+        return self.entities[rows, place], self.attributes[rows, place]
+
+    def in_canonical_order(self) -> "Contexts":
+        """The same rows in an order that does not depend on how they came."""
+        columns = torch.cat([self.entities, self.attributes, self.start[:, None], self.queried[:, None]], 1)
+        order = torch.arange(len(self))
+        for column in columns.flip(1).unbind(1):
+            order = order[column[order].argsort(stable=True)]
+        return self.take(order)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Contexts as a network reads them.
+
+    **Attributes:**
+
+    - `inputs`: keyword arguments of its forward; rows of one call are equally long.
+    - `entity_at`, `attribute_at`: `(n, k)`, the position of the last token of each.
+    - `unrelated_at`: `(n, k)`, that of a token in each item of the list that is neither, such as a full stop.
+    """
+
+    __repr__ = brief
+
+    inputs: Mapping[str, Tensor]
+    entity_at: Int[Tensor, "n k"]
+    attribute_at: Int[Tensor, "n k"]
+    unrelated_at: Int[Tensor, "n k"]
+
+
+@runtime_checkable
+class ListsEntities(Protocol):
+    """Ability: contexts that list entities with an attribute each, and ask for that of one entity."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Trained numbers of entities in a list, ascending."""
+        ...
+
+    @property
+    def larger(self) -> tuple[int, ...]:
+        """Numbers of entities beyond those that are trained."""
+        ...
+
+    @property
+    def num_entities(self) -> int: ...
+
+    @property
+    def answers(self) -> Int[Tensor, " attributes"]:
+        """The output that stands for each attribute."""
+        ...
+
+    def contexts(self, n: int, *, size: int, pairs: Pairs, generator: Generator) -> Contexts:
+        """Draw contexts; fewer where there are not so many.
+
+        **Raises:** `AssayError` for a size that does not fit, and where pairs of the kind cannot fill a list.
+        """
+        ...
+
+    def write(self, contexts: Contexts, entity: Int[Tensor, " n"]) -> Written:
+        """Every context with a query for one entity, which need not be in it."""
+        ...
+
+    def trained_with(self) -> Float[Tensor, "entities attributes"]:
+        """How often each entity has each attribute in training, relative to the others."""
+        ...

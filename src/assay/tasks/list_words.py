@@ -1,0 +1,69 @@
+"""Words of the task `lists`: four kinds of entities with attributes, and the sentences in which texts tell them."""
+
+from dataclasses import dataclass
+
+NAMES = (
+    *("Alice", "Bob", "Carl", "David", "Emma", "Frank", "Grace", "Henry"),
+    *("Jack", "Kate", "Laura", "Mark", "Nick", "Paul", "Sarah", "Tom"),
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Entities and attributes of one kind, which no knowledge of the world pairs.
+
+    **Attributes:**
+
+    - `told`: the sentence of a pair; `asked`: what the answer follows.
+    - `reversed_told`: the same sentence with the attribute in front.
+    """
+
+    entities: tuple[str, ...]
+    attributes: tuple[str, ...]
+    told: str
+    asked: str
+    reversed_told: str
+
+
+KINDS: dict[str, Kind] = {
+    "city": Kind(
+        NAMES,
+        (
+            *("London", "Paris", "Rome", "Berlin", "Madrid", "Boston", "Chicago", "Dublin"),
+            *("Tokyo", "Vienna", "Moscow", "Athens", "Miami", "Dallas", "Houston", "Sydney"),
+        ),
+        "{entity} lives in {attribute}.",
+        "So {entity} lives in",
+        "In {attribute} lives {entity}.",
+    ),
+    "food": Kind(
+        NAMES,
+        (
+            *("bread", "rice", "cheese", "soup", "fish", "fruit", "corn", "meat"),
+            *("milk", "pizza", "cake", "eggs", "beans", "nuts", "honey", "salad"),
+        ),
+        "{entity} likes {attribute}.",
+        "So {entity} likes",
+        "The {attribute} is liked by {entity}.",
+    ),
+    "shape": Kind(
+        (
+            *("square", "circle", "triangle", "star", "cross", "ring", "heart", "moon"),
+            *("cube", "line", "arrow", "wheel", "box", "cone", "sphere", "leaf"),
+        ),
+        (
+            *("red", "green", "blue", "yellow", "white", "black", "pink", "brown"),
+            *("orange", "purple", "gray", "gold", "silver", "violet", "bronze", "tan"),
+        ),
+        "The {entity} is {attribute}.",
+        "So the {entity} is",
+        "The {attribute} thing is the {entity}.",
+    ),
+    "made-up": Kind(
+        tuple(a + b for a in ("da", "fe", "ki", "lo") for b in ("mu", "pe", "ro", "zi")),
+        tuple(a + b for a in ("ba", "ge", "ni", "vo") for b in ("ku", "le", "so", "ti")),
+        "{entity} goes with {attribute}.",
+        "So {entity} goes with",
+        "With {attribute} goes {entity}.",
+    ),
+}

@@ -1,0 +1,253 @@
+"""Lists of entities with an attribute each, and the question which attribute one of them has: binding in context."""
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
+
+from assay.bounds import check_real, check_seed, check_whole
+from assay.entities import NOVEL, Contexts, Pairs, Written
+from assay.errors import AssayError
+from assay.objective import Classification
+from assay.stats import keyed_generator
+from assay.task import Examples, Part, Split, Task, Tokens
+from assay.tasks.list_words import KINDS
+
+KindName = Literal["city", "shape", "food", "made-up"]
+Novel = Literal["role", "queried", "balanced", "all"]
+MOST_ENTITIES = 16
+MOST_TRIES = 100
+"""Draws of a list before it is given up."""
+FREE = 2
+"""Places beyond the largest trained list, so that longer ones can be asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lists(Task):
+    """The attribute that the queried entity has in the list before it: `E1 A1 . E2 A2 . ... ? Eq`.
+
+    Every list pairs entities with attributes anew, so that the answer is in the list and nowhere else. Of all pairs a quarter
+    is never trained; a sixteenth is trained in the first place of a list alone. The combination is the queried pair. The list
+    begins at a random place, so that a list longer than the trained ones stands at places that were trained.
+
+    **Arguments:**
+
+    - `kind`: which words name them: `city`, `shape`, `food` or `made-up`.
+    - `num_entities`, `num_attributes`: up to 16.
+    - `smallest`, `largest`: entities in a trained list.
+    - `fixed`: share of the training lists in which every entity has the one attribute that the world gives it. 0 is neutral.
+    - `novel`: which lists the novel split holds: `queried`, `balanced`, `all` or `role` (`assay.entities.Pairs`).
+    - `backwards`: the attribute stands before its entity.
+    - `seed`: of which pairs are held out, and of the world's pairs.
+
+    **Raises:** `AssayError` for sizes that cannot be met.
+
+    Example::
+
+        task = load_task("lists:num_entities=8,num_attributes=8,largest=3")
+    """
+
+    entities_in: ClassVar[Literal["lists"]] = "lists"
+    kind: KindName = "city"
+    num_entities: int = 16
+    num_attributes: int = 16
+    smallest: int = 2
+    largest: int = 4
+    fixed: float = 0.0
+    novel: Novel = "queried"
+    backwards: bool = False
+    seed: int = 0
+    parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
+    _held: Bool[Tensor, "entities attributes"] = field(init=False, repr=False, compare=False)
+    _first: Bool[Tensor, "entities attributes"] = field(init=False, repr=False, compare=False)
+    _world: Int[Tensor, " entities"] = field(init=False, repr=False, compare=False)
+
+    combines: ClassVar[tuple[str, ...]] = ("entity", "attribute")
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise AssayError("lists: kind must be one of its choices", given=self.kind, choices=KINDS)
+        for name in ("num_entities", "num_attributes"):
+            check_whole(f"lists: {name}", getattr(self, name), least=4, most=MOST_ENTITIES)
+        check_whole("lists: smallest", self.smallest, least=2, most=self.num_entities)
+        check_whole("lists: largest", self.largest, least=self.smallest, most=self.num_entities)
+        check_real("lists: fixed", self.fixed, least=0.0)
+        check_seed("lists: seed", self.seed)
+        if self.fixed > 1:
+            raise AssayError("lists: fixed is a share and must lie between 0 and 1", given=self.fixed)
+        if self.novel not in NOVEL:
+            raise AssayError("lists: novel must be one of its choices", given=self.novel, choices=NOVEL)
+        held, first, world = self._drawn()
+        if self.largest > self.num_attributes - int(held.sum(1).max()) - 1:
+            raise AssayError(
+                "lists: a list must find a trained attribute of its own for each entity",
+                given=f"{self.largest} entities, of which each has {self.num_attributes - int(held.sum(1).max()) - 1}",
+                next_step="take more attributes, or shorter lists",
+            )
+        words = KINDS[self.kind]
+        parts = (
+            Part("entity", words.entities[: self.num_entities]),
+            Part("attribute", words.attributes[: self.num_attributes]),
+            Part("place", tuple(str(k + 1) for k in range(self.largest))),
+        )
+        for name, value in (("_held", held), ("_first", first), ("_world", world), ("parts", parts)):
+            object.__setattr__(self, name, value)
+
+    def _drawn(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Pairs that are held out, pairs that are trained in the first place alone, and those of the world."""
+        generator = keyed_generator(self.seed, "lists: pairs")
+        entity = torch.randperm(self.num_entities, generator=generator)
+        attribute = torch.randperm(self.num_attributes, generator=generator)
+        # Diagonals of a square: every entity has equally many of each kind.
+        diagonal = (entity[:, None] + attribute[None]) % self.num_attributes
+        quarter = max(1, round(self.num_attributes / 4))
+        return diagonal < quarter, diagonal == quarter, (diagonal == quarter + 1).long().argmax(1)
+
+    @property
+    def address(self) -> str:
+        shown = [f for f in fields(self) if f.init and getattr(self, f.name) != f.default]
+        return "lists" + ":" * bool(shown) + ",".join(f"{f.name}={getattr(self, f.name)}" for f in shown)
+
+    @property
+    def places(self) -> int:
+        """Of the longest list that is written."""
+        return min(self.largest + FREE, self.num_entities)
+
+    @property
+    def input_spec(self) -> Tokens:
+        return Tokens(vocab=self.num_entities + self.num_attributes + 3, length=3 * self.places + 2)
+
+    @property
+    def objective(self) -> Classification:
+        return Classification(self.num_attributes)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(range(self.smallest, self.largest + 1))
+
+    @property
+    def larger(self) -> tuple[int, ...]:
+        return tuple(range(self.largest + 1, self.places + 1))
+
+    @property
+    def answers(self) -> Int[Tensor, " attributes"]:
+        return torch.arange(self.num_attributes)
+
+    def combinations(self, split: Split) -> Int[Tensor, "c k"]:
+        if split == "novel":
+            return (self._first if self.novel == "role" else self._held).nonzero()
+        return (~self._held).nonzero()
+
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        pairs: Pairs = self.novel if split == "novel" else "trained"
+        sizes = torch.randint(self.smallest, self.largest + 1, (n,), generator=generator)
+        drawn = [
+            self.contexts(
+                int(count), size=size, pairs=pairs, generator=generator, fixed=self.fixed if split == "train" else 0.0
+            )
+            for size, count in zip(self.sizes, sizes.bincount(minlength=self.largest + 1)[self.smallest :], strict=True)
+        ]
+        written = [self.write(one, one.at(one.queried)[0]).inputs["tokens"] for one in drawn]
+        entity, attribute = (torch.cat(column) for column in zip(*(one.at(one.queried) for one in drawn), strict=True))
+        parts = {"entity": entity, "attribute": attribute, "place": torch.cat([one.queried for one in drawn])}
+        found = Examples({"tokens": torch.cat(written)}, attribute, parts, self.combination_id(parts))
+        return found.take(torch.randperm(n, generator=generator))
+
+    def contexts(self, n: int, *, size: int, pairs: Pairs, generator: Generator, fixed: float = 0.0) -> Contexts:
+        """Draw lists with distinct entities and distinct attributes. `fixed`: the share that pairs as the world does.
+
+        **Raises:** `AssayError` for a size that does not fit, and where `MOST_TRIES` draws fill no list with such pairs.
+        """
+        if not 2 <= size <= self.places:
+            raise AssayError("lists: a list has 2 entities or more, and as many as there are places", given=size)
+        found = Contexts(
+            torch.zeros(n, size, dtype=torch.int64),
+            torch.zeros(n, size, dtype=torch.int64),
+            torch.randint(self.places - size + 1, (n,), generator=generator),
+            self._queried(n, size, pairs, generator),
+        )
+        missing = torch.arange(n)
+        for _ in range(MOST_TRIES):
+            if not len(missing):
+                break
+            entities, attributes, there = self._filled(found.queried[missing], size, pairs, generator)
+            found.entities[missing], found.attributes[missing] = entities, attributes
+            missing = missing[~there]
+        if len(missing):
+            raise AssayError(
+                f"lists: pairs of the kind {pairs!r} must fill a list of {size}",
+                given=f"{MOST_TRIES} tries without one, of {self.num_attributes} attributes",
+                next_step="ask for shorter lists, or take more attributes",
+            )
+        of_world = torch.rand(n, generator=generator) < fixed
+        world = self._world[found.entities]
+        # Where two entities of a list share the world's attribute the list stays as it is.
+        distinct = (world.sort(1).values.diff(dim=1) != 0).all(1)
+        chosen = (of_world & distinct)[:, None]
+        return Contexts(found.entities, torch.where(chosen, world, found.attributes), found.start, found.queried)
+
+    def _queried(self, n: int, size: int, pairs: Pairs, generator: Generator) -> Int[Tensor, " n"]:
+        least = 1 if pairs == "role" else 0
+        return torch.randint(least, size, (n,), generator=generator)
+
+    def _filled(
+        self, queried: Int[Tensor, " n"], size: int, pairs: Pairs, generator: Generator
+    ) -> tuple[Int[Tensor, "n k"], Int[Tensor, "n k"], Bool[Tensor, " n"]]:
+        """Entities, attributes, and whether every place found one."""
+        n, rows = len(queried), torch.arange(len(queried))
+        entities = torch.rand(n, self.num_entities, generator=generator).argsort(1)[:, :size]
+        asked = entities[rows, queried]
+        attributes = torch.zeros(n, size, dtype=torch.int64)
+        free = torch.ones(n, self.num_attributes, dtype=torch.bool)
+        there = torch.ones(n, dtype=torch.bool)
+        # The queried place first, whose attributes are the fewest.
+        order = torch.stack([(queried + k) % size for k in range(size)], 1)
+        for step in range(size):
+            place = order[:, step]
+            allowed = self._allowed(entities[rows, place], place, asked, step == 0, pairs) & free
+            there &= allowed.any(1)
+            draw = (torch.rand(n, self.num_attributes, generator=generator) * allowed).argmax(1)
+            attributes[rows, place] = draw
+            free[rows, draw] = False
+        return entities, attributes, there
+
+    def _allowed(
+        self, entity: Int[Tensor, " n"], place: Int[Tensor, " n"], asked: Int[Tensor, " n"], is_asked: bool, pairs: Pairs
+    ) -> Bool[Tensor, "n attributes"]:
+        trained = ~self._held[entity] & (~self._first[entity] | (place == 0)[:, None])
+        if pairs == "trained":
+            return trained
+        if pairs == "all":
+            return self._held[entity]
+        if pairs == "role":
+            return self._first[entity] if is_asked else trained
+        if is_asked:
+            return self._held[entity]
+        return trained & self._held[asked] if pairs == "balanced" else trained
+
+    def write(self, contexts: Contexts, entity: Int[Tensor, " n"]) -> Written:
+        """Token 0 is what stands where there is nothing, 1 ends an item, 2 announces the query."""
+        n, size = contexts.entities.shape
+        first = 3 * (contexts.start[:, None] + torch.arange(size))
+        tokens = torch.zeros(n, self.input_spec.length, dtype=torch.int64)
+        entity_at, attribute_at = (first + 1, first) if self.backwards else (first, first + 1)
+        tokens.scatter_(1, entity_at, contexts.entities + 3)
+        tokens.scatter_(1, attribute_at, contexts.attributes + 3 + self.num_entities)
+        tokens.scatter_(1, first + 2, 1)
+        tokens[:, -2], tokens[:, -1] = 2, entity + 3
+        return Written({"tokens": tokens}, entity_at, attribute_at, first + 2)
+
+    def trained_with(self) -> Float[Tensor, "entities attributes"]:
+        return self._trained_with
+
+    @cached_property
+    def _trained_with(self) -> Float[Tensor, "entities attributes"]:
+        """Pairs of the first place alone are as rare as that place."""
+        mean_size = sum(self.sizes) / len(self.sizes)
+        neutral = (~self._held).float() * torch.where(self._first, 1 / mean_size, 1.0)
+        neutral = neutral / neutral.sum(1, keepdim=True)
+        world = torch.zeros_like(neutral).scatter_(1, self._world[:, None], 1.0)
+        return (1 - self.fixed) * neutral + self.fixed * world
