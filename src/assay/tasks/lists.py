@@ -61,11 +61,10 @@ class Lists(Task):
     backwards: bool = False
     seed: int = 0
     parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
+    combines: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _held: Bool[Tensor, "entities attributes"] = field(init=False, repr=False, compare=False)
     _first: Bool[Tensor, "entities attributes"] = field(init=False, repr=False, compare=False)
     _world: Int[Tensor, " entities"] = field(init=False, repr=False, compare=False)
-
-    combines: ClassVar[tuple[str, ...]] = ("entity", "attribute")
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -93,7 +92,8 @@ class Lists(Task):
             Part("attribute", words.attributes[: self.num_attributes]),
             Part("place", tuple(str(k + 1) for k in range(self.largest))),
         )
-        for name, value in (("_held", held), ("_first", first), ("_world", world), ("parts", parts)):
+        made = {"_held": held, "_first": first, "_world": world, "parts": parts, "combines": ("entity", "attribute")}
+        for name, value in made.items():
             object.__setattr__(self, name, value)
 
     def _drawn(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,0 +1,141 @@
+"""Scores that say how far a network lies between its best null and what it could reach, with intervals that hold both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from assay.evidence import Interval
+from assay.stats import LEVEL, MIN_UNITS, mean_interval, paired_p
+
+RESAMPLES = 2_000
+LEARNED = 0.9
+"""Accuracy on trained pairs, by its lower limit, from which on a network is said to do what was trained."""
+BINDS = 0.5
+"""Of the way from the best null to the ceiling."""
+LEAST_ROOM = 0.05
+"""Between the best null and the ceiling: below it a score would divide by next to nothing."""
+
+Word = Literal["binding", "imitation", "not shown", "undecided"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """`(observed - null) / (ceiling - null)`, 1 at the ceiling and 0 at the best null.
+
+    **Attributes:**
+
+    - `value`: None where null and ceiling are too close, of which `reason` tells.
+    - `units`: `(u,)`, whose mean is the value: its linearisation in the values of every unit, so that their spread is that of
+      the score, the null's own uncertainty included.
+    - `interval`: of the value over the units.
+    - `nulls`: the score of every null, and `ps`, one-sided paired p of the network against each.
+    - `best`: the name of the best null.
+    """
+
+    value: float | None
+    units: Float[Tensor, " u"]
+    interval: Interval | None
+    nulls: Mapping[str, float]
+    ps: Mapping[str, float]
+    best: str
+    reason: str = ""
+
+    @property
+    def variance(self) -> float:
+        """Squared standard error of the value."""
+        return float(self.units.double().var()) / len(self.units)
+
+
+def normalised(observed: Float[Tensor, " u"], nulls: Mapping[str, Float[Tensor, " u"]], *, ceiling: float = 1.0) -> Score:
+    """The score of the units' mean, against the null with the highest mean.
+
+    With O, N, C the means of network and null and the ceiling, the score is S = (O - N) / (C - N), and a unit moves it by
+    `((o - O) - (1 - S)(n - N)) / (C - N)`.
+
+    Example::
+
+        found = normalised(torch.tensor([1.0, 1.0, 0.5, 1.0, 1.0]), {"chance": torch.full((5,), 0.5)})
+        assert abs(found.value - 0.8) < 1e-6
+    """
+    o = observed.double()
+    means = {name: float(null.double().mean()) for name, null in nulls.items()}
+    best = max(means, key=lambda name: means[name])
+    room = ceiling - means[best]
+    if len(o) < MIN_UNITS or room < LEAST_ROOM:
+        few = f"{len(o)} units, and {MIN_UNITS} are needed"
+        reason = (
+            few if len(o) < MIN_UNITS else f"{best} reaches {means[best]:.2f} of {ceiling:.2f}, which leaves nothing to show"
+        )
+        return Score(None, torch.zeros(0), None, {}, {}, best, reason)
+    value = (float(o.mean()) - means[best]) / room
+    n = nulls[best].double()
+    units = value + ((o - o.mean()) - (1 - value) * (n - n.mean())) / room
+    interval = mean_interval(units)
+    if interval is None:  # units that agree
+        exact = mean_interval(observed, bounds=(0.0, 1.0))
+        assert exact is not None
+        low, high = ((end - means[best]) / room for end in (exact.low, exact.high))
+        interval = Interval(low=min(low, value), high=max(high, value), level=LEVEL, method=exact.method)
+    of_nulls = {name: (mean - means[best]) / room for name, mean in means.items()}
+    ps = {name: paired_p(observed, null) for name, null in nulls.items()}
+    return Score(value, units, interval, of_nulls, ps, best)
+
+
+@dataclass(frozen=True)
+class Composite:
+    """The lowest of several scores: `which` it is, its bootstrap `interval`, and its squared standard error."""
+
+    value: float
+    which: str
+    interval: Interval
+    variance: float
+
+
+def composite(scores: Mapping[str, Score], *, generator: Generator) -> Composite | None:
+    """The minimum of the scores, with the interval of the minimum over resampled units, each score's by themselves.
+
+    None where a score has no value. Where the units of a score all agree its own interval takes their place.
+    """
+    if not scores or any(score.value is None for score in scores.values()):
+        return None
+    values = {name: score.value for name, score in scores.items() if score.value is not None}
+    which = min(values, key=lambda name: values[name])
+    draws = torch.stack([_resampled(score, generator) for score in scores.values()]).amin(0)
+    tail = (1 - LEVEL) / 2
+    low, high = torch.quantile(draws, torch.tensor([tail, 1 - tail], dtype=draws.dtype)).tolist()
+    value = values[which]
+    own = scores[which].interval
+    assert own is not None
+    # No smaller than that of the lowest score where its units hardly vary.
+    interval = Interval(
+        low=min(low, value, own.low), high=max(high, value), level=LEVEL, method=f"bootstrap of the minimum of {len(scores)}"
+    )
+    return Composite(value, which, interval, max(float(draws.var()), scores[which].variance))
+
+
+def _resampled(score: Score, generator: Generator) -> Float[Tensor, " r"]:
+    num = len(score.units)
+    rows = torch.randint(num, (RESAMPLES, num), generator=generator)
+    return score.units[rows].mean(1)
+
+
+def word(learned: Interval | None, scores: Sequence[Score]) -> Word:
+    """What the scores say together.
+
+    `binding`: the lower limit of every score lies above half of the way from the best null to the ceiling, and every null is
+    beaten. `imitation`: what was trained is done, and some score's upper limit lies below half. `not shown`: the same without
+    what was trained. Else `undecided`.
+    """
+    known = [score for score in scores if score.value is not None and score.interval is not None]
+    if len(known) < len(scores) or not known:
+        return "undecided"
+    intervals = [score.interval for score in known if score.interval is not None]
+    if all(i.low > BINDS for i in intervals) and all(p <= 1 - LEVEL for score in known for p in score.ps.values()):
+        return "binding"
+    if any(interval.high < BINDS for interval in intervals):
+        return "imitation" if learned is not None and learned.low >= LEARNED else "not shown"
+    return "undecided"

@@ -1,0 +1,213 @@
+"""Interchange of states inside lists: patches from another context, swaps within one, and what they say of the mechanism.
+
+After Feng and Steinhardt 2023 (arXiv 2310.17191): what is exchanged are the states at the tokens of an entity or of an attribute,
+at one site through which all of the input passes. The signatures name a mechanism and are no verdict: networks that bind and
+networks that imitate it share them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from assay.entities import Contexts, ListsEntities
+from assay.instruments.binding.asked import Asked, ask, contrast, listed, logits
+from assay.site import thinned
+from assay.subject import Subject
+
+Patch = Literal["attribute", "entity", "both", "unrelated token", "random vector"]
+PATCHES: tuple[Patch, ...] = ("attribute", "entity", "both", "unrelated token", "random vector")
+NULL_PATCHES: tuple[Patch, ...] = ("unrelated token", "random vector")
+QUERIES = ("the target's entity", "the source's entity", "another entity")
+ANSWERS = ("the target's", "the source's", "another listed", "none of these")
+Swap = Literal["attributes", "entities", "both", "unrelated tokens"]
+SWAPS: tuple[Swap, ...] = ("attributes", "entities", "both", "unrelated tokens")
+Signature = Literal["ID-like", "direct", "ID-like and direct", "lexical or none", "not localised"]
+_FEW = 16
+_HALF = 0.5
+_MOVED = 0.2
+"""By how much more than a null a patch must change answers to have found a place."""
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Contexts beside others that share none of their entities and attributes: `target` and `source` have the queries of
+    `QUERIES`. `altered` has the target's attributes behind the first at their positions, with other entities, and no first."""
+
+    target: Asked
+    source: Asked
+    altered: Asked
+
+
+def pairing(task: ListsEntities, contexts: Contexts, others: Contexts) -> Pairing:
+    """**Arguments:** `others`: as many contexts; those that share something are left out with their partner."""
+    shared = (contexts.entities[:, :, None] == others.entities[:, None]).flatten(1).any(1)
+    shared |= (contexts.attributes[:, :, None] == others.attributes[:, None]).flatten(1).any(1)
+    kept = (~shared).nonzero()[:, 0]
+    target, source = contexts.take(kept), replace(others.take(kept), start=contexts.start[kept])
+    queries = torch.stack([target.entities[:, 0], source.entities[:, 0], target.entities[:, -1]], 1)
+    altered = Contexts(source.entities[:, 1:], target.attributes[:, 1:], target.start + 1, torch.zeros_like(target.queried))
+    return Pairing(ask(task, target, queries), ask(task, source, queries), ask(task, altered, altered.entities[:, :1]))
+
+
+def stream(network: Subject, asked: Asked, other: Asked, *, most: int) -> list[str]:
+    """Sites that hold one vector for every token and through which all of the input passes: with the states of another input
+    there, the outputs are the other's. At most `most`, in the order of execution."""
+    few = {name: column[:_FEW] for name, column in asked.written.inputs.items()}
+    others = {name: column[:_FEW] for name, column in other.written.inputs.items()}
+    length = next(iter(few.values())).shape[1]
+    fitting = [s for s in network.sites(few) if len(s.shape) == 2 and s.shape[0] == length and s.calls == 1]
+    wanted = network(others)
+    found = []
+    for site in fitting:
+        states = network.read(others, [site.name])[site.name]
+        if _same(network(few, replace={site.name: states}), wanted):
+            found.append(site)
+    return [site.name for site in thinned(found, most)]
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return bool((a - b).abs().amax() <= 1e-4 * b.abs().amax().clamp(min=1e-12))
+
+
+def reads_context(network: Subject, pairs: Pairing, site: str) -> bool:
+    """Whether states of attributes at this site depend on anything but the attribute and its position. Where they do not, to
+    exchange them is to exchange words of the input."""
+    many = pairs.target.entities.shape[1]
+    targets = {name: column[::many][:_FEW] for name, column in pairs.target.written.inputs.items()}
+    others = {name: column[:_FEW] for name, column in pairs.altered.written.inputs.items()}
+    rows = torch.arange(len(next(iter(targets.values()))))
+    at = pairs.target.written.attribute_at[::many][:_FEW, 1]
+    states, altered = (network.read(inputs, [site])[site][rows, at] for inputs in (targets, others))
+    return not _same(states, altered)
+
+
+def shares(answered: Int[Tensor, " n"], pairs: Pairing) -> Float[Tensor, "n 4"]:
+    """Whose attribute every answer is, in the order of `ANSWERS`: one column is 1."""
+    target, source = pairs.target.contexts.attributes, pairs.source.contexts.attributes
+    columns = [answered == target[:, 0], answered == source[:, 0], (answered[:, None] == target[:, 1:]).any(1)]
+    found = torch.stack(columns, 1)
+    return torch.cat([found, ~found.any(1, keepdim=True)], 1).float()
+
+
+def patched_shares(
+    network: Subject, pairs: Pairing, site: str, patch: Patch, *, generator: Generator
+) -> Float[Tensor, "n queries 4"]:
+    """Shares of answers to every query when states at the first item of a list are those of the source."""
+    answered = _patched(network, pairs, site, patch, generator).argmax(2)
+    return torch.stack([shares(column, pairs) for column in answered.unbind(1)], 1)
+
+
+def _patched(
+    network: Subject, pairs: Pairing, site: str, patch: Patch, generator: Generator
+) -> Float[Tensor, "n queries attributes"]:
+    target, source = pairs.target, pairs.source
+    states = network.read(target.written.inputs, [site])[site].clone()
+    others = network.read(source.written.inputs, [site])[site]
+    rows = torch.arange(len(states))
+    for into, whence in _positions(pairs, patch):
+        new = others[rows, whence]
+        if patch == "random vector":
+            drawn = torch.randn(len(target.contexts), states.shape[2], generator=generator)[target.rows]
+            new = drawn / drawn.norm(dim=1, keepdim=True) * new.norm(dim=1, keepdim=True)
+        states[rows, into] = new.to(states.dtype)
+    said = network(target.written.inputs, replace={site: states})[:, target.outputs].float()
+    return said.unflatten(0, target.entities.shape)
+
+
+def _positions(pairs: Pairing, patch: Patch) -> list[tuple[Tensor, Tensor]]:
+    names = {"attribute": ["attribute_at"], "entity": ["entity_at"], "both": ["entity_at", "attribute_at"],
+             "unrelated token": ["unrelated_at"], "random vector": ["attribute_at"]}[patch]  # fmt: skip
+    return [(getattr(pairs.target.written, name)[:, 0], getattr(pairs.source.written, name)[:, 0]) for name in names]
+
+
+@dataclass(frozen=True)
+class Patched:
+    """Shares of answers `(n, queries, 4)` under every patch at the site where patching the attribute moves most.
+
+    **Attributes:** `site`: chosen on other contexts than those of the shares; empty where no site is more than the input.
+    """
+
+    site: str
+    unpatched: Float[Tensor, "n queries 4"]
+    patched: Mapping[Patch, Float[Tensor, "n queries 4"]]
+
+    def share(self, patch: Patch, query: int, answer: int) -> float:
+        """Of one answer to one query."""
+        return float(self.patched[patch][:, query, answer].mean())
+
+
+def patch_all(network: Subject, choosing: Pairing, judging: Pairing, sites: Sequence[str], *, generator: Generator) -> Patched:
+    """Every patch at the site, of those that are more than the input, at which patching attribute or entity moves most."""
+    answered = logits(network, judging.target).argmax(2)
+    plain = torch.stack([shares(column, judging) for column in answered.unbind(1)], 1)
+    inner = [site for site in sites if reads_context(network, choosing, site)]
+    if not inner:
+        return Patched("", plain, {})
+
+    def moved(site: str) -> float:
+        found = [patched_shares(network, choosing, site, p, generator=generator) for p in ("attribute", "entity")]
+        return max(float(1 - one[:, 0, 0].mean()) for one in found)
+
+    best = max(inner, key=moved)
+    every = {patch: patched_shares(network, judging, best, patch, generator=generator) for patch in PATCHES}
+    return Patched(best, plain, every)
+
+
+def signature(found: Patched) -> Signature:
+    """The mechanism that the patches look like.
+
+    `ID-like`: with the source's attribute patched in, the target's entity has it: what joins the two is not the entity itself.
+    `direct`: the source's entity has it, since the patched state carries its own entity along. `not localised`: no patch
+    changes more than nulls do, which says that the place is wrong and not that nothing is bound. Where answers change without
+    either, `lexical or none`.
+    """
+    if not found.site:
+        return "not localised"
+    kept = {patch: found.share(patch, 0, 0) for patch in PATCHES}
+    moved = max(kept[patch] for patch in NULL_PATCHES[:1]) - min(kept["attribute"], kept["entity"])
+    by_id, direct = found.share("attribute", 0, 1) >= _HALF, found.share("attribute", 1, 1) >= _HALF
+    if not (by_id or direct) and moved < _MOVED:
+        return "not localised"
+    if by_id and direct:
+        return "ID-like and direct"
+    return "ID-like" if by_id else "direct" if direct else "lexical or none"
+
+
+def swapped(
+    network: Subject, asked: Asked, site: str, what: Swap, *, places: tuple[int, int] = (0, -1)
+) -> Float[Tensor, "n q attributes"]:
+    """What the network says when the states of two items of every list are exchanged at a site."""
+    names = {"attributes": ["attribute_at"], "entities": ["entity_at"], "both": ["entity_at", "attribute_at"],
+             "unrelated tokens": ["unrelated_at"]}[what]  # fmt: skip
+    states = network.read(asked.written.inputs, [site])[site].clone()
+    rows = torch.arange(len(states))
+    for name in names:
+        first, second = (getattr(asked.written, name)[:, place] for place in places)
+        one, other = states[rows, first].clone(), states[rows, second].clone()
+        states[rows, first], states[rows, second] = other, one
+    said = network(asked.written.inputs, replace={site: states})[:, asked.outputs].float()
+    return said.unflatten(0, asked.entities.shape)
+
+
+def who_swaps(said: Float[Tensor, "n k attributes"], asked: Asked) -> Float[Tensor, "k others"]:
+    """For the query of every place, the share of answers from every place, and in the last column from none."""
+    size = asked.contexts.size
+    place = asked.places_of(said.argmax(2))
+    return torch.stack([torch.bincount(column, minlength=size + 1) for column in place.unbind(1)]).float() / len(place)
+
+
+def swap_curve(
+    network: Subject, asked: Asked, sites: Sequence[str], *, what: Sequence[Swap] = SWAPS
+) -> dict[Swap, Float[Tensor, "sites n"]]:
+    """The contrast between the first and the last place of every list after a swap of the two at each site, from -1 (answers
+    are exchanged) to 1 (as before). `asked` has the queries of all places in their order."""
+    ends = [0, asked.contexts.size - 1]
+
+    def of(said: Tensor) -> Float[Tensor, " n"]:
+        return 2 * contrast(listed(said, asked.contexts)[:, ends][:, :, ends]) - 1
+
+    return {name: torch.stack([of(swapped(network, asked, site, name)) for site in sites]) for name in what}
