@@ -1,6 +1,6 @@
 """Interchange of states inside lists: patches from another context, swaps within one, and what they say of the mechanism.
 
-After Feng and Steinhardt 2023 (arXiv 2310.17191): what is exchanged are the states at the tokens of an entity or of an attribute,
+After Feng and Steinhardt 2023 (arXiv 2310.17191): what is exchanged are the states at the tokens of an entity or attribute,
 at one site through which all of the input passes. The signatures name a mechanism and are no verdict: networks that bind and
 networks that imitate it share them.
 """
