@@ -35,6 +35,8 @@ class Part:
     - `values`: names of the values that it can take, at least two. `Examples.parts` holds indices into them.
     - `graded`: the part is absent (value 0) or present (value 1) with a real amount, found in `Examples.amounts`.
     - `of`: the parts that it follows from, when no input shows it by itself, such as an intermediate result.
+    - `absent`: the value, if there is one, that stands for nothing in the input, so that other parts move up: combinations in
+      which the same parts are absent are of one template.
     """
 
     __repr__ = brief
@@ -43,6 +45,7 @@ class Part:
     values: tuple[str, ...]
     graded: bool = False
     of: tuple[str, ...] = ()
+    absent: str | None = None
 
     def __post_init__(self):
         if len(self.values) < 2:
@@ -51,6 +54,8 @@ class Part:
                 given=list(self.values) or "none",
                 next_step="declare it with two values or more, or leave it out of the parts",
             )
+        if self.absent not in (None, *self.values):
+            raise AssayError(f"`absent` must be a value of part {self.name!r}", given=self.absent, choices=list(self.values))
         if self.graded and len(self.values) != 2:
             raise AssayError(f"graded part {self.name!r} must have the two values absent and present", given=self.values)
 

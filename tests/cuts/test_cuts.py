@@ -623,3 +623,33 @@ assert "torch._dynamo" not in sys.modules
 
 def test_a_network_that_is_not_compiled_is_cut_without_importing_the_compiler():
     subprocess.run([sys.executable, "-c", WITHOUT_A_COMPILER], check=True)
+
+
+class Beside(nn.Module):
+    """One input goes through a layer of its own, another through another, and both through a third: mixed by an affine call
+    first, or not."""
+
+    def __init__(self, mixed: str):
+        super().__init__()
+        self.mixed, self.one, self.other, self.last = mixed, nn.Linear(4, 5), nn.Linear(3, 5), nn.Linear(5, 2)
+
+    def forward(self, x, given):
+        one, other = torch.relu(self.one(x)), torch.relu(self.other(given))
+        return self.last(torch.relu(one + other) if self.mixed == "by a sum" else one * other)
+
+
+@pytest.mark.parametrize("mixed", ["by a sum", "by a product"])
+def test_cuts_of_some_inputs_leave_the_others_as_they_are_given_and_end_where_both_are_used(mixed):
+    torch.manual_seed(0)
+    subject = Subject(Beside(mixed))
+    inputs = {"x": torch.randn(9, 4), "given": torch.randn(9, 3)}
+    cuts = subject.cuts(inputs, fixed=["given"])
+    assert [cut.names for cut in cuts] == [("one.addmm#1",), ("relu#1",)]
+    assert not any(cut.last for cut in cuts)
+    for depth in range(2):
+        state = cuts.read({**inputs, "x": inputs["x"].roll(1, 0)}, depth)
+        others = {"x": torch.zeros(2, 4), "given": inputs["given"]}
+        moved = cuts.run(others, depth, state)
+        assert torch.allclose(moved, subject({**inputs, "x": inputs["x"].roll(1, 0)}), atol=1e-6)
+        with pytest.raises(AssayError, match="a row for each state"):
+            cuts.run({**others, "given": inputs["given"][:5]}, depth, state)

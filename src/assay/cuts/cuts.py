@@ -1,6 +1,6 @@
 """The cuts of a network: found by recording one pass, read, and patched."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -31,6 +31,8 @@ class Cuts:
     - `inputs`: examples on which the cuts are found; three are used.
     - `device`: of the network.
     - `batch_size`: examples per forward pass.
+    - `fixed`: names of inputs that are run as they are given, such as the answer so far. The cuts are then of the others, and
+      end before the first call that uses both.
 
     **Raises:** `AssayError` where a tensor depends on the inputs and the call that made it was not seen; where the outputs
     do not depend on them, differ from those of a plain pass by more than 1e-5, or depend on the other examples of the batch;
@@ -58,8 +60,10 @@ class Cuts:
         inputs: Inputs,
         device: torch.device,
         batch_size: int,
+        fixed: Collection[str] = (),
     ):
         self._module, self._forward, self._device, self._batch_size = module, forward, device, max(2, batch_size)
+        self._fixed = frozenset(fixed)
         self._traces: dict[Shapes, Trace] = {}
         self._complete: set[tuple[Shapes, int]] = set()
         self._first = self._trace(inputs)
@@ -107,20 +111,24 @@ class Cuts:
         """Outputs `(n, ...)`, on the CPU, of the rest of the network on the states of `n` examples.
 
         The network runs on `inputs`, repeated or shortened to as many examples and to the lengths that the state has, and every
-        tensor of the cut is replaced, so that nothing is left of their content. The first time at each depth this is tested
-        on the examples on which the cuts were found.
+        tensor of the cut is replaced, so that nothing is left of their content. Of fixed inputs there is one row for each
+        state. The first time at each depth this is tested on the examples on which the cuts were found.
 
         **Raises:** `AssayError` for a state of another cut, and where the outputs depend on more than the state.
         """
         trace = self._trace(_resized(inputs, ROWS, state.shapes))
         trace.check(state, trace.cut(depth))
+        fixed = {name: value for name, value in inputs.items() if name in self._fixed}
+        if fixed and _length(fixed) != len(state):
+            raise AssayError("fixed inputs have a row for each state", given=f"{_length(fixed)} for {len(state)} states")
         self._test(trace, depth)
         outputs = []
         batches: dict[int, Inputs] = {}
         for rows, count in _chunks(len(state), self._rows(trace)):
             if (number := _number(rows)) not in batches:
                 batches[number] = _resized(inputs, number, state.shapes, self._device)
-            outputs.append(self._patched(trace, state[rows], batches[number])[:count].cpu())
+            batch = {**batches[number], **_taken(fixed, rows, self._device)}
+            outputs.append(self._patched(trace, state[rows], batch)[:count].cpu())
         return torch.cat(outputs) if outputs else trace.output[:0].cpu()
 
     # Inside
@@ -161,7 +169,8 @@ class Cuts:
         if (key := (trace.shapes, depth)) in self._complete:
             return
         state = self._states(trace, [depth], trace.sample)[depth]
-        found = self._patched(trace, state, _rolled(trace.sample), test=True)
+        others = {name: value if name in self._fixed else value.roll(1, 0) for name, value in trace.sample.items()}
+        found = self._patched(trace, state, others, test=True)
         # Where the outputs hardly differ between examples, agreement with the right ones must be closer than with the others.
         spread = float((trace.output - trace.output.roll(1, 0)).abs().max())
         apart = float((found - trace.output).abs().max())
@@ -195,7 +204,7 @@ class Cuts:
                 next_step="see whether the network draws random numbers or keeps something from one pass to the next; cut one "
                 "in half precision, whose fused functions round otherwise, after `module.float()`",
             )
-        crossing = tuple(graph.crossing(depth) for depth in range(graph.depth + 1))
+        crossing = graph.cuts([slot for slot, name in enumerate(sample) if name in self._fixed])
         everything = tuple(sorted({node for nodes in crossing for node in nodes}))
         rolled, more = (Exchange(graph, read=everything, constants=same) for same in (True, False))
         moved = self._pass(rolled, _rolled(sample))

@@ -96,6 +96,26 @@ class Graph:
         shallow = {node for node in used if self.nodes[node].depth <= depth}
         return tuple(sorted(node for node in shallow if not self._held(node, shallow)))
 
+    def cuts(self, fixed: Collection[int] = ()) -> tuple[tuple[int, ...], ...]:
+        """The cuts at all depths; of the inputs that are not at the `fixed` places, without the tensors that fixed ones alone
+        made, and before the first call that is not affine and uses both."""
+        moving: set[int] = set()
+        still: set[int] = set()
+        for k, node in enumerate(self.nodes):
+            for kind, holds in ((moving, node.slot not in fixed), (still, node.slot in fixed)):
+                if (node.call < 0 and holds) or not kind.isdisjoint(node.uses):
+                    kind.add(k)
+        found: list[tuple[int, ...]] = []
+        for depth in range(self.depth + 1):
+            nodes = {node for node in self.crossing(depth) if node in moving}
+            while mixed := nodes & still:
+                node = self.nodes[max(mixed)]
+                if node.depth > max(self.nodes[use].depth for use in node.uses):
+                    return tuple(found)
+                nodes = nodes - {max(mixed)} | moving.intersection(node.uses)  # what an affine call mixed, before it did
+            found.append(tuple(sorted(nodes)))
+        return tuple(found)
+
     def idle(self, wanted: Iterable[int], *, given: Collection[int] = ()) -> frozenset[int]:
         """The numbers of those calls that need not run for some nodes to have their values, where those of others are given."""
         needed: set[int] = set()

@@ -16,7 +16,7 @@ from assay.computation.ability import Answer
 from assay.data.registry import fetch
 from assay.errors import AssayError
 from assay.objective import PAD, Sequences
-from assay.task import Examples, Part, SourceToTarget, Split, Task, draw_rows
+from assay.task import Examples, Part, SourceToTarget, Split, Swapped, Task, draw_rows
 from assay.tasks.algorithms.scan import Asked, scan_computations
 from assay.tasks.scan_grammar import CONJUNCTIONS, DIRECTIONS, MANNERS, NONE, TIMES, VERBS, Command, commands
 
@@ -118,11 +118,16 @@ def _rows_of(role: Role, roles: list[Role]) -> list[int]:
 # Tokens
 
 _PARTS = tuple(
-    Part(f"{name}{place}", (NONE, *values) if (name, place) == ("verb", 2) else values)
+    Part(f"{name}{place}", values, absent=NONE if NONE in values else None)
     for place in (1, 2)
-    for name, values in (("verb", (*VERBS, "turn")), ("manner", MANNERS), ("direction", DIRECTIONS), ("times", TIMES))
+    for name, values in (
+        ("verb", (*VERBS, "turn") if place == 1 else (NONE, *VERBS, "turn")),
+        ("manner", MANNERS),
+        ("direction", DIRECTIONS),
+        ("times", TIMES),
+    )
 )
-PARTS = (*_PARTS[:4], Part("conjunction", CONJUNCTIONS), *_PARTS[4:])
+PARTS = (*_PARTS[:4], Part("conjunction", CONJUNCTIONS, absent=NONE), *_PARTS[4:])
 ACTIONS = (*(f"I_{verb.upper()}" for verb in VERBS), "I_TURN_LEFT", "I_TURN_RIGHT")
 # An id is an index here; 0 pads.
 SOURCE_WORDS = ("PAD", *VERBS, "turn", *MANNERS[1:], *DIRECTIONS[1:], *TIMES[1:], *CONJUNCTIONS[1:])
@@ -178,7 +183,7 @@ class Scan(Task):
     `train` draws lines of the published train file, repeats included; `seen` are its different commands and `novel` is
     the test file.
 
-    The task has no swap: with one slot exchanged a command can leave the grammar (`turn` without a direction).
+    With one slot exchanged a command can leave the grammar (`turn` without a direction): a swap then has no answer.
 
     **Arguments:**
 
@@ -215,6 +220,18 @@ class Scan(Task):
         parts = dict(zip(self.combines, table.parts[:, rows], strict=True))
         inputs = {"source": table.source[rows], "prefix": table.prefix[rows]}
         return Examples(inputs, table.targets[rows], parts, self.combination_id(parts))
+
+    def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
+        parts = {name: (source if name == part else base).parts[name] for name in self.combines}
+        ids, (known, row) = self.combination_id(parts), self._by_id
+        place = torch.searchsorted(known, ids).clamp(max=len(known) - 1)
+        return Swapped(_table().targets[row[place]], parts, ids, known[place] == ids)
+
+    @cached_property
+    def _by_id(self) -> tuple[Int[Tensor, " commands"], Int[Tensor, " commands"]]:
+        """The ids of all commands, ascending, and their rows."""
+        ids, rows = self.combination_id(dict(zip(self.combines, _table().parts, strict=True))).sort()
+        return ids, rows
 
     # The ability DeclaresComputation: every node is a command of its own, and is asked as one
 

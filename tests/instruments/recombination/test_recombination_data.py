@@ -46,18 +46,11 @@ def one_value(examples: Examples) -> Examples:
     return dataclasses.replace(examples, parts={"i": examples.parts["i"], "j": examples.parts["j"] * 0})
 
 
-def prefixed(examples: Examples) -> Examples:
-    answer = torch.stack([examples.targets + 2, examples.targets + 2, examples.targets * 0 + 1, examples.targets * 0], 1)
-    prefix = torch.cat([torch.full((len(answer), 1), 15), answer[:, :-1]], 1)
-    return dataclasses.replace(examples, inputs={**examples.inputs, "prefix": prefix}, targets=answer)
-
-
 @pytest.mark.parametrize(
     ("task", "why"),
     [
         (Changed(same_part), "part i determines part j"),
         (Changed(one_value), "part j takes one value"),
-        (Changed(prefixed), "prefix is the answer moved on by one, so that an answer takes many passes"),
         (Few(Declared(), seen=1, novel=1), "1 trained combinations"),
         (Few(Declared(), seen=0, novel=0), "0 trained combinations"),
         (Declared(torch.zeros(SIZE**2, dtype=torch.int64)), "answered alike"),

@@ -111,8 +111,7 @@ class AtDepth:
         outputs = self._run(piece for one in asked for piece in self._states(one, rows[one]))
         found: dict[Asked, Rates] = {}
         for one, some in zip(asked, outputs.split([len(rows[one]) for one in asked]), strict=True):
-            variant, recipe = one[0], self._recipe(one)
-            stand = recipe.scrambled[variant.repeat][rows[one]] if variant.name == SCRAMBLED else rows[one]
+            variant, recipe, stand = one[0], self._recipe(one), self._stand(one, rows[one])
             before = self.outputs.fitted(self._bases(variant, recipe.items.base[rows[one]])) if recipe.moves else None
             found[one] = _rates(self.data, recipe.items, rows[one], stand, some, self.outputs.real, before)
         return found
@@ -120,39 +119,51 @@ class AtDepth:
     def _recipe(self, one: Asked) -> Recipe:
         return self.data.plans[one[1]].recipes[one[2]]
 
-    def _states(self, one: Asked, chosen: Int[Tensor, " m"]) -> Iterator[tuple[State, Tensor]]:
-        """Pieces: states of which what is carried stays, and what is to be put into them."""
+    def _stand(self, one: Asked, rows: Int[Tensor, " m"]) -> Int[Tensor, " m"]:
+        """The items whose targets and inputs count for these."""
+        return self._recipe(one).scrambled[one[0].repeat][rows] if one[0].name == SCRAMBLED else rows
+
+    def _states(self, one: Asked, chosen: Int[Tensor, " m"]) -> Iterator[tuple[State, Tensor, dict[str, Tensor]]]:
+        """Pieces: states of which what is carried stays, what is to be put into them, and the answer so far."""
         recipe, effects = self._recipe(one), self.effects[one[:2]]
         for rows in chosen.split(self.piece):
             made = recipe.rows[rows].float() @ effects
             base = self._bases(one[0], recipe.items.base[rows])
+            given = self.data.given(recipe.items.targets[self._stand(one, rows)])
             if self.matrix is not None:
                 like = self.kept[base] if self.kept is not None else self.first
-                yield like, (made + self.matrix[base] if recipe.on_base else made)
+                yield like, (made + self.matrix[base] if recipe.on_base else made), given
             elif recipe.on_base or self.first.carried:
                 state = self.cuts.read(_rows(self.data.fitted, base), self.depth)
-                yield (state if state.carried else self.first), (made + state.flat().float() if recipe.on_base else made)
+                made = made + state.flat().float() if recipe.on_base else made
+                yield (state if state.carried else self.first), made, given
             else:
-                yield self.first, made
+                yield self.first, made, given
 
     def _bases(self, variant: Variant, rows: Int[Tensor, " m"]) -> Int[Tensor, " m"]:
         """The fitted examples that stand for these."""
         return self.data.deals[variant.repeat][rows] if variant.name == SCRAMBLED else rows
 
-    def _run(self, pieces: Iterator[tuple[State, Tensor]]) -> Tensor:
+    def _run(self, pieces: Iterator[tuple[State, Tensor, dict[str, Tensor]]]) -> Tensor:
         """Outputs of all of them; those that carry nothing of an example are joined into runs of a piece or two."""
         inputs = _rows(self.data.fitted, torch.arange(min(8, len(self.data.targets))))
         found, waiting = [self.outputs.real[:0]], []
-        for like, matrix in pieces:
+
+        def run() -> None:
+            states, given = zip(*waiting, strict=True)
+            together = {name: torch.cat([some[name] for some in given]) for name in given[0]}
+            found.append(self.cuts.run(inputs | together, self.depth, self.first.unflat(torch.cat(states))))
+            waiting.clear()
+
+        for like, matrix, given in pieces:
             if like.carried and len(matrix):
-                found.append(self.cuts.run(inputs, self.depth, like.unflat(matrix)))
+                found.append(self.cuts.run(inputs | given, self.depth, like.unflat(matrix)))
                 continue
-            waiting.append(matrix)
-            if sum(map(len, waiting)) >= self.piece:
-                found.append(self.cuts.run(inputs, self.depth, self.first.unflat(torch.cat(waiting))))
-                waiting = []
-        if sum(map(len, waiting)):
-            found.append(self.cuts.run(inputs, self.depth, self.first.unflat(torch.cat(waiting))))
+            waiting.append((matrix, given))
+            if sum(len(matrix) for matrix, _ in waiting) >= self.piece:
+                run()
+        if sum(len(matrix) for matrix, _ in waiting):
+            run()
         return torch.cat(found)
 
 

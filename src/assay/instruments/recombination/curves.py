@@ -69,7 +69,8 @@ def curves(
     **Raises:** `NotEnough` for a network that cannot be cut.
     """
     try:
-        cuts = subject.cuts({name: value[:16] for name, value in data.fitted.items()})
+        few = {name: value[:16] for name, value in data.fitted.items()}
+        cuts = subject.cuts(few, fixed=[data.prefix] if data.prefix else ())
     except AssayError as error:
         raise NotEnough(f"the network cannot be cut: {error.rule}") from error
     found = Found([*cuts])

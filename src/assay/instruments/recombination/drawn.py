@@ -23,8 +23,9 @@ from assay.instruments.recombination.items import (
     held_out,
 )
 from assay.instruments.recombination.states import Design, design_rows
+from assay.instruments.recombination.template import OneTemplate, given, one_template, prefix_of
 from assay.novelty import novelty_of
-from assay.objective import PAD, Objective
+from assay.objective import Objective
 from assay.stats import MIN_UNITS, cluster_means
 from assay.task import Examples, SwapsParts, Task
 from assay.views import NoNovelInputs
@@ -121,6 +122,8 @@ class Drawn:
     - `labelled`: whether novel inputs have their answers.
     - `no_executor`, `no_inputs`, `kinds_unknown`: why answers to novel combinations, novel inputs, or kinds of novelty are not
       known; empty where they are.
+    - `prefix`: the input that is the answer so far, empty where there is none; `template`: how many trained combinations are
+      then of the one template that is read, empty where all are.
     """
 
     objective: Objective
@@ -139,13 +142,22 @@ class Drawn:
     no_executor: str
     no_inputs: str
     kinds_unknown: str
+    prefix: str = ""
+    template: str = ""
+
+    def given(self, targets: Tensor) -> dict[str, Tensor]:
+        """The input that is the answer so far, for these answers; nothing where there is none."""
+        return {self.prefix: given(self.fitted[self.prefix][:1, :1], targets)} if self.prefix else {}
 
 
 def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
     """Draw from a task. **Raises:** `NotEnough` where the parts of trained examples cannot be told apart."""
+    number = max(budget.examples, ROWS_PER_VALUE * sum(len(part.values) for part in task.parts if not part.of))
+    whole, seen = task, task.examples("seen", number, generator=rng("seen")).in_canonical_order()
+    if prefix := prefix_of(seen):
+        task = one_template(task, prefix, seen)
+        seen = task.examples("seen", number, generator=rng("seen")).in_canonical_order()
     parts, combines, most = tuple(part for part in task.parts if not part.of), task.combines, budget.combinations
-    number = max(budget.examples, ROWS_PER_VALUE * sum(len(part.values) for part in parts))
-    seen = task.examples("seen", number, generator=rng("seen")).in_canonical_order()
     _check(task, seen)
     values = combinations_of(combines, seen)
     ids, group = seen.combination.unique(return_inverse=True)
@@ -232,6 +244,8 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
         no_executor="" if isinstance(task, SwapsParts) else "the task does not say what follows when a part is exchanged",
         no_inputs=no_inputs,
         kinds_unknown=unknown,
+        prefix=prefix,
+        template="" if task is whole else f"{len(task.combinations('seen'))} of {len(whole.combinations('seen'))}",
     )
 
 
@@ -241,11 +255,6 @@ def _check(task: Task, seen: Examples) -> None:
         raise NotEnough(f"{task.combines[0]} is all that makes up a combination, so there is nothing to combine")
     if (num := len(seen.combination.unique())) < 2 * MIN_UNITS:
         raise NotEnough(f"{num} trained combinations, and effects estimated on some and tried on others need {2 * MIN_UNITS}")
-    for name, values in seen.inputs.items():
-        if _is_prefix(values, seen.targets):
-            raise NotEnough(
-                f"the input {name} is the answer moved on by one, so that an answer takes many passes, which share no state"
-            )
     for name in task.combines:
         if len(seen.parts[name].unique()) < 2:
             raise NotEnough(f"part {name} takes one value in all trained examples, so there is nothing to combine")
@@ -257,14 +266,6 @@ def _check(task: Task, seen: Examples) -> None:
                 raise NotEnough(
                     f"part {name} determines part {other} in all trained examples, so neither has an effect of its own"
                 )
-
-
-def _is_prefix(values: Tensor, targets: Tensor) -> bool:
-    """Whether a sequence is another one behind a start token."""
-    if values.ndim != 2 or values.shape != targets.shape or values.shape[1] < 2 or values.is_floating_point():
-        return False
-    asked = targets[:, 1:] != PAD
-    return bool(asked.any()) and bool((values[:, 1:] == targets[:, :-1])[asked].all())
 
 
 def _ids(task: Task, rows: Int[Tensor, "m k"]) -> Int[Tensor, " m"]:
@@ -298,7 +299,7 @@ def _novel_combinations(task: Task, fitted: Examples, rng: Random) -> tuple[Int[
         rows = rows[~torch.isin(_ids(task, rows), _ids(task, task.combinations("seen")))]
     if not len(rows):
         return rows, {}, ""
-    novelty = novelty_of(task, rows)
+    novelty = task.novelty(rows) if isinstance(task, OneTemplate) else novelty_of(task, rows)
     if novelty.unknown:
         return rows, dict.fromkeys(_ids(task, rows).tolist(), OUTSIDE), novelty.unknown
     return rows, {one: KIND_OF[kind] for one, kind in zip(novelty.ids.tolist(), novelty.kinds, strict=True)}, ""

@@ -132,6 +132,13 @@ def _warnings(data: Drawn, found: Found, at: AtCut | None, carried: Mapping[str,
         )
     if data.kinds_unknown:
         told.append(f"Kinds of novelty are not known ({data.kinds_unknown}), so all novel combinations count as one.")
+    if data.prefix:
+        told.append(
+            f"An answer takes many passes. It is read in one, with the declared answer so far in {data.prefix}: all steps are "
+            "right there exactly if own greedy decoding returns that answer. Cuts are those of the other inputs alone."
+        )
+    if data.template:
+        told.append(f"Read are combinations in which the same parts are absent, {data.template} trained ones.")
     missing = [name for name, where in carried.items() if where == "not found"]
     if missing:
         told.append(f"Not found at any cut: {', '.join(missing)}.")

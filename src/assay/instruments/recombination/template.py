@@ -1,0 +1,141 @@
+"""Answers that take many passes, read in one: of combinations of one template, with the declared answer given step by step.
+
+Where the declared answer so far is given, every step is right exactly if own greedy decoding returns the declared answer: up to
+the first wrong token both are given the same. So one pass shows whether a state put together in the place of the source is
+decoded rightly. Parts of a sequence have a place of their own only among combinations in which the same parts are absent.
+"""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Generator, Tensor
+
+from assay.figure import Level
+from assay.instrument import NotEnough
+from assay.novelty import ENOUGH, Novelty, novelty_of
+from assay.objective import PAD, Objective
+from assay.task import Examples, InputSpec, Part, Split, Swapped, SwapsParts, Task
+
+MOST_DRAWN = 50_000  # examples, among which those of the template are found
+
+
+def prefix_of(examples: Examples) -> str:
+    """The input that is the target moved on by one behind a start token; empty where there is none. **Raises:** `NotEnough`
+    where it is the only input."""
+    found = next((name for name, values in examples.inputs.items() if _is_prefix(values, examples.targets)), "")
+    if found and len(examples.inputs) == 1:
+        raise NotEnough(
+            f"the input {found} is the answer moved on by one and there is no other, so that an answer takes many passes, "
+            "which share no state"
+        )
+    return found
+
+
+def given(start: Int[Tensor, "1 1"], targets: Int[Tensor, "m t"]) -> Int[Tensor, "m t"]:
+    """The prefix of each target."""
+    return torch.cat([start.expand(len(targets), 1), targets[:, :-1]], 1)
+
+
+def one_template(task: Task, prefix: str, examples: Examples) -> Task:
+    """The combinations of the template with the most trained ones, among those with enough novel ones of trained values.
+
+    **Raises:** `NotEnough` where no part is said to be absent and an input has several lengths.
+    """
+    parts = [task.part(name) for name in task.combines]
+    if all(part.absent is None for part in parts):
+        several = [name for name, values in examples.inputs.items() if name != prefix and _has_lengths(values)]
+        if several:
+            raise NotEnough(
+                f"the input {several[0]} has several lengths, and the task does not say which part is then absent "
+                "(`Part.absent`), so that parts have no place in it"
+            )
+        return task
+    absent = torch.tensor([-1 if part.absent is None else part.values.index(part.absent) for part in parts])
+    seen, novel = (task.combinations(split) for split in ("seen", "novel"))
+
+    def size(pattern: Tensor) -> tuple[int, int]:
+        have, new = (rows[_matching(rows, absent, pattern)] for rows in (seen, novel))
+        known = torch.stack([torch.isin(new[:, k], have[:, k]) for k in range(len(parts))])
+        return min(ENOUGH, int(known.all(0).sum())), len(have)
+
+    pattern = max((seen == absent).unique(dim=0), key=size)
+    return (_Swapping if isinstance(task, SwapsParts) else OneTemplate)(task, absent, pattern)
+
+
+class OneTemplate(Task):
+    """The combinations of a task in which certain parts, and no others, are absent; parts that are always alike there are left
+    out."""
+
+    parts: tuple[Part, ...]
+    combines: tuple[str, ...]
+
+    def __init__(self, whole: Task, absent: Int[Tensor, " k"], pattern: Bool[Tensor, " k"]):
+        self._whole, self._absent, self._pattern = whole, absent, pattern
+        self._columns = [k for k, column in enumerate(self._rows("seen").T) if len(column.unique()) > 1]
+        self.combines = tuple(whole.combines[k] for k in self._columns)
+        left_out = {*whole.combines} - {*self.combines}
+        self.parts = tuple(part for part in whole.parts if not left_out & {part.name, *part.of})
+
+    @property
+    def address(self) -> str:
+        return self._whole.address
+
+    @property
+    def input_spec(self) -> InputSpec | None:
+        return self._whole.input_spec
+
+    @property
+    def objective(self) -> Objective:
+        return self._whole.objective
+
+    @property
+    def level(self) -> Level:  # pyrefly: ignore[bad-override]  (of the task)
+        return self._whole.level
+
+    def combinations(self, split: Split) -> Int[Tensor, "c k"]:
+        return self._rows(split)[:, self._columns]
+
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        found = self._whole.examples(split, MOST_DRAWN if n else 0, generator=generator)
+        rows = torch.stack([found.parts[name] for name in self._whole.combines], 1)
+        found = found.take(_matching(rows, self._absent, self._pattern).nonzero()[:n, 0])
+        return replace(found, combination=self.combination_id(found.parts))
+
+    def novelty(self, combinations: Int[Tensor, "c k"]) -> Novelty:
+        """Kinds by all trained combinations, those of other templates among them."""
+        rows = self._rows("seen")[:1].repeat(len(combinations), 1)
+        rows[:, self._columns] = combinations
+        found = novelty_of(self._whole, rows)
+        ids = self.combination_id(dict(zip(self.combines, combinations.T, strict=True))).sort().values
+        return found if found.unknown else replace(found, ids=ids)  # in the order of the ids of all parts
+
+    def _rows(self, split: Split) -> Int[Tensor, "c n"]:
+        rows = self._whole.combinations(split)
+        return rows[_matching(rows, self._absent, self._pattern)]
+
+
+class _Swapping(OneTemplate):
+    def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
+        assert isinstance(self._whole, SwapsParts)
+        found = self._whole.swap(base, source, part)
+        return found._replace(combination=self.combination_id(found.parts))
+
+
+def _matching(rows: Int[Tensor, "c n"], absent: Int[Tensor, " n"], pattern: Bool[Tensor, " n"]) -> Bool[Tensor, " c"]:
+    return ((rows == absent) == pattern).all(1)
+
+
+def _has_lengths(values: Tensor) -> bool:
+    """Whether rows of tokens end in different numbers of zeros."""
+    if values.ndim != 2 or values.is_floating_point():
+        return False
+    return len((values.flip(1).cumsum(1) == PAD).sum(1).unique()) > 1
+
+
+def _is_prefix(values: Tensor, targets: Tensor) -> bool:
+    """Whether a sequence is another one behind a start token."""
+    if values.ndim != 2 or values.shape != targets.shape or values.shape[1] < 2 or values.is_floating_point():
+        return False
+    asked = targets[:, 1:] != PAD
+    return bool(asked.any()) and bool((values[:, 1:] == targets[:, :-1])[asked].all())
