@@ -57,9 +57,7 @@ def match_categories(
     names = np.unique(groups)
     if len(names) < 3:
         raise AssayError("groups are matched where there are three at least", given=len(names))
-    one, other = (
-        _centroid_similarity(unit_vectors(vectors), groups, names) for vectors in (a, b)
-    )
+    one, other = (_centroid_similarity(unit_vectors(vectors), groups, names) for vectors in (a, b))
     upper = np.triu_indices(len(names), 1)
 
     def objective(order: np.ndarray) -> float:
