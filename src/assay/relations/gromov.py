@@ -36,5 +36,5 @@ def gromov_wasserstein(
         plan = ot.gromov.entropic_gromov_wasserstein(
             1 - a, 1 - hidden, weights, weights, "square_loss", epsilon=epsilon, max_iter=200, solver="PPA"
         )
-    _, columns = linear_sum_assignment(-np.nan_to_num(plan))
+    _, columns = linear_sum_assignment(-np.nan_to_num(np.asarray(plan)))
     return judged(a, b, order[columns])
