@@ -72,10 +72,12 @@ def test_too_few_words_are_named():
         match(*noisy(5, 0.1), generator=rng(), given=range(3))
 
 
-def test_transport_finds_the_same_copy():
-    pytest.importorskip("ot")
-    found = gromov_wasserstein(*noisy(40, 0.2), generator=rng())
-    assert found.accuracy >= 0.9
+def test_transport_finds_the_same_copy_and_its_objective_tells_where_it_fails():
+    found = gromov_wasserstein(*noisy(120, 0.2), generator=rng())
+    assert found.accuracy == 1.0
+    failed = gromov_wasserstein(*noisy(120, 0.5), generator=rng())
+    assert failed.accuracy < 0.5
+    assert failed.objective < failed.true_objective
 
 
 def test_without_pot_the_extra_is_named(monkeypatch):
