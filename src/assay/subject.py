@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from assay.batches import LEAST, few, fitting
 from assay.compiled import original, plain, refuse_scripted, uncompiled
 from assay.cuts import Cuts
 from assay.errors import AssayError
@@ -42,7 +43,7 @@ class Subject:
     - `name`: how reports call it.
     - `fresh`: makes a new, untrained module of the same architecture from a generator. Without it `untrained` draws the
       weights of a copy again through each submodule's own `reset_parameters`.
-    - `batch_size`: examples per forward pass.
+    - `batch_size`: examples per forward pass, or on a CPU fewer where its cache would not hold them.
     - `output`: which tensor is the answer, where forward returns several: a key such as `logits`, a position such as `1`, or
       both, such as `heads.0`. By default the only one, the `logits` of a Hugging Face model, or, on a task, the only one that
       fits what the task asks.
@@ -76,6 +77,7 @@ class Subject:
         self.initial = ""  # what gave it its weights, where that was no file: see `load_subject`
         self._at_first = attributes_of(self.module)
         self._unused: dict[object, frozenset[str]] = {}
+        self._fitting: dict[object, int] = {}
 
     def __repr__(self) -> str:
         return f"Subject({type(self.module).__name__}, name={self.name!r}, num_weights={self.num_weights()})"
@@ -135,8 +137,7 @@ class Subject:
 
         def caught(rows: slice, batch: Inputs) -> dict[str, list[Tensor]]:
             calls: dict[str, list[Tensor]] = {site: [] for site in sites}
-            with self._running([self._catch_hook(site, calls[site]) for site in sites]):
-                self._run(batch)
+            self._watch(batch, [self._catch_hook(site, calls[site]) for site in sites])
             return calls
 
         return self._gathered(inputs, sites, caught)
@@ -249,7 +250,7 @@ class Subject:
         floats = [name for name, value in self.module.named_buffers() if value.is_floating_point()]
         if not floats or self.fresh is not None:
             return self
-        found = running_buffers(self.module, self._few(inputs, EXAMPLES))
+        found = running_buffers(self.module, few(inputs, EXAMPLES, self.device))
         if found is None:
             raise AssayError(
                 "a network must run in training mode to show which buffers are learned",
@@ -302,10 +303,24 @@ class Subject:
 
     def _batches(self, inputs: Inputs) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         total = len(next(iter(inputs.values())))
-        for start in range(0, total, self.batch_size):
-            rows = slice(start, start + self.batch_size)
+        size = self._at_once(inputs) if total > LEAST else self.batch_size
+        for start in range(0, total, size):
+            rows = slice(start, start + size)
             # Copied, because a module may work in place on what it is given.
             yield rows, {name: value[rows].to(self.device, copy=True) for name, value in inputs.items()}
+
+    def _at_once(self, inputs: Inputs) -> int:
+        """Examples in a pass: on a CPU no more than its cache holds."""
+        shapes = tuple(value.shape[1:] for value in inputs.values())
+        if self.device.type == "cpu" and shapes not in self._fitting:
+            two = few(inputs, 2, self.device)
+            with undisturbed(self.module, 0):
+                self._fitting[shapes] = fitting(self.module, lambda handles: self._watch(two, handles))
+        return min(self.batch_size, self._fitting.get(shapes, self.batch_size))
+
+    def _watch(self, batch: Inputs, handles: list[RemovableHandle]) -> object:
+        with self._running(handles):
+            return self._run(batch)
 
     def _forward(self, batch: Inputs) -> Tensor:
         return answer_of(self._run(batch))
@@ -323,29 +338,16 @@ class Subject:
         with self._running([]):
             return self._forward(batch)
 
-    def _few(self, inputs: Inputs, count: int) -> dict[str, Tensor]:
-        """So many examples, spread over all and repeated where these are fewer, or zeros where there are none."""
-        num = len(next(iter(inputs.values())))
-        rows = torch.arange(count) % max(1, num) if num < count else torch.linspace(0, num - 1, count).round().long()
-        few = {k: value[rows] if num else value.new_zeros(count, *value.shape[1:]) for k, value in inputs.items()}
-        return {name: value.to(self.device) for name, value in few.items()}
-
     def _sample(self, inputs: Inputs, count: int) -> object:
         """What forward returns on a few examples."""
-        with self._running([]):
-            return self._run(self._few(inputs, count))
+        return self._watch(few(inputs, count, self.device), [])
 
     def _survey(self, inputs: Inputs) -> Places:
         """The site at every place that a module's name leads to."""
-
-        def run(rows: Sequence[int], handles: list[RemovableHandle]) -> object:
-            with self._running(handles):
-                return self._run({name: value[list(rows)] for name, value in few.items()})
-
         refuse_scripted(self.module)
-        few = self._few(inputs, EXAMPLES)
+        some = few(inputs, EXAMPLES, self.device)
         with undisturbed(self.module):
-            return survey(self.module, run)
+            return survey(self.module, lambda rows, handles: self._watch({k: v[list(rows)] for k, v in some.items()}, handles))
 
     def _check_place(self, site: str, inputs: Inputs) -> None:
         """A replacement of what the network does not use would be without effect, and no word of it."""

@@ -35,8 +35,7 @@ class Part:
     - `values`: names of the values that it can take, at least two. `Examples.parts` holds indices into them.
     - `graded`: the part is absent (value 0) or present (value 1) with a real amount, found in `Examples.amounts`.
     - `of`: the parts that it follows from, when no input shows it by itself, such as an intermediate result.
-    - `absent`: the value, if there is one, that stands for nothing in the input, so that other parts move up: combinations in
-      which the same parts are absent are of one template.
+    - `absent`: the value for which a sequence holds nothing, so that others move up. Where the same are absent, places agree.
     """
 
     __repr__ = brief

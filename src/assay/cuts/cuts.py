@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from assay.batches import AT_ONCE
 from assay.cuts.calls import Pass, not_compiled, taken_apart
 from assay.cuts.exchange import Exchange, Fused
 from assay.cuts.graph import Recorder
@@ -16,9 +17,6 @@ from assay.cuts.state import Rows, State, close, find_rows
 from assay.cuts.trace import MORE, ROWS, Cut, Inputs, Shapes, Trace, shapes_of
 from assay.errors import AssayError
 from assay.isolation import undisturbed
-
-AT_ONCE = 2**20
-"""Numbers of the widest tensor of a pass: those of more examples leave the cache of a processor, and each takes longer."""
 
 
 class Cuts:

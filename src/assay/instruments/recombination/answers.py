@@ -1,6 +1,6 @@
 """What the rest of a network answers to states that are put together at one cut, and rates of that."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -90,21 +90,20 @@ class AtDepth:
     def searched(self, asked: Sequence[Asked]) -> dict[Asked, Rates]:
         """Rates of held-out combinations by which nulls and copies choose their cuts. Where a quarter of the combinations shows
         that Es cannot reach .9, whatever it is on the others, these are not run: the choice is the same."""
-        found = self._rates(asked, {one: self._held(one) & self._recipe(one).quarter for one in asked})
+        found = self._rates(asked, {one: self._upto(one, HELD) & self._recipe(one).quarter for one in asked})
         left = []
         for one in asked:
-            rate, number = found[one].get((ES, HELD)), len(self._recipe(one).items.ids[self._held(one)].unique())
+            rate, number = found[one].get((ES, HELD)), len(self._recipe(one).items.ids[self._upto(one, HELD)].unique())
             if rate is None or float(rate.units.sum()) + number - len(rate.units) >= WORKS * number:
                 left.append(one)
-        return found | self.rates(left, held_only=left)
+        return found | self.rates(dict.fromkeys(left, HELD))
 
-    def rates(self, asked: Sequence[Asked], *, held_only: Collection[Asked] = ()) -> dict[Asked, Rates]:
-        """Rates of several in one run; for those in `held_only` of held-out combinations alone."""
-        held = {one: self._held(one) for one in asked}
-        return self._rates(asked, {one: which if one in held_only else which | True for one, which in held.items()})
+    def rates(self, asked: Mapping[Asked, int]) -> dict[Asked, Rates]:
+        """Rates of several in one run, each with the last of the kinds of combinations that it is asked of."""
+        return self._rates([*asked], {one: self._upto(one, kind) for one, kind in asked.items()})
 
-    def _held(self, one: Asked) -> Bool[Tensor, " m"]:
-        return self._recipe(one).items.kinds == HELD
+    def _upto(self, one: Asked, kind: int) -> Bool[Tensor, " m"]:
+        return self._recipe(one).items.kinds <= kind
 
     def _rates(self, asked: Sequence[Asked], chosen: Mapping[Asked, Bool[Tensor, " m"]]) -> dict[Asked, Rates]:
         rows = {one: chosen[one].nonzero()[:, 0] for one in asked}

@@ -11,7 +11,7 @@ from assay.errors import AssayError
 from assay.instrument import NotEnough, Random
 from assay.instruments.recombination.answers import CS, ES, NETWORK, Asked, Outputs, Rates, Reader, Variant
 from assay.instruments.recombination.drawn import Drawn
-from assay.instruments.recombination.items import HELD, OUTSIDE
+from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
 from assay.instruments.recombination.rules import Between, combined_between, may_be_headline, resolves
 from assay.subject import Subject
 
@@ -112,11 +112,11 @@ def _scan(found: Found, reader: Reader, depths: Sequence[int], everything: Seque
         if not (everything or search):
             break
         others = [(*one, 0) for one in search if not (everything and one[0] == NETWORK)]
-        held_only = {one for one in everything if one[2] and not data.budget.novel_everywhere}
+        kinds = {one: HELD if one[2] and not data.budget.novel_everywhere else OUTSIDE for one in everything}
         try:
             if isinstance(read, AssayError):
                 raise read
-            rates = read.rates(everything, held_only=held_only) | read.searched(others)
+            rates = read.rates(kinds) | read.searched(others)
         except AssayError as error:
             found.skipped[depth] = f"{label(cut)}: {error.rule}"
             continue
@@ -136,7 +136,8 @@ def _read_chosen(found: Found, reader: Reader, fallback: Mapping[int, int], *, o
     for depth in sorted({*chosen.values()}, reverse=True):
         full = [one for one, where in chosen.items() if where == depth]
         try:
-            rates = reader.at([depth])[depth].rates([(*one, r) for one in full for r in range(len(plans[one[1]].recipes))])
+            every = [(*one, r) for one in full for r in range(len(plans[one[1]].recipes))]
+            rates = reader.at([depth])[depth].rates(dict.fromkeys(every, max(KIND_OF.values())))
         except AssayError as error:
             found.skipped[depth] = f"{label(reader.cuts[depth])}: {error.rule}"
             continue

@@ -373,6 +373,9 @@ def _of_all(
 
 
 def _recipe(about: Mapping[str, str], items: Items, rows: Tensor, repeats: Sequence[Random], *, on_base: bool = True) -> Recipe:
+    if about != {"form": SUM}:  # of which alone other kinds are reported
+        counted = (items.kinds <= OUTSIDE).nonzero()[:, 0]
+        items, rows = items.take(counted), rows[counted]
     known = 4 * items.kinds + 2 * items.declared + (items.shown >= 0)  # so that each has what the other has
     deals = [dealt(items.ids, known, one(*about.values())) for one in repeats]
     return Recipe(about, items, rows, on_base, _stacked(deals, len(items)))

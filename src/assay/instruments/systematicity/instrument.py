@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Generator, Tensor
 
 from assay.display import interval, number
@@ -153,10 +153,14 @@ class Systematicity(Instrument[Drawn]):
     def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
         task, size = data.task, data.budget
         values, units = [], {}
+        means, ids = [torch.zeros(0)], [torch.zeros(0, dtype=torch.int64)]  # of all novel combinations
         for group in data.groups:
             outputs = network(group.examples.inputs)
             found = cluster_means(task.score(outputs, group.examples), group.examples.combination)
             units[group.metric.key] = units.get(group.metric.key, found.means)
+            if group.metric is not SEEN:
+                means.append(found.means)
+                ids.append(found.ids)
             enough = len(found.means) >= group.metric.least
             values.append(
                 Values(
@@ -179,7 +183,7 @@ class Systematicity(Instrument[Drawn]):
             values += by_unfamiliar_pairs(
                 counted, rows, task, metric=BY_PAIRS.key, repeats=size.shuffles, generator=rng("pairs")
             )
-        novel = _units(network, data.novel, task)
+        novel = torch.cat(means)[torch.cat(ids).argsort()]
         if len(novel) < MIN_UNITS:
             return Reading(values)
         rows = _rows(data.groups[0].examples, task), _rows(data.novel, task)
@@ -227,10 +231,6 @@ def _by_kind(novel: Examples, novelty: Novelty) -> dict[str, tuple[Metric, str, 
         if kind != "outside" and bool(mask.any()):
             found[kind] = (BY_KIND, TOLD[kind], mask[inverse].nonzero()[:, 0])
     return found
-
-
-def _units(network: Subject, examples: Examples, task: Task) -> Float[Tensor, " c"]:
-    return cluster_means(task.score(network(examples.inputs), examples), examples.combination).means
 
 
 def _otherwise(group: Group, outputs: Tensor, examples: Examples, task: Task) -> list[Values]:
