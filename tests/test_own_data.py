@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     """What docs/table.md writes: its rows, its table, and the executor, whose line the table of docs/elsewhere.md has too."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    rows, _, rule = blocks("table.md", "python")
+    rows, _, _, rule = blocks("table.md", "python")
     run(rows, "table.md")
     (tmp_path / "table.toml").write_text(blocks("table.md", "toml")[0], encoding="utf-8")
     (tmp_path / "rule.py").write_text(rule, encoding="utf-8")
@@ -70,10 +70,15 @@ def test_listed_combinations_and_the_executor(folder):
     assert isinstance(load_task("table:table.toml", trust=["rule:total"]), SwapsParts)
 
 
-def test_five_lines_in_memory():
-    task = run(blocks("table.md", "python")[1], "table.md")["task"]
+def test_five_lines_in_memory(capsys):
+    _, first, second, _ = blocks("table.md", "python")
+    task = run(first, "table.md")["task"]
     assert task.objective == Classification(23)
     assert 30 <= len(task.combinations("novel")) <= 60
+    names = run(first + second, "table.md")
+    assert isinstance(names["task"], SwapsParts)
+    assert names["result"].level == 0
+    assert capsys.readouterr().out.startswith("Unlearned")
 
 
 def test_a_network_defined_elsewhere(folder, capsys):

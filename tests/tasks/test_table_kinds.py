@@ -366,10 +366,36 @@ def test_some_answers_of_novel_rows_are_a_mistake(tmp_path):
     lines = [{**line, "y": None} if line["split"] == "novel" or index == trained else line for index, line in enumerate(rows())]
     with pytest.raises(AssayError, match=rf"line {trained + 1}, column 'y': every row needs a value"):
         read_table(write(tmp_path, lines, inputs='kind = "token"\ncolumns = ["a", "b"]'))
-    lines = [{**line, "text": "t", "y": None if line["split"] == "novel" else "w"} for line in rows()]
-    target = '[target]\nkind = "text"\ncolumn = "y"'
-    with pytest.raises(AssayError, match="novel rows of a target of kind text need answers"):
-        read_table(write(tmp_path, lines, inputs='kind = "text"\ncolumn = "text"', target=target))
+
+
+def test_texts_without_answers_are_read_and_scored_before_their_first_word(tmp_path):
+    """And trained whole."""
+    words = ("no", "one", "two", "three")
+    lines = [
+        {**line, "text": f"t{line['a']} u{line['b']}", "y": f"{words[line['a'] % 4]} {words[line['b'] % 4]}"} for line in rows()
+    ]
+    lacks = [{**line, "y": None} if line["split"] == "novel" else line for line in lines]
+    target, inputs = '[target]\nkind = "text"\ncolumn = "y"', 'kind = "text"\ncolumn = "text"'
+    whole = read_table(write(tmp_path, lines, inputs=inputs, target=target))
+    task = read_table(write(tmp_path, lacks, inputs=inputs, target=target))
+    assert (whole.level, task.level) == (2, 1)
+    assert task.objective.unit == "exact match of the first word"
+    seen, novel, full = (every_row(task, split) for split in ("seen", "novel", "train"))
+    for examples in (seen, novel):
+        assert examples.inputs["prefix"][:, 0].eq(1).all()
+        assert examples.inputs["prefix"][:, 1:].eq(0).all()
+    assert seen.targets[:, 1:].eq(0).all()
+    assert seen.targets[:, 0].gt(2).all()
+    complete = every_row(whole, "seen")
+    assert seen.targets[:, 0].equal(complete.targets[:, 0])
+    assert full.targets[:, 2].eq(2).all()  # the end
+    assert len(novel) == sum(NOVEL)
+    scores = task.score(task.objective.ideal(complete.targets), seen)
+    assert scores.eq(1).all()
+    run = train(
+        task.address, out=tmp_path / "run", options={"width": 16, "depth": 1, "heads": 2}, config={"steps": 2, "warmup": 0}
+    )
+    assert run.read_record().scores.keys() == {"seen"}
 
 
 def test_a_missing_declaration_says_what_to_do(tmp_path):

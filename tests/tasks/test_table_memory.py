@@ -3,15 +3,17 @@
 import json
 import pickle
 
+import cloudpickle
 import numpy as np
 import pytest
+import stages
 import torch
 from torch import Generator
 
 import assay
 from assay.errors import AssayError
 from assay.objective import Classification, Regression, Sequences
-from assay.task import Image, Tokens, Vector
+from assay.task import Image, SwapsParts, Tokens, Vector
 from assay.tasks.table import read_table
 
 A, B = [0, 0, 1, 1, 0], ["u", "v", "u", "v", "v"]
@@ -150,3 +152,116 @@ def test_without_novel_rows_or_their_answers():
 def test_mistakes(changes, message):
     with pytest.raises(AssayError, match=message):
         table(**changes)
+
+
+# Executors
+
+FIRST, SECOND = torch.cartesian_prod(torch.arange(6), torch.arange(6)).unbind(1)
+PAIRS = torch.stack([FIRST, SECOND], 1)
+UNSEEN = (FIRST + 2 * SECOND) % 5 == 0
+
+
+def executed(executor, *, targets=(FIRST + SECOND) % 5, parts=None, **changes):
+    parts = {"a": FIRST, "b": SECOND} if parts is None else parts
+    return assay.Table(inputs=PAIRS, targets=targets, parts=parts, executor=executor, **{"split": UNSEEN, **changes})
+
+
+def swapped(task, part="a"):
+    examples = task.trained_examples(100, generator=Generator().manual_seed(0))
+    other = examples.take(torch.arange(len(examples)).flip(0))
+    return examples, other, task.swap(examples, other, part)
+
+
+@pytest.mark.parametrize("split", [UNSEEN, None])
+def test_an_executor_in_memory_exchanges_parts(split):
+    task = executed(lambda parts, row: (parts["a"] + row["tokens"][1]) % 5, split=split)
+    base, source, found = swapped(task)
+    assert isinstance(task, SwapsParts)
+    assert not isinstance(table(), SwapsParts)
+    assert found.targets.equal((source.parts["a"] + base.parts["b"]) % 5)
+    assert found.defined.all()
+    again = cloudpickle.loads(cloudpickle.dumps(task))
+    assert swapped(again)[2].targets.equal(found.targets)
+    assert task.address == executed(None, split=split).address
+
+
+@pytest.mark.parametrize(
+    ("targets", "executor"),
+    [
+        ((FIRST + SECOND).float(), lambda parts, row: parts["a"] + parts["b"]),
+        (PAIRS.float() / 3, lambda parts, row: torch.tensor([parts["a"] / 3, parts["b"] / 3])),
+        ((PAIRS.float() / 3)[:, :, None], lambda parts, row: np.array([[parts["a"] / 3], [parts["b"] / 3]])),
+        (PAIRS + 1, lambda parts, row: [parts["a"] + 1, parts["b"] + 1]),
+        (torch.stack([FIRST + 1, FIRST * 0], 1), lambda parts, row: (parts["a"] + 1,)),
+        ((FIRST > 2).numpy(), lambda parts, row: parts["a"] > 2),
+        ((FIRST + SECOND)[~UNSEEN], lambda parts, row: np.int64(parts["a"] + parts["b"])),
+    ],
+    ids=range(7),
+)
+def test_what_an_executor_in_memory_answers(targets, executor):
+    task = executed(executor, targets=targets)
+    found = swapped(task)[2]
+    assert found.defined.any()
+    rows = task.combination_id({"a": FIRST, "b": SECOND})
+    if len(targets) == 36:
+        known = dict(zip(rows.tolist(), task._examples.targets, strict=True))
+        for id_, target, defined in zip(found.combination.tolist(), found.targets, found.defined, strict=True):
+            assert not defined or target.equal(known[id_])
+
+
+@pytest.mark.parametrize("answer", [None, 9, -1, 2.5, "two", [1, 2], [[1], [2, 3]], float("nan"), object(), {}])
+def test_what_is_no_answer_is_undefined(answer):
+    task = executed(
+        lambda parts, row: (parts["a"] + parts["b"]) % 5 if (parts["a"], parts["b"]) == tuple(row["tokens"]) else answer
+    )
+    base, source, found = swapped(task)
+    assert found.defined.equal(base.parts["a"] == source.parts["a"])
+
+
+def test_classes_of_no_row_are_answers_where_the_objective_has_them():
+    def executor(parts, row):
+        return parts["a"] + parts["b"] if (parts["a"], parts["b"]) == tuple(row["tokens"]) else 11
+
+    assert not swapped(executed(executor, targets=FIRST + SECOND))[2].defined.all()
+    assert swapped(executed(executor, targets=FIRST + SECOND, objective=Classification(12)))[2].defined.all()
+
+
+@pytest.mark.parametrize(
+    ("executor", "message"),
+    [
+        (lambda parts, row: 4, r"row 1: the executor <lambda> must give every row its own target\. Given: 4.*the row has 0"),
+        (lambda parts, row: parts["c"], r"executor must answer.*raises KeyError: 'c'"),
+        (lambda: 4, r"executor must answer.*raises TypeError"),
+    ],
+)
+def test_mistakes_in_executors(executor, message):
+    with pytest.raises(AssayError, match=message):
+        executed(executor)
+
+
+def test_a_part_called_as_an_input_has_its_own_value_in_the_row():
+    task = executed(
+        lambda parts, row: (parts["tokens"] + row["b"]) % 5 if isinstance(row["tokens"], int) else None,
+        parts={"tokens": FIRST, "b": SECOND},
+    )
+    assert swapped(task, "tokens")[2].defined.all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", [lambda parts, row: (parts["i"] + parts["j"]) % stages.SIZE, None])
+@pytest.mark.parametrize("rows", ["trained", "all"])
+def test_level_zero_estimates_with_an_executor_in_memory(executor, rows):
+    """Without one it says why not."""
+    pairs = stages.Declared()
+    examples = pairs.of(torch.cat([pairs.rows[True], *([pairs.rows[False]] if rows == "all" else [])]))
+    split = torch.arange(len(examples)) >= len(pairs.rows[True])
+    task = assay.Table(
+        inputs=examples.inputs["x"], targets=examples.targets, parts=examples.parts, split=split, executor=executor
+    )
+    instruments = [assay.load_instrument("recombination")]
+    result = assay.audit(stages.composer(), task, effort="quick", level=0, instruments=instruments, progress=None)
+    (evidence,) = result.evidence
+    measured = evidence.measure("novel_from_state", form="sum")
+    assert measured.value == (None if executor is None else 1.0)
+    assert executor or "does not say what follows when a part is exchanged" in measured.note
+    assert (result.verdict.novel.basis, result.level) == ("estimated" if executor else "nothing", 0)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
+from assay.arguments import checked
 from assay.bounds import is_whole
 from assay.errors import AssayError, shortened
 from assay.factory import call_factory, is_importable, require_trust
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _FORMS = "name, name:option=value,option=value, or package.module:factory"
 
 
+@checked
 def load_task(address: str, *, trust: Collection[str] = (), found_in: Path | None = None) -> "assay.task.Task":
     """The task at an address.
 

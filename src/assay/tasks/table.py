@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,14 +11,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from assay.arguments import checked
 from assay.errors import AssayError
 from assay.factory import require_trust
 from assay.figure import Level
 from assay.objective import Objective
 from assay.task import SPLITS, Examples, InputSpec, Part, Split, Task, draw_rows
-from assay.tasks.table_content import Content, read_content
+from assay.tasks.table_content import Content, first_word, read_content
 from assay.tasks.table_files import read_rows
-from assay.tasks.table_memory import content_of, rows_of
+from assay.tasks.table_memory import content_of, rows_of, with_inputs
 from assay.tasks.table_rows import Rows
 from assay.tasks.table_schema import Declaration, PartDeclaration, read_declaration, value_name
 
@@ -41,6 +42,9 @@ class Table(Task):
       called `"train"`; those called `"seen"` are then held out to score with. None: no row is novel.
     - `objective`: loss and score, where targets do not tell, as when the network has more classes than the rows; by default
       `Classification`, `Sequences` or `Regression`.
+    - `executor`: a function `(parts, row)` that returns the target of other parts, or None where there is none, so that parts
+      can be exchanged: `parts` maps every part to a value as given here, `row` every input to its numbers in the row in which
+      the exchange is made, as lists, and every part to its value there. Of a row's own parts it must return that row's target.
 
     **Raises:** `AssayError` naming the row and the column.
 
@@ -59,6 +63,7 @@ class Table(Task):
     objective: Objective
     level: Level
 
+    @checked
     def __init__(
         self,
         *,
@@ -67,13 +72,21 @@ class Table(Task):
         parts: Mapping[str, Any],
         split: Any = None,
         objective: Objective | None = None,
+        executor: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None,
     ):
         rows, roles = rows_of(parts, split)
-        self._declare(rows, [PartDeclaration(name=name) for name in parts], tuple(parts))
+        declared = [PartDeclaration(name=name) for name in parts]
+        self._declare(rows, declared, tuple(parts))
         self._rows = _splits(rows, roles, self, self._values)
         content = content_of(inputs, targets, objective, train=self._rows["train"], novel=self._rows["novel"], num=len(rows))
         self._fill(content)
         self.address = f"table in memory: sha256 {_digest(self._examples, self._rows)}"
+        if executor is not None:
+            if type(self) is Table:  # one without an executor says that it exchanges no parts
+                from assay.tasks.table_executor import ExecutedTable
+
+                self.__class__ = ExecutedTable  # pyrefly: ignore[bad-argument-type]  (it adds no fields of its own)
+            self._obey(executor, declared, with_inputs(rows, content), content)
 
     # Numbers are read where it is known which rows are trained and which may lack an answer, so parts and splits come first.
 
@@ -94,9 +107,15 @@ class Table(Task):
         self.level = 0 if not len(self._rows["novel"]) else 2 if content.complete else 1
         ids = self.combination_id(self._values)
         self._examples = Examples(content.inputs, content.targets, self._values, ids, self._amounts)
+        # What is asked of the network under test: all, or the first word where novel rows have no words to go on from.
+        self._asked = first_word(self._examples) if content.first_word else self._examples
 
     def _learn(self, path: Path, declared: Declaration, rows: Rows, content: Content) -> None:
         """What a subclass takes from the files besides."""
+
+    def _obey(self, executor: Any, declared: Sequence[PartDeclaration], rows: Rows, content: Content) -> None:
+        """Take an executor in memory."""
+        raise AssayError("a subclass of Table says itself what an exchange gives", next_step="give it a method `swap`")
 
     def __repr__(self) -> str:
         return f"Table({self.address!r})"
@@ -106,13 +125,13 @@ class Table(Task):
         return torch.stack([self._values[name][rows] for name in self.combines], 1).unique(dim=0)
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
-        rows = self._rows[split]
-        return self._examples.take(rows[draw_rows(len(rows), n, replacement=split == "train", generator=generator)])
+        rows, examples = self._rows[split], self._examples if split == "train" else self._asked
+        return examples.take(rows[draw_rows(len(rows), n, replacement=split == "train", generator=generator)])
 
     def trained_examples(self, n: int, *, generator: Generator) -> Examples:
         """Rows of `train` and of `seen`."""
         rows = torch.cat([self._rows["train"], self._rows["seen"]]).unique()
-        return self._examples.take(rows[draw_rows(len(rows), n, replacement=False, generator=generator)])
+        return self._asked.take(rows[draw_rows(len(rows), n, replacement=False, generator=generator)])
 
 
 def read_table(path: Path, *, trust: Collection[str] = (), executes: bool = True) -> Table:

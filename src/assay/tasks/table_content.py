@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -17,7 +18,7 @@ from assay.bounds import first_line
 from assay.encoding.hugging_face import silent_transformers
 from assay.errors import AssayError
 from assay.objective import PAD, Classification, Objective, Regression, Sequences
-from assay.task import NO_ANSWER, Image, InputSpec, SourceToTarget, Tokens, Vector
+from assay.task import NO_ANSWER, Examples, Image, InputSpec, SourceToTarget, Tokens, Vector
 from assay.tasks.table_rows import Rows, check_cells, flattened
 from assay.tasks.table_schema import Declaration, InputDeclaration, TargetDeclaration, value_name
 
@@ -28,7 +29,7 @@ class Content(NamedTuple):
     """Inputs and targets of all rows, and what follows from them.
 
     `encode` makes a target of what would stand in the target column, None where the network has no such answer; `complete`:
-    novel rows have answers too.
+    novel rows have answers too; `first_word`: the network under test is asked for the first word of its answer alone.
     """
 
     inputs: dict[str, Tensor]
@@ -36,6 +37,7 @@ class Content(NamedTuple):
     objective: Objective
     encode: Callable[[object], Tensor | None]
     complete: bool = True
+    first_word: bool = False
 
     @property
     def input_spec(self) -> InputSpec | None:
@@ -72,12 +74,7 @@ def read_content(
     answered = _answered(target, rows, novel.tolist())
     asked = rows.take(answered) if len(answered) < len(rows) else rows
     if target.kind == "text":
-        if asked is not rows:
-            raise AssayError(
-                f"{path}: novel rows of a target of kind text need answers, since the network is given them as it writes",
-                given=f"no answer in {rows.where(int(novel[0]))}",
-            )
-        return _read_sequences(declared, rows)
+        return _read_sequences(declared, rows, answered)
     inputs: dict[str, Tensor] = {}
     for given in declared.inputs:
         inputs |= _read_input(given, rows)
@@ -140,9 +137,19 @@ def _class(known: Mapping[object, int], answer: object) -> Tensor | None:
 
 
 def _numbers(shape: tuple[int, ...], answer: object) -> Tensor | None:
-    own, cells = flattened(list(answer) if isinstance(answer, tuple) else answer)
-    right = own in (shape, (math.prod(shape),)) and all(isinstance(cell, int | float) and math.isfinite(cell) for cell in cells)
-    return torch.tensor([float(cell) for cell in cells]).reshape(shape) if right else None
+    cells = flat_numbers(answer)
+    if cells is None or cells[0] not in (shape, (math.prod(shape),)):
+        return None
+    return torch.tensor([float(cell) for cell in cells[1]]).reshape(shape)
+
+
+def flat_numbers(answer: object) -> tuple[tuple[int, ...], list[int | float]] | None:
+    """The shape of finite numbers that an executor returns, a single one being `(1,)`, and themselves; None where it returns
+    anything else."""
+    given = answer.tolist() if isinstance(answer, Tensor | np.ndarray | np.generic) else answer
+    shape, cells = flattened(list(given) if isinstance(given, tuple) else given)
+    right = all(isinstance(cell, int | float) and math.isfinite(cell) for cell in cells)
+    return (shape, cells) if right else None
 
 
 def _words(number: Mapping[str, int], length: int, answer: object) -> Tensor | None:
@@ -171,13 +178,33 @@ def _read_words(given: InputDeclaration, rows: Rows) -> Int[Tensor, "n length"]:
     return _numbered(rows, texts, first=PAD + 1, order=given.values)[0]
 
 
-def _read_sequences(declared: Declaration, rows: Rows) -> Content:
+def _read_sequences(declared: Declaration, rows: Rows, answered: Sequence[int]) -> Content:
+    """A network is given its answer as it writes. Where novel rows have none it can be read before its first word only, and is
+    so on all rows alike."""
     source = _read_words(declared.inputs[0], rows)
-    targets, target_vocab = _numbered(rows, rows.words(declared.target.source, empty=True), first=END + 1, end=(END,))
-    prefix = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
-    words = {word for text in rows.words(declared.target.source, empty=True) for word in text}
-    encode = partial(_words, _numbers_of(words, END + 1), targets.shape[1])
-    return Content({"source": source, "prefix": prefix}, targets, Sequences(target_vocab), encode)
+    texts = rows.take(answered).words(declared.target.source, empty=True)
+    targets, vocab = _numbered(rows, texts, first=END + 1, end=(END,))
+    prefix = torch.full((len(rows), targets.shape[1]), PAD)
+    prefix[answered, 1:] = targets[:, :-1]
+    prefix[:, 0] = START
+    encode = partial(_words, _numbers_of({word for text in texts for word in text}, END + 1), targets.shape[1])
+    content = Content({"source": source, "prefix": prefix}, targets, Sequences(vocab), encode)
+    if len(answered) == len(rows):
+        return content
+    objective = Sequences(vocab, unit="exact match of the first word")
+    return content.spread(answered, len(rows))._replace(objective=objective, first_word=True)
+
+
+def first_word(examples: Examples) -> Examples:
+    """The same before anything is written: a prefix of the start alone, and the first word of the answer as its target."""
+    prefix = torch.full_like(examples.inputs["prefix"], PAD)
+    prefix[:, 0] = START
+    return replace(examples, inputs={**examples.inputs, "prefix": prefix}, targets=only_first(examples.targets))
+
+
+def only_first(targets: Int[Tensor, "*n length"]) -> Int[Tensor, "*n length"]:
+    """Nothing is asked behind the first word."""
+    return torch.cat([targets[..., :1], torch.full_like(targets[..., 1:], PAD)], -1)
 
 
 def _numbers_of(words: set[str], first: int) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """A table that says, by a function in Python, what follows from an exchange of parts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +13,41 @@ from assay.errors import AssayError, shortened
 from assay.factory import find_function
 from assay.task import Examples, Swapped
 from assay.tasks.table import Table
-from assay.tasks.table_content import Content
+from assay.tasks.table_content import Content, only_first
 from assay.tasks.table_rows import Rows, written
-from assay.tasks.table_schema import Declaration
+from assay.tasks.table_schema import Declaration, PartDeclaration
 
 SAME = 1e-6  # of the score, below which two targets are the same
 
 
 class Executor:
-    """A function `(parts, row)` to what would stand in the target column, found again by its address when it is unpickled.
+    """A function `(parts, row)` to what would stand in the target column.
 
     `parts` maps every part that follows from no other to its value as written in the table, `row` every column of the base.
     """
 
-    def __init__(self, path: Path, address: str):
-        self.path, self.address = path, address
-        module, _, name = address.partition(":")
-        self._function: Callable[..., object] = find_function(module, name, beside=path.parent)
-
-    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
-        return Executor, (self.path, self.address)
+    def __init__(self, where: Path, name: str, function: Callable[..., object]):
+        self.where, self.name, self._function = where, name, function
 
     def __call__(self, parts: Mapping[str, object], row: Mapping[str, object]) -> object:
         try:
             return self._function(dict(parts), dict(row))
         except Exception as error:  # the function is the user's: whatever it raises is theirs to see
             raise AssayError(
-                f"{self.path}: executor must answer, or return None where there is no answer",
-                given=f"{self.address} of {shortened(dict(parts))} raises {type(error).__name__}: {error}",
+                f"{self.where}: executor must answer, or return None where there is no answer",
+                given=f"{self.name} of {shortened(dict(parts))} raises {type(error).__name__}: {error}",
             ) from error
+
+
+class AddressedExecutor(Executor):
+    """One that is found again by its address, `package.module:function`, when it is unpickled."""
+
+    def __init__(self, path: Path, address: str):
+        module, _, name = address.partition(":")
+        super().__init__(path, address, find_function(module, name, beside=path.parent))
+
+    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
+        return AddressedExecutor, (self.where, self.name)
 
 
 class ExecutedTable(Table):
@@ -51,17 +57,30 @@ class ExecutedTable(Table):
     """
 
     def _learn(self, path: Path, declared: Declaration, rows: Rows, content: Content) -> None:
-        """Take the executor from the declaration, and check it on every row that has an answer."""
+        """Take the executor from the declaration."""
         assert declared.executor is not None
-        self._executor = Executor(path, declared.executor)
-        self._encode, self._source = content.encode, rows
-        self._declared = {part.name: part for part in declared.parts}
+        self._take(AddressedExecutor(path, declared.executor), declared.parts, rows, content, declared.target.source)
+
+    def _obey(self, executor: Any, declared: Sequence[PartDeclaration], rows: Rows, content: Content) -> None:
+        if not callable(executor):
+            raise AssayError(
+                "the executor of a table in memory is a function of (parts, row)",
+                given=executor,
+                next_step="give the function itself; only a table file names one by its address",
+            )
+        name = getattr(executor, "__name__", type(executor).__name__)
+        self._take(Executor(rows.path, name, executor), declared, rows, content, "")
+
+    def _take(self, executor: Executor, parts: Sequence[PartDeclaration], rows: Rows, content: Content, column: str) -> None:
+        """Take an executor, and check it on every row that has an answer."""
+        self._executor, self._encode, self._source = executor, content.encode, rows
+        self._declared = {part.name: part for part in parts}
         self._answers: dict[tuple[object, ...], Tensor | None] = {}
-        keys = _keys(self._examples)
+        keys = _keys(self._asked)
         self._row_of = {key: index for index, key in reversed(list(enumerate(keys)))}
         unanswered = () if content.complete else self._rows["novel"].tolist()
         for index in sorted(set(range(len(rows))) - set(unanswered)):
-            self._check_own(index, declared.target.source)
+            self._check_own(index, column)
 
     def _check_own(self, index: int, column: str) -> None:
         own = self._examples.targets[index]
@@ -69,12 +88,12 @@ class ExecutedTable(Table):
         target = None if answer is None else self._encode(answer)
         objective = self.objective
         if target is None or float(objective.score(objective.ideal(target[None]), own[None])) < 1 - SAME:
+            stands = written(self._source.cell(index, column)) if column else own.tolist()
             raise AssayError(
-                f"{self._source.path}, {self._source.where(index)}: the executor {self._executor.address} must give every row "
-                f"its own target, column {column!r}",
+                f"{self._source.path}, {self._source.where(index)}: the executor {self._executor.name} must give every row "
+                f"its own target{f', column {column!r}' if column else ''}",
                 given=written(answer),
-                next_step=f"the row has {shortened(written(self._source.cell(index, column)))}: correct the executor, or the "
-                "parts that it is given",
+                next_step=f"the row has {shortened(stands)}: correct the executor, or the parts that it is given",
             )
 
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
@@ -89,7 +108,7 @@ class ExecutedTable(Table):
         targets = base.targets.clone()
         for index, answer in enumerate(found):
             if answer is not None:
-                targets[index] = answer
+                targets[index] = only_first(answer) if self._asked is not self._examples else answer
         shown = {one.name: (source if one.name in moved else base).parts[one.name] for one in self.parts if not one.of}
         parts = {one.name: self._follows(one.name, one.of, shown) if one.of else shown[one.name] for one in self.parts}
         return Swapped(targets, parts, self.combination_id(parts), defined)

@@ -1,6 +1,8 @@
 """The inputs, targets and rows of a table from tensors, arrays and lists in memory."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from assay.errors import AssayError
-from assay.objective import Objective, Sequences
+from assay.objective import PAD, Objective, Sequences
 from assay.task import SPLITS
-from assay.tasks.table_content import Content, classification, regression
+from assay.tasks.table_content import Content, classification, flat_numbers, regression
 from assay.tasks.table_rows import Rows
 
 _WHERE = Path("table in memory")
@@ -23,8 +25,8 @@ def rows_of(parts: Mapping[str, Any], split: Any) -> tuple[Rows, list[str]]:
 
     **Raises:** `AssayError` for no parts, no rows, columns of different lengths, and a split that there is not.
     """
-    columns = {name: _listed(values) for name, values in parts.items()}
-    roles = None if split is None else _listed(split)
+    columns = {name: _listed(f"part {name!r}", values) for name, values in parts.items()}
+    roles = None if split is None else _listed("split", split)
     lengths = {name: len(cells) for name, cells in columns.items()} | ({} if roles is None else {"split": len(roles)})
     if not columns or len(set(lengths.values())) > 1 or not min(lengths.values()):
         rule = "parts must map the name of every part to the value of each row, and split have one entry for each row"
@@ -33,16 +35,19 @@ def rows_of(parts: Mapping[str, Any], split: Any) -> tuple[Rows, list[str]]:
     rows = Rows(_WHERE, "row", range(1, len(cells) + 1), cells)
     if roles is None:
         return rows, ["train"] * len(rows)
-    named = ["novel" if role else "train" for role in roles] if set(roles) <= {0, 1} else roles
-    for index, role in enumerate(named):
+    if all(isinstance(role, int | float) and role in (0, 1) for role in roles):
+        return rows, ["novel" if role else "train" for role in roles]
+    for index, role in enumerate(roles):
         if role not in SPLITS:
             raise rows.error(index, "split", "no such split; or give true where a row is novel", role, SPLITS)
-    return rows, named
+    return rows, roles
 
 
-def _listed(values: Any) -> list[Any]:
+def _listed(what: str, values: Any) -> list[Any]:
     """As Python values, whatever holds them."""
-    cells = values.tolist() if hasattr(values, "tolist") else list(values)
+    cells = values.tolist() if hasattr(values, "tolist") else values
+    if isinstance(cells, str | bytes | Mapping) or not isinstance(cells, Iterable):
+        raise AssayError(f"{_WHERE}: {what} is a list, array or tensor with one entry for each row", given=cells)
     return [cell.item() if isinstance(cell, np.generic | Tensor) and cell.ndim == 0 else cell for cell in cells]
 
 
@@ -77,10 +82,33 @@ def content_of(
     if asked.dtype == torch.bool:
         asked = asked.long()
     trained = asked[torch.isin(answered, train)]
-    content = Content(given, asked, objective or _objective(asked, trained), lambda answer: None)
+    fitting = objective or _objective(asked, trained)
+    known = None if asked.is_floating_point() else frozenset(asked.flatten().tolist())
+    if known is not None and objective is not None:
+        known |= frozenset(range(objective.width()))
+    content = Content(given, asked, fitting, partial(_encoded, fitting, asked[:1], known))
     if objective is not None:
         _check_fits(objective, asked)
     return content if len(answered) == num else content.spread(answered.tolist(), num)
+
+
+def with_inputs(rows: Rows, content: Content) -> Rows:
+    """The rows with their inputs as columns, for an executor."""
+    arrays = {name: x.numpy() for name, x in content.inputs.items() if name not in rows.rows[0]}
+    return Rows(rows.path, rows.place, rows.numbers, rows.rows, arrays)
+
+
+def _encoded(objective: Objective, like: Tensor, known: frozenset[int] | None, answer: object) -> Tensor | None:
+    """What an executor answers as a target like others; None where it cannot be one, or holds whole numbers that none has."""
+    shape = tuple(like.shape[1:])
+    cells = flat_numbers(answer)
+    if isinstance(objective, Sequences) and cells is not None and len(cells[0]) == 1:  # shorter ones are padded
+        cells = shape, cells[1] + [PAD] * (shape[0] - len(cells[1]))
+    if cells is None or cells[0] not in (shape, (math.prod(shape),)) or len(cells[1]) != math.prod(shape):
+        return None
+    if known is not None and not known.issuperset(cells[1]):
+        return None
+    return torch.tensor(cells[1], dtype=like.dtype).reshape(shape)
 
 
 def _objective(targets: Tensor, trained: Tensor) -> Objective:
