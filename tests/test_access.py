@@ -1,22 +1,28 @@
 """Access level 0: what is judged leads to no task, where it is judged no task can be had, and nothing is lost by it."""
 
+import importlib
 import io
 import os
 import pickle
 import pickletools
+import sys
+import time
 
 import pytest
 import torch
 from cases import INSTRUMENTS, OWN
+from cloudpickle import list_registry_pickle_by_value
 from torch import Generator, nn
 
 from assay.access import FORBIDDEN, judged_apart
 from assay.audit import audit
 from assay.conformance.tasks import small_task
 from assay.errors import AssayError
+from assay.evidence import Evidence
 from assay.instrument import draw
 from assay.instruments import load_instrument
 from assay.models import ModelConfig, configure, rebuild
+from assay.progress import report
 from assay.subject import Subject
 from assay.task import Task
 from assay.training import TrainingConfig, fit_many
@@ -122,6 +128,82 @@ def test_where_it_is_judged_no_task_can_be_had(learned):
     assert stopped.reason.startswith("ImportError: assay.tasks is not to be had")
     with pytest.raises(AssayError, match="loaded without its task"):
         judged_apart([TakesAlong()], learned, small_task(), effort="quick", seed=0)
+
+
+BRINGS = """
+import assay
+from assay import Table
+from torch import nn
+
+TASK = assay.load_task("modular")
+
+class Small(nn.Module):
+    width = 8
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.last = nn.Embedding(40, self.width), nn.Linear(3 * self.width, 40)
+
+    def forward(self, tokens):
+        return helper(self.last(self.inner(tokens).flatten(1)))
+
+class Asks(Small):
+    def forward(self, tokens):
+        return super().forward(tokens)[:, : TASK.objective.width()]
+
+def helper(x):
+    return x.relu()
+"""
+
+
+def test_a_module_that_imports_tasks_beside_the_network(tmp_path, monkeypatch):
+    """Its class is sent by itself, and nothing else of the module; a network that uses a task is refused by name."""
+    (tmp_path / "brings.py").write_text(BRINGS)
+    (tmp_path / "around.py").write_text("import brings\nclass Around(brings.Small):\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    task = small_task()
+    for name, kind in (("brings", "Small"), ("around", "Around")):
+        network = getattr(importlib.import_module(name), kind)()
+        (found,) = judged_apart([Plain()], Subject(network), task, effort="quick", seed=0)
+        assert isinstance(found, Evidence), found
+        assert list_registry_pickle_by_value() == set()
+    network = sys.modules["brings"].Asks()
+    with pytest.raises(
+        AssayError, match=r"loaded without its task\. Given: what is sent holds a task: assay\.tasks.*no method"
+    ):
+        judged_apart([Plain()], Subject(network), small_task(), effort="quick", seed=0)
+    for name in ("brings", "around"):
+        sys.modules.pop(name)
+
+
+def test_progress_comes_from_where_it_is_judged(learned):
+    class Slow(Plain):
+        def read(self, network, data, rng):
+            for step in range(3):
+                report(f"step {step}", step / 3)
+                time.sleep(0.3)
+            return super().read(network, data, rng)
+
+    told = []
+    judged_apart(
+        [Slow("first"), Slow("second")],
+        learned,
+        small_task(),
+        effort="quick",
+        seed=0,
+        progress=lambda doing, done: told.append((doing, done)),
+    )
+    shares = [done for _, done in told]
+    assert shares == sorted(shares)
+    for name in ("first", "second"):
+        assert f"{name}: reading the network: step 2" in [doing for doing, _ in told]
+
+    def stop(doing: str, done: float) -> None:
+        if "step 1" in doing:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judged_apart([Slow(str(k)) for k in range(1_000)], learned, small_task(), effort="quick", seed=0, progress=stop)
 
 
 def test_what_is_printed_where_it_is_judged_does_not_mix_with_the_result(learned):

@@ -4,16 +4,20 @@ The process gets the network, the instruments and plain tensors. It cannot impor
 task along cannot be loaded there.
 """
 
+import json
 import os
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.abc import MetaPathFinder
+from traceback import walk_tb
+from types import ModuleType
 from typing import Any, NamedTuple
 
-from assay.children import end_with, run_python
+from assay.children import end_with, run_python_telling
 from assay.compiled import uncompiled
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
@@ -28,15 +32,23 @@ from assay.instrument import (
 )
 from assay.integrity import weights_kept
 from assay.jobs import one_thread
+from assay.progress import SECONDS_BETWEEN_UPDATES, Progress, following, paced, silent, stage
 from assay.subject import Subject
 from assay.task import Task
 from assay.views import NoNovelInputs, TrainedOnly
 
 FORBIDDEN = "assay.tasks"
+_DRAWING = 0.02  # of the work, for each instrument
 
 
 def judged_apart(
-    instruments: Sequence[Instrument], subject: Subject, task: Task, *, effort: Effort, seed: int
+    instruments: Sequence[Instrument],
+    subject: Subject,
+    task: Task,
+    *,
+    effort: Effort,
+    seed: int,
+    progress: Progress = silent,
 ) -> list[Evidence | Failed | None]:
     """What the instruments find when only what they drew is sent to a process that cannot reach the task: the same
     evidence, to the bit, as from `run` on the task without its novel inputs. None of one that draws such, or takes the task
@@ -47,28 +59,69 @@ def judged_apart(
     view = TrainedOnly(task)
     subject, kept = with_running(subject, view)
 
-    def drawn(instrument: Instrument) -> _Piece | Evidence | None:
+    def drawn(k: int, instrument: Instrument) -> _Piece | Evidence | None:
         try:
-            found = draw(instrument, subject, view, effort=effort, seed=seed)
+            with following(progress), stage(instrument.name, k * _DRAWING, (k + 1) * _DRAWING):
+                found = draw(instrument, subject, view, effort=effort, seed=seed)
         except NotEnough as reason:
             return not_enough(instrument, reason)
         except NoNovelInputs:
             return None
         return _Piece(instrument, pickle.dumps(found))
 
-    found = [attempt(instrument.name, partial(drawn, instrument)) for instrument in instruments]
+    found = [attempt(instrument.name, partial(drawn, k, instrument)) for k, instrument in enumerate(instruments)]
     pieces = [piece for piece in found if isinstance(piece, _Piece)]
     if not pieces:
         return [one for one in found if not isinstance(one, _Piece)]
-    child = run_python("-m", "assay.access", given=_packed((subject, pieces, effort, seed, kept)))
-    if child.returncode or not child.stdout:
-        last = (child.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-        raise AssayError("the process without the task must finish", given=f"exit status {child.returncode}: {last}")
-    result = pickle.loads(child.stdout)
-    if isinstance(result, BaseException):
-        raise result
-    judged = iter(result)
+    start = len(instruments) * _DRAWING
+
+    def hear(line: str) -> None:
+        doing, share = json.loads(line)
+        progress(doing, start + (1 - start) * share)
+
+    judged = iter(_judged((subject, pieces, effort, seed, kept), hear))
     return [next(judged) if isinstance(one, _Piece) else one for one in found]
+
+
+def _judged(content: object, hear: Callable[[str], None]) -> list[Evidence | Failed | None]:
+    """What the process finds. A module of the user's that imports tasks beside the network's class cannot be imported there, so
+    that what comes from it is sent itself: its classes and functions, and of the module's variables those that they use."""
+    with ExitStack() as stack:
+        sent: set[str] = set()
+        while True:
+            child = run_python_telling("-m", "assay.access", given=_packed(content), hear=hear)
+            if child.returncode or not child.stdout:
+                last = (child.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+                raise AssayError("the process without the task must finish", given=f"exit status {child.returncode}: {last}")
+            result = pickle.loads(child.stdout)
+            if isinstance(result, BaseException):
+                raise result
+            if isinstance(result, list):
+                return result
+            said, module = result
+            if module in sent or module not in sys.modules:
+                raise AssayError(
+                    "at access level 0 the network must be loaded without its task",
+                    given=f"{f'module {module}: ' if module else 'what is sent holds a task: '}{said}",
+                    next_step="let no method of the network, and no `fresh`, use a task or what makes one (assay.Table, "
+                    "assay.load_task), or move the network's class into a module that imports none; or audit at level 1 or 2",
+                )
+            sent.add(module)
+            stack.enter_context(_sent_itself(sys.modules[module]))
+
+
+@contextmanager
+def _sent_itself(module: ModuleType) -> Iterator[None]:
+    from cloudpickle import list_registry_pickle_by_value, register_pickle_by_value, unregister_pickle_by_value
+
+    if module.__name__ in list_registry_pickle_by_value():
+        yield
+        return
+    register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        unregister_pickle_by_value(module)
 
 
 class _Piece(NamedTuple):
@@ -99,30 +152,32 @@ def _packed(content: object) -> bytes:
         ) from error
 
 
-def _judge_all(given: bytes) -> list[Evidence | Failed | None] | BaseException:
-    """What the process does, once it can no longer reach the task."""
+def _judge_all(given: bytes) -> list[Evidence | Failed | None] | BaseException | tuple[str, str]:
+    """What the process does, once it can no longer reach the task. Where what it is given brings a task along: what was said of
+    that, and which module imports it."""
     try:
         subject, pieces, effort, seed, kept = pickle.loads(given)
     except ImportError as error:
-        if not str(error.name).startswith(FORBIDDEN):
-            return error
-        return AssayError(
-            "at access level 0 the network must be loaded without its task",
-            given=str(error),
-            next_step="give the subject a `fresh` that holds no task, or none",
-        )
+        return (str(error), _importing(error)) if str(error.name).startswith(FORBIDDEN) else error
 
-    def judge(piece: _Piece) -> Evidence | None:
-        data = _loaded(piece.drawn)
-        with weights_kept(subject.module, piece.instrument.name):
+    def judge(k: int, piece: _Piece) -> Evidence | None:
+        data, name = _loaded(piece.drawn), piece.instrument.name
+        with weights_kept(subject.module, name), stage(name, k / len(pieces), (k + 1) / len(pieces)):
             found = None if data is None else read(piece.instrument, subject, data, effort=effort, seed=seed)
         return found and replace(found, warnings=(*found.warnings, *kept))
 
     try:
         with one_thread(), uncompiled():
-            return [attempt(piece.instrument.name, partial(judge, piece)) for piece in pieces]
+            return [attempt(piece.instrument.name, partial(judge, k, piece)) for k, piece in enumerate(pieces)]
     except MemoryError as error:
         return error
+
+
+def _importing(error: ImportError) -> str:
+    """The outermost module that was being imported; empty where none was."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
+    names = [frame.f_globals.get("__name__", "") for frame in frames]
+    return next((name for name in names if name != "__main__"), "")
 
 
 def _loaded(drawn: bytes) -> Any:
@@ -135,13 +190,20 @@ def _loaded(drawn: bytes) -> Any:
         raise
 
 
-def _main(parent: str) -> None:
+def _main(told: str, parent: str) -> None:
     end_with(int(parent))
     assert not any(name.startswith(FORBIDDEN) for name in sys.modules), "a task was imported before it was forbidden"
     sys.meta_path.insert(0, _NoTasks())
     with open(os.dup(1), "wb") as found:
         os.dup2(2, 1)  # what the network or an instrument prints must not mix with what was found
-        found.write(pickle.dumps(_judge_all(sys.stdin.buffer.read())))
+        with open(int(told), "w", encoding="utf-8") as lines:
+
+            def tell(doing: str, done: float) -> None:
+                print(json.dumps([doing, done]), file=lines, flush=True)
+
+            with following(paced(SECONDS_BETWEEN_UPDATES, tell)):
+                judged = _judge_all(sys.stdin.buffer.read())
+        found.write(pickle.dumps(judged))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from assay.errors import AssayError
@@ -106,15 +107,33 @@ def run_python(*arguments: str, given: bytes = b"", timeout: int | None = None) 
 
     **Raises:** `subprocess.TimeoutExpired`, when the child is killed after `timeout` seconds.
     """
+    command = [sys.executable, *arguments, str(os.getpid())]
+    return subprocess.run(command, input=given, capture_output=True, env=_found_here(), timeout=timeout, check=False)
+
+
+def run_python_telling(*arguments: str, given: bytes, hear: Callable[[str], None]) -> subprocess.CompletedProcess[bytes]:
+    """The same of a child that tells how far it is: behind the arguments, and before the id of this process, it gets the number
+    of a file to write lines into. `hear` is called with each of them, in this thread; where it raises, the child is killed."""
+    reads, writes = os.pipe()
+    command = [sys.executable, *arguments, str(writes), str(os.getpid())]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=_found_here(), pass_fds=(writes,))
+    os.close(writes)
+    with ThreadPoolExecutor(1) as beside, open(reads, encoding="utf-8") as told:
+        output = beside.submit(process.communicate, given)
+        try:
+            for line in told:
+                hear(line)
+            out, err = output.result()
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def _found_here() -> dict[str, str]:
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    return subprocess.run(
-        [sys.executable, *arguments, str(os.getpid())],
-        input=given,
-        capture_output=True,
-        env={**os.environ, **SAFE_PATH, "PYTHONPATH": path},
-        timeout=timeout,
-        check=False,
-    )
+    return {**os.environ, **SAFE_PATH, "PYTHONPATH": path}
 
 
 def unpicklable(sent: Mapping[str, object], because: str) -> AssayError | None:

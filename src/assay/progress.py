@@ -88,7 +88,7 @@ def shown(progress: Shown = "bar") -> Iterator[Progress]:
         with _on_terminal(console) as report:
             yield report
     else:
-        yield _paced(SECONDS_BETWEEN_LINES, _write_line)
+        yield paced(SECONDS_BETWEEN_LINES, _write_line)
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _in_notebook() -> Iterator[Progress]:
         handle.update(ipython.HTML(bar))
 
     try:
-        yield _paced(SECONDS_BETWEEN_UPDATES, write)
+        yield paced(SECONDS_BETWEEN_UPDATES, write)
     finally:
         handle.update(ipython.HTML(""))
 
@@ -126,7 +126,7 @@ def _write_line(doing: str, done: float) -> None:
     print(f"{100 * done:3.0f} % {printable(doing)}", file=sys.stderr, flush=True)
 
 
-def _paced(seconds: float, write: Progress) -> Progress:
+def paced(seconds: float, write: Progress) -> Progress:
     """The same callback, which passes over what is reported less than `seconds` after what it wrote last."""
     last: float | None = None
 
