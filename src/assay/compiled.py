@@ -15,7 +15,8 @@ _INSIDE = "_orig_mod"  # where torch.compile keeps what it compiled
 def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
     """The module that `torch.compile` was given, or the module itself, and a sentence where something in it is compiled.
 
-    **Raises:** `AssayError` for what is no module, and for one that `torch.jit` made, which runs where no hook sees it.
+    **Raises:** `AssayError` for what is no module, for one that `torch.jit` made, which runs where no hook sees it, and for one
+    with sparse weights or buffers.
     """
     if not isinstance(module, nn.Module):
         raise AssayError(
@@ -26,6 +27,7 @@ def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
     inside = module.get_submodule(_INSIDE) if wraps(module) else module
     if isinstance(inside, torch.jit.ScriptModule):
         refuse_scripted(inside)
+    _refuse_sparse(inside)
     compiled = [
         name or "all of it" for name, part in module.named_modules() if wraps(part) or part._compiled_call_impl is not None
     ]
@@ -43,6 +45,18 @@ def refuse_scripted(module: nn.Module) -> None:
                 given=f"{name or 'the network'}, a {type(part).__name__}",
                 next_step="give the module that was scripted or traced; its weights fit, through load_state_dict",
             )
+
+
+def _refuse_sparse(module: nn.Module) -> None:
+    """What is drawn anew, compared to the bit and written to files is dense."""
+    kept = [*module.named_parameters(), *module.named_buffers()]
+    sparse = [f"{name}, {str(value.layout).removeprefix('torch.')}" for name, value in kept if value.layout != torch.strided]
+    if sparse:
+        raise AssayError(
+            "the weights and buffers of a network must be dense tensors",
+            given=", ".join(sparse[:5]),
+            next_step="keep the dense matrix, `w.to_dense()`, and let forward multiply by it, or by `w.to_sparse()`",
+        )
 
 
 def plain(site: str) -> str:

@@ -3,7 +3,7 @@
 Outputs are what a subject's forward returns. All shapes below share the first dimension `n`, the examples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from assay.bounds import MOST_CELLS, check_whole
 from assay.errors import AssayError
 
 PAD = 0  # the target id that is neither trained nor scored in sequences
@@ -79,8 +80,25 @@ def _check_shape(outputs: Tensor, expected: tuple[int, ...], what: str) -> None:
         raise AssayError(
             f"the subject's output must have shape {expected} ({what})",
             given=tuple(outputs.shape),
-            next_step="check that the subject was built for this task, or wrap it so that forward returns the logits alone",
+            next_step=_reshaped(tuple(outputs.shape), expected)
+            or "check that the subject was built for this task, or wrap it so that forward returns the logits alone",
         )
+
+
+def _reshaped(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """What makes one shape of the other, where it is a common one."""
+    if expected == (*shape, 1):
+        return "let forward return `output.unsqueeze(-1)`"
+    if len(expected) == 2 and expected[1] == 2 and shape in (expected[:1], (expected[0], 1)):
+        return "let forward return a logit for each of the two classes: of one x of shape (n, 1), `torch.cat([-x, x], 1) / 2`"
+    if len(expected) == 3 and shape == (expected[0], expected[2], expected[1]):
+        return "let forward return `output.transpose(1, 2)`, with classes last"
+    if len(shape) == len(expected) == 2 and shape[0] == expected[0] and shape[1] > expected[1]:
+        return (
+            f"where the network has more classes than the rows, say so: `values = [...]`, all {shape[1]}, under [target] "
+            f"of a table, `objective=assay.Classification({shape[1]})` in Python"
+        )
+    return ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +117,10 @@ class Classification:
     names: Sequence[str] = field(default=(), kw_only=True)
 
     def __post_init__(self):
+        listed = not isinstance(self.names, str | bytes | Mapping) and isinstance(self.names, Collection)
+        check_whole("classes", self.num_classes, least=0, most=MOST_CELLS)
+        if not listed:
+            raise AssayError("classes have a list of names, in the order of the outputs", given=self.names)
         object.__setattr__(self, "names", tuple(map(str, self.names)))
         object.__setattr__(self, "num_classes", self.num_classes or len(self.names))
         if self.names and not len(set(self.names)) == len(self.names) == self.num_classes:

@@ -46,7 +46,8 @@ def answer_of(output: object) -> Tensor:
 def answer_name(output: object, like: Tensor) -> str:
     """The name of the answer in what a forward returned; empty where `answer_of` knows it.
 
-    **Arguments:** `like`: the perfect answer on the same examples. Real numbers of its shape fit.
+    **Arguments:** `like`: the perfect answer on the same examples. Real numbers of its shape fit, and where it is one number
+    each also without the last dimension, of 1.
 
     **Raises:** `AssayError` listing the candidates when none of several fits, or more than one.
     """
@@ -55,7 +56,11 @@ def answer_name(output: object, like: Tensor) -> str:
     found = candidates(output)
     if len(found) == 1:
         return ""
-    fitting = [name for name, tensor in found.items() if tensor.is_floating_point() and tensor.shape == like.shape]
+    fitting = [
+        name
+        for name, tensor in found.items()
+        if tensor.is_floating_point() and (tensor.shape == like.shape or lacks_column(tensor, like))
+    ]
     if len(fitting) == 1:
         return fitting[0]
     shape = f"real numbers of shape {tuple(like.shape)}"
@@ -64,9 +69,16 @@ def answer_name(output: object, like: Tensor) -> str:
     raise _not_one(output, found, f"one of the subject's outputs must be the answer, {shape}")
 
 
-def with_output(module: nn.Module, name: str) -> nn.Module:
+def lacks_column(answer: Tensor, like: Tensor) -> bool:
+    """Whether an answer holds one number each, such as `(n,)`, where the perfect one is `(n, 1)`."""
+    return answer.is_floating_point() and like.shape == (*answer.shape, 1)
+
+
+def with_output(module: nn.Module, name: str, *, column: bool = False) -> nn.Module:
     """The module with one tensor of its output as its output: the same submodules and weights, called by a shallow copy, so
     that the module itself goes on returning everything.
+
+    **Arguments:** `name`: empty for the only one; `column`: gives it a last dimension of 1.
 
     **Raises:** from its forward, `AssayError` listing the names that there are where there is none of this name.
     """
@@ -77,11 +89,16 @@ def with_output(module: nn.Module, name: str) -> nn.Module:
     others = ((key, hook) for key, hook in module._forward_hooks.items() if getattr(hook, "func", None) is not _chosen)
     vars(chosen)["_forward_hooks"] = OrderedDict(others)
     vars(chosen).pop("_compiled_call_impl", None)  # it would call the module itself, without the hook
-    chosen.register_forward_hook(partial(_chosen, name))
+    chosen.register_forward_hook(partial(_chosen, name, column))
     return chosen
 
 
-def _chosen(name: str, module: nn.Module, args: object, output: object) -> Tensor:
+def _chosen(name: str, column: bool, module: nn.Module, args: object, output: object) -> Tensor:
+    answer = _named(output, name) if name else answer_of(output)
+    return answer.unsqueeze(-1) if column else answer
+
+
+def _named(output: object, name: str) -> Tensor:
     if isinstance(output, Tensor):
         raise AssayError(
             "the subject's forward returns one tensor, so that no output needs a name",

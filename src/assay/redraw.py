@@ -15,6 +15,7 @@ from assay.attributes import copied
 from assay.compiled import uncompiled, wraps
 from assay.errors import AssayError
 from assay.isolation import seeded
+from assay.keywords import as_taken
 
 _SETTLING = 30  # power iterations
 
@@ -57,7 +58,7 @@ def running_buffers(module: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[st
     before = {name: value.clone() for name, value in trial.named_buffers()}
     try:
         with seeded(0), uncompiled(), torch.no_grad():
-            trial(**inputs)
+            trial(**as_taken(trial, inputs))
     except Exception:  # whatever the user's code raises in a mode that is not asked for
         return None
     return tuple(name for name, value in trial.named_buffers() if name in before and not torch.equal(value, before[name]))

@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from assay.arguments import checked
 from assay.batches import LEAST, few, fitting
 from assay.compiled import original, plain, refuse_scripted, uncompiled
 from assay.cuts import Cuts
@@ -23,7 +24,8 @@ from assay.forward_errors import forward_failed
 from assay.hooks import SIDES, Replacement, catch, differentiated, gradients_of, replace
 from assay.integrity import attributes_of, integrity
 from assay.isolation import undisturbed
-from assay.outputs import answer_name, answer_of, candidates, with_output
+from assay.keywords import as_taken
+from assay.outputs import answer_name, answer_of, candidates, lacks_column, with_output
 from assay.places import EXAMPLES, Places, survey
 from assay.redraw import redrawn, running_buffers
 from assay.site import Integrity as Integrity
@@ -57,6 +59,7 @@ class Subject:
     **Raises:** `AssayError` for what is no module, and for a module that `torch.jit` made.
     """
 
+    @partial(checked, leave=("module",))
     def __init__(
         self,
         module: nn.Module,
@@ -74,6 +77,7 @@ class Subject:
         self.batch_size = batch_size
         self.output = output
         self.running = tuple(running)
+        self.column: bool | None = None  # whether the answer is given a last dimension of 1; None before `answering`
         self.initial = ""  # what gave it its weights, where that was no file: see `load_subject`
         self._at_first = attributes_of(self.module)
         self._unused: dict[object, frozenset[str]] = {}
@@ -214,27 +218,32 @@ class Subject:
     # The network's twins and its safety
 
     def answering(self, inputs: Inputs, *, like: Tensor) -> "Subject":
-        """This network with the tensor of its output that can be the answer to the inputs; itself where one is named.
+        """This network with the tensor of its output that can be the answer to the inputs, or with the named one; where one
+        number each is asked, `(n, 1)`, and it answers `(n,)`, with that dimension.
 
         **Arguments:** `like`: the perfect answer. What fits is real numbers of its shape.
 
         **Raises:** `AssayError` listing the candidates when none of several fits, or more than one.
         """
-        if self.output is not None:
+        if self.column is not None:
             return self
-        return self.with_output(answer_name(self._sample(inputs, len(like)), like))
+        found = self if self.output is not None else self.with_output(answer_name(self._sample(inputs, len(like)), like))
+        column = lacks_column(answer_of(found._sample(inputs, len(like))), like)
+        return found.with_output(found.output or "", column=column)
 
-    def with_output(self, name: str) -> "Subject":
-        """This network with the tensor of that name as its output."""
+    def with_output(self, name: str, *, column: bool | None = None) -> "Subject":
+        """This network with the tensor of that name as its output; `column`: with a last dimension of 1, which it lacks."""
         found = copy.copy(self)
-        found.output, found.module = name, with_output(self.module, name) if name else self.module
+        found.output, found.column = name, column
+        found.module = with_output(self.module, name, column=bool(column)) if name or column else self.module
+        found.remarks += ("its output, one number for each example, is read with a last dimension of 1",) if column else ()
         return found
 
     def twin(self, module: nn.Module, *, name: str) -> "Subject":
         """Another module of this architecture, run as this one is and with the same answer among its outputs."""
-        return Subject(
-            module, name=name, fresh=self.fresh, batch_size=self.batch_size, output=self.output, running=self.running
-        )
+        same = {"fresh": self.fresh, "batch_size": self.batch_size, "output": self.output, "running": self.running}
+        found = Subject(module, name=name, **same)
+        return found if self.column is None else found.with_output(self.output or "", column=self.column)
 
     def untrained(self, generator: Generator) -> "Subject":
         """A copy of the same architecture with freshly drawn weights; this subject stays as it is."""
@@ -327,7 +336,7 @@ class Subject:
 
     def _run(self, batch: Inputs) -> object:
         try:
-            return self.module(**batch)
+            return self.module(**as_taken(self.module, batch))
         except (AssayError, MemoryError):
             raise
         except Exception as error:  # the user's own code

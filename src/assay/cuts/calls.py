@@ -25,7 +25,7 @@ FUSED = ("scaled_dot_product", "flash_attention", "efficient_attention", "_rnn",
 
 def storage(tensor: Tensor) -> int:
     """What tells the memory of a tensor from any other that is alive."""
-    return tensor.untyped_storage()._cdata
+    return tensor.untyped_storage()._cdata if tensor.layout == torch.strided else -id(tensor)  # sparse ones share none
 
 
 def named(name: str, path: Sequence[str]) -> str:
@@ -87,8 +87,8 @@ class Call:
         copied = (
             first if self.name in COPIES and first is not None and self.flat[first].dtype == self.results[0].dtype else None
         )
-        memory = {value.untyped_storage()._cdata: k for k, value in reversed(self.tensors.items())}
-        self.sources = [memory.get(result.untyped_storage()._cdata, copied) for result in self.results]
+        memory = {storage(value): k for k, value in reversed(self.tensors.items())}
+        self.sources = [memory.get(storage(result), copied) for result in self.results]
         self.rearranges = (
             len(self.results) == 1
             and not self.written

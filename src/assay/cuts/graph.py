@@ -217,6 +217,12 @@ class Recorder(Pass):
     # The three moments of a call
 
     def before(self, call: Call) -> None:
+        if any(value.layout != torch.strided for value in call.tensors.values()):
+            raise AssayError(
+                "a network is cut where its calls take dense tensors",
+                given=f"a sparse one in {named(call.name, self._path)}",
+                next_step="let forward multiply by the dense matrix in an audit: it answers the same",
+            )
         # What an argument holds, and whether the call is affine, are found before it can write to its arguments.
         self._uses = {k: self._sources(value) for k, value in call.tensors.items() if not _erased(call, k)}
         depends = any(self._uses.values())

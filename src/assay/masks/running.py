@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.isolation import undisturbed
+from assay.keywords import as_taken
 from assay.masks.mask import Mask
 from assay.outputs import answer_of
 
@@ -59,4 +60,4 @@ def call(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor], *, s
 
     **Raises:** `AssayError` for a forward that returns several tensors, which `Subject(module, output=...)` makes one of.
     """
-    return answer_of(torch.func.functional_call(module, dict(weights), (), dict(inputs), tie_weights=shares))
+    return answer_of(torch.func.functional_call(module, dict(weights), (), dict(as_taken(module, inputs)), tie_weights=shares))

@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from assay.isolation import seed_generators
+from assay.keywords import as_taken
 from assay.objective import Objective, Regression
 from assay.optimisers import AdamW
 from assay.outputs import answer_of
@@ -102,7 +103,7 @@ class Separate(Cohort):
         inputs = {name: column.to(self.device) for name, column in examples.inputs.items()}
         examples = dataclasses.replace(examples, targets=examples.targets.to(self.device))
         model.zero_grad()
-        loss = source.loss(answer_of(model(**inputs)), examples)
+        loss = source.loss(answer_of(model(**as_taken(model, inputs))), examples)
         loss.backward()
         return loss.detach().float()
 

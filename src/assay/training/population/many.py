@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from assay.arguments import checked
 from assay.errors import AssayError
 from assay.jobs import run_parallel
 from assay.store import Scalar, read_json, write_json
@@ -23,6 +24,7 @@ PLAN = "plan.json"
 Progress = Callable[[str, float], None]
 
 
+@checked
 def fit_many(
     models: Sequence[nn.Module],
     data: Source | Sequence[Source],

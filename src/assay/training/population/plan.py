@@ -19,6 +19,7 @@ from assay.attributes import changed_tensors, copied, kept_tensors
 from assay.errors import AssayError
 from assay.isolation import Draws, seeded
 from assay.jobs import one_thread
+from assay.keywords import as_taken
 from assay.task import Examples
 from assay.training.cohort import Cohort, Separate, Stacked, has_batched_loss, schedule
 from assay.training.config import TrainingConfig
@@ -201,7 +202,7 @@ def _draws(member: Member) -> bool:
     """Whether a forward in training uses a global generator."""
     model, draws = copied(member.model).train(), Draws()
     device = next(model.parameters()).device
-    model(**{name: column.to(device) for name, column in _sample(member).inputs.items()})
+    model(**as_taken(model, {name: column.to(device) for name, column in _sample(member).inputs.items()}))
     return draws.any
 
 

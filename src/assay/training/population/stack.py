@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from assay.keywords import as_taken
 from assay.outputs import answer_of
 from assay.training.cohort import Forward
 
@@ -66,7 +67,7 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor]) -> Trace:
     handles += [part.register_forward_hook(after(name)) for name, part in innermost]
     try:
         given = [_identity(value) for value in inputs.values()]
-        returned = module(**inputs)
+        returned = module(**as_taken(module, inputs))
     finally:
         for handle in handles:
             handle.remove()
@@ -113,7 +114,7 @@ def vmapped(module: nn.Module) -> Forward:
     """The forward of many such modules by `torch.vmap`."""
 
     def one(weights: Weights, buffers: Weights, inputs: Weights) -> Tensor:
-        return answer_of(functional_call(module, (dict(weights), dict(buffers)), kwargs=dict(inputs)))
+        return answer_of(functional_call(module, (dict(weights), dict(buffers)), kwargs=dict(as_taken(module, inputs))))
 
     batched = torch.vmap(one)
 
