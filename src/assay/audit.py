@@ -12,12 +12,13 @@ from torch import Generator, Tensor
 
 from assay import competence
 from assay.access import judged_apart
+from assay.arguments import checked
 from assay.bounds import check_seed
 from assay.children import unpicklable
 from assay.computation.ability import DeclaresComputation
 from assay.display import Framed, brief, columns_of, interval, measures_table, number, page, words
 from assay.errors import AssayError
-from assay.evidence import EFFORTS, LEVELS, Effort, Evidence, Level
+from assay.evidence import Effort, Evidence, Level
 from assay.failed import Failed, attempt
 from assay.graph import GivesGraphs
 from assay.instrument import Instrument, answering, missing_abilities, run, with_running
@@ -163,6 +164,7 @@ class Audit(Framed):
         )
 
 
+@checked
 def audit(
     subject: Subject,
     task: Task,
@@ -195,17 +197,7 @@ def audit(
 
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
     """
-    if not isinstance(subject, Subject):
-        given = type(subject).__name__
-        raise AssayError("an audit is of a subject", given=given, next_step="wrap the network: assay.Subject(network)")
-    if wrong := [one for one in instruments or () if isinstance(one, str)]:
-        raise AssayError(
-            "the instruments of an audit are objects", given=wrong, next_step=f"assay.load_instrument({wrong[0]!r}) makes one"
-        )
     check_seed("the seed of an audit", seed)
-    for name, given, choices in (("effort", effort, EFFORTS), ("level", level, LEVELS)):
-        if given not in choices:
-            raise AssayError(f"the {name} of an audit must be one of its choices", given=given, choices=list(map(str, choices)))
     allowed = min(level, task.level)
     subject = answering(subject, task)
     with one_thread(), undisturbed(subject.module, seed), shown(progress) as report:
@@ -223,8 +215,8 @@ def audit(
         chosen = all_instruments() if instruments is None else instruments
         applying, skipped = _sorted_out(chosen, task, level, unlearned)
         if level == 0:
-            report("judging in a process that cannot reach the task", 0.1)
-            judged = judged_apart(applying, subject, task, effort=effort, seed=seed)
+            report("judging in a process that cannot reach the task", 0.0)
+            judged = judged_apart(applying, subject, task, effort=effort, seed=seed, progress=report)
             found = [item for item in judged if item is not None]
             left_out = [one.name for one, item in zip(applying, judged, strict=True) if item is None]
             skipped += [Skipped(instrument=name, reason=NEEDS_MORE) for name in left_out]
@@ -236,13 +228,14 @@ def audit(
         evidence = [item.at_level(allowed) for item in found if isinstance(item, Evidence)]
         environment = _environment(subject)
         report("done", 1.0)
+    failed = tuple(item for item in found if isinstance(item, Failed))
     return Audit(
         subject=_subject_card(subject, address),
         task=_task_card(task),
-        verdict=judge(evidence, unreliable=integrity.failure, unlearned=unlearned, hint=hint),
+        verdict=judge(evidence, unreliable=integrity.failure, unlearned=unlearned, hint=hint, failed=failed),
         evidence=tuple(evidence),
         skipped=tuple(skipped),
-        failed=tuple(item for item in found if isinstance(item, Failed)),
+        failed=failed,
         integrity=integrity,
         effort=effort,
         level=allowed,

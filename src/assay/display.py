@@ -49,6 +49,11 @@ def interval(bounds: "Interval | None") -> str:
     return "" if bounds is None else f"[{number(bounds.low)}, {number(bounds.high)}]"
 
 
+def with_interval(value: float, bounds: "Interval | None") -> str:
+    """`0.946 [0.926, 0.966]`: how a measured number stands in a sentence as in its table."""
+    return f"{number(value)} {interval(bounds)}".strip()
+
+
 def p_value(p: float | None) -> str:
     """`< .001`, `.012`, or `no p` where there were too few repeats to say."""
     if p is None:

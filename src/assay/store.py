@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import PydanticSerializationError
 from torch import Tensor
 
+from assay.arguments import checked
 from assay.bounds import MOST_JSON, MOST_WEIGHTS_FILE, check_file, check_seed, is_file, parse_json, read_bytes
 from assay.display import brief
 from assay.errors import AssayError
@@ -101,6 +102,7 @@ class RunDirectory:
         return directory
 
     @classmethod
+    @checked
     def open(cls, path: Path | str) -> "RunDirectory":
         """The run in this folder. **Raises:** `AssayError` saying what is missing or damaged."""
         directory = cls(path)

@@ -95,7 +95,7 @@ def test_the_command_takes_an_address_and_prints_json(monkeypatch, capsys):
     assert {one["found"] for one in printed["false_findings"]} == {2}
     assert main(["check", "test_check:Finding", "--networks", "2", "--quiet"]) == 3
     told = capsys.readouterr().out
-    assert "2 of 2 networks, 1.000 [0.158, 1.000]" in told
+    assert "2 of 2 networks, 1.00 [0.158, 1.00]" in told
     assert "FAILS  two: it is wrong" in told
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from assay.evidence import Evidence, Measure, Null
+from assay.failed import Failed
 from assay.stats import mean_interval
 from assay.verdict import answered, judge
 from assay.verdict.answers import QUESTIONS
@@ -291,7 +292,7 @@ def test_where_neither_agrees_nothing_is_known():
     """Wrong from their state and answered otherwise: such inputs may be right."""
     novel = judge([inside(*paired([0.0] * 100, [0.0] * 100), breaks="the combining")]).novel
     assert novel.answer == "not resolved"
-    assert "0.00 to 1.00 of them can be right" in novel.because
+    assert "so that 0 to 1.00 of them can be right" in novel.because
 
 
 def test_of_real_numbers_no_bound_follows():
@@ -330,3 +331,22 @@ def test_where_novel_combinations_work_nothing_is_said_to_break(breaks, c):
     assert (verdict.novel.answer, verdict.combining.answer) == ("works", "not resolved")
     assert "are not sums of their parts" in verdict.combining.because
     assert judge(cell[1:]).combining.answer == breaks
+
+
+def test_an_instrument_that_broke_off_is_no_instrument_that_was_not_run():
+    """Whichever it is, the sentence names it with its reason, once."""
+    failed = [Failed(instrument="recombination", reason="a cut is lost."), Failed(instrument="choir", reason="KeyError: 'x'")]
+    verdict = judge([behaviour(share("novel_score", 100, 100, level=2))], failed=failed)
+    assert verdict.novel.answer == "works"
+    assert verdict.combining.because == "recombination failed: a cut is lost"
+    assert "not run" not in verdict.sentence
+    assert verdict.sentence.count("recombination failed: a cut is lost") == 1
+    assert verdict.sentence.endswith(" Choir failed: KeyError: 'x'.")
+    alone = judge([], failed=[Failed(instrument="systematicity", reason="no")])
+    assert alone.novel.because == "systematicity failed: no"
+    assert (
+        "whether this network works on novel combinations is not resolved: systematicity failed: no" in alone.sentence.lower()
+    )
+    beside = judge([inside(c_of(100))], failed=[Failed(instrument="systematicity", reason="no")])
+    assert beside.novel.basis == "estimated"
+    assert beside.sentence.endswith("Systematicity failed: no.")

@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from assay.cli.command import FAILED, Command, Flag, Trust
 from assay.cli.terminal import Terminal
+from assay.display import with_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class Check(Command):
         for one in found.false_findings:
             told = f"{one.found} of {one.networks - one.refused} networks"
             if one.rate is not None and one.interval is not None:
-                told += f", {one.rate:.3f} [{one.interval.low:.3f}, {one.interval.high:.3f}]"
+                told += f", {with_interval(one.rate, one.interval)}"
             refused = f"; {one.refused} refused" if one.refused else ""
             terminal.result(f"false findings, {one.kind}, {one.task}: {told}{refused}")
         for name, failure in found.failures.items():

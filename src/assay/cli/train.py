@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from assay.cli.command import Command, Trust
 from assay.cli.terminal import Terminal
+from assay.display import number
 from assay.models import NAMES
 
 _RECOMMENDED = "(default: recommended for model and task)"
@@ -72,7 +73,7 @@ class Train(Command):
                 trust=self.trust,
                 progress=progress,
             )
-        scores = ", ".join(f"{split} {score:.3f}" for split, score in run.read_record().scores.items())
+        scores = ", ".join(f"{split} {number(score)}" for split, score in run.read_record().scores.items())
         terminal.note(f"Mean scores: {scores} (novel of every kind, synonyms too). Now: assay audit {run.path}")
         terminal.result(str(run.path))
 

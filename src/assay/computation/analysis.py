@@ -12,7 +12,7 @@ from assay.computation.graph import Computations
 from assay.computation.labels import CORRECT, UNPARSED, Labels, Layers, by_layer, labelled
 from assay.computation.law import Law, Rates, fit_law, rates
 from assay.computation.predictors import best_guess, even_guess
-from assay.display import brief
+from assay.display import brief, number
 
 Call = Literal["operations", "steps", "subgraphs", "tables", "unlearned", "unresolved"]
 SENTENCES: Mapping[Call, str] = {
@@ -67,7 +67,7 @@ class Analysis:
     def sentence(self) -> str:
         """The call in words, with the numbers that it rests on."""
         told = "; ".join(
-            f"{name}: {value:.3f} [{low:.3f}, {high:.3f}] of {count:,} nodes"
+            f"{name}: {number(value)} [{number(low)}, {number(high)}] of {count:,} nodes"
             for name, value, low, high, count in zip(CELLS, *self.cells, self.nodes.sum(0).tolist(), strict=True)
             if count
         )

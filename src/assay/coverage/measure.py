@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Int
 
+from assay.arguments import checked
 from assay.coverage.reading import PartsOf, Sides, read_sides
 from assay.coverage.result import Count, Coverage, Predictor, Value
 from assay.novelty import ENOUGH
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from assay.task import Task
 
 
+@checked
 def coverage(
     train: "Path | str | Task | Mapping[str, Sequence[object]] | Sequence[Mapping[str, object]]",
     test: "Path | str | Mapping[str, Sequence[object]] | Sequence[Mapping[str, object]] | None" = None,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from assay.arguments import checked
 from assay.coverage.result import DEFINITIONS, ENOUGH, Coverage
 from assay.report.page import render
 from assay.report.words import number
@@ -37,6 +38,7 @@ class Matrix(NamedTuple):
     left_out: str
 
 
+@checked
 def write_coverage(directory: Path | str, found: Coverage) -> Path:
     """Write `coverage.json` and `coverage.html` into a directory, which is made when it does not exist.
 

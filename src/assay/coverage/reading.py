@@ -171,6 +171,9 @@ def _tables(train: Any, test: Any, parts: Any) -> tuple[str, tuple[dict[str, Any
             next_step="give both, or a task address or a TOML table, which have both sides",
         )
     titles = [str(side) if isinstance(side, str | Path) else _MEMORY for side in (train, test)]
+    for side in (train, test):
+        if not isinstance(side, str | Path | Mapping | Sequence) or isinstance(side, bytes):
+            raise AssayError("data are a file, columns by name, or rows", given=f"a {type(side).__name__}")
     tables = [
         _from_file(Path(side), parts) if isinstance(side, str | Path) else _from_python(side, parts) for side in (train, test)
     ]
@@ -253,6 +256,8 @@ def _read_csv(path: Path) -> Any:
 
 def _from_python(given: Any, parts: Any, where: object = _MEMORY) -> dict[str, Any]:
     """Columns by name, or rows; a function makes the parts of each row, and the last column of the row is the answer."""
+    if any(isinstance(one, str | bytes) or not isinstance(one, Mapping | Sequence) for one in _inside(given)):
+        raise AssayError(f"{where}: data are columns by name, each a list, or rows, each a dictionary", given=given)
     if isinstance(given, Mapping) and not callable(parts):
         columns = {str(name): list(column) for name, column in given.items()}
     else:
@@ -274,6 +279,13 @@ def _from_python(given: Any, parts: Any, where: object = _MEMORY) -> dict[str, A
             f"{where}: columns must have one length", given={name: len(column) for name, column in columns.items()}
         )
     return {storable(name): _texts(column, f"{where}, column {storable(name)!r}") for name, column in columns.items()}
+
+
+def _inside(given: Any) -> Sequence[Any]:
+    """Columns, or rows."""
+    if not isinstance(given, Mapping):
+        return given
+    return [column.tolist() if hasattr(column, "tolist") else column for column in given.values()]
 
 
 def _check_alike(rows: Sequence[Mapping[Any, object]], where: object) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator
 
+from assay.arguments import checked
 from assay.children import unpicklable
 from assay.compiled import uncompiled
 from assay.errors import AssayError
@@ -36,6 +37,7 @@ NOT_DRAWN_AGAIN = (
 )
 
 
+@checked
 def run(
     instrument: Instrument,
     subject: Subject,
@@ -210,11 +212,11 @@ def _read(
 
 
 def answering(subject: Subject, task: Task) -> Subject:
-    """The network with the one tensor of its output that can answer the task, where no other is named.
+    """The network with the one tensor of its output that can answer the task, where no other is named, in the shape asked.
 
     **Raises:** `AssayError` listing the candidates when none of several can, or more than one.
     """
-    if subject.output is not None or isinstance(task.objective, Unscored):
+    if subject.column is not None or isinstance(task.objective, Unscored):
         return subject
     few = task.examples("seen", _FEW, generator=Generator().manual_seed(0))
     return subject.answering(few.inputs, like=task.objective.ideal(few.targets))

@@ -2,6 +2,7 @@
 
 import importlib
 
+from assay.arguments import checked
 from assay.errors import AssayError
 from assay.instrument import Instrument
 
@@ -16,6 +17,7 @@ _INSTRUMENTS = {
 }
 
 
+@checked
 def load_instrument(name: str) -> Instrument:
     """The instrument of that name; `AssayError` lists the names on a miss."""
     if name not in _INSTRUMENTS:

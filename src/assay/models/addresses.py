@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
+from assay.arguments import checked
 from assay.bounds import MOST_WEIGHTS_FILE, check_file, is_file
 from assay.errors import AssayError
 from assay.factory import call_factory
@@ -31,6 +32,7 @@ _FORMS = (
 )
 
 
+@checked
 def load_subject(address: str, *, task: Task | None = None, output: str | None = None) -> Subject:
     """The network at an address, on the CPU, with its own weights.
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from assay.arguments import checked
 from assay.audit import Audit, SubjectCard
 from assay.display import counted
 from assay.errors import AssayError
@@ -60,6 +61,7 @@ class _Row:
     measures: tuple[Measure | None, ...]
 
 
+@checked
 def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: str = "", intro: str = "") -> Path:
     """Write `comparison.html`, `comparison.json` and `figures/comparison.svg`.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.arguments import checked
 from assay.audit import Audit
 from assay.evidence import Evidence, Measure, Null, Table
 from assay.figure import as_table
@@ -30,6 +31,7 @@ MAX_PANELS = 8  # in the open; the rest is folded
 MAX_TABLE_ROWS = 200
 
 
+@checked
 def write_report(directory: Path | str, audit: Audit) -> Path:
     """Write `report.json` and `units.safetensors`, then `figures/*.svg` and `report.html` into a directory, which is made when
     it does not exist.

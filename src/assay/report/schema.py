@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from assay.arguments import checked
 from assay.audit import Audit
 from assay.bounds import LARGEST, is_file, read_bytes, read_json_value
 from assay.errors import AssayError
@@ -58,6 +59,7 @@ def report_bytes(audit: Audit) -> bytes:
     return (printable(json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))) + "\n").encode()
 
 
+@checked
 def read_report(path: Path | str) -> Audit:
     """The audit in a `report.json`, or in the directory that holds one.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from assay.display import MINUS as MINUS
-from assay.display import counted
+from assay.display import counted, with_interval
 from assay.display import interval as interval
 from assay.display import number as number
 from assay.display import p_value as p_value
@@ -26,7 +26,7 @@ def p_told(p: float | None) -> str:
 
 def value_and_interval(measure: Measure) -> str:
     """`0.946 [0.926, 0.966]`, or `not enough data`."""
-    return NOT_ENOUGH if measure.value is None else f"{number(measure.value)} {interval(measure.interval)}".strip()
+    return NOT_ENOUGH if measure.value is None else with_interval(measure.value, measure.interval)
 
 
 def strongest(measure: Measure) -> Null | None:

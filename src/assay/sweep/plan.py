@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from assay.bounds import check_real, check_whole
 from assay.display import brief
@@ -52,6 +52,15 @@ class SweepPlan(BaseModel):
     refine: int = 0
     _shapes: dict[Point, Shape] = PrivateAttr(default_factory=dict)
     _trust: tuple[str, ...] = PrivateAttr(default=())  # never stored: a folder cannot trust in the user's place
+
+    def __init__(self, **given: Any):
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            told = f"the plan of a sweep: {field} {first['msg'][:1].lower()}{first['msg'][1:]}"
+            raise AssayError(told, given=first["input"], choices=list(type(self).model_fields)) from None
 
     def trusting(self, addresses: Collection[str]) -> "SweepPlan":
         """The same plan, where code at these addresses may be imported although only a file names it."""

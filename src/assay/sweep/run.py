@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.arguments import checked
 from assay.display import Framed, brief, number, page, table, words
 from assay.errors import AssayError
 from assay.jobs import Engine, run_unordered
@@ -62,6 +63,7 @@ def _told(value: float | None) -> str:
     return "not enough data" if value is None else number(value)
 
 
+@checked
 def sweep(plan: SweepPlan, *, out: Path | str, engine: Engine | None = None, progress: Shown = "bar") -> Sweep:
     """Train and audit every cell of the plan that `out` does not hold yet, and write `results.parquet`.
 

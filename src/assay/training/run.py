@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Generator, nn
 
+from assay.arguments import checked
 from assay.bounds import MOST_CELLS
 from assay.errors import AssayError
 from assay.models import configure, default_name, rebuild
@@ -65,6 +66,7 @@ def recommended(model_name: str, task: Task | None = None, **changes: Any) -> Tr
     return dataclasses.replace(config, **changes)
 
 
+@checked
 def train(
     task_address: str,
     model_name: str | None = None,

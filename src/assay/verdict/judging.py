@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from assay.display import number, p_value, with_interval
+from assay.errors import shortened
 from assay.evidence import Evidence, Interval, Measure, findings
+from assay.failed import Failed
 from assay.power import detectable_departure
 from assay.stats import mean_interval
 from assay.verdict.answers import Combining, Novel, Sharing, Verdict, Works
-from assay.verdict.numbers import WORKS, best_null, with_interval
+from assay.verdict.numbers import WORKS, best_null
 from assay.verdict.sharing import sharing_of
 from assay.verdict.words import sentence
 
@@ -15,7 +18,14 @@ ABOVE_NULL = 0.1  # up to this far above the best null, with the whole interval,
 GETS_THERE = "that novel inputs get to this cut, which was not tested"
 
 
-def judge(evidence: Sequence[Evidence], *, unreliable: str = "", unlearned: str = "", hint: str = "") -> Verdict:
+def judge(
+    evidence: Sequence[Evidence],
+    *,
+    unreliable: str = "",
+    unlearned: str = "",
+    hint: str = "",
+    failed: Sequence[Failed] = (),
+) -> Verdict:
     """The verdict of all evidence.
 
     Where the numbers cannot be relied on there is none. A network that fails on trained combinations is unlearned, and nothing
@@ -25,6 +35,7 @@ def judge(evidence: Sequence[Evidence], *, unreliable: str = "", unlearned: str 
 
     - `unreliable`: why no number can be relied on, such as `Integrity.failure`; empty where all can.
     - `unlearned`: why the network is unlearned; `hint`: what may be the cause.
+    - `failed`: instruments that broke off, which the sentence names with their reasons.
 
     Example::
 
@@ -35,24 +46,28 @@ def judge(evidence: Sequence[Evidence], *, unreliable: str = "", unlearned: str 
         because = f"the integrity check failed: {unreliable}"
         return _none(because, f"No verdict, since {because}.", unreliable=unreliable)
     if unlearned:
-        says = f"Unlearned: {unlearned}, so nothing can be said about composition."
-        return _none(f"unlearned: {unlearned}", f"{says} {hint}." if hint else says, unlearned=unlearned)
+        told = f"Unlearned: {unlearned}, so nothing can be said about composition."
+        return _none(f"unlearned: {unlearned}", f"{told} {hint}." if hint else told, unlearned=unlearned)
     found = {item.instrument: item for item in evidence}
-    measured = _measured(found, evidence)
+    why = {one.instrument: f"{one.instrument} failed: {shortened(one.reason).rstrip('.')}" for one in failed}
+    measured = _measured(found, evidence, why.get("systematicity", "novel combinations were not tested"))
     estimate = _estimated(found.get("recombination"))
     novel = estimate or measured
-    if measured.basis == "measured" or (novel.basis == "nothing" and "systematicity" in found):
+    if measured.basis == "measured" or (novel.basis == "nothing" and "systematicity" in (*found, *why)):
         novel = measured
-    combining, sharing = _combining(found.get("recombination")), sharing_of(found.get("recombination"))
+    combining = _combining(found.get("recombination"), why.get("recombination", "recombination was not run"))
+    sharing = sharing_of(found.get("recombination"), why.get("recombination", "recombination was not run"))
     if measured.answer == "works" and combining.answer in ("the combining", "the way in"):
-        why = f"{combining.because}; novel combinations work, so that at this cut their states are not sums of their parts"
-        combining = replace(combining, answer="not resolved", because=why)
+        both = f"{combining.because}; novel combinations work, so that at this cut their states are not sums of their parts"
+        combining = replace(combining, answer="not resolved", because=both)
+    told = sentence(novel, estimate, combining, sharing)
+    further = [one for one in why.values() if one not in told]
     return Verdict(
         novel=novel,
         estimate=estimate,
         combining=combining,
         sharing=sharing,
-        sentence=sentence(novel, estimate, combining, sharing),
+        sentence=" ".join([told, *(f"{one[:1].upper()}{one[1:]}." for one in further)]),
     )
 
 
@@ -71,24 +86,23 @@ def _none(because: str, instead: str, *, unreliable: str = "", unlearned: str = 
 # Does it work on novel combinations?
 
 
-def _measured(found: Mapping[str, Evidence], evidence: Sequence[Evidence]) -> Novel:
+def _measured(found: Mapping[str, Evidence], evidence: Sequence[Evidence], without: str) -> Novel:
     """The score of `systematicity` on novel combinations outside 1-coverage."""
     item = found.get("systematicity")
     if item is None or item.not_enough:
-        return Novel(because=item.not_enough if item else "novel combinations were not tested")
+        return Novel(because=item.not_enough if item else without)
     by_key = {measure.key: measure for measure in item.measures if not measure.about}
     seen, novel = by_key.get("seen_score"), by_key.get("novel_score")
     if seen is None or seen.value is None or novel is None or novel.value is None or novel.interval is None:
         reasons = [measure.note for measure in (novel, seen) if measure and measure.value is None and measure.note]
         return Novel(because=reasons[0] if reasons else "novel combinations were not tested")
     which = item.settings.get("novel score", "novel combinations")
-    says = (
-        f"{which} score {with_interval(novel.value, novel.interval)}, trained ones {with_interval(seen.value, seen.interval)}"
-    )
+    of_seen = with_interval(seen.value, seen.interval)
+    told = f"{which} score {with_interval(novel.value, novel.interval)}, trained ones {of_seen}"
     answer, why = _call(novel.interval, *best_null(novel), best=seen.value)
     if answer == "works" and novel not in findings(evidence):
-        answer, why = "not resolved", f"it is no finding among all that was tested, with a largest p of {novel.p or 1:.2g}"
-    return _with_power(Novel(answer=answer, because=f"{says}{why and f', {why}'}", basis="measured"), novel)
+        answer, why = "not resolved", f"it is no finding among all that was tested, with a largest p of {p_value(novel.p)}"
+    return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="measured"), novel)
 
 
 def _estimated(item: Evidence | None) -> Novel | None:
@@ -107,35 +121,37 @@ def _estimated(item: Evidence | None) -> Novel | None:
     if right is None or right.value is None or right.interval is None or not cut:
         why = right.note if right and right.note else item.summary.rstrip(".")
         return Novel(because=why.removeprefix("not resolved: "))
-    says = f"at {cut}, states put together of trained ones are answered right on {with_interval(right.value, right.interval)}"
+    told = f"at {cut}, states put together of trained ones are answered right on {with_interval(right.value, right.interval)}"
     one_answer = item.settings.get("one_answer_to_all")
     floor, beside = max(
-        best_null(right), (one_answer, f"one answer to all {one_answer:.2f}") if isinstance(one_answer, float) else (0.0, "")
+        best_null(right),
+        (one_answer, f"one answer to all {number(one_answer)}") if isinstance(one_answer, float) else (0.0, ""),
     )
     answer, why = _call(right.interval, floor, beside, best=1.0)
     if same is None or same.value is None or same.interval is None:
-        says += f" of {right.units} novel combinations"
+        told += f" of {right.units} novel combinations"
         wide = _over_cuts(right.interval, item.settings)
         if _call(wide, floor, beside, best=1.0)[0] != answer:
-            answer, why = "not resolved", f"but on {wide.low:.2f} to {wide.high:.2f} at other cuts that would do as well"
-        estimate = Novel(answer=answer, because=f"{says}{why and f', {why}'}", basis="estimated", assumption=GETS_THERE)
+            answer = "not resolved"
+            why = f"but on {number(wide.low)} to {number(wide.high)} at other cuts that would do as well"
+        estimate = Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated", assumption=GETS_THERE)
         return replace(_with_power(estimate, right), interval=wide)
-    alike = with_interval(same.value, same.interval)
-    says += f", and novel inputs are answered as these states on {alike}, of {right.units} combinations"
+    told += f", and novel inputs are answered as these states on {with_interval(same.value, same.interval)}"
+    told += f", of {right.units} combinations"
     if item.settings.get("one_best") is False:  # of real numbers nothing follows about their score
         if answer == "works" and same.interval.low < WORKS:
             answer, why = "not resolved", "so that they may score anything"
-        return _with_power(Novel(answer=answer, because=f"{says}{why and f', {why}'}", basis="estimated"), right)
+        return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
     value, least, most = _bounds(right, same)
     if least.low >= WORKS:
         answer, why = _call(least, floor, beside, best=1.0)
     elif most.high <= floor + ABOVE_NULL < WORKS:
-        answer, why = "does not work", f"so that at most {most.high:.2f} of them can be right"
+        answer, why = "does not work", f"so that at most {number(most.high)} of them can be right"
     elif least.low > floor and most.high < WORKS:
-        answer, why = "works in part", f"so that {least.low:.2f} to {most.high:.2f} of them can be right"
+        answer, why = "works in part", f"so that {number(least.low)} to {number(most.high)} of them can be right"
     else:
-        answer, why = "not resolved", f"so that {least.low:.2f} to {most.high:.2f} of them can be right"
-    estimate = _with_power(Novel(answer=answer, because=f"{says}{why and f', {why}'}", basis="estimated"), right)
+        answer, why = "not resolved", f"so that {number(least.low)} to {number(most.high)} of them can be right"
+    estimate = _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
     bounds = Interval(low=least.low, high=most.high, level=least.level, method="from the lowest to the highest bound")
     return replace(estimate, value=value, interval=bounds)
 
@@ -180,8 +196,8 @@ def _call(interval: Interval, floor: float, beside: str, *, best: float) -> tupl
     if interval.high <= floor + ABOVE_NULL:
         return "does not work", f"no more than {ABOVE_NULL} above the best null ({beside})"
     if interval.low > floor and interval.high < WORKS * best:
-        return "works in part", f"above the best null ({beside}) and below {WORKS * best:.2f}"
-    return "not resolved", f"which reaches {WORKS * best:.2f}, or the best null ({beside}), within its interval"
+        return "works in part", f"above the best null ({beside}) and below {number(WORKS * best)}"
+    return "not resolved", f"which reaches {number(WORKS * best)}, or the best null ({beside}), within its interval"
 
 
 def _with_power(novel: Novel, measure: Measure) -> Novel:
@@ -199,9 +215,9 @@ def _with_power(novel: Novel, measure: Measure) -> Novel:
 # Where are the parts combined, and what breaks?
 
 
-def _combining(item: Evidence | None) -> Combining:
+def _combining(item: Evidence | None, without: str) -> Combining:
     if item is None:
-        return Combining(because="recombination was not run")
+        return Combining(because=without)
     if item.not_enough:
         return Combining(because=item.not_enough)
     settings = item.settings
@@ -241,12 +257,12 @@ _C, _E = ("novel_from_state", "novel_from_state_by_labels"), ("novel_as_state",)
 
 def _rates(item: Evidence, cut: str) -> str:
     """Cs, C and E at the headline cut, as far as they are known."""
-    says = []
+    told = []
     for key, what in _RATES.items():
         measure = _of_sum(item.measures, key)
         if measure is not None and measure.value is not None:
-            says.append(f"{what} {with_interval(measure.value, measure.interval)}")
-    return f"at {cut}, {', '.join(says)}"
+            told.append(f"{what} {with_interval(measure.value, measure.interval)}")
+    return f"at {cut}, {', '.join(told)}"
 
 
 _RATES = {

@@ -1,16 +1,12 @@
-"""How the answers read a measure: in words, and beside its best null."""
+"""How the answers read a measure beside its best null."""
 
-from assay.evidence import Interval, Measure
+from assay.display import number
+from assay.evidence import Measure
 
 WORKS = 0.9  # from this share of combinations on, with the whole interval, it works
-
-
-def with_interval(value: float, interval: Interval | None) -> str:
-    """A value with its interval."""
-    return f"{value:.3f} [{interval.low:.3f}, {interval.high:.3f}]" if interval else f"{value:.3f}"
 
 
 def best_null(measure: Measure) -> tuple[float, str]:
     """Its mean, in words too."""
     null = max((null for null in measure.nulls if null.counts and null.values), key=lambda null: null.mean, default=None)
-    return (null.mean, f"{null.name} {null.mean:.2f}") if null else (0.0, "no null")
+    return (null.mean, f"{null.name} {number(null.mean)}") if null else (0.0, "no null")

@@ -1,19 +1,20 @@
 """Is each part one thing inside? Whether its effect, read beside one value of another part, works beside other values."""
 
+from assay.display import with_interval
 from assay.evidence import Evidence, Measure
 from assay.verdict.answers import Sharing
-from assay.verdict.numbers import WORKS, best_null, with_interval
+from assay.verdict.numbers import WORKS, best_null
 
 KEY, SAME, OTHER = "seen_from_effect_in_context", "the same context", "other contexts"
 
 
-def sharing_of(item: Evidence | None) -> Sharing:
+def sharing_of(item: Evidence | None, without: str) -> Sharing:
     """`copies by context` where at the headline cut the effect of a part certainly works in its own context, a value of another
     part, and certainly does not work in all others. Both are rates of right answers, which the scale of weights, widths and
     decay do not enter. That every part is shared is not said: copies that arise behind that cut are a step of the combining.
     """
     if item is None:
-        return Sharing(because="recombination was not run")
+        return Sharing(because=without)
     if item.not_enough:
         return Sharing(because=item.not_enough)
     if not (cut := item.settings.get("headline_cut")):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from assay.display import number
 from assay.verdict.answers import COMBINING, NOVEL, SHARING, Combining, Novel, Sharing, Verdict, headline_of
 
 UNSEEN = (
@@ -75,8 +76,8 @@ def power(novel: Novel) -> str:
     if novel.detectable is None:
         return ""
     return (
-        f"these {novel.combinations} combinations would have shown a difference of {novel.detectable:.3f} four times in five; "
-        f"{novel.more} more would halve that"
+        f"these {novel.combinations} combinations would have shown a difference of {number(novel.detectable)} four times in "
+        f"five; {novel.more} more would halve that"
     )
 
 

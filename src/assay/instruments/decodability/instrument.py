@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from assay.display import number
 from assay.evidence import FINDING_LEVEL, UNTRAINED, Effort, Measure
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.decodability.block import Block, deal_all
@@ -179,7 +180,7 @@ def _gain(one: Decoded, p_shuffled: float | None = None) -> Values:
         units,
         controls,
         copies_how="each at its own best place",
-        note=f"best place: {one.places[one.best]}; the input alone {float(alone.mean()):.3f}",
+        note=f"best place: {one.places[one.best]}; the input alone {number(float(alone.mean()))}",
     )
 
 
@@ -195,7 +196,7 @@ def _novel(one: Decoded) -> list[Values]:
 def _selectivity(one: Decoded, found: ControlTask) -> Values:
     """Score on combinations that were also fitted, minus that of the control task."""
     mean = float(found.random.mean())
-    how = f"another random label per combination, {len(found.random)} times, minus their mean {mean:.3f}"
+    how = f"another random label per combination, {len(found.random)} times, minus their mean {number(mean)}"
     null = Control(name=CONTROL_TASK, how=how, values=found.random.mean(1) - mean, p=paired_p(found.real, found.random.mean(0)))
     site = {"site": one.places[one.best]}
     return replace(_values(SELECTIVITY, one, found.real - found.random.mean(0), [null], where=site), bounds=None)
@@ -290,7 +291,7 @@ def _summary(names: Sequence[str], saturated: Sequence[str], measures: Sequence[
     if names and len(saturated) == len(names):
         return f"Nothing was learned from decodability: the input alone already decodes every part above {SATURATED}."
     gains = [measure for measure in measures if measure.key == GAIN.key and measure.value is not None]
-    told = ", ".join(f"{measure.about['part']} {measure.about['readout']} {measure.value:+.2f}" for measure in gains)
+    told = ", ".join(f"{measure.about['part']} {measure.about['readout']} {number(measure.value or 0.0)}" for measure in gains)
     return f"Gain in decodability over untrained copies and the input, at the best place: {told or 'not enough data'}."
 
 

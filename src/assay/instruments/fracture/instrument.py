@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from assay.display import number, with_interval
 from assay.errors import AssayError
 from assay.evidence import UNTRAINED, Effort, Interval, Measure, Table
 from assay.figure import Curve, Figure, Line, Plot
@@ -321,9 +322,9 @@ def _summary(data: Drawn, kept: Kept, measures: Sequence[Measure]) -> str:
         name = measure.about["regularity"]
         untrained = next(null for null in measure.nulls if null.name == UNTRAINED)
         told.append(
-            f"With the {name}, {measure.value:.3f} of the first-order change is coherent, [{measure.interval.low:.3f}, "
-            f"{measure.interval.high:.3f}] (untrained copies {untrained.mean:.3f}, the outputs themselves "
-            f"{kept.found[name].of_outputs:.3f}): {_level(measure, _has(kept.found[name], data, name))}."
+            f"With the {name}, {with_interval(measure.value, measure.interval)} of the first-order change is coherent "
+            f"(untrained copies {number(untrained.mean)}, the outputs themselves "
+            f"{number(kept.found[name].of_outputs)}): {_level(measure, _has(kept.found[name], data, name))}."
         )
     return " ".join(told) or "Coherence has no number."
 

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from assay.display import number
 from assay.encoding import Encoder, HuggingFaceEncoder
 from assay.graph import GivesContinuations
 from assay.instrument import Control, Values, report
@@ -153,6 +154,7 @@ def lost_without(
                 values=lost(principal[0])[None],
             ),
         ),
-        note=f"{behaviour.name} {before:.3f} with it, {before - float(units.mean()):.3f} without; rank {rank} of {width}",
+        note=f"{behaviour.name} {number(before)} with it, {number(before - float(units.mean()))} without; "
+        f" rank {rank} of {width}",
         ceiling=before,
     )

@@ -232,7 +232,7 @@ def fitted_values(metric: Metric, of: str, own: Sequence[Scores], nulls: Nulls, 
     units = _stacked(own, of)
     beside = [(name, how, _stacked(repeats, of)) for name, (how, repeats) in nulls.items()]
     means = units.mean(1).tolist()
-    told = f"{len(means)} fits: {min(means):.3f} to {max(means):.3f}"
+    told = f"{len(means)} fits: {number(min(means))} to {number(max(means))}"
     return Values(
         metric=metric.key,
         units=units.mean(0),
@@ -251,7 +251,7 @@ def _selectivity(found: Found, own: Sequence[Scores], *, seeds: int, rng: Random
     values = []
     for of, (task, wrong) in search.control_scores(found, seeds=range(seeds), rng=rng.within("control tasks")).items():
         right, metric = _stacked(own, of), SELECTIVITY[of]
-        note = f"{of} {float(right.mean()):.3f}, and {float(wrong.mean()):.3f} on the {task}"
+        note = f"{of} {number(float(right.mean()))}, and {number(float(wrong.mean()))} on the {task}"
         units = right - wrong  # fit by fit, or one fit beside every control task
         interval = fitted_interval(units, bounds=_SIGNED)
         values.append(Values(metric=metric.key, units=units.mean(0), interval=interval, note=note))

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from assay.display import number
 from assay.encoding import Encoded, Encoder, encode
 from assay.graph import Graph, GraphSplit, depths, distances, relations_of
 from assay.graph_controls import jabberwocky
@@ -199,7 +200,7 @@ class Texts:
             return self
         basis, share = principal_components(self.train, WIDEST, generator=generator)
         train, dev, test = (in_components(sample, basis) for sample in (self.train, self.dev, self.test))
-        kept = f"{float(share.min()):.3f} to {float(share.max()):.3f} of the variance of training words"
+        kept = f"{number(float(share.min()))} to {number(float(share.max()))} of the variance of training words"
         told = f"{basis.shape[2]} of {basis.shape[1]} dimensions, {kept}"
         return replace(self, train=train, dev=dev, test=test, basis=basis, components=told)
 

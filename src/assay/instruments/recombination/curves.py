@@ -72,7 +72,7 @@ def curves(
         few = {name: value[:16] for name, value in data.fitted.items()}
         cuts = subject.cuts(few, fixed=[data.prefix] if data.prefix else ())
     except AssayError as error:
-        raise NotEnough(f"the network cannot be cut: {error.rule}") from error
+        raise NotEnough(f"the network cannot be cut: {str(error).rstrip('.')}") from error
     found = Found([*cuts])
     outputs = Outputs(subject(data.real), fitted or (lambda rows: subject({k: v[rows] for k, v in data.fitted.items()})))
     plans = range(len(data.plans))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from assay.display import number
 from assay.evidence import CUT, UNTRAINED, Effort, Measure
 from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, P, Rate, Variant
@@ -14,7 +15,7 @@ from assay.instruments.recombination.curves import Found, curves, label
 from assay.instruments.recombination.drawn import ALL, SUM, CombiningBudget, Drawn, Recipe, draw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
 from assay.instruments.recombination.rules import ABOVE_CHANCE
-from assay.instruments.recombination.words import NONE_RESOLVED, PAIRED, notes
+from assay.instruments.recombination.words import PAIRED, no_headline_cut, notes
 from assay.novelty import ENOUGH, TOLD
 from assay.power import detectable_share
 from assay.stats import cluster_means, mean_interval
@@ -103,11 +104,11 @@ class Recombination(Instrument[Drawn]):
         interval = mean_interval(right, bounds=_BOUNDS)
         if interval is None or interval.low <= data.chance or float(right.mean()) <= data.chance + ABOVE_CHANCE:
             raise NotEnough(
-                f"the network has not learned the trained combinations: it scores {float(right.mean()):.2f} on them, and one "
-                f"answer to all of them {data.chance:.2f}"
+                f"the network has not learned the trained combinations: it scores {number(float(right.mean()))} on them, "
+                f"and one answer to all of them {number(data.chance)}"
             )
         repeats = ((SCRAMBLED, data.budget.scrambled), (RANDOM, data.budget.turned))
-        variants = [Variant(name, k) for name, number in repeats for k in range(number)]
+        variants = [Variant(name, k) for name, count in repeats for k in range(count)]
         found = curves(network, data, rng, variants=variants, fitted=lambda rows: outputs[rows])
         return Reading([*_values(data, found), *_constructed(data, found)], found)
 
@@ -146,11 +147,11 @@ def _rated(
             yield LETTERS[letter], recipe.about, rate
             numbers = torch.tensor([data.exchanges.get(one, 0) for one in rate.ids.tolist()])
             if letter == C and recipe.about == {"form": SUM} and bool((numbers > 1).any()):
-                for number in numbers.unique().tolist():
-                    some = replace(rate, ids=rate.ids[numbers == number], units=rate.units[numbers == number])
-                    yield BY_EXCHANGES, {**recipe.about, "exchanges": str(number)}, some
+                for count in numbers.unique().tolist():
+                    some = replace(rate, ids=rate.ids[numbers == count], units=rate.units[numbers == count])
+                    yield BY_EXCHANGES, {**recipe.about, "exchanges": str(count)}, some
         elif letter == C and recipe.about == {"form": SUM}:
-            names = {number: TOLD[name] for name, number in KIND_OF.items()}
+            names = {kind: TOLD[name] for name, kind in KIND_OF.items()}
             yield BY_KIND, {**recipe.about, "kind": names[kind]}, rate
 
 
@@ -179,7 +180,7 @@ def _values(data: Drawn, found: Found) -> Iterator[Values]:
                 continue
             for letter, metric in LETTERS.items():
                 if letter != BY_LABELS and metric.key not in have:
-                    yield _without(metric, recipe.about, _why_not(data, letter, depth is not None))
+                    yield _without(metric, recipe.about, _why_not(data, letter, found, depth is not None))
     for part, reason in data.refused.items():
         yield _without(SEEN_RIGHT, {"part": part}, f"not enough data: {reason}")
     for (part, context), reason in data.apart.items():
@@ -190,20 +191,22 @@ def _without(metric: Metric, about: Mapping[str, str], reason: str) -> Values:
     return Values(metric=metric.key, units=torch.zeros(0), about=about, reason=reason)
 
 
-def _why_not(data: Drawn, letter: str, resolved: bool) -> str:
+def _why_not(data: Drawn, letter: str, found: Found, resolved: bool) -> str:
     if letter == C and data.no_executor:
         return f"{data.no_executor}, so answers are known of held-out trained combinations alone"
     if letter in (E, P) and data.no_inputs:
         return data.no_inputs
     if letter == P and not data.labelled:
         return "novel inputs have no labels"
-    return "not enough data: no novel combination outside 1-coverage" if resolved else f"not resolved: {NONE_RESOLVED}"
+    if resolved:
+        return "not enough data: no novel combination outside 1-coverage"
+    return f"not resolved: {no_headline_cut(found)}"
 
 
-def _note(metric: Metric, number: int) -> str:
+def _note(metric: Metric, count: int) -> str:
     if metric.level == 0 and metric not in (NOVEL_RIGHT, BY_KIND, BY_EXCHANGES):
         return ""
-    return f"{number} combinations, which would show a failure on {detectable_share(number):.2%} of them four times in five"
+    return f"{count} combinations, which would show a failure on {detectable_share(count):.2%} of them four times in five"
 
 
 _HOW = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from assay.display import number
 from assay.evidence import CHANCE, UNIT, UNTRAINED, Measure
 from assay.figure import Curve, Level, Line, Plot, Stretch, Table
 from assay.instrument import Notes
@@ -13,10 +14,6 @@ from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be
 from assay.stats import mean_interval
 
 PAIRED = "other combinations"
-NONE_RESOLVED = (
-    "no cut between the first and the last call that is not affine holds the parts as a sum: held-out inputs are not "
-    "answered as such sums"
-)
 SHUFFLED_TWINS = "Copies trained on shuffled labels: not run, since how long the network was trained is not known."
 _NAMES = (CS, ES, C, E)
 
@@ -39,7 +36,7 @@ def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence
         "headline_depth": depth,
         **_elsewhere(found),
         "one_answer_to_all": _one_answer(data),
-        "no_headline_cut": _no_headline_cut(found) if at is None else None,
+        "no_headline_cut": no_headline_cut(found) if at is None else None,
         "combined_from": label(found.at(between.last).cut) if between else None,
         "combined_to": label(found.at(between.first).cut) if between else None,
         "combining_calls": ", ".join(_calls(found, between)) if between else None,
@@ -100,9 +97,9 @@ def _summary(
         last, first = (label(found.at(depth).cut) for depth in between)
         where = f" Parts are combined between {last} and {first} ({named})."
     if at is None:
-        return f"Not resolved: {_no_headline_cut(found)}.{where}"
-    told = [f"Cs {at_headline(at, CS):.2f}", f"C {c:.2f}" if c is not None else "C not known"]
-    told += [f"E {e:.2f}" if e is not None else "E not known"]
+        return f"Not resolved: {no_headline_cut(found)}.{where}"
+    rates = {"Cs": at_headline(at, CS), "C": c, "E": e}
+    told = [f"{name} {number(rate) if rate is not None else 'not known'}" for name, rate in rates.items()]
     verdict = {
         "the combining": "what breaks there is the combining",
         "the way in": "what breaks there is the way in",
@@ -112,9 +109,25 @@ def _summary(
     return f"At {label(at.cut)}: {', '.join(told)}; {verdict}.{where}"
 
 
-def _no_headline_cut(found: Found) -> str:
-    best = max((rate.mean for one in found.cuts if may_be_headline(one.cut) and (rate := _es(one))), default=None)
-    return NONE_RESOLVED + (f" (on {best:.2f} of them at best)" if best is not None else " (there is no such cut)")
+def no_headline_cut(found: Found) -> str:
+    """Why there is none: no such cut, none that holds the parts as a sum, or none that could be patched or was read."""
+    between = [cut.depth for cut in found.every if may_be_headline(cut)]
+    if not between:
+        return (
+            "no cut lies between the first and the last call that is not affine, as where there are fewer than two, so that "
+            "the parts may be combined in any way"
+        )
+    skipped = [found.skipped[depth] for depth in between if depth in found.skipped]
+    because = f"{len(skipped)} of {len(between)} could not be patched, the first at {skipped[0]}" if skipped else ""
+    rates = [rate.mean for one in found.cuts if may_be_headline(one.cut) and (rate := _es(one))]
+    if rates:
+        best = "; ".join(filter(None, (f"on {number(max(rates))} of them at best", because)))
+        return (
+            "no cut between the first and the last call that is not affine holds the parts as a sum: held-out inputs are not "
+            f"answered as such sums ({best})"
+        )
+    because = because or "this effort reads others"
+    return f"no cut between the first and the last call that is not affine was read: {because}"
 
 
 def _es(at: AtCut) -> Rate | None:

@@ -8,6 +8,7 @@ from assay.computation.cells import CELLS, NEW
 from assay.computation.graph import Computations
 from assay.computation.labels import CORRECT, KINDS, RESTORATION, collision_rate
 from assay.computation.law import predicted_right, rates
+from assay.display import number, p_value
 from assay.evidence import Table
 from assay.figure import Curve, Figure, Line, Plot
 
@@ -32,7 +33,7 @@ def kinds_by_layer(own: Analysis) -> Curve:
     law = predicted_right(own.computations, own.law, np.random.default_rng(0))
     measured = Line(name="measured", x=layers, y=_cells(share.value), low=_cells(share.low), high=_cells(share.high))
     expected = Line(name="if every step failed equally often", x=layers, y=_cells(law), null=True, style="dashed")
-    p = "" if own.law.p is None else f" (p {own.law.p:.2g})"
+    p = "" if own.law.p is None else f" (p {p_value(own.law.p)})"
     return Curve(
         name="Nodes by layer",
         across="layer",
@@ -62,10 +63,11 @@ def cells_table(given: Analysis, inside: Bool[np.ndarray, " v"]) -> Table:
                     where = "trained" if cell != NEW else "inside" if covered else "outside"
                     means = float(right[chosen].mean()), float(given.seen.full[chosen].mean())
                     rows.append((layer, name, where, len(chosen), *means))
+    guesses = ", ".join(number(float(value)) for value in given.tables[SURFACE].value if np.isfinite(value))
     note = (
         "Each step on the right values of its parents. Outside and inside: the 1-coverage of the trained steps of the same "
         "operation; inside, a result follows by exchanging an argument for one that acted alike in training. Best guess "
-        f"without one argument, all layers: {', '.join(f'{v:.3f}' for v in given.tables[SURFACE].value if np.isfinite(v))}."
+        f"without one argument, all layers: {guesses}."
     )
     columns = ("layer", "cell", "1-coverage of the step", "nodes", "local accuracy", "training examples with the full subgraph")
     return Table(name="Local accuracy by cell", columns=columns, rows=tuple(rows), note=note, level=2)
@@ -80,8 +82,8 @@ def layer_table(own: Analysis) -> Table:
         rows.append((k + 1, len(nodes), *_cells(ratios[k]), *_cells(np.array([error[k], recovery[k], chance]))))
     note = (
         "eps: wrong nodes whose ancestors are right; c: right nodes with a wrong ancestor, the collision rate by chance. "
-        f"Pooled eps {own.law.error:.3f}, c {own.law.recovery:.3f}: were they constant, the share of right nodes would tend to "
-        f"{own.law.floor:.2f}."
+        f"Pooled eps {number(own.law.error)}, c {number(own.law.recovery)}: were they constant, the share of right nodes "
+        f"would tend to {number(own.law.floor)}."
     )
     columns = ("layer", "nodes", *KINDS, "eps", "c", "collision rate")
     return Table(name="Error kinds by layer", columns=columns, rows=tuple(rows), note=note, level=2)

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
+from assay.display import number, p_value
 from assay.errors import AssayError
 from assay.evidence import FINDING_LEVEL, UNTRAINED, Evidence, Measure
 from assay.instrument import Control, Metric, Values
@@ -52,12 +53,12 @@ def decide(found: PartReading, necessity: Measure) -> Decision:
     if 2 * isolating <= seeds:
         return Decision("not resolved", f"a mask isolates it under {isolating} of {seeds} seeds of the search")
     low, high, least = _ends(necessity)
-    reason = f"necessity {necessity.value:+.2f} above untrained networks, [{low:+.2f}, {high:+.2f}]"
+    reason = f"necessity {number(necessity.value)} above untrained networks, [{number(low)}, {number(high)}]"
     if high < least:
-        return Decision("not modular", f"{reason}, surely less than {least:.2f}")
+        return Decision("not modular", f"{reason}, surely less than {number(least)}")
     ps = {null.name: null.p or 1.0 for null in necessity.nulls if null.name in (RANDOM, NONSENSE)}
     missing = [reason] if necessity.value < least or low <= 0 else []
-    missing += [f"{name} do as much (p {p:.2f})" for name, p in ps.items() if p > FINDING_LEVEL]
+    missing += [f"{name} do as much (p {p_value(p)})" for name, p in ps.items() if p > FINDING_LEVEL]
     if any(mean_necessity(effects) <= 0 for how, effects in found.ablations.items() if how != AT_RANDOM):
         missing.append("ways to remove it disagree in sign")
     return Decision("not resolved", "; ".join(missing)) if missing else Decision("modular", reason)
@@ -121,7 +122,8 @@ def _decided(measure: Measure) -> str:
     word: Word = "not modular" if high < least else "not resolved"
     if value >= least and low > 0 and p <= FINDING_LEVEL:
         word = "modular"
-    return f"part {measure.about['part']} is {word} (necessity {value:+.2f}, [{low:+.2f}, {high:+.2f}], p {p:.3f})"
+    at = f"necessity {number(value)}, [{number(low)}, {number(high)}], p {p_value(p)}"
+    return f"part {measure.about['part']} is {word} ({at})"
 
 
 def _ends(measure: Measure) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from assay.display import number
 from assay.errors import AssayError
 from assay.evidence import UNTRAINED, Effort, Measure
 from assay.figure import Table
@@ -201,7 +202,7 @@ def values_along(part: str, paths: Sequence[SparsityPath]) -> list[Values]:
                 units=torch.cat([first.own.units, first.other.units]),
                 value=sign * sum(effect.necessity for effect in effects) / len(paths),
                 variance=first.variance,
-                note=f"{raw:+.3f} without the floor at chance; the mean over {len(paths)} seeds of the search",
+                note=f"{number(raw)} without the floor at chance; the mean over {len(paths)} seeds of the search",
                 ceiling=1 - first.own.chance,
             )
         )
@@ -213,13 +214,13 @@ def _warnings(found: Found) -> Iterator[str]:
         smallest, chosen = one.paths[0].smallest, one.paths[0].chosen
         if smallest is not None and chosen is not None and chosen.without.necessity - smallest.without.necessity > 0.1:
             yield (
-                f"Part {one.part}: the smallest mask that solves its problems leaves {smallest.without.own.raw:.2f} of it when "
-                f"it is removed, the one chosen {chosen.without.own.raw:.2f}: the part is there more than once."
+                f"Part {one.part}: the smallest mask that solves its problems leaves {number(smallest.without.own.raw)} of it "
+                f"when it is removed, the one chosen {number(chosen.without.own.raw)}: the part is there more than once."
             )
         for twin in (path.chosen for path in one.rotated if path.chosen is not None):
             own, rotated = one.chosen[0].without.necessity, twin.without.necessity
             tells = "what is found depends on the basis" if abs(own - rotated) > 0.2 else "it does not tell the bases apart"
-            yield f"Part {one.part}: necessity {own:+.2f} is {rotated:+.2f} in a twin with a rotated basis: {tells}."
+            yield f"Part {one.part}: necessity {number(own)} is {number(rotated)} in a twin with a rotated basis: {tells}."
     if any(point.accuracy >= SOLVES for path in found.nonsense for point in path.points):
         yield "A mask solves problems that a hash decides: masks of this size fit anything on so few items."
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from torch import Generator
 
+from assay.display import number
 from assay.figure import Curve, Line, Plot
 from assay.instruments.subnetworks.problems import Effect, MaskedModel
 from assay.masks import Mask, SearchConfig, masked, path
@@ -74,7 +75,8 @@ class SparsityPath:
     @property
     def flaw(self) -> str:
         """Why none isolates the part, where none does."""
-        best = f"no mask solves {SOLVES:g} of its problems; the best solves {max(point.accuracy for point in self.points):.2f}"
+        most = max(point.accuracy for point in self.points)
+        best = f"no mask solves {SOLVES:g} of its problems; the best solves {number(most)}"
         return f"the mask {self.degenerate}" if self.degenerate else best
 
 

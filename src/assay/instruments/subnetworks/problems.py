@@ -7,6 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from assay.display import number
 from assay.errors import AssayError
 from assay.instrument import Budget, Random
 from assay.masks import Units, run, weights_of
@@ -174,7 +175,7 @@ class MaskedModel:
         sets = {"both parts decide": self.problems.both}
         sets |= {f"{part} decides": examples for part, examples in self.problems.testing.items()}
         found = {name: self.score(self.weights, examples).raw for name, examples in sets.items()}
-        failed = [f"problems that {name} ({score:.2f} right)" for name, score in found.items() if score < least]
+        failed = [f"problems that {name} ({number(score)} right)" for name, score in found.items() if score < least]
         return f"base network does not solve {', '.join(failed)}; {least:g} is needed of each" if failed else ""
 
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from assay.display import number
 from assay.evidence import FINDING_LEVEL, Table
 from assay.instrument import Control, Values
 from assay.stats import MIN_UNITS, false_discovery, permutation_p
@@ -70,7 +71,7 @@ def by_part_value(
     corrected = [next(adjusted) if p is not None else None for p in ps]
     table, failing = [], []
     for column, ((part, value), p) in enumerate(zip(names, corrected, strict=True)):
-        score = _mean(novel, novel_has[:, column])
+        score, others = _mean(novel, novel_has[:, column]), _mean(novel, ~novel_has[:, column])
         table.append(
             (
                 part.name,
@@ -78,12 +79,12 @@ def by_part_value(
                 _mean(seen, seen_has[:, column]),
                 score,
                 int(novel_has[:, column].sum()),
-                _mean(novel, ~novel_has[:, column]),
+                others,
                 p,
             )
         )
-        if p is not None and p <= FINDING_LEVEL:
-            failing.append(f"{part.name}={value} ({score:.2f}, other values {table[-1][5]:.2f})")
+        if p is not None and p <= FINDING_LEVEL and score is not None and others is not None:
+            failing.append(f"{part.name}={value} ({number(score)}, other values {number(others)})")
     columns = (
         "part",
         "value",
