@@ -5,7 +5,6 @@ import json
 import re
 import time
 
-import chromium
 import numpy as np
 import pytest
 import torch
@@ -21,6 +20,7 @@ from assay.responses import overlap_of_rows, read_layers
 from assay.store import RunDirectory
 from assay.subject import Subject
 from assay.training import train
+from bench import chromium
 
 pytestmark = pytest.mark.slow
 browser = pytest.mark.skipif(chromium.BROWSER is None, reason="needs Chromium on the path")

@@ -146,34 +146,38 @@ def test_from_trained_inputs_alone_it_is_expected_and_the_assumption_is_told():
 
 
 @pytest.mark.parametrize(
-    ("right", "least", "most", "answer"),
+    ("right", "first", "answer"),
     [
-        (100, 1.0, 1.0, "works"),
-        (100, 0.97, 1.0, "works"),
-        (100, 0.5, 1.0, "not resolved"),
-        (3, 0.02, 0.05, "does not work"),
-        (12, 0.12, 0.95, "not resolved"),
-        (60, 0.4, 0.7, "works in part"),
+        (100, 100, "works"),
+        (100, 50, "works in part"),
+        (100, 2, "does not work"),
+        (12, 99, "works"),
+        (100, 90, "not resolved"),
     ],
 )
-def test_an_estimate_that_another_cut_would_contradict_is_not_resolved(right, least, most, answer):
+def test_an_estimate_is_that_of_the_first_cut_that_holds_the_parts(right, first, answer):
+    """Behind a fault in the way in states are answered as if it were not there; before it they are not."""
     at = inside(c_of(right))
-    settings = {**at.settings, "least_at_such_cuts": least, "most_at_such_cuts": most}
-    novel = judge([replace(at, settings=settings)]).novel
-    assert novel.answer == answer
-    assert novel.interval.low <= least
-    assert novel.interval.high >= most
-    assert (
-        judge([replace(inside(c_of(right), e_of(100)), settings=settings)]).novel.answer
-        == judge([inside(c_of(right), e_of(100))]).novel.answer
-    )  # with novel inputs the bounds hold at any cut
+    early = share("novel_from_first_state", first, 100, form="sum")
+    given = replace(at, measures=(*at.measures, early), settings={**at.settings, "first_cut": "layers.0"})
+    novel = judge([given]).novel
+    assert (novel.answer, novel.value) == (answer, first / 100)
+    assert "at layers.0, the first cut that holds the parts" in novel.because
+    with_inputs = replace(given, measures=(*given.measures, e_of(100)))
+    assert judge([with_inputs]).novel == judge([inside(c_of(right), e_of(100))]).novel, "the bounds hold at any cut"
 
 
 @pytest.mark.parametrize(("most", "answer"), [(0.2, "the combining"), (0.95, "not resolved")])
 def test_the_combining_breaks_only_where_it_does_at_every_cut_that_would_do(most, answer):
     at = inside(c_of(12), e_of(12), breaks="the combining")
-    settings = {**at.settings, "least_at_such_cuts": 0.12, "most_at_such_cuts": most}
+    settings = {**at.settings, "most_at_such_cuts": most}
     assert judge([replace(at, settings=settings)]).combining.answer == answer
+
+
+def test_a_fault_in_the_way_in_is_told_although_an_earlier_cut_has_it_behind_itself():
+    at = inside(c_of(100), e_of(20), breaks="the way in")
+    early = share("novel_from_first_state", 20, 100, form="sum")
+    assert judge([replace(at, measures=(*at.measures, early))]).combining.answer == "the way in"
 
 
 @pytest.mark.parametrize("right", [0, 5])

@@ -19,6 +19,10 @@ DEFINITIONS: Mapping[str, str] = {
         "alone). The share of combinations of which the rest of the network gives the declared answer to it. It estimates the "
         "novel score if novel inputs get to the cut."
     ),
+    "novel_from_first_state": (
+        "C at the first cut that passes the rule of the headline cut: what the rest of the network, with all that comes behind "
+        "that cut, answers to states put together there. It is the estimate where no novel input is given."
+    ),
     "novel_from_state_by_kind": "C of synonyms of trained combinations, and of novel ones inside 1-coverage.",
     "novel_from_state_by_exchanges": "C by how many exchanges of a part between trained combinations make the novel one.",
     "seen_from_effect_in_context": (

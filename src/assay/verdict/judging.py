@@ -110,7 +110,8 @@ def _estimated(item: Evidence | None) -> Novel | None:
 
     With both, the share N of novel inputs that are right is bounded by arithmetic, C + E - 1 <= N <= 1 - |C - E|, in each
     combination and whatever the network does: the answer is the one on which the intervals of both bounds agree. Without novel
-    inputs the interval of C also covers what it is at other cuts that pass the rule of the headline cut.
+    inputs C is taken at the first cut that passes the rule of the headline cut, since all that comes behind it has a part in
+    what is answered there.
     """
     if item is None:
         return None
@@ -121,21 +122,23 @@ def _estimated(item: Evidence | None) -> Novel | None:
     if right is None or right.value is None or right.interval is None or not cut:
         why = right.note if right and right.note else item.summary.rstrip(".")
         return Novel(because=why.removeprefix("not resolved: "))
+    headline, early = right, _of_sum(item.measures, "novel_from_first_state")
+    by_state_alone = same is None or same.value is None or same.interval is None
+    if by_state_alone and early is not None and early.value is not None and early.interval is not None:
+        right, cut = early, f"{item.settings.get('first_cut')}, the first cut that holds the parts"
+    assert right.value is not None
+    assert right.interval is not None
     told = f"at {cut}, states put together of trained ones are answered right on {with_interval(right.value, right.interval)}"
     one_answer = item.settings.get("one_answer_to_all")
     floor, beside = max(
-        best_null(right),
+        *(best_null(one) for one in (headline, right)),
         (one_answer, f"one answer to all {number(one_answer)}") if isinstance(one_answer, float) else (0.0, ""),
     )
     answer, why = _call(right.interval, floor, beside, best=1.0)
     if same is None or same.value is None or same.interval is None:
         told += f" of {right.units} novel combinations"
-        wide = _over_cuts(right.interval, item.settings)
-        if _call(wide, floor, beside, best=1.0)[0] != answer:
-            answer = "not resolved"
-            why = f"but on {number(wide.low)} to {number(wide.high)} at other cuts that would do as well"
         estimate = Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated", assumption=GETS_THERE)
-        return replace(_with_power(estimate, right), interval=wide)
+        return _with_power(estimate, right)
     told += f", and novel inputs are answered as these states on {with_interval(same.value, same.interval)}"
     told += f", of {right.units} combinations"
     if item.settings.get("one_best") is False:  # of real numbers nothing follows about their score
@@ -154,15 +157,6 @@ def _estimated(item: Evidence | None) -> Novel | None:
     estimate = _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
     bounds = Interval(low=least.low, high=most.high, level=least.level, method="from the lowest to the highest bound")
     return replace(estimate, value=value, interval=bounds)
-
-
-def _over_cuts(interval: Interval, settings: Mapping[str, object]) -> Interval:
-    """The interval of C, widened by its rates at the other cuts that pass the rule of the headline cut."""
-    least, most = (settings.get(key) for key in ("least_at_such_cuts", "most_at_such_cuts"))
-    if not (isinstance(least, float) and isinstance(most, float)) or interval.low <= least <= most <= interval.high:
-        return interval
-    low, high = min(interval.low, least), max(interval.high, most)
-    return replace(interval, low=low, high=high, method=f"{interval.method}, and over cuts that would do as well")
 
 
 def _bounds(right: Measure, same: Measure) -> tuple[float, Interval, Interval]:
@@ -237,18 +231,17 @@ def _combining(item: Evidence | None, without: str) -> Combining:
 
 
 def _certain(breaks: str, item: Evidence) -> bool:
-    """Whether the intervals say so too, and no other cut that would do as well says otherwise.
+    """Whether the intervals say so too, and of a broken combining no other cut that would do as well says otherwise: one before
+    a fault in the way in does, and that is no contradiction.
 
     The settings are those of all that was read, of which an access level may have left numbers out: these could be anything.
     """
     c, e = (next((one for key in keys if (one := _of_sum(item.measures, key)) and one.interval), None) for keys in (_C, _E))
-    least, most = (item.settings.get(key) for key in ("least_at_such_cuts", "most_at_such_cuts"))
+    most = item.settings.get("most_at_such_cuts")
     c_low, c_high = (c.interval.low, c.interval.high) if c and c.interval else (0.0, 1.0)
     e_low, e_high = (e.interval.low, e.interval.high) if e and e.interval else (0.0, 1.0)
-    c_low = min(c_low, least) if isinstance(least, float) else c_low
-    c_high = max(c_high, most) if isinstance(most, float) else c_high
     if breaks == "the combining":
-        return c_high < WORKS
+        return max(c_high, most if isinstance(most, float) else 0.0) < WORKS
     return c_low >= WORKS and (e_high < WORKS if breaks == "the way in" else e_low >= WORKS)
 
 

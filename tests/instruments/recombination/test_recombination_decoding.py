@@ -14,10 +14,11 @@ from assay.instruments.recombination.instrument import BUDGETS
 from assay.instruments.recombination.template import OneTemplate, one_template, prefix_of
 from assay.models import build
 from assay.subject import Subject
-from assay.task import Task, TrainedOnly
+from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.scan import TARGET_WORDS
 from assay.tasks.scan_grammar import Command, commands
+from assay.views import TrainedOnly
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,7 @@ def test_a_composer_and_a_memoriser_that_answer_token_by_token_are_told_apart():
 
 
 def test_without_novel_inputs_the_executor_gives_the_answer_so_far():
-    task = TrainedOnly.of(Spoken())
+    task = TrainedOnly(Spoken())
     for memorises, right in ((False, 1.0), (True, 0.0)):
         evidence = of(speaker(memorises=memorises), task)
         assert values(evidence, "novel_from_state", "novel_as_state") == [right, None]

@@ -67,7 +67,8 @@ def test_a_composer_is_right_on_states_put_together_up_to_the_call_that_combines
     assert (settings["headline_depth"], settings["breaks"]) == (1, "nothing found")
     assert (settings["combined_from"], settings["combined_to"]) == ("1 layers.1", "2 layers.2")
     assert settings["combining_calls"] == "relu#2"
-    assert (settings["least_at_such_cuts"], settings["most_at_such_cuts"]) == (1.0, 1.0)
+    assert (settings["first_cut"], settings["most_at_such_cuts"]) == ("1 layers.1", 1.0)
+    assert evidence.measure("novel_from_first_state", form="sum").value == 1.0
     answers = TASK.examples("novel", 10**4, generator=Generator().manual_seed(0))
     by_combination = dict(zip(answers.combination.tolist(), answers.targets.tolist(), strict=True))
     commonest = max(Counter(by_combination.values()).values()) / len(by_combination)
@@ -154,7 +155,7 @@ SAID = ("headline_depth", "breaks")
 @pytest.mark.parametrize("network", KNOWN, ids=lambda network: network.name)
 def test_spelling_changes_no_value(network):
     own, said = alone(network)
-    assert len(own) == 5 * 4 + 2 + 1
+    assert len(own) == 5 * 4 + 2 + 1 + 1
     for spelled in (Functional, Modules, Ensemble):
         other, said_of_other = alone(Subject(spelled(network.module)))
         assert other == pytest.approx(own, abs=1e-4)

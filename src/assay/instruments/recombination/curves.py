@@ -167,6 +167,12 @@ def at_headline(at: AtCut | None, letter: str) -> float | None:
     return rate.mean if rate else None
 
 
+def holding(found: Found) -> list[AtCut]:
+    """The cuts that pass the rule of the headline cut, from the first on."""
+    able = [one for one in found.cuts if may_be_headline(one.cut) and (ES, HELD) in one.rates[0, 0]]
+    return [one for one in able if resolves(one.rates[0, 0][ES, HELD].units)]
+
+
 def interval(data: Drawn, found: Found) -> Between | None:
     """Where the parts are combined."""
     cs = [at_headline(one, CS) for one in found.cuts]

@@ -11,7 +11,7 @@ from assay.evidence import CUT, UNTRAINED, Effort, Measure
 from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, P, Rate, Variant
 from assay.instruments.recombination.contexts import CONTEXT, EFFECT, OTHER
-from assay.instruments.recombination.curves import Found, curves, label
+from assay.instruments.recombination.curves import Found, curves, holding, label
 from assay.instruments.recombination.drawn import ALL, SUM, CombiningBudget, Drawn, Recipe, draw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
 from assay.instruments.recombination.rules import ABOVE_CHANCE
@@ -46,6 +46,11 @@ IN_CONTEXT = replace(
 )
 BY_KIND = replace(NOVEL_RIGHT, key="novel_from_state_by_kind", title="right from their state, by kind", headline=False)
 CONSTRUCTED = replace(BY_KIND, key="novel_constructed_input", title="constructed novel input (behaviour)", beats=(PAIRED,))
+EARLY = replace(
+    CONSTRUCTED,
+    key="novel_from_first_state",
+    title="novel combinations right from their state at the first such cut",
+)
 LETTERS: Mapping[str, Metric] = {
     CS: SEEN_RIGHT,
     ES: SEEN_SAME,
@@ -90,7 +95,7 @@ class Recombination(Instrument[Drawn]):
     question = "Where are the parts combined, do inputs get there, and what breaks on novel combinations?"
     cites = ("geiger2021",)
     searches = True
-    metrics = (*LETTERS.values(), BY_KIND, BY_EXCHANGES, IN_CONTEXT, CONSTRUCTED)
+    metrics = (*LETTERS.values(), BY_KIND, BY_EXCHANGES, IN_CONTEXT, EARLY, CONSTRUCTED)
 
     def __init__(self, *, budgets: Mapping[Effort, CombiningBudget] = BUDGETS):
         self.budgets = budgets
@@ -110,7 +115,7 @@ class Recombination(Instrument[Drawn]):
         repeats = ((SCRAMBLED, data.budget.scrambled), (RANDOM, data.budget.turned))
         variants = [Variant(name, k) for name, count in repeats for k in range(count)]
         found = curves(network, data, rng, variants=variants, fitted=lambda rows: outputs[rows])
-        return Reading([*_values(data, found), *_constructed(data, found)], found)
+        return Reading([*_values(data, found), *_early(found), *_constructed(data, found)], found)
 
     def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
         at = [k for variant, k in own.kept.headline if variant == NETWORK]
@@ -228,6 +233,26 @@ def _controls(data: Drawn, found: Found, k: int, r: int, metric: Metric, about: 
             yield Control(name=name, how=how, values=torch.stack(repeats))
 
 
+def _early(found: Found) -> Iterator[Values]:
+    """C at the first of the cuts that hold the parts: all that comes behind has a part in it."""
+    holds = holding(found)
+    rate = holds[0].rates[0, 0].get((C, OUTSIDE)) if holds else None
+    if rate is not None and len(rate.units) >= EARLY.least:
+        yield Values(
+            metric=EARLY.key,
+            units=rate.units,
+            about={"form": SUM},
+            ids=rate.ids,
+            where={CUT: label(holds[0].cut)},
+            controls=(_paired(rate),),
+            note=_note(NOVEL_SAME, len(rate.units)),
+        )
+
+
+def _paired(rate: Rate) -> Control:
+    return Control(name=PAIRED, how="against the targets of other combinations", values=torch.tensor([rate.chance]))
+
+
 def _constructed(data: Drawn, found: Found) -> Iterator[Values]:
     """Additive inputs: a test of behaviour."""
     first = found.cuts[0]
@@ -240,8 +265,6 @@ def _constructed(data: Drawn, found: Found) -> Iterator[Values]:
             ids=rate.ids,
             where={CUT: label(first.cut)},
             unit=data.objective.unit,
-            controls=(
-                Control(name=PAIRED, how="against the targets of other combinations", values=torch.tensor([rate.chance])),
-            ),
+            controls=(_paired(rate),),
             note="an affine image of the input, put together from trained ones: what the network answers to it is behaviour",
         )

@@ -7,10 +7,10 @@ from assay.evidence import CHANCE, UNIT, UNTRAINED, Measure
 from assay.figure import Curve, Level, Line, Plot, Stretch, Table
 from assay.instrument import Notes
 from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, Rate
-from assay.instruments.recombination.curves import AtCut, Found, at_headline, interval, label
+from assay.instruments.recombination.curves import AtCut, Found, at_headline, holding, interval, label
 from assay.instruments.recombination.drawn import ALL, Drawn, Recipe, best_constant
 from assay.instruments.recombination.items import HELD, OUTSIDE
-from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be_headline, resolves, what_breaks
+from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be_headline, what_breaks
 from assay.stats import mean_interval
 
 PAIRED = "other combinations"
@@ -59,12 +59,11 @@ def _one_answer(data: Drawn) -> float | None:
     return best_constant(data.objective, items.take(known)) if len(known) else None
 
 
-def _elsewhere(found: Found) -> dict[str, float]:
-    """The least and the greatest C over all cuts that were read and pass the rule of the headline cut."""
-    rates = [one.rates[0, 0] for one in found.cuts if may_be_headline(one.cut)]
-    passing = [rate for rate in rates if (ES, HELD) in rate and resolves(rate[ES, HELD].units)]
-    means = [rate[C, OUTSIDE].mean for rate in passing if (C, OUTSIDE) in rate]
-    return {"least_at_such_cuts": min(means), "most_at_such_cuts": max(means)} if means else {}
+def _elsewhere(found: Found) -> dict[str, float | str]:
+    """The first cut that was read and passes the rule of the headline cut, and the greatest C over all of these."""
+    holds = holding(found)
+    means = [one.rates[0, 0][C, OUTSIDE].mean for one in holds if (C, OUTSIDE) in one.rates[0, 0]]
+    return {"first_cut": label(holds[0].cut), "most_at_such_cuts": max(means)} if means else {}
 
 
 def carried_from(found: Found, k: int, r: int) -> str:
