@@ -22,7 +22,7 @@ from assay.jobs import run_parallel
 
 TESTS = Path(__file__).parents[1] / "tests"
 FOLDERS = ("conformance", "instruments", "instruments/recombination", "instruments/subnetworks")
-PATHS = [str(TESTS / folder) for folder in FOLDERS]
+PATHS = [*(str(TESTS / folder) for folder in FOLDERS), str(TESTS.parent / "experiments" / "fracture")]
 Counted = tuple[str, FalseFindings, float]
 
 
