@@ -2,7 +2,22 @@
 
 import pytest
 
-from assay.figure import Curve, Edge, Graphs, Line, Parse, Plot, Point, Scatter, Table, as_table
+from assay.figure import (
+    Curve,
+    Edge,
+    Graphs,
+    Line,
+    Matrix,
+    Parse,
+    Plot,
+    Point,
+    Scatter,
+    Step,
+    StepGraph,
+    Steps,
+    Table,
+    as_table,
+)
 
 
 def curve(*lines, title="UUAS"):
@@ -108,3 +123,45 @@ def test_a_figure_without_content_keeps_its_columns(figure):
 def test_figures_that_do_not_fit_together_are_refused(wrong):
     with pytest.raises(AssertionError, match=r"^l: "):
         wrong()
+
+
+def matrix(values=((1.0, None), (0.25, 0.5)), notes=(("3 examples", ""), ("4 examples", ""))):
+    return Matrix(
+        name="m", down="digits", across="depth", rows=("1", "2"), columns=("3", "4"), values=values, notes=notes,
+        caption="how to read it", level=2,
+    )  # fmt: skip
+
+
+def steps(*graphs):
+    return Steps(name="s", kinds=("correct", "local"), graphs=graphs, caption="how to read it", level=2)
+
+
+def test_every_cell_of_a_matrix_is_a_row():
+    table = as_table(matrix())
+    assert table.columns == ("digits", "depth", "value", "note")
+    assert table.rows == (
+        ("1", "3", 1.0, "3 examples"),
+        ("1", "4", None, ""),
+        ("2", "3", 0.25, "4 examples"),
+        ("2", "4", 0.5, ""),
+    )
+    assert as_table(matrix(notes=(("", ""), ("", "")))).columns == ("digits", "depth", "value")
+    with pytest.raises(AssertionError, match="a value and a note for every row and column"):
+        matrix(values=((1.0,), (0.5,)))
+
+
+def test_every_step_of_a_graph_is_a_row():
+    source = Step(name="x", value="3", layer=0, kind="input")
+    node = Step(name="y", value="4", layer=1, kind="local", note="right is 5")
+    table = as_table(steps(StepGraph(name="first", steps=(source, node), edges=((0, 1),))))
+    assert table.rows == (("first", 0, "x", "3", "input", ""), ("first", 1, "y", "4", "local", "right is 5"))
+    assert as_table(steps()).rows == ()
+    with pytest.raises(AssertionError, match="places of its steps"):
+        StepGraph(name="second", steps=(source,), edges=((0, 1),))
+
+
+def test_rows_of_a_table_lead_somewhere_or_none_does():
+    table = Table(name="t", columns=("a",), rows=((1,), (2,)), leads_to=("first", ""), level=2)
+    assert as_table(table).leads_to == ("first", "")
+    with pytest.raises(AssertionError, match="a place to go to for every row"):
+        Table(name="t", columns=("a",), rows=((1,), (2,)), leads_to=("first",), level=2)

@@ -19,7 +19,8 @@ Style = Literal["solid", "dotted", "dashed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of plain values that a measure rests on, for the report's details. `level`: the access that they need."""
+    """Rows of plain values that a measure rests on, for the report's details. `level`: the access that they need. `leads_to`:
+    of every row the graph of a `Steps` figure of the same evidence that shows it, empty where there is none."""
 
     __repr__ = brief
 
@@ -28,9 +29,11 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    leads_to: tuple[str, ...] = ()
     level: Level
 
     def __post_init__(self):
+        assert len(self.leads_to) in (0, len(self.rows)), f"{self.name}: a place to go to for every row, or for none"
         assert all(len(row) == len(self.columns) for row in self.rows), f"{self.name}: a cell for every column in each row"
 
 
@@ -171,6 +174,77 @@ class Graphs:
     level: Level
 
 
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """Shares, 0 to 1, by row and column, such as accuracy by the size of a problem.
+
+    **Attributes:**
+
+    - `down`, `across`: what rows and columns are; `rows`, `columns`: their names.
+    - `values`: one for each row and column, None where there is none; `notes`: what more is to be said of each.
+    """
+
+    __repr__ = brief
+
+    kind: Literal["matrix"] = "matrix"
+    name: str
+    down: str
+    across: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+    notes: tuple[tuple[str, ...], ...]
+    caption: str
+    level: Level
+
+    def __post_init__(self):
+        for cells in (self.values, self.notes):
+            fits = len(cells) == len(self.rows) and all(len(row) == len(self.columns) for row in cells)
+            assert fits, f"{self.name}: a value and a note for every row and column"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One node of a computation graph: its name and value as words, its layer, one of the figure's kinds, and what more is to
+    be said of it."""
+
+    name: str
+    value: str
+    layer: int
+    kind: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepGraph:
+    """The computation graph of one example. `edges`: from the place of a parent to that of the node."""
+
+    __repr__ = brief
+
+    name: str
+    steps: tuple[Step, ...]
+    edges: tuple[tuple[int, int], ...]
+
+    def __post_init__(self):
+        places = range(len(self.steps))
+        assert all(a in places and b in places for a, b in self.edges), f"{self.name}: edges join places of its steps"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Computation graphs whose nodes are of several `kinds`, the first of which is the good one; a node of another kind, such
+    as a symbol of the input, is drawn without colour."""
+
+    __repr__ = brief
+
+    kind: Literal["steps"] = "steps"
+    name: str
+    kinds: tuple[str, ...]
+    graphs: tuple[StepGraph, ...]
+    caption: str
+    level: Level
+
+
 class _ByKind:
     """A figure in a file is of the type that its `kind` names, so that a fault is one of that type."""
 
@@ -181,7 +255,7 @@ class _ByKind:
         return handler.generate_schema(Annotated[source, Field(discriminator="kind")])
 
 
-Figure = Annotated[Table | Curve | Scatter | Graphs, _ByKind]
+Figure = Annotated[Table | Curve | Scatter | Graphs | Matrix | Steps, _ByKind]
 
 
 def as_table(figure: Figure) -> Table:
@@ -205,6 +279,10 @@ def as_table(figure: Figure) -> Table:
         case Graphs():
             columns = ("text", "word", "form", "declared head", "relation", "predicted head", "predicted relation")
             rows = tuple(row for text in figure.texts for row in _of_parse(text))
+        case Matrix():
+            columns, rows = (figure.down, figure.across, "value", "note"), tuple(_of_matrix(figure))
+        case Steps():
+            columns, rows = ("example", "layer", "step", "value", "kind", "note"), tuple(_of_steps(figure))
     kept = [k for k in range(len(columns)) if not rows or any(row[k] != "" for row in rows)]
     return Table(
         name=figure.name,
@@ -224,6 +302,18 @@ def _of_curve(figure: Curve) -> Iterator[tuple[Cell, ...]]:
         for line in plot.lines:
             for k, (x, y) in enumerate(zip(line.x, line.y, strict=True)):
                 yield plot.title, line.name, x, y, *(_or_empty(ends[k]) if ends else "" for ends in (line.low, line.high))
+
+
+def _of_matrix(figure: Matrix) -> Iterator[tuple[Cell, ...]]:
+    for row, values, notes in zip(figure.rows, figure.values, figure.notes, strict=True):
+        for column, value, note in zip(figure.columns, values, notes, strict=True):
+            yield row, column, value, note
+
+
+def _of_steps(figure: Steps) -> Iterator[tuple[Cell, ...]]:
+    for graph in figure.graphs:
+        for step in graph.steps:
+            yield graph.name, step.layer, step.name, step.value, step.kind, step.note
 
 
 def _of_parse(text: Parse) -> Iterator[tuple[Cell, ...]]:

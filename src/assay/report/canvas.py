@@ -22,7 +22,11 @@ CHARACTER = 6.0  # mean width of a character of 11 pixels, in the widest of the 
 FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 PAPER, INK, MUTED, FAINT, VALUE, NULL = "paper", "ink", "muted", "faint", "value", "null"
-LIGHT = {PAPER: "#fffffe", INK: "#1d2126", MUTED: "#59616b", FAINT: "#e3e5e8", VALUE: "#12598c", NULL: "#a5abb3"}
+FAULT, CARRIED, RESTORED = "fault", "carried", "restored"
+LIGHT = {
+    PAPER: "#fffffe", INK: "#1d2126", MUTED: "#59616b", FAINT: "#e3e5e8", VALUE: "#12598c", NULL: "#a5abb3",
+    FAULT: "#b3372b", CARRIED: "#c98a1b", RESTORED: "#3d7f4f",
+}  # fmt: skip
 PAGE = {colour: f"var(--{colour})" for colour in LIGHT}  # which the style sheet sets for light, dark and paper
 
 _TALL = math.sqrt(3) / 2

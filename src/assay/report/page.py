@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +134,11 @@ def section_of(
     alone, families = sorted_out(evidence.measures)
     in_families = [measure for family in families for measure in family.measures]
     ready = plates(drawn)
+    # Where a row of a table can lead to: the folds of the first picture that has a choice of that name.
+    anchors: dict[str, str] = {}
+    for k, picture in enumerate(pictures):
+        for j, choice in enumerate(picture.choices):
+            anchors.setdefault(choice, f"figure-{figure + k}-{j + 1}")
     return {
         "evidence": evidence,
         "anchor": f"instrument-{_slug(evidence.instrument)}",
@@ -152,13 +157,14 @@ def section_of(
         "nulls": list(dict.fromkeys((null.name, null.how) for measure in evidence.measures for null in measure.nulls)),
         "definitions": defined(evidence.measures),
         "notes": [(measure.label, measure.note) for measure in evidence.measures if measure.note and measure.value is not None],
-        "tables": [_table(table) for table in map(as_table, evidence.figures)],
+        "tables": [_table(table, anchors) for table in map(as_table, evidence.figures)],
     }
 
 
 def _picture(picture: Picture, figure: int) -> dict[str, Any]:
     ready = plates(picture.panels)
-    choices = list(zip(picture.choices, ready, strict=True)) if picture.choices else []
+    own = [f"figure-{figure}-{k + 1}" for k in range(len(picture.choices))]
+    choices = list(zip(picture.choices, ready, own, strict=True)) if picture.choices else []
     return {
         "picture": picture,
         "figure": figure,
@@ -183,8 +189,9 @@ def _family(family: Family, *, levels: bool) -> dict[str, Any]:
     return {"family": family, "unit": family.key_and_unit[1], "access": access, "nulls": names, "rows": rows}
 
 
-def _table(table: Table) -> dict[str, Any]:
-    """A table with numbers to the right, each with a light bar behind it when its column is a scale from zero."""
+def _table(table: Table, anchors: Mapping[str, str]) -> dict[str, Any]:
+    """A table with numbers to the right, each with a light bar behind it when its column is a scale from zero; `anchors`: where
+    its rows can lead to."""
     columns = list(zip(*table.rows, strict=True)) if table.rows else [() for _ in table.columns]
     wordy = [any(cell and isinstance(cell, str) for cell in column) for column in columns]
     tops = [_top(column) for column in columns]
@@ -203,7 +210,7 @@ def _table(table: Table) -> dict[str, Any]:
     return {
         "name": table.name,
         "columns": [{"name": name, "words": is_words} for name, is_words in zip(table.columns, wordy, strict=True)],
-        "rows": rows,
+        "rows": list(zip(rows, [anchors.get(name, "") for name in table.leads_to] or [""] * len(rows), strict=False)),
         "note": table.note,
         "left_out": max(0, len(table.rows) - MAX_TABLE_ROWS),
     }

@@ -1,14 +1,16 @@
 """Pictures of figures: each type is drawn by one function."""
 
 from assay.evidence import Evidence
-from assay.figure import Curve, Figure, Graphs, Scatter, Table
+from assay.figure import Curve, Figure, Graphs, Matrix, Scatter, Steps, Table
 from assay.report.canvas import Svg, standalone_svg
 from assay.report.figures import panels
 from assay.report.pictures.curve import curve_picture
 from assay.report.pictures.graphs import graphs_picture
+from assay.report.pictures.matrix import matrix_picture
 from assay.report.pictures.picture import Picture as Picture
 from assay.report.pictures.picture import free_name
 from assay.report.pictures.scatter import scatter_picture
+from assay.report.pictures.steps import steps_picture
 
 
 def pictures(evidence: Evidence) -> list[Picture]:
@@ -25,6 +27,10 @@ def picture_of(figure: Figure) -> Picture | None:
             return scatter_picture(figure)
         case Graphs():
             return graphs_picture(figure)
+        case Matrix():
+            return matrix_picture(figure)
+        case Steps():
+            return steps_picture(figure)
         case Table():
             return None
 
