@@ -114,3 +114,26 @@ def _exchanged(item: Any, old: Tensor, new: Tensor) -> Any:
     if isinstance(item, (tuple, list)):
         return type(item)(_exchanged(entry, old, new) for entry in item)
     return item
+
+
+def replacement(site: str, new: Tensor | Replacement, rows: slice, replaced: set[str]) -> Replacement:
+    """What stands in the place of a value: a function of it, or these rows of a tensor, whose second dimension may be calls of
+    the module in one forward pass. Each use notes the site in `replaced`.
+
+    **Raises:** `AssayError` for another shape.
+    """
+    call = iter(range(10**9))
+
+    def changed(old: Tensor) -> Tensor:
+        index = next(call)
+        replaced.add(site)
+        if not isinstance(new, Tensor):
+            return new(old)
+        value = new[rows].to(device=old.device, dtype=old.dtype)
+        if value.shape != old.shape and value.ndim == old.ndim + 1:
+            value = value[:, index]
+        if value.shape != old.shape:
+            raise AssayError(f"what replaces {site} must have its shape {tuple(old.shape)}", given=tuple(value.shape))
+        return value
+
+    return changed

@@ -21,7 +21,7 @@ from assay.compiled import original, plain, refuse_scripted, uncompiled
 from assay.cuts import Cuts
 from assay.errors import AssayError
 from assay.forward_errors import forward_failed
-from assay.hooks import SIDES, Replacement, catch, differentiated, gradients_of, replace
+from assay.hooks import SIDES, Replacement, catch, differentiated, gradients_of, replace, replacement
 from assay.integrity import attributes_of, integrity
 from assay.isolation import undisturbed
 from assay.keywords import as_taken
@@ -392,18 +392,4 @@ class Subject:
         return catch(*self._module_and_side(site), calls)
 
     def _replace_hook(self, site: str, new: Tensor | Replacement, rows: slice, replaced: set[str]) -> RemovableHandle:
-        call = iter(range(10**9))
-
-        def changed(old: Tensor) -> Tensor:
-            index = next(call)
-            replaced.add(site)
-            if not isinstance(new, Tensor):
-                return new(old)
-            value = new[rows].to(device=old.device, dtype=old.dtype)
-            if value.shape != old.shape and value.ndim == old.ndim + 1:
-                value = value[:, index]
-            if value.shape != old.shape:
-                raise AssayError(f"what replaces {site} must have its shape {tuple(old.shape)}", given=tuple(value.shape))
-            return value
-
-        return replace(*self._module_and_side(site), changed)
+        return replace(*self._module_and_side(site), replacement(site, new, rows, replaced))
