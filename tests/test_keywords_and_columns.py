@@ -135,6 +135,25 @@ def test_sparse_products_are_audited_but_not_cut():
         subject.cuts({"tokens": PAIRS})
 
 
+class Extra(nn.Linear):
+    """It keeps something in its state dictionary that is no tensor."""
+
+    def get_extra_state(self):
+        return {"version": 2}
+
+
+def test_what_a_state_dictionary_holds_beside_tensors_is_no_weight():
+    assert set(assay.Subject(Extra(2, 1)).weights()) == {"weight", "bias"}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantized_weights_are_refused_by_name():
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(2, 3))
+    quantized = torch.ao.quantization.quantize_dynamic(layers, {nn.Linear})
+    with pytest.raises(AssayError, match=r"must be tensors.*Given: 1, a torch.*quantized.*Linear. Next: audit"):
+        assay.Subject(quantized)
+
+
 def test_sparse_weights_are_refused_by_name():
     with pytest.raises(AssayError, match=r"must be dense tensors. Given: weight, sparse_coo. Next: keep the dense matrix"):
         assay.Subject(Sparse(kept=True))

@@ -50,9 +50,12 @@ def codes(**options: bool) -> Codes:
 def test_a_learned_codebook_is_drawn_again_and_constants_are_kept():
     inputs = {"tokens": torch.randint(15, (20, 3), generator=Generator().manual_seed(0))}
     subject = Subject(codes())
+    told = "keeps codebook, positions as the network has them; name what training changes: Subject(running=...)"
+    assert subject.untrained(Generator()).remarks == (told,)
     before = {name: value.clone() for name, value in subject.weights().items()}
     subject = subject.with_running(inputs)
     assert subject.running == ("codebook",)
+    assert subject.untrained(Generator()).remarks == ()
     twin = subject.untrained(Generator().manual_seed(0)).weights()
     assert not torch.equal(twin["codebook"], before["codebook"])
     assert torch.equal(twin["codebook"].flatten().sort().values, before["codebook"].flatten().sort().values)

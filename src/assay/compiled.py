@@ -16,7 +16,7 @@ def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
     """The module that `torch.compile` was given, or the module itself, and a sentence where something in it is compiled.
 
     **Raises:** `AssayError` for what is no module, for one that `torch.jit` made, which runs where no hook sees it, and for one
-    with sparse weights or buffers.
+    with sparse or quantized weights.
     """
     if not isinstance(module, nn.Module):
         raise AssayError(
@@ -27,7 +27,7 @@ def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
     inside = module.get_submodule(_INSIDE) if wraps(module) else module
     if isinstance(inside, torch.jit.ScriptModule):
         refuse_scripted(inside)
-    _refuse_sparse(inside)
+    _refuse_weights(inside)
     compiled = [
         name or "all of it" for name, part in module.named_modules() if wraps(part) or part._compiled_call_impl is not None
     ]
@@ -47,8 +47,15 @@ def refuse_scripted(module: nn.Module) -> None:
             )
 
 
-def _refuse_sparse(module: nn.Module) -> None:
-    """What is drawn anew, compared to the bit and written to files is dense."""
+def _refuse_weights(module: nn.Module) -> None:
+    """What is drawn anew, compared to the bit and written to files is dense, and no packed integers."""
+    for name, part in module.named_modules():
+        if type(part).__module__.startswith("torch.") and ".quantized" in type(part).__module__:
+            raise AssayError(
+                "the weights of a network must be tensors, which those of a quantized module are not",
+                given=f"{name or 'the network'}, a {type(part).__module__}.{type(part).__name__}",
+                next_step="audit the network as it was before it was quantized",
+            )
     kept = [*module.named_parameters(), *module.named_buffers()]
     sparse = [f"{name}, {str(value.layout).removeprefix('torch.')}" for name, value in kept if value.layout != torch.strided]
     if sparse:

@@ -64,6 +64,19 @@ def running_buffers(module: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[st
     return tuple(name for name, value in trial.named_buffers() if name in before and not torch.equal(value, before[name]))
 
 
+def kept_buffers(module: nn.Module, copy: nn.Module) -> tuple[str, ...]:
+    """A sentence that names the buffers of real numbers that a copy has as the network has them; one number
+    throughout, such as the zeros of new statistics, is nothing that was learned."""
+    own = dict(copy.named_buffers())
+    same = [
+        name
+        for name, value in module.named_buffers()
+        if value.is_floating_point() and name in own and torch.equal(own[name], value) and len(value.unique()) > 1
+    ]
+    told = f"keeps {', '.join(same[:5])} as the network has them; name what training changes: Subject(running=...)"
+    return (told,) if same else ()
+
+
 def _initialise(name: str, part: nn.Module, around: Callable[[nn.Module], Any] | None = None) -> None:
     """Children first, since what a module sets of its children is the last word.
 

@@ -7,7 +7,7 @@ rewritten, and reading never changes an output bit; `Subject.integrity` checks i
 import copy
 import fnmatch
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -27,7 +27,7 @@ from assay.isolation import undisturbed
 from assay.keywords import as_taken
 from assay.outputs import answer_name, answer_of, candidates, lacks_column, with_output
 from assay.places import EXAMPLES, Places, survey
-from assay.redraw import redrawn, running_buffers
+from assay.redraw import kept_buffers, redrawn, running_buffers
 from assay.site import Integrity as Integrity
 from assay.site import Site as Site
 
@@ -80,6 +80,7 @@ class Subject:
         self.column: bool | None = None  # whether the answer is given a last dimension of 1; None before `answering`
         self.initial = ""  # what gave it its weights, where that was no file: see `load_subject`
         self._at_first = attributes_of(self.module)
+        self._searched = False  # whether it is known which buffers training changes
         self._unused: dict[object, frozenset[str]] = {}
         self._fitting: dict[object, int] = {}
 
@@ -101,7 +102,8 @@ class Subject:
 
     def weights(self) -> dict[str, Tensor]:
         """Parameters and buffers by name, detached: what `torch.func.functional_call` takes. They share memory: read only."""
-        return {name: value.detach() for name, value in self.module.state_dict(keep_vars=True).items()}
+        kept = self.module.state_dict(keep_vars=True)
+        return {name: value.detach() for name, value in kept.items() if isinstance(value, Tensor)}
 
     def num_weights(self) -> int:
         """How many trainable numbers it has."""
@@ -141,7 +143,7 @@ class Subject:
 
         def caught(rows: slice, batch: Inputs) -> dict[str, list[Tensor]]:
             calls: dict[str, list[Tensor]] = {site: [] for site in sites}
-            self._watch(batch, [self._catch_hook(site, calls[site]) for site in sites])
+            self._watch(batch, [catch(*self._module_and_side(site), calls[site]) for site in sites])
             return calls
 
         return self._gathered(inputs, sites, caught)
@@ -246,9 +248,12 @@ class Subject:
         return found if self.column is None else found.with_output(self.output or "", column=self.column)
 
     def untrained(self, generator: Generator) -> "Subject":
-        """A copy of the same architecture with freshly drawn weights; this subject stays as it is."""
+        """A copy of the same architecture with freshly drawn weights; this subject stays as it is. Its `remarks` name buffers
+        that it keeps and training may have changed; `with_running` finds out which did."""
         module = redrawn(self.module, generator, self.running) if self.fresh is None else self.fresh(generator).to(self.device)
-        return self.twin(module, name=f"{self.name}, untrained")
+        found = self.twin(module, name=f"{self.name}, untrained")
+        found.remarks += () if self._searched or self.fresh else kept_buffers(self.module, module)
+        return found
 
     def with_running(self, inputs: Inputs) -> "Subject":
         """The same network, whose untrained copies do without every buffer that a forward in training mode changes: running
@@ -257,7 +262,7 @@ class Subject:
         **Raises:** `AssayError` naming the buffers of floating-point numbers of a network that does not run in training mode.
         """
         floats = [name for name, value in self.module.named_buffers() if value.is_floating_point()]
-        if not floats or self.fresh is not None:
+        if not floats or self.fresh is not None or self._searched:
             return self
         found = running_buffers(self.module, few(inputs, EXAMPLES, self.device))
         if found is None:
@@ -267,6 +272,7 @@ class Subject:
                 next_step="name the learned ones with Subject(running=...), or give `fresh`, which makes new networks",
             )
         same = copy.copy(self)
+        same._searched = True
         same.running = tuple(sorted({*self.running, *found}))
         return same
 
@@ -279,7 +285,7 @@ class Subject:
             sites = self.sites(inputs)
 
             def outputs(given: Inputs, *, watched: bool = False) -> list[Tensor]:
-                handles = [self._catch_hook(site.name, deque(maxlen=0)) for site in sites if watched]
+                handles = [catch(*self._module_and_side(site.name), deque(maxlen=0)) for site in sites if watched]
                 with self._running(handles):
                     return [found for _, batch in self._batches(given) for found in candidates(self._run(batch)).values()]
 
@@ -387,9 +393,6 @@ class Subject:
     def _module_and_side(self, site: str) -> tuple[nn.Module, str]:
         name, _, side = plain(site).rpartition(":")
         return self.module.get_submodule(name), side
-
-    def _catch_hook(self, site: str, calls: MutableSequence[Tensor]) -> RemovableHandle:
-        return catch(*self._module_and_side(site), calls)
 
     def _replace_hook(self, site: str, new: Tensor | Replacement, rows: slice, replaced: set[str]) -> RemovableHandle:
         return replace(*self._module_and_side(site), replacement(site, new, rows, replaced))

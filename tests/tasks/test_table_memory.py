@@ -231,7 +231,7 @@ def test_classes_of_no_row_are_answers_where_the_objective_has_them():
     [
         (lambda parts, row: 4, r"row 1: the executor <lambda> must give every row its own target\. Given: 4.*the row has 0"),
         (lambda parts, row: parts["c"], r"executor must answer.*raises KeyError: 'c'"),
-        (lambda: 4, r"executor must answer.*raises TypeError"),
+        (lambda: 4, r"executor of Table must be a function of 2 arguments or None. Given: a function"),
     ],
 )
 def test_mistakes_in_executors(executor, message):

@@ -29,7 +29,9 @@ def storage(tensor: Tensor) -> int:
 
 
 def named(name: str, path: Sequence[str]) -> str:
-    """A function with the module in which it runs, the last of those in the path; the outermost one has no name."""
+    """A function with the module in which it runs, the last of those in the path; the outermost one has no name. In place or
+    not, a function has one name."""
+    name = name[:-1] if name.endswith("_") and not name.endswith("__") else name
     return ".".join(part for part in (*path[-1:], name) if part)
 
 

@@ -162,6 +162,19 @@ def test_spelling_changes_no_value(network):
         assert [said[key] for key in SAID] == [said_of_other[key] for key in SAID]
 
 
+class InPlace(Modules):
+    """The same, whose activations overwrite what they are given."""
+
+    def __init__(self, stages: Stages):
+        super().__init__(stages)
+        for step in self.steps:
+            step.inplace = True
+
+
+def test_working_in_place_changes_no_byte_of_the_evidence():
+    assert of(Subject(InPlace(composer().module))) == of(Subject(Modules(composer().module)))
+
+
 @torch.no_grad()
 def rescaled(stages: Stages) -> Stages:
     """Units in other units: a positive factor for each, taken back behind the ReLU."""

@@ -7,7 +7,7 @@ from itertools import product
 from torch import Tensor
 
 from assay.cuts import Cut
-from assay.errors import AssayError
+from assay.errors import AssayError, shortened
 from assay.instrument import NotEnough, Random
 from assay.instruments.recombination.answers import CS, ES, NETWORK, Asked, Outputs, Rates, Reader, Variant
 from assay.instruments.recombination.drawn import Drawn
@@ -118,7 +118,7 @@ def _scan(found: Found, reader: Reader, depths: Sequence[int], everything: Seque
                 raise read
             rates = read.rates(kinds) | read.searched(others)
         except AssayError as error:
-            found.skipped[depth] = f"{label(cut)}: {error.rule}"
+            found.skipped[depth] = f"{label(cut)}: {_reason(error)}"
             continue
         for one in search:
             rate = rates[*one, 0].get((ES, HELD))
@@ -127,6 +127,13 @@ def _scan(found: Found, reader: Reader, depths: Sequence[int], everything: Seque
         curve, chosen_by = {(k, r): rates[NETWORK, k, r] for _, k, r in everything}, {one: rates[*one, 0] for one in search}
         found.cuts = sorted([*found.cuts, AtCut(cut, curve, chosen_by, explained)], key=lambda one: one.cut.depth)
         found.integers += [name for name in cut.carried if name not in found.integers]
+
+
+def _reason(error: AssayError) -> str:
+    """What the network's own code raised where states are put in, or the rule that is broken."""
+    cause = error.__cause__
+    said = f"{type(cause).__name__}: {cause}".partition("\n")[0]
+    return error.rule if cause is None else f"with states put in, its forward ends in {shortened(said, 200).rstrip('.')}"
 
 
 def _read_chosen(found: Found, reader: Reader, fallback: Mapping[int, int], *, own: bool) -> None:
@@ -139,7 +146,7 @@ def _read_chosen(found: Found, reader: Reader, fallback: Mapping[int, int], *, o
             every = [(*one, r) for one in full for r in range(len(plans[one[1]].recipes))]
             rates = reader.at([depth])[depth].rates(dict.fromkeys(every, max(KIND_OF.values())))
         except AssayError as error:
-            found.skipped[depth] = f"{label(reader.cuts[depth])}: {error.rule}"
+            found.skipped[depth] = f"{label(reader.cuts[depth])}: {_reason(error)}"
             continue
         found.rates |= {one: [rates[*one, r] for r in range(len(plans[one[1]].recipes))] for one in full}
         if own:

@@ -112,10 +112,7 @@ def no_headline_cut(found: Found) -> str:
     """Why there is none: no such cut, none that holds the parts as a sum, or none that could be patched or was read."""
     between = [cut.depth for cut in found.every if may_be_headline(cut)]
     if not between:
-        return (
-            "no cut lies between the first and the last call that is not affine, as where there are fewer than two, so that "
-            "the parts may be combined in any way"
-        )
+        return "no cut lies between the first and the last call that is not affine, as where there are fewer than two"
     skipped = [found.skipped[depth] for depth in between if depth in found.skipped]
     because = f"{len(skipped)} of {len(between)} could not be patched, the first at {skipped[0]}" if skipped else ""
     rates = [rate.mean for one in found.cuts if may_be_headline(one.cut) and (rate := _es(one))]
