@@ -191,7 +191,7 @@ def test_an_effort_or_level_that_there_is_not_is_refused_at_once(changed, told):
 
 
 def test_a_bare_module_and_names_of_instruments_are_refused_with_what_to_do():
-    with pytest.raises(AssayError, match=r"Given: Linear\. Next: wrap the network: assay\.Subject"):
+    with pytest.raises(AssayError, match=r"Given: a Linear\. Next: wrap the network: assay\.Subject"):
         audit(torch.nn.Linear(2, 2), small_task())
-    with pytest.raises(AssayError, match=r"load_instrument\('polar'\)"):
+    with pytest.raises(AssayError, match=r"Given: \['polar'\]\. Next: assay\.load_instrument"):
         audit(Subject(torch.nn.Linear(2, 2)), small_task(), instruments=["polar"])
