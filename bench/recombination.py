@@ -229,7 +229,7 @@ def of_growth(dimension: str) -> None:
 
 def of_patched(options: argparse.Namespace) -> None:
     print("case | patched forward passes a CPU s | with a plain hook | ratio")
-    for name in ("mlp", "transformer-2"):
+    for name in ("mlp", "transformer-1"):
         subject, task = trained(name, Path(options.networks))
         module = subject.module[2] if name == "mlp" else subject.module.blocks[0]
         ours, hooked = per_second(subject, module, task.examples("seen", 2000, generator=Generator().manual_seed(0)).inputs)

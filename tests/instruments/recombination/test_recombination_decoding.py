@@ -18,7 +18,7 @@ from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.scan import TARGET_WORDS
 from assay.tasks.scan_grammar import Command, commands
-from assay.views import TrainedOnly
+from assay.views import TrainedOnly, Unlabelled
 
 pytestmark = pytest.mark.slow
 
@@ -49,10 +49,10 @@ def test_a_composer_and_a_memoriser_that_answer_token_by_token_are_told_apart():
 
 
 def test_without_novel_inputs_the_executor_gives_the_answer_so_far():
-    task = TrainedOnly(Spoken())
-    for memorises, right in ((False, 1.0), (True, 0.0)):
+    for memorises, right, task in ((False, 1.0, TrainedOnly(Spoken())), (True, 0.0, Unlabelled(Spoken()))):
         evidence = of(speaker(memorises=memorises), task)
         assert values(evidence, "novel_from_state", "novel_as_state") == [right, None]
+    assert evidence.measure("novel_as_state", form="sum").note == "prefix, the answer so far, is the label of a novel input"
 
 
 def decoded(cuts, depth, state, inputs: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -167,7 +167,11 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
     held = held.take(_spread(held.combination, most, rng("held")))
     design = Design.of(parts, fitted)
     rows, kind_of, unknown = _novel_combinations(task, fitted, rng)
-    novel, no_inputs = _novel_inputs(task, 4 * most, rng) if kind_of else (held.take(torch.zeros(0).long()), "")
+    novel, no_inputs = held.take(torch.zeros(0).long()), ""
+    if kind_of and prefix and task.level < 2:
+        no_inputs = f"{prefix}, the answer so far, is the label of a novel input"
+    elif kind_of:
+        novel, no_inputs = _novel_inputs(task, 4 * most, rng)
     real = _joined(held, novel)
     drawing = Drawing(task, design, fitted, real, design_rows(parts, real), len(held), most)
     own = drawing.shown(torch.arange(len(held)), {})
