@@ -182,3 +182,31 @@ def test_greedy_decoding_is_step_by_step():
         assert tokens[row].tolist() == prefix[1:]
     once = given_right_parents(subject)({**inputs, "prefix": torch.cat([torch.ones(7, 1).long(), tokens[:, :-1]], 1)})
     assert torch.equal(once, tokens)  # its own tokens fed back in one pass
+
+
+class Counted(nn.Module):
+    """Says at every position the last token + 1 mod 7, and with `sees` the sum of all positions besides; counts its passes."""
+
+    def __init__(self, *, sees: bool):
+        super().__init__()
+        self.sees, self.passes = sees, []
+
+    def forward(self, source, prefix):
+        self.passes.append(len(source))
+        said = prefix + 1 + source + (prefix.sum(1, keepdim=True) if self.sees else 0)
+        return F.one_hot(said % 7, 7).float()
+
+
+def test_greedy_decoding_takes_one_pass_where_the_given_prefix_is_right_and_step_by_step_where_positions_see_later_ones():
+    source = torch.tensor([[0], [0], [2]])
+    counted = Counted(sees=False)
+    tokens = greedy(Subject(counted))({"source": source, "prefix": torch.tensor([[1, 2, 3, 4]] * 3)})
+    assert tokens.tolist() == [[2, 3, 4, 5], [2, 3, 4, 5], [4, 0, 3, 6]]
+    assert counted.passes == [3, 3, 3, 3, 1, 1, 1], "three passes show that no position sees later ones"
+    seeing = Counted(sees=True)
+    tokens = greedy(Subject(seeing))({"source": source[:1], "prefix": torch.tensor([[1, 2, 3, 4]])})
+    prefix = torch.tensor([[1, 0, 0, 0]])
+    for place in range(4):
+        said = seeing(source[:1], prefix)[:, place].argmax(-1)
+        assert tokens[:, place] == said
+        prefix[:, place + 1 : place + 2] = said
