@@ -1,11 +1,13 @@
 """What could have been seen, and two networks on the same units."""
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import binom, binomtest
 from torch import Generator
 
-from assay.power import detectable_departure, detectable_share, paired_difference
+from assay.power import detectable_departure, detectable_gain, detectable_share, paired_difference
+from assay.stats import gain_over
 
 
 def test_detectable_share_inverts_the_chance_of_noticing():
@@ -95,3 +97,20 @@ def test_what_no_sign_test_can_see_is_not_called_detectable():
     assert found is not None
     assert 1 - binom.cdf(5, 40, found.detectable) == pytest.approx(0.8)
     assert found.more_units == 40
+
+
+def test_a_gain_of_the_detectable_size_is_seen_four_times_in_five():
+    draws = np.random.default_rng(0)
+    seen = []
+    for _ in range(1_500):
+        nulls = draws.normal(size=6)
+        true = _expected_size(6)
+        seen.append(gain_over(float(draws.normal()) + true, 0.0, nulls.tolist()).p <= 0.05)
+    assert 0.72 < np.mean(seen) < 0.88
+    assert detectable_gain([0.0, 2.0]) > detectable_gain([0.0, 1.0]) > 0 == detectable_gain([1.0, 1.0])
+
+
+def _expected_size(num: int) -> float:
+    """Of nulls whose standard deviation is 1."""
+    spread = np.linspace(-1, 1, num)
+    return detectable_gain((spread / spread.std(ddof=1)).tolist())

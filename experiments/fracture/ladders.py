@@ -86,8 +86,8 @@ def ladders(num: int) -> float:
     return planted
 
 
-def told(values: Sequence[float]) -> str:
-    return f"{statistics.fmean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+def told(values: Sequence[float], digits: int = 3) -> str:
+    return f"{statistics.fmean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def auroc(above: Sequence[float], below: Sequence[float]) -> float:

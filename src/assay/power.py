@@ -51,6 +51,22 @@ def detectable_departure(units: Sequence[float], *, bounds: tuple[float, float])
     return Detectable(_detectable_by_spread(values), 3 * num)
 
 
+def detectable_gain(nulls: Sequence[float]) -> float:
+    """The smallest distance of one network from the mean of `k` null networks that would have been seen with power `POWER` at a
+    one-sided level of 5 %: of one more value from `k`, with t quantiles, as `assay.stats.gain_over` tests it.
+
+    Example::
+
+        assert detectable_gain([0.80, 0.85, 0.90, 0.75, 0.70]) > 0.2  # five copies of standard deviation .08
+    """
+    from scipy.special import stdtrit
+
+    num = len(nulls)
+    assert num > 1
+    error = math.sqrt(float(np.var(nulls, ddof=1)) * (1 + 1 / num))
+    return float(stdtrit(num - 1, 0.95) + stdtrit(num - 1, POWER)) * error
+
+
 def _detectable_by_spread(values: np.ndarray) -> float:
     """The distance of a mean from a fixed value that a z test with the spread of these values would see with power `POWER`."""
     from scipy.special import ndtri

@@ -1,6 +1,7 @@
 """Fracture: planted networks, what changes nothing, the published networks, and what has no answer."""
 
 import copy
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ from assay.errors import AssayError
 from assay.instrument import run
 from assay.instruments.fracture import Fracture, maps
 from assay.instruments.fracture import instrument as fracture
-from assay.instruments.fracture.coherence import coherence, energies_over, kept_share, one_sidedness, participation
+from assay.instruments.fracture.coherence import Coherence, coherence, energies_over, kept_share, one_sidedness, participation
 from assay.instruments.fracture.noise import shake
 from assay.models import build
 from assay.models.cppn import Cppn, coordinates
@@ -62,6 +63,41 @@ def test_copies_are_told_from_one_shared_module(kind):
         assert _over(networks[1], task, one_sidedness) > 0.99 > 0.2 > _over(networks[0], task, one_sidedness)
     assert min(shared) > 0.85
     assert max(copied) < 1 / sides + 0.05
+
+
+def _sharing(network: nn.Module, task: contexts.Sides) -> float:
+    read, regular = _read(network, task)
+    votes, _ = coherence([balanced(layer) for layer in read.layers], read.outputs, regular.regularities[0]).sharing()
+    return float(votes.mean())
+
+
+@pytest.mark.parametrize("kind", ["contexts", "mirror"])
+def test_orbits_of_one_module_are_shared_and_those_of_copies_are_not(kind):
+    for seed in range(4):
+        task, draws = contexts.Sides(kind, seed=seed), Generator().manual_seed(seed)
+        assert _sharing(contexts.shared(task, draws), task) > 0.9
+        assert _sharing(contexts.copied(task, draws), task) < 0.1
+
+
+def test_sharing_is_counted_by_orbit_beyond_its_own_cut():
+    kept = torch.tensor([[0.51, 0.49, 1.0, 1.65, 0.0]])
+    total = torch.tensor([[1.0, 1.0, 1.0, 2.7, 0.0]])
+    found = Coherence(kept, total, torch.tensor([0, 3, 6, 7, 9]), torch.tensor([3, 3, 1, 2, 2]), 6, 1.0)
+    votes, orbits = found.sharing()
+    # A cosine of a quarter is .5 kept of three examples and .625 of two; one alone shares with nothing, and the last is dead.
+    assert orbits.tolist() == [0, 3, 7]
+    assert votes.tolist() == [1, 0, 0]
+    empty = Coherence(torch.zeros(1, 0), torch.zeros(1, 0), torch.zeros(0).long(), torch.zeros(0).long(), 2, 1.0)
+    assert len(empty.sharing()[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("elements", "of_outputs", "regular"), [(2, 0.74, False), (2, 0.76, True), (6, 0.6, True), (6, 0.5, False)]
+)
+def test_outputs_have_a_regularity_from_half_way_on(elements, of_outputs, regular):
+    none = torch.zeros(1, 0)
+    found = Coherence(none, none, torch.zeros(0).long(), torch.zeros(0).long(), elements, of_outputs)
+    assert found.is_regular == regular
 
 
 def test_entangled_heads_are_told_from_separate_ones():
@@ -213,6 +249,11 @@ def test_copies_read_as_fractured_and_a_function_without_the_regularity_as_not_r
     shared = Subject(contexts.shared(task, draws), fresh=fresh)
     found = run(Fracture(budgets=SMALL), copied, task, effort="quick", references={"shared": shared})
     assert "fractured-like" in found.summary
+    assert found.summary.endswith("): a copy for each.")
+    assert found.measure("sharing").value < 0.1
+    one = run(Fracture(budgets=SMALL), shared, task, effort="quick")
+    assert one.summary.endswith("): one thing for all.")
+    assert re.search(r"not resolved, since .* less than \.?\d[\d.]* from their mean would not have shown", one.summary)
     measure = found.measure("coherence")
     assert measure.ceiling == pytest.approx(1)
     assert {null.name for null in measure.nulls} == {"untrained copies", "shared"}

@@ -11,6 +11,11 @@ from assay.display import brief
 from assay.regularity import Regularity
 from assay.responses import Layer, overlap_of_rows, overlap_of_weights
 
+AS_ONE = 0.25
+"""The mean cosine beyond which examples respond as one. It was chosen on two seeds so that the training recipe moves the share
+of such orbits little, and confirmed on others (experiments/fracture/recipes.py)."""
+_SMALL = 1e-12  # of the largest: below, there is no response
+
 
 @dataclass(frozen=True)
 class Coherence:
@@ -19,7 +24,8 @@ class Coherence:
     **Attributes:**
 
     - `kept`, `total`: `(l, o)`: energy of the responses that the group keeps, and all of it, in every layer and orbit.
-    - `orbits`: `(o,)`: the smallest example of each orbit.
+    - `orbits`, `sizes`: `(o,)`: the smallest example of each orbit, and how many it has.
+    - `elements`: of the group.
     - `of_outputs`: the share of the outputs' own variance that respects it: 1 where the function has the regularity.
     """
 
@@ -28,6 +34,8 @@ class Coherence:
     kept: Float[Tensor, "l o"]
     total: Float[Tensor, "l o"]
     orbits: Int[Tensor, " o"]
+    sizes: Int[Tensor, " o"]
+    elements: int
     of_outputs: float
 
     @property
@@ -40,6 +48,24 @@ class Coherence:
         """Influence values of the orbits, whose mean is the value and whose spread is that of the ratio of sums."""
         kept, total = self.kept.sum(0), self.total.sum(0)
         return self.value + (kept - self.value * total) / total.mean()
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether the outputs have the regularity, by at least half of the way from what any function has, 1/k, to 1."""
+        least = 1 / self.elements
+        return self.of_outputs >= least + (1 - least) / 2
+
+    def sharing(self) -> tuple[Float[Tensor, " u"], Int[Tensor, " u"]]:
+        """Of each orbit 1 where its examples respond as one, and 0 where they do not; and which orbits.
+
+        Two examples of an orbit respond with a mean cosine c of 0 where each has a copy of its own and 1 where one thing serves
+        all, and of m examples the share (1 + (m - 1) c) / m is kept: c must exceed `AS_ONE`. Orbits of one example, and those
+        without response, are left out.
+        """
+        kept, total = self.kept.sum(0), self.total.sum(0)
+        live = (self.sizes > 1) & (total > _SMALL * total.mean())
+        as_one = kept > (1 + (self.sizes - 1) * AS_ONE) / self.sizes * total
+        return as_one[live].double(), self.orbits[live]
 
     def by_layer(self) -> list[float | None]:
         """The value of each layer alone; None where nothing responds."""
@@ -58,7 +84,7 @@ def coherence(layers: Sequence[Layer], outputs: Float[Tensor, "n c"], regularity
         found = coherence([balanced(layer) for layer in read.layers], read.outputs, flip)
         print(found.value, found.of_outputs)
     """
-    orbits, number = regularity.orbits().unique(return_inverse=True)
+    orbits, number, sizes = regularity.orbits().unique(return_inverse=True, return_counts=True)
     moves = list(zip(regularity.rows, regularity.outputs, strict=True))
     kept, total = [], []
     for layer in layers:
@@ -66,7 +92,7 @@ def coherence(layers: Sequence[Layer], outputs: Float[Tensor, "n c"], regularity
         shared = own + sum(overlap_of_rows(layer, rows, moved) for rows, moved in moves[1:])
         for sums, rows in ((kept, shared / len(moves)), (total, own)):
             sums.append(torch.zeros(len(orbits), dtype=torch.float64).index_add_(0, number, rows))
-    return Coherence(torch.stack(kept), torch.stack(total), orbits, kept_share(outputs, regularity))
+    return Coherence(torch.stack(kept), torch.stack(total), orbits, sizes, len(moves), kept_share(outputs, regularity))
 
 
 def kept_share(values: Float[Tensor, "n c"], regularity: Regularity) -> float:
@@ -95,7 +121,7 @@ def participation(energies: Sequence[Float[Tensor, "k *w"]]) -> float | None:
     energy, from 0 for one part alone to 1 for all parts alike. None where nothing responds."""
     flat = torch.cat([energy.flatten(1) for energy in energies], 1)
     total = flat.sum(0)
-    live = total > 1e-12 * total.max()
+    live = total > _SMALL * total.max()
     if not bool(live.any()):
         return None
     shares = flat[:, live] / total[live]
@@ -108,7 +134,7 @@ def one_sidedness(energies: Sequence[Float[Tensor, "k j i"]]) -> float | None:
     for two is |left - right| / (left + right), each unit counted by its energy. None where nothing responds."""
     flat = torch.cat([energy.sum(-1) for energy in energies], 1)
     total = flat.sum(0)
-    live = total > 1e-12 * total.max()
+    live = total > _SMALL * total.max()
     if not bool(live.any()):
         return None
     num = len(flat)

@@ -7,24 +7,22 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from assay.display import number, with_interval
 from assay.errors import AssayError
-from assay.evidence import UNTRAINED, Effort, Interval, Measure, Table
-from assay.figure import Curve, Figure, Line, Plot
+from assay.evidence import Effort, Interval, Measure
 from assay.instrument import Budget, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.fracture import maps
 from assay.instruments.fracture.coherence import Coherence, coherence, energies_over, kept_share, one_sidedness, participation
-from assay.instruments.fracture.noise import CONVENTIONS, MATCHED, Shaken, shake
+from assay.instruments.fracture.noise import CONVENTIONS, Shaken, shake
+from assay.instruments.fracture.words import Kept, layers_figure, noise_figures, summary_of
 from assay.objective import Classification, Objective
 from assay.regularity import DeclaresRegularities, Regular
 from assay.responses import Layer, Read, balanced, by_unit, read_layers
-from assay.stats import LEVEL, gain_over
+from assay.stats import LEVEL
 from assay.subject import Subject
 from assay.task import Task
 
 _SHARES = (0.0, 1.0)
 _GROUPS = 6  # of orbits, each left out once where a number is no ratio of sums over orbits
-_HAS = 0.5  # of the way from none to all: below, outputs do not have the regularity
 
 COHERENCE = Metric(
     key="coherence", title="coherence", unit="share of first-order change", level=0, of="orbit", bounds=_SHARES, headline=True
@@ -32,6 +30,10 @@ COHERENCE = Metric(
 PLAIN = Metric(
     key="coherence_of_weights", title="coherence, every weight alike", unit=COHERENCE.unit, level=0, of="orbit", bounds=_SHARES
 )
+SHARING = Metric(
+    key="sharing", title="sharing", unit="share of orbits that respond as one", level=0, of="orbit",
+    bounds=_SHARES,
+)  # fmt: skip
 ENTANGLEMENT = Metric(
     key="entanglement", title="entanglement", unit="0 one part, 1 all parts", better="lower", level=0, of="group of orbits",
     bounds=_SHARES,
@@ -88,31 +90,22 @@ class Drawn:
         return self.regular.examples.inputs
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What the words are made of: coherence by regularity, and at every layer; noise by convention."""
-
-    found: Mapping[str, Coherence]
-    layers: tuple[tuple[str, float | None, float, float | None, float], ...]
-    shaken: Mapping[str, Shaken]
-    unread: Mapping[str, int]
-
-
 class Fracture(Instrument[Drawn]):
     """Coherence: of the first-order changes of the outputs that all weights can make, the share that respects a declared
     regularity, such as the symmetry of a picture or the exchange of contexts. One shared part moves all that belongs together
     at once; copies move one side each, and score one part in as many as there are sides.
 
     The headline is computed in the balanced gauge, which no rescaling of units and no rotation between linear maps changes.
-    Beside it: the same with every weight alike; entanglement of declared parts, lateralisation, dimensions and repetition of
-    the maps, whether parts can be decoded, and noise on the weights.
+    Beside it: the same with every weight alike; sharing, the share of orbits whose examples respond as one, which the
+    training recipe moves least; entanglement of declared parts, lateralisation, dimensions and repetition of the maps, whether
+    parts can be decoded, and noise on the weights.
     """
 
     name = "fracture"
     question = "Do the weights act on what belongs together at once, or is each piece made by weights of its own?"
     cites = ("kumar2025", "huizinga2018", "moore1981")
     needs = (DeclaresRegularities,)
-    metrics = (COHERENCE, PLAIN, ENTANGLEMENT, SIDES, DIMENSIONS, REPEATED, DECODED)
+    metrics = (COHERENCE, PLAIN, SHARING, ENTANGLEMENT, SIDES, DIMENSIONS, REPEATED, DECODED)
 
     def __init__(self, *, budgets: Mapping[Effort, FractureBudget] = BUDGETS):
         self.budgets = budgets
@@ -159,6 +152,8 @@ class Fracture(Instrument[Drawn]):
                     )
                 )
                 found.setdefault(regularity.name, one)
+            votes, orbits = found[regularity.name].sharing()
+            values.append(Values(metric=SHARING.key, units=votes, ids=orbits, about=about))
         values += _over_parts(read, data)
         values += _of_maps(read, gauged, data)
         first = data.regular.regularities[0]
@@ -190,7 +185,7 @@ class Fracture(Instrument[Drawn]):
             f"The outputs have the regularity {name!r} in {one.of_outputs:.0%} of their variance only: coherence with it says "
             "little of the inside."
             for name, one in kept.found.items()
-            if not _has(one, data, name)
+            if not one.is_regular
         ]
         if unread:
             warnings.append(
@@ -198,14 +193,14 @@ class Fracture(Instrument[Drawn]):
                 f"{', '.join(list(kept.unread)[:5])}."
             )
         return Notes(
-            summary=_summary(data, kept, measures),
+            summary=summary_of(kept, measures),
             warnings=warnings,
             not_tested=(
                 "Large changes: responses are of first order; the noise in the figure is not.",
                 "Networks of the same outputs: where none is given as a reference, copies without training are the only scale.",
                 "Regularities and parts that are not declared.",
             ),
-            figures=(_layers_figure(kept), *_noise_figures(data, kept, copies, beside)),
+            figures=(layers_figure(kept), *noise_figures(kept, copies, beside)),
             settings={"orbits": len(data.regular.regularities[0].orbits().unique()), "weights not read": unread},
         )
 
@@ -307,81 +302,3 @@ def _table(read: Read, data: Drawn, found: Coherence) -> tuple[tuple[str, float 
         centred = type(regularity)(regularity.name, regularity.rows, stays)
         rows.append((layer.name, own, share, probe, kept_share(entering, centred)))
     return tuple(rows)
-
-
-def _has(one: Coherence, data: Drawn, name: str) -> bool:
-    least = 1 / next(len(each.rows) for each in data.regular.regularities if each.name == name)
-    return one.of_outputs >= least + _HAS * (1 - least)
-
-
-def _summary(data: Drawn, kept: Kept, measures: Sequence[Measure]) -> str:
-    told = []
-    for measure in measures:
-        if measure.key != COHERENCE.key or measure.value is None or measure.interval is None:
-            continue
-        name = measure.about["regularity"]
-        untrained = next(null for null in measure.nulls if null.name == UNTRAINED)
-        told.append(
-            f"With the {name}, {with_interval(measure.value, measure.interval)} of the first-order change is coherent "
-            f"(untrained copies {number(untrained.mean)}, the outputs themselves "
-            f"{number(kept.found[name].of_outputs)}): {_level(measure, _has(kept.found[name], data, name))}."
-        )
-    return " ".join(told) or "Coherence has no number."
-
-
-def _level(measure: Measure, has: bool) -> str:
-    """Unified-like or fractured-like only against copies without training; not resolved by default."""
-    untrained = next(null for null in measure.nulls if null.name == UNTRAINED)
-    if not has:
-        return "not resolved, since the outputs do not have the regularity"
-    below = gain_over(-float(measure.value or 0.0), 0.0, [-value for value in untrained.values])
-    if untrained.p is not None and untrained.p <= 0.05:
-        return "unified-like"
-    return "fractured-like" if below.p <= 0.05 else "not resolved"
-
-
-# Figures
-
-
-def _layers_figure(kept: Kept) -> Table:
-    return Table(
-        name="Layers",
-        columns=("layer", "coherence", "share of the change", "decodability of the parts", "regularity of what enters"),
-        rows=kept.layers,
-        note="A layer whose parts can be decoded and whose weights act incoherently holds what is there and does not use it as "
-        "one. Decodability: R2 of a linear probe on held-out orbits.",
-        level=0,
-    )
-
-
-def _noise_figures(data: Drawn, kept: Kept, copies: Sequence[Kept], beside: Mapping[str, Kept]) -> tuple[Figure, ...]:
-    plots = []
-    for convention, how in CONVENTIONS.items():
-        own = kept.shaken[convention]
-        lines = [Line(name="the network", x=own.size, y=own.kept)]
-        lines += [Line(name=name, x=one.shaken[convention].size, y=one.shaken[convention].kept) for name, one in beside.items()]
-        lines += [
-            Line(name=UNTRAINED, x=one.shaken[convention].size, y=one.shaken[convention].kept, null=True) for one in copies
-        ]
-        plots.append(Plot(title=f"Coherent share of the change, {convention}", subtitle=how, lines=tuple(lines)))
-    curve = Curve(
-        name="Noise on the weights",
-        across="mean square change of the outputs, of their variance",
-        plots=tuple(plots),
-        caption="At one size of change a network of shared parts changes coherently. Each point is one scale of noise.",
-        level=0,
-    )
-    rows = []
-    for convention in CONVENTIONS:
-        for name, one in (("the network", kept), *beside.items(), *((UNTRAINED, copy) for copy in copies)):
-            found = one.shaken[convention]
-            rows += [(name, convention, *row) for row in zip(found.scales, found.size, found.kept, found.loss, strict=True)]
-            rows += [(name, convention, "matched", size, found.at(size), None) for size in MATCHED]
-    table = Table(
-        name="Noise",
-        columns=("network", "relative to", "scale", "size of the change", "coherent share", "loss"),
-        rows=tuple(rows),
-        note="Matched: the coherent share at that size of change, between two scales.",
-        level=0,
-    )
-    return curve, table

@@ -1,0 +1,114 @@
+"""The words and figures of the instrument `fracture`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from assay.display import number, with_interval
+from assay.evidence import UNTRAINED, Interval, Measure, Table
+from assay.figure import Curve, Figure, Line, Plot
+from assay.instruments.fracture.coherence import Coherence
+from assay.instruments.fracture.noise import CONVENTIONS, MATCHED, Shaken
+from assay.power import detectable_gain
+from assay.stats import gain_over
+
+_MIDDLE = 0.5  # of the orbits
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the words are made of: coherence by regularity, and at every layer; noise by convention."""
+
+    found: Mapping[str, Coherence]
+    layers: tuple[tuple[str, float | None, float, float | None, float], ...]
+    shaken: Mapping[str, Shaken]
+    unread: Mapping[str, int]
+
+
+def summary_of(kept: Kept, measures: Sequence[Measure]) -> str:
+    """The sentences on coherence and on sharing with each regularity."""
+    told = []
+    for measure in measures:
+        if measure.key not in ("coherence", "sharing") or measure.value is None or measure.interval is None:
+            continue
+        found = kept.found[measure.about["regularity"]]
+        copies = next(null for null in measure.nulls if null.name == UNTRAINED)
+        value = with_interval(measure.value, measure.interval)
+        if measure.key == "coherence":
+            told.append(
+                f"With the {measure.about['regularity']}, {value} of the first-order change is coherent (untrained copies "
+                f"{number(copies.mean)}, the outputs themselves {number(found.of_outputs)}): {_level(measure, found)}."
+            )
+        else:
+            told.append(
+                f"Of what belongs together, {value} responds as one (untrained copies {number(copies.mean)}): "
+                f"{_sharing(measure.interval, found)}."
+            )
+    return " ".join(told) or "Coherence has no number."
+
+
+def _level(measure: Measure, found: Coherence) -> str:
+    """Unified-like or fractured-like only against copies without training; not resolved by default."""
+    untrained = next(null for null in measure.nulls if null.name == UNTRAINED)
+    if not found.is_regular:
+        return "not resolved, since the outputs do not have the regularity"
+    below = gain_over(-float(measure.value or 0.0), 0.0, [-value for value in untrained.values])
+    if untrained.p is not None and untrained.p <= 0.05:
+        return "unified-like"
+    if below.p <= 0.05:
+        return "fractured-like"
+    seen = detectable_gain(untrained.values)
+    return f"not resolved, since untrained copies differ so much that less than {number(seen)} from their mean would not have shown"
+
+
+def _sharing(interval: Interval, found: Coherence) -> str:
+    """One thing or copies only where the interval lies on one side of the middle."""
+    if not found.is_regular:
+        return "not resolved"
+    return "one thing for all" if interval.low > _MIDDLE else "a copy for each" if interval.high < _MIDDLE else "not resolved"
+
+
+# Figures
+
+
+def layers_figure(kept: Kept) -> Table:
+    return Table(
+        name="Layers",
+        columns=("layer", "coherence", "share of the change", "decodability of the parts", "regularity of what enters"),
+        rows=kept.layers,
+        note="A layer whose parts can be decoded and whose weights act incoherently holds what is there and does not use it as "
+        "one. Decodability: R2 of a linear probe on held-out orbits.",
+        level=0,
+    )
+
+
+def noise_figures(kept: Kept, copies: Sequence[Kept], beside: Mapping[str, Kept]) -> tuple[Figure, ...]:
+    plots = []
+    for convention, how in CONVENTIONS.items():
+        own = kept.shaken[convention]
+        lines = [Line(name="the network", x=own.size, y=own.kept)]
+        lines += [Line(name=name, x=one.shaken[convention].size, y=one.shaken[convention].kept) for name, one in beside.items()]
+        lines += [
+            Line(name=UNTRAINED, x=one.shaken[convention].size, y=one.shaken[convention].kept, null=True) for one in copies
+        ]
+        plots.append(Plot(title=f"Coherent share of the change, {convention}", subtitle=how, lines=tuple(lines)))
+    curve = Curve(
+        name="Noise on the weights",
+        across="mean square change of the outputs, of their variance",
+        plots=tuple(plots),
+        caption="At one size of change a network of shared parts changes coherently. Each point is one scale of noise.",
+        level=0,
+    )
+    rows = []
+    for convention in CONVENTIONS:
+        for name, one in (("the network", kept), *beside.items(), *((UNTRAINED, copy) for copy in copies)):
+            found = one.shaken[convention]
+            rows += [(name, convention, *row) for row in zip(found.scales, found.size, found.kept, found.loss, strict=True)]
+            rows += [(name, convention, "matched", size, found.at(size), None) for size in MATCHED]
+    table = Table(
+        name="Noise",
+        columns=("network", "relative to", "scale", "size of the change", "coherent share", "loss"),
+        rows=tuple(rows),
+        note="Matched: the coherent share at that size of change, between two scales.",
+        level=0,
+    )
+    return curve, table
