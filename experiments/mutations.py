@@ -28,6 +28,41 @@ class Fault(NamedTuple):
 
 FAULTS = (
     Fault(
+        "orbits of one example counted as shared",
+        "instruments/fracture/coherence.py",
+        "        live = (self.sizes > 1) & (total > _SMALL * total.mean())",
+        "        live = total > _SMALL * total.mean()",
+        ("tests/instruments/fracture",),
+    ),
+    Fault(
+        "a detectable gain without the variance of one more copy",
+        "power.py",
+        "    error = math.sqrt(float(np.var(nulls, ddof=1)) * (1 + 1 / num))",
+        "    error = math.sqrt(float(np.var(nulls, ddof=1)))",
+        ("tests/test_power.py",),
+    ),
+    Fault(
+        "the flip's share of a weight's response without the response itself",
+        "explore/drawing.py",
+        "    kept = [(own + overlap_of_weights(layer, flip)) / 2 for own, layer in zip(energies, read.layers, strict=True)]",
+        "    kept = [overlap_of_weights(layer, flip) for own, layer in zip(energies, read.layers, strict=True)]",
+        ("tests/explore",),
+    ),
+    Fault(
+        "maps of the explorer that stay behind when WebGL draws",
+        "explore/engine.js",
+        "    for (const held of this.of(network).values()) held.from = Math.min(held.from, layer);",
+        "    for (const held of this.of(network).values()) held.from = Math.min(held.from, network.depth());",
+        ("tests/explore",),
+    ),
+    Fault(
+        "the explorer's most and least coherent weights exchanged",
+        "explore/explorer.js",
+        '    const byShare = (sign) => () => this.live().sort((a, b) => sign * (this.of("kept", b) - this.of("kept", a)));',
+        '    const byShare = (sign) => () => this.live().sort((a, b) => sign * (this.of("kept", a) - this.of("kept", b)));',
+        ("tests/explore",),
+    ),
+    Fault(
         "a permutation p that does not count the value itself",
         "stats.py",
         "    return (1 + beyond) / (1 + len(null))",

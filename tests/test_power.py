@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import stdtrit
 from scipy.stats import binom, binomtest
 from torch import Generator
 
@@ -107,6 +108,10 @@ def test_a_gain_of_the_detectable_size_is_seen_four_times_in_five():
         true = _expected_size(6)
         seen.append(gain_over(float(draws.normal()) + true, 0.0, nulls.tolist()).p <= 0.05)
     assert 0.72 < np.mean(seen) < 0.88
+    # The quantile of the level and that of the power, in units of the error that the test itself has.
+    half = gain_over(0.0, 0.0, [0.1, 0.2, 0.4, 0.8]).interval.high + 0.375
+    error = half / stdtrit(3, 0.975)
+    assert detectable_gain([0.1, 0.2, 0.4, 0.8]) == pytest.approx(error * (stdtrit(3, 0.95) + stdtrit(3, 0.8)))
     assert detectable_gain([0.0, 2.0]) > detectable_gain([0.0, 1.0]) > 0 == detectable_gain([1.0, 1.0])
 
 

@@ -56,8 +56,8 @@ def _level(measure: Measure, found: Coherence) -> str:
         return "unified-like"
     if below.p <= 0.05:
         return "fractured-like"
-    seen = detectable_gain(untrained.values)
-    return f"not resolved, since untrained copies differ so much that less than {number(seen)} from their mean would not have shown"
+    seen = number(detectable_gain(untrained.values))
+    return f"not resolved, since untrained copies differ so much that less than {seen} from their mean would not have shown"
 
 
 def _sharing(interval: Interval, found: Coherence) -> str:
