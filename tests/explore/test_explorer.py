@@ -272,12 +272,13 @@ def test_a_network_that_nothing_moves_is_undefined_and_its_page_has_no_number():
     with torch.no_grad():
         for weight in network.parameters():
             weight.zero_()
-    found = drawing_of(network, name="</script><b>dead", copies=2)
+    found = drawing_of(network, name="</script><b>dead\u202e", copies=2)
     assert found.own.whole is None
     assert found.own.interval is None
     assert all(bool(kept.isnan().all()) for kept in found.own.kept)
     page = explorer_html([found])
     assert "</script><b>dead" not in page
+    assert "\u202e" not in page + json.dumps(_data(page), ensure_ascii=False)
     assert _data(page)["networks"][0]["whole"] is None
     assert np.isnan(_unpacked(_data(page)["networks"][0]["kept"][0])).all()
 

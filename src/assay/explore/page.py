@@ -15,6 +15,7 @@ from assay.bounds import check_whole
 from assay.data.genomes import INPUTS, OUTPUTS
 from assay.errors import AssayError
 from assay.explore.drawing import SIZE, Drawing
+from assay.printable import printable
 from assay.report.page import render
 from assay.store import write_bytes_atomically
 from assay.versions import versions_of
@@ -69,7 +70,7 @@ def _network(drawing: Drawing) -> Mapping[str, Any]:
     matrices = [layer.weight.detach() for layer in drawing.network.layers if isinstance(layer, nn.Linear)]
     own, copies = drawing.own, [copy.whole for copy in drawing.copies if copy.whole is not None]
     return {
-        "name": drawing.name,
+        "name": printable(drawing.name),
         "sizes": [matrices[0].shape[1], *(matrix.shape[0] for matrix in matrices)],
         "kinds": list(drawing.network.counts.items()),
         "weights": [_packed(matrix) for matrix in matrices],
