@@ -26,6 +26,7 @@ from assay.instruments import all_instruments
 from assay.isolation import undisturbed
 from assay.jobs import one_thread, run_parallel
 from assay.objective import Unscored, check_finite
+from assay.predictions import Predictions
 from assay.printable import printable
 from assay.progress import Progress, Shown, shown, silent
 from assay.regularity import DeclaresRegularities
@@ -43,6 +44,8 @@ GIVES: Mapping[type, str] = {
     PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
 }
+NOTHING_RUN = Integrity(outputs_identical=True, weights_identical=True, num_examples=0, num_sites=0)
+"""Of a file of predictions: there is no network that reading could change."""
 NEEDS_MORE = "it needs novel inputs or the task itself, which access level 0 does not allow"
 
 
@@ -177,7 +180,7 @@ def audit(
     jobs: int = 1,
     progress: Shown = "bar",
 ) -> Audit:
-    """Audit one network.
+    """Audit one network, or a file of its answers (`assay.predictions.Predictions`) by the instruments that read one.
 
     **Arguments:**
 
@@ -202,18 +205,21 @@ def audit(
     subject = answering(subject, task)
     with one_thread(), undisturbed(subject.module, seed), shown(progress) as report:
         # Nothing is shown before it is known to run, so that a mistake shows its one message alone.
-        sample = _sample(task, seed)
-        outputs = _outputs(subject, task, sample)
-        report("checking that reading leaves the network as it is", 0.0)
-        integrity = subject.integrity(sample.inputs)
-        unlearned, hint = "" if outputs is None else competence.unlearned(outputs, sample, task.objective), ""
-        if outputs is not None and unlearned:
-            hint = _other_order(subject, task, outputs, seed)
-            if not hint and subject.initial:
-                hint = f"No weights file was given, so that its weights are those that {subject.initial} gave it"
+        unlearned, hint, integrity = "", "", NOTHING_RUN
+        if not isinstance(subject, Predictions):
+            sample = _sample(task, seed)
+            outputs = _outputs(subject, task, sample)
+            report("checking that reading leaves the network as it is", 0.0)
+            integrity = subject.integrity(sample.inputs)
+            unlearned = "" if outputs is None else competence.unlearned(outputs, sample, task.objective)
+            if outputs is not None and unlearned:
+                hint = _other_order(subject, task, outputs, seed)
+                if not hint and subject.initial:
+                    hint = f"No weights file was given, so that its weights are those that {subject.initial} gave it"
+        if unlearned:
             report(f"unlearned: {unlearned}", 0.0)
         chosen = all_instruments() if instruments is None else instruments
-        applying, skipped = _sorted_out(chosen, task, level, unlearned)
+        applying, skipped = _sorted_out(chosen, subject, task, level, unlearned)
         if level == 0:
             report("judging in a process that cannot reach the task", 0.0)
             judged = judged_apart(applying, subject, task, effort=effort, seed=seed, progress=report)
@@ -280,12 +286,14 @@ def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:
 
 
 def _sorted_out(
-    chosen: Sequence[Instrument], task: Task, level: Level, unlearned: str
+    chosen: Sequence[Instrument], subject: Subject, task: Task, level: Level, unlearned: str
 ) -> tuple[list[Instrument], list[Skipped]]:
     """What applies, and what does not with the reason."""
     applying, skipped = [], []
     for instrument in chosen:
-        if missing := missing_abilities(instrument, task):
+        if isinstance(subject, Predictions) and not instrument.reads_predictions:
+            reason = "it runs the network, and there is a file of its answers alone"
+        elif missing := missing_abilities(instrument, task):
             reason = f"the task does not give {' and '.join(GIVES.get(ability, ability.__name__) for ability in missing)}"
         elif isinstance(task.objective, Unscored) and GivesGraphs not in instrument.needs:
             reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
@@ -344,6 +352,9 @@ def _measure(piece: _Piece, progress: Progress = silent, *, jobs: int = 1) -> Ev
 
 
 def _subject_card(subject: Subject, address: str) -> SubjectCard:
+    if isinstance(subject, Predictions):
+        what = f"A file of {len(subject.lines):,} answers; no network was run."
+        return SubjectCard(name=subject.name, address=address, architecture=what, num_weights=0, weights_sha256=subject.digest)
     digest = hashlib.sha256()
     for name, weight in sorted(subject.weights().items()):
         digest.update(name.encode())

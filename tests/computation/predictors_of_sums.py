@@ -3,11 +3,12 @@
 import numpy as np
 
 from assay.computation.analysis import Analysis, analyse
+from assay.computation.coverage import covered
 from assay.computation.predictors import full_table, noisy_executor, step_table
 from assay.tasks.algorithms import non_adjacent_values
 
 TRAINED, TESTED = 3_000, 6_000
-CALLS = {"noisy executor": "operations", "full-subgraph table": "subgraphs", "one-hop table": "steps"}
+CALLS = {"noisy executor": "covered", "full-subgraph table": "subgraphs", "one-hop table": "steps"}
 
 
 def split(seed):
@@ -26,4 +27,5 @@ def analysed(seed: int) -> dict[str, Analysis]:
         "full-subgraph table": full_table(trained, tested, rng),
         "one-hop table": step_table(trained, tested, rng),
     }
-    return {name: analyse(trained, tested, values, seed=seed, other_trained=other) for name, values in predicted.items()}
+    given = {"seed": seed, "other_trained": other, "reach": covered(trained, tested)}
+    return {name: analyse(trained, tested, values, **given) for name, values in predicted.items()}

@@ -11,12 +11,13 @@ from assay.computation.analysis import (
     FULL_TABLE,
     STEP_TABLE,
     SURFACE,
+    Sides,
     analyse,
     called,
     composition_gap,
     extrapolation,
 )
-from assay.computation.cells import FULL, NEW, SOURCES, STEP, counts_in, odds_ratio, seen, step_coverage
+from assay.computation.cells import FULL, NEW, SOURCES, STEP, counts_in, odds_ratio, seen
 from assay.computation.labels import KINDS
 from assay.computation.law import Rates
 from assay.computation.predictors import best_guess, full_table, noisy_executor, step_table
@@ -150,24 +151,6 @@ def test_layers_do_not_confound_the_odds():
     assert right[known.cell == FULL].mean() > right[known.cell == STEP].mean() + 0.2
 
 
-def test_steps_inside_coverage_follow_by_exchange():
-    """Modulo 5, adding 1 and adding 6 act alike: what was trained with one gives the other away."""
-    recipe = Recipe()
-    add = Operation("add", lambda a, b: (a + b) % 5)
-    recipe.node("v", add, recipe.source("x"), recipe.source("y"))
-    pairs = [(x, y) for x in range(5) for y in (1, 6, 2, 3)]
-    left_out = [(4, 6), (4, 2)]
-    trained = recipe.computations(np.array([pair for pair in pairs if pair not in left_out]))
-    tested = recipe.computations(np.array(left_out))
-    nodes = np.flatnonzero(~tested.is_source)
-    assert (seen(trained, tested).cell[nodes] == NEW).all()
-    assert step_coverage(trained, tested, nodes).tolist() == [True, False]
-    assert step_coverage(trained, tested, nodes[:0]).tolist() == []
-    other = Recipe()
-    other.node("v", Operation("times", np.multiply), other.source("x"), other.source("y"))
-    assert step_coverage(trained, other.computations(np.array([[1, 2]])), np.array([2])).tolist() == [False]
-
-
 # Predictors
 
 
@@ -233,26 +216,41 @@ def made(value, width=0.01):
 
 
 @pytest.mark.parametrize(
-    ("cells", "nodes", "call"),
+    ("cells", "nodes", "sides", "outside", "call"),
     [
-        ([1, 0.97, 0.97], [900, 900, 900], "operations"),
-        ([1, 0.97, 0.3], [900, 900, 900], "steps"),
-        ([1, 0.3, 0.3], [900, 900, 900], "subgraphs"),
-        ([1, 0.3, 0.97], [900, 900, 900], "subgraphs"),
-        ([1, 0.97, 0.97], [900, 900, 20], "unresolved"),
-        ([1, 0.97, 0.97], [900, 20, 900], "operations"),
-        ([1, 0.97, 0.3], [900, 20, 900], "tables"),
-        ([1, 0.97, 0.97], [900, 20, 20], "unresolved"),
-        ([0.5, 0.97, 0.97], [900, 900, 900], "unlearned"),
-        ([0, 0, 0], [900, 0, 900], "unlearned"),
-        ([0.96, 0.97, 0.97], [900, 900, 900], "operations"),
-        ([np.nan, 0.97, 0.97], [0, 900, 900], "operations"),
-        ([1, 0.515, 0.515], [900, 900, 900], "subgraphs"),  # above the best guess, but not beyond both intervals
+        ([1, 0.97, 0.97], [900, 900, 900], [0.97, 0.97], 100, "operations"),
+        ([1, 0.97, 0.97], [900, 900, 900], [0.97, 0.97], 20, "covered"),
+        ([1, 0.97, 0.97], [900, 900, 900], [0.98, 0.3], 100, "substitution"),
+        ([1, 0.97, 0.97], [900, 900, 900], [0.98, 0.515], 100, "substitution"),
+        ([1, 0.97, 0.3], [900, 900, 900], [0.3, 0.97], 100, "steps"),
+        ([1, 0.3, 0.3], [900, 900, 900], [0.3, 0.3], 100, "subgraphs"),
+        ([1, 0.3, 0.97], [900, 900, 900], [0.97, 0.97], 100, "subgraphs"),
+        ([1, 0.97, 0.97], [900, 900, 20], [0.97, 0.97], 10, "unresolved"),
+        ([1, 0.97, 0.97], [900, 20, 900], [0.97, 0.97], 100, "operations"),
+        ([1, 0.97, 0.3], [900, 20, 900], [0.3, 0.3], 100, "tables"),
+        ([1, 0.97, 0.97], [900, 20, 20], [0.97, 0.97], 10, "unresolved"),
+        ([0.5, 0.97, 0.97], [900, 900, 900], [0.97, 0.97], 100, "unlearned"),
+        ([0, 0, 0], [900, 0, 900], [0, 0], 100, "unlearned"),
+        ([0.96, 0.97, 0.97], [900, 900, 900], [0.97, 0.97], 100, "operations"),
+        ([np.nan, 0.97, 0.97], [0, 900, 900], [0.97, 0.97], 100, "operations"),
+        ([1, 0.515, 0.515], [900, 900, 900], [0.515, 0.515], 100, "subgraphs"),  # not beyond both intervals
     ],
 )
-def test_calls(cells, nodes, call):
+def test_calls(cells, nodes, sides, outside, call):
     tables = {FULL_TABLE: made([1, 0.1, 0.1]), STEP_TABLE: made([1, 1, 0.1]), SURFACE: made([0.5, 0.5, 0.5])}
-    assert called(made(cells), np.array(nodes), tables) == call
+    of_sides = {name: made([0.5, 0.5] if name == SURFACE else [0.1, 0.1]) for name in tables}
+    beside = Sides(made(sides), np.array([nodes[2] - outside, outside]), of_sides)
+    assert called(made(cells), np.array(nodes), tables, beside) == call
+
+
+def test_tables_outside_coverage_are_those_of_the_same_nodes():
+    """A best guess that is right outside 1-coverage, and wrong in the whole cell, is no lower bar there."""
+    tables = {FULL_TABLE: made([1, 0.1, 0.1]), STEP_TABLE: made([1, 1, 0.1]), SURFACE: made([0.5, 0.5, 0.5])}
+    beside = {name: made([0.1, 0.99]) for name in tables}
+    assert (
+        called(made([1, 1, 1]), np.array([900] * 3), tables, Sides(made([1, 0.98]), np.array([800, 100]), beside))
+        == "substitution"
+    )
 
 
 def test_errors_at_the_first_layer_are_blamed_on_positions():

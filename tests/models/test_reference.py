@@ -1,5 +1,6 @@
 """The reference networks: shapes, independence of what must not matter, sites, sizes and what they refuse."""
 
+import copy
 import subprocess
 import sys
 
@@ -51,6 +52,7 @@ CASES = {
     "items of tokens": ("transformer", Shell(Items(TOKENS), Classification(4))),
     "items of images": ("cnn", Shell(Items(IMAGE), Classification(4))),
     "encoder-decoder": ("encoder-decoder", Shell(PAIRS, Sequences(5))),
+    "causal": ("causal", Shell(PAIRS, Sequences(5))),
 }
 
 
@@ -130,6 +132,7 @@ def test_examples_do_not_see_each_other_and_reading_changes_nothing(case):
         ("transformer", ["blocks.0.attention", "blocks.1.mlp", "blocks.1.mlp.activation:in", "blocks.1:out", "head:in"]),
         ("gru", ["embedding", "cells.0", "head:in"]),
         ("encoder-decoder", ["encoder.0.attention", "encoder.1.mlp", "decoder.0.source_attention", "decoder.1.mlp.up", "head"]),
+        ("causal", ["token", "blocks.0.attention", "blocks.1.mlp.up", "blocks.1:out", "head"]),
     ],
 )
 def test_sites_have_readable_names(name: str, sites: list[str]):
@@ -179,13 +182,16 @@ def test_the_transformer_classifies_from_everything_up_to_the_last_position():
     torch.testing.assert_close(attention(x), expected)
 
 
-def sequences() -> tuple[nn.Module, dict[str, Tensor]]:
-    name, task = CASES["encoder-decoder"]
-    return build(name, task, generator=Generator().manual_seed(0)).eval(), inputs_for(PAIRS, 4)
+SEQUENCES = pytest.mark.parametrize("name", ["encoder-decoder", "causal"])
 
 
-def test_a_later_prefix_token_does_not_reach_back():
-    module, inputs = sequences()
+def sequences(name: str = "encoder-decoder") -> tuple[nn.Module, dict[str, Tensor]]:
+    return build(name, CASES[name][1], generator=Generator().manual_seed(0)).eval(), inputs_for(PAIRS, 4)
+
+
+@SEQUENCES
+def test_a_later_prefix_token_does_not_reach_back(name: str):
+    module, inputs = sequences(name)
     plain = module(**inputs)
     for position in range(7):
         changed = inputs["prefix"].clone()
@@ -208,6 +214,37 @@ def test_padding_of_the_source_is_never_attended():
     assert not torch.allclose(module(**inputs), padded)
 
 
+def test_padding_of_the_source_takes_no_position():
+    module, inputs = sequences("causal")
+    short = inputs["source"].clone()
+    short[:, 2:] = PAD
+    padded = module(source=short, prefix=inputs["prefix"])
+    torch.testing.assert_close(padded, module(source=short[:, :2], prefix=inputs["prefix"]))
+    with torch.no_grad():
+        module.token.weight[PAD] += 100
+        module.position.weight[2 + 7 :] += 100
+    torch.testing.assert_close(module(source=short, prefix=inputs["prefix"]), padded)
+    assert not torch.allclose(module(**inputs), padded)
+
+
+def test_in_training_an_input_stands_at_any_place_that_has_room_for_it():
+    module, inputs = sequences("causal")
+    inputs = {key: value[:1] for key, value in inputs.items()}
+    inputs["source"][:, 2:] = PAD
+    inputs["prefix"][:, 5:] = PAD  # 7 of 11 positions
+    expected = []
+    for offset in range(5):
+        moved = copy.deepcopy(module)
+        with torch.no_grad():
+            moved.position.weight[: 11 - offset] = module.position.weight[offset:]
+        expected.append(moved(**inputs)[:, :5])
+    met = set()
+    for _ in range(100):
+        found = module.train()(**inputs)[:, :5]
+        met.add(next(k for k, one in enumerate(expected) if torch.allclose(one, found, atol=1e-5)))
+    assert met == set(range(5))
+
+
 def test_cutting_padding_while_training_changes_no_logit_that_counts():
     module, inputs = sequences()
     lengths = torch.tensor([1, 5, 2, 3])
@@ -220,9 +257,10 @@ def test_cutting_padding_while_training_changes_no_logit_that_counts():
     assert (cut[:, 5:] == 0).all()
 
 
+@SEQUENCES
 @pytest.mark.parametrize("training", [True, False])
-def test_an_empty_source_gives_numbers(training: bool):
-    module, inputs = sequences()
+def test_an_empty_source_gives_numbers(name: str, training: bool):
+    module, inputs = sequences(name)
     outputs = module.train(training)(source=torch.zeros_like(inputs["source"]), prefix=torch.zeros_like(inputs["prefix"]))
     assert outputs.isfinite().all()
 
@@ -234,7 +272,7 @@ def test_an_empty_source_gives_numbers(training: bool):
     ("name", "case", "sizes", "told"),
     [
         ("mpl", "transformer", {}, "Did you mean mlp"),
-        ("mlp", "encoder-decoder", {}, r"a source and a target sequence.*Choices: encoder-decoder"),
+        ("mlp", "encoder-decoder", {}, r"a source and a target sequence.*Choices: encoder-decoder, causal"),
         ("transformer", "mlp on a vector", {}, r"takes a vector.*Choices: mlp"),
         ("encoder-decoder", "transformer", {}, "Choices: mlp, transformer, gru"),
         ("mlp", "transformer", {"hieght": 3}, "no such size.*Choices: width, depth, init_scale"),
@@ -273,6 +311,7 @@ def test_the_default_suits_the_input():
         "mlp",
         "transformer",
         "cnn",
+        "encoder-decoder",
         "encoder-decoder",
     ]
 

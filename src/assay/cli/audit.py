@@ -24,10 +24,11 @@ class Audit(Command):
     """Audit a network on a task and write a report.
 
     It runs every instrument that applies, each beside its null controls, and says why the others do not apply.
-    SUBJECT takes one of three forms:
+    SUBJECT takes one of four forms:
       - a folder that `assay train` wrote; it knows its task
       - a local Hugging Face folder
       - package.module:factory@weights.safetensors, for a network of your own; the function takes no arguments
+      - a .jsonl file of answers, which some instruments read without a network
 
     Examples:
 

@@ -7,16 +7,22 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from assay.computation.cells import CELLS, FULL, NEW, STEP, Odds, Seen, counts_in, odds_ratio, seen
+from assay.computation.cells import CELLS, FULL, NEW, SOURCES, STEP, Odds, Seen, counts_in, odds_ratio, seen
+from assay.computation.coverage import OUTSIDE, Covered, covered
+from assay.computation.domain import MISSING
 from assay.computation.graph import Computations
 from assay.computation.labels import CORRECT, UNPARSED, Labels, Layers, by_layer, labelled
 from assay.computation.law import Law, Rates, fit_law, rates
 from assay.computation.predictors import best_guess, even_guess
 from assay.display import brief, number
 
-Call = Literal["operations", "steps", "subgraphs", "tables", "unlearned", "unresolved"]
+Call = Literal["operations", "covered", "substitution", "steps", "subgraphs", "tables", "unlearned", "unresolved"]
 SENTENCES: Mapping[Call, str] = {
-    "operations": "It is right on steps that were never trained, above every table",
+    "operations": "It is right on steps that were never trained and lie outside 1-coverage, above every table",
+    "covered": "It is right on steps that were never trained, above every table, but nearly all lie inside 1-coverage: "
+    "it runs the operations, or exchanges arguments that acted alike in training, which these data do not tell apart",
+    "substitution": "It is right on steps that were never trained only inside 1-coverage, where exchanging arguments that "
+    "acted alike in training gives the result; outside it is no better than a table",
     "steps": "It knows single steps and strings them together: it is no better than a table on steps that were never trained",
     "subgraphs": "It matches subgraphs that were trained: where only the step was trained, it is no better than a table",
     "tables": "It is right only on what was trained, which may be steps or whole subgraphs",
@@ -29,16 +35,31 @@ LEARNED = 0.95  # of the steps whose full subgraph was trained: so many are lear
 FULL_TABLE, STEP_TABLE, SURFACE = "table of full subgraphs", "table of steps", "best guess without one argument"
 
 
+class Sides(NamedTuple):
+    """Steps that were never trained: inside the 1-coverage of the trained steps (`INSIDE`), where exchanging arguments gives
+    the result, and outside it (`BEYOND`). Local accuracy of the network and of the tables, `(2,)`, and the number of nodes."""
+
+    cells: Rates
+    nodes: Int[np.ndarray, " 2"]
+    tables: Mapping[str, Rates]
+
+
+INSIDE, BEYOND = 0, 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
     """What the predicted nodes of a test set say.
 
     **Attributes:**
 
+    - `predicted`: of every node the value that was predicted; `judged`: nodes that the cells count.
     - `labels`, `layers`: error kinds of all nodes, and counts by example and layer.
     - `seen`: what the training set holds of each node.
     - `right`, `nodes`: of every example and cell the right nodes and all, among those with right ancestors.
     - `cells`: local accuracy in each of `CELLS` with its interval.
+    - `covered`: how far substitution reaches each node; `sides`: local accuracy at steps that were never trained, inside the
+      1-coverage of the trained steps and outside it.
     - `tables`: the same of the tables, on the same nodes with the right parents.
     - `odds`: of being right with against without the full subgraph; `elsewhere`: the same by a training set that the network
       has not seen, where the effect must vanish; None without one.
@@ -50,12 +71,16 @@ class Analysis:
     __repr__ = brief
 
     computations: Computations
+    predicted: Int[np.ndarray, " v"]
+    judged: Bool[np.ndarray, " v"]
     labels: Labels
     layers: Layers
     seen: Seen
     right: Int[np.ndarray, "n 3"]
     nodes: Int[np.ndarray, "n 3"]
     cells: Rates
+    covered: Covered
+    sides: "Sides"
     tables: Mapping[str, Rates]
     odds: Odds
     elsewhere: Odds | None
@@ -71,14 +96,15 @@ class Analysis:
             for name, value, low, high, count in zip(CELLS, *self.cells, self.nodes.sum(0).tolist(), strict=True)
             if count
         )
+        if self.sides.nodes[BEYOND]:
+            told += f", of these outside 1-coverage: {self.sides.cells.value[BEYOND]:.3f} of {self.sides.nodes[BEYOND]:,}"
         return f"{SENTENCES[self.call]} ({told or 'no node could be judged'})."
 
     def accuracy_by_layer(self) -> list[Float[np.ndarray, " 3"]]:
         """Local accuracy in the three cells at each layer, NaN without nodes."""
-        judged = self.labels.clean & (self.labels.kind != UNPARSED)
         rows = []
         for nodes in self.computations.by_layer():
-            kept = nodes[judged[nodes]]
+            kept = nodes[self.judged[nodes]]
             cell, right = self.seen.cell[kept], self.labels.right[kept]
             with np.errstate(invalid="ignore"):
                 rows.append(np.bincount(cell[right], minlength=3) / np.bincount(cell, minlength=3))
@@ -93,6 +119,7 @@ def analyse(
     seed: int = 0,
     other_trained: Computations | None = None,
     given_right_parents: bool = False,
+    reach: Covered | None = None,
 ) -> Analysis:
     """Analyse predicted nodes of examples that were not trained.
 
@@ -102,6 +129,7 @@ def analyse(
     - `predicted`: of every node of `tested` its predicted value, such as `Predicted.values`.
     - `other_trained`: a training set drawn alike that the network has not seen.
     - `given_right_parents`: each node was predicted from right values of its parents, not from the network's own.
+    - `reach`: `covered(trained, tested)`, where it is known already.
 
     Example::
 
@@ -111,32 +139,57 @@ def analyse(
     rng = np.random.default_rng(seed)
     labels = labelled(tested, predicted)
     known = seen(trained, tested)
-    judged = (predicted != np.iinfo(np.int64).min) if given_right_parents else labels.clean & (labels.kind != UNPARSED)
+    reach = covered(trained, tested) if reach is None else reach
+    judged = (predicted != MISSING) if given_right_parents else labels.clean & (labels.kind != UNPARSED)
     right, nodes = counts_in(tested, known.cell, labels.right, judged)
     cells = rates(right, nodes, rng)
+    answers = table_values(trained, tested, known, rng)
     tables = {
-        name: rates(*counts_in(tested, known.cell, values == tested.values, judged), rng)
-        for name, values in table_values(trained, tested, known, rng).items()
+        name: rates(*counts_in(tested, known.cell, values == tested.values, judged), rng) for name, values in answers.items()
     }
+    sides = _sides(tested, known, reach, labels.right, judged, answers, rng)
     layers = by_layer(tested, labels)
     elsewhere = None
     if other_trained is not None:
         elsewhere = odds_ratio(tested, seen(other_trained, tested).cell, labels.right, judged, rng)
     return Analysis(
         computations=tested,
+        predicted=predicted,
+        judged=judged & ~tested.is_source,
         labels=labels,
         layers=layers,
         seen=known,
         right=right,
         nodes=nodes,
         cells=cells,
+        covered=reach,
+        sides=sides,
         tables=tables,
         odds=odds_ratio(tested, known.cell, labels.right, judged, rng),
         elsewhere=elsewhere,
         law=fit_law(layers, rng),
         exact=exact(tested, labels),
-        call=called(cells, nodes.sum(0), tables),
+        call=called(cells, nodes.sum(0), tables, sides),
     )
+
+
+def _sides(
+    tested: Computations,
+    known: Seen,
+    reach: Covered,
+    right: Bool[np.ndarray, " v"],
+    judged: Bool[np.ndarray, " v"],
+    answers: Mapping[str, Int[np.ndarray, " v"]],
+    rng: np.random.Generator,
+) -> Sides:
+    side = np.where(known.cell == NEW, np.where(reach.by_value == OUTSIDE, BEYOND, INSIDE), SOURCES)
+
+    def found(correct: Bool[np.ndarray, " v"]) -> tuple[Rates, Int[np.ndarray, " 2"]]:
+        some, every = counts_in(tested, side, correct, judged)
+        return rates(some[:, :2], every[:, :2], rng), every[:, :2].sum(0)
+
+    cells, nodes = found(right)
+    return Sides(cells, nodes, {name: found(values == tested.values)[0] for name, values in answers.items()})
 
 
 def exact(computations: Computations, labels: Labels) -> Bool[np.ndarray, " n"]:
@@ -163,27 +216,36 @@ def table_values(
     return values
 
 
-def called(cells: Rates, nodes: Int[np.ndarray, " 3"], tables: Mapping[str, Rates]) -> Call:
+def called(cells: Rates, nodes: Int[np.ndarray, " 3"], tables: Mapping[str, Rates], sides: Sides) -> Call:
     """What accuracy in the cells says. Where full subgraphs were trained the network must beat the best guess, or be right in
     most cases. Another cell counts when the lower limit of the network lies above the upper limit of every table that has
-    nothing stored there; a cell with too few nodes says nothing."""
-    if _above(FULL, cells, nodes, 1, [tables[SURFACE]]) is False and cells.value[FULL] < LEARNED:
+    nothing stored there; a cell with too few nodes says nothing. Steps that were never trained speak for the operations where
+    they lie outside 1-coverage."""
+    new = (STEP_TABLE, SURFACE)
+    if _above(FULL, cells, nodes, tables, (SURFACE,), 1) is False and cells.value[FULL] < LEARNED:
         return "unlearned"
-    recombines = _above(STEP, cells, nodes, LEAST_NODES, [tables[FULL_TABLE], tables[SURFACE]])
-    applies = _above(NEW, cells, nodes, LEAST_NEW, [tables[STEP_TABLE], tables[SURFACE]])
+    recombines = _above(STEP, cells, nodes, tables, (FULL_TABLE, SURFACE), LEAST_NODES)
+    applies = _above(NEW, cells, nodes, tables, new, LEAST_NEW)
     if recombines is False:
         return "subgraphs"
     if applies:
-        return "operations"
+        beyond = _above(BEYOND, sides.cells, sides.nodes, sides.tables, new, LEAST_NEW)
+        return "covered" if beyond is None else "operations" if beyond else "substitution"
     if recombines and applies is False:
         return "steps"
     return "tables" if applies is False else "unresolved"
 
 
-def _above(cell: int, cells: Rates, nodes: Int[np.ndarray, " 3"], least: int, tables: list[Rates]) -> bool | None:
-    if nodes[cell] < least:
-        return None
-    return bool(cells.low[cell] > max(table.high[cell] for table in tables))
+def _above(
+    cell: int,
+    cells: Rates,
+    nodes: Int[np.ndarray, " c"],
+    tables: Mapping[str, Rates],
+    named: tuple[str, ...],
+    least: int,
+) -> bool | None:
+    """Whether the network lies above these tables in a cell; None with fewer nodes than `least`."""
+    return None if nodes[cell] < least else bool(cells.low[cell] > max(tables[name].high[cell] for name in named))
 
 
 class Extrapolation(NamedTuple):

@@ -13,11 +13,9 @@ from jaxtyping import Bool, Float, Int
 
 from assay.computation.graph import Computations
 from assay.computation.hashing import examples_with, step_hashes, subgraph_hashes
-from assay.substitution import Trained, k_coverage
 
 FULL, STEP, NEW, SOURCES = 0, 1, 2, -1
 CELLS = ("full subgraph seen", "step seen, full subgraph not", "step not seen")
-_MOST_STEPS = 200_000  # different trained steps of one operation, up to which k-coverage is searched
 
 
 @dataclass(frozen=True)
@@ -116,37 +114,3 @@ def _mantel_haenszel(counts: Int[np.ndarray, "r strata 4"]) -> Float[np.ndarray,
     total = a + b + c + d
     with np.errstate(divide="ignore", invalid="ignore"):  # a resample may hold one of the cells alone
         return np.log((a * d / total).sum(1) / (b * c / total).sum(1))
-
-
-def step_coverage(trained: Computations, tested: Computations, nodes: Int[np.ndarray, " some"]) -> Bool[np.ndarray, " some"]:
-    """Which nodes have a step that was not trained but lies inside the 1-coverage of the trained steps of its operation.
-
-    There the result follows by exchanging an argument for one that has acted alike in training (the Coverage Principle, arXiv
-    2505.20278, with the arguments of an operation as parts): being right is substitution, not the operation.
-    """
-    inside = np.zeros(len(nodes), bool)
-    arity = (tested.parents[nodes] >= 0).sum(1)
-    for name in {tested.operations[k].name for k in np.unique(tested.operation[nodes]).tolist()}:
-        own = next(k for k, op in enumerate(tested.operations) if op.name == name)
-        other = next((k for k, op in enumerate(trained.operations) if op.name == name), None)
-        for arguments in np.unique(arity[tested.operation[nodes] == own]).tolist():
-            rows = np.flatnonzero((tested.operation[nodes] == own) & (arity == arguments))
-            if other is not None:
-                inside[rows] = _covered(trained, tested, nodes[rows], other, arguments)
-    return inside
-
-
-def _covered(
-    trained: Computations, tested: Computations, nodes: Int[np.ndarray, " some"], operation: int, arguments: int
-) -> Bool[np.ndarray, " some"]:
-    rows = np.flatnonzero((trained.operation == operation) & ((trained.parents >= 0).sum(1) == arguments))
-    known = np.column_stack([trained.values[trained.parents[rows, :arguments]], trained.values[rows]])
-    known = np.unique(known, axis=0)
-    if not len(known) or len(known) > _MOST_STEPS:
-        return np.zeros(len(nodes), bool)
-    asked, back = np.unique(tested.values[tested.parents[nodes, :arguments]], axis=0, return_inverse=True)
-    columns = [np.unique(np.append(known[:, k], asked[:, k]), return_inverse=True) for k in range(arguments)]
-    numbered = np.stack([inverse.reshape(-1) for _, inverse in columns], 1)
-    answers = np.unique(known[:, -1], return_inverse=True)[1].reshape(-1)
-    table = Trained.of(numbered[: len(known)], answers, [len(values) for values, _ in columns])
-    return k_coverage(table, numbered[len(known) :], 1).inside[back.reshape(-1)]

@@ -1,31 +1,24 @@
-"""Predictions from anywhere: a JSON Lines file of scratchpads or node values is enough to be analysed."""
+"""Node values from a file of predictions, and prompts for whoever shall answer."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Int
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from assay.bounds import MOST_TABLE, open_file
+from assay.computation.ability import DeclaresComputation
 from assay.computation.domain import MISSING
 from assay.computation.graph import Computations
-from assay.computation.scratchpad import as_read, read_back
+from assay.computation.scratchpad import as_read, read_back, written
 from assay.display import brief
 from assay.errors import AssayError
-
-
-class _Line(BaseModel):
-    """One line: what was answered to one example."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    id: int | str
-    text: str | None = None
-    nodes: dict[str, int | str | None] | None = None
-    answer: int | str | None = None
-    truncated: bool = False
+from assay.predictions import Line, Predictions, read_lines, save_lines
+from assay.stats import keyed_generator
+from assay.store import write_bytes_atomically
+from assay.task import Examples, Split, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +43,10 @@ class Predicted:
     absent: int = 0
 
 
-def load_predictions(path: str | Path, computations: Computations, *, ids: Sequence[int | str] | None = None) -> Predicted:
-    """Read a file with one JSON object a line.
-
-    Each has the `id` of an example and its `text`, the scratchpad that a model wrote, or `nodes`, an object from node names to
-    values (null where there is none). `answer`, what the model answered without a scratchpad, and `truncated`, whether its
-    output hit a limit, may stand beside them:
+def load_predictions(
+    answers: Path | str | Predictions, computations: Computations, *, ids: Sequence[int | str] | None = None
+) -> Predicted:
+    """Read node values from a file with one JSON object a line, as `assay.predictions.read_lines` says:
 
         {"id": 0, "text": "d6 = 2\\nd5 = best sum(a5, d6) = 2", "answer": 2}
         {"id": 1, "nodes": {"d6": 0, "d5": 4}, "truncated": true}
@@ -73,22 +64,21 @@ def load_predictions(path: str | Path, computations: Computations, *, ids: Seque
     ids = list(range(computations.num_examples)) if ids is None else list(ids)
     assert len(ids) == computations.num_examples, "an id for every example"
     number = {one: k for k, one in enumerate(ids)}
-    found: dict[int, _Line] = {}
-    with open_file(Path(path), most=MOST_TABLE) as stream:
-        for at, raw in enumerate(stream.read().splitlines(), 1):
-            if not raw.strip():
-                continue
-            line = _parsed(raw, f"{path}, line {at}")
-            if line.id not in number:
-                choices = [str(one) for one in ids]
-                raise AssayError(f"{path}, line {at}: the id must be that of an example", given=line.id, choices=choices)
-            if number[line.id] in found:
-                raise AssayError(f"{path}, line {at}: every example must be answered once", given=f"id {line.id} again")
-            found[number[line.id]] = line
+    lines = answers.lines if isinstance(answers, Predictions) else read_lines(answers)
+    where = answers.path if isinstance(answers, Predictions) else answers
+    for one in lines:
+        if one not in number:
+            choices = [str(known) for known in ids]
+            raise AssayError(f"{where}: the id must be that of an example", given=one, choices=choices)
+    return _predicted(computations, {number[one]: line for one, line in lines.items()}, where)
+
+
+def _predicted(computations: Computations, found: Mapping[int, Line], where: Path | str) -> Predicted:
+    """What lines, by the number of their example, say of a table."""
     chosen = sorted(found)
     graphs, lines = computations.take(np.array(chosen, np.int64)), [found[k] for k in chosen]
     read = read_back(graphs, [line.text or "" for line in lines])
-    values, named = read.values.copy(), _named(graphs, lines, path)
+    values, named = read.values.copy(), _named(graphs, lines, where)
     from_nodes = np.array([line.nodes is not None for line in lines], bool)
     rows = from_nodes[graphs.example]
     values[rows] = named[rows]
@@ -100,26 +90,11 @@ def load_predictions(path: str | Path, computations: Computations, *, ids: Seque
         values=whole.values,
         direct=direct,
         truncated=whole.truncated | said,
-        absent=len(ids) - len(chosen),
+        absent=computations.num_examples - len(chosen),
     )
 
 
-def _parsed(raw: bytes, where: str) -> _Line:
-    try:
-        line = _Line.model_validate(json.loads(raw))
-    except (ValidationError, ValueError, RecursionError) as error:
-        fault = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        place = ".".join(map(str, fault["loc"]))
-        raise AssayError(
-            f"{where} must be a JSON object with id, and text or nodes",
-            given=f"{place}: {fault['msg']}" if place else fault["msg"],
-        ) from error
-    if (line.text is None) == (line.nodes is None):
-        raise AssayError(f"{where} must have either text or nodes", given="both" if line.text is not None else "neither")
-    return line
-
-
-def _named(graphs: Computations, lines: Sequence[_Line], path: str | Path) -> Int[np.ndarray, " v"]:
+def _named(graphs: Computations, lines: Sequence[Line], path: str | Path) -> Int[np.ndarray, " v"]:
     """The values of `nodes`, where lines have them."""
     values = np.full(len(graphs), MISSING)
     row_of = {(e, n): row for row, (e, n) in enumerate(zip(graphs.example.tolist(), graphs.name.tolist(), strict=True))}
@@ -136,3 +111,65 @@ def _named(graphs: Computations, lines: Sequence[_Line], path: str | Path) -> In
 
 def _value(graphs: Computations, value: int | str | None) -> int:
     return MISSING if value is None else graphs.domain.parse(str(value))
+
+
+def save_predictions(
+    path: Path | str, texts: Sequence[str], *, ids: Sequence[int | str] | None = None, truncated: Sequence[bool] | None = None
+) -> None:
+    """Write scratchpads as a file that `load_predictions` reads.
+
+    **Arguments:** `ids`: of their examples, the numbers from 0 by default; `truncated`: whether each hit a limit.
+    """
+    ids = range(len(texts)) if ids is None else ids
+    cut = [False] * len(texts) if truncated is None else truncated
+    save_lines(path, [Line(id=k, text=text, truncated=c) for k, text, c in zip(ids, texts, cut, strict=True)])
+
+
+def answered(task: Task, answers: Predictions) -> dict[Split, Examples]:
+    """The trained and the novel examples of a task that a file answers, in the order of their combinations.
+
+    **Raises:** `AssayError` for an id that is no combination of the task.
+    """
+    wanted = torch.tensor([one for one in answers.lines if isinstance(one, int)], dtype=torch.int64)
+    found: dict[Split, Examples] = {}
+    splits: tuple[Split, ...] = ("seen", "novel") if task.level == 2 else ("seen",)
+    for split in splits:
+        examples = task.examples(split, len(task.combinations(split)), generator=keyed_generator(0, "answered"))
+        examples = examples.take(torch.isin(examples.combination, wanted)).in_canonical_order()
+        first = torch.ones(len(examples), dtype=torch.bool)
+        first[1:] = examples.combination[1:] != examples.combination[:-1]
+        found[split] = examples.take(first)
+    known = {one for examples in found.values() for one in examples.combination.tolist()}
+    for one in answers.lines:
+        if one not in known:
+            raise AssayError(
+                f"{answers.path}: the id of an answer must be the number of a combination of {task.address}",
+                given=one,
+                next_step="write examples with their ids by assay.computation.predictions.save_prompts",
+            )
+    return found
+
+
+def answered_values(
+    answers: Predictions, examples: Examples, computations: Computations
+) -> tuple[Int[np.ndarray, " v"], Bool[np.ndarray, " n"]]:
+    """Of examples that a file answers the value at every node, and whether each output was cut."""
+    lines = {k: answers.lines[one] for k, one in enumerate(examples.combination.tolist())}
+    found = _predicted(computations, lines, answers.path)
+    return found.values, found.truncated
+
+
+def save_prompts(path: Path | str, task: Task, split: Split, n: int, *, seed: int = 0) -> None:
+    """Write examples of a task that declares its computation, for whoever shall answer them: one JSON object a line, with the
+    `id` that the answer must have and the `prompt`, a line for every symbol of the input.
+
+    Example::
+
+        save_prompts("prompts.jsonl", load_task("non-adjacent-sum"), "novel", 500)
+    """
+    if not isinstance(task, DeclaresComputation):
+        raise AssayError("prompts are those of a task that declares its computation", given=task.address)
+    examples = task.examples(split, n, generator=keyed_generator(seed, "prompts"))
+    graphs = task.computation(examples)
+    rows = [{"id": one, "prompt": written(graphs, k)[0]} for k, one in enumerate(examples.combination.tolist())]
+    write_bytes_atomically(path, "".join(json.dumps(row) + "\n" for row in rows).encode())

@@ -14,13 +14,14 @@ from assay.arguments import checked
 from assay.children import unpicklable
 from assay.compiled import uncompiled
 from assay.errors import AssayError
-from assay.evidence import Effort, Evidence
+from assay.evidence import UNTRAINED, Effort, Evidence
 from assay.instrument.frame import Instrument, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instrument.nulls import Nulls, measure_of
 from assay.integrity import weights_kept
 from assay.isolation import undisturbed
 from assay.jobs import run_parallel
 from assay.objective import Unscored
+from assay.predictions import Predictions
 from assay.progress import Progress, following, report, silent, stage
 from assay.references import cited
 from assay.stats import keyed_generator, keyed_seed
@@ -30,6 +31,7 @@ from assay.task import Task
 _FEW = 8  # examples on which it is seen which of several outputs can be the answer
 SLACK = 1e-5  # of a value beyond its bounds, by rounding
 NUM_RUNNING = 64
+READS_PREDICTIONS = "give the network itself, or take an instrument that reads predictions, such as subgraphs"
 NOT_DRAWN_AGAIN = (
     "Untrained copies answer exactly as the network does, so nothing can lie above them: its forward reaches weights that a "
     "copy shares with it (a closure, a compiled method, modules in a plain list), or it has none that are parameters. Give "
@@ -56,6 +58,7 @@ def run(
 
     - `seed`: of everything drawn, by keys: the same seed gives the same bytes, whatever `jobs` is.
     - `jobs`: processes in which copies and references are read side by side.
+    - `subject`: a network or, for an instrument that reads them, `assay.predictions.Predictions`, of which there are no copies.
     - `references`: further networks by name, each read like the first: a dense twin, another seed. Each is a null of every
       metric that it has.
     - `warnings`: of `with_running`, where it made the subject, as once for all instruments of an audit; None finds them out.
@@ -71,6 +74,8 @@ def run(
         evidence = run(assay.load_instrument("systematicity"), subject, task, effort="quick", seed=0)
         print(evidence.summary)
     """
+    if isinstance(subject, Predictions) and not instrument.reads_predictions:
+        raise AssayError(f"{instrument.name} must run a network", given=subject.name, next_step=READS_PREDICTIONS)
     subject = answering(subject, task)
     named = {name: answering(network, task) for name, network in (references or {}).items()}
     if warnings is None:
@@ -89,6 +94,8 @@ def seed_of_draws(seed: int, name: str) -> int:
 def with_running(subject: Subject, task: Task) -> tuple[Subject, tuple[str, ...]]:
     """The subject with the buffers that its untrained copies draw again, and warnings where these are not known, and where a
     copy answers exactly as the network."""
+    if isinstance(subject, Predictions):
+        return subject, ()
     sample = task.examples("train", NUM_RUNNING, generator=Generator().manual_seed(0))
     told: tuple[str, ...] = ()
     with undisturbed(subject.module, 0), uncompiled():
@@ -172,7 +179,8 @@ def _read(
             own = _checked(instrument, instrument.read(subject, data, rng.within("network")))
     except NotEnough as reason:
         return not_enough(instrument, reason)
-    others = [_Other(subject, rng.within("copy", k), draw=True) for k in range(budget.copies)]
+    num_copies = 0 if isinstance(subject, Predictions) else budget.copies
+    others = [_Other(subject, rng.within("copy", k), draw=True) for k in range(num_copies)]
     others += [_Other(network, rng.within("reference", name)) for name, network in references.items()]
     others = [other._replace(place=(k, len(others))) for k, other in enumerate(others)]
     with stage("reading untrained copies", 0.4, 0.8):
@@ -181,7 +189,7 @@ def _read(
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             sent = {"what `data` returns": data, "what `read` keeps": own, "the network": subject}
             raise unpicklable(sent, f"{instrument.name} reads copies in processes with jobs") or error from error
-    copies, beside = found[: budget.copies], dict(zip(references, found[budget.copies :], strict=True))
+    copies, beside = found[:num_copies], dict(zip(references, found[num_copies:], strict=True))
     again = {}
     for name, other in instrument.controls(data, rng.within("controls")).items():
         with stage(name, 0.8, 1.0):
@@ -194,6 +202,8 @@ def _read(
         again[name] = other.how, repeats
     nulls = Nulls.of(copies, again, beside)
     metrics = {metric.key: metric for metric in instrument.metrics}
+    if isinstance(subject, Predictions):  # which have no untrained copies
+        metrics = {key: replace(one, beats=tuple(set(one.beats) - {UNTRAINED})) for key, one in metrics.items()}
     measures = [measure_of(metrics[values.metric], values, nulls) for values in own.values]
     notes = instrument.explain(data, Readings(own, copies, beside), measures)
     if not isinstance(notes, Notes):
@@ -216,7 +226,7 @@ def answering(subject: Subject, task: Task) -> Subject:
 
     **Raises:** `AssayError` listing the candidates when none of several can, or more than one.
     """
-    if subject.column is not None or isinstance(task.objective, Unscored):
+    if subject.column is not None or isinstance(task.objective, Unscored) or isinstance(subject, Predictions):
         return subject
     few = task.examples("seen", _FEW, generator=Generator().manual_seed(0))
     return subject.answering(few.inputs, like=task.objective.ideal(few.targets))

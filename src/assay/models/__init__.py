@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-NAMES: tuple[str, ...] = ("mlp", "transformer", "gru", "encoder-decoder", "cnn", "cppn")
+NAMES: tuple[str, ...] = ("mlp", "transformer", "gru", "encoder-decoder", "causal", "cnn", "cppn")
 
 if TYPE_CHECKING:
     from assay.models.addresses import load_subject as load_subject

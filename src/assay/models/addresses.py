@@ -18,6 +18,7 @@ from assay.factory import call_factory
 from assay.isolation import seeded
 from assay.models.hugging_face import is_hugging_face, load_hugging_face
 from assay.models.reference import ModelConfig, rebuild
+from assay.predictions import Predictions
 from assay.store import RECORD, RunDirectory, read_tensors
 from assay.subject import Subject
 from assay.task import Task
@@ -29,6 +30,7 @@ _FORMS = (
     "package.module:factory",
     "package.module:factory@weights.safetensors",
     "package.module:factory@weights.pt",
+    "a .jsonl file of answers",
 )
 
 
@@ -42,7 +44,8 @@ def load_subject(address: str, *, task: Task | None = None, output: str | None =
         - the folder of a finished run;
         - a local Hugging Face folder (safetensors; nothing is fetched);
         - `package.module:factory`, a callable without arguments that returns an `nn.Module`, found on the path or in the
-          current folder, optionally followed by `@` and a state dictionary in a `.safetensors` or `.pt` file.
+          current folder, optionally followed by `@` and a state dictionary in a `.safetensors` or `.pt` file;
+        - a `.jsonl` file of answers, in the place of a network (`assay.predictions.Predictions`).
     - `task`: what it is to be run on; only a Hugging Face model needs it, to know whether one class is asked for.
     - `output`: which tensor is the answer, where forward returns several, as `Subject` takes it.
 
@@ -54,6 +57,8 @@ def load_subject(address: str, *, task: Task | None = None, output: str | None =
 
 def _loaded(address: str, task: Task | None) -> Subject:
     path = Path(address)
+    if path.suffix == ".jsonl" and is_file(path):
+        return Predictions(path)
     if is_file(path / RECORD):
         return _load_run(path)
     if is_hugging_face(path):

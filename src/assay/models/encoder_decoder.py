@@ -1,10 +1,12 @@
 """A transformer encoder-decoder for sequence-to-sequence tasks such as SCAN."""
 
+from dataclasses import dataclass
+
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from assay.models.transformer import Attention, Block, Embedding, FeedForward
+from assay.models.transformer import Attention, Block, Cache, Embedding, FeedForward
 from assay.objective import PAD
 
 
@@ -21,11 +23,26 @@ class DecoderBlock(nn.Module):
         self.mlp = FeedForward(width)
 
     def forward(
-        self, x: Float[Tensor, "n t width"], memory: Float[Tensor, "n s width"], mask: Bool[Tensor, "n s"]
+        self,
+        x: Float[Tensor, "n t width"],
+        memory: Float[Tensor, "n s width"],
+        mask: Bool[Tensor, "n s"],
+        caches: tuple[Cache, Cache] | tuple[None, None] = (None, None),
     ) -> Float[Tensor, "n t width"]:
-        x = x + self.attention(self.attention_norm(x))
-        x = x + self.source_attention(self.source_norm(x), memory, mask)
+        own, of_source = caches
+        x = x + self.attention(self.attention_norm(x), cache=own)
+        x = x + self.source_attention(self.source_norm(x), memory, mask, of_source)
         return x + self.mlp(self.mlp_norm(x))
+
+
+@dataclass
+class Read:
+    """What one decoding has read: the source, and of every block the keys and values of the answer and of the source."""
+
+    memory: Float[Tensor, "n s width"]
+    mask: Bool[Tensor, "n s"]
+    caches: list[tuple[Cache, Cache]]
+    length: int = 0
 
 
 class EncoderDecoder(nn.Module):
@@ -61,17 +78,36 @@ class EncoderDecoder(nn.Module):
         length = prefix.shape[1]
         if self.training:  # outside training every batch has the same shapes, so that sites can be read and replaced
             source, prefix = _trimmed(source), _trimmed(prefix)
-        mask = source != PAD
-        mask[:, :1] = True  # an empty source attends to one PAD: a softmax over nothing is NaN
-        memory = self.source_embedding(source)
-        for block in self.encoder:
-            memory = block(memory, mask)
-        memory = self.encoder_norm(memory)
+        memory, mask = self._encoded(source)
         x = self.target_embedding(prefix)
         for block in self.decoder:
             x = block(x, memory, mask)
         logits = self.head(self.decoder_norm(x))
         return F.pad(logits, (0, 0, 0, length - logits.shape[1]))
+
+    def _encoded(
+        self, source: Int[Tensor, "n source_length"]
+    ) -> tuple[Float[Tensor, "n source_length width"], Bool[Tensor, "n source_length"]]:
+        mask = source != PAD
+        mask[:, :1] = True  # an empty source attends to one PAD: a softmax over nothing is NaN
+        memory = self.source_embedding(source)
+        for block in self.encoder:
+            memory = block(memory, mask)
+        return self.encoder_norm(memory), mask
+
+    # Decoding step by step (assay.computation.decoding)
+
+    def begin(self, source: Int[Tensor, "n source_length"]) -> Read:
+        """Read the source."""
+        return Read(*self._encoded(source), [(Cache(), Cache(grows=False)) for _ in self.decoder])
+
+    def step(self, tokens: Int[Tensor, " n"], read: Read) -> Float[Tensor, "n target_vocab"]:
+        """Logits of what follows one more token of the answer."""
+        x = self.target_embedding(tokens[:, None], read.length)
+        read.length += 1
+        for block, caches in zip(self.decoder, read.caches, strict=True):
+            x = block(x, read.memory, read.mask, caches)
+        return self.head(self.decoder_norm(x))[:, 0]
 
 
 def _trimmed(tokens: Int[Tensor, "n t"]) -> Int[Tensor, "n s"]:

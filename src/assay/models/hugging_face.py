@@ -12,6 +12,7 @@ from assay.bounds import MOST_WEIGHTS_FILE, check_configuration, check_file, fir
 from assay.encoding.hugging_face import num_positions, refuse_hub_code, silent_transformers
 from assay.errors import AssayError
 from assay.isolation import seeded
+from assay.models.causal_language import answers_sources
 from assay.objective import PAD, Classification
 from assay.subject import Subject
 from assay.task import Task
@@ -34,10 +35,10 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     """The model that the folder's configuration names, with its weights.
 
     Its forward is called with `tokens` as `input_ids`, or with `source` (PAD masked) and `prefix` as `input_ids` and
-    `decoder_input_ids`; `text` (UTF-8 padded with 0) goes through the folder's tokenizer; other inputs keep their names. A
-    decoder that classifies and names no padding token reads the last token. For
-    a task that asks for one class, logits at every position
-    `(n, length, classes)` become those of the last position that is no padding.
+    `decoder_input_ids`, of a causal language model as one sequence of ids; `text` (UTF-8 padded with 0) goes through the
+    folder's tokenizer; other inputs keep their names. A decoder that classifies and names no padding token reads the last
+    token. For a task that asks for one class, logits at every position `(n, length, classes)` become those of the last position
+    that is no padding.
 
     **Raises:** `AssayError` without transformers, and when the folder does not hold a model that it can load.
     """
@@ -117,6 +118,7 @@ def _adapted(module: nn.Module, task: Task | None, folder: Path) -> nn.Module:
     if "ForSequenceClassification" in type(module).__name__ and getattr(module.config, "pad_token_id", 0) is None:
         module.config = copy.copy(module.config)
         module.register_forward_pre_hook(partial(_pad_named, folder.absolute()), with_kwargs=True)
+    answers_sources(module, task)
     module.register_forward_pre_hook(partial(_renamed, folder.absolute()), with_kwargs=True)
     if task is not None and isinstance(task.objective, Classification):
         module.register_forward_hook(_last_position, with_kwargs=True)

@@ -12,6 +12,7 @@ from assay.bounds import check_real, check_whole
 from assay.errors import AssayError
 from assay.isolation import seeded
 from assay.models import NAMES
+from assay.models.causal import CausalTransformer
 from assay.models.cnn import ConvNet
 from assay.models.cppn import ACTIVATIONS, Cppn
 from assay.models.encoder_decoder import EncoderDecoder
@@ -30,6 +31,7 @@ _FITTING: dict[str, dict[_Kind, type[nn.Module]]] = {
     "transformer": {(Tokens,): Transformer, (Items, Tokens): EncodedTokens},
     "gru": {(Tokens,): TokenGRU},
     "encoder-decoder": {(SourceToTarget,): EncoderDecoder},
+    "causal": {(SourceToTarget,): CausalTransformer},
     "cnn": {(Image,): ConvNet, (Items, Image): EncodedImages},
     "cppn": {(Pixels,): Cppn},
 }
@@ -93,7 +95,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
 
     **Arguments:**
 
-    - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder`, `cnn` or `cppn`.
+    - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder`, `causal`, `cnn` or `cppn`.
     - `sizes`: `width`, `depth`, for the transformers `heads`, and `init_scale` (default 1), which multiplies every initial
       weight matrix.
 

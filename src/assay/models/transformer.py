@@ -4,17 +4,43 @@ Pre-LayerNorm, learned positions, every projection a module of its own, so that 
 draws nothing but its batches.
 """
 
+from collections.abc import Callable
+
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from assay.errors import AssayError
 
+Keys = tuple[Float[Tensor, "n heads s size"], Float[Tensor, "n heads s size"]]
+"""Keys and values of memory."""
+
+
+class Cache:
+    """Keys and values that one decoding keeps of what an attention has read. `grows`: those of further memory are added;
+    else the first are kept, as of a source."""
+
+    def __init__(self, *, grows: bool = True):
+        self.grows = grows
+        self.keys: Keys | None = None
+
+    def with_those_of(self, read: Callable[[], Keys]) -> Keys:
+        """All keys and values, with those that `read` gives where they are wanted."""
+        if self.keys is None:
+            self.keys = read()
+        elif self.grows:
+            key, value = read()
+            self.keys = torch.cat([self.keys[0], key], 2), torch.cat([self.keys[1], value], 2)
+        return self.keys
+
 
 class Attention(nn.Module):
     """Multi-head attention from `x` `(n, t, width)` to `memory` `(n, s, width)`, or to `x` itself.
 
-    `mask` `(n, s)` is True where memory may be attended; `causal` lets position t see positions up to t.
+    `mask`, `(n, s)` or for each position of `x` its own `(n, t, s)`, is True where memory may be attended; `causal` lets
+    position t see positions up to t, where `mask` does not say so itself. With a `cache` memory stands behind what it holds,
+    and all of that may be attended.
     """
 
     def __init__(self, width: int, num_heads: int, *, causal: bool = False):
@@ -31,14 +57,20 @@ class Attention(nn.Module):
         self,
         x: Float[Tensor, "n t width"],
         memory: Float[Tensor, "n s width"] | None = None,
-        mask: Bool[Tensor, "n s"] | None = None,
+        mask: Bool[Tensor, "n *q s"] | None = None,
+        cache: Cache | None = None,
     ) -> Float[Tensor, "n t width"]:
-        memory = x if memory is None else memory
-        query, key, value = self._split(self.query(x)), self._split(self.key(memory)), self._split(self.value(memory))
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=None if mask is None else mask[:, None, None, :], is_causal=self.causal
-        )
+        there = x if memory is None else memory
+        query = self._split(self.query(x))
+        key, value = self._keys(there) if cache is None else cache.with_those_of(lambda: self._keys(there))
+        if mask is not None:
+            mask = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
+        in_order = self.causal and cache is None and mask is None
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=in_order)
         return self.output(mixed.transpose(1, 2).flatten(2))
+
+    def _keys(self, memory: Float[Tensor, "n s width"]) -> Keys:
+        return self._split(self.key(memory)), self._split(self.value(memory))
 
     def _split(self, x: Float[Tensor, "n t width"]) -> Float[Tensor, "n heads t size"]:
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
@@ -67,21 +99,24 @@ class Block(nn.Module):
         self.mlp_norm = nn.LayerNorm(width)
         self.mlp = FeedForward(width)
 
-    def forward(self, x: Float[Tensor, "n t width"], mask: Bool[Tensor, "n t"] | None = None) -> Float[Tensor, "n t width"]:
-        x = x + self.attention(self.attention_norm(x), mask=mask)
+    def forward(
+        self, x: Float[Tensor, "n t width"], mask: Bool[Tensor, "n *q s"] | None = None, cache: Cache | None = None
+    ) -> Float[Tensor, "n t width"]:
+        x = x + self.attention(self.attention_norm(x), mask=mask, cache=cache)
         return x + self.mlp(self.mlp_norm(x))
 
 
 class Embedding(nn.Module):
-    """Tokens `(n, t)`, `t <= length`, to the sum of a learned token and a learned position vector `(n, t, width)`."""
+    """Tokens `(n, t)`, `first + t <= length`, to the sum of a learned token and a learned position vector `(n, t, width)`;
+    `first`: the position of the first."""
 
     def __init__(self, vocab: int, length: int, width: int):
         super().__init__()
         self.token = nn.Embedding(vocab, width)
         self.position = nn.Embedding(length, width)
 
-    def forward(self, tokens: Int[Tensor, "n t"]) -> Float[Tensor, "n t width"]:
-        return self.token(tokens) + self.position.weight[: tokens.shape[1]]
+    def forward(self, tokens: Int[Tensor, "n t"], first: int = 0) -> Float[Tensor, "n t width"]:
+        return self.token(tokens) + self.position.weight[first : first + tokens.shape[1]]
 
 
 class Transformer(nn.Module):

@@ -275,6 +275,8 @@ _FAMILIES = (
             ("train", "integer", "3000", "lists in training"),
             ("novel", "integer", "8000", "lists that are novel"),
             ("seed", "integer", "0", "of which lists these are"),
+            ("shortest", "integer", "0", "trained lists have from so many to n elements; 0 for n alone"),
+            ("longer", "integer", "0", "novel lists have so many elements more than n"),
         ),
     ),
     TaskFamily(

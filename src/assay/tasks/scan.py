@@ -12,7 +12,7 @@ from jaxtyping import Int
 from torch import Generator, Tensor
 
 from assay.computation import MISSING, Computations, Texts
-from assay.computation.ability import Answer
+from assay.computation.decoding import Answer
 from assay.data.registry import fetch
 from assay.errors import AssayError
 from assay.objective import PAD, Sequences

@@ -34,6 +34,7 @@ _RECOMMENDED = {
     "transformer": TrainingConfig(steps=2000, batch_size=256, learning_rate=2e-3),
     "gru": TrainingConfig(steps=3000, batch_size=256, learning_rate=2e-3),
     "encoder-decoder": TrainingConfig(steps=1200, batch_size=64, learning_rate=2e-3),
+    "causal": TrainingConfig(steps=2000, batch_size=128, learning_rate=2e-3),
     "cnn": TrainingConfig(steps=1500, batch_size=32, learning_rate=2e-3),
     "cppn": TrainingConfig(steps=5000, batch_size=4096, learning_rate=3e-3),
 }

@@ -1,24 +1,38 @@
-"""Figures of node errors: layers, cells beside k-coverage, and the nodes of single examples."""
+"""Figures of node errors: layers, sizes, cells beside k-coverage, and the graphs and nodes of single examples."""
+
+from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int, Int8
 
 from assay.computation.analysis import SURFACE, Analysis
-from assay.computation.cells import CELLS, NEW
+from assay.computation.cells import CELLS
+from assay.computation.coverage import KNOWN, OUTSIDE
+from assay.computation.domain import MISSING
 from assay.computation.graph import Computations
 from assay.computation.labels import CORRECT, KINDS, RESTORATION, collision_rate
 from assay.computation.law import predicted_right, rates
 from assay.display import number, p_value
 from assay.evidence import Table
-from assay.figure import Curve, Figure, Line, Plot
+from assay.figure import Curve, Figure, Line, Matrix, Plot, Step, StepGraph, Steps
+from assay.substitution import KS
 
-_MOST_EXAMPLES, _MOST_NODES = 6, 60
+_MOST_EXAMPLES, _MOST_NODES, _MOST_GRAPHS = 6, 60, 11
 
 
-def figures(given: Analysis, own: Analysis, inside: Bool[np.ndarray, " v"]) -> tuple[Figure, ...]:
-    """All figures. `given`: each step on right values; `own`: on the network's own; `inside`: nodes whose step was not trained
-    and lies inside the 1-coverage of the trained steps."""
-    return (kinds_by_layer(own), cells_table(given, inside), layer_table(own), nodes_table(own))
+def figures(given: Analysis, own: Analysis, *, on_right_values: bool) -> tuple[Figure, ...]:
+    """All figures. `given`: what the cells are read from, each step on right values or, where there are none, those of the
+    network's own steps whose ancestors are right; `own`: on its own steps."""
+    graphs, shown = steps_figure(own)
+    return (
+        kinds_by_layer(own),
+        accuracy_by_size(own),
+        graphs,
+        layer_table(own, shown),
+        cells_table(given, on_right_values=on_right_values),
+        substitution_table(given),
+        nodes_table(own),
+    )
 
 
 def kinds_by_layer(own: Analysis) -> Curve:
@@ -50,31 +64,90 @@ def kinds_by_layer(own: Analysis) -> Curve:
     )
 
 
-def cells_table(given: Analysis, inside: Bool[np.ndarray, " v"]) -> Table:
-    """Local accuracy by cell, layer, and whether the step is inside k-coverage, beside the best guess without one argument."""
-    graphs, right = given.computations, given.labels.right
+def accuracy_by_size(own: Analysis) -> Matrix:
+    """Examples with every node right, by the symbols of the input and the depth of the graph."""
+    graphs = own.computations
+    inputs = np.bincount(graphs.example[graphs.is_source], minlength=graphs.num_examples)
+    return by_size(own, inputs, graphs.shapes.depth, names=("input symbols", "depth of the graph"))
+
+
+def by_size(own: Analysis, rows: Int[np.ndarray, " n"], columns: Int[np.ndarray, " n"], *, names: tuple[str, str]) -> Matrix:
+    """Examples with every node right by two sizes of each, such as the digits of both factors (Dziri et al. 2023, figure 2).
+
+    Example::
+
+        by_size(analysis, first_digits, second_digits, names=("digits of x", "digits of y"))
+    """
+    found = [[own.exact[(rows == a) & (columns == b)] for b in np.unique(columns)] for a in np.unique(rows)]
+    return Matrix(
+        name="Right answers by size",
+        down=names[0],
+        across=names[1],
+        rows=tuple(map(str, np.unique(rows).tolist())),
+        columns=tuple(map(str, np.unique(columns).tolist())),
+        values=tuple(tuple(float(cell.mean()) if len(cell) else None for cell in line) for line in found),
+        notes=tuple(tuple(f"{len(cell):,} examples" if len(cell) else "" for cell in line) for line in found),
+        caption="The share of examples with every node right, on the network's own steps.",
+        level=2,
+    )
+
+
+def cells_table(given: Analysis, *, on_right_values: bool) -> Table:
+    """Local accuracy by cell, layer, and whether the step and the subgraph are inside 1-coverage, beside the best guess."""
+    graphs, reach = given.computations, given.covered
     rows = []
     for layer, nodes in enumerate(graphs.by_layer(), 1):
+        nodes = nodes[given.judged[nodes]]
         for cell, name in enumerate(CELLS):
-            of = nodes[given.seen.cell[nodes] == cell]
-            for covered in (False, True) if cell == NEW else (True,):
-                chosen = of[inside[of] == covered] if cell == NEW else of
-                if len(chosen):
-                    where = "trained" if cell != NEW else "inside" if covered else "outside"
-                    means = float(right[chosen].mean()), float(given.seen.full[chosen].mean())
-                    rows.append((layer, name, where, len(chosen), *means))
+            of_cell = nodes[given.seen.cell[nodes] == cell]
+            sides = np.stack([_side(reach.by_value[of_cell]), _side(reach.by_subgraph[of_cell])], 1)
+            for step, subgraph in np.unique(sides, axis=0).tolist():
+                chosen = of_cell[(sides == (step, subgraph)).all(1)]
+                means = float(given.labels.right[chosen].mean()), float(given.seen.full[chosen].mean())
+                rows.append((layer, name, SIDES[step], SIDES[subgraph], len(chosen), *means))
     guesses = ", ".join(number(float(value)) for value in given.tables[SURFACE].value if np.isfinite(value))
+    what = "Each step on the right values of its parents." if on_right_values else "Nodes whose ancestors are right."
     note = (
-        "Each step on the right values of its parents. Outside and inside: the 1-coverage of the trained steps of the same "
-        "operation; inside, a result follows by exchanging an argument for one that acted alike in training. Best guess "
-        f"without one argument, all layers: {guesses}."
+        f"{what} Inside and outside 1-coverage: inside, the result follows by exchanging an argument for one that acted alike "
+        "in training, of a step a value, of a subgraph the whole computation of it. Best guess without one argument, all "
+        f"layers: {guesses}."
     )
-    columns = ("layer", "cell", "1-coverage of the step", "nodes", "local accuracy", "training examples with the full subgraph")
+    coverage = ("the step", "the subgraph")
+    columns = ("layer", "cell", *coverage, "nodes", "local accuracy", "training examples with the full subgraph")
     return Table(name="Local accuracy by cell", columns=columns, rows=tuple(rows), note=note, level=2)
 
 
-def layer_table(own: Analysis) -> Table:
-    """Shares of the kinds, eps and c by layer, and what restoration would be by chance."""
+SIDES = ("outside", "inside", "trained")
+
+
+def _side(reach: Int8[np.ndarray, " some"]) -> Int[np.ndarray, " some"]:
+    """Outside 1-coverage, inside it, or trained."""
+    return np.where(reach == KNOWN, 2, (reach > OUTSIDE).astype(np.int64))
+
+
+def substitution_table(given: Analysis) -> Table:
+    """Matched subgraphs beside k-equivalent fragments, on the same nodes."""
+    rows = []
+    matched = given.seen.full > 0
+    for full in (True, False):
+        for reach in (KNOWN, *reversed(KS), OUTSIDE):
+            chosen = given.judged & (matched == full) & (given.covered.by_subgraph == reach)
+            if chosen.any():
+                fragment = {KNOWN: "trained", OUTSIDE: "none"}.get(reach, f"k = {reach}")
+                right = float(given.labels.right[chosen].mean())
+                rows.append(("yes" if full else "no", fragment, int(chosen.sum()), right))
+    note = (
+        "A subgraph is matched where the training set holds it whole. An equivalent fragment is one whose arguments, as whole "
+        "subgraphs, are exchanged for others that acted alike in at least k contexts of training; the largest such k. Right "
+        "nodes without either are no substitution."
+    )
+    columns = ("matched subgraph", "k-equivalent fragment", "nodes", "local accuracy")
+    return Table(name="Matched subgraphs and equivalent fragments", columns=columns, rows=tuple(rows), note=note, level=2)
+
+
+def layer_table(own: Analysis, shown: Mapping[int, str]) -> Table:
+    """Shares of the kinds, eps and c by layer, and what restoration would be by chance. `shown`: of a layer the graph that has
+    an error there."""
     error, recovery, ratios = own.layers.error(), own.layers.recovery(), own.layers.ratios()
     rows = []
     for k, nodes in enumerate(own.computations.by_layer()):
@@ -83,10 +156,57 @@ def layer_table(own: Analysis) -> Table:
     note = (
         "eps: wrong nodes whose ancestors are right; c: right nodes with a wrong ancestor, the collision rate by chance. "
         f"Pooled eps {number(own.law.error)}, c {number(own.law.recovery)}: were they constant, the share of right nodes "
-        f"would tend to {number(own.law.floor)}."
+        f"would tend to {number(own.law.floor)}. A layer leads to an example with an error there."
     )
     columns = ("layer", "nodes", *KINDS, "eps", "c", "collision rate")
-    return Table(name="Error kinds by layer", columns=columns, rows=tuple(rows), note=note, level=2)
+    links = tuple(shown.get(row[0], "") for row in rows)
+    return Table(name="Error kinds by layer", columns=columns, rows=tuple(rows), note=note, leads_to=links, level=2)
+
+
+def steps_figure(own: Analysis) -> tuple[Steps, dict[int, str]]:
+    """The computation graphs of a few examples: of every layer one whose first error is there, and one without an error. Also
+    the name of the graph that shows each layer."""
+    graphs, labels = own.computations, own.labels
+    wrong = ~graphs.is_source & (labels.kind != CORRECT)
+    first = np.full(graphs.num_examples, -1)
+    order = np.flatnonzero(wrong)[np.argsort(-graphs.layers[wrong], kind="stable")]
+    first[graphs.example[order]] = graphs.layers[order]  # the last that is written is the lowest
+    chosen: dict[str, int] = {}
+    shown: dict[int, str] = {}
+    for layer in range(1, int(graphs.layers.max(initial=0)) + 1):
+        examples = np.flatnonzero(first == layer)
+        if len(examples) and len(chosen) < _MOST_GRAPHS:
+            shown[layer] = f"layer {layer}, first error: {_inputs(graphs, int(examples[0]))}"
+            chosen[shown[layer]] = int(examples[0])
+    if len(fine := np.flatnonzero(first < 0)):
+        chosen[f"without an error: {_inputs(graphs, int(fine[0]))}"] = int(fine[0])
+    drawn = tuple(_graph(own, name, example) for name, example in chosen.items())
+    caption = (
+        "Computation graphs on the network's own steps, inputs above, which are open circles. Correct: right, as are all "
+        "ancestors. Local: wrong for its own parents. Propagation: what the operation gives for wrong parents. Restoration: "
+        "right behind a wrong ancestor. Beside each node is the value that the network gave."
+    )
+    return Steps(name="Computation graphs", kinds=KINDS, graphs=drawn, caption=caption, level=2), shown
+
+
+def _graph(own: Analysis, name: str, example: int) -> StepGraph:
+    graphs = own.computations
+    rows = np.flatnonzero(graphs.example == example)
+    rows = rows[np.argsort(graphs.layers[rows], kind="stable")]
+    place = {row: k for k, row in enumerate(rows.tolist())}
+    steps = []
+    for row in rows.tolist():
+        right = graphs.domain.text(graphs.values[row])
+        layer, given = int(graphs.layers[row]), int(own.predicted[row])
+        if graphs.operation[row] < 0:
+            steps.append(Step(name=graphs.names[graphs.name[row]], value=right, layer=layer, kind="input"))
+            continue
+        value = "?" if given == MISSING else graphs.domain.text(given)
+        note = CELLS[own.seen.cell[row]] if given == graphs.values[row] else f"right is {right}"
+        kind = KINDS[own.labels.kind[row]]
+        steps.append(Step(name=_step(graphs, row), value=value, layer=layer, kind=kind, note=note))
+    edges = [(place[parent], place[row]) for row in rows.tolist() for parent in graphs.parents[row].tolist() if parent >= 0]
+    return StepGraph(name=name, steps=tuple(steps), edges=tuple(edges))
 
 
 def nodes_table(own: Analysis) -> Table:

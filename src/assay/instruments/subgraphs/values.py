@@ -1,0 +1,227 @@
+"""Metrics of node values, and what a network has of each: shares of right nodes by what the training set holds of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from assay.computation.ability import DeclaresComputation
+from assay.computation.analysis import FULL_TABLE, LEAST_NEW, LEAST_NODES, STEP_TABLE, SURFACE
+from assay.computation.cells import CELLS, FULL, NEW, STEP, Seen, odds_ratio, seen
+from assay.computation.coverage import OUTSIDE, Covered
+from assay.computation.graph import Computations
+from assay.evidence import UNTRAINED, Interval, Level
+from assay.instrument import Control, Metric, Random, Values
+from assay.novelty import ENOUGH
+from assay.stats import LEVEL
+from assay.task import Examples
+
+SHUFFLED, ELSEWHERE = "values of other examples", "another training set"
+_BOUNDS = (0.0, 1.0)
+TRAINED = Metric(
+    key="trained_steps",
+    title="right steps on trained inputs",
+    unit="accuracy",
+    level=0,
+    of="example",
+    bounds=_BOUNDS,
+    headline=True,
+    beats=(UNTRAINED, SHUFFLED),
+)
+MATCHED = replace(
+    TRAINED,
+    key="novel_steps_full_seen",
+    title="right steps, full subgraph trained",
+    level=2,
+    headline=False,
+    beats=(UNTRAINED, SURFACE),
+)
+RECOMBINED = replace(
+    MATCHED,
+    key="novel_steps_recombined",
+    title="right steps, trained only as steps",
+    least=ENOUGH,
+    headline=True,
+    beats=(UNTRAINED, FULL_TABLE, SURFACE),
+)
+APPLIED = replace(
+    RECOMBINED,
+    key="novel_steps_applied",
+    title="right steps that were never trained",
+    headline=False,
+    beats=(UNTRAINED, STEP_TABLE, SURFACE),
+)
+BEYOND = replace(
+    APPLIED, key="novel_steps_outside_coverage", title="right steps never trained, outside 1-coverage", headline=True
+)
+ODDS = Metric(
+    key="novel_log_odds_full_seen",
+    title="log odds ratio of a trained full subgraph",
+    unit="log odds",
+    better="neither",
+    level=2,
+    of="example",
+    beats=(ELSEWHERE,),
+)
+OWN = replace(
+    TRAINED, key="novel_nodes_own_steps", title="right nodes on its own steps", level=2, headline=False, beats=(SHUFFLED,)
+)
+_LEAST_NODES = {MATCHED.key: 1, RECOMBINED.key: LEAST_NODES, APPLIED.key: LEAST_NEW, BEYOND.key: LEAST_NEW}
+
+
+@dataclass(frozen=True)
+class Side:
+    """Examples, their graphs, and for each repeat the right values dealt to other nodes of the same operation."""
+
+    examples: Examples
+    graphs: Computations
+    shuffled: Int[np.ndarray, "r v"]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Everything drawn from the task.
+
+    **Attributes:**
+
+    - `trained`: graphs of the training set; `seen`, `novel`: what is read.
+    - `other`: graphs of examples that no network has seen, as many as were trained where there are so many.
+    - `known`, `reach`: what `trained` holds of the nodes of `novel`, and how far substitution reaches them.
+    - `tables`: by name, for each repeat which nodes of `novel` the table has right.
+    - `missed`: trained combinations that are not counted in `trained`, for want of effort.
+    """
+
+    task: DeclaresComputation
+    trained: Computations
+    seen: Side
+    novel: Side
+    other: Computations
+    known: Seen
+    reach: Covered
+    tables: Mapping[str, Bool[np.ndarray, "_ v"]]
+    level: Level
+    missed: int
+    seed: int
+
+
+def numpy_of(rng: Random, *key: str | int) -> np.random.Generator:
+    return np.random.default_rng(int(torch.randint(2**62, (1,), generator=rng(*key))))
+
+
+def side_of(task: DeclaresComputation, examples: Examples, shuffles: int, rng: Random) -> Side:
+    graphs = task.computation(examples)
+    dealt = [_dealt(graphs, numpy_of(rng, "shuffled", k)) for k in range(shuffles)]
+    return Side(examples, graphs, np.stack(dealt))
+
+
+def _dealt(graphs: Computations, rng: np.random.Generator) -> Int[np.ndarray, " v"]:
+    """Right values dealt to other nodes of the same operation."""
+    values = graphs.values.copy()
+    for k in range(len(graphs.operations)):
+        rows = np.flatnonzero(graphs.operation == k)
+        values[rows] = values[rng.permutation(rows)]
+    return values
+
+
+def _counted(
+    graphs: Computations, right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"]
+) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """Of every example the right nodes and all, among those that are counted."""
+    example, num = graphs.example, graphs.num_examples
+    return np.bincount(example[counted & right], minlength=num), np.bincount(example[counted], minlength=num)
+
+
+def _shares(right: Int[np.ndarray, " n"], nodes: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Values of examples whose mean is the share of right nodes of all, however many each has: the share plus the influence of
+    the example on it. Where all have as many, each is the example's own share; a mean of those would else give an example with
+    one node the weight of one with ten."""
+    share = right.sum() / nodes.sum()
+    return share + (right - share * nodes) / nodes.mean()
+
+
+def of_nodes(metric: Metric, side: Side, predicted: Int[np.ndarray, " v"], counted: Bool[np.ndarray, " v"]) -> Values:
+    """The share of right nodes of every example, among those that are counted."""
+    right, nodes = _counted(side.graphs, predicted == side.graphs.values, counted)
+    rows = np.flatnonzero(nodes)
+    shuffled = [_counted(side.graphs, predicted == values, counted)[0][rows] for values in side.shuffled]
+    nulls = [_shares(some, nodes[rows]) for some in shuffled if len(rows)]
+    how = "the same answers scored against right values dealt to other nodes of the same operation"
+    ids = _ids(side.examples)
+    return Values(
+        metric=metric.key,
+        units=torch.from_numpy(_shares(right[rows], nodes[rows])) if len(rows) else torch.zeros(0),
+        ids=None if ids is None else ids[torch.from_numpy(rows)],
+        controls=(Control(name=SHUFFLED, how=how, values=torch.from_numpy(np.stack(nulls))),) if len(rows) else (),
+        reason="" if len(rows) else "not enough data: no example is answered",
+    )
+
+
+def _ids(examples: Examples) -> Int[Tensor, " n"] | None:
+    """The combination of each example where no two have one."""
+    return examples.combination if len(examples.combination.unique()) == len(examples) else None
+
+
+_HOW = {
+    FULL_TABLE: "a table of the trained full subgraphs, with a trained value of the operation at random elsewhere",
+    STEP_TABLE: "a table of the trained steps, with a trained value of the operation at random elsewhere",
+    SURFACE: "the commonest trained result given all arguments but one, the one that matters least",
+}
+
+
+def of_cells(data: Drawn, right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"], rng: Random) -> list[Values]:
+    """Local accuracy in each cell, and the odds ratio of a trained full subgraph."""
+    cell = data.known.cell
+    beyond = (cell == NEW) & (data.reach.by_value == OUTSIDE)
+    chosen = {FULL: MATCHED, STEP: RECOMBINED, NEW: APPLIED}
+    values = [_of_cell(metric, CELLS[k], data, right, counted & (cell == k)) for k, metric in chosen.items()]
+    values.append(_of_cell(BEYOND, f"{CELLS[NEW]}, outside 1-coverage", data, right, counted & beyond))
+    return [*values, _of_odds(data, right, counted, rng)]
+
+
+def _of_cell(metric: Metric, name: str, data: Drawn, right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"]) -> Values:
+    novel = data.novel.graphs
+    some, nodes = _counted(novel, right, counted)
+    rows, total = np.flatnonzero(nodes), int(nodes.sum())
+    short = total < _LEAST_NODES[metric.key] or len(rows) < metric.least
+    controls = []
+    for null in metric.beats if not short else ():
+        if null != UNTRAINED:
+            stored = [_shares(_counted(novel, table, counted)[0][rows], nodes[rows]) for table in data.tables[null]]
+            controls.append(Control(name=null, how=_HOW[null], values=torch.from_numpy(np.stack(stored))))
+    ids = _ids(data.novel.examples)
+    return Values(
+        metric=metric.key,
+        units=torch.from_numpy(_shares(some[rows], nodes[rows])) if len(rows) else torch.zeros(0),
+        ids=None if ids is None else ids[torch.from_numpy(rows)],
+        controls=tuple(controls),
+        note=f"{total:,} nodes: {name}",
+        reason=f"not enough data: {total} nodes in {len(rows)} examples ({name})" if short else "",
+    )
+
+
+def _of_odds(data: Drawn, right: Bool[np.ndarray, " v"], every: Bool[np.ndarray, " v"], rng: Random) -> Values:
+    novel, draws = data.novel.graphs, numpy_of(rng, "odds")
+    own = odds_ratio(novel, data.known.cell, right, every, draws)
+    none = Values(metric=ODDS.key, units=torch.zeros(0), reason="not enough data: no layer has both cells and an error")
+    if np.isnan(own.value) or not own.error:
+        return none
+    elsewhere = odds_ratio(novel, seen(data.other, novel).cell, right, every, draws) if len(data.other) else None
+    if elsewhere is None or np.isnan(elsewhere.value):
+        return replace(none, reason="not enough data: no other training set to hold it against")
+    from scipy.special import ndtr
+
+    p = float(2 * ndtr(-abs(own.value - elsewhere.value) / np.hypot(own.error, elsewhere.error)))
+    how = "as many novel examples in the place of the training set, so that nothing was seen"
+    null = Control(name=ELSEWHERE, how=how, values=torch.tensor([elsewhere.value]), p=max(p, float(np.finfo(float).tiny)))
+    return Values(
+        metric=ODDS.key,
+        units=torch.zeros(data.novel.graphs.num_examples),
+        value=own.value,
+        interval=Interval(low=own.low, high=own.high, level=LEVEL, method="bootstrap over examples, Mantel-Haenszel"),
+        variance=own.error**2,
+        controls=(null,),
+        note=f"{own.nodes[0]:,} nodes with and {own.nodes[1]:,} without the full subgraph, in the same layers and operations",
+    )

@@ -1,0 +1,106 @@
+"""Answers from anywhere, in a JSON Lines file, in the place of a network: nothing is run, and only what they hold is read."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor, nn
+
+from assay.bounds import MOST_TABLE, open_file
+from assay.errors import AssayError
+from assay.store import sha256, write_bytes_atomically
+from assay.subject import Subject
+
+
+class Line(BaseModel):
+    """One line: what was answered to one example."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    id: int | str
+    text: str | None = None
+    nodes: dict[str, int | str | None] | None = None
+    answer: int | str | None = None
+    truncated: bool = False
+
+
+def read_lines(path: Path | str) -> dict[int | str, Line]:
+    """The lines of a file by the id of their example, in the order of the file.
+
+    Each has an `id`, and `text`, the scratchpad that a model wrote, or `nodes`, an object from node names to values (null where
+    there is none). `answer`, what the model answered without a scratchpad, and `truncated`, whether its output hit a limit, may
+    stand beside them.
+
+    **Raises:** `AssayError` naming the line that is no such object, and an id that comes twice.
+    """
+    lines: dict[int | str, Line] = {}
+    with open_file(Path(path), most=MOST_TABLE) as stream:
+        for at, raw in enumerate(stream.read().splitlines(), 1):
+            if raw.strip():
+                line = _parsed(raw, f"{path}, line {at}")
+                if line.id in lines:
+                    rule = f"{path}, line {at}: every example must be answered once"
+                    raise AssayError(rule, given=f"id {line.id} again")
+                lines[line.id] = line
+    return lines
+
+
+def _parsed(raw: bytes, where: str) -> Line:
+    try:
+        line = Line.model_validate(json.loads(raw))
+    except (ValidationError, ValueError, RecursionError) as error:
+        fault = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+        place = ".".join(map(str, fault["loc"]))
+        raise AssayError(
+            f"{where} must be a JSON object with id, and text or nodes",
+            given=f"{place}: {fault['msg']}" if place else fault["msg"],
+        ) from error
+    if (line.text is None) == (line.nodes is None):
+        raise AssayError(f"{where} must have either text or nodes", given="both" if line.text is not None else "neither")
+    return line
+
+
+def save_lines(path: Path | str, lines: Sequence[Line]) -> None:
+    """Write a file that `read_lines` reads; fields that hold nothing are left out.
+
+    Example::
+
+        save_lines("answers.jsonl", [Line(id=0, text="d2 = 0\\nd1 = 3")])
+    """
+    text = "".join(line.model_dump_json(exclude_defaults=True) + "\n" for line in lines)
+    write_bytes_atomically(path, text.encode())
+
+
+class _Absent(nn.Module):
+    """No network."""
+
+    def forward(self, **inputs: Tensor) -> Tensor:
+        raise AssayError(
+            "predictions are answers to the examples that their file holds, and can be asked nothing else",
+            given=f"inputs {', '.join(inputs)}",
+            next_step="give the network itself, or choose an instrument that reads predictions",
+        )
+
+
+class Predictions(Subject):
+    """A file of answers as a subject (`read_lines` says what is in it). Instruments that read predictions take it where others
+    need a network: no untrained copies can be drawn, so that it is held against the other nulls alone.
+
+    An `id` is the number of the example's combination in its task (`Examples.combination`); `save_prompts` of
+    `assay.computation.predictions` writes examples with their ids.
+
+    Example::
+
+        from assay.predictions import Predictions
+
+        result = assay.audit(Predictions("answers.jsonl"), assay.load_task("non-adjacent-sum"))
+    """
+
+    def __init__(self, path: Path | str, *, name: str = ""):
+        super().__init__(_Absent(), name=name or Path(path).name)
+        self.path = Path(path)
+        self.lines = read_lines(path)
+        self.digest = sha256(path)
+
+    def __repr__(self) -> str:
+        return f"Predictions({str(self.path)!r}, {len(self.lines):,} answers)"

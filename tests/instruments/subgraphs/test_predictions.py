@@ -1,0 +1,143 @@
+"""A file of answers in the place of a network: the same calls as of the network that wrote it, without copies."""
+
+import dataclasses
+import json
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator
+
+import assay
+from assay.audit import audit
+from assay.cli.main import main
+from assay.computation.predictions import save_prompts
+from assay.computation.predictors import full_table, noisy_executor, step_table
+from assay.errors import AssayError
+from assay.evidence import UNTRAINED
+from assay.instrument import run
+from assay.instruments.subgraphs import Subgraphs
+from assay.models import load_subject
+from assay.predictions import Line, Predictions, save_lines
+from assay.report import write_report
+from assay.tasks.non_adjacent_sum import NonAdjacentSum
+
+pytestmark = pytest.mark.slow
+TASK = NonAdjacentSum(n=5, high=4, train=900, novel=1_500)
+SIZES = dataclasses.replace(Subgraphs().budgets["quick"], tables=3, shuffles=3)
+INSTRUMENT = Subgraphs(budgets={"quick": SIZES})
+PREDICTORS = {"noisy executor": noisy_executor, "full-subgraph table": full_table, "one-hop table": step_table}
+CALLS = {"noisy executor": "covered", "one-hop table": "steps", "full-subgraph table": "subgraphs"}
+
+
+@cache
+def lines(kind, seen=100, novel=500):
+    found = []
+    trained = TASK.computation(TASK.examples("seen", 10**6, generator=Generator().manual_seed(0)))
+    rng = np.random.default_rng(0)
+    for split, num in (("seen", seen), ("novel", novel)):
+        examples = TASK.examples(split, num, generator=Generator().manual_seed(1))
+        graphs = TASK.computation(examples)
+        given = (graphs, 0.03, rng) if kind == "noisy executor" else (trained, graphs, rng)
+        values = PREDICTORS[kind](*given)
+        for k, one in enumerate(examples.combination.tolist()):
+            rows = np.flatnonzero((graphs.example == k) & ~graphs.is_source).tolist()
+            found.append(Line(id=one, nodes={graphs.names[graphs.name[row]]: int(values[row]) for row in rows}))
+    return found
+
+
+def file_of(tmp_path, kind="noisy executor", **given):
+    save_lines(tmp_path / "answers.jsonl", lines(kind, **given))
+    return tmp_path / "answers.jsonl"
+
+
+@pytest.mark.parametrize("kind", PREDICTORS)
+def test_the_call_is_that_of_the_predictor(tmp_path, kind):
+    found = run(INSTRUMENT, Predictions(file_of(tmp_path, kind)), TASK, effort="quick")
+    assert found.settings["call"] == CALLS[kind], found.summary
+    assert found.measure("trained_steps").value == pytest.approx(0.97 if kind == "noisy executor" else 1.0, abs=0.01)
+    assert all(null.name != UNTRAINED for measure in found.measures for null in measure.nulls)
+    for key in ("novel_steps_recombined", "novel_steps_applied"):
+        assert found.measure(key).p is not None
+    right = found.measure("novel_steps_recombined").value
+    assert right == pytest.approx({"noisy executor": 0.97, "one-hop table": 1.0}.get(kind, 0.2), abs=0.15)
+    assert any("whose nodes behind an error are left out" in one for one in found.not_tested)
+
+
+def test_novel_answers_alone_and_trained_ones_alone(tmp_path):
+    found = run(INSTRUMENT, Predictions(file_of(tmp_path, seen=0)), TASK, effort="quick")
+    assert found.measure("trained_steps").value is None
+    assert found.measure("novel_steps_recombined").value is not None
+    found = run(INSTRUMENT, Predictions(file_of(tmp_path, novel=0)), TASK, effort="quick")
+    assert found.measure("trained_steps").value is not None
+    assert found.summary == "Only trained inputs were read: the file answers no novel one."
+
+
+def test_outputs_that_were_cut_are_counted_apart(tmp_path):
+    cut = [line.model_copy(update={"nodes": {"d5": line.nodes["d5"]}}) for line in lines("noisy executor")[100:130]]
+    save_lines(tmp_path / "answers.jsonl", [*lines("noisy executor")[:100], *cut, *lines("noisy executor")[130:]])
+    found = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), TASK, effort="quick")
+    assert any(warning.startswith("30 outputs were cut before their last node") for warning in found.warnings)
+    assert found.settings["call"] == "covered"
+
+
+def test_an_audit_of_a_file(tmp_path):
+    path = file_of(tmp_path)
+    result = audit(load_subject(str(path)), TASK, effort="quick", instruments=[INSTRUMENT], progress=None)
+    assert [item.instrument for item in result.evidence] == ["subgraphs"]
+    assert result.subject.num_weights == 0
+    page = write_report(tmp_path / "report", result).read_text()
+    assert "No network was run: a file of answers was read." in page
+    assert 'href="#figure-' in page
+    (target,) = set(re.findall(r'<a href="#(figure-\d+-1)">', page))
+    assert f'<div id="{target}">' in page
+    chosen = [assay.load_instrument("systematicity")]
+    others = audit(load_subject(str(path)), TASK, effort="quick", instruments=chosen, progress=None)
+    assert others.skipped[0].reason == "it runs the network, and there is a file of its answers alone"
+
+
+def test_the_command_audits_a_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = file_of(tmp_path)
+    options = ["--instrument", "subgraphs", "--effort", "quick", "--out", "found"]
+    assert main(["audit", str(path), "--task", TASK.address, *options]) == 0
+    assert json.loads((tmp_path / "found" / "report.json").read_text())["audit"]["subject"]["name"] == "answers.jsonl"
+
+
+def test_the_same_file_gives_the_same_evidence(tmp_path):
+    path = file_of(tmp_path, "one-hop table")
+    first, second = (run(INSTRUMENT, Predictions(path), TASK, effort="quick", seed=3) for _ in range(2))
+    assert first == second
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    path = file_of(tmp_path)
+    with pytest.raises(AssayError, match=r"systematicity must run a network.*Given: answers.jsonl"):
+        run(assay.load_instrument("systematicity"), Predictions(path), TASK, effort="quick")
+    with pytest.raises(AssayError, match="can be asked nothing else"):
+        Predictions(path)({"source": torch.zeros(1, 5), "prefix": torch.zeros(1, 11)})
+    save_lines(path, [*lines("noisy executor")[:3], Line(id=10**7, text="d1 = 3")])
+    with pytest.raises(AssayError, match=r"must be the number of a combination of non-adjacent-sum.*Given: 10000000"):
+        run(INSTRUMENT, Predictions(path), TASK, effort="quick")
+    save_lines(path, [Line(id="first", text="")])
+    with pytest.raises(AssayError, match="Given: first"):
+        run(INSTRUMENT, Predictions(path), TASK, effort="quick")
+    one = lines("noisy executor")[0]
+    save_lines(path, [one, one])
+    with pytest.raises(AssayError, match=r"line 2: every example must be answered once. Given: id \d+ again"):
+        Predictions(path)
+
+
+def test_prompts_have_the_ids_of_the_answers(tmp_path):
+    save_prompts(tmp_path / "prompts.jsonl", TASK, "novel", 30)
+    rows = [json.loads(line) for line in (tmp_path / "prompts.jsonl").read_text().splitlines()]
+    lists = TASK.combinations("novel")
+    ids = TASK.combination_id(dict(zip(TASK.combines, lists.T, strict=True)))
+    known = dict(zip(ids.tolist(), lists.tolist(), strict=True))
+    for row in rows:
+        values = [int(line.split(" = ")[1]) + TASK.high for line in row["prompt"].splitlines() if line.startswith("a")]
+        assert known[row["id"]] == values
+    with pytest.raises(AssayError, match="a task that declares its computation"):
+        save_prompts(tmp_path / "none.jsonl", assay.load_task("modular"), "novel", 3)
