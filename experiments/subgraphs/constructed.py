@@ -1,6 +1,6 @@
 """How often the call on matched subgraphs separates three predictors whose answer is known, and the figures that it rests on.
 
-Run `python experiments/subgraphs_constructed.py`, with a number of seeds behind it (20). On non-adjacent sums of six elements,
+Run `python experiments/subgraphs/constructed.py`, with a number of seeds behind it (20). On non-adjacent sums of six elements,
 3,000 trained and 6,000 tested: a noisy executor, a table of full subgraphs, and a table of single steps. Printed are the mean
 local accuracy in the three cells, the correct nodes by layer, and how often the call was right, with its exact interval.
 `tests/computation/test_analysis.py` runs two seeds.
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "computation"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "computation"))
 import predictors_of_sums as sums
 
 

@@ -1,0 +1,69 @@
+"""SCAN: what the call says of a compiled network, of tables, and of networks that were trained on a split.
+
+    python experiments/subgraphs/scan_row.py [--splits addprim_jump simple] [--seeds 0] [--steps 1200] [--tested 1000]
+
+For each split four answers to the phrases of the same novel commands: of the network of `compiled_scan.py`, whose weights are
+written; of a noisy executor and a noisy table of full subgraphs (3 % of nodes with another value); and of an encoder-decoder
+that `assay train` makes, one for each seed, which answers every phrase as a command of its own.
+"""
+
+import argparse
+import tempfile
+import time
+
+import numpy as np
+from compiled_scan import CompiledScan
+from torch import Generator
+
+from assay.computation.analysis import Analysis, analyse
+from assay.computation.decoding import greedy
+from assay.computation.predictors import full_table, noisy_executor
+from assay.models import load_subject
+from assay.subject import Subject
+from assay.tasks.scan import Scan
+from assay.training import train
+
+ERROR = 0.03
+
+
+def told(name: str, found: Analysis) -> None:
+    cells = " ".join(
+        f"{value:.3f} ({count})" for value, count in zip(found.cells.value, found.nodes.sum(0).tolist(), strict=True)
+    )
+    outside = f"{found.sides.cells.value[1]:.3f} ({found.sides.nodes[1]})"
+    print(f"  {name}: {found.call}; full, step, new: {cells}; new outside 1-coverage: {outside}", end="; ")
+    print(f"whole command right {found.exact.mean():.3f}")
+
+
+def main(splits: list[str], seeds: list[int], steps: int, num: int) -> None:
+    for split in splits:
+        task, rng = Scan(split), np.random.default_rng(0)
+        trained = task.computation(task.examples("seen", 10**6, generator=Generator().manual_seed(0)))
+        examples = task.examples("novel", num, generator=Generator().manual_seed(0))
+        tested = task.computation(examples)
+        print(f"scan:{split}, {trained.num_examples:,} trained commands, {tested.num_examples:,} novel ones")
+        compiled = greedy(Subject(CompiledScan().eval()))
+        told("compiled", analyse(trained, tested, task.node_values(examples, tested, compiled)))
+        told("noisy executor", analyse(trained, tested, noisy_executor(tested, ERROR, rng)))
+        table = full_table(trained, tested, rng)
+        slips = ~tested.is_source & (rng.random(len(tested)) < ERROR)
+        told("noisy table of full subgraphs", analyse(trained, tested, np.where(slips, rng.permutation(table), table)))
+        for seed in seeds:
+            with tempfile.TemporaryDirectory() as folder:
+                config = {"steps": steps, "seed": seed}
+                run = train(task.address, "encoder-decoder", out=folder, config=config, progress=None)
+                network, record = load_subject(str(run.path)), run.read_record()
+            start = time.process_time()
+            found = analyse(trained, tested, task.node_values(examples, tested, greedy(network)))
+            seconds = f"{record.cpu_seconds:.0f} + {time.process_time() - start:.0f} CPU s"
+            told(f"trained, seed {seed} (seen {record.scores['seen']:.3f}, {seconds})", found)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--splits", nargs="+", default=["addprim_jump", "simple"])
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0])
+    parser.add_argument("--steps", type=int, default=1_200)
+    parser.add_argument("--tested", type=int, default=1_000)
+    given = parser.parse_args()
+    main(given.splits, given.seeds, given.steps, given.tested)
