@@ -130,3 +130,62 @@ class ListsEntities(Protocol):
     def trained_with(self) -> Float[Tensor, "entities attributes"]:
         """How often each entity has each attribute in training, relative to the others."""
         ...
+
+
+@dataclass(frozen=True)
+class ObjectScenes:
+    """Scenes of `k` objects each, with what they are made of.
+
+    **Attributes:**
+
+    - `inputs`: keyword arguments of a network's forward.
+    - `objects`: `(n, rows, columns)`, the object that is seen at every place, 1 to k, and 0 for the background.
+    - `attributes`: `(n, k, a)`, indices of each object's values, in the order of `ShowsObjects.attributes`.
+    - `layout`: `(n, k, ...)`, whatever else there is to an object: where it lies, and how large it is.
+    """
+
+    __repr__ = brief
+
+    inputs: Mapping[str, Tensor]
+    objects: Int[Tensor, "n rows columns"]
+    attributes: Int[Tensor, "n k a"]
+    layout: Float[Tensor, "n k l"]
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def take(self, rows: Tensor) -> "ObjectScenes":
+        """The chosen rows, in that order."""
+        inputs = {name: column[rows] for name, column in self.inputs.items()}
+        return ObjectScenes(inputs, self.objects[rows], self.attributes[rows], self.layout[rows])
+
+
+@runtime_checkable
+class ShowsObjects(Protocol):
+    """Ability: scenes of several objects that are drawn from their attributes."""
+
+    @property
+    def attributes(self) -> Mapping[str, int]:
+        """How many values each attribute of an object has."""
+        ...
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Trained numbers of objects in a scene, ascending."""
+        ...
+
+    @property
+    def larger(self) -> tuple[int, ...]:
+        """Numbers of objects beyond those that are trained."""
+        ...
+
+    def scenes(self, n: int, *, size: int, novel: bool, generator: Generator) -> ObjectScenes:
+        """Draw scenes. `novel`: the first object has a pair of attributes that was never trained.
+
+        **Raises:** `AssayError` where `size` objects cannot be seen in one scene.
+        """
+        ...
+
+    def redrawn(self, scenes: ObjectScenes, attributes: Int[Tensor, "n k a"]) -> ObjectScenes:
+        """The same layout with other attributes."""
+        ...

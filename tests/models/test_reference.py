@@ -47,6 +47,8 @@ CASES = {
     "transformer": ("transformer", Shell(TOKENS, Classification(4))),
     "gru": ("gru", Shell(TOKENS, Classification(4))),
     "cnn": ("cnn", Shell(IMAGE, Classification(5))),
+    "slot-attention": ("slot-attention", Shell(IMAGE, Regression(IMAGE.channels * IMAGE.size**2, variance=1.0))),
+    "conv-autoencoder": ("conv-autoencoder", Shell(IMAGE, Regression(IMAGE.channels * IMAGE.size**2, variance=1.0))),
     "cppn": ("cppn", Shell(PIXELS, Regression(3, variance=1.0))),
     "items of vectors": ("mlp", Shell(Items(VECTOR), Classification(4))),
     "items of tokens": ("transformer", Shell(Items(TOKENS), Classification(4))),
@@ -306,7 +308,7 @@ def test_objectives_and_inputs_that_no_model_joins_are_refused():
 def test_the_default_suits_the_input():
     assert [default_name(task) for _, task in CASES.values()] == [
         *["mlp"] * 5,
-        "cnn",
+        *["cnn"] * 3,
         "cppn",
         "mlp",
         "transformer",

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-NAMES: tuple[str, ...] = ("mlp", "transformer", "gru", "encoder-decoder", "causal", "cnn", "cppn")
+NAMES: tuple[str, ...] = (
+    "mlp", "transformer", "gru", "encoder-decoder", "causal", "cnn", "cppn", "slot-attention", "conv-autoencoder",
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from assay.models.addresses import load_subject as load_subject

@@ -19,6 +19,7 @@ from assay.models.encoder_decoder import EncoderDecoder
 from assay.models.gru import TokenGRU
 from assay.models.mlp import TokenMLP, VectorMLP
 from assay.models.odd_one_out import EncodedImages, EncodedTokens, EncodedVectors
+from assay.models.slot_attention import ConvAutoencoder, SlotAutoencoder
 from assay.models.transformer import Transformer
 from assay.objective import Stepwise
 from assay.task import Image, InputSpec, Items, Pixels, SourceToTarget, Task, Tokens, Vector, VectorSequence
@@ -34,6 +35,8 @@ _FITTING: dict[str, dict[_Kind, type[nn.Module]]] = {
     "causal": {(SourceToTarget,): CausalTransformer},
     "cnn": {(Image,): ConvNet, (Items, Image): EncodedImages},
     "cppn": {(Pixels,): Cppn},
+    "slot-attention": {(Image,): SlotAutoencoder},
+    "conv-autoencoder": {(Image,): ConvAutoencoder},
 }
 _INPUTS: dict[_Kind, str] = {
     (Tokens,): "tokens",
@@ -95,7 +98,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
 
     **Arguments:**
 
-    - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder`, `causal`, `cnn` or `cppn`.
+    - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder`, `causal`, `cnn`, `cppn`, `slot-attention` or `conv-autoencoder`.
     - `sizes`: `width`, `depth`, for the transformers `heads`, and `init_scale` (default 1), which multiplies every initial
       weight matrix.
 

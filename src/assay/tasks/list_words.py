@@ -10,12 +10,13 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Kind:
-    """Entities and attributes of one kind, which no knowledge of the world pairs.
+    """Entities and attributes of one kind.
 
     **Attributes:**
 
     - `told`: the sentence of a pair; `asked`: what the answer follows.
     - `reversed_told`: the same sentence with the attribute in front.
+    - `known`: pairs that go together in the world: their entities are in no neutral list.
     """
 
     entities: tuple[str, ...]
@@ -23,6 +24,7 @@ class Kind:
     told: str
     asked: str
     reversed_told: str
+    known: tuple[tuple[str, str], ...] = ()
 
 
 KINDS: dict[str, Kind] = {
@@ -58,6 +60,10 @@ KINDS: dict[str, Kind] = {
         "The {entity} is {attribute}.",
         "So the {entity} is",
         "The {attribute} thing is the {entity}.",
+        (
+            *(("heart", "red"), ("moon", "white"), ("moon", "silver"), ("moon", "yellow"), ("leaf", "green")),
+            *(("star", "yellow"), ("star", "gold"), ("ring", "gold"), ("ring", "silver")),
+        ),
     ),
     "made-up": Kind(
         tuple(a + b for a in ("da", "fe", "ki", "lo") for b in ("mu", "pe", "ro", "zi")),

@@ -154,7 +154,7 @@ class Lists(Task):
         entity, attribute = (torch.cat(column) for column in zip(*(one.at(one.queried) for one in drawn), strict=True))
         parts = {"entity": entity, "attribute": attribute, "place": torch.cat([one.queried for one in drawn])}
         found = Examples({"tokens": torch.cat(written)}, attribute, parts, self.combination_id(parts))
-        return found.take(torch.randperm(n, generator=generator))
+        return found.take(torch.randperm(len(found), generator=generator))
 
     def contexts(self, n: int, *, size: int, pairs: Pairs, generator: Generator, fixed: float = 0.0) -> Contexts:
         """Draw lists with distinct entities and distinct attributes. `fixed`: the share that pairs as the world does.

@@ -1,0 +1,125 @@
+"""Autoencoders of scenes: one whose slots compete for pixels (slot attention), and one without slots."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from assay.errors import AssayError
+from assay.models.gru import Cell
+
+ITERATIONS = 3
+_EPSILON = 1e-8
+
+
+class Grid(nn.Module):
+    """Adds to every place of a map `(n, channels, size, size)` a linear map of its four distances from the edges."""
+
+    def __init__(self, width: int, size: int):
+        super().__init__()
+        line = torch.linspace(0, 1, size)
+        row, column = torch.meshgrid(line, line, indexing="ij")
+        self.register_buffer("edges", torch.stack([row, column, 1 - row, 1 - column], 2), persistent=False)
+        self.linear = nn.Linear(4, width)
+
+    def forward(self, maps: Float[Tensor, "n channels size size"]) -> Float[Tensor, "n channels size size"]:
+        return maps + self.linear(self.edges).permute(2, 0, 1)
+
+
+class SlotAttention(nn.Module):
+    """Slots that compete for the elements of a set (Locatello et al. 2020, arXiv 2006.15055, algorithm 1).
+
+    Elements `(n, m, width)` to slots `(n, slots, width)`. Slots start from learned vectors of their own, so that a forward
+    draws nothing at random. In every iteration elements divide their attention among slots by a softmax over slots, each slot
+    takes the weighted mean of the elements' values, and updates by a GRU and a residual layer.
+    """
+
+    def __init__(self, width: int, slots: int):
+        super().__init__()
+        self.start = nn.Parameter(torch.randn(slots, width))
+        self.element_norm, self.slot_norm, self.update_norm = (nn.LayerNorm(width) for _ in range(3))
+        self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
+        self.cell = Cell(width, width)
+        self.update = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
+        self.attention = nn.Identity()  # a site: `(n, slots, m)` of the last iteration comes last
+
+    def forward(self, elements: Float[Tensor, "n m width"]) -> Float[Tensor, "n slots width"]:
+        elements = self.element_norm(elements)
+        key, value = self.key(elements), self.value(elements)
+        slots = self.start.expand(len(elements), -1, -1)
+        for _ in range(ITERATIONS):
+            query = self.query(self.slot_norm(slots))
+            logits = torch.einsum("nsd,nmd->nsm", query, key) / query.shape[2] ** 0.5
+            attention = self.attention(logits.softmax(1)) + _EPSILON
+            taken = torch.einsum("nsm,nmd->nsd", attention / attention.sum(2, keepdim=True), value)
+            slots = self.cell(taken.flatten(0, 1), slots.flatten(0, 1)).view_as(slots)
+            slots = slots + self.update(self.update_norm(slots))
+        return slots
+
+
+def _check_draws(channels: int, size: int, num_outputs: int) -> None:
+    if num_outputs != channels * size**2:
+        raise AssayError(
+            "an autoencoder answers with all pixels of its image",
+            given=f"{num_outputs} outputs for {channels} x {size} x {size}",
+            next_step="train it on a task whose target is the image, such as scenes",
+        )
+
+
+def _encoder(channels: int, width: int, depth: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for k in range(depth):
+        layers += [nn.Conv2d(channels if k == 0 else width, width, 5, padding=2), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class SlotAutoencoder(nn.Module):
+    """`image` `(n, channels, size, size)` to its pixels again, flat `(n, num_outputs)`: a sum over slots, each of which
+    draws an image and a mask.
+
+    `depth` convolutions, a grid of places, slot attention, and a decoder of 1 x 1 convolutions on each slot laid out over the
+    grid (Watters et al. 2019). The masks, a softmax over slots, are the site `masks:out`, `(n, slots, size, size)`; the slots
+    are `slots:out`, `(n, slots, width)`.
+    """
+
+    def __init__(self, *, channels: int, size: int, num_outputs: int, width: int = 32, depth: int = 2, slots: int = 5):
+        super().__init__()
+        _check_draws(channels, size, num_outputs)
+        self.size = size
+        self.encoder = _encoder(channels, width, depth)
+        self.grid = Grid(width, size)
+        self.elements = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        self.slots = SlotAttention(width, slots)
+        self.laid_out = Grid(width, size)
+        self.decoder = nn.Sequential(
+            nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, channels + 1, 1)
+        )
+        self.masks = nn.Identity()
+
+    def forward(self, image: Float[Tensor, "n channels size size"]) -> Float[Tensor, "n num_outputs"]:
+        found = self.grid(self.encoder(image)).flatten(2).mT
+        slots = self.slots(self.elements(found))
+        n, k, width = slots.shape
+        wide = slots.reshape(n * k, width, 1, 1).expand(-1, -1, self.size, self.size)
+        drawn = self.decoder(self.laid_out(wide)).unflatten(0, (n, k))
+        masks = self.masks(drawn[:, :, -1].softmax(1))
+        return (drawn[:, :, :-1] * masks[:, :, None]).sum(1).flatten(1)
+
+
+class ConvAutoencoder(nn.Module):
+    """The same from one vector: convolutions that halve it, a bottleneck `code:out` `(n, 4 * width)`, and back."""
+
+    def __init__(self, *, channels: int, size: int, num_outputs: int, width: int = 32, depth: int = 2):
+        super().__init__()
+        _check_draws(channels, size, num_outputs)
+        layers: list[nn.Module] = []
+        for k in range(depth):
+            layers += [nn.Conv2d(channels if k == 0 else width, width, 3, stride=2, padding=1), nn.ReLU()]
+        side = size
+        for _ in range(depth):
+            side = (side + 1) // 2
+        self.encoder = nn.Sequential(*layers)
+        self.code = nn.Linear(width * side**2, 4 * width)
+        self.decoder = nn.Sequential(nn.ReLU(), nn.Linear(4 * width, 16 * width), nn.ReLU(), nn.Linear(16 * width, num_outputs))
+
+    def forward(self, image: Float[Tensor, "n channels size size"]) -> Float[Tensor, "n num_outputs"]:
+        return self.decoder(self.code(self.encoder(image).flatten(1)))
