@@ -17,6 +17,7 @@ from assay.bounds import check_seed
 from assay.children import unpicklable
 from assay.computation.ability import DeclaresComputation
 from assay.display import Framed, brief, columns_of, interval, measures_table, number, page, words
+from assay.entities import BindsEntities
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence, Level
 from assay.failed import Failed, attempt
@@ -41,6 +42,7 @@ NUM_UNSCORED_EXAMPLES = 4  # where the output is not scored, which of a language
 GIVES: Mapping[type, str] = {
     DeclaresComputation: "a declared computation graph (docs/methods/subgraphs.md says which tasks have one, and how)",
     DeclaresRegularities: "a declared regularity, as a symmetry (docs/methods/fracture.md says which tasks have one, and how)",
+    BindsEntities: "entities with attributes in its inputs, as in lists or scenes (docs/methods/binding.md)",
     PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
 }

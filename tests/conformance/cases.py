@@ -7,6 +7,7 @@ from typing import Any
 
 import contexts
 import knowing_trees
+import mechanisms
 import signs
 import stages
 import stepwise
@@ -22,6 +23,7 @@ from assay.instruments import all_instruments
 from assay.regularity import Regular, Regularity
 from assay.subject import Subject
 from assay.task import Task
+from assay.tasks.lists import Lists
 
 # Quick ones take up to a dozen seconds; an instrument that is not named here is checked on its own quick budget.
 SMALLER: Mapping[str, Mapping[str, Any]] = {
@@ -35,7 +37,7 @@ def case_of(instrument: Instrument) -> Case:
     """Its own, or the first case whose task has all abilities that the instrument needs."""
     if instrument.name in OWN:
         return OWN[instrument.name]
-    for case in (pairs(), PROBLEMS, TEXTS, SIDES, SCRATCHPADS):
+    for case in (pairs(), PROBLEMS, TEXTS, SIDES, SCRATCHPADS, LISTS):
         if not missing_abilities(instrument, case.task):
             return case
     raise AssayError(
@@ -126,6 +128,57 @@ SCRATCHPADS = Case(
     few=stepwise.few,
     hard={"lists": stepwise.TASK},
     memorisers=lambda task, num: stepwise.trained(num, wrong=True),
+)
+
+# Lists of entities, and a network whose attributes carry their entity
+
+
+class OtherOrder(Lists):
+    """The same lists, the last first."""
+
+    def contexts(self, n, *, size, pairs, generator, fixed=0.0):
+        found = super().contexts(n, size=size, pairs=pairs, generator=generator, fixed=fixed)
+        return found.take(torch.arange(n).flip(0))
+
+
+class FewContexts(Lists):
+    """Only so many lists of trained and of new pairs."""
+
+    limits = (0, 0)
+
+    def contexts(self, n, *, size, pairs, generator, fixed=0.0):
+        found = super().contexts(n, size=size, pairs=pairs, generator=generator, fixed=fixed)
+        return found.take(torch.arange(n)[: self.limits[pairs != "trained"]])
+
+
+def _few_lists(seen: int, novel: int) -> Task:
+    task = FewContexts(**mechanisms.SIZES)
+    object.__setattr__(task, "limits", (seen, novel))
+    return task
+
+
+def _lists(task: Task, generator: Generator) -> nn.Module:
+    return mechanisms.untrained(mechanisms.TASK, "direct", generator)
+
+
+def _trained_on_other_attributes(task: Task, num: int) -> list[Subject]:
+    subjects = [LISTS.untrained(task, seed) for seed in range(num)]
+    for seed, subject in enumerate(subjects):
+        generator = Generator().manual_seed(seed)
+        examples = task.examples("train", 500, generator=generator)
+        _fit(subject.module, examples.inputs, torch.randint(8, (500,), generator=generator))
+    return subjects
+
+
+LISTS = Case(
+    task=mechanisms.TASK,
+    fresh=_lists,
+    learned=functools.cache(functools.partial(mechanisms.subject, "direct")),
+    permuted=mechanisms.permuted,
+    reordered=OtherOrder(**mechanisms.SIZES),
+    few=_few_lists,
+    hard={"lists": mechanisms.TASK},
+    memorisers=_trained_on_other_attributes,
 )
 
 # Texts that tell their trees, and a network that knows them

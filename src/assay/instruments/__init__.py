@@ -14,6 +14,7 @@ _INSTRUMENTS = {
     "polar": "assay.instruments.polar:Polar",
     "fracture": "assay.instruments.fracture:Fracture",
     "subgraphs": "assay.instruments.subgraphs:Subgraphs",
+    "binding": "assay.instruments.binding:Binding",
 }
 
 

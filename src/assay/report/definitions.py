@@ -60,6 +60,32 @@ DEFINITIONS: Mapping[str, str] = {
         "The same at nodes whose step was never trained on these arguments: a table of steps fails there, and only the "
         "operation is right."
     ),
+    "segregation": (
+        "FG-ARI of the network's segments, from the best of four partitions that need no network on the scene (0) to 1: a "
+        "blind grid, another scene's segments, positions, colours of the input."
+    ),
+    "fg_ari": "Adjusted Rand index of segments over the pixels of objects. It does not see what bleeds into the background.",
+    "matched_iou": "Mean intersection over union of each object with the segment that it is matched with.",
+    "separation": (
+        "Whether entities are kept apart, from the best null (0) to 1. In lists: the paired contrast, for which whatever "
+        "favours a place or an attribute cancels. In scenes: whether it is read from the states of segments which attributes "
+        "go together."
+    ),
+    "novel_reuse": (
+        "Accuracy on pairs never bound in training, from the best null (0) to the accuracy on trained pairs (1): of pairs that "
+        "were trained in the first place alone (role), with the queried pair new alone (queried), with no listed attribute "
+        "known of the queried entity (balanced), with all pairs new (all)."
+    ),
+    "novel_binding": "The lowest of these scores, with the interval of the minimum.",
+    "isolation": (
+        "1 minus leakage: how little the answer for one entity moves when another's attribute changes, of how much the other's "
+        "own answer does."
+    ),
+    "illusory_conjunctions": "Of the errors, the share that names an attribute of another listed entity.",
+    "transplant": (
+        "A pair's states are put into a list that shares nothing with it. The share of lists where its entity is then answered "
+        "by its attribute."
+    ),
     "uuas": "Share of the declared edges that a linear distance probe finds, whatever their direction (unlabelled attachment).",
     "las": "Share of the declared edges that the polar probe finds with direction and relation (labelled attachment).",
     "selectivity_of_type_accuracy": "Accuracy on relations minus that on a control task.",

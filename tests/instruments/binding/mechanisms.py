@@ -1,12 +1,15 @@
 """Networks on lists whose way of binding is built in."""
 
+import functools
+
 import torch
 from torch import Generator, Tensor, nn
 
 from assay.subject import Subject
 from assay.tasks.lists import Lists
 
-TASK = Lists(num_entities=8, num_attributes=8, largest=3)
+SIZES = {"num_entities": 8, "num_attributes": 8, "largest": 3}
+TASK = Lists(**SIZES)
 SHARP = 30.0
 
 
@@ -52,7 +55,7 @@ class Mechanism(nn.Module):
         # Pairs that were never trained are passed over for another listed attribute.
         listed = context.sum(1) @ self.head
         known = self.allowed[tokens[:, -1].clamp(min=3) - 3]
-        return answer * known + 0.1 * listed * (1 - known) + 0.05 * listed
+        return answer * known + 0.1 * listed * known
 
 
 def permuted(module: Mechanism) -> Mechanism:
@@ -76,6 +79,4 @@ def untrained(task: Lists, kind: str, generator: Generator) -> Mechanism:
 
 def subject(kind: str, task: Lists = TASK, *, veto: bool = False) -> Subject:
     allowed = (task.trained_with() > 0).float() if veto else None
-    return Subject(
-        Mechanism(task, kind, veto=allowed).eval(), name=kind, fresh=lambda generator: untrained(task, kind, generator)
-    )
+    return Subject(Mechanism(task, kind, veto=allowed).eval(), name=kind, fresh=functools.partial(untrained, task, kind))

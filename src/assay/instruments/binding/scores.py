@@ -108,11 +108,10 @@ def composite(scores: Mapping[str, Score], *, generator: Generator) -> Composite
     tail = (1 - LEVEL) / 2
     low, high = torch.quantile(draws, torch.tensor([tail, 1 - tail], dtype=draws.dtype)).tolist()
     value = values[which]
-    own = scores[which].interval
-    assert own is not None
-    # No smaller than that of the lowest score where its units hardly vary.
+    # No higher than the lowest limit of a score: units that all agree have an interval, and resampling does not show it.
+    lows = [score.interval.low for score in scores.values() if score.interval is not None]
     interval = Interval(
-        low=min(low, value, own.low), high=max(high, value), level=LEVEL, method=f"bootstrap of the minimum of {len(scores)}"
+        low=min(low, value, *lows), high=max(high, value), level=LEVEL, method=f"bootstrap of the minimum of {len(scores)}"
     )
     return Composite(value, which, interval, max(float(draws.var()), scores[which].variance))
 
@@ -131,11 +130,9 @@ def word(learned: Interval | None, scores: Sequence[Score]) -> Word:
     what was trained. Else `undecided`.
     """
     known = [score for score in scores if score.value is not None and score.interval is not None]
-    if len(known) < len(scores) or not known:
-        return "undecided"
     intervals = [score.interval for score in known if score.interval is not None]
-    if all(i.low > BINDS for i in intervals) and all(p <= 1 - LEVEL for score in known for p in score.ps.values()):
-        return "binding"
     if any(interval.high < BINDS for interval in intervals):
         return "imitation" if learned is not None and learned.low >= LEARNED else "not shown"
-    return "undecided"
+    beats = all(p <= 1 - LEVEL for score in known for p in score.ps.values())
+    whole = bool(known) and len(known) == len(scores)
+    return "binding" if whole and beats and all(interval.low > BINDS for interval in intervals) else "undecided"

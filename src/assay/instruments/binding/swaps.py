@@ -43,11 +43,15 @@ class Pairing:
 
 
 def pairing(task: ListsEntities, contexts: Contexts, others: Contexts) -> Pairing:
-    """**Arguments:** `others`: as many contexts; those that share something are left out with their partner."""
-    shared = (contexts.entities[:, :, None] == others.entities[:, None]).flatten(1).any(1)
-    shared |= (contexts.attributes[:, :, None] == others.attributes[:, None]).flatten(1).any(1)
-    kept = (~shared).nonzero()[:, 0]
-    target, source = contexts.take(kept), replace(others.take(kept), start=contexts.start[kept])
+    """Every context beside the next of `others` that shares nothing with it; one without such a partner is left out."""
+    num = len(contexts)
+    shared = (contexts.entities[:, None, :, None] == others.entities[None, :, None]).flatten(2).any(2)
+    shared |= (contexts.attributes[:, None, :, None] == others.attributes[None, :, None]).flatten(2).any(2)
+    turned = (torch.arange(num)[:, None] + torch.arange(len(others))) % max(1, len(others))
+    apart = ~shared.gather(1, turned)
+    kept = apart.any(1).nonzero()[:, 0]
+    partner = turned[kept, apart[kept].long().argmax(1)]
+    target, source = contexts.take(kept), replace(others.take(partner), start=contexts.start[kept])
     queries = torch.stack([target.entities[:, 0], source.entities[:, 0], target.entities[:, -1]], 1)
     altered = Contexts(source.entities[:, 1:], target.attributes[:, 1:], target.start + 1, torch.zeros_like(target.queried))
     return Pairing(ask(task, target, queries), ask(task, source, queries), ask(task, altered, altered.entities[:, :1]))

@@ -1,0 +1,66 @@
+"""Binding: are entities segregated, kept apart, and reused in pairs that were never bound?"""
+
+from collections.abc import Mapping, Sequence
+
+from assay.entities import BindsEntities
+from assay.errors import AssayError
+from assay.evidence import Effort, Measure
+from assay.instrument import Instrument, Notes, Random, Reading, Readings
+from assay.instruments.binding import metrics
+from assay.instruments.binding.lists import Lists
+from assay.instruments.binding.metrics import BUDGETS, BindingBudget
+from assay.instruments.binding.scenes import Scenes
+from assay.instruments.binding.words import explain_lists, explain_scenes
+from assay.subject import Subject
+from assay.task import Task
+
+
+class Binding(Instrument[Lists | Scenes]):
+    """Segregation, separation and reuse of entities, each `(observed - best null) / (ceiling - best null)`, and their minimum.
+
+    The three questions are those of Greff, van Steenkiste and Schmidhuber 2020, who define no number: these are ours, and
+    their nulls are what they are worth. In lists of entities (`assay.entities.ListsEntities`) separation is the paired
+    contrast, reuse the accuracy on pairs never bound, and states are exchanged to name the mechanism. In scenes of objects
+    (`assay.entities.ShowsObjects`) segregation is the FG-ARI of masks or of clustered states, separation the decoding of which
+    attributes go together from the states of segments, reuse the read-outs in scenes with a pair never trained.
+    """
+
+    name = "binding"
+    question = "Are entities told apart, kept apart, and bound to what they have, in pairs never bound before too?"
+    cites = ("greff2020", "feng2023")
+    needs = (BindsEntities,)
+    metrics = (
+        metrics.SEGREGATION,
+        metrics.FG_ARI,
+        metrics.IOU,
+        metrics.SEPARATION,
+        metrics.REUSE,
+        metrics.COMPOSITE,
+        metrics.ACCURACY,
+        metrics.NOVEL,
+        metrics.ISOLATION,
+        metrics.ILLUSORY,
+        metrics.TRANSPLANT,
+    )
+
+    def __init__(self, *, budgets: Mapping[Effort, BindingBudget] = BUDGETS):
+        self.budgets = budgets
+
+    def data(self, subject: Subject, task: Task, budget: BindingBudget, rng: Random) -> Lists | Scenes:
+        assert isinstance(task, BindsEntities)
+        kinds = {"lists": Lists, "scenes": Scenes}
+        if task.entities_in not in kinds:
+            raise AssayError("entities are bound in lists or in scenes", given=task.entities_in, choices=kinds)
+        return kinds[task.entities_in].draw(task, budget, rng)
+
+    def read(self, network: Subject, data: Lists | Scenes, rng: Random) -> Reading:
+        return data.read(network, rng, None)
+
+    def read_copy(self, network: Subject, data: Lists | Scenes, own: Reading, rng: Random) -> Reading:
+        # At the size of list, and against the ceiling, of the network under test.
+        return data.read(network, rng, own.kept)
+
+    def explain(self, data: Lists | Scenes, readings: Readings, measures: Sequence[Measure]) -> Notes:
+        if isinstance(data, Scenes):
+            return explain_scenes(data, readings, measures)
+        return explain_lists(data, readings, measures)

@@ -1,0 +1,71 @@
+"""What the instrument measures, and the sizes that each effort buys."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from assay.evidence import Effort
+from assay.instrument import Budget, Control, Metric, Values
+from assay.instruments.binding.scores import Composite, Score
+
+SEGREGATION = Metric(key="segregation", title="segregation", unit="0 best null, 1 ceiling", level=0, of="scene", headline=True)
+FG_ARI = Metric(
+    key="fg_ari", title="FG-ARI", unit="adjusted Rand index of objects' pixels", level=0, of="scene", bounds=(-1.0, 1.0)
+)
+IOU = Metric(key="matched_iou", title="matched IoU", unit="intersection over union", level=0, of="scene", bounds=(0.0, 1.0))
+SEPARATION = Metric(key="separation", title="separation", unit="0 best null, 1 ceiling", level=0, of="context", headline=True)
+REUSE = Metric(
+    key="novel_reuse", title="reuse for pairs never bound", unit=SEPARATION.unit, level=2, of="combination", headline=True
+)
+COMPOSITE = Metric(key="novel_binding", title="lowest score", unit=SEPARATION.unit, level=2, of="context", headline=True)
+ACCURACY = Metric(key="accuracy", title="accuracy on trained pairs", unit="accuracy", level=0, of="context", bounds=(0.0, 1.0))
+NOVEL = Metric(
+    key="novel_accuracy", title="accuracy on pairs never bound", unit="accuracy", level=2, of="combination", bounds=(0.0, 1.0)
+)
+ISOLATION = Metric(key="isolation", title="isolation", unit="1 - leakage", level=0, of="context")
+ILLUSORY = Metric(
+    key="illusory_conjunctions", title="errors that name another's attribute", unit="share of errors", level=0,
+    better="lower", of="context", bounds=(0.0, 1.0),
+)  # fmt: skip
+TRANSPLANT = Metric(
+    key="transplant", title="transplanted pairs that are answered", unit="share", level=0, of="context", bounds=(0.0, 1.0)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BindingBudget(Budget):
+    """`contexts`: of every size and kind of pairs; `sites`: at most so many where states are exchanged."""
+
+    contexts: int
+    sites: int = 6
+
+
+BUDGETS: Mapping[Effort, BindingBudget] = {
+    "quick": BindingBudget(contexts=200, sites=4),
+    "standard": BindingBudget(contexts=500),
+    "full": BindingBudget(contexts=2_000, sites=40, copies=19),
+}
+
+
+def values_of(metric: Metric, score: Score, how: Mapping[str, str], **about: str) -> Values:
+    """A score beside each of its nulls. `how`: how each was made; `about`: what it is of."""
+    if score.value is None:
+        return Values(metric=metric.key, units=torch.zeros(0), about=about, reason=score.reason)
+    controls = tuple(
+        Control(name=name, how=how[name], values=torch.tensor([value]), p=score.ps[name]) for name, value in score.nulls.items()
+    )
+    return Values(
+        metric=metric.key, units=score.units, about=about, value=score.value, interval=score.interval,
+        variance=score.variance, controls=controls, ceiling=1.0, note=f"best null: {score.best}",
+    )  # fmt: skip
+
+
+def values_of_lowest(found: Composite | None, units: torch.Tensor) -> Values:
+    """The lowest of all scores."""
+    if found is None:
+        return Values(metric=COMPOSITE.key, units=torch.zeros(0), reason="a score that it is the lowest of has no number")
+    return Values(
+        metric=COMPOSITE.key, units=units, value=found.value, interval=found.interval, variance=found.variance,
+        ceiling=1.0, note=f"that of {found.which}",
+    )  # fmt: skip

@@ -1,0 +1,138 @@
+"""Mixture of positional, lexical and reflexive mechanisms, fitted to the answers after a patch at the query.
+
+The state at the last token of another list's query is put into a list. Three mechanisms then answer by three places:
+*positional* by the place that was queried in the other list, *lexical* by the place where the other list's queried entity
+stands here, *reflexive* by the place where the other list's answer stands here. After arXiv 2510.06182 (ICLR 2026), where
+such a mixture is fitted to language models; positional answers spread over neighbouring places.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from assay.entities import Contexts, ListsEntities
+from assay.errors import AssayError
+from assay.instruments.binding.asked import Asked, ask, listed, unlisted
+from assay.subject import Subject
+
+MECHANISMS = ("positional", "lexical", "reflexive")
+_STEPS, _DECAY = 60, 1e-3
+LEAST = 20
+"""Answers, fewer of which fit no mixture."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A mixture fitted to some answers, judged on others.
+
+    **Attributes:**
+
+    - `shares`: of answers by each mechanism's place, and `elsewhere`, on the judged answers; they sum to 1.
+    - `predicted`: the share of judged answers that the fitted mixture puts first.
+    - `alone`: the same of each mechanism fitted by itself, and of the place that is answered most: the nulls.
+    """
+
+    shares: dict[str, float]
+    predicted: Float[Tensor, " n"]
+    alone: dict[str, Float[Tensor, " n"]]
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Lists in which every mechanism answers by a place of its own.
+
+    **Attributes:** `into`: lists asked for an entity that they do not hold; `whence`: the same entities and attributes in other
+    places, asked for one of them; `places`: `(n, 3)`, in the order of `MECHANISMS`.
+    """
+
+    into: Asked
+    whence: Asked
+    places: Int[Tensor, "n 3"]
+
+
+def crossed(task: ListsEntities, contexts: Contexts, *, generator: Generator) -> Crossed:
+    """Of every list another with its entities moved on by one place and its attributes by two.
+
+    **Raises:** `AssayError` for lists of fewer than three, where the three places cannot differ.
+    """
+    size, num = contexts.size, len(contexts)
+    if size < len(MECHANISMS):
+        raise AssayError("three mechanisms are told apart by three places", given=f"lists of {size}")
+    moved = replace(contexts, entities=contexts.entities.roll(1, 1), attributes=contexts.attributes.roll(2, 1))
+    place = torch.randint(size, (num,), generator=generator)
+    places = torch.stack([place, (place - 1) % size, (place - 2) % size], 1)
+    other = unlisted(contexts, task.num_entities, num=1, generator=generator)
+    asked_for = moved.entities.gather(1, place[:, None])
+    return Crossed(ask(task, contexts, other), ask(task, moved, asked_for), places)
+
+
+def answered_places(network: Subject, lists: Crossed, site: str) -> Int[Tensor, " n"]:
+    """The place of the list whose attribute is preferred, of those listed, with the last token's state at a site that of the
+    other list."""
+    states = network.read(lists.into.written.inputs, [site])[site].clone()
+    states[:, -1] = network.read(lists.whence.written.inputs, [site])[site][:, -1]
+    said = network(lists.into.written.inputs, replace={site: states})[:, lists.into.outputs].float()
+    return listed(said[:, None], lists.into.contexts)[:, 0].argmax(1)
+
+
+def fit_mixture(answered: Int[Tensor, " n"], places: Int[Tensor, "n 3"], *, size: int, train: Tensor) -> Mixture:
+    """Multinomial regression of the answered place on what each mechanism says of every place.
+
+    **Arguments:** `answered`: the place in the list, 0 to `size - 1`; `places`: what each mechanism answers, in the order of
+    `MECHANISMS`, all different; `train`: which rows are fitted, the others are judged.
+
+    **Raises:** `AssayError` for fewer than `LEAST` rows on either side.
+
+    Example::
+
+        places = torch.rand(400, 4).argsort(1)[:, :3]
+        found = fit_mixture(places[:, 1], places, size=4, train=torch.arange(400) % 2 == 0)
+        assert found.shares["lexical"] == 1.0
+    """
+    rows = torch.as_tensor(train, dtype=torch.bool)
+    if int(rows.sum()) < LEAST or int((~rows).sum()) < LEAST:
+        given = f"{int(rows.sum())} and {int((~rows).sum())}"
+        raise AssayError(f"a mixture is fitted to {LEAST} answers or more, and judged on as many", given=given)
+    features = _features(places, size)
+    judged = ~rows
+
+    def predicted(columns: list[int]) -> Tensor:
+        weights = _fitted(features[rows][:, :, columns], answered[rows])
+        said = features[judged][:, :, columns] @ weights
+        best = said == said.amax(1, keepdim=True)
+        return best[torch.arange(len(said)), answered[judged]].float() / best.sum(1)
+
+    by_mechanism = {"positional": [0, 1], "lexical": [2], "reflexive": [3]}
+    alone = {name: predicted(columns) for name, columns in by_mechanism.items()}
+    often = int(answered[rows].bincount(minlength=size).argmax())
+    alone["one place"] = (answered[judged] == often).float()
+    hits = {name: float((answered[judged] == places[judged, k]).float().mean()) for k, name in enumerate(MECHANISMS)}
+    return Mixture({**hits, "elsewhere": 1 - sum(hits.values())}, predicted([0, 1, 2, 3]), alone)
+
+
+def _features(places: Int[Tensor, "n 3"], size: int) -> Float[Tensor, "n size 4"]:
+    """Of every place: whether it is each mechanism's, and the squared distance from the positional one."""
+    each = torch.arange(size)
+    at = (each[None, :, None] == places[:, None]).double()
+    distance = (each[None] - places[:, :1]).double().square() / size**2
+    return torch.stack([at[..., 0], -distance, at[..., 1], at[..., 2]], 2)
+
+
+def _fitted(features: Float[Tensor, "n size f"], answered: Int[Tensor, " n"]) -> Float[Tensor, " f"]:
+    """Newton's method on the penalised likelihood, which is concave."""
+    num = features.shape[2]
+    weights = torch.zeros(num, dtype=torch.float64)
+    own = features[torch.arange(len(features)), answered]
+    for _ in range(_STEPS):
+        chance = (features @ weights).softmax(1)
+        mean = torch.einsum("ns,nsf->nf", chance, features)
+        gradient = (own - mean).mean(0) - _DECAY * weights
+        centred = features - mean[:, None]
+        curvature = torch.einsum("ns,nsf,nsg->fg", chance, centred, centred) / len(features)
+        step = torch.linalg.solve(curvature + _DECAY * torch.eye(num, dtype=torch.float64), gradient)
+        weights = weights + step
+        if float(step.abs().max()) < 1e-8:
+            break
+    return weights

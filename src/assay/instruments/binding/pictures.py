@@ -1,0 +1,91 @@
+"""Partitions of pictures into segments: those of a network, and those that need no network."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from assay.instruments.binding.segmentation import partition
+from assay.site import Site
+
+_ROUNDS = 15
+
+
+def mask_sites(states: dict[str, Float[Tensor, "n *shape"]], rows: int, columns: int) -> list[str]:
+    """Sites that hold masks: nonnegative maps `(n, k, rows, columns)` that sum to 1 at every place."""
+    found = []
+    for name, each in states.items():
+        whole = each.ndim == 4 and each.shape[1] > 1 and tuple(each.shape[2:]) == (rows, columns)
+        if whole and float(each.amin()) >= 0 and bool((each.sum(1) - 1).abs().amax() < 1e-3):
+            found.append(name)
+    return found
+
+
+def maps_of(site: Site, rows: int, columns: int) -> bool:
+    """Whether a site holds a map of the picture, of its size or a coarser one."""
+    if len(site.shape) != 3 or site.calls != 1:
+        return False
+    _, r, c = site.shape
+    return 2 <= r <= rows and 2 <= c <= columns and r * columns == c * rows
+
+
+def clusters(features: Float[Tensor, "n places d"], k: int) -> Int[Tensor, "n places"]:
+    """k-means of every picture by itself: centres start as far apart as can be, from the place farthest from the mean."""
+    n, places, _ = features.shape
+    rows = torch.arange(n)
+    first = (features - features.mean(1, keepdim=True)).square().sum(2).argmax(1)
+    centres = [features[rows, first]]
+    nearest = torch.full((n, places), torch.inf)
+    for _ in range(k - 1):
+        nearest = torch.minimum(nearest, (features - centres[-1][:, None]).square().sum(2))
+        centres.append(features[rows, nearest.argmax(1)])
+    middle = torch.stack(centres, 1)
+    label = torch.cdist(features, middle).argmin(2)
+    for _ in range(_ROUNDS):
+        member = torch.nn.functional.one_hot(label, k).to(features)
+        count = member.sum(1)[..., None]
+        moved = torch.einsum("npk,npd->nkd", member, features) / count.clamp(min=1)
+        middle = torch.where(count > 0, moved, middle)
+        label = torch.cdist(features, middle).argmin(2)
+    return label
+
+
+def positions(rows: int, columns: int) -> Float[Tensor, "places 2"]:
+    """Row and column of every place."""
+    row, column = torch.meshgrid(torch.linspace(0, 1, rows), torch.linspace(0, 1, columns), indexing="ij")
+    return torch.stack([row, column], 2).flatten(0, 1)
+
+
+def blind_grid(rows: int, columns: int, k: int) -> Int[Tensor, "rows columns"]:
+    """`k` cells, as many along a side as along the other or one more."""
+    high = max(1, int(k**0.5))
+    wide = -(-k // high)
+    row = torch.arange(rows) * high // rows
+    column = torch.arange(columns) * wide // columns
+    return (row[:, None] * wide + column).clamp(max=k - 1)
+
+
+def blind(
+    image: Float[Tensor, "n channels rows columns"], segments: Int[Tensor, "n rows columns"], k: int
+) -> dict[str, Int[Tensor, "n rows columns"]]:
+    """Partitions into `k` that do not come from the network on the scene: cells of a grid, the segments of another scene,
+    clusters of positions, and of the colours of the input."""
+    n, _, rows, columns = image.shape
+    place = positions(rows, columns).expand(1, -1, -1)
+    return {
+        "blind grid": blind_grid(rows, columns, k).expand(n, -1, -1),
+        "another scene's": segments.roll(1, 0),
+        "positions": clusters(place, k).view(1, rows, columns).expand(n, -1, -1),
+        "colours": clusters(image.flatten(2).mT.contiguous(), k).view(n, rows, columns),
+    }
+
+
+def from_masks(masks: Float[Tensor, "n k rows columns"]) -> Int[Tensor, "n rows columns"]:
+    """The largest mask of every place."""
+    return partition(masks)
+
+
+def from_maps(maps: Float[Tensor, "n d r c"], k: int, rows: int, columns: int) -> Int[Tensor, "n rows columns"]:
+    """Clusters of the states of a map, at the size of the picture."""
+    n, _, r, c = maps.shape
+    label = clusters(torch.nn.functional.normalize(maps.flatten(2).mT, dim=2), k).view(n, 1, r, c)
+    return torch.nn.functional.interpolate(label.float(), size=(rows, columns), mode="nearest")[:, 0].long()

@@ -1,0 +1,266 @@
+"""Binding in scenes of objects: what is drawn, and how one network is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from assay.entities import ObjectScenes, ShowsObjects
+from assay.errors import AssayError
+from assay.evidence import Interval
+from assay.instrument import Control, NotEnough, Random, Reading, Values
+from assay.instruments.binding import metrics
+from assay.instruments.binding.metrics import BindingBudget, values_of, values_of_lowest
+from assay.instruments.binding.pictures import blind, from_maps, from_masks, maps_of, mask_sites
+from assay.instruments.binding.scores import Score, Word, composite, normalised, word
+from assay.instruments.binding.segmentation import contingency, fg_ari, matched_iou
+from assay.instruments.binding.states import isolation, left_out, which
+from assay.probe import Design, one_hot
+from assay.stats import MIN_UNITS, mean_interval
+from assay.subject import Subject
+from assay.task import Task
+
+HOW = {
+    "blind grid": "cells of a grid, as many as the network has segments",
+    "another scene's": "the segments of another scene",
+    "positions": "k-means of the positions of pixels",
+    "colours": "k-means of the colours of the input",
+    "superposition": "the same read from the sum of all states of the scene",
+    "another scene's states": "the same read from the states of another scene",
+}
+
+
+@dataclass(frozen=True)
+class Read:
+    """One network on some scenes. `states`: of every object, `(n, k, d)`, of the segment that it is matched with."""
+
+    segments: Int[Tensor, "n rows columns"]
+    states: Float[Tensor, "n k d"]
+
+
+@dataclass(frozen=True)
+class Where:
+    """`masks`, or clusters of `maps`; `states`: the site of slots, or the maps; `num`: segments."""
+
+    masks: str
+    maps: str
+    states: str
+    num: int
+
+
+@dataclass(frozen=True)
+class KeptScenes:
+    """What the words are made of."""
+
+    where: Where
+    base: int
+    ceiling: float
+    scores: Mapping[str, Score]
+    learned: Interval | None
+    word: Word
+    by_size: Mapping[int, Float[Tensor, " n"]]
+    nulls: Mapping[int, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Everything drawn. `exchanged`: the scenes of the smallest size with one attribute of two objects exchanged; `changed`:
+    with another value of the last attribute at the first object; `novel`: the first object has a pair never trained."""
+
+    budget: BindingBudget
+    sizes: tuple[int, ...]
+    shown: Mapping[int, ObjectScenes]
+    exchanged: ObjectScenes
+    changed: ObjectScenes
+    novel: ObjectScenes
+    num_values: tuple[int, ...]
+
+    @classmethod
+    def draw(cls, task: Task, budget: BindingBudget, rng: Random) -> "Scenes":
+        """**Raises:** `NotEnough` for fewer than five scenes, `AssayError` for a task that shows no objects."""
+        if not isinstance(task, ShowsObjects):
+            raise AssayError("a task that binds entities in scenes must be a ShowsObjects", given=type(task).__name__)
+        shows: ShowsObjects = task
+        shown = {
+            size: shows.scenes(budget.contexts, size=size, novel=False, generator=rng("scenes", size))
+            for size in (*shows.sizes, *shows.larger)
+        }
+        base = shown[min(shows.sizes)]
+        if len(base) < MIN_UNITS:
+            raise NotEnough(f"{len(base)} scenes, and {MIN_UNITS} are needed")
+        novel = shows.scenes(budget.contexts, size=min(shows.sizes), novel=True, generator=rng("novel"))
+        num_values = tuple(shows.attributes.values())
+        swapped, other = base.attributes.clone(), base.attributes.clone()
+        swapped[:, 0, -1], swapped[:, 1, -1] = base.attributes[:, 1, -1], base.attributes[:, 0, -1]
+        step = torch.randint(1, num_values[-1], (len(base),), generator=rng("changed"))
+        other[:, 0, -1] = (other[:, 0, -1] + step) % num_values[-1]
+        return cls(budget, shows.sizes, shown, shows.redrawn(base, swapped), shows.redrawn(base, other), novel, num_values)
+
+    def read(self, network: Subject, rng: Random, own: KeptScenes | None) -> Reading:
+        """One network. `own`: of an untrained copy, what was read of the network under test."""
+        base = min(self.sizes)
+        where = own.where if own else self._where(network, base)
+        found = {size: self._see(network, where, scenes) for size, scenes in self.shown.items() if size <= where.num}
+        by_size, nulls, segregated, values = {}, {}, {}, []
+        for size, read in found.items():
+            units, others = self._segregated(size, read, where)
+            segregated[size] = units["fg_ari"].float(), {name: each.float() for name, each in others.items()}
+            by_size[size], nulls[size] = units["fg_ari"], {name: float(each.mean()) for name, each in others.items()}
+            values += self._raw(size, units, others)
+        scores = {"segregation": normalised(*segregated[base])}
+        values.append(values_of(metrics.SEGREGATION, scores["segregation"], HOW))
+        decode, isolated = self._separated(network, where, base, found[base])
+        scores["separation"] = decode
+        values += [values_of(metrics.SEPARATION, decode, HOW), isolated]
+        right, reused = self._reused(network, where, base, found[base], own)
+        if len(self.novel) >= MIN_UNITS:
+            scores["reuse, queried"] = reused
+            values.append(values_of(metrics.REUSE, reused, HOW, pairs="queried"))
+        lowest = composite(scores, generator=rng("lowest")) if len(scores) > 2 else None
+        values.append(values_of_lowest(lowest, scores["segregation"].units))
+        learned = mean_interval(right, bounds=(0.0, 1.0))
+        told: Word = word(learned, list(scores.values())) if len(scores) > 2 else "undecided"
+        ceiling = own.ceiling if own else float(right.mean())
+        return Reading(values, KeptScenes(where, base, ceiling, scores, learned, told, by_size, nulls))
+
+    def _where(self, network: Subject, size: int) -> Where:
+        """Masks where there are some, with the slots beside them; else the map whose clusters segregate best, on half of the
+        scenes. **Raises:** `AssayError` for fewer slots than objects, and for a network without maps."""
+        scenes = self.shown[size].take(torch.arange(len(self.shown[size])) % 2 == 0)
+        rows, columns = scenes.objects.shape[1:]
+        sites = network.sites(scenes.inputs)
+        wide = [site.name for site in sites if len(site.shape) == 3 and site.calls == 1]
+        masks = mask_sites(network.read(scenes.inputs, wide), rows, columns) if wide else []
+        if masks:
+            num = next(site.shape[0] for site in sites if site.name == masks[-1])
+            if num < size:
+                raise AssayError(
+                    "a network needs as many slots as there are objects in a scene",
+                    given=f"{num} slots at {masks[-1]} for {size} objects",
+                    next_step="build it with more slots, or show fewer objects",
+                )
+            slots = [site.name for site in sites if len(site.shape) == 2 and site.shape[0] == num and site.calls == 1]
+            return Where(masks[-1], "", slots[-1] if slots else "", num)
+        read = network.read(scenes.inputs, [site.name for site in sites if maps_of(site, rows, columns)])
+        # The picture itself, where it enters a module, is no state of the network.
+        maps = [name for name, each in read.items() if not any(torch.equal(each, given) for given in scenes.inputs.values())]
+        if not maps:
+            raise AssayError(
+                "a network on scenes must hold masks, or a map of the picture",
+                given="no site with places of the picture",
+                next_step="give a convolutional network, or one with slots",
+            )
+        scores = {
+            name: float(fg_ari(contingency(from_maps(read[name], size + 1, rows, columns), scenes.objects)).nanmean())
+            for name in maps
+        }
+        best = max(maps, key=lambda name: scores[name])
+        return Where("", best, best, max(self.shown) + 1)
+
+    def _see(self, network: Subject, where: Where, scenes: ObjectScenes) -> Read:
+        """Segments, and the states of the segment that each object is matched with."""
+        rows, columns = scenes.objects.shape[1:]
+        k = scenes.attributes.shape[1]
+        if where.masks:
+            names = [where.masks, *([where.states] if where.states else [])]
+            read = network.read(scenes.inputs, names)
+            segments = from_masks(read[where.masks])
+            states = read[where.states] if where.states else read[where.masks].flatten(2)
+        else:
+            maps = network.read(scenes.inputs, [where.maps])[where.maps]
+            segments = from_maps(maps, k + 1, rows, columns)
+            whole = torch.nn.functional.interpolate(maps.float(), size=(rows, columns), mode="nearest").flatten(2)
+            member = torch.nn.functional.one_hot(segments.flatten(1), k + 1).float()
+            states = torch.einsum("ndp,npk->nkd", whole, member) / member.sum(1)[..., None].clamp(min=1)
+        chosen = _matched(segments, scenes, states.shape[1])[..., None].expand(-1, -1, states.shape[2])
+        return Read(segments, states.gather(1, chosen))
+
+    def _segregated(self, size: int, read: Read, where: Where) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """FG-ARI and matched IoU of every scene, and FG-ARI of the partitions that need no network."""
+        scenes = self.shown[size]
+        counts = contingency(read.segments, scenes.objects)
+        k = where.num if where.masks else size + 1
+        image = next(iter(scenes.inputs.values()))
+        others = {
+            name: fg_ari(contingency(segments, scenes.objects)) for name, segments in blind(image, read.segments, k).items()
+        }
+        return {"fg_ari": fg_ari(counts), "matched_iou": matched_iou(counts)}, others
+
+    def _raw(self, size: int, units: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> list[Values]:
+        controls = tuple(Control(name=name, how=HOW[name], values=each.float()[None]) for name, each in others.items())
+        note = "" if size in self.sizes else "more objects than any trained scene"
+        about = {"objects": str(size)}
+        return [
+            Values(metric=metrics.FG_ARI.key, about=about, units=units["fg_ari"].float(), controls=controls, note=note),
+            Values(metric=metrics.IOU.key, about=about, units=units["matched_iou"].float(), note=note),
+        ]
+
+    def _separated(self, network: Subject, where: Where, size: int, read: Read) -> tuple[Score, Values]:
+        scenes = self.shown[size]
+        # Only where the two objects differ in both attributes is there another binding.
+        pair = scenes.attributes[:, :2]
+        rows = (pair[:, 0] != pair[:, 1]).all(1).nonzero()[:, 0]
+        groups = (pair.sort(1).values.flatten(1) * torch.tensor([1, 11, 121, 1331])).sum(1)[rows]
+        other = self._see(network, where, self.exchanged)
+        one, two = read.states[rows, :2], other.states[rows, :2]
+        if len(groups.unique()) < MIN_UNITS:
+            score = normalised(torch.zeros(0), {"superposition": torch.zeros(0)})
+        else:
+            found = which(one, two, pair[rows], num_values=self.num_values, groups=groups)
+            sums = one.sum(1, keepdim=True), two.sum(1, keepdim=True)
+            summed = which(*sums, pair[rows], num_values=self.num_values, groups=groups)
+            score = normalised(found, {"superposition": summed})
+        moved = self._see(network, where, self.changed)
+        try:
+            value, units = isolation(read.states, moved.states, scenes.attributes, num_values=self.num_values)
+        except AssayError as error:
+            return score, Values(metric=metrics.ISOLATION.key, units=torch.zeros(0), reason=error.rule)
+        return score, Values(metric=metrics.ISOLATION.key, units=units, bounds=None if value < 0 else (-1.0, 1.0))
+
+    def _reused(self, network: Subject, where: Where, size: int, read: Read, own: KeptScenes | None) -> tuple[Tensor, Score]:
+        """Whether read-outs that are shared over objects, fitted on trained scenes, name both attributes of the first object:
+        in held-out trained scenes, and as a score in scenes where its pair is new."""
+        new = self._see(network, where, self.novel) if len(self.novel) else read
+        k = size
+        states = {"own": torch.cat([read.states, new.states[:, :1].expand(-1, k, -1)])}
+        states["superposition"] = states["own"].clone()
+        states["superposition"][len(read.states) :] = new.states.sum(1, keepdim=True)
+        states["another scene's states"] = states["own"].clone()
+        states["another scene's states"][len(read.states) :] = new.states.roll(1, 0)[:, :1]
+        attributes = torch.cat([self.shown[size].attributes, self.novel.attributes[:, :1].expand(-1, k, -1)])
+        hits = {name: self._named(each, attributes, len(read.states)) for name, each in states.items()}
+        right, novel = hits["own"][: len(read.states)], hits["own"][len(read.states) :]
+        nulls = {name: each[len(read.states) :] for name, each in hits.items() if name != "own"}
+        ceiling = own.ceiling if own else float(right.mean())
+        return right, normalised(novel, nulls, ceiling=ceiling)
+
+    def _named(self, states: Float[Tensor, "n k d"], attributes: Int[Tensor, "n k a"], trained: int) -> Float[Tensor, " n"]:
+        """Whether all attributes of the first object are named: of trained scenes by read-outs of the others, of further ones
+        by read-outs of all trained ones."""
+        n, k, d = states.shape
+        hit = torch.ones(n, dtype=torch.bool)
+        for a, values in enumerate(self.num_values):
+            targets = one_hot(attributes[..., a], values)
+            scenes = torch.arange(trained).repeat_interleave(k)
+            said = left_out(states[:trained].reshape(-1, d), targets[:trained].reshape(-1, values), scenes).view(trained, k, -1)
+            hit[:trained] &= said[:, 0].argmax(1) == attributes[:trained, 0, a]
+            if n > trained:
+                design = Design.of(states[:trained].reshape(1, 1, -1, d).float())
+                probe = design.fit(targets[:trained].reshape(1, 1, -1, values), group=values).probe()
+                hit[trained:] &= probe(states[trained:, 0].float())[0].argmax(1) == attributes[trained:, 0, a]
+        return hit.float()
+
+
+def _matched(segments: Int[Tensor, "n rows columns"], scenes: ObjectScenes, num: int) -> Int[Tensor, "n k"]:
+    """For every object the segment with the largest total overlap, one to one as far as segments go."""
+    from scipy.optimize import linear_sum_assignment
+
+    k = scenes.attributes.shape[1]
+    counts = torch.zeros(len(segments), k, max(num, k))
+    found = contingency(segments, scenes.objects)[:, 1:].float()
+    union = found.sum(2, keepdim=True) + contingency(segments, scenes.objects).float().sum(1, keepdim=True) - found
+    counts[:, : found.shape[1], : found.shape[2]] = found / union.clamp(min=1)
+    chosen = torch.tensor([linear_sum_assignment(one, maximize=True)[1].tolist() for one in counts.numpy()])
+    return chosen.view(len(segments), k).clamp(max=num - 1)

@@ -1,0 +1,184 @@
+"""The words and figures of lists and of scenes."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from assay.display import number
+from assay.evidence import Measure
+from assay.figure import Cell, Curve, Figure, Line, Plot, Table
+from assay.instrument import Notes, Readings
+from assay.instruments.binding.lists import Inside, Kept, Lists
+from assay.instruments.binding.scenes import KeptScenes, Scenes
+from assay.instruments.binding.swaps import ANSWERS, QUERIES
+from assay.stats import mean_interval
+
+MEANINGS = {
+    "binding": "entities are bound to what they have in context, in pairs never bound before too",
+    "imitation": "trained pairs are answered, and binding is not what answers them",
+    "not shown": "binding is not shown, and trained pairs are not answered either",
+    "undecided": "whether entities are bound is undecided",
+}
+
+
+def explain_lists(data: Lists, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    """The sentence, the figures, and what was not tested."""
+    kept: Kept = readings.own.kept
+    copies = [copy.kept for copy in readings.copies if copy.kept is not None]
+    scores = ", ".join(f"{name} {number(score.value)}" for name, score in kept.scores.items() if score.value is not None)
+    inside = f" Patched states look {kept.inside.signature}." if kept.inside else ""
+    warnings = [f"{name}: {score.reason}." for name, score in kept.scores.items() if score.value is None]
+    if kept.inside and not kept.inside.sites:
+        warnings.append(
+            "States were not exchanged: no site holds a vector for every token through which all of the input passes."
+        )
+    return Notes(
+        summary=f"In lists of {kept.base}, {MEANINGS[kept.word]} ({scores or 'no score'}).{inside}",
+        warnings=warnings,
+        not_tested=(
+            "Segregation: the tokens of a list are given one by one.",
+            "Other seeds: networks of one recipe may differ in this, and one of them was read.",
+            "Signatures name a mechanism where states are exchanged, and are no part of the verdict.",
+            *data.not_drawn,
+        ),
+        figures=(_sizes(data, kept, copies), *(_inside(kept.inside) if kept.inside else ())),
+        settings={"entities in a list": kept.base, "verdict": kept.word},
+    )
+
+
+def explain_scenes(data: Scenes, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    """The same of scenes."""
+    kept: KeptScenes = readings.own.kept
+    scores = ", ".join(f"{name} {number(score.value)}" for name, score in kept.scores.items() if score.value is not None)
+    segregation = kept.scores["segregation"]
+    shown = segregation.interval is not None and segregation.interval.low > 0
+    place = f"masks at {kept.where.masks}" if kept.where.masks else f"clusters of states at {kept.where.maps}"
+    rows: list[tuple[Cell, ...]] = []
+    for size, units in kept.by_size.items():
+        rows.append((size, "network", float(units.mean())))
+        rows += [(size, name, value) for name, value in kept.nulls[size].items()]
+    left = [size for size in data.shown if size not in kept.by_size]
+    warnings = [f"{name}: {score.reason}." for name, score in kept.scores.items() if score.value is None]
+    if left:
+        warnings.append(f"The network has {kept.where.num} slots: scenes of {', '.join(map(str, left))} objects were not read.")
+    return Notes(
+        summary=(
+            f"In scenes of {kept.base}, {MEANINGS[kept.word]}"
+            f"{'' if shown else '; that objects are told apart is not shown'} ({scores or 'no score'}; {place})."
+        ),
+        warnings=warnings,
+        not_tested=(
+            "Other seeds: networks of one recipe may differ in this, and one of them was read.",
+            "Which partition is meant where objects have parts.",
+        ),
+        figures=(
+            Table(
+                name="FG-ARI beside partitions that need no network",
+                columns=("objects", "partition", "FG-ARI"),
+                rows=tuple(rows),
+                note=f"Segments are {place}. FG-ARI does not see segments that bleed into the background; matched IoU does.",
+                level=0,
+            ),
+        ),
+        settings={"objects in a scene": kept.base, "verdict": kept.word, "segments": place},
+    )
+
+
+def _sizes(data: Lists, kept: Kept, copies: Sequence[Kept]) -> Curve:
+    def line(name: str, found: Mapping[int, Tensor], *, null: bool = False) -> Line:
+        each = {size: mean_interval(units, bounds=(0.0, 1.0)) for size, units in found.items()}
+        return Line(
+            name=name,
+            x=tuple(found),
+            y=tuple(float(units.mean()) for units in found.values()),
+            low=tuple(i.low if i else None for i in each.values()),
+            high=tuple(i.high if i else None for i in each.values()),
+            null=null,
+        )
+
+    lines = [line("trained pairs", kept.accuracy)]
+    for pairs in dict.fromkeys(pairs for pairs, _ in kept.novel):
+        lines.append(line(f"new: {pairs}", {size: units for (kind, size), units in kept.novel.items() if kind == pairs}))
+    sizes = tuple(kept.accuracy)
+    lines.append(Line(name="guess", x=sizes, y=tuple(1 / size for size in sizes), null=True))
+    if copies:
+        mean = tuple(float(torch.stack([copy.accuracy[size].mean() for copy in copies]).mean()) for size in sizes)
+        lines.append(Line(name="untrained copies", x=sizes, y=mean, null=True))
+    return Curve(
+        name="Accuracy by number of entities",
+        across="entities in the list",
+        plots=(Plot(title="accuracy", lines=tuple(lines)),),
+        caption=(
+            f"Lists of {', '.join(map(str, data.sizes))} were trained. Longer ones differ in positions too, and are no part of "
+            "a score."
+        ),
+        level=2,
+    )
+
+
+def _inside(inside: Inside) -> tuple[Figure, ...]:
+    found: list[Figure] = []
+    if inside.patched.site:
+        rows: list[tuple[Cell, ...]] = [
+            ("nothing", query, *inside.patched.unpatched[:, k].mean(0).tolist()) for k, query in enumerate(QUERIES)
+        ]
+        rows += [
+            (patch, query, *shares[:, k].mean(0).tolist())
+            for patch, shares in inside.patched.patched.items()
+            for k, query in enumerate(QUERIES)
+        ]
+        found.append(
+            Table(
+                name="Answers after patches",
+                columns=("patched", "asked for", *ANSWERS),
+                rows=tuple(rows),
+                note=f"States at {inside.patched.site} of the first item, from a list that shares nothing. Shares sum to 1.",
+                level=0,
+            )
+        )
+    for what, table in inside.tables.items():
+        size = len(table)
+        found.append(
+            Table(
+                name=f"Who answers for whom: {what} of first and last exchanged",
+                columns=("asked for", *(f"place {k + 1}" for k in range(size)), "none"),
+                rows=tuple((f"place {k + 1}", *row) for k, row in enumerate(table.tolist())),
+                note=f"Share of answers from every place, at {inside.patched.site}. Without an exchange the diagonal is 1.",
+                level=0,
+            )
+        )
+    if inside.mixtures:
+        rows = []
+        for site, mixture in inside.mixtures.items():
+            best = max(mixture.alone, key=lambda name: float(mixture.alone[name].mean()))
+            alone = f"{number(float(mixture.alone[best].mean()))} ({best})"
+            rows.append((site, *mixture.shares.values(), float(mixture.predicted.mean()), alone))
+        found.append(
+            Table(
+                name="Mixture of mechanisms",
+                columns=("site", *next(iter(inside.mixtures.values())).shares, "predicted", "best alone"),
+                rows=tuple(rows),
+                note=(
+                    "The last token's state from a list with the same words in other places. Shares of answers by the place of "
+                    "each mechanism, which sum to 1, and how many the fitted mixture predicts, on lists that it was not fitted "
+                    "to, beside the best of one mechanism or one place alone."
+                ),
+                level=0,
+            )
+        )
+    if len(inside.sites) > 1:
+        lines = tuple(
+            Line(name=what, x=inside.sites, y=tuple(values.mean(1).tolist()), null=what == "unrelated tokens")
+            for what, values in inside.curve.items()
+        )
+        found.append(
+            Curve(
+                name="Contrast after exchanges within a list",
+                across="site",
+                plots=(Plot(title="contrast", subtitle="-1 exchanged, 1 as before", lines=lines),),
+                caption="First and last item, exchanged at every site through which all of the input passes.",
+                level=0,
+            )
+        )
+    return tuple(found)
