@@ -21,6 +21,7 @@ from assay.computation.cells import FULL, NEW, SOURCES, STEP, counts_in, odds_ra
 from assay.computation.labels import KINDS
 from assay.computation.law import Rates
 from assay.computation.predictors import best_guess, full_table, noisy_executor, step_table
+from assay.display import number
 from assay.tasks.algorithms import modular_tree, non_adjacent_values, pcfg_trees
 
 pytestmark = pytest.mark.slow
@@ -53,7 +54,7 @@ def test_the_figures_of_the_constructed_predictors(seed):
 def test_the_call_separates_all_three(seed):
     for name, analysis in analysed(seed).items():
         assert analysis.call == predictors_of_sums.CALLS[name], analysis.sentence
-        assert f"{analysis.cells.value[STEP]:.3f}" in analysis.sentence
+        assert number(float(analysis.cells.value[STEP])) in analysis.sentence
 
 
 def test_the_effect_of_a_seen_subgraph_vanishes_with_another_training_set():
