@@ -247,8 +247,13 @@ def per_second(subject: Subject, module: nn.Module, inputs: Mapping[str, Tensor]
     put = torch.cat(kept)
 
     def hooked() -> None:
-        calls = iter(put.split(subject.batch_size))
-        handle = module.register_forward_hook(lambda *_: next(calls))
+        left = [put]
+
+        def replace(module: nn.Module, args: object, out: Tensor) -> Tensor:
+            instead, left[0] = left[0].split([len(out), len(left[0]) - len(out)])
+            return instead
+
+        handle = module.register_forward_hook(replace)
         subject(inputs)
         handle.remove()
 
