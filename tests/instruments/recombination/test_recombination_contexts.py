@@ -99,3 +99,11 @@ def test_rates_are_reported_by_the_number_of_exchanges():
     assert {"1", "2"} <= {*values}
     assert sum(m.units for m in values.values()) == whole.units
     assert all(m.value in (None, 1.0) for m in values.values())
+
+
+def test_an_effort_bounds_the_pairs_and_says_how_many_are_left_out():
+    few = Recombination(budgets={"quick": dataclasses.replace(BUDGET, contexts=2)})
+    evidence = run(few, staged(at_once=True), Staged(), effort="quick")
+    asked = {(m.about["part"], m.about["context"]) for m in evidence.measures if m.key == "seen_from_effect_in_context"}
+    assert len(asked) == 2
+    assert "4 pairs of a part and its context were left out by this effort." in evidence.not_tested

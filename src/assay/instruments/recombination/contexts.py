@@ -1,5 +1,8 @@
 """Whether the effect of a part is one thing: read beside one value of another part, its context, and put beside others."""
 
+from collections.abc import Sequence
+from itertools import permutations
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -60,6 +63,14 @@ def in_contexts(
         if few >= MIN_UNITS:
             return design, exchanged.take(chosen), {name: rows[chosen] for name, rows in wanted.items()}
     return f"{few} held-out combinations follow from an exchange with an effect from another context; {MIN_UNITS} are needed"
+
+
+def some_pairs(parts: Sequence[Part], most: int, generator: torch.Generator) -> tuple[list[tuple[Part, Part]], int]:
+    """Pairs of a part and another one, its context, at most so many at random, and how many more there are. Graded parts have
+    no values that could be told apart."""
+    every = [*permutations([part for part in parts if not part.graded], 2)]
+    chosen = torch.randperm(len(every), generator=generator)[:most].sort().values.tolist()
+    return [every[k] for k in chosen], len(every) - len(chosen)
 
 
 def _grouped(values: Int[Tensor, " n"], generator: torch.Generator) -> tuple[Int[Tensor, " n"], int]:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations, permutations
+from itertools import combinations
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from assay.instrument import Budget, NotEnough, Random
-from assay.instruments.recombination.contexts import CONTEXT, EFFECT, in_contexts
+from assay.instruments.recombination.contexts import CONTEXT, EFFECT, in_contexts, some_pairs
 from assay.instruments.recombination.items import (
     HELD,
     KIND_OF,
@@ -43,6 +43,7 @@ class CombiningBudget(Budget):
     """**Attributes:**
 
     - `examples`: trained ones; `combinations`: of each kind; `cuts`: that are read.
+    - `contexts`: pairs of a part and another one, its context, in which its effect is asked.
     - `scrambled`, `turned`: repeats of the scrambled declaration and of the random subspace.
     - `novel_everywhere`: whether all forms are tried on novel combinations at all cuts; else only the sum, and the others at
       the headline cut.
@@ -52,6 +53,7 @@ class CombiningBudget(Budget):
     examples: int
     combinations: int
     cuts: int
+    contexts: int
     scrambled: int
     turned: int
     novel_everywhere: bool = True
@@ -137,6 +139,7 @@ class Drawn:
     chance: float
     refused: Mapping[str, str]
     apart: Mapping[tuple[str, str], str]
+    not_asked: int
     exchanges: Mapping[int, int]
     labelled: bool
     no_executor: str
@@ -218,14 +221,13 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
         else:
             recipes.append(recipe)
     apart = {}
-    for part, context in permutations([part for part in parts if part.name in combines and not part.graded], 2):
-        found, known = exchanges[part.name]
-        name = f"{part.name} in contexts of {context.name}"
-        match in_contexts(part, context, drawing, found, known, rng.within("contexts", name)):
+    pairs, not_asked = some_pairs([part for part in parts if part.name in combines], budget.contexts, rng("pairs"))
+    for part, context in pairs:
+        about, name = {"part": part.name, CONTEXT: context.name}, f"{part.name} in contexts of {context.name}"
+        match in_contexts(part, context, drawing, *exchanges[part.name], rng.within("contexts", name)):
             case str(reason):
                 apart[part.name, context.name] = reason
             case split, some, differences:
-                about = {"part": part.name, CONTEXT: context.name}
                 each = [_recipe({**about, EFFECT: of}, some, rows, repeats) for of, rows in differences.items()]
                 plans.append(Plan(name, split, tuple(each), follows=True))
     plans = [Plan(ALL, design, tuple(recipes)), *plans]
@@ -243,6 +245,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
         chance=max(task.objective.chance, best_constant(task.objective, own)),
         refused=refused,
         apart=apart,
+        not_asked=not_asked,
         exchanges=num_exchanges,
         labelled=task.level == 2,
         no_executor="" if isinstance(task, SwapsParts) else "the task does not say what follows when a part is exchanged",

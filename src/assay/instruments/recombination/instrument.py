@@ -61,9 +61,11 @@ LETTERS: Mapping[str, Metric] = {
 }
 
 BUDGETS: Mapping[Effort, CombiningBudget] = {
-    "quick": CombiningBudget(examples=500, combinations=100, cuts=8, scrambled=2, turned=2, novel_everywhere=False),
-    "standard": CombiningBudget(examples=3_000, combinations=500, cuts=48, scrambled=5, turned=5),
-    "full": CombiningBudget(examples=20_000, combinations=2_000, cuts=1_000, scrambled=19, turned=19, copies=19),
+    "quick": CombiningBudget(examples=500, combinations=100, cuts=8, contexts=6, scrambled=2, turned=2, novel_everywhere=False),
+    "standard": CombiningBudget(examples=3_000, combinations=500, cuts=48, contexts=24, scrambled=5, turned=5),
+    "full": CombiningBudget(
+        examples=20_000, combinations=2_000, cuts=1_000, contexts=1_000, scrambled=19, turned=19, copies=19
+    ),
 }
 
 

@@ -163,6 +163,8 @@ def _not_tested(data: Drawn, found: Found) -> list[str]:
     ]
     if thinned := len(found.every) - len(found.cuts) - len(found.skipped):
         told.append(f"{thinned} cuts were left out by this effort, none beside an end of where parts are combined.")
+    if data.not_asked:
+        told.append(f"{data.not_asked} pairs of a part and its context were left out by this effort.")
     told += [f"A cut that cannot be patched: {reason}." for reason in [*found.skipped.values()][:3]]
     return told + [f"Part {name}: {reason}." for name, reason in data.refused.items()]
 
