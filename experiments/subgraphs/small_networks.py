@@ -78,8 +78,8 @@ def fixed(seed: int, steps: int, weight_decay: float) -> None:
     print("  on right values:", local.sentence)
     for kind in ("best sum", "pick"):
         of_kind = np.array([operation.family == kind for operation in tested.operations])[tested.operation] & ~tested.is_source
-        rates = [local.labels.right[of_kind & (local.seen.cell == cell)].mean() for cell in range(3)]
-        print(f"    {kind}: {' '.join(f'{rate:.4f}' for rate in rates)}")
+        right = [local.labels.right[of_kind & (local.seen.cell == cell)] for cell in range(3)]
+        print(f"    {kind}: {' '.join(f'{some.mean():.4f}' if len(some) else 'none' for some in right)}")
     for name, odds in (("this", local.odds), ("another", local.elsewhere)):
         print(f"  odds ratio, {name} training set: {np.exp(odds.value):.2f} [{np.exp(odds.low):.2f}, {np.exp(odds.high):.2f}]")
     rng = np.random.default_rng(seed)
