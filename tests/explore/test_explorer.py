@@ -100,8 +100,8 @@ def test_a_slider_that_is_moved_draws_what_pytorch_draws(page, number, way):
     assert abs(after - before).max() > 0.05
     assert abs(after - _expected(networks[number], weight, value)).max() < 1e-2
     assert page.value("document.activeElement.parentElement.querySelector('output').textContent") != "1.00"
-    whole = f"new Grid(shown[{number}].network, 32).unit(shown[{number}].network.depth(), 2)"  # computed from the start
-    held = f"painter.grid(shown[{number}].network, 32).unit(shown[{number}].network.depth(), 2)"
+    whole = f"new Grid(shown[{number}].network, 32).values.at(-1)"  # computed from the start
+    held = f"painter.grid(shown[{number}].network, 32).values.at(-1)"
     assert page.value(f"[...{held}]") == page.value(f"[...{whole}]")
 
 
