@@ -48,7 +48,7 @@ def main() -> None:
         converted(given.wheel, given.folder)
     start = time.process_time()
     for form in given.forms:
-        prefix = "" if given.no_prefix else PREFIX
+        prefix = None if given.no_prefix else PREFIX
         task = ListTexts(folder=str(given.folder), largest=max(given.sizes), prefix=prefix, **FORMS[form])
         subject = load_hugging_face(given.folder, task=task)
         subject.batch_size = 32

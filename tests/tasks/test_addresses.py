@@ -17,6 +17,7 @@ from assay.task import Task
 from assay.tasks import load_task, task_families
 from assay.tasks.hyperteacher import Hyperteacher
 from assay.tasks.modular import Modular
+from small_tokenizer import write_tokenizer
 
 TABLE = """
 data = "rows.jsonl"
@@ -192,6 +193,8 @@ def test_the_listing_agrees_with_the_classes(family, monkeypatch, tmp_path):
     assert family.variant in ("", *fields)
     write_table(tmp_path / "path")
     (tmp_path / "path" / "to").symlink_to(tmp_path / "path")
+    if family.name == "list-texts":
+        write_tokenizer(tmp_path / "path" / "to" / "model")
     monkeypatch.chdir(tmp_path)
     assert isinstance(load_task(family.form), cls), "the example of the listing must work"
 

@@ -13,6 +13,7 @@ from assay.models.hugging_face import load_hugging_face
 from assay.tasks import load_task
 from assay.tasks.list_texts import ListTexts
 from assay.tasks.list_words import KINDS
+from small_tokenizer import write_tokenizer
 
 SMALL = Binding(budgets={"quick": dataclasses.replace(BUDGETS["quick"], contexts=12, sites=3)})
 
@@ -21,19 +22,10 @@ SMALL = Binding(budgets={"quick": dataclasses.replace(BUDGETS["quick"], contexts
 def folder(tmp_path_factory):
     """A causal model of two layers, and a tokenizer that knows the words of cities and shapes, but `Sydney` and `tan`."""
     transformers = pytest.importorskip("transformers")
-    tokenizers = pytest.importorskip("tokenizers")
     path = tmp_path_factory.mktemp("llama")
-    sentences = [
-        text for kind in ("city", "shape") for text in (KINDS[kind].told, KINDS[kind].asked, KINDS[kind].reversed_told)
-    ]
-    told = " ".join(sentences).replace("{entity}", "").replace("{attribute}", "").replace(".", " .").split()
-    words = [word for kind in ("city", "shape") for word in (*KINDS[kind].entities, *KINDS[kind].attributes)]
-    vocabulary = dict.fromkeys(["<unk>", "<start>", *told, *(w for w in words if w not in ("Sydney", "tan"))])
-    inner = tokenizers.Tokenizer(tokenizers.models.WordLevel({word: k for k, word in enumerate(vocabulary)}, unk_token="<unk>"))
-    inner.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    transformers.PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>").save_pretrained(path)
+    num_words = write_tokenizer(path)
     config = transformers.LlamaConfig(
-        vocab_size=len(vocabulary), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        vocab_size=num_words, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
         num_key_value_heads=2, max_position_embeddings=64,
     )  # fmt: skip
     with torch.random.fork_rng():

@@ -34,7 +34,7 @@ class _Text:
     num_outputs: int
 
     @classmethod
-    def of(cls, folder: str, name: str, backwards: bool, prefix: str) -> "_Text":
+    def of(cls, folder: str, name: str, backwards: bool, prefix: str | None) -> "_Text":
         if name not in KINDS:
             raise AssayError("list-texts: kind must be one of its choices", given=name, choices=KINDS)
         kind: Kind = KINDS[name]
@@ -108,7 +108,7 @@ class ListTexts(Task):
     smallest: int = 2
     largest: int = 4
     backwards: bool = False
-    prefix: str = ""
+    prefix: str | None = None
     seed: int = 0
     parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
     combines: tuple[str, ...] = field(init=False, repr=False, compare=False)

@@ -59,9 +59,11 @@ def test_what_favours_a_place_or_an_attribute_cancels(generator):
     assert torch.allclose(contrast(said), contrast(biased))
 
 
-def test_contexts_that_share_something_are_no_pair(pairs):
+def test_contexts_that_share_something_are_no_pair(pairs, generator):
     target, source = pairs.target.contexts, pairs.source.contexts
-    assert 10 < len(target) < 400
+    assert len(target) == 400
+    alone = drawn(generator, 1)
+    assert len(pairing(TASK, alone, alone).target.contexts) == 0
     assert not bool((target.entities[:, :, None] == source.entities[:, None]).any())
     assert torch.equal(target.start, source.start)
 
