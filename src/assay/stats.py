@@ -362,3 +362,14 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     one, other = one - one.mean(-1, keepdims=True), other - other.mean(-1, keepdims=True)
     norm = np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
     return np.divide((one * other).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+
+
+def jackknife(value: float, left_out: Sequence[float], *, level: float = LEVEL) -> tuple[float, Interval]:
+    """Squared standard error and interval of a number that is no mean, from its values without each group of units in turn
+    (Tukey 1958): Student's t with one degree of freedom fewer than groups."""
+    from scipy.special import stdtrit
+
+    num, others = len(left_out), np.asarray(left_out, dtype=np.float64)
+    variance = float((num - 1) / num * ((others - others.mean()) ** 2).sum())
+    half = float(stdtrit(num - 1, (1 + level) / 2)) * math.sqrt(variance)
+    return variance, Interval(low=value - half, high=value + half, level=level, method=f"jackknife over {num} groups, t")

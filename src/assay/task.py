@@ -121,6 +121,11 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class TokenSequence(Tokens):
+    """The same, `(n, t)` with `t` up to `length`; an answer is wanted at every position."""
+
+
+@dataclass(frozen=True)
 class Vector:
     """Input `x`: float32 `(n, num_features)`."""
 
@@ -263,9 +268,7 @@ class Task(ABC):
 
 class Swapped(NamedTuple):
     """What a task says of examples after one part was exchanged. It holds no inputs: nothing novel is ever fed.
-
-    `defined` says where there is an answer; None means everywhere. Targets mean nothing where it is false.
-    """
+    `defined` says where there is an answer; None means everywhere. Targets mean nothing where it is false."""
 
     targets: Tensor
     parts: Mapping[str, Int[Tensor, " n"]]

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from assay.bounds import read_bytes
 from assay.data.registry import fetch
@@ -37,8 +37,14 @@ class Analogy(NamedTuple):
     answer: str
 
 
-def rated_pairs(name: Literal["men", "wordsim similarity", "wordsim relatedness"]) -> list[RatedPair]:
-    """The pairs of MEN, or of one half of WordSim-353. Marks of the part of speech, as in `sun-n`, are left out."""
+def rated_pairs(name: str) -> list[RatedPair]:
+    """The pairs of `men`, or of one half of WordSim-353, `wordsim similarity` or `wordsim relatedness`. Marks of the part of
+    speech, as in `sun-n`, are left out.
+
+    **Raises:** `AssayError` for another name.
+    """
+    if name not in _FILES:
+        raise AssayError("there are no such ratings", given=name, choices=RATED)
     return read_rated_pairs(fetch("word_relations", _FILES[name]))
 
 

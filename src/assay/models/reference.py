@@ -17,19 +17,20 @@ from assay.models.cnn import ConvNet
 from assay.models.cppn import ACTIVATIONS, Cppn
 from assay.models.encoder_decoder import EncoderDecoder
 from assay.models.gru import TokenGRU
+from assay.models.language_model import LanguageModel
 from assay.models.mlp import TokenMLP, VectorMLP
 from assay.models.odd_one_out import EncodedImages, EncodedTokens, EncodedVectors
 from assay.models.slot_attention import ConvAutoencoder, SlotAutoencoder
 from assay.models.transformer import Transformer
 from assay.objective import Stepwise
-from assay.task import Image, InputSpec, Items, Pixels, SourceToTarget, Task, Tokens, Vector, VectorSequence
+from assay.task import Image, InputSpec, Items, Pixels, SourceToTarget, Task, Tokens, TokenSequence, Vector, VectorSequence
 
 Option = int | float
 _Kind = tuple[type, ...]
 """Of an input: its type, and behind `Items` that of one item."""
 _FITTING: dict[str, dict[_Kind, type[nn.Module]]] = {
     "mlp": {(Tokens,): TokenMLP, (Vector,): VectorMLP, (VectorSequence,): VectorMLP, (Items, Vector): EncodedVectors},
-    "transformer": {(Tokens,): Transformer, (Items, Tokens): EncodedTokens},
+    "transformer": {(Tokens,): Transformer, (TokenSequence,): LanguageModel, (Items, Tokens): EncodedTokens},
     "gru": {(Tokens,): TokenGRU},
     "encoder-decoder": {(SourceToTarget,): EncoderDecoder},
     "causal": {(SourceToTarget,): CausalTransformer},
@@ -40,6 +41,7 @@ _FITTING: dict[str, dict[_Kind, type[nn.Module]]] = {
 }
 _INPUTS: dict[_Kind, str] = {
     (Tokens,): "tokens",
+    (TokenSequence,): "tokens that are answered one by one",
     (Vector,): "a vector",
     (VectorSequence,): "a sequence of vectors",
     (SourceToTarget,): "a source and a target sequence",
@@ -112,7 +114,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
         suited = [other for other in NAMES if kind in _FITTING[other]]
         takes = _INPUTS.get(kind, "inputs of its own")
         raise AssayError(f"{task.address} takes {takes}, which this model does not accept", given=name, choices=suited)
-    if isinstance(task.objective, Stepwise) != isinstance(spec, SourceToTarget | VectorSequence):
+    if isinstance(task.objective, Stepwise) != isinstance(spec, SourceToTarget | TokenSequence | VectorSequence):
         raise AssayError(
             "a model that reads one input answers with one vector, one that reads a sequence of them or a source answers with "
             "a sequence",

@@ -1,5 +1,6 @@
 """Relations between words: two systems over the same words, compared with the pairing known and without it."""
 
+from assay.relations.ability import GivesRelations as GivesRelations
 from assay.relations.calibrated import Calibrated as Calibrated
 from assay.relations.calibrated import calibrated as calibrated
 from assay.relations.calibrated import calibrated_maximum as calibrated_maximum

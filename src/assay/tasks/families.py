@@ -325,6 +325,25 @@ _FAMILIES = (
         variant="name",
     ),
     TaskFamily(
+        name="text",
+        summary="the next byte of a text, for what a network learns from nothing else",
+        form="text:tinyshakespeare",
+        home="assay.tasks.text:Text",
+        options=_options(
+            (
+                "name",
+                "tinyshakespeare, gutenberg, gutenberg_a, gutenberg_b, genesis_en, genesis_fr, genesis_sv or wikitext2",
+                "tinyshakespeare",
+                "a registered text",
+            ),
+            ("file", "UTF-8 text file", "none", "a text of one's own instead"),
+            ("length", "integer", "128", "bytes of a window"),
+            ("num_words", "integer", "300", "words with a value of their own"),
+            ("scored", "true or false", "True", "false for a model with a tokenizer of its own, which is only read"),
+        ),
+        variant="name",
+    ),
+    TaskFamily(
         name="graphs",
         summary="how many steps, and which relation, lead from one thing of a told world to another",
         form="graphs:family,size=5",

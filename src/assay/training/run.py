@@ -24,6 +24,7 @@ from assay.tasks.modular_addition import ModularAddition
 from assay.tasks.odd_one_out import NUM_ITEMS
 from assay.tasks.preference_grid import PreferenceGrid
 from assay.tasks.sentences import Agreement, Anaphora
+from assay.tasks.text import Text
 from assay.training.fit import TrainingConfig, TrainingRecord, fit
 from assay.versions import versions_of
 
@@ -40,13 +41,15 @@ _RECOMMENDED = {
 }
 
 _RECOMMENDED_FOR: dict[tuple[str, type], TrainingConfig] = {
-    # docs/demo.md, docs/time-to-result.md, docs/tasks/preference_grid.md and docs/tasks/odd_one_out.md say what was tried
+    # docs/demo.md, docs/time-to-result.md, docs/tasks/preference_grid.md, docs/tasks/odd_one_out.md and docs/methods/langue.md
+    # say what was tried
     ("mlp", ModularAddition): TrainingConfig(steps=2000, batch_size=672, learning_rate=1e-2, weight_decay=1.0),
     ("mlp", Hyperteacher): TrainingConfig(steps=3000, batch_size=256, learning_rate=1e-2, weight_decay=0.1),
     ("mlp", BitParity): TrainingConfig(steps=1500, batch_size=64, learning_rate=2e-3),
     ("transformer", Agreement): TrainingConfig(steps=500, batch_size=32, learning_rate=2e-3),
     ("transformer", Anaphora): TrainingConfig(steps=500, batch_size=32, learning_rate=2e-3),
     ("mlp", PreferenceGrid): TrainingConfig(steps=4000, batch_size=128, learning_rate=2e-3),
+    ("transformer", Text): TrainingConfig(steps=1500, batch_size=32, learning_rate=2e-3, weight_decay=0.1),
 }
 
 

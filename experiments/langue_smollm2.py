@@ -1,0 +1,138 @@
+"""What SmolLM2-135M-Instruct holds of word relations and of text, beside counts: one table, in about five CPU minutes.
+
+    python experiments/langue_smollm2.py FOLDER
+
+FOLDER holds the model as `save_pretrained` wrote it, with its tokenizer. Words are read alone behind `<|endoftext|>`, without which the first
+token's content is lost. Both texts are old enough to be in its training data: its bits there show memory as well as langue.
+"""
+
+import sys
+import time
+
+import numpy as np
+import torch
+
+import assay
+from assay.data.texts import english_tags, tiny_shakespeare, wikitext2
+from assay.data.word_pairs import RATED, rated_pairs
+from assay.encoding.scoring import TokenScorer, scorer_of
+from assay.instruments.langue import bits
+from assay.relations import calibrated_maximum, permutations, rated_correlation, rated_null, unit_vectors
+from assay.stats import jackknife, keyed_generator, mean_interval
+from assay.text import SHUFFLES, NGrams, Shuffler, Vocabulary, ppmi_vectors
+from assay.text.leftover import TokenRules
+from assay.text.words import frequency_bins
+
+DRAWS, COPIES, EXCERPTS, SIZE = 1_000, 2, 30, 600
+
+
+def word_vectors(subject: assay.Subject, scorer: TokenScorer, words: list[str]) -> list[np.ndarray]:
+    """At every layer the mean state over the tokens of each word, read alone behind the prefix."""
+    rows = [scorer.tokenizer(f" {word}", add_special_tokens=False)["input_ids"] for word in words]
+    found: list[list[np.ndarray]] = []
+    order = sorted(range(len(words)), key=lambda k: len(rows[k]))
+    for start in range(0, len(order), 64):
+        some = [rows[k] for k in order[start : start + 64]]
+        longest = max(map(len, some))
+        ids = torch.full((len(some), longest + 1), scorer.end)
+        mask = torch.ones_like(ids)
+        for row, tokens in enumerate(some):
+            ids[row, 1 : 1 + len(tokens)] = torch.tensor(tokens)
+            mask[row, 1 + len(tokens) :] = 0
+        with torch.no_grad():
+            states = subject.module.base_model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        weights = mask[:, 1:, None].float()
+        found.append([((state[:, 1:] * weights).sum(1) / weights.sum(1)).double().numpy() for state in states])
+    place = np.argsort(order)
+    return [np.concatenate([batch[layer] for batch in found])[place] for layer in range(len(found[0]))]
+
+
+def ratings(subject: assay.Subject, scorer: TokenScorer) -> None:
+    """Rank correlation with people's ratings by layer, the calibrated maximum, and untrained copies."""
+    pairs = {name: rated_pairs(name) for name in RATED}
+    words = sorted({word for some in pairs.values() for pair in some for word in pair[:2]})
+    counts = {word: tag for word, tag in zip(*_counts(), strict=True)}
+    groups = frequency_bins(np.array([counts.get(word, 0) for word in words]))
+    networks = {"network": subject}
+    networks |= {f"untrained {k}": subject.untrained(keyed_generator(k, "copy")) for k in range(COPIES)}
+    place = {word: k for k, word in enumerate(words)}
+    for name, network in networks.items():
+        layers = word_vectors(network, scorer, words)
+        for title, some in pairs.items():
+            rows = np.array([[place[pair.first], place[pair.second]] for pair in some if pair.first != pair.second])
+            told = np.array([pair.rating for pair in some if pair.first != pair.second])
+            values = [rated_correlation(vectors, rows, told) for vectors in layers]
+            line = ", ".join(f"{values[k]:.2f} ({k})" for k in range(0, len(values), 4))
+            if name != "network":
+                print(f"{title}, {name}: largest {max(values):.3f}; {line}", flush=True)
+                continue
+            draws = 200
+            null = []
+            for vectors in layers:
+                order = permutations(len(words), draws, generator=np.random.default_rng(0), groups=groups)
+                null.append(rated_null(vectors, rows, told, order))
+            best = calibrated_maximum(values, np.stack(null))
+            fold = np.arange(len(rows)) % 10
+            parts = [rated_correlation(layers[best.layer], rows[fold != k], told[fold != k]) for k in range(10)]
+            _, interval = jackknife(best.value, parts)
+            print(
+                f"{title}, {name}: {line}; layer {best.layer} {best.value:.3f} [{interval.low:.3f}, {interval.high:.3f}], matched "
+                f"null mean {best.mean:.3f}, largest {np.stack(null).max():.3f}, p {best.p:.4f}",
+                flush=True,
+            )
+
+
+def _counts() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    from assay.data.texts import gutenberg
+
+    vocabulary = Vocabulary.of(gutenberg().texts)
+    return vocabulary.words, vocabulary.counts
+
+
+def text(subject: assay.Subject, corpus: assay.text.Corpus) -> None:  # pyrefly: ignore[missing-attribute]
+    """The ladder, the shuffles, and what is left after frequency, n-gram and context."""
+    train, generator = sorted(corpus.train), np.random.default_rng(0)
+    texts, closed = bits.choose(corpus, num=EXCERPTS, size=SIZE, generator=generator)
+    whole = Vocabulary.of(train)
+    shuffle = Shuffler(tuple(train), english_tags())
+    shuffled = {name: tuple(shuffle(one, name, generator=generator) for one in texts) for name in SHUFFLES}
+    counted = unit_vectors(ppmi_vectors(train, whole.first(2_000).words, seed=0))
+    excerpts = bits.prepared(texts, closed, ngrams=NGrams(train), vocabulary=whole, vectors=counted, shuffled=shuffled)
+    imitated = bits.imitator(excerpts, NGrams(["\n".join("\n".join(train).split("\n")[0::2])]), excerpts.best)
+    scorer = scorer_of(subject, None)
+    rules = TokenRules(scorer.tokens("".join(train)[:1_000_000]))
+    read = bits.read(scorer, excerpts, rules)
+
+    def told(values: np.ndarray) -> str:
+        interval = mean_interval(values)
+        assert interval is not None
+        return f"{values.mean():.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+    print(f"{corpus.name}: {len(texts)} excerpts of {SIZE} bytes")
+    print(f"  bits per byte {told(read.bits)}; orders {excerpts.order_bits().mean(1).round(3).tolist()}")
+    print(
+        f"  saved over order {excerpts.best} {told(read.saved)}; gain of the mixture {told(read.gain)}, imitator {told(imitated[0])}"
+    )
+    for name, cost in read.costs.items():
+        print(f"  {name}: {told(read.bits + cost)}, cost {told(cost)}")
+    left = read.left[:, 0].sum() / read.left[:, 1].sum()
+    kept = [np.delete(read.left, k, axis=0) for k in range(len(read.left))]
+    _, interval = jackknife(left, [one[:, 0].sum() / one[:, 1].sum() for one in kept])
+    other = imitated[1][:, 0].sum() / imitated[1][:, 1].sum()
+    print(
+        f"  left of the variance of word surprisal {left:.3f} [{interval.low:.3f}, {interval.high:.3f}]; of an imitator {other:.3f}"
+    )
+    print(f"  rules: longest context {told(read.rules[:, 0])}, any {told(read.rules[:, 1])}", flush=True)
+
+
+if __name__ == "__main__":
+    start = time.process_time()
+    subject = assay.load_subject(sys.argv[1], task=assay.load_task("text:tinyshakespeare,scored=false"))
+    scorer = scorer_of(subject, None)
+    assert isinstance(scorer, TokenScorer)
+    print(f"before every text: {scorer.prefix}; loaded in {time.process_time() - start:.0f} CPU s", flush=True)
+    ratings(subject, scorer)
+    print(f"{time.process_time() - start:.0f} CPU s", flush=True)
+    for corpus in (wikitext2(), tiny_shakespeare()):
+        text(subject, corpus)
+        print(f"{time.process_time() - start:.0f} CPU s", flush=True)

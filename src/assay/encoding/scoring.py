@@ -1,0 +1,202 @@
+"""Bits of texts under a language model: code lengths of its own tokens, each with the byte that it ends at."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int, Int64
+from torch import Tensor
+
+from assay.encoding.hugging_face import load_tokenizer, num_positions
+from assay.errors import AssayError
+from assay.subject import Subject
+from assay.task import TokenSequence
+from assay.text.corpus import END, SYMBOLS, symbols_of
+
+_ROWS = 256  # windows of bytes at a time
+MOST_WINDOW = 512
+
+
+class Scored(NamedTuple):
+    """A text under a model.
+
+    **Attributes:**
+
+    - `bits`: `(tokens,)`, the code length of each token given those before it in its window, the end of the text the last.
+    - `ends`: `(tokens,)`, the byte behind each token; the end of the text ends behind the last byte.
+    - `tokens`, `top`: `(tokens,)`, the token, and the one that the model held likeliest in its place.
+    """
+
+    bits: Float64[np.ndarray, " tokens"]
+    ends: Int64[np.ndarray, " tokens"]
+    tokens: Int64[np.ndarray, " tokens"]
+    top: Int64[np.ndarray, " tokens"]
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Codes texts with a model. `pseudo`: whether each token is given what stands behind it too, so that its bits are no code
+    length; `prefix`: what stands before every text."""
+
+    @property
+    def pseudo(self) -> bool: ...
+    @property
+    def prefix(self) -> str: ...
+
+    def score(self, text: str) -> Scored:
+        """One text."""
+        ...
+
+    def tokens(self, text: str) -> Int64[np.ndarray, " tokens"]:
+        """A text cut into tokens, its end the last."""
+        ...
+
+    def on(self, subject: Subject) -> "Scorer":
+        """Another network of the same architecture."""
+        ...
+
+
+def scorer_of(subject: Subject, task: object, *, window: int = MOST_WINDOW) -> Scorer:
+    """What codes texts with this subject: bytes where the task feeds them as tokens, else the tokenizer beside the weights.
+
+    **Arguments:** `window`: tokens that a model of transformers is given at once, at most; the stride is half of it.
+
+    **Raises:** `AssayError` where neither is there.
+    """
+    spec = getattr(task, "input_spec", None)
+    if isinstance(spec, TokenSequence) and spec.vocab == SYMBOLS:
+        return ByteScorer(subject, spec.length)
+    if getattr(subject.module, "name_or_path", ""):
+        return TokenScorer(subject, load_tokenizer(str(subject.module.name_or_path)), window=window)
+    raise AssayError(
+        "bits need a network that predicts bytes, or a tokenizer beside its weights",
+        given=type(subject.module).__name__,
+        next_step="train one with `assay train text:tinyshakespeare`, or load a Hugging Face folder and give "
+        "`text:NAME,scored=false`",
+    )
+
+
+class ByteScorer:
+    """A network from `tokens` `(n, t)`, `END` and bytes, to logits `(n, t, 257)` of the byte behind each."""
+
+    pseudo, prefix = False, "the end of a text"
+
+    def __init__(self, subject: Subject, length: int):
+        self.subject, self.length = subject, length
+
+    def on(self, subject: Subject) -> "ByteScorer":
+        return ByteScorer(subject, self.length)
+
+    def tokens(self, text: str) -> Int64[np.ndarray, " tokens"]:
+        return symbols_of(text).astype(np.int64)
+
+    def score(self, text: str) -> Scored:
+        targets = torch.from_numpy(self.tokens(text))
+        given = torch.cat([torch.tensor([END]), targets[:-1]])
+        bits, top = torch.zeros(len(targets), dtype=torch.float64), torch.zeros(len(targets), dtype=torch.int64)
+        spans = list(_spans(len(targets), self.length))
+        for start in range(0, len(spans), _ROWS):
+            some = spans[start : start + _ROWS]
+            rows = torch.stack([_padded(given[first : first + self.length], self.length) for first, _, _ in some])
+            logits = self.subject({"tokens": rows})
+            if logits.shape[:2] != rows.shape or logits.shape[-1] != SYMBOLS:
+                raise AssayError(f"a network of bytes must give {SYMBOLS} logits for every byte", given=tuple(logits.shape))
+            for row, (first, asked, end) in zip(logits, some, strict=True):
+                here = row[asked - first : end - first]
+                bits[asked:end], top[asked:end] = _bits(here, targets[asked:end]), here.argmax(-1)
+        ends = np.append(np.arange(1, len(targets)), len(targets) - 1)
+        return Scored(bits.numpy(), ends.astype(np.int64), targets.numpy(), top.numpy())
+
+
+class TokenScorer:
+    """A causal or masked model of transformers. `<|endoftext|>` stands before every text where the tokenizer knows it, else its
+    token for the beginning or the end of a text: a model that has no token to rest on loses its first word.
+
+    A masked model fills every token alone, given all others of its window: pseudo-log-likelihood (Salazar et al. 2020), no code
+    length.
+
+    **Raises:** `AssayError` for a tokenizer without such a token, and in `score` for a text that it does not give back.
+    """
+
+    def __init__(self, subject: Subject, tokenizer: Any, *, window: int):
+        self.subject, self.tokenizer = subject, tokenizer
+        self.pseudo = "MaskedLM" in type(subject.module).__name__
+        known = tokenizer.get_vocab()
+        named = ["<|endoftext|>", tokenizer.bos_token, tokenizer.eos_token, tokenizer.sep_token]
+        self.prefix = next((token for token in named if token and token in known), "")
+        if not self.prefix:
+            raise AssayError("a tokenizer must have a token for the end of a text", given=type(tokenizer).__name__)
+        self.end = known[self.prefix]
+        self.window = min(window, num_positions(subject.module) or window)
+
+    def on(self, subject: Subject) -> "TokenScorer":
+        return TokenScorer(subject, self.tokenizer, window=self.window)
+
+    def tokens(self, text: str) -> Int64[np.ndarray, " tokens"]:
+        return np.array([*self._cut(text)["input_ids"], self.end], dtype=np.int64)
+
+    def _cut(self, text: str) -> Any:
+        return self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+
+    def score(self, text: str) -> Scored:
+        cut = self._cut(text)
+        back = self.tokenizer.decode(cut["input_ids"], clean_up_tokenization_spaces=False)
+        if back.removeprefix(" ") != text.removeprefix(" "):  # a tokenizer may put one blank before the first word
+            raise AssayError(
+                "a tokenizer must give back the text that it cut, or bits per byte are those of another text",
+                given=f"{back[:60]!r} for {text[:60]!r}",
+                next_step="use a model with a byte-level or cased tokenizer; its relations can be compared all the same",
+            )
+        targets = torch.tensor([*cut["input_ids"], self.end])
+        bits, top = (self._filled if self.pseudo else self._read)(targets)
+        reached = np.cumsum([0, *(len(letter.encode()) for letter in text)])
+        ends = [reached[min(end, len(text))] for _, end in cut["offset_mapping"]]
+        ends = np.maximum.accumulate(np.array([*ends, reached[-1]], dtype=np.int64))
+        return Scored(bits.numpy(), ends, targets.numpy(), top.numpy())
+
+    def _read(self, targets: Int[Tensor, " t"]) -> tuple[Tensor, Tensor]:
+        given = torch.cat([torch.tensor([self.end]), targets[:-1]])
+        bits, top = torch.zeros(len(targets), dtype=torch.float64), torch.zeros(len(targets), dtype=torch.int64)
+        for first, asked, end in _spans(len(targets), self.window):
+            here = self._logits(given[None, first:end])[0, asked - first :]
+            bits[asked:end], top[asked:end] = _bits(here, targets[asked:end]), here.argmax(-1)
+        return bits, top
+
+    def _filled(self, targets: Int[Tensor, " t"]) -> tuple[Tensor, Tensor]:
+        bits, top = torch.zeros(len(targets), dtype=torch.float64), torch.zeros(len(targets), dtype=torch.int64)
+        for first, asked, end in _spans(len(targets), self.window - 1):
+            window = torch.cat([torch.tensor([self.end]), targets[first:end]])
+            for place in range(asked, end):
+                row = window[None].clone()
+                row[0, place - first + 1] = self.tokenizer.mask_token_id
+                here = self._logits(row)[0, place - first + 1 : place - first + 2]
+                bits[place], top[place] = _bits(here, targets[place : place + 1])[0], here.argmax()
+        return bits, top
+
+    def _logits(self, rows: Int[Tensor, "n t"]) -> Tensor:
+        return self.subject({"input_ids": rows, "attention_mask": torch.ones_like(rows)})
+
+
+def word_bits(scored: Scored, ends: Sequence[int]) -> Float64[np.ndarray, " words"]:
+    """Bits of stretches that end behind the bytes `ends`, in order: a token belongs to the stretch in which it ends."""
+    total = np.concatenate([[0.0], np.cumsum(scored.bits)])
+    upto = np.searchsorted(scored.ends, np.asarray(ends), side="right")
+    return np.diff(total[upto], prepend=0.0)
+
+
+def _spans(num: int, window: int) -> Iterator[tuple[int, int, int]]:
+    """Windows of half stride: where each begins, the first place that it is asked about, and its end."""
+    yield 0, 0, min(num, window)
+    stride = max(1, window // 2)
+    for asked in range(window, num, stride):
+        end = min(num, asked + stride)
+        yield max(0, end - window), asked, end
+
+
+def _padded(row: Int[Tensor, " t"], length: int) -> Int[Tensor, " length"]:
+    return torch.nn.functional.pad(row, (0, length - len(row)), value=END)
+
+
+def _bits(logits: Tensor, targets: Tensor) -> Tensor:
+    return -logits.double().log_softmax(-1).gather(-1, targets[:, None])[:, 0] / np.log(2)

@@ -1,0 +1,155 @@
+"""The words and pictures around the numbers of langue: the ladder, the alignments, the curve over layers, the map of words."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from assay.display import number
+from assay.evidence import Measure
+from assay.figure import Curve, Figure, Line, Plot, Point, Scatter, Table
+from assay.instrument import Notes, Readings
+from assay.relations import unit_vectors
+from assay.text import ladder, prequential_ngrams, with_parameters
+
+MAPPED = 60
+IMITATES = 0.05
+"""Of the variance of word surprisal: a network that leaves no more imitates what counts explain."""
+
+
+def notes(data: Any, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    """Sentence, warnings, what was not tested, figures."""
+    kept = readings.own.kept
+    found = {(m.key, *m.about.values()): m for m in measures if m.value is not None}
+    figures: list[Figure] = [_curve(kept, readings), _alignments(kept), _map(kept, data)]
+    warnings, not_tested = [], []
+    if kept.read is not None:
+        figures.insert(0, _ladder(data, kept.read))
+        if data.scorer.pseudo:
+            warnings.append("The network fills gaps: its bits are pseudo-bits and cannot be compared with n-grams.")
+    else:
+        not_tested.append(f"Bits: {data.why}")
+    if kept.matched is None:
+        not_tested.append("Whether words can be matched without labels: the effort is too low (standard has it).")
+    elif kept.matched.outcome in ("solver failed", "below power"):
+        told = {
+            "solver failed": "the true map has the higher objective, so the solver failed",
+            "below power": "another map fits as well as the true one: with so many words the structure does not identify them",
+        }[kept.matched.outcome]
+        not_tested.append(f"Matching without labels answers nothing here, which is not absence: {told}.")
+    not_tested.append(
+        "Whether the network has seen the held-out text elsewhere: only a network trained here on this text has not."
+    )
+    settings = {
+        "excerpts": len(data.excerpts.texts),
+        "words": len(data.vocabulary),
+        "contexts": len(data.graphs),
+        "n-gram order": data.excerpts.best,
+        "layers read": ", ".join(kept.layers),
+        "before every text": data.scorer.prefix if data.scorer is not None else None,
+    }
+    return Notes(_sentence(found, kept), warnings, not_tested, figures, settings)
+
+
+def _sentence(found: dict, kept: Any) -> str:
+    parts = []
+    bits, saved, gain, left = (next((m for key, m in found.items() if key[0] == name), None) for name in _NAMED)
+    if bits is not None and saved is not None and saved.interval is not None:
+        told = "fewer" if saved.value > 0 else "more"
+        clear = "" if saved.interval.low > 0 or saved.interval.high < 0 else ", which is within chance"
+        parts.append(f"{number(bits.value)} bits per byte, {number(abs(saved.value))} {told} than the best n-gram{clear}")
+    if gain is not None and gain.interval is not None:
+        known = (
+            "what n-grams lack"
+            if gain.interval.low > 0 and (gain.p or 1) <= 0.05
+            else "nothing that n-grams lack, as far as can be seen"
+        )
+        parts.append(f"a mixture shows that it knows {known}")
+    if left is not None and left.interval is not None:
+        share = f"{number(100 * left.value)} % of the variance of its word surprisal is left by frequency, n-gram and context"
+        parts.append(share + (", so that it imitates them" if left.interval.high <= IMITATES else ""))
+    near = kept.aligned["counts of the text"].best
+    agree = "more than words of like frequency would" if near.p <= 0.05 else "no more than words of like frequency would"
+    parts.append(
+        f"its words share {number(near.value)} of their neighbours with counts of the text, {agree} ({number(near.mean)})"
+    )
+    return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "."
+
+
+_NAMED = ("bits", "saved", "gain", "left")
+
+
+def _ladder(data: Any, read: Any) -> Table:
+    excerpts = data.excerpts
+    train = sorted(data.corpus.train)
+    rows: list[tuple] = [("the network", float(read.bits.mean()), None)]
+    rows += [(f"n-grams, order {k}", float(bits), None) for k, bits in enumerate(excerpts.order_bits().mean(1))]
+    # N-grams have their row on the same excerpts already.
+    rows += [
+        (f"{rung.name}{', primed' if rung.primed else ''}", rung.bits, "excerpts joined")
+        for rung in ladder(train, excerpts.texts, order=0)
+        if not rung.name.startswith("order")
+    ]
+    online = prequential_ngrams(train, order=4, blocks=6)
+    rows.append(("n-grams, order 4, prequential", float(online[-1]), "text to learn from, coded while it is learned"))
+    size = data.corpus.num_bytes
+    weights = with_parameters(float(read.bits.mean()), size, data.weights)
+    rows.append(("the network and its weights", weights, f"16 bits a weight over {size:,} bytes held out"))
+    rows += [(f"the network: {name}", float((read.bits + cost).mean()), "shuffled") for name, cost in read.costs.items()]
+    note = "Bits per byte of held-out text. A shuffle that costs little destroys nothing that the network uses."
+    return Table(name="Ladder of bits", columns=("what", "bits per byte", "of"), rows=tuple(rows), note=note, level=2)
+
+
+def _alignments(kept: Any) -> Table:
+    rows = tuple(
+        (
+            *("counts, other stems" if name == "apart" else name, one.layer, one.best.value, one.free.mean, one.free.p),
+            *(one.best.mean, one.best.p, one.best.effect),
+        )
+        for name, one in kept.aligned.items()
+    )
+    columns = ("system", "layer", "mutual neighbours", "free null", "p", "null of like frequency", "p, matched", "effect")
+    note = "The largest of all layers, beside the largest of each permutation. Effect: 0 at the matched null, 1 for identity."
+    return Table(name="Alignment with other systems", columns=columns, rows=rows, note=note, level=0)
+
+
+def _curve(kept: Any, readings: Readings) -> Curve:
+    plots = []
+    for name, one in kept.aligned.items():
+        lines = [
+            Line(name="network", x=kept.layers, y=one.by_layer, marked=(one.best.layer,)),
+            Line(name="words of like frequency", x=kept.layers, y=one.matched, null=True, style="dotted"),
+        ]
+        lines += list(_copies(name, kept, readings))
+        plots.append(Plot(title="counts, other stems" if name == "apart" else name, lines=tuple(lines)))
+    caption = "Share of the ten nearest neighbours of a word that network and system have in common, by layer."
+    return Curve(name="Mutual neighbours by layer", across="layer", plots=tuple(plots), caption=caption, level=0)
+
+
+def _copies(name: str, kept: Any, readings: Readings) -> Iterator[Line]:
+    for copy in readings.copies:
+        if copy.kept and name in copy.kept and len(copy.kept[name].by_layer) == len(kept.layers):
+            yield Line(name="untrained copies", x=kept.layers, y=copy.kept[name].by_layer, null=True)
+
+
+def _map(kept: Any, data: Any) -> Scatter:
+    """The most frequent words in the plane of the first two principal components."""
+    unit = unit_vectors(kept.vectors)
+    left, values, _ = np.linalg.svd(unit, full_matrices=False)
+    plane = left[:, :2] * values[:2]
+    plane = plane * np.where(plane[np.abs(plane).argmax(0), np.arange(plane.shape[1])] < 0, -1, 1)  # one sign for all machines
+    shown = range(min(MAPPED, len(unit)))
+    matched = kept.matched.found if kept.matched is not None else None
+    points = tuple(
+        Point(
+            name=data.vocabulary.words[k],
+            x=float(plane[k, 0]),
+            y=float(plane[k, 1]),
+            note="" if matched is None or matched[k] == k else data.vocabulary.words[matched[k]],
+        )
+        for k in shown
+    )
+    caption = "The most frequent words by the two largest components of their states."
+    if matched is not None:
+        caption += " Beside a word stands the one that it was taken for where the match without labels was wrong."
+    return Scatter(name="Map of words", points=points, caption=caption, level=0)

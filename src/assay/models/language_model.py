@@ -1,0 +1,23 @@
+"""A decoder-only transformer that predicts the next token at every position."""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from assay.models.transformer import Block, Embedding
+
+
+class LanguageModel(nn.Module):
+    """`tokens` `(n, t)`, `t <= length`, int64 in `range(vocab)`, to logits `(n, t, vocab)` of the token behind each."""
+
+    def __init__(self, *, vocab: int, length: int, width: int = 128, depth: int = 2, heads: int = 4):
+        super().__init__()
+        self.embedding = Embedding(vocab, length, width)
+        self.blocks = nn.ModuleList([Block(width, heads, causal=True) for _ in range(depth)])
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, vocab)
+
+    def forward(self, tokens: Int[Tensor, "n t"]) -> Float[Tensor, "n t vocab"]:
+        x = self.embedding(tokens)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x))
