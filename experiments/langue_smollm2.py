@@ -2,8 +2,9 @@
 
     python experiments/langue_smollm2.py FOLDER
 
-FOLDER holds the model as `save_pretrained` wrote it, with its tokenizer. Words are read alone behind `<|endoftext|>`, without which the first
-token's content is lost. Both texts are old enough to be in its training data: its bits there show memory as well as langue.
+FOLDER holds the model as `save_pretrained` wrote it, with its tokenizer. Words are read alone behind `<|endoftext|>`, without
+which the first token's content is lost. Both texts are old enough to be in its training data: its bits there show memory as
+well as langue.
 """
 
 import sys
@@ -19,11 +20,11 @@ from assay.encoding.scoring import TokenScorer, scorer_of
 from assay.instruments.langue import bits
 from assay.relations import calibrated_maximum, permutations, rated_correlation, rated_null, unit_vectors
 from assay.stats import jackknife, keyed_generator, mean_interval
-from assay.text import SHUFFLES, NGrams, Shuffler, Vocabulary, ppmi_vectors
+from assay.text import SHUFFLES, Corpus, NGrams, Shuffler, Vocabulary, ppmi_vectors
 from assay.text.leftover import TokenRules
 from assay.text.words import frequency_bins
 
-DRAWS, COPIES, EXCERPTS, SIZE = 1_000, 2, 30, 600
+COPIES, EXCERPTS, SIZE = 2, 30, 600
 
 
 def word_vectors(subject: assay.Subject, scorer: TokenScorer, words: list[str]) -> list[np.ndarray]:
@@ -51,7 +52,7 @@ def ratings(subject: assay.Subject, scorer: TokenScorer) -> None:
     """Rank correlation with people's ratings by layer, the calibrated maximum, and untrained copies."""
     pairs = {name: rated_pairs(name) for name in RATED}
     words = sorted({word for some in pairs.values() for pair in some for word in pair[:2]})
-    counts = {word: tag for word, tag in zip(*_counts(), strict=True)}
+    counts = dict(zip(*_counts(), strict=True))
     groups = frequency_bins(np.array([counts.get(word, 0) for word in words]))
     networks = {"network": subject}
     networks |= {f"untrained {k}": subject.untrained(keyed_generator(k, "copy")) for k in range(COPIES)}
@@ -75,11 +76,10 @@ def ratings(subject: assay.Subject, scorer: TokenScorer) -> None:
             fold = np.arange(len(rows)) % 10
             parts = [rated_correlation(layers[best.layer], rows[fold != k], told[fold != k]) for k in range(10)]
             _, interval = jackknife(best.value, parts)
-            print(
-                f"{title}, {name}: {line}; layer {best.layer} {best.value:.3f} [{interval.low:.3f}, {interval.high:.3f}], matched "
-                f"null mean {best.mean:.3f}, largest {np.stack(null).max():.3f}, p {best.p:.4f}",
-                flush=True,
-            )
+            ends = f"[{interval.low:.3f}, {interval.high:.3f}]"
+            print(f"{title}, {name}: {line}; layer {best.layer} {best.value:.3f} {ends}")
+            largest = np.stack(null).max()
+            print(f"  matched null: mean {best.mean:.3f}, largest {largest:.3f}, p {best.p:.4f}", flush=True)
 
 
 def _counts() -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -89,7 +89,7 @@ def _counts() -> tuple[tuple[str, ...], tuple[int, ...]]:
     return vocabulary.words, vocabulary.counts
 
 
-def text(subject: assay.Subject, corpus: assay.text.Corpus) -> None:  # pyrefly: ignore[missing-attribute]
+def text(subject: assay.Subject, corpus: Corpus) -> None:
     """The ladder, the shuffles, and what is left after frequency, n-gram and context."""
     train, generator = sorted(corpus.train), np.random.default_rng(0)
     texts, closed = bits.choose(corpus, num=EXCERPTS, size=SIZE, generator=generator)
@@ -110,18 +110,15 @@ def text(subject: assay.Subject, corpus: assay.text.Corpus) -> None:  # pyrefly:
 
     print(f"{corpus.name}: {len(texts)} excerpts of {SIZE} bytes")
     print(f"  bits per byte {told(read.bits)}; orders {excerpts.order_bits().mean(1).round(3).tolist()}")
-    print(
-        f"  saved over order {excerpts.best} {told(read.saved)}; gain of the mixture {told(read.gain)}, imitator {told(imitated[0])}"
-    )
+    print(f"  saved over order {excerpts.best} {told(read.saved)}")
+    print(f"  gain of the mixture {told(read.gain)}, of an imitator {told(imitated[0])}")
     for name, cost in read.costs.items():
         print(f"  {name}: {told(read.bits + cost)}, cost {told(cost)}")
     left = read.left[:, 0].sum() / read.left[:, 1].sum()
     kept = [np.delete(read.left, k, axis=0) for k in range(len(read.left))]
     _, interval = jackknife(left, [one[:, 0].sum() / one[:, 1].sum() for one in kept])
     other = imitated[1][:, 0].sum() / imitated[1][:, 1].sum()
-    print(
-        f"  left of the variance of word surprisal {left:.3f} [{interval.low:.3f}, {interval.high:.3f}]; of an imitator {other:.3f}"
-    )
+    print(f"  left {left:.3f} [{interval.low:.3f}, {interval.high:.3f}], of an imitator {other:.3f}")
     print(f"  rules: longest context {told(read.rules[:, 0])}, any {told(read.rules[:, 1])}", flush=True)
 
 

@@ -33,6 +33,8 @@ from assay.progress import Progress, Shown, shown, silent
 from assay.regularity import DeclaresRegularities
 from assay.subject import Integrity, Subject
 from assay.task import Examples, PosesPartProblems, Task
+from assay.task import Examples, PosesPartProblems, Task, TrainedOnly
+from assay.text.corpus import GivesCorpus
 from assay.verdict import Verdict, judge
 from assay.versions import versions_of
 from assay.views import TrainedOnly, Unlabelled
@@ -44,6 +46,7 @@ GIVES: Mapping[type, str] = {
     DeclaresRegularities: "a declared regularity, as a symmetry (docs/methods/fracture.md says which tasks have one, and how)",
     BindsEntities: "entities with attributes in its inputs, as in lists or scenes (docs/methods/binding.md)",
     PosesPartProblems: "problems that one of two parts alone decides (docs/tasks/odd_one_out.md says which tasks do, and how)",
+    GivesCorpus: "a text to learn from and one held out (docs/methods/langue.md)",
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
 }
 NOTHING_RUN = Integrity(outputs_identical=True, weights_identical=True, num_examples=0, num_sites=0)
@@ -297,7 +300,7 @@ def _sorted_out(
             reason = "it runs the network, and there is a file of its answers alone"
         elif missing := missing_abilities(instrument, task):
             reason = f"the task does not give {' and '.join(GIVES.get(ability, ability.__name__) for ability in missing)}"
-        elif isinstance(task.objective, Unscored) and GivesGraphs not in instrument.needs:
+        elif isinstance(task.objective, Unscored) and not {GivesCorpus, GivesGraphs}.intersection(instrument.needs):
             reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
         elif level == 0 and missing_abilities(instrument, TrainedOnly(task)):
             reason = NEEDS_MORE

@@ -9,6 +9,7 @@ import contexts
 import knowing_trees
 import mechanisms
 import signs
+import small_texts
 import stages
 import stepwise
 import torch
@@ -29,6 +30,7 @@ from assay.tasks.lists import Lists
 SMALLER: Mapping[str, Mapping[str, Any]] = {
     "recombination": {"examples": 200, "scrambled": 1, "turned": 1},
     "subnetworks": {"training": 300, "judging": 120, "penalties": (0.1, 1.0), "steps": (60, 30), "nonsense": 2},
+    "langue": {"excerpts": 8, "size": 200, "words": 48, "each": 3, "draws": 100, "pair_draws": 20},
     "polar": {"train": 80, "dev": 16, "test": 30, "epochs": 8, "removals": 2},
 }
 
@@ -38,6 +40,7 @@ def case_of(instrument: Instrument) -> Case:
     if instrument.name in OWN:
         return OWN[instrument.name]
     for case in (pairs(), PROBLEMS, TEXTS, SIDES, SCRATCHPADS, LISTS):
+    for case in (pairs(), PROBLEMS, TEXTS, SIDES, SCRATCHPADS, CORPUS):
         if not missing_abilities(instrument, case.task):
             return case
     raise AssayError(
@@ -313,4 +316,18 @@ SIDES = Case(
     few=lambda seen, novel: contexts.Sides("contexts", items=12, classes=True, trained=seen),
     hard={"sides": _SIDES},
     memorisers=_trained_on_other_answers,
+)
+
+
+# Texts of a small grammar, and a language model that has read nothing else
+
+CORPUS = Case(
+    task=small_texts.SmallTexts(),
+    fresh=small_texts.fresh,
+    learned=small_texts.learned,
+    permuted=small_texts.permuted,
+    reordered=small_texts.SmallTexts(backwards=True),
+    few=lambda seen, novel: small_texts.SmallTexts(documents=seen),
+    hard={"texts": small_texts.SmallTexts()},
+    memorisers=small_texts.trained_on_noise,
 )

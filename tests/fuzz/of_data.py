@@ -277,7 +277,7 @@ _NUMBERS = (
     *("3.5M", "0.5M^2", "9" * 400 + "M", "7-12-8", "1-1", "9" * 30 + "-1-1", "random", "pairs", "depth", "permutation", "khot"),
 )
 # Those of files are read above; scan has a list of names.
-_FAMILIES = [family for family in task_families() if family.name not in ("scan", "table", "treebank")]
+_FAMILIES = [family for family in task_families() if family.name not in ("scan", "table", "text", "treebank")]
 
 
 @st.composite

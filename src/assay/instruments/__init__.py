@@ -15,6 +15,7 @@ _INSTRUMENTS = {
     "fracture": "assay.instruments.fracture:Fracture",
     "subgraphs": "assay.instruments.subgraphs:Subgraphs",
     "binding": "assay.instruments.binding:Binding",
+    "langue": "assay.instruments.langue:Langue",
 }
 
 

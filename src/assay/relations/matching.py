@@ -90,10 +90,14 @@ def match(
     order = generator.permutation(num)
     hidden = other[order][:, order]
     back = np.argsort(order)  # where the partner of every word is hidden
-    options: dict = {"partial_match": np.stack([seeds, back[seeds]], 1)} if len(seeds) else {}
+    options: dict = {"maximize": True, "maxiter": _STEPS, "rng": generator}
+    if len(seeds):
+        options["partial_match"] = np.stack([seeds, back[seeds]], 1)
     begins = [{"P0": soft} for soft in _profile_starts(one, hidden, seeds, back[seeds])] if start == "profiles" else [{}]
     results = [
-        quadratic_assignment(one, hidden, method="faq", options={"maximize": True, "maxiter": _STEPS, **options, **begin})
+        quadratic_assignment(
+            one, hidden, method="faq", options={"maximize": True, "maxiter": _STEPS, "rng": generator, **options, **begin}
+        )
         for begin in begins
     ]
     best = max(results, key=lambda result: float(result.fun))

@@ -17,6 +17,7 @@ from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Not
 from assay.instruments.langue import bits, figures, states
 from assay.relations import (
     GivesRelations,
+    Match,
     cosine,
     match,
     rated_correlation,
@@ -190,14 +191,16 @@ class Langue(Instrument[Drawn]):
             rules = TokenRules(np.concatenate([scorer.tokens(text[:200_000]) for text in train])[:400_000])
         except AssayError as error:
             why = str(error)
-        longest = getattr(getattr(task, "input_spec", None), "length", 10**6)
+        spec = getattr(task, "input_spec", None)
+        longest = getattr(spec, "length", 10**6)
         each = max(2, int(budget.each * share))
         return Drawn(
             budget=budget,
             corpus=corpus,
             scorer=scorer,
             why=why,
-            encoder=encoder_of(subject, task, most_layers=budget.layers),
+            # A text that is only read is cut by the tokenizer beside the weights.
+            encoder=encoder_of(subject, task if spec is not None else None, most_layers=budget.layers),
             excerpts=excerpts,
             rules=rules,
             imitated=imitated,

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from assay.encoding import Encoder, encode
 from assay.graph import Graph
+from assay.instrument import NotEnough
 from assay.relations import (
     Calibrated,
     calibrated_maximum,
@@ -59,8 +60,12 @@ def _within(pieces: Sequence[str], longest: int) -> list[str]:
 
 
 def vectors(encoder: Encoder, graphs: Sequence[Graph], words: Sequence[str]) -> Mapping[str, Float[np.ndarray, "words d"]]:
-    """By layer the mean state of every word; of a word that no context shows, the mean of all."""
+    """By layer the mean state of every word; of a word that no context shows, the mean of all.
+
+    **Raises:** `NotEnough` where no context could be read."""
     encoded = encode(encoder, graphs)
+    if not len(encoded):
+        raise NotEnough(f"no context was read, of {len(graphs)}" + (f": {encoded.refused[0].why}" if encoded.refused else ""))
     place = {word: k for k, word in enumerate(words)}
     rows = torch.tensor(
         [place[graphs[k].words[mention[0]].lower()] for k in encoded.kept for mention in graphs[k].mentions], dtype=torch.int64
