@@ -94,12 +94,7 @@ def match(
     if len(seeds):
         options["partial_match"] = np.stack([seeds, back[seeds]], 1)
     begins = [{"P0": soft} for soft in _profile_starts(one, hidden, seeds, back[seeds])] if start == "profiles" else [{}]
-    results = [
-        quadratic_assignment(
-            one, hidden, method="faq", options={"maximize": True, "maxiter": _STEPS, "rng": generator, **options, **begin}
-        )
-        for begin in begins
-    ]
+    results = [quadratic_assignment(one, hidden, method="faq", options={**options, **begin}) for begin in begins]
     best = max(results, key=lambda result: float(result.fun))
     return _judged(one, other, order[best.col_ind], seeds)
 
