@@ -33,7 +33,6 @@ from assay.progress import Progress, Shown, shown, silent
 from assay.regularity import DeclaresRegularities
 from assay.subject import Integrity, Subject
 from assay.task import Examples, PosesPartProblems, Task
-from assay.task import Examples, PosesPartProblems, Task, TrainedOnly
 from assay.text.corpus import GivesCorpus
 from assay.verdict import Verdict, judge
 from assay.versions import versions_of

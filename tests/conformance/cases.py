@@ -39,8 +39,7 @@ def case_of(instrument: Instrument) -> Case:
     """Its own, or the first case whose task has all abilities that the instrument needs."""
     if instrument.name in OWN:
         return OWN[instrument.name]
-    for case in (pairs(), PROBLEMS, TEXTS, SIDES, SCRATCHPADS, LISTS):
-    for case in (pairs(), PROBLEMS, TEXTS, SIDES, SCRATCHPADS, CORPUS):
+    for case in (pairs(), PROBLEMS, TEXTS, SIDES, SCRATCHPADS, LISTS, CORPUS):
         if not missing_abilities(instrument, case.task):
             return case
     raise AssayError(

@@ -78,6 +78,8 @@ def test_transport_finds_the_same_copy_and_its_objective_tells_where_it_fails():
     failed = gromov_wasserstein(*noisy(120, 0.5), generator=rng())
     assert failed.accuracy < 0.5
     assert failed.objective < failed.true_objective
+
+
 def test_transport_finds_the_same_copy():
     pytest.importorskip("ot")
     found = gromov_wasserstein(*noisy(40, 0.0), generator=rng())

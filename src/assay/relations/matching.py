@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import quadratic_assignment
 
 from assay.display import brief
 from assay.errors import AssayError
@@ -94,6 +93,8 @@ def match(
     if len(seeds):
         options["partial_match"] = np.stack([seeds, back[seeds]], 1)
     begins = [{"P0": soft} for soft in _profile_starts(one, hidden, seeds, back[seeds])] if start == "profiles" else [{}]
+    from scipy.optimize import quadratic_assignment
+
     results = [quadratic_assignment(one, hidden, method="faq", options={**options, **begin}) for begin in begins]
     best = max(results, key=lambda result: float(result.fun))
     return _judged(one, other, order[best.col_ind], seeds)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
 
 class Rsa(NamedTuple):
@@ -39,6 +38,8 @@ def rsa(
     upper = np.triu_indices(num, 1)
     if num < 3:
         return Rsa(0.0, np.zeros(0 if order is None else len(order)))
+    from scipy.stats import rankdata
+
     ranks = np.stack([_standard(rankdata(matrix[upper])) for matrix in (a, b)])
     if without:
         design = np.stack([_standard(rankdata(matrix[upper])) for matrix in without], 1)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import sparse
 
 _ENDINGS = (
     *("ing", "ings", "edly", "ed", "er", "ers", "est", "es", "s", "ly", "ness", "less", "ful", "y", "ies", "ied", "d", "r"),
@@ -26,6 +25,8 @@ def spelling_overlap(words: Sequence[str]) -> Float[np.ndarray, "n n"]:
     place = {pair: k for k, pair in enumerate(sorted(set().union(*sets)))}
     rows = np.repeat(np.arange(len(words)), [len(one) for one in sets])
     columns = np.array([place[pair] for one in sets for pair in sorted(one)], dtype=np.int64)
+    from scipy import sparse
+
     held = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(words), max(1, len(place))))
     sizes = np.asarray(held.sum(1)).ravel()
     return 2 * (held @ held.T).toarray() / np.maximum(sizes[:, None] + sizes[None], 1)

@@ -1,10 +1,10 @@
 """Word vectors that are counted and not learned: positive pointwise mutual information, and its singular vectors."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy import sparse
 
 from assay.errors import AssayError
 from assay.text.words import Vocabulary, words_of
@@ -12,9 +12,11 @@ from assay.text.words import Vocabulary, words_of
 WINDOW, DIMENSIONS, SMOOTHING, MOST_WORDS = 4, 200, 0.75, 6_000
 
 
-def cooccurrences(texts: Sequence[str], vocabulary: Vocabulary, *, window: int = WINDOW) -> sparse.csr_matrix:
+def cooccurrences(texts: Sequence[str], vocabulary: Vocabulary, *, window: int = WINDOW) -> Any:
     """How often two words stand at most `window` words apart, words outside of the vocabulary counted as distance. No pair
-    spans two texts."""
+    spans two texts. A sparse matrix, since nearly all are 0."""
+    from scipy import sparse
+
     size, place = len(vocabulary), vocabulary.place
     total = sparse.csr_matrix((size, size))
     gap = np.full(window, -1)
@@ -27,9 +29,11 @@ def cooccurrences(texts: Sequence[str], vocabulary: Vocabulary, *, window: int =
     return sparse.csr_matrix(total + total.T)
 
 
-def ppmi(counts: sparse.csr_matrix, *, smoothing: float = SMOOTHING) -> sparse.csr_matrix:
+def ppmi(counts: Any, *, smoothing: float = SMOOTHING) -> Any:
     """Positive pointwise mutual information, the distribution of contexts raised to `smoothing` (Levy, Goldberg and Dagan
-    2015, section 3.1)."""
+    2015, section 3.1), of a sparse matrix, as one."""
+    from scipy import sparse
+
     rows = np.asarray(counts.sum(1)).ravel()
     columns = np.asarray(counts.sum(0)).ravel() ** smoothing
     found = counts.tocoo()
