@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
+from calibrated_similarity import calibrate
 
 from assay.errors import AssayError
 from assay.relations import (
@@ -220,13 +222,21 @@ def test_the_maximum_over_layers_of_nothing_is_nothing():
 
 
 def test_calibration_is_that_of_the_published_package():
-    published = pytest.importorskip("calibrated_similarity")
-    torch = pytest.importorskip("torch")
-    x, y = (torch.from_numpy(one) for one in systems(40))
-    theirs = published.calibrate(x, y, lambda a, b: float(debiased_cka(a.numpy(), b.numpy())), K=400, seed=0)
+    """`calibrated-similarity` (MIT), on the same permutations."""
+    x, y = systems(40, noise=2.0)
     order = permutations(40, 400, generator=rng())
-    ours = calibrated(debiased_cka(x.numpy(), y.numpy()), cka_null(x.numpy(), y.numpy(), order))
-    assert ours.score == pytest.approx(float(theirs[0]), abs=0.03)
+    drawn = iter(order)
+    score, p, tau = calibrate(
+        torch.from_numpy(x),
+        torch.from_numpy(y),
+        lambda a, b: float(debiased_cka(a.numpy(), b.numpy())),
+        K=400,
+        perm_fn=lambda n, device: torch.from_numpy(next(drawn)),
+    )
+    ours = calibrated(debiased_cka(x, y), cka_null(x, y, order))
+    assert 0 < ours.score < 1
+    assert (ours.score, ours.p) == pytest.approx((float(score), float(p)), abs=1e-5)
+    assert ours.value > float(tau)
 
 
 # Spelling
