@@ -242,7 +242,9 @@ def _certain(breaks: str, item: Evidence) -> bool:
     e_low, e_high = (e.interval.low, e.interval.high) if e and e.interval else (0.0, 1.0)
     if breaks == "the combining":
         return max(c_high, most if isinstance(most, float) else 0.0) < WORKS
-    return c_low >= WORKS and (e_high < WORKS if breaks == "the way in" else e_low >= WORKS)
+    if breaks == "the way in":
+        return e_high < min(WORKS, c_low)
+    return c_low >= WORKS and e_low >= WORKS
 
 
 _C, _E = ("novel_from_state", "novel_from_state_by_labels"), ("novel_as_state",)
