@@ -348,6 +348,8 @@ FAULTS = (
         "    return sorted({total - 1, *(total - 1 - max(k + 1, round(ratio**k)) for k in range(most - 1))})",
         "    return sorted({round(k * (total - 1) / (most - 1)) for k in range(most)})",
         ("tests/instruments/recombination/test_recombination_deep.py",),
+    ),
+    Fault(
         "decoding that is fed the right tokens",
         "computation/decoding.py",
         "                token = module.step(token, read).argmax(-1)",

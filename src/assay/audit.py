@@ -38,6 +38,7 @@ from assay.verdict import Verdict, judge
 from assay.versions import versions_of
 from assay.views import TrainedOnly, Unlabelled
 
+DOES_NOT_GIVE = "the task does not give"
 NUM_INTEGRITY_EXAMPLES = 256
 NUM_UNSCORED_EXAMPLES = 4  # where the output is not scored, which of a language model is a logit for every word
 GIVES: Mapping[type, str] = {
@@ -298,7 +299,7 @@ def _sorted_out(
         if isinstance(subject, Predictions) and not instrument.reads_predictions:
             reason = "it runs the network, and there is a file of its answers alone"
         elif missing := missing_abilities(instrument, task):
-            reason = f"the task does not give {' and '.join(GIVES.get(ability, ability.__name__) for ability in missing)}"
+            reason = f"{DOES_NOT_GIVE} {' and '.join(GIVES.get(ability, ability.__name__) for ability in missing)}"
         elif isinstance(task.objective, Unscored) and not {GivesCorpus, GivesGraphs}.intersection(instrument.needs):
             reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
         elif level == 0 and missing_abilities(instrument, TrainedOnly(task)):

@@ -8,7 +8,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from assay.audit import Audit
+from assay.audit import DOES_NOT_GIVE, Audit
 from assay.evidence import Measure
 from assay.printable import printable
 from assay.report.words import NOT_ENOUGH, capitalised, interval, mean_of, number, p_value, stopped, strongest
@@ -39,7 +39,10 @@ def summary(audit: Audit) -> RenderableType:
         blocks.append(Text(f"{len(warnings) - MAX_WARNINGS} more warnings are in the report.", "dim"))
     blocks += [Text.assemble(("Failed  ", "bold red"), f"{fault.instrument}: {fault.reason}") for fault in audit.failed]
     unanswered = [(item.instrument, item.not_enough) for item in audit.evidence if item.not_enough]
-    unanswered += [(skip.instrument, skip.reason) for skip in audit.skipped]
+    needing = [skip.instrument for skip in audit.skipped if skip.reason.startswith(DOES_NOT_GIVE)]
+    unanswered += [(skip.instrument, skip.reason) for skip in audit.skipped if skip.instrument not in needing]
+    if needing:
+        unanswered.append((", ".join(needing), f"{DOES_NOT_GIVE} what they need; the page says what"))
     # Where to read on is said on the page.
     blocks += [Text.assemble(("Not run  ", "dim"), f"{name}: {reason.partition(' (docs/')[0]}") for name, reason in unanswered]
     return _Printable(Group(*blocks))

@@ -8,6 +8,7 @@ import torch
 from signs import Odd, Signs, apart, as_one, chain, with_a_stream
 from torch import Generator, nn
 
+from assay.display import number
 from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.figure import Curve
@@ -138,7 +139,8 @@ def test_the_whole_path_is_shown_beside_those_of_untrained_copies(planted):
 def test_the_decision_rests_on_the_measures(planted):
     for part, measure in zip(Signs.combines, [m for m in planted.measures if m.headline], strict=True):
         low, high = measure.interval.low, measure.interval.high
-        told = f"Part {part} is modular: necessity {measure.value:+.2f} above untrained networks, [{low:+.2f}, {high:+.2f}]"
+        told = f"Part {part} is modular: necessity {number(measure.value)} above untrained networks, "
+        told += f"[{number(low)}, {number(high)}]"
         assert told in planted.summary
 
 
