@@ -40,7 +40,7 @@ CORRECT = {
 }
 
 
-@pytest.mark.parametrize("seed", [0])  # twenty of them: experiments/subgraphs_constructed.py
+@pytest.mark.parametrize("seed", [0])  # twenty of them: experiments/subgraphs/constructed.py
 def test_the_figures_of_the_constructed_predictors(seed):
     for name, analysis in analysed(seed).items():
         # The rarest cell has a hundred to six hundred nodes, so that its share is known to about .01 to .025.
@@ -50,7 +50,7 @@ def test_the_figures_of_the_constructed_predictors(seed):
         assert correct == pytest.approx(CORRECT[name], abs=0.02), name
 
 
-@pytest.mark.parametrize("seed", [0])  # twenty of them: experiments/subgraphs_constructed.py
+@pytest.mark.parametrize("seed", [0])  # twenty of them: experiments/subgraphs/constructed.py
 def test_the_call_separates_all_three(seed):
     for name, analysis in analysed(seed).items():
         assert analysis.call == predictors_of_sums.CALLS[name], analysis.sentence
