@@ -111,6 +111,20 @@ def test_what_is_said_of_outputs_in_another_shape(shape, expected, message):
         _check_shape(torch.zeros(shape), expected, "examples, classes")
 
 
+@pytest.mark.parametrize(
+    ("shape", "expected", "what", "message"),
+    [
+        ((3, 4), (3, 1), "examples, features", r"not amounts, give whole numbers, as `targets.long\(\)`"),
+        ((3, 4), (3, 2), "examples, features", "check that the subject was built for this task"),  # no class there
+        ((3, 4), (3, 1, 4), "examples, positions, vocabulary", r"targets as class ids of shape \(n,\), neither a column nor"),
+        ((3, 4), (3, 4, 2), "examples, positions, vocabulary", "nor one-hot"),
+    ],
+)
+def test_class_ids_given_as_something_else_are_told_how(shape, expected, what, message):
+    with pytest.raises(AssayError, match=message):
+        _check_shape(torch.zeros(shape), expected, what)
+
+
 class Sparse(nn.Module):
     """A product with a sparse matrix, made in forward of a dense one or kept as it is."""
 

@@ -310,6 +310,15 @@ def test_nan_in_a_buffer_and_infinity_in_a_weight_are_refused():
         quick(network)
 
 
+def test_answers_masked_by_minus_infinity_are_told_what_to_do():
+    class Without(Net):
+        def forward(self, tokens):
+            return super().forward(tokens).masked_fill(torch.arange(CLASSES) == 0, -torch.inf)
+
+    with pytest.raises(AssayError, match=r"values are minus infinity.* replace minus infinity, as of a mask, by .* -1e4"):
+        quick(Without(), "systematicity")
+
+
 # State between calls
 
 

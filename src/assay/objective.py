@@ -75,20 +75,29 @@ def worst_step(steps: Float[Tensor, "n t"]) -> Float[Tensor, " n"]:
     return steps.nan_to_num(1.0).amin(-1).float()
 
 
+_FEATURES, _POSITIONS = "examples, features", "examples, positions, vocabulary"
+
+
 def _check_shape(outputs: Tensor, expected: tuple[int, ...], what: str) -> None:
     if tuple(outputs.shape) != expected:
         raise AssayError(
             f"the subject's output must have shape {expected} ({what})",
             given=tuple(outputs.shape),
-            next_step=_reshaped(tuple(outputs.shape), expected)
+            next_step=_reshaped(tuple(outputs.shape), expected, what)
             or "check that the subject was built for this task, or wrap it so that forward returns the logits alone",
         )
 
 
-def _reshaped(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """What makes one shape of the other, where it is a common one."""
+def _reshaped(shape: tuple[int, ...], expected: tuple[int, ...], what: str) -> str:
+    """What makes one shape of the other, where it is a common one, or other targets of the task."""
     if expected == (*shape, 1):
         return "let forward return `output.unsqueeze(-1)`"
+    if what == _POSITIONS and len(shape) == 2:
+        return "where each example has one answer, give targets as class ids of shape (n,), neither a column nor one-hot"
+    if what == _FEATURES and len(shape) == 2 and expected[1:] == (1,):
+        return "where targets are classes and not amounts, give whole numbers, as `targets.long()`"
+    if what == _FEATURES:
+        return ""
     if len(expected) == 2 and expected[1] == 2 and shape in (expected[:1], (expected[0], 1)):
         return "let forward return a logit for each of the two classes: of one x of shape (n, 1), `torch.cat([-x, x], 1) / 2`"
     if len(expected) == 3 and shape == (expected[0], expected[2], expected[1]):
@@ -166,7 +175,7 @@ class Regression:
         return self.num_features
 
     def loss(self, outputs: Float[Tensor, "n *f"], targets: Float[Tensor, "n *f"]) -> Float[Tensor, ""]:
-        _check_shape(outputs, tuple(targets.shape), "examples, features")
+        _check_shape(outputs, tuple(targets.shape), _FEATURES)
         return F.mse_loss(outputs, targets)
 
     def score(self, outputs: Float[Tensor, "n *f"], targets: Float[Tensor, "n *f"]) -> Float[Tensor, " n"]:
@@ -174,7 +183,7 @@ class Regression:
 
     def unclipped(self, outputs: Float[Tensor, "n *f"], targets: Float[Tensor, "n *f"]) -> Float[Tensor, " n"]:
         """The same without the floor: its mean over examples is the pooled R2 of the literature."""
-        _check_shape(outputs, tuple(targets.shape), "examples, features")
+        _check_shape(outputs, tuple(targets.shape), _FEATURES)
         return 1 - (outputs - targets).square().flatten(1).sum(1) / self.variance
 
     def ideal(self, targets: Float[Tensor, "n *f"]) -> Float[Tensor, "n *f"]:
@@ -202,14 +211,14 @@ class Sequences:
         return self.vocab
 
     def loss(self, outputs: Float[Tensor, "n t v"], targets: Int[Tensor, "n t"]) -> Float[Tensor, ""]:
-        _check_shape(outputs, (*targets.shape, self.vocab), "examples, positions, vocabulary")
+        _check_shape(outputs, (*targets.shape, self.vocab), _POSITIONS)
         return F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=PAD)
 
     def score(self, outputs: Float[Tensor, "n t v"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
         return worst_step(self.steps(outputs, targets))
 
     def steps(self, outputs: Float[Tensor, "n t v"], targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t"]:
-        _check_shape(outputs, (*targets.shape, self.vocab), "examples, positions, vocabulary")
+        _check_shape(outputs, (*targets.shape, self.vocab), _POSITIONS)
         return (outputs.argmax(-1) == targets).float().masked_fill(targets == PAD, torch.nan)
 
     def ideal(self, targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t v"]:
@@ -321,8 +330,11 @@ def check_finite(values: Tensor, what: str) -> None:
     """Raise `AssayError` when `values` holds NaN or infinity; `what` names them in the message."""
     if values.is_floating_point() and not torch.isfinite(values).all():
         bad = int((~torch.isfinite(values)).sum())
+        masked = bool(torch.isneginf(values).sum() == bad)
         raise AssayError(
             f"{what} must be finite",
-            given=f"{bad} of {values.numel()} values are NaN or infinite",
-            next_step="look at the inputs and the weights for NaN; a diverged training run needs a smaller learning rate",
+            given=f"{bad} of {values.numel()} values are {'minus infinity' if masked else 'NaN or infinite'}",
+            next_step="replace minus infinity, as of a mask, by a large negative number such as -1e4"
+            if masked
+            else "look at the inputs and the weights for NaN; a diverged training run needs a smaller learning rate",
         )
