@@ -191,7 +191,8 @@ def _call(interval: Interval, floor: float, beside: str, *, best: float) -> tupl
         return "does not work", f"no more than {ABOVE_NULL} above the best null ({beside})"
     if interval.low > floor and interval.high < WORKS * best:
         return "works in part", f"above the best null ({beside}) and below {number(WORKS * best)}"
-    return "not resolved", f"which reaches {number(WORKS * best)}, or the best null ({beside}), within its interval"
+    reached = [number(WORKS * best)] * (interval.high >= WORKS * best) + [f"the best null ({beside})"] * (interval.low <= floor)
+    return "not resolved", f"which reaches {' and '.join(reached)} within its interval"
 
 
 def _with_power(novel: Novel, measure: Measure) -> Novel:
