@@ -1,10 +1,12 @@
 """Numbers as they are told."""
 
+from dataclasses import replace
+
 import pytest
 
 from assay.display import counted
-from assay.evidence import Interval
-from assay.report.words import interval, number, p_told, p_value, plain, strongest
+from assay.evidence import Interval, Measure
+from assay.report.words import interval, no_value, number, p_told, p_value, plain, strongest, without_not_enough
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,12 @@ def test_p_in_a_sentence():
 
 def test_settings_are_told_as_what_they_are():
     assert [plain(value) for value in (20_000, 0.5, True, None, "ridge")] == ["20,000", "0.500", True, None, "ridge"]
+
+
+def test_what_stands_in_the_place_of_a_value_is_why_there_is_none():
+    empty = Measure(
+        key="k", name="k", value=None, unit="", direction="higher", interval=None, nulls=(), units=0, unit_of="text", level=0
+    )
+    measures = [replace(empty, note=note) for note in ("not resolved: why", "x")]
+    assert [no_value(one) for one in measures] == ["not resolved", "not enough data"]
+    assert [without_not_enough(one.note) for one in measures] == ["why", "x"]

@@ -60,6 +60,11 @@ DEFINITIONS: Mapping[str, str] = {
         "The same at nodes whose step was never trained on these arguments: a table of steps fails there, and only the "
         "operation is right."
     ),
+    "novel_steps_outside_coverage": (
+        "The same at nodes whose step was never trained and lies outside 1-coverage of the trained ones, so that no exchange of "
+        "arguments that act alike gives it either."
+    ),
+    "saved": "Bits per byte of the best n-gram on the same excerpts, minus those of the network.",
     "segregation": (
         "FG-ARI of the network's segments, from the best of four partitions that need no network on the scene (0) to 1: a "
         "blind grid, another scene's segments, positions, colours of the input."

@@ -11,7 +11,7 @@ from rich.text import Text
 from assay.audit import DOES_NOT_GIVE, Audit
 from assay.evidence import Measure
 from assay.printable import printable
-from assay.report.words import NOT_ENOUGH, capitalised, interval, mean_of, number, p_value, stopped, strongest
+from assay.report.words import capitalised, interval, mean_of, no_value, number, p_value, stopped, strongest
 from assay.verdict import Verdict, answered
 
 MAX_MEASURES = 8
@@ -83,7 +83,7 @@ def _table(measures: list[Measure]) -> Table:
     for measure in measures:
         null = strongest(measure)
         if measure.value is None:
-            table.add_row(Text(measure.label), "", NOT_ENOUGH)
+            table.add_row(Text(measure.label), "", no_value(measure))
             continue
         against = mean_of(null) if null else ""
         told = Text(number(measure.value), "bold"), Text(interval(measure.interval)), against, p_value(measure.p)

@@ -10,7 +10,7 @@ from assay.display import number as number
 from assay.display import p_value as p_value
 from assay.evidence import Measure, Null
 
-NOT_ENOUGH = "not enough data"
+NOT_ENOUGH, NOT_RESOLVED = "not enough data", "not resolved"
 
 
 def tick(value: float | int) -> str:
@@ -25,8 +25,13 @@ def p_told(p: float | None) -> str:
 
 
 def value_and_interval(measure: Measure) -> str:
-    """`0.946 [0.926, 0.966]`, or `not enough data`."""
-    return NOT_ENOUGH if measure.value is None else with_interval(measure.value, measure.interval)
+    """`0.946 [0.926, 0.966]`, or `not enough data`, or `not resolved`."""
+    return no_value(measure) if measure.value is None else with_interval(measure.value, measure.interval)
+
+
+def no_value(measure: Measure) -> str:
+    """What stands in the place of a value."""
+    return NOT_RESOLVED if measure.note.startswith(NOT_RESOLVED) else NOT_ENOUGH
 
 
 def strongest(measure: Measure) -> Null | None:
@@ -63,7 +68,7 @@ def stopped(text: str) -> str:
 
 def without_not_enough(note: str) -> str:
     """A note without the words that already stand before it."""
-    return note.removeprefix(NOT_ENOUGH).lstrip(": ")
+    return note.removeprefix(NOT_ENOUGH).removeprefix(NOT_RESOLVED).lstrip(": ")
 
 
 def plain(value: object) -> object:
@@ -85,6 +90,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "bare": bare,
     "capitalised": capitalised,
     "counted": counted,
+    "no_value": no_value,
     "few": few,
     "interval": interval,
     "is_web": is_web,

@@ -142,7 +142,11 @@ def _tensor(what: str, given: Any) -> Tensor:
             array = np.array(None)
         kinds = {"f": np.float32, "i": np.int64, "u": np.int64, "b": np.bool_}
         if array.dtype.kind not in kinds:
-            raise AssayError(f"{_WHERE}: {what} must be a tensor or array of numbers", given=given)
+            raise AssayError(
+                f"{_WHERE}: {what} must be a tensor or array of numbers",
+                given=given,
+                next_step="number the classes, in the order of the network's outputs" if array.dtype.kind in "US" else "",
+            )
         with np.errstate(over="ignore"):
             array = array.astype(kinds[array.dtype.kind], copy=False)
         tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
