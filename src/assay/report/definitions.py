@@ -65,6 +65,14 @@ DEFINITIONS: Mapping[str, str] = {
         "arguments that act alike gives it either."
     ),
     "saved": "Bits per byte of the best n-gram on the same excerpts, minus those of the network.",
+    "gain": (
+        "Bits per byte of an n-gram, minus those of its mixture with the network at the best weight: what the network knows that "
+        "n-grams do not."
+    ),
+    "neighbours": (
+        "The share of a word's nearest neighbours that two systems of relations have in common: the states of the network at one "
+        "layer, and counts of the same text."
+    ),
     "segregation": (
         "FG-ARI of the network's segments, from the best of four partitions that need no network on the scene (0) to 1: a "
         "blind grid, another scene's segments, positions, colours of the input."
