@@ -121,8 +121,11 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class TokenSequence(Tokens):
-    """The same, `(n, t)` with `t` up to `length`; an answer is wanted at every position."""
+class TokenSequence:
+    """Input `tokens`: int64 `(n, t)` in `range(vocab)` with `t` up to `context`; an answer is wanted at every position."""
+
+    vocab: int
+    context: int
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ class Pixels:
     tanh: int
 
 
-InputSpec = Tokens | Vector | VectorSequence | SourceToTarget | Image | Items | Pixels
+InputSpec = Tokens | TokenSequence | Vector | VectorSequence | SourceToTarget | Image | Items | Pixels
 
 
 LACKS: Mapping[Level, str] = {0: "has no novel combinations", 1: "has novel combinations without answers"}

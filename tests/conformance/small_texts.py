@@ -74,7 +74,7 @@ def fresh(task: Task, generator: Generator) -> nn.Module:
     """An untrained language model of one block."""
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        return LanguageModel(vocab=SYMBOLS, length=LENGTH, width=32, depth=1, heads=2).eval()
+        return LanguageModel(vocab=SYMBOLS, context=LENGTH, width=32, depth=1, heads=2).eval()
 
 
 def _fitted(symbols: torch.Tensor, seed: int, steps: int) -> Subject:

@@ -37,7 +37,7 @@ def test_windows_ask_every_place_once_with_half_a_window_before_it():
 
 
 def test_a_long_text_is_that_of_single_windows():
-    module = LanguageModel(vocab=SYMBOLS, length=8, width=8, depth=1, heads=2)
+    module = LanguageModel(vocab=SYMBOLS, context=8, width=8, depth=1, heads=2)
     scored = ByteScorer(Subject(module), 8).score("the cat sat on the mat")
     given = torch.tensor([END, *b"the cat sat on the mat"])
     with torch.no_grad():

@@ -1,5 +1,6 @@
 """Many models trained together are trained as each would be alone, and what goes wrong with one stays with it."""
 
+import inspect
 import json
 import math
 import pickle
@@ -384,7 +385,7 @@ def test_what_does_not_fit_is_told_before_anything_is_trained(tmp_path: Path):
     task, models = load_task(TASK), models_of("token MLP", 2)
     empty = TrainingData({"x": torch.zeros(0, 3)}, torch.zeros(0, 1), Regression(1, 1.0))
     config = TrainingConfig(steps=2, batch_size=4)
-    unchecked = getattr(fit_many, "__wrapped__", fit_many)  # the types that tests check would speak first
+    unchecked = inspect.unwrap(fit_many)  # the types that tests check would speak first
     attempts: list[tuple[str, Callable[[], object]]] = [
         (
             "data must be one for all models or one for each. Given: 3 for 2",

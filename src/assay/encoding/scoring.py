@@ -66,7 +66,7 @@ def scorer_of(subject: Subject, task: object, *, window: int = MOST_WINDOW) -> S
     """
     spec = getattr(task, "input_spec", None)
     if isinstance(spec, TokenSequence) and spec.vocab == SYMBOLS:
-        return ByteScorer(subject, spec.length)
+        return ByteScorer(subject, spec.context)
     if getattr(subject.module, "name_or_path", ""):
         return TokenScorer(subject, load_tokenizer(str(subject.module.name_or_path)), window=window)
     raise AssayError(

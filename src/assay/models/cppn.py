@@ -58,7 +58,7 @@ class Mixed(nn.Module):
         super().__init__()
         self.counts = counts
 
-    def forward(self, x: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
+    def forward(self, x: Float[Tensor, "*n width"]) -> Float[Tensor, "*n width"]:
         blocks = x.split(list(self.counts.values()), -1)
         return torch.cat([ACTIVATIONS[kind](block) for kind, block in zip(self.counts, blocks, strict=True)], -1)
 
@@ -66,7 +66,7 @@ class Mixed(nn.Module):
 class Colour(nn.Module):
     """`colours` as a module."""
 
-    def forward(self, hsv: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    def forward(self, hsv: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
         return colours(hsv)
 
 

@@ -7,11 +7,11 @@ from assay.models.transformer import Block, Embedding
 
 
 class LanguageModel(nn.Module):
-    """`tokens` `(n, t)`, `t <= length`, int64 in `range(vocab)`, to logits `(n, t, vocab)` of the token behind each."""
+    """`tokens` `(n, t)`, `t <= context`, int64 in `range(vocab)`, to logits `(n, t, vocab)` of the token behind each."""
 
-    def __init__(self, *, vocab: int, length: int, width: int = 128, depth: int = 2, heads: int = 4):
+    def __init__(self, *, vocab: int, context: int, width: int = 128, depth: int = 2, heads: int = 4):
         super().__init__()
-        self.embedding = Embedding(vocab, length, width)
+        self.embedding = Embedding(vocab, context, width)
         self.blocks = nn.ModuleList([Block(width, heads, causal=True) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, vocab)

@@ -52,6 +52,10 @@ _INPUTS: dict[_Kind, str] = {
     (Items, Image): "four images",
 }
 assert tuple(_FITTING) == NAMES
+assert all(  # a recorded model is known by the names of its options
+    len({frozenset(inspect.signature(model).parameters) for model in fitting.values()}) == len({*fitting.values()})
+    for fitting in _FITTING.values()
+)
 MOST_WEIGHTS = 100_000_000
 """Of a reference model: with its gradient and the optimiser's state 1.6 GB. The largest that we train has a million."""
 MOST_LAYERS = 256

@@ -61,16 +61,16 @@ DEFINITIONS: Mapping[str, str] = {
         "operation is right."
     ),
     "novel_steps_outside_coverage": (
-        "The same at nodes whose step was never trained and lies outside 1-coverage of the trained ones, so that no exchange of "
+        "The same at nodes whose step was never trained and lies outside 1-coverage of the trained ones: no exchange of "
         "arguments that act alike gives it either."
     ),
     "saved": "Bits per byte of the best n-gram on the same excerpts, minus those of the network.",
     "gain": (
-        "Bits per byte of an n-gram, minus those of its mixture with the network at the best weight: what the network knows that "
-        "n-grams do not."
+        "Bits per byte of an n-gram, minus those of its mixture with the network at the best weight: what the network adds to "
+        "n-grams."
     ),
     "neighbours": (
-        "The share of a word's nearest neighbours that two systems of relations have in common: the states of the network at one "
+        "The share of a word's nearest neighbours that two systems of relations have in common: the states of the network at a "
         "layer, and counts of the same text."
     ),
     "segregation": (

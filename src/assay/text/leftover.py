@@ -7,7 +7,7 @@ word-level behaviour of language models. That is the baseline of imitation.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 _STEPS = 200
 _RIDGE = 1e-6
@@ -94,13 +94,12 @@ class TokenRules:
         """At every place what the longest known context says; -1 where none is known."""
         return self._said(tokens)[0]
 
-    def agrees(self, tokens: Sequence[int] | Int[np.ndarray, " n"], top: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 2"]:
+    def agrees(self, tokens: Sequence[int] | Int[np.ndarray, " n"], top: Int[np.ndarray, " n"]) -> Bool[np.ndarray, "n 2"]:
         """At every place whether the longest known context says what the model holds likeliest, and whether any does: the rule
         is then chosen after the fact, as in the published figure."""
         longest, said = self._said(tokens)
-        return np.stack(
-            [longest == top, np.array([bool(one) and t in one for one, t in zip(said, top.tolist(), strict=True)])], 1
-        )
+        any_says = np.array([t in one for one, t in zip(said, top.tolist(), strict=True)], dtype=bool)
+        return np.stack([longest == top, any_says], 1)
 
     def _said(self, tokens: Sequence[int] | Int[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " n"], list[set[int]]]:
         text = [int(token) for token in tokens]
