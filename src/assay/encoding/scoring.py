@@ -186,7 +186,7 @@ def word_bits(scored: Scored, ends: Sequence[int]) -> Float64[np.ndarray, " word
 
 
 def _spans(num: int, window: int) -> Iterator[tuple[int, int, int]]:
-    """Windows of half stride: where each begins, the first place that it is asked about, and its end."""
+    """Windows that overlap by half: the start of each, the first position that is scored in it, and its end."""
     yield 0, 0, min(num, window)
     stride = max(1, window // 2)
     for asked in range(window, num, stride):

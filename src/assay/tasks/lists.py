@@ -1,6 +1,6 @@
 """Lists of entities with an attribute each, and the question which attribute one of them has: binding in context."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, Literal
 
@@ -15,6 +15,7 @@ from assay.objective import Classification
 from assay.stats import keyed_generator
 from assay.task import Examples, Part, Split, Task, Tokens
 from assay.tasks.list_words import KINDS
+from assay.tasks.written import written
 
 KindName = Literal["city", "shape", "food", "made-up"]
 Novel = Literal["role", "queried", "balanced", "all"]
@@ -108,8 +109,7 @@ class Lists(Task):
 
     @property
     def address(self) -> str:
-        shown = [f for f in fields(self) if f.init and getattr(self, f.name) != f.default]
-        return "lists" + ":" * bool(shown) + ",".join(f"{f.name}={getattr(self, f.name)}" for f in shown)
+        return written("lists", self)
 
     @property
     def places(self) -> int:

@@ -1,6 +1,6 @@
 """Scenes of overlapping sprites with a shape and a colour each, to be drawn again: what an autoencoder binds, or does not."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, Literal
 
@@ -14,6 +14,7 @@ from assay.errors import AssayError
 from assay.objective import Regression
 from assay.stats import keyed_generator
 from assay.task import Examples, Image, Part, Split, Task
+from assay.tasks.written import written
 
 SHAPES = ("square", "circle", "wide", "tall", "cross", "triangle")
 COLOURS = ("red", "green", "blue", "yellow", "pink", "cyan")
@@ -78,8 +79,7 @@ class Scenes(Task):
 
     @property
     def address(self) -> str:
-        shown = [f for f in fields(self) if f.init and getattr(self, f.name) != f.default]
-        return "scenes" + ":" * bool(shown) + ",".join(f"{f.name}={getattr(self, f.name)}" for f in shown)
+        return written("scenes", self)
 
     @property
     def input_spec(self) -> Image:

@@ -78,7 +78,7 @@ def contrast(said: Float[Tensor, "n k k"]) -> Float[Tensor, " n"]:
     """Paired contrast: with `said[i, q, p]` what query q says of the attribute at place p, the share of pairs of places i < j
     with `said[i, i] - said[i, j] - said[j, i] + said[j, j] > 0`; half for those at 0.
 
-    What favours a place or an attribute whoever is asked for cancels. Chance is .5.
+    A preference for a position or an attribute that does not depend on the query cancels. Chance is .5.
 
     Example::
 
