@@ -343,6 +343,20 @@ FAULTS = (
         ("tests/verdict/test_answers.py",),
     ),
     Fault(
+        "the estimate without novel inputs read at the last cut that holds the parts",
+        "instruments/recombination/instrument.py",
+        "    rate = holds[0].rates[0, 0].get((C, OUTSIDE)) if holds else None",
+        "    rate = holds[-1].rates[0, 0].get((C, OUTSIDE)) if holds else None",
+        ("tests/instruments/recombination/test_recombination_planted.py",),
+    ),
+    Fault(
+        "the way in named where inputs do not certainly get less far than states",
+        "verdict/judging.py",
+        "        return e_high < min(WORKS, c_low)",
+        "        return e_high < WORKS",
+        ("tests/verdict/test_answers.py",),
+    ),
+    Fault(
         "cuts left out evenly, so that the last one that holds the parts is passed over",
         "instruments/recombination/curves.py",
         "    return sorted({total - 1, *(total - 1 - max(k + 1, round(ratio**k)) for k in range(most - 1))})",

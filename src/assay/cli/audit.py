@@ -47,7 +47,7 @@ class Audit(Command):
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: assay-audit, or the next free name)")] = None
     """Folder for the report; new or empty."""
     seed: int = 0
-    """Of everything drawn."""
+    """Random seed."""
     effort: Effort = "standard"
     """Seconds, a minute or two on two cores, or as long as it takes. The report says what power a lower effort lost."""
     level: Level = 2

@@ -35,7 +35,7 @@ class Check(Command):
     networks: int = 20
     """Of each kind, on each task."""
     seed: int = 0
-    """Of everything drawn."""
+    """Random seed."""
     jobs: int = 1
     """Processes in which networks are read side by side."""
     trust: Trust = ()

@@ -27,7 +27,7 @@ class Demo(Command):
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: assay-demo, or the next free name)")] = None
     """Folder for the networks and the page: new, empty, or an interrupted demo, which is continued."""
     seed: int = 0
-    """Of everything drawn. The same seed gives the same networks."""
+    """Random seed. The same seed gives the same networks."""
     jobs: int = 2
     """Processes to use."""
 

@@ -330,3 +330,12 @@ def test_states_too_wide_to_be_held_at_once_give_the_same_values():
     for one, other in zip(wide.measures, usual.measures, strict=True):
         assert one.value == other.value
         assert [null.values for null in one.nulls] == [null.values for null in other.nulls]
+
+
+def test_a_fault_in_the_way_in_is_seen_from_the_first_cut_that_holds_the_parts_and_not_from_the_last():
+    copied = torch.eye(2 * SIZE), torch.zeros(2 * SIZE)
+    layers = [(layer.weight.detach(), layer.bias.detach()) for layer in misread(TASK).module.layers]
+    evidence = of(Subject(Stages(copied, *layers)))
+    assert (evidence.settings["headline_depth"], evidence.settings["first_cut"]) == (3, "1 layers.1")
+    assert value(evidence, "novel_from_state") == 1.0
+    assert value(evidence, "novel_from_first_state") == 0.0 == value(evidence, "novel_as_state")
