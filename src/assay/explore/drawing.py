@@ -45,8 +45,8 @@ class Responses:
 
     __repr__ = brief
 
-    size: tuple[Float[Tensor, "j i"], ...]
-    kept: tuple[Float[Tensor, "j i"], ...]
+    size: tuple[Float[Tensor, "_j _i"], ...]
+    kept: tuple[Float[Tensor, "_j _i"], ...]
     whole: float | None
     interval: Interval | None
     of_picture: float
@@ -65,9 +65,9 @@ class Drawing:
     network: Cppn
     own: Responses
     copies: tuple[Responses, ...]
-    low: tuple[Float[Tensor, "j i"], ...]
-    mean: tuple[Float[Tensor, "j i"], ...]
-    high: tuple[Float[Tensor, "j i"], ...]
+    low: tuple[Float[Tensor, "_j _i"], ...]
+    mean: tuple[Float[Tensor, "_j _i"], ...]
+    high: tuple[Float[Tensor, "_j _i"], ...]
 
 
 def drawing_at(address: str, *, copies: int = COPIES, seed: int = 0, progress: Progress = silent) -> Drawing:

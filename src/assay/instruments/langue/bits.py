@@ -39,7 +39,7 @@ class Excerpts:
     closed: tuple[bool, ...]
     words: tuple[tuple[Word, ...], ...]
     shuffled: dict[str, tuple[str, ...]]
-    ngrams: tuple[Float[np.ndarray, "orders s"], ...]
+    ngrams: tuple[Float[np.ndarray, "orders _s"], ...]
     predictors: Float[np.ndarray, "w 3"]
 
     @property
@@ -171,7 +171,7 @@ def _left(excerpts: Excerpts, surprisal: Float[np.ndarray, " w"]) -> Float[np.nd
     return np.stack([np.bincount(excerpts.folds, squares[:, k], minlength=len(excerpts.texts)) for k in (0, 1)], 1)
 
 
-def _gain(excerpts: Excerpts, own: Sequence[Float[np.ndarray, " w"]]) -> Float[np.ndarray, " units"]:
+def _gain(excerpts: Excerpts, own: Sequence[Float[np.ndarray, " _w"]]) -> Float[np.ndarray, " units"]:
     """Bits per byte that the mixture of all orders saves once the network is one of its components; words are mixed whole."""
     orders = []
     for bits, found in zip(excerpts.ngrams, excerpts.words, strict=True):

@@ -30,7 +30,7 @@ from assay.relations.permutations import permutations
 from assay.relations.rsa import frequency_difference
 from assay.stats import jackknife, keyed_seed
 from assay.subject import Subject
-from assay.task import Task
+from assay.task import Task, TokenSequence
 from assay.text import SHUFFLES, Corpus, GivesCorpus, NGrams, Shuffler, Vocabulary, ppmi_vectors
 from assay.text.leftover import TokenRules
 
@@ -192,7 +192,7 @@ class Langue(Instrument[Drawn]):
         except AssayError as error:
             why = str(error)
         spec = getattr(task, "input_spec", None)
-        longest = getattr(spec, "length", 10**6)
+        longest = spec.context if isinstance(spec, TokenSequence) else 10**6
         each = max(2, int(budget.each * share))
         return Drawn(
             budget=budget,
