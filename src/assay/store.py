@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import PydanticSerializationError
@@ -26,6 +26,13 @@ WEIGHTS = "weights.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 _PARTIAL = ".partial"
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Training(NamedTuple):
+    """How a network was trained: the fields of `assay.training.TrainingConfig`, and what that took."""
+
+    settings: Mapping[str, Any]
+    cpu_seconds: float
 
 
 class RunRecord(BaseModel):

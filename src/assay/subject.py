@@ -30,6 +30,7 @@ from assay.places import EXAMPLES, Places, survey
 from assay.redraw import kept_buffers, redrawn, running_buffers
 from assay.site import Integrity as Integrity
 from assay.site import Site as Site
+from assay.store import Training
 
 Inputs = Mapping[str, Tensor]
 
@@ -78,6 +79,7 @@ class Subject:
         self.output = output
         self.running = tuple(running)
         self.column: bool | None = None  # whether the answer is given a last dimension of 1; None before `answering`
+        self.training: Training | None = None  # where it is known: see `load_subject`
         self.initial = ""  # what gave it its weights, where that was no file: see `load_subject`
         self._at_first = attributes_of(self.module)
         self._searched = False  # whether it is known which buffers training changes

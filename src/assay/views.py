@@ -1,4 +1,4 @@
-"""A task as an access level sees it."""
+"""A task seen in part, as at an access level."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -17,7 +17,7 @@ class NoNovelInputs(AssayError):  # noqa: N818 (what is missing, not a fault)
     """Novel inputs are asked for where access level 0 does not allow them."""
 
 
-class _View(Task):
+class View(Task):
     """A task of which not everything is to be had. Methods that are abilities are the task's own."""
 
     def __init__(self, task: Task, abilities: Collection[str]):
@@ -62,7 +62,7 @@ class _View(Task):
         return self._task.trained_examples(n, generator=generator)
 
 
-class TrainedOnly(_View):
+class TrainedOnly(View):
     """A task as access level 0 sees it: trained examples and the declaration, with the list of novel combinations, but no novel
     input. Of abilities it keeps what the declaration says of an exchange (`SwapsParts`) and of trained examples that a group
     takes to each other (`assay.regularity`).
@@ -82,7 +82,7 @@ class TrainedOnly(_View):
         return super().examples(split, n, generator=generator)
 
 
-class Unlabelled(_View):
+class Unlabelled(View):
     """A task as access level 1 sees it: targets of novel inputs are `NO_ANSWER`, or NaN where answers are numbers. A decoder
     that is given its answer so far as an input is still given it.
 

@@ -227,6 +227,10 @@ class Instrument(ABC, Generic[Data]):
         out what only the network under test needs, never to search less."""
         return self.read(network, data, rng)._replace(kept=None)
 
+    def references(self, subject: Subject, task: Task, data: Data, rng: Random) -> Mapping[str, Subject]:
+        """Further networks by name that are read beside the first, such as one trained alike on random labels."""
+        return {}
+
     def controls(self, data: Data, rng: Random) -> Mapping[str, "OtherData"]:
         """Other data on which the same network is read again, such as permuted labels: the repeats of a null by its name."""
         return {}

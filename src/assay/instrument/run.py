@@ -128,7 +128,10 @@ def _run(
         data = draw(instrument, subject, task, effort=effort, seed=seed)
     except NotEnough as reason:
         return not_enough(instrument, reason)
-    return read(instrument, subject, data, effort=effort, seed=seed, jobs=jobs, references=references)
+    with stage("training further networks", 0.05, 0.05):
+        made = instrument.references(subject, task, data, Random(seed, instrument.name).within("references"))
+    named = {**references, **{name: answering(network, task) for name, network in made.items()}}
+    return read(instrument, subject, data, effort=effort, seed=seed, jobs=jobs, references=named)
 
 
 def draw(instrument: Instrument, subject: Subject, task: Task, *, effort: Effort, seed: int) -> Any:

@@ -19,7 +19,7 @@ from assay.isolation import seeded
 from assay.models.hugging_face import is_hugging_face, load_hugging_face
 from assay.models.reference import ModelConfig, rebuild
 from assay.predictions import Predictions
-from assay.store import RECORD, RunDirectory, read_tensors
+from assay.store import RECORD, RunDirectory, Training, read_tensors
 from assay.subject import Subject
 from assay.task import Task
 
@@ -110,7 +110,9 @@ def _load_run(path: Path) -> Subject:
     fresh = partial(_rebuilt, config)
     module = fresh(Generator().manual_seed(record.seed))
     load_weights(module, weights, str(path))
-    return Subject(module, name=path.resolve().name, fresh=fresh)
+    subject = Subject(module, name=path.resolve().name, fresh=fresh)
+    subject.training = Training(record.training, record.cpu_seconds)
+    return subject
 
 
 def _load_factory(module_name: str, name: str, weights: Path | None) -> Subject:

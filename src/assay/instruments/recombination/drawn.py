@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from assay.instrument import Budget, NotEnough, Random
+from assay.instrument import NotEnough, Random
+from assay.instruments.recombination.budgets import CombiningBudget
 from assay.instruments.recombination.contexts import CONTEXT, EFFECT, in_contexts, some_pairs
 from assay.instruments.recombination.items import (
     HELD,
@@ -36,28 +37,6 @@ SHARE, ENOUGH_HELD = 0.2, 60  # of the trained combinations are held out, and no
 ROWS_PER_VALUE = 4  # fitted examples for each value of a part, at the least
 MOST_EACH = 4  # items of one combination
 MOST_UNLISTED = 2_000  # combinations drawn where a task lists no novel ones
-
-
-@dataclass(frozen=True, kw_only=True)
-class CombiningBudget(Budget):
-    """**Attributes:**
-
-    - `examples`: trained ones; `combinations`: of each kind; `cuts`: that are read.
-    - `contexts`: pairs of a part and another one, its context, in which its effect is asked.
-    - `scrambled`, `turned`: repeats of the scrambled declaration and of the random subspace.
-    - `novel_everywhere`: whether all forms are tried on novel combinations at all cuts; else only the sum, and the others at
-      the headline cut.
-    - `held_numbers`: of states that are held at once; wider ones are read again where they are needed.
-    """
-
-    examples: int
-    combinations: int
-    cuts: int
-    contexts: int
-    scrambled: int
-    turned: int
-    novel_everywhere: bool = True
-    held_numbers: int = 2**26
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +105,7 @@ class Drawn:
       known; empty where they are.
     - `prefix`: the input that is the answer so far, empty where there is none; `template`: how many trained combinations are
       then of the one template that is read, empty where all are.
+    - `not_trained_alike`: why no network is trained alike on random labels; empty where some are.
     """
 
     objective: Objective
@@ -147,6 +127,7 @@ class Drawn:
     kinds_unknown: str
     prefix: str = ""
     template: str = ""
+    not_trained_alike: str = ""
 
     def given(self, targets: Tensor) -> dict[str, Tensor]:
         """The input that is the answer so far, for these answers; nothing where there is none."""

@@ -10,15 +10,16 @@ from assay.display import number
 from assay.evidence import CUT, UNTRAINED, Effort, Measure
 from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, P, Rate, Variant
+from assay.instruments.recombination.budgets import BUDGETS, CombiningBudget
 from assay.instruments.recombination.contexts import CONTEXT, EFFECT, OTHER
 from assay.instruments.recombination.curves import Found, curves, holding, label
-from assay.instruments.recombination.drawn import ALL, SUM, CombiningBudget, Drawn, Recipe, draw
+from assay.instruments.recombination.drawn import ALL, SUM, Drawn, Recipe, draw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
 from assay.instruments.recombination.rules import ABOVE_CHANCE
-from assay.instruments.recombination.words import PAIRED, no_headline_cut, notes
+from assay.instruments.recombination.words import PAIRED, RELABELLED, no_headline_cut, notes
 from assay.novelty import ENOUGH, TOLD
 from assay.power import detectable_share
-from assay.stats import cluster_means, mean_interval
+from assay.stats import cluster_means, keyed_seed, mean_interval
 from assay.subject import Subject
 from assay.task import Task
 
@@ -60,14 +61,6 @@ LETTERS: Mapping[str, Metric] = {
     BY_LABELS: LABELLED,
 }
 
-BUDGETS: Mapping[Effort, CombiningBudget] = {
-    "quick": CombiningBudget(examples=500, combinations=100, cuts=8, contexts=6, scrambled=2, turned=2, novel_everywhere=False),
-    "standard": CombiningBudget(examples=3_000, combinations=500, cuts=48, contexts=24, scrambled=5, turned=5),
-    "full": CombiningBudget(
-        examples=20_000, combinations=2_000, cuts=1_000, contexts=1_000, scrambled=19, turned=19, copies=19
-    ),
-}
-
 
 class Recombination(Instrument[Drawn]):
     """Interchange of additive states: at every cut of a network, states of combinations are put together from trained ones, and
@@ -103,7 +96,15 @@ class Recombination(Instrument[Drawn]):
         self.budgets = budgets
 
     def data(self, subject: Subject, task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
-        return draw(task, budget, rng)
+        data = draw(task, budget, rng)
+        return replace(data, not_trained_alike=_why_not_trained(subject, data))
+
+    def references(self, subject: Subject, task: Task, data: Drawn, rng: Random) -> Mapping[str, Subject]:
+        from assay.training.relabelled import trained_alike
+
+        count = 0 if data.not_trained_alike else data.budget.relabelled
+        seeds = {f"{RELABELLED} {k + 1}": keyed_seed(rng.seed, rng.within("relabelled", k).name) for k in range(count)}
+        return {name: trained_alike(subject, task, seed=seed) for name, seed in seeds.items()}
 
     def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
         outputs = network(data.fitted)
@@ -134,6 +135,18 @@ class Recombination(Instrument[Drawn]):
 
     def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
         return notes(data, readings.own.kept, [copy.kept for copy in readings.copies if copy.kept], measures)
+
+
+def _why_not_trained(subject: Subject, data: Drawn) -> str:
+    """Why no network is trained alike on random labels; empty where some are."""
+    if not data.budget.relabelled:
+        return "this effort trains none"
+    if data.prefix:
+        return "the answer is among the inputs"
+    if subject.training is None:
+        return "how the network was trained is not known"
+    took, most = subject.training.cpu_seconds, data.budget.relabelled_seconds
+    return f"training took {took:,.0f} s of CPU time, and this effort allows {most:,.0f}" if took > most else ""
 
 
 def _reported(data: Drawn, k: int) -> list[tuple[int, Recipe]]:

@@ -14,7 +14,7 @@ from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be
 from assay.stats import mean_interval
 
 PAIRED = "other combinations"
-SHUFFLED_TWINS = "Copies trained on shuffled labels: not run, since how long the network was trained is not known."
+RELABELLED = "trained alike on random labels"
 _NAMES = (CS, ES, C, E)
 
 
@@ -158,7 +158,7 @@ def _warnings(data: Drawn, found: Found, at: AtCut | None, carried: Mapping[str,
 
 def _not_tested(data: Drawn, found: Found) -> list[str]:
     told = [
-        SHUFFLED_TWINS,
+        *([f"Networks {RELABELLED}: {data.not_trained_alike}."] if data.not_trained_alike else []),
         "Novel combinations whose answer is not known by exchanging one part, two, or all, nor by a label.",
     ]
     if thinned := len(found.every) - len(found.cuts) - len(found.skipped):

@@ -1,0 +1,65 @@
+"""A network trained as the one under test, on answers that belong to other combinations: it has learned as much, and there is
+nothing in it to compose."""
+
+from functools import cached_property
+
+import torch
+from jaxtyping import Int
+from torch import Generator, Tensor
+
+from assay.stats import keyed_generator
+from assay.subject import Subject
+from assay.task import Examples, Split, Task
+from assay.training.config import TrainingConfig
+from assay.training.fit import fit
+from assay.views import View
+
+_DRAWN = 8192  # examples that the answers are taken from
+
+
+class Relabelled(View):
+    """A task whose trained combinations have the answer of some trained example instead of their own, always the same: random
+    labels in the proportions of the true ones."""
+
+    def __init__(self, task: Task, *, seed: int):
+        super().__init__(task, ())
+        self._seed = seed
+
+    @cached_property
+    def _ids(self) -> Int[Tensor, " c"]:
+        """All trained combinations, ascending."""
+        chosen = self.combinations("seen")
+        return self.combination_id({name: chosen[:, k] for k, name in enumerate(self.combines)}).unique()
+
+    @cached_property
+    def _answers(self) -> Tensor:
+        """One for each of them."""
+        generator = keyed_generator(self._seed, "answers to trained combinations")
+        targets = super().examples("train", _DRAWN, generator=generator).targets
+        return targets[torch.randint(len(targets), (len(self._ids),), generator=generator)]
+
+    def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
+        found = super().examples(split, n, generator=generator)
+        answers = self._answers[torch.searchsorted(self._ids, found.combination)]
+        return Examples(found.inputs, answers, found.parts, found.combination, found.amounts)
+
+
+def trained_alike(subject: Subject, task: Task, *, seed: int) -> Subject:
+    """A new network of the architecture of `subject`, trained on relabelled examples for as many steps as it was, and
+    otherwise with the same settings.
+
+    **Arguments:** `subject`: one whose `training` is known, as of the folder of a run.
+
+    **Raises:** `DivergedError`, and what the task raises.
+
+    Example::
+
+        subject = assay.load_subject("runs/modular")
+        twin = trained_alike(subject, assay.load_task("modular"), seed=0)
+    """
+    assert subject.training is not None
+    config = TrainingConfig(**{**subject.training.settings, "seed": seed})
+    twin = subject.untrained(keyed_generator(seed, "initial weights"))
+    fit(twin.module, Relabelled(task, seed=seed), config=config)
+    twin.name = f"{subject.name}, trained on relabelled examples"
+    return twin
