@@ -227,7 +227,7 @@ class Instrument(ABC, Generic[Data]):
         out what only the network under test needs, never to search less."""
         return self.read(network, data, rng)._replace(kept=None)
 
-    def references(self, subject: Subject, task: Task, data: Data, rng: Random) -> Mapping[str, Subject]:
+    def references(self, network: Subject, task: Task, data: Data, own: Reading, rng: Random) -> Mapping[str, Subject]:
         """Further networks by name that are read beside the first, such as one trained alike on random labels."""
         return {}
 

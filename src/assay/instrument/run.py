@@ -2,7 +2,7 @@
 
 import pickle
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -128,10 +128,12 @@ def _run(
         data = draw(instrument, subject, task, effort=effort, seed=seed)
     except NotEnough as reason:
         return not_enough(instrument, reason)
-    with stage("training further networks", 0.05, 0.05):
-        made = instrument.references(subject, task, data, Random(seed, instrument.name).within("references"))
-    named = {**references, **{name: answering(network, task) for name, network in made.items()}}
-    return read(instrument, subject, data, effort=effort, seed=seed, jobs=jobs, references=named)
+
+    def further(own: Reading) -> dict[str, Subject]:
+        made = instrument.references(subject, task, data, own, Random(seed, instrument.name).within("references"))
+        return {name: answering(network, task) for name, network in made.items()}
+
+    return read(instrument, subject, data, effort=effort, seed=seed, jobs=jobs, references=references, further=further)
 
 
 def draw(instrument: Instrument, subject: Subject, task: Task, *, effort: Effort, seed: int) -> Any:
@@ -161,10 +163,12 @@ def read(
     seed: int,
     jobs: int = 1,
     references: Mapping[str, Subject] | None = None,
+    further: Callable[[Reading], Mapping[str, Subject]] = lambda own: {},
 ) -> Evidence:
-    """What `run` does once everything is drawn from the task: the same evidence from the same `data`, wherever it is read."""
+    """What `run` does once everything is drawn from the task: the same evidence from the same `data`, wherever it is read.
+    `further`: references that are made once the network is read; the instrument's own where the task is at hand."""
     with undisturbed(subject.module, seed_of_draws(seed, instrument.name)):
-        return _read(instrument, subject, data, effort, seed, jobs, references or {})
+        return _read(instrument, subject, data, effort, seed, jobs, references or {}, further)
 
 
 def _read(
@@ -175,6 +179,7 @@ def _read(
     seed: int,
     jobs: int,
     references: Mapping[str, Subject],
+    further: Callable[[Reading], Mapping[str, Subject]],
 ) -> Evidence:
     budget, rng = instrument.budgets[effort], Random(seed, instrument.name)
     try:
@@ -182,6 +187,7 @@ def _read(
             own = _checked(instrument, instrument.read(subject, data, rng.within("network")))
     except NotEnough as reason:
         return not_enough(instrument, reason)
+    references = {**references, **further(own)}
     num_copies = 0 if isinstance(subject, Predictions) else budget.copies
     others = [_Other(subject, rng.within("copy", k), draw=True) for k in range(num_copies)]
     others += [_Other(network, rng.within("reference", name)) for name, network in references.items()]

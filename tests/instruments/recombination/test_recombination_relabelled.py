@@ -52,7 +52,7 @@ def test_where_none_is_trained_it_says_why(training, changes, why):
     instrument, rng = Recombination(), Random(0, "test")
     data = instrument.data(subject, Declared(), budget, rng)
     assert data.not_trained_alike == why
-    assert instrument.references(subject, Declared(), data, rng) == {}
     own = instrument.read(subject, data, rng)
+    assert instrument.references(subject, Declared(), data, own, rng) == {}
     said = instrument.explain(data, Readings(own, (), {}), ()).not_tested
     assert [told for told in said if RELABELLED in told] == [f"Networks {RELABELLED}: {why}."]

@@ -99,12 +99,13 @@ class Recombination(Instrument[Drawn]):
         data = draw(task, budget, rng)
         return replace(data, not_trained_alike=_why_not_trained(subject, data))
 
-    def references(self, subject: Subject, task: Task, data: Drawn, rng: Random) -> Mapping[str, Subject]:
+    def references(self, network: Subject, task: Task, data: Drawn, own: Reading, rng: Random) -> Mapping[str, Subject]:
         from assay.training.relabelled import trained_alike
 
-        count = 0 if data.not_trained_alike else data.budget.relabelled
+        read_at_a_cut = any(variant == NETWORK for variant, _ in own.kept.headline)
+        count = data.budget.relabelled if read_at_a_cut and not data.not_trained_alike else 0
         seeds = {f"{RELABELLED} {k + 1}": keyed_seed(rng.seed, rng.within("relabelled", k).name) for k in range(count)}
-        return {name: trained_alike(subject, task, seed=seed) for name, seed in seeds.items()}
+        return {name: trained_alike(network, task, seed=seed) for name, seed in seeds.items()}
 
     def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
         outputs = network(data.fitted)
@@ -134,6 +135,8 @@ class Recombination(Instrument[Drawn]):
         return Reading(values, found)
 
     def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+        if not data.not_trained_alike and data.budget.relabelled and not readings.references:
+            data = replace(data, not_trained_alike="no cut to read them at, or an access level without the task")
         return notes(data, readings.own.kept, [copy.kept for copy in readings.copies if copy.kept], measures)
 
 
