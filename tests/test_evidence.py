@@ -99,3 +99,10 @@ def test_what_needs_more_access_is_left_out_and_so_are_the_words_that_may_speak_
     assert (low.measures, low.figures, low.summary, low.warnings) == ((first,), tables[:1], "What access level 0 allows.", ())
     assert low.at_level(0) is low
     assert whole.at_level(1).figures == tables
+
+
+def test_the_summary_stays_where_nothing_that_needs_more_access_has_a_value():
+    first, second = measure("seen", [0.1]), replace(measure("novel", [0.1]), level=2, value=None, interval=None, nulls=())
+    whole = replace(evidence(first, second), summary="trained ones work", warnings=("few",))
+    low = whole.at_level(1)
+    assert (low.measures, low.summary, low.warnings) == ((first,), "trained ones work", ("few",))

@@ -209,12 +209,14 @@ class Evidence(Framed):
         return page(words(self.question, "b"), words(summary), *warnings, measures_table(self.measures))
 
     def at_level(self, level: Level) -> "Evidence":
-        """The evidence without the measures and figures that need more access. Where some are left out, the summary says that
-        alone, and warnings go: both may speak of them."""
+        """The evidence without the measures and figures that need more access. Where some that are left out have a value, the
+        summary says that alone, and warnings go: both may speak of them."""
         measures = tuple(measure for measure in self.measures if measure.level <= level)
         figures = tuple(figure for figure in self.figures if figure.level <= level)
         if len(measures) == len(self.measures) and len(figures) == len(self.figures):
             return self
+        if len(figures) == len(self.figures) and all(m.value is None for m in self.measures if m.level > level):
+            return replace(self, measures=measures)
         return replace(self, measures=measures, figures=figures, summary=f"What access level {level} allows.", warnings=())
 
     def findings(self) -> tuple[Measure, ...]:
