@@ -11,6 +11,7 @@ from assay.errors import AssayError
 from assay.objective import Classification, Regression, Sequences
 from assay.task import SourceToTarget, Tokens, Vector
 from assay.tasks.table import read_table
+from assay.tasks.table_files import read_rows
 
 ROWS = [
     {"a": a, "b": b, "word": word, "y": a + b, "x": [a / 2, -b], "text": f"{word} and {b}", "split": split}
@@ -438,6 +439,20 @@ def test_a_file_that_is_not_text_or_not_toml(write, tmp_path):
         read_table(path)
     with pytest.raises(AssayError, match=r"exists. Given: .*tabel.toml. Choices: .*table.toml. Did you mean"):
         read_table(tmp_path / "tabel.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"a;b;split\n1;2;train\n", r"separated by commas.*a;b;split.*in the place of ';'"),
+        (b"a\tb\n1\t2\n", r"separated by commas.*in the place of '\\t'"),
+        ("a,b\n1,2\n".encode("utf-16"), r"must be UTF-8 text.*begins as UTF-16"),
+    ],
+)
+def test_a_table_of_another_kind_of_text_is_named(tmp_path, content, told):
+    (tmp_path / "rows.csv").write_bytes(content)
+    with pytest.raises(AssayError, match=f"(?s){told}"):
+        read_rows(tmp_path / "rows.csv")
 
 
 def test_words_of_a_text_are_numbered_as_declared(write):

@@ -77,7 +77,9 @@ def _decoded(content: bytes, path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise AssayError(f"{path} must be UTF-8 text", given=str(error)) from None
+        marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        next_step = f"save it again as UTF-8{'; it begins as UTF-16 does' if marked else ''}"
+        raise AssayError(f"{path} must be UTF-8 text", given=str(error), next_step=next_step) from None
 
 
 def _read_csv(path: Path, texts: Collection[str] = ()) -> Rows:
@@ -96,6 +98,9 @@ def _read_csv(path: Path, texts: Collection[str] = ()) -> Rows:
     except csv.Error as error:
         raise AssayError(f"{path}, line {reader.line_num} must be comma-separated values", given=error) from None
     names = lines[0] if lines else []
+    if len(names) == 1 and (other := next((mark for mark in ";\t|" if mark in names[0]), "")):
+        rule = f"{path}: columns must be separated by commas"
+        raise AssayError(rule, given=names[0], next_step=f"save it with commas in the place of {other!r}")
     if len(set(names)) < len(names):
         raise AssayError(f"{path}: the first line must name every column once", given=names)
     columns = [cells if name in texts else _typed(cells) for name, *cells in zip(*lines, strict=True)]
