@@ -83,7 +83,7 @@ class Subject:
         self.initial = ""  # what gave it its weights, where that was no file: see `load_subject`
         self._at_first = attributes_of(self.module)
         self._searched = False  # whether it is known which buffers training changes
-        self._unused: dict[object, frozenset[str]] = {}
+        self._surveys: dict[object, Places] = {}
         self._fitting: dict[object, int] = {}
 
     def __repr__(self) -> str:
@@ -298,10 +298,9 @@ class Subject:
         self, inputs: Inputs, sites: Sequence[str], look: Callable[[slice, Inputs], dict[str, list[Tensor]]]
     ) -> dict[str, Tensor]:
         """What `look` finds at the sites in every batch, one tensor for each call, as one tensor for each site."""
-        known = self._survey(inputs).sites
-        for site in sites:
-            if plain(site) not in known:
-                raise self._no_such_place(site, inputs)
+        known = self._surveyed(inputs).sites
+        if missing := [site for site in sites if plain(site) not in known]:
+            raise self._no_such_place(missing[0], inputs)
         chunks: dict[str, list[Tensor]] = {site: [] for site in sites}
         with undisturbed(self.module):
             for rows, batch in self._batches(inputs):
@@ -366,22 +365,23 @@ class Subject:
         with undisturbed(self.module):
             return survey(self.module, lambda rows, handles: self._watch({k: v[list(rows)] for k, v in some.items()}, handles))
 
+    def _surveyed(self, inputs: Inputs) -> Places:
+        """The same, once for each structure and shape of the inputs, as there are many batches."""
+        shapes = tuple((name, value.shape[1:], value.dtype) for name, value in inputs.items())
+        key = shapes, tuple((name, id(part)) for name, part in self.module.named_modules())
+        if key not in self._surveys:
+            self._surveys[key] = self._survey(inputs)
+        return self._surveys[key]
+
     def _check_place(self, site: str, inputs: Inputs) -> None:
         """A replacement of what the network does not use would be without effect, and no word of it."""
         refuse_scripted(self.module)
         name, _, side = plain(site).rpartition(":")
-        if side not in SIDES or name not in dict(self.module.named_modules()):
-            raise self._no_such_place(site, inputs)
-        kinds = tuple((name, value.ndim, value.dtype) for name, value in inputs.items())
-        key = kinds, tuple((name, id(part)) for name, part in self.module.named_modules())
-        if key not in self._unused:  # by structure, which decides what is used: replacements are many
-            self._unused[key] = self._survey(inputs).unused
-        if plain(site) in self._unused[key]:
+        if side not in SIDES or name not in dict(self.module.named_modules()) or plain(site) in self._surveyed(inputs).unused:
             raise self._no_such_place(site, inputs)
 
     def _no_such_place(self, site: str, inputs: Inputs) -> AssayError:
-        rule = "a site must be a place of this network"
-        return AssayError(rule, given=site, choices=(known.name for known in self.sites(inputs)))
+        return AssayError("a site must be a place of this network", given=site, choices=(s.name for s in self.sites(inputs)))
 
     @contextmanager
     def _running(self, handles: list[RemovableHandle]) -> Iterator[None]:

@@ -76,6 +76,7 @@ def _sentence(found: dict, kept: Any) -> str:
     return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "."
 
 
+MOST_PRIMED = 1_000_000
 _NAMED = ("bits", "saved", "gain", "left")
 
 
@@ -87,7 +88,7 @@ def _ladder(data: Any, read: Any) -> Table:
     # N-grams have their row on the same excerpts already.
     rows += [
         (f"{rung.name}{', primed' if rung.primed else ''}", rung.bits, "excerpts joined")
-        for rung in ladder(train, excerpts.texts, order=0)
+        for rung in ladder(train, excerpts.texts, order=0, most=MOST_PRIMED)
         if not rung.name.startswith("order")
     ]
     online = prequential_ngrams(train, order=4, blocks=6)
@@ -96,7 +97,10 @@ def _ladder(data: Any, read: Any) -> Table:
     weights = with_parameters(float(read.bits.mean()), size, data.weights)
     rows.append(("the network and its weights", weights, f"16 bits a weight over {size:,} bytes held out"))
     rows += [(f"the network: {name}", float((read.bits + cost).mean()), "shuffled") for name, cost in read.costs.items()]
-    note = "Bits per byte of held-out text. A shuffle that costs little destroys nothing that the network uses."
+    note = (
+        "Bits per byte of held-out text. A shuffle that costs little destroys nothing that the network uses. Compressors are "
+        f"primed with the last {MOST_PRIMED:,} characters of the text to learn from, where it is longer."
+    )
     return Table(name="Ladder of bits", columns=("what", "bits per byte", "of"), rows=tuple(rows), note=note, level=2)
 
 
