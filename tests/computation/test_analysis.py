@@ -91,7 +91,8 @@ def test_exhaustive_training_leaves_nothing_to_say():
 def test_values_given_from_right_parents_are_all_judged():
     trained, tested, _ = predictors_of_sums.split(0)
     values = np.where(tested.layers == 1, MISSING, tested.values)
-    own, given = (analyse(trained, tested, values, given_right_parents=given) for given in (False, True))
+    reach = analysed(0)["noisy executor"].covered  # which is of the examples alone
+    own, given = (analyse(trained, tested, values, given_right_parents=given, reach=reach) for given in (False, True))
     assert own.nodes.sum() == 0
     assert given.nodes.sum() == (tested.layers > 1).sum()
 
@@ -259,8 +260,9 @@ def test_errors_at_the_first_layer_are_blamed_on_positions():
     rng = np.random.default_rng(0)
     shifted = np.where((tested.layers == 1) & (rng.random(len(tested)) < 0.6), 9, tested.values)
     shifted = np.where(tested.layers > 1, tested.follow(shifted), shifted)
-    assert extrapolation(analyse(trained, tested, shifted)).positions
-    fine = extrapolation(analyse(trained, tested, noisy_executor(tested, 0.05, rng)))
+    reach = analysed(0)["noisy executor"].covered
+    assert extrapolation(analyse(trained, tested, shifted, reach=reach)).positions
+    fine = extrapolation(analyse(trained, tested, noisy_executor(tested, 0.05, rng), reach=reach))
     assert not fine.positions
     assert fine.exact.value[0] == pytest.approx(0.95**6, abs=0.04)
 

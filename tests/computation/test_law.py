@@ -6,6 +6,7 @@ import pytest
 from assay.computation import Operation, Recipe
 from assay.computation.labels import by_layer, labelled
 from assay.computation.law import fit_law, predicted_right, rates
+from assay.computation.resampling import resampled_sums
 
 STEP = Operation("step", lambda v: (v * 7 + 3) % 101)
 
@@ -97,3 +98,22 @@ def test_rates_at_the_ends_and_without_nodes():
     assert low.high[0] == pytest.approx(1 - 0.025 ** (1 / 40))
     assert np.isnan([none.value[0], none.low[0], none.high[0]]).all()
     assert np.isnan(rates(ones[:0], ones[:0], rng).value[0])
+
+
+# Resampling
+
+
+def test_resampled_sums_are_those_of_examples_drawn_with_replacement():
+    """Their mean and covariance have a closed form, whether or not rows are alike."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 3, (300, 2))
+    sums = resampled_sums(counts, rng, repeats=20_000)
+    assert sums.mean(0) == pytest.approx(counts.sum(0), rel=0.01)
+    assert np.cov(sums.T) == pytest.approx(300 * np.cov(counts.T, bias=True), rel=0.05, abs=6)
+    assert (sums == sums.round()).all()
+
+
+def test_one_example_or_many_alike_are_drawn_without_change():
+    rng = np.random.default_rng(0)
+    assert resampled_sums(np.array([[2, 5]]), rng, repeats=3).tolist() == [[2, 5]] * 3
+    assert resampled_sums(np.full((40, 1), 2), rng, repeats=3).tolist() == [[80]] * 3

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 
 from assay.computation.graph import Computations
 from assay.computation.hashing import examples_with, step_hashes, subgraph_hashes
+from assay.computation.resampling import resampled_sums
 
 FULL, STEP, NEW, SOURCES = 0, 1, 2, -1
 CELLS = ("full subgraph seen", "step seen, full subgraph not", "step not seen")
@@ -97,8 +98,7 @@ def odds_ratio(
     if not wrong or not rightly:  # nothing differs between the cells, and nothing could
         return Odds(np.nan, np.nan, np.nan, np.nan, nodes)
     counts = counts.reshape(-1, len(names), 4)[:, both].reshape(computations.num_examples, -1)
-    weights = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=repeats)
-    drawn = _mantel_haenszel((weights @ counts).reshape(repeats, -1, 4))
+    drawn = _mantel_haenszel(resampled_sums(counts, rng, repeats=repeats).reshape(repeats, -1, 4))
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < repeats / 2:
         return Odds(np.nan, np.nan, np.nan, np.nan, nodes)
@@ -107,7 +107,7 @@ def odds_ratio(
     return Odds(value, min(float(low), value), max(float(high), value), float(drawn.std()), nodes)
 
 
-def _mantel_haenszel(counts: Int[np.ndarray, "r strata 4"]) -> Float[np.ndarray, " r"]:
+def _mantel_haenszel(counts: Real[np.ndarray, "r strata 4"]) -> Float[np.ndarray, " r"]:
     a, b, c, d = np.moveaxis(counts.astype(np.float64), 2, 0)
     first = (a + b) / np.maximum(a + b + c + d, 1)  # of an empty stratum 0: it then adds nothing to either sum
     a, b, c, d = a + first, b + first, c + 1 - first, d + 1 - first

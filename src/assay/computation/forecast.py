@@ -8,6 +8,7 @@ from jaxtyping import Int
 from assay.computation.cells import CELLS
 from assay.computation.graph import Computations
 from assay.computation.labels import Labels
+from assay.computation.resampling import resampled_sums
 
 
 class Forecast(NamedTuple):
@@ -64,7 +65,7 @@ def forecast(
 
     def counts(chosen: np.ndarray) -> np.ndarray:
         place = computations.example[chosen].astype(np.int64) * kinds + kind[chosen]
-        return np.bincount(place, minlength=num * kinds).reshape(num, kinds).astype(np.float64)
+        return np.bincount(place, minlength=num * kinds).reshape(num, kinds)
 
     before = judged & (computations.layers <= depth)
     ahead = judged & (computations.layers == depth + 1)
@@ -72,11 +73,10 @@ def forecast(
     if not total or not before.any():
         return Forecast(depth, *[float("nan")] * 4)
     every, events = counts(before), counts(before & failed)
-    weights = rng.multinomial(num, np.full(num, 1 / num), size=repeats).astype(np.float64)
-    of, happened = weights @ every, weights @ events
+    of, happened = np.split(resampled_sums(np.concatenate([every, events], 1), rng, repeats=repeats), 2, axis=1)
     rate = rng.beta(happened + 0.5, of - happened + 0.5)
     rate[:, :-1] = 1 - rate[:, :-1]  # from failing to being right
-    next_nodes = counts(ahead).sum(0).astype(np.int64)
+    next_nodes = counts(ahead).sum(0)
     drawn = rng.binomial(next_nodes, rate).sum(1) / total
     point = (events.sum(0) + 0.5) / (every.sum(0) + 1)
     point[:-1] = 1 - point[:-1]

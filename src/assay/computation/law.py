@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 
 from assay.computation.graph import Computations
 from assay.computation.labels import Layers
+from assay.computation.resampling import resampled_sums
 
 _REPEATS = 1_000
 
@@ -51,11 +52,11 @@ def _quantile(values: Float[np.ndarray, " r"], q: float) -> float:
 def _resampled(
     numerator: np.ndarray, denominator: np.ndarray, rng: np.random.Generator, repeats: int
 ) -> Float[np.ndarray, "r l"]:
-    num = len(numerator)
-    if not num:
+    if not len(numerator):
         return np.full((repeats, numerator.shape[1]), np.nan)
-    weights = rng.multinomial(num, np.full(num, 1 / num), size=repeats).astype(np.float64)
-    return (weights @ numerator) / (weights @ denominator)
+    sums = resampled_sums(np.concatenate([numerator, denominator], 1), rng, repeats=repeats)
+    some, every = np.split(sums, 2, axis=1)
+    return some / every
 
 
 class Law(NamedTuple):
