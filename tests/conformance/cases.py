@@ -29,9 +29,9 @@ from assay.tasks.lists import Lists
 # Quick ones take up to a dozen seconds; an instrument that is not named here is checked on its own quick budget.
 SMALLER: Mapping[str, Mapping[str, Any]] = {
     "recombination": {"examples": 200, "scrambled": 1, "turned": 1},
-    "subnetworks": {"training": 300, "judging": 120, "penalties": (0.1, 1.0), "steps": (60, 30), "nonsense": 2},
-    "langue": {"excerpts": 8, "size": 200, "words": 48, "each": 3, "draws": 100, "pair_draws": 20},
-    "polar": {"train": 80, "dev": 16, "test": 30, "epochs": 8, "removals": 2},
+    "subnetworks": {"training": 300, "judging": 120, "penalties": (0.1, 1.0), "steps": (40, 20), "nonsense": 2},
+    "langue": {"excerpts": 6, "size": 150, "words": 40, "each": 3, "draws": 50, "pair_draws": 20},
+    "polar": {"train": 60, "dev": 12, "test": 20, "epochs": 4, "seeds": 2, "removals": 2},
 }
 
 

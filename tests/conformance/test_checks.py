@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from assay.conformance import CHECKS, check_instrument, pairs
+from assay.conformance import CHECKS, check_instrument, checks, pairs
 from assay.errors import AssayError
 from assay.instrument import NotEnough, Reading, Values
 from assay.subject import Subject
@@ -29,9 +29,12 @@ class Small(example.Silhouette):
     budgets = QUICK
 
 
+SMALL = Small()  # so that one reading serves several checks
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 def test_the_worked_example_passes(check):
-    check(Small(), pairs())
+    check(SMALL, pairs())
 
 
 def test_the_worked_example_is_short():
@@ -119,22 +122,46 @@ class HasNoQuestion(Small):
 
 
 @pytest.mark.parametrize(
-    ("broken", "named"),
+    ("broken", "check", "named"),
     [
-        (LeavesHooks, "hooks were left"),
-        (ChangesWeights, "must leave the network's weights as they are"),  # the frame itself says so
-        (LeavesGradients, "its gradients changed"),
-        (DependsOnTheOrder, "the order of examples"),
-        (DependsOnTheUnits, "the order of hidden units"),
-        (SearchesLessInCopies, "no findings"),
-        (NeverSaysNotEnough, "not enough"),
-        (FewCopies, "at least five: there are 2"),
-        (HasNoQuestion, "its question is none"),
+        (LeavesHooks, "the_subject_is_left_as_it_was", "hooks were left"),
+        (ChangesWeights, "it_describes_itself", "must leave the network's weights as they are"),  # the frame itself says so
+        (LeavesGradients, "the_subject_is_left_as_it_was", "its gradients changed"),
+        (DependsOnTheOrder, "the_order_of_examples_does_not_matter", "it does"),
+        (DependsOnTheUnits, "the_order_of_hidden_units_does_not_matter", "silhouette"),
+        (SearchesLessInCopies, "untrained_networks_give_no_findings", "silhouette"),
+        (NeverSaysNotEnough, "too_little_is_not_enough_data", "are enough for it"),
+        (FewCopies, "untrained_copies_are_at_least_five", "there are 2"),
+        (HasNoQuestion, "it_describes_itself", "its question is none"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_every_fault_is_found(broken, named):
+def test_every_fault_is_found_by_the_check_that_is_for_it(broken, check, named):
     learned = pairs().learned()
     own = Subject(copy.deepcopy(learned.module), name=learned.name, fresh=learned.fresh)  # which a fault may spoil
+    case = dataclasses.replace(pairs(), learned=lambda: own)
     with pytest.raises((AssertionError, AssayError), match=named):
-        check_instrument(broken(), dataclasses.replace(pairs(), learned=lambda: own))
+        {one.__name__.removeprefix("check_"): one for one in CHECKS}[check](broken(), case)
+
+
+def test_all_checks_are_made_in_turn_and_the_first_that_fails_is_named(monkeypatch):
+    made = []
+
+    def check_nothing(instrument, case):
+        made.append((instrument, case))
+
+    def check_that_it_is_good(instrument, case):
+        raise AssertionError("it is not")
+
+    monkeypatch.setattr(checks, "CHECKS", (check_nothing, check_nothing))
+    check_instrument(SMALL)
+    assert made == [(SMALL, pairs())] * 2
+    monkeypatch.setattr(checks, "CHECKS", (check_nothing, check_that_it_is_good, check_nothing))
+    with pytest.raises(AssertionError, match=r"^silhouette, that it is good: it is not$"):
+        check_instrument(SMALL, pairs())
+    assert len(made) == 3
+
+
+def test_the_checks_that_are_made_are_the_public_ones():
+    with pytest.raises(AssertionError, match="silhouette, it describes itself: its question is none"):
+        check_instrument(HasNoQuestion())

@@ -62,7 +62,7 @@ def check_it_describes_itself(instrument: Instrument, case: Case) -> None:
 
 
 def check_same_seed_same_evidence(instrument: Instrument, case: Case) -> None:
-    assert measure(instrument, case.learned(), case.task) == measured(instrument, case), "it differs"
+    assert _measured_on_a_copy(instrument, case)[0] == measured(instrument, case), "it differs"
 
 
 def check_another_seed_draws_other_nulls(instrument: Instrument, case: Case) -> None:
@@ -73,21 +73,31 @@ def check_another_seed_draws_other_nulls(instrument: Instrument, case: Case) -> 
 
 
 def check_the_subject_is_left_as_it_was(instrument: Instrument, case: Case) -> None:
+    faults = _measured_on_a_copy(instrument, case)[1]
+    assert not faults, ", ".join(faults)
+
+
+@functools.cache
+def _measured_on_a_copy(instrument: Instrument, case: Case) -> tuple[Evidence, list[str]]:
+    """The evidence of a copy of the network that no other check has read, and what the reading did to it."""
     given = case.learned()
-    learned = Subject(copied(given.module), name=given.name, fresh=given.fresh)  # which no other check has read
+    learned = Subject(copied(given.module), name=given.name, fresh=given.fresh)
     learned.module.requires_grad_(True).zero_grad()
     sample = case.task.examples("seen", 64, generator=Generator().manual_seed(0)).inputs
     weights = {name: value.clone() for name, value in learned.weights().items()}
     outputs = learned(sample)
     state, training = torch.get_rng_state(), learned.module.training
-    measure(instrument, learned, case.task)
-    assert all(torch.equal(weights[name], value) for name, value in learned.weights().items()), "its weights changed"
-    assert torch.equal(outputs, learned(sample)), "its outputs changed"
-    assert torch.equal(state, torch.get_rng_state()), "the global generator was used"
-    assert learned.module.training == training, "it was put into another mode"
-    assert all(weight.requires_grad and weight.grad is None for weight in learned.module.parameters()), "its gradients changed"
-    hooks = [module for module in learned.module.modules() if module._forward_hooks or module._forward_pre_hooks]
-    assert not hooks, "hooks were left"
+    evidence = measure(instrument, learned, case.task)
+    modules = list(learned.module.modules())
+    faults = {
+        "its weights changed": not all(torch.equal(weights[name], value) for name, value in learned.weights().items()),
+        "its outputs changed": not torch.equal(outputs, learned(sample)),
+        "the global generator was used": not torch.equal(state, torch.get_rng_state()),
+        "it was put into another mode": learned.module.training != training,
+        "its gradients changed": any(not one.requires_grad or one.grad is not None for one in learned.module.parameters()),
+        "hooks were left": any(module._forward_hooks or module._forward_pre_hooks for module in modules),
+    }
+    return evidence, [fault for fault, there in faults.items() if there]
 
 
 def check_the_order_of_examples_does_not_matter(instrument: Instrument, case: Case) -> None:
