@@ -1,5 +1,7 @@
 """The engines for real: two Ray nodes and two Dask workers of this machine, of which some are killed.
 
+Jobs and whole sweeps give the same results to the last bit. One cluster of each kind serves all tests.
+
 Every wait is for a condition. Functions that jobs run are closures, so that workers need not find this file.
 """
 
@@ -23,9 +25,17 @@ import pytest
 from assay import jobs
 from assay.errors import AssayError
 from assay.jobs import Engine, run_unordered
+from assay.sweep import Sweep, SweepPlan, finished, sweep
 from processes import free_port, wait_until
 
 pytestmark = pytest.mark.slow
+SWEEP = SweepPlan(
+    task="modular:p=5,num_first=5,num_second=5",
+    over={"coverage": ("0.6",), "width": ("4", "8", "500", "600")},  # each wide one is a piece of its own
+    seeds=3,
+    settings={"steps": "20", "batch_size": "64"},
+    instruments=("systematicity",),
+)
 
 
 def listens(port: int) -> bool:
@@ -61,41 +71,59 @@ def kill(process: subprocess.Popen) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RayCluster:
+    """A head with two cores."""
+
     address: str
-    second: subprocess.Popen
+    folder: Path
+
+    @contextmanager
+    def second_node(self) -> Iterator[subprocess.Popen]:
+        """With one core, from when it has joined."""
+        log = self.folder / "second.log"
+        with _ray_node("second", 1, f"--address={self.address}", log=log) as node:
+            wait_until(lambda: "Ray runtime started" in log.read_text())
+            yield node
+
+
+def _ray_node(name: str, cores: int, *options: str, log: Path) -> AbstractContextManager[subprocess.Popen]:
+    # A token for Ray in the home of whoever runs the tests would be asked for.
+    variables = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_memory_monitor_refresh_ms": "0"}
+    alike = ("--block", f"--num-cpus={cores}", "--object-store-memory=80000000", "--min-worker-port=0", "--max-worker-port=0")
+    return program("ray.scripts.scripts", "start", *alike, *options, log=log, ASSAY_TEST_NODE=name, **variables)
 
 
 @pytest.fixture(scope="module")
 def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
-    """A head with two cores and a second node with one."""
     folder, port = tmp_path_factory.mktemp("ray"), free_port()
-    address = f"127.0.0.1:{port}"
-    # A token for Ray in the home of whoever runs the tests would be asked for.
-    variables = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_memory_monitor_refresh_ms": "0"}
-
-    def node(name: str, cores: int, *options: str) -> AbstractContextManager[subprocess.Popen]:
-        alike = (
-            "--block",
-            f"--num-cpus={cores}",
-            "--object-store-memory=80000000",
-            "--min-worker-port=0",
-            "--max-worker-port=0",
-        )
-        command = ("ray.scripts.scripts", "start", *alike, *options)
-        return program(*command, log=folder / f"{name}.log", ASSAY_TEST_NODE=name, **variables)
-
     with ExitStack() as stack:
         stack.enter_context(pytest.MonkeyPatch.context()).setenv("RAY_AUTH_MODE", "disabled")
         # Not in `folder`: the sockets in it need a path of about a hundred characters.
         session = stack.enter_context(TemporaryDirectory(prefix="assay-ray-", ignore_cleanup_errors=True))
-        stack.enter_context(node("head", 2, "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={session}"))
+        options = ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={session}")
+        stack.enter_context(_ray_node("head", 2, *options, log=folder / "head.log"))
         wait_until(lambda: listens(port))
-        yield RayCluster(address=address, second=stack.enter_context(node("second", 1, f"--address={address}")))
+        yield RayCluster(address=f"127.0.0.1:{port}", folder=folder)
 
 
-@contextmanager
-def running_dask(folder: Path, port: int) -> Iterator[tuple[str, subprocess.Popen]]:
-    """A scheduler and two workers of one thread each, which are started again when they die: address and scheduler."""
+@pytest.fixture(scope="module")
+def ray_connection(ray_cluster: RayCluster) -> Iterator[str]:
+    """One for all tests that need none of their own, so that they share workers too."""
+    import ray
+
+    with ray.init(ray_cluster.address, log_to_driver=False, logging_level="error"):
+        yield ray_cluster.address
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaskCluster:
+    address: str
+    scheduler: subprocess.Popen
+
+
+@pytest.fixture(scope="module")
+def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """A scheduler and two workers of one thread each, which are started again when they die."""
+    folder, port = tmp_path_factory.mktemp("dask"), free_port()
     address = f"127.0.0.1:{port}"
     options = ("--no-dashboard", "--dashboard-address=127.0.0.1:0", "--host=127.0.0.1")
     worker = ("distributed.cli.dask_worker", address, "--nthreads=1", "--nworkers=2", *options)
@@ -104,27 +132,18 @@ def running_dask(folder: Path, port: int) -> Iterator[tuple[str, subprocess.Pope
     with program(*command, log=folder / "scheduler.log", **scratch) as scheduler:
         wait_until(lambda: listens(port))
         with program(*worker, log=folder / "workers.log", **scratch):
-            yield address, scheduler
-
-
-@pytest.fixture(scope="module")
-def dask_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_dask(tmp_path_factory.mktemp("dask"), free_port()) as (address, _):
-        yield address
+            yield DaskCluster(address=address, scheduler=scheduler)
 
 
 @pytest.fixture(params=["loky", "ray", "dask"])
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Engine:
     if request.param == "loky":
-        yield Engine(jobs=2)
-    if request.param == "dask":
-        yield Engine(backend="dask", address=request.getfixturevalue("dask_address"))
+        return Engine(jobs=2)
     if request.param == "ray":
-        import ray
-
-        address = request.getfixturevalue("ray_cluster").address
-        with ray.init(address, log_to_driver=False, logging_level="error"):  # once for each test is enough
-            yield Engine(backend="ray", address=address)
+        return Engine(backend="ray", address=request.getfixturevalue("ray_connection"))
+    # Whether it answers is found out by a process of its own, in other tests than those of every engine.
+    monkeypatch.setattr(jobs, "require_answer", lambda *_: None)
+    return Engine(backend="dask", address=request.getfixturevalue("dask_cluster").address)
 
 
 def make_train() -> Callable[[int], tuple[bytes, int]]:
@@ -147,7 +166,6 @@ def make_train() -> Callable[[int], tuple[bytes, int]]:
 # Nothing is lost
 
 
-@pytest.mark.slow
 def test_a_killed_node_costs_nothing_and_changes_no_bit(ray_cluster: RayCluster, tmp_path: Path):
     import ray
 
@@ -164,16 +182,16 @@ def test_a_killed_node_costs_nothing_and_changes_no_bit(ray_cluster: RayCluster,
             time.sleep(0.02)
         return *train(seed), node
 
-    def kill_second_node() -> None:
+    def kill_when_it_holds(second: subprocess.Popen) -> None:
         try:
             wait_until(held.exists)
         finally:
-            kill(ray_cluster.second)
+            kill(second)
             killed.touch()
 
     seeds = range(24)
-    with ThreadPoolExecutor(1) as thread:
-        killing = thread.submit(kill_second_node)
+    with ray_cluster.second_node() as second, ThreadPoolExecutor(1) as thread:
+        killing = thread.submit(kill_when_it_holds, second)
         results = list(run_unordered(train_on_two_nodes, seeds, engine=Engine(backend="ray", address=ray_cluster.address)))
         killing.result()
     assert sorted(index for index, _ in results) == list(seeds)  # each once
@@ -186,7 +204,40 @@ def test_a_killed_node_costs_nothing_and_changes_no_bit(ray_cluster: RayCluster,
     assert not ray.is_initialized()
 
 
-@pytest.mark.slow
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """The sweep in processes of this machine."""
+    return sweep(SWEEP, out=tmp_path_factory.mktemp("local") / "out", engine=Engine(jobs=2))
+
+
+def results(done: Sweep) -> list[dict[str, object]]:
+    return [row.result() for row in done.rows]
+
+
+def test_a_sweep_on_two_ray_nodes_survives_the_death_of_one(ray_cluster: RayCluster, swept: Sweep, tmp_path: Path):
+    out, killed = tmp_path / "out", []
+    with ray_cluster.second_node() as second:
+
+        def kill_in_the_middle(doing: str, done: float) -> None:
+            if not killed and len(finished(out)) >= 3:
+                killed.append(len(finished(out)))
+                kill(second)
+
+        done = sweep(SWEEP, out=out, engine=Engine(backend="ray", address=ray_cluster.address), progress=kill_in_the_middle)
+    assert killed
+    assert killed[0] < len(swept.rows) - 2, "it was killed when all was done"
+    assert done.failures == ()
+    assert results(done) == results(swept)
+
+
+def test_a_sweep_on_dask_is_the_same(dask_cluster: DaskCluster, swept: Sweep, tmp_path: Path):
+    engine = Engine(backend="dask", address=dask_cluster.address)
+    assert results(sweep(SWEEP, out=tmp_path / "out", engine=engine)) == results(swept)
+
+
+# On every engine
+
+
 def test_a_worker_that_dies_costs_its_job_another_try(engine: Engine, tmp_path: Path):
     train = make_train()
 
@@ -202,7 +253,6 @@ def test_a_worker_that_dies_costs_its_job_another_try(engine: Engine, tmp_path: 
     assert (tmp_path / "died").exists()
 
 
-@pytest.mark.slow
 def test_a_job_that_always_kills_its_worker_is_named_when_the_rest_is_finished(engine: Engine):
     def die_on_two(item: int) -> int:
         if item == 2:
@@ -215,7 +265,6 @@ def test_a_job_that_always_kills_its_worker_is_named_when_the_rest_is_finished(e
     assert sorted(finished) == [(0, 0), (1, 1), (3, 3), (4, 4)]
 
 
-@pytest.mark.slow
 def test_what_finished_before_an_error_is_yielded_and_the_error_comes_out_as_raised(engine: Engine, tmp_path: Path):
     late, failed = tmp_path / "late", tmp_path / "failed"
 
@@ -241,7 +290,6 @@ def test_what_finished_before_an_error_is_yielded_and_the_error_comes_out_as_rai
     assert caught.value.choices == ["one", "three"]
 
 
-@pytest.mark.slow
 def test_a_job_that_finishes_while_the_first_are_sent_leaves_no_place_empty(
     monkeypatch: pytest.MonkeyPatch, engine: Engine, tmp_path: Path
 ):
@@ -272,7 +320,6 @@ def test_a_job_that_finishes_while_the_first_are_sent_leaves_no_place_empty(
     assert sorted(run_unordered(meet, range(4), engine=replace(engine, jobs=2))) == [(item, item) for item in range(4)]
 
 
-@pytest.mark.slow
 def test_one_may_stop_early_and_start_again(engine: Engine):
     outcomes = run_unordered(lambda item: item, range(20), engine=engine)
     next(outcomes)
@@ -280,27 +327,24 @@ def test_one_may_stop_early_and_start_again(engine: Engine):
     assert sorted(run_unordered(lambda item: item, range(3), engine=engine)) == [(0, 0), (1, 1), (2, 2)]
 
 
-@pytest.mark.slow
-def test_jobs_bound_how_many_run_at_once(dask_address: str, tmp_path: Path):
+def test_jobs_bound_how_many_run_at_once(dask_cluster: DaskCluster, tmp_path: Path):
     def alone(item: int) -> int:
         with (tmp_path / "running").open("x"):  # which fails beside another
             time.sleep(0.02)
         (tmp_path / "running").unlink()
         return item
 
-    engine = Engine(backend="dask", address=dask_address, jobs=1)
+    engine = Engine(backend="dask", address=dask_cluster.address, jobs=1)
     assert sorted(run_unordered(alone, range(12), engine=engine)) == [(item, item) for item in range(12)]
     with pytest.raises(FileExistsError):
         list(run_unordered(alone, range(12), engine=replace(engine, jobs=2)))
 
 
-@pytest.mark.slow
-def test_a_scheduler_that_dies_is_told(tmp_path: Path):
-    with running_dask(tmp_path, free_port()) as (address, scheduler):
-        outcomes = run_unordered(
-            lambda item: time.sleep(item) or item, [0, 1000], engine=Engine(backend="dask", address=address)
-        )
-        assert next(outcomes) == (0, 0)
-        scheduler.kill()
-        with pytest.raises(AssayError, match=r"the Dask scheduler must run until .* what is finished is kept"):
-            next(outcomes)
+def test_a_scheduler_that_dies_is_told(dask_cluster: DaskCluster):
+    """The last test on this cluster."""
+    engine = Engine(backend="dask", address=dask_cluster.address)
+    outcomes = run_unordered(lambda item: time.sleep(item) or item, [0, 1000], engine=engine)
+    assert next(outcomes) == (0, 0)
+    dask_cluster.scheduler.kill()
+    with pytest.raises(AssayError, match=r"the Dask scheduler must run until .* what is finished is kept"):
+        next(outcomes)

@@ -38,6 +38,7 @@ COMMANDS = {
     "sweep": [*SWEEP, "--jobs", "1"],
     "sweep in processes": [*SWEEP, "--jobs", "2"],
 }
+IN_PROCESSES = ("room for five pages", "no files of 2 KiB")  # the obstacles that a process meets, not the command itself
 
 
 def call(words: list[str]) -> tuple[int, str]:
@@ -113,14 +114,17 @@ def run() -> None:
     outcomes = []
     for name, words in commands.items():
         mount("-t", "tmpfs", "-o", "size=4m", "none", str(DISK))
-        assert call([*words, "--out", str(DISK / "undisturbed")])[0] == 0
+        alone = [*words[:-1], "1"] if words[-2] == "--jobs" else words  # each process takes seconds to start
+        assert call([*alone, "--out", str(DISK / "undisturbed")])[0] == 0
         wanted = result(DISK / "undisturbed")
         for index, (obstacle, meet) in enumerate(OBSTACLES.items()):
+            if alone != words and obstacle not in IN_PROCESSES:
+                continue
             out = DISK / f"out{index}"
             with meet():
                 first, told = call([*words, "--out", str(out)])
             left = [path.name for path in DISK.rglob("*") if path.name.endswith(".partial")]
-            second, again = call([*words, "--out", str(out)])
+            second, again = call([*alone, "--out", str(out)])
             got = result(out) if out.is_dir() else {}
             differing = [file for file in {**wanted, **got} if wanted.get(file) != got.get(file)]
             outcomes.append(
