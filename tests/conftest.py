@@ -1,6 +1,7 @@
-"""Fixtures of all tests: the local mirror of public data, and a generator."""
+"""Which files each half of the tests reads, in which order, and fixtures of all: the local mirror of data, and a generator."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,35 @@ from assay.data.registry import MIRROR_VARIABLE
 
 torch.set_num_threads(1)  # two threads on a busy machine are up to thirty times slower
 
+LONG = (
+    "conformance/test_every_instrument.py",
+    "test_jobs_clusters.py",
+    "sweep/test_run.py",
+    "test_ordinary_networks.py",
+    "cli/test_failing_disks.py",
+    "explore/test_explorer.py",
+    "test_demo.py",
+)
+"""Files that are run first, so that no process is left with a long one when the others are done."""
+WHOLLY_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow\b", re.MULTILINE)
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Each half of the tests imports the files alone in which it has tests."""
+    chosen = config.getoption("markexpr")
+    if chosen not in ("slow", "not slow") or not collection_path.match("test_*.py"):
+        return None
+    text = collection_path.read_text()
+    left_out = "pytest.mark.slow" not in text if chosen == "slow" else WHOLLY_SLOW.search(text)
+    return True if left_out else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="session", autouse=True)
