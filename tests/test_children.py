@@ -111,7 +111,9 @@ def test_a_child_whose_parent_was_gone_before_it_looked_ends():
 
 
 def test_workers_import_nothing_from_a_strangers_folder(strange_folder: Path, tmp_path: Path):
-    (tmp_path / "script.py").write_text(SHARES_OUT)
+    (tmp_path / "script.py").write_text(
+        f"def size(item):\n    import torch\n    return abs(item)\n{SHARES_OUT}".replace("(abs", "(size")
+    )
     run = subprocess.run(
         [sys.executable, str(tmp_path / "script.py")], cwd=strange_folder, capture_output=True, text=True, check=False
     )

@@ -6,6 +6,7 @@ order of every sum: same seed, same bytes, on every engine.
 
 import importlib
 import os
+import sys
 import textwrap
 import time
 import warnings
@@ -169,6 +170,10 @@ def one_thread() -> Iterator[None]:
         with one_thread():
             assert torch.get_num_threads() == 1
     """
+    limited = os.environ.get("OMP_NUM_THREADS") == "1" == os.environ.get("MKL_NUM_THREADS", "1")
+    if limited and "torch" not in sys.modules:
+        yield  # a job that imports torch finds one thread, and one without is spared the seconds that the import takes
+        return
     import torch
 
     threads = torch.get_num_threads()
