@@ -18,10 +18,10 @@ import torch
 
 from assay.conformance import FalseFindings, false_findings
 from assay.instruments import all_instruments, load_instrument
-from assay.jobs import run_parallel
+from assay.jobs import Engine, run_unordered
 
 TESTS = Path(__file__).parents[1] / "tests"
-FOLDERS = ("conformance", "instruments", "instruments/recombination", "instruments/subnetworks")
+FOLDERS = ("conformance", "instruments", "instruments/binding", "instruments/recombination", "instruments/subnetworks")
 PATHS = [*(str(TESTS / folder) for folder in FOLDERS), str(TESTS.parent / "experiments" / "fracture")]
 Counted = tuple[str, FalseFindings, float]
 
@@ -36,7 +36,8 @@ def main() -> None:
     print("| instrument | task | networks | refused | with a false finding | share, 95 % interval | CPU s each |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     works = [(name, kind) for name in names for kind in ("untrained", "wrong labels")]
-    for counts in run_parallel(functools.partial(counted, num=options.networks), works, jobs=options.jobs):
+    count = functools.partial(counted, num=options.networks)
+    for _, counts in run_unordered(count, works, engine=Engine(jobs=options.jobs)):
         for name, one, seconds in counts:
             told = f"{one.rate:.2f} [{one.interval.low:.2f}, {one.interval.high:.2f}]" if one.interval else "-"
             line = f"| {name} | {one.task} | {one.networks} {one.kind} | {one.refused} | {one.found} | {told} | {seconds:.1f} |"
