@@ -4,6 +4,7 @@ import ast
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -29,6 +30,11 @@ def _imported_at_once(tree: ast.AST) -> Iterator[str]:
             yield from _imported_at_once(node)
 
 
+@cache
+def _imports(path: Path) -> set[str]:
+    return set(_imported_at_once(ast.parse(path.read_text())))
+
+
 def test_files_are_short():
     """A longer one is split where its second idea begins."""
     assert FILES
@@ -37,13 +43,13 @@ def test_files_are_short():
 
 
 def test_slow_libraries_are_imported_where_they_are_used():
-    found = {_name(path): SLOW & set(_imported_at_once(ast.parse(path.read_text()))) for path in FILES}
+    found = {_name(path): SLOW & _imports(path) for path in FILES}
     assert {name: slow for name, slow in found.items() if slow} == {}
 
 
 def test_annotations_stay_objects():
     # jaxtyping's run-time checks need them, so the future import that makes them strings is not used.
-    assert [_name(path) for path in FILES if "__future__" in set(_imported_at_once(ast.parse(path.read_text())))] == []
+    assert [_name(path) for path in FILES if "__future__" in _imports(path)] == []
 
 
 def test_the_finder_of_imports_sees_what_it_should():
