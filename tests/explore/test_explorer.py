@@ -85,7 +85,7 @@ def _expected(network: Cppn, weight: dict | None = None, value: float = 0.0) -> 
 
 @browser
 @pytest.mark.parametrize(
-    ("number", "way"), [(0, "WebGL"), (2, "WebGL"), (0, "JavaScript"), (1, "JavaScript"), (2, "JavaScript")]
+    ("number", "way"), [(0, "WebGL"), (2, "WebGL"), *((k, way) for way in ("WebAssembly", "JavaScript") for k in range(3))]
 )
 def test_a_slider_that_is_moved_draws_what_pytorch_draws(page, number, way):
     page, networks = page
@@ -202,23 +202,42 @@ def test_the_page_asks_for_nothing_fits_and_has_no_error(page):
 
 
 @browser
-def test_without_webgl_it_draws_in_javascript(tmp_path):
+@pytest.mark.parametrize(("lacks", "way"), [("nothing", "WebAssembly"), ("WebAssembly", "JavaScript")])
+def test_what_a_browser_lacks_is_drawn_in_the_next_way(tmp_path, lacks, way):
     write_explorer(tmp_path, [drawing_of(_dense(), name="dense", copies=2)], size=64)
     with chromium.page("--disable-3d-apis") as page:
+        page.call("Page.addScriptToEvaluateOnNewDocument", source=f"delete globalThis.{lacks}")
         page.open(tmp_path / "explorer.html")
         assert page.value("painter.shaders.lost")
-        page.value("painter.choice = 'WebGL'; document.querySelector('.slider input').focus()")
-        page.press("ArrowRight")
-        page.wait("shown[0].speed.textContent.startsWith('JavaScript')")
+        for choice in ("WebGL", "WebAssembly"):
+            page.value(f"painter.choice = '{choice}'; document.querySelector('.slider input').focus()")
+            page.press("ArrowRight")
+            page.wait(f"shown[0].speed.textContent.startsWith('{way}')")
         weight, value = page.value("[document.activeElement.weight, Number(document.activeElement.value)]")
         assert abs(_drawn(page, 0) - _expected(_dense(), weight, value)).max() < 1e-2
         assert page.errors == []
 
 
 @browser
+def test_weights_moved_in_any_order_of_layers_are_drawn_as_from_the_start(page):
+    """What is kept between two moves is what enters the layer that was moved last; 7 x 7 pixels fill no whole tile."""
+    page, _ = page
+    apart = page.value("""[7, 64].map((size) => {
+      const network = new Network(shown[2].given), tiles = new Tiles(network, size);
+      return Math.max(...[0, 1, 2, 3, 3, 2, 3, 1, 3, 1, 1, 2, 0, 3].map((layer) => {
+        network.weights[layer][2] += 0.4;
+        tiles.run(layer);
+        const whole = new Grid(network, size).pixels();
+        return Math.max(...tiles.pixels().map((value, k) => Math.abs(value - whole[k])));
+      }));
+    })""")
+    assert max(apart) <= 1  # of 255: both round
+
+
+@browser
 def test_a_slow_network_takes_fewer_pixels_while_it_is_moved(page):
     page, networks = page
-    page.value("painter.choice = 'JavaScript'; painter.times.set(shown[2].network, { JavaScript: 150 })")
+    page.value("painter.choice = 'JavaScript'; painter.times.set(shown[2].network, { JavaScript: 150, WebAssembly: 1 })")
     assert page.value("shown[2].fitting()") == 32
     page.value("painter.times.set(shown[2].network, { JavaScript: 40 })")
     assert page.value("shown[2].fitting()") == 64

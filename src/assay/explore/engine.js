@@ -1,6 +1,6 @@
 "use strict";
-// Pattern-producing networks on a grid of pixels: in plain JavaScript, which keeps what every unit holds, and in WebGL, which
-// draws the picture alone. Both compute what `assay.models.cppn.Cppn` computes, in 32 bits.
+// Pattern-producing networks on a grid of pixels: in plain JavaScript, which keeps what every unit holds, in WebAssembly
+// (compiled.js) and in WebGL, which draw the picture alone. All compute what `assay.models.cppn.Cppn` computes, in 32 bits.
 
 const ACTIVATIONS = {
   identity: { script: null, shader: "x" },
@@ -10,7 +10,7 @@ const ACTIVATIONS = {
   sin: { script: Math.sin, shader: "sin(x)" },
   tanh: { script: Math.tanh, shader: "tanh(clamp(x, -20.0, 20.0))" },
 };
-const QUICK = 16; // milliseconds: a frame of JavaScript that takes no longer is good enough
+const QUICK = 16; // milliseconds: a frame without WebGL that takes no longer is good enough
 const CHUNK = 1024; // pixels that are computed together, so that what they need stays near the processor
 
 function floats(text) {
@@ -39,6 +39,35 @@ class Network {
   }
 }
 
+// x, y, 1.4 times the distance from the middle, and 1 of every pixel, row by row.
+function coordinatesOf(size) {
+  const found = [0, 1, 2, 3].map(() => new Float32Array(size * size));
+  for (let p = 0; p < size * size; p++) {
+    const x = size > 1 ? -1 + (2 * (p % size)) / (size - 1) : 0;
+    const y = size > 1 ? -1 + (2 * Math.floor(p / size)) / (size - 1) : 0;
+    [x, y, 1.4 * Math.sqrt(x * x + y * y), 1].forEach((value, unit) => (found[unit][p] = value));
+  }
+  return found;
+}
+
+// Red, green, blue and 255 of every pixel, from its hue, saturation and brightness; `place`: where unit k of a pixel lies.
+function colours(values, num, place) {
+  const found = new Uint8ClampedArray(4 * num);
+  for (let p = 0; p < num; p++) {
+    const hue = values[place(p, 0)];
+    const s = Math.min(1, Math.max(0, values[place(p, 1)]));
+    const v = Math.min(1, Math.abs(values[place(p, 2)]));
+    const h = 6 * (hue - Math.floor(hue));
+    for (let c = 0; c < 3; c++) {
+      const turned = 5 - 2 * c + h;
+      const k = turned < 6 ? turned : turned - 6;
+      found[4 * p + c] = 255 * v * (1 - s * Math.min(1, Math.max(0, Math.min(k, 4 - k))));
+    }
+    found[4 * p + 3] = 255;
+  }
+  return found;
+}
+
 // What every unit of a network holds at the pixels of a square picture, layer by layer.
 class Grid {
   constructor(network, size) {
@@ -46,12 +75,7 @@ class Grid {
     this.size = size;
     const num = size * size;
     this.values = network.sizes.map((width) => new Float32Array(width * num));
-    const inputs = this.values[0];
-    for (let p = 0; p < num; p++) {
-      const x = size > 1 ? -1 + (2 * (p % size)) / (size - 1) : 0;
-      const y = size > 1 ? -1 + (2 * Math.floor(p / size)) / (size - 1) : 0;
-      [inputs[p], inputs[num + p], inputs[2 * num + p], inputs[3 * num + p]] = [x, y, 1.4 * Math.sqrt(x * x + y * y), 1];
-    }
+    coordinatesOf(size).forEach((values, unit) => this.unit(0, unit).set(values));
     this.run(0);
   }
   // Compute again what lies behind a layer of weights.
@@ -79,22 +103,9 @@ class Grid {
     const num = this.size * this.size;
     return this.values[layer].subarray(unit * num, (unit + 1) * num);
   }
-  // Red, green, blue and 255 of every pixel.
   pixels() {
     const num = this.size * this.size;
-    const [hue, saturation, brightness] = [0, 1, 2].map((k) => this.unit(this.network.depth(), k));
-    const found = new Uint8ClampedArray(4 * num);
-    for (let p = 0; p < num; p++) {
-      const h = (((hue[p] + 1) % 1) + 1) % 1;
-      const s = Math.min(1, Math.max(0, saturation[p]));
-      const v = Math.min(1, Math.abs(brightness[p]));
-      for (let c = 0; c < 3; c++) {
-        const k = (5 - 2 * c + 6 * h) % 6;
-        found[4 * p + c] = 255 * v * (1 - s * Math.min(1, Math.max(0, Math.min(k, 4 - k))));
-      }
-      found[4 * p + 3] = 255;
-    }
-    return found;
+    return colours(this.values.at(-1), num, (p, unit) => unit * num + p);
   }
 }
 
@@ -222,16 +233,18 @@ class Painter {
     this.size = size;
     this.choice = "fastest";
     this.shaders = new Shaders();
-    this.grids = new Map(); // by network and size
+    this.grids = new Map(); // by network; then by way and size
     this.times = new Map();
   }
-  // JavaScript as long as it is quick or nothing else is at hand; then whichever took less time.
+  // Without WebGL as long as that is quick or nothing else is at hand; then whichever took less time.
   way(network) {
-    if (this.shaders.lost) return "JavaScript";
-    if (this.choice !== "fastest") return this.choice;
+    const compiled = moduleOf(network.kinds) ? "WebAssembly" : "JavaScript";
+    if (this.choice === "JavaScript") return this.choice;
+    if (this.shaders.lost || this.choice === "WebAssembly") return compiled;
+    if (this.choice === "WebGL") return this.choice;
     const times = this.times.get(network) ?? {};
-    if (this.shaders.software || !(times.JavaScript > QUICK)) return "JavaScript";
-    return !(times.WebGL > times.JavaScript) ? "WebGL" : "JavaScript";
+    if (this.shaders.software || !(times[compiled] > QUICK)) return compiled;
+    return !(times.WebGL > times[compiled]) ? "WebGL" : compiled;
   }
   // Paints a network onto a square canvas. `layer`: the first whose weights may have changed since the last time.
   paint(network, canvas, layer = 0) {
@@ -250,7 +263,7 @@ class Painter {
       context.getImageData(0, 0, 1, 1); // waits until it is drawn
     } else {
       this.stale(network, layer);
-      context.putImageData(new ImageData(this.grid(network, size).pixels(), size, size), 0, 0);
+      context.putImageData(new ImageData(this.grid(network, size, way).pixels(), size, size), 0, 0);
     }
     const time = performance.now() - start;
     const times = this.times.get(network) ?? {};
@@ -265,11 +278,12 @@ class Painter {
     if (!this.grids.has(network)) this.grids.set(network, new Map());
     return this.grids.get(network);
   }
-  // What all units hold, up to date.
-  grid(network, size) {
-    const sizes = this.of(network);
-    if (!sizes.has(size)) sizes.set(size, { grid: new Grid(network, size), from: Infinity });
-    const held = sizes.get(size);
+  // What all units hold, or in WebAssembly what is needed for the picture, up to date.
+  grid(network, size, way = "JavaScript") {
+    const made = this.of(network);
+    const key = `${way} ${size}`;
+    if (!made.has(key)) made.set(key, { grid: way === "JavaScript" ? new Grid(network, size) : new Tiles(network, size), from: Infinity });
+    const held = made.get(key);
     if (held.from < network.depth()) held.grid.run(held.from);
     held.from = Infinity;
     return held.grid;

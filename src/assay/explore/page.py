@@ -52,7 +52,7 @@ def explorer_html(drawings: Sequence[Drawing], *, size: int = SHOWN) -> str:
     if not 0 < len(drawings) <= MOST:
         raise AssayError(f"an explorer must show 1 to {MOST} networks", given=f"{len(drawings)}")
     check_whole("pixels along a side of an explorer's pictures", size, least=16, most=512)
-    script = "\n".join((_FOLDER / name).read_text() for name in ("engine.js", "explorer.js"))
+    script = "\n".join((_FOLDER / name).read_text() for name in ("engine.js", "compiled.js", "explorer.js"))
     data = {"size": size, "inputs": INPUTS, "outputs": OUTPUTS, "networks": [_network(one) for one in drawings]}
     return render(
         "explorer.html.j2",
