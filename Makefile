@@ -31,6 +31,7 @@ experiments: $(VENV)/.installed-dev
 	$(BIN)/python experiments/fracture/ladders.py
 	$(BIN)/python experiments/fracture/recipes.py
 	$(BIN)/python experiments/fracture/drawn_pictures.py --seeds 3 --steps 2000
+	$(BIN)/python experiments/fracture/standard.py --jobs 2
 	$(BIN)/python experiments/examples.py
 	$(BIN)/python experiments/false_findings.py
 	$(BIN)/python experiments/mutations.py

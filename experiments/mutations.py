@@ -35,6 +35,27 @@ FAULTS = (
         ("tests/instruments/fracture",),
     ),
     Fault(
+        "weights in another order that move those that hand a value on",
+        "instruments/fracture/shuffled.py",
+        "        places = ((flat != 0) & (flat != 1)).nonzero()[:, 0]",
+        "        places = (flat != 0).nonzero()[:, 0]",
+        ("tests/instruments/fracture",),
+    ),
+    Fault(
+        "what enters the layer that was moved last, kept where it is read",
+        "explore/compiled.js",
+        "wholes(this.held[after % 2], after)",
+        "wholes(this.held[start % 2], after)",
+        ("tests/explore",),
+    ),
+    Fault(
+        "a node of an archive without sources, computed",
+        "data/genome_archive.py",
+        "    return {(a, b): weight for (a, b), weight in links.items() if b in known}",
+        "    return dict(links)",
+        ("tests/data/test_genome_archive.py",),
+    ),
+    Fault(
         "a detectable gain without the variance of one more copy",
         "power.py",
         "    error = math.sqrt(float(np.var(nulls, ddof=1)) * (1 + 1 / num))",

@@ -4,6 +4,7 @@ import drawn_pictures
 import pytest
 import recipes
 import sides
+import standard
 import torch
 from contexts import CONTENT, Net, Sides, copied, shared
 from torch import Generator
@@ -111,3 +112,11 @@ def test_training_keeps_moments_and_lowers_the_error():
         drawn_pictures.error(one, x, target) for one in start
     ]
     assert drawn_pictures.read(moments[-1][0], x) is not None
+
+
+def test_the_standard_evidence_names_every_network(capsys):
+    standard.evidence_on("skull", size=8, steps=2, jobs=1, effort="quick")
+    out = capsys.readouterr().out
+    for name in ("gradient descent, seed 1", "smooth target 2", "untrained copies", "weights in another order"):
+        assert f"  {name}: " in out
+    assert "With the flip of the columns" in out

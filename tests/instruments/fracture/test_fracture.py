@@ -12,11 +12,12 @@ from torch import Generator, nn
 
 from assay.data.genomes import PICTURES, picture_genome
 from assay.errors import AssayError
-from assay.instrument import run
-from assay.instruments.fracture import Fracture, maps
+from assay.instrument import Random, run
+from assay.instruments.fracture import Fracture, maps, words
 from assay.instruments.fracture import instrument as fracture
 from assay.instruments.fracture.coherence import Coherence, coherence, energies_over, kept_share, one_sidedness, participation
 from assay.instruments.fracture.noise import shake
+from assay.instruments.fracture.shuffled import NAME, shuffled
 from assay.models import build
 from assay.models.cppn import Cppn, coordinates
 from assay.models.evolved import dense
@@ -182,6 +183,80 @@ def test_splitting_units_raises_repetition_and_leaves_coherence():
     assert _coherence(twice, task) == pytest.approx(_coherence(network, task), abs=0.02)
 
 
+@torch.no_grad()
+def _rescrambled(network: nn.Module, generator: Generator, scales: bool) -> nn.Module:
+    """Units of every hidden layer in another order, each times a factor: between .1 and 10 for ReLU, 1 or -1 for tanh."""
+    network = copy.deepcopy(network)
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    for one, two in pairwise(layers):
+        num = len(one.weight)
+        order = torch.randperm(num, generator=generator)
+        draws = torch.rand(num, generator=generator)
+        by = 10 ** (2 * draws - 1) if scales else torch.where(draws < 0.5, -1.0, 1.0)
+        one.weight.copy_(by[:, None] * one.weight[order])
+        one.bias.copy_(by * one.bias[order])
+        two.weight.copy_(two.weight[:, order] / by)
+    return network
+
+
+@pytest.mark.parametrize("kind", ["shared, ReLU", "copies behind hard gates, ReLU", "tanh"])
+def test_other_weights_of_the_same_function_change_nothing_that_is_said_to_stay(kind):
+    task, draws = contexts.Sides("contexts"), Generator().manual_seed(0)
+    if kind == "tanh":
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = nn.Sequential(nn.Linear(6, 12), nn.Tanh(), nn.Linear(12, 10), nn.Tanh(), nn.Linear(10, 3))
+    else:
+        network = (contexts.shared if "shared" in kind else contexts.copied)(task, draws)
+    instrument = Fracture(budgets={"quick": replace(SMALL["quick"], shuffles=0)})
+    data = instrument.data(Subject(network), task, instrument.budgets["quick"], Random(0, "scrambled"))
+    other = _rescrambled(network, draws, scales=kind != "tanh")
+    torch.testing.assert_close(other(task.x), network(task.x), atol=2e-3, rtol=1e-3)
+    found = [instrument.read(Subject(one), data, Random(0, "noise")).values for one in (network, other)]
+    assert [one.same for one in found[0]] == [one.same for one in found[1]]
+    assert {one.metric for one in found[0]} == {metric.key for metric in instrument.metrics}
+    for one, two in zip(*found, strict=True):
+        if one.metric != "coherence_of_weights" or kind == "tanh":
+            assert two.mean == pytest.approx(one.mean, abs=2e-3), one.same
+
+
+# Networks of the same weights
+
+
+def test_the_same_weights_lie_in_the_same_places_in_another_order():
+    network = contexts.untrained(contexts.Sides("contexts"), Generator().manual_seed(0))
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Linear):
+                module.weight[0, :2], module.weight[:2, 2] = 1.0, 0.0
+    before = copy.deepcopy(network.state_dict())
+    names = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    one, two = (shuffled(Subject(network), names, Generator().manual_seed(seed)).module.state_dict() for seed in (0, 1))
+    for name, weight in before.items():
+        assert torch.equal(network.state_dict()[name], weight)
+        for kept in (0, 1):
+            assert torch.equal(one[name] == kept, weight == kept)
+        assert torch.equal(one[name].flatten().sort().values, weight.flatten().sort().values)
+        assert torch.equal(one[name], weight) == name.endswith("bias")
+    assert not all(torch.equal(one[name], two[name]) for name in before)
+    alone = nn.Linear(1, 1)
+    assert torch.equal(shuffled(Subject(alone), [""], Generator()).module.weight, alone.weight)
+
+
+def test_coherence_that_the_same_weights_have_in_any_order_is_not_called_unified():
+    task = contexts.Sides("contexts")
+    subject = Subject(contexts.shared(task, Generator().manual_seed(0)))
+    measure = run(Fracture(budgets=SMALL), subject, task, effort="quick").measure("coherence")
+    null = next(null for null in measure.nulls if null.name == NAME)
+    assert len(null.values) == 5 == len(set(null.values))
+    assert null.counts
+    rest = tuple(null for null in measure.nulls if null.name != NAME)
+    rest = tuple(replace(null, p=0.01) for null in rest)
+    found = Coherence(torch.ones(1, 1), torch.ones(1, 1), torch.zeros(1).long(), torch.ones(1).long(), 3, 1.0)
+    assert words._level(replace(measure, nulls=(*rest, replace(null, p=0.01))), found) == "unified-like"
+    assert "another order are as coherent" in words._level(replace(measure, nulls=(*rest, replace(null, p=0.2))), found)
+
+
 # Small pieces
 
 
@@ -256,7 +331,7 @@ def test_copies_read_as_fractured_and_a_function_without_the_regularity_as_not_r
     assert re.search(r"not resolved, since .* less than \.?\d[\d.]* from their mean would not have shown", one.summary)
     measure = found.measure("coherence")
     assert measure.ceiling == pytest.approx(1)
-    assert {null.name for null in measure.nulls} == {"untrained copies", "shared"}
+    assert {null.name for null in measure.nulls} == {"untrained copies", "weights in another order", "shared"}
     assert measure.interval.low <= measure.value <= measure.interval.high
     noise = found.figures[2]
     assert {row[0] for row in noise.rows} == {"the network", "shared", "untrained copies"}

@@ -1,7 +1,8 @@
 """Fracture: do the weights act on what belongs together at once, and on what is separate apart?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -9,15 +10,16 @@ from torch import Tensor
 
 from assay.errors import AssayError
 from assay.evidence import Effort, Interval, Measure
-from assay.instrument import Budget, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
+from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.fracture import maps
 from assay.instruments.fracture.coherence import Coherence, coherence, energies_over, kept_share, one_sidedness, participation
 from assay.instruments.fracture.noise import CONVENTIONS, Shaken, shake
+from assay.instruments.fracture.shuffled import HOW, NAME, shuffled
 from assay.instruments.fracture.words import Kept, layers_figure, noise_figures, summary_of
 from assay.objective import Classification, Objective
 from assay.regularity import DeclaresRegularities, Regular
 from assay.responses import Layer, Read, balanced, by_unit, read_layers
-from assay.stats import LEVEL
+from assay.stats import LEVEL, gain_over
 from assay.subject import Subject
 from assay.task import Task
 
@@ -57,9 +59,10 @@ DECODED = Metric(
 
 @dataclass(frozen=True, kw_only=True)
 class FractureBudget(Budget):
-    """Examples, and scales and draws of noise."""
+    """Examples, networks of the same weights in another order, and scales and draws of noise."""
 
     examples: int
+    shuffles: int = 5
     scales: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
     draws: int = 3
 
@@ -67,7 +70,7 @@ class FractureBudget(Budget):
 BUDGETS: Mapping[Effort, FractureBudget] = {
     "quick": FractureBudget(examples=400, copies=5),
     "standard": FractureBudget(examples=4_096, copies=5, draws=5),
-    "full": FractureBudget(examples=4_096, copies=19, draws=20),
+    "full": FractureBudget(examples=4_096, copies=19, shuffles=19, draws=20),
 }
 
 
@@ -135,25 +138,25 @@ class Fracture(Instrument[Drawn]):
         )
 
     def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
-        read = read_layers(network, data.inputs, centred=isinstance(data.objective, Classification))
+        return self._read(network, data, rng, shuffles=data.budget.shuffles)
+
+    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+        return self._read(network, data, rng, shuffles=0)  # with the noise, which the figure shows
+
+    def _read(self, network: Subject, data: Drawn, rng: Random, *, shuffles: int) -> Reading:
+        centred = isinstance(data.objective, Classification)
+        read = read_layers(network, data.inputs, centred=centred)
         gauged = [balanced(layer) for layer in read.layers]
-        values: list[Values] = []
-        found = {}
         for regularity in data.regular.regularities:
             _check_outputs(read, regularity.outputs.shape[1], regularity.name)
-            about = {"regularity": regularity.name}
-            for metric, layers in ((COHERENCE, gauged), (PLAIN, read.layers)):
-                one = coherence(layers, read.outputs, regularity)
-                if not float(one.total.sum()) > 0:
-                    raise NotEnough("no output responds to any weight, so that coherence is undefined")
-                values.append(
-                    Values(
-                        metric=metric.key, units=one.units, ids=one.orbits, about=about, ceiling=max(one.of_outputs, one.value)
-                    )
-                )
-                found.setdefault(regularity.name, one)
-            votes, orbits = found[regularity.name].sharing()
-            values.append(Values(metric=SHARING.key, units=votes, ids=orbits, about=about))
+        values, found = _of_regularities(read, gauged, data)
+        names = [layer.name for layer in read.layers]
+        others = []
+        for number in range(shuffles):
+            other = read_layers(shuffled(network, names, rng("shuffle", number)), data.inputs, centred=centred)
+            with suppress(NotEnough):
+                others.append(_of_regularities(other, [balanced(layer) for layer in other.layers], data)[0])
+        values = [_with_shuffles(one, [other[k] for other in others]) for k, one in enumerate(values)]
         values += _over_parts(read, data)
         values += _of_maps(read, gauged, data)
         first = data.regular.regularities[0]
@@ -172,9 +175,6 @@ class Fracture(Instrument[Drawn]):
             for convention in CONVENTIONS
         }
         return Reading(values, Kept(found, _table(read, data, found[first.name]), shaken, read.unread))
-
-    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
-        return self.read(network, data, rng)  # with the noise, which the figure shows
 
     def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept: Kept = readings.own.kept
@@ -197,12 +197,46 @@ class Fracture(Instrument[Drawn]):
             warnings=warnings,
             not_tested=(
                 "Large changes: responses are of first order; the noise in the figure is not.",
-                "Networks of the same outputs: where none is given as a reference, copies without training are the only scale.",
+                "Networks of the same outputs: where none is given as a reference, untrained copies and the same weights in "
+                "another order are the only scale.",
+                "Networks trained as long on other outputs of the same spectrum: not run, since how long this one was trained "
+                "is not known. Train them and give them as references.",
                 "Regularities and parts that are not declared.",
             ),
             figures=(layers_figure(kept), *noise_figures(kept, copies, beside)),
             settings={"orbits": len(data.regular.regularities[0].orbits().unique()), "weights not read": unread},
         )
+
+
+def _of_regularities(read: Read, gauged: Sequence[Layer], data: Drawn) -> tuple[list[Values], dict[str, Coherence]]:
+    """Coherence in both forms and sharing with each regularity, and the balanced one by its name.
+
+    **Raises:** `NotEnough` for a network whose outputs respond to nothing.
+    """
+    values, found = [], {}
+    for regularity in data.regular.regularities:
+        about = {"regularity": regularity.name}
+        for metric, layers in ((COHERENCE, gauged), (PLAIN, read.layers)):
+            one = coherence(layers, read.outputs, regularity)
+            if not float(one.total.sum()) > 0:
+                raise NotEnough("no output responds to any weight, so that coherence is undefined")
+            values.append(
+                Values(metric=metric.key, units=one.units, ids=one.orbits, about=about, ceiling=max(one.of_outputs, one.value))
+            )
+            found.setdefault(regularity.name, one)
+        votes, orbits = found[regularity.name].sharing()
+        values.append(Values(metric=SHARING.key, units=votes, ids=orbits, about=about))
+    return values, found
+
+
+def _with_shuffles(own: Values, others: Sequence[Values]) -> Values:
+    """A value beside those of networks of the same weights in another order; p as beside untrained copies, by t."""
+    means = [other.mean for other in others if len(other.units)]
+    if len(means) < 2 or len(own.units) < 2:
+        return own
+    beyond = gain_over(own.mean, float(own.units.var()) / len(own.units), means)
+    null = Control(name=NAME, how=HOW, values=torch.tensor(means, dtype=torch.float64), p=beyond.p)
+    return replace(own, controls=(null,))
 
 
 def _check_outputs(read: Read, num: int, name: str) -> None:

@@ -8,6 +8,7 @@ from assay.evidence import UNTRAINED, Interval, Measure, Table
 from assay.figure import Curve, Figure, Line, Plot
 from assay.instruments.fracture.coherence import Coherence
 from assay.instruments.fracture.noise import CONVENTIONS, MATCHED, Shaken
+from assay.instruments.fracture.shuffled import NAME
 from assay.power import detectable_gain
 from assay.stats import gain_over
 
@@ -33,27 +34,28 @@ def summary_of(kept: Kept, measures: Sequence[Measure]) -> str:
         found = kept.found[measure.about["regularity"]]
         copies = next(null for null in measure.nulls if null.name == UNTRAINED)
         value = with_interval(measure.value, measure.interval)
+        beside = f"untrained copies {number(copies.mean)}"
+        beside += "".join(f", the same {null.name} {number(null.mean)}" for null in measure.nulls if null.name == NAME)
         if measure.key == "coherence":
             told.append(
-                f"With the {measure.about['regularity']}, {value} of the first-order change is coherent (untrained copies "
-                f"{number(copies.mean)}, the outputs themselves {number(found.of_outputs)}): {_level(measure, found)}."
+                f"With the {measure.about['regularity']}, {value} of the first-order change is coherent ({beside}, "
+                f"the outputs themselves {number(found.of_outputs)}): {_level(measure, found)}."
             )
         else:
-            told.append(
-                f"Of what belongs together, {value} responds as one (untrained copies {number(copies.mean)}): "
-                f"{_sharing(measure.interval, found)}."
-            )
+            told.append(f"Of what belongs together, {value} responds as one ({beside}): {_sharing(measure.interval, found)}.")
     return " ".join(told) or "Coherence has no number."
 
 
 def _level(measure: Measure, found: Coherence) -> str:
-    """Unified-like or fractured-like only against copies without training; not resolved by default."""
+    """Fractured-like only below copies without training, unified-like only above these and above networks of the same weights;
+    not resolved by default."""
     untrained = next(null for null in measure.nulls if null.name == UNTRAINED)
     if not found.is_regular:
         return "not resolved, since the outputs do not have the regularity"
     below = gain_over(-float(measure.value or 0.0), 0.0, [-value for value in untrained.values])
     if untrained.p is not None and untrained.p <= 0.05:
-        return "unified-like"
+        weights = [null for null in measure.nulls if null.name == NAME and not (null.p is not None and null.p <= 0.05)]
+        return "not resolved, since the same weights in another order are as coherent" if weights else "unified-like"
     if below.p <= 0.05:
         return "fractured-like"
     seen = number(detectable_gain(untrained.values))

@@ -1,0 +1,38 @@
+"""Networks as complex as the one under test: the same weights in the same places, in another order."""
+
+import copy
+from collections.abc import Collection
+
+import torch
+from torch import Generator, nn
+
+from assay.subject import Subject
+
+NAME = "weights in another order"
+HOW = (
+    "The weights of each layer are exchanged among the places that hold one; weights of 1, which hand a value on, stay. The "
+    "network is as complex, and computes another function."
+)
+
+
+@torch.no_grad()
+def shuffled(network: Subject, names: Collection[str], generator: Generator) -> Subject:
+    """A copy of a network in which the weights of the layers of these names are exchanged, each within its layer.
+
+    Weights of 0 and of 1 stay where they are, and so do biases. The network itself is not touched.
+
+    Example::
+
+        null = shuffled(network, ["layers.0", "layers.2"], torch.Generator().manual_seed(0))
+    """
+    twin = network.twin(copy.deepcopy(network.module), name=f"{network.name}, {NAME}")
+    modules = dict(twin.module.named_modules())
+    for name in names:
+        weight = getattr(modules[name], "weight")  # noqa: B009
+        if not isinstance(weight, nn.Parameter):
+            continue  # made anew at each call, of other parameters
+        flat = weight.flatten().clone()
+        places = ((flat != 0) & (flat != 1)).nonzero()[:, 0]
+        flat[places] = flat[places[torch.randperm(len(places), generator=generator).to(places.device)]]
+        weight.copy_(flat.view_as(weight))
+    return twin
