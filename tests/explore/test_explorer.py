@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -327,6 +328,12 @@ def test_runs_genomes_and_factories_are_explored(tmp_path, monkeypatch, capsys):
     assert [one["name"] for one in data["networks"]] == ["run", "skull.zip", "assay.models.evolved:skull"]
     assert data["networks"][1]["weights"] == data["networks"][2]["weights"] != data["networks"][0]["weights"]
     assert data["size"] == 16
+    nodes = [{"key": 2, "activation": "sin"}]
+    archive = {"img_1": {"nodes": nodes, "connections": [{"from": -1, "to": 2, "weight": 2.0}]}}
+    Path("genomes.json").write_text(json.dumps(archive))
+    found = drawing_at("genomes.json#img_1", copies=2)
+    assert found.name == "genomes.json#img_1"
+    assert found.own.of_picture == pytest.approx(1, abs=1e-3)  # the brightness is the size of sin(2 x)
     assert main(["explore", "run", "--out", "explorer"]) == 2
     assert "new or empty" in capsys.readouterr().err
 

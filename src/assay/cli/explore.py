@@ -19,7 +19,8 @@ class Explore(Command):
     response of the picture to the weight, how much of it respects the picture's symmetry, and the same of untrained copies.
     Several networks stand side by side.
 
-    NETWORK is the folder of a run of the model cppn, the file of a genome (a zip or XML), or package.module:factory.
+    NETWORK is the folder of a run of the model cppn, the file of a genome (a zip or XML; genomes.json.gz#NAME for one of an
+    archive in JSON), or package.module:factory.
 
     Examples:
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from assay.bounds import check_whole, is_file
+from assay.data.genome_archive import genome_at
 from assay.data.genomes import read_genome
 from assay.display import brief
 from assay.errors import AssayError
@@ -71,8 +72,8 @@ class Drawing:
 
 
 def drawing_at(address: str, *, copies: int = COPIES, seed: int = 0, progress: Progress = silent) -> Drawing:
-    """The network at an address: the file of a genome (a zip or XML), or an address that `load_subject` takes, such as the
-    folder of a run that trained the model `cppn`, or `assay.models.evolved:skull`.
+    """The network at an address: the file of a genome (a zip, XML, or `FILE.json#NAME` of an archive), or an address that
+    `load_subject` takes, such as the folder of a run that trained the model `cppn`, or `assay.models.evolved:skull`.
 
     **Raises:** `AssayError` as `read_genome` and `load_subject` do, and for another network than a `Cppn`.
 
@@ -81,8 +82,10 @@ def drawing_at(address: str, *, copies: int = COPIES, seed: int = 0, progress: P
         drawing = drawing_at("assay.models.evolved:skull")
         print(drawing.own.whole)  # coherence over all weights
     """
-    if is_file(Path(address)):
-        genome = read_genome(address)
+    path, _, name = address.partition("#")
+    archived = path.endswith((".json", ".json.gz"))
+    if is_file(Path(address)) or (archived and name and is_file(Path(path))):
+        genome = genome_at(address) if archived else read_genome(address)
         sizes = shape_of(genome)
         _check_size(sizes["depth"] * (sum(sizes.values()) - sizes["depth"]) ** 2, address)
         return drawing_of(dense(genome), name=Path(address).name, copies=copies, seed=seed, progress=progress)
