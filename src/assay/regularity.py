@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from assay.display import brief
 from assay.errors import AssayError
-from assay.task import Examples
+from assay.task import Examples, Task
 
 MOST_ELEMENTS = 64
 """Of a group: the cost grows with their number."""
@@ -150,4 +150,13 @@ class DeclaresRegularities(Protocol):
 
     def regular(self, n: int, *, generator: Generator) -> Regular:
         """At most about `n` examples, closed under the group."""
+        ...
+
+
+@runtime_checkable
+class GivesIrregular(Protocol):
+    """Ability: tasks on the same inputs whose outputs are as smooth and have none of the declared regularities."""
+
+    def irregular(self, seed: int) -> Task:
+        """One of them for each seed."""
         ...

@@ -1,7 +1,7 @@
 """Pictures that evolved networks draw: the colour of a pixel from its coordinates."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -120,6 +120,10 @@ class Picture(Task):
         masks["background"] = ~torch.stack(list(masks.values())).any(0)
         shown = {name: mask[:, None].expand(-1, 3) for name, mask in masks.items() if bool(mask.any())}
         return Regular(examples, (Regularity.generated("flip of the columns", [flip], num_outputs=3),), shown)
+
+    def irregular(self, seed: int) -> Task:
+        """The picture with random phases: of the same spectrum, and without symmetry."""
+        return replace(self, phases="random", seed=seed)
 
 
 def with_random_phases(picture: Float[Tensor, "h w c"], generator: Generator) -> Float[Tensor, "h w c"]:

@@ -57,9 +57,18 @@ def trained_alike(subject: Subject, task: Task, *, seed: int) -> Subject:
         subject = assay.load_subject("runs/modular")
         twin = trained_alike(subject, assay.load_task("modular"), seed=0)
     """
+    return trained_on(Relabelled(task, seed=seed), subject, name=f"{subject.name}, trained on relabelled examples", seed=seed)
+
+
+def trained_on(task: Task, subject: Subject, *, name: str, seed: int) -> Subject:
+    """A new network of the architecture of `subject`, trained on another task as it was on its own: for as many steps, with the
+    same settings. Its `training` must be known.
+
+    **Raises:** `DivergedError`, and what the task raises.
+    """
     assert subject.training is not None
     config = TrainingConfig(**{**subject.training.settings, "seed": seed})
     twin = subject.untrained(keyed_generator(seed, "initial weights"))
-    fit(twin.module, Relabelled(task, seed=seed), config=config)
-    twin.name = f"{subject.name}, trained on relabelled examples"
+    fit(twin.module, task, config=config)
+    twin.name = name
     return twin

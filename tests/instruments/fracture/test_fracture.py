@@ -24,6 +24,7 @@ from assay.models.evolved import dense
 from assay.objective import Regression
 from assay.regularity import Regular, Regularity
 from assay.responses import balanced, by_unit, read_layers
+from assay.store import Training
 from assay.subject import Subject
 from assay.tasks import load_task
 from assay.tasks.modular_addition import ModularAddition
@@ -220,7 +221,38 @@ def test_other_weights_of_the_same_function_change_nothing_that_is_said_to_stay(
             assert two.mean == pytest.approx(one.mean, abs=2e-3), one.same
 
 
-# Networks of the same weights
+# Networks trained alike, and networks of the same weights
+
+
+@pytest.mark.parametrize(
+    ("took", "changes", "said"),
+    [
+        (5.0, {"irregular": 2, "irregular_seconds": 10.0}, ""),
+        (5.0, {}, "this effort trains none"),
+        (50.0, {"irregular": 2, "irregular_seconds": 10.0}, "training took 50 s of CPU time, and this effort allows 10"),
+        (None, {"irregular": 2, "irregular_seconds": 10.0}, "how the network was trained is not known"),
+    ],
+)
+def test_networks_trained_alike_on_smooth_outputs_stand_beside_or_it_is_said_why_not(took, changes, said):
+    task = load_task("picture:skull,size=8")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        subject = Subject(Cppn(depth=2, identity=2, gaussian=2, sigmoid=1, sin=1, cos=0, tanh=0))
+    if took is not None:
+        subject.training = Training({"steps": 3, "batch_size": 16, "learning_rate": 0.1, "seed": 0}, took)
+    found = run(Fracture(budgets={"quick": replace(SMALL["quick"], shuffles=0, **changes)}), subject, task, effort="quick")
+    nulls = [null for null in found.measure("coherence").nulls if null.name.startswith(fracture.ALIKE)]
+    assert len(nulls) == len({null.values for null in nulls}) == (0 if said else 2)
+    assert [said in told for told in found.not_tested if fracture.ALIKE in told] == ([True] if said else [])
+
+
+def test_outputs_of_a_picture_without_its_symmetry_are_other_pictures():
+    task = load_task("picture:skull,size=32")
+    one, two = task.irregular(3), task.irregular(4)
+    assert one.address == "picture:skull,size=32,phases=random,seed=3"
+    assert not torch.equal(one.pixels, two.pixels)
+    flip = task.regular(1_024, generator=Generator().manual_seed(0)).regularities[0]
+    assert kept_share(one.pixels, flip) < 0.75 < 0.84 < kept_share(task.pixels, flip)
 
 
 def test_the_same_weights_lie_in_the_same_places_in_another_order():

@@ -1,5 +1,6 @@
 """Fracture: do the weights act on what belongs together at once, and on what is separate apart?"""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,13 +18,14 @@ from assay.instruments.fracture.noise import CONVENTIONS, Shaken, shake
 from assay.instruments.fracture.shuffled import HOW, NAME, shuffled
 from assay.instruments.fracture.words import Kept, layers_figure, noise_figures, summary_of
 from assay.objective import Classification, Objective
-from assay.regularity import DeclaresRegularities, Regular
+from assay.regularity import DeclaresRegularities, GivesIrregular, Regular
 from assay.responses import Layer, Read, balanced, by_unit, read_layers
-from assay.stats import LEVEL, gain_over
+from assay.stats import LEVEL, gain_over, keyed_seed
 from assay.subject import Subject
 from assay.task import Task
 
 _SHARES = (0.0, 1.0)
+ALIKE = "trained alike without the regularity"
 _GROUPS = 6  # of orbits, each left out once where a number is no ratio of sums over orbits
 
 COHERENCE = Metric(
@@ -59,18 +61,27 @@ DECODED = Metric(
 
 @dataclass(frozen=True, kw_only=True)
 class FractureBudget(Budget):
-    """Examples, networks of the same weights in another order, and scales and draws of noise."""
+    """**Attributes:**
+
+    - `examples`: trained ones.
+    - `shuffles`: networks of the same weights in another order.
+    - `irregular`: networks trained alike on outputs without the regularity, each of which may take `irregular_seconds` of CPU
+      time.
+    - `scales`, `draws`: of noise.
+    """
 
     examples: int
     shuffles: int = 5
+    irregular: int = 0
+    irregular_seconds: float = 0.0
     scales: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
     draws: int = 3
 
 
 BUDGETS: Mapping[Effort, FractureBudget] = {
     "quick": FractureBudget(examples=400, copies=5),
-    "standard": FractureBudget(examples=4_096, copies=5, draws=5),
-    "full": FractureBudget(examples=4_096, copies=19, shuffles=19, draws=20),
+    "standard": FractureBudget(examples=4_096, copies=5, draws=5, irregular=3, irregular_seconds=100.0),
+    "full": FractureBudget(examples=4_096, copies=19, shuffles=19, draws=20, irregular=5, irregular_seconds=math.inf),
 }
 
 
@@ -78,7 +89,8 @@ BUDGETS: Mapping[Effort, FractureBudget] = {
 class Drawn:
     """What the task declares, in canonical order.
 
-    **Attributes:** `groups`: of orbits; `first`: one half of the orbits; `sides`: where in its orbit each example lies.
+    **Attributes:** `groups`: of orbits; `first`: one half of the orbits; `sides`: where in its orbit each example lies;
+    `not_trained`: why no network is trained alike on outputs without the regularity, empty where some are.
     """
 
     regular: Regular
@@ -87,6 +99,7 @@ class Drawn:
     groups: Int[Tensor, " n"]
     first: Bool[Tensor, " n"]
     sides: Int[Tensor, " n"]
+    not_trained: str = ""
 
     @property
     def inputs(self) -> Mapping[str, Tensor]:
@@ -135,7 +148,19 @@ class Fracture(Instrument[Drawn]):
             groups=place[number] % _GROUPS,
             first=(place % 2 == 0)[number],
             sides=sides,
+            not_trained=_why_not_trained(subject, task, budget),
         )
+
+    def references(self, network: Subject, task: Task, data: Drawn, own: Reading, rng: Random) -> Mapping[str, Subject]:
+        if data.not_trained:
+            return {}
+        from assay.training.relabelled import trained_on
+
+        assert isinstance(task, GivesIrregular)
+        seeds = {
+            f"{ALIKE} {k + 1}": keyed_seed(rng.seed, rng.within("irregular", k).name) for k in range(data.budget.irregular)
+        }
+        return {name: trained_on(task.irregular(seed), network, name=name, seed=seed) for name, seed in seeds.items()}
 
     def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
         return self._read(network, data, rng, shuffles=data.budget.shuffles)
@@ -199,13 +224,29 @@ class Fracture(Instrument[Drawn]):
                 "Large changes: responses are of first order; the noise in the figure is not.",
                 "Networks of the same outputs: where none is given as a reference, untrained copies and the same weights in "
                 "another order are the only scale.",
-                "Networks trained as long on other outputs of the same spectrum: not run, since how long this one was trained "
-                "is not known. Train them and give them as references.",
+                *((f"Networks {ALIKE}: {why}.",) if (why := _not_run(data, readings)) else ()),
                 "Regularities and parts that are not declared.",
             ),
             figures=(layers_figure(kept), *noise_figures(kept, copies, beside)),
             settings={"orbits": len(data.regular.regularities[0].orbits().unique()), "weights not read": unread},
         )
+
+
+def _why_not_trained(subject: Subject, task: Task, budget: FractureBudget) -> str:
+    """Why no network is trained alike on outputs without the regularity; empty where some are."""
+    if not budget.irregular:
+        return "not run, since this effort trains none"
+    if not isinstance(task, GivesIrregular):
+        return "not run, since the task gives no such outputs"
+    if subject.training is None:
+        return "not run, since how the network was trained is not known; train them and give them as references"
+    took, most = subject.training.cpu_seconds, budget.irregular_seconds
+    return f"not run, since training took {took:,.0f} s of CPU time, and this effort allows {most:,.0f}" if took > most else ""
+
+
+def _not_run(data: Drawn, readings: Readings) -> str:
+    made = any(name.startswith(ALIKE) for name in readings.references)
+    return data.not_trained or ("" if made else "not run, since this access level does not reach the task")
 
 
 def _of_regularities(read: Read, gauged: Sequence[Layer], data: Drawn) -> tuple[list[Values], dict[str, Coherence]]:
