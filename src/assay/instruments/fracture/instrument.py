@@ -80,7 +80,7 @@ class FractureBudget(Budget):
 
 BUDGETS: Mapping[Effort, FractureBudget] = {
     "quick": FractureBudget(examples=400, copies=5),
-    "standard": FractureBudget(examples=4_096, copies=5, draws=5, irregular=3, irregular_seconds=100.0),
+    "standard": FractureBudget(examples=4_096, copies=5, draws=5, irregular=3, irregular_seconds=120.0),
     "full": FractureBudget(examples=4_096, copies=19, shuffles=19, draws=20, irregular=5, irregular_seconds=math.inf),
 }
 
