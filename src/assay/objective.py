@@ -3,8 +3,9 @@
 Outputs are what a subject's forward returns. All shapes below share the first dimension `n`, the examples.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -151,7 +152,11 @@ class Classification:
 
     def score(self, outputs: Float[Tensor, "n c"], targets: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
         _check_shape(outputs, (len(targets), self.num_classes), "examples, classes")
-        return (outputs.argmax(-1) == targets).float()
+        return self.score_of(outputs.argmax(-1), targets)
+
+    def score_of(self, answers: Int[Tensor, " n"], targets: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """The score of outputs whose most likely classes are these."""
+        return (answers == targets).float()
 
     def ideal(self, targets: Int[Tensor, " n"]) -> Float[Tensor, "n c"]:
         return F.one_hot(targets, self.num_classes).float()
@@ -217,6 +222,10 @@ class Sequences:
     def score(self, outputs: Float[Tensor, "n t v"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
         return worst_step(self.steps(outputs, targets))
 
+    def score_of(self, answers: Int[Tensor, "n t"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
+        """The score of outputs whose most likely tokens are these."""
+        return ((answers == targets) | (targets == PAD)).all(-1).float()
+
     def steps(self, outputs: Float[Tensor, "n t v"], targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t"]:
         _check_shape(outputs, (*targets.shape, self.vocab), _POSITIONS)
         return (outputs.argmax(-1) == targets).float().masked_fill(targets == PAD, torch.nan)
@@ -254,6 +263,11 @@ class Steps:
     def score(self, outputs: Float[Tensor, "n t c"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
         steps = self.steps(outputs, targets)
         return worst_step(steps) if self.whole else mean_step(steps)
+
+    def score_of(self, answers: Int[Tensor, "n t"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
+        """The score of outputs whose most likely classes are these."""
+        right, asked = answers == targets, targets != NOT_ASKED
+        return (right | ~asked).all(-1).float() if self.whole else mean_step(right.float().masked_fill(~asked, torch.nan))
 
     def steps(self, outputs: Float[Tensor, "n t c"], targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t"]:
         _check_shape(outputs, (*targets.shape, self.num_classes), "examples, steps, classes")
@@ -324,6 +338,19 @@ class Unscored:
 
     def ideal(self, targets: Tensor) -> Float[Tensor, "n 0"]:
         return torch.zeros(len(targets), 0)
+
+
+def score_of_answers(objective: Objective, answers: Tensor, targets: Tensor) -> Float[Tensor, " n"]:
+    """The score of perfect outputs for these answers, where other targets are asked. Of classes and tokens outputs need not be
+    made for that."""
+    scored = getattr(objective, "score_of", None)
+    return scored(answers, targets) if scored else objective.score(objective.ideal(answers), targets)
+
+
+def scorer(objective: Objective, outputs: Tensor) -> Callable[[Tensor], Tensor]:
+    """From targets to the scores of these outputs, whose most likely classes are found once."""
+    scored = getattr(objective, "score_of", None)
+    return partial(scored, outputs.argmax(-1)) if scored else partial(objective.score, outputs)
 
 
 def check_finite(values: Tensor, what: str) -> None:

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from assay.instrument import Control
+from assay.objective import score_of_answers, scorer
 from assay.stats import cluster_means, permutation_p, sign_test_p
 from assay.task import Examples, Task
 from assay.usage import indicator
@@ -14,10 +15,10 @@ SHUFFLED, NEAREST = "shuffled targets", "nearest trained example"
 
 def shuffled(own: float, outputs: Tensor, examples: Examples, task: Task, *, repeats: int, generator: Generator) -> Control:
     """The same outputs scored against the targets of other examples."""
-    values = []
+    values, score = [], scorer(task.objective, outputs)
     for _ in range(repeats):
         mixed = examples.targets[torch.randperm(len(examples), generator=generator)]
-        values.append(float(cluster_means(task.objective.score(outputs, mixed), examples.combination).means.mean()))
+        values.append(float(cluster_means(score(mixed), examples.combination).means.mean()))
     how = f"the same outputs scored against the targets of other examples of the split, {repeats} times"
     return Control(name=SHUFFLED, how=how, values=torch.tensor(values, dtype=torch.float64), p=permutation_p(own, values))
 
@@ -37,7 +38,7 @@ def nearest(
     for _ in range(repeats):
         chosen = (torch.rand(len(counts), generator=generator) * counts).long().clamp(max=counts - 1)
         nearest = candidates[starts + chosen, 1]
-        scores = task.objective.score(task.objective.ideal(pool.targets[nearest]), examples.targets)
+        scores = score_of_answers(task.objective, pool.targets[nearest], examples.targets)
         means = cluster_means(scores, examples.combination).means
         answers.append(float(means.mean()))
         each += means / repeats
