@@ -10,7 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from assay.hooks import observe
 
-AT_ONCE = 2**20
+AT_ONCE = 2**19
 """Numbers of the widest tensor of a pass: those of more examples leave the cache of a processor, and each takes longer."""
 LEAST = 32
 

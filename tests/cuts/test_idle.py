@@ -5,6 +5,7 @@ import torch
 from torch import Generator
 from torch.utils.flop_counter import FlopCounterMode
 
+from assay.cuts.exchange import Exchange
 from assay.cuts.graph import Graph
 from assay.errors import AssayError
 from assay.subject import Subject
@@ -58,3 +59,48 @@ def test_a_call_left_out_that_is_needed_is_noticed(monkeypatch):
     monkeypatch.setattr(Graph, "idle", too_many)
     with pytest.raises(AssayError, match="all that the rest of a network knows"):
         cuts.run(inputs(10), 1, state)
+
+
+class Attends(torch.nn.Module):
+    """Attention between two layers, each with a ReLU."""
+
+    def __init__(self, *, causal: bool):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last, self.causal = torch.nn.Linear(8, 16), torch.nn.Linear(16, 3), causal
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        h = torch.relu(self.first(input)).unflatten(-1, (2, 8)).transpose(1, 2)
+        mixed = torch.nn.functional.scaled_dot_product_attention(h, h, h, is_causal=self.causal)
+        return self.last(torch.relu(mixed).mean((1, 2)).repeat(1, 2))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_that_is_neither_read_nor_replaced_nor_idle_runs_fused_as_in_a_plain_pass(causal, monkeypatch):
+    given = {"input": torch.randn(12, 6, 8, generator=Generator().manual_seed(1))}
+    subject = Subject(Attends(causal=causal))
+    cuts, plain = subject.cuts(given), subject(given)
+    fused: list[bool] = []
+    own = Exchange.attend
+
+    def attend(self, *args):
+        until = self._fused_until
+        found = own(self, *args)
+        fused.append(self._fused_until > until)
+        return found
+
+    monkeypatch.setattr(Exchange, "attend", attend)
+    found = []
+    for depth in range(len(cuts)):
+        state = cuts.read(given, depth)
+        cuts.run(given, depth, state)
+        fused.clear()
+        outputs = cuts.run(given, depth, state)
+        found.append(fused == [True])
+        assert torch.allclose(outputs, plain, atol=1e-6)
+        assert torch.equal(outputs, plain) or not found[-1]
+    assert found[0], "before its queries are scaled"
+    assert not any(found[1:]), "part of it is replaced, or it lies before the cut"
+    for rows in (0, 1):
+        few = {"input": given["input"][:rows]}
+        assert torch.allclose(cuts.run(given, 0, cuts.read(few, 0)), plain[:rows], atol=1e-6)

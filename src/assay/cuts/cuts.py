@@ -1,7 +1,7 @@
 """The cuts of a network: found by recording one pass, read, and patched."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from assay.batches import AT_ONCE
 from assay.cuts.calls import Pass, not_compiled, taken_apart
-from assay.cuts.exchange import Exchange, Fused
+from assay.cuts.exchange import Attending, Exchange, Fused
 from assay.cuts.graph import Recorder
 from assay.cuts.state import Rows, State, close, find_rows
 from assay.cuts.trace import MORE, ROWS, Cut, Inputs, Shapes, Trace, shapes_of
@@ -133,7 +133,7 @@ class Cuts:
 
     def _rows(self, trace: Trace) -> int:
         """Examples in a pass: on a CPU no more than its cache holds."""
-        fitting = max(16, AT_ONCE // trace.widest) if self._device.type == "cpu" else self._batch_size
+        fitting = max(16, 2 * AT_ONCE // trace.widest) if self._device.type == "cpu" else self._batch_size
         return min(self._batch_size, fitting)
 
     def _trace(self, inputs: Inputs) -> Trace:
@@ -149,7 +149,8 @@ class Cuts:
         if isinstance(mode, Exchange):
             mode.start(list(batch.values()))
         recurrent = isinstance(mode, Exchange) and mode.graph.recurrent
-        with undisturbed(self._module), taken_apart(recurrent=recurrent), mode:
+        attending = Attending(mode) if isinstance(mode, Exchange) else nullcontext()
+        with undisturbed(self._module), taken_apart(recurrent=recurrent), mode, attending:
             output = self._forward(batch)
         mode.finish()
         return output

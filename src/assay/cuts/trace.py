@@ -57,7 +57,7 @@ class Trace:
     """What is known of the passes on inputs of one shape.
 
     **Attributes:** `widest`: the most numbers that one tensor has for an example; `known`: for passes on so many examples, the
-    shapes of what each call returns.
+    shapes of what each call returns; `attention`: at which calls each attention starts and ends.
     """
 
     sample: Inputs
@@ -69,6 +69,7 @@ class Trace:
     replaced: tuple[str, ...]
     widest: int
     known: dict[int, dict[int, Any]] = field(default_factory=dict, repr=False)
+    attention: dict[int, int] = field(default_factory=dict, repr=False)
 
     @property
     def shapes(self) -> Shapes:
@@ -103,7 +104,8 @@ class Trace:
         read = sorted({node for depth in depths for node in self.crossing[depth]})
         to_python = (use for step in self.graph.to_python for use in step.uses)
         idle = self.graph.idle([*read, *to_python])
-        return Exchange(self.graph, read=read, idle=idle, shapes=self.known.setdefault(rows, {}))
+        known = self.known.setdefault(rows, {})
+        return Exchange(self.graph, read=read, idle=idle, shapes=known, attention=self.attention)
 
     def patching(self, state: State, rows: int, *, test: bool = False) -> Exchange:
         """A pass on so many examples into which their state is put."""
@@ -111,7 +113,14 @@ class Trace:
         behind = [use for step in self.graph.to_python if step.depth > state.depth for use in step.uses]
         idle = self.graph.idle([*self.graph.outputs, *behind], given=put)
         return Exchange(
-            self.graph, put=put, rows=self.rows, numbers=numbers, idle=idle, shapes=self.known.setdefault(rows, {}), test=test
+            self.graph,
+            put=put,
+            rows=self.rows,
+            numbers=numbers,
+            idle=idle,
+            shapes=self.known.setdefault(rows, {}),
+            test=test,
+            attention=self.attention,
         )
 
     @cached_property
