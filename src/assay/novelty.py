@@ -7,6 +7,7 @@ pattern substitution, so a novel score is headed by what lies outside.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -74,12 +75,25 @@ def novelty_of(task: Task, combinations: Int[Tensor, "c k"] | None = None) -> No
     assert found.kinds.count("synonym") > found.kinds.count("outside")
     ```
     """
+    if combinations is not None:
+        return _novelty(task, combinations)
+    if (known := _KNOWN.get(task)) is not None:
+        return known
+    found = _novelty(task, task.combinations("novel"))
+    if not found.unknown:
+        _KNOWN[task] = found
+    return found
+
+
+_KNOWN: WeakKeyDictionary[Task, Novelty] = WeakKeyDictionary()  # several instruments of an audit ask, and it takes seconds
+
+
+def _novelty(task: Task, novel: Int[Tensor, "c k"]) -> Novelty:
     try:
         ((rows, answers),), _ = answered(task, "seen")
         trained = Trained.of(
             rows, np.unique(answers, return_inverse=True)[1], [len(task.part(n).values) for n in task.combines]
         )
-        novel = task.combinations("novel") if combinations is None else combinations
         alike = synonyms(trained, novel.numpy()).many
         reach = k_coverage(trained, novel.numpy(), 1)
         if reach.undecided.any():

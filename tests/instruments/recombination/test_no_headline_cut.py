@@ -10,9 +10,9 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from assay.instrument import run
 from assay.instruments.recombination import Recombination
-from assay.instruments.recombination.answers import ES, Rate
 from assay.instruments.recombination.curves import AtCut, Found
 from assay.instruments.recombination.items import HELD
+from assay.instruments.recombination.rates import ES, Rate
 from assay.instruments.recombination.words import no_headline_cut
 from assay.subject import Subject
 

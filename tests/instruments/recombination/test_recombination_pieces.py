@@ -5,11 +5,11 @@ import torch
 from stages import SIZE, Declared, in_blocks
 from torch import Generator
 
-from assay.instruments.recombination.answers import agreement
 from assay.instruments.recombination.items import changing, dealt, differ, held_out
+from assay.instruments.recombination.rates import agreement
 from assay.instruments.recombination.rules import Between, combined_between, resolves, what_breaks
-from assay.instruments.recombination.states import Design, design_rows
-from assay.objective import Classification, Regression, Sequences, Steps
+from assay.instruments.recombination.states import Design, combined, design_rows, summed
+from assay.objective import NOT_ASKED, Classification, Regression, Sequences, Steps, score_of_answers, scorer
 from assay.task import Examples, Part
 
 TASK = Declared()
@@ -31,13 +31,18 @@ def test_effects_of_additive_states_give_back_every_state():
     def states(examples: Examples) -> torch.Tensor:
         return 3 + vectors[0][examples.parts["i"]] + vectors[1][examples.parts["j"]]
 
-    design = Design.of(PARTS, SEEN)
-    effects = design.effects(design.rows.T @ states(SEEN))
+    design, everything = Design.of(PARTS, SEEN), torch.arange(len(SEEN))
+    effects = design.weights(everything) @ states(SEEN)
     rows = design_rows(PARTS, NOVEL)
     assert torch.allclose(rows @ effects, states(NOVEL))
     assert bool(design.determined(rows).all())
+    assert torch.allclose(combined(rows, effects), rows @ effects)
+    assert combined(rows[:0], effects).shape == (0, 7)
+    assert torch.equal(combined(0 * rows[:1], effects), torch.zeros(1, 7, dtype=torch.float64))
     order = dealt(SEEN.combination, SEEN.combination * 0, drawn(3))
-    assert torch.allclose(design.dealt(order).T @ states(SEEN), design.rows.T @ states(SEEN)[order])
+    group = torch.randint(5, (len(SEEN),), generator=drawn(4)) % 4 + 1  # nothing is in the first of them
+    sums = summed(states(SEEN), order, group, 5)
+    assert torch.allclose(sums, torch.stack([states(SEEN)[order[group == k]].sum(0) for k in range(5)]))
 
 
 def test_an_amount_has_one_effect():
@@ -47,7 +52,7 @@ def test_an_amount_has_one_effect():
     examples = Examples({"x": torch.zeros(4, 1)}, torch.zeros(4), present, torch.arange(4), amounts)
     design = Design.of(parts, examples)
     states = (1 + 2 * amounts["a"] - 3 * amounts["b"])[:, None].double()
-    assert torch.allclose(design.effects(design.rows.T @ states)[:, 0], torch.tensor([1.0, 2.0, -3.0], dtype=torch.float64))
+    assert torch.allclose((design.weights(torch.arange(4)) @ states)[:, 0], torch.tensor([1.0, 2.0, -3.0], dtype=torch.float64))
 
 
 def test_values_in_groups_that_are_never_joined_are_not_determined():
@@ -66,7 +71,7 @@ def test_a_turned_subspace_keeps_sizes_and_angles_and_the_mean_in_the_span_of_th
     design = Design.of(PARTS, SEEN)
     span = torch.randn(30, 40, generator=drawn(0), dtype=torch.float64)
     states = torch.randn(len(SEEN), 30, generator=drawn(1), dtype=torch.float64) @ span
-    effects = design.effects(design.rows.T @ states)
+    effects = design.weights(torch.arange(len(SEEN))) @ states
     mixed = torch.randn(len(SEEN), design.rows.shape[1], generator=drawn(2), dtype=torch.float64)
     mixed = (mixed - mixed.mean(0)).T @ states
     turned = design.turned(effects, mixed, drawn(3))
@@ -135,7 +140,7 @@ def test_which_targets_differ():
 
 
 def test_two_outputs_agree_where_an_answer_is_asked_for():
-    a, b = torch.eye(3)[None, [0, 1, 2]], torch.eye(3)[None, [0, 1, 1]]
+    a, b = torch.tensor([[0, 1, 2]]), torch.tensor([[0, 1, 1]])
     assert agreement(Classification(3), a[0], b[0], torch.tensor([2, 2, 2])).tolist() == [1.0, 1.0, 0.0]
     assert agreement(Sequences(3), a, b, torch.tensor([[1, 2, 0]])).tolist() == [1.0], "the last is not asked"
     assert agreement(Sequences(3), a, b, torch.tensor([[1, 2, 2]])).tolist() == [0.0], "and the first answers agree on no token"
@@ -145,6 +150,28 @@ def test_two_outputs_agree_where_an_answer_is_asked_for():
     halfway = agreement(Regression(2, 1.0), torch.tensor([[0.0, 0.5]]), torch.zeros(1, 2), torch.ones(1, 2))
     assert halfway.tolist() == [0.75]
     assert agreement(Classification(3), a[0, :0], b[0, :0], torch.zeros(0, dtype=torch.int64)).tolist() == []
+
+
+@pytest.mark.parametrize("objective", [Classification(4), Sequences(4), Steps(4), Steps(4, whole=True)])
+def test_answers_score_what_outputs_score_of_which_they_are_the_most_likely_classes(objective):
+    shape = (50,) if isinstance(objective, Classification) else (50, 3)
+    outputs = torch.randn(*shape, 4, generator=drawn(0))
+    left_out = NOT_ASKED if isinstance(objective, Steps) else 0
+    targets = torch.randint(4, shape, generator=drawn(1))
+    targets = torch.where(torch.rand(shape, generator=drawn(2)) < 0.6, outputs.argmax(-1), targets)
+    if len(shape) > 1:
+        targets[torch.arange(50), torch.randint(3, (50,), generator=drawn(3))] = left_out
+    scores = objective.score(outputs, targets)
+    assert 0 < float(scores.mean()) < 1
+    assert torch.equal(score_of_answers(objective, outputs.argmax(-1), targets), scores)
+    assert torch.equal(scorer(objective, outputs)(targets), scores)
+    assert scorer(objective, outputs[:0])(targets[:0]).tolist() == []
+
+
+def test_an_objective_of_another_kind_is_asked_for_the_score_of_perfect_outputs():
+    halved = torch.tensor([0.5])
+    assert score_of_answers(Regression(1, 1.0), halved[:, None], torch.ones(1, 1)).tolist() == [0.75]
+    assert scorer(Regression(1, 1.0), halved[:, None])(torch.ones(1, 1)).tolist() == [0.75]
 
 
 # Rules

@@ -1,7 +1,7 @@
 """What the rest of a network answers to states that are put together at one cut, and rates of that."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,14 +12,13 @@ from assay.cuts import Cuts, State
 from assay.errors import AssayError
 from assay.instrument import Random
 from assay.instruments.recombination.drawn import Drawn, Recipe
-from assay.instruments.recombination.items import HELD, SAME, Items
+from assay.instruments.recombination.items import HELD, firsts
+from assay.instruments.recombination.rates import ES, Rates, rates_of
 from assay.instruments.recombination.rules import WORKS
-from assay.objective import Objective
-from assay.stats import cluster_means
+from assay.instruments.recombination.states import combined, summed
+from assay.subject import Subject
 
 OWN, SCRAMBLED, RANDOM = "network", "scrambled declaration", "random subspace"
-CS, ES, C, E, P, BY_LABELS = "Cs", "Es", "C", "E", "P", "C by labels"
-ROLLS = 8  # pairings of answers with those of other items, for the agreement by chance
 AT_ONCE = 2**23  # numbers of the states that are put into one run
 
 
@@ -33,43 +32,36 @@ class Variant(NamedTuple):
 NETWORK = Variant(OWN)
 
 
-@dataclass(frozen=True, eq=False)
-class Rate:
-    """A share in the means of combinations. `chance`: the same where answers are paired with other items."""
-
-    ids: Int[Tensor, " u"]
-    units: Float[Tensor, " u"]
-    chance: float
-
-    @property
-    def mean(self) -> float:
-        return float(self.units.mean())
-
-
-Rates = Mapping[tuple[str, int], Rate]
-"""By the letter, and the kind of its combinations."""
 Asked = tuple[Variant, int, int]
 """Whose effects, and the numbers of plan and recipe."""
 
 
-@dataclass(frozen=True, eq=False)
 class Outputs:
     """What a network answers to real inputs: `real`, to held-out and novel ones; `fitted`, to those from which effects are
-    estimated, by their rows."""
+    estimated, which are run where they are wanted and not `known`."""
 
-    real: Tensor
-    fitted: Callable[[Tensor], Tensor]
+    def __init__(self, subject: Subject, data: Drawn, known: Tensor | None = None):
+        self.real, self._fitted = subject(data.real), known
+        self._run = lambda: subject(data.fitted)
+
+    @property
+    def fitted(self) -> Tensor:
+        if self._fitted is None:
+            self._fitted = self._run()
+        return self._fitted
 
 
-Effects = Mapping[tuple[Variant, int], Float[Tensor, "q f"]]
+Effects = dict[tuple[Variant, int], Float[Tensor, "q f"]]
 """By variant and plan."""
+Wanted = Callable[[int], Collection[tuple[Variant, int]]]
+"""Whose effects are needed at a depth, by variant and plan."""
 
 
 class AtDepth:
     """Rates at one cut.
 
-    **Arguments:** `first`: the states of two fitted examples; `effects`: of every variant there; `kept` and `matrix`: the
-    states of all fitted examples, where they are few or narrow enough to be held at once.
+    **Arguments:** `first`: the states of two fitted examples; `effects`: that are known there; `kept` and `matrix`: the states
+    of all fitted examples, where they are few or narrow enough to be held at once; `more`: further effects, where they are.
     """
 
     def __init__(
@@ -82,9 +74,11 @@ class AtDepth:
         *,
         kept: State | None,
         matrix: Tensor | None,
+        more: Callable[[Collection[tuple[Variant, int]], Effects], Effects],
     ):
         self.cuts, self.depth, self.data, self.outputs = cuts, first.depth, data, outputs
-        self.first, self.effects, self.kept, self.matrix = first, effects, kept, matrix
+        self.first, self.effects, self.kept, self.matrix, self.more = first, effects, kept, matrix, more
+        self._answered: dict[Asked, tuple[Tensor, Tensor]] = {}  # which items were run, and outputs of all
         self.piece = max(16, AT_ONCE // max(1, first.flat().shape[1]))
 
     def searched(self, asked: Sequence[Asked]) -> dict[Asked, Rates]:
@@ -106,14 +100,27 @@ class AtDepth:
         return self._recipe(one).items.kinds <= kind
 
     def _rates(self, asked: Sequence[Asked], chosen: Mapping[Asked, Bool[Tensor, " m"]]) -> dict[Asked, Rates]:
-        rows = {one: chosen[one].nonzero()[:, 0] for one in asked}
-        outputs = self._run(piece for one in asked for piece in self._states(one, rows[one]))
+        self._answer(chosen)
         found: dict[Asked, Rates] = {}
-        for one, some in zip(asked, outputs.split([len(rows[one]) for one in asked]), strict=True):
-            variant, recipe, stand = one[0], self._recipe(one), self._stand(one, rows[one])
-            before = self.outputs.fitted(self._bases(variant, recipe.items.base[rows[one]])) if recipe.moves else None
-            found[one] = _rates(self.data, recipe.items, rows[one], stand, some, self.outputs.real, before)
+        for one in asked:
+            rows = chosen[one].nonzero()[:, 0]
+            some = self._answered[one][1][rows]
+            variant, recipe, stand = one[0], self._recipe(one), self._stand(one, rows)
+            before = self.outputs.fitted[self._bases(variant, recipe.items.base[rows])] if recipe.moves else None
+            found[one] = rates_of(self.data, recipe.items, rows, stand, some, self.outputs.real, before)
         return found
+
+    def _answer(self, chosen: Mapping[Asked, Bool[Tensor, " m"]]) -> None:
+        """Run what was not run before."""
+        if lacking := {one[:2] for one in chosen} - {*self.effects}:
+            self.effects |= self.more(lacking, self.effects)
+        left = {one: some & ~self._answered[one][0] if one in self._answered else some for one, some in chosen.items()}
+        rows = {one: some.nonzero()[:, 0] for one, some in left.items()}
+        outputs = self._run(piece for one, some in rows.items() for piece in self._states(one, some))
+        for (one, some), new in zip(rows.items(), outputs.split([len(some) for some in rows.values()]), strict=True):
+            if one not in self._answered:
+                self._answered[one] = torch.zeros_like(left[one]), new.new_zeros(len(left[one]), *new.shape[1:])
+            self._answered[one][0][some], self._answered[one][1][some] = True, new
 
     def _recipe(self, one: Asked) -> Recipe:
         return self.data.plans[one[1]].recipes[one[2]]
@@ -126,7 +133,7 @@ class AtDepth:
         """Pieces: states of which what is carried stays, what is to be put into them, and the answer so far."""
         recipe, effects = self._recipe(one), self.effects[one[:2]]
         for rows in chosen.split(self.piece):
-            made = recipe.rows[rows].float() @ effects
+            made = combined(recipe.rows[rows], effects)
             base = self._bases(one[0], recipe.items.base[rows])
             given = self.data.given(recipe.items.targets[self._stand(one, rows)])
             if self.matrix is not None:
@@ -183,75 +190,115 @@ class Reader:
         plans: Sequence[int],
     ):
         self.cuts, self.data, self.outputs, self.rng, self.variants, self.plans = cuts, data, outputs, rng, variants, plans
-        self._asked = [(variant, k) for variant in (NETWORK, *variants) for k in plans]
-        self._columns = [_sums_for(*one, data, rng) for one in self._asked]
-        self._stacked = torch.cat(self._columns, 1)
+        self.kept: dict[int, AtDepth] = {}  # what was read at the headline cut
+
+    def each(
+        self, depths: Sequence[int], wanted: Wanted, *, explained: bool = False
+    ) -> Iterator[tuple[int, AtDepth | AssayError, float | None]]:
+        """Each depth in turn with what can be read there, or why nothing can, and, where it is asked, the share of the variance
+        between held-out inputs that the sum of effects explains. As many cuts as can be held at once are read in the same
+        passes over the fitted examples; one that cannot is read in pieces.
+
+        **Arguments:** `wanted`: whose effects are needed at a depth.
+        """
+        data, number = self.data, len(self.data.targets)
         recipe = data.plans[0].recipes[0]
-        self._held = (recipe.items.kinds == HELD).nonzero()[:, 0]
-
-    def at(self, depths: Sequence[int]) -> dict[int, AtDepth]:
-        """**Raises:** `AssayError` for one that cannot be read."""
-        found = {}
-        for depth, read, _ in self.each(depths, explained=False):
-            if isinstance(read, AssayError):
-                raise read
-            found[depth] = read
-        return found
-
-    def each(self, depths: Sequence[int], *, explained: bool) -> Iterator[tuple[int, AtDepth | AssayError, float | None]]:
-        """Each depth in turn with what can be read there, or why nothing can, and, where it is wanted, the share of the
-        variance between held-out inputs that the sum of effects explains. As many cuts as can be held at once are read in the
-        same passes over the fitted examples; one that cannot is read in pieces."""
-        data, stacked, single = self.data, self._stacked, self._stacked.float()
-        held = self._held if explained else self._held[:0]
+        held = (recipe.items.kinds == HELD).nonzero()[:, 0] if explained else torch.zeros(0, dtype=torch.int64)
         first = _first_two(self.cuts, depths, data)
-        each = len(stacked) + len(held) + 2 * stacked.shape[1]  # numbers of single precision for each number of a state
-        for group in _groups({depth: each * _width(state) for depth, state in first.items()}, data.budget.held_numbers):
-            good = {depth: state for depth in group if isinstance(state := first[depth], State)}
-            widest = max(map(_width, good.values()), default=1)
-            pieces = torch.arange(len(stacked)).split(
-                len(stacked) if len(group) > 1 else max(16, data.budget.held_numbers // max(1, widest))
-            )
-            sums: dict[int, Tensor] = {}
-            matrices: dict[int, Tensor] = {}
-            kept: dict[int, State] = {}
-            for rows in pieces if good else ():
-                for depth, state in self.cuts.read_several(_rows(data.fitted, rows), [*good]).items():
-                    try:
-                        matrices[depth] = state.flat().float()
-                    except AssayError as error:
-                        first[depth] = error
-                        continue
-                    middle = good[depth].flat()[0].float()  # taken out, for the sake of single precision
-                    product = (single[rows].T @ (matrices[depth] - middle)).double()
-                    sums[depth] = sums.get(depth, 0) + product + stacked[rows].sum(0)[:, None] * middle
-                    if state.carried:
-                        kept[depth] = state
-            some, recipe = held[: max(16, AT_ONCE // max(1, widest))], data.plans[0].recipes[0]
+
+        def size(depth: int) -> int:
+            """Numbers for each number of a state."""
+            return 2 * number + len(held) + sum(data.plans[k].design.rows.shape[1] for _, k in wanted(depth))
+
+        sizes = {depth: size(depth) * _width(state) for depth, state in first.items()}
+        for group in _groups(sizes, data.budget.held_numbers):
+            good = [depth for depth in group if isinstance(first[depth], State)]
+            widest = max((_width(first[depth]) for depth in good), default=1)
+            whole = sizes[group[0]] <= data.budget.held_numbers
+            some = held[: max(16, AT_ONCE // max(1, widest))]
             shown = _rows(data.real, recipe.items.shown[some])
-            beside = self.cuts.read_several(shown, [*good]) if len(some) and good else {}
+            beside = self.cuts.read_several(shown, good) if len(some) and good else {}
+            states = self.cuts.read_several(data.fitted, good) if whole and good else {}
             for depth in group:
-                state = first[depth]
+                state, share = first[depth], None
                 if isinstance(state, AssayError):
                     yield depth, state, None
                     continue
-                found = self._effects(sums.pop(depth))
-                share = None
-                if depth in beside:
-                    share = _explained(beside.pop(depth).flat().float(), recipe.rows[some].float() @ found[NETWORK, 0])
-                matrix, carried = matrices.pop(depth), kept.pop(depth, None)
-                if len(pieces) > 1:
-                    matrix, carried = None, None
-                yield depth, AtDepth(self.cuts, data, self.outputs, state, found, kept=carried, matrix=matrix), share
+                kept, matrix = states.pop(depth, None), None
+                try:
+                    if kept is not None:
+                        matrix = kept.flat().float()
+                    more = partial(self._effects, state, matrix)
+                    found = more([] if kept is not None else wanted(depth), {})
+                    if depth in beside:
+                        found |= more([(NETWORK, 0)], found)
+                        share = _explained(beside.pop(depth).flat().float(), combined(recipe.rows[some], found[NETWORK, 0]))
+                except AssayError as error:
+                    yield depth, error, None
+                    continue
+                carried = kept if kept is not None and kept.carried else None
+                read = AtDepth(self.cuts, data, self.outputs, state, found, kept=carried, matrix=matrix, more=more)
+                yield depth, read, share
 
-    def _effects(self, sums: Float[Tensor, "s f"]) -> Effects:
-        found: dict[tuple[Variant, int], Tensor] = {}
-        for one, some in zip(self._asked, sums.split([columns.shape[1] for columns in self._columns]), strict=True):
-            (name, repeat), k = one
-            design = self.data.plans[k].design
-            turn = self.rng(RANDOM, k, repeat, "turn")
-            found[one] = design.turned(found[NETWORK, k], some, turn) if name == RANDOM else design.effects(some)
-        return {one: matrix.float() for one, matrix in found.items()}
+    def _pieces(self, first: State, matrix: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows of the fitted examples and their states, one piece after the other where they are not held."""
+        rows = torch.arange(len(self.data.targets))
+        if matrix is not None:
+            yield rows, matrix
+            return
+        for some in rows.split(max(16, self.data.budget.held_numbers // (2 * first.flat().shape[1]))):
+            yield some, self.cuts.read(_rows(self.data.fitted, some), first.depth).flat().float()
+
+    def _effects(self, first: State, matrix: Tensor | None, wanted: Collection[tuple[Variant, int]], known: Effects) -> Effects:
+        """By least squares on sums over the examples that all designs describe alike."""
+        wanted = sorted({*wanted} - {*known})
+        own = {(NETWORK, k) for variant, k in wanted if variant.name == RANDOM} - {*known}
+        middle = first.flat()[0].float()  # taken out, for the sake of single precision
+        data, group = self.data, self.data.alike
+        alike = firsts(group)
+        by: dict[Variant, list[int]] = {}
+        for variant, k in sorted({*wanted, *own}):
+            by.setdefault(variant, []).append(k)
+        used = sorted({k for plans in by.values() for k in plans})
+        designs = {k: data.plans[k].design for k in used}
+        weights = {k: design.weights(alike).float() for k, design in designs.items()}
+        mixed = {variant: self._mixed(variant.repeat) for variant in by if variant.name == RANDOM}
+        sums: dict[Variant, Tensor] = {}
+        for rows, states in self._pieces(first, matrix) if by else ():
+            low, high = int(rows[0]), int(rows[-1]) + 1
+            for variant, plans in by.items():
+                if variant.name == RANDOM:
+                    columns = max(designs[k].rows.shape[1] for k in plans)
+                    product = mixed[variant][rows, :columns].T @ states
+                else:
+                    source = data.deals[variant.repeat] if variant.name == SCRAMBLED else torch.arange(len(group))
+                    inside = ((source >= low) & (source < high)).nonzero()[:, 0]
+                    counts = group[inside].bincount(minlength=len(alike)).float()
+                    total = summed(states, source[inside] - low, group[inside], len(alike)).addr_(counts, middle, alpha=-1)
+                    product = torch.cat([weights[k] for k in plans]) @ total
+                sums[variant] = sums[variant].add_(product) if variant in sums else product
+        found, number = dict(known), group.bincount().float()
+        for variant, plans in sorted(by.items(), key=lambda one: one[0].name == RANDOM):
+            if variant.name == RANDOM:
+                for k in plans:
+                    directions, turn = sums[variant][: designs[k].rows.shape[1]], self.rng(RANDOM, k, variant.repeat, "turn")
+                    found[variant, k] = designs[k].turned(found[NETWORK, k], directions, turn)
+                continue
+            for k, effects in zip(plans, sums[variant].split([len(weights[k]) for k in plans]), strict=True):
+                found[variant, k] = effects.addr_(weights[k] @ number, middle)
+        return found
+
+    def _mixed(self, repeat: int) -> Float[Tensor, "n c"]:
+        """Random weights of the fitted examples, as many columns as the widest design has; the first ones are those of the
+        design of all parts."""
+        designs = [plan.design.rows for plan in self.data.plans]
+        own, most = designs[0].shape[1], max(rows.shape[1] for rows in designs)
+        columns = [
+            torch.randn(len(designs[0]), count, generator=self.rng(*key), dtype=torch.float64)
+            for count, key in ((own, (RANDOM, 0, repeat)), (most - own, (RANDOM, "more", repeat)))
+        ]
+        mixed = torch.cat(columns, 1)
+        return (mixed - mixed.mean(0)).float()
 
 
 def _explained(states: Float[Tensor, "m f"], sums: Float[Tensor, "m f"]) -> float | None:
@@ -292,79 +339,6 @@ def _groups(sizes: Mapping[int, int], most: int) -> Iterator[list[int]]:
         group.append(depth)
     if group:
         yield group
-
-
-def _sums_for(variant: Variant, k: int, data: Drawn, rng: Random) -> Float[Tensor, "n c"]:
-    """The columns whose products with the states of the fitted examples are needed."""
-    design = data.plans[k].design
-    if variant.name == SCRAMBLED:
-        return design.dealt(data.deals[variant.repeat])
-    if variant.name == OWN:
-        return design.rows
-    mixed = torch.randn(design.rows.shape, generator=rng(RANDOM, k, variant.repeat), dtype=torch.float64)
-    return mixed - mixed.mean(0)
-
-
-def _rates(
-    data: Drawn,
-    items: Items,
-    rows: Tensor,
-    stand: Tensor,
-    outputs: Tensor,
-    answers: Tensor,
-    before: Tensor | None,
-) -> Rates:
-    """By letter and kind. `rows`: of the items that were answered; `stand`: those whose targets and inputs count for them;
-    `before`: outputs for the examples that a part was put into, which must not have been as good already."""
-    found: dict[tuple[str, int], Rate] = {}
-    objective = data.objective
-    ids, kinds, targets, shown = items.ids[rows], items.kinds[rows], items.targets[stand], items.shown[stand]
-    declared, is_shown = items.declared[stand], shown >= 0
-    right = objective.score(outputs, targets)
-    if before is not None:
-        right = torch.where(objective.score(before, targets) < right - SAME, right, 0.0)
-    real = answers[shown.clamp(min=0)] if len(answers) else outputs
-    asked = targets  # where an answer is asked for; without labels it is where the network gives one
-    if not data.labelled and not targets.is_floating_point():
-        known = declared.view(-1, *[1] * (targets.ndim - 1))
-        asked = torch.where(known, targets, real.argmax(-1).to(targets.dtype))
-    same = agreement(objective, outputs, real, asked)
-    for kind in kinds.unique().tolist():
-        of_kind = kinds == kind
-        if kind == HELD:
-            letters = {CS: (right, of_kind), ES: (same, of_kind & is_shown)}
-        else:
-            labelled = of_kind & is_shown & (declared | data.labelled)
-            both = torch.minimum(right, same)
-            letters = {C: (right, of_kind & declared), E: (same, of_kind & is_shown)}
-            letters |= {P: (both, labelled), BY_LABELS: (right, labelled)}
-        for letter, (values, which) in letters.items():
-            if not bool(which.any()):
-                continue
-            where = which.nonzero()[:, 0]
-            means = cluster_means(values[where], ids[where])
-            others = [where.roll(step) for step in _steps(len(where))]
-            if letter in (ES, E):
-                chance = [agreement(objective, outputs[where], real[moved], asked[where]) for moved in others]
-            else:
-                chance = [objective.score(outputs[where], targets[moved]) for moved in others]
-            found[letter, kind] = Rate(means.ids, means.means, float(torch.stack(chance).mean()))
-    return found
-
-
-def agreement(objective: Objective, outputs: Tensor, others: Tensor, targets: Tensor) -> Float[Tensor, " m"]:
-    """Whether two outputs give one answer, wherever the targets ask for one; of real numbers the score of the one where the
-    other is the target."""
-    if targets.is_floating_point():
-        return objective.score(outputs, others)
-    ideal = objective.ideal(targets)
-    same = outputs.argmax(-1) == others.argmax(-1)
-    return objective.score(torch.where(same[..., None], ideal, ideal.roll(1, -1)), targets)
-
-
-def _steps(number: int) -> list[int]:
-    """Distances at which items are paired with others."""
-    return sorted({max(1, number * k // (ROLLS + 1)) for k in range(1, ROLLS + 1)})
 
 
 def _rows(inputs: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:

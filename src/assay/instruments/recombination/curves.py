@@ -1,17 +1,18 @@
 """The curves of one network: at every cut, what the rest of the network answers to states put together from trained ones."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import chain, product
 
 from torch import Tensor
 
 from assay.cuts import Cut
 from assay.errors import AssayError, shortened
 from assay.instrument import NotEnough, Random
-from assay.instruments.recombination.answers import CS, ES, NETWORK, Asked, Outputs, Rates, Reader, Variant
+from assay.instruments.recombination.answers import NETWORK, Asked, Outputs, Reader, Variant
 from assay.instruments.recombination.drawn import Drawn
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
+from assay.instruments.recombination.rates import CS, ES, Rates
 from assay.instruments.recombination.rules import Between, combined_between, may_be_headline, resolves
 from assay.subject import Subject
 
@@ -54,7 +55,7 @@ def curves(
     *,
     variants: Sequence[Variant],
     like: Found | None = None,
-    fitted: Callable[[Tensor], Tensor] | None = None,
+    fitted: Tensor | None = None,
 ) -> Found:
     """Curves of a network, or with `like` what is needed of another one to stand beside it. Cuts that the budget leaves out are
     read where they lie between the ends of where parts are combined.
@@ -64,7 +65,7 @@ def curves(
     - `variants`: nulls that come from the network itself; each makes the same search for a headline cut as the network.
     - `like`: of a copy, the curves of the network under test: the same cuts are searched, and one that has no headline cut of
       its own is read at that of the network.
-    - `fitted`: outputs for the fitted examples, by their rows, where they are known.
+    - `fitted`: outputs for the fitted examples, where they are known.
 
     **Raises:** `NotEnough` for a network that cannot be cut.
     """
@@ -74,7 +75,7 @@ def curves(
     except AssayError as error:
         raise NotEnough(f"the network cannot be cut: {str(error).rstrip('.')}") from error
     found = Found([*cuts])
-    outputs = Outputs(subject(data.real), fitted or (lambda rows: subject({k: v[rows] for k, v in data.fitted.items()})))
+    outputs = Outputs(subject, data, fitted)
     plans = range(len(data.plans))
     searching = [k for k in plans if not data.plans[k].follows]
     if like is not None:
@@ -82,33 +83,42 @@ def curves(
     reader = Reader(cuts, data, outputs, rng, variants=variants, plans=searching)
     if like is None:
         everything = [(NETWORK, k, r) for k in searching for r in range(len(data.plans[k].recipes))]
-        _scan(found, reader, _thinned(len(cuts), data.budget.cuts), everything)
+        _scan(found, reader, _thinned(len(cuts), data.budget.cuts), everything, {})
         while (middle := _unread(found, data)) is not None:
-            _scan(found, reader, [middle], everything)
+            _scan(found, reader, [middle], everything, {})
         fallback = {k: depth for (variant, k), depth in found.headline.items() if variant == NETWORK}
     else:
         fallback = {k: depth for (variant, k), depth in like.headline.items() if variant == NETWORK and depth < len(cuts)}
-        _scan(found, reader, [one.cut.depth for one in like.cuts if one.cut.depth < len(cuts)], [])
+        _scan(found, reader, [one.cut.depth for one in like.cuts if one.cut.depth < len(cuts)], [], fallback)
     for one in product((NETWORK, *variants), plans):
         if data.plans[one[1]].follows and (depth := found.headline.get((one[0], 0))) is not None:
             found.headline[one] = depth
     if 0 in fallback:
         fallback |= {k: fallback[0] for k in plans if data.plans[k].follows}
     if fallback:
-        _read_chosen(found, Reader(cuts, data, outputs, rng, variants=variants, plans=[*fallback]), fallback, own=like is None)
+        _read_chosen(found, reader, fallback, own=like is None)
     if not found.cuts:
         raise NotEnough(f"no cut of the network can be patched ({'; '.join([*found.skipped.values()][:1]) or 'it has none'})")
     return found
 
 
-def _scan(found: Found, reader: Reader, depths: Sequence[int], everything: Sequence[Asked]) -> None:
+def _scan(
+    found: Found, reader: Reader, depths: Sequence[int], everything: Sequence[Asked], fallback: Mapping[int, int]
+) -> None:
     """Read some more cuts, from the last to the first: the curves of the network, and what its search and those of its nulls
     for a headline cut need. A network of which no curve is drawn is read up to the first cut that it finds."""
     data, searches = reader.data, [*product((NETWORK, *reader.variants), reader.plans)]
     asked = [depth for depth in sorted(depths, reverse=True) if everything or may_be_headline(reader.cuts[depth])]
-    for depth, read, explained in reader.each(asked, explained=bool(everything)):
-        cut = reader.cuts[depth]
-        search = [one for one in searches if may_be_headline(cut) and found.headline.get(one, -1) < depth]
+
+    def searching(depth: int) -> list[tuple[Variant, int]]:
+        deepest = (found.headline.get(one, -1) for one in searches)
+        return [one for one, at in zip(searches, deepest, strict=True) if may_be_headline(reader.cuts[depth]) and at < depth]
+
+    def wanted(depth: int) -> list[tuple[Variant, int]]:
+        return list(dict.fromkeys([*(one[:2] for one in everything), *searching(depth)]))
+
+    for depth, read, explained in reader.each(asked, wanted, explained=bool(everything)):
+        cut, search = reader.cuts[depth], searching(depth)
         if not (everything or search):
             break
         others = [(*one, 0) for one in search if not (everything and one[0] == NETWORK)]
@@ -125,6 +135,8 @@ def _scan(found: Found, reader: Reader, depths: Sequence[int], everything: Seque
             if rate and resolves(rate.units):
                 found.headline[one] = depth
         curve, chosen_by = {(k, r): rates[NETWORK, k, r] for _, k, r in everything}, {one: rates[*one, 0] for one in search}
+        if read.matrix is not None and depth == found.headline.get((NETWORK, 0), fallback.get(0)):
+            reader.kept = {depth: read}
         found.cuts = sorted([*found.cuts, AtCut(cut, curve, chosen_by, explained)], key=lambda one: one.cut.depth)
         found.integers += [name for name in cut.carried if name not in found.integers]
 
@@ -140,15 +152,21 @@ def _read_chosen(found: Found, reader: Reader, fallback: Mapping[int, int], *, o
     """All rates at the headline cuts, by plan that of the network under test where one has none."""
     plans = reader.data.plans
     chosen = {one: found.headline.get(one, fallback[one[1]]) for one in product((NETWORK, *reader.variants), fallback)}
-    for depth in sorted({*chosen.values()}, reverse=True):
-        full = [one for one, where in chosen.items() if where == depth]
+
+    def full(depth: int) -> list[tuple[Variant, int]]:
+        return [one for one, where in chosen.items() if where == depth]
+
+    depths = sorted({*chosen.values()} - {*reader.kept}, reverse=True)
+    for depth, read in chain(reader.kept.items(), ((depth, read) for depth, read, _ in reader.each(depths, full))):
         try:
-            every = [(*one, r) for one in full for r in range(len(plans[one[1]].recipes))]
-            rates = reader.at([depth])[depth].rates(dict.fromkeys(every, max(KIND_OF.values())))
+            if isinstance(read, AssayError):
+                raise read
+            every = [(*one, r) for one in full(depth) for r in range(len(plans[one[1]].recipes))]
+            rates = read.rates(dict.fromkeys(every, max(KIND_OF.values())))
         except AssayError as error:
             found.skipped[depth] = f"{label(reader.cuts[depth])}: {_reason(error)}"
             continue
-        found.rates |= {one: [rates[*one, r] for r in range(len(plans[one[1]].recipes))] for one in full}
+        found.rates |= {one: [rates[*one, r] for r in range(len(plans[one[1]].recipes))] for one in full(depth)}
         if own:
             at, mine = found.at(depth), {(k, r): rate for (variant, k, r), rate in rates.items() if variant == NETWORK}
             found.cuts[found.cuts.index(at)] = replace(at, rates={**at.rates, **mine})

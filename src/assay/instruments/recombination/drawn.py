@@ -21,7 +21,10 @@ from assay.instruments.recombination.items import (
     changing,
     combinations_of,
     dealt,
+    firsts,
     held_out,
+    numbered,
+    spread,
 )
 from assay.instruments.recombination.states import Design, design_rows
 from assay.instruments.recombination.template import OneTemplate, given, one_template, prefix_of
@@ -129,6 +132,12 @@ class Drawn:
     template: str = ""
     not_trained_alike: str = ""
 
+    @cached_property
+    def alike(self) -> Int[Tensor, " n"]:
+        """A number for each fitted example, the same where all designs describe them alike."""
+        numbers = [numbered(plan.design.rows, plan.design.rows[:0])[0] for plan in self.plans]
+        return torch.stack(numbers, 1).unique(dim=0, return_inverse=True)[1]
+
     def given(self, targets: Tensor) -> dict[str, Tensor]:
         """The input that is the answer so far, for these answers; nothing where there is none."""
         return {self.prefix: given(self.fitted[self.prefix][:1, :1], targets)} if self.prefix else {}
@@ -146,9 +155,9 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
     values = combinations_of(combines, seen)
     ids, group = seen.combination.unique(return_inverse=True)
     want = min(most, max(round(SHARE * len(ids)), min(ENOUGH_HELD, len(ids) // 2)))
-    out = held_out(values[_firsts(group)], want, rng("held out"))[group]
+    out = held_out(values[firsts(group)], want, rng("held out"))[group]
     fitted, held = seen.take(~out), seen.take(out)
-    held = held.take(_spread(held.combination, most, rng("held")))
+    held = held.take(spread(held.combination, most, rng("held")))
     design = Design.of(parts, fitted)
     rows, kind_of, unknown = _novel_combinations(task, fitted, rng)
     novel, no_inputs = held.take(torch.zeros(0).long()), ""
@@ -164,7 +173,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
         raise NotEnough(f"{num} trained combinations can be held out whose values are joined through others, of {MIN_UNITS}")
     if len(own.targets.unique(dim=0)) < 2:
         raise NotEnough("all held-out combinations are answered alike, so that any state would give the answer")
-    listed = [_wanted(combinations_of(combines, held)[_firsts(held.combination.unique(return_inverse=True)[1])], HELD, most)]
+    listed = [_wanted(combinations_of(combines, held)[firsts(held.combination.unique(return_inverse=True)[1])], HELD, most)]
     for kind in sorted(set(kind_of.values())):
         of_kind = rows[[kind_of[one] == kind for one in _ids(task, rows).tolist()]]
         chosen = torch.randperm(len(of_kind), generator=rng("combinations", kind))[: most if kind == OUTSIDE else most // 2]
@@ -260,34 +269,19 @@ def _ids(task: Task, rows: Int[Tensor, "m k"]) -> Int[Tensor, " m"]:
     return task.combination_id(dict(zip(task.combines, rows.unbind(1), strict=True)))
 
 
-def _firsts(group: Int[Tensor, " n"]) -> Int[Tensor, " c"]:
-    """The first row of each group, groups being numbered from 0."""
-    count = int(group.max()) + 1 if len(group) else 0
-    return torch.full((count,), len(group)).scatter_reduce(0, group, torch.arange(len(group)), "amin")
-
-
-def _spread(combination: Int[Tensor, " n"], number: int, generator: Generator) -> Int[Tensor, " m"]:
-    """At most so many rows, or one of every combination, in their order: one of each combination before a second of any."""
-    order = torch.randperm(len(combination), generator=generator)
-    _, group, counts = combination[order].unique(return_inverse=True, return_counts=True)
-    by_group = group.argsort(stable=True)
-    place = torch.empty_like(group)
-    place[by_group] = torch.arange(len(group)) - (counts.cumsum(0) - counts)[group[by_group]]
-    return order[place.argsort(stable=True)][: max(number, len(counts))].sort().values
-
-
 def _novel_combinations(task: Task, fitted: Examples, rng: Random) -> tuple[Int[Tensor, "m k"], dict[int, int], str]:
     """Novel combinations, the kind of each by its id, and why the kinds are not known. Where a task lists none and has an
     executor they are drawn from all that were not trained."""
     rows = task.combinations("novel")
-    if not len(rows) and isinstance(task, SwapsParts):
+    listed = len(rows) > 0
+    if not listed and isinstance(task, SwapsParts):
         have = combinations_of(task.combines, fitted)
         drawn = torch.randint(len(have), (MOST_UNLISTED, len(task.combines)), generator=rng("unlisted"))
         rows = have.gather(0, drawn).unique(dim=0)
         rows = rows[~torch.isin(_ids(task, rows), _ids(task, task.combinations("seen")))]
     if not len(rows):
         return rows, {}, ""
-    novelty = task.novelty(rows) if isinstance(task, OneTemplate) else novelty_of(task, rows)
+    novelty = task.novelty(rows) if isinstance(task, OneTemplate) else novelty_of(task, None if listed else rows)
     if novelty.unknown:
         return rows, dict.fromkeys(_ids(task, rows).tolist(), OUTSIDE), novelty.unknown
     return rows, {one: KIND_OF[kind] for one, kind in zip(novelty.ids.tolist(), novelty.kinds, strict=True)}, ""
@@ -353,7 +347,7 @@ def _of_all(
     for kind in kinds.unique().tolist():
         some = others[kinds == kind]
         left = max(0, drawing.most - len(novel.ids[(novel.kinds == kind) & (novel.shown >= 0)]))
-        rows = some[_spread(drawing.real.combination[some], left, rng("shown", kind))][:left]
+        rows = some[spread(drawing.real.combination[some], left, rng("shown", kind))][:left]
         found.append(drawing.shown(rows, kind_of))
     items = Items.joined(found)
     items = items.take(drawing.design.determined(items.rows).nonzero()[:, 0])

@@ -9,12 +9,13 @@ from torch import Tensor
 from assay.display import number
 from assay.evidence import CUT, UNTRAINED, Effort, Measure
 from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
-from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, P, Rate, Variant
+from assay.instruments.recombination.answers import NETWORK, RANDOM, SCRAMBLED, Variant
 from assay.instruments.recombination.budgets import BUDGETS, CombiningBudget
 from assay.instruments.recombination.contexts import CONTEXT, EFFECT, OTHER
 from assay.instruments.recombination.curves import Found, curves, holding, label
 from assay.instruments.recombination.drawn import ALL, SUM, Drawn, Recipe, draw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
+from assay.instruments.recombination.rates import BY_LABELS, CS, ES, C, E, P, Rate
 from assay.instruments.recombination.rules import ABOVE_CHANCE
 from assay.instruments.recombination.words import PAIRED, RELABELLED, no_headline_cut, notes
 from assay.novelty import ENOUGH, TOLD
@@ -118,7 +119,7 @@ class Recombination(Instrument[Drawn]):
             )
         repeats = ((SCRAMBLED, data.budget.scrambled), (RANDOM, data.budget.turned))
         variants = [Variant(name, k) for name, count in repeats for k in range(count)]
-        found = curves(network, data, rng, variants=variants, fitted=lambda rows: outputs[rows])
+        found = curves(network, data, rng, variants=variants, fitted=outputs)
         return Reading([*_values(data, found), *_early(found), *_constructed(data, found)], found)
 
     def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:

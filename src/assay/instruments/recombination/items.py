@@ -216,9 +216,25 @@ def dealt(ids: Int[Tensor, " m"], kinds: Int[Tensor, " m"], generator: Generator
     return order
 
 
+def firsts(group: Int[Tensor, " n"]) -> Int[Tensor, " c"]:
+    """The first row of each group, groups being numbered from 0."""
+    count = int(group.max()) + 1 if len(group) else 0
+    return torch.full((count,), len(group)).scatter_reduce(0, group, torch.arange(len(group)), "amin")
+
+
+def spread(combination: Int[Tensor, " n"], number: int, generator: Generator) -> Int[Tensor, " m"]:
+    """At most so many rows, or one of every combination, in their order: one of each combination before a second of any."""
+    order = torch.randperm(len(combination), generator=generator)
+    _, group, counts = combination[order].unique(return_inverse=True, return_counts=True)
+    by_group = group.argsort(stable=True)
+    place = torch.empty_like(group)
+    place[by_group] = torch.arange(len(group)) - (counts.cumsum(0) - counts)[group[by_group]]
+    return order[place.argsort(stable=True)][: max(number, len(counts))].sort().values
+
+
 def _any_row(have: Int[Tensor, "n k"], wanted: Int[Tensor, "m k"], generator: Generator) -> Int[Tensor, " m"]:
     """For every wanted row a row at random of those that equal it, -1 where none does."""
-    group, asked = _numbered(have, wanted)
+    group, asked = numbered(have, wanted)
     counts = group.bincount(minlength=int(torch.cat([group, asked]).max()) + 1)
     place = (counts.cumsum(0) - counts)[asked] + (torch.rand(len(wanted), generator=generator) * counts[asked]).long()
     return torch.where(counts[asked] > 0, group.argsort(stable=True)[place.clamp(max=len(have) - 1)], -1)
@@ -226,12 +242,12 @@ def _any_row(have: Int[Tensor, "n k"], wanted: Int[Tensor, "m k"], generator: Ge
 
 def _matched(rows: Float[Tensor, "m q"], others: Float[Tensor, "r q"]) -> Int[Tensor, " m"]:
     """The first of the others that equals each row, -1 where none does."""
-    known, asked = _numbered(others, rows)
+    known, asked = numbered(others, rows)
     first = torch.full((len(known) + len(asked),), len(others)).scatter_reduce(0, known, torch.arange(len(others)), "amin")
     return torch.where(first[asked] < len(others), first[asked], -1)
 
 
-def _numbered(one: Tensor, other: Tensor) -> tuple[Int[Tensor, " n"], Int[Tensor, " m"]]:
+def numbered(one: Tensor, other: Tensor) -> tuple[Int[Tensor, " n"], Int[Tensor, " m"]]:
     """A number for each row of two matrices, the same for the same row, by their product with a random vector."""
     rows = torch.cat([one, other]).double()
     vector = torch.randn(rows.shape[1], generator=Generator().manual_seed(0), dtype=torch.float64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from assay.task import Examples, Part
 
@@ -71,13 +72,10 @@ class Design:
             moved[:, self.columns[name]] = source[:, self.columns[name]]
         return moved
 
-    def dealt(self, order: Int[Tensor, " n"]) -> Float[Tensor, "n q"]:
-        """Rows for the case that row r describes example `order[r]`: `dealt.T @ states` is then `rows.T @ states[order]`."""
-        return torch.zeros_like(self.rows).index_add_(0, order, self.rows)
-
-    def effects(self, sums: Float[Tensor, "q f"]) -> Float[Tensor, "q f"]:
-        """From `rows.T @ states`, the intercept first."""
-        return self.solver @ sums
+    def weights(self, rows: Int[Tensor, " m"]) -> Float[Tensor, "q m"]:
+        """How much the sum of the states of all examples with a description adds to each effect, the intercept first: of the
+        descriptions of these examples."""
+        return self.solver @ self.rows[rows].T
 
     def turned(self, effects: Float[Tensor, "q f"], mixed: Float[Tensor, "r f"], generator: Generator) -> Float[Tensor, "q f"]:
         """The same effects in random directions of the span of the states: distances and angles between effects stay, and so do
@@ -85,25 +83,36 @@ class Design:
 
         **Arguments:** `mixed`: random linear combinations of centred states, one more than there are directions or fewer.
         """
-        mean = self.rows.mean(0)
+        mean = self.rows.mean(0).to(effects.dtype)
         centred = effects.clone()
         centred[0] = 0
         for columns in self.columns.values():
             if bool(self.whole[columns].all()):
                 weight = mean[columns] / mean[columns].sum()
                 centred[columns] -= weight @ effects[columns]
-        basis = _orthonormal(mixed)
-        sizes, left = torch.linalg.eigh(centred @ centred.T)
-        keep = min(len(basis), len(sizes))
+        lengths, basis = torch.linalg.eigh((mixed @ mixed.T).double())
+        real = lengths > SMALL * lengths.max().clamp(min=1e-30)
+        basis = basis[:, real] / lengths[real].sqrt()
+        sizes, left = torch.linalg.eigh((centred @ centred.T).double())
+        keep = min(basis.shape[1], len(sizes))
         sizes, left = sizes.clamp(min=0).sqrt().flip(0)[:keep], left.flip(1)[:, :keep]
-        turn = torch.linalg.qr(torch.randn(len(basis), len(basis), generator=generator, dtype=torch.float64)).Q
-        found = (left * sizes) @ turn[:keep] @ basis
+        turn = torch.linalg.qr(torch.randn(basis.shape[1], basis.shape[1], generator=generator, dtype=torch.float64)).Q
+        # Few directions of long vectors: products with these are few, and all else is as small as the design.
+        found = ((left * sizes) @ turn[:keep] @ basis.T).to(mixed.dtype) @ mixed
         found[0] = mean @ effects - mean[1:] @ found[1:]
         return found
 
 
-def _orthonormal(rows: Float[Tensor, "r f"]) -> Float[Tensor, "k f"]:
-    """An orthonormal basis of their span, by the products of rows: they are few, and may be long."""
-    sizes, left = torch.linalg.eigh(rows @ rows.T)
-    real = sizes > SMALL * sizes.max().clamp(min=1e-30)
-    return (left[:, real] / sizes[real].sqrt()).T @ rows
+def combined(weights: Float[Tensor, "m r"], values: Float[Tensor, "r f"]) -> Float[Tensor, "m f"]:
+    """`weights @ values`, by the few entries of each row of weights that are not zero."""
+    row, column = weights.nonzero(as_tuple=True)
+    starts = torch.searchsorted(row, torch.arange(len(weights)))
+    return F.embedding_bag(column, values, starts, mode="sum", per_sample_weights=weights[row, column].to(values.dtype))
+
+
+def summed(
+    values: Float[Tensor, "r f"], rows: Int[Tensor, " n"], group: Int[Tensor, " n"], number: int
+) -> Float[Tensor, "g f"]:
+    """Sums of rows of values by their group."""
+    order = group.argsort(stable=True)
+    return F.embedding_bag(rows[order], values, torch.searchsorted(group[order], torch.arange(number)), mode="sum")

@@ -106,9 +106,13 @@ class OneTemplate(Task):
         """Kinds by all trained combinations, those of other templates among them."""
         rows = self._rows("seen")[:1].repeat(len(combinations), 1)
         rows[:, self._columns] = combinations
-        found = novelty_of(self._whole, rows)
-        ids = self.combination_id(dict(zip(self.combines, combinations.T, strict=True))).sort().values
-        return found if found.unknown else replace(found, ids=ids)  # in the order of the ids of all parts
+        listed = len(self._whole.combinations("novel"))
+        found = novelty_of(self._whole) if listed else novelty_of(self._whole, rows)
+        if found.unknown:
+            return found
+        kinds = found.of(self._whole.combination_id(dict(zip(self._whole.combines, rows.T, strict=True))))
+        ids, order = self.combination_id(dict(zip(self.combines, combinations.T, strict=True))).sort()
+        return replace(found, ids=ids, kinds=tuple(kinds[k] for k in order.tolist()))
 
     def _rows(self, split: Split) -> Int[Tensor, "c n"]:
         rows = self._whole.combinations(split)

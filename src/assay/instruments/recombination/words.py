@@ -6,10 +6,11 @@ from assay.display import number
 from assay.evidence import CHANCE, UNIT, UNTRAINED, Measure
 from assay.figure import Curve, Level, Line, Plot, Stretch, Table
 from assay.instrument import Notes
-from assay.instruments.recombination.answers import BY_LABELS, CS, ES, NETWORK, RANDOM, SCRAMBLED, C, E, Rate
+from assay.instruments.recombination.answers import NETWORK, RANDOM, SCRAMBLED
 from assay.instruments.recombination.curves import AtCut, Found, at_headline, holding, interval, label
 from assay.instruments.recombination.drawn import ALL, Drawn, Recipe, best_constant
 from assay.instruments.recombination.items import HELD, OUTSIDE
+from assay.instruments.recombination.rates import BY_LABELS, CS, ES, C, E, Rate
 from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be_headline, what_breaks
 from assay.stats import mean_interval
 
