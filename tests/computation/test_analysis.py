@@ -1,5 +1,6 @@
 """Cells, tables and the call on constructed predictors, whose answer is known; and each number by a second route."""
 
+from collections import defaultdict
 from functools import cache
 
 import numpy as np
@@ -151,6 +152,40 @@ def test_layers_do_not_confound_the_odds():
     pooled = odds_ratio(tested, known.cell, rng.permutation(right), everything, rng)
     assert pooled.low <= 0 <= pooled.high
     assert right[known.cell == FULL].mean() > right[known.cell == STEP].mean() + 0.2
+
+
+def test_easy_values_do_not_confound_the_odds():
+    """Steps on a sum of 0 are easier, and at the second layer nearly all whose subgraph was not trained are such: what is
+    compared is one step, so that it has no effect, by the training set as by another."""
+    trained, tested, other = predictors_of_sums.split(1)
+    tested, rng = tested.take(np.arange(3_000)), np.random.default_rng(0)
+    on_zero = (np.where(tested.parents >= 0, tested.values[tested.parents], 1)[:, 1:] == 0).any(1)
+    right = rng.random(len(tested)) < np.where(on_zero, 0.95, 0.7)
+    for graphs in (trained.take(np.arange(250)), other.take(np.arange(250))):
+        cell = seen(graphs, tested).cell
+        found = odds_ratio(tested, cell, right, np.ones(len(tested), bool), rng, repeats=200)
+        assert found.low <= 0 <= found.high
+        assert found.high - found.low < 1.0
+        second = tested.layers == 2
+        assert right[second & (cell == FULL)].mean() + 0.05 < right[second & (cell == STEP)].mean()
+
+
+def test_the_odds_ratio_by_a_second_route():
+    """Mantel and Haenszel's sums, stratum by stratum, of the nodes of one layer and one step."""
+    trained, tested, _ = predictors_of_sums.split(1)
+    tested = tested.take(np.arange(2_000))
+    cell = seen(trained, tested).cell
+    right = np.random.default_rng(0).random(len(tested)) < np.where(cell == FULL, 0.9, 0.7)
+    found = odds_ratio(tested, cell, right, np.ones(len(tested), bool), np.random.default_rng(0), repeats=50)
+    strata = defaultdict(lambda: np.zeros((2, 2)))
+    for node in np.flatnonzero((cell == FULL) | (cell == STEP)).tolist():
+        arguments = tuple(tested.values[parent] for parent in tested.parents[node].tolist() if parent >= 0)
+        strata[tested.layers[node], tested.operation[node], arguments][int(cell[node] == STEP), int(~right[node])] += 1
+    kept = [table for table in strata.values() if table.sum(1).all()]
+    above, below = (sum(table[0, i] * table[1, 1 - i] / table.sum() for table in kept) for i in (0, 1))
+    assert found.value == pytest.approx(np.log(above / below), abs=0.02)
+    assert found.value == pytest.approx(np.log(0.9 / 0.1 / (0.7 / 0.3)), abs=0.3)
+    assert found.nodes == tuple(sum(table[k].sum() for table in kept) for k in (0, 1))
 
 
 # Predictors

@@ -2,18 +2,18 @@
 
 A network that matches subgraphs is right in the first cell, one that knows single steps and strings them together in the first
 two, one that runs the operations in all three. Deep subgraphs are rarely seen and hard, whatever a network does, so that cells
-are compared within one layer and operation only.
+are compared within one layer only, and their odds within one step.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Real
+from jaxtyping import Bool, Float, Int
 
 from assay.computation.graph import Computations
 from assay.computation.hashing import examples_with, step_hashes, subgraph_hashes
-from assay.computation.resampling import resampled_sums
 
 FULL, STEP, NEW, SOURCES = 0, 1, 2, -1
 CELLS = ("full subgraph seen", "step seen, full subgraph not", "step not seen")
@@ -56,8 +56,8 @@ def counts_in(
 class Odds(NamedTuple):
     """The logarithm of an odds ratio: above 0 where a node is right more often when its full subgraph was seen.
 
-    `value` with its 95 % interval and standard error, by a bootstrap over examples; NaN without a layer that has both cells,
-    and where nothing was wrong or nothing was right.
+    `value` with its 95 % interval and standard error, by a bootstrap over examples; NaN without a step that has both cells in
+    one layer, and where nothing was wrong or nothing was right.
     `nodes`: how many of either cell were compared.
     """
 
@@ -77,40 +77,55 @@ def odds_ratio(
     *,
     repeats: int = 1_000,
 ) -> Odds:
-    """Odds of being right where the full subgraph was seen against where only the step was, stratified by layer and operation.
+    """Odds of being right where the full subgraph was seen against where only the step was, stratified by layer and step.
 
-    Mantel and Haenszel's estimate (1959). To each count of a stratum its cell's share of the stratum is added, so that two
-    cells without an error have a ratio of 1 whatever their sizes (Sweeting, Sutton and Lambert 2004).
+    Within a stratum operation and arguments have the same values, and only what stands before them differs. Within an operation
+    alone the cells hold other values, some of which are easier for any network: there another training set has an effect too.
+
+    Mantel and Haenszel's estimate (1959), which holds for many strata of few nodes. One node is added to either cell in all,
+    dealt to the strata by their size and there to right and wrong alike by the cells' shares, so that two cells without an
+    error have a ratio of 1 whatever their sizes (after Sweeting, Sutton and Lambert 2004).
     """
-    chosen = np.flatnonzero(counted & ((cell == FULL) | (cell == STEP)))
-    if not len(chosen):
-        return Odds(np.nan, np.nan, np.nan, np.nan, (0, 0))
-    strata = computations.layers[chosen].astype(np.int64) * (len(computations.operations) + 1) + computations.operation[chosen]
-    names, stratum = np.unique(strata, return_inverse=True)
-    kind = 2 * (cell[chosen] == STEP) + ~right[chosen]
-    size = computations.num_examples * len(names) * 4
-    place = (computations.example[chosen].astype(np.int64) * len(names) + stratum.reshape(-1)) * 4 + kind
-    counts = np.bincount(place, minlength=size).reshape(computations.num_examples, -1)
-    total = counts.sum(0).reshape(-1, 4)
-    both = (total[:, :2].sum(1) > 0) & (total[:, 2:].sum(1) > 0)
-    nodes = (int(total[both, :2].sum()), int(total[both, 2:].sum()))
-    wrong, rightly = total[both][:, [1, 3]].sum(), total[both][:, [0, 2]].sum()
-    if not wrong or not rightly:  # nothing differs between the cells, and nothing could
-        return Odds(np.nan, np.nan, np.nan, np.nan, nodes)
-    counts = counts.reshape(-1, len(names), 4)[:, both].reshape(computations.num_examples, -1)
-    drawn = _mantel_haenszel(resampled_sums(counts, rng, repeats=repeats).reshape(repeats, -1, 4))
+    from scipy.sparse import csr_array
+
+    nodes = np.flatnonzero(counted & ((cell == FULL) | (cell == STEP)))
+    steps = np.stack([computations.layers[nodes].astype(np.uint64), step_hashes(computations)[nodes]], 1)
+    stratum = np.unique(steps, axis=0, return_inverse=True)[1].reshape(-1)
+    size = np.stack([np.bincount(stratum[cell[nodes] == one], minlength=stratum.max(initial=-1) + 1) for one in (FULL, STEP)])
+    both = (size > 0).all(0)
+    kept = both[stratum]
+    nodes, stratum = nodes[kept], (np.cumsum(both) - 1)[stratum[kept]]
+    compared = (int(size[0, both].sum()), int(size[1, both].sum()))
+    if right[nodes].all() or not right[nodes].any():  # nothing differs between the cells, and nothing could
+        return Odds(np.nan, np.nan, np.nan, np.nan, compared)
+    place = 4 * stratum + 2 * (cell[nodes] == STEP) + ~right[nodes]
+    num, columns = computations.num_examples, 4 * int(both.sum())
+    counts = csr_array((np.ones(len(nodes)), (computations.example[nodes], place)), shape=(num, columns))
+    value = float(_mantel_haenszel(np.asarray(counts.sum(0))[None])[0])
+    drawn = np.concatenate([_mantel_haenszel(weights @ counts) for weights in _resamples(num, repeats, columns, rng)])
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < repeats / 2:
-        return Odds(np.nan, np.nan, np.nan, np.nan, nodes)
+        return Odds(np.nan, np.nan, np.nan, np.nan, compared)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    value = float(_mantel_haenszel(total[both][None])[0])
-    return Odds(value, min(float(low), value), max(float(high), value), float(drawn.std()), nodes)
+    return Odds(value, min(float(low), value), max(float(high), value), float(drawn.std()), compared)
 
 
-def _mantel_haenszel(counts: Real[np.ndarray, "r strata 4"]) -> Float[np.ndarray, " r"]:
-    a, b, c, d = np.moveaxis(counts.astype(np.float64), 2, 0)
-    first = (a + b) / np.maximum(a + b + c + d, 1)  # of an empty stratum 0: it then adds nothing to either sum
-    a, b, c, d = a + first, b + first, c + 1 - first, d + 1 - first
+_MOST_COUNTS = 4_000_000  # of all resamples that are held at once
+
+
+def _resamples(num: int, repeats: int, columns: int, rng: np.random.Generator) -> Iterator[Float[np.ndarray, "_ n"]]:
+    """How often each example is drawn, in `repeats` resamples, some at a time."""
+    at_once = max(1, _MOST_COUNTS // max(columns, num))
+    for start in range(0, repeats, at_once):
+        yield rng.multinomial(num, np.full(num, 1 / num), size=min(at_once, repeats - start)).astype(np.float64)
+
+
+def _mantel_haenszel(counts: Float[np.ndarray, "r columns"]) -> Float[np.ndarray, " r"]:
+    a, b, c, d = np.moveaxis(counts.reshape(len(counts), -1, 4), 2, 0)
     total = a + b + c + d
+    added = total / np.maximum(total.sum(1, keepdims=True), 1)  # 1 in all, an empty stratum has none
+    of_first = added * (a + b) / np.maximum(total, 1)
+    a, b, c, d = a + of_first, b + of_first, c + added - of_first, d + added - of_first
+    total = np.maximum(total + 2 * added, 1e-9)
     with np.errstate(divide="ignore", invalid="ignore"):  # a resample may hold one of the cells alone
         return np.log((a * d / total).sum(1) / (b * c / total).sum(1))
