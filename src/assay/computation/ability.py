@@ -1,5 +1,6 @@
 """The ability of a task to declare what its answers are computed from, and how a network answers it."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -24,4 +25,13 @@ class DeclaresComputation(Protocol):
 
     def node_values(self, examples: Examples, computations: Computations, answer: Answer) -> Int[np.ndarray, " v"]:
         """The value that the answers hold at every node, `MISSING` where there is none. `computations`: those of `examples`."""
+        ...
+
+
+@runtime_checkable
+class DeclaresSizes(Protocol):
+    """Ability: two sizes of every example, over which right answers are mapped, such as the digits of both factors."""
+
+    def sizes(self, examples: Examples) -> Mapping[str, Int[np.ndarray, " n"]]:
+        """Both by their names; the first is drawn down, the second across."""
         ...

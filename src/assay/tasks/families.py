@@ -310,6 +310,22 @@ _FAMILIES = (
         ),
     ),
     TaskFamily(
+        name="multiplication",
+        summary="the product of two numbers, multiplied by hand and written out step by step",
+        form="multiplication:first=2,second=2,train=2000",
+        home="assay.tasks.multiplication:Multiplication",
+        options=_options(
+            ("first", "integer", "2", "digits of the first factor, 1 to 5"),
+            ("second", "integer", "2", "digits of the second factor, 1 to 5"),
+            ("train", "integer", "2000", "pairs in training"),
+            ("novel", "integer", "2000", "pairs that are novel"),
+            ("seed", "integer", "0", "of which pairs these are"),
+            ("smaller", "true or false", "False", "train factors with fewer digits too"),
+            ("longer", "integer", "0", "novel factors have so many digits more"),
+            ("nonce", "true or false", "False", "an arbitrary table in the place of the product of two digits"),
+        ),
+    ),
+    TaskFamily(
         name="treebank",
         summary="sentences with gold dependency trees, which a language model reads",
         form="treebank:en_ewt",

@@ -12,11 +12,14 @@ from torch.nn import functional as F
 
 from assay.computation import MISSING
 from assay.computation.ability import DeclaresComputation
+from assay.computation.analysis import analyse
 from assay.computation.predictors import full_table, noisy_executor, step_table
 from assay.instrument import run
 from assay.instruments.subgraphs import Subgraphs
+from assay.instruments.subgraphs.figures import accuracy_by_size, sizes_of
 from assay.subject import Subject
 from assay.tasks import load_task
+from assay.tasks.multiplication import Multiplication
 from assay.tasks.non_adjacent_sum import FIRST, NonAdjacentSum
 from assay.tasks.scan import Scan
 
@@ -112,7 +115,6 @@ def test_figures_hold_layers_cells_and_nodes():
     figures = {figure.name: figure for figure in found.figures}
     assert list(figures) == [
         "Nodes by layer",
-        "Right answers by size",
         "Computation graphs",
         "Error kinds by layer",
         "Local accuracy by cell",
@@ -120,7 +122,7 @@ def test_figures_hold_layers_cells_and_nodes():
         "Nodes of single examples",
     ]
     layers = figures["Error kinds by layer"]
-    assert [row[0] for row in layers.rows] == list(range(1, len(layers.rows) + 1))
+    assert [int(row[0]) for row in layers.rows] == list(range(1, len(layers.rows) + 1))
     for row in layers.rows:
         assert sum(row[2:7]) == pytest.approx(1.0)
     cells = figures["Local accuracy by cell"]
@@ -129,6 +131,26 @@ def test_figures_hold_layers_cells_and_nodes():
     assert all((row[3] == "trained") == (row[1] == "full subgraph seen") for row in cells.rows)
     kinds = {row[4] for row in figures["Nodes of single examples"].rows}
     assert {"correct", "local"} <= kinds
+
+
+def test_right_answers_by_size_are_counted_by_hand():
+    task = Multiplication(first=2, second=2, smaller=True, train=400, novel=200)
+    trained, examples = (task.examples(split, 400, generator=torch.Generator().manual_seed(0)) for split in ("seen", "novel"))
+    graphs = task.computation(examples)
+    values = graphs.values.copy()
+    values[[graphs.find(example, "product 1.1") for example in range(0, 200, 4)]] += 1
+    own = analyse(task.computation(trained), graphs, values)
+    sizes = task.sizes(examples)
+    (found,) = accuracy_by_size(own, sizes)
+    assert (found.rows, found.columns) == (("1", "2"), ("1", "2"))
+    for i, j in ((0, 1), (1, 0), (1, 1)):
+        (a, b), right = (np.stack(list(sizes.values())) == [[i + 1], [j + 1]]), np.arange(200) % 4 > 0
+        assert found.values[i][j] == pytest.approx(right[a & b].mean())
+    assert found.values[0][0] is None  # all pairs of this size were trained
+    assert (found.down, found.across) == ("digits of the first factor", "digits of the second factor")
+    one = {name: np.ones(200, np.int64) for name in sizes}
+    assert accuracy_by_size(own, one) == ()
+    assert len(sizes_of(graphs)["depth of the graph"]) == 200
 
 
 def test_matched_subgraphs_stand_beside_equivalent_fragments_on_the_same_nodes():
@@ -153,7 +175,7 @@ def test_layers_lead_to_examples_whose_first_error_is_there():
     for row, name in zip(layers.rows, layers.leads_to, strict=True):
         assert name, row
         wrong = [step.layer for step in named[name].steps if step.kind not in ("input", "correct")]
-        assert min(wrong) == row[0]
+        assert min(wrong) == int(row[0])
     (fine,) = [graph for name, graph in named.items() if name.startswith("without an error")]
     assert {step.kind for step in fine.steps} == {"input", "correct"}
     assert len(fine.edges) == sum(len(step.name.split(",")) for step in fine.steps if step.kind != "input")

@@ -20,13 +20,17 @@ from assay.substitution import KS
 _MOST_EXAMPLES, _MOST_NODES, _MOST_GRAPHS = 6, 60, 11
 
 
-def figures(given: Analysis, own: Analysis, *, on_right_values: bool) -> tuple[Figure, ...]:
+Sizes = Mapping[str, Int[np.ndarray, " n"]]
+
+
+def figures(given: Analysis, own: Analysis, sizes: Sizes | None, *, on_right_values: bool) -> tuple[Figure, ...]:
     """All figures. `given`: what the cells are read from, each step on right values or, where there are none, those of the
-    network's own steps whose ancestors are right; `own`: on its own steps."""
+    network's own steps whose ancestors are right; `own`: on its own steps; `sizes`: two of every example, by their names,
+    or None for those of its graph."""
     graphs, shown = steps_figure(own)
     return (
         kinds_by_layer(own),
-        accuracy_by_size(own),
+        *accuracy_by_size(own, sizes_of(own.computations) if sizes is None else sizes),
         graphs,
         layer_table(own, shown),
         cells_table(given, on_right_values=on_right_values),
@@ -46,7 +50,7 @@ def kinds_by_layer(own: Analysis) -> Curve:
     share = rates(right, own.layers.kinds.sum(2), np.random.default_rng(0))
     law = predicted_right(own.computations, own.law, np.random.default_rng(0))
     measured = Line(name="measured", x=layers, y=_cells(share.value), low=_cells(share.low), high=_cells(share.high))
-    expected = Line(name="if every step failed equally often", x=layers, y=_cells(law), null=True, style="dashed")
+    expected = Line(name="constant error", x=layers, y=_cells(law), null=True, style="dashed")
     p = "" if own.law.p is None else f" (p {p_value(own.law.p)})"
     return Curve(
         name="Nodes by layer",
@@ -58,17 +62,23 @@ def kinds_by_layer(own: Analysis) -> Curve:
         caption=(
             "On the network's own steps. Local: wrong for its own parents. Propagation: wrong, and what the operation gives "
             "for wrong parents. Restoration: right behind a wrong ancestor. The dashed line is the law of constant error, "
-            f"fitted{p}: errors that grow with the layer leave it."
+            f"as if every step failed equally often, fitted{p}: errors that grow with the layer leave it."
         ),
         level=2,
     )
 
 
-def accuracy_by_size(own: Analysis) -> Matrix:
-    """Examples with every node right, by the symbols of the input and the depth of the graph."""
-    graphs = own.computations
+def sizes_of(graphs: Computations) -> Sizes:
+    """Of every example the symbols of its input, and the depth of its graph."""
     inputs = np.bincount(graphs.example[graphs.is_source], minlength=graphs.num_examples)
-    return by_size(own, inputs, graphs.shapes.depth, names=("input symbols", "depth of the graph"))
+    return {"input symbols": inputs, "depth of the graph": graphs.shapes.depth}
+
+
+def accuracy_by_size(own: Analysis, sizes: Sizes) -> tuple[Matrix, ...]:
+    """Examples with every node right, by two sizes of each; nothing where all are of one size."""
+    (down, rows), (across, columns) = sizes.items()
+    alike = len(np.unique(rows)) < 2 and len(np.unique(columns)) < 2
+    return () if alike else (by_size(own, rows, columns, names=(down, across)),)
 
 
 def by_size(own: Analysis, rows: Int[np.ndarray, " n"], columns: Int[np.ndarray, " n"], *, names: tuple[str, str]) -> Matrix:
@@ -104,7 +114,7 @@ def cells_table(given: Analysis, *, on_right_values: bool) -> Table:
             for step, subgraph in np.unique(sides, axis=0).tolist():
                 chosen = of_cell[(sides == (step, subgraph)).all(1)]
                 means = float(given.labels.right[chosen].mean()), float(given.seen.full[chosen].mean())
-                rows.append((layer, name, SIDES[step], SIDES[subgraph], len(chosen), *means))
+                rows.append((str(layer), name, SIDES[step], SIDES[subgraph], len(chosen), *means))
     guesses = ", ".join(number(float(value)) for value in given.tables[SURFACE].value if np.isfinite(value))
     what = "Each step on the right values of its parents." if on_right_values else "Nodes whose ancestors are right."
     note = (
@@ -152,14 +162,14 @@ def layer_table(own: Analysis, shown: Mapping[int, str]) -> Table:
     rows = []
     for k, nodes in enumerate(own.computations.by_layer()):
         chance = collision_rate(own.computations, nodes)
-        rows.append((k + 1, len(nodes), *_cells(ratios[k]), *_cells(np.array([error[k], recovery[k], chance]))))
+        rows.append((str(k + 1), len(nodes), *_cells(ratios[k]), *_cells(np.array([error[k], recovery[k], chance]))))
     note = (
         "eps: wrong nodes whose ancestors are right; c: right nodes with a wrong ancestor, the collision rate by chance. "
         f"Pooled eps {number(own.law.error)}, c {number(own.law.recovery)}: were they constant, the share of right nodes "
         f"would tend to {number(own.law.floor)}. A layer leads to an example with an error there."
     )
     columns = ("layer", "nodes", *KINDS, "eps", "c", "collision rate")
-    links = tuple(shown.get(row[0], "") for row in rows)
+    links = tuple(shown.get(layer, "") for layer in range(1, len(rows) + 1))
     return Table(name="Error kinds by layer", columns=columns, rows=tuple(rows), note=note, leads_to=links, level=2)
 
 
@@ -221,7 +231,7 @@ def nodes_table(own: Analysis) -> Table:
             cell = int(own.seen.cell[node])
             value = graphs.domain.text(graphs.values[node])
             kind = KINDS[own.labels.kind[node]]
-            rows.append((_inputs(graphs, example), int(graphs.layers[node]), _step(graphs, node), value, kind, CELLS[cell]))
+            rows.append((_inputs(graphs, example), str(graphs.layers[node]), _step(graphs, node), value, kind, CELLS[cell]))
     columns = ("inputs", "layer", "step", "right value", "kind", "cell")
     note = "An example without an error where there is one, then examples with errors, on the network's own steps."
     return Table(name="Nodes of single examples", columns=columns, rows=tuple(rows), note=note, level=2)

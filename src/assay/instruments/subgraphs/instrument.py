@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int
 
-from assay.computation.ability import DeclaresComputation
+from assay.computation.ability import DeclaresComputation, DeclaresSizes
 from assay.computation.analysis import SURFACE, Analysis, analyse, table_values
 from assay.computation.cells import seen
 from assay.computation.coverage import covered
@@ -192,6 +192,7 @@ class Subgraphs(Instrument[Drawn]):
             untested.append(
                 "Steps on right values: the file holds the network's own, whose nodes behind an error are left out."
             )
+        sizes = data.task.sizes(data.novel.examples) if isinstance(data.task, DeclaresSizes) else None
         law, sides = kept.own.law, cells.sides.nodes.tolist()
         settings = {
             "inside_coverage": sides[0],
@@ -207,6 +208,6 @@ class Subgraphs(Instrument[Drawn]):
             cells.sentence,
             warnings=warnings,
             not_tested=untested,
-            figures=figures(cells, kept.own, on_right_values=kept.given is not None),
+            figures=figures(cells, kept.own, sizes, on_right_values=kept.given is not None),
             settings=settings,
         )
