@@ -3,12 +3,17 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 
 from assay.computation.cells import CELLS
 from assay.computation.graph import Computations
 from assay.computation.labels import Labels
 from assay.computation.resampling import resampled_sums
+
+_KINDS = len(CELLS) + 1  # of nodes: those with right ancestors by their cell, and those with a wrong one
+_LEVEL, _SLOPE, _SCATTER = 3.0, 0.5, 0.5
+"""Standard deviations in log odds, before anything is seen: of a rate, of its change from layer to layer, and of how far a
+layer lies from that line."""
 
 
 class Forecast(NamedTuple):
@@ -40,17 +45,23 @@ def forecast(
     depth: int,
     rng: np.random.Generator,
     *,
+    changing: bool = False,
     repeats: int = 1_000,
 ) -> Forecast:
     """Predict the share of right nodes at layer `depth + 1` from the nodes up to layer `depth`.
 
     A node with right ancestors fails at the rate of its cell: as a node does whose full subgraph was trained, whose step was,
-    or neither. One with a wrong ancestor is right at one rate. These four are counted at the layers up to `depth`, and meet the
-    nodes of the next layer as they are. If depth makes errors only by way of what was trained, the prediction holds; if steps
-    become harder with depth by themselves, it is too high. The interval covers the rates (bootstrap over examples, and
-    Jeffreys' prior, so that no rate is known to be 0) and the draw of the nodes that are predicted.
+    or neither. One with a wrong ancestor is right at a rate of its own. These four are fitted at the layers up to `depth`, and
+    meet the nodes of the next layer as they are. If depth makes errors only by way of what was trained, constant rates predict
+    them; if steps become harder with depth by themselves, they are too high, and rates that change may predict them.
 
-    **Arguments:** `cell`: of every node, as `Seen.cell` has it.
+    The interval covers the rates (a bootstrap over examples, and what their number leaves open, so that no rate is known to be
+    0) and the draw of the nodes that are predicted. Nodes of a kind that was not met before may be all wrong or all right.
+
+    **Arguments:**
+
+    - `cell`: of every node, as `Seen.cell` has it.
+    - `changing`: the log odds of each rate follow a line in the layer, which layers scatter about, and are no constant.
 
     Example::
 
@@ -58,27 +69,69 @@ def forecast(
         for depth in range(1, 6):
             print(forecast(tested, labels, known.cell, depth, np.random.default_rng(0)))
     """
-    num, kinds = computations.num_examples, len(CELLS) + 1  # and nodes with a wrong ancestor
+    num = computations.num_examples
     judged = labels.read & ~computations.is_source
     kind = np.where(labels.clean, cell, len(CELLS))
     failed = np.where(labels.clean, ~labels.right, labels.right)  # of unclean nodes what is counted is being right
-
-    def counts(chosen: np.ndarray) -> np.ndarray:
-        place = computations.example[chosen].astype(np.int64) * kinds + kind[chosen]
-        return np.bincount(place, minlength=num * kinds).reshape(num, kinds)
-
-    before = judged & (computations.layers <= depth)
-    ahead = judged & (computations.layers == depth + 1)
+    before, ahead = judged & (computations.layers <= depth), judged & (computations.layers == depth + 1)
     total = int(ahead.sum())
     if not total or not before.any():
         return Forecast(depth, *[float("nan")] * 4)
+
+    def counts(chosen: Bool[np.ndarray, " v"]) -> Float[np.ndarray, "n l k"]:
+        layer = computations.layers[chosen].astype(np.int64) - 1
+        place = (computations.example[chosen].astype(np.int64) * depth + layer) * _KINDS + kind[chosen]
+        return np.bincount(place, minlength=num * depth * _KINDS).reshape(num, depth, _KINDS).astype(np.float64)
+
     every, events = counts(before), counts(before & failed)
-    of, happened = np.split(resampled_sums(np.concatenate([every, events], 1), rng, repeats=repeats), 2, axis=1)
-    rate = rng.beta(happened + 0.5, of - happened + 0.5)
-    rate[:, :-1] = 1 - rate[:, :-1]  # from failing to being right
-    next_nodes = counts(ahead).sum(0)
-    drawn = rng.binomial(next_nodes, rate).sum(1) / total
-    point = (events.sum(0) + 0.5) / (every.sum(0) + 1)
-    point[:-1] = 1 - point[:-1]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Forecast(depth, float(next_nodes @ point / total), float(low), float(high), float(labels.right[ahead].mean()))
+    weights = rng.multinomial(num, np.full(num, 1 / num), size=repeats).astype(np.float64)
+    if changing:
+        of, happened = ((weights @ some.reshape(num, -1)).reshape(repeats, depth, _KINDS) for some in (every, events))
+        point, rate = _at_next(every.sum(0)[None], events.sum(0)[None], None)[0], _at_next(of, happened, rng)
+    else:
+        of, happened = (weights @ some.sum(1) for some in (every, events))
+        point, rate = (events.sum((0, 1)) + 0.5) / (every.sum((0, 1)) + 1), rng.beta(happened + 0.5, of - happened + 0.5)
+    next_nodes = np.bincount(kind[ahead], minlength=_KINDS)
+    unmet = every.sum((0, 1)) == 0
+    right = rng.binomial(next_nodes, np.where(unmet, 0.0, _right(rate))).sum(1)
+    low, high = np.quantile(right, 0.025), np.quantile(right, 0.975) + next_nodes[unmet].sum()
+    value = next_nodes @ np.where(unmet, 0.5, _right(point))
+    return Forecast(depth, *(float(some / total) for some in (value, low, high)), float(labels.right[ahead].mean()))
+
+
+def _right(rate: Float[np.ndarray, "*r k"]) -> Float[np.ndarray, "*r k"]:
+    """From how often nodes with right ancestors fail, and others are right, to how often each is right."""
+    return np.concatenate([1 - rate[..., :-1], rate[..., -1:]], -1)
+
+
+def _at_next(
+    of: Float[np.ndarray, "r l k"], happened: Float[np.ndarray, "r l k"], rng: np.random.Generator | None
+) -> Float[np.ndarray, "r k"]:
+    """Each rate at the layer behind those that are counted, by a logistic regression on the layer with normal priors: at its
+    mode, or with an `rng` a draw from the normal distribution around it.
+
+    What is fitted are a level, a slope, and each layer's distance from the line.
+    """
+    layers = of.shape[1]
+    line = np.stack([np.ones(layers), np.arange(1.0 - layers, 1.0)], 1)  # the level is that of the last layer
+    design = np.concatenate([line, np.eye(layers)], 1)
+    prior = np.diag([_LEVEL**-2, _SLOPE**-2, *[_SCATTER**-2] * layers])
+    pooled = (happened.sum(1) + 0.5) / (of.sum(1) + 1)
+    beta = np.zeros((*pooled.shape, layers + 2))
+    beta[..., 0] = np.log(pooled / (1 - pooled))
+    curvature = np.zeros((*beta.shape, layers + 2))
+    for _ in range(_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(np.einsum("rkc,lc->rlk", beta, design), -30, 30)))
+        gradient = np.einsum("rlk,lc->rkc", happened - of * p, design) - beta @ prior
+        curvature = np.einsum("rlk,lc,ld->rkcd", of * p * (1 - p), design, design, optimize=True) + prior
+        move = np.linalg.solve(curvature, gradient[..., None])[..., 0]
+        beta = beta + move / np.maximum(1.0, np.abs(move).max(-1, keepdims=True))
+    scatter = np.zeros(pooled.shape)
+    if rng is not None:
+        root = np.linalg.cholesky(np.linalg.inv(curvature))
+        beta = beta + np.einsum("rkcd,rkd->rkc", root, rng.standard_normal(beta.shape))
+        scatter = _SCATTER * rng.standard_normal(pooled.shape)
+    return 1 / (1 + np.exp(-np.clip(beta[..., :2].sum(-1) + scatter, -30, 30)))
+
+
+_STEPS = 25  # of Newton's method, each at most 1 in log odds
