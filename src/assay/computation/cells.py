@@ -92,7 +92,7 @@ def odds_ratio(
     steps = np.stack([computations.layers[nodes].astype(np.uint64), step_hashes(computations)[nodes]], 1)
     stratum = np.unique(steps, axis=0, return_inverse=True)[1].reshape(-1)
     size = np.stack([np.bincount(stratum[cell[nodes] == one], minlength=stratum.max(initial=-1) + 1) for one in (FULL, STEP)])
-    both = (size > 0).all(0)
+    both = size.min(0) > 0
     kept = both[stratum]
     nodes, stratum = nodes[kept], (np.cumsum(both) - 1)[stratum[kept]]
     compared = (int(size[0, both].sum()), int(size[1, both].sum()))

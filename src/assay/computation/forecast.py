@@ -94,9 +94,10 @@ def forecast(
     next_nodes = np.bincount(kind[ahead], minlength=_KINDS)
     unmet = every.sum((0, 1)) == 0
     right = rng.binomial(next_nodes, np.where(unmet, 0.0, _right(rate))).sum(1)
-    low, high = np.quantile(right, 0.025), np.quantile(right, 0.975) + next_nodes[unmet].sum()
-    value = next_nodes @ np.where(unmet, 0.5, _right(point))
-    return Forecast(depth, *(float(some / total) for some in (value, low, high)), float(labels.right[ahead].mean()))
+    low, high = np.quantile(right, [0.025, 0.975]) / total
+    high += next_nodes[unmet].sum() / total
+    value = next_nodes @ np.where(unmet, 0.5, _right(point)) / total
+    return Forecast(depth, float(value), float(low), float(high), float(labels.right[ahead].mean()))
 
 
 def _right(rate: Float[np.ndarray, "*r k"]) -> Float[np.ndarray, "*r k"]:
