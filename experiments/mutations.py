@@ -392,6 +392,13 @@ FAULTS = (
         ("tests/computation/test_decoding.py",),
     ),
     Fault(
+        "odds of nodes that do not have one step",
+        "computation/cells.py",
+        "step_hashes(computations)[nodes]], 1)",
+        "computations.operation[nodes].astype(np.uint64)], 1)",
+        ("tests/computation/test_analysis.py",),
+    ),
+    Fault(
         "substitution of subgraphs that is one of values",
         "computation/coverage.py",
         "    return Covered(_reach(trained, tested, *values), _reach(trained, tested, *subgraphs))",

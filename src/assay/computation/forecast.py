@@ -73,7 +73,8 @@ def forecast(
     judged = labels.read & ~computations.is_source
     kind = np.where(labels.clean, cell, len(CELLS))
     failed = np.where(labels.clean, ~labels.right, labels.right)  # of unclean nodes what is counted is being right
-    before, ahead = judged & (computations.layers <= depth), judged & (computations.layers == depth + 1)
+    before = judged & (computations.layers <= depth)
+    ahead = judged & (computations.layers == depth + 1)
     total = int(ahead.sum())
     if not total or not before.any():
         return Forecast(depth, *[float("nan")] * 4)
