@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 
 from assay.computation.cells import CELLS
 from assay.computation.graph import Computations
@@ -79,19 +79,21 @@ def forecast(
     if not total or not before.any():
         return Forecast(depth, *[float("nan")] * 4)
 
-    def counts(chosen: Bool[np.ndarray, " v"]) -> Float[np.ndarray, "n l k"]:
+    def counts(chosen: Bool[np.ndarray, " v"]) -> Int[np.ndarray, "n l k"]:
         layer = computations.layers[chosen].astype(np.int64) - 1
         place = (computations.example[chosen].astype(np.int64) * depth + layer) * _KINDS + kind[chosen]
-        return np.bincount(place, minlength=num * depth * _KINDS).reshape(num, depth, _KINDS).astype(np.float64)
+        return np.bincount(place, minlength=num * depth * _KINDS).reshape(num, depth, _KINDS)
 
     every, events = counts(before), counts(before & failed)
-    weights = rng.multinomial(num, np.full(num, 1 / num), size=repeats).astype(np.float64)
+    if not changing:
+        every, events = every.sum(1, keepdims=True), events.sum(1, keepdims=True)
+    sums = resampled_sums(np.concatenate([every, events], 2).reshape(num, -1), rng, repeats=repeats)
+    of, happened = np.split(sums.reshape(repeats, every.shape[1], -1), 2, axis=2)
     if changing:
-        of, happened = ((weights @ some.reshape(num, -1)).reshape(repeats, depth, _KINDS) for some in (every, events))
         point, rate = _at_next(every.sum(0)[None], events.sum(0)[None], None)[0], _at_next(of, happened, rng)
     else:
-        of, happened = (weights @ some.sum(1) for some in (every, events))
-        point, rate = (events.sum((0, 1)) + 0.5) / (every.sum((0, 1)) + 1), rng.beta(happened + 0.5, of - happened + 0.5)
+        rate = rng.beta(happened[:, 0] + 0.5, of[:, 0] - happened[:, 0] + 0.5)
+        point = (events.sum((0, 1)) + 0.5) / (every.sum((0, 1)) + 1)
     next_nodes = np.bincount(kind[ahead], minlength=_KINDS)
     unmet = every.sum((0, 1)) == 0
     right = rng.binomial(next_nodes, np.where(unmet, 0.0, _right(rate))).sum(1)
@@ -107,7 +109,7 @@ def _right(rate: Float[np.ndarray, "*r k"]) -> Float[np.ndarray, "*r k"]:
 
 
 def _at_next(
-    of: Float[np.ndarray, "r l k"], happened: Float[np.ndarray, "r l k"], rng: np.random.Generator | None
+    of: Real[np.ndarray, "r l k"], happened: Real[np.ndarray, "r l k"], rng: np.random.Generator | None
 ) -> Float[np.ndarray, "r k"]:
     """Each rate at the layer behind those that are counted, by a logistic regression on the layer with normal priors: at its
     mode, or with an `rng` a draw from the normal distribution around it.
