@@ -27,17 +27,17 @@ def passes(width: int, number: int, **options: int) -> list[int]:
 
 
 def test_a_pass_takes_as_many_examples_as_its_widest_tensor_allows():
-    assert passes(2**14, 200) == [2, 64, 64, 64, 8], "a pass on two shows the widest tensor"
-    assert passes(2**14, LEAST) == [LEAST], "few are not looked at"
+    assert passes(2**13, 200) == [2, 64, 64, 64, 8], "a pass on two shows the widest tensor"
+    assert passes(2**13, LEAST) == [LEAST], "few are not looked at"
     assert passes(4, 2000) == [2, 1024, 976], "no more than asked for"
-    assert passes(2**14, 200, batch_size=50) == [2, 50, 50, 50, 50]
+    assert passes(2**13, 200, batch_size=50) == [2, 50, 50, 50, 50]
     assert passes(2**19, 40) == [2, LEAST, 8], "never fewer than that"
-    assert AT_ONCE // 2**14 == 64
+    assert AT_ONCE // 2**13 == 64
 
 
 def test_the_width_is_looked_at_once_and_moves_no_draw():
     torch.manual_seed(0)
-    subject, x = Subject(Wide(2**14)), torch.randn(100, 3)
+    subject, x = Subject(Wide(2**13)), torch.randn(100, 3)
     subject.module.passes.clear()
     first, again = subject({"x": x}), subject({"x": x})
     assert subject.module.passes == [2, 64, 36, 64, 36]

@@ -1,6 +1,7 @@
 """`assay train`."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from tyro.conf import Positional, arg
 from assay.cli.command import Command, Trust
 from assay.cli.terminal import Terminal
 from assay.display import number
+from assay.errors import AssayError
 from assay.models import NAMES
 
 _RECOMMENDED = "(default: recommended for model and task)"
@@ -27,6 +29,7 @@ class Train(Command):
       assay train modular-addition --out runs/decay
       assay train modular-addition --weight-decay 0 --out runs/no-decay
       assay train scan:addprim_jump --model encoder-decoder --out runs/jump
+      assay train modular-addition --width 512 --sparse 1/64 --out runs/sparse
     """
 
     task: Annotated[Positional[str], arg(metavar="TASK")]
@@ -57,19 +60,27 @@ class Train(Command):
     """Attention heads, in models that have them."""
     init_scale: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: 1)")] = None
     """Multiplies every initial weight matrix."""
+    active: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: 1)")] = None
+    """Share of units that stay active (AbsTopK), in blocks of transformers, behind ReLU and in recurrent cells."""
+    sparse: Annotated[str | None, arg(metavar="SHARE", help_behavior_hint="(default: 1)")] = None
+    """Share of weights that stay nonzero, such as 1/64: weight-sparse training."""
+    sparse_floor: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 4)")] = None
+    """Weights that each unit keeps within that share."""
     trust: Trust = ()
 
     def run(self, terminal: Terminal) -> None:
         """Train and print the folder."""
         from assay.training import train
 
+        sparse = {} if self.sparse is None else {"sparse": share(self.sparse)}
         with terminal.progress() as progress:
             run = train(
                 self.task,
                 self.model,
                 out=self.out,
-                options=self._given("width", "depth", "heads", "init_scale"),
-                config=self._given("steps", "batch_size", "learning_rate", "weight_decay", "warmup", "seed"),
+                options=self._given("width", "depth", "heads", "init_scale", "active"),
+                config=self._given("steps", "batch_size", "learning_rate", "weight_decay", "warmup", "seed", "sparse_floor")
+                | sparse,
                 trust=self.trust,
                 progress=progress,
             )
@@ -83,3 +94,14 @@ class Train(Command):
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
         return f"Repeat the same command to go on where it was; {self.out} keeps the checkpoint."
+
+
+def share(text: str) -> float:
+    """A fraction or a number above 0 and at most 1. **Raises:** `AssayError` for other texts."""
+    try:
+        value = float(Fraction(text)) if len(text) <= 24 and "e" not in text.lower() else 0.0
+    except (ValueError, ZeroDivisionError, OverflowError):
+        value = 0.0
+    if not 0 < value <= 1:
+        raise AssayError("--sparse is the share of weights that stay, above 0 and at most 1, such as 1/64", given=text)
+    return value

@@ -12,6 +12,7 @@ from assay.bounds import check_real, check_whole
 from assay.errors import AssayError
 from assay.isolation import seeded
 from assay.models import NAMES
+from assay.models.active import keep_active
 from assay.models.causal import CausalTransformer
 from assay.models.cnn import ConvNet
 from assay.models.cppn import ACTIVATIONS, Cppn
@@ -51,6 +52,8 @@ _INPUTS: dict[_Kind, str] = {
     (Items, Vector): "four vectors",
     (Items, Image): "four images",
 }
+_OF_ANY = ("init_scale", "active")
+"""Options of every model."""
 assert tuple(_FITTING) == NAMES
 assert all(  # a recorded model is known by the names of its options
     len({frozenset(inspect.signature(model).parameters) for model in fitting.values()}) == len({*fitting.values()})
@@ -70,7 +73,7 @@ class ModelConfig:
     **Attributes:**
 
     - `name`: one of `assay.models.NAMES`.
-    - `options`: every size, those that the task fixed among them, and `init_scale`.
+    - `options`: every size, those that the task fixed among them, `init_scale`, and `active` where it was given.
     """
 
     name: str
@@ -91,7 +94,7 @@ def default_name(task: Task) -> str:
 def size_names() -> tuple[str, ...]:
     """Every size that some reference model has."""
     factories = [factory for fitting in _FITTING.values() for factory in fitting.values()]
-    return tuple(dict.fromkeys([*(size for factory in factories for size in _sizes(factory)), "init_scale"]))
+    return tuple(dict.fromkeys([*(size for factory in factories for size in _sizes(factory)), *_OF_ANY]))
 
 
 def build(name: str, task: Task, *, generator: Generator, **sizes: Option) -> nn.Module:
@@ -106,7 +109,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
 
     - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder`, `causal`, `cnn`, `cppn`, `slot-attention` or `conv-autoencoder`.
     - `sizes`: `width`, `depth`, for the transformers `heads`, and `init_scale` (default 1), which multiplies every initial
-      weight matrix.
+      weight matrix; `active`: the share of units that stay active (`assay.models.active`), all by default.
 
     **Raises:** `AssayError` for an unknown name or size, and when the model does not take the task's input or give its output.
     """
@@ -125,7 +128,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
             given=f"{name} for {task.address}",
             next_step="train a module of your own and give it as package.module:factory@weights.safetensors",
         )
-    known = [*_sizes(fitting[kind]), "init_scale"]
+    known = [*_sizes(fitting[kind]), *_OF_ANY]
     for size, value in sizes.items():
         if size not in known:
             raise AssayError(f"{name} has no such size", given=size, choices=known)
@@ -144,7 +147,7 @@ def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
     options = dict(config.options)
     for option, value in options.items():
         _check_option(config.name, option, value)
-    scale = options.pop("init_scale", 1.0)
+    scale, active = options.pop("init_scale", 1.0), options.pop("active", 1.0)
     for factory in _FITTING.get(config.name, {}).values():
         if set(options) == set(inspect.signature(factory).parameters):
             break
@@ -159,13 +162,17 @@ def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
         for parameter in module.parameters():
             if parameter.ndim >= 2:
                 parameter.mul_(scale)
+    if active < 1:
+        keep_active(module, active)
     return module
 
 
 def _check_option(name: str, option: str, value: object) -> None:
     what = f"{name}: {option}"
-    if option == "init_scale":
+    if option in _OF_ANY:
         check_real(what, value, above=0.0)
+        if option == "active" and not value <= 1:  # pyrefly: ignore[unsupported-operation]
+            raise AssayError(f"{what} is the share of units that stay active, at most 1", given=value)
     else:
         # A layer may lack an activation, and a network has no other width.
         least = 0 if option in ACTIVATIONS else 1

@@ -10,4 +10,5 @@ from assay.training.run import completed as completed
 from assay.training.run import prepare as prepare
 from assay.training.run import recommended as recommended
 from assay.training.run import train as train
+from assay.training.sparse import density_of as density_of
 from assay.training.updates import DivergedError as DivergedError

@@ -18,9 +18,14 @@ from assay.stats import keyed_seed
 from assay.task import Task
 from assay.training.config import TrainingConfig
 from assay.training.data import Batches, Source, TrainingData, draw
+from assay.training.sparse import Projection, normalise_gradient
 
 Forward = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 """Stacked weights, buffers and inputs by name, each `(models, ...)`, to the outputs `(models, batch, ...)`."""
+
+
+_ADAM = {False: {"betas": (0.9, 0.999), "eps": 1e-8}, True: {"betas": (0.9, 0.95), "eps": 0.1}}
+"""Torch's own, and that of sparse networks, whose gradients have a root mean square of 1."""
 
 
 class Cohort(ABC):
@@ -49,7 +54,7 @@ class Cohort(ABC):
 
     @abstractmethod
     def clip(self) -> Float[Tensor, " models"]:
-        """Shorten the gradient of every model to its `clip`; the norms before."""
+        """Shorten the gradient of every model to its `clip`, or normalise that of a sparse one; the norms before."""
 
     @abstractmethod
     def update(self, step: int, diverged: Collection[int]) -> None:
@@ -71,7 +76,10 @@ class Cohort(ABC):
     def _schedule(self, groups: Sequence[tuple[TrainingConfig, list[Tensor]]]) -> None:
         self._schedules = [config for config, _ in groups]
         self.optimiser = AdamW(
-            [{"params": params, "lr": config.learning_rate, "weight_decay": config.weight_decay} for config, params in groups],
+            [
+                {"params": params, "lr": config.learning_rate, "weight_decay": config.weight_decay, **_ADAM[config.sparse < 1]}
+                for config, params in groups
+            ],
             fused=True,
         )
 
@@ -90,6 +98,10 @@ class Separate(Cohort):
         for model, config in zip(models, configs, strict=True):
             groups.setdefault(schedule(config), (config, []))[1].extend(model.parameters())
         self._schedule(list(groups.values()))
+        pairs = zip(models, configs, strict=True)
+        self._projections = {
+            i: Projection(model, config) for i, (model, config) in enumerate(pairs) if config.sparse < 1 and config.steps
+        }
 
     def backward(self, step: int, diverged: Collection[int]) -> Float[Tensor, " models"]:
         lost = torch.full((), torch.nan, device=self.device)
@@ -108,16 +120,24 @@ class Separate(Cohort):
         return loss.detach().float()
 
     def clip(self) -> Float[Tensor, " models"]:
-        pairs = zip(self.models, self.configs, strict=True)
-        return torch.stack([nn.utils.clip_grad_norm_(model.parameters(), config.clip).float() for model, config in pairs])
+        return torch.stack([self._shortened(i) for i in range(len(self.models))])
+
+    def _shortened(self, i: int) -> Float[Tensor, ""]:
+        if i in self._projections:
+            return normalise_gradient(self.models[i])
+        return nn.utils.clip_grad_norm_(self.models[i].parameters(), self.configs[i].clip).float()
 
     def update(self, step: int, diverged: Collection[int]) -> None:
         for i in diverged:
             self.models[i].zero_grad()  # the optimiser passes over weights without a gradient
         self._step(step)
+        for i, projection in self._projections.items():
+            if i not in diverged:
+                projection.after(step)
 
     def tensors(self) -> dict[str, Tensor]:
-        return {f"{i}.{name}": value for i, model in enumerate(self.models) for name, value in model.state_dict().items()}
+        found = {f"{i}.{name}": value for i, model in enumerate(self.models) for name, value in model.state_dict().items()}
+        return found | {f"{i}.{name}": value for i, one in self._projections.items() for name, value in one.state()}
 
     def optimised(self) -> dict[str, Tensor]:
         return {f"{i}.{name}": value for i, model in enumerate(self.models) for name, value in model.named_parameters()}
@@ -206,7 +226,7 @@ class Stacked(Cohort):
 
 def schedule(config: TrainingConfig) -> tuple[int | float, ...]:
     """What must agree for two models to share a group of the optimiser."""
-    return config.learning_rate, config.weight_decay, config.warmup
+    return config.learning_rate, config.weight_decay, config.warmup, config.sparse
 
 
 def _runs(keys: Sequence[object]) -> list[slice]:

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 from assay.bounds import check_real, check_seed, check_whole
 from assay.display import brief
+from assay.errors import AssayError
 
 MOST_STEPS = 1_000_000_000
 """Updates of a training: at a millisecond each they take twelve days."""
 MOST_BATCH = 2**20
 """Examples of one update: the whole of what most tasks can draw."""
+
+ANNEALED = (0.01, 0.5)
+"""Shares of the steps between which the density falls from 1 to its target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,13 @@ class TrainingConfig:
     - `clip`: the largest norm of the gradient; a longer one is shortened to it.
     - `seed`: of the initial weights and of the batches.
     - `checkpoint_every`: steps between checkpoints.
+    - `sparse`: the share of weights that every matrix keeps, 1 for a dense network. Below 1 it is trained as Gao et al. 2025
+      do (`assay.training.sparse`): Adam with betas .9 and .95 and epsilon .1 on a gradient divided by its root mean square, in
+      the place of `clip`; after the warm-up the rate falls linearly, multiplied by `sqrt(sparse / density)`, so that it is
+      highest when the density has reached its target, after half of the steps.
+    - `sparse_floor`: weights that each unit of a matrix's longer side keeps, within that share.
+    - `sparse_exact`: every so many steps, and at the end, the largest weights are selected exactly; between, with the last
+      threshold.
     """
 
     steps: int = 3000
@@ -34,6 +45,9 @@ class TrainingConfig:
     clip: float = 1.0
     seed: int = 0
     checkpoint_every: int = 250
+    sparse: float = 1.0
+    sparse_floor: int = 4
+    sparse_exact: int = 20
 
     def __post_init__(self):
         check_whole("training: batch_size", self.batch_size, least=1, most=MOST_BATCH)
@@ -43,12 +57,25 @@ class TrainingConfig:
         for name in ("learning_rate", "clip"):
             check_real(f"training: {name}", getattr(self, name), above=0.0)
         check_real("training: weight_decay", self.weight_decay, least=0.0)
+        check_real("training: sparse", self.sparse, above=0.0)
+        if self.sparse > 1:
+            raise AssayError("training: sparse is the share of weights that stay, at most 1", given=self.sparse)
+        check_whole("training: sparse_floor", self.sparse_floor, least=0, most=MOST_BATCH)
+        check_whole("training: sparse_exact", self.sparse_exact, least=1, most=MOST_STEPS)
         check_seed("training: seed", self.seed)
 
     def rate(self, step: int) -> float:
         """Learning rate of the update that follows `step` finished ones."""
         rise = min(1.0, (step + 1) / (self.warmup + 1))
+        if self.sparse < 1:
+            return self.learning_rate * rise * (1 - step / self.steps) * math.sqrt(self.sparse / self.density(step))
         return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
+    def density(self, step: int) -> float:
+        """Share of weights kept after the update that follows `step` finished ones."""
+        start, end = ANNEALED[0] * self.steps, ANNEALED[1] * self.steps
+        done = min(1.0, max(0.0, (step + 1 - start) / max(1.0, end - start)))
+        return 1 - done * (1 - self.sparse)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,7 @@ _RECOMMENDED = {
     "cnn": TrainingConfig(steps=1500, batch_size=32, learning_rate=2e-3),
     "cppn": TrainingConfig(steps=5000, batch_size=4096, learning_rate=3e-3),
 }
+_RATE_OF_SPARSE = 0.02  # of Adam with epsilon .1 on a gradient whose root mean square is 1
 
 _RECOMMENDED_FOR: dict[tuple[str, type], TrainingConfig] = {
     # docs/demo.md, docs/time-to-result.md, docs/tasks/preference_grid.md, docs/tasks/odd_one_out.md and docs/methods/langue.md
@@ -67,6 +68,8 @@ def recommended(model_name: str, task: Task | None = None, **changes: Any) -> Tr
         if name not in fields:
             raise AssayError("training has no such setting", given=name, choices=fields)
     config = _RECOMMENDED_FOR.get((model_name, type(task)), _RECOMMENDED[model_name])
+    if changes.get("sparse", 1) < 1:
+        config = dataclasses.replace(config, learning_rate=_RATE_OF_SPARSE)
     return dataclasses.replace(config, **changes)
 
 

@@ -116,7 +116,7 @@ def energies_over(layer: Layer, masks: Bool[Tensor, "k n c"], groups: Int[Tensor
     )
 
 
-def participation(energies: Sequence[Float[Tensor, "k *w"]]) -> float | None:
+def participation(energies: Sequence[Float[Tensor, "k ..."]]) -> float | None:
     """Over how many parts a weight, or a unit, acts: the mean of 1 / sum p_k^2 of its shares p_k of energy, each counted by its
     energy, from 0 for one part alone to 1 for all parts alike. None where nothing responds."""
     flat = torch.cat([energy.flatten(1) for energy in energies], 1)
@@ -129,7 +129,7 @@ def participation(energies: Sequence[Float[Tensor, "k *w"]]) -> float | None:
     return float(((parts - 1) * total[live]).sum() / total[live].sum()) / (len(flat) - 1)
 
 
-def one_sidedness(energies: Sequence[Float[Tensor, "k j i"]]) -> float | None:
+def one_sidedness(energies: Sequence[Float[Tensor, "k _j _i"]]) -> float | None:
     """How much each unit acts on one side alone: sqrt((k sum p^2 - 1) / (k - 1)) of its shares of energy on the k sides, which
     for two is |left - right| / (left + right), each unit counted by its energy. None where nothing responds."""
     flat = torch.cat([energy.sum(-1) for energy in energies], 1)

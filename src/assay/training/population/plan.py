@@ -125,6 +125,8 @@ class _Group:
         What is stacked must also pass under `vmap`: a chain on this batch may be another on the next, and `vmap` alone
         refuses a forward that looks at its data.
         """
+        if any(member.config.sparse < 1 for member in self.members):
+            return "the weights of sparse networks are projected one network at a time"
         if not has_batched_loss([member.source for member in self.members]):
             return "the tasks do not share the loss of one kind of objective"
         checks: tuple[Way, ...] = ("stack", "vmap") if way == "stack" else (way,)

@@ -1,0 +1,180 @@
+"""Weight-sparse training: after every update each matrix keeps its largest weights only (Gao et al. 2025, arXiv 2511.13653).
+
+The share that is kept falls linearly from 1 to the target in the first half of training. Moments of the optimiser are not
+masked, so a weight can come back. Biases and the scales of norms stay dense.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from assay.errors import AssayError
+from assay.training.config import TrainingConfig
+
+SLACK = 1.1
+"""Times the density asked for that the floor of small matrices may lead to in the whole network."""
+_DRIFT = 0.1  # of the number kept with a threshold that is used again; beyond, it is found anew
+_ENOUGH = 1e-8  # of a gradient's root mean square, below which there is nothing to normalise
+
+
+@dataclass
+class _Matrix:
+    """One matrix, what it must keep, and what is used again from one step to the next.
+
+    **Attributes:**
+
+    - `axis`: the dimension of the weights that each unit counts: of the longer side's units each keeps `floor` weights.
+    - `threshold`: of the magnitude, `()`; `protected`: flat places `(units * floor,)` of each unit's largest weights.
+    """
+
+    name: str
+    weight: Tensor
+    axis: int
+    floor: int
+    threshold: Tensor
+    protected: Int[Tensor, " p"]
+
+    @classmethod
+    def of(cls, name: str, weight: Tensor, floor: int) -> "_Matrix":
+        flat = weight.flatten(1)
+        axis = int(flat.shape[0] >= flat.shape[1])
+        floor = min(floor, flat.shape[axis])
+        units = flat.shape[1 - axis]
+        nothing = torch.zeros((), dtype=torch.float64)
+        return cls(name, weight, axis, floor, nothing, torch.zeros(units * floor, dtype=torch.int64, device=weight.device))
+
+    @property
+    def least(self) -> float:
+        """The density that the floor makes."""
+        return len(self.protected) / self.weight.numel()
+
+    def target(self, density: float) -> int:
+        """How many weights stay."""
+        return min(self.weight.numel(), max(round(density * self.weight.numel()), len(self.protected)))
+
+    def project(self, target: int, *, exactly: bool) -> None:
+        """Set all but about, or exactly, `target` weights to zero."""
+        if exactly or not self._with_last_threshold(target):
+            self._exactly(target)
+
+    def _with_last_threshold(self, target: int) -> bool:
+        """One pass over the weights, in the place of a selection. Whether the number kept was near enough."""
+        threshold = float(self.threshold)
+        values = self.weight.flatten()
+        shrunk = F.hardshrink(values, threshold)
+        shrunk[self.protected] = values[self.protected]
+        kept = int(torch.count_nonzero(shrunk))
+        if threshold <= 0 or abs(kept - target) > _DRIFT * target:
+            return False
+        self.weight.copy_(shrunk.view(self.weight.shape))
+        self.threshold.fill_(threshold * (kept / target) ** 0.25)
+        return True
+
+    def _exactly(self, target: int) -> None:
+        sizes = self.weight.abs().flatten(1)
+        places = torch.arange(sizes.numel(), device=sizes.device).view_as(sizes)
+        largest = sizes.topk(self.floor, dim=self.axis, sorted=False).indices
+        self.protected.copy_(places.gather(self.axis, largest).flatten())
+        flat, kept = sizes.flatten(), self.protected
+        if target > len(kept):
+            found = flat.index_fill(0, kept, -1.0).topk(target - len(kept), sorted=False)
+            self.threshold.fill_(float(found.values.min()))
+            kept = torch.cat([kept, found.indices])
+        else:
+            self.threshold.fill_(math.inf)
+        values = self.weight.flatten()
+        thinned = torch.zeros_like(values)
+        thinned[kept] = values[kept]
+        self.weight.copy_(thinned.view(self.weight.shape))
+
+
+class Projection:
+    """The projection of one network's matrices: everything with two dimensions or more, whatever module holds it.
+
+    **Raises:** `AssayError` naming the matrices when the floor of each unit leaves more than the density asked for.
+
+    Example::
+
+        projection = Projection(model, TrainingConfig(sparse=1 / 16, sparse_floor=1))
+        projection.after(step=0)  # of the optimiser
+    """
+
+    def __init__(self, model: nn.Module, config: TrainingConfig):
+        self.config = config
+        self.model = model
+        named = [(name, weight) for name, weight in model.named_parameters() if weight.ndim >= 2]
+        self.matrices = [_Matrix.of(name, weight.detach(), config.sparse_floor) for name, weight in named]
+        self.total = sum(matrix.weight.numel() for matrix in self.matrices)
+        self._check()
+
+    def _check(self) -> None:
+        config = self.config
+        if not self.matrices:
+            raise AssayError("sparse training needs a network with matrices", given=f"{type(self.model).__name__} without")
+        reached = self.planned() / self.total
+        if reached <= SLACK * config.sparse:
+            return
+        bound = [f"{m.name} ({m.least:.3g})" for m in self.matrices if m.least > config.sparse]
+        raise AssayError(
+            f"the density must not be below what {config.sparse_floor} weights for each unit leave",
+            given=f"density {config.sparse:.4g}, of which the floor makes {reached:.4g}: {', '.join(bound)}",
+            next_step=f"ask for a density of at least {reached:.3g}, a smaller sparse_floor (0 for none), or a wider network",
+        )
+
+    def planned(self) -> int:
+        """Weights that stay at the end."""
+        return sum(matrix.target(self.config.sparse) for matrix in self.matrices)
+
+    @torch.no_grad()
+    def after(self, step: int) -> None:
+        """Project once `step` finished updates have been followed by another one. The last projection is exact, and so is
+        every `sparse_exact`-th; those between use the last threshold again."""
+        density = self.config.density(step)
+        if density >= 1:
+            return
+        last = step + 1 == self.config.steps
+        for matrix in self.matrices:
+            matrix.project(matrix.target(density), exactly=last or step % self.config.sparse_exact == 0)
+        if last:
+            self._check_reached()
+
+    def _check_reached(self) -> None:
+        for matrix in self.matrices:
+            kept = int(torch.count_nonzero(matrix.weight))
+            assert kept <= matrix.target(self.config.sparse), f"{matrix.name} keeps {kept} weights"
+
+    def state(self) -> Iterator[tuple[str, Tensor]]:
+        """What an interrupted run needs to go on to the same bits."""
+        for matrix in self.matrices:
+            yield f"sparse/{matrix.name}/threshold", matrix.threshold
+            yield f"sparse/{matrix.name}/protected", matrix.protected
+
+
+@torch.no_grad()
+def normalise_gradient(model: nn.Module) -> Tensor:
+    """Divide the gradient of all weights by their root mean square; its norm before, `()`."""
+    gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    if not gradients:
+        return torch.zeros(())
+    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(one) for one in gradients]))
+    rms = norm / math.sqrt(sum(one.numel() for one in gradients))
+    if float(rms) > _ENOUGH:  # and not of NaN, which is noted as divergence
+        for one in gradients:
+            one.div_(rms)
+    return norm.float()
+
+
+def density_of(model: nn.Module) -> float:
+    """The share of nonzero weights in all matrices.
+
+    Example::
+
+        print(density_of(assay.load_subject("runs/sparse").module))
+    """
+    matrices = [weight.detach() for weight in model.parameters() if weight.ndim >= 2]
+    return sum(int(torch.count_nonzero(one)) for one in matrices) / max(1, sum(one.numel() for one in matrices))
