@@ -360,6 +360,19 @@ _FAMILIES = (
         variant="name",
     ),
     TaskFamily(
+        name="code",
+        summary="programs of a Python-like language: the next token, or a question about which of two tokens follows",
+        form="code:single_double_quote",
+        home="assay.tasks.code:Code",
+        options=_options(
+            ("question", "program or the name of a question", "program", "program asks for the next token everywhere"),
+            ("length", "integer", "32", "tokens of a window"),
+            ("coverage", "number", "0.8", "share of the combinations that are trained"),
+            ("seed", "integer", "0", "of which these are"),
+        ),
+        variant="question",
+    ),
+    TaskFamily(
         name="graphs",
         summary="how many steps, and which relation, lead from one thing of a told world to another",
         form="graphs:family,size=5",
