@@ -84,15 +84,16 @@ def test_novel_combinations_are_never_trained(question: str):
     assert len(novel) == 100
 
 
-def test_windows_of_a_program_end_with_their_last_statement_and_ask_everywhere():
-    task, examples = drawn("program", "train", 50)
+def test_windows_of_a_program_ask_everywhere_and_end_with_any_token_of_their_last_statement():
+    task, examples = drawn("program", "train", 200)
     assert torch.equal(examples.inputs["tokens"][:, 1:], examples.targets[:, :-1])
-    assert bool((examples.targets[:, -1] == 0).all())  # the end of a line
     assert int(examples.targets.min()) >= 0
-    quotes = examples.parts["statement"] == NAMES.index("single_double_quote")
-    lines = [task.words(row).rpartition(LINE)[2] for row in examples.inputs["tokens"][quotes]]
+    assert len(examples.targets[:, -1].unique()) > 20
+    quotes = examples.parts["statement"] == NAMES.index("bracket_counting")
+    lines = [task.words(row).rpartition(LINE)[2] for row in examples.targets[quotes]]
     assert lines
-    assert all("'" in line or '"' in line for line in lines)
+    assert any("[" in line for line in lines)
+    assert all(not line or "[" in line or len(line.split()) <= 2 for line in lines)
 
 
 def test_a_program_of_training_holds_trained_combinations_of_questions_alone():

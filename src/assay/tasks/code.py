@@ -57,7 +57,7 @@ class Code(Task):
     """Windows of `length` tokens of a program, whose statements are those of the questions.
 
     `program` asks for the next token at every position; its parts are the kinds of the last two statements, and a pair of kinds
-    is novel that never stands so in training. A question asks at the last position alone, which of two tokens follows; its
+    is novel that never stands so in training; a window ends anywhere in the last. A question asks at the last position alone, which of two tokens follows; its
     parts are what its statement is made of, and what stands before the statement is a program.
 
     The programs of training hold the trained combinations of every question only, so that a network trained on `program` can
@@ -136,10 +136,11 @@ class Code(Task):
 
     def _windows(self, split: Split, n: int, generator: Generator) -> Examples:
         program = _program(self.coverage, self.seed, split)
-        far = program.ends >= self.length
+        far = program.ends - program.lengths >= self.length
         ends = program.ends[far]
         rows = draw_rows(len(ends), n, replacement=split == "train", generator=generator)
-        where = ends[rows]
+        # A window ends anywhere in its last statement: each position is trained on every kind of token.
+        where = ends[rows] - (torch.rand(len(rows), generator=generator) * program.lengths[far][rows]).long()
         windows = program.tokens[where[:, None] + torch.arange(-self.length, 1)]
         kind = program.kinds[far][rows]
         parts = {"before": kind[:, 0], "statement": kind[:, 1]}
@@ -180,10 +181,11 @@ class Code(Task):
 
 @dataclass(frozen=True)
 class _Program:
-    """Tokens one after another; of each statement where it ends, and its kind behind that of the one before."""
+    """Tokens one after another; of each statement where it ends, how long it is, and its kind behind that of the one before."""
 
     tokens: Int[Tensor, " t"]
     ends: Int[Tensor, " s"]
+    lengths: Int[Tensor, " s"]
     kinds: Int[Tensor, "s 2"]
 
 
@@ -222,17 +224,19 @@ def _program(coverage: float, seed: int, split: Split) -> _Program:
         flag: [[k for k in range(len(kinds)) if allowed[j, k] == flag] for j in range(len(kinds))] for flag in (True, False)
     }
     tokens: list[int] = []
-    ends, pairs = [], []
+    ends, lengths, pairs = [], [], []
     kind = draw.randrange(len(kinds))
     for number in range(_STREAM):
         novel = split == "novel" and number % 2 == 1
         before, kind = kind, draw.choice(follow[not novel][kind] or follow[novel][kind])
         question = QUESTIONS[kinds[kind]]
-        tokens += _whole(question, draw.choice(chosen[kind]), draw)
+        statement = _whole(question, draw.choice(chosen[kind]), draw)
+        tokens += statement
         if number and (split != "novel" or not allowed[before, kind]):
             ends.append(len(tokens) - 1)
+            lengths.append(len(statement))
             pairs.append((before, kind))
-    return _Program(torch.tensor(tokens), torch.tensor(ends), torch.tensor(pairs))
+    return _Program(torch.tensor(tokens), torch.tensor(ends), torch.tensor(lengths), torch.tensor(pairs))
 
 
 def _whole(question: Question, values: Mapping[str, str], draw: Random) -> list[int]:

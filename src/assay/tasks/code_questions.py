@@ -17,8 +17,8 @@ NUMBERS = tuple("0123456789")
 LINE, ONE, TWO = "<line>", "<indent-1>", "<indent-2>"
 SIGNS = (
     "'", '"', 'f"', "(", ")", "[", "]", "]]", "{", "}", ",", ":", "=", "==", "+=", "+", "<", ".add", "set", "str", "with",
-    "open", "as", "if", "else", "for", "while", "in", "lambda", "def", "class", "enumerate", "range", "return", "pass", "__init__",
-    "run",
+    "open", "as", "if", "else", "for", "while", "in", "lambda", "def", "class", "enumerate", "range", "return", "pass",
+    "__init__", "run",
 )  # fmt: skip
 VOCABULARY = (LINE, ONE, TWO, *SIGNS, *NAMES, *FUNCTIONS, *WORDS, *NUMBERS)
 TOKEN = {word: token for token, word in enumerate(VOCABULARY)}
