@@ -49,7 +49,7 @@ class Choir(Plain):
 
 def test_same_seed_same_audit_in_one_process_or_two(learned):
     alone = audit(learned, small_task(), seed=3, effort="quick", instruments=INSTRUMENTS)
-    assert [item.instrument for item in alone.evidence] == ["systematicity", "recombination", "decodability"]
+    assert [item.instrument for item in alone.evidence] == ["systematicity", "recombination", "decodability", "circuits"]
     assert alone == audit(learned, small_task(), seed=3, effort="quick", instruments=INSTRUMENTS, jobs=2)
     assert alone != audit(learned, small_task(), seed=4, effort="quick", instruments=INSTRUMENTS)
 

@@ -32,6 +32,7 @@ SMALLER: Mapping[str, Mapping[str, Any]] = {
     "subnetworks": {"training": 300, "judging": 120, "penalties": (0.1, 1.0), "steps": (40, 20), "nonsense": 2},
     "langue": {"excerpts": 6, "size": 150, "words": 40, "each": 3, "draws": 50, "pair_draws": 20},
     "polar": {"train": 60, "dev": 12, "test": 20, "epochs": 4, "seeds": 2, "removals": 2},
+    "circuits": {"examples": 80, "points": 6, "draws": 4, "seeds": 4, "ascent": 2},
 }
 
 

@@ -9,7 +9,7 @@ from torch import Generator, nn
 
 from assay.cli.train import share
 from assay.errors import AssayError
-from assay.training import TrainingConfig
+from assay.training import TrainingConfig, prune
 from assay.training.sparse import Projection, normalise_gradient
 
 SPARSE = {"sparse": 0.25, "sparse_floor": 1}
@@ -76,6 +76,31 @@ def test_the_last_threshold_serves_until_the_number_drifts():
         layer.weight.mul_(0.001)
         one.project(500, exactly=False)  # nothing passes the threshold but the floor
         assert int(torch.count_nonzero(layer.weight)) == 500
+
+
+def test_a_random_mask_is_one_for_the_whole_training_whatever_the_weights():
+    layer = matrix(20, 20)
+    config = TrainingConfig(steps=10, sparse=0.25, sparse_floor=1, sparse_random=1)
+    projection = Projection(layer, config)
+    masks = []
+    for step in (4, 9):  # the density has been reached at half of the steps
+        with torch.no_grad():
+            layer.weight.normal_(0, 1)
+        projection.after(step)
+        masks.append(layer.weight.detach() != 0)
+    assert torch.equal(*masks)
+    assert int(masks[0].sum()) == 100
+    assert int(masks[0].sum(1).min()) >= 1
+    other = matrix(20, 20)
+    Projection(other, TrainingConfig(steps=10, sparse=0.25, sparse_floor=1, sparse_random=1, seed=1)).after(9)
+    assert not torch.equal(other.weight != 0, masks[0])
+
+
+def test_pruning_keeps_the_largest_weights_of_every_matrix():
+    layer = matrix(10, 10)
+    before = layer.weight.detach().numpy().copy()
+    prune(layer, 0.3)
+    assert np.array_equal(layer.weight.detach().numpy(), by_sorting(before, 30, 0))
 
 
 def test_the_density_falls_from_all_to_the_target_in_the_first_half():

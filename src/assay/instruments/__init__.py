@@ -15,6 +15,7 @@ _INSTRUMENTS = {
     "fracture": "assay.instruments.fracture:Fracture",
     "subgraphs": "assay.instruments.subgraphs:Subgraphs",
     "binding": "assay.instruments.binding:Binding",
+    "circuits": "assay.instruments.circuits:Circuits",
     "langue": "assay.instruments.langue:Langue",
 }
 

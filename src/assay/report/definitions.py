@@ -99,6 +99,16 @@ DEFINITIONS: Mapping[str, str] = {
         "A pair's states are put into a list that shares nothing with it. The share of lists where its entity is then answered "
         "by its attribute."
     ),
+    "circuit_size": (
+        "The share of a network's edges, nonzero weights between units, that the smallest circuit keeps with which it does the "
+        "task, at .15 nats for two answers, when all other units have their mean."
+    ),
+    "circuit_necessity": "The score that the network loses when the units of that circuit have their mean.",
+    "circuit_sufficiency": "The score of the circuit alone. Circuits for nonsense have it too: see their sizes.",
+    "circuit_adversarial": (
+        "The circuit's loss when an adversary chooses how much of its own value each unit outside keeps: once for a batch, "
+        "which is the fair one, and once for every example."
+    ),
     "uuas": "Share of the declared edges that a linear distance probe finds, whatever their direction (unlabelled attachment).",
     "las": "Share of the declared edges that the polar probe finds with direction and relation (labelled attachment).",
     "selectivity_of_type_accuracy": "Accuracy on relations minus that on a control task.",

@@ -57,8 +57,8 @@ class Code(Task):
     """Windows of `length` tokens of a program, whose statements are those of the questions.
 
     `program` asks for the next token at every position; its parts are the kinds of the last two statements, and a pair of kinds
-    is novel that never stands so in training; a window ends anywhere in the last. A question asks at the last position alone, which of two tokens follows; its
-    parts are what its statement is made of, and what stands before the statement is a program.
+    is novel that never stands so in training; a window ends anywhere in the last. A question asks at the last position alone,
+    which of two tokens follows; its parts are what its statement is made of, and what stands before it is a program.
 
     The programs of training hold the trained combinations of every question only, so that a network trained on `program` can
     be asked every question about novel ones.

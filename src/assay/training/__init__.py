@@ -11,4 +11,5 @@ from assay.training.run import prepare as prepare
 from assay.training.run import recommended as recommended
 from assay.training.run import train as train
 from assay.training.sparse import density_of as density_of
+from assay.training.sparse import prune as prune
 from assay.training.updates import DivergedError as DivergedError

@@ -33,6 +33,7 @@ class TrainingConfig:
       the place of `clip`; after the warm-up the rate falls linearly, multiplied by `sqrt(sparse / density)`, so that it is
       highest when the density has reached its target, after half of the steps.
     - `sparse_floor`: weights that each unit of a matrix's longer side keeps, within that share.
+    - `sparse_random`: 1 for weights that stay whatever their size, drawn once: a control of the same topology. Else 0.
     - `sparse_exact`: every so many steps, and at the end, the largest weights are selected exactly; between, with the last
       threshold.
     """
@@ -47,6 +48,7 @@ class TrainingConfig:
     checkpoint_every: int = 250
     sparse: float = 1.0
     sparse_floor: int = 4
+    sparse_random: int = 0
     sparse_exact: int = 20
 
     def __post_init__(self):
@@ -61,6 +63,7 @@ class TrainingConfig:
         if self.sparse > 1:
             raise AssayError("training: sparse is the share of weights that stay, at most 1", given=self.sparse)
         check_whole("training: sparse_floor", self.sparse_floor, least=0, most=MOST_BATCH)
+        check_whole("training: sparse_random", self.sparse_random, least=0, most=1)
         check_whole("training: sparse_exact", self.sparse_exact, least=1, most=MOST_STEPS)
         check_seed("training: seed", self.seed)
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from assay.errors import AssayError
+from assay.stats import keyed_generator
 from assay.training.config import TrainingConfig
 
 SLACK = 1.1
@@ -29,6 +30,7 @@ class _Matrix:
     **Attributes:**
 
     - `axis`: the dimension of the weights that each unit counts: of the longer side's units each keeps `floor` weights.
+    - `drawn`: what ranks the weights in the place of their magnitude, for a random mask.
     - `threshold`: of the magnitude, `()`; `protected`: flat places `(units * floor,)` of each unit's largest weights.
     """
 
@@ -38,15 +40,20 @@ class _Matrix:
     floor: int
     threshold: Tensor
     protected: Int[Tensor, " p"]
+    drawn: Float[Tensor, " w"] | None = None
 
     @classmethod
-    def of(cls, name: str, weight: Tensor, floor: int) -> "_Matrix":
+    def of(cls, name: str, weight: Tensor, floor: int, *, seed: int | None = None) -> "_Matrix":
         flat = weight.flatten(1)
         axis = int(flat.shape[0] >= flat.shape[1])
         floor = min(floor, flat.shape[axis])
         units = flat.shape[1 - axis]
         nothing = torch.zeros((), dtype=torch.float64)
-        return cls(name, weight, axis, floor, nothing, torch.zeros(units * floor, dtype=torch.int64, device=weight.device))
+        protected = torch.zeros(units * floor, dtype=torch.int64, device=weight.device)
+        drawn = None
+        if seed is not None:
+            drawn = torch.rand(weight.numel(), generator=keyed_generator(seed, f"random mask of {name}")).to(weight.device)
+        return cls(name, weight, axis, floor, nothing, protected, drawn)
 
     @property
     def least(self) -> float:
@@ -59,7 +66,7 @@ class _Matrix:
 
     def project(self, target: int, *, exactly: bool) -> None:
         """Set all but about, or exactly, `target` weights to zero."""
-        if exactly or not self._with_last_threshold(target):
+        if exactly or self.drawn is not None or not self._with_last_threshold(target):
             self._exactly(target)
 
     def _with_last_threshold(self, target: int) -> bool:
@@ -76,7 +83,7 @@ class _Matrix:
         return True
 
     def _exactly(self, target: int) -> None:
-        sizes = self.weight.abs().flatten(1)
+        sizes = (self.weight.abs() if self.drawn is None else self.drawn.view(self.weight.shape)).flatten(1)
         places = torch.arange(sizes.numel(), device=sizes.device).view_as(sizes)
         largest = sizes.topk(self.floor, dim=self.axis, sorted=False).indices
         self.protected.copy_(places.gather(self.axis, largest).flatten())
@@ -108,7 +115,8 @@ class Projection:
         self.config = config
         self.model = model
         named = [(name, weight) for name, weight in model.named_parameters() if weight.ndim >= 2]
-        self.matrices = [_Matrix.of(name, weight.detach(), config.sparse_floor) for name, weight in named]
+        seed = config.seed if config.sparse_random else None
+        self.matrices = [_Matrix.of(name, weight.detach(), config.sparse_floor, seed=seed) for name, weight in named]
         self.total = sum(matrix.weight.numel() for matrix in self.matrices)
         self._check()
 
@@ -167,6 +175,20 @@ def normalise_gradient(model: nn.Module) -> Tensor:
         for one in gradients:
             one.div_(rms)
     return norm.float()
+
+
+@torch.no_grad()
+def prune(model: nn.Module, density: float, *, floor: int = 0) -> None:
+    """Set all but the largest weights of every matrix to zero, in place, without training: the control of a sparse network that
+    is a dense one pruned by magnitude.
+
+    Example::
+
+        prune(dense, 1 / 16)
+        evidence = run(assay.load_instrument("circuits"), sparse, task, references={"pruned": assay.Subject(dense)})
+    """
+    for matrix in Projection(model, TrainingConfig(sparse=density, sparse_floor=floor)).matrices:
+        matrix.project(matrix.target(density), exactly=True)
 
 
 def density_of(model: nn.Module) -> float:

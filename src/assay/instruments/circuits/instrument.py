@@ -1,0 +1,104 @@
+"""Circuits: does a small part of the network, alone and necessary, do the task?"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from assay.errors import AssayError
+from assay.evidence import Effort, Measure
+from assay.instrument import Instrument, NotEnough, Notes, Random, Reading, Readings
+from assay.instruments.circuits.controls import Sets
+from assay.instruments.circuits.metrics import BUDGETS, METRICS, CircuitBudget
+from assay.instruments.circuits.network import answered_units, constant_loss
+from assay.instruments.circuits.nodes import wiring_of
+from assay.instruments.circuits.reading import TARGET, Data, enough, read_network, read_other
+from assay.instruments.circuits.words import explained
+from assay.objective import Unscored
+from assay.subject import Subject
+from assay.task import Task
+
+TRIED = 3  # examples that the wiring is found on
+FEWEST = 24
+
+
+class Circuits(Instrument[Data]):
+    """The smallest circuit that does the task when all else has its mean, and what it is worth.
+
+    Nodes are units at what enters and leaves the linear maps of any network, edges the nonzero weights between them. The search
+    is that of Gao et al. 2025 (gates with a price for each node), along one path of rising prices; at `quick` nodes are ordered
+    by first-order effects. Everything stands beside the same search on untrained copies and on labels that say nothing, and
+    beside random circuits of the same size.
+
+    **Arguments:**
+
+    - `pretraining`: inputs `(n, ...)` by name over which nodes are averaged; those of the task by default.
+    - `budgets`: how much is measured at each effort.
+    """
+
+    name = "circuits"
+    question = "Is there a small circuit that does the task alone, and without which it is not done?"
+    cites = ("gao2025",)
+    metrics = METRICS
+    long = True
+    searches = True
+
+    def __init__(
+        self,
+        pretraining: Mapping[str, torch.Tensor] | None = None,
+        budgets: Mapping[Effort, CircuitBudget] = BUDGETS,
+    ):
+        self.pretraining, self.budgets = pretraining, budgets
+
+    def data(self, subject: Subject, task: Task, budget: CircuitBudget, rng: Random) -> Data:
+        if isinstance(task.objective, Unscored):
+            raise NotEnough("nothing is asked of the network's output, so there is no loss that a circuit could have")
+        tried = task.examples("train", TRIED, generator=rng("tried"))
+        if not len(tried):
+            raise NotEnough("the task has no trained examples")
+        try:
+            wiring = wiring_of(subject, tried.inputs)
+        except (AssayError, RuntimeError, NotImplementedError) as error:
+            raise NotEnough(str(error)) from error
+        num = min(budget.examples, int(budget.work // max(1, wiring.work)))
+        if num < FEWEST:
+            raise NotEnough(
+                f"this effort has {num} examples for a network of {wiring.work:,} multiplications on each, and a circuit is "
+                f"searched on {FEWEST} at least: choose a higher effort"
+            )
+        searching = task.examples("train", num, generator=rng("searching")).in_canonical_order()
+        held = task.examples("seen", 2 * num, generator=rng("held out")).in_canonical_order()
+        rows = torch.randperm(len(held), generator=rng("halves"))
+        choosing, judging = (held.take(rows[k::2].sort().values) for k in (0, 1))
+        sets = Sets(searching, choosing, judging)
+        if few := enough(sets):
+            raise NotEnough(few)
+        try:
+            constant = constant_loss(task.objective, judging.targets)
+            answered = answered_units(task.objective, judging.targets)
+        except (AssayError, RuntimeError, NotImplementedError) as error:
+            raise NotEnough(str(error)) from error
+        if not wiring.maps:
+            raise NotEnough("the network has no linear map that is a module, so there are no edges to count")
+        if constant <= 0:
+            raise NotEnough("all examples have one answer, and every circuit gives it")
+        parts = {part.name: part.values for part in task.parts if part.name in task.combines}
+        return Data(
+            wiring,
+            task.objective,
+            sets,
+            self.pretraining or searching.inputs,
+            answered,
+            parts,
+            TARGET * constant,
+            constant,
+            budget,
+        )
+
+    def read(self, network: Subject, data: Data, rng: Random) -> Reading:
+        return read_network(network, data, rng)
+
+    def read_copy(self, network: Subject, data: Data, own: Reading, rng: Random) -> Reading:
+        return read_other(network, data, own.kept, rng)
+
+    def explain(self, data: Data, readings: Readings, measures: Sequence[Measure]) -> Notes:
+        return explained(data, readings, measures)

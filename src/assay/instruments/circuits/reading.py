@@ -1,0 +1,386 @@
+"""The whole search on one network, and the values of every metric."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
+
+from assay.display import number
+from assay.evidence import Interval
+from assay.instrument import Control, NotEnough, Random, Reading, Values
+from assay.instruments.circuits import metrics
+from assay.instruments.circuits.checks import (
+    Overlap,
+    adversarial_losses,
+    interchanged,
+    overlap,
+    random_circuit,
+    roles,
+    stochastic_losses,
+)
+from assay.instruments.circuits.controls import Condition, Sets, conditions, constant_labels, permuted_labels, wrong_labels
+from assay.instruments.circuits.metrics import NONSENSE, RANDOM, CircuitBudget
+from assay.instruments.circuits.network import ABLATIONS, Circuits, constant_loss, has_norms
+from assay.instruments.circuits.nodes import Wiring
+from assay.instruments.circuits.search import Circuit, Order, curve, order_nodes, smallest
+from assay.objective import Objective
+from assay.stats import LEVEL, MIN_UNITS, cluster_means, gain_over
+from assay.subject import Subject
+
+TARGET = 0.15 / 0.6931471805599453
+"""Of the loss of the best constant answer: .15 nats for two answers that are equally frequent (Gao et al. 2025)."""
+LEARNED = 0.5  # of the target, which the loss of the network itself must not exceed
+_RESAMPLED = 400
+_LEAST = 16  # examples of a condition
+
+
+@dataclass(frozen=True)
+class Data:
+    """What every network is given. `reference`: inputs over which nodes are averaged."""
+
+    wiring: Wiring
+    objective: Objective
+    sets: Sets
+    reference: Mapping[str, Tensor]
+    answered: Bool[Tensor, " outputs"]
+    parts: Mapping[str, Sequence[str]]
+    target: float
+    constant: float
+    budget: CircuitBudget
+
+
+class Searched(NamedTuple):
+    """The order of a network's nodes for some labels, circuits along it on the examples that a size is chosen on, and the
+    smallest that reaches the target; None where none does."""
+
+    order: Order
+    circuits: Sequence[Circuit]
+    smallest: Circuit | None
+
+    def size(self, network: Circuits) -> float:
+        """The share of edges, 1 where none reaches the target."""
+        return 1.0 if self.smallest is None else self.smallest.edges / max(1, network.edges.total)
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """A circuit of one condition in the other: of both the edges, what they share beside chance, and losses."""
+
+    found: Condition
+    tested: Condition
+    sizes: tuple[int, int]
+    shared: Overlap
+    by_chance: float
+    own: float
+    there: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is kept of the network under test for its words and figures."""
+
+    circuit: Circuit
+    total: int
+    nodes: int
+    own_loss: float
+    circuits: Sequence[Circuit]
+    nonsense: Mapping[str, Sequence[Searched]]
+    sizes: Mapping[str, Sequence[float]]
+    ablations: Sequence[tuple[str, float, float]]
+    frozen: float | None
+    adversarial: tuple[float, float, float]
+    interchanged: Sequence[float]
+    random: Sequence[Bool[Tensor, " nodes"]]
+    transfers: Sequence[Transferred]
+    stages: Sequence[tuple[float, int, int, float]]
+
+
+def search(
+    network: Circuits, sets: Sets, budget: CircuitBudget, *, generator: Generator, target: float | None = None
+) -> Searched:
+    """The search, the same for every labelling, network and condition. `target`: by default `TARGET` of the loss of a constant
+    answer."""
+    order = order_nodes(network, sets.searching, budget.gates, generator=generator)
+    found = curve(network, order, sets.choosing, points=budget.points)
+    target = TARGET * constant_loss(network.objective, sets.choosing.targets) if target is None else target
+    return Searched(order, found, smallest(network, order, found, sets.choosing, target=target))
+
+
+def circuits_of(subject: Subject, data: Data) -> Circuits:
+    """A network with its nodes and edges."""
+    return Circuits(subject, data.wiring, data.objective, reference=data.reference, answered=data.answered)
+
+
+def read_network(subject: Subject, data: Data, rng: Random) -> Reading:
+    """Everything about the network under test."""
+    network, budget, sets = circuits_of(subject, data), data.budget, data.sets
+    own = network.losses(sets.judging, None)
+    if float(own.mean()) > LEARNED * data.target:
+        raise NotEnough(
+            f"the network's own loss is {number(float(own.mean()))}, and a circuit is looked for at {number(data.target)}: "
+            f"train it until its loss is at most half of that"
+        )
+    found = search(network, sets, budget, generator=rng("gates"))
+    if found.order.collapsed or found.smallest is None:
+        raise NotEnough(
+            f"the gates of all nodes closed at the lowest price, {min(budget.prices):g}: lower `prices` or `learning_rate`"
+        )
+    circuit = found.smallest
+    reader = _Reader(network, data, circuit, rng)
+    values, kept = reader.read(found, own)
+    return Reading(values, kept)
+
+
+def read_other(subject: Subject, data: Data, own: Found, rng: Random) -> Reading:
+    """A copy or a reference: its own size, and a circuit of as many edges as that of the network under test."""
+    network, sets = circuits_of(subject, data), data.sets
+    found = search(network, sets, data.budget, generator=rng("gates"))
+    kept = _with_edges(network, found.order, own.circuit.edges)
+    units, ids = _units(network.scores(sets.judging, kept), sets.judging.combination)
+    lost, _ = _units(network.scores(sets.judging, None) - network.scores(sets.judging, ~kept), sets.judging.combination)
+    size = found.size(network)
+    values = [
+        Values(metric=metrics.SIZE.key, units=torch.full((len(units),), size), value=size, variance=0.0),
+        Values(metric=metrics.NECESSITY.key, units=lost, ids=ids),
+        Values(metric=metrics.SUFFICIENCY.key, units=units, ids=ids),
+    ]
+    return Reading(values, found.circuits)
+
+
+def _with_edges(network: Circuits, order: Order, edges: int) -> Bool[Tensor, " nodes"]:
+    """As many of the first nodes as have at most so many edges, at least one."""
+    low, high = 1, len(order.nodes)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if network.edges.count(order.first(middle)) <= edges else (low, middle - 1)
+    return order.first(low)
+
+
+def _units(values: Float[Tensor, " n"], combination: Int[Tensor, " n"]) -> tuple[Float[Tensor, " u"], Int[Tensor, " u"]]:
+    means = cluster_means(values, combination)
+    return means.means, means.ids
+
+
+@dataclass
+class _Reader:
+    """The measures of one circuit."""
+
+    network: Circuits
+    data: Data
+    circuit: Circuit
+    rng: Random
+
+    def __post_init__(self):
+        budget, wiring = self.data.budget, self.data.wiring
+        self.judging = self.data.sets.judging
+        self.random = [
+            random_circuit(wiring, self.network.edges, self.circuit.kept, generator=self.rng("random circuit", k))
+            for k in range(budget.draws)
+        ]
+
+    def read(self, found: Searched, own: Float[Tensor, " n"]) -> tuple[list[Values], Found]:
+        """The values of every metric, and what is kept."""
+        network, kept, budget = self.network, self.circuit.kept, self.data.budget
+        nonsense, sizes = self._nonsense()
+        values = [self._size(found, sizes), *self._by_ablation()]
+        adversarial = self._adversarial()
+        stochastic = stochastic_losses(network, kept, self.judging, draws=budget.few, generator=self.rng("stochastic"))
+        transfers = list(self._transfers())
+        values += [*adversarial, self._role(), self._stability(), *(one for one, _ in transfers)]
+        ablations = [
+            (
+                name,
+                float(network.losses(self.judging, kept, name).mean()),
+                float(network.losses(self.judging, ~kept, name).mean()),
+            )
+            for name in ABLATIONS
+        ]
+        frozen = float(network.losses(self.judging, kept, frozen=True).mean()) if has_norms(network.module) else None
+        stages = [(s.price, int(s.kept.sum()), network.edges.count(s.kept), s.loss) for s in found.order.stages]
+        return values, Found(
+            circuit=self.circuit,
+            total=network.edges.total,
+            nodes=self.data.wiring.num_nodes,
+            own_loss=float(own.mean()),
+            circuits=found.circuits,
+            nonsense=nonsense,
+            sizes=sizes,
+            ablations=ablations,
+            frozen=frozen,
+            adversarial=(adversarial[0].mean, adversarial[1].mean, float(stochastic.mean())),
+            interchanged=interchanged(network, kept, self.judging, generator=self.rng("interchange")),
+            random=self.random[:1],
+            transfers=[one for _, some in transfers for one in some],
+            stages=stages,
+        )
+
+    def _nonsense(self) -> tuple[dict[str, list[Searched]], dict[str, list[float]]]:
+        """The same search for labels that are not the task's, and the sizes found."""
+        sets, budget = self.data.sets, self.data.budget
+        labelled = {
+            "permuted": [permuted_labels(sets, generator=self.rng("permuted labels", k)) for k in range(budget.nonsense)],
+            "wrong": [wrong] if (wrong := wrong_labels(sets)) is not None else [],
+            "constant": [constant_labels(sets)],
+        }
+        targets = {"constant": self.data.target}  # whose own constant answer has no loss
+        found = {
+            name: [
+                search(self.network, one, budget, generator=self.rng("gates", name, k), target=targets.get(name))
+                for k, one in enumerate(some)
+            ]
+            for name, some in labelled.items()
+        }
+        return found, {name: [one.size(self.network) for one in some] for name, some in found.items()}
+
+    def _size(self, found: Searched, nonsense: Mapping[str, Sequence[float]]) -> Values:
+        """The share of edges; its interval is that of resampled combinations on the examples that are judged."""
+        network = self.network
+        candidates = [*found.circuits, self.circuit]
+        losses = torch.stack(
+            [_units(network.losses(self.judging, one.kept), self.judging.combination)[0] for one in candidates]
+        )
+        edges = torch.tensor([one.edges / max(1, network.edges.total) for one in candidates], dtype=torch.float64)
+        rows = torch.randint(losses.shape[1], (_RESAMPLED, losses.shape[1]), generator=self.rng("resampled"))
+        reached = losses[:, rows].mean(-1) <= self.data.target
+        sizes = torch.where(reached, edges[:, None], 1.0).amin(0)
+        value = float(edges[-1])
+        ends = sizes.quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)).tolist()
+        variance = float((sizes - value).square().mean())
+        others = [*nonsense["permuted"], *nonsense["wrong"]]
+        return Values(
+            metric=metrics.SIZE.key,
+            units=losses[-1],
+            value=value,
+            variance=variance,
+            interval=Interval(
+                low=min(value, ends[0]), high=max(value, ends[1]), level=LEVEL,
+                method=f"{_RESAMPLED} resamples of {losses.shape[1]} combinations",
+            ),
+            controls=(
+                Control(
+                    name=NONSENSE,
+                    how="the smallest circuit of the network for permuted and wrong labels, by the same search; 1: not found",
+                    values=torch.tensor(others, dtype=torch.float64),
+                    p=gain_over(-value, variance, [-other for other in others]).p if len(others) > 1 else None,
+                ),
+            ),
+            note=f"{self.circuit.edges} of {network.edges.total} edges, {int(self.circuit.kept.sum())} of "
+            f"{self.data.wiring.num_nodes} nodes, at a loss of {number(float(losses[-1].mean()))}",
+        )  # fmt: skip
+
+    def _control(self, values: Sequence[Float[Tensor, " n"]], how: str = "") -> Control:
+        rows = torch.stack([_units(one, self.judging.combination)[0] for one in values])
+        how = how or f"{len(values)} circuits with as many nodes of each place and degree, drawn at random"
+        return Control(name=RANDOM, how=how, values=rows)
+
+    def _by_ablation(self) -> Iterator[Values]:
+        network, kept = self.network, self.circuit.kept
+        own = network.scores(self.judging, None)
+        for name in ABLATIONS:
+            random = self.random if name == "mean" else self.random[: max(2, self.data.budget.few)]
+            scores, ids = _units(network.scores(self.judging, kept, name), self.judging.combination)
+            lost, _ = _units(own - network.scores(self.judging, ~kept, name), self.judging.combination)
+            alone = self._control([network.scores(self.judging, one, name) for one in random])
+            without = self._control([own - network.scores(self.judging, ~one, name) for one in random])
+            about = {} if name == "mean" else {"ablation": name}
+            sufficiency, necessity = (
+                (metrics.SUFFICIENCY, metrics.NECESSITY) if name == "mean" else (metrics.ALONE, metrics.WITHOUT)
+            )
+            yield Values(metric=sufficiency.key, units=scores, ids=ids, about=about, controls=(alone,))
+            yield Values(metric=necessity.key, units=lost, ids=ids, about=about, controls=(without,))
+
+    def _adversarial(self) -> list[Values]:
+        """Of one ablation for the whole batch, and of one for every example."""
+        found = []
+        for each, name in ((False, "for the whole batch"), (True, "for each example")):
+
+            def losses(kept: Tensor, each: bool = each) -> Tensor:
+                return adversarial_losses(self.network, kept, self.judging, steps=self.data.budget.ascent, each=each)
+
+            units, ids = _units(losses(self.circuit.kept), self.judging.combination)
+            random = [losses(one) for one in self.random[: self.data.budget.few]]
+            how = f"the same adversary of {len(random)} random circuits"
+            found.append(
+                Values(
+                    metric=metrics.ADVERSARIAL.key, units=units, ids=ids, about={"chosen": name},
+                    controls=(self._control(random, how),),
+                )
+            )  # fmt: skip
+        return found
+
+    def _role(self) -> Values:
+        own = roles(self.network, self.circuit.kept, self.judging)
+        random = [roles(self.network, one, self.judging) for one in self.random]
+        means = torch.stack([one.mean() if len(one) else torch.zeros((), dtype=torch.float64) for one in random])
+        how = f"the mean over the nodes of {len(random)} random circuits"
+        return Values(metric=metrics.ROLE.key, units=own, controls=(Control(name=RANDOM, how=how, values=means),))
+
+    def _stability(self) -> Values:
+        """Searches with other seeds on random halves of the examples, each cut to as many nodes."""
+        network, searching, num = self.network, self.data.sets.searching, int(self.circuit.kept.sum())
+        found = []
+        for seed in range(self.data.budget.seeds):
+            rows = torch.randperm(len(searching), generator=self.rng("half", seed))[: max(1, len(searching) // 2)]
+            half = searching.take(rows.sort().values)
+            found.append(
+                order_nodes(network, half, self.data.budget.gates, generator=self.rng("gates", "half", seed)).first(num)
+            )
+        pairs = [(a, b) for a in range(len(found)) for b in range(a)]
+        units = torch.tensor([overlap(network.edges, found[a], found[b]).nodes for a, b in pairs], dtype=torch.float64)
+        chance = [overlap(network.edges, self.random[k], self.circuit.kept).nodes for k in range(len(self.random))]
+        how = f"{len(chance)} random circuits beside the circuit"
+        return Values(
+            metric=metrics.STABILITY.key,
+            units=units,
+            controls=(Control(name=RANDOM, how=how, values=torch.tensor(chance, dtype=torch.float64)),),
+            note=f"{len(found)} searches on halves of the examples; pairs share searches, so the interval is narrow",
+        )
+
+    def _transfers(self) -> Iterator[tuple[Values, list[Transferred]]]:
+        budget = self.data.budget
+        for one, other in conditions(self.data.sets, self.data.parts, least=_LEAST)[: budget.conditions]:
+            sides = [
+                search(self.network, side.sets, budget, generator=self.rng("gates", side.part, side.values))
+                for side in (one, other)
+            ]
+            if any(side.smallest is None for side in sides):
+                continue
+            tested, units, random = [], [], []
+            for here, there, own, its in ((one, other, *sides), (other, one, *reversed(sides))):
+                circuit, judging = own.smallest, there.sets.judging
+                assert circuit is not None
+                assert its.smallest is not None
+                chance = random_circuit(
+                    self.data.wiring, self.network.edges, circuit.kept, generator=self.rng("random", here.part, here.values)
+                )
+                units.append(_units(self.network.scores(judging, circuit.kept), judging.combination))
+                random.append(_units(self.network.scores(judging, chance), judging.combination)[0])
+                tested.append(
+                    Transferred(
+                        here, there, (circuit.edges, its.smallest.edges),
+                        overlap(self.network.edges, circuit.kept, its.smallest.kept),
+                        overlap(self.network.edges, chance, its.smallest.kept).edges,
+                        float(self.network.losses(here.sets.judging, circuit.kept).mean()),
+                        float(self.network.losses(judging, circuit.kept).mean()),
+                    )
+                )  # fmt: skip
+            control = Control(name=RANDOM, how="a random circuit in the place of each", values=torch.cat(random)[None])
+            values = Values(
+                metric=metrics.TRANSFER.key,
+                units=torch.cat([some for some, _ in units]),
+                ids=torch.cat([ids for _, ids in units]),
+                about={"part": one.part},
+                controls=(control,),
+            )
+            yield values, tested
+
+
+def enough(sets: Sets) -> str:
+    """Why there are too few examples; empty where there are enough."""
+    combinations = len(sets.judging.combination.unique()) if len(sets.judging) else 0
+    if combinations < MIN_UNITS or min(map(len, sets.every)) < MIN_UNITS:
+        return f"{combinations} combinations to judge a circuit on, and an interval needs {MIN_UNITS}"
+    return ""

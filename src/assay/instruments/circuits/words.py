@@ -1,0 +1,219 @@
+"""The words and figures of the instrument `circuits`."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from assay.display import number, with_interval
+from assay.evidence import UNTRAINED, Measure, Table
+from assay.figure import Cell, Curve, Figure, Line, Plot
+from assay.instrument import Notes, Readings
+from assay.instruments.circuits.checks import SHARES
+from assay.instruments.circuits.metrics import SIZE
+from assay.instruments.circuits.reading import Data, Found
+from assay.instruments.circuits.search import Circuit
+
+TIMES = 3.0
+"""How many times larger a circuit for labels that say nothing must be at least."""
+NECESSARY = 0.05 / math.log(2)
+"""How far, as a share of the best constant answer's loss, the loss without the circuit may stay below that."""
+_MOST = 40  # nodes in the table
+_TRANSFER = (
+    "part", "found where it is", "tested where it is", "edges", "edges of the other's", "shared edges (Jaccard)",
+    "shared by chance", "loss where found", "loss where tested",
+)  # fmt: skip
+
+
+def explained(data: Data, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    """Summary, warnings, what was not tested and figures."""
+    found: Found = readings.own.kept
+    return Notes(
+        summary=_summary(data, found, measures),
+        warnings=tuple(_warnings(data, found, measures)),
+        not_tested=tuple(_not_tested(data, found)),
+        figures=tuple(_figures(data, found, readings)),
+        settings={
+            "target loss": data.target,
+            "loss of a constant answer": data.constant,
+            "nodes": found.nodes,
+            "edges": found.total,
+        },
+    )
+
+
+def smallest_nonsense(found: Found) -> tuple[float, str] | None:
+    """The smallest circuit for permuted or wrong labels, in circuits of the task, and which labels; None without one."""
+    own = max(found.circuit.edges, 1)
+    sizes = [
+        (one.smallest.edges / own, name)
+        for name, some in found.nonsense.items()
+        for one in some
+        if name != "constant" and one.smallest is not None
+    ]
+    return min(sizes, default=None)
+
+
+def _summary(data: Data, found: Found, measures: Sequence[Measure]) -> str:
+    size = next(m for m in measures if m.key == SIZE.key)
+    if size.value is None or size.interval is None:
+        return "The size of the circuit has no number."
+    without = next(loss for name, _, loss in found.ablations if name == "mean")
+    needed = without >= (1 - NECESSARY) * data.constant
+    told = (
+        f"{found.circuit.edges} of {found.total} edges, {with_interval(size.value, size.interval)}, do the task at a loss of "
+        f"{number(data.target)} when all other nodes have their mean. Without them the loss is {number(without)} (that of a "
+        f"constant answer is {number(data.constant)}): the circuit is {'necessary' if needed else 'not necessary'}."
+    )
+    nonsense = smallest_nonsense(found)
+    if nonsense is None:
+        return told + " For labels that say nothing the same search finds no circuit."
+    times, name = nonsense
+    if times >= TIMES:
+        return told + f" For labels that say nothing the smallest circuit is {number(times)} times as large."
+    return told + (
+        f" For {name} labels the same search finds a circuit {number(times)} times as large: a circuit of this size "
+        f"{'is no evidence' if times < 1.5 else 'is weak evidence'} of how the task is done."
+    )
+
+
+def _warnings(data: Data, found: Found, measures: Sequence[Measure]) -> Iterator[str]:
+    alone = {name: loss for name, loss, _ in found.ablations}
+    off = [name for name, loss in alone.items() if (loss <= data.target) != (alone["mean"] <= data.target)]
+    if off:
+        yield f"With {', '.join(off)} in the place of means the circuit alone does not do what it does: it depends on them."
+    if found.frozen is not None and found.frozen > 2 * data.target:
+        yield (
+            f"With norms that divide as in the whole network the circuit's loss is {number(found.frozen)}: it works by norms "
+            f"that make the rest larger."
+        )
+    worst, each, chance = found.adversarial
+    if worst > data.constant:
+        yield (
+            f"One ablation of the outside for a whole batch brings the loss to {number(worst)}, one for each example to "
+            f"{number(each)}, chance to {number(chance)}: nodes outside can undo what the circuit does."
+        )
+    if found.interchanged[-1] > found.interchanged[0] + 0.5 * data.target:
+        yield "The loss rises when nodes of the circuit hold what they hold in the whole network: some have another role there."
+    if data.wiring.unseen:
+        unseen = ", ".join(data.wiring.unseen)
+        yield f"Not among the edges, because no linear map is called for them: {unseen}."
+
+
+def _not_tested(data: Data, found: Found) -> Iterator[str]:
+    if not found.stages:
+        yield "Gates, which take a higher effort: first-order effects order the nodes, and circuits are several times larger."
+    if found.frozen is None:
+        yield "Frozen norms: the network has none."
+    if not found.transfers:
+        yield "Transfer between conditions: no part has both answers on both sides of its values, or a side no circuit."
+    yield "Off-target damage: what the network does beside this task."
+    yield "Sparse twins, pruned ones and random sparse masks: give them as references (docs/methods/circuits.md)."
+
+
+def _figures(data: Data, found: Found, readings: Readings) -> Iterator[Figure]:
+    yield _curve(data, found, readings)
+    rows: list[tuple[Cell, ...]] = [(name, alone, without) for name, alone, without in found.ablations]
+    if found.frozen is not None:
+        rows.append(("mean, norms frozen", found.frozen, None))
+    worst, each, chance = found.adversarial
+    rows += [
+        ("adversary, one for a batch", worst, None),
+        ("adversary, one for each example", each, None),
+        ("chance", chance, None),
+    ]
+    yield Table(
+        name="Ablations",
+        columns=("what takes the place of ablated nodes", "loss of the circuit alone", "loss without the circuit"),
+        rows=tuple(rows),
+        note=f"The target is {number(data.target)}, the loss of the best constant answer {number(data.constant)}, that of the "
+        f"whole network {number(found.own_loss)}. Adversary and chance choose how much of its own value a node outside keeps.",
+        level=0,
+    )
+    own = found.circuit.edges / max(1, found.total)
+    rows = [("the task", found.circuit.edges, own, 1.0)]
+    for name, some in found.nonsense.items():
+        for one in some:
+            size = None if one.smallest is None else one.smallest.edges
+            share = None if size is None else size / max(1, found.total)
+            rows.append((f"{name} labels", size, share, None if share is None else share / max(own, 1e-12)))
+    yield Table(
+        name="Circuits for other labels",
+        columns=("labels", "edges", "share", "times the task's"),
+        rows=tuple(rows),
+        note="By the same search, at the same share of the loss of a constant answer. None: no circuit, not even the whole "
+        "network, reaches it. Constant labels are no null: a circuit for them may be empty.",
+        level=0,
+    )
+    yield Table(
+        name="Role of the circuit's nodes",
+        columns=("share of nodes that hold what they hold in the whole network", "loss"),
+        rows=tuple(zip(SHARES, found.interchanged, strict=True)),
+        note="It falls or stays where nodes have the same role in the circuit and in the network.",
+        level=0,
+    )
+    inside: dict[str, list[str]] = {}
+    for node in found.circuit.kept.nonzero()[:, 0].tolist():
+        place, _, unit = data.wiring.name(node).rpartition(" ")
+        inside.setdefault(place, []).append(unit)
+    width = {place.name: place.width for place in data.wiring.places}
+    yield Table(
+        name="Nodes of the circuit",
+        columns=("place", "kept", "of", "which"),
+        rows=tuple(
+            (place, len(units), width[place], ", ".join(units) if len(units) <= _MOST else "")
+            for place, units in inside.items()
+        ),
+        level=0,
+    )
+    if found.stages:
+        yield Table(
+            name="Path of the gates",
+            columns=("price", "nodes", "edges", "loss in the search"),
+            rows=tuple(found.stages),
+            level=0,
+        )
+    if found.transfers:
+        yield Table(
+            name="Transfer between conditions",
+            columns=_TRANSFER,
+            rows=tuple(
+                (at.part, at.values, one.tested.values, *one.sizes, one.shared.edges, one.by_chance, one.own, one.there)
+                for one in found.transfers
+                for at in (one.found,)
+            ),
+            note="Two circuits may share few edges and do the same.",
+            level=0,
+        )
+
+
+def _line(name: str, circuits: Sequence[Circuit], total: int, *, null: bool = False, marked: int | None = None) -> Line:
+    return Line(
+        name=name,
+        x=tuple(one.edges / max(1, total) for one in circuits),
+        y=tuple(one.loss for one in circuits),
+        null=null,
+        marked=() if marked is None else (marked,),
+        notes=tuple(f"{one.edges} edges, {int(one.kept.sum())} nodes" for one in circuits),
+    )
+
+
+def _curve(data: Data, found: Found, readings: Readings) -> Curve:
+    circuits = sorted([*found.circuits, found.circuit], key=lambda one: one.edges)
+    marked = next(k for k, one in enumerate(circuits) if one is found.circuit)
+    lines = [_line("this network", circuits, found.total, marked=marked)]
+    lines += [
+        _line(f"{name} labels", one.circuits, found.total, null=True)
+        for name, some in found.nonsense.items()
+        for one in some
+        if name != "constant"
+    ]
+    for copy in readings.copies:
+        if copy.kept:
+            lines.append(_line(UNTRAINED, copy.kept, max(one.edges for one in copy.kept), null=True))
+    return Curve(
+        name="Loss over size",
+        across="share of edges kept",
+        plots=(Plot(title="The circuit alone", subtitle="loss, all else at its mean", lines=tuple(lines)),),
+        caption=f"On held-out examples. The large dot is the smallest circuit with a loss of at most {number(data.target)}. "
+        "Grey: the same search on untrained copies and for labels that say nothing.",
+        level=0,
+    )

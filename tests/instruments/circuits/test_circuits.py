@@ -1,0 +1,168 @@
+"""The instrument on networks whose circuit is known, or whose task has none."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from planted_circuits import EDGES, Planted, SameSign, subject
+from torch import Generator, nn
+
+from assay.evidence import UNTRAINED
+from assay.instrument import run
+from assay.instruments.circuits import Circuits
+from assay.instruments.circuits.controls import (
+    Sets,
+    conditions,
+    constant_labels,
+    permuted_labels,
+    wrong_labels,
+)
+from assay.instruments.circuits.metrics import BUDGETS, NONSENSE, RANDOM
+from assay.subject import Subject
+
+pytestmark = pytest.mark.slow
+
+QUICK = dataclasses.replace(BUDGETS["quick"], examples=96, points=6, draws=4, ascent=2)
+GATES = dataclasses.replace(QUICK, copies=5, prices=(0.2, 0.5), steps=(60, 20), batch_size=48, conditions=0, nonsense=2)
+TASK = SameSign()
+
+
+def read(of: Subject | None = None, budget=QUICK, seed: int = 0):
+    return run(Circuits(budgets={"quick": budget}), of or subject(), TASK, effort="quick", seed=seed)
+
+
+@pytest.fixture(scope="module")
+def quick():
+    return read()
+
+
+def table(evidence, name: str):
+    return next(figure for figure in evidence.figures if figure.name == name)
+
+
+@pytest.mark.parametrize("budget", [QUICK, GATES], ids=["effects", "gates"])
+def test_it_finds_the_planted_circuit_to_the_edge(budget, quick):
+    evidence = quick if budget is QUICK else read(budget=budget)
+    size = evidence.measure("circuit_size")
+    assert size.value == pytest.approx(EDGES / 102)
+    assert evidence.measure("circuit_sufficiency").value == 1.0
+    assert [(place, which) for place, _, _, which in table(evidence, "Nodes of the circuit").rows] == [
+        ("layers.0:in", "0, 1"),
+        ("layers.2:in", "3, 9"),
+    ]
+    assert "necessary" in evidence.summary
+    assert "no circuit" in evidence.summary
+    if budget is GATES:
+        assert [row[1:3] for row in table(evidence, "Path of the gates").rows] == [(4, EDGES), (4, EDGES)]
+    else:
+        assert any("Gates" in told for told in evidence.not_tested)
+
+
+def test_labels_that_say_nothing_and_untrained_copies_have_no_circuit_as_small(quick):
+    nulls = {null.name: null for null in quick.measure("circuit_size").nulls}
+    assert set(nulls) == {UNTRAINED, NONSENSE}
+    assert min(nulls[UNTRAINED].values) == 1.0
+    assert min(nulls[NONSENSE].values) == 1.0
+    assert len(nulls[NONSENSE].values) == 7
+    assert quick.measure("circuit_size") in quick.findings()
+    rows = table(quick, "Circuits for other labels").rows
+    assert [row[0] for row in rows] == ["the task", *["permuted labels"] * 6, "wrong labels", "constant labels"]
+
+
+def test_without_the_circuit_the_loss_is_that_of_chance(quick):
+    rows = {row[0]: row[1:] for row in table(quick, "Ablations").rows}
+    assert rows["mean"][1] >= math.log(2) - 0.05
+    assert {"mean", "zero", "task mean", "resample"} <= set(rows)
+    assert all(rows[name][0] < 0.15 for name in rows)  # alone, and whatever an adversary does outside
+    assert quick.measure("circuit_necessity").value > quick.measure("circuit_necessity").nulls[1].mean
+    assert quick.measure("circuit_necessity").nulls[1].name == RANDOM
+
+
+def test_a_circuit_of_one_condition_does_not_serve_the_other_and_shares_no_edge(quick):
+    """With bit 0 off only the unit that sees both off decides, with bit 0 on the other one."""
+    rows = [row for row in table(quick, "Transfer between conditions").rows if row[0] == "bit 0"]
+    assert [row[3:6] for row in rows] == [(3, 3, 0.0), (3, 3, 0.0)]
+    assert all(row[-2] < 0.15 < row[-1] for row in rows)
+    assert quick.measure("circuit_transfer", part="bit 0").value < 0.75
+
+
+def test_what_is_not_learned_is_not_searched():
+    evidence = read(Subject(Planted().requires_grad_(False), name="blank"))
+    assert not evidence.not_enough
+    torch.manual_seed(0)
+    blank = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+    assert "train it until its loss" in read(Subject(blank)).not_enough
+
+
+def test_a_path_that_collapses_names_what_to_change():
+    told = read(budget=dataclasses.replace(GATES, prices=(1e5, 1e6))).not_enough
+    assert "closed at the lowest price, 100000" in told or "closed at the lowest price, 1e+05" in told
+    assert "`prices`" in told
+
+
+def test_a_network_too_large_for_the_effort_says_so():
+    assert "choose a higher effort" in read(budget=dataclasses.replace(QUICK, work=100.0)).not_enough
+
+
+class Bare(nn.Module):
+    """Its weights are bare parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2, 6))
+
+    def forward(self, x):
+        return x @ self.weight.T
+
+
+def test_a_network_without_modules_of_linear_maps_has_no_edges():
+    assert "no linear map" in read(Subject(Bare())).not_enough
+
+
+def test_recorded_nodes_of_another_input_are_averaged_over_it():
+    """With means over inputs whose bits 0 and 1 are on, ablated bits are on."""
+    far = {"x": torch.ones(50, 6)}
+    evidence = run(Circuits(far, budgets={"quick": QUICK}), subject(), TASK, effort="quick", seed=0)
+    assert (
+        evidence.measure("circuit_size").value != pytest.approx(EDGES / 102)
+        or evidence.measure("circuit_sufficiency").value == 1
+    )
+
+
+# Labels
+
+
+def sets() -> Sets:
+    return Sets(*(TASK.examples("train", 200, generator=Generator().manual_seed(seed)) for seed in range(3)))
+
+
+def test_permuted_labels_are_those_of_combinations_and_always_the_same():
+    own = sets()
+    found = permuted_labels(own, generator=Generator().manual_seed(0))
+    of = {}
+    for examples in found.every:
+        for combination, target in zip(examples.combination.tolist(), examples.targets.tolist(), strict=True):
+            assert of.setdefault(combination, target) == target
+    assert len(of) == 48
+    agree = (found.searching.targets == own.searching.targets).double().mean()
+    assert 0.2 < float(agree) < 0.8
+
+
+def test_wrong_labels_are_wrong_everywhere_and_constant_ones_one():
+    own = sets()
+    wrong = wrong_labels(own)
+    assert wrong is not None
+    assert all(bool((a.targets != b.targets).all()) for a, b in zip(own.every, wrong.every, strict=True))
+    assert len(constant_labels(own).judging.targets.unique()) == 1
+    assert wrong_labels(constant_labels(own)) is None
+
+
+def test_conditions_are_halves_of_a_part_with_both_answers():
+    parts = {part.name: part.values for part in TASK.parts}
+    found = conditions(sets(), parts, least=16)
+    assert [one.part for one, _ in found] == list(parts)
+    one, other = found[0]
+    assert (one.values, other.values) == ("off", "on")
+    assert bool((one.sets.searching.parts["bit 0"] == 0).all())
+    assert conditions(sets(), parts, least=10**6) == []
