@@ -1,8 +1,8 @@
 """Are circuits of weight-sparse language models smaller than those of dense ones with the same loss?
 
-Language models of `code:program`, dense and sparse, of several sizes; for every question the smallest circuit by one search, its
-necessity, and the same search for permuted labels. The geometric mean over questions of the number of edges is interpolated over
-the loss of the language model.
+Language models of `code:program`, dense and sparse, of several sizes; for every question the smallest circuit by one search,
+its necessity, and the same search for permuted labels. The number of edges, as the geometric mean over the questions that
+every network of a seed has a circuit for, is interpolated over the loss of the language model.
 
     python experiments/circuits/frontier.py --questions single_double_quote bracket_brace --seeds 1
 """
@@ -13,6 +13,7 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,7 +85,7 @@ def asked(subject: Subject, question: str, seed: int) -> Row:
 def interpolated(points: Sequence[tuple[float, float]], at: float) -> float | None:
     """The logarithm of a size over the loss, linear between neighbours; None beyond the ends."""
     points = sorted(points)
-    for (a, low), (b, high) in zip(points, points[1:], strict=False):
+    for (a, low), (b, high) in pairwise(points):
         if a <= at <= b and b > a:
             share = (at - a) / (b - a)
             return math.exp((1 - share) * math.log(low) + share * math.log(high))
@@ -106,25 +107,21 @@ def main() -> None:
             width, density = NETWORKS[name]
             subject, loss, reached = trained(width, density, seed, given.steps)
             rows = [asked(subject, question, seed) for question in given.questions]
-            edges = [row.edges for row in rows if row.edges]
-            mean = statistics.geometric_mean(edges) if len(edges) == len(rows) else None
-            results.append(
-                {"network": name, "seed": seed, "loss": loss, "edges": mean, "rows": [row._asdict() for row in rows]}
-            )
-            print(
-                f"{name}, seed {seed}: loss {loss:.3f}, density {reached:.3f}, geometric mean of edges {mean and round(mean, 1)}"
-            )
+            results.append({"network": name, "seed": seed, "loss": loss, "rows": [row._asdict() for row in rows]})
+            print(f"{name}, seed {seed}: loss {loss:.3f}, density {reached:.3f}")
             for row in rows:
                 print(f"    {row}", flush=True)
             if given.out:
                 given.out.write_text(json.dumps(results, indent=1))
     for seed in range(given.seeds):
-        sides = {
-            kind: [
-                (r["loss"], r["edges"]) for r in results if r["seed"] == seed and r["network"].startswith(kind) and r["edges"]
-            ]
-            for kind in ("dense", "sparse")
-        }
+        own = [result for result in results if result["seed"] == seed]
+        common = sorted(set.intersection(*({row["question"] for row in one["rows"] if row["edges"]} for one in own)))
+        print(f"seed {seed}: all networks have circuits for {', '.join(common) or 'no question'}")
+        sides: dict[str, list[tuple[float, float]]] = {"dense": [], "sparse": []}
+        for result in own if common else ():
+            edges = statistics.geometric_mean([row["edges"] for row in result["rows"] if row["question"] in common])
+            sides[result["network"].split()[0]].append((result["loss"], edges))
+            print(f"    {result['network']}: loss {result['loss']:.3f}, {edges:.0f} edges")
         for loss in sorted({at for side in sides.values() for at, _ in side}):
             dense, sparse = (interpolated(sides[kind], loss) for kind in ("dense", "sparse"))
             if dense and sparse:

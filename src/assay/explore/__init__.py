@@ -1,5 +1,8 @@
-"""A page on which the weights of a pattern-producing network can be moved and its picture is drawn again in the browser."""
+"""Pages that need no server: a picture follows the weights of the network that draws it, and a circuit is drawn."""
 
+from assay.explore.circuit import circuit_html as circuit_html
+from assay.explore.circuit import find_circuit as find_circuit
+from assay.explore.circuit import write_circuit as write_circuit
 from assay.explore.drawing import Drawing as Drawing
 from assay.explore.drawing import drawing_at as drawing_at
 from assay.explore.drawing import drawing_of as drawing_of
