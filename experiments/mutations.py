@@ -433,6 +433,41 @@ FAULTS = (
         "    before = judged & (computations.layers <= depth + 1)",
         ("tests/computation/test_forecast.py",),
     ),
+    Fault(
+        "a floor of every unit that counts beyond the density",
+        "training/sparse.py",
+        "            found = flat.index_fill(0, kept, -1.0).topk(target - len(kept), sorted=False)",
+        "            found = flat.index_fill(0, kept, -1.0).topk(target, sorted=False)",
+        ("tests/training/test_sparse.py",),
+    ),
+    Fault(
+        "edges to what is not asked",
+        "instruments/circuits/nodes.py",
+        "            counts = counts * answered.to(counts.device)[:, None]",
+        "            counts = counts * 1",
+        ("tests/instruments/circuits/test_nodes.py",),
+    ),
+    Fault(
+        "an adversary that chooses for each example where it should for the batch",
+        "instruments/circuits/checks.py",
+        "            size = (len(batch), len(kept)) if each else (len(kept),)",
+        "            size = (len(batch), len(kept))",
+        ("tests/instruments/circuits/test_search.py",),
+    ),
+    Fault(
+        "dead inputs that count as nothing in a compacted map",
+        "instruments/circuits/search.py",
+        "    constant = (weight[rows] * (means * ~inside.to(means.device))).sum(1)",
+        "    constant = (weight[rows] * 0).sum(1)",
+        ("tests/instruments/circuits/test_search.py",),
+    ),
+    Fault(
+        "a statement of training with a novel combination",
+        "tasks/code.py",
+        '    ids = _combinations(name, coverage, seed)["train"]\n    return list(',
+        '    ids = _combinations(name, coverage, seed)["novel"]\n    return list(',
+        ("tests/tasks/test_code.py",),
+    ),
 )
 
 

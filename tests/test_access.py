@@ -89,7 +89,7 @@ def test_the_verdict_is_that_of_the_full_audit_without_what_needs_more():
     low = audit(case.learned(), case.task, effort="quick", level=0, instruments=INSTRUMENTS)
     full = audit(case.learned(), case.task, effort="quick", instruments=INSTRUMENTS)
     estimate, measured = low.verdict.novel, full.verdict.novel
-    assert [item.instrument for item in low.evidence] == ["recombination"]
+    assert [item.instrument for item in low.evidence] == ["recombination", "circuits"]
     assert (estimate.answer, estimate.basis, measured.answer, measured.basis) == ("works", "estimated", "works", "measured")
     values = [found.evidence[k].measure("novel_from_state", form="sum").value for found, k in ((low, 0), (full, 1))]
     assert values == [1.0, 1.0]

@@ -4,6 +4,7 @@ const SHOWN = 12; // examples of a node
 const ROW = 22;
 const COLUMN = 190;
 const TOP = 40;
+const LEFT = 95;
 const SPACE = "http://www.w3.org/2000/svg";
 
 const given = JSON.parse(document.getElementById("circuit").textContent);
@@ -32,11 +33,11 @@ for (const node of given.nodes) {
   const column = [...new Set(given.nodes.map((other) => other.place))].indexOf(node.place);
   const row = places.get(node.place) ?? 0;
   places.set(node.place, row + 1);
-  node.x = 70 + column * COLUMN;
+  node.x = LEFT + column * COLUMN;
   node.y = TOP + 20 + row * ROW;
 }
 const height = TOP + 40 + ROW * Math.max(1, ...places.values());
-const width = 140 + COLUMN * Math.max(0, places.size - 1);
+const width = 2 * LEFT + COLUMN * Math.max(0, places.size - 1);
 const largest = Math.max(...given.edges.map((edge) => Math.abs(edge.weight)), 1e-12);
 
 const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "the circuit" });
@@ -54,7 +55,7 @@ const lines = given.edges.map((edge) => {
 });
 svg.append(...lines);
 let column = 0;
-for (const place of places.keys()) svg.append(drawn("text", { x: 70 + COLUMN * column++, y: 20, "text-anchor": "middle" }, place));
+for (const place of places.keys()) svg.append(drawn("text", { x: LEFT + COLUMN * column++, y: 20, "text-anchor": "middle" }, place));
 const marks = given.nodes.map((node, number) => {
   const mark = drawn(
     "g",

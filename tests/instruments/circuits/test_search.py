@@ -224,7 +224,7 @@ def test_a_faithful_circuit_withstands_adversary_and_chance_and_another_does_not
         assert float(worst.mean()) > float(network.losses(examples, wrong).mean()) - 1e-6
         assert float(worst.mean()) > 0.5
     shared, each = (adversarial_losses(network, none, examples, steps=6, each=flag) for flag in (False, True))
-    assert float(each.mean()) >= float(shared.mean())
+    assert float(each.mean()) > 1.05 * float(shared.mean())  # it sees the label of each
     chance = stochastic_losses(network, wrong, examples, draws=3, generator=Generator().manual_seed(0))
     assert float(chance.mean()) > 10 * float(stochastic_losses(network, true, examples, draws=3, generator=Generator()).mean())
 

@@ -31,7 +31,7 @@ def _varying(layer: Layer) -> Bool[Tensor, " i"]:
     return flat.amax(0) > flat.amin(0)
 
 
-def dimensions(maps: Sequence[Float[Tensor, "n d"]]) -> int:
+def dimensions(maps: Sequence[Float[Tensor, "n _d"]]) -> int:
     """Principal axes that hold 99 % of the variance of all maps together (centred first)."""
     if not len(maps) or not sum(one.shape[1] for one in maps):
         return 0
@@ -42,7 +42,7 @@ def dimensions(maps: Sequence[Float[Tensor, "n d"]]) -> int:
     return int(reached.int().argmax()) + 1 if float(variances.sum()) > 0 else 0
 
 
-def predictability(maps: Sequence[Float[Tensor, "n d"]], first: Bool[Tensor, " n"]) -> float | None:
+def predictability(maps: Sequence[Float[Tensor, "n _d"]], first: Bool[Tensor, " n"]) -> float | None:
     """How well a unit is predicted from the others of its layer, which do not feed it: R2 of ridge regression on examples that
     are not `first` from those that are and the other way about, floored at 0, the mean over units. None without two units."""
     found = []
