@@ -111,6 +111,12 @@ def test_a_run_keeps_its_active_units_and_its_density(tmp_path: Path):
         assert int(active.max()) == state.shape[-1] // 4, place
 
 
+def test_a_density_below_the_floor_is_refused_before_anything_is_written(tmp_path: Path):
+    with pytest.raises(AssayError, match="ask for a density of at least"):
+        train(TASK, "mlp", options={"width": 16}, config={"sparse": 1 / 64}, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_gradients_pass_through_active_units_alone():
     model = build("mlp", load_task(TASK), generator=Generator().manual_seed(0), width=8, depth=1, active=0.25)
     tokens = load_task(TASK).examples("seen", 1, generator=Generator().manual_seed(0)).inputs["tokens"]

@@ -26,6 +26,7 @@ from assay.tasks.preference_grid import PreferenceGrid
 from assay.tasks.sentences import Agreement, Anaphora
 from assay.tasks.text import Text
 from assay.training.fit import TrainingConfig, TrainingRecord, fit
+from assay.training.sparse import Projection
 from assay.versions import versions_of
 
 NUM_SCORED = 8192  # examples of each split that the record's scores rest on, at most
@@ -134,6 +135,8 @@ def prepare(
     made = configure(model_name, task, **(options or {}))
     _check_batch(task, made.options, config.batch_size)
     model = rebuild(made, generator=Generator().manual_seed(config.seed))
+    if config.sparse < 1:
+        Projection(model, config)  # which refuses a density below the floor
     record = RunRecord(
         task=task.address,
         model=made.name,

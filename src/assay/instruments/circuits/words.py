@@ -77,9 +77,9 @@ def _summary(data: Data, found: Found, measures: Sequence[Measure]) -> str:
 
 def _warnings(data: Data, found: Found, measures: Sequence[Measure]) -> Iterator[str]:
     alone = {name: loss for name, loss, _ in found.ablations}
-    off = [name for name, loss in alone.items() if (loss <= data.target) != (alone["mean"] <= data.target)]
+    off = ", ".join(name for name, loss in alone.items() if loss > 2 * data.target)
     if off:
-        yield f"With {', '.join(off)} in the place of means the circuit alone does not do what it does: it depends on them."
+        yield f"With {off} in the place of means the circuit alone has more than twice the target's loss: it depends on them."
     if found.frozen is not None and found.frozen > 2 * data.target:
         yield (
             f"With norms that divide as in the whole network the circuit's loss is {number(found.frozen)}: it works by norms "
