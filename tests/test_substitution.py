@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 import numpy as np
 import pytest
 
-from assay.substitution import KS, Trained, k_coverage, predictors, synonyms
+from assay.substitution import KS, Trained, k_coverage, keys, predictors, synonyms
 
 
 def equivalences(rows, answers, subset, num_parts, k):
@@ -230,3 +230,19 @@ def test_a_chain_may_pass_through_a_combination_of_neither_side(rows_for_all, mo
     assert not k_coverage(trained, np.array([[0, 0, 1]]), 2).inside.any()
     shorter = Trained.of(trained.values[:4], trained.votes[:4], (3, 3, 3))
     assert not k_coverage(shorter, np.array([[0, 0, 1]]), 1).inside.any()
+
+
+@pytest.mark.parametrize("most", [40, 2**40], ids=["in a table", "sorted"])
+@pytest.mark.parametrize("sizes", [(0, 0), (0, 5), (5, 0), (1, 1), (30, 50)])
+def test_keys_are_found_among_others_as_one_by_one(most, sizes):
+    rng = np.random.default_rng(0)
+    wanted, asked = (rng.integers(0, most, size, dtype=np.uint64) for size in sizes)
+    asked = np.concatenate([asked, wanted[: len(asked) // 2]])
+    known = keys.distinct(wanted)
+    assert known.tolist() == sorted(set(wanted.tolist()))
+    place = [known.tolist().index(one) if one in known.tolist() else -1 for one in asked.tolist()]
+    assert keys.places(asked, known).tolist() == place
+    assert keys.members(asked, known).tolist() == [k for k, at in enumerate(place) if at >= 0]
+    ids, index = keys.numbered(asked)
+    assert ids[index].tolist() == asked.tolist()
+    assert keys.order_of(index, len(ids)).tolist() == np.argsort(index, kind="stable").tolist()

@@ -12,7 +12,7 @@ from assay.coverage.reading import PartsOf, Sides, read_sides
 from assay.coverage.result import Count, Coverage, Predictor, Value
 from assay.novelty import ENOUGH
 from assay.substitution import KS, NO_ANSWER, Reach, Trained, k_coverage, synonyms
-from assay.substitution.fragments import distinct
+from assay.substitution.keys import distinct, key_of
 from assay.substitution.predictors import predictions
 from assay.substitution.trained import components
 
@@ -137,7 +137,6 @@ def reach_of(trained: Trained, novel: Int[np.ndarray, "m p"]) -> dict[int, Reach
 
 
 def _keys(rows: Trained, like: Trained) -> np.ndarray:
-    from assay.substitution.trained import key_of
 
     return key_of(rows.values, like.tables)
 

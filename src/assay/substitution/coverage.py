@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from assay.errors import AssayError
-from assay.substitution.fragments import distinct, kept_rows, links, members, ranges
-from assay.substitution.trained import NO_ANSWER, Keys, Trained, all_seen, components, key_of, key_tables, majority, sum_of
+from assay.substitution.fragments import kept_rows, links, ranges
+from assay.substitution.keys import Keys, distinct, key_of, key_tables, members, numbered, places, sum_of
+from assay.substitution.trained import NO_ANSWER, Trained, all_seen, components, majority
 
 KS = (1, 2, 3)
 MOST_PARTS = 16  # that vary: all subsets of them are searched
@@ -69,10 +70,8 @@ class _Classes(NamedTuple):
 
     def find(self, keys: Keys) -> Int[np.ndarray, " n"]:
         """The component of every key; -1 for a fragment that hangs together with no other."""
-        if not len(self.keys):
-            return np.full(len(keys), -1)
-        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[at] == keys, self.label[at], -1)
+        at = places(keys, self.keys)
+        return np.where(at >= 0, self.label[at], -1) if len(self.keys) else at
 
 
 class _Walk:
@@ -158,17 +157,16 @@ class _Walk:
                 continue
             moving.append(subset)
             rest = (whole[frontier] - own)[able]
-            contexts, context = np.unique(rest, return_inverse=True)
+            contexts, context = numbered(rest)
             theirs = sum_of(self.columns, subset)
-            rows = members(self.whole - theirs, contexts)
+            met = places(self.whole - theirs, contexts)
+            rows = np.flatnonzero(met >= 0)
             found = classes.find(theirs[rows])
             rows, found = rows[found >= 0], found[found >= 0]
             if not len(rows):
                 continue
             width = int(classes.label.max()) + 1
-            groups, group = np.unique(
-                np.searchsorted(contexts, (self.whole - theirs)[rows]) * width + found, return_inverse=True
-            )
+            groups, group = np.unique(met[rows] * width + found, return_inverse=True)
             wanted = context * width + label[able]
             at = np.minimum(np.searchsorted(groups, wanted), len(groups) - 1)
             hit = groups[at] == wanted
@@ -199,11 +197,13 @@ class _Walk:
                 frontier = met[new]
                 known = distinct(np.concatenate([known, frontier]))
         rows = np.concatenate([*left, *right])
-        ids, first, index = np.unique(keys[rows], return_index=True, return_inverse=True)
+        ids, index = numbered(keys[rows])
+        holder = np.zeros(len(ids), int)  # a row for every fragment
+        holder[index] = rows
         half = len(rows) // 2
         label = components(len(ids), index[:half], index[half:])
         several = np.bincount(label, minlength=len(ids))[label] > 1
-        made = _Classes(ids[several], label[several], rows[first[several]])
+        made = _Classes(ids[several], label[several], holder[several])
         if not self.large:
             self._known[subset] = made
         return made

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from assay.substitution.fragments import Links, distinct, links, members, ranges, runs
-from assay.substitution.trained import NO_ANSWER, Trained, all_seen, components, key_of, key_tables, majority
+from assay.substitution.fragments import Links, links, ranges, runs
+from assay.substitution.keys import distinct, key_of, key_tables, members
+from assay.substitution.trained import NO_ANSWER, Trained, all_seen, components, majority
 
 
 @dataclass(frozen=True)

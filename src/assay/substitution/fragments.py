@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from assay.substitution.trained import Keys, Trained
+from assay.substitution.keys import Keys, distinct, members, numbered, order_of, places, repeated
+from assay.substitution.trained import Trained
 
 _PAIRS_AT_ONCE = 4_000_000
 _PAIRS_TOO_MANY = 40_000_000  # to list; above, fragments are compared as rows of a matrix
 _CELLS_AT_ONCE = 50_000_000
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 Rows = Int[np.ndarray, "..."]
 
@@ -47,7 +47,7 @@ def links(trained: Trained, subset: Sequence[int], k: int, *, seeds: Keys | None
     bucket = context[agreeing] + trained.tables[-1][trained.answers[agreeing]]
     near = own if seeds is None else agreeing[members(bucket, distinct(context[own] + trained.answer_keys[own]))]
     search = _Search(trained, tuple(subset), fragment, context, k, seeds)
-    ids, index = np.unique(fragment[near], return_inverse=True)
+    ids, index = numbered(fragment[near])
     if k > 1:  # a fragment needs k contexts that it shares with an equal answer
         enough = np.bincount(index, minlength=len(ids)) >= k
         near, index = near[enough[index]], index[enough[index]]
@@ -117,8 +117,9 @@ class _Search(NamedTuple):
         """The rows with one of the fragments in a context that others have too, and the index of its fragment."""
         met = kept_rows(self.trained, self.subset, agreeing=False)
         fragment = self.fragment[met]
-        found = members(fragment, ids)
-        return met[found], np.searchsorted(ids, fragment[found])
+        at = places(fragment, ids)
+        found = np.flatnonzero(at >= 0)
+        return met[found], at[found]
 
     def degrees(self, ids: Keys) -> Int[np.ndarray, " ids"]:
         """In how many contexts each fragment meets others, at least where they are few."""
@@ -136,9 +137,9 @@ class _Search(NamedTuple):
         kept = np.ones(len(left), bool)
         if not len(left):
             return kept
-        ids, at = np.unique(left, return_inverse=True)
+        ids, at = numbered(left)
         rows, owner = self.rows_of(ids)
-        rows = rows[np.argsort(owner, kind="stable")]
+        rows = rows[order_of(owner, len(ids))]
         degree = np.bincount(owner, minlength=len(ids))
         starts = (np.cumsum(degree) - degree)[at]
         degree = degree[at]
@@ -161,7 +162,7 @@ def _pairs(search: _Search, index: Rows, ids: Keys, starts: Rows, ends: Rows) ->
     """Equivalent pairs of fragments, as indices into `ids`. `index` are the fragments of the rows, bucket by bucket."""
     wanted = search.wanted(ids)
     left = np.flatnonzero(wanted[index])
-    left = left[np.argsort(index[left], kind="stable")]
+    left = left[order_of(index[left], len(ids))]
     if not len(left):
         return
     # With all fragments asked for, each pair is met once in a bucket; else once with each wanted fragment on the left.
@@ -215,31 +216,7 @@ def _compared_as_rows(search: _Search, ids: Keys, left: Rows) -> Iterator[Pairs]
         yield np.full(len(others), a), others
 
 
-# Keys
-
-
-def members(keys: Keys, wanted: Keys) -> Rows:
-    """Where the keys are among the sorted `wanted` ones. A table of hashes sorts most of the others out first."""
-    if not len(wanted):
-        return np.zeros(0, int)
-    bits = min(22, len(wanted).bit_length() + 4)
-    marked = np.zeros(1 << bits, bool)
-    marked[(wanted * _MIX) >> np.uint64(64 - bits)] = True
-    maybe = np.flatnonzero(marked[(keys * _MIX) >> np.uint64(64 - bits)])
-    at = np.minimum(np.searchsorted(wanted, keys[maybe]), len(wanted) - 1)
-    return maybe[wanted[at] == keys[maybe]]
-
-
-def distinct(keys: Keys) -> Keys:
-    """Every key once, sorted. For keys of 64 bits sorting is several times faster than `np.unique`, which hashes them."""
-    ordered = np.sort(keys)
-    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
-
-
-def repeated(keys: Keys) -> Rows:
-    """Where a key is that occurs more than once."""
-    ordered = np.sort(keys)
-    return members(keys, distinct(ordered[1:][ordered[1:] == ordered[:-1]]))
+# Runs and ranges
 
 
 def runs(ordered: Keys) -> tuple[Rows, Rows]:

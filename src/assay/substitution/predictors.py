@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float, Int
 
 from assay.substitution.coverage import Reach
 from assay.substitution.exchange import Synonyms
-from assay.substitution.fragments import members, ranges
-from assay.substitution.trained import NO_ANSWER, Trained, key_of, majority, sum_of
+from assay.substitution.fragments import ranges
+from assay.substitution.keys import key_of, members, sum_of
+from assay.substitution.trained import NO_ANSWER, Trained, majority
 
 MOST_ANSWERS = 1000  # for predictors that fit one column for each answer
 MOST_FEATURES = 4000

@@ -1,4 +1,4 @@
-"""The trained combinations of a data set as value indices, and 64-bit keys by which rows are compared on some parts."""
+"""The trained combinations of a data set as value indices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Int, UInt64
 
+from assay.substitution.keys import Keys, key_of, key_tables, places, sum_of
+
 NO_ANSWER = -1
-Keys = UInt64[np.ndarray, "..."]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,49 +118,13 @@ class Trained:
         if not len(self):
             return np.full(wanted.shape, -1)
         keys, order = self._sorted
-        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.where(keys[at] == wanted, order[at], -1)
+        at = places(wanted, keys)
+        return np.where(at >= 0, order[at], -1)
 
     @cached_property
     def varying(self) -> tuple[int, ...]:
         """The parts with more than one trained value. The others can be replaced by nothing."""
         return tuple(part for part in range(self.values.shape[1]) if len(np.unique(self.values[:, part])) > 1)
-
-
-def key_tables(sizes: Sequence[int]) -> list[Keys]:
-    """A 64-bit number for every value of every column, so that the sum over some columns is the key of their values.
-
-    As long as the product of the sizes fits in 64 bits the sums are those of a positional system, and a key stands for one
-    combination. Beyond that they are drawn at random, once for all: among n keys two are equal with probability n^2 / 2^65.
-    """
-    product = 1
-    for size in sizes:
-        product *= max(1, size)
-    if product < 2**64:
-        tables, step = [], 1
-        for size in sizes:
-            tables.append(np.arange(size, dtype=np.uint64) * np.uint64(step))
-            step *= max(1, size)
-        return tables
-    generator = np.random.default_rng(0)
-    return [generator.integers(0, 2**64, size, dtype=np.uint64) for size in sizes]
-
-
-def sum_of(columns: UInt64[np.ndarray, "p n"], parts: Sequence[int]) -> UInt64[np.ndarray, " n"]:
-    """The sum of some of the columns."""
-    total = np.zeros(columns.shape[1], np.uint64)
-    for part in parts:
-        total += columns[part]
-    return total
-
-
-def key_of(values: Int[np.ndarray, "n p"], tables: Sequence[Keys], parts: Sequence[int] | None = None) -> Keys:
-    """The key of every row on some parts, all by default."""
-    chosen = range(values.shape[1]) if parts is None else parts
-    keys = np.zeros(len(values), np.uint64)
-    for part in chosen:
-        keys += tables[part][values[:, part]]
-    return keys
 
 
 def all_seen(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Bool[np.ndarray, " m"]:
@@ -185,6 +150,8 @@ def majority(group: Int[np.ndarray, " n"], answers: Int[np.ndarray, " n"], count
 
 def components(count: int, left: Int[np.ndarray, " edges"], right: Int[np.ndarray, " edges"]) -> Int[np.ndarray, " nodes"]:
     """A number for the connected component of every node."""
+    if not len(left):
+        return np.arange(count)
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
