@@ -565,3 +565,12 @@ def test_a_subject_can_be_sent_to_another_process(module):
         name: value.tolist() for name, value in module.state_dict().items()
     }
     assert other.integrity({"input": torch.ones(4, 2)}).failure == subject.integrity({"input": torch.ones(4, 2)}).failure
+
+
+@pytest.mark.parametrize("n", [0, 1, 70])
+def test_what_is_kept_of_the_activations_of_each_batch_is_that_of_all_of_them(n):
+    subject, inputs = Subject(Named(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)), batch_size=32), vectors(n)
+    sites = ["layers.0:out", "layers.2:in"]
+    whole = subject.read(inputs, sites)
+    kept = subject.read(inputs, sites, each=lambda found: found[:, 1:3].abs())
+    assert all(torch.equal(kept[site], whole[site][:, 1:3].abs()) and kept[site].shape == (n, 2) for site in sites)

@@ -33,6 +33,7 @@ from assay.site import Site as Site
 from assay.store import Training
 
 Inputs = Mapping[str, Tensor]
+Calls = dict[str, list[Tensor]]
 
 
 class Subject:
@@ -136,19 +137,20 @@ class Subject:
                         raise self._no_such_place(site, inputs)
         return torch.cat(outputs) if outputs else answer_of(self._sample(inputs, 1))[:0].cpu()
 
-    def read(self, inputs: Inputs, sites: Sequence[str]) -> dict[str, Tensor]:
-        """Activations `(n, ...)` at the chosen sites, on the CPU, in the dtype they have, from one forward per batch.
+    def read(self, inputs: Inputs, sites: Sequence[str], *, each: Replacement = Tensor.detach) -> dict[str, Tensor]:
+        """Activations `(n, ...)` at the chosen sites, on the CPU, in the dtype they have, from one forward per batch. `each`:
+        what is kept of them, a function of a batch that treats rows alone; by default all.
 
         Names are whole; `match` expands patterns. **Raises:** `AssayError` listing all sites when one is no place of this
         network, and for one that is not run once with all examples in some batch.
         """
 
-        def caught(rows: slice, batch: Inputs) -> dict[str, list[Tensor]]:
-            calls: dict[str, list[Tensor]] = {site: [] for site in sites}
+        def caught(rows: slice, batch: Inputs) -> Calls:
+            calls: Calls = {site: [] for site in sites}
             self._watch(batch, [catch(*self._module_and_side(site), calls[site]) for site in sites])
             return calls
 
-        return self._gathered(inputs, sites, caught)
+        return self._gathered(inputs, sites, caught, each)
 
     def gradients(self, inputs: Inputs, sites: Sequence[str], directions: Tensor) -> dict[str, Tensor]:
         """Gradients `(n, ...)` at the chosen sites, on the CPU, of the outputs `(n, ...)` weighted by `directions`, their like.
@@ -295,13 +297,13 @@ class Subject:
             return integrity(self.module, outputs, watched, rows, first=self._at_first, num_sites=len(sites))
 
     def _gathered(
-        self, inputs: Inputs, sites: Sequence[str], look: Callable[[slice, Inputs], dict[str, list[Tensor]]]
+        self, inputs: Inputs, sites: Sequence[str], look: Callable[[slice, Inputs], Calls], each: Replacement = Tensor.detach
     ) -> dict[str, Tensor]:
         """What `look` finds at the sites in every batch, one tensor for each call, as one tensor for each site."""
         known = self._surveyed(inputs).sites
         if missing := [site for site in sites if plain(site) not in known]:
             raise self._no_such_place(missing[0], inputs)
-        chunks: dict[str, list[Tensor]] = {site: [] for site in sites}
+        chunks: Calls = {site: [] for site in sites}
         with undisturbed(self.module):
             for rows, batch in self._batches(inputs):
                 num = len(next(iter(batch.values())))
@@ -312,10 +314,8 @@ class Subject:
                             given=f"{[tuple(call.shape) for call in calls]} for {num} examples",
                             next_step="choose another site, such as the module around it",
                         )
-                    chunks[site].append((calls[0] if len(calls) == 1 else torch.stack(calls, 1)).cpu())
-        return {
-            site: torch.cat(parts) if parts else torch.zeros(0, *known[plain(site)].shape) for site, parts in chunks.items()
-        }
+                    chunks[site].append(each(calls[0] if len(calls) == 1 else torch.stack(calls, 1)).cpu())
+        return {s: torch.cat(some) if some else each(torch.zeros(0, *known[plain(s)].shape)) for s, some in chunks.items()}
 
     def _batches(self, inputs: Inputs) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         total = len(next(iter(inputs.values())))

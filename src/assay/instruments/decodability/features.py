@@ -78,11 +78,11 @@ def input_place(inputs: Inputs, *, num_seen: int, seed: int) -> Place:
     return Place.of(_encoded(inputs, num_seen), num_seen=num_seen, width=INPUT_WIDTH, seed=seed, limited=False)
 
 
-def site_places(activations: Mapping[str, Tensor], *, num_seen: int, seed: int) -> Iterator[tuple[str, Place]]:
-    """Every site in turn. One seed narrows all networks in the same way."""
-    for number, (site, values) in enumerate(activations.items()):
-        report(f"probing {site}", 0.5 * number / len(activations))
-        yield site, Place.of(_table(values), num_seen=num_seen, width=WIDTH, seed=seed, limited=True)
+def site_places(tables: Mapping[str, Float[Tensor, "n _"]], *, num_seen: int, seed: int) -> Iterator[tuple[str, Place]]:
+    """Every site in turn, as `as_table` has it. One seed narrows all networks in the same way."""
+    for number, (site, table) in enumerate(tables.items()):
+        report(f"probing {site}", 0.5 * number / len(tables))
+        yield site, Place.of(table, num_seen=num_seen, width=WIDTH, seed=seed, limited=True)
 
 
 def _encoded(inputs: Mapping[str, Tensor], num_seen: int) -> Float[Tensor, "n d"]:
@@ -97,12 +97,12 @@ def _encoded(inputs: Mapping[str, Tensor], num_seen: int) -> Float[Tensor, "n d"
     return table[:, table[:num_seen].std(0) > 0]
 
 
-def _table(values: Tensor) -> Float[Tensor, "n d"]:
+def as_table(values: Tensor) -> Float[Tensor, "n d"]:
     """A sequence too long to be read whole is read as its mean and its last position."""
     values = values.float()
     if values.ndim == 2:
         return values
-    if values[0].numel() <= FLAT:
+    if values.shape[1:].numel() <= FLAT:
         return values.flatten(1)
     positions = values.flatten(1, -2)
     return torch.cat([positions.mean(1), positions[:, -1]], 1)

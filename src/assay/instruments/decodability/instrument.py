@@ -15,7 +15,7 @@ from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Not
 from assay.instruments.decodability.block import Block, deal_all
 from assay.instruments.decodability.control import ControlTask, control_tasks
 from assay.instruments.decodability.crossfit import Answer, Decoded, Novel, Places, Question, combination_folds, decode
-from assay.instruments.decodability.features import INPUT, Place, input_place, site_places
+from assay.instruments.decodability.features import INPUT, Place, as_table, input_place, site_places
 from assay.instruments.decodability.readouts import Readout, find, readouts
 from assay.site import NO_SITE, thinned
 from assay.stats import MIN_UNITS, child_generator, paired_p, pooled_permutation_ps
@@ -158,7 +158,8 @@ def _probed(network: Subject, data: Drawn, *, with_shuffles: bool) -> tuple[Plac
     """Every readout in the order of the task, from the input and from every site."""
     places: dict[str, Place] = {INPUT: data.encoded}
     answers: dict[str, Sequence[Answer]] = {INPUT: data.from_input}
-    for site, place in site_places(network.read(data.joined, data.sites), num_seen=len(data.seen), seed=data.seed):
+    tables = network.read(data.joined, data.sites, each=as_table)
+    for site, place in site_places(tables, num_seen=len(data.seen), seed=data.seed):
         places[site], answers[site] = place, [Answer.of(place, question.block) for question in data.questions]
     decoded = decode(places, answers, data.questions, with_shuffles=with_shuffles)
     return places, {readout.name: decoded[readout.name] for readout in data.wanted}
