@@ -1,5 +1,6 @@
 """The audit as a whole: what it runs, what it skips, what it refuses, and that its bytes depend on the seed alone."""
 
+import importlib
 import os
 from typing import Protocol, runtime_checkable
 
@@ -113,6 +114,19 @@ def test_what_does_not_apply_is_named_with_its_reason(subject):
     assert result.evidence == ()
     assert [(item.instrument, "Sings" in item.reason) for item in result.skipped] == [("choir", True)]
     assert result.verdict.headline == "unlearned"
+
+
+def test_an_instrument_that_takes_longest_runs_where_it_is_named(subject, monkeypatch):
+    plain, longest = Plain("plain"), Plain("longest")
+    longest.unasked = False
+    # The package's own name for the module is that of the function.
+    monkeypatch.setattr(importlib.import_module("assay.audit"), "all_instruments", lambda: (plain, longest))
+    result = audit(subject, small_task(), effort="quick", progress=None)
+    assert [item.instrument for item in result.evidence] == ["plain"]
+    assert [(item.instrument, "where it is named" in item.reason) for item in result.skipped] == [("longest", True)]
+    named = audit(subject, small_task(), effort="quick", instruments=[plain, longest], progress=None)
+    assert [item.instrument for item in named.evidence] == ["plain", "longest"]
+    assert not load_instrument("circuits").unasked
 
 
 def test_the_report_of_integrity_holds(subject):

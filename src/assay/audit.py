@@ -51,6 +51,7 @@ GIVES: Mapping[type, str] = {
 }
 NOTHING_RUN = Integrity(outputs_identical=True, weights_identical=True, num_examples=0, num_sites=0)
 """Of a file of predictions: there is no network that reading could change."""
+NOT_NAMED = "it takes longer than all others together, and runs where it is named or at full effort"
 NEEDS_MORE = "it needs novel inputs or the task itself, which access level 0 does not allow"
 
 
@@ -194,7 +195,7 @@ def audit(
     - `level`: of access. 0 allows trained inputs and the declaration only: instruments run in a process that cannot reach
       the task, and those that need it are skipped. 1 also allows novel inputs, 2 their labels; at 1 what needs labels is
       left out. A task that has no novel combinations, or none with answers (`Task.level`), allows no more than 0 or 1.
-    - `instruments`: all registered ones by default.
+    - `instruments`: all registered ones by default, without `circuits` below full effort.
     - `address`: where the subject came from, for the report.
     - `jobs`: processes in which instruments run side by side, and those that take long read their copies; the bytes of the
       result do not depend on it.
@@ -224,7 +225,7 @@ def audit(
         if unlearned:
             report(f"unlearned: {unlearned}", 0.0)
         chosen = all_instruments() if instruments is None else instruments
-        applying, skipped = _sorted_out(chosen, subject, task, level, unlearned)
+        applying, skipped = _sorted_out(chosen, subject, task, level, unlearned, instruments is not None or effort == "full")
         if level == 0:
             report("judging in a process that cannot reach the task", 0.0)
             judged = judged_apart(applying, subject, task, effort=effort, seed=seed, progress=report)
@@ -291,7 +292,7 @@ def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:
 
 
 def _sorted_out(
-    chosen: Sequence[Instrument], subject: Subject, task: Task, level: Level, unlearned: str
+    chosen: Sequence[Instrument], subject: Subject, task: Task, level: Level, unlearned: str, asked: bool
 ) -> tuple[list[Instrument], list[Skipped]]:
     """What applies, and what does not with the reason."""
     applying, skipped = [], []
@@ -304,6 +305,8 @@ def _sorted_out(
             reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
         elif level == 0 and missing_abilities(instrument, TrainedOnly(task)):
             reason = NEEDS_MORE
+        elif not asked and not getattr(instrument, "unasked", True):
+            reason = NOT_NAMED
         elif unlearned and getattr(instrument, "searches", False):
             reason = f"it searches for long, and the network does not do its task: {unlearned}"
         else:

@@ -124,11 +124,13 @@ class Audit(Command):
         return task
 
 
-def _chosen(names: Sequence[str], sites: Sequence[str]) -> list["assay.instrument.Instrument"]:
-    """The instruments of these names, all when there are none; `sites` goes to those that can be told where to read."""
+def _chosen(names: Sequence[str], sites: Sequence[str]) -> list["assay.instrument.Instrument"] | None:
+    """The instruments of these names, None when there are none; `sites` goes to those that can be told where to read."""
     from assay.instruments import all_instruments, load_instrument
 
-    chosen = [load_instrument(name) for name in names] if names else list(all_instruments())
+    if not names and not sites:
+        return None
+    chosen = [load_instrument(name) for name in names] or [one for one in all_instruments() if one.unasked]
     if not sites:
         return chosen
     able = [inspect.signature(type(instrument)).parameters.keys() >= {"sites"} for instrument in chosen]

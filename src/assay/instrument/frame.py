@@ -198,6 +198,7 @@ class Instrument(ABC, Generic[Data]):
     - `budgets`: sizes for each effort.
     - `long`: whether a copy takes so long that copies are to be read side by side in processes.
     - `searches`: whether it searches for minutes, which an audit does not do on a network that has not learned its task.
+    - `unasked`: whether an audit runs it where it was not named; at full effort it runs all.
     - `reads_predictions`: whether it also takes a file of answers (`assay.predictions.Predictions`) as the network.
 
     docs/new-instrument.md holds a whole one.
@@ -211,6 +212,7 @@ class Instrument(ABC, Generic[Data]):
     budgets: Mapping[Effort, Any]
     long: bool = False
     searches: bool = False
+    unasked: bool = True
     reads_predictions: bool = False
 
     @abstractmethod

@@ -1,7 +1,8 @@
 """The families of tasks as `assay tasks` lists them. Written out here, since reading the classes would import torch;
 a test compares every option with the field that it names."""
 
-from assay.tasks.family import TaskFamily, TaskOption
+from assay.tasks.family import TaskFamily
+from assay.tasks.family_options import LATENT, NUMBER, SLOTS, options
 
 
 def task_families() -> tuple[TaskFamily, ...]:
@@ -9,69 +10,15 @@ def task_families() -> tuple[TaskFamily, ...]:
     return _FAMILIES
 
 
-def _options(*rows: tuple[str, str, str | None, str]) -> tuple[TaskOption, ...]:
-    return tuple(TaskOption(name=name, type=kind, default=default, meaning=meaning) for name, kind, default, meaning in rows)
-
-
-_LATENT = (
-    ("num_modules", "integer", "8", "modules of which each task is a mixture"),
-    ("max_active", "integer", "3", "the most modules that are active at once"),
-    ("weights", "discrete, khot or continuous", "discrete", "how much of an active module there is"),
-    (
-        "encoding",
-        "identity, orthogonal, tokens, invertible_nn, interval_shuffle, zigzag or, of the hyperteacher, fewshot",
-        "identity",
-        "how the network is told which modules are active",
-    ),
-    (
-        "supports",
-        "random, equal, popular_modules, unpopular_modules, two_halves, connected, disconnected, "
-        "pseudo_random_disconnected or non_compositional",
-        "random",
-        "which sets of modules are trained",
-    ),
-    ("held_out", "number", "0.25 where it applies", "share of the supports that are novel; some kinds fix it"),
-    (
-        "num_train",
-        "integer, or growth with the modules such as 3.5M or 0.5M^2",
-        "all",
-        "how many of the trainable supports are trained, to match tasks in size",
-    ),
-    (
-        "hotness",
-        "numbers such as 7-12-8",
-        "as it comes",
-        "how many trained supports have 1, 2, ... active modules, to match tasks in both",
-    ),
-    ("novel_hotness", "integer", "any", "how many modules are active in novel supports"),
-    ("seed", "integer", "0", "of the task and of the trained supports"),
-)
-"""Options of the tasks that are mixtures of a few modules."""
-
-_SLOTS = (
-    ("coverage", "number", "0.8", "share of the combinations that are trained"),
-    ("targets", "rule or table", "rule", "whether the answers follow the rule or are dealt anew to all inputs"),
-    (
-        "cue",
-        "none, free or answer",
-        "none",
-        "one more token: a random class, or the answer where trained",
-    ),
-    ("seed", "integer", "0", "of the rule and of the trained combinations"),
-)
-"""Options of the tasks with one token in every slot."""
-
-_NUMBER = _options(("number", "singular or plural", "singular", "of both words in a sentence that obeys"))
-
 _FAMILIES = (
     TaskFamily(
         name="modular-addition",
         summary="y = (i + j) mod p, of two tokens; every novel pair is outside 1-coverage",
         form="modular-addition:coverage=0.7",
         home="assay.tasks.modular_addition:ModularAddition",
-        options=_options(
+        options=options(
             ("coverage", "number", "0.7", "share of the combinations that are trained"),
-            *_SLOTS[1:],
+            *SLOTS[1:],
             ("p", "integer", "31", "the modulus"),
             ("names", "integer", "1", "tokens of each number; with 2 or more there are synonyms, as a control"),
         ),
@@ -81,8 +28,8 @@ _FAMILIES = (
         summary="y = g_j(f_i(x)) mod p: two parts choose the functions, a third is their argument",
         form="modular:coverage=0.8",
         home="assay.tasks.modular:Modular",
-        options=_options(
-            *_SLOTS,
+        options=options(
+            *SLOTS,
             ("p", "integer", "11", "the modulus"),
             ("num_first", "integer", "12, or all different maps", "how many f_i there are"),
             ("num_second", "integer", "12, or all different maps", "how many g_j there are"),
@@ -98,8 +45,8 @@ _FAMILIES = (
         summary="which action stands at step t of a command of one or two phrases",
         form="commands:phrases=1,max_times=3",
         home="assay.tasks.commands:Commands",
-        options=_options(
-            *_SLOTS,
+        options=options(
+            *SLOTS,
             ("num_verbs", "integer", "6", "verbs, one of which only turns"),
             ("phrases", "1 or 2", "2", "phrases of a command, joined by a conjunction"),
             ("max_times", "2 or 3", "2", "how often a phrase may be repeated"),
@@ -117,8 +64,8 @@ _FAMILIES = (
         summary="the shape of the first object that has the colour asked for",
         form="binding:num_objects=2,num_colours=4",
         home="assay.tasks.binding:Binding",
-        options=_options(
-            *_SLOTS,
+        options=options(
+            *SLOTS,
             ("num_objects", "2 or 3", "3", "objects in a scene"),
             ("num_shapes", "integer", "4", "shapes that objects can have"),
             ("num_colours", "integer", "3", "colours that objects can have"),
@@ -136,7 +83,7 @@ _FAMILIES = (
         summary="which attribute an entity has in the list of entities before the question",
         form="lists:largest=3",
         home="assay.tasks.lists:Lists",
-        options=_options(
+        options=options(
             ("kind", "city, shape, food or made-up", "city", "which words name entities and attributes"),
             ("num_entities", "integer", "16", "entities, 4 to 16"),
             ("num_attributes", "integer", "16", "attributes, 4 to 16"),
@@ -153,7 +100,7 @@ _FAMILIES = (
         summary="the lists of entities in sentences for a local language model",
         form="list-texts:path/to/model,kind=city",
         home="assay.tasks.list_texts:ListTexts",
-        options=_options(
+        options=options(
             ("folder", "folder", None, "a local Hugging Face model with its tokenizer"),
             ("kind", "city, shape, food or made-up", "city", "which words name entities and attributes"),
             ("smallest", "integer", "2", "entities in the shortest list"),
@@ -169,7 +116,7 @@ _FAMILIES = (
         summary="a picture of overlapping objects with a shape and a colour each, to be drawn again",
         form="scenes:size=10,most=4",
         home="assay.tasks.scenes:Scenes",
-        options=_options(
+        options=options(
             ("size", "integer", "10", "pixels along a side"),
             ("fewest", "integer", "3", "objects in a trained scene, at least"),
             ("most", "integer", "4", "objects in a trained scene, at most"),
@@ -183,8 +130,8 @@ _FAMILIES = (
         summary="the state that a random finite-state machine reaches on a string, or what it writes last",
         form="transducer:num_states=5,num_symbols=3",
         home="assay.tasks.transducer:Transducer",
-        options=_options(
-            *_SLOTS,
+        options=options(
+            *SLOTS,
             ("num_states", "integer", "4", "states of the machine"),
             ("num_symbols", "integer", "4", "symbols that it reads, and as many that it writes"),
             ("length", "integer", "6", "symbols in a string"),
@@ -204,8 +151,8 @@ _FAMILIES = (
         summary="one digit of a sum, or of a number times a digit",
         form="digits:operation=times,digits=3",
         home="assay.tasks.digits:Digits",
-        options=_options(
-            *_SLOTS,
+        options=options(
+            *SLOTS,
             ("operation", "add or times", "add", "a + b, or a times one digit"),
             ("base", "integer", "7", "of the digits, at least 3"),
             ("digits", "2, 3 or 4", "2", "of each number"),
@@ -217,8 +164,8 @@ _FAMILIES = (
         summary="the value of ((a op1 b) op2 (c op3 d)) modulo a small number",
         form="trees:modulus=3",
         home="assay.tasks.trees:Trees",
-        options=_options(
-            *_SLOTS,
+        options=options(
+            *SLOTS,
             ("modulus", "integer", "3", "numbers are below it"),
             (
                 "novel",
@@ -233,15 +180,15 @@ _FAMILIES = (
         summary="regression on a teacher whose weights are a mixture of a few of its modules",
         form="hyperteacher:supports=random,num_train=28",
         home="assay.tasks.hyperteacher:Hyperteacher",
-        options=_options(*_LATENT, ("samples_per_task", "integer", "16", "rows drawn for each choice of modules and amounts")),
+        options=options(*LATENT, ("samples_per_task", "integer", "16", "rows drawn for each choice of modules and amounts")),
     ),
     TaskFamily(
         name="preference_grid",
         summary="imitate an expert that collects objects, whose preference is a mixture of a few modules",
         form="preference_grid:supports=random,num_train=28",
         home="assay.tasks.preference_grid:PreferenceGrid",
-        options=_options(
-            *_LATENT,
+        options=options(
+            *LATENT,
             ("num_colours", "integer", "16", "colours that objects can have"),
             ("num_objects", "integer", "4", "objects in a grid, at most 8"),
             ("scored", "action or episode", "action", "whether each action counts, or only whole episodes"),
@@ -252,28 +199,28 @@ _FAMILIES = (
         summary="which of four rows of bits breaks one of two agreements",
         form="bit-parity:num_bits=20",
         home="assay.tasks.bit_parity:BitParity",
-        options=_options(("num_bits", "integer", "20", "of an item; four of them matter")),
+        options=options(("num_bits", "integer", "20", "of an item; four of them matter")),
     ),
     TaskFamily(
         name="agreement",
         summary="which of four sentences has a subject or a verb of the wrong number",
         form="agreement:number=plural",
         home="assay.tasks.sentences:Agreement",
-        options=_NUMBER,
+        options=NUMBER,
     ),
     TaskFamily(
         name="anaphora",
         summary="which of four sentences has an antecedent or a reflexive pronoun of the wrong number",
         form="anaphora:number=plural",
         home="assay.tasks.sentences:Anaphora",
-        options=_NUMBER,
+        options=NUMBER,
     ),
     TaskFamily(
         name="shapes",
         summary="which of four pictures breaks one of two facts about what is inside, what touches and how many there are",
         form="shapes:facts=inside-contact",
         home="assay.tasks.shapes:Shapes",
-        options=_options(
+        options=options(
             ("facts", "inside-contact, inside-count or contact-count", "inside-contact", "the two that are the parts")
         ),
     ),
@@ -282,7 +229,7 @@ _FAMILIES = (
         summary="which of four inputs of another task has a part with a value that was not declared",
         form="odd-one-out:i=0+1+2,j=0+1+2/modular:p=7",
         home="assay.tasks.odd_one_out_of:OddOneOutOf",
-        options=_options(("of", "parts with their values, / and a task", None, "when an item obeys, and what items are")),
+        options=options(("of", "parts with their values, / and a task", None, "when an item obeys, and what items are")),
         variant="of",
         leads_to_code=True,
     ),
@@ -291,7 +238,7 @@ _FAMILIES = (
         summary="navigation commands and their action sequences, with the published splits",
         form="scan:addprim_jump",
         home="assay.tasks.scan:Scan",
-        options=_options(("split", "name of a published split", None, "which combinations are novel")),
+        options=options(("split", "name of a published split", None, "which combinations are novel")),
         variant="split",
     ),
     TaskFamily(
@@ -299,7 +246,7 @@ _FAMILIES = (
         summary="the largest sum of elements that are not adjacent, written out step by step",
         form="non-adjacent-sum:n=6,train=3000",
         home="assay.tasks.non_adjacent_sum:NonAdjacentSum",
-        options=_options(
+        options=options(
             ("n", "integer", "6", "elements, 2 to 8"),
             ("high", "integer", "5", "elements are the integers from its negative to it"),
             ("train", "integer", "3000", "lists in training"),
@@ -314,7 +261,7 @@ _FAMILIES = (
         summary="the product of two numbers, multiplied by hand and written out step by step",
         form="multiplication:first=2,second=2,train=2000",
         home="assay.tasks.multiplication:Multiplication",
-        options=_options(
+        options=options(
             ("first", "integer", "2", "digits of the first factor, 1 to 5"),
             ("second", "integer", "2", "digits of the second factor, 1 to 5"),
             ("train", "integer", "2000", "pairs in training"),
@@ -330,7 +277,7 @@ _FAMILIES = (
         summary="sentences with gold dependency trees, which a language model reads",
         form="treebank:en_ewt",
         home="assay.tasks.treebank:Treebank",
-        options=_options(
+        options=options(
             ("name", "en_ewt, fr_sequoia, fr_gsd, en_pud, fr_pud, de_pud; en_nested", "en_ewt", "a published treebank; ours"),
             ("file", "CoNLL-U file", "none", "a treebank of one's own instead"),
             ("min_words", "integer", "2", "shorter sentences are left out"),
@@ -345,7 +292,7 @@ _FAMILIES = (
         summary="the next byte of a text, for what a network learns from nothing else",
         form="text:tinyshakespeare",
         home="assay.tasks.text:Text",
-        options=_options(
+        options=options(
             (
                 "name",
                 "tinyshakespeare, gutenberg, gutenberg_a, gutenberg_b, genesis_en, genesis_fr, genesis_sv or wikitext2",
@@ -364,7 +311,7 @@ _FAMILIES = (
         summary="programs of a Python-like language: the next token, or a question about which of two tokens follows",
         form="code:single_double_quote",
         home="assay.tasks.code:Code",
-        options=_options(
+        options=options(
             ("question", "program or the name of a question", "program", "program asks for the next token everywhere"),
             ("length", "integer", "32", "tokens of a window"),
             ("coverage", "number", "0.8", "share of the combinations that are trained"),
@@ -377,7 +324,7 @@ _FAMILIES = (
         summary="how many steps, and which relation, lead from one thing of a told world to another",
         form="graphs:family,size=5",
         home="assay.tasks.graphs:Graphs",
-        options=_options(
+        options=options(
             ("world", "arithmetic, family, metro, scene or social", "family", "what the texts tell of"),
             ("size", "integer", "5", "things in a text, at least 3; odd in arithmetic"),
             ("num_names", "integer", "400", "names of things, the last quarter of which is kept for novel texts"),
@@ -392,7 +339,7 @@ _FAMILIES = (
         summary="the colour of a pixel from its coordinates, of a picture that an evolved network draws",
         form="picture:skull",
         home="assay.tasks.picture:Picture",
-        options=_options(
+        options=options(
             ("name", "skull, butterfly or apple", "skull", "the picture"),
             ("size", "integer", "64", "pixels along a side; the published pictures have 256"),
             ("phases", "own or random", "own", "random: as a null, another picture of the same spectrum"),
@@ -405,7 +352,7 @@ _FAMILIES = (
         summary="data of one's own: JSON Lines, CSV or Parquet, declared in a small TOML file",
         form="table:path/to/table.toml",
         home="assay.tasks.table:read_table",
-        options=_options(("path", "file", None, "the TOML declaration")),
+        options=options(("path", "file", None, "the TOML declaration")),
         variant="path",
         leads_to_code=True,
     ),

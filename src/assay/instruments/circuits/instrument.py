@@ -41,6 +41,7 @@ class Circuits(Instrument[Data]):
     metrics = METRICS
     long = True
     searches = True
+    unasked = False
 
     def __init__(
         self,
