@@ -15,6 +15,7 @@ from assay.objective import Classification
 from assay.substitution import coverage as substitution_coverage
 from assay.task import Examples, Part, Task
 from assay.tasks import load_task
+from assay.views import View
 
 OURS = (
     "modular",
@@ -120,6 +121,24 @@ def test_no_novel_example_is_drawn(monkeypatch):
     monkeypatch.setattr(type(task), "examples", examples)
     novelty_of(task)
     assert set(drawn) == {"seen"}
+
+
+def test_kinds_are_found_once_for_a_task_and_a_task_need_not_be_hashable(monkeypatch):
+    @dataclass
+    class Unhashable(View):
+        task: Task
+
+        def __post_init__(self):
+            super().__init__(self.task, ())
+
+    task, asked, original = Unhashable(load_task("modular:p=5")), [], novelty._novelty
+    monkeypatch.setattr(novelty, "_novelty", lambda *given: asked.append(given) or original(*given))
+    with pytest.raises(TypeError):
+        hash(task)
+    assert novelty_of(task) is novelty_of(task)
+    assert len(asked) == 1
+    novelty_of(Unhashable(load_task("modular:p=5")))
+    assert len(asked) == 2, "another object may be another task"
 
 
 def test_kinds_are_not_known_where_chains_are_not_followed_to_their_end(monkeypatch):

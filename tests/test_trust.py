@@ -85,7 +85,7 @@ def with_task(folder: Path, address: str) -> None:
 ADDRESSES = {
     "a factory": "payload_here:build",
     "a factory in the folder": "theirs.payload:build",
-    "a module that opens a shell": "code:interact",
+    "a module that opens a shell": "pty:spawn",
     "a factory behind another task": "odd-one-out:i=0+1,j=0+1/payload_here:build",
     "a factory behind two": "odd-one-out:i=0,j=0/odd-one-out:i=0,j=0/payload_here:build",
     "a table with an executor": "table:theirs/table.toml",

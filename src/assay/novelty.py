@@ -7,7 +7,6 @@ pattern substitution, so a novel score is headed by what lies outside.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -77,15 +76,15 @@ def novelty_of(task: Task, combinations: Int[Tensor, "c k"] | None = None) -> No
     """
     if combinations is not None:
         return _novelty(task, combinations)
-    if (known := _KNOWN.get(task)) is not None:
-        return known
+    if _KEPT in vars(task):
+        return vars(task)[_KEPT]
     found = _novelty(task, task.combinations("novel"))
     if not found.unknown:
-        _KNOWN[task] = found
+        vars(task)[_KEPT] = found
     return found
 
 
-_KNOWN: WeakKeyDictionary[Task, Novelty] = WeakKeyDictionary()  # several instruments of an audit ask, and it takes seconds
+_KEPT = "_novelty"  # several instruments of an audit ask the same task, and it takes seconds
 
 
 def _novelty(task: Task, novel: Int[Tensor, "c k"]) -> Novelty:

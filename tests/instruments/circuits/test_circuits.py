@@ -24,7 +24,9 @@ from assay.subject import Subject
 pytestmark = pytest.mark.slow
 
 QUICK = dataclasses.replace(BUDGETS["quick"], examples=96, points=6, draws=4, ascent=2)
-GATES = dataclasses.replace(QUICK, copies=5, seeds=2, prices=(0.2, 0.5), steps=(60, 20), batch_size=48, conditions=0, nonsense=2)
+GATES = dataclasses.replace(
+    QUICK, copies=5, seeds=2, prices=(0.2, 0.5), steps=(60, 20), batch_size=48, conditions=0, nonsense=2
+)
 TASK = SameSign()
 
 
