@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
@@ -90,17 +91,32 @@ class Design:
             if bool(self.whole[columns].all()):
                 weight = mean[columns] / mean[columns].sum()
                 centred[columns] -= weight @ effects[columns]
-        lengths, basis = torch.linalg.eigh((mixed @ mixed.T).double())
-        real = lengths > SMALL * lengths.max().clamp(min=1e-30)
-        basis = basis[:, real] / lengths[real].sqrt()
-        sizes, left = torch.linalg.eigh((centred @ centred.T).double())
-        keep = min(basis.shape[1], len(sizes))
-        sizes, left = sizes.clamp(min=0).sqrt().flip(0)[:keep], left.flip(1)[:, :keep]
-        turn = torch.linalg.qr(torch.randn(basis.shape[1], basis.shape[1], generator=generator, dtype=torch.float64)).Q
+        long, wide = mixed.double(), centred.double()
+        lengths, basis = _principal(long @ long.T)
+        sizes, left = _principal(wide @ wide.T)
+        keep = min(len(lengths), len(sizes))
+        sizes, left = sizes[:keep].sqrt(), left[:, :keep]
+        draw = partial(torch.randn, generator=generator, dtype=torch.float64)
+        # Both turns are the same whichever axes are chosen where lengths are equal, so that rounding moves nothing.
+        turn = _isometry(left.T @ draw(len(left), len(lengths))) @ _isometry(draw(len(lengths), len(basis)) @ basis)
         # Few directions of long vectors: products with these are few, and all else is as small as the design.
-        found = ((left * sizes) @ turn[:keep] @ basis.T).to(mixed.dtype) @ mixed
+        found = ((left * sizes) @ turn @ (basis / lengths.sqrt()).T).to(mixed.dtype) @ mixed
         found[0] = mean @ effects - mean[1:] @ found[1:]
         return found
+
+
+def _principal(products: Float64[Tensor, "r r"]) -> tuple[Float64[Tensor, " k"], Float64[Tensor, "r k"]]:
+    """Eigenvalues that are no rounding, the largest first, with their axes."""
+    values, axes = torch.linalg.eigh(products)
+    values, axes = values.flip(0), axes.flip(1)
+    real = values > SMALL * values.max().clamp(min=1e-30)
+    return values[real], axes[:, real]
+
+
+def _isometry(random: Float64[Tensor, "a b"]) -> Float64[Tensor, "a b"]:
+    """The nearest matrix that keeps lengths."""
+    left, _, right = torch.linalg.svd(random, full_matrices=False)
+    return left @ right
 
 
 def combined(weights: Float[Tensor, "m r"], values: Float[Tensor, "r f"]) -> Float[Tensor, "m f"]:
