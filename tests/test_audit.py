@@ -118,7 +118,7 @@ def test_what_does_not_apply_is_named_with_its_reason(subject):
 
 def test_an_instrument_that_takes_longest_runs_where_it_is_named(subject, monkeypatch):
     plain, longest = Plain("plain"), Plain("longest")
-    longest.unasked = False
+    longest.by_default = False
     # The package's own name for the module is that of the function.
     monkeypatch.setattr(importlib.import_module("assay.audit"), "all_instruments", lambda: (plain, longest))
     result = audit(subject, small_task(), effort="quick", progress=None)
@@ -126,7 +126,7 @@ def test_an_instrument_that_takes_longest_runs_where_it_is_named(subject, monkey
     assert [(item.instrument, "where it is named" in item.reason) for item in result.skipped] == [("longest", True)]
     named = audit(subject, small_task(), effort="quick", instruments=[plain, longest], progress=None)
     assert [item.instrument for item in named.evidence] == ["plain", "longest"]
-    assert not load_instrument("circuits").unasked
+    assert not load_instrument("circuits").by_default
 
 
 def test_the_report_of_integrity_holds(subject):

@@ -305,7 +305,7 @@ def _sorted_out(
             reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
         elif level == 0 and missing_abilities(instrument, TrainedOnly(task)):
             reason = NEEDS_MORE
-        elif not asked and not getattr(instrument, "unasked", True):
+        elif not asked and not getattr(instrument, "by_default", True):
             reason = NOT_NAMED
         elif unlearned and getattr(instrument, "searches", False):
             reason = f"it searches for long, and the network does not do its task: {unlearned}"

@@ -130,7 +130,7 @@ def _chosen(names: Sequence[str], sites: Sequence[str]) -> list["assay.instrumen
 
     if not names and not sites:
         return None
-    chosen = [load_instrument(name) for name in names] or [one for one in all_instruments() if one.unasked]
+    chosen = [load_instrument(name) for name in names] or [one for one in all_instruments() if one.by_default]
     if not sites:
         return chosen
     able = [inspect.signature(type(instrument)).parameters.keys() >= {"sites"} for instrument in chosen]

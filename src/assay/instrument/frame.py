@@ -198,7 +198,7 @@ class Instrument(ABC, Generic[Data]):
     - `budgets`: sizes for each effort.
     - `long`: whether a copy takes so long that copies are to be read side by side in processes.
     - `searches`: whether it searches for minutes, which an audit does not do on a network that has not learned its task.
-    - `unasked`: whether an audit runs it where it was not named; at full effort it runs all.
+    - `by_default`: whether an audit below full effort runs it where no instrument is named.
     - `reads_predictions`: whether it also takes a file of answers (`assay.predictions.Predictions`) as the network.
 
     docs/new-instrument.md holds a whole one.
@@ -212,7 +212,7 @@ class Instrument(ABC, Generic[Data]):
     budgets: Mapping[Effort, Any]
     long: bool = False
     searches: bool = False
-    unasked: bool = True
+    by_default: bool = True
     reads_predictions: bool = False
 
     @abstractmethod

@@ -41,7 +41,7 @@ class Circuits(Instrument[Data]):
     metrics = METRICS
     long = True
     searches = True
-    unasked = False
+    by_default = False
 
     def __init__(
         self,
