@@ -1,13 +1,12 @@
 """Why there is no headline cut: none lies there, none holds the parts as a sum, none could be patched, none was read."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from stages import SIZE, Declared
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from assay.cuts import Cut
 from assay.instrument import run
 from assay.instruments.recombination import Recombination
 from assay.instruments.recombination.curves import AtCut, Found
@@ -19,8 +18,8 @@ from assay.subject import Subject
 pytestmark = pytest.mark.slow
 
 
-def cut(depth: int, *, of: int) -> SimpleNamespace:
-    return SimpleNamespace(depth=depth, affine=depth == 0, last=depth == of - 1)
+def cut(depth: int, *, of: int) -> Cut:
+    return Cut(depth, names=(), carried=(), shared=(), leads=(), opaque_before=(), opaque_after=(), last=depth == of - 1)
 
 
 def found(number: int, *, same: dict[int, float], skipped: dict[int, str] | None = None) -> Found:

@@ -1,7 +1,8 @@
 """What the rest of a network answers to states that are put together at one cut, and rates of that."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import torch
@@ -14,9 +15,8 @@ from assay.instrument import Random
 from assay.instruments.recombination.drawn import Drawn, Recipe
 from assay.instruments.recombination.items import HELD, firsts
 from assay.instruments.recombination.rates import ES, Rates, rates_of
-from assay.instruments.recombination.rules import WORKS
+from assay.instruments.recombination.rules import resolves
 from assay.instruments.recombination.states import combined, summed
-from assay.subject import Subject
 
 OWN, SCRAMBLED, RANDOM = "network", "scrambled declaration", "random subspace"
 AT_ONCE = 2**23  # numbers of the states that are put into one run
@@ -36,19 +36,11 @@ Asked = tuple[Variant, int, int]
 """Whose effects, and the numbers of plan and recipe."""
 
 
-class Outputs:
-    """What a network answers to real inputs: `real`, to held-out and novel ones; `fitted`, to those from which effects are
-    estimated, which are run where they are wanted and not `known`."""
+class Outputs(NamedTuple):
+    """What a network answers to real inputs: held-out and novel ones, and those of the fitted ones into which a part is put."""
 
-    def __init__(self, subject: Subject, data: Drawn, known: Tensor | None = None):
-        self.real, self._fitted = subject(data.real), known
-        self._run = lambda: subject(data.fitted)
-
-    @property
-    def fitted(self) -> Tensor:
-        if self._fitted is None:
-            self._fitted = self._run()
-        return self._fitted
+    real: Tensor
+    fitted: Tensor
 
 
 Effects = dict[tuple[Variant, int], Float[Tensor, "q f"]]
@@ -57,40 +49,39 @@ Wanted = Callable[[int], Collection[tuple[Variant, int]]]
 """Whose effects are needed at a depth, by variant and plan."""
 
 
+@dataclass(eq=False)
 class AtDepth:
     """Rates at one cut.
 
-    **Arguments:** `first`: the states of two fitted examples; `effects`: that are known there; `kept` and `matrix`: the states
+    **Attributes:** `first`: the states of two fitted examples; `effects`: that are known there; `kept` and `matrix`: the states
     of all fitted examples, where they are few or narrow enough to be held at once; `more`: further effects, where they are.
     """
 
-    def __init__(
-        self,
-        cuts: Cuts,
-        data: Drawn,
-        outputs: Outputs,
-        first: State,
-        effects: Effects,
-        *,
-        kept: State | None,
-        matrix: Tensor | None,
-        more: Callable[[Collection[tuple[Variant, int]], Effects], Effects],
-    ):
-        self.cuts, self.depth, self.data, self.outputs = cuts, first.depth, data, outputs
-        self.first, self.effects, self.kept, self.matrix, self.more = first, effects, kept, matrix, more
-        self._answered: dict[Asked, tuple[Tensor, Tensor]] = {}  # which items were run, and outputs of all
-        self.piece = max(16, AT_ONCE // max(1, first.flat().shape[1]))
+    cuts: Cuts
+    data: Drawn
+    outputs: Outputs
+    first: State
+    effects: Effects
+    kept: State | None
+    matrix: Tensor | None
+    more: Callable[[Collection[tuple[Variant, int]], Effects], Effects]
+    _answered: dict[Asked, tuple[Tensor, Tensor]] = field(default_factory=dict)  # which items were run, and outputs of all
+
+    @cached_property
+    def piece(self) -> int:
+        """Items that are put together at once."""
+        return max(16, AT_ONCE // max(1, self.first.flat().shape[1]))
 
     def searched(self, asked: Sequence[Asked]) -> dict[Asked, Rates]:
-        """Rates of held-out combinations by which nulls and copies choose their cuts. Where a quarter of the combinations shows
-        that Es cannot reach .9, whatever it is on the others, these are not run: the choice is the same."""
-        found = self._rates(asked, {one: self._upto(one, HELD) & self._recipe(one).quarter for one in asked})
-        left = []
+        """Rates of held-out combinations by which nulls and copies choose their cuts. Where an eighth of the combinations shows
+        that the lower bound of Es is below .9 even if all others are right, these are not run: the choice is the same."""
+        found = self._rates(asked, {one: self._recipe(one).tried for one in asked})
+        left = {}
         for one in asked:
             rate, number = found[one].get((ES, HELD)), len(self._recipe(one).items.ids[self._upto(one, HELD)].unique())
-            if rate is None or float(rate.units.sum()) + number - len(rate.units) >= WORKS * number:
-                left.append(one)
-        return found | self.rates(dict.fromkeys(left, HELD))
+            if rate is None or resolves(torch.cat([rate.units, torch.ones(number - len(rate.units))])):
+                left[one] = HELD
+        return found | self.rates(left)
 
     def rates(self, asked: Mapping[Asked, int]) -> dict[Asked, Rates]:
         """Rates of several in one run, each with the last of the kinds of combinations that it is asked of."""
@@ -140,7 +131,7 @@ class AtDepth:
                 like = self.kept[base] if self.kept is not None else self.first
                 yield like, (made + self.matrix[base] if recipe.on_base else made), given
             elif recipe.on_base or self.first.carried:
-                state = self.cuts.read(_rows(self.data.fitted, base), self.depth)
+                state = self.cuts.read(_rows(self.data.fitted, base), self.first.depth)
                 made = made + state.flat().float() if recipe.on_base else made
                 yield (state if state.carried else self.first), made, given
             else:
@@ -158,12 +149,12 @@ class AtDepth:
         def run() -> None:
             states, given = zip(*waiting, strict=True)
             together = {name: torch.cat([some[name] for some in given]) for name in given[0]}
-            found.append(self.cuts.run(inputs | together, self.depth, self.first.unflat(torch.cat(states))))
+            found.append(self.cuts.run(inputs | together, self.first.depth, self.first.unflat(torch.cat(states))))
             waiting.clear()
 
         for like, matrix, given in pieces:
             if like.carried and len(matrix):
-                found.append(self.cuts.run(inputs | given, self.depth, like.unflat(matrix)))
+                found.append(self.cuts.run(inputs | given, self.first.depth, like.unflat(matrix)))
                 continue
             waiting.append((matrix, given))
             if sum(len(matrix) for matrix, _ in waiting) >= self.piece:
@@ -173,24 +164,21 @@ class AtDepth:
         return torch.cat(found)
 
 
+@dataclass(eq=False)
 class Reader:
     """Reads a network at its cuts.
 
-    **Arguments:** `variants`: nulls from the network itself; `plans`: numbers of those that are read.
+    **Attributes:** `variants`: nulls from the network itself; `plans`: numbers of those that are read; `kept`: what was read at
+    the headline cut.
     """
 
-    def __init__(
-        self,
-        cuts: Cuts,
-        data: Drawn,
-        outputs: Outputs,
-        rng: Random,
-        *,
-        variants: Sequence[Variant],
-        plans: Sequence[int],
-    ):
-        self.cuts, self.data, self.outputs, self.rng, self.variants, self.plans = cuts, data, outputs, rng, variants, plans
-        self.kept: dict[int, AtDepth] = {}  # what was read at the headline cut
+    cuts: Cuts
+    data: Drawn
+    outputs: Outputs
+    rng: Random
+    variants: Sequence[Variant]
+    plans: Sequence[int]
+    kept: dict[int, AtDepth] = field(default_factory=dict)
 
     def each(
         self, depths: Sequence[int], wanted: Wanted, *, explained: bool = False
@@ -237,7 +225,7 @@ class Reader:
                     yield depth, error, None
                     continue
                 carried = kept if kept is not None and kept.carried else None
-                read = AtDepth(self.cuts, data, self.outputs, state, found, kept=carried, matrix=matrix, more=more)
+                read = AtDepth(self.cuts, data, self.outputs, state, found, carried, matrix, more)
                 yield depth, read, share
 
     def _pieces(self, first: State, matrix: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, product
 
+import torch
 from torch import Tensor
 
 from assay.cuts import Cut
@@ -65,7 +66,7 @@ def curves(
     - `variants`: nulls that come from the network itself; each makes the same search for a headline cut as the network.
     - `like`: of a copy, the curves of the network under test: the same cuts are searched, and one that has no headline cut of
       its own is read at that of the network.
-    - `fitted`: outputs for the fitted examples, where they are known.
+    - `fitted`: outputs for the fitted examples, where they are known; else those that are needed are run.
 
     **Raises:** `NotEnough` for a network that cannot be cut.
     """
@@ -75,12 +76,12 @@ def curves(
     except AssayError as error:
         raise NotEnough(f"the network cannot be cut: {str(error).rstrip('.')}") from error
     found = Found([*cuts])
-    outputs = Outputs(subject, data, fitted)
+    outputs = Outputs(subject(data.real), fitted if fitted is not None else _where_needed(subject, data))
     plans = range(len(data.plans))
     searching = [k for k in plans if not data.plans[k].follows]
     if like is not None:
         searching = [k for k in searching if (NETWORK, k) in like.headline]
-    reader = Reader(cuts, data, outputs, rng, variants=variants, plans=searching)
+    reader = Reader(cuts, data, outputs, rng, variants, searching)
     if like is None:
         everything = [(NETWORK, k, r) for k in searching for r in range(len(data.plans[k].recipes))]
         _scan(found, reader, _thinned(len(cuts), data.budget.cuts), everything, {})
@@ -100,6 +101,14 @@ def curves(
     if not found.cuts:
         raise NotEnough(f"no cut of the network can be patched ({'; '.join([*found.skipped.values()][:1]) or 'it has none'})")
     return found
+
+
+def _where_needed(subject: Subject, data: Drawn) -> Tensor:
+    """Outputs for the fitted examples into which a part is put, and any numbers for the others."""
+    moved = [recipe.items.base for plan in data.plans for recipe in plan.recipes if recipe.moves]
+    rows = torch.cat([torch.zeros(0, dtype=torch.int64), *moved]).unique()
+    outputs = subject({name: value[rows] for name, value in data.fitted.items()})
+    return outputs.new_zeros(len(data.targets), *outputs.shape[1:]).index_copy(0, rows, outputs)
 
 
 def _scan(

@@ -120,7 +120,7 @@ class Recombination(Instrument[Drawn]):
         repeats = ((SCRAMBLED, data.budget.scrambled), (RANDOM, data.budget.turned))
         variants = [Variant(name, k) for name, count in repeats for k in range(count)]
         found = curves(network, data, rng, variants=variants, fitted=outputs)
-        return Reading([*_values(data, found), *_early(found), *_constructed(data, found)], found)
+        return Reading([*_values(data, found), *_elsewhere(data, found)], found)
 
     def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
         at = [k for variant, k in own.kept.headline if variant == NETWORK]
@@ -252,38 +252,22 @@ def _controls(data: Drawn, found: Found, k: int, r: int, metric: Metric, about: 
             yield Control(name=name, how=how, values=torch.stack(repeats))
 
 
-def _early(found: Found) -> Iterator[Values]:
-    """C at the first of the cuts that hold the parts: all that comes behind has a part in it."""
-    holds = holding(found)
-    rate = holds[0].rates[0, 0].get((C, OUTSIDE)) if holds else None
-    if rate is not None and len(rate.units) >= EARLY.least:
-        yield Values(
-            metric=EARLY.key,
-            units=rate.units,
-            about={"form": SUM},
-            ids=rate.ids,
-            where={CUT: label(holds[0].cut)},
-            controls=(_paired(rate),),
-            note=_note(NOVEL_SAME, len(rate.units)),
-        )
-
-
-def _paired(rate: Rate) -> Control:
-    return Control(name=PAIRED, how="against the targets of other combinations", values=torch.tensor([rate.chance]))
-
-
-def _constructed(data: Drawn, found: Found) -> Iterator[Values]:
-    """Additive inputs: a test of behaviour."""
-    first = found.cuts[0]
-    rate = first.rates.get((0, 0), {}).get((C, OUTSIDE))
-    if first.cut.affine and rate is not None and len(rate.units) >= CONSTRUCTED.least:
-        yield Values(
-            metric=CONSTRUCTED.key,
-            units=rate.units,
-            about={"form": SUM},
-            ids=rate.ids,
-            where={CUT: label(first.cut)},
-            unit=data.objective.unit,
-            controls=(_paired(rate),),
-            note="an affine image of the input, put together from trained ones: what the network answers to it is behaviour",
-        )
+def _elsewhere(data: Drawn, found: Found) -> Iterator[Values]:
+    """C at the first of the cuts that hold the parts, as all that comes behind has a part in it; and of additive inputs."""
+    holds, first = holding(found), found.cuts[0]
+    input_note = "an affine image of the input, put together from trained ones: what the network answers to it is behaviour"
+    asked = [(EARLY, at, "") for at in holds[:1]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])
+    for metric, at, note in asked:
+        rate = at.rates.get((0, 0), {}).get((C, OUTSIDE))
+        if rate is not None and len(rate.units) >= metric.least:
+            how = "against the targets of other combinations"
+            yield Values(
+                metric=metric.key,
+                units=rate.units,
+                about={"form": SUM},
+                ids=rate.ids,
+                where={CUT: label(at.cut)},
+                unit=data.objective.unit,
+                controls=(Control(name=PAIRED, how=how, values=torch.tensor([rate.chance])),),
+                note=note or _note(NOVEL_SAME, len(rate.units)),
+            )

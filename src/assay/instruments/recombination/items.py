@@ -207,10 +207,7 @@ def dealt(ids: Int[Tensor, " m"], kinds: Int[Tensor, " m"], generator: Generator
     for kind in kinds.unique().tolist():
         rows = (kinds == kind).nonzero()[:, 0]
         _, group, counts = ids[rows].unique(return_inverse=True, return_counts=True)
-        by_group = group.argsort(stable=True)
-        starts = counts.cumsum(0) - counts
-        place = torch.empty_like(group)
-        place[by_group] = torch.arange(len(rows)) - starts[group[by_group]]
+        by_group, starts, place = _places(group, counts)
         other = torch.randperm(len(counts), generator=generator)[group]
         order[rows] = rows[by_group[starts[other] + place % counts[other]]]
     return order
@@ -226,10 +223,16 @@ def spread(combination: Int[Tensor, " n"], number: int, generator: Generator) ->
     """At most so many rows, or one of every combination, in their order: one of each combination before a second of any."""
     order = torch.randperm(len(combination), generator=generator)
     _, group, counts = combination[order].unique(return_inverse=True, return_counts=True)
-    by_group = group.argsort(stable=True)
-    place = torch.empty_like(group)
-    place[by_group] = torch.arange(len(group)) - (counts.cumsum(0) - counts)[group[by_group]]
+    place = _places(group, counts)[2]
     return order[place.argsort(stable=True)][: max(number, len(counts))].sort().values
+
+
+def _places(group: Int[Tensor, " n"], counts: Int[Tensor, " c"]) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows by their group, where each group starts among these, and the number of each row within its group."""
+    by_group, starts = group.argsort(stable=True), counts.cumsum(0) - counts
+    place = torch.empty_like(group)
+    place[by_group] = torch.arange(len(group)) - starts[group[by_group]]
+    return by_group, starts, place
 
 
 def _any_row(have: Int[Tensor, "n k"], wanted: Int[Tensor, "m k"], generator: Generator) -> Int[Tensor, " m"]:
