@@ -1,7 +1,7 @@
 """Probes fitted on some combinations and scored on others: one factorisation per place serves every readout and null."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -33,11 +33,15 @@ def example_folds(combination: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
 
 @dataclass(frozen=True)
 class Novel:
-    """The readouts of a block on novel examples: which of them are defined, and their labels as the block's are made."""
+    """The readouts of a block on novel examples: which of them are defined, and their labels as the block's are made.
+
+    `ids`: of the combinations; `units`: which of these each example is.
+    """
 
     block: Block
     asked: Bool[Tensor, "m k"]
     labels: Float[Tensor, "m k"]
+    ids: Int[Tensor, " u"]
     units: Int[Tensor, " m"]
 
     @classmethod
@@ -52,7 +56,11 @@ class Novel:
             fitted = readout.labels[readout.rows]
             asked[:, k] = novel.rows & torch.isin(novel.labels, fitted) if block.num_classes else novel.rows
             labels[:, k] = novel.labels.float() - (0.0 if block.num_classes else fitted.float().mean())
-        return cls(block, asked, labels, combination.unique(return_inverse=True)[1])
+        return cls(block, asked, labels, *combination.unique(return_inverse=True))
+
+    def take(self, rows: Int[Tensor, " r"]) -> "Novel":
+        """On some of the examples."""
+        return replace(self, asked=self.asked[rows], labels=self.labels[rows], units=self.units[rows])
 
     def unit_means(self, predictions: Float[Tensor, "m t"], columns: Int[Tensor, " c"]) -> Float[Tensor, "u c"]:
         """Mean score of every novel combination in the chosen readouts; NaN where it has no such example."""
@@ -64,7 +72,7 @@ class Novel:
             means = labels.where(asked, 0.0).sum(0) / counts
             variance = (labels - means).where(asked, 0.0).square().sum(0) / counts
             scores = 1 - (predictions - labels).square() / variance
-        zeros = torch.zeros(int(self.units.max()) + 1, len(columns))
+        zeros = torch.zeros(len(self.ids), len(columns))
         sums, counts = (zeros.index_add(0, self.units, values) for values in (scores.where(asked, 0.0), asked.float()))
         return sums / counts
 
@@ -127,8 +135,8 @@ class Decoded:
 
     - `units`: per place (the input first, then the sites) the mean score of every combination that could be asked.
     - `shuffled`: per place the mean score under every shuffle; without columns when no shuffles were asked for.
-    - `novel`, `novel_input`: the mean score of every novel combination, at the best place and from the input; empty when
-      there are none.
+    - `novel`, `novel_input`: the mean score of every novel combination that could be asked, at the best place and from the
+      input, and `novel_ids` of these; empty when there are none.
     """
 
     readout: Readout
@@ -137,6 +145,7 @@ class Decoded:
     shuffled: Float[Tensor, "p r"]
     novel: Float[Tensor, " u"]
     novel_input: Float[Tensor, " u"]
+    novel_ids: Int[Tensor, " u"]
 
     @property
     def input_score(self) -> float:
@@ -173,15 +182,16 @@ def decode(places: Places, answers: Answers, questions: Sequence[Question], *, w
         at_best = _novel_units(question, places, found, best)
         from_input = _novel_units(question, places, found, torch.full_like(best, list(places).index(INPUT)))
         for k, readout in enumerate(question.block.readouts):
-            asked = ~units[k, 0].isnan()
-            decoded[readout.name] = Decoded(readout, tuple(places), units[k][:, asked], shuffled[k], at_best[k], from_input[k])
+            asked, known = ~units[k, 0].isnan(), ~at_best[k].isnan()
+            novel = at_best[k][known], from_input[k][known], question.novel.ids[known] if question.novel else at_best[k].long()
+            decoded[readout.name] = Decoded(readout, tuple(places), units[k][:, asked], shuffled[k], *novel)
     return decoded
 
 
 def _novel_units(
     question: Question, places: Places, answers: Sequence[Answer], where: Int[Tensor, " k"]
 ) -> list[Float[Tensor, " u"]]:
-    """For every readout the mean scores of its novel combinations, each read at a place of its own."""
+    """For every readout the mean scores of the novel combinations, each read at a place of its own; NaN where not asked."""
     units = [torch.zeros(0)] * len(where)
     if question.novel is None:
         return units
@@ -191,5 +201,5 @@ def _novel_units(
             predictions = place.predict_novel(answer.weights[:, columns].flatten(1), answer.offset[columns].flatten())
             means = question.novel.unit_means(predictions, columns)
             for k, column in zip(columns.tolist(), means.T, strict=True):
-                units[k] = column[~column.isnan()]
+                units[k] = column
     return units

@@ -4,9 +4,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.display import number
@@ -24,6 +25,7 @@ from assay.task import Examples, Task
 
 SATURATED = 0.95  # what the input alone may decode before hidden decodability stops meaning anything
 ALONE, SHUFFLED, CONTROL_TASK = "encoded input", "shuffled labels", "control task"
+FEWER, LEAST = 4, 250  # copies are scored on one of so many novel examples, and on no fewer
 _POOLED = "p is against the shuffles of all readouts of its kind, each in units of its own spread"
 
 GAIN = Metric(
@@ -58,7 +60,7 @@ class Drawn:
 
     **Attributes:** `seen`, in canonical order; `joined`: its inputs and those of novel examples; `wanted`: what is decoded;
     `questions`: the same in blocks; `encoded`, `from_input`: the input, and what it gives away; `sites` of `num_sites`; `seed`:
-    of how all networks are narrowed; `shuffles`: of the labels.
+    of how all networks are narrowed; `shuffles`: of the labels; `few`: rows of the novel examples that copies read.
     """
 
     seen: Examples
@@ -71,6 +73,19 @@ class Drawn:
     num_sites: int
     seed: int
     shuffles: int
+    few: Int[Tensor, " f"]
+
+    @cached_property
+    def fewer(self) -> "Drawn":
+        """What copies read, which are fitted on as many examples as the network and scored on fewer novel ones."""
+        questions = [replace(one, novel=one.novel and one.novel.take(self.few)) for one in self.questions]
+        rows = torch.cat([torch.arange(len(self.seen)), len(self.seen) + self.few])
+        return replace(
+            self,
+            joined={name: values[rows] for name, values in self.joined.items()},
+            questions=tuple(questions),
+            encoded=replace(self.encoded, novel=self.encoded.novel[self.few]),
+        )
 
 
 class Decodability(Instrument[Drawn]):
@@ -123,6 +138,7 @@ class Decodability(Instrument[Drawn]):
             num_sites=len(every_site),
             seed=seed,
             shuffles=shuffles,
+            few=torch.randperm(len(novel), generator=rng("few"))[: max(LEAST, len(novel) // FEWER)].sort().values,
         )
 
     def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
@@ -137,7 +153,7 @@ class Decodability(Instrument[Drawn]):
         return Reading(values, [readout.name for readout in data.wanted if decoded[readout.name].input_score > SATURATED])
 
     def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
-        decoded = _probed(network, data, with_shuffles=False)[1].values()
+        decoded = _probed(network, data.fewer, with_shuffles=False)[1].values()
         return Reading([values for one in decoded for values in (_gain(one), *_novel(one), *_by_site(one))])
 
     def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
@@ -191,7 +207,8 @@ def _novel(one: Decoded) -> list[Values]:
         return []
     controls = [Control(name=ALONE, how="the input alone", values=one.novel_input[None])]
     site = {"site": one.places[one.best]}
-    return [_values(NOVEL, one, one.novel, controls, where=site, copies_how="each at its own best place")]
+    how = "each at its own best place, scored on fewer novel examples"
+    return [replace(_values(NOVEL, one, one.novel, controls, where=site, copies_how=how), ids=one.novel_ids)]
 
 
 def _selectivity(one: Decoded, found: ControlTask) -> Values:
