@@ -10,9 +10,9 @@ from assay.conformance.tasks import Wrapped
 from assay.evidence import Evidence
 from assay.instrument import run
 from assay.instruments.systematicity import Systematicity
-from assay.instruments.systematicity.nulls import nearest
+from assay.instruments.systematicity.nulls import WIDE, all_pairs, nearest
 from assay.novelty import novelty_of
-from assay.objective import NOT_ASKED, Steps
+from assay.objective import NOT_ASKED, Classification, Regression, Steps
 from assay.subject import Subject
 from assay.task import Examples, Split, Task
 from assay.tasks import load_task
@@ -264,3 +264,18 @@ def test_a_few_lucky_answers_do_not_beat_a_memoriser_that_is_always_wrong(right,
     control = nearest(own, novel, pool, task, repeats=99, generator=Generator().manual_seed(0))
     assert control.values.max() == 0
     assert control.p == pytest.approx(p)
+
+
+def test_all_pairs_of_wide_answers_are_scored_as_each_pair_is():
+    drawn = Generator().manual_seed(0)
+    targets = 5 + torch.randn(6, WIDE, generator=drawn)
+    outputs = torch.cat([targets[:4], targets + 0.5 * torch.randn(6, WIDE, generator=drawn)])
+    objective = Regression(WIDE, variance=1.5 * WIDE)
+    found = all_pairs(objective, outputs, targets)
+    wanted = [[float(objective.score(one[None], other[None])) for other in targets] for one in outputs]
+    assert torch.allclose(found, torch.tensor(wanted), atol=1e-5)
+    assert bool((found == 0).any()), "floored"
+    assert float(found.max()) == pytest.approx(1, abs=1e-5)
+    assert all_pairs(Regression(2, variance=1.0), outputs[:, :2], targets[:, :2]) is None
+    assert all_pairs(Classification(WIDE), outputs, torch.zeros(6, dtype=torch.int64)) is None
+    assert all_pairs(objective, outputs[:0], targets).shape == (0, 6)

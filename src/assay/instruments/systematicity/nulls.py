@@ -5,20 +5,23 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from assay.instrument import Control
-from assay.objective import score_of_answers, scorer
+from assay.objective import Objective, Regression, score_of_answers, scorer
 from assay.stats import cluster_means, permutation_p, sign_test_p
 from assay.task import Examples, Task
 from assay.usage import indicator
 
 SHUFFLED, NEAREST = "shuffled targets", "nearest trained example"
+WIDE, MOST_PAIRS = 64, 2**26  # numbers of an answer from which on all pairs are scored at once, unless these are more
 
 
 def shuffled(own: float, outputs: Tensor, examples: Examples, task: Task, *, repeats: int, generator: Generator) -> Control:
     """The same outputs scored against the targets of other examples."""
-    values, score = [], scorer(task.objective, outputs)
+    values, rows = [], torch.arange(len(examples))
+    score, pairs = scorer(task.objective, outputs), all_pairs(task.objective, outputs, examples.targets)
     for _ in range(repeats):
-        mixed = examples.targets[torch.randperm(len(examples), generator=generator)]
-        values.append(float(cluster_means(score(mixed), examples.combination).means.mean()))
+        mixed = torch.randperm(len(examples), generator=generator)
+        scores = score(examples.targets[mixed]) if pairs is None else pairs[rows, mixed]
+        values.append(float(cluster_means(scores, examples.combination).means.mean()))
     how = f"the same outputs scored against the targets of other examples of the split, {repeats} times"
     return Control(name=SHUFFLED, how=how, values=torch.tensor(values, dtype=torch.float64), p=permutation_p(own, values))
 
@@ -34,11 +37,15 @@ def nearest(
     counts = candidates[:, 0].bincount(minlength=len(shared))
     starts = counts.cumsum(0) - counts
     answers: list[float] = []
-    each = torch.zeros_like(own)
+    each, rows = torch.zeros_like(own), torch.arange(len(examples))
+    pairs = all_pairs(task.objective, pool.targets, examples.targets)
     for _ in range(repeats):
         chosen = (torch.rand(len(counts), generator=generator) * counts).long().clamp(max=counts - 1)
         nearest = candidates[starts + chosen, 1]
-        scores = score_of_answers(task.objective, pool.targets[nearest], examples.targets)
+        if pairs is None:
+            scores = score_of_answers(task.objective, pool.targets[nearest], examples.targets)
+        else:
+            scores = pairs[nearest, rows]
         means = cluster_means(scores, examples.combination).means
         answers.append(float(means.mean()))
         each += means / repeats
@@ -48,6 +55,17 @@ def nearest(
     )
     p = max(permutation_p(float(own.mean()), answers), sign_test_p(own, each))
     return Control(name=NEAREST, how=how, values=torch.tensor(answers, dtype=torch.float64), p=p)
+
+
+def all_pairs(objective: Objective, outputs: Tensor, targets: Tensor) -> Float[Tensor, "n m"] | None:
+    """The score of every output against every target by one product of matrices, where answers are many real numbers: their
+    squared distances are sums of squares less twice the product. None elsewhere."""
+    if not isinstance(objective, Regression) or len(outputs) * len(targets) > MOST_PAIRS or targets[:1].numel() < WIDE:
+        return None
+    middle = targets.mean(0)  # taken out, for the sake of single precision
+    one, other = (outputs - middle).flatten(1).float(), (targets - middle).flatten(1).float()
+    squares = one.square().sum(1)[:, None] + other.square().sum(1) - 2 * one @ other.T
+    return (1 - squares / objective.variance).clamp(0.0, 1.0)
 
 
 def _values(examples: Examples, task: Task) -> Float[Tensor, "n v"]:
