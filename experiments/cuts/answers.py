@@ -15,7 +15,7 @@ from assay.stats import keyed_generator
 Network = dict[str, Any]
 LEARNED, COMPOSES, IMITATES, PARTIAL, WORKS = 0.95, 0.9, 0.5, (0.1, 0.95), 0.9
 MIDDLE = 0.5  # the score of a network without a headline cut
-PLANTED = {"broken way in": "way in", "broken combining": "combining"}  # and what a network breaks of
+PLANTED = {"broken way in": "the way in", "broken combining": "the combining"}  # and what a network breaks of
 STILL_RIGHT = 0.1  # at most this share of the pairs that a network was taught wrongly
 DRAWS, REPEATS = 2000, 60
 

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import beta
 from torch import Generator, Tensor
 
+from assay.instruments.recombination import rules
+from assay.instruments.recombination.rules import ABOVE_CHANCE, WORKS, Between, Breaks, may_be_headline
 from assay.subject import Subject
 
-WORKS = 0.9  # a rate that counts as right
-ABOVE_CHANCE = 0.1
 FORMS = ("sum", "shift")
 
 
@@ -145,17 +145,13 @@ def upper_bound(hits: Bool[Tensor, " n"]) -> float:
 
 def headline(found: Sequence[AtCut]) -> AtCut | None:
     """The last cut behind the first non-affine call and before the last one at which Es has a lower bound of at least .9."""
-    inside = [cut for cut in found if not cut.affine and not cut.last]
+    inside = [cut for cut in found if may_be_headline(cut)]
     return next((cut for cut in reversed(inside) if lower_bound(cut.es["sum"]) >= WORKS), None)
 
 
-def combined_between(found: Sequence[AtCut], *, chance: float) -> tuple[int, int] | None:
+def combined_between(found: Sequence[AtCut], *, chance: float) -> Between | None:
     """Depths of the last cut with Cs of at least .9 and of the first behind it with Cs at most chance + .1."""
-    right = [cut.depth for cut in found if cut.rate("cs") >= WORKS]
-    if not right:
-        return None
-    gone = [cut.depth for cut in found if cut.depth > right[-1] and cut.rate("cs") <= chance + ABOVE_CHANCE]
-    return (right[-1], gone[0]) if gone else None
+    return rules.combined_between([cut.depth for cut in found], [cut.rate("cs") for cut in found], chance=chance)
 
 
 def is_entangled(found: Sequence[AtCut], *, chance: float) -> bool:
@@ -163,14 +159,10 @@ def is_entangled(found: Sequence[AtCut], *, chance: float) -> bool:
     return found[0].rate("cs") <= chance + ABOVE_CHANCE
 
 
-def what_breaks(found: Sequence[AtCut]) -> str:
-    """From the headline cut: `combining`, `way in`, `nothing`, or `not resolved`."""
+def what_breaks(found: Sequence[AtCut]) -> Breaks:
+    """From the headline cut."""
     at = headline(found)
-    if at is None:
-        return "not resolved"
-    if at.rate("c") < WORKS:
-        return "combining"
-    return "way in" if at.rate("e") < WORKS else "nothing"
+    return rules.what_breaks(at.rate("c"), at.rate("e")) if at else "not resolved"
 
 
 def call(found: Sequence[AtCut]) -> str:

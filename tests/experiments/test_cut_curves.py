@@ -135,12 +135,12 @@ def test_a_table_of_all_pairs_composes_and_one_of_trained_pairs_does_not(num, op
     given = data(answers, num, coverage=coverage, nuisance=nuisance)
     right = curves(Subject(Planted(table(answers, num), **options)), given, seed=0)
     assert all(headline(right).rate(letter, form) == 1 for letter in ("cs", "es", "c", "e", "p") for form in ("sum", "shift"))
-    assert (what_breaks(right), call(right)) == ("nothing", "composes")
+    assert (what_breaks(right), call(right)) == ("nothing found", "composes")
     memorised = Planted(table(wrong_where_novel(answers, num, coverage), num), **options)
     found = curves(Subject(memorised), given, seed=0)
     assert headline(found).rate("es") == headline(found).rate("e") == 1
     assert headline(found).rate("c") == 0
-    assert (what_breaks(found), call(found)) == ("combining", "does not compose")
+    assert (what_breaks(found), call(found)) == ("the combining", "does not compose")
 
 
 def test_agreement_with_the_network_is_not_agreement_with_the_declared_answer():
@@ -161,7 +161,7 @@ def test_a_network_that_takes_novel_pairs_for_others_has_a_broken_way_in():
     at = headline(found)
     assert (at.rate("c"), at.rate("es")) == (1, 1)
     assert at.rate("e") < 0.3
-    assert what_breaks(found) == "way in"
+    assert what_breaks(found) == "the way in"
     assert call(found) == "composes", "level 0 cannot know"
 
 
@@ -177,7 +177,7 @@ def test_towers_that_combine_at_different_depths_are_not_resolved():
     answers = random_answers()
     given = data(answers, P, folded=True)
     together, apart = (curves(Subject(Towers(table(answers, P), later=later)), given, seed=0) for later in (0, 2))
-    assert (what_breaks(together), call(together)) == ("nothing", "composes")
+    assert (what_breaks(together), call(together)) == ("nothing found", "composes")
     assert headline(apart) is None, "no depth lies behind both readings and before both ways of combining"
     assert call(apart) == "not resolved"
 
