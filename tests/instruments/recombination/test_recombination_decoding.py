@@ -12,6 +12,7 @@ from assay.instrument import NotEnough, Random, run
 from assay.instruments.recombination import Recombination
 from assay.instruments.recombination.instrument import BUDGETS
 from assay.instruments.recombination.template import OneTemplate, one_template, prefix_of
+from assay.instruments.systematicity import Systematicity
 from assay.models import build
 from assay.subject import Subject
 from assay.task import Task
@@ -53,6 +54,12 @@ def test_without_novel_inputs_the_executor_gives_the_answer_so_far():
         evidence = of(speaker(memorises=memorises), task)
         assert values(evidence, "novel_from_state", "novel_as_state") == [right, None]
     assert evidence.measure("novel_as_state", form="sum").note == "prefix, the answer so far, is the label of a novel input"
+
+
+def test_at_level_1_systematicity_draws_no_novel_input_whose_prefix_is_its_label():
+    instrument = Systematicity()
+    drawn = instrument.data(speaker(memorises=False), Unlabelled(Spoken()), instrument.budgets["quick"], Random(0, "test"))
+    assert (len(drawn.novel), [group.which for group in drawn.groups]) == (0, ["trained combinations"])
 
 
 def decoded(cuts, depth, state, inputs: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -291,11 +291,12 @@ def test_without_executor_held_out_pairs_stand_in_and_labels_tell_a_memoriser():
 
 
 class Angles(Declared):
-    """The same sums, answered as points on a circle."""
+    """The same sums, answered as points on a circle, or whatever points are given for all pairs."""
 
-    def __init__(self) -> None:
+    def __init__(self, points: Tensor | None = None) -> None:
         super().__init__()
-        self.points = torch.stack([(self.table * 2 * torch.pi / SIZE).cos(), (self.table * 2 * torch.pi / SIZE).sin()], 1)
+        circle = torch.stack([(self.table * 2 * torch.pi / SIZE).cos(), (self.table * 2 * torch.pi / SIZE).sin()], 1)
+        self.points = circle if points is None else points
 
     @property
     def objective(self) -> Regression:
@@ -321,6 +322,21 @@ def test_real_numbers_are_rated_by_the_score_of_the_task():
     assert value(evidence, "novel_from_state") == pytest.approx(0.75, abs=1e-4), "1 - (1/2)^2 / 1"
     assert value(evidence, "novel_as_state") == pytest.approx(1.0, abs=1e-4)
     assert evidence.measure("novel_from_state", **SUM).unit.startswith("R2")
+
+
+def test_answers_of_a_linear_teacher_are_combined_by_no_call():
+    """Each part adds a vector to the answer: sums are right up to the output. Without a ReLU there is no cut inside."""
+    added = torch.randn(2, 2 * SIZE, generator=Generator().manual_seed(0)), torch.zeros(2)
+    task = Angles(F.one_hot(torch.cartesian_prod(torch.arange(SIZE), torch.arange(SIZE)), SIZE).flatten(1).float() @ added[0].T)
+    found, settings = alone(Subject(Stages(reading(), reading(), added)), task)
+    for key in ("seen_from_state", "seen_as_state", "novel_from_state"):
+        assert found[f"{key} [('form', 'sum')]"] == pytest.approx(1.0, abs=1e-4)
+    assert (settings["headline_depth"], settings["breaks"]) == (1, "nothing found")
+    assert settings["combined_from"] is None, "Cs is right at the output as well"
+    found, settings = alone(Subject(Stages(added)), task)
+    assert settings["headline_depth"] is None
+    assert "fewer than two" in str(settings["no_headline_cut"])
+    assert found["novel_constructed_input [('form', 'sum')]"] == pytest.approx(1.0, abs=1e-4), "behaviour"
 
 
 def test_states_too_wide_to_be_held_at_once_give_the_same_values():
