@@ -28,7 +28,12 @@ from torch.nn import functional as F
 from assay.evidence import Evidence
 from assay.instrument import Random, Readings, run
 from assay.instruments.recombination import Recombination
+from assay.instruments.recombination.answers import NETWORK, RANDOM, SCRAMBLED, Variant
+from assay.instruments.recombination.curves import curves
+from assay.instruments.recombination.drawn import Recipe
 from assay.instruments.recombination.instrument import BUDGETS
+from assay.instruments.recombination.items import HELD
+from assay.instruments.recombination.rules import resolves
 from assay.objective import Regression
 from assay.subject import Subject
 
@@ -337,6 +342,24 @@ def test_answers_of_a_linear_teacher_are_combined_by_no_call():
     assert settings["headline_depth"] is None
     assert "fewer than two" in str(settings["no_headline_cut"])
     assert found["novel_constructed_input [('form', 'sum')]"] == pytest.approx(1.0, abs=1e-4), "behaviour"
+
+
+def test_nulls_that_are_dropped_early_choose_no_other_cut(monkeypatch):
+    """More right answers never take away a bound of .9, and so the cuts are those of a search on all held-out pairs."""
+    for number in (6, 34, 35, 60, 257):
+        found = [resolves((torch.arange(number) < right).float()) for right in range(number + 1)]
+        assert found == sorted(found)
+    chosen = []
+    for tried in (Recipe.tried, property(lambda one: one.items.kinds == HELD)):
+        monkeypatch.setattr(Recipe, "tried", tried)
+        rng = Random(0, "test")
+        data = Recombination().data(composer(), TASK, dataclasses.replace(BUDGETS["quick"], examples=300, contexts=0), rng)
+        variants = [Variant(SCRAMBLED), Variant(RANDOM)]
+        own = curves(composer(), data, rng, variants=variants)
+        copy = curves(memoriser(TASK), data, rng, variants=(), like=own)
+        chosen.append((own.headline, copy.headline))
+    assert chosen[0] == chosen[1]
+    assert chosen[0][1] == {(NETWORK, 0): 1}, "a copy that passes, and is searched as copies are"
 
 
 def test_states_too_wide_to_be_held_at_once_give_the_same_values():
