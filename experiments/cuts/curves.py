@@ -11,7 +11,7 @@ from scipy.stats import beta
 from torch import Generator, Tensor
 
 from assay.instruments.recombination import rules
-from assay.instruments.recombination.rules import ABOVE_CHANCE, WORKS, Between, Breaks, may_be_headline
+from assay.instruments.recombination.rules import ABOVE_CHANCE, WORKS, Between, Breaks
 from assay.subject import Subject
 
 FORMS = ("sum", "shift")
@@ -145,7 +145,7 @@ def upper_bound(hits: Bool[Tensor, " n"]) -> float:
 
 def headline(found: Sequence[AtCut]) -> AtCut | None:
     """The last cut behind the first non-affine call and before the last one at which Es has a lower bound of at least .9."""
-    inside = [cut for cut in found if may_be_headline(cut)]
+    inside = [cut for cut in found if not cut.affine and not cut.last]
     return next((cut for cut in reversed(inside) if lower_bound(cut.es["sum"]) >= WORKS), None)
 
 
