@@ -7,6 +7,8 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --ed
 
 # One thread for each process: on few cores, processes side by side beat threads.
 export OMP_NUM_THREADS := 1
+# Compiled modules are kept even where the machine says otherwise: the tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test slice experiments lint docs clean
 
