@@ -31,7 +31,7 @@ SMALLER: Mapping[str, Mapping[str, Any]] = {
     "recombination": {"examples": 200, "scrambled": 1, "turned": 1},
     "subnetworks": {"training": 300, "judging": 120, "penalties": (0.1, 1.0), "steps": (40, 20), "nonsense": 2},
     "langue": {"excerpts": 6, "size": 150, "words": 40, "each": 3, "draws": 50, "pair_draws": 20},
-    "polar": {"train": 60, "dev": 12, "test": 20, "epochs": 4, "seeds": 2, "removals": 2},
+    "polar": {"train": 40, "dev": 10, "test": 20, "epochs": 2, "seeds": 2, "removals": 1},
     "circuits": {"examples": 80, "points": 6, "draws": 4, "seeds": 4, "ascent": 2},
 }
 

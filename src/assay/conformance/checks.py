@@ -14,11 +14,11 @@ from assay.references import cited
 from assay.subject import Subject
 from assay.task import Task
 
-FEW_SUBJECTS = 2  # experiments/false_findings.py takes more, and states the rates
+FEW_SUBJECTS = 1  # experiments/false_findings.py takes more, and states the rates
 
 
 def check_instrument(instrument: Instrument, case: Case | None = None) -> None:
-    """Every check, one after the other, on the quick budget of the instrument: some forty readings.
+    """Every check, one after the other, on the quick budget of the instrument: some fifteen readings.
 
     **Arguments:** `case`: what it is checked on; pairs of values and an MLP by default.
 
