@@ -171,6 +171,10 @@ class SlotTask(Task):
         combined = unravel(chosen[rows // num_free], self._sizes(self.combines))
         loose = unravel(rows % num_free, self._sizes(free))
         values = dict(zip((*self.combines, *free), (*combined.unbind(1), *loose.unbind(1)), strict=True))
+        return self._filled(values, split, generator)
+
+    def _filled(self, values: Values, split: Split, generator: Generator) -> Examples:
+        """The examples whose slots have these values."""
         targets = self._answers(values)
         inputs = self._inputs(self._tokens(values, targets, split, generator))
         parts = self._all_parts(values)
