@@ -19,7 +19,7 @@ from compiled_scan import CompiledScan
 from torch import Generator
 
 from assay.computation import MISSING, Computations, joined
-from assay.computation.analysis import Analysis, analyse
+from assay.computation.analysis import Analysis, analyse, gaps
 from assay.computation.decoding import greedy
 from assay.computation.predictors import full_table, noisy_executor
 from assay.models import load_subject
@@ -37,7 +37,8 @@ def told(name: str, found: Analysis) -> None:
     )
     outside = f"{found.sides.cells.value[1]:.3f} ({found.sides.nodes[1]})"
     print(f"  {name}: {found.call}; full, step, new: {cells}; new outside 1-coverage: {outside}", end="; ")
-    print(f"whole command right {found.exact.mean():.3f}")
+    more, above = gaps(found.computations, found.predicted)
+    print(f"whole command right {found.exact.mean():.3f}; composition gap {more.sum() / above.sum():.3f}")
 
 
 def whole_commands(task: Scan, trained: Computations, num: int, network: Subject) -> Analysis:

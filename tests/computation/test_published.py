@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from assay.computation.analysis import composition_gap
 from assay.computation.labels import by_layer, labelled
 from assay.data.registry import MIRROR_VARIABLE, fetch
 from assay.errors import AssayError
@@ -91,13 +92,16 @@ def test_the_table_of_node_errors_to_the_digit():
 
 
 def test_parts_do_not_help_the_network_that_made_them():
-    direct, steps, consistent = [], [], []
+    direct, steps, consistent, rng = [], [], [], np.random.default_rng(0)
     for fed in runs():
         last = sinks(fed.computations)
         right = fed.computations.values[last]
         direct.append((fed.direct == right).mean())
         steps.append((fed.predicted[last] == right).mean())
         consistent.append((fed.direct == fed.predicted[last]).mean())
+        gap, low, high = composition_gap(fed.predicted[last] == right, fed.direct == right, rng)
+        assert gap == pytest.approx(steps[-1] - direct[-1])
+        assert -0.35 < low < gap < high < -0.25
     assert np.round(direct, 2).tolist() == [0.78, 0.79, 0.80]
     assert np.round(consistent, 3).tolist() == [0.454, 0.459, 0.461]
     assert np.mean(steps) - np.mean(direct) == pytest.approx(-0.31, abs=0.005)

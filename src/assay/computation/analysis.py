@@ -11,7 +11,7 @@ from assay.computation.cells import CELLS, FULL, NEW, SOURCES, STEP, Odds, Seen,
 from assay.computation.coverage import OUTSIDE, Covered, covered
 from assay.computation.domain import MISSING
 from assay.computation.graph import Computations
-from assay.computation.labels import CORRECT, UNPARSED, Labels, Layers, by_layer, labelled
+from assay.computation.labels import CORRECT, UNPARSED, Labels, Layers, by_layer, from_own_parts, labelled
 from assay.computation.law import Law, Rates, fit_law, rates
 from assay.computation.predictors import best_guess, even_guess
 from assay.display import brief, number
@@ -269,6 +269,22 @@ def extrapolation(analysis: Analysis, *, seed: int = 0) -> Extrapolation:
     exact_rate = rates(analysis.exact[:, None].astype(np.int64), np.ones((num, 1), np.int64), rng)
     first = rates(analysis.layers.wrong_clean[:, :1], analysis.layers.clean[:, :1], rng)
     return Extrapolation(exact_rate, first, bool(first.low[0] > _FIRST_LAYER))
+
+
+def gaps(computations: Computations, predicted: Int[np.ndarray, " v"]) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """Of every example how many more nodes are right with the operation applied to the predicted values of their parents than
+    as predicted, among nodes that have other nodes for parts; and how many of these there are.
+
+    Example::
+
+        more, nodes = gaps(graph, graph.values)
+        assert more.sum() == 0
+    """
+    above, num = computations.layers > 1, computations.num_examples
+    together = from_own_parts(computations, predicted) == computations.values
+    more = (together.astype(np.int64) - (predicted == computations.values))[above]
+    nodes = np.bincount(computations.example[above], minlength=num)
+    return np.bincount(computations.example[above], more, minlength=num).astype(np.int64), nodes
 
 
 def composition_gap(

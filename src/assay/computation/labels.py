@@ -50,7 +50,7 @@ def labelled(computations: Computations, predicted: Int[np.ndarray, " v"]) -> La
     given = np.where(sources, computations.values, predicted)
     missing = given == MISSING
     right = given == computations.values
-    fits = computations.follow(given) == given
+    fits = from_own_parts(computations, predicted) == given
     wrong_above, missing_above = np.zeros(len(right), bool), np.zeros(len(right), bool)
     parent_missing = np.zeros(len(right), bool)
     for nodes in computations.by_layer():
@@ -68,6 +68,11 @@ def labelled(computations: Computations, predicted: Int[np.ndarray, " v"]) -> La
     kind[wrong & fits] = PROPAGATION
     kind[wrong & ~fits] = LOCAL
     return Labels(kind, right, clean, kind != UNPARSED)
+
+
+def from_own_parts(computations: Computations, predicted: Int[np.ndarray, " v"]) -> Int[np.ndarray, " v"]:
+    """Of every node what its operation gives for the predicted values of its parents; sources have their own."""
+    return computations.follow(np.where(computations.is_source, computations.values, predicted))
 
 
 class Layers(NamedTuple):

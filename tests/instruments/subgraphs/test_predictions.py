@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import stepwise
 import torch
 from torch import Generator
 
@@ -61,9 +62,49 @@ def test_the_call_is_that_of_the_predictor(tmp_path, kind):
     assert all(null.name != UNTRAINED for measure in found.measures for null in measure.nulls)
     for key in ("novel_steps_recombined", "novel_steps_applied"):
         assert found.measure(key).p is not None
+    gap = found.measure("composition_gap")
+    executor, table = (next(null for null in gap.nulls if null.name.startswith(name)) for name in ("an executor", "table"))
+    if kind == "noisy executor":
+        assert abs(gap.value - executor.mean) < 0.02 < 0.1 < table.mean - gap.value
+        assert table.p < 0.01 < 0.05 < executor.p
+    if kind == "full-subgraph table":
+        assert abs(gap.value - table.mean) < 0.02 < 0.1 < gap.value - executor.mean
+        assert executor.p < 0.01 < 0.05 < table.p
     right = found.measure("novel_steps_recombined").value
     assert right == pytest.approx({"noisy executor": 0.97, "one-hop table": 1.0}.get(kind, 0.2), abs=0.15)
     assert any("whose nodes behind an error are left out" in one for one in found.not_tested)
+
+
+def answers(task, split):
+    """Every node of all examples right."""
+    examples = task.examples(split, 10**6, generator=Generator().manual_seed(0))
+    graphs, found = task.computation(examples), []
+    for k, one in enumerate(examples.combination.tolist()):
+        rows = np.flatnonzero((graphs.example == k) & ~graphs.is_source).tolist()
+        found.append(Line(id=one, nodes={graphs.names[graphs.name[row]]: int(graphs.values[row]) for row in rows}))
+    return found
+
+
+def test_the_composition_gap_is_what_the_operations_would_add(tmp_path):
+    """Five of the six nodes of each list stand above others, and o3 below none."""
+    task = stepwise.TASK
+    seen, novel = answers(task, "seen"), answers(task, "novel")
+
+    def found(changed):
+        save_lines(tmp_path / "answers.jsonl", [*seen, *changed])
+        return run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), task, effort="quick")
+
+    right = found(novel).measure("composition_gap")
+    assert right.value == 0
+    assert -0.02 < right.interval.low < 0 < right.interval.high < 0.02
+    other = [line.model_copy(update={"nodes": line.nodes | {"o3": 3 - line.nodes["o3"]}}) for line in novel]
+    parts = found(other)  # without their whole
+    assert parts.measure("composition_gap").value == pytest.approx(1 / 5)
+    (layers,) = [figure for figure in parts.figures if figure.name == "Error kinds by layer"]
+    assert layers.rows[0][-1] is None
+    assert layers.rows[-1][-1] == 1 > 0 == layers.rows[-1][2]
+    wholes = [line.model_copy(update={"nodes": {"o3": line.nodes["o3"]}}) for line in novel]  # without their parts
+    assert found(wholes).measure("composition_gap").value == pytest.approx(-1 / 5)
 
 
 def test_novel_answers_alone_and_trained_ones_alone(tmp_path):

@@ -10,7 +10,7 @@ from assay.computation.cells import CELLS
 from assay.computation.coverage import KNOWN, OUTSIDE
 from assay.computation.domain import MISSING
 from assay.computation.graph import Computations
-from assay.computation.labels import CORRECT, KINDS, RESTORATION, collision_rate
+from assay.computation.labels import CORRECT, KINDS, RESTORATION, collision_rate, from_own_parts
 from assay.computation.law import predicted_right, rates
 from assay.display import number, p_value
 from assay.evidence import Table
@@ -156,19 +156,23 @@ def substitution_table(given: Analysis) -> Table:
 
 
 def layer_table(own: Analysis, shown: Mapping[int, str]) -> Table:
-    """Shares of the kinds, eps and c by layer, and what restoration would be by chance. `shown`: of a layer the graph that has
-    an error there."""
+    """Shares of the kinds, eps and c by layer, what restoration would be by chance, and how many nodes would be right were each
+    put together of its own parts. `shown`: of a layer the graph that has an error there."""
     error, recovery, ratios = own.layers.error(), own.layers.recovery(), own.layers.ratios()
+    together = from_own_parts(own.computations, own.predicted) == own.computations.values
     rows = []
     for k, nodes in enumerate(own.computations.by_layer()):
-        chance = collision_rate(own.computations, nodes)
-        rows.append((str(k + 1), len(nodes), *_cells(ratios[k]), *_cells(np.array([error[k], recovery[k], chance]))))
+        chance, parts = collision_rate(own.computations, nodes), float(together[nodes].mean()) if k else None
+        rows.append((str(k + 1), len(nodes), *_cells(ratios[k]), *_cells(np.array([error[k], recovery[k], chance])), parts))
+    law = (own.law.error, own.law.recovery, own.law.floor)  # the last two without a value where no node has a wrong ancestor
+    eps, c, floor = (number(value) if np.isfinite(value) else "undefined" for value in law)
     note = (
         "eps: wrong nodes whose ancestors are right; c: right nodes with a wrong ancestor, the collision rate by chance. "
-        f"Pooled eps {number(own.law.error)}, c {number(own.law.recovery)}: were they constant, the share of right nodes "
-        f"would tend to {number(own.law.floor)}. A layer leads to an example with an error there."
+        f"Pooled eps {eps}, c {c}: were they constant, the share of right nodes would tend to {floor}. From own parts: right "
+        "were the operation applied to the network's answers to the parts; what it answers itself is correct or a restoration, "
+        "and the difference is the composition gap. A layer leads to an example with an error there."
     )
-    columns = ("layer", "nodes", *KINDS, "eps", "c", "collision rate")
+    columns = ("layer", "nodes", *KINDS, "eps", "c", "collision rate", "from own parts")
     links = tuple(shown.get(layer, "") for layer in range(1, len(rows) + 1))
     return Table(name="Error kinds by layer", columns=columns, rows=tuple(rows), note=note, leads_to=links, level=2)
 

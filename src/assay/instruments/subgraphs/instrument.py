@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 
 from assay.computation.ability import DeclaresComputation, DeclaresSizes
-from assay.computation.analysis import SURFACE, Analysis, analyse, table_values
+from assay.computation.analysis import FULL_TABLE, SURFACE, Analysis, analyse, table_values
 from assay.computation.cells import seen
 from assay.computation.coverage import covered
 from assay.computation.decoding import given_right_parents, greedy
@@ -20,6 +20,7 @@ from assay.instruments.subgraphs.figures import figures
 from assay.instruments.subgraphs.values import (
     APPLIED,
     BEYOND,
+    GAP,
     MATCHED,
     ODDS,
     OWN,
@@ -28,6 +29,7 @@ from assay.instruments.subgraphs.values import (
     Drawn,
     numpy_of,
     of_cells,
+    of_gap,
     of_nodes,
     side_of,
 )
@@ -61,14 +63,15 @@ class Subgraphs(Instrument[Drawn]):
     full computation subgraph, its last step alone, or not even that.
 
     Local accuracy, each step on the right values of its parents, is compared with a table of full subgraphs, a table of steps,
-    and the best guess that passes over one argument. Error kinds describe the network's own steps.
+    and the best guess that passes over one argument. Error kinds describe the network's own steps, and the composition gap
+    what they would gain were parts put together by the operations themselves.
     """
 
     name = "subgraphs"
     question = "Does the network run the operations, or match subgraphs that it has seen in training?"
     cites = ("dziri2023", "hupkes2020", "chang2025")
     needs = (DeclaresComputation,)
-    metrics = (TRAINED, MATCHED, RECOMBINED, APPLIED, BEYOND, ODDS, OWN)
+    metrics = (TRAINED, MATCHED, RECOMBINED, APPLIED, BEYOND, ODDS, OWN, GAP)
     reads_predictions = True
 
     def __init__(self, *, budgets: Mapping[Effort, Sizes] | None = None):
@@ -100,8 +103,10 @@ class Subgraphs(Instrument[Drawn]):
         )
         known = seen(graphs, novel_side.graphs)
         tables: dict[str, list[Bool[np.ndarray, " v"]]] = {}
+        stored: list[Int[np.ndarray, " v"]] = []
         for k in range(budget.tables):
             found = table_values(graphs, novel_side.graphs, known, numpy_of(rng, "tables", k))
+            stored.append(found[FULL_TABLE])
             for name, values in found.items():
                 if name != SURFACE or not k:  # it draws nothing
                     tables.setdefault(name, []).append(values == novel_side.graphs.values)
@@ -114,6 +119,7 @@ class Subgraphs(Instrument[Drawn]):
             known=known,
             reach=covered(graphs, novel_side.graphs),
             tables={name: np.stack(repeats) for name, repeats in tables.items()},
+            stored=np.stack(stored),
             level=task.level,
             missed=len(task.combinations("seen")) - len(trained.combination.unique()),
             seed=rng.seed,
@@ -128,7 +134,7 @@ class Subgraphs(Instrument[Drawn]):
             return Reading(values, Kept(None, None))
         with stage("decoding", 0.5, 1.0):
             predicted = data.task.node_values(data.novel.examples, novel, greedy(network))
-        values.append(of_nodes(OWN, data.novel, predicted, ~novel.is_source))
+        values += [of_nodes(OWN, data.novel, predicted, ~novel.is_source), of_gap(data, predicted, rng)]
         of_right = analyse(data.trained, novel, given, seed=data.seed, given_right_parents=True, reach=data.reach)
         own = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach)
         return Reading(values, Kept(of_right, own))
@@ -160,7 +166,7 @@ class Subgraphs(Instrument[Drawn]):
         values += of_cells(data, predicted == novel.values, judged, rng)
         if not len(data.novel.examples):
             return Reading(values, Kept(None, None, cut))
-        values.append(of_nodes(OWN, data.novel, predicted, ~novel.is_source))
+        values += [of_nodes(OWN, data.novel, predicted, ~novel.is_source), of_gap(data, predicted, rng)]
         found = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach)
         return Reading(values, Kept(None, found, cut))
 

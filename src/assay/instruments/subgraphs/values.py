@@ -9,17 +9,18 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assay.computation.ability import DeclaresComputation
-from assay.computation.analysis import FULL_TABLE, LEAST_NEW, LEAST_NODES, STEP_TABLE, SURFACE
+from assay.computation.analysis import FULL_TABLE, LEAST_NEW, LEAST_NODES, STEP_TABLE, SURFACE, gaps
 from assay.computation.cells import CELLS, FULL, NEW, STEP, Seen, odds_ratio, seen
 from assay.computation.coverage import OUTSIDE, Covered
 from assay.computation.graph import Computations
+from assay.computation.predictors import noisy_executor
 from assay.evidence import UNTRAINED, Interval, Level
 from assay.instrument import Control, Metric, Random, Values
 from assay.novelty import ENOUGH
-from assay.stats import LEVEL
+from assay.stats import LEVEL, gain_over, share_interval
 from assay.task import Examples
 
-SHUFFLED, ELSEWHERE = "values of other examples", "another training set"
+SHUFFLED, ELSEWHERE, EXECUTOR = "values of other examples", "another training set", "an executor with the errors of layer 1"
 _BOUNDS = (0.0, 1.0)
 TRAINED = Metric(
     key="trained_steps",
@@ -69,6 +70,14 @@ ODDS = Metric(
 OWN = replace(
     TRAINED, key="novel_nodes_own_steps", title="right nodes on its own steps", level=2, headline=False, beats=(SHUFFLED,)
 )
+GAP = replace(
+    OWN,
+    key="composition_gap",
+    title="composition gap",
+    better="neither",
+    bounds=(-1.0, 1.0),
+    beats=(EXECUTOR, FULL_TABLE),
+)
 _LEAST_NODES = {MATCHED.key: 1, RECOMBINED.key: LEAST_NODES, APPLIED.key: LEAST_NEW, BEYOND.key: LEAST_NEW}
 
 
@@ -91,6 +100,7 @@ class Drawn:
     - `other`: graphs of examples that no network has seen, as many as were trained where there are so many.
     - `known`, `reach`: what `trained` holds of the nodes of `novel`, and how far substitution reaches them.
     - `tables`: by name, for each repeat which nodes of `novel` the table has right.
+    - `stored`: for each repeat what a table of full subgraphs answers at every node of `novel`.
     - `missed`: trained combinations that are not counted in `trained`, for want of effort.
     """
 
@@ -102,6 +112,7 @@ class Drawn:
     known: Seen
     reach: Covered
     tables: Mapping[str, Bool[np.ndarray, "_ v"]]
+    stored: Int[np.ndarray, "r v"]
     level: Level
     missed: int
     seed: int
@@ -159,6 +170,60 @@ def of_nodes(metric: Metric, side: Side, predicted: Int[np.ndarray, " v"], count
     )
 
 
+def of_gap(data: Drawn, predicted: Int[np.ndarray, " v"], rng: Random) -> Values:
+    """How many more nodes would be right were each put together of the network's own answers to its parts, by the operation
+    itself: 0 of one that composes, above 0 where it knows parts and does not put them together, below where it knows wholes
+    without their parts."""
+    novel = data.novel.graphs
+    more, nodes = gaps(novel, predicted)
+    rows = np.flatnonzero(nodes)
+    if len(rows) < GAP.least:
+        return Values(
+            metric=GAP.key, units=torch.zeros(0), reason=f"not enough data: {len(rows)} examples with nodes above others"
+        )
+
+    def shares(answers: Int[np.ndarray, " v"]) -> Float[np.ndarray, " n"]:
+        return _shares(gaps(novel, answers)[0][rows], nodes[rows])
+
+    units = torch.from_numpy(shares(predicted))
+    controls = []
+    for name, answers in {EXECUTOR: _executors(data, predicted, rng), FULL_TABLE: data.stored}.items():
+        null = torch.from_numpy(np.stack([shares(one) for one in answers]))
+        # Over repeats too, since how often the network errs on inputs is not known exactly.
+        found, error, means = float(units.mean()), float(units.var()) / len(units), null.mean(1).tolist()
+        beyond = gain_over(found, error, means).p, gain_over(-found, error, [-mean for mean in means]).p
+        controls.append(Control(name=name, how=_HOW[name], values=null, p=min(1.0, 2 * min(beyond))))
+    right = float((predicted == novel.values)[novel.layers > 1].mean())
+    ids, zero = _ids(data.novel.examples), None
+    if not more.any():  # no example differs, and so few may
+        most = share_interval(0, len(rows)).high
+        zero = Interval(
+            low=-most, high=most, level=LEVEL, method=f"Clopper-Pearson over {len(rows)} examples without a difference"
+        )
+    return Values(
+        metric=GAP.key,
+        units=units,
+        ids=None if ids is None else ids[torch.from_numpy(rows)],
+        interval=zero,
+        controls=tuple(controls),
+        note=f"{nodes.sum():,} nodes above others: {right + float(units.mean()):.3f} right when put together of its own "
+        f"answers to their parts, {right:.3f} as it answers them",
+    )
+
+
+def _executors(data: Drawn, predicted: Int[np.ndarray, " v"], rng: Random) -> list[Int[np.ndarray, " v"]]:
+    """Values of executors that err at every node as often as the network at layer 1: at a rate drawn for each from what so many
+    examples leave open (Jeffreys), so that a network that does not err there is not held against one that never does."""
+    novel, found = data.novel.graphs, []
+    first = novel.layers == 1
+    wrong = float((predicted != novel.values)[first].mean())
+    for k in range(len(data.novel.shuffled)):
+        draws = numpy_of(rng, "executor", k)
+        error = draws.beta(0.5 + wrong * novel.num_examples, 0.5 + (1 - wrong) * novel.num_examples)
+        found.append(noisy_executor(novel, error, draws))
+    return found
+
+
 def _ids(examples: Examples) -> Int[Tensor, " n"] | None:
     """The combination of each example where no two have one."""
     return examples.combination if len(examples.combination.unique()) == len(examples) else None
@@ -168,6 +233,7 @@ _HOW = {
     FULL_TABLE: "a table of the trained full subgraphs, with a trained value of the operation at random elsewhere",
     STEP_TABLE: "a table of the trained steps, with a trained value of the operation at random elsewhere",
     SURFACE: "the commonest trained result given all arguments but one, the one that matters least",
+    EXECUTOR: "runs every operation on its own values, and errs everywhere as often as the network on the inputs themselves",
 }
 
 
