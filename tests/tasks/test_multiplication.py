@@ -7,8 +7,13 @@ import pytest
 import torch
 from torch import Generator
 
+import assay
 from assay.computation import MISSING
 from assay.errors import AssayError
+from assay.instrument import run
+from assay.instruments.subgraphs import Subgraphs
+from assay.instruments.subgraphs.instrument import Sizes
+from assay.models import load_subject
 from assay.tasks import load_task
 from assay.tasks.multiplication import END, START, TIMES, ZERO, Multiplication
 
@@ -136,3 +141,15 @@ def test_addresses_and_parts():
 def test_pairs_that_there_are_not_are_refused(given, rule):
     with pytest.raises(AssayError, match=rule):
         Multiplication(**given)
+
+
+def test_the_grid_of_the_documentation_runs_at_a_tiny_size(tmp_path):
+    """What docs/methods/subgraphs.md gives for a GPU: training on smaller factors, then larger ones by the instrument."""
+    task = "multiplication:first=1,second=1,smaller=true,longer=1,train=30,novel=30"
+    assay.train(task, "causal", out=tmp_path / "run", config={"steps": 1, "batch_size": 8}, progress=None)
+    budget = Sizes(trained=30, examples=30, tables=2, shuffles=2, copies=2)
+    found = run(Subgraphs(budgets={"full": budget}), load_subject(str(tmp_path / "run")), load_task(task), effort="full")
+    assert found.measure("composition_gap").value is not None
+    (sizes,) = [figure for figure in found.figures if figure.name == "Right answers by size"]
+    assert {sizes.rows, sizes.columns} == {("1", "2")}
+    assert sizes.values[0][0] is None  # a trained size
