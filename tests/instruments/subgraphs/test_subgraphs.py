@@ -17,6 +17,7 @@ from assay.computation.predictors import full_table, noisy_executor, step_table
 from assay.instrument import run
 from assay.instruments.subgraphs import Subgraphs
 from assay.instruments.subgraphs.figures import accuracy_by_size, sizes_of
+from assay.instruments.subgraphs.leaks import leaks_table
 from assay.subject import Subject
 from assay.tasks import load_task
 from assay.tasks.multiplication import Multiplication
@@ -120,6 +121,7 @@ def test_figures_hold_layers_cells_and_nodes():
         "Local accuracy by cell",
         "Matched subgraphs and equivalent fragments",
         "Nodes of single examples",
+        "What a few inputs give away",
     ]
     layers = figures["Error kinds by layer"]
     assert [int(row[0]) for row in layers.rows] == list(range(1, len(layers.rows) + 1))
@@ -151,6 +153,26 @@ def test_right_answers_by_size_are_counted_by_hand():
     one = {name: np.ones(200, np.int64) for name in sizes}
     assert accuracy_by_size(own, one) == ()
     assert len(sizes_of(graphs)["depth of the graph"]) == 200
+
+
+def test_what_a_few_inputs_give_away_is_that_of_the_operations():
+    task = Multiplication(first=2, second=2, train=400, novel=100)
+    trained, examples = (task.examples(split, 400, generator=torch.Generator().manual_seed(0)) for split in ("seen", "novel"))
+    known, graphs = task.computation(trained), task.computation(examples)
+    values = graphs.values.copy()
+    values[[graphs.find(example, "product 1.1") for example in range(0, 100, 4)]] += 1
+    (table,) = leaks_table(known, analyse(known, graphs, values))
+    rows = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    product = rows["product 1.1"]
+    assert (product["right"], product["right in wrong answers"]) == (0.75, 0)
+    assert product["gain of two"] == pytest.approx(1)  # of its two digits
+    assert product["gain"] < 0.7
+    assert set(product["two inputs"].split()) > {product["input"]}
+    last = [row for row in table.rows if row[1] == str(graphs.layers.max())]
+    assert max(row[5] for row in last) < 0.8  # of the whole product one digit tells little
+    several = Multiplication(first=2, second=2, smaller=True, train=400, novel=100)
+    mixed = several.computation(several.examples("seen", 400, generator=torch.Generator().manual_seed(0)))
+    assert leaks_table(mixed, analyse(mixed, mixed, mixed.values)) == ()
 
 
 def test_matched_subgraphs_stand_beside_equivalent_fragments_on_the_same_nodes():

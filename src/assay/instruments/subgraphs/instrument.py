@@ -17,6 +17,7 @@ from assay.computation.predictions import answered, answered_values
 from assay.evidence import Effort, Measure
 from assay.instrument import Budget, Instrument, NotEnough, Notes, Random, Reading, Readings, Values, stage
 from assay.instruments.subgraphs.figures import figures
+from assay.instruments.subgraphs.leaks import leaks_table
 from assay.instruments.subgraphs.values import (
     APPLIED,
     BEYOND,
@@ -214,6 +215,9 @@ class Subgraphs(Instrument[Drawn]):
             cells.sentence,
             warnings=warnings,
             not_tested=untested,
-            figures=figures(cells, kept.own, sizes, on_right_values=kept.given is not None),
+            figures=(
+                *figures(cells, kept.own, sizes, on_right_values=kept.given is not None),
+                *leaks_table(data.trained, kept.own),
+            ),
             settings=settings,
         )

@@ -1,0 +1,63 @@
+"""What one or two inputs give away of every node: the surface pattern that could pass for composition."""
+
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Int
+
+from assay.computation.analysis import Analysis
+from assay.computation.graph import Computations
+from assay.computation.information import best_surface
+from assay.figure import Table
+
+_MOST_EXAMPLES, _MOST_INPUTS = 5_000, 12  # so that all pairs of inputs take seconds
+
+
+def leaks_table(trained: Computations, own: Analysis) -> tuple[Table, ...]:
+    """Relative information gain and Bayes accuracy from the input, and from the two inputs, that guess a node best, over
+    trained examples, beside how often the network is right there. Nothing where examples have different nodes, or many inputs.
+    """
+    tested = own.computations
+    known, asked = _nodes(trained), _nodes(tested)
+    if known is None or asked is None or trained.names != tested.names:
+        return ()
+    values = trained.values[known[:_MOST_EXAMPLES]]
+    source = tested.is_source[asked[0]]
+    inputs = [k for k in np.flatnonzero(source).tolist() if len(np.unique(values[:, k])) > 1]
+    if not 0 < len(inputs) <= _MOST_INPUTS:
+        return ()
+
+    def called(column: int) -> str:
+        return tested.names[tested.name[asked[0, column]]]
+
+    layers, right = tested.layers[asked[0]], own.labels.right[asked]
+    rows = []
+    for k in sorted(np.flatnonzero(~source).tolist(), key=lambda one: int(layers[one])):
+        told: list[str | float | None] = []
+        for size in (1, 2):
+            sets = list(combinations(range(len(inputs)), size))
+            if not sets:
+                told += ["", None, None]
+                continue
+            chosen, found = best_surface(values[:, inputs], values[:, k], sets)
+            told += [" ".join(called(inputs[one]) for one in chosen), found.gain, found.held_out]
+        wrong = float(right[~own.exact, k].mean()) if not own.exact.all() else None
+        commonest = float(np.unique(values[:, k], return_counts=True)[1].max() / len(values))
+        rows.append((called(k), str(int(layers[k])), float(right[:, k].mean()), wrong, *told, commonest))
+    note = (
+        "Right: on the network's own steps, in all examples and in those with a node wrong. Beside it, over trained examples: "
+        "the input and the two inputs that guess the node best, the share of its entropy that they remove (relative "
+        "information gain, corrected for bias), and how often the best guess from them is right on an example left out. A node "
+        "that is right no more often shows a pattern of the surface there, and so does a wrong answer that is right at such "
+        "nodes alone."
+    )
+    of_one, of_two = ("input", "gain", "best guess"), ("two inputs", "gain of two", "best guess of two")
+    columns = ("node", "layer", "right", "right in wrong answers", *of_one, *of_two, "commonest value")
+    return (Table(name="What a few inputs give away", columns=columns, rows=tuple(rows), note=note, level=2),)
+
+
+def _nodes(graphs: Computations) -> Int[np.ndarray, "n names"] | None:
+    """The node of each name in every example; None where some example lacks one."""
+    found = np.full((graphs.num_examples, len(graphs.names)), -1)
+    found[graphs.example, graphs.name] = np.arange(len(graphs))
+    return found if found.size and (found >= 0).all() else None
