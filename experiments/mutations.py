@@ -35,6 +35,20 @@ FAULTS = (
         ("tests/instruments/fracture",),
     ),
     Fault(
+        "an exchange of both numbers that takes sums to others",
+        "tasks/digits.py",
+        "        to[place] = place.view_as(few).flip(1).flatten()",
+        "        to[place] = place.roll(1)",
+        ("tests/instruments/fracture/test_exchanged_numbers.py",),
+    ),
+    Fault(
+        "a composition gap over nodes whose parts are all inputs",
+        "computation/analysis.py",
+        "    above, num = computations.layers > 1, computations.num_examples",
+        "    above, num = computations.layers > 0, computations.num_examples",
+        ("tests/instruments/subgraphs/test_predictions.py",),
+    ),
+    Fault(
         "weights in another order that move those that hand a value on",
         "instruments/fracture/shuffled.py",
         "        places = ((flat != 0) & (flat != 1)).nonzero()[:, 0]",
