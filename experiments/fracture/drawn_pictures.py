@@ -55,21 +55,23 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PICTURES)
-    parser.add_argument("--seeds", type=int, default=4, help="networks of gradient descent, and smooth targets")
+    parser.add_argument("--seeds", type=int, default=4, help="networks of gradient descent")
+    parser.add_argument("--smooth", type=int, help="networks on smooth targets (default: as many)")
     parser.add_argument("--steps", type=int, default=4_000)
     parser.add_argument("--size", type=int, default=32, help="pixels along a side")
     given = parser.parse_args()
     torch.set_num_threads(1)
     for name in [given.only] if given.only else PICTURES:
-        compare(name, seeds=given.seeds, steps=given.steps, size=given.size)
+        smooth = given.seeds if given.smooth is None else given.smooth
+        compare(name, seeds=given.seeds, num_smooth=smooth, steps=given.steps, size=given.size)
 
 
-def compare(name: str, *, seeds: int, steps: int, size: int) -> None:
+def compare(name: str, *, seeds: int, num_smooth: int, steps: int, size: int) -> None:
     """Prints the table of one picture, and the comparison at matched loss."""
     genome, x = picture_genome(name), coordinates(size).float()
     evolved, target = dense(genome), Picture(name=name, size=size).pixels
-    smooth = [Picture(name=name, size=size, phases="random", seed=seed).pixels for seed in range(seeds)]
-    start = [fresh(genome, seed) for seed in range(2 * seeds)]
+    smooth = [Picture(name=name, size=size, phases="random", seed=seed).pixels for seed in range(num_smooth)]
+    start = [fresh(genome, seed) for seed in range(seeds + num_smooth)]
     moments = trained(start, [target] * seeds + smooth, x, steps=steps)
     end = moments[-1]
     variance = float((target - target.mean(0)).square().sum(1).mean())
@@ -77,13 +79,14 @@ def compare(name: str, *, seeds: int, steps: int, size: int) -> None:
     for how, scramble in SCRAMBLES.items():
         told(name, f"evolved, {how}", [scramble(evolved, Generator().manual_seed(0))], x, target)
     told(name, "gradient descent", end[:seeds], x, target)
-    told(name, "smooth target", end[seeds:], x, smooth)
+    if smooth:
+        told(name, "smooth target", end[seeds:], x, smooth)
     told(name, "shuffled links", [shuffled(evolved, Generator().manual_seed(seed)) for seed in range(20)], x)
     told(name, "untrained", [fresh(genome, 1_000 + seed) for seed in range(20)], x)
 
     print(f"{name}, at matched loss (share of the variance of the picture): coherence of the weights, balanced")
     errors = [[error(network, x, target) / variance for network in moment[:seeds]] for moment in moments]
-    for wanted in (0.3, 0.1, 0.05, 0.03, 0.02):
+    for wanted in (0.3, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005):
         found = []
         for seed in range(seeds):
             near = [
@@ -94,7 +97,7 @@ def compare(name: str, *, seeds: int, steps: int, size: int) -> None:
         noisy = [
             read(to_loss(evolved, x, target, wanted * variance, Generator().manual_seed(draw)), x) for draw in range(DRAWS)
         ]
-        print(f"  {wanted:.2f}: evolved with noise {summed(noisy)}; gradient descent {summed(found)} ({len(found)} got there)")
+        print(f"  {wanted:g}: evolved with noise {summed(noisy)}; gradient descent {summed(found)} ({len(found)} got there)")
 
 
 # Networks
