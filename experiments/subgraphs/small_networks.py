@@ -1,6 +1,6 @@
 """Small networks on non-adjacent sums: recombination at one size, and other sizes by layer.
 
-    python experiments/subgraphs/small_networks.py SEED [SEED ...] [--sizes-steps 4000] [--fixed-steps 1500] [--runs DIR]
+    python experiments/subgraphs/small_networks.py SEED [SEED ...] [--sizes-steps 4000] [--fixed-steps 3000] [--runs DIR]
 
 For each seed two networks are trained as `assay train ... --model causal` does, and decode greedily on their own steps:
 
@@ -101,7 +101,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("seeds", nargs="+", type=int)
     parser.add_argument("--sizes-steps", type=int, default=4_000)
-    parser.add_argument("--fixed-steps", type=int, default=1_500)
+    parser.add_argument("--fixed-steps", type=int, default=3_000)
     parser.add_argument("--runs", type=Path, help="a folder for the trained networks")
     given = parser.parse_args()
     for seed in given.seeds:
