@@ -240,8 +240,8 @@ FAULTS = (
     Fault(
         "shuffled targets that are not shuffled",
         "instruments/systematicity/nulls.py",
-        "        mixed = examples.targets[torch.randperm(len(examples), generator=generator)]",
-        "        mixed = examples.targets",
+        "        mixed = torch.randperm(len(examples), generator=generator)",
+        "        mixed = rows",
         ("tests/instruments/test_systematicity.py",),
     ),
     Fault(
@@ -380,8 +380,8 @@ FAULTS = (
     Fault(
         "the estimate without novel inputs read at the last cut that holds the parts",
         "instruments/recombination/instrument.py",
-        "    rate = holds[0].rates[0, 0].get((C, OUTSIDE)) if holds else None",
-        "    rate = holds[-1].rates[0, 0].get((C, OUTSIDE)) if holds else None",
+        '    asked = [(EARLY, at, "") for at in holds[:1]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])',
+        '    asked = [(EARLY, at, "") for at in holds[-1:]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])',
         ("tests/instruments/recombination/test_recombination_planted.py",),
     ),
     Fault(
