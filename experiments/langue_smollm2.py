@@ -1,13 +1,16 @@
-"""What SmolLM2-135M-Instruct holds of word relations and of text, beside counts: one table, in about five CPU minutes.
+"""What SmolLM2-135M-Instruct holds of word relations and of text, beside counts: one table.
 
-    python experiments/langue_smollm2.py FOLDER
+    python experiments/langue_smollm2.py FOLDER [--jobs 2]
+
+Ratings and the two texts are read in processes of one thread each.
 
 FOLDER holds the model as `save_pretrained` wrote it, with its tokenizer. Words are read alone behind `<|endoftext|>`, without
 which the first token's content is lost. Both texts are old enough to be in its training data: its bits there show memory as
 well as langue.
 """
 
-import sys
+import argparse
+import functools
 import time
 
 import numpy as np
@@ -18,6 +21,7 @@ from assay.data.texts import english_tags, tiny_shakespeare, wikitext2
 from assay.data.word_pairs import RATED, rated_pairs
 from assay.encoding.scoring import TokenScorer, scorer_of
 from assay.instruments.langue import bits
+from assay.jobs import run_parallel
 from assay.relations import calibrated_maximum, permutations, rated_correlation, rated_null, unit_vectors
 from assay.stats import jackknife, keyed_generator, mean_interval
 from assay.text import SHUFFLES, Corpus, NGrams, Shuffler, Vocabulary, ppmi_vectors
@@ -48,8 +52,9 @@ def word_vectors(subject: assay.Subject, scorer: TokenScorer, words: list[str]) 
     return [np.concatenate([batch[layer] for batch in found])[place] for layer in range(len(found[0]))]
 
 
-def ratings(subject: assay.Subject, scorer: TokenScorer) -> None:
+def ratings(subject: assay.Subject, scorer: TokenScorer) -> list[str]:
     """Rank correlation with people's ratings by layer, the calibrated maximum, and untrained copies."""
+    lines = []
     pairs = {name: rated_pairs(name) for name in RATED}
     words = sorted({word for some in pairs.values() for pair in some for word in pair[:2]})
     counts = dict(zip(*_counts(), strict=True))
@@ -65,7 +70,7 @@ def ratings(subject: assay.Subject, scorer: TokenScorer) -> None:
             values = [rated_correlation(vectors, rows, told) for vectors in layers]
             line = ", ".join(f"{values[k]:.2f} ({k})" for k in range(0, len(values), 4))
             if name != "network":
-                print(f"{title}, {name}: largest {max(values):.3f}; {line}", flush=True)
+                lines.append(f"{title}, {name}: largest {max(values):.3f}; {line}")
                 continue
             draws = 200
             null = []
@@ -77,9 +82,10 @@ def ratings(subject: assay.Subject, scorer: TokenScorer) -> None:
             parts = [rated_correlation(layers[best.layer], rows[fold != k], told[fold != k]) for k in range(10)]
             _, interval = jackknife(best.value, parts)
             ends = f"[{interval.low:.3f}, {interval.high:.3f}]"
-            print(f"{title}, {name}: {line}; layer {best.layer} {best.value:.3f} {ends}")
+            lines.append(f"{title}, {name}: {line}; layer {best.layer} {best.value:.3f} {ends}")
             largest = np.stack(null).max()
-            print(f"  matched null: mean {best.mean:.3f}, largest {largest:.3f}, p {best.p:.4f}", flush=True)
+            lines.append(f"  matched null: mean {best.mean:.3f}, largest {largest:.3f}, p {best.p:.4f}")
+    return lines
 
 
 def _counts() -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -89,7 +95,7 @@ def _counts() -> tuple[tuple[str, ...], tuple[int, ...]]:
     return vocabulary.words, vocabulary.counts
 
 
-def text(subject: assay.Subject, corpus: Corpus) -> None:
+def text(subject: assay.Subject, scorer: TokenScorer, corpus: Corpus) -> list[str]:
     """The ladder, the shuffles, and what is left after frequency, n-gram and context."""
     train, generator = sorted(corpus.train), np.random.default_rng(0)
     texts, closed = bits.choose(corpus, num=EXCERPTS, size=SIZE, generator=generator)
@@ -99,7 +105,6 @@ def text(subject: assay.Subject, corpus: Corpus) -> None:
     counted = unit_vectors(ppmi_vectors(train, whole.first(2_000).words, seed=0))
     excerpts = bits.prepared(texts, closed, ngrams=NGrams(train), vocabulary=whole, vectors=counted, shuffled=shuffled)
     imitated = bits.imitator(excerpts, NGrams(["\n".join("\n".join(train).split("\n")[0::2])]), excerpts.best)
-    scorer = scorer_of(subject, None)
     rules = TokenRules(scorer.tokens("".join(train)[:1_000_000]))
     read = bits.read(scorer, excerpts, rules)
 
@@ -108,28 +113,47 @@ def text(subject: assay.Subject, corpus: Corpus) -> None:
         assert interval is not None
         return f"{values.mean():.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
-    print(f"{corpus.name}: {len(texts)} excerpts of {SIZE} bytes")
-    print(f"  bits per byte {told(read.bits)}; orders {excerpts.order_bits().mean(1).round(3).tolist()}")
-    print(f"  saved over order {excerpts.best} {told(read.saved)}")
-    print(f"  gain of the mixture {told(read.gain)}, of an imitator {told(imitated[0])}")
-    for name, cost in read.costs.items():
-        print(f"  {name}: {told(read.bits + cost)}, cost {told(cost)}")
+    lines = [
+        f"{corpus.name}: {len(texts)} excerpts of {SIZE} bytes, before every text {scorer.prefix}",
+        f"  bits per byte {told(read.bits)}; orders {excerpts.order_bits().mean(1).round(3).tolist()}",
+        f"  saved over order {excerpts.best} {told(read.saved)}",
+        f"  gain of the mixture {told(read.gain)}, of an imitator {told(imitated[0])}",
+    ]
+    lines += [f"  {name}: {told(read.bits + cost)}, cost {told(cost)}" for name, cost in read.costs.items()]
     left = read.left[:, 0].sum() / read.left[:, 1].sum()
     kept = [np.delete(read.left, k, axis=0) for k in range(len(read.left))]
     _, interval = jackknife(left, [one[:, 0].sum() / one[:, 1].sum() for one in kept])
     other = imitated[1][:, 0].sum() / imitated[1][:, 1].sum()
-    print(f"  left {left:.3f} [{interval.low:.3f}, {interval.high:.3f}], of an imitator {other:.3f}")
-    print(f"  rules: longest context {told(read.rules[:, 0])}, any {told(read.rules[:, 1])}", flush=True)
+    lines.append(f"  left {left:.3f} [{interval.low:.3f}, {interval.high:.3f}], of an imitator {other:.3f}")
+    lines.append(f"  rules: longest context {told(read.rules[:, 0])}, any {told(read.rules[:, 1])}")
+    return lines
+
+
+PARTS = {"ratings": None, "wikitext2": wikitext2, "tinyshakespeare": tiny_shakespeare}
+
+
+def measured(part: str, *, folder: str) -> list[str]:
+    """The lines of one part, and its CPU seconds."""
+    start = time.process_time()
+    subject = assay.load_subject(folder, task=assay.load_task("text:tinyshakespeare,scored=false"))
+    scorer = scorer_of(subject, None)
+    assert isinstance(scorer, TokenScorer)
+    corpus = PARTS[part]
+    lines = ratings(subject, scorer) if corpus is None else text(subject, scorer, corpus())
+    return [*lines, f"  {time.process_time() - start:.0f} CPU s"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    start = time.perf_counter()
+    # The two texts, which take longest, first.
+    for lines in run_parallel(functools.partial(measured, folder=given.folder), sorted(PARTS, reverse=True), jobs=given.jobs):
+        print("\n".join(lines), flush=True)
+    print(f"{time.perf_counter() - start:.0f} s on {given.jobs} cores")
 
 
 if __name__ == "__main__":
-    start = time.process_time()
-    subject = assay.load_subject(sys.argv[1], task=assay.load_task("text:tinyshakespeare,scored=false"))
-    scorer = scorer_of(subject, None)
-    assert isinstance(scorer, TokenScorer)
-    print(f"before every text: {scorer.prefix}; loaded in {time.process_time() - start:.0f} CPU s", flush=True)
-    ratings(subject, scorer)
-    print(f"{time.process_time() - start:.0f} CPU s", flush=True)
-    for corpus in (wikitext2(), tiny_shakespeare()):
-        text(subject, corpus)
-        print(f"{time.process_time() - start:.0f} CPU s", flush=True)
+    main()

@@ -49,6 +49,13 @@ class SmallTexts(Text):
     def ratings(self):
         return {}
 
+    def analogies(self):
+        return []
+
+    def classes(self, words):
+        kinds = {word: kind for kind, some in CLASSES.items() for word in some}
+        return {"grammar": {word: kinds[word] for word in words if word in kinds}}
+
     def tags(self):
         return {}
 
@@ -104,6 +111,35 @@ def trained_on_noise(task: Task, num: int) -> list[Subject]:
     """Models that have read the same bytes in no order."""
     stream = _stream(SmallTexts().corpus().train)
     return [_fitted(stream[torch.randperm(len(stream), generator=Generator().manual_seed(k))], k, 100) for k in range(num)]
+
+
+class Tabled(nn.Module):
+    """A network of bytes whose state behind the last letter of a word is the word's row of a table, and which knows nothing of
+    what comes next."""
+
+    def __init__(self, words: tuple[str, ...], table: torch.Tensor):
+        super().__init__()
+        self.rows = {word.encode(): row for row, word in enumerate(words, 1)}
+        self.state = nn.Embedding.from_pretrained(torch.cat([torch.zeros(1, table.shape[1]), table]).float())
+        self.head = nn.Linear(table.shape[1], SYMBOLS)
+
+    def forward(self, tokens):
+        rows = torch.zeros_like(tokens)
+        for k, text in enumerate(tokens.tolist()):
+            word = b""
+            for place, byte in enumerate(text):
+                word = word + bytes([byte]) if byte < END and chr(byte).isalpha() else b""
+                rows[k, place] = self.rows.get(word.lower(), 0)
+        return self.head(self.state(rows))
+
+
+def tabled(words: tuple[str, ...], table: np.ndarray) -> Subject:
+    """With untrained copies whose table is noise."""
+
+    def fresh(generator: Generator) -> nn.Module:
+        return Tabled(words, torch.randn(table.shape, generator=generator)).eval()
+
+    return Subject(Tabled(words, torch.from_numpy(table)).eval(), name="tabled", fresh=fresh)
 
 
 @torch.no_grad()

@@ -7,20 +7,38 @@ import numpy as np
 import pytest
 import small_texts
 
+import assay
+from assay.errors import AssayError
 from assay.instrument import run
 from assay.instruments.langue import Langue, bits, states
-from assay.instruments.langue.instrument import BUDGETS, COUNTS, IMITATOR, MATCHED, NGRAM
-from assay.text import Corpus, NGrams, Vocabulary
+from assay.instruments.langue.instrument import BUDGETS
+from assay.instruments.langue.metrics import IMITATOR, MATCHED, NGRAM
+from assay.instruments.langue.systems import COUNTS, RANDOM, SHUFFLED
+from assay.text import Corpus, NGrams, Vocabulary, ppmi_vectors
 
 pytestmark = pytest.mark.slow
-SIZES = {"excerpts": 8, "size": 200, "words": 48, "each": 3, "draws": 100, "pair_draws": 20}
+SIZES = {"excerpts": 6, "size": 150, "words": 48, "each": 3, "draws": 100, "pair_draws": 20}
+
+
+def measured_on(subject, task=None, others=None, **sizes):
+    budget = dataclasses.replace(BUDGETS["quick"], **SIZES, **sizes)
+    return run(
+        Langue(budgets={"quick": budget}, others=others), subject, task or small_texts.SmallTexts(), effort="quick", seed=0
+    )
 
 
 @functools.cache
 def measured(name: str):
     subject = small_texts.learned() if name == "learned" else small_texts.trained_on_noise(None, 1)[0]
-    budget = dataclasses.replace(BUDGETS["quick"], **SIZES, match=True)
-    return run(Langue(budgets={"quick": budget}), subject, small_texts.SmallTexts(), effort="quick", seed=0)
+    return measured_on(subject, match=True, sizes=(12, 30), known=(0, 4), online=3_000)
+
+
+def counted() -> tuple[tuple[str, ...], np.ndarray]:
+    """Words of the small texts, and vectors counted in texts of the same grammar that nobody else has read."""
+    train = sorted(small_texts.SmallTexts().corpus().train)
+    words = Vocabulary.of(train).chosen(least=5, shortest=3).words
+    fresh = [small_texts.document(1_000 + k, small_texts.LINES) for k in range(small_texts.DOCUMENTS)]
+    return words, ppmi_vectors(fresh, words, seed=1, dimensions=16)
 
 
 def test_a_model_that_has_read_the_texts_takes_fewer_bits_and_pays_for_shuffles():
@@ -29,6 +47,78 @@ def test_a_model_that_has_read_the_texts_takes_fewer_bits_and_pays_for_shuffles(
     assert MATCHED in {null.name for null in learned.measure("neighbours", system=COUNTS).nulls}
     cost, null = learned.measure("cost", shuffle="words in sentences"), noise.measure("cost", shuffle="words in sentences")
     assert cost.value > null.value + 0.3
+
+
+def test_relations_of_the_text_are_found_where_they_are_planted_and_not_where_they_are_given_to_other_words():
+    words, vectors = counted()
+    planted = measured_on(small_texts.tabled(words, vectors))
+    order = np.random.default_rng(0).permutation(len(words))
+    scrambled = measured_on(small_texts.tabled(words, vectors[order]))
+    assert [(one.key, one.about["system"]) for one in planted.findings()] == [("neighbours", COUNTS)]
+    assert not scrambled.findings()
+    assert "counts of the text, more than words of like frequency" in planted.summary
+    assert "counts of the text, no more than words of like frequency" in scrambled.summary
+    groups = planted.measure("groups", groups="grammar"), scrambled.measure("groups", groups="grammar")
+    assert groups[0].interval.low > 0.1 > groups[1].interval.low
+    assert planted.measure("rsa").interval.low > 0 > scrambled.measure("rsa").interval.low
+    for name in (*SHUFFLED, RANDOM):
+        nothing = planted.measure("neighbours_null", system=name)
+        assert not nothing.headline
+        assert MATCHED in {null.name for null in nothing.nulls}
+    words_moved, sentences_moved = (planted.measure("neighbours_null", system=name).value for name in SHUFFLED)
+    assert words_moved < 0.25 < sentences_moved  # within a sentence the second is the text itself
+
+
+def test_another_network_is_a_system_and_its_text_must_share_words():
+    words, vectors = counted()
+    task, subject = small_texts.SmallTexts(), small_texts.tabled(words, vectors)
+    noise = np.random.default_rng(5).normal(size=vectors.shape)
+    others = {"itself": (subject, task), "a stranger": (small_texts.tabled(words, noise), task)}
+    evidence = measured_on(subject, others=others)
+    assert evidence.measure("neighbours", system="itself").value == 1
+    assert evidence.measure("neighbours", system="a stranger").nulls[-1].p > 0.05
+    with pytest.raises(AssayError, match="do not overlap"):
+        measured_on(subject, others={"numbers": (subject, Strangers())})
+
+
+class Strangers(small_texts.SmallTexts):
+    """Texts with none of the words."""
+
+    def corpus(self):
+        return Corpus("strangers", ("uno due tre\nquattro cinque sei\n" * 9,), ("uno due tre\n",))
+
+
+class KnownNouns(small_texts.SmallTexts):
+    """A dictionary with too few of the words, ratings with too few pairs, and analogies."""
+
+    def relations(self, words):
+        return {"a small dictionary": (list(words[:5]), np.eye(5))}
+
+    def ratings(self):
+        return {"three pairs": [("cat", "dog", 1.0), ("cow", "horse", 0.9), ("cat", "barn", 0.1)]}
+
+    def analogies(self):
+        animals, places = small_texts.CLASSES["animal"], small_texts.CLASSES["place"]
+        pairs = list(zip(animals, places, strict=True))
+        return [(*one, *other) for one in pairs for other in pairs if one != other] + [("no", "such", "words", "here")]
+
+
+def test_what_cannot_be_compared_is_said_and_analogies_are_answered_where_an_offset_is_planted():
+    words, vectors = counted()
+    vectors = vectors + 0.2 * np.random.default_rng(0).normal(size=vectors.shape)
+    pairs = zip(small_texts.CLASSES["animal"], small_texts.CLASSES["place"], strict=True)
+    for animal, place in pairs:
+        vectors[words.index(place)] = vectors[words.index(animal)] + 0.15
+    evidence = measured_on(small_texts.tabled(words, vectors), KnownNouns())
+    left_out, among = (evidence.measure("analogies", **{"given words": name}) for name in ("left out", "among the answers"))
+    assert left_out.units >= 8
+    assert left_out.value >= among.value > 0.8
+    assert max(max(null.values) for null in left_out.nulls) < 0.5
+    assert all(null.p <= 0.05 for null in left_out.nulls)
+    told = " ".join(evidence.not_tested)
+    assert "Agreement with a small dictionary: it knows 5 of the words, and 30 are needed." in told
+    assert "Ratings of three pairs:" in told
+    assert "pairs have both words here, and 20 are needed." in told
 
 
 def test_every_number_has_the_nulls_that_it_never_goes_without():
@@ -48,18 +138,66 @@ def test_figures_hold_the_ladder_and_the_alignments():
     assert ladder["the network"] == pytest.approx(evidence.measure("bits").value)
     assert ladder["the network and its weights"] > ladder["the network"]
     assert {"gzip", "xz, primed", "n-grams, order 6", "the network: like words"} <= ladder.keys()
-    assert [row[0] for row in tables["Alignment with other systems"].rows] == [COUNTS, "counts, other stems"]
+    assert ladder["n-grams, order 4, prequential"] < ladder["an untrained copy, prequential"] < 8.1
+    nulls = [*SHUFFLED, RANDOM]
+    assert [row[0] for row in tables["Alignment with other systems"].rows] == [COUNTS, "counts, other stems", *nulls]
+    assert [row[:2] for row in tables["Words matched without labels"].rows] == [(12, 0), (12, 4), (30, 0), (30, 4)]
+    assert [row[0] for row in tables["Groups matched without labels"].rows] == [COUNTS, "grammar"]
     assert evidence.measure("matched").about["outcome"] in ("recovered", "in part", "solver failed", "below power")
     assert "bits per byte" in evidence.summary
 
 
 def test_a_model_that_can_only_be_read_says_why_it_has_no_bits():
     """Without bytes as tokens, and without a tokenizer: nothing can be coded."""
-    from assay.errors import AssayError
-
     task = dataclasses.replace(small_texts.SmallTexts(), scored=False)
     with pytest.raises(AssayError, match="words need a tokenizer"):
         run(Langue(), small_texts.learned(), task, effort="quick")
+
+
+# A model of transformers in a folder
+
+
+def folder(path, *, lower: bool = False):
+    """A causal model of one layer that has read nothing, and a tokenizer of bytes."""
+    transformers = pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    vocab = {letter: k for k, letter in enumerate(["<|endoftext|>", *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    made = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    if lower:
+        made.normalizer = normalizers.Lowercase()
+    cut = transformers.PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<|endoftext|>", pad_token="<|endoftext|>")
+    sizes = {"n_positions": 512, "n_embd": 16, "n_layer": 1, "n_head": 2}
+    config = transformers.GPT2Config(vocab_size=len(vocab), bos_token_id=0, eos_token_id=0, **sizes)
+    transformers.GPT2LMHeadModel(config).save_pretrained(path / "model")
+    cut.save_pretrained(path / "model")
+    text = "".join(small_texts.document(k, 20) for k in range(30))
+    (path / "text.txt").write_text(text.replace("near the", "Near the") if lower else text, encoding="utf-8")
+    return str(path / "model"), f"text:file={path / 'text.txt'},length=64,scored=false"
+
+
+def test_a_folder_of_a_causal_model_is_audited_on_a_text(tmp_path):
+    from assay.cli import main
+    from assay.report.schema import read_report
+
+    model, task = folder(tmp_path)
+    given = ["audit", model, "--task", task, "--instrument", "langue", "--effort", "quick", "--out", str(tmp_path / "report")]
+    assert main(given) == 0
+    (evidence,) = read_report(tmp_path / "report").evidence
+    assert evidence.settings["before every text"] == "<|endoftext|>"
+    assert 7 < evidence.measure("bits").value < 9  # a token is a byte here, and nothing was learned
+    assert {"bits", "saved", "gain", "left", "rules", "neighbours", "rsa", "groups"} <= {one.key for one in evidence.measures}
+    assert not evidence.findings()
+
+
+def test_bits_are_left_out_where_the_tokenizer_does_not_give_back_the_text(tmp_path):
+    model, address = folder(tmp_path, lower=True)
+    task = assay.load_task(address)
+    evidence = measured_on(assay.load_subject(model, task=task), task)
+    assert not [one for one in evidence.measures if one.key == "bits"]
+    assert any("must give back the text" in told for told in evidence.not_tested)
+    assert evidence.measure("neighbours").value is not None
 
 
 # Pieces

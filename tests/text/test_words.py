@@ -71,6 +71,7 @@ def test_vocabulary_and_bins():
     assert vocabulary.counts == (2, 2, 1, 1)
     assert vocabulary.chosen(least=2).words == ("be", "to")
     assert vocabulary.chosen(among={"or"}, shortest=2).words == ("or",)
+    assert (np.bincount(frequency_bins(np.arange(1, 101))) == 10).all()
     bins = frequency_bins(np.arange(1, 101), 20)
     assert (np.bincount(bins) == 5).all()
     assert (np.diff(bins) >= 0).all()

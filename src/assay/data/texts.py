@@ -8,7 +8,12 @@ from assay.data.registry import fetch, get
 from assay.text.corpus import Corpus, decoded
 
 Language = Literal["en", "fr", "sv", "de"]
-_GENESIS = {"en": "genesis/english-kjv.txt", "fr": "genesis/french.txt", "sv": "genesis/swedish.txt"}
+_GENESIS = {
+    "en": ("genesis/english-kjv.txt", "ascii"),
+    "fr": ("genesis/french.txt", "latin-1"),
+    "sv": ("genesis/swedish.txt", "cp437"),
+}
+"""With the encoding of each file, whatever it says of itself."""
 HALF_A = ("austen-emma", "blake-poems", "burgess-busterbrown", "chesterton-ball", "chesterton-thursday", "edgeworth-parents")
 HALF_A += ("milton-paradise", "shakespeare-hamlet")
 
@@ -41,10 +46,12 @@ def tiny_shakespeare() -> Corpus:
     return Corpus.divided("tinyshakespeare", [decoded(content, "input.txt")])
 
 
-def genesis(language: Language = "en") -> str:
+def genesis(language: Literal["en", "fr", "sv"] = "en") -> str:
     """The book of Genesis in English (1611), French (1910) or Swedish (1917)."""
-    # As its distributor has it: latin-1, whatever it says of itself.
-    return fetch("genesis", _GENESIS[language]).read_bytes().decode("latin-1")
+    name, encoding = _GENESIS[language]
+    content = fetch("genesis", name).read_bytes()
+    # The Swedish file has quotation marks of another code page than its letters.
+    return content.replace(b"\xbd", b'"').decode(encoding) if encoding == "cp437" else content.decode(encoding)
 
 
 def wikitext2() -> Corpus:

@@ -49,7 +49,7 @@ class Scorer(Protocol):
         ...
 
     def tokens(self, text: str) -> Int64[np.ndarray, " tokens"]:
-        """A text cut into tokens, its end the last."""
+        """A text cut into tokens, its end the last. **Raises:** `AssayError` where they do not give it back."""
         ...
 
     def on(self, subject: Subject) -> "Scorer":
@@ -116,7 +116,8 @@ class TokenScorer:
     A masked model fills every token alone, given all others of its window: pseudo-log-likelihood (Salazar et al. 2020), no code
     length.
 
-    **Raises:** `AssayError` for a tokenizer without such a token, and in `score` for a text that it does not give back.
+    **Raises:** `AssayError` for a tokenizer without such a token, and in `tokens` and `score` for a text that it does not give
+    back.
     """
 
     def __init__(self, subject: Subject, tokenizer: Any, *, window: int):
@@ -137,10 +138,7 @@ class TokenScorer:
         return np.array([*self._cut(text)["input_ids"], self.end], dtype=np.int64)
 
     def _cut(self, text: str) -> Any:
-        return self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-
-    def score(self, text: str) -> Scored:
-        cut = self._cut(text)
+        cut = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         back = self.tokenizer.decode(cut["input_ids"], clean_up_tokenization_spaces=False)
         if back.removeprefix(" ") != text.removeprefix(" "):  # a tokenizer may put one blank before the first word
             raise AssayError(
@@ -148,6 +146,10 @@ class TokenScorer:
                 given=f"{back[:60]!r} for {text[:60]!r}",
                 next_step="use a model with a byte-level or cased tokenizer; its relations can be compared all the same",
             )
+        return cut
+
+    def score(self, text: str) -> Scored:
+        cut = self._cut(text)
         targets = torch.tensor([*cut["input_ids"], self.end])
         bits, top = (self._filled if self.pseudo else self._read)(targets)
         reached = np.cumsum([0, *(len(letter.encode()) for letter in text)])

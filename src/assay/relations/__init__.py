@@ -8,6 +8,7 @@ from assay.relations.categories import category_agreement as category_agreement
 from assay.relations.categories import match_categories as match_categories
 from assay.relations.cka import debiased_cka as debiased_cka
 from assay.relations.gromov import gromov_wasserstein as gromov_wasserstein
+from assay.relations.human import analogies_by_pair as analogies_by_pair
 from assay.relations.human import analogy_accuracy as analogy_accuracy
 from assay.relations.human import rated_correlation as rated_correlation
 from assay.relations.human import rated_null as rated_null

@@ -1,4 +1,4 @@
-"""What a task can say of its words: relations that people or dictionaries give, ratings of pairs, parts of speech."""
+"""What a task can say of its words: relations that people or dictionaries give, ratings of pairs, analogies, classes, tags."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
@@ -17,6 +17,14 @@ class GivesRelations(Protocol):
 
     def ratings(self) -> Mapping[str, Sequence[tuple[str, str, float]]]:
         """By name pairs of words with the rating that people gave them."""
+        ...
+
+    def analogies(self) -> Sequence[tuple[str, str, str, str]]:
+        """Questions: the first word is to the second as the third is to the fourth."""
+        ...
+
+    def classes(self, words: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """By name of a classification the words that it knows, and the class of each."""
         ...
 
     def tags(self) -> Mapping[str, str]:

@@ -66,3 +66,18 @@ def analogy_accuracy(
         for given in (a, b, c):
             found[rows, given] = -np.inf
     return (found.argmax(1) == d).astype(np.float64)
+
+
+def analogies_by_pair(
+    vectors: Float[np.ndarray, "n d"],
+    place: Mapping[str, int],
+    questions: Sequence[tuple[str, str, str, str]],
+    *,
+    excluding: bool = True,
+) -> Float[np.ndarray, " pairs"]:
+    """The share of questions answered for every pair `c : d`, which many questions ask for and which is then one unit."""
+    known = [question for question in questions if all(word in place for word in question)]
+    right = analogy_accuracy(vectors, place, known, excluding=excluding)
+    pairs = list(dict.fromkeys(question[2:] for question in known))
+    which = np.array([pairs.index(question[2:]) for question in known], dtype=np.int64)
+    return np.bincount(which, right, minlength=len(pairs)) / np.maximum(np.bincount(which, minlength=len(pairs)), 1)

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from assay.bounds import check_whole
 from assay.data.texts import english_tags, genesis, gutenberg_corpus, tiny_shakespeare, wikitext2
-from assay.data.word_pairs import RATED, RatedPair, rated_pairs
+from assay.data.word_pairs import RATED, RatedPair, analogies, rated_pairs
 from assay.data.wordnet import wordnet_nouns
 from assay.errors import AssayError
 from assay.graph import Fed, Graph
@@ -147,19 +147,32 @@ class Text(Task):
 
     def relations(self, words: Sequence[str]) -> Mapping[str, tuple[list[str], Float[np.ndarray, "n n"]]]:
         """Steps between nouns in WordNet, as likeness; for English texts."""
-        if self.file is not None or self.name not in _ENGLISH:
+        if not self._english:
             return {}
         nouns = wordnet_nouns().known(words)
         return {"WordNet": (nouns, -wordnet_nouns().distances(nouns).astype(np.float64))}
 
     def ratings(self) -> Mapping[str, Sequence[RatedPair]]:
         """Pairs of words as people rate them; for English texts."""
-        english = self.file is None and self.name in _ENGLISH
-        return {name: rated_pairs(name) for name in RATED} if english else {}
+        return {name: rated_pairs(name) for name in RATED} if self._english else {}
+
+    def analogies(self) -> Sequence[tuple[str, str, str, str]]:
+        """Google's analogies; for English texts."""
+        return [question[1:] for question in analogies()] if self._english else []
+
+    def classes(self, words: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """The class of every noun in WordNet; for English texts."""
+        if not self._english:
+            return {}
+        return {"WordNet": {word: wordnet_nouns().class_of(word) for word in wordnet_nouns().known(words)}}
 
     def tags(self) -> Mapping[str, str]:
         """The most frequent part of speech of English words."""
-        return english_tags() if self.file is None and self.name in _ENGLISH else {}
+        return english_tags() if self._english else {}
+
+    @property
+    def _english(self) -> bool:
+        return self.file is None and self.name in _ENGLISH
 
     def _ids(self, places: _Places) -> Int[Tensor, " places"]:
         return self.combination_id({"before": places.before, "word": places.word})

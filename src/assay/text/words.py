@@ -13,7 +13,8 @@ from assay.display import brief
 from assay.errors import AssayError
 
 WORD = re.compile(r"[^\W\d_]+")
-NUM_BINS = 20
+OF_LIKE_FREQUENCY = 10
+"""Words of a group: so few that within it, too, words hardly differ in frequency."""
 
 
 def words_of(text: str) -> list[str]:
@@ -70,13 +71,15 @@ class Vocabulary:
         """The `num` most frequent words."""
         return Vocabulary(self.words[:num], self.counts[:num])
 
-    def bins(self, num: int = NUM_BINS) -> Int[np.ndarray, " words"]:
-        """For every word its group of like frequency; groups are equally large, as far as they can be."""
-        return frequency_bins(np.array(self.counts, dtype=np.int64), num)
+    def bins(self) -> Int[np.ndarray, " words"]:
+        """For every word its group of like frequency, as `frequency_bins` has it."""
+        return frequency_bins(np.array(self.counts, dtype=np.int64))
 
 
-def frequency_bins(counts: Int[np.ndarray, " n"], num: int = NUM_BINS) -> Int[np.ndarray, " n"]:
-    """Groups of like count, equally large as far as they can be; two words at least in each."""
+def frequency_bins(counts: Int[np.ndarray, " n"], num: int | None = None) -> Int[np.ndarray, " n"]:
+    """Groups of like count, equally large as far as they can be; two words at least in each. `num`: of groups, by default one
+    for every ten words."""
+    num = max(1, len(counts) // OF_LIKE_FREQUENCY) if num is None else num
     order = np.argsort(counts, kind="stable")
     groups = np.empty(len(counts), dtype=np.int64)
     groups[order] = np.arange(len(counts)) * min(num, max(1, len(counts) // 2)) // max(1, len(counts))

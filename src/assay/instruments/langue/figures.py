@@ -21,8 +21,8 @@ def notes(data: Any, readings: Readings, measures: Sequence[Measure]) -> Notes:
     """Sentence, warnings, what was not tested, figures."""
     kept = readings.own.kept
     found = {(m.key, *m.about.values()): m for m in measures if m.value is not None}
-    figures: list[Figure] = [_curve(kept, readings), _alignments(kept), _map(kept, data)]
-    warnings, not_tested = [], []
+    figures: list[Figure] = [_curve(kept, readings), _alignments(kept), *kept.tables, _map(kept, data)]
+    warnings, not_tested = [], list(data.systems.left_out)
     if kept.read is not None:
         figures.insert(0, _ladder(data, kept.read))
         if data.scorer.pseudo:
@@ -91,8 +91,16 @@ def _ladder(data: Any, read: Any) -> Table:
         for rung in ladder(train, excerpts.texts, order=0, most=MOST_PRIMED)
         if not rung.name.startswith("order")
     ]
-    online = prequential_ngrams(train, order=4, blocks=6)
-    rows.append(("n-grams, order 4, prequential", float(online[-1]), "text to learn from, coded while it is learned"))
+    learned = train
+    if data.online is not None:
+        learned = ["\n".join(train).encode()[: data.online.num_bytes].decode(errors="ignore")]
+        what = f"{data.online.num_bytes:,} bytes to learn from, coded while they are learned"
+        rows.append(("an untrained copy, prequential", data.online.bits, what))
+    online = prequential_ngrams(learned, order=4, blocks=6)
+    size = sum(len(text.encode()) for text in learned)
+    rows.append(
+        ("n-grams, order 4, prequential", float(online[-1]), f"{size:,} bytes to learn from, coded while they are learned")
+    )
     size = data.corpus.num_bytes
     weights = with_parameters(float(read.bits.mean()), size, data.weights)
     rows.append(("the network and its weights", weights, f"16 bits a weight over {size:,} bytes held out"))
@@ -110,7 +118,7 @@ def _alignments(kept: Any) -> Table:
             *("counts, other stems" if name == "apart" else name, one.layer, one.best.value, one.free.mean, one.free.p),
             *(one.best.mean, one.best.p, one.best.effect),
         )
-        for name, one in kept.aligned.items()
+        for name, one in (*kept.aligned.items(), *kept.nulls.items())
     )
     columns = ("system", "layer", "mutual neighbours", "free null", "p", "null of like frequency", "p, matched", "effect")
     note = "The largest of all layers, beside the largest of each permutation. Effect: 0 at the matched null, 1 for identity."

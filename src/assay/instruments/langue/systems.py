@@ -1,0 +1,142 @@
+"""Systems of relations that a network's words are compared with: counts, other networks, dictionaries, people, and nulls."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from assay.encoding import encoder_of
+from assay.errors import AssayError
+from assay.instruments.langue import states
+from assay.relations import GivesRelations, cosine, mutual_neighbours, same_stem
+from assay.relations.categories import clusters
+from assay.subject import Subject
+from assay.task import Task, TokenSequence
+from assay.text import GivesCorpus, Shuffler, Vocabulary, ppmi_vectors
+from assay.text.words import shared_words
+
+NEAREST = 10
+FEWEST_WORDS = 3 * NEAREST
+FEWEST_PAIRS = 20
+NUM_GROUPS = 10
+COUNTS, RANDOM = "counts of the text", "random vectors"
+SHUFFLED = {f"counts of shuffled {name}": name for name in ("words in sentences", "sentences")}
+Pairs = tuple[Int[np.ndarray, "p 2"], Float[np.ndarray, " p"]]
+
+
+class Systems(NamedTuple):
+    """All of them, over the words of one vocabulary.
+
+    **Attributes:**
+
+    - `real`: by name counts of the text, what the task knows, and other networks.
+    - `nulls`: by name counts of the same text with the words of its sentences in another order, or its sentences, and random
+      vectors.
+    - `apart`, `stems`: counts without pairs of one stem, and these pairs.
+    - `ratings`: by name rated pairs of words, as rows.
+    - `analogies`: questions whose four words are known.
+    - `groups`: by name the words that have one, as rows, and their group.
+    - `left_out`: sentences on what was not compared, and why.
+    """
+
+    real: Mapping[str, states.System]
+    nulls: Mapping[str, states.System]
+    apart: states.System
+    stems: Bool[np.ndarray, "n n"]
+    ratings: Mapping[str, Pairs]
+    analogies: Sequence[tuple[str, str, str, str]]
+    groups: Mapping[str, tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]]
+    left_out: tuple[str, ...]
+
+
+def systems(
+    train: Sequence[str],
+    vocabulary: Vocabulary,
+    given: GivesRelations | None,
+    *,
+    others: Mapping[str, tuple[Subject, Task]],
+    each: int,
+    layers: int,
+    seed: int,
+) -> Systems:
+    """Everything that words are compared with. `each`, `layers`: contexts of a word and layers of the `others`."""
+    every, stems = np.arange(len(vocabulary)), same_stem(vocabulary.words)
+    vectors = ppmi_vectors(train, vocabulary.words, seed=seed)
+    real = {COUNTS: states.system(every, cosine(vectors), NEAREST, vectors=vectors)}
+    left_out = []
+    for name, (known, likeness) in given.relations(vocabulary.words).items() if given else ():
+        if len(known) >= FEWEST_WORDS:
+            real[name] = states.system(np.array([vocabulary.place[word] for word in known]), likeness, NEAREST)
+        else:
+            left_out.append(f"Agreement with {name}: it knows {len(known)} of the words, and {FEWEST_WORDS} are needed.")
+    for name, (subject, task) in others.items():
+        real[name] = _of_network(name, subject, task, vocabulary, real[COUNTS], each=each, layers=layers, seed=seed)
+    nulls = {name: _of_shuffled(train, vocabulary, shuffle, seed) for name, shuffle in SHUFFLED.items()}
+    noise = np.random.default_rng(seed).normal(size=vectors.shape)
+    nulls[RANDOM] = states.system(every, cosine(noise), NEAREST, vectors=noise)
+    ratings, few = _ratings(vocabulary, given)
+    groups = {COUNTS: (every, clusters(vectors, NUM_GROUPS, seed=seed))}
+    for name, found in given.classes(vocabulary.words).items() if given else ():
+        rows = np.array([vocabulary.place[word] for word in found], dtype=np.int64)
+        names = sorted(set(found.values()))
+        if len(rows) >= FEWEST_WORDS and len(names) >= 3:
+            groups[name] = rows, np.array([names.index(group) for group in found.values()])
+    return Systems(
+        real=real,
+        nulls=nulls,
+        apart=states.system(every, cosine(vectors), NEAREST, without=stems),
+        stems=stems,
+        ratings=ratings,
+        analogies=[q for q in (given.analogies() if given else ()) if all(word in vocabulary.place for word in q)],
+        groups=groups,
+        left_out=(*left_out, *few),
+    )
+
+
+def _of_shuffled(train: Sequence[str], vocabulary: Vocabulary, shuffle: str, seed: int) -> states.System:
+    shuffler, generator = Shuffler(tuple(train)), np.random.default_rng(seed)
+    vectors = ppmi_vectors([shuffler(text, shuffle, generator=generator) for text in train], vocabulary.words, seed=seed)
+    return states.system(np.arange(len(vocabulary)), cosine(vectors), NEAREST, vectors=vectors)
+
+
+def _of_network(
+    name: str,
+    subject: Subject,
+    task: Task,
+    vocabulary: Vocabulary,
+    counts: states.System,
+    *,
+    each: int,
+    layers: int,
+    seed: int,
+) -> states.System:
+    """The words that another network's text has too, in contexts of that text, at the layer which agrees best with counts: a
+    choice that does not look at the network under test.
+
+    **Raises:** `AssayError` where the two texts share fewer words than are needed, and for a task without a corpus."""
+    if not isinstance(task, GivesCorpus):
+        raise AssayError("a network whose words are compared must have a corpus", given=f"{name}: {task.address}")
+    often = Vocabulary.of(sorted(task.corpus().train)).chosen(least=2).words
+    words = shared_words(vocabulary.words, often, least=FEWEST_WORDS, what=f"the text and that of {name}")
+    spec = getattr(task, "input_spec", None)
+    longest = spec.context if isinstance(spec, TokenSequence) else 10**6
+    graphs = states.contexts(task.corpus(), words, each=each, longest=longest, generator=np.random.default_rng(seed))
+    found = states.vectors(encoder_of(subject, task if spec is not None else None, most_layers=layers), graphs, words)
+    rows = np.array([vocabulary.place[word] for word in words])
+    near = states.system(rows, counts.likeness[np.ix_(rows, rows)], NEAREST).near
+    each_layer = {layer: states.system(rows, cosine(vectors), NEAREST, vectors=vectors) for layer, vectors in found.items()}
+    return max(each_layer.values(), key=lambda one: float(mutual_neighbours(one.near, near).mean()))
+
+
+def _ratings(vocabulary: Vocabulary, given: GivesRelations | None) -> tuple[dict[str, Pairs], list[str]]:
+    """Rated pairs whose words are both compared, and where there are too few."""
+    found, few = {}, []
+    for name, pairs in given.ratings().items() if given else ():
+        known = [pair for pair in pairs if pair[0] in vocabulary.place and pair[1] in vocabulary.place and pair[0] != pair[1]]
+        if len(known) >= FEWEST_PAIRS:
+            places = np.array([[vocabulary.place[pair[0]], vocabulary.place[pair[1]]] for pair in known])
+            found[name] = places, np.array([pair[2] for pair in known])
+        else:
+            few.append(f"Ratings of {name}: {len(known)} pairs have both words here, and {FEWEST_PAIRS} are needed.")
+    return found, few

@@ -1,0 +1,175 @@
+"""From what was read of a network to values of the metrics, each beside the nulls that come from the network itself."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from assay.instrument import Control, Values
+from assay.instruments.langue import bits, states, unlabelled
+from assay.instruments.langue.drawn import Drawn, Kept
+from assay.instruments.langue.metrics import (
+    ANALOGIES,
+    APART,
+    BITS,
+    CKA,
+    COST,
+    FOUND,
+    GAIN,
+    GROUPS,
+    IMITATOR,
+    LEFT,
+    MATCHED,
+    NEAR,
+    NGRAM,
+    NOTHING,
+    RATED,
+    RSA,
+    RULES,
+    SAVED,
+    over,
+    paired,
+    tensor,
+    whole,
+)
+from assay.instruments.langue.systems import COUNTS
+from assay.relations import (
+    Match,
+    analogies_by_pair,
+    cosine,
+    debiased_cka,
+    match,
+    permutations,
+    rated_correlation,
+    rated_null,
+    rsa,
+)
+from assay.stats import MIN_UNITS, jackknife
+from assay.subject import Subject
+from assay.text import NGrams
+
+
+def of_bits(read: bits.Read, data: Drawn) -> list[Values]:
+    """Code lengths."""
+    excerpts, zeros = data.excerpts, np.zeros((1, len(read.bits)))
+    best = excerpts.best
+    pseudo = data.scorer is not None and data.scorer.pseudo
+    note = "pseudo-bits: each token is given what stands behind it, so that this is no code length" if pseudo else ""
+    values = [
+        over(BITS, read.bits, note=note),
+        over(SAVED, read.saved, [Control(name=NGRAM, how=f"order {best}, chosen on the excerpts", values=tensor(zeros))]),
+        over(GAIN, read.gain, [paired(IMITATOR, "n-grams of every other line, as the network", data.imitated[0])]),
+        _left(read.left, data),
+    ]
+    orders = excerpts.order_bits()[best]
+    ngrams = NGrams(sorted(data.corpus.train), order=best) if read.costs else None
+    for name, cost in read.costs.items():
+        texts = excerpts.shuffled[name]
+        assert ngrams is not None
+        moved = [
+            (b if end else b[:-1]).sum() for b, end in zip((ngrams.bits(t)[best] for t in texts), excerpts.closed, strict=True)
+        ]
+        null = np.array(moved) / np.array([max(1, len(text.encode())) for text in texts]) - orders
+        values.append(over(COST, cost, [paired(NGRAM, f"what it costs order {best}", null)], about={"shuffle": name}))
+    for k, rule in enumerate(("the longest known context", "any context, chosen afterwards")):
+        values.append(over(RULES, read.rules[:, k], about={"rule": rule}))
+    return values
+
+
+def _left(squares: Float[np.ndarray, "units 2"], data: Drawn) -> Values:
+    def ratio(some: Float[np.ndarray, "units 2"]) -> float:
+        return float(some[:, 0].sum() / max(some[:, 1].sum(), 1e-12))
+
+    value = ratio(squares)
+    variance, interval = jackknife(value, [ratio(np.delete(squares, k, axis=0)) for k in range(len(squares))])
+    control = Control(name=IMITATOR, how="left of n-grams of every other line", values=tensor([ratio(data.imitated[1])]))
+    units = value + (squares[:, 0] - value * squares[:, 1]) / max(float(squares[:, 1].mean()), 1e-12)
+    return Values(metric=LEFT.key, units=tensor(units), value=value, variance=variance, interval=interval, controls=(control,))
+
+
+def aligned(network: Subject, data: Drawn, *, draws: int) -> Kept:
+    """Words of a network beside all systems. `draws`: permutations; with a single one, as of a copy, which is a null itself,
+    nothing is compared with systems that hold no relations."""
+    layers = states.vectors(data.encoder.on(network), data.graphs, data.vocabulary.words)
+    bins, known = data.vocabulary.bins(), data.systems
+    real, nulls = (
+        {name: states.align(layers, one, bins, draws=draws, seed=data.seed) for name, one in some.items()}
+        for some in (known.real, known.nulls if draws > 1 else {})
+    )
+    real["apart"] = states.align(layers, known.apart, bins, draws=draws, seed=data.seed, without=known.stems)
+    found, matched = layers[real[COUNTS].layer], None
+    if data.budget.match:
+        matched = match(cosine(found), known.real[COUNTS].likeness, generator=np.random.default_rng(data.seed))
+    return Kept(real, nulls, tuple(layers), found, matched)
+
+
+def of_words(kept: Kept, data: Drawn) -> list[Values]:
+    """Relations of the network under test."""
+    values, bins, known = [], data.vocabulary.bins(), data.systems
+    draws, seed, how = data.budget.pair_draws, data.seed, "permutations within groups of like frequency"
+    for name, one in (*kept.aligned.items(), *kept.nulls.items()):
+        metric, about = (APART, {"system": COUNTS}) if name == "apart" else (NEAR, {"system": name})
+        metric = NOTHING if name in kept.nulls else metric
+        largest = "permutations within groups of ten words of like frequency, the largest of all layers each time"
+        null = Control(name=MATCHED, how=largest, values=tensor(one.null), p=one.best.p)
+        values.append(over(metric, one.words, [null], about=about, where={"layer": one.layer}))
+    measured = states.whole(kept.vectors, known.real[COUNTS], bins, data.removed, draws=draws, seed=seed)
+    for metric in (RSA, CKA):
+        found = measured[metric.key]
+        variance, interval = jackknife(found.value, found.left_out.tolist())
+        null = Control(name=MATCHED, how=how, values=tensor(found.null))
+        values.append(whole(metric, found.value, len(bins), variance=variance, interval=interval, null=null))
+    for name, (pairs, ratings) in known.ratings.items():
+        order = permutations(len(bins), data.budget.draws, generator=np.random.default_rng(seed), groups=bins)
+        value, tenths = rated_correlation(kept.vectors, pairs, ratings), np.arange(len(pairs)) % 10
+        parts = [rated_correlation(kept.vectors, pairs[tenths != k], ratings[tenths != k]) for k in range(10)]
+        null = Control(name=MATCHED, how=how, values=tensor(rated_null(kept.vectors, pairs, ratings, order)))
+        variance, interval = jackknife(value, parts)
+        about = {"pairs": name}
+        values.append(whole(RATED, value, len(pairs), variance=variance, interval=interval, null=null, about=about))
+    values += _analogies(kept, data, permutations(len(bins), draws, generator=np.random.default_rng(seed), groups=bins))
+    for name, (rows, groups) in known.groups.items():
+        value = unlabelled.agreement(kept.vectors[rows], groups, seed=seed)
+        drawn, parts = unlabelled.agreement_null(kept.vectors[rows], groups, bins[rows], draws=draws, seed=seed)
+        variance, interval = jackknife(value, parts)
+        null, about = Control(name=MATCHED, how=how, values=tensor(drawn)), {"groups": name}
+        values.append(whole(GROUPS, value, len(rows), variance=variance, interval=interval, null=null, about=about))
+    if kept.matched is not None:
+        values.append(over(FOUND, _right(kept.matched), where={"outcome": kept.matched.outcome}))
+    return values
+
+
+def of_copy(kept: Kept, data: Drawn) -> list[Values]:
+    """The numbers of a copy that those of the network are held against."""
+    known = data.systems
+    values = [over(NEAR, one.words, about={"system": name}) for name, one in kept.aligned.items() if name != "apart"]
+    values.append(over(APART, kept.aligned["apart"].words, about={"system": COUNTS}))
+    for name, (pairs, ratings) in known.ratings.items():
+        values.append(whole(RATED, rated_correlation(kept.vectors, pairs, ratings), len(pairs), about={"pairs": name}))
+    counts, num = known.real[COUNTS], len(kept.vectors)
+    assert counts.vectors is not None
+    values.append(whole(RSA, rsa(cosine(kept.vectors), counts.likeness, without=data.removed).rho, num))
+    values.append(whole(CKA, debiased_cka(kept.vectors, counts.vectors), num))
+    values += _analogies(kept, data, np.zeros((0, num), dtype=np.int32))
+    for name, (rows, groups) in known.groups.items():
+        value = unlabelled.agreement(kept.vectors[rows], groups, seed=data.seed)
+        values.append(whole(GROUPS, value, len(rows), about={"groups": name}))
+    return values if kept.matched is None else [*values, over(FOUND, _right(kept.matched))]
+
+
+def _analogies(kept: Kept, data: Drawn, order: Int[np.ndarray, "draws n"]) -> list[Values]:
+    """Shares by the pair that is asked for, with the given words among the answers and without; `order`: of the null."""
+    values, place = [], data.vocabulary.place
+    for name, excluding in (("left out", True), ("among the answers", False)):
+        units = analogies_by_pair(kept.vectors, place, data.systems.analogies, excluding=excluding)
+        if len(units) < MIN_UNITS:
+            continue
+        drawn = [
+            analogies_by_pair(kept.vectors[row], place, data.systems.analogies, excluding=excluding).mean() for row in order
+        ]
+        how = "words with the vectors of others of like frequency"
+        nulls = [Control(name=MATCHED, how=how, values=tensor(drawn))] if drawn else []
+        values.append(over(ANALOGIES, units, nulls, about={"given words": name}))
+    return values
+
+
+def _right(found: Match) -> Float[np.ndarray, " n"]:
+    return (found.found == np.arange(len(found.found))).astype(np.float64)
