@@ -482,6 +482,34 @@ FAULTS = (
         '    ids = _combinations(name, coverage, seed)["novel"]\n    return list(',
         ("tests/tasks/test_code.py",),
     ),
+    Fault(
+        "words of like frequency in one group with all others",
+        "text/words.py",
+        "    num = max(1, len(counts) // OF_LIKE_FREQUENCY) if num is None else num",
+        "    num = 1 if num is None else num",
+        ("tests/text/test_words.py",),
+    ),
+    Fault(
+        "a text that a tokenizer does not give back, coded all the same",
+        "encoding/scoring.py",
+        '        if back.removeprefix(" ") != text.removeprefix(" "):  # a tokenizer may put one blank before the first word',
+        "        if not back and text:",
+        ("tests/encoding/test_scoring.py",),
+    ),
+    Fault(
+        "a prequential code that learns nothing",
+        "training/online.py",
+        "            optimiser.step()",
+        "            optimiser.zero_grad()",
+        ("tests/training/test_online.py",),
+    ),
+    Fault(
+        "words of another network that its text does not hold",
+        "instruments/langue/systems.py",
+        '    words = shared_words(vocabulary.words, often, least=FEWEST_WORDS, what=f"the text and that of {name}")',
+        "    words = list(vocabulary.words)",
+        ("tests/instruments/test_langue.py",),
+    ),
 )
 
 

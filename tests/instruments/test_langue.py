@@ -79,6 +79,8 @@ def test_another_network_is_a_system_and_its_text_must_share_words():
     assert evidence.measure("neighbours", system="a stranger").nulls[-1].p > 0.05
     with pytest.raises(AssayError, match="do not overlap"):
         measured_on(subject, others={"numbers": (subject, Strangers())})
+    with pytest.raises(AssayError, match="a name of its own"):
+        measured_on(subject, others={COUNTS: (subject, task)})
 
 
 class Strangers(small_texts.SmallTexts):
@@ -243,6 +245,7 @@ def test_contexts_show_every_word_as_often_as_asked_and_never_first():
     assert all(mention[0] > 0 for graph in graphs for mention in graph.mentions)
     assert max(shown.count(word) for word in words) <= 4
     assert np.mean([shown.count(word) >= 3 for word in words]) > 0.9
+    assert states.shown(graphs) == set(shown) == {*words} - {"all", "them"}  # which stand too far from the beginning of a line
     assert all(len(" ".join(graph.words)) < 31 for graph in graphs)
 
 
@@ -252,9 +255,9 @@ def test_the_layer_that_holds_the_relations_is_chosen_and_one_of_noise_is_not_fo
     planted = known + 0.5 * rng.normal(size=known.shape)
     noise = {f"noise {k}": rng.normal(size=(80, 10)) for k in range(3)}
     other = states.system(np.arange(80), known @ known.T, 10, vectors=known)
-    bins = np.arange(80) // 8
-    found = states.align({**noise, "planted": planted}, other, bins, draws=200, seed=0)
+    counts = np.arange(80)
+    found = states.align({**noise, "planted": planted}, other, counts, draws=200, seed=0)
     assert found.layer == "planted"
     assert found.best.p == found.free.p == pytest.approx(1 / 201)
     assert found.words.mean() == pytest.approx(found.best.value)
-    assert states.align(noise, other, bins, draws=200, seed=0).best.p > 0.05
+    assert states.align(noise, other, counts, draws=200, seed=0).best.p > 0.05

@@ -71,10 +71,6 @@ class Vocabulary:
         """The `num` most frequent words."""
         return Vocabulary(self.words[:num], self.counts[:num])
 
-    def bins(self) -> Int[np.ndarray, " words"]:
-        """For every word its group of like frequency, as `frequency_bins` has it."""
-        return frequency_bins(np.array(self.counts, dtype=np.int64))
-
 
 def frequency_bins(counts: Int[np.ndarray, " n"], num: int | None = None) -> Int[np.ndarray, " n"]:
     """Groups of like count, equally large as far as they can be; two words at least in each. `num`: of groups, by default one

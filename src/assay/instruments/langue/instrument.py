@@ -90,13 +90,17 @@ class Langue(Instrument[Drawn]):
         corpus, seed = task.corpus(), keyed_seed(rng.seed, "langue")
         share = _share(subject, budget)
         given = task if isinstance(task, GivesRelations) else None
+        spec = getattr(task, "input_spec", None)
+        longest = spec.context if isinstance(spec, TokenSequence) else 10**6
         with stage("counting", 0.0, 0.6):
             train = sorted(corpus.train)
             whole = Vocabulary.of(train)
-            vocabulary = whole.chosen(least=5, shortest=3).first(budget.words)
-            if len(vocabulary) < FEWEST_WORDS:
-                raise NotEnough(f"{len(vocabulary)} words of three letters stand five times or more; {FEWEST_WORDS} must")
+            wanted, each = whole.chosen(least=5, shortest=3).first(budget.words), max(2, int(budget.each * share))
             generator = np.random.default_rng(seed)
+            graphs = states.contexts(corpus, wanted.words, each=each, longest=longest, generator=generator)
+            vocabulary = wanted.chosen(among=states.shown(graphs))
+            if len(vocabulary) < FEWEST_WORDS:
+                raise NotEnough(f"{len(vocabulary)} words of three letters stand in context five times; {FEWEST_WORDS} must")
             texts, closed = bits.choose(corpus, num=max(6, int(budget.excerpts * share)), size=budget.size, generator=generator)
             if len(texts) < 5:
                 raise NotEnough(f"{len(texts)} excerpts of {budget.size} bytes are held out, and 5 are needed")
@@ -110,7 +114,6 @@ class Langue(Instrument[Drawn]):
             excerpts = bits.prepared(texts, closed, ngrams=NGrams(train), vocabulary=whole, vectors=counted, shuffled=shuffled)
             half = ["\n".join("\n".join(train).split("\n")[0::2])]
             imitated = bits.imitator(excerpts, NGrams(half), excerpts.best)
-            each = max(2, int(budget.each * share))
             known = systems(train, vocabulary, given, others=self.others, each=each, layers=budget.layers, seed=seed)
         why, scorer, rules = "", None, TokenRules([])
         try:
@@ -127,8 +130,6 @@ class Langue(Instrument[Drawn]):
             with stage("learning online", 0.6, 1.0):
                 fresh = subject.untrained(rng("online"))
                 online = prequential_network(fresh.module, train, window=scorer.length, most=budget.online, seed=seed)
-        spec = getattr(task, "input_spec", None)
-        longest = spec.context if isinstance(spec, TokenSequence) else 10**6
         return Drawn(
             budget=budget,
             corpus=corpus,
@@ -140,7 +141,7 @@ class Langue(Instrument[Drawn]):
             rules=rules,
             imitated=imitated,
             vocabulary=vocabulary,
-            graphs=states.contexts(corpus, vocabulary.words, each=each, longest=longest, generator=generator),
+            graphs=graphs,
             systems=known,
             removed=[frequency_difference(np.array(vocabulary.counts)), spelling_overlap(vocabulary.words)],
             online=online,

@@ -23,7 +23,7 @@ from assay.relations import (
 )
 from assay.relations.cka import cka_null
 from assay.text import Corpus
-from assay.text.words import WORD
+from assay.text.words import WORD, frequency_bins
 
 MOST_CONTEXT = 12  # words of a context
 
@@ -51,6 +51,11 @@ def contexts(corpus: Corpus, words: Sequence[str], *, each: int, longest: int, g
         if len(found) % 64 == 0 and max(wanted.values(), default=0) <= 0:
             break
     return found
+
+
+def shown(graphs: Sequence[Graph]) -> set[str]:
+    """The words that are counted in these contexts. Others have no state: two of them would be alike in every network."""
+    return {graph.words[mention[0]].lower() for graph in graphs for mention in graph.mentions}
 
 
 def _within(pieces: Sequence[str], longest: int) -> list[str]:
@@ -123,15 +128,16 @@ def system(
 def align(
     layers: Mapping[str, Float[np.ndarray, "words d"]],
     other: System,
-    bins: Int[np.ndarray, " words"],
+    counts: Int[np.ndarray, " words"],
     *,
     draws: int,
     seed: int,
     without: Bool[np.ndarray, "n n"] | None = None,
 ) -> Alignment:
-    """Mutual neighbours at every layer, and the largest of them beside permutations that all layers share."""
+    """Mutual neighbours at every layer, and the largest of them beside permutations that all layers share. `counts`: how often
+    each word occurs."""
     k = other.near.shape[1]
-    groups = bins[other.rows]
+    groups = frequency_bins(counts[other.rows])
     near = [nearest(cosine(found[other.rows]), k, without=without) for found in layers.values()]
     each = [mutual_neighbours(one, other.near) for one in near]
 
@@ -167,7 +173,7 @@ class Global(NamedTuple):
 def whole(
     found: Float[np.ndarray, "words d"],
     other: System,
-    bins: Int[np.ndarray, " words"],
+    counts: Int[np.ndarray, " words"],
     removed: Sequence[Float[np.ndarray, "n n"]],
     *,
     draws: int,
@@ -175,7 +181,7 @@ def whole(
 ) -> dict[str, Global]:
     """Partial RSA, and CKA where the system has vectors."""
     own, num = found[other.rows], len(other.rows)
-    order = permutations(num, draws, generator=np.random.default_rng(seed), groups=bins[other.rows])
+    order = permutations(num, draws, generator=np.random.default_rng(seed), groups=frequency_bins(counts[other.rows]))
     tenths = np.random.default_rng(seed).permutation(num) % 10
     likeness = cosine(own)
     main = rsa(likeness, other.likeness, without=removed, order=order)

@@ -11,6 +11,7 @@ from assay.errors import AssayError
 from assay.instruments.langue import states
 from assay.relations import GivesRelations, cosine, mutual_neighbours, same_stem
 from assay.relations.categories import clusters
+from assay.stats import MIN_UNITS
 from assay.subject import Subject
 from assay.task import Task, TokenSequence
 from assay.text import GivesCorpus, Shuffler, Vocabulary, ppmi_vectors
@@ -71,11 +72,18 @@ def systems(
         else:
             left_out.append(f"Agreement with {name}: it knows {len(known)} of the words, and {FEWEST_WORDS} are needed.")
     for name, (subject, task) in others.items():
+        if name in (*real, *SHUFFLED, RANDOM, "apart"):
+            raise AssayError("another network needs a name of its own", given=name, next_step="call it otherwise")
         real[name] = _of_network(name, subject, task, vocabulary, real[COUNTS], each=each, layers=layers, seed=seed)
     nulls = {name: _of_shuffled(train, vocabulary, shuffle, seed) for name, shuffle in SHUFFLED.items()}
     noise = np.random.default_rng(seed).normal(size=vectors.shape)
     nulls[RANDOM] = states.system(every, cosine(noise), NEAREST, vectors=noise)
     ratings, few = _ratings(vocabulary, given)
+    asked = list(given.analogies()) if given else []
+    analogies = [question for question in asked if all(word in vocabulary.place for word in question)]
+    if asked and (pairs := len({question[2:] for question in analogies})) < MIN_UNITS:
+        few.append(f"Analogies: {pairs} pairs of words are asked for whose words are all here, and {MIN_UNITS} are needed.")
+        analogies = []
     groups = {COUNTS: (every, clusters(vectors, NUM_GROUPS, seed=seed))}
     for name, found in given.classes(vocabulary.words).items() if given else ():
         rows = np.array([vocabulary.place[word] for word in found], dtype=np.int64)
@@ -88,7 +96,7 @@ def systems(
         apart=states.system(every, cosine(vectors), NEAREST, without=stems),
         stems=stems,
         ratings=ratings,
-        analogies=[q for q in (given.analogies() if given else ()) if all(word in vocabulary.place for word in q)],
+        analogies=analogies,
         groups=groups,
         left_out=(*left_out, *few),
     )
@@ -122,6 +130,8 @@ def _of_network(
     spec = getattr(task, "input_spec", None)
     longest = spec.context if isinstance(spec, TokenSequence) else 10**6
     graphs = states.contexts(task.corpus(), words, each=each, longest=longest, generator=np.random.default_rng(seed))
+    seen = states.shown(graphs)
+    words = [word for word in words if word in seen]
     found = states.vectors(encoder_of(subject, task if spec is not None else None, most_layers=layers), graphs, words)
     rows = np.array([vocabulary.place[word] for word in words])
     near = states.system(rows, counts.likeness[np.ix_(rows, rows)], NEAREST).near

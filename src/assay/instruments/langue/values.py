@@ -42,9 +42,10 @@ from assay.relations import (
     rated_null,
     rsa,
 )
-from assay.stats import MIN_UNITS, jackknife
+from assay.stats import jackknife
 from assay.subject import Subject
 from assay.text import NGrams
+from assay.text.words import frequency_bins
 
 
 def of_bits(read: bits.Read, data: Drawn) -> list[Values]:
@@ -89,12 +90,12 @@ def aligned(network: Subject, data: Drawn, *, draws: int) -> Kept:
     """Words of a network beside all systems. `draws`: permutations; with a single one, as of a copy, which is a null itself,
     nothing is compared with systems that hold no relations."""
     layers = states.vectors(data.encoder.on(network), data.graphs, data.vocabulary.words)
-    bins, known = data.vocabulary.bins(), data.systems
+    counts, known = np.array(data.vocabulary.counts), data.systems
     real, nulls = (
-        {name: states.align(layers, one, bins, draws=draws, seed=data.seed) for name, one in some.items()}
+        {name: states.align(layers, one, counts, draws=draws, seed=data.seed) for name, one in some.items()}
         for some in (known.real, known.nulls if draws > 1 else {})
     )
-    real["apart"] = states.align(layers, known.apart, bins, draws=draws, seed=data.seed, without=known.stems)
+    real["apart"] = states.align(layers, known.apart, counts, draws=draws, seed=data.seed, without=known.stems)
     found, matched = layers[real[COUNTS].layer], None
     if data.budget.match:
         matched = match(cosine(found), known.real[COUNTS].likeness, generator=np.random.default_rng(data.seed))
@@ -103,7 +104,8 @@ def aligned(network: Subject, data: Drawn, *, draws: int) -> Kept:
 
 def of_words(kept: Kept, data: Drawn) -> list[Values]:
     """Relations of the network under test."""
-    values, bins, known = [], data.vocabulary.bins(), data.systems
+    values, counts, known = [], np.array(data.vocabulary.counts), data.systems
+    bins = frequency_bins(counts)
     draws, seed, how = data.budget.pair_draws, data.seed, "permutations within groups of like frequency"
     for name, one in (*kept.aligned.items(), *kept.nulls.items()):
         metric, about = (APART, {"system": COUNTS}) if name == "apart" else (NEAR, {"system": name})
@@ -111,7 +113,7 @@ def of_words(kept: Kept, data: Drawn) -> list[Values]:
         largest = "permutations within groups of ten words of like frequency, the largest of all layers each time"
         null = Control(name=MATCHED, how=largest, values=tensor(one.null), p=one.best.p)
         values.append(over(metric, one.words, [null], about=about, where={"layer": one.layer}))
-    measured = states.whole(kept.vectors, known.real[COUNTS], bins, data.removed, draws=draws, seed=seed)
+    measured = states.whole(kept.vectors, known.real[COUNTS], counts, data.removed, draws=draws, seed=seed)
     for metric in (RSA, CKA):
         found = measured[metric.key]
         variance, interval = jackknife(found.value, found.left_out.tolist())
@@ -128,7 +130,8 @@ def of_words(kept: Kept, data: Drawn) -> list[Values]:
     values += _analogies(kept, data, permutations(len(bins), draws, generator=np.random.default_rng(seed), groups=bins))
     for name, (rows, groups) in known.groups.items():
         value = unlabelled.agreement(kept.vectors[rows], groups, seed=seed)
-        drawn, parts = unlabelled.agreement_null(kept.vectors[rows], groups, bins[rows], draws=draws, seed=seed)
+        some = frequency_bins(counts[rows])
+        drawn, parts = unlabelled.agreement_null(kept.vectors[rows], groups, some, draws=draws, seed=seed)
         variance, interval = jackknife(value, parts)
         null, about = Control(name=MATCHED, how=how, values=tensor(drawn)), {"groups": name}
         values.append(whole(GROUPS, value, len(rows), variance=variance, interval=interval, null=null, about=about))
@@ -160,7 +163,7 @@ def _analogies(kept: Kept, data: Drawn, order: Int[np.ndarray, "draws n"]) -> li
     values, place = [], data.vocabulary.place
     for name, excluding in (("left out", True), ("among the answers", False)):
         units = analogies_by_pair(kept.vectors, place, data.systems.analogies, excluding=excluding)
-        if len(units) < MIN_UNITS:
+        if not len(units):
             continue
         drawn = [
             analogies_by_pair(kept.vectors[row], place, data.systems.analogies, excluding=excluding).mean() for row in order
