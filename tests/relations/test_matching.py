@@ -116,3 +116,9 @@ def test_groupings_of_like_systems_agree():
         match_categories(x, y, groups % 2, draws=9, generator=rng())
     with pytest.raises(AssayError, match="1 groups"):
         clusters(x, 1, seed=0)
+
+
+def test_words_that_are_alike_to_the_last_digit_fall_into_as_many_groups_as_differ():
+    found = clusters(np.repeat(np.eye(3), 4, axis=0), 5, seed=0)
+    assert len(np.unique(found)) == 3
+    assert (found.reshape(3, 4) == found.reshape(3, 4)[:, :1]).all()

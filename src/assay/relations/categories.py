@@ -1,5 +1,6 @@
 """Relations between groups of words: do two systems sort words alike, and can the groups be matched without labels?"""
 
+import warnings
 from itertools import permutations as orders
 from typing import NamedTuple
 
@@ -24,12 +25,15 @@ class CategoryMatch(NamedTuple):
 
 
 def clusters(vectors: Float[np.ndarray, "n d"], num: int, *, seed: int) -> Int[np.ndarray, " n"]:
-    """Groups of alike words by k-means on unit vectors."""
+    """Groups of alike words by k-means on unit vectors; fewer groups where fewer words differ."""
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     if not 2 <= num <= len(vectors):
         raise AssayError("words fall into two groups at least, and into no more than there are words", given=f"{num} groups")
-    return KMeans(num, n_init=4, random_state=seed % 2**32).fit(unit_vectors(vectors)).labels_.astype(np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of words that are alike to the last digit
+        return KMeans(num, n_init=4, random_state=seed % 2**32).fit(unit_vectors(vectors)).labels_.astype(np.int64)
 
 
 def category_agreement(a: Int[np.ndarray, " n"], b: Int[np.ndarray, " n"]) -> float:
