@@ -16,14 +16,16 @@ import time
 import numpy as np
 import torch
 
-import assay
 from assay.data.texts import english_tags, tiny_shakespeare, wikitext2
 from assay.data.word_pairs import RATED, rated_pairs
 from assay.encoding.scoring import TokenScorer, scorer_of
 from assay.instruments.langue import bits
 from assay.jobs import run_parallel
+from assay.models import load_subject
 from assay.relations import calibrated_maximum, permutations, rated_correlation, rated_null, unit_vectors
 from assay.stats import jackknife, keyed_generator, mean_interval
+from assay.subject import Subject
+from assay.tasks import load_task
 from assay.text import SHUFFLES, Corpus, NGrams, Shuffler, Vocabulary, ppmi_vectors
 from assay.text.leftover import TokenRules
 from assay.text.words import frequency_bins
@@ -31,7 +33,7 @@ from assay.text.words import frequency_bins
 COPIES, EXCERPTS, SIZE = 2, 30, 600
 
 
-def word_vectors(subject: assay.Subject, scorer: TokenScorer, words: list[str]) -> list[np.ndarray]:
+def word_vectors(subject: Subject, scorer: TokenScorer, words: list[str]) -> list[np.ndarray]:
     """At every layer the mean state over the tokens of each word, read alone behind the prefix."""
     rows = [scorer.tokenizer(f" {word}", add_special_tokens=False)["input_ids"] for word in words]
     found: list[list[np.ndarray]] = []
@@ -52,7 +54,7 @@ def word_vectors(subject: assay.Subject, scorer: TokenScorer, words: list[str]) 
     return [np.concatenate([batch[layer] for batch in found])[place] for layer in range(len(found[0]))]
 
 
-def ratings(subject: assay.Subject, scorer: TokenScorer) -> list[str]:
+def ratings(subject: Subject, scorer: TokenScorer) -> list[str]:
     """Rank correlation with people's ratings by layer, the calibrated maximum, and untrained copies."""
     lines = []
     pairs = {name: rated_pairs(name) for name in RATED}
@@ -95,7 +97,7 @@ def _counts() -> tuple[tuple[str, ...], tuple[int, ...]]:
     return vocabulary.words, vocabulary.counts
 
 
-def text(subject: assay.Subject, scorer: TokenScorer, corpus: Corpus) -> list[str]:
+def text(subject: Subject, scorer: TokenScorer, corpus: Corpus) -> list[str]:
     """The ladder, the shuffles, and what is left after frequency, n-gram and context."""
     train, generator = sorted(corpus.train), np.random.default_rng(0)
     texts, closed = bits.choose(corpus, num=EXCERPTS, size=SIZE, generator=generator)
@@ -135,7 +137,7 @@ PARTS = {"ratings": None, "wikitext2": wikitext2, "tinyshakespeare": tiny_shakes
 def measured(part: str, *, folder: str) -> list[str]:
     """The lines of one part, and its CPU seconds."""
     start = time.process_time()
-    subject = assay.load_subject(folder, task=assay.load_task("text:tinyshakespeare,scored=false"))
+    subject = load_subject(folder, task=load_task("text:tinyshakespeare,scored=false"))
     scorer = scorer_of(subject, None)
     assert isinstance(scorer, TokenScorer)
     corpus = PARTS[part]
