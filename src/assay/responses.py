@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -40,6 +40,10 @@ class Layer:
     weight: Float[Tensor, "j i"]
     inputs: Float[Tensor, "n t i"]
     gradients: Float[Tensor, "c n t j"]
+
+    def take(self, rows: Int[Tensor, " r"]) -> "Layer":
+        """Its responses to some of the examples."""
+        return replace(self, inputs=self.inputs[rows], gradients=self.gradients[:, rows])
 
 
 @dataclass(frozen=True)
@@ -129,12 +133,12 @@ def overlap_of_weights(
     rows: Int[Tensor, " n"] | None = None,
     outputs: Int[Tensor, " c"] | None = None,
     *,
-    within: Tensor | None = None,
-) -> Float[Tensor, "j i"]:
+    within: Shaped[Tensor, "*k n c"] | None = None,
+) -> Float[Tensor, "*k j i"]:
     """For every weight the sum over examples p and outputs c of its response times that of example `rows[p]` in output
     `outputs[c]`; by default its own, which is its energy.
 
-    **Arguments:** `within`: `(n, c)`, factors of the terms of the sum, such as a mask.
+    **Arguments:** `within`: factors of the terms of the sum, such as a mask; several give as many sums.
     """
     num_outputs, num, positions, wide = layer.gradients.shape
     rows = torch.arange(num) if rows is None else rows
@@ -143,13 +147,13 @@ def overlap_of_weights(
     a, g = layer.inputs.double(), layer.gradients.double()
     if positions == 1:
         pairs = a[:, 0] * a[rows, 0]
-        return torch.einsum("pc,cpj->pj", factors, g[:, :, 0] * g[outputs][:, rows, 0]).T @ pairs
+        return torch.einsum("...pc,cpj->...jp", factors, g[:, :, 0] * g[outputs][:, rows, 0]) @ pairs
     found = []
     step = max(1, _CHUNK // (num_outputs * num * a.shape[2]))
     for start in range(0, wide, step):
         own = torch.einsum("pti,cptj->cpji", a, g[..., start : start + step])
-        found.append(torch.einsum("pc,cpji,cpji->ji", factors, own, own[outputs][:, rows]))
-    return torch.cat(found)
+        found.append(torch.einsum("...pc,cpji->...ji", factors, own * own[outputs][:, rows]))
+    return torch.cat(found, -2)
 
 
 def overlap_of_rows(

@@ -1,13 +1,16 @@
 """The exchange of the numbers of `digits`: exact by declaration, and copies for each order told from one thing for both."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Generator, nn
 from torch.nn import functional as F
 
-from assay.instrument import run
+from assay.instrument import draw, run
 from assay.instruments.fracture import Fracture
 from assay.instruments.fracture.coherence import coherence
+from assay.models import build
 from assay.regularity import DeclaresRegularities
 from assay.responses import balanced, read_layers
 from assay.subject import Subject
@@ -76,3 +79,16 @@ def test_a_copy_for_each_order_is_told_from_one_for_both(copies, shared):
     assert float(found.sharing()[0].mean()) == shared
     twice = found.sizes == 2
     assert float(found.kept.sum(0)[twice].sum() / found.total.sum(0)[twice].sum()) == pytest.approx((1 + shared) / 2)
+
+
+def test_a_network_with_many_responses_is_read_on_fewer_examples():
+    """Weights of a transformer act at every token, and the response of each to each example is formed."""
+    quick = replace(Fracture().budgets["quick"], products=1e6)
+    taken = {}
+    for name in ("mlp", "transformer"):
+        subject = Subject(build(name, TASK, generator=Generator().manual_seed(0), width=16))
+        data = draw(Fracture(budgets={"quick": quick}), subject, TASK, effort="quick", seed=0)
+        taken[name] = len(data.regular.examples)
+    least = 16 * 4 * 16 + 2 * 16 * 64  # weights of the attention and the feed-forward layer of one block
+    assert taken["mlp"] > 100
+    assert 12 <= taken["transformer"] <= 1e6 / (BASE * least)

@@ -108,12 +108,11 @@ def kept_share(values: Float[Tensor, "n c"], regularity: Regularity) -> float:
 
 def energies_over(layer: Layer, masks: Bool[Tensor, "k n c"], groups: Int[Tensor, " n"]) -> Float[Tensor, "g k j i"]:
     """The energy of the responses to every weight within each mask and group of examples."""
-    return torch.stack(
-        [
-            torch.stack([overlap_of_weights(layer, within=mask & (groups == group)[:, None]) for mask in masks])
-            for group in range(int(groups.max()) + 1)
-        ]
-    )
+    found = []
+    for group in range(int(groups.max()) + 1):
+        rows = (groups == group).nonzero()[:, 0]
+        found.append(overlap_of_weights(layer.take(rows), within=masks[:, rows]))
+    return torch.stack(found)
 
 
 def participation(energies: Sequence[Float[Tensor, "k ..."]]) -> float | None:

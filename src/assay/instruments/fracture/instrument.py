@@ -35,8 +35,7 @@ PLAIN = Metric(
     key="coherence_of_weights", title="coherence, every weight alike", unit=COHERENCE.unit, level=0, of="orbit", bounds=_SHARES
 )
 SHARING = Metric(
-    key="sharing", title="sharing", unit="share of orbits that respond as one", level=0, of="orbit",
-    bounds=_SHARES,
+    key="sharing", title="sharing", unit="share of orbits that respond as one", level=0, of="orbit", bounds=_SHARES,
 )  # fmt: skip
 ENTANGLEMENT = Metric(
     key="entanglement", title="entanglement", unit="0 one part, 1 all parts", better="lower", level=0, of="group of orbits",
@@ -68,20 +67,23 @@ class FractureBudget(Budget):
     - `irregular`: networks trained alike on outputs without the regularity, each of which may take `irregular_seconds` of CPU
       time.
     - `scales`, `draws`: of noise.
+    - `products`: numbers in the responses of weights that are used at several positions; fewer examples are taken where these
+      are more.
     """
 
     examples: int
+    products: float
     shuffles: int = 5
     irregular: int = 0
-    irregular_seconds: float = 0.0
+    irregular_seconds: float = math.inf
     scales: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
     draws: int = 3
 
 
 BUDGETS: Mapping[Effort, FractureBudget] = {
-    "quick": FractureBudget(examples=400, copies=5),
-    "standard": FractureBudget(examples=4_096, copies=5, draws=5, irregular=3, irregular_seconds=120.0),
-    "full": FractureBudget(examples=4_096, copies=19, shuffles=19, draws=20, irregular=5, irregular_seconds=math.inf),
+    "quick": FractureBudget(examples=400, products=4e7, copies=5),
+    "standard": FractureBudget(examples=4_096, products=2e8, copies=5, draws=5, irregular=3, irregular_seconds=120.0),
+    "full": FractureBudget(examples=4_096, products=2e9, copies=19, shuffles=19, draws=20, irregular=5),
 }
 
 
@@ -89,17 +91,26 @@ BUDGETS: Mapping[Effort, FractureBudget] = {
 class Drawn:
     """What the task declares, in canonical order.
 
-    **Attributes:** `groups`: of orbits; `first`: one half of the orbits; `sides`: where in its orbit each example lies;
-    `not_trained`: why no network is trained alike on outputs without the regularity, empty where some are.
+    **Attributes:** `place`: of its orbit among all, at random; `sides`: where in its orbit each example lies; `not_trained`:
+    why no network is trained alike on outputs without the regularity, empty where some are.
     """
 
     regular: Regular
     objective: Objective
     budget: FractureBudget
-    groups: Int[Tensor, " n"]
-    first: Bool[Tensor, " n"]
+    place: Int[Tensor, " n"]
     sides: Int[Tensor, " n"]
     not_trained: str = ""
+
+    @property
+    def groups(self) -> Int[Tensor, " n"]:
+        """Of orbits, each left out once."""
+        return self.place % _GROUPS
+
+    @property
+    def first(self) -> Bool[Tensor, " n"]:
+        """One half of the orbits."""
+        return self.place % 2 == 0
 
     @property
     def inputs(self) -> Mapping[str, Tensor]:
@@ -128,9 +139,10 @@ class Fracture(Instrument[Drawn]):
 
     def data(self, subject: Subject, task: Task, budget: FractureBudget, rng: Random) -> Drawn:
         assert isinstance(task, DeclaresRegularities)
-        regular = task.regular(budget.examples, generator=rng("examples")).in_canonical_order()
+        regular = task.regular(budget.examples, generator=rng("examples"))
         if not regular.regularities:
             raise NotEnough("the task declares no regularity")
+        regular = task.regular(_most(subject, regular, budget), generator=rng("examples")).in_canonical_order()
         orbits, number = regular.regularities[0].orbits().unique(return_inverse=True)
         if len(orbits) < _GROUPS:
             raise NotEnough(f"{len(orbits)} orbits of trained examples, and an interval needs {_GROUPS}")
@@ -145,8 +157,7 @@ class Fracture(Instrument[Drawn]):
             regular=regular,
             objective=task.objective,
             budget=budget,
-            groups=place[number] % _GROUPS,
-            first=(place % 2 == 0)[number],
+            place=place[number],
             sides=sides,
             not_trained=_why_not_trained(subject, task, budget),
         )
@@ -182,8 +193,7 @@ class Fracture(Instrument[Drawn]):
             with suppress(NotEnough):
                 others.append(_of_regularities(other, [balanced(layer) for layer in other.layers], data)[0])
         values = [_with_shuffles(one, [other[k] for other in others]) for k, one in enumerate(values)]
-        values += _over_parts(read, data)
-        values += _of_maps(read, gauged, data)
+        values += [*_over_parts(read, data), *_of_maps(read, gauged, data)]
         first = data.regular.regularities[0]
         shaken: dict[str, Shaken] = {
             convention: shake(
@@ -230,6 +240,13 @@ class Fracture(Instrument[Drawn]):
             figures=(layers_figure(kept), *noise_figures(kept, copies, beside)),
             settings={"orbits": len(data.regular.regularities[0].orbits().unique()), "weights not read": unread},
         )
+
+
+def _most(subject: Subject, regular: Regular, budget: FractureBudget) -> int:
+    """Examples whose responses this effort has room for. Weights that are used at one position need none of their own."""
+    layers = read_layers(subject, {name: values[:2] for name, values in regular.examples.inputs.items()}, centred=False).layers
+    products = sum(one.gradients[:, 0, 0].numel() * one.inputs.shape[2] for one in layers if one.inputs.shape[1] > 1)
+    return min(budget.examples, int(budget.products // max(1, products)))
 
 
 def _why_not_trained(subject: Subject, task: Task, budget: FractureBudget) -> str:
@@ -291,19 +308,22 @@ def _check_outputs(read: Read, num: int, name: str) -> None:
 
 def _over_parts(read: Read, data: Drawn) -> list[Values]:
     """Entanglement of the declared parts and lateralisation over the sides, in the gauge of units."""
-    num = read.outputs.shape[1]
-    layers = [by_unit(layer) for layer in read.layers]
-    found = []
-    names = list(data.regular.parts)
+    num, sides, names = read.outputs.shape[1], int(data.sides.max()) + 1, list(data.regular.parts)
+    asked = []
     if len(names) > 1:
-        masks = torch.stack([data.regular.parts[name].expand(-1, num) for name in names])
-        energies = [energies_over(layer, masks, data.groups) for layer in layers]
-        found.append(_left_out(ENTANGLEMENT, {"parts": ", ".join(names)}, participation, energies))
-    if (sides := int(data.sides.max()) + 1) > 1:
-        masks = torch.stack([(data.sides == side)[:, None].expand(-1, num) for side in range(sides)])
-        energies = [energies_over(layer, masks, data.groups) for layer in layers]
-        about = {"regularity": data.regular.regularities[0].name}
-        found.append(_left_out(SIDES, about, one_sidedness, energies))
+        masks = [data.regular.parts[name].expand(-1, num) for name in names]
+        asked.append((ENTANGLEMENT, {"parts": ", ".join(names)}, participation, masks))
+    if sides > 1:
+        masks = [(data.sides == side)[:, None].expand(-1, num) for side in range(sides)]
+        asked.append((SIDES, {"regularity": data.regular.regularities[0].name}, one_sidedness, masks))
+    if not asked:
+        return []
+    every = torch.stack([mask for *_, masks in asked for mask in masks])
+    energies = [energies_over(by_unit(layer), every, data.groups) for layer in read.layers]
+    found, start = [], 0
+    for metric, about, measure, masks in asked:
+        found.append(_left_out(metric, about, measure, [energy[:, start : start + len(masks)] for energy in energies]))
+        start += len(masks)
     return [one for one in found if one is not None]
 
 
