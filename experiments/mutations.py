@@ -338,7 +338,7 @@ FAULTS = (
     Fault(
         "responses to a weight that add up over positions only after they are squared",
         "responses.py",
-        '        found.append(torch.einsum("pc,cpji,cpji->ji", factors, own, own[outputs][:, rows]))',
+        '        found.append(torch.einsum("...pc,cpji->...ji", factors, own * own[outputs][:, rows]))',
         '        found.append(torch.einsum("pti,cptj->ji", a.square(), g[..., start : start + step].square()))',
         ("tests/test_responses.py",),
     ),

@@ -116,6 +116,7 @@ def test_what_is_no_pcfg_expression_is_named(source, rule):
         pcfg_trees([source])
 
 
+@pytest.mark.slow
 def test_every_scan_command_is_interpreted_and_asked_by_parts():
     graph, asked = scan_computations(commands())
     last = np.append(np.flatnonzero(np.diff(graph.example)), len(graph) - 1)

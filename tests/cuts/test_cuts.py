@@ -70,8 +70,8 @@ def test_states_of_other_examples_give_their_outputs(name: str):
         wanted = subject(inputs)
         assert spread(wanted) > 0.01, "outputs that do not differ could not be told apart"
         depths = range(len(cuts)) if inputs is other else range(0, len(subject.cuts(longer)), 3)
-        for depth in depths:
-            found = cuts.run(here, depth, cuts.read(inputs, depth))
+        for depth, state in cuts.read_several(inputs, list(depths)).items():
+            found = cuts.run(here, depth, state)
             assert float((found - wanted).abs().max()) < 1e-4 * spread(wanted), depth
     last = cuts.read(other, len(cuts) - 1).flat()
     assert torch.allclose(last.flatten(), subject(other).flatten(), atol=1e-4 * spread(subject(other)))

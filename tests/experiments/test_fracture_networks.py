@@ -114,6 +114,7 @@ def test_training_keeps_moments_and_lowers_the_error():
     assert drawn_pictures.read(moments[-1][0], x) is not None
 
 
+@pytest.mark.slow
 def test_the_standard_evidence_names_every_network(capsys):
     standard.evidence_on("skull", size=8, steps=2, jobs=1, effort="quick")
     out = capsys.readouterr().out

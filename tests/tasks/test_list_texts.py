@@ -66,6 +66,7 @@ def test_the_attribute_can_stand_before_its_entity(folder, generator):
     assert words_of(folder, written.inputs["tokens"])[0].startswith("In ")
 
 
+@pytest.mark.slow
 def test_a_language_model_is_read(folder):
     task = load_task(f"list-texts:{folder},largest=3,prefix=<start>")
     subject = load_hugging_face(folder, task=task)
