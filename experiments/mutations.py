@@ -37,8 +37,8 @@ FAULTS = (
     Fault(
         "an exchange of both numbers that takes sums to others",
         "tasks/digits.py",
-        "        to[place] = place.view_as(few).flip(1).flatten()",
-        "        to[place] = place.roll(1)",
+        "        move[place] = place.view_as(few).flip(1).flatten()",
+        "        move[place] = place.roll(1)",
         ("tests/instruments/fracture/test_exchanged_numbers.py",),
     ),
     Fault(

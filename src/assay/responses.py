@@ -149,7 +149,7 @@ def overlap_of_weights(
         pairs = a[:, 0] * a[rows, 0]
         return torch.einsum("...pc,cpj->...jp", factors, g[:, :, 0] * g[outputs][:, rows, 0]) @ pairs
     found = []
-    step = max(1, _CHUNK // (num_outputs * num * a.shape[2]))
+    step = max(1, _CHUNK // max(1, num_outputs * num * a.shape[2]))
     for start in range(0, wide, step):
         own = torch.einsum("pti,cptj->cpji", a, g[..., start : start + step])
         found.append(torch.einsum("...pc,cpji->...ji", factors, own * own[outputs][:, rows]))

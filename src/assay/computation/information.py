@@ -106,4 +106,4 @@ def best_surface(
 ) -> tuple[tuple[int, ...], Surface]:
     """The set of input columns that guesses the output best, and what it tells."""
     found = [(tuple(one), surface(contingency(inputs[:, list(one)], output), exhaustive=exhaustive)) for one in sets]
-    return max(found, key=lambda item: item[1].held_out)
+    return max(found, key=lambda item: (item[1].held_out, item[1].gain))

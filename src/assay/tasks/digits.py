@@ -108,22 +108,21 @@ class Digits(SlotTask):
         return None
 
     def regular(self, n: int, *, generator: Generator) -> Regular:
-        """Trained sums whose exchange, b + a, was trained too, at every position: the exchange of both numbers changes no
-        answer. Parts are the positions. None is declared of products, whose numbers differ, nor with dealt answers or a free
-        cue, which an exchange changes."""
+        """Trained sums whose exchange, b + a, was trained too, each pair of them at one position: the exchange of both numbers
+        changes no answer. Parts are the positions. None is declared of products, whose numbers differ, nor with dealt answers
+        or a free cue, which an exchange changes."""
         if self.operation == "times" or self.targets == "table" or self.cue == "free":
             return Regular(self.examples("seen", 0, generator=generator), ())
         sizes, positions = self._sizes(self.combines), self.digits + 1
         known = self._chosen["seen"]
         exchanged = ravel(unravel(known, sizes).roll(self.digits, 1).unbind(1), sizes)
         both = torch.stack([known, exchanged], 1)[(known <= exchanged) & torch.isin(exchanged, known)]
-        few = both[torch.randperm(len(both), generator=generator)[: n // (2 * positions)]]
+        few = both[torch.randperm(len(both), generator=generator)[: n // 2]]
         numbers, place = few.flatten().unique(return_inverse=True)
-        to = torch.empty_like(numbers)
-        to[place] = place.view_as(few).flip(1).flatten()
-        at = torch.arange(positions).repeat(len(numbers))
-        digits = unravel(numbers.repeat_interleave(positions), sizes).unbind(1)
+        move, at = torch.empty_like(numbers), torch.empty_like(numbers)
+        move[place] = place.view_as(few).flip(1).flatten()
+        at[place] = (torch.arange(len(few)) % positions).repeat_interleave(2)
+        digits = unravel(numbers, sizes).unbind(1)
         examples = self._filled({**dict(zip(self.combines, digits, strict=True)), "position": at}, "seen", generator)
-        move = (to[:, None] * positions + torch.arange(positions)).flatten()
         parts = {f"position {k + 1}": (at == k)[:, None].expand(-1, self.base) for k in range(positions)}
         return Regular(examples, (Regularity.generated("exchange of a and b", [move], num_outputs=self.base),), parts)

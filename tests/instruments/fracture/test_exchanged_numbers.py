@@ -92,3 +92,16 @@ def test_a_network_with_many_responses_is_read_on_fewer_examples():
     least = 16 * 4 * 16 + 2 * 16 * 64  # weights of the attention and the feed-forward layer of one block
     assert taken["mlp"] > 100
     assert 12 <= taken["transformer"] <= 1e6 / (BASE * least)
+
+
+def test_where_no_exchange_was_trained_there_is_not_enough_data():
+    task = Digits(base=3, digits=2, coverage=0.04)
+    subject = Subject(build("transformer", task, generator=Generator().manual_seed(0), width=16))
+    assert "0 orbits" in run(Fracture(), subject, task, effort="quick").not_enough
+
+
+def test_no_pair_of_numbers_is_in_two_orbits():
+    found = _regular(n=10**6)
+    assert len(found.examples.combination.unique()) == len(found.examples)
+    at = torch.stack([mask[:, 0] for mask in found.parts.values()]).sum(1)
+    assert int(at.max() - at.min()) <= 4, "positions are taken in turn"

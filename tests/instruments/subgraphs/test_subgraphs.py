@@ -175,6 +175,17 @@ def test_what_a_few_inputs_give_away_is_that_of_the_operations():
     assert leaks_table(mixed, analyse(mixed, mixed, mixed.values)) == ()
 
 
+def test_a_part_of_many_examples_is_no_beginning_of_them(monkeypatch):
+    """Trained examples come in the order of their combinations."""
+    monkeypatch.setattr("assay.instruments.subgraphs.leaks._MOST_EXAMPLES", 300)
+    task = Multiplication(first=2, second=2, train=3_000, novel=100)
+    trained = task.examples("seen", 3_000, generator=torch.Generator().manual_seed(0))
+    known = task.computation(trained.in_canonical_order())
+    (table,) = leaks_table(known, analyse(known, known, known.values))
+    gains = [row[5] for row in table.rows if row[0].startswith("product")]  # of a product of two digits, from one of them
+    assert max(gains) < 0.8
+
+
 def test_matched_subgraphs_stand_beside_equivalent_fragments_on_the_same_nodes():
     found = evidence("full-subgraph table")
     figures = {figure.name: figure for figure in found.figures}

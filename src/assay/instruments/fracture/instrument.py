@@ -67,15 +67,14 @@ class FractureBudget(Budget):
     - `irregular`: networks trained alike on outputs without the regularity, each of which may take `irregular_seconds` of CPU
       time.
     - `scales`, `draws`: of noise.
-    - `products`: numbers in the responses of weights that are used at several positions; fewer examples are taken where these
-      are more.
+    - `products`: numbers in responses of weights used at several positions; where they are more, fewer examples are taken.
     """
 
     examples: int
     products: float
     shuffles: int = 5
     irregular: int = 0
-    irregular_seconds: float = math.inf
+    irregular_seconds: float = 0.0
     scales: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
     draws: int = 3
 
@@ -83,7 +82,9 @@ class FractureBudget(Budget):
 BUDGETS: Mapping[Effort, FractureBudget] = {
     "quick": FractureBudget(examples=400, products=4e7, copies=5),
     "standard": FractureBudget(examples=4_096, products=2e8, copies=5, draws=5, irregular=3, irregular_seconds=120.0),
-    "full": FractureBudget(examples=4_096, products=2e9, copies=19, shuffles=19, draws=20, irregular=5),
+    "full": FractureBudget(
+        examples=4_096, products=2e9, copies=19, shuffles=19, draws=20, irregular=5, irregular_seconds=math.inf
+    ),
 }
 
 
@@ -145,7 +146,7 @@ class Fracture(Instrument[Drawn]):
         regular = task.regular(_most(subject, regular, budget), generator=rng("examples")).in_canonical_order()
         orbits, number = regular.regularities[0].orbits().unique(return_inverse=True)
         if len(orbits) < _GROUPS:
-            raise NotEnough(f"{len(orbits)} orbits of trained examples, and an interval needs {_GROUPS}")
+            raise NotEnough(f"{len(orbits)} orbits of trained examples at this effort, and an interval needs {_GROUPS}")
         place = torch.randperm(len(orbits), generator=rng("groups"))
         # The number of an example within its orbit, in canonical order: its side.
         order = number.argsort(stable=True)
@@ -245,7 +246,7 @@ class Fracture(Instrument[Drawn]):
 def _most(subject: Subject, regular: Regular, budget: FractureBudget) -> int:
     """Examples whose responses this effort has room for. Weights that are used at one position need none of their own."""
     layers = read_layers(subject, {name: values[:2] for name, values in regular.examples.inputs.items()}, centred=False).layers
-    products = sum(one.gradients[:, 0, 0].numel() * one.inputs.shape[2] for one in layers if one.inputs.shape[1] > 1)
+    products = sum(len(one.gradients) * one.weight.numel() for one in layers if one.inputs.shape[1] > 1)
     return min(budget.examples, int(budget.products // max(1, products)))
 
 

@@ -21,7 +21,8 @@ def leaks_table(trained: Computations, own: Analysis) -> tuple[Table, ...]:
     known, asked = _nodes(trained), _nodes(tested)
     if known is None or asked is None or trained.names != tested.names:
         return ()
-    values = trained.values[known[:_MOST_EXAMPLES]]
+    some = np.random.default_rng(0).permutation(len(known))[:_MOST_EXAMPLES]  # they come in the order of their combinations
+    values = trained.values[known[np.sort(some)]]
     source = tested.is_source[asked[0]]
     inputs = [k for k in np.flatnonzero(source).tolist() if len(np.unique(values[:, k])) > 1]
     if not 0 < len(inputs) <= _MOST_INPUTS:

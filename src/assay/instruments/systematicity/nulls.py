@@ -60,9 +60,9 @@ def nearest(
 def all_pairs(objective: Objective, outputs: Tensor, targets: Tensor) -> Float[Tensor, "n m"] | None:
     """The score of every output against every target by one product of matrices, where answers are many real numbers: their
     squared distances are sums of squares less twice the product. None elsewhere."""
-    if not isinstance(objective, Regression) or len(outputs) * len(targets) > MOST_PAIRS or targets[:1].numel() < WIDE:
+    if type(objective) is not Regression or len(outputs) * len(targets) > MOST_PAIRS or targets[:1].numel() < WIDE:
         return None
-    middle = targets.mean(0)  # taken out, for the sake of single precision
+    middle = targets.float().mean(0)  # taken out, for the sake of single precision
     one, other = (outputs - middle).flatten(1).float(), (targets - middle).flatten(1).float()
     squares = one.square().sum(1)[:, None] + other.square().sum(1) - 2 * one @ other.T
     return (1 - squares / objective.variance).clamp(0.0, 1.0)
