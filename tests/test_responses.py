@@ -101,6 +101,10 @@ def test_every_weight_responds_as_differences_say(network):
         mask = (torch.arange(6)[:, None] > 2).expand(6, found.outputs.shape[1])
         masked = overlap_of_weights(layer, within=mask)
         assert energy.shape == layer.weight.shape
+        several = overlap_of_weights(layer, within=torch.stack([mask, ~mask]))
+        torch.testing.assert_close(several[0], masked)
+        torch.testing.assert_close(several.sum(0), energy)
+        assert torch.equal(overlap_of_weights(layer.take(rows[:0])), torch.zeros_like(layer.weight))
         for outgoing in range(0, len(energy), 2):
             for incoming in {0, energy.shape[1] // 2, energy.shape[1] - 1}:
                 moved = _by_differences(subject, inputs, layer, outgoing, incoming)

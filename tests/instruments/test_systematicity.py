@@ -279,3 +279,10 @@ def test_all_pairs_of_wide_answers_are_scored_as_each_pair_is():
     assert all_pairs(Regression(2, variance=1.0), outputs[:, :2], targets[:, :2]) is None
     assert all_pairs(Classification(WIDE), outputs, torch.zeros(6, dtype=torch.int64)) is None
     assert all_pairs(objective, outputs[:0], targets).shape == (0, 6)
+    whole = targets.round().long()
+    assert torch.allclose(all_pairs(objective, outputs, whole), all_pairs(objective, outputs, whole.float()))
+
+    class Other(Regression):
+        """With a score of its own, which no distance gives."""
+
+    assert all_pairs(Other(WIDE, variance=1.0), outputs, targets) is None

@@ -73,7 +73,7 @@ def systems(
             left_out.append(f"Agreement with {name}: it knows {len(known)} of the words, and {FEWEST_WORDS} are needed.")
     for name, (subject, task) in others.items():
         if name in (*real, *SHUFFLED, RANDOM, "apart"):
-            raise AssayError("another network needs a name of its own", given=name, next_step="call it otherwise")
+            raise AssayError("another network needs a name of its own", given=name, next_step="choose another name")
         real[name] = _of_network(name, subject, task, vocabulary, real[COUNTS], each=each, layers=layers, seed=seed)
     nulls = {name: _of_shuffled(train, vocabulary, shuffle, seed) for name, shuffle in SHUFFLED.items()}
     noise = np.random.default_rng(seed).normal(size=vectors.shape)
@@ -82,7 +82,7 @@ def systems(
     asked = list(given.analogies()) if given else []
     analogies = [question for question in asked if all(word in vocabulary.place for word in question)]
     if asked and (pairs := len({question[2:] for question in analogies})) < MIN_UNITS:
-        few.append(f"Analogies: {pairs} pairs of words are asked for whose words are all here, and {MIN_UNITS} are needed.")
+        few.append(f"Analogies: {pairs} test pairs have all their words in the vocabulary, and {MIN_UNITS} are needed.")
         analogies = []
     groups = {COUNTS: (every, clusters(vectors, NUM_GROUPS, seed=seed))}
     for name, found in given.classes(vocabulary.words).items() if given else ():
@@ -124,7 +124,7 @@ def _of_network(
 
     **Raises:** `AssayError` where the two texts share fewer words than are needed, and for a task without a corpus."""
     if not isinstance(task, GivesCorpus):
-        raise AssayError("a network whose words are compared must have a corpus", given=f"{name}: {task.address}")
+        raise AssayError("a network is compared by a task that has a corpus", given=f"{name}: {task.address}")
     often = Vocabulary.of(sorted(task.corpus().train)).chosen(least=2).words
     words = shared_words(vocabulary.words, often, least=FEWEST_WORDS, what=f"the text and that of {name}")
     spec = getattr(task, "input_spec", None)

@@ -18,7 +18,7 @@ _FEWEST_OF_GROUP = 3
 def power(
     vectors: Float[np.ndarray, "n d"], counts: states.System, *, sizes: Sequence[int], given: Sequence[int], seed: int
 ) -> Table | None:
-    """How well words are matched with counts of the text, as words and given words become more; None where none is asked."""
+    """Accuracy of the matching with counts of the text, over the number of words and of anchors; None without any size."""
     generator = np.random.default_rng(seed)
     found = power_curve(cosine(vectors), counts.likeness, sizes=sizes, given=given, generator=generator)
     rows = tuple(

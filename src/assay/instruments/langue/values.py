@@ -159,7 +159,7 @@ def of_copy(kept: Kept, data: Drawn) -> list[Values]:
 
 
 def _analogies(kept: Kept, data: Drawn, order: Int[np.ndarray, "draws n"]) -> list[Values]:
-    """Shares by the pair that is asked for, with the given words among the answers and without; `order`: of the null."""
+    """Accuracy on each test pair, given words among the candidates and not; `order`: permutations of the null."""
     values, place = [], data.vocabulary.place
     for name, excluding in (("left out", True), ("among the answers", False)):
         units = analogies_by_pair(kept.vectors, place, data.systems.analogies, excluding=excluding)

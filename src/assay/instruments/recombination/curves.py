@@ -104,7 +104,7 @@ def curves(
 
 
 def _where_needed(subject: Subject, data: Drawn) -> Tensor:
-    """Outputs for the fitted examples into which a part is put, and any numbers for the others."""
+    """Outputs for the fitted examples into which a part is put, and zeros for the others, which nothing reads."""
     moved = [recipe.items.base for plan in data.plans for recipe in plan.recipes if recipe.moves]
     rows = torch.cat([torch.zeros(0, dtype=torch.int64), *moved]).unique()
     outputs = subject({name: value[rows] for name, value in data.fitted.items()})
