@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Generator
 
+import checked_types
 from assay.data.registry import MIRROR_VARIABLE
 
 torch.set_num_threads(1)  # two threads on a busy machine are up to thirty times slower
@@ -42,6 +43,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     places = {here / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
+
+def pytest_runtest_setup() -> None:
+    checked_types.begin_test()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,7 @@ from jaxtyping import Float, TypeCheckError, jaxtyped
 from torch import Tensor
 
 from assay.stats import cluster_means, share_interval
-from checked_types import checked
+from checked_types import CALLS, begin_test, checked
 
 
 def test_shapes_that_do_not_fit_are_refused():
@@ -38,3 +38,19 @@ def test_values_without_hints_are_let_through():
     assert given("a", times=2) == ["a", "a"]
     with pytest.raises(TypeCheckError, match="times"):
         given("a", times="2")
+
+
+def test_a_function_is_checked_in_its_first_calls_of_each_test():
+    @jaxtyped(typechecker=checked)
+    def doubled(x: int) -> int:
+        return 2 * x
+
+    for x in range(CALLS):
+        assert doubled(x) == 2 * x
+    assert doubled("a") == "aa"
+    begin_test()
+    with pytest.raises(TypeCheckError, match="Parameter annotations"):
+        doubled("a")
+    for x in range(CALLS):
+        assert doubled(x) == 2 * x
+    assert doubled("a") == "aa"
