@@ -52,6 +52,23 @@ def test_the_json_holds_the_same(tmp_path, examples):
     assert json.loads((path.parent / "comparison.json").read_text())["schema_version"] == 4
 
 
+def test_a_measure_that_is_the_same_for_all_networks_is_in_the_table_and_not_drawn(tmp_path, examples):
+    audits = examples.three()
+    same = replace(audits[0].evidence[0].measure("seen_score"), value=0.875)
+
+    def with_same(audit):
+        first, *rest = audit.evidence
+        measures = tuple(same if measure.key == "seen_score" else measure for measure in first.measures)
+        return replace(audit, evidence=(replace(first, measures=measures), *rest))
+
+    def figure_and_table(audits):
+        figure, _, table = write_comparison(tmp_path, audits).read_text().partition('id="verdicts"')
+        return "seen score" in figure, "All headline measures are in the table." in figure, table.count("<b>0.875</b>")
+
+    assert figure_and_table(audits)[0]
+    assert figure_and_table([with_same(audit) for audit in audits]) == (False, True, 3)
+
+
 def test_a_measure_is_matched_by_its_key_whatever_its_title(examples):
     one, other = examples.three()[:2]
     evidence = other.evidence[0]

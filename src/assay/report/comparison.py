@@ -152,7 +152,13 @@ def _panels(audits: Sequence[Audit]) -> list[Panel]:
     names = _names(audits)
     shared = [row for row in _rows(audits) if sum(map(bool, row.measures)) >= min(2, len(audits))]
     shared.sort(key=lambda row: row.measures.count(None))
-    return comparison_panels([(row.label, _present(names, row)) for row in shared[:MAX_PANELS]])
+    telling = [row for row in shared if not _is_alike(row)] or shared
+    return comparison_panels([(row.label, _present(names, row)) for row in telling[:MAX_PANELS]])
+
+
+def _is_alike(row: _Row) -> bool:
+    """Whether every network has the same value, as that of a probe that fails or succeeds everywhere: the table says it."""
+    return len({measure.value for measure in row.measures if measure}) == 1 and len(row.measures) > 1
 
 
 def _present(names: Sequence[str], row: _Row) -> list[tuple[str, Measure]]:
