@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.figure import Curve, Line, Plot, Stretch
-from assay.report.canvas import NULL, VALUE, inline_svg
+from assay.report.canvas import INK, NULL, SERIES, VALUE, inline_svg
 from assay.report.pictures import picture_of
 from assay.report.pictures.curve import DASHES, LEFT, PLOT, ROOM, TOP, _centred, in_order, of_sizes
 from assay.report.pictures.picture import LINE, apart
@@ -199,7 +199,7 @@ def test_marked_points_are_large_and_on_top(pictured):
     picture = picture_of(pictured.sizes(("A",), seeds=2, untrained=3))
     alone, without = map(inline_svg, picture.panels)
     for svg, curves in ((alone, 2), (without, 1)):
-        assert len(lines(svg, VALUE, 1.5)) == 3 * curves  # two seeds, and the twin in another basis
+        assert sum(len(lines(svg, colour, 1.5)) for colour in SERIES) == 3 * curves  # two seeds, and the twin in another basis
         assert len(lines(svg, NULL, 1.5)) == 3 * curves
         assert len(dots(svg)) == 8 * 3 * curves
         large = [mark["r"] > 4 for mark in marks(svg, "circle")]
@@ -208,6 +208,21 @@ def test_marked_points_are_large_and_on_top(pictured):
     for words in ("own, this", "other, this", "own, untrained", "other, rotated"):
         assert alone.count(f">{words}<") == 1, "lines of one name share their label"
     assert [panel.subtitle for panel in picture.panels] == ["accuracy on problems", "necessity"]
+
+
+def test_a_name_has_one_colour_in_all_plots_and_the_words_beside_it_have_it_too():
+    first = Plot(title="a", lines=(line("C"), line("E", y=(0.1, 0.2, 0.3)), line("chance", y=(0.1, 0.1, 0.1), null=True)))
+    second = Plot(title="b", lines=(line("E"),))
+    drawn = [inline_svg(panel) for panel in picture_of(replace(curve(), plots=(first, second))).panels]
+    for svg, names in zip(drawn, (("C", "E"), ("E",)), strict=True):
+        colours = {name: SERIES[("C", "E").index(name)] for name in names}
+        for name, colour in colours.items():
+            assert len(lines(svg, colour, 1.5)) == 1
+            assert {mark["fill"] for mark in marks(svg, "text") if mark.words == name} == {colour}
+            assert sum(mark["fill"] == colour for mark in marks(svg, "circle")) == 3
+    assert lines(drawn[1], SERIES[0], 1.5) == []
+    alone = inline_svg(picture_of(replace(curve(), plots=(second,))).panels[0])
+    assert {mark["fill"] for mark in marks(alone, "text") if mark.words == "E"} == {INK}, "one name needs no colour"
 
 
 def test_values_below_zero_fit_on_the_axis():

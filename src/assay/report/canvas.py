@@ -23,9 +23,11 @@ FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 PAPER, INK, MUTED, FAINT, VALUE, NULL = "paper", "ink", "muted", "faint", "value", "null"
 FAULT, CARRIED, RESTORED = "fault", "carried", "restored"
+SERIES = (VALUE, "orange", "purple", "teal", "rose")  # of lines in one plot; told apart by the colour-blind too
 LIGHT = {
     PAPER: "#fffffe", INK: "#1d2126", MUTED: "#59616b", FAINT: "#e3e5e8", VALUE: "#12598c", NULL: "#a5abb3",
     FAULT: "#b3372b", CARRIED: "#c98a1b", RESTORED: "#3d7f4f",
+    "orange": "#b45f06", "purple": "#6f3f98", "teal": "#1b7a68", "rose": "#a63d70",
 }  # fmt: skip
 PAGE = {colour: f"var(--{colour})" for colour in LIGHT}  # which the style sheet sets for light, dark and paper
 

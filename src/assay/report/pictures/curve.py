@@ -1,4 +1,4 @@
-"""Lines over one axis: what was measured in strong lines, its nulls in grey ones, each named at its end."""
+"""Lines over one axis: what was measured in strong lines, each in its colour, its nulls in grey ones, each named at its end."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,21 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from assay.figure import Curve, Line, Plot
-from assay.report.canvas import FAINT, INK, MUTED, NULL, VALUE, WIDTH, Canvas, Panel, Pixels, Point, shortened, width_of
+from assay.report.canvas import (
+    FAINT,
+    INK,
+    MUTED,
+    NULL,
+    SERIES,
+    VALUE,
+    WIDTH,
+    Canvas,
+    Panel,
+    Pixels,
+    Point,
+    shortened,
+    width_of,
+)
 from assay.report.families import grouped
 from assay.report.pictures.picture import LINE, Picture, apart
 from assay.report.sheet import MOST_DRAWN, Span, round_numbers, span_over
@@ -31,7 +45,9 @@ def curve_picture(curve: Curve) -> Picture | None:
     places = [x for plot in curve.plots for line in plot.lines for x in line.x]
     numbers = [x for x in places if not isinstance(x, str)]
     across = of_sizes(curve.across, numbers) if len(numbers) == len(places) else in_order(curve.across, places)
-    panels = tuple(_panel(plot, across) for plot in curve.plots if any(map(_spots, plot.lines)))
+    names = dict.fromkeys(line.name for plot in curve.plots for line in plot.lines if not line.null and _spots(line))
+    colours = {name: SERIES[k % len(SERIES)] for k, name in enumerate(names)}
+    panels = tuple(_panel(plot, across, colours) for plot in curve.plots if any(map(_spots, plot.lines)))
     return Picture(curve.name, curve.caption, panels) if panels else None
 
 
@@ -155,8 +171,9 @@ class _Frame:
         return self.x(spot), self.y(spot.y)
 
 
-def _panel(plot: Plot, across: Across) -> Panel:
-    """Every point of a line that is no null is a dot, on its interval where it has one; that of a null is a band."""
+def _panel(plot: Plot, across: Across, colours: Mapping[str, str]) -> Panel:
+    """Every point of a line that is no null is a dot, on its interval where it has one; that of a null is a band. `colours`: of
+    lines that are no nulls, by their names."""
     drawn = [(line, spots) for line in plot.lines if (spots := _spots(line))]
     up = span_over([y for _, spots in drawn for spot in spots for y in (spot.y, *(spot.bounds or ()))])
     height = max(PLOT, LINE * len({line.name for line, _ in drawn}))
@@ -179,20 +196,20 @@ def _panel(plot: Plot, across: Across) -> Panel:
     for line, spots in sorted(drawn, key=lambda each: not each[0].null):
         # Nulls without a style of their own get one after the other, so that they can be followed where they cross.
         dash = [*DASHES.values()][nulls.index(line.name) % 3] if line.null and line.style == "solid" else DASHES[line.style]
-        colour = NULL if line.null else VALUE
+        colour = NULL if line.null else colours[line.name]
         canvas.line(_widened([frame.at(spot) for spot in spots]), colour=colour, dash=dash, told=_told(line, spots))
         within = [(frame.x(spot), *map(frame.y, spot.bounds)) for spot in spots if spot.bounds]
         if line.null and within:
             lows, highs = _widened([(x, low) for x, low, _ in within]), _widened([(x, high) for x, _, high in within])
             canvas.area([*lows, *reversed(highs)], colour=NULL)
         for x, low, high in () if line.null else within:
-            canvas.rule(x, low, x, high, colour=VALUE, thick=3)
+            canvas.rule(x, low, x, high, colour=colour, thick=3)
     dots = [(line, spot) for line, spots in drawn for spot in spots if spot.marked or not line.null]
     for line, spot in sorted(dots, key=lambda each: each[1].marked):  # so that none covers one that stands out
-        colour, size = NULL if line.null else VALUE, 90 if spot.marked else 24
+        colour, size = NULL if line.null else colours[line.name], 90 if spot.marked else 24
         told = "; ".join(filter(None, (f"{line.name}, {spot.told}", spot.note)))
         canvas.dot(*frame.at(spot), told, size=size, colour=colour)
-    _names(canvas, frame, drawn)
+    _names(canvas, frame, drawn, colours if len(colours) > 1 else dict.fromkeys(colours, INK))
     told = "; ".join([*(_told(line, spots) for line, spots in drawn), *(stretch.note for stretch in plot.stretches)])
     return canvas.panel(plot.title, plot.subtitle, f"{plot.title} {plot.subtitle}".strip() + f". {told}.")
 
@@ -206,7 +223,7 @@ def _widened(points: list[Point]) -> list[Point]:
     return points if len(points) > 1 else [(x + end, y) for x, y in points for end in (-SHORT, SHORT)]
 
 
-def _names(canvas: Canvas, frame: _Frame, drawn: Sequence[tuple[Line, list[Spot]]]) -> None:
+def _names(canvas: Canvas, frame: _Frame, drawn: Sequence[tuple[Line, list[Spot]]], colours: Mapping[str, str]) -> None:
     """Every name at the right, on a thin line from where its curves end."""
     named = list(grouped(drawn, lambda each: each[0].name).items())
     ends = [[frame.at(spots[-1]) for _, spots in members] for _, members in named]
@@ -214,5 +231,5 @@ def _names(canvas: Canvas, frame: _Frame, drawn: Sequence[tuple[Line, list[Spot]
     for (name, members), points, y in zip(named, ends, apart(wanted, low=TOP, high=TOP + frame.height), strict=True):
         x, end = max(points)
         canvas.rule(x + 3, end, LEFT + ROOM + 8, y, colour=FAINT)
-        colour, weight = (MUTED, "normal") if members[0][0].null else (INK, "bold")
+        colour, weight = (MUTED, "normal") if members[0][0].null else (colours[name], "bold")
         canvas.text(shortened(name, NAMES - 12), LEFT + ROOM + 12, y, colour=colour, weight=weight)
