@@ -6,7 +6,7 @@ silent in the other contexts. So both kinds are trained, by the same recipe, to 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,10 +44,10 @@ class Made:
     error: float
 
 
-def joint(seeds: Sequence[int]) -> list[Made]:
+def joint(seeds: Sequence[int], recipes: Mapping[str, Recipe] = RECIPES) -> list[Made]:
     """One network for all contexts, by every recipe and seed."""
     tasks = {seed: Sides("contexts", items=ITEMS, seed=seed) for seed in seeds}
-    jobs = [(name, recipe, seed) for name, recipe in RECIPES.items() for seed in seeds]
+    jobs = [(name, recipe, seed) for name, recipe in recipes.items() for seed in seeds]
     networks = [_started(tasks[seed].x.shape[1], recipe, seed) for _, recipe, seed in jobs]
     decays = [recipe.decay for _, recipe, _ in jobs]
     fit(networks, [tasks[seed].x for *_, seed in jobs], [tasks[seed].values for *_, seed in jobs], decays=decays)

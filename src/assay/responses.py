@@ -48,7 +48,8 @@ class Layer:
 
 @dataclass(frozen=True)
 class Read:
-    """The layers of a network, its outputs `(n, c)`, and the parameters that no layer holds, with their sizes."""
+    """The layers of a network that run at any position, its outputs `(n, c)`, and the parameters that none of them holds, with
+    their sizes."""
 
     __repr__ = brief
 
@@ -91,8 +92,9 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
         found = subject.gradients(inputs, [f"{name}:out" for name in modules], weighted)
         for name in modules:
             leaving[name].append(found[f"{name}:out"])
-    layers = tuple(_layer(name, module, entering[f"{name}:in"], leaving[name]) for name, module in modules.items())
-    held = {id(weight) for module in modules.values() for weight in module.parameters(recurse=False)}
+    every = [_layer(name, module, entering[f"{name}:in"], leaving[name]) for name, module in modules.items()]
+    layers = tuple(layer for layer in every if layer.inputs.shape[1])
+    held = {id(weight) for layer in layers for weight in modules[layer.name].parameters(recurse=False)}
     unread = {name: weight.numel() for name, weight in subject.module.named_parameters() if id(weight) not in held}
     return Read(layers, flat - flat.mean(1, keepdim=True) if centred else flat, unread)
 

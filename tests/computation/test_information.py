@@ -108,3 +108,40 @@ def test_constant_and_empty():
 def test_the_graph_gives_the_digits_too():
     graph = multiplication(np.array([35]), np.array([90]), 2, 2)
     assert graph.values[graph.find(0, "row 2")] == 315
+
+
+def _by_hand(cells, values):
+    """Gain without correction, and accuracies, counted example by example."""
+    rows = list(zip(cells, values, strict=True))
+
+    def guessed(known, value):
+        counts = {one: known.count(one) for one in known}
+        best = [one for one, num in counts.items() if num == max(counts.values())]
+        return (value in best) / (len(best) if len(best) == 1 else 2) if value in best else 0.0
+
+    held = [
+        guessed([v for j, (c, v) in enumerate(rows) if c == cell and j != k], value) for k, (cell, value) in enumerate(rows)
+    ]
+    top = sum(max([v for c, v in rows if c == cell].count(v) for v in set(values)) for cell in set(cells))
+    return top / len(rows), sum(held) / len(rows)
+
+
+@pytest.mark.parametrize("alphabet", [1, 2, 5, 3_000])
+def test_few_pairs_of_many_values_are_counted_as_by_hand(alphabet):
+    draws = np.random.default_rng(alphabet)
+    for num in (1, 2, 40):
+        inputs, output = draws.integers(0, alphabet, (num, 2)) // 2, draws.integers(0, alphabet, num)
+        _, found = best_surface(inputs, output, [(0, 1)])
+        accuracy, held_out = _by_hand([tuple(row) for row in inputs.tolist()], output.tolist())
+        assert found.accuracy == pytest.approx(accuracy)
+        assert found.held_out == pytest.approx(held_out)
+        assert found == pytest.approx(surface(contingency(inputs, output)))
+
+
+def test_a_large_alphabet_takes_no_table_of_all_its_pairs():
+    """Of 3,000 x 3,000 inputs and a million outputs a table would have 10^12 entries."""
+    inputs = np.random.default_rng(0).integers(0, 3_000, (2_000, 2))
+    chosen, found = best_surface(inputs, inputs[:, 0] * 3_000 + inputs[:, 1] // 3, [(0,), (1,), (0, 1)])
+    assert (chosen, found.accuracy) == ((0, 1), 1.0)
+    _, none = best_surface(inputs[:0], inputs[:0, 0], [(0,)])
+    assert np.isnan(none.held_out)

@@ -271,16 +271,28 @@ def extrapolation(analysis: Analysis, *, seed: int = 0) -> Extrapolation:
     return Extrapolation(exact_rate, first, bool(first.low[0] > _FIRST_LAYER))
 
 
-def gaps(computations: Computations, predicted: Int[np.ndarray, " v"]) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+def put_together(computations: Computations, predicted: Int[np.ndarray, " v"]) -> Bool[np.ndarray, " v"]:
+    """Whether a node has other nodes for parts and lies in an example of which some node was read: of one without any, nothing
+    is known. A part that was not read gives no right whole."""
+    read = ~computations.is_source & (predicted != MISSING)
+    answered = np.bincount(computations.example[read], minlength=computations.num_examples) > 0
+    return (computations.layers > 1) & answered[computations.example]
+
+
+def gaps(
+    computations: Computations, predicted: Int[np.ndarray, " v"], *, among: Bool[np.ndarray, " v"] | None = None
+) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Of every example how many more nodes are right with the operation applied to the predicted values of their parents than
     as predicted, among nodes that have other nodes for parts; and how many of these there are.
+
+    **Arguments:** `among`: the nodes that are counted; by default those of `put_together`.
 
     Example::
 
         more, nodes = gaps(graph, graph.values)
         assert more.sum() == 0
     """
-    above, num = computations.layers > 1, computations.num_examples
+    above, num = put_together(computations, predicted) if among is None else among, computations.num_examples
     together = from_own_parts(computations, predicted) == computations.values
     more = (together.astype(np.int64) - (predicted == computations.values))[above]
     nodes = np.bincount(computations.example[above], minlength=num)

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+_DENSE = 8  # entries of a contingency table for each example: up to here it is counted without sorting
+
 
 class Surface(NamedTuple):
     """What a set of inputs tells of one output element.
@@ -56,6 +58,25 @@ def _numbered(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     return (np.cumsum(np.bincount(values - low, minlength=high - low + 1) > 0) - 1)[values - low]
 
 
+def _pairs(
+    inputs: Int[np.ndarray, "n k"], output: Int[np.ndarray, " n"]
+) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
+    """The entries of `contingency` that are not 0, cell by cell: cell, value and how often. There are at most as many as
+    examples, however many values inputs and output have."""
+    value = _numbered(output)
+    if not len(value):
+        return value, value, value
+    cell, width = _cells(inputs), int(value.max()) + 1
+    key = cell * width + value
+    if (int(cell.max()) + 1) * width <= _DENSE * len(key):
+        every = np.bincount(key)
+        found = np.flatnonzero(every)
+        counts = every[found]
+    else:
+        found, counts = np.unique(key, return_counts=True)
+    return found // width, found % width, counts
+
+
 def surface(table: Int[np.ndarray, "cells outputs"], *, exhaustive: bool = False) -> Surface:
     """Relative information gain and Bayes accuracy from a contingency table.
 
@@ -71,29 +92,36 @@ def surface(table: Int[np.ndarray, "cells outputs"], *, exhaustive: bool = False
         assert last.gain == 1.0
     """
     counts = np.asarray(table, np.int64)
+    cell, value = np.nonzero(counts)
+    return _surface(_numbered(cell), _numbered(value), counts[cell, value], exhaustive)
+
+
+def _surface(
+    cell: Int[np.ndarray, " p"], value: Int[np.ndarray, " p"], counts: Int[np.ndarray, " p"], exhaustive: bool
+) -> Surface:
+    """`surface` of pairs of cell and value, cells in ascending order."""
     total = int(counts.sum())
     if not total:
         return Surface(*[float("nan")] * 4)
-    of_output, of_cell = counts.sum(0), counts.sum(1)
+    starts = np.flatnonzero(np.diff(cell, prepend=-1))
+    of_output, of_cell = np.bincount(value, counts).astype(np.int64), np.add.reduceat(counts, starts)
     whole, given = _entropy(of_output, total), _entropy(counts, total) - _entropy(of_cell, total)
     if not exhaustive:
         used, cells, pairs = (int((some > 0).sum()) for some in (of_output, of_cell, counts))
         whole += (used - 1) / (2 * total)
         given += (pairs - cells) / (2 * total)
     gain = 1.0 - given / whole if whole > 0 else 0.0
-    best = counts.max(1)
-    others = np.where(counts == best[:, None], _second(counts)[:, None], best[:, None])
+    best = np.maximum.reduceat(counts, starts)
+    is_best = counts == best[cell]
+    several = np.add.reduceat(is_best.astype(np.int64), starts) > 1
+    second = np.where(several, best, np.maximum.reduceat(np.where(is_best, 0, counts), starts))
+    others = np.where(is_best, second[cell], best[cell])
     # An example is guessed from the others of its cell; of equally common values each is as likely to be the guess.
     left = counts - 1
     right = np.where(left > others, 1.0, np.where((left == others) & (left > 0), 0.5, 0.0)) * counts
     accuracy = float(best.sum() / total)
     held_out = accuracy if exhaustive else float(right.sum() / total)
     return Surface(float(np.clip(gain, 0.0, 1.0)), accuracy, held_out, float(of_output.max() / total))
-
-
-def _second(counts: Int[np.ndarray, "c o"]) -> Int[np.ndarray, " c"]:
-    """The second largest count of every row, 0 with one column."""
-    return np.partition(counts, -2, axis=1)[:, -2] if counts.shape[1] > 1 else np.zeros(len(counts), np.int64)
 
 
 def _entropy(counts: Int[np.ndarray, "..."], total: int) -> float:
@@ -105,5 +133,5 @@ def best_surface(
     inputs: Int[np.ndarray, "n k"], output: Int[np.ndarray, " n"], sets: Sequence[Sequence[int]], *, exhaustive: bool = False
 ) -> tuple[tuple[int, ...], Surface]:
     """The set of input columns that guesses the output best, and what it tells."""
-    found = [(tuple(one), surface(contingency(inputs[:, list(one)], output), exhaustive=exhaustive)) for one in sets]
+    found = [(tuple(one), _surface(*_pairs(inputs[:, list(one)], output), exhaustive)) for one in sets]
     return max(found, key=lambda item: (item[1].held_out, item[1].gain))

@@ -43,6 +43,15 @@ DEFINITIONS: Mapping[str, str] = {
         "Of the first-order changes of the outputs that all weights can make, the share that respects the declared regularity, "
         "counted so that rescaling and rotating units changes nothing."
     ),
+    "sharing": (
+        "The share of what the declared regularity takes to each other (orbits) whose examples respond to small changes of the "
+        "weights as one: a mean cosine above a quarter over all layers."
+    ),
+    "contexts_least": (
+        "The cosine of the responses for two values of the context, for the two values and the layer that are least alike: "
+        "near 0 where one of them has weights of its own."
+    ),
+    "contexts_most": "The same for the two values and the layer that are most alike: near 0 where no layer serves both.",
     "decodability_gain": (
         "How much better a linear probe reads the value of a part from the activations, on combinations that it was not "
         "fitted on, than the same probe in untrained copies."

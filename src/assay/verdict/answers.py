@@ -85,11 +85,12 @@ class Combining:
 
 @dataclass(frozen=True, kw_only=True)
 class Sharing:
-    """Is each part one thing inside: one shared representation, or copies by context? Only the latter can be found."""
+    """Is each part one thing inside: one representation that serves all contexts, or copies by context? A network that shares
+    some layers or some contexts is neither, and not resolved."""
 
     __repr__ = brief
 
-    answer: Literal["copies by context", "not resolved"] = "not resolved"
+    answer: Literal["one shared thing", "copies by context", "not resolved"] = "not resolved"
     because: str
 
 

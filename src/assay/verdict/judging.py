@@ -56,7 +56,7 @@ def judge(
     if measured.basis == "measured" or (novel.basis == "nothing" and "systematicity" in (*found, *why)):
         novel = measured
     combining = _combining(found.get("recombination"), why.get("recombination", "recombination was not run"))
-    sharing = sharing_of(found.get("recombination"), why.get("recombination", "recombination was not run"))
+    sharing = sharing_of(found, why)
     if measured.answer == "works" and combining.answer in ("the combining", "the way in"):
         both = f"{combining.because}; novel combinations work, so that at this cut their states are not sums of their parts"
         combining = replace(combining, answer="not resolved", because=both)

@@ -1,14 +1,49 @@
-"""Is each part one thing inside? Whether its effect, read beside one value of another part, works beside other values."""
+"""Is each part one thing inside? Whether its effect, read beside one value of another part, works beside other values, and
+whether weights respond as one in all contexts."""
 
-from assay.display import with_interval
+from collections.abc import Mapping
+
+from assay.display import number, with_interval
 from assay.evidence import Evidence, Measure
 from assay.verdict.answers import Sharing
 from assay.verdict.numbers import WORKS, best_null
 
 KEY, SAME, OTHER = "seen_from_effect_in_context", "the same context", "other contexts"
 
+# Bounds of what `fracture` measures, between which nothing is said. They were fixed on planted networks, one module for three
+# contexts and a module for each, of seeds that no rate was counted on (experiments/fracture/third_question.py, docs/methods).
+ONE, COPIES = 0.9, 0.1  # share of orbits that respond as one
+ALIKE = 0.25  # cosine of the responses of two contexts
+REGULAR = 0.95  # share of the outputs' variance that has the regularity: else the contexts have rules of their own
+UNREAD = 0.05  # share of weights that lie in no linear layer or convolution
+CONTEXTS = 3  # that were planted
 
-def sharing_of(item: Evidence | None, without: str) -> Sharing:
+
+def sharing_of(found: Mapping[str, Evidence], why: Mapping[str, str]) -> Sharing:
+    """The answer of `recombination`, at the headline cut, and that of `fracture`, over all weights. Where both find something
+    and disagree nothing is said.
+
+    **Arguments:** `found`: evidence by instrument; `why`: what an instrument that broke off gives as its reason.
+    """
+    exchanged = _exchanged(found.get("recombination"), why.get("recombination", "recombination was not run"))
+    if "fracture" not in found:
+        if "fracture" not in why:
+            return exchanged
+        return Sharing(answer=exchanged.answer, because=f"{exchanged.because}; {why['fracture']}")
+    responding = _responding(found["fracture"])
+    both = f"{exchanged.because}; {responding.because}"
+    answers = {one.answer for one in (exchanged, responding)} - {"not resolved"}
+    if len(answers) > 1:
+        return Sharing(because=f"two instruments disagree: {both}")
+    if responding.answer != "not resolved" and exchanged.answer == "not resolved":
+        return responding
+    return Sharing(answer=exchanged.answer, because=both)
+
+
+# By exchanging effects at the headline cut
+
+
+def _exchanged(item: Evidence | None, without: str) -> Sharing:
     """`copies by context` where at the headline cut the effect of a part certainly works in its own context, a value of another
     part, and certainly does not work in all others. Both are rates of right answers, which the scale of weights, widths and
     decay do not enter. That every part is shared is not said: copies that arise behind that cut are a step of the combining.
@@ -29,8 +64,8 @@ def sharing_of(item: Evidence | None, without: str) -> Sharing:
     copied = [pair for pair, each in by_pair.items() if SAME in each and _works(each[SAME]) and _fails(each[OTHER])]
     part, context = min(copied or by_pair, key=lambda pair: by_pair[pair][OTHER].value or 0.0)
     each = by_pair[part, context]
-    least = f"exchanging {part} with its effect at other values of {context} is answered right on {_rate(each[OTHER])}"
-    own = f", with that at the same value on {_rate(each[SAME])}" if SAME in each else ""
+    least = f"exchanging {part} with its effect at other values of {context} is answered right on {_told(each[OTHER])}"
+    own = f", with that at the same value on {_told(each[SAME])}" if SAME in each else ""
     if copied:
         return Sharing(answer="copies by context", because=f"at {cut}, {least}{own}")
     return Sharing(because=f"no copies were found at {cut}, where {least}{own}; copies behind it are not told from combining")
@@ -45,5 +80,65 @@ def _fails(measure: Measure) -> bool:
     return measure.interval is not None and measure.interval.high < WORKS
 
 
-def _rate(measure: Measure) -> str:
+# By the responses of all weights
+
+
+def _responding(item: Evidence) -> Sharing:
+    """Of every regularity that exchanges the values of one context: `one shared thing` where all are, `copies by context` where
+    one is in copies and none is one thing."""
+    if item.not_enough:
+        return Sharing(because=item.not_enough)
+    shared = [measure for measure in item.measures if measure.key == "sharing"]
+    if not shared:
+        return Sharing(because="no regularity was read")
+    told = [_of_context(item, measure) for measure in shared]
+    in_context = [one for one in told if one.answer != "not resolved"]
+    if len({one.answer for one in in_context}) == 1 and (
+        len(in_context) == len(told) or in_context[0].answer != "one shared thing"
+    ):
+        return in_context[0]
+    return Sharing(because="; ".join(one.because for one in told))
+
+
+def _of_context(item: Evidence, shared: Measure) -> Sharing:
+    """Both answers need the share of orbits that respond as one and the likeness of contexts layer by layer: a network that
+    copies one layer of several, or one context of three, is neither."""
+    name = shared.about["regularity"]
+    context, num, regular = (item.settings.get(f"{key}_{name}") for key in ("context", "contexts", "outputs"))
+    unread = item.settings.get("share of weights not read")
+    if not context:
+        return Sharing(because=f"the {name} changes more than one part, or none, so that there is no context")
+    if not isinstance(num, int) or num < CONTEXTS:
+        return Sharing(because=f"{context} has {num} values for one content, and one thing was told from copies for {CONTEXTS}")
+    if not isinstance(regular, float) or regular < REGULAR:
+        return Sharing(
+            because=f"the outputs are alike for all values of {context} in {_or_none(regular)} of their variance only"
+        )
+    if not isinstance(unread, float) or unread > UNREAD:
+        return Sharing(because=f"{_or_none(unread)} of the weights lie in no layer whose responses are read")
+    of = {**shared.about, "context": str(context)}
+    least, most = (
+        next((one for one in item.measures if one.key == key and one.about == of and one.interval), None)
+        for key in ("contexts_least", "contexts_most")
+    )
+    if shared.value is None or shared.interval is None or least is None or most is None:
+        return Sharing(because=shared.note or f"responses for different values of {context} have no interval")
+    assert least.interval is not None
+    assert most.interval is not None
+    because = (
+        f"of what differs in {context} alone, {_told(shared)} responds as one ({best_null(shared)[1]}), and responses for two "
+        f"values of {context} have a cosine of {_told(least)} to {_told(most)} in the layers where it is least and most"
+    )
+    if shared.interval.low > ONE and least.interval.low > ALIKE:
+        return Sharing(answer="one shared thing", because=because)
+    if shared.interval.high < COPIES and most.interval.high < ALIKE:
+        return Sharing(answer="copies by context", because=because)
+    return Sharing(because=f"{because}: neither one thing in every layer nor copies in every layer")
+
+
+def _told(measure: Measure) -> str:
     return with_interval(measure.value or 0.0, measure.interval)
+
+
+def _or_none(share: object) -> str:
+    return number(share) if isinstance(share, float) else "an unknown share"

@@ -18,6 +18,13 @@ _BREAKS: Mapping[str, str] = {
 }
 
 
+_SHARED: Mapping[str, str] = {
+    "one shared thing": "inside, one shared thing serves all contexts",
+    "copies by context": "inside, there are copies by context",
+    "not resolved": "whether each part is one thing inside is not resolved",
+}
+
+
 class Answered(NamedTuple):
     """One question with its answer, the reason, what must be known before it, and what follows."""
 
@@ -111,6 +118,5 @@ def sentence(novel: Novel, estimate: Novel | None, combining: Combining, sharing
     told.append(
         f"{where(combining)}{f' ({combining.calls})' if combining.calls else ''}; {broken(combining)}: {combining.because}"
     )
-    if sharing.answer == "not resolved":
-        told.append("whether each part is one thing inside is not resolved")
+    told.append(": ".join(filter(None, (_SHARED[sharing.answer], sharing.because if sharing.answer != "not resolved" else ""))))
     return " ".join(f"{one[:1].upper()}{one[1:]}." for one in told if one)

@@ -107,6 +107,24 @@ def test_the_composition_gap_is_what_the_operations_would_add(tmp_path):
     assert found(wholes).measure("composition_gap").value == pytest.approx(-1 / 5)
 
 
+@pytest.mark.parametrize("missing", [{"text": ""}, {"text": "no idea", "truncated": True}, {"nodes": {}}])
+def test_of_answers_that_are_all_missing_the_composition_gap_is_undefined(tmp_path, missing):
+    """No node is right, whether its parts are put together or not: that is no gap of 0."""
+    task = stepwise.TASK
+    seen, novel = answers(task, "seen"), answers(task, "novel")
+    none = [Line(id=line.id, **missing) for line in novel]
+    save_lines(tmp_path / "answers.jsonl", [*seen, *none])
+    found = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), task, effort="quick").measure("composition_gap")
+    assert found.value is None
+    assert "0 examples with nodes above others of which any was read" in found.note
+    half = len(novel) // 2
+    other = [line.model_copy(update={"nodes": line.nodes | {"o3": 3 - line.nodes["o3"]}}) for line in novel[:half]]
+    save_lines(tmp_path / "answers.jsonl", [*seen, *other, *none[half:]])
+    found = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), task, effort="quick").measure("composition_gap")
+    assert found.value == pytest.approx(1 / 5), "what is missing dilutes nothing"
+    assert (found.units, found.note.split(" nodes")[0]) == (half, f"{5 * half:,} of {5 * len(novel):,}")
+
+
 def test_novel_answers_alone_and_trained_ones_alone(tmp_path):
     found = run(INSTRUMENT, Predictions(file_of(tmp_path, seen=0)), TASK, effort="quick")
     assert found.measure("trained_steps").value is None

@@ -186,6 +186,16 @@ def test_a_part_of_many_examples_is_no_beginning_of_them(monkeypatch):
     assert max(gains) < 0.8
 
 
+def test_where_there_are_many_nodes_fewer_examples_are_read_and_it_is_said(monkeypatch):
+    task = Multiplication(first=2, second=2, train=400, novel=100)
+    known = task.computation(task.examples("seen", 400, generator=torch.Generator().manual_seed(0)))
+    (table,) = leaks_table(known, analyse(known, known, known.values))
+    assert "over 400 of 400 trained examples" in table.note
+    monkeypatch.setattr("assay.instruments.subgraphs.leaks._MOST_READ", 100 * 10 * len(table.rows))  # of 4 inputs, 10 sets
+    (fewer,) = leaks_table(known, analyse(known, known, known.values))
+    assert "over 100 of 400 trained examples" in fewer.note
+
+
 def test_matched_subgraphs_stand_beside_equivalent_fragments_on_the_same_nodes():
     found = evidence("full-subgraph table")
     figures = {figure.name: figure for figure in found.figures}

@@ -10,17 +10,19 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assay.errors import AssayError
-from assay.evidence import Effort, Interval, Measure
+from assay.evidence import Effort, Measure
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.fracture import maps
 from assay.instruments.fracture.coherence import Coherence, coherence, energies_over, kept_share, one_sidedness, participation
+from assay.instruments.fracture.contexts import BETWEEN, likeness, settings_of
+from assay.instruments.fracture.estimates import left_out, values_around
 from assay.instruments.fracture.noise import CONVENTIONS, Shaken, shake
 from assay.instruments.fracture.shuffled import HOW, NAME, shuffled
 from assay.instruments.fracture.words import Kept, layers_figure, noise_figures, summary_of
 from assay.objective import Classification, Objective
 from assay.regularity import DeclaresRegularities, GivesIrregular, Regular
 from assay.responses import Layer, Read, balanced, by_unit, read_layers
-from assay.stats import LEVEL, gain_over, keyed_seed
+from assay.stats import gain_over, keyed_seed
 from assay.subject import Subject
 from assay.task import Task
 
@@ -133,7 +135,7 @@ class Fracture(Instrument[Drawn]):
     question = "Do the weights act on what belongs together at once, or is each piece made by weights of its own?"
     cites = ("kumar2025", "huizinga2018", "moore1981")
     needs = (DeclaresRegularities,)
-    metrics = (COHERENCE, PLAIN, SHARING, ENTANGLEMENT, SIDES, DIMENSIONS, REPEATED, DECODED)
+    metrics = (COHERENCE, PLAIN, SHARING, *BETWEEN.values(), ENTANGLEMENT, SIDES, DIMENSIONS, REPEATED, DECODED)
 
     def __init__(self, *, budgets: Mapping[Effort, FractureBudget] = BUDGETS):
         self.budgets = budgets
@@ -194,7 +196,7 @@ class Fracture(Instrument[Drawn]):
             with suppress(NotEnough):
                 others.append(_of_regularities(other, [balanced(layer) for layer in other.layers], data)[0])
         values = [_with_shuffles(one, [other[k] for other in others]) for k, one in enumerate(values)]
-        values += [*_over_parts(read, data), *_of_maps(read, gauged, data)]
+        values += [*likeness(gauged, data.regular, data.groups), *_over_parts(read, data), *_of_maps(read, gauged, data)]
         first = data.regular.regularities[0]
         shaken: dict[str, Shaken] = {
             convention: shake(
@@ -210,7 +212,8 @@ class Fracture(Instrument[Drawn]):
             )
             for convention in CONVENTIONS
         }
-        return Reading(values, Kept(found, _table(read, data, found[first.name]), shaken, read.unread))
+        weights = sum(weight.numel() for weight in network.module.parameters())
+        return Reading(values, Kept(found, _table(read, data, found[first.name]), shaken, read.unread, weights))
 
     def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept: Kept = readings.own.kept
@@ -225,7 +228,7 @@ class Fracture(Instrument[Drawn]):
         ]
         if unread:
             warnings.append(
-                f"{unread:,} weights lie in no linear layer or convolution and are not counted: "
+                f"{unread:,} weights lie in no linear layer or convolution that runs at any position, and are not counted: "
                 f"{', '.join(list(kept.unread)[:5])}."
             )
         return Notes(
@@ -239,7 +242,12 @@ class Fracture(Instrument[Drawn]):
                 "Regularities and parts that are not declared.",
             ),
             figures=(layers_figure(kept), *noise_figures(kept, copies, beside)),
-            settings={"orbits": len(data.regular.regularities[0].orbits().unique()), "weights not read": unread},
+            settings={
+                "orbits": len(data.regular.regularities[0].orbits().unique()),
+                "weights not read": unread,
+                "share of weights not read": unread / max(1, kept.weights),
+                **settings_of(data.regular, kept.found),
+            },
         )
 
 
@@ -272,6 +280,8 @@ def _of_regularities(read: Read, gauged: Sequence[Layer], data: Drawn) -> tuple[
 
     **Raises:** `NotEnough` for a network whose outputs respond to nothing.
     """
+    if not read.layers:
+        raise NotEnough("no linear layer or convolution runs at any position, so that there are no responses")
     values, found = [], {}
     for regularity in data.regular.regularities:
         about = {"regularity": regularity.name}
@@ -323,30 +333,9 @@ def _over_parts(read: Read, data: Drawn) -> list[Values]:
     energies = [energies_over(by_unit(layer), every, data.groups) for layer in read.layers]
     found, start = [], 0
     for metric, about, measure, masks in asked:
-        found.append(_left_out(metric, about, measure, [energy[:, start : start + len(masks)] for energy in energies]))
+        found.append(left_out(metric, about, measure, [energy[:, start : start + len(masks)] for energy in energies]))
         start += len(masks)
     return [one for one in found if one is not None]
-
-
-def _left_out(metric: Metric, about: Mapping[str, str], measure, energies: Sequence[Tensor]) -> Values | None:
-    """A number that is made of energies, with the jackknife over groups of orbits."""
-    value = measure([energy.sum(0) for energy in energies])
-    groups = len(energies[0])
-    left = [measure([energy.sum(0) - energy[group] for energy in energies]) for group in range(groups)]
-    return _values(metric, about, value, left)
-
-
-def _values(metric: Metric, about: Mapping[str, str], value: float | None, left: Sequence[float | None]) -> Values | None:
-    found = None if value is None else maps.jackknife(value, left)
-    if value is None or found is None:
-        return None
-    pseudo, variance = found
-    half = maps.half_width(variance, len(pseudo), LEVEL)
-    low, high = value - half, value + half
-    if metric.bounds is not None:
-        low, high = max(low, metric.bounds[0]), min(high, metric.bounds[1])
-    interval = Interval(low=low, high=high, level=LEVEL, method=f"jackknife over {len(pseudo)} groups of orbits")
-    return Values(metric=metric.key, about=about, units=pseudo, value=value, interval=interval, variance=variance)
 
 
 def _of_maps(read: Read, gauged: Sequence[Layer], data: Drawn) -> list[Values]:
@@ -373,7 +362,7 @@ def _of_maps(read: Read, gauged: Sequence[Layer], data: Drawn) -> list[Values]:
 
     whole = held(torch.arange(len(data.groups)))
     left = [held((data.groups != group).nonzero()[:, 0]) for group in range(_GROUPS)]
-    made = [_values(metric, about, value, [one[k][2] for one in left]) for k, (metric, about, value) in enumerate(whole)]
+    made = [values_around(metric, about, value, [one[k][2] for one in left]) for k, (metric, about, value) in enumerate(whole)]
     return [one for one in made if one is not None]
 
 

@@ -17,12 +17,13 @@ _MIDDLE = 0.5  # of the orbits
 
 @dataclass(frozen=True)
 class Kept:
-    """What the words are made of: coherence by regularity, and at every layer; noise by convention."""
+    """What the words are made of: coherence by regularity, and at every layer; noise by convention; how many weights."""
 
     found: Mapping[str, Coherence]
     layers: tuple[tuple[str, float | None, float, float | None, float], ...]
     shaken: Mapping[str, Shaken]
     unread: Mapping[str, int]
+    weights: int
 
 
 def summary_of(kept: Kept, measures: Sequence[Measure]) -> str:

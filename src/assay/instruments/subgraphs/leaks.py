@@ -10,7 +10,8 @@ from assay.computation.graph import Computations
 from assay.computation.information import best_surface
 from assay.figure import Table
 
-_MOST_EXAMPLES, _MOST_INPUTS = 5_000, 12  # so that all pairs of inputs take seconds
+_MOST_EXAMPLES, _MOST_INPUTS = 5_000, 12
+_MOST_READ = 2e7  # examples, sets of inputs and nodes: about a second
 
 
 def leaks_table(trained: Computations, own: Analysis) -> tuple[Table, ...]:
@@ -21,12 +22,15 @@ def leaks_table(trained: Computations, own: Analysis) -> tuple[Table, ...]:
     known, asked = _nodes(trained), _nodes(tested)
     if known is None or asked is None or trained.names != tested.names:
         return ()
-    some = np.random.default_rng(0).permutation(len(known))[:_MOST_EXAMPLES]  # they come in the order of their combinations
-    values = trained.values[known[np.sort(some)]]
+    order = np.random.default_rng(0).permutation(len(known))  # they come in the order of their combinations
+    values = trained.values[known[np.sort(order[:_MOST_EXAMPLES])]]
     source = tested.is_source[asked[0]]
     inputs = [k for k in np.flatnonzero(source).tolist() if len(np.unique(values[:, k])) > 1]
     if not 0 < len(inputs) <= _MOST_INPUTS:
         return ()
+    sets_of_all = len(inputs) * (len(inputs) + 1) // 2 * int((~source).sum())
+    if (most := max(1, int(_MOST_READ // max(1, sets_of_all)))) < len(values):
+        values = trained.values[known[np.sort(order[:most])]]
 
     def called(column: int) -> str:
         return tested.names[tested.name[asked[0, column]]]
@@ -46,7 +50,8 @@ def leaks_table(trained: Computations, own: Analysis) -> tuple[Table, ...]:
         commonest = float(np.unique(values[:, k], return_counts=True)[1].max() / len(values))
         rows.append((called(k), str(int(layers[k])), float(right[:, k].mean()), wrong, *told, commonest))
     note = (
-        "Right: on the network's own steps, in all examples and in those with a node wrong. Beside it, over trained examples: "
+        "Right: on the network's own steps, in all examples and in those with a node wrong. Beside it, over "
+        f"{len(values):,} of {len(known):,} trained examples: "
         "the input and the two inputs that guess the node best, the share of its entropy that they remove (relative "
         "information gain, corrected for bias), and how often the best guess from them is right on an example left out. A node "
         "that is right no more often shows a pattern of the surface there, and so does a wrong answer that is right at such "

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assay.computation.ability import DeclaresComputation
-from assay.computation.analysis import FULL_TABLE, LEAST_NEW, LEAST_NODES, STEP_TABLE, SURFACE, gaps
+from assay.computation.analysis import FULL_TABLE, LEAST_NEW, LEAST_NODES, STEP_TABLE, SURFACE, gaps, put_together
 from assay.computation.cells import CELLS, FULL, NEW, STEP, Seen, odds_ratio, seen
 from assay.computation.coverage import OUTSIDE, Covered
 from assay.computation.graph import Computations
@@ -175,15 +175,15 @@ def of_gap(data: Drawn, predicted: Int[np.ndarray, " v"], rng: Random) -> Values
     itself: 0 of one that composes, above 0 where it knows parts and does not put them together, below where it knows wholes
     without their parts."""
     novel = data.novel.graphs
-    more, nodes = gaps(novel, predicted)
+    counted = put_together(novel, predicted)
+    more, nodes = gaps(novel, predicted, among=counted)
     rows = np.flatnonzero(nodes)
     if len(rows) < GAP.least:
-        return Values(
-            metric=GAP.key, units=torch.zeros(0), reason=f"not enough data: {len(rows)} examples with nodes above others"
-        )
+        what = f"{len(rows)} examples with nodes above others of which any was read"
+        return Values(metric=GAP.key, units=torch.zeros(0), reason=f"not enough data: {what}")
 
     def shares(answers: Int[np.ndarray, " v"]) -> Float[np.ndarray, " n"]:
-        return _shares(gaps(novel, answers)[0][rows], nodes[rows])
+        return _shares(gaps(novel, answers, among=counted)[0][rows], nodes[rows])
 
     units = torch.from_numpy(shares(predicted))
     controls = []
@@ -193,7 +193,7 @@ def of_gap(data: Drawn, predicted: Int[np.ndarray, " v"], rng: Random) -> Values
         found, error, means = float(units.mean()), float(units.var()) / len(units), null.mean(1).tolist()
         beyond = gain_over(found, error, means).p, gain_over(-found, error, [-mean for mean in means]).p
         controls.append(Control(name=name, how=_HOW[name], values=null, p=min(1.0, 2 * min(beyond))))
-    right = float((predicted == novel.values)[novel.layers > 1].mean())
+    right = float((predicted == novel.values)[counted].mean())
     ids, zero = _ids(data.novel.examples), None
     if not more.any():  # no example differs, and so few may
         most = share_interval(0, len(rows)).high
@@ -206,8 +206,8 @@ def of_gap(data: Drawn, predicted: Int[np.ndarray, " v"], rng: Random) -> Values
         ids=None if ids is None else ids[torch.from_numpy(rows)],
         interval=zero,
         controls=tuple(controls),
-        note=f"{nodes.sum():,} nodes above others: {right + float(units.mean()):.3f} right when put together of its own "
-        f"answers to their parts, {right:.3f} as it answers them",
+        note=f"{nodes.sum():,} of {int((novel.layers > 1).sum()):,} nodes above others: {right + float(units.mean()):.3f} "
+        f"right when put together of its own answers to their parts, {right:.3f} as it answers them",
     )
 
 

@@ -1,0 +1,218 @@
+"""How often the verdict's third answer is right, by `fracture` at effort `quick`, on networks made as one thing or in copies.
+
+Run `python experiments/fracture/third_question.py` (`--seeds 1` for a look). Networks of three contexts with one rule:
+
+- *one thing*: trained on all contexts by 11 recipes (`sides.py`), planted (`contexts.py`), and the first in another basis:
+  units permuted and rescaled, or each split in two.
+- *copies*: a module trained for each context by the same recipes and joined, planted, and a network whose layers are all chosen
+  by the context.
+- *in part*: a network of which some layers are chosen by the context, or in which two contexts share what the third has by
+  itself; and sums of a shared network and of copies. Neither answer is right; `one shared thing` is counted as wrong.
+- *neither*: untrained networks, and networks trained on a rule of its own in each context.
+- *beyond*: recipes with an initial scale of .2, 3 and 4, which no bound was fixed on.
+
+Printed are the answers by kind with exact bounds, and the numbers on which they rest. The bounds of the verdict were fixed on
+`--first 30` and the rates are counted on other seeds.
+"""
+
+import argparse
+import math
+import statistics
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import sides
+import torch
+from contexts import ANSWERS, Net, Sides, copied, shared, untrained
+from ladders import OwnRules, bounds, trained
+from sides import ITEMS, RATE, STEPS, Recipe, linear
+from torch import Generator, Tensor, nn
+
+from assay.evidence import Evidence
+from assay.instrument import run
+from assay.instruments.fracture import Fracture
+from assay.subject import Subject
+from assay.verdict import judge
+
+EACH, PAIR = ((0,), (1,), (2,)), ((0, 1), (2,))
+IN_PART = {
+    "the last layer for each context": ((3,), EACH),
+    "the last two layers for each": ((2, 3), EACH),
+    "the last three layers for each": ((1, 2, 3), EACH),
+    "the first layer for each": ((0,), EACH),
+    "the first two layers for each": ((0, 1), EACH),
+    "a middle layer for each": ((1,), EACH),
+    "a network for two contexts and one for the third": ((0, 1, 2, 3), PAIR),
+    "the last layer for two contexts and for the third": ((3,), PAIR),
+}
+BEYOND = {f"initial weights x {scale:g}": Recipe(scale=scale) for scale in (0.2, 3.0, 4.0)}
+ONE, COPIES, PART, NEITHER, FAR = "one thing", "copies", "in part", "neither", "beyond: one thing"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=40, help="seed")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    answers: dict[str, list[str]] = {}
+    by_name: dict[tuple[str, str], list[tuple[str, Evidence]]] = {}
+    for one in made(range(given.first, given.first + given.seeds)):
+        evidence = run(Fracture(), Subject(one.network, fresh=one.fresh), one.task, effort="quick", seed=one.seed)
+        answer = judge([evidence]).sharing.answer
+        answers.setdefault(one.truth, []).append(answer)
+        by_name.setdefault((one.truth, one.name), []).append((answer, evidence))
+    for (truth, name), found in by_name.items():
+        counts = ", ".join(f"{answer} {num}" for answer, num in Counter(answer for answer, _ in found).items())
+        columns = [_spread([item for _, item in found], key) for key in ("sharing", "contexts_least", "contexts_most")]
+        print(f"{truth}; {name}: {counts}; sharing {columns[0]}, contexts {columns[1]} to {columns[2]}")
+    for truth, found in answers.items():
+        told = ", ".join(f"{answer} {num} ({bounds(num, len(found))})" for answer, num in Counter(found).items())
+        print(f"{truth}, of {len(found)}: {told}")
+    wrong = [(ONE, "copies by context"), (COPIES, "one shared thing"), (PART, "one shared thing")]
+    count = sum(answers[truth].count(answer) for truth, answer in wrong)
+    count += sum(answer != "not resolved" for answer in answers[NEITHER])
+    total = sum(len(found) for truth, found in answers.items() if truth != FAR)
+    print(f"wrong: {count} of {total} ({bounds(count, total)})")
+
+
+def _spread(found: Sequence[Evidence], key: str) -> str:
+    values = [measure.value for item in found for measure in item.measures if measure.key == key and measure.value is not None]
+    return f"{statistics.fmean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "-"
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A network, how it was made and what is therefore true of it."""
+
+    truth: str
+    name: str
+    seed: int
+    task: Sides
+    network: nn.Module
+
+    @property
+    def fresh(self) -> Callable[[Generator], nn.Module]:
+        return lambda generator: untrained(self.task, generator)
+
+
+def made(seeds: Sequence[int]) -> list[Planted]:
+    """All of them."""
+    found = [Planted(ONE, one.recipe, one.seed, one.task, one.network) for one in sides.joint(seeds)]
+    found += [Planted(COPIES, one.recipe, one.seed, one.task, one.network) for one in sides.copies(seeds)]
+    found += [Planted(FAR, one.recipe, one.seed, one.task, one.network) for one in sides.joint(seeds, BEYOND)]
+    for plain in [one for one in found if one.truth == ONE and one.name == "plain"]:
+        draws = Generator().manual_seed(plain.seed)
+        found += [
+            Planted(ONE, "plain, permuted and rescaled", plain.seed, plain.task, relabelled(plain.network, draws)),
+            Planted(ONE, "plain, each unit split in two", plain.seed, plain.task, split(plain.network)),
+        ]
+    for seed in seeds:
+        for classes in (False, True):
+            task, draws = Sides("contexts", items=ITEMS, seed=seed, classes=classes), Generator().manual_seed(seed)
+            told = "planted, classes" if classes else "planted"
+            found += [
+                Planted(ONE, told, seed, task, shared(task, draws)),
+                Planted(COPIES, told, seed, task, copied(task, draws)),
+            ]
+        task = Sides("contexts", items=ITEMS, seed=seed)
+        one, many = by_context(task, (), EACH, seed), by_context(task, (0, 1, 2, 3), EACH, seed)
+        found += [Planted(ONE, "trained alike", seed, task, one), Planted(COPIES, "all layers for each", seed, task, many)]
+        for name, (own, groups) in IN_PART.items():
+            found.append(Planted(PART, name, seed, task, by_context(task, own, groups, seed)))
+        for share in (0.9, 0.5, 0.1):
+            found.append(Planted(PART, f"{share:g} of a shared network, the rest copies", seed, task, Sum(one, many, share)))
+        rules = OwnRules(seed=seed)
+        own_rules = trained(rules, untrained(rules, Generator().manual_seed(seed)), steps=STEPS)[0]
+        found += [
+            Planted(NEITHER, "untrained", seed, task, untrained(task, Generator().manual_seed(seed))),
+            Planted(NEITHER, "a rule of its own in each context", seed, rules, own_rules),
+        ]
+    return found
+
+
+# Networks
+
+
+class ByContext(nn.Module):
+    """A network of four layers of which some are chosen by the context: `own` has their numbers, `groups` the contexts that
+    have one in common."""
+
+    def __init__(self, task: Sides, own: Sequence[int], groups: Sequence[Sequence[int]], width: int = 64):
+        super().__init__()
+        sizes = [task.x.shape[1], width, width, width, ANSWERS]
+        self.sides, self.own, self.groups = task.sides, own, groups
+        self.steps = nn.ModuleList(
+            nn.ModuleList(nn.Linear(sizes[k], sizes[k + 1]) for _ in (groups if k in own else groups[:1])) for k in range(4)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside, codes = x, x[:, : self.sides]
+        for depth, step in enumerate(self.steps):
+            assert isinstance(step, nn.ModuleList)
+            if depth in self.own:
+                chosen = [codes[:, list(group)].sum(1, keepdim=True) for group in self.groups]
+                inside = torch.stack([one * layer(inside) for one, layer in zip(chosen, step, strict=True)]).sum(0)
+            else:
+                inside = step[0](inside)
+            inside = inside.relu() if depth < 3 else inside
+        return inside
+
+
+class Sum(nn.Module):
+    """A share of one network's output and the rest of another's."""
+
+    def __init__(self, one: nn.Module, other: nn.Module, share: float):
+        super().__init__()
+        self.one, self.other, self.share = one, other, share
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.share * self.one(x) + (1 - self.share) * self.other(x)
+
+
+def by_context(task: Sides, own: Sequence[int], groups: Sequence[Sequence[int]], seed: int) -> nn.Module:
+    """Trained on all contexts, full batch, along a cosine."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = ByContext(task, own, groups)
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+    for step in range(STEPS):
+        optimizer.param_groups[0]["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * step / STEPS))
+        optimizer.zero_grad()
+        (network(task.x) - task.values).square().sum(1).mean().backward()
+        optimizer.step()
+    return network.eval()
+
+
+@torch.no_grad()
+def relabelled(network: Net, generator: Generator) -> Net:
+    """The same function with hidden units in another order and other scales."""
+    found = Net(network.layers[0].in_features, *(layer.out_features for layer in linear(network)[1:3]), ANSWERS)
+    found.load_state_dict(network.state_dict())
+    layers = linear(found)
+    for before, after in pairwise(layers):
+        order = torch.randperm(before.out_features, generator=generator)
+        scale = torch.randn(before.out_features, generator=generator).mul(0.7).exp()
+        before.weight.copy_(scale[:, None] * before.weight[order])
+        before.bias.copy_(scale * before.bias[order])
+        after.weight.copy_(after.weight[:, order] / scale)
+    return found.eval()
+
+
+@torch.no_grad()
+def split(network: Net) -> Net:
+    """The same function with every hidden unit twice, each of which hands on half."""
+    own = linear(network)
+    found = Net(own[0].in_features, 2 * own[0].out_features, 2 * own[1].out_features, ANSWERS)
+    for depth, (layer, before) in enumerate(zip(linear(found), own, strict=True)):
+        weight = before.weight if depth == 0 else before.weight.repeat(1, 2) / 2
+        copies = 1 if depth == len(own) - 1 else 2
+        layer.weight.copy_(weight.repeat(copies, 1))
+        layer.bias.copy_(before.bias.repeat(copies))
+    return found.eval()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""One context beside another, layer by layer, and layers that run at no position."""
+
+from dataclasses import replace
+
+import contexts
+import pytest
+import torch
+from torch import Generator, nn
+
+from assay.instrument import run
+from assay.instruments.fracture import Fracture
+from assay.instruments.fracture import instrument as fracture
+from assay.instruments.fracture.contexts import COUNTS, between_contexts, context_of, least_and_most
+from assay.regularity import Regular, Regularity
+from assay.responses import Layer, read_layers
+from assay.subject import Subject
+from assay.task import Examples
+
+SMALL = {"quick": replace(fracture.BUDGETS["quick"], examples=120, draws=1, scales=(0.01, 0.1))}
+
+
+def regular(parts: dict[str, list[int]], *moves: list[int]) -> Regular:
+    num = len(next(iter(parts.values())))
+    columns = {name: torch.tensor(values) for name, values in parts.items()}
+    examples = Examples({"x": torch.zeros(num, 1)}, torch.zeros(num, 1), columns, torch.arange(num))
+    return Regular(examples, (Regularity.generated("g", [torch.tensor(move) for move in moves], num_outputs=1),))
+
+
+@pytest.mark.parametrize(
+    ("parts", "moves", "found"),
+    [
+        ({"z": [0, 0, 0, 1, 1, 1], "c": [0, 1, 2, 0, 1, 2]}, [[1, 2, 0, 4, 5, 3]], ("c", 3)),
+        ({"z": [0, 0, 0, 1, 1, 1], "c": [0, 1, 2, 0, 1, 2]}, [[1, 0, 2, 4, 3, 5]], ("c", 2)),
+        ({"z": [0, 0, 0, 1], "c": [0, 1, 2, 0]}, [[1, 2, 0, 3]], ("c", 3)),  # one content in one context
+        ({"z": [0, 0, 0, 0], "c": [0, 0, 1, 1]}, [[1, 2, 3, 0]], ("c", 2)),  # four examples of two contexts
+        ({"a": [0, 1], "b": [1, 0]}, [[1, 0]], ("", 0)),
+        ({"a": [0, 0], "b": [1, 1]}, [[1, 0]], ("", 0)),
+        ({"a": [0, 1]}, [[0, 1]], ("", 0)),
+        ({"c": list(range(65))}, [[1, 0, *range(2, 65)]], ("", 0)),
+    ],
+)
+def test_a_context_is_the_one_part_that_a_regularity_changes(parts, moves, found):
+    declared = regular(parts, *moves)
+    assert context_of(declared, declared.regularities[0]) == found
+
+
+def test_two_contexts_by_hand():
+    """Of two contents in three contexts: the first layer responds alike in contexts 0 and 1 and apart in 2."""
+    exchange = regular({"z": [0, 0, 0, 1, 1, 1], "c": [0, 1, 2, 0, 1, 2]}, [1, 2, 0, 4, 5, 3]).regularities[0]
+    side, groups = torch.tensor([0, 1, 2] * 2), torch.tensor([0] * 3 + [1] * 3)
+    ones = torch.ones(1, 6, 1, 1)
+    apart = torch.tensor([[1.0, 0], [1, 0], [0, 1]]).repeat(2, 1)[:, None]
+    alike = torch.ones(6, 1, 1)
+    layers = [Layer("apart", torch.ones(1, 2), apart, ones), Layer("alike", torch.ones(1, 1), alike, ones)]
+    overlaps, energies = between_contexts(layers, exchange, side, groups)
+    assert overlaps.shape == (2, 2, 3, 3)
+    assert (overlaps.sum(0) / energies.sum(0))[0, 0].tolist()[1:] == [1, 0]
+    assert least_and_most(overlaps.sum(0), energies.sum(0)) == {"least": 0, "most": 1}
+    assert least_and_most(overlaps.sum(0)[1:], energies.sum(0)[1:]) == {"least": 1, "most": 1}
+    small = energies.sum(0) * torch.tensor([COUNTS / 10, 1.0])[:, None, None]
+    assert least_and_most(overlaps.sum(0), small)["least"] == 1, "a layer that hardly responds does not count"
+    assert least_and_most(overlaps[0] * 0, energies[0] * 0) == {}
+
+
+class Branching(nn.Module):
+    """A branch that adds up what a layer makes of so many further positions, here of none."""
+
+    def __init__(self, further: int, *, alone: bool = False):
+        super().__init__()
+        self.own, self.branch, self.further, self.alone = nn.Linear(6, 8), nn.Linear(6, 8), further, alone
+        self.last = nn.Linear(8, 3)
+
+    def forward(self, x):
+        added = self.branch(x[:, None].expand(-1, self.further, -1)).sum(1)
+        if self.alone:
+            return added[:, :3] + x[:, :3]
+        return self.last((self.own(x) + added).tanh())
+
+
+@pytest.mark.slow
+def test_a_layer_that_runs_at_no_position_is_left_out_and_named():
+    torch.manual_seed(0)
+    task, network = contexts.Sides("contexts"), Branching(0)
+    read = read_layers(Subject(network), {"x": task.x})
+    assert [layer.name for layer in read.layers] == ["own", "last"]
+    assert dict(read.unread) == {"branch.weight": 48, "branch.bias": 8}
+    found = run(Fracture(budgets=SMALL), Subject(network, fresh=lambda _: Branching(0)), task, effort="quick")
+    assert any("56 weights lie in no linear layer or convolution that runs at any position" in one for one in found.warnings)
+    without = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+    without[0], without[2] = network.own, network.last
+    alone = run(Fracture(budgets=SMALL), Subject(without), task, effort="quick")
+    for key in ("coherence", "sharing", "lateralisation"):
+        assert found.measure(key).value == pytest.approx(alone.measure(key).value, abs=1e-6)
+    every = [row for figure in found.figures for row in getattr(figure, "rows", ())]
+    assert not any(isinstance(value, float) and value != value for row in every for value in row)
+
+
+@pytest.mark.slow
+def test_a_network_whose_only_layer_runs_at_no_position_has_no_number():
+    task = contexts.Sides("contexts")
+    found = run(Fracture(budgets=SMALL), Subject(Branching(0, alone=True)), task, effort="quick")
+    assert "no linear layer or convolution runs at any position" in found.not_enough
+    assert not found.measures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("make", "least", "most"), [(contexts.shared, 0.3, 0.9), (contexts.copied, -0.1, -0.1)])
+def test_the_instrument_measures_contexts_where_there_are_three(make, least, most):
+    task, draws = contexts.Sides("contexts", items=40), Generator().manual_seed(0)
+    found = run(Fracture(budgets=SMALL), Subject(make(task, draws)), task, effort="quick")
+    low, high = (found.measure(f"contexts_{how}") for how in ("least", "most"))
+    assert low.about == {"regularity": "exchange of the sides", "context": "side"}
+    assert low.interval.low <= low.value <= low.interval.high
+    assert least < low.value <= high.value
+    assert high.value > most
+    if make is contexts.copied:
+        assert high.interval.high < 0.25
+    assert (found.settings["context_exchange of the sides"], found.settings["contexts_exchange of the sides"]) == ("side", 3)
+    mirror = contexts.Sides("mirror", items=40)
+    other = run(Fracture(budgets=SMALL), Subject(make(mirror, draws)), mirror, effort="quick")
+    assert all(one.key != "contexts_least" for one in other.measures)
+    assert other.settings["contexts_exchange of the sides"] == 2
