@@ -54,10 +54,10 @@ def joint(seeds: Sequence[int], recipes: Mapping[str, Recipe] = RECIPES) -> list
     return _judged(jobs, tasks, networks)
 
 
-def copies(seeds: Sequence[int]) -> list[Made]:
+def copies(seeds: Sequence[int], recipes: Mapping[str, Recipe] = RECIPES) -> list[Made]:
     """A module for each context, by every recipe and seed, joined."""
     tasks = {seed: Sides("contexts", items=ITEMS, seed=seed) for seed in seeds}
-    jobs = [(name, recipe, seed) for name, recipe in RECIPES.items() for seed in seeds]
+    jobs = [(name, recipe, seed) for name, recipe in recipes.items() for seed in seeds]
     modules, inputs, targets, decays = [], [], [], []
     for _, recipe, seed in jobs:
         task = tasks[seed]

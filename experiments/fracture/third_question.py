@@ -12,7 +12,8 @@ Run `python experiments/fracture/third_question.py` (`--seeds 1` for a look). Ne
 - *beyond*: recipes with an initial scale of .2, 3 and 4, which no bound was fixed on.
 
 Printed are the answers by kind with exact bounds, and the numbers on which they rest. The bounds of the verdict were fixed on
-`--first 30` and the rates are counted on other seeds.
+`--first 30` and the rates are counted on other seeds. With `--transfer` the networks *beyond*, and copies by the same recipes,
+are trained on in one context alone: how much of the error of the others goes along?
 """
 
 import argparse
@@ -27,6 +28,7 @@ import sides
 import torch
 from contexts import ANSWERS, Net, Sides, copied, shared, untrained
 from ladders import OwnRules, bounds, trained
+from recipes import transfer
 from sides import ITEMS, RATE, STEPS, Recipe, linear
 from torch import Generator, Tensor, nn
 
@@ -55,11 +57,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=40, help="seed")
+    parser.add_argument("--transfer", action="store_true", help="of recipes beyond, instead of the answers")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    seeds = range(given.first, given.first + given.seeds)
+    if given.transfer:
+        for made_of in (sides.joint(seeds, BEYOND), sides.copies(seeds, BEYOND)):
+            for name in BEYOND:
+                found = [f"{transfer(one):.2f}" for one in made_of if one.recipe == name]
+                print(f"{name}: {', '.join(found)} of the error of the other contexts goes along", flush=True)
+        return
     answers: dict[str, list[str]] = {}
     by_name: dict[tuple[str, str], list[tuple[str, Evidence]]] = {}
-    for one in made(range(given.first, given.first + given.seeds)):
+    for one in made(seeds):
         evidence = run(Fracture(), Subject(one.network, fresh=one.fresh), one.task, effort="quick", seed=one.seed)
         answer = judge([evidence]).sharing.answer
         answers.setdefault(one.truth, []).append(answer)
