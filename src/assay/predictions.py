@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
@@ -45,9 +46,18 @@ def read_lines(path: Path | str) -> dict[int | str, Line]:
     return lines
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are different: of two values for one node neither is the answer."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} comes twice")
+    return found
+
+
 def _parsed(raw: bytes, where: str) -> Line:
     try:
-        line = Line.model_validate(json.loads(raw))
+        line = Line.model_validate(json.loads(raw, object_pairs_hook=_once))
     except (ValidationError, ValueError, RecursionError) as error:
         fault = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         place = ".".join(map(str, fault["loc"]))

@@ -123,6 +123,8 @@ class Regular:
     - `examples`: trained ones.
     - `regularities`: of the function on them.
     - `parts`: for every declared part of the outputs `(n, c)` where it lies: pixels of a mask, examples of a context, classes.
+
+    **Raises:** `AssayError` for a regularity or a part of another number of examples, and for two regularities of one name.
     """
 
     __repr__ = brief
@@ -130,6 +132,19 @@ class Regular:
     examples: Examples
     regularities: tuple[Regularity, ...]
     parts: Mapping[str, Bool[Tensor, "n c"]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        num, names = len(self.examples), [one.name for one in self.regularities]
+        lengths = {one.name: one.rows.shape[1] for one in self.regularities}
+        lengths |= {f"part {name}": len(mask) for name, mask in self.parts.items()}
+        if wrong := {name: length for name, length in lengths.items() if length != num}:
+            name, length = next(iter(wrong.items()))
+            raise AssayError(
+                "what a task declares of its examples must be about as many as it gives",
+                given=f"{name} of {length} examples, and there are {num}",
+            )
+        if len(set(names)) < len(names):
+            raise AssayError("regularities of a task must have different names", given=", ".join(names))
 
     def in_canonical_order(self) -> "Regular":
         """The same in the order of `Examples.in_canonical_order`: whatever order the examples came in, the result is one."""

@@ -84,7 +84,11 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
             next_step="choose a lower effort or a network with fewer outputs",
         )
     if not modules:
-        raise AssayError("a network must have linear layers or convolutions", given=type(subject.module).__name__)
+        raise AssayError(
+            "a network must have linear layers or convolutions inside it, as modules that its forward calls",
+            given=type(subject.module).__name__,
+            next_step="put a single layer into torch.nn.Sequential",
+        )
     entering = subject.read(inputs, [f"{name}:in" for name in modules])
     leaving: dict[str, list[Tensor]] = {name: [] for name in modules}
     for direction in torch.eye(flat.shape[1], dtype=outputs.dtype):
@@ -123,7 +127,7 @@ def _layer(name: str, module: nn.Module, entering: Tensor, leaving: Sequence[Ten
     bias = getattr(module, "bias", None)
     if bias is not None:
         weight = torch.cat([weight, bias.detach().cpu()[:, None]], 1)
-        inputs = torch.cat([inputs, torch.ones_like(inputs[..., :1])], -1)
+        inputs = torch.cat([inputs, inputs.new_ones(*inputs.shape[:-1], 1)], -1)
     return Layer(name, weight.double(), inputs, gradients)
 
 

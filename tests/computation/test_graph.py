@@ -309,6 +309,11 @@ def test_a_sound_table():
         ({"operation": np.array([-1, -1, -1, 0])}, "an operation and parents, or neither"),
         ({"example": np.array([0, 0, 1, 1]), "num_examples": 2}, "of one example"),
         ({"name": np.array([0, 1, 1, 3])}, "two called y"),
+        ({"name": np.array([0, 1, 2, 4])}, "a name of a node must be a number from 0 to 3. Given: 4"),
+        ({"example": np.zeros(4, np.int64) + 1}, "an example of a node must be a number from 0 to 0. Given: 1"),
+        ({"example": np.zeros(4, np.int64) - 1}, "an example of a node"),
+        ({"operation": np.array([-1, -1, 0, 7])}, "an operation of a node must be a number from -1 to"),
+        ({"operation": np.array([-1, -1, 0, -2])}, "an operation of a node"),
     ],
 )
 def test_bad_graphs_are_named(changed, rule):

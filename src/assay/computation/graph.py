@@ -76,7 +76,8 @@ class Computations:
     - `names`, `name`: what a scratchpad calls the node, unique within its example.
     - `known_layers`: the layers where whoever made the table knows them; else they are found.
 
-    **Raises:** `AssayError` for a cyclic graph, a node without value, and a parent in another example.
+    **Raises:** `AssayError` for a cyclic graph, a node without value, a parent in another example, and an operation, example or
+    name that there is not.
 
     Example::
 
@@ -123,6 +124,14 @@ class Computations:
         return f"{self.names[self.name[node]]} of example {self.example[node]}"
 
     def _check(self) -> None:
+        numbers = {
+            "an operation": (self.operation, SOURCE, len(self.operations)),
+            "an example": (self.example, 0, self.num_examples),
+            "a name": (self.name, 0, len(self.names)),
+        }
+        for what, (column, low, high) in numbers.items():
+            if (wrong := column[(column < low) | (column >= high)]).size:
+                raise AssayError(f"{what} of a node must be a number from {low} to {high - 1}", given=int(wrong[0]))
         if len(self) and (self.parents.min(initial=0) < NO_PARENT or self.parents.max(initial=-1) >= len(self)):
             raise AssayError("a parent must be a node of the table", given=f"{self.parents.max()} of {len(self)} nodes")
         sources = self.operation == SOURCE

@@ -130,7 +130,8 @@ def answered(task: Task, answers: Predictions) -> dict[Split, Examples]:
 
     **Raises:** `AssayError` for an id that is no combination of the task.
     """
-    wanted = torch.tensor([one for one in answers.lines if isinstance(one, int)], dtype=torch.int64)
+    numbers = [one for one in answers.lines if isinstance(one, int) and 0 <= one < 2**63]  # the others are named below
+    wanted = torch.tensor(numbers, dtype=torch.int64)
     found: dict[Split, Examples] = {}
     splits: tuple[Split, ...] = ("seen", "novel") if task.level == 2 else ("seen",)
     for split in splits:

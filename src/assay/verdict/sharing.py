@@ -110,12 +110,13 @@ def _of_context(item: Evidence, shared: Measure) -> Sharing:
         return Sharing(because=f"the {name} changes more than one part, or none, so that there is no context")
     if not isinstance(num, int) or num < CONTEXTS:
         return Sharing(because=f"{context} has {num} values for one content, and one thing was told from copies for {CONTEXTS}")
-    if not isinstance(regular, float) or regular < REGULAR:
-        return Sharing(
-            because=f"the outputs are alike for all values of {context} in {_or_none(regular)} of their variance only"
-        )
+    if not isinstance(regular, float):
+        return Sharing(because="the outputs do not vary")
+    if regular < REGULAR:
+        return Sharing(because=f"the outputs are alike for all values of {context} in {number(regular)} of their variance only")
     if not isinstance(unread, float) or unread > UNREAD:
-        return Sharing(because=f"{_or_none(unread)} of the weights lie in no layer whose responses are read")
+        told = number(unread) if isinstance(unread, float) else "an unknown share"
+        return Sharing(because=f"{told} of the weights lie in no layer whose responses are read")
     of = {**shared.about, "context": str(context)}
     least, most = (
         next((one for one in item.measures if one.key == key and one.about == of and one.interval), None)
@@ -138,7 +139,3 @@ def _of_context(item: Evidence, shared: Measure) -> Sharing:
 
 def _told(measure: Measure) -> str:
     return with_interval(measure.value or 0.0, measure.interval)
-
-
-def _or_none(share: object) -> str:
-    return number(share) if isinstance(share, float) else "an unknown share"

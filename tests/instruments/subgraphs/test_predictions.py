@@ -183,6 +183,17 @@ def test_what_cannot_be_read_is_named(tmp_path):
     save_lines(path, [Line(id="first", text="")])
     with pytest.raises(AssayError, match="Given: first"):
         run(INSTRUMENT, Predictions(path), TASK, effort="quick")
+    for far in (10**30, 2**63, -1, -(10**30)):
+        save_lines(path, [*lines("noisy executor")[:3], Line(id=far, text="d1 = 3")])
+        with pytest.raises(AssayError, match=f"Given: {far}"):
+            run(INSTRUMENT, Predictions(path), TASK, effort="quick")
+    path.write_text("\n")
+    nothing = run(INSTRUMENT, Predictions(path), TASK, effort="quick")
+    assert nothing.not_enough == "the file answers no example of the task"
+    for twice in ('{"id": 1, "nodes": {"d1": 2, "d1": 3}}', '{"id": 1, "id": 2, "text": ""}'):
+        path.write_text(twice)
+        with pytest.raises(AssayError, match=r"line 1 must be a JSON object.*Given: (d1|id) comes twice"):
+            Predictions(path)
     one = lines("noisy executor")[0]
     save_lines(path, [one, one])
     with pytest.raises(AssayError, match=r"line 2: every example must be answered once. Given: id \d+ again"):

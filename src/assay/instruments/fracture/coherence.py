@@ -27,6 +27,7 @@ class Coherence:
     - `orbits`, `sizes`: `(o,)`: the smallest example of each orbit, and how many it has.
     - `elements`: of the group.
     - `of_outputs`: the share of the outputs' own variance that respects it: 1 where the function has the regularity.
+    - `varies`: whether the outputs vary at all.
     """
 
     __repr__ = brief
@@ -37,6 +38,7 @@ class Coherence:
     sizes: Int[Tensor, " o"]
     elements: int
     of_outputs: float
+    varies: bool = True
 
     @property
     def value(self) -> float:
@@ -51,9 +53,9 @@ class Coherence:
 
     @property
     def is_regular(self) -> bool:
-        """Whether the outputs have the regularity, by at least half of the way from what any function has, 1/k, to 1."""
+        """Whether outputs vary and have the regularity, by at least half of the way from what any function has, 1/k, to 1."""
         least = 1 / self.elements
-        return self.of_outputs >= least + (1 - least) / 2
+        return self.varies and self.of_outputs >= least + (1 - least) / 2
 
     def sharing(self) -> tuple[Float[Tensor, " u"], Int[Tensor, " u"]]:
         """Of each orbit 1 where its examples respond as one, and 0 where they do not; and which orbits.
@@ -92,7 +94,8 @@ def coherence(layers: Sequence[Layer], outputs: Float[Tensor, "n c"], regularity
         shared = own + sum(overlap_of_rows(layer, rows, moved) for rows, moved in moves[1:])
         for sums, rows in ((kept, shared / len(moves)), (total, own)):
             sums.append(torch.zeros(len(orbits), dtype=torch.float64).index_add_(0, number, rows))
-    return Coherence(torch.stack(kept), torch.stack(total), orbits, sizes, len(moves), kept_share(outputs, regularity))
+    share, varies = kept_share(outputs, regularity), bool((outputs != outputs[:1]).any())
+    return Coherence(torch.stack(kept), torch.stack(total), orbits, sizes, len(moves), share, varies)
 
 
 def kept_share(values: Float[Tensor, "n c"], regularity: Regularity) -> float:

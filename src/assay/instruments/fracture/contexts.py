@@ -95,11 +95,13 @@ def likeness(gauged: Sequence[Layer], regular: Regular, groups: Int[Tensor, " n"
     return [one for one in found if one is not None]
 
 
-def settings_of(regular: Regular, found: Mapping[str, Coherence]) -> Mapping[str, str | int | float]:
-    """For every regularity its context, how many values of it there are, and how far the outputs have the regularity."""
-    settings: dict[str, str | int | float] = {}
+def settings_of(regular: Regular, found: Mapping[str, Coherence]) -> Mapping[str, str | int | float | None]:
+    """For every regularity its context, how many values of it there are, and how far the outputs have the regularity: None
+    where they do not vary."""
+    settings: dict[str, str | int | float | None] = {}
     for regularity in regular.regularities:
         name, num = context_of(regular, regularity)
         settings |= {f"context_{regularity.name}": name, f"contexts_{regularity.name}": num}
-        settings[f"outputs_{regularity.name}"] = found[regularity.name].of_outputs
+        one = found[regularity.name]
+        settings[f"outputs_{regularity.name}"] = one.of_outputs if one.varies else None
     return settings

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from assay.errors import AssayError
 from assay.evidence import Effort, Measure
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.fracture import maps
+from assay.instruments.fracture.checks import check_outputs, finite
 from assay.instruments.fracture.coherence import Coherence, coherence, energies_over, kept_share, one_sidedness, participation
 from assay.instruments.fracture.contexts import BETWEEN, likeness, settings_of
 from assay.instruments.fracture.estimates import left_out, values_around
@@ -184,16 +184,16 @@ class Fracture(Instrument[Drawn]):
 
     def _read(self, network: Subject, data: Drawn, rng: Random, *, shuffles: int) -> Reading:
         centred = isinstance(data.objective, Classification)
-        read = read_layers(network, data.inputs, centred=centred)
+        read = finite(read_layers(network, data.inputs, centred=centred))
         gauged = [balanced(layer) for layer in read.layers]
-        for regularity in data.regular.regularities:
-            _check_outputs(read, regularity.outputs.shape[1], regularity.name)
+        check_outputs(read, data.regular)
         values, found = _of_regularities(read, gauged, data)
         names = [layer.name for layer in read.layers]
         others = []
         for number in range(shuffles):
             other = read_layers(shuffled(network, names, rng("shuffle", number)), data.inputs, centred=centred)
             with suppress(NotEnough):
+                finite(other)
                 others.append(_of_regularities(other, [balanced(layer) for layer in other.layers], data)[0])
         values = [_with_shuffles(one, [other[k] for other in others]) for k, one in enumerate(values)]
         values += [*likeness(gauged, data.regular, data.groups), *_over_parts(read, data), *_of_maps(read, gauged, data)]
@@ -223,6 +223,8 @@ class Fracture(Instrument[Drawn]):
         warnings = [
             f"The outputs have the regularity {name!r} in {one.of_outputs:.0%} of their variance only: coherence with it says "
             "little of the inside."
+            if one.varies
+            else "The outputs do not vary: coherence says nothing of the inside."
             for name, one in kept.found.items()
             if not one.is_regular
         ]
@@ -306,15 +308,6 @@ def _with_shuffles(own: Values, others: Sequence[Values]) -> Values:
     beyond = gain_over(own.mean, float(own.units.var()) / len(own.units), means)
     null = Control(name=NAME, how=HOW, values=torch.tensor(means, dtype=torch.float64), p=beyond.p)
     return replace(own, controls=(null,))
-
-
-def _check_outputs(read: Read, num: int, name: str) -> None:
-    if read.outputs.shape[1] != num:
-        raise AssayError(
-            f"the regularity {name!r} must say where each output goes",
-            given=f"{num} outputs, and the network has {read.outputs.shape[1]}",
-            next_step="correct `outputs` of the regularity that the task declares",
-        )
 
 
 def _over_parts(read: Read, data: Drawn) -> list[Values]:

@@ -52,7 +52,8 @@ def _level(measure: Measure, found: Coherence) -> str:
     not resolved by default."""
     untrained = next(null for null in measure.nulls if null.name == UNTRAINED)
     if not found.is_regular:
-        return "not resolved, since the outputs do not have the regularity"
+        why = "do not have the regularity" if found.varies else "do not vary"
+        return f"not resolved, since the outputs {why}"
     below = gain_over(-float(measure.value or 0.0), 0.0, [-value for value in untrained.values])
     if untrained.p is not None and untrained.p <= 0.05:
         weights = [null for null in measure.nulls if null.name == NAME and not (null.p is not None and null.p <= 0.05)]

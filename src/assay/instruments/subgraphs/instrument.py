@@ -92,6 +92,8 @@ class Subgraphs(Instrument[Drawn]):
         if isinstance(subject, Predictions):
             given = answered(task, subject)
             few, read = given["seen"], given.get("novel", given["seen"].take(torch.zeros(0, dtype=torch.int64)))
+            if not len(few) + len(read):
+                raise NotEnough("the file answers no example of the task")
             rest = novel.take(~torch.isin(novel.combination, read.combination))
         else:
             few = trained.take(torch.randperm(len(trained), generator=rng("seen"))[: budget.examples].sort().values)

@@ -1,0 +1,34 @@
+"""What a network and a declaration must be before responses mean anything."""
+
+from assay.errors import AssayError
+from assay.instrument import NotEnough
+from assay.regularity import Regular
+from assay.responses import Read
+
+
+def finite(read: Read) -> Read:
+    """**Raises:** `NotEnough` for a network with outputs or responses that are infinite or no numbers."""
+    if not bool(read.outputs.isfinite().all()):
+        raise NotEnough("some outputs are infinite or no numbers, so that there are no responses")
+    for layer in read.layers:
+        if not all(bool(one.isfinite().all()) for one in (layer.weight, layer.inputs, layer.gradients)):
+            raise NotEnough(f"responses to weights of {layer.name} are infinite or no numbers")
+    return read
+
+
+def check_outputs(read: Read, regular: Regular) -> None:
+    """**Raises:** `AssayError` for a regularity or a part of another number of outputs than the network has."""
+    num = read.outputs.shape[1]
+    said = {
+        f"the regularity {one.name!r} must say where each output goes": one.outputs.shape[1] for one in regular.regularities
+    }
+    for name, mask in regular.parts.items():
+        if mask.shape[1] != 1:
+            said[f"the part {name!r} must say of each output where it lies"] = mask.shape[1]
+    for rule, width in said.items():
+        if width != num:
+            raise AssayError(
+                rule,
+                given=f"{width} outputs, and the network has {num}",
+                next_step="correct `outputs` of the regularity, or the part, that the task declares",
+            )
