@@ -1,5 +1,6 @@
 """Is each part one thing inside? From planted evidence, and from networks that were made as one or in copies."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -206,6 +207,27 @@ def test_the_same_function_has_the_same_answer():
     for other in (plain, third_question.relabelled(plain, Generator().manual_seed(0)), third_question.split(plain)):
         torch.testing.assert_close(other(TASK.x), plain(TASK.x), atol=1e-4, rtol=1e-4)
         assert sharing(other).answer == "one shared thing"
+
+
+class Chosen(nn.Module):
+    """For each context the answer of a module of its own, which sees the content alone."""
+
+    def __init__(self, *each: nn.Module):
+        super().__init__()
+        self.each = nn.ModuleList(each)
+
+    def forward(self, x):
+        return torch.stack([x[:, k : k + 1] * module(x[:, 3:]) for k, module in enumerate(self.each)]).sum(0)
+
+
+@pytest.mark.slow
+def test_one_module_in_every_context_is_shared_and_modules_of_equal_weights_are_copies():
+    """The function is the same, and so are all values of units that speak: what counts is whose weights they are."""
+    torch.manual_seed(0)
+    one = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 3))
+    assert sharing(Chosen(one, one, one)).answer == "one shared thing"
+    assert sharing(Chosen(one, copy.deepcopy(one), copy.deepcopy(one))).answer == "copies by context"
+    assert sharing(Chosen(one, one, copy.deepcopy(one))).answer == "not resolved"
 
 
 @pytest.mark.slow
