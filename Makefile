@@ -32,6 +32,7 @@ experiments: $(VENV)/.installed-dev
 	$(BIN)/python experiments/cuts_modes.py
 	$(BIN)/python experiments/fracture/ladders.py
 	$(BIN)/python experiments/fracture/recipes.py
+	$(BIN)/python experiments/fracture/third_question.py --seeds 4
 	$(BIN)/python experiments/fracture/drawn_pictures.py --seeds 3 --steps 2000
 	$(BIN)/python experiments/fracture/standard.py --jobs 2
 	$(BIN)/python experiments/examples.py
