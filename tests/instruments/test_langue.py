@@ -6,22 +6,30 @@ import functools
 import numpy as np
 import pytest
 import small_texts
+import torch
 
 import assay
+from assay.encoding import encoder_of
 from assay.errors import AssayError
 from assay.instrument import run
 from assay.instruments.langue import Langue, bits, states
 from assay.instruments.langue.instrument import BUDGETS
 from assay.instruments.langue.metrics import IMITATOR, MATCHED, NGRAM
-from assay.instruments.langue.systems import COUNTS, RANDOM, SHUFFLED
+from assay.instruments.langue.systems import CONTENT, COUNTS, RANDOM, SHUFFLED, UNORDERED
+from assay.relations import cosine, debiased_cka, mutual_neighbours, nearest, rsa
+from assay.report.page import report_html
+from assay.subject import Subject
 from assay.text import Corpus, NGrams, Vocabulary, ppmi_vectors
 
 pytestmark = pytest.mark.slow
 SIZES = {"excerpts": 6, "size": 150, "words": 48, "each": 3, "draws": 100, "pair_draws": 20}
 
 
+SMALL = dataclasses.replace(BUDGETS["quick"], **SIZES)
+
+
 def measured_on(subject, task=None, others=None, **sizes):
-    budget = dataclasses.replace(BUDGETS["quick"], **SIZES, **sizes)
+    budget = dataclasses.replace(SMALL, **sizes)
     return run(
         Langue(budgets={"quick": budget}, others=others), subject, task or small_texts.SmallTexts(), effort="quick", seed=0
     )
@@ -30,7 +38,7 @@ def measured_on(subject, task=None, others=None, **sizes):
 @functools.cache
 def measured(name: str):
     subject = small_texts.learned() if name == "learned" else small_texts.trained_on_noise(None, 1)[0]
-    return measured_on(subject, match=True, sizes=(12, 30), known=(0, 4), online=3_000)
+    return measured_on(subject, match=True, sizes=(12, 30), known=(0, 4), subsets=2, transport=True, online=3_000)
 
 
 def counted() -> tuple[tuple[str, ...], np.ndarray]:
@@ -65,6 +73,9 @@ def test_relations_of_the_text_are_found_where_they_are_planted_and_not_where_th
         nothing = planted.measure("neighbours_null", system=name)
         assert not nothing.headline
         assert MATCHED in {null.name for null in nothing.nulls}
+    unordered = planted.measure("neighbours_null", system=UNORDERED)
+    assert unordered.value < planted.measure("neighbours", system=COUNTS).value
+    assert next(null.p for null in unordered.nulls if null.name == MATCHED) > 0.05
     words_moved, sentences_moved = (planted.measure("neighbours_null", system=name).value for name in SHUFFLED)
     assert words_moved < 0.25 < sentences_moved  # within a sentence the second is the text itself
 
@@ -123,6 +134,66 @@ def test_what_cannot_be_compared_is_said_and_analogies_are_answered_where_an_off
     assert "pairs have both words here, and 20 are needed." in told
 
 
+def test_all_systems_stand_beside_each_other():
+    words, vectors = counted()
+    task, subject = small_texts.SmallTexts(), small_texts.tabled(words, vectors)
+    evidence = measured_on(subject, others={"another": (subject, task)})
+    (matrix,) = [figure for figure in evidence.figures if figure.kind == "matrix"]
+    assert matrix.rows == matrix.columns == ("the network", COUNTS, "another", UNORDERED, *SHUFFLED, RANDOM)
+    values = dict(zip(matrix.columns, matrix.values[0], strict=True))
+    assert values["the network"] is None
+    assert values[COUNTS] == pytest.approx(evidence.measure("neighbours", system=COUNTS).value)
+    assert values["another"] == 1
+    assert [row[1] for row in matrix.values] == list(matrix.values[1])
+    assert "p 0.0" in matrix.notes[0][1]
+    assert "words of like frequency" in matrix.notes[0][1]
+
+
+def test_content_words_are_compared_among_themselves():
+    words, vectors = counted()
+    evidence = measured_on(small_texts.tabled(words, vectors), Tagged())
+    shown = {*words[: SIZES["words"]]} - {"all", "them"}
+    whole, content = (evidence.measure("neighbours", system=name) for name in (COUNTS, CONTENT))
+    assert content.units == len([word for word in shown if Tagged().tags().get(word) == "NOUN"]) < whole.units
+    assert {null.name for null in content.nulls} == {null.name for null in whole.nulls}
+
+
+class Tagged(small_texts.SmallTexts):
+    """All but actions are content words."""
+
+    def tags(self):
+        return {word: "AUX" if kind == "action" else "NOUN" for kind, some in small_texts.CLASSES.items() for word in some}
+
+
+def test_words_whose_contexts_cannot_be_read_are_left_out():
+    """A tokenizer that drops a word refuses all contexts that hold it; the word would have the mean of all words' vectors."""
+    words, vectors = counted()
+    subject, whole = small_texts.tabled(words, vectors), small_texts.SmallTexts()
+    evidence = measured_on(subject, Dropping())
+    assert evidence.settings["words"] == measured_on(subject, whole).settings["words"] - 1
+    graphs = states.contexts(whole.corpus(), ["cat"], each=2, longest=31, generator=np.random.default_rng(0))
+    with pytest.raises(AssayError, match="2 of 3 words do not, such as 'unicorn'"):
+        states.vectors(encoder_of(subject, whole), graphs, ["cat", "unicorn", "griffin"])
+    none = measured_on(subject, Dropping(dropped=("near", "saw", "a")))
+    assert not none.measures
+    assert none.not_enough.startswith("no context can be read, of 72: ")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dropping(small_texts.SmallTexts):
+    """Words that have no token."""
+
+    dropped: tuple[str, ...] = ("cat",)
+
+    def feed(self, graphs):
+        fed = super().feed(graphs)
+        for row, graph in enumerate(graphs):
+            for number, word in enumerate(graph.words):
+                if word in self.dropped:
+                    fed.places[row, number] = -1
+        return fed
+
+
 def test_every_number_has_the_nulls_that_it_never_goes_without():
     evidence = measured("learned")
     assert {null.name for null in evidence.measure("saved").nulls} >= {NGRAM, "untrained copies"}
@@ -141,9 +212,18 @@ def test_figures_hold_the_ladder_and_the_alignments():
     assert ladder["the network and its weights"] > ladder["the network"]
     assert {"gzip", "xz, primed", "n-grams, order 6", "the network: like words"} <= ladder.keys()
     assert ladder["n-grams, order 4, prequential"] < ladder["an untrained copy, prequential"] < 8.5
-    nulls = [*SHUFFLED, RANDOM]
+    shares = {row[0]: row[2] for row in tables["Ladder of bits"].rows}
+    assert [row[0].partition(" ")[0] for row in tables["Ladder of bits"].rows[-5:]] == ["left"] * 3 + ["said"] * 2
+    assert shares["left after frequency, n-gram and context"] == pytest.approx(evidence.measure("left").value)
+    said = evidence.measure("rules", rule="the longest known context")
+    assert shares["said by the longest known context"] == pytest.approx(said.value)
+    assert {null.name for null in said.nulls} == {"the text itself", "untrained copies"}
+    nulls = [UNORDERED, *SHUFFLED, RANDOM]
     assert [row[0] for row in tables["Alignment with other systems"].rows] == [COUNTS, "counts, other stems", *nulls]
-    assert [row[:2] for row in tables["Words matched without labels"].rows] == [(12, 0), (12, 4), (30, 0), (30, 4)]
+    rows = tables["Words matched without labels"].rows
+    assert [row[:3] for row in rows[:4]] == [("FAQ", 12, 0), ("FAQ", 12, 4), ("FAQ", 30, 0), ("FAQ", 30, 4)]
+    assert [row[:3] for row in rows[4:]] == [("transport", 12, 0), ("transport", 30, 0)]
+    assert all(row[4] <= row[3] <= row[5] for row in rows)
     assert [row[0] for row in tables["Groups matched without labels"].rows] == [COUNTS, "grammar"]
     assert evidence.measure("matched").about["outcome"] in ("recovered", "in part", "solver failed", "below power")
     assert "bits per byte" in evidence.summary
@@ -154,6 +234,75 @@ def test_a_model_that_can_only_be_read_says_why_it_has_no_bits():
     task = dataclasses.replace(small_texts.SmallTexts(), scored=False)
     with pytest.raises(AssayError, match="words need a tokenizer"):
         run(Langue(), small_texts.learned(), task, effort="quick")
+
+
+class Broken(small_texts.Tabled):
+    """A network whose logits of `e` are a number that no probability has."""
+
+    value = float("nan")
+
+    def forward(self, tokens):
+        logits = super().forward(tokens).clone()
+        logits[..., ord("e")] = self.value
+        return logits
+
+
+@pytest.mark.parametrize(("value", "told"), [(float("nan"), "no number"), (-float("inf"), "no probability at all")])
+def test_a_network_that_gives_no_probability_has_relations_and_no_bits(value, told):
+    words, vectors = counted()
+
+    def made(table):
+        module = Broken(words, table).eval()
+        module.value = value
+        return module
+
+    fresh = lambda generator: made(torch.randn(vectors.shape, generator=generator))  # noqa: E731
+    evidence = measured_on(Subject(made(torch.from_numpy(vectors)), name="broken", fresh=fresh))
+    assert not [one for one in evidence.measures if one.key in ("bits", "saved", "gain", "left", "rules", "cost")]
+    assert "Bits: a model must give a probability to every token that occurs" in evidence.not_tested[0]
+    assert told in evidence.not_tested[0]
+    assert evidence.measure("neighbours", system=COUNTS).value > 0.3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HeldOut(small_texts.SmallTexts):
+    """The grammar's texts to learn from, another text held out."""
+
+    held: str = ""
+
+    def corpus(self):
+        return Corpus("<script>alert(1)</script>", super().corpus().train, (self.held,))
+
+
+@pytest.mark.parametrize("held", ["1234 " * 400, "abcdef" * 400])
+def test_excerpts_without_words_are_no_imitation(held):
+    words, vectors = counted()
+    evidence = measured_on(small_texts.tabled(words, vectors), HeldOut(held=held))
+    for key in ("gain", "left"):
+        assert evidence.measure(key).value is None
+        assert "30 that differ are needed" in evidence.measure(key).note
+    assert "imitates" not in evidence.summary
+    assert "variance" not in evidence.summary
+
+
+def test_few_words_are_counted_and_names_are_text():
+    words, vectors = counted()
+    subject, task = small_texts.tabled(words, vectors), HeldOut(held=small_texts.document(1, 60))
+    few = measured_on(subject, Few())
+    assert few.not_enough == "3 words of three letters occur five times; 30 must"
+    name = "<script>alert(1)</script>"
+    audit = assay.audit(
+        subject, task, instruments=[Langue(budgets={"quick": SMALL}, others={name: (subject, task)})], effort="quick"
+    )
+    assert name not in report_html(audit)
+    assert "&lt;script&gt;alert(1)" in report_html(audit)
+
+
+class Few(small_texts.SmallTexts):
+    """Three words."""
+
+    def corpus(self):
+        return Corpus("few", ("cat dog\ncow cat\n" * 30,), ("cat dog\n" * 60,))
 
 
 # A model of transformers in a folder
@@ -205,6 +354,29 @@ def test_bits_are_left_out_where_the_tokenizer_does_not_give_back_the_text(tmp_p
 # Pieces
 
 
+def test_the_null_of_the_chosen_layer_chooses_too():
+    """By computing everything again for words with the vectors of others of like frequency."""
+    rng = np.random.default_rng(0)
+    counted, counts = rng.normal(size=(40, 6)), np.repeat(np.arange(1, 5), 10)
+    layers = {f"{k}": rng.normal(size=(40, 5)) for k in range(3)}
+    other = states.system(np.arange(40), cosine(counted), 5, vectors=counted)
+    found = states.align(layers, other, counts, draws=100, seed=3)
+    draws = states.Draws.of(found, counts, draws=70, seed=3)
+    assert len(np.unique(draws.chosen)) == 3
+    measured = states.whole(list(layers.values()), found.best.layer, other, [], draws=draws, seed=3)
+    for k, order in enumerate(draws.order):
+        assert (counts[order] == counts).all()
+        moved = [one[order] for one in layers.values()]
+        agree = [mutual_neighbours(nearest(cosine(one), 5), other.near).mean() for one in moved]
+        assert max(agree) == pytest.approx(found.null[k])
+        assert agree[draws.chosen[k]] == pytest.approx(max(agree))
+        chosen = moved[draws.chosen[k]]
+        assert measured["rsa"].null[k] == pytest.approx(rsa(cosine(chosen), other.likeness).rho, abs=1e-5)
+        assert measured["cka"].null[k] == pytest.approx(debiased_cka(chosen, counted))
+    best = list(layers.values())[found.best.layer]
+    assert measured["rsa"].value == pytest.approx(rsa(cosine(best), other.likeness).rho)
+
+
 def test_excerpts_share_no_byte_and_the_last_ends_its_text():
     text = "".join(f"word{k:03d} and more\n" for k in range(100))
     texts, closed = bits.choose(Corpus("x", (text,), (text,)), num=100, size=150, generator=np.random.default_rng(0))
@@ -233,7 +405,7 @@ def test_an_ngram_in_the_place_of_the_network_leaves_little():
     model, vocabulary = NGrams(corpus.train), Vocabulary.of(corpus.train)
     excerpts = bits.prepared(texts, closed, ngrams=model, vocabulary=vocabulary, vectors=np.eye(5), shuffled={})
     gain, left = bits.imitator(excerpts, model, excerpts.best)
-    assert left[:, 0].sum() / left[:, 1].sum() < 0.01
+    assert bits.share_left(left[-1])[0] < 0.01 < bits.share_left(left[0])[0]
     assert abs(gain.mean()) < 0.01
 
 

@@ -62,6 +62,9 @@ def test_power_grows_with_words():
     curve = power_curve(a, b, sizes=(9, 60, 500), generator=rng(), given=(0, 5))
     assert [(size, given) for size, given, _ in curve] == [(9, 0), (9, 5), (60, 0), (60, 5)]
     assert curve[2][2].accuracy > curve[0][2].accuracy
+    again = power_curve(a, b, sizes=(9, 500), generator=rng(), subsets=3)
+    assert [size for size, _, _ in again] == [9, 9, 9]
+    assert len({one.true_objective for _, _, one in again}) == 3
     assert power_curve(a[:4, :4], b[:4, :4], sizes=(4,), generator=rng(), given=(3,)) == []
 
 
@@ -86,6 +89,25 @@ def test_without_pot_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ot", None)
     with pytest.raises(AssayError, match=r"pip install assay\[gromov\]"):
         gromov_wasserstein(*noisy(5, 0.2), generator=rng())
+
+
+def test_given_words_are_rows_and_sizes_are_possible():
+    a, b = noisy(12, 0.2)
+    for given in ([0, 50], [-1]):
+        with pytest.raises(AssayError, match="must be rows"):
+            match(a, b, generator=rng(), given=given)
+    assert power_curve(a, b, sizes=(-3, 0, 2, 13), generator=rng()) == []
+    with pytest.raises(AssayError, match="three words at least"):
+        gromov_wasserstein(a[:1, :1], b[:1, :1], generator=rng())
+
+
+def test_systems_without_any_relation_are_matched_by_chance():
+    flat = np.ones((12, 12))
+    found = match(flat, flat, generator=rng())
+    assert found.accuracy < 0.5
+    assert found.outcome != "recovered"
+    x, _, groups = grouped(4)
+    assert match_categories(x, np.ones((len(x), 2)), groups, draws=9, generator=rng()).rank == 1
 
 
 def grouped(num_groups: int, noise: float = 0.4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 """Paired comparisons of systems of relations: planted agreement, invariance, second routes, sizes 0 and 1."""
 
+import functools
+import inspect
 import itertools
 
 import numpy as np
@@ -14,6 +16,8 @@ from assay.relations import (
     calibrated_maximum,
     cosine,
     debiased_cka,
+    gromov_wasserstein,
+    match,
     mutual_neighbours,
     mutual_null,
     nearest,
@@ -86,6 +90,77 @@ def test_neighbours_are_the_most_similar_others():
     for k, row in enumerate(cosine(x)):
         row[k] = -np.inf
         assert set(found[k].tolist()) == set(np.argsort(-row)[:5].tolist())
+
+
+def test_equally_similar_words_are_chosen_at_random_and_not_alike_in_two_systems():
+    """As at equal distances in a dictionary, or between words that a network gives one vector."""
+    alike = np.zeros((200, 200))
+    a, b = (nearest(alike, 10, generator=rng(seed)) for seed in (0, 1))
+    assert mutual_neighbours(a, b).mean() == pytest.approx(10 / 199, abs=0.02)
+    assert np.bincount(a.ravel(), minlength=200).max() < 30  # no word is everybody's neighbour
+    assert (nearest(alike, 10) == nearest(alike, 10)).all()
+    steps = -np.abs(np.arange(20)[:, None] // 4 - np.arange(20) // 4).astype(float)  # in groups of four
+    assert all(set(row.tolist()) == {0, 1, 2, 3} - {k} for k, row in enumerate(nearest(steps, 3)[:4]))
+
+
+def test_similarities_that_are_not_finite_are_named():
+    likeness = cosine(systems(8)[0])
+    likeness[2, 3] = np.nan
+    with pytest.raises(AssayError, match="1 of 8 words"):
+        nearest(likeness, 2)
+
+
+def test_systems_of_other_words_and_what_is_not_finite_are_named():
+    """Without the checks of types that tests have: a user has none."""
+    x, y = systems(12)
+    broken = y.copy()
+    broken[3, 1] = np.nan
+    a, b = nearest(cosine(x), 3), nearest(cosine(x[:8]), 3)
+    rows = np.arange(12, dtype=np.int32)[None]
+    partial = functools.partial(inspect.unwrap(rsa), cosine(x), cosine(y), without=[np.eye(5)])
+    refused = (
+        lambda: inspect.unwrap(debiased_cka)(x, y[:5]),
+        lambda: inspect.unwrap(cka_null)(x, y[:5], rows),
+        lambda: inspect.unwrap(rsa)(cosine(x), cosine(y[:5])),
+        partial,
+        lambda: inspect.unwrap(mutual_neighbours)(a, b),
+        lambda: inspect.unwrap(mutual_null)(b, a, draws=3, generator=rng()),
+        lambda: inspect.unwrap(match)(cosine(x), cosine(y[:8]), generator=rng()),
+        lambda: inspect.unwrap(gromov_wasserstein)(cosine(x), cosine(y[:8]), generator=rng()),
+    )
+    for call in refused:
+        with pytest.raises(AssayError, match="over the same words"):
+            call()
+    with pytest.raises(AssayError, match="5 groups of 12 words"):
+        inspect.unwrap(mutual_null)(a, a, draws=3, generator=rng(), groups=np.zeros(5, dtype=int))
+    likeness = cosine(y)
+    likeness[3] = np.nan
+    for call in (
+        lambda: debiased_cka(x, broken),
+        lambda: cka_null(x, broken, rows),
+        lambda: rsa(cosine(x), likeness),
+        lambda: match(cosine(x), likeness, generator=rng()),
+        lambda: gromov_wasserstein(cosine(x), likeness, generator=rng()),
+    ):
+        with pytest.raises(AssayError, match=r"must be finite. Given: (1|12) of 12 words"):
+            call()
+
+
+def test_what_is_not_finite_is_no_finding():
+    for value, null in ((np.nan, np.zeros(9)), (0.5, np.array([0.1, np.nan]))):
+        with pytest.raises(AssayError, match="similarities and their null must be finite"):
+            calibrated(value, null)
+    pairs = np.array([[0, 1], [1, 2], [2, 3]])
+    with pytest.raises(AssayError, match="1 of 3 that are not"):
+        rated_correlation(systems(8)[0], pairs, np.array([1.0, np.nan, 2.0]))
+
+
+def test_what_does_not_vary_correlates_with_nothing():
+    x, pairs, ratings = systems(8)[0], np.array([[0, 1], [1, 2], [2, 3]]), np.arange(3.0)
+    order = permutations(8, 4, generator=rng())
+    assert rated_correlation(np.ones((8, 2)), pairs, ratings) == 0
+    assert rated_correlation(x, pairs, np.ones(3)) == 0
+    assert not rated_null(np.ones((8, 2)), pairs, ratings, order).any()
 
 
 def test_mutual_neighbours_by_hand_and_at_the_ends():

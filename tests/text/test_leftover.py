@@ -65,6 +65,24 @@ def test_a_model_that_is_worse_everywhere_gains_nothing():
     assert abs(gain.mean()) < 1e-3
 
 
+def test_rules_are_those_of_a_dictionary():
+    for seed in range(60):
+        draw = rng(seed)
+        text, asked = (draw.integers(0, 4 + extra, draw.integers(0, 40)).tolist() for extra in (0, 2))
+        rules, top = TokenRules(text, order=3), draw.integers(-1, 5, len(asked))
+        said = [[_said(text, asked[max(0, at - k) : at], k) for k in (3, 2, 1)] for at in range(len(asked))]
+        longest = [next((token for token in some if token >= 0), -1) for some in said]
+        assert rules.longest(asked).tolist() == longest
+        any_says = [token >= 0 and token in some for token, some in zip(top.tolist(), said, strict=True)]
+        assert rules.agrees(asked, top)[:, 1].tolist() == any_says
+        assert rules.agrees(asked, top)[:, 0].tolist() == [a == b for a, b in zip(longest, top.tolist(), strict=True)]
+
+
+def _said(text: list[int], context: list[int], order: int) -> int:
+    followed = [text[at] for at in range(order, len(text)) if text[at - order : at] == context]
+    return max(sorted(set(followed)), key=followed.count, default=-1)
+
+
 def test_rules_say_what_follows_the_longest_known_context():
     rules = TokenRules([1, 2, 3, 9, 2, 4, 8, 2, 4], order=2)
     assert rules.longest([1, 2, 3]).tolist() == [-1, 2, 3]

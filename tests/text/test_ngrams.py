@@ -9,7 +9,7 @@ import pytest
 from assay.data.texts import tiny_shakespeare
 from assay.errors import AssayError
 from assay.text import END, SYMBOLS, Corpus, NGrams, compressed_bits, ladder, prequential_ngrams, symbols_of, with_parameters
-from assay.text.corpus import read_text
+from assay.text.corpus import decoded, read_text
 
 
 def by_hand(train: str, text: str, order: int) -> list[float]:
@@ -145,3 +145,28 @@ def test_dividing_loses_nothing():
     corpus = Corpus.divided("x", ["abcd\nefghij\nk"])
     assert corpus.train[0] + corpus.test[0] == "abcd\nefghij\nk"
     assert corpus.num_bytes == len(corpus.test[0])
+
+
+def test_a_text_that_utf8_cannot_hold_is_named():
+    with pytest.raises(AssayError, match=r"x, with '.ud800' at character 2"):
+        Corpus("x", ("a\n\ud800b",), ("c",))
+
+
+@pytest.mark.parametrize("held_out", [0.0, -1.0, 1.0, 2.0, float("nan")])
+def test_a_share_held_out_is_one(held_out):
+    with pytest.raises(AssayError, match="held_out must be"):
+        Corpus.divided("x", ["a\nb\nc"], held_out=held_out)
+
+
+def test_the_encoding_that_a_mark_tells_is_the_one_to_convert_from():
+    for encoding, told in (("utf-16", "iconv -f utf-16"), ("latin-1", "iconv -f latin1")):
+        with pytest.raises(AssayError, match=told):
+            decoded("caf\xe9\n".encode(encoding), "x.txt")
+
+
+def test_a_ladder_needs_texts_held_out_and_a_code_blocks():
+    for test, given in (([], "none"), ([""], "1, all of them empty")):
+        with pytest.raises(AssayError, match=given):
+            ladder(["a\nb"], test)
+    with pytest.raises(AssayError, match="blocks must be"):
+        prequential_ngrams(["abc"], order=2, blocks=0)

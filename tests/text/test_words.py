@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assay.errors import AssayError
-from assay.text import SHUFFLES, Shuffler, Vocabulary, ppmi_vectors, words_of
+from assay.text import SHUFFLES, Shuffler, Vocabulary, ppmi_vectors, reordered, words_of
 from assay.text.ppmi import cooccurrences, ppmi
 from assay.text.words import frequency_bins, shared_words
 
@@ -52,6 +52,15 @@ def test_like_words_have_the_same_tag_and_a_like_frequency_and_keep_capitals():
     assert {first for first, _ in seen} == {"Cat", "Dog"}
     assert {second for _, second in seen} == {"runs", "walks"}
     assert shuffle("unknown 12", "like words", generator=rng()) == "unknown 12"
+
+
+def test_all_words_move_between_texts_and_nothing_else_does():
+    texts = ["one one one, one!\n", "two two? Two.", "", "..."]
+    moved = reordered(texts, generator=rng(1))
+    assert Counter(words_of(" ".join(moved))) == Counter(words_of(" ".join(texts)))
+    assert all({"one", "two"} <= set(words_of(text)) for text in moved[:2])
+    assert moved[2:] == texts[2:]
+    assert moved[0].endswith("!\n")
 
 
 @pytest.mark.parametrize("name", SHUFFLES)
@@ -113,6 +122,14 @@ def test_words_in_like_contexts_have_like_vectors():
     assert cosine[:3, :3].mean() > cosine[:3, 3:].max() + 0.5
     assert cosine[3:, 3:].mean() > cosine[:3, 3:].max() + 0.5
     assert not vectors[6].any()
+
+
+def test_windows_and_dimensions_are_one_at_least():
+    with pytest.raises(AssayError, match="window must be a whole number from 1"):
+        Shuffler((TEXT,))(TEXT, "words in windows", generator=rng(), window=0)
+    for sizes in ({"window": 0}, {"dimensions": 0}):
+        with pytest.raises(AssayError, match="must be a whole number from 1"):
+            ppmi_vectors([TEXT], ["cat"], seed=0, **sizes)
 
 
 def test_vectors_need_two_words():

@@ -201,4 +201,13 @@ def _padded(row: Int[Tensor, " t"], length: int) -> Int[Tensor, " length"]:
 
 
 def _bits(logits: Tensor, targets: Tensor) -> Tensor:
-    return -logits.double().log_softmax(-1).gather(-1, targets[:, None])[:, 0] / np.log(2)
+    found = -logits.double().log_softmax(-1).gather(-1, targets[:, None])[:, 0] / np.log(2)
+    if not torch.isfinite(found).all():
+        at = int((~torch.isfinite(found)).nonzero()[0, 0])
+        why = "no number" if bool(found[at].isnan()) else "no probability at all"
+        raise AssayError(
+            "a model must give a probability to every token that occurs, or the text has no code length",
+            given=f"{why} for token {int(targets[at])}",
+            next_step="look for NaN in the weights, and for tokens that the model masks out",
+        )
+    return found

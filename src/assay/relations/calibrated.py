@@ -51,9 +51,17 @@ def calibrated_maximum(values: Sequence[float], nulls: Float[np.ndarray, "layers
 
         best = calibrated_maximum([0.1, 0.3], np.stack([null_of_first, null_of_second]))
         assert best.layer == 1
+
+    **Raises:** `AssayError` for a null without draws, and for similarities that are not finite.
     """
     if not nulls.size:
         raise AssayError("a calibrated similarity needs draws of its null", given="none", next_step="draw some hundreds")
+    if not (np.isfinite(values).all() and np.isfinite(nulls).all()):
+        raise AssayError(
+            "similarities and their null must be finite",
+            given=f"{np.asarray(values).tolist()} beside {int((~np.isfinite(nulls)).sum())} draws that are not",
+            next_step="leave out what has no similarity, such as vectors with NaN",
+        )
     layer = int(np.argmax(values))
     value, null = float(values[layer]), nulls.max(0)
     mean, spread = float(null.mean()), float(null.std(ddof=1)) if len(null) > 1 else 0.0

@@ -65,7 +65,9 @@ def match_categories(
     upper = np.triu_indices(len(names), 1)
 
     def objective(order: np.ndarray) -> float:
-        return float(np.corrcoef(one[upper], other[np.ix_(order, order)][upper])[0, 1])
+        a, b = one[upper] - one[upper].mean(), other[np.ix_(order, order)][upper] - other[upper].mean()
+        norm = float(np.sqrt((a @ a) * (b @ b)))
+        return float(a @ b) / norm if norm > 1e-12 else 0.0  # centroids that are all alike hold no relations
 
     if len(names) <= _ALL_ORDERS:
         found = max((np.array(order) for order in orders(range(len(names)))), key=objective)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from assay.errors import AssayError
+from assay.relations.vectors import check_same_words
 
 _FEWEST = 4
 
@@ -24,12 +25,13 @@ def debiased_cka(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "n e"]) -> fl
     """CKA of linear kernels by the unbiased estimator of HSIC (Song et al. 2012, equation 5; Murphy, Zylberberg and Fyshe
     2024): 1 for the same system rotated and scaled, 0 on average for independent ones, however wide they are.
 
-    **Raises:** `AssayError` for fewer than four words.
+    **Raises:** `AssayError` for fewer than four words, other numbers of them, and vectors that are not finite.
 
     Example::
 
         assert abs(debiased_cka(vectors, 2 * vectors @ rotation) - 1) < 1e-9
     """
+    check_same_words(a, b)
     one, other = _Side(a), _Side(b)
     norm = _hsic(one, one) * _hsic(other, other)
     return float(_hsic(one, other) / np.sqrt(norm)) if norm > 0 else 0.0
@@ -39,6 +41,7 @@ def cka_null(
     a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "n e"], order: Int[np.ndarray, "draws n"]
 ) -> Float[np.ndarray, " draws"]:
     """The same with the words of `b` in each order of a row: one product `d` by `e` for each."""
+    check_same_words(a, b)
     one, other = _Side(a), _Side(b)
     norm = _hsic(one, one) * _hsic(other, other)
     if norm <= 0:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from assay.errors import AssayError
 from assay.relations.matching import Match, judged
+from assay.relations.vectors import check_same_words
 
 
 def gromov_wasserstein(
@@ -17,7 +18,7 @@ def gromov_wasserstein(
 
     **Arguments:** `epsilon`: weight of the entropy; smaller is sharper and slower.
 
-    **Raises:** `AssayError` where POT is not installed (extra `gromov`).
+    **Raises:** `AssayError` where POT is not installed (extra `gromov`), and as `match` does.
     """
     try:
         import ot
@@ -27,7 +28,10 @@ def gromov_wasserstein(
         ) from error
     from scipy.optimize import linear_sum_assignment
 
+    check_same_words(a, b)
     num = len(a)
+    if num < 3:
+        raise AssayError("a match needs three words at least", given=num)
     order = generator.permutation(num)
     hidden = b[np.ix_(order, order)]
     weights = np.full(num, 1 / num)

@@ -15,9 +15,10 @@ Pair = tuple[int, int]
 def rated_correlation(
     vectors: Float[np.ndarray, "n d"], pairs: Int[np.ndarray, "p 2"], ratings: Float[np.ndarray, " p"]
 ) -> float:
-    """Spearman's correlation of cosines and ratings over pairs of words (rows of `vectors`).
+    """Spearman's correlation of cosines and ratings over pairs of words (rows of `vectors`); 0 where all cosines or all
+    ratings are equal.
 
-    **Raises:** `AssayError` for fewer than three pairs.
+    **Raises:** `AssayError` for fewer than three pairs, and for ratings that are not finite.
     """
     if len(pairs) < 3:
         raise AssayError(
@@ -25,8 +26,14 @@ def rated_correlation(
             given=f"{len(pairs)} pairs whose words are both known",
             next_step="give more words, in lower case",
         )
+    if not np.isfinite(ratings).all():
+        raise AssayError(
+            "ratings must be finite numbers",
+            given=f"{int((~np.isfinite(ratings)).sum())} of {len(ratings)} that are not",
+            next_step="leave out pairs without a rating",
+        )
     unit = unit_vectors(vectors)
-    return float(rank_correlation((unit[pairs[:, 0]] * unit[pairs[:, 1]]).sum(1), ratings))
+    return float(np.nan_to_num(rank_correlation((unit[pairs[:, 0]] * unit[pairs[:, 1]]).sum(1), ratings)))
 
 
 def rated_null(
@@ -38,7 +45,7 @@ def rated_null(
     """The same when words have the vectors of others, in each order of a row."""
     unit = unit_vectors(vectors).astype(np.float32)
     cosines = np.stack([(unit[row[pairs[:, 0]]] * unit[row[pairs[:, 1]]]).sum(1) for row in order])
-    return rank_correlation(cosines, np.broadcast_to(ratings, cosines.shape))
+    return np.nan_to_num(rank_correlation(cosines, np.broadcast_to(ratings, cosines.shape)))
 
 
 def analogy_accuracy(

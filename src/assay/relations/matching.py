@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from assay.display import brief
 from assay.errors import AssayError
+from assay.relations.vectors import check_same_words
 
 _SINKHORN, _STEPS = 400, 60
 _TEMPERATURES = (0.03, 0.06, 0.1, 0.2, 0.4, 1.0)
@@ -75,14 +76,18 @@ def match(
     - `given`: words whose partners are known, and not counted.
     - `start`: `barycentre` is the default of scipy, which fails where nothing hides the answer.
 
-    **Raises:** `AssayError` for fewer than three words that are not given.
+    **Raises:** `AssayError` for fewer than three words that are not given, matrices of different numbers of words, numbers that
+    are not finite, and given words that are none.
 
     Example::
 
         found = match(cosine(x), cosine(y), generator=np.random.default_rng(0))
         print(found.accuracy, found.outcome)
     """
+    check_same_words(a, b)
     num, seeds = len(a), np.asarray(sorted(set(given)), dtype=np.int64)
+    if len(seeds) and not (seeds[0] >= 0 and seeds[-1] < num):
+        raise AssayError("words that are given must be rows", given=f"{seeds[0]} to {seeds[-1]}, of {num} words")
     if num - len(seeds) < 3:
         raise AssayError("a match needs three words at least besides those given", given=f"{num}, {len(seeds)} of them given")
     one, other = _standardised(a), _standardised(b)
@@ -112,12 +117,13 @@ def power_curve(
     sizes: Sequence[int],
     generator: np.random.Generator,
     given: Sequence[int] = (0,),
+    subsets: int = 1,
 ) -> list[tuple[int, int, Match]]:
-    """Matches of random subsets: for every size up to `n`, and every number of given words, size, number and match."""
+    """Matches of random subsets: for every size up to `n`, and every number of given words, size, number and match.
+
+    **Arguments:** `subsets`: so many of each size, one behind the other."""
     found = []
-    for size in sizes:
-        if size > len(a):
-            continue
+    for size in (size for size in sizes if 3 <= size <= len(a) for _ in range(subsets)):
         rows = np.sort(generator.choice(len(a), size, replace=False))
         for seeds in given:
             if size - seeds >= 3:

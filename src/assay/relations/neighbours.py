@@ -5,18 +5,28 @@ from jaxtyping import Bool, Float, Int
 
 from assay.errors import AssayError
 from assay.relations.permutations import permutations
+from assay.relations.vectors import check_same_words
 
 _BLOCK = 64  # draws at a time: their indices fit into the cache
+_TIE = 1e-10  # share of the largest similarity within which two are equal
 
 
 def nearest(
-    similarity: Float[np.ndarray, "n n"], k: int, *, without: Bool[np.ndarray, "n n"] | None = None
+    similarity: Float[np.ndarray, "n n"],
+    k: int,
+    *,
+    without: Bool[np.ndarray, "n n"] | None = None,
+    generator: np.random.Generator | None = None,
 ) -> Int[np.ndarray, "n k"]:
     """The `k` most similar other words of each, in no order.
 
-    **Arguments:** `without`: pairs that are left out, such as words of one stem.
+    **Arguments:**
 
-    **Raises:** `AssayError` for fewer than `k` other words that are not left out.
+    - `without`: pairs that are left out, such as words of one stem.
+    - `generator`: which of equally similar words are taken, as at equal distances in a dictionary; `default_rng(0)` by default.
+      Two systems that are compared need one each, or they agree on words that neither tells apart.
+
+    **Raises:** `AssayError` for fewer than `k` other words that are not left out, and for similarities that are not finite.
     """
     num = len(similarity)
     fewest = num - 1 if without is None or not num else int((~(without | np.eye(num, dtype=bool))).sum(1).min())
@@ -26,7 +36,15 @@ def nearest(
             given=f"{num} words, of which one has {max(fewest, 0)} others to choose from, and {k} neighbours",
             next_step="give more words that all systems know, or choose fewer neighbours",
         )
-    kept = similarity.copy()
+    if not np.isfinite(similarity).all():
+        raise AssayError(
+            "similarities of words must be finite",
+            given=f"{int((~np.isfinite(similarity)).any(1).sum())} of {num} words with others",
+            next_step="leave these words out",
+        )
+    generator = np.random.default_rng(0) if generator is None else generator
+    # Far below any difference between cosines, and above their rounding.
+    kept = similarity + _TIE * (float(np.abs(similarity).max(initial=0)) or 1.0) * generator.random(similarity.shape)
     np.fill_diagonal(kept, -np.inf)
     if without is not None:
         kept[without] = -np.inf
@@ -34,7 +52,10 @@ def nearest(
 
 
 def mutual_neighbours(a: Int[np.ndarray, "n k"], b: Int[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
-    """For every word the share of its neighbours that both systems have (Huh et al. 2024, equation 11)."""
+    """For every word the share of its neighbours that both systems have (Huh et al. 2024, equation 11).
+
+    **Raises:** `AssayError` for different numbers of words."""
+    check_same_words(a, b)
     return _table(a)[np.arange(len(b))[:, None], b].mean(1)
 
 
@@ -56,7 +77,10 @@ def mutual_null(
         null = mutual_null(a, b, draws=10_000, generator=np.random.default_rng(0))
         p = (1 + (null >= mutual_neighbours(a, b).mean()).sum()) / (1 + len(null))
     """
+    check_same_words(a, b)
     num, k = b.shape
+    if groups is not None and len(groups) != num:
+        raise AssayError("every word must have a group", given=f"{len(groups)} groups of {num} words")
     table = _table(a).ravel()
     first, second = np.repeat(np.arange(num, dtype=np.int32), k), b.ravel()
     found = np.empty(draws)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from assay.relations.vectors import check_same_words
+
 
 class Rsa(NamedTuple):
     """`rho`: Spearman's correlation over pairs, partial where there are matrices to take out; `null`: under each order."""
@@ -30,10 +32,14 @@ def rsa(
     - `order`: permutations of the words of `b`, a row each: the null. The matrix that is permuted has what `without` explains
       taken out already.
 
+    **Raises:** `AssayError` for matrices of different numbers of words, and numbers that are not finite.
+
     Example::
 
         rsa(cosine(x), cosine(y), without=[frequency_difference(counts), spelling_overlap(words)], order=orders)
     """
+    for matrix in (b, *without):
+        check_same_words(a, matrix)
     num = len(a)
     upper = np.triu_indices(num, 1)
     if num < 3:

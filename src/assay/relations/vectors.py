@@ -24,6 +24,25 @@ def unit_vectors(vectors: Float[np.ndarray, "n d"], *, components: int = 0) -> F
     return np.divide(found, length, out=np.zeros_like(found), where=length > 1e-12)
 
 
+def check_same_words(a: np.ndarray, b: np.ndarray) -> None:
+    """Refuses two systems of different numbers of words, and numbers that are not finite.
+
+    **Raises:** `AssayError`.
+    """
+    if len(a) != len(b):
+        raise AssayError(
+            "two systems of relations are compared over the same words",
+            given=f"{len(a)} words and {len(b)}",
+            next_step="keep the rows of those that both know, such as `shared_words` gives",
+        )
+    for one in (a, b):
+        if not np.isfinite(one).all():
+            unknown = int((~np.isfinite(one)).reshape(len(one), -1).any(1).sum())
+            raise AssayError(
+                "relations of words must be finite", given=f"{unknown} of {len(one)} words without", next_step="leave them out"
+            )
+
+
 def cosine(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:
     """Cosines between all words."""
     unit = unit_vectors(vectors)

@@ -17,5 +17,6 @@ from assay.text.prequential import prequential_ngrams as prequential_ngrams
 from assay.text.prequential import with_parameters as with_parameters
 from assay.text.shuffles import SHUFFLES as SHUFFLES
 from assay.text.shuffles import Shuffler as Shuffler
+from assay.text.shuffles import reordered as reordered
 from assay.text.words import Vocabulary as Vocabulary
 from assay.text.words import words_of as words_of

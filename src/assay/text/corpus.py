@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int16
 
-from assay.bounds import read_bytes
+from assay.bounds import check_real, read_bytes
 from assay.display import brief
 from assay.errors import AssayError
 
@@ -28,8 +28,8 @@ class Corpus:
     - `name`: how reports call it.
     - `train`, `test`: documents, none of them empty.
 
-    **Raises:** `AssayError` where either side is empty, and where the corpus is a single line, which has neither words in
-    sentences nor sentences to shuffle.
+    **Raises:** `AssayError` where either side is empty, where the corpus is a single line, which has neither words in sentences
+    nor sentences to shuffle, and for halves of characters, which no UTF-8 holds.
 
     Example::
 
@@ -52,6 +52,15 @@ class Corpus:
                     + (", of which one is empty" if texts else ""),
                     next_step="give a longer text, or leave empty ones out",
                 )
+            for text in texts:
+                try:
+                    text.encode()
+                except UnicodeEncodeError as error:
+                    raise AssayError(
+                        "a text must be one that UTF-8 can hold",
+                        given=f"{self.name}, with {text[error.start]!a} at character {error.start:,}",
+                        next_step="read the file with `assay.text.decoded`, or leave such characters out",
+                    ) from error
         if sum(bool(line.strip()) for text in self.train for line in text.splitlines()) < 2:
             raise AssayError(
                 "a corpus must have more than one line to learn from",
@@ -68,6 +77,9 @@ class Corpus:
     def divided(cls, name: str, texts: Sequence[str], *, held_out: float = 0.1) -> "Corpus":
         """Of every text the last `held_out` of its characters is held out, from the beginning of a line where one begins
         nearby."""
+        check_real("held_out", held_out, above=0.0)
+        if held_out >= 1:
+            raise AssayError("held_out must be a share below 1", given=held_out)
         train, test = [], []
         for text in texts:
             cut = round(len(text) * (1 - held_out))
@@ -85,6 +97,11 @@ class GivesCorpus(Protocol):
         ...
 
 
+def _guessed(content: bytes) -> str:
+    """UTF-16 begins with a mark; of other encodings a text does not say which it has."""
+    return "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin1"
+
+
 def decoded(content: bytes, where: Path | str) -> str:
     """UTF-8 as text. **Raises:** `AssayError` naming the first byte that is none, and a text without a visible character."""
     try:
@@ -94,7 +111,7 @@ def decoded(content: bytes, where: Path | str) -> str:
         raise AssayError(
             "a text must be UTF-8",
             given=f"{where}, whose byte {error.start:,} in line {line:,} is 0x{content[error.start]:02x}",
-            next_step=f"convert it, as with `iconv -f latin1 -t utf-8 {where}`",
+            next_step=f"convert it, as with `iconv -f {_guessed(content)} -t utf-8 {where}`",
         ) from error
     if not text.strip():
         raise AssayError("a text must not be empty", given=f"{where}, {len(content):,} bytes", next_step="name another file")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from assay.errors import AssayError
 from assay.text.compression import COMPRESSORS, compressed_bits
 from assay.text.ngrams import MOST_ORDER, NGrams, per_byte
 
@@ -28,11 +29,15 @@ def ladder(
     **Arguments:** `model`: the n-grams of `train`, where they were counted already; `most`: compressors are primed with so many
     characters of `train`, the last ones, and with all by default, which takes a second for each 200 kB.
 
+    **Raises:** `AssayError` without a held-out text that is not empty.
+
     Example::
 
         for rung in ladder(["to be or not to be"], ["that is the question"], order=2):
             print(rung.name, rung.bits)
     """
+    if not any(test):
+        raise AssayError("a ladder needs texts held out", given=f"{len(test)}, all of them empty" if test else "none")
     joined, before = "".join(test), "".join(train)[-most if most else None :]
     rungs = [Rung(name, compressed_bits(name, joined), False) for name in COMPRESSORS]
     rungs += [Rung(name, compressed_bits(name, joined, behind=before), True) for name in COMPRESSORS]

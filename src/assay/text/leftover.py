@@ -67,7 +67,8 @@ def _mixed(bits: Float[np.ndarray, "models n"], weights: Float[np.ndarray, " mod
 
 
 class TokenRules:
-    """Rules of the form "behind these tokens comes this one", read off a text in a model's own tokens (after Nguyen 2024).
+    """Rules of the form "behind these tokens comes this one", read off a text in a model's own tokens (after Nguyen 2024). Of
+    several tokens that followed a context equally often the smallest is said.
 
     **Arguments:** `tokens`: of the text to learn from; `order`: the longest context.
 
@@ -78,35 +79,53 @@ class TokenRules:
     """
 
     def __init__(self, tokens: Sequence[int] | Int[np.ndarray, " n"], *, order: int = 5):
-        from collections import Counter, defaultdict
-
-        text = [int(token) for token in tokens]
+        text = np.asarray(tokens, dtype=np.int64)
         self.order = order
-        counts: list[dict[tuple[int, ...], Counter[int]]] = [defaultdict(Counter) for _ in range(order + 1)]
+        # Every distinct context of k tokens has a number: that of its last k - 1 tokens with the one before them.
+        self._size = int(text.max(initial=0)) + 1
+        self._keys: list[Int[np.ndarray, " c"]] = []
+        self._top: list[Int[np.ndarray, " c"]] = []
+        numbers = np.zeros(len(text), dtype=np.int64)
         for k in range(1, order + 1):
-            for at in range(k, len(text)):
-                counts[k][tuple(text[at - k : at])][text[at]] += 1
-        self._top = [
-            {context: max(found, key=lambda t: (found[t], -t)) for context, found in level.items()} for level in counts
-        ]
+            keys, found = np.unique(numbers[1:] * self._size + text[: max(0, len(text) - k)], return_inverse=True)
+            numbers = found.reshape(-1)
+            self._keys.append(keys)
+            self._top.append(_most_frequent(numbers, text[k:], len(keys)))
 
     def longest(self, tokens: Sequence[int] | Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
         """At every place what the longest known context says; -1 where none is known."""
-        return self._said(tokens)[0]
+        longest = np.full(len(tokens), -1)
+        for said in self._said(tokens):
+            longest = np.where(said >= 0, said, longest)
+        return longest
 
     def agrees(self, tokens: Sequence[int] | Int[np.ndarray, " n"], top: Int[np.ndarray, " n"]) -> Bool[np.ndarray, "n 2"]:
         """At every place whether the longest known context says what the model holds likeliest, and whether any does: the rule
         is then chosen after the fact, as in the published figure."""
-        longest, said = self._said(tokens)
-        any_says = np.array([t in one for one, t in zip(said, top.tolist(), strict=True)], dtype=bool)
-        return np.stack([longest == top, any_says], 1)
+        said = self._said(tokens)
+        return np.stack([self.longest(tokens) == top, ((said == top) & (said >= 0)).any(0)], 1)
 
-    def _said(self, tokens: Sequence[int] | Int[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " n"], list[set[int]]]:
-        text = [int(token) for token in tokens]
-        longest, every = np.full(len(text), -1), []
-        for at in range(len(text)):
-            known = [self._top[k].get(tuple(text[at - k : at]), -1) for k in range(min(self.order, at), 0, -1)]
-            known = [token for token in known if token >= 0]
-            longest[at] = known[0] if known else -1
-            every.append(set(known))
-        return longest, every
+    def _said(self, tokens: Sequence[int] | Int[np.ndarray, " n"]) -> Int[np.ndarray, "order n"]:
+        """What the context of every length says at every place, -1 where it is not known."""
+        text = np.asarray(tokens, dtype=np.int64)
+        said = np.full((self.order, len(text)), -1, dtype=np.int64)
+        numbers = np.zeros(len(text), dtype=np.int64)
+        for k, (keys, top) in enumerate(zip(self._keys, self._top, strict=True), 1):
+            before = text[: max(0, len(text) - k)]
+            able = (numbers[1:] >= 0) & (before >= 0) & (before < self._size)
+            asked = np.where(able, numbers[1:] * self._size + before, -1)
+            at = np.searchsorted(keys, asked).clip(max=max(0, len(keys) - 1))
+            known = able & (keys[at] == asked) if len(keys) else np.zeros(len(asked), dtype=bool)
+            numbers = np.where(known, at, -1)
+            if len(keys):
+                said[k - 1, k:] = np.where(known, top[at], -1)
+        return said
+
+
+def _most_frequent(groups: Int[np.ndarray, " n"], values: Int[np.ndarray, " n"], num: int) -> Int[np.ndarray, " groups"]:
+    """The most frequent value of each of `num` groups, the smallest of several."""
+    size = int(values.max(initial=0)) + 1
+    pairs, counts = np.unique(groups * size + values, return_counts=True)
+    order = np.lexsort((-(pairs % size), counts, pairs // size))
+    last = np.searchsorted((pairs // size)[order], np.arange(num), side="right") - 1
+    return (pairs % size)[order][last]

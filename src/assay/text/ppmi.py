@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from assay.bounds import check_whole
 from assay.errors import AssayError
 from assay.text.words import Vocabulary, words_of
 
@@ -59,7 +60,7 @@ def ppmi_vectors(
 
     **Arguments:** `words`: to return, in this order; a word that never occurs has the zero vector.
 
-    **Raises:** `AssayError` for texts with fewer than two words.
+    **Raises:** `AssayError` for texts with fewer than two words, and for windows or dimensions below 1.
 
     Example::
 
@@ -67,6 +68,8 @@ def ppmi_vectors(
     """
     from sklearn.utils.extmath import randomized_svd
 
+    check_whole("window", window, least=1, most=10_000)
+    check_whole("dimensions", dimensions, least=1, most=100_000)
     whole = Vocabulary.of(texts)
     if len(whole) < 2:
         raise AssayError("vectors are counted over two words at least", given=f"{len(whole)}", next_step="give longer texts")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
+from assay.bounds import check_whole
 from assay.text.corpus import symbols_of
 from assay.text.ngrams import NGrams
 
@@ -20,6 +21,7 @@ def prequential_ngrams(texts: Sequence[str], *, order: int, blocks: int = 8) -> 
 
         prequential_ngrams(["abracadabra" * 10], order=2, blocks=3)  # bits per byte under orders 0, 1 and 2
     """
+    check_whole("blocks", blocks, least=1, most=60)
     joined = "\n".join(texts)
     cuts = [0, *(len(joined) >> k for k in range(blocks - 1, -1, -1))]
     total = np.zeros(order + 1)

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from assay.bounds import check_whole
 from assay.errors import AssayError
 from assay.text.words import Vocabulary
 
@@ -48,6 +49,7 @@ class Shuffler:
             case "words in sentences":
                 return _permuted(text, _sentences, generator)
             case "words in windows":
+                check_whole("window", window, least=1, most=10**9)
                 return _permuted(text, lambda pieces: _windows(pieces, window), generator)
             case "sentences":
                 return _sentences_permuted(text, generator)
@@ -77,6 +79,20 @@ class Shuffler:
         for word, group in self._group.items():
             found.setdefault(group, []).append(word)
         return found
+
+
+def reordered(texts: Sequence[str], *, generator: np.random.Generator) -> list[str]:
+    """All words of all texts in one random order, what stands between them kept: nothing is left but how often each occurs, not
+    even in which text.
+
+    Example::
+
+        one, other = reordered(["to be", "or not"], generator=np.random.default_rng(0))
+    """
+    pieces = [_PIECE.findall(text) for text in texts]
+    words = np.array([piece for some in pieces for piece in some if piece[0].isalpha()], dtype=object)
+    moved = iter(words[generator.permutation(len(words))].tolist())
+    return ["".join(next(moved) if piece[0].isalpha() else piece for piece in some) for some in pieces]
 
 
 def _like(word: str, other: str) -> str:

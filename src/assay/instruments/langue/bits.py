@@ -1,18 +1,22 @@
 """Bits: excerpts of held-out text under the network and under n-grams, intact and with their structure destroyed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from assay.encoding.scoring import Scored, Scorer, word_bits
+from assay.evidence import Interval
+from assay.stats import jackknife
 from assay.text import Corpus, NGrams, Vocabulary
 from assay.text.leftover import TokenRules, mixture_bits, unexplained
 from assay.text.words import WORD
 
-CONTEXT_WORDS = 10
+CONTEXT_WORDS, FEWEST_WORDS = 10, 30
+STEPS = ("frequency", "frequency and n-gram", "frequency, n-gram and context")
+"""What is taken out of the surprisal of words, step by step."""
 
 
 class Word(NamedTuple):
@@ -50,6 +54,13 @@ class Excerpts:
     def folds(self) -> Int[np.ndarray, " w"]:
         """The excerpt of every word."""
         return np.repeat(np.arange(len(self.texts)), [len(words) for words in self.words])
+
+    @property
+    def few(self) -> str:
+        """Why nothing can be said of words, empty where something can."""
+        num, needed = len(self.predictors), f"{FEWEST_WORDS} that differ are needed"
+        differ = num > 0 and float(self.predictors[:, 1].std()) > 1e-6
+        return "" if differ and num >= FEWEST_WORDS else f"not enough data: the excerpts have {num} words; {needed}"
 
     def order_bits(self) -> Float[np.ndarray, "orders units"]:
         """Bits per byte of every excerpt under each order."""
@@ -123,14 +134,16 @@ def prepared(
 
 class Read(NamedTuple):
     """Of one network, for every excerpt: bits per byte (`bits`), saved over the best order (`saved`), saved by the mixture
-    (`gain`), squares left and all (`left`, `(units, 2)`), costs of each shuffle, and agreement with rules `(units, 2)`."""
+    (`gain`), squares left and all (`left`, `(units, 2)`, for each step of `STEPS`), costs of each shuffle, agreement with rules
+    `(units, 2)`, and that of the text itself (`followed`)."""
 
     bits: Float[np.ndarray, " units"]
     saved: Float[np.ndarray, " units"]
     gain: Float[np.ndarray, " units"]
-    left: Float[np.ndarray, "units 2"]
+    left: tuple[Float[np.ndarray, "units 2"], ...]
     costs: dict[str, Float[np.ndarray, " units"]]
     rules: Float[np.ndarray, "units 2"]
+    followed: Float[np.ndarray, "units 2"]
 
 
 def read(scorer: Scorer, excerpts: Excerpts, rules: TokenRules, *, shuffles: bool = True) -> Read:
@@ -150,10 +163,13 @@ def read(scorer: Scorer, excerpts: Excerpts, rules: TokenRules, *, shuffles: boo
         left=_left(excerpts, np.concatenate(own)),
         costs=costs,
         rules=np.stack([rules.agrees(one.tokens, one.top).mean(0) for one in scored]),
+        followed=np.stack([rules.agrees(one.tokens, one.tokens).mean(0) for one in scored]),
     )
 
 
-def imitator(excerpts: Excerpts, other: NGrams, best: int) -> tuple[Float[np.ndarray, " units"], Float[np.ndarray, "units 2"]]:
+def imitator(
+    excerpts: Excerpts, other: NGrams, best: int
+) -> tuple[Float[np.ndarray, " units"], tuple[Float[np.ndarray, "units 2"], ...]]:
     """What is gained with, and left of, n-grams of another part of the corpus in the place of a network: an imitation."""
     own = []
     for text, found in zip(excerpts.texts, excerpts.words, strict=True):
@@ -166,9 +182,25 @@ def _total(scored: Scored, closed: bool) -> float:
     return float(scored.bits.sum() if closed else scored.bits[:-1].sum())
 
 
-def _left(excerpts: Excerpts, surprisal: Float[np.ndarray, " w"]) -> Float[np.ndarray, "units 2"]:
-    squares = unexplained(surprisal, excerpts.predictors, excerpts.folds)
-    return np.stack([np.bincount(excerpts.folds, squares[:, k], minlength=len(excerpts.texts)) for k in (0, 1)], 1)
+def _left(excerpts: Excerpts, surprisal: Float[np.ndarray, " w"]) -> tuple[Float[np.ndarray, "units 2"], ...]:
+    """Squares left and all of every excerpt, with one, two and all three predictors."""
+    folds, num = excerpts.folds, len(excerpts.texts)
+    found = []
+    for upto in range(1, len(STEPS) + 1):
+        squares = unexplained(surprisal, excerpts.predictors[:, :upto], folds)
+        found.append(np.stack([np.bincount(folds, squares[:, k], minlength=num) for k in (0, 1)], 1))
+    return tuple(found)
+
+
+def share_left(squares: Float[np.ndarray, "units 2"]) -> tuple[float, float, Interval]:
+    """The share of variance that is left, its variance and its interval by the jackknife over excerpts."""
+
+    def ratio(some: Float[np.ndarray, "units 2"]) -> float:
+        return float(some[:, 0].sum() / max(some[:, 1].sum(), 1e-12))
+
+    value = ratio(squares)
+    variance, interval = jackknife(value, [ratio(np.delete(squares, k, axis=0)) for k in range(len(squares))])
+    return value, variance, replace(interval, low=max(0.0, interval.low))
 
 
 def _gain(excerpts: Excerpts, own: Sequence[Float[np.ndarray, " _w"]]) -> Float[np.ndarray, " units"]:

@@ -30,7 +30,7 @@ class LangueBudget(Budget):
     - `draws`, `pair_draws`: permutations of the local and of the global measures.
     - `layers`: at most so many are read.
     - `match`: whether words are matched without labels; `sizes`, `known`: also so many of them at random, of which so many are
-      given.
+      given; `subsets`: how often; `transport`: whether by a second solver too, where it is installed.
     - `online`: of the text to learn from the bytes that an untrained copy of a network of bytes codes while it learns them.
     - `reading`: what all networks may cost to read, in weights times tokens, None for whatever it takes: excerpts and contexts
       become fewer.
@@ -46,6 +46,8 @@ class LangueBudget(Budget):
     match: bool
     sizes: tuple[int, ...] = ()
     known: tuple[int, ...] = (0,)
+    subsets: int = 1
+    transport: bool = False
     online: int = 0
     reading: float | None = None
 
@@ -60,7 +62,7 @@ class Drawn(NamedTuple):
     encoder: Encoder
     excerpts: bits.Excerpts
     rules: TokenRules
-    imitated: tuple[Float[np.ndarray, " units"], Float[np.ndarray, "units 2"]]
+    imitated: tuple[Float[np.ndarray, " units"], tuple[Float[np.ndarray, "units 2"], ...]]
     vocabulary: Vocabulary
     graphs: Sequence
     systems: Systems
@@ -71,13 +73,14 @@ class Drawn(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What the words need: alignments by system and with what holds no relations, the vectors at the best layer, the match of
-    words, the tables of matches, and readings in bits."""
+    """What the words need: alignments by system and with what holds no relations, the vectors at every layer and at the best,
+    the match of words, the tables of matches, readings in bits, and why there are none."""
 
     aligned: Mapping[str, states.Alignment]
     nulls: Mapping[str, states.Alignment]
-    layers: tuple[str, ...]
+    layers: Mapping[str, Float[np.ndarray, "n d"]]
     vectors: Float[np.ndarray, "n d"]
     matched: Match | None
     tables: tuple[Table, ...] = ()
     read: bits.Read | None = None
+    why: str = ""

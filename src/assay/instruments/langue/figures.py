@@ -9,7 +9,11 @@ from assay.display import number
 from assay.evidence import Measure
 from assay.figure import Curve, Figure, Line, Plot, Point, Scatter, Table
 from assay.instrument import Notes, Readings
+from assay.instruments.langue import bits
+from assay.instruments.langue.matrix import between
+from assay.instruments.langue.metrics import tensor
 from assay.relations import unit_vectors
+from assay.stats import mean_interval
 from assay.text import ladder, prequential_ngrams, with_parameters
 
 MAPPED = 60
@@ -21,14 +25,14 @@ def notes(data: Any, readings: Readings, measures: Sequence[Measure]) -> Notes:
     """Sentence, warnings, what was not tested, figures."""
     kept = readings.own.kept
     found = {(m.key, *m.about.values()): m for m in measures if m.value is not None}
-    figures: list[Figure] = [_curve(kept, readings), _alignments(kept), *kept.tables, _map(kept, data)]
+    figures: list[Figure] = [_curve(kept, readings), _alignments(kept), between(data, kept), *kept.tables, _map(kept, data)]
     warnings, not_tested = [], list(data.systems.left_out)
     if kept.read is not None:
         figures.insert(0, _ladder(data, kept.read))
         if data.scorer.pseudo:
             warnings.append("The network fills gaps: its bits are pseudo-bits and cannot be compared with n-grams.")
     else:
-        not_tested.append(f"Bits: {data.why}")
+        not_tested.append(f"Bits: {kept.why or data.why}")
     if kept.matched is None:
         not_tested.append("Whether words can be matched without labels: the effort is too low (standard has it).")
     elif kept.matched.outcome in ("solver failed", "below power"):
@@ -83,8 +87,8 @@ _NAMED = ("bits", "saved", "gain", "left")
 def _ladder(data: Any, read: Any) -> Table:
     excerpts = data.excerpts
     train = sorted(data.corpus.train)
-    rows: list[tuple] = [("the network", float(read.bits.mean()), None)]
-    rows += [(f"n-grams, order {k}", float(bits), None) for k, bits in enumerate(excerpts.order_bits().mean(1))]
+    rows: list[tuple] = [("the network", float(read.bits.mean()), "")]
+    rows += [(f"n-grams, order {k}", float(bits), "") for k, bits in enumerate(excerpts.order_bits().mean(1))]
     # N-grams have their row on the same excerpts already.
     rows += [
         (f"{rung.name}{', primed' if rung.primed else ''}", rung.bits, "excerpts joined")
@@ -107,9 +111,32 @@ def _ladder(data: Any, read: Any) -> Table:
     rows += [(f"the network: {name}", float((read.bits + cost).mean()), "shuffled") for name, cost in read.costs.items()]
     note = (
         "Bits per byte of held-out text. A shuffle that costs little destroys nothing that the network uses. Compressors are "
-        f"primed with the last {MOST_PRIMED:,} characters of the text to learn from, where it is longer."
+        f"primed with the last {MOST_PRIMED:,} characters of the text to learn from, where it is longer. Shares: of the "
+        "variance of its word surprisal what is left, out of fold, when surprisal by frequency, surprisal under the best "
+        "n-gram, and likeness to the words before are taken out (published for averages over contexts: 2 %, Chang et al. "
+        "2025); and of its likeliest tokens those that rules of n-grams say too (published for the best rule: 79 % on stories, "
+        "68 % on Wikipedia, Nguyen 2024)."
     )
-    return Table(name="Ladder of bits", columns=("what", "bits per byte", "of"), rows=tuple(rows), note=note, level=2)
+    table = [(what, bits, None, of) for what, bits, of in rows] + _left(data, read)
+    columns = ("what", "bits per byte", "share", "of")
+    return Table(name="Ladder of bits", columns=columns, rows=tuple(table), note=note, level=2)
+
+
+def _left(data: Any, read: Any) -> list[tuple]:
+    """The end of the ladder: what counts leave of the network, and how often rules of n-grams say what it does."""
+    rows: list[tuple] = []
+    for taken, own, other in zip(bits.STEPS, read.left, data.imitated[1], strict=True) if not data.excerpts.few else ():
+        value, _, interval = bits.share_left(own)
+        imitated = number(bits.share_left(other)[0])
+        of = f"variance, {number(interval.low)} to {number(interval.high)}; of an n-gram in its place {imitated}"
+        rows.append((f"left after {taken}", None, value, of))
+    for k, rule in enumerate(("the longest known context", "any context")):
+        told = mean_interval(tensor(read.rules[:, k]))
+        ends = f"{number(told.low)} to {number(told.high)}; " if told is not None else ""
+        followed = number(float(read.followed[:, k].mean()))
+        of = f"likeliest tokens, {ends}of the tokens of the text itself {followed}"
+        rows.append((f"said by {rule}", None, float(read.rules[:, k].mean()), of))
+    return rows
 
 
 def _alignments(kept: Any) -> Table:
@@ -129,8 +156,8 @@ def _curve(kept: Any, readings: Readings) -> Curve:
     plots = []
     for name, one in kept.aligned.items():
         lines = [
-            Line(name="network", x=kept.layers, y=one.by_layer, marked=(one.best.layer,)),
-            Line(name="words of like frequency", x=kept.layers, y=one.matched, null=True, style="dotted"),
+            Line(name="network", x=tuple(kept.layers), y=one.by_layer, marked=(one.best.layer,)),
+            Line(name="words of like frequency", x=tuple(kept.layers), y=one.matched, null=True, style="dotted"),
         ]
         lines += list(_copies(name, kept, readings))
         plots.append(Plot(title="counts, other stems" if name == "apart" else name, lines=tuple(lines)))
@@ -141,7 +168,7 @@ def _curve(kept: Any, readings: Readings) -> Curve:
 def _copies(name: str, kept: Any, readings: Readings) -> Iterator[Line]:
     for copy in readings.copies:
         if copy.kept and name in copy.kept and len(copy.kept[name].by_layer) == len(kept.layers):
-            yield Line(name="untrained copies", x=kept.layers, y=copy.kept[name].by_layer, null=True)
+            yield Line(name="untrained copies", x=tuple(kept.layers), y=copy.kept[name].by_layer, null=True)
 
 
 def _map(kept: Any, data: Any) -> Scatter:

@@ -24,6 +24,9 @@ from assay.text import SHUFFLES, GivesCorpus, NGrams, Shuffler, Vocabulary, ppmi
 from assay.text.leftover import TokenRules
 from assay.training.online import prequential_network
 
+MOST_RULES = 1_000_000
+"""Characters of the text to learn from that n-gram rules are read off, as many of each text."""
+
 BUDGETS: Mapping[Effort, LangueBudget] = {
     "quick": LangueBudget(
         excerpts=12, size=400, words=200, each=4, draws=500, pair_draws=50, layers=4, match=False, reading=1e13
@@ -39,6 +42,7 @@ BUDGETS: Mapping[Effort, LangueBudget] = {
         match=True,
         sizes=(60, 120, 240),
         known=(0, 10),
+        subsets=3,
         reading=4e13,
     ),
     "full": LangueBudget(
@@ -52,6 +56,8 @@ BUDGETS: Mapping[Effort, LangueBudget] = {
         match=True,
         sizes=(60, 120, 240, 400),
         known=(0, 1, 2, 5, 10, 20),
+        subsets=5,
+        transport=True,
         online=1_000_000,
     ),
 }
@@ -96,11 +102,18 @@ class Langue(Instrument[Drawn]):
             train = sorted(corpus.train)
             whole = Vocabulary.of(train)
             wanted, each = whole.chosen(least=5, shortest=3).first(budget.words), max(2, int(budget.each * share))
+            if len(wanted) < FEWEST_WORDS:
+                raise NotEnough(f"{len(wanted)} words of three letters occur five times; {FEWEST_WORDS} must")
             generator = np.random.default_rng(seed)
-            graphs = states.contexts(corpus, wanted.words, each=each, longest=longest, generator=generator)
+            # A text that is only read is cut by the tokenizer beside the weights.
+            encoder = encoder_of(subject, task if spec is not None else None, most_layers=budget.layers)
+            drawn = states.contexts(corpus, wanted.words, each=each, longest=longest, generator=generator)
+            graphs = states.readable(encoder, drawn)
             vocabulary = wanted.chosen(among=states.shown(graphs))
             if len(vocabulary) < FEWEST_WORDS:
-                raise NotEnough(f"{len(vocabulary)} words of three letters stand in context five times; {FEWEST_WORDS} must")
+                raise NotEnough(
+                    f"{len(vocabulary)} of {len(wanted)} words stand in a context that can be read; {FEWEST_WORDS} must"
+                )
             texts, closed = bits.choose(corpus, num=max(6, int(budget.excerpts * share)), size=budget.size, generator=generator)
             if len(texts) < 5:
                 raise NotEnough(f"{len(texts)} excerpts of {budget.size} bytes are held out, and 5 are needed")
@@ -121,7 +134,8 @@ class Langue(Instrument[Drawn]):
             coded.score(texts[0][:200])
             for text in (*texts, *itertools.chain.from_iterable(shuffled.values())):
                 coded.tokens(text)  # which refuses a text that they do not give back
-            rules = TokenRules(np.concatenate([coded.tokens(text[:200_000]) for text in train])[:400_000])
+            share_of_rules = MOST_RULES // len(train)  # a token is one character or more
+            rules = TokenRules(np.concatenate([coded.tokens(text[:share_of_rules]) for text in train]))
             scorer = coded
         except AssayError as error:
             why = str(error)
@@ -135,8 +149,7 @@ class Langue(Instrument[Drawn]):
             corpus=corpus,
             scorer=scorer,
             why=why,
-            # A text that is only read is cut by the tokenizer beside the weights.
-            encoder=encoder_of(subject, task if spec is not None else None, most_layers=budget.layers),
+            encoder=encoder,
             excerpts=excerpts,
             rules=rules,
             imitated=imitated,
@@ -150,26 +163,30 @@ class Langue(Instrument[Drawn]):
         )
 
     def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
-        values, read = [], None
+        values, read, why = [], None, ""
         if data.scorer is not None:
             with stage("coding excerpts", 0.0, 0.5):
-                read = bits.read(data.scorer.on(network), data.excerpts, data.rules)
-                values += of_bits(read, data)
+                try:
+                    read = bits.read(data.scorer.on(network), data.excerpts, data.rules)
+                    values += of_bits(read, data)
+                except AssayError as error:  # of a network that gives no probability
+                    why = str(error)
         with stage("reading words", 0.5, 0.8):
             kept = aligned(network, data, draws=data.budget.draws)
             values += of_words(kept, data)
         with stage("matching words", 0.8, 1.0):
             counts, seed = data.systems.real[COUNTS], data.seed
             tables = [
-                unlabelled.power(kept.vectors, counts, sizes=data.budget.sizes, given=data.budget.known, seed=seed),
+                unlabelled.power(kept.vectors, counts, budget=data.budget, seed=seed),
                 unlabelled.matched_groups(kept.vectors, data.systems, draws=data.budget.pair_draws, seed=seed),
             ]
-        return Reading(values, kept._replace(read=read, tables=tuple(table for table in tables if table is not None)))
+        told = tuple(table for table in tables if table is not None)
+        return Reading(values, kept._replace(read=read, why=why, tables=told))
 
     def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
         """Without shuffles, whose null is what they cost an n-gram, and without permutations of its own: it is one itself."""
         values = []
-        if data.scorer is not None:
+        if data.scorer is not None and own.kept.read is not None:
             values += of_bits(bits.read(data.scorer.on(network), data.excerpts, data.rules, shuffles=False), data)
         kept = aligned(network, data, draws=1)
         return Reading([*values, *of_copy(kept, data)], kept.aligned)

@@ -12,6 +12,7 @@ from assay.evidence import UNTRAINED, Interval
 from assay.instrument import Control, Metric, Values
 
 NGRAM, IMITATOR, MATCHED = "n-grams", "an n-gram as the network", "words of like frequency"
+FOLLOWED = "the text itself"
 _RATE, _SHARE, _SIGNED = "bits per byte", "share of neighbours", (-1.0, 1.0)
 
 

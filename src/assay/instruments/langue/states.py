@@ -1,6 +1,6 @@
 """Vectors of words in a network: the mean state over contexts, at every layer, and how they agree with counted ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from assay.encoding import Encoder, encode
+from assay.errors import AssayError
 from assay.graph import Graph
 from assay.instrument import NotEnough
 from assay.relations import (
@@ -53,6 +54,17 @@ def contexts(corpus: Corpus, words: Sequence[str], *, each: int, longest: int, g
     return found
 
 
+def readable(encoder: Encoder, graphs: Sequence[Graph]) -> list[Graph]:
+    """The contexts that the encoder does not refuse, as it does those in which its tokenizer drops a word.
+
+    **Raises:** `NotEnough` where it refuses all."""
+    refused = encoder.prepare(graphs).refused if graphs else {}
+    kept = [graph for k, graph in enumerate(graphs) if k not in refused]
+    if not kept:
+        raise NotEnough(f"no context can be read, of {len(graphs)}" + (f": {refused[min(refused)]}" if refused else ""))
+    return kept
+
+
 def shown(graphs: Sequence[Graph]) -> set[str]:
     """The words that are counted in these contexts. Others have no state: two of them would be alike in every network."""
     return {graph.words[mention[0]].lower() for graph in graphs for mention in graph.mentions}
@@ -65,24 +77,27 @@ def _within(pieces: Sequence[str], longest: int) -> list[str]:
 
 
 def vectors(encoder: Encoder, graphs: Sequence[Graph], words: Sequence[str]) -> Mapping[str, Float[np.ndarray, "words d"]]:
-    """By layer the mean state of every word; of a word that no context shows, the mean of all.
+    """By layer the mean state of every word over the contexts that show it.
 
-    **Raises:** `NotEnough` where no context could be read."""
+    **Raises:** `AssayError` for words that no context shows which could be read: they would share one vector, and any two
+    networks would agree on them."""
     encoded = encode(encoder, graphs)
-    if not len(encoded):
-        raise NotEnough(f"no context was read, of {len(graphs)}" + (f": {encoded.refused[0].why}" if encoded.refused else ""))
     place = {word: k for k, word in enumerate(words)}
     rows = torch.tensor(
         [place[graphs[k].words[mention[0]].lower()] for k in encoded.kept for mention in graphs[k].mentions], dtype=torch.int64
     )
-    counts = torch.bincount(rows, minlength=len(words)).clamp(min=1)[:, None]
+    counts = torch.bincount(rows, minlength=len(words))[:, None]
+    if unread := [word for word, count in zip(words, counts.tolist(), strict=True) if not count[0]]:
+        raise AssayError(
+            "every word must stand in a context that can be read",
+            given=f"{len(unread)} of {len(words)} words do not, such as {unread[0]!r}",
+            next_step="leave them out of the words, or give more contexts",
+        )
     found = {}
     for k, layer in enumerate(encoded.layers):
         states = torch.as_tensor(encoded.states[k]).double()
         total = torch.zeros(len(words), states.shape[1], dtype=torch.float64).index_add_(0, rows, states)
-        found[layer] = torch.where(
-            torch.bincount(rows, minlength=len(words))[:, None] > 0, total / counts, states.mean(0)
-        ).numpy()
+        found[layer] = (total / counts).numpy()
     return found
 
 
@@ -101,7 +116,8 @@ class Alignment(NamedTuple):
 
     **Attributes:** `best`: the calibrated maximum over layers under the matched null; `free`: the same layer under free
     permutations; `layer`; `words`: share of common neighbours of each word there; `null`: the matched null of the maximum;
-    `by_layer`: mean share at every layer; `matched`: mean of the matched null there.
+    `by_layer`: mean share at every layer; `matched`: mean of the matched null there; `chosen`: the number of the layer that is
+    the best of each draw, so that what is measured at the chosen layer has a null that chooses too.
     """
 
     best: Calibrated
@@ -111,6 +127,7 @@ class Alignment(NamedTuple):
     null: Float[np.ndarray, " draws"]
     by_layer: tuple[float, ...]
     matched: tuple[float, ...]
+    chosen: Int[np.ndarray, " draws"]
 
 
 def system(
@@ -138,7 +155,8 @@ def align(
     each word occurs."""
     k = other.near.shape[1]
     groups = frequency_bins(counts[other.rows])
-    near = [nearest(cosine(found[other.rows]), k, without=without) for found in layers.values()]
+    ties = np.random.default_rng([seed, 1])  # not those of the other system
+    near = [nearest(cosine(found[other.rows]), k, without=without, generator=ties) for found in layers.values()]
     each = [mutual_neighbours(one, other.near) for one in near]
 
     def nulls(groups: Int[np.ndarray, " n"] | None) -> Float[np.ndarray, "layers draws"]:
@@ -158,7 +176,35 @@ def align(
         null=matched.max(0),
         by_layer=tuple(values),
         matched=tuple(matched.mean(1).tolist()),
+        chosen=matched.argmax(0),
     )
+
+
+class Draws(NamedTuple):
+    """Permutations of the words of a network within groups of like frequency, `order` with word `i` taking the vector of word
+    `order[i]`, and the number of the layer that agrees best with counts under each: those of `align`."""
+
+    order: Int[np.ndarray, "draws n"]
+    chosen: Int[np.ndarray, " draws"]
+
+    @classmethod
+    def of(cls, found: Alignment, counts: Int[np.ndarray, " n"], *, draws: int, seed: int) -> "Draws":
+        """The first `draws` of those that made the null of `found`."""
+        draws = min(draws, len(found.chosen))
+        groups = frequency_bins(counts)
+        return cls(permutations(len(counts), draws, generator=np.random.default_rng(seed), groups=groups), found.chosen[:draws])
+
+    def null(
+        self,
+        layers: Sequence[Float[np.ndarray, "n d"]],
+        statistic: Callable[[Float[np.ndarray, "n d"], Int[np.ndarray, "some n"]], Float[np.ndarray, " some"]],
+    ) -> Float[np.ndarray, " draws"]:
+        """A statistic of one layer under some permutations, each at the layer that would have been chosen under it."""
+        found = np.empty(len(self.order))
+        for layer in np.unique(self.chosen):
+            rows = self.chosen == layer
+            found[rows] = statistic(layers[layer], self.order[rows])
+        return found
 
 
 class Global(NamedTuple):
@@ -171,28 +217,30 @@ class Global(NamedTuple):
 
 
 def whole(
-    found: Float[np.ndarray, "words d"],
-    other: System,
-    counts: Int[np.ndarray, " words"],
+    layers: Sequence[Float[np.ndarray, "words d"]],
+    best: int,
+    counts: System,
     removed: Sequence[Float[np.ndarray, "n n"]],
     *,
-    draws: int,
+    draws: Draws,
     seed: int,
 ) -> dict[str, Global]:
-    """Partial RSA, and CKA where the system has vectors."""
-    own, num = found[other.rows], len(other.rows)
-    order = permutations(num, draws, generator=np.random.default_rng(seed), groups=frequency_bins(counts[other.rows]))
-    tenths = np.random.default_rng(seed).permutation(num) % 10
-    likeness = cosine(own)
-    main = rsa(likeness, other.likeness, without=removed, order=order)
+    """Partial RSA and CKA with counts of the text at the layer of number `best`; the layer is chosen anew in every draw."""
+    assert counts.vectors is not None
+    own, vectors = layers[best], counts.vectors
+    tenths = np.random.default_rng(seed).permutation(len(own)) % 10
+    likeness, value = cosine(own), debiased_cka(own, vectors)
+    # The words of the other side move, by the inverse of each permutation.
+    moved = Draws(draws.order.argsort(1), draws.chosen)
 
     def partial(kept: Int[np.ndarray, " m"]) -> float:
         some = np.ix_(kept, kept)
-        return rsa(likeness[some], other.likeness[some], without=[one[some] for one in removed]).rho
+        return rsa(likeness[some], counts.likeness[some], without=[one[some] for one in removed]).rho
 
     kept = [np.flatnonzero(tenths != k) for k in range(10)]
-    result = {"rsa": Global(main.rho, main.null, np.array([partial(rows) for rows in kept]))}
-    if other.vectors is not None:
-        parts = np.array([debiased_cka(own[rows], other.vectors[rows]) for rows in kept])
-        result["cka"] = Global(debiased_cka(own, other.vectors), cka_null(own, other.vectors, order), parts)
-    return result
+    ranks = moved.null(layers, lambda one, order: rsa(cosine(one), counts.likeness, without=removed, order=order).null)
+    aligned = moved.null(layers, lambda one, order: cka_null(one, vectors, order))
+    return {
+        "rsa": Global(partial(np.arange(len(own))), ranks, np.array([partial(rows) for rows in kept])),
+        "cka": Global(value, aligned, np.array([debiased_cka(own[rows], vectors[rows]) for rows in kept])),
+    }

@@ -14,15 +14,17 @@ from assay.relations.categories import clusters
 from assay.stats import MIN_UNITS
 from assay.subject import Subject
 from assay.task import Task, TokenSequence
-from assay.text import GivesCorpus, Shuffler, Vocabulary, ppmi_vectors
+from assay.text import GivesCorpus, Shuffler, Vocabulary, ppmi_vectors, reordered
 from assay.text.words import shared_words
 
 NEAREST = 10
 FEWEST_WORDS = 3 * NEAREST
 FEWEST_PAIRS = 20
 NUM_GROUPS = 10
-COUNTS, RANDOM = "counts of the text", "random vectors"
+COUNTS, CONTENT, RANDOM = "counts of the text", "counts, content words", "random vectors"
+UNORDERED = "counts of all words shuffled"
 SHUFFLED = {f"counts of shuffled {name}": name for name in ("words in sentences", "sentences")}
+_TAGS = frozenset({"NOUN", "PROPN", "VERB", "ADJ", "ADV"})
 Pairs = tuple[Int[np.ndarray, "p 2"], Float[np.ndarray, " p"]]
 
 
@@ -31,9 +33,10 @@ class Systems(NamedTuple):
 
     **Attributes:**
 
-    - `real`: by name counts of the text, what the task knows, and other networks.
-    - `nulls`: by name counts of the same text with the words of its sentences in another order, or its sentences, and random
-      vectors.
+    - `real`: by name counts of the text, those of content words alone where the task knows tags, what it knows of words, and
+      other networks.
+    - `nulls`: by name counts of the same text with all its words in another order, which leaves their frequencies alone; with
+      the words of its sentences, or its sentences, in another order; and random vectors.
     - `apart`, `stems`: counts without pairs of one stem, and these pairs.
     - `ratings`: by name rated pairs of words, as rows.
     - `analogies`: questions whose four words are known.
@@ -65,17 +68,24 @@ def systems(
     every, stems = np.arange(len(vocabulary)), same_stem(vocabulary.words)
     vectors = ppmi_vectors(train, vocabulary.words, seed=seed)
     real = {COUNTS: states.system(every, cosine(vectors), NEAREST, vectors=vectors)}
-    left_out = []
+    left_out, tags = [], given.tags() if given else {}
+    content = np.array([k for k, word in enumerate(vocabulary.words) if tags.get(word) in _TAGS], dtype=np.int64)
+    if FEWEST_WORDS <= len(content) < len(every):
+        real[CONTENT] = states.system(content, cosine(vectors[content]), NEAREST, vectors=vectors[content])
     for name, (known, likeness) in given.relations(vocabulary.words).items() if given else ():
         if len(known) >= FEWEST_WORDS:
             real[name] = states.system(np.array([vocabulary.place[word] for word in known]), likeness, NEAREST)
         else:
             left_out.append(f"Agreement with {name}: it knows {len(known)} of the words, and {FEWEST_WORDS} are needed.")
     for name, (subject, task) in others.items():
-        if name in (*real, *SHUFFLED, RANDOM, "apart"):
+        if name in (*real, *SHUFFLED, CONTENT, UNORDERED, RANDOM, "apart"):
             raise AssayError("another network needs a name of its own", given=name, next_step="choose another name")
         real[name] = _of_network(name, subject, task, vocabulary, real[COUNTS], each=each, layers=layers, seed=seed)
-    nulls = {name: _of_shuffled(train, vocabulary, shuffle, seed) for name, shuffle in SHUFFLED.items()}
+    shuffler, moved = Shuffler(tuple(train)), reordered(train, generator=np.random.default_rng(seed))
+    nulls = {UNORDERED: _counted(moved, vocabulary, seed)}
+    for name, shuffle in SHUFFLED.items():
+        generator = np.random.default_rng(seed)
+        nulls[name] = _counted([shuffler(text, shuffle, generator=generator) for text in train], vocabulary, seed)
     noise = np.random.default_rng(seed).normal(size=vectors.shape)
     nulls[RANDOM] = states.system(every, cosine(noise), NEAREST, vectors=noise)
     ratings, few = _ratings(vocabulary, given)
@@ -102,9 +112,8 @@ def systems(
     )
 
 
-def _of_shuffled(train: Sequence[str], vocabulary: Vocabulary, shuffle: str, seed: int) -> states.System:
-    shuffler, generator = Shuffler(tuple(train)), np.random.default_rng(seed)
-    vectors = ppmi_vectors([shuffler(text, shuffle, generator=generator) for text in train], vocabulary.words, seed=seed)
+def _counted(texts: Sequence[str], vocabulary: Vocabulary, seed: int) -> states.System:
+    vectors = ppmi_vectors(texts, vocabulary.words, seed=seed)
     return states.system(np.arange(len(vocabulary)), cosine(vectors), NEAREST, vectors=vectors)
 
 
@@ -129,11 +138,14 @@ def _of_network(
     words = shared_words(vocabulary.words, often, least=FEWEST_WORDS, what=f"the text and that of {name}")
     spec = getattr(task, "input_spec", None)
     longest = spec.context if isinstance(spec, TokenSequence) else 10**6
-    graphs = states.contexts(task.corpus(), words, each=each, longest=longest, generator=np.random.default_rng(seed))
-    seen = states.shown(graphs)
-    words = [word for word in words if word in seen]
-    found = states.vectors(encoder_of(subject, task if spec is not None else None, most_layers=layers), graphs, words)
-    rows = np.array([vocabulary.place[word] for word in words])
+    encoder = encoder_of(subject, task if spec is not None else None, most_layers=layers)
+    drawn = states.contexts(task.corpus(), words, each=each, longest=longest, generator=np.random.default_rng(seed))
+    graphs = states.readable(encoder, drawn)
+    read = shared_words(
+        words, states.shown(graphs), least=FEWEST_WORDS, what=f"the words and the contexts that {name} can read"
+    )
+    found = states.vectors(encoder, graphs, read)
+    rows = np.array([vocabulary.place[word] for word in read])
     near = states.system(rows, counts.likeness[np.ix_(rows, rows)], NEAREST).near
     each_layer = {layer: states.system(rows, cosine(vectors), NEAREST, vectors=vectors) for layer, vectors in found.items()}
     return max(each_layer.values(), key=lambda one: float(mutual_neighbours(one.near, near).mean()))

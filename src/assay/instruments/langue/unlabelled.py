@@ -1,36 +1,66 @@
 """Matching without labels, over the number of words and of words given, and of groups of words by their centroids."""
 
+from collections import Counter
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from assay.figure import Table
 from assay.instruments.langue import states
+from assay.instruments.langue.drawn import LangueBudget
 from assay.instruments.langue.systems import COUNTS, NUM_GROUPS, Systems
-from assay.relations import category_agreement, cosine, match_categories, power_curve
+from assay.relations import Match, category_agreement, cosine, gromov_wasserstein, match_categories, power_curve
 from assay.relations.categories import clusters
 from assay.relations.permutations import permutations
+from assay.text.words import frequency_bins
 
 _FEWEST_OF_GROUP = 3
 
 
-def power(
-    vectors: Float[np.ndarray, "n d"], counts: states.System, *, sizes: Sequence[int], given: Sequence[int], seed: int
-) -> Table | None:
-    """Accuracy of the matching with counts of the text, over the number of words and of anchors; None without any size."""
-    generator = np.random.default_rng(seed)
-    found = power_curve(cosine(vectors), counts.likeness, sizes=sizes, given=given, generator=generator)
-    rows = tuple(
-        (size, seeds, one.accuracy, one.chance, one.best_ten, one.objective, one.true_objective, one.outcome)
-        for size, seeds, one in found
+def power(vectors: Float[np.ndarray, "n d"], counts: states.System, *, budget: LangueBudget, seed: int) -> Table | None:
+    """Accuracy of the matching with counts of the text, over the number of words and of words given, by FAQ and, where it is
+    asked for and installed, by transport; None without any size."""
+    own, rows = cosine(vectors), []
+    found = power_curve(
+        own,
+        counts.likeness,
+        sizes=budget.sizes,
+        given=budget.known,
+        subsets=budget.subsets,
+        generator=np.random.default_rng(seed),
     )
-    columns = ("words", "of them given", "matched", "chance", "among the ten best", "objective", "of the true map", "outcome")
+    solved: dict[tuple[int, int], list[Match]] = {}
+    for size, given, one in found:
+        solved.setdefault((size, given), []).append(one)
+    rows += [_summed("FAQ", size, given, some) for (size, given), some in sorted(solved.items())]
+    if budget.transport and find_spec("ot") is not None:
+        generator = np.random.default_rng(seed)
+        for size in sorted({size for size, _ in solved}):
+            some = []
+            for _ in range(budget.subsets):
+                kept = np.ix_(*[np.sort(generator.choice(len(own), size, replace=False))] * 2)
+                some.append(gromov_wasserstein(own[kept], counts.likeness[kept], generator=generator))
+            rows.append(_summed("transport", size, 0, some))
+    columns = ("solver", "words", "of them given", "matched", "least", "most", "chance", "among the ten best", "objective")
+    columns += ("of the true map", "outcome")
     note = (
-        "Words at random, matched with counts of the text. Where the true map has the higher objective the solver failed; "
-        "where it has not, so many words do not identify each other, which is not absence."
+        f"Words at random, {budget.subsets} times, matched with counts of the text. Where the true map has the higher "
+        "objective the solver failed; where it has not, so many words do not identify each other, which is not absence."
     )
-    return Table(name="Words matched without labels", columns=columns, rows=rows, note=note, level=0) if rows else None
+    return Table(name="Words matched without labels", columns=columns, rows=tuple(rows), note=note, level=0) if rows else None
+
+
+def _summed(solver: str, size: int, given: int, some: Sequence[Match]) -> tuple:
+    """One row of the table: means over subsets of the words, the least and the largest accuracy, and how often each outcome."""
+    accuracy, ten, objective, true = (
+        [float(getattr(one, name)) for one in some] for name in ("accuracy", "best_ten", "objective", "true_objective")
+    )
+    outcomes = Counter(one.outcome for one in some).most_common()
+    told = outcomes[0][0] if len(outcomes) == 1 else ", ".join(f"{outcome} ({num})" for outcome, num in outcomes)
+    means = (float(np.mean(values)) for values in (ten, objective, true))
+    return (solver, size, given, float(np.mean(accuracy)), min(accuracy), max(accuracy), some[0].chance, *means, told)
 
 
 def agreement(vectors: Float[np.ndarray, "n d"], groups: Int[np.ndarray, " n"], *, seed: int) -> float:
@@ -39,12 +69,31 @@ def agreement(vectors: Float[np.ndarray, "n d"], groups: Int[np.ndarray, " n"], 
 
 
 def agreement_null(
-    vectors: Float[np.ndarray, "n d"], groups: Int[np.ndarray, " n"], bins: Int[np.ndarray, " n"], *, draws: int, seed: int
+    layers: Sequence[Float[np.ndarray, "words d"]],
+    best: int,
+    rows: Int[np.ndarray, " n"],
+    groups: Int[np.ndarray, " n"],
+    counts: Int[np.ndarray, " words"],
+    *,
+    draws: states.Draws,
+    seed: int,
 ) -> tuple[Float[np.ndarray, " draws"], list[float]]:
-    """The same under permutations within groups of like frequency, and without every tenth of the words in turn."""
-    own = clusters(vectors, len(np.unique(groups)), seed=seed)
-    order = permutations(len(groups), draws, generator=np.random.default_rng(seed), groups=bins)
-    null = np.array([category_agreement(own, groups[row]) for row in order])
+    """The same at the layer of number `best` under permutations within groups of like frequency, and without every tenth of the
+    words in turn. Of groups that all words have, the layer is chosen anew in every draw; of those of some words, which had no
+    part in the choice of the layer, it stays."""
+    num = len(np.unique(groups))
+    own = clusters(layers[best][rows], num, seed=seed)
+
+    def null_of(one: Float[np.ndarray, "n d"], order: Int[np.ndarray, "some n"]) -> Float[np.ndarray, " some"]:
+        found = own if one is layers[best] else clusters(one, num, seed=seed)
+        return np.array([category_agreement(found[row], groups) for row in order])
+
+    if len(rows) == len(counts):
+        null = draws.null(layers, null_of)
+    else:
+        within = frequency_bins(counts[rows])
+        order = permutations(len(rows), len(draws.order), generator=np.random.default_rng(seed), groups=within)
+        null = np.array([category_agreement(own[row], groups) for row in order])
     tenths = np.random.default_rng(seed).permutation(len(groups)) % 10
     return null, [category_agreement(own[tenths != k], groups[tenths != k]) for k in range(10)]
 

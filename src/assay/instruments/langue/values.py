@@ -1,5 +1,7 @@
 """From what was read of a network to values of the metrics, each beside the nulls that come from the network itself."""
 
+import functools
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -12,6 +14,7 @@ from assay.instruments.langue.metrics import (
     BITS,
     CKA,
     COST,
+    FOLLOWED,
     FOUND,
     GAIN,
     GROUPS,
@@ -37,7 +40,6 @@ from assay.relations import (
     cosine,
     debiased_cka,
     match,
-    permutations,
     rated_correlation,
     rated_null,
     rsa,
@@ -45,7 +47,6 @@ from assay.relations import (
 from assay.stats import jackknife
 from assay.subject import Subject
 from assay.text import NGrams
-from assay.text.words import frequency_bins
 
 
 def of_bits(read: bits.Read, data: Drawn) -> list[Values]:
@@ -57,9 +58,12 @@ def of_bits(read: bits.Read, data: Drawn) -> list[Values]:
     values = [
         over(BITS, read.bits, note=note),
         over(SAVED, read.saved, [Control(name=NGRAM, how=f"order {best}, chosen on the excerpts", values=tensor(zeros))]),
-        over(GAIN, read.gain, [paired(IMITATOR, "n-grams of every other line, as the network", data.imitated[0])]),
-        _left(read.left, data),
     ]
+    if excerpts.few:
+        values += [Values(metric=one.key, units=tensor([]), reason=excerpts.few) for one in (GAIN, LEFT)]
+    else:
+        null = paired(IMITATOR, "n-grams of every other line, as the network", data.imitated[0])
+        values += [over(GAIN, read.gain, [null]), _left(read.left[-1], data)]
     orders = excerpts.order_bits()[best]
     ngrams = NGrams(sorted(data.corpus.train), order=best) if read.costs else None
     for name, cost in read.costs.items():
@@ -71,17 +75,17 @@ def of_bits(read: bits.Read, data: Drawn) -> list[Values]:
         null = np.array(moved) / np.array([max(1, len(text.encode())) for text in texts]) - orders
         values.append(over(COST, cost, [paired(NGRAM, f"what it costs order {best}", null)], about={"shuffle": name}))
     for k, rule in enumerate(("the longest known context", "any context, chosen afterwards")):
-        values.append(over(RULES, read.rules[:, k], about={"rule": rule}))
+        null = paired(
+            FOLLOWED, "the tokens of the excerpts in place of those that the network holds likeliest", read.followed[:, k]
+        )
+        values.append(over(RULES, read.rules[:, k], [null], about={"rule": rule}))
     return values
 
 
 def _left(squares: Float[np.ndarray, "units 2"], data: Drawn) -> Values:
-    def ratio(some: Float[np.ndarray, "units 2"]) -> float:
-        return float(some[:, 0].sum() / max(some[:, 1].sum(), 1e-12))
-
-    value = ratio(squares)
-    variance, interval = jackknife(value, [ratio(np.delete(squares, k, axis=0)) for k in range(len(squares))])
-    control = Control(name=IMITATOR, how="left of n-grams of every other line", values=tensor([ratio(data.imitated[1])]))
+    value, variance, interval = bits.share_left(squares)
+    other = bits.share_left(data.imitated[1][-1])[0]
+    control = Control(name=IMITATOR, how="left of n-grams of every other line", values=tensor([other]))
     units = value + (squares[:, 0] - value * squares[:, 1]) / max(float(squares[:, 1].mean()), 1e-12)
     return Values(metric=LEFT.key, units=tensor(units), value=value, variance=variance, interval=interval, controls=(control,))
 
@@ -99,41 +103,45 @@ def aligned(network: Subject, data: Drawn, *, draws: int) -> Kept:
     found, matched = layers[real[COUNTS].layer], None
     if data.budget.match:
         matched = match(cosine(found), known.real[COUNTS].likeness, generator=np.random.default_rng(data.seed))
-    return Kept(real, nulls, tuple(layers), found, matched)
+    return Kept(real, nulls, layers, found, matched)
 
 
 def of_words(kept: Kept, data: Drawn) -> list[Values]:
     """Relations of the network under test."""
     values, counts, known = [], np.array(data.vocabulary.counts), data.systems
-    bins = frequency_bins(counts)
-    draws, seed, how = data.budget.pair_draws, data.seed, "permutations within groups of like frequency"
+    layers, seed, best = list(kept.layers.values()), data.seed, kept.aligned[COUNTS].best.layer
+    few, many = (
+        states.Draws.of(kept.aligned[COUNTS], counts, draws=draws, seed=seed)
+        for draws in (data.budget.pair_draws, data.budget.draws)
+    )
+    how = "permutations within groups of like frequency, the layer chosen by counts anew in each"
     for name, one in (*kept.aligned.items(), *kept.nulls.items()):
         metric, about = (APART, {"system": COUNTS}) if name == "apart" else (NEAR, {"system": name})
         metric = NOTHING if name in kept.nulls else metric
         largest = "permutations within groups of ten words of like frequency, the largest of all layers each time"
         null = Control(name=MATCHED, how=largest, values=tensor(one.null), p=one.best.p)
         values.append(over(metric, one.words, [null], about=about, where={"layer": one.layer}))
-    measured = states.whole(kept.vectors, known.real[COUNTS], counts, data.removed, draws=draws, seed=seed)
+    measured = states.whole(layers, best, known.real[COUNTS], data.removed, draws=few, seed=seed)
     for metric in (RSA, CKA):
         found = measured[metric.key]
         variance, interval = jackknife(found.value, found.left_out.tolist())
         null = Control(name=MATCHED, how=how, values=tensor(found.null))
-        values.append(whole(metric, found.value, len(bins), variance=variance, interval=interval, null=null))
+        values.append(whole(metric, found.value, len(counts), variance=variance, interval=interval, null=null))
     for name, (pairs, ratings) in known.ratings.items():
-        order = permutations(len(bins), data.budget.draws, generator=np.random.default_rng(seed), groups=bins)
+        drawn = many.null(layers, functools.partial(_rated, pairs=pairs, ratings=ratings))
         value, tenths = rated_correlation(kept.vectors, pairs, ratings), np.arange(len(pairs)) % 10
         parts = [rated_correlation(kept.vectors, pairs[tenths != k], ratings[tenths != k]) for k in range(10)]
-        null = Control(name=MATCHED, how=how, values=tensor(rated_null(kept.vectors, pairs, ratings, order)))
+        null = Control(name=MATCHED, how=how, values=tensor(drawn))
         variance, interval = jackknife(value, parts)
         about = {"pairs": name}
         values.append(whole(RATED, value, len(pairs), variance=variance, interval=interval, null=null, about=about))
-    values += _analogies(kept, data, permutations(len(bins), draws, generator=np.random.default_rng(seed), groups=bins))
+    values += _analogies(kept, data, few)
     for name, (rows, groups) in known.groups.items():
         value = unlabelled.agreement(kept.vectors[rows], groups, seed=seed)
-        some = frequency_bins(counts[rows])
-        drawn, parts = unlabelled.agreement_null(kept.vectors[rows], groups, some, draws=draws, seed=seed)
+        drawn, parts = unlabelled.agreement_null(layers, best, rows, groups, counts, draws=few, seed=seed)
         variance, interval = jackknife(value, parts)
-        null, about = Control(name=MATCHED, how=how, values=tensor(drawn)), {"groups": name}
+        within = how if name == COUNTS else "permutations within groups of like frequency"
+        null, about = Control(name=MATCHED, how=within, values=tensor(drawn)), {"groups": name}
         values.append(whole(GROUPS, value, len(rows), variance=variance, interval=interval, null=null, about=about))
     if kept.matched is not None:
         values.append(over(FOUND, _right(kept.matched), where={"outcome": kept.matched.outcome}))
@@ -151,25 +159,39 @@ def of_copy(kept: Kept, data: Drawn) -> list[Values]:
     assert counts.vectors is not None
     values.append(whole(RSA, rsa(cosine(kept.vectors), counts.likeness, without=data.removed).rho, num))
     values.append(whole(CKA, debiased_cka(kept.vectors, counts.vectors), num))
-    values += _analogies(kept, data, np.zeros((0, num), dtype=np.int32))
+    values += _analogies(kept, data, None)
     for name, (rows, groups) in known.groups.items():
         value = unlabelled.agreement(kept.vectors[rows], groups, seed=data.seed)
         values.append(whole(GROUPS, value, len(rows), about={"groups": name}))
     return values if kept.matched is None else [*values, over(FOUND, _right(kept.matched))]
 
 
-def _analogies(kept: Kept, data: Drawn, order: Int[np.ndarray, "draws n"]) -> list[Values]:
-    """Accuracy on each test pair, given words among the candidates and not; `order`: permutations of the null."""
-    values, place = [], data.vocabulary.place
+def _rated(
+    vectors: Float[np.ndarray, "n d"],
+    order: Int[np.ndarray, "draws n"],
+    *,
+    pairs: Int[np.ndarray, "p 2"],
+    ratings: Float[np.ndarray, " p"],
+) -> Float[np.ndarray, " draws"]:
+    return rated_null(vectors, pairs, ratings, order)
+
+
+def _analogies(kept: Kept, data: Drawn, draws: states.Draws | None) -> list[Values]:
+    """Accuracy on each test pair, given words among the candidates and not; `draws`: of the null."""
+    values, place, asked = [], data.vocabulary.place, data.systems.analogies
     for name, excluding in (("left out", True), ("among the answers", False)):
-        units = analogies_by_pair(kept.vectors, place, data.systems.analogies, excluding=excluding)
+        units = analogies_by_pair(kept.vectors, place, asked, excluding=excluding)
         if not len(units):
             continue
-        drawn = [
-            analogies_by_pair(kept.vectors[row], place, data.systems.analogies, excluding=excluding).mean() for row in order
-        ]
-        how = "words with the vectors of others of like frequency"
-        nulls = [Control(name=MATCHED, how=how, values=tensor(drawn))] if drawn else []
+        nulls = []
+        if draws is not None:
+            answered = functools.partial(analogies_by_pair, place=place, questions=asked, excluding=excluding)
+            drawn = draws.null(
+                list(kept.layers.values()),
+                lambda one, order, ask=answered: np.array([ask(one[row]).mean() for row in order]),
+            )
+            how = "words with the vectors of others of like frequency, the layer chosen by counts anew in each draw"
+            nulls = [Control(name=MATCHED, how=how, values=tensor(drawn))]
         values.append(over(ANALOGIES, units, nulls, about={"given words": name}))
     return values
 
