@@ -545,6 +545,27 @@ FAULTS = (
         "    words = list(vocabulary.words)",
         ("tests/instruments/test_langue.py",),
     ),
+    Fault(
+        "contexts that the tokenizer refuses are counted",
+        "instruments/langue/states.py",
+        "    kept = [graph for k, graph in enumerate(graphs) if k not in refused]",
+        "    kept = list(graphs)",
+        ("tests/instruments/test_langue.py",),
+    ),
+    Fault(
+        "a null that keeps the chosen layer",
+        "instruments/langue/states.py",
+        "        chosen=matched.argmax(0),",
+        "        chosen=np.full(draws, best.layer),",
+        ("tests/instruments/test_langue.py",),
+    ),
+    Fault(
+        "two systems that tell no word apart agree on all of them",
+        "relations/neighbours.py",
+        "generator.random(similarity.shape)",
+        "np.linspace(0, 1, similarity.size).reshape(similarity.shape)",
+        ("tests/relations/test_paired.py",),
+    ),
 )
 
 

@@ -188,7 +188,7 @@ def _left(excerpts: Excerpts, surprisal: Float[np.ndarray, " w"]) -> tuple[Float
     found = []
     for upto in range(1, len(STEPS) + 1):
         squares = unexplained(surprisal, excerpts.predictors[:, :upto], folds)
-        found.append(np.stack([np.bincount(folds, squares[:, k], minlength=num) for k in (0, 1)], 1))
+        found.append(np.stack([np.bincount(folds, squares[:, k], minlength=num).astype(np.float64) for k in (0, 1)], 1))
     return tuple(found)
 
 
