@@ -1,11 +1,11 @@
 """Small language models that have read nothing but books: their bits beside n-grams, and whether two of them agree on words.
 
-    python experiments/langue_trained.py --out DIR [--steps 3600]
+    python experiments/langue_trained.py --out DIR [--steps 3600] [--effort standard] [--read all half]
 
 Trained are a model of all books, two of one half (random seeds 0 and 1) and one of the other half, which shares no book. A run
-that is in DIR already is not trained again. Printed is what the instrument `langue` says at standard effort: of the first in
-full; of the model of one half how its words agree with counts of its books, with the model of another seed, and with that of
-the other half, which is read in its own books. CPU seconds of one thread.
+that is in DIR already is not trained again. Printed is what the instrument `langue` says: of the first in full (`all`); of the
+model of one half how its words agree with counts of its books, with the model of another seed, and with that of the other half,
+which is read in its own books (`half`). CPU seconds of one thread.
 """
 
 import argparse
@@ -50,6 +50,11 @@ def told(evidence: Evidence, keys: tuple[str, ...] = ()) -> None:
         value = measure.note if measure.value is None else f"{measure.value:.3f} {ends}"
         print(f"  {measure.label}: {value}; {nulls}")
     for figure in evidence.figures:
+        if figure.kind == "matrix":
+            print(f"  {figure.name}")
+            for name, cells, notes in zip(figure.rows, figure.values, figure.notes, strict=True):
+                pairs = zip(cells, notes, strict=True)
+                print(f"    {name} | " + " | ".join("" if cell is None else f"{cell:.3f} ({note})" for cell, note in pairs))
         if figure.kind == "table" and (not keys or figure.name.startswith("Alignment")):
             print(f"  {figure.name}: {' | '.join(figure.columns)}")
             for row in figure.rows:
@@ -60,16 +65,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--effort", choices=("quick", "standard", "full"), default="standard")
+    parser.add_argument("--read", nargs="*", choices=("all", "half"), default=("all", "half"))
     given = parser.parse_args()
     subjects = {name: trained(name, given.out, given.steps) for name in RUNS}
-    start = time.process_time()
-    told(run(Langue(), subjects["all"], assay.load_task(RUNS["all"][0]), effort="standard", seed=0))
-    print(f"{time.process_time() - start:.0f} CPU s", flush=True)
-    start = time.process_time()
-    others = {name: (subjects[name], assay.load_task(RUNS[name][0])) for name in ("half a, other seed", "half b")}
-    evidence = run(Langue(others=others), subjects["half a"], assay.load_task(RUNS["half a"][0]), effort="standard", seed=0)
-    told(evidence, ("neighbours", "neighbours_null", "saved", "gain"))
-    print(f"{time.process_time() - start:.0f} CPU s", flush=True)
+    for part in given.read:
+        start = time.process_time()
+        name, others = ("all", ()) if part == "all" else ("half a", ("half a, other seed", "half b"))
+        instrument = Langue(others={other: (subjects[other], assay.load_task(RUNS[other][0])) for other in others})
+        evidence = run(instrument, subjects[name], assay.load_task(RUNS[name][0]), effort=given.effort, seed=0)
+        told(evidence, ("bits", "saved", "gain", "neighbours", "neighbours_null") if others else ())
+        print(f"{part}: {time.process_time() - start:.0f} CPU s", flush=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ def _places(rows: Int[np.ndarray, " n"], wanted: Int[np.ndarray, " m"]) -> Int[n
 
 
 def between(data: Any, kept: Any) -> Matrix:
-    """Mutual neighbours of the network at its best layer and of all systems, over the words that both of a pair have."""
+    """The network at its best layer and all systems, over the words that both of a pair have: mutual neighbours above the
+    diagonal, the mean of the null of like frequency below."""
     counts, known = np.array(data.vocabulary.counts), data.systems
     every = np.arange(len(counts))
     tables = {NETWORK: (every, cosine(kept.vectors))}
@@ -30,28 +31,31 @@ def between(data: Any, kept: Any) -> Matrix:
     notes = [["itself" if one == other else "" for other in names] for one in names]
     for (i, one), (j, other) in combinations(enumerate(names), 2):
         rows = np.intersect1d(tables[one][0], tables[other][0])
-        value, note = None, f"{len(rows)} words are in both, and {FEWEST_WORDS} are needed"
+        value = mean = None
+        note = f"{len(rows)} words are in both, and {FEWEST_WORDS} are needed"
         if len(rows) >= FEWEST_WORDS:
             near = []
             for name, side in ((one, 0), (other, 1)):
                 places = _places(tables[name][0], rows)
                 generator = np.random.default_rng([data.seed, side])
                 near.append(nearest(tables[name][1][np.ix_(places, places)], NEAREST, generator=generator))
-            value = float(mutual_neighbours(*near).mean())
             groups, generator = frequency_bins(counts[rows]), np.random.default_rng(data.seed)
             drawn = mutual_null(*near, draws=data.budget.pair_draws, generator=generator, groups=groups)
-            null = calibrated(value, drawn)
-            note = f"words of like frequency {null.mean:.3f}, p {null.p:.3f}; {len(rows)} words"
-        values[i][j] = values[j][i] = value
-        notes[i][j] = notes[j][i] = note
+            found = calibrated(float(mutual_neighbours(*near).mean()), drawn)
+            value, mean = found.value, found.mean
+            note = f"beside {mean:.3f} for words of like frequency, p {found.p:.3f}; {len(rows)} words"
+        values[i][j], values[j][i] = value, mean
+        notes[i][j], notes[j][i] = note, "null: words of like frequency"
+    named = ", ".join(f"{k} {name}" for k, name in enumerate(names, 1))
     return Matrix(
         name="Alignment of all systems",
         down="system",
         across="system",
-        rows=names,
-        columns=names,
+        rows=tuple(f"{k} {name}" for k, name in enumerate(names, 1)),
+        columns=tuple(f"{k}" for k in range(1, len(names) + 1)),
         values=tuple(map(tuple, values)),
         notes=tuple(map(tuple, notes)),
-        caption="Share of the ten nearest neighbours of a word that two systems have in common.",
+        caption="Above the diagonal the share of the ten nearest neighbours of a word that two systems have in common, below "
+        f"it that of words of like frequency: {named}.",
         level=0,
     )
