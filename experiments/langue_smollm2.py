@@ -122,12 +122,12 @@ def text(subject: Subject, scorer: TokenScorer, corpus: Corpus) -> list[str]:
         f"  gain of the mixture {told(read.gain)}, of an imitator {told(imitated[0])}",
     ]
     lines += [f"  {name}: {told(read.bits + cost)}, cost {told(cost)}" for name, cost in read.costs.items()]
-    left = read.left[:, 0].sum() / read.left[:, 1].sum()
-    kept = [np.delete(read.left, k, axis=0) for k in range(len(read.left))]
-    _, interval = jackknife(left, [one[:, 0].sum() / one[:, 1].sum() for one in kept])
-    other = imitated[1][:, 0].sum() / imitated[1][:, 1].sum()
-    lines.append(f"  left {left:.3f} [{interval.low:.3f}, {interval.high:.3f}], of an imitator {other:.3f}")
-    lines.append(f"  rules: longest context {told(read.rules[:, 0])}, any {told(read.rules[:, 1])}")
+    for taken, own, other in zip(bits.STEPS, read.left, imitated[1], strict=True):
+        left, _, ends = bits.share_left(own)
+        imitator = bits.share_left(other)[0]
+        lines.append(f"  left after {taken} {left:.3f} [{ends.low:.3f}, {ends.high:.3f}], of an imitator {imitator:.3f}")
+    for k, rule in enumerate(("longest context", "any")):
+        lines.append(f"  rules: {rule} {told(read.rules[:, k])}, of the tokens of the text {told(read.followed[:, k])}")
     return lines
 
 
