@@ -5,8 +5,8 @@
 Trained are a model of all books, two of one half (random seeds 0 and 1) and one of the other half (seed 0), which shares no
 book. A run that is in DIR already is not trained again. Printed is what the instrument `langue` says: of the first in full
 (`all`); of the model of half a with seed 1 how its words agree with counts of its books, with the model of another seed, and
-with that of another seed and the other half, which is read in its own books (`half`). Neither shares its initial weights, which
-alone make two models agree more. CPU seconds of one thread.
+with that of another seed and the other half, which is read in its own books (`half`). Neither shares its initial weights. CPU
+seconds of one thread.
 """
 
 import argparse

@@ -357,6 +357,29 @@ def test_bits_are_left_out_where_the_tokenizer_does_not_give_back_the_text(tmp_p
 # Pieces
 
 
+def test_two_networks_agree_alike_whichever_is_compared_with_the_other():
+    """The pair of layers that hold the same relations is found, and the largest of many pairs of noise is no finding."""
+    rng, rows, counts = np.random.default_rng(0), np.arange(60), np.arange(60)
+    known = rng.normal(size=(60, 6))
+
+    def layers(planted):
+        noise = [rng.normal(size=(60, 6)) for _ in range(3)]
+        return {f"{k}": one for k, one in enumerate([*noise[:2], known + 0.3 * noise[2] if planted else noise[2]])}
+
+    def other(some):
+        first, *further = [states.system(rows, cosine(one), 5, vectors=one) for one in some.values()]
+        return first._replace(further=tuple(one.near for one in further))
+
+    a, b, noise = layers(True), layers(True), layers(False)
+    one, two = (states.align(x, other(y), counts, draws=200, seed=0) for x, y in ((a, b), (b, a)))
+    assert one.best.value == pytest.approx(two.best.value)
+    assert one.best.value > 0.5
+    assert (one.layer, two.layer) == ("2", "2")
+    assert one.words.mean() == pytest.approx(one.best.value)
+    assert one.best.p == pytest.approx(1 / 201)
+    assert states.align(a, other(noise), counts, draws=200, seed=0).best.p > 0.05
+
+
 def test_the_null_of_the_chosen_layer_chooses_too():
     """By computing everything again for words with the vectors of others of like frequency."""
     rng = np.random.default_rng(0)

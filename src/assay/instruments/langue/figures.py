@@ -148,7 +148,10 @@ def _alignments(kept: Any) -> Table:
         for name, one in (*kept.aligned.items(), *kept.nulls.items())
     )
     columns = ("system", "layer", "mutual neighbours", "free null", "p", "null of like frequency", "p, matched", "effect")
-    note = "The largest of all layers, beside the largest of each permutation. Effect: 0 at the matched null, 1 for identity."
+    note = (
+        "The largest of all layers, with another network of all pairs of layers, beside the largest of each permutation. "
+        "Effect: 0 at the matched null, 1 for identity."
+    )
     return Table(name="Alignment with other systems", columns=columns, rows=rows, note=note, level=0)
 
 

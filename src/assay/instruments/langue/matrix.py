@@ -56,6 +56,6 @@ def between(data: Any, kept: Any) -> Matrix:
         values=tuple(map(tuple, values)),
         notes=tuple(map(tuple, notes)),
         caption="Above the diagonal the share of the ten nearest neighbours of a word that two systems have in common, below "
-        f"it that of words of like frequency: {named}.",
+        f"it that of words of like frequency, networks at the layer that agrees best with counts: {named}.",
         level=0,
     )

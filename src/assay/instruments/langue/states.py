@@ -27,6 +27,7 @@ from assay.text import Corpus
 from assay.text.words import WORD, frequency_bins
 
 MOST_CONTEXT = 12  # words of a context
+Groups = Int[np.ndarray, " n"] | None
 
 
 def contexts(corpus: Corpus, words: Sequence[str], *, each: int, longest: int, generator: np.random.Generator) -> list[Graph]:
@@ -103,12 +104,13 @@ def vectors(encoder: Encoder, graphs: Sequence[Graph], words: Sequence[str]) -> 
 
 class System(NamedTuple):
     """A system of relations that networks are compared with: `rows` of the words that it knows, their neighbours, likeness and
-    vectors (None for one that has no vectors)."""
+    vectors (None for one that has no vectors); `further`: of another network, the neighbours at its other layers."""
 
     rows: Int[np.ndarray, " n"]
     near: Int[np.ndarray, "n k"]
     likeness: Float[np.ndarray, "n n"]
     vectors: Float[np.ndarray, "n d"] | None
+    further: tuple[Int[np.ndarray, "n k"], ...] = ()
 
 
 class Alignment(NamedTuple):
@@ -151,19 +153,21 @@ def align(
     seed: int,
     without: Bool[np.ndarray, "n n"] | None = None,
 ) -> Alignment:
-    """Mutual neighbours at every layer, and the largest of them beside permutations that all layers share. `counts`: how often
-    each word occurs."""
+    """Mutual neighbours at every layer, and the largest of them beside permutations that all layers share; with another network
+    the largest of all pairs of layers, so that either may be compared with the other. `counts`: how often each word occurs."""
     k = other.near.shape[1]
     groups = frequency_bins(counts[other.rows])
     ties = np.random.default_rng([seed, 1])  # not those of the other system
     near = [nearest(cosine(found[other.rows]), k, without=without, generator=ties) for found in layers.values()]
-    each = [mutual_neighbours(one, other.near) for one in near]
+    theirs = (other.near, *other.further)
+    each = [max((mutual_neighbours(one, two) for two in theirs), key=np.mean) for one in near]
 
-    def nulls(groups: Int[np.ndarray, " n"] | None) -> Float[np.ndarray, "layers draws"]:
-        # The same generator for every layer, so that a draw permutes words alike in all of them.
-        return np.stack(
-            [mutual_null(one, other.near, draws=draws, generator=np.random.default_rng(seed), groups=groups) for one in near]
-        )
+    def null(one: Int[np.ndarray, "n k"], two: Int[np.ndarray, "n k"], groups: Groups) -> Float[np.ndarray, " draws"]:
+        # The same generator for every pair of layers, so that a draw permutes words alike in all of them.
+        return mutual_null(one, two, draws=draws, generator=np.random.default_rng(seed), groups=groups)
+
+    def nulls(groups: Groups) -> Float[np.ndarray, "layers draws"]:
+        return np.stack([np.max([null(one, two, groups) for two in theirs], axis=0) for one in near])
 
     values, matched = [float(one.mean()) for one in each], nulls(groups)
     best = calibrated_maximum(values, matched)

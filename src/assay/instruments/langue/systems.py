@@ -128,8 +128,8 @@ def _of_network(
     layers: int,
     seed: int,
 ) -> states.System:
-    """The words that another network's text has too, in contexts of that text, at the layer which agrees best with counts: a
-    choice that does not look at the network under test.
+    """The words that another network's text has too, in contexts of that text, at the layer which agrees best with counts, and
+    their neighbours at its other layers.
 
     **Raises:** `AssayError` where the two texts share fewer words than are needed, and for a task without a corpus."""
     if not isinstance(task, GivesCorpus):
@@ -148,7 +148,8 @@ def _of_network(
     rows = np.array([vocabulary.place[word] for word in read])
     near = states.system(rows, counts.likeness[np.ix_(rows, rows)], NEAREST).near
     each_layer = {layer: states.system(rows, cosine(vectors), NEAREST, vectors=vectors) for layer, vectors in found.items()}
-    return max(each_layer.values(), key=lambda one: float(mutual_neighbours(one.near, near).mean()))
+    best = max(each_layer, key=lambda layer: float(mutual_neighbours(each_layer[layer].near, near).mean()))
+    return each_layer[best]._replace(further=tuple(one.near for layer, one in each_layer.items() if layer != best))
 
 
 def _ratings(vocabulary: Vocabulary, given: GivesRelations | None) -> tuple[dict[str, Pairs], list[str]]:
