@@ -19,7 +19,7 @@ from assay.instruments.langue.systems import CONTENT, COUNTS, RANDOM, SHUFFLED, 
 from assay.relations import cosine, debiased_cka, mutual_neighbours, nearest, rsa
 from assay.report.page import report_html
 from assay.subject import Subject
-from assay.text import Corpus, NGrams, Vocabulary, ppmi_vectors
+from assay.text import END, Corpus, NGrams, Vocabulary, ppmi_vectors
 
 pytestmark = pytest.mark.slow
 SIZES = {"excerpts": 6, "size": 150, "words": 48, "each": 3, "draws": 100, "pair_draws": 20}
@@ -92,6 +92,31 @@ def test_another_network_is_a_system_and_its_text_must_share_words():
         measured_on(subject, others={"numbers": (subject, Strangers())})
     with pytest.raises(AssayError, match="a name of its own"):
         measured_on(subject, others={COUNTS: (subject, task)})
+
+
+class Before(small_texts.Tabled):
+    """A network whose state at a word is that of the word before it: it knows contexts and no word."""
+
+    def forward(self, tokens):
+        rows = torch.zeros_like(tokens)
+        for k, text in enumerate(tokens.tolist()):
+            word, before = b"", 0
+            for place, byte in enumerate(text):
+                if byte < END and chr(byte).isalpha():
+                    word += bytes([byte])
+                else:
+                    before, word = self.rows.get(word.lower(), before), b""
+                rows[k, place] = before
+        return self.head(self.state(rows))
+
+
+def test_another_network_is_read_in_contexts_of_its_own():
+    """Or two that read the same sentences of one text would agree on all words, whatever they know."""
+    words, vectors = counted()
+    table = torch.from_numpy(np.random.default_rng(0).normal(size=vectors.shape))
+    subject = Subject(Before(words, table).eval(), name="before", fresh=lambda generator: Before(words, table).eval())
+    evidence = measured_on(subject, others={"itself": (subject, small_texts.SmallTexts())})
+    assert evidence.measure("neighbours", system="itself").value < 0.8
 
 
 class Strangers(small_texts.SmallTexts):

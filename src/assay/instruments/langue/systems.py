@@ -139,7 +139,9 @@ def _of_network(
     spec = getattr(task, "input_spec", None)
     longest = spec.context if isinstance(spec, TokenSequence) else 10**6
     encoder = encoder_of(subject, task if spec is not None else None, most_layers=layers)
-    drawn = states.contexts(task.corpus(), words, each=each, longest=longest, generator=np.random.default_rng(seed))
+    # Contexts of its own, also of the same text: two networks that read the same sentences agree by what stands in these.
+    generator = np.random.default_rng([seed, len(words)])
+    drawn = states.contexts(task.corpus(), words, each=each, longest=longest, generator=generator)
     graphs = states.readable(encoder, drawn)
     read = shared_words(
         words, states.shown(graphs), least=FEWEST_WORDS, what=f"the words and the contexts that {name} can read"
