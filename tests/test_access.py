@@ -6,6 +6,7 @@ import os
 import pickle
 import pickletools
 import sys
+import threading
 import time
 
 import pytest
@@ -14,11 +15,13 @@ from cases import INSTRUMENTS, OWN
 from cloudpickle import list_registry_pickle_by_value
 from torch import Generator, nn
 
+import assay
 from assay.access import FORBIDDEN, judged_apart
 from assay.audit import audit
 from assay.conformance.tasks import small_task
 from assay.errors import AssayError
 from assay.evidence import Evidence
+from assay.failed import Failed
 from assay.instrument import draw
 from assay.instruments import load_instrument
 from assay.models import ModelConfig, configure, rebuild
@@ -174,6 +177,44 @@ def test_a_module_that_imports_tasks_beside_the_network(tmp_path, monkeypatch):
         judged_apart([Plain()], Subject(network), small_task(), effort="quick", seed=0)
     for name in ("brings", "around"):
         sys.modules.pop(name)
+
+
+def rule(parts, row):
+    return (int(parts["a"]) + int(parts["b"])) % 7
+
+
+def trained_pairs(executor) -> assay.Table:
+    a, b = torch.cartesian_prod(torch.arange(7), torch.arange(7)).unbind(1)
+    kept = (a * 3 + b) % 7 > 1
+    pairs = torch.stack([a, b], 1)[kept]
+    return assay.Table(inputs=pairs, targets=pairs.sum(1) % 7, parts={"a": a[kept], "b": b[kept]}, executor=executor)
+
+
+def test_an_executor_without_a_name_is_as_good_as_one_with():
+    layers = nn.Embedding(7, 8), nn.Flatten(), nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 7)
+    subject = Subject(nn.Sequential(*layers))
+    chosen = [SMALL, load_instrument("systematicity")]
+    named, unnamed = (
+        audit(subject, trained_pairs(one), effort="quick", level=0, instruments=chosen, progress=None)
+        for one in (rule, lambda parts, row: rule(parts, row))
+    )
+    assert (named.failed, unnamed.failed) == ((), ())
+    assert "level 0" in next(one.reason for one in named.skipped if one.instrument == "systematicity")
+    assert unnamed.skipped == named.skipped
+
+
+def test_an_executor_that_cannot_be_sent_is_named():
+    lock = threading.Lock()
+
+    def locked(parts, row):
+        with lock:
+            return rule(parts, row)
+
+    subject = Subject(nn.Sequential(nn.Embedding(7, 8), nn.Flatten(), nn.Linear(16, 7)))
+    (failed,) = judged_apart([load_instrument("systematicity")], subject, trained_pairs(locked), effort="quick", seed=0)
+    assert isinstance(failed, Failed)
+    assert "Given: its executor locked: TypeError: cannot pickle '_thread.lock' object" in failed.reason
+    assert "a function at the top of a module" in failed.reason
 
 
 def test_progress_comes_from_where_it_is_judged(learned):

@@ -17,7 +17,7 @@ from traceback import walk_tb
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from assay.children import end_with, run_python_telling
+from assay.children import end_with, run_python_telling, unpicklable
 from assay.compiled import uncompiled
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
@@ -67,7 +67,7 @@ def judged_apart(
             return not_enough(instrument, reason)
         except NoNovelInputs:
             return None
-        return _Piece(instrument, pickle.dumps(found))
+        return _Piece(instrument, _sendable(found, task))
 
     found = [attempt(instrument.name, partial(drawn, k, instrument)) for k, instrument in enumerate(instruments)]
     pieces = [piece for piece in found if isinstance(piece, _Piece)]
@@ -81,6 +81,32 @@ def judged_apart(
 
     judged = iter(_judged((subject, pieces, effort, seed, kept), hear))
     return [next(judged) if isinstance(one, _Piece) else one for one in found]
+
+
+def _sendable(found: object, task: Task) -> bytes:
+    """What was drawn, pickled; functions without a name of their own, such as a `lambda` for an executor, by value.
+
+    **Raises:** `AssayError` naming what of the task cannot be pickled.
+    """
+    from cloudpickle import dumps
+
+    for dump in (pickle.dumps, dumps):
+        try:
+            return dump(found)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            failed = error
+    faults = [(name, value, unpicklable({name: value}, "")) for name, value in vars(task).items()]
+    named = [
+        f"its {name.lstrip('_')} {getattr(value, 'name', '')}: {fault.given}".replace(" :", ":")
+        for name, value, fault in faults
+        if fault
+    ]
+    raise AssayError(
+        "at access level 0 what is drawn from a task is sent to a process of its own, so it must be possible to pickle it",
+        given=", ".join(named) or f"{type(failed).__name__}: {failed}",
+        next_step="let an executor be a function at the top of a module that keeps no lock, generator or open file, or audit "
+        "at level 1 or 2",
+    ) from failed
 
 
 def _judged(content: object, hear: Callable[[str], None]) -> list[Evidence | Failed | None]:
