@@ -21,6 +21,7 @@ from assay.models.gru import TokenGRU
 from assay.models.language_model import LanguageModel
 from assay.models.mlp import TokenMLP, VectorMLP
 from assay.models.odd_one_out import EncodedImages, EncodedTokens, EncodedVectors
+from assay.models.shapes import only_shapes
 from assay.models.slot_attention import ConvAutoencoder, SlotAutoencoder
 from assay.models.transformer import Transformer
 from assay.objective import Stepwise
@@ -182,7 +183,7 @@ def _check_option(name: str, option: str, value: object) -> None:
 def _check_weights(name: str, factory: type[nn.Module], options: Mapping[str, Option]) -> None:
     """Build it where tensors have shapes and no numbers."""
     try:
-        with seeded(0), torch.device("meta"):
+        with only_shapes():
             count = sum(parameter.numel() for parameter in factory(**options).parameters())
     except RuntimeError:  # torch counts bytes in 64 bits
         count = 2**63
