@@ -147,7 +147,7 @@ def test_the_grid_of_the_documentation_runs_at_a_tiny_size(tmp_path):
     """What docs/methods/subgraphs.md gives for a GPU: training on smaller factors, then larger ones by the instrument."""
     task = "multiplication:first=1,second=1,smaller=true,longer=1,train=30,novel=30"
     assay.train(task, "causal", out=tmp_path / "run", config={"steps": 1, "batch_size": 8}, progress=None)
-    budget = Sizes(trained=30, examples=30, tables=2, shuffles=2, copies=2)
+    budget = Sizes(trained=30, examples=30, copied=30, tables=2, shuffles=2, copies=2)
     found = run(Subgraphs(budgets={"full": budget}), load_subject(str(tmp_path / "run")), load_task(task), effort="full")
     assert found.measure("composition_gap").value is not None
     (sizes,) = [figure for figure in found.figures if figure.name == "Right answers by size"]

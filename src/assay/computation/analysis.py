@@ -13,7 +13,7 @@ from assay.computation.domain import MISSING
 from assay.computation.graph import Computations
 from assay.computation.labels import CORRECT, UNPARSED, Labels, Layers, by_layer, from_own_parts, labelled
 from assay.computation.law import Law, Rates, fit_law, rates
-from assay.computation.predictors import best_guess, even_guess
+from assay.computation.predictors import Guess, best_guess, even_guess
 from assay.display import brief, number
 
 Call = Literal["operations", "covered", "substitution", "steps", "subgraphs", "tables", "unlearned", "unresolved"]
@@ -120,6 +120,7 @@ def analyse(
     other_trained: Computations | None = None,
     given_right_parents: bool = False,
     reach: Covered | None = None,
+    surface: Int[np.ndarray, " v"] | None = None,
 ) -> Analysis:
     """Analyse predicted nodes of examples that were not trained.
 
@@ -129,7 +130,7 @@ def analyse(
     - `predicted`: of every node of `tested` its predicted value, such as `Predicted.values`.
     - `other_trained`: a training set drawn alike that the network has not seen.
     - `given_right_parents`: each node was predicted from right values of its parents, not from the network's own.
-    - `reach`: `covered(trained, tested)`, where it is known already.
+    - `reach`: `covered(trained, tested)`, where it is known already; `surface`: as of `table_values`.
 
     Example::
 
@@ -143,7 +144,7 @@ def analyse(
     judged = (predicted != MISSING) if given_right_parents else labels.clean & (labels.kind != UNPARSED)
     right, nodes = counts_in(tested, known.cell, labels.right, judged)
     cells = rates(right, nodes, rng)
-    answers = table_values(trained, tested, known, rng)
+    answers = table_values(trained, tested, known, rng, surface=surface)
     tables = {
         name: rates(*counts_in(tested, known.cell, values == tested.values, judged), rng) for name, values in answers.items()
     }
@@ -199,21 +200,27 @@ def exact(computations: Computations, labels: Labels) -> Bool[np.ndarray, " n"]:
 
 
 def table_values(
-    trained: Computations, tested: Computations, known: Seen, rng: np.random.Generator
+    trained: Computations,
+    tested: Computations,
+    known: Seen,
+    rng: np.random.Generator,
+    *,
+    surface: Int[np.ndarray, " v"] | None = None,
 ) -> dict[str, Int[np.ndarray, " v"]]:
-    """What each table answers at every node, given the right values of its parents."""
+    """What each table answers at every node, given the right values of its parents. `surface`: what the surface table answers,
+    which draws nothing, where it is known."""
     nodes = np.flatnonzero(~tested.is_source)
-    values = {}
-    for name, stored, guess in (
-        (FULL_TABLE, known.full > 0, even_guess(trained, tested, rng)),
-        (STEP_TABLE, known.step > 0, even_guess(trained, tested, rng)),
-        (SURFACE, np.zeros(len(tested), bool), best_guess(trained, tested)),
-    ):
+
+    def answers(guess: Guess, missed: Int[np.ndarray, " some"]) -> Int[np.ndarray, " v"]:
         answered = tested.values.copy()
-        missed = nodes[~stored[nodes]]
         answered[missed] = guess(missed)
-        values[name] = answered
-    return values
+        return answered
+
+    values = {
+        name: answers(even_guess(trained, tested, rng), nodes[stored[nodes] == 0])
+        for name, stored in ((FULL_TABLE, known.full), (STEP_TABLE, known.step))
+    }
+    return values | {SURFACE: answers(best_guess(trained, tested), nodes) if surface is None else surface}
 
 
 def called(cells: Rates, nodes: Int[np.ndarray, " 3"], tables: Mapping[str, Rates], sides: Sides) -> Call:

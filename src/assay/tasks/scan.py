@@ -252,9 +252,8 @@ class Scan(Task):
         return values
 
     def _graphs(self, examples: Examples) -> tuple[Computations, Asked]:
-        slots = torch.stack([examples.parts[part.name] for part in PARTS], 1).tolist()
-        rows = [Command(*(part.values[value] for part, value in zip(PARTS, row, strict=True))) for row in slots]
-        return scan_computations(rows, _MEANINGS)
+        slots = [[part.values[value] for value in examples.parts[part.name].tolist()] for part in PARTS]
+        return scan_computations([*map(Command, *slots)], _MEANINGS)
 
     @staticmethod
     def _value(tokens: Int[Tensor, " length"]) -> int:

@@ -14,7 +14,7 @@ from assay.computation import MISSING
 from assay.computation.ability import DeclaresComputation
 from assay.computation.analysis import analyse
 from assay.computation.predictors import full_table, noisy_executor, step_table
-from assay.instrument import run
+from assay.instrument import Random, run
 from assay.instruments.subgraphs import Subgraphs
 from assay.instruments.subgraphs.figures import accuracy_by_size, sizes_of
 from assay.instruments.subgraphs.leaks import leaks_table
@@ -109,6 +109,29 @@ def test_accuracies_are_those_that_were_built_in():
     assert evidence("full-subgraph table").measure("novel_steps_recombined").value < 0.4
     odds = evidence("full-subgraph table").measure("novel_log_odds_full_seen")
     assert odds.value > 3 > abs(odds.nulls[-1].values[0])
+
+
+def test_copies_are_read_on_some_examples_of_every_cell_and_no_own_value_depends_on_which():
+    few, whole = dataclasses.replace(SIZES, examples=2_500, copied=40), dataclasses.replace(SIZES, examples=2_500, copied=2_500)
+    found = [
+        run(Subgraphs(budgets={"quick": one}), constructed("noisy executor"), TASK, effort="quick") for one in (few, whole)
+    ]
+    fewer = 0
+    for one, other in zip(*(evidence.measures for evidence in found), strict=True):
+        assert (one.value, one.interval, one.repeats) == (other.value, other.interval, other.repeats), one.label
+        assert [null.name for null in one.nulls] == [null.name for null in other.nulls], one.label
+        for null, same in zip(one.nulls, other.nulls, strict=True):
+            if null.units is not None and one.unit_ids:
+                read = (~np.isnan(null.units)).all(0)
+                assert read.sum() >= min(40, one.units)
+                fewer += not read.all()
+                assert null.mean == pytest.approx(same.mean, abs=0.05), one.label
+    assert fewer >= 2
+    assert found[0].summary == found[1].summary
+    data = INSTRUMENT.data(constructed("noisy executor"), TASK, few, Random(0, "subgraphs"))
+    inside = np.isin(data.novel.examples.combination, data.fewer.novel.examples.combination)[data.novel.graphs.example]
+    assert np.array_equal(data.fewer.novel.graphs.values, data.novel.graphs.values[inside])
+    assert np.array_equal(data.fewer.known.cell, data.known.cell[inside])
 
 
 def test_figures_hold_layers_cells_and_nodes():

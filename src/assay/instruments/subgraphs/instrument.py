@@ -42,10 +42,12 @@ from assay.task import LACKS, Task
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes(Budget):
-    """Trained examples that are counted, examples that are read of either kind, repeats of a table and of shuffled values."""
+    """Trained examples that are counted, examples that are read of either kind, those of these that copies are read on (novel
+    ones of each cell), repeats of a table and of shuffled values."""
 
     trained: int
     examples: int
+    copied: int
     tables: int
     shuffles: int
 
@@ -77,9 +79,9 @@ class Subgraphs(Instrument[Drawn]):
 
     def __init__(self, *, budgets: Mapping[Effort, Sizes] | None = None):
         self.budgets = budgets or {
-            "quick": Sizes(trained=20_000, examples=400, tables=5, shuffles=5),
-            "standard": Sizes(trained=200_000, examples=2_000, tables=9, shuffles=9),
-            "full": Sizes(trained=1_000_000, examples=10_000, tables=19, shuffles=19, copies=19),
+            "quick": Sizes(trained=20_000, examples=400, copied=100, tables=5, shuffles=5),
+            "standard": Sizes(trained=200_000, examples=2_000, copied=2_000, tables=9, shuffles=9),
+            "full": Sizes(trained=1_000_000, examples=10_000, copied=10_000, tables=19, shuffles=19, copies=19),
         }
 
     def data(self, subject: Subject, task: Task, budget: Sizes, rng: Random) -> Drawn:
@@ -107,8 +109,10 @@ class Subgraphs(Instrument[Drawn]):
         known = seen(graphs, novel_side.graphs)
         tables: dict[str, list[Bool[np.ndarray, " v"]]] = {}
         stored: list[Int[np.ndarray, " v"]] = []
+        surface = None
         for k in range(budget.tables):
-            found = table_values(graphs, novel_side.graphs, known, numpy_of(rng, "tables", k))
+            found = table_values(graphs, novel_side.graphs, known, numpy_of(rng, "tables", k), surface=surface)
+            surface = found[SURFACE]
             stored.append(found[FULL_TABLE])
             for name, values in found.items():
                 if name != SURFACE or not k:  # it draws nothing
@@ -123,9 +127,11 @@ class Subgraphs(Instrument[Drawn]):
             reach=covered(graphs, novel_side.graphs),
             tables={name: np.stack(repeats) for name, repeats in tables.items()},
             stored=np.stack(stored),
+            surface=surface,
             level=task.level,
             missed=len(task.combinations("seen")) - len(trained.combination.unique()),
             seed=rng.seed,
+            copied=budget.copied,
         )
 
     def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
@@ -138,12 +144,14 @@ class Subgraphs(Instrument[Drawn]):
         with stage("decoding", 0.5, 1.0):
             predicted = data.task.node_values(data.novel.examples, novel, greedy(network))
         values += [of_nodes(OWN, data.novel, predicted, ~novel.is_source), of_gap(data, predicted, rng)]
-        of_right = analyse(data.trained, novel, given, seed=data.seed, given_right_parents=True, reach=data.reach)
-        own = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach)
+        of_right = analyse(
+            data.trained, novel, given, seed=data.seed, given_right_parents=True, reach=data.reach, surface=data.surface
+        )
+        own = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach, surface=data.surface)
         return Reading(values, Kept(of_right, own))
 
     def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
-        return Reading(self._given(network, data, rng)[0])
+        return Reading(self._given(network, data.fewer, rng)[0])
 
     def _given(self, network: Subject, data: Drawn, rng: Random) -> tuple[list[Values], Int[np.ndarray, " v"]]:
         """Every metric that is read step by step on right values, and these node values of novel inputs."""
@@ -170,7 +178,7 @@ class Subgraphs(Instrument[Drawn]):
         if not len(data.novel.examples):
             return Reading(values, Kept(None, None, cut))
         values += [of_nodes(OWN, data.novel, predicted, ~novel.is_source), of_gap(data, predicted, rng)]
-        found = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach)
+        found = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach, surface=data.surface)
         return Reading(values, Kept(None, found, cut))
 
     def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -100,8 +101,10 @@ class Drawn:
     - `other`: graphs of examples that no network has seen, as many as were trained where there are so many.
     - `known`, `reach`: what `trained` holds of the nodes of `novel`, and how far substitution reaches them.
     - `tables`: by name, for each repeat which nodes of `novel` the table has right.
-    - `stored`: for each repeat what a table of full subgraphs answers at every node of `novel`.
+    - `stored`: for each repeat what a table of full subgraphs answers at every node of `novel`; `surface`: what the surface
+      table answers, which is one.
     - `missed`: trained combinations that are not counted in `trained`, for want of effort.
+    - `copied`: examples of each side and cell that untrained copies are read on, at the most; `whole`: whether all are in it.
     """
 
     task: DeclaresComputation
@@ -113,9 +116,35 @@ class Drawn:
     reach: Covered
     tables: Mapping[str, Bool[np.ndarray, "_ v"]]
     stored: Int[np.ndarray, "r v"]
+    surface: Int[np.ndarray, " v"] | None
     level: Level
     missed: int
     seed: int
+    copied: int
+    whole: bool = True
+
+    @cached_property
+    def fewer(self) -> "Drawn":
+        """What copies are read on: some of the trained examples, and of the novel ones so many with nodes of each cell. A side
+        in which examples share a combination stays as it is, since its values are paired in their order."""
+        rng, novel = np.random.default_rng(self.seed), self.novel.graphs
+        inside = _cells(self).values()
+        seen_rows = _some(np.arange(self.seen.graphs.num_examples), self.copied, rng)
+        novel_rows = np.unique(np.concatenate([_some(np.unique(novel.example[one]), self.copied, rng) for one in inside]))
+        known, kept = self.known, np.ones(len(novel), bool)
+        if _ids(self.novel.examples) is not None:
+            kept = np.isin(novel.example, novel_rows)
+        return replace(
+            self,
+            whole=False,
+            seen=_side_with(self.task, self.seen, seen_rows),
+            novel=_side_with(self.task, self.novel, novel_rows),
+            known=replace(known, full=known.full[kept], step=known.step[kept], cell=known.cell[kept]),
+            reach=Covered(self.reach.by_value[kept], self.reach.by_subgraph[kept]),
+            tables={},
+            stored=self.stored[:, kept],
+            surface=None,
+        )
 
 
 def numpy_of(rng: Random, *key: str | int) -> np.random.Generator:
@@ -135,6 +164,28 @@ def _dealt(graphs: Computations, rng: np.random.Generator) -> Int[np.ndarray, " 
         rows = np.flatnonzero(graphs.operation == k)
         values[rows] = values[rng.permutation(rows)]
     return values
+
+
+def _some(rows: Int[np.ndarray, " n"], most: int, rng: np.random.Generator) -> Int[np.ndarray, " m"]:
+    return np.sort(rng.permutation(rows)[:most])
+
+
+def _side_with(task: DeclaresComputation, side: Side, rows: Int[np.ndarray, " m"]) -> Side:
+    """The same of some of its examples, where each has a combination of its own."""
+    if _ids(side.examples) is None:
+        return side
+    kept, examples = np.isin(side.graphs.example, rows), side.examples.take(torch.from_numpy(rows))
+    graphs = task.computation(examples)
+    assert len(graphs) == int(kept.sum()), "the nodes of an example do not depend on the others"
+    return Side(examples, graphs, side.shuffled[:, kept])
+
+
+def _cells(data: Drawn) -> dict[Metric, Bool[np.ndarray, " v"]]:
+    """The novel nodes that each metric of a cell counts."""
+    inside = {metric: data.known.cell == k for k, metric in ((FULL, MATCHED), (STEP, RECOMBINED), (NEW, APPLIED))}
+    steps = ~data.novel.graphs.is_source
+    inside[BEYOND] = inside[APPLIED] & (data.reach.by_value == OUTSIDE)
+    return {metric: steps & some for metric, some in inside.items()}
 
 
 def _counted(
@@ -239,11 +290,8 @@ _HOW = {
 
 def of_cells(data: Drawn, right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"], rng: Random) -> list[Values]:
     """Local accuracy in each cell, and the odds ratio of a trained full subgraph."""
-    cell = data.known.cell
-    beyond = (cell == NEW) & (data.reach.by_value == OUTSIDE)
-    chosen = {FULL: MATCHED, STEP: RECOMBINED, NEW: APPLIED}
-    values = [_of_cell(metric, CELLS[k], data, right, counted & (cell == k)) for k, metric in chosen.items()]
-    values.append(_of_cell(BEYOND, f"{CELLS[NEW]}, outside 1-coverage", data, right, counted & beyond))
+    names = {MATCHED: CELLS[FULL], RECOMBINED: CELLS[STEP], APPLIED: CELLS[NEW], BEYOND: f"{CELLS[NEW]}, outside 1-coverage"}
+    values = [_of_cell(metric, names[metric], data, right, counted & some) for metric, some in _cells(data).items()]
     return [*values, _of_odds(data, right, counted, rng)]
 
 
@@ -251,10 +299,10 @@ def _of_cell(metric: Metric, name: str, data: Drawn, right: Bool[np.ndarray, " v
     novel = data.novel.graphs
     some, nodes = _counted(novel, right, counted)
     rows, total = np.flatnonzero(nodes), int(nodes.sum())
-    short = total < _LEAST_NODES[metric.key] or len(rows) < metric.least
+    short = total < _LEAST_NODES[metric.key] or len(rows) < metric.least if data.whole else not total
     controls = []
     for null in metric.beats if not short else ():
-        if null != UNTRAINED:
+        if null in data.tables:
             stored = [_shares(_counted(novel, table, counted)[0][rows], nodes[rows]) for table in data.tables[null]]
             controls.append(Control(name=null, how=_HOW[null], values=torch.from_numpy(np.stack(stored))))
     ids = _ids(data.novel.examples)

@@ -65,7 +65,7 @@ def scan_computations(commands: Sequence[Command], domain: Texts | None = None) 
 
 
 class _Rows:
-    """Nodes as they are made."""
+    """Nodes as they are made; those of a phrase that was met before are copied."""
 
     def __init__(self, domain: Texts) -> None:
         self.domain = domain
@@ -77,9 +77,26 @@ class _Rows:
         self.places: list[int] = []
         self.asked: list[Command | None] = []
         self.example = self.place = 0
+        self.made: dict[Phrase, range] = {}
 
     def phrase(self, phrase: Phrase) -> int:
-        """The node of a phrase."""
+        """The node of a phrase, the last of its nodes."""
+        start = len(self.values)
+        if (made := self.made.get(phrase)) is None:
+            top = self._new(phrase)
+            self.made[phrase] = range(start, len(self.values))
+            return top
+        rows, shift = slice(made.start, made.stop), start - made.start
+        self.operation += self.operation[rows]
+        self.parents += [(one + shift * (one >= 0), other + shift * (other >= 0)) for one, other in self.parents[rows]]
+        self.values += self.values[rows]
+        self.examples += [self.example] * len(made)
+        self.places += range(self.place + 1, self.place + len(made) + 1)
+        self.asked += self.asked[rows]
+        self.place += len(made)
+        return len(self.values) - 1
+
+    def _new(self, phrase: Phrase) -> int:
         verb, manner, direction, times = phrase
         if verb == "turn":
             operation = "turn" if manner == NONE else f"turn {manner}"
