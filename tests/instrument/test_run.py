@@ -119,6 +119,17 @@ def test_controls_of_the_network_are_permutation_tests_or_paired():
     assert null_of(lower, "shuffled").p == 3 / 4
 
 
+def test_a_control_may_lack_some_of_the_units():
+    values = torch.tensor([[0.5, 0.6, torch.nan, 0.4, 0.6, 0.4], [0.7, 0.4, torch.nan, 0.6, 0.2, 0.2]])
+    null = null_of(measured(Planted(controls=(Control(name="fewer", how="made up", values=values),))), "fewer")
+    kept = [0, 1, 3, 4, 5]
+    assert null.values == pytest.approx([0.5, 0.42])
+    right = stats.ttest_rel(OWN[kept], values[:, kept].mean(0), alternative="greater").pvalue
+    assert null.p == pytest.approx(float(right), rel=1e-3)
+    assert null.how == "made up, on 5 of 6"
+    assert np.isnan(null.units).tolist() == [[False, False, True, False, False, False]] * 2
+
+
 def test_the_same_network_is_read_again_on_other_data():
     class Again(Planted):
         def controls(self, data, rng):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator, Tensor, nn
@@ -10,6 +11,7 @@ from assay.conformance.tasks import Wrapped
 from assay.evidence import Evidence
 from assay.instrument import run
 from assay.instruments.systematicity import Systematicity
+from assay.instruments.systematicity.instrument import BUDGETS
 from assay.instruments.systematicity.nulls import WIDE, all_pairs, nearest
 from assay.novelty import novelty_of
 from assay.objective import NOT_ASKED, Classification, Regression, Steps
@@ -65,6 +67,20 @@ def test_what_only_the_trained_network_can_do_is_a_finding():
     subject = Subject(Rule(), fresh=lambda generator: wrong)
     evidence = run(Systematicity(), subject, TASK, effort="quick", seed=0)
     assert {m.name for m in evidence.findings()} == {"seen score", "novel score"}
+
+
+def test_copies_are_run_on_some_examples_and_no_own_value_depends_on_which():
+    fails = Rule(lambda i, j: torch.rand(len(i), generator=Generator().manual_seed(0)) < 0.5)
+    found = []
+    for copied in (100, 500):
+        instrument = Systematicity(budgets={"quick": replace(BUDGETS["quick"], copied_examples=copied)})
+        found.append(run(instrument, Subject(Rule(), fresh=lambda generator: fails), TASK, effort="quick", seed=0))
+    fewer, more = (one.measure("seen_score") for one in found)
+    assert (fewer.value, fewer.interval, fewer.repeats) == (more.value, more.interval, more.repeats)
+    null, whole = (one.nulls[0] for one in (fewer, more))
+    assert 30 <= (~np.isnan(null.units)).all(0).sum() < (~np.isnan(whole.units)).all(0).sum()
+    assert sum(null.values) / 5 == pytest.approx(sum(whole.values) / 5, abs=0.15)
+    assert {m.key for m in found[0].findings()} == {m.key for m in found[1].findings()} == {"seen_score", "novel_score"}
 
 
 class Contradicting(Modular):

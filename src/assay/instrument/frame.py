@@ -81,7 +81,8 @@ class Control:
     **Attributes:**
 
     - `name`, `how`: short, and one sentence on how it was made.
-    - `values`: `(r,)`, one for each repeat, or `(r, u)`, for each repeat the values of the network's own units.
+    - `values`: `(r,)`, one for each repeat, or `(r, u)`, for each repeat the values of the network's own units, NaN where it
+      was not read on one; what all repeats have is compared.
     - `p`: None for the default: with values of units the paired t test of the network's against their mean over repeats, else
       the share of repeats at least as good (a permutation test).
     """

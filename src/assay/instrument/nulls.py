@@ -231,18 +231,19 @@ def _again(own: Values, nulls: Nulls) -> Iterator[Control]:
 
 
 def _control(metric: Metric, own: Values, control: Control, baseline: float, each: Float[Tensor, " u"]) -> Null:
-    values, p, sign = control.values, control.p, _sign(metric)
+    values, p, sign, how = control.values, control.p, _sign(metric), control.how
     assert values.ndim == 1 or values.shape[1] == len(own.units), (
         f"{control.name}: values of the network's units, or one a repeat"
     )
-    if p is None and values.ndim == 2:
-        p = paired_p(sign * own.units, sign * values.mean(0))
-    elif p is None:
-        p = permutation_p(own.mean, values.tolist(), higher=sign > 0)
-    means = values if values.ndim == 1 else values.mean(1)
+    if values.ndim == 1:
+        means, p = values, permutation_p(own.mean, values.tolist(), higher=sign > 0) if p is None else p
+    else:
+        read = ~values.isnan().any(0)
+        means, p = values[:, read].mean(1), paired_p(sign * own.units[read], sign * values[:, read].mean(0)) if p is None else p
+        how += "" if bool(read.all()) else f", on {int(read.sum())} of {len(read)}"
     return Null(
         name=control.name,
-        how=control.how + (", minus the mean of the untrained copies" if baseline else ""),
+        how=how + (", minus the mean of the untrained copies" if baseline else ""),
         values=tuple((means - baseline).tolist()),
         p=p,
         units=(values - each).numpy() if values.ndim == 2 else None,

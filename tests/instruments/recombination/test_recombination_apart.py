@@ -68,7 +68,7 @@ def test_what_is_drawn_leads_to_no_task_and_is_the_same_in_another_process():
     for one, same in zip(here.measures, apart.measures, strict=True):
         for null, again in zip(one.nulls, same.nulls, strict=True):
             assert (null.units is None) == (again.units is None)
-            assert null.units is None or np.array_equal(null.units, again.units)
+            assert null.units is None or np.array_equal(null.units, again.units, equal_nan=True)
 
 
 def test_an_audit_at_level_0_runs_it_and_skips_what_draws_novel_inputs():

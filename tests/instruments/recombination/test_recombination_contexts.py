@@ -3,6 +3,7 @@
 import dataclasses
 from itertools import permutations
 
+import numpy as np
 import pytest
 import torch
 from staged import N, Sparse, Staged, by_triple, staged
@@ -90,6 +91,28 @@ def test_combinations_that_need_several_exchanges_have_the_declared_answers():
         assert triple not in trained
         near = [other for other in known if sum(a != b for a, b in zip(triple, other, strict=True)) == 1]
         assert not near, "one exchange would have done"
+
+
+def test_nulls_and_copies_are_read_on_some_combinations_of_everything_that_is_reported():
+    budgets = [dataclasses.replace(BUDGET, null_combinations=number) for number in (5, 10_000)]
+    instruments = [Recombination(budgets={"quick": budget}) for budget in budgets]
+    few, whole = (run(one, by_triple(Sparse.table), Sparse(), effort="quick").measures for one in instruments)
+    fewer = 0
+    for one, other in zip(few, whole, strict=True):
+        assert (one.value, one.interval, one.repeats) == (other.value, other.interval, other.repeats)
+        assert [null.name for null in one.nulls] == [null.name for null in other.nulls], one.label
+        for null in one.nulls:
+            if null.units is not None:
+                read = (~np.isnan(null.units)).all(0).sum()
+                assert read >= min(5, one.units), one.label
+                fewer += read < one.units
+    assert fewer > 20
+    data = instruments[0].data(by_triple(Sparse.table), Sparse(), budgets[0], Random(0, "test"))
+    items, some = data.plans[0].recipes[0].items, data.few[0][0]
+    for number in {*data.exchanges.values()}:
+        made = torch.tensor([data.exchanges.get(one) == number for one in items.ids.tolist()])
+        assert len(items.ids[made & some].unique()) >= min(5, len(items.ids[made].unique()))
+    assert all(not np.isnan(null.units).any() for one in whole for null in one.nulls if null.units is not None)
 
 
 def test_rates_are_reported_by_the_number_of_exchanges():

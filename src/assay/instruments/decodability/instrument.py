@@ -25,7 +25,7 @@ from assay.task import Examples, Task
 
 SATURATED = 0.95  # what the input alone may decode before hidden decodability stops meaning anything
 ALONE, SHUFFLED, CONTROL_TASK = "encoded input", "shuffled labels", "control task"
-FEWER, LEAST = 4, 250  # copies are scored on one of so many novel examples, and on no fewer
+FEWER, LEAST = 10, 100  # copies are scored on one of so many novel examples, and on no fewer
 _POOLED = "p is against the shuffles of all readouts of its kind, each in units of its own spread"
 
 GAIN = Metric(

@@ -13,6 +13,7 @@ class CombiningBudget(Budget):
     """**Attributes:**
 
     - `examples`: trained ones; `combinations`: of each kind; `cuts`: that are read.
+    - `null_combinations`: of each kind, on which nulls and copies are read at a headline cut; their search is on all.
     - `contexts`: pairs of a part and another one, its context, in which its effect is asked.
     - `scrambled`, `turned`: repeats of the scrambled declaration and of the random subspace.
     - `novel_everywhere`: whether all forms are tried on novel combinations at all cuts; else only the sum, and the others at
@@ -23,6 +24,7 @@ class CombiningBudget(Budget):
 
     examples: int
     combinations: int
+    null_combinations: int
     cuts: int
     contexts: int
     scrambled: int
@@ -34,13 +36,31 @@ class CombiningBudget(Budget):
 
 
 BUDGETS: Mapping[Effort, CombiningBudget] = {
-    "quick": CombiningBudget(examples=500, combinations=100, cuts=8, contexts=6, scrambled=2, turned=2, novel_everywhere=False),
+    "quick": CombiningBudget(
+        examples=500,
+        combinations=100,
+        null_combinations=30,
+        cuts=8,
+        contexts=6,
+        scrambled=2,
+        turned=2,
+        novel_everywhere=False,
+    ),
     "standard": CombiningBudget(
-        examples=3_000, combinations=500, cuts=48, contexts=24, scrambled=5, turned=5, relabelled=1, relabelled_seconds=60.0
+        examples=3_000,
+        combinations=500,
+        null_combinations=500,
+        cuts=48,
+        contexts=24,
+        scrambled=5,
+        turned=5,
+        relabelled=1,
+        relabelled_seconds=60.0,
     ),
     "full": CombiningBudget(
         examples=20_000,
         combinations=2_000,
+        null_combinations=2_000,
         cuts=1_000,
         contexts=1_000,
         scrambled=19,

@@ -66,7 +66,7 @@ def curves(
     - `variants`: nulls that come from the network itself; each makes the same search for a headline cut as the network.
     - `like`: of a copy, the curves of the network under test: the same cuts are searched, and one that has no headline cut of
       its own is read at that of the network.
-    - `fitted`: outputs for the fitted examples, where they are known; else those that are needed are run.
+    - `fitted`: outputs for the fitted examples, where they are known.
 
     **Raises:** `NotEnough` for a network that cannot be cut.
     """
@@ -76,7 +76,10 @@ def curves(
     except AssayError as error:
         raise NotEnough(f"the network cannot be cut: {str(error).rstrip('.')}") from error
     found = Found([*cuts])
-    outputs = Outputs(subject(data.real), fitted if fitted is not None else _where_needed(subject, data))
+    if like is None:
+        outputs = Outputs(subject(data.real), subject(data.fitted) if fitted is None else fitted)
+    else:
+        outputs = _of_copy(subject, data)
     plans = range(len(data.plans))
     searching = [k for k in plans if not data.plans[k].follows]
     if like is not None:
@@ -103,12 +106,23 @@ def curves(
     return found
 
 
-def _where_needed(subject: Subject, data: Drawn) -> Tensor:
-    """Outputs for the fitted examples into which a part is put, and zeros for the others, which nothing reads."""
-    moved = [recipe.items.base for plan in data.plans for recipe in plan.recipes if recipe.moves]
-    rows = torch.cat([torch.zeros(0, dtype=torch.int64), *moved]).unique()
-    outputs = subject({name: value[rows] for name, value in data.fitted.items()})
-    return outputs.new_zeros(len(data.targets), *outputs.shape[1:]).index_copy(0, rows, outputs)
+def _of_copy(subject: Subject, data: Drawn) -> Outputs:
+    """Outputs of a copy for the inputs that its rates are read against, and zeros for the others, which nothing reads."""
+    shown, moved = [], []
+    for plan, some in zip(data.plans, data.few, strict=True):
+        for r, (recipe, few) in enumerate(zip(plan.recipes, some, strict=True)):
+            items = recipe.items
+            shown.append(items.shown[few | (items.kinds == HELD) if r == 0 else few])
+            moved += [items.base[few]] if recipe.moves else []
+
+    def run(inputs: Mapping[str, Tensor], rows: Sequence[Tensor]) -> Tensor:
+        rows = torch.cat([torch.zeros(0, dtype=torch.int64), *rows]).unique()
+        rows = rows[rows >= 0]
+        outputs = subject({name: value[rows] for name, value in inputs.items()})
+        number = len(next(iter(inputs.values())))
+        return outputs.new_zeros(number, *outputs.shape[1:]).index_copy(0, rows, outputs)
+
+    return Outputs(run(data.real, shown), run(data.fitted, moved))
 
 
 def _scan(
@@ -158,7 +172,8 @@ def _reason(error: AssayError) -> str:
 
 
 def _read_chosen(found: Found, reader: Reader, fallback: Mapping[int, int], *, own: bool) -> None:
-    """All rates at the headline cuts, by plan that of the network under test where one has none."""
+    """All rates at the headline cuts, by plan that of the network under test where one has none: of the network on all
+    combinations, of nulls and copies on some."""
     plans = reader.data.plans
     chosen = {one: found.headline.get(one, fallback[one[1]]) for one in product((NETWORK, *reader.variants), fallback)}
 
@@ -171,7 +186,8 @@ def _read_chosen(found: Found, reader: Reader, fallback: Mapping[int, int], *, o
             if isinstance(read, AssayError):
                 raise read
             every = [(*one, r) for one in full(depth) for r in range(len(plans[one[1]].recipes))]
-            rates = read.rates(dict.fromkeys(every, max(KIND_OF.values())))
+            nulls = [one for one in every if not own or one[0] != NETWORK]
+            rates = read.rates(dict.fromkeys(every, max(KIND_OF.values())), few=nulls)
         except AssayError as error:
             found.skipped[depth] = f"{label(reader.cuts[depth])}: {_reason(error)}"
             continue

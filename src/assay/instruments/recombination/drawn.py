@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, product
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -60,9 +60,7 @@ class Recipe:
     def tried(self) -> Bool[Tensor, " m"]:
         """Items of an eighth of the held-out combinations, at random."""
         held = self.items.kinds == HELD
-        ids = self.items.ids[held].unique()
-        some = ids[torch.randperm(len(ids), generator=Generator().manual_seed(0))[: -(-len(ids) // 8)]]
-        return held & torch.isin(self.items.ids, some)
+        return held & _of_some(self.items.ids, held, -(-len(self.items.ids[held].unique()) // 8))
 
     @property
     def moves(self) -> bool:
@@ -135,6 +133,21 @@ class Drawn:
         """A number for each fitted example, the same where all designs describe them alike."""
         numbers = [numbered(plan.design.rows, plan.design.rows[:0])[0] for plan in self.plans]
         return torch.stack(numbers, 1).unique(dim=0, return_inverse=True)[1]
+
+    @cached_property
+    def few(self) -> list[list[Bool[Tensor, " m"]]]:
+        """By plan and recipe the items on which nulls and copies are read at a headline cut: those of so many combinations at
+        random of each that a rate is reported of, so that none is without its nulls."""
+        return [[self._few(recipe.items) for recipe in plan.recipes] for plan in self.plans]
+
+    def _few(self, items: Items) -> Bool[Tensor, " m"]:
+        made = torch.tensor([self.exchanges.get(one, 0) for one in items.ids.tolist()], dtype=torch.int64)
+        shown, chosen = items.shown >= 0, torch.zeros(len(items), dtype=torch.bool)
+        known = torch.stack([torch.ones_like(shown), items.declared, shown, shown & items.declared])
+        for groups, which in ((items.kinds, known), (made, known[1:2])):
+            for group, some in product(groups.unique().tolist(), which):
+                chosen |= _of_some(items.ids, some & (groups == group), self.budget.null_combinations)
+        return chosen
 
     def given(self, targets: Tensor) -> dict[str, Tensor]:
         """The input that is the answer so far, for these answers; nothing where there is none."""
@@ -359,6 +372,13 @@ def _recipe(about: Mapping[str, str], items: Items, rows: Tensor, repeats: Seque
     known = 4 * items.kinds + 2 * items.declared + (items.shown >= 0)  # so that each has what the other has
     deals = [dealt(items.ids, known, one(*about.values())) for one in repeats]
     return Recipe(about, items, rows, on_base, _stacked(deals, len(items)))
+
+
+def _of_some(ids: Int[Tensor, " m"], which: Bool[Tensor, " m"], most: int) -> Bool[Tensor, " m"]:
+    """All rows of so many ids among these, in an order at random that is the same for all choices."""
+    every = ids.unique()
+    order = every[torch.randperm(len(every), generator=Generator().manual_seed(0))]
+    return torch.isin(ids, order[torch.isin(order, ids[which])][:most])
 
 
 def _stacked(rows: Sequence[Tensor], width: int) -> Int[Tensor, "s m"]:

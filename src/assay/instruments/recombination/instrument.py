@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assay.display import number
@@ -195,7 +196,9 @@ def _values(data: Drawn, found: Found) -> Iterator[Values]:
                     ids=rate.ids,
                     where={CUT: label(found.at(depth or 0).cut)},
                     unit=data.objective.unit,
-                    controls=tuple(_controls(data, found, k, r, metric, about)) if len(rate.units) >= metric.least else (),
+                    controls=tuple(_controls(data, found, k, r, metric, about, rate.ids))
+                    if len(rate.units) >= metric.least
+                    else (),
                     note=_note(metric, len(rate.units)),
                     copies_how="at a cut chosen alike, or at the network's where they have none",
                 )
@@ -240,16 +243,25 @@ _HOW = {
 }
 
 
-def _controls(data: Drawn, found: Found, k: int, r: int, metric: Metric, about: Mapping[str, str]) -> Iterator[Control]:
-    """What the nulls have of the same combinations."""
+def _controls(
+    data: Drawn, found: Found, k: int, r: int, metric: Metric, about: Mapping[str, str], ids: Int[Tensor, " u"]
+) -> Iterator[Control]:
+    """What the nulls have of the same combinations, or of some of them."""
     for name, how in _HOW.items():
         repeats: list[Tensor] = []
         for (variant, plan), rates in found.rates.items():
             if variant.name == name and plan == k:
                 told = _rated(data, data.plans[k].recipes[r], rates[r])
-                repeats += [rate.units for one, where, rate in told if one is metric and where == about]
+                repeats += [_placed(rate, ids) for one, where, rate in told if one is metric and where == about]
         if repeats:
             yield Control(name=name, how=how, values=torch.stack(repeats))
+
+
+def _placed(rate: Rate, ids: Int[Tensor, " u"]) -> Float[Tensor, " u"]:
+    """Values in the order of these combinations, NaN for those that were not read."""
+    return torch.full((len(ids),), torch.nan, dtype=rate.units.dtype).index_copy(
+        0, torch.searchsorted(ids, rate.ids), rate.units
+    )
 
 
 def _elsewhere(data: Drawn, found: Found) -> Iterator[Values]:

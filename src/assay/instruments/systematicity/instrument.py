@@ -54,18 +54,19 @@ NOVEL_STEP = replace(NOVEL_EXACT, key="novel_score_by_step", title="novel score 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreBudget(Budget):
-    """Examples of a split, examples on which nulls run, and repeats of each null."""
+    """Examples of a split, examples on which nulls run, those of these that copies are run on, and repeats of each null."""
 
     examples: int
     null_examples: int
+    copied_examples: int
     shuffles: int
     lookups: int
 
 
 BUDGETS: Mapping[Effort, ScoreBudget] = {
-    "quick": ScoreBudget(examples=2_000, null_examples=500, copies=5, shuffles=499, lookups=499),
-    "standard": ScoreBudget(examples=20_000, null_examples=2_000, copies=5, shuffles=999, lookups=999),
-    "full": ScoreBudget(examples=100_000, null_examples=10_000, copies=19, shuffles=1_999, lookups=999),
+    "quick": ScoreBudget(examples=2_000, null_examples=500, copied_examples=100, copies=5, shuffles=499, lookups=499),
+    "standard": ScoreBudget(examples=20_000, null_examples=2_000, copied_examples=2_000, copies=5, shuffles=999, lookups=999),
+    "full": ScoreBudget(examples=100_000, null_examples=10_000, copied_examples=10_000, copies=19, shuffles=1_999, lookups=999),
 }
 _POOL = 5_000  # trained examples that the memoriser may look up
 
@@ -75,13 +76,14 @@ class Group:
     """Combinations that are scored together.
 
     **Attributes:** `metric`, `about`, `which`: which combinations they are, in words; `examples`, in canonical order; `few`:
-    rows of those that nulls are scored on.
+    rows of those that nulls are scored on; `copied`: rows of those that untrained copies are run on.
     """
 
     metric: Metric
     which: str
     examples: Examples
     few: Int[Tensor, " m"]
+    copied: Int[Tensor, " k"]
     about: Mapping[str, str]
 
     @property
@@ -137,8 +139,9 @@ class Systematicity(Instrument[Drawn]):
             chosen[name] = (metric, which, novel.take(rows), {} if metric is NOVEL else {"kind": which})
         groups = []
         for name, (metric, which, examples, about) in chosen.items():
-            few = torch.randperm(len(examples), generator=rng("few", name))[: budget.null_examples].sort().values
-            groups.append(Group(metric, which, examples, few, about))
+            few = torch.randperm(len(examples), generator=rng("few", name))[: budget.null_examples]
+            copied = few[: budget.copied_examples].sort().values
+            groups.append(Group(metric, which, examples, few.sort().values, copied, about))
         parts = [task.part(name) for name in task.combines]
         return Drawn(
             task=task,
@@ -192,7 +195,7 @@ class Systematicity(Instrument[Drawn]):
     def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
         values = []
         for group in data.groups:
-            examples = group.fewer
+            examples = group.examples.take(group.copied)
             outputs = network(examples.inputs)
             found = cluster_means(data.task.score(outputs, examples), examples.combination)
             values.append(Values(metric=group.metric.key, units=found.means, about=group.about, ids=found.ids))
