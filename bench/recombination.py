@@ -6,8 +6,9 @@
 
 A task of pairs, (i + j) mod 16 with seven tenths of all pairs trained, is given to each network in its own form: jittered
 vectors, 64 tokens of which two matter, images with two patterns; `scan` is `scan:template_jump_around_right`. Networks are
-trained until they answer their trained pairs, and kept in DIR. Seconds are of this process and its children, once the
-imports are warm. `--audit` measures `assay.audit` of the case beside. `--growth` runs the quick instrument on networks that
+trained until they answer their trained pairs, and kept in DIR. Seconds are of this process and its children, once an audit of
+a small network has imported what audits import. `--audit` measures `assay.audit` of the case beside, and a plain forward pass
+of one example, by which machines and their load can be compared. `--growth` runs the quick instrument on networks that
 grow along one dimension and prints the exponent of its cost over that of a plain forward pass on as many examples,
 of those that are not refused.
 `--patched` counts forward passes with a patched state beside forward passes with a plain hook that puts in the same numbers,
@@ -206,7 +207,7 @@ def megabytes() -> float:
 def of_cases(names: list[str], options: argparse.Namespace) -> None:
     print(f"case | weights | score on trained | CPU s, {options.effort} | peak MB | summary")
     warm = Pairs(as_vectors(8, 8), size=8)
-    run(Recombination(), Subject(layers(16, 16, 16, 8)), warm, effort="quick")
+    audit(Subject(layers(16, 16, 16, 8)), warm, effort="quick", progress=None)
     for name in names:
         subject, task = trained(name, Path(options.networks))
         some = task.examples("seen", 1000, generator=Generator().manual_seed(1))
@@ -216,8 +217,9 @@ def of_cases(names: list[str], options: argparse.Namespace) -> None:
         size = sum(weight.numel() for weight in subject.module.parameters())
         print(f"{name} | {size} | {score:.3f} | {spent:.2f} | {megabytes():.0f} | {found[0].summary}", flush=True)
         if options.audit:
-            audited = seconds(lambda: audit(subject, task, effort=options.effort, level=2))  # noqa: B023
-            print(f"{name} | whole audit: {audited:.2f} CPU s", flush=True)
+            audited = seconds(lambda: audit(subject, task, effort=options.effort, level=2, progress=None))  # noqa: B023
+            plain = min(seconds(lambda: subject(some.inputs)) for _ in range(3)) / len(some)  # noqa: B023
+            print(f"{name} | whole audit: {audited:.2f} CPU s; a plain pass {1000 * plain:.3f} ms an example", flush=True)
 
 
 def of_growth(dimension: str) -> None:

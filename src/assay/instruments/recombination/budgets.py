@@ -49,7 +49,7 @@ BUDGETS: Mapping[Effort, CombiningBudget] = {
     "standard": CombiningBudget(
         examples=3_000,
         combinations=500,
-        null_combinations=500,
+        null_combinations=150,
         cuts=48,
         contexts=24,
         scrambled=5,

@@ -115,8 +115,8 @@ def _of_copy(subject: Subject, data: Drawn) -> Outputs:
             shown.append(items.shown[few | (items.kinds == HELD) if r == 0 else few])
             moved += [items.base[few]] if recipe.moves else []
 
-    def run(inputs: Mapping[str, Tensor], rows: Sequence[Tensor]) -> Tensor:
-        rows = torch.cat([torch.zeros(0, dtype=torch.int64), *rows]).unique()
+    def run(inputs: Mapping[str, Tensor], wanted: Sequence[Tensor]) -> Tensor:
+        rows = torch.cat([torch.tensor([-1]), *wanted]).unique()
         rows = rows[rows >= 0]
         outputs = subject({name: value[rows] for name, value in inputs.items()})
         number = len(next(iter(inputs.values())))
