@@ -65,7 +65,7 @@ class ScoreBudget(Budget):
 
 BUDGETS: Mapping[Effort, ScoreBudget] = {
     "quick": ScoreBudget(examples=2_000, null_examples=500, copied_examples=100, copies=5, shuffles=499, lookups=499),
-    "standard": ScoreBudget(examples=20_000, null_examples=2_000, copied_examples=2_000, copies=5, shuffles=999, lookups=999),
+    "standard": ScoreBudget(examples=20_000, null_examples=2_000, copied_examples=500, copies=5, shuffles=999, lookups=999),
     "full": ScoreBudget(examples=100_000, null_examples=10_000, copied_examples=10_000, copies=19, shuffles=1_999, lookups=999),
 }
 _POOL = 5_000  # trained examples that the memoriser may look up
