@@ -33,7 +33,7 @@ from assay.jobs import run_parallel
 from assay.models.reference import ModelConfig, rebuild
 from assay.objective import Classification, Regression
 from assay.training import TrainingConfig, TrainingData, TrainingRecord, fit_many
-from assay.training.population.plan import Chunk, Member, _traced, build, make_plan
+from assay.training.population.plan import Chunk, PopulationMember, _traced, build, make_plan
 
 NUM_ROWS = 2048  # of each model's own table
 
@@ -47,8 +47,8 @@ class Case(NamedTuple):
     batch_size: int
     steps: int
 
-    def members(self, models: list[nn.Module]) -> list[Member]:
-        return [Member(*parts) for parts in zip(models, self.data, self.configs(), strict=True)]
+    def members(self, models: list[nn.Module]) -> list[PopulationMember]:
+        return [PopulationMember(*parts) for parts in zip(models, self.data, self.configs(), strict=True)]
 
     def configs(self) -> list[TrainingConfig]:
         return [TrainingConfig(steps=self.steps, batch_size=self.batch_size, seed=i) for i in range(len(self.data))]

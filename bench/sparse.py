@@ -11,7 +11,7 @@ import time
 import torch
 from torch import Generator, nn
 
-from assay.instruments.circuits.network import Circuits, ablating
+from assay.instruments.circuits.network import WiredNetwork, ablating
 from assay.instruments.circuits.nodes import wiring_of
 from assay.instruments.circuits.search import compacted
 from assay.models import build
@@ -62,7 +62,7 @@ def passes(*, kept: float, rounds: int) -> tuple[float, float]:
     inputs = {"input": torch.randn(1024, 512, generator=Generator().manual_seed(0))}
     subject = Subject(module)
     wiring = wiring_of(subject, inputs)
-    network = Circuits(subject, wiring, Classification(512), reference=inputs, answered=torch.ones(512, dtype=torch.bool))
+    network = WiredNetwork(subject, wiring, Classification(512), reference=inputs, answered=torch.ones(512, dtype=torch.bool))
     live = torch.rand(wiring.num_nodes, generator=Generator().manual_seed(1)) < kept
     changes = ablating(wiring, live, network.wiring.split(network.means))
 

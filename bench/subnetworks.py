@@ -27,7 +27,7 @@ import torch
 from torch import Generator
 
 from assay.evidence import Evidence
-from assay.figure import Table
+from assay.figure import DetailTable
 from assay.instrument import Random, run
 from assay.instrument.nulls import measure_of
 from assay.instruments.subnetworks import Subnetworks
@@ -116,7 +116,7 @@ def verdict(subject: Subject, task: Task, seed: int) -> Evidence:
 def words(evidence: Evidence) -> Iterator[str]:
     """Of each part; none where the network fails its gate."""
     for table in evidence.figures:
-        if isinstance(table, Table) and table.name == "Decisions":
+        if isinstance(table, DetailTable) and table.name == "Decisions":
             yield from (str(row[1]) for row in table.rows)
 
 

@@ -24,7 +24,7 @@ from assay.swarm.expert import Expert, Factors
 from assay.swarm.pool import ExpertPool, Space
 from assay.swarm.published import PublishedSwarm, SwarmOptions
 from assay.swarm.scores import accuracy, log_probability
-from assay.swarm.utility import Items, Utility
+from assay.swarm.utility import ScoredItems, Utility
 from assay.swarm.worlds import ChainNetwork
 
 LAYERS, RANK, EXPERTS, PARTICLES = 28, 16, 10, 20
@@ -89,20 +89,22 @@ def adapters() -> list[tuple[str, float]]:
     return found
 
 
-def plain() -> tuple[nn.Module, Items]:
+def plain() -> tuple[nn.Module, ScoredItems]:
     rng = Generator().manual_seed(0)
     sizes = [64, 512, 512, 512, 16]
     layers = [layer for i, o in pairwise(sizes) for layer in (nn.Linear(i, o), nn.ReLU())]
-    return nn.Sequential(*layers[:-1]), Items(torch.randn(200, 64, generator=rng), torch.randint(16, (200,), generator=rng))
+    return nn.Sequential(*layers[:-1]), ScoredItems(
+        torch.randn(200, 64, generator=rng), torch.randint(16, (200,), generator=rng)
+    )
 
 
-def cell() -> tuple[nn.Module, Items]:
+def cell() -> tuple[nn.Module, ScoredItems]:
     rng = Generator().manual_seed(0)
     network = ChainNetwork(modulus=13, operations=15, state=48, operation=48, hidden=256)
-    return network, Items(torch.randint(13, (200, 4), generator=rng), torch.randint(13, (200,), generator=rng))
+    return network, ScoredItems(torch.randint(13, (200, 4), generator=rng), torch.randint(13, (200,), generator=rng))
 
 
-def candidates(network: nn.Module, items: Items, space: Space) -> tuple[float, float, float, float]:
+def candidates(network: nn.Module, items: ScoredItems, space: Space) -> tuple[float, float, float, float]:
     """32 candidates among ten experts, on 200 items."""
     rng = Generator().manual_seed(0)
     weights = {f"{name}.weight": m.weight.shape for name, m in network.named_modules() if isinstance(m, nn.Linear)}

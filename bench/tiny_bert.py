@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Bool
 from torch import Generator, Tensor, nn
 
-from assay.models.odd_one_out import Encoded
+from assay.models.odd_one_out import ItemScorer
 from assay.task import Pool, Tokens
-from assay.tasks.odd_one_out import Drawn, OddOneOut
+from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 from assay.training import TrainingConfig, TrainingData, fit
 
 VOCAB = 65  # the first token opens a sentence
@@ -27,13 +27,13 @@ class TwoWords(OddOneOut):
     def item_spec(self) -> Tokens:
         return Tokens(VOCAB, 4)
 
-    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> Drawn:
+    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> GroupedItems:
         words = torch.randint((VOCAB - 1) // 2, (len(obeys), 3), generator=generator) * 2 + 1
         words[:, 0] += obeys[:, 0]
         words[:, 2] += obeys[:, 1]
         words[:, 1] += torch.randint(2, (len(obeys),), generator=generator)
         items = torch.cat([torch.zeros(len(obeys), 1, dtype=torch.int64), words], 1)
-        return Drawn(items, words[:, 0] * VOCAB + words[:, 2])
+        return GroupedItems(items, words[:, 0] * VOCAB + words[:, 2])
 
 
 class Opening(nn.Module):
@@ -64,4 +64,4 @@ def trained_bert(task: TwoWords) -> nn.Module:
 def fresh_bert(generator: Generator) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
-        return Encoded(Opening()).eval()
+        return ItemScorer(Opening()).eval()

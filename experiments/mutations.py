@@ -233,8 +233,8 @@ FAULTS = (
     Fault(
         "gold figures of held-out texts that claim to need trained inputs only",
         "instruments/polar/figures.py",
-        '    return Table(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=LEVEL)',
-        '    return Table(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=0)',
+        '    return DetailTable(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=LEVEL)',
+        '    return DetailTable(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=0)',
         ("tests/instruments/test_polar.py", "tests/conformance"),
     ),
     Fault(

@@ -21,10 +21,12 @@ from assay.jobs import run_parallel
 from assay.swarm.evaluate import Evaluator
 from assay.swarm.figures import table_of
 from assay.swarm.judge import judged
-from assay.swarm.study import STANDARD, Plan, study
-from assay.swarm.worlds import Size, make_world
+from assay.swarm.study import STANDARD, StudyPlan, study
+from assay.swarm.worlds import WorldSize, make_world
 
-SMALL = Size(modulus=9, old=6, experts=4, state=32, operation=32, hidden=96, base_steps=500, expert_steps=300, validation=120)
+SMALL = WorldSize(
+    modulus=9, old=6, experts=4, state=32, operation=32, hidden=96, base_steps=500, expert_steps=300, validation=120
+)
 ENGINES = (*STANDARD, "gradient", "lorahub")
 KINDS = ("composable", "missing skill", "other initialisations")
 RIGHT = {"composable": "composed", "missing skill": "nothing", "other initialisations": "nothing"}
@@ -39,13 +41,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     if options.what == "table":
-        plan = Plan(engines=tuple(options.engines), nulls=options.nulls)
+        plan = StudyPlan(engines=tuple(options.engines), nulls=options.nulls)
         print_table(plan, options.worlds or 3, options.jobs)
     else:
         print_verdicts(options.worlds or 10, options.jobs)
 
 
-def print_table(plan: Plan, num: int, jobs: int) -> None:
+def print_table(plan: StudyPlan, num: int, jobs: int) -> None:
     """One row for each method, one column for each world."""
     found = run_parallel(partial(tabulated, plan=plan), range(num), jobs=jobs)
     methods = list(dict.fromkeys(name for rows, _ in found for name in rows))
@@ -66,7 +68,7 @@ def rows_spent(found: list[tuple[dict[str, tuple[float, ...]], float]], method: 
     return f"{min(spent):.0f}" if max(spent) - min(spent) < 1 else f"{min(spent):.0f} to {max(spent):.0f}"
 
 
-def tabulated(seed: int, *, plan: Plan) -> tuple[dict[str, tuple[float, ...]], float]:
+def tabulated(seed: int, *, plan: StudyPlan) -> tuple[dict[str, tuple[float, ...]], float]:
     """Score, ends of the interval and evaluations of every method in one world."""
     start = time.process_time()
     world = make_world(seed=seed)
@@ -100,7 +102,7 @@ def verdict(work: tuple[str, int]) -> tuple[str, str, float]:
     kind, seed = work
     start = time.process_time()
     world = make_world(kind, seed=100 + seed, size=SMALL)
-    plan = Plan(engines=("cmaes",), budget=200, seeds=5, nulls=8, beyond=0)
+    plan = StudyPlan(engines=("cmaes",), budget=200, seeds=5, nulls=8, beyond=0)
     found = judged(study(world, plan))
     print(f"{kind}, seed {seed}: {found.word}", file=sys.stderr, flush=True)
     return found.word, found.reason, time.process_time() - start

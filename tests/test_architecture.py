@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-SOURCE = Path(__file__).parents[1] / "src"
+SOURCE, ZOO = (Path(__file__).parents[1] / name for name in ("src", "zoo"))
 FILES = sorted(SOURCE.rglob("*.py"))
 MOST_LINES = 400
 SLOW = {"cma", "scipy", "sklearn", "jinja2", "transformers", "pandas", "pyarrow", "pooch"}
@@ -82,3 +82,12 @@ def test_what_tests_import_has_one_meaning():
     names = Counter(path.name for path in paths)
     assert "processes.py" in names
     assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_no_class_name_stands_in_two_files():
+    places: dict[str, set[str]] = {}
+    for path in [*FILES, *ZOO.rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, set()).add(str(path))
+    assert {name: sorted(files) for name, files in places.items() if len(files) > 1} == {}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assay.errors import AssayError
-from assay.evidence import Evidence, Interval, Measure, Null, Table, findings
+from assay.evidence import DetailTable, Evidence, Interval, Measure, Null, findings
 
 
 def measure(name: str, ps: list[float | None], *, headline: bool = True, value: float | None = 0.5) -> Measure:
@@ -92,7 +92,10 @@ def test_a_missing_measure_lists_what_there_is():
 
 def test_what_needs_more_access_is_left_out_and_so_are_the_words_that_may_speak_of_it():
     first, second = measure("seen", [0.1]), replace(measure("novel", [0.1]), level=2)
-    tables = (Table(name="t", columns=(), rows=(), level=0), Table(name="of novel ones", columns=(), rows=(), level=1))
+    tables = (
+        DetailTable(name="t", columns=(), rows=(), level=0),
+        DetailTable(name="of novel ones", columns=(), rows=(), level=1),
+    )
     whole = replace(evidence(first, second), figures=tables, summary="novel ones work", warnings=("some do not",))
     assert whole.at_level(2) is whole
     low = whole.at_level(0)

@@ -3,19 +3,19 @@
 import pytest
 
 from assay.figure import (
+    ComputationGraphs,
+    ComputationNode,
     Curve,
+    DetailTable,
     Edge,
-    Graphs,
     Line,
     Matrix,
     Parse,
     Plot,
     Point,
+    RelationGraphs,
     Scatter,
-    Step,
     StepGraph,
-    Steps,
-    Table,
     as_table,
 )
 
@@ -25,7 +25,7 @@ def curve(*lines, title="UUAS"):
 
 
 def graphs(*texts):
-    return Graphs(name="g", texts=texts, caption="how to read it", level=2)
+    return RelationGraphs(name="g", texts=texts, caption="how to read it", level=2)
 
 
 def scatter(*points, sizes=""):
@@ -33,7 +33,7 @@ def scatter(*points, sizes=""):
 
 
 def test_a_table_is_itself():
-    table = Table(name="t", columns=("a", "b"), rows=((1, None),), note="n", level=2)
+    table = DetailTable(name="t", columns=("a", "b"), rows=((1, None),), note="n", level=2)
     assert as_table(table) is table
 
 
@@ -115,7 +115,7 @@ def test_a_figure_without_content_keeps_its_columns(figure):
         lambda: Line(name="l", x=(1,), y=(1.0,), low=(0.0,)),
         lambda: Line(name="l", x=(1,), y=(1.0,), low=(0.0, 0.0), high=(1.0, 1.0)),
         lambda: Line(name="l", x=(1,), y=(1.0,), marked=(1,)),
-        lambda: Table(name="l", columns=("a",), rows=((),), level=0),
+        lambda: DetailTable(name="l", columns=("a",), rows=((),), level=0),
         lambda: Parse(name="l", words=("a",), declared=(Edge(head=0, dependent=1),), predicted=()),
         lambda: Parse(name="l", words=("a",), declared=(), predicted=(Edge(head=-1, dependent=0),)),
     ],
@@ -133,7 +133,7 @@ def matrix(values=((1.0, None), (0.25, 0.5)), notes=(("3 examples", ""), ("4 exa
 
 
 def steps(*graphs):
-    return Steps(name="s", kinds=("correct", "local"), graphs=graphs, caption="how to read it", level=2)
+    return ComputationGraphs(name="s", kinds=("correct", "local"), graphs=graphs, caption="how to read it", level=2)
 
 
 def test_every_cell_of_a_matrix_is_a_row():
@@ -151,8 +151,8 @@ def test_every_cell_of_a_matrix_is_a_row():
 
 
 def test_every_step_of_a_graph_is_a_row():
-    source = Step(name="x", value="3", layer=0, kind="input")
-    node = Step(name="y", value="4", layer=1, kind="local", note="right is 5")
+    source = ComputationNode(name="x", value="3", layer=0, kind="input")
+    node = ComputationNode(name="y", value="4", layer=1, kind="local", note="right is 5")
     table = as_table(steps(StepGraph(name="first", steps=(source, node), edges=((0, 1),))))
     assert table.rows == (("first", 0, "x", "3", "input", ""), ("first", 1, "y", "4", "local", "right is 5"))
     assert as_table(steps()).rows == ()
@@ -161,7 +161,7 @@ def test_every_step_of_a_graph_is_a_row():
 
 
 def test_rows_of_a_table_lead_somewhere_or_none_does():
-    table = Table(name="t", columns=("a",), rows=((1,), (2,)), leads_to=("first", ""), level=2)
+    table = DetailTable(name="t", columns=("a",), rows=((1,), (2,)), leads_to=("first", ""), level=2)
     assert as_table(table).leads_to == ("first", "")
     with pytest.raises(AssertionError, match="a place to go to for every row"):
-        Table(name="t", columns=("a",), rows=((1,), (2,)), leads_to=("first",), level=2)
+        DetailTable(name="t", columns=("a",), rows=((1,), (2,)), leads_to=("first",), level=2)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from assay import load_instrument, load_task
 from assay.audit import audit
 from assay.instrument import run
-from assay.isolation import Draws, seeded, undisturbed
+from assay.isolation import GlobalDraws, seeded, undisturbed
 from assay.subject import Subject
 from assay.training import TrainingConfig, fit, fit_many
 from assay.training.cohort import Separate
@@ -95,11 +95,11 @@ def test_a_seed_decides_inside_and_nothing_is_left_outside():
 
 
 def test_what_draws_is_found_out():
-    draws = Draws()
+    draws = GlobalDraws()
     torch.ones(3).sum()
     assert not draws.any
     for draw in (lambda: torch.rand(1), lambda: np.random.rand()):
-        draws = Draws()
+        draws = GlobalDraws()
         draw()
         assert draws.any
 

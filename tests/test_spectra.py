@@ -7,7 +7,7 @@ from torch import Generator, nn
 from assay.audit import audit
 from assay.conformance.tasks import small_task
 from assay.instruments import load_instrument
-from assay.instruments.decodability.features import Place
+from assay.instruments.decodability.features import ProbeFeatures
 from assay.probe import Design
 from assay.spectra import eigh, svd, unit_scale
 from assay.subject import Subject
@@ -68,7 +68,7 @@ def test_only_values_whose_squares_leave_single_precision_are_scaled(largest, sc
 @pytest.mark.parametrize(("count", "width"), [(50, 64), (500, 16), (2_000, 2)])
 def test_a_constant_site_has_no_axis_for_a_probe_to_read(count, width, scale):
     rows = constant(count, width, scale=scale)
-    place = Place.of(rows, num_seen=count * 3 // 4, width=32, seed=0, limited=True)
+    place = ProbeFeatures.of(rows, num_seen=count * 3 // 4, width=32, seed=0, limited=True)
     assert place.scores.shape == (count * 3 // 4, 0)
     design = Design.of(rows.view(1, 5, count // 5, width))
     assert torch.equal(design.ratios, torch.zeros(1, width))
@@ -87,7 +87,7 @@ def test_a_site_that_varies_is_read_alike_at_every_scale(scale, offset):
     assert bool((ours.design.ratios > 0).all())
     assert torch.allclose(ours.left_out(), plain.left_out(), atol=1e-3)
     assert torch.allclose(ours.probe()(rows * scale), plain.probe()(rows), atol=1e-2)
-    assert Place.of(rows * scale, num_seen=80, width=64, seed=0, limited=True).scores.shape == (80, 8)
+    assert ProbeFeatures.of(rows * scale, num_seen=80, width=64, seed=0, limited=True).scores.shape == (80, 8)
 
 
 class Dying(nn.Module):

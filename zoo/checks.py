@@ -19,7 +19,7 @@ ABOVE_CHANCE = 0.1
 
 
 @dataclass(frozen=True)
-class Novel:
+class NovelCombinations:
     """The novel combinations of a task, in the order of `task.combinations("novel")`: which lie outside 1-coverage, and the
     share of these that needs no network: `main_effects`, `nearest`."""
 
@@ -29,7 +29,7 @@ class Novel:
     nearest: float
 
 
-def novel_of(task: SymbolTask) -> Novel:
+def novel_of(task: SymbolTask) -> NovelCombinations:
     """How new the novel combinations are. No network is involved."""
     found = novelty_of(task)
     values = task.combinations("novel")
@@ -43,7 +43,7 @@ def novel_of(task: SymbolTask) -> Novel:
         for predictor, more in ((main_effects, (int(answers.max()) + 1,)), (nearest, ()))
     }
     shares = {name: float(own[outside.numpy()].mean()) if outside.any() else 0.0 for name, own in right.items()}
-    return Novel(outside, kinds.count("synonym"), **shares)
+    return NovelCombinations(outside, kinds.count("synonym"), **shares)
 
 
 def additive_input_score(network: nn.Module, task: SymbolTask, *, generator: Generator) -> tuple[float, float]:

@@ -43,11 +43,11 @@ SUM = {"form": "sum"}
 C, E, CS, ES = "novel_from_state", "novel_as_state", "seen_from_state", "seen_as_state"
 
 
-class _Table(BaseModel):
+class _MeasuredTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Value(_Table):
+class Value(_MeasuredTable):
     """One measure: its value and interval, on how many units it rests, the access level that it needs, and its nulls."""
 
     key: str
@@ -60,7 +60,7 @@ class Value(_Table):
     nulls: dict[str, tuple[float, ...]]
 
 
-class Called(_Table):
+class Called(_MeasuredTable):
     """The verdict at one access level: does it work on novel combinations, on which basis, and what breaks."""
 
     novel: Works
@@ -68,7 +68,7 @@ class Called(_Table):
     breaks: Breaks
 
 
-class Measured(_Table):
+class Measured(_MeasuredTable):
     """Everything that was measured on a network of the zoo.
 
     **Attributes:**

@@ -8,7 +8,7 @@ from scipy.stats import beta
 from torch import Generator, Tensor, nn
 
 from assay.stats import keyed_generator
-from zoo.checks import ABOVE_CHANCE, Novel, additive_input_score
+from zoo.checks import ABOVE_CHANCE, NovelCombinations, additive_input_score
 from zoo.families import SymbolTask
 from zoo.manifest import Kind, Meant
 from zoo.workshop import Made
@@ -98,7 +98,7 @@ class Truth(BaseModel):
     broken: str = ""
 
 
-def truth_of(made: Made, task: SymbolTask, novel: Novel) -> Truth:
+def truth_of(made: Made, task: SymbolTask, novel: NovelCombinations) -> Truth:
     """Run a network on its own task, each combination shown once."""
     member = made.member
     # The same inputs for all networks of an instance: what has the same function has the same score.

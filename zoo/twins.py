@@ -19,7 +19,7 @@ Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Units:
+class HiddenLayer:
     """One hidden layer: the linear map before its ReLUs and the one behind them, by name."""
 
     before: str
@@ -40,10 +40,10 @@ class Units:
         return len(weights[self.incoming[1]])
 
 
-Change = Callable[[Units, Weights, Generator], None]
+Change = Callable[[HiddenLayer, Weights, Generator], None]
 
 
-def hidden_units(module: nn.Module) -> tuple[Units, ...]:
+def hidden_units(module: nn.Module) -> tuple[HiddenLayer, ...]:
     """Every hidden layer that can be changed. **Raises:** `AssayError` when there is none."""
     found = []
     for name, part in module.named_modules():
@@ -51,7 +51,7 @@ def hidden_units(module: nn.Module) -> tuple[Units, ...]:
             layers = list(part.named_children())
             for (first, before), (_, middle), (second, after) in zip(layers, layers[1:], layers[2:], strict=False):
                 if isinstance(before, nn.Linear) and isinstance(middle, nn.ReLU) and isinstance(after, nn.Linear):
-                    found.append(Units(f"{name}.{first}".lstrip("."), f"{name}.{second}".lstrip(".")))
+                    found.append(HiddenLayer(f"{name}.{first}".lstrip("."), f"{name}.{second}".lstrip(".")))
     if not found:
         raise AssayError(
             "a function-preserving twin needs hidden units between two linear maps of an nn.Sequential",
@@ -99,7 +99,7 @@ def refitted(module: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
     return made.eval()
 
 
-def _add_pairs(units: Units, weights: Weights, generator: Generator, *, pairs: int) -> None:
+def _add_pairs(units: HiddenLayer, weights: Weights, generator: Generator, *, pairs: int) -> None:
     """Units alike in their random incoming weights and opposite in their outgoing ones, as large as the others."""
     for name in units.incoming:
         drawn = _drawn(weights[name], (pairs, *weights[name].shape[1:]), generator)
@@ -108,7 +108,7 @@ def _add_pairs(units: Units, weights: Weights, generator: Generator, *, pairs: i
     weights[units.outgoing] = torch.cat([weights[units.outgoing], drawn, -drawn], 1)
 
 
-def _split(units: Units, weights: Weights, generator: Generator) -> None:
+def _split(units: HiddenLayer, weights: Weights, generator: Generator) -> None:
     """Half of the units twice; what reads them is divided into alpha and 1 - alpha, alpha uniform between -1 and 2."""
     count = units.count(weights)
     twice = torch.randperm(count, generator=generator)[: count // 2].sort().values
@@ -118,7 +118,7 @@ def _split(units: Units, weights: Weights, generator: Generator) -> None:
     weights[units.outgoing][:, count:] *= 1 - alpha
 
 
-def _rescale(units: Units, weights: Weights, generator: Generator) -> None:
+def _rescale(units: HiddenLayer, weights: Weights, generator: Generator) -> None:
     """Every unit multiplied by exp(N(0, 1)), and what reads it divided by it."""
     factors = torch.randn(units.count(weights), generator=generator, dtype=torch.float64).exp()
     for name in units.incoming:
@@ -126,11 +126,11 @@ def _rescale(units: Units, weights: Weights, generator: Generator) -> None:
     weights[units.outgoing] = weights[units.outgoing] / factors
 
 
-def _permute(units: Units, weights: Weights, generator: Generator) -> None:
+def _permute(units: HiddenLayer, weights: Weights, generator: Generator) -> None:
     _take(units, weights, torch.randperm(units.count(weights), generator=generator))
 
 
-def _take(units: Units, weights: Weights, which: Int[Tensor, " u"]) -> None:
+def _take(units: HiddenLayer, weights: Weights, which: Int[Tensor, " u"]) -> None:
     for name in units.incoming:
         weights[name] = weights[name][which]
     weights[units.outgoing] = weights[units.outgoing][:, which]

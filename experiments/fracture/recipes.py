@@ -26,7 +26,7 @@ from torch import Generator, Tensor
 
 from assay.instruments.fracture.coherence import coherence
 from assay.regularity import Regularity
-from assay.responses import Layer, Read, balanced, by_unit, overlap_of_rows, overlap_of_weights, read_layers
+from assay.responses import Layer, ReadNetwork, balanced, by_unit, overlap_of_rows, overlap_of_weights, read_layers
 from assay.stats import rank_correlation, share_interval
 from assay.subject import Subject
 
@@ -49,7 +49,7 @@ def main() -> None:
 # Forms
 
 
-def of_all(layers: Sequence[Layer], read: Read, regularity: Regularity) -> float:
+def of_all(layers: Sequence[Layer], read: ReadNetwork, regularity: Regularity) -> float:
     return coherence(layers, read.outputs, regularity).value
 
 

@@ -59,7 +59,7 @@ def judged_apart(
     view = TrainedOnly(task)
     subject, kept = with_running(subject, view)
 
-    def drawn(k: int, instrument: Instrument) -> _Piece | Evidence | None:
+    def drawn(k: int, instrument: Instrument) -> _DrawnInstrument | Evidence | None:
         try:
             with following(progress), stage(instrument.name, k * _DRAWING, (k + 1) * _DRAWING):
                 found = draw(instrument, subject, view, effort=effort, seed=seed)
@@ -67,12 +67,12 @@ def judged_apart(
             return not_enough(instrument, reason)
         except NoNovelInputs:
             return None
-        return _Piece(instrument, _sendable(found, task))
+        return _DrawnInstrument(instrument, _sendable(found, task))
 
     found = [attempt(instrument.name, partial(drawn, k, instrument)) for k, instrument in enumerate(instruments)]
-    pieces = [piece for piece in found if isinstance(piece, _Piece)]
+    pieces = [piece for piece in found if isinstance(piece, _DrawnInstrument)]
     if not pieces:
-        return [one for one in found if not isinstance(one, _Piece)]
+        return [one for one in found if not isinstance(one, _DrawnInstrument)]
     start = len(instruments) * _DRAWING
 
     def hear(line: str) -> None:
@@ -80,7 +80,7 @@ def judged_apart(
         progress(doing, start + (1 - start) * share)
 
     judged = iter(_judged((subject, pieces, effort, seed, kept), hear))
-    return [next(judged) if isinstance(one, _Piece) else one for one in found]
+    return [next(judged) if isinstance(one, _DrawnInstrument) else one for one in found]
 
 
 def _sendable(found: object, task: Task) -> bytes:
@@ -150,7 +150,7 @@ def _sent_itself(module: ModuleType) -> Iterator[None]:
         unregister_pickle_by_value(module)
 
 
-class _Piece(NamedTuple):
+class _DrawnInstrument(NamedTuple):
     """One instrument and what it drew, pickled."""
 
     instrument: Instrument
@@ -186,7 +186,7 @@ def _judge_all(given: bytes) -> list[Evidence | Failed | None] | BaseException |
     except ImportError as error:
         return (str(error), _importing(error)) if str(error.name).startswith(FORBIDDEN) else error
 
-    def judge(k: int, piece: _Piece) -> Evidence | None:
+    def judge(k: int, piece: _DrawnInstrument) -> Evidence | None:
         data, name = _loaded(piece.drawn), piece.instrument.name
         with weights_kept(subject.module, name), stage(name, k / len(pieces), (k + 1) / len(pieces)):
             found = None if data is None else read(piece.instrument, subject, data, effort=effort, seed=seed)

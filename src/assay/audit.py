@@ -235,7 +235,7 @@ def audit(
         else:
             allowing = Unlabelled(task) if level == 1 else task
             subject, warnings = with_running(subject, allowing) if applying else (subject, ())
-            pieces = [_Piece(instrument, subject, allowing, effort, seed, warnings) for instrument in applying]
+            pieces = [_InstrumentRun(instrument, subject, allowing, effort, seed, warnings) for instrument in applying]
             found = _run_all(pieces, jobs=jobs, progress=report)
         evidence = [item.at_level(allowed) for item in found if isinstance(item, Evidence)]
         environment = _environment(subject)
@@ -316,7 +316,7 @@ def _sorted_out(
     return applying, skipped
 
 
-def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> list[Evidence | Failed]:
+def _run_all(pieces: Sequence["_InstrumentRun"], *, jobs: int, progress: Progress) -> list[Evidence | Failed]:
     """Every piece, here or side by side; what shares its own work out comes after the others, with all processes."""
     beside = [k for k, piece in enumerate(pieces) if jobs != 1 and not getattr(piece.instrument, "long", False)]
 
@@ -340,7 +340,7 @@ def _run_all(pieces: Sequence["_Piece"], *, jobs: int, progress: Progress) -> li
     return [found[index] for index in range(len(pieces))]
 
 
-class _Piece(NamedTuple):
+class _InstrumentRun(NamedTuple):
     """One instrument to run."""
 
     instrument: Instrument
@@ -351,7 +351,7 @@ class _Piece(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def _measure(piece: _Piece, progress: Progress = silent, *, jobs: int = 1) -> Evidence | Failed:
+def _measure(piece: _InstrumentRun, progress: Progress = silent, *, jobs: int = 1) -> Evidence | Failed:
     instrument, subject, task, effort, seed, warnings = piece
     return attempt(
         instrument.name,

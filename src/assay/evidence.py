@@ -8,8 +8,8 @@ import numpy as np
 
 from assay.display import Framed, brief, columns_of, measures_table, page, words
 from assay.errors import AssayError
+from assay.figure import DetailTable as DetailTable
 from assay.figure import Figure, Level
-from assay.figure import Table as Table
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema

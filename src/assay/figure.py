@@ -18,9 +18,9 @@ Style = Literal["solid", "dotted", "dashed"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class DetailTable:
     """Rows of plain values that a measure rests on, for the report's details. `level`: the access that they need. `leads_to`:
-    of every row the graph of a `Steps` figure of the same evidence that shows it, empty where there is none."""
+    of every row the graph of a `ComputationGraphs` figure of the same evidence that shows it, empty where there is none."""
 
     __repr__ = brief
 
@@ -162,7 +162,7 @@ class Parse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Graphs:
+class RelationGraphs:
     """Declared graphs beside predicted ones, one text after the other."""
 
     __repr__ = brief
@@ -204,7 +204,7 @@ class Matrix:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class ComputationNode:
     """One node of a computation graph: its name and value as words, its layer, one of the figure's kinds, and what more is to
     be said of it."""
 
@@ -222,7 +222,7 @@ class StepGraph:
     __repr__ = brief
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[ComputationNode, ...]
     edges: tuple[tuple[int, int], ...]
 
     def __post_init__(self):
@@ -231,7 +231,7 @@ class StepGraph:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps:
+class ComputationGraphs:
     """Computation graphs whose nodes are of several `kinds`, the first of which is the good one; a node of another kind, such
     as a symbol of the input, is drawn without colour."""
 
@@ -255,10 +255,10 @@ class _ByKind:
         return handler.generate_schema(Annotated[source, Field(discriminator="kind")])
 
 
-Figure = Annotated[Table | Curve | Scatter | Graphs | Matrix | Steps, _ByKind]
+Figure = Annotated[DetailTable | Curve | Scatter | RelationGraphs | Matrix | ComputationGraphs, _ByKind]
 
 
-def as_table(figure: Figure) -> Table:
+def as_table(figure: Figure) -> DetailTable:
     """The numbers of a figure as rows. A cell is None where a value could not be measured, and empty where there is nothing to
     be told, such as the head of a root; columns without any content are left out.
 
@@ -269,22 +269,22 @@ def as_table(figure: Figure) -> Table:
         assert as_table(curve).rows[1] == ("LAS", "measured", "layer 2", 0.9)
     """
     match figure:
-        case Table():
+        case DetailTable():
             return figure
         case Curve():
             columns, rows = ("plot", "line", figure.across, "value", "low", "high"), tuple(_of_curve(figure))
         case Scatter():
             columns = ("name", "x", "y", figure.sizes or "size", "note")
             rows = tuple((point.name, point.x, point.y, _or_empty(point.size), point.note) for point in figure.points)
-        case Graphs():
+        case RelationGraphs():
             columns = ("text", "word", "form", "declared head", "relation", "predicted head", "predicted relation")
             rows = tuple(row for text in figure.texts for row in _of_parse(text))
         case Matrix():
             columns, rows = (figure.down, figure.across, "value", "note"), tuple(_of_matrix(figure))
-        case Steps():
+        case ComputationGraphs():
             columns, rows = ("example", "layer", "step", "value", "kind", "note"), tuple(_of_steps(figure))
     kept = [k for k in range(len(columns)) if not rows or any(row[k] != "" for row in rows)]
-    return Table(
+    return DetailTable(
         name=figure.name,
         columns=tuple(columns[k] for k in kept),
         rows=tuple(tuple(row[k] for k in kept) for row in rows),
@@ -310,7 +310,7 @@ def _of_matrix(figure: Matrix) -> Iterator[tuple[Cell, ...]]:
             yield row, column, value, note
 
 
-def _of_steps(figure: Steps) -> Iterator[tuple[Cell, ...]]:
+def _of_steps(figure: ComputationGraphs) -> Iterator[tuple[Cell, ...]]:
     for graph in figure.graphs:
         for step in graph.steps:
             yield graph.name, step.layer, step.name, step.value, step.kind, step.note

@@ -196,7 +196,7 @@ class GivesGraphs(Protocol):
         ...
 
 
-class Fed(NamedTuple):
+class FedTokens(NamedTuple):
     """What a subject that reads the task's own tokens is given: `inputs`, keyword arguments of its forward, each `(n, ...)`;
     `places`, the position of every word in its states, -1 behind the end of a shorter text."""
 
@@ -208,7 +208,7 @@ class Fed(NamedTuple):
 class FeedsGraphs(Protocol):
     """Ability, beside `GivesGraphs`: the texts as the task's own inputs, so that no tokenizer is needed."""
 
-    def feed(self, graphs: Sequence[Graph]) -> Fed:
+    def feed(self, graphs: Sequence[Graph]) -> FedTokens:
         """The inputs of these texts, row by row."""
         ...
 

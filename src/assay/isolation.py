@@ -59,7 +59,7 @@ def seed_generators(seed: int) -> None:
     random.seed(seed)
 
 
-class Draws:
+class GlobalDraws:
     """Whether something draws from a global generator of PyTorch or NumPy: compares their states with those of when this was
     made. Python's is left out, from which type checkers at run time draw as well."""
 

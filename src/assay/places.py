@@ -118,7 +118,7 @@ def _reordered(rows: Tensor, same: Tensor) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Visit:
+class _ModuleVisit:
     """A time at which a module was entered or left.
 
     **Attributes:**
@@ -141,7 +141,7 @@ class _Uses(Pass):
 
     def __init__(self):
         super().__init__()
-        self.visits: dict[str, list[_Visit]] = {}
+        self.visits: dict[str, list[_ModuleVisit]] = {}
         self._used: dict[_Identity, list[int]] = {}
         self._alive: dict[int, Tensor] = {}  # so that no two of this forward share an id
         self._count = 0
@@ -162,7 +162,7 @@ class _Uses(Pass):
             others = [other for other in _tensors(value) if other is not tensor] if side == "out" else []
             self._alive.update((id(kept), kept) for kept in (tensor, *others))
             self._noting = True
-            visit = _Visit(tensor, tensor.detach().clone(), _identity(tensor), others, self._count)
+            visit = _ModuleVisit(tensor, tensor.detach().clone(), _identity(tensor), others, self._count)
             self._noting = False
             self.visits.setdefault(f"{name}:{side}", []).append(visit)
 
@@ -171,11 +171,11 @@ class _Uses(Pass):
         for output in _tensors(outputs):
             self._used.setdefault(_identity(output), []).append(self._count + 1)
 
-    def uses(self, visit: _Visit) -> tuple[int, ...]:
+    def uses(self, visit: _ModuleVisit) -> tuple[int, ...]:
         """The calls that a replacement at this visit reaches first."""
         return tuple(k for k in self._used.get(visit.identity, ()) if visit.began < k <= visit.ended[0])
 
-    def uses_others(self, visit: _Visit) -> bool:
+    def uses_others(self, visit: _ModuleVisit) -> bool:
         """Whether the network uses further tensors of the nest."""
         return any(k > visit.began for other in visit.others for k in self._used.get(_identity(other), ()))
 

@@ -14,7 +14,7 @@ from assay.store import sha256, write_bytes_atomically
 from assay.subject import Subject
 
 
-class Line(BaseModel):
+class PredictionLine(BaseModel):
     """One line: what was answered to one example."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -25,7 +25,7 @@ class Line(BaseModel):
     truncated: bool = False
 
 
-def read_lines(path: Path | str) -> dict[int | str, Line]:
+def read_lines(path: Path | str) -> dict[int | str, PredictionLine]:
     """The lines of a file by the id of their example, in the order of the file.
 
     Each has an `id`, and `text`, the scratchpad that a model wrote, or `nodes`, an object from node names to values (null where
@@ -34,7 +34,7 @@ def read_lines(path: Path | str) -> dict[int | str, Line]:
 
     **Raises:** `AssayError` naming the line that is no such object, and an id that comes twice.
     """
-    lines: dict[int | str, Line] = {}
+    lines: dict[int | str, PredictionLine] = {}
     with open_file(Path(path), most=MOST_TABLE) as stream:
         for at, raw in enumerate(stream.read().splitlines(), 1):
             if raw.strip():
@@ -55,9 +55,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _parsed(raw: bytes, where: str) -> Line:
+def _parsed(raw: bytes, where: str) -> PredictionLine:
     try:
-        line = Line.model_validate(json.loads(raw, object_pairs_hook=_once))
+        line = PredictionLine.model_validate(json.loads(raw, object_pairs_hook=_once))
     except (ValidationError, ValueError, RecursionError) as error:
         fault = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         place = ".".join(map(str, fault["loc"]))
@@ -70,7 +70,7 @@ def _parsed(raw: bytes, where: str) -> Line:
     return line
 
 
-def save_lines(path: Path | str, lines: Sequence[Line]) -> None:
+def save_lines(path: Path | str, lines: Sequence[PredictionLine]) -> None:
     """Write a file that `read_lines` reads; fields that hold nothing are left out.
 
     Example::

@@ -47,7 +47,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadNetwork:
     """The layers of a network that run at any position, its outputs `(n, c)`, and the parameters that none of them holds, with
     their sizes."""
 
@@ -58,7 +58,7 @@ class Read:
     unread: Mapping[str, int]
 
 
-def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> Read:
+def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> ReadNetwork:
     """All linear layers and convolutions of a network, as it runs on these inputs.
 
     **Arguments:** `centred`: outputs are logits, in which a common shift means nothing: it is taken out of the responses.
@@ -100,7 +100,7 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
     layers = tuple(layer for layer in every if layer.inputs.shape[1])
     held = {id(weight) for layer in layers for weight in modules[layer.name].parameters(recurse=False)}
     unread = {name: weight.numel() for name, weight in subject.module.named_parameters() if id(weight) not in held}
-    return Read(layers, flat - flat.mean(1, keepdim=True) if centred else flat, unread)
+    return ReadNetwork(layers, flat - flat.mean(1, keepdim=True) if centred else flat, unread)
 
 
 def _outgoing(module: nn.Module) -> int:

@@ -10,7 +10,7 @@ import pytest
 import tyro
 
 from assay.cli import main
-from assay.cli.main import COMMANDS, STYLE, Line
+from assay.cli.main import COMMANDS, STYLE, CommandLine
 
 ACTIONS = {"data": ("list", "get")}
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def test_help_of_a_command_ends_with_examples_that_parse(command, capfd):
     lines = [line.split() for line in examples.splitlines() if line.startswith("  assay ")]
     assert lines
     for words in lines:
-        parsed = tyro.cli(Line, args=[word.strip("'") for word in words[1:]], config=STYLE)
+        parsed = tyro.cli(CommandLine, args=[word.strip("'") for word in words[1:]], config=STYLE)
         assert type(parsed.command) is command
 
 

@@ -14,7 +14,7 @@ TASK = "modular:p=5,num_first=4,num_second=4"
 STUBBORN = """
 import time
 from assay import __main__
-from assay.cli.train import Train
+from assay.cli.train import TrainCommand
 
 def run(self, terminal):
     while True:
@@ -24,7 +24,7 @@ def run(self, terminal):
         except KeyboardInterrupt:
             pass
 
-Train.run = run
+TrainCommand.run = run
 __main__.main()
 """
 SLOW_STEPS = f"""

@@ -7,12 +7,12 @@ import numpy as np
 import predictors_of_sums
 import pytest
 
-from assay.computation import MISSING, Operation, Recipe
+from assay.computation import MISSING, FixedAlgorithm, Operation
 from assay.computation.analysis import (
     FULL_TABLE,
     STEP_TABLE,
     SURFACE,
-    Sides,
+    NovelSteps,
     analyse,
     called,
     composition_gap,
@@ -102,7 +102,7 @@ def test_values_given_from_right_parents_are_all_judged():
 
 
 def test_cells_by_hand():
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     x, y, z = (recipe.source(name) for name in "xyz")
     add = Operation("add", np.add)
     recipe.node("v", add, recipe.node("u", add, x, y), z)
@@ -127,7 +127,7 @@ def test_counts_in_cells_are_plain_counts():
 
 
 def test_the_odds_ratio_of_one_stratum_is_the_textbook_one():
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     recipe.node("v", Operation("id", lambda x: x), recipe.source("x"))
     graph = recipe.computations(np.zeros((1_000, 1), np.int64))
     inner = np.arange(1_000) * 2 + 1
@@ -224,7 +224,7 @@ def test_tables_of_nothing_know_nothing():
 
 
 def test_the_best_guess_passes_over_the_argument_that_matters_least():
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     recipe.node("v", Operation("first", lambda x, y, z: x * 10 + (y > 8)), *(recipe.source(name) for name in "xyz"))
     rng = np.random.default_rng(0)
     trained, tested = (recipe.computations(rng.integers(0, 10, (300, 3))) for _ in range(2))
@@ -276,7 +276,7 @@ def made(value, width=0.01):
 def test_calls(cells, nodes, sides, outside, call):
     tables = {FULL_TABLE: made([1, 0.1, 0.1]), STEP_TABLE: made([1, 1, 0.1]), SURFACE: made([0.5, 0.5, 0.5])}
     of_sides = {name: made([0.5, 0.5] if name == SURFACE else [0.1, 0.1]) for name in tables}
-    beside = Sides(made(sides), np.array([nodes[2] - outside, outside]), of_sides)
+    beside = NovelSteps(made(sides), np.array([nodes[2] - outside, outside]), of_sides)
     assert called(made(cells), np.array(nodes), tables, beside) == call
 
 
@@ -285,7 +285,7 @@ def test_tables_outside_coverage_are_those_of_the_same_nodes():
     tables = {FULL_TABLE: made([1, 0.1, 0.1]), STEP_TABLE: made([1, 1, 0.1]), SURFACE: made([0.5, 0.5, 0.5])}
     beside = {name: made([0.1, 0.99]) for name in tables}
     assert (
-        called(made([1, 1, 1]), np.array([900] * 3), tables, Sides(made([1, 0.98]), np.array([800, 100]), beside))
+        called(made([1, 1, 1]), np.array([900] * 3), tables, NovelSteps(made([1, 0.98]), np.array([800, 100]), beside))
         == "substitution"
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 import predictors_of_sums
 import pytest
 
-from assay.computation import Operation, Recipe
+from assay.computation import FixedAlgorithm, Operation
 from assay.computation.cells import FULL, NEW, STEP, seen
 from assay.computation.coverage import KNOWN, NO_STEP, OUTSIDE, covered
 
@@ -12,7 +12,7 @@ ADD = Operation("add", lambda a, b: (a + b) % 5)
 
 
 def sums(pairs):
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     recipe.node("v", ADD, recipe.source("x"), recipe.source("y"))
     return recipe.computations(np.array(pairs))
 
@@ -38,7 +38,7 @@ def test_k_is_the_number_of_contexts_in_which_they_acted_alike(shared):
 
 def test_a_subgraph_is_another_argument_than_its_value():
     """Two ways to the value 5 that share a context follow from each other; without one they do not, though the value does."""
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     x, y, z = (recipe.source(name) for name in "xyz")
     plus = Operation("plus", np.add)
     recipe.node("v", Operation("times", np.multiply), recipe.node("u", plus, x, y), z)
@@ -62,7 +62,7 @@ def test_the_cells_and_substitution_agree_where_they_must():
 
 def test_another_operation_and_nothing_trained():
     tested = sums([(1, 2)])
-    other = Recipe()
+    other = FixedAlgorithm()
     other.node("v", Operation("times", np.multiply), other.source("x"), other.source("y"))
     for trained in (other.computations(np.array([[1, 2]])), sums(np.zeros((0, 2), int))):
         assert covered(trained, tested).by_value.tolist() == [NO_STEP, NO_STEP, OUTSIDE]

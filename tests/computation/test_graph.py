@@ -9,9 +9,9 @@ import pytest
 from assay.computation import (
     MISSING,
     Computations,
+    FixedAlgorithm,
+    NumberedTexts,
     Operation,
-    Recipe,
-    Texts,
     examples_with,
     joined,
     step_hashes,
@@ -223,7 +223,7 @@ def test_equal_hashes_are_equal_unfolded_subgraphs():
 
 def test_the_order_of_arguments_and_their_number_count():
     minus = Operation("minus", lambda a, *b: a - sum(b))
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     x, y = recipe.source("x"), recipe.source("y")
     for name, parents in {"x-y": (x, y), "y-x": (y, x), "-x": (x,), "x-y-y": (x, y, y)}.items():
         recipe.node(name, minus, *parents)
@@ -236,7 +236,7 @@ def test_the_order_of_arguments_and_their_number_count():
 
 
 def test_one_hop_patterns_know_nothing_of_what_lies_further_back():
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     x, y, z = (recipe.source(name) for name in "xyz")
     add = Operation("add", np.add)
     recipe.node("v", add, recipe.node("u", add, x, y), z)
@@ -247,7 +247,7 @@ def test_one_hop_patterns_know_nothing_of_what_lies_further_back():
 
 
 def test_hashes_of_texts_do_not_depend_on_the_order_in_which_they_are_met():
-    one, other = Texts(), Texts()
+    one, other = NumberedTexts(), NumberedTexts()
     other.parse("something else")
     source = ["append reverse A B , C D"]
     assert np.array_equal(subgraph_hashes(pcfg_trees(source, one)), subgraph_hashes(pcfg_trees(source, other)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assay.computation import MISSING, Operation, Recipe
+from assay.computation import MISSING, FixedAlgorithm, Operation
 from assay.computation.labels import (
     CORRECT,
     KINDS,
@@ -20,7 +20,7 @@ from assay.tasks.algorithms import non_adjacent_values
 
 def chain(length=5, modulus=10):
     """x, then x + 1, x + 2, ..."""
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     node = recipe.source("x")
     add = Operation("next", lambda v: (v + 1) % modulus)
     for k in range(length):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assay.computation import Operation, Recipe
+from assay.computation import FixedAlgorithm, Operation
 from assay.computation.labels import by_layer, labelled
 from assay.computation.law import fit_law, predicted_right, rates
 from assay.computation.resampling import resampled_sums
@@ -12,7 +12,7 @@ STEP = Operation("step", lambda v: (v * 7 + 3) % 101)
 
 
 def chains(length, num, seed):
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     node = recipe.source("x")
     for k in range(length):
         node = recipe.node(f"v{k}", STEP, node)

@@ -9,7 +9,7 @@ from cases import INSTRUMENTS, case_of
 from assay.conformance.checks import measured
 from assay.display import MINUS, number
 from assay.evidence import Evidence
-from assay.figure import Curve, Figure, Table
+from assay.figure import Curve, DetailTable, Figure
 from assay.report.words import p_value
 from assay.verdict import judge
 
@@ -31,7 +31,7 @@ def values_of(evidence: Evidence) -> Iterator[float]:
 
 
 def numbers_in(figure: Figure) -> Iterator[float]:
-    if isinstance(figure, Table):
+    if isinstance(figure, DetailTable):
         yield from (cell for row in figure.rows for cell in row if isinstance(cell, float))
     if isinstance(figure, Curve):
         for line in (line for plot in figure.plots for line in plot.lines):
@@ -43,7 +43,7 @@ def words_of(evidence: Evidence) -> Iterator[str]:
     yield from (evidence.summary, evidence.not_enough, *evidence.warnings, *evidence.not_tested)
     for measure in evidence.measures:
         yield from (measure.note, *(null.how for null in measure.nulls))
-    yield from (figure.note for figure in evidence.figures if isinstance(figure, Table))
+    yield from (figure.note for figure in evidence.figures if isinstance(figure, DetailTable))
     yield judge([evidence]).sentence
 
 

@@ -6,7 +6,7 @@ from torch import Generator
 from torch.utils.flop_counter import FlopCounterMode
 
 from assay.cuts.exchange import Exchange
-from assay.cuts.graph import Graph
+from assay.cuts.graph import CallGraph
 from assay.errors import AssayError
 from assay.subject import Subject
 
@@ -48,15 +48,15 @@ def test_outputs_are_the_same_to_the_bit_with_and_without_running_all():
 
 def test_a_call_left_out_that_is_needed_is_noticed(monkeypatch):
     """Completeness is tested with NaN in the place of what did not run."""
-    own = Graph.idle
+    own = CallGraph.idle
 
-    def too_many(graph: Graph, wanted, *, given=()) -> frozenset[int]:
+    def too_many(graph: CallGraph, wanted, *, given=()) -> frozenset[int]:
         found = own(graph, wanted, given=given)
         return found | {max(node.call for node in graph.nodes)} if given else found
 
     cuts = Subject(mlp()).cuts(inputs(10))
     state = cuts.read(inputs(10), 1)
-    monkeypatch.setattr(Graph, "idle", too_many)
+    monkeypatch.setattr(CallGraph, "idle", too_many)
     with pytest.raises(AssayError, match="all that the rest of a network knows"):
         cuts.run(inputs(10), 1, state)
 

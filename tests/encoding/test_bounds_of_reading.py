@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from assay.encoding import HuggingFaceEncoder, encode
-from assay.encoding.hugging_face import _Texts, load_tokenizer
+from assay.encoding.hugging_face import _TokenisedTexts, load_tokenizer
 from assay.encoding.reading import LIKE, _batches
 from assay.subject import Subject
 
@@ -57,7 +57,7 @@ def test_no_text_is_read_twice(deep, graphs):
 
 def test_a_batch_holds_texts_of_like_length(deep):
     lengths = (100, 3, 80, 74, 50, 1, 2, 99)
-    batches = _batches(_Texts(deep, [], [[0] * length for length in lengths], {}), range(8))
+    batches = _batches(_TokenisedTexts(deep, [], [[0] * length for length in lengths], {}), range(8))
     assert batches == [[0, 7, 2], [3], [4], [1], [6], [5]]
     for batch in batches:
         assert min(lengths[k] for k in batch) >= LIKE * max(lengths[k] for k in batch)

@@ -13,7 +13,7 @@ from assay.encoding.encoded import HEAD, STATES
 from assay.encoding.hugging_face import load_tokenizer
 from assay.encoding.reading import pool
 from assay.errors import AssayError
-from assay.graph import Fed, Graph, tree
+from assay.graph import FedTokens, Graph, tree
 from assay.models.transformer import Transformer
 from assay.subject import Subject
 
@@ -195,7 +195,7 @@ class Feeding:
         for k, graph in enumerate(graphs):
             tokens[k, 1 : 1 + len(graph.words)] = torch.tensor([1 + len(word) for word in graph.words])
             places[k, : len(graph.words)] = 1 + torch.arange(len(graph.words))
-        return Fed({"tokens": tokens}, places)
+        return FedTokens({"tokens": tokens}, places)
 
 
 def test_any_subject_with_states_for_positions_is_read(graphs):

@@ -14,9 +14,9 @@ from of_networks import MODEL, MODULE, TASK
 from reader import Reader, written_as
 from torch import Generator
 
-from assay.encoding.encoded import HEAD, STATES, Encoded, Head, check_same, read_head
+from assay.encoding.encoded import HEAD, STATES, Encoded, EncodedHeader, check_same, read_head
 from assay.evidence import Evidence, Interval, Measure, Null
-from assay.figure import Curve, Edge, Graphs, Line, Parse, Plot, Point, Scatter, Table
+from assay.figure import Curve, DetailTable, Edge, Line, Parse, Plot, Point, RelationGraphs, Scatter
 from assay.models import rebuild
 from assay.sweep.directory import PACKAGES
 from assay.tasks import load_task
@@ -37,7 +37,7 @@ _MEASURE = Measure(
     level=0,
 )
 _FIGURES = (
-    Table(name="t", columns=("a", "b"), rows=(("x", 1),), level=0),
+    DetailTable(name="t", columns=("a", "b"), rows=(("x", 1),), level=0),
     Curve(
         name="c",
         across="x",
@@ -46,7 +46,7 @@ _FIGURES = (
         level=0,
     ),
     Scatter(name="s", points=(Point(name="p", x=0.5, y=0.5),), caption="", level=0),
-    Graphs(
+    RelationGraphs(
         name="g",
         texts=(Parse(name="1", words=("a", "b"), declared=(Edge(head=0, dependent=1),), predicted=()),),
         caption="",
@@ -162,7 +162,7 @@ def _read_population(path: Path) -> None:
     fit_many(models, load_task(TASK), configs=TrainingConfig(steps=0), strategy="rule", checkpoint=path.parent)
 
 
-_HEAD = Head(
+_HEAD = EncodedHeader(
     encoder="e", texts="t", layers=("one", "two"), width=2, starts=(0, 2, 3), kept=(0, 2), refused=(), done=1, batches=1
 )
 

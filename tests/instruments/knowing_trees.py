@@ -6,7 +6,7 @@ import torch
 from polar_for_tests import RELATIONS, random_tree
 from torch import Generator, Tensor, nn
 
-from assay.graph import Fed, Graph
+from assay.graph import FedTokens, Graph
 from assay.objective import Classification, Unscored
 from assay.subject import Subject
 from assay.task import Examples, Part, Task, Tokens
@@ -46,7 +46,7 @@ class Trees(Task):
 
     def feed(self, graphs):
         tokens = torch.tensor([[int(word) for word in graph.words] for graph in graphs], dtype=torch.int64)
-        return Fed({"tokens": tokens.view(-1, LONGEST)}, torch.arange(LONGEST).expand(len(graphs), -1).clone())
+        return FedTokens({"tokens": tokens.view(-1, LONGEST)}, torch.arange(LONGEST).expand(len(graphs), -1).clone())
 
     def examples(self, split, n, *, generator):
         graphs = [self._tree(40_000 + k) for k in range(n)]

@@ -11,19 +11,19 @@ from assay.errors import AssayError
 from assay.evidence import Evidence
 from assay.instrument import run
 from assay.instruments.decodability import Decodability
-from assay.instruments.decodability.block import ROWS_PER_AXIS, Block, deal_all
+from assay.instruments.decodability.block import ROWS_PER_AXIS, ReadoutBlock, deal_all
 from assay.instruments.decodability.control import control_tasks
 from assay.instruments.decodability.crossfit import (
     Answer,
+    BlockQuestion,
     Decoded,
-    Novel,
-    Question,
+    NovelReadouts,
     combination_folds,
     decode,
     example_folds,
     shuffled_scores,
 )
-from assay.instruments.decodability.features import INPUT, Place
+from assay.instruments.decodability.features import INPUT, ProbeFeatures
 from assay.instruments.decodability.readouts import Readout, find, readouts
 from assay.models import build
 from assay.probe import PENALTIES, one_hot
@@ -125,8 +125,8 @@ def test_folds_keep_combinations_apart(generator):
         assert len(spread[combination == value].unique()) == 4
 
 
-def place(table: Tensor, num_seen: int | None = None, *, limited: bool = False) -> Place:
-    return Place.of(table, num_seen=len(table) if num_seen is None else num_seen, width=64, seed=0, limited=limited)
+def place(table: Tensor, num_seen: int | None = None, *, limited: bool = False) -> ProbeFeatures:
+    return ProbeFeatures.of(table, num_seen=len(table) if num_seen is None else num_seen, width=64, seed=0, limited=limited)
 
 
 def of_kind(task: Task, examples: Examples, kind: str) -> list[Readout]:
@@ -136,7 +136,7 @@ def of_kind(task: Task, examples: Examples, kind: str) -> list[Readout]:
 def test_a_value_that_occurs_in_one_fold_only_is_left_out(generator):
     examples = MODULAR.examples("seen", 10**6, generator=generator).in_canonical_order()
     folds = (combination_folds(examples.combination, generator) + 1) * (examples.parts["i"] != 0)  # value 0 has its own
-    block = Block.of(readouts(MODULAR, examples)[:1], folds)
+    block = ReadoutBlock.of(readouts(MODULAR, examples)[:1], folds)
     answer = Answer.of(place(torch.randn(len(examples), 4, generator=generator)), block)
     alone = torch.stack([(examples.parts["i"][examples.combination == c] == 0).all() for c in examples.combination.unique()])
     assert answer.units[0][alone].isnan().all()
@@ -157,7 +157,7 @@ def test_scores_agree_with_scikit_learn_fitted_fold_by_fold(task, kind, chosen, 
     table = torch.randn(len(examples), 4, generator=generator) + sum(v[:, None] for v in examples.parts.values())
     folds = combination_folds(examples.combination, generator)
     found = of_kind(task, examples, kind)[chosen]
-    block = Block.of(found, folds)
+    block = ReadoutBlock.of(found, folds)
     at = place(table)
     answer = Answer.of(at, block)
     best = answer.design.fit(block.real_targets, group=block.group).best.flatten()[:: block.group]
@@ -188,11 +188,11 @@ def test_a_shuffle_scores_as_the_dealt_labels_would(task, kind, chosen, generato
     table, folds = torch.randn(len(examples), 6, generator=generator), combination_folds(examples.combination, generator)
     found = of_kind(task, examples, kind)[chosen]
     deals = deal_all(found, 3, generator)
-    block = Block.of(found, folds)
-    scores = shuffled_scores([Answer.of(place(table), block)], Question(block, None, deals))[:, 0]
+    block = ReadoutBlock.of(found, folds)
+    scores = shuffled_scores([Answer.of(place(table), block)], BlockQuestion(block, None, deals))[:, 0]
     for repeat in range(3):
         dealt = [dataclasses.replace(one, labels=one.labels[deal[repeat]]) for one, deal in zip(found, deals, strict=True)]
-        units = Answer.of(place(table), Block.of(dealt, folds)).units
+        units = Answer.of(place(table), ReadoutBlock.of(dealt, folds)).units
         assert torch.allclose(scores[:, repeat], units.nanmean(1), atol=1e-4)
 
 
@@ -231,7 +231,9 @@ def test_narrowing_ignores_rotation_of_units_and_novel_rows(generator):
 
 def test_sites_show_few_examples_no_more_axes_than_they_bear(generator):
     examples = HYPER.examples("seen", 150, generator=generator).in_canonical_order()
-    block = Block.of(of_kind(HYPER, examples, "amount given present"), combination_folds(examples.combination, generator))
+    block = ReadoutBlock.of(
+        of_kind(HYPER, examples, "amount given present"), combination_folds(examples.combination, generator)
+    )
     table = torch.randn(len(examples), 30, generator=generator)
     fitted = float(block.used.sum()) * 4 / 5 / len(block.rows)
     assert 15 <= fitted / ROWS_PER_AXIS < 23, "the examples of this test"
@@ -241,9 +243,9 @@ def test_sites_show_few_examples_no_more_axes_than_they_bear(generator):
 
 def decoded(table: Tensor, num_seen: int, seen: Examples, novel: Examples, kind: str) -> dict[str, Decoded]:
     found = of_kind(HYPER, seen, kind)
-    block = Block.of(found, combination_folds(seen.combination, Generator().manual_seed(0)))
+    block = ReadoutBlock.of(found, combination_folds(seen.combination, Generator().manual_seed(0)))
     counterparts = [find(readouts(HYPER, novel), readout) for readout in found]
-    question = Question(block, Novel.of(block, counterparts, novel.combination), [])
+    question = BlockQuestion(block, NovelReadouts.of(block, counterparts, novel.combination), [])
     places = {INPUT: place(torch.ones(len(table), 1), num_seen), "site": place(table, num_seen)}
     answers = {name: [Answer.of(at, block)] for name, at in places.items()}
     return decode(places, answers, [question], with_shuffles=False)

@@ -10,7 +10,7 @@ from polar_for_tests import RELATIONS, planted
 from torch import Tensor
 
 from assay.evidence import Evidence, Measure
-from assay.figure import Graphs, Scatter, as_table
+from assay.figure import RelationGraphs, Scatter, as_table
 from assay.instrument import run
 from assay.instrument.run import measure_of
 from assay.instruments.polar import Polar, instrument
@@ -129,7 +129,7 @@ def test_relations_have_arrows_and_sentences_both_trees(found):
     assert {point.name for point in plane.points} == set(RELATIONS)
     assert sum(point.size for point in plane.points) == 100 * (LONGEST - 1)
     assert all(point.x**2 + point.y**2 <= 1 + 1e-5 for point in plane.points)
-    (drawn,) = (figure for figure in found.figures if isinstance(figure, Graphs))
+    (drawn,) = (figure for figure in found.figures if isinstance(figure, RelationGraphs))
     assert len(drawn.texts) == 8
     assert all(len(text.words) == LONGEST and len(text.declared) == LONGEST - 1 for text in drawn.texts)
     right = sum(len({*text.declared} & {*text.predicted}) for text in drawn.texts) / (8 * (LONGEST - 1))

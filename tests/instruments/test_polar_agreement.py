@@ -10,7 +10,7 @@ from assay.encoding import HuggingFaceEncoder
 from assay.graph import Continuation, tree
 from assay.instrument import Random
 from assay.instruments.polar.behaviour import agreement
-from assay.instruments.polar.instrument import BUDGETS, Drawn, _behaviours
+from assay.instruments.polar.instrument import BUDGETS, PolarDraw, _behaviours
 from assay.subject import Subject
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "cats", "run", "runs", "near", "dog", "."]
@@ -106,7 +106,7 @@ def test_why_there_is_none_is_said():
     assert told == "the model has no head that predicts tokens"
     reader = encoder("masked")
     subject = Subject(reader.module)
-    drawn = Drawn(Asking(), BUDGETS["quick"], {}, reader, share=1.0)
+    drawn = PolarDraw(Asking(), BUDGETS["quick"], {}, reader, share=1.0)
     (told,) = _behaviours(subject, drawn, reader, "words", Random(0, "polar"))
     assert "no site" in told
 

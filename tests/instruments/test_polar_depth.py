@@ -12,9 +12,9 @@ from assay.instrument import Random
 from assay.instruments.polar.figures import layer_curves
 from assay.instruments.polar.fit import Fitting, Probes, fit_depth
 from assay.instruments.polar.instrument import FITTED, fitted_values
-from assay.instruments.polar.scores import CORRELATION, ROOT, Fit, deep, score_fit
-from assay.instruments.polar.search import Found, baselines, curve_rows
-from assay.instruments.polar.targets import Texts
+from assay.instruments.polar.scores import CORRELATION, ROOT, FittedProbes, deep, score_fit
+from assay.instruments.polar.search import FoundProbes, baselines, curve_rows
+from assay.instruments.polar.targets import TextStates
 
 FITTING = Fitting(rank=16, epochs=12, batch=16, learning_rate=1e-2)
 
@@ -42,7 +42,7 @@ def test_root_and_correlation_are_what_counting_gives():
     assert found[CORRELATION][:4].tolist() == pytest.approx([1, 0, 0, 0])  # norms that tie tell nothing
     assert found[CORRELATION][4].isnan()
     probes = norm_of_states(1)
-    units = score_fit(Fit(probes, probes, probes), sample_of_trees(graphs, states)).units
+    units = score_fit(FittedProbes(probes, probes, probes), sample_of_trees(graphs, states)).units
     assert units[ROOT].tolist() == [1, 0, 1]
     assert len(units[CORRELATION]) == 4
 
@@ -68,12 +68,12 @@ def test_depth_is_found_where_it_is_planted(samples):
     assert abs(float(noise[CORRELATION].nanmean())) < 0.2
 
 
-def found_at_the_first_layer(train, test) -> Found:
+def found_at_the_first_layer(train, test) -> FoundProbes:
     width = train.states.shape[2]
     probes = Probes(torch.eye(width).expand(2, -1, -1), torch.zeros(2, width), torch.zeros(2, 3, width))
     at = [sample.at([0]) for sample in (train, test)]
-    texts = Texts(train, train, test, ("0", "1"))
-    return Found(texts, FITTING, 0, *at, torch.eye(width)[None], "prototype", 1.0, probes, probes, ())
+    texts = TextStates(train, train, test, ("0", "1"))
+    return FoundProbes(texts, FITTING, 0, *at, torch.eye(width)[None], "prototype", 1.0, probes, probes, ())
 
 
 def test_measures_stand_beside_their_nulls_and_the_curve_has_every_layer(samples):

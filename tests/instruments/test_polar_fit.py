@@ -11,7 +11,7 @@ from assay.graph import tree
 from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe, fit_depth, fit_distance, fit_polar, unfitted
 from assay.instruments.polar.scores import RATES, influence, length_mean, score, text_correlations
 from assay.instruments.polar.search import search
-from assay.instruments.polar.targets import Texts
+from assay.instruments.polar.targets import TextStates
 from assay.stats import mean_interval
 
 FITTING = Fitting(rank=16, epochs=12, batch=16, learning_rate=1e-2)
@@ -42,7 +42,7 @@ def test_the_layer_that_is_chosen_holds_directions_too():
         noisy = torch.cat(planted_in)
         noisy = noisy + 0.35 * torch.randn(noisy.shape, generator=draws(first))
         found.append(sample_of_trees(graphs, torch.stack([turned, noisy])))
-    chosen = search(Texts(*found, found[1], ("0", "1")), fitting=FITTING, generator=draws())
+    chosen = search(TextStates(*found, found[1], ("0", "1")), fitting=FITTING, generator=draws())
     exact, noisy = (scored.micro("UUAS") for scored in score(chosen.distance, found[1], punctuation=False))
     assert exact > noisy
     assert chosen.layer == 1

@@ -13,7 +13,7 @@ from assay.instruments.polar import Polar, targets
 from assay.instruments.polar.fit import Fitting, fit_depprobe, fit_polar, squared_distances, unfitted
 from assay.instruments.polar.instrument import PolarBudget
 from assay.instruments.polar.scores import score
-from assay.instruments.polar.targets import Batch, Texts, in_components, principal_components
+from assay.instruments.polar.targets import Batch, TextStates, in_components, principal_components
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +73,7 @@ def test_a_probe_of_components_is_one_of_the_states(samples):
 
 def test_components_are_those_of_training_words_and_only_wide_states_have_them(samples, monkeypatch):
     train, test = samples
-    texts = Texts(train, test, test, ("0", "1"))
+    texts = TextStates(train, test, test, ("0", "1"))
     assert texts.reduced(generator=draws()) is texts
     assert texts.components == "not taken"
     monkeypatch.setattr(targets, "WIDEST", 8)

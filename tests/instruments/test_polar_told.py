@@ -10,14 +10,14 @@ from assay.graph import tree
 from assay.instrument import run
 from assay.instruments import load_instrument
 from assay.instruments.polar.instrument import warnings_of
-from assay.instruments.polar.targets import Texts
+from assay.instruments.polar.targets import TextStates
 
 pytestmark = pytest.mark.slow
 
 
 def warnings(test, refused: tuple[str, ...] = ()) -> tuple[str, ...]:
     train = planted(5)
-    return warnings_of(Texts(train, train, test, ("0",), refused))
+    return warnings_of(TextStates(train, train, test, ("0",), refused))
 
 
 def test_relations_without_training_texts_are_counted():

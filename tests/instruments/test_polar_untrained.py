@@ -11,10 +11,10 @@ from torch import Generator
 from assay.instrument import Random, Reading
 from assay.instrument.run import Nulls, measure_of
 from assay.instruments.polar.fit import Fitting
-from assay.instruments.polar.instrument import FITTED, Kept, copy_reading, fitted_values
+from assay.instruments.polar.instrument import FITTED, PolarKept, copy_reading, fitted_values
 from assay.instruments.polar.scores import ROOT, score_fit
-from assay.instruments.polar.search import Found, control_scores, search
-from assay.instruments.polar.targets import Texts, in_components
+from assay.instruments.polar.search import FoundProbes, control_scores, search
+from assay.instruments.polar.targets import TextStates, in_components
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def draws(seed: int = 0) -> Generator:
     return Generator().manual_seed(seed)
 
 
-def reading(*, share: float = 1.0, seed: int = 0) -> Texts:
+def reading(*, share: float = 1.0, seed: int = 0) -> TextStates:
     """Planted trees in layer 1 and noise in layer 0; `share` of the planted steps is left, the rest is noise of the seed."""
     samples = []
     for num, first in ((160, 0), (40, 10_000), (60, 20_000)):
@@ -34,10 +34,10 @@ def reading(*, share: float = 1.0, seed: int = 0) -> Texts:
         states = torch.cat([planted_states(graph, LONGEST) for graph in graphs]) + 1
         noise = torch.randn(states.shape, generator=draws(seed + first))
         samples.append(sample_of_trees(graphs, torch.stack([noise, share * states + (1 - share) * noise])))
-    return Texts(*samples, ("0", "1"))
+    return TextStates(*samples, ("0", "1"))
 
 
-def turned(one: Texts, *, seed: int) -> Texts:
+def turned(one: TextStates, *, seed: int) -> TextStates:
     """The same states in coordinates of its own, as principal components are."""
     width = one.train.states.shape[2]
     basis = torch.stack([torch.linalg.qr(torch.randn(width, width, generator=draws(seed + k))).Q for k in range(2)])
@@ -45,22 +45,22 @@ def turned(one: Texts, *, seed: int) -> Texts:
     return dataclasses.replace(one, **found, basis=basis)
 
 
-def searched(one: Texts) -> Found:
+def searched(one: TextStates) -> FoundProbes:
     return search(one, fitting=FITTING, generator=draws())
 
 
 @pytest.fixture(scope="module")
-def real() -> Texts:
+def real() -> TextStates:
     return reading()
 
 
 @pytest.fixture(scope="module")
-def found(real) -> Found:
+def found(real) -> FoundProbes:
     return searched(real)
 
 
-def copy_of(twin: Texts, found: Found, *, seed: int = 0) -> Reading:
-    kept = Kept(found.test, found.basis, {}, None)
+def copy_of(twin: TextStates, found: FoundProbes, *, seed: int = 0) -> Reading:
+    kept = PolarKept(found.test, found.basis, {}, None)
     return copy_reading(searched(twin), kept, repeats=1, rng=Random(seed, "copy"))
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, nn
 
 from assay.data.genomes import PICTURES, Genome, picture_genome
-from assay.models.cppn import Matrix, colours, coordinates
+from assay.models.cppn import UnbiasedLinear, colours, coordinates
 from assay.models.evolved import dense, draw_graph, graph_values, shape_of
 
 SHAPES = {
@@ -89,6 +89,6 @@ def test_a_genome_written_by_hand():
 
 def test_initial_weights_have_the_variance_of_lecun():
     torch.manual_seed(0)
-    assert float(Matrix(400, 300).weight.detach().std()) == pytest.approx(1 / 20, rel=0.02)
-    assert isinstance(Matrix(2, 3), nn.Linear)
-    assert Matrix(2, 3).bias is None
+    assert float(UnbiasedLinear(400, 300).weight.detach().std()) == pytest.approx(1 / 20, rel=0.02)
+    assert isinstance(UnbiasedLinear(2, 3), nn.Linear)
+    assert UnbiasedLinear(2, 3).bias is None

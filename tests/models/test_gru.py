@@ -5,7 +5,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from assay.models import build
-from assay.models.gru import Cell, TokenGRU
+from assay.models.gru import GRUCell, TokenGRU
 from assay.subject import Subject
 from assay.tasks.modular import Modular
 from assay.training.config import TrainingConfig
@@ -43,7 +43,7 @@ def test_it_computes_what_torch_computes_with_the_same_weights(depth: int, lengt
 
 @pytest.mark.parametrize("n", [0, 1, 5])
 def test_a_cell_is_that_of_torch(n: int):
-    cell = Cell(4, 3)
+    cell = GRUCell(4, 3)
     x, state = torch.randn(n, 4, generator=Generator().manual_seed(0)), torch.randn(n, 3, generator=Generator().manual_seed(1))
     torch.testing.assert_close(cell(x, state), torch._VF.gru_cell(x, state, *cell.parameters()))
     assert torch.equal(cell(x), cell(x, torch.zeros(n, 3)))

@@ -7,13 +7,13 @@ from torch import Generator, nn
 from assay.errors import AssayError
 from assay.models import build, default_name
 from assay.models.cnn import ConvNet
-from assay.models.odd_one_out import SCALE, Encoded, EncodedRows
+from assay.models.odd_one_out import SCALE, EncodedRows, ItemScorer
 from assay.subject import Subject
 
 
 def test_the_score_is_the_sum_of_cosines_with_the_others(generator):
     items = torch.randn(5, 4, 3, generator=generator)
-    scores = Encoded(nn.Identity())(items)
+    scores = ItemScorer(nn.Identity())(items)
     for n in range(5):
         for i in range(4):
             cosines = [nn.functional.cosine_similarity(items[n, i], items[n, j], dim=0) for j in range(4) if j != i]
@@ -22,17 +22,17 @@ def test_the_score_is_the_sum_of_cosines_with_the_others(generator):
 
 def test_three_alike_and_one_opposite():
     codes = torch.tensor([[[1.0, 0.0], [2.0, 0.0], [-1.0, 0.0], [3.0, 0.0]]])
-    assert (Encoded(nn.Identity())(codes) / SCALE).tolist() == [[-1.0, -1.0, 3.0, -1.0]]
+    assert (ItemScorer(nn.Identity())(codes) / SCALE).tolist() == [[-1.0, -1.0, 3.0, -1.0]]
 
 
 def test_a_code_of_length_zero_agrees_with_none():
     codes = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]])
-    assert (Encoded(nn.Identity())(codes) / SCALE).tolist() == [[-2.0, -2.0, 0.0, -2.0]]
+    assert (ItemScorer(nn.Identity())(codes) / SCALE).tolist() == [[-2.0, -2.0, 0.0, -2.0]]
 
 
 def test_order_and_length_do_not_matter_and_a_rotation_of_codes_is_not_seen(generator):
     items = torch.randn(7, 4, 6, generator=generator)
-    network = Encoded(nn.Identity())
+    network = ItemScorer(nn.Identity())
     order = torch.randperm(4, generator=generator)
     torch.testing.assert_close(network(items[:, order]), network(items)[:, order])
     torch.testing.assert_close(network(items * torch.rand(7, 4, 1, generator=generator).add(0.1)), network(items))
@@ -43,7 +43,7 @@ def test_order_and_length_do_not_matter_and_a_rotation_of_codes_is_not_seen(gene
 def test_items_one_by_one_and_all_at_once(generator):
     """Both ways give the same, and every place inside has one row for each problem."""
     encoder, items = nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3)), torch.randn(6, 4, 5, generator=generator)
-    slow, quick = Subject(Encoded(encoder)), Subject(EncodedRows(encoder))
+    slow, quick = Subject(ItemScorer(encoder)), Subject(EncodedRows(encoder))
     torch.testing.assert_close(slow({"items": items}), quick({"items": items}))
     read = [subject.read({"items": items}, ["encoder.1:out"])["encoder.1:out"] for subject in (slow, quick)]
     assert read[0].shape == (6, 4, 7)

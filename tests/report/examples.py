@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 from assay.audit import Audit, Environment, PartCard, Skipped, SubjectCard, TaskCard
-from assay.evidence import Evidence, Interval, Measure, Null, Source, Table
+from assay.evidence import DetailTable, Evidence, Interval, Measure, Null, Source
 from assay.figure import Curve, Line, Plot, Stretch
 from assay.subject import Integrity
 from assay.verdict import judge
@@ -73,14 +73,14 @@ def systematicity(seen=0.997, novel=0.946, *, half=0.02):
     pairs.append(
         measure("novel score", None, about={"unfamiliar pairs": "3"}, units=2, note="not enough data: 2 combinations, 5 needed")
     )
-    usage = Table(
+    usage = DetailTable(
         name="usage of every part value",
         columns=("part", "value", "trained combinations"),
         rows=tuple((part, str(value), 7 + value % 4) for part in "ij" for value in range(12)),
         note="Every value occurs, and all of them hang together.",
         level=0,
     )
-    values = Table(
+    values = DetailTable(
         name="score by part value",
         columns=("part", "value", "seen", "novel", "novel combinations"),
         rows=tuple((part, str(v), 0.99, None if v == 3 else 0.9 + v / 200, 2 + v % 3) for part in "ij" for v in range(12)),

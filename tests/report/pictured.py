@@ -3,8 +3,8 @@
 import math
 import random
 
-from assay.evidence import Evidence, Table
-from assay.figure import Curve, Edge, Graphs, Line, Parse, Plot, Point, Scatter
+from assay.evidence import DetailTable, Evidence
+from assay.figure import Curve, Edge, Line, Parse, Plot, Point, RelationGraphs, Scatter
 
 LAYERS = ("word embedding", *(f"hidden {k}" for k in range(7)))
 NULLS = {
@@ -86,12 +86,12 @@ def sentences(num=3, words=WORDS, wrong=(3, 8)):
             )
     edges = {"declared": tuple(declared), "predicted": tuple(predicted)}
     texts = tuple(Parse(name=f"Sentence {sentence}", words=words, **edges) for sentence in range(num))
-    return Graphs(name="Sentences", texts=texts, caption="Brackets join each word to its head.", level=0)
+    return RelationGraphs(name="Sentences", texts=texts, caption="Brackets join each word to its head.", level=0)
 
 
 def counts():
     rows = (("nsubj", 3, 0.5), ("obj", 4, None))
-    return Table(name="Relations", columns=("relation", "edges", "accuracy"), rows=rows, note="All of them.", level=1)
+    return DetailTable(name="Relations", columns=("relation", "edges", "accuracy"), rows=rows, note="All of them.", level=1)
 
 
 def evidence(*figures, name="polar"):

@@ -53,7 +53,7 @@ def large(value: object) -> object:
 def test_everything_in_an_audit_has_a_short_repr(typical):
     records = list(held(typical))
     names = {type(record).__name__ for record in records}
-    assert {"Audit", "Evidence", "Measure", "Null", "Interval", "Table", "Verdict", "Combining"} <= names
+    assert {"Audit", "Evidence", "Measure", "Null", "Interval", "DetailTable", "Verdict", "Combining"} <= names
     for record in records:
         assert len(repr(record)) <= MOST, type(record)
         assert len(repr(large(record))) <= MOST, type(record)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.figure import Edge, Graphs, Parse
+from assay.figure import Edge, Parse, RelationGraphs
 from assay.report.canvas import INK, MUTED, VALUE, inline_svg
 from assay.report.pictures import picture_of
 from assay.report.pictures.graphs import MAX_TEXTS, MAX_WORDS, nested
@@ -17,7 +17,7 @@ def edges(*triples):
 
 def drawn(words, declared=(), predicted=()):
     text = Parse(name="s", words=tuple(words), declared=edges(*declared), predicted=edges(*predicted))
-    return picture_of(Graphs(name="Texts", texts=(text,), caption="c", level=0))
+    return picture_of(RelationGraphs(name="Texts", texts=(text,), caption="c", level=0))
 
 
 def brackets(svg, colour):
@@ -72,7 +72,7 @@ def test_a_word_with_two_heads_has_two_brackets_and_is_told_once():
 
 
 def test_no_text_no_word_and_one_word():
-    assert picture_of(Graphs(name="Texts", texts=(), caption="c", level=0)) is None
+    assert picture_of(RelationGraphs(name="Texts", texts=(), caption="c", level=0)) is None
     assert drawn([]) is None
     picture = drawn(["alone"])
     assert picture.panels[0].subtitle == "0 of 0 heads right"

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from assay.audit import Skipped
-from assay.evidence import Table
+from assay.evidence import DetailTable
 from assay.report import read_report, write_comparison, write_report
 from assay.report.canvas import LIGHT
 from assay.report.page import FOLDER, report_html
@@ -126,7 +126,7 @@ def test_what_users_wrote_is_shown_and_never_run(examples):
     part = replace(audit.task.parts[0], name=bad, values=(bad, "b"))
     first = audit.evidence[0]
     measure = replace(first.measures[0], name=bad, unit=bad, about={bad: bad}, nulls=(examples.null(bad, 0.1),))
-    table = Table(name=bad, columns=(bad,), rows=((bad,),), note=bad, level=0)
+    table = DetailTable(name=bad, columns=(bad,), rows=((bad,),), note=bad, level=0)
     source = replace(first.sources[0], url="javascript:alert(1)", citation=bad, bibtex=bad)
     evidence = replace(
         first, instrument=bad, question=bad, summary=bad, measures=(measure,), figures=(table,), warnings=(bad,),
@@ -159,7 +159,7 @@ def test_no_evidence_and_almost_no_task(examples, num_parts):
 
 @pytest.mark.parametrize("rows", [(), ((1, "a", None),)])
 def test_tables_of_no_row_and_of_one(examples, rows):
-    evidence = replace(examples.lean(), figures=(Table(name="small", columns=("x", "y", "z"), rows=rows, level=0),))
+    evidence = replace(examples.lean(), figures=(DetailTable(name="small", columns=("x", "y", "z"), rows=rows, level=0),))
     page = Page(report_html(examples.audit([evidence])))
     assert "Small" in page.text
     assert page.text.count("not enough data") == 1 + len(rows)  # once for the instrument itself

@@ -5,27 +5,27 @@ from dataclasses import replace
 
 import pytest
 
-from assay.figure import Matrix, Step, StepGraph, Steps, Table
+from assay.figure import ComputationGraphs, ComputationNode, DetailTable, Matrix, StepGraph
 from assay.report.canvas import CARRIED, FAULT, FULL, PAPER, RESTORED, VALUE, WIDTH
 from assay.report.page import report_html
 from assay.report.pictures import figures_of, picture_of
 
 KINDS = ("correct", "local", "propagation", "restoration", "unparsed")
 NODES = (
-    Step(name="x", value="3", layer=0, kind="input"),
-    Step(name="y", value="-1", layer=0, kind="input"),
-    Step(name="u", value="2", layer=1, kind="correct", note="step not seen"),
-    Step(name="v", value="7", layer=1, kind="local", note="right is 4"),
-    Step(name="w", value="9", layer=2, kind="propagation", note="right is 6"),
-    Step(name="z", value="1", layer=3, kind="restoration"),
-    Step(name="q", value="?", layer=3, kind="unparsed"),
+    ComputationNode(name="x", value="3", layer=0, kind="input"),
+    ComputationNode(name="y", value="-1", layer=0, kind="input"),
+    ComputationNode(name="u", value="2", layer=1, kind="correct", note="step not seen"),
+    ComputationNode(name="v", value="7", layer=1, kind="local", note="right is 4"),
+    ComputationNode(name="w", value="9", layer=2, kind="propagation", note="right is 6"),
+    ComputationNode(name="z", value="1", layer=3, kind="restoration"),
+    ComputationNode(name="q", value="?", layer=3, kind="unparsed"),
 )
 EDGES = ((0, 2), (1, 2), (1, 3), (2, 4), (3, 4), (4, 5), (4, 6))
 GRAPH = StepGraph(name="layer 1, first error: 3 -1", steps=NODES, edges=EDGES)
 
 
 def steps(*graphs):
-    return Steps(name="Computation graphs", kinds=KINDS, graphs=graphs, caption="how to read them", level=2)
+    return ComputationGraphs(name="Computation graphs", kinds=KINDS, graphs=graphs, caption="how to read them", level=2)
 
 
 def matrix(num=2, value=0.9):
@@ -83,7 +83,7 @@ def test_graphs_are_chosen_and_too_large_ones_left_out():
 
 
 def test_a_row_leads_to_its_graph(examples, pictured):
-    table = Table(name="layers", columns=("layer",), rows=((1,), (2,)), leads_to=(GRAPH.name, "nowhere"), level=2)
+    table = DetailTable(name="layers", columns=("layer",), rows=((1,), (2,)), leads_to=(GRAPH.name, "nowhere"), level=2)
     other = replace(GRAPH, name="without an error")
     html = report_html(examples.audit([pictured.evidence(matrix(), steps(other, GRAPH), table)]))
     (target,) = re.findall(r'<td[^>]*><a href="#([^"]+)">1</a></td>', html)

@@ -10,7 +10,7 @@ from assay.errors import AssayError
 from assay.swarm.evaluate import Evaluator
 from assay.swarm.pool import ExpertPool
 from assay.swarm.scores import IGNORED, accuracy, chance, exact_match, log_probability
-from assay.swarm.utility import Items, Utility, permuted_classes
+from assay.swarm.utility import ScoredItems, Utility, permuted_classes
 
 C = np.array([[0.7, -0.4, 1.2], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [-2.0, 3.0, 0.5]])
 
@@ -135,7 +135,7 @@ def test_what_makes_no_sense_is_refused():
     with pytest.raises(AssayError, match=r"no test item may be a validation item. Given: 24 that are both"):
         utility(test=items(30))
     with pytest.raises(AssayError, match=r"as many inputs as targets. Given: 24 inputs and 3 targets"):
-        utility(items=Items(items().inputs, items().targets[:3]))
+        utility(items=ScoredItems(items().inputs, items().targets[:3]))
     with pytest.raises(AssayError, match=r"one for each item|one entry for each item"):
         utility(groups=[0, 1])
     with pytest.raises(AssayError, match="climb a graded score"):
@@ -190,7 +190,7 @@ def test_renamed_classes_keep_the_form_and_no_answer():
     renamed = rename(mine.targets)
     assert not (renamed == mine.targets).any()
     assert len({(a, b) for a, b in zip(mine.targets.tolist(), renamed.tolist(), strict=True)}) == CLASSES
-    texts = permuted_classes(Items(["a"] * 30, [f"t{k}" for k in range(30)]), torch.Generator().manual_seed(0))
+    texts = permuted_classes(ScoredItems(["a"] * 30, [f"t{k}" for k in range(30)]), torch.Generator().manual_seed(0))
     dealt = texts([f"t{k}" for k in range(30)])
     assert sorted(dealt) == sorted(f"t{k}" for k in range(30))
     assert all(one != f"t{k}" for k, one in enumerate(dealt))
@@ -225,6 +225,6 @@ def test_inputs_by_name_and_list_items():
         Expert(changes={"fc.weight": Factors(down=change["fc.weight"].down.float(), up=torch.randn(CLASSES, 2))})
         for _ in range(2)
     ]
-    named = Utility(items=Items({"x": mine.inputs.float()}, mine.targets), score=accuracy)
+    named = Utility(items=ScoredItems({"x": mine.inputs.float()}, mine.targets), score=accuracy)
     found = Evaluator(base, ExpertPool(base, {"a": made[0], "b": made[1]}), utility=named).scores(np.eye(2))
     assert found.shape == (2, 24)

@@ -11,12 +11,14 @@ from assay.swarm.connected import barriers
 from assay.swarm.evaluate import Evaluator
 from assay.swarm.judge import judged, optimism, unanswered
 from assay.swarm.problem import SHARED, Problem
-from assay.swarm.study import Plan, study
-from assay.swarm.worlds import Size, make_world
+from assay.swarm.study import StudyPlan, study
+from assay.swarm.worlds import WorldSize, make_world
 
 pytestmark = pytest.mark.slow
-TINY = Size(modulus=7, old=4, experts=3, state=32, operation=32, hidden=96, base_steps=500, expert_steps=300, validation=80)
-PLAN = Plan(engines=("cmaes",), budget=100, seeds=4, nulls=6, beyond=1)
+TINY = WorldSize(
+    modulus=7, old=4, experts=3, state=32, operation=32, hidden=96, base_steps=500, expert_steps=300, validation=80
+)
+PLAN = StudyPlan(engines=("cmaes",), budget=100, seeds=4, nulls=6, beyond=1)
 
 
 @pytest.fixture(scope="module")
@@ -172,11 +174,11 @@ def test_optimism_is_that_of_the_best_of_independent_candidates():
 
 def test_plans_that_make_no_sense_are_refused():
     with pytest.raises(AssayError, match="seeds must be at least 3"):
-        Plan(seeds=1)
+        StudyPlan(seeds=1)
     with pytest.raises(AssayError, match=r"Given: cma\..*Did you mean cmaes"):
-        Plan(engines=("cma",))
+        StudyPlan(engines=("cma",))
     base = network()
     with pytest.raises(AssayError, match="pay for each expert once"):
-        study(Problem(network=base, pool=pool_of(base=base), utility=utility()), Plan(budget=2))
+        study(Problem(network=base, pool=pool_of(base=base), utility=utility()), StudyPlan(budget=2))
     with pytest.raises(AssayError, match="needs test items"):
-        study(Problem(network=base, pool=pool_of(base=base), utility=utility(test=None)), Plan(budget=30))
+        study(Problem(network=base, pool=pool_of(base=base), utility=utility(test=None)), StudyPlan(budget=30))

@@ -6,7 +6,7 @@ from torch import Generator, Tensor, nn
 from assay.swarm.expert import Expert, Factors
 from assay.swarm.pool import ExpertPool
 from assay.swarm.scores import accuracy, log_probability
-from assay.swarm.utility import Items, Utility
+from assay.swarm.utility import ScoredItems, Utility
 
 WIDE, CLASSES = 6, 4
 
@@ -30,10 +30,10 @@ def pool_of(num: int = 3, *, base: nn.Module | None = None, **options: str) -> E
     return ExpertPool(base or network(), {f"e{k}": low_rank_expert(k) for k in range(num)}, **options)
 
 
-def items(num: int = 24, seed: int = 0) -> Items:
+def items(num: int = 24, seed: int = 0) -> ScoredItems:
     rng = Generator().manual_seed(seed)
     inputs = torch.randn(num, WIDE, generator=rng, dtype=torch.float64)
-    return Items(inputs, torch.randint(CLASSES, (num,), generator=rng))
+    return ScoredItems(inputs, torch.randint(CLASSES, (num,), generator=rng))
 
 
 def utility(**options: object) -> Utility:

@@ -1,18 +1,18 @@
 """Which cells are trained together follows from the cells alone."""
 
-from assay.sweep.piece import Member
+from assay.sweep.piece import PieceMember
 from assay.sweep.pieces import MOST_TOGETHER, SMALL, grouped
-from assay.sweep.plan import Recipe
-from assay.sweep.shape import Shape
+from assay.sweep.plan import CellRecipe
+from assay.sweep.shape import CellShape
 
 
-def shape(width: int, *, flops: float, steps: int = 10) -> Shape:
-    return Shape("mlp", (("width", width),), steps, 32, flops)
+def shape(width: int, *, flops: float, steps: int = 10) -> CellShape:
+    return CellShape("mlp", (("width", width),), steps, 32, flops)
 
 
-def members(prefix: str, num: int) -> list[Member]:
-    recipe = Recipe(task="modular", model=None, sizes={}, training={})
-    return [Member(f"{prefix}{index}", recipe) for index in range(num)]
+def members(prefix: str, num: int) -> list[PieceMember]:
+    recipe = CellRecipe(task="modular", model=None, sizes={}, training={})
+    return [PieceMember(f"{prefix}{index}", recipe) for index in range(num)]
 
 
 def test_small_models_of_one_shape_share_a_piece_and_large_ones_do_not():

@@ -5,7 +5,7 @@ import torch
 
 from assay.errors import AssayError
 from assay.task import Tokens, Vector
-from assay.tasks.binding import Binding, Novel
+from assay.tasks.binding import BindingTask, Novel
 
 EVERYTHING = 10**6
 
@@ -28,7 +28,7 @@ def answer(task, objects, query):
 @pytest.mark.parametrize("novel", ["random", "objects"])
 @pytest.mark.parametrize(("objects", "shapes", "colours"), [(2, 4, 3), (3, 2, 2), (2, 2, 8)])
 def test_answers_are_those_of_the_loop(objects, shapes, colours, novel: Novel, generator):
-    task = Binding(num_objects=objects, num_shapes=shapes, num_colours=colours, novel=novel, coverage=0.4)
+    task = BindingTask(num_objects=objects, num_shapes=shapes, num_colours=colours, novel=novel, coverage=0.4)
     for split in ("seen", "novel"):
         examples = task.examples(split, EVERYTHING, generator=generator)
         expected = [answer(task, *scene) for scene in scenes(task, examples)]
@@ -38,7 +38,7 @@ def test_answers_are_those_of_the_loop(objects, shapes, colours, novel: Novel, g
 
 def test_a_picture_has_every_token_in_its_cell(generator):
     options = {"num_objects": 3, "num_shapes": 3, "num_colours": 2, "coverage": 0.5}
-    slots, scene = Binding(**options), Binding(**options, form="scene")
+    slots, scene = BindingTask(**options), BindingTask(**options, form="scene")
     assert slots.input_spec == Tokens(vocab=5, length=7)
     assert scene.input_spec == Vector(64 * 5)
     a, b = (task.examples("seen", 200, generator=torch.Generator().manual_seed(1)) for task in (slots, scene))
@@ -53,7 +53,7 @@ def test_a_picture_has_every_token_in_its_cell(generator):
 
 
 def test_held_out_pairs_are_in_no_trained_object(generator):
-    task = Binding(novel="pairs", coverage=0.4)
+    task = BindingTask(novel="pairs", coverage=0.4)
     seen, novel = (
         [objects for objects, _ in scenes(task, task.examples(split, EVERYTHING, generator=generator))]
         for split in ("seen", "novel")
@@ -66,7 +66,7 @@ def test_held_out_pairs_are_in_no_trained_object(generator):
 
 
 def test_roles_keep_pairs_for_the_first_object(generator):
-    task = Binding(novel="roles", coverage=0.4)
+    task = BindingTask(novel="roles", coverage=0.4)
     seen, novel = (
         [objects for objects, _ in scenes(task, task.examples(split, EVERYTHING, generator=generator))]
         for split in ("seen", "novel")
@@ -79,7 +79,7 @@ def test_roles_keep_pairs_for_the_first_object(generator):
 
 
 def test_the_last_object_is_mostly_missing_where_it_is_novel(generator):
-    task = Binding(novel="objects", coverage=0.2)
+    task = BindingTask(novel="objects", coverage=0.2)
     seen, novel = (
         {tuple(objects) for objects, _ in scenes(task, task.examples(split, EVERYTHING, generator=generator))}
         for split in ("seen", "novel")
@@ -101,4 +101,4 @@ def test_the_last_object_is_mostly_missing_where_it_is_novel(generator):
 )
 def test_errors_say_what_was_given(options, message):
     with pytest.raises(AssayError, match=message):
-        Binding(**options)
+        BindingTask(**options)

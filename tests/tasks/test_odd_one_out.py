@@ -17,7 +17,7 @@ from assay.task import POOLS, Examples, Items, Pool, PosesPartProblems, Tokens, 
 from assay.tasks import load_task
 from assay.tasks.bit_parity import BitParity
 from assay.tasks.modular import Modular
-from assay.tasks.odd_one_out import Drawn, OddOneOut
+from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 from assay.tasks.pools import hashed, is_in
 
 OF_MODULAR = "odd-one-out:i=0+1+2+3+4+5,j=0+1+2+3+4+5/modular:p=13"
@@ -214,10 +214,10 @@ class _Entangled(OddOneOut):
     def item_spec(self) -> Vector:
         return Vector(2)
 
-    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> Drawn:
+    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> GroupedItems:
         group = torch.randint(999, (len(obeys),), generator=generator)
         group[obeys[:, 0] & ~obeys[:, 1]] = int((~is_in(torch.arange(999), pool)).nonzero()[0])
-        return Drawn(obeys.float(), group)
+        return GroupedItems(obeys.float(), group)
 
 
 def test_a_part_that_cannot_be_isolated_is_named(generator):

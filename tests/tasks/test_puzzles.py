@@ -13,7 +13,7 @@ from assay.computation.scratchpad import read_back, written
 from assay.errors import AssayError
 from assay.tasks.algorithms import Puzzle, drawn_puzzle, puzzle_graphs
 from assay.tasks.algorithms import puzzle_solvers as solvers
-from assay.tasks.algorithms.puzzle_solvers import Shape, agreed, clauses
+from assay.tasks.algorithms.puzzle_solvers import PuzzleShape, agreed, clauses
 from assay.tasks.algorithms.puzzles import Clue, _all_clues, _parsed
 
 A1, A2, A3, B1, B2 = (0, 0), (0, 1), (0, 2), (1, 0), (1, 1)
@@ -24,7 +24,7 @@ FACTS = [
     ("beside", A3, B1),
     ("found at", B2, 2),
 ]
-ORDER = Puzzle(Shape(3, 2), tuple(map(Clue, FACTS)))
+ORDER = Puzzle(PuzzleShape(3, 2), tuple(map(Clue, FACTS)))
 
 
 def test_a_puzzle_by_hand():
@@ -50,11 +50,11 @@ def test_drawn_puzzles_have_one_solution_and_no_clue_too_many(houses, attributes
 
 def test_a_puzzle_without_a_unique_solution_is_named():
     with pytest.raises(AssayError, match=r"exactly one solution\. Given: none"):
-        Puzzle(Shape(2, 1), (Clue(("found at", A1, 0)), Clue(("found at", A1, 1))))
+        Puzzle(PuzzleShape(2, 1), (Clue(("found at", A1, 0)), Clue(("found at", A1, 1))))
     with pytest.raises(AssayError, match=r"exactly one solution\. Given: several, with 2 cells"):
-        Puzzle(Shape(2, 2), (Clue(("found at", A1, 0)),))
+        Puzzle(PuzzleShape(2, 2), (Clue(("found at", A1, 0)),))
     with pytest.raises(AssayError, match="a house and an attribute"):
-        Puzzle(Shape(0, 2), ())
+        Puzzle(PuzzleShape(0, 2), ())
 
 
 def test_graphs_are_executed_and_their_cells_are_the_solution():
@@ -142,7 +142,7 @@ def brute_force(monkeypatch):
 
 
 def test_both_solvers_agree_on_every_fact(brute_force):
-    shape = Shape(2, 2)
+    shape = PuzzleShape(2, 2)
     facts = [clue.fact for clue in _all_clues(shape)]
     assert len(facts) == 8 + 4 * 1 + 8 * 1 + 4 * 1
     for some in [[], *([one] for one in facts), *([one, other] for one in facts[:6] for other in facts[6:])]:
@@ -151,7 +151,7 @@ def test_both_solvers_agree_on_every_fact(brute_force):
 
 def test_clauses_say_what_the_facts_say():
     """On three houses, where left, beside and between differ: each way to fill them meets the clauses if it meets the facts."""
-    shape = Shape(3, 2)
+    shape = PuzzleShape(3, 2)
     ways = solvers._ways(3, 2)
     for clue in _all_clues(shape):
         formula = list(clauses(shape, [clue.fact]))
@@ -165,4 +165,4 @@ def test_clauses_say_what_the_facts_say():
 def test_large_puzzles_need_python_sat(monkeypatch):
     monkeypatch.setitem(sys.modules, "pysat", None)
     with pytest.raises(AssayError, match=r"puzzles of 5 houses with 4 attributes need python-sat.*assay\[puzzles\]"):
-        agreed(Shape(5, 4), [])
+        agreed(PuzzleShape(5, 4), [])

@@ -16,7 +16,7 @@ from assay.errors import AssayError
 from assay.objective import PAD
 from assay.task import SPLITS, SourceToTarget, SwapsParts
 from assay.tasks.scan import END, SCAN_SPLITS, START, Scan, decode_source, decode_target, sides
-from assay.tasks.scan_grammar import NONE, Command, Phrase, commands, phrases
+from assay.tasks.scan_grammar import NONE, Phrase, ScanCommand, commands, phrases
 
 # Lines of the train file, different ones among them, lines of the test file.
 PUBLISHED_SIZES = {
@@ -105,9 +105,9 @@ def test_interpretation_composes():
         assert phrase._replace(times="twice").actions() == once * 2
         assert phrase._replace(times="thrice").actions() == once * 3
     first, second = Phrase("run", "around", "left", "twice"), Phrase("turn", direction="right")
-    assert Command(*first, "and", *second).actions() == first.actions() + second.actions()
-    assert Command(*first, "after", *second).actions() == second.actions() + first.actions()
-    assert Command(*first).phrases() == (first,)
+    assert ScanCommand(*first, "and", *second).actions() == first.actions() + second.actions()
+    assert ScanCommand(*first, "after", *second).actions() == second.actions() + first.actions()
+    assert ScanCommand(*first).phrases() == (first,)
 
 
 @pytest.mark.parametrize("split", RULED)
@@ -129,7 +129,7 @@ def test_tokens_say_what_the_parts_say(generator: Generator, lines: list[str]):
         examples = task.examples(split, 2000, generator=generator)
         slots = torch.stack(list(examples.parts.values()), 1).tolist()
         for row, source, target in zip(slots, examples.inputs["source"], examples.targets, strict=True):
-            named = Command(*(part.values[value] for part, value in zip(task.parts, row, strict=True)))
+            named = ScanCommand(*(part.values[value] for part, value in zip(task.parts, row, strict=True)))
             assert decode_source(source) == " ".join(named.words())
             assert f"IN: {decode_source(source)} OUT: {decode_target(target)}" in known
 

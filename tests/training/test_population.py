@@ -21,7 +21,7 @@ from assay.objective import Classification, Regression, Sequences
 from assay.store import read_tensors
 from assay.tasks import load_task
 from assay.training import DivergedError, TrainingConfig, TrainingData, fit, fit_many
-from assay.training.population.plan import Member, make_plan
+from assay.training.population.plan import PopulationMember, make_plan
 
 TASK = "modular:p=5,num_first=4,num_second=4,coverage=0.5"
 VECTORS = "hyperteacher:num_modules=4,max_active=2"
@@ -129,7 +129,7 @@ def test_groups_are_formed_by_architecture_and_batch():
     found = fit_many(together, task, configs=configs, strategy="rule")
     assert [record.losses[-1][1] for record in found] == pytest.approx([record.losses[-1][1] for record in records])
     assert all(distance(a, b, c) < 1e-3 for a, b, c in zip(alone, together, configs, strict=True))
-    members = [Member(model, task, config) for model, config in zip(fresh(), configs, strict=True)]
+    members = [PopulationMember(model, task, config) for model, config in zip(fresh(), configs, strict=True)]
     plan = make_plan(members, strategy="rule", jobs=1)
     assert [(chunk.way, chunk.models) for chunk in plan] == [("stack", (0, 2)), ("loop", (1,)), ("loop", (3,))]
 

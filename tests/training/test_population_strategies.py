@@ -15,7 +15,7 @@ from assay.tasks import load_task
 from assay.tasks.modular import Modular
 from assay.training import TrainingConfig, TrainingData, fit, fit_many
 from assay.training.population import plan as planning
-from assay.training.population.plan import Member, make_plan
+from assay.training.population.plan import PopulationMember, make_plan
 from assay.training.population.stack import stacked_chain, trace
 
 CONFIG = TrainingConfig(steps=4, batch_size=8, learning_rate=1e-2)
@@ -138,7 +138,7 @@ def fresh(factory, num: int = 3) -> list[nn.Module]:
 
 def ways(models, data, strategy="rule", config: TrainingConfig = CONFIG, jobs: int = 1) -> list[str]:
     sources = data if isinstance(data, list) else [data] * len(models)
-    members = [Member(model, source, config) for model, source in zip(models, sources, strict=True)]
+    members = [PopulationMember(model, source, config) for model, source in zip(models, sources, strict=True)]
     return [chunk.way for chunk in make_plan(members, strategy=strategy, jobs=jobs)]
 
 
@@ -281,7 +281,7 @@ def test_the_rule_depends_on_sizes_alone():
 
 def test_arithmetic_and_activations_are_counted():
     (model,) = fresh(lambda: nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)), 1)
-    traced, operations = planning._traced(Member(model, VECTORS, CONFIG))
+    traced, operations = planning._traced(PopulationMember(model, VECTORS, CONFIG))
     assert operations == 3 * 2 * 8 * (6 * 5 + 5 * 2)
     assert sum(call.num_values for call in traced.calls) == 8 * (5 + 5 + 2)
 
@@ -292,7 +292,7 @@ def test_chunks_are_of_one_size_and_stay_in_the_cache(monkeypatch: pytest.Monkey
     monkeypatch.setitem(planning.MOST_ACTIVATIONS, "stack", 4 * bytes_of_one)
 
     def sizes(jobs: int) -> list[int]:
-        members = [Member(model, VECTORS, CONFIG) for model in models]
+        members = [PopulationMember(model, VECTORS, CONFIG) for model in models]
         plan = make_plan(members, strategy="stack", jobs=jobs)
         assert [i for chunk in plan for i in chunk.models] == list(range(10))
         return [len(chunk.models) for chunk in plan]
@@ -308,7 +308,9 @@ def test_chunks_are_of_one_size_and_stay_in_the_cache(monkeypatch: pytest.Monkey
 def test_what_differs_in_more_than_weights_is_compared_too(scales: tuple[float, ...]):
     """Constants that no `state_dict` holds, as numbers and as tensors."""
     alike = len(set(scales)) == 1
-    numbers, tensors = ([Member(Scaled(of(scale)), VECTORS, CONFIG) for scale in scales] for of in (float, torch.tensor))
+    numbers, tensors = (
+        [PopulationMember(Scaled(of(scale)), VECTORS, CONFIG) for scale in scales] for of in (float, torch.tensor)
+    )
     assert len(planning._representatives(numbers)) == (2 if alike else 3)
     for members in (numbers, tensors):
         assert [chunk.way for chunk in make_plan(members, strategy="rule", jobs=1)] == ["vmap" if alike else "loop"]
@@ -318,13 +320,13 @@ def test_what_cannot_be_written_down_is_compared_one_by_one():
     models = [Scaled(1.0) for _ in range(4)]
     for model in models:
         model.register_forward_hook(lambda module, args, out: out)
-    assert len(planning._representatives([Member(model, VECTORS, CONFIG) for model in models])) == 4
+    assert len(planning._representatives([PopulationMember(model, VECTORS, CONFIG) for model in models])) == 4
 
 
 def test_models_without_a_finite_loss_prove_nothing_about_the_others():
     """Buffers and gradients are compared where the loss is finite: not of the first two, whose data are NaN."""
     lost = TrainingData({"input": torch.full((20, 6), math.nan)}, torch.zeros(20, 2), Regression(2, 1.0))
-    members = [Member(Counting(), lost if i < 2 else VECTORS, CONFIG) for i in range(5)]
+    members = [PopulationMember(Counting(), lost if i < 2 else VECTORS, CONFIG) for i in range(5)]
     assert len(planning._representatives(members)) == 5
     assert [chunk.way for chunk in make_plan(members, strategy="rule", jobs=1)] == ["loop"]
 

@@ -5,13 +5,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.families import SymbolTask
-from zoo.families.sentences import NOT, TRAITS, Sentences
+from zoo.families.sentences import NOT, TRAITS, SymbolSentences
 
 
 class Reader(nn.Module):
     """Sure logits of the symbols of sentences: an adjective counts for its trait, or against it behind `not`."""
 
-    def __init__(self, task: Sentences):
+    def __init__(self, task: SymbolSentences):
         super().__init__()
         self.task = task
 

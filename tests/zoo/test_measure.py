@@ -22,7 +22,7 @@ from zoo import measure as measuring
 from zoo.baselines import decodability, effective, penultimate
 from zoo.blind import blind_spots
 from zoo.build import Record, Zoo, task_for
-from zoo.families.sentences import Sentences
+from zoo.families.sentences import SymbolSentences
 from zoo.manifest import manifest
 from zoo.measure import C, E, measure, measured, measured_of, measured_path
 
@@ -33,7 +33,7 @@ MEMBER = next(one for one in manifest().members("sentences-mlp") if one.recipe.n
 class Softmaxed(nn.Module):
     """A network made by hand whose names pass a softmax, so that there is a cut between encoder and answers."""
 
-    def __init__(self, task: Sentences, memorises: bool = False):
+    def __init__(self, task: SymbolSentences, memorises: bool = False):
         super().__init__()
         self.reader = Reader(task)
         pairs = nn.functional.one_hot(task.values[:, 0], task.sizes[0]), nn.functional.one_hot(task.values[:, 1], task.sizes[1])
@@ -55,7 +55,7 @@ class Softmaxed(nn.Module):
 class Plain(nn.Module):
     """One hidden layer of four units with random weights, or with none that reach them."""
 
-    def __init__(self, task: Sentences, *, scale: float = 1.0):
+    def __init__(self, task: SymbolSentences, *, scale: float = 1.0):
         super().__init__()
         example = task.examples("seen", 1, generator=keyed_generator(0, "few")).inputs["x"]
         self.first, self.second = nn.Linear(example.numel(), 4), nn.Linear(4, task.num_answers)
@@ -86,9 +86,9 @@ class Planted(Zoo):
 
 
 @pytest.fixture(scope="module")
-def task() -> Sentences:
+def task() -> SymbolSentences:
     found = task_for(MEMBER)
-    assert isinstance(found, Sentences)
+    assert isinstance(found, SymbolSentences)
     return found
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, nn
 
 from assay.errors import AssayError
-from assay.models.odd_one_out import SCALE, Encoded
+from assay.models.odd_one_out import SCALE, ItemScorer
 from assay.subject import Subject
 from assay.tasks.bit_parity import BitParity
 from zoo.part_problems import NETWORKS, fresh_rotated, part_problem_network, rotated, untrained
@@ -127,7 +127,7 @@ def test_untrained_copies_have_the_architecture(networks):
         copy = subject.untrained(Generator().manual_seed(8))
         assert {k: v.shape for k, v in copy.weights().items()} == {k: v.shape for k, v in subject.weights().items()}, kind
         assert max(accuracies(copy)) < 0.4, kind
-    assert isinstance(untrained(TASK, 0), Encoded)
+    assert isinstance(untrained(TASK, 0), ItemScorer)
 
 
 def test_an_unknown_kind_is_named():

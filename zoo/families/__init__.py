@@ -24,14 +24,14 @@ from zoo.families.codes import Codes
 from zoo.families.hyperteachers import Hyperteachers
 from zoo.families.phrases import Phrases
 from zoo.families.pictures import Pictures
-from zoo.families.scenes import Scenes
-from zoo.families.sentences import Sentences
+from zoo.families.scenes import GlyphScenes
+from zoo.families.sentences import SymbolSentences
 from zoo.families.sounds import Sounds
 from zoo.families.strokes import Strokes
 from zoo.families.symbols import SymbolTask as SymbolTask
 
 FAMILIES: Mapping[str, type[SymbolTask]] = {
-    one.family: one for one in (Codes, Hyperteachers, Phrases, Pictures, Scenes, Sentences, Sounds, Strokes)
+    one.family: one for one in (Codes, Hyperteachers, Phrases, Pictures, GlyphScenes, SymbolSentences, Sounds, Strokes)
 }
 SEALED = ("strokes",)
 """Families that are built, and not looked at while anything is tuned."""

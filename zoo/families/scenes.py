@@ -16,7 +16,7 @@ CLUTTER, NOISE, GLYPH = 0.04, 0.05, 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scenes(SymbolTask):
+class GlyphScenes(SymbolTask):
     """A glyph of 3 x 3 pixels in one of 2 x 2 cells of an image of 16 x 16 or 32 x 32 with three channels. Its pattern is of
     dark and light, upright or inverted in contrast; its ground has one of the colours, which are equally bright. The input is
     `(n, 3, size, size)`."""

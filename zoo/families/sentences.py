@@ -24,7 +24,7 @@ VOCAB = 2 * TRAITS + 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sentences(SymbolTask):
+class SymbolSentences(SymbolTask):
     """Each symbol is a set of five traits. A phrase names each of them by either of two opposite adjectives, at random, behind
     *very* or *not*. Two phrases follow a verb of two words; where it is passive, which the option `passive` allows, the second
     phrase shows the first part. So no word of any place is likelier for one symbol than for another. The input is

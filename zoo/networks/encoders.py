@@ -83,7 +83,7 @@ class GRU(nn.Module):
         return self.layers(torch.cat([states[:, -1], states.amax(1)], 1))
 
 
-class Transformer(nn.Module):
+class FrameTransformer(nn.Module):
     """Blocks of attention and an MLP over frames and two reading places, whose states two layers read."""
 
     def __init__(self, shape: Shape, num_outputs: int, width: int, *, depth: int = 1):
@@ -92,7 +92,7 @@ class Transformer(nn.Module):
         self.embed = nn.Sequential(nn.Linear(_width(shape), 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
         self.place = nn.Parameter(0.1 * torch.randn(_length(shape), width))
         self.readers = nn.Parameter(0.1 * torch.randn(NUM_READERS, width))
-        self.blocks = nn.Sequential(*(Block(width) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(EncoderBlock(width) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
         self.layers = nn.Sequential(nn.Linear(NUM_READERS * width, 2 * width), nn.ReLU(), nn.Linear(2 * width, num_outputs))
 
@@ -102,7 +102,7 @@ class Transformer(nn.Module):
         return self.layers(self.norm(state)[:, -NUM_READERS:].flatten(1))
 
 
-class Block(nn.Module):
+class EncoderBlock(nn.Module):
     """Attention with two heads and an MLP, each behind a LayerNorm, on a residual stream."""
 
     def __init__(self, width: int, heads: int = 2):
@@ -144,7 +144,12 @@ def _frames(x: Tensor, shape: Shape) -> Float[Tensor, "n t w"]:
     return patches.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
 
 
-ENCODERS: dict[str, Callable[[Shape, int, int], nn.Module]] = {"mlp": MLP, "cnn": CNN, "gru": GRU, "transformer": Transformer}
+ENCODERS: dict[str, Callable[[Shape, int, int], nn.Module]] = {
+    "mlp": MLP,
+    "cnn": CNN,
+    "gru": GRU,
+    "transformer": FrameTransformer,
+}
 
 
 def encoder(architecture: str, shape: Shape, num_outputs: int, *, width: int) -> nn.Module:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Audit(Command):
+class AuditCommand(Command):
     """Audit a network on a task and write a report.
 
     It runs every instrument that applies, each beside its null controls, and says why the others do not apply.

@@ -12,7 +12,7 @@ from assay.display import with_interval
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check(Command):
+class CheckCommand(Command):
     """Check an instrument: how often it finds something where nothing is, and whether it passes the public checks.
 
     Each of several untrained networks, and of networks trained on wrong labels, is in turn taken as the subject; every finding

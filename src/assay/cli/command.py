@@ -41,7 +41,7 @@ class Command:
     @classmethod
     def word(cls) -> str:
         """The word that calls it."""
-        return cls.__name__.lower()
+        return cls.__name__.removesuffix("Command").lower()
 
     @classmethod
     def summary(cls) -> str:

@@ -13,7 +13,7 @@ from assay.errors import AssayError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compare(Command):
+class CompareCommand(Command):
     """Write one page that sets the reports of several audits side by side.
 
     Examples:

@@ -13,7 +13,7 @@ from assay.errors import AssayError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Coverage(Command):
+class CoverageCommand(Command):
     """Tell how many novel combinations of a data set follow from its training data by substitution. No model is needed.
 
     Novel combinations are synonyms of trained ones, or lie inside k-coverage (Chang et al. 2025), or outside it. The command

@@ -10,7 +10,7 @@ from assay.cli.terminal import Terminal
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataList(Command):
+class DataListCommand(Command):
     """List the data sets: title, size, licence, where they come from."""
 
     json: Flag = False
@@ -35,7 +35,7 @@ class DataList(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataGet(Command):
+class DataGetCommand(Command):
     """Fetch a data set, check every file's SHA-256 and print where they are."""
 
     name: Annotated[Positional[str], arg(metavar="NAME")]
@@ -53,7 +53,7 @@ class DataGet(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data(Command):
+class DataCommand(Command):
     """List or fetch the published data sets that some tasks use.
 
     Files are looked for in the folder that the environment variable ASSAY_DATA names, then in the cache, then at their
@@ -65,7 +65,7 @@ class Data(Command):
       assay data get scan
     """
 
-    action: Annotated[DataList, subcommand("list")] | Annotated[DataGet, subcommand("get")]
+    action: Annotated[DataListCommand, subcommand("list")] | Annotated[DataGetCommand, subcommand("get")]
 
     def run(self, terminal: Terminal) -> None:
         """Run the action."""

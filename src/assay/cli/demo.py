@@ -12,7 +12,7 @@ from assay.cli.terminal import Terminal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demo(Command):
+class DemoCommand(Command):
     """Train three small networks, audit them and write one page that compares them.
 
     One network works on novel combinations, one has learned its table by heart, one is untrained. The first two look alike

@@ -12,7 +12,7 @@ from assay.cli.terminal import Terminal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explore(Command):
+class ExploreCommand(Command):
     """Write a page on which the weights of networks that draw a picture can be moved, and the picture follows.
 
     The networks run in the page, which needs no server and fetches nothing. Beside every slider stand the exact first-order

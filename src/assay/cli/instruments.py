@@ -7,7 +7,7 @@ from assay.cli.terminal import Terminal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Instruments(Command):
+class InstrumentsCommand(Command):
     """List the instruments: the question each answers, the work it follows, what it needs of a task.
 
     Examples:

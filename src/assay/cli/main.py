@@ -12,21 +12,21 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import CascadeSubcommandArgs, subcommand
 
-from assay.cli.audit import Audit
-from assay.cli.check import Check
+from assay.cli.audit import AuditCommand
+from assay.cli.check import CheckCommand
 from assay.cli.command import Command, Flag
-from assay.cli.compare import Compare
-from assay.cli.coverage import Coverage
-from assay.cli.data import Data
-from assay.cli.demo import Demo
-from assay.cli.explore import Explore
-from assay.cli.instruments import Instruments
-from assay.cli.swarm import Swarm
-from assay.cli.sweep import Sweep
-from assay.cli.tasks import Tasks
+from assay.cli.compare import CompareCommand
+from assay.cli.coverage import CoverageCommand
+from assay.cli.data import DataCommand
+from assay.cli.demo import DemoCommand
+from assay.cli.explore import ExploreCommand
+from assay.cli.instruments import InstrumentsCommand
+from assay.cli.swarm import SwarmCommand
+from assay.cli.sweep import SweepCommand
+from assay.cli.tasks import TasksCommand
 from assay.cli.terminal import Terminal
-from assay.cli.train import Train
-from assay.cli.zoo import Zoo
+from assay.cli.train import TrainCommand
+from assay.cli.zoo import ZooCommand
 from assay.errors import AssayError
 
 USER_ERROR = 2  # and 3, `command.FAILED`, where an instrument broke off
@@ -38,7 +38,7 @@ def _listed(command: type[Command]) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line(Command):
+class CommandLine(Command):
     """Tells whether a trained network has discovered compositional structure, or only a convincing imitation of it.
 
     Examples:
@@ -50,19 +50,19 @@ class Line(Command):
     """
 
     command: (
-        Annotated[Demo, _listed(Demo)]
-        | Annotated[Train, _listed(Train)]
-        | Annotated[Audit, _listed(Audit)]
-        | Annotated[Compare, _listed(Compare)]
-        | Annotated[Coverage, _listed(Coverage)]
-        | Annotated[Sweep, _listed(Sweep)]
-        | Annotated[Swarm, _listed(Swarm)]
-        | Annotated[Explore, _listed(Explore)]
-        | Annotated[Tasks, _listed(Tasks)]
-        | Annotated[Instruments, _listed(Instruments)]
-        | Annotated[Check, _listed(Check)]
-        | Annotated[Data, _listed(Data)]
-        | Annotated[Zoo, _listed(Zoo)]
+        Annotated[DemoCommand, _listed(DemoCommand)]
+        | Annotated[TrainCommand, _listed(TrainCommand)]
+        | Annotated[AuditCommand, _listed(AuditCommand)]
+        | Annotated[CompareCommand, _listed(CompareCommand)]
+        | Annotated[CoverageCommand, _listed(CoverageCommand)]
+        | Annotated[SweepCommand, _listed(SweepCommand)]
+        | Annotated[SwarmCommand, _listed(SwarmCommand)]
+        | Annotated[ExploreCommand, _listed(ExploreCommand)]
+        | Annotated[TasksCommand, _listed(TasksCommand)]
+        | Annotated[InstrumentsCommand, _listed(InstrumentsCommand)]
+        | Annotated[CheckCommand, _listed(CheckCommand)]
+        | Annotated[DataCommand, _listed(DataCommand)]
+        | Annotated[ZooCommand, _listed(ZooCommand)]
     )
     quiet: CascadeSubcommandArgs[Flag] = False
     """No progress and no notes; results and errors remain."""
@@ -81,19 +81,19 @@ class Line(Command):
 
 
 COMMANDS: tuple[type[Command], ...] = (
-    Demo,
-    Train,
-    Audit,
-    Compare,
-    Coverage,
-    Sweep,
-    Swarm,
-    Explore,
-    Tasks,
-    Instruments,
-    Check,
-    Data,
-    Zoo,
+    DemoCommand,
+    TrainCommand,
+    AuditCommand,
+    CompareCommand,
+    CoverageCommand,
+    SweepCommand,
+    SwarmCommand,
+    ExploreCommand,
+    TasksCommand,
+    InstrumentsCommand,
+    CheckCommand,
+    DataCommand,
+    ZooCommand,
 )
 
 STYLE = (
@@ -125,13 +125,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parse(args: Sequence[str]) -> Line:
+def _parse(args: Sequence[str]) -> CommandLine:
     try:
-        return tyro.cli(Line, prog="assay", description=Line.summary(), args=args, config=STYLE)
+        return tyro.cli(CommandLine, prog="assay", description=CommandLine.summary(), args=args, config=STYLE)
     except SystemExit as stop:
         if not stop.code:  # help was printed
             by_name: dict[str, type[Command]] = {command.word(): command for command in COMMANDS}
-            print("\n" + next((by_name[word] for word in args if word in by_name), Line).details(), flush=True)
+            print("\n" + next((by_name[word] for word in args if word in by_name), CommandLine).details(), flush=True)
         raise
 
 

@@ -14,7 +14,7 @@ ENGINES = ("cmaes", "swarm", "pso", "random")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swarm(Command):
+class SwarmCommand(Command):
     """Search combinations of experts in weight space, and test whether what was found is a composition.
 
     EXPERTS is package.module:function, a function without arguments that returns an assay.swarm.problem.Problem: a network,
@@ -64,9 +64,9 @@ class Swarm(Command):
         from assay.swarm.judge import judged
         from assay.swarm.page import RESULTS, write_swarm
         from assay.swarm.problem import SHARED, problem_at
-        from assay.swarm.study import Plan, study
+        from assay.swarm.study import StudyPlan, study
 
-        plan = Plan(
+        plan = StudyPlan(
             engines=self.engine, budget=self.budget, seeds=self.seeds, nulls=self.nulls, graded=self.graded, race=self.race,
             seed=self.seed,
         )  # fmt: skip

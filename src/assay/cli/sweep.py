@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep(Command):
+class SweepCommand(Command):
     """Train and audit a grid of networks, to see what makes them compose.
 
     TASK is a name from `assay tasks`, with settings after a colon where the task has them. Every axis names an option of the

@@ -8,7 +8,7 @@ from assay.tasks import TaskOption, task_families
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tasks(Command):
+class TasksCommand(Command):
     """List the tasks: what each asks of a network, how to write it, and the type, default and meaning of its settings.
 
     Where a command takes a TASK it is written as in the column `form`. A task of your own in Python is written

@@ -18,7 +18,7 @@ _MODELS_OWN = "(default: the model's own)"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(Command):
+class TrainCommand(Command):
     """Train a reference network on a task and keep it in a folder.
 
     TASK is a name from `assay tasks`, with settings after a colon where the task has them. An interrupted run goes on

@@ -10,7 +10,7 @@ from assay.cli.terminal import Terminal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Zoo(Command):
+class ZooCommand(Command):
     """Say how often the verdict is wrong on networks whose answer is known.
 
     The table ships with Assay; the networks do not. docs/zoo.md says how they are made, and how the table is.

@@ -35,7 +35,7 @@ LEARNED = 0.95  # of the steps whose full subgraph was trained: so many are lear
 FULL_TABLE, STEP_TABLE, SURFACE = "table of full subgraphs", "table of steps", "best guess without one argument"
 
 
-class Sides(NamedTuple):
+class NovelSteps(NamedTuple):
     """Steps that were never trained: inside the 1-coverage of the trained steps (`INSIDE`), where exchanging arguments gives
     the result, and outside it (`BEYOND`). Local accuracy of the network and of the tables, `(2,)`, and the number of nodes."""
 
@@ -80,7 +80,7 @@ class Analysis:
     nodes: Int[np.ndarray, "n 3"]
     cells: Rates
     covered: Covered
-    sides: "Sides"
+    sides: "NovelSteps"
     tables: Mapping[str, Rates]
     odds: Odds
     elsewhere: Odds | None
@@ -182,7 +182,7 @@ def _sides(
     judged: Bool[np.ndarray, " v"],
     answers: Mapping[str, Int[np.ndarray, " v"]],
     rng: np.random.Generator,
-) -> Sides:
+) -> NovelSteps:
     side = np.where(known.cell == NEW, np.where(reach.by_value == OUTSIDE, BEYOND, INSIDE), SOURCES)
 
     def found(correct: Bool[np.ndarray, " v"]) -> tuple[Rates, Int[np.ndarray, " 2"]]:
@@ -190,7 +190,7 @@ def _sides(
         return rates(some[:, :2], every[:, :2], rng), every[:, :2].sum(0)
 
     cells, nodes = found(right)
-    return Sides(cells, nodes, {name: found(values == tested.values)[0] for name, values in answers.items()})
+    return NovelSteps(cells, nodes, {name: found(values == tested.values)[0] for name, values in answers.items()})
 
 
 def exact(computations: Computations, labels: Labels) -> Bool[np.ndarray, " n"]:
@@ -223,7 +223,7 @@ def table_values(
     return values | {SURFACE: answers(best_guess(trained, tested), nodes) if surface is None else surface}
 
 
-def called(cells: Rates, nodes: Int[np.ndarray, " 3"], tables: Mapping[str, Rates], sides: Sides) -> Call:
+def called(cells: Rates, nodes: Int[np.ndarray, " 3"], tables: Mapping[str, Rates], sides: NovelSteps) -> Call:
     """What accuracy in the cells says. Where full subgraphs were trained the network must beat the best guess, or be right in
     most cases. Another cell counts when the lower limit of the network lies above the upper limit of every table that has
     nothing stored there; a cell with too few nodes says nothing. Steps that were never trained speak for the operations where

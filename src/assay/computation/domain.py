@@ -46,7 +46,7 @@ class Integers:
 INTEGERS = Integers()
 
 
-class Texts:
+class NumberedTexts:
     """Texts, such as sequences of symbols with one blank between them, numbered in the order in which they are met."""
 
     def __init__(self) -> None:

@@ -49,7 +49,7 @@ class Operation:
         return values
 
 
-class Shapes(NamedTuple):
+class GraphSizes(NamedTuple):
     """Of every example: nodes, and figures of its graph.
 
     `depth`: the largest layer. `width`: the mode of the layers of its nodes, as the paper defines it (the smallest of several).
@@ -183,7 +183,7 @@ class Computations:
         yield from np.split(order, ends[:-1])[1:] if len(order) else ()
 
     @cached_property
-    def shapes(self) -> Shapes:
+    def shapes(self) -> GraphSizes:
         """Depth, width and parallelism of every example."""
         num, span = self.num_examples, int(self.layers.max(initial=0)) + 1
         counts = np.bincount(self.example * span + self.layers, minlength=num * span).reshape(num, span)
@@ -191,7 +191,7 @@ class Computations:
         depth = (span - 1 - (counts[:, ::-1] > 0).argmax(1)) * (nodes > 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             parallelism = np.where(depth > 0, nodes / depth, np.nan)
-        return Shapes(nodes, depth, counts.argmax(1), counts.max(1), parallelism)
+        return GraphSizes(nodes, depth, counts.argmax(1), counts.max(1), parallelism)
 
     # Values
 
@@ -254,7 +254,7 @@ class Computations:
         return self.operation == SOURCE
 
 
-class Recipe:
+class FixedAlgorithm:
     """An algorithm whose graph is the same for all inputs of one size: nodes are added one by one, then `computations` runs it.
 
     Example::

@@ -15,7 +15,7 @@ from assay.computation.graph import Computations
 from assay.computation.scratchpad import as_read, read_back, written
 from assay.display import brief
 from assay.errors import AssayError
-from assay.predictions import Line, Predictions, read_lines, save_lines
+from assay.predictions import PredictionLine, Predictions, read_lines, save_lines
 from assay.stats import keyed_generator
 from assay.store import write_bytes_atomically
 from assay.task import Examples, Split, Task
@@ -73,7 +73,7 @@ def load_predictions(
     return _predicted(computations, {number[one]: line for one, line in lines.items()}, where)
 
 
-def _predicted(computations: Computations, found: Mapping[int, Line], where: Path | str) -> Predicted:
+def _predicted(computations: Computations, found: Mapping[int, PredictionLine], where: Path | str) -> Predicted:
     """What lines, by the number of their example, say of a table."""
     chosen = sorted(found)
     graphs, lines = computations.take(np.array(chosen, np.int64)), [found[k] for k in chosen]
@@ -94,7 +94,7 @@ def _predicted(computations: Computations, found: Mapping[int, Line], where: Pat
     )
 
 
-def _named(graphs: Computations, lines: Sequence[Line], path: str | Path) -> Int[np.ndarray, " v"]:
+def _named(graphs: Computations, lines: Sequence[PredictionLine], path: str | Path) -> Int[np.ndarray, " v"]:
     """The values of `nodes`, where lines have them."""
     values = np.full(len(graphs), MISSING)
     row_of = {(e, n): row for row, (e, n) in enumerate(zip(graphs.example.tolist(), graphs.name.tolist(), strict=True))}
@@ -122,7 +122,7 @@ def save_predictions(
     """
     ids = range(len(texts)) if ids is None else ids
     cut = [False] * len(texts) if truncated is None else truncated
-    save_lines(path, [Line(id=k, text=text, truncated=c) for k, text, c in zip(ids, texts, cut, strict=True)])
+    save_lines(path, [PredictionLine(id=k, text=text, truncated=c) for k, text, c in zip(ids, texts, cut, strict=True)])
 
 
 def answered(task: Task, answers: Predictions) -> dict[Split, Examples]:

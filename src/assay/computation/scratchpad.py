@@ -39,7 +39,7 @@ def written(computations: Computations, example: int, *, steps: bool = True) -> 
     return "\n".join(prompt), "\n".join(pad)
 
 
-class Read(NamedTuple):
+class ReadValues(NamedTuple):
     """Values read from texts.
 
     **Attributes:**
@@ -52,7 +52,7 @@ class Read(NamedTuple):
     truncated: Bool[np.ndarray, " n"]
 
 
-def read_back(computations: Computations, texts: Sequence[str]) -> Read:
+def read_back(computations: Computations, texts: Sequence[str]) -> ReadValues:
     """Node values from one text for each example.
 
     One line holds one node: its name, `=` or `:`, and the value behind the last `=` or `:`. Bullets, emphasis, backticks, a
@@ -76,7 +76,7 @@ def read_back(computations: Computations, texts: Sequence[str]) -> Read:
     return as_read(computations, [computations.domain.parse(text) if text else None for text in found])
 
 
-def as_read(computations: Computations, values: Sequence[int | None]) -> Read:
+def as_read(computations: Computations, values: Sequence[int | None]) -> ReadValues:
     """Values of nodes that were read one by one, None where there are none."""
     filled = np.array([MISSING if value is None else value for value in values], np.int64)
     sources, num = computations.is_source, computations.num_examples
@@ -85,7 +85,7 @@ def as_read(computations: Computations, values: Sequence[int | None]) -> Read:
     last[computations.example[order]] = order  # of several the one that is written last stays
     some = np.bincount(computations.example[~sources & (filled != MISSING)], minlength=num) > 0
     truncated = some & (filled[last] == MISSING) if len(filled) else np.zeros(num, bool)
-    return Read(np.where(sources, computations.values, filled), truncated)
+    return ReadValues(np.where(sources, computations.values, filled), truncated)
 
 
 _LINE = re.compile(r"^[\s>*\-+\u2022`]*(?:\d+[.)]\s+)?(?P<name>[^=:]+?)[\s*`]*[=:](?P<rest>.*)$")

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 
 from assay.arguments import checked
 from assay.coverage.reading import PartsOf, Sides, read_sides
-from assay.coverage.result import Count, Coverage, Predictor, Value
+from assay.coverage.result import Count, Coverage, Predictor, ValueCounts
 from assay.novelty import ENOUGH
 from assay.substitution import KS, NO_ANSWER, Reach, Trained, k_coverage, synonyms
 from assay.substitution.keys import distinct, key_of
@@ -141,7 +141,7 @@ def _keys(rows: Trained, like: Trained) -> np.ndarray:
     return key_of(rows.values, like.tables)
 
 
-def _usage(trained: Trained, novel: Int[np.ndarray, "m p"], sides: Sides) -> tuple[tuple[Value, ...], int]:
+def _usage(trained: Trained, novel: Int[np.ndarray, "m p"], sides: Sides) -> tuple[tuple[ValueCounts, ...], int]:
     """How often every value occurs, and in how many groups the trained ones fall."""
     starts = np.cumsum([0, *trained.sizes])
     nodes = trained.values + starts[:-1]
@@ -154,7 +154,7 @@ def _usage(trained: Trained, novel: Int[np.ndarray, "m p"], sides: Sides) -> tup
         groups = label[starts[part] : starts[part + 1]].tolist()
         for value, in_trained, in_novel, group in zip(names, *counts, groups, strict=True):
             doomed = bool(in_novel > 0 and (in_trained == 0 or group != main))
-            values.append(Value(name, value, in_trained, in_novel, doomed))
+            values.append(ValueCounts(name, value, in_trained, in_novel, doomed))
     return tuple(values), len(used)
 
 
@@ -177,7 +177,7 @@ def _notes(
     shared: Int[np.ndarray, " s"],
     new: Int[np.ndarray, " m"],
     determined: tuple[tuple[str, str], ...],
-    usage: Sequence[Value],
+    usage: Sequence[ValueCounts],
     groups: int,
     undecided: "Mapping[int, int]",
     labels: np.ndarray,

@@ -29,7 +29,7 @@ CELLS = (
 )
 
 
-class Matrix(NamedTuple):
+class PairMatrix(NamedTuple):
     """The picture of one pair of parts: for every order of its values the cells of each kind as one path."""
 
     first: str
@@ -77,7 +77,7 @@ def coverage_html(found: Coverage) -> str:
     )
 
 
-def matrix(found: Coverage) -> Matrix:
+def matrix(found: Coverage) -> PairMatrix:
     """The picture. Of more than two parts it shows the pair with most values that fit in it, and a cell has the kind of its
     most novel combination."""
     kinds = np.array([{"synonym": SYNONYM, "inside": INSIDE, "outside": OUTSIDE}[cell] for cell in found.cells])
@@ -113,7 +113,7 @@ def matrix(found: Coverage) -> Matrix:
                 *([found.values[part][value] for value in order.tolist()] for part, order in ((a, rows), (b, columns))),
             )
         )
-    return Matrix(found.parts[a], found.parts[b], orders, left_out)
+    return PairMatrix(found.parts[a], found.parts[b], orders, left_out)
 
 
 _LONGEST_NUMBER = 100  # characters; longer ones are names

@@ -56,7 +56,7 @@ class Predictor:
 
 
 @dataclass(frozen=True)
-class Value:
+class ValueCounts:
     """One value of a part: in how many distinct trained and novel combinations it occurs, and whether it is doomed."""
 
     part: str
@@ -104,7 +104,7 @@ class Coverage:
     contradictions: int
     determined: tuple[tuple[str, str], ...]
     groups: int
-    usage: tuple[Value, ...]
+    usage: tuple[ValueCounts, ...]
     predictors: tuple[Predictor, ...]
     chance: dict[str, float | None]
     notes: tuple[str, ...]
@@ -132,7 +132,7 @@ class Coverage:
         )
 
     @property
-    def doomed(self) -> tuple[Value, ...]:
+    def doomed(self) -> tuple[ValueCounts, ...]:
         """The doomed values."""
         return tuple(value for value in self.usage if value.doomed)
 

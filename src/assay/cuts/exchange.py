@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
 from assay.cuts.calls import Call, Pass, kind_of, named
-from assay.cuts.graph import Graph
+from assay.cuts.graph import CallGraph
 from assay.cuts.state import Number, Rows
 from assay.errors import AssayError
 from assay.site import same_bits
@@ -42,7 +42,7 @@ class Exchange(Pass):
 
     def __init__(
         self,
-        graph: Graph,
+        graph: CallGraph,
         *,
         read: Sequence[int] = (),
         put: Mapping[int, Tensor] | None = None,

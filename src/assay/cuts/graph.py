@@ -48,7 +48,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Step:
+class NamedCall:
     """A call that is named in reports: where it stands, its name, the depth of what it makes, and the nodes that it uses."""
 
     call: int
@@ -58,7 +58,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Graph:
+class CallGraph:
     """What one recorded pass did.
 
     **Attributes:**
@@ -77,9 +77,9 @@ class Graph:
     nodes: tuple[Node, ...]
     live: frozenset[int]
     outputs: tuple[int, ...]
-    nonaffine: tuple[Step, ...]
-    opaque: tuple[Step, ...]
-    to_python: tuple[Step, ...]
+    nonaffine: tuple[NamedCall, ...]
+    opaque: tuple[NamedCall, ...]
+    to_python: tuple[NamedCall, ...]
     constants: Mapping[int, Mapping[int, Any]] = field(repr=False)
     values: Mapping[int, Tensor] = field(repr=False)
     recurrent: bool = False
@@ -178,9 +178,9 @@ class Recorder(Pass):
         self._memories: dict[int, _Memory] = {}
         self._nodes: list[Node] = []
         self._values: list[Tensor] = []
-        self._nonaffine: list[Step] = []
-        self._opaque: list[Step] = []
-        self._to_python: list[Step] = []
+        self._nonaffine: list[NamedCall] = []
+        self._opaque: list[NamedCall] = []
+        self._to_python: list[NamedCall] = []
         self._constants: dict[int, dict[int, Any]] = {}
         self._seen: dict[str, int] = {}
         self._uses: dict[int, list[int]] = {}
@@ -188,7 +188,7 @@ class Recorder(Pass):
         for slot, (name, value) in enumerate(inputs.items()):
             self._hold(value, [self._node(Node(f"input {name}", -1, slot, False, 0), value)])
 
-    def graph(self, output: Tensor) -> Graph:
+    def graph(self, output: Tensor) -> CallGraph:
         """**Raises:** `AssayError` where the output does not depend on the inputs."""
         outputs = tuple(self._sources(output))
         if not outputs:
@@ -202,7 +202,7 @@ class Recorder(Pass):
                 waiting.extend(self._nodes[node].uses)
         pinned = {node for memory in self._memories.values() if memory.pinned for node in memory.nodes}
         calls = {self._nodes[node].call for node in live}
-        return Graph(
+        return CallGraph(
             calls=tuple(self.names),
             nodes=tuple(replace(node, pinned=k in pinned) for k, node in enumerate(self._nodes)),
             live=frozenset(live),
@@ -252,7 +252,7 @@ class Recorder(Pass):
         nonaffine = self._nonaffine_write or (computes and not call.written and self._not_affine(call))
         depth = max(self._nodes[node].depth for node in uses) + nonaffine
         name = self._name(call)
-        step = Step(number, name, depth, uses)
+        step = NamedCall(number, name, depth, uses)
         if call.name in TO_PYTHON:
             self._to_python.append(step)
             return

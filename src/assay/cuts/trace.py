@@ -10,7 +10,7 @@ from torch import Tensor
 
 from assay.cuts.affine import HUGE
 from assay.cuts.exchange import Exchange
-from assay.cuts.graph import Graph
+from assay.cuts.graph import CallGraph
 from assay.cuts.state import Number, Rows, State
 from assay.errors import AssayError
 
@@ -62,7 +62,7 @@ class Trace:
 
     sample: Inputs
     output: Tensor
-    graph: Graph
+    graph: CallGraph
     crossing: tuple[tuple[int, ...], ...]
     rows: Mapping[int, Rows]
     shared: frozenset[int]

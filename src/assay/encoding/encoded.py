@@ -31,7 +31,7 @@ class Refused(BaseModel):
     why: str
 
 
-class Head(BaseModel):
+class EncodedHeader(BaseModel):
     """What `head.json` holds.
 
     **Attributes:**
@@ -99,7 +99,7 @@ class Encoded:
         return Encoded(joined, self.layers, torch.tensor(starts), tuple(self.kept[k] for k in texts), ())
 
     @classmethod
-    def open(cls, folder: Path, head: Head) -> "Encoded":
+    def open(cls, folder: Path, head: EncodedHeader) -> "Encoded":
         """The finished encoding in a folder."""
         states = open_states(folder, head, new=False)
         for layer, name in zip(states, head.layers, strict=True):
@@ -109,7 +109,7 @@ class Encoded:
         return cls(torch.from_numpy(states), head.layers, torch.tensor(head.starts), head.kept, head.refused)
 
 
-def open_states(folder: Path, head: Head, *, new: bool) -> np.ndarray:
+def open_states(folder: Path, head: EncodedHeader, *, new: bool) -> np.ndarray:
     """The memory map. **Raises:** `AssayError` when the file is missing or is not of the size that the head says."""
     shape = (len(head.layers), head.starts[-1], head.width)
     path = folder / STATES
@@ -139,17 +139,17 @@ def _reserve(path: Path, num_bytes: int) -> None:
         raise
 
 
-def read_head(folder: Path) -> Head | None:
+def read_head(folder: Path) -> EncodedHeader | None:
     """The head in a folder, if there is one."""
-    return read_json(folder / HEAD, Head) if is_file(folder / HEAD) else None
+    return read_json(folder / HEAD, EncodedHeader) if is_file(folder / HEAD) else None
 
 
-def write_head(folder: Path, head: Head) -> None:
+def write_head(folder: Path, head: EncodedHeader) -> None:
     """Replace the head."""
     write_json(folder / HEAD, head)
 
 
-def check_same(folder: Path, there: Head, wanted: Head) -> None:
+def check_same(folder: Path, there: EncodedHeader, wanted: EncodedHeader) -> None:
     """**Raises:** `AssayError` when the folder holds what another encoder made, or other texts, or a damaged head."""
     for field, what in (("encoder", "another model or tokenizer"), ("layers", "other layers"), ("texts", "other texts")):
         if getattr(there, field) != getattr(wanted, field):

@@ -14,7 +14,7 @@ from assay.subject import Subject
 
 
 @runtime_checkable
-class Prepared(Protocol):
+class PreparedTexts(Protocol):
     """Texts cut into tokens.
 
     **Attributes:**
@@ -51,7 +51,7 @@ class Encoder(Protocol):
     @property
     def identity(self) -> str: ...
 
-    def prepare(self, graphs: Sequence[Graph]) -> Prepared:
+    def prepare(self, graphs: Sequence[Graph]) -> PreparedTexts:
         """Cut the texts into tokens."""
         ...
 

@@ -139,15 +139,15 @@ class HuggingFaceEncoder:
         limits = (self.tokenizer.model_max_length, num_positions(self.module))
         return min(int(limit) for limit in (*limits, _UNLIMITED) if limit)
 
-    def prepare(self, graphs: Sequence[Graph]) -> "_Texts":
+    def prepare(self, graphs: Sequence[Graph]) -> "_TokenisedTexts":
         """Cut every text into tokens. Refused: a text with more tokens than the model can read, and one with a word that has
         no token of its own."""
         if not graphs:
-            return _Texts(self, [], [], {})
+            return _TokenisedTexts(self, [], [], {})
         cut = self.tokenizer([list(graph.words) for graph in graphs], is_split_into_words=True, verbose=False)
         words = [tuple(-1 if word is None else word for word in cut.word_ids(k)) for k in range(len(graphs))]
         refused = {k: why for k, graph in enumerate(graphs) if (why := self._refusal(graph, words[k]))}
-        return _Texts(self, cut["input_ids"], words, refused)
+        return _TokenisedTexts(self, cut["input_ids"], words, refused)
 
     def choices(self, sentences: Sequence[Continuation]) -> "Choices":
         """Sentences with one word to predict, those whose right and wrong form are one token each. A model that fills gaps is
@@ -225,7 +225,7 @@ def _hooks_kept(module: nn.Module) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Texts:
+class _TokenisedTexts:
     encoder: HuggingFaceEncoder
     tokens: Sequence[Sequence[int]]
     words: Sequence[Sequence[int]]

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, Float16, Int
 from torch import Tensor
 
-from assay.encoding.encoded import Encoded, Head, Refused, check_same, open_states, read_head, write_head
-from assay.encoding.encoder import Encoder, Prepared
+from assay.encoding.encoded import Encoded, EncodedHeader, Refused, check_same, open_states, read_head, write_head
+from assay.encoding.encoder import Encoder, PreparedTexts
 from assay.errors import AssayError
 from assay.graph import Graph
 from assay.instrument import Progress, report
@@ -49,7 +49,7 @@ def encode(
             states[:, rows] = pooled
         return Encoded(states, encoder.layers, torch.tensor(starts), tuple(kept), named)
     width = prepared.states(batches[0][:1]).shape[-1] if batches else 0
-    head = Head(
+    head = EncodedHeader(
         encoder=encoder.identity,
         texts=texts_digest(graphs),
         layers=encoder.layers,
@@ -89,7 +89,7 @@ def texts_digest(graphs: Sequence[Graph]) -> str:
     return digest.hexdigest()
 
 
-def _keep(folder: Path, head: Head, kept_map: object, done: int) -> Head:
+def _keep(folder: Path, head: EncodedHeader, kept_map: object, done: int) -> EncodedHeader:
     """States first, then the head that vouches for them."""
     getattr(kept_map, "flush", lambda: None)()
     head = head.model_copy(update={"done": done})
@@ -97,7 +97,7 @@ def _keep(folder: Path, head: Head, kept_map: object, done: int) -> Head:
     return head
 
 
-def _batches(prepared: Prepared, kept: Sequence[int]) -> list[list[int]]:
+def _batches(prepared: PreparedTexts, kept: Sequence[int]) -> list[list[int]]:
     """Texts of like length together, the longest first, so that a machine too small for them shows it at once."""
     batches: list[list[int]] = []
     longest = 0
@@ -111,7 +111,7 @@ def _batches(prepared: Prepared, kept: Sequence[int]) -> list[list[int]]:
 
 
 def _pooled(
-    prepared: Prepared, graphs: Sequence[Graph], batch: Sequence[int], first_row: dict[int, int]
+    prepared: PreparedTexts, graphs: Sequence[Graph], batch: Sequence[int], first_row: dict[int, int]
 ) -> tuple[Int[Tensor, " nodes"], Float16[Tensor, "layers nodes width"]]:
     """The nodes of a batch: their rows among those of all texts, and their states."""
     pooled = pool(prepared.states(batch), [prepared.words[k] for k in batch], [graphs[k] for k in batch]).half()

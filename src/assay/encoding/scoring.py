@@ -18,7 +18,7 @@ _ROWS = 256  # windows of bytes at a time
 MOST_WINDOW = 512
 
 
-class Scored(NamedTuple):
+class ScoredText(NamedTuple):
     """A text under a model.
 
     **Attributes:**
@@ -44,7 +44,7 @@ class Scorer(Protocol):
     @property
     def prefix(self) -> str: ...
 
-    def score(self, text: str) -> Scored:
+    def score(self, text: str) -> ScoredText:
         """One text."""
         ...
 
@@ -91,7 +91,7 @@ class ByteScorer:
     def tokens(self, text: str) -> Int64[np.ndarray, " tokens"]:
         return symbols_of(text).astype(np.int64)
 
-    def score(self, text: str) -> Scored:
+    def score(self, text: str) -> ScoredText:
         targets = torch.from_numpy(self.tokens(text))
         given = torch.cat([torch.tensor([END]), targets[:-1]])
         bits, top = torch.zeros(len(targets), dtype=torch.float64), torch.zeros(len(targets), dtype=torch.int64)
@@ -106,7 +106,7 @@ class ByteScorer:
                 here = row[asked - first : end - first]
                 bits[asked:end], top[asked:end] = _bits(here, targets[asked:end]), here.argmax(-1)
         ends = np.append(np.arange(1, len(targets)), len(targets) - 1)
-        return Scored(bits.numpy(), ends.astype(np.int64), targets.numpy(), top.numpy())
+        return ScoredText(bits.numpy(), ends.astype(np.int64), targets.numpy(), top.numpy())
 
 
 class TokenScorer:
@@ -148,14 +148,14 @@ class TokenScorer:
             )
         return cut
 
-    def score(self, text: str) -> Scored:
+    def score(self, text: str) -> ScoredText:
         cut = self._cut(text)
         targets = torch.tensor([*cut["input_ids"], self.end])
         bits, top = (self._filled if self.pseudo else self._read)(targets)
         reached = np.cumsum([0, *(len(letter.encode()) for letter in text)])
         ends = [reached[min(end, len(text))] for _, end in cut["offset_mapping"]]
         ends = np.maximum.accumulate(np.array([*ends, reached[-1]], dtype=np.int64))
-        return Scored(bits.numpy(), ends, targets.numpy(), top.numpy())
+        return ScoredText(bits.numpy(), ends, targets.numpy(), top.numpy())
 
     def _read(self, targets: Int[Tensor, " t"]) -> tuple[Tensor, Tensor]:
         given = torch.cat([torch.tensor([self.end]), targets[:-1]])
@@ -180,7 +180,7 @@ class TokenScorer:
         return self.subject({"input_ids": rows, "attention_mask": torch.ones_like(rows)})
 
 
-def word_bits(scored: Scored, ends: Sequence[int]) -> Float64[np.ndarray, " words"]:
+def word_bits(scored: ScoredText, ends: Sequence[int]) -> Float64[np.ndarray, " words"]:
     """Bits of stretches that end behind the bytes `ends`, in order: a token belongs to the stretch in which it ends."""
     total = np.concatenate([[0.0], np.cumsum(scored.bits)])
     upto = np.searchsorted(scored.ends, np.asarray(ends), side="right")

@@ -18,9 +18,9 @@ from assay.errors import AssayError
 from assay.evidence import Effort
 from assay.instrument import NotEnough, Random
 from assay.instruments.circuits import Circuits as Instrument
-from assay.instruments.circuits.network import Circuits
+from assay.instruments.circuits.network import WiredNetwork
 from assay.instruments.circuits.nodes import LinearMap
-from assay.instruments.circuits.reading import Data, circuits_of, search
+from assay.instruments.circuits.reading import CircuitsDraw, circuits_of, search
 from assay.printable import printable
 from assay.report.page import render
 from assay.store import write_bytes_atomically
@@ -42,8 +42,8 @@ class FoundCircuit:
     __repr__ = brief
 
     task: Task
-    network: Circuits
-    data: Data
+    network: WiredNetwork
+    data: CircuitsDraw
     kept: Bool[Tensor, " nodes"]
     loss: float
     without: float

@@ -54,7 +54,7 @@ class Responses:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ExplorerDrawing:
     """A network, its responses and those of untrained copies, which are the null of each.
 
     **Attributes:** `low`, `mean`, `high`: of the shares kept that the same weight has in the copies; NaN where it has none.
@@ -71,7 +71,7 @@ class Drawing:
     high: tuple[Float[Tensor, "_j _i"], ...]
 
 
-def drawing_at(address: str, *, copies: int = COPIES, seed: int = 0, progress: Progress = silent) -> Drawing:
+def drawing_at(address: str, *, copies: int = COPIES, seed: int = 0, progress: Progress = silent) -> ExplorerDrawing:
     """The network at an address: the file of a genome (a zip, XML, or `FILE.json#NAME` of an archive), or an address that
     `load_subject` takes, such as the folder of a run that trained the model `cppn`, or `assay.models.evolved:skull`.
 
@@ -99,7 +99,9 @@ def drawing_at(address: str, *, copies: int = COPIES, seed: int = 0, progress: P
     return drawing_of(module, name=Path(address).name, copies=copies, seed=seed, progress=progress)
 
 
-def drawing_of(network: Cppn, *, name: str, copies: int = COPIES, seed: int = 0, progress: Progress = silent) -> Drawing:
+def drawing_of(
+    network: Cppn, *, name: str, copies: int = COPIES, seed: int = 0, progress: Progress = silent
+) -> ExplorerDrawing:
     """Responses of a network and of so many untrained copies of it.
 
     **Raises:** `AssayError` for a network with too many weights for a page, and for one whose picture is not finite.
@@ -115,7 +117,9 @@ def drawing_of(network: Cppn, *, name: str, copies: int = COPIES, seed: int = 0,
     filled = [torch.where(stack.isnan(), torch.inf, stack) for stack in stacks]
     low = [torch.where(one.isinf(), torch.nan, one) for one in (stack.amin(0) for stack in filled)]
     high = [torch.where(one.isinf(), torch.nan, one) for one in (torch.where(s.isinf(), -torch.inf, s).amax(0) for s in filled)]
-    return Drawing(name, network, own, tuple(found), tuple(low), tuple(stack.nanmean(0) for stack in stacks), tuple(high))
+    return ExplorerDrawing(
+        name, network, own, tuple(found), tuple(low), tuple(stack.nanmean(0) for stack in stacks), tuple(high)
+    )
 
 
 def _check_size(num: int, name: str) -> None:

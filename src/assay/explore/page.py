@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from assay.bounds import check_whole
 from assay.data.genomes import INPUTS, OUTPUTS
 from assay.errors import AssayError
-from assay.explore.drawing import SIZE, Drawing
+from assay.explore.drawing import SIZE, ExplorerDrawing
 from assay.printable import printable
 from assay.report.page import render
 from assay.store import write_bytes_atomically
@@ -28,7 +28,7 @@ MOST = 8
 _FOLDER = Path(__file__).parent
 
 
-def write_explorer(folder: Path, drawings: Sequence[Drawing], *, size: int = SHOWN) -> Path:
+def write_explorer(folder: Path, drawings: Sequence[ExplorerDrawing], *, size: int = SHOWN) -> Path:
     """Write `explorer.html`. **Returns:** its path. **Raises:** `AssayError` as `explorer_html` does.
 
     Example::
@@ -40,7 +40,7 @@ def write_explorer(folder: Path, drawings: Sequence[Drawing], *, size: int = SHO
     return page
 
 
-def explorer_html(drawings: Sequence[Drawing], *, size: int = SHOWN) -> str:
+def explorer_html(drawings: Sequence[ExplorerDrawing], *, size: int = SHOWN) -> str:
     """The page: networks side by side, each with its picture, sliders on weights and the maps of its units.
 
     **Arguments:** `size`: pixels along a side of the pictures.
@@ -66,7 +66,7 @@ def explorer_html(drawings: Sequence[Drawing], *, size: int = SHOWN) -> str:
     )
 
 
-def _network(drawing: Drawing) -> Mapping[str, Any]:
+def _network(drawing: ExplorerDrawing) -> Mapping[str, Any]:
     matrices = [layer.weight.detach() for layer in drawing.network.layers if isinstance(layer, nn.Linear)]
     own, copies = drawing.own, [copy.whole for copy in drawing.copies if copy.whole is not None]
     return {

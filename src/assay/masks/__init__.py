@@ -17,7 +17,7 @@ from assay.masks.rotation import rotated as rotated
 from assay.masks.running import masked as masked
 from assay.masks.running import run as run
 from assay.masks.running import weights_of as weights_of
-from assay.masks.search import Found as Found
+from assay.masks.search import FoundMask as FoundMask
 from assay.masks.search import MaskTraining as MaskTraining
 from assay.masks.search import SearchConfig as SearchConfig
 from assay.masks.search import path as path

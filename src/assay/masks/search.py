@@ -44,7 +44,7 @@ class SearchConfig:
     checks: int = 20
 
 
-class Step(NamedTuple):
+class SearchStep(NamedTuple):
     """What one step saw: the loss with the price of the size, the loss alone, and the expected number of weights kept."""
 
     total: float
@@ -53,7 +53,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundMask:
     """What a search at one price ended with.
 
     **Attributes:** `price`: what a weight costs; `mask`; `logits` `(u,)`; `trace`: at every check the step, the loss, the
@@ -91,7 +91,7 @@ class MaskTraining:
         self._sizes = units.sizes().to(self.logits)
         self._adam = Adam([self.logits], lr=learning_rate, fused=True)
 
-    def step(self, inputs: Mapping[str, Tensor], targets: Tensor, *, progress: float, generator: Generator) -> Step:
+    def step(self, inputs: Mapping[str, Tensor], targets: Tensor, *, progress: float, generator: Generator) -> SearchStep:
         """One step on one batch. The module must be in evaluation mode."""
         relaxed = self.relaxation.relax(self.logits.detach(), progress, generator)
         own = {name: self.weights[name] for name in (place.parameter for place in self.units.places)}
@@ -104,7 +104,7 @@ class MaskTraining:
         self.logits.grad = by_mask * relaxed.slope + self.price * self._sizes * relaxed.chance_slope
         self._adam.step()
         own_loss, size = float(loss.detach()), float(self._sizes @ relaxed.chance)
-        return Step(own_loss + self.price * size, own_loss, size)
+        return SearchStep(own_loss + self.price * size, own_loss, size)
 
     @property
     def kept(self) -> Tensor:
@@ -122,8 +122,8 @@ def search(
     generator: Generator,
     config: SearchConfig | None = None,
     relaxation: Relaxation | None = None,
-    after: Found | None = None,
-) -> Found:
+    after: FoundMask | None = None,
+) -> FoundMask:
     """The mask that a search ends with; the module's weights, buffers and modes stay as they are.
 
     **Arguments:**
@@ -170,7 +170,7 @@ def search(
                     break
                 before = now
     check_finite(training.logits.detach(), "the logits of a mask")
-    return Found(price, units.mask(training.kept), training.logits.detach().cpu(), tuple(trace))
+    return FoundMask(price, units.mask(training.kept), training.logits.detach().cpu(), tuple(trace))
 
 
 def path(
@@ -183,8 +183,8 @@ def path(
     generator: Generator,
     config: SearchConfig | None = None,
     relaxation: Relaxation | None = None,
-    enough: Callable[[Found], bool] | None = None,
-) -> Iterator[Found]:
+    enough: Callable[[FoundMask], bool] | None = None,
+) -> Iterator[FoundMask]:
     """Searches at rising prices, each going on from the one before; see `search`.
 
     **Arguments:** `prices`: in rising order; `enough`: called with every result, ends the path when it is true.
@@ -209,7 +209,7 @@ def path(
             return
 
 
-def _at_rest(now: Tensor, before: Tensor, taken: Step, trace: Sequence[tuple[int, float, float, int]]) -> bool:
+def _at_rest(now: Tensor, before: Tensor, taken: SearchStep, trace: Sequence[tuple[int, float, float, int]]) -> bool:
     """Whether nothing will change any more: the hard mask is that of the last check, the relaxed one is about as hard, and the
     loss is what it was."""
     num = trace[-1][3]

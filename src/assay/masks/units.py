@@ -18,7 +18,7 @@ UNITS: tuple[Unit, ...] = get_args(Unit)
 
 
 @dataclass(frozen=True)
-class Place:
+class ParameterUnits:
     """A parameter and the unit of each of its entries.
 
     **Attributes:**
@@ -50,7 +50,7 @@ class Units:
     """
 
     kind: Unit
-    places: tuple[Place, ...]
+    places: tuple[ParameterUnits, ...]
     layer: Int[Tensor, " u"]
     layers: tuple[str, ...]
 
@@ -129,7 +129,9 @@ def units_of(
     found = maskable(module, layers=layers, start=start, embeddings=embeddings)
     if kind == "weight":
         starts = torch.tensor([0, *(item.weight.numel() for item in found)]).cumsum(0).tolist()
-        places = [Place(one.parameter, tuple(one.weight.shape), None, at) for one, at in zip(found, starts, strict=False)]
+        places = [
+            ParameterUnits(one.parameter, tuple(one.weight.shape), None, at) for one, at in zip(found, starts, strict=False)
+        ]
         sizes = [item.weight.numel() for item in found]
         return _numbered(kind, places, sizes, [item.parameter for item in found])
     if kind == "neuron":
@@ -155,7 +157,7 @@ def _heads(module: nn.Module, found: Sequence[Maskable]) -> Units:
     places, sizes, names = [], [], []
     for name, num, slices in attention_heads(module, known):
         for parameter, head in slices:
-            places.append(Place(parameter, tuple(known[parameter].weight.shape), head + sum(sizes)))
+            places.append(ParameterUnits(parameter, tuple(known[parameter].weight.shape), head + sum(sizes)))
         sizes.append(num)
         names.append(name)
     if not places:
@@ -199,18 +201,18 @@ def _side_of_stream(item: Maskable, width: int) -> int | None:
     return item.outputs if writes else item.inputs if reads else None
 
 
-def _place(item: Maskable, numbers: Int[Tensor, " size"], dimension: int) -> Place:
+def _place(item: Maskable, numbers: Int[Tensor, " size"], dimension: int) -> ParameterUnits:
     shape = [1] * item.weight.ndim
     shape[dimension] = len(numbers)
-    return Place(item.parameter, tuple(item.weight.shape), numbers.view(shape))
+    return ParameterUnits(item.parameter, tuple(item.weight.shape), numbers.view(shape))
 
 
-def _numbered(kind: Unit, places: Sequence[Place], sizes: Sequence[int], names: Sequence[str]) -> Units:
+def _numbered(kind: Unit, places: Sequence[ParameterUnits], sizes: Sequence[int], names: Sequence[str]) -> Units:
     layer = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
     return Units(kind, tuple(places), layer, tuple(names))
 
 
-def _spread(place: Place, values: Tensor) -> Tensor:
+def _spread(place: ParameterUnits, values: Tensor) -> Tensor:
     if place.unit is None:
         return values[place.first : place.first + place.size].view(place.shape)
     return values[place.unit.to(values.device)]

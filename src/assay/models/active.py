@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from assay.errors import AssayError
-from assay.models.gru import Cell
+from assay.models.gru import GRUCell
 from assay.models.transformer import Attention, Block
 
 
@@ -51,6 +51,6 @@ def _places(part: nn.Module) -> list[nn.Module]:
             return [part.attention_norm, part.mlp_norm, part.mlp.down]
         case Attention():
             return [part.query, part.key, part.value, part.output]
-        case nn.ReLU() | Cell():
+        case nn.ReLU() | GRUCell():
             return [part]
     return []

@@ -12,7 +12,7 @@ from assay.objective import PAD
 
 
 @dataclass
-class Read:
+class DecoderCache:
     """What one decoding has read: keys and values of every block, where there are tokens, and the position of the next one."""
 
     caches: list[Cache]
@@ -58,25 +58,27 @@ class CausalTransformer(nn.Module):
             prefix = prefix[:, : int(used[-1]) + 1] if len(used) else prefix[:, :1]
             room = self.length - (source != PAD).sum(1) - (prefix != PAD).sum(1)
             position = (torch.rand(len(source), device=source.device) * (room + 1)).long()
-        read = Read([Cache() for _ in self.blocks], source[:, :0] != PAD, position)
+        read = DecoderCache([Cache() for _ in self.blocks], source[:, :0] != PAD, position)
         x = self._read(torch.cat([source, prefix + self.source_vocab], 1), torch.cat([source, prefix], 1) != PAD, read)
         logits = self.head(self.norm(x[:, source.shape[1] :]))
         return F.pad(logits, (0, 0, 0, length - logits.shape[1]))
 
     # Decoding step by step (assay.computation.decoding)
 
-    def begin(self, source: Int[Tensor, "n source_length"]) -> Read:
+    def begin(self, source: Int[Tensor, "n source_length"]) -> DecoderCache:
         """Read the source."""
-        read = Read([Cache() for _ in self.blocks], source[:, :0] != PAD, torch.zeros_like(source[:, 0]))
+        read = DecoderCache([Cache() for _ in self.blocks], source[:, :0] != PAD, torch.zeros_like(source[:, 0]))
         self._read(source, source != PAD, read)
         return read
 
-    def step(self, tokens: Int[Tensor, " n"], read: Read) -> Float[Tensor, "n target_vocab"]:
+    def step(self, tokens: Int[Tensor, " n"], read: DecoderCache) -> Float[Tensor, "n target_vocab"]:
         """Logits of what follows one more token of the answer."""
         x = self._read(tokens[:, None] + self.source_vocab, tokens[:, None] != PAD, read)
         return self.head(self.norm(x[:, -1]))
 
-    def _read(self, tokens: Int[Tensor, "n t"], is_token: Bool[Tensor, "n t"], read: Read) -> Float[Tensor, "n t width"]:
+    def _read(
+        self, tokens: Int[Tensor, "n t"], is_token: Bool[Tensor, "n t"], read: DecoderCache
+    ) -> Float[Tensor, "n t width"]:
         """The residual stream behind the last block, at tokens behind those that were read."""
         place = read.position[:, None] + is_token.cumsum(1) - 1
         x = self.token(tokens) + self.position(place.clamp(0, self.length - 1))

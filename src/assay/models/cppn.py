@@ -41,7 +41,7 @@ def colours(hsv: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     return brightness[:, None] * (1 - saturation[:, None] * dark)
 
 
-class Matrix(nn.Linear):
+class UnbiasedLinear(nn.Linear):
     """A linear map without bias, whose initial weights are normal with variance 1 / inputs (LeCun et al. 1998)."""
 
     def __init__(self, before: int, after: int):
@@ -79,8 +79,8 @@ class Cppn(nn.Module):
         units = {"identity": identity, "cos": cos, "gaussian": gaussian, "sigmoid": sigmoid, "sin": sin, "tanh": tanh}
         self.counts = units
         sizes = [len(INPUTS), *[sum(units.values())] * depth]
-        hidden = [layer for before, after in pairwise(sizes) for layer in (Matrix(before, after), Mixed(units))]
-        self.layers = nn.Sequential(*hidden, Matrix(sizes[-1], len(OUTPUTS)))
+        hidden = [layer for before, after in pairwise(sizes) for layer in (UnbiasedLinear(before, after), Mixed(units))]
+        self.layers = nn.Sequential(*hidden, UnbiasedLinear(sizes[-1], len(OUTPUTS)))
         self.colour = Colour()
 
     def forward(self, x: Float[Tensor, "n 4"]) -> Float[Tensor, "n 3"]:

@@ -36,7 +36,7 @@ class DecoderBlock(nn.Module):
 
 
 @dataclass
-class Read:
+class EncoderDecoderCache:
     """What one decoding has read: the source, and of every block the keys and values of the answer and of the source."""
 
     memory: Float[Tensor, "n s width"]
@@ -97,11 +97,11 @@ class EncoderDecoder(nn.Module):
 
     # Decoding step by step (assay.computation.decoding)
 
-    def begin(self, source: Int[Tensor, "n source_length"]) -> Read:
+    def begin(self, source: Int[Tensor, "n source_length"]) -> EncoderDecoderCache:
         """Read the source."""
-        return Read(*self._encoded(source), [(Cache(), Cache(grows=False)) for _ in self.decoder])
+        return EncoderDecoderCache(*self._encoded(source), [(Cache(), Cache(grows=False)) for _ in self.decoder])
 
-    def step(self, tokens: Int[Tensor, " n"], read: Read) -> Float[Tensor, "n target_vocab"]:
+    def step(self, tokens: Int[Tensor, " n"], read: EncoderDecoderCache) -> Float[Tensor, "n target_vocab"]:
         """Logits of what follows one more token of the answer."""
         x = self.target_embedding(tokens[:, None], read.length)
         read.length += 1

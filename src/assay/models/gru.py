@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Cell(nn.GRUCell):
+class GRUCell(nn.GRUCell):
     """`nn.GRUCell` written out: `torch.vmap` cannot batch its fused kernel, and many small networks train faster batched."""
 
     def forward(self, input: Float[Tensor, "n inputs"], hx: Float[Tensor, "n width"] | None = None) -> Float[Tensor, "n width"]:
@@ -30,7 +30,7 @@ class TokenGRU(nn.Module):
         super().__init__()
         self.length = length
         self.embedding = nn.Embedding(vocab, width)
-        self.cells = nn.ModuleList([Cell(width, width) for _ in range(depth)])
+        self.cells = nn.ModuleList([GRUCell(width, width) for _ in range(depth)])
         self.head = nn.Linear(width, num_outputs)
 
     def forward(self, tokens: Int[Tensor, "n t"]) -> Float[Tensor, "n num_outputs"]:

@@ -16,7 +16,7 @@ SCALE = 4.0  # of the scores; cosines alone leave even a perfect answer with a l
 NUM_CODE = 16
 
 
-class Encoded(nn.Module):
+class ItemScorer(nn.Module):
     """`items` `(n, k, ...)` to scores `(n, k)`: how little the code of each item agrees with those of the others.
 
     With unit vectors f_i from the encoder, the score of item i is `-4 sum_j cos(f_i, f_j)` over the other items j. No item's
@@ -42,7 +42,7 @@ class Encoded(nn.Module):
         return torch.stack([self.encoder(item) for item in items.unbind(1)], 1)
 
 
-class EncodedRows(Encoded):
+class EncodedRows(ItemScorer):
     """The same with an encoder from `(n, k, ...)` to `(n, k, features)` that treats every item alone, such as linear layers:
     it runs once, which is quicker."""
 
@@ -57,7 +57,7 @@ class EncodedVectors(EncodedRows):
         super().__init__(VectorMLP(num_features=num_features, num_outputs=NUM_CODE, width=width, depth=depth))
 
 
-class EncodedTokens(Encoded):
+class EncodedTokens(ItemScorer):
     """Items are token sequences `(n, 4, length)`; the encoder is a transformer of `depth` blocks."""
 
     def __init__(self, *, vocab: int, length: int, width: int = 64, depth: int = 2, heads: int = 4):
@@ -65,7 +65,7 @@ class EncodedTokens(Encoded):
         super().__init__(encoder)
 
 
-class EncodedImages(Encoded):
+class EncodedImages(ItemScorer):
     """Items are images `(n, 4, channels, size, size)`; the encoder is a convolutional network."""
 
     def __init__(self, *, channels: int, width: int = 16, depth: int = 4):

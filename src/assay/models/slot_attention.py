@@ -5,13 +5,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from assay.errors import AssayError
-from assay.models.gru import Cell
+from assay.models.gru import GRUCell
 
 ITERATIONS = 3
 _EPSILON = 1e-8
 
 
-class Grid(nn.Module):
+class PositionGrid(nn.Module):
     """Adds to every place of a map `(n, channels, size, size)` a linear map of its four distances from the edges."""
 
     def __init__(self, width: int, size: int):
@@ -38,7 +38,7 @@ class SlotAttention(nn.Module):
         self.start = nn.Parameter(torch.randn(slots, width))
         self.element_norm, self.slot_norm, self.update_norm = (nn.LayerNorm(width) for _ in range(3))
         self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
-        self.cell = Cell(width, width)
+        self.cell = GRUCell(width, width)
         self.update = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
         self.attention = nn.Identity()  # a site: `(n, slots, m)` of the last iteration comes last
 
@@ -86,10 +86,10 @@ class SlotAutoencoder(nn.Module):
         _check_draws(channels, size, num_outputs)
         self.size = size
         self.encoder = _encoder(channels, width, depth)
-        self.grid = Grid(width, size)
+        self.grid = PositionGrid(width, size)
         self.elements = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
         self.slots = SlotAttention(width, slots)
-        self.laid_out = Grid(width, size)
+        self.laid_out = PositionGrid(width, size)
         self.decoder = nn.Sequential(
             nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, channels + 1, 1)
         )

@@ -9,7 +9,7 @@ from assay.relations.vectors import check_same_words
 _FEWEST = 4
 
 
-class _Side:
+class _KernelSums:
     """What the unbiased estimator takes of one system: row sums and the sum of its kernel, whose diagonal is 0."""
 
     def __init__(self, vectors: Float[np.ndarray, "n d"]):
@@ -32,7 +32,7 @@ def debiased_cka(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "n e"]) -> fl
         assert abs(debiased_cka(vectors, 2 * vectors @ rotation) - 1) < 1e-9
     """
     check_same_words(a, b)
-    one, other = _Side(a), _Side(b)
+    one, other = _KernelSums(a), _KernelSums(b)
     norm = _hsic(one, one) * _hsic(other, other)
     return float(_hsic(one, other) / np.sqrt(norm)) if norm > 0 else 0.0
 
@@ -42,14 +42,14 @@ def cka_null(
 ) -> Float[np.ndarray, " draws"]:
     """The same with the words of `b` in each order of a row: one product `d` by `e` for each."""
     check_same_words(a, b)
-    one, other = _Side(a), _Side(b)
+    one, other = _KernelSums(a), _KernelSums(b)
     norm = _hsic(one, one) * _hsic(other, other)
     if norm <= 0:
         return np.zeros(len(order))
     return np.array([_hsic(one, other, row) for row in order]) / np.sqrt(norm)
 
 
-def _hsic(one: _Side, other: _Side, order: Int[np.ndarray, " n"] | None = None) -> float:
+def _hsic(one: _KernelSums, other: _KernelSums, order: Int[np.ndarray, " n"] | None = None) -> float:
     """Unbiased, times a number that CKA does not depend on."""
     num = len(one.vectors)
     vectors, squares, rows = (

@@ -13,7 +13,7 @@ MAX_GROUPS = 12  # more groups than this stay together: a page of tiny figures s
 
 
 @dataclass(frozen=True)
-class Family:
+class MeasureFamily:
     """Measures of one key and unit.
 
     **Attributes:**
@@ -35,10 +35,10 @@ class Family:
         return self.measures[0].key, self.measures[0].unit
 
 
-def sorted_out(measures: Sequence[Measure]) -> tuple[list[Measure], list[Family]]:
+def sorted_out(measures: Sequence[Measure]) -> tuple[list[Measure], list[MeasureFamily]]:
     """Measures to be told one by one in their order, and families, those with headlines first. None is left out."""
     alone: set[int] = set()
-    families: list[Family] = []
+    families: list[MeasureFamily] = []
     for (_, keys, _), members in grouped(
         range(len(measures)), lambda k: (measures[k].key, tuple(measures[k].about), measures[k].unit)
     ).items():
@@ -58,7 +58,7 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
     return groups
 
 
-def _families(members: list[Measure], keys: Sequence[str]) -> list[Family]:
+def _families(members: list[Measure], keys: Sequence[str]) -> list[MeasureFamily]:
     """One family, or one for every value of the first thing in which its members differ."""
     differing = [key for key in keys if len({measure.about[key] for measure in members}) > 1] or list(keys)
     common = [f"{key} {members[0].about[key]}" for key in keys if key not in differing]
@@ -69,11 +69,11 @@ def _families(members: list[Measure], keys: Sequence[str]) -> list[Family]:
     return [_family(group, [f"{first} {value}"], rest, common) for value, group in groups.items()]
 
 
-def _family(members: list[Measure], of: list[str], differing: Sequence[str], common: list[str]) -> Family:
+def _family(members: list[Measure], of: list[str], differing: Sequence[str], common: list[str]) -> MeasureFamily:
     by = f"by {' and '.join(differing)}"
     title = members[0].name
     told = [*of, *([] if title.endswith(by) else [by]), *common]
-    return Family(title, ", ".join(told), tuple((_row_label(measure, differing), measure) for measure in members))
+    return MeasureFamily(title, ", ".join(told), tuple((_row_label(measure, differing), measure) for measure in members))
 
 
 def _row_label(measure: Measure, differing: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from assay.evidence import CHANCE, UNIT, Evidence, Measure
 from assay.report.canvas import Panel
-from assay.report.families import Family, grouped, sorted_out
+from assay.report.families import MeasureFamily, grouped, sorted_out
 from assay.report.sheet import SHAPES, Sheet, Span, span_of
 from assay.report.words import capitalised, mean_of, value_and_interval
 
@@ -68,7 +68,7 @@ def _overview(measures: Sequence[Measure], span: Span, evidence: Evidence, *, su
     return _finished(sheet, capitalised(measures[0].unit), subtitle, measures, evidence, unit="")
 
 
-def _family(family: Family, evidence: Evidence) -> Iterator[Panel]:
+def _family(family: MeasureFamily, evidence: Evidence) -> Iterator[Panel]:
     key, unit = family.key_and_unit
     span = span_of(measure for measure in evidence.measures if (measure.key, measure.unit) == (key, unit))
     parts = [family.rows[start : start + MAX_ROWS] for start in range(0, len(family.rows), MAX_ROWS)]

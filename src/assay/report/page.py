@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from assay.arguments import checked
 from assay.audit import Audit
-from assay.evidence import Evidence, Measure, Null, Table
+from assay.evidence import DetailTable, Evidence, Measure, Null
 from assay.figure import as_table
 from assay.printable import printable
 from assay.report import words
 from assay.report.access import LEVELS, by_level
 from assay.report.canvas import Panel, inline_svg, standalone_svg
 from assay.report.definitions import defined
-from assay.report.families import Family, sorted_out
+from assay.report.families import MeasureFamily, sorted_out
 from assay.report.figures import panels
-from assay.report.pictures import Picture, pictures
+from assay.report.pictures import DrawnFigure, pictures
 from assay.report.pictures.picture import free_name
 from assay.report.schema import FILE_NAME, UNITS_NAME, report_bytes, units_bytes
 from assay.store import write_bytes_atomically
@@ -57,12 +57,12 @@ def write_report(directory: Path | str, audit: Audit) -> Path:
     return page
 
 
-def drawn_of(audit: Audit) -> list[tuple[list[Panel], list[Picture]]]:
+def drawn_of(audit: Audit) -> list[tuple[list[Panel], list[DrawnFigure]]]:
     """For every instrument the panels of its measures and the pictures of its figures."""
     return [(panels(evidence), pictures(evidence)) for evidence in audit.evidence]
 
 
-def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[Picture]]] | None = None) -> str:
+def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigure]]] | None = None) -> str:
     """The page. `drawn` is what `drawn_of` returns, where it has been made already."""
     instruments, figure = [], 1
     for evidence, (measured, of_figures) in zip(audit.evidence, drawn or drawn_of(audit), strict=True):
@@ -127,7 +127,7 @@ def level_of(measures: Sequence[Measure]) -> str:
 
 
 def section_of(
-    evidence: Evidence, drawn: Sequence[Panel], figure: int, *, pictures: Sequence[Picture] = (), levels: bool = True
+    evidence: Evidence, drawn: Sequence[Panel], figure: int, *, pictures: Sequence[DrawnFigure] = (), levels: bool = True
 ) -> dict[str, Any]:
     """What the template's `instrument` wants: one evidence, its panels, the number of its first figure, the pictures of its
     figures, and whether to tell which access the numbers need."""
@@ -161,7 +161,7 @@ def section_of(
     }
 
 
-def _picture(picture: Picture, figure: int) -> dict[str, Any]:
+def _picture(picture: DrawnFigure, figure: int) -> dict[str, Any]:
     ready = plates(picture.panels)
     own = [f"figure-{figure}-{k + 1}" for k in range(len(picture.choices))]
     choices = list(zip(picture.choices, ready, own, strict=True)) if picture.choices else []
@@ -178,7 +178,7 @@ def _slug(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _family(family: Family, *, levels: bool) -> dict[str, Any]:
+def _family(family: MeasureFamily, *, levels: bool) -> dict[str, Any]:
     names = list(dict.fromkeys(null.name for measure in family.measures for null in measure.nulls))
 
     def nulls(measure: Measure) -> list[Null | None]:
@@ -189,7 +189,7 @@ def _family(family: Family, *, levels: bool) -> dict[str, Any]:
     return {"family": family, "unit": family.key_and_unit[1], "access": access, "nulls": names, "rows": rows}
 
 
-def _table(table: Table, anchors: Mapping[str, str]) -> dict[str, Any]:
+def _table(table: DetailTable, anchors: Mapping[str, str]) -> dict[str, Any]:
     """A table with numbers to the right, each with a light bar behind it when its column is a scale from zero; `anchors`: where
     its rows can lead to."""
     columns = list(zip(*table.rows, strict=True)) if table.rows else [() for _ in table.columns]

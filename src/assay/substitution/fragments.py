@@ -46,7 +46,7 @@ def links(trained: Trained, subset: Sequence[int], k: int, *, seeds: Keys | None
     own = agreeing if seeds is None else agreeing[members(fragment[agreeing], seeds)]
     bucket = context[agreeing] + trained.tables[-1][trained.answers[agreeing]]
     near = own if seeds is None else agreeing[members(bucket, distinct(context[own] + trained.answer_keys[own]))]
-    search = _Search(trained, tuple(subset), fragment, context, k, seeds)
+    search = _FragmentSearch(trained, tuple(subset), fragment, context, k, seeds)
     ids, index = numbered(fragment[near])
     if k > 1:  # a fragment needs k contexts that it shares with an equal answer
         enough = np.bincount(index, minlength=len(ids)) >= k
@@ -102,7 +102,7 @@ def kept_rows(trained: Trained, subset: tuple[int, ...], *, agreeing: bool) -> R
     return kept
 
 
-class _Search(NamedTuple):
+class _FragmentSearch(NamedTuple):
     """What a search for equivalent fragments is about: the key of every row's fragment and context, k, and the fragments that
     are asked for."""
 
@@ -158,7 +158,7 @@ class _Search(NamedTuple):
 Pairs = tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]
 
 
-def _pairs(search: _Search, index: Rows, ids: Keys, starts: Rows, ends: Rows) -> Iterator[Pairs]:
+def _pairs(search: _FragmentSearch, index: Rows, ids: Keys, starts: Rows, ends: Rows) -> Iterator[Pairs]:
     """Equivalent pairs of fragments, as indices into `ids`. `index` are the fragments of the rows, bucket by bucket."""
     wanted = search.wanted(ids)
     left = np.flatnonzero(wanted[index])
@@ -193,7 +193,7 @@ def _pairs(search: _Search, index: Rows, ids: Keys, starts: Rows, ends: Rows) ->
         yield a[good], b[good]
 
 
-def _compared_as_rows(search: _Search, ids: Keys, left: Rows) -> Iterator[Pairs]:
+def _compared_as_rows(search: _FragmentSearch, ids: Keys, left: Rows) -> Iterator[Pairs]:
     """Fragments by contexts as one matrix of answers, for data in which most fragments meet in most contexts."""
     rows, owner = search.rows_of(ids)
     contexts, column = np.unique(search.context[rows], return_inverse=True)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from assay.swarm.evaluate import Evaluator
-from assay.swarm.utility import Items
+from assay.swarm.utility import ScoredItems
 
 STEPS = (0.25, 0.5, 0.75)
 HIGH = 0.2
@@ -45,7 +45,7 @@ class Barriers:
         )
 
 
-def barriers(evaluator: Evaluator, items: Items | None = None) -> Barriers:
+def barriers(evaluator: Evaluator, items: ScoredItems | None = None) -> Barriers:
     """Barriers along all pairs and at the mean.
 
     **Arguments:** `items`: what all experts can do, such as the task of their base; without it the validation items, on which

@@ -48,7 +48,7 @@ class Coordinates:
         return (c - self.origin) @ self.basis.T
 
 
-class Engine(ABC):
+class SearchEngine(ABC):
     """Ask-and-tell search; higher values are better. Same generator, same candidates.
 
     **Arguments:** `size`: experts. `rng`: draws everything.
@@ -80,7 +80,7 @@ class Engine(ABC):
         return self.space.coordinates(self.rng.uniform(LOWEST, HIGHEST, (num, self.size)))
 
 
-class RandomSearch(Engine):
+class RandomSearch(SearchEngine):
     """Candidates drawn independently and uniformly from the box in which every engine begins."""
 
     name = "random"
@@ -93,7 +93,7 @@ class RandomSearch(Engine):
         """It learns nothing."""
 
 
-class ParticleSwarm(Engine):
+class ParticleSwarm(SearchEngine):
     """Textbook particle swarm (Kennedy and Eberhart 1995) with the constriction coefficients of Clerc and Kennedy (2002).
 
     Unlike the published swarm of experts it draws a random number for every coordinate, so that particles leave the line
@@ -131,7 +131,7 @@ class ParticleSwarm(Engine):
         return self._begun and float(np.abs(self.v).max()) < 1e-6
 
 
-class CovarianceAdaptation(Engine):
+class CovarianceAdaptation(SearchEngine):
     """CMA-ES (Hansen and Ostermeier 2001), by pycma, from the mean of the experts with a step of .5.
 
     It draws from `rng` alone: pycma would seed numpy for the whole program.
@@ -189,7 +189,7 @@ class LoraHub(CovarianceAdaptation):
         super().__init__(size, span, rng=rng, penalty=0.05, box=1.5, zero=True)
 
 
-class GradientAscent(Engine):
+class GradientAscent(SearchEngine):
     """Adam (Kingma and Ba 2015) on the coefficients, which are differentiable where the graded score is.
 
     A start is the mean of the experts; later ones are scattered.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from assay.errors import AssayError
 from assay.swarm.candidates import Functional, Way, can_be_rows, candidate_rows, load_changes, prepared, vmapped
 from assay.swarm.pool import ExpertPool
-from assay.swarm.utility import Items, Run, Score, Utility
+from assay.swarm.utility import Run, Score, ScoredItems, Utility
 
 MOST_ROWS = 8192
 CHECKED = 8  # items on which two ways are compared before the fast one is trusted
@@ -178,7 +178,7 @@ class Evaluator:
 
     @torch.no_grad()
     def score_changes(
-        self, changes: Mapping[str, Tensor], items: Items | None = None, *, split: str = "validation"
+        self, changes: Mapping[str, Tensor], items: ScoredItems | None = None, *, split: str = "validation"
     ) -> Float64[np.ndarray, " n"]:
         """Scores of a candidate that is given by its changes of weights, such as a TIES merge, on validation items or others.
 
@@ -195,7 +195,7 @@ class Evaluator:
 
     @torch.no_grad()
     def score_items(
-        self, coefficients: Float64[np.ndarray, "N K"], items: Items, *, graded: bool = False, split: str = "validation"
+        self, coefficients: Float64[np.ndarray, "N K"], items: ScoredItems, *, graded: bool = False, split: str = "validation"
     ) -> Float64[np.ndarray, "N n"]:
         """Scores of candidates on any items; neither kept nor counted."""
         c = torch.from_numpy(np.asarray(coefficients, dtype=np.float64))
@@ -214,7 +214,7 @@ class Evaluator:
             raise AssayError("the utility needs a graded score", next_step="give `graded=log_probability`")
         return self.utility.graded if graded and self.utility.graded is not None else self.utility.score
 
-    def _choose(self, c: Float[Tensor, "p K"], items: Items, score: Score, split: str) -> Way:
+    def _choose(self, c: Float[Tensor, "p K"], items: ScoredItems, score: Score, split: str) -> Way:
         """The fastest way that agrees with the plain one on two candidates and a few items."""
         few = items.take(torch.arange(min(CHECKED, len(items))))
         two = torch.cat([c[:1], c[-1:]])
@@ -228,7 +228,7 @@ class Evaluator:
                 return way
         return "loop"
 
-    def _by(self, way: Way, c: Float[Tensor, "p K"], items: Items, score: Score, split: str) -> Float[Tensor, "p n"]:
+    def _by(self, way: Way, c: Float[Tensor, "p K"], items: ScoredItems, score: Score, split: str) -> Float[Tensor, "p n"]:
         if way == "rows":
             parts = []
             size = max(1, self.most_rows // len(c))
@@ -251,7 +251,7 @@ class Evaluator:
     def _rows(self, c: Float[Tensor, "p K"]) -> Run:
         return lambda items: candidate_rows(self._network, self.pool, c.repeat_interleave(len(items), 0))
 
-    def _looped(self, items: Items, score: Score, split: str) -> Float[Tensor, "1 n"]:
+    def _looped(self, items: ScoredItems, score: Score, split: str) -> Float[Tensor, "1 n"]:
         parts = []
         for first in range(0, len(items), self.most_rows):
             some = items.take(torch.arange(first, min(first + self.most_rows, len(items))))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from assay.figure import Curve, Line, Plot, Table
+from assay.figure import Curve, DetailTable, Line, Plot
 from assay.stats import network_interval
 from assay.swarm.study import Study
 
@@ -30,7 +30,7 @@ def curve_of(study: Study) -> Curve:
     return Curve(name="Score against evaluations", across="evaluations", plots=(plot,), caption=caption, level=2)
 
 
-def table_of(study: Study) -> Table:
+def table_of(study: Study) -> DetailTable:
     """Every method on one budget."""
     rows: list[tuple[str | float | None, ...]] = []
     for (kind, engine), scores in study.tested.items():
@@ -42,7 +42,7 @@ def table_of(study: Study) -> Table:
     for merge in study.merges:
         rows.append((merge.name, float(study.merged[merge.name].mean()), None, None, merge.evaluations, 1))
     rows.append(("base", float(study.base.mean()), None, None, 0.0, 1))
-    return Table(
+    return DetailTable(
         name="Methods on one budget",
         columns=("method", "test score", "low", "high", "evaluations", "searches"),
         rows=tuple(rows),
@@ -54,10 +54,10 @@ def table_of(study: Study) -> Table:
 KINDS = {"noise": "noise experts", "renamed": "renamed answers", "beyond": "with random directions"}
 
 
-def coefficients_of(study: Study) -> Table:
+def coefficients_of(study: Study) -> DetailTable:
     """The selected candidates of the judged engine."""
     mine = study.traces["own", study.plan.engines[0]]
-    return Table(
+    return DetailTable(
         name="Selected coefficients",
         columns=("seed", *study.names, "sum"),
         rows=tuple((t.seed, *(float(c) for c in t.best), float(t.best.sum())) for t in mine),

@@ -8,7 +8,7 @@ from torch import nn
 from assay.errors import AssayError
 from assay.factory import call_factory
 from assay.swarm.pool import ExpertPool
-from assay.swarm.utility import Items, Utility
+from assay.swarm.utility import ScoredItems, Utility
 
 SHARED = "shared"
 
@@ -28,7 +28,7 @@ class Problem:
     network: nn.Module
     pool: ExpertPool
     utility: Utility
-    kept: Mapping[str, Items] = field(default_factory=dict)
+    kept: Mapping[str, ScoredItems] = field(default_factory=dict)
     chance: float = 0.0
 
 

@@ -12,12 +12,12 @@ from jaxtyping import Bool, Float64
 from numpy.random import Generator
 
 from assay.errors import AssayError
-from assay.swarm.engines import Engine
+from assay.swarm.engines import SearchEngine
 from assay.swarm.pool import Span
 
 
 @runtime_checkable
-class Draws(Protocol):
+class RandomNumbers(Protocol):
     """Where the search has its random numbers from: those of numpy's generator, or recorded ones."""
 
     def random(self) -> float:
@@ -88,7 +88,7 @@ class SwarmOptions:
         return cls(**(settings | fixed))
 
 
-class PublishedSwarm(Engine):
+class PublishedSwarm(SearchEngine):
     """Model Swarms. In a linear span the base is one more particle at the start, the only one whose coefficients do not sum to
     1.
 
@@ -98,12 +98,12 @@ class PublishedSwarm(Engine):
     name = "swarm"
 
     def __init__(
-        self, size: int, span: Span, *, rng: Generator, options: SwarmOptions | None = None, draws: Draws | None = None,
+        self, size: int, span: Span, *, rng: Generator, options: SwarmOptions | None = None, draws: RandomNumbers | None = None,
         **fixed: Any,
     ):  # fmt: skip
         super().__init__(size, span, rng=rng)
         self.options = options or SwarmOptions.drawn(rng, **fixed)
-        self._draws: Draws = draws or rng
+        self._draws: RandomNumbers = draws or rng
         self.x = self._populated(np.vstack([np.eye(size), *([np.zeros(size)] if span == "linear" else [])]))
         self.v = np.zeros_like(self.x)
         self.best, self.best_values = self.x.copy(), np.full(len(self.x), -np.inf)

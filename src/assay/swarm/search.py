@@ -13,19 +13,19 @@ from jaxtyping import Float64
 from assay.errors import AssayError
 from assay.stats import keyed_seed
 from assay.store import read_tensors, write_tensors
-from assay.swarm.engines import CovarianceAdaptation, Engine, GradientAscent, LoraHub, ParticleSwarm, RandomSearch
+from assay.swarm.engines import CovarianceAdaptation, GradientAscent, LoraHub, ParticleSwarm, RandomSearch, SearchEngine
 from assay.swarm.evaluate import Evaluator
 from assay.swarm.published import PublishedSwarm, RandomSteps
 
-_KINDS: tuple[type[Engine], ...] = (
+_KINDS: tuple[type[SearchEngine], ...] = (
     CovarianceAdaptation, PublishedSwarm, ParticleSwarm, RandomSearch, GradientAscent, LoraHub, RandomSteps,
 )  # fmt: skip
-ENGINES: dict[str, type[Engine]] = {kind.name: kind for kind in _KINDS}
+ENGINES: dict[str, type[SearchEngine]] = {kind.name: kind for kind in _KINDS}
 SECONDS_KEPT = 5.0  # between two writings of what was scored
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trace:
+class SearchTrace:
     """What one search found.
 
     **Attributes:**
@@ -58,14 +58,14 @@ class Trace:
 
 def search_once(
     evaluator: Evaluator,
-    engine: str | Callable[..., Engine],
+    engine: str | Callable[..., SearchEngine],
     *,
     budget: int,
     seed: int,
     race: bool = False,
     journal: Path | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Trace:
+) -> SearchTrace:
     """Search with one engine until the budget is spent. It begins with the experts themselves, and begins anew when it has
     converged.
 
@@ -97,7 +97,7 @@ def search_once(
     name = engine if isinstance(engine, str) else getattr(engine, "name", "engine")
     rng = np.random.default_rng(keyed_seed(seed, f"search {name}"))
     order = rng.permutation(len(evaluator.utility.items))
-    run = _Search(evaluator, order if race else None, budget, journal)
+    run = _SearchState(evaluator, order if race else None, budget, journal)
     run.score(np.eye(size))
     starts = 0
     while run.left >= 1:
@@ -109,7 +109,7 @@ def search_once(
             break
         starts += 1
     run.keep()
-    return Trace(
+    return SearchTrace(
         engine=name,
         seed=seed,
         best=run.best,
@@ -123,13 +123,13 @@ def search_once(
     )
 
 
-def _engine(name: str) -> type[Engine]:
+def _engine(name: str) -> type[SearchEngine]:
     if name not in ENGINES:
         raise AssayError("the engine must be known", given=name, choices=list(ENGINES))
     return ENGINES[name]
 
 
-class _Search:
+class _SearchState:
     """The best so far, and what is left of the budget."""
 
     def __init__(self, evaluator: Evaluator, order: np.ndarray | None, budget: int, journal: Path | None):
@@ -148,7 +148,7 @@ class _Search:
     def left(self) -> float:
         return self.budget - self.evaluator.evaluations
 
-    def step(self, engine: Engine) -> bool:
+    def step(self, engine: SearchEngine) -> bool:
         """One generation; False when the budget does not pay for another, or nothing new is asked for."""
         asked = engine.ask()
         if not len(asked):

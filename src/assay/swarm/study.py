@@ -20,8 +20,8 @@ from assay.swarm.evaluate import Evaluator
 from assay.swarm.merges import Merge, merges
 from assay.swarm.pool import ExpertPool
 from assay.swarm.problem import Problem
-from assay.swarm.search import ENGINES, Trace, search_once
-from assay.swarm.utility import Items, Utility, permuted_classes
+from assay.swarm.search import ENGINES, SearchTrace, search_once
+from assay.swarm.utility import ScoredItems, Utility, permuted_classes
 
 Kind = Literal["own", "noise", "renamed", "beyond"]
 STANDARD = ("cmaes", "swarm", "pso", "random", "random steps")
@@ -30,7 +30,7 @@ SHARES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class StudyPlan:
     """What a study does.
 
     **Attributes:**
@@ -81,9 +81,9 @@ class Study:
     - `kept`: of each further set of items, the mean score of the experts `(K,)` and of each seed's best `(seeds,)`.
     """
 
-    plan: Plan
+    plan: StudyPlan
     names: tuple[str, ...]
-    traces: Mapping[tuple[Kind, str], tuple[Trace, ...]]
+    traces: Mapping[tuple[Kind, str], tuple[SearchTrace, ...]]
     tested: Mapping[tuple[Kind, str], Float64[np.ndarray, "s n"]]
     points: tuple[int, ...]
     curves: Mapping[str, Float64[np.ndarray, "s p"]]
@@ -113,13 +113,13 @@ class _Job:
     network: nn.Module
     pool: ExpertPool
     utility: Utility
-    plan: Plan
+    plan: StudyPlan
     journal: Path | None = field(default=None)
 
 
 def study(
     problem: Problem,
-    plan: Plan | None = None,
+    plan: StudyPlan | None = None,
     *,
     jobs: int = 1,
     where: Where | None = None,
@@ -144,7 +144,7 @@ def study(
         print(judged(study(make_world(seed=0))).reason)
     """
     network, pool, utility = problem.network, problem.pool, problem.utility
-    plan = plan or Plan()
+    plan = plan or StudyPlan()
     if plan.budget < len(pool):
         raise AssayError("the budget must pay for each expert once", given=f"{plan.budget} evaluations, {len(pool)} experts")
     if utility.test is None or utility.is_tested:
@@ -155,11 +155,11 @@ def study(
              journal=_journal(journals, mark, kind, engine, plan.seed + seed))
         for kind, engine, num in _searches(plan) for seed in range(num)
     ]  # fmt: skip
-    found: dict[int, Trace] = {}
+    found: dict[int, SearchTrace] = {}
     for index, trace in run_unordered(_searched, made, engine=where or Where(jobs=jobs)):
         found[index] = trace
         progress(f"search {len(found)} of {len(made)}", 0.9 * len(found) / len(made))
-    traces: dict[tuple[Kind, str], tuple[Trace, ...]] = {}
+    traces: dict[tuple[Kind, str], tuple[SearchTrace, ...]] = {}
     for index, job in enumerate(made):
         key = (job.kind, job.engine)
         traces[key] = (*traces.get(key, ()), found[index])
@@ -168,13 +168,13 @@ def study(
     return _scored(problem, evaluator, plan, traces, tuple(merges(evaluator, budget=plan.budget)))
 
 
-def _searches(plan: Plan) -> Sequence[tuple[Kind, str, int]]:
+def _searches(plan: StudyPlan) -> Sequence[tuple[Kind, str, int]]:
     judged = plan.engines[0]
     nulls: list[tuple[Kind, str, int]] = [("noise", judged, plan.nulls), ("renamed", judged, plan.nulls)]
     return [*(("own", engine, plan.seeds) for engine in plan.engines), *nulls, ("beyond", judged, plan.beyond)]
 
 
-def _searched(job: _Job) -> Trace:
+def _searched(job: _Job) -> SearchTrace:
     pool, utility = _of_kind(job.kind, job.seed, job.pool, job.utility)
     evaluator = Evaluator(job.network, pool, utility=utility, way=job.plan.way, graded=job.plan.graded)
     return search_once(evaluator, job.engine, budget=job.plan.budget, seed=job.seed, race=job.plan.race, journal=job.journal)
@@ -200,7 +200,7 @@ def _journal(folder: Path | None, mark: str, kind: str, engine: str, seed: int) 
     return folder / f"{hashlib.sha256(f'{mark} {kind} {engine}'.encode()).hexdigest()[:16]}-{seed}.safetensors"
 
 
-def _fingerprint(pool: ExpertPool, utility: Utility, plan: Plan) -> str:
+def _fingerprint(pool: ExpertPool, utility: Utility, plan: StudyPlan) -> str:
     """Of whatever decides a score, so that nothing scored for other experts or items is taken for one of these."""
     scores = [getattr(score, "__qualname__", type(score).__qualname__) for score in (utility.score, utility.graded)]
     found = hashlib.sha256(repr((pool, plan.graded, plan.way, scores)).encode())
@@ -213,8 +213,8 @@ def _fingerprint(pool: ExpertPool, utility: Utility, plan: Plan) -> str:
 def _scored(
     problem: Problem,
     evaluator: Evaluator,
-    plan: Plan,
-    traces: Mapping[tuple[Kind, str], tuple[Trace, ...]],
+    plan: StudyPlan,
+    traces: Mapping[tuple[Kind, str], tuple[SearchTrace, ...]],
     merged: tuple[Merge, ...],
 ) -> Study:
     """Everything on the test items, in one opening."""
@@ -233,7 +233,7 @@ def _scored(
             items, one = test, Evaluator(problem.network, other, utility=control, way=plan.way)
             if kind == "renamed":
                 rename = permuted_classes(utility.items, keyed_generator(trace.seed, "swarm renamed"))
-                items = Items(test.inputs, rename(test.targets))
+                items = ScoredItems(test.inputs, rename(test.targets))
                 renamed_experts.append(evaluator.score_items(np.eye(size), items, split="test"))
             rows.append(one.score_items(trace.best[None], items, split="test")[0])
         if rows:

@@ -20,7 +20,7 @@ FEWEST = 20
 
 
 @dataclass(frozen=True)
-class Items:
+class ScoredItems:
     """What a network is scored on.
 
     **Attributes:** `inputs`, `targets`: a tensor or a list with one entry for each item, or a tuple or mapping of these.
@@ -32,9 +32,9 @@ class Items:
     def __len__(self) -> int:
         return _length(self.inputs)
 
-    def take(self, indices: Int[Tensor, " m"]) -> "Items":
+    def take(self, indices: Int[Tensor, " m"]) -> "ScoredItems":
         """These items, in this order."""
-        return Items(_taken(self.inputs, indices), _taken(self.targets, indices))
+        return ScoredItems(_taken(self.inputs, indices), _taken(self.targets, indices))
 
     def check(self, what: str) -> None:
         """**Raises:** `AssayError` when there are no items, or other numbers of inputs and of targets."""
@@ -45,11 +45,11 @@ class Items:
             )
 
 
-Run = Callable[[Items], AbstractContextManager[Any]]
+Run = Callable[[ScoredItems], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedItem:
     """An item on which the score raised: which, of the validation or the test items, and what was raised."""
 
     split: str
@@ -75,15 +75,15 @@ class Utility:
     **Raises:** `AssayError` for fewer than 20 validation items, or validation items that are also test items.
     """
 
-    items: Items
+    items: ScoredItems
     score: Score
     graded: Score | None = None
-    test: Items | None = None
+    test: ScoredItems | None = None
     groups: Sequence[int] | None = None
     test_groups: Sequence[int] | None = None
     on_error: Literal["stop", "skip"] = "stop"
     worst: float = 0.0
-    failed: list[Failed] = field(default_factory=list)
+    failed: list[FailedItem] = field(default_factory=list)
     _touched: bool = field(default=False, init=False)
 
     def __post_init__(self):
@@ -111,7 +111,7 @@ class Utility:
         with np.errstate(divide="ignore"):
             return np.where((means > 0).all(-1), means.shape[-1] / (1 / np.maximum(means, 1e-300)).sum(-1), 0.0)
 
-    def open_test(self) -> Items:
+    def open_test(self) -> ScoredItems:
         """The test items, once.
 
         **Raises:** `AssayError` at the second call, and without test items.
@@ -134,11 +134,11 @@ class Utility:
 
     def closed(self, targets: Any = None) -> "Utility":
         """The same validation items without the test items, and with other targets where they are given: for a control."""
-        items = self.items if targets is None else Items(self.items.inputs, targets)
+        items = self.items if targets is None else ScoredItems(self.items.inputs, targets)
         return replace(self, items=items, test=None, test_groups=None)
 
     def per_item(
-        self, run: Run, items: Items, *, score: Score, repeats: int = 1, first: int = 0, split: str = "validation"
+        self, run: Run, items: ScoredItems, *, score: Score, repeats: int = 1, first: int = 0, split: str = "validation"
     ) -> Float[Tensor, "p n"]:
         """Scores of `items`, repeated for `repeats` candidates, candidate by candidate.
 
@@ -152,7 +152,7 @@ class Utility:
         except Exception as error:
             if len(items) == 1:
                 reason = f"{type(error).__name__}: {first_line(error)}"
-                failed = Failed(split, first, reason)
+                failed = FailedItem(split, first, reason)
                 if self.on_error == "stop":
                     raise AssayError(
                         f"the score must not raise: {split} item {first}",
@@ -169,7 +169,7 @@ class Utility:
             ]
             return torch.cat(each, 1)
 
-    def _called(self, run: Run, items: Items, score: Score, repeats: int) -> Tensor:
+    def _called(self, run: Run, items: ScoredItems, score: Score, repeats: int) -> Tensor:
         rows = items.take(torch.arange(len(items)).repeat(repeats)) if repeats > 1 else items
         with run(items) as network:
             found = score(network, rows.inputs, rows.targets)
@@ -182,7 +182,7 @@ class Utility:
         return scores.reshape(repeats, len(items))
 
 
-def permuted_classes(items: Items, rng: Generator, *, classes: int | None = None) -> Callable[[Any], Any]:
+def permuted_classes(items: ScoredItems, rng: Generator, *, classes: int | None = None) -> Callable[[Any], Any]:
     """A control task of the same form: every class is renamed, in all items alike (after Hewitt and Liang 2019).
 
     No expert holds a part of such a task, but a search can still fit it, through whatever its coefficients can do. Where

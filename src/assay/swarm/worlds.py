@@ -20,7 +20,7 @@ from assay.swarm.expert import Expert, Factors, difference
 from assay.swarm.pool import ExpertPool, Span
 from assay.swarm.problem import SHARED, Problem
 from assay.swarm.scores import accuracy, log_probability
-from assay.swarm.utility import Items, Utility
+from assay.swarm.utility import ScoredItems, Utility
 
 World = Literal["composable", "missing skill", "other initialisations"]
 WORLDS: tuple[World, ...] = get_args(World)
@@ -28,7 +28,7 @@ LENGTH = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Size:
+class WorldSize:
     """How large a world is, and how long its networks are trained.
 
     **Attributes:** `modulus`: p. `old`: operations of the base. `experts`: each with a new operation of its own. `validation`:
@@ -79,13 +79,13 @@ class ChainNetwork(nn.Module):
         return torch.stack(logits, 1)
 
 
-def make_world(kind: World = "composable", *, seed: int, size: Size | None = None, span: Span = "linear") -> Problem:
+def make_world(kind: World = "composable", *, seed: int, size: WorldSize | None = None, span: Span = "linear") -> Problem:
     """Train the base and the experts of a world, on one thread in about ten seconds at the standard size.
 
     **Arguments:** `kind`: `composable`; `missing skill`: the composed task needs a further operation, which no expert learned;
     `other initialisations`: every expert is trained whole, from weights of its own, so that their sums mean nothing.
     """
-    size = size or Size()
+    size = size or WorldSize()
     rng = keyed_generator(seed, "world")
     operations = size.old + size.experts + 1  # the last one is learned by nobody
     tables = torch.stack([torch.randperm(size.modulus, generator=rng) for _ in range(operations)])
@@ -114,7 +114,7 @@ def make_world(kind: World = "composable", *, seed: int, size: Size | None = Non
     return Problem(network=base, pool=pool, utility=utility, kept={**skills, SHARED: old}, chance=1 / size.modulus)
 
 
-def _network(size: Size, frozen: Tensor, rng: Generator) -> ChainNetwork:
+def _network(size: WorldSize, frozen: Tensor, rng: Generator) -> ChainNetwork:
     network = ChainNetwork(
         modulus=size.modulus, operations=len(frozen), state=size.state, operation=size.operation, hidden=size.hidden
     )
@@ -131,7 +131,7 @@ def _network(size: Size, frozen: Tensor, rng: Generator) -> ChainNetwork:
 
 
 def _train(
-    networks: list[ChainNetwork], tables: Tensor, skills: list[int | None], size: Size, rng: Generator, steps: int
+    networks: list[ChainNetwork], tables: Tensor, skills: list[int | None], size: WorldSize, rng: Generator, steps: int
 ) -> None:
     """Train each on old operations, and on its own new one."""
     for network, skill in zip(networks, skills, strict=True):
@@ -147,7 +147,7 @@ def _train(
             optimiser.step()
 
 
-def _experts(base: ChainNetwork, tables: Tensor, size: Size, rng: Generator) -> dict[str, Expert]:
+def _experts(base: ChainNetwork, tables: Tensor, size: WorldSize, rng: Generator) -> dict[str, Expert]:
     """LoRA experts, all trained at once: every matrix stacked, so that one pass serves them all."""
     num, rank = size.experts, size.rank
     shapes = {"up.weight": base.up.weight.shape, "down.weight": base.down.weight.shape}
@@ -200,11 +200,11 @@ def _states(tokens: Int[Tensor, "n length"], tables: Int[Tensor, "o p"]) -> Int[
     return torch.stack(states, 1)
 
 
-def _labelled(tokens: Int[Tensor, "n length"], tables: Tensor) -> Items:
-    return Items(tokens, _states(tokens, tables)[:, -1])
+def _labelled(tokens: Int[Tensor, "n length"], tables: Tensor) -> ScoredItems:
+    return ScoredItems(tokens, _states(tokens, tables)[:, -1])
 
 
-def _drawn(skill: int | None, num: int, size: Size, rng: Generator) -> Int[Tensor, "n length"]:
+def _drawn(skill: int | None, num: int, size: WorldSize, rng: Generator) -> Int[Tensor, "n length"]:
     """Chains of old operations, in which about a third are the new one."""
     tokens = torch.randint(size.old, (num, 1 + LENGTH), generator=rng)
     if skill is not None:
@@ -213,7 +213,7 @@ def _drawn(skill: int | None, num: int, size: Size, rng: Generator) -> Int[Tenso
     return tokens
 
 
-def _chains(needed: list[int], size: Size) -> Int[Tensor, "n length"]:
+def _chains(needed: list[int], size: WorldSize) -> Int[Tensor, "n length"]:
     """Every chain of the needed operations and one old one, in every order, from every state."""
     orders = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
     rows = [

@@ -6,10 +6,10 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from assay.jobs import one_thread
-from assay.sweep.piece import Member, Piece, run_piece
+from assay.sweep.piece import Piece, PieceMember, run_piece
 from assay.sweep.pieces import grouped
 from assay.sweep.plan import SweepPlan
-from assay.sweep.shape import Shape
+from assay.sweep.shape import CellShape
 from assay.training import fit_many
 
 _STEPS = 10
@@ -46,9 +46,9 @@ def estimated(plan: SweepPlan, *, processes: int, finished: Container[str] = ())
     plan.check()
     names = {plan.grid.cell_name(cell): cell for cell in plan.grid.cells()}
     shapes = {name: plan.shape(cell.point) for name, cell in names.items()}
-    pieces = grouped([Member(name, plan.recipe(cell)) for name, cell in names.items()], shapes)
+    pieces = grouped([PieceMember(name, plan.recipe(cell)) for name, cell in names.items()], shapes)
     pieces = [piece for piece in pieces if not all(member.name in finished for member in piece)]
-    cost: dict[tuple[Shape, int], float] = {}
+    cost: dict[tuple[CellShape, int], float] = {}
     total = 0.0
     with one_thread():
         if pieces:
@@ -62,14 +62,14 @@ def estimated(plan: SweepPlan, *, processes: int, finished: Container[str] = ())
     return Estimate(missing=missing, cpu_seconds=total, refined=plan.refine, processes=processes)
 
 
-def _timed(plan: SweepPlan, members: tuple[Member, ...], steps: int) -> float:
+def _timed(plan: SweepPlan, members: tuple[PieceMember, ...], steps: int) -> float:
     """CPU seconds of a piece: one audit for each member, and the training from a few steps of it."""
     few, more = 1, 1 + _STEPS
     per_step = max(0.0, _trained(members, more) - _trained(members, few)) / _STEPS
     return len(members) * _audited(plan, members[0]) + per_step * steps
 
 
-def _trained(members: tuple[Member, ...], steps: int) -> float:
+def _trained(members: tuple[PieceMember, ...], steps: int) -> float:
     ready = [_shortened(member, steps).recipe.prepare() for member in members]
     models, tasks, configs = ([getattr(one, name) for one in ready] for name in ("model", "task", "config"))
     start = time.process_time()
@@ -77,13 +77,13 @@ def _trained(members: tuple[Member, ...], steps: int) -> float:
     return time.process_time() - start
 
 
-def _audited(plan: SweepPlan, member: Member) -> float:
+def _audited(plan: SweepPlan, member: PieceMember) -> float:
     """With what is around it: preparing, one step, and all that leads to the outcome."""
     start = time.process_time()
     run_piece(Piece(members=(_shortened(member, 1),), effort=plan.effort, instruments=plan.instruments, checkpoint=None))
     return time.process_time() - start
 
 
-def _shortened(member: Member, steps: int) -> Member:
+def _shortened(member: PieceMember, steps: int) -> PieceMember:
     training = {**member.recipe.training, "steps": steps}
     return member._replace(recipe=dataclasses.replace(member.recipe, training=training))

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from assay.display import counted
-from assay.evidence import Evidence, Measure, Table
+from assay.evidence import DetailTable, Evidence, Measure
 from assay.references import cited
 from assay.report.canvas import standalone_svg
 from assay.report.figures import panels
@@ -166,9 +166,9 @@ def _joined(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _table(plan: SweepPlan, rows: Sequence[Row]) -> Table:
+def _table(plan: SweepPlan, rows: Sequence[Row]) -> DetailTable:
     columns = (*plan.over, "seed", "round", "seen", "novel", "verdict", "what breaks", "weights", "train CPU s")
-    return Table(
+    return DetailTable(
         name="all networks",
         level=2,
         columns=columns,

@@ -14,15 +14,15 @@ from assay.evidence import Effort
 from assay.instruments import load_instrument
 from assay.store import RunRecord
 from assay.subject import Subject
-from assay.sweep.plan import Recipe
-from assay.training import DivergedError, Prepared, TrainingRecord, completed, fit_many
+from assay.sweep.plan import CellRecipe
+from assay.training import DivergedError, PreparedRun, TrainingRecord, completed, fit_many
 
 
-class Member(NamedTuple):
+class PieceMember(NamedTuple):
     """One cell of a piece: its name, and what it is made of."""
 
     name: str
-    recipe: Recipe
+    recipe: CellRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Piece:
     where nothing may be written.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[PieceMember, ...]
     effort: Effort
     instruments: tuple[str, ...]
     checkpoint: Path | None
@@ -61,7 +61,7 @@ class Failure:
 def run_piece(piece: Piece) -> list[Outcome | Failure]:
     """Train and audit every cell, in order. What one cell of a piece does wrong is told of that cell alone."""
     failures: dict[str, Failure] = {}
-    prepared: dict[str, Prepared] = {}
+    prepared: dict[str, PreparedRun] = {}
     for member in piece.members:
         try:
             prepared[member.name] = member.recipe.prepare()
@@ -71,7 +71,7 @@ def run_piece(piece: Piece) -> list[Outcome | Failure]:
     return [failures.get(member.name) or outcomes[member.name] for member in piece.members]
 
 
-def _trained_and_audited(piece: Piece, prepared: Mapping[str, Prepared]) -> list[Outcome | Failure]:
+def _trained_and_audited(piece: Piece, prepared: Mapping[str, PreparedRun]) -> list[Outcome | Failure]:
     if not prepared:
         return []
     models, tasks, configs = ([getattr(ready, name) for ready in prepared.values()] for name in ("model", "task", "config"))
@@ -91,7 +91,7 @@ def _trained_and_audited(piece: Piece, prepared: Mapping[str, Prepared]) -> list
     ]
 
 
-def _audited(name: str, ready: Prepared, trained: TrainingRecord, piece: Piece) -> Outcome | Failure:
+def _audited(name: str, ready: PreparedRun, trained: TrainingRecord, piece: Piece) -> Outcome | Failure:
     start = time.process_time()
     subject = Subject(ready.model, name=name)
     instruments = [load_instrument(instrument) for instrument in piece.instruments] or None

@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from assay.sweep.piece import Member
-from assay.sweep.shape import Shape
+from assay.sweep.piece import PieceMember
+from assay.sweep.shape import CellShape
 
 MOST_TOGETHER = 16
 SMALL = 60e6  # floating-point operations of one training step, up to which models share a piece
 
 
-def grouped(members: Sequence[Member], shapes: Mapping[str, Shape]) -> list[tuple[Member, ...]]:
+def grouped(members: Sequence[PieceMember], shapes: Mapping[str, CellShape]) -> list[tuple[PieceMember, ...]]:
     """Members by shape, cut into pieces; the pieces that take longest come first, so that the processes end together.
 
     Depends on nothing but its arguments: not on the machine, nor on what is finished.
     """
-    by_shape: dict[Shape, list[Member]] = {}
+    by_shape: dict[CellShape, list[PieceMember]] = {}
     for member in members:
         by_shape.setdefault(shapes[member.name], []).append(member)
     pieces = [
@@ -25,5 +25,5 @@ def grouped(members: Sequence[Member], shapes: Mapping[str, Shape]) -> list[tupl
     return [piece for _, piece in sorted(pieces, key=lambda sized: -sized[0])]
 
 
-def _cut(members: Sequence[Member], size: int) -> list[Sequence[Member]]:
+def _cut(members: Sequence[PieceMember], size: int) -> list[Sequence[PieceMember]]:
     return [members[start : start + size] for start in range(0, len(members), size)]

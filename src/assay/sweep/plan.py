@@ -14,9 +14,9 @@ from assay.evidence import Effort
 from assay.instruments import load_instrument
 from assay.models import size_names
 from assay.sweep.grid import MOST_NETWORKS, Cell, Grid, Point, grid_of
-from assay.sweep.shape import Shape
+from assay.sweep.shape import CellShape
 from assay.tasks import given_options, load_task, option_names, with_options
-from assay.training import Prepared, TrainingConfig, prepare
+from assay.training import PreparedRun, TrainingConfig, prepare
 
 _TRAINING = tuple(field.name for field in dataclasses.fields(TrainingConfig) if field.name not in ("seed", "checkpoint_every"))
 _WHOLE = tuple(field.name for field in dataclasses.fields(TrainingConfig) if field.type is int)
@@ -50,7 +50,7 @@ class SweepPlan(BaseModel):
     instruments: tuple[str, ...] = ()
     success: float = 0.8
     refine: int = 0
-    _shapes: dict[Point, Shape] = PrivateAttr(default_factory=dict)
+    _shapes: dict[Point, CellShape] = PrivateAttr(default_factory=dict)
     _trust: tuple[str, ...] = PrivateAttr(default=())  # never stored: a folder cannot trust in the user's place
 
     def __init__(self, **given: Any):
@@ -73,7 +73,7 @@ class SweepPlan(BaseModel):
         """The axes."""
         return grid_of(self.over, self.seeds)
 
-    def recipe(self, cell: Cell) -> "Recipe":
+    def recipe(self, cell: Cell) -> "CellRecipe":
         """What the cell is made of. **Raises:** `AssayError` for a setting that there is not, or that two sources give."""
         settings = dict(self.settings)
         for name, text in self.grid.settings(cell.point).items():
@@ -89,7 +89,7 @@ class SweepPlan(BaseModel):
         unknown = [name for name in rest if name not in self.choices()]
         if unknown:
             raise AssayError("a sweep varies and sets only what there is", given=unknown[0], choices=self.choices())
-        return Recipe(
+        return CellRecipe(
             task=with_options(self.task, options),
             model=rest.get("model"),
             sizes={name: _number(name, rest[name]) for name in size_names() if name in rest},
@@ -113,11 +113,11 @@ class SweepPlan(BaseModel):
         for point in self.grid.points():
             self.shape(point)
 
-    def shape(self, point: Point) -> Shape:
+    def shape(self, point: Point) -> CellShape:
         """What the networks of a point have in common. **Raises:** `AssayError` that names the point."""
         if point not in self._shapes:
             try:
-                self._shapes[point] = Shape.of(self.recipe(Cell(point, 0)).prepare())
+                self._shapes[point] = CellShape.of(self.recipe(Cell(point, 0)).prepare())
             except AssayError as error:
                 rule = f"{error.rule} (at {self.grid.told(point)})"
                 raise AssayError(rule, given=error.given, choices=error.choices, next_step=error.next_step) from error
@@ -149,7 +149,7 @@ class SweepPlan(BaseModel):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Recipe:
+class CellRecipe:
     """What one cell is made of: the task's address, the model's name (None for the one that suits), the sizes of the model,
     the fields of the training configuration that differ from the recommended ones, and the code that may be imported."""
 
@@ -159,7 +159,7 @@ class Recipe:
     training: Mapping[str, int | float]
     trust: tuple[str, ...] = ()
 
-    def prepare(self) -> Prepared:
+    def prepare(self) -> PreparedRun:
         """The task, the untrained model and its record. **Raises:** `AssayError` for what does not fit."""
         ready = prepare(self.task, self.model, options=self.sizes, config=self.training, trust=self.trust)
         if ready.task.level < 2:

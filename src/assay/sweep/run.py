@@ -13,7 +13,7 @@ from assay.jobs import Engine, run_unordered
 from assay.progress import Progress, Shown, shown
 from assay.sweep.directory import SweepDirectory
 from assay.sweep.grid import Cell, Point
-from assay.sweep.piece import Failure, Member, Piece, run_piece
+from assay.sweep.piece import Failure, Piece, PieceMember, run_piece
 from assay.sweep.pieces import grouped
 from assay.sweep.plan import SweepPlan
 from assay.sweep.refine import NUM_ROUNDS, next_cells
@@ -135,7 +135,7 @@ def _run_missing(
             instruments=plan.instruments,
             checkpoint=directory.checkpoint(member.name for member in members) if engine.backend == "loky" else None,
         )
-        for members in grouped([Member(name, plan.recipe(cell)) for name, cell in names.items()], shapes)
+        for members in grouped([PieceMember(name, plan.recipe(cell)) for name, cell in names.items()], shapes)
         if not all(directory.has(member.name) for member in members)
     ]
     failures: list[Failure] = []

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from assay.store import Scalar
-from assay.training import Prepared
+from assay.training import PreparedRun
 
 
 @dataclass(frozen=True)
-class Shape:
+class CellShape:
     """What cells that are trained together have in common, and what one of them costs.
 
     **Attributes:** `model` and `options`: the architecture; `steps`, `batch_size`; `flops` of one step, forward and
@@ -21,7 +21,7 @@ class Shape:
     flops: float
 
     @classmethod
-    def of(cls, prepared: Prepared) -> "Shape":
+    def of(cls, prepared: PreparedRun) -> "CellShape":
         """The shape of a run that was prepared."""
         weights = sum(parameter.numel() for parameter in prepared.model.parameters())
         config = prepared.config

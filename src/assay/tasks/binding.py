@@ -22,7 +22,7 @@ ASKED, HINT = 54, 27  # cells of the query and of the cue
 
 
 @dataclass(frozen=True, kw_only=True)
-class Binding(SlotTask):
+class BindingTask(SlotTask):
     """The shape of the first object that has the colour asked for, or `none of them`.
 
     The combination is the scene: the shape and the colour of every object. The query varies freely. Slots of one

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from assay.errors import AssayError
 from assay.task import Pool, Vector
-from assay.tasks.odd_one_out import Drawn, OddOneOut
+from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 from assay.tasks.pools import hashed
 
 NUM_GROUPS = 512
@@ -46,11 +46,11 @@ class BitParity(OddOneOut):
     def item_spec(self) -> Vector:
         return Vector(self.num_bits)
 
-    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> Drawn:
+    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> GroupedItems:
         # One number holds all bits of an item: most candidates are thrown away, and this is the quickest way to make them.
         codes = torch.randint(2**self.num_bits, (len(obeys),), generator=generator)
         for k, (one, other) in enumerate(self.pairs):
             wrong = (codes >> one ^ codes >> other ^ ~obeys[:, k]) & 1
             codes = codes ^ wrong << other
         bits = codes[:, None] >> torch.arange(self.num_bits) & 1
-        return Drawn((2 * bits - 1).float(), hashed(codes) % NUM_GROUPS)
+        return GroupedItems((2 * bits - 1).float(), hashed(codes) % NUM_GROUPS)

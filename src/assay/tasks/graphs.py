@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from assay.bounds import check_seed, check_whole
 from assay.errors import AssayError
-from assay.graph import Fed, Graph, GraphSplit
+from assay.graph import FedTokens, Graph, GraphSplit
 from assay.objective import Classification
 from assay.task import Examples, Part, Split, Task, Tokens
 from assay.tasks.worlds import MOST_NAMES, WORLDS, World, WorldName, names, templates
@@ -25,7 +25,7 @@ _STEPS, _RELATION, _ASK = "steps", "relation", "?"
 _TENTH = 10  # one text in ten is kept from training, told by its words alone
 
 
-class _Texts(NamedTuple):
+class _WorldTexts(NamedTuple):
     """`facts` are token ids; `named` says which name every node has."""
 
     facts: Int[Tensor, "n words"]
@@ -33,8 +33,8 @@ class _Texts(NamedTuple):
     relation: Int[Tensor, "n nodes"]
     named: Int[Tensor, "n nodes"]
 
-    def take(self, rows: Tensor) -> "_Texts":
-        return _Texts(*(column[rows] for column in self))
+    def take(self, rows: Tensor) -> "_WorldTexts":
+        return _WorldTexts(*(column[rows] for column in self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ class Graphs(Task):
         found = {graph.words: graph for graph in map(self._graph, texts.facts, texts.head, texts.relation, texts.named)}
         return tuple(found.values())
 
-    def feed(self, graphs: Sequence[Graph]) -> Fed:
+    def feed(self, graphs: Sequence[Graph]) -> FedTokens:
         """Every text in front of as many question marks as fill the input; as `assay.graph.FeedsGraphs` has it."""
         longest = max((len(graph.words) for graph in graphs), default=0)
         tokens = torch.full((len(graphs), self.input_spec.length), self._ids[_ASK])
@@ -154,7 +154,7 @@ class Graphs(Task):
                 )
             tokens[row, : len(graph.words)] = torch.tensor([self._ids[word] for word in graph.words])
             places[row, : len(graph.words)] = torch.arange(len(graph.words))
-        return Fed({"tokens": tokens}, places)
+        return FedTokens({"tokens": tokens}, places)
 
     # Texts
 
@@ -194,24 +194,24 @@ class Graphs(Task):
         novel = split == "novel"
         return novel and self.novel != "relations", novel and self.novel != "names"
 
-    def _texts(self, split: Split, n: int, generator: Generator) -> _Texts:
+    def _texts(self, split: Split, n: int, generator: Generator) -> _WorldTexts:
         share = {"train": 1 - 1 / _TENTH, "seen": 1 / _TENTH, "novel": 1.0}[split]
-        pieces: list[_Texts] = []
+        pieces: list[_WorldTexts] = []
         while not pieces or sum(len(piece.facts) for piece in pieces) < n:
             drawn = self._draw(int(1.3 * n / share) + 8, self._news(split), generator)
             kept = self._is_kept(drawn.facts)
             chosen = torch.ones_like(kept) if split == "novel" else kept if split == "seen" else ~kept
             pieces.append(drawn.take(chosen))
-        return _Texts(*(torch.cat(columns)[:n] for columns in zip(*pieces, strict=True)))
+        return _WorldTexts(*(torch.cat(columns)[:n] for columns in zip(*pieces, strict=True)))
 
-    def _draw(self, n: int, news: tuple[bool, bool], generator: Generator) -> _Texts:
+    def _draw(self, n: int, news: tuple[bool, bool], generator: Generator) -> _WorldTexts:
         head, relation = self._world.draw(n, self.size, new=news[1], generator=generator)
         trained = self._most_trained
         first, count = (trained, self.num_names - trained) if news[0] else (0, self.trained_names or trained)
         named = self._order[first + torch.rand(n, count, generator=generator).topk(self.size).indices]
         order = torch.rand(n, self._num_facts, generator=generator).argsort(1)
         form = torch.randint(2, (n, self._num_facts), generator=generator)
-        return _Texts(self._told(head, relation, named, order, form), head, relation, named)
+        return _WorldTexts(self._told(head, relation, named, order, form), head, relation, named)
 
     @cached_property
     def _order(self) -> Int[Tensor, " names"]:
@@ -241,7 +241,7 @@ class Graphs(Task):
         return (facts * factors).sum(1) % 1_000_003 % _TENTH == 0
 
     def _questions(
-        self, texts: _Texts, *, steps_only: bool, generator: Generator
+        self, texts: _WorldTexts, *, steps_only: bool, generator: Generator
     ) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"], Int[Tensor, " n"]]:
         """What is asked of which two nodes. Every number of steps that a tree has is equally likely."""
         n, rows = len(texts.head), torch.arange(len(texts.head))

@@ -27,7 +27,7 @@ _MOST_PAIRS = 2**24
 _MOST_DIGITS = 5
 
 
-class Size(NamedTuple):
+class FactorDigits(NamedTuple):
     """Digits of both factors."""
 
     first: int
@@ -55,7 +55,7 @@ def _numbers(digits: int) -> int:
     return 10 if digits == 1 else 9 * 10 ** (digits - 1)
 
 
-def _shares(there_are: Mapping[Size, int], wanted: int) -> dict[Size, int]:
+def _shares(there_are: Mapping[FactorDigits, int], wanted: int) -> dict[FactorDigits, int]:
     """How many of the wanted have each size: as many of one as of any other, or all that there are."""
     shares, left = {}, wanted
     ascending = sorted(there_are, key=lambda size: there_are[size])
@@ -152,40 +152,42 @@ class Multiplication(Task):
         return self.smaller or self.longer > 0
 
     @property
-    def _largest(self) -> Size:
-        return Size(self.first + self.longer, self.second + self.longer)
+    def _largest(self) -> FactorDigits:
+        return FactorDigits(self.first + self.longer, self.second + self.longer)
 
     @cached_property
-    def _trainable(self) -> dict[Size, int]:
+    def _trainable(self) -> dict[FactorDigits, int]:
         """The pairs that there are of every size that is trained."""
-        return {size: size.pairs() for size in self._up_to(Size(self.first, self.second))}
+        return {size: size.pairs() for size in self._up_to(FactorDigits(self.first, self.second))}
 
     @cached_property
-    def _left(self) -> dict[Size, int]:
+    def _left(self) -> dict[FactorDigits, int]:
         """Those of every size that may be novel."""
         if not self.longer:
             return {size: num - self._trained[size] for size, num in self._trainable.items()}
         return {size: size.pairs() for size in self._up_to(self._largest) if size not in self._trainable}
 
-    def _up_to(self, most: Size) -> list[Size]:
-        smallest = Size(1, 1) if self.smaller else Size(self.first, self.second)
-        return [Size(a, b) for a in range(smallest.first, most.first + 1) for b in range(smallest.second, most.second + 1)]
+    def _up_to(self, most: FactorDigits) -> list[FactorDigits]:
+        smallest = FactorDigits(1, 1) if self.smaller else FactorDigits(self.first, self.second)
+        return [
+            FactorDigits(a, b) for a in range(smallest.first, most.first + 1) for b in range(smallest.second, most.second + 1)
+        ]
 
     @cached_property
-    def _trained(self) -> dict[Size, int]:
+    def _trained(self) -> dict[FactorDigits, int]:
         """How many pairs of every size are trained."""
         return _shares(self._trainable, self.train)
 
     @cached_property
-    def _novel(self) -> dict[Size, int]:
+    def _novel(self) -> dict[FactorDigits, int]:
         """How many of every size are novel."""
         return _shares(self._left, self.novel)
 
     @cached_property
-    def _layouts(self) -> dict[Size, Layout]:
+    def _layouts(self) -> dict[FactorDigits, Layout]:
         return {size: self._layout(size) for size in (*self._trainable, *self._left)}
 
-    def _layout(self, size: Size) -> Layout:
+    def _layout(self, size: FactorDigits) -> Layout:
         graph = self._multiplied(np.zeros((1, 2), np.int64) + [10 ** (k - 1) if k > 1 else 0 for k in size], size)
         start, width, length = {}, {}, 0
         for node in np.flatnonzero(~graph.is_source).tolist():
@@ -194,7 +196,7 @@ class Multiplication(Task):
             length += width[name]
         return Layout(start, width, length)
 
-    def _digits(self, name: str, size: Size) -> int:
+    def _digits(self, name: str, size: FactorDigits) -> int:
         """How many digits the values of a node can have; sums of the nonce operation one more than those of products."""
         kind, _, number = name.partition(" ")
         row = size.first + 1
@@ -213,7 +215,7 @@ class Multiplication(Task):
         seen = torch.cat(trained)
         return {"train": seen, "seen": seen, "novel": torch.cat(novel)}
 
-    def _drawn(self, size: Size, wanted: int, rng: np.random.Generator) -> Int[Tensor, "wanted digits"]:
+    def _drawn(self, size: FactorDigits, wanted: int, rng: np.random.Generator) -> Int[Tensor, "wanted digits"]:
         """Different pairs in random order."""
         a, b = size.numbers()
         chosen = np.zeros(0, np.int64)
@@ -282,11 +284,13 @@ class Multiplication(Task):
     def _rows(self, examples: Examples) -> Int[Tensor, "n digits"]:
         return torch.stack([examples.parts[name] for name in self.combines], 1) + (0 if self._varied else 1)
 
-    def _of_size(self, rows: Int[Tensor, "n digits"]) -> list[tuple[Size, Int[Tensor, " some"]]]:
+    def _of_size(self, rows: Int[Tensor, "n digits"]) -> list[tuple[FactorDigits, Int[Tensor, " some"]]]:
         """Which rows have each size, in ascending order of it."""
         first, second = ((some > 0).sum(1) for some in (rows[:, : self._largest.first], rows[:, self._largest.first :]))
         sizes = torch.stack([first, second], 1)
-        return [(Size(*size), (sizes == torch.tensor(size)).all(1).nonzero()[:, 0]) for size in sizes.unique(dim=0).tolist()]
+        return [
+            (FactorDigits(*size), (sizes == torch.tensor(size)).all(1).nonzero()[:, 0]) for size in sizes.unique(dim=0).tolist()
+        ]
 
     def _graphs(self, rows: Int[Tensor, "n digits"]) -> Computations:
         """The graphs of pairs of several sizes, those of one size together."""
@@ -300,7 +304,7 @@ class Multiplication(Task):
         together = graphs[0] if len(graphs) == 1 else joined(graphs)
         return replace(together, example=np.concatenate(order)[together.example])
 
-    def _multiplied(self, numbers: Int[np.ndarray, "n 2"], size: Size) -> Computations:
+    def _multiplied(self, numbers: Int[np.ndarray, "n 2"], size: FactorDigits) -> Computations:
         return multiplication(numbers[:, 0], numbers[:, 1], *size, nonce=self.nonce)
 
     def _written(

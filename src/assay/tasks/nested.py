@@ -32,7 +32,7 @@ WORD_OF = {"det": "DET", "noun": "NOUN", "adp": "ADP", "pron": "PRON", "verb": "
 
 
 @dataclass(frozen=True)
-class Family:
+class Template:
     """A template. `slots` says what stands where; a noun's number is drawn, a verb agrees with the noun named in `agrees`.
 
     Heads count from 0, -1 is the root; the first noun is the subject of the main verb.
@@ -50,22 +50,22 @@ class Family:
 
 
 FAMILIES = (
-    Family("short", ("det", "noun", "verb", "punct"), (1, 2, -1, 2), ("det", "nsubj", "root", "punct"), {2: 1}),
-    Family(  # the farmers near the driver laugh .
+    Template("short", ("det", "noun", "verb", "punct"), (1, 2, -1, 2), ("det", "nsubj", "root", "punct"), {2: 1}),
+    Template(  # the farmers near the driver laugh .
         "interposed",
         ("det", "noun", "adp", "det", "noun", "verb", "punct"),
         (1, 5, 4, 4, 1, -1, 5),
         ("det", "nsubj", "case", "det", "nmod", "root", "punct"),
         {5: 1},
     ),
-    Family(  # the farmers that the driver knows laugh .
+    Template(  # the farmers that the driver knows laugh .
         "relative",
         ("det", "noun", "pron", "det", "noun", "inner", "verb", "punct"),
         (1, 6, 5, 4, 5, 1, -1, 6),
         ("det", "nsubj", "obj", "det", "nsubj", "acl:relcl", "root", "punct"),
         {5: 4, 6: 1},
     ),
-    Family(  # the farmers that the driver near the singers knows laugh .
+    Template(  # the farmers that the driver near the singers knows laugh .
         "nested",
         ("det", "noun", "pron", "det", "noun", "adp", "det", "noun", "inner", "verb", "punct"),
         (1, 9, 8, 4, 8, 7, 7, 4, 1, -1, 9),
@@ -92,7 +92,7 @@ def nested_sentences(n: int, *, generator: Generator) -> tuple[Continuation, ...
     return tuple(found.values())
 
 
-def _filled(family: Family, *, subject_many: bool, between_many: bool, generator: Generator) -> Continuation:
+def _filled(family: Template, *, subject_many: bool, between_many: bool, generator: Generator) -> Continuation:
     subject, *between = family.nouns
     many = {subject: subject_many, **dict.fromkeys(between, between_many)}
     order = torch.randperm(len(NOUNS), generator=generator).tolist()

@@ -23,7 +23,7 @@ _MOST_ROUNDS = 200  # of drawing what is still missing
 _POOL_OF: dict[Split, Pool] = {"train": "base", "seen": "base", "novel": "test"}
 
 
-class Drawn(NamedTuple):
+class GroupedItems(NamedTuple):
     """Items `(m, ...)`, and for each of them its group, `(m,)`: all items of a group are in one pool."""
 
     items: Tensor
@@ -63,7 +63,7 @@ class OddOneOut(Task):
         """What one item is."""
 
     @abstractmethod
-    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> Drawn:
+    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> GroupedItems:
         """An item for every row that obeys exactly the parts it says. Those outside the pool are drawn again."""
 
     def _names(self) -> tuple[str, str]:
@@ -153,7 +153,7 @@ class OddOneOut(Task):
         pool: Pool,
         generator: Generator,
         accepts: Callable[[Tensor, Int[Tensor, " m"]], Bool[Tensor, " m"]] | None,
-    ) -> Drawn:
+    ) -> GroupedItems:
         """Items of the pool that obey what each row says, drawn again until all are accepted."""
         drawn = self.candidates(obeys[:0], pool=pool, generator=generator)
         items = drawn.items.new_empty(len(obeys), *drawn.items.shape[1:])
@@ -161,7 +161,7 @@ class OddOneOut(Task):
         missing = torch.arange(len(obeys))
         for _ in range(_MOST_ROUNDS):
             if not len(missing):
-                return Drawn(items, group)
+                return GroupedItems(items, group)
             rows = missing.repeat(self.spare)
             drawn = self.candidates(obeys[rows], pool=pool, generator=generator)
             fits = is_in(drawn.group, pool)

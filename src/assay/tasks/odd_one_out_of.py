@@ -13,7 +13,7 @@ from assay.errors import AssayError
 from assay.stats import keyed_generator
 from assay.task import POOLS, Examples, Image, Pool, Task, Tokens, Vector
 from assay.tasks.addresses import load_task
-from assay.tasks.odd_one_out import Drawn, OddOneOut
+from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 from assay.tasks.pools import hashed, is_in
 
 NUM_GROUPS = 512
@@ -78,13 +78,13 @@ class OddOneOutOf(OddOneOut):
     def _cannot_be_item(address: str, takes: str) -> AssayError:
         return AssayError("odd-one-out: an item must be tokens, a vector or an image", given=f"{address} takes {takes}")
 
-    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> Drawn:
+    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> GroupedItems:
         chosen = torch.zeros(len(obeys), dtype=torch.int64)
         for setting in range(4):
             mine = (_setting(obeys) == setting).nonzero()[:, 0]
             rows = self._rows[pool, setting]
             chosen[mine] = rows[torch.randint(len(rows), (len(mine),), generator=generator)]
-        return Drawn(self._items[chosen], self._group[chosen])
+        return GroupedItems(self._items[chosen], self._group[chosen])
 
     @cached_property
     def _rows(self) -> dict[tuple[Pool, int], Int[Tensor, " r"]]:

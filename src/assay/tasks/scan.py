@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
-from assay.computation import MISSING, Computations, Texts
+from assay.computation import MISSING, Computations, NumberedTexts
 from assay.computation.decoding import Answer
 from assay.data.registry import fetch
 from assay.errors import AssayError
 from assay.objective import PAD, Sequences
 from assay.task import Examples, Part, SourceToTarget, Split, Swapped, Task, draw_rows
 from assay.tasks.algorithms.scan import Asked, scan_computations
-from assay.tasks.scan_grammar import CONJUNCTIONS, DIRECTIONS, MANNERS, NONE, TIMES, VERBS, Command, commands
+from assay.tasks.scan_grammar import CONJUNCTIONS, DIRECTIONS, MANNERS, NONE, TIMES, VERBS, ScanCommand, commands
 
 # Splits: what each rule makes of a command
 
@@ -26,7 +26,7 @@ Role = Literal["train", "novel", "dropped"]
 LONGEST_TRAINED = 22  # actions, in the length split
 
 
-def _by_length(command: Command) -> Role:
+def _by_length(command: ScanCommand) -> Role:
     return "train" if len(command.actions()) <= LONGEST_TRAINED else "novel"
 
 
@@ -37,7 +37,7 @@ class _ByPrimitive:
     words: tuple[str, ...]
     slots: tuple[str, ...]  # what a phrase with the primitive starts with
 
-    def __call__(self, command: Command) -> Role:
+    def __call__(self, command: ScanCommand) -> Role:
         held = any(phrase[: len(self.slots)] == self.slots for phrase in command.phrases())
         return "novel" if held and command.words() != self.words else "train"
 
@@ -53,7 +53,7 @@ class _ByTemplate:
     tested: tuple[str, ...]
     fillers: tuple[str, ...] = ()
 
-    def __call__(self, command: Command) -> Role:
+    def __call__(self, command: ScanCommand) -> Role:
         verbs = {phrase.verb for phrase in command.phrases() if phrase[1:3] == (self.manner, self.direction)}
         if verbs <= set(self.fillers):
             return "train"
@@ -61,7 +61,7 @@ class _ByTemplate:
 
 
 _FILLERS = ("look", "walk", "run")
-_RULES: dict[str, Callable[[Command], Role]] = {
+_RULES: dict[str, Callable[[ScanCommand], Role]] = {
     "length": _by_length,
     "addprim_jump": _ByPrimitive(("jump",), ("jump",)),
     "addprim_turn_left": _ByPrimitive(("turn", "left"), ("turn", NONE, "left")),
@@ -74,14 +74,14 @@ _RULES: dict[str, Callable[[Command], Role]] = {
 SCAN_SPLITS = ("simple", *_RULES)
 
 
-class Sides(NamedTuple):
+class CommandRows(NamedTuple):
     """Rows of `commands()`: the lines of the published train file, with their repeats, and those of the test file."""
 
     train: Int[Tensor, " lines"]
     novel: Int[Tensor, " novel"]
 
 
-def sides(split: str) -> Sides:
+def sides(split: str) -> CommandRows:
     """Both sides of a published split, from its rule.
 
     `simple` was drawn at random by its authors, so its test file is fetched; the other commands are its train side.
@@ -93,22 +93,22 @@ def sides(split: str) -> Sides:
     return _drawn_sides() if split == "simple" else _ruled_sides(split)
 
 
-def _drawn_sides() -> Sides:
+def _drawn_sides() -> CommandRows:
     lines = fetch("scan", "simple_split/tasks_test_simple.txt").read_text(encoding="ascii").splitlines()
     tested = {line.removeprefix("IN: ").partition(" OUT: ")[0] for line in lines}
     roles: list[Role] = ["novel" if " ".join(command.words()) in tested else "train" for command in commands()]
-    return Sides(torch.tensor(_rows_of("train", roles)), torch.tensor(_rows_of("novel", roles)))
+    return CommandRows(torch.tensor(_rows_of("train", roles)), torch.tensor(_rows_of("novel", roles)))
 
 
 @cache
-def _ruled_sides(split: str) -> Sides:
+def _ruled_sides(split: str) -> CommandRows:
     rule = _RULES[split]
     roles = [rule(command) for command in commands()]
     train = _rows_of("train", roles)
     if isinstance(rule, _ByPrimitive):  # its copies are a tenth of the lines, so a ninth of all the others
         alone = next(row for row in train if commands()[row].words() == rule.words)
         train += [alone] * ((len(train) - 1) // 9 - 1)
-    return Sides(torch.tensor(train), torch.tensor(_rows_of("novel", roles)))
+    return CommandRows(torch.tensor(train), torch.tensor(_rows_of("novel", roles)))
 
 
 def _rows_of(role: Role, roles: list[Role]) -> list[int]:
@@ -147,7 +147,7 @@ def decode_target(ids: Int[Tensor, " length"]) -> str:
     return " ".join(TARGET_WORDS[index] for index in shown if index != PAD)
 
 
-class _Table(NamedTuple):
+class _CommandTable(NamedTuple):
     """All commands as tokens, one row each; of the parts, one column each."""
 
     source: Int[Tensor, "commands words"]
@@ -157,7 +157,7 @@ class _Table(NamedTuple):
 
 
 @cache
-def _table() -> _Table:
+def _table() -> _CommandTable:
     source_id = {word: index for index, word in enumerate(SOURCE_WORDS)}
     target_id = {word: index for index, word in enumerate(TARGET_WORDS)}
     source = _padded([[source_id[word] for word in command.words()] for command in commands()])
@@ -165,7 +165,7 @@ def _table() -> _Table:
     prefix = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
     value_id = [{value: index for index, value in enumerate(part.values)} for part in PARTS]
     parts = [[ids[slot] for ids, slot in zip(value_id, command, strict=True)] for command in commands()]
-    return _Table(source, prefix, targets, torch.tensor(parts).T.contiguous())
+    return _CommandTable(source, prefix, targets, torch.tensor(parts).T.contiguous())
 
 
 def _padded(rows: list[list[int]]) -> Int[Tensor, "rows length"]:
@@ -194,7 +194,7 @@ class Scan(Task):
 
     split: str
     parts = PARTS
-    combines = Command._fields
+    combines = ScanCommand._fields
     input_spec = SourceToTarget(len(SOURCE_WORDS), 9, len(TARGET_WORDS), 49)
     objective = Sequences(len(TARGET_WORDS))
 
@@ -253,11 +253,11 @@ class Scan(Task):
 
     def _graphs(self, examples: Examples) -> tuple[Computations, Asked]:
         slots = [[part.values[value] for value in examples.parts[part.name].tolist()] for part in PARTS]
-        return scan_computations([*map(Command, *slots)], _MEANINGS)
+        return scan_computations([*map(ScanCommand, *slots)], _MEANINGS)
 
     @staticmethod
     def _value(tokens: Int[Tensor, " length"]) -> int:
         return _MEANINGS.parse(decode_target(tokens)) if END in tokens.tolist() else MISSING
 
 
-_MEANINGS = Texts()
+_MEANINGS = NumberedTexts()

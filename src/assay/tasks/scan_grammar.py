@@ -33,7 +33,7 @@ class Phrase(NamedTuple):
         return once * (1 + TIMES.index(self.times))
 
 
-class Command(NamedTuple):
+class ScanCommand(NamedTuple):
     """A command by its nine slots, in the order of its words."""
 
     verb1: str
@@ -68,8 +68,11 @@ def phrases() -> Iterator[Phrase]:
 
 
 @cache
-def commands() -> tuple[Command, ...]:
+def commands() -> tuple[ScanCommand, ...]:
     """The grammar's 20,910 commands (Lake and Baroni 2018, supplementary material): 102 phrases and 2 x 102 x 102 pairs."""
     single = tuple(phrases())
     pairs = product(single, CONJUNCTIONS[1:], single)
-    return (*(Command(*phrase) for phrase in single), *(Command(*first, joint, *second) for first, joint, second in pairs))
+    return (
+        *(ScanCommand(*phrase) for phrase in single),
+        *(ScanCommand(*first, joint, *second) for first, joint, second in pairs),
+    )

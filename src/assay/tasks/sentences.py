@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from assay.errors import AssayError
 from assay.task import POOLS, Pool, Tokens
 from assay.tasks import words
-from assay.tasks.odd_one_out import Drawn, OddOneOut
+from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 from assay.tasks.pools import is_in
 
 Number = Literal["singular", "plural"]
@@ -106,7 +106,7 @@ class Sentences(OddOneOut):
         """An item in words."""
         return " ".join(self.vocabulary[token] for token in tokens.tolist()).strip()
 
-    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> Drawn:
+    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> GroupedItems:
         tokens = torch.zeros(len(obeys), LENGTH, dtype=torch.int64)
         group = torch.zeros(len(obeys), dtype=torch.int64)
         # A part that is obeyed has the wanted number, a broken one the other.
@@ -121,7 +121,7 @@ class Sentences(OddOneOut):
             subject, verb = (forms[pairs[:, k]] for k, forms in enumerate(self._class_tables[number]))
             said = self._said(template, subject, verb, plural[rows], generator)
             tokens[rows, LENGTH - said.shape[1] :] = said
-        return Drawn(tokens, group)
+        return GroupedItems(tokens, group)
 
     # Inside
 

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from assay.errors import AssayError
 from assay.task import POOLS, Image, Pool
 from assay.tasks.blobs import NUM_CONTOURS, SIZE, Masks, any_of, fits, grown, overlaps, rasterised, shifted, spectrum
-from assay.tasks.odd_one_out import Drawn, OddOneOut
+from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 from assay.tasks.pools import is_in
 
 Facts = Literal["inside-contact", "inside-count", "contact-count"]
@@ -54,7 +54,7 @@ class Shapes(OddOneOut):
     def item_spec(self) -> Image:
         return Image(channels=3, size=SIZE)
 
-    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> Drawn:
+    def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> GroupedItems:
         held = {name: obeys[:, k] for k, name in enumerate(self._names())}
         nothing = torch.zeros(len(obeys), dtype=torch.bool)
         inside, contact = held.get("inside", nothing), held.get("contact", nothing)
@@ -73,7 +73,7 @@ class Shapes(OddOneOut):
             masks[missing[there]], group[missing[there]] = found[there], contour[there]
             missing = missing[~there]
         assert not len(missing), "no room for the shapes of a scene"
-        return Drawn(_painted(masks, generator), group)
+        return GroupedItems(_painted(masks, generator), group)
 
     def _names(self) -> tuple[str, str]:
         first, second = self.facts.split("-")

@@ -20,7 +20,7 @@ from assay.task import SPLITS, Examples, InputSpec, Part, Split, Task, draw_rows
 from assay.tasks.table_content import Content, first_word, read_content
 from assay.tasks.table_files import read_rows
 from assay.tasks.table_memory import content_of, rows_of, with_inputs
-from assay.tasks.table_rows import Rows
+from assay.tasks.table_rows import TableRows
 from assay.tasks.table_schema import Declaration, PartDeclaration, read_declaration, value_name
 
 _ABSENT_PRESENT = ("absent", "present")
@@ -90,7 +90,7 @@ class Table(Task):
 
     # Numbers are read where it is known which rows are trained and which may lack an answer, so parts and splits come first.
 
-    def _declare(self, rows: Rows, parts: Sequence[PartDeclaration], combines: tuple[str, ...]) -> None:
+    def _declare(self, rows: TableRows, parts: Sequence[PartDeclaration], combines: tuple[str, ...]) -> None:
         columns = [_read_part(part, rows) for part in parts]
         self.address, self.combines = f"table:{rows.path}", combines
         self.parts = tuple(column.part for column in columns)
@@ -110,10 +110,10 @@ class Table(Task):
         # What is asked of the network under test: all, or the first word where novel rows have no words to go on from.
         self._asked = first_word(self._examples) if content.first_word else self._examples
 
-    def _learn(self, path: Path, declared: Declaration, rows: Rows, content: Content) -> None:
+    def _learn(self, path: Path, declared: Declaration, rows: TableRows, content: Content) -> None:
         """What a subclass takes from the files besides."""
 
-    def _obey(self, executor: Any, declared: Sequence[PartDeclaration], rows: Rows, content: Content) -> None:
+    def _obey(self, executor: Any, declared: Sequence[PartDeclaration], rows: TableRows, content: Content) -> None:
         """Take an executor in memory."""
         raise AssayError("a subclass of Table says itself what an exchange gives", next_step="give it a method `swap`")
 
@@ -184,7 +184,7 @@ class _PartColumn(NamedTuple):
     amounts: Float[Tensor, " n"] | None
 
 
-def _read_part(declared: PartDeclaration, rows: Rows) -> _PartColumn:
+def _read_part(declared: PartDeclaration, rows: TableRows) -> _PartColumn:
     if declared.graded:
         amounts = rows.floats([declared.source])
         if amounts.shape[1] != 1:
@@ -210,7 +210,7 @@ def _read_part(declared: PartDeclaration, rows: Rows) -> _PartColumn:
     return _PartColumn(Part(declared.name, tuple(names), of=declared.of), torch.tensor([number[cell] for cell in found]), None)
 
 
-def _check_follows(declared: PartDeclaration, values: dict[str, Int[Tensor, " n"]], rows: Rows) -> None:
+def _check_follows(declared: PartDeclaration, values: dict[str, Int[Tensor, " n"]], rows: TableRows) -> None:
     first: dict[tuple[int, ...], int] = {}
     own = values[declared.name].tolist()
     for index, known in enumerate(zip(*(values[name].tolist() for name in declared.of), strict=True)):
@@ -230,7 +230,7 @@ def _in_order(names: set[str]) -> list[str]:
         return sorted(names)
 
 
-def _one_value(declared: PartDeclaration, rows: Rows, value: str) -> AssayError:
+def _one_value(declared: PartDeclaration, rows: TableRows, value: str) -> AssayError:
     return AssayError(
         f"{rows.path}: part {declared.name!r} must take at least two values, or there is nothing to combine",
         given=f"only {value!r} in column {declared.source!r} of {rows.path.name}",
@@ -241,7 +241,9 @@ def _one_value(declared: PartDeclaration, rows: Rows, value: str) -> AssayError:
 # Splits
 
 
-def _roles(path: Path, declared: Declaration, rows: Rows, task: Task, values: Mapping[str, Int[Tensor, " n"]]) -> list[str]:
+def _roles(
+    path: Path, declared: Declaration, rows: TableRows, task: Task, values: Mapping[str, Int[Tensor, " n"]]
+) -> list[str]:
     """What each row is for, as a column says it or a list of novel combinations."""
     split = declared.split
     if split is None:
@@ -262,7 +264,7 @@ def _combined(task: Task, values: Mapping[str, Int[Tensor, " n"]]) -> list[tuple
 
 
 def _splits(
-    rows: Rows, roles: Sequence[str], task: Task, values: Mapping[str, Int[Tensor, " n"]]
+    rows: TableRows, roles: Sequence[str], task: Task, values: Mapping[str, Int[Tensor, " n"]]
 ) -> dict[Split, Int[Tensor, " rows"]]:
     """The rows of each split. Where none is called train, those called seen are trained; where none is called seen, those
     of train are scored as seen."""
@@ -294,7 +296,7 @@ def _splits(
 
 
 def _listed_combinations(
-    path: Path, listed: Sequence[Sequence[str]], rows: Rows, task: Task, present: set[tuple[int, ...]]
+    path: Path, listed: Sequence[Sequence[str]], rows: TableRows, task: Task, present: set[tuple[int, ...]]
 ) -> set[tuple[int, ...]]:
     novel = set()
     numbers = {name: {value: index for index, value in enumerate(task.part(name).values)} for name in task.combines}

@@ -19,7 +19,7 @@ from assay.encoding.hugging_face import silent_transformers
 from assay.errors import AssayError
 from assay.objective import PAD, Classification, Objective, Regression, Sequences
 from assay.task import NO_ANSWER, Examples, Image, InputSpec, SourceToTarget, Tokens, Vector
-from assay.tasks.table_rows import Rows, check_cells, flattened
+from assay.tasks.table_rows import TableRows, check_cells, flattened
 from assay.tasks.table_schema import Declaration, InputDeclaration, TargetDeclaration, value_name
 
 START, END = 1, 2
@@ -64,7 +64,7 @@ class Content(NamedTuple):
 
 
 def read_content(
-    path: Path, declared: Declaration, rows: Rows, *, train: Int[Tensor, " t"], novel: Int[Tensor, " m"]
+    path: Path, declared: Declaration, rows: TableRows, *, train: Int[Tensor, " t"], novel: Int[Tensor, " m"]
 ) -> Content:
     """What the declaration says the network is given and asked. The variance of a number is that of the `train` rows.
 
@@ -91,7 +91,7 @@ def read_content(
     return content if asked is rows else content.spread(answered, len(rows))
 
 
-def _answered(target: TargetDeclaration, rows: Rows, novel: Sequence[int]) -> list[int]:
+def _answered(target: TargetDeclaration, rows: TableRows, novel: Sequence[int]) -> list[int]:
     """All rows, or those that are not novel where no novel one has an answer."""
     missing = [index for index in novel if rows.cell(index, target.source) is None]
     if missing and len(missing) < len(novel):
@@ -115,7 +115,7 @@ def regression(trained: Float[Tensor, "n ..."], what: str) -> Regression:
     return Regression(math.prod(trained.shape[1:]), variance)
 
 
-def _read_classes(target: TargetDeclaration, rows: Rows, what: str) -> tuple[Int[Tensor, " n"], Classification]:
+def _read_classes(target: TargetDeclaration, rows: TableRows, what: str) -> tuple[Int[Tensor, " n"], Classification]:
     """In the declared order; else whole numbers as they are, and texts in alphabetical order."""
     cells = rows.column(target.source)
     if target.values is None:
@@ -159,7 +159,7 @@ def _words(number: Mapping[str, int], length: int, answer: object) -> Tensor | N
     return torch.tensor([*(number[word] for word in words), END] + [PAD] * (length - len(words) - 1))
 
 
-def _read_input(given: InputDeclaration, rows: Rows) -> dict[str, Tensor]:
+def _read_input(given: InputDeclaration, rows: TableRows) -> dict[str, Tensor]:
     """Keyword arguments."""
     if given.tokenizer is not None:
         return _tokenized(given.tokenizer, rows, given.sources[0])
@@ -170,7 +170,7 @@ def _read_input(given: InputDeclaration, rows: Rows) -> dict[str, Tensor]:
     return {given.keyword: _read_words(given, rows)}
 
 
-def _read_words(given: InputDeclaration, rows: Rows) -> Int[Tensor, "n length"]:
+def _read_words(given: InputDeclaration, rows: TableRows) -> Int[Tensor, "n length"]:
     texts = rows.words(given.sources[0], empty=False)
     for index, text in enumerate(texts if given.values is not None else ()):
         if unknown := [word for word in text if word not in (given.values or ())]:
@@ -178,7 +178,7 @@ def _read_words(given: InputDeclaration, rows: Rows) -> Int[Tensor, "n length"]:
     return _numbered(rows, texts, first=PAD + 1, order=given.values)[0]
 
 
-def _read_sequences(declared: Declaration, rows: Rows, answered: Sequence[int]) -> Content:
+def _read_sequences(declared: Declaration, rows: TableRows, answered: Sequence[int]) -> Content:
     """A network is given its answer as it writes. Where novel rows have none it can be read before its first word only, and is
     so on all rows alike."""
     source = _read_words(declared.inputs[0], rows)
@@ -212,7 +212,7 @@ def _numbers_of(words: set[str], first: int) -> dict[str, int]:
 
 
 def _numbered(
-    rows: Rows, texts: list[list[str]], *, first: int, end: Sequence[int] = (), order: Sequence[str] | None = None
+    rows: TableRows, texts: list[list[str]], *, first: int, end: Sequence[int] = (), order: Sequence[str] | None = None
 ) -> tuple[Int[Tensor, "n length"], int]:
     """Words numbered from `first` in alphabetical order, or in this; rows padded with PAD; and the size of the vocabulary."""
     check_cells(rows.path, len(texts), max(map(len, texts)) + len(end))
@@ -222,7 +222,7 @@ def _numbered(
     return pad_sequence(ids, batch_first=True, padding_value=PAD), first + len(number)
 
 
-def _tokenized(folder: Path, rows: Rows, column: str) -> dict[str, Tensor]:
+def _tokenized(folder: Path, rows: TableRows, column: str) -> dict[str, Tensor]:
     try:
         from transformers import AutoTokenizer
     except ImportError as error:

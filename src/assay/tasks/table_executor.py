@@ -14,7 +14,7 @@ from assay.factory import find_function
 from assay.task import Examples, Swapped
 from assay.tasks.table import Table
 from assay.tasks.table_content import Content, only_first
-from assay.tasks.table_rows import Rows, written
+from assay.tasks.table_rows import TableRows, written
 from assay.tasks.table_schema import Declaration, PartDeclaration
 
 SAME = 1e-6  # of the score, below which two targets are the same
@@ -56,12 +56,12 @@ class ExecutedTable(Table):
     **Raises:** `AssayError` besides when the executor cannot be found or does not give a row its own target.
     """
 
-    def _learn(self, path: Path, declared: Declaration, rows: Rows, content: Content) -> None:
+    def _learn(self, path: Path, declared: Declaration, rows: TableRows, content: Content) -> None:
         """Take the executor from the declaration."""
         assert declared.executor is not None
         self._take(AddressedExecutor(path, declared.executor), declared.parts, rows, content, declared.target.source)
 
-    def _obey(self, executor: Any, declared: Sequence[PartDeclaration], rows: Rows, content: Content) -> None:
+    def _obey(self, executor: Any, declared: Sequence[PartDeclaration], rows: TableRows, content: Content) -> None:
         if not callable(executor):
             raise AssayError(
                 "the executor of a table in memory is a function of (parts, row)",
@@ -71,7 +71,9 @@ class ExecutedTable(Table):
         name = getattr(executor, "__name__", type(executor).__name__)
         self._take(Executor(rows.path, name, executor), declared, rows, content, "")
 
-    def _take(self, executor: Executor, parts: Sequence[PartDeclaration], rows: Rows, content: Content, column: str) -> None:
+    def _take(
+        self, executor: Executor, parts: Sequence[PartDeclaration], rows: TableRows, content: Content, column: str
+    ) -> None:
         """Take an executor, and check it on every row that has an answer."""
         self._executor, self._encode, self._source = executor, content.encode, rows
         self._declared = {part.name: part for part in parts}

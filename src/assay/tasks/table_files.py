@@ -22,7 +22,7 @@ from assay.bounds import (
     read_parquet,
 )
 from assay.errors import AssayError
-from assay.tasks.table_rows import Rows
+from assay.tasks.table_rows import TableRows
 
 if TYPE_CHECKING:
     import pyarrow
@@ -31,7 +31,7 @@ _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _REAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
-def read_rows(path: Path, *, texts: Collection[str] = (), files: Collection[Path] = ()) -> Rows:
+def read_rows(path: Path, *, texts: Collection[str] = (), files: Collection[Path] = ()) -> TableRows:
     """Read `.jsonl` (one object a line), `.csv` (the first line names the columns) or `.parquet`.
 
     **Arguments:**
@@ -53,10 +53,10 @@ def read_rows(path: Path, *, texts: Collection[str] = (), files: Collection[Path
     for name, array in mapped.items():
         if len(array) != len(rows):
             raise AssayError(f"{name} must have as many rows as {path}", given=f"{len(array):,} and {len(rows):,}")
-    return Rows(path, rows.place, rows.numbers, rows.rows, {**rows.arrays, **mapped})
+    return TableRows(path, rows.place, rows.numbers, rows.rows, {**rows.arrays, **mapped})
 
 
-def _read_json_lines(path: Path) -> Rows:
+def _read_json_lines(path: Path) -> TableRows:
     numbers, rows = [], []
     content = read_bytes(path, most=MOST_TABLE)
     check_elements(content, path, most=MOST_TABLE_CELLS)
@@ -70,7 +70,7 @@ def _read_json_lines(path: Path) -> Rows:
             raise AssayError(f"{path}, line {number} must be one JSON object", given=given)
         numbers.append(number)
         rows.append(row)
-    return Rows(path, "line", numbers, rows)
+    return TableRows(path, "line", numbers, rows)
 
 
 def _decoded(content: bytes, path: Path) -> str:
@@ -82,7 +82,7 @@ def _decoded(content: bytes, path: Path) -> str:
         raise AssayError(f"{path} must be UTF-8 text", given=str(error), next_step=next_step) from None
 
 
-def _read_csv(path: Path, texts: Collection[str] = ()) -> Rows:
+def _read_csv(path: Path, texts: Collection[str] = ()) -> TableRows:
     content = read_bytes(path, most=MOST_TABLE)
     if (cells := content.count(b",") + content.count(b"\n")) > MOST_TABLE_CELLS:
         raise AssayError(f"{path} must hold at most {MOST_TABLE_CELLS:,} cells", given=f"{cells:,} commas and line ends")
@@ -104,7 +104,7 @@ def _read_csv(path: Path, texts: Collection[str] = ()) -> Rows:
     if len(set(names)) < len(names):
         raise AssayError(f"{path}: the first line must name every column once", given=names)
     columns = [cells if name in texts else _typed(cells) for name, *cells in zip(*lines, strict=True)]
-    return Rows(path, "line", numbers[1:], [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)])
+    return TableRows(path, "line", numbers[1:], [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)])
 
 
 def _typed(cells: Sequence[str]) -> list[int | float | str | None]:
@@ -115,13 +115,13 @@ def _typed(cells: Sequence[str]) -> list[int | float | str | None]:
     return [kind(cell) if cell else None for cell in cells]
 
 
-def _read_parquet(path: Path) -> Rows:
+def _read_parquet(path: Path) -> TableRows:
     with open_file(path, most=MOST_TABLE) as file:
         table = read_parquet(file, path)
     found = {name: _rectangular(table[name]) for name in table.column_names}
     arrays = {name: array for name, array in found.items() if array is not None}
     rows = in_python(table.drop_columns(list(arrays)), path) if len(arrays) < len(found) else [{}] * len(table)
-    return Rows(path, "row", range(1, len(rows) + 1), rows, arrays)
+    return TableRows(path, "row", range(1, len(rows) + 1), rows, arrays)
 
 
 def _rectangular(column: "pyarrow.ChunkedArray") -> np.ndarray | None:

@@ -15,12 +15,12 @@ from assay.errors import AssayError
 from assay.objective import PAD, Objective, Sequences
 from assay.task import SPLITS
 from assay.tasks.table_content import Content, classification, flat_numbers, regression
-from assay.tasks.table_rows import Rows
+from assay.tasks.table_rows import TableRows
 
 _WHERE = Path("table in memory")
 
 
-def rows_of(parts: Mapping[str, Any], split: Any) -> tuple[Rows, list[str]]:
+def rows_of(parts: Mapping[str, Any], split: Any) -> tuple[TableRows, list[str]]:
     """The values of parts as rows, and the split of each row.
 
     **Raises:** `AssayError` for no parts, no rows, columns of different lengths, and a split that there is not.
@@ -32,7 +32,7 @@ def rows_of(parts: Mapping[str, Any], split: Any) -> tuple[Rows, list[str]]:
         rule = "parts must map the name of every part to the value of each row, and split have one entry for each row"
         raise AssayError(f"{_WHERE}: {rule}", given=", ".join(f"{name}: {num:,}" for name, num in lengths.items()) or "none")
     cells = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    rows = Rows(_WHERE, "row", range(1, len(cells) + 1), cells)
+    rows = TableRows(_WHERE, "row", range(1, len(cells) + 1), cells)
     if roles is None:
         return rows, ["train"] * len(rows)
     if all(isinstance(role, int | float) and role in (0, 1) for role in roles):
@@ -92,10 +92,10 @@ def content_of(
     return content if len(answered) == num else content.spread(answered.tolist(), num)
 
 
-def with_inputs(rows: Rows, content: Content) -> Rows:
+def with_inputs(rows: TableRows, content: Content) -> TableRows:
     """The rows with their inputs as columns, for an executor."""
     arrays = {name: x.numpy() for name, x in content.inputs.items() if name not in rows.rows[0]}
-    return Rows(rows.path, rows.place, rows.numbers, rows.rows, arrays)
+    return TableRows(rows.path, rows.place, rows.numbers, rows.rows, arrays)
 
 
 def _encoded(objective: Objective, like: Tensor, known: frozenset[int] | None, answer: object) -> Tensor | None:

@@ -19,7 +19,7 @@ from assay.errors import AssayError
 _LARGEST_ID = 2**20
 
 
-class Symbols(NamedTuple):
+class SymbolColumns(NamedTuple):
     """Whole numbers `(n, columns)` in `range(size)`."""
 
     ids: Int[Tensor, "n k"]
@@ -27,7 +27,7 @@ class Symbols(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows:
+class TableRows:
     """**Attributes:**
 
     - `path`: the file, or what messages call rows in memory.
@@ -45,10 +45,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, indices: Sequence[int]) -> "Rows":
+    def take(self, indices: Sequence[int]) -> "TableRows":
         """Some of the rows, which keep their numbers."""
         numbers, rows = [self.numbers[index] for index in indices], [self.rows[index] for index in indices]
-        return Rows(self.path, self.place, numbers, rows, {name: array[list(indices)] for name, array in self.arrays.items()})
+        return TableRows(
+            self.path, self.place, numbers, rows, {name: array[list(indices)] for name, array in self.arrays.items()}
+        )
 
     def where(self, index: int) -> str:
         """Such as `line 7`."""
@@ -78,7 +80,7 @@ class Rows:
                 raise self.error(index, name, "every row needs a value", None if name in row else "no such column in this row")
         return [row[name] for row in self.rows]
 
-    def symbols(self, names: Sequence[str], *, lists: bool = False) -> Symbols:
+    def symbols(self, names: Sequence[str], *, lists: bool = False) -> SymbolColumns:
         """Whole numbers as they are; texts numbered in alphabetical order over all these columns. With `lists` one column may
         hold lists of whole numbers, of one length."""
         if lists and len(names) == 1 and (names[0] in self.arrays or isinstance(self.column(names[0])[0], list)):
@@ -94,16 +96,16 @@ class Rows:
         number = {text: index for index, text in enumerate(known)}
         check_cells(self.path, len(self), len(columns))
         ids = torch.tensor([[number[cell] if texts else int(cell) for cell in cells] for cells in columns.values()]).T
-        return Symbols(ids.contiguous(), len(known) if texts else int(ids.max()) + 1)
+        return SymbolColumns(ids.contiguous(), len(known) if texts else int(ids.max()) + 1)
 
-    def _lists_of_ids(self, name: str) -> Symbols:
+    def _lists_of_ids(self, name: str) -> SymbolColumns:
         found = self._array(name)
         wrong = np.ones(len(found), bool) if found.dtype.kind == "f" else (found < 0) | (found > _LARGEST_ID)
         if wrong.any() or found.ndim > 2:
             index = int(wrong.reshape(len(found), -1).any(1).argmax())
             raise self.error(index, name, _SYMBOLS, found[index].tolist())
         ids = torch.from_numpy(found.astype(np.int64)).reshape(len(found), -1)
-        return Symbols(ids, int(ids.max()) + 1)
+        return SymbolColumns(ids, int(ids.max()) + 1)
 
     def floats(self, names: Sequence[str], shape: Sequence[int] = ()) -> Float[Tensor, "n *shape"]:
         """Numbers side by side, `(n, features)`: a cell is a number or a list of numbers, of one length in every row.

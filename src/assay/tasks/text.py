@@ -16,7 +16,7 @@ from assay.data.texts import english_tags, genesis, gutenberg_corpus, tiny_shake
 from assay.data.word_pairs import RATED, RatedPair, analogies, rated_pairs
 from assay.data.wordnet import wordnet_nouns
 from assay.errors import AssayError
-from assay.graph import Fed, Graph
+from assay.graph import FedTokens, Graph
 from assay.objective import Steps, Unscored
 from assay.task import Examples, Part, Split, Task, TokenSequence, draw_rows
 from assay.tasks.treebank import as_bytes
@@ -128,7 +128,7 @@ class Text(Task):
             return Examples({"tokens": windows[:, :-1]}, windows[:, 1:], parts, ids)
         return Examples({"text": as_bytes([_readable(row) for row in windows])}, parts["word"], parts, ids)
 
-    def feed(self, graphs: Sequence[Graph]) -> Fed:
+    def feed(self, graphs: Sequence[Graph]) -> FedTokens:
         """Texts, word by word, as bytes; as `assay.graph.FeedsGraphs` has it. A word's place is its last byte."""
         tokens = torch.full((len(graphs), self.length), END)
         places = torch.full((len(graphs), max((len(graph.words) for graph in graphs), default=0)), -1)
@@ -141,7 +141,7 @@ class Text(Task):
                 tokens[row, end + 1 : end + 1 + len(letters)] = torch.frombuffer(bytearray(letters), dtype=torch.uint8).long()
                 end += len(letters)
                 places[row, number] = end
-        return Fed({"tokens": tokens}, places)
+        return FedTokens({"tokens": tokens}, places)
 
     # What people and dictionaries say of words; as `assay.relations.GivesRelations` has it
 

@@ -149,13 +149,13 @@ def as_bytes(texts: list[str]) -> UInt8[Tensor, "n bytes"]:
 # What is read, once for every process
 
 
-class _Side(NamedTuple):
+class _TreebankSide(NamedTuple):
     kept: tuple[Graph, ...]
     dropped: Mapping[str, int]
 
 
 @lru_cache(maxsize=8)
-def _sentences(task: Treebank) -> Mapping[GraphSplit, _Side]:
+def _sentences(task: Treebank) -> Mapping[GraphSplit, _TreebankSide]:
     """The sentences of every split, after the filters."""
     if task.file is None and task.name == NESTED:
         return _divided(_filtered(task, _nested()), list(GRAPH_SPLITS), seed=task.seed, address=task.address)
@@ -189,7 +189,7 @@ def _read(path: Path) -> tuple[Graph, ...]:
     return read_conllu(path)
 
 
-def _filtered(task: Treebank, sentences: tuple[Graph, ...]) -> _Side:
+def _filtered(task: Treebank, sentences: tuple[Graph, ...]) -> _TreebankSide:
     filters = {
         "withheld words": withheld,
         f"fewer than {task.min_words} words": lambda graph: len(graph) < task.min_words,
@@ -198,10 +198,10 @@ def _filtered(task: Treebank, sentences: tuple[Graph, ...]) -> _Side:
     }
     reasons = [next((name for name, applies in filters.items() if applies(graph)), "") for graph in sentences]
     kept = tuple(graph for graph, reason in zip(sentences, reasons, strict=True) if not reason)
-    return _Side(kept, {name: reasons.count(name) for name in filters if name in reasons})
+    return _TreebankSide(kept, {name: reasons.count(name) for name in filters if name in reasons})
 
 
-def _divided(side: _Side, splits: list[GraphSplit], *, seed: int, address: str) -> dict[GraphSplit, _Side]:
+def _divided(side: _TreebankSide, splits: list[GraphSplit], *, seed: int, address: str) -> dict[GraphSplit, _TreebankSide]:
     """One file for several splits. What was dropped of it is told for each, since it was in none."""
     texts = sorted({graph.words for graph in side.kept})
     if len(texts) < len(splits):
@@ -212,7 +212,7 @@ def _divided(side: _Side, splits: list[GraphSplit], *, seed: int, address: str) 
     names = [split for split, size in held.items() for _ in range(size)]
     home = {texts[row]: name for row, name in zip(order, names, strict=False)}
     found = {split: tuple(graph for graph in side.kept if home.get(graph.words, splits[0]) == split) for split in splits}
-    return {split: _Side(kept, side.dropped) for split, kept in found.items()}
+    return {split: _TreebankSide(kept, side.dropped) for split, kept in found.items()}
 
 
 def _too_few(address: str, given: str, dropped: Mapping[str, int]) -> AssayError:

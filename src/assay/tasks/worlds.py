@@ -18,7 +18,7 @@ _SLOTS = {"H": HEAD, "D": DEPENDENT, "R": RELATION, "S": SECOND}
 _VOWELS, _CONSONANTS = "aeiou", "bdfgklmnprstvz"
 
 
-class Drawn(NamedTuple):
+class TreeBatch(NamedTuple):
     """Trees, row by row. Entries of node 0 mean nothing."""
 
     head: Int[Tensor, "n nodes"]
@@ -47,7 +47,7 @@ class World:
             tuple(f"{word}-{side}" for side in ("left", "right") for word in self.relations) if self.binary else self.relations
         )
 
-    def draw(self, n: int, size: int, *, new: bool, generator: Generator) -> Drawn:
+    def draw(self, n: int, size: int, *, new: bool, generator: Generator) -> TreeBatch:
         """Random trees of `size` nodes. With `new` every second fact, and at least one, has a relation kept for new texts."""
         facts = (size - 1) // 2 if self.binary else size - 1
         going_on = torch.rand(n, size, generator=generator) < (0.6 if self.lines else 0.0)
@@ -66,7 +66,7 @@ class World:
             where[torch.arange(n), torch.randint(facts, (n,), generator=generator)] = True
             word = torch.where(where, kept, word)
         relation = torch.stack([word, word + len(self.relations)], 2).flatten(1) if self.binary else word
-        return Drawn(head, torch.cat([torch.zeros(n, 1, dtype=torch.int64), relation], 1))
+        return TreeBatch(head, torch.cat([torch.zeros(n, 1, dtype=torch.int64), relation], 1))
 
 
 def _binary(n: int, size: int, generator: Generator) -> Int[Tensor, "n nodes"]:

@@ -5,7 +5,7 @@ from assay.training.fit import TrainingConfig as TrainingConfig
 from assay.training.fit import TrainingRecord as TrainingRecord
 from assay.training.fit import fit as fit
 from assay.training.population import fit_many as fit_many
-from assay.training.run import Prepared as Prepared
+from assay.training.run import PreparedRun as PreparedRun
 from assay.training.run import completed as completed
 from assay.training.run import prepare as prepare
 from assay.training.run import recommended as recommended

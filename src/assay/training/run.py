@@ -110,7 +110,7 @@ def train(
     return directory
 
 
-class Prepared(NamedTuple):
+class PreparedRun(NamedTuple):
     """A run before its first step: the initialised model, what it is trained on and how, and the record that says so."""
 
     task: Task
@@ -126,7 +126,7 @@ def prepare(
     options: Mapping[str, int | float] | None = None,
     config: TrainingConfig | Mapping[str, int | float] | None = None,
     trust: Collection[str] = (),
-) -> Prepared:
+) -> PreparedRun:
     """What `train` trains, with the same arguments and errors; nothing is written."""
     task = load_task(task_address, trust=trust)
     model_name = model_name or default_name(task)
@@ -145,7 +145,7 @@ def prepare(
         versions=versions_of("assay", "torch"),
         started=_now(),
     )
-    return Prepared(task, model, config, record)
+    return PreparedRun(task, model, config, record)
 
 
 def _check_batch(task: Task, options: Mapping[str, int | float], batch_size: int) -> None:

@@ -14,11 +14,11 @@ SHIPS = "fixed"  # the rule by which the verdict answers
 SHIPPED = Path(str(files("assay.verdict"))) / "error_rates.json"
 
 
-class _Table(BaseModel):
+class _RatesTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Figure(_Table):
+class Figure(_RatesTable):
     """One figure with its interval at 95 %, None where no network bears on it; `subjects`: on how many networks it rests."""
 
     value: float | None
@@ -37,7 +37,7 @@ class Figure(_Table):
         return f"[{_number(self.low)}, {_number(self.high)}]" if self.low is not None else ""
 
 
-class Calls(_Table):
+class Calls(_RatesTable):
     """How many networks of a kind got each answer.
 
     **Attributes:** `rule`: by which they were judged; `level`: of access; `kind`: as which they were made, with what they do;
@@ -51,7 +51,7 @@ class Calls(_Table):
     wrong: Figure | None
 
 
-class ErrorRates(_Table):
+class ErrorRates(_RatesTable):
     """The table.
 
     **Attributes:**

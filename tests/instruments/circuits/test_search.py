@@ -10,7 +10,7 @@ from assay.errors import AssayError
 from assay.instruments.circuits.checks import adversarial_losses, interchanged, roles, stochastic_losses
 from assay.instruments.circuits.network import (
     ABLATIONS,
-    Circuits,
+    WiredNetwork,
     answered_units,
     constant_loss,
     each_loss,
@@ -38,13 +38,13 @@ def drawn(split: str = "train", n: int = 96) -> Examples:
     return TASK.examples(split, n, generator=Generator().manual_seed(0)).in_canonical_order()
 
 
-def circuits(of: Subject | None = None, examples: Examples | None = None, objective=TASK.objective) -> Circuits:
+def circuits(of: Subject | None = None, examples: Examples | None = None, objective=TASK.objective) -> WiredNetwork:
     examples, of = examples or drawn(), of or subject()
     wiring = wiring_of(of, examples.inputs)
-    return Circuits(of, wiring, objective, reference=examples.inputs, answered=answered_units(objective, examples.targets))
+    return WiredNetwork(of, wiring, objective, reference=examples.inputs, answered=answered_units(objective, examples.targets))
 
 
-def planted(network: Circuits) -> torch.Tensor:
+def planted(network: WiredNetwork) -> torch.Tensor:
     kept = torch.zeros(network.wiring.num_nodes, dtype=torch.bool)
     for place, units in INSIDE.items():
         start = network.wiring.starts[[one.name for one in network.wiring.places].index(place)]

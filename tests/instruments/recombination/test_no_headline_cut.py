@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from assay.cuts import Cut
 from assay.instrument import run
 from assay.instruments.recombination import Recombination
-from assay.instruments.recombination.curves import AtCut, Found
+from assay.instruments.recombination.curves import AtCut, NetworkCurves
 from assay.instruments.recombination.items import HELD
 from assay.instruments.recombination.rates import ES, Rate
 from assay.instruments.recombination.words import no_headline_cut
@@ -22,13 +22,13 @@ def cut(depth: int, *, of: int) -> Cut:
     return Cut(depth, names=(), carried=(), shared=(), leads=(), opaque_before=(), opaque_after=(), last=depth == of - 1)
 
 
-def found(number: int, *, same: dict[int, float], skipped: dict[int, str] | None = None) -> Found:
+def found(number: int, *, same: dict[int, float], skipped: dict[int, str] | None = None) -> NetworkCurves:
     """A network with so many cuts, of which some were read with this rate Es."""
     read = []
     for depth, rate in same.items():
         rates = {(ES, HELD): Rate(torch.arange(2), torch.tensor([rate, rate]), 0.1)}
         read.append(AtCut(cut(depth, of=number), {(0, 0): rates}, {}, None))
-    return Found([cut(depth, of=number) for depth in range(number)], cuts=read, skipped=skipped or {})
+    return NetworkCurves([cut(depth, of=number) for depth in range(number)], cuts=read, skipped=skipped or {})
 
 
 @pytest.mark.parametrize(

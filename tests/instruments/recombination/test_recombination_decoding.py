@@ -18,7 +18,7 @@ from assay.subject import Subject
 from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.scan import TARGET_WORDS
-from assay.tasks.scan_grammar import Command, commands
+from assay.tasks.scan_grammar import ScanCommand, commands
 from assay.views import TrainedOnly, Unlabelled
 
 pytestmark = pytest.mark.slow
@@ -140,7 +140,7 @@ def test_scan_says_what_follows_from_an_exchange_and_that_nothing_does_outside_t
         swapped = task.swap(base, source, part.name)
         rows = torch.stack([swapped.parts[name] for name in task.combines], 1).tolist()
         for row, target, known in zip(rows, swapped.targets, swapped.defined, strict=True):
-            command = Command(*(one.values[value] for one, value in zip(task.parts, row, strict=True)))
+            command = ScanCommand(*(one.values[value] for one, value in zip(task.parts, row, strict=True)))
             assert bool(known) == (command in grammar)
             if known:
                 assert [TARGET_WORDS[token] for token in target if token] == [*command.actions(), "END"]

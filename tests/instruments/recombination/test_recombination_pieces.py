@@ -8,7 +8,7 @@ from torch import Generator
 from assay.instruments.recombination.items import changing, dealt, differ, held_out
 from assay.instruments.recombination.rates import agreement
 from assay.instruments.recombination.rules import Between, combined_between, resolves, what_breaks
-from assay.instruments.recombination.states import Design, combined, design_rows, summed
+from assay.instruments.recombination.states import PartDesign, combined, design_rows, summed
 from assay.objective import NOT_ASKED, Classification, Regression, Sequences, Steps, score_of_answers, scorer
 from assay.task import Examples, Part
 
@@ -31,7 +31,7 @@ def test_effects_of_additive_states_give_back_every_state():
     def states(examples: Examples) -> torch.Tensor:
         return 3 + vectors[0][examples.parts["i"]] + vectors[1][examples.parts["j"]]
 
-    design, everything = Design.of(PARTS, SEEN), torch.arange(len(SEEN))
+    design, everything = PartDesign.of(PARTS, SEEN), torch.arange(len(SEEN))
     effects = design.weights(everything) @ states(SEEN)
     rows = design_rows(PARTS, NOVEL)
     assert torch.allclose(rows @ effects, states(NOVEL))
@@ -50,25 +50,25 @@ def test_an_amount_has_one_effect():
     amounts = {"a": torch.tensor([0.0, 0.5, 1.0, 0.0]), "b": torch.tensor([0.0, 0.0, 0.5, 1.0])}
     present = {name: (column > 0).long() for name, column in amounts.items()}
     examples = Examples({"x": torch.zeros(4, 1)}, torch.zeros(4), present, torch.arange(4), amounts)
-    design = Design.of(parts, examples)
+    design = PartDesign.of(parts, examples)
     states = (1 + 2 * amounts["a"] - 3 * amounts["b"])[:, None].double()
     assert torch.allclose((design.weights(torch.arange(4)) @ states)[:, 0], torch.tensor([1.0, 2.0, -3.0], dtype=torch.float64))
 
 
 def test_values_in_groups_that_are_never_joined_are_not_determined():
     task = Declared(trained=in_blocks())
-    design = Design.of(PARTS, task.of(task.combinations("seen")))
+    design = PartDesign.of(PARTS, task.of(task.combinations("seen")))
     rows = design_rows(PARTS, task.of(task.combinations("novel")))
     assert not bool(design.determined(rows).any())
     within = design_rows(PARTS, task.of(torch.tensor([[0, 1], [7, 8]])))
     assert bool(design.determined(within).all())
     assert not bool(design.determined(within[:1] - rows[:1]).all())
-    never = Design.of(PARTS, task.of(task.combinations("seen")[1:2]))
+    never = PartDesign.of(PARTS, task.of(task.combinations("seen")[1:2]))
     assert never.determined(within).tolist() == [True, False], "the one that it is fitted on"
 
 
 def test_a_turned_subspace_keeps_sizes_and_angles_and_the_mean_in_the_span_of_the_states():
-    design = Design.of(PARTS, SEEN)
+    design = PartDesign.of(PARTS, SEEN)
     span = torch.randn(30, 40, generator=drawn(0), dtype=torch.float64)
     states = torch.randn(len(SEEN), 30, generator=drawn(1), dtype=torch.float64) @ span
     effects = design.weights(torch.arange(len(SEEN))) @ states
@@ -114,10 +114,10 @@ def test_a_deal_keeps_kinds_and_moves_whole_combinations():
 
 
 def items_with(targets: torch.Tensor):
-    from assay.instruments.recombination.items import Items
+    from assay.instruments.recombination.items import CombinationItems
 
     count, none = len(targets), torch.zeros(len(targets), dtype=torch.int64)
-    return Items(torch.zeros(count, 1), targets, torch.arange(count), none, none == 0, none - 1, none, none)
+    return CombinationItems(torch.zeros(count, 1), targets, torch.arange(count), none, none == 0, none - 1, none, none)
 
 
 @pytest.mark.parametrize(("ones", "twos", "kept"), [(6, 0, 0), (6, 2, 4), (2, 2, 4), (0, 0, 0), (1, 0, 0), (1, 1, 2)])

@@ -30,7 +30,7 @@ from assay.instrument import Random, Readings, run
 from assay.instruments.recombination import Recombination
 from assay.instruments.recombination.answers import NETWORK, RANDOM, SCRAMBLED, Variant
 from assay.instruments.recombination.curves import curves
-from assay.instruments.recombination.drawn import Recipe
+from assay.instruments.recombination.drawn import StateRecipe
 from assay.instruments.recombination.instrument import BUDGETS
 from assay.instruments.recombination.items import HELD
 from assay.instruments.recombination.rules import resolves
@@ -350,8 +350,8 @@ def test_nulls_that_are_dropped_early_choose_no_other_cut(monkeypatch):
         found = [resolves((torch.arange(number) < right).float()) for right in range(number + 1)]
         assert found == sorted(found)
     chosen = []
-    for tried in (Recipe.tried, property(lambda one: one.items.kinds == HELD)):
-        monkeypatch.setattr(Recipe, "tried", tried)
+    for tried in (StateRecipe.tried, property(lambda one: one.items.kinds == HELD)):
+        monkeypatch.setattr(StateRecipe, "tried", tried)
         rng = Random(0, "test")
         data = Recombination().data(composer(), TASK, dataclasses.replace(BUDGETS["quick"], examples=300, contexts=0), rng)
         variants = [Variant(SCRAMBLED), Variant(RANDOM)]

@@ -21,7 +21,7 @@ from assay.evidence import UNTRAINED
 from assay.instrument import run
 from assay.instruments.subgraphs import Subgraphs
 from assay.models import load_subject
-from assay.predictions import Line, Predictions, save_lines
+from assay.predictions import PredictionLine, Predictions, save_lines
 from assay.report import write_report
 from assay.tasks.non_adjacent_sum import NonAdjacentSum
 
@@ -45,7 +45,7 @@ def lines(kind, seen=100, novel=500):
         values = PREDICTORS[kind](*given)
         for k, one in enumerate(examples.combination.tolist()):
             rows = np.flatnonzero((graphs.example == k) & ~graphs.is_source).tolist()
-            found.append(Line(id=one, nodes={graphs.names[graphs.name[row]]: int(values[row]) for row in rows}))
+            found.append(PredictionLine(id=one, nodes={graphs.names[graphs.name[row]]: int(values[row]) for row in rows}))
     return found
 
 
@@ -81,7 +81,7 @@ def answers(task, split):
     graphs, found = task.computation(examples), []
     for k, one in enumerate(examples.combination.tolist()):
         rows = np.flatnonzero((graphs.example == k) & ~graphs.is_source).tolist()
-        found.append(Line(id=one, nodes={graphs.names[graphs.name[row]]: int(graphs.values[row]) for row in rows}))
+        found.append(PredictionLine(id=one, nodes={graphs.names[graphs.name[row]]: int(graphs.values[row]) for row in rows}))
     return found
 
 
@@ -112,7 +112,7 @@ def test_of_answers_that_are_all_missing_the_composition_gap_is_undefined(tmp_pa
     """No node is right, whether its parts are put together or not: that is no gap of 0."""
     task = stepwise.TASK
     seen, novel = answers(task, "seen"), answers(task, "novel")
-    none = [Line(id=line.id, **missing) for line in novel]
+    none = [PredictionLine(id=line.id, **missing) for line in novel]
     save_lines(tmp_path / "answers.jsonl", [*seen, *none])
     found = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), task, effort="quick").measure("composition_gap")
     assert found.value is None
@@ -177,14 +177,14 @@ def test_what_cannot_be_read_is_named(tmp_path):
         run(assay.load_instrument("systematicity"), Predictions(path), TASK, effort="quick")
     with pytest.raises(AssayError, match="can be asked nothing else"):
         Predictions(path)({"source": torch.zeros(1, 5), "prefix": torch.zeros(1, 11)})
-    save_lines(path, [*lines("noisy executor")[:3], Line(id=10**7, text="d1 = 3")])
+    save_lines(path, [*lines("noisy executor")[:3], PredictionLine(id=10**7, text="d1 = 3")])
     with pytest.raises(AssayError, match=r"must be the number of a combination of non-adjacent-sum.*Given: 10000000"):
         run(INSTRUMENT, Predictions(path), TASK, effort="quick")
-    save_lines(path, [Line(id="first", text="")])
+    save_lines(path, [PredictionLine(id="first", text="")])
     with pytest.raises(AssayError, match="Given: first"):
         run(INSTRUMENT, Predictions(path), TASK, effort="quick")
     for far in (10**30, 2**63, -1, -(10**30)):
-        save_lines(path, [*lines("noisy executor")[:3], Line(id=far, text="d1 = 3")])
+        save_lines(path, [*lines("noisy executor")[:3], PredictionLine(id=far, text="d1 = 3")])
         with pytest.raises(AssayError, match=f"Given: {far}"):
             run(INSTRUMENT, Predictions(path), TASK, effort="quick")
     path.write_text("\n")

@@ -7,15 +7,15 @@ from assay.errors import AssayError
 from assay.evidence import Effort, Measure
 from assay.instrument import Instrument, Notes, Random, Reading, Readings
 from assay.instruments.binding import metrics
-from assay.instruments.binding.lists import Lists
+from assay.instruments.binding.lists import ListsDraw
 from assay.instruments.binding.metrics import BUDGETS, BindingBudget
-from assay.instruments.binding.scenes import Scenes
+from assay.instruments.binding.scenes import ScenesDraw
 from assay.instruments.binding.words import explain_lists, explain_scenes
 from assay.subject import Subject
 from assay.task import Task
 
 
-class Binding(Instrument[Lists | Scenes]):
+class Binding(Instrument[ListsDraw | ScenesDraw]):
     """Segregation, separation and reuse of entities, each `(observed - best null) / (ceiling - best null)`, and their minimum.
 
     The three questions are those of Greff, van Steenkiste and Schmidhuber 2020, who define no number: these are ours, and
@@ -46,21 +46,21 @@ class Binding(Instrument[Lists | Scenes]):
     def __init__(self, *, budgets: Mapping[Effort, BindingBudget] = BUDGETS):
         self.budgets = budgets
 
-    def data(self, subject: Subject, task: Task, budget: BindingBudget, rng: Random) -> Lists | Scenes:
+    def data(self, subject: Subject, task: Task, budget: BindingBudget, rng: Random) -> ListsDraw | ScenesDraw:
         assert isinstance(task, BindsEntities)
-        kinds = {"lists": Lists, "scenes": Scenes}
+        kinds = {"lists": ListsDraw, "scenes": ScenesDraw}
         if task.entities_in not in kinds:
             raise AssayError("entities are bound in lists or in scenes", given=task.entities_in, choices=kinds)
         return kinds[task.entities_in].draw(task, budget, rng)
 
-    def read(self, network: Subject, data: Lists | Scenes, rng: Random) -> Reading:
+    def read(self, network: Subject, data: ListsDraw | ScenesDraw, rng: Random) -> Reading:
         return data.read(network, rng, None)
 
-    def read_copy(self, network: Subject, data: Lists | Scenes, own: Reading, rng: Random) -> Reading:
+    def read_copy(self, network: Subject, data: ListsDraw | ScenesDraw, own: Reading, rng: Random) -> Reading:
         # At the size of list, and against the ceiling, of the network under test.
         return data.read(network, rng, own.kept)
 
-    def explain(self, data: Lists | Scenes, readings: Readings, measures: Sequence[Measure]) -> Notes:
-        if isinstance(data, Scenes):
+    def explain(self, data: ListsDraw | ScenesDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
+        if isinstance(data, ScenesDraw):
             return explain_scenes(data, readings, measures)
         return explain_lists(data, readings, measures)

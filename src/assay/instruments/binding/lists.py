@@ -15,8 +15,8 @@ from assay.instrument import Control, NotEnough, Random, Reading, Values
 from assay.instruments.binding import metrics
 from assay.instruments.binding.asked import Asked, ask, contrast, listed, logits, right, unlisted
 from assay.instruments.binding.metrics import BindingBudget, values_of, values_of_lowest
-from assay.instruments.binding.mixture import LEAST, Crossed, Mixture, answered_places, crossed, fit_mixture
-from assay.instruments.binding.scores import LEARNED, Score, Word, composite, normalised, word
+from assay.instruments.binding.mixture import LEAST, CrossedLists, Mixture, answered_places, crossed, fit_mixture
+from assay.instruments.binding.scores import LEARNED, NormalisedScore, Word, composite, normalised, word
 from assay.instruments.binding.swaps import (
     NULL_PATCHES,
     Pairing,
@@ -60,21 +60,21 @@ class Inside:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ListsKept:
     """What the words are made of. `base`: the size of list at which scores are read; `ceiling`: accuracy there."""
 
     base: int
     ceiling: float
     accuracy: Mapping[int, Float[Tensor, " n"]]
     novel: Mapping[tuple[Pairs, int], Float[Tensor, " c"]]
-    scores: Mapping[str, Score]
+    scores: Mapping[str, NormalisedScore]
     learned: Interval | None
     word: Word
     inside: Inside | None
 
 
 @dataclass(frozen=True)
-class Lists:
+class ListsDraw:
     """Everything drawn. `asked`: by size, the queries of all listed entities and of as many others; `changed`: the same lists
     with another attribute at the first place, and the queries of first and last; `novel`: the queried pair by kind and size."""
 
@@ -84,12 +84,12 @@ class Lists:
     changed: Mapping[int, Asked]
     novel: Mapping[tuple[Pairs, int], Asked]
     pairs: tuple[Pairing, Pairing] | None
-    crossed: Crossed | None
+    crossed: CrossedLists | None
     known: Float[Tensor, "entities attributes"]
     not_drawn: tuple[str, ...]
 
     @classmethod
-    def draw(cls, task: Task, budget: BindingBudget, rng: Random) -> "Lists":
+    def draw(cls, task: Task, budget: BindingBudget, rng: Random) -> "ListsDraw":
         """**Raises:** `NotEnough` for fewer than five trained lists of some size."""
         if not isinstance(task, ListsEntities):
             raise AssayError("a task that binds entities in lists must be a ListsEntities", given=type(task).__name__)
@@ -132,7 +132,7 @@ class Lists:
         known = lists.trained_with()
         return cls(budget, lists.sizes, asked, changed, novel, both, mixed, known, tuple(not_drawn))
 
-    def read(self, network: Subject, rng: Random, own: Kept | None) -> Reading:
+    def read(self, network: Subject, rng: Random, own: ListsKept | None) -> Reading:
         """One network. `own`: of an untrained copy, what was read of the network under test."""
         said = {size: logits(network, asked) for size, asked in self.asked.items()}
         accuracy = {size: right(said[size], asked)[:, :size].float().mean(1) for size, asked in self.asked.items()}
@@ -160,7 +160,7 @@ class Lists:
             values += self._transplant(inside)
         learned = mean_interval(accuracy[base], bounds=(0.0, 1.0))
         told: Word = word(learned, list(scores.values())) if reused else "undecided"
-        return Reading(values, Kept(base, ceiling, accuracy, found, scores, learned, told, inside))
+        return Reading(values, ListsKept(base, ceiling, accuracy, found, scores, learned, told, inside))
 
     def _base(self, accuracy: Mapping[int, Tensor]) -> int:
         """The longest trained list that is learned, else the shortest."""
@@ -168,7 +168,7 @@ class Lists:
         learned = [size for size, interval in intervals.items() if interval is not None and interval.low >= LEARNED]
         return max(learned, default=min(self.sizes))
 
-    def _separation(self, size: int, said: Float[Tensor, "n q attributes"]) -> Score:
+    def _separation(self, size: int, said: Float[Tensor, "n q attributes"]) -> NormalisedScore:
         asked = self.asked[size]
         known = self.known[asked.contexts.entities]
         nulls = {

@@ -7,7 +7,7 @@ import torch
 
 from assay.evidence import Effort
 from assay.instrument import Budget, Control, Metric, Values
-from assay.instruments.binding.scores import Composite, Score
+from assay.instruments.binding.scores import Composite, NormalisedScore
 
 SEGREGATION = Metric(key="segregation", title="segregation", unit="0 best null, 1 ceiling", level=0, of="scene", headline=True)
 FG_ARI = Metric(
@@ -48,7 +48,7 @@ BUDGETS: Mapping[Effort, BindingBudget] = {
 }
 
 
-def values_of(metric: Metric, score: Score, how: Mapping[str, str], **about: str) -> Values:
+def values_of(metric: Metric, score: NormalisedScore, how: Mapping[str, str], **about: str) -> Values:
     """A score beside each of its nulls. `how`: how each was made; `about`: what it is of."""
     if score.value is None:
         return Values(metric=metric.key, units=torch.zeros(0), about=about, reason=score.reason)

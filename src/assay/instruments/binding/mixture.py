@@ -40,7 +40,7 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class Crossed:
+class CrossedLists:
     """Lists in which every mechanism answers by a place of its own.
 
     **Attributes:** `into`: lists asked for an entity that they do not hold; `whence`: the same entities and attributes in other
@@ -52,7 +52,7 @@ class Crossed:
     places: Int[Tensor, "n 3"]
 
 
-def crossed(task: ListsEntities, contexts: Contexts, *, generator: Generator) -> Crossed:
+def crossed(task: ListsEntities, contexts: Contexts, *, generator: Generator) -> CrossedLists:
     """Of every list another with its entities moved on by one place and its attributes by two.
 
     **Raises:** `AssayError` for lists of fewer than three, where the three places cannot differ.
@@ -65,10 +65,10 @@ def crossed(task: ListsEntities, contexts: Contexts, *, generator: Generator) ->
     places = torch.stack([place, (place - 1) % size, (place - 2) % size], 1)
     other = unlisted(contexts, task.num_entities, num=1, generator=generator)
     asked_for = moved.entities.gather(1, place[:, None])
-    return Crossed(ask(task, contexts, other), ask(task, moved, asked_for), places)
+    return CrossedLists(ask(task, contexts, other), ask(task, moved, asked_for), places)
 
 
-def answered_places(network: Subject, lists: Crossed, site: str) -> Int[Tensor, " n"]:
+def answered_places(network: Subject, lists: CrossedLists, site: str) -> Int[Tensor, " n"]:
     """The place of the list whose attribute is preferred, of those listed, with the last token's state at a site that of the
     other list."""
     states = network.read(lists.into.written.inputs, [site])[site].clone()

@@ -14,7 +14,7 @@ from assay.instrument import Control, NotEnough, Random, Reading, Values
 from assay.instruments.binding import metrics
 from assay.instruments.binding.metrics import BindingBudget, values_of, values_of_lowest
 from assay.instruments.binding.pictures import blind, from_maps, from_masks, maps_of, mask_sites
-from assay.instruments.binding.scores import Score, Word, composite, normalised, word
+from assay.instruments.binding.scores import NormalisedScore, Word, composite, normalised, word
 from assay.instruments.binding.segmentation import contingency, fg_ari, matched_iou
 from assay.instruments.binding.states import isolation, left_out, which
 from assay.probe import Design, one_hot
@@ -33,7 +33,7 @@ HOW = {
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadScenes:
     """One network on some scenes. `states`: of every object, `(n, k, d)`, of the segment that it is matched with."""
 
     segments: Int[Tensor, "n rows columns"]
@@ -57,7 +57,7 @@ class KeptScenes:
     where: Where
     base: int
     ceiling: float
-    scores: Mapping[str, Score]
+    scores: Mapping[str, NormalisedScore]
     learned: Interval | None
     word: Word
     by_size: Mapping[int, Float[Tensor, " n"]]
@@ -65,7 +65,7 @@ class KeptScenes:
 
 
 @dataclass(frozen=True)
-class Scenes:
+class ScenesDraw:
     """Everything drawn. `exchanged`: the scenes of the smallest size with one attribute of two objects exchanged; `changed`:
     with another value of the last attribute at the first object; `novel`: the first object has a pair never trained."""
 
@@ -78,7 +78,7 @@ class Scenes:
     num_values: tuple[int, ...]
 
     @classmethod
-    def draw(cls, task: Task, budget: BindingBudget, rng: Random) -> "Scenes":
+    def draw(cls, task: Task, budget: BindingBudget, rng: Random) -> "ScenesDraw":
         """**Raises:** `NotEnough` for fewer than five scenes, `AssayError` for a task that shows no objects."""
         if not isinstance(task, ShowsObjects):
             raise AssayError("a task that binds entities in scenes must be a ShowsObjects", given=type(task).__name__)
@@ -159,7 +159,7 @@ class Scenes:
         best = max(maps, key=lambda name: scores[name])
         return Where("", best, best, max(self.shown) + 1)
 
-    def _see(self, network: Subject, where: Where, scenes: ObjectScenes) -> Read:
+    def _see(self, network: Subject, where: Where, scenes: ObjectScenes) -> ReadScenes:
         """Segments, and the states of the segment that each object is matched with."""
         rows, columns = scenes.objects.shape[1:]
         k = scenes.attributes.shape[1]
@@ -175,9 +175,9 @@ class Scenes:
             member = torch.nn.functional.one_hot(segments.flatten(1), k + 1).float()
             states = torch.einsum("ndp,npk->nkd", whole, member) / member.sum(1)[..., None].clamp(min=1)
         chosen = _matched(segments, scenes, states.shape[1])[..., None].expand(-1, -1, states.shape[2])
-        return Read(segments, states.gather(1, chosen))
+        return ReadScenes(segments, states.gather(1, chosen))
 
-    def _segregated(self, size: int, read: Read, where: Where) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _segregated(self, size: int, read: ReadScenes, where: Where) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """FG-ARI and matched IoU of every scene, and FG-ARI of the partitions that need no network."""
         scenes = self.shown[size]
         counts = contingency(read.segments, scenes.objects)
@@ -197,7 +197,7 @@ class Scenes:
             Values(metric=metrics.IOU.key, about=about, units=units["matched_iou"].float(), note=note),
         ]
 
-    def _separated(self, network: Subject, where: Where, size: int, read: Read) -> tuple[Score, Values]:
+    def _separated(self, network: Subject, where: Where, size: int, read: ReadScenes) -> tuple[NormalisedScore, Values]:
         scenes = self.shown[size]
         # Only where the two objects differ in both attributes is there another binding.
         pair = scenes.attributes[:, :2]
@@ -219,7 +219,9 @@ class Scenes:
             return score, Values(metric=metrics.ISOLATION.key, units=torch.zeros(0), reason=error.rule)
         return score, Values(metric=metrics.ISOLATION.key, units=units, bounds=None if value < 0 else (-1.0, 1.0))
 
-    def _reused(self, network: Subject, where: Where, size: int, read: Read, own: KeptScenes | None) -> tuple[Tensor, Score]:
+    def _reused(
+        self, network: Subject, where: Where, size: int, read: ReadScenes, own: KeptScenes | None
+    ) -> tuple[Tensor, NormalisedScore]:
         """Whether read-outs that are shared over objects, fitted on trained scenes, name both attributes of the first object:
         in held-out trained scenes, and as a score in scenes where its pair is new."""
         new = self._see(network, where, self.novel) if len(self.novel) else read

@@ -23,7 +23,7 @@ Word = Literal["binding", "imitation", "not shown", "undecided"]
 
 
 @dataclass(frozen=True)
-class Score:
+class NormalisedScore:
     """`(observed - null) / (ceiling - null)`, 1 at the ceiling and 0 at the best null.
 
     **Attributes:**
@@ -50,7 +50,9 @@ class Score:
         return float(self.units.double().var()) / len(self.units)
 
 
-def normalised(observed: Float[Tensor, " u"], nulls: Mapping[str, Float[Tensor, " u"]], *, ceiling: float = 1.0) -> Score:
+def normalised(
+    observed: Float[Tensor, " u"], nulls: Mapping[str, Float[Tensor, " u"]], *, ceiling: float = 1.0
+) -> NormalisedScore:
     """The score of the units' mean, against the null with the highest mean.
 
     With O, N, C the means of network and null and the ceiling, the score is S = (O - N) / (C - N), and a unit moves it by
@@ -70,7 +72,7 @@ def normalised(observed: Float[Tensor, " u"], nulls: Mapping[str, Float[Tensor, 
         reason = (
             few if len(o) < MIN_UNITS else f"{best} reaches {means[best]:.2f} of {ceiling:.2f}, which leaves nothing to show"
         )
-        return Score(None, torch.zeros(0), None, {}, {}, best, reason)
+        return NormalisedScore(None, torch.zeros(0), None, {}, {}, best, reason)
     value = (float(o.mean()) - means[best]) / room
     n = nulls[best].double()
     units = value + ((o - o.mean()) - (1 - value) * (n - n.mean())) / room
@@ -82,7 +84,7 @@ def normalised(observed: Float[Tensor, " u"], nulls: Mapping[str, Float[Tensor, 
         interval = Interval(low=min(low, value), high=max(high, value), level=LEVEL, method=exact.method)
     of_nulls = {name: (mean - means[best]) / room for name, mean in means.items()}
     ps = {name: paired_p(observed, null) for name, null in nulls.items()}
-    return Score(value, units, interval, of_nulls, ps, best)
+    return NormalisedScore(value, units, interval, of_nulls, ps, best)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Composite:
     variance: float
 
 
-def composite(scores: Mapping[str, Score], *, generator: Generator) -> Composite | None:
+def composite(scores: Mapping[str, NormalisedScore], *, generator: Generator) -> Composite | None:
     """The minimum of the scores, with the interval of the minimum over resampled units, each score's by themselves.
 
     None where a score has no value. Where the units of a score all agree its own interval takes their place.
@@ -116,13 +118,13 @@ def composite(scores: Mapping[str, Score], *, generator: Generator) -> Composite
     return Composite(value, which, interval, max(float(draws.var()), scores[which].variance))
 
 
-def _resampled(score: Score, generator: Generator) -> Float[Tensor, " r"]:
+def _resampled(score: NormalisedScore, generator: Generator) -> Float[Tensor, " r"]:
     num = len(score.units)
     rows = torch.randint(num, (RESAMPLES, num), generator=generator)
     return score.units[rows].mean(1)
 
 
-def word(learned: Interval | None, scores: Sequence[Score]) -> Word:
+def word(learned: Interval | None, scores: Sequence[NormalisedScore]) -> Word:
     """What the scores say together.
 
     `binding`: the lower limit of every score lies above half of the way from the best null to the ceiling, and every null is

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from assay.display import number
 from assay.evidence import Measure
-from assay.figure import Cell, Curve, Figure, Line, Plot, Table
+from assay.figure import Cell, Curve, DetailTable, Figure, Line, Plot
 from assay.instrument import Notes, Readings
-from assay.instruments.binding.lists import Inside, Kept, Lists
-from assay.instruments.binding.scenes import KeptScenes, Scenes
+from assay.instruments.binding.lists import Inside, ListsDraw, ListsKept
+from assay.instruments.binding.scenes import KeptScenes, ScenesDraw
 from assay.instruments.binding.swaps import ANSWERS, QUERIES
 from assay.stats import mean_interval
 
@@ -22,9 +22,9 @@ MEANINGS = {
 }
 
 
-def explain_lists(data: Lists, readings: Readings, measures: Sequence[Measure]) -> Notes:
+def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
     """The sentence, the figures, and what was not tested."""
-    kept: Kept = readings.own.kept
+    kept: ListsKept = readings.own.kept
     copies = [copy.kept for copy in readings.copies if copy.kept is not None]
     scores = ", ".join(f"{name} {number(score.value)}" for name, score in kept.scores.items() if score.value is not None)
     inside = f" Patched states look {kept.inside.signature}." if kept.inside else ""
@@ -47,7 +47,7 @@ def explain_lists(data: Lists, readings: Readings, measures: Sequence[Measure]) 
     )
 
 
-def explain_scenes(data: Scenes, readings: Readings, measures: Sequence[Measure]) -> Notes:
+def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
     """The same of scenes."""
     kept: KeptScenes = readings.own.kept
     scores = ", ".join(f"{name} {number(score.value)}" for name, score in kept.scores.items() if score.value is not None)
@@ -73,7 +73,7 @@ def explain_scenes(data: Scenes, readings: Readings, measures: Sequence[Measure]
             "Which partition is meant where objects have parts.",
         ),
         figures=(
-            Table(
+            DetailTable(
                 name="FG-ARI beside partitions that need no network",
                 columns=("objects", "partition", "FG-ARI"),
                 rows=tuple(rows),
@@ -85,7 +85,7 @@ def explain_scenes(data: Scenes, readings: Readings, measures: Sequence[Measure]
     )
 
 
-def _sizes(data: Lists, kept: Kept, copies: Sequence[Kept]) -> Curve:
+def _sizes(data: ListsDraw, kept: ListsKept, copies: Sequence[ListsKept]) -> Curve:
     def line(name: str, found: Mapping[int, Tensor], *, null: bool = False) -> Line:
         each = {size: mean_interval(units, bounds=(0.0, 1.0)) for size, units in found.items()}
         return Line(
@@ -129,7 +129,7 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
             for k, query in enumerate(QUERIES)
         ]
         found.append(
-            Table(
+            DetailTable(
                 name="Answers after patches",
                 columns=("patched", "asked for", *ANSWERS),
                 rows=tuple(rows),
@@ -140,7 +140,7 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
     for what, table in inside.tables.items():
         size = len(table)
         found.append(
-            Table(
+            DetailTable(
                 name=f"Who answers for whom: {what} of first and last exchanged",
                 columns=("asked for", *(f"place {k + 1}" for k in range(size)), "none"),
                 rows=tuple((f"place {k + 1}", *row) for k, row in enumerate(table.tolist())),
@@ -155,7 +155,7 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
             alone = f"{number(float(mixture.alone[best].mean()))} ({best})"
             rows.append((site, *mixture.shares.values(), float(mixture.predicted.mean()), alone))
         found.append(
-            Table(
+            DetailTable(
                 name="Mixture of mechanisms",
                 columns=("site", *next(iter(inside.mixtures.values())).shares, "predicted", "best alone"),
                 rows=tuple(rows),

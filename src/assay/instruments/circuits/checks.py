@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from assay.hooks import gradients_of
-from assay.instruments.circuits.network import Circuits, batches, each_loss
+from assay.instruments.circuits.network import WiredNetwork, batches, each_loss
 from assay.instruments.circuits.nodes import Edges, Wiring
 from assay.isolation import undisturbed
 from assay.task import Examples
@@ -18,7 +18,7 @@ _CONSTANT = 1e-6  # spread of a node, of its largest size, below which it has no
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def _mixing(network: Circuits, kept: Bool[Tensor, " nodes"], shares: Float[Tensor, "*n nodes"]) -> dict[int, Callable]:
+def _mixing(network: WiredNetwork, kept: Bool[Tensor, " nodes"], shares: Float[Tensor, "*n nodes"]) -> dict[int, Callable]:
     """Functions that give every node outside a share of its own value and the rest of its mean."""
     masks, means = network.wiring.split(kept.to(network.device)), network.wiring.split(network.means)
     parts = shares.split([place.width for place in network.wiring.places], dim=-1)
@@ -35,7 +35,7 @@ def _mixing(network: Circuits, kept: Bool[Tensor, " nodes"], shares: Float[Tenso
 
 
 def adversarial_losses(
-    network: Circuits,
+    network: WiredNetwork,
     kept: Bool[Tensor, " nodes"],
     examples: Examples,
     *,
@@ -71,7 +71,7 @@ def adversarial_losses(
 
 
 def stochastic_losses(
-    network: Circuits, kept: Bool[Tensor, " nodes"], examples: Examples, *, draws: int, generator: Generator
+    network: WiredNetwork, kept: Bool[Tensor, " nodes"], examples: Examples, *, draws: int, generator: Generator
 ) -> Float[Tensor, " n"]:
     """The same with shares drawn evenly, one for each node and batch: the mean over draws."""
     total = torch.zeros(len(examples), dtype=torch.float64)
@@ -86,7 +86,7 @@ def stochastic_losses(
     return total / draws
 
 
-def roles(network: Circuits, kept: Bool[Tensor, " nodes"], examples: Examples) -> Float[Tensor, " k"]:
+def roles(network: WiredNetwork, kept: Bool[Tensor, " nodes"], examples: Examples) -> Float[Tensor, " k"]:
     """For every kept node that varies in the whole network, the correlation of what it holds in the circuit with what it holds
     there, over examples and positions; 0 where the circuit holds it constant."""
     whole, alone = [], []
@@ -120,7 +120,9 @@ def _correlations(a: Float[Tensor, "n k"], b: Float[Tensor, "n k"]) -> Float[Ten
     return torch.where(size > 1e-12, (a * b).sum(0) / size.clamp(min=1e-12), 0.0).clamp(-1, 1)
 
 
-def interchanged(network: Circuits, kept: Bool[Tensor, " nodes"], examples: Examples, *, generator: Generator) -> list[float]:
+def interchanged(
+    network: WiredNetwork, kept: Bool[Tensor, " nodes"], examples: Examples, *, generator: Generator
+) -> list[float]:
     """The circuit's loss when a growing share (`SHARES`) of its nodes holds what it holds in the whole network: it falls or
     stays where nodes keep their role."""
     inside = kept.nonzero()[:, 0]
@@ -138,7 +140,7 @@ def interchanged(network: Circuits, kept: Bool[Tensor, " nodes"], examples: Exam
     return found
 
 
-def _with_true(network: Circuits, kept: Tensor, true: Tensor, batch: Examples) -> dict[int, Callable[[Tensor], Tensor]]:
+def _with_true(network: WiredNetwork, kept: Tensor, true: Tensor, batch: Examples) -> dict[int, Callable[[Tensor], Tensor]]:
     states, means = network.states(batch.inputs), network.wiring.split(network.means)
     inside, exact = network.wiring.split(kept.to(network.device)), network.wiring.split(true.to(network.device))
 

@@ -11,7 +11,7 @@ from assay.instruments.circuits.controls import Sets
 from assay.instruments.circuits.metrics import BUDGETS, METRICS, CircuitBudget
 from assay.instruments.circuits.network import answered_units, constant_loss
 from assay.instruments.circuits.nodes import wiring_of
-from assay.instruments.circuits.reading import TARGET, Data, enough, read_network, read_other
+from assay.instruments.circuits.reading import TARGET, CircuitsDraw, enough, read_network, read_other
 from assay.instruments.circuits.words import explained
 from assay.objective import Unscored
 from assay.subject import Subject
@@ -21,7 +21,7 @@ TRIED = 3  # examples that the wiring is found on
 FEWEST = 24
 
 
-class Circuits(Instrument[Data]):
+class Circuits(Instrument[CircuitsDraw]):
     """The smallest circuit that does the task when all else has its mean, and what it is worth.
 
     Nodes are units at what enters and leaves the linear maps of any network, edges the nonzero weights between them. The search
@@ -50,7 +50,7 @@ class Circuits(Instrument[Data]):
     ):
         self.pretraining, self.budgets = pretraining, budgets
 
-    def data(self, subject: Subject, task: Task, budget: CircuitBudget, rng: Random) -> Data:
+    def data(self, subject: Subject, task: Task, budget: CircuitBudget, rng: Random) -> CircuitsDraw:
         if isinstance(task.objective, Unscored):
             raise NotEnough("nothing is asked of the network's output, so there is no loss that a circuit could have")
         tried = task.examples("train", TRIED, generator=rng("tried"))
@@ -83,7 +83,7 @@ class Circuits(Instrument[Data]):
         if constant <= 0:
             raise NotEnough("all examples have one answer, and every circuit gives it")
         parts = {part.name: part.values for part in task.parts if part.name in task.combines}
-        return Data(
+        return CircuitsDraw(
             wiring,
             task.objective,
             sets,
@@ -95,11 +95,11 @@ class Circuits(Instrument[Data]):
             budget,
         )
 
-    def read(self, network: Subject, data: Data, rng: Random) -> Reading:
+    def read(self, network: Subject, data: CircuitsDraw, rng: Random) -> Reading:
         return read_network(network, data, rng)
 
-    def read_copy(self, network: Subject, data: Data, own: Reading, rng: Random) -> Reading:
+    def read_copy(self, network: Subject, data: CircuitsDraw, own: Reading, rng: Random) -> Reading:
         return read_other(network, data, own.kept, rng)
 
-    def explain(self, data: Data, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    def explain(self, data: CircuitsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         return explained(data, readings, measures)

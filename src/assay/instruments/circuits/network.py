@@ -28,7 +28,7 @@ States = Sequence[Sequence[Tensor]]
 """Of each place the states `(n, ..., width)` in every call."""
 
 
-class Circuits:
+class WiredNetwork:
     """One network with its wiring and its task's objective.
 
     **Attributes:** `means` `(nodes,)`: of each node, over examples and positions of `reference`.
@@ -225,7 +225,7 @@ def _statistics(part: nn.Module, x: Tensor) -> _Norm:
 
 
 @contextmanager
-def frozen_norms(network: Circuits, inputs: Mapping[str, Tensor]) -> Iterator[None]:
+def frozen_norms(network: WiredNetwork, inputs: Mapping[str, Tensor]) -> Iterator[None]:
     """While it lasts, every norm shifts and divides by what it does on these inputs when nothing is ablated."""
     norms, kept = _norms(network.module), {}
     handles = [

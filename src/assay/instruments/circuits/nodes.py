@@ -26,7 +26,7 @@ ANSWER = "the answer"
 
 
 @dataclass(frozen=True)
-class Place:
+class GatedUnits:
     """Units of one kind: `name` as of a site; `hooks`: where they are gated; `axis`: the dimension that counts them."""
 
     name: str
@@ -60,7 +60,7 @@ class Wiring:
     cells: their weights are not edges. `work`: multiplications of all maps on one example.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[GatedUnits, ...]
     maps: tuple[LinearMap, ...]
     unseen: tuple[str, ...]
     work: int = 0
@@ -161,7 +161,7 @@ def wiring_of(subject: Subject, inputs: Mapping[str, Tensor]) -> Wiring:
 
 
 @dataclass(eq=False)
-class _Visit:
+class _MapVisit:
     """A tensor that enters or leaves a map, when it was first seen."""
 
     layer: str
@@ -185,7 +185,7 @@ class _Trial:
     def __init__(self, subject: Subject, inputs: Mapping[str, Tensor]):
         self.module, self.inputs = subject.module, {name: value.to(subject.device) for name, value in inputs.items()}
         self.layers = {name: part for name, part in self.module.named_modules() if _is_map(part)}
-        self.visits: list[_Visit] = []
+        self.visits: list[_MapVisit] = []
         self.generator = Generator().manual_seed(0)
         watched = [
             observe(part, side, self._noting(name, side)) for name, part in self.layers.items() for side in ("in", "out")
@@ -200,7 +200,7 @@ class _Trial:
             tensor = first_tensor(nest)
             if tensor is not None and (layer, side) not in known:  # of several calls the first
                 known.add((layer, side))
-                self.visits.append(_Visit(layer, side, tensor, tensor.detach().clone(), axis))
+                self.visits.append(_MapVisit(layer, side, tensor, tensor.detach().clone(), axis))
 
         return note
 
@@ -216,14 +216,14 @@ class _Trial:
         entered = [visit for visit in self.visits if visit.side == "in"]
         left = {visit.layer: visit for visit in self.visits if visit.side == "out"}
         arrivals = {layer: self._arrival(visit) for layer, visit in left.items()}
-        places: list[Place] = []
+        places: list[GatedUnits] = []
         number: dict[int, int] = {}  # of the place of each tensor that enters a map
         for visit in entered:
             if id(visit.tensor) not in number:
                 same = [other for other in entered if other.tensor is visit.tensor]
                 hooks: tuple[tuple[str, Side], ...] = tuple((other.layer, "in") for other in same)
                 number[id(visit.tensor)] = len(places)
-                places.append(Place(f"{visit.layer}:in", hooks, visit.width, visit.axis))
+                places.append(GatedUnits(f"{visit.layer}:in", hooks, visit.width, visit.axis))
         maps = []
         for visit in entered:
             arrival = arrivals.get(visit.layer)
@@ -231,19 +231,19 @@ class _Trial:
                 continue
             if arrival == ANSWER:
                 target = None
-            elif isinstance(arrival, _Visit):
+            elif isinstance(arrival, _MapVisit):
                 target = number[id(arrival.tensor)]
             else:
                 out = left[visit.layer]
                 target = len(places)
-                places.append(Place(f"{visit.layer}:out", ((visit.layer, "out"),), out.width, out.axis))
+                places.append(GatedUnits(f"{visit.layer}:out", ((visit.layer, "out"),), out.width, out.axis))
             maps.append(LinearMap(visit.layer, number[id(visit.tensor)], target))
         mapped = {id(self.layers[one.layer].weight) for one in maps}
         unseen = tuple(name for name, weight in self.module.named_parameters() if weight.ndim >= 2 and id(weight) not in mapped)
         work = sum(left[one.layer].calls_of(self.layers[one.layer]) for one in maps)
         return Wiring(tuple(places), tuple(maps), unseen, work)
 
-    def _arrival(self, left: _Visit) -> "_Visit | str | None":
+    def _arrival(self, left: _MapVisit) -> "_MapVisit | str | None":
         """Where the units of an output arrive one by one and nowhere else: at a later input, or at the answer."""
         later = [visit for visit in self.visits[self.visits.index(left) + 1 :] if visit.side == "in"]
         for visit in [visit for visit in later if visit.width == left.width][:_AHEAD]:
@@ -252,7 +252,7 @@ class _Trial:
         carried = self.answer.shape[-1] == left.width and left.axis == -1 and self._carries(left, None)
         return ANSWER if carried else None
 
-    def _carries(self, left: _Visit, at: _Visit | None) -> bool:
+    def _carries(self, left: _MapVisit, at: _MapVisit | None) -> bool:
         """Whether unit k of the one moves unit k of the other (None: of the answer) and no other."""
         bits = max(1, (left.width - 1).bit_length())
         units, moved_some = torch.arange(left.width), torch.zeros(left.width, dtype=torch.bool)
@@ -265,7 +265,7 @@ class _Trial:
                 moved_some |= moved
         return bool(moved_some.any())
 
-    def _moved(self, left: _Visit, chosen: Bool[Tensor, " width"], at: _Visit | None) -> Bool[Tensor, " width"]:
+    def _moved(self, left: _MapVisit, chosen: Bool[Tensor, " width"], at: _MapVisit | None) -> Bool[Tensor, " width"]:
         """Units of a later place that are not what they were when some units of an output are."""
         caught: list[Tensor] = []
         handles = [self._noise(left, chosen)]
@@ -278,7 +278,7 @@ class _Trial:
         apart = (now - before).abs().movedim(axis, -1).flatten(0, -2).amax(0)
         return (apart > _TOLERANCE * before.abs().amax().clamp(min=1e-6)).cpu()
 
-    def _only_by(self, left: _Visit, at: _Visit) -> bool:
+    def _only_by(self, left: _MapVisit, at: _MapVisit) -> bool:
         """Whether the answer stays as it is when the later place is held and the output is not."""
         everything = torch.ones(left.width, dtype=torch.bool)
         same = [visit.layer for visit in self.visits if visit.side == "in" and visit.tensor is at.tensor]
@@ -286,7 +286,7 @@ class _Trial:
         moved = (self._run(handles) - self.answer).abs().amax()
         return bool(moved <= _TOLERANCE * self.answer.abs().amax().clamp(min=1e-6))
 
-    def _noise(self, left: _Visit, chosen: Bool[Tensor, " width"]) -> torch.utils.hooks.RemovableHandle:
+    def _noise(self, left: _MapVisit, chosen: Bool[Tensor, " width"]) -> torch.utils.hooks.RemovableHandle:
         def change(x: Tensor) -> Tensor:
             size = x.std().clamp(min=1e-3) if x.numel() > 1 else 1.0
             noise = torch.randn(x.shape, generator=self.generator).to(x) * size * 2

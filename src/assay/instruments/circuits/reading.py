@@ -23,7 +23,7 @@ from assay.instruments.circuits.checks import (
 )
 from assay.instruments.circuits.controls import Condition, Sets, conditions, constant_labels, permuted_labels, wrong_labels
 from assay.instruments.circuits.metrics import NONSENSE, RANDOM, CircuitBudget
-from assay.instruments.circuits.network import ABLATIONS, Circuits, constant_loss, has_norms
+from assay.instruments.circuits.network import ABLATIONS, WiredNetwork, constant_loss, has_norms
 from assay.instruments.circuits.nodes import Wiring
 from assay.instruments.circuits.search import Circuit, Order, curve, order_nodes, smallest
 from assay.objective import Objective
@@ -38,7 +38,7 @@ _LEAST = 16  # examples of a condition
 
 
 @dataclass(frozen=True)
-class Data:
+class CircuitsDraw:
     """What every network is given. `reference`: inputs over which nodes are averaged."""
 
     wiring: Wiring
@@ -60,7 +60,7 @@ class Searched(NamedTuple):
     circuits: Sequence[Circuit]
     smallest: Circuit | None
 
-    def size(self, network: Circuits) -> float:
+    def size(self, network: WiredNetwork) -> float:
         """The share of edges, 1 where none reaches the target."""
         return 1.0 if self.smallest is None else self.smallest.edges / max(1, network.edges.total)
 
@@ -79,7 +79,7 @@ class Transferred:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundCircuits:
     """What is kept of the network under test for its words and figures."""
 
     circuit: Circuit
@@ -99,7 +99,7 @@ class Found:
 
 
 def search(
-    network: Circuits, sets: Sets, budget: CircuitBudget, *, generator: Generator, target: float | None = None
+    network: WiredNetwork, sets: Sets, budget: CircuitBudget, *, generator: Generator, target: float | None = None
 ) -> Searched:
     """The search, the same for every labelling, network and condition. `target`: by default `TARGET` of the loss of a constant
     answer."""
@@ -109,12 +109,12 @@ def search(
     return Searched(order, found, smallest(network, order, found, sets.choosing, target=target))
 
 
-def circuits_of(subject: Subject, data: Data) -> Circuits:
+def circuits_of(subject: Subject, data: CircuitsDraw) -> WiredNetwork:
     """A network with its nodes and edges."""
-    return Circuits(subject, data.wiring, data.objective, reference=data.reference, answered=data.answered)
+    return WiredNetwork(subject, data.wiring, data.objective, reference=data.reference, answered=data.answered)
 
 
-def read_network(subject: Subject, data: Data, rng: Random) -> Reading:
+def read_network(subject: Subject, data: CircuitsDraw, rng: Random) -> Reading:
     """Everything about the network under test."""
     network, budget, sets = circuits_of(subject, data), data.budget, data.sets
     own = network.losses(sets.judging, None)
@@ -134,7 +134,7 @@ def read_network(subject: Subject, data: Data, rng: Random) -> Reading:
     return Reading(values, kept)
 
 
-def read_other(subject: Subject, data: Data, own: Found, rng: Random) -> Reading:
+def read_other(subject: Subject, data: CircuitsDraw, own: FoundCircuits, rng: Random) -> Reading:
     """A copy or a reference: its own size, and a circuit of as many edges as that of the network under test."""
     network, sets = circuits_of(subject, data), data.sets
     found = search(network, sets, data.budget, generator=rng("gates"))
@@ -150,7 +150,7 @@ def read_other(subject: Subject, data: Data, own: Found, rng: Random) -> Reading
     return Reading(values, found.circuits)
 
 
-def _with_edges(network: Circuits, order: Order, edges: int) -> Bool[Tensor, " nodes"]:
+def _with_edges(network: WiredNetwork, order: Order, edges: int) -> Bool[Tensor, " nodes"]:
     """As many of the first nodes as have at most so many edges, at least one."""
     low, high = 1, len(order.nodes)
     while low < high:
@@ -168,8 +168,8 @@ def _units(values: Float[Tensor, " n"], combination: Int[Tensor, " n"]) -> tuple
 class _Reader:
     """The measures of one circuit."""
 
-    network: Circuits
-    data: Data
+    network: WiredNetwork
+    data: CircuitsDraw
     circuit: Circuit
     rng: Random
 
@@ -181,7 +181,7 @@ class _Reader:
             for k in range(budget.draws)
         ]
 
-    def read(self, found: Searched, own: Float[Tensor, " n"]) -> tuple[list[Values], Found]:
+    def read(self, found: Searched, own: Float[Tensor, " n"]) -> tuple[list[Values], FoundCircuits]:
         """The values of every metric, and what is kept."""
         network, kept, budget = self.network, self.circuit.kept, self.data.budget
         nonsense, sizes = self._nonsense()
@@ -200,7 +200,7 @@ class _Reader:
         ]
         frozen = float(network.losses(self.judging, kept, frozen=True).mean()) if has_norms(network.module) else None
         stages = [(s.price, int(s.kept.sum()), network.edges.count(s.kept), s.loss) for s in found.order.stages]
-        return values, Found(
+        return values, FoundCircuits(
             circuit=self.circuit,
             total=network.edges.total,
             nodes=self.data.wiring.num_nodes,

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from assay.errors import AssayError
-from assay.instruments.circuits.network import Circuits, batches
+from assay.instruments.circuits.network import WiredNetwork, batches
 from assay.instruments.circuits.nodes import Wiring
 from assay.isolation import undisturbed
 from assay.masks.maskable import is_transposed
@@ -73,7 +73,7 @@ class Order:
         return bool(self.stages) and not bool(self.stages[0].kept.any())
 
 
-def order_nodes(network: Circuits, examples: Examples, config: GateConfig, *, generator: Generator) -> Order:
+def order_nodes(network: WiredNetwork, examples: Examples, config: GateConfig, *, generator: Generator) -> Order:
     """The order of a network's nodes for a task.
 
     **Raises:** `AssayError` without examples, and for prices that do not rise.
@@ -89,7 +89,7 @@ def order_nodes(network: Circuits, examples: Examples, config: GateConfig, *, ge
         return _path(network, examples, config, effects, generator)
 
 
-def first_order_effects(network: Circuits, examples: Examples) -> Float[Tensor, " nodes"]:
+def first_order_effects(network: WiredNetwork, examples: Examples) -> Float[Tensor, " nodes"]:
     """How much the loss changes at first order when a node has its mean: per example, gradient times distance from the mean,
     summed over positions; the mean of its size (attribution patching)."""
     means, sums = network.wiring.split(network.means), torch.zeros(network.wiring.num_nodes, device=network.device)
@@ -121,7 +121,7 @@ def first_order_effects(network: Circuits, examples: Examples) -> Float[Tensor, 
 class _Gates:
     """The numbers tau of all nodes, and how long each has been above 0."""
 
-    def __init__(self, network: Circuits, config: GateConfig, effects: Float[Tensor, " nodes"], generator: Generator):
+    def __init__(self, network: WiredNetwork, config: GateConfig, effects: Float[Tensor, " nodes"], generator: Generator):
         num = network.wiring.num_nodes
         start = START * (0.5 + _quantiles(effects).float()) + SPREAD * torch.randn(num, generator=generator)
         self.tau = start.to(network.device).requires_grad_()
@@ -151,7 +151,7 @@ class _Gates:
 
 
 def _path(
-    network: Circuits, examples: Examples, config: GateConfig, effects: Float[Tensor, " nodes"], generator: Generator
+    network: WiredNetwork, examples: Examples, config: GateConfig, effects: Float[Tensor, " nodes"], generator: Generator
 ) -> Order:
     gates, stages = _Gates(network, config, effects, generator), []
     total = config.steps[0] + config.steps[1] * (len(config.prices) - 1)
@@ -178,7 +178,7 @@ def _quantiles(effects: Float[Tensor, " nodes"]) -> Float[Tensor, " nodes"]:
     return rank / max(1, len(rank) - 1)
 
 
-def _step(network: Circuits, batch: Examples, gates: _Gates, price: float) -> float:
+def _step(network: WiredNetwork, batch: Examples, gates: _Gates, price: float) -> float:
     """One update of the gates; the loss before it."""
     with torch.enable_grad():
         soft = torch.sigmoid(gates.tau)
@@ -254,7 +254,7 @@ class Circuit:
     loss: float
 
 
-def curve(network: Circuits, order: Order, examples: Examples, *, points: int) -> list[Circuit]:
+def curve(network: WiredNetwork, order: Order, examples: Examples, *, points: int) -> list[Circuit]:
     """Circuits from none of the nodes to all: the first nodes of the order, in about `points` sizes spaced geometrically, and
     what each stage of the search kept."""
     num = len(order.nodes)
@@ -264,12 +264,14 @@ def curve(network: Circuits, order: Order, examples: Examples, *, points: int) -
     return sorted(found, key=lambda one: (one.edges, int(one.kept.sum())))
 
 
-def judged(network: Circuits, kept: Bool[Tensor, " nodes"], examples: Examples) -> Circuit:
+def judged(network: WiredNetwork, kept: Bool[Tensor, " nodes"], examples: Examples) -> Circuit:
     """A circuit with its size and its loss when all else has its mean."""
     return Circuit(kept, network.edges.count(kept), float(network.losses(examples, kept).mean()))
 
 
-def smallest(network: Circuits, order: Order, found: Sequence[Circuit], examples: Examples, *, target: float) -> Circuit | None:
+def smallest(
+    network: WiredNetwork, order: Order, found: Sequence[Circuit], examples: Examples, *, target: float
+) -> Circuit | None:
     """The circuit with the fewest edges whose loss is at most the target: among those found, and by bisection along the order
     between the largest that fails and the smallest that does not. None where none reaches it."""
     nested = sorted((c for c in found if _is_first(order, c.kept)), key=lambda c: int(c.kept.sum()))

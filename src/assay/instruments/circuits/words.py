@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 
 from assay.display import number, with_interval
-from assay.evidence import UNTRAINED, Measure, Table
+from assay.evidence import UNTRAINED, DetailTable, Measure
 from assay.figure import Cell, Curve, Figure, Line, Plot
 from assay.instrument import Notes, Readings
 from assay.instruments.circuits.checks import SHARES
 from assay.instruments.circuits.metrics import SIZE
-from assay.instruments.circuits.reading import Data, Found
+from assay.instruments.circuits.reading import CircuitsDraw, FoundCircuits
 from assay.instruments.circuits.search import Circuit
 
 TIMES = 3.0
@@ -23,9 +23,9 @@ _TRANSFER = (
 )  # fmt: skip
 
 
-def explained(data: Data, readings: Readings, measures: Sequence[Measure]) -> Notes:
+def explained(data: CircuitsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
     """Summary, warnings, what was not tested and figures."""
-    found: Found = readings.own.kept
+    found: FoundCircuits = readings.own.kept
     return Notes(
         summary=_summary(data, found, measures),
         warnings=tuple(_warnings(data, found, measures)),
@@ -40,7 +40,7 @@ def explained(data: Data, readings: Readings, measures: Sequence[Measure]) -> No
     )
 
 
-def smallest_nonsense(found: Found) -> tuple[float, str] | None:
+def smallest_nonsense(found: FoundCircuits) -> tuple[float, str] | None:
     """The smallest circuit for permuted or wrong labels, in circuits of the task, and which labels; None without one."""
     own = max(found.circuit.edges, 1)
     sizes = [
@@ -52,7 +52,7 @@ def smallest_nonsense(found: Found) -> tuple[float, str] | None:
     return min(sizes, default=None)
 
 
-def _summary(data: Data, found: Found, measures: Sequence[Measure]) -> str:
+def _summary(data: CircuitsDraw, found: FoundCircuits, measures: Sequence[Measure]) -> str:
     size = next(m for m in measures if m.key == SIZE.key)
     if size.value is None or size.interval is None:
         return "The size of the circuit has no number."
@@ -75,7 +75,7 @@ def _summary(data: Data, found: Found, measures: Sequence[Measure]) -> str:
     )
 
 
-def _warnings(data: Data, found: Found, measures: Sequence[Measure]) -> Iterator[str]:
+def _warnings(data: CircuitsDraw, found: FoundCircuits, measures: Sequence[Measure]) -> Iterator[str]:
     alone = {name: loss for name, loss, _ in found.ablations}
     off = ", ".join(name for name, loss in alone.items() if loss > 2 * data.target)
     if off:
@@ -98,7 +98,7 @@ def _warnings(data: Data, found: Found, measures: Sequence[Measure]) -> Iterator
         yield f"Not among the edges, because no linear map is called for them: {unseen}."
 
 
-def _not_tested(data: Data, found: Found) -> Iterator[str]:
+def _not_tested(data: CircuitsDraw, found: FoundCircuits) -> Iterator[str]:
     if not found.stages:
         yield "Gates, which take a higher effort: first-order effects order the nodes, and circuits are several times larger."
     if found.frozen is None:
@@ -109,7 +109,7 @@ def _not_tested(data: Data, found: Found) -> Iterator[str]:
     yield "Sparse twins, pruned ones and random sparse masks: give them as references (docs/methods/circuits.md)."
 
 
-def _figures(data: Data, found: Found, readings: Readings) -> Iterator[Figure]:
+def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> Iterator[Figure]:
     yield _curve(data, found, readings)
     rows: list[tuple[Cell, ...]] = [(name, alone, without) for name, alone, without in found.ablations]
     if found.frozen is not None:
@@ -120,7 +120,7 @@ def _figures(data: Data, found: Found, readings: Readings) -> Iterator[Figure]:
         ("adversary, one for each example", each, None),
         ("chance", chance, None),
     ]
-    yield Table(
+    yield DetailTable(
         name="Ablations",
         columns=("what takes the place of ablated nodes", "loss of the circuit alone", "loss without the circuit"),
         rows=tuple(rows),
@@ -135,7 +135,7 @@ def _figures(data: Data, found: Found, readings: Readings) -> Iterator[Figure]:
             size = None if one.smallest is None else one.smallest.edges
             share = None if size is None else size / max(1, found.total)
             rows.append((f"{name} labels", size, share, None if share is None else share / max(own, 1e-12)))
-    yield Table(
+    yield DetailTable(
         name="Circuits for other labels",
         columns=("labels", "edges", "share", "times the task's"),
         rows=tuple(rows),
@@ -143,7 +143,7 @@ def _figures(data: Data, found: Found, readings: Readings) -> Iterator[Figure]:
         "network, reaches it. Constant labels are no null: a circuit for them may be empty.",
         level=0,
     )
-    yield Table(
+    yield DetailTable(
         name="Role of the circuit's nodes",
         columns=("share of nodes that hold what they hold in the whole network", "loss"),
         rows=tuple(zip(SHARES, found.interchanged, strict=True)),
@@ -155,7 +155,7 @@ def _figures(data: Data, found: Found, readings: Readings) -> Iterator[Figure]:
         place, _, unit = data.wiring.name(node).rpartition(" ")
         inside.setdefault(place, []).append(unit)
     width = {place.name: place.width for place in data.wiring.places}
-    yield Table(
+    yield DetailTable(
         name="Nodes of the circuit",
         columns=("place", "kept", "of", "which"),
         rows=tuple(
@@ -165,14 +165,14 @@ def _figures(data: Data, found: Found, readings: Readings) -> Iterator[Figure]:
         level=0,
     )
     if found.stages:
-        yield Table(
+        yield DetailTable(
             name="Path of the gates",
             columns=("price", "nodes", "edges", "loss in the search"),
             rows=tuple(found.stages),
             level=0,
         )
     if found.transfers:
-        yield Table(
+        yield DetailTable(
             name="Transfer between conditions",
             columns=_TRANSFER,
             rows=tuple(
@@ -196,7 +196,7 @@ def _line(name: str, circuits: Sequence[Circuit], total: int, *, null: bool = Fa
     )
 
 
-def _curve(data: Data, found: Found, readings: Readings) -> Curve:
+def _curve(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> Curve:
     circuits = sorted([*found.circuits, found.circuit], key=lambda one: one.edges)
     marked = next(k for k, one in enumerate(circuits) if one is found.circuit)
     lines = [_line("this network", circuits, found.total, marked=marked)]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from assay.instruments.decodability.features import Place
+from assay.instruments.decodability.features import ProbeFeatures
 from assay.instruments.decodability.readouts import Readout
 from assay.probe import Design, Fit, one_hot
 
@@ -16,7 +16,7 @@ ROWS_PER_AXIS = 3  # examples that the probe of a site is fitted on, for every p
 
 
 @dataclass(frozen=True)
-class Block:
+class ReadoutBlock:
     """`k` readouts of classes that share one set of examples, or of amounts, each with a set of its own: `b` sets in all.
 
     **Attributes:**
@@ -37,7 +37,7 @@ class Block:
     labels: Float[Tensor, "b f w k"]
 
     @classmethod
-    def of(cls, readouts: Sequence[Readout], folds: Int[Tensor, " n"]) -> "Block":
+    def of(cls, readouts: Sequence[Readout], folds: Int[Tensor, " n"]) -> "ReadoutBlock":
         """Lay out readouts of one number of classes, on one set of examples unless they are amounts."""
         first = readouts[0]
         sets = [[readout] for readout in readouts] if first.num_classes == 0 else [list(readouts)]
@@ -69,7 +69,7 @@ class Block:
         """How many examples of every readout cannot be asked."""
         return (self.used[..., None] & ~self.real_known).expand_as(self.labels).sum((1, 2)).flatten().tolist()
 
-    def features(self, place: Place) -> Float[Tensor, "b f w d"]:
+    def features(self, place: ProbeFeatures) -> Float[Tensor, "b f w d"]:
         """Principal components of the examples; of a limited place no more of the leading ones than the sets can bear."""
         num_folds = self.rows.shape[1]
         fitted = int(self.used.sum()) * (num_folds - 1) // (num_folds * len(self.rows))  # in a set, on average
@@ -77,7 +77,7 @@ class Block:
         axes = max(1, (fitted // ROWS_PER_AXIS + 1) // 8 * 8 - 1)
         return (place.scores[:, :axes] if place.limited else place.scores)[self.rows]
 
-    def design(self, place: Place) -> Design:
+    def design(self, place: ProbeFeatures) -> Design:
         """The factorised features of a place. Those of all examples are uncorrelated as they come."""
         return Design.of(self.features(place), self.used, uncorrelated=bool(self.readouts[0].rows.all()))
 
@@ -146,7 +146,7 @@ class Block:
         tables = [column.T[rows] for column, rows in zip(columns, self.rows, strict=True)]
         return torch.stack(tables) * self.used[..., None]
 
-    def only(self, wanted: Sequence[int]) -> "Block":
+    def only(self, wanted: Sequence[int]) -> "ReadoutBlock":
         """The same with only the chosen readouts of classes."""
         return replace(self, readouts=tuple(self.readouts[index] for index in wanted), labels=self.labels[..., list(wanted)])
 

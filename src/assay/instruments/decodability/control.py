@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from assay.instruments.decodability.block import Block, deal_all
+from assay.instruments.decodability.block import ReadoutBlock, deal_all
 from assay.instruments.decodability.crossfit import Decoded, Places, example_folds
-from assay.instruments.decodability.features import Place
+from assay.instruments.decodability.features import ProbeFeatures
 
 _REPEATS = 5
 
@@ -35,7 +35,7 @@ def control_tasks(
     fitting = [one for one in decoded if one.readout.num_classes and torch.equal(one.readout.units, combination)]
     for num_classes in dict.fromkeys(one.readout.num_classes for one in fitting):
         alike = [one for one in fitting if one.readout.num_classes == num_classes]
-        block = Block.of([one.readout for one in alike], example_folds(combination))
+        block = ReadoutBlock.of([one.readout for one in alike], example_folds(combination))
         deals = deal_all(block.readouts, _REPEATS, generator)
         for best in dict.fromkeys(one.best for one in alike):
             columns = [k for k, one in enumerate(alike) if one.best == best]
@@ -44,7 +44,7 @@ def control_tasks(
     return found
 
 
-def _at(place: Place, block: Block, deals: Sequence[Int[Tensor, "r n"]]) -> dict[str, ControlTask]:
+def _at(place: ProbeFeatures, block: ReadoutBlock, deals: Sequence[Int[Tensor, "r n"]]) -> dict[str, ControlTask]:
     labels = torch.cat([block.labels, block.dealt(deals)], -1)
     targets = block.targets(labels)
     fit = block.design(place).fit(targets, group=block.group)

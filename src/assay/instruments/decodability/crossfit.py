@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from assay.instrument import report
-from assay.instruments.decodability.block import Block
-from assay.instruments.decodability.features import INPUT, Place
+from assay.instruments.decodability.block import ReadoutBlock
+from assay.instruments.decodability.features import INPUT, ProbeFeatures
 from assay.instruments.decodability.readouts import Readout
 from assay.probe import Design
 
@@ -32,20 +32,20 @@ def example_folds(combination: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
 
 
 @dataclass(frozen=True)
-class Novel:
+class NovelReadouts:
     """The readouts of a block on novel examples: which of them are defined, and their labels as the block's are made.
 
     `ids`: of the combinations; `units`: which of these each example is.
     """
 
-    block: Block
+    block: ReadoutBlock
     asked: Bool[Tensor, "m k"]
     labels: Float[Tensor, "m k"]
     ids: Int[Tensor, " u"]
     units: Int[Tensor, " m"]
 
     @classmethod
-    def of(cls, block: Block, counterparts: Sequence[Readout | None], combination: Int[Tensor, " m"]) -> "Novel":
+    def of(cls, block: ReadoutBlock, counterparts: Sequence[Readout | None], combination: Int[Tensor, " m"]) -> "NovelReadouts":
         """`counterparts` are the block's readouts in its order, None where the part never occurs. A class that was never
         fitted cannot be asked."""
         asked = torch.zeros(len(combination), len(block.readouts), dtype=torch.bool)
@@ -58,7 +58,7 @@ class Novel:
             labels[:, k] = novel.labels.float() - (0.0 if block.num_classes else fitted.float().mean())
         return cls(block, asked, labels, *combination.unique(return_inverse=True))
 
-    def take(self, rows: Int[Tensor, " r"]) -> "Novel":
+    def take(self, rows: Int[Tensor, " r"]) -> "NovelReadouts":
         """On some of the examples."""
         return replace(self, asked=self.asked[rows], labels=self.labels[rows], units=self.units[rows])
 
@@ -78,11 +78,11 @@ class Novel:
 
 
 @dataclass(frozen=True)
-class Question:
+class BlockQuestion:
     """A block with what it is asked on novel examples (None without any) and the deals of its shuffles, one per readout."""
 
-    block: Block
-    novel: Novel | None
+    block: ReadoutBlock
+    novel: NovelReadouts | None
     deals: Sequence[Int[Tensor, "r n"]]
 
 
@@ -100,7 +100,7 @@ class Answer:
     offset: Float[Tensor, "k g"]
 
     @classmethod
-    def of(cls, place: Place, block: Block) -> "Answer":
+    def of(cls, place: ProbeFeatures, block: ReadoutBlock) -> "Answer":
         """Fit on some combinations and score on the others, and fit on all."""
         design = block.design(place)
         fit = design.fit(block.real_targets, group=block.group)
@@ -113,7 +113,7 @@ class Answer:
         return cls(design, units.mT.flatten(0, 1), weights.unflatten(1, shape), offset.view(shape))
 
 
-def shuffled_scores(answers: Sequence[Answer], question: Question) -> Float[Tensor, "k p r"]:
+def shuffled_scores(answers: Sequence[Answer], question: BlockQuestion) -> Float[Tensor, "k p r"]:
     """The mean score of every readout at `p` places, whose answers are given, under every shuffle of its labels."""
     block = question.block
     size = max(1, _CHUNK // (block.labels.numel() * block.group))
@@ -162,12 +162,12 @@ class Decoded:
         return int(self.units.mean(1).argmax())
 
 
-Places = Mapping[str, Place]
+Places = Mapping[str, ProbeFeatures]
 Answers = Mapping[str, Sequence[Answer]]
 """By place, an answer to every question."""
 
 
-def decode(places: Places, answers: Answers, questions: Sequence[Question], *, with_shuffles: bool) -> dict[str, Decoded]:
+def decode(places: Places, answers: Answers, questions: Sequence[BlockQuestion], *, with_shuffles: bool) -> dict[str, Decoded]:
     """Every readout by name, from the answers of all places to all questions.
 
     Novel examples are asked at the best place alone.
@@ -189,7 +189,7 @@ def decode(places: Places, answers: Answers, questions: Sequence[Question], *, w
 
 
 def _novel_units(
-    question: Question, places: Places, answers: Sequence[Answer], where: Int[Tensor, " k"]
+    question: BlockQuestion, places: Places, answers: Sequence[Answer], where: Int[Tensor, " k"]
 ) -> list[Float[Tensor, " u"]]:
     """For every readout the mean scores of the novel combinations, each read at a place of its own; NaN where not asked."""
     units = [torch.zeros(0)] * len(where)

@@ -19,7 +19,7 @@ INPUT_WIDTH = 1024
 
 
 @dataclass(frozen=True)
-class Place:
+class ProbeFeatures:
     """Where a probe reads: features `scores` `(n, e)` of the seen examples, and how to narrow the `novel` ones `(m, d)`.
 
     `scores` are `(seen - mean) @ span @ turn`, with `span` `(d, s)` and `turn` `(s, e)`: principal components in falling
@@ -36,7 +36,7 @@ class Place:
     limited: bool
 
     @classmethod
-    def of(cls, table: Float[Tensor, "n d"], *, num_seen: int, width: int, seed: int, limited: bool) -> "Place":
+    def of(cls, table: Float[Tensor, "n d"], *, num_seen: int, width: int, seed: int, limited: bool) -> "ProbeFeatures":
         """The first `num_seen` rows are the seen ones; everything chosen from the data is chosen on them.
 
         A table wider than `width` is projected onto the span of `width` random examples first: a wide site decodes
@@ -73,16 +73,16 @@ def _principal(gram: Float[Tensor, "k k"], offset: Float[Tensor, ""], *, normali
     return (directions / variances[kept].sqrt() if normalised else directions).flip(1)
 
 
-def input_place(inputs: Inputs, *, num_seen: int, seed: int) -> Place:
+def input_place(inputs: Inputs, *, num_seen: int, seed: int) -> ProbeFeatures:
     """The encoded input. It keeps `INPUT_WIDTH` and all its axes, which makes it the stronger null."""
-    return Place.of(_encoded(inputs, num_seen), num_seen=num_seen, width=INPUT_WIDTH, seed=seed, limited=False)
+    return ProbeFeatures.of(_encoded(inputs, num_seen), num_seen=num_seen, width=INPUT_WIDTH, seed=seed, limited=False)
 
 
-def site_places(tables: Mapping[str, Float[Tensor, "n _"]], *, num_seen: int, seed: int) -> Iterator[tuple[str, Place]]:
+def site_places(tables: Mapping[str, Float[Tensor, "n _"]], *, num_seen: int, seed: int) -> Iterator[tuple[str, ProbeFeatures]]:
     """Every site in turn, as `as_table` has it. One seed narrows all networks in the same way."""
     for number, (site, table) in enumerate(tables.items()):
         report(f"probing {site}", 0.5 * number / len(tables))
-        yield site, Place.of(table, num_seen=num_seen, width=WIDTH, seed=seed, limited=True)
+        yield site, ProbeFeatures.of(table, num_seen=num_seen, width=WIDTH, seed=seed, limited=True)
 
 
 def _encoded(inputs: Mapping[str, Tensor], num_seen: int) -> Float[Tensor, "n d"]:

@@ -13,10 +13,18 @@ from torch import Generator, Tensor
 from assay.display import number
 from assay.evidence import FINDING_LEVEL, UNTRAINED, Effort, Measure
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
-from assay.instruments.decodability.block import Block, deal_all
+from assay.instruments.decodability.block import ReadoutBlock, deal_all
 from assay.instruments.decodability.control import ControlTask, control_tasks
-from assay.instruments.decodability.crossfit import Answer, Decoded, Novel, Places, Question, combination_folds, decode
-from assay.instruments.decodability.features import INPUT, Place, as_table, input_place, site_places
+from assay.instruments.decodability.crossfit import (
+    Answer,
+    BlockQuestion,
+    Decoded,
+    NovelReadouts,
+    Places,
+    combination_folds,
+    decode,
+)
+from assay.instruments.decodability.features import INPUT, ProbeFeatures, as_table, input_place, site_places
 from assay.instruments.decodability.readouts import Readout, find, readouts
 from assay.site import NO_SITE, thinned
 from assay.stats import MIN_UNITS, child_generator, paired_p, pooled_permutation_ps
@@ -55,7 +63,7 @@ BUDGETS: Mapping[Effort, ProbeBudget] = {
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DecodabilityDraw:
     """Everything drawn from the task.
 
     **Attributes:** `seen`, in canonical order; `joined`: its inputs and those of novel examples; `wanted`: what is decoded;
@@ -66,8 +74,8 @@ class Drawn:
     seen: Examples
     joined: Inputs
     wanted: tuple[Readout, ...]
-    questions: tuple[Question, ...]
-    encoded: Place
+    questions: tuple[BlockQuestion, ...]
+    encoded: ProbeFeatures
     from_input: tuple[Answer, ...]
     sites: tuple[str, ...]
     num_sites: int
@@ -76,7 +84,7 @@ class Drawn:
     few: Int[Tensor, " f"]
 
     @cached_property
-    def fewer(self) -> "Drawn":
+    def fewer(self) -> "DecodabilityDraw":
         """What copies read, which are fitted on as many examples as the network and scored on fewer novel ones."""
         questions = [replace(one, novel=one.novel and one.novel.take(self.few)) for one in self.questions]
         rows = torch.cat([torch.arange(len(self.seen)), len(self.seen) + self.few])
@@ -88,7 +96,7 @@ class Drawn:
         )
 
 
-class Decodability(Instrument[Drawn]):
+class Decodability(Instrument[DecodabilityDraw]):
     """Ridge probes in closed form, for every site and declared part, fitted on some trained combinations and scored on
     others.
 
@@ -108,7 +116,7 @@ class Decodability(Instrument[Drawn]):
         self.sites = tuple(sites)
         self.budgets = budgets
 
-    def data(self, subject: Subject, task: Task, budget: ProbeBudget, rng: Random) -> Drawn:
+    def data(self, subject: Subject, task: Task, budget: ProbeBudget, rng: Random) -> DecodabilityDraw:
         draws = rng()
         seen = task.examples("seen", budget.examples, generator=draws).in_canonical_order()
         novel = task.examples("novel", budget.examples, generator=draws).in_canonical_order()
@@ -127,7 +135,7 @@ class Decodability(Instrument[Drawn]):
         seed = int(torch.randint(2**62, (1,), generator=draws))
         joined = {name: torch.cat([values, novel.inputs[name]]) for name, values in seen.inputs.items()}
         encoded = input_place(joined, num_seen=len(seen), seed=seed)
-        return Drawn(
+        return DecodabilityDraw(
             seen=seen,
             joined=joined,
             wanted=tuple(wanted),
@@ -141,7 +149,7 @@ class Decodability(Instrument[Drawn]):
             few=torch.randperm(len(novel), generator=rng("few"))[: max(LEAST, len(novel) // FEWER)].sort().values,
         )
 
-    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+    def read(self, network: Subject, data: DecodabilityDraw, rng: Random) -> Reading:
         places, decoded = _probed(network, data, with_shuffles=True)
         control = control_tasks(list(decoded.values()), places, data.seen.combination, generator=rng("control task"))
         ps = _ps_shuffled([decoded[readout.name] for readout in data.wanted])
@@ -152,11 +160,11 @@ class Decodability(Instrument[Drawn]):
             values += _by_site(one, ps[name][:-1])
         return Reading(values, [readout.name for readout in data.wanted if decoded[readout.name].input_score > SATURATED])
 
-    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+    def read_copy(self, network: Subject, data: DecodabilityDraw, own: Reading, rng: Random) -> Reading:
         decoded = _probed(network, data.fewer, with_shuffles=False)[1].values()
         return Reading([values for one in decoded for values in (_gain(one), *_novel(one), *_by_site(one))])
 
-    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    def explain(self, data: DecodabilityDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         saturated = readings.own.kept
         return Notes(
             summary=_summary([readout.name for readout in data.wanted], saturated, measures),
@@ -170,9 +178,9 @@ class Decodability(Instrument[Drawn]):
         )
 
 
-def _probed(network: Subject, data: Drawn, *, with_shuffles: bool) -> tuple[Places, dict[str, Decoded]]:
+def _probed(network: Subject, data: DecodabilityDraw, *, with_shuffles: bool) -> tuple[Places, dict[str, Decoded]]:
     """Every readout in the order of the task, from the input and from every site."""
-    places: dict[str, Place] = {INPUT: data.encoded}
+    places: dict[str, ProbeFeatures] = {INPUT: data.encoded}
     answers: dict[str, Sequence[Answer]] = {INPUT: data.from_input}
     tables = network.read(data.joined, data.sites, each=as_table)
     for site, place in site_places(tables, num_seen=len(data.seen), seed=data.seed):
@@ -279,16 +287,16 @@ def _questions(
     novel: Examples,
     num_shuffles: int,
     generator: Generator,
-) -> list[Question]:
+) -> list[BlockQuestion]:
     """One block for the readouts of each kind and number of classes."""
     folds = combination_folds(seen.combination, child_generator(generator))
     questions = []
     for alike in dict.fromkeys((readout.kind, readout.num_classes) for readout in wanted):
         members = [readout for readout in wanted if (readout.kind, readout.num_classes) == alike]
-        block = Block.of(members, folds)
+        block = ReadoutBlock.of(members, folds)
         found = [find(counterparts, readout) for readout in members]
-        asked = None if all(one is None for one in found) else Novel.of(block, found, novel.combination)
-        questions.append(Question(block, asked, deal_all(members, num_shuffles, child_generator(generator))))
+        asked = None if all(one is None for one in found) else NovelReadouts.of(block, found, novel.combination)
+        questions.append(BlockQuestion(block, asked, deal_all(members, num_shuffles, child_generator(generator))))
     return questions
 
 
@@ -313,7 +321,7 @@ def _summary(names: Sequence[str], saturated: Sequence[str], measures: Sequence[
     return f"Gain in decodability over untrained copies and the input, at the best place: {told or 'not enough data'}."
 
 
-def _warnings(questions: Sequence[Question], saturated: Sequence[str]) -> tuple[str, ...]:
+def _warnings(questions: Sequence[BlockQuestion], saturated: Sequence[str]) -> tuple[str, ...]:
     warnings = []
     if saturated:
         warnings.append(

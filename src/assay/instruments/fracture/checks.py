@@ -3,10 +3,10 @@
 from assay.errors import AssayError
 from assay.instrument import NotEnough
 from assay.regularity import Regular
-from assay.responses import Read
+from assay.responses import ReadNetwork
 
 
-def finite(read: Read) -> Read:
+def finite(read: ReadNetwork) -> ReadNetwork:
     """**Raises:** `NotEnough` for a network with outputs or responses that are infinite or no numbers."""
     if not bool(read.outputs.isfinite().all()):
         raise NotEnough("some outputs are infinite or no numbers, so that there are no responses")
@@ -16,7 +16,7 @@ def finite(read: Read) -> Read:
     return read
 
 
-def check_outputs(read: Read, regular: Regular) -> None:
+def check_outputs(read: ReadNetwork, regular: Regular) -> None:
     """**Raises:** `AssayError` for a regularity or a part of another number of outputs than the network has."""
     num = read.outputs.shape[1]
     said = {

@@ -18,10 +18,10 @@ from assay.instruments.fracture.contexts import BETWEEN, likeness, settings_of
 from assay.instruments.fracture.estimates import left_out, values_around
 from assay.instruments.fracture.noise import CONVENTIONS, Shaken, shake
 from assay.instruments.fracture.shuffled import HOW, NAME, shuffled
-from assay.instruments.fracture.words import Kept, layers_figure, noise_figures, summary_of
+from assay.instruments.fracture.words import FractureKept, layers_figure, noise_figures, summary_of
 from assay.objective import Classification, Objective
 from assay.regularity import DeclaresRegularities, GivesIrregular, Regular
-from assay.responses import Layer, Read, balanced, by_unit, read_layers
+from assay.responses import Layer, ReadNetwork, balanced, by_unit, read_layers
 from assay.stats import gain_over, keyed_seed
 from assay.subject import Subject
 from assay.task import Task
@@ -91,7 +91,7 @@ BUDGETS: Mapping[Effort, FractureBudget] = {
 
 
 @dataclass(frozen=True)
-class Drawn:
+class FractureDraw:
     """What the task declares, in canonical order.
 
     **Attributes:** `place`: of its orbit among all, at random; `sides`: where in its orbit each example lies; `not_trained`:
@@ -120,7 +120,7 @@ class Drawn:
         return self.regular.examples.inputs
 
 
-class Fracture(Instrument[Drawn]):
+class Fracture(Instrument[FractureDraw]):
     """Coherence: of the first-order changes of the outputs that all weights can make, the share that respects a declared
     regularity, such as the symmetry of a picture or the exchange of contexts. One shared part moves all that belongs together
     at once; copies move one side each, and score one part in as many as there are sides.
@@ -140,7 +140,7 @@ class Fracture(Instrument[Drawn]):
     def __init__(self, *, budgets: Mapping[Effort, FractureBudget] = BUDGETS):
         self.budgets = budgets
 
-    def data(self, subject: Subject, task: Task, budget: FractureBudget, rng: Random) -> Drawn:
+    def data(self, subject: Subject, task: Task, budget: FractureBudget, rng: Random) -> FractureDraw:
         assert isinstance(task, DeclaresRegularities)
         regular = task.regular(budget.examples, generator=rng("examples"))
         if not regular.regularities:
@@ -156,7 +156,7 @@ class Fracture(Instrument[Drawn]):
         starts[0] = 0
         sides = torch.empty_like(number)
         sides[order] = torch.arange(len(number)) - starts[number[order]]
-        return Drawn(
+        return FractureDraw(
             regular=regular,
             objective=task.objective,
             budget=budget,
@@ -165,7 +165,7 @@ class Fracture(Instrument[Drawn]):
             not_trained=_why_not_trained(subject, task, budget),
         )
 
-    def references(self, network: Subject, task: Task, data: Drawn, own: Reading, rng: Random) -> Mapping[str, Subject]:
+    def references(self, network: Subject, task: Task, data: FractureDraw, own: Reading, rng: Random) -> Mapping[str, Subject]:
         if data.not_trained:
             return {}
         from assay.training.relabelled import trained_on
@@ -176,13 +176,13 @@ class Fracture(Instrument[Drawn]):
         }
         return {name: trained_on(task.irregular(seed), network, name=name, seed=seed) for name, seed in seeds.items()}
 
-    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+    def read(self, network: Subject, data: FractureDraw, rng: Random) -> Reading:
         return self._read(network, data, rng, shuffles=data.budget.shuffles)
 
-    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+    def read_copy(self, network: Subject, data: FractureDraw, own: Reading, rng: Random) -> Reading:
         return self._read(network, data, rng, shuffles=0)  # with the noise, which the figure shows
 
-    def _read(self, network: Subject, data: Drawn, rng: Random, *, shuffles: int) -> Reading:
+    def _read(self, network: Subject, data: FractureDraw, rng: Random, *, shuffles: int) -> Reading:
         centred = isinstance(data.objective, Classification)
         read = finite(read_layers(network, data.inputs, centred=centred))
         gauged = [balanced(layer) for layer in read.layers]
@@ -213,10 +213,10 @@ class Fracture(Instrument[Drawn]):
             for convention in CONVENTIONS
         }
         weights = sum(weight.numel() for weight in network.module.parameters())
-        return Reading(values, Kept(found, _table(read, data, found[first.name]), shaken, read.unread, weights))
+        return Reading(values, FractureKept(found, _table(read, data, found[first.name]), shaken, read.unread, weights))
 
-    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
-        kept: Kept = readings.own.kept
+    def explain(self, data: FractureDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
+        kept: FractureKept = readings.own.kept
         copies = [copy.kept for copy in readings.copies if copy.kept is not None]
         beside = {name: reading.kept for name, reading in readings.references.items() if reading.kept is not None}
         unread = sum(kept.unread.values())
@@ -272,12 +272,14 @@ def _why_not_trained(subject: Subject, task: Task, budget: FractureBudget) -> st
     return f"not run, since training took {took:,.0f} s of CPU time, and this effort allows {most:,.0f}" if took > most else ""
 
 
-def _not_run(data: Drawn, readings: Readings) -> str:
+def _not_run(data: FractureDraw, readings: Readings) -> str:
     made = any(name.startswith(ALIKE) for name in readings.references)
     return data.not_trained or ("" if made else "not run, since this access level does not reach the task")
 
 
-def _of_regularities(read: Read, gauged: Sequence[Layer], data: Drawn) -> tuple[list[Values], dict[str, Coherence]]:
+def _of_regularities(
+    read: ReadNetwork, gauged: Sequence[Layer], data: FractureDraw
+) -> tuple[list[Values], dict[str, Coherence]]:
     """Coherence in both forms and sharing with each regularity, and the balanced one by its name.
 
     **Raises:** `NotEnough` for a network whose outputs respond to nothing.
@@ -310,7 +312,7 @@ def _with_shuffles(own: Values, others: Sequence[Values]) -> Values:
     return replace(own, controls=(null,))
 
 
-def _over_parts(read: Read, data: Drawn) -> list[Values]:
+def _over_parts(read: ReadNetwork, data: FractureDraw) -> list[Values]:
     """Entanglement of the declared parts and lateralisation over the sides, in the gauge of units."""
     num, sides, names = read.outputs.shape[1], int(data.sides.max()) + 1, list(data.regular.parts)
     asked = []
@@ -331,7 +333,7 @@ def _over_parts(read: Read, data: Drawn) -> list[Values]:
     return [one for one in found if one is not None]
 
 
-def _of_maps(read: Read, gauged: Sequence[Layer], data: Drawn) -> list[Values]:
+def _of_maps(read: ReadNetwork, gauged: Sequence[Layer], data: FractureDraw) -> list[Values]:
     """Dimensions, repetition and decodability of what lies in the hidden layers."""
     hidden = maps.hidden_maps(read.layers)
     hidden = [one for one in hidden if one.shape[1]]
@@ -359,7 +361,7 @@ def _of_maps(read: Read, gauged: Sequence[Layer], data: Drawn) -> list[Values]:
     return [one for one in made if one is not None]
 
 
-def _targets(data: Drawn) -> tuple[Float[Tensor, "n q"], list[str]]:
+def _targets(data: FractureDraw) -> tuple[Float[Tensor, "n q"], list[str]]:
     """A column for each part that lies in some examples and not in others."""
     columns = {name: mask.any(1).double() for name, mask in data.regular.parts.items()}
     columns = {name: column for name, column in columns.items() if 0 < float(column.mean()) < 1}
@@ -367,7 +369,9 @@ def _targets(data: Drawn) -> tuple[Float[Tensor, "n q"], list[str]]:
     return torch.stack(list(columns.values()), 1) if columns else torch.zeros(num, 0, dtype=torch.float64), list(columns)
 
 
-def _table(read: Read, data: Drawn, found: Coherence) -> tuple[tuple[str, float | None, float, float | None, float], ...]:
+def _table(
+    read: ReadNetwork, data: FractureDraw, found: Coherence
+) -> tuple[tuple[str, float | None, float, float | None, float], ...]:
     """Of every layer: coherence, share of the energy, decodability beside it, and how far what enters it has the regularity."""
     targets, names = _targets(data)
     rows = []

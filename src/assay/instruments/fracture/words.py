@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.display import number, with_interval
-from assay.evidence import UNTRAINED, Interval, Measure, Table
+from assay.evidence import UNTRAINED, DetailTable, Interval, Measure
 from assay.figure import Curve, Figure, Line, Plot
 from assay.instruments.fracture.coherence import Coherence
 from assay.instruments.fracture.noise import CONVENTIONS, MATCHED, Shaken
@@ -16,7 +16,7 @@ _MIDDLE = 0.5  # of the orbits
 
 
 @dataclass(frozen=True)
-class Kept:
+class FractureKept:
     """What the words are made of: coherence by regularity, and at every layer; noise by convention; how many weights."""
 
     found: Mapping[str, Coherence]
@@ -26,7 +26,7 @@ class Kept:
     weights: int
 
 
-def summary_of(kept: Kept, measures: Sequence[Measure]) -> str:
+def summary_of(kept: FractureKept, measures: Sequence[Measure]) -> str:
     """The sentences on coherence and on sharing with each regularity."""
     told = []
     for measure in measures:
@@ -74,8 +74,8 @@ def _sharing(interval: Interval, found: Coherence) -> str:
 # Figures
 
 
-def layers_figure(kept: Kept) -> Table:
-    return Table(
+def layers_figure(kept: FractureKept) -> DetailTable:
+    return DetailTable(
         name="Layers",
         columns=("layer", "coherence", "share of the change", "decodability of the parts", "regularity of what enters"),
         rows=kept.layers,
@@ -85,7 +85,7 @@ def layers_figure(kept: Kept) -> Table:
     )
 
 
-def noise_figures(kept: Kept, copies: Sequence[Kept], beside: Mapping[str, Kept]) -> tuple[Figure, ...]:
+def noise_figures(kept: FractureKept, copies: Sequence[FractureKept], beside: Mapping[str, FractureKept]) -> tuple[Figure, ...]:
     plots = []
     for convention, how in CONVENTIONS.items():
         own = kept.shaken[convention]
@@ -108,7 +108,7 @@ def noise_figures(kept: Kept, copies: Sequence[Kept], beside: Mapping[str, Kept]
             found = one.shaken[convention]
             rows += [(name, convention, *row) for row in zip(found.scales, found.size, found.kept, found.loss, strict=True)]
             rows += [(name, convention, "matched", size, found.at(size), None) for size in MATCHED]
-    table = Table(
+    table = DetailTable(
         name="Noise",
         columns=("network", "relative to", "scale", "size of the change", "coherent share", "loss"),
         rows=tuple(rows),

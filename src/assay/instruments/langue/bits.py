@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from assay.encoding.scoring import Scored, Scorer, word_bits
+from assay.encoding.scoring import ScoredText, Scorer, word_bits
 from assay.evidence import Interval
 from assay.stats import jackknife
 from assay.text import Corpus, NGrams, Vocabulary
@@ -132,7 +132,7 @@ def prepared(
     return Excerpts(tuple(texts), tuple(closed), words, shuffled, bits, np.array(rows).reshape(-1, 3))
 
 
-class Read(NamedTuple):
+class NetworkBits(NamedTuple):
     """Of one network, for every excerpt: bits per byte (`bits`), saved over the best order (`saved`), saved by the mixture
     (`gain`), squares left and all (`left`, `(units, 2)`, for each step of `STEPS`), costs of each shuffle, agreement with rules
     `(units, 2)`, and that of the text itself (`followed`)."""
@@ -146,7 +146,7 @@ class Read(NamedTuple):
     followed: Float[np.ndarray, "units 2"]
 
 
-def read(scorer: Scorer, excerpts: Excerpts, rules: TokenRules, *, shuffles: bool = True) -> Read:
+def read(scorer: Scorer, excerpts: Excerpts, rules: TokenRules, *, shuffles: bool = True) -> NetworkBits:
     """Code all excerpts with a network, and those under every shuffle."""
     scored = [scorer.score(text) for text in excerpts.texts]
     sizes = excerpts.sizes
@@ -156,7 +156,7 @@ def read(scorer: Scorer, excerpts: Excerpts, rules: TokenRules, *, shuffles: boo
         moved = [_total(scorer.score(text), end) for text, end in zip(texts, excerpts.closed, strict=True)]
         costs[name] = np.array(moved) / np.array([max(1, len(text.encode())) for text in texts]) - bits
     own = [word_bits(one, [word.end for word in found]) for one, found in zip(scored, excerpts.words, strict=True)]
-    return Read(
+    return NetworkBits(
         bits=bits,
         saved=excerpts.order_bits()[excerpts.best] - bits,
         gain=_gain(excerpts, own),
@@ -178,7 +178,7 @@ def imitator(
     return _gain(excerpts, own), _left(excerpts, np.concatenate(own))
 
 
-def _total(scored: Scored, closed: bool) -> float:
+def _total(scored: ScoredText, closed: bool) -> float:
     return float(scored.bits.sum() if closed else scored.bits[:-1].sum())
 
 

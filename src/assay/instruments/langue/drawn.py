@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from assay.encoding import Encoder
 from assay.encoding.scoring import Scorer
-from assay.figure import Table
+from assay.figure import DetailTable
 from assay.instrument import Budget
 from assay.instruments.langue import bits, states
 from assay.instruments.langue.systems import Systems
@@ -52,7 +52,7 @@ class LangueBudget(Budget):
     reading: float | None = None
 
 
-class Drawn(NamedTuple):
+class LangueDraw(NamedTuple):
     """Everything that depends on no network."""
 
     budget: LangueBudget
@@ -72,7 +72,7 @@ class Drawn(NamedTuple):
     weights: int
 
 
-class Kept(NamedTuple):
+class LangueKept(NamedTuple):
     """What the words need: alignments by system and with what holds no relations, the vectors at every layer and at the best,
     the match of words, the tables of matches, readings in bits, and why there are none."""
 
@@ -81,6 +81,6 @@ class Kept(NamedTuple):
     layers: Mapping[str, Float[np.ndarray, "n d"]]
     vectors: Float[np.ndarray, "n d"]
     matched: Match | None
-    tables: tuple[Table, ...] = ()
-    read: bits.Read | None = None
+    tables: tuple[DetailTable, ...] = ()
+    read: bits.NetworkBits | None = None
     why: str = ""

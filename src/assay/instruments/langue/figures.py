@@ -7,7 +7,7 @@ import numpy as np
 
 from assay.display import number
 from assay.evidence import Measure
-from assay.figure import Curve, Figure, Line, Plot, Point, Scatter, Table
+from assay.figure import Curve, DetailTable, Figure, Line, Plot, Point, Scatter
 from assay.instrument import Notes, Readings
 from assay.instruments.langue import bits
 from assay.instruments.langue.matrix import between
@@ -84,7 +84,7 @@ MOST_PRIMED = 1_000_000
 _NAMED = ("bits", "saved", "gain", "left")
 
 
-def _ladder(data: Any, read: Any) -> Table:
+def _ladder(data: Any, read: Any) -> DetailTable:
     excerpts = data.excerpts
     train = sorted(data.corpus.train)
     rows: list[tuple] = [("the network", float(read.bits.mean()), "")]
@@ -119,7 +119,7 @@ def _ladder(data: Any, read: Any) -> Table:
     )
     table = [(what, bits, None, of) for what, bits, of in rows] + _left(data, read)
     columns = ("what", "bits per byte", "share", "of")
-    return Table(name="Ladder of bits", columns=columns, rows=tuple(table), note=note, level=2)
+    return DetailTable(name="Ladder of bits", columns=columns, rows=tuple(table), note=note, level=2)
 
 
 def _left(data: Any, read: Any) -> list[tuple]:
@@ -139,7 +139,7 @@ def _left(data: Any, read: Any) -> list[tuple]:
     return rows
 
 
-def _alignments(kept: Any) -> Table:
+def _alignments(kept: Any) -> DetailTable:
     rows = tuple(
         (
             *("counts, other stems" if name == "apart" else name, one.layer, one.best.value, one.free.mean, one.free.p),
@@ -152,7 +152,7 @@ def _alignments(kept: Any) -> Table:
         "The largest of all layers, with another network of all pairs of layers, beside the largest of each permutation. "
         "Effect: 0 at the matched null, 1 for identity."
     )
-    return Table(name="Alignment with other systems", columns=columns, rows=rows, note=note, level=0)
+    return DetailTable(name="Alignment with other systems", columns=columns, rows=rows, note=note, level=0)
 
 
 def _curve(kept: Any, readings: Readings) -> Curve:

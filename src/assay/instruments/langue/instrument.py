@@ -11,7 +11,7 @@ from assay.errors import AssayError
 from assay.evidence import Effort, Measure
 from assay.instrument import Instrument, NotEnough, Notes, Random, Reading, Readings, stage
 from assay.instruments.langue import bits, figures, states, unlabelled
-from assay.instruments.langue.drawn import Drawn, LangueBudget
+from assay.instruments.langue.drawn import LangueBudget, LangueDraw
 from assay.instruments.langue.metrics import METRICS
 from assay.instruments.langue.systems import COUNTS, FEWEST_WORDS, systems
 from assay.instruments.langue.values import aligned, of_bits, of_copy, of_words
@@ -63,7 +63,7 @@ BUDGETS: Mapping[Effort, LangueBudget] = {
 }
 
 
-class Langue(Instrument[Drawn]):
+class Langue(Instrument[LangueDraw]):
     """Bits of held-out text beside n-grams and what these leave, and relations between words beside counts of the same text
     (Kozlowski 2026; Huh et al. 2024; Deletang et al. 2024), each with nulls that know how frequent a word is.
 
@@ -91,7 +91,7 @@ class Langue(Instrument[Drawn]):
     ):
         self.budgets, self.others = budgets, dict(others or {})
 
-    def data(self, subject: Subject, task: Task, budget: LangueBudget, rng: Random) -> Drawn:
+    def data(self, subject: Subject, task: Task, budget: LangueBudget, rng: Random) -> LangueDraw:
         assert isinstance(task, GivesCorpus)
         corpus, seed = task.corpus(), keyed_seed(rng.seed, "langue")
         share = _share(subject, budget)
@@ -144,7 +144,7 @@ class Langue(Instrument[Drawn]):
             with stage("learning online", 0.6, 1.0):
                 fresh = subject.untrained(rng("online"))
                 online = prequential_network(fresh.module, train, window=scorer.length, most=budget.online, seed=seed)
-        return Drawn(
+        return LangueDraw(
             budget=budget,
             corpus=corpus,
             scorer=scorer,
@@ -162,7 +162,7 @@ class Langue(Instrument[Drawn]):
             weights=subject.num_weights(),
         )
 
-    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+    def read(self, network: Subject, data: LangueDraw, rng: Random) -> Reading:
         values, read, why = [], None, ""
         if data.scorer is not None:
             with stage("coding excerpts", 0.0, 0.5):
@@ -183,7 +183,7 @@ class Langue(Instrument[Drawn]):
         told = tuple(table for table in tables if table is not None)
         return Reading(values, kept._replace(read=read, why=why, tables=told))
 
-    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+    def read_copy(self, network: Subject, data: LangueDraw, own: Reading, rng: Random) -> Reading:
         """Without shuffles, whose null is what they cost an n-gram, and without permutations of its own: it is one itself."""
         values = []
         if data.scorer is not None and own.kept.read is not None:
@@ -191,7 +191,7 @@ class Langue(Instrument[Drawn]):
         kept = aligned(network, data, draws=1)
         return Reading([*values, *of_copy(kept, data)], kept.aligned)
 
-    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    def explain(self, data: LangueDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         return figures.notes(data, readings, measures)
 
 

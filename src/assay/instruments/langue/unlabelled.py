@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 from jaxtyping import Float, Int
 
-from assay.figure import Table
+from assay.figure import DetailTable
 from assay.instruments.langue import states
 from assay.instruments.langue.drawn import LangueBudget
 from assay.instruments.langue.systems import COUNTS, NUM_GROUPS, Systems
@@ -19,7 +19,7 @@ from assay.text.words import frequency_bins
 _FEWEST_OF_GROUP = 3
 
 
-def power(vectors: Float[np.ndarray, "n d"], counts: states.System, *, budget: LangueBudget, seed: int) -> Table | None:
+def power(vectors: Float[np.ndarray, "n d"], counts: states.System, *, budget: LangueBudget, seed: int) -> DetailTable | None:
     """Accuracy of the matching with counts of the text, over the number of words and of words given, by FAQ and, where it is
     asked for and installed, by transport; None without any size."""
     own, rows = cosine(vectors), []
@@ -49,7 +49,11 @@ def power(vectors: Float[np.ndarray, "n d"], counts: states.System, *, budget: L
         f"Words at random, {budget.subsets} times, matched with counts of the text. Where the true map has the higher "
         "objective the solver failed; where it has not, so many words do not identify each other, which is not absence."
     )
-    return Table(name="Words matched without labels", columns=columns, rows=tuple(rows), note=note, level=0) if rows else None
+    return (
+        DetailTable(name="Words matched without labels", columns=columns, rows=tuple(rows), note=note, level=0)
+        if rows
+        else None
+    )
 
 
 def _summed(solver: str, size: int, given: int, some: Sequence[Match]) -> tuple:
@@ -98,7 +102,7 @@ def agreement_null(
     return null, [category_agreement(own[tenths != k], groups[tenths != k]) for k in range(10)]
 
 
-def matched_groups(vectors: Float[np.ndarray, "n d"], systems: Systems, *, draws: int, seed: int) -> Table | None:
+def matched_groups(vectors: Float[np.ndarray, "n d"], systems: Systems, *, draws: int, seed: int) -> DetailTable | None:
     """Groups of counts, whose centroids in the network and in counts are matched by their likeness alone; classes of a
     dictionary alike, where three of them have enough words."""
     rows, counted = [], systems.real[COUNTS].vectors
@@ -119,4 +123,8 @@ def matched_groups(vectors: Float[np.ndarray, "n d"], systems: Systems, *, draws
         "The centroids of each group in the network and in counts of the text, matched by their likeness to one another. p: "
         "share of random maps that fit as well as the true one."
     )
-    return Table(name="Groups matched without labels", columns=columns, rows=tuple(rows), note=note, level=0) if rows else None
+    return (
+        DetailTable(name="Groups matched without labels", columns=columns, rows=tuple(rows), note=note, level=0)
+        if rows
+        else None
+    )

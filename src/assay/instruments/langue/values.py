@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from assay.instrument import Control, Values
 from assay.instruments.langue import bits, states, unlabelled
-from assay.instruments.langue.drawn import Drawn, Kept
+from assay.instruments.langue.drawn import LangueDraw, LangueKept
 from assay.instruments.langue.metrics import (
     ANALOGIES,
     APART,
@@ -49,7 +49,7 @@ from assay.subject import Subject
 from assay.text import NGrams
 
 
-def of_bits(read: bits.Read, data: Drawn) -> list[Values]:
+def of_bits(read: bits.NetworkBits, data: LangueDraw) -> list[Values]:
     """Code lengths."""
     excerpts, zeros = data.excerpts, np.zeros((1, len(read.bits)))
     best = excerpts.best
@@ -82,7 +82,7 @@ def of_bits(read: bits.Read, data: Drawn) -> list[Values]:
     return values
 
 
-def _left(squares: Float[np.ndarray, "units 2"], data: Drawn) -> Values:
+def _left(squares: Float[np.ndarray, "units 2"], data: LangueDraw) -> Values:
     value, variance, interval = bits.share_left(squares)
     other = bits.share_left(data.imitated[1][-1])[0]
     control = Control(name=IMITATOR, how="left of n-grams of every other line", values=tensor([other]))
@@ -90,7 +90,7 @@ def _left(squares: Float[np.ndarray, "units 2"], data: Drawn) -> Values:
     return Values(metric=LEFT.key, units=tensor(units), value=value, variance=variance, interval=interval, controls=(control,))
 
 
-def aligned(network: Subject, data: Drawn, *, draws: int) -> Kept:
+def aligned(network: Subject, data: LangueDraw, *, draws: int) -> LangueKept:
     """Words of a network beside all systems. `draws`: permutations; with a single one, as of a copy, which is a null itself,
     nothing is compared with systems that hold no relations."""
     layers = states.vectors(data.encoder.on(network), data.graphs, data.vocabulary.words)
@@ -103,10 +103,10 @@ def aligned(network: Subject, data: Drawn, *, draws: int) -> Kept:
     found, matched = layers[real[COUNTS].layer], None
     if data.budget.match:
         matched = match(cosine(found), known.real[COUNTS].likeness, generator=np.random.default_rng(data.seed))
-    return Kept(real, nulls, layers, found, matched)
+    return LangueKept(real, nulls, layers, found, matched)
 
 
-def of_words(kept: Kept, data: Drawn) -> list[Values]:
+def of_words(kept: LangueKept, data: LangueDraw) -> list[Values]:
     """Relations of the network under test."""
     values, counts, known = [], np.array(data.vocabulary.counts), data.systems
     layers, seed, best = list(kept.layers.values()), data.seed, kept.aligned[COUNTS].best.layer
@@ -148,7 +148,7 @@ def of_words(kept: Kept, data: Drawn) -> list[Values]:
     return values
 
 
-def of_copy(kept: Kept, data: Drawn) -> list[Values]:
+def of_copy(kept: LangueKept, data: LangueDraw) -> list[Values]:
     """The numbers of a copy that those of the network are held against."""
     known = data.systems
     values = [over(NEAR, one.words, about={"system": name}) for name, one in kept.aligned.items() if name != "apart"]
@@ -176,7 +176,7 @@ def _rated(
     return rated_null(vectors, pairs, ratings, order)
 
 
-def _analogies(kept: Kept, data: Drawn, draws: states.Draws | None) -> list[Values]:
+def _analogies(kept: LangueKept, data: LangueDraw, draws: states.Draws | None) -> list[Values]:
     """Accuracy on each test pair, given words among the candidates and not; `draws`: of the null."""
     values, place, asked = [], data.vocabulary.place, data.systems.analogies
     for name, excluding in (("left out", True), ("among the answers", False)):

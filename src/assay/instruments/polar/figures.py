@@ -8,12 +8,22 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from assay.evidence import UNTRAINED, Measure
-from assay.figure import Curve, Edge, Figure, Graphs, Line, Parse, Plot, Point, Scatter, Table
+from assay.figure import Curve, DetailTable, Edge, Figure, Line, Parse, Plot, Point, RelationGraphs, Scatter
 from assay.graph import coarse
 from assay.instrument import Random
 from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe
-from assay.instruments.polar.scores import RATES, Fit, How, Scored, Scores, decode, length_mean, score, text_correlations
-from assay.instruments.polar.search import CHAIN, POSITION, Found, Nulls, Rows, or_none
+from assay.instruments.polar.scores import (
+    RATES,
+    FittedProbes,
+    How,
+    ScoredEdges,
+    Scores,
+    decode,
+    length_mean,
+    score,
+    text_correlations,
+)
+from assay.instruments.polar.search import CHAIN, POSITION, FoundProbes, Nulls, Rows, or_none
 from assay.instruments.polar.targets import Batch, Sample
 
 LEVEL = 2  # held-out texts, and their gold graphs
@@ -64,7 +74,7 @@ def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Seque
 # Tables
 
 
-def tables(found: Found, fit: Fit, own: Scores, nulls: Nulls, *, rng: Random) -> list[Figure]:
+def tables(found: FoundProbes, fit: FittedProbes, own: Scores, nulls: Nulls, *, rng: Random) -> list[Figure]:
     """Conventions, what was tried, breakdowns, the plane of relations, and sentences to draw."""
     test, fitting = found.test, found.fitting
     width, num = found.train.states.shape[2], len(found.train)
@@ -82,7 +92,7 @@ def tables(found: Found, fit: Fit, own: Scores, nulls: Nulls, *, rng: Random) ->
             },
             test,
         ),
-        Table(
+        DetailTable(
             name="Angle losses",
             columns=("angle loss", "weight", "UUAS", "type accuracy", "LAS"),
             rows=found.tried,
@@ -98,7 +108,7 @@ def tables(found: Found, fit: Fit, own: Scores, nulls: Nulls, *, rng: Random) ->
     ]
 
 
-def conventions(probes: Mapping[str, tuple[Probes, How]], sample: Sample) -> Table:
+def conventions(probes: Mapping[str, tuple[Probes, How]], sample: Sample) -> DetailTable:
     """Every probe, decoded in its way, with punctuation and without, over all edges and as the mean over texts."""
     rows: list[tuple[str | float | None, ...]] = []
     for name, (fitted, how) in probes.items():
@@ -109,7 +119,7 @@ def conventions(probes: Mapping[str, tuple[Probes, How]], sample: Sample) -> Tab
             whole = scored.balanced(), or_none(float(scored.root.nanmean())), dspr
             rows.append((*told, "all edges", *map(scored.micro, RATES), *whole))
             rows.append((*told, "mean over texts", *map(scored.macro, RATES), None, None, None))
-    return Table(
+    return DetailTable(
         name="Conventions",
         columns=("probe, decoding", "punctuation", "average", *RATES, "balanced", "root", "DSpr"),
         rows=tuple(rows),
@@ -118,14 +128,14 @@ def conventions(probes: Mapping[str, tuple[Probes, How]], sample: Sample) -> Tab
     )
 
 
-def _sweep(found: Found, of: str, varied: Mapping[int, tuple[Sample, Fitting]], rng: Random) -> Table:
+def _sweep(found: FoundProbes, of: str, varied: Mapping[int, tuple[Sample, Fitting]], rng: Random) -> DetailTable:
     """The same fit at one layer for every rank, or number of training texts, that there is."""
     rows = []
     for value, (train, fitting) in varied.items():
         one = replace(found, fitting=fitting).scores(train, found.test, generator=rng(of, value))
         rates = one.structural.micro("UUAS"), one.polar.micro("type accuracy"), one.polar.micro("LAS")
         rows.append((value, *rates))
-    return Table(
+    return DetailTable(
         name=f"By {of}",
         columns=(of, "UUAS", "type accuracy", "LAS"),
         rows=tuple(rows),
@@ -135,7 +145,7 @@ def _sweep(found: Found, of: str, varied: Mapping[int, tuple[Sample, Fitting]], 
     )
 
 
-def groups(scored: Scored, kind: str) -> Groups:
+def groups(scored: ScoredEdges, kind: str) -> Groups:
     """The edges by the distance between their words, by the depth of their dependent, or by the length of their text."""
     column, ranges = GROUPS[kind]
     values, found = getattr(scored, column), {}
@@ -145,7 +155,7 @@ def groups(scored: Scored, kind: str) -> Groups:
     return found
 
 
-def rate_table(of: str, scored: Scored, masks: Groups, *, beside: Mapping[str, Scored] | None = None) -> Table:
+def rate_table(of: str, scored: ScoredEdges, masks: Groups, *, beside: Mapping[str, ScoredEdges] | None = None) -> DetailTable:
     """A row for every group with at least `MIN_EDGES` gold edges: their number, every rate, and the UUAS of the nulls `beside`,
     which score the same edges in the same order. `of`: what the groups are."""
     beside = beside or {}
@@ -159,7 +169,7 @@ def rate_table(of: str, scored: Scored, masks: Groups, *, beside: Mapping[str, S
             few.append(group)
     columns = (of, "edges", *RATES, *(f"UUAS, {null}" for null in beside))
     note = f"Fewer than {MIN_EDGES} edges, so left out: {', '.join(few)}." if few else ""
-    return Table(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=LEVEL)
+    return DetailTable(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=LEVEL)
 
 
 # Pictures
@@ -186,7 +196,7 @@ def plane(probes: Probes, relations: Sequence[str], counts: Sequence[float], *, 
     )
 
 
-def sentences(probes: Probes, sample: Sample, *, num: int = 8, longest: int = 16) -> Graphs:
+def sentences(probes: Probes, sample: Sample, *, num: int = 8, longest: int = 16) -> RelationGraphs:
     """A few test trees of middling length, as they come, gold beside predicted as a legal tree."""
     chosen = [k for k, graph in enumerate(sample.graphs) if 6 <= len(graph) <= longest and graph.is_tree][:num]
     texts = []
@@ -204,7 +214,7 @@ def sentences(probes: Probes, sample: Sample, *, num: int = 8, longest: int = 16
                 ),
             )
         )
-    return Graphs(
+    return RelationGraphs(
         name="Sentences",
         texts=tuple(texts),
         caption="Each word is joined to its head, in the declared tree and in the predicted one, with its relation.",

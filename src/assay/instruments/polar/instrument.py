@@ -16,9 +16,9 @@ from assay.graph import GivesContinuations, GivesGraphs, Graph
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values, stage
 from assay.instruments.polar import behaviour, figures, search
 from assay.instruments.polar.fit import Fitting
-from assay.instruments.polar.scores import CORRELATION, ROOT, Fit, Scores, metric, score_fit
-from assay.instruments.polar.search import CHAIN, EVERY, MOVED, POSITION, Found, Nulls
-from assay.instruments.polar.targets import SPLITS, UNSEEN, Sample, Texts, in_components, read_nonsense, read_texts
+from assay.instruments.polar.scores import CORRELATION, ROOT, FittedProbes, Scores, metric, score_fit
+from assay.instruments.polar.search import CHAIN, EVERY, MOVED, POSITION, FoundProbes, Nulls
+from assay.instruments.polar.targets import SPLITS, UNSEEN, Sample, TextStates, in_components, read_nonsense, read_texts
 from assay.stats import MIN_UNITS, fitted_interval, fitted_p
 from assay.subject import Subject
 from assay.task import Task
@@ -77,7 +77,7 @@ BUDGETS: Mapping[Effort, PolarBudget] = {
 }
 
 
-class Drawn(NamedTuple):
+class PolarDraw(NamedTuple):
     """Everything drawn from the task. `encoder`: reads the network, and through `on` any other; `share`: of the budget's texts
     that so large a network is given."""
 
@@ -88,8 +88,8 @@ class Drawn(NamedTuple):
     share: float
 
 
-class Kept(NamedTuple):
-    """What copies and words need. `test`, `basis`: to which probes of copies are moved, as of `Found`; `rows`: of curves."""
+class PolarKept(NamedTuple):
+    """What copies and words need. `test`, `basis`: to which probes of copies are moved; `rows`: of curves."""
 
     test: Sample
     basis: Float[Tensor, "1 width kept"]
@@ -97,7 +97,7 @@ class Kept(NamedTuple):
     notes: Notes
 
 
-class Polar(Instrument[Drawn]):
+class Polar(Instrument[PolarDraw]):
     """Fits a linear map of the states of a text's nodes under which squared distances are path lengths in the declared graph
     and edges of one relation point one way (Diego-Simon et al. 2024), and scores the graphs predicted for held-out texts.
 
@@ -122,7 +122,7 @@ class Polar(Instrument[Drawn]):
     def __init__(self, *, rank: int = 64, budgets: Mapping[Effort, PolarBudget] = BUDGETS):
         self.rank, self.budgets = rank, budgets
 
-    def data(self, subject: Subject, task: Task, budget: PolarBudget, rng: Random) -> Drawn:
+    def data(self, subject: Subject, task: Task, budget: PolarBudget, rng: Random) -> PolarDraw:
         assert isinstance(task, GivesGraphs)
         drawn = {split: task.graphs(split, getattr(budget, split), generator=rng(split)) for split in SPLITS}
         words = sum(len(graph.words) for some in drawn.values() for graph in some)
@@ -136,9 +136,9 @@ class Polar(Instrument[Drawn]):
             graphs[split] = sorted(some, key=lambda graph: (graph.words, graph.mentions, graph.edges))
         if reason := _too_few(graphs):
             raise NotEnough(reason)
-        return Drawn(task, budget, graphs, encoder_of(subject, task, most_layers=budget.layers), share)
+        return PolarDraw(task, budget, graphs, encoder_of(subject, task, most_layers=budget.layers), share)
 
-    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+    def read(self, network: Subject, data: PolarDraw, rng: Random) -> Reading:
         budget, encoder = data.budget, data.encoder.on(network)
         with stage("reading texts", 0.0, 0.3):
             texts = read_texts(encoder, data.graphs)
@@ -190,9 +190,9 @@ class Polar(Instrument[Drawn]):
             tables = figures.tables(found, fits[0], own[0], nulls, rng=rng.within("tables"))
             rows = search.curve_rows(found, generator=rng("depth curve"))
         notes = Notes("", warned, not_tested, tables, settings)
-        return Reading(values, Kept(found.test, found.basis, rows, notes))
+        return Reading(values, PolarKept(found.test, found.basis, rows, notes))
 
-    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+    def read_copy(self, network: Subject, data: PolarDraw, own: Reading, rng: Random) -> Reading:
         with stage("reading texts", 0.0, 0.6):
             texts = read_texts(data.encoder.on(network), data.graphs)
         with stage("choosing the layer", 0.6, 0.9):
@@ -200,24 +200,24 @@ class Polar(Instrument[Drawn]):
         del texts
         return copy_reading(found, own.kept, repeats=data.budget.repeats, rng=rng)
 
-    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    def explain(self, data: PolarDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept, copies = readings.own.kept, [copy.kept for copy in readings.copies]
         notes, layer = kept.notes, kept.notes.settings["layer"]
         curves = figures.layer_curves(layer, kept.rows, copies, measures)
         return notes._replace(summary=_summary(measures, layer), figures=(*curves, *notes.figures))
 
-    def _searched(self, texts: Texts, budget: PolarBudget, rng: Random) -> Found:
+    def _searched(self, texts: TextStates, budget: PolarBudget, rng: Random) -> FoundProbes:
         texts = texts.reduced(generator=rng("components"))
         # At most half of the dimensions, or there would be nothing left to compare the polar subspace with.
         rank = max(1, min(self.rank, texts.train.states.shape[2] // 2))
         return search.search(texts, fitting=Fitting(rank=rank, epochs=budget.epochs), generator=rng("search"))
 
 
-def copy_reading(found: Found, kept: Kept, *, repeats: int, rng: Random) -> Reading:
+def copy_reading(found: FoundProbes, kept: PolarKept, *, repeats: int, rng: Random) -> Reading:
     """What an untrained copy gives: one fit, the same probes in the states of the network, and the control tasks."""
     fit = found.fit(found.train, generator=rng("fit"))
     own = score_fit(fit, found.test)
-    moved = score_fit(Fit(*(one.after(found.basis).after(kept.basis.mT) for one in fit)), kept.test)
+    moved = score_fit(FittedProbes(*(one.after(found.basis).after(kept.basis.mT) for one in fit)), kept.test)
     values = []
     for asked in FITTED:
         units = moved.units[asked.title][None]
@@ -247,7 +247,7 @@ def _stacked(scores: Sequence[Scores], of: str) -> Float[Tensor, "repeats texts"
     return torch.stack([one.units[of] for one in scores])
 
 
-def _selectivity(found: Found, own: Sequence[Scores], *, seeds: int, rng: Random) -> list[Values]:
+def _selectivity(found: FoundProbes, own: Sequence[Scores], *, seeds: int, rng: Random) -> list[Values]:
     values = []
     for of, (task, wrong) in search.control_scores(found, seeds=range(seeds), rng=rng.within("control tasks")).items():
         right, metric = _stacked(own, of), SELECTIVITY[of]
@@ -258,7 +258,9 @@ def _selectivity(found: Found, own: Sequence[Scores], *, seeds: int, rng: Random
     return values
 
 
-def _behaviours(network: Subject, data: Drawn, encoder: Encoder, layer: str, rng: Random) -> list[behaviour.Behaviour | str]:
+def _behaviours(
+    network: Subject, data: PolarDraw, encoder: Encoder, layer: str, rng: Random
+) -> list[behaviour.Behaviour | str]:
     """What the network does with the graph, as far as the task can tell; else why not."""
     if not (site := encoder.site(layer)):
         return ["the layer is no site of the network, so that nothing can be taken out there"]
@@ -283,7 +285,7 @@ def _too_few(splits: Mapping[str, Sequence[Graph]]) -> str:
     return ""
 
 
-def _left_out(encoder: Encoder, data: Drawn) -> list[str]:
+def _left_out(encoder: Encoder, data: PolarDraw) -> list[str]:
     """What this effort did not read of so large a network."""
     told = []
     if encoder.left_out:
@@ -300,7 +302,7 @@ def _left_out(encoder: Encoder, data: Drawn) -> list[str]:
     return told
 
 
-def warnings_of(texts: Texts) -> tuple[str, ...]:
+def warnings_of(texts: TextStates) -> tuple[str, ...]:
     """Texts that were not encoded, and relations that no training text has."""
     told = []
     if texts.refused:

@@ -113,7 +113,7 @@ def _hung_up(
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredEdges:
     """The gold edges of a sample under one probe: each rate and each breakdown is a mean over some of them.
 
     **Attributes:**
@@ -156,7 +156,7 @@ class Scored:
         return float(cluster_means(self.right[3, seen].double(), self.relation[seen]).means.mean())
 
 
-def score(probes: Probes, sample: Sample, *, how: How = "edges", punctuation: bool = True) -> list[Scored]:
+def score(probes: Probes, sample: Sample, *, how: How = "edges", punctuation: bool = True) -> list[ScoredEdges]:
     """Predict every text and compare, for every probe of the stack.
 
     **Arguments:** `punctuation`: whether nodes that are punctuation, and their edges, take part in gold and predicted graphs.
@@ -180,7 +180,7 @@ def score(probes: Probes, sample: Sample, *, how: How = "edges", punctuation: bo
         has_root, gold = batch.roots.unbind(1)
         roots[:, batch.texts[has_root]] = (root[:, has_root] == gold).float()
     described, found = torch.cat(columns, 1), torch.cat(right, 2)
-    return [Scored(*described, right=found[p], root=roots[p]) for p in range(len(probes))]
+    return [ScoredEdges(*described, right=found[p], root=roots[p]) for p in range(len(probes))]
 
 
 def influence(right: Float[Tensor, " texts"], total: Float[Tensor, " texts"]) -> Float[Tensor, " texts"]:
@@ -250,7 +250,7 @@ def metric(title: str, unit: str = "", bounds: tuple[float, float] = (0.0, 1.0),
     return Metric(key=key, title=title, unit=unit, level=2, of=of, bounds=bounds, **options)
 
 
-class Fit(NamedTuple):
+class FittedProbes(NamedTuple):
     """A probe of each kind, each a stack of one."""
 
     distance: Probes
@@ -265,12 +265,12 @@ class Scores(NamedTuple):
     over the texts that can be asked.
     """
 
-    structural: Scored
-    polar: Scored
+    structural: ScoredEdges
+    polar: ScoredEdges
     units: Mapping[str, Float[Tensor, " some"]]
 
 
-def score_fit(fit: Fit, sample: Sample) -> Scores:
+def score_fit(fit: FittedProbes, sample: Sample) -> Scores:
     """Score all three on a sample of one layer."""
     (structural,), (polar,) = score(fit.distance, sample, punctuation=False), score(fit.polar, sample, how="legal")
     (depth,) = deep(fit.depth, sample)

@@ -15,7 +15,7 @@ from assay.instruments.polar.fit import Angle, Fitting, Probes, fit_depth, fit_d
 from assay.instruments.polar.scores import (
     CORRELATION,
     ROOT,
-    Fit,
+    FittedProbes,
     Scores,
     deep,
     length_mean,
@@ -23,7 +23,7 @@ from assay.instruments.polar.scores import (
     score_fit,
     text_correlations,
 )
-from assay.instruments.polar.targets import Sample, Texts
+from assay.instruments.polar.targets import Sample, TextStates
 from assay.stats import child_generator, mean_interval
 
 CURVE_WEIGHT = 1.0
@@ -43,7 +43,7 @@ POSITION_WIDTH, _LONGEST_WAVE = 64, 10_000.0  # of the sines and cosines of a pl
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundProbes:
     """What was chosen on the dev texts, and the probes of every layer.
 
     **Attributes:**
@@ -55,7 +55,7 @@ class Found:
     - `tried`: angle loss, weight, UUAS, type accuracy and LAS on the dev texts, at the layer.
     """
 
-    texts: Texts
+    texts: TextStates
     fitting: Fitting
     layer: int
     train: Sample
@@ -67,10 +67,10 @@ class Found:
     polar: Probes
     tried: tuple[tuple[str, float, float, float, float], ...]
 
-    def fit(self, train: Sample, *, generator: Generator) -> Fit:
+    def fit(self, train: Sample, *, generator: Generator) -> FittedProbes:
         """All three probes on texts at one layer, fitted as was chosen."""
         one, other, third = (child_generator(generator) for _ in range(3))
-        return Fit(
+        return FittedProbes(
             distance=fit_distance(train, fitting=self.fitting, generator=one),
             polar=fit_polar(train, angle=self.angle, weights=[self.weight], fitting=self.fitting, generator=other),
             depth=fit_depth(train, fitting=self.fitting, generator=third),
@@ -81,7 +81,7 @@ class Found:
         return score_fit(self.fit(train, generator=generator), test)
 
 
-def search(texts: Texts, *, fitting: Fitting, generator: Generator) -> Found:
+def search(texts: TextStates, *, fitting: Fitting, generator: Generator) -> FoundProbes:
     """Fit probes at all layers, and choose among them; the raw word embedding is a null."""
     train, dev = texts.train, texts.dev
     candidates = [k for k, name in enumerate(texts.layers) if name != WORDS]
@@ -102,16 +102,16 @@ def search(texts: Texts, *, fitting: Fitting, generator: Generator) -> Found:
     best = max(range(len(tried)), key=lambda k: (tried[k][-1], -k))
     basis = torch.eye(train.states.shape[2])[None] if texts.basis is None else texts.basis[[layer]]
     chosen = layer, at, texts.test.at([layer]), basis, *CANDIDATES[best]
-    return Found(texts, fitting, *chosen, distance, polar, tuple(tried))
+    return FoundProbes(texts, fitting, *chosen, distance, polar, tuple(tried))
 
 
-def baselines(found: Found, *, repeats: int, rng: Random) -> Nulls:
+def baselines(found: FoundProbes, *, repeats: int, rng: Random) -> Nulls:
     """Nulls of the network's own."""
     train, test, texts, num = found.train, found.test, found.texts, range(repeats)
 
     def plain(train: Sample, test: Sample, rank: int | None = None, k: int = 0) -> Scores:
         probes = unfitted(train, rank, generator=rng(RANDOM, k))
-        return score_fit(Fit(probes, probes, probes), test)
+        return score_fit(FittedProbes(probes, probes, probes), test)
 
     def wrong(draws: Generator) -> Sample:
         return train.asked_for([permuted(graph, generator=draws) for graph in train.graphs])
@@ -133,7 +133,7 @@ def baselines(found: Found, *, repeats: int, rng: Random) -> Nulls:
     return made
 
 
-def curve_rows(found: Found, *, generator: Generator) -> Rows:
+def curve_rows(found: FoundProbes, *, generator: Generator) -> Rows:
     """Test texts at every layer: distance probes without punctuation, polar ones edge by edge with it, and depth probes."""
     test, layers = found.texts.test, found.texts.layers
     deeps = deep(fit_depth(found.texts.train, fitting=found.fitting, generator=generator), test)
@@ -177,7 +177,9 @@ def _places(sample: Sample) -> Float[Tensor, " nodes"]:
     return torch.tensor([sum(words) / len(words) for graph in sample.graphs for words in graph.mentions], dtype=torch.float32)
 
 
-def control_scores(found: Found, *, seeds: Sequence[int], rng: Random) -> dict[str, tuple[str, Float[Tensor, "seeds texts"]]]:
+def control_scores(
+    found: FoundProbes, *, seeds: Sequence[int], rng: Random
+) -> dict[str, tuple[str, Float[Tensor, "seeds texts"]]]:
     """What texts contribute to a rate of probes that are fitted on a control task (Hewitt and Liang 2019): by the rate, what
     the task is, and a row for every seed."""
     texts, options = (found.train, found.test), {"fitting": found.fitting}

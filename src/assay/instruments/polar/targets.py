@@ -174,7 +174,7 @@ def sample_of(encoded: Encoded, graphs: Sequence[Graph], relations: Sequence[str
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextStates:
     """One network's states on all texts, for every layer.
 
     **Attributes:**
@@ -193,7 +193,7 @@ class Texts:
     basis: Float[Tensor, "layers width kept"] | None = None
     components: str = "not taken"
 
-    def reduced(self, *, generator: Generator) -> "Texts":
+    def reduced(self, *, generator: Generator) -> "TextStates":
         """In principal components of the training words, where the states are wider than `WIDEST`. A probe's cost grows with
         the width of the states; distances and angles within the components are what they were."""
         if self.train.states.shape[2] <= WIDEST:
@@ -205,7 +205,7 @@ class Texts:
         return replace(self, train=train, dev=dev, test=test, basis=basis, components=told)
 
 
-def read_texts(encoder: Encoder, graphs: Mapping[str, Sequence[Graph]]) -> Texts:
+def read_texts(encoder: Encoder, graphs: Mapping[str, Sequence[Graph]]) -> TextStates:
     """Encode the texts of every split."""
     encoded = {split: encode(encoder, some) for split, some in graphs.items()}
     relations = relations_of([graphs["train"][k] for k in encoded["train"].kept])
@@ -213,7 +213,7 @@ def read_texts(encoder: Encoder, graphs: Mapping[str, Sequence[Graph]]) -> Texts
     refused = (
         f"{item.sentence_id or f'{split} {item.text}'}: {item.why}" for split, one in encoded.items() for item in one.refused
     )
-    return Texts(train, dev, test, encoder.layers, tuple(refused))
+    return TextStates(train, dev, test, encoder.layers, tuple(refused))
 
 
 def read_nonsense(encoder: Encoder, sample: Sample, *, generator: Generator) -> Sample | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from assay.cuts import Cuts, State
 from assay.errors import AssayError
 from assay.instrument import Random
-from assay.instruments.recombination.drawn import Drawn, Recipe
+from assay.instruments.recombination.drawn import RecombinationDraw, StateRecipe
 from assay.instruments.recombination.items import HELD, firsts
 from assay.instruments.recombination.rates import ES, Rates, rates_of
 from assay.instruments.recombination.rules import resolves
@@ -58,7 +58,7 @@ class AtDepth:
     """
 
     cuts: Cuts
-    data: Drawn
+    data: RecombinationDraw
     outputs: Outputs
     first: State
     effects: Effects
@@ -115,7 +115,7 @@ class AtDepth:
                 self._answered[one] = torch.zeros_like(left[one]), new.new_zeros(len(left[one]), *new.shape[1:])
             self._answered[one][0][some], self._answered[one][1][some] = True, new
 
-    def _recipe(self, one: Asked) -> Recipe:
+    def _recipe(self, one: Asked) -> StateRecipe:
         return self.data.plans[one[1]].recipes[one[2]]
 
     def _stand(self, one: Asked, rows: Int[Tensor, " m"]) -> Int[Tensor, " m"]:
@@ -175,7 +175,7 @@ class Reader:
     """
 
     cuts: Cuts
-    data: Drawn
+    data: RecombinationDraw
     outputs: Outputs
     rng: Random
     variants: Sequence[Variant]
@@ -296,7 +296,7 @@ def _explained(states: Float[Tensor, "m f"], sums: Float[Tensor, "m f"]) -> floa
     return 1 - left / total if total > 0 else None
 
 
-def _first_two(cuts: Cuts, depths: Sequence[int], data: Drawn) -> dict[int, State | AssayError]:
+def _first_two(cuts: Cuts, depths: Sequence[int], data: RecombinationDraw) -> dict[int, State | AssayError]:
     """The states of two fitted examples, or why a cut cannot be read."""
     two = _rows(data.fitted, torch.arange(2))
 

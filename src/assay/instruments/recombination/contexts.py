@@ -8,8 +8,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from assay.instrument import Random
-from assay.instruments.recombination.items import HELD, Drawing, Items, changing
-from assay.instruments.recombination.states import Design
+from assay.instruments.recombination.items import HELD, CombinationItems, ItemSampler, changing
+from assay.instruments.recombination.states import PartDesign
 from assay.stats import MIN_UNITS
 from assay.task import Examples, Part
 
@@ -20,8 +20,8 @@ MOST_COLUMNS = 1_000  # of the least-squares fit
 
 
 def in_contexts(
-    part: Part, context: Part, drawing: Drawing, exchanged: Items, known: Tensor, rng: Random
-) -> tuple[Design, Items, dict[str, Tensor]] | str:
+    part: Part, context: Part, drawing: ItemSampler, exchanged: CombinationItems, known: Tensor, rng: Random
+) -> tuple[PartDesign, CombinationItems, dict[str, Tensor]] | str:
     """Exchanges of one part with its effect beside the value of another part that the base of the exchange has, and beside
     another value of that part, drawn for each exchange. One least-squares fit gives all effects, with a column for each value
     of the part in each context. A part that is stored once has one effect; with copies by context the effect from a context
@@ -38,7 +38,7 @@ def in_contexts(
     split = Part(part.name, tuple(f"{value}, context {k}" for k in range(number + 1) for value in part.values))
     value = fitted.parts[part.name]
     parts = tuple(split if one.name == part.name else one for one in task.parts if not one.of)
-    design = Design.of(parts, _with(fitted, part.name, value + size * group))
+    design = PartDesign.of(parts, _with(fitted, part.name, value + size * group))
     own, moved = group[exchanged.base], torch.randint(1, number, (len(exchanged),), generator=rng("others"))
 
     def difference(which: Int[Tensor, " m"]) -> Tensor:

@@ -11,7 +11,7 @@ from assay.cuts import Cut
 from assay.errors import AssayError, shortened
 from assay.instrument import NotEnough, Random
 from assay.instruments.recombination.answers import NETWORK, Asked, Outputs, Reader, Variant
-from assay.instruments.recombination.drawn import Drawn
+from assay.instruments.recombination.drawn import RecombinationDraw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
 from assay.instruments.recombination.rates import CS, ES, Rates
 from assay.instruments.recombination.rules import Between, combined_between, may_be_headline, resolves
@@ -30,7 +30,7 @@ class AtCut:
 
 
 @dataclass(eq=False)
-class Found:
+class NetworkCurves:
     """Curves of one network.
 
     **Attributes:** `every` cut that the network has; `cuts`: that were read, from the input to the last; `headline`: by variant
@@ -51,13 +51,13 @@ class Found:
 
 def curves(
     subject: Subject,
-    data: Drawn,
+    data: RecombinationDraw,
     rng: Random,
     *,
     variants: Sequence[Variant],
-    like: Found | None = None,
+    like: NetworkCurves | None = None,
     fitted: Tensor | None = None,
-) -> Found:
+) -> NetworkCurves:
     """Curves of a network, or with `like` what is needed of another one to stand beside it. Cuts that the budget leaves out are
     read where they lie between the ends of where parts are combined.
 
@@ -75,7 +75,7 @@ def curves(
         cuts = subject.cuts(few, fixed=[data.prefix] if data.prefix else ())
     except AssayError as error:
         raise NotEnough(f"the network cannot be cut: {str(error).rstrip('.')}") from error
-    found = Found([*cuts])
+    found = NetworkCurves([*cuts])
     if like is None:
         outputs = Outputs(subject(data.real), subject(data.fitted) if fitted is None else fitted)
     else:
@@ -106,7 +106,7 @@ def curves(
     return found
 
 
-def _of_copy(subject: Subject, data: Drawn) -> Outputs:
+def _of_copy(subject: Subject, data: RecombinationDraw) -> Outputs:
     """Outputs of a copy for the inputs that its rates are read against, and zeros for the others, which nothing reads."""
     shown, moved = [], []
     for plan, some in zip(data.plans, data.few, strict=True):
@@ -126,7 +126,7 @@ def _of_copy(subject: Subject, data: Drawn) -> Outputs:
 
 
 def _scan(
-    found: Found, reader: Reader, depths: Sequence[int], everything: Sequence[Asked], fallback: Mapping[int, int]
+    found: NetworkCurves, reader: Reader, depths: Sequence[int], everything: Sequence[Asked], fallback: Mapping[int, int]
 ) -> None:
     """Read some more cuts, from the last to the first: the curves of the network, and what its search and those of its nulls
     for a headline cut need. A network of which no curve is drawn is read up to the first cut that it finds."""
@@ -171,7 +171,7 @@ def _reason(error: AssayError) -> str:
     return error.rule if cause is None else f"with states put in, its forward ends in {shortened(said, 200).rstrip('.')}"
 
 
-def _read_chosen(found: Found, reader: Reader, fallback: Mapping[int, int], *, own: bool) -> None:
+def _read_chosen(found: NetworkCurves, reader: Reader, fallback: Mapping[int, int], *, own: bool) -> None:
     """All rates at the headline cuts, by plan that of the network under test where one has none: of the network on all
     combinations, of nulls and copies on some."""
     plans = reader.data.plans
@@ -197,7 +197,7 @@ def _read_chosen(found: Found, reader: Reader, fallback: Mapping[int, int], *, o
             found.cuts[found.cuts.index(at)] = replace(at, rates={**at.rates, **mine})
 
 
-def _unread(found: Found, data: Drawn) -> int | None:
+def _unread(found: NetworkCurves, data: RecombinationDraw) -> int | None:
     """Of the cuts that were left out beside an end of where parts are combined, and inside, the one in the middle."""
     between = interval(data, found)
     if between is None:
@@ -217,13 +217,13 @@ def at_headline(at: AtCut | None, letter: str) -> float | None:
     return rate.mean if rate else None
 
 
-def holding(found: Found) -> list[AtCut]:
+def holding(found: NetworkCurves) -> list[AtCut]:
     """The cuts that pass the rule of the headline cut, from the first on."""
     able = [one for one in found.cuts if may_be_headline(one.cut) and (ES, HELD) in one.rates[0, 0]]
     return [one for one in able if resolves(one.rates[0, 0][ES, HELD].units)]
 
 
-def interval(data: Drawn, found: Found) -> Between | None:
+def interval(data: RecombinationDraw, found: NetworkCurves) -> Between | None:
     """Where the parts are combined."""
     cs = [at_headline(one, CS) for one in found.cuts]
     return combined_between([one.cut.depth for one in found.cuts], cs, chance=data.chance)

@@ -16,8 +16,8 @@ from assay.instruments.recombination.items import (
     HELD,
     KIND_OF,
     OUTSIDE,
-    Drawing,
-    Items,
+    CombinationItems,
+    ItemSampler,
     changing,
     combinations_of,
     dealt,
@@ -26,7 +26,7 @@ from assay.instruments.recombination.items import (
     numbered,
     spread,
 )
-from assay.instruments.recombination.states import Design, design_rows
+from assay.instruments.recombination.states import PartDesign, design_rows
 from assay.instruments.recombination.template import OneTemplate, given, one_template, prefix_of
 from assay.novelty import novelty_of
 from assay.objective import Objective
@@ -43,7 +43,7 @@ MOST_UNLISTED = 2_000  # combinations drawn where a task lists no novel ones
 
 
 @dataclass(frozen=True, eq=False)
-class Recipe:
+class StateRecipe:
     """States to be made: `rows` times the effects of a design and, with `base`, on top of the states of fitted examples.
 
     **Attributes:** `about`: what the values are of; `scrambled`: for each repeat the items whose targets and inputs stand in
@@ -51,7 +51,7 @@ class Recipe:
     """
 
     about: Mapping[str, str]
-    items: Items
+    items: CombinationItems
     rows: Float[Tensor, "m q"]
     on_base: bool
     scrambled: Int[Tensor, "s m"]
@@ -69,19 +69,19 @@ class Recipe:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class CurvePlan:
     """One additive model with its headline cut, and the states that are made of it; the first recipe chooses the cut, or the
     model `follows` that of all parts."""
 
     name: str
-    design: Design
-    recipes: tuple[Recipe, ...]
+    design: PartDesign
+    recipes: tuple[StateRecipe, ...]
     follows: bool = False
 
-    def showing(self, rows: Int[Tensor, " r"]) -> "Plan":
+    def showing(self, rows: Int[Tensor, " r"]) -> "CurvePlan":
         """With these rows, in ascending order, for all real inputs."""
 
-        def numbered(items: Items) -> Items:
+        def numbered(items: CombinationItems) -> CombinationItems:
             shown = torch.where(items.shown >= 0, torch.searchsorted(rows, items.shown.clamp(min=0)), -1)
             return replace(items, shown=shown)
 
@@ -89,7 +89,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class RecombinationDraw:
     """**Attributes:**
 
     - `fitted`, `real`: inputs of the examples from which effects are estimated, and of held-out and novel ones.
@@ -113,7 +113,7 @@ class Drawn:
     targets: Tensor
     combination: Int[Tensor, " n"]
     real: Mapping[str, Tensor]
-    plans: tuple[Plan, ...]
+    plans: tuple[CurvePlan, ...]
     deals: Int[Tensor, "s n"]
     chance: float
     refused: Mapping[str, str]
@@ -140,7 +140,7 @@ class Drawn:
         random of each that a rate is reported of, so that none is without its nulls."""
         return [[self._few(recipe.items) for recipe in plan.recipes] for plan in self.plans]
 
-    def _few(self, items: Items) -> Bool[Tensor, " m"]:
+    def _few(self, items: CombinationItems) -> Bool[Tensor, " m"]:
         made = torch.tensor([self.exchanges.get(one, 0) for one in items.ids.tolist()], dtype=torch.int64)
         shown, chosen = items.shown >= 0, torch.zeros(len(items), dtype=torch.bool)
         known = torch.stack([torch.ones_like(shown), items.declared, shown, shown & items.declared])
@@ -154,7 +154,7 @@ class Drawn:
         return {self.prefix: given(self.fitted[self.prefix][:1, :1], targets)} if self.prefix else {}
 
 
-def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
+def draw(task: Task, budget: CombiningBudget, rng: Random) -> RecombinationDraw:
     """Draw from a task. **Raises:** `NotEnough` where the parts of trained examples cannot be told apart."""
     number = max(budget.examples, ROWS_PER_VALUE * sum(len(part.values) for part in task.parts if not part.of))
     whole, seen = task, task.examples("seen", number, generator=rng("seen")).in_canonical_order()
@@ -169,7 +169,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
     out = held_out(values[firsts(group)], want, rng("held out"))[group]
     fitted, held = seen.take(~out), seen.take(out)
     held = held.take(spread(held.combination, most, rng("held")))
-    design = Design.of(parts, fitted)
+    design = PartDesign.of(parts, fitted)
     rows, kind_of, unknown = _novel_combinations(task, fitted, rng)
     novel, no_inputs = held.take(torch.zeros(0).long()), ""
     if kind_of and prefix and task.level < 2:
@@ -177,7 +177,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
     elif kind_of:
         novel, no_inputs = _novel_inputs(task, 4 * most, rng)
     real = _joined(held, novel)
-    drawing = Drawing(task, design, fitted, real, design_rows(parts, real), len(held), most)
+    drawing = ItemSampler(task, design, fitted, real, design_rows(parts, real), len(held), most)
     own = drawing.shown(torch.arange(len(held)), {})
     own = own.take(design.determined(own.rows).nonzero()[:, 0])
     if (num := len(own.ids.unique())) < MIN_UNITS:
@@ -203,7 +203,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
     for part in able:
         found, known = exchanges[part.name]
         others = tuple(one for one in parts if one.name not in part.of)
-        inner = Design.of((part, *others), fitted) if part.of else design
+        inner = PartDesign.of((part, *others), fitted) if part.of else design
         difference = inner.rows[found.source] - inner.rows[found.base]
         moved = inner.with_columns(torch.zeros_like(difference), difference, (part.name,))
         usable = (known & inner.determined(moved)).nonzero()[:, 0]
@@ -218,7 +218,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
         if part.of:
             sums = design_rows((part, *others), drawing.real.take(own.shown))
             own_sum = _recipe({"part": part.name, "form": SUM}, own, sums, repeats, on_base=False)
-            plans.append(Plan(part.name, inner, (own_sum, recipe)))
+            plans.append(CurvePlan(part.name, inner, (own_sum, recipe)))
         else:
             recipes.append(recipe)
     apart = {}
@@ -230,11 +230,11 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
                 apart[part.name, context.name] = reason
             case split, some, differences:
                 each = [_recipe({**about, EFFECT: of}, some, rows, repeats) for of, rows in differences.items()]
-                plans.append(Plan(name, split, tuple(each), follows=True))
-    plans = [Plan(ALL, design, tuple(recipes)), *plans]
+                plans.append(CurvePlan(name, split, tuple(each), follows=True))
+    plans = [CurvePlan(ALL, design, tuple(recipes)), *plans]
     used = torch.cat([recipe.items.shown for plan in plans for recipe in plan.recipes]).unique()
     used = used[used >= 0]
-    return Drawn(
+    return RecombinationDraw(
         objective=task.objective,
         budget=budget,
         fitted=fitted.inputs,
@@ -323,13 +323,13 @@ def _wanted(rows: Int[Tensor, "c k"], kind: int, most: int) -> tuple[Int[Tensor,
 
 
 def _of_all(
-    drawing: Drawing,
-    own: Items,
+    drawing: ItemSampler,
+    own: CombinationItems,
     wanted: Int[Tensor, "m k"],
-    exchanges: Sequence[tuple[Items, Bool[Tensor, " m"]]],
+    exchanges: Sequence[tuple[CombinationItems, Bool[Tensor, " m"]]],
     kind_of: Mapping[int, int],
     rng: Random,
-) -> tuple[Items, dict[int, int]]:
+) -> tuple[CombinationItems, dict[int, int]]:
     """Held-out inputs; novel combinations by an exchange of any part, or of several; novel inputs of combinations that have
     none so. And of novel ones how many exchanges make them."""
     chosen = torch.zeros_like(exchanges[0][1])
@@ -339,7 +339,7 @@ def _of_all(
         new = known & ~chosen & (items.kinds != HELD)
         chosen |= new
         found.append(items.take(new.nonzero()[:, 0]))
-    made = dict.fromkeys(Items.joined(found[1:]).ids.tolist(), 1)
+    made = dict.fromkeys(CombinationItems.joined(found[1:]).ids.tolist(), 1)
     kinds, task = exchanges[0][0].kinds, drawing.task
     if isinstance(task, SwapsParts):
         all_parts = [task.part(name) for name in task.combines]
@@ -349,7 +349,7 @@ def _of_all(
             further = drawing.further(parts, wanted[left], kinds[left], rng.within("several", *(part.name for part in parts)))
             made |= dict.fromkeys(further.ids.tolist(), len(parts))
             found.append(further)
-    novel = Items.joined(found[1:])
+    novel = CombinationItems.joined(found[1:])
     others = torch.arange(drawing.num_held, len(drawing.real))
     ids = drawing.real.combination[others]
     missing = ~torch.isin(ids, novel.ids[novel.shown >= 0]) & torch.isin(ids, torch.tensor([*kind_of], dtype=torch.int64))
@@ -360,18 +360,20 @@ def _of_all(
         left = max(0, drawing.most - len(novel.ids[(novel.kinds == kind) & (novel.shown >= 0)]))
         rows = some[spread(drawing.real.combination[some], left, rng("shown", kind))][:left]
         found.append(drawing.shown(rows, kind_of))
-    items = Items.joined(found)
+    items = CombinationItems.joined(found)
     items = items.take(drawing.design.determined(items.rows).nonzero()[:, 0])
     return drawing.started(items, rng("starts")), made
 
 
-def _recipe(about: Mapping[str, str], items: Items, rows: Tensor, repeats: Sequence[Random], *, on_base: bool = True) -> Recipe:
+def _recipe(
+    about: Mapping[str, str], items: CombinationItems, rows: Tensor, repeats: Sequence[Random], *, on_base: bool = True
+) -> StateRecipe:
     if about != {"form": SUM}:  # of which alone other kinds are reported
         counted = (items.kinds <= OUTSIDE).nonzero()[:, 0]
         items, rows = items.take(counted), rows[counted]
     known = 4 * items.kinds + 2 * items.declared + (items.shown >= 0)  # so that each has what the other has
     deals = [dealt(items.ids, known, one(*about.values())) for one in repeats]
-    return Recipe(about, items, rows, on_base, _stacked(deals, len(items)))
+    return StateRecipe(about, items, rows, on_base, _stacked(deals, len(items)))
 
 
 def _of_some(ids: Int[Tensor, " m"], which: Bool[Tensor, " m"], most: int) -> Bool[Tensor, " m"]:
@@ -385,7 +387,7 @@ def _stacked(rows: Sequence[Tensor], width: int) -> Int[Tensor, "s m"]:
     return torch.stack([*rows]) if rows else torch.zeros(0, width, dtype=torch.int64)
 
 
-def best_constant(objective: Objective, items: Items) -> float:
+def best_constant(objective: Objective, items: CombinationItems) -> float:
     """What the commonest answer scores, or the mean one."""
     targets = items.targets
     constant = targets.mean(0) if targets.is_floating_point() else targets.mode(0).values

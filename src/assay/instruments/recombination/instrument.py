@@ -13,8 +13,8 @@ from assay.instrument import Control, Instrument, Metric, NotEnough, Notes, Rand
 from assay.instruments.recombination.answers import NETWORK, RANDOM, SCRAMBLED, Variant
 from assay.instruments.recombination.budgets import BUDGETS, CombiningBudget
 from assay.instruments.recombination.contexts import CONTEXT, EFFECT, OTHER
-from assay.instruments.recombination.curves import Found, curves, holding, label
-from assay.instruments.recombination.drawn import ALL, SUM, Drawn, Recipe, draw
+from assay.instruments.recombination.curves import NetworkCurves, curves, holding, label
+from assay.instruments.recombination.drawn import ALL, SUM, RecombinationDraw, StateRecipe, draw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
 from assay.instruments.recombination.rates import BY_LABELS, CS, ES, C, E, P, Rate
 from assay.instruments.recombination.rules import ABOVE_CHANCE
@@ -64,7 +64,7 @@ LETTERS: Mapping[str, Metric] = {
 }
 
 
-class Recombination(Instrument[Drawn]):
+class Recombination(Instrument[RecombinationDraw]):
     """Interchange of additive states: at every cut of a network, states of combinations are put together from trained ones, and
     the rest of the network answers them.
 
@@ -97,11 +97,13 @@ class Recombination(Instrument[Drawn]):
     def __init__(self, *, budgets: Mapping[Effort, CombiningBudget] = BUDGETS):
         self.budgets = budgets
 
-    def data(self, subject: Subject, task: Task, budget: CombiningBudget, rng: Random) -> Drawn:
+    def data(self, subject: Subject, task: Task, budget: CombiningBudget, rng: Random) -> RecombinationDraw:
         data = draw(task, budget, rng)
         return replace(data, not_trained_alike=_why_not_trained(subject, data))
 
-    def references(self, network: Subject, task: Task, data: Drawn, own: Reading, rng: Random) -> Mapping[str, Subject]:
+    def references(
+        self, network: Subject, task: Task, data: RecombinationDraw, own: Reading, rng: Random
+    ) -> Mapping[str, Subject]:
         from assay.training.relabelled import trained_alike
 
         read_at_a_cut = any(variant == NETWORK for variant, _ in own.kept.headline)
@@ -109,7 +111,7 @@ class Recombination(Instrument[Drawn]):
         seeds = {f"{RELABELLED} {k + 1}": keyed_seed(rng.seed, rng.within("relabelled", k).name) for k in range(count)}
         return {name: trained_alike(network, task, seed=seed) for name, seed in seeds.items()}
 
-    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+    def read(self, network: Subject, data: RecombinationDraw, rng: Random) -> Reading:
         outputs = network(data.fitted)
         right = cluster_means(data.objective.score(outputs, data.targets), data.combination).means
         interval = mean_interval(right, bounds=_BOUNDS)
@@ -123,7 +125,7 @@ class Recombination(Instrument[Drawn]):
         found = curves(network, data, rng, variants=variants, fitted=outputs)
         return Reading([*_values(data, found), *_elsewhere(data, found)], found)
 
-    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+    def read_copy(self, network: Subject, data: RecombinationDraw, own: Reading, rng: Random) -> Reading:
         at = [k for variant, k in own.kept.headline if variant == NETWORK]
         if not at:
             return Reading(())
@@ -136,13 +138,13 @@ class Recombination(Instrument[Drawn]):
         ]
         return Reading(values, found)
 
-    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    def explain(self, data: RecombinationDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         if not data.not_trained_alike and data.budget.relabelled and not readings.references:
             data = replace(data, not_trained_alike="no cut to read them at, or an access level without the task")
         return notes(data, readings.own.kept, [copy.kept for copy in readings.copies if copy.kept], measures)
 
 
-def _why_not_trained(subject: Subject, data: Drawn) -> str:
+def _why_not_trained(subject: Subject, data: RecombinationDraw) -> str:
     """Why no network is trained alike on random labels; empty where some are."""
     if not data.budget.relabelled:
         return "this effort trains none"
@@ -154,14 +156,14 @@ def _why_not_trained(subject: Subject, data: Drawn) -> str:
     return f"training took {took:,.0f} s of CPU time, and this effort allows {most:,.0f}" if took > most else ""
 
 
-def _reported(data: Drawn, k: int) -> list[tuple[int, Recipe]]:
+def _reported(data: RecombinationDraw, k: int) -> list[tuple[int, StateRecipe]]:
     """The recipes of a plan whose values are reported: that which only chooses the cut for a derived part is not."""
     plan = data.plans[k]
     return [(r, recipe) for r, recipe in enumerate(plan.recipes) if plan.name == ALL or plan.follows or r]
 
 
 def _rated(
-    data: Drawn, recipe: Recipe, rates: Mapping[tuple[str, int], Rate]
+    data: RecombinationDraw, recipe: StateRecipe, rates: Mapping[tuple[str, int], Rate]
 ) -> Iterator[tuple[Metric, Mapping[str, str], Rate]]:
     """Metrics with what they are about."""
     for (letter, kind), rate in rates.items():
@@ -180,7 +182,7 @@ def _rated(
             yield BY_KIND, {**recipe.about, "kind": names[kind]}, rate
 
 
-def _values(data: Drawn, found: Found) -> Iterator[Values]:
+def _values(data: RecombinationDraw, found: NetworkCurves) -> Iterator[Values]:
     for k in range(len(data.plans)):
         depth = found.headline.get((NETWORK, k))
         for r, recipe in _reported(data, k):
@@ -218,7 +220,7 @@ def _without(metric: Metric, about: Mapping[str, str], reason: str) -> Values:
     return Values(metric=metric.key, units=torch.zeros(0), about=about, reason=reason)
 
 
-def _why_not(data: Drawn, letter: str, found: Found, resolved: bool) -> str:
+def _why_not(data: RecombinationDraw, letter: str, found: NetworkCurves, resolved: bool) -> str:
     if letter == C and data.no_executor:
         return f"{data.no_executor}, so answers are known of held-out trained combinations alone"
     if letter in (E, P) and data.no_inputs:
@@ -244,7 +246,13 @@ _HOW = {
 
 
 def _controls(
-    data: Drawn, found: Found, k: int, r: int, metric: Metric, about: Mapping[str, str], ids: Int[Tensor, " u"]
+    data: RecombinationDraw,
+    found: NetworkCurves,
+    k: int,
+    r: int,
+    metric: Metric,
+    about: Mapping[str, str],
+    ids: Int[Tensor, " u"],
 ) -> Iterator[Control]:
     """What the nulls have of the same combinations, or of some of them."""
     for name, how in _HOW.items():
@@ -264,7 +272,7 @@ def _placed(rate: Rate, ids: Int[Tensor, " u"]) -> Float[Tensor, " u"]:
     )
 
 
-def _elsewhere(data: Drawn, found: Found) -> Iterator[Values]:
+def _elsewhere(data: RecombinationDraw, found: NetworkCurves) -> Iterator[Values]:
     """C at the first of the cuts that hold the parts, as all that comes behind has a part in it; and of additive inputs."""
     holds, first = holding(found), found.cuts[0]
     input_note = "an affine image of the input, put together from trained ones: what the network answers to it is behaviour"

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from assay.instrument import Random
-from assay.instruments.recombination.states import Design
+from assay.instruments.recombination.states import PartDesign
 from assay.novelty import KINDS, Kind
 from assay.objective import Objective
 from assay.task import Examples, Part, SwapsParts, Task
@@ -21,7 +21,7 @@ STARTS = 8  # trained examples drawn for each item, until one has another target
 
 
 @dataclass(frozen=True, eq=False)
-class Items:
+class CombinationItems:
     """Combinations, each with what is known of it.
 
     **Attributes:**
@@ -46,12 +46,12 @@ class Items:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: Tensor) -> "Items":
+    def take(self, rows: Tensor) -> "CombinationItems":
         """Some of them, in that order."""
-        return Items(**{one.name: getattr(self, one.name)[rows] for one in fields(self)})
+        return CombinationItems(**{one.name: getattr(self, one.name)[rows] for one in fields(self)})
 
     @classmethod
-    def joined(cls, several: Sequence["Items"]) -> "Items":
+    def joined(cls, several: Sequence["CombinationItems"]) -> "CombinationItems":
         """One after the other."""
         return cls(**{one.name: torch.cat([getattr(some, one.name) for some in several]) for one in fields(cls)})
 
@@ -80,7 +80,7 @@ def differ(objective: Objective, targets: Tensor, others: Tensor) -> Bool[Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Drawing:
+class ItemSampler:
     """Draws items from a task.
 
     **Attributes:** `fitted`: trained examples from which effects are estimated; `real`: examples with inputs, the held-out ones
@@ -89,17 +89,17 @@ class Drawing:
     """
 
     task: Task
-    design: Design
+    design: PartDesign
     fitted: Examples
     real: Examples
     real_rows: Float[Tensor, "r q"]
     num_held: int
     most: int
 
-    def shown(self, rows: Tensor, kinds: Mapping[int, int]) -> Items:
+    def shown(self, rows: Tensor, kinds: Mapping[int, int]) -> CombinationItems:
         """Items that are real inputs, by their rows in `real`; `kinds`: of novel combinations by id."""
         ids, none = self.real.combination[rows], torch.full_like(rows, -1)
-        return Items(
+        return CombinationItems(
             rows=self.real_rows[rows],
             targets=self.real.targets[rows],
             ids=ids,
@@ -112,7 +112,7 @@ class Drawing:
 
     def exchanged(
         self, part: Part, wanted: Int[Tensor, "m k"], kinds: Int[Tensor, " m"], rng: Random
-    ) -> tuple[Items, Bool[Tensor, " m"]]:
+    ) -> tuple[CombinationItems, Bool[Tensor, " m"]]:
         """Each wanted combination by one exchange of a part between two fitted examples, and where there is one whose target is
         known: from the task's executor, or else from a real example with the same parts."""
         combines, moved = self.task.combines, part.of or (part.name,)
@@ -135,9 +135,11 @@ class Drawing:
         else:
             targets, known, declared = self.fitted.targets[base], torch.zeros_like(found), found
         ids = self.task.combination_id(dict(zip(combines, wanted.unbind(1), strict=True)))
-        return Items(rows, targets, ids, kinds, declared, shown, base, source), known
+        return CombinationItems(rows, targets, ids, kinds, declared, shown, base, source), known
 
-    def further(self, parts: Sequence[Part], wanted: Int[Tensor, "m k"], kinds: Int[Tensor, " m"], rng: Random) -> Items:
+    def further(
+        self, parts: Sequence[Part], wanted: Int[Tensor, "m k"], kinds: Int[Tensor, " m"], rng: Random
+    ) -> CombinationItems:
         """Those of the wanted combinations that several exchanges make, one after the other, with the answers that the task
         declares; `parts` are exchanged."""
         task, have = self.task, combinations_of(self.task.combines, self.fitted)
@@ -158,7 +160,7 @@ class Drawing:
             amounts = {key: (source if key == name else now).amounts[key] for key in now.amounts}
             now = Examples(now.inputs, swapped.targets, swapped.parts, swapped.combination, amounts)
             rows = self.design.with_columns(rows, self.design.rows[row[found]], (name,))
-        items = Items(
+        items = CombinationItems(
             rows=rows,
             targets=now.targets,
             ids=now.combination,
@@ -170,7 +172,7 @@ class Drawing:
         )
         return items.take(known.nonzero()[:, 0])
 
-    def started(self, items: Items, generator: Generator) -> Items:
+    def started(self, items: CombinationItems, generator: Generator) -> CombinationItems:
         """With a fitted example of another target where one was drawn, from whose state each item is made by differences."""
         drawn = torch.randint(len(self.fitted), (STARTS, len(items)), generator=generator)
         base = drawn[0]
@@ -180,7 +182,7 @@ class Drawing:
         return replace(items, base=base)
 
 
-def changing(items: Items, fitted: Examples, objective: Objective, generator: Generator) -> Int[Tensor, " k"]:
+def changing(items: CombinationItems, fitted: Examples, objective: Objective, generator: Generator) -> Int[Tensor, " k"]:
     """Rows of those exchanges that change the answer, balanced: no target is that of more than half of them, or to move every
     state in one direction would look like carrying the part. With one target alone nothing is left."""
     usable = differ(objective, fitted.targets[items.base], items.targets)

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assay.instruments.recombination.drawn import Drawn
-from assay.instruments.recombination.items import HELD, SAME, Items
+from assay.instruments.recombination.drawn import RecombinationDraw
+from assay.instruments.recombination.items import HELD, SAME, CombinationItems
 from assay.objective import Objective, score_of_answers
 from assay.stats import cluster_means
 
@@ -34,8 +34,8 @@ Rates = Mapping[tuple[str, int], Rate]
 
 
 def rates_of(
-    data: Drawn,
-    items: Items,
+    data: RecombinationDraw,
+    items: CombinationItems,
     rows: Tensor,
     stand: Tensor,
     outputs: Tensor,

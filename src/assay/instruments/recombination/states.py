@@ -27,7 +27,7 @@ def design_rows(parts: Sequence[Part], examples: Examples) -> Float[Tensor, "n q
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class PartDesign:
     """Least squares of states on the values of some parts. What depends on the examples alone is factorised once, for all cuts,
     nulls and copies: nothing in here is as large as a state.
 
@@ -46,7 +46,7 @@ class Design:
     whole: Bool[Tensor, " q"]
 
     @classmethod
-    def of(cls, parts: Sequence[Part], examples: Examples) -> "Design":
+    def of(cls, parts: Sequence[Part], examples: Examples) -> "PartDesign":
         """Of the fitted examples."""
         rows = design_rows(parts, examples)
         gram = rows.T @ rows

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from assay.display import number
 from assay.evidence import CHANCE, UNIT, UNTRAINED, Measure
-from assay.figure import Curve, Level, Line, Plot, Stretch, Table
+from assay.figure import Curve, DetailTable, Level, Line, Plot, Stretch
 from assay.instrument import Notes
 from assay.instruments.recombination.answers import NETWORK, RANDOM, SCRAMBLED
-from assay.instruments.recombination.curves import AtCut, Found, at_headline, holding, interval, label
-from assay.instruments.recombination.drawn import ALL, Drawn, Recipe, best_constant
+from assay.instruments.recombination.curves import AtCut, NetworkCurves, at_headline, holding, interval, label
+from assay.instruments.recombination.drawn import ALL, RecombinationDraw, StateRecipe, best_constant
 from assay.instruments.recombination.items import HELD, OUTSIDE
 from assay.instruments.recombination.rates import BY_LABELS, CS, ES, C, E, Rate
 from assay.instruments.recombination.rules import WORKS, Between, Breaks, may_be_headline, what_breaks
@@ -19,7 +19,7 @@ RELABELLED = "trained alike on random labels"
 _NAMES = (CS, ES, C, E)
 
 
-def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence[Measure]) -> Notes:
+def notes(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[NetworkCurves], measures: Sequence[Measure]) -> Notes:
     """The words around the measures."""
     depth = found.headline.get((NETWORK, 0))
     between = interval(data, found)
@@ -53,28 +53,28 @@ def notes(data: Drawn, found: Found, copies: Sequence[Found], measures: Sequence
     )
 
 
-def _one_answer(data: Drawn) -> float | None:
+def _one_answer(data: RecombinationDraw) -> float | None:
     """What the commonest declared answer scores on the novel combinations: a network that always gives it composes nothing."""
     items = data.plans[0].recipes[0].items
     known = ((items.kinds == OUTSIDE) & items.declared).nonzero()[:, 0]
     return best_constant(data.objective, items.take(known)) if len(known) else None
 
 
-def _elsewhere(found: Found) -> dict[str, float | str]:
+def _elsewhere(found: NetworkCurves) -> dict[str, float | str]:
     """The first cut that was read and passes the rule of the headline cut, and the greatest C over all of these."""
     holds = holding(found)
     means = [one.rates[0, 0][C, OUTSIDE].mean for one in holds if (C, OUTSIDE) in one.rates[0, 0]]
     return {"first_cut": label(holds[0].cut), "most_at_such_cuts": max(means)} if means else {}
 
 
-def carried_from(found: Found, k: int, r: int) -> str:
+def carried_from(found: NetworkCurves, k: int, r: int) -> str:
     """The first cut at which one part is exchanged with the declared result, or `not found`."""
     there = ((one, one.rates[k, r].get((CS, HELD))) for one in found.cuts)
     first = next((one for one, rate in there if rate and rate.mean >= WORKS), None)
     return label(first.cut) if first else "not found"
 
 
-def _of_parts(data: Drawn) -> list[tuple[int, int, Recipe]]:
+def _of_parts(data: RecombinationDraw) -> list[tuple[int, int, StateRecipe]]:
     return [
         (k, r, recipe)
         for k, plan in enumerate(data.plans)
@@ -83,12 +83,18 @@ def _of_parts(data: Drawn) -> list[tuple[int, int, Recipe]]:
     ]
 
 
-def _calls(found: Found, between: Between) -> list[str]:
+def _calls(found: NetworkCurves, between: Between) -> list[str]:
     return [call for cut in found.every[between.last : between.first] for call in cut.leads]
 
 
 def _summary(
-    at: AtCut | None, c: float | None, e: float | None, breaks: Breaks, between: Between | None, found: Found, data: Drawn
+    at: AtCut | None,
+    c: float | None,
+    e: float | None,
+    breaks: Breaks,
+    between: Between | None,
+    found: NetworkCurves,
+    data: RecombinationDraw,
 ) -> str:
     where = ""
     if between:
@@ -109,7 +115,7 @@ def _summary(
     return f"At {label(at.cut)}: {', '.join(told)}; {verdict}.{where}"
 
 
-def no_headline_cut(found: Found) -> str:
+def no_headline_cut(found: NetworkCurves) -> str:
     """Why there is none: no such cut, none that holds the parts as a sum, or none that could be patched or was read."""
     between = [cut.depth for cut in found.every if may_be_headline(cut)]
     if not between:
@@ -131,7 +137,7 @@ def _es(at: AtCut) -> Rate | None:
     return at.rates[0, 0].get((ES, HELD))
 
 
-def _warnings(data: Drawn, found: Found, at: AtCut | None, carried: Mapping[str, str]) -> list[str]:
+def _warnings(data: RecombinationDraw, found: NetworkCurves, at: AtCut | None, carried: Mapping[str, str]) -> list[str]:
     told = []
     if at is not None and data.no_inputs:
         told.append("C estimates the novel score only if novel inputs get to the cut, which was not tested.")
@@ -157,7 +163,7 @@ def _warnings(data: Drawn, found: Found, at: AtCut | None, carried: Mapping[str,
     return told
 
 
-def _not_tested(data: Drawn, found: Found) -> list[str]:
+def _not_tested(data: RecombinationDraw, found: NetworkCurves) -> list[str]:
     told = [
         *([f"Networks {RELABELLED}: {data.not_trained_alike}."] if data.not_trained_alike else []),
         "Novel combinations whose answer is not known by exchanging one part, two, or all, nor by a label.",
@@ -173,7 +179,7 @@ def _not_tested(data: Drawn, found: Found) -> list[str]:
 # Figures
 
 
-def _picture(data: Drawn, found: Found, copies: Sequence[Found], between: Between | None) -> Curve:
+def _picture(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[NetworkCurves], between: Between | None) -> Curve:
     depths = [one.cut.depth for one in found.cuts]
     axis = tuple(label(one.cut) for one in found.cuts)
     leads = tuple(f"next: {', '.join(one.cut.leads)}" if one.cut.leads else "" for one in found.cuts)
@@ -247,7 +253,9 @@ def _line(
     return Line(name=name, x=axis, y=value, low=low, high=high, style=style, marked=tuple(marked), notes=notes)
 
 
-def _bands(k: int, axis: tuple[str, ...], depths: Sequence[int], found: Found, copies: Sequence[Found]) -> list[Line]:
+def _bands(
+    k: int, axis: tuple[str, ...], depths: Sequence[int], found: NetworkCurves, copies: Sequence[NetworkCurves]
+) -> list[Line]:
     """Cs of the nulls at the cuts at which they looked for their headline."""
     read: dict[str, dict[int, list[float]]] = {}
     for one in found.cuts:
@@ -271,7 +279,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _table(found: Found) -> Table:
+def _table(found: NetworkCurves) -> DetailTable:
     rows = tuple(
         (
             label(one.cut),
@@ -282,4 +290,6 @@ def _table(found: Found) -> Table:
         for one in found.cuts
     )
     columns = ("cut", "tensors", "calls that lead to the next", "an affine image of")
-    return Table(name="Cuts", columns=columns, rows=rows, note="Every call that is not affine lies between two cuts.", level=0)
+    return DetailTable(
+        name="Cuts", columns=columns, rows=rows, note="Every call that is not affine lies between two cuts.", level=0
+    )

@@ -13,8 +13,8 @@ from assay.computation.graph import Computations
 from assay.computation.labels import CORRECT, KINDS, RESTORATION, collision_rate, from_own_parts
 from assay.computation.law import predicted_right, rates
 from assay.display import number, p_value
-from assay.evidence import Table
-from assay.figure import Curve, Figure, Line, Matrix, Plot, Step, StepGraph, Steps
+from assay.evidence import DetailTable
+from assay.figure import ComputationGraphs, ComputationNode, Curve, Figure, Line, Matrix, Plot, StepGraph
 from assay.substitution import KS
 
 _MOST_EXAMPLES, _MOST_NODES, _MOST_GRAPHS = 6, 60, 11
@@ -102,7 +102,7 @@ def by_size(own: Analysis, rows: Int[np.ndarray, " n"], columns: Int[np.ndarray,
     )
 
 
-def cells_table(given: Analysis, *, on_right_values: bool) -> Table:
+def cells_table(given: Analysis, *, on_right_values: bool) -> DetailTable:
     """Local accuracy by cell, layer, and whether the step and the subgraph are inside 1-coverage, beside the best guess."""
     graphs, reach = given.computations, given.covered
     rows = []
@@ -124,7 +124,7 @@ def cells_table(given: Analysis, *, on_right_values: bool) -> Table:
     )
     coverage = ("the step", "the subgraph")
     columns = ("layer", "cell", *coverage, "nodes", "local accuracy", "training examples with the full subgraph")
-    return Table(name="Local accuracy by cell", columns=columns, rows=tuple(rows), note=note, level=2)
+    return DetailTable(name="Local accuracy by cell", columns=columns, rows=tuple(rows), note=note, level=2)
 
 
 SIDES = ("outside", "inside", "trained")
@@ -135,7 +135,7 @@ def _side(reach: Int8[np.ndarray, " some"]) -> Int[np.ndarray, " some"]:
     return np.where(reach == KNOWN, 2, (reach > OUTSIDE).astype(np.int64))
 
 
-def substitution_table(given: Analysis) -> Table:
+def substitution_table(given: Analysis) -> DetailTable:
     """Matched subgraphs beside k-equivalent fragments, on the same nodes."""
     rows = []
     matched = given.seen.full > 0
@@ -152,10 +152,10 @@ def substitution_table(given: Analysis) -> Table:
         "nodes without either are no substitution."
     )
     columns = ("matched subgraph", "k-equivalent fragment", "nodes", "local accuracy")
-    return Table(name="Matched subgraphs and equivalent fragments", columns=columns, rows=tuple(rows), note=note, level=2)
+    return DetailTable(name="Matched subgraphs and equivalent fragments", columns=columns, rows=tuple(rows), note=note, level=2)
 
 
-def layer_table(own: Analysis, shown: Mapping[int, str]) -> Table:
+def layer_table(own: Analysis, shown: Mapping[int, str]) -> DetailTable:
     """Shares of the kinds, eps and c by layer, what restoration would be by chance, and how many nodes would be right were each
     put together of its own parts. `shown`: of a layer the graph that has an error there."""
     error, recovery, ratios = own.layers.error(), own.layers.recovery(), own.layers.ratios()
@@ -174,10 +174,10 @@ def layer_table(own: Analysis, shown: Mapping[int, str]) -> Table:
     )
     columns = ("layer", "nodes", *KINDS, "eps", "c", "collision rate", "from own parts")
     links = tuple(shown.get(layer, "") for layer in range(1, len(rows) + 1))
-    return Table(name="Error kinds by layer", columns=columns, rows=tuple(rows), note=note, leads_to=links, level=2)
+    return DetailTable(name="Error kinds by layer", columns=columns, rows=tuple(rows), note=note, leads_to=links, level=2)
 
 
-def steps_figure(own: Analysis) -> tuple[Steps, dict[int, str]]:
+def steps_figure(own: Analysis) -> tuple[ComputationGraphs, dict[int, str]]:
     """The computation graphs of a few examples: of every layer one whose first error is there, and one without an error. Also
     the name of the graph that shows each layer."""
     graphs, labels = own.computations, own.labels
@@ -200,7 +200,7 @@ def steps_figure(own: Analysis) -> tuple[Steps, dict[int, str]]:
         "ancestors. Local: wrong for its own parents. Propagation: what the operation gives for wrong parents. Restoration: "
         "right behind a wrong ancestor. Beside each node is the value that the network gave."
     )
-    return Steps(name="Computation graphs", kinds=KINDS, graphs=drawn, caption=caption, level=2), shown
+    return ComputationGraphs(name="Computation graphs", kinds=KINDS, graphs=drawn, caption=caption, level=2), shown
 
 
 def _graph(own: Analysis, name: str, example: int) -> StepGraph:
@@ -213,17 +213,17 @@ def _graph(own: Analysis, name: str, example: int) -> StepGraph:
         right = graphs.domain.text(graphs.values[row])
         layer, given = int(graphs.layers[row]), int(own.predicted[row])
         if graphs.operation[row] < 0:
-            steps.append(Step(name=graphs.names[graphs.name[row]], value=right, layer=layer, kind="input"))
+            steps.append(ComputationNode(name=graphs.names[graphs.name[row]], value=right, layer=layer, kind="input"))
             continue
         value = "?" if given == MISSING else graphs.domain.text(given)
         note = CELLS[own.seen.cell[row]] if given == graphs.values[row] else f"right is {right}"
         kind = KINDS[own.labels.kind[row]]
-        steps.append(Step(name=_step(graphs, row), value=value, layer=layer, kind=kind, note=note))
+        steps.append(ComputationNode(name=_step(graphs, row), value=value, layer=layer, kind=kind, note=note))
     edges = [(place[parent], place[row]) for row in rows.tolist() for parent in graphs.parents[row].tolist() if parent >= 0]
     return StepGraph(name=name, steps=tuple(steps), edges=tuple(edges))
 
 
-def nodes_table(own: Analysis) -> Table:
+def nodes_table(own: Analysis) -> DetailTable:
     """The nodes of a few examples with errors, and of one without."""
     graphs = own.computations
     wrong = np.flatnonzero(~own.exact)[:_MOST_EXAMPLES]
@@ -238,7 +238,7 @@ def nodes_table(own: Analysis) -> Table:
             rows.append((_inputs(graphs, example), str(graphs.layers[node]), _step(graphs, node), value, kind, CELLS[cell]))
     columns = ("inputs", "layer", "step", "right value", "kind", "cell")
     note = "An example without an error where there is one, then examples with errors, on the network's own steps."
-    return Table(name="Nodes of single examples", columns=columns, rows=tuple(rows), note=note, level=2)
+    return DetailTable(name="Nodes of single examples", columns=columns, rows=tuple(rows), note=note, level=2)
 
 
 def _inputs(graphs: Computations, example: int) -> str:

@@ -27,7 +27,7 @@ from assay.instruments.subgraphs.values import (
     OWN,
     RECOMBINED,
     TRAINED,
-    Drawn,
+    SubgraphsDraw,
     numpy_of,
     of_cells,
     of_gap,
@@ -53,7 +53,7 @@ class Sizes(Budget):
 
 
 @dataclass(frozen=True)
-class Kept:
+class SubgraphsKept:
     """What the words need of the network under test."""
 
     given: Analysis | None
@@ -61,7 +61,7 @@ class Kept:
     truncated: int = 0
 
 
-class Subgraphs(Instrument[Drawn]):
+class Subgraphs(Instrument[SubgraphsDraw]):
     """Reads a value at every node of the computation graphs of novel inputs, and asks what the training set holds of it: the
     full computation subgraph, its last step alone, or not even that.
 
@@ -84,7 +84,7 @@ class Subgraphs(Instrument[Drawn]):
             "full": Sizes(trained=1_000_000, examples=10_000, copied=10_000, tables=19, shuffles=19, copies=19),
         }
 
-    def data(self, subject: Subject, task: Task, budget: Sizes, rng: Random) -> Drawn:
+    def data(self, subject: Subject, task: Task, budget: Sizes, rng: Random) -> SubgraphsDraw:
         assert isinstance(task, DeclaresComputation)
         trained = task.trained_examples(budget.trained, generator=rng("trained")).in_canonical_order()
         if len(trained.combination.unique()) < MIN_UNITS:
@@ -117,7 +117,7 @@ class Subgraphs(Instrument[Drawn]):
             for name, values in found.items():
                 if name != SURFACE or not k:  # it draws nothing
                     tables.setdefault(name, []).append(values == novel_side.graphs.values)
-        return Drawn(
+        return SubgraphsDraw(
             task=task,
             trained=graphs,
             seen=seen_side,
@@ -134,13 +134,13 @@ class Subgraphs(Instrument[Drawn]):
             copied=budget.copied,
         )
 
-    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+    def read(self, network: Subject, data: SubgraphsDraw, rng: Random) -> Reading:
         if isinstance(network, Predictions):
             return self._of_file(network, data, rng)
         values, given = self._given(network, data, rng)
         novel = data.novel.graphs
         if not len(data.novel.examples):
-            return Reading(values, Kept(None, None))
+            return Reading(values, SubgraphsKept(None, None))
         with stage("decoding", 0.5, 1.0):
             predicted = data.task.node_values(data.novel.examples, novel, greedy(network))
         values += [of_nodes(OWN, data.novel, predicted, ~novel.is_source), of_gap(data, predicted, rng)]
@@ -148,12 +148,12 @@ class Subgraphs(Instrument[Drawn]):
             data.trained, novel, given, seed=data.seed, given_right_parents=True, reach=data.reach, surface=data.surface
         )
         own = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach, surface=data.surface)
-        return Reading(values, Kept(of_right, own))
+        return Reading(values, SubgraphsKept(of_right, own))
 
-    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+    def read_copy(self, network: Subject, data: SubgraphsDraw, own: Reading, rng: Random) -> Reading:
         return Reading(self._given(network, data.fewer, rng)[0])
 
-    def _given(self, network: Subject, data: Drawn, rng: Random) -> tuple[list[Values], Int[np.ndarray, " v"]]:
+    def _given(self, network: Subject, data: SubgraphsDraw, rng: Random) -> tuple[list[Values], Int[np.ndarray, " v"]]:
         """Every metric that is read step by step on right values, and these node values of novel inputs."""
         answer = given_right_parents(network)
         predicted = data.task.node_values(data.seen.examples, data.seen.graphs, answer)
@@ -162,7 +162,7 @@ class Subgraphs(Instrument[Drawn]):
         given = data.task.node_values(data.novel.examples, novel, answer) if len(data.novel.examples) else novel.values
         return values + of_cells(data, given == novel.values, ~novel.is_source, rng), given
 
-    def _of_file(self, answers: Predictions, data: Drawn, rng: Random) -> Reading:
+    def _of_file(self, answers: Predictions, data: SubgraphsDraw, rng: Random) -> Reading:
         """The same of a file, which holds the network's own steps alone: what stands for a step on right values is one whose
         ancestors are right."""
         own, cut = [], 0
@@ -176,14 +176,14 @@ class Subgraphs(Instrument[Drawn]):
         novel = data.novel.graphs
         values += of_cells(data, predicted == novel.values, judged, rng)
         if not len(data.novel.examples):
-            return Reading(values, Kept(None, None, cut))
+            return Reading(values, SubgraphsKept(None, None, cut))
         values += [of_nodes(OWN, data.novel, predicted, ~novel.is_source), of_gap(data, predicted, rng)]
         found = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach, surface=data.surface)
-        return Reading(values, Kept(None, found, cut))
+        return Reading(values, SubgraphsKept(None, found, cut))
 
-    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    def explain(self, data: SubgraphsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept = readings.own.kept
-        assert isinstance(kept, Kept)
+        assert isinstance(kept, SubgraphsKept)
         untested = ["Inputs of other sizes than the novel ones.", "Whether a step is also right in another network's hands."]
         if kept.own is None:
             why = "the file answers no novel one" if len(data.other) else f"the task {LACKS.get(data.level, LACKS[0])}"

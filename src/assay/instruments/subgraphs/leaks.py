@@ -8,13 +8,13 @@ from jaxtyping import Int
 from assay.computation.analysis import Analysis
 from assay.computation.graph import Computations
 from assay.computation.information import best_surface
-from assay.figure import Table
+from assay.figure import DetailTable
 
 _MOST_EXAMPLES, _MOST_INPUTS = 5_000, 12
 _MOST_READ = 2e7  # examples, sets of inputs and nodes: about a second
 
 
-def leaks_table(trained: Computations, own: Analysis) -> tuple[Table, ...]:
+def leaks_table(trained: Computations, own: Analysis) -> tuple[DetailTable, ...]:
     """Relative information gain and Bayes accuracy from the input, and from the two inputs, that guess a node best, over
     trained examples, beside how often the network is right there. Nothing where examples have different nodes, or many inputs.
     """
@@ -59,7 +59,7 @@ def leaks_table(trained: Computations, own: Analysis) -> tuple[Table, ...]:
     )
     of_one, of_two = ("input", "gain", "best guess"), ("two inputs", "gain of two", "best guess of two")
     columns = ("node", "layer", "right", "right in wrong answers", *of_one, *of_two, "commonest value")
-    return (Table(name="What a few inputs give away", columns=columns, rows=tuple(rows), note=note, level=2),)
+    return (DetailTable(name="What a few inputs give away", columns=columns, rows=tuple(rows), note=note, level=2),)
 
 
 def _nodes(graphs: Computations) -> Int[np.ndarray, "n names"] | None:

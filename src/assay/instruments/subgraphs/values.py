@@ -92,7 +92,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SubgraphsDraw:
     """Everything drawn from the task.
 
     **Attributes:**
@@ -124,7 +124,7 @@ class Drawn:
     whole: bool = True
 
     @cached_property
-    def fewer(self) -> "Drawn":
+    def fewer(self) -> "SubgraphsDraw":
         """What copies are read on: some of the trained examples, and of the novel ones so many with nodes of each cell. A side
         in which examples share a combination stays as it is, since its values are paired in their order."""
         rng, novel = np.random.default_rng(self.seed), self.novel.graphs
@@ -180,7 +180,7 @@ def _side_with(task: DeclaresComputation, side: Side, rows: Int[np.ndarray, " m"
     return Side(examples, graphs, side.shuffled[:, kept])
 
 
-def _cells(data: Drawn) -> dict[Metric, Bool[np.ndarray, " v"]]:
+def _cells(data: SubgraphsDraw) -> dict[Metric, Bool[np.ndarray, " v"]]:
     """The novel nodes that each metric of a cell counts."""
     inside = {metric: data.known.cell == k for k, metric in ((FULL, MATCHED), (STEP, RECOMBINED), (NEW, APPLIED))}
     steps = ~data.novel.graphs.is_source
@@ -221,7 +221,7 @@ def of_nodes(metric: Metric, side: Side, predicted: Int[np.ndarray, " v"], count
     )
 
 
-def of_gap(data: Drawn, predicted: Int[np.ndarray, " v"], rng: Random) -> Values:
+def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -> Values:
     """How many more nodes would be right were each put together of the network's own answers to its parts, by the operation
     itself: 0 of one that composes, above 0 where it knows parts and does not put them together, below where it knows wholes
     without their parts."""
@@ -262,7 +262,7 @@ def of_gap(data: Drawn, predicted: Int[np.ndarray, " v"], rng: Random) -> Values
     )
 
 
-def _executors(data: Drawn, predicted: Int[np.ndarray, " v"], rng: Random) -> list[Int[np.ndarray, " v"]]:
+def _executors(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -> list[Int[np.ndarray, " v"]]:
     """Values of executors that err at every node as often as the network at layer 1: at a rate drawn for each from what so many
     examples leave open (Jeffreys), so that a network that does not err there is not held against one that never does."""
     novel, found = data.novel.graphs, []
@@ -288,14 +288,16 @@ _HOW = {
 }
 
 
-def of_cells(data: Drawn, right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"], rng: Random) -> list[Values]:
+def of_cells(data: SubgraphsDraw, right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"], rng: Random) -> list[Values]:
     """Local accuracy in each cell, and the odds ratio of a trained full subgraph."""
     names = {MATCHED: CELLS[FULL], RECOMBINED: CELLS[STEP], APPLIED: CELLS[NEW], BEYOND: f"{CELLS[NEW]}, outside 1-coverage"}
     values = [_of_cell(metric, names[metric], data, right, counted & some) for metric, some in _cells(data).items()]
     return [*values, _of_odds(data, right, counted, rng)]
 
 
-def _of_cell(metric: Metric, name: str, data: Drawn, right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"]) -> Values:
+def _of_cell(
+    metric: Metric, name: str, data: SubgraphsDraw, right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"]
+) -> Values:
     novel = data.novel.graphs
     some, nodes = _counted(novel, right, counted)
     rows, total = np.flatnonzero(nodes), int(nodes.sum())
@@ -316,7 +318,7 @@ def _of_cell(metric: Metric, name: str, data: Drawn, right: Bool[np.ndarray, " v
     )
 
 
-def _of_odds(data: Drawn, right: Bool[np.ndarray, " v"], every: Bool[np.ndarray, " v"], rng: Random) -> Values:
+def _of_odds(data: SubgraphsDraw, right: Bool[np.ndarray, " v"], every: Bool[np.ndarray, " v"], rng: Random) -> Values:
     novel, draws = data.novel.graphs, numpy_of(rng, "odds")
     own = odds_ratio(novel, data.known.cell, right, every, draws)
     none = Values(metric=ODDS.key, units=torch.zeros(0), reason="not enough data: no layer has both cells and an error")

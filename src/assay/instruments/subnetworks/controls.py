@@ -6,7 +6,7 @@ from itertools import combinations
 
 from torch import Generator, nn
 
-from assay.figure import Table
+from assay.figure import DetailTable
 from assay.instrument import Random
 from assay.instruments.subnetworks.path import PathPoint, SparsityPath, fit_path
 from assay.instruments.subnetworks.problems import Effect, MaskedModel
@@ -88,7 +88,7 @@ def random_ablations(model: MaskedModel, part: str, mask: Mask, *, generator: Ge
     return [model.effect(masked(weights, ~random), problems.testing, part) for random in chosen]
 
 
-def control_tables(model: MaskedModel, found: Sequence[PartReading]) -> tuple[Table, ...]:
+def control_tables(model: MaskedModel, found: Sequence[PartReading]) -> tuple[DetailTable, ...]:
     """Parts ablated, and their masks in other contexts and beside each other."""
     ablated, weights, problems = [], model.weights, model.problems
     for one in found:
@@ -106,14 +106,14 @@ def control_tables(model: MaskedModel, found: Sequence[PartReading]) -> tuple[Ta
     contexts["both decide"] = problems.both
     alone = {name: masked(weights, mask) for name, mask in masks.items()}
     return (
-        Table(
+        DetailTable(
             name="The part ablated",
             columns=("part", "replaced by", "draws", "own", "other", "difference"),
             rows=tuple(ablated),
             note="Accuracy on either part's problems. Differences are of accuracies not less than chance.",
             level=2,
         ),
-        Table(
+        DetailTable(
             name="Masks alone, in other contexts",
             columns=("mask of", *contexts),
             rows=tuple((name, *(model.score(left, one).raw for one in contexts.values())) for name, left in alone.items()),
@@ -121,7 +121,7 @@ def control_tables(model: MaskedModel, found: Sequence[PartReading]) -> tuple[Ta
             "of what both decide, and nothing else. Both together solve what the network solves; without them nothing is left.",
             level=2,
         ),
-        Table(
+        DetailTable(
             name="Overlap of masks",
             columns=("masks", "overlap", "expected by chance"),
             rows=tuple((name, overlap(a, b, weights), expected_overlap(a, b, weights)) for name, a, b in pairs),

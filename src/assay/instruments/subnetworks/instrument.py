@@ -10,7 +10,7 @@ from torch import nn
 from assay.display import number
 from assay.errors import AssayError
 from assay.evidence import UNTRAINED, Effort, Measure
-from assay.figure import Table
+from assay.figure import DetailTable
 from assay.instrument import Control, Instrument, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.subnetworks.controls import AT_RANDOM, FRESH, PartReading, control_tables, controlled
 from assay.instruments.subnetworks.decision import NECESSITY, NONSENSE, RANDOM, decide
@@ -51,11 +51,11 @@ BUDGETS: Mapping[Effort, MaskBudget] = {
 }
 
 
-class Found(NamedTuple):
+class FoundSubnetworks(NamedTuple):
     """What is kept of the network under test: its parts, tables of their controls, and the masks for nonsense."""
 
     parts: Sequence[PartReading]
-    tables: Sequence[Table]
+    tables: Sequence[DetailTable]
     nonsense: Sequence[SparsityPath]
 
 
@@ -120,7 +120,7 @@ class Subnetworks(Instrument[Problems]):
             for part in parts
         ]
         values = [values for part in parts for values in values_of(part)]
-        return Reading(values, Found(parts, control_tables(model, parts), nonsense))
+        return Reading(values, FoundSubnetworks(parts, control_tables(model, parts), nonsense))
 
     def read_copy(self, network: Subject, data: Problems, own: Reading, rng: Random) -> Reading:
         model = MaskedModel(network.module, data, network.batch_size)
@@ -129,7 +129,7 @@ class Subnetworks(Instrument[Problems]):
         return Reading([values for part, path in paths.items() for values in values_along(part, (path,))], paths)
 
     def explain(self, data: Problems, readings: Readings, measures: Sequence[Measure]) -> Notes:
-        found: Found = readings.own.kept
+        found: FoundSubnetworks = readings.own.kept
         necessity = [measure for measure in measures if measure.key == NECESSITY.key]
         decisions = [(part.part, *decide(part, measure)) for part, measure in zip(found.parts, necessity, strict=True)]
         paths = {
@@ -140,7 +140,7 @@ class Subnetworks(Instrument[Problems]):
             }
             for one in found.parts
         }
-        table = Table(name="Decisions", columns=("part", "is", "because"), rows=tuple(decisions), level=2)
+        table = DetailTable(name="Decisions", columns=("part", "is", "because"), rows=tuple(decisions), level=2)
         return Notes(
             summary=". ".join(f"Part {part} is {word}: {reason}" for part, word, reason in decisions) + ".",
             warnings=tuple(_warnings(found)),
@@ -209,7 +209,7 @@ def values_along(part: str, paths: Sequence[SparsityPath]) -> list[Values]:
     return values
 
 
-def _warnings(found: Found) -> Iterator[str]:
+def _warnings(found: FoundSubnetworks) -> Iterator[str]:
     for one in found.parts:
         smallest, chosen = one.paths[0].smallest, one.paths[0].chosen
         if smallest is not None and chosen is not None and chosen.without.necessity - smallest.without.necessity > 0.1:

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.display import number
-from assay.evidence import FINDING_LEVEL, Table
+from assay.evidence import FINDING_LEVEL, DetailTable
 from assay.instrument import Control, Values
 from assay.stats import MIN_UNITS, false_discovery, permutation_p
 from assay.task import Part, Task
@@ -50,7 +50,7 @@ def by_part_value(
     task: Task,
     *,
     generator: Generator,
-) -> tuple[Table, tuple[str, ...]]:
+) -> tuple[DetailTable, tuple[str, ...]]:
     """A row per part value, and the names of the values whose novel combinations fail more often than chance allows.
 
     The null deals the scores of all novel combinations to the values at random; p-values are corrected over all values
@@ -98,10 +98,10 @@ def by_part_value(
         "All novel combinations, of every kind. p: chance that as many of them drawn at random score this low, corrected over "
         "all values."
     )
-    return Table(name="Scores by part value", columns=columns, rows=tuple(table), note=note, level=2), tuple(failing)
+    return DetailTable(name="Scores by part value", columns=columns, rows=tuple(table), note=note, level=2), tuple(failing)
 
 
-def coverage_table(report: Usage, parts: Sequence[Part]) -> Table:
+def coverage_table(report: Usage, parts: Sequence[Part]) -> DetailTable:
     """How often every part value occurs among the trained combinations."""
     rows = tuple(
         (part.name, value, count)
@@ -115,7 +115,7 @@ def coverage_table(report: Usage, parts: Sequence[Part]) -> Table:
         else f"Never trained: {', '.join(report.unused) or 'none'}. Groups of values that never occur together: {groups}."
     )
     columns = ("part", "value", "trained combinations")
-    return Table(name="Coverage of the training set", columns=columns, rows=rows, note=note, level=0)
+    return DetailTable(name="Coverage of the training set", columns=columns, rows=rows, note=note, level=0)
 
 
 def _random_groups(units: Float[Tensor, " c"], size: int, repeats: int, generator: Generator) -> list[float]:

@@ -93,7 +93,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SystematicityDraw:
     """Everything drawn from the task. `groups`: trained combinations, those that the headline counts, those of other kinds."""
 
     task: Task
@@ -105,7 +105,7 @@ class Drawn:
     covered: Usage
 
 
-class Systematicity(Instrument[Drawn]):
+class Systematicity(Instrument[SystematicityDraw]):
     """Scores seen and novel combinations, each combination counted once, beside three nulls: shuffled targets, untrained
     copies, and (novel only) a memoriser that answers with the nearest trained example.
 
@@ -125,7 +125,7 @@ class Systematicity(Instrument[Drawn]):
     def __init__(self, *, budgets: Mapping[Effort, ScoreBudget] = BUDGETS):
         self.budgets = budgets
 
-    def data(self, subject: Subject, task: Task, budget: ScoreBudget, rng: Random) -> Drawn:
+    def data(self, subject: Subject, task: Task, budget: ScoreBudget, rng: Random) -> SystematicityDraw:
         draws = rng()
         seen = task.examples("seen", budget.examples, generator=draws).in_canonical_order()
         # Without a novel combination the novel score is None; what is read off trained ones is still worth telling.
@@ -143,7 +143,7 @@ class Systematicity(Instrument[Drawn]):
             copied = few[: budget.copied_examples].sort().values
             groups.append(Group(metric, which, examples, few.sort().values, copied, about))
         parts = [task.part(name) for name in task.combines]
-        return Drawn(
+        return SystematicityDraw(
             task=task,
             budget=budget,
             groups=tuple(groups),
@@ -153,7 +153,7 @@ class Systematicity(Instrument[Drawn]):
             covered=usage_of(task.combinations("seen"), parts),
         )
 
-    def read(self, network: Subject, data: Drawn, rng: Random) -> Reading:
+    def read(self, network: Subject, data: SystematicityDraw, rng: Random) -> Reading:
         task, size = data.task, data.budget
         values, units = [], {}
         means, ids = [torch.zeros(0)], [torch.zeros(0, dtype=torch.int64)]  # of all novel combinations
@@ -192,7 +192,7 @@ class Systematicity(Instrument[Drawn]):
         rows = _rows(data.groups[0].examples, task), _rows(data.novel, task)
         return Reading(values, by_part_value(seen, novel, *rows, task, generator=rng("part values")))
 
-    def read_copy(self, network: Subject, data: Drawn, own: Reading, rng: Random) -> Reading:
+    def read_copy(self, network: Subject, data: SystematicityDraw, own: Reading, rng: Random) -> Reading:
         values = []
         for group in data.groups:
             examples = group.examples.take(group.copied)
@@ -202,7 +202,7 @@ class Systematicity(Instrument[Drawn]):
             values += _otherwise(group, outputs, examples, data.task)
         return Reading(values)
 
-    def explain(self, data: Drawn, readings: Readings, measures: Sequence[Measure]) -> Notes:
+    def explain(self, data: SystematicityDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         task, kinds = data.task, data.novelty.kinds
         by_value, failing = readings.own.kept or (None, ())
         coverage = coverage_table(data.covered, [task.part(name) for name in task.combines])
@@ -267,7 +267,7 @@ def _note(group: Group, num: int) -> str:
 # Nulls
 
 
-def _controls(group: Group, outputs: Tensor, data: Drawn, rng: Random) -> tuple[Control, ...]:
+def _controls(group: Group, outputs: Tensor, data: SystematicityDraw, rng: Random) -> tuple[Control, ...]:
     """What the same combinations score where nothing was learned: shuffled targets and, for novel ones, a memoriser."""
     examples, size = group.fewer, data.budget
     own = cluster_means(data.task.score(outputs[group.few], examples), examples.combination).means

@@ -1,37 +1,37 @@
 """Pictures of figures: each type is drawn by one function."""
 
 from assay.evidence import Evidence
-from assay.figure import Curve, Figure, Graphs, Matrix, Scatter, Steps, Table
+from assay.figure import ComputationGraphs, Curve, DetailTable, Figure, Matrix, RelationGraphs, Scatter
 from assay.report.canvas import Svg, standalone_svg
 from assay.report.figures import panels
 from assay.report.pictures.curve import curve_picture
 from assay.report.pictures.graphs import graphs_picture
 from assay.report.pictures.matrix import matrix_picture
-from assay.report.pictures.picture import Picture as Picture
+from assay.report.pictures.picture import DrawnFigure as DrawnFigure
 from assay.report.pictures.picture import free_name
 from assay.report.pictures.scatter import scatter_picture
 from assay.report.pictures.steps import steps_picture
 
 
-def pictures(evidence: Evidence) -> list[Picture]:
+def pictures(evidence: Evidence) -> list[DrawnFigure]:
     """The pictures of all figures that have one, in their order."""
     return [picture for figure in evidence.figures if (picture := picture_of(figure))]
 
 
-def picture_of(figure: Figure) -> Picture | None:
+def picture_of(figure: Figure) -> DrawnFigure | None:
     """The picture of one figure; None of a table, which the report gives in numbers only, and where nothing can be drawn."""
     match figure:
         case Curve():
             return curve_picture(figure)
         case Scatter():
             return scatter_picture(figure)
-        case Graphs():
+        case RelationGraphs():
             return graphs_picture(figure)
         case Matrix():
             return matrix_picture(figure)
-        case Steps():
+        case ComputationGraphs():
             return steps_picture(figure)
-        case Table():
+        case DetailTable():
             return None
 
 

@@ -22,7 +22,7 @@ from assay.report.canvas import (
     width_of,
 )
 from assay.report.families import grouped
-from assay.report.pictures.picture import LINE, Picture, apart
+from assay.report.pictures.picture import LINE, DrawnFigure, apart
 from assay.report.sheet import MOST_DRAWN, Span, round_numbers, span_over
 from assay.report.words import number, tick
 
@@ -40,7 +40,7 @@ LOGARITHMIC_FROM = 20  # the ratio of the largest to the smallest number from wh
 Place = str | float | int
 
 
-def curve_picture(curve: Curve) -> Picture | None:
+def curve_picture(curve: Curve) -> DrawnFigure | None:
     """A panel for each plot that has a value, all over the same axis; None where no plot has one."""
     places = [x for plot in curve.plots for line in plot.lines for x in line.x]
     numbers = [x for x in places if not isinstance(x, str)]
@@ -48,7 +48,7 @@ def curve_picture(curve: Curve) -> Picture | None:
     names = dict.fromkeys(line.name for plot in curve.plots for line in plot.lines if not line.null and _spots(line))
     colours = {name: SERIES[k % len(SERIES)] for k, name in enumerate(names)}
     panels = tuple(_panel(plot, across, colours) for plot in curve.plots if any(map(_spots, plot.lines)))
-    return Picture(curve.name, curve.caption, panels) if panels else None
+    return DrawnFigure(curve.name, curve.caption, panels) if panels else None
 
 
 class Spot(NamedTuple):

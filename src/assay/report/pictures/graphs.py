@@ -3,9 +3,9 @@
 from collections.abc import Sequence, Set
 
 from assay.display import counted
-from assay.figure import Edge, Graphs, Parse
+from assay.figure import Edge, Parse, RelationGraphs
 from assay.report.canvas import INK, MUTED, VALUE, WIDTH, Canvas, Panel, Pixels, shortened, width_of
-from assay.report.pictures.picture import Picture
+from assay.report.pictures.picture import DrawnFigure
 
 MAX_TEXTS = 12
 MAX_WORDS = 60  # of a text that is drawn
@@ -20,13 +20,13 @@ Arc = tuple[int, int]
 """Places of head and dependent."""
 
 
-def graphs_picture(graphs: Graphs) -> Picture | None:
+def graphs_picture(graphs: RelationGraphs) -> DrawnFigure | None:
     """A panel for each text, of which the reader opens one at a time; None where no text can be drawn."""
     shown = [text for text in graphs.texts if 0 < len(text.words) <= MAX_WORDS][:MAX_TEXTS]
     if not shown:
         return None
     left_out = len(graphs.texts) - len(shown)
-    return Picture(
+    return DrawnFigure(
         graphs.name,
         graphs.caption,
         tuple(map(_panel, shown)),

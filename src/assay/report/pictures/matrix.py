@@ -2,7 +2,7 @@
 
 from assay.figure import Matrix
 from assay.report.canvas import MUTED, WIDTH, Canvas, shortened, width_of
-from assay.report.pictures.picture import Picture
+from assay.report.pictures.picture import DrawnFigure
 from assay.report.words import NOT_ENOUGH, number
 
 CELL, HEAD, FOOT = 24, 6, 34
@@ -10,7 +10,7 @@ MOST = 24  # rows or columns that are drawn
 NAMES = 84  # most pixels of the names of rows
 
 
-def matrix_picture(matrix: Matrix) -> Picture | None:
+def matrix_picture(matrix: Matrix) -> DrawnFigure | None:
     """One panel; None without a cell. Rows and columns beyond `MOST` are left to the table."""
     rows, columns = matrix.rows[:MOST], matrix.columns[:MOST]
     if not rows or not columns:
@@ -43,4 +43,4 @@ def matrix_picture(matrix: Matrix) -> Picture | None:
     )
     panel = canvas.panel(matrix.name, f"{matrix.down} down, {matrix.across} across", f"{matrix.name}. {told}.")
     missing = len(rows) < len(matrix.rows) or len(columns) < len(matrix.columns)
-    return Picture(matrix.name, matrix.caption, (panel,), left_out="The rest is in the table." if missing else "")
+    return DrawnFigure(matrix.name, matrix.caption, (panel,), left_out="The rest is in the table." if missing else "")

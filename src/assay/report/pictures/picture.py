@@ -10,7 +10,7 @@ LINE = 12  # pixels from one label to the next
 
 
 @dataclass(frozen=True)
-class Picture:
+class DrawnFigure:
     """A figure as it is drawn.
 
     **Attributes:**

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from assay.display import counted
 from assay.figure import Point, Scatter
 from assay.report.canvas import FAINT, INK, MUTED, VALUE, WIDTH, Canvas, Pixels, shortened, width_of
-from assay.report.pictures.picture import LINE, Picture, apart
+from assay.report.pictures.picture import LINE, DrawnFigure, apart
 from assay.report.words import MINUS, number, tick
 
 RADIUS = 66
@@ -27,7 +27,7 @@ class _Spot:
     told: str
 
 
-def scatter_picture(scatter: Scatter) -> Picture | None:
+def scatter_picture(scatter: Scatter) -> DrawnFigure | None:
     """One panel; None without a point. Arrows begin in the middle of a circle, other points lie in a square around theirs."""
     points = scatter.points
     if not points:
@@ -57,7 +57,7 @@ def scatter_picture(scatter: Scatter) -> Picture | None:
         _side(canvas, side, members, arrows=scatter.arrows)
     subtitle = f"{counted(len(points), 'point')}; {scale}"
     told = f"{scatter.name}, {subtitle}. {'; '.join(spot.told for spot in spots)}."
-    return Picture(scatter.name, scatter.caption, (canvas.panel(scatter.name, subtitle, told),))
+    return DrawnFigure(scatter.name, scatter.caption, (canvas.panel(scatter.name, subtitle, told),))
 
 
 def _side(canvas: Canvas, side: int, spots: Sequence[_Spot], *, arrows: bool) -> None:

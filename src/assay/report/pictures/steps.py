@@ -1,6 +1,6 @@
 """Computation graphs: inputs above, each step beneath what it is computed from, coloured and shaped by its kind."""
 
-from assay.figure import Step, StepGraph, Steps
+from assay.figure import ComputationGraphs, ComputationNode, StepGraph
 from assay.report.canvas import (
     CARRIED,
     FAULT,
@@ -16,7 +16,7 @@ from assay.report.canvas import (
     shortened,
     width_of,
 )
-from assay.report.pictures.picture import Picture
+from assay.report.pictures.picture import DrawnFigure
 from assay.report.words import counted
 
 MOST_GRAPHS, MOST_STEPS = 12, 150
@@ -24,13 +24,13 @@ LOOKS = ((VALUE, "circle"), (FAULT, "diamond"), (CARRIED, "square"), (RESTORED, 
 ROW, TOP = 30, 14
 
 
-def steps_picture(steps: Steps) -> Picture | None:
+def steps_picture(steps: ComputationGraphs) -> DrawnFigure | None:
     """A panel for each graph, of which the reader opens one at a time; None where none can be drawn."""
     shown = [graph for graph in steps.graphs if 0 < len(graph.steps) <= MOST_STEPS][:MOST_GRAPHS]
     if not shown:
         return None
     left_out = len(steps.graphs) - len(shown)
-    return Picture(
+    return DrawnFigure(
         steps.name,
         steps.caption,
         tuple(_panel(graph, steps.kinds) for graph in shown),
@@ -91,5 +91,5 @@ def _legend(canvas: Canvas, kinds: tuple[str, ...]) -> None:
         at += need
 
 
-def _told(step: Step) -> str:
+def _told(step: ComputationNode) -> str:
     return "; ".join(filter(None, (f"{step.name} = {step.value}", step.kind, step.note)))

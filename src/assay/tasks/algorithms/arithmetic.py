@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int
 
-from assay.computation import MISSING, Computations, Operation, Recipe
+from assay.computation import MISSING, Computations, FixedAlgorithm, Operation
 
 ModularOperation = Literal["+", "-", "*", "nonce"]
 
@@ -29,7 +29,7 @@ def modular_tree(
     assert num & (num - 1) == 0, "a power of two leaves"
     assert len(operations) == num - 1, f"{num - 1} operations for {num} leaves"
     table = np.random.default_rng(seed).integers(0, modulus, (modulus, modulus))
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     row = [recipe.source(f"x{k + 1}") for k in range(num)]
     chosen = iter(enumerate(operations, 1))
     while len(row) > 1:

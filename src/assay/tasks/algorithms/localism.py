@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from assay.computation import Computations, Texts
+from assay.computation import Computations, NumberedTexts
 from assay.errors import AssayError
 from assay.tasks.algorithms.pcfg import pcfg_trees
 
@@ -14,7 +14,7 @@ _RULE = "---"
 _ARROW = " -> "
 
 
-class Block(NamedTuple):
+class FedInput(NamedTuple):
     """One input: every constituent as it was fed, with the answer; the whole input with the answer; whether the two agree."""
 
     steps: tuple[tuple[str, str], ...]
@@ -22,7 +22,7 @@ class Block(NamedTuple):
     consistent: bool
 
 
-def localism_blocks(text: str) -> list[Block]:
+def localism_blocks(text: str) -> list[FedInput]:
     """The blocks of a localism file of Hupkes, Dankers, Mul and Bruni 2020 (arXiv 1908.08351).
 
     **Raises:** `AssayError` naming the block that is not one.
@@ -37,7 +37,7 @@ def localism_blocks(text: str) -> list[Block]:
                 given=f"block {number}: {' / '.join(chunk)}",
             )
         found = [(source.strip(), answer.strip()) for source, _, answer in pairs]
-        blocks.append(Block(tuple(found[:-1]), found[-1], last == "True"))
+        blocks.append(FedInput(tuple(found[:-1]), found[-1], last == "True"))
     return blocks
 
 
@@ -53,7 +53,7 @@ def _chunks(text: str) -> list[list[str]]:
     return [chunk for chunk in chunks if chunk]
 
 
-class Fed(NamedTuple):
+class AnsweredInputs(NamedTuple):
     """The graphs of all inputs, and what a network answered.
 
     `predicted`: of every node, where the network was fed its own answers to the arguments. `direct`: of every example, the
@@ -65,7 +65,7 @@ class Fed(NamedTuple):
     direct: Int[np.ndarray, " n"]
 
 
-def fed_its_own(blocks: Sequence[Block]) -> Fed:
+def fed_its_own(blocks: Sequence[FedInput]) -> AnsweredInputs:
     """The nodes of localism blocks, whose lines are in the order of evaluation.
 
     **Raises:** `AssayError` naming the block whose lines are not the functions of its input, in that order, on its own answers.
@@ -75,7 +75,7 @@ def fed_its_own(blocks: Sequence[Block]) -> Fed:
         fed = fed_its_own(localism_blocks(fetch("pcfg-set", "model_predictions/lstms2s/localism/run=1.txt").read_text()))
         labels = labelled(fed.computations, fed.predicted)
     """
-    domain = Texts()
+    domain = NumberedTexts()
     computations = pcfg_trees([block.whole[0] for block in blocks], domain)
     predicted = computations.values.copy()
     inner = np.flatnonzero(~computations.is_source)
@@ -92,9 +92,9 @@ def fed_its_own(blocks: Sequence[Block]) -> Fed:
             number = int(computations.example[node])
             raise _other(number + 1, blocks[number], line)
     direct = np.array([domain.parse(block.whole[1]) for block in blocks], np.int64)
-    return Fed(computations, predicted, direct)
+    return AnsweredInputs(computations, predicted, direct)
 
 
-def _other(number: int, block: Block, given: str) -> AssayError:
+def _other(number: int, block: FedInput, given: str) -> AssayError:
     rule = f"the lines of localism block {number} must be the functions of its input in the order of evaluation"
     return AssayError(f"{rule}, each on the answers before it: {block.whole[0]}", given=given)

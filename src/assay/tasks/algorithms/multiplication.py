@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Int
 
-from assay.computation import MISSING, Computations, Operation, Recipe
+from assay.computation import MISSING, Computations, FixedAlgorithm, Operation
 from assay.errors import AssayError
 
 MOST_DIGITS = 8  # of each number, so that a product fits in 64 bits
@@ -34,7 +34,7 @@ def multiplication(
         wrong = (numbers < (10 ** (digits - 1) if digits > 1 else 0)) | (numbers >= 10**digits)
         if wrong.any():
             raise AssayError(f"every number must have {digits} digits", given=int(numbers[wrong][0]))
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     x = [recipe.source(f"x{i + 1}") for i in range(k1)]
     y = [recipe.source(f"y{j + 1}") for j in range(k2)]
     product = Operation("dax", _dax) if nonce else Operation("multiply", _product)
@@ -47,7 +47,7 @@ def multiplication(
     return recipe.computations(np.stack(digits, 1))
 
 
-def _row(recipe: Recipe, x: list[int], y: int, row: str, product: Operation) -> int:
+def _row(recipe: FixedAlgorithm, x: list[int], y: int, row: str, product: Operation) -> int:
     joined, carry = [], None
     for place, digit in enumerate(reversed(x)):
         name = f"{row}.{place + 1}"

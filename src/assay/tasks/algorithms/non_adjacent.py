@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Int
 
-from assay.computation import MISSING, Computations, Operation, Recipe
+from assay.computation import MISSING, Computations, FixedAlgorithm, Operation
 
 PICK, SKIP = 1, 2
 MOST_ELEMENTS = 17  # so that all outputs fit in one number
@@ -57,7 +57,7 @@ def non_adjacent_sum(elements: Int[np.ndarray, "n k"]) -> Computations:
         assert graph.values[graph.find(0, "all")] == 121
     """
     k = _checked(elements)
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     a = [recipe.source(f"a{i + 1}") for i in range(k)]
     sums, d = dict(enumerate(a)), {}
     for i in reversed(range(k)):
@@ -86,7 +86,7 @@ def non_adjacent_values(elements: Int[np.ndarray, "n k"], *, outputs: bool = Tru
       apart it may well be.
     """
     k = _checked(elements)
-    recipe = Recipe()
+    recipe = FixedAlgorithm()
     a = [recipe.source(f"a{i + 1}") for i in range(k)]
     d: dict[int, int] = {}
     for i in reversed(range(k)):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from assay.computation import Computations, Operation, Texts
+from assay.computation import Computations, NumberedTexts, Operation
 from assay.computation.graph import NO_PARENT, SOURCE
 from assay.errors import AssayError
 
@@ -26,7 +26,7 @@ BINARY: dict[str, Callable[[Strings, Strings], Strings]] = {
 FUNCTIONS = (*UNARY, *BINARY)
 
 
-def pcfg_trees(sources: Sequence[str], domain: Texts | None = None) -> Computations:
+def pcfg_trees(sources: Sequence[str], domain: NumberedTexts | None = None) -> Computations:
     """The graphs of PCFG SET inputs such as `append reverse A1 B2 , echo C3`: leaves are sequences of symbols.
 
     Nodes are called `v1`, `v2`, ... in the order in which they are evaluated, arguments first; leaves `x1`, `x2`, ... from the
@@ -41,8 +41,8 @@ def pcfg_trees(sources: Sequence[str], domain: Texts | None = None) -> Computati
         graph = pcfg_trees(["append reverse A1 B2 , echo C3"])
         assert graph.domain.text(graph.values[-1]) == "B2 A1 C3 C3"
     """
-    domain = Texts() if domain is None else domain
-    table = _Rows(domain)
+    domain = NumberedTexts() if domain is None else domain
+    table = _ReadNodes(domain)
     for example, source in enumerate(sources):
         table.example = example
         table.inner = table.leaves = 0
@@ -64,10 +64,10 @@ def pcfg_trees(sources: Sequence[str], domain: Texts | None = None) -> Computati
     )
 
 
-class _Rows:
+class _ReadNodes:
     """Nodes as they are read."""
 
-    def __init__(self, domain: Texts) -> None:
+    def __init__(self, domain: NumberedTexts) -> None:
         self.domain = domain
         self.operation: list[int] = []
         self.parents: list[tuple[int, int]] = []

@@ -20,7 +20,7 @@ Fact = tuple[Literal["found at"], Value, int] | tuple[Relation, Value, Value]
 MOST_LISTED = 400_000  # ways to fill the houses up to which all are listed: 4 houses with 4 attributes
 
 
-class Shape(NamedTuple):
+class PuzzleShape(NamedTuple):
     """How many houses, each with one value of so many attributes."""
 
     houses: int
@@ -33,7 +33,7 @@ class Shape(NamedTuple):
         return is_there and (fact[0] != "found at" or 0 <= fact[2] < self.houses)
 
 
-def agreed(shape: Shape, facts: Sequence[Fact]) -> dict[Cell, int] | None:
+def agreed(shape: PuzzleShape, facts: Sequence[Fact]) -> dict[Cell, int] | None:
     """The cells that have one value in all solutions, and that value; None where there is no solution.
 
     **Raises:** `AssayError` for a shape without houses or attributes, and without python-sat for more than `MOST_LISTED` ways
@@ -54,7 +54,7 @@ def _ways(houses: int, attributes: int) -> Int8[np.ndarray, "ways attributes hou
     return orders[chosen]
 
 
-def _listed(shape: Shape, facts: Sequence[Fact]) -> dict[Cell, int] | None:
+def _listed(shape: PuzzleShape, facts: Sequence[Fact]) -> dict[Cell, int] | None:
     ways = _ways(*shape)
     for fact in facts:
         ways = ways[_meets(ways, fact)]
@@ -74,12 +74,12 @@ def _meets(ways: Int8[np.ndarray, "ways attributes houses"], fact: Fact) -> Bool
 # By python-sat
 
 
-def variable(shape: Shape, value: Value, house: int) -> int:
+def variable(shape: PuzzleShape, value: Value, house: int) -> int:
     """The number, from 1, of the statement that a value is in a house."""
     return 1 + (value[0] * shape.houses + value[1]) * shape.houses + house
 
 
-def clauses(shape: Shape, facts: Sequence[Fact]) -> Iterator[list[int]]:
+def clauses(shape: PuzzleShape, facts: Sequence[Fact]) -> Iterator[list[int]]:
     """A puzzle in conjunctive normal form, as lists of statements of which one is true (negative: false)."""
     for attribute, k in product(range(shape.attributes), range(shape.houses)):
         yield [variable(shape, (attribute, k), house) for house in range(shape.houses)]
@@ -99,7 +99,7 @@ def clauses(shape: Shape, facts: Sequence[Fact]) -> Iterator[list[int]]:
                 yield [-variable(shape, value, house), *places]
 
 
-def _by_sat(shape: Shape, facts: Sequence[Fact]) -> dict[Cell, int] | None:
+def _by_sat(shape: PuzzleShape, facts: Sequence[Fact]) -> dict[Cell, int] | None:
     try:
         from pysat.solvers import Solver  # pyrefly: ignore[missing-import]  (an extra)
     except ImportError as error:

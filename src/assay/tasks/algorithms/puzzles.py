@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assay.computation import Computations, Operation, Texts
+from assay.computation import Computations, NumberedTexts, Operation
 from assay.computation.graph import NO_PARENT, SOURCE
 from assay.errors import AssayError
-from assay.tasks.algorithms.puzzle_solvers import Cell, Fact, Relation, Shape, agreed
+from assay.tasks.algorithms.puzzle_solvers import Cell, Fact, PuzzleShape, Relation, agreed
 
 MOST_TOGETHER = 4  # clues that are read at once before a puzzle is called too hard
 _RELATIONS: tuple[Relation, ...] = ("same house", "directly left of", "beside")
@@ -62,7 +62,7 @@ class Puzzle:
     **Raises:** `AssayError` for clues that no solution meets, and for clues that more than one does.
     """
 
-    shape: Shape
+    shape: PuzzleShape
     clues: tuple[Clue, ...]
 
     def __post_init__(self):
@@ -89,7 +89,7 @@ def drawn_puzzle(houses: int, attributes: int, rng: np.random.Generator) -> Puzz
     Of all clues that are true of a random solution a tenth is taken away as long as the solution stays the only one, then a
     twentieth, then one, and at last each is tried.
     """
-    shape = Shape(houses, attributes)
+    shape = PuzzleShape(houses, attributes)
     at = np.stack([rng.permutation(houses) for _ in range(attributes)])  # the house of each value
     clues = [clue for clue in _all_clues(shape) if _holds(clue.fact, at)]
     clues = [clues[k] for k in rng.permutation(len(clues))]
@@ -111,7 +111,7 @@ def drawn_puzzle(houses: int, attributes: int, rng: np.random.Generator) -> Puzz
     return Puzzle(shape, tuple(clues))
 
 
-def _all_clues(shape: Shape) -> Iterator[Clue]:
+def _all_clues(shape: PuzzleShape) -> Iterator[Clue]:
     values = list(product(range(shape.attributes), range(shape.houses)))
     for value, house in product(values, range(shape.houses)):
         yield Clue(("found at", value, house))
@@ -127,7 +127,7 @@ def _holds(fact: Fact, at: np.ndarray) -> bool:
     return {"same house": distance == 0, "directly left of": distance == 1, "beside": abs(distance) == 1}[fact[0]]
 
 
-def puzzle_graphs(puzzles: Sequence[Puzzle], domain: Texts | None = None) -> Computations:
+def puzzle_graphs(puzzles: Sequence[Puzzle], domain: NumberedTexts | None = None) -> Computations:
     """The graphs of puzzles: sources are clues, every other node is a filled cell.
 
     At each step the clue, or where one alone fixes nothing the smallest set of clues, that fixes most cells together with those
@@ -143,17 +143,17 @@ def puzzle_graphs(puzzles: Sequence[Puzzle], domain: Texts | None = None) -> Com
         graph = puzzle_graphs([drawn_puzzle(3, 3, np.random.default_rng(0))])
         assert (graph.executed(graph.values) == graph.values).all()
     """
-    domain = Texts() if domain is None else domain
-    rows = _Rows(domain)
+    domain = NumberedTexts() if domain is None else domain
+    rows = _PuzzleNodes(domain)
     for example, puzzle in enumerate(puzzles):
         rows.read(example, puzzle)
     return rows.computations(len(puzzles))
 
 
-class _Rows:
+class _PuzzleNodes:
     """Nodes as they are made."""
 
-    def __init__(self, domain: Texts) -> None:
+    def __init__(self, domain: NumberedTexts) -> None:
         self.domain = domain
         self.operations: dict[str, Operation] = {}
         self.rows: list[tuple[int, tuple[int, ...], int, int, str]] = []  # operation, parents, value, example, name
@@ -172,7 +172,7 @@ class _Rows:
             known = found
             left = [clue for clue in left if not _spent(clue, known)]
 
-    def _fill(self, example: int, shape: Shape, cell: Cell, value: int, parents: tuple[int, ...]) -> int:
+    def _fill(self, example: int, shape: PuzzleShape, cell: Cell, value: int, parents: tuple[int, ...]) -> int:
         house, attribute = cell
         name = f"{chr(ord('a') + attribute)} of house {house + 1}"
         if name not in self.operations:
@@ -224,7 +224,7 @@ def _facts(known: dict[Cell, int]) -> list[Fact]:
     return facts
 
 
-def _next(shape: Shape, left: Sequence[Clue], known: dict[Cell, int]) -> tuple[tuple[Clue, ...], dict[Cell, int]]:
+def _next(shape: PuzzleShape, left: Sequence[Clue], known: dict[Cell, int]) -> tuple[tuple[Clue, ...], dict[Cell, int]]:
     """The clues to be read now, and the cells that are then known."""
     for size in range(1, min(MOST_TOGETHER, len(left)) + 1):
         best: tuple[tuple[Clue, ...], dict[Cell, int]] | None = None
@@ -241,7 +241,7 @@ def _next(shape: Shape, left: Sequence[Clue], known: dict[Cell, int]) -> tuple[t
     )
 
 
-def _needed(shape: Shape, chosen: Sequence[Clue], known: dict[Cell, int], cell: Cell) -> list[Cell]:
+def _needed(shape: PuzzleShape, chosen: Sequence[Clue], known: dict[Cell, int], cell: Cell) -> list[Cell]:
     """Known cells without which the cell does not follow from the clues: each that can be left out is."""
     kept = dict(known)
     for other in known:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.computation import Computations, Operation, Texts
+from assay.computation import Computations, NumberedTexts, Operation
 from assay.computation.graph import NO_PARENT, SOURCE
-from assay.tasks.scan_grammar import NONE, Command, Phrase
+from assay.tasks.scan_grammar import NONE, Phrase, ScanCommand
 
-Asked = tuple[Command | None, ...]
+Asked = tuple[ScanCommand | None, ...]
 
 
 def _turns(direction: str) -> str:
@@ -30,7 +30,7 @@ _OPERATIONS = {
 }
 
 
-def scan_computations(commands: Sequence[Command], domain: Texts | None = None) -> tuple[Computations, Asked]:
+def scan_computations(commands: Sequence[ScanCommand], domain: NumberedTexts | None = None) -> tuple[Computations, Asked]:
     """The graphs of commands, and for each node the command that it is; None for a word, which is a source.
 
     `jump around left twice and walk` has the nodes `jump`, `jump around left`, `jump around left twice`, `walk` and the whole:
@@ -43,8 +43,8 @@ def scan_computations(commands: Sequence[Command], domain: Texts | None = None) 
         graph, asked = scan_computations([Command("jump", "none", "left", "twice")])
         assert graph.domain.text(graph.values[-1]) == "I_TURN_LEFT I_JUMP I_TURN_LEFT I_JUMP"
     """
-    domain = Texts() if domain is None else domain
-    table = _Rows(domain)
+    domain = NumberedTexts() if domain is None else domain
+    table = _ScanNodes(domain)
     for example, command in enumerate(commands):
         table.example, table.place = example, 0
         tops = [table.phrase(phrase) for phrase in command.phrases()]
@@ -64,10 +64,10 @@ def scan_computations(commands: Sequence[Command], domain: Texts | None = None) 
     ), tuple(table.asked)
 
 
-class _Rows:
+class _ScanNodes:
     """Nodes as they are made; those of a phrase that was met before are copied."""
 
-    def __init__(self, domain: Texts) -> None:
+    def __init__(self, domain: NumberedTexts) -> None:
         self.domain = domain
         self.index = {name: k for k, name in enumerate(_OPERATIONS)}
         self.operation: list[int] = []
@@ -75,7 +75,7 @@ class _Rows:
         self.values: list[int] = []
         self.examples: list[int] = []
         self.places: list[int] = []
-        self.asked: list[Command | None] = []
+        self.asked: list[ScanCommand | None] = []
         self.example = self.place = 0
         self.made: dict[Phrase, range] = {}
 
@@ -100,22 +100,22 @@ class _Rows:
         verb, manner, direction, times = phrase
         if verb == "turn":
             operation = "turn" if manner == NONE else f"turn {manner}"
-            node = self.node(operation, [self.word(direction)], Command("turn", manner, direction, NONE))
+            node = self.node(operation, [self.word(direction)], ScanCommand("turn", manner, direction, NONE))
         else:
-            node = self.node("act", [self.word(verb)], Command(verb, NONE, NONE, NONE))
+            node = self.node("act", [self.word(verb)], ScanCommand(verb, NONE, NONE, NONE))
             if direction != NONE:
                 operation = "towards" if manner == NONE else manner
-                node = self.node(operation, [node, self.word(direction)], Command(verb, manner, direction, NONE))
-        return node if times == NONE else self.node(times, [node], Command(verb, manner, direction, times))
+                node = self.node(operation, [node, self.word(direction)], ScanCommand(verb, manner, direction, NONE))
+        return node if times == NONE else self.node(times, [node], ScanCommand(verb, manner, direction, times))
 
     def word(self, word: str) -> int:
         return self._add(SOURCE, (NO_PARENT, NO_PARENT), word, None)
 
-    def node(self, operation: str, parents: list[int], command: Command) -> int:
+    def node(self, operation: str, parents: list[int], command: ScanCommand) -> int:
         text = _OPERATIONS[operation](*(self.domain.text(self.values[parent]) for parent in parents))
         return self._add(self.index[operation], (parents[0], parents[1] if len(parents) > 1 else NO_PARENT), text, command)
 
-    def _add(self, operation: int, parents: tuple[int, int], text: str, command: Command | None) -> int:
+    def _add(self, operation: int, parents: tuple[int, int], text: str, command: ScanCommand | None) -> int:
         self.place += 1
         self.operation.append(operation)
         self.parents.append(parents)

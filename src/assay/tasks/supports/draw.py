@@ -21,7 +21,7 @@ def hotness_text(hotness: Hotness) -> str:
 
 
 @dataclass(frozen=True)
-class Rule:
+class SupportRule:
     """What every draw of supports must keep.
 
     **Attributes:**

@@ -36,7 +36,7 @@ class Request(NamedTuple):
     generator: Generator
 
 
-class Plan(NamedTuple):
+class SupportPlan(NamedTuple):
     """**Attributes:**
 
     - `groups`: the modules that hang together, exactly, in the trained supports.
@@ -51,7 +51,7 @@ class Plan(NamedTuple):
     neither: Bool[Tensor, " n"]
 
 
-def plan(kind: Kind, request: Request) -> Plan:
+def plan(kind: Kind, request: Request) -> SupportPlan:
     """The plan of a kind. The number of trainable supports must be within its `novel_bounds`."""
     return _PLANS[kind](request)
 
@@ -68,11 +68,11 @@ def novel_bounds(kind: Kind, num_modules: int, max_active: int) -> tuple[int, in
     return fewest, most
 
 
-def _random(request: Request) -> Plan:
+def _random(request: Request) -> SupportPlan:
     return _plan(request, [range(request.num_modules)], filler=torch.ones_like(request.every, dtype=torch.bool))
 
 
-def _popular_modules(request: Request) -> Plan:
+def _popular_modules(request: Request) -> SupportPlan:
     """As many popular modules as fit into the trainable supports; one more fills up."""
     every, total = request.every, len(request.every)
     popular = 0
@@ -82,7 +82,7 @@ def _popular_modules(request: Request) -> Plan:
     return _plan(request, [range(request.num_modules)], kept=kept, filler=(every >> popular & 1 == 1) & ~kept)
 
 
-def _unpopular_modules(request: Request) -> Plan:
+def _unpopular_modules(request: Request) -> SupportPlan:
     """The largest core that leaves a support for every module outside; the first of these fills up."""
     every, num_modules = request.every, request.num_modules
     sizes = [count_supports(core, request.max_active) + num_modules - core for core in range(num_modules)]
@@ -100,17 +100,17 @@ def _halves(num_modules: int) -> list[range]:
     return [range(num_modules // 2), range(num_modules // 2, num_modules)]
 
 
-def _two_halves(request: Request) -> Plan:
+def _two_halves(request: Request) -> SupportPlan:
     halves = _halves(request.num_modules)
     return _plan(request, halves, kept=_within(request.every, halves))
 
 
-def _connected(request: Request) -> Plan:
+def _connected(request: Request) -> SupportPlan:
     ring, halves = _pairs(request)
     return _plan(request, [range(request.num_modules)], kept=ring, neither=halves)
 
 
-def _disconnected(request: Request) -> Plan:
+def _disconnected(request: Request) -> SupportPlan:
     ring, halves = _pairs(request)
     return _plan(request, _halves(request.num_modules), kept=halves, neither=ring)
 
@@ -128,7 +128,7 @@ def _pairs(request: Request) -> tuple[Bool[Tensor, " n"], Bool[Tensor, " n"]]:
     return torch.isin(request.every, torch.tensor(near)), _within(request.every, _halves(size))
 
 
-def _pseudo_random_disconnected(request: Request) -> Plan:
+def _pseudo_random_disconnected(request: Request) -> SupportPlan:
     """The most even blocks of at least two modules that leave no more than the novel supports across."""
     num_modules, num_novel = request.num_modules, len(request.every) - request.num_trainable
     possible = range(2, num_modules // 2 + 1)
@@ -137,12 +137,12 @@ def _pseudo_random_disconnected(request: Request) -> Plan:
     return _plan(request, blocks, filler=_within(request.every, blocks))
 
 
-def _non_compositional(request: Request) -> Plan:
+def _non_compositional(request: Request) -> SupportPlan:
     seen = [range(request.num_modules - 1)]
     return _plan(request, seen, kept=_within(request.every, seen))
 
 
-_PLANS: dict[Kind, Callable[[Request], Plan]] = {
+_PLANS: dict[Kind, Callable[[Request], SupportPlan]] = {
     "random": _random,
     "equal": _random,
     "popular_modules": _popular_modules,
@@ -155,9 +155,9 @@ _PLANS: dict[Kind, Callable[[Request], Plan]] = {
 }
 
 
-def _plan(request: Request, groups: list[range], **masks: Bool[Tensor, " n"]) -> Plan:
+def _plan(request: Request, groups: list[range], **masks: Bool[Tensor, " n"]) -> SupportPlan:
     none = torch.zeros_like(request.every, dtype=torch.bool)
-    return Plan(tuple(map(tuple, groups)), *(masks.get(name, none) for name in Plan._fields[1:]))
+    return SupportPlan(tuple(map(tuple, groups)), *(masks.get(name, none) for name in SupportPlan._fields[1:]))
 
 
 def _within(every: Int[Tensor, " n"], blocks: list[range]) -> Bool[Tensor, " n"]:

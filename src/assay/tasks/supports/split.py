@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Generator, Tensor
 
 from assay.errors import AssayError
-from assay.tasks.supports.draw import Hotness, Rule, hotness_text
+from assay.tasks.supports.draw import Hotness, SupportRule, hotness_text
 from assay.tasks.supports.kinds import HOLDS_OUT_A_SHARE, Kind, Request, novel_bounds, plan
 from assay.tasks.supports.masks import MAX_MODULES, all_supports, count_supports, num_active, supports_by_size
 
@@ -75,7 +75,7 @@ def split_supports(
     every = all_supports(num_modules, max_active)
     request = Request(every, num_modules, max_active, len(every) - num_held, generator)
     groups, kept, filler, neither = plan(kind, request)
-    rule = Rule(kind, num_modules, max_active, groups, balanced=kind == "equal", generator=generator)
+    rule = SupportRule(kind, num_modules, max_active, groups, balanced=kind == "equal", generator=generator)
     trainable = kept
     if kept.any():
         free = filler.nonzero().flatten()

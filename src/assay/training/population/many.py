@@ -17,7 +17,7 @@ from assay.task import Task
 from assay.training.checkpoint import Progressed
 from assay.training.config import TrainingConfig, TrainingRecord
 from assay.training.data import Source, TrainingData
-from assay.training.population.plan import Chunk, Member, Strategy, build, make_plan
+from assay.training.population.plan import Chunk, PopulationMember, Strategy, build, make_plan
 from assay.training.updates import DivergedError, records, train_cohort
 
 PLAN = "plan.json"
@@ -84,7 +84,7 @@ class _Item:
     """A chunk with all that a process needs to train it."""
 
     chunk: Chunk
-    members: Sequence[Member]
+    members: Sequence[PopulationMember]
     checkpoint: Path | None
     progress: Progress | None
 
@@ -100,7 +100,7 @@ def _collect(
     models: Sequence[nn.Module],
     plan: Sequence[Chunk],
     trained: Sequence[tuple[Progressed, list[dict[str, Tensor]]]],
-    members: Sequence[Member],
+    members: Sequence[PopulationMember],
 ) -> list[TrainingRecord]:
     kept: dict[int, TrainingRecord] = {}
     diverged: dict[int, str] = {}
@@ -122,7 +122,7 @@ def _members(
     models: Sequence[nn.Module],
     data: Source | Sequence[Source],
     configs: TrainingConfig | Sequence[TrainingConfig],
-) -> list[Member]:
+) -> list[PopulationMember]:
     sources = [data] * len(models) if isinstance(data, (Task, TrainingData)) else list(data)
     settings = [configs] * len(models) if isinstance(configs, TrainingConfig) else list(configs)
     for name, given in (("data", sources), ("configs", settings)):
@@ -135,7 +135,7 @@ def _members(
     for i, model in enumerate(models):
         if next(model.parameters(), None) is None:
             raise AssayError("fit_many: every model must have weights", given=f"model {i} without")
-    return [Member(*parts) for parts in zip(models, sources, settings, strict=True)]
+    return [PopulationMember(*parts) for parts in zip(models, sources, settings, strict=True)]
 
 
 # The plan of an interrupted call
@@ -160,7 +160,7 @@ class _PlanFile(BaseModel):
     chunks: list[Chunk]
 
 
-def _plan(members: Sequence[Member], strategy: Strategy, jobs: int, folder: Path | None) -> list[Chunk]:
+def _plan(members: Sequence[PopulationMember], strategy: Strategy, jobs: int, folder: Path | None) -> list[Chunk]:
     """The plan found in the folder, or a new one."""
     path = folder / PLAN if folder else None
     settings = _Settings(strategy=strategy, configs=[dataclasses.asdict(member.config) for member in members])

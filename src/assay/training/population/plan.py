@@ -17,14 +17,14 @@ from torch.utils.flop_counter import flop_registry
 
 from assay.attributes import changed_tensors, copied, kept_tensors
 from assay.errors import AssayError
-from assay.isolation import Draws, seeded
+from assay.isolation import GlobalDraws, seeded
 from assay.jobs import one_thread
 from assay.keywords import as_taken
 from assay.task import Examples
 from assay.training.cohort import Cohort, Separate, Stacked, has_batched_loss, schedule
 from assay.training.config import TrainingConfig
 from assay.training.data import Source, draw
-from assay.training.population.stack import Trace, stacked_chain, trace, vmapped
+from assay.training.population.stack import ForwardTrace, stacked_chain, trace, vmapped
 
 Way = Literal["stack", "vmap", "loop"]
 Strategy = Literal["rule", "stack", "vmap", "loop"]
@@ -36,7 +36,7 @@ TOLERANCE = 1e-4  # of a gradient, relative to the largest entry of the model's 
 NUM_CHECKED = 2  # models of one structure whose first step is compared: fewer would not show what leaks between models
 
 
-class Member(NamedTuple):
+class PopulationMember(NamedTuple):
     """A model, what it is trained on, and how."""
 
     model: nn.Module
@@ -52,7 +52,7 @@ class Chunk:
     models: tuple[int, ...]
 
 
-def make_plan(members: Sequence[Member], *, strategy: Strategy, jobs: int) -> list[Chunk]:
+def make_plan(members: Sequence[PopulationMember], *, strategy: Strategy, jobs: int) -> list[Chunk]:
     """Every model in one chunk. **Raises:** `AssayError` when the strategy that was asked for is not possible."""
     groups: dict[object, list[int]] = {}
     for i, member in enumerate(members):
@@ -64,7 +64,7 @@ def make_plan(members: Sequence[Member], *, strategy: Strategy, jobs: int) -> li
     return chunks
 
 
-def build(way: Way, members: Sequence[Member]) -> Cohort:
+def build(way: Way, members: Sequence[PopulationMember]) -> Cohort:
     """The cohort of a chunk. **Raises:** `AssayError` when these models cannot be trained that way."""
     columns = [member.model for member in members], [member.source for member in members], [member.config for member in members]
     if way == "loop":
@@ -81,7 +81,7 @@ class _Group:
     """Models of one architecture with batches of one shape."""
 
     numbers: Sequence[int]
-    members: Sequence[Member]
+    members: Sequence[PopulationMember]
     jobs: int
 
     def chunks(self, strategy: Strategy) -> list[Chunk]:
@@ -96,7 +96,7 @@ class _Group:
         return self._split(next((way for way in batched if self._objection(way) is None), "loop"))
 
     @cached_property
-    def _survey(self) -> tuple[Trace, int]:
+    def _survey(self) -> tuple[ForwardTrace, int]:
         return _traced(self.members[0])
 
     @property
@@ -141,20 +141,20 @@ def _bounds(num: int, parts: int) -> list[tuple[int, int]]:
     return list(pairwise(num * k // parts for k in range(parts + 1)))
 
 
-def _representatives(members: Sequence[Member]) -> list[Member]:
+def _representatives(members: Sequence[PopulationMember]) -> list[PopulationMember]:
     """A few models of every structure, or all of it where the first loss of one of the few is not finite."""
-    alike: dict[object, list[Member]] = {}
+    alike: dict[object, list[PopulationMember]] = {}
     for member in members:
         alike.setdefault(_structure(member), []).append(member)
     return [member for same in alike.values() for member in _few(same)]
 
 
-def _few(members: list[Member]) -> list[Member]:
+def _few(members: list[PopulationMember]) -> list[PopulationMember]:
     few = members[:NUM_CHECKED]
     return few if len(few) == len(members) or bool(build("loop", _copied(few)).backward(0, ()).isfinite().all()) else members
 
 
-def _structure(member: Member) -> object:
+def _structure(member: PopulationMember) -> object:
     """What but its weights, buffers and data decides what a model computes, or a new object where it has no such form."""
     model, written = member.model, io.BytesIO()
     names = {id(value): name for name, value in (*model.named_parameters(), *model.named_buffers())}
@@ -167,7 +167,7 @@ def _structure(member: Member) -> object:
     return written.getvalue()
 
 
-def _difference(ways: Sequence[Way], members: Sequence[Member]) -> str | None:
+def _difference(ways: Sequence[Way], members: Sequence[PopulationMember]) -> str | None:
     """What is not the same after one forward and backward: loss, gradients, buffers, or that a model draws at random."""
     plain = build("loop", _copied(members))
     losses = plain.backward(0, ())
@@ -200,9 +200,9 @@ def _leaves(model: nn.Module, before: nn.Module) -> bool:
     return not set(changed_tensors(model, kept_tensors(before))) <= {name for name, _ in model.named_buffers()}
 
 
-def _draws(member: Member) -> bool:
+def _draws(member: PopulationMember) -> bool:
     """Whether a forward in training uses a global generator."""
-    model, draws = copied(member.model).train(), Draws()
+    model, draws = copied(member.model).train(), GlobalDraws()
     device = next(model.parameters()).device
     model(**as_taken(model, {name: column.to(device) for name, column in _sample(member).inputs.items()}))
     return draws.any
@@ -225,11 +225,11 @@ def _close(plain: Tensor | None, stacked: Tensor | None, i: int, tolerance: floa
     return bool(((plain - stacked[i]).abs() <= tolerance).all())
 
 
-def _copied(members: Sequence[Member]) -> list[Member]:
+def _copied(members: Sequence[PopulationMember]) -> list[PopulationMember]:
     return [member._replace(model=copied(member.model)) for member in members]
 
 
-def _traced(member: Member) -> tuple[Trace, int]:
+def _traced(member: PopulationMember) -> tuple[ForwardTrace, int]:
     """One forward of the model on a batch of its own, and the floating-point operations of a step on it."""
     model = member.model
     examples = _sample(member)
@@ -258,11 +258,11 @@ class _Operations(TorchDispatchMode):
         return result
 
 
-def _sample(member: Member) -> Examples:
+def _sample(member: PopulationMember) -> Examples:
     return draw(member.source, Generator().manual_seed(member.config.seed), member.config.batch_size)
 
 
-def _kind(member: Member) -> object:
+def _kind(member: PopulationMember) -> object:
     """What must agree for two models to be trained together."""
     model, _, config = member
     examples = _sample(member)

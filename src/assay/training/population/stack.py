@@ -22,7 +22,7 @@ _ELEMENTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Identity)
 
 
 @dataclass(frozen=True)
-class Call:
+class ModuleCall:
     """One call of a module without children during a forward: what it is, and which tensors it read and made.
 
     A tensor is told from others by its id and version, which an operation in place changes.
@@ -36,17 +36,17 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Trace:
+class ForwardTrace:
     """One forward: the calls in order, what it was given and what it returned."""
 
-    calls: Sequence[Call]
+    calls: Sequence[ModuleCall]
     given: tuple[int, int] | None
     returned: tuple[int, int] | None
 
 
-def trace(module: nn.Module, inputs: Mapping[str, Tensor]) -> Trace:
+def trace(module: nn.Module, inputs: Mapping[str, Tensor]) -> ForwardTrace:
     """Run the module and note every call of its innermost modules."""
-    calls: list[Call] = []
+    calls: list[ModuleCall] = []
     kept: list[object] = []  # alive, so that no two tensors of this forward share an id
     reads: list[tuple[int, int] | None] = []
 
@@ -58,7 +58,7 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor]) -> Trace:
     def after(name: str) -> Callable[[nn.Module, object, object], None]:
         def note(called: nn.Module, args: object, out: object) -> None:
             kept.append(out)
-            calls.append(Call(name, called, reads.pop(), _identity(out), out.numel() if isinstance(out, Tensor) else 0))
+            calls.append(ModuleCall(name, called, reads.pop(), _identity(out), out.numel() if isinstance(out, Tensor) else 0))
 
         return note
 
@@ -71,10 +71,10 @@ def trace(module: nn.Module, inputs: Mapping[str, Tensor]) -> Trace:
     finally:
         for handle in handles:
             handle.remove()
-    return Trace(calls, given[0] if len(given) == 1 else None, _identity(returned))
+    return ForwardTrace(calls, given[0] if len(given) == 1 else None, _identity(returned))
 
 
-def stacked_chain(module: nn.Module, traced: Trace) -> Forward | None:
+def stacked_chain(module: nn.Module, traced: ForwardTrace) -> Forward | None:
     """The forward of many such modules, where one forward is a chain of Linear, Embedding, LayerNorm and layers without
     weights that treat every row alike; None where it is anything else.
 
@@ -89,9 +89,9 @@ def stacked_chain(module: nn.Module, traced: Trace) -> Forward | None:
         stage = _stage(call.name, call.module)
         if stage is None or flowing is None or call.read != flowing:
             return None
-        chain = stages[-1] if stages and isinstance(stages[-1], _Layers) else None
+        chain = stages[-1] if stages and isinstance(stages[-1], _StackedLayers) else None
         if isinstance(stage, _Linear):
-            stages += [] if chain else [chain := _Layers([])]
+            stages += [] if chain else [chain := _StackedLayers([])]
             chain.layers.append(stage)
         elif chain and type(call.module) is nn.ReLU:
             chain.layers[-1] = dataclasses.replace(chain.layers[-1], rectified=True)
@@ -160,7 +160,7 @@ class _Linear:
 
 
 @dataclass(frozen=True)
-class _Layers:
+class _StackedLayers:
     """Linear layers of many models, one behind the other, and the tensors that every step fills anew."""
 
     layers: list[_Linear]
@@ -187,7 +187,7 @@ class _Backward(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, chain: _Layers, *tensors: Tensor | None) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, chain: _StackedLayers, *tensors: Tensor | None) -> Tensor:
         pairs: list[Any] = list(zip(tensors[::2], tensors[1::2], strict=True))
         ctx.chain, ctx.pairs, ctx.states = chain, pairs, [rows]
         for k, (layer, (weight, bias)) in enumerate(zip(chain.layers, pairs, strict=True)):
