@@ -69,7 +69,8 @@ def main() -> None:
     parser.add_argument("--effort", choices=("quick", "standard", "full"), default="standard")
     parser.add_argument("--read", nargs="*", choices=("all", "half"), default=("all", "half"))
     given = parser.parse_args()
-    subjects = {name: trained(name, given.out, given.steps) for name in RUNS}
+    needed = [name for name in RUNS if ("all" if name == "all" else "half") in given.read]
+    subjects = {name: trained(name, given.out, given.steps) for name in needed}
     for part in given.read:
         start = time.process_time()
         name, others = ("all", ()) if part == "all" else ("half a, other seed", ("half a", "half b"))

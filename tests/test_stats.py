@@ -19,6 +19,17 @@ def test_cluster_means_by_hand():
     assert result.counts.tolist() == [2, 2]
 
 
+def test_in_turns_no_group_has_a_second_row_before_every_group_has_one(generator):
+    groups = torch.tensor([7] * 50 + [3] * 3 + [5])
+    rows = stats.in_turns(groups, generator)
+    assert sorted(rows.tolist()) == list(range(54))
+    assert sorted(groups[rows[:3]].tolist()) == [3, 5, 7]
+    assert sorted(groups[rows[3:7]].tolist()) == [3, 3, 7, 7]
+    assert set(groups[rows[7:]].tolist()) == {7}
+    assert len({int(stats.in_turns(groups, generator)[0]) for _ in range(20)}) > 5, "at random"
+    assert len(stats.in_turns(groups[:0], generator)) == 0
+
+
 def test_cluster_means_of_nothing():
     assert len(stats.cluster_means(torch.zeros(0), torch.zeros(0, dtype=torch.int64)).ids) == 0
 

@@ -34,6 +34,16 @@ def cluster_means(values: Float[Tensor, " n"], clusters: Int[Tensor, " n"]) -> C
     return ClusterMeans(ids, sums / counts, counts)
 
 
+def in_turns(groups: Int[Tensor, " n"], generator: Generator) -> Int[Tensor, " n"]:
+    """All rows at random, one of every group before a second of any."""
+    order = torch.randperm(len(groups), generator=generator)
+    _, group, counts = groups[order].unique(return_inverse=True, return_counts=True)
+    by_group = group.argsort(stable=True)
+    place = torch.empty_like(group)
+    place[by_group] = torch.arange(len(group)) - (counts.cumsum(0) - counts)[group[by_group]]
+    return order[place.argsort(stable=True)]
+
+
 def child_generator(generator: Generator) -> Generator:
     """A fresh torch generator seeded by the next draw of `generator`: what it is used for cannot disturb the rest."""
     return Generator().manual_seed(int(torch.randint(2**62, (1,), generator=generator)))

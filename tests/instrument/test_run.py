@@ -321,7 +321,7 @@ def test_copies_that_share_too_few_units_are_not_enough_data():
 
     measure = measured(Beside(some, ids=torch.arange(6)))
     assert measure.value is None
-    assert "5 of 5 untrained copies have plain score, and two must, of 5 combinations in common" in measure.note
+    assert "read on 5 of 5 untrained copies, and an interval needs two of them and 5 combinations in common" in measure.note
 
 
 @pytest.mark.parametrize("gain", [False, True])
@@ -332,7 +332,7 @@ def test_copies_without_a_number_are_not_enough_data(gain):
 
     measure = measured(Gated(dataclasses.replace(PLAIN, gain=gain)))
     assert measure.value is None
-    assert "0 of 5 untrained copies have plain score" in measure.note
+    assert "plain score was read on 0 of 5 untrained copies" in measure.note
 
 
 @pytest.mark.parametrize("copies", [0, 1])
@@ -341,7 +341,9 @@ def test_one_copy_is_no_null(copies, more):
     class Alone(Planted):
         budgets = {"quick": Budget(copies=copies)}  # noqa: RUF012
 
-    assert measured(Alone(**more)).note.startswith(f"not enough data: {copies} of {copies} untrained copies")
+    assert measured(Alone(**more)).note.startswith(
+        f"not enough data: plain score was read on {copies} of {copies} untrained copies"
+    )
 
 
 def test_what_some_copies_lack_is_joined_by_name_over_the_others():

@@ -63,8 +63,8 @@ def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure
     untrained = [copy[own.same] for copy in nulls.copies if own.same in copy]
     gain = None if reason else _gain(own, untrained)
     if not reason and gain is None and (metric.gain or UNTRAINED in metric.beats):
-        need = f"two must, of {counted(MIN_UNITS, metric.of)} in common"
-        reason = f"not enough data: {len(untrained)} of {len(nulls.copies)} untrained copies have {metric.title}, and {need}"
+        read = f"{metric.title} was read on {len(untrained)} of {len(nulls.copies)} untrained copies"
+        reason = f"not enough data: {read}, and an interval needs two of them and {counted(MIN_UNITS, metric.of)} in common"
     interval = None if reason else _interval(metric, own, gain)
     if not reason and interval is None:
         reason = f"not enough data: {_short(metric, num)}, or units that differ"

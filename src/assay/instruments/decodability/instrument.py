@@ -27,7 +27,7 @@ from assay.instruments.decodability.crossfit import (
 from assay.instruments.decodability.features import INPUT, ProbeFeatures, as_table, input_place, site_places
 from assay.instruments.decodability.readouts import Readout, find, readouts
 from assay.site import NO_SITE, thinned
-from assay.stats import MIN_UNITS, child_generator, paired_p, pooled_permutation_ps
+from assay.stats import MIN_UNITS, child_generator, in_turns, paired_p, pooled_permutation_ps
 from assay.subject import Inputs, Subject
 from assay.task import Examples, Task
 
@@ -146,7 +146,7 @@ class Decodability(Instrument[DecodabilityDraw]):
             num_sites=len(every_site),
             seed=seed,
             shuffles=shuffles,
-            few=torch.randperm(len(novel), generator=rng("few"))[: max(LEAST, len(novel) // FEWER)].sort().values,
+            few=in_turns(novel.combination, rng("few"))[: max(LEAST, len(novel) // FEWER)].sort().values,
         )
 
     def read(self, network: Subject, data: DecodabilityDraw, rng: Random) -> Reading:
@@ -155,7 +155,7 @@ class Decodability(Instrument[DecodabilityDraw]):
         ps = _ps_shuffled([decoded[readout.name] for readout in data.wanted])
         values: list[Values] = []
         for name, one in decoded.items():
-            values += [_gain(one, ps[name][-1]), *_novel(one)]
+            values += [_gain(one, ps[name][-1]), *_novel(one, fewer=len(data.few) < len(data.joined) - len(data.seen))]
             values += [_selectivity(one, control[name])] if name in control else []
             values += _by_site(one, ps[name][:-1])
         return Reading(values, [readout.name for readout in data.wanted if decoded[readout.name].input_score > SATURATED])
@@ -209,13 +209,14 @@ def _gain(one: Decoded, p_shuffled: float | None = None) -> Values:
     )
 
 
-def _novel(one: Decoded) -> list[Values]:
-    """Fitted on all seen combinations, scored on novel ones, at the place that was best on seen ones."""
+def _novel(one: Decoded, *, fewer: bool = False) -> list[Values]:
+    """Fitted on all seen combinations, scored on novel ones, at the place that was best on seen ones; `fewer`: whether copies
+    are scored on fewer novel examples."""
     if len(one.novel) == 0:
         return []
     controls = [Control(name=ALONE, how="the input alone", values=one.novel_input[None])]
     site = {"site": one.places[one.best]}
-    how = "each at its own best place, scored on fewer novel examples"
+    how = f"each at its own best place{', scored on fewer novel examples' if fewer else ''}"
     return [replace(_values(NOVEL, one, one.novel, controls, where=site, copies_how=how), ids=one.novel_ids)]
 
 

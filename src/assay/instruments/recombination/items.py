@@ -11,6 +11,7 @@ from assay.instrument import Random
 from assay.instruments.recombination.states import PartDesign
 from assay.novelty import KINDS, Kind
 from assay.objective import Objective
+from assay.stats import in_turns
 from assay.task import Examples, Part, SwapsParts, Task
 
 HELD, OUTSIDE = 0, 1  # kinds of items: held-out trained combinations, and novel ones by `assay.novelty.KINDS`
@@ -223,10 +224,7 @@ def firsts(group: Int[Tensor, " n"]) -> Int[Tensor, " c"]:
 
 def spread(combination: Int[Tensor, " n"], number: int, generator: Generator) -> Int[Tensor, " m"]:
     """At most so many rows, or one of every combination, in their order: one of each combination before a second of any."""
-    order = torch.randperm(len(combination), generator=generator)
-    _, group, counts = combination[order].unique(return_inverse=True, return_counts=True)
-    place = _places(group, counts)[2]
-    return order[place.argsort(stable=True)][: max(number, len(counts))].sort().values
+    return in_turns(combination, generator)[: max(number, len(combination.unique()))].sort().values
 
 
 def _places(group: Int[Tensor, " n"], counts: Int[Tensor, " c"]) -> tuple[Tensor, Tensor, Tensor]:

@@ -19,6 +19,7 @@ from assay.stats import (
     MIN_UNITS,
     cluster_means,
     difference_interval,
+    in_turns,
     mean_interval,
     permutation_p,
     random_differences,
@@ -139,7 +140,7 @@ class Systematicity(Instrument[SystematicityDraw]):
             chosen[name] = (metric, which, novel.take(rows), {} if metric is NOVEL else {"kind": which})
         groups = []
         for name, (metric, which, examples, about) in chosen.items():
-            few = torch.randperm(len(examples), generator=rng("few", name))[: budget.null_examples]
+            few = in_turns(examples.combination, rng("few", name))[: budget.null_examples]
             copied = few[: budget.copied_examples].sort().values
             groups.append(Group(metric, which, examples, few.sort().values, copied, about))
         parts = [task.part(name) for name in task.combines]
