@@ -464,8 +464,15 @@ FAULTS = (
     Fault(
         "nodes of a file behind an error counted as steps",
         "instruments/subgraphs/instrument.py",
-        "            own.append((predicted, labels.clean & labels.read & ~side.graphs.is_source))",
-        "            own.append((predicted, labels.read & ~side.graphs.is_source))",
+        "            own.append((found.values, own_steps(side.graphs, labels, found.values)))",
+        "            own.append((found.values, labels.read & ~side.graphs.is_source))",
+        ("tests/instruments/subgraphs/test_predictions.py",),
+    ),
+    Fault(
+        "steps that a file leaves out behind right values, not counted as wrong",
+        "computation/analysis.py",
+        "    return inner & labels.clean & bool((predicted[inner] != MISSING).any())",
+        "    return inner & labels.clean & (predicted != MISSING)",
         ("tests/instruments/subgraphs/test_predictions.py",),
     ),
     Fault(

@@ -23,6 +23,7 @@ from assay.computation.labels import KINDS
 from assay.computation.law import Rates
 from assay.computation.predictors import best_guess, full_table, noisy_executor, step_table
 from assay.display import number
+from assay.errors import AssayError
 from assay.tasks.algorithms import modular_tree, non_adjacent_values, pcfg_trees
 
 pytestmark = pytest.mark.slow
@@ -94,8 +95,9 @@ def test_values_given_from_right_parents_are_all_judged():
     values = np.where(tested.layers == 1, MISSING, tested.values)
     reach = analysed(0)["noisy executor"].covered  # which is of the examples alone
     own, given = (analyse(trained, tested, values, given_right_parents=given, reach=reach) for given in (False, True))
-    assert own.nodes.sum() == 0
-    assert given.nodes.sum() == (tested.layers > 1).sum()
+    first, others = (tested.layers == 1).sum(), (tested.layers > 1).sum()
+    assert (own.nodes.sum(), own.right.sum()) == (first, 0), "the others stand behind a missing value"
+    assert (given.nodes.sum(), given.right.sum()) == (first + others, others)
 
 
 # Cells
@@ -307,3 +309,27 @@ def test_the_composition_gap_is_paired():
     gap, low, high = composition_gap(stepwise, direct, np.random.default_rng(0))
     assert gap == 0.25
     assert 0.15 < low < gap < high < 0.35
+
+
+def test_predicted_values_are_one_for_each_node():
+    trained, tested = (non_adjacent_values(np.random.default_rng(k).integers(-3, 4, (60, 3))) for k in (0, 1))
+    right = analyse(trained, tested, tested.values)
+    assert analyse(trained, tested, tested.values.tolist()).sentence == right.sentence
+    for wrong in (tested.values[:-1], np.append(tested.values, 1), tested.values[None]):
+        with pytest.raises(AssayError, match=rf"for each of the {len(tested):,} nodes.*Given: shape \({wrong.shape[0]},"):
+            analyse(trained, tested, wrong)
+    with pytest.raises(AssayError, match=r"a whole number for each .*Given: float64 such as"):
+        analyse(trained, tested, tested.values + 0.5)
+
+
+def test_a_missing_value_behind_right_ones_is_not_right():
+    """A network that is silent where it would be wrong is right no more often than it speaks."""
+    trained, tested = (non_adjacent_values(np.random.default_rng(k).integers(-5, 6, (400, 6))) for k in (0, 1))
+    cell, predicted = seen(trained, tested).cell, tested.values.copy()
+    predicted[(cell == NEW) & (np.random.default_rng(2).random(len(cell)) < 0.75)] = MISSING
+    for on_right_values in (False, True):
+        found = analyse(trained, tested, predicted, given_right_parents=on_right_values)
+        assert found.cells.value[NEW] == pytest.approx(0.25, abs=0.05)
+        assert found.cells.value[FULL] == 1
+    nothing = analyse(trained, tested, np.full(len(tested), MISSING))
+    assert (nothing.call, nothing.nodes.sum()) == ("unresolved", 0)

@@ -335,3 +335,69 @@ def test_numbers_must_have_their_digits(first, sizes):
 @pytest.mark.parametrize("text", ["", "x", "1.5", "--1", "9" * 19, "\u00b2"])
 def test_what_is_no_integer_is_missing(text):
     assert table().domain.parse(text) == MISSING
+
+
+def plus(step):
+    return Operation("plus", lambda a: a + step)
+
+
+def algorithm():
+    found = FixedAlgorithm()
+    found.node("y", plus(1), found.source("x"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (
+            lambda one: one.node("q", plus(5), 0),
+            "algorithm must have different names. Given: two called plus",
+        ),
+        (lambda one: one.node("q", Operation("f", np.negative), -1), "from 0 to 1. Given: -1"),
+        (lambda one: one.node("q", Operation("f", np.negative), 2), "from 0 to 1. Given: 2"),
+        (lambda one: one.node("q", Operation("f", np.negative)), "must have parents. Given: none for q"),
+        (lambda one: one.source("x"), "nodes must have different names. Given: two called x"),
+        (lambda one: one.node("y", Operation("f", np.negative), 0), "Given: two called y"),
+        (lambda one: one.computations(np.zeros((3, 2), np.int64)), r"rows of 1 whole numbers.* Given: shape \(3, 2\)"),
+        (lambda one: one.computations(np.zeros((3, 0), np.int64)), r"Given: shape \(3, 0\)"),
+        (lambda one: one.computations(np.array([[1.5]])), "whole numbers.* Given: float64 such as 1.5"),
+    ],
+)
+def test_a_wrong_algorithm_is_named_and_stays_as_it_was(change, rule):
+    one = algorithm()
+    with pytest.raises(AssayError, match=rule):
+        change(one)
+    assert one.computations([[1], [2]]).values.tolist() == [1, 2, 2, 3]
+    assert [operation.name for operation in one.operations] == ["plus"]
+
+
+def test_one_operation_for_several_nodes_and_another_of_another_name():
+    one, add = FixedAlgorithm(), plus(1)
+    one.node("z", Operation("plus 5", lambda a: a + 5), one.node("y", add, one.source("x")))
+    one.node("w", add, 0)
+    assert one.computations([[1]]).values.tolist() == [1, 2, 7, 2]
+    with pytest.raises(AssayError, match="must have a node"):
+        FixedAlgorithm().computations(np.zeros((3, 0), np.int64))
+
+
+@pytest.mark.parametrize("made", [non_adjacent_values, non_adjacent_sum])
+def test_lists_of_lists_are_elements(made):
+    assert np.array_equal(made([[3, 2, 4], [1, 0, 1]]).values, made(np.array([[3, 2, 4], [1, 0, 1]])).values)
+
+
+@pytest.mark.parametrize(
+    ("elements", "given"),
+    [
+        ([], r"shape \(0,\)"),
+        (np.array([1, 2, 3]), r"shape \(3,\)"),
+        (np.zeros((4, 0), np.int64), r"shape \(4, 0\)"),
+        (np.zeros((4, 18), np.int64), r"shape \(4, 18\)"),
+        (np.array([[1.5, 2.0, 3.0]]), "float64 such as 1.5"),
+        ([[1, 2], [3]], "lists of different lengths"),
+        (np.array([[2**63]], np.uint64), "uint64 such as 9223372036854775808"),
+    ],
+)
+def test_what_is_no_list_of_whole_numbers_is_named(elements, given):
+    with pytest.raises(AssayError, match=f"each of 1 to 17 whole numbers. Given: {given}"):
+        non_adjacent_values(elements)

@@ -77,7 +77,8 @@ def test_a_file_of_predictions(tmp_path):
     predicted = load_predictions(path, PAIR)
     assert predicted.values.tolist() == [3, -1, 1, MISSING, 0, 5, 5, MISSING]
     assert predicted.direct.tolist() == [MISSING, 5]
-    assert predicted.truncated.tolist() == [True, True]
+    assert predicted.truncated.tolist() == [False, True], "what the file says"
+    assert predicted.unfinished.tolist() == [True, True], "what it holds"
     assert predicted.absent == 0
 
 
@@ -87,6 +88,11 @@ def test_examples_that_are_not_answered_are_left_out(tmp_path):
     assert np.array_equal(predicted.values, predicted.computations.values)
     assert predicted.absent == 1
     assert load_predictions(save(tmp_path), PAIR).computations.num_examples == 0
+
+
+def test_a_number_where_ids_are_strings_is_named(tmp_path):
+    with pytest.raises(AssayError, match=r"Given: the number 1\. Choices: 0, 1\. Next: write the string in quotation marks"):
+        load_predictions(save(tmp_path, {"id": 1, "nodes": {}}), PAIR, ids=["0", "1"])
 
 
 def test_texts_are_values_too(tmp_path):
@@ -106,6 +112,7 @@ def test_texts_are_values_too(tmp_path):
         ([{"id": 0, "text": "", "score": 1}], "Given: score:"),
         ([{"id": 0, "text": 3}], "Given: text:"),
         ([{"id": 7, "text": ""}], "must be that of an example. Given: 7. Choices: 0, 1"),
+        ([{"id": "0", "text": ""}], 'Given: the string "0". Choices: 0, 1. Next: write the number without quotation marks'),
         ([{"id": 0, "text": ""}, {"id": 0, "text": ""}], "line 2: every example must be answered once. Given: id 0 again"),
         ([{"id": 0, "nodes": {"d3": 1}}], "must have the node. Given: d3. Choices: a1, a2, d2, d1"),
     ],

@@ -128,7 +128,9 @@ def test_reasons_of_both_instruments_are_told_and_nothing_where_they_disagree():
     assert "disagree" in against.because
     assert judge([exchanging, responses(20, 0.4, 1.0)]).sharing.answer == "copies by context"
     few = Evidence(instrument="fracture", question="?", summary="", not_enough="3 orbits")
-    assert judge([few]).sharing.because == "recombination was not run; 3 orbits"
+    assert judge([few]).sharing.because == "3 orbits; recombination was not run"
+    other = replace(few, instrument="subgraphs", not_enough="")
+    assert judge([other]).sharing.because == "neither recombination nor fracture, which answer it, was run"
     failed = judge([nothing], failed=[Failed(instrument="fracture", reason="it broke off.")]).sharing
     assert failed.because.endswith("fracture failed: it broke off")
     without = replace(one, measures=one.measures[:1])

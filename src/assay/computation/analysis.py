@@ -1,6 +1,6 @@
 """Everything that can be said of predicted nodes: error kinds by layer, cells beside tables of what was trained, and a call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -9,12 +9,13 @@ from jaxtyping import Bool, Float, Int
 
 from assay.computation.cells import CELLS, FULL, NEW, SOURCES, STEP, Odds, Seen, counts_in, odds_ratio, seen
 from assay.computation.coverage import OUTSIDE, Covered, covered
-from assay.computation.domain import MISSING
+from assay.computation.domain import MISSING, whole_numbers
 from assay.computation.graph import Computations
-from assay.computation.labels import CORRECT, UNPARSED, Labels, Layers, by_layer, from_own_parts, labelled
+from assay.computation.labels import CORRECT, Labels, Layers, by_layer, from_own_parts, labelled
 from assay.computation.law import Law, Rates, fit_law, rates
 from assay.computation.predictors import Guess, best_guess, even_guess
 from assay.display import brief, number
+from assay.errors import AssayError
 
 Call = Literal["operations", "covered", "substitution", "steps", "subgraphs", "tables", "unlearned", "unresolved"]
 SENTENCES: Mapping[Call, str] = {
@@ -53,7 +54,7 @@ class Analysis:
 
     **Attributes:**
 
-    - `predicted`: of every node the value that was predicted; `judged`: nodes that the cells count.
+    - `predicted`: of every node the value that was predicted; `judged`: nodes that the cells count, see `own_steps`.
     - `labels`, `layers`: error kinds of all nodes, and counts by example and layer.
     - `seen`: what the training set holds of each node.
     - `right`, `nodes`: of every example and cell the right nodes and all, among those with right ancestors.
@@ -114,7 +115,7 @@ class Analysis:
 def analyse(
     trained: Computations,
     tested: Computations,
-    predicted: Int[np.ndarray, " v"],
+    predicted: np.ndarray | Sequence[int],
     *,
     seed: int = 0,
     other_trained: Computations | None = None,
@@ -132,16 +133,19 @@ def analyse(
     - `given_right_parents`: each node was predicted from right values of its parents, not from the network's own.
     - `reach`: `covered(trained, tested)`, where it is known already; `surface`: as of `table_values`.
 
+    **Raises:** `AssayError` for anything but one whole number for each node of `tested`.
+
     Example::
 
         predicted = load_predictions("answers.jsonl", tested)
         print(analyse(trained, predicted.computations, predicted.values).sentence)
     """
+    predicted = _one_for_each_node(tested, predicted)
     rng = np.random.default_rng(seed)
     labels = labelled(tested, predicted)
     known = seen(trained, tested)
     reach = covered(trained, tested) if reach is None else reach
-    judged = (predicted != MISSING) if given_right_parents else labels.clean & (labels.kind != UNPARSED)
+    judged = ~tested.is_source if given_right_parents else own_steps(tested, labels, predicted)
     right, nodes = counts_in(tested, known.cell, labels.right, judged)
     cells = rates(right, nodes, rng)
     answers = table_values(trained, tested, known, rng, surface=surface)
@@ -156,7 +160,7 @@ def analyse(
     return Analysis(
         computations=tested,
         predicted=predicted,
-        judged=judged & ~tested.is_source,
+        judged=judged,
         labels=labels,
         layers=layers,
         seen=known,
@@ -172,6 +176,22 @@ def analyse(
         exact=exact(tested, labels),
         call=called(cells, nodes.sum(0), tables, sides),
     )
+
+
+def _one_for_each_node(tested: Computations, predicted: np.ndarray | Sequence[int]) -> Int[np.ndarray, " v"]:
+    rule = f"predicted values must be a whole number for each of the {len(tested):,} nodes of the tested graphs"
+    found = whole_numbers(predicted, rule)
+    if found.shape != (len(tested),):
+        raise AssayError(rule, given=f"shape {found.shape}", next_step="write MISSING of assay.computation where there is none")
+    return found
+
+
+def own_steps(computations: Computations, labels: Labels, predicted: Int[np.ndarray, " v"]) -> Bool[np.ndarray, " v"]:
+    """Nodes whose ancestors are right, which stand for steps on right values. One whose own value is missing is among them, and
+    not right: else a network that answers only where it is right would pass for one that is right everywhere. Where no value
+    was read at all nothing is known, and there are none."""
+    inner = ~computations.is_source
+    return inner & labels.clean & bool((predicted[inner] != MISSING).any())
 
 
 def _sides(

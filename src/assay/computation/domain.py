@@ -7,9 +7,28 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, UInt64
 
+from assay.errors import AssayError
+
 MISSING = int(np.iinfo(np.int64).min)
 """Stands for a value that is not there: a node that was not written, or an operation that is not defined."""
 _LONGEST_INTEGER = 18  # digits, so that it fits in 64 bits
+
+
+def whole_numbers(given: object, rule: str) -> np.ndarray:
+    """An array of int64 of what was given: an array of integers, or lists of them. A number that is not whole is no value, and
+    one that 64 bits do not hold would become another.
+
+    **Raises:** `AssayError` with the rule for anything else.
+    """
+    try:
+        found = np.asarray(given)
+    except ValueError as error:  # lists of different lengths
+        raise AssayError(rule, given="lists of different lengths") from error
+    if not found.size:
+        return found.astype(np.int64)
+    if found.dtype.kind not in "iu" or (found.dtype == np.uint64 and found.max() > np.iinfo(np.int64).max):
+        raise AssayError(rule, given=given if found.dtype.kind == "O" else f"{found.dtype} such as {found.flat[0]}")
+    return found.astype(np.int64)
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from assay.computation.domain import INTEGERS, MISSING, Domain
+from assay.computation.domain import INTEGERS, MISSING, Domain, whole_numbers
 from assay.display import brief
 from assay.errors import AssayError
 
@@ -259,7 +259,7 @@ class FixedAlgorithm:
 
     Example::
 
-        recipe = Recipe()
+        recipe = FixedAlgorithm()
         x, y = recipe.source("x"), recipe.source("y")
         recipe.node("sum", Operation("add", lambda a, b: a + b), x, y)
         assert recipe.computations(np.array([[2, 3], [4, 5]])).values.tolist() == [2, 3, 5, 4, 5, 9]
@@ -284,27 +284,52 @@ class FixedAlgorithm:
         return node
 
     def node(self, name: str, operation: Operation, *parents: int) -> int:
-        """One step. Parents are nodes that were added before, so that there is no cycle."""
-        assert parents, f"{name}: a node has parents"
-        assert max(parents) < len(self.names), f"{name}: parents are nodes added before"
+        """One step. Parents are nodes that were added before, so that there is no cycle.
+
+        **Raises:** `AssayError` without parents, for a parent that there is not, for a name that another node has, and for
+        an operation that has the name of another: by names trained steps are found again.
+        """
+        if not parents:
+            raise AssayError("a node must have parents", given=f"none for {name}", next_step="add inputs by source")
+        if wrong := [parent for parent in parents if not 0 <= parent < len(self.names)]:
+            rule = f"parents of {name} must be numbers of nodes that were added before, from 0 to {len(self.names) - 1}"
+            raise AssayError(rule, given=wrong[0])
         known = {one.name: index for index, one in enumerate(self.operations)}
-        if operation.name not in known:
+        index = known.get(operation.name, len(self.operations))
+        if index < len(self.operations) and self.operations[index] != operation:
+            raise AssayError(
+                "operations of one algorithm must have different names",
+                given=f"two called {operation.name}",
+                next_step="make an operation once for all of its nodes, or give the other one a name of its own",
+            )
+        added = self._add(name, index, parents)
+        if index == len(self.operations):
             self.operations.append(operation)
-        return self._add(name, known.get(operation.name, len(self.operations) - 1), parents)
+        return added
 
     def _add(self, name: str, operation: int, parents: tuple[int, ...]) -> int:
-        assert name not in self.names, f"two nodes called {name}"
+        if name in self.names:
+            raise AssayError("nodes must have different names", given=f"two called {name}")
         self.names.append(name)
         self._operation.append(operation)
         self._parents.append(parents)
         self._layer.append(1 + max(self._layer[parent] for parent in parents) if parents else 0)
         return len(self.names) - 1
 
-    def computations(self, inputs: Int[np.ndarray, "n sources"]) -> Computations:
-        """The graphs of all inputs, executed. Nodes of an example lie together, in the order in which they were added."""
-        num, size = len(inputs), len(self.names)
+    def computations(self, inputs: np.ndarray | Sequence[Sequence[int]]) -> Computations:
+        """The graphs of all inputs, a row for each with a whole number for every source, executed. Nodes of an example lie
+        together, in the order in which they were added.
+
+        **Raises:** `AssayError` for rows of another length, and for anything but whole numbers.
+        """
+        sources = self._operation.count(SOURCE) - len(self._constants)
+        rule = f"inputs must be rows of {sources} whole numbers, one for every source"
+        table = whole_numbers(inputs, rule)
+        if table.ndim != 2 or table.shape[1] != sources or not self.names:
+            raise AssayError(rule if self.names else "an algorithm must have a node", given=f"shape {table.shape}")
+        num, size = len(table), len(self.names)
         columns: list[Int[np.ndarray, " n"]] = []
-        given = iter(np.ascontiguousarray(np.asarray(inputs, np.int64).T))
+        given = iter(np.ascontiguousarray(table.T))
         for node, (operation, parents) in enumerate(zip(self._operation, self._parents, strict=True)):
             if operation != SOURCE:
                 columns.append(self.operations[operation](*(columns[parent] for parent in parents)))
@@ -312,7 +337,6 @@ class FixedAlgorithm:
                 columns.append(np.full(num, self._constants[node]))
             else:
                 columns.append(next(given))
-        assert next(given, None) is None, "a column of inputs for every source"
         arguments = max(map(len, self._parents), default=0) or 1
         padded = np.array([[*parents, *[NO_PARENT] * (arguments - len(parents))] for parents in self._parents])
         # Built in place and in few bits: most of the time goes to memory that is touched for the first time, and 16 bits are

@@ -1,7 +1,8 @@
 """Node values from a file of predictions, and prompts for whoever shall answer."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,8 @@ class Predicted:
     - `computations`: the graphs of the examples that were answered, in the order of the table.
     - `values`: of every node the predicted value, `MISSING` where none could be read.
     - `direct`: of every example the answer that was given without a scratchpad, `MISSING` where there is none.
-    - `truncated`: of every example, whether the file says that the output was cut, or its last node is not there.
+    - `truncated`: of every example, whether the file says that the output was cut.
+    - `unfinished`: of every example, whether nothing could be read of its last node although others were.
     - `absent`: how many examples of the table have no line.
     """
 
@@ -40,6 +42,7 @@ class Predicted:
     values: Int[np.ndarray, " v"]
     direct: Int[np.ndarray, " n"]
     truncated: Bool[np.ndarray, " n"]
+    unfinished: Bool[np.ndarray, " n"]
     absent: int = 0
 
 
@@ -69,8 +72,17 @@ def load_predictions(
     for one in lines:
         if one not in number:
             choices = [str(known) for known in ids]
-            raise AssayError(f"{where}: the id must be that of an example", given=one, choices=choices)
+            raise AssayError(f"{where}: the id must be that of an example", choices=choices, **_other_id(one, choices))
     return _predicted(computations, {number[one]: line for one, line in lines.items()}, where)
+
+
+def _other_id(one: int | str, known: Iterable[str]) -> dict[str, str]:
+    """An id that is none, as it was given: it may look like one that is, and be a string."""
+    if str(one) not in known:
+        return {"given": str(one)}
+    if isinstance(one, str):
+        return {"given": f'the string "{one}"', "next_step": "write the number without quotation marks"}
+    return {"given": f"the number {one}", "next_step": "write the string in quotation marks"}
 
 
 def _predicted(computations: Computations, found: Mapping[int, PredictionLine], where: Path | str) -> Predicted:
@@ -89,7 +101,8 @@ def _predicted(computations: Computations, found: Mapping[int, PredictionLine], 
         computations=graphs,
         values=whole.values,
         direct=direct,
-        truncated=whole.truncated | said,
+        truncated=said,
+        unfinished=whole.truncated,
         absent=computations.num_examples - len(chosen),
     )
 
@@ -125,12 +138,17 @@ def save_predictions(
     save_lines(path, [PredictionLine(id=k, text=text, truncated=c) for k, text, c in zip(ids, texts, cut, strict=True)])
 
 
+def _whole(one: int | str) -> int:
+    """An id as a number. A string of digits too, so that it is told from what is no number of a combination; -1 of others."""
+    return one if isinstance(one, int) else int(one) if re.fullmatch(r"[0-9]{1,18}", one) else -1
+
+
 def answered(task: Task, answers: Predictions) -> dict[Split, Examples]:
     """The trained and the novel examples of a task that a file answers, in the order of their combinations.
 
     **Raises:** `AssayError` for an id that is no combination of the task.
     """
-    numbers = [one for one in answers.lines if isinstance(one, int) and 0 <= one < 2**63]  # the others are named below
+    numbers = [one for one in map(_whole, answers.lines) if 0 <= one < 2**63]  # the others are named below
     wanted = torch.tensor(numbers, dtype=torch.int64)
     found: dict[Split, Examples] = {}
     splits: tuple[Split, ...] = ("seen", "novel") if task.level == 2 else ("seen",)
@@ -143,26 +161,26 @@ def answered(task: Task, answers: Predictions) -> dict[Split, Examples]:
     known = {one for examples in found.values() for one in examples.combination.tolist()}
     for one in answers.lines:
         if one not in known:
+            save = "write examples with their ids by assay.computation.predictions.save_prompts"
             raise AssayError(
                 f"{answers.path}: the id of an answer must be the number of a combination of {task.address}",
-                given=one,
-                next_step="write examples with their ids by assay.computation.predictions.save_prompts",
+                **{"next_step": save} | _other_id(one, map(str, known)),
             )
     return found
 
 
-def answered_values(
-    answers: Predictions, examples: Examples, computations: Computations
-) -> tuple[Int[np.ndarray, " v"], Bool[np.ndarray, " n"]]:
-    """Of examples that a file answers the value at every node, and whether each output was cut."""
+def answered_values(answers: Predictions, examples: Examples, computations: Computations) -> Predicted:
+    """Of examples that a file answers the value at every node."""
     lines = {k: answers.lines[one] for k, one in enumerate(examples.combination.tolist())}
-    found = _predicted(computations, lines, answers.path)
-    return found.values, found.truncated
+    return _predicted(computations, lines, answers.path)
 
 
-def save_prompts(path: Path | str, task: Task, split: Split, n: int, *, seed: int = 0) -> None:
+def save_prompts(path: Path | str, task: Task, split: Split, n: int, *, seed: int = 0, instructions: str = "") -> None:
     """Write examples of a task that declares its computation, for whoever shall answer them: one JSON object a line, with the
-    `id` that the answer must have and the `prompt`, a line for every symbol of the input.
+    `id` that the answer must have and the `prompt`: a line for every symbol of the input, an empty one, and a line that asks
+    for every step by its name, with the operation and its arguments.
+
+    **Arguments:** `instructions`: what stands before it in every prompt, such as what the operations mean.
 
     Example::
 
@@ -172,5 +190,10 @@ def save_prompts(path: Path | str, task: Task, split: Split, n: int, *, seed: in
         raise AssayError("prompts are those of a task that declares its computation", given=task.address)
     examples = task.examples(split, n, generator=keyed_generator(seed, "prompts"))
     graphs = task.computation(examples)
-    rows = [{"id": one, "prompt": written(graphs, k)[0]} for k, one in enumerate(examples.combination.tolist())]
+    rows = []
+    for k, one in enumerate(examples.combination.tolist()):
+        symbols, pad = written(graphs, k)
+        steps = ", ".join(line.rpartition(" = ")[0] for line in pad.splitlines())
+        asked = f"{symbols}\n\nWrite one line `name = value` for each of these steps, in this order: {steps}."
+        rows.append({"id": one, "prompt": f"{instructions}\n\n{asked}" if instructions else asked})
     write_bytes_atomically(path, "".join(json.dumps(row) + "\n" for row in rows).encode())

@@ -25,13 +25,16 @@ def sharing_of(found: Mapping[str, Evidence], why: Mapping[str, str]) -> Sharing
 
     **Arguments:** `found`: evidence by instrument; `why`: what an instrument that broke off gives as its reason.
     """
-    exchanged = _exchanged(found.get("recombination"), why.get("recombination", "recombination was not run"))
+    asked = {"recombination", "fracture"} & (found.keys() | why.keys())
+    unasked = "recombination was not run" if asked else "neither recombination nor fracture, which answer it, was run"
+    exchanged = _exchanged(found.get("recombination"), why.get("recombination", unasked))
     if "fracture" not in found:
         if "fracture" not in why:
             return exchanged
         return Sharing(answer=exchanged.answer, because=f"{exchanged.because}; {why['fracture']}")
     responding = _responding(found["fracture"])
-    both = f"{exchanged.because}; {responding.because}"
+    reasons = [exchanged.because, responding.because]
+    both = "; ".join(reasons if "recombination" in asked else reversed(reasons))
     answers = {one.answer for one in (exchanged, responding)} - {"not resolved"}
     if len(answers) > 1:
         return Sharing(because=f"two instruments disagree: {both}")

@@ -14,6 +14,7 @@ from torch import Generator
 import assay
 from assay.audit import audit
 from assay.cli.main import main
+from assay.computation.cells import FULL, seen
 from assay.computation.predictions import save_prompts
 from assay.computation.predictors import full_table, noisy_executor, step_table
 from assay.errors import AssayError
@@ -134,11 +135,59 @@ def test_novel_answers_alone_and_trained_ones_alone(tmp_path):
     assert found.summary == "Only trained inputs were read: the file answers no novel one."
 
 
+def test_what_is_missing_behind_right_values_is_wrong(tmp_path):
+    """Right wherever the full subgraph was trained, and on every fifth other node; what is wrong elsewhere is left out."""
+    trained = TASK.computation(TASK.examples("seen", 10**6, generator=Generator().manual_seed(0)))
+    rng, found = np.random.default_rng(0), []
+    for split, num in (("seen", 100), ("novel", 900)):
+        examples = TASK.examples(split, num, generator=Generator().manual_seed(1))
+        graphs = TASK.computation(examples)
+        silent = (seen(trained, graphs).cell > FULL) & (rng.random(len(graphs)) < 0.8)
+        for k, one in enumerate(examples.combination.tolist()):
+            rows = np.flatnonzero((graphs.example == k) & ~graphs.is_source).tolist()
+            nodes = {graphs.names[graphs.name[row]]: None if silent[row] else int(graphs.values[row]) for row in rows}
+            found.append(PredictionLine(id=one, nodes=nodes))
+    save_lines(tmp_path / "answers.jsonl", found)
+    evidence = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), TASK, effort="quick")
+    assert evidence.settings["call"] == "subgraphs", evidence.summary
+    for key in ("novel_steps_recombined", "novel_steps_applied"):
+        assert evidence.measure(key).value == pytest.approx(0.2, abs=0.07)
+    missing = sum(value is None for line in found for value in line.nodes.values())
+    (told,) = [warning for warning in evidence.warnings if "are missing in the answers to novel inputs" in warning]
+    assert f"({missing:,} of {10 * 900:,})" in told
+    assert "count as wrong" in told
+
+
+@pytest.mark.parametrize("missing", [{"text": ""}, {"text": "I cannot do this."}, {"nodes": {}}, {"nodes": {"d5": None}}])
+def test_answers_of_which_nothing_could_be_read_are_no_data(tmp_path, missing):
+    none = [PredictionLine(id=line.id, **missing) for line in lines("noisy executor")]
+    save_lines(tmp_path / "answers.jsonl", none)
+    nothing = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), TASK, effort="quick")
+    assert "no value could be read of any of the 600 answers" in nothing.not_enough
+    save_lines(tmp_path / "answers.jsonl", [*lines("noisy executor")[:100], *none[100:]])
+    novel = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), TASK, effort="quick")
+    assert novel.measure("novel_nodes_own_steps").value is None
+    assert "no value could be read of any of 500 answers" in novel.measure("novel_nodes_own_steps").note
+    assert "No value could be read of any of the 500 answers to novel inputs." in novel.warnings
+    assert not any("truncated" in one or "last node" in one for one in novel.warnings)
+    assert novel.settings["call"] == "unresolved"
+    assert novel.measure("trained_steps").value == pytest.approx(0.97, abs=0.02)
+
+
+def test_outputs_that_are_marked_as_truncated_may_be_whole(tmp_path):
+    marked = [line.model_copy(update={"truncated": k % 2 == 0}) for k, line in enumerate(lines("noisy executor"))]
+    save_lines(tmp_path / "answers.jsonl", marked)
+    found = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), TASK, effort="quick")
+    assert "300 outputs are marked as truncated in the file; 300 of them hold all values." in found.warnings
+    assert not any("missing" in one or "last node" in one for one in found.warnings)
+
+
 def test_outputs_that_were_cut_are_counted_apart(tmp_path):
     cut = [line.model_copy(update={"nodes": {"d5": line.nodes["d5"]}}) for line in lines("noisy executor")[100:130]]
     save_lines(tmp_path / "answers.jsonl", [*lines("noisy executor")[:100], *cut, *lines("noisy executor")[130:]])
     found = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), TASK, effort="quick")
-    assert any(warning.startswith("30 outputs were cut before their last node") for warning in found.warnings)
+    assert "30 outputs hold values, but none that could be read of their last node." in found.warnings
+    assert not any("truncated" in warning for warning in found.warnings)
     assert found.settings["call"] == "covered"
 
 
@@ -180,6 +229,10 @@ def test_what_cannot_be_read_is_named(tmp_path):
     save_lines(path, [*lines("noisy executor")[:3], PredictionLine(id=10**7, text="d1 = 3")])
     with pytest.raises(AssayError, match=r"must be the number of a combination of non-adjacent-sum.*Given: 10000000"):
         run(INSTRUMENT, Predictions(path), TASK, effort="quick")
+    known = lines("noisy executor")[0].id
+    save_lines(path, [PredictionLine(id=str(known), text="")])
+    with pytest.raises(AssayError, match=f'Given: the string "{known}".*without quotation marks'):
+        run(INSTRUMENT, Predictions(path), TASK, effort="quick")
     save_lines(path, [PredictionLine(id="first", text="")])
     with pytest.raises(AssayError, match="Given: first"):
         run(INSTRUMENT, Predictions(path), TASK, effort="quick")
@@ -209,5 +262,15 @@ def test_prompts_have_the_ids_of_the_answers(tmp_path):
     for row in rows:
         values = [int(line.split(" = ")[1]) + TASK.high for line in row["prompt"].splitlines() if line.startswith("a")]
         assert known[row["id"]] == values
+        asked = row["prompt"].rpartition("\n\n")[2]
+        assert asked.startswith("Write one line `name = value` for each of these steps, in this order: d5 = best sum 1(a5), ")
+        names = re.findall(r"\b([do]\d) = ", asked)
+        assert names == [f"d{k}" for k in (5, 4, 3, 2, 1)] + [f"o{k}" for k in range(1, 6)]
+    save_prompts(tmp_path / "told.jsonl", TASK, "novel", 30, instructions="A rule.")
+    told = [json.loads(line) for line in (tmp_path / "told.jsonl").read_text().splitlines()]
+    assert told == [row | {"prompt": f"A rule.\n\n{row['prompt']}"} for row in rows]
+    save_lines(tmp_path / "echo.jsonl", [PredictionLine(id=row["id"], text=row["prompt"]) for row in rows])
+    echo = run(INSTRUMENT, Predictions(tmp_path / "echo.jsonl"), TASK, effort="quick")
+    assert "no value could be read of any of the 30 answers" in echo.not_enough
     with pytest.raises(AssayError, match="a task that declares its computation"):
         save_prompts(tmp_path / "none.jsonl", assay.load_task("modular"), "novel", 3)

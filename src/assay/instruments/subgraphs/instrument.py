@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 
 from assay.computation.ability import DeclaresComputation, DeclaresSizes
-from assay.computation.analysis import FULL_TABLE, SURFACE, Analysis, analyse, table_values
+from assay.computation.analysis import FULL_TABLE, SURFACE, Analysis, analyse, own_steps, table_values
 from assay.computation.cells import seen
 from assay.computation.coverage import covered
 from assay.computation.decoding import given_right_parents, greedy
@@ -18,6 +18,7 @@ from assay.evidence import Effort, Measure
 from assay.instrument import Budget, Instrument, NotEnough, Notes, Random, Reading, Readings, Values, stage
 from assay.instruments.subgraphs.figures import figures
 from assay.instruments.subgraphs.leaks import leaks_table
+from assay.instruments.subgraphs.missing import missing_values
 from assay.instruments.subgraphs.values import (
     APPLIED,
     BEYOND,
@@ -58,7 +59,7 @@ class SubgraphsKept:
 
     given: Analysis | None
     own: Analysis | None
-    truncated: int = 0
+    missing: tuple[str, ...] = ()
 
 
 class Subgraphs(Instrument[SubgraphsDraw]):
@@ -164,22 +165,23 @@ class Subgraphs(Instrument[SubgraphsDraw]):
 
     def _of_file(self, answers: Predictions, data: SubgraphsDraw, rng: Random) -> Reading:
         """The same of a file, which holds the network's own steps alone: what stands for a step on right values is one whose
-        ancestors are right."""
-        own, cut = [], 0
+        ancestors are right, whether it was written or is missing."""
+        own, files = [], []
         for side in (data.seen, data.novel):
-            predicted, truncated = answered_values(answers, side.examples, side.graphs)
-            labels = labelled(side.graphs, predicted)
-            own.append((predicted, labels.clean & labels.read & ~side.graphs.is_source))
-            cut += int(truncated.sum())
+            found = answered_values(answers, side.examples, side.graphs)
+            labels = labelled(side.graphs, found.values)
+            own.append((found.values, own_steps(side.graphs, labels, found.values)))
+            files.append(found)
+        missing = missing_values(dict(zip(("trained", "novel"), files, strict=True)))
         values = [of_nodes(TRAINED, data.seen, *own[0])]
         predicted, judged = own[1]
         novel = data.novel.graphs
         values += of_cells(data, predicted == novel.values, judged, rng)
         if not len(data.novel.examples):
-            return Reading(values, SubgraphsKept(None, None, cut))
+            return Reading(values, SubgraphsKept(None, None, missing))
         values += [of_nodes(OWN, data.novel, predicted, ~novel.is_source), of_gap(data, predicted, rng)]
-        found = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach, surface=data.surface)
-        return Reading(values, SubgraphsKept(None, found, cut))
+        analysis = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach, surface=data.surface)
+        return Reading(values, SubgraphsKept(None, analysis, missing))
 
     def explain(self, data: SubgraphsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept = readings.own.kept
@@ -188,7 +190,7 @@ class Subgraphs(Instrument[SubgraphsDraw]):
         if kept.own is None:
             why = "the file answers no novel one" if len(data.other) else f"the task {LACKS.get(data.level, LACKS[0])}"
             told = f"Only trained inputs were read: {why}."
-            return Notes(told, not_tested=untested)
+            return Notes(told, warnings=kept.missing, not_tested=untested)
         cells = kept.own if kept.given is None else kept.given
         warnings = []
         if kept.own.layers.error()[0] > 0.1:
@@ -196,8 +198,7 @@ class Subgraphs(Instrument[SubgraphsDraw]):
                 f"At layer 1, whose steps are on inputs alone, {kept.own.layers.error()[0]:.0%} of the nodes are wrong: "
                 "positions or format fail, and what happens further up cannot be read as composition."
             )
-        if kept.truncated:
-            warnings.append(f"{kept.truncated:,} outputs were cut before their last node; what is missing counts as unparsed.")
+        warnings += kept.missing
         if not len(data.other):
             warnings.append("No further novel inputs, so that the odds ratio was not held against another training set.")
         if data.missed > 0:

@@ -13,6 +13,7 @@ from assay.computation.ability import DeclaresComputation
 from assay.computation.analysis import FULL_TABLE, LEAST_NEW, LEAST_NODES, STEP_TABLE, SURFACE, gaps, put_together
 from assay.computation.cells import CELLS, FULL, NEW, STEP, Seen, odds_ratio, seen
 from assay.computation.coverage import OUTSIDE, Covered
+from assay.computation.domain import MISSING
 from assay.computation.graph import Computations
 from assay.computation.predictors import noisy_executor
 from assay.evidence import UNTRAINED, Interval, Level
@@ -205,7 +206,10 @@ def _shares(right: Int[np.ndarray, " n"], nodes: Int[np.ndarray, " n"]) -> Float
 
 
 def of_nodes(metric: Metric, side: Side, predicted: Int[np.ndarray, " v"], counted: Bool[np.ndarray, " v"]) -> Values:
-    """The share of right nodes of every example, among those that are counted."""
+    """The share of right nodes of every example, among those that are counted; undefined where no value was read at all."""
+    inner = ~side.graphs.is_source
+    unread = len(side.examples) > 0 and not (predicted[inner] != MISSING).any()
+    counted = counted & (not unread)
     right, nodes = _counted(side.graphs, predicted == side.graphs.values, counted)
     rows = np.flatnonzero(nodes)
     shuffled = [_counted(side.graphs, predicted == values, counted)[0][rows] for values in side.shuffled]
@@ -217,8 +221,12 @@ def of_nodes(metric: Metric, side: Side, predicted: Int[np.ndarray, " v"], count
         units=torch.from_numpy(_shares(right[rows], nodes[rows])) if len(rows) else torch.zeros(0),
         ids=None if ids is None else ids[torch.from_numpy(rows)],
         controls=(Control(name=SHUFFLED, how=how, values=torch.from_numpy(np.stack(nulls))),) if len(rows) else (),
-        reason="" if len(rows) else "not enough data: no example is answered",
+        reason="" if len(rows) else f"not enough data: {_unread(side) if unread else 'no example is answered'}",
     )
+
+
+def _unread(side: Side) -> str:
+    return f"no value could be read of any of {side.graphs.num_examples:,} answers"
 
 
 def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -> Values:

@@ -31,12 +31,13 @@ def modular_tree(
     table = np.random.default_rng(seed).integers(0, modulus, (modulus, modulus))
     recipe = FixedAlgorithm()
     row = [recipe.source(f"x{k + 1}") for k in range(num)]
+    known = {name: _operation(name, modulus, table) for name in set(operations)}
     chosen = iter(enumerate(operations, 1))
     while len(row) > 1:
         above = []
         for left, right in zip(row[::2], row[1::2], strict=True):
             k, name = next(chosen)
-            above.append(recipe.node(f"v{k}", _operation(name, modulus, table), left, right))
+            above.append(recipe.node(f"v{k}", known[name], left, right))
         row = above
     return recipe.computations(leaves)
 

@@ -42,7 +42,7 @@ def multiplication(
     total = rows[0]
     for j, row in enumerate(rows[1:], 1):
         shifted = recipe.node(f"shift {j + 1}", Operation(f"shift {j}", _shift(j)), row)
-        total = recipe.node(f"sum {j + 1}", Operation("add", np.add), total, shifted)
+        total = recipe.node(f"sum {j + 1}", _ADD, total, shifted)
     digits = [first // 10**k % 10 for k in reversed(range(k1))] + [second // 10**k % 10 for k in reversed(range(k2))]
     return recipe.computations(np.stack(digits, 1))
 
@@ -53,13 +53,13 @@ def _row(recipe: FixedAlgorithm, x: list[int], y: int, row: str, product: Operat
         name = f"{row}.{place + 1}"
         total = recipe.node(f"product {name}", product, digit, y)
         if carry is not None:
-            total = recipe.node(f"carried {name}", Operation("add", np.add), total, carry)
+            total = recipe.node(f"carried {name}", _ADD, total, carry)
         if place < len(x) - 1:
-            joined.append(recipe.node(f"digit {name}", Operation("mod 10", lambda s: s % 10), total))
-            carry = recipe.node(f"carry {name}", Operation("carry", lambda s: s // 10), total)
+            joined.append(recipe.node(f"digit {name}", _LAST_DIGIT, total))
+            carry = recipe.node(f"carry {name}", _CARRY, total)
         else:
             joined.append(total)
-    return recipe.node(f"row {row}", Operation("concatenate", _concatenate), *reversed(joined))
+    return recipe.node(f"row {row}", _CONCATENATE, *reversed(joined))
 
 
 def _product(x: Int[np.ndarray, " n"], y: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -88,3 +88,7 @@ def _concatenate(first: Int[np.ndarray, " n"], *others: Int[np.ndarray, " n"]) -
         defined = defined & (digit >= 0) & (digit <= 9)
         value = value * 10 + digit
     return np.where(defined, value, MISSING)
+
+
+_ADD, _CONCATENATE = Operation("add", np.add), Operation("concatenate", _concatenate)
+_LAST_DIGIT, _CARRY = Operation("mod 10", lambda s: s % 10), Operation("carry", lambda s: s // 10)

@@ -1,13 +1,19 @@
 """The largest sum of elements no two of which are adjacent, by dynamic programming (Dziri et al. 2023, section 3.1)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Int
 
 from assay.computation import MISSING, Computations, FixedAlgorithm, Operation
+from assay.computation.domain import whole_numbers
+from assay.errors import AssayError
 
 PICK, SKIP = 1, 2
 MOST_ELEMENTS = 17  # so that all outputs fit in one number
 _SUM = Operation("add", np.add)
+Lists = np.ndarray | Sequence[Sequence[int]]
+"""A row of whole numbers for each list, all of one length."""
 
 
 def _best(*candidates: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -45,7 +51,7 @@ _BEST_OF = Operation("best sum", _best_of)
 _PICKED = Operation("pick", _picked)
 
 
-def non_adjacent_sum(elements: Int[np.ndarray, "n k"]) -> Computations:
+def non_adjacent_sum(elements: Lists) -> Computations:
     """The finest graph of each list of `k` elements: every sum, maximum, comparison and flag is a node, `7k - 1` in all.
 
     d_i = max(d_{i+1}, a_i + d_{i+2}, 0) from the right; then from the left an element is picked (1, else 2) when d_i is
@@ -56,7 +62,8 @@ def non_adjacent_sum(elements: Int[np.ndarray, "n k"]) -> Computations:
         graph = non_adjacent_sum(np.array([[3, 2, 4]]))
         assert graph.values[graph.find(0, "all")] == 121
     """
-    k = _checked(elements)
+    elements = _checked(elements)
+    k = elements.shape[1]
     recipe = FixedAlgorithm()
     a = [recipe.source(f"a{i + 1}") for i in range(k)]
     sums, d = dict(enumerate(a)), {}
@@ -76,7 +83,7 @@ def non_adjacent_sum(elements: Int[np.ndarray, "n k"]) -> Computations:
     return recipe.computations(elements)
 
 
-def non_adjacent_values(elements: Int[np.ndarray, "n k"], *, outputs: bool = True, by_place: bool = True) -> Computations:
+def non_adjacent_values(elements: Lists, *, outputs: bool = True, by_place: bool = True) -> Computations:
     """The coarse graph that a short scratchpad writes: elements, best sums d_k to d_1, and the outputs o_1 to o_k.
 
     **Arguments:**
@@ -85,7 +92,8 @@ def non_adjacent_values(elements: Int[np.ndarray, "n k"], *, outputs: bool = Tru
     - `by_place`: whether a step at another place, counted from the end, is another operation. For a network that is told places
       apart it may well be.
     """
-    k = _checked(elements)
+    elements = _checked(elements)
+    k = elements.shape[1]
     recipe = FixedAlgorithm()
     a = [recipe.source(f"a{i + 1}") for i in range(k)]
     d: dict[int, int] = {}
@@ -101,7 +109,9 @@ def non_adjacent_values(elements: Int[np.ndarray, "n k"], *, outputs: bool = Tru
     return recipe.computations(elements)
 
 
-def _checked(elements: Int[np.ndarray, "n k"]) -> int:
-    k = elements.shape[1]
-    assert 1 <= k <= MOST_ELEMENTS, f"1 to {MOST_ELEMENTS} elements"
-    return k
+def _checked(elements: Lists) -> Int[np.ndarray, "n k"]:
+    rule = f"elements must be lists of one length, each of 1 to {MOST_ELEMENTS} whole numbers"
+    found = whole_numbers(elements, rule)
+    if found.ndim != 2 or not 1 <= found.shape[1] <= MOST_ELEMENTS:
+        raise AssayError(rule, given=f"shape {found.shape}", next_step="give one row for each list")
+    return found
