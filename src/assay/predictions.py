@@ -75,7 +75,7 @@ def save_lines(path: Path | str, lines: Sequence[PredictionLine]) -> None:
 
     Example::
 
-        save_lines("answers.jsonl", [Line(id=0, text="d2 = 0\\nd1 = 3")])
+        save_lines("answers.jsonl", [PredictionLine(id=0, text="d2 = 0\\nd1 = 3")])
     """
     text = "".join(line.model_dump_json(exclude_defaults=True) + "\n" for line in lines)
     write_bytes_atomically(path, text.encode())

@@ -135,7 +135,9 @@ def test_reasons_of_both_instruments_are_told_and_nothing_where_they_disagree():
     assert failed.because.endswith("fracture failed: it broke off")
     without = replace(one, measures=one.measures[:1])
     assert judge([without]).sharing.answer == "not resolved"
-    assert judge([replace(one, measures=())]).sharing.because.endswith("no regularity was read")
+    assert judge([replace(one, measures=())]).sharing.because == "no regularity was read; recombination was not run"
+    alone = judge([], failed=[Failed(instrument="fracture", reason="it broke off.")]).sharing
+    assert alone.because == "fracture failed: it broke off; recombination was not run"
 
 
 def test_several_contexts_are_one_thing_only_together():

@@ -28,13 +28,11 @@ def sharing_of(found: Mapping[str, Evidence], why: Mapping[str, str]) -> Sharing
     asked = {"recombination", "fracture"} & (found.keys() | why.keys())
     unasked = "recombination was not run" if asked else "neither recombination nor fracture, which answer it, was run"
     exchanged = _exchanged(found.get("recombination"), why.get("recombination", unasked))
-    if "fracture" not in found:
-        if "fracture" not in why:
-            return exchanged
-        return Sharing(answer=exchanged.answer, because=f"{exchanged.because}; {why['fracture']}")
-    responding = _responding(found["fracture"])
+    if "fracture" not in asked:
+        return exchanged
+    responding = _responding(found["fracture"]) if "fracture" in found else Sharing(because=why["fracture"])
     reasons = [exchanged.because, responding.because]
-    both = "; ".join(reasons if "recombination" in asked else reversed(reasons))
+    both = "; ".join(reasons if "recombination" in asked else reversed(reasons))  # what was asked comes first
     answers = {one.answer for one in (exchanged, responding)} - {"not resolved"}
     if len(answers) > 1:
         return Sharing(because=f"two instruments disagree: {both}")
