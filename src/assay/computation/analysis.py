@@ -120,6 +120,7 @@ def analyse(
     seed: int = 0,
     other_trained: Computations | None = None,
     given_right_parents: bool = False,
+    all_missing: bool = False,
     reach: Covered | None = None,
     surface: Int[np.ndarray, " v"] | None = None,
 ) -> Analysis:
@@ -131,6 +132,7 @@ def analyse(
     - `predicted`: of every node of `tested` its predicted value, such as `Predicted.values`.
     - `other_trained`: a training set drawn alike that the network has not seen.
     - `given_right_parents`: each node was predicted from right values of its parents, not from the network's own.
+    - `all_missing`: as of `own_steps`.
     - `reach`: `covered(trained, tested)`, where it is known already; `surface`: as of `table_values`.
 
     **Raises:** `AssayError` for anything but one whole number for each node of `tested`.
@@ -145,7 +147,7 @@ def analyse(
     labels = labelled(tested, predicted)
     known = seen(trained, tested)
     reach = covered(trained, tested) if reach is None else reach
-    judged = ~tested.is_source if given_right_parents else own_steps(tested, labels, predicted)
+    judged = ~tested.is_source if given_right_parents else own_steps(tested, labels, predicted, all_missing=all_missing)
     right, nodes = counts_in(tested, known.cell, labels.right, judged)
     cells = rates(right, nodes, rng)
     answers = table_values(trained, tested, known, rng, surface=surface)
@@ -186,12 +188,22 @@ def _one_for_each_node(tested: Computations, predicted: np.ndarray | Sequence[in
     return found
 
 
-def own_steps(computations: Computations, labels: Labels, predicted: Int[np.ndarray, " v"]) -> Bool[np.ndarray, " v"]:
+def own_steps(
+    computations: Computations, labels: Labels, predicted: Int[np.ndarray, " v"], *, all_missing: bool = False
+) -> Bool[np.ndarray, " v"]:
     """Nodes whose ancestors are right, which stand for steps on right values. One whose own value is missing is among them, and
-    not right: else a network that answers only where it is right would pass for one that is right everywhere. Where no value
-    was read at all nothing is known, and there are none."""
-    inner = ~computations.is_source
-    return inner & labels.clean & bool((predicted[inner] != MISSING).any())
+    not right: else a network that answers only where it is right would pass for one that is right everywhere. An operation of
+    which no value was read was not asked for, and has none of them.
+
+    **Arguments:** `all_missing`: nodes whose value is missing are also among them behind other missing ones, unless an ancestor
+    is wrong.
+    """
+    silent = predicted == MISSING
+    asked = np.isin(computations.operation, computations.operation[~silent & ~computations.is_source])
+    if not (all_missing and silent.any()):
+        return asked & labels.clean
+    spoken = labelled(computations, np.where(silent, computations.values, predicted))
+    return asked & np.where(silent, spoken.clean, labels.clean)
 
 
 def _sides(

@@ -158,6 +158,20 @@ def test_what_is_missing_behind_right_values_is_wrong(tmp_path):
     assert "count as wrong" in told
 
 
+def test_a_call_that_rests_on_empty_answers_is_told(tmp_path):
+    """Four of five novel lists are answered, and these are right; of the others there is nothing."""
+    seen_lines, novel = answers(TASK, "seen")[:100], answers(TASK, "novel")[:1_000]
+    some = [line if k % 5 else line.model_copy(update={"nodes": {}}) for k, line in enumerate(novel)]
+    save_lines(tmp_path / "answers.jsonl", [*seen_lines, *some])
+    found = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), TASK, effort="quick")
+    assert found.settings["call"] == "covered"
+    (told,) = [warning for warning in found.warnings if "rests on answers that are not there" in warning]
+    assert "it would be: It is right on" not in told, "above every table"
+    save_lines(tmp_path / "answers.jsonl", [*seen_lines, *novel])
+    every = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), TASK, effort="quick")
+    assert not any("missing" in warning for warning in every.warnings)
+
+
 @pytest.mark.parametrize("missing", [{"text": ""}, {"text": "I cannot do this."}, {"nodes": {}}, {"nodes": {"d5": None}}])
 def test_answers_of_which_nothing_could_be_read_are_no_data(tmp_path, missing):
     none = [PredictionLine(id=line.id, **missing) for line in lines("noisy executor")]

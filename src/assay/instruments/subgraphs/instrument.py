@@ -62,6 +62,9 @@ class SubgraphsKept:
     missing: tuple[str, ...] = ()
 
 
+_WERE_ALL_WRONG = "were missing values also wrong behind other missing ones, it would be:"
+
+
 class Subgraphs(Instrument[SubgraphsDraw]):
     """Reads a value at every node of the computation graphs of novel inputs, and asks what the training set holds of it: the
     full computation subgraph, its last step alone, or not even that.
@@ -181,6 +184,10 @@ class Subgraphs(Instrument[SubgraphsDraw]):
             return Reading(values, SubgraphsKept(None, None, missing))
         values += [of_nodes(OWN, data.novel, predicted, ~novel.is_source), of_gap(data, predicted, rng)]
         analysis = analyse(data.trained, novel, predicted, seed=data.seed, reach=data.reach, surface=data.surface)
+        if missing:
+            every = analyse(data.trained, novel, predicted, all_missing=True, reach=data.reach, surface=data.surface)
+            if every.call != analysis.call:
+                missing = (*missing, f"What is said rests on answers that are not there: {_WERE_ALL_WRONG} {every.sentence}")
         return Reading(values, SubgraphsKept(None, analysis, missing))
 
     def explain(self, data: SubgraphsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
