@@ -254,4 +254,4 @@ def untrained(task: Sides, generator: Generator, *, width: int | None = None) ->
     sizes = [layer.weight.shape for layer in like.layers if isinstance(layer, nn.Linear)]
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        return Net(sizes[0][1], sizes[0][0], width or sizes[1][0], sizes[-1][0]).eval()
+        return Net(task.x.shape[1], sizes[0][0], width or sizes[1][0], sizes[-1][0]).eval()

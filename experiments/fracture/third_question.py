@@ -8,6 +8,9 @@ Run `python experiments/fracture/third_question.py` (`--seeds 1` for a look). Ne
   by the context.
 - *in part*: a network of which some layers are chosen by the context, or in which two contexts share what the third has by
   itself; and sums of a shared network and of copies. Neither answer is right; `one shared thing` is counted as wrong.
+- *tables*: each example of each context is named by a code of its own, and nothing that it shares with others is given: a
+  linear layer or an MLP on it, trained codes before a shared MLP, and modules for each context as blocks of one linear layer,
+  trained for each, or three times the same. `one shared thing` is counted as wrong.
 - *neither*: untrained networks, and networks trained on a rule of its own in each context.
 - *beyond*: recipes with an initial scale of .2, 3 and 4, which no bound was fixed on.
 
@@ -36,6 +39,7 @@ from assay.evidence import Evidence
 from assay.instrument import run
 from assay.instruments.fracture import Fracture
 from assay.subject import Subject
+from assay.task import Vector
 from assay.verdict import judge
 
 EACH, PAIR = ((0,), (1,), (2,)), ((0, 1), (2,))
@@ -50,7 +54,8 @@ IN_PART = {
     "the last layer for two contexts and for the third": ((3,), PAIR),
 }
 BEYOND = {f"initial weights x {scale:g}": Recipe(scale=scale) for scale in (0.2, 3.0, 4.0)}
-ONE, COPIES, PART, NEITHER, FAR = "one thing", "copies", "in part", "neither", "beyond: one thing"
+COLUMNS = ("sharing", "contexts_least", "contexts_most", "contexts_entering")
+ONE, COPIES, PART, NEITHER, FAR, TABLE = "one thing", "copies", "in part", "neither", "beyond: one thing", "table"
 
 
 def main() -> None:
@@ -76,12 +81,12 @@ def main() -> None:
         by_name.setdefault((one.truth, one.name), []).append((answer, evidence))
     for (truth, name), found in by_name.items():
         counts = ", ".join(f"{answer} {num}" for answer, num in Counter(answer for answer, _ in found).items())
-        columns = [_spread([item for _, item in found], key) for key in ("sharing", "contexts_least", "contexts_most")]
-        print(f"{truth}; {name}: {counts}; sharing {columns[0]}, contexts {columns[1]} to {columns[2]}")
+        columns = [_spread([item for _, item in found], key) for key in COLUMNS]
+        print(f"{truth}; {name}: {counts}; sharing {columns[0]}, contexts {columns[1]} to {columns[2]}, entering {columns[3]}")
     for truth, found in answers.items():
         told = ", ".join(f"{answer} {num} ({bounds(num, len(found))})" for answer, num in Counter(found).items())
         print(f"{truth}, of {len(found)}: {told}")
-    wrong = [(ONE, "copies by context"), (COPIES, "one shared thing"), (PART, "one shared thing")]
+    wrong = [(ONE, "copies by context"), (COPIES, "one shared thing"), (PART, "one shared thing"), (TABLE, "one shared thing")]
     count = sum(answers[truth].count(answer) for truth, answer in wrong)
     count += sum(answer != "not resolved" for answer in answers[NEITHER])
     total = sum(len(found) for truth, found in answers.items() if truth != FAR)
@@ -134,6 +139,7 @@ def made(seeds: Sequence[int]) -> list[Planted]:
             found.append(Planted(PART, name, seed, task, by_context(task, own, groups, seed)))
         for share in (0.9, 0.5, 0.1):
             found.append(Planted(PART, f"{share:g} of a shared network, the rest copies", seed, task, Sum(one, many, share)))
+        found += [Planted(TABLE, name, seed, of, network) for name, of, network in tables(task)]
         rules = OwnRules(seed=seed)
         own_rules = trained(rules, untrained(rules, Generator().manual_seed(seed)), steps=STEPS)[0]
         found += [
@@ -194,6 +200,85 @@ def by_context(task: Sides, own: Sequence[int], groups: Sequence[Sequence[int]],
         (network(task.x) - task.values).square().sum(1).mean().backward()
         optimizer.step()
     return network.eval()
+
+
+class Codes(Sides):
+    """The same answers, with a code for each example that shows neither content nor context: one of many, or random."""
+
+    def __init__(self, *, seed: int, random: bool = False):
+        super().__init__("contexts", items=ITEMS, seed=seed)
+        num = len(self.x)
+        self.x = torch.randn(num, num, generator=Generator().manual_seed(seed)) if random else torch.eye(num)
+        self.input_spec = Vector(num)
+
+
+class Blocks(nn.Module):
+    """Modules without bias for each context as the blocks of three linear layers, of which the context opens one."""
+
+    def __init__(self, modules: Sequence[nn.Sequential]):
+        super().__init__()
+        first, second, last = ([module[depth].weight.data for module in modules] for depth in (0, 2, 4))
+        stacked = torch.block_diag(*first), torch.block_diag(*second), torch.cat(last, 1)
+        self.steps = nn.Sequential(*(step for weight in stacked for step in (_with(weight), nn.ReLU())))[:-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.steps((x[:, :3, None] * content(x)[:, None]).flatten(1))
+
+
+def _with(weight: Tensor) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+    layer.weight.data = weight.clone()
+    return layer
+
+
+def content(x: Tensor) -> Tensor:
+    """What is the same in all contexts, with a 1 before."""
+    return torch.cat([x.new_ones(len(x), 1), x[:, 3:]], 1)
+
+
+def tables(task: Sides, steps: int = STEPS) -> list[tuple[str, Sides, nn.Module]]:
+    """An entry for each example of each context, and modules for each context within one linear layer."""
+    codes, random = Codes(seed=task.seed), Codes(seed=task.seed, random=True)
+    num = len(codes.x)
+    with torch.random.fork_rng():
+        torch.manual_seed(task.seed)
+        entries = nn.Sequential(_with(codes.values.T))
+        made = {
+            "a linear layer with a bias": (codes, nn.Sequential(nn.Linear(num, ANSWERS))),
+            "an MLP on one of many": (codes, nn.Sequential(nn.Linear(num, 64), nn.ReLU(), nn.Linear(64, ANSWERS))),
+            "an MLP on random codes": (random, nn.Sequential(nn.Linear(num, 64), nn.ReLU(), nn.Linear(64, ANSWERS))),
+        }
+        for width in (3, 16):
+            shared_net = nn.Linear(width, 64), nn.ReLU(), nn.Linear(64, ANSWERS)
+            made[f"{width} trained numbers for each"] = codes, nn.Sequential(nn.Linear(num, width, bias=False), *shared_net)
+        modules = [
+            nn.Sequential(_wide(4, 64), nn.ReLU(), _wide(64, 64), nn.ReLU(), _wide(64, ANSWERS)) for _ in range(task.sides)
+        ]
+    for given, network in made.values():
+        fitted(network, given.x, given.values, steps)
+    for module in modules:
+        fitted(module, content(task.x), task.values, steps)
+    found: list[tuple[str, Sides, nn.Module]] = [("the entries themselves", codes, entries)]
+    found += [(name, given, network) for name, (given, network) in made.items()]
+    found += [
+        ("modules for each as blocks", task, Blocks(modules)),
+        ("one module three times as blocks", task, Blocks(modules[:1] * task.sides)),
+    ]
+    return [(name, given, network.eval()) for name, given, network in found]
+
+
+def _wide(inputs: int, outputs: int) -> nn.Linear:
+    return nn.Linear(inputs, outputs, bias=False)
+
+
+def fitted(network: nn.Module, inputs: Tensor, values: Tensor, steps: int) -> None:
+    """Trains a network, full batch, along a cosine."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=2 * RATE)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 2 * RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
+        optimizer.zero_grad()
+        (network(inputs) - values).square().sum(1).mean().backward()
+        optimizer.step()
 
 
 @torch.no_grad()

@@ -48,8 +48,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class ReadNetwork:
-    """The layers of a network that run at any position, its outputs `(n, c)`, and the parameters that none of them holds, with
-    their sizes."""
+    """The layers of a network that run at any position, its outputs `(n, c)`, and the weights whose responses are not read,
+    with their sizes: parameters that no layer holds or that no output responds to, such as those run without gradients, and
+    buffers of real numbers other than the statistics of a normalisation."""
 
     __repr__ = brief
 
@@ -98,9 +99,27 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
             leaving[name].append(found[f"{name}:out"])
     every = [_layer(name, module, entering[f"{name}:in"], leaving[name]) for name, module in modules.items()]
     layers = tuple(layer for layer in every if layer.inputs.shape[1])
-    held = {id(weight) for layer in layers for weight in modules[layer.name].parameters(recurse=False)}
+    live = [modules[layer.name] for layer in layers if bool((layer.gradients != 0).any())]
+    # A weight that is made of others at each call is held by a module inside its layer, and so are these.
+    held = {id(weight) for module in live for weight in module.parameters()}
     unread = {name: weight.numel() for name, weight in subject.module.named_parameters() if id(weight) not in held}
+    unread |= {name: values.numel() for name, values in constants(subject.module).items()}
     return ReadNetwork(layers, flat - flat.mean(1, keepdim=True) if centred else flat, unread)
+
+
+def constants(module: nn.Module) -> Mapping[str, Tensor]:
+    """Buffers of real numbers by name, which may be weights; the statistics of a normalisation are none."""
+    statistics = {
+        id(values)
+        for inside in module.modules()
+        if isinstance(inside, nn.modules.batchnorm._NormBase)
+        for values in inside.buffers(recurse=False)
+    }
+    return {
+        name: values
+        for name, values in module.named_buffers()
+        if (values.is_floating_point() or values.is_complex()) and id(values) not in statistics
+    }
 
 
 def _outgoing(module: nn.Module) -> int:

@@ -30,12 +30,13 @@ ABOUT = {"regularity": "exchange"}
 SETTINGS = {
     "context_exchange": "side",
     "contexts_exchange": 3,
+    "values_exchange": 3,
     "outputs_exchange": 1.0,
     "share of weights not read": 0.0,
 }
 
 
-def measure(key: str, value: float, interval: Interval | None, about: Mapping[str, str]) -> Measure:
+def measure(key: str, value: float, interval: Interval | None, about: Mapping[str, str], units: int = 40) -> Measure:
     return Measure(
         key=key,
         name=key,
@@ -44,18 +45,20 @@ def measure(key: str, value: float, interval: Interval | None, about: Mapping[st
         direction="higher",
         interval=interval,
         nulls=(Null(name="untrained copies", how="made up", values=(0.3, 0.4), p=0.4),),
-        units=40,
+        units=units,
         unit_of="orbit",
         about=about,
         level=0,
     )
 
 
-def responses(shared: int, least: float, most: float, *, of: int = 40, half: float = 0.02, **settings) -> Evidence:
+def responses(
+    shared: int, least: float, most: float, *, enters: float = 0.6, of: int = 40, half: float = 0.02, **settings
+) -> Evidence:
     """As `fracture` gives it: so many orbits respond as one, and two contexts have a cosine from the least to the most."""
     votes = (1.0,) * shared + (0.0,) * (of - shared)
-    measures = [measure("sharing", shared / of, mean_interval(votes, bounds=(0.0, 1.0)), ABOUT)]
-    for key, value in (("contexts_least", least), ("contexts_most", most)):
+    measures = [measure("sharing", shared / of, mean_interval(votes, bounds=(0.0, 1.0)), ABOUT, of)]
+    for key, value in (("contexts_least", least), ("contexts_most", most), ("contexts_entering", enters)):
         interval = Interval(low=value - half, high=value + half, level=0.95, method="made up")
         measures.append(measure(key, value, interval, ABOUT | {"context": "side"}))
     return Evidence(instrument="fracture", question="?", summary="", measures=tuple(measures), settings=SETTINGS | settings)
@@ -94,6 +97,22 @@ def test_an_answer_needs_all_orbits_and_all_layers(shared, least, most, answer):
     assert "for two values of side" in found.because
 
 
+@pytest.mark.parametrize(("enters", "half"), [(0.0, 0.02), (0.19, 0.0), (0.22, 0.05)])
+def test_one_thing_needs_inputs_in_common(enters, half):
+    found = judge([responses(40, 0.8, 1.0, enters=enters, half=half)]).sharing
+    assert found.answer == "not resolved"
+    assert ("as in a table with an entry for each" if enters < 0.2 else "40 orbits are too few") in found.because
+    assert judge([responses(0, 0.0, 0.1, enters=enters)]).sharing.answer == "copies by context", "copies need no such thing"
+
+
+@pytest.mark.parametrize("planted", [responses(20, 0.8, 1.0, of=20), responses(0, 0.0, 0.0, of=20)])
+def test_the_reason_is_the_number_of_orbits_where_only_the_interval_is_too_wide(planted):
+    found = judge([planted]).sharing
+    assert found.answer == "not resolved"
+    assert "20 orbits are too few" in found.because
+    assert "neither one thing" not in found.because
+
+
 def test_few_orbits_resolve_nothing():
     assert judge([responses(20, 0.8, 1.0, of=20)]).sharing.answer == "not resolved"  # .83 to 1
     assert judge([responses(0, 0.0, 0.0, of=20)]).sharing.answer == "not resolved"
@@ -104,6 +123,8 @@ def test_few_orbits_resolve_nothing():
     ("settings", "said"),
     [
         ({"context_exchange": ""}, "changes more than one part, or none, so that there is no context"),
+        ({"values_exchange": 4}, "3 of 4 values of side are exchanged"),
+        ({"values_exchange": None}, "3 of None values of side are exchanged"),
         ({"contexts_exchange": 2}, "side has 2 values for one content"),
         ({"outputs_exchange": 0.9}, "alike for all values of side in 0.900 of their variance only"),
         ({"share of weights not read": 0.2}, "0.200 of the weights lie in no layer whose responses are read"),
@@ -232,6 +253,39 @@ def test_one_module_in_every_context_is_shared_and_modules_of_equal_weights_are_
     assert sharing(Chosen(one, one, one)).answer == "one shared thing"
     assert sharing(Chosen(one, copy.deepcopy(one), copy.deepcopy(one))).answer == "copies by context"
     assert sharing(Chosen(one, one, copy.deepcopy(one))).answer == "not resolved"
+
+
+@pytest.mark.slow
+def test_tables_and_modules_within_one_layer_are_no_shared_thing():
+    """What a last layer makes of an entry is alike in all contexts, whatever the entry."""
+    for name, task, network in third_question.tables(TASK, steps=300):
+        found = run(Fracture(budgets=QUICK), Subject(network), task, effort="quick")
+        answer = judge([found]).sharing
+        assert answer.answer in ("not resolved", "copies by context"), name
+        assert found.measure("contexts_entering").value < 0.02, name
+        assert "one thing for all" not in found.summary, name
+        if name == "the entries themselves":
+            assert found.measure("sharing").value == 1
+            assert found.measure("contexts_least").value == pytest.approx(1)
+            assert "have little in common" in answer.because
+
+
+@pytest.mark.slow
+def test_a_rotation_between_two_linear_maps_does_not_move_the_answer():
+    layers = [copy.deepcopy(layer) for layer in trained("plain").layers]
+    plain = nn.Sequential(*layers, _linear(torch.eye(3)))
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=Generator().manual_seed(0)))[0]
+    turned = nn.Sequential(*layers[:-1], _linear(turn @ layers[-1].weight, turn @ layers[-1].bias), _linear(turn.T))
+    torch.testing.assert_close(turned(TASK.x), plain(TASK.x), atol=1e-4, rtol=1e-4)
+    assert sharing(plain).answer == sharing(turned).answer == "one shared thing"
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    layer.weight.data = weight.detach().clone()
+    if bias is not None:
+        layer.bias.data = bias.detach().clone()
+    return layer
 
 
 @pytest.mark.slow

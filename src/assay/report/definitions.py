@@ -52,6 +52,10 @@ DEFINITIONS: Mapping[str, str] = {
         "near 0 where one of them has weights of its own."
     ),
     "contexts_most": "The same for the two values and the layer that are most alike: near 0 where no layer serves both.",
+    "contexts_entering": (
+        "The least cosine of two values of the context in any layer, with centred inputs that are not weighed by what the "
+        "weights make of them: near 0 where a table has an entry for each, whatever it holds."
+    ),
     "decodability_gain": (
         "How much better a linear probe reads the value of a part from the activations, on combinations that it was not "
         "fitted on, than the same probe in untrained copies."

@@ -3,20 +3,13 @@ whether weights respond as one in all contexts."""
 
 from collections.abc import Mapping
 
-from assay.display import number, with_interval
+from assay.display import with_interval
 from assay.evidence import Evidence, Measure
+from assay.instruments.fracture.answer import of_context
 from assay.verdict.answers import Sharing
 from assay.verdict.numbers import WORKS, best_null
 
 KEY, SAME, OTHER = "seen_from_effect_in_context", "the same context", "other contexts"
-
-# Bounds of what `fracture` measures, between which nothing is said. They were fixed on planted networks, one module for three
-# contexts and a module for each, of seeds that no rate was counted on (experiments/fracture/third_question.py, docs/methods).
-ONE, COPIES = 0.9, 0.1  # share of orbits that respond as one
-ALIKE = 0.25  # cosine of the responses of two contexts
-REGULAR = 0.95  # share of the outputs' variance that has the regularity: else the contexts have rules of their own
-UNREAD = 0.05  # share of weights that lie in no linear layer or convolution
-CONTEXTS = 3  # that were planted
 
 
 def sharing_of(found: Mapping[str, Evidence], why: Mapping[str, str]) -> Sharing:
@@ -102,40 +95,8 @@ def _responding(item: Evidence) -> Sharing:
 
 
 def _of_context(item: Evidence, shared: Measure) -> Sharing:
-    """Both answers need the share of orbits that respond as one and the likeness of contexts layer by layer: a network that
-    copies one layer of several, or one context of three, is neither."""
-    name = shared.about["regularity"]
-    context, num, regular = (item.settings.get(f"{key}_{name}") for key in ("context", "contexts", "outputs"))
-    unread = item.settings.get("share of weights not read")
-    if not context:
-        return Sharing(because=f"the {name} changes more than one part, or none, so that there is no context")
-    if not isinstance(num, int) or num < CONTEXTS:
-        return Sharing(because=f"{context} has {num} values for one content, and one thing was told from copies for {CONTEXTS}")
-    if not isinstance(regular, float):
-        return Sharing(because="the outputs do not vary")
-    if regular < REGULAR:
-        return Sharing(because=f"the outputs are alike for all values of {context} in {number(regular)} of their variance only")
-    if not isinstance(unread, float) or unread > UNREAD:
-        told = number(unread) if isinstance(unread, float) else "an unknown share"
-        return Sharing(because=f"{told} of the weights lie in no layer whose responses are read")
-    of = {**shared.about, "context": str(context)}
-    least, most = (
-        next((one for one in item.measures if one.key == key and one.about == of and one.interval), None)
-        for key in ("contexts_least", "contexts_most")
-    )
-    if shared.value is None or shared.interval is None or least is None or most is None:
-        return Sharing(because=shared.note or f"responses for different values of {context} have no interval")
-    assert least.interval is not None
-    assert most.interval is not None
-    because = (
-        f"of what differs in {context} alone, {_told(shared)} responds as one ({best_null(shared)[1]}), and responses for two "
-        f"values of {context} have a cosine of {_told(least)} to {_told(most)} in the layers where it is least and most"
-    )
-    if shared.interval.low > ONE and least.interval.low > ALIKE:
-        return Sharing(answer="one shared thing", because=because)
-    if shared.interval.high < COPIES and most.interval.high < ALIKE:
-        return Sharing(answer="copies by context", because=because)
-    return Sharing(because=f"{because}: neither one thing in every layer nor copies in every layer")
+    found = of_context(item.measures, item.settings, shared)
+    return Sharing(answer=found.answer, because=found.because)
 
 
 def _told(measure: Measure) -> str:

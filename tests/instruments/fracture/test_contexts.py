@@ -10,9 +10,9 @@ from torch import Generator, nn
 from assay.instrument import run
 from assay.instruments.fracture import Fracture
 from assay.instruments.fracture import instrument as fracture
-from assay.instruments.fracture.contexts import COUNTS, between_contexts, context_of, least_and_most
+from assay.instruments.fracture.contexts import COUNTS, between_contexts, context_of, entering, least_and_most, least_entering
 from assay.regularity import Regular, Regularity
-from assay.responses import Layer, read_layers
+from assay.responses import Layer, by_unit, read_layers
 from assay.subject import Subject
 from assay.task import Examples
 
@@ -62,6 +62,37 @@ def test_two_contexts_by_hand():
     assert least_and_most(overlaps[0] * 0, energies[0] * 0) == {}
 
 
+def test_inputs_without_anything_in_common_and_without_a_gauge():
+    """An entry for every example, all of which hold the same: no rotation of inputs or outputs and no bias makes them alike."""
+    exchange = regular({"z": [0, 0, 0, 1, 1, 1], "c": [0, 1, 2, 0, 1, 2]}, [1, 2, 0, 4, 5, 3]).regularities[0]
+    side, groups = torch.tensor([0, 1, 2] * 2), torch.zeros(6, dtype=torch.long)
+    draws = Generator().manual_seed(0)
+    turn = torch.linalg.qr(torch.randn(6, 6, generator=draws))[0]
+    gradients, bias = torch.randn(1, 6, 1, 3, generator=draws)[:, [0] * 3 + [1] * 3], torch.ones(6, 1, 1)
+
+    def least(inputs: torch.Tensor, *, weight: torch.Tensor | None = None, units: bool = False) -> float:
+        weight = torch.ones(inputs.shape[-1]) if weight is None else weight
+        layer = Layer("table", weight.expand(3, -1).double(), inputs, gradients)
+        plain, gauged, given = (
+            tuple(one[0] for one in between_contexts([each], exchange, side, groups))
+            for each in (entering(layer), entering(by_unit(layer)), layer)
+        )
+        return least_entering([plain, gauged] if units else [plain], given)
+
+    table = torch.eye(6)[:, None]
+    assert least(table) == pytest.approx(-1 / 5)
+    for other in (table @ turn, torch.cat([table, bias], -1), torch.cat([table + 3, bias], -1)):
+        assert least(other) == pytest.approx(-1 / 5, abs=1e-3)
+        assert least(other, units=True) < 0.1
+    shared = torch.randn(2, 1, 3, generator=draws)[[0] * 3 + [1] * 3]
+    assert least(shared) == pytest.approx(1)
+    context = torch.tensor([[1.0], [-1.0], [0.0]]).repeat(2, 1)[:, None]
+    scaled = torch.cat([shared, 1e3 * context], -1)  # by a unit before, whose weights after it are as much smaller
+    assert least(scaled, weight=torch.tensor([1.0, 1, 1, 1e-3])) < -0.9
+    assert least(scaled, weight=torch.tensor([1.0, 1, 1, 1e-3]), units=True) > 0.2
+    assert least_entering([], (torch.zeros(1, 3, 3), torch.zeros(1, 3, 3))) is None
+
+
 class Branching(nn.Module):
     """A branch that adds up what a layer makes of so many further positions, here of none."""
 
@@ -85,7 +116,7 @@ def test_a_layer_that_runs_at_no_position_is_left_out_and_named():
     assert [layer.name for layer in read.layers] == ["own", "last"]
     assert dict(read.unread) == {"branch.weight": 48, "branch.bias": 8}
     found = run(Fracture(budgets=SMALL), Subject(network, fresh=lambda _: Branching(0)), task, effort="quick")
-    assert any("56 weights lie in no linear layer or convolution that runs at any position" in one for one in found.warnings)
+    assert any("56 weights lie in no linear layer or convolution that runs" in one for one in found.warnings)
     without = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
     without[0], without[2] = network.own, network.last
     alone = run(Fracture(budgets=SMALL), Subject(without), task, effort="quick")
@@ -116,6 +147,7 @@ def test_the_instrument_measures_contexts_where_there_are_three(make, least, mos
     if make is contexts.copied:
         assert high.interval.high < 0.25
     assert (found.settings["context_exchange of the sides"], found.settings["contexts_exchange of the sides"]) == ("side", 3)
+    assert found.settings["values_exchange of the sides"] == 3
     mirror = contexts.Sides("mirror", items=40)
     other = run(Fracture(budgets=SMALL), Subject(make(mirror, draws)), mirror, effort="quick")
     assert all(one.key != "contexts_least" for one in other.measures)

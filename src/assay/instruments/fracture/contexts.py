@@ -1,16 +1,17 @@
 """One context beside another: how alike two of them respond in every layer."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assay.instrument import Metric, Values
 from assay.instruments.fracture.coherence import Coherence
 from assay.instruments.fracture.estimates import values_around
 from assay.regularity import MOST_ELEMENTS, Regular, Regularity
-from assay.responses import Layer, overlap_of_rows
+from assay.responses import Layer, by_unit, overlap_of_rows
 
 BETWEEN = {
     how: Metric(
@@ -19,6 +20,10 @@ BETWEEN = {
     )
     for how in ("least", "most")
 }  # fmt: skip
+ENTERING = Metric(
+    key="contexts_entering", title="likeness of two contexts, inputs not in the balanced gauge", unit="cosine of responses",
+    better="neither", level=0, of="group of orbits", bounds=(-1.0, 1.0),
+)  # fmt: skip
 FEWEST = 3  # contexts: one shared module and copies were planted for three
 
 COUNTS = 1e-4
@@ -67,41 +72,84 @@ def between_contexts(
     return overlaps, energies
 
 
+def counted(energies: Float[Tensor, "l k k"]) -> Bool[Tensor, "l k k"]:
+    """Which layers and contexts respond enough to count: none where nothing responds."""
+    total = energies.sum()
+    return (energies.sum((1, 2)) >= COUNTS * total)[:, None, None] & (energies > COUNTS**2 * total)
+
+
 def least_and_most(overlaps: Float[Tensor, "l k k"], energies: Float[Tensor, "l k k"]) -> Mapping[str, float]:
     """The cosine of the two contexts that are least alike in any layer that counts, and of the two that are most: near 0 where
     either has weights of its own, 1 where one thing serves both. Empty where nothing responds."""
-    total = energies.sum()
-    counts = (energies.sum((1, 2)) >= COUNTS * total)[:, None, None] & (energies > COUNTS**2 * total)
-    if not float(total) > 0 or not bool(counts.any()):
+    counts = counted(energies)
+    if not bool(counts.any()):
         return {}
     cosines = (overlaps[counts] / energies[counts]).clamp(-1, 1)
     return {"least": float(cosines.min()), "most": float(cosines.max())}
 
 
-def likeness(gauged: Sequence[Layer], regular: Regular, groups: Int[Tensor, " n"]) -> list[Values]:
-    """The least and the greatest likeness of two contexts, for every regularity that exchanges at least three."""
+def entering(layer: Layer) -> Layer:
+    """The layer with inputs less their mean, which a bias can take up.
+
+    A table with an entry for every example has one output for all contexts and inputs that have nothing in common. The balanced
+    gauge weighs directions of the input by what the weights make of them, so that there such inputs are one; here they are not.
+    """
+    inputs = layer.inputs.double()
+    return replace(layer, inputs=inputs - inputs.mean((0, 1)))
+
+
+def least_entering(sums: Sequence[tuple[Tensor, Tensor]], balanced: tuple[Tensor, Tensor]) -> float | None:
+    """The least cosine of two contexts in any layer that counts, where inputs are not weighed by what is made of them.
+
+    Of each layer and two contexts the greater of the cosines in the given gauges counts: as the weights are, which rotations do
+    not change, and unit by unit, which rescaling does not. None where nothing responds.
+    """
+    counts = counted(balanced[1])
+    if not bool(counts.any()):
+        return None
+    each = [torch.where(energies > 0, overlaps / energies, 0.0)[counts] for overlaps, energies in sums]
+    return float(torch.stack(each).amax(0).clamp(-1, 1).min())
+
+
+def likeness(gauged: Sequence[Layer], layers: Sequence[Layer], regular: Regular, groups: Int[Tensor, " n"]) -> list[Values]:
+    """The least and the greatest likeness of two contexts, for every regularity that exchanges at least three.
+
+    **Arguments:** `gauged`: in the balanced gauge; `layers`: as they are.
+    """
+    others = [[entering(layer) for layer in layers], [entering(by_unit(layer)) for layer in layers]]
     found = []
     for regularity in regular.regularities:
         name, num = context_of(regular, regularity)
         if num < FEWEST:
             continue
-        sums = between_contexts(gauged, regularity, regular.examples.parts[name], groups)
-        whole = least_and_most(*(one.sum(0) for one in sums))
-        left = [least_and_most(*(one.sum(0) - one[group] for one in sums)) for group in range(len(sums[0]))]
+        context = regular.examples.parts[name]
+        every = [between_contexts(one, regularity, context, groups) for one in (gauged, *others)]
+        held = [[(both[0].sum(0), both[1].sum(0)) for both in every]]
+        held += [[tuple(one.sum(0) - one[group] for one in both) for both in every] for group in range(len(every[0][0]))]
+        whole, *left = [least_and_most(*sums[0]) for sums in held]
+        least, *without = [least_entering(sums[1:], sums[0]) for sums in held]
         about = {"regularity": regularity.name, "context": name}
         found += [
             values_around(metric, about, whole.get(how), [one.get(how) for one in left]) for how, metric in BETWEEN.items()
         ]
+        found.append(values_around(ENTERING, about, least, without))
     return [one for one in found if one is not None]
 
 
-def settings_of(regular: Regular, found: Mapping[str, Coherence]) -> Mapping[str, str | int | float | None]:
-    """For every regularity its context, how many values of it there are, and how far the outputs have the regularity: None
-    where they do not vary."""
+def settings_of(
+    regular: Regular, found: Mapping[str, Coherence], declared: Mapping[str, int]
+) -> Mapping[str, str | int | float | None]:
+    """For every regularity its context, how many values of it an orbit has and how many there are, and how far the outputs have
+    the regularity: None where they do not vary.
+
+    **Arguments:** `declared`: how many values the task names of each part.
+    """
     settings: dict[str, str | int | float | None] = {}
     for regularity in regular.regularities:
         name, num = context_of(regular, regularity)
         settings |= {f"context_{regularity.name}": name, f"contexts_{regularity.name}": num}
+        given = len(regular.examples.parts[name].unique()) if name else 0
+        settings[f"values_{regularity.name}"] = max(given, declared.get(name, 0))
         one = found[regularity.name]
         settings[f"outputs_{regularity.name}"] = one.of_outputs if one.varies else None
     return settings

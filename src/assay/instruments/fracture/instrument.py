@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,14 +14,14 @@ from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Not
 from assay.instruments.fracture import maps
 from assay.instruments.fracture.checks import check_outputs, finite
 from assay.instruments.fracture.coherence import Coherence, coherence, energies_over, kept_share, one_sidedness, participation
-from assay.instruments.fracture.contexts import BETWEEN, likeness, settings_of
+from assay.instruments.fracture.contexts import BETWEEN, ENTERING, likeness, settings_of
 from assay.instruments.fracture.estimates import left_out, values_around
 from assay.instruments.fracture.noise import CONVENTIONS, Shaken, shake
 from assay.instruments.fracture.shuffled import HOW, NAME, shuffled
 from assay.instruments.fracture.words import FractureKept, layers_figure, noise_figures, summary_of
 from assay.objective import Classification, Objective
 from assay.regularity import DeclaresRegularities, GivesIrregular, Regular
-from assay.responses import Layer, ReadNetwork, balanced, by_unit, read_layers
+from assay.responses import Layer, ReadNetwork, balanced, by_unit, constants, read_layers
 from assay.stats import gain_over, keyed_seed
 from assay.subject import Subject
 from assay.task import Task
@@ -95,7 +95,8 @@ class FractureDraw:
     """What the task declares, in canonical order.
 
     **Attributes:** `place`: of its orbit among all, at random; `sides`: where in its orbit each example lies; `not_trained`:
-    why no network is trained alike on outputs without the regularity, empty where some are.
+    why no network is trained alike on outputs without the regularity, empty where some are; `declared`: how many values each
+    part of the task has.
     """
 
     regular: Regular
@@ -104,6 +105,7 @@ class FractureDraw:
     place: Int[Tensor, " n"]
     sides: Int[Tensor, " n"]
     not_trained: str = ""
+    declared: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def groups(self) -> Int[Tensor, " n"]:
@@ -135,7 +137,7 @@ class Fracture(Instrument[FractureDraw]):
     question = "Do the weights act on what belongs together at once, or is each piece made by weights of its own?"
     cites = ("kumar2025", "huizinga2018", "moore1981")
     needs = (DeclaresRegularities,)
-    metrics = (COHERENCE, PLAIN, SHARING, *BETWEEN.values(), ENTANGLEMENT, SIDES, DIMENSIONS, REPEATED, DECODED)
+    metrics = (COHERENCE, PLAIN, SHARING, *BETWEEN.values(), ENTERING, ENTANGLEMENT, SIDES, DIMENSIONS, REPEATED, DECODED)
 
     def __init__(self, *, budgets: Mapping[Effort, FractureBudget] = BUDGETS):
         self.budgets = budgets
@@ -163,6 +165,7 @@ class Fracture(Instrument[FractureDraw]):
             place=place[number],
             sides=sides,
             not_trained=_why_not_trained(subject, task, budget),
+            declared={part.name: len(part.values) for part in task.parts},
         )
 
     def references(self, network: Subject, task: Task, data: FractureDraw, own: Reading, rng: Random) -> Mapping[str, Subject]:
@@ -196,7 +199,11 @@ class Fracture(Instrument[FractureDraw]):
                 finite(other)
                 others.append(_of_regularities(other, [balanced(layer) for layer in other.layers], data)[0])
         values = [_with_shuffles(one, [other[k] for other in others]) for k, one in enumerate(values)]
-        values += [*likeness(gauged, data.regular, data.groups), *_over_parts(read, data), *_of_maps(read, gauged, data)]
+        values += [
+            *likeness(gauged, read.layers, data.regular, data.groups),
+            *_over_parts(read, data),
+            *_of_maps(read, gauged, data),
+        ]
         first = data.regular.regularities[0]
         shaken: dict[str, Shaken] = {
             convention: shake(
@@ -212,7 +219,8 @@ class Fracture(Instrument[FractureDraw]):
             )
             for convention in CONVENTIONS
         }
-        weights = sum(weight.numel() for weight in network.module.parameters())
+        every = [*network.module.parameters(), *constants(network.module).values()]
+        weights = sum(weight.numel() for weight in every)
         return Reading(values, FractureKept(found, _table(read, data, found[first.name]), shaken, read.unread, weights))
 
     def explain(self, data: FractureDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
@@ -220,6 +228,12 @@ class Fracture(Instrument[FractureDraw]):
         copies = [copy.kept for copy in readings.copies if copy.kept is not None]
         beside = {name: reading.kept for name, reading in readings.references.items() if reading.kept is not None}
         unread = sum(kept.unread.values())
+        settings = {
+            "orbits": len(data.regular.regularities[0].orbits().unique()),
+            "weights not read": unread,
+            "share of weights not read": unread / max(1, kept.weights),
+            **settings_of(data.regular, kept.found, data.declared),
+        }
         warnings = [
             f"The outputs have the regularity {name!r} in {one.of_outputs:.0%} of their variance only: coherence with it says "
             "little of the inside."
@@ -230,11 +244,11 @@ class Fracture(Instrument[FractureDraw]):
         ]
         if unread:
             warnings.append(
-                f"{unread:,} weights lie in no linear layer or convolution that runs at any position, and are not counted: "
-                f"{', '.join(list(kept.unread)[:5])}."
+                f"{unread:,} weights lie in no linear layer or convolution that runs and that outputs respond to, "
+                f"and are not counted: {', '.join(list(kept.unread)[:5])}."
             )
         return Notes(
-            summary=summary_of(kept, measures),
+            summary=summary_of(kept, measures, settings),
             warnings=warnings,
             not_tested=(
                 "Large changes: responses are of first order; the noise in the figure is not.",
@@ -244,12 +258,7 @@ class Fracture(Instrument[FractureDraw]):
                 "Regularities and parts that are not declared.",
             ),
             figures=(layers_figure(kept), *noise_figures(kept, copies, beside)),
-            settings={
-                "orbits": len(data.regular.regularities[0].orbits().unique()),
-                "weights not read": unread,
-                "share of weights not read": unread / max(1, kept.weights),
-                **settings_of(data.regular, kept.found),
-            },
+            settings=settings,
         )
 
 

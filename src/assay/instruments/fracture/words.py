@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.display import number, with_interval
-from assay.evidence import UNTRAINED, DetailTable, Interval, Measure
+from assay.evidence import UNTRAINED, DetailTable, Measure
 from assay.figure import Curve, Figure, Line, Plot
+from assay.instruments.fracture.answer import CONTEXTS, UNREAD, of_context
 from assay.instruments.fracture.coherence import Coherence
 from assay.instruments.fracture.noise import CONVENTIONS, MATCHED, Shaken
 from assay.instruments.fracture.shuffled import NAME
@@ -26,7 +27,7 @@ class FractureKept:
     weights: int
 
 
-def summary_of(kept: FractureKept, measures: Sequence[Measure]) -> str:
+def summary_of(kept: FractureKept, measures: Sequence[Measure], settings: Mapping[str, object]) -> str:
     """The sentences on coherence and on sharing with each regularity."""
     told = []
     for measure in measures:
@@ -43,7 +44,8 @@ def summary_of(kept: FractureKept, measures: Sequence[Measure]) -> str:
                 f"the outputs themselves {number(found.of_outputs)}): {_level(measure, found)}."
             )
         else:
-            told.append(f"Of what belongs together, {value} responds as one ({beside}): {_sharing(measure.interval, found)}.")
+            said = _sharing(measure, measures, settings, found)
+            told.append(f"Of what belongs together, {value} responds as one ({beside}): {said}.")
     return " ".join(told) or "Coherence has no number."
 
 
@@ -64,11 +66,23 @@ def _level(measure: Measure, found: Coherence) -> str:
     return f"not resolved, since untrained copies differ so much that less than {seen} from their mean would not have shown"
 
 
-def _sharing(interval: Interval, found: Coherence) -> str:
-    """One thing or copies only where the interval lies on one side of the middle."""
+def _sharing(measure: Measure, measures: Sequence[Measure], settings: Mapping[str, object], found: Coherence) -> str:
+    """One thing or copies only where the interval lies on one side of the middle. Of a context of as many values as the
+    verdict's third question is asked of, one thing for all only where it finds so too."""
+    assert measure.interval is not None
     if not found.is_regular:
         return "not resolved"
-    return "one thing for all" if interval.low > _MIDDLE else "a copy for each" if interval.high < _MIDDLE else "not resolved"
+    if measure.interval.low <= _MIDDLE:
+        return "a copy for each" if measure.interval.high < _MIDDLE else "not resolved"
+    name = measure.about["regularity"]
+    num = settings.get(f"contexts_{name}")
+    if settings.get(f"context_{name}") and isinstance(num, int) and num >= CONTEXTS:
+        answer = of_context(measures, settings, measure)
+        return "one thing for all" if answer.answer == "one shared thing" else f"not resolved, since {answer.because}"
+    unread = settings.get("share of weights not read")
+    if not isinstance(unread, float) or unread > UNREAD:
+        return "not resolved, since too many weights have no responses that are read"
+    return "one thing for all"
 
 
 # Figures
