@@ -7,14 +7,17 @@ import pytest
 import torch
 from torch import Generator, nn
 
+from assay.errors import AssayError
 from assay.instrument import run
 from assay.instruments.fracture import Fracture
 from assay.instruments.fracture import instrument as fracture
 from assay.instruments.fracture.contexts import COUNTS, between_contexts, context_of, entering, least_and_most, least_entering
-from assay.regularity import Regular, Regularity
-from assay.responses import Layer, by_unit, read_layers
+from assay.instruments.fracture.shuffled import NAME
+from assay.regularity import Regular, Regularity, _check_moves
+from assay.responses import Layer, by_unit, constants, read_layers
 from assay.subject import Subject
-from assay.task import Examples
+from assay.task import Examples, Part
+from assay.verdict import judge
 
 SMALL = {"quick": replace(fracture.BUDGETS["quick"], examples=120, draws=1, scales=(0.01, 0.1))}
 
@@ -152,3 +155,166 @@ def test_the_instrument_measures_contexts_where_there_are_three(make, least, mos
     other = run(Fracture(budgets=SMALL), Subject(make(mirror, draws)), mirror, effort="quick")
     assert all(one.key != "contexts_least" for one in other.measures)
     assert other.settings["contexts_exchange of the sides"] == 2
+
+
+# What is declared and what is read
+
+
+class Hidden(nn.Module):
+    """A module that an output does not respond to, or weights in buffers, and a last layer that is read."""
+
+    def __init__(self, how: str, inside: int = 8):
+        super().__init__()
+        self.how, self.inside, self.last = how, nn.Linear(6, inside), nn.Linear(inside, 3)
+        if how == "buffers":
+            weight = self.inside.weight.data.clone()
+            del self.inside
+            self.register_buffer("inside", weight)
+
+    def forward(self, x):
+        if self.how == "buffers":
+            return self.last(nn.functional.linear(x, self.inside).tanh())
+        with torch.set_grad_enabled(self.how == "read"):
+            found = self.inside(x).tanh()
+        return self.last(found)
+
+
+@pytest.mark.parametrize(
+    ("how", "unread"),
+    [("read", {}), ("frozen", {"inside.weight": 48, "inside.bias": 8}), ("buffers", {"inside": 48})],
+)
+def test_weights_without_gradients_and_buffers_are_not_read(how, unread):
+    assert dict(read_layers(Subject(Hidden(how)), {"x": contexts.Sides("contexts").x}).unread) == unread
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "share"), [("frozen", 56 / 83), ("buffers", 48 / 75)])
+def test_their_share_counts_them(how, share):
+    found = run(Fracture(budgets=SMALL), Subject(Hidden(how)), contexts.Sides("contexts"), effort="quick")
+    assert found.settings["share of weights not read"] == pytest.approx(share)
+    assert any("that outputs respond to" in one for one in found.warnings)
+
+
+def test_statistics_and_whole_numbers_in_buffers_are_no_weights():
+    normalised = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    normalised.register_buffer("order", torch.arange(3))
+    assert dict(constants(normalised)) == {}
+    assert dict(read_layers(Subject(normalised.eval()), {"x": torch.randn(5, 6)}).unread) == {"1.weight": 4, "1.bias": 4}
+
+
+class Four(contexts.Sides):
+    """A fourth context, which the group does not reach; or two groups of three that it does not exchange."""
+
+    def __init__(self, num: int):
+        super().__init__("contexts", items=40)
+        self.num = num
+        self.parts = (self.parts[0], Part("side", tuple(map(str, range(num)))))
+
+    def regular(self, n, *, generator):
+        every = super().regular(120, generator=generator)
+        if self.num == 6:
+            side = every.examples.parts["side"] + 3 * (every.examples.parts["item"] % 2)
+            parts = dict(every.examples.parts) | {"side": side}
+            examples = Examples(every.examples.inputs, every.examples.targets, parts, every.examples.combination)
+            return Regular(examples, every.regularities)
+        return every
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num", [4, 6])
+def test_the_group_must_reach_every_value_of_the_context(num):
+    task = Four(num)
+    network = Subject(contexts.shared(task, Generator().manual_seed(0)))
+    found = run(Fracture(budgets=SMALL), network, task, effort="quick")
+    answer = judge([found]).sharing
+    assert answer.answer == "not resolved"
+    assert f"3 of {num} values of side are exchanged" in answer.because
+    assert "one thing for all" not in found.summary
+
+
+class Repeated(contexts.Sides):
+    """Each content given so many times."""
+
+    def __init__(self, times: int):
+        super().__init__("contexts", items=8)
+        self.times = times
+
+    def regular(self, n, *, generator):
+        rows = torch.arange(24).repeat(self.times)
+        place = torch.arange(len(rows)).reshape(-1, 3)
+        moves = [place.roll(1, 1).flatten(), place[:, [1, 0, 2]].flatten()]
+        exchange = Regularity.generated("exchange", moves, num_outputs=3)
+        sides = {f"side {k}": (rows % 3 == k)[:, None].expand(-1, 3) for k in range(3)}
+        return Regular(self._rows(rows), (exchange,), sides)
+
+
+@pytest.mark.slow
+def test_rows_that_are_given_again_are_no_further_units():
+    network = Subject(contexts.shared(contexts.Sides("contexts", items=8), Generator().manual_seed(0)))
+    once, often = (run(Fracture(budgets=SMALL), network, Repeated(times), effort="quick") for times in (1, 5))
+    assert [one.value for one in often.measures] == [one.value for one in once.measures]
+    assert [one.units for one in often.measures] == [one.units for one in once.measures]
+    assert (often.settings["orbits"], len(once.warnings)) == (8, 0)
+    assert "96 examples were left out, since inputs of theirs were given more than once." in often.warnings
+    answer = judge([often]).sharing
+    assert answer.answer == "not resolved"
+    assert "8 orbits are too few" in answer.because
+
+
+def test_what_is_left_is_closed_under_all_regularities():
+    """Rows 0 and 4 are equal, and so what each is taken to is kept once."""
+    inputs = {"x": torch.tensor([[0.0], [1], [2], [3], [0], [5], [6], [7]])}
+    examples = Examples(inputs, torch.zeros(8, 1), {"c": torch.arange(8)}, torch.arange(8))
+    pairs = Regularity.generated("pairs", [torch.tensor([1, 0, 3, 2, 5, 4, 7, 6])], num_outputs=1)
+    fours = Regularity.generated("fours", [torch.tensor([0, 1, 2, 3, 6, 7, 4, 5])], num_outputs=1)
+    kept = Regular(examples, (pairs, fours)).without_repeats()
+    assert kept.examples.inputs["x"][:, 0].tolist() == [0, 1, 2, 3]
+    assert [one.rows.tolist() for one in kept.regularities] == [[[0, 1, 2, 3], [1, 0, 3, 2]], [[0, 1, 2, 3]]]
+    again = kept.without_repeats()
+    assert again is kept
+
+
+@pytest.mark.slow
+def test_weights_that_are_made_of_others_have_no_other_order():
+    task = contexts.Sides("contexts", items=40)
+    network = contexts.untrained(task, Generator().manual_seed(0))
+    plain = run(Fracture(budgets=SMALL), Subject(network), task, effort="quick")
+    assert any(null.name == NAME for null in plain.measure("coherence").nulls)
+    nn.utils.parametrizations.weight_norm(network.layers[0])
+    found = run(Fracture(budgets=SMALL), Subject(network), task, effort="quick")
+    assert not any(null.name == NAME for measure in found.measures for null in measure.nulls)
+    assert "Weights in another order: layers.0 make theirs of other parameters." in found.not_tested
+    assert found.settings["share of weights not read"] == 0
+
+
+class Nothing(contexts.Sides):
+    def regular(self, n, *, generator):
+        return None
+
+
+def test_what_is_no_declaration_is_named():
+    task = Nothing("contexts")
+    with pytest.raises(AssayError, match=r"must give an assay.regularity.Regular.*NoneType"):
+        run(Fracture(budgets=SMALL), Subject(contexts.untrained(task, Generator())), task, effort="quick")
+
+
+@pytest.mark.parametrize(
+    ("rows", "given", "said"),
+    [
+        ([], {}, "at least one move of examples"),
+        ([torch.tensor([1, 0])], {"num_outputs": 0}, "at least one output"),
+        ([torch.tensor([1, 0])], {"outputs": [torch.tensor([0])] * 2}, "as many as moves of examples"),
+        ([torch.tensor([1, 0])], {"outputs": [torch.tensor([0])], "num_outputs": 2}, "num_outputs=2"),
+        ([torch.tensor([1, 0]), torch.tensor([0, 2, 1])], {}, "of as many examples"),
+    ],
+)
+def test_moves_that_cannot_be_multiplied_are_named(rows, given, said):
+    with pytest.raises(AssayError, match=said):
+        Regularity.generated("exchange", rows, **given)
+
+
+@pytest.mark.parametrize("move", [[1, 0], torch.zeros(1, 2, dtype=torch.long)])
+def test_moves_that_are_no_tensors_of_one_dimension_are_named(move):
+    """Annotations are checked in tests alone, so that what a user meets is called directly."""
+    with pytest.raises(AssayError, match="must be a tensor of whole numbers of one dimension"):
+        _check_moves("exchange", [move], (), 2)

@@ -13,7 +13,7 @@ ContextAnswer = Literal["one shared thing", "copies by context", "not resolved"]
 # each, and tables, of seeds that no rate was counted on (experiments/fracture/third_question.py, docs/methods).
 ONE, COPIES = 0.9, 0.1  # share of orbits that respond as one
 ALIKE = 0.25  # cosine of the responses of two contexts
-ENTERS = 0.2  # the same with inputs that are not weighed by what the weights make of them: about 0 for tables
+ENTERS = 0.15  # the same with inputs that are not weighed by what the weights make of them: about 0 for tables
 REGULAR = 0.95  # share of the outputs' variance that has the regularity: else the contexts have rules of their own
 UNREAD = 0.05  # share of weights whose responses are not read
 CONTEXTS = 3  # that were planted

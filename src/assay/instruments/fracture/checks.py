@@ -1,9 +1,23 @@
 """What a network and a declaration must be before responses mean anything."""
 
+from torch import Generator
+
 from assay.errors import AssayError
 from assay.instrument import NotEnough
-from assay.regularity import Regular
+from assay.regularity import DeclaresRegularities, Regular
 from assay.responses import ReadNetwork
+
+
+def declared_by(task: DeclaresRegularities, n: int, generator: Generator) -> Regular:
+    """**Raises:** `AssayError` for a task whose `regular` gives something else."""
+    found: object = task.regular(n, generator=generator)
+    if not isinstance(found, Regular):
+        raise AssayError(
+            "`regular` of a task must give an assay.regularity.Regular",
+            given=type(found).__name__,
+            next_step="return Regular(examples, regularities, parts), without regularities where there are none",
+        )
+    return found
 
 
 def finite(read: ReadNetwork) -> ReadNetwork:

@@ -12,13 +12,13 @@ from torch import Tensor
 from assay.evidence import Effort, Measure
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.fracture import maps
-from assay.instruments.fracture.checks import check_outputs, finite
+from assay.instruments.fracture.checks import check_outputs, declared_by, finite
 from assay.instruments.fracture.coherence import Coherence, coherence, energies_over, kept_share, one_sidedness, participation
 from assay.instruments.fracture.contexts import BETWEEN, ENTERING, likeness, settings_of
 from assay.instruments.fracture.estimates import left_out, values_around
 from assay.instruments.fracture.noise import CONVENTIONS, Shaken, shake
-from assay.instruments.fracture.shuffled import HOW, NAME, shuffled
-from assay.instruments.fracture.words import FractureKept, layers_figure, noise_figures, summary_of
+from assay.instruments.fracture.shuffled import HOW, NAME, made_anew, shuffled
+from assay.instruments.fracture.words import FractureKept, layers_figure, noise_figures, summary_of, warnings_of
 from assay.objective import Classification, Objective
 from assay.regularity import DeclaresRegularities, GivesIrregular, Regular
 from assay.responses import Layer, ReadNetwork, balanced, by_unit, constants, read_layers
@@ -96,7 +96,7 @@ class FractureDraw:
 
     **Attributes:** `place`: of its orbit among all, at random; `sides`: where in its orbit each example lies; `not_trained`:
     why no network is trained alike on outputs without the regularity, empty where some are; `declared`: how many values each
-    part of the task has.
+    part of the task has; `repeated`: examples that were left out, since others have their inputs.
     """
 
     regular: Regular
@@ -106,6 +106,7 @@ class FractureDraw:
     sides: Int[Tensor, " n"]
     not_trained: str = ""
     declared: Mapping[str, int] = field(default_factory=dict)
+    repeated: int = 0
 
     @property
     def groups(self) -> Int[Tensor, " n"]:
@@ -144,10 +145,11 @@ class Fracture(Instrument[FractureDraw]):
 
     def data(self, subject: Subject, task: Task, budget: FractureBudget, rng: Random) -> FractureDraw:
         assert isinstance(task, DeclaresRegularities)
-        regular = task.regular(budget.examples, generator=rng("examples"))
+        regular = declared_by(task, budget.examples, rng("examples"))
         if not regular.regularities:
             raise NotEnough("the task declares no regularity")
-        regular = task.regular(_most(subject, regular, budget), generator=rng("examples")).in_canonical_order()
+        regular = declared_by(task, _most(subject, regular, budget), rng("examples")).in_canonical_order()
+        given, regular = len(regular.examples), regular.without_repeats()
         orbits, number = regular.regularities[0].orbits().unique(return_inverse=True)
         if len(orbits) < _GROUPS:
             raise NotEnough(f"{len(orbits)} orbits of trained examples at this effort, and an interval needs {_GROUPS}")
@@ -166,6 +168,7 @@ class Fracture(Instrument[FractureDraw]):
             sides=sides,
             not_trained=_why_not_trained(subject, task, budget),
             declared={part.name: len(part.values) for part in task.parts},
+            repeated=given - len(regular.examples),
         )
 
     def references(self, network: Subject, task: Task, data: FractureDraw, own: Reading, rng: Random) -> Mapping[str, Subject]:
@@ -193,7 +196,8 @@ class Fracture(Instrument[FractureDraw]):
         values, found = _of_regularities(read, gauged, data)
         names = [layer.name for layer in read.layers]
         others = []
-        for number in range(shuffles):
+        made = made_anew(network, names)
+        for number in range(0 if made else shuffles):
             other = read_layers(shuffled(network, names, rng("shuffle", number)), data.inputs, centred=centred)
             with suppress(NotEnough):
                 finite(other)
@@ -221,7 +225,7 @@ class Fracture(Instrument[FractureDraw]):
         }
         every = [*network.module.parameters(), *constants(network.module).values()]
         weights = sum(weight.numel() for weight in every)
-        return Reading(values, FractureKept(found, _table(read, data, found[first.name]), shaken, read.unread, weights))
+        return Reading(values, FractureKept(found, _table(read, data, found[first.name]), shaken, read.unread, weights, made))
 
     def explain(self, data: FractureDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept: FractureKept = readings.own.kept
@@ -234,26 +238,18 @@ class Fracture(Instrument[FractureDraw]):
             "share of weights not read": unread / max(1, kept.weights),
             **settings_of(data.regular, kept.found, data.declared),
         }
-        warnings = [
-            f"The outputs have the regularity {name!r} in {one.of_outputs:.0%} of their variance only: coherence with it says "
-            "little of the inside."
-            if one.varies
-            else "The outputs do not vary: coherence says nothing of the inside."
-            for name, one in kept.found.items()
-            if not one.is_regular
-        ]
-        if unread:
-            warnings.append(
-                f"{unread:,} weights lie in no linear layer or convolution that runs and that outputs respond to, "
-                f"and are not counted: {', '.join(list(kept.unread)[:5])}."
-            )
         return Notes(
             summary=summary_of(kept, measures, settings),
-            warnings=warnings,
+            warnings=warnings_of(kept, data.repeated),
             not_tested=(
                 "Large changes: responses are of first order; the noise in the figure is not.",
                 "Networks of the same outputs: where none is given as a reference, untrained copies and the same weights in "
                 "another order are the only scale.",
+                *(
+                    (f"{NAME.capitalize()}: {', '.join(kept.made_anew[:5])} make theirs of other parameters.",)
+                    if kept.made_anew
+                    else ()
+                ),
                 *((f"Networks {ALIKE}: {why}.",) if (why := _not_run(data, readings)) else ()),
                 "Regularities and parts that are not declared.",
             ),

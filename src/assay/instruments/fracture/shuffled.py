@@ -15,6 +15,13 @@ HOW = (
 )
 
 
+def made_anew(network: Subject, names: Collection[str]) -> list[str]:
+    """The layers of these names whose weights are made of other parameters at each call, such as by `weight_norm`: there is no
+    matrix to exchange weights in, and what is left in its place would be the network itself."""
+    modules = dict(network.module.named_modules())
+    return [name for name in names if not isinstance(getattr(modules[name], "weight"), nn.Parameter)]  # noqa: B009
+
+
 @torch.no_grad()
 def shuffled(network: Subject, names: Collection[str], generator: Generator) -> Subject:
     """A copy of a network in which the weights of the layers of these names are exchanged, each within its layer.

@@ -18,13 +18,15 @@ _MIDDLE = 0.5  # of the orbits
 
 @dataclass(frozen=True)
 class FractureKept:
-    """What the words are made of: coherence by regularity, and at every layer; noise by convention; how many weights."""
+    """What the words are made of: coherence by regularity, and at every layer; noise by convention; how many weights; the
+    layers whose weights are made of other parameters, so that no network of the same weights in another order is read."""
 
     found: Mapping[str, Coherence]
     layers: tuple[tuple[str, float | None, float, float | None, float], ...]
     shaken: Mapping[str, Shaken]
     unread: Mapping[str, int]
     weights: int
+    made_anew: Sequence[str] = ()
 
 
 def summary_of(kept: FractureKept, measures: Sequence[Measure], settings: Mapping[str, object]) -> str:
@@ -49,6 +51,25 @@ def summary_of(kept: FractureKept, measures: Sequence[Measure], settings: Mappin
     return " ".join(told) or "Coherence has no number."
 
 
+def warnings_of(kept: FractureKept, repeated: int) -> list[str]:
+    found = [
+        f"The outputs have the regularity {name!r} in {one.of_outputs:.0%} of their variance only: coherence with it says "
+        "little of the inside."
+        if one.varies
+        else "The outputs do not vary: coherence says nothing of the inside."
+        for name, one in kept.found.items()
+        if not one.is_regular
+    ]
+    if unread := sum(kept.unread.values()):
+        found.append(
+            f"{unread:,} weights lie in no linear layer or convolution that runs and that outputs respond to, and are not "
+            f"counted: {', '.join(list(kept.unread)[:5])}."
+        )
+    if repeated:
+        found.append(f"{repeated:,} examples were left out, since inputs of theirs were given more than once.")
+    return found
+
+
 def _level(measure: Measure, found: Coherence) -> str:
     """Fractured-like only below copies without training, unified-like only above these and above networks of the same weights;
     not resolved by default."""
@@ -58,7 +79,10 @@ def _level(measure: Measure, found: Coherence) -> str:
         return f"not resolved, since the outputs {why}"
     below = gain_over(-float(measure.value or 0.0), 0.0, [-value for value in untrained.values])
     if untrained.p is not None and untrained.p <= 0.05:
-        weights = [null for null in measure.nulls if null.name == NAME and not (null.p is not None and null.p <= 0.05)]
+        orders = [null for null in measure.nulls if null.name == NAME]
+        if not orders:
+            return "not resolved, since no networks of the same weights in another order were read"
+        weights = [null for null in orders if not (null.p is not None and null.p <= 0.05)]
         return "not resolved, since the same weights in another order are as coherent" if weights else "unified-like"
     if below.p <= 0.05:
         return "fractured-like"
