@@ -100,8 +100,7 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
     every = [_layer(name, module, entering[f"{name}:in"], leaving[name]) for name, module in modules.items()]
     layers = tuple(layer for layer in every if layer.inputs.shape[1])
     live = [modules[layer.name] for layer in layers if bool((layer.gradients != 0).any())]
-    # A weight that is made of others at each call is held by a module inside its layer, and so are these.
-    held = {id(weight) for module in live for weight in module.parameters()}
+    held = {id(weight) for module in live for weight in module.parameters(recurse=False)}
     unread = {name: weight.numel() for name, weight in subject.module.named_parameters() if id(weight) not in held}
     unread |= {name: values.numel() for name, values in constants(subject.module).items()}
     return ReadNetwork(layers, flat - flat.mean(1, keepdim=True) if centred else flat, unread)
