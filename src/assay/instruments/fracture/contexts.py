@@ -125,7 +125,10 @@ def likeness(gauged: Sequence[Layer], layers: Sequence[Layer], regular: Regular,
         context = regular.examples.parts[name]
         every = [between_contexts(one, regularity, context, groups) for one in (gauged, *others)]
         held = [[(both[0].sum(0), both[1].sum(0)) for both in every]]
-        held += [[tuple(one.sum(0) - one[group] for one in both) for both in every] for group in range(len(every[0][0]))]
+        held += [
+            [(both[0].sum(0) - both[0][group], both[1].sum(0) - both[1][group]) for both in every]
+            for group in range(len(every[0][0]))
+        ]
         whole, *left = [least_and_most(*sums[0]) for sums in held]
         least, *without = [least_entering(sums[1:], sums[0]) for sums in held]
         about = {"regularity": regularity.name, "context": name}
