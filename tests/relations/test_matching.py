@@ -128,6 +128,17 @@ def test_groups_are_matched_by_their_centroids(num_groups):
     assert unrelated.rank > 0.05
 
 
+def test_groups_that_nothing_tells_apart_are_matched_by_chance():
+    x, groups = rng().normal(size=(30, 5)), np.repeat(np.arange(5), 6)
+    found = [match_categories(x, np.ones((30, 5)), groups, draws=9, generator=rng(k)).accuracy for k in range(60)]
+    assert 0.1 < np.mean(found) < 0.3  # 1/5, with a standard error of .026
+    # Two groups of five that stand in the same place are exchanged half of the time.
+    x, _, groups = grouped(5)
+    x[groups == 1] = x[groups == 0]
+    found = [match_categories(x, x, groups, draws=9, generator=rng(k)).accuracy for k in range(40)]
+    assert set(found) == {0.6, 1.0}
+
+
 def test_groupings_of_like_systems_agree():
     x, y, groups = grouped(6)
     found = [clusters(one, 6, seed=0) for one in (x, y)]
