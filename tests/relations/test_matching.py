@@ -110,6 +110,18 @@ def test_systems_without_any_relation_are_matched_by_chance():
     assert match_categories(x, np.ones((len(x), 2)), groups, draws=9, generator=rng()).rank == 1
 
 
+@pytest.mark.parametrize("level", [1.0, 0.1])
+def test_of_words_that_fit_equally_well_ten_are_drawn(level):
+    flat = np.full((30, 30), level)
+    assert match(flat, flat, generator=rng()).best_ten == pytest.approx(10 / 30)
+    twins = np.repeat(np.arange(6), 2)  # each word has a twin, so that one of the two is not the only one that fits
+    a = cosine(rng(1).normal(size=(6, 20)))[np.ix_(twins, twins)]
+    assert match(a, a, generator=rng()).best_ten == 1
+    wide = np.repeat(np.arange(3), 20)
+    a = cosine(rng(1).normal(size=(3, 20)))[np.ix_(wide, wide)]
+    assert match(a, a, generator=rng()).best_ten <= 0.6
+
+
 def grouped(num_groups: int, noise: float = 0.4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     groups = np.repeat(np.arange(num_groups), 12)
     centres = rng(4).normal(size=(num_groups, 30))

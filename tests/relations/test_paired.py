@@ -360,3 +360,28 @@ def test_analogies_of_a_planted_offset_with_neighbours_excluded_and_not():
     assert analogy_accuracy(short, place, questions).mean() > 0.5
     assert analogy_accuracy(short, place, questions, excluding=False).mean() < 0.5
     assert len(analogy_accuracy(vectors, place, [("a0", "b0", "a1", "unknown")])) == 0
+
+
+def test_labels_of_groups_may_be_large():
+    groups = np.array([0, 1, 0, 1, 0, 1, 0, 1])
+    small, large = (permutations(8, 50, generator=rng(), groups=some) for some in (groups, groups * 7 + 10**8))
+    assert (small == large).all()
+    assert len(np.unique(small, axis=0)) > 20
+    # So many groups that their numbers leave single precision no digit to order two words by.
+    many = permutations(2 * 10**5, 40, generator=rng(), groups=np.repeat(np.arange(10**5), 2))
+    exchanged = (many[:, -2000::2] != np.arange(2 * 10**5)[-2000::2]).mean()
+    assert exchanged == pytest.approx(0.5, abs=0.01)
+
+
+def test_an_answer_that_is_as_near_as_others_counts_by_its_share():
+    place, asked = {"a": 0, "b": 1, "c": 2, "d": 3}, [("a", "b", "c", "d")]
+    flat = np.ones((30, 5))
+    assert analogy_accuracy(flat, place, asked) == pytest.approx([1 / 27])
+    assert analogy_accuracy(flat, place, asked, excluding=False) == pytest.approx([1 / 30])
+    assert analogy_accuracy(flat, place, [("a", "b", "c", "c")]) == [0]
+    assert analogy_accuracy(flat[:3], place, [("a", "b", "c", "a")]) == [0]
+    planted = rng().normal(size=(30, 60))
+    planted[3] = planted[1] - planted[0] + planted[2]
+    assert analogy_accuracy(planted, place, asked) == [1]
+    planted[4] = planted[3]
+    assert analogy_accuracy(planted, place, asked) == [0.5]

@@ -60,7 +60,8 @@ def analogy_accuracy(
     **Arguments:** `excluding`: leave the three given words out of the candidates, as is the custom; without it an offset that
     is shorter than the way to any other word answers `c` or `b` (Linzen 2016; Rogers, Drozd and Li 2017).
 
-    **Returns:** 1 or 0 for every question that could be asked; empty where none could.
+    **Returns:** 1 or 0 for every question that could be asked, and 1 over their number where `d` and other words are equally
+    near; empty where none could.
     """
     unit = unit_vectors(vectors)
     known = [[place[word] for word in question] for question in questions if all(word in place for word in question)]
@@ -72,7 +73,9 @@ def analogy_accuracy(
         rows = np.arange(len(found))
         for given in (a, b, c):
             found[rows, given] = -np.inf
-    return (found.argmax(1) == d).astype(np.float64)
+    own, best = found[np.arange(len(found)), d], found.max(1)
+    tied = found >= best[:, None] - 1e-9  # of cosines, of length 3 at most
+    return np.where((own >= best - 1e-9) & np.isfinite(own), 1 / tied.sum(1), 0.0)
 
 
 def analogies_by_pair(

@@ -30,7 +30,8 @@ class Match:
 
     - `found`: `(n,)`, the word of the second system for every word of the first.
     - `accuracy`: the share of words, those given left out, that are matched to themselves; `chance`: 1 over their number.
-    - `best_ten`: the share whose true word is among the ten whose relations to the others fit best under the map.
+    - `best_ten`: the share whose true word is among the ten whose relations to the others fit best under the map; where words
+      that fit equally well share the last of the ten places, the chance that it is one of those drawn.
     - `objective`, `true_objective`: mean product of standardised similarities under the map that was found, and under the true
       one. Where the true one is higher, the solver failed; where it is not, the structures do not identify the words.
     """
@@ -142,11 +143,13 @@ def _judged(
     # How well each word of the second would fit in the place of each of the first, the others staying where the map has them.
     fit = one @ other[found]
     own = fit[np.arange(num), np.arange(num)]
-    rank = (fit > own[:, None]).sum(1)
+    tie = 1e-9 * np.abs(fit).max(initial=0)
+    above, equal = (fit > own[:, None] + tie).sum(1), (np.abs(fit - own[:, None]) <= tie).sum(1)
+    among = np.clip((TEN - above) / equal, 0, 1)
     return Match(
         found=found,
         accuracy=float((found[asked] == asked).mean()),
-        best_ten=float((rank[asked] < TEN).mean()),
+        best_ten=float(among[asked].mean()),
         chance=1 / len(asked),
         objective=float((one * other[np.ix_(found, found)]).sum() / pairs),
         true_objective=float((one * other).sum() / pairs),
@@ -156,7 +159,9 @@ def _judged(
 def _standardised(matrix: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
     off = ~np.eye(len(matrix), dtype=bool)
     values = matrix[off]
-    found = (matrix - values.mean()) / max(float(values.std()), 1e-12)
+    # What varies by rounding alone is constant.
+    spread = float(values.std()) if np.ptp(values) > 1e-12 * np.abs(values).max() else np.inf
+    found = (matrix - values.mean()) / spread
     np.fill_diagonal(found, 0.0)
     return found
 

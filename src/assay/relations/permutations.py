@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Int
 
+_FEW = 1024  # groups: their numbers leave a key of single precision 14 bits
+
 
 def permutations(
     num: int, draws: int, *, generator: np.random.Generator, groups: Int[np.ndarray, " n"] | None = None
@@ -17,8 +19,11 @@ def permutations(
     keys = generator.random((draws, num), dtype=np.float32)
     if groups is None:
         return keys.argsort(1).astype(np.int32)
+    # Not the labels themselves: beside a large one the digits of a key are lost.
+    names, groups = np.unique(groups, return_inverse=True)
+    exact = np.float32 if len(names) <= _FEW else np.float64
     home = np.argsort(groups, kind="stable").astype(np.int32)  # the words, group after group
-    shuffled = home[(keys[:, home] + groups[home].astype(np.float32)).argsort(1, kind="stable")]
+    shuffled = home[(keys[:, home] + groups[home].astype(exact)).argsort(1, kind="stable")]
     found = np.empty((draws, num), dtype=np.int32)
     found[:, home] = shuffled
     return found
