@@ -1,5 +1,6 @@
 """Words, counts, shuffles and counted vectors: by construction, by invariance, and at sizes 0 and 1."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -67,6 +68,19 @@ def test_all_words_move_between_texts_and_nothing_else_does():
 @pytest.mark.parametrize("text", ["", "word", "..", "\n"])
 def test_shuffles_of_nothing_and_of_one_word_leave_it(name, text):
     assert Shuffler((text,))(text, name, generator=rng()) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["a b.\r\nc d.\r\ne", "a b. c d", "x\ny.z", "one\n\ntwo. three", "a b? c d. e f!", "\nx y\nz", 'I\n"a b." c\nd e.']
+)
+def test_sentences_in_another_order_keep_their_words_and_what_stands_between_them(text):
+    words, gaps = words_of(text), sorted(re.findall(r"\s+", text))
+    for seed in range(30):
+        shuffled = Shuffler((text,))(text, "sentences", generator=rng(seed))
+        assert sorted(words_of(shuffled)) == sorted(words)
+        assert sorted(re.findall(r"\s+", shuffled)) == gaps
+    seen = {Shuffler((text,))(text, "sentences", generator=rng(seed)) for seed in range(30)}
+    assert len(seen) > 1
 
 
 def test_another_shuffle_is_refused():

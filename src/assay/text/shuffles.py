@@ -130,6 +130,20 @@ def _windows(pieces: Sequence[str], window: int) -> Iterator[list[int]]:
 
 
 def _sentences_permuted(text: str, generator: np.random.Generator) -> str:
-    sentences = re.findall(r"[^.!?\n]*(?:[.!?\n]+\s*|$)", text)
-    sentences = [sentence for sentence in sentences if sentence]
-    return "".join(sentences[k] for k in generator.permutation(len(sentences)))
+    """Sentences with their stops are moved, the blanks and lines between them stay. A sentence without a stop, such as the end
+    of an excerpt, goes where a blank or nothing follows, so that no two words become one: from elsewhere it is exchanged with
+    one at random that has a stop."""
+    pieces = [(sentence, gap) for sentence, gap in re.findall(r"([^.!?\n]*[.!?]*)(\s*)", text) if sentence or gap]
+    places = [place for place, (sentence, _) in enumerate(pieces) if sentence]  # not the lines that a text begins with
+    order = [places[k] for k in generator.permutation(len(places)).tolist()]
+    opened = [bool(pieces[place][1]) or place == places[-1] for place in places]
+    stopped = [pieces[k][0][-1] in ".!?" for k in order]
+    glued = [k for k in range(len(order)) if not (stopped[k] or opened[k])]
+    free = [k for k in range(len(order)) if stopped[k] and opened[k]]
+    if glued:
+        for k, other in zip(glued, generator.permutation(free).tolist(), strict=False):
+            order[k], order[other] = order[other], order[k]
+    sentences = [sentence for sentence, _ in pieces]
+    for place, k in zip(places, order, strict=True):
+        sentences[place] = pieces[k][0]
+    return "".join(sentence + gap for sentence, (_, gap) in zip(sentences, pieces, strict=True))
