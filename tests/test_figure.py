@@ -3,6 +3,7 @@
 import pytest
 
 from assay.figure import (
+    ITSELF,
     ComputationGraphs,
     ComputationNode,
     Curve,
@@ -145,6 +146,7 @@ def test_every_cell_of_a_matrix_is_a_row():
         ("2", "3", 0.25, "4 examples"),
         ("2", "4", 0.5, ""),
     )
+    assert as_table(matrix(notes=(("", ITSELF), ("", "")))).rows[1] == ("1", "4", "", ITSELF)
     assert as_table(matrix(notes=(("", ""), ("", "")))).columns == ("digits", "depth", "value")
     with pytest.raises(AssertionError, match="a value and a note for every row and column"):
         matrix(values=((1.0,), (0.5,)))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Level = Literal[0, 1, 2]
 """The access that a number needs: 0 weights, trained inputs and the declaration; 1 also novel inputs; 2 also their labels."""
 Cell = str | float | int | None
+ITSELF = "itself"
 Style = Literal["solid", "dotted", "dashed"]
 
 
@@ -181,7 +182,8 @@ class Matrix:
     **Attributes:**
 
     - `down`, `across`: what rows and columns are; `rows`, `columns`: their names.
-    - `values`: one for each row and column, None where there is none; `notes`: what more is to be said of each.
+    - `values`: one for each row and column, None where there is none; `notes`: what more is to be said of each. A cell whose
+      note is `ITSELF` compares a thing with itself: it has no value to be measured.
     """
 
     __repr__ = brief
@@ -307,7 +309,7 @@ def _of_curve(figure: Curve) -> Iterator[tuple[Cell, ...]]:
 def _of_matrix(figure: Matrix) -> Iterator[tuple[Cell, ...]]:
     for row, values, notes in zip(figure.rows, figure.values, figure.notes, strict=True):
         for column, value, note in zip(figure.columns, values, notes, strict=True):
-            yield row, column, value, note
+            yield row, column, _or_empty(value) if note == ITSELF else value, note
 
 
 def _of_steps(figure: ComputationGraphs) -> Iterator[tuple[Cell, ...]]:

@@ -11,6 +11,8 @@ import torch
 import assay
 from assay.encoding import encoder_of
 from assay.errors import AssayError
+from assay.evidence import UNTRAINED
+from assay.figure import ITSELF, as_table
 from assay.instrument import run
 from assay.instruments.langue import Langue, bits, states
 from assay.instruments.langue.instrument import BUDGETS
@@ -65,7 +67,9 @@ def test_relations_of_the_text_are_found_where_they_are_planted_and_not_where_th
     assert [(one.key, one.about["system"]) for one in planted.findings()] == [("neighbours", COUNTS)]
     assert not scrambled.findings()
     assert "counts of the text, more than words of like frequency" in planted.summary
+    assert "and more than its untrained copies do (" in planted.summary
     assert "counts of the text, no more than words of like frequency" in scrambled.summary
+    assert "and no more than its untrained copies do (" in scrambled.summary
     groups = planted.measure("groups", groups="grammar"), scrambled.measure("groups", groups="grammar")
     assert groups[0].interval.low > 0.1 > groups[1].interval.low
     assert planted.measure("rsa").interval.low > 0 > scrambled.measure("rsa").interval.low
@@ -78,6 +82,21 @@ def test_relations_of_the_text_are_found_where_they_are_planted_and_not_where_th
     assert next(null.p for null in unordered.nulls if null.name == MATCHED) > 0.05
     words_moved, sentences_moved = (planted.measure("neighbours_null", system=name).value for name in SHUFFLED)
     assert words_moved < 0.25 < sentences_moved  # within a sentence the second is the text itself
+
+
+def test_untrained_copies_that_agree_as_much_are_named_in_the_summary():
+    words, vectors = counted()
+    planted = small_texts.tabled(words, vectors)
+
+    def fresh(generator: torch.Generator) -> torch.nn.Module:
+        # The vectors of the network but for a little noise: what it shares with counts is not learned.
+        noise = 0.01 * torch.randn(vectors.shape, generator=generator)
+        return small_texts.Tabled(words, torch.from_numpy(vectors) + noise * vectors.std()).eval()
+
+    alike = measured_on(Subject(planted.module, name="tabled", fresh=fresh))
+    null = next(null for null in alike.measure("neighbours", system=COUNTS).nulls if null.name == UNTRAINED)
+    assert null.p > 0.05
+    assert f", but no more than its untrained copies do ({null.mean:.3f})" in alike.summary
 
 
 def test_another_network_is_a_system_and_its_text_must_share_words():
@@ -164,6 +183,7 @@ def test_all_systems_stand_beside_each_other():
     task, subject = small_texts.SmallTexts(), small_texts.tabled(words, vectors)
     evidence = measured_on(subject, others={"another": (subject, task)})
     (matrix,) = [figure for figure in evidence.figures if figure.kind == "matrix"]
+    assert all(row[2:] == ("", ITSELF) for row in as_table(matrix).rows if row[0].partition(" ")[0] == row[1])
     names = [row.partition(" ")[2] for row in matrix.rows]
     assert names == ["the network", COUNTS, "another", UNORDERED, *SHUFFLED, RANDOM]
     assert matrix.columns == tuple("1234567")
@@ -240,6 +260,7 @@ def test_figures_hold_the_ladder_and_the_alignments():
     assert ladder["the network and its weights"] > ladder["the network"]
     assert {"gzip", "xz, primed", "n-grams, order 6", "the network: like words"} <= ladder.keys()
     assert ladder["n-grams, order 4, prequential"] < ladder["an untrained copy, prequential"] < 8.5
+    assert all(None not in row for row in tables["Ladder of bits"].rows)
     shares = {row[0]: row[2] for row in tables["Ladder of bits"].rows}
     assert [row[0].partition(" ")[0] for row in tables["Ladder of bits"].rows[-5:]] == ["left"] * 3 + ["said"] * 2
     assert shares["left after frequency, n-gram and context"] == pytest.approx(evidence.measure("left").value)

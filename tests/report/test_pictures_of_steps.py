@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from assay.figure import ComputationGraphs, ComputationNode, DetailTable, Matrix, StepGraph
+from assay.figure import ITSELF, ComputationGraphs, ComputationNode, DetailTable, Matrix, StepGraph
 from assay.report.canvas import CARRIED, FAULT, FULL, PAPER, RESTORED, VALUE, WIDTH
 from assay.report.page import report_html
 from assay.report.pictures import figures_of, picture_of
@@ -105,6 +105,13 @@ def test_every_cell_is_drawn_the_darker_the_larger():
     inks = [next(text for text in one.texts if "." in text.words).attributes["fill"] for one in (light, dark)]
     assert [ink == PAPER for ink in inks] == [False, True]
     assert "rows 0, columns 1: 0.900, 5 examples" in {mark.told for mark in cells}
+
+
+def test_a_thing_beside_itself_is_no_lack_of_data(examples, pictured):
+    for note, expected in ((ITSELF, 0), ("5 examples", 1)):
+        one = replace(matrix(), notes=((note, ""), ("", "")))
+        assert picture_of(one).panels[0].told.count("not enough data") == expected
+        assert report_html(examples.audit([pictured.evidence(one)])).count(">not enough data<") == expected
 
 
 @pytest.mark.parametrize("num", [1, 24, 40])

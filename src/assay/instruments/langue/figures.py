@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from assay.display import number
-from assay.evidence import Measure
+from assay.evidence import UNTRAINED, Measure
 from assay.figure import Curve, DetailTable, Figure, Line, Plot, Point, Scatter
 from assay.instrument import Notes, Readings
 from assay.instruments.langue import bits
 from assay.instruments.langue.matrix import between
-from assay.instruments.langue.metrics import tensor
+from assay.instruments.langue.metrics import NEAR, tensor
+from assay.instruments.langue.systems import COUNTS
 from assay.relations import unit_vectors
 from assay.stats import mean_interval
 from assay.text import ladder, prequential_ngrams, with_parameters
@@ -64,20 +65,30 @@ def _sentence(found: dict, kept: Any) -> str:
         parts.append(f"{number(bits.value)} bits per byte, {number(abs(saved.value))} {told} than the best n-gram{clear}")
     if gain is not None and gain.interval is not None:
         known = (
-            "what n-grams lack"
+            "saves further bits"
             if gain.interval.low > 0 and (gain.p or 1) <= 0.05
-            else "nothing that n-grams lack, as far as can be seen"
+            else "saves no further bits beyond chance"
         )
-        parts.append(f"a mixture shows that it knows {known}")
+        parts.append(f"added to a mixture of n-grams, it {known}")
     if left is not None and left.interval is not None:
         share = f"{number(100 * left.value)} % of the variance of its word surprisal is left by frequency, n-gram and context"
         parts.append(share + (", so that it imitates them" if left.interval.high <= IMITATES else ""))
-    near = kept.aligned["counts of the text"].best
+    near = kept.aligned[COUNTS].best
     agree = "more than words of like frequency would" if near.p <= 0.05 else "no more than words of like frequency would"
-    parts.append(
-        f"its words share {number(near.value)} of their neighbours with counts of the text, {agree} ({number(near.mean)})"
-    )
+    agree += f" ({number(near.mean)})" + _beside_copies(found, more=near.p <= 0.05)
+    parts.append(f"its words share {number(near.value)} of their neighbours with counts of the text, {agree}")
     return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "."
+
+
+def _beside_copies(found: dict, *, more: bool) -> str:
+    """How untrained copies agree with counts, which is the stronger null where their inputs tell words apart."""
+    counts = next((m for m in found.values() if m.key == NEAR.key and m.about["system"] == COUNTS), None)
+    copies = next((null for null in counts.nulls if null.name == UNTRAINED), None) if counts is not None else None
+    if copies is None or copies.p is None:
+        return ""
+    above = copies.p <= 0.05 and counts.value > copies.mean
+    but = {(True, True): " and more than", (True, False): ", but no more than", (False, True): ", but more than"}
+    return f"{but.get((more, above), ' and no more than')} its untrained copies do ({number(copies.mean)})"
 
 
 MOST_PRIMED = 1_000_000
@@ -87,6 +98,7 @@ _NAMED = ("bits", "saved", "gain", "left")
 def _ladder(data: Any, read: Any) -> DetailTable:
     excerpts = data.excerpts
     train = sorted(data.corpus.train)
+    # What a row has no number of is empty, which is not a number that could not be measured.
     rows: list[tuple] = [("the network", float(read.bits.mean()), "")]
     rows += [(f"n-grams, order {k}", float(bits), "") for k, bits in enumerate(excerpts.order_bits().mean(1))]
     # N-grams have their row on the same excerpts already.
@@ -117,7 +129,7 @@ def _ladder(data: Any, read: Any) -> DetailTable:
         "2025); and of its likeliest tokens those that rules of n-grams say too (published for the best rule: 79 % on stories, "
         "68 % on Wikipedia, Nguyen 2024)."
     )
-    table = [(what, bits, None, of) for what, bits, of in rows] + _left(data, read)
+    table = [(what, bits, "", of) for what, bits, of in rows] + _left(data, read)
     columns = ("what", "bits per byte", "share", "of")
     return DetailTable(name="Ladder of bits", columns=columns, rows=tuple(table), note=note, level=2)
 
@@ -129,13 +141,13 @@ def _left(data: Any, read: Any) -> list[tuple]:
         value, _, interval = bits.share_left(own)
         imitated = number(bits.share_left(other)[0])
         of = f"variance, {number(interval.low)} to {number(interval.high)}; of an n-gram in its place {imitated}"
-        rows.append((f"left after {taken}", None, value, of))
+        rows.append((f"left after {taken}", "", value, of))
     for k, rule in enumerate(("the longest known context", "any context")):
         told = mean_interval(tensor(read.rules[:, k]))
         ends = f"{number(told.low)} to {number(told.high)}; " if told is not None else ""
         followed = number(float(read.followed[:, k].mean()))
         of = f"likeliest tokens, {ends}of the tokens of the text itself {followed}"
-        rows.append((f"said by {rule}", None, float(read.rules[:, k].mean()), of))
+        rows.append((f"said by {rule}", "", float(read.rules[:, k].mean()), of))
     return rows
 
 

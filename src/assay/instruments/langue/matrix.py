@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from assay.figure import Matrix
+from assay.figure import ITSELF, Matrix
 from assay.instruments.langue.systems import CONTENT, FEWEST_WORDS, NEAREST
 from assay.relations import calibrated, cosine, mutual_neighbours, mutual_null, nearest
 from assay.text.words import frequency_bins
@@ -28,7 +28,7 @@ def between(data: Any, kept: Any) -> Matrix:
     tables |= {name: (one.rows, one.likeness) for name, one in {**known.real, **known.nulls}.items() if name != CONTENT}
     names = tuple(tables)
     values: list[list[float | None]] = [[None] * len(names) for _ in names]
-    notes = [["itself" if one == other else "" for other in names] for one in names]
+    notes = [[ITSELF if one == other else "" for other in names] for one in names]
     for (i, one), (j, other) in combinations(enumerate(names), 2):
         rows = np.intersect1d(tables[one][0], tables[other][0])
         value = mean = None

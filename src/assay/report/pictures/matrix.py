@@ -1,6 +1,6 @@
 """Shares by row and column, the darker the larger."""
 
-from assay.figure import Matrix
+from assay.figure import ITSELF, Matrix
 from assay.report.canvas import MUTED, WIDTH, Canvas, shortened, width_of
 from assay.report.pictures.picture import DrawnFigure
 from assay.report.words import NOT_ENOUGH, number
@@ -38,8 +38,9 @@ def matrix_picture(matrix: Matrix) -> DrawnFigure | None:
     canvas.text(matrix.across, left + (WIDTH - left) / 2, foot + 26, align="center", colour=MUTED)
     told = "; ".join(
         f"{row} and {column} {NOT_ENOUGH if value is None else number(value)}"
-        for row, values in zip(matrix.rows, matrix.values, strict=True)
-        for column, value in zip(matrix.columns, values, strict=True)
+        for row, values, notes in zip(matrix.rows, matrix.values, matrix.notes, strict=True)
+        for column, value, note in zip(matrix.columns, values, notes, strict=True)
+        if note != ITSELF
     )
     panel = canvas.panel(matrix.name, f"{matrix.down} down, {matrix.across} across", f"{matrix.name}. {told}.")
     missing = len(rows) < len(matrix.rows) or len(columns) < len(matrix.columns)
