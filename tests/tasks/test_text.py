@@ -101,7 +101,16 @@ def test_texts_that_cannot_be_used_are_named(tmp_path, content, message):
         Text(file=path).combinations("train")
 
 
+def test_a_text_without_words_is_named(tmp_path):
+    path = tmp_path / "numbers.txt"
+    path.write_text("1 2 3\n" * 500)
+    with pytest.raises(AssayError, match=r"a text must have words. Given: none in the part of .*numbers.txt to learn from"):
+        _ = load_task(f"text:file={path}").parts
+
+
 def test_unknown_names_and_sizes_are_named():
+    with pytest.raises(AssayError, match=r"no such text. Given: one.txt. .*write `text:file=PATH`"):
+        load_task("text:one.txt")
     with pytest.raises(AssayError, match="tinyshakespeare"):
         Text(name="shakespeare")
     with pytest.raises(AssayError, match="text: length"):

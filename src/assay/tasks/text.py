@@ -83,7 +83,8 @@ class Text(Task):
 
     def __post_init__(self):
         if self.name not in get_args(Name):
-            raise AssayError("text: there is no such text", given=self.name, choices=get_args(Name))
+            own = "write `text:file=PATH` for a text of your own"
+            raise AssayError("text: there is no such text", given=self.name, choices=get_args(Name), next_step=own)
         check_whole("text: length", self.length, least=8, most=8_192)
         check_whole("text: num_words", self.num_words, least=2, most=10_000)
         if self.file is not None:
@@ -106,7 +107,14 @@ class Text(Task):
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        values = (*Vocabulary.of(self.corpus().train).first(self.num_words).words, OTHER)
+        words = Vocabulary.of(self.corpus().train).first(self.num_words).words
+        if not words:
+            raise AssayError(
+                "text: a text must have words",
+                given=f"none in the part of {self.file or self.name} to learn from",
+                next_step="give a text in which letters stand",
+            )
+        values = (*words, OTHER)
         return Part("before", values), Part("word", values)
 
     def corpus(self) -> Corpus:

@@ -71,7 +71,8 @@ def _sentence(found: dict, kept: Any) -> str:
         )
         parts.append(f"added to a mixture of n-grams, it {known}")
     if left is not None and left.interval is not None:
-        share = f"{number(100 * left.value)} % of the variance of its word surprisal is left by frequency, n-gram and context"
+        variance = f"{number(100 * left.value)} % of the variance of its word surprisal"
+        share = f"frequency, n-gram and context leave {variance} unexplained"
         parts.append(share + (", so that it imitates them" if left.interval.high <= IMITATES else ""))
     near = kept.aligned[COUNTS].best
     agree = "more than words of like frequency would" if near.p <= 0.05 else "no more than words of like frequency would"
