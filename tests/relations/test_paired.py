@@ -385,3 +385,21 @@ def test_an_answer_that_is_as_near_as_others_counts_by_its_share():
     assert analogy_accuracy(planted, place, asked) == [1]
     planted[4] = planted[3]
     assert analogy_accuracy(planted, place, asked) == [0.5]
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e-90, 1e300, 1e-300])
+def test_cka_ignores_very_large_and_small_scales(scale):
+    x, y = systems()
+    order = np.stack([rng(k).permutation(len(x)) for k in range(3)])
+    assert debiased_cka(scale * x, y) == pytest.approx(debiased_cka(x, y))
+    np.testing.assert_allclose(cka_null(scale * x, y, order), cka_null(x, y, order))
+    assert debiased_cka(scale * np.zeros_like(x), y) == 0
+
+
+def test_numbers_of_neighbours_and_null_ratings_are_checked():
+    for k in (0, -1):
+        with pytest.raises(AssayError, match="number of neighbours must be a whole number from 1"):
+            nearest(cosine(systems()[0]), k)
+    pairs = np.array([[0, 1], [2, 3], [4, 5]])
+    with pytest.raises(AssayError, match="1 of 3 that are not"):
+        rated_null(systems()[0], pairs, np.array([1.0, np.nan, 2.0]), np.arange(60)[None])

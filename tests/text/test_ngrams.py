@@ -1,5 +1,6 @@
 """N-grams: probabilities by hand, sums over all symbols, planted texts, and the published figures of tiny Shakespeare."""
 
+import inspect
 import math
 from collections import Counter
 
@@ -170,3 +171,11 @@ def test_a_ladder_needs_texts_held_out_and_a_code_blocks():
             ladder(["a\nb"], test)
     with pytest.raises(AssayError, match="blocks must be"):
         prequential_ngrams(["abc"], order=2, blocks=0)
+
+
+def test_orders_are_whole_and_compressors_known():
+    for order, given in ((1.5, r"1\.5"), (True, "True"), (7, "7")):
+        with pytest.raises(AssayError, match=f"Given: {given}. Choices: 0, 1"):
+            inspect.unwrap(NGrams.__init__)(NGrams([]), ["ab"], order=order)
+    with pytest.raises(AssayError, match=r"compressor must be one of those known. Given: zip. Choices: gzip, bz2, xz"):
+        compressed_bits("zip", "ab")

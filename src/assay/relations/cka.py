@@ -15,10 +15,17 @@ class _KernelSums:
     def __init__(self, vectors: Float[np.ndarray, "n d"]):
         if len(vectors) < _FEWEST:
             raise AssayError("debiased CKA is computed over four words at least", given=len(vectors))
-        self.vectors = vectors - vectors.mean(0)
+        # CKA does not depend on the scale; fourth powers of very large or small numbers leave the range of the machine.
+        scaled = _scaled(vectors)
+        self.vectors = _scaled(scaled - scaled.mean(0))
         self.squares = (self.vectors**2).sum(1)
         self.rows = self.vectors @ self.vectors.sum(0) - self.squares
         self.total = float(self.rows.sum())
+
+
+def _scaled(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Divided by a power of two, which loses no digit, so that the largest number lies between .5 and 1."""
+    return np.ldexp(vectors, -np.frexp(np.abs(vectors).max(initial=0))[1])
 
 
 def debiased_cka(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "n e"]) -> float:

@@ -26,12 +26,7 @@ def rated_correlation(
             given=f"{len(pairs)} pairs whose words are both known",
             next_step="give more words, in lower case",
         )
-    if not np.isfinite(ratings).all():
-        raise AssayError(
-            "ratings must be finite numbers",
-            given=f"{int((~np.isfinite(ratings)).sum())} of {len(ratings)} that are not",
-            next_step="leave out pairs without a rating",
-        )
+    _check_finite(ratings)
     unit = unit_vectors(vectors)
     return float(np.nan_to_num(rank_correlation((unit[pairs[:, 0]] * unit[pairs[:, 1]]).sum(1), ratings)))
 
@@ -42,10 +37,21 @@ def rated_null(
     ratings: Float[np.ndarray, " p"],
     order: Int[np.ndarray, "draws n"],
 ) -> Float[np.ndarray, " draws"]:
-    """The same when words have the vectors of others, in each order of a row."""
+    """The same when words have the vectors of others, in each order of a row. **Raises:** `AssayError` for ratings that are not
+    finite."""
+    _check_finite(ratings)
     unit = unit_vectors(vectors).astype(np.float32)
     cosines = np.stack([(unit[row[pairs[:, 0]]] * unit[row[pairs[:, 1]]]).sum(1) for row in order])
     return np.nan_to_num(rank_correlation(cosines, np.broadcast_to(ratings, cosines.shape)))
+
+
+def _check_finite(ratings: Float[np.ndarray, " p"]) -> None:
+    if not np.isfinite(ratings).all():
+        raise AssayError(
+            "ratings must be finite numbers",
+            given=f"{int((~np.isfinite(ratings)).sum())} of {len(ratings)} that are not",
+            next_step="leave out pairs without a rating",
+        )
 
 
 def analogy_accuracy(

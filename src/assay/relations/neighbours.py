@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from assay.bounds import check_whole
 from assay.errors import AssayError
 from assay.relations.permutations import permutations
 from assay.relations.vectors import check_same_words
@@ -26,8 +27,10 @@ def nearest(
     - `generator`: which of equally similar words are taken, as at equal distances in a dictionary; `default_rng(0)` by default.
       Two systems that are compared need one each, or they agree on words that neither tells apart.
 
-    **Raises:** `AssayError` for fewer than `k` other words that are not left out, and for similarities that are not finite.
+    **Raises:** `AssayError` for `k` below 1, fewer than `k` other words that are not left out, and similarities that are not
+    finite.
     """
+    check_whole("the number of neighbours", k, least=1, most=10**9)
     num = len(similarity)
     fewest = num - 1 if without is None or not num else int((~(without | np.eye(num, dtype=bool))).sum(1).min())
     if k > fewest:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64, Int, Int64
 
+from assay.bounds import is_whole
 from assay.errors import AssayError
 from assay.text.corpus import END, SYMBOLS, symbols_of
 
@@ -45,7 +46,7 @@ class NGrams:
     """
 
     def __init__(self, texts: Sequence[str], *, order: int = MOST_ORDER):
-        if not 0 <= order <= MOST_ORDER:
+        if not (is_whole(order) and 0 <= order <= MOST_ORDER):
             raise AssayError("an n-gram's order is that of its context", given=order, choices=map(str, range(MOST_ORDER + 1)))
         self.order = order
         keys = np.concatenate([_keys(symbols_of(text), order) for text in texts]) if texts else np.zeros(0, np.int64)

@@ -65,9 +65,7 @@ def _sentence(found: dict, kept: Any) -> str:
         parts.append(f"{number(bits.value)} bits per byte, {number(abs(saved.value))} {told} than the best n-gram{clear}")
     if gain is not None and gain.interval is not None:
         known = (
-            "saves further bits"
-            if gain.interval.low > 0 and (gain.p or 1) <= 0.05
-            else "saves no further bits beyond chance"
+            "saves further bits" if gain.interval.low > 0 and (gain.p or 1) <= 0.05 else "saves no further bits beyond chance"
         )
         parts.append(f"added to a mixture of n-grams, it {known}")
     if left is not None and left.interval is not None:
