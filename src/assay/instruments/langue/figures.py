@@ -82,7 +82,9 @@ def _sentence(found: dict, kept: Any) -> str:
 def _beside_copies(found: dict, *, more: bool) -> str:
     """How untrained copies agree with counts, which is the stronger null where their inputs tell words apart."""
     counts = next((m for m in found.values() if m.key == NEAR.key and m.about["system"] == COUNTS), None)
-    copies = next((null for null in counts.nulls if null.name == UNTRAINED), None) if counts is not None else None
+    if counts is None:
+        return ""
+    copies = next((null for null in counts.nulls if null.name == UNTRAINED), None)
     if copies is None or copies.p is None:
         return ""
     above = copies.p <= 0.05 and counts.value > copies.mean
