@@ -195,7 +195,7 @@ class Regular:
         what is left is independent. Of what holds equal examples the first is kept."""
         num = len(self.examples)
         number = torch.zeros(num, dtype=torch.long)
-        for values in self.examples.inputs.values():
+        for values in self.examples.inputs.values() if num else ():
             of_values = values.reshape(num, -1).unique(dim=0, return_inverse=True)[1]
             number = torch.stack([number, of_values.cpu()], 1).unique(dim=0, return_inverse=True)[1]
         if not num or int(number.max()) == num - 1:

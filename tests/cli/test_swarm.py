@@ -17,7 +17,7 @@ from assay.swarm.expert import Expert, Factors
 from assay.swarm.pool import ExpertPool
 from assay.swarm.problem import Problem
 from assay.swarm.scores import accuracy, log_probability
-from assay.swarm.utility import Items, Utility
+from assay.swarm.utility import ScoredItems, Utility
 
 
 def problem():
@@ -32,7 +32,7 @@ def problem():
         rows = torch.eye(4)[list(classes)]
         experts[name] = Expert(changes={"weight": Factors(down=rows, up=rows.T)})
     inputs = torch.eye(4).repeat(60, 1) + 0.1 * torch.randn(240, 4, generator=rng)
-    items = Items(inputs, torch.arange(4).repeat(60))
+    items = ScoredItems(inputs, torch.arange(4).repeat(60))
     split = torch.arange(240)
     utility = Utility(items=items.take(split[:120]), test=items.take(split[120:]), score=accuracy, graded=log_probability)
     return Problem(network=network, pool=ExpertPool(network, experts, span="linear"), utility=utility, chance=0.25)

@@ -12,7 +12,7 @@ from assay.instrument import Random
 from assay.instruments.polar.figures import layer_curves
 from assay.instruments.polar.fit import Fitting, Probes, fit_depth
 from assay.instruments.polar.instrument import FITTED, fitted_values
-from assay.instruments.polar.scores import CORRELATION, ROOT, FittedProbes, deep, score_fit
+from assay.instruments.polar.scores import CORRELATION, ROOT, Fitted, deep, score_fit
 from assay.instruments.polar.search import FoundProbes, baselines, curve_rows
 from assay.instruments.polar.targets import TextStates
 
@@ -42,7 +42,7 @@ def test_root_and_correlation_are_what_counting_gives():
     assert found[CORRELATION][:4].tolist() == pytest.approx([1, 0, 0, 0])  # norms that tie tell nothing
     assert found[CORRELATION][4].isnan()
     probes = norm_of_states(1)
-    units = score_fit(FittedProbes(probes, probes, probes), sample_of_trees(graphs, states)).units
+    units = score_fit(Fitted(probes, probes, probes), sample_of_trees(graphs, states)).units
     assert units[ROOT].tolist() == [1, 0, 1]
     assert len(units[CORRELATION]) == 4
 

@@ -9,7 +9,7 @@ from torch import Generator
 
 from assay.graph import tree
 from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe, fit_depth, fit_distance, fit_polar, unfitted
-from assay.instruments.polar.scores import RATES, influence, length_mean, score, text_correlations
+from assay.instruments.polar.scores import RATES, correlations, influence, length_mean, score
 from assay.instruments.polar.search import search
 from assay.instruments.polar.targets import TextStates
 from assay.stats import mean_interval
@@ -129,8 +129,8 @@ def test_exact_states_score_one_and_punctuation_out_joins_the_rest():
     probes, sample = exact(graphs)
     assert score(probes, sample)[0].micro("UUAS") == 1
     # Rounding parts distances that tie, which costs a little.
-    assert float(text_correlations(probes, sample)[0, -1]) == pytest.approx(1, abs=0.03)
-    assert length_mean(text_correlations(probes, sample)[0], sample) == pytest.approx(1, abs=0.03)
+    assert float(correlations(probes, sample)[0, -1]) == pytest.approx(1, abs=0.03)
+    assert length_mean(correlations(probes, sample)[0], sample) == pytest.approx(1, abs=0.03)
 
 
 def test_a_relation_unseen_in_training_is_wrong_but_counted():

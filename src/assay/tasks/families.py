@@ -63,7 +63,7 @@ _FAMILIES = (
         name="binding",
         summary="the shape of the first object that has the colour asked for",
         form="binding:num_objects=2,num_colours=4",
-        home="assay.tasks.binding:Binding",
+        home="assay.tasks.binding:BindingTask",
         options=options(
             *SLOTS,
             ("num_objects", "2 or 3", "3", "objects in a scene"),

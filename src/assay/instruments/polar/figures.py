@@ -12,17 +12,7 @@ from assay.figure import Curve, DetailTable, Edge, Figure, Line, Parse, Plot, Po
 from assay.graph import coarse
 from assay.instrument import Random
 from assay.instruments.polar.fit import Fitting, Probes, fit_depprobe
-from assay.instruments.polar.scores import (
-    RATES,
-    FittedProbes,
-    How,
-    ScoredEdges,
-    Scores,
-    decode,
-    length_mean,
-    score,
-    text_correlations,
-)
+from assay.instruments.polar.scores import RATES, Fitted, How, ScoredEdges, Scores, correlations, decode, length_mean, score
 from assay.instruments.polar.search import CHAIN, POSITION, FoundProbes, Nulls, Rows, or_none
 from assay.instruments.polar.targets import Batch, Sample
 
@@ -74,7 +64,7 @@ def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Seque
 # Tables
 
 
-def tables(found: FoundProbes, fit: FittedProbes, own: Scores, nulls: Nulls, *, rng: Random) -> list[Figure]:
+def tables(found: FoundProbes, fit: Fitted, own: Scores, nulls: Nulls, *, rng: Random) -> list[Figure]:
     """Conventions, what was tried, breakdowns, the plane of relations, and sentences to draw."""
     test, fitting = found.test, found.fitting
     width, num = found.train.states.shape[2], len(found.train)
@@ -112,7 +102,7 @@ def conventions(probes: Mapping[str, tuple[Probes, How]], sample: Sample) -> Det
     """Every probe, decoded in its way, with punctuation and without, over all edges and as the mean over texts."""
     rows: list[tuple[str | float | None, ...]] = []
     for name, (fitted, how) in probes.items():
-        dspr = None if how == "legal" else or_none(length_mean(text_correlations(fitted, sample)[0], sample))
+        dspr = None if how == "legal" else or_none(length_mean(correlations(fitted, sample)[0], sample))
         for punctuation in (True, False):
             (scored,) = score(fitted, sample, how=how, punctuation=punctuation)
             told = name, "included" if punctuation else "excluded"

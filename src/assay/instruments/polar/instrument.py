@@ -16,7 +16,7 @@ from assay.graph import GivesContinuations, GivesGraphs, Graph
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values, stage
 from assay.instruments.polar import behaviour, figures, search
 from assay.instruments.polar.fit import Fitting
-from assay.instruments.polar.scores import CORRELATION, ROOT, FittedProbes, Scores, metric, score_fit
+from assay.instruments.polar.scores import CORRELATION, ROOT, Fitted, Scores, metric, score_fit
 from assay.instruments.polar.search import CHAIN, EVERY, MOVED, POSITION, FoundProbes, Nulls
 from assay.instruments.polar.targets import SPLITS, UNSEEN, Sample, TextStates, in_components, read_nonsense, read_texts
 from assay.stats import MIN_UNITS, fitted_interval, fitted_p
@@ -217,7 +217,7 @@ def copy_reading(found: FoundProbes, kept: PolarKept, *, repeats: int, rng: Rand
     """What an untrained copy gives: one fit, the same probes in the states of the network, and the control tasks."""
     fit = found.fit(found.train, generator=rng("fit"))
     own = score_fit(fit, found.test)
-    moved = score_fit(FittedProbes(*(one.after(found.basis).after(kept.basis.mT) for one in fit)), kept.test)
+    moved = score_fit(Fitted(*(one.after(found.basis).after(kept.basis.mT) for one in fit)), kept.test)
     values = []
     for asked in FITTED:
         units = moved.units[asked.title][None]

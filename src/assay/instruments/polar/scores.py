@@ -198,7 +198,7 @@ def influence(right: Float[Tensor, " texts"], total: Float[Tensor, " texts"]) ->
 # The order of distances and of depths
 
 
-def text_correlations(probes: Probes, sample: Sample) -> Float[Tensor, "p texts"]:
+def correlations(probes: Probes, sample: Sample) -> Float[Tensor, "p texts"]:
     """Of every text the mean over its nodes of Spearman's correlation between the node's predicted and true distances to all
     nodes, punctuation included (Hewitt and Manning 2019, section 3.1). NaN where no node's distances differ, or not every
     distance is known."""
@@ -213,11 +213,11 @@ def text_correlations(probes: Probes, sample: Sample) -> Float[Tensor, "p texts"
     return found
 
 
-def length_mean(correlations: Float[Tensor, " texts"], sample: Sample) -> float:
+def length_mean(values: Float[Tensor, " texts"], sample: Sample) -> float:
     """The mean of the texts of every length, and of these means over lengths 5 to 50. NaN where there are none."""
     lengths = sample.starts.diff()
-    asked = (lengths >= LENGTHS[0]) & (lengths <= LENGTHS[1]) & ~correlations.isnan()
-    return float(cluster_means(correlations[asked], lengths[asked]).means.mean())
+    asked = (lengths >= LENGTHS[0]) & (lengths <= LENGTHS[1]) & ~values.isnan()
+    return float(cluster_means(values[asked], lengths[asked]).means.mean())
 
 
 def deep(probes: Probes, sample: Sample) -> list[dict[str, Float[Tensor, " texts"]]]:
@@ -250,7 +250,7 @@ def metric(title: str, unit: str = "", bounds: tuple[float, float] = (0.0, 1.0),
     return Metric(key=key, title=title, unit=unit, level=2, of=of, bounds=bounds, **options)
 
 
-class FittedProbes(NamedTuple):
+class Fitted(NamedTuple):
     """A probe of each kind, each a stack of one."""
 
     distance: Probes
@@ -270,7 +270,7 @@ class Scores(NamedTuple):
     units: Mapping[str, Float[Tensor, " some"]]
 
 
-def score_fit(fit: FittedProbes, sample: Sample) -> Scores:
+def score_fit(fit: Fitted, sample: Sample) -> Scores:
     """Score all three on a sample of one layer."""
     (structural,), (polar,) = score(fit.distance, sample, punctuation=False), score(fit.polar, sample, how="legal")
     (depth,) = deep(fit.depth, sample)

@@ -12,17 +12,7 @@ from assay.evidence import UNTRAINED
 from assay.graph_controls import control_head_graphs, control_relations, permuted
 from assay.instrument import Random
 from assay.instruments.polar.fit import Angle, Fitting, Probes, fit_depth, fit_distance, fit_polar, unfitted
-from assay.instruments.polar.scores import (
-    CORRELATION,
-    ROOT,
-    FittedProbes,
-    Scores,
-    deep,
-    length_mean,
-    score,
-    score_fit,
-    text_correlations,
-)
+from assay.instruments.polar.scores import CORRELATION, ROOT, Fitted, Scores, correlations, deep, length_mean, score, score_fit
 from assay.instruments.polar.targets import Sample, TextStates
 from assay.stats import child_generator, mean_interval
 
@@ -67,10 +57,10 @@ class FoundProbes:
     polar: Probes
     tried: tuple[tuple[str, float, float, float, float], ...]
 
-    def fit(self, train: Sample, *, generator: Generator) -> FittedProbes:
+    def fit(self, train: Sample, *, generator: Generator) -> Fitted:
         """All three probes on texts at one layer, fitted as was chosen."""
         one, other, third = (child_generator(generator) for _ in range(3))
-        return FittedProbes(
+        return Fitted(
             distance=fit_distance(train, fitting=self.fitting, generator=one),
             polar=fit_polar(train, angle=self.angle, weights=[self.weight], fitting=self.fitting, generator=other),
             depth=fit_depth(train, fitting=self.fitting, generator=third),
@@ -111,7 +101,7 @@ def baselines(found: FoundProbes, *, repeats: int, rng: Random) -> Nulls:
 
     def plain(train: Sample, test: Sample, rank: int | None = None, k: int = 0) -> Scores:
         probes = unfitted(train, rank, generator=rng(RANDOM, k))
-        return score_fit(FittedProbes(probes, probes, probes), test)
+        return score_fit(Fitted(probes, probes, probes), test)
 
     def wrong(draws: Generator) -> Sample:
         return train.asked_for([permuted(graph, generator=draws) for graph in train.graphs])
@@ -140,7 +130,7 @@ def curve_rows(found: FoundProbes, *, generator: Generator) -> Rows:
     columns = {
         "UUAS": [_cell(one.units("UUAS")) for one in score(found.distance, test, punctuation=False)],
         "LAS": [_cell(one.units("LAS")) for one in score(found.polar, test)],
-        "DSpr": [(or_none(length_mean(one, test)), None, None) for one in text_correlations(found.distance, test)],
+        "DSpr": [(or_none(length_mean(one, test)), None, None) for one in correlations(found.distance, test)],
         ROOT: [_cell(one[ROOT][~one[ROOT].isnan()]) for one in deeps],
         CORRELATION: [_cell(one[CORRELATION][~one[CORRELATION].isnan()], (-1.0, 1.0)) for one in deeps],
         "NSpr": [(or_none(length_mean(one[CORRELATION], test)), None, None) for one in deeps],
@@ -177,9 +167,7 @@ def _places(sample: Sample) -> Float[Tensor, " nodes"]:
     return torch.tensor([sum(words) / len(words) for graph in sample.graphs for words in graph.mentions], dtype=torch.float32)
 
 
-def control_scores(
-    found: FoundProbes, *, seeds: Sequence[int], rng: Random
-) -> dict[str, tuple[str, Float[Tensor, "seeds texts"]]]:
+def control_scores(found: FoundProbes, *, seeds: Sequence[int], rng: Random) -> dict[str, tuple[str, Float[Tensor, "s texts"]]]:
     """What texts contribute to a rate of probes that are fitted on a control task (Hewitt and Liang 2019): by the rate, what
     the task is, and a row for every seed."""
     texts, options = (found.train, found.test), {"fitting": found.fitting}

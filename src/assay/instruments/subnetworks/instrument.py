@@ -62,8 +62,6 @@ class FoundSubnetworks(NamedTuple):
 class Subnetworks(Instrument[Problems]):
     """Looks for each part's subnetwork along a whole sparsity path, ablates it, and measures what is left of both parts.
 
-    The rule from numbers to words is in `decision`.
-
     **Arguments:**
 
     - `unit`, `layers`, `start`, `embeddings`: what a mask decides over, as in `assay.masks.units_of`. Embeddings are left
