@@ -139,7 +139,7 @@ def save_predictions(
 
 
 def _whole(one: int | str) -> int:
-    """An id as a number. A string of digits too, so that it is told from what is no number of a combination; -1 of others."""
+    """An id as a number. A string of digits too, so that the error can say that it is a string; -1 of others."""
     return one if isinstance(one, int) else int(one) if re.fullmatch(r"[0-9]{1,18}", one) else -1
 
 

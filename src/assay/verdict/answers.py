@@ -6,6 +6,7 @@ from typing import Literal
 
 from assay.display import brief, page, words
 from assay.evidence import Interval
+from assay.instruments.fracture.answer import ContextAnswer
 
 Works = Literal["works", "works in part", "does not work", "not resolved"]
 Basis = Literal["measured", "estimated", "nothing"]
@@ -90,7 +91,7 @@ class Sharing:
 
     __repr__ = brief
 
-    answer: Literal["one shared thing", "copies by context", "not resolved"] = "not resolved"
+    answer: ContextAnswer = "not resolved"
     because: str
 
 

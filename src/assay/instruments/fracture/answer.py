@@ -16,7 +16,7 @@ ALIKE = 0.25  # cosine of the responses of two contexts
 ENTERS = 0.15  # the same with inputs that are not weighed by what the weights make of them: about 0 for tables
 REGULAR = 0.95  # share of the outputs' variance that has the regularity: else the contexts have rules of their own
 UNREAD = 0.05  # share of weights whose responses are not read
-CONTEXTS = 3  # that were planted
+CONTEXTS = 3  # values of the context, at least: for so many, shared modules and copies were planted
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     """
     name = shared.about["regularity"]
     context, num, values, regular = (settings.get(f"{key}_{name}") for key in ("context", "contexts", "values", "outputs"))
-    if reason := _not_asked(name, context, num, values, regular, settings.get("share of weights not read")):
+    if reason := _why_not(name, context, num, values, regular, settings.get("share of weights not read")):
         return OfContext(because=reason)
     of = {**shared.about, "context": str(context)}
     least, most, enters = (
@@ -67,8 +67,8 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     return OfContext(because=f"{because}: neither one thing in every layer nor copies in every layer")
 
 
-def _not_asked(name: str, context: object, num: object, values: object, regular: object, unread: object) -> str:
-    """Why nothing is said of the regularity, whatever was measured; empty where it is asked."""
+def _why_not(name: str, context: object, num: object, values: object, regular: object, unread: object) -> str:
+    """Why the rule does not apply to the regularity, whatever was measured; empty where it applies."""
     if not context:
         return f"the {name} changes more than one part, or none, so that there is no context"
     if not isinstance(num, int) or num < CONTEXTS:

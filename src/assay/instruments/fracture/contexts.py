@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assay.instrument import Metric, Values
+from assay.instruments.fracture.answer import CONTEXTS
 from assay.instruments.fracture.coherence import Coherence
 from assay.instruments.fracture.estimates import values_around
 from assay.regularity import MOST_ELEMENTS, Regular, Regularity
@@ -24,7 +25,6 @@ ENTERING = Metric(
     key="contexts_entering", title="likeness of two contexts, inputs not in the balanced gauge", unit="cosine of responses",
     better="neither", level=0, of="group of orbits", bounds=(-1.0, 1.0),
 )  # fmt: skip
-FEWEST = 3  # contexts: one shared module and copies were planted for three
 
 COUNTS = 1e-4
 """Share of all response energy from which on a layer counts: where large weights silence a copy, other layers have 1e-6 of it,
@@ -120,7 +120,7 @@ def likeness(gauged: Sequence[Layer], layers: Sequence[Layer], regular: Regular,
     found = []
     for regularity in regular.regularities:
         name, num = context_of(regular, regularity)
-        if num < FEWEST:
+        if num < CONTEXTS:
             continue
         context = regular.examples.parts[name]
         every = [between_contexts(one, regularity, context, groups) for one in (gauged, *others)]

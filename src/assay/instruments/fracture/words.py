@@ -91,8 +91,8 @@ def _level(measure: Measure, found: Coherence) -> str:
 
 
 def _sharing(measure: Measure, measures: Sequence[Measure], settings: Mapping[str, object], found: Coherence) -> str:
-    """One thing or copies only where the interval lies on one side of the middle. Of a context of as many values as the
-    verdict's third question is asked of, one thing for all only where it finds so too."""
+    """One thing or copies only where the interval lies on one side of the middle. Of a context with so many values
+    that the rule of `of_context` applies, one thing for all only where that rule says so too."""
     assert measure.interval is not None
     if not found.is_regular:
         return "not resolved"

@@ -84,7 +84,7 @@ class AtDepth:
         return found | self.rates(left)
 
     def rates(self, asked: Mapping[Asked, int], *, few: Collection[Asked] = ()) -> dict[Asked, Rates]:
-        """Rates of several in one run, each with the last of the kinds of combinations that it is asked of. `few`: those that
+        """Rates of several in one run, each with the last of the kinds of combinations that it is read on. `few`: those that
         are read on some combinations only, as nulls are."""
         chosen = {one: self._upto(one, kind) for one, kind in asked.items()}
         return self._rates([*asked], chosen | {one: chosen[one] & self.data.few[one[1]][one[2]] for one in few})
