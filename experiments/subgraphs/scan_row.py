@@ -50,7 +50,7 @@ def whole_commands(task: Scan, trained: Computations, num: int, network: Subject
     is_parent = np.zeros(len(tested) + 1, bool)
     is_parent[tested.parents] = True  # the last, at index -1, stands for no parent
     is_whole = ~is_parent[:-1] & ~tested.is_source
-    return analyse(trained, tested, np.where(is_whole, predicted, MISSING), given_right_parents=True)
+    return analyse(trained, tested, np.where(is_whole, predicted, MISSING), given_right_parents=True, asked=is_whole)
 
 
 def main(splits: list[str], seeds: list[int], steps: int, weight_decay: float, num: int, runs: Path | None) -> None:

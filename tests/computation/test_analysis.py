@@ -322,6 +322,19 @@ def test_predicted_values_are_one_for_each_node():
         analyse(trained, tested, tested.values + 0.5)
 
 
+def test_nodes_that_were_not_asked_for_are_not_counted():
+    """As of whole commands alone: the values of their phrases are missing because nobody asked for them."""
+    trained, tested = (non_adjacent_values(np.random.default_rng(k).integers(-5, 6, (400, 6))) for k in (0, 1))
+    last = tested.layers == tested.layers.max()
+    predicted = np.where(last, tested.values, MISSING)
+    found, strict = (analyse(trained, tested, predicted, given_right_parents=True, asked=asked) for asked in (last, None))
+    assert found.nodes.sum() == last.sum()
+    assert (found.cells.value[found.nodes.sum(0) > 0] == 1).all()
+    assert strict.nodes.sum() == (~tested.is_source).sum()
+    own = analyse(trained, tested, tested.values, asked=last)
+    assert own.nodes.sum() == last.sum()
+
+
 def test_a_missing_value_behind_right_ones_is_not_right():
     """A network that is silent where it would be wrong is right no more often than it speaks."""
     trained, tested = (non_adjacent_values(np.random.default_rng(k).integers(-5, 6, (400, 6))) for k in (0, 1))

@@ -8,7 +8,7 @@ from assay.bounds import LARGEST
 from assay.figure import Point, Scatter
 from assay.report.canvas import FAINT, VALUE, inline_svg
 from assay.report.pictures import picture_of
-from assay.report.pictures.scatter import MIDDLE, RADIUS
+from assay.report.pictures.scatter import MIDDLE, MOST_RADIUS, RADIUS
 from svg_marks import lines, marks
 
 
@@ -101,3 +101,18 @@ def test_none_one_at_zero_and_the_largest_numbers():
         for end in (LARGEST, 1e-320):
             far = placed(plane(("a", end, end, 1.0, ""), ("b", -end, 0.0, 1.0, ""), arrows=arrows))
             assert all(map(math.isfinite, (*far["a"], *far["b"])))
+
+
+def test_the_frame_grows_with_the_names_beside_it():
+    def square(count):
+        points = ((f"w{k}", math.cos(2.4 * k) * k, math.sin(2.4 * k) * k, None, "") for k in range(count))
+        (panel,) = plane(*points, arrows=False).panels
+        sides = next(piece for piece in lines(inline_svg(panel), FAINT, 1) if len(piece) == 5)
+        names = [mark["y"] for mark in marks(inline_svg(panel), "text")]
+        return max(y for _, y in sides) - min(y for _, y in sides), max(names) - min(names)
+
+    frame, names = square(32)
+    assert names < frame
+    few, more, many = (square(count)[0] for count in (4, 32, 80))
+    assert (few, many) == (2 * RADIUS, 2 * MOST_RADIUS)
+    assert few < more <= many

@@ -121,6 +121,7 @@ def analyse(
     other_trained: Computations | None = None,
     given_right_parents: bool = False,
     all_missing: bool = False,
+    asked: Bool[np.ndarray, " v"] | None = None,
     reach: Covered | None = None,
     surface: Int[np.ndarray, " v"] | None = None,
 ) -> Analysis:
@@ -133,6 +134,7 @@ def analyse(
     - `other_trained`: a training set drawn alike that the network has not seen.
     - `given_right_parents`: each node was predicted from right values of its parents, not from the network's own.
     - `all_missing`: as of `own_steps`.
+    - `asked`: nodes that the network was asked for, where that is not all of them. The others are not counted, right or wrong.
     - `reach`: `covered(trained, tested)`, where it is known already; `surface`: as of `table_values`.
 
     **Raises:** `AssayError` for anything but one whole number for each node of `tested`.
@@ -148,6 +150,7 @@ def analyse(
     known = seen(trained, tested)
     reach = covered(trained, tested) if reach is None else reach
     judged = ~tested.is_source if given_right_parents else own_steps(tested, labels, predicted, all_missing=all_missing)
+    judged = judged if asked is None else judged & asked
     right, nodes = counts_in(tested, known.cell, labels.right, judged)
     cells = rates(right, nodes, rng)
     answers = table_values(trained, tested, known, rng, surface=surface)

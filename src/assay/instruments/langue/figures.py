@@ -17,7 +17,8 @@ from assay.relations import unit_vectors
 from assay.stats import mean_interval
 from assay.text import ladder, prequential_ngrams, with_parameters
 
-MAPPED = 60
+MAPPED = 32
+"""Words of the map: as many as can be named beside it."""
 IMITATES = 0.05
 """Of the variance of word surprisal: a network that leaves no more imitates what counts explain."""
 

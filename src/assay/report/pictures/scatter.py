@@ -10,7 +10,7 @@ from assay.report.canvas import FAINT, INK, MUTED, VALUE, WIDTH, Canvas, Pixels,
 from assay.report.pictures.picture import LINE, DrawnFigure, apart
 from assay.report.words import MINUS, number, tick
 
-RADIUS = 66
+RADIUS, MOST_RADIUS = 66, 96  # of the frame, which grows with the names beside it as far as they have room
 MOST_DOT, USUAL_DOT, LEAST_DOT = 110, 62, 14
 MIDDLE = WIDTH / 2
 NOTE = 30  # most pixels of a note that stands beside a name
@@ -40,30 +40,33 @@ def scatter_picture(scatter: Scatter) -> DrawnFigure | None:
         x, y, reach = (left + right) / 2, (low + high) / 2, max(right - left, high - low) / 2 or 1.0
         scale = f"{left:.2g} to {right:.2g} across, {low:.2g} to {high:.2g} up".replace("-", MINUS)
     most = max(point.size or 0.0 for point in points)
+    by_x = sorted(points, key=lambda point: point.x)
+    num_left = sum(point.x < 0 for point in points) if scatter.arrows else len(points) // 2
+    tall = LINE * max(num_left, len(points) - num_left)
+    radius = min(max(RADIUS, tall / 2), RADIUS if scatter.arrows else MOST_RADIUS)
     spots = [
-        _Spot(p, RADIUS * ((p.x - x) / reach), RADIUS * ((p.y - y) / reach), _dot(p, most), _told(p, scatter)) for p in points
+        _Spot(p, radius * ((p.x - x) / reach), radius * ((p.y - y) / reach), _dot(p, most), _told(p, scatter)) for p in by_x
     ]
-    sides = [(-1, [spot for spot in spots if spot.right < 0]), (1, [spot for spot in spots if spot.right >= 0])]
-    canvas = Canvas(max(2 * RADIUS + 24, LINE * max(len(members) for _, members in sides) + 12))
+    canvas = Canvas(max(2 * radius + 24, tall + 12))
     middle = canvas.height / 2
     corners, first = (72, 0.0) if scatter.arrows else (4, 0.5)
-    far = RADIUS if scatter.arrows else RADIUS * math.sqrt(2)
+    far = radius if scatter.arrows else radius * math.sqrt(2)
     angles = [2 * math.pi * (k + first) / corners for k in range(corners + 1)]
     canvas.line([(MIDDLE + far * math.cos(a), middle + far * math.sin(a)) for a in angles], colour=FAINT, thick=1)
     if scatter.arrows:
-        canvas.rule(MIDDLE - RADIUS, middle, MIDDLE + RADIUS, middle)
-        canvas.rule(MIDDLE, middle - RADIUS, MIDDLE, middle + RADIUS)
-    for side, members in sides:
-        _side(canvas, side, members, arrows=scatter.arrows)
+        canvas.rule(MIDDLE - radius, middle, MIDDLE + radius, middle)
+        canvas.rule(MIDDLE, middle - radius, MIDDLE, middle + radius)
+    for side, members in ((-1, spots[:num_left]), (1, spots[num_left:])):
+        _side(canvas, side, members, radius, arrows=scatter.arrows)
     subtitle = f"{counted(len(points), 'point')}; {scale}"
     told = f"{scatter.name}, {subtitle}. {'; '.join(spot.told for spot in spots)}."
     return DrawnFigure(scatter.name, scatter.caption, (canvas.panel(scatter.name, subtitle, told),))
 
 
-def _side(canvas: Canvas, side: int, spots: Sequence[_Spot], *, arrows: bool) -> None:
+def _side(canvas: Canvas, side: int, spots: Sequence[_Spot], radius: Pixels, *, arrows: bool) -> None:
     """The points of one half, with their names at its edge."""
     middle = canvas.height / 2
-    edge, end = MIDDLE + side * (RADIUS + 4), MIDDLE + side * MIDDLE
+    edge, end = MIDDLE + side * (radius + 4), MIDDLE + side * MIDDLE
     align, other = ("right", "left") if side < 0 else ("left", "right")
     heights = [middle - spot.up for spot in spots]
     for spot, y, at in zip(spots, heights, apart(heights, low=8, high=canvas.height - 8), strict=True):
