@@ -13,7 +13,7 @@ from assay.verdict.words import UNSEEN
 
 
 def words_of(html):
-    return re.sub(r"\s+", " ", re.sub(r"<style.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL))
+    return re.sub(r"\s+", " ", re.sub(r"<(style|script).*?</(style|script)>|<[^>]+>", " ", html, flags=re.DOTALL))
 
 
 def in_order(text, *words):

@@ -55,8 +55,8 @@ def test_every_figure_is_told_in_numbers_as_well(made, html):
     assert roots.count("not enough data") == 0
 
 
-def test_nothing_is_run_and_nothing_is_fetched(html):
-    assert "<script" not in html
+def test_pictures_run_nothing_and_fetch_nothing(html):
+    assert html.count("<script") == 1
     assert not re.search(r"\son[a-z]+=", html)
     assert not re.search(r'(?:src|href|xlink:href)="(?:https?:)?//(?!arxiv\.org/abs)', html)
     assert "url(http" not in html
@@ -76,7 +76,7 @@ def test_what_a_treebank_says_is_shown_and_never_run(examples, pictured):
         replace(layers, across=bad, plots=(Plot(title=bad, subtitle=bad, lines=lines),)),
     ]
     html = report_html(examples.audit([pictured.evidence(*figures)]))
-    assert "<script" not in html
+    assert html.count("<script") == 1
     assert "<b>&" not in html
     assert html.count("&lt;b&gt;&amp;") > 30
 

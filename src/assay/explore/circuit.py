@@ -1,7 +1,5 @@
 """`circuit.html`: one circuit of a network, with signed edges, what its nodes hold token by token, and their top examples."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,7 +100,6 @@ def circuit_html(found: FoundCircuit, *, words: Sequence[str] | None = None) -> 
             next_step="search with a higher effort, or draw a sparser network",
         )
     words = words if words is not None else getattr(found.task, "vocabulary", None)
-    script = _SCRIPT.read_text()
     return render(
         "circuit.html.j2",
         name=f"{printable(found.task.address)}",
@@ -112,8 +109,7 @@ def circuit_html(found: FoundCircuit, *, words: Sequence[str] | None = None) -> 
         loss=number(found.loss),
         without=number(found.without),
         constant=number(found.data.constant),
-        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        script=Markup(script),
+        script=_SCRIPT.read_text(),
         data=Markup(json.dumps(_content(found, words)).replace("<", "\\u003c")),
         version=versions_of("assay").get("assay", ""),
     )

@@ -1,5 +1,7 @@
-"""`report.html`: one file that asks for nothing from the network and runs no script."""
+"""`report.html`: one file that asks for nothing from the network, and is whole where no script runs."""
 
+import base64
+import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -83,11 +85,21 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigur
     )
 
 
-def render(template: str, **content: object) -> str:
-    """A packaged template, filled in and escaped."""
+def render(template: str, *, script: str | None = None, **content: object) -> str:
+    """A packaged template, filled in and escaped. `script`: the only one that the page lets run; by default that of tables."""
     from markupsafe import Markup
 
-    return environment().get_template(template).render(css=Markup((FOLDER / "style.css").read_text()), **content)
+    script = (FOLDER / "tables.js").read_text() if script is None else script
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            css=Markup((FOLDER / "style.css").read_text()),
+            script=Markup(script),
+            digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            **content,
+        )
+    )
 
 
 def environment() -> "Environment":
