@@ -108,3 +108,13 @@ def test_numbers_are_told_by_the_access_that_they_need(examples):
     evidence = replace(examples.systematicity(), measures=(novel, seen))
     html = report_html(examples.audit([evidence]))
     in_order(html, blocks[0][0], '"row">seen<', blocks[1][0], '"row">novel<')
+
+
+def test_the_curves_stand_on_the_first_screen_where_there_are_any(examples):
+    html = report_html(examples.audit([examples.systematicity(), examples.recombination()]))
+    in_order(html, QUESTIONS[2], "Where parts are combined.", "<nav", "What the network should do")
+    first, _, rest = html.partition("<nav")
+    panel = "<title>C, 2 layers.0: 1.00; next: relu#2</title>"
+    assert first.count(panel) == rest.count(panel) == 1
+    assert 'href="#instrument-recombination"' in first
+    assert "Where parts are combined." not in report_html(examples.audit([examples.systematicity()]))

@@ -77,6 +77,7 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigur
         audit=audit,
         instruments=instruments,
         answers=answered(audit.verdict),
+        curves=next((item for item in instruments if item["evidence"].instrument == "recombination" and item["pictures"]), None),
         levels=LEVELS,
         # Some tasks admit fewer combinations than the product, so the bar is drawn only where the counts fit in it.
         possible=possible if audit.task.num_seen + audit.task.num_novel <= possible < 10**9 else 0,
