@@ -59,8 +59,8 @@ def test_the_smallest_difference_and_how_many_more_would_halve_it(estimated):
 
 def test_where_the_parts_are_combined_and_each_part(estimated):
     text = words_of(report_html(estimated))
-    in_order(text, "The parts are combined between the cuts 2 layers.0 and 3 layers.1", "Between these cuts: relu#2.")
-    assert "Part i is carried from cut 0 embed on." in text
+    in_order(text, "The parts are combined between cut 2 (layers.0) and cut 3 (layers.1)", "Calls between them: relu#2.")
+    assert "Part i is carried from cut 0 (embed) on." in text
     assert "Part j is not found." in text
 
 
@@ -112,9 +112,9 @@ def test_numbers_are_told_by_the_access_that_they_need(examples):
 
 def test_the_curves_stand_on_the_first_screen_where_there_are_any(examples):
     html = report_html(examples.audit([examples.systematicity(), examples.recombination()]))
-    in_order(html, QUESTIONS[2], "Where parts are combined.", "<nav", "What the network should do")
+    in_order(html, QUESTIONS[2], "Where the parts are combined</h4>", "<nav", "What the network should do")
     first, _, rest = html.partition("<nav")
     panel = "<title>C, 2 layers.0: 1.00; next: relu#2</title>"
     assert first.count(panel) == rest.count(panel) == 1
     assert 'href="#instrument-recombination"' in first
-    assert "Where parts are combined." not in report_html(examples.audit([examples.systematicity()]))
+    assert "Where the parts are combined</h4>" not in report_html(examples.audit([examples.systematicity()]))

@@ -329,7 +329,7 @@ def test_answers_stand_apart_and_none_merges_two():
     assert [one.question for one in told] == list(QUESTIONS)
     assert [one.answer for one in told] == [
         "works on novel combinations, measured",
-        "the parts are combined between the cuts layers.2 and layers.3; nothing was found that breaks",
+        "the parts are combined between cut layers.2 and cut layers.3; nothing was found that breaks",
         "not resolved",
     ]
     assert [one.resolved for one in told] == [True, True, False]

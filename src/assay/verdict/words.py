@@ -49,7 +49,7 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
     novel, combining, sharing = verdict.novel, verdict.combining, verdict.sharing
     basis = f", {novel.basis}" if novel.basis != "nothing" else ""
     carried = tuple(
-        f"part {part} is not found" if cut == "not found" else f"part {part} is carried from cut {cut} on"
+        f"part {part} is not found" if cut == "not found" else f"part {part} is carried from {_cut(cut)} on"
         for part, cut in combining.carried.items()
         if cut != "not enough data"
     )
@@ -67,7 +67,7 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
             f"{where(combining)}; {broken(combining)}",
             combining.because,
             combining.answer != "not resolved",
-            after=(*([f"between these cuts: {combining.calls}"] if combining.calls else []), *carried),
+            after=(*([f"calls between them: {combining.calls}"] if combining.calls else []), *carried),
         ),
         Answered(SHARING, sharing.answer, sharing.because, sharing.answer != "not resolved"),
     )
@@ -104,7 +104,13 @@ def where(combining: Combining) -> str:
     """Where the parts are combined."""
     if combining.between is None:
         return "where the parts are combined is not resolved"
-    return f"the parts are combined between the cuts {' and '.join(combining.between)}"
+    return f"the parts are combined between {' and '.join(map(_cut, combining.between))}"
+
+
+def _cut(label: str) -> str:
+    """`cut 2 (layers.0)` of the label `2 layers.0`."""
+    depth, _, modules = label.partition(" ")
+    return f"cut {depth} ({modules})" if modules else f"cut {label}"
 
 
 def sentence(novel: Novel, estimate: Novel | None, combining: Combining, sharing: Sharing) -> str:
