@@ -31,12 +31,15 @@ from assay.training import train
 ERROR = 0.03
 
 
-def told(name: str, found: Analysis) -> None:
+def told(name: str, found: Analysis, *, steps: bool = True) -> None:
+    """Print an analysis; `steps`: also what takes an answer to every step."""
     cells = " ".join(
         f"{value:.3f} ({count})" for value, count in zip(found.cells.value, found.nodes.sum(0).tolist(), strict=True)
     )
     outside = f"{found.sides.cells.value[1]:.3f} ({found.sides.nodes[1]})"
-    print(f"  {name}: {found.call}; full, step, new: {cells}; new outside 1-coverage: {outside}", end="; ")
+    print(f"  {name}: {found.call}; full, step, new: {cells}; new outside 1-coverage: {outside}", end="; " if steps else "\n")
+    if not steps:
+        return
     more, above = gaps(found.computations, found.predicted)
     print(f"whole command right {found.exact.mean():.3f}; composition gap {more.sum() / above.sum():.3f}")
 
@@ -78,7 +81,7 @@ def main(splits: list[str], seeds: list[int], steps: int, weight_decay: float, n
             seconds = f"{record.cpu_seconds:.0f} + {time.process_time() - start:.0f} CPU s"
             scores = ", ".join(f"{name} {score:.3f}" for name, score in record.scores.items())
             told(f"trained, seed {seed} ({scores}; {seconds})", found)
-            told("  its whole commands", whole_commands(task, trained, num, network))
+            told("  its whole commands", whole_commands(task, trained, num, network), steps=False)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
 """`audit(subject, task)`: run the instruments that apply, say why the rest do not, and judge."""
 
-import hashlib
 import pickle
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import torch
 from torch import Generator, Tensor
 
 from assay import competence
 from assay.access import judged_apart
 from assay.arguments import checked
 from assay.bounds import check_seed
+from assay.cards import Environment, SubjectCard, TaskCard
 from assay.children import unpicklable
 from assay.computation.ability import DeclaresComputation
 from assay.display import Framed, brief, columns_of, interval, measures_table, number, page, words
@@ -35,7 +33,6 @@ from assay.subject import Integrity, Subject
 from assay.task import Examples, PosesPartProblems, Task
 from assay.text.corpus import GivesCorpus
 from assay.verdict import Verdict, judge
-from assay.versions import versions_of
 from assay.views import TrainedOnly, Unlabelled
 
 DOES_NOT_GIVE = "the task does not give"
@@ -56,48 +53,6 @@ NEEDS_MORE = "it needs novel inputs or the task itself, which access level 0 doe
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubjectCard:
-    """What was audited: enough to find it again and to know that it is the same. `output`: which tensor of its output is the
-    answer, where forward returns several."""
-
-    __repr__ = brief
-
-    name: str
-    address: str
-    architecture: str
-    num_weights: int
-    weights_sha256: str
-    output: str = ""
-    remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartCard:
-    """One declared part."""
-
-    __repr__ = brief
-
-    name: str
-    values: tuple[str, ...]
-    graded: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskCard:
-    """What it was audited on."""
-
-    __repr__ = brief
-
-    address: str
-    parts: tuple[PartCard, ...]
-    combines: tuple[str, ...]
-    num_seen: int
-    num_novel: int
-    unit: str
-    chance: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Skipped:
     """An instrument that was not run, and why."""
 
@@ -108,21 +63,15 @@ class Skipped:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Environment:
-    """What the numbers may depend on besides the seed."""
-
-    __repr__ = brief
-
-    versions: Mapping[str, str]
-    python: str
-    machine: str
-    device: str
-    threads: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Audit(Framed):
-    """One subject on one task: everything a report shows."""
+    """One subject on one task: everything a report shows.
+
+    Example::
+
+        >>> audit = assay.read_report("report")
+        >>> [evidence.instrument for evidence in audit.evidence]
+        ['systematicity']
+    """
 
     __repr__ = brief
 
@@ -205,6 +154,13 @@ def audit(
     An instrument that breaks off loses no other's evidence: it is among the `failed`, with its reason.
 
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
+
+    Example::
+
+        >>> subject, task = assay.load_subject("runs/addition"), assay.load_task("modular-addition:p=7")
+        >>> systematicity = assay.load_instrument("systematicity")
+        >>> assay.audit(subject, task, effort="quick", instruments=[systematicity], progress=None).seed
+        0
     """
     check_seed("the seed of an audit", seed)
     allowed = min(level, task.level)
@@ -238,12 +194,12 @@ def audit(
             pieces = [_InstrumentRun(instrument, subject, allowing, effort, seed, warnings) for instrument in applying]
             found = _run_all(pieces, jobs=jobs, progress=report)
         evidence = [item.at_level(allowed) for item in found if isinstance(item, Evidence)]
-        environment = _environment(subject)
+        environment = Environment.of(subject)
         report("done", 1.0)
     failed = tuple(item for item in found if isinstance(item, Failed))
     return Audit(
-        subject=_subject_card(subject, address),
-        task=_task_card(task),
+        subject=SubjectCard.of(subject, address),
+        task=TaskCard.of(task),
         verdict=judge(evidence, unreliable=integrity.failure, unlearned=unlearned, hint=hint, failed=failed),
         evidence=tuple(evidence),
         skipped=tuple(skipped),
@@ -356,45 +312,4 @@ def _measure(piece: _InstrumentRun, progress: Progress = silent, *, jobs: int = 
     return attempt(
         instrument.name,
         lambda: run(instrument, subject, task, effort=effort, seed=seed, jobs=jobs, warnings=warnings, progress=progress),
-    )
-
-
-def _subject_card(subject: Subject, address: str) -> SubjectCard:
-    if isinstance(subject, Predictions):
-        what = f"A file of {len(subject.lines):,} answers; no network was run."
-        return SubjectCard(name=subject.name, address=address, architecture=what, num_weights=0, weights_sha256=subject.digest)
-    digest = hashlib.sha256()
-    for name, weight in sorted(subject.weights().items()):
-        digest.update(name.encode())
-        digest.update(weight.cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes())
-    return SubjectCard(
-        name=subject.name,
-        address=address,
-        architecture=str(subject.module),
-        num_weights=subject.num_weights(),
-        weights_sha256=digest.hexdigest(),
-        output=subject.output or "",
-        remarks=subject.remarks,
-    )
-
-
-def _task_card(task: Task) -> TaskCard:
-    return TaskCard(
-        address=task.address,
-        parts=tuple(PartCard(name=part.name, values=part.values, graded=part.graded) for part in task.parts),
-        combines=task.combines,
-        num_seen=len(task.combinations("seen")),
-        num_novel=len(task.combinations("novel")),
-        unit=task.objective.unit,
-        chance=task.objective.chance,
-    )
-
-
-def _environment(subject: Subject) -> Environment:
-    return Environment(
-        versions=versions_of("assay", "torch", "numpy", "scipy", "scikit-learn"),
-        python=platform.python_version(),
-        machine=f"{platform.system()} {platform.machine()}",
-        device=str(subject.device),
-        threads=torch.get_num_threads(),
     )

@@ -16,6 +16,13 @@ class AssayError(ValueError):
     - `given`: what was found instead.
     - `choices`: what would have been accepted; the nearest to `given` is suggested.
     - `next_step`: what to do now.
+
+    Example::
+
+        >>> assay.load_task("modular-additon")
+        Traceback (most recent call last):
+            ...
+        assay.errors.AssayError: there is no such task. Given: modular-additon. ... Did you mean modular-addition? ...
     """
 
     def __init__(self, rule: str, *, given: object = None, choices: Iterable[str] = (), next_step: str = ""):

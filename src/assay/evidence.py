@@ -29,7 +29,13 @@ CUT = "cut"
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A confidence interval, with the method that made it."""
+    """A confidence interval, with the method that made it.
+
+    Example::
+
+        >>> assay.Interval(low=0.2, high=0.4, level=0.95, method="bootstrap over combinations")
+        Interval(...)
+    """
 
     __repr__ = brief
 
@@ -65,6 +71,12 @@ class Null:
       one number, NaN where it has not read one. Kept beside `report.json`, so that anything can be paired and tested again.
     - `counts`: whether a finding must beat it. A named reference, such as a dense twin, is a comparison and does not count.
     - `p`: the chance of a value at least this far out under this null, never 0; None when there are too few repeats to say.
+
+    Example::
+
+        >>> copies = assay.Null(name="untrained copies", how="drawn again, 3 times", values=(0.1, 0.2, 0.3), p=0.25)
+        >>> round(copies.mean, 3)
+        0.2
     """
 
     __repr__ = brief
@@ -102,6 +114,12 @@ class Measure:
     - `headline`: belongs on the first screen, and may become a finding.
     - `ceiling`: what the same number is where nothing can be lost; None where there is no such control.
     - `level`: the access that it needs.
+
+    Example::
+
+        >>> seen = assay.read_report("report").evidence[0].measure("seen_score")
+        >>> seen.unit, seen.direction, seen.interval.low <= seen.value, [null.name for null in seen.nulls]
+        ('accuracy', 'higher', True, ['untrained copies', 'shuffled targets'])
     """
 
     __repr__ = brief
@@ -168,6 +186,12 @@ class Evidence(Framed):
     - `warnings`: what a reader must know before believing the numbers.
     - `not_tested`: what this evidence does not cover, and what power a lower effort gave up.
     - `settings`: every choice that shaped the numbers.
+
+    Example::
+
+        >>> evidence = assay.read_report("report").evidence[0]
+        >>> evidence.instrument, evidence.question, evidence.measure("seen_score").unit_of
+        ('systematicity', 'Does the network work on combinations of parts that it was never trained on?', 'combination')
     """
 
     __repr__ = brief

@@ -119,7 +119,11 @@ class Classification:
 
     **Raises:** `AssayError` for names that are not different, or not as many as classes.
 
-    **Example:** with `Classification(names=("red", "green"))` logit 1 and target 1 are `green`.
+    Example::
+
+        >>> colours = assay.Classification(names=("red", "green"))
+        >>> colours.score(torch.tensor([[0.2, 1.5], [0.9, 0.1]]), torch.tensor([1, 1])).tolist()
+        [1.0, 0.0]
     """
 
     num_classes: int = 0
@@ -169,6 +173,12 @@ class Regression:
 
     `variance` is the summed variance of the targets over the task's own distribution, fixed in advance, so that the
     mean of the unclipped scores is the pooled R2 and no example divides by its own spread.
+
+    Example::
+
+        >>> objective = assay.Regression(num_features=2, variance=1.0)
+        >>> objective.score(torch.tensor([[0.0, 0.5]]), torch.tensor([[0.0, 0.0]])).tolist()
+        [0.75]
     """
 
     num_features: int
@@ -202,6 +212,12 @@ class Sequences:
 
     The score is 1 when every asked token is right. Given the correct prefix this is exactly whether greedy decoding
     returns the sequence: the first wrong token is the same in both.
+
+    Example::
+
+        >>> logits = torch.eye(4)[torch.tensor([[2, 3, 1]])]  # of token 2, then 3, then 1
+        >>> assay.Sequences(vocab=4).score(logits, torch.tensor([[2, 3, 0]])).tolist()  # nothing is asked at the last place
+        [1.0]
     """
 
     vocab: int

@@ -19,6 +19,14 @@ class Site:
     - `shape`: of one example, without the batch dimension. Modules that run several times in one forward are read as a
       sequence of calls: `(calls, ...)`.
     - `calls`: how often the module runs in one forward.
+
+    Example::
+
+        >>> subject = assay.load_subject("runs/addition")
+        >>> drawn = assay.load_task("modular-addition:p=7").examples("seen", 4, generator=torch.Generator())
+        >>> site = subject.sites(drawn.inputs)[0]
+        >>> site.name, site.shape
+        ('encode:out', (28,))
     """
 
     name: str

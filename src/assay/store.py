@@ -84,7 +84,14 @@ class RunRecord(BaseModel):
 
 
 class RunDirectory:
-    """A folder that holds one run. Make one with `create` or `open`."""
+    """A folder that holds one run. Make one with `create` or `open`.
+
+    Example::
+
+        >>> run = assay.RunDirectory.open("runs/addition")
+        >>> run.read_record().task
+        'modular-addition:...'
+    """
 
     def __init__(self, path: Path | str):
         self.path = Path(path)

@@ -56,7 +56,7 @@ class Subject:
 
     Example::
 
-        subject = Subject(network, output="logits")  # of a forward that returns {"hidden": ..., "logits": ...}
+        >>> subject = assay.Subject(torch.nn.Linear(4, 2), name="mine")  # output="logits" where forward returns several tensors
 
     **Raises:** `AssayError` for what is no module, and for a module that `torch.jit` made.
     """

@@ -36,6 +36,11 @@ class Part:
     - `graded`: the part is absent (value 0) or present (value 1) with a real amount, found in `Examples.amounts`.
     - `of`: the parts that it follows from, when no input shows it by itself, such as an intermediate result.
     - `absent`: the value for which a sequence holds nothing, so that others move up. Where the same are absent, places agree.
+
+    Example::
+
+        >>> assay.Part("colour", ("red", "green", "blue")).values.index("blue")
+        2
     """
 
     __repr__ = brief
@@ -70,6 +75,13 @@ class Examples:
     - `parts`: for every part the index of its value, int64 `(n,)`.
     - `combination`: the id of the combination, int64 `(n,)`, equal exactly when the combined parts are equal.
     - `amounts`: for every graded part its real amount `(n,)`, 0 where the part is absent.
+
+    Example::
+
+        >>> task = assay.load_task("modular-addition:p=7")
+        >>> drawn = task.examples("novel", 4, generator=torch.Generator().manual_seed(0))
+        >>> {name: tuple(tensor.shape) for name, tensor in drawn.inputs.items()}, tuple(drawn.targets.shape), list(drawn.parts)
+        ({'tokens': (4, 2)}, (4,), ['i', 'j'])
     """
 
     __repr__ = brief
@@ -204,6 +216,12 @@ class Task(ABC):
     - `objective`: loss and score.
     - `level`: the access that its rows give (`assay.evidence.Level`): 2 where novel combinations have answers, 1 where they
       have none and their targets mean nothing, 0 where there are none.
+
+    Example::
+
+        >>> task = assay.load_task("modular-addition:p=7")
+        >>> task.combines, len(task.combinations("seen")), len(task.combinations("novel"))
+        (('i', 'j'), 34, 15)
     """
 
     level: Level = 2

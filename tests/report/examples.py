@@ -3,7 +3,8 @@
 import random
 from dataclasses import replace
 
-from assay.audit import Audit, Environment, PartCard, Skipped, SubjectCard, TaskCard
+from assay.audit import Audit, Skipped
+from assay.cards import Environment, PartCard, SubjectCard, TaskCard
 from assay.evidence import DetailTable, Evidence, Interval, Measure, Null, Source
 from assay.figure import Curve, Line, Plot, Stretch
 from assay.subject import Integrity

@@ -43,11 +43,12 @@ def coverage(
     **Raises:** `AssayError` for files that cannot be read or are empty, missing columns, fewer than two parts, and more than
     16 parts that vary.
 
-    ```python
-    train = [{"a": 0, "b": 0, "y": 1}, {"a": 1, "b": 0, "y": 1}, {"a": 0, "b": 1, "y": 2}]
-    found = coverage(train, [{"a": 1, "b": 1, "y": 2}])
-    assert found.synonyms.count == 1 and found.outside_1.count == 0
-    ```
+    Example::
+
+        >>> train = [{"a": 0, "b": 0, "y": 1}, {"a": 1, "b": 0, "y": 1}, {"a": 0, "b": 1, "y": 2}]
+        >>> found = assay.coverage(train, [{"a": 1, "b": 1, "y": 2}])
+        >>> found.synonyms.count, found.outside_1.count
+        (1, 0)
     """
     return measured(read_sides(train, test, parts=parts, answer=answer))
 

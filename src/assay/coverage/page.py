@@ -43,6 +43,12 @@ def write_coverage(directory: Path | str, found: Coverage) -> Path:
     """Write `coverage.json` and `coverage.html` into a directory, which is made when it does not exist.
 
     **Returns:** the path of `coverage.html`.
+
+    Example::
+
+        >>> rows = [{"a": 0, "b": 0, "y": 1}, {"a": 1, "b": 0, "y": 1}, {"a": 0, "b": 1, "y": 2}]
+        >>> assay.write_coverage("coverage", assay.coverage(rows, [{"a": 1, "b": 1, "y": 2}])).name
+        'coverage.html'
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

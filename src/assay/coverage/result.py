@@ -82,6 +82,13 @@ class Coverage:
     - `groups`: how many groups the trained values fall into that are connected by occurring in one combination.
     - `named`: the first example of what `notes` counts.
     - `cells`: for every novel combination its cell; `novel` are their value indices, `trained` those of the trained ones.
+
+    Example::
+
+        >>> rows = [{"a": 0, "b": 0, "y": 1}, {"a": 1, "b": 0, "y": 1}, {"a": 0, "b": 1, "y": 2}]
+        >>> found = assay.coverage(rows, [{"a": 1, "b": 1, "y": 2}])
+        >>> found.num_novel, found.synonyms.count, found.cells
+        (1, 1, ('synonym',))
     """
 
     __repr__ = brief

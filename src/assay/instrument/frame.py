@@ -203,6 +203,12 @@ class Instrument(ABC, Generic[Data]):
     - `reads_predictions`: whether it also takes a file of answers (`assay.predictions.Predictions`) as the network.
 
     docs/new-instrument.md holds a whole one.
+
+    Example::
+
+        >>> instrument = assay.load_instrument("decodability")
+        >>> instrument.question
+        'Can each part be read linearly from the inside, better than before training and better than from the input?'
     """
 
     name: str

@@ -22,7 +22,13 @@ _INSTRUMENTS = {
 
 @checked
 def load_instrument(name: str) -> Instrument:
-    """The instrument of that name; `AssayError` lists the names on a miss."""
+    """The instrument of that name; `AssayError` lists the names on a miss.
+
+    Example::
+
+        >>> assay.load_instrument("systematicity").question
+        'Does the network work on combinations of parts that it was never trained on?'
+    """
     if name not in _INSTRUMENTS:
         raise AssayError("an instrument must be one of those registered", given=name, choices=_INSTRUMENTS)
     module, _, attribute = _INSTRUMENTS[name].partition(":")
@@ -30,5 +36,11 @@ def load_instrument(name: str) -> Instrument:
 
 
 def all_instruments() -> tuple[Instrument, ...]:
-    """Every registered instrument, in the order of the report."""
+    """Every registered instrument, in the order of the report.
+
+    Example::
+
+        >>> [instrument.name for instrument in assay.all_instruments()][:2]
+        ['systematicity', 'recombination']
+    """
     return tuple(load_instrument(name) for name in _INSTRUMENTS)

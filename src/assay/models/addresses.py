@@ -50,6 +50,12 @@ def load_subject(address: str, *, task: Task | None = None, output: str | None =
     - `output`: which tensor is the answer, where forward returns several, as `Subject` takes it.
 
     **Raises:** `AssayError` saying what was wrong with the address, the module, the weights, and what to do.
+
+    Example::
+
+        >>> subject = assay.load_subject("runs/addition")
+        >>> subject.name
+        'addition'
     """
     subject = _loaded(address, task)
     return subject if output is None else subject.with_output(output)

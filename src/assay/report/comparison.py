@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from assay.arguments import checked
-from assay.audit import Audit, SubjectCard
+from assay.audit import Audit
+from assay.cards import SubjectCard
 from assay.display import counted
 from assay.errors import AssayError
 from assay.evidence import Measure
@@ -71,6 +72,12 @@ def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: s
     - `title`, `intro`: of the page; `intro` is a paragraph of plain text on where the networks come from.
 
     **Returns:** the path of `comparison.html`.
+
+    Example::
+
+        >>> audit = assay.read_report("report")
+        >>> assay.write_comparison("both", [audit, audit], title="One network twice").name
+        'comparison.html'
     """
     if not 1 <= len(audits) <= MAX_AUDITS:
         raise AssayError(f"a comparison takes 1 to {MAX_AUDITS} audits", given=len(audits), next_step="compare fewer at a time")

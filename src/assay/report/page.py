@@ -39,6 +39,11 @@ def write_report(directory: Path | str, audit: Audit) -> Path:
     it does not exist.
 
     **Returns:** the path of `report.html`.
+
+    Example::
+
+        >>> assay.write_report("again", assay.read_report("report")).name
+        'report.html'
     """
     directory = Path(directory)
     (directory / "figures").mkdir(parents=True, exist_ok=True)
@@ -77,7 +82,9 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigur
         audit=audit,
         instruments=instruments,
         answers=answered(audit.verdict),
-        curves=next((item for item in instruments if item["evidence"].instrument == "recombination" and item["pictures"]), None),
+        curves=next(
+            (item for item in instruments if item["evidence"].instrument == "recombination" and item["pictures"]), None
+        ),
         levels=LEVELS,
         # Some tasks admit fewer combinations than the product, so the bar is drawn only where the counts fit in it.
         possible=possible if audit.task.num_seen + audit.task.num_novel <= possible < 10**9 else 0,

@@ -64,6 +64,11 @@ def read_report(path: Path | str) -> Audit:
     """The audit in a `report.json`, or in the directory that holds one.
 
     **Raises:** `AssayError` naming the file when it is missing, truncated, altered or of a newer version.
+
+    Example::
+
+        >>> assay.read_report("report").task.address
+        'modular-addition:...'
     """
     path = Path(path)
     if os.path.isdir(path):

@@ -50,6 +50,15 @@ def write_sweep(result: "Sweep") -> Path:
     """Write `results.json`, `sweep.html` and `figures/*.svg` into the sweep's folder.
 
     **Returns:** the path of the page.
+
+    Example::
+
+        >>> plan = assay.SweepPlan(
+        ...     task="modular-addition:p=7", over={"coverage": ("0.5",)}, seeds=1, settings={"steps": "5"},
+        ...     instruments=("systematicity",),
+        ... )
+        >>> assay.write_sweep(assay.sweep(plan, out="sweep", progress=None)).name
+        'sweep.html'
     """
     plan, rows = result.plan, result.rows
     points = summarised(plan.grid, rows, success=plan.success)

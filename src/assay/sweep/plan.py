@@ -35,6 +35,12 @@ class SweepPlan(BaseModel):
     - `effort`, `instruments`: of every cell's audit; no instrument named means all.
     - `success`: the novel score from which on a network counts as composing.
     - `refine`: how many more networks to spend where the outcome is uncertain.
+
+    Example::
+
+        >>> plan = assay.SweepPlan(task="modular-addition", over={"coverage": ("0.3", "0.7"), "weight_decay": ("0", "1")})
+        >>> plan.effort, plan.success
+        ('quick', 0.8)
     """
 
     __repr__ = brief

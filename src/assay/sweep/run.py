@@ -29,6 +29,16 @@ class Sweep(Framed):
     - `plan`: what was asked for.
     - `rows`: every finished cell, declared ones first, then round by round.
     - `failures`: every cell that could not be finished, and why.
+
+    Example::
+
+        >>> plan = assay.SweepPlan(
+        ...     task="modular-addition:p=7", over={"coverage": ("0.5",)}, seeds=1, settings={"steps": "5"},
+        ...     instruments=("systematicity",),
+        ... )
+        >>> result = assay.sweep(plan, out="sweep", progress=None)
+        >>> len(result.rows), len(result.failures)
+        (1, 0)
     """
 
     __repr__ = brief
@@ -79,6 +89,16 @@ def sweep(plan: SweepPlan, *, out: Path | str, engine: Engine | None = None, pro
     **Raises:** `AssayError` before anything is written for whatever does not fit, and when the engine fails; what is
     finished is kept. A cell that cannot be finished stops no other: it is among the `failures`, and is tried again when the
     sweep is continued.
+
+    Example::
+
+        >>> plan = assay.SweepPlan(
+        ...     task="modular-addition:p=7", over={"coverage": ("0.5",)}, seeds=1, settings={"steps": "5"},
+        ...     instruments=("systematicity",),
+        ... )
+        >>> (row,) = assay.sweep(plan, out="sweep", progress=None).rows
+        >>> row.point, row.seed
+        ({'coverage': '0.5'}, 0)
     """
     with shown(progress) as report:
         return _sweep(plan, Path(out), engine or Engine(jobs=1), report)

@@ -39,11 +39,10 @@ def load_task(address: str, *, trust: Collection[str] = (), found_in: Path | Non
 
     **Raises:** `AssayError` for an unknown task, option or value, with the choices, and for code that nobody vouches for.
 
-    **Example:**
+    Example::
 
-    ```python
-    task = load_task("table:mine/table.toml", trust=["rule:total"])
-    ```
+        >>> assay.load_task("modular-addition:p=7,coverage=0.5").address
+        'modular-addition:coverage=0.5,...p=7'
     """
     factory = _factory_in(address)
     if factory is not None and found_in is not None:

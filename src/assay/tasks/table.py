@@ -48,12 +48,13 @@ class Table(Task):
 
     **Raises:** `AssayError` naming the row and the column.
 
-    **Example:**
+    Example::
 
-    ```python
-    parts = {"colour": ["red", "red", "blue", "blue"], "shape": ["disc", "ring", "disc", "ring"]}
-    task = assay.Table(inputs=torch.rand(4, 3, 8, 8), targets=torch.tensor([0, 1, 1, 0]), parts=parts, split=[0, 0, 0, 1])
-    ```
+        >>> parts = {"colour": ["red", "red", "blue", "blue"], "shape": ["disc", "ring", "disc", "ring"]}
+        >>> images, answers = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 1, 0])
+        >>> task = assay.Table(inputs=images, targets=answers, parts=parts, split=[0, 0, 0, 1])
+        >>> task.combines, len(task.combinations("novel"))
+        (('colour', 'shape'), 1)
     """
 
     address: str

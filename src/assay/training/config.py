@@ -36,6 +36,11 @@ class TrainingConfig:
     - `sparse_random`: 1 for weights that stay whatever their size, drawn once: a control of the same topology. Else 0.
     - `sparse_exact`: every so many steps, and at the end, the largest weights are selected exactly; between, with the last
       threshold.
+
+    Example::
+
+        >>> assay.TrainingConfig(steps=100, learning_rate=1e-2, seed=1).weight_decay
+        0.0
     """
 
     steps: int = 3000

@@ -25,6 +25,13 @@ class TrainingData:
     - `inputs`: keyword arguments of the model's forward, each `(n, ...)`.
     - `targets`: `(n, ...)`, as the objective wants them.
     - `objective`: whose loss is minimised.
+
+    Example::
+
+        >>> data = assay.TrainingData({"input": torch.rand(8, 2)}, torch.zeros(8, dtype=torch.long), assay.Classification(2))
+        >>> (record,) = assay.fit_many([torch.nn.Linear(2, 2)], data, configs=assay.TrainingConfig(steps=5, batch_size=8))
+        >>> len(record.losses) > 0
+        True
     """
 
     __repr__ = brief

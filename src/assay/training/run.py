@@ -99,6 +99,12 @@ def train(
     **Returns:** the finished run; its record has the mean scores on seen and novel combinations.
 
     **Raises:** `AssayError` before anything is written for whatever does not fit, and what `fit` raises.
+
+    Example::
+
+        >>> run = assay.train("modular-addition:p=7", out="runs/another", config={"steps": 5, "seed": 1}, progress=None)
+        >>> sorted(run.read_record().scores)
+        ['novel', 'seen']
     """
     with shown(progress) as report:
         task, model, config, record = prepare(task_address, model_name, options=options, config=config, trust=trust)

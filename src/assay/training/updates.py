@@ -27,6 +27,15 @@ class DivergedError(AssayError):
 
     - `models`: what happened to each of them, by its number.
     - `records`: of all models, also of those that were trained to the end.
+
+    Example::
+
+        >>> data = assay.TrainingData({"input": torch.ones(4, 1)}, torch.full((4, 1), float("inf")), assay.Regression(1, 1.0))
+        >>> try:
+        ...     assay.fit_many([torch.nn.Linear(1, 1)], data, configs=assay.TrainingConfig(steps=2, batch_size=4, warmup=0))
+        ... except assay.DivergedError as error:
+        ...     print(sorted(error.models))
+        [0]
     """
 
     models: dict[int, str]

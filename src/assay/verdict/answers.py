@@ -106,6 +106,12 @@ class Verdict:
     - `unlearned`: why nothing can be asked, where trained combinations are not answered; `unreliable`: why no number can be
       relied on. Both are empty else.
     - `sentence`: the verdict in plain words.
+
+    Example::
+
+        >>> verdict = assay.read_report("report").verdict
+        >>> verdict.judged, verdict.novel.answer, verdict.combining.answer, verdict.sharing.answer
+        (True, 'not resolved', 'not resolved', 'not resolved')
     """
 
     __repr__ = brief

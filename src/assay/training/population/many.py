@@ -61,6 +61,14 @@ def fit_many(
     others were trained; those keep the weights they had before that step. `AssayError` for what does not fit.
     `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written; where several processes train, they
     are stopped at once and continue from the checkpoint before.
+
+    Example::
+
+        >>> networks = [torch.nn.Linear(2, 2) for _ in range(3)]
+        >>> data = assay.TrainingData({"input": torch.rand(8, 2)}, torch.zeros(8, dtype=torch.long), assay.Classification(2))
+        >>> configs = [assay.TrainingConfig(steps=5, batch_size=8, seed=seed) for seed in range(3)]
+        >>> len(assay.fit_many(networks, data, configs=configs))
+        3
     """
     if strategy not in get_args(Strategy):
         raise AssayError("fit_many: there is no such strategy", given=strategy, choices=get_args(Strategy))
