@@ -15,7 +15,7 @@ from assay.subject import Subject
 
 pytestmark = pytest.mark.slow
 
-_PATH = Path(__file__).parents[2] / "examples" / "silhouette.py"
+_PATH = Path(__file__).parents[2] / "examples" / "plugin" / "silhouette.py"
 _SPEC = importlib.util.spec_from_file_location("silhouette_example", _PATH)
 example = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(example)

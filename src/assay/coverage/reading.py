@@ -13,6 +13,7 @@ from assay.bounds import MOST_NESTED, MOST_TABLE, check_file, in_python, is_file
 from assay.coverage.sequences import PUBLISHED, read_published
 from assay.coverage.task_columns import from_task
 from assay.errors import AssayError
+from assay.plugins import READERS, plugins
 from assay.printable import storable
 from assay.task import Task
 from assay.tasks import load_task
@@ -151,7 +152,7 @@ def _texts(cells: Sequence[object], where: str) -> Any:
 
 def _tables(train: Any, test: Any, parts: Any) -> tuple[str, tuple[dict[str, Any], dict[str, Any], str]]:
     named = parts if parts is not None and not callable(parts) else None
-    if isinstance(train, str | Path) and Path(train).suffix not in SUFFIXES:
+    if isinstance(train, str | Path) and Path(train).suffix not in (*SUFFIXES, *plugins(READERS, SUFFIXES)):
         name = str(train).partition(":")[0]
         _only_one(train, test)
         if name in PUBLISHED:
@@ -198,6 +199,8 @@ def _from_file(path: Path, parts: Any) -> dict[str, Any]:
     import pyarrow
     import pyarrow.json
 
+    if path.suffix in plugins(READERS, SUFFIXES):
+        return _from_python(read_rows(path).rows, parts, path)
     if path.suffix not in SUFFIXES:
         raise AssayError(f"{path}: data must be a file of a known kind", given=path.suffix or "no suffix", choices=SUFFIXES)
     if not is_file(path):

@@ -10,7 +10,7 @@ from assay.arguments import checked
 from assay.bounds import is_whole
 from assay.errors import AssayError, shortened
 from assay.factory import call_factory, is_importable, require_trust
-from assay.tasks.families import task_families
+from assay.tasks.families import family_named, task_families
 from assay.tasks.family import TaskFamily
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def with_options(address: str, options: Mapping[str, str]) -> str:
 
 
 def _family(address: str) -> TaskFamily | None:
-    name = address.partition(":")[0]
-    return next((family for family in task_families() if family.name == name), None)
+    return family_named(address.partition(":")[0])
 
 
 def _factory_in(address: str) -> str | None:
@@ -98,7 +97,7 @@ def _of_family(family: TaskFamily, rest: str, trust: Collection[str]) -> "assay.
     home, _, class_name = family.home.partition(":")
     make = getattr(importlib.import_module(home), class_name)
     given = _split(family, rest)
-    types = get_type_hints(make)
+    types = {**get_type_hints(make), **get_type_hints(make.__init__)}  # of a data class the fields, else the arguments
     for option in family.options:
         if option.default is None and option.name not in given:
             raise AssayError(f"{family.name} needs its {option.name}", given=family.name, next_step=f"write {family.form}")

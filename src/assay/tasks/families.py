@@ -1,13 +1,35 @@
 """The families of tasks as `assay tasks` lists them. Written out here, since reading the classes would import torch;
 a test compares every option with the field that it names."""
 
+from importlib.metadata import EntryPoint
+
+from assay.plugins import TASKS, loaded, plugins, unbroken
 from assay.tasks.family import TaskFamily
 from assay.tasks.family_options import LATENT, NUMBER, SLOTS, options
 
 
 def task_families() -> tuple[TaskFamily, ...]:
-    """Every family that comes with Assay."""
-    return _FAMILIES
+    """Every family that comes with Assay, then those of plug-ins; a broken one is a warning."""
+    return (*_FAMILIES, *unbroken(plugins(TASKS, _names()), _plugged_in))
+
+
+def family_named(name: str) -> TaskFamily | None:
+    """The family of that name; a plug-in is imported for its own names alone."""
+    own = next((family for family in _FAMILIES if family.name == name), None)
+    if own is not None:
+        return own
+    entry = plugins(TASKS, _names()).get(name)
+    return None if entry is None else _plugged_in(entry)
+
+
+def _names() -> list[str]:
+    return [family.name for family in _FAMILIES]
+
+
+def _plugged_in(entry: EntryPoint) -> TaskFamily:
+    return loaded(
+        entry, lambda found: isinstance(found, TaskFamily) and found.name == entry.name, "a TaskFamily that has this name"
+    )
 
 
 _FAMILIES = (

@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from assay.bounds import (
     read_parquet,
 )
 from assay.errors import AssayError
+from assay.plugins import READERS, loaded, plugins
 from assay.tasks.table_rows import TableRows
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ _REAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]
 
 
 def read_rows(path: Path, *, texts: Collection[str] = (), files: Collection[Path] = ()) -> TableRows:
-    """Read `.jsonl` (one object a line), `.csv` (the first line names the columns) or `.parquet`.
+    """Read `.jsonl` (one object a line), `.csv` (the first line names the columns), `.parquet`, or what a plug-in reads.
 
     **Arguments:**
 
@@ -41,12 +43,16 @@ def read_rows(path: Path, *, texts: Collection[str] = (), files: Collection[Path
 
     **Raises:** `AssayError` naming the file and the line.
     """
-    if path.suffix not in _READERS:
-        raise AssayError(f"{path}: data must be JSON Lines, CSV or Parquet", given=path.suffix or "no suffix", choices=_READERS)
+    added = {} if path.suffix in _READERS else plugins(READERS, _READERS)
+    if path.suffix not in (known := [*_READERS, *added]):
+        raise AssayError(f"{path}: data must be JSON Lines, CSV or Parquet", given=path.suffix or "no suffix", choices=known)
     if not is_file(path):
-        near = sorted(other.name for other in path.parent.glob("*") if other.suffix in _READERS)
+        near = sorted(other.name for other in path.parent.glob("*") if other.suffix in known)
         raise AssayError(f"{path}: the data file must exist", given=path.name, choices=near)
-    rows = _read_csv(path, texts) if path.suffix == ".csv" else _READERS[path.suffix](path)
+    if path.suffix in added:
+        rows = _plugged_in(added[path.suffix], path)
+    else:
+        rows = _read_csv(path, texts) if path.suffix == ".csv" else _READERS[path.suffix](path)
     if not rows.rows:
         raise AssayError(f"{path} must hold at least one row", given="an empty file")
     mapped = {str(file): map_npy(file) for file in files}
@@ -71,6 +77,17 @@ def _read_json_lines(path: Path) -> TableRows:
         numbers.append(number)
         rows.append(row)
     return TableRows(path, "line", numbers, rows)
+
+
+def _plugged_in(entry: EntryPoint, path: Path) -> TableRows:
+    read = loaded(entry, callable, "a function from the path of a file to its rows")
+    try:
+        rows = list(read(path))
+    except Exception as error:  # the reader is somebody else's: whatever it raises is theirs to see
+        raise AssayError(f"{path} must be readable by {entry.value}", given=f"{type(error).__name__}: {error}") from error
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise AssayError(f"{entry.value} must return rows that are mappings from columns to cells", given=str(path))
+    return TableRows(path, "row", range(1, len(rows) + 1), rows)
 
 
 def _decoded(content: bytes, path: Path) -> str:

@@ -1,0 +1,68 @@
+"""Instruments, tasks and readers of files that other packages bring, found by their entry points where a name is not ours."""
+
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from assay.errors import AssayError
+
+INSTRUMENTS, TASKS, READERS = "assay.instruments", "assay.tasks", "assay.readers"
+"""Groups of entry points: an `Instrument` class by its name, an `assay.tasks.TaskFamily` by its name, and by the suffix of a
+file (`.tsv`) a function from its path to its rows, each a mapping from columns to cells."""
+
+Made = TypeVar("Made")
+
+
+def plugins(group: str, own: Collection[str]) -> Mapping[str, EntryPoint]:
+    """What other packages add to a group, by name; nothing is imported.
+
+    **Arguments:** `own`: the names that Assay itself has in that group.
+
+    **Raises:** `AssayError` for a name that two of them have, naming both.
+    """
+    found: dict[str, EntryPoint] = {}
+    for entry in _entries(group):
+        other = found.get(entry.name)
+        if other is not None or entry.name in own:
+            rule = f"a name in {group} must belong to one package"
+            given = f"{entry.name}, of {_home(entry)} and of {_home(other) if other is not None else 'assay'}"
+            raise AssayError(rule, given=given, next_step="uninstall one of them, or rename it there")
+        found[entry.name] = entry
+    return MappingProxyType(found)
+
+
+def loaded(entry: EntryPoint, fits: Callable[[Any], bool], what: str) -> Any:
+    """What an entry point names.
+
+    **Raises:** `AssayError` where it cannot be imported, or does not fit.
+    """
+    try:
+        found = entry.load()
+    except Exception as error:  # the package is somebody else's: whatever its import raises is theirs to see
+        rule = f"the plug-in {entry.name} of {_home(entry)} must be importable"
+        step = f"make `import {entry.module}` work, or uninstall it"
+        raise AssayError(rule, given=f"{type(error).__name__}: {error}", next_step=step) from error
+    if not fits(found):
+        raise AssayError(f"the plug-in {entry.name} of {_home(entry)} must be {what}", given=entry.value)
+    return found
+
+
+def unbroken(entries: Mapping[str, EntryPoint], make: Callable[[EntryPoint], Made]) -> Iterator[Made]:
+    """What is made of every entry; of a broken one a warning."""
+    for entry in entries.values():
+        try:
+            yield make(entry)
+        except AssayError as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+
+
+@cache  # reading what is installed takes tens of milliseconds
+def _entries(group: str) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(entry_points(group=group), key=lambda entry: (entry.name, _home(entry))))
+
+
+def _home(entry: EntryPoint) -> str:
+    return f"{entry.dist.name if entry.dist is not None else 'an unnamed package'} ({entry.value})"
