@@ -16,6 +16,7 @@ from assay.bounds import MOST_WEIGHTS_FILE, check_file, is_file
 from assay.errors import AssayError
 from assay.factory import call_factory
 from assay.isolation import seeded
+from assay.models.hub import fetched, is_hub_name
 from assay.models.hugging_face import is_hugging_face, load_hugging_face
 from assay.models.reference import ModelConfig, rebuild
 from assay.predictions import Predictions
@@ -27,6 +28,7 @@ _FACTORY = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)(?:@(?
 _FORMS = (
     "a folder made by `assay train`",
     "a Hugging Face folder",
+    "hf://owner/name",
     "package.module:factory",
     "package.module:factory@weights.safetensors",
     "package.module:factory@weights.pt",
@@ -43,6 +45,7 @@ def load_subject(address: str, *, task: Task | None = None, output: str | None =
     - `address`: one of the forms
         - the folder of a finished run;
         - a local Hugging Face folder (safetensors; nothing is fetched);
+        - `hf://owner/name`, or `hf://owner/name@revision`: a model of the hub, fetched unless it is in the cache;
         - `package.module:factory`, a callable without arguments that returns an `nn.Module`, found on the path or in the
           current folder, optionally followed by `@` and a state dictionary in a `.safetensors` or `.pt` file;
         - a `.jsonl` file of answers, in the place of a network (`assay.predictions.Predictions`).
@@ -67,6 +70,10 @@ def _loaded(address: str, task: Task | None) -> Subject:
         return Predictions(path)
     if is_file(path / RECORD):
         return _load_run(path)
+    if is_hub_name(address):
+        subject = load_hugging_face(fetched(address), task=task)
+        subject.name = address.removeprefix("hf://")  # the folder is named by a hash
+        return subject
     if is_hugging_face(path):
         return load_hugging_face(path, task=task)
     factory = _FACTORY.fullmatch(address)
