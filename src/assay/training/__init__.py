@@ -4,6 +4,9 @@ from assay.training.data import TrainingData as TrainingData
 from assay.training.fit import TrainingConfig as TrainingConfig
 from assay.training.fit import TrainingRecord as TrainingRecord
 from assay.training.fit import fit as fit
+from assay.training.logs import Log as Log
+from assay.training.logs import tensorboard as tensorboard
+from assay.training.logs import trackio as trackio
 from assay.training.population import fit_many as fit_many
 from assay.training.run import PreparedRun as PreparedRun
 from assay.training.run import completed as completed

@@ -9,6 +9,7 @@ from assay.training.cohort import Separate
 from assay.training.config import TrainingConfig as TrainingConfig
 from assay.training.config import TrainingRecord as TrainingRecord
 from assay.training.data import Source
+from assay.training.logs import Log, no_log
 from assay.training.updates import DivergedError, records, train_cohort
 
 
@@ -19,19 +20,21 @@ def fit(
     config: TrainingConfig,
     directory: RunDirectory | None = None,
     progress: Callable[[str, float], None] = lambda doing, done: None,
+    log: Log = no_log,
 ) -> TrainingRecord:
     """Train `model` in place on the task's `train` split, on one torch thread, and leave it in evaluation mode. Submodules of
     a model in training mode keep their own mode while it is trained.
 
     With a `directory` it continues from the checkpoint found there and writes its own. On the CPU an interrupted run
     ends with the same weights, bit for bit, as one left alone. What the model draws at random, as in dropout, depends on the
-    seed of `config` alone, and the global generators are afterwards as they were.
+    seed of `config` alone, and the global generators are afterwards as they were. `log` is called with the loss about every
+    hundredth of the steps.
 
     **Raises:** `AssayError` when the loss or the gradient is no longer finite: the last checkpoint stays.
     `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written.
     """
     checkpoint = directory.path / CHECKPOINT if directory else None
-    progressed = train_cohort(Separate([model], [task], [config]), checkpoint=checkpoint, progress=progress)
+    progressed = train_cohort(Separate([model], [task], [config]), checkpoint=checkpoint, progress=progress, log=log)
     kept = records(progressed, 1)
     if progressed.diverged:
         raise DivergedError.told(progressed.diverged[0], models=progressed.diverged, records=kept, configs=[config])

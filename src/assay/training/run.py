@@ -26,6 +26,7 @@ from assay.tasks.preference_grid import PreferenceGrid
 from assay.tasks.sentences import Agreement, Anaphora
 from assay.tasks.text import Text
 from assay.training.fit import TrainingConfig, TrainingRecord, fit
+from assay.training.logs import Log, no_log
 from assay.training.sparse import Projection
 from assay.versions import versions_of
 
@@ -84,6 +85,7 @@ def train(
     config: TrainingConfig | Mapping[str, int | float] | None = None,
     trust: Collection[str] = (),
     progress: Shown = "bar",
+    log: Log = no_log,
 ) -> RunDirectory:
     """Train a reference model on a task and keep it; continues when `out` holds the same run, interrupted.
 
@@ -95,6 +97,7 @@ def train(
     - `config`: a whole configuration, or only the fields that shall differ from the `recommended` ones.
     - `trust`: addresses of code that may be imported although only a file names them, such as a table's executor.
     - `progress`: as `assay.audit` has it.
+    - `log`: called with a step and what is known there (`assay.training.Log`), such as `assay.training.tensorboard` makes one.
 
     **Returns:** the finished run; its record has the mean scores on seen and novel combinations.
 
@@ -109,9 +112,11 @@ def train(
     with shown(progress) as report:
         task, model, config, record = prepare(task_address, model_name, options=options, config=config, trust=trust)
         directory = RunDirectory.create(out, record)
-        trained = fit(model, task, config=config, directory=directory, progress=lambda doing, done: report(doing, 0.98 * done))
+        told = lambda doing, done: report(doing, 0.98 * done)  # noqa: E731
+        trained = fit(model, task, config=config, directory=directory, progress=told, log=log)
         finished = completed(directory.read_record(), model, task, trained, progress=report)
         directory.finish(finished, model.state_dict())
+        log(config.steps, finished.scores)
         report("done", 1.0)
     return directory
 

@@ -18,6 +18,7 @@ from assay.jobs import one_thread
 from assay.training.checkpoint import Progressed, load_checkpoint, save_checkpoint
 from assay.training.cohort import Cohort
 from assay.training.config import TrainingConfig, TrainingRecord
+from assay.training.logs import Log, no_log
 
 
 class DivergedError(AssayError):
@@ -65,11 +66,12 @@ def train_cohort(
     *,
     checkpoint: Path | None = None,
     progress: Callable[[str, float], None] = lambda doing, done: None,
+    log: Log = no_log,
 ) -> Progressed:
     """Take all steps, and leave the trained weights in the models, in evaluation mode.
 
     A model whose loss or gradient is no longer finite keeps the weights it had before that step and is noted in `diverged`;
-    the others go on. When none is left training ends, and the last checkpoint stays.
+    the others go on. When none is left training ends, and the last checkpoint stays. `log` has the mean loss of the models.
 
     **Raises:** `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written; at once after a second.
     """
@@ -101,6 +103,7 @@ def train_cohort(
                     progressed.curve.append((progressed.step, told))
                     mean = statistics.fmean(loss for loss in told if not math.isnan(loss))
                     progress(f"training, loss {mean:.4g}", progressed.step / steps)
+                    log(progressed.step, {"loss": mean})
                 if interrupts():
                     raise KeyboardInterrupt
                 if progressed.step % every == 0 or progressed.step == steps:

@@ -1,0 +1,65 @@
+"""Where training tells its losses and scores: one callback, and two that hand on to the trackers that people have."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from assay.errors import AssayError
+
+Log = Callable[[int, Mapping[str, float]], None]
+"""Called with the step and what is known there: `loss` about a hundred times in a training, `seen` and `novel` at its end."""
+
+
+def no_log(step: int, values: Mapping[str, float]) -> None:
+    """A callback that keeps nothing."""
+
+
+@contextmanager
+def tensorboard(folder: Path | str) -> Iterator[Log]:
+    """A callback that writes an event file into a folder, for TensorBoard (`pip install tensorboard`).
+
+    **Raises:** `AssayError` where it is not installed.
+
+    Example::
+
+        with tensorboard("runs/logs/first") as log:
+            assay.train("modular-addition", out="runs/first", log=log)
+    """
+    writer = _module("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(folder))
+    try:
+
+        def log(step: int, values: Mapping[str, float]) -> None:
+            for name, value in values.items():
+                writer.add_scalar(name, value, step)
+
+        yield log
+    finally:
+        writer.close()
+
+
+@contextmanager
+def trackio(project: str, name: str | None = None) -> Iterator[Log]:
+    """A callback that logs to trackio (`pip install trackio`), which keeps a local database and shows it in a browser.
+
+    **Raises:** `AssayError` where it is not installed.
+
+    Example::
+
+        with trackio("composition", name="first") as log:
+            assay.train("modular-addition", out="runs/first", log=log)
+    """
+    tracker = _module("trackio", "trackio")
+    run = tracker.init(project=project, name=name)
+    try:
+        yield lambda step, values: run.log(dict(values), step=step)
+    finally:
+        tracker.finish()
+
+
+def _module(name: str, package: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise AssayError(f"logging to {package} needs the package", next_step=f"pip install {package}") from error
