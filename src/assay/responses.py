@@ -91,6 +91,11 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
             next_step="put a single layer into torch.nn.Sequential",
         )
     entering = subject.read(inputs, [f"{name}:in" for name in modules])
+    own = [name for name, module in modules.items() if type(module) not in (nn.Linear, nn.Conv2d)]
+    given = subject.read(inputs, [f"{name}:out" for name in own])
+    for name in own:
+        if not _is_its_map(modules[name], entering[f"{name}:in"], given[f"{name}:out"]):
+            del modules[name]  # with a forward of its own, such as an adapter has: its weights are not read
     leaving: dict[str, list[Tensor]] = {name: [] for name in modules}
     for direction in torch.eye(flat.shape[1], dtype=outputs.dtype):
         weighted = (direction - direction.mean() if centred else direction).expand(num, -1).reshape(outputs.shape)
@@ -98,12 +103,46 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
         for name in modules:
             leaving[name].append(found[f"{name}:out"])
     every = [_layer(name, module, entering[f"{name}:in"], leaving[name]) for name, module in modules.items()]
-    layers = tuple(layer for layer in every if layer.inputs.shape[1])
+    layers = tuple(_tied([layer for layer in every if layer.inputs.shape[1]], modules))
     live = [modules[layer.name] for layer in layers if bool((layer.gradients != 0).any())]
-    held = {id(weight) for module in live for weight in module.parameters(recurse=False)}
+    held = {id(weight) for module in live for weight in (module.weight, module.bias)}
     unread = {name: weight.numel() for name, weight in subject.module.named_parameters() if id(weight) not in held}
     unread |= {name: values.numel() for name, values in constants(subject.module).items()}
     return ReadNetwork(layers, flat - flat.mean(1, keepdim=True) if centred else flat, unread)
+
+
+def _is_its_map(module: nn.Module, entering: Tensor, given: Tensor) -> bool:
+    """Whether a module of a class of its own gives what its weight and its bias give."""
+    weight, bias = getattr(module, "weight").detach(), getattr(module, "bias", None)  # noqa: B009
+    try:
+        if isinstance(module, nn.Conv2d):
+            expected = module._conv_forward(entering.flatten(0, -4), weight, bias).reshape(given.shape)
+        else:
+            expected = F.linear(entering, weight, bias)
+    except RuntimeError:  # its weight has not the shape of what it is given
+        return False
+    return expected.shape == given.shape and bool(
+        torch.allclose(expected, given, rtol=1e-3, atol=1e-4 * float(given.abs().max()))
+    )
+
+
+def _tied(layers: Sequence[Layer], modules: Mapping[str, nn.Module]) -> list[Layer]:
+    """Layers of one weight and one bias as one layer, which is used at the positions of all of them: a change of the weight
+    changes each."""
+    groups: dict[tuple[int, int], list[Layer]] = {}
+    for layer in layers:
+        module = modules[layer.name]
+        groups.setdefault((id(getattr(module, "weight")), id(getattr(module, "bias", None))), []).append(layer)  # noqa: B009
+    return [
+        one
+        if not more
+        else replace(
+            one,
+            inputs=torch.cat([layer.inputs for layer in (one, *more)], 1),
+            gradients=torch.cat([layer.gradients for layer in (one, *more)], 2),
+        )
+        for one, *more in groups.values()
+    ]
 
 
 def constants(module: nn.Module) -> Mapping[str, Tensor]:

@@ -33,6 +33,7 @@ SETTINGS = {
     "values_exchange": 3,
     "outputs_exchange": 1.0,
     "share of weights not read": 0.0,
+    "variance on weights not read": 0.0,
 }
 
 
@@ -129,6 +130,8 @@ def test_few_orbits_resolve_nothing():
         ({"outputs_exchange": 0.9}, "alike for all values of side in 0.900 of their variance only"),
         ({"share of weights not read": 0.2}, "0.200 of the weights lie in no layer whose responses are read"),
         ({"share of weights not read": None}, "an unknown share of the weights"),
+        ({"variance on weights not read": 0.2}, "0.200 of the variance of an output hangs on weights"),
+        ({"variance on weights not read": None}, "an unknown share of the variance"),
     ],
 )
 def test_it_is_not_resolved_where_it_was_not_tried_and_the_reason_is_told(settings, said):

@@ -11,7 +11,15 @@ from assay.errors import AssayError
 from assay.instrument import run
 from assay.instruments.fracture import Fracture
 from assay.instruments.fracture import instrument as fracture
-from assay.instruments.fracture.contexts import COUNTS, between_contexts, context_of, entering, least_and_most, least_entering
+from assay.instruments.fracture.contexts import (
+    COUNTS,
+    between_contexts,
+    context_of,
+    counted,
+    entering,
+    least_and_most,
+    least_entering,
+)
 from assay.instruments.fracture.shuffled import NAME
 from assay.regularity import Regular, Regularity, _check_moves
 from assay.responses import Layer, by_unit, constants, read_layers
@@ -58,11 +66,22 @@ def test_two_contexts_by_hand():
     overlaps, energies = between_contexts(layers, exchange, side, groups)
     assert overlaps.shape == (2, 2, 3, 3)
     assert (overlaps.sum(0) / energies.sum(0))[0, 0].tolist()[1:] == [1, 0]
-    assert least_and_most(overlaps.sum(0), energies.sum(0)) == {"least": 0, "most": 1}
-    assert least_and_most(overlaps.sum(0)[1:], energies.sum(0)[1:]) == {"least": 1, "most": 1}
-    small = energies.sum(0) * torch.tensor([COUNTS / 10, 1.0])[:, None, None]
-    assert least_and_most(overlaps.sum(0), small)["least"] == 1, "a layer that hardly responds does not count"
-    assert least_and_most(overlaps[0] * 0, energies[0] * 0) == {}
+
+    def ends(overlap, energy, *carries):
+        return least_and_most(overlap, energy, counted(energy, torch.tensor(carries)))
+
+    assert ends(overlaps.sum(0), energies.sum(0), True, True) == {"least": 0, "most": 1}
+    assert ends(overlaps.sum(0)[1:], energies.sum(0)[1:], True) == {"least": 1, "most": 1}
+    assert ends(overlaps.sum(0), energies.sum(0), False, True)["least"] == 1, "what carries nothing does not count"
+    small = torch.tensor([COUNTS / 10, 1.0])[:, None, None]
+    assert ends(overlaps.sum(0) * small, energies.sum(0) * small, True, True) == {"least": 0, "most": 1}
+    small = small.flip(0)
+    found = ends(overlaps.sum(0) * small, energies.sum(0) * small, True, True)["most"]
+    assert found == 1, "two contexts are one in the first layer"
+    hardly = torch.stack([energies.sum(0)[0], energies.sum(0)[1] * COUNTS / 10])
+    assert bool(counted(hardly, torch.tensor([True, True]))[0][1].any())
+    assert not bool(counted(hardly, torch.tensor([True, True]))[1][1].any()), "what hardly responds"
+    assert ends(overlaps[0] * 0, energies[0] * 0, True, True) == {}
 
 
 def test_inputs_without_anything_in_common_and_without_a_gauge():
@@ -80,7 +99,7 @@ def test_inputs_without_anything_in_common_and_without_a_gauge():
             tuple(one[0] for one in between_contexts([each], exchange, side, groups))
             for each in (entering(layer), entering(by_unit(layer)), layer)
         )
-        return least_entering([plain, gauged] if units else [plain], given)
+        return least_entering([plain, gauged] if units else [plain], given[1] > 0)
 
     table = torch.eye(6)[:, None]
     assert least(table) == pytest.approx(-1 / 5)
@@ -93,7 +112,7 @@ def test_inputs_without_anything_in_common_and_without_a_gauge():
     scaled = torch.cat([shared, 1e3 * context], -1)  # by a unit before, whose weights after it are as much smaller
     assert least(scaled, weight=torch.tensor([1.0, 1, 1, 1e-3])) < -0.9
     assert least(scaled, weight=torch.tensor([1.0, 1, 1, 1e-3]), units=True) > 0.2
-    assert least_entering([], (torch.zeros(1, 3, 3), torch.zeros(1, 3, 3))) is None
+    assert least_entering([], torch.zeros(1, 3, 3, dtype=torch.bool)) is None
 
 
 class Branching(nn.Module):

@@ -15,7 +15,7 @@ ONE, COPIES = 0.9, 0.1  # share of orbits that respond as one
 ALIKE = 0.25  # cosine of the responses of two contexts
 ENTERS = 0.15  # the same with inputs that are not weighed by what the weights make of them: about 0 for tables
 REGULAR = 0.95  # share of the outputs' variance that has the regularity: else the contexts have rules of their own
-UNREAD = 0.05  # share of weights whose responses are not read
+UNREAD = 0.05  # share of weights whose responses are not read, and share of an output's variance that hangs on these
 CONTEXTS = 3  # values of the context, at least: for so many, shared modules and copies were planted
 
 
@@ -36,7 +36,7 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     """
     name = shared.about["regularity"]
     context, num, values, regular = (settings.get(f"{key}_{name}") for key in ("context", "contexts", "values", "outputs"))
-    if reason := _why_not(name, context, num, values, regular, settings.get("share of weights not read")):
+    if reason := _why_not(name, context, num, values, regular) or why_not_read(settings):
         return OfContext(because=reason)
     of = {**shared.about, "context": str(context)}
     least, most, enters = (
@@ -67,7 +67,7 @@ def of_context(measures: Sequence[Measure], settings: Mapping[str, object], shar
     return OfContext(because=f"{because}: neither one thing in every layer nor copies in every layer")
 
 
-def _why_not(name: str, context: object, num: object, values: object, regular: object, unread: object) -> str:
+def _why_not(name: str, context: object, num: object, values: object, regular: object) -> str:
     """Why the rule does not apply to the regularity, whatever was measured; empty where it applies."""
     if not context:
         return f"the {name} changes more than one part, or none, so that there is no context"
@@ -79,9 +79,18 @@ def _why_not(name: str, context: object, num: object, values: object, regular: o
         return "the outputs do not vary"
     if regular < REGULAR:
         return f"the outputs are alike for all values of {context} in {number(regular)} of their variance only"
+    return ""
+
+
+def why_not_read(settings: Mapping[str, object]) -> str:
+    """Why the responses that were read may not be what the network does; empty where they are."""
+    unread, carried = settings.get("share of weights not read"), settings.get("variance on weights not read")
     if not isinstance(unread, float) or unread > UNREAD:
         told = number(unread) if isinstance(unread, float) else "an unknown share"
         return f"{told} of the weights lie in no layer whose responses are read"
+    if not isinstance(carried, float) or carried > UNREAD:
+        told = number(carried) if isinstance(carried, float) else "an unknown share"
+        return f"{told} of the variance of an output hangs on weights whose responses are not read"
     return ""
 
 

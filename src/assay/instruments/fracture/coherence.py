@@ -69,6 +69,10 @@ class Coherence:
         as_one = kept > (1 + (self.sizes - 1) * AS_ONE) / self.sizes * total
         return as_one[live].double(), self.orbits[live]
 
+    def shares(self) -> list[float]:
+        """Of all energy that of each layer."""
+        return (self.total.sum(1) / self.total.sum()).tolist()
+
     def by_layer(self) -> list[float | None]:
         """The value of each layer alone; None where nothing responds."""
         pairs = zip(self.kept.sum(1).tolist(), self.total.sum(1).tolist(), strict=True)

@@ -12,7 +12,7 @@ from assay.instruments.fracture.answer import CONTEXTS
 from assay.instruments.fracture.coherence import Coherence
 from assay.instruments.fracture.estimates import values_around
 from assay.regularity import MOST_ELEMENTS, Regular, Regularity
-from assay.responses import Layer, by_unit, overlap_of_rows
+from assay.responses import Layer, ReadNetwork, balanced, by_unit, overlap_of_rows
 
 BETWEEN = {
     how: Metric(
@@ -27,8 +27,8 @@ ENTERING = Metric(
 )  # fmt: skip
 
 COUNTS = 1e-4
-"""Share of all response energy from which on a layer counts: where large weights silence a copy, other layers have 1e-6 of it,
-and a module that gives a tenth of the output has 1e-3 (experiments/fracture/third_question.py)."""
+"""Share of all response energy from which on a layer counts for the most alike contexts: where large weights silence a copy,
+other layers have 1e-6 of it, and a module that gives a tenth of the output 1e-3 (experiments/fracture/third_question.py)."""
 
 
 def context_of(regular: Regular, regularity: Regularity) -> tuple[str, int]:
@@ -72,20 +72,44 @@ def between_contexts(
     return overlaps, energies
 
 
-def counted(energies: Float[Tensor, "l k k"]) -> Bool[Tensor, "l k k"]:
-    """Which layers and contexts respond enough to count: none where nothing responds."""
-    total = energies.sum()
-    return (energies.sum((1, 2)) >= COUNTS * total)[:, None, None] & (energies > COUNTS**2 * total)
+def counted(
+    energies: Float[Tensor, "l k k"], carries: Bool[Tensor, " l"]
+) -> tuple[Bool[Tensor, "l k k"], Bool[Tensor, "l k k"]]:
+    """Which layers and contexts count for the least alike, and for the most.
+
+    For the least alike every layer that carries part of the outputs: one thing in the layer that responds most is not one
+    thing in all. For the most alike those that respond, since layers of large weights may stand between a map that reads the
+    input and one that adds up, which all contexts share.
+
+    **Arguments:** `energies`: in the gauge of `counting`.
+    """
+    total, of_layer = energies.sum(), energies.sum((1, 2), keepdim=True)
+    responds = energies > COUNTS**2 * of_layer
+    return responds & carries[:, None, None], responds & (of_layer >= COUNTS * total)
 
 
-def least_and_most(overlaps: Float[Tensor, "l k k"], energies: Float[Tensor, "l k k"]) -> Mapping[str, float]:
+def least_and_most(
+    overlaps: Float[Tensor, "l k k"],
+    energies: Float[Tensor, "l k k"],
+    counts: tuple[Bool[Tensor, "l k k"], Bool[Tensor, "l k k"]],
+) -> Mapping[str, float]:
     """The cosine of the two contexts that are least alike in any layer that counts, and of the two that are most: near 0 where
     either has weights of its own, 1 where one thing serves both. Empty where nothing responds."""
-    counts = counted(energies)
-    if not bool(counts.any()):
-        return {}
-    cosines = (overlaps[counts] / energies[counts]).clamp(-1, 1)
-    return {"least": float(cosines.min()), "most": float(cosines.max())}
+    least, most = ((overlaps[one] / energies[one]).clamp(-1, 1) for one in (each & (energies > 0) for each in counts))
+    return {"least": float(least.min()), "most": float(most.max())} if len(least) and len(most) else {}
+
+
+def counting(layer: Layer, outputs: Float[Tensor, "n c"] | None) -> Layer:
+    """The layer in the gauge in which energies are compared between layers: balanced, of inputs less their mean and of outputs
+    in units of their standard deviation, so that neither a mean that a bias can take up nor the unit of an output counts.
+
+    **Arguments:** `outputs`: None for logits, which have one unit.
+    """
+    layer = entering(layer)
+    if outputs is not None:
+        size = outputs.double().std(0, correction=0)
+        layer = replace(layer, gradients=layer.gradients.double() * torch.where(size > 0, 1 / size, 0.0)[:, None, None, None])
+    return balanced(layer)
 
 
 def entering(layer: Layer) -> Layer:
@@ -98,39 +122,52 @@ def entering(layer: Layer) -> Layer:
     return replace(layer, inputs=inputs - inputs.mean((0, 1)))
 
 
-def least_entering(sums: Sequence[tuple[Tensor, Tensor]], balanced: tuple[Tensor, Tensor]) -> float | None:
+def least_entering(sums: Sequence[tuple[Tensor, Tensor]], counts: Bool[Tensor, "l k k"]) -> float | None:
     """The least cosine of two contexts in any layer that counts, where inputs are not weighed by what is made of them.
 
     Of each layer and two contexts the greater of the cosines in the given gauges counts: as the weights are, which rotations do
     not change, and unit by unit, which rescaling does not. None where nothing responds.
     """
-    counts = counted(balanced[1])
     if not bool(counts.any()):
         return None
     each = [torch.where(energies > 0, overlaps / energies, 0.0)[counts] for overlaps, energies in sums]
     return float(torch.stack(each).amax(0).clamp(-1, 1).min())
 
 
-def likeness(gauged: Sequence[Layer], layers: Sequence[Layer], regular: Regular, groups: Int[Tensor, " n"]) -> list[Values]:
+def likeness(
+    gauged: Sequence[Layer],
+    read: ReadNetwork,
+    regular: Regular,
+    groups: Int[Tensor, " n"],
+    carries: Bool[Tensor, " l"],
+    *,
+    logits: bool,
+) -> list[Values]:
     """The least and the greatest likeness of two contexts, for every regularity that exchanges at least three.
 
-    **Arguments:** `gauged`: in the balanced gauge; `layers`: as they are.
+    **Arguments:** `gauged`: the layers of `read` in the balanced gauge; `carries`: which of them carry part of the outputs.
     """
-    others = [[entering(layer) for layer in layers], [entering(by_unit(layer)) for layer in layers]]
+    every_gauge = [
+        gauged,
+        [entering(layer) for layer in read.layers],
+        [entering(by_unit(layer)) for layer in read.layers],
+        [counting(layer, None if logits else read.outputs) for layer in read.layers],
+    ]
     found = []
     for regularity in regular.regularities:
         name, num = context_of(regular, regularity)
         if num < CONTEXTS:
             continue
         context = regular.examples.parts[name]
-        every = [between_contexts(one, regularity, context, groups) for one in (gauged, *others)]
+        every = [between_contexts(one, regularity, context, groups) for one in every_gauge]
         held = [[(both[0].sum(0), both[1].sum(0)) for both in every]]
         held += [
             [(both[0].sum(0) - both[0][group], both[1].sum(0) - both[1][group]) for both in every]
             for group in range(len(every[0][0]))
         ]
-        whole, *left = [least_and_most(*sums[0]) for sums in held]
-        least, *without = [least_entering(sums[1:], sums[0]) for sums in held]
+        counts = [counted(sums[-1][1], carries) for sums in held]
+        whole, *left = [least_and_most(*sums[0], one) for sums, one in zip(held, counts, strict=True)]
+        least, *without = [least_entering(sums[1:-1], one[0]) for sums, one in zip(held, counts, strict=True)]
         about = {"regularity": regularity.name, "context": name}
         found += [
             values_around(metric, about, whole.get(how), [one.get(how) for one in left]) for how, metric in BETWEEN.items()

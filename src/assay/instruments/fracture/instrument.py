@@ -12,6 +12,7 @@ from torch import Tensor
 from assay.evidence import Effort, Measure
 from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Notes, Random, Reading, Readings, Values
 from assay.instruments.fracture import maps
+from assay.instruments.fracture.carried import carried
 from assay.instruments.fracture.checks import check_outputs, declared_by, finite
 from assay.instruments.fracture.coherence import Coherence, coherence, energies_over, kept_share, one_sidedness, participation
 from assay.instruments.fracture.contexts import BETWEEN, ENTERING, likeness, settings_of
@@ -21,7 +22,7 @@ from assay.instruments.fracture.shuffled import HOW, NAME, made_anew, shuffled
 from assay.instruments.fracture.words import FractureKept, layers_figure, noise_figures, summary_of, warnings_of
 from assay.objective import Classification, Objective
 from assay.regularity import DeclaresRegularities, GivesIrregular, Regular
-from assay.responses import Layer, ReadNetwork, balanced, by_unit, constants, read_layers
+from assay.responses import Layer, ReadNetwork, balanced, by_unit, read_layers
 from assay.stats import gain_over, keyed_seed
 from assay.subject import Subject
 from assay.task import Task
@@ -203,8 +204,9 @@ class Fracture(Instrument[FractureDraw]):
                 finite(other)
                 others.append(_of_regularities(other, [balanced(layer) for layer in other.layers], data)[0])
         values = [_with_shuffles(one, [other[k] for other in others]) for k, one in enumerate(values)]
+        hangs = carried(network, data.inputs, read)
         values += [
-            *likeness(gauged, read.layers, data.regular, data.groups),
+            *likeness(gauged, read, data.regular, data.groups, hangs.of_layers(), logits=centred),
             *_over_parts(read, data),
             *_of_maps(read, gauged, data),
         ]
@@ -223,9 +225,8 @@ class Fracture(Instrument[FractureDraw]):
             )
             for convention in CONVENTIONS
         }
-        every = [*network.module.parameters(), *constants(network.module).values()]
-        weights = sum(weight.numel() for weight in every)
-        return Reading(values, FractureKept(found, _table(read, data, found[first.name]), shaken, read.unread, weights, made))
+        own = found[first.name]
+        return Reading(values, FractureKept(found, _table(read, data, own), shaken, read.unread, hangs, made))
 
     def explain(self, data: FractureDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept: FractureKept = readings.own.kept
@@ -235,7 +236,8 @@ class Fracture(Instrument[FractureDraw]):
         settings = {
             "orbits": len(data.regular.regularities[0].orbits().unique()),
             "weights not read": unread,
-            "share of weights not read": unread / max(1, kept.weights),
+            "share of weights not read": kept.carried.share,
+            "variance on weights not read": kept.carried.unread,
             **settings_of(data.regular, kept.found, data.declared),
         }
         return Notes(
@@ -380,9 +382,8 @@ def _table(
     """Of every layer: coherence, share of the energy, decodability beside it, and how far what enters it has the regularity."""
     targets, names = _targets(data)
     rows = []
-    energy = found.total.sum(1) / found.total.sum()
     regularity = data.regular.regularities[0]
-    for layer, share, own in zip(read.layers, energy.tolist(), found.by_layer(), strict=True):
+    for layer, share, own in zip(read.layers, found.shares(), found.by_layer(), strict=True):
         entering = layer.inputs.mean(1)
         probe = maps.decodability(entering, targets, data.first) if names else None
         stays = torch.arange(entering.shape[1]).expand(len(regularity.rows), -1)

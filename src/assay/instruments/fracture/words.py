@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from assay.display import number, with_interval
 from assay.evidence import UNTRAINED, DetailTable, Measure
 from assay.figure import Curve, Figure, Line, Plot
-from assay.instruments.fracture.answer import CONTEXTS, UNREAD, of_context
+from assay.instruments.fracture.answer import CONTEXTS, of_context, why_not_read
+from assay.instruments.fracture.carried import Carried
 from assay.instruments.fracture.coherence import Coherence
 from assay.instruments.fracture.noise import CONVENTIONS, MATCHED, Shaken
 from assay.instruments.fracture.shuffled import NAME
@@ -18,14 +19,15 @@ _MIDDLE = 0.5  # of the orbits
 
 @dataclass(frozen=True)
 class FractureKept:
-    """What the words are made of: coherence by regularity, and at every layer; noise by convention; how many weights; the
-    layers whose weights are made of other parameters, so that no network of the same weights in another order is read."""
+    """What the words are made of: coherence by regularity, and at every layer; noise by convention; weights that are not read,
+    and what else responses may not show; the layers whose weights are made of other parameters, so that no network of the same
+    weights in another order is read."""
 
     found: Mapping[str, Coherence]
     layers: tuple[tuple[str, float | None, float, float | None, float], ...]
     shaken: Mapping[str, Shaken]
     unread: Mapping[str, int]
-    weights: int
+    carried: Carried
     made_anew: Sequence[str] = ()
 
 
@@ -86,8 +88,11 @@ def _level(measure: Measure, found: Coherence) -> str:
         return "not resolved, since the same weights in another order are as coherent" if weights else "unified-like"
     if below.p <= 0.05:
         return "fractured-like"
-    seen = number(detectable_gain(untrained.values))
-    return f"not resolved, since untrained copies differ so much that less than {seen} from their mean would not have shown"
+    seen = min(detectable_gain(untrained.values), 1.0)
+    if not seen > 0:
+        return "not resolved, since it is that of every untrained copy"
+    told = f"less than {number(seen)} from their mean would not have shown"
+    return f"not resolved, since untrained copies differ so much that {told}"
 
 
 def _sharing(measure: Measure, measures: Sequence[Measure], settings: Mapping[str, object], found: Coherence) -> str:
@@ -96,6 +101,8 @@ def _sharing(measure: Measure, measures: Sequence[Measure], settings: Mapping[st
     assert measure.interval is not None
     if not found.is_regular:
         return "not resolved"
+    if reason := why_not_read(settings):
+        return f"not resolved, since {reason}"
     if measure.interval.low <= _MIDDLE:
         return "a copy for each" if measure.interval.high < _MIDDLE else "not resolved"
     name = measure.about["regularity"]
@@ -103,9 +110,6 @@ def _sharing(measure: Measure, measures: Sequence[Measure], settings: Mapping[st
     if settings.get(f"context_{name}") and isinstance(num, int) and num >= CONTEXTS:
         answer = of_context(measures, settings, measure)
         return "one thing for all" if answer.answer == "one shared thing" else f"not resolved, since {answer.because}"
-    unread = settings.get("share of weights not read")
-    if not isinstance(unread, float) or unread > UNREAD:
-        return "not resolved, since too many weights have no responses that are read"
     return "one thing for all"
 
 

@@ -1,0 +1,167 @@
+"""What carries the outputs and hardly responds: planted networks that responses alone would call by the wrong name."""
+
+from dataclasses import replace
+
+import contexts
+import pytest
+import torch
+from torch import Generator, nn
+
+from assay.instrument import run
+from assay.instruments.fracture import Fracture
+from assay.instruments.fracture import instrument as fracture
+from assay.instruments.fracture.carried import carried, lost_without, lost_without_unread
+from assay.responses import read_layers
+from assay.subject import Subject
+from assay.verdict import judge
+
+QUICK = {"quick": replace(fracture.BUDGETS["quick"], draws=1, scales=(0.1,), shuffles=2, copies=2)}
+TASK = contexts.Sides("contexts", items=40)
+
+
+def module(seed: int | None = None) -> nn.Sequential:
+    """The rule, in another order and scale of its units for every seed."""
+    rule = TASK.rule if seed is None else contexts.relabelled(TASK.rule, Generator().manual_seed(seed))
+    made = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+    with torch.no_grad():
+        for layer, weight, bias in zip(made[::2], rule[::2], rule[1::2], strict=True):
+            layer.weight.copy_(weight)
+            layer.bias.copy_(bias)
+    return made
+
+
+def content(x: torch.Tensor) -> torch.Tensor:
+    return torch.cat([x.new_ones(len(x), 1), x[:, 3:]], 1)
+
+
+class Chosen(nn.Module):
+    """For each context a module, which may be one and the same; then a head for all."""
+
+    def __init__(self, *each: nn.Module, head: nn.Module | None = None, scale: torch.Tensor | float = 1.0):
+        super().__init__()
+        self.each, self.head, self.scale = nn.ModuleList(each), head or nn.Identity(), scale
+
+    def forward(self, x):
+        found = sum(x[:, k, None] * each(content(x)) for k, each in enumerate(self.each))
+        return self.head(found) * self.scale
+
+
+def plus(offset: float) -> nn.Linear:
+    made = nn.Linear(3, 3)
+    with torch.no_grad():
+        made.weight.copy_(torch.eye(3))
+        made.bias.fill_(offset)
+    return made
+
+
+def answer(network: nn.Module) -> str:
+    found = run(Fracture(budgets=QUICK), Subject(network.eval()), TASK, effort="quick")
+    return judge([found]).sharing.answer
+
+
+def copies() -> list[nn.Sequential]:
+    return [module(seed) for seed in (1, 2, 3)]
+
+
+def test_one_set_of_weights_in_several_modules_is_one_thing():
+    one = module()
+    others = [module() for _ in range(2)]
+    for other in others:
+        for mine, layer in zip(one[::2], other[::2], strict=True):
+            layer.weight, layer.bias = mine.weight, mine.bias
+    assert answer(Chosen(one, *others)) == answer(Chosen(one, one, one)) == "one shared thing"
+    (first, *_) = read_layers(Subject(Chosen(one, *others)), {"x": TASK.x}).layers
+    assert first.inputs.shape[1] == 3, "one layer, used at three places"
+
+
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_the_mean_of_the_outputs_makes_copies_no_one_thing_and_one_thing_no_copies(offset):
+    assert answer(Chosen(*copies(), head=plus(offset))) == "not resolved"
+    trunk = module()
+    heads = [nn.Sequential(trunk, plus(offset)) for _ in range(3)]
+    assert answer(Chosen(*heads)) == "not resolved"
+
+
+def test_an_output_in_larger_units_does_not_decide_for_the_others():
+    """Output 0 by one module, 1 and 2 by copies, and the other way round."""
+    first, others = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 1.0])
+
+    class Both(nn.Module):
+        def __init__(self, here: torch.Tensor, scale: float):
+            super().__init__()
+            self.shared, self.copied, self.here = Chosen(*[module()] * 3), Chosen(*copies()), here
+            self.scale = 1 + (scale - 1) * first
+
+        def forward(self, x):
+            return (self.here * self.shared(x) + (1 - self.here) * self.copied(x)) * self.scale
+
+    assert answer(Both(first, 100.0)) == "not resolved"
+    assert answer(Both(others, 300.0)) == "not resolved"
+
+
+def test_what_another_part_takes_back_does_not_hide_copies():
+    class Cancelling(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.copied, self.first, self.second = Chosen(*copies()), module(4), module(5)
+
+        def forward(self, x):
+            return self.copied(x) + 30 * (self.first(content(x)) - self.second(content(x)))
+
+    assert answer(Cancelling()) == "not resolved"
+
+
+def test_few_weights_that_are_not_read_may_hold_everything():
+    """A table of all answers in an embedding beside a large head."""
+
+    class Looked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.first = nn.Embedding(len(TASK.x), 3), plus(0.0)
+            self.more = nn.Sequential(nn.Linear(3, 90), nn.Linear(90, 90), nn.Linear(90, 3))
+            with torch.no_grad():
+                self.table.weight.copy_(TASK.values)
+                self.more[0].weight.mul_(1e-4)
+
+        def forward(self, x):
+            row = (x[:, None] - TASK.x).square().sum(2).argmin(1)
+            found = self.first(self.table(row))
+            return found + self.more(found)
+
+    network = Looked()
+    kept = carried(Subject(network), {"x": TASK.x}, read_layers(Subject(network), {"x": TASK.x}))
+    assert kept.share < 0.05
+    assert kept.unread == pytest.approx(1, abs=0.01)
+    assert answer(network) == "not resolved"
+
+
+def test_a_linear_layer_with_a_forward_of_its_own_is_not_read():
+    class PerContext(nn.Linear):
+        def __init__(self):
+            super().__init__(6, 3)
+            self.own = nn.Parameter(torch.randn(3, 3, 6, generator=Generator().manual_seed(0)))
+
+        def forward(self, x):
+            return torch.einsum("nk,kji,ni->nj", x[:, :3], self.own, x) + super().forward(x)
+
+    class Plain(nn.Linear):
+        pass
+
+    inputs = {"input": TASK.x}
+    found = read_layers(Subject(nn.Sequential(PerContext(), plus(0.0))), inputs)
+    assert [layer.name for layer in found.layers] == ["1"]
+    assert set(found.unread) == {"0.weight", "0.bias", "0.own"}
+    assert len(read_layers(Subject(nn.Sequential(Plain(6, 3))), inputs).layers) == 1
+
+
+def test_a_layer_carries_what_is_lost_without_it_and_a_normalisation_is_no_table():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.Linear(8, 3))
+    subject, inputs = Subject(network), {"input": TASK.x}
+    assert lost_without(subject, inputs, ["0", "2"]) == pytest.approx({"0": 1, "2": 1})
+    assert lost_without(subject, inputs, []) == {}
+    before = network[1].weight.clone()
+    kept = carried(subject, inputs, read_layers(subject, inputs))
+    assert (kept.share, kept.unread) == (0, 0)
+    assert network[1].weight.equal(before)
+    assert lost_without_unread(subject, inputs, ["1.weight"]) == pytest.approx(0, abs=1e-9), "all gains are one already"
