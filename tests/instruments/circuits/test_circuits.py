@@ -61,6 +61,30 @@ def test_it_finds_the_planted_circuit_to_the_edge(budget, quick):
         assert any("Gates" in told for told in evidence.not_tested)
 
 
+def test_single_weights_are_pruned_by_the_same_search_in_every_null_and_reference():
+    """A reference that is the network answers as it does, and one pruned by magnitude, whose circuit is cut, has none."""
+    pruned = Planted()
+    with torch.no_grad():
+        pruned.layers[2].weight[:, [3, 9]] = 0
+    budget = dataclasses.replace(GATES, weights=True, prices=(0.5, 2.0), few=2)
+    references = {"twin": subject(), "pruned by magnitude": Subject(pruned.eval())}
+    instrument = Circuits(budgets={"quick": budget})
+    evidence = run(instrument, subject(), TASK, effort="quick", seed=0, references=references)
+    size, weights = (evidence.measure(key) for key in ("circuit_size", "circuit_weights"))
+    nulls = {null.name: null.values for null in weights.nulls}
+    assert weights.value <= size.value == pytest.approx(EDGES / 102)
+    assert min(nulls[UNTRAINED]) == 1.0
+    assert list(nulls[NONSENSE]) == [1.0] * 3
+    assert list(nulls["pruned by magnitude"]) == [1.0]
+    assert nulls["twin"][0] == pytest.approx(weights.value, abs=2 / 102)
+    rows = table(evidence, "Pruned weight by weight").rows
+    assert [row[0] for row in rows] == [
+        "gates", "the largest weights", *["gates, permuted labels"] * 2, "gates, wrong labels",
+    ]  # fmt: skip
+    assert rows[0][3] < 0.15 < 0.6 < rows[0][4]
+    assert not any("one by one" in told for told in evidence.not_tested)
+
+
 def test_labels_that_say_nothing_and_untrained_copies_have_no_circuit_as_small(quick):
     nulls = {null.name: null for null in quick.measure("circuit_size").nulls}
     assert set(nulls) == {UNTRAINED, NONSENSE}

@@ -9,9 +9,9 @@ from assay.evidence import Effort, Measure
 from assay.instrument import Instrument, NotEnough, Notes, Random, Reading, Readings
 from assay.instruments.circuits.controls import Sets
 from assay.instruments.circuits.metrics import BUDGETS, METRICS, CircuitBudget
-from assay.instruments.circuits.network import answered_units, constant_loss
+from assay.instruments.circuits.network import TARGET, answered_units, constant_loss
 from assay.instruments.circuits.nodes import wiring_of
-from assay.instruments.circuits.reading import TARGET, CircuitsDraw, enough, read_network, read_other
+from assay.instruments.circuits.reading import CircuitsDraw, enough, read_network, read_other
 from assay.instruments.circuits.words import explained
 from assay.objective import Unscored
 from assay.subject import Subject

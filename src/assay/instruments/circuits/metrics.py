@@ -1,12 +1,14 @@
 """What the instrument measures, and the sizes that each effort buys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.evidence import UNTRAINED, Effort
 from assay.instrument import Budget, Metric
 from assay.instruments.circuits.search import GateConfig
 
+WEIGHT_PRICE = 4.0
+"""Times the price of nodes that of single weights is."""
 RANDOM = "random circuits"
 NONSENSE = "labels that say nothing"
 
@@ -45,7 +47,11 @@ TRANSFER = Metric(
     key="circuit_transfer", title="transfer to other conditions", unit="score of the circuit found elsewhere", level=0,
     bounds=(0.0, 1.0), beats=(RANDOM,),
 )  # fmt: skip
-METRICS = (SIZE, NECESSITY, SUFFICIENCY, ALONE, WITHOUT, ADVERSARIAL, ROLE, STABILITY, TRANSFER)
+WEIGHTS = Metric(
+    key="circuit_weights", title="size of the circuit, pruned weight by weight", unit="share of edges", better="lower", level=0,
+    bounds=(0.0, 1.0), beats=(UNTRAINED, NONSENSE),
+)  # fmt: skip
+METRICS = (SIZE, WEIGHTS, NECESSITY, SUFFICIENCY, ALONE, WITHOUT, ADVERSARIAL, ROLE, STABILITY, TRANSFER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,7 @@ class CircuitBudget(Budget):
     - `nonsense`: labellings of permuted labels; `draws`: random circuits; `few`: of these where each needs a search of its own.
     - `ascent`: steps of the adversary.
     - `work`: multiplications of one pass over these examples, at most; larger networks are given fewer examples.
+    - `weights`: whether single weights are pruned too, in which the search of every network and labelling is done once more.
     - `conditions`: parts whose values are divided into two conditions, at most.
     """
 
@@ -76,10 +83,16 @@ class CircuitBudget(Budget):
     few: int = 2
     ascent: int = 4
     conditions: int = 2
+    weights: bool = False
 
     @property
     def gates(self) -> GateConfig:
         return GateConfig(prices=self.prices, steps=self.steps, batch_size=self.batch_size, learning_rate=self.learning_rate)
+
+    @property
+    def weight_gates(self) -> GateConfig:
+        """Of single weights, of which there are so many more that prices start where those of nodes are in the middle."""
+        return replace(self.gates, prices=tuple(WEIGHT_PRICE * price for price in self.prices))
 
 
 BUDGETS: Mapping[Effort, CircuitBudget] = {
@@ -90,6 +103,6 @@ BUDGETS: Mapping[Effort, CircuitBudget] = {
     ),
     "full": CircuitBudget(
         examples=512, work=1e11, prices=(0.1, 0.4, 1.6, 6.4, 12.8), steps=(200, 120), points=20, seeds=6, nonsense=9,
-        draws=99, few=9, ascent=16, copies=10,
+        draws=99, few=9, ascent=16, copies=10, weights=True,
     ),
 }  # fmt: skip

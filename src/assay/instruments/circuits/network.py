@@ -21,6 +21,8 @@ Ablation = Literal["mean", "zero", "task mean", "resample"]
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
 """What stands in the place of an ablated node: its mean over examples and positions, zero, its mean over the examples of the
 task at each position, or what it has for another example of the task at the same position."""
+TARGET = 0.15 / 0.6931471805599453
+"""Of the loss of the best constant answer: .15 nats for two answers that are equally frequent (Gao et al. 2025)."""
 BATCH = 128
 Fill = Sequence[Tensor]
 """What takes the place of the nodes of each place, of a shape that broadcasts to `(n, ..., width)`."""

@@ -134,15 +134,18 @@ class Edges:
 
     def within(self, kept: Bool[Tensor, " nodes"]) -> Bool[Tensor, " edges"]:
         """Of all pairs of nodes that some weight joins, in a fixed order, those between kept nodes."""
-        return torch.cat(
-            [((one.counts > 0) & (out[:, None] * inside > 0)).flatten() for one, out, inside in self._ends(kept.double())]
-        )
+        return torch.cat([free.flatten() for _, free in self.matrices(kept)])
+
+    def matrices(self, kept: Bool[Tensor, " nodes"]) -> Iterator[tuple[LinearMap, Bool[Tensor, "o i"]]]:
+        """For every map the weights that lead from kept nodes to kept nodes, or to what is asked."""
+        for one, out, inside in self._ends(kept.double()):
+            yield one.of, (one.counts > 0) & (out[:, None] * inside > 0)
 
     def listed(self, kept: Bool[Tensor, " nodes"]) -> Iterator[tuple[LinearMap, int, int]]:
         """Every pair of kept nodes that a weight joins: the map, the output and the input in it."""
-        for one, out, inside in self._ends(kept.double()):
-            for o, i in ((one.counts > 0) & (out[:, None] * inside > 0)).nonzero().tolist():
-                yield one.of, o, i
+        for of, free in self.matrices(kept):
+            for o, i in free.nonzero().tolist():
+                yield of, o, i
 
     def _ends(self, nodes: Tensor) -> Iterator[tuple[MapEdges, Tensor, Tensor]]:
         places = self.wiring.split(nodes)

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from assay.display import number
-from assay.evidence import Interval
 from assay.instrument import Control, NotEnough, Random, Reading, Values
 from assay.instruments.circuits import metrics
 from assay.instruments.circuits.checks import (
@@ -22,18 +20,17 @@ from assay.instruments.circuits.checks import (
     stochastic_losses,
 )
 from assay.instruments.circuits.controls import Condition, Sets, conditions, constant_labels, permuted_labels, wrong_labels
-from assay.instruments.circuits.metrics import NONSENSE, RANDOM, CircuitBudget
-from assay.instruments.circuits.network import ABLATIONS, WiredNetwork, constant_loss, has_norms
+from assay.instruments.circuits.metrics import RANDOM, CircuitBudget
+from assay.instruments.circuits.network import ABLATIONS, TARGET, WiredNetwork, constant_loss, has_norms
 from assay.instruments.circuits.nodes import Wiring
-from assay.instruments.circuits.search import Circuit, Order, curve, order_nodes, smallest
+from assay.instruments.circuits.search import Circuit, Order, Searched, curve, order_nodes, smallest
+from assay.instruments.circuits.sizes import FoundWeights, by_combination, read_weights, size_values, weights_of
+from assay.instruments.circuits.weights import prunes_weights
 from assay.objective import Objective
-from assay.stats import LEVEL, MIN_UNITS, cluster_means, gain_over
+from assay.stats import MIN_UNITS
 from assay.subject import Subject
 
-TARGET = 0.15 / 0.6931471805599453
-"""Of the loss of the best constant answer: .15 nats for two answers that are equally frequent (Gao et al. 2025)."""
 LEARNED = 0.5  # of the target, which the loss of the network itself must not exceed
-_RESAMPLED = 400
 _LEAST = 16  # examples of a condition
 
 
@@ -50,19 +47,6 @@ class CircuitsDraw:
     target: float
     constant: float
     budget: CircuitBudget
-
-
-class Searched(NamedTuple):
-    """The order of a network's nodes for some labels, circuits along it on the examples that a size is chosen on, and the
-    smallest that reaches the target; None where none does."""
-
-    order: Order
-    circuits: Sequence[Circuit]
-    smallest: Circuit | None
-
-    def size(self, network: WiredNetwork) -> float:
-        """The share of edges, 1 where none reaches the target."""
-        return 1.0 if self.smallest is None else self.smallest.edges / max(1, network.edges.total)
 
 
 @dataclass(frozen=True)
@@ -96,6 +80,7 @@ class FoundCircuits:
     random: Sequence[Bool[Tensor, " nodes"]]
     transfers: Sequence[Transferred]
     stages: Sequence[tuple[float, int, int, float]]
+    weights: FoundWeights | None
 
 
 def search(
@@ -139,14 +124,18 @@ def read_other(subject: Subject, data: CircuitsDraw, own: FoundCircuits, rng: Ra
     network, sets = circuits_of(subject, data), data.sets
     found = search(network, sets, data.budget, generator=rng("gates"))
     kept = _with_edges(network, found.order, own.circuit.edges)
-    units, ids = _units(network.scores(sets.judging, kept), sets.judging.combination)
-    lost, _ = _units(network.scores(sets.judging, None) - network.scores(sets.judging, ~kept), sets.judging.combination)
+    units, ids = by_combination(network.scores(sets.judging, kept), sets.judging.combination)
+    lost, _ = by_combination(network.scores(sets.judging, None) - network.scores(sets.judging, ~kept), sets.judging.combination)
     size = found.size(network)
     values = [
         Values(metric=metrics.SIZE.key, units=torch.full((len(units),), size), value=size, variance=0.0),
         Values(metric=metrics.NECESSITY.key, units=lost, ids=ids),
         Values(metric=metrics.SUFFICIENCY.key, units=units, ids=ids),
     ]
+    if data.budget.weights and prunes_weights(network):
+        pruned = weights_of(network, found, sets, data.budget, rng)
+        share = 1.0 if pruned is None else pruned.circuit.edges / max(1, network.edges.total)
+        values.append(Values(metric=metrics.WEIGHTS.key, units=torch.full((len(units),), share), value=share, variance=0.0))
     return Reading(values, found.circuits)
 
 
@@ -157,11 +146,6 @@ def _with_edges(network: WiredNetwork, order: Order, edges: int) -> Bool[Tensor,
         middle = (low + high + 1) // 2
         low, high = (middle, high) if network.edges.count(order.first(middle)) <= edges else (low, middle - 1)
     return order.first(low)
-
-
-def _units(values: Float[Tensor, " n"], combination: Int[Tensor, " n"]) -> tuple[Float[Tensor, " u"], Int[Tensor, " u"]]:
-    means = cluster_means(values, combination)
-    return means.means, means.ids
 
 
 @dataclass
@@ -184,8 +168,16 @@ class _Reader:
     def read(self, found: Searched, own: Float[Tensor, " n"]) -> tuple[list[Values], FoundCircuits]:
         """The values of every metric, and what is kept."""
         network, kept, budget = self.network, self.circuit.kept, self.data.budget
-        nonsense, sizes = self._nonsense()
+        labelled = self._nonsense()
+        nonsense = {name: [one for _, one in some] for name, some in labelled.items()}
+        sizes = {name: [one.size(network) for one in some] for name, some in nonsense.items()}
         values = [self._size(found, sizes), *self._by_ablation()]
+        weights = None
+        if budget.weights and prunes_weights(network):
+            beside = {name: labelled[name] for name in ("permuted", "wrong")}
+            if read := read_weights(network, found, self.data.sets, beside, budget, self.rng):
+                values.append(read[0])
+                weights = read[1]
         adversarial = self._adversarial()
         stochastic = stochastic_losses(network, kept, self.judging, draws=budget.few, generator=self.rng("stochastic"))
         transfers = list(self._transfers())
@@ -215,10 +207,11 @@ class _Reader:
             random=self.random[:1],
             transfers=[one for _, some in transfers for one in some],
             stages=stages,
+            weights=weights,
         )
 
-    def _nonsense(self) -> tuple[dict[str, list[Searched]], dict[str, list[float]]]:
-        """The same search for labels that are not the task's, and the sizes found."""
+    def _nonsense(self) -> dict[str, list[tuple[Sets, Searched]]]:
+        """The same search for labels that are not the task's."""
         sets, budget = self.data.sets, self.data.budget
         labelled = {
             "permuted": [permuted_labels(sets, generator=self.rng("permuted labels", k)) for k in range(budget.nonsense)],
@@ -226,53 +219,37 @@ class _Reader:
             "constant": [constant_labels(sets)],
         }
         targets = {"constant": self.data.target}  # whose own constant answer has no loss
-        found = {
+        return {
             name: [
-                search(self.network, one, budget, generator=self.rng("gates", name, k), target=targets.get(name))
+                (one, search(self.network, one, budget, generator=self.rng("gates", name, k), target=targets.get(name)))
                 for k, one in enumerate(some)
             ]
             for name, some in labelled.items()
         }
-        return found, {name: [one.size(self.network) for one in some] for name, some in found.items()}
 
     def _size(self, found: Searched, nonsense: Mapping[str, Sequence[float]]) -> Values:
-        """The share of edges; its interval is that of resampled combinations on the examples that are judged."""
+        """The share of edges between the nodes of the circuit."""
         network = self.network
         candidates = [*found.circuits, self.circuit]
-        losses = torch.stack(
-            [_units(network.losses(self.judging, one.kept), self.judging.combination)[0] for one in candidates]
-        )
-        edges = torch.tensor([one.edges / max(1, network.edges.total) for one in candidates], dtype=torch.float64)
-        rows = torch.randint(losses.shape[1], (_RESAMPLED, losses.shape[1]), generator=self.rng("resampled"))
-        reached = losses[:, rows].mean(-1) <= self.data.target
-        sizes = torch.where(reached, edges[:, None], 1.0).amin(0)
-        value = float(edges[-1])
-        ends = sizes.quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)).tolist()
-        variance = float((sizes - value).square().mean())
-        others = [*nonsense["permuted"], *nonsense["wrong"]]
-        return Values(
-            metric=metrics.SIZE.key,
-            units=losses[-1],
-            value=value,
-            variance=variance,
-            interval=Interval(
-                low=min(value, ends[0]), high=max(value, ends[1]), level=LEVEL,
-                method=f"{_RESAMPLED} resamples of {losses.shape[1]} combinations",
+        return size_values(
+            metrics.SIZE.key,
+            torch.stack(
+                [by_combination(network.losses(self.judging, one.kept), self.judging.combination)[0] for one in candidates]
             ),
-            controls=(
-                Control(
-                    name=NONSENSE,
-                    how="the smallest circuit of the network for permuted and wrong labels, by the same search; 1: not found",
-                    values=torch.tensor(others, dtype=torch.float64),
-                    p=gain_over(-value, variance, [-other for other in others]).p if len(others) > 1 else None,
-                ),
-            ),
+            torch.tensor([one.edges / max(1, network.edges.total) for one in candidates], dtype=torch.float64),
+            target=self.data.target,
+            nonsense=[*nonsense["permuted"], *nonsense["wrong"]],
+            how="the smallest circuit of the network for permuted and wrong labels, by the same search; 1: not found",
             note=f"{self.circuit.edges} of {network.edges.total} edges, {int(self.circuit.kept.sum())} of "
-            f"{self.data.wiring.num_nodes} nodes, at a loss of {number(float(losses[-1].mean()))}",
-        )  # fmt: skip
+            f"{self.data.wiring.num_nodes} nodes",
+            generator=self.rng("resampled"),
+        )
+
+    def _losses(self, one: Circuit) -> Float[Tensor, " u"]:
+        return by_combination(self.network.losses(self.judging, one.kept), self.judging.combination)[0]
 
     def _control(self, values: Sequence[Float[Tensor, " n"]], how: str = "") -> Control:
-        rows = torch.stack([_units(one, self.judging.combination)[0] for one in values])
+        rows = torch.stack([by_combination(one, self.judging.combination)[0] for one in values])
         how = how or f"{len(values)} circuits with as many nodes of each place and degree, drawn at random"
         return Control(name=RANDOM, how=how, values=rows)
 
@@ -281,8 +258,8 @@ class _Reader:
         own = network.scores(self.judging, None)
         for name in ABLATIONS:
             random = self.random if name == "mean" else self.random[: max(2, self.data.budget.few)]
-            scores, ids = _units(network.scores(self.judging, kept, name), self.judging.combination)
-            lost, _ = _units(own - network.scores(self.judging, ~kept, name), self.judging.combination)
+            scores, ids = by_combination(network.scores(self.judging, kept, name), self.judging.combination)
+            lost, _ = by_combination(own - network.scores(self.judging, ~kept, name), self.judging.combination)
             alone = self._control([network.scores(self.judging, one, name) for one in random])
             without = self._control([own - network.scores(self.judging, ~one, name) for one in random])
             about = {} if name == "mean" else {"ablation": name}
@@ -300,7 +277,7 @@ class _Reader:
             def losses(kept: Tensor, each: bool = each) -> Tensor:
                 return adversarial_losses(self.network, kept, self.judging, steps=self.data.budget.ascent, each=each)
 
-            units, ids = _units(losses(self.circuit.kept), self.judging.combination)
+            units, ids = by_combination(losses(self.circuit.kept), self.judging.combination)
             random = [losses(one) for one in self.random[: self.data.budget.few]]
             how = f"the same adversary of {len(random)} random circuits"
             found.append(
@@ -356,8 +333,8 @@ class _Reader:
                 chance = random_circuit(
                     self.data.wiring, self.network.edges, circuit.kept, generator=self.rng("random", here.part, here.values)
                 )
-                units.append(_units(self.network.scores(judging, circuit.kept), judging.combination))
-                random.append(_units(self.network.scores(judging, chance), judging.combination)[0])
+                units.append(by_combination(self.network.scores(judging, circuit.kept), judging.combination))
+                random.append(by_combination(self.network.scores(judging, chance), judging.combination)[0])
                 tested.append(
                     Transferred(
                         here, there, (circuit.edges, its.smallest.edges),

@@ -9,6 +9,8 @@ without steps that is the order.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -86,7 +88,9 @@ def order_nodes(network: WiredNetwork, examples: Examples, config: GateConfig, *
         effects = first_order_effects(network, examples)
         if not config.steps[0]:
             return Order(effects.argsort(descending=True, stable=True))
-        return _path(network, examples, config, effects, generator)
+        return gate_path(
+            partial(_loss_of_nodes, network), effects, examples, config, generator=generator, device=network.device
+        )
 
 
 def first_order_effects(network: WiredNetwork, examples: Examples) -> Float[Tensor, " nodes"]:
@@ -118,13 +122,13 @@ def first_order_effects(network: WiredNetwork, examples: Examples) -> Float[Tens
     return (sums / len(examples)).cpu()
 
 
-class _Gates:
-    """The numbers tau of all nodes, and how long each has been above 0."""
+class Gates:
+    """The numbers tau of all nodes, or of all edges, and how long each has been above 0."""
 
-    def __init__(self, network: WiredNetwork, config: GateConfig, effects: Float[Tensor, " nodes"], generator: Generator):
-        num = network.wiring.num_nodes
+    def __init__(self, config: GateConfig, effects: Float[Tensor, " nodes"], generator: Generator, device: torch.device):
+        num = len(effects)
         start = START * (0.5 + _quantiles(effects).float()) + SPREAD * torch.randn(num, generator=generator)
-        self.tau = start.to(network.device).requires_grad_()
+        self.tau = start.to(device).requires_grad_()
         self.adam = AdamW([self.tau], lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=1e-3)
         self.last_above = torch.zeros(num)
         self.beyond = torch.zeros(num)  # by how much the last update would have passed the clamp: ties are broken by it
@@ -150,10 +154,25 @@ class _Gates:
         return self.last_above.double() * 10 + self.tau.detach().cpu().double() + 0.01 * self.beyond.tanh().double()
 
 
-def _path(
-    network: WiredNetwork, examples: Examples, config: GateConfig, effects: Float[Tensor, " nodes"], generator: Generator
+Loss = Callable[[Examples, Float[Tensor, " nodes"], Bool[Tensor, " nodes"]], Tensor]
+"""The loss of one batch, from its examples, the gates of all nodes (1 or 0, with the slope of a sigmoid), and which of them
+have not been dropped."""
+
+
+def gate_path(
+    loss: Loss,
+    effects: Float[Tensor, " nodes"],
+    examples: Examples,
+    config: GateConfig,
+    *,
+    generator: Generator,
+    device: torch.device,
 ) -> Order:
-    gates, stages = _Gates(network, config, effects, generator), []
+    """The order that gates find along one path of rising prices.
+
+    **Arguments:** `effects`: what the gates start in the order of, one for each.
+    """
+    gates, stages = Gates(config, effects, generator, device), []
     total = config.steps[0] + config.steps[1] * (len(config.prices) - 1)
     for number, price in enumerate(config.prices):
         recent: list[float] = []
@@ -161,7 +180,7 @@ def _path(
             if gates.step % REPORTED == 0:
                 report("searching for a circuit", gates.step / total)
             rows = torch.randint(len(examples), (min(config.batch_size, len(examples)),), generator=generator)
-            recent.append(_step(network, examples.take(rows), gates, price))
+            recent.append(_step(loss, examples.take(rows), gates, price))
             if config.compact and (step + 1) % RECOMPACT == 0:
                 gates.live &= gates.last_above >= gates.step - DEAD_FOR
         stages.append(Stage(price, gates.kept, sum(recent[-10:]) / max(1, len(recent[-10:]))))
@@ -178,24 +197,29 @@ def _quantiles(effects: Float[Tensor, " nodes"]) -> Float[Tensor, " nodes"]:
     return rank / max(1, len(rank) - 1)
 
 
-def _step(network: WiredNetwork, batch: Examples, gates: _Gates, price: float) -> float:
+def _step(loss: Loss, batch: Examples, gates: Gates, price: float) -> float:
     """One update of the gates; the loss before it."""
     with torch.enable_grad():
         soft = torch.sigmoid(gates.tau)
         hard = ((gates.tau > 0) & gates.live.to(gates.tau.device)).to(soft)
         mask = hard + (soft - soft.detach()) * gates.live.to(soft)
-        masks, fill = network.wiring.split(mask), network.wiring.split(network.means)
-
-        def change(k: int) -> Callable[[Tensor], Tensor]:
-            return lambda x: masks[k] * x + (1 - masks[k]) * fill[k]
-
-        with compacted(network.module, network.wiring, gates.live, network.means):
-            outputs = network.run(batch.inputs, {k: change(k) for k in range(len(masks))})
-        loss = network.objective.loss(outputs, batch.targets.to(outputs.device))
-        total = loss + price * mask.mean()
-        (slope,) = torch.autograd.grad(total, gates.tau)
+        found = loss(batch, mask, gates.live)
+        (slope,) = torch.autograd.grad(found + price * mask.mean(), gates.tau)
     gates.update(slope)
-    return float(loss.detach())
+    return float(found.detach())
+
+
+def _loss_of_nodes(
+    network: WiredNetwork, batch: Examples, mask: Float[Tensor, " nodes"], live: Bool[Tensor, " nodes"]
+) -> Tensor:
+    masks, fill = network.wiring.split(mask), network.wiring.split(network.means)
+
+    def change(k: int) -> Callable[[Tensor], Tensor]:
+        return lambda x: masks[k] * x + (1 - masks[k]) * fill[k]
+
+    with compacted(network.module, network.wiring, live, network.means):
+        outputs = network.run(batch.inputs, {k: change(k) for k in range(len(masks))})
+    return network.objective.loss(outputs, batch.targets.to(outputs.device))
 
 
 @contextmanager
@@ -254,7 +278,24 @@ class Circuit:
     loss: float
 
 
-def curve(network: WiredNetwork, order: Order, examples: Examples, *, points: int) -> list[Circuit]:
+@runtime_checkable
+class Counted(Protocol):
+    """What counts the edges of a circuit."""
+
+    def count(self, kept: Bool[Tensor, " nodes"]) -> int: ...
+
+
+@runtime_checkable
+class Prunable(Protocol):
+    """A network whose nodes, or whose edges, may be ablated."""
+
+    @property
+    def edges(self) -> Counted: ...
+
+    def losses(self, examples: Examples, kept: Bool[Tensor, " nodes"] | None) -> Float[Tensor, " n"]: ...
+
+
+def curve(network: Prunable, order: Order, examples: Examples, *, points: int) -> list[Circuit]:
     """Circuits from none of the nodes to all: the first nodes of the order, in about `points` sizes spaced geometrically, and
     what each stage of the search kept."""
     num = len(order.nodes)
@@ -264,14 +305,12 @@ def curve(network: WiredNetwork, order: Order, examples: Examples, *, points: in
     return sorted(found, key=lambda one: (one.edges, int(one.kept.sum())))
 
 
-def judged(network: WiredNetwork, kept: Bool[Tensor, " nodes"], examples: Examples) -> Circuit:
+def judged(network: Prunable, kept: Bool[Tensor, " nodes"], examples: Examples) -> Circuit:
     """A circuit with its size and its loss when all else has its mean."""
     return Circuit(kept, network.edges.count(kept), float(network.losses(examples, kept).mean()))
 
 
-def smallest(
-    network: WiredNetwork, order: Order, found: Sequence[Circuit], examples: Examples, *, target: float
-) -> Circuit | None:
+def smallest(network: Prunable, order: Order, found: Sequence[Circuit], examples: Examples, *, target: float) -> Circuit | None:
     """The circuit with the fewest edges whose loss is at most the target: among those found, and by bisection along the order
     between the largest that fails and the smallest that does not. None where none reaches it."""
     nested = sorted((c for c in found if _is_first(order, c.kept)), key=lambda c: int(c.kept.sum()))
@@ -292,3 +331,16 @@ def smallest(
 
 def _is_first(order: Order, kept: Bool[Tensor, " nodes"]) -> bool:
     return torch.equal(order.first(int(kept.sum())), kept)
+
+
+class Searched(NamedTuple):
+    """The order of a network's nodes for some labels, circuits along it on the examples that a size is chosen on, and the
+    smallest that reaches the target; None where none does."""
+
+    order: Order
+    circuits: Sequence[Circuit]
+    smallest: Circuit | None
+
+    def size(self, network: WiredNetwork) -> float:
+        """The share of edges, 1 where none reaches the target."""
+        return 1.0 if self.smallest is None else self.smallest.edges / max(1, network.edges.total)

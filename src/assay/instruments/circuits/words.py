@@ -11,6 +11,7 @@ from assay.instruments.circuits.checks import SHARES
 from assay.instruments.circuits.metrics import SIZE
 from assay.instruments.circuits.reading import CircuitsDraw, FoundCircuits
 from assay.instruments.circuits.search import Circuit
+from assay.instruments.circuits.sizes import FoundWeights
 
 TIMES = 3.0
 """How many times larger a circuit for labels that say nothing must be at least."""
@@ -103,6 +104,8 @@ def _not_tested(data: CircuitsDraw, found: FoundCircuits) -> Iterator[str]:
         yield "Gates, which take a higher effort: first-order effects order the nodes, and circuits are several times larger."
     if found.frozen is None:
         yield "Frozen norms: the network has none."
+    if found.weights is None:
+        yield "Edges pruned one by one, which takes full effort and a network without convolutions."
     if not found.transfers:
         yield "Transfer between conditions: no part has both answers on both sides of its values, or a side no circuit."
     yield "Off-target damage: what the network does beside this task."
@@ -143,6 +146,8 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> It
         "network, reaches it. Constant labels are no null: a circuit for them may be empty.",
         level=0,
     )
+    if found.weights is not None:
+        yield _weights(found.weights, found.total)
     yield DetailTable(
         name="Role of the circuit's nodes",
         columns=("share of nodes that hold what they hold in the whole network", "loss"),
@@ -183,6 +188,25 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> It
             note="Two circuits may share few edges and do the same.",
             level=0,
         )
+
+
+def _weights(found: FoundWeights, total: int) -> DetailTable:
+    rows: list[tuple[Cell, ...]] = [
+        ("gates", found.edges, found.edges / max(1, total), found.alone, found.without),
+        ("the largest weights", found.magnitude, None if found.magnitude is None else found.magnitude / total, None, None),
+    ]
+    rows += [
+        (f"gates, {name} labels", edges, None if edges is None else edges / max(1, total), None, None)
+        for name, edges in found.nonsense
+    ]
+    return DetailTable(
+        name="Pruned weight by weight",
+        columns=("what is kept", "edges", "share", "loss of the circuit alone", "loss without its edges"),
+        rows=tuple(rows),
+        note="A cut edge passes on the mean of its source; what it does may be done by others then. The largest weights: in "
+        "the order of their magnitude. None: the target is not reached.",
+        level=0,
+    )
 
 
 def _line(name: str, circuits: Sequence[Circuit], total: int, *, null: bool = False, marked: int | None = None) -> Line:

@@ -1,0 +1,231 @@
+"""Circuits pruned weight by weight: an edge that is cut passes on the mean of its source in the place of what it holds.
+
+A node whose edges are all cut holds its mean, so every circuit of nodes is one of these; but a node that stays need not keep
+all of its edges, which matters for networks most of whose weights are not zero.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor, nn
+
+from assay.instruments.circuits.controls import Sets
+from assay.instruments.circuits.network import TARGET, WiredNetwork, batches, constant_loss, each_loss
+from assay.instruments.circuits.nodes import LinearMap
+from assay.instruments.circuits.search import Circuit, GateConfig, Order, curve, gate_path, smallest
+from assay.isolation import undisturbed
+from assay.masks.maskable import is_transposed
+from assay.task import Examples
+
+_AT_ONCE = 16  # examples whose effects are held for every weight
+LOOSER = (1.0, 2.0, 4.0)
+"""Times the nodes of the smallest circuit, among which single weights are pruned."""
+
+
+class _Place(NamedTuple):
+    """The weights of one map that may be cut, `(outputs, inputs)`, and the means of what enters it."""
+
+    of: LinearMap
+    free: Bool[Tensor, "o i"]
+    means: Float[Tensor, " i"]
+
+
+@dataclass(frozen=True)
+class WeightCount:
+    """The edges that are kept, each of which counts once. `total`: of all that may be cut."""
+
+    total: int
+
+    def count(self, kept: Bool[Tensor, " edges"]) -> int:
+        """How many edges."""
+        return int(kept.sum())
+
+
+class WeightedNetwork:
+    """A network whose single weights may be cut: those between nodes that `nodes` keeps. All others are cut in every circuit.
+
+    **Raises:** `ValueError` for networks with convolutions, whose weights are used at many places.
+
+    Example::
+
+        inside = WeightedNetwork(network, found.smallest.kept)
+        losses = inside.losses(examples, kept)
+    """
+
+    def __init__(self, network: WiredNetwork, nodes: Bool[Tensor, " nodes"] | None = None):
+        if not prunes_weights(network):
+            raise ValueError("single weights can be cut in linear maps only, not in convolutions")
+        self.network, self.device = network, network.device
+        self.nodes = torch.ones(network.wiring.num_nodes, dtype=torch.bool) if nodes is None else nodes
+        self.edges = WeightCount(sum(int(place.free.sum()) for place in self._places))
+
+    @cached_property
+    def _places(self) -> list[_Place]:
+        means = self.network.wiring.split(self.network.means)
+        return [_Place(of, free, means[of.source]) for of, free in self.network.edges.matrices(self.nodes)]
+
+    def losses(self, examples: Examples, kept: Bool[Tensor, " edges"] | None) -> Float[Tensor, " n"]:
+        """The loss of each example with all weights cut but those kept; None keeps all that may be kept."""
+        kept = torch.ones(self.edges.total, dtype=torch.bool) if kept is None else kept
+        return self._losses(examples, kept.float(), outside=0.0)
+
+    def losses_without(self, examples: Examples, kept: Bool[Tensor, " edges"]) -> Float[Tensor, " n"]:
+        """The loss of each example when these weights alone are cut, in the whole network."""
+        return self._losses(examples, 1 - kept.float(), outside=1.0)
+
+    def _losses(self, examples: Examples, gates: Float[Tensor, " edges"], *, outside: float) -> Float[Tensor, " n"]:
+        found = []
+        with undisturbed(self.network.module, 0), torch.no_grad(), self.cut(gates.to(self.device), outside=outside):
+            for batch in batches(examples):
+                found.append(each_loss(self.network.objective, self.network.run(batch.inputs, {}).cpu(), batch.targets))
+        return torch.cat(found)
+
+    def loss(self, batch: Examples, mask: Float[Tensor, " edges"], live: Bool[Tensor, " edges"]) -> Tensor:
+        """The mean loss of one batch under gates, with their slopes. `live`: not used, since a dead weight is no smaller."""
+        with self.cut(mask):
+            outputs = self.network.run(batch.inputs, {})
+        return self.network.objective.loss(outputs, batch.targets.to(outputs.device))
+
+    @contextmanager
+    def cut(
+        self,
+        gates: Float[Tensor, " edges"],
+        *,
+        outside: float = 0.0,
+        seen: Callable[[int, Tensor, Tensor], Tensor] = lambda k, x, y: y,
+    ) -> Iterator[None]:
+        """While it lasts, every weight is multiplied by its gate, and the mean of its source by the rest.
+
+        **Arguments:** `outside`: the gate of weights that may not be kept. `seen`: from the number of a map, what enters and
+        what leaves it, to what shall leave it.
+        """
+        changed: list[nn.Module] = []
+        sizes = [int(place.free.sum()) for place in self._places]
+        try:
+            for k, (place, own) in enumerate(zip(self._places, gates.split(sizes), strict=True)):
+                layer = self.network.module.get_submodule(place.of.layer)
+                full = torch.full(place.free.shape, outside, device=self.device).masked_scatter(place.free.to(self.device), own)
+                forward = _gated(layer, full, place.means)
+                layer.forward = lambda x, k=k, forward=forward: seen(k, x, forward(x))  # pyrefly: ignore[bad-assignment]
+                changed.append(layer)
+            yield
+        finally:
+            for layer in changed:
+                del layer.forward
+
+    def listed(self, kept: Bool[Tensor, " edges"]) -> Iterator[tuple[LinearMap, int, int]]:
+        """Every edge that is kept: the map, the output and the input in it."""
+        start = 0
+        for place in self._places:
+            ends = place.free.nonzero()
+            yield from ((place.of, o, i) for o, i in ends[kept[start : start + len(ends)]].tolist())
+            start += len(ends)
+
+    def by_magnitude(self) -> Order:
+        """The order of the weights' magnitudes, the largest first: pruning that looks at no example."""
+        layers = [self.network.module.get_submodule(place.of.layer) for place in self._places]
+        sizes = [LinearMap.matrix(layer).abs()[place.free] for layer, place in zip(layers, self._places, strict=True)]
+        return Order(torch.cat(sizes).cpu().argsort(descending=True, stable=True))
+
+    def effects(self, examples: Examples) -> Float[Tensor, " edges"]:
+        """How much the loss changes at first order when an edge is cut: per example, gradient at its target times weight times
+        distance of its source from the mean, summed over positions; the mean of its size (edge attribution patching)."""
+        sums = [torch.zeros(place.free.shape, device=self.device) for place in self._places]
+        whole = torch.ones(self.edges.total, device=self.device)
+        with undisturbed(self.network.module, 0):
+            for start in range(0, len(examples), _AT_ONCE):
+                batch = examples.take(torch.arange(start, min(start + _AT_ONCE, len(examples))))
+                calls: list[tuple[int, Tensor, Tensor]] = []
+
+                def note(k: int, x: Tensor, y: Tensor, calls: list[tuple[int, Tensor, Tensor]] = calls) -> Tensor:
+                    y = y if y.requires_grad else y.requires_grad_()
+                    calls.append((k, x.detach(), y))
+                    return y
+
+                with torch.enable_grad(), self.cut(whole, seen=note):
+                    outputs = self.network.run(batch.inputs, {})
+                    loss = self.network.objective.loss(outputs, batch.targets.to(outputs.device)) * len(batch)
+                    slopes = torch.autograd.grad(loss, [y for _, _, y in calls], allow_unused=True, materialize_grads=True)
+                for (k, x, _), slope in zip(calls, slopes, strict=True):
+                    away = (x - self._places[k].means).reshape(len(batch), -1, x.shape[-1])
+                    product = torch.einsum("nto,nti->noi", slope.reshape(len(batch), -1, slope.shape[-1]), away)
+                    weight = LinearMap.matrix(self.network.module.get_submodule(self._places[k].of.layer))
+                    sums[k] += (product * weight).abs().sum(0)
+        return torch.cat([total[place.free] for total, place in zip(sums, self._places, strict=True)]).cpu() / len(examples)
+
+
+def prunes_weights(network: WiredNetwork) -> bool:
+    """Whether every map is one whose single weights can be cut."""
+    layers = [network.module.get_submodule(one.layer) for one in network.wiring.maps]
+    return all(isinstance(layer, nn.Linear) or is_transposed(layer) for layer in layers)
+
+
+def _gated(layer: nn.Module, gates: Float[Tensor, "o i"], means: Float[Tensor, " i"]) -> Callable[[Tensor], Tensor]:
+    weight, bias = LinearMap.matrix(layer), getattr(layer, "bias", None)
+    constant = (weight * (1 - gates)) @ means
+    constant = constant if bias is None else constant + bias.detach()
+    return lambda x: nn.functional.linear(x, weight * gates, constant)
+
+
+class PrunedWeights(NamedTuple):
+    """A circuit of single weights, and the network that they were pruned in: `circuit.kept` are of its edges. `circuits`: of
+    all sizes, along the order that the search found."""
+
+    network: WeightedNetwork
+    circuit: Circuit
+    circuits: Sequence[Circuit]
+
+    def losses_without(self, examples: Examples) -> Float[Tensor, " n"]:
+        """The loss of each example when these weights alone are cut."""
+        return self.network.losses_without(examples, self.circuit.kept)
+
+
+def order_weights(network: WeightedNetwork, examples: Examples, config: GateConfig, *, generator: Generator) -> Order:
+    """The order of single weights for a task, by the search that orders nodes."""
+    effects = network.effects(examples)
+    if not config.steps[0]:
+        return Order(effects.argsort(descending=True, stable=True))
+    with undisturbed(network.network.module, 0):
+        return gate_path(network.loss, effects, examples, config, generator=generator, device=network.device)
+
+
+def smallest_weights(
+    network: WiredNetwork,
+    order: Order,
+    least: Bool[Tensor, " nodes"] | None,
+    sets: Sets,
+    config: GateConfig,
+    *,
+    generator: Generator,
+    points: int,
+    looser: Sequence[float] = LOOSER,
+    target: float | None = None,
+) -> PrunedWeights | None:
+    """The circuit with the fewest weights whose loss is at most the target; None where there is none.
+
+    Weights are pruned inside circuits of nodes, the smallest one and larger ones along the order, since what has fewest nodes
+    need not have fewest edges; in the whole network where no circuit of nodes reaches the target.
+
+    **Arguments:** `order`, `least`: of nodes, and the smallest circuit of nodes, from the search for them. `looser`: times its
+    nodes, in which weights are pruned. `target`: by default `TARGET` of the loss of a constant answer.
+    """
+    target = TARGET * constant_loss(network.objective, sets.choosing.targets) if target is None else target
+    inside: list[Bool[Tensor, " nodes"] | None] = [None]
+    if least is not None:
+        num = int(least.sum())
+        inside = [least if times == 1 else order.first(round(times * num)) for times in looser]
+    found: list[PrunedWeights] = []
+    for nodes in inside:
+        within = WeightedNetwork(network, nodes)
+        if within.edges.total:
+            weights = order_weights(within, sets.searching, config, generator=generator)
+            circuits = curve(within, weights, sets.choosing, points=points)
+            best = smallest(within, weights, circuits, sets.choosing, target=target)
+            if best is not None:
+                found.append(PrunedWeights(within, best, circuits))
+    return min(found, key=lambda one: one.circuit.edges, default=None)
