@@ -35,8 +35,8 @@ from assay.task import Examples
 
 NOUNS = (
     "dog", "cat", "bird", "horse", "teacher", "doctor", "student", "artist", "writer", "king", "boy", "girl", "friend",
-    "worker", "key", "book", "car", "table", "chair", "house", "tree", "river", "road", "door", "window", "cup", "picture", "letter",
-    "box", "ship", "stone", "flower",
+    "worker", "key", "book", "car", "table", "chair", "house", "tree", "river", "road", "door", "window", "cup", "picture",
+    "letter", "box", "ship", "stone", "flower",
 )  # fmt: skip
 NEAR = ("near", "behind", "beside", "above", "below", "under")
 PREFIX = "<|endoftext|>"

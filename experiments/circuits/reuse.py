@@ -1,4 +1,4 @@
-"""Are circuits of different questions made of the same nodes, and of the same question's twin? Sparse networks beside dense ones.
+"""Are circuits of questions that need one part made of the same nodes, and others not? Sparse networks beside dense ones.
 
 For every network the smallest circuits of several questions. Two of them ask for the same part: `for_while` and `indent_for`
 both need to know whether a statement begins with `for` or `while`. Of every pair of circuits: shared nodes (Jaccard) beside
@@ -93,8 +93,8 @@ def pairs(found: dict[str, Asked]) -> Iterator[tuple[str, str, Pair]]:
 def told(rows: list[Pair]) -> str:
     mean = [statistics.fmean(float(row[k]) for row in rows) for k in range(1, 6)]
     return (
-        f"{len(rows)} ordered pairs: shared nodes {mean[0]:.2f} (by chance {mean[1]:.2f}); loss rises by {mean[2]:.2f} without the own "
-        f"circuit, {mean[3]:.2f} without the other's, {mean[4]:.2f} without a random one"
+        f"{len(rows)} ordered pairs: shared nodes {mean[0]:.2f} (by chance {mean[1]:.2f}); loss rises by {mean[2]:.2f} without "
+        f"the own circuit, {mean[3]:.2f} without the other's, {mean[4]:.2f} without a random one"
     )
 
 

@@ -62,6 +62,12 @@ class TrainCommand(Command):
     """Multiplies every initial weight matrix."""
     active: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: 1)")] = None
     """Share of units that stay active (AbsTopK), in blocks of transformers, behind ReLU and in recurrent cells."""
+    sinks: bool = False
+    """Every attention head has one more key to rest on, of a learned logit and with the value 0."""
+    rms: bool = False
+    """RMSNorm in the place of LayerNorm."""
+    bigram: bool = False
+    """A table of the logits behind each token is added, for models that predict the next token; it stays dense."""
     sparse: Annotated[str | None, arg(metavar="SHARE", help_behavior_hint="(default: 1)")] = None
     """Share of weights that stay nonzero, such as 1/64: weight-sparse training."""
     sparse_floor: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 4)")] = None
@@ -73,12 +79,13 @@ class TrainCommand(Command):
         from assay.training import train
 
         sparse = {} if self.sparse is None else {"sparse": share(self.sparse)}
+        variants = {name: 1 for name in ("sinks", "rms", "bigram") if getattr(self, name)}
         with terminal.progress() as progress:
             run = train(
                 self.task,
                 self.model,
                 out=self.out,
-                options=self._given("width", "depth", "heads", "init_scale", "active"),
+                options=self._given("width", "depth", "heads", "init_scale", "active") | variants,
                 config=self._given("steps", "batch_size", "learning_rate", "weight_decay", "warmup", "seed", "sparse_floor")
                 | sparse,
                 trust=self.trust,

@@ -15,9 +15,11 @@ class LanguageModel(nn.Module):
         self.blocks = nn.ModuleList([Block(width, heads, causal=True) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, vocab)
+        self.bigram: nn.Module | None = None
 
     def forward(self, tokens: Int[Tensor, "n t"]) -> Float[Tensor, "n t vocab"]:
         x = self.embedding(tokens)
         for block in self.blocks:
             x = block(x)
-        return self.head(self.norm(x))
+        logits = self.head(self.norm(x))
+        return logits if self.bigram is None else logits + self.bigram(tokens)

@@ -24,6 +24,7 @@ from assay.models.odd_one_out import EncodedImages, EncodedTokens, EncodedVector
 from assay.models.shapes import only_shapes
 from assay.models.slot_attention import ConvAutoencoder, SlotAutoencoder
 from assay.models.transformer import Transformer
+from assay.models.variants import VARIANTS, vary
 from assay.objective import Stepwise
 from assay.task import Image, InputSpec, Items, Pixels, SourceToTarget, Task, Tokens, TokenSequence, Vector, VectorSequence
 
@@ -53,7 +54,7 @@ _INPUTS: dict[_Kind, str] = {
     (Items, Vector): "four vectors",
     (Items, Image): "four images",
 }
-_OF_ANY = ("init_scale", "active")
+_OF_ANY = ("init_scale", "active", *VARIANTS)
 """Options of every model."""
 assert tuple(_FITTING) == NAMES
 assert all(  # a recorded model is known by the names of its options
@@ -74,7 +75,7 @@ class ModelConfig:
     **Attributes:**
 
     - `name`: one of `assay.models.NAMES`.
-    - `options`: every size, those that the task fixed among them, `init_scale`, and `active` where it was given.
+    - `options`: every size, those that the task fixed among them, `init_scale`, and `active` and the variants where they were given.
     """
 
     name: str
@@ -110,7 +111,8 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
 
     - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder`, `causal`, `cnn`, `cppn`, `slot-attention` or `conv-autoencoder`.
     - `sizes`: `width`, `depth`, for the transformers `heads`, and `init_scale` (default 1), which multiplies every initial
-      weight matrix; `active`: the share of units that stay active (`assay.models.active`), all by default.
+      weight matrix; `active`: the share of units that stay active (`assay.models.active`), all by default;
+      `sinks`, `rms` and `bigram`: 1 for that change to the architecture (`assay.models.variants`).
 
     **Raises:** `AssayError` for an unknown name or size, and when the model does not take the task's input or give its output.
     """
@@ -149,6 +151,7 @@ def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
     for option, value in options.items():
         _check_option(config.name, option, value)
     scale, active = options.pop("init_scale", 1.0), options.pop("active", 1.0)
+    variants = [name for name in VARIANTS if options.pop(name, 0)]
     for factory in _FITTING.get(config.name, {}).values():
         if set(options) == set(inspect.signature(factory).parameters):
             break
@@ -163,6 +166,8 @@ def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
         for parameter in module.parameters():
             if parameter.ndim >= 2:
                 parameter.mul_(scale)
+    for variant in variants:
+        vary(module, variant)
     if active < 1:
         keep_active(module, active)
     return module
@@ -170,7 +175,9 @@ def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
 
 def _check_option(name: str, option: str, value: object) -> None:
     what = f"{name}: {option}"
-    if option in _OF_ANY:
+    if option in VARIANTS:
+        check_whole(what, value, least=0, most=1)
+    elif option in _OF_ANY:
         check_real(what, value, above=0.0)
         if option == "active" and not value <= 1:  # pyrefly: ignore[unsupported-operation]
             raise AssayError(f"{what} is the share of units that stay active, at most 1", given=value)

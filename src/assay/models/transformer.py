@@ -40,7 +40,8 @@ class Attention(nn.Module):
 
     `mask`, `(n, s)` or for each position of `x` its own `(n, t, s)`, is True where memory may be attended; `causal` lets
     position t see positions up to t, where `mask` does not say so itself. With a `cache` memory stands behind what it holds,
-    and all of that may be attended.
+    and all of that may be attended. `sink` `(heads,)`, where there is one: of every head the logit of one more key, whose value
+    is 0.
     """
 
     def __init__(self, width: int, num_heads: int, *, causal: bool = False):
@@ -52,6 +53,7 @@ class Attention(nn.Module):
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
+        self.sink: nn.Parameter | None = None
 
     def forward(
         self,
@@ -66,7 +68,12 @@ class Attention(nn.Module):
         if mask is not None:
             mask = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
         in_order = self.causal and cache is None and mask is None
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=in_order)
+        if self.sink is None:
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=in_order)
+        else:
+            if in_order:
+                mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=x.device).tril()
+            mixed = _with_sink(query, key, value, mask, self.sink)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
     def _keys(self, memory: Float[Tensor, "n s width"]) -> Keys:
@@ -74,6 +81,19 @@ class Attention(nn.Module):
 
     def _split(self, x: Float[Tensor, "n t width"]) -> Float[Tensor, "n heads t size"]:
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+def _with_sink(
+    query: Float[Tensor, "n heads t size"],
+    key: Float[Tensor, "n heads s size"],
+    value: Float[Tensor, "n heads s size"],
+    mask: Bool[Tensor, "..."] | None,
+    sink: Float[Tensor, " heads"],
+) -> Float[Tensor, "n heads t size"]:
+    scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
+    scores = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+    resting = sink[:, None, None].expand(*scores.shape[:3], 1)
+    return torch.cat([scores, resting], -1).softmax(-1)[..., :-1] @ value
 
 
 class FeedForward(nn.Module):

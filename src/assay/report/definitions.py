@@ -117,8 +117,8 @@ DEFINITIONS: Mapping[str, str] = {
         "task, at .15 nats for two answers, when all other units have their mean."
     ),
     "circuit_weights": (
-        "The share of a network's edges in the smallest circuit that is pruned weight by weight: a cut edge passes on the mean of "
-        "its source."
+        "The share of a network's edges in the smallest circuit that is pruned weight by weight: a cut edge passes on the mean "
+        "of its source."
     ),
     "circuit_necessity": "The score that the network loses when the units of that circuit have their mean.",
     "circuit_sufficiency": "The score of the circuit alone. Circuits for nonsense have it too: see their sizes.",

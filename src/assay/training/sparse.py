@@ -100,8 +100,14 @@ class _Matrix:
         self.weight.copy_(thinned.view(self.weight.shape))
 
 
+def sparse_matrices(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """By name everything with two dimensions or more, whatever module holds it, but what is in a module that `stays_dense`."""
+    dense = {id(weight) for part in model.modules() if getattr(part, "stays_dense", False) for weight in part.parameters()}
+    return [(name, weight) for name, weight in model.named_parameters() if weight.ndim >= 2 and id(weight) not in dense]
+
+
 class Projection:
-    """The projection of one network's matrices: everything with two dimensions or more, whatever module holds it.
+    """The projection of one network's matrices (`sparse_matrices`).
 
     **Raises:** `AssayError` naming the matrices when the floor of each unit leaves more than the density asked for.
 
@@ -114,7 +120,7 @@ class Projection:
     def __init__(self, model: nn.Module, config: TrainingConfig):
         self.config = config
         self.model = model
-        named = [(name, weight) for name, weight in model.named_parameters() if weight.ndim >= 2]
+        named = sparse_matrices(model)
         seed = config.seed if config.sparse_random else None
         self.matrices = [_Matrix.of(name, weight.detach(), config.sparse_floor, seed=seed) for name, weight in named]
         self.total = sum(matrix.weight.numel() for matrix in self.matrices)
@@ -192,11 +198,11 @@ def prune(model: nn.Module, density: float, *, floor: int = 0) -> None:
 
 
 def density_of(model: nn.Module) -> float:
-    """The share of nonzero weights in all matrices.
+    """The share of nonzero weights in all matrices but those that stay dense.
 
     Example::
 
         print(density_of(assay.load_subject("runs/sparse").module))
     """
-    matrices = [weight.detach() for weight in model.parameters() if weight.ndim >= 2]
+    matrices = [weight.detach() for _, weight in sparse_matrices(model)]
     return sum(int(torch.count_nonzero(one)) for one in matrices) / max(1, sum(one.numel() for one in matrices))
