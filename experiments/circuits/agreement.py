@@ -6,7 +6,7 @@ mixed (576 units of each of 30 layers) and hidden units (1,536 of each); a node 
 that the first token, on which attention rests, stays as it is.
 
 Beside the circuit, with the same search: labels permuted among subjects, wrong ones, a copy with fresh weights; random circuits
-with as many nodes of each layer; nodes in the order of first-order effects (along the points of the curve). Then the circuit on
+with as many nodes of each layer; nodes in the order of first-order effects, without gates. Then the circuit on
 subjects that it was not searched on, in another construction, and what its absence does to next tokens elsewhere.
 
     python experiments/circuits/agreement.py FOLDER [--nulls permuted wrong untrained]
@@ -201,22 +201,34 @@ class Pruned:
         return sums / len(examples)
 
 
-def searched(
-    network: Pruned, searching: Examples, choosing: Examples, config: GateConfig, seed: int
-) -> tuple[Order, Circuit | None, float]:
-    """The order of nodes, the smallest circuit, and the size of the smallest in the order of first-order effects."""
+class Searched(NamedTuple):
+    """By gates, and in the order of first-order effects alone: the order and the smallest circuit, None where there is none."""
+
+    gates: tuple[Order, Circuit | None]
+    effects: tuple[Order, Circuit | None]
+
+    @property
+    def smallest(self) -> Circuit | None:
+        found = [circuit for _, circuit in self if circuit is not None]
+        return min(found, key=lambda one: one.edges, default=None)
+
+
+def searched(network: Pruned, searching: Examples, choosing: Examples, config: GateConfig, seed: int) -> Searched:
+    """The smallest circuits for some labels."""
     effects = network.effects(searching.take(torch.arange(min(len(searching), EFFECTS))))
-    order = gate_path(
-        network.loss, effects, searching, config, generator=Generator().manual_seed(seed), device=torch.device("cpu")
-    )
-    found = curve(network, order, choosing, points=POINTS)
-    print("  nodes and loss: " + ", ".join(f"{one.edges} {one.loss:.3f}" for one in found))
-    best = smallest(network, order, found, choosing, target=TARGET)
-    plain = Order(effects.argsort(descending=True, stable=True))
-    found = curve(network, plain, choosing, points=POINTS)
-    print("  in the order of first-order effects: " + ", ".join(f"{one.edges} {one.loss:.3f}" for one in found))
-    reached = [one.edges for one in found if one.loss <= TARGET]
-    return order, best, float(min(reached, default=float("nan")))
+    gates = Generator().manual_seed(seed)
+    order = gate_path(network.loss, effects, searching, config, generator=gates, device=torch.device("cpu"))
+    found = []
+    for name, one in (("gates", order), ("first-order effects", Order(effects.argsort(descending=True, stable=True)))):
+        circuits = curve(network, one, choosing, points=POINTS)
+        best = smallest(network, one, circuits, choosing, target=TARGET)
+        print(
+            f"  {name}: {'no circuit' if best is None else f'{best.edges} nodes'}; nodes and loss "
+            + ", ".join(f"{each.edges} {each.loss:.3f}" for each in circuits),
+            flush=True,
+        )
+        found.append((one, best))
+    return Searched(*found)
 
 
 def permuted(examples: Examples, *, seed: int) -> Examples:
@@ -266,10 +278,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--nulls", nargs="*", default=["permuted", "wrong"], choices=["permuted", "wrong", "untrained"])
-    parser.add_argument("--steps", type=int, nargs=2, default=[12, 4], help="of the first price, and of each further one")
-    parser.add_argument("--prices", type=float, nargs="+", default=[0.5, 2.0, 8.0, 32.0])
+    parser.add_argument("--steps", type=int, nargs=2, default=[12, 6], help="of the first price, and of each further one")
+    parser.add_argument("--prices", type=float, nargs="+", default=[8.0, 32.0, 128.0])
     parser.add_argument("--batch", type=int, default=42, help="items of a step")
-    parser.add_argument("--rate", type=float, default=0.03)
+    parser.add_argument("--rate", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--own-alone", action="store_true", help="only the loss of the model")
     given = parser.parse_args()
@@ -289,12 +301,12 @@ def main() -> None:
     config = GateConfig(prices=tuple(given.prices), steps=tuple(given.steps), batch_size=given.batch, learning_rate=given.rate)
     network = Pruned(model, words, drawn["searching"])
     print(f"{len(words.nouns)} nouns, {len(words.near)} prepositions, {network.num} nodes")
-    for name, some in drawn.items():
+    for name, some in list(drawn.items())[1:]:
         whole = network.losses(some, None)
         print(f"  the network, {name}: loss {shown(whole)}, right {float((whole < 0.6931).double().mean()):.3f}", flush=True)
     if given.own_alone:
         return
-    judged(network, drawn, tokenizer, *searched(network, drawn["searching"], drawn["choosing"], config, given.seed))
+    judged(network, drawn, tokenizer, searched(network, drawn["searching"], drawn["choosing"], config, given.seed))
     print(f"{time.process_time() - start:.0f} CPU s", flush=True)
     for null in given.nulls:
         other, sets = network, drawn
@@ -306,35 +318,29 @@ def main() -> None:
             sets = {name: permuted(some, seed=given.seed + 1) for name, some in drawn.items()}
         else:
             sets = {name: replace(some, targets=1 - some.targets) for name, some in drawn.items()}
-        order, best, plain = searched(other, sets["searching"], sets["choosing"], config, given.seed)
-        size = "no circuit" if best is None else f"{best.edges} nodes"
-        print(f"{null}: {size}; by first-order effects {plain:.0f}; {stages(order)}")
+        print(f"{null}:")
+        searched(other, sets["searching"], sets["choosing"], config, given.seed)
         print(f"{time.process_time() - start:.0f} CPU s", flush=True)
 
 
-def stages(order: Order) -> str:
-    return "path " + ", ".join(f"price {one.price:g}: {int(one.kept.sum())} nodes, loss {one.loss:.3f}" for one in order.stages)
-
-
-def judged(network: Pruned, drawn, tokenizer, order: Order, best: Circuit | None, plain: float) -> None:
-    """The circuit, what it is worth, and random ones of the same layers."""
-    print(stages(order))
+def judged(network: Pruned, drawn: dict[str, Examples], tokenizer, found: Searched) -> None:
+    """The smallest circuit, what it is worth, and random ones of the same layers."""
+    best = found.smallest
     if best is None:
-        print(f"no circuit reaches {TARGET}; by first-order effects {plain:.0f} nodes")
         return
-    print(f"circuit: {best.edges} of {network.num} nodes; in the order of first-order effects {plain:.0f}")
-    for place, mask in zip(network.places, network.split(best.kept), strict=True):
-        if int(mask.sum()):
-            print(f"    {place.name}: {int(mask.sum())} of {place.width}")
+    stages = (f"price {one.price:g}: {int(one.kept.sum())} nodes, loss {one.loss:.3f}" for one in found.gates[0].stages)
+    print("  path of the gates: " + ", ".join(stages))
+    kinds = {"attention": "self_attn.o_proj", "hidden units": "mlp.down_proj"}
+    for kind, name in kinds.items():
+        masks = [m for place, m in zip(network.places, network.split(best.kept), strict=True) if place.name.endswith(name)]
+        print(f"  {kind} by layer: " + " ".join(str(int(mask.sum())) for mask in masks))
     for name in ("judging", "other subjects", "relative clause"):
         there = network if name != "relative clause" else network.over(drawn[name])
         alone, without = there.losses(drawn[name], best.kept), there.losses(drawn[name], ~best.kept)
-        print(f"  {name}: circuit alone {shown(alone)}, without it {shown(without)}")
-    random = [alike(network, best.kept, generator=Generator().manual_seed(k)) for k in range(3)]
-    told = [
-        (float(network.losses(drawn["judging"], one).mean()), float(network.losses(drawn["judging"], ~one).mean()))
-        for one in random
-    ]
+        print(f"  {name}: circuit alone {shown(alone)}, without it {shown(without)}", flush=True)
+    random = [alike(network, best.kept, generator=Generator().manual_seed(k)) for k in range(2)]
+    judging = drawn["judging"]
+    told = [(float(network.losses(judging, one).mean()), float(network.losses(judging, ~one).mean())) for one in random]
     print("  random circuits, alone and without: " + ", ".join(f"{a:.3f} {w:.3f}" for a, w in told))
     print(
         f"  next tokens elsewhere, nats: whole {elsewhere(network, tokenizer, None):.2f}, without the circuit "

@@ -75,7 +75,8 @@ class ModelConfig:
     **Attributes:**
 
     - `name`: one of `assay.models.NAMES`.
-    - `options`: every size, those that the task fixed among them, `init_scale`, and `active` and the variants where they were given.
+    - `options`: every size, those that the task fixed among them, `init_scale`, and, where they were given, `active` and the
+      variants.
     """
 
     name: str

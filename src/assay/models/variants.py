@@ -1,4 +1,4 @@
-"""Changes to reference networks that Gao et al. 2025 (arXiv 2511.13653) make to theirs: attention sinks, RMSNorm, a bigram table."""
+"""Attention sinks, RMSNorm and a bigram table, as the transformers of Gao et al. 2025 (arXiv 2511.13653) have them."""
 
 from collections.abc import Iterator
 
