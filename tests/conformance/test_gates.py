@@ -1,5 +1,5 @@
-"""Public checks on `circuits` with gates and single weights, which its quick budget leaves out: that nothing but the network and
-the seed decides what they find."""
+"""Public checks on `circuits` with gates and single weights, which its quick budget leaves out: nothing but network and seed
+decides what they find."""
 
 import dataclasses
 

@@ -65,5 +65,5 @@ def _changed(module: nn.Module, name: str) -> Iterator[nn.Module]:
         elif name == "rms":
             for own, child in part.named_children():
                 if isinstance(child, nn.LayerNorm):
-                    setattr(part, own, nn.RMSNorm(child.normalized_shape, eps=child.eps))
+                    setattr(part, own, nn.RMSNorm(list(child.normalized_shape), eps=child.eps))
                     yield part
