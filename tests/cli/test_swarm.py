@@ -72,12 +72,36 @@ def test_a_problem_of_the_users_is_searched_judged_and_written(capsys):
     weights = load_file("out/candidate.safetensors")["weight"]
     assert weights.diagonal().min() > 0.05
     assert sorted(path.name for path in Path("out").iterdir()) == [
+        "adapter",
         "candidate.safetensors",
         "journals",
         "swarm.html",
         "swarm.json",
     ]
     assert torch.isfinite(weights).all()
+
+
+def test_adapters_and_texts_that_a_file_declares(capsys):
+    pytest.importorskip("transformers")
+    from texts_for_tests import write_problem
+
+    from assay.swarm.expert import read_expert
+
+    write_problem(Path("declared"))
+    assert main(["swarm", "declared/experts.toml", "--out", "out", *SMALL]) == 0
+    sentence, _ = capsys.readouterr().out.splitlines()
+    assert sentence.startswith("Composed: ")
+    found = json.loads(Path("out/swarm.json").read_text())
+    assert found["necessary"] == ["first", "second"]
+    # The adapter and the recipe hold what was found.
+    head = read_expert(Path("out/adapter")).changes["lm_head.weight"].dense()
+    base = load_file("declared/base/model.safetensors")["lm_head.weight"]
+    torch.testing.assert_close(base + head, load_file("out/candidate.safetensors")["lm_head.weight"])
+    recipe = Path("out/mergekit.yaml").read_text()
+    for name, c in found["coefficients"].items():
+        assert f'model: "declared/base+declared/adapters/{name}"\n    parameters:\n      weight: {c!r}\n' in recipe
+    html = Path("out/swarm.html").read_text()
+    assert "a LoRA adapter for PEFT is in the folder adapter; mergekit.yaml is a recipe for mergekit." in html
 
 
 def test_a_stopped_command_goes_on_to_the_same_result(capsys, monkeypatch):
@@ -106,6 +130,7 @@ def test_a_stopped_command_goes_on_to_the_same_result(capsys, monkeypatch):
     [
         (["world:flat"], ["Given: flat", "missing-skill"]),
         (["nothing"], ["package.module:function", "Given: nothing"]),
+        (["nowhere.toml"], ["nowhere.toml"]),
         (["experts_of_a_test:number"], ["must return an assay.swarm", "Given: experts_of_a_test:number"]),
         (["experts_of_a_test:repeated"], ["may be scored once"]),
         (["experts_of_a_test:problem", "--engine", "cmeas"], ["Did you mean cmaes"]),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from worlds_for_tests import CLASSES, WIDE, answers, items, low_rank_expert, network, pool_of, utility
+from worlds_for_tests import CLASSES, WIDE, answers, factors, items, low_rank_expert, network, pool_of, utility
 
 from assay.errors import AssayError
 from assay.swarm.evaluate import Evaluator
@@ -190,6 +190,11 @@ def test_renamed_classes_keep_the_form_and_no_answer():
     renamed = rename(mine.targets)
     assert not (renamed == mine.targets).any()
     assert len({(a, b) for a, b in zip(mine.targets.tolist(), renamed.tolist(), strict=True)}) == CLASSES
+    tokens = torch.tensor([[IGNORED, 7, 9], [9, 30, IGNORED]] * 10)
+    again = permuted_classes(ScoredItems(tokens, tokens), torch.Generator().manual_seed(0))(tokens)
+    assert ((again == IGNORED) == (tokens == IGNORED)).all()
+    assert ((again != tokens) == (tokens != IGNORED)).all()
+    assert len({pair for row in zip(tokens.tolist(), again.tolist(), strict=True) for pair in zip(*row, strict=True)}) == 4
     texts = permuted_classes(ScoredItems(["a"] * 30, [f"t{k}" for k in range(30)]), torch.Generator().manual_seed(0))
     dealt = texts([f"t{k}" for k in range(30)])
     assert sorted(dealt) == sorted(f"t{k}" for k in range(30))
@@ -228,3 +233,41 @@ def test_inputs_by_name_and_list_items():
     named = Utility(items=ScoredItems({"x": mine.inputs.float()}, mine.targets), score=accuracy)
     found = Evaluator(base, ExpertPool(base, {"a": made[0], "b": made[1]}), utility=named).scores(np.eye(2))
     assert found.shape == (2, 24)
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+@pytest.mark.parametrize("space", ["delta", "factor"])
+def test_generate_of_hugging_face_answers_each_row_by_its_candidate(space, beams):
+    """Unchanged, with its key-value cache, prompts padded on the left and beams: as each candidate's own weights do alone."""
+    import transformers
+
+    from assay.isolation import seeded
+    from assay.swarm.candidates import candidate_rows, prepared
+    from assay.swarm.expert import Expert
+
+    config = transformers.LlamaConfig(
+        vocab_size=40, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, pad_token_id=0,
+        eos_token_id=1, bos_token_id=2,
+    )  # fmt: skip
+    with seeded(0):
+        model = transformers.LlamaForCausalLM(config).double().eval()
+    rng = torch.Generator().manual_seed(0)
+    layers = {f"{name}.weight": m.weight.shape for name, m in model.named_modules() if isinstance(m, nn.Linear)}
+    experts = [Expert(changes={w: factors(rng, *shape, scale=0.2) for w, shape in layers.items()}) for _ in range(3)]
+    pool = ExpertPool(model, dict(zip("abc", experts, strict=True)), space=space)
+    prompts = torch.randint(3, 40, (4, 5), generator=rng)
+    prompts[1, :2] = prompts[2, :3] = 0
+    with_cache = {"max_new_tokens": 8, "do_sample": False, "num_beams": beams}
+    alone = []
+    for c, prompt in zip(C, prompts, strict=True):
+        own = transformers.LlamaForCausalLM(config).double().eval()
+        own.load_state_dict(pool.weights(c))
+        prompt = prompt[prompt != 0][None]
+        new = own.generate(prompt, attention_mask=torch.ones_like(prompt), **with_cache)[0, prompt.shape[1] :].tolist()
+        alone.append(new + [0] * (8 - len(new)))
+    copied = prepared(model, pool)
+    with candidate_rows(copied, pool, torch.from_numpy(C)):
+        together = copied.generate(prompts, attention_mask=(prompts != 0).long(), **with_cache)[:, 5:]
+    assert together.tolist() == alone
+    plain = model.generate(prompts, attention_mask=(prompts != 0).long(), **with_cache)[:, 5:]
+    assert plain.tolist() != alone  # the candidates do change what is said

@@ -127,6 +127,7 @@ def made_up(studies, *, own, best, scaled, experts, ablated, noise, renamed):
         ablated=np.array([[row(num) for num in ablated]] * 4),
         union=np.array([row(own)] * 4),
         experts_renamed=np.zeros((6, 3, 40)),
+        shared={},
     )
 
 
@@ -152,6 +153,16 @@ COMPOSED = {"own": 36, "best": 8, "scaled": 10, "experts": answers(8, 6, 4), "ab
 def test_each_condition_decides(changed, word, studies):
     found = judged(made_up(studies, **(COMPOSED | changed)))
     assert found.word == word, found.reason
+
+
+def test_one_lucky_fact_is_no_finding(studies):
+    """Half of the items are right, all of one of five facts that they share: beyond the nulls over items, not over facts."""
+    lucky = COMPOSED | {"own": 20, "best": 20, "experts": answers(20, 6, 4)}
+    assert judged(made_up(studies, **lucky)).word == "selected"
+    shared = {"fact": np.repeat(np.arange(5), [20, 5, 5, 5, 5])}
+    assert judged(replace(made_up(studies, **lucky), shared=shared)).word == "nothing"
+    many = {"fact": np.arange(40)}
+    assert judged(replace(made_up(studies, **lucky), shared=many)).word == "selected"
 
 
 def test_emergence_counts_items_that_nobody_answers(studies):

@@ -17,9 +17,9 @@ ENGINES = ("cmaes", "swarm", "pso", "random")
 class SwarmCommand(Command):
     """Search combinations of experts in weight space, and test whether what was found is a composition.
 
-    EXPERTS is package.module:function, a function without arguments that returns an assay.swarm.problem.Problem: a network,
-    a pool of its experts (PEFT LoRA folders, safetensors files or Python), and items on which a combination is wanted. The
-    address world makes a small network and six experts here.
+    EXPERTS is a TOML file that names a Hugging Face folder, PEFT LoRA folders and files of prompts and answers; or
+    package.module:function, a function without arguments that returns an assay.swarm.problem.Problem: a network, a pool of
+    its experts, and items on which a combination is wanted. The address world makes a small network and six experts here.
 
     Every engine has the same budget of evaluations. The same search is repeated among random changes and on renamed
     answers. The test items are scored once, for everything together. A command that was stopped goes on when it is repeated.
@@ -28,6 +28,7 @@ class SwarmCommand(Command):
 
       assay swarm world
       assay swarm world:missing-skill --engine cmaes swarm
+      assay swarm experts.toml --graded
       assay swarm my_experts:problem --budget 600 --jobs 8 --out swarms/first
     """
 

@@ -16,7 +16,7 @@ from assay.errors import AssayError
 from assay.store import read_tensors
 
 CONFIGURATION, ADAPTER = "adapter_config.json", "adapter_model.safetensors"
-_PREFIX = "base_model.model."
+PREFIX = "base_model.model."
 _FACTOR = re.compile(r"(?P<module>.*)\.lora_(?P<side>[AB])(?:\.default)?\.weight")
 _OTHER_BASES = ("pissa", "olora", "corda", "loftq", "eva_subtract")  # initialisations that change the weights of the base
 
@@ -146,7 +146,7 @@ def _of_factors(tensors: Mapping[str, Tensor], config: Mapping[str, Any], where:
     sides: dict[str, dict[str, Tensor]] = {}
     values = {}
     for name, tensor in tensors.items():
-        short = name.removeprefix(_PREFIX)
+        short = name.removeprefix(PREFIX)
         if found := _FACTOR.fullmatch(short):
             sides.setdefault(found["module"], {})[found["side"]] = tensor
         elif short.endswith(".bias") and "lora_" not in short and config.get("bias", "none") != "none":

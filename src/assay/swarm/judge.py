@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64
+from torch import Tensor
 
-from assay.evidence import Evidence, Interval, Measure, Null
+from assay.evidence import Evidence, Measure, Null
 from assay.references import cited
-from assay.stats import MIN_UNITS, false_discovery, fitted_interval, fitted_p, gain_over, gain_over_networks, network_interval
+from assay.stats import MIN_UNITS, false_discovery, fitted_p, gain_over, gain_over_networks, network_interval
+from assay.swarm.clustered import Clusterings
 from assay.swarm.figures import coefficients_of, curve_of, table_of
 from assay.swarm.study import Study
 
@@ -45,17 +46,18 @@ def judged(study: Study) -> Judged:
     """The verdict, with the measures that it rests on."""
     engine = study.plan.engines[0]
     own = study.tested["own", engine]
-    found = _found(study, own)
+    units = Clusterings(study.shared)
+    found = _found(study, own, units)
     best, scaled = study.merged["best expert"], study.merged["scaled expert"]
     over_best, over_scaled = (
-        _over("gain_over_best", "gain over the best single expert", own, best, "best expert"),
-        _over("gain_over_scaled", "gain over one expert at its best size", own, scaled, "scaled expert"),
+        _over("gain_over_best", "gain over the best single expert", own, best, units=units, what="best expert"),
+        _over("gain_over_scaled", "gain over one expert at its best size", own, scaled, units=units, what="scaled expert"),
     )
-    necessity = _necessity(study, own)
+    necessity = _necessity(study, own, units)
     necessary = tuple(m.about["expert"] for m in necessity if m.value is not None and m.value >= MATERIAL and _below(m, BETTER))
-    emergence = _emergence(study, own)
+    emergence = _emergence(study, own, units)
     word, reason = _word(found, over_best, over_scaled, necessary, emergence)
-    measures = (found, over_best, over_scaled, emergence, *necessity, _union(study), *_gaps(study), *_forgetting(study))
+    measures = (found, over_best, over_scaled, emergence, *necessity, _union(study, units), *_gaps(study), *_forgetting(study))
     warnings = [f"The score raised on {one}; it counts as the worst." for one in study.failed[:10]]
     if (outside := _outside(study)) > 0:
         warnings.append(
@@ -111,60 +113,64 @@ def _clears(measure: Measure) -> bool:
 
 
 def _measure(
-    key: str, name: str, units: Float64[np.ndarray, "s n"], nulls: tuple[Null, ...], *, bounds: tuple[float, float], unit: str,
-    headline: bool = False, **about: str,
+    key: str, name: str, scores: Float64[np.ndarray, "s n"], nulls: tuple[Null, ...], *, units: Clusterings,
+    bounds: tuple[float, float], unit: str, headline: bool = False, **about: str,
 ) -> Measure:  # fmt: skip
-    """The mean over seeds and items, with an interval over both."""
+    """The mean over seeds and items, with an interval over seeds and what is independent among items."""
+    num, unit_of = units.fewest(scores)
+    interval = units.interval(scores, bounds)
+    assert interval is not None, "a utility has at least five independent test items"
     return Measure(
-        key=key, name=name, value=float(units.mean()), unit=unit, direction="higher", interval=_interval(units, bounds),
-        nulls=nulls, units=units.shape[1], unit_of="item", repeats=tuple(units.mean(1).tolist()), bounds=bounds, about=about,
+        key=key, name=name, value=float(scores.mean()), unit=unit, direction="higher", interval=interval,
+        nulls=nulls, units=num, unit_of=unit_of, repeats=tuple(scores.mean(1).tolist()), bounds=bounds, about=about,
         headline=headline, level=2,
     )  # fmt: skip
 
 
-def _interval(units: Float64[np.ndarray, "s n"], bounds: tuple[float, float]) -> Interval:
-    found = fitted_interval(torch.from_numpy(units), bounds=bounds)
-    assert found is not None, "a study has at least five test items"
-    return found
-
-
-def _null(name: str, how: str, own: Float64[np.ndarray, "s n"], other: Float64[np.ndarray, "r n"]) -> Null:
+def _null(name: str, how: str, units: Clusterings, own: Float64[np.ndarray, "s n"], other: Float64[np.ndarray, "r n"]) -> Null:
     """A null of as many searches, against which the mean of one more such search is predicted."""
-    gain = gain_over_networks(torch.from_numpy(own.mean(0)), torch.from_numpy(other))
-    return Null(name=name, how=how, values=tuple(other.mean(1).tolist()), p=gain.p if gain else None)
+    p = units.p(_p_of_one_more, own, other)
+    return Null(name=name, how=how, values=tuple(other.mean(1).tolist()), p=p)
+
+
+def _p_of_one_more(own: Tensor, other: Tensor) -> float | None:
+    gain = gain_over_networks(own.mean(0), other)
+    return gain.p if gain else None
 
 
 NOISE = "the same search after every expert was replaced by a random change of the same norms"
 RENAMED = "the same search and experts on a task whose answers are renamed at random, all alike"
 
 
-def _found(study: Study, own: Float64[np.ndarray, "s n"]) -> Measure:
+def _found(study: Study, own: Float64[np.ndarray, "s n"], units: Clusterings) -> Measure:
     engine = study.plan.engines[0]
     nulls = (
-        _null("noise experts", NOISE, own, study.tested["noise", engine]),
-        _null("renamed answers", RENAMED, own, study.tested["renamed", engine]),
+        _null("noise experts", NOISE, units, own, study.tested["noise", engine]),
+        _null("renamed answers", RENAMED, units, own, study.tested["renamed", engine]),
     )
     name = "score of the selected candidates"
-    return _measure("selected_score", name, own, nulls, bounds=(0.0, 1.0), unit="score", headline=True)
+    return _measure("selected_score", name, own, nulls, units=units, bounds=(0.0, 1.0), unit="score", headline=True)
 
 
-def _over(key: str, name: str, own: Float64[np.ndarray, "s n"], other: Float64[np.ndarray, " n"], what: str) -> Measure:
-    difference = own - other
-    p = fitted_p(torch.from_numpy(own), torch.from_numpy(other[None]))
+def _over(
+    key: str, name: str, own: Float64[np.ndarray, "s n"], other: Float64[np.ndarray, " n"], *, units: Clusterings, what: str
+) -> Measure:
+    p = units.p(fitted_p, own, other[None])
     null = Null(name="no difference", how=f"paired with the {what} on each item", values=(0.0,), p=p)
-    return _measure(key, name, difference, (null,), bounds=(-1.0, 1.0), unit="score")
+    return _measure(key, name, own - other, (null,), units=units, bounds=(-1.0, 1.0), unit="score")
 
 
-def _necessity(study: Study, own: Float64[np.ndarray, "s n"]) -> list[Measure]:
+def _necessity(study: Study, own: Float64[np.ndarray, "s n"], units: Clusterings) -> list[Measure]:
     """What each expert's coefficient is worth: the loss without it, corrected over experts."""
     drops = own[:, None] - study.ablated
-    ps = [fitted_p(torch.from_numpy(own), torch.from_numpy(study.ablated[:, k])) for k in range(len(study.names))]
+    ps = [units.p(fitted_p, own, study.ablated[:, k]) or 1.0 for k in range(len(study.names))]
     return [
         _measure(
             "necessity",
             "loss without one expert",
             drops[:, k],
             (Null(name="no difference", how="paired with the whole candidate on each item", values=(0.0,), p=p),),
+            units=units,
             bounds=(-1.0, 1.0),
             unit="score",
             expert=name,
@@ -178,11 +184,12 @@ def unanswered(study: Study) -> Bool[np.ndarray, " n"]:
     return (study.experts < SOLVED).all(0) & (study.base < SOLVED)
 
 
-def _emergence(study: Study, own: Float64[np.ndarray, "s n"]) -> Measure:
+def _emergence(study: Study, own: Float64[np.ndarray, "s n"], units: Clusterings) -> Measure:
     """Of the items that no expert answers, the share that the selected candidates answer beyond the same share of the nulls."""
     engine, items, name = study.plan.engines[0], unanswered(study), "emergence beyond the null"
-    if items.sum() < MIN_UNITS:
-        return _too_few("emergence", name, int(items.sum()))
+    units = units.of(items)
+    if (few := units.fewest(own[:, items]))[0] < MIN_UNITS:
+        return _too_few("emergence", name, *few)
     mine = (own[:, items] >= SOLVED).astype(np.float64)
     noise = (study.tested["noise", engine][:, items] >= SOLVED).astype(np.float64)
     renamed = []
@@ -190,30 +197,32 @@ def _emergence(study: Study, own: Float64[np.ndarray, "s n"]) -> Measure:
         left = (experts < SOLVED).all(0)
         renamed.append(float((scores[left] >= SOLVED).mean()) if left.any() else 0.0)
     level = max(float(noise.mean()), float(np.mean(renamed)))
-    variance = float(mine.mean(0).var(ddof=1)) / mine.shape[1]
-    p = gain_over(float(mine.mean()), variance, renamed).p
+    p = gain_over(float(mine.mean()), units.variance(mine), renamed).p
     nulls = (
-        _null("noise experts", NOISE, mine, noise),
+        _null("noise experts", NOISE, units, mine, noise),
         Null(name="renamed answers", how=RENAMED, values=tuple(renamed), p=p),
     )
-    return _measure("emergence", name, mine - level, nulls, bounds=(-1.0, 1.0), unit="share of items", headline=True)
+    return _measure(
+        "emergence", name, mine - level, nulls, units=units, bounds=(-1.0, 1.0), unit="share of items", headline=True
+    )
 
 
-def _union(study: Study) -> Measure:
+def _union(study: Study, units: Clusterings) -> Measure:
     """The published figure: of the items that no expert answers, those that any candidate of the final generation answers."""
     items, name = unanswered(study), "published emergence, any of the swarm"
-    if items.sum() < MIN_UNITS:
-        return _too_few("union_emergence", name, int(items.sum()))
+    units = units.of(items)
+    if (few := units.fewest(study.union[:, items]))[0] < MIN_UNITS:
+        return _too_few("union_emergence", name, *few)
     any_of = (study.union[:, items] >= SOLVED).astype(np.float64)
     guessers = 1 - (1 - study.chance) ** study.swarm
     how = (
         f"{study.swarm} guessers, as many as the final generation has candidates, each right by a chance of {study.chance:.3f}"
     )
     null = Null(name="guessers", how=how, values=(guessers,), counts=False)
-    return _measure("union_emergence", name, any_of, (null,), bounds=(0.0, 1.0), unit="share of items")
+    return _measure("union_emergence", name, any_of, (null,), units=units, bounds=(0.0, 1.0), unit="share of items")
 
 
-def _too_few(key: str, name: str, num: int) -> Measure:
+def _too_few(key: str, name: str, num: int, unit_of: str) -> Measure:
     return Measure(
         key=key,
         name=name,
@@ -223,9 +232,9 @@ def _too_few(key: str, name: str, num: int) -> Measure:
         interval=None,
         nulls=(),
         units=num,
-        unit_of="item",
+        unit_of=unit_of,
         level=2,
-        note=f"fewer than {MIN_UNITS} items that no expert answers",
+        note=f"fewer than {MIN_UNITS} of these ({unit_of}) among items that no expert answers",
     )
 
 

@@ -10,6 +10,7 @@ from assay.report.figures import panels
 from assay.report.page import render, section_of, sources_of
 from assay.report.pictures import pictures
 from assay.store import write_bytes_atomically, write_json, write_tensors
+from assay.swarm.export import write_exports
 from assay.swarm.judge import Judged, Word
 from assay.swarm.problem import Problem
 from assay.swarm.study import Study
@@ -35,7 +36,8 @@ class SwarmResults(BaseModel):
 
 
 def write_swarm(folder: Path, problem: Problem, study: Study, found: Judged, *, name: str, connected: str = "") -> Path:
-    """Write `swarm.json`, `swarm.html` and `candidate.safetensors`: all weights of the candidate that is best on validation.
+    """Write `swarm.json`, `swarm.html` and `candidate.safetensors`: all weights of the candidate that is best on validation,
+    which other tools can read as `write_exports` says.
 
     **Arguments:** `name`: of the problem, for readers. `connected`: a warning of loss barriers.
 
@@ -43,6 +45,7 @@ def write_swarm(folder: Path, problem: Problem, study: Study, found: Judged, *, 
     """
     best = max(study.traces["own", study.plan.engines[0]], key=lambda trace: trace.value).best
     write_tensors(folder / CANDIDATE, problem.pool.weights(best))
+    exports = write_exports(folder, problem, best)
     versions = versions_of("assay", "torch", "numpy")
     results = SwarmResults(
         problem=name,
@@ -61,6 +64,7 @@ def write_swarm(folder: Path, problem: Problem, study: Study, found: Judged, *, 
         plan=study.plan,
         experts=study.names,
         pool=problem.pool,
+        exports=exports,
         item=section_of(found.evidence, panels(found.evidence), 1, pictures=pictures(found.evidence), levels=False),
         sources=sources_of([found.evidence]),
         version=versions.get("assay", ""),

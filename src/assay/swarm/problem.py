@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from torch import nn
 
@@ -23,6 +24,7 @@ class Problem:
     - `kept`: further items by name, such as what each expert can do, for forgetting. The set `shared` holds what
       all experts can do: on it connections between experts are checked.
     - `chance`: what a guesser scores.
+    - `base`, `sources`: where the base and each expert lie, where that is known: for a recipe that other tools read.
     """
 
     network: nn.Module
@@ -30,16 +32,23 @@ class Problem:
     utility: Utility
     kept: Mapping[str, ScoredItems] = field(default_factory=dict)
     chance: float = 0.0
+    base: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def problem_at(address: str, *, seed: int = 0) -> Problem:
-    """The problem at an address: `world`, `world:missing-skill`, `world:other-initialisations`, or `package.module:function`, a
-    function without arguments that returns a `Problem`. Code that the address names is run.
+    """The problem at an address: a TOML file (`assay.swarm.declared`), `world`, `world:missing-skill`,
+    `world:other-initialisations`, or `package.module:function`, a function without arguments that returns a `Problem`. Code
+    that the address names is run.
 
     **Raises:** `AssayError` for an address that leads to nothing, and a function that returns something else.
     """
     from assay.swarm.worlds import WORLDS, make_world
 
+    if address.endswith(".toml"):
+        from assay.swarm.declared import problem_in
+
+        return problem_in(Path(address))
     name, _, kind = address.partition(":")
     if name == "world":
         kinds = {one.replace(" ", "-"): one for one in WORLDS}
@@ -48,7 +57,7 @@ def problem_at(address: str, *, seed: int = 0) -> Problem:
         return make_world(kinds.get(kind, WORLDS[0]), seed=seed)
     if not kind:
         raise AssayError(
-            "experts come from a function of yours, package.module:function, or from a world that is made here",
+            "experts come from a .toml file, from a function of yours, package.module:function, or from a world made here",
             given=address,
             choices=["world", *(f"world:{one.replace(' ', '-')}" for one in WORLDS[1:])],
         )

@@ -79,6 +79,7 @@ class Study:
     - `union` `(seeds, n)`: the best score that any candidate of the final generation has, and `swarm` how many there are.
     - `experts_renamed` `(nulls, K, n)`: scores of the experts on each control task.
     - `kept`: of each further set of items, the mean score of the experts `(K,)` and of each seed's best `(seeds,)`.
+    - `shared`: of test items, as `Utility.test_shared` has them.
     """
 
     plan: StudyPlan
@@ -101,6 +102,7 @@ class Study:
     chance: float
     way: str
     failed: tuple[str, ...] = ()
+    shared: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,6 +280,7 @@ def _scored(
         chance=problem.chance,
         way=str(evaluator.way),
         failed=tuple(f"{one.split} item {one.item}: {one.reason}" for one in utility.failed),
+        shared={name: np.asarray(ids) for name, ids in (utility.test_shared or {}).items()},
     )
 
 

@@ -12,6 +12,8 @@ from torch import Generator, Tensor
 
 from assay.bounds import first_line
 from assay.errors import AssayError
+from assay.stats import MIN_UNITS
+from assay.swarm.scores import IGNORED
 
 Score = Callable[[Any, Any, Any], Any]
 """`score(network, inputs, targets)`: one number for each item, higher is better."""
@@ -69,10 +71,13 @@ class Utility:
     - `test`: items that are scored once, in one call of `final`, for all candidates together. A second call raises.
     - `groups`: of each validation item, its task. The value is then the harmonic mean over tasks, so that none is given up.
     - `test_groups`: the same of test items; `worst`: the score of an item on which `score` raised.
+    - `test_shared`: by the name of what test items share (a fact, a text, a template), which of it each has. Items that share
+      something are no independent evidence: intervals and p-values are then over what is shared (`assay.swarm.clustered`).
     - `on_error`: `stop` at the first item on which `score` raises, or `skip`: give it `worst` and go on. Either names the item.
     - `failed`: the items on which it raised.
 
-    **Raises:** `AssayError` for fewer than 20 validation items, or validation items that are also test items.
+    **Raises:** `AssayError` for fewer than 20 validation items, validation items that are also test items, and test items that
+    share one of fewer than five things.
     """
 
     items: ScoredItems
@@ -81,6 +86,7 @@ class Utility:
     test: ScoredItems | None = None
     groups: Sequence[int] | None = None
     test_groups: Sequence[int] | None = None
+    test_shared: Mapping[str, Sequence[int] | np.ndarray] | None = None
     on_error: Literal["stop", "skip"] = "stop"
     worst: float = 0.0
     failed: list[FailedItem] = field(default_factory=list)
@@ -101,6 +107,15 @@ class Utility:
         for name, groups, items in (("groups", self.groups, self.items), ("test_groups", self.test_groups, self.test)):
             if groups is not None and (items is None or len(groups) != len(items)):
                 raise AssayError(f"{name} must have one entry for each item", given=len(groups))
+        for name, ids in (self.test_shared or {}).items():
+            if self.test is None or len(ids) != len(self.test):
+                raise AssayError("test_shared must have one entry for each test item", given=f"{len(ids)} of {name}")
+            if (num := len(np.unique(ids))) < MIN_UNITS:
+                raise AssayError(
+                    f"test items must share one of at least {MIN_UNITS} things: there is no interval over fewer",
+                    given=f"{num} of {name}",
+                    next_step="leave it out, and say that the result is about these alone",
+                )
 
     def value(self, scores: Float[np.ndarray, "*c n"], *, groups: Sequence[int] | None = None) -> Float[np.ndarray, "*c"]:
         """One number from the scores of all items: their mean, or the harmonic mean of the means of groups."""
@@ -135,7 +150,7 @@ class Utility:
     def closed(self, targets: Any = None) -> "Utility":
         """The same validation items without the test items, and with other targets where they are given: for a control."""
         items = self.items if targets is None else ScoredItems(self.items.inputs, targets)
-        return replace(self, items=items, test=None, test_groups=None)
+        return replace(self, items=items, test=None, test_groups=None, test_shared=None)
 
     def per_item(
         self, run: Run, items: ScoredItems, *, score: Score, repeats: int = 1, first: int = 0, split: str = "validation"
@@ -185,16 +200,20 @@ class Utility:
 def permuted_classes(items: ScoredItems, rng: Generator, *, classes: int | None = None) -> Callable[[Any], Any]:
     """A control task of the same form: every class is renamed, in all items alike (after Hewitt and Liang 2019).
 
-    No expert holds a part of such a task, but a search can still fit it, through whatever its coefficients can do. Where
-    targets are no classes (not one whole number for each item), the answers are dealt to the items at random instead.
+    No expert holds a part of such a task, but a search can still fit it, through whatever its coefficients can do. Of answers
+    of several tokens each token is renamed; one that occurs in no target of `items` keeps its name. Where targets are neither
+    classes nor tokens (whole numbers), the answers are dealt to the items at random instead.
 
     **Returns:** a function of targets.
     """
     targets = items.targets
-    if isinstance(targets, Tensor) and targets.ndim == 1 and not targets.is_floating_point() and bool((targets >= 0).all()):
-        num = classes or int(targets.max()) + 1
-        order = _derangement(num, rng)
-        return lambda given: order[given]
+    if isinstance(targets, Tensor) and not targets.is_floating_point():
+        scored = targets[targets != IGNORED]
+        used = torch.arange(classes or int(scored.max()) + 1) if targets.ndim == 1 else scored.unique()
+        if len(used) > 1 and bool((scored >= 0).all()):
+            names = torch.arange(int(used.max()) + 1)
+            names[used] = used[_derangement(len(used), rng)]
+            return lambda given: torch.where((given >= 0) & (given < len(names)), names[given.clamp(0, len(names) - 1)], given)
     return lambda given: _taken(given, _derangement(_length(given), rng))
 
 

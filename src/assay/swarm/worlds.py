@@ -9,6 +9,7 @@ no expert can do.
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
@@ -106,6 +107,7 @@ def make_world(kind: World = "composable", *, seed: int, size: WorldSize | None 
     utility = Utility(
         items=composed.take(split[: size.validation]),
         test=composed.take(split[size.validation :]),
+        test_shared=_facts(composed.take(split[size.validation :]), needed, tables),
         score=accuracy,
         graded=log_probability,
     )
@@ -202,6 +204,12 @@ def _states(tokens: Int[Tensor, "n length"], tables: Int[Tensor, "o p"]) -> Int[
 
 def _labelled(tokens: Int[Tensor, "n length"], tables: Tensor) -> ScoredItems:
     return ScoredItems(tokens, _states(tokens, tables)[:, -1])
+
+
+def _facts(items: ScoredItems, needed: list[int], tables: Int[Tensor, "o p"]) -> dict[str, np.ndarray]:
+    """Of each needed operation, which of its p entries an item uses: a network that has one wrong is wrong on all its items."""
+    before = torch.cat([items.inputs[:, :1], _states(items.inputs, tables)[:, :-1]], 1)
+    return {f"entry of operation {o}": before[items.inputs[:, 1:] == o].numpy() for o in needed}
 
 
 def _drawn(skill: int | None, num: int, size: WorldSize, rng: Generator) -> Int[Tensor, "n length"]:
