@@ -2,16 +2,17 @@
 
 `python experiments/swarm.py table`: three worlds at the standard size, ten searches of each engine with 420 evaluations; the
 score of every method on test items, beside the oracle (the sum of the two experts that are needed).
-`python experiments/swarm.py verdicts`: ten smaller worlds of each kind. Where a skill is missing, or every expert has another
-initialisation, nothing can compose. Printed are Markdown tables, the seconds of processor time, and the share of right
-verdicts with its exact interval (Clopper and Pearson, 95 %). The tables are in docs/methods/swarm.md. `--jobs` is the number
-of processes.
+`python experiments/swarm.py verdicts`: ten smaller worlds of each kind, from the seed `--first` on. Where a skill is missing,
+or every expert has another initialisation, nothing can compose. Printed are Markdown tables, the seconds of processor time, and
+the share of right verdicts with its exact interval (Clopper and Pearson, 95 %). The tables are in docs/methods/swarm.md.
+`--jobs` is the number of processes.
 """
 
 import argparse
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -36,6 +37,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["table", "verdicts"])
     parser.add_argument("--worlds", type=int, default=None, help="worlds (of each kind): 3 for the table, 10 for the verdicts")
+    parser.add_argument("--first", type=int, default=100, help="the first seed of the verdicts")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="of the verdicts")
     parser.add_argument("--engines", nargs="+", default=ENGINES, help="of the table; the first is judged")
     parser.add_argument("--nulls", type=int, default=10, help="searches of each null of the table")
     parser.add_argument("--jobs", type=int, default=2)
@@ -44,7 +47,7 @@ def main() -> None:
         plan = StudyPlan(engines=tuple(options.engines), nulls=options.nulls)
         print_table(plan, options.worlds or 3, options.jobs)
     else:
-        print_verdicts(options.worlds or 10, options.jobs)
+        print_verdicts(options.worlds or 10, options.jobs, first=options.first, kinds=options.kinds)
 
 
 def print_table(plan: StudyPlan, num: int, jobs: int) -> None:
@@ -80,9 +83,9 @@ def tabulated(seed: int, *, plan: StudyPlan) -> tuple[dict[str, tuple[float, ...
     return {"oracle, the sum of the two": (float(score), None, None, 0.0), **rows}, time.process_time() - start
 
 
-def print_verdicts(num: int, jobs: int) -> None:
+def print_verdicts(num: int, jobs: int, *, first: int, kinds: Sequence[str]) -> None:
     """How often each verdict was given to each kind of world."""
-    works = [(kind, seed) for seed in range(num) for kind in KINDS]
+    works = [(kind, seed) for seed in range(first, first + num) for kind in kinds]
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     seconds = 0.0
     for (kind, seed), (word, reason, spent) in zip(works, run_parallel(verdict, works, jobs=jobs), strict=True):
@@ -91,7 +94,7 @@ def print_verdicts(num: int, jobs: int) -> None:
         if word != RIGHT[kind]:
             print(f"{kind}, seed {seed}: {word}: {reason}")
     print("| world | worlds | composed | selected | scaled | nothing | right, 95 % interval |\n|" + " --- |" * 7)
-    for kind in KINDS:
+    for kind in kinds:
         share = binomtest(counts[kind][RIGHT[kind]], num).proportion_ci(method="exact")
         cells = [str(counts[kind][word]) for word in ("composed", "selected", "scaled", "nothing")]
         print(f"| {kind} | {num} | {' | '.join(cells)} | {counts[kind][RIGHT[kind]]} [{share.low:.2f}, {share.high:.2f}] |")
@@ -101,7 +104,7 @@ def print_verdicts(num: int, jobs: int) -> None:
 def verdict(work: tuple[str, int]) -> tuple[str, str, float]:
     kind, seed = work
     start = time.process_time()
-    world = make_world(kind, seed=100 + seed, size=SMALL)
+    world = make_world(kind, seed=seed, size=SMALL)
     plan = StudyPlan(engines=("cmaes",), budget=200, seeds=5, nulls=8, beyond=0)
     found = judged(study(world, plan))
     print(f"{kind}, seed {seed}: {found.word}", file=sys.stderr, flush=True)

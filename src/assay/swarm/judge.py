@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
+from assay.display import plural
 from assay.evidence import Evidence, Measure, Null
 from assay.references import cited
 from assay.stats import MIN_UNITS, false_discovery, fitted_p, gain_over, gain_over_networks, network_interval
@@ -234,7 +235,7 @@ def _too_few(key: str, name: str, num: int, unit_of: str) -> Measure:
         units=num,
         unit_of=unit_of,
         level=2,
-        note=f"fewer than {MIN_UNITS} of these ({unit_of}) among items that no expert answers",
+        note=f"fewer than {MIN_UNITS} {plural(unit_of)} that no expert answers",
     )
 
 
