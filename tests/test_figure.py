@@ -9,6 +9,8 @@ from assay.figure import (
     Curve,
     DetailTable,
     Edge,
+    GridImage,
+    ImageGrid,
     Line,
     Matrix,
     Parse,
@@ -167,3 +169,18 @@ def test_rows_of_a_table_lead_somewhere_or_none_does():
     assert as_table(table).leads_to == ("first", "")
     with pytest.raises(AssertionError, match="a place to go to for every row"):
         DetailTable(name="t", columns=("a",), rows=((1,), (2,)), leads_to=("first",), level=2)
+
+
+def test_every_picture_is_a_row():
+    labels = GridImage(name="segments", pixels=((0, 1), (2, 2)), labels=True, note="FG-ARI 0.50")
+    colours = GridImage(name="input", pixels=((0x0A0B0C, 0xFFFFFF),))
+    table = as_table(ImageGrid(name="i", rows=((colours, labels), (labels,)), caption="how to read it", level=0))
+    assert table.columns == ("row", "picture", "note", "pixels")
+    assert table.rows == (
+        (1, "input", "", "0a0b0c ffffff"),
+        (1, "segments", "FG-ARI 0.50", "0 1; 2 2"),
+        (2, "segments", "FG-ARI 0.50", "0 1; 2 2"),
+    )
+    for pixels in (((0, 1), (2,)), ((-1,),), ((0x1000000,),)):
+        with pytest.raises(AssertionError, match=r"^l: "):
+            GridImage(name="l", pixels=pixels)

@@ -247,6 +247,39 @@ class ComputationGraphs:
     level: Level
 
 
+@dataclass(frozen=True, kw_only=True)
+class GridImage:
+    """A small picture.
+
+    **Attributes:** `pixels`: rows of colours, `0xrrggbb`; where they are `labels`, the number of the segment of every pixel, of
+    which 0 is the background. `note`: what is to be said of it, such as a score.
+    """
+
+    __repr__ = brief
+
+    name: str
+    pixels: tuple[tuple[int, ...], ...]
+    labels: bool = False
+    note: str = ""
+
+    def __post_init__(self):
+        assert len({len(line) for line in self.pixels}) <= 1, f"{self.name}: rows of pixels are equally long"
+        assert all(0 <= pixel <= 0xFFFFFF for line in self.pixels for pixel in line), f"{self.name}: pixels are 0 to 0xffffff"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageGrid:
+    """Rows of pictures beside each other, such as a scene and its segments; segments of one number have one colour in a row."""
+
+    __repr__ = brief
+
+    kind: Literal["images"] = "images"
+    name: str
+    rows: tuple[tuple[GridImage, ...], ...]
+    caption: str
+    level: Level
+
+
 class _ByKind:
     """A figure in a file is of the type that its `kind` names, so that a fault is one of that type."""
 
@@ -257,7 +290,7 @@ class _ByKind:
         return handler.generate_schema(Annotated[source, Field(discriminator="kind")])
 
 
-Figure = Annotated[DetailTable | Curve | Scatter | RelationGraphs | Matrix | ComputationGraphs, _ByKind]
+Figure = Annotated[DetailTable | Curve | Scatter | RelationGraphs | Matrix | ComputationGraphs | ImageGrid, _ByKind]
 
 
 def as_table(figure: Figure) -> DetailTable:
@@ -285,6 +318,8 @@ def as_table(figure: Figure) -> DetailTable:
             columns, rows = (figure.down, figure.across, "value", "note"), tuple(_of_matrix(figure))
         case ComputationGraphs():
             columns, rows = ("example", "layer", "step", "value", "kind", "note"), tuple(_of_steps(figure))
+        case ImageGrid():
+            columns, rows = ("row", "picture", "note", "pixels"), tuple(_of_images(figure))
     kept = [k for k in range(len(columns)) if not rows or any(row[k] != "" for row in rows)]
     return DetailTable(
         name=figure.name,
@@ -316,6 +351,13 @@ def _of_steps(figure: ComputationGraphs) -> Iterator[tuple[Cell, ...]]:
     for graph in figure.graphs:
         for step in graph.steps:
             yield graph.name, step.layer, step.name, step.value, step.kind, step.note
+
+
+def _of_images(figure: ImageGrid) -> Iterator[tuple[Cell, ...]]:
+    for k, row in enumerate(figure.rows):
+        for picture in row:
+            lines = (" ".join(f"{pixel:d}" if picture.labels else f"{pixel:06x}" for pixel in line) for line in picture.pixels)
+            yield k + 1, picture.name, picture.note, "; ".join(lines)
 
 
 def _of_parse(text: Parse) -> Iterator[tuple[Cell, ...]]:

@@ -16,7 +16,7 @@ from torch import Generator
 
 from assay.encoding.encoded import HEAD, STATES, Encoded, EncodedHeader, check_same, read_head
 from assay.evidence import Evidence, Interval, Measure, Null
-from assay.figure import Curve, DetailTable, Edge, Line, Parse, Plot, Point, RelationGraphs, Scatter
+from assay.figure import Curve, DetailTable, Edge, GridImage, ImageGrid, Line, Parse, Plot, Point, RelationGraphs, Scatter
 from assay.models import rebuild
 from assay.sweep.directory import PACKAGES
 from assay.tasks import load_task
@@ -38,6 +38,7 @@ _MEASURE = Measure(
 )
 _FIGURES = (
     DetailTable(name="t", columns=("a", "b"), rows=(("x", 1),), level=0),
+    ImageGrid(name="i", rows=((GridImage(name="p", pixels=((0, 1), (2, 3))),),), caption="", level=0),
     Curve(
         name="c",
         across="x",

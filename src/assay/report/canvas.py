@@ -9,7 +9,7 @@ import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from assay.printable import printable
@@ -108,6 +108,18 @@ class Canvas:
         opacity = 0.04 + 0.96 * min(max(share, 0.0), 1.0)
         box = {"x": x, "y": y, "width": width, "height": height, "fill": VALUE, "fill-opacity": opacity}
         self._layers["back"].append(Mark("rect", box, told=told))
+
+    def pixels(self, x: Pixels, y: Pixels, side: Pixels, lines: Sequence[Sequence[str]], *, told: str) -> None:
+        """Squares in rows, each in a colour by name or as `#rrggbb`; neighbours in a row that agree are drawn as one."""
+        outlines: dict[str, list[str]] = {}
+        for i, line in enumerate(lines):
+            for colour, run in groupby(range(len(line)), key=line.__getitem__):
+                j, *more = run
+                at, wide, high = f"M{_number(x + side * j)},{_number(y + side * i)}", side * (1 + len(more)), side
+                outlines.setdefault(colour, []).append(f"{at}h{_number(wide)}v{_number(high)}h{_number(-wide)}Z")
+        for colour, runs in outlines.items():
+            drawn = {"d": "".join(runs), "fill": colour, "shape-rendering": "crispEdges"}
+            self._layers["back"].append(Mark("path", drawn, told=told))
 
     def frame(self, x: Pixels, y: Pixels, width: Pixels, height: Pixels) -> None:
         """The outline of a rectangle."""

@@ -92,6 +92,14 @@ DEFINITIONS: Mapping[str, str] = {
     ),
     "fg_ari": "Adjusted Rand index of segments over the pixels of objects. It does not see what bleeds into the background.",
     "matched_iou": "Mean intersection over union of each object with the segment that it is matched with.",
+    "same_object": (
+        "Accuracy of a quadratic read-out of the states at two places, fitted on other scenes, that tells whether one object "
+        "covers both; half of the pairs are of one object. It is to be held against the same of the input at these places."
+    ),
+    "same_object_ablation": (
+        "How far the outputs move when the directions that this read-out weighs most are removed from the states, beside "
+        "random directions that carry as much variance."
+    ),
     "separation": (
         "Whether entities are kept apart, from the best null (0) to 1. In lists: the paired contrast, for which whatever "
         "favours a place or an attribute cancels. In scenes: whether it is read from the states of segments which attributes "

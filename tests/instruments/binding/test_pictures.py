@@ -11,6 +11,7 @@ from assay.instrument import run
 from assay.instruments.binding import Binding
 from assay.instruments.binding.metrics import BUDGETS
 from assay.instruments.binding.pictures import blind, blind_grid, clusters, from_maps, mask_sites, positions
+from assay.instruments.binding.scene_figures import numbered_alike
 from assay.instruments.binding.segmentation import contingency, fg_ari
 from assay.models.reference import build
 from assay.subject import Subject
@@ -111,6 +112,32 @@ def test_a_network_that_segments_is_read_by_its_masks():
     assert found.measure("isolation").value > 0.9
     assert "masks at masks:in" in found.summary or "masks at masks:out" in found.summary
     assert not any("slots: scenes of" in warning for warning in found.warnings)
+    (grid,) = (figure for figure in found.figures if figure.kind == "images")
+    names = ["input", "objects", "network", "blind grid", "another scene's", "positions", "colours"]
+    assert [image.name for image in grid.rows[0]] == names
+    for row in grid.rows:
+        assert row[2].pixels == row[1].pixels  # segments that are the objects have the objects' colours
+        assert row[2].note == "FG-ARI 1.00"
+    grouped = found.measure("same_object")
+    assert grouped.value > 0.95
+    assert {null.name for null in grouped.nulls} >= {
+        "colour",
+        "position",
+        "colour and position",
+        "distance",
+        "untrained copies",
+    }
+    assert "whether one object covers both" in found.summary
+    assert {"One object or two, by site", "Ablation of what the read-out reads"} <= {figure.name for figure in found.figures}
+
+
+def test_segments_take_the_numbers_of_the_objects_that_they_overlap():
+    objects = torch.tensor([[0, 0, 1, 1, 2]])
+    assert numbered_alike(torch.tensor([[7, 7, 3, 3, 0]]), objects).tolist() == objects.tolist()
+    assert numbered_alike(torch.tensor([[1, 2, 0, 0, 0]]), objects).tolist() == [[0, 2, 1, 1, 1]]
+    split = numbered_alike(torch.tensor([[0, 3, 1, 1, 2]]), objects)[0].tolist()
+    assert sorted(split[:2]) == [0, 3]  # a further segment has a number of its own
+    assert split[2:] == [1, 1, 2]
 
 
 def test_an_untrained_network_shows_nothing(generator):

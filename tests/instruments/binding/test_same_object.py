@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from assay.errors import AssayError
-from assay.instruments.binding.same_object import at_positions, draw_pairs, quadratic, same_object
+from assay.instruments.binding.same_object import (
+    at_positions,
+    distance,
+    draw_pairs,
+    of_the_input,
+    quadratic,
+    read_directions,
+    same_object,
+)
 
 SCENES, PLACES = 60, 36
 
@@ -23,7 +31,7 @@ def codes(labels, num, generator):
 
 def test_states_of_objects_are_told_apart_and_other_states_are_not(objects, generator):
     pairs = draw_pairs(objects, 40, generator=generator)
-    position = at_positions(6).expand(SCENES, -1, -1)
+    position = at_positions(6, 6).expand(SCENES, -1, -1)
     grouped = codes(objects, 4, generator) + 0.3 * torch.randn(SCENES, PLACES, 8, generator=generator)
     shared = objects % 2  # two of the three objects have one colour
     found = same_object(
@@ -48,8 +56,41 @@ def test_distance_alone_groups_compact_objects(generator):
     column = torch.arange(6).expand(6, 6)
     halves = (1 + (column >= 3).long()).flatten().expand(SCENES, -1)
     pairs = draw_pairs(halves, 40, generator=generator)
-    found = same_object({"position": at_positions(6).expand(SCENES, -1, -1)}, pairs)
+    found = same_object({"position": at_positions(6, 6).expand(SCENES, -1, -1)}, pairs)
     assert float(found["position"].mean()) > 0.85
+
+
+def test_the_nulls_know_colour_place_and_distance(generator):
+    column = torch.arange(6).expand(6, 6).flatten()
+    halves = (1 + (column >= 3).long()).expand(SCENES, -1)
+    pairs = draw_pairs(halves, 40, generator=generator)
+    same = torch.ones(SCENES, PLACES, 3)  # one colour tells nothing
+    found = {name: float(units.mean()) for name, units in of_the_input(same, at_positions(6, 6), pairs).items()}
+    assert found["colour"] == 0.5
+    assert min(found["position"], found["colour and position"]) > 0.85
+    assert 0.6 < found["distance"] < found["position"]
+    coloured = of_the_input(halves[..., None] * torch.tensor([1.0, 0.0, 2.0]), at_positions(6, 6), pairs)
+    assert float(coloured["colour"].mean()) == 1.0
+    far = distance(at_positions(6, 6), pairs)
+    assert torch.allclose(far[:, 2], far[:, 0].square() + far[:, 1].square())
+    assert torch.equal(far[:, 1] == 0, column[pairs.first] == column[pairs.second])
+
+
+def test_directions_of_the_read_out_hold_the_object(objects, generator):
+    pairs = draw_pairs(objects, 40, generator=generator)
+    # Three units hold the object, seven larger ones something else.
+    grouped = torch.cat([codes(objects, 4, generator)[..., :3], 3 * torch.randn(SCENES, PLACES, 7, generator=generator)], 2)
+    read = read_directions(grouped, pairs)
+    own, rest = read.directions[:, :3], read.directions[:, 3:]
+    left = same_object({"own": read.without(grouped, own), "rest": read.without(grouped, rest)}, pairs)
+    assert float(left["own"].mean()) == pytest.approx(0.5, abs=0.06)
+    assert float(left["rest"].mean()) > 0.85
+    assert read.share(own) < 0.1 < 0.9 < read.share(rest)
+    assert read.share(torch.eye(10)) == pytest.approx(1.0)
+    nothing = read.without(grouped, torch.eye(10))
+    assert torch.allclose(nothing, grouped.mean((0, 1)).expand_as(nothing), atol=1e-4)
+    with pytest.raises(AssayError, match="states that differ"):
+        read_directions(torch.ones_like(grouped), pairs)
 
 
 def test_pairs_are_balanced_and_of_objects(objects, generator):

@@ -41,6 +41,8 @@ class Binding(Instrument[ListsDraw | ScenesDraw]):
         metrics.ISOLATION,
         metrics.ILLUSORY,
         metrics.TRANSPLANT,
+        metrics.SAME_OBJECT,
+        metrics.ABLATION,
     )
 
     def __init__(self, *, budgets: Mapping[Effort, BindingBudget] = BUDGETS):

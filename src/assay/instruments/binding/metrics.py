@@ -31,6 +31,11 @@ ILLUSORY = Metric(
 TRANSPLANT = Metric(
     key="transplant", title="transplanted pairs that are answered", unit="share", level=0, of="context", bounds=(0.0, 1.0)
 )
+SAME_OBJECT = Metric(key="same_object", title="IsSameObject", unit="accuracy", level=0, of="scene", bounds=(0.0, 1.0))
+ABLATION = Metric(
+    key="same_object_ablation", title="IsSameObject, ablated", unit="squared change of outputs, of their variance", level=0,
+    of="scene", beats=("random directions",),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

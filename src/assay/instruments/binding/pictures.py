@@ -1,13 +1,18 @@
 """Partitions of pictures into segments: those of a network, and those that need no network."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from assay.instruments.binding.segmentation import partition
 from assay.site import Site
+from assay.subject import Inputs, Subject
 
+Grid = tuple[int, int]
 _ROUNDS = 15
+_LEAST_SIDE = 4
 
 
 def mask_sites(states: dict[str, Float[Tensor, "n *shape"]], rows: int, columns: int) -> list[str]:
@@ -20,12 +25,42 @@ def mask_sites(states: dict[str, Float[Tensor, "n *shape"]], rows: int, columns:
     return found
 
 
-def maps_of(site: Site, rows: int, columns: int) -> bool:
-    """Whether a site holds a map of the picture, of its size or a coarser one."""
-    if len(site.shape) != 3 or site.calls != 1:
-        return False
-    _, r, c = site.shape
-    return 2 <= r <= rows and 2 <= c <= columns and r * columns == c * rows
+def grid_of(site: Site, rows: int, columns: int) -> Grid | None:
+    """Rows and columns of the places at a site that holds a map of the picture, of its size or a coarser one; None where it
+    holds none. Maps are `(d, r, c)`, or tokens `(r c, d)`, such as patches in their order, at most one of another kind in
+    front (a class token). A few vectors are slots and no map: tokens lie in four rows and columns at least."""
+    if site.calls != 1:
+        return None
+    if len(site.shape) == 3:
+        _, r, c = site.shape
+        return (r, c) if 2 <= r <= rows and 2 <= c <= columns and r * columns == c * rows else None
+    if len(site.shape) != 2:
+        return None
+    for r in range(_LEAST_SIDE, rows + 1):
+        c, rest = divmod(r * columns, rows)
+        if not rest and c >= _LEAST_SIDE and site.shape[0] - r * c in (0, 1):
+            return r, c
+    return None
+
+
+def map_at(states: Float[Tensor, "n *shape"], grid: Grid) -> Float[Tensor, "n d r c"]:
+    """States of a site with such a grid as a map."""
+    if states.ndim == 4:
+        return states
+    return states[:, states.shape[1] - grid[0] * grid[1] :].mT.unflatten(2, grid)
+
+
+def read_maps(
+    network: Subject, inputs: Inputs, sites: Sequence[Site], rows: int, columns: int
+) -> dict[str, Float[Tensor, "n d r c"]]:
+    """The maps that a network holds of pictures, by site. The picture itself, where it enters a module, is no state."""
+    grids = {site.name: grid for site in sites if (grid := grid_of(site, rows, columns))}
+    read = network.read(inputs, list(grids))
+    return {
+        name: map_at(each, grids[name])
+        for name, each in read.items()
+        if not any(torch.equal(each, given) for given in inputs.values())
+    }
 
 
 def clusters(features: Float[Tensor, "n places d"], k: int) -> Int[Tensor, "n places"]:

@@ -2,7 +2,7 @@
 
 After arXiv 2510.24709 (NeurIPS 2025). It needs no slots, only states at places. Pairs are balanced, half of one object and half
 of two objects of one scene, so that chance is .5; the same read-out of what lies at the places of the input (colour), of their
-positions, of their distance alone, is its null, and tells how much grouping was there before the network.
+positions, of both together, and of their distance alone, is its null, and tells how much grouping was there before the network.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,11 @@ from torch import Generator, Tensor
 
 from assay.errors import AssayError
 from assay.instruments.binding.states import components, left_out
+from assay.probe import Design
 
 MOST_UNITS = 16
+_DRAWS = 200
+"""Pairs drawn for each one wanted: two places of one small object are rare."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ def draw_pairs(objects: Int[Tensor, "n places"], num: int, *, generator: Generat
     A scene that lacks either kind gives none. **Raises:** `AssayError` where no scene has both.
     """
     n, places = objects.shape
-    first, second = torch.randint(places, (2, n, 20 * num), generator=generator)
+    first, second = torch.randint(places, (2, n, _DRAWS * num), generator=generator)
     a, b = objects.gather(1, first), objects.gather(1, second)
     there = (a > 0) & (b > 0) & (first != second)
     kept: list[tuple[Tensor, Tensor]] = []
@@ -55,39 +58,109 @@ def draw_pairs(objects: Int[Tensor, "n places"], num: int, *, generator: Generat
 def quadratic(states: Float[Tensor, "n places d"], pairs: PlacePairs) -> Float[Tensor, "m f"]:
     """Of every pair all products of a unit of the one place with a unit of the other, symmetric, and of each with itself."""
     axes = components(states, MOST_UNITS)
-    units = (states.float() - states.float().mean((0, 1))) @ axes
+    return _products((states.float() - states.float().mean((0, 1))) @ axes, pairs)
+
+
+def _products(units: Float[Tensor, "n places r"], pairs: PlacePairs) -> Float[Tensor, "m f"]:
     a, b = units[pairs.scene, pairs.first], units[pairs.scene, pairs.second]
     between = torch.einsum("mi,mj->mij", a, b)
     within = torch.einsum("mi,mj->mij", a, a) + torch.einsum("mi,mj->mij", b, b)
-    upper = torch.triu_indices(axes.shape[1], axes.shape[1])
+    upper = torch.triu_indices(units.shape[2], units.shape[2])
     symmetric = (between + between.mT)[:, upper[0], upper[1]]
     return torch.cat([symmetric, within[:, upper[0], upper[1]]], 1)
+
+
+def distance(positions: Float[Tensor, "places 4"], pairs: PlacePairs) -> Float[Tensor, "m 3"]:
+    """How far apart the places of every pair are, in rows, in columns, and squared."""
+    between = (positions[pairs.first, :2] - positions[pairs.second, :2]).abs()
+    return torch.cat([between, between.square().sum(1, keepdim=True)], 1)
+
+
+def told_right(features: Float[Tensor, "m f"], pairs: PlacePairs) -> Float[Tensor, " scenes"]:
+    """Accuracy of every scene with pairs, by a linear read-out of features of pairs fitted on other scenes; .5 without any.
+
+    **Raises:** `AssayError` for fewer than five scenes with pairs.
+    """
+    scenes, number = pairs.scene.unique(return_inverse=True)
+    if not features.shape[1]:
+        return torch.full((len(scenes),), 0.5)
+    wanted = 2 * pairs.same - 1
+    features = features / features.abs().amax(0).clamp(min=1e-12)
+    said = left_out(features, wanted[:, None], pairs.scene)[:, 0]
+    hit = (torch.sign(said * wanted) + 1) / 2
+    total = torch.zeros(len(scenes)).index_add_(0, number, hit)
+    return total / number.bincount(minlength=len(scenes))
 
 
 def same_object(states: Mapping[str, Float[Tensor, "n places d"]], pairs: PlacePairs) -> dict[str, Float[Tensor, " scenes"]]:
     """Accuracy of every scene by the quadratic read-out of each kind of states, fitted on other scenes.
 
-    **Arguments:** `states`: by name, such as the layers of a network, `colour` and `position`. What has no variance has .5.
+    **Arguments:** `states`: by name, such as the layers of a network. What has no variance has .5.
 
     **Raises:** `AssayError` for fewer than five scenes with pairs.
     """
-    scenes, number = pairs.scene.unique(return_inverse=True)
-    wanted = 2 * pairs.same - 1
-    found = {}
-    for name, each in states.items():
-        features = quadratic(each, pairs)
-        if not features.shape[1]:
-            found[name] = torch.full((len(scenes),), 0.5)
-            continue
-        features = features / features.abs().amax().clamp(min=1e-12)
-        said = left_out(features, wanted[:, None], pairs.scene)[:, 0]
-        hit = (torch.sign(said * wanted) + 1) / 2
-        total = torch.zeros(len(scenes)).index_add_(0, number, hit)
-        found[name] = total / number.bincount(minlength=len(scenes))
-    return found
+    return {name: told_right(quadratic(each, pairs), pairs) for name, each in states.items()}
 
 
-def at_positions(size: int) -> Float[Tensor, "places 4"]:
-    """Rows, columns and their squares of the places of a square: its products with itself hold the distance."""
-    row, column = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
+def of_the_input(
+    colours: Float[Tensor, "n places c"], positions: Float[Tensor, "places 4"], pairs: PlacePairs
+) -> dict[str, Float[Tensor, " scenes"]]:
+    """The same of what is known of two places without a network: their colours, positions and distance, and colours and
+    positions together."""
+    where = positions.expand(len(colours), -1, -1)
+    both = torch.cat([_unit_variance(colours), _unit_variance(where)], 2)
+    found = same_object({"colour": colours, "position": where, "colour and position": both}, pairs)
+    return {**found, "distance": told_right(distance(positions, pairs), pairs)}
+
+
+def _unit_variance(states: Float[Tensor, "n places d"]) -> Float[Tensor, "n places d"]:
+    return (states - states.mean((0, 1))) / states.std((0, 1)).clamp(min=1e-6)
+
+
+def at_positions(rows: int, columns: int) -> Float[Tensor, "places 4"]:
+    """Rows, columns and their squares of the places of a grid, from -1 to 1: their products hold the distance."""
+    row, column = torch.meshgrid(torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij")
     return torch.stack([row, column, row.square(), column.square()], 2).flatten(0, 1)
+
+
+@dataclass(frozen=True)
+class ReadDirections:
+    """States `(places d)` in whitened principal components, `axes` `(d, r)` of `scale` `(r,)` around `mean`, and in these the
+    orthonormal directions `(r, r)` of the read-out, those it weighs most first."""
+
+    mean: Float[Tensor, " d"]
+    axes: Float[Tensor, "d r"]
+    scale: Float[Tensor, " r"]
+    directions: Float[Tensor, "r r"]
+
+    def without(self, states: Float[Tensor, "n places d"], directions: Float[Tensor, "r k"]) -> Float[Tensor, "n places d"]:
+        """The states with nothing along these directions but their mean."""
+        whitened = (states - self.mean) @ self.axes / self.scale
+        return states - (whitened @ directions @ directions.mT * self.scale) @ self.axes.mT
+
+    def share(self, directions: Float[Tensor, "r k"]) -> float:
+        """Of the variance of these components, what lies along directions that are orthonormal in whitened ones."""
+        removed = directions @ directions.mT * self.scale
+        return float(removed.square().sum() / self.scale.square().sum())
+
+
+def read_directions(states: Float[Tensor, "n places d"], pairs: PlacePairs) -> ReadDirections:
+    """The directions of states that the quadratic read-out reads, fitted on all pairs: eigenvectors of its form between two
+    places, by the size of their eigenvalues.
+
+    **Raises:** `AssayError` for states without variance.
+    """
+    axes = components(states, MOST_UNITS)
+    if not axes.shape[1]:
+        raise AssayError("directions are read from states that differ", given="states without variance")
+    mean = states.float().mean((0, 1))
+    units = (states.float() - mean) @ axes
+    scale = units.std((0, 1))
+    features = _products(units / scale, pairs)
+    wanted = (2 * pairs.same - 1)[None, None, :, None]
+    weights = Design.of(features[None, None]).fit(wanted).probe().weights[0, :, 0]
+    upper = torch.triu_indices(axes.shape[1], axes.shape[1])
+    form = torch.zeros(axes.shape[1], axes.shape[1])
+    form[upper[0], upper[1]] = weights[: upper.shape[1]]
+    sizes, directions = torch.linalg.eigh(form + form.mT)
+    return ReadDirections(mean, axes, scale, directions[:, sizes.abs().argsort(descending=True)])

@@ -12,8 +12,10 @@ from assay.errors import AssayError
 from assay.evidence import Interval
 from assay.instrument import Control, NotEnough, Random, Reading, Values
 from assay.instruments.binding import metrics
+from assay.instruments.binding.grouping import Grouping, grouping, values_of_grouping
 from assay.instruments.binding.metrics import BindingBudget, values_of, values_of_lowest
-from assay.instruments.binding.pictures import blind, from_maps, from_masks, maps_of, mask_sites
+from assay.instruments.binding.pictures import Grid, blind, from_maps, from_masks, map_at, mask_sites, read_maps
+from assay.instruments.binding.scene_figures import PICTURED, Pictured
 from assay.instruments.binding.scores import NormalisedScore, Word, composite, normalised, word
 from assay.instruments.binding.segmentation import contingency, fg_ari, matched_iou
 from assay.instruments.binding.states import isolation, left_out, which
@@ -42,12 +44,13 @@ class ReadScenes:
 
 @dataclass(frozen=True)
 class Where:
-    """`masks`, or clusters of `maps`; `states`: the site of slots, or the maps; `num`: segments."""
+    """`masks`, or clusters of `maps`, whose places are a `grid`; `states`: the site of slots, or the maps; `num`: segments."""
 
     masks: str
     maps: str
     states: str
     num: int
+    grid: Grid = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,15 @@ class KeptScenes:
     word: Word
     by_size: Mapping[int, Float[Tensor, " n"]]
     nulls: Mapping[int, Mapping[str, float]]
+    grouping: Grouping | str
+    pictured: Pictured | None
 
 
 @dataclass(frozen=True)
 class ScenesDraw:
     """Everything drawn. `exchanged`: the scenes of the smallest size with one attribute of two objects exchanged; `changed`:
-    with another value of the last attribute at the first object; `novel`: the first object has a pair never trained."""
+    with another value of the last attribute at the first object; `novel`: the first object has a pair never trained; `places`:
+    by which pairs of places are drawn, the same for every network."""
 
     budget: BindingBudget
     sizes: tuple[int, ...]
@@ -76,6 +82,7 @@ class ScenesDraw:
     changed: ObjectScenes
     novel: ObjectScenes
     num_values: tuple[int, ...]
+    places: Random
 
     @classmethod
     def draw(cls, task: Task, budget: BindingBudget, rng: Random) -> "ScenesDraw":
@@ -96,7 +103,8 @@ class ScenesDraw:
         swapped[:, 0, -1], swapped[:, 1, -1] = base.attributes[:, 1, -1], base.attributes[:, 0, -1]
         step = torch.randint(1, num_values[-1], (len(base),), generator=rng("changed"))
         other[:, 0, -1] = (other[:, 0, -1] + step) % num_values[-1]
-        return cls(budget, shows.sizes, shown, shows.redrawn(base, swapped), shows.redrawn(base, other), novel, num_values)
+        exchanged, changed = shows.redrawn(base, swapped), shows.redrawn(base, other)
+        return cls(budget, shows.sizes, shown, exchanged, changed, novel, num_values, rng.within("places"))
 
     def read(self, network: Subject, rng: Random, own: KeptScenes | None) -> Reading:
         """One network. `own`: of an untrained copy, what was read of the network under test."""
@@ -123,7 +131,23 @@ class ScenesDraw:
         learned = mean_interval(right, bounds=(0.0, 1.0))
         told: Word = word(learned, list(scores.values())) if len(scores) > 2 else "undecided"
         ceiling = own.ceiling if own else float(right.mean())
-        return Reading(values, KeptScenes(where, base, ceiling, scores, learned, told, by_size, nulls))
+        grouped = self._grouped(network, base, own)
+        values += values_of_grouping(grouped)
+        pictured = None if own else self._pictured(base, found[base], where)
+        return Reading(values, KeptScenes(where, base, ceiling, scores, learned, told, by_size, nulls, grouped, pictured))
+
+    def _pictured(self, base: int, read: ReadScenes, where: Where) -> Pictured:
+        scenes = self.shown[base]
+        image = next(iter(scenes.inputs.values()))
+        others = blind(image, read.segments, where.num if where.masks else base + 1)
+        partitions = {name: segments[:PICTURED] for name, segments in {"network": read.segments, **others}.items()}
+        return Pictured(image[:PICTURED], scenes.objects[:PICTURED], partitions)
+
+    def _grouped(self, network: Subject, base: int, own: KeptScenes | None) -> Grouping | str:
+        if own and isinstance(own.grouping, str):
+            return own.grouping
+        site = own.grouping.site if own and isinstance(own.grouping, Grouping) else None
+        return grouping(network, self.shown[base], self.places, most=self.budget.sites, own=site)
 
     def _where(self, network: Subject, size: int) -> Where:
         """Masks where there are some, with the slots beside them; else the map whose clusters segregate best, on half of the
@@ -143,9 +167,7 @@ class ScenesDraw:
                 )
             slots = [site.name for site in sites if len(site.shape) == 2 and site.shape[0] == num and site.calls == 1]
             return Where(masks[-1], "", slots[-1] if slots else "", num)
-        read = network.read(scenes.inputs, [site.name for site in sites if maps_of(site, rows, columns)])
-        # The picture itself, where it enters a module, is no state of the network.
-        maps = [name for name, each in read.items() if not any(torch.equal(each, given) for given in scenes.inputs.values())]
+        maps = read_maps(network, scenes.inputs, sites, rows, columns)
         if not maps:
             raise AssayError(
                 "a network on scenes must hold masks, or a map of the picture",
@@ -153,11 +175,11 @@ class ScenesDraw:
                 next_step="give a convolutional network, or one with slots",
             )
         scores = {
-            name: float(fg_ari(contingency(from_maps(read[name], size + 1, rows, columns), scenes.objects)).nanmean())
-            for name in maps
+            name: float(fg_ari(contingency(from_maps(each, size + 1, rows, columns), scenes.objects)).nanmean())
+            for name, each in maps.items()
         }
         best = max(maps, key=lambda name: scores[name])
-        return Where("", best, best, max(self.shown) + 1)
+        return Where("", best, best, max(self.shown) + 1, (maps[best].shape[2], maps[best].shape[3]))
 
     def _see(self, network: Subject, where: Where, scenes: ObjectScenes) -> ReadScenes:
         """Segments, and the states of the segment that each object is matched with."""
@@ -169,7 +191,7 @@ class ScenesDraw:
             segments = from_masks(read[where.masks])
             states = read[where.states] if where.states else read[where.masks].flatten(2)
         else:
-            maps = network.read(scenes.inputs, [where.maps])[where.maps]
+            maps = map_at(network.read(scenes.inputs, [where.maps])[where.maps], where.grid)
             segments = from_maps(maps, k + 1, rows, columns)
             whole = torch.nn.functional.interpolate(maps.float(), size=(rows, columns), mode="nearest").flatten(2)
             member = torch.nn.functional.one_hot(segments.flatten(1), k + 1).float()

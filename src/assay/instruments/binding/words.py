@@ -9,7 +9,9 @@ from assay.display import number
 from assay.evidence import Measure
 from assay.figure import Cell, Curve, DetailTable, Figure, Line, Plot
 from assay.instrument import Notes, Readings
+from assay.instruments.binding.grouping import Grouping
 from assay.instruments.binding.lists import Inside, ListsDraw, ListsKept
+from assay.instruments.binding.scene_figures import grouping_figures, segments_figure, sizes_table
 from assay.instruments.binding.scenes import KeptScenes, ScenesDraw
 from assay.instruments.binding.swaps import ANSWERS, QUERIES
 from assay.stats import mean_interval
@@ -54,10 +56,6 @@ def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Meas
     segregation = kept.scores["segregation"]
     shown = segregation.interval is not None and segregation.interval.low > 0
     place = f"masks at {kept.where.masks}" if kept.where.masks else f"clusters of states at {kept.where.maps}"
-    rows: list[tuple[Cell, ...]] = []
-    for size, units in kept.by_size.items():
-        rows.append((size, "network", float(units.mean())))
-        rows += [(size, name, value) for name, value in kept.nulls[size].items()]
     left = [size for size in data.shown if size not in kept.by_size]
     warnings = [f"{name}: {score.reason}." for name, score in kept.scores.items() if score.value is None]
     if left:
@@ -66,6 +64,7 @@ def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Meas
         summary=(
             f"In scenes of {kept.base}, {MEANINGS[kept.word]}"
             f"{'' if shown else '; that objects are told apart is not shown'} ({scores or 'no score'}; {place})."
+            f"{_grouped(kept.grouping)}"
         ),
         warnings=warnings,
         not_tested=(
@@ -73,15 +72,23 @@ def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Meas
             "Which partition is meant where objects have parts.",
         ),
         figures=(
-            DetailTable(
-                name="FG-ARI beside partitions that need no network",
-                columns=("objects", "partition", "FG-ARI"),
-                rows=tuple(rows),
-                note=f"Segments are {place}. FG-ARI does not see segments that bleed into the background; matched IoU does.",
-                level=0,
-            ),
+            *([segments_figure(kept.pictured, place)] if kept.pictured else ()),
+            sizes_table(kept.by_size, kept.nulls, place),
+            *(() if isinstance(kept.grouping, str) else grouping_figures(kept.grouping)),
         ),
         settings={"objects in a scene": kept.base, "verdict": kept.word, "segments": place},
+    )
+
+
+def _grouped(found: Grouping | str) -> str:
+    """What IsSameObject says beside its best null."""
+    if isinstance(found, str):
+        return ""
+    nulls = {name: float(units.mean()) for name, units in found.nulls.items()}
+    best = max(nulls, key=lambda name: nulls[name])
+    return (
+        f" States of two places at {found.site.name} tell whether one object covers both in "
+        f"{number(float(found.right.mean()))} of pairs; {best} in the input {number(nulls[best])}."
     )
 
 

@@ -1,11 +1,12 @@
 """Pictures of figures: each type is drawn by one function."""
 
 from assay.evidence import Evidence
-from assay.figure import ComputationGraphs, Curve, DetailTable, Figure, Matrix, RelationGraphs, Scatter
+from assay.figure import ComputationGraphs, Curve, DetailTable, Figure, ImageGrid, Matrix, RelationGraphs, Scatter
 from assay.report.canvas import Svg, standalone_svg
 from assay.report.figures import panels
 from assay.report.pictures.curve import curve_picture
 from assay.report.pictures.graphs import graphs_picture
+from assay.report.pictures.images import images_picture
 from assay.report.pictures.matrix import matrix_picture
 from assay.report.pictures.picture import DrawnFigure as DrawnFigure
 from assay.report.pictures.picture import free_name
@@ -31,6 +32,8 @@ def picture_of(figure: Figure) -> DrawnFigure | None:
             return matrix_picture(figure)
         case ComputationGraphs():
             return steps_picture(figure)
+        case ImageGrid():
+            return images_picture(figure)
         case DetailTable():
             return None
 
