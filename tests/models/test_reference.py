@@ -49,6 +49,8 @@ CASES = {
     "cnn": ("cnn", Shell(IMAGE, Classification(5))),
     "slot-attention": ("slot-attention", Shell(IMAGE, Regression(IMAGE.channels * IMAGE.size**2, variance=1.0))),
     "conv-autoencoder": ("conv-autoencoder", Shell(IMAGE, Regression(IMAGE.channels * IMAGE.size**2, variance=1.0))),
+    "vit": ("vit", Shell(IMAGE, Classification(5))),
+    "set-transformer": ("set-transformer", Shell(IMAGE, Classification(5))),
     "cppn": ("cppn", Shell(PIXELS, Regression(3, variance=1.0))),
     "items of vectors": ("mlp", Shell(Items(VECTOR), Classification(4))),
     "items of tokens": ("transformer", Shell(Items(TOKENS), Classification(4))),
@@ -308,7 +310,7 @@ def test_objectives_and_inputs_that_no_model_joins_are_refused():
 def test_the_default_suits_the_input():
     assert [default_name(task) for _, task in CASES.values()] == [
         *["mlp"] * 5,
-        *["cnn"] * 3,
+        *["cnn"] * 5,
         "cppn",
         "mlp",
         "transformer",

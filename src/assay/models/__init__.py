@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 NAMES: tuple[str, ...] = (
     "mlp", "transformer", "gru", "encoder-decoder", "causal", "cnn", "cppn", "slot-attention", "conv-autoencoder",
+    "vit", "set-transformer",
 )  # fmt: skip
 
 if TYPE_CHECKING:

@@ -21,10 +21,12 @@ from assay.models.gru import TokenGRU
 from assay.models.language_model import LanguageModel
 from assay.models.mlp import TokenMLP, VectorMLP
 from assay.models.odd_one_out import EncodedImages, EncodedTokens, EncodedVectors
+from assay.models.set_transformer import SetTransformer
 from assay.models.shapes import only_shapes
 from assay.models.slot_attention import ConvAutoencoder, SlotAutoencoder
 from assay.models.transformer import Transformer
 from assay.models.variants import VARIANTS, vary
+from assay.models.vision_transformer import VisionTransformer
 from assay.objective import Stepwise
 from assay.task import Image, InputSpec, Items, Pixels, SourceToTarget, Task, Tokens, TokenSequence, Vector, VectorSequence
 
@@ -41,6 +43,8 @@ _FITTING: dict[str, dict[_Kind, type[nn.Module]]] = {
     "cppn": {(Pixels,): Cppn},
     "slot-attention": {(Image,): SlotAutoencoder},
     "conv-autoencoder": {(Image,): ConvAutoencoder},
+    "vit": {(Image,): VisionTransformer},
+    "set-transformer": {(Image,): SetTransformer},
 }
 _INPUTS: dict[_Kind, str] = {
     (Tokens,): "tokens",
@@ -110,7 +114,8 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
 
     **Arguments:**
 
-    - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder`, `causal`, `cnn`, `cppn`, `slot-attention` or `conv-autoencoder`.
+    - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder`, `causal`, `cnn`, `cppn`, `slot-attention`, `conv-autoencoder`,
+      `vit` or `set-transformer`.
     - `sizes`: `width`, `depth`, for the transformers `heads`, and `init_scale` (default 1), which multiplies every initial
       weight matrix; `active`: the share of units that stay active (`assay.models.active`), all by default;
       `sinks`, `rms` and `bigram`: 1 for that change to the architecture (`assay.models.variants`).

@@ -140,9 +140,10 @@ def test_segments_take_the_numbers_of_the_objects_that_they_overlap():
     assert split[2:] == [1, 1, 2]
 
 
-def test_an_untrained_network_shows_nothing(generator):
+@pytest.mark.parametrize("name", ["conv-autoencoder", "vit"])
+def test_an_untrained_network_shows_nothing(name, generator):
     def fresh(generator):
-        return build("conv-autoencoder", TASK, generator=generator, width=8)
+        return build(name, TASK, generator=generator, width=8)
 
     found = run(SMALL, Subject(fresh(generator), fresh=fresh), TASK, effort="quick", seed=0)
     assert not found.findings()
