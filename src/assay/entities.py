@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from assay.display import brief
+from assay.task import Task
 
 Pairs = Literal["trained", "role", "queried", "balanced", "all"]
 """Which pairs of an entity and an attribute a context holds.
@@ -189,3 +190,13 @@ class ShowsObjects(Protocol):
     def redrawn(self, scenes: ObjectScenes, attributes: Int[Tensor, "n k a"]) -> ObjectScenes:
         """The same layout with other attributes."""
         ...
+
+
+def trained_objects(task: Task, attributes: Int[Tensor, "n k a"]) -> Bool[Tensor, "n k"]:
+    """Whether the attributes of every object are a trained combination of the task; all are where it combines something else
+    than the attributes of an object."""
+    names = tuple(task.attributes) if isinstance(task, ShowsObjects) else ()
+    if tuple(task.combines) != names:
+        return torch.ones(attributes.shape[:2], dtype=torch.bool)
+    trained = task.combinations("train")
+    return (attributes[:, :, None] == trained).all(3).any(2)

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
+from assay.entities import BindsEntities, Contexts, ListsEntities, ObjectScenes, Pairs, ShowsObjects, trained_objects
 from assay.errors import AssayError
 from assay.figure import Level
 from assay.objective import Objective
@@ -75,6 +77,7 @@ class TrainedOnly(View):
 
     def __init__(self, task: Task):
         super().__init__(task, [name for name in ("swap", "regular") if hasattr(task, name)])
+        _let_bind_trained(self, task)
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
         if split == "novel" and n:
@@ -95,6 +98,8 @@ class Unlabelled(View):
     def __init__(self, task: Task):
         own = (name for name in dir(type(task)) if not name.startswith("_") and not hasattr(Task, name))
         super().__init__(task, [name for name in own if callable(getattr(type(task), name))])
+        # A list says its own answer, so that lists of new pairs would be labelled.
+        _let_bind_trained(self, task)
 
     @property
     def level(self) -> Level:
@@ -106,3 +111,43 @@ class Unlabelled(View):
             return found
         blank = torch.full_like(found.targets, math.nan if found.targets.is_floating_point() else NO_ANSWER)
         return Examples(found.inputs, blank, found.parts, found.combination, found.amounts)
+
+
+def _let_bind_trained(view: View, task: Task) -> None:
+    """Let a view draw the lists and scenes of a task that binds entities, of trained sizes and pairs alone."""
+    if not isinstance(task, BindsEntities):
+        return
+    abilities: dict[str, object] = {"entities_in": task.entities_in, "larger": ()}
+    if isinstance(task, ListsEntities):
+        abilities |= {name: getattr(task, name) for name in ("sizes", "num_entities", "answers", "write", "trained_with")}
+        abilities["contexts"] = partial(_trained_contexts, task)
+    if isinstance(task, ShowsObjects):
+        abilities |= {"sizes": task.sizes, "attributes": task.attributes}
+        abilities |= {"scenes": partial(_trained_scenes, task), "redrawn": partial(_redrawn_as_trained, task)}
+    for name, ability in abilities.items():
+        setattr(view, name, ability)
+
+
+def _trained_contexts(task: ListsEntities, n: int, *, size: int, pairs: Pairs, generator: Generator) -> Contexts:
+    if pairs != "trained" or size not in task.sizes:
+        raise _not_here()
+    return task.contexts(n, size=size, pairs=pairs, generator=generator)
+
+
+def _trained_scenes(task: ShowsObjects, n: int, *, size: int, novel: bool, generator: Generator) -> ObjectScenes:
+    if novel or size not in task.sizes:
+        raise _not_here()
+    return task.scenes(n, size=size, novel=False, generator=generator)
+
+
+def _redrawn_as_trained(task: Task, scenes: ObjectScenes, attributes: Int[Tensor, "n k a"]) -> ObjectScenes:
+    assert isinstance(task, ShowsObjects)
+    if not bool(trained_objects(task, attributes).all()):
+        raise _not_here()
+    return task.redrawn(scenes, attributes)
+
+
+def _not_here() -> NoNovelInputs:
+    return NoNovelInputs(
+        "new pairs, and more entities than were trained, are shown at access level 2", next_step="audit at level 2"
+    )

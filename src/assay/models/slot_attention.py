@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from assay.errors import AssayError
 from assay.models.gru import GRUCell
@@ -28,14 +28,17 @@ class PositionGrid(nn.Module):
 class SlotAttention(nn.Module):
     """Slots that compete for the elements of a set (Locatello et al. 2020, arXiv 2006.15055, algorithm 1).
 
-    Elements `(n, m, width)` to slots `(n, slots, width)`. Slots start from learned vectors of their own, so that a forward
-    draws nothing at random. In every iteration elements divide their attention among slots by a softmax over slots, each slot
-    takes the weighted mean of the elements' values, and updates by a GRU and a residual layer.
+    Elements `(n, m, width)` to slots `(n, slots, width)`. Slots start from draws of one normal distribution, whose mean and
+    standard deviation are learned: drawn anew for every picture in training, so that no slot can learn a place of its own, and
+    in evaluation always the same, so that nothing is random. In every iteration elements divide their attention among slots by
+    a softmax over slots, each slot takes the weighted mean of the elements' values, and updates by a GRU and a residual layer.
     """
 
     def __init__(self, width: int, slots: int):
         super().__init__()
-        self.start = nn.Parameter(torch.randn(slots, width))
+        self.mean, self.log_deviation = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(width))
+        drawn = torch.randn(slots, width, generator=Generator("cpu").manual_seed(0), device="cpu")
+        self.register_buffer("drawn", drawn, persistent=False)
         self.element_norm, self.slot_norm, self.update_norm = (nn.LayerNorm(width) for _ in range(3))
         self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
         self.cell = GRUCell(width, width)
@@ -45,7 +48,9 @@ class SlotAttention(nn.Module):
     def forward(self, elements: Float[Tensor, "n m width"]) -> Float[Tensor, "n slots width"]:
         elements = self.element_norm(elements)
         key, value = self.key(elements), self.value(elements)
-        slots = self.start.expand(len(elements), -1, -1)
+        shape = (len(elements), *self.drawn.shape)
+        drawn = torch.randn(shape).to(elements) if self.training else self.drawn.expand(shape)
+        slots = self.mean + self.log_deviation.exp() * drawn
         for _ in range(ITERATIONS):
             query = self.query(self.slot_norm(slots))
             logits = torch.einsum("nsd,nmd->nsm", query, key) / query.shape[2] ** 0.5

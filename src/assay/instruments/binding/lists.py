@@ -107,7 +107,7 @@ class ListsDraw:
                 raise NotEnough(f"{len(contexts)} lists of {size} trained pairs, and {MIN_UNITS} are needed")
             others = unlisted(contexts, lists.num_entities, num=size, generator=rng("unlisted", size))
             asked[size] = ask(lists, contexts, torch.cat([contexts.entities, others], 1))
-            changed[size] = ask(lists, _changed(contexts, len(lists.answers), rng), contexts.entities[:, [0, -1]])
+            changed[size] = ask(lists, _changed(contexts, lists.trained_with(), rng), contexts.entities[:, [0, -1]])
         novel, not_drawn = {}, []
         for size in lists.sizes:
             for pairs in NOVEL:
@@ -271,10 +271,11 @@ class ListsDraw:
         return [Values(metric=metrics.TRANSPLANT.key, units=units, controls=controls, where={"site": patched.site})]
 
 
-def _changed(contexts: Contexts, num_attributes: int, rng: Random) -> Contexts:
-    """With an attribute at the first place that is not in the list."""
-    taken = torch.zeros(len(contexts), num_attributes).scatter_(1, contexts.attributes, 2.0)
-    new = (torch.rand(taken.shape, generator=rng("changed", contexts.size)) + taken).argmin(1)
+def _changed(contexts: Contexts, known: Float[Tensor, "entities attributes"], rng: Random) -> Contexts:
+    """With an attribute at the first place that is not in the list, one that was trained with its entity where there is one."""
+    cost = torch.zeros(len(contexts), known.shape[1]).scatter_(1, contexts.attributes, 4.0)
+    cost += 2 * (known[contexts.entities[:, 0]] == 0)
+    new = (torch.rand(cost.shape, generator=rng("changed", contexts.size)) + cost).argmin(1)
     attributes = contexts.attributes.clone()
     attributes[:, 0] = new
     return replace(contexts, attributes=attributes)

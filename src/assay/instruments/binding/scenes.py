@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assay.entities import ObjectScenes, ShowsObjects
+from assay.entities import ObjectScenes, ShowsObjects, trained_objects
 from assay.errors import AssayError
 from assay.evidence import Interval
 from assay.instrument import Control, NotEnough, Random, Reading, Values
@@ -23,6 +23,7 @@ from assay.probe import Design, one_hot
 from assay.stats import MIN_UNITS, mean_interval
 from assay.subject import Subject
 from assay.task import Task
+from assay.views import NoNovelInputs
 
 HOW = {
     "blind grid": "cells of a grid, as many as the network has segments",
@@ -71,9 +72,16 @@ class KeptScenes:
 
 @dataclass(frozen=True)
 class ScenesDraw:
-    """Everything drawn. `exchanged`: the scenes of the smallest size with one attribute of two objects exchanged; `changed`:
-    with another value of the last attribute at the first object; `novel`: the first object has a pair never trained; `places`:
-    by which pairs of places are drawn, the same for every network."""
+    """Everything drawn.
+
+    **Attributes:**
+
+    - `shown`: scenes by number of objects.
+    - `exchanged`: those of the smallest number, one attribute of two objects exchanged; `changed`: with another value of the
+      last attribute at the first object; each as it was where that would be a pair that was never trained.
+    - `novel`: the first object has a pair never trained; none where such may not be shown.
+    - `places`: by which pairs of places are drawn, the same for every network.
+    """
 
     budget: BindingBudget
     sizes: tuple[int, ...]
@@ -97,12 +105,19 @@ class ScenesDraw:
         base = shown[min(shows.sizes)]
         if len(base) < MIN_UNITS:
             raise NotEnough(f"{len(base)} scenes, and {MIN_UNITS} are needed")
-        novel = shows.scenes(budget.contexts, size=min(shows.sizes), novel=True, generator=rng("novel"))
+        try:
+            novel = shows.scenes(budget.contexts, size=min(shows.sizes), novel=True, generator=rng("novel"))
+        except NoNovelInputs:
+            novel = base.take(torch.arange(0))
         num_values = tuple(shows.attributes.values())
         swapped, other = base.attributes.clone(), base.attributes.clone()
         swapped[:, 0, -1], swapped[:, 1, -1] = base.attributes[:, 1, -1], base.attributes[:, 0, -1]
         step = torch.randint(1, num_values[-1], (len(base),), generator=rng("changed"))
         other[:, 0, -1] = (other[:, 0, -1] + step) % num_values[-1]
+        # No pair that was never trained: what is read of these scenes is of trained pairs, at access level 0 too.
+        swapped, other = (
+            torch.where(trained_objects(task, each).all(1)[:, None, None], each, base.attributes) for each in (swapped, other)
+        )
         exchanged, changed = shows.redrawn(base, swapped), shows.redrawn(base, other)
         return cls(budget, shows.sizes, shown, exchanged, changed, novel, num_values, rng.within("places"))
 
@@ -223,7 +238,8 @@ class ScenesDraw:
         scenes = self.shown[size]
         # Only where the two objects differ in both attributes is there another binding.
         pair = scenes.attributes[:, :2]
-        rows = (pair[:, 0] != pair[:, 1]).all(1).nonzero()[:, 0]
+        exchanged = (self.exchanged.attributes != scenes.attributes).flatten(1).any(1)
+        rows = ((pair[:, 0] != pair[:, 1]).all(1) & exchanged).nonzero()[:, 0]
         groups = (pair.sort(1).values.flatten(1) * torch.tensor([1, 11, 121, 1331])).sum(1)[rows]
         other = self._see(network, where, self.exchanged)
         one, two = read.states[rows, :2], other.states[rows, :2]
@@ -246,7 +262,7 @@ class ScenesDraw:
     ) -> tuple[Tensor, NormalisedScore]:
         """Whether read-outs that are shared over objects, fitted on trained scenes, name both attributes of the first object:
         in held-out trained scenes, and as a score in scenes where its pair is new."""
-        new = self._see(network, where, self.novel) if len(self.novel) else read
+        new = self._see(network, where, self.novel)
         k = size
         states = {"own": torch.cat([read.states, new.states[:, :1].expand(-1, k, -1)])}
         states["superposition"] = states["own"].clone()
@@ -286,5 +302,6 @@ def _matched(segments: Int[Tensor, "n rows columns"], scenes: ObjectScenes, num:
     found = contingency(segments, scenes.objects)[:, 1:].float()
     union = found.sum(2, keepdim=True) + contingency(segments, scenes.objects).float().sum(1, keepdim=True) - found
     counts[:, : found.shape[1], : found.shape[2]] = found / union.clamp(min=1)
-    chosen = torch.tensor([linear_sum_assignment(one, maximize=True)[1].tolist() for one in counts.numpy()])
+    matched = [linear_sum_assignment(one, maximize=True)[1].tolist() for one in counts.numpy()]
+    chosen = torch.tensor(matched, dtype=torch.int64)
     return chosen.view(len(segments), k).clamp(max=num - 1)
