@@ -115,6 +115,10 @@ DEFINITIONS: Mapping[str, str] = {
         "1 minus leakage: how little the answer for one entity moves when another's attribute changes, of how much the other's "
         "own answer does."
     ),
+    "common_format": (
+        "Accuracy with which attributes of one object are read from its state by read-outs fitted on the states of the other "
+        "objects, in other scenes. The ceiling is that of read-outs fitted on the same object."
+    ),
     "illusory_conjunctions": "Of the errors, the share that names an attribute of another listed entity.",
     "transplant": (
         "A pair's states are put into a list that shares nothing with it. The share of lists where its entity is then answered "

@@ -112,6 +112,10 @@ def test_a_network_that_segments_is_read_by_its_masks():
     assert found.measure("isolation").value > 0.9
     assert "masks at masks:in" in found.summary or "masks at masks:out" in found.summary
     assert not any("slots: scenes of" in warning for warning in found.warnings)
+    shared = found.measure("common_format")
+    assert shared.value > 0.65
+    assert shared.value <= shared.ceiling + 0.05
+    assert next(null for null in shared.nulls if null.name == "another scene's states").mean < 0.4
     (grid,) = (figure for figure in found.figures if figure.kind == "images")
     names = ["input", "objects", "network", "blind grid", "another scene's", "positions", "colours"]
     assert [image.name for image in grid.rows[0]] == names

@@ -39,6 +39,7 @@ class Binding(Instrument[ListsDraw | ScenesDraw]):
         metrics.ACCURACY,
         metrics.NOVEL,
         metrics.ISOLATION,
+        metrics.FORMAT,
         metrics.ILLUSORY,
         metrics.TRANSPLANT,
         metrics.SAME_OBJECT,

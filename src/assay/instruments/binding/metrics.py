@@ -24,6 +24,10 @@ NOVEL = Metric(
     key="novel_accuracy", title="accuracy on pairs never bound", unit="accuracy", level=2, of="combination", bounds=(0.0, 1.0)
 )
 ISOLATION = Metric(key="isolation", title="isolation", unit="1 - leakage", level=0, of="context")
+FORMAT = Metric(
+    key="common_format", title="common format", unit="accuracy of other objects' read-outs", level=0, of="scene",
+    bounds=(0.0, 1.0),
+)  # fmt: skip
 ILLUSORY = Metric(
     key="illusory_conjunctions", title="errors that name another's attribute", unit="share of errors", level=0,
     better="lower", of="context", bounds=(0.0, 1.0),

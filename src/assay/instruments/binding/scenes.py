@@ -18,7 +18,7 @@ from assay.instruments.binding.pictures import Grid, blind, from_maps, from_mask
 from assay.instruments.binding.scene_figures import PICTURED, Pictured
 from assay.instruments.binding.scores import NormalisedScore, Word, composite, normalised, word
 from assay.instruments.binding.segmentation import contingency, fg_ari, matched_iou
-from assay.instruments.binding.states import isolation, left_out, which
+from assay.instruments.binding.states import common_format, isolation, left_out, which
 from assay.probe import Design, one_hot
 from assay.stats import MIN_UNITS, mean_interval
 from assay.subject import Subject
@@ -136,7 +136,7 @@ class ScenesDraw:
         values.append(values_of(metrics.SEGREGATION, scores["segregation"], HOW))
         decode, isolated = self._separated(network, where, base, found[base])
         scores["separation"] = decode
-        values += [values_of(metrics.SEPARATION, decode, HOW), isolated]
+        values += [values_of(metrics.SEPARATION, decode, HOW), isolated, self._format(base, found[base])]
         right, reused = self._reused(network, where, base, found[base], own)
         if len(self.novel) >= MIN_UNITS:
             scores["reuse, queried"] = reused
@@ -256,6 +256,20 @@ class ScenesDraw:
         except AssayError as error:
             return score, Values(metric=metrics.ISOLATION.key, units=torch.zeros(0), reason=error.rule)
         return score, Values(metric=metrics.ISOLATION.key, units=units, bounds=None if value < 0 else (-1.0, 1.0))
+
+    def _format(self, size: int, read: ReadScenes) -> Values:
+        """Whether all objects are held in one code: read-outs of one are asked of the others."""
+        attributes = self.shown[size].attributes
+
+        def both(states: Tensor) -> tuple[Tensor, Tensor]:
+            each = [common_format(states, attributes[..., a], num_values=values) for a, values in enumerate(self.num_values)]
+            own, others = (torch.stack(units).mean(0) for units in zip(*each, strict=True))
+            return own, others
+
+        own, others = both(read.states)
+        name = "another scene's states"
+        control = Control(name=name, how=HOW[name], values=both(read.states.roll(1, 0))[1][None])
+        return Values(metric=metrics.FORMAT.key, units=others, controls=(control,), ceiling=float(own.mean()))
 
     def _reused(
         self, network: Subject, where: Where, size: int, read: ReadScenes, own: KeptScenes | None
