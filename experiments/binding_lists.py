@@ -1,13 +1,15 @@
 """Networks of one layer and of two on lists of entities: which are said to bind, and what predicts new pairs.
 
-Run `python experiments/binding_lists.py`. Transformers of width 64 are trained on the task `lists` and read as the instrument
-`binding` reads them, without untrained copies, on which neither scores nor words depend. Every network prints its accuracy at
-two entities on trained pairs and on new ones, its lowest score, the word for it, and the signature of exchanged states. One
-layer answers trained pairs and leaves unknown ones out: an imitation; two layers bind. `--ladder` adds networks that were
-stopped early, so that there are some of every degree; from ten networks on the last lines are the rank correlation of the
-lowest score, and of accuracy on trained pairs, with accuracy on balanced new pairs over all of them, with its bootstrap
-interval. New pairs are drawn anew for that: not the ones that the score is of. A network whose trained pairs are not answered
-above the nulls has no score, and ranks lowest. Processor time, one thread.
+Run `python experiments/binding_lists.py`. Transformers are trained on the task `lists` and read as the instrument `binding`
+reads them, without untrained copies, on which neither scores nor words depend. Every network prints its accuracy at two
+entities on trained pairs and on new ones, its lowest score, the word for it, and the signature of exchanged states. One layer
+answers trained pairs and leaves unknown ones out: an imitation; two layers bind.
+
+`python experiments/binding_lists.py --degrees` trains 21 smaller networks, most of which were stopped early, so that there are
+some of every degree. From ten networks on the last lines are the rank correlation of the lowest score, and of accuracy on
+trained pairs, with accuracy on balanced new pairs over all of them, with its bootstrap interval. These pairs are drawn anew:
+not the ones that the score is of. A network whose trained pairs are not answered above the nulls has no score, and ranks
+lowest. Processor time, one thread.
 """
 
 import argparse
@@ -29,31 +31,35 @@ from assay.training import TrainingConfig, fit
 
 RESAMPLES = 2_000
 FRESH = 500
-LADDER = ((2, 300), (2, 500), (2, 700), (2, 900), (2, 1_200), (1, 800), (1, 1_600))
-"""Layers and steps of the networks that were stopped early."""
+RECIPES = ((1, 4_000), (2, 1_500))
+"""Layers and steps."""
+DEGREES = ((2, 150), (2, 250), (2, 350), (2, 500), (2, 1_000), (1, 400), (1, 1_500))
+SMALL = "lists:num_entities=8,num_attributes=8,largest=3"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", default="lists:largest=3")
+    parser.add_argument("--degrees", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, nargs=2, default=[6_000, 3_000], help="of one layer, and of two")
-    parser.add_argument("--ladder", action="store_true")
+    parser.add_argument("--steps", type=float, default=1.0, help="times the steps of every network")
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--contexts", type=int, default=200)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    task = load_task(given.task)
+    task = load_task(SMALL if given.degrees else "lists:largest=3")
     data = ListsDraw.draw(task, BindingBudget(contexts=given.contexts, sites=2), Random(0, "binding"))
-    recipes = [(depth, given.steps[depth - 1]) for depth in (1, 2)] + (list(LADDER) if given.ladder else [])
-    rows = [_one(task, data, depth, steps, seed, given) for depth, steps in recipes for seed in given.seeds]
+    recipes = DEGREES if given.degrees else RECIPES
+    rows = [
+        _one(task, data, depth, round(given.steps * steps), seed, given) for depth, steps in recipes for seed in given.seeds
+    ]
     if len(rows) >= 10:
         _correlations(rows)
 
 
 def _one(task, data: ListsDraw, depth: int, steps: int, seed: int, given) -> tuple[float, float, float]:
-    network = build("transformer", task, generator=Generator().manual_seed(seed), width=64, depth=depth)
+    width = 32 if given.degrees else 64
+    network = build("transformer", task, generator=Generator().manual_seed(seed), width=width, depth=depth)
     start = time.process_time()
     config = TrainingConfig(steps=steps, batch_size=given.batch, learning_rate=given.rate, seed=seed)
     fit(network, task, config=config)

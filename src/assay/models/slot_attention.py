@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from assay.errors import AssayError
 from assay.models.gru import GRUCell
@@ -28,17 +28,14 @@ class PositionGrid(nn.Module):
 class SlotAttention(nn.Module):
     """Slots that compete for the elements of a set (Locatello et al. 2020, arXiv 2006.15055, algorithm 1).
 
-    Elements `(n, m, width)` to slots `(n, slots, width)`. Slots start from draws of one normal distribution, whose mean and
-    standard deviation are learned: drawn anew for every picture in training, so that no slot can learn a place of its own, and
-    in evaluation always the same, so that nothing is random. In every iteration elements divide their attention among slots by
-    a softmax over slots, each slot takes the weighted mean of the elements' values, and updates by a GRU and a residual layer.
+    Elements `(n, m, width)` to slots `(n, slots, width)`. Slots start from learned vectors of their own, so that a forward
+    draws nothing at random. In every iteration elements divide their attention among slots by a softmax over slots, each slot
+    takes the weighted mean of the elements' values, and updates by a GRU and a residual layer.
     """
 
     def __init__(self, width: int, slots: int):
         super().__init__()
-        self.mean, self.log_deviation = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(width))
-        drawn = torch.randn(slots, width, generator=Generator("cpu").manual_seed(0), device="cpu")
-        self.register_buffer("drawn", drawn, persistent=False)
+        self.start = nn.Parameter(torch.randn(slots, width))
         self.element_norm, self.slot_norm, self.update_norm = (nn.LayerNorm(width) for _ in range(3))
         self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
         self.cell = GRUCell(width, width)
@@ -48,9 +45,7 @@ class SlotAttention(nn.Module):
     def forward(self, elements: Float[Tensor, "n m width"]) -> Float[Tensor, "n slots width"]:
         elements = self.element_norm(elements)
         key, value = self.key(elements), self.value(elements)
-        shape = (len(elements), *self.drawn.shape)
-        drawn = torch.randn(shape).to(elements) if self.training else self.drawn.expand(shape)
-        slots = self.mean + self.log_deviation.exp() * drawn
+        slots = self.start.expand(len(elements), -1, -1)
         for _ in range(ITERATIONS):
             query = self.query(self.slot_norm(slots))
             logits = torch.einsum("nsd,nmd->nsm", query, key) / query.shape[2] ** 0.5
@@ -73,7 +68,7 @@ def _check_draws(channels: int, size: int, num_outputs: int) -> None:
 def _encoder(channels: int, width: int, depth: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for k in range(depth):
-        layers += [nn.Conv2d(channels if k == 0 else width, width, 5, padding=2), nn.ReLU()]
+        layers += [nn.Conv2d(channels if k == 0 else width, width, 3, padding=1), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
@@ -81,9 +76,9 @@ class SlotAutoencoder(nn.Module):
     """`image` `(n, channels, size, size)` to its pixels again, flat `(n, num_outputs)`: a sum over slots, each of which
     draws an image and a mask.
 
-    `depth` convolutions, a grid of places, slot attention, and a decoder of 1 x 1 convolutions on each slot laid out over the
-    grid (Watters et al. 2019). The masks, a softmax over slots, are the site `masks:out`, `(n, slots, size, size)`; the slots
-    are `slots:out`, `(n, slots, width)`.
+    `depth` convolutions of 3 x 3, so that a pixel's state sees its neighbours and not the scene, a grid of places, slot
+    attention, and a decoder of 1 x 1 convolutions on each slot laid out over the grid (Watters et al. 2019). The masks, a
+    softmax over slots, are the site `masks:out`, `(n, slots, size, size)`; the slots are `slots:out`, `(n, slots, width)`.
     """
 
     def __init__(self, *, channels: int, size: int, num_outputs: int, width: int = 32, depth: int = 2, slots: int = 5):

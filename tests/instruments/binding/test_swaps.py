@@ -89,7 +89,7 @@ def test_signatures_name_the_mechanism(kind, name, pairs, generator):
 
 
 def test_the_source_of_an_id_patch_is_read_by_its_new_owner(pairs, generator):
-    found = patched_shares(mechanisms.subject("id"), pairs, "bound:in", "attribute", generator=generator)
+    found = patched_shares(mechanisms.subject("id"), pairs, "bound:in", ["attribute"], generator=generator)["attribute"]
     assert found[:, 0].mean(0).tolist() == [0.0, 1.0, 0.0, 0.0]
     assert found[:, 2].mean(0)[2] == 1.0  # another entity keeps its own
 

@@ -98,19 +98,21 @@ def shares(answered: Int[Tensor, " n"], pairs: Pairing) -> Float[Tensor, "n 4"]:
 
 
 def patched_shares(
-    network: Subject, pairs: Pairing, site: str, patch: Patch, *, generator: Generator
-) -> Float[Tensor, "n queries 4"]:
-    """Shares of answers to every query when states at the first item of a list are those of the source."""
-    answered = _patched(network, pairs, site, patch, generator).argmax(2)
-    return torch.stack([shares(column, pairs) for column in answered.unbind(1)], 1)
+    network: Subject, pairs: Pairing, site: str, patches: Sequence[Patch], *, generator: Generator
+) -> dict[Patch, Float[Tensor, "n queries 4"]]:
+    """Shares of answers to every query when states at the first item of a list are those of the source, under each patch."""
+    held, others = (network.read(asked.written.inputs, [site])[site] for asked in (pairs.target, pairs.source))
+    found: dict[Patch, Tensor] = {}
+    for patch in patches:
+        answered = _patched(network, pairs, site, patch, held.clone(), others, generator).argmax(2)
+        found[patch] = torch.stack([shares(column, pairs) for column in answered.unbind(1)], 1)
+    return found
 
 
 def _patched(
-    network: Subject, pairs: Pairing, site: str, patch: Patch, generator: Generator
+    network: Subject, pairs: Pairing, site: str, patch: Patch, states: Tensor, others: Tensor, generator: Generator
 ) -> Float[Tensor, "n queries attributes"]:
-    target, source = pairs.target, pairs.source
-    states = network.read(target.written.inputs, [site])[site].clone()
-    others = network.read(source.written.inputs, [site])[site]
+    target = pairs.target
     rows = torch.arange(len(states))
     for into, whence in _positions(pairs, patch):
         new = others[rows, whence]
@@ -153,12 +155,11 @@ def patch_all(network: Subject, choosing: Pairing, judging: Pairing, sites: Sequ
         return Patched("", plain, {})
 
     def moved(site: str) -> float:
-        found = [patched_shares(network, choosing, site, p, generator=generator) for p in ("attribute", "entity")]
-        return max(float(1 - one[:, 0, 0].mean()) for one in found)
+        found = patched_shares(network, choosing, site, ("attribute", "entity"), generator=generator)
+        return max(float(1 - one[:, 0, 0].mean()) for one in found.values())
 
     best = max(inner, key=moved)
-    every = {patch: patched_shares(network, judging, best, patch, generator=generator) for patch in PATCHES}
-    return Patched(best, plain, every)
+    return Patched(best, plain, patched_shares(network, judging, best, PATCHES, generator=generator))
 
 
 def signature(found: Patched) -> Signature:
