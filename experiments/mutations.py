@@ -28,6 +28,27 @@ class Fault(NamedTuple):
 
 FAULTS = (
     Fault(
+        "pairs of places that were read in fitting judge the read-out",
+        "instruments/binding/same_object.py",
+        "    said = left_out(features, wanted[:, None], pairs.scene)[:, 0]",
+        "    said = left_out(features, wanted[:, None], torch.arange(len(wanted)))[:, 0]",
+        ("tests/instruments/binding",),
+    ),
+    Fault(
+        "ablation of the directions that the read-out weighs least",
+        "instruments/binding/same_object.py",
+        "    return ReadDirections(mean, axes, scale, directions[:, sizes.abs().argsort(descending=True)])",
+        "    return ReadDirections(mean, axes, scale, directions[:, sizes.abs().argsort()])",
+        ("tests/instruments/binding",),
+    ),
+    Fault(
+        "exchanged scenes with pairs that were never trained",
+        "entities.py",
+        "    return (attributes[:, :, None] == trained).all(3).any(2)",
+        "    return (attributes[:, :, None] == trained).any(3).any(2)",
+        ("tests/test_entities.py",),
+    ),
+    Fault(
         "orbits of one example counted as shared",
         "instruments/fracture/coherence.py",
         "        live = (self.sizes > 1) & (total > _SMALL * total.mean())",

@@ -52,6 +52,14 @@ def test_states_of_objects_are_told_apart_and_other_states_are_not(objects, gene
     assert mean["nothing"] == 0.5
 
 
+def test_a_scene_is_judged_by_read_outs_of_others(generator):
+    # Six places, so that the pairs of a scene come back: what is fitted to some of them tells the others.
+    objects = torch.tensor([1, 1, 1, 2, 2, 2]).expand(20, -1)[:, torch.randperm(6, generator=generator)]
+    pairs = draw_pairs(objects, 40, generator=generator)
+    found = same_object({"noise": torch.randn(20, 6, 12, generator=generator)}, pairs)
+    assert float(found["noise"].mean()) == pytest.approx(0.5, abs=0.1)
+
+
 def test_distance_alone_groups_compact_objects(generator):
     column = torch.arange(6).expand(6, 6)
     halves = (1 + (column >= 3).long()).flatten().expand(SCENES, -1)
