@@ -57,6 +57,25 @@ class Labelled(Scenes):
         return dataclasses.replace(found, inputs={**found.inputs, "labels": found.objects.float()})
 
 
+TOLD_APART = "that objects are told apart is not shown"
+
+
+class Quadrants(nn.Module):
+    """Its masks are the quarters of the picture, whatever is in it; its slots hold the mean colour of each."""
+
+    def __init__(self):
+        super().__init__()
+        self.masks, self.slots = nn.Identity(), nn.Identity()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, image):
+        masks = self.masks(
+            nn.functional.one_hot(blind_grid(*image.shape[2:], 4), 4).permute(2, 0, 1).float().expand(len(image), -1, -1, -1)
+        )
+        total = torch.einsum("nkrc,ndrc->nkd", masks, image) / masks.sum((2, 3))[..., None]
+        return self.slots(total * self.weight).flatten(1)
+
+
 def drawn():
     return TASK.scenes(30, size=2, novel=False, generator=Generator().manual_seed(0))
 
@@ -110,6 +129,7 @@ def test_a_network_that_segments_is_read_by_its_masks():
     assert score.value == pytest.approx(1.0)
     assert {null.name for null in score.nulls} >= {"blind grid", "another scene's", "positions", "colours"}
     assert found.measure("isolation").value > 0.9
+    assert TOLD_APART not in found.summary
     assert "masks at masks:in" in found.summary or "masks at masks:out" in found.summary
     assert not any("slots: scenes of" in warning for warning in found.warnings)
     shared = found.measure("common_format")
@@ -144,6 +164,16 @@ def test_segments_take_the_numbers_of_the_objects_that_they_overlap():
     assert split[2:] == [1, 1, 2]
 
 
+def test_segments_that_are_quarters_of_the_picture_show_nothing_however_high_their_index():
+    task = Scenes(size=16, fewest=2, most=3)
+    found = run(SMALL, Subject(Quadrants(), fresh=lambda generator: Quadrants()), task, effort="quick", seed=0)
+    raw = found.measure("fg_ari", objects="2")
+    assert raw.value > 0.3
+    assert raw.value == pytest.approx(next(null for null in raw.nulls if null.name == "blind grid").mean)
+    assert found.measure("segregation").value <= 0
+    assert TOLD_APART in found.summary
+
+
 @pytest.mark.parametrize("name", ["conv-autoencoder", "vit"])
 def test_an_untrained_network_shows_nothing(name, generator):
     def fresh(generator):
@@ -151,7 +181,7 @@ def test_an_untrained_network_shows_nothing(name, generator):
 
     found = run(SMALL, Subject(fresh(generator), fresh=fresh), TASK, effort="quick", seed=0)
     assert not found.findings()
-    assert "not shown" in found.summary
+    assert TOLD_APART in found.summary
     assert found.settings["verdict"] != "binding"
 
 
