@@ -3,7 +3,8 @@
 Run `python experiments/binding_lists.py`. Transformers are trained on the task `lists` and read as the instrument `binding`
 reads them, without untrained copies, on which neither scores nor words depend. Every network prints its accuracy at two
 entities on trained pairs and on new ones, its lowest score, the word for it, and the signature of exchanged states. One layer
-answers trained pairs and leaves unknown ones out: an imitation; two layers bind.
+that has learned its trained pairs leaves unknown ones out, an imitation, and two layers bind: that is what is to be seen. With
+the steps below one layer has not learned them (docs/methods/binding.md).
 
 `python experiments/binding_lists.py --degrees` trains 21 smaller networks, most of which were stopped early, so that there are
 some of every degree. From ten networks on the last lines are the rank correlation of the lowest score, and of accuracy on
