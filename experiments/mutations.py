@@ -133,10 +133,17 @@ FAULTS = (
         ("tests/instruments/fracture/test_contexts.py",),
     ),
     Fault(
+        "a layer that carries and hardly responds counted for nothing",
+        "instruments/fracture/contexts.py",
+        "    return responds & carries[:, None, None], responds & (of_layer >= COUNTS * total)",
+        "    return responds & (of_layer >= COUNTS * total), responds & (of_layer >= COUNTS * total)",
+        ("tests/instruments/fracture/test_carried.py", "tests/instruments/fracture/test_contexts.py"),
+    ),
+    Fault(
         "a layer that runs at no position read",
         "responses.py",
-        "    layers = tuple(layer for layer in every if layer.inputs.shape[1])",
-        "    layers = tuple(every)",
+        "    layers = tuple(_tied([layer for layer in every if layer.inputs.shape[1]], modules))",
+        "    layers = tuple(_tied(every, modules))",
         ("tests/instruments/fracture/test_contexts.py",),
     ),
     Fault(
