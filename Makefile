@@ -15,8 +15,10 @@ export PYTHONDONTWRITEBYTECODE :=
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
 
+# Slow tests run without the checks of types and shapes at run time, which take more than half of their time.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow --jaxtyping-packages=
 
 # Twelve networks of the zoo are built, and no answer of the verdict may contradict what they do.
 slice: $(VENV)/.installed-dev

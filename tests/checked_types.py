@@ -13,17 +13,14 @@ from typing import Any
 from beartype import beartype
 
 CALLS = 16
-"""How often a function is checked in one test. In a slow test never: checks take more than half of its time."""
+"""How often a function is checked in one test."""
 
-_most_calls = CALLS
 _calls: Counter[Callable[..., Any]] = Counter()
 _checked_enough: list[Any] = []
 
 
-def begin_test(*, slow: bool) -> None:
-    """Check every function again, or none."""
-    global _most_calls
-    _most_calls = 0 if slow else CALLS
+def begin_test() -> None:
+    """Check every function again."""
     for function in _checked_enough:
         del function.__no_type_check__
     _checked_enough.clear()
@@ -47,11 +44,11 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*arguments: Any, **keywords: Any) -> Any:
         _calls[call] += 1
-        if _calls[call] >= _most_calls:
+        if _calls[call] == CALLS:
             ours = sys._getframe(1).f_locals.get("fn")  # jaxtyping's name for what it decorates; what is marked is let through
             if ours is not None and not hasattr(ours, "__no_type_check__"):
                 ours.__no_type_check__ = True
                 _checked_enough.append(ours)
-        return (function if _calls[call] > _most_calls else with_checks())(*arguments, **keywords)
+        return with_checks()(*arguments, **keywords)
 
     return call

@@ -1,6 +1,7 @@
-"""The order of the files, checks of types at run time, and fixtures of all: the local mirror of data, and a generator."""
+"""Which files each half of the tests reads, in which order, and fixtures of all: the local mirror of data, and a generator."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,19 @@ LONG = (
     "test_demo.py",
 )
 """Files that are run first, so that no process is left with a long one when the others are done."""
+WHOLLY_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow\b", re.MULTILINE)
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Each half of the tests imports the files alone in which it has tests."""
+    chosen = config.getoption("markexpr")
+    if chosen not in ("slow", "not slow") or not collection_path.match("test_*.py"):
+        return None
+    text = collection_path.read_text()
+    left_out = "pytest.mark.slow" not in text if chosen == "slow" else WHOLLY_SLOW.search(text)
+    return True if left_out else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,8 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(LONG)))
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    checked_types.begin_test(slow=item.get_closest_marker("slow") is not None)
+def pytest_runtest_setup() -> None:
+    checked_types.begin_test()
 
 
 @pytest.fixture(scope="session", autouse=True)

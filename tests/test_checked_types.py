@@ -1,4 +1,4 @@
-"""Tests that are not slow run under checks of types and shapes: what does not fit is refused where it enters or leaves."""
+"""The quick tests run under checks of types and shapes: what does not fit is refused where it enters or leaves a function."""
 
 import pytest
 import torch
@@ -48,21 +48,9 @@ def test_a_function_is_checked_in_its_first_calls_of_each_test():
     for x in range(CALLS):
         assert doubled(x) == 2 * x
     assert doubled("a") == "aa"
-    begin_test(slow=False)
+    begin_test()
     with pytest.raises(TypeCheckError, match="Parameter annotations"):
         doubled("a")
     for x in range(CALLS):
         assert doubled(x) == 2 * x
     assert doubled("a") == "aa"
-
-
-def test_a_slow_test_checks_nothing():
-    @jaxtyped(typechecker=checked)
-    def doubled(x: int) -> int:
-        return 2 * x
-
-    begin_test(slow=True)
-    assert [doubled("a"), doubled("a")] == ["aa", "aa"]
-    begin_test(slow=False)
-    with pytest.raises(TypeCheckError, match="Parameter annotations"):
-        doubled("a")
