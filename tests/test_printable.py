@@ -164,7 +164,7 @@ def test_nothing_acts_in_a_report(hostile: Audit, tmp_path: Path):
     text = page.read_text(encoding="utf-8")
     assert "\\u001b[31mred" in text
     assert "\\ud800" in text, "nothing is lost"
-    assert "<script" not in text
+    assert text.count("<script") == 1, "that of tables"
 
 
 def test_a_report_of_such_names_is_read_and_compared(hostile: Audit, tmp_path: Path):
@@ -175,7 +175,7 @@ def test_a_report_of_such_names_is_read_and_compared(hostile: Audit, tmp_path: P
     page = write_comparison(tmp_path / "both", [again, hostile])
     for file in (page, tmp_path / "both" / "comparison.json", tmp_path / "both" / "figures" / "comparison.svg"):
         assert not acting(file.read_text(encoding="utf-8")), file.name
-    assert "<script" not in page.read_text(encoding="utf-8")
+    assert page.read_text(encoding="utf-8").count("<script") == 1, "that of tables"
 
 
 def test_nothing_acts_in_the_summary(hostile: Audit):

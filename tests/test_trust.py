@@ -225,7 +225,7 @@ def test_a_report_is_only_read(theirs: Path):
     for page in (Path("both") / "comparison.html", write_report("again", read_report("report"))):
         text = page.read_text()
         assert "&lt;script&gt;" in text
-        assert "<script" not in text
+        assert text.count("<script") == 1, "that of tables"
         assert "<img" not in text
         assert 'href="javascript' not in text
     assert not Path(MARK).exists()

@@ -15,6 +15,8 @@ from assay.responses import read_layers
 from assay.subject import Subject
 from assay.verdict import judge
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"quick": replace(fracture.BUDGETS["quick"], draws=1, scales=(0.1,), shuffles=2, copies=2)}
 TASK = contexts.Sides("contexts", items=40)
 
