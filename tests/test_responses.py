@@ -252,3 +252,21 @@ def test_moves_generate_their_group():
 def test_what_is_no_group_is_refused(make, message):
     with pytest.raises(AssayError, match=message):
         make()
+
+
+def test_weights_made_anew_at_each_call_are_not_taken_for_one():
+    torch.manual_seed(0)
+    layers = [nn.utils.parametrizations.weight_norm(nn.Linear(3, 3, bias=False)) for _ in range(4)]
+    found = read_layers(Subject(nn.Sequential(*layers)), {"input": torch.randn(5, 3)}).layers
+    assert [layer.name for layer in found] == ["0", "1", "2", "3"]
+
+
+def test_one_weight_in_two_modules_is_one_layer_and_with_biases_of_their_own_two():
+    def read(*, bias: bool):
+        first, second = nn.Linear(3, 3, bias=bias), nn.Linear(3, 3, bias=bias)
+        second.weight = first.weight
+        return read_layers(Subject(nn.Sequential(first, second)), {"input": torch.randn(5, 3)}).layers
+
+    (one,) = read(bias=False)
+    assert (one.inputs.shape, one.gradients.shape) == ((5, 2, 3), (3, 5, 2, 3))
+    assert len(read(bias=True)) == 2

@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--questions", nargs="+", default=list(QUESTIONS))
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--permuted", type=int, default=3, help="seeds that are asked for permuted answers too")
+    parser.add_argument("--permuted", type=int, default=3, help="seeds whose circuits for permuted answers are searched too")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--quick", action="store_true")

@@ -61,7 +61,7 @@ def held(network: WiredNetwork, examples: Examples) -> list[Float[Tensor, "n t w
 
 
 def opened(examples: Examples) -> Tensor:
-    """The position of the mark that decides: the last one in the statement that is asked about."""
+    """The position of the mark that decides: the last one in the statement of the question."""
     tokens = examples.inputs["tokens"]
     marks = (tokens == TOKEN["'"]) | (tokens == TOKEN['"'])
     places = torch.arange(tokens.shape[1]).expand_as(tokens)

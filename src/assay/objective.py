@@ -216,7 +216,7 @@ class Sequences:
     Example::
 
         >>> logits = torch.eye(4)[torch.tensor([[2, 3, 1]])]  # of token 2, then 3, then 1
-        >>> assay.Sequences(vocab=4).score(logits, torch.tensor([[2, 3, 0]])).tolist()  # nothing is asked at the last place
+        >>> assay.Sequences(vocab=4).score(logits, torch.tensor([[2, 3, 0]])).tolist()  # 0 is padding
         [1.0]
     """
 

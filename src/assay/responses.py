@@ -105,7 +105,7 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
     every = [_layer(name, module, entering[f"{name}:in"], leaving[name]) for name, module in modules.items()]
     layers = tuple(_tied([layer for layer in every if layer.inputs.shape[1]], modules))
     live = [modules[layer.name] for layer in layers if bool((layer.gradients != 0).any())]
-    held = {id(weight) for module in live for weight in (module.weight, module.bias)}
+    held = {id(weight) for module in live for weight in module.parameters(recurse=False)}
     unread = {name: weight.numel() for name, weight in subject.module.named_parameters() if id(weight) not in held}
     unread |= {name: values.numel() for name, values in constants(subject.module).items()}
     return ReadNetwork(layers, flat - flat.mean(1, keepdim=True) if centred else flat, unread)
@@ -129,10 +129,12 @@ def _is_its_map(module: nn.Module, entering: Tensor, given: Tensor) -> bool:
 def _tied(layers: Sequence[Layer], modules: Mapping[str, nn.Module]) -> list[Layer]:
     """Layers of one weight and one bias as one layer, which is used at the positions of all of them: a change of the weight
     changes each."""
-    groups: dict[tuple[int, int], list[Layer]] = {}
+    groups: dict[tuple[int | str, int], list[Layer]] = {}
     for layer in layers:
-        module = modules[layer.name]
-        groups.setdefault((id(getattr(module, "weight")), id(getattr(module, "bias", None))), []).append(layer)  # noqa: B009
+        weight, bias = (getattr(modules[layer.name], name, None) for name in ("weight", "bias"))
+        # One that is made anew at each call has an address of its own for a moment only.
+        own = id(weight) if isinstance(weight, nn.Parameter) else layer.name
+        groups.setdefault((own, id(bias)), []).append(layer)
     return [
         one
         if not more

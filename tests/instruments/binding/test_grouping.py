@@ -39,7 +39,7 @@ class Grouped(nn.Module):
 
 
 class Labelled(Scenes):
-    """Scenes whose objects are told."""
+    """Scenes with their true objects."""
 
     def _shown(self, layout, attributes):
         found = super()._shown(layout, attributes)

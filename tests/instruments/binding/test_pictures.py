@@ -50,7 +50,7 @@ def shape_features(masks, image):
 
 
 class Labelled(Scenes):
-    """Scenes whose objects are told."""
+    """Scenes with their true objects."""
 
     def _shown(self, layout, attributes):
         found = super()._shown(layout, attributes)

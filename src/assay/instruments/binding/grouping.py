@@ -11,7 +11,7 @@ from assay.entities import ObjectScenes
 from assay.errors import AssayError
 from assay.instrument import Control, Random, Values
 from assay.instruments.binding import metrics
-from assay.instruments.binding.pictures import Grid, map_at, read_maps
+from assay.instruments.binding.pictures import PlaceGrid, map_at, read_maps
 from assay.instruments.binding.same_object import (
     PlacePairs,
     at_positions,
@@ -45,7 +45,7 @@ class PlaceSite:
     """A site that holds states at places, and the rows and columns of these."""
 
     name: str
-    grid: Grid
+    grid: PlaceGrid
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def values_of_grouping(found: Grouping | str) -> list[Values]:
     return values
 
 
-def cells(objects: Int[Tensor, "n rows columns"], grid: Grid) -> Int[Tensor, "n places"]:
+def cells(objects: Int[Tensor, "n rows columns"], grid: PlaceGrid) -> Int[Tensor, "n places"]:
     """The label that covers most of every cell of a grid, the lowest of equal ones."""
     labels = torch.nn.functional.one_hot(objects).permute(0, 3, 1, 2).float()
     return torch.nn.functional.adaptive_avg_pool2d(labels, grid).argmax(1).flatten(1)
@@ -146,7 +146,7 @@ def _by_site(
     held = {name: (each.shape[2], each.shape[3]) for name, each in read_maps(network, few, sites, rows, columns).items()}
     fine = [site for site in sites if min(held.get(site.name, (0, 0))) >= 4]
     found = {}
-    drawn: dict[Grid, tuple[PlacePairs, dict[str, float]] | None] = {}
+    drawn: dict[PlaceGrid, tuple[PlacePairs, dict[str, float]] | None] = {}
     for site in thinned(fine, most):
         place = PlaceSite(site.name, held[site.name])
         if place.grid not in drawn:
@@ -161,7 +161,7 @@ def _by_site(
     return found
 
 
-def _pairs(scenes: ObjectScenes, grid: Grid, generator: Generator) -> PlacePairs:
+def _pairs(scenes: ObjectScenes, grid: PlaceGrid, generator: Generator) -> PlacePairs:
     pairs = draw_pairs(cells(scenes.objects, grid), PAIRS, generator=generator)
     if len(pairs.scene.unique()) < MIN_UNITS:
         raise AssayError(f"{MIN_UNITS} scenes with pairs of places of one object and of two are needed")
@@ -172,7 +172,7 @@ def _states(network: Subject, scenes: ObjectScenes, site: PlaceSite) -> Float[Te
     return map_at(network.read(scenes.inputs, [site.name])[site.name].float(), site.grid).flatten(2).mT
 
 
-def _nulls(scenes: ObjectScenes, grid: Grid, pairs: PlacePairs) -> dict[str, Float[Tensor, " n"]]:
+def _nulls(scenes: ObjectScenes, grid: PlaceGrid, pairs: PlacePairs) -> dict[str, Float[Tensor, " n"]]:
     image = next(iter(scenes.inputs.values())).float()
     colours = torch.nn.functional.adaptive_avg_pool2d(image, grid).flatten(2).mT
     return of_the_input(colours, at_positions(*grid), pairs)
@@ -212,7 +212,7 @@ def _ablated(
     )  # fmt: skip
 
 
-def _put(whole: Float[Tensor, "n *shape"], states: Float[Tensor, "n places d"], grid: Grid) -> Float[Tensor, "n *shape"]:
+def _put(whole: Float[Tensor, "n *shape"], states: Float[Tensor, "n places d"], grid: PlaceGrid) -> Float[Tensor, "n *shape"]:
     """The states of a site with others at its places."""
     if whole.ndim == 4:
         return states.mT.unflatten(2, grid).to(whole.dtype)

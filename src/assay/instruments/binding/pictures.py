@@ -10,7 +10,7 @@ from assay.instruments.binding.segmentation import partition
 from assay.site import Site
 from assay.subject import Inputs, Subject
 
-Grid = tuple[int, int]
+PlaceGrid = tuple[int, int]
 _ROUNDS = 15
 _LEAST_SIDE = 4
 
@@ -25,7 +25,7 @@ def mask_sites(states: dict[str, Float[Tensor, "n *shape"]], rows: int, columns:
     return found
 
 
-def grid_of(site: Site, rows: int, columns: int) -> Grid | None:
+def grid_of(site: Site, rows: int, columns: int) -> PlaceGrid | None:
     """Rows and columns of the places at a site that holds a map of the picture, of its size or a coarser one; None where it
     holds none. Maps are `(d, r, c)`, or tokens `(r c, d)`, such as patches in their order, at most one of another kind in
     front (a class token). A few vectors are slots and no map: tokens lie in four rows and columns at least."""
@@ -43,7 +43,7 @@ def grid_of(site: Site, rows: int, columns: int) -> Grid | None:
     return None
 
 
-def map_at(states: Float[Tensor, "n *shape"], grid: Grid) -> Float[Tensor, "n d r c"]:
+def map_at(states: Float[Tensor, "n *shape"], grid: PlaceGrid) -> Float[Tensor, "n d r c"]:
     """States of a site with such a grid as a map."""
     if states.ndim == 4:
         return states

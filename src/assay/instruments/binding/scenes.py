@@ -14,7 +14,7 @@ from assay.instrument import Control, NotEnough, Random, Reading, Values
 from assay.instruments.binding import metrics
 from assay.instruments.binding.grouping import Grouping, grouping, values_of_grouping
 from assay.instruments.binding.metrics import BindingBudget, values_of, values_of_lowest
-from assay.instruments.binding.pictures import Grid, blind, from_maps, from_masks, map_at, mask_sites, read_maps
+from assay.instruments.binding.pictures import PlaceGrid, blind, from_maps, from_masks, map_at, mask_sites, read_maps
 from assay.instruments.binding.scene_figures import PICTURED, Pictured
 from assay.instruments.binding.scores import NormalisedScore, Word, composite, normalised, word
 from assay.instruments.binding.segmentation import contingency, fg_ari, matched_iou
@@ -51,7 +51,7 @@ class Where:
     maps: str
     states: str
     num: int
-    grid: Grid = (0, 0)
+    grid: PlaceGrid = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ class ScenesDraw:
         return score, Values(metric=metrics.ISOLATION.key, units=units, bounds=None if value < 0 else (-1.0, 1.0))
 
     def _format(self, size: int, read: ReadScenes) -> Values:
-        """Whether all objects are held in one code: read-outs of one are asked of the others."""
+        """Whether all objects are held in one code: read-outs fitted on one are tested on the others."""
         attributes = self.shown[size].attributes
 
         def both(states: Tensor) -> tuple[Tensor, Tensor]:

@@ -137,7 +137,7 @@ class Edges:
         return torch.cat([free.flatten() for _, free in self.matrices(kept)])
 
     def matrices(self, kept: Bool[Tensor, " nodes"]) -> Iterator[tuple[LinearMap, Bool[Tensor, "o i"]]]:
-        """For every map the weights that lead from kept nodes to kept nodes, or to what is asked."""
+        """For every map the weights that lead from kept nodes to kept nodes, or to the answer."""
         for one, out, inside in self._ends(kept.double()):
             yield one.of, (one.counts > 0) & (out[:, None] * inside > 0)
 
