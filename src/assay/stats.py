@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -29,9 +29,18 @@ class ClusterMeans(NamedTuple):
 
 def cluster_means(values: Float[Tensor, " n"], clusters: Int[Tensor, " n"]) -> ClusterMeans:
     """Mean of `values` within each cluster, in float64. Every statistic on combinations starts here."""
+    return means_within(clusters)(values)
+
+
+def means_within(clusters: Int[Tensor, " n"]) -> Callable[[Float[Tensor, " n"]], ClusterMeans]:
+    """`cluster_means` of many values in the same clusters."""
     ids, inverse, counts = clusters.unique(return_inverse=True, return_counts=True)
-    sums = torch.zeros(len(ids), dtype=torch.float64).index_add_(0, inverse, values.double())
-    return ClusterMeans(ids, sums / counts, counts)
+
+    def means(values: Float[Tensor, " n"]) -> ClusterMeans:
+        sums = torch.zeros(len(ids), dtype=torch.float64).index_add_(0, inverse, values.double())
+        return ClusterMeans(ids, sums / counts, counts)
+
+    return means
 
 
 def in_turns(groups: Int[Tensor, " n"], generator: Generator) -> Int[Tensor, " n"]:

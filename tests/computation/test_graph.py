@@ -1,6 +1,7 @@
 """Computation graphs by construction, against their definitions computed another way, and at sizes 0 and 1."""
 
 import itertools
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ from assay.computation import (
     NumberedTexts,
     Operation,
     examples_with,
+    hashing,
     joined,
     step_hashes,
     subgraph_hashes,
@@ -219,6 +221,26 @@ def test_equal_hashes_are_equal_unfolded_subgraphs():
     _, by_hash = np.unique(subgraph_hashes(graph), return_inverse=True)
     pairs = set(zip(by_hash.tolist(), [numbers[tree] for tree in trees], strict=True))
     assert len(pairs) == len(numbers) == by_hash.max() + 1
+
+
+@pytest.mark.parametrize("together", [1, 7, 100])
+def test_hashes_do_not_depend_on_how_many_nodes_are_hashed_together_nor_on_their_order(together, monkeypatch):
+    graph = non_adjacent_values(np.random.default_rng(0).integers(-1, 2, (40, 3)))
+    expected = subgraph_hashes(graph)
+    order = np.random.default_rng(1).permutation(len(graph))
+    place = np.argsort(order)
+    mixed = replace(
+        graph,
+        operation=graph.operation[order],
+        parents=np.where(graph.parents[order] < 0, -1, place[graph.parents[order]]),
+        values=graph.values[order],
+        example=graph.example[order],
+        name=graph.name[order],
+        known_layers=None,
+    )
+    monkeypatch.setattr(hashing, "_TOGETHER", together)
+    assert np.array_equal(subgraph_hashes(graph), expected)
+    assert np.array_equal(subgraph_hashes(mixed), expected[order])
 
 
 def test_the_order_of_arguments_and_their_number_count():

@@ -176,10 +176,11 @@ class Computations:
             node = next(parent for parent in self.parents[node].tolist() if parent in waiting)
         return node
 
-    def by_layer(self) -> Iterator[Int[np.ndarray, " some"]]:
-        """The nodes of layer 1, of layer 2, and so on."""
-        order = np.argsort(self.layers, kind="stable")
-        ends = np.cumsum(np.bincount(self.layers))
+    def by_layer(self, start: int = 0, end: int | None = None) -> Iterator[Int[np.ndarray, " some"]]:
+        """The nodes of layer 1, of layer 2, and so on; of the rows from `start` to `end` alone where they are given."""
+        layers = self.layers[start:end]
+        order = start + np.argsort(layers, kind="stable")
+        ends = np.cumsum(np.bincount(layers))
         yield from np.split(order, ends[:-1])[1:] if len(order) else ()
 
     @cached_property

@@ -6,6 +6,7 @@ searches the text of scratchpads for lines that need not be connected.
 """
 
 import hashlib
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Int, UInt64
@@ -15,6 +16,8 @@ from assay.computation.graph import SOURCE, Computations
 Hashes = UInt64[np.ndarray, " v"]
 _ODD = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _STEP = np.uint64(0x9E3779B97F4A7C15)
+_TOGETHER = 1 << 16
+"""Nodes that are hashed together: few enough for their parents to stay in the cache of the processor."""
 
 
 def _mixed(values: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
@@ -45,9 +48,17 @@ def subgraph_hashes(computations: Computations) -> Hashes:
     """
     hashes = computations.domain.codes(computations.values) + _seeds(computations)[computations.operation]
     hashes = _mixed(hashes)
-    for nodes in computations.by_layer():
-        hashes[nodes] = _joined(hashes[nodes], hashes, computations.parents[nodes])
+    for start, end in pairwise(_pieces(computations.example)):
+        for nodes in computations.by_layer(start, end):
+            hashes[nodes] = _joined(hashes[nodes], hashes, computations.parents[nodes])
     return hashes
+
+
+def _pieces(example: Int[np.ndarray, " v"]) -> list[int]:
+    """Where the rows can be cut so that no example is cut, with about `_TOGETHER` rows in each piece."""
+    apart = (example[1:] < example[:-1]).any()
+    starts = [] if apart else np.searchsorted(example, example[::_TOGETHER]).tolist()
+    return sorted({0, *starts, len(example)})
 
 
 def step_hashes(computations: Computations, values: Int[np.ndarray, " v"] | None = None) -> Hashes:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -46,8 +47,7 @@ def report_bytes(audit: Audit) -> bytes:
 
     **Raises:** `AssayError` naming a number that is not finite.
     """
-    adapter = TypeAdapter(Audit)
-    for where, number in _numbers(adapter.dump_python(audit)):
+    for where, number in _numbers(_as_schema().dump_python(audit)):
         if not abs(number) <= LARGEST:
             raise AssayError(
                 f"a report holds finite numbers only, up to {LARGEST:g}; what could not be measured is None with a note",
@@ -158,8 +158,14 @@ def json_schema() -> dict[str, Any]:
     return ReportFile.model_json_schema()
 
 
+@cache
+def _as_schema() -> TypeAdapter[Audit]:
+    """Made once: making it takes longer than writing a small report."""
+    return TypeAdapter(Audit)
+
+
 def _plain(audit: Audit) -> Any:
-    plain = _without_units(storable(TypeAdapter(Audit).dump_python(audit, mode="json")))
+    plain = _without_units(storable(_as_schema().dump_python(audit, mode="json")))
     for failed in plain["failed"]:
         del failed["traceback"]  # it names files of one machine
     return plain

@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 
 from assay.instrument import Control
 from assay.objective import Objective, Regression, score_of_answers, scorer
-from assay.stats import cluster_means, permutation_p, sign_test_p
+from assay.stats import means_within, permutation_p, sign_test_p
 from assay.task import Examples, Task
 from assay.usage import indicator
 
@@ -18,10 +18,11 @@ def shuffled(own: float, outputs: Tensor, examples: Examples, task: Task, *, rep
     """The same outputs scored against the targets of other examples."""
     values, rows = [], torch.arange(len(examples))
     score, pairs = scorer(task.objective, outputs), all_pairs(task.objective, outputs, examples.targets)
+    means = means_within(examples.combination)
     for _ in range(repeats):
         mixed = torch.randperm(len(examples), generator=generator)
         scores = score(examples.targets[mixed]) if pairs is None else pairs[rows, mixed]
-        values.append(float(cluster_means(scores, examples.combination).means.mean()))
+        values.append(float(means(scores).means.mean()))
     how = f"the same outputs scored against the targets of other examples of the split, {repeats} times"
     return Control(name=SHUFFLED, how=how, values=torch.tensor(values, dtype=torch.float64), p=permutation_p(own, values))
 
@@ -38,7 +39,7 @@ def nearest(
     starts = counts.cumsum(0) - counts
     answers: list[float] = []
     each, rows = torch.zeros_like(own), torch.arange(len(examples))
-    pairs = all_pairs(task.objective, pool.targets, examples.targets)
+    pairs, within = all_pairs(task.objective, pool.targets, examples.targets), means_within(examples.combination)
     for _ in range(repeats):
         chosen = (torch.rand(len(counts), generator=generator) * counts).long().clamp(max=counts - 1)
         nearest = candidates[starts + chosen, 1]
@@ -46,7 +47,7 @@ def nearest(
             scores = score_of_answers(task.objective, pool.targets[nearest], examples.targets)
         else:
             scores = pairs[nearest, rows]
-        means = cluster_means(scores, examples.combination).means
+        means = within(scores).means
         answers.append(float(means.mean()))
         each += means / repeats
     how = (
