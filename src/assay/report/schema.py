@@ -159,7 +159,7 @@ def json_schema() -> dict[str, Any]:
 
 
 @cache
-def _as_schema() -> TypeAdapter[Audit]:
+def _as_schema() -> TypeAdapter:
     """Made once: making it takes longer than writing a small report."""
     return TypeAdapter(Audit)
 
