@@ -32,15 +32,17 @@ def copied(module: nn.Module) -> nn.Module:
         ) from error
 
 
-def kept_tensors(module: nn.Module) -> dict[str, Tensor]:
+def kept_tensors(module: nn.Module, *, plain: bool = False) -> dict[str, Tensor]:
     """Every tensor that the module keeps beside its parameters, by dotted name: buffers, and plain attributes such as a cache.
+
+    **Arguments:** `plain`: also those of modules in plain lists, parameters included.
 
     Example::
 
         assert list(kept_tensors(torch.nn.BatchNorm1d(2))) == ["running_mean", "running_var", "num_batches_tracked"]
     """
     kept = {name: value for name, value in _attributes(module).items() if name.rpartition(".")[2] != "_parameters"}
-    found = dict(pair for name, value in kept.items() for pair in _tensors(name, value))
+    found = dict(pair for name, value in kept.items() for pair in _tensors(name, value, plain=plain))
     return {name.replace("_buffers.", ""): tensor.detach() for name, tensor in found.items()}
 
 
@@ -62,13 +64,15 @@ def _attributes(module: nn.Module) -> dict[str, object]:
     }
 
 
-def _tensors(name: str, value: object) -> Iterator[tuple[str, Tensor]]:
+def _tensors(name: str, value: object, *, plain: bool = False) -> Iterator[tuple[str, Tensor]]:
     """Every tensor in nests of lists, tuples and dictionaries, with its place."""
     if isinstance(value, Tensor):
         yield name, value
     elif isinstance(value, (list, tuple, dict)):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _tensors(f"{name}.{key}", item)
+            yield from _tensors(f"{name}.{key}", item, plain=plain)
+    elif plain and isinstance(value, nn.Module):
+        yield from ((f"{name}.{key}", tensor) for key, tensor in value.state_dict(keep_vars=True).items())
 
 
 def _can_be_copied(value: object, memo: dict[int, object]) -> bool:

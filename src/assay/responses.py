@@ -5,7 +5,7 @@ sum_t a_i(t) dy_c / dz_j(t), over the positions t at which an example uses it. B
 backward pass for each output, so no weight is moved and no sweep is run. Sums are in 64 bits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from assay.attributes import kept_tensors
 from assay.bounds import MOST_CELLS
 from assay.display import brief
 from assay.errors import AssayError
@@ -50,7 +51,7 @@ class Layer:
 class ReadNetwork:
     """The layers of a network that run at any position, its outputs `(n, c)`, and the weights whose responses are not read,
     with their sizes: parameters that no layer holds or that no output responds to, such as those run without gradients, and
-    buffers of real numbers other than the statistics of a normalisation."""
+    buffers as in `constants`."""
 
     __repr__ = brief
 
@@ -105,7 +106,8 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
     every = [_layer(name, module, entering[f"{name}:in"], leaving[name]) for name, module in modules.items()]
     layers = tuple(_tied([layer for layer in every if layer.inputs.shape[1]], modules))
     live = [modules[layer.name] for layer in layers if bool((layer.gradients != 0).any())]
-    held = {id(weight) for module in live for weight in module.parameters(recurse=False)}
+    apart = _biases_apart(modules.values())
+    held = {id(weight) for module in live for weight in module.parameters(recurse=False)} - apart
     unread = {name: weight.numel() for name, weight in subject.module.named_parameters() if id(weight) not in held}
     unread |= {name: values.numel() for name, values in constants(subject.module).items()}
     return ReadNetwork(layers, flat - flat.mean(1, keepdim=True) if centred else flat, unread)
@@ -127,14 +129,17 @@ def _is_its_map(module: nn.Module, entering: Tensor, given: Tensor) -> bool:
 
 
 def _tied(layers: Sequence[Layer], modules: Mapping[str, nn.Module]) -> list[Layer]:
-    """Layers of one weight and one bias as one layer, which is used at the positions of all of them: a change of the weight
-    changes each."""
-    groups: dict[tuple[int | str, int], list[Layer]] = {}
+    """Layers of one weight as one layer, which is used at the positions of all of them: a change of the weight changes each.
+    Where they have not one bias, biases are not read."""
+    groups: dict[int | str, list[Layer]] = {}
+    apart = _biases_apart(modules.values())
     for layer in layers:
         weight, bias = (getattr(modules[layer.name], name, None) for name in ("weight", "bias"))
         # One that is made anew at each call has an address of its own for a moment only.
         own = id(weight) if isinstance(weight, nn.Parameter) else layer.name
-        groups.setdefault((own, id(bias)), []).append(layer)
+        if id(bias) in apart:
+            layer = replace(layer, weight=layer.weight[:, :-1], inputs=layer.inputs[..., :-1])
+        groups.setdefault(own, []).append(layer)
     return [
         one
         if not more
@@ -147,18 +152,33 @@ def _tied(layers: Sequence[Layer], modules: Mapping[str, nn.Module]) -> list[Lay
     ]
 
 
+def _biases_apart(modules: Collection[nn.Module]) -> set[int]:
+    """Biases of layers that have a weight in common and not the bias."""
+    biases: dict[int, set[int]] = {}
+    for module in modules:
+        if isinstance(weight := getattr(module, "weight", None), nn.Parameter):
+            biases.setdefault(id(weight), set()).add(id(getattr(module, "bias", None)))
+    return {bias for those in biases.values() if len(those) > 1 for bias in those} - {id(None)}
+
+
 def constants(module: nn.Module) -> Mapping[str, Tensor]:
-    """Buffers of real numbers by name, which may be weights; the statistics of a normalisation are none."""
-    statistics = {
-        id(values)
+    """Tensors by name that may be weights and are no parameters: buffers and plain attributes, also those of modules in plain
+    lists, of real numbers or of one byte each, as quantised weights are. Statistics of a normalisation are none, nor is what a
+    layer makes of its parameters."""
+    weights = dict(module.named_parameters())
+    statistics = (
+        values
         for inside in module.modules()
         if isinstance(inside, nn.modules.batchnorm._NormBase)
         for values in inside.buffers(recurse=False)
-    }
+    )
+    own = {values.data_ptr() for values in (*weights.values(), *statistics)}
     return {
         name: values
-        for name, values in module.named_buffers()
-        if (values.is_floating_point() or values.is_complex()) and id(values) not in statistics
+        for name, values in kept_tensors(module, plain=True).items()
+        if (values.is_floating_point() or values.is_complex() or values.dtype in (torch.int8, torch.uint8))
+        and values.data_ptr() not in own
+        and not {f"{name}_v", f"{name}_orig"} & weights.keys()
     }
 
 

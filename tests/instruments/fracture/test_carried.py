@@ -10,7 +10,7 @@ from torch import Generator, nn
 from assay.instrument import run
 from assay.instruments.fracture import Fracture
 from assay.instruments.fracture import instrument as fracture
-from assay.instruments.fracture.carried import carried, lost_without, lost_without_unread
+from assay.instruments.fracture.carried import carried, lost_without, lost_without_weights
 from assay.responses import read_layers
 from assay.subject import Subject
 from assay.verdict import judge
@@ -113,6 +113,138 @@ def test_what_another_part_takes_back_does_not_hide_copies():
     assert answer(Cancelling()) == "not resolved"
 
 
+def turned(*inside: nn.Module) -> nn.Sequential:
+    """What is in common behind: three linear maps whose product is the identity."""
+    turns = [torch.linalg.qr(torch.randn(3, 3, generator=Generator().manual_seed(seed)))[0] for seed in (0, 1)]
+    maps = [nn.Linear(3, 3, bias=False) for _ in range(3)]
+    with torch.no_grad():
+        for layer, weight in zip(maps, (*turns, (turns[1] @ turns[0]).T), strict=True):
+            layer.weight.copy_(weight)
+    return nn.Sequential(*inside, *maps)
+
+
+class Gated(nn.Module):
+    """A module for all contexts, and behind it the identity three times, each silenced by large weights in other contexts."""
+
+    def __init__(self, trunk: nn.Module):
+        super().__init__()
+        self.trunk, self.chosen, self.last = trunk, nn.Linear(6, 18, bias=False), nn.Linear(18, 3, bias=False)
+        halves = torch.cat([torch.eye(3), -torch.eye(3)])
+        with torch.no_grad():
+            self.chosen.weight.copy_(
+                torch.cat([contexts.LARGE * (torch.eye(3) - 1).repeat_interleave(6, 0), halves.repeat(3, 1)], 1)
+            )
+            self.last.weight.copy_(halves.T.repeat(1, 3))
+
+    def forward(self, x):
+        return self.last(self.chosen(torch.cat([x[:, :3], self.trunk(content(x))], 1)).relu())
+
+
+def test_what_all_share_is_no_copy_however_little_it_responds():
+    """By large weights, and by gradients that are not those of the values."""
+
+    class Through(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.shared, self.copied = Chosen(*[module()] * 3), Chosen(*copies())
+
+        def forward(self, x):
+            copied = self.copied(x)
+            return self.shared(x) + 1000 * (copied - copied.detach())
+
+    assert answer(Gated(module())) == "not resolved"
+    assert answer(Through()) == "not resolved"
+
+
+class Made(nn.Module):
+    """Weights of a module made by a linear layer of the context: its columns are a module for each."""
+
+    def __init__(self, each: list[nn.Sequential]):
+        super().__init__()
+        flat = [torch.cat([weight.detach().flatten() for weight in one.parameters()]) for one in each]
+        self.making = nn.Linear(3, len(flat[0]), bias=False)
+        with torch.no_grad():
+            self.making.weight.copy_(torch.stack(flat, 1))
+
+    def forward(self, x):
+        sizes = [4 * 8, 8, 8 * 8, 8, 8 * 3, 3]
+        parts = self.making(x[:, :3]).split(sizes, 1)
+        found = content(x)
+        for depth, (weight, bias) in enumerate(zip(parts[::2], parts[1::2], strict=True)):
+            found = torch.einsum("nji,ni->nj", weight.unflatten(1, (bias.shape[1], -1)), found) + bias
+            found = found.relu() if depth < 2 else found
+        return found
+
+
+class ByFunctions(nn.Module):
+    """Copies whose weights are used by functions, and by their modules as good as not."""
+
+    def __init__(self):
+        super().__init__()
+        self.copied = Chosen(*copies())
+
+    def forward(self, x):
+        found = 0
+        for k, each in enumerate(self.copied.each):
+            inside = content(x)
+            for depth in (0, 2, 4):
+                inside = nn.functional.linear(inside, each[depth].weight, each[depth].bias)
+                inside = inside.relu() if depth < 4 else inside
+            found = found + x[:, k, None] * inside
+        return found + 1e-6 * self.copied(x)
+
+
+def test_a_layer_that_gives_all_the_same_may_hold_copies():
+    assert answer(turned(Made([module()] * 3))) == "not resolved"
+    assert answer(turned(ByFunctions())) == "not resolved"
+
+
+class Kept(nn.Module):
+    """A module for each context that is no parameter: in bytes, as a plain attribute, in a plain list."""
+
+    def __init__(self, how: str):
+        super().__init__()
+        self.how, self.copied = how, [Chosen(*copies())]
+        if how == "list":
+            return
+        self.layers, self.copied = [], []
+        for depth in (0, 2, 4):
+            each = torch.stack([torch.cat([one[depth].weight, one[depth].bias[:, None]], 1).detach() for one in copies()])
+            self.layers.append(each)
+            size = each.abs().max() / 127
+            if how == "bytes":
+                self.register_buffer(f"layer{depth}", (each / size).round().to(torch.int8))
+                self.layers[-1] = float(size)
+
+    def forward(self, x):
+        if self.how == "list":
+            return self.copied[0](x)
+        found = content(x)
+        for depth, kept in enumerate(self.layers):
+            weight = getattr(self, f"layer{2 * depth}") * kept if self.how == "bytes" else kept
+            found = torch.einsum("nk,kji,ni->nj", x[:, :3], weight, torch.cat([found, found.new_ones(len(found), 1)], 1))
+            found = found.relu() if depth < 2 else found
+        return found
+
+
+@pytest.mark.parametrize("how", ["bytes", "attribute", "list"])
+def test_copies_that_are_no_parameters_are_not_read(how):
+    network = turned(Kept(how))
+    read = read_layers(Subject(network), {"x": TASK.x})
+    assert sum(read.unread.values()) == 3 * (5 * 8 + 9 * 8 + 9 * 3)
+    assert carried(Subject(network), {"x": TASK.x}, read).unread > 0.5
+
+
+def test_weights_in_common_with_a_bias_for_each_are_one_layer_without_its_bias():
+    one, other = module(), module()
+    for mine, layer in zip(one[::2], other[::2], strict=True):
+        layer.weight = mine.weight
+    network = Chosen(one, other, one)
+    read = read_layers(Subject(network), {"x": TASK.x})
+    assert [layer.weight.shape[1] for layer in read.layers] == [4, 8, 8]
+    assert sum(read.unread.values()) == 2 * (8 + 8 + 3)
+
+
 def test_few_weights_that_are_not_read_may_hold_everything():
     """A table of all answers in an embedding beside a large head."""
 
@@ -166,4 +298,20 @@ def test_a_layer_carries_what_is_lost_without_it_and_a_normalisation_is_no_table
     kept = carried(subject, inputs, read_layers(subject, inputs))
     assert (kept.share, kept.unread) == (0, 0)
     assert network[1].weight.equal(before)
-    assert lost_without_unread(subject, inputs, ["1.weight"]) == pytest.approx(0, abs=1e-9), "all gains are one already"
+    assert lost_without_weights(subject, inputs, ["1.weight"]) == pytest.approx(0, abs=1e-9), "all gains are one already"
+
+    class Norms(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.each, self.last = (
+                nn.Linear(6, 8),
+                nn.ModuleList(nn.LayerNorm(8) for _ in range(3)),
+                nn.Linear(8, 3),
+            )
+
+        def forward(self, x):
+            inside = self.first(x)
+            return self.last(sum(x[:, k, None] * each(inside) for k, each in enumerate(self.each)))
+
+    subject = Subject(Norms())
+    assert carried(subject, inputs, read_layers(subject, inputs)).share > 0.3, "one that the context chooses is not passed over"

@@ -15,10 +15,10 @@ from assay.instruments.fracture.contexts import (
     COUNTS,
     between_contexts,
     context_of,
+    cosine,
     counted,
     entering,
     least_and_most,
-    least_entering,
 )
 from assay.instruments.fracture.shuffled import NAME
 from assay.regularity import Regular, Regularity, _check_moves
@@ -67,21 +67,24 @@ def test_two_contexts_by_hand():
     assert overlaps.shape == (2, 2, 3, 3)
     assert (overlaps.sum(0) / energies.sum(0))[0, 0].tolist()[1:] == [1, 0]
 
-    def ends(overlap, energy, *carries):
-        return least_and_most(overlap, energy, counted(energy, torch.tensor(carries)))
+    def ends(overlap, energy, *carries, within=None, reads=(False, False)):
+        alike, own = (cosine((one, energy)) for one in (overlap, overlap if within is None else within))
+        return least_and_most((alike, alike, own), counted(energy, torch.tensor(carries)), torch.tensor(reads[: len(carries)]))
 
-    assert ends(overlaps.sum(0), energies.sum(0), True, True) == {"least": 0, "most": 1}
-    assert ends(overlaps.sum(0)[1:], energies.sum(0)[1:], True) == {"least": 1, "most": 1}
-    assert ends(overlaps.sum(0), energies.sum(0), False, True)["least"] == 1, "what carries nothing does not count"
+    assert ends(overlaps.sum(0), energies.sum(0), True, True) == {"least": 0, "most": 1, "entering": 0}
+    assert ends(overlaps.sum(0)[1:], energies.sum(0)[1:], True) == {"least": 1, "most": 1, "entering": 1}
+    assert ends(overlaps.sum(0), energies.sum(0), False, False)["least"] == 0, "what responds counts"
     small = torch.tensor([COUNTS / 10, 1.0])[:, None, None]
-    assert ends(overlaps.sum(0) * small, energies.sum(0) * small, True, True) == {"least": 0, "most": 1}
-    small = small.flip(0)
-    found = ends(overlaps.sum(0) * small, energies.sum(0) * small, True, True)["most"]
-    assert found == 1, "two contexts are one in the first layer"
-    hardly = torch.stack([energies.sum(0)[0], energies.sum(0)[1] * COUNTS / 10])
-    assert bool(counted(hardly, torch.tensor([True, True]))[0][1].any())
-    assert not bool(counted(hardly, torch.tensor([True, True]))[1][1].any()), "what hardly responds"
+    assert ends(overlaps.sum(0) * small, energies.sum(0) * small, True, True)["least"] == 0, "what carries counts"
+    assert ends(overlaps.sum(0) * small, energies.sum(0) * small, False, True)["least"] == 1
     assert ends(overlaps[0] * 0, energies[0] * 0, True, True) == {}
+    # A layer in copies, and one in common that hardly responds beside it.
+    copies, small = torch.stack([overlaps.sum(0)[0] * 0, overlaps.sum(0)[1]]), small.flip(0)
+    copies, energy = copies * small, energies.sum(0) * small
+    assert ends(copies, energy, True, True)["most"] == 1
+    assert ends(copies, energy, True, False)["most"] == 0
+    assert ends(copies, energy, True, True, reads=(False, True))["most"] == 0, "it only reads the inputs"
+    assert ends(copies, energy, True, True, within=copies * 0)["most"] == 0, "it adds up what has nothing in common"
 
 
 def test_inputs_without_anything_in_common_and_without_a_gauge():
@@ -95,11 +98,9 @@ def test_inputs_without_anything_in_common_and_without_a_gauge():
     def least(inputs: torch.Tensor, *, weight: torch.Tensor | None = None, units: bool = False) -> float:
         weight = torch.ones(inputs.shape[-1]) if weight is None else weight
         layer = Layer("table", weight.expand(3, -1).double(), inputs, gradients)
-        plain, gauged, given = (
-            tuple(one[0] for one in between_contexts([each], exchange, side, groups))
-            for each in (entering(layer), entering(by_unit(layer)), layer)
-        )
-        return least_entering([plain, gauged] if units else [plain], given[1] > 0)
+        gauged = [layer, entering(layer), *([entering(by_unit(layer))] if units else [])]
+        sums = [tuple(one[0] for one in between_contexts([each], exchange, side, groups)) for each in gauged]
+        return float(torch.stack([cosine(one) for one in sums[1:]]).amax(0)[sums[0][1] > 0].min())
 
     table = torch.eye(6)[:, None]
     assert least(table) == pytest.approx(-1 / 5)
@@ -112,7 +113,6 @@ def test_inputs_without_anything_in_common_and_without_a_gauge():
     scaled = torch.cat([shared, 1e3 * context], -1)  # by a unit before, whose weights after it are as much smaller
     assert least(scaled, weight=torch.tensor([1.0, 1, 1, 1e-3])) < -0.9
     assert least(scaled, weight=torch.tensor([1.0, 1, 1, 1e-3]), units=True) > 0.2
-    assert least_entering([], torch.zeros(1, 3, 3, dtype=torch.bool)) is None
 
 
 class Branching(nn.Module):

@@ -90,7 +90,7 @@ def why_not_read(settings: Mapping[str, object]) -> str:
         return f"{told} of the weights lie in no layer whose responses are read"
     if not isinstance(carried, float) or carried > UNREAD:
         told = number(carried) if isinstance(carried, float) else "an unknown share"
-        return f"{told} of the variance of an output hangs on weights whose responses are not read"
+        return f"{told} of the variance of an output hangs on weights that are not read, or on a layer that gives all the same"
     return ""
 
 

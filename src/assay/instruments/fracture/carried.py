@@ -4,17 +4,18 @@ A layer whose outputs have a large mean, or of which another takes back what it 
 and so do outputs in larger units than the others. By responses alone what carries the function beside it would not count.
 """
 
-import copy
+import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from assay.attributes import copied
 from assay.errors import AssayError
-from assay.responses import ReadNetwork, constants
+from assay.responses import Layer, ReadNetwork, constants
 from assay.subject import Inputs, Subject
 
 CARRIES = 1e-3
@@ -26,11 +27,13 @@ class Carried:
     """What hangs on what.
 
     **Attributes:** `layers`: by layer the share of an output's variance that is lost without it, the largest over outputs;
-    `unread`: the same of the weights whose responses are not read; `share`: of these among all weights, without those of
-    normalisations, which no context can choose.
+    `reads`: which layers only hand on the inputs; `unread`: the same share of an output's variance for weights whose responses
+    are not read, and for layers that give all examples the same; `share`: of the former among all weights, without those of
+    normalisations that all examples use.
     """
 
     layers: Mapping[str, float]
+    reads: Bool[Tensor, " l"]
     unread: float
     share: float
 
@@ -42,12 +45,17 @@ class Carried:
 @torch.no_grad()
 def carried(network: Subject, inputs: Inputs, read: ReadNetwork) -> Carried:
     """Read a network for it."""
-    norms = _normalising(network.module)
+    norms = _normalising(network, inputs)
     unread = [name for name in read.unread if name not in norms]
     every = [*network.module.parameters(), *constants(network.module).values()]
+    lost = lost_without(network, inputs, [layer.name for layer in read.layers])
+    modules = dict(network.module.named_modules())
+    silent = {id(weight) for layer in read.layers if _is_silent(layer, lost) for weight in modules[layer.name].parameters()}
+    constant = [name for name, weight in network.module.named_parameters() if id(weight) in silent]
     return Carried(
-        lost_without(network, inputs, [layer.name for layer in read.layers]),
-        lost_without_unread(network, inputs, unread),
+        lost,
+        _reading(read, inputs),
+        max(lost_without_weights(network, inputs, unread), lost_without_weights(network, inputs, constant, mean=False)),
         sum(read.unread[name] for name in unread) / max(1, sum(weight.numel() for weight in every)),
     )
 
@@ -68,22 +76,60 @@ def lost_without(network: Subject, inputs: Inputs, layers: Sequence[str]) -> Map
 
 
 @torch.no_grad()
-def lost_without_unread(network: Subject, inputs: Inputs, unread: Collection[str]) -> float:
-    """The same where each of these weights is its mean over its first dimension: rows of a table, or modules for one context
-    each that are kept in one tensor, are then alike."""
-    twin = network.twin(copy.deepcopy(network.module), name=f"{network.name}, mean of the weights that are not read")
+def lost_without_weights(network: Subject, inputs: Inputs, weights: Collection[str], *, mean: bool = True) -> float:
+    """The share of an output's variance that changes where each of these weights is its mean over its first
+    dimension, or 0: rows of a table, or modules for one context each that are kept in one tensor, are then alike."""
+    if not weights:
+        return 0.0
+    twin = network.twin(copied(network.module), name=f"{network.name}, without some weights")
     tensors = {**dict(twin.module.named_parameters()), **constants(twin.module)}
-    for name in unread:
+    for name in tensors.keys() & weights:  # without what a cache no longer holds
         if tensors[name].ndim:
-            tensors[name].copy_(tensors[name].mean(0, keepdim=True).expand_as(tensors[name]))
+            values = tensors[name] if tensors[name].is_complex() else tensors[name].double()
+            tensors[name].copy_(values.mean(0, keepdim=True).expand_as(values) * mean)
     return _changed(network(inputs), twin(inputs))
 
 
-def _normalising(module: nn.Module) -> set[str]:
-    """Names of the parameters of normalisations, which no context can choose."""
+def _is_silent(layer: Layer, lost: Mapping[str, float]) -> bool:
+    """Whether a layer whose inputs vary gives, as far as the outputs show, the same to all examples: then it does not count
+    among the layers, and yet may hold a copy for each context, which are equal, or be used by a function beside its module."""
+    return lost[layer.name] < CARRIES and bool((layer.inputs != layer.inputs[:1]).any())
+
+
+def _normalising(network: Subject, inputs: Inputs) -> set[str]:
+    """Names of the parameters of normalisations that all examples use; one that only some do may be chosen by the context."""
     kinds = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-    own = {id(weight) for one in module.modules() if isinstance(one, kinds) for weight in one.parameters(recurse=False)}
-    return {name for name, weight in module.named_parameters() if id(weight) in own}
+    norms = {name: module for name, module in network.module.named_modules() if isinstance(module, kinds)}
+    if not norms:
+        return set()
+    known, outputs = network.places(inputs), network(inputs)
+    sites = [f"{name}:out" for name in norms if f"{name}:out" in known]
+    weighing = torch.randn(outputs.shape[1:], generator=torch.Generator().manual_seed(0)).to(outputs).expand_as(outputs)
+    found = network.gradients(inputs, sites, weighing)
+    used = {site for site in sites if bool((found[site].flatten(1) != 0).any(1).all())}
+    own = {id(weight) for name, one in norms.items() if f"{name}:out" in used for weight in one.parameters(recurse=False)}
+    return {name for name, weight in network.module.named_parameters() if id(weight) in own}
+
+
+def _reading(read: ReadNetwork, inputs: Inputs) -> Bool[Tensor, " l"]:
+    """Which layers only hand on the inputs: they are given an affine map of these, and another layer makes one again of what
+    has passed a nonlinearity, as of the positive and the negative half of each. None where examples are too few to tell."""
+    given = torch.cat([values.reshape(len(values), -1).double().cpu() for values in inputs.values()], 1)
+    given = torch.cat([given, given.new_ones(len(given), 1)], 1)
+    if len(given) < 2 * given.shape[1]:
+        return torch.zeros(len(read.layers), dtype=torch.bool)
+    basis = torch.linalg.qr(given).Q
+
+    def is_affine(values: Float[Tensor, "n t d"]) -> bool:
+        flat = values.flatten(1).double()
+        left, varies = flat - basis @ (basis.T @ flat), flat - flat.mean(0)
+        of_left, of_varying, of_all = (one.square().sum(0) for one in (left, varies, flat))
+        # The second bound is for what does not vary, such as the 1 of a bias; where nothing does, nothing is handed on.
+        return bool((of_left <= 1e-12 * of_varying + 1e-20 * of_all).all()) and bool((of_varying > 1e-12 * of_all).any())
+
+    reads = torch.tensor([is_affine(layer.inputs) for layer in read.layers], dtype=torch.bool)
+    others = [layer for layer, one in zip(read.layers, reads, strict=True) if not one]
+    return reads & any(is_affine(layer.inputs.double() @ layer.weight.T) for layer in others)
 
 
 def _changed(before: Tensor, after: Tensor) -> float:
@@ -91,4 +137,5 @@ def _changed(before: Tensor, after: Tensor) -> float:
     variance = first.var(0, correction=0)
     if not bool((variance > 0).any()):
         return 0.0
-    return float((change.var(0, correction=0) / variance)[variance > 0].max())
+    lost = float((change.var(0, correction=0) / variance)[variance > 0].max())
+    return lost if math.isfinite(lost) else math.inf

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from assay.instrument import Metric, Values
 from assay.instruments.fracture.answer import CONTEXTS
+from assay.instruments.fracture.carried import Carried
 from assay.instruments.fracture.coherence import Coherence
 from assay.instruments.fracture.estimates import values_around
 from assay.regularity import MOST_ELEMENTS, Regular, Regularity
@@ -25,6 +26,7 @@ ENTERING = Metric(
     key="contexts_entering", title="likeness of two contexts, inputs not in the balanced gauge", unit="cosine of responses",
     better="neither", level=0, of="group of orbits", bounds=(-1.0, 1.0),
 )  # fmt: skip
+_LIKENESS = {**BETWEEN, "entering": ENTERING}
 
 COUNTS = 1e-4
 """Share of all response energy from which on a layer counts for the most alike contexts: where large weights silence a copy,
@@ -75,28 +77,36 @@ def between_contexts(
 def counted(
     energies: Float[Tensor, "l k k"], carries: Bool[Tensor, " l"]
 ) -> tuple[Bool[Tensor, "l k k"], Bool[Tensor, "l k k"]]:
-    """Which layers and contexts count for the least alike, and for the most.
-
-    For the least alike every layer that carries part of the outputs: one thing in the layer that responds most is not one
-    thing in all. For the most alike those that respond, since layers of large weights may stand between a map that reads the
-    input and one that adds up, which all contexts share.
+    """Which layers and contexts count, and which of these respond beside all others: one thing in the layer that responds most
+    is not one thing in all, so that every layer that carries part of the outputs counts.
 
     **Arguments:** `energies`: in the gauge of `counting`.
     """
     total, of_layer = energies.sum(), energies.sum((1, 2), keepdim=True)
-    responds = energies > COUNTS**2 * of_layer
-    return responds & carries[:, None, None], responds & (of_layer >= COUNTS * total)
+    responds, loud = energies > COUNTS**2 * of_layer, of_layer >= COUNTS * total
+    return responds & (carries[:, None, None] | loud), responds & loud
 
 
 def least_and_most(
-    overlaps: Float[Tensor, "l k k"],
-    energies: Float[Tensor, "l k k"],
+    cosines: tuple[Float[Tensor, "l k k"], Float[Tensor, "l k k"], Float[Tensor, "l k k"]],
     counts: tuple[Bool[Tensor, "l k k"], Bool[Tensor, "l k k"]],
+    reads: Bool[Tensor, " l"],
 ) -> Mapping[str, float]:
-    """The cosine of the two contexts that are least alike in any layer that counts, and of the two that are most: near 0 where
-    either has weights of its own, 1 where one thing serves both. Empty where nothing responds."""
-    least, most = ((overlaps[one] / energies[one]).clamp(-1, 1) for one in (each & (energies > 0) for each in counts))
-    return {"least": float(least.min()), "most": float(most.max())} if len(least) and len(most) else {}
+    """The cosine of the two contexts that are least alike in any layer that counts, and of the two that are most, and the least
+    with inputs as they are. Empty where nothing responds.
+
+    Large weights that silence a copy respond so much that nothing else does. A layer beside them that only reads the inputs
+    for all copies is no thing that they share, nor is one that adds up what they give: of quiet layers the former is left out
+    and the cosine is that of inputs less the mean of their context, which adding up does not make one.
+
+    **Arguments:** `cosines`: by layer, in the balanced gauge, with inputs as they are, and with inputs less the mean of their
+    context; `reads`: layers that are given an affine map of the inputs.
+    """
+    (alike, given, within), (every, loud) = cosines, counts
+    if not bool(every.any()):
+        return {}
+    shared = torch.cat([alike[loud], within[every & ~loud & ~reads[:, None, None]]])
+    return {"least": float(alike[every].min()), "most": float(shared.max()), "entering": float(given[every].min())}
 
 
 def counting(layer: Layer, outputs: Float[Tensor, "n c"] | None) -> Layer:
@@ -112,26 +122,23 @@ def counting(layer: Layer, outputs: Float[Tensor, "n c"] | None) -> Layer:
     return balanced(layer)
 
 
-def entering(layer: Layer) -> Layer:
-    """The layer with inputs less their mean, which a bias can take up.
+def entering(layer: Layer, context: Int[Tensor, " n"] | None = None) -> Layer:
+    """The layer with inputs less their mean, which a bias can take up, or less that of their context.
 
     A table with an entry for every example has one output for all contexts and inputs that have nothing in common. The balanced
     gauge weighs directions of the input by what the weights make of them, so that there such inputs are one; here they are not.
     """
     inputs = layer.inputs.double()
-    return replace(layer, inputs=inputs - inputs.mean((0, 1)))
+    if context is None:
+        return replace(layer, inputs=inputs - inputs.mean((0, 1)))
+    means = torch.stack([inputs[context == one].mean(0) for one in context.unique()])
+    return replace(layer, inputs=inputs - means[context.unique(return_inverse=True)[1]])
 
 
-def least_entering(sums: Sequence[tuple[Tensor, Tensor]], counts: Bool[Tensor, "l k k"]) -> float | None:
-    """The least cosine of two contexts in any layer that counts, where inputs are not weighed by what is made of them.
-
-    Of each layer and two contexts the greater of the cosines in the given gauges counts: as the weights are, which rotations do
-    not change, and unit by unit, which rescaling does not. None where nothing responds.
-    """
-    if not bool(counts.any()):
-        return None
-    each = [torch.where(energies > 0, overlaps / energies, 0.0)[counts] for overlaps, energies in sums]
-    return float(torch.stack(each).amax(0).clamp(-1, 1).min())
+def cosine(sums: tuple[Float[Tensor, "l k k"], Float[Tensor, "l k k"]]) -> Float[Tensor, "l k k"]:
+    """Of two contexts by layer, from overlaps and energies; 0 where nothing responds."""
+    overlaps, energies = sums
+    return torch.where(energies > 0, overlaps / energies, 0.0).clamp(-1, 1)
 
 
 def likeness(
@@ -139,15 +146,15 @@ def likeness(
     read: ReadNetwork,
     regular: Regular,
     groups: Int[Tensor, " n"],
-    carries: Bool[Tensor, " l"],
+    hangs: Carried,
     *,
     logits: bool,
 ) -> list[Values]:
     """The least and the greatest likeness of two contexts, for every regularity that exchanges at least three.
 
-    **Arguments:** `gauged`: the layers of `read` in the balanced gauge; `carries`: which of them carry part of the outputs.
+    **Arguments:** `gauged`: the layers of `read` in the balanced gauge; `hangs`: what the outputs hang on.
     """
-    every_gauge = [
+    gauges = [
         gauged,
         [entering(layer) for layer in read.layers],
         [entering(by_unit(layer)) for layer in read.layers],
@@ -159,20 +166,26 @@ def likeness(
         if num < CONTEXTS:
             continue
         context = regular.examples.parts[name]
-        every = [between_contexts(one, regularity, context, groups) for one in every_gauge]
+        within = [entering(layer, context) for layer in read.layers]
+        every = [between_contexts(one, regularity, context, groups) for one in (*gauges, within)]
         held = [[(both[0].sum(0), both[1].sum(0)) for both in every]]
         held += [
             [(both[0].sum(0) - both[0][group], both[1].sum(0) - both[1][group]) for both in every]
             for group in range(len(every[0][0]))
         ]
-        counts = [counted(sums[-1][1], carries) for sums in held]
-        whole, *left = [least_and_most(*sums[0], one) for sums, one in zip(held, counts, strict=True)]
-        least, *without = [least_entering(sums[1:-1], one[0]) for sums, one in zip(held, counts, strict=True)]
+        whole, *left = [
+            # With inputs as they are a rotation does not change the first, and rescaling does not change the second.
+            least_and_most(
+                (cosine(balance), torch.maximum(cosine(plain), cosine(units)), cosine(own)),
+                counted(sizes[1], hangs.of_layers()),
+                hangs.reads,
+            )
+            for balance, plain, units, sizes, own in held
+        ]
         about = {"regularity": regularity.name, "context": name}
         found += [
-            values_around(metric, about, whole.get(how), [one.get(how) for one in left]) for how, metric in BETWEEN.items()
+            values_around(metric, about, whole.get(how), [one.get(how) for one in left]) for how, metric in _LIKENESS.items()
         ]
-        found.append(values_around(ENTERING, about, least, without))
     return [one for one in found if one is not None]
 
 

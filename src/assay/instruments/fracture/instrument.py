@@ -206,7 +206,7 @@ class Fracture(Instrument[FractureDraw]):
         values = [_with_shuffles(one, [other[k] for other in others]) for k, one in enumerate(values)]
         hangs = carried(network, data.inputs, read)
         values += [
-            *likeness(gauged, read, data.regular, data.groups, hangs.of_layers(), logits=centred),
+            *likeness(gauged, read, data.regular, data.groups, hangs, logits=centred),
             *_over_parts(read, data),
             *_of_maps(read, gauged, data),
         ]
