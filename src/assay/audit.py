@@ -29,6 +29,7 @@ from assay.predictions import Predictions
 from assay.printable import printable
 from assay.progress import Progress, Shown, shown, silent
 from assay.regularity import DeclaresRegularities
+from assay.stored_examples import StoredExample, stored_examples
 from assay.subject import Integrity, Subject
 from assay.task import Examples, PosesPartProblems, Task
 from assay.text.corpus import GivesCorpus
@@ -64,7 +65,7 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit(Framed):
-    """One subject on one task: everything a report shows.
+    """One subject on one task: everything a report shows. `examples`: of the combinations that measures rest on.
 
     Example::
 
@@ -86,6 +87,7 @@ class Audit(Framed):
     level: Level
     seed: int
     environment: Environment
+    examples: tuple[StoredExample, ...] = ()
 
     def columns(self) -> dict[str, list[Any]]:
         """One row for every measure of every instrument, as `assay.display.columns_of` has it.
@@ -194,6 +196,8 @@ def audit(
             pieces = [_InstrumentRun(instrument, subject, allowing, effort, seed, warnings) for instrument in applying]
             found = _run_all(pieces, jobs=jobs, progress=report)
         evidence = [item.at_level(allowed) for item in found if isinstance(item, Evidence)]
+        with undisturbed(subject.module, seed):
+            examples = stored_examples(evidence, subject, task, level=allowed, seed=seed)
         environment = Environment.of(subject)
         report("done", 1.0)
     failed = tuple(item for item in found if isinstance(item, Failed))
@@ -209,6 +213,7 @@ def audit(
         level=allowed,
         seed=seed,
         environment=environment,
+        examples=examples,
     )
 
 

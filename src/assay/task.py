@@ -339,6 +339,19 @@ class PosesPartProblems(Protocol):
         ...
 
 
+@runtime_checkable
+class WritesExamples(Protocol):
+    """Ability: inputs and answers as text, for people to read."""
+
+    def input_texts(self, examples: Examples) -> Sequence[str]:
+        """Of every example."""
+        ...
+
+    def answer_texts(self, answers: Tensor) -> Sequence[str]:
+        """Of targets, or of the most likely classes of an output."""
+        ...
+
+
 def draw_rows(total: int, n: int, *, replacement: bool, generator: Generator) -> Int[Tensor, " m"]:
     """Row numbers of a finite split, as `Task.examples` promises them."""
     if replacement:

@@ -273,7 +273,8 @@ def test_the_control_task_is_learned_from_what_tells_combinations_apart(generato
     inverse = examples.combination.unique(return_inverse=True)[1]
     for table, fitted in ((one_hot(inverse, int(inverse.max()) + 1), True), (one_hot(readout.labels, 6), False)):
         units = torch.ones(1, 22)
-        own = Decoded(readout, (INPUT,), units, units, torch.zeros(0), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
+        zero, ids = torch.zeros(0), torch.arange(units.shape[1])
+        own = Decoded(readout, (INPUT,), units, units, zero, zero, ids[:0], ids)
         control = control_tasks([own], {INPUT: place(table)}, examples.combination, generator=generator)[readout.name]
         assert (control.real == 1).all()
         assert control.random.shape == (5, 22)

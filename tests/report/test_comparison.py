@@ -13,7 +13,7 @@ from assay.report.comparison import ComparisonFile, _rows, comparison_html
 from assay.report.definitions import DEFINITIONS
 from assay.report.meaning import meaning
 from assay.report.paired import differences
-from assay.report.words import interval, number, p_told
+from assay.report.words import interval, number, p_told, strongest
 from assay.verdict import answered
 
 
@@ -78,17 +78,40 @@ def test_a_measure_is_matched_by_its_key_whatever_its_title(examples):
     assert all(None not in row.measures for row in rows)
 
 
-@pytest.mark.parametrize("num", [1, 2, 20])
-def test_any_number_up_to_twenty(tmp_path, examples, num):
+@pytest.mark.parametrize("num", [1, 2, 50])
+def test_any_number_up_to_fifty(tmp_path, examples, num):
     audits = [examples.audit([examples.systematicity(0.99, 0.04 * k + 0.1)], name=f"net {k}") for k in range(num)]
     text = text_of(write_comparison(tmp_path, audits))
     assert all(f"net {k}" in text for k in range(num))
 
 
-@pytest.mark.parametrize("num", [0, 21])
+@pytest.mark.parametrize("num", [0, 51])
 def test_none_and_too_many_are_refused(tmp_path, examples, num):
-    with pytest.raises(AssayError, match="1 to 20"):
+    with pytest.raises(AssayError, match="1 to 50"):
         write_comparison(tmp_path, [examples.audit([])] * num)
+
+
+def test_many_networks_have_a_table_with_a_row_for_each(tmp_path, examples):
+    """Small even for fifty; each measure stands beside its interval and its strongest null."""
+    audits = [examples.audit([examples.systematicity(0.99, 0.01 * k + 0.1)], name=f"net {k}") for k in range(50)]
+    path = write_comparison(tmp_path, audits)
+    page = path.read_text()
+    assert path.stat().st_size <= 3 * 2**20
+    table = re.search('<table class="numbers rows networks">.*?</table>', page, re.DOTALL)
+    assert table
+    rows = re.findall('<tr><th scope="row">.*?</tr>', table[0], re.DOTALL)
+    assert len(rows) == 50
+    novel = audits[7].evidence[0].measure("novel_score")
+    null = strongest(novel)
+    told = f'<b>{number(novel.value)}</b><span class="minor">{interval(novel.interval)}</span>'
+    assert f'{told}<span class="minor">{null.name} {number(null.mean)}, {html.escape(p_told(novel.p))}</span>' in rows[7]
+    assert page.index("Every answer and every null") > page.index("networks")
+
+
+def test_few_networks_have_columns_alone(tmp_path, examples):
+    page = write_comparison(tmp_path, examples.three()).read_text()
+    assert "rows networks" not in page
+    assert "Every answer and every null" not in page
 
 
 def test_two_of_one_name_are_told_apart(examples):

@@ -10,9 +10,14 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
+from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from defusedxml.ElementTree import fromstring
+
 from assay.printable import printable
+from assay.report.pdf import pdf_of
+from assay.store import write_bytes_atomically
 
 WIDTH, MARGIN = 312, 8  # of the plot, and at either side of it
 FULL = WIDTH + 2 * MARGIN  # what a phone of 360 pixels leaves
@@ -89,6 +94,21 @@ class Svg(str):
 
     def _repr_svg_(self) -> str:
         return str(self)
+
+    def pdf(self) -> bytes:
+        """The same figure as a PDF file, for a paper.
+
+        Example::
+
+            drawn = assay.report.figures_of(audit.evidence[0])["measures"]
+            Path("measures.pdf").write_bytes(drawn.pdf())
+        """
+        return pdf_of(fromstring(self))
+
+    def write(self, path: Path) -> None:
+        """The figure as `.svg` and `.pdf` beside each other; `path` is without either."""
+        write_bytes_atomically(path.with_name(f"{path.name}.svg"), self.encode())
+        write_bytes_atomically(path.with_name(f"{path.name}.pdf"), self.pdf())
 
 
 class Canvas:

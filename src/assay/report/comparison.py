@@ -19,11 +19,13 @@ from assay.report.figures import comparison_panels
 from assay.report.meaning import comparable, meaning
 from assay.report.page import level_of, plates, render
 from assay.report.paired import Difference, differences, headlines
+from assay.report.words import strongest
 from assay.store import write_bytes_atomically, write_json
 from assay.verdict import Verdict, answered
 from assay.verdict.answers import QUESTIONS
 
-MAX_AUDITS = 20
+MAX_AUDITS = 50
+MANY = 4  # networks from which on there is a table with a row for each, and twice as many from which on columns are folded
 MAX_PANELS = 8
 
 
@@ -64,11 +66,11 @@ class _Row:
 
 @checked
 def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: str = "", intro: str = "") -> Path:
-    """Write `comparison.html`, `comparison.json` and `figures/comparison.svg`.
+    """Write `comparison.html`, `comparison.json`, `figures/comparison.svg` and `.pdf`.
 
     **Arguments:**
 
-    - `audits`: 1 to 20, in the order of the columns.
+    - `audits`: 1 to 50, in the order of the columns. From four on the page has a table to sort and filter, a row for each.
     - `title`, `intro`: of the page; `intro` is a paragraph of plain text on where the networks come from.
 
     **Returns:** the path of `comparison.html`.
@@ -100,7 +102,7 @@ def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: s
     write_json(directory / "comparison.json", told)
     drawn = _panels(audits)
     if drawn:
-        write_bytes_atomically(directory / "figures" / "comparison.svg", standalone_svg(drawn, title).encode())
+        standalone_svg(drawn, title).write(directory / "figures" / "comparison")
     page = directory / "comparison.html"
     write_bytes_atomically(page, comparison_html(audits, drawn, found, title=title, intro=intro).encode())
     return page
@@ -134,6 +136,9 @@ def comparison_html(
         definitions=defined(measure for row in rows for measure in row.measures if measure),
         level=level_of([measure for row in rows for measure in row.measures if measure]),
         answers=[answered(audit.verdict) for audit in audits],
+        has_rows=len(audits) >= MANY,
+        folded=len(audits) >= 2 * MANY,
+        strongest=strongest,
         version=audits[0].environment.versions.get("assay", ""),
     )
 

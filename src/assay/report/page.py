@@ -22,11 +22,13 @@ from assay.report.figures import panels
 from assay.report.pictures import DrawnFigure, pictures
 from assay.report.pictures.picture import free_name
 from assay.report.schema import FILE_NAME, UNITS_NAME, report_bytes, units_bytes
+from assay.report.units import MeasureUnits, combination_name, example_anchor, units_of
 from assay.store import write_bytes_atomically
 from assay.verdict import answered
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
 MAX_PANELS = 8  # in the open; the rest is folded
@@ -35,8 +37,8 @@ MAX_TABLE_ROWS = 200
 
 @checked
 def write_report(directory: Path | str, audit: Audit) -> Path:
-    """Write `report.json` and `units.safetensors`, then `figures/*.svg` and `report.html` into a directory, which is made when
-    it does not exist.
+    """Write `report.json` and `units.safetensors`, then `figures/*.svg` and `.pdf` and `report.html` into a directory, which is
+    made when it does not exist.
 
     **Returns:** the path of `report.html`.
 
@@ -57,8 +59,7 @@ def write_report(directory: Path | str, audit: Audit) -> Path:
             if shown:
                 files[free_name(name, files)] = shown
     for name, shown in files.items():
-        svg = standalone_svg(shown, f"{audit.subject.name}: {name}")
-        write_bytes_atomically(directory / "figures" / f"{name}.svg", svg.encode())
+        standalone_svg(shown, f"{audit.subject.name}: {name}").write(directory / "figures" / name)
     page = directory / "report.html"
     write_bytes_atomically(page, report_html(audit, drawn).encode())
     return page
@@ -72,14 +73,17 @@ def drawn_of(audit: Audit) -> list[tuple[list[Panel], list[DrawnFigure]]]:
 def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigure]]] | None = None) -> str:
     """The page. `drawn` is what `drawn_of` returns, where it has been made already."""
     instruments, figure = [], 1
-    for evidence, (measured, of_figures) in zip(audit.evidence, drawn or drawn_of(audit), strict=True):
-        instruments.append(section_of(evidence, measured, figure, pictures=of_figures))
+    units = units_of(audit.evidence, audit.task, [example.combination for example in audit.examples])
+    for evidence, (measured, of_figures), own in zip(audit.evidence, drawn or drawn_of(audit), units, strict=True):
+        instruments.append(section_of(evidence, measured, figure, pictures=of_figures, units=own))
         figure += bool(measured) + len(of_figures)
     sizes = [len(part.values) for part in audit.task.parts if part.name in audit.task.combines]
     possible = math.prod(sizes) if sizes else 0
     return render(
         "report.html.j2",
+        script=scripts("tables.js", "examples.js"),
         audit=audit,
+        examples=_examples(audit),
         instruments=instruments,
         answers=answered(audit.verdict),
         curves=next(
@@ -97,7 +101,7 @@ def render(template: str, *, script: str | None = None, **content: object) -> st
     """A packaged template, filled in and escaped. `script`: the only one that the page lets run; by default that of tables."""
     from markupsafe import Markup
 
-    script = (FOLDER / "tables.js").read_text() if script is None else script
+    script = scripts("tables.js") if script is None else script
     return (
         environment()
         .get_template(template)
@@ -108,6 +112,11 @@ def render(template: str, *, script: str | None = None, **content: object) -> st
             **content,
         )
     )
+
+
+def scripts(*names: str) -> str:
+    """The text of packaged scripts, one behind the other."""
+    return "\n".join((FOLDER / name).read_text() for name in names)
 
 
 def environment() -> "Environment":
@@ -135,9 +144,27 @@ def _shown(value: object) -> object:
 
 def plates(drawn: Sequence[Panel]) -> list[dict[str, object]]:
     """Panels as the templates want them."""
+    return [{"title": panel.title, "subtitle": panel.subtitle, "svg": _markup(panel)} for panel in drawn]
+
+
+def _markup(panel: Panel) -> "Markup":
     from markupsafe import Markup
 
-    return [{"title": panel.title, "subtitle": panel.subtitle, "svg": Markup(inline_svg(panel))} for panel in drawn]
+    return Markup(inline_svg(panel))
+
+
+def _examples(audit: Audit) -> dict[str, Any]:
+    """The stored examples as the template wants them, with the columns that any of them fills."""
+    names = list(dict.fromkeys(name for example in audit.examples for name in example.inputs))
+    rows = [(example_anchor(one.combination), combination_name(audit.task, one.combination), one) for one in audit.examples]
+    return {
+        "rows": rows,
+        "inputs": names,
+        "image": any(one.image for one in audit.examples),
+        "target": any(one.target for one in audit.examples),
+        "answer": any(one.answer for one in audit.examples),
+        "score": any(one.score is not None for one in audit.examples),
+    }
 
 
 def level_of(measures: Sequence[Measure]) -> str:
@@ -147,10 +174,16 @@ def level_of(measures: Sequence[Measure]) -> str:
 
 
 def section_of(
-    evidence: Evidence, drawn: Sequence[Panel], figure: int, *, pictures: Sequence[DrawnFigure] = (), levels: bool = True
+    evidence: Evidence,
+    drawn: Sequence[Panel],
+    figure: int,
+    *,
+    pictures: Sequence[DrawnFigure] = (),
+    levels: bool = True,
+    units: Sequence[MeasureUnits | None] = (),
 ) -> dict[str, Any]:
     """What the template's `instrument` wants: one evidence, its panels, the number of its first figure, the pictures of its
-    figures, and whether to tell which access the numbers need."""
+    figures, whether to tell which access the numbers need, and the units of its measures."""
     alone, families = sorted_out(evidence.measures)
     in_families = [measure for family in families for measure in family.measures]
     ready = plates(drawn)
@@ -177,6 +210,8 @@ def section_of(
         "nulls": list(dict.fromkeys((null.name, null.how) for measure in evidence.measures for null in measure.nulls)),
         "definitions": defined(evidence.measures),
         "notes": [(measure.label, measure.note) for measure in evidence.measures if measure.note and measure.value is not None],
+        "units": [(one, one.plot and _markup(one.plot)) for one in units if one],
+        "anchors": {id(one.measure): one.anchor for one in units if one},
         "tables": [_table(table, anchors) for table in map(as_table, evidence.figures)],
     }
 

@@ -29,7 +29,7 @@ function sorted(rows, column, way) {
   const numbers = found.filter((one) => one.number !== null);
   const isNumeric = numbers.length * 2 > found.filter((one) => one.words).length;
   const [first, last] = isNumeric ? [numbers, found.filter((one) => one.number === null)] : [found, []];
-  const compare = isNumeric ? (a, b) => a.number - b.number : (a, b) => a.words.localeCompare(b.words);
+  const compare = isNumeric ? (a, b) => a.number - b.number : (a, b) => a.words.localeCompare(b.words, undefined, { numeric: true });
   return [...first.sort((a, b) => way * compare(a, b)), ...last].map((one) => one.row);
 }
 
@@ -71,8 +71,15 @@ function makeFiltered(table, rows) {
   (table.closest(".scroll") ?? table).before(bar);
 }
 
-for (const table of document.querySelectorAll("table.rows")) {
+function prepare(table) {
   const rows = [...table.tBodies[0].rows];
   if (rows.length > 1 && !table.classList.contains("compare")) makeSortable(table, rows);
   if (rows.length >= LONG) makeFiltered(table, rows);
+}
+
+// Of the hundreds of tables of units only those that are looked at.
+for (const table of document.querySelectorAll("table.rows")) {
+  const fold = table.closest(".units > details");
+  if (fold) fold.addEventListener("toggle", () => prepare(table), { once: true });
+  else prepare(table);
 }

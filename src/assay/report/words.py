@@ -92,6 +92,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "counted": counted,
     "no_value": no_value,
     "few": few,
+    "id": id,
     "interval": interval,
     "is_web": is_web,
     "mean": mean_of,

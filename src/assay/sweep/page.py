@@ -77,8 +77,7 @@ def write_sweep(result: "Sweep") -> Path:
     (result.path / "figures").mkdir(exist_ok=True)
     for name, figure in drawn.items():
         if figure:
-            svg = standalone_svg(figure, f"Sweep of {plan.task}: {name}")
-            write_bytes_atomically(result.path / "figures" / f"{name}.svg", svg.encode())
+            standalone_svg(figure, f"Sweep of {plan.task}: {name}").write(result.path / "figures" / name)
     html = render(
         "sweep.html.j2",
         title=f"How {_joined(list(plan.over))} decide{'s' if len(plan.over) == 1 else ''}",

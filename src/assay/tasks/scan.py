@@ -227,6 +227,14 @@ class Scan(Task):
         place = torch.searchsorted(known, ids).clamp(max=len(known) - 1)
         return Swapped(_table().targets[row[place]], parts, ids, known[place] == ids)
 
+    # The ability WritesExamples
+
+    def input_texts(self, examples: Examples) -> list[str]:
+        return [decode_source(row) for row in examples.inputs["source"]]
+
+    def answer_texts(self, answers: Tensor) -> list[str]:
+        return [decode_target(row) for row in answers]
+
     @cached_property
     def _by_id(self) -> tuple[Int[Tensor, " commands"], Int[Tensor, " commands"]]:
         """The ids of all commands, ascending, and their rows."""

@@ -133,7 +133,8 @@ class Decoded:
 
     **Attributes:**
 
-    - `units`: per place (the input first, then the sites) the mean score of every combination that could be asked.
+    - `units`: per place (the input first, then the sites) the mean score of every combination that could be asked, and `ids`
+      of these.
     - `shuffled`: per place the mean score under every shuffle; without columns when no shuffles were asked for.
     - `novel`, `novel_input`: the mean score of every novel combination that could be asked, at the best place and from the
       input, and `novel_ids` of these; empty when there are none.
@@ -146,6 +147,7 @@ class Decoded:
     novel: Float[Tensor, " u"]
     novel_input: Float[Tensor, " u"]
     novel_ids: Int[Tensor, " u"]
+    ids: Int[Tensor, " c"]
 
     @property
     def input_score(self) -> float:
@@ -184,7 +186,8 @@ def decode(places: Places, answers: Answers, questions: Sequence[BlockQuestion],
         for k, readout in enumerate(question.block.readouts):
             asked, known = ~units[k, 0].isnan(), ~at_best[k].isnan()
             novel = at_best[k][known], from_input[k][known], question.novel.ids[known] if question.novel else at_best[k].long()
-            decoded[readout.name] = Decoded(readout, tuple(places), units[k][:, asked], shuffled[k], *novel)
+            ids = question.block.readouts[0].combination.unique()[asked]
+            decoded[readout.name] = Decoded(readout, tuple(places), units[k][:, asked], shuffled[k], *novel, ids)
     return decoded
 
 

@@ -204,6 +204,7 @@ def _gain(one: Decoded, p_shuffled: float | None = None) -> Values:
         one,
         units,
         controls,
+        ids=one.ids,
         copies_how="each at its own best place",
         note=f"best place: {one.places[one.best]}; the input alone {number(float(alone.mean()))}",
     )
@@ -217,7 +218,7 @@ def _novel(one: Decoded, *, fewer: bool = False) -> list[Values]:
     controls = [Control(name=ALONE, how="the input alone", values=one.novel_input[None])]
     site = {"site": one.places[one.best]}
     how = f"each at its own best place{', scored on fewer novel examples' if fewer else ''}"
-    return [replace(_values(NOVEL, one, one.novel, controls, where=site, copies_how=how), ids=one.novel_ids)]
+    return [_values(NOVEL, one, one.novel, controls, ids=one.novel_ids, where=site, copies_how=how)]
 
 
 def _selectivity(one: Decoded, found: ControlTask) -> Values:
@@ -243,7 +244,7 @@ def _by_site(one: Decoded, ps_shuffled: Sequence[float] = ()) -> list[Values]:
             shuffled = one.shuffled[place]
             how = f"labels dealt to combinations at random, {len(shuffled)} times; {_POOLED}"
             controls.append(Control(name=SHUFFLED, how=how, values=shuffled, p=ps_shuffled[place]))
-        found.append(_values(BY_SITE, one, one.units[place], controls, site=name, copies_how="at the same site"))
+        found.append(_values(BY_SITE, one, one.units[place], controls, ids=one.ids, site=name, copies_how="at the same site"))
     return found
 
 
@@ -253,6 +254,7 @@ def _values(
     units: Float[Tensor, " c"],
     controls: Sequence[Control],
     *,
+    ids: Int[Tensor, " c"] | None = None,
     site: str = "",
     where: Mapping[str, str] | None = None,
     copies_how: str = "",
@@ -266,6 +268,7 @@ def _values(
         about=about,
         where=where or {} if enough else {},
         units=units,
+        ids=ids,
         bounds=(0.0, 1.0) if one.readout.num_classes else None,
         unit=one.readout.unit,
         controls=tuple(controls),

@@ -5,6 +5,7 @@ the first wrong token both are given the same. So one pass shows whether a state
 decoded rightly. Parts of a sequence have a place of their own only among combinations in which the same parts are absent.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -101,6 +102,13 @@ class OneTemplate(Task):
         rows = torch.stack([found.parts[name] for name in self._whole.combines], 1)
         found = found.take(_matching(rows, self._absent, self._pattern).nonzero()[:n, 0])
         return replace(found, combination=self.combination_id(found.parts))
+
+    def combination_id(self, parts: Mapping[str, Int[Tensor, " n"]]) -> Int[Tensor, " n"]:
+        """Of the whole task, whose parts that are left out have one value here: so ids mean the same in all instruments."""
+        fixed = self._rows("seen")[0].tolist()
+        like = parts[self.combines[0]]
+        given = {name: torch.full_like(like, value) for name, value in zip(self._whole.combines, fixed, strict=True)}
+        return self._whole.combination_id({**given, **{name: parts[name] for name in self.combines}})
 
     def novelty(self, combinations: Int[Tensor, "c k"]) -> Novelty:
         """Kinds by all trained combinations, those of other templates among them."""

@@ -28,13 +28,14 @@ def by_unfamiliar_pairs(
     how = f"as many novel combinations drawn at random, {repeats} times; p is the chance of a score this high"
     found = []
     for count in counts.unique().tolist():
-        units = novel[counts == count]
+        units, which = novel[counts == count], rows[counts == count]
         groups = torch.tensor(_random_groups(novel, len(units), repeats, generator), dtype=torch.float64)
         found.append(
             Values(
                 metric=metric,
                 about={"unfamiliar pairs": str(count)},
                 units=units,
+                ids=task.combination_id(dict(zip(task.combines, which.unbind(1), strict=True))),
                 unit=task.objective.unit,
                 controls=(Control(name="random groups", how=how, values=groups),),
             )

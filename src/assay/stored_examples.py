@@ -1,0 +1,184 @@
+"""Examples behind the measures of an audit: what the network was given, what it should answer, and what it answers."""
+
+import base64
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from assay.compiled import uncompiled
+from assay.display import brief
+from assay.evidence import Evidence, Measure
+from assay.figure import Level
+from assay.objective import Unscored
+from assay.predictions import Predictions
+from assay.stats import keyed_generator
+from assay.subject import Subject
+from assay.task import Examples, Image, Items, Task, WritesExamples
+
+MOST_EXAMPLES = 200  # in a report
+NUM_DRAWN = 2_000  # examples of each split, among which those of the wanted combinations are found
+MOST_CHARACTERS = 240  # of an input as text
+SIDE = 32  # pixels of a stored picture
+COMBINATION = "combination"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredExample:
+    """One example of a combination.
+
+    **Attributes:**
+
+    - `combination`: its id (`Task.combination_id`), by which `Measure.unit_ids` name units; `split`: whether it was trained.
+    - `inputs`: every input as text, cut where it is long; `image`: a PNG as base64 where an input is a picture, else empty.
+    - `target`, `answer`: the declared answer and the network's as text, empty where the access level does not allow the one,
+      or where the output has no best answer; `score`: of the answer, in [0, 1].
+
+    Example::
+
+        >>> report = assay.read_report("report")
+        >>> len(report.examples) <= 200, report.examples[0].split in ("seen", "novel")
+        (True, True)
+    """
+
+    __repr__ = brief
+
+    combination: int
+    split: Literal["seen", "novel"]
+    inputs: Mapping[str, str]
+    image: str = ""
+    target: str = ""
+    answer: str = ""
+    score: float | None = None
+
+    def __post_init__(self):
+        assert re.fullmatch("[A-Za-z0-9+/]*={0,2}", self.image), "a picture must be base64"
+
+
+def stored_examples(
+    evidence: Sequence[Evidence], subject: Subject, task: Task, *, level: Level, seed: int
+) -> tuple[StoredExample, ...]:
+    """At most 200 examples, one of a combination: first those with the lowest and highest values of headline measures.
+
+    **Arguments:** `task`: as the access level shows it; `level`: below 2 novel targets are left out.
+    """
+    rank = {one: place for place, one in enumerate(_wanted(evidence, seed))}
+    if not rank:
+        return ()
+    found: list[tuple[int, StoredExample]] = []
+    for split in ("seen", "novel") if level else ("seen",):
+        drawn = task.examples(split, NUM_DRAWN, generator=keyed_generator(seed, f"stored examples: {split}"))
+        drawn = drawn.in_canonical_order()
+        ids = drawn.combination.tolist()
+        first = [k for k, one in enumerate(ids) if one in rank and (not k or ids[k - 1] != one)]
+        first = sorted(first, key=lambda k: rank[ids[k]])[:MOST_EXAMPLES]
+        if first:
+            some = drawn.take(torch.tensor(first))
+            stored = _stored(some, subject, task, split, labelled=split == "seen" or level == 2)
+            found += [(rank[one.combination], one) for one in stored]
+    kept = sorted(found, key=lambda one: one[0])[:MOST_EXAMPLES]
+    return tuple(sorted((one for _, one in kept), key=lambda one: one.combination))
+
+
+def _wanted(evidence: Sequence[Evidence], seed: int) -> list[int]:
+    """Combinations that measures rest on, in turns over measures: of each the lowest value, then the highest, and so on. Those
+    of headline measures come first; equal values are in random order."""
+    measures = [m for item in evidence for m in item.measures if m.unit_of == COMBINATION and m.unit_ids]
+    groups = [[m for m in measures if m.headline], [m for m in measures if not m.headline]]
+    turns = chain.from_iterable(zip_longest(*(_from_both_ends(m, seed) for m in group)) for group in groups)
+    return list(dict.fromkeys(one for turn in turns for one in turn if one is not None))
+
+
+def _from_both_ends(measure: Measure, seed: int) -> list[int]:
+    mixed = torch.randperm(len(measure.repeats), generator=keyed_generator(seed, "stored examples")).tolist()
+    ordered = [measure.unit_ids[k] for k in sorted(mixed, key=measure.repeats.__getitem__)]
+    half = (len(ordered) + 1) // 2
+    ends = zip_longest(ordered[:half], reversed(ordered[half:]))
+    return [one for pair in ends for one in pair if one is not None]
+
+
+def _stored(
+    examples: Examples, subject: Subject, task: Task, split: Literal["seen", "novel"], *, labelled: bool
+) -> Iterator[StoredExample]:
+    pictured = [name for name in examples.inputs if _is_picture(name, task)]
+    answers, scores = [""] * len(examples), None
+    if not isinstance(subject, Predictions) and not isinstance(task.objective, Unscored):
+        with uncompiled():
+            outputs = subject(examples.inputs)
+        best = _best(outputs, examples.targets)
+        answers = answers if best is None else _answers(best, task)
+        scores = task.score(outputs, examples).tolist() if labelled else None
+    written = task.input_texts(examples) if isinstance(task, WritesExamples) else None
+    targets = _answers(examples.targets, task) if labelled else [""] * len(examples)
+    for k in range(len(examples)):
+        yield StoredExample(
+            combination=int(examples.combination[k]),
+            split=split,
+            inputs=_inputs(examples, k, pictured) if written is None else {"input": _cut(written[k])},
+            image=_png_text(examples.inputs[pictured[0]][k]) if pictured else "",
+            target=targets[k],
+            answer=answers[k],
+            score=None if scores is None else float(scores[k]),
+        )
+
+
+def _answers(rows: Tensor, task: Task) -> list[str]:
+    return [_cut(text) for text in task.answer_texts(rows)] if isinstance(task, WritesExamples) else [*map(_words, rows)]
+
+
+def _inputs(examples: Examples, k: int, pictured: Sequence[str]) -> dict[str, str]:
+    return {name: _words(values[k]) for name, values in examples.inputs.items() if name not in pictured}
+
+
+def _is_picture(name: str, task: Task) -> bool:
+    spec = task.input_spec
+    return isinstance(spec, Image) or (isinstance(spec, Items) and isinstance(spec.of, Image)) or name == "image"
+
+
+def _best(outputs: Tensor, targets: Tensor) -> Tensor | None:
+    """The most likely class where answers are classes, the output itself where it has the shape of the answer, else None."""
+    if not targets.is_floating_point() and outputs.ndim == targets.ndim + 1:
+        return outputs.argmax(-1)
+    return outputs if outputs.shape == targets.shape else None
+
+
+def _words(values: Tensor) -> str:
+    """Numbers in a row."""
+    flat = values.flatten()[:MOST_CHARACTERS].tolist()
+    return _cut(" ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in flat))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _png_text(picture: Float[Tensor, "..."]) -> str:
+    """A picture `(channels, height, width)` in [0, 1], or several beside each other, at 32 pixels a side at most."""
+    pictures = picture.reshape(-1, *picture.shape[-3:]).float()
+    height, width = (min(SIDE, side) for side in pictures.shape[-2:])
+    small = torch.nn.functional.interpolate(pictures, size=(height, width), mode="area")
+    row = torch.cat([*small], -1)
+    colours = row[:3] if len(row) >= 3 else row[:1].expand(3, -1, -1)
+    pixels = (colours.clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).cpu().numpy()
+    return base64.b64encode(png(pixels)).decode()
+
+
+def png(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """A PNG of red, green and blue, by the specification (ISO/IEC 15948)."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # each without a filter
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
