@@ -27,7 +27,7 @@ from assay.task import Examples, Image, Items, Task, WritesExamples
 MOST_EXAMPLES = 200  # in a report
 NUM_DRAWN = 2_000  # examples of each split, among which those of the wanted combinations are found
 MOST_CHARACTERS = 240  # of an input as text
-SIDE = 32  # pixels of a stored picture
+SIDE, LEAST_SIDE = 32, 4  # pixels of a stored picture at most, and of what is taken for one
 COMBINATION = "combination"
 
 
@@ -108,7 +108,7 @@ def _from_both_ends(measure: Measure, seed: int) -> list[int]:
 def _stored(
     examples: Examples, subject: Subject, task: Task, split: Literal["seen", "novel"], *, labelled: bool
 ) -> Iterator[StoredExample]:
-    pictured = [name for name in examples.inputs if _is_picture(name, task)]
+    pictured = [name for name, values in examples.inputs.items() if _is_picture(values, task)]
     answers, scores = [""] * len(examples), None
     if not isinstance(subject, Predictions) and not isinstance(task.objective, Unscored):
         with uncompiled():
@@ -138,9 +138,14 @@ def _inputs(examples: Examples, k: int, pictured: Sequence[str]) -> dict[str, st
     return {name: _words(values[k]) for name, values in examples.inputs.items() if name not in pictured}
 
 
-def _is_picture(name: str, task: Task) -> bool:
+def _is_picture(values: Tensor, task: Task) -> bool:
+    """Whether the task says so, or what is given looks like it: one or three channels of shares."""
     spec = task.input_spec
-    return isinstance(spec, Image) or (isinstance(spec, Items) and isinstance(spec.of, Image)) or name == "image"
+    if isinstance(spec, Image) or (isinstance(spec, Items) and isinstance(spec.of, Image)):
+        return True
+    if not values.is_floating_point() or values.ndim != 4 or values.shape[1] not in (1, 3):
+        return False
+    return min(values.shape[2:]) >= LEAST_SIDE and bool((values >= 0).all() and (values <= 1).all())
 
 
 def _best(outputs: Tensor, targets: Tensor) -> Tensor | None:

@@ -112,9 +112,9 @@ def test_numbers_are_told_by_the_access_that_they_need(examples):
 
 def test_the_curves_stand_on_the_first_screen_where_there_are_any(examples):
     html = report_html(examples.audit([examples.systematicity(), examples.recombination()]))
-    in_order(html, QUESTIONS[2], "Where the parts are combined</h4>", "<nav", "What the network should do")
+    in_order(html, QUESTIONS[2], "Where the parts are combined</h2>", "<nav", "What the network should do")
     first, _, rest = html.partition("<nav")
     panel = "<title>C, 2 layers.0: 1.00; next: relu#2</title>"
     assert first.count(panel) == rest.count(panel) == 1
     assert 'href="#instrument-recombination"' in first
-    assert "Where the parts are combined</h4>" not in report_html(examples.audit([examples.systematicity()]))
+    assert "Where the parts are combined</h2>" not in report_html(examples.audit([examples.systematicity()]))

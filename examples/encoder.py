@@ -1,0 +1,60 @@
+"""A Hugging Face encoder and syntax: a small BERT guesses masked words. Does the geometry of its states hold the trees?
+
+Any folder or hub name that transformers loads goes the same way: `assay audit FOLDER --task treebank:en_nested`.
+"""
+
+import tempfile
+
+import torch
+from agreement import tokenizer_of
+
+import assay
+from assay.instrument import run
+from assay.instruments.polar.instrument import Polar, PolarBudget
+from assay.report import figures_of
+from assay.report.canvas import Svg
+from assay.tasks.nested import nested_sentences
+from assay.tasks.treebank import Treebank
+
+BUDGET = PolarBudget(train=60, dev=20, test=40, epochs=2, seeds=2, repeats=1, removals=2)
+
+
+def keep_encoder(folder: str, *, steps: int, batch: int = 24) -> None:
+    """Train on sentences of which every sixth word is hidden, and keep the model as transformers does."""
+    from transformers import BertConfig, BertForMaskedLM
+
+    generator = torch.Generator().manual_seed(0)
+    sentences = [one.graph.words for one in nested_sentences(2_000, generator=generator)]
+    tokenizer = tokenizer_of({word for words in sentences for word in words})
+    tokenizer.add_special_tokens({"mask_token": "[MASK]"})
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
+    torch.manual_seed(0)
+    model = BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for _ in range(steps):
+        chosen = torch.randint(len(sentences), (batch,), generator=generator).tolist()
+        given = tokenizer([" ".join(sentences[k]) for k in chosen], padding=True, return_tensors="pt")
+        hidden = (torch.rand(given.input_ids.shape, generator=generator) < 1 / 6) & given.attention_mask.bool()
+        labels = given.input_ids.masked_fill(~hidden, -100)
+        inputs = given.input_ids.masked_fill(hidden, tokenizer.mask_token_id)
+        optimiser.zero_grad()
+        model(input_ids=inputs, attention_mask=given.attention_mask, labels=labels).loss.backward()
+        optimiser.step()
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def main(*, steps: int = 80, budget: PolarBudget = BUDGET) -> Svg:
+    """UUAS and LAS of the probe, layer by layer, beside their nulls."""
+    task = Treebank(name="en_nested")
+    with tempfile.TemporaryDirectory() as folder:
+        keep_encoder(folder, steps=steps)
+        evidence = run(Polar(rank=8, budgets={"quick": budget}), assay.load_subject(folder, task=task), task, effort="quick")
+    print(evidence.summary)
+    figures = figures_of(evidence)
+    return figures.get("Layer curve") or figures["measures"]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
