@@ -3,6 +3,7 @@
 import pytest
 
 from assay.evidence import DetailTable
+from assay.report import write_comparison
 from assay.report.page import report_html
 from bench import chromium
 
@@ -95,3 +96,23 @@ def test_without_a_script_every_row_stands_and_nothing_is_dead(report):
         page.value(f"{TABLE}.closest('details').open = true")
         assert shown(page, 0) == [row[0] for row in ROWS]
         assert page.value("document.querySelectorAll('button, input').length") == 0
+
+
+def test_fifty_networks_are_sorted_and_filtered(examples, tmp_path):
+    """Rows for networks, which a click puts in order of a measure."""
+    audits = [examples.audit([examples.systematicity(0.99, 0.9 - 0.01 * k)], name=f"net-{k}") for k in range(50)]
+    path = write_comparison(tmp_path, audits)
+    rows = "[...document.querySelectorAll('.networks tbody tr')]"
+    first = f"{rows}.filter((row) => row.offsetParent).map((row) => row.cells[0].textContent)"
+    with chromium.page() as page:
+        page.open(path)
+        novel = page.value(
+            "[...document.querySelectorAll('.networks th button')].findIndex((one) => /^novel/.test(one.textContent))"
+        )
+        page.click(f".networks th:nth-child({novel + 1}) button")
+        assert page.value(first)[:2] == ["net-49", "net-48"]
+        box = "document.querySelector('.filter input')"
+        page.value(f"{box}.value = 'net-4'; {box}.dispatchEvent(new Event('input'))")
+        assert set(page.value(first)) == {"net-4", *(f"net-4{k}" for k in range(10))}
+        assert page.errors == []
+        assert page.requests == [path.resolve().as_uri()]
