@@ -53,7 +53,7 @@ def test_the_figures_that_readme_is_held_against_are_those_of_the_demo(folder):
 def test_an_interrupted_demo_goes_on_without_training_again(folder):
     before = {network.name: RunDirectory.open(folder / network.name).read_record() for network in demo.NETWORKS}
     page = (folder / "comparison.html").read_bytes()
-    for name in ("comparison.html", "comparison.json", "figures/comparison.svg"):
+    for name in ("comparison.html", "comparison.json", "figures/comparison.svg", "figures/comparison.pdf"):
         (folder / name).unlink()
     (folder / "figures").rmdir()
     (folder / "untrained" / "report.html").unlink()

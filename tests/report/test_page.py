@@ -212,7 +212,8 @@ def test_the_directory_is_whole_small_and_repeatable(tmp_path, typical):
     path = write_report(tmp_path / "new" / "report", typical)
     folder = path.parent
     names = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
-    assert names == ["figures/decodability.svg", "figures/systematicity.svg", "report.html", "report.json", "units.safetensors"]
+    figures = [f"figures/{name}.{kind}" for name in ("decodability", "systematicity") for kind in ("pdf", "svg")]
+    assert names == [*figures, "report.html", "report.json", "units.safetensors"]
     assert path.name == "report.html"
     assert path.stat().st_size < 300_000
     assert read_report(folder) == typical
