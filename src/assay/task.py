@@ -316,6 +316,15 @@ class IsolatesParts(Protocol):
 
 
 @runtime_checkable
+class TrainsOnMore(Protocol):
+    """Ability: a network is trained on more than examples of the combinations, such as on other kinds of sentences."""
+
+    def training(self, n: int, *, generator: Generator) -> Examples:
+        """The next `n` examples to train on, those of `examples("train", ...)` among them; they may have no parts."""
+        ...
+
+
+@runtime_checkable
 class PosesPartProblems(Protocol):
     """Ability: problems that one declared part alone decides, from pools of items that share none.
 

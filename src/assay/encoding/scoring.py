@@ -12,7 +12,7 @@ from assay.encoding.hugging_face import load_tokenizer, num_positions
 from assay.errors import AssayError
 from assay.subject import Subject
 from assay.task import TokenSequence
-from assay.text.corpus import END, SYMBOLS, symbols_of
+from assay.text.corpus import END, SYMBOLS, CodesText, symbols_of
 
 _ROWS = 256  # windows of bytes at a time
 MOST_WINDOW = 512
@@ -58,7 +58,8 @@ class Scorer(Protocol):
 
 
 def scorer_of(subject: Subject, task: object, *, window: int = MOST_WINDOW) -> Scorer:
-    """What codes texts with this subject: bytes where the task feeds them as tokens, else the tokenizer beside the weights.
+    """What codes texts with this subject: bytes where the task feeds them as tokens, the task's own symbols where it cuts texts
+    into them (`assay.text.CodesText`), else the tokenizer beside the weights.
 
     **Arguments:** `window`: tokens that a model of transformers is given at once, at most; the stride is half of it.
 
@@ -67,6 +68,8 @@ def scorer_of(subject: Subject, task: object, *, window: int = MOST_WINDOW) -> S
     spec = getattr(task, "input_spec", None)
     if isinstance(spec, TokenSequence) and spec.vocab == SYMBOLS:
         return ByteScorer(subject, spec.context)
+    if isinstance(task, CodesText):
+        return SymbolScorer(subject, task)
     if getattr(subject.module, "name_or_path", ""):
         return TokenScorer(subject, load_tokenizer(str(subject.module.name_or_path)), window=window)
     raise AssayError(
@@ -107,6 +110,40 @@ class ByteScorer:
                 bits[asked:end], top[asked:end] = _bits(here, targets[asked:end]), here.argmax(-1)
         ends = np.append(np.arange(1, len(targets)), len(targets) - 1)
         return ScoredText(bits.numpy(), ends.astype(np.int64), targets.numpy(), top.numpy())
+
+
+class SymbolScorer:
+    """A network that predicts the symbols of a task one by one. A symbol in which the text ends costs what all symbols of that
+    beginning cost together. The network has no symbol for the end of a text, which costs as much as one of equally likely ones.
+
+    **Raises:** in `tokens` and `score`, `AssayError` for a text of other symbols.
+    """
+
+    pseudo, prefix = False, "the end of a line"
+
+    def __init__(self, subject: Subject, task: CodesText):
+        self.subject, self.task = subject, task
+
+    def on(self, subject: Subject) -> "SymbolScorer":
+        return SymbolScorer(subject, self.task)
+
+    def tokens(self, text: str) -> Int64[np.ndarray, " tokens"]:
+        allowed = self.task.coded(text).allowed
+        return np.append(allowed.int().argmax(1).numpy(), allowed.shape[1])
+
+    def score(self, text: str) -> ScoredText:
+        asked = self.task.coded(text)
+        found = self.subject(asked.inputs)
+        if found.shape != asked.allowed.shape:
+            raise AssayError(
+                f"a network of symbols must give {asked.allowed.shape[1]} logits for each", given=tuple(found.shape)
+            )
+        logits = found.double()
+        of_symbol = logits.masked_fill(~asked.allowed, -torch.inf).logsumexp(1) - logits.logsumexp(1)
+        bits = np.append(-of_symbol.numpy() / np.log(2), np.log2(asked.allowed.shape[1] + 1))
+        _check_bits(torch.from_numpy(bits), torch.arange(len(bits)))
+        ends = np.append(asked.ends, len(text.encode()))
+        return ScoredText(bits, ends.astype(np.int64), self.tokens(text), np.append(logits.argmax(1).numpy(), -1))
 
 
 class TokenScorer:
@@ -202,6 +239,11 @@ def _padded(row: Int[Tensor, " t"], length: int) -> Int[Tensor, " length"]:
 
 def _bits(logits: Tensor, targets: Tensor) -> Tensor:
     found = -logits.double().log_softmax(-1).gather(-1, targets[:, None])[:, 0] / np.log(2)
+    _check_bits(found, targets)
+    return found
+
+
+def _check_bits(found: Tensor, targets: Tensor) -> None:
     if not torch.isfinite(found).all():
         at = int((~torch.isfinite(found)).nonzero()[0, 0])
         why = "no number" if bool(found[at].isnan()) else "no probability at all"
@@ -210,4 +252,3 @@ def _bits(logits: Tensor, targets: Tensor) -> Tensor:
             given=f"{why} for token {int(targets[at])}",
             next_step="look for NaN in the weights, and for tokens that the model masks out",
         )
-    return found

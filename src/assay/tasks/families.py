@@ -342,6 +342,13 @@ _FAMILIES = (
         variant="question",
     ),
     TaskFamily(
+        name="language",
+        summary="the next word of lines of a small language, on which every instrument can be run",
+        form="language:coverage=0.5",
+        home="assay.tasks.language:Language",
+        options=options(*SLOTS),
+    ),
+    TaskFamily(
         name="graphs",
         summary="how many steps, and which relation, lead from one thing of a told world to another",
         form="graphs:family,size=5",

@@ -4,6 +4,8 @@ from assay.text.compression import COMPRESSORS as COMPRESSORS
 from assay.text.compression import compressed_bits as compressed_bits
 from assay.text.corpus import END as END
 from assay.text.corpus import SYMBOLS as SYMBOLS
+from assay.text.corpus import CodedText as CodedText
+from assay.text.corpus import CodesText as CodesText
 from assay.text.corpus import Corpus as Corpus
 from assay.text.corpus import GivesCorpus as GivesCorpus
 from assay.text.corpus import decoded as decoded

@@ -1,12 +1,13 @@
 """A corpus: documents to learn from and documents held out, as text and as symbols (bytes, and the end of a text)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int16
+from jaxtyping import Bool, Int, Int16
+from torch import Tensor
 
 from assay.bounds import check_real, read_bytes
 from assay.display import brief
@@ -94,6 +95,31 @@ class GivesCorpus(Protocol):
 
     def corpus(self) -> Corpus:
         """Texts to learn from and texts held out."""
+        ...
+
+
+class CodedText(NamedTuple):
+    """A text as questions to a network that predicts one symbol of a task's own at a time.
+
+    **Attributes:**
+
+    - `inputs`: keyword arguments of its forward, each `(n, ...)`, of which row k asks for symbol k.
+    - `allowed`: `(n, classes)`, the outputs that the text agrees with: one, or all whose beginning it is where the text ends
+      within a symbol.
+    - `ends`: `(n,)`, the byte behind each symbol.
+    """
+
+    inputs: Mapping[str, Tensor]
+    allowed: Bool[Tensor, "n classes"]
+    ends: Int[np.ndarray, " n"]
+
+
+@runtime_checkable
+class CodesText(Protocol):
+    """Ability, beside `GivesCorpus`: a text cut into the task's own symbols, so that no tokenizer is needed."""
+
+    def coded(self, text: str) -> CodedText:
+        """Every symbol of the text. **Raises:** `AssayError` naming what is no symbol of the task's."""
         ...
 
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from assay.display import brief
 from assay.errors import AssayError
 from assay.objective import Objective
-from assay.task import Examples, Split, Task, draw_rows
+from assay.task import Examples, Split, Task, TrainsOnMore, draw_rows
 
 Batch = tuple[dict[str, Tensor], Tensor]
 """Inputs by name and targets, each `(models, batch, ...)`."""
@@ -79,7 +79,10 @@ class Batches:
 
 def draw(source: Source, generator: Generator, size: int) -> Examples:
     """The next training examples. **Raises:** `AssayError` when there are none."""
-    examples = source.examples("train", size, generator=generator)
+    if isinstance(source, TrainsOnMore):
+        examples = source.training(size, generator=generator)
+    else:
+        examples = source.examples("train", size, generator=generator)
     if not len(examples):
         raise AssayError(f"{source.address} must have training examples", given="none in its train split")
     return examples

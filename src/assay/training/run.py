@@ -20,6 +20,7 @@ from assay.task import Image, Items, SourceToTarget, Task, Tokens, Vector, Vecto
 from assay.tasks import load_task
 from assay.tasks.bit_parity import BitParity
 from assay.tasks.hyperteacher import Hyperteacher
+from assay.tasks.language import Language
 from assay.tasks.modular_addition import ModularAddition
 from assay.tasks.odd_one_out import NUM_ITEMS
 from assay.tasks.preference_grid import PreferenceGrid
@@ -44,14 +45,15 @@ _RECOMMENDED = {
 _RATE_OF_SPARSE = 0.02  # of Adam with epsilon .1 on a gradient whose root mean square is 1
 
 _RECOMMENDED_FOR: dict[tuple[str, type], TrainingConfig] = {
-    # docs/demo.md, docs/time-to-result.md, docs/tasks/preference_grid.md, docs/tasks/odd_one_out.md and docs/methods/langue.md
-    # say what was tried
+    # docs/demo.md, docs/time-to-result.md, docs/methods/langue.md and, in docs/tasks, preference_grid.md, odd_one_out.md and
+    # language.md say what was tried
     ("mlp", ModularAddition): TrainingConfig(steps=2000, batch_size=672, learning_rate=1e-2, weight_decay=1.0),
     ("mlp", Hyperteacher): TrainingConfig(steps=3000, batch_size=256, learning_rate=1e-2, weight_decay=0.1),
     ("mlp", BitParity): TrainingConfig(steps=1500, batch_size=64, learning_rate=2e-3),
     ("transformer", Agreement): TrainingConfig(steps=500, batch_size=32, learning_rate=2e-3),
     ("transformer", Anaphora): TrainingConfig(steps=500, batch_size=32, learning_rate=2e-3),
     ("mlp", PreferenceGrid): TrainingConfig(steps=4000, batch_size=128, learning_rate=2e-3),
+    ("transformer", Language): TrainingConfig(steps=1500, batch_size=128, learning_rate=4e-3, weight_decay=0.8),
     ("transformer", Text): TrainingConfig(steps=3600, batch_size=8, learning_rate=2e-3, weight_decay=0.1),
 }
 

@@ -1,0 +1,378 @@
+"""The task `language`, on which every instrument can be run: what a noun with an adjective costs, and what else is told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from random import Random
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
+
+from assay.computation import MISSING, Computations
+from assay.computation.decoding import Answer
+from assay.computation.graph import NO_PARENT, SOURCE, Operation
+from assay.entities import Contexts, Pairs, Written
+from assay.errors import AssayError
+from assay.graph import FedTokens, Graph, GraphSplit
+from assay.objective import Classification
+from assay.regularity import Regular, Regularity
+from assay.stats import keyed_generator, keyed_seed
+from assay.task import Examples, Part, Pool, Tokens
+from assay.tasks.language_odd import OddPhrases
+from assay.tasks.language_text import coded, prefixes, sentences, written
+from assay.tasks.language_words import (
+    ADJECTIVES,
+    COSTS,
+    EARNS,
+    ID,
+    LACKS,
+    LINE,
+    MOST,
+    MOST_WORTH,
+    NOUNS,
+    NUMBERS,
+    ORDINALS,
+    PLACES,
+    PRICED,
+    RAISED,
+    SO,
+    STOP,
+    THE,
+    WHICH,
+    WORDS,
+)  # fmt: skip
+from assay.tasks.lists import Lists
+from assay.tasks.slots import Derived, SlotTask, Values
+from assay.text.corpus import CodedText, Corpus
+
+SHARES = {"prices": 0.48, "problems": 0.12, "lists": 0.28, "text": 0.12}
+"""Of what a network is trained on."""
+NUM_LINES = {"train": 12_000, "test": 1_500}
+"""Of the text to learn from, and of that held out."""
+LINES = {"sentences": 0.5, "prices": 0.25, "lists": 0.15, "problems": 0.1}
+"""Shares of the lines of a text."""
+NUM_GRAPHS: dict[GraphSplit, int] = {"train": 4_000, "dev": 600, "test": 1_000}
+ORDERS = ("before", "behind")
+LISTED = 8
+"""Nouns that lists name, and places."""
+LARGEST = 3
+"""Entities of the longest list."""
+LENGTH = 3 * LARGEST + 2
+"""Of an input, in words."""
+VERBS: dict[str, Callable[[Int[np.ndarray, " n"]], Int[np.ndarray, " n"]]] = {
+    COSTS: lambda worth: worth,
+    LACKS: lambda worth: MOST_WORTH - worth,
+    EARNS: lambda worth: worth + RAISED,
+}
+"""From the worth of a noun with its adjective to the number that follows a verb."""
+_FIRST_NUMBER = ID[NUMBERS[0]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language(SlotTask):
+    """The next word of a line. Input `tokens` `(n, 11)`: the words before it, behind as many ends of lines as fill the row; the
+    answer is a word.
+
+    The combination is an adjective with a noun, 16 of each: `the ADJECTIVE NOUN VERB`, or `the NOUN ADJECTIVE VERB`, is
+    followed by a number. The adjective adds 0 to 15 and the noun 0 to 15, drawn by `seed`, and the sum is their `worth`, a part
+    that no input shows. `costs` gives the worth, `lacks` what it lacks of 30, `earns` 2 more.
+
+    A network is trained on further lines of the same words, in which no pair that is held out stands:
+
+    - odd ones: four adjectives with nouns, then `which`, then which of them is of another kind. An adjective is of the one kind
+      or of the other, and so is a noun (`assay.task.PosesPartProblems`);
+    - lists: `NOUN PLACE . NOUN PLACE . so NOUN`, then its place, paired anew in each list (`assay.entities.ListsEntities`);
+    - sentences of a grammar with relative clauses, which have trees (`assay.graph.GivesGraphs`);
+    - text, the lines of all kinds word by word (`assay.text.GivesCorpus`).
+
+    The exchange of both orders is a regularity, and a number follows from the words in two steps, of which the first can be
+    asked alone.
+
+    **Arguments:** those of `SlotTask`; `cue` puts a word before `the`.
+
+    Example::
+
+        >>> task = assay.load_task("language:coverage=0.5")
+        >>> drawn = task.examples("novel", 3, generator=torch.Generator().manual_seed(0))
+        >>> tuple(drawn.inputs["tokens"].shape), len(task.combinations("novel"))
+        ((3, 11), 128)
+    """
+
+    family: ClassVar[str] = "language"
+    entities_in: ClassVar[Literal["lists"]] = "lists"
+    _worth: tuple[Tensor, Tensor] = field(init=False, repr=False, compare=False)
+
+    def _slot_parts(self) -> tuple[Part, ...]:
+        return Part("adjective", ADJECTIVES), Part("noun", NOUNS), Part("verb", PRICED), Part("order", ORDERS)
+
+    def _combined(self) -> tuple[str, ...]:
+        return ("adjective", "noun")
+
+    def _num_classes(self) -> int:
+        return len(WORDS)
+
+    def _draw_rule(self, generator: Generator) -> None:
+        self._set(_worth=(torch.randperm(MOST, generator=generator), torch.randperm(MOST, generator=generator)))
+
+    def _derived(self) -> tuple[Derived, ...]:
+        return (Derived(Part("worth", NUMBERS[: MOST_WORTH + 1]), ("adjective", "noun"), self._worth_of),)
+
+    def _worth_of(self, values: Values) -> Int[Tensor, " n"]:
+        return self._worth[0][values["adjective"]] + self._worth[1][values["noun"]]
+
+    def _rule(self, values: Values) -> Int[Tensor, " n"]:
+        worth = self._worth_of(values)
+        of_verb = torch.stack([torch.from_numpy(VERBS[verb](worth.numpy())) for verb in PRICED], 1)
+        return _FIRST_NUMBER + of_verb.gather(1, values["verb"][:, None])[:, 0]
+
+    @property
+    def objective(self) -> Classification:
+        return Classification(names=WORDS)
+
+    @property
+    def input_spec(self) -> Tokens:
+        return Tokens(len(WORDS), LENGTH)
+
+    def _inputs(self, tokens: Int[Tensor, "n slots"]) -> dict[str, Tensor]:
+        starts = self._token_starts
+        adjective, noun, verb, order = (tokens[:, k] - starts[name] for k, name in enumerate(self._slots))
+        rows = _priced(adjective, noun, verb, order)
+        if self.cue != "none":
+            rows[:, -5] = tokens[:, -1] - starts["cue"]
+        return {"tokens": rows}
+
+    @cached_property
+    def _trained(self) -> Bool[Tensor, "adjectives nouns"]:
+        known = torch.zeros(MOST, MOST, dtype=torch.bool)
+        known[tuple(self.combinations("train").T)] = True
+        return known
+
+    # What else is trained
+
+    def training(self, n: int, *, generator: Generator) -> Examples:
+        """Prices, problems, lists and text, as `SHARES` says; as `assay.task.TrainsOnMore` has it."""
+        counts = {name: round(share * n) for name, share in SHARES.items()}
+        counts["text"] += n - sum(counts.values())
+        inputs, targets = self._prefixes
+        rows = torch.randint(len(inputs), (counts.pop("text"),), generator=generator)
+        drawn = [*(self._lines_of(kind, num, generator) for kind, num in counts.items()), (inputs[rows], targets[rows])]
+        inputs, targets = (torch.cat(columns) for columns in zip(*drawn, strict=True))
+        return Examples({"tokens": inputs}, targets, {}, torch.arange(n))
+
+    def _lines_of(self, kind: str, n: int, generator: Generator) -> tuple[Int[Tensor, "n length"], Int[Tensor, " n"]]:
+        """Trained lines of one kind up to their answer, and the answer."""
+        if kind == "lists":
+            return self._listed(n, generator)
+        if kind == "prices":
+            found = self.examples("train", n, generator=generator)
+        else:
+            found = self.problems(n, pool="base", generator=generator)
+        return found.inputs["tokens"], found.targets
+
+    # The ability PosesPartProblems
+
+    @cached_property
+    def _odd(self) -> OddPhrases:
+        return OddPhrases(seed=self.seed, trained=self._trained)
+
+    def problems(self, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        return self._asked(self._odd.problems(n, pool=pool, generator=generator))
+
+    def reading(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        return self._asked(self._odd.reading(part, n, pool=pool, generator=generator))
+
+    def testing(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        return self._asked(self._odd.testing(part, n, pool=pool, generator=generator))
+
+    def nonsense(self, seed: int, n: int, *, pool: Pool, generator: Generator) -> Examples:
+        return self._asked(self._odd.nonsense(seed, n, pool=pool, generator=generator))
+
+    def _asked(self, posed: Examples) -> Examples:
+        rows = torch.full((len(posed), LENGTH), ID[LINE])
+        rows[:, -9:-1], rows[:, -1] = posed.inputs["items"].flatten(1), ID[WHICH]
+        return Examples({"tokens": rows}, posed.targets + ID[ORDINALS[0]], posed.parts, posed.combination)
+
+    # The ability ListsEntities
+
+    @cached_property
+    def _lists(self) -> Lists:
+        return Lists(kind="made-up", num_entities=LISTED, num_attributes=LISTED, largest=LARGEST, seed=self.seed)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return self._lists.sizes
+
+    @property
+    def larger(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def num_entities(self) -> int:
+        return LISTED
+
+    @property
+    def answers(self) -> Int[Tensor, " attributes"]:
+        return torch.arange(LISTED) + ID[PLACES[0]]
+
+    def contexts(self, n: int, *, size: int, pairs: Pairs, generator: Generator) -> Contexts:
+        return self._lists.contexts(n, size=size, pairs=pairs, generator=generator)
+
+    def write(self, contexts: Contexts, entity: Int[Tensor, " n"]) -> Written:
+        n, size = contexts.entities.shape
+        first = (LENGTH - 2 - 3 * size + 3 * torch.arange(size)).expand(n, -1)
+        rows = torch.full((n, LENGTH), ID[LINE])
+        rows.scatter_(1, first, contexts.entities + ID[NOUNS[0]])
+        rows.scatter_(1, first + 1, contexts.attributes + ID[PLACES[0]])
+        rows.scatter_(1, first + 2, ID[STOP])
+        rows[:, -2], rows[:, -1] = ID[SO], entity + ID[NOUNS[0]]
+        return Written({"tokens": rows}, first, first + 1, first + 2)
+
+    def _listed(self, n: int, generator: Generator) -> tuple[Int[Tensor, "n length"], Int[Tensor, " n"]]:
+        """Lists of trained pairs and sizes, and the place of who is asked."""
+        counts = torch.randint(len(self.sizes), (n,), generator=generator).bincount(minlength=len(self.sizes))
+        rows, answers = [], []
+        for size, count in zip(self.sizes, counts.tolist(), strict=True):
+            drawn = self.contexts(count, size=size, pairs="trained", generator=generator)
+            entity, attribute = drawn.at(drawn.queried)
+            rows.append(self.write(drawn, entity).inputs["tokens"])
+            answers.append(self.answers[attribute])
+        return torch.cat(rows), torch.cat(answers)
+
+    def trained_with(self) -> Float[Tensor, "entities attributes"]:
+        return self._lists.trained_with()
+
+    # The abilities GivesGraphs, FeedsGraphs and GivesCorpus
+
+    @cached_property
+    def _sentences(self) -> list[Graph]:
+        """Those that graphs are given of, then those of the lines; all differ."""
+        pairs = [(ADJECTIVES[a], NOUNS[b]) for a, b in self.combinations("train").tolist()]
+        total = sum(NUM_GRAPHS.values()) + sum(round(LINES["sentences"] * num) for num in NUM_LINES.values())
+        return sentences(total, pairs, NOUNS, Random(keyed_seed(self.seed, "language: sentences")))
+
+    def graphs(self, split: GraphSplit, n: int, *, generator: Generator) -> tuple[Graph, ...]:
+        """Sentences that are in no text; as `assay.graph.GivesGraphs` has it."""
+        names = list(NUM_GRAPHS)
+        first = sum(NUM_GRAPHS[name] for name in names[: names.index(split)])
+        order = torch.randperm(NUM_GRAPHS[split], generator=generator)[:n]
+        return tuple(self._sentences[first + k] for k in order.tolist())
+
+    def feed(self, graphs: Sequence[Graph]) -> FedTokens:
+        """Texts at the end of a row, the last `LENGTH` words of a longer one; as `assay.graph.FeedsGraphs` has it."""
+        rows = torch.full((len(graphs), LENGTH), ID[LINE])
+        places = torch.full((len(graphs), max((len(graph.words) for graph in graphs), default=0)), -1)
+        for row, graph in enumerate(graphs):
+            words = graph.words[-LENGTH:]
+            if unknown := [word for word in words if word not in ID]:
+                raise AssayError(
+                    f"{self.address} reads its own words", given=", ".join(unknown[:5]),
+                    next_step="give graphs or lines that this task drew",
+                )  # fmt: skip
+            if words:
+                rows[row, -len(words) :] = torch.tensor([ID[word] for word in words])
+                places[row, len(graph.words) - len(words) : len(graph.words)] = torch.arange(LENGTH - len(words), LENGTH)
+        return FedTokens({"tokens": rows}, places)
+
+    def corpus(self) -> Corpus:
+        """Lines of all kinds; as `assay.text.GivesCorpus` has it."""
+        return Corpus(self.address, (written(self._lines["train"]),), (written(self._lines["test"]),))
+
+    def coded(self, text: str) -> CodedText:
+        """Word by word; as `assay.text.CodesText` has it."""
+        return coded(text, LENGTH)
+
+    @cached_property
+    def _lines(self) -> dict[str, list[tuple[str, ...]]]:
+        """Of every side its lines, word by word."""
+        generator = keyed_generator(self.seed, "language: lines")
+        start, found = sum(NUM_GRAPHS.values()), {}
+        for side, num in NUM_LINES.items():
+            counts = {kind: round(share * num) for kind, share in LINES.items()}
+            end = start + counts.pop("sentences")
+            told = [(*graph.words, STOP) for graph in self._sentences[start:end]]
+            start = end
+            for kind, count in counts.items():
+                rows, answers = self._lines_of(kind, count, generator)
+                said = torch.cat([rows, answers[:, None]], 1).tolist()
+                told += [(*(WORDS[k] for k in row if k != ID[LINE]), STOP) for row in said]
+            found[side] = [told[k] for k in torch.randperm(len(told), generator=generator).tolist()]
+        return found
+
+    @cached_property
+    def _prefixes(self) -> tuple[Int[Tensor, "n length"], Int[Tensor, " n"]]:
+        return prefixes(self._lines["train"], LENGTH)
+
+    # The ability DeclaresRegularities
+
+    def regular(self, n: int, *, generator: Generator) -> Regular:
+        """Trained combinations with all verbs in both orders, whose exchange changes no answer. Parts are the verbs. None is
+        declared with dealt answers or a free cue, which an exchange changes."""
+        if self.targets == "table" or self.cue == "free":
+            return Regular(self.examples("seen", 0, generator=generator), ())
+        each = len(PRICED) * len(ORDERS)
+        known = self.combinations("seen")
+        chosen = known[torch.randperm(len(known), generator=generator)[: n // each]].repeat_interleave(each, 0)
+        place = torch.arange(len(chosen)) % each
+        verb, order = place // len(ORDERS), place % len(ORDERS)
+        values = {"adjective": chosen[:, 0], "noun": chosen[:, 1], "verb": verb, "order": order}
+        move = torch.arange(len(chosen)).view(-1, len(ORDERS)).flip(1).flatten()
+        exchange = Regularity.generated("adjective before or behind its noun", [move], num_outputs=len(WORDS))
+        parts = {f"verb {name}": (verb == k)[:, None].expand(-1, len(WORDS)) for k, name in enumerate(PRICED)}
+        return Regular(self._filled(values, "seen", generator), (exchange,), parts)
+
+    # The ability DeclaresComputation
+
+    def computation(self, examples: Examples) -> Computations:
+        """The worth of adjective and noun, then what the verb makes of it; behind `costs` the worth is the number."""
+        adjective, noun, verb = (examples.parts[name].numpy() for name in ("adjective", "noun", "verb"))
+        of_adjective, of_noun = (column.numpy() for column in self._worth)
+        num, further = len(examples), np.flatnonzero(verb != PRICED.index(COSTS))
+        rows, worth = np.arange(num), of_adjective[adjective] + of_noun[noun]
+        of_verb = np.stack([VERBS[name](worth) for name in PRICED])
+        nodes = [  # name, operation, parents, values, examples
+            (0, np.full(num, SOURCE), np.full((num, 2), NO_PARENT), adjective, rows),
+            (1, np.full(num, SOURCE), np.full((num, 2), NO_PARENT), noun, rows),
+            (2, np.zeros(num, np.int64), np.stack([rows, num + rows], 1), worth, rows),
+            (3, verb[further], np.stack([2 * num + further, np.full_like(further, NO_PARENT)], 1),
+             of_verb[verb[further], further], further),
+        ]  # fmt: skip
+        operation, parents, values, example = (np.concatenate(column) for column in list(zip(*nodes, strict=True))[1:])
+        return Computations(
+            operations=(
+                Operation("worth", lambda a, b: of_adjective[a] + of_noun[b]),
+                *(Operation(name, VERBS[name]) for name in PRICED if name != COSTS),
+            ),
+            operation=operation,
+            parents=parents,
+            values=values,
+            example=example,
+            num_examples=num,
+            names=("adjective", "noun", "worth", "number"),
+            name=np.concatenate([np.full(len(one[3]), one[0]) for one in nodes]),
+        )
+
+    def node_values(self, examples: Examples, computations: Computations, answer: Answer) -> Int[np.ndarray, " v"]:
+        """The worth is asked by the same line with `costs`."""
+        worth = examples.inputs["tokens"].clone()
+        worth[:, -1] = ID[COSTS]
+        values = computations.values.copy()
+        for name, rows in (("worth", worth), ("number", examples.inputs["tokens"])):
+            said = answer({"tokens": rows})[:, 0].numpy() - _FIRST_NUMBER
+            nodes = np.flatnonzero(computations.name == computations.names.index(name))
+            found = said[computations.example[nodes]]
+            values[nodes] = np.where((found >= 0) & (found < len(NUMBERS)), found, MISSING)
+        return values
+
+
+def _priced(
+    adjective: Int[Tensor, " n"], noun: Int[Tensor, " n"], verb: Int[Tensor, " n"], order: Int[Tensor, " n"]
+) -> Int[Tensor, "n length"]:
+    """The lines up to the number."""
+    rows = torch.full((len(noun), LENGTH), ID[LINE])
+    both = torch.stack([adjective + ID[ADJECTIVES[0]], noun + ID[NOUNS[0]]], 1)
+    rows[:, -4], rows[:, -1] = ID[THE], verb + ID[PRICED[0]]
+    rows[:, -3:-1] = torch.where((order == 0)[:, None], both, both.flip(1))
+    return rows

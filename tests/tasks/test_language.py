@@ -1,0 +1,215 @@
+"""The task `language`, read back from its words: numbers, odd ones, lists, trees, and what is held out of all of them."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+import assay
+from assay.encoding.scoring import scorer_of
+from assay.errors import AssayError
+from assay.instrument import missing_abilities
+from assay.instruments import all_instruments
+from assay.novelty import ENOUGH, novelty_of
+from assay.tasks.language import ORDERS, Language
+from assay.tasks.language_words import ADJECTIVES, ID, LINE, NOUNS, NUMBERS, ORDINALS, PLACES, PRICED, WORDS
+from assay.training.data import draw
+
+EVERYTHING = 10**6
+
+
+@pytest.fixture(scope="module")
+def task():
+    return Language(coverage=0.3)
+
+
+def told(examples):
+    """The words of every row, and its answer."""
+    for row, target in zip(examples.inputs["tokens"].tolist(), examples.targets.tolist(), strict=True):
+        yield [WORDS[k] for k in row if WORDS[k] != LINE], WORDS[target]
+
+
+def pairs_in(words):
+    """Every adjective with its noun: before it or, but in lines of odd ones, which have no `the`, behind it."""
+    for first, second in pairwise(words):
+        if first in ADJECTIVES and second in NOUNS:
+            yield first, second
+        if first in NOUNS and second in ADJECTIVES and "the" in words:
+            yield second, first
+
+
+def trained_pairs(task):
+    return {(ADJECTIVES[a], NOUNS[b]) for a, b in task.combinations("train").tolist()}
+
+
+def test_every_instrument_has_what_it_needs(task):
+    assert {one.name: missing for one in all_instruments() if (missing := missing_abilities(one, task))} == {}
+
+
+def test_numbers_are_sums(task, generator):
+    of_pair: dict[tuple[str, str], dict[tuple[str, bool], int]] = {}
+    for split in ("seen", "novel"):
+        for (the, *both, verb), answer in told(task.examples(split, EVERYTHING, generator=generator)):
+            assert the == "the"
+            (pair,) = pairs_in([the, *both])
+            of_pair.setdefault(pair, {})[verb, both[0] in NOUNS] = NUMBERS.index(answer)
+    assert len(of_pair) == len(ADJECTIVES) * len(NOUNS)
+    for found in of_pair.values():
+        assert set(found) == {(verb, behind) for verb in PRICED for behind in (False, True)}
+        assert found["costs", False] == found["costs", True]
+        assert found["lacks", False] == found["lacks", True] == 30 - found["costs", False]
+        assert found["earns", False] == found["earns", True] == 2 + found["costs", False]
+    worth = torch.tensor([[of_pair[a, b]["costs", False] for b in NOUNS] for a in ADJECTIVES])
+    assert (worth - worth[:1] == (worth - worth[:1])[:, :1]).all()
+    assert sorted((worth[:, 0] - worth[:, 0].min()).tolist()) == sorted((worth[0] - worth[0].min()).tolist()) == [*range(16)]
+
+
+def test_all_novel_combinations_are_outside_coverage():
+    novelty = novelty_of(Language())
+    assert set(novelty.kinds) == {"outside"}
+    assert len(novelty.kinds) >= ENOUGH
+
+
+def test_what_is_held_out_stands_in_no_line(task, generator):
+    known, kinds = trained_pairs(task), set()
+    for words, answer in told(draw(task, generator, 6_000)):
+        assert set(pairs_in([*words, answer])) <= known
+        kinds.add("number" if answer in NUMBERS else "odd" if answer in ORDINALS else "place" if answer in PLACES else "word")
+    assert kinds == {"number", "odd", "place", "word"}
+    corpus = task.corpus()
+    texts = [line.replace(".", " .").split() for text in (*corpus.train, *corpus.test) for line in text.split("\n")]
+    graphs = [
+        list(graph.words) for split in ("train", "dev", "test") for graph in task.graphs(split, 10**6, generator=generator)
+    ]
+    assert set().union(*map(pairs_in, texts + graphs)) == known
+    assert not {tuple(words) for words in graphs} & {tuple(words[:-1]) for words in texts}
+    assert len({tuple(words) for words in graphs}) == len(graphs) == 5_600
+
+
+@pytest.mark.parametrize("part", ["adjective", "noun"])
+def test_one_phrase_is_of_another_kind(task, part, generator):
+    """A word is of one kind in all problems, and the other part has one kind in all phrases of all problems."""
+    other, place = ("noun", 0) if part == "adjective" else ("adjective", 1)
+    odd, even, beside, pairs = set(), set(), set(), {}
+    for pool in ("base", "mask", "test"):
+        pairs[pool] = set()
+        for words, answer in told(task.testing(part, 200, pool=pool, generator=generator)):
+            assert words[8] == "which"
+            for k in range(4):
+                phrase = words[2 * k], words[2 * k + 1]
+                (odd if ORDINALS[k] == answer else even).add(phrase[place])
+                beside.add(phrase[1 - place])
+                pairs[pool].add(phrase)
+    assert len(odd) == len(even) == 8 == len(beside), other
+    assert not odd & even
+    assert not pairs["base"] & pairs["mask"] | pairs["base"] & pairs["test"] | pairs["mask"] & pairs["test"]
+    assert pairs["base"] <= trained_pairs(task)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_lists_say_what_is_asked(task, size, generator):
+    contexts = task.contexts(100, size=size, pairs="trained", generator=generator)
+    entity, attribute = contexts.at(contexts.queried)
+    read = task.write(contexts, entity)
+    tokens = read.inputs["tokens"]
+    rows = torch.arange(100)[:, None]
+    for row, answer in zip(tokens.tolist(), task.answers[attribute].tolist(), strict=True):
+        *items, so, asked = [WORDS[k] for k in row if WORDS[k] != LINE]
+        assert so == "so" and set(items[2::3]) == {"."}  # noqa: PT018
+        assert dict(zip(items[0::3], items[1::3], strict=True))[asked] == WORDS[answer]
+    assert torch.equal(tokens[rows, read.entity_at] - ID[NOUNS[0]], contexts.entities)
+    assert torch.equal(task.answers[contexts.attributes], tokens[rows, read.attribute_at])
+
+
+def test_trees_are_those_of_the_words(task, generator):
+    graphs = task.graphs("test", 200, generator=generator)
+    fed = task.feed(graphs)
+    for graph, row, places in zip(graphs, fed.inputs["tokens"], fed.places, strict=True):
+        assert graph.is_tree
+        assert [WORDS[k] for k in row[places[places >= 0]]] == list(graph.words)
+        for head, word, relation in graph.edges:
+            expected = {"det": NOUNS, "amod": NOUNS, "nmod": NOUNS, "acl": NOUNS}.get(relation)
+            assert expected is None or graph.words[head] in expected
+            assert relation != "amod" or (graph.words[word], graph.words[head]) in trained_pairs(task)
+            assert relation != "obj" or word > head
+
+
+def test_a_long_line_is_fed_its_end(task, generator):
+    (graph,) = task.graphs("dev", 1, generator=generator)
+    long = type(graph)(words=graph.words * 3, mentions=((0,),), edges=(), punctuation=(False,))
+    places = task.feed([long]).places[0]
+    assert (places[:-11] == -1).all()
+    assert places[-11:].tolist() == [*range(11)]
+
+
+def test_every_step_is_asked_by_a_line_of_its_own(task, generator):
+    examples = task.examples("novel", 300, generator=generator)
+    graphs = task.computation(examples)
+    inner = ~graphs.is_source
+    assert (graphs.follow(graphs.values) == graphs.values).all()
+    truth = {
+        tuple(row): target
+        for split in ("seen", "novel")
+        for rows in [task.examples(split, EVERYTHING, generator=generator)]
+        for row, target in zip(rows.inputs["tokens"].tolist(), rows.targets.tolist(), strict=True)
+    }
+    right = task.node_values(
+        examples, graphs, lambda inputs: torch.tensor([[truth[tuple(row)]] for row in inputs["tokens"].tolist()])
+    )
+    assert (right == graphs.values).all()
+    wrong = task.node_values(examples, graphs, lambda inputs: torch.full((len(inputs["tokens"]), 1), ID["the"]))
+    assert (wrong[inner] != graphs.values[inner]).all()
+
+
+def test_the_exchange_of_orders_changes_no_answer(task, generator):
+    found = task.regular(60, generator=generator)
+    (exchange,) = found.regularities
+    assert len(found.examples) == 60
+    for rows in exchange.rows:
+        assert torch.equal(found.examples.targets[rows], found.examples.targets)
+    order = found.examples.parts["order"]
+    assert torch.equal(order[exchange.rows[1]], 1 - order)
+    assert set(order.tolist()) == {*range(len(ORDERS))}
+
+
+def test_a_cue_stands_before_the_phrase(generator):
+    task = Language(coverage=0.3, cue="answer")
+    examples = task.examples("seen", 50, generator=generator)
+    assert torch.equal(examples.inputs["tokens"][:, -5], examples.targets)
+    assert not task.regular(0, generator=generator).regularities or len(task.regular(6, generator=generator).examples) == 6
+
+
+def test_bits_of_a_text_are_those_of_its_words(task):
+    """Of a network that holds all words equally likely each costs the same, and one that ends within the text less."""
+    subject = assay.Subject(Even())
+    scorer = scorer_of(subject, task)
+    each = math.log2(len(WORDS))
+    found = scorer.score("the amber eagle.\nthe")
+    assert found.bits.tolist() == pytest.approx([each] * 6 + [math.log2(len(WORDS) + 1)])
+    assert found.ends.tolist() == [3, 9, 15, 16, 17, 20, 20]
+    assert [WORDS[k] for k in found.tokens[:-1]] == ["the", "amber", "eagle", ".", "\n", "the"]
+    begun = [word for word in WORDS if word.startswith("ea")]
+    assert scorer.score("the ea").bits[1] == pytest.approx(each - math.log2(len(begun)))
+    with pytest.raises(AssayError, match="xylophone"):
+        scorer.score("the xylophone")
+
+
+def test_a_word_is_asked_behind_those_of_its_line(task):
+    rows = task.coded("the amber eagle.\nso heron").inputs["tokens"]
+    behind = [[WORDS[k] for k in row if WORDS[k] != LINE] for row in rows.tolist()]
+    assert behind == [[], ["the"], ["the", "amber"], ["the", "amber", "eagle"], ["the", "amber", "eagle", "."], [], ["so"]]
+
+
+class Even(torch.nn.Module):
+    def forward(self, tokens):
+        return torch.zeros(len(tokens), len(WORDS))
+
+
+@pytest.mark.parametrize("part", ["adjective", "noun", "verb", "order", "worth"])
+def test_an_exchanged_part_is_answered_as_its_line_is(task, part, generator):
+    base, source = (task.examples(split, 100, generator=generator) for split in ("seen", "novel"))
+    swapped = task.swap(base, source, part)
+    again = task._filled({name: swapped.parts[name] for name in ("adjective", "noun", "verb", "order")}, "seen", generator)
+    assert torch.equal(again.targets, swapped.targets)
+    assert torch.equal(swapped.parts[part], source.parts[part])
