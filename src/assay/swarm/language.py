@@ -1,0 +1,105 @@
+"""Experts for parts of the task `language`: new adjectives, or a new verb, that a base does not know.
+
+The base learns all lines but prices, and of prices those with `costs` of the first eight adjectives. An expert goes on with
+four more adjectives, or with one more verb of the adjectives that the base knows. Composed items have both, which no expert has
+seen: what `earns` says of adjectives 9 to 12. Run it with `assay swarm assay.swarm.language:language_problem`.
+"""
+
+import copy
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Generator, Tensor, nn
+
+from assay.models import build
+from assay.stats import keyed_generator
+from assay.swarm.expert import difference
+from assay.swarm.pool import ExpertPool
+from assay.swarm.problem import SHARED, Problem
+from assay.swarm.scores import accuracy, chance, log_probability
+from assay.swarm.utility import ScoredItems, Utility
+from assay.task import Examples
+from assay.tasks.language import Language
+from assay.tasks.language_words import COSTS, EARNS, LACKS, PRICED
+from assay.training import TrainingConfig, TrainingData, fit
+
+KNOWN = range(8)
+"""Adjectives of the base."""
+EXPERTS: dict[str, tuple[range, str]] = {
+    "adjectives 9-12": (range(8, 12), COSTS),
+    "adjectives 13-16": (range(12, 16), COSTS),
+    "verb lacks": (KNOWN, LACKS),
+    "verb earns": (KNOWN, EARNS),
+}
+"""Adjectives and verb of the prices that each learns."""
+COMPOSED = (range(8, 12), EARNS)
+VALIDATION = 100
+_ROWS = 40_000  # that each network is trained on
+
+
+def language_problem(*, seed: int = 0, base_steps: int = 1_000, expert_steps: int = 300) -> Problem:
+    """Train the base and the experts, in about a minute and a half of one core.
+
+    Example::
+
+        problem = language_problem()
+        print(problem.pool.names, len(problem.utility.items))
+    """
+    task, rng = Language(coverage=0.8, seed=seed), keyed_generator(seed, "swarm: language")
+    every = _joined(*(task.examples(split, 10**6, generator=rng) for split in ("seen", "novel")))
+    base = build("transformer", task, generator=rng)
+    lines = task.training(2 * _ROWS, generator=rng)
+    others = lines.take(~torch.isin(lines.inputs["tokens"][:, -1], torch.unique(every.inputs["tokens"][:, -1])))
+    old = every.take(_part(every, KNOWN, COSTS))
+    _train(base, task, [old, others], base_steps, 4e-3, seed)
+    experts = {}
+    for number, (name, (adjectives, verb)) in enumerate(EXPERTS.items()):
+        network = copy.deepcopy(base)
+        _train(network, task, [every.take(_part(every, adjectives, verb)), old, others], expert_steps, 1e-3, seed + number + 1)
+        experts[name] = difference(network.state_dict())
+    composed = every.take(_part(every, *COMPOSED))
+    composed = composed.take(torch.randperm(len(composed), generator=rng))
+    tested = composed.take(torch.arange(VALIDATION, len(composed)))
+    utility = Utility(
+        items=_items(composed.take(torch.arange(VALIDATION))),
+        test=_items(tested),
+        test_shared={name: tested.parts[name].numpy() for name in ("noun",)},
+        score=accuracy,
+        graded=log_probability,
+    )
+    kept = {name: _items(every.take(_part(every, *own))) for name, own in EXPERTS.items()}
+    return Problem(
+        network=base,
+        pool=ExpertPool(base, experts, space="full", span="linear"),
+        utility=utility,
+        kept={**kept, SHARED: _items(old)},
+        chance=chance(composed.targets),
+    )
+
+
+def _part(examples: Examples, adjectives: range, verb: str) -> Bool[Tensor, " n"]:
+    """Whether each has one of the adjectives, and the verb."""
+    adjective = examples.parts["adjective"]
+    return (adjective >= adjectives.start) & (adjective < adjectives.stop) & (examples.parts["verb"] == PRICED.index(verb))
+
+
+def _train(network: nn.Module, task: Language, parts: list[Examples], steps: int, rate: float, seed: int) -> None:
+    """On equally many rows of each part."""
+    rng = Generator().manual_seed(seed)
+    rows = [torch.randint(len(part), (_ROWS // len(parts),), generator=rng) for part in parts]
+    drawn = _joined(*(part.take(row) for part, row in zip(parts, rows, strict=True)))
+    config = TrainingConfig(steps=steps, batch_size=128, learning_rate=rate, weight_decay=0.8, seed=seed)
+    fit(network, TrainingData(drawn.inputs, drawn.targets, task.objective), config=config)
+
+
+def _joined(*parts: Examples) -> Examples:
+    """One table; the parts of the examples stay where all have them."""
+    names = set.intersection(*(set(part.parts) for part in parts))
+    columns = {name: torch.cat([part.parts[name] for part in parts]) for name in sorted(names)}
+    inputs, targets = torch.cat([part.inputs["tokens"] for part in parts]), torch.cat([part.targets for part in parts])
+    combination: Int[Tensor, " n"] = torch.cat([part.combination for part in parts])
+    return Examples({"tokens": inputs}, targets, columns, combination)
+
+
+def _items(examples: Examples) -> ScoredItems:
+    return ScoredItems(examples.inputs["tokens"], examples.targets)
