@@ -14,7 +14,7 @@ coverage, with intervals over networks; and for each line its CPU time and its g
 import argparse
 import itertools
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,8 +27,9 @@ from torch import Generator
 import assay
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
-from assay.instrument import run
+from assay.instrument import Instrument, run
 from assay.instruments import all_instruments
+from assay.instruments.fracture.instrument import BUDGETS, Fracture
 from assay.jobs import Engine, run_unordered
 from assay.novelty import novelty_of
 from assay.stats import cluster_means
@@ -38,6 +39,8 @@ from assay.task import Split, Task
 
 COMPOSES, FAILS = 0.9, 0.5
 EVERYTHING = 10**6
+PRODUCTS = 3e8
+"""Of responses that `fracture` may hold at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,7 @@ class Recipe:
     """How one network is made. `scale`: of the initial weights; `sparse`: share of weights that stay."""
 
     coverage: float
-    decay: float = 0.8
+    decay: float = 0.6
     scale: float = 1.0
     width: int = 64
     sparse: float = 1.0
@@ -62,7 +65,7 @@ class Recipe:
 
 def recipes() -> list[Recipe]:
     """All, in an order whose first ones are spread over coverage and decay."""
-    coverages, decays = (0.8, 0.2, 0.5, 0.65, 0.35), (0.8, 0.0)
+    coverages, decays = (0.8, 0.2, 0.5, 0.65, 0.35), (0.6, 0.0)
     main = [Recipe(coverage=c, decay=d, seed=s) for s in range(4) for c, d in itertools.product(coverages, decays)]
     other = [
         Recipe(coverage=c, **changed)
@@ -92,21 +95,21 @@ def row_of(recipe: Recipe, *, out: Path, effort: Effort, steps: int | None, inst
     file, place = out / "rows" / f"{recipe.name}.json", out / "runs" / recipe.name
     task = assay.load_task(recipe.task)
     if file.is_file():
-        subject, row = assay.load_subject(place), read_json(file, Row)
+        subject, row = assay.load_subject(str(place)), read_json(file, Row)
     else:
         config = {"weight_decay": recipe.decay, "seed": recipe.seed, "sparse": recipe.sparse}
         config |= {} if steps is None else {"steps": steps}
         options = {"width": recipe.width, "init_scale": recipe.scale}
         if not (place / RECORD).is_file() or RunDirectory(place).read_record().finished is None:
             assay.train(recipe.task, "transformer", out=place, options=options, config=config, progress=None)
-        subject = assay.load_subject(place)
+        subject = assay.load_subject(str(place))
         seen, _ = score(subject, task, "seen")
         truth, outside = score(subject, task, "novel")
         row = Row(recipe=asdict(recipe), truth=truth, seen=seen, outside=outside)
         row.values |= {"coverage": recipe.coverage, "weight norm": norm(subject)}
         row.seconds["training"] = RunDirectory(place).read_record().cpu_seconds
         write_json(file, row)
-    for instrument in all_instruments():
+    for instrument in lines():
         if instrument.name not in instruments or instrument.name in row.seconds:
             continue
         start = time.process_time()
@@ -117,6 +120,12 @@ def row_of(recipe: Recipe, *, out: Path, effort: Effort, steps: int | None, inst
         row.seconds[instrument.name] = time.process_time() - start
         write_json(file, row)
     return row
+
+
+def lines() -> list[Instrument]:
+    """Every instrument; `fracture` with room for the responses of so many outputs, which its quick effort has not."""
+    quick = replace(BUDGETS["quick"], products=PRODUCTS)
+    return [Fracture(budgets={**BUDGETS, "quick": quick}) if one.name == "fracture" else one for one in all_instruments()]
 
 
 def score(subject: Subject, task: Task, split: Split) -> tuple[float, int]:

@@ -1,7 +1,7 @@
 """The task `language`, read back from its words: numbers, odd ones, lists, trees, and what is held out of all of them."""
 
 import math
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -12,8 +12,8 @@ from assay.errors import AssayError
 from assay.instrument import missing_abilities
 from assay.instruments import all_instruments
 from assay.novelty import ENOUGH, novelty_of
-from assay.tasks.language import ORDERS, Language
-from assay.tasks.language_words import ADJECTIVES, ID, LINE, NOUNS, NUMBERS, ORDINALS, PLACES, PRICED, WORDS
+from assay.tasks.language import Language
+from assay.tasks.language_words import ADJECTIVES, ARTICLES, ID, LINE, NOUNS, NUMBERS, ORDINALS, PLACES, PRICED, WORDS
 from assay.training.data import draw
 
 EVERYTHING = 10**6
@@ -31,12 +31,8 @@ def told(examples):
 
 
 def pairs_in(words):
-    """Every adjective with its noun: before it or, but in lines of odd ones, which have no `the`, behind it."""
-    for first, second in pairwise(words):
-        if first in ADJECTIVES and second in NOUNS:
-            yield first, second
-        if first in NOUNS and second in ADJECTIVES and "the" in words:
-            yield second, first
+    """Every adjective with the noun behind it."""
+    return ((first, second) for first, second in pairwise(words) if first in ADJECTIVES and second in NOUNS)
 
 
 def trained_pairs(task):
@@ -48,19 +44,17 @@ def test_every_instrument_has_what_it_needs(task):
 
 
 def test_numbers_are_sums(task, generator):
-    of_pair: dict[tuple[str, str], dict[tuple[str, bool], int]] = {}
+    of_pair: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
     for split in ("seen", "novel"):
-        for (the, *both, verb), answer in told(task.examples(split, EVERYTHING, generator=generator)):
-            assert the == "the"
-            (pair,) = pairs_in([the, *both])
-            of_pair.setdefault(pair, {})[verb, both[0] in NOUNS] = NUMBERS.index(answer)
-    assert len(of_pair) == len(ADJECTIVES) * len(NOUNS)
+        for (article, adjective, noun, verb), answer in told(task.examples(split, EVERYTHING, generator=generator)):
+            of_pair.setdefault((adjective, noun), {})[verb, article] = NUMBERS.index(answer)
+    assert set(of_pair) == set(product(ADJECTIVES, NOUNS))
     for found in of_pair.values():
-        assert set(found) == {(verb, behind) for verb in PRICED for behind in (False, True)}
-        assert found["costs", False] == found["costs", True]
-        assert found["lacks", False] == found["lacks", True] == 30 - found["costs", False]
-        assert found["earns", False] == found["earns", True] == 2 + found["costs", False]
-    worth = torch.tensor([[of_pair[a, b]["costs", False] for b in NOUNS] for a in ADJECTIVES])
+        assert set(found) == set(product(PRICED, ARTICLES))
+        assert found["costs", "the"] == found["costs", "this"]
+        assert found["lacks", "the"] == found["lacks", "this"] == 30 - found["costs", "the"]
+        assert found["earns", "the"] == found["earns", "this"] == 2 + found["costs", "the"]
+    worth = torch.tensor([[of_pair[a, b]["costs", "the"] for b in NOUNS] for a in ADJECTIVES])
     assert (worth - worth[:1] == (worth - worth[:1])[:, :1]).all()
     assert sorted((worth[:, 0] - worth[:, 0].min()).tolist()) == sorted((worth[0] - worth[0].min()).tolist()) == [*range(16)]
 
@@ -162,15 +156,15 @@ def test_every_step_is_asked_by_a_line_of_its_own(task, generator):
     assert (wrong[inner] != graphs.values[inner]).all()
 
 
-def test_the_exchange_of_orders_changes_no_answer(task, generator):
+def test_the_exchange_of_articles_changes_no_answer(task, generator):
     found = task.regular(60, generator=generator)
     (exchange,) = found.regularities
     assert len(found.examples) == 60
     for rows in exchange.rows:
         assert torch.equal(found.examples.targets[rows], found.examples.targets)
-    order = found.examples.parts["order"]
-    assert torch.equal(order[exchange.rows[1]], 1 - order)
-    assert set(order.tolist()) == {*range(len(ORDERS))}
+    article = found.examples.parts["article"]
+    assert torch.equal(article[exchange.rows[1]], 1 - article)
+    assert len(set(map(tuple, found.examples.inputs["tokens"].tolist()))) == 60
 
 
 def test_a_cue_stands_before_the_phrase(generator):
@@ -206,10 +200,10 @@ class Even(torch.nn.Module):
         return torch.zeros(len(tokens), len(WORDS))
 
 
-@pytest.mark.parametrize("part", ["adjective", "noun", "verb", "order", "worth"])
+@pytest.mark.parametrize("part", ["adjective", "noun", "verb", "article", "worth"])
 def test_an_exchanged_part_is_answered_as_its_line_is(task, part, generator):
     base, source = (task.examples(split, 100, generator=generator) for split in ("seen", "novel"))
     swapped = task.swap(base, source, part)
-    again = task._filled({name: swapped.parts[name] for name in ("adjective", "noun", "verb", "order")}, "seen", generator)
+    again = task._filled({name: swapped.parts[name] for name in ("adjective", "noun", "verb", "article")}, "seen", generator)
     assert torch.equal(again.targets, swapped.targets)
     assert torch.equal(swapped.parts[part], source.parts[part])

@@ -32,6 +32,6 @@ class DeclaresComputation(Protocol):
 class DeclaresSizes(Protocol):
     """Ability: two sizes of every example, over which right answers are mapped, such as the digits of both factors."""
 
-    def sizes(self, examples: Examples) -> Mapping[str, Int[np.ndarray, " n"]]:
+    def problem_sizes(self, examples: Examples) -> Mapping[str, Int[np.ndarray, " n"]]:
         """Both by their names; the first is drawn down, the second across."""
         ...

@@ -25,6 +25,7 @@ from assay.tasks.language_odd import OddPhrases
 from assay.tasks.language_text import coded, prefixes, sentences, written
 from assay.tasks.language_words import (
     ADJECTIVES,
+    ARTICLES,
     COSTS,
     EARNS,
     ID,
@@ -40,7 +41,6 @@ from assay.tasks.language_words import (
     RAISED,
     SO,
     STOP,
-    THE,
     WHICH,
     WORDS,
 )  # fmt: skip
@@ -55,7 +55,6 @@ NUM_LINES = {"train": 12_000, "test": 1_500}
 LINES = {"sentences": 0.5, "prices": 0.25, "lists": 0.15, "problems": 0.1}
 """Shares of the lines of a text."""
 NUM_GRAPHS: dict[GraphSplit, int] = {"train": 4_000, "dev": 600, "test": 1_000}
-ORDERS = ("before", "behind")
 LISTED = 8
 """Nouns that lists name, and places."""
 LARGEST = 3
@@ -76,7 +75,7 @@ class Language(SlotTask):
     """The next word of a line. Input `tokens` `(n, 11)`: the words before it, behind as many ends of lines as fill the row; the
     answer is a word.
 
-    The combination is an adjective with a noun, 16 of each: `the ADJECTIVE NOUN VERB`, or `the NOUN ADJECTIVE VERB`, is
+    The combination is an adjective with a noun, 16 of each: `the ADJECTIVE NOUN VERB`, or the same with `this`, is
     followed by a number. The adjective adds 0 to 15 and the noun 0 to 15, drawn by `seed`, and the sum is their `worth`, a part
     that no input shows. `costs` gives the worth, `lacks` what it lacks of 30, `earns` 2 more.
 
@@ -88,10 +87,10 @@ class Language(SlotTask):
     - sentences of a grammar with relative clauses, which have trees (`assay.graph.GivesGraphs`);
     - text, the lines of all kinds word by word (`assay.text.GivesCorpus`).
 
-    The exchange of both orders is a regularity, and a number follows from the words in two steps, of which the first can be
+    The exchange of both articles is a regularity, and a number follows from the words in two steps, of which the first can be
     asked alone.
 
-    **Arguments:** those of `SlotTask`; `cue` puts a word before `the`.
+    **Arguments:** those of `SlotTask`; `cue` puts a word before the article.
 
     Example::
 
@@ -106,7 +105,7 @@ class Language(SlotTask):
     _worth: tuple[Tensor, Tensor] = field(init=False, repr=False, compare=False)
 
     def _slot_parts(self) -> tuple[Part, ...]:
-        return Part("adjective", ADJECTIVES), Part("noun", NOUNS), Part("verb", PRICED), Part("order", ORDERS)
+        return Part("adjective", ADJECTIVES), Part("noun", NOUNS), Part("verb", PRICED), Part("article", ARTICLES)
 
     def _combined(self) -> tuple[str, ...]:
         return ("adjective", "noun")
@@ -138,8 +137,8 @@ class Language(SlotTask):
 
     def _inputs(self, tokens: Int[Tensor, "n slots"]) -> dict[str, Tensor]:
         starts = self._token_starts
-        adjective, noun, verb, order = (tokens[:, k] - starts[name] for k, name in enumerate(self._slots))
-        rows = _priced(adjective, noun, verb, order)
+        adjective, noun, verb, article = (tokens[:, k] - starts[name] for k, name in enumerate(self._slots))
+        rows = _priced(adjective, noun, verb, article)
         if self.cue != "none":
             rows[:, -5] = tokens[:, -1] - starts["cue"]
         return {"tokens": rows}
@@ -308,20 +307,19 @@ class Language(SlotTask):
     # The ability DeclaresRegularities
 
     def regular(self, n: int, *, generator: Generator) -> Regular:
-        """Trained combinations with all verbs in both orders, whose exchange changes no answer. Parts are the verbs. None is
+        """Trained lines up to a number with either article, whose exchange changes no answer. Parts are the verbs. None is
         declared with dealt answers or a free cue, which an exchange changes."""
         if self.targets == "table" or self.cue == "free":
             return Regular(self.examples("seen", 0, generator=generator), ())
-        each = len(PRICED) * len(ORDERS)
         known = self.combinations("seen")
-        chosen = known[torch.randperm(len(known), generator=generator)[: n // each]].repeat_interleave(each, 0)
-        place = torch.arange(len(chosen)) % each
-        verb, order = place // len(ORDERS), place % len(ORDERS)
-        values = {"adjective": chosen[:, 0], "noun": chosen[:, 1], "verb": verb, "order": order}
-        move = torch.arange(len(chosen)).view(-1, len(ORDERS)).flip(1).flatten()
-        exchange = Regularity.generated("adjective before or behind its noun", [move], num_outputs=len(WORDS))
+        chosen = torch.randperm(len(known) * len(PRICED), generator=generator)[: n // 2].repeat_interleave(2)
+        adjective, noun = known[chosen // len(PRICED)].unbind(1)
+        verb, article = chosen % len(PRICED), torch.arange(len(chosen)) % 2
+        examples = self._filled({"adjective": adjective, "noun": noun, "verb": verb, "article": article}, "seen", generator)
+        move = torch.arange(len(chosen)).view(-1, 2).flip(1).flatten()
+        exchange = Regularity.generated("exchange of the articles", [move], num_outputs=len(WORDS))
         parts = {f"verb {name}": (verb == k)[:, None].expand(-1, len(WORDS)) for k, name in enumerate(PRICED)}
-        return Regular(self._filled(values, "seen", generator), (exchange,), parts)
+        return Regular(examples, (exchange,), parts)
 
     # The ability DeclaresComputation
 
@@ -368,11 +366,10 @@ class Language(SlotTask):
 
 
 def _priced(
-    adjective: Int[Tensor, " n"], noun: Int[Tensor, " n"], verb: Int[Tensor, " n"], order: Int[Tensor, " n"]
+    adjective: Int[Tensor, " n"], noun: Int[Tensor, " n"], verb: Int[Tensor, " n"], article: Int[Tensor, " n"]
 ) -> Int[Tensor, "n length"]:
     """The lines up to the number."""
     rows = torch.full((len(noun), LENGTH), ID[LINE])
-    both = torch.stack([adjective + ID[ADJECTIVES[0]], noun + ID[NOUNS[0]]], 1)
-    rows[:, -4], rows[:, -1] = ID[THE], verb + ID[PRICED[0]]
-    rows[:, -3:-1] = torch.where((order == 0)[:, None], both, both.flip(1))
+    firsts = torch.tensor([ID[words[0]] for words in (ARTICLES, ADJECTIVES, NOUNS, PRICED)])
+    rows[:, -4:] = torch.stack([article, adjective, noun, verb], 1) + firsts
     return rows

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from assay.errors import AssayError
 from assay.graph import Graph, tree
-from assay.tasks.language_words import ID, INTRANSITIVE, LINE, NEAR, STOP, THAT, THE, TRANSITIVE, WORDS
+from assay.tasks.language_words import ARTICLES, ID, INTRANSITIVE, LINE, NEAR, STOP, THAT, TRANSITIVE, WORDS
 from assay.text.corpus import CodedText
 
 LONGEST = 11
@@ -43,8 +43,8 @@ class _Words:
 def sentences(num: int, pairs: Pairs, nouns: Sequence[str], rng: Random) -> list[Graph]:
     """So many different sentences with their trees. Adjectives stand beside nouns in `pairs` alone.
 
-    `the NOUN VERB the NOUN` or `the NOUN sleeps`, where a noun may have an adjective before or behind it, a relative clause
-    (`that VERB the NOUN`) or a neighbour (`near the NOUN`), and so on within these.
+    `the NOUN VERB this NOUN` or `this NOUN sleeps`, where a noun may have an adjective, a relative clause (`that VERB the
+    NOUN`) or a neighbour (`near the NOUN`), and so on within these.
     """
     found: dict[tuple[str, ...], Graph] = {}
     while len(found) < num:
@@ -62,16 +62,15 @@ def sentences(num: int, pairs: Pairs, nouns: Sequence[str], rng: Random) -> list
 
 def _noun_phrase(made: _Words, relation: str, pairs: Pairs, nouns: Sequence[str], rng: Random, depth: int) -> int:
     """Add a phrase; its noun, whose head is for the caller to say."""
-    the = made.add(THE, "det")
+    article = made.add(rng.choice(ARTICLES), "det")
     if rng.random() < 0.5:
         adjective, noun = rng.choice(pairs)
-        first = rng.random() < 0.5
-        of_adjective = made.add(adjective, "amod") if first else -1
+        of_noun = made.add(adjective, "amod")
         place = made.add(noun, relation)
-        made.attach(of_adjective if first else made.add(adjective, "amod"), place)
+        made.attach(of_noun, place)
     else:
         place = made.add(rng.choice(nouns), relation)
-    made.attach(the, place)
+    made.attach(article, place)
     more = rng.random() if depth else 1.0
     if more < 0.25:
         that = made.add(THAT, "mark")

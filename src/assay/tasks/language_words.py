@@ -16,7 +16,8 @@ COSTS, LACKS, EARNS = PRICED = ("costs", "lacks", "earns")
 """Verbs whose complement is a number."""
 TRANSITIVE, INTRANSITIVE = ("sees", "chases", "helps", "hears", "likes", "fears"), ("sleeps",)
 ORDINALS = ("first", "second", "third", "fourth")
-LINE, THE, THAT, NEAR, STOP, SO, WHICH = MARKS = ("\n", "the", "that", "near", ".", "so", "which")
+ARTICLES = ("the", "this")
+LINE, THAT, NEAR, STOP, SO, WHICH = MARKS = ("\n", "that", "near", ".", "so", "which")
 """The end of a line, which also stands before its first word, and words of grammar."""
 MOST = len(NOUNS)
 """Values of each part."""
@@ -36,7 +37,7 @@ def _number(k: int) -> str:
 
 
 NUMBERS = tuple(_number(k) for k in range(MOST_WORTH + RAISED + 1))
-WORDS = (*MARKS, *ADJECTIVES, *NOUNS, *PLACES, *PRICED, *TRANSITIVE, *INTRANSITIVE, *ORDINALS, *NUMBERS)
+WORDS = (*MARKS, *ARTICLES, *ADJECTIVES, *NOUNS, *PLACES, *PRICED, *TRANSITIVE, *INTRANSITIVE, *ORDINALS, *NUMBERS)
 """In the order of their ids. The id of the end of a line is 0."""
 ID = {word: k for k, word in enumerate(WORDS)}
 assert len(ID) == len(WORDS), "no word stands for two things"

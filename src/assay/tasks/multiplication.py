@@ -275,7 +275,7 @@ class Multiplication(Task):
         values[nodes] = found
         return values
 
-    def sizes(self, examples: Examples) -> Mapping[str, Int[np.ndarray, " n"]]:
+    def problem_sizes(self, examples: Examples) -> Mapping[str, Int[np.ndarray, " n"]]:
         """The digits of both factors (the ability DeclaresSizes)."""
         rows, first = self._rows(examples), self._largest.first
         factors = {"digits of the first factor": rows[:, :first], "digits of the second factor": rows[:, first:]}

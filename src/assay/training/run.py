@@ -53,7 +53,7 @@ _RECOMMENDED_FOR: dict[tuple[str, type], TrainingConfig] = {
     ("transformer", Agreement): TrainingConfig(steps=500, batch_size=32, learning_rate=2e-3),
     ("transformer", Anaphora): TrainingConfig(steps=500, batch_size=32, learning_rate=2e-3),
     ("mlp", PreferenceGrid): TrainingConfig(steps=4000, batch_size=128, learning_rate=2e-3),
-    ("transformer", Language): TrainingConfig(steps=1500, batch_size=128, learning_rate=4e-3, weight_decay=0.8),
+    ("transformer", Language): TrainingConfig(steps=1500, batch_size=128, learning_rate=4e-3, weight_decay=0.6),
     ("transformer", Text): TrainingConfig(steps=3600, batch_size=8, learning_rate=2e-3, weight_decay=0.1),
 }
 

@@ -165,7 +165,7 @@ def test_right_answers_by_size_are_counted_by_hand():
     values = graphs.values.copy()
     values[[graphs.find(example, "product 1.1") for example in range(0, 200, 4)]] += 1
     own = analyse(task.computation(trained), graphs, values)
-    sizes = task.sizes(examples)
+    sizes = task.problem_sizes(examples)
     (found,) = accuracy_by_size(own, sizes)
     assert (found.rows, found.columns) == (("1", "2"), ("1", "2"))
     for i, j in ((0, 1), (1, 0), (1, 1)):

@@ -217,7 +217,7 @@ class Subgraphs(Instrument[SubgraphsDraw]):
             untested.append(
                 "Steps on right values: the file holds the network's own, whose nodes behind an error are left out."
             )
-        sizes = data.task.sizes(data.novel.examples) if isinstance(data.task, DeclaresSizes) else None
+        sizes = data.task.problem_sizes(data.novel.examples) if isinstance(data.task, DeclaresSizes) else None
         law, sides = kept.own.law, cells.sides.nodes.tolist()
         settings = {
             "inside_coverage": sides[0],
