@@ -14,7 +14,7 @@ coverage, with intervals over networks; and for each line its CPU time and its g
 import argparse
 import itertools
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -27,9 +27,8 @@ from torch import Generator
 import assay
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
-from assay.instrument import Instrument, run
+from assay.instrument import run
 from assay.instruments import all_instruments
-from assay.instruments.fracture.instrument import BUDGETS, Fracture
 from assay.jobs import Engine, run_unordered
 from assay.novelty import novelty_of
 from assay.stats import cluster_means
@@ -39,8 +38,6 @@ from assay.task import Split, Task
 
 COMPOSES, FAILS = 0.9, 0.5
 EVERYTHING = 10**6
-PRODUCTS = 3e8
-"""Of responses that `fracture` may hold at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +106,7 @@ def row_of(recipe: Recipe, *, out: Path, effort: Effort, steps: int | None, inst
         row.values |= {"coverage": recipe.coverage, "weight norm": norm(subject)}
         row.seconds["training"] = RunDirectory(place).read_record().cpu_seconds
         write_json(file, row)
-    for instrument in lines():
+    for instrument in all_instruments():
         if instrument.name not in instruments or instrument.name in row.seconds:
             continue
         start = time.process_time()
@@ -120,12 +117,6 @@ def row_of(recipe: Recipe, *, out: Path, effort: Effort, steps: int | None, inst
         row.seconds[instrument.name] = time.process_time() - start
         write_json(file, row)
     return row
-
-
-def lines() -> list[Instrument]:
-    """Every instrument; `fracture` with room for the responses of so many outputs, which its quick effort has not."""
-    quick = replace(BUDGETS["quick"], products=PRODUCTS)
-    return [Fracture(budgets={**BUDGETS, "quick": quick}) if one.name == "fracture" else one for one in all_instruments()]
 
 
 def score(subject: Subject, task: Task, split: Split) -> tuple[float, int]:
