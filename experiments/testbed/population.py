@@ -181,7 +181,8 @@ def table(rows: list[Row]) -> str:
     lines += ["", "| line | networks read | CPU s, median | gaps, with the first reason |", "| --- | --- | --- | --- |"]
     for name in sorted({name for row in rows for name in row.seconds}):
         seconds = [row.seconds[name] for row in rows if name in row.seconds]
-        why = [reason for row in rows for key, reason in row.gaps.items() if key.partition(" ")[0] == name]
+        reasons = [[why for key, why in row.gaps.items() if key.partition(" ")[0] == name] for row in rows]
+        why = [some[0] for some in reasons if some]
         lines.append(f"| {name} | {len(seconds)} | {np.median(seconds):.1f} | {len(why)}{': ' + why[0] if why else ''} |")
     return "\n".join(lines)
 
