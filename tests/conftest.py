@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from torch import Generator
 
 import checked_types
 from assay.data.registry import MIRROR_VARIABLE
 
 torch.set_num_threads(1)  # two threads on a busy machine are up to thirty times slower
+settings.register_profile("no deadline", deadline=None)  # no test asserts a time
+settings.load_profile("no deadline")
 
 LONG = (
     "conformance/test_every_instrument.py",

@@ -43,7 +43,7 @@ def test_no_tree_scores_higher(n):
 numbers = st.floats(-1e3, 1e3, width=32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), n=st.integers(1, 12))
 def test_an_arborescence_is_always_a_legal_tree(data, n):
     # Few different values, so that ties are common.

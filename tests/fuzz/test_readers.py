@@ -14,7 +14,7 @@ from readers import readers
 
 EXAMPLES, EXAMPLES_OF_SLOW = 30, 6
 _LARGE = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example, HealthCheck.filter_too_much)
-_SAME: dict[str, Any] = {"deadline": None, "suppress_health_check": _LARGE}
+_SAME: dict[str, Any] = {"suppress_health_check": _LARGE}
 if "ASSAY_FUZZ" not in os.environ:
     _SAME |= {"derandomize": True, "database": None}
 

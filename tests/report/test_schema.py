@@ -92,7 +92,7 @@ def test_a_well_made_figure_of_a_stranger_is_read(tmp_path, typical, figure):
 
 
 @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_float_survives_to_the_last_bit(values):
     null = Null(name="n", how="h", values=tuple(values))
     adapter = TypeAdapter(Null)
