@@ -7,7 +7,7 @@ from scipy.special import stdtrit
 from scipy.stats import binom, binomtest
 from torch import Generator
 
-from assay.power import detectable_departure, detectable_gain, detectable_share, paired_difference
+from assay.power import detectable_departure, detectable_gain, detectable_share, paired_difference, range_p
 from assay.stats import gain_over
 
 
@@ -119,3 +119,23 @@ def _expected_size(num: int) -> float:
     """Of nulls whose standard deviation is 1."""
     spread = np.linspace(-1, 1, num)
     return detectable_gain((spread / spread.std(ddof=1)).tolist())
+
+
+def test_the_best_and_the_worst_of_many_alike_networks_are_no_finding():
+    """Fifty networks that are right nine times in ten, by chance alone: a test of two named beforehand finds their extremes
+    apart, that of the range of all does so about once in twenty times."""
+    named = found = 0
+    for seed in range(10):
+        right = (torch.rand(50, 100, generator=torch.Generator().manual_seed(seed)) < 0.9).double()
+        order = right.mean(1).argsort()
+        beforehand = paired_difference(right[order[-1]], right[order[0]], bounds=(0.0, 1.0))
+        named += beforehand is not None and beforehand.p <= 0.05
+        found += range_p(right) <= 0.05
+    assert named >= 9
+    assert found <= 2
+
+
+def test_one_network_among_many_that_is_better_is_found():
+    right = (torch.rand(50, 100, generator=torch.Generator().manual_seed(0)) < 0.5).double()
+    right[7] = 1.0
+    assert range_p(right) == 1 / 1_000

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 
 from assay.errors import AssayError
 from assay.report import write_comparison
@@ -147,6 +148,28 @@ def test_meaning_names_who_learned_and_who_generalises(examples):
 def test_meaning_says_when_intervals_overlap(examples):
     audits = [examples.audit([examples.systematicity(0.99, novel)], name=str(novel)) for novel in (0.5, 0.51)]
     assert "not resolved" in meaning(audits)
+
+
+def test_the_farthest_two_of_many_are_tested_as_such(examples):
+    """Twelve alike networks on 40 combinations each, of which the extremes lie apart by chance."""
+    right = (torch.rand(12, 40, generator=torch.Generator().manual_seed(3)) < 0.7).double()
+
+    def audits(rows):
+        for k, row in enumerate(rows.tolist()):
+            system = examples.systematicity(0.99, sum(row) / len(row))
+            measures = [
+                replace(one, repeats=tuple(row), unit_ids=tuple(range(40))) if one.key == "novel_score" else one
+                for one in system.measures
+            ]
+            yield examples.audit([replace(system, measures=tuple(measures))], name=str(k))
+
+    alike = meaning([*audits(right)])
+    assert "(the farthest two of 12 networks): that any of them does better is not resolved." in alike
+    right[0], right[1] = 1.0, 0.0
+    apart = meaning([*audits(right)])
+    assert apart.endswith("p .001 (the farthest two of 12 networks).")
+    extremes = sorted(audits(right), key=lambda audit: audit.subject.name)[:2]
+    assert "farthest" not in meaning(extremes)
 
 
 def test_meaning_does_not_rank_different_tasks(examples):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from assay.audit import Audit
 from assay.display import counted
 from assay.evidence import FINDING_LEVEL, Measure
-from assay.report.paired import paired, same_draws
+from assay.report.paired import paired, range_of, same_draws
 from assay.report.words import interval, number, p_told, value_and_interval
 
 MAX_NAMES = 4
@@ -14,7 +14,8 @@ Scored = tuple[Audit, Measure, Measure]
 
 def meaning(audits: Sequence[Audit]) -> str:
     """Who learned the trained combinations, and who of those does better on novel ones: by a paired test where two networks
-    were measured on the same combinations, else by whether intervals overlap."""
+    were measured on the same combinations, else by whether intervals overlap. Of more than two the farthest two are told, whose
+    p is that of so wide a range among alike networks."""
     scored = [(audit, seen, novel) for audit in audits for seen, novel in [_scores(audit)] if seen and novel]
     if not comparable(audits):
         return (
@@ -70,13 +71,23 @@ def _difference(entries: Sequence[Scored]) -> str:
         f"{_quoted(low_audit)} {value_and_interval(low)}"
     )
     alike = same_draws(high_audit, low_audit)
+    farthest = "" if len(entries) == 2 else f" (the farthest two of {len(entries)} networks)"
     if low_audit.task == high_audit.task and (found := paired(high, low, same_draws=alike)):
         between = f"{number(found.value)} {interval(found.interval)}".strip()
-        told += f". On the same {counted(found.units, high.unit_of)} they differ by {between}, {p_told(found.p)}"
-        if found.p <= FINDING_LEVEL:
+        told += f". On the same {counted(found.units, high.unit_of)} they differ by {between}"
+        p = found.p if len(entries) == 2 else range_of([novel for _, _, novel in entries])
+        if p is None:
+            return f"{told}{farthest}. Not all networks have combinations in common on which this could be tested."
+        told += f", {p_told(p)}{farthest}"
+        if p <= FINDING_LEVEL:
             return f"{told}."
+        if farthest:
+            return f"{told}: that any of them does better is not resolved."
         least = "" if found.detectable is None else f"; {number(found.detectable)} would have been seen four times in five"
         return f"{told}: which of them does better is not resolved{least}."
+    if farthest:
+        apart = "do not overlap" if low.interval.high < high.interval.low else "overlap"
+        return f"{told}{farthest}: their intervals {apart}. Two chosen for their distance are more often apart than any two."
     if low.interval.high < high.interval.low:
         return f"{told}: the intervals do not overlap, so this is not luck in which combinations were drawn."
     return f"{told}: the intervals overlap, so which of them does better is not resolved."

@@ -8,8 +8,8 @@ import torch
 
 from assay.audit import Audit
 from assay.evidence import CUT, Interval, Measure
-from assay.power import PairedDifference, paired_difference
-from assay.stats import false_discovery
+from assay.power import PairedDifference, paired_difference, range_p
+from assay.stats import MIN_UNITS, false_discovery
 
 _Pair = tuple[Measure, Measure]
 
@@ -115,3 +115,11 @@ def paired(own: Measure, first: Measure, *, same_draws: bool) -> PairedDifferenc
         return None
     values = torch.tensor(pairs, dtype=torch.float64).reshape(-1, 2)
     return paired_difference(values[:, 0], values[:, 1], bounds=own.bounds)
+
+
+def range_of(measures: Sequence[Measure]) -> float | None:
+    """The p of the two that lie farthest apart among several networks (`assay.power.range_p`), on the units with an id that
+    are common to all. **Returns:** None with fewer than five."""
+    found = [dict(zip(measure.unit_ids, measure.repeats, strict=True)) for measure in measures if measure.unit_ids]
+    common = sorted(set.intersection(*map(set, found))) if len(found) == len(measures) else []
+    return range_p(torch.tensor([[one[k] for k in common] for one in found])) if len(common) >= MIN_UNITS else None
