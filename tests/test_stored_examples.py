@@ -1,6 +1,7 @@
 """Examples stored with an audit: those that measures rest on, as the network saw them, and nothing that the level forbids."""
 
 import base64
+import sys
 from dataclasses import replace
 
 import pytest
@@ -106,6 +107,38 @@ def test_pictures_are_stored_small_and_can_be_read_again():
     shown = pil.open(io.BytesIO(base64.b64decode(found[0].image)))
     assert shown.size == (32, 32)
     assert (shown.getpixel((0, 0)), shown.getpixel((31, 31))) == ((255, 0, 0), (0, 0, 0))
+
+
+def test_of_pictures_that_leave_0_to_1_nothing_is_cut_off():
+    """Such as those of mean 0 and standard deviation 1, of which everything below the mean would be black."""
+    pil = pytest.importorskip("PIL.Image")
+    import io
+
+    levels = torch.tensor([-2.0, 0.0, 2.0])
+    images = levels.repeat_interleave(2).expand(6, 1, 6, 6).clone()
+    parts = {"colour": [0, 0, 1, 1, 2, 2], "shape": [0, 1, 0, 1, 0, 1]}
+    task = Table(inputs=images, targets=torch.tensor([0, 1, 2, 3, 4, 5]), parts=parts, split=[0, 0, 0, 0, 0, 1])
+
+    class Net(nn.Module):
+        def forward(self, image):
+            return image.flatten(1)[:, :6]
+
+    found = stored_examples(evidence(measure(range(6), [0.0] * 6)), Subject(Net()), task, level=2, seed=0)
+    shown = pil.open(io.BytesIO(base64.b64decode(found[0].image)))
+    assert [shown.getpixel((x, 3))[0] for x in (0, 2, 4)] == [0, 128, 255]
+
+
+def test_examples_that_cannot_be_stored_lose_no_evidence(monkeypatch):
+    def broken(*args, **kwargs):
+        raise IndexError("no such word")
+
+    monkeypatch.setattr(sys.modules[assay.audit.__module__], "stored_examples", broken)
+    task = load_task("modular-addition:p=7,coverage=0.7")
+    chosen = [assay.load_instrument("systematicity")]
+    result = assay.audit(Subject(Adds()), task, effort="quick", instruments=chosen, progress=None)
+    assert [item.instrument for item in result.evidence] == ["systematicity"]
+    assert [(fault.instrument, fault.reason) for fault in result.failed] == [("stored examples", "IndexError: no such word")]
+    assert result.examples == ()
 
 
 def test_a_png_of_one_pixel_is_whole():

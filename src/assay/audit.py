@@ -197,10 +197,10 @@ def audit(
             found = _run_all(pieces, jobs=jobs, progress=report)
         evidence = [item.at_level(allowed) for item in found if isinstance(item, Evidence)]
         with undisturbed(subject.module, seed):
-            examples = stored_examples(evidence, subject, task, level=allowed, seed=seed)
+            stored = attempt("stored examples", lambda: stored_examples(evidence, subject, task, level=allowed, seed=seed))
         environment = Environment.of(subject)
         report("done", 1.0)
-    failed = tuple(item for item in found if isinstance(item, Failed))
+    failed = tuple(item for item in (*found, stored) if isinstance(item, Failed))
     return Audit(
         subject=SubjectCard.of(subject, address),
         task=TaskCard.of(task),
@@ -213,7 +213,7 @@ def audit(
         level=allowed,
         seed=seed,
         environment=environment,
-        examples=examples,
+        examples=() if isinstance(stored, Failed) else stored,
     )
 
 

@@ -166,8 +166,12 @@ def _cut(text: str) -> str:
 
 
 def _png_text(picture: Float[Tensor, "..."]) -> str:
-    """A picture `(channels, height, width)` in [0, 1], or several beside each other, at 32 pixels a side at most."""
+    """A picture `(channels, height, width)`, or several beside each other, at 32 pixels a side at most. Values that leave
+    [0, 1], as in pictures of mean 0, are stretched from the lowest (black) to the highest (white) of this example."""
     pictures = picture.reshape(-1, *picture.shape[-3:]).float()
+    low, high = pictures.aminmax()
+    if low < 0 or high > 1:
+        pictures = (pictures - low) / (high - low).clamp(min=1e-12)
     height, width = (min(SIDE, side) for side in pictures.shape[-2:])
     small = torch.nn.functional.interpolate(pictures, size=(height, width), mode="area")
     row = torch.cat([*small], -1)
