@@ -102,7 +102,8 @@ def test_the_first_screen_has_at_most_120_words(report):
         place.selectNodeContents(texts.currentNode);
         const box = place.getBoundingClientRect();
         const isSeen = texts.currentNode.parentElement.checkVisibility() && box.height && box.top < innerHeight;
-        if (isSeen && !texts.currentNode.parentElement.closest('svg')) words += texts.currentNode.textContent.split(/\\s+/).filter(Boolean).length;
+        const found = texts.currentNode.textContent.split(/\\s+/).filter(Boolean);
+        if (isSeen && !texts.currentNode.parentElement.closest('svg')) words += found.length;
       }
       return words;
     })()"""

@@ -39,6 +39,13 @@ def test_the_three_answers_stand_one_after_the_other_before_everything_else(exam
             assert told[1:] in text
 
 
+def test_what_works_stands_beside_its_best_null_and_words_of_the_first_screen_are_explained(examples):
+    text = words_of(report_html(examples.audit([examples.systematicity(), examples.recombination(e=1.0)])))
+    first = text[: text.index(QUESTIONS[1])]
+    assert re.search(r"score \d.*\[.*\], trained ones .*, above the best null \(.* 0?\.\d+\)\.", first)
+    assert "1-coverage" in text[text.index("The words") :]
+
+
 def test_an_estimate_says_first_what_it_cannot_see_and_then_what_it_assumes(estimated):
     for text in (words_of(report_html(estimated)), " ".join(summary_text(estimated).split())):
         in_order(text, UNSEEN, "Expected to work on novel combinations, estimated", "This assumes that novel inputs get to")

@@ -68,6 +68,27 @@ def test_of_many_units_both_ends_are_shown_and_those_with_an_example_first(examp
     assert [k for k, row in enumerate(one.rows) if row.example] == [0, MOST_ROWS // 2]
 
 
+def test_a_picture_of_both_ends_says_that_the_middle_is_missing(examples):
+    html = report_html(audit_of(examples, of_combinations(examples, [k / 999 for k in range(1_000)])))
+    assert "Each dot is a combination with one of the lowest or the highest values; 800 between them are not drawn" in html
+    whole = report_html(audit_of(examples, of_combinations(examples, (0.1, 0.2))))
+    assert "Each dot is a combination; dashed lines are means of nulls." in whole
+
+
+def test_cells_of_a_null_that_was_not_read_there_are_explained(examples):
+    told = "A cell is empty where a null was not read"
+    for last, expected in ((np.nan, True), (0.5, False)):
+        units = np.array([[0.0, 1.0, last]])
+        measure = of_combinations(examples, (0.9, 0.1, 0.5), ids=(1, 12, 25), units=units)
+        assert (told in report_html(audit_of(examples, measure))) == expected
+
+
+def test_an_input_of_many_numbers_has_a_wide_cell(examples):
+    stored = [StoredExample(combination=1, split="seen", inputs={"x": "0.5 " * 50}, target="1", answer="0")]
+    html = report_html(audit_of(examples, of_combinations(examples, (0.1, 0.2)), stored=stored))
+    assert html.count('<td class="words long">') == 1
+
+
 def test_units_of_another_kind_have_numbers_and_measures_without_units_none(examples):
     texts = replace(of_combinations(examples, (0.2, 0.4)), unit_of="text", unit_ids=())
     one, none = found(audit_of(examples, texts, examples.measure("gap", None)))

@@ -45,6 +45,11 @@ class MeasureUnits:
     left_out: int
     plot: Panel | None
 
+    @property
+    def some_unread(self) -> bool:
+        """Whether a null has no value on one of the rows, such as one that reads some of the units only."""
+        return any(value is None for row in self.rows for value in row.nulls)
+
 
 def units_of(evidence: Sequence[Evidence], task: TaskCard, stored: Sequence[int]) -> list[list[MeasureUnits | None]]:
     """For every measure of every evidence its units; None where it keeps none.

@@ -184,7 +184,7 @@ def _call(interval: Interval, floor: float, beside: str, *, best: float) -> tupl
     """The answer of the whole interval, and a reason where it is none or only in part. `floor`: the best null, `beside` in
     words; `best`: what could be reached."""
     if interval.low >= WORKS * best and interval.low > floor:
-        return "works", ""
+        return "works", f"above the best null ({beside})" if floor else ""
     if floor + ABOVE_NULL >= WORKS * best:
         return "not resolved", f"which the best null nearly reaches ({beside})"
     if interval.high <= floor + ABOVE_NULL:
