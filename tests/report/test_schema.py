@@ -209,6 +209,16 @@ def test_values_of_nulls_lie_beside_the_report(tmp_path, examples):
     assert set(null) == {"name", "how", "values", "p", "counts"}
 
 
+def test_a_report_that_is_read_and_written_again_keeps_them(tmp_path, examples):
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    write_report(tmp_path, with_units(examples, values))
+    write_report(tmp_path, read_report(tmp_path))
+    (found,) = read_units(tmp_path).values()
+    assert (found == values).all()
+    write_report(tmp_path, examples.audit())
+    assert read_units(tmp_path) == {}, "those of another audit do not stay"
+
+
 def test_an_instrument_that_was_run_twice_keeps_the_values_of_both(tmp_path, examples):
     one, other = (with_units(examples, np.full((2, 3), k)).evidence[0] for k in (1.0, 2.0))
     write_report(tmp_path, examples.audit([one, other]))

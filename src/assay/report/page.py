@@ -21,7 +21,7 @@ from assay.report.families import MeasureFamily, sorted_out
 from assay.report.figures import panels
 from assay.report.pictures import DrawnFigure, pictures
 from assay.report.pictures.picture import free_name
-from assay.report.schema import FILE_NAME, UNITS_NAME, report_bytes, units_bytes
+from assay.report.schema import FILE_NAME, UNITS_NAME, has_units_beside, report_bytes, units_bytes
 from assay.report.units import MeasureUnits, combination_name, example_anchor, units_of
 from assay.store import write_bytes_atomically
 from assay.verdict import answered
@@ -38,7 +38,8 @@ MAX_TABLE_ROWS = 200
 @checked
 def write_report(directory: Path | str, audit: Audit) -> Path:
     """Write `report.json` and `units.safetensors`, then `figures/*.svg` and `.pdf` and `report.html` into a directory, which is
-    made when it does not exist.
+    made when it does not exist. What nulls have on single units is not part of an audit that was read from a file: in its own
+    directory `units.safetensors` stays as it is, elsewhere copy it.
 
     **Returns:** the path of `report.html`.
 
@@ -50,7 +51,8 @@ def write_report(directory: Path | str, audit: Audit) -> Path:
     directory = Path(directory)
     (directory / "figures").mkdir(parents=True, exist_ok=True)
     write_bytes_atomically(directory / FILE_NAME, report_bytes(audit))  # what was measured, before anything is drawn
-    write_bytes_atomically(directory / UNITS_NAME, units_bytes(audit))
+    if not has_units_beside(directory, audit):
+        write_bytes_atomically(directory / UNITS_NAME, units_bytes(audit))
     drawn = drawn_of(audit)
     files: dict[str, Sequence[Panel]] = {}
     for evidence, (measured, of_figures) in zip(audit.evidence, drawn, strict=True):

@@ -118,6 +118,16 @@ def units_bytes(audit: Audit) -> bytes:
     return save(found, metadata={"report": _checksum(_plain(audit))})
 
 
+def has_units_beside(directory: Path, audit: Audit) -> bool:
+    """Whether an audit that was read from a file, and so holds none of these values, is that of a directory which has them."""
+    if any(null.units is not None for evidence in audit.evidence for measure in evidence.measures for null in measure.nulls):
+        return False
+    try:
+        return bool(read_units(directory))
+    except (AssayError, OSError):
+        return False
+
+
 def units_name(evidence: Evidence, measure: Measure, null: Null) -> str:
     """Such as `decodability/decodability gain (part i, readout value)/untrained copies`."""
     return "/".join([evidence.instrument, measure.label, null.name])
