@@ -672,6 +672,15 @@ FAULTS = (
         ("tests/training/test_online.py",),
     ),
     Fault(
+        "the end of a text is charged to its last word",
+        "encoding/scoring.py",
+        "    total = np.concatenate([[0.0], np.cumsum(scored.bits[:-1])])\n"
+        '    upto = np.searchsorted(scored.ends[:-1], np.asarray(ends), side="right")',
+        "    total = np.concatenate([[0.0], np.cumsum(scored.bits)])\n"
+        '    upto = np.searchsorted(scored.ends, np.asarray(ends), side="right")',
+        ("tests/encoding/test_scoring.py",),
+    ),
+    Fault(
         "words of another network that its text does not hold",
         "instruments/langue/systems.py",
         '    words = shared_words(vocabulary.words, often, least=FEWEST_WORDS, what=f"the text and that of {name}")',

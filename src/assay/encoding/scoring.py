@@ -218,9 +218,10 @@ class TokenScorer:
 
 
 def word_bits(scored: ScoredText, ends: Sequence[int]) -> Float64[np.ndarray, " words"]:
-    """Bits of stretches that end behind the bytes `ends`, in order: a token belongs to the stretch in which it ends."""
-    total = np.concatenate([[0.0], np.cumsum(scored.bits)])
-    upto = np.searchsorted(scored.ends, np.asarray(ends), side="right")
+    """Bits of stretches that end behind the bytes `ends`, in order: a token belongs to the stretch in which it ends, the end of
+    the text to none, which n-grams do not charge a word with either."""
+    total = np.concatenate([[0.0], np.cumsum(scored.bits[:-1])])
+    upto = np.searchsorted(scored.ends[:-1], np.asarray(ends), side="right")
     return np.diff(total[upto], prepend=0.0)
 
 
