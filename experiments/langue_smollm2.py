@@ -26,7 +26,7 @@ from assay.relations import calibrated_maximum, permutations, rated_correlation,
 from assay.stats import jackknife, keyed_generator, mean_interval
 from assay.subject import Subject
 from assay.tasks import load_task
-from assay.text import SHUFFLES, Corpus, NGrams, Shuffler, Vocabulary, ppmi_vectors
+from assay.text import SHUFFLES, Corpus, NGrams, Shuffler, Vocabulary, every_other_line, ppmi_vectors
 from assay.text.leftover import TokenRules
 from assay.text.words import frequency_bins
 
@@ -106,7 +106,7 @@ def text(subject: Subject, scorer: TokenScorer, corpus: Corpus) -> list[str]:
     shuffled = {name: tuple(shuffle(one, name, generator=generator) for one in texts) for name in SHUFFLES}
     counted = unit_vectors(ppmi_vectors(train, whole.first(2_000).words, seed=0))
     excerpts = bits.prepared(texts, closed, ngrams=NGrams(train), vocabulary=whole, vectors=counted, shuffled=shuffled)
-    imitated = bits.imitator(excerpts, NGrams(["\n".join("\n".join(train).split("\n")[0::2])]), excerpts.best)
+    imitated = bits.imitator(excerpts, NGrams(every_other_line(train)), excerpts.best)
     rules = TokenRules(scorer.tokens("".join(train)[:1_000_000]))
     read = bits.read(scorer, excerpts, rules)
 

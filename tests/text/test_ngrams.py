@@ -9,7 +9,18 @@ import pytest
 
 from assay.data.texts import tiny_shakespeare
 from assay.errors import AssayError
-from assay.text import END, SYMBOLS, Corpus, NGrams, compressed_bits, ladder, prequential_ngrams, symbols_of, with_parameters
+from assay.text import (
+    END,
+    SYMBOLS,
+    Corpus,
+    NGrams,
+    compressed_bits,
+    every_other_line,
+    ladder,
+    prequential_ngrams,
+    symbols_of,
+    with_parameters,
+)
 from assay.text.corpus import decoded, read_text
 
 
@@ -179,3 +190,17 @@ def test_orders_are_whole_and_compressors_known():
             inspect.unwrap(NGrams.__init__)(NGrams([]), ["ab"], order=order)
     with pytest.raises(AssayError, match=r"compressor must be one of those known. Given: zip. Choices: gzip, bz2, xz"):
         compressed_bits("zip", "ab")
+
+
+@pytest.mark.parametrize("line", ["\n", "\n\n", "\r\n", "\r", "\n \n"])
+def test_half_of_a_text_is_every_other_line_with_the_empty_ones_behind_it(line):
+    lines = [f"line {k}{line}" for k in range(8)]
+    assert every_other_line(["".join(lines)]) == ["".join(lines[::2])]
+    assert every_other_line(lines) == lines[::2]
+
+
+@pytest.mark.parametrize("text", ["word " * 3_000, "short\n" + "word " * 3_000, "word " * 20])
+def test_half_of_a_text_in_one_line_is_every_other_stretch(text):
+    (half,) = every_other_line([text])
+    assert len(half) == pytest.approx(len(text) / 2, abs=500)
+    assert half != text

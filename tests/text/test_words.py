@@ -149,3 +149,7 @@ def test_windows_and_dimensions_are_one_at_least():
 def test_vectors_need_two_words():
     with pytest.raises(AssayError, match="two words"):
         ppmi_vectors(["one one one"], ["one"], seed=0)
+
+
+def test_a_letter_that_is_two_in_lower_case_does_not_cut_its_word():
+    assert len(words_of("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}stanbul")) == 1

@@ -24,7 +24,8 @@ def words_of(text: str) -> list[str]:
 
         assert words_of("Call me Ishmael.") == ["call", "me", "ishmael"]
     """
-    return WORD.findall(text.lower())
+    # Found before they are put in lower case, which makes two letters of some, one of them no letter.
+    return [word.lower() for word in WORD.findall(text)]
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from assay.relations.rsa import frequency_difference
 from assay.stats import keyed_seed
 from assay.subject import Subject
 from assay.task import Task, TokenSequence
-from assay.text import SHUFFLES, GivesCorpus, NGrams, Shuffler, Vocabulary, ppmi_vectors
+from assay.text import SHUFFLES, GivesCorpus, NGrams, Shuffler, Vocabulary, every_other_line, ppmi_vectors
 from assay.text.leftover import TokenRules
 from assay.training.online import prequential_network
 
+MORE = "give a longer text, with blanks between its words"
 MOST_RULES = 1_000_000
 """Characters of the text to learn from that n-gram rules are read off, as many of each text."""
 
@@ -103,7 +104,7 @@ class Langue(Instrument[LangueDraw]):
             whole = Vocabulary.of(train)
             wanted, each = whole.chosen(least=5, shortest=3).first(budget.words), max(2, int(budget.each * share))
             if len(wanted) < FEWEST_WORDS:
-                raise NotEnough(f"{len(wanted)} words of three letters occur five times; {FEWEST_WORDS} must")
+                raise NotEnough(f"{len(wanted)} words of three letters occur five times; {FEWEST_WORDS} must: {MORE}")
             generator = np.random.default_rng(seed)
             # A text that is only read is cut by the tokenizer beside the weights.
             encoder = encoder_of(subject, task if spec is not None else None, most_layers=budget.layers)
@@ -116,7 +117,7 @@ class Langue(Instrument[LangueDraw]):
                 )
             texts, closed = bits.choose(corpus, num=max(6, int(budget.excerpts * share)), size=budget.size, generator=generator)
             if len(texts) < 5:
-                raise NotEnough(f"{len(texts)} excerpts of {budget.size} bytes are held out, and 5 are needed")
+                raise NotEnough(f"{len(texts)} excerpts of {budget.size} bytes are held out, and 5 are needed: {MORE}")
             shuffle = Shuffler(tuple(train), given.tags() if given else {})
             shuffled = {
                 name: tuple(shuffle(text, name, generator=np.random.default_rng([seed, k])) for k, text in enumerate(texts))
@@ -125,8 +126,7 @@ class Langue(Instrument[LangueDraw]):
             frequent = whole.first(2_000)
             counted = unit_vectors(ppmi_vectors(train, frequent.words, seed=seed))
             excerpts = bits.prepared(texts, closed, ngrams=NGrams(train), vocabulary=whole, vectors=counted, shuffled=shuffled)
-            half = ["\n".join("\n".join(train).split("\n")[0::2])]
-            imitated = bits.imitator(excerpts, NGrams(half), excerpts.best)
+            imitated = bits.imitator(excerpts, NGrams(every_other_line(train)), excerpts.best)
             known = systems(train, vocabulary, given, others=self.others, each=each, layers=budget.layers, seed=seed)
         why, scorer, rules = "", None, TokenRules([])
         try:
