@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,18 +11,19 @@ import torch
 
 import assay
 from assay.encoding import encoder_of
+from assay.encoding.scoring import ScoredText
 from assay.errors import AssayError
-from assay.evidence import UNTRAINED
+from assay.evidence import UNTRAINED, Interval, Null
 from assay.figure import ITSELF, as_table
 from assay.instrument import run
-from assay.instruments.langue import Langue, bits, states
+from assay.instruments.langue import Langue, bits, figures, instrument, states
 from assay.instruments.langue.instrument import BUDGETS
 from assay.instruments.langue.metrics import IMITATOR, MATCHED, NGRAM
 from assay.instruments.langue.systems import CONTENT, COUNTS, RANDOM, SHUFFLED, UNORDERED
 from assay.relations import cosine, debiased_cka, mutual_neighbours, nearest, rsa
 from assay.report.page import report_html
 from assay.subject import Subject
-from assay.text import END, Corpus, NGrams, Vocabulary, ppmi_vectors
+from assay.text import END, Corpus, NGrams, Vocabulary, ppmi_vectors, symbols_of
 
 pytestmark = pytest.mark.slow
 SIZES = {"excerpts": 6, "size": 150, "words": 48, "each": 3, "draws": 100, "pair_draws": 20}
@@ -193,7 +195,9 @@ def test_all_systems_stand_beside_each_other():
     assert values["another"] == 1
     null = next(null for null in evidence.measure("neighbours", system=COUNTS).nulls if null.name == MATCHED)
     assert matrix.values[1][0] == pytest.approx(null.mean, abs=0.02)
-    assert f"beside {matrix.values[1][0]:.3f} for words of like frequency, p 0.0" in matrix.notes[0][1]
+    # The null of the matrix chooses the layer too, and where another network chose one there is no p.
+    assert f"beside {null.mean:.3f} for words of like frequency, p {null.p:.3f}" in matrix.notes[0][1]
+    assert matrix.values[1][0] == pytest.approx(null.mean)
     assert matrix.values[names.index(COUNTS)][names.index(RANDOM)] < 0.3
 
 
@@ -323,22 +327,88 @@ class HeldOut(small_texts.SmallTexts):
         return Corpus("<script>alert(1)</script>", super().corpus().train, (self.held,))
 
 
-@pytest.mark.parametrize("held", ["1234 " * 400, "abcdef" * 400])
+@pytest.mark.parametrize("held", ["1234 " * 400, "abcdef" * 400, "cat " * 400])
 def test_excerpts_without_words_are_no_imitation(held):
     words, vectors = counted()
     evidence = measured_on(small_texts.tabled(words, vectors), HeldOut(held=held))
     for key in ("gain", "left"):
         assert evidence.measure(key).value is None
-        assert "30 that differ are needed" in evidence.measure(key).note
+        assert "different words, and 30 are needed" in evidence.measure(key).note
     assert "imitates" not in evidence.summary
     assert "variance" not in evidence.summary
+
+
+def test_bits_that_an_untrained_copy_saves_too_are_told_so():
+    """Of signs that the text to learn from has nowhere the uniform distribution beats every n-gram."""
+    words, vectors = counted()
+    evidence = measured_on(small_texts.tabled(words, vectors), HeldOut(held="\N{GRINNING FACE} " * 400))
+    assert evidence.measure("saved").interval.low > 0
+    assert " fewer than the best n-gram, as untrained copies do;" in evidence.summary
+
+
+@dataclasses.dataclass
+class Counting:
+    """Codes with n-grams in place of whatever network it is given, with a hundredth more bits."""
+
+    model: NGrams
+    order: int
+    pseudo: bool = False
+    prefix: str = ""
+
+    def on(self, subject):
+        return self
+
+    def tokens(self, text):
+        return symbols_of(text).astype(np.int64)
+
+    def score(self, text):
+        tokens = self.tokens(text)
+        ends = np.minimum(np.arange(1, len(tokens) + 1), len(tokens) - 1)
+        return ScoredText(1.01 * self.model.bits(text)[self.order], ends, tokens, tokens)
+
+
+@pytest.mark.parametrize("pseudo", [False, True])
+def test_ngrams_as_the_network_imitate_themselves_and_pseudo_bits_are_held_against_none(monkeypatch, pseudo):
+    words, vectors = counted()
+    model = NGrams(sorted(small_texts.SmallTexts().corpus().train))
+    subject = small_texts.tabled(words, vectors)
+    monkeypatch.setattr(instrument, "scorer_of", lambda subject, task: Counting(model, 5, pseudo))
+    evidence = measured_on(subject)
+    assert evidence.settings["n-gram order"] == 5
+    assert evidence.measure("left").value < 1e-6
+    assert "unexplained, so that it imitates them" in evidence.summary
+    assert ("the best n-gram" in evidence.summary) != pseudo
+    assert (" pseudo-bits per byte; " in evidence.summary) == pseudo
+    for key in ("saved", "gain"):
+        measure = evidence.measure(key)
+        assert (measure.value is None) == pseudo
+        assert ("pseudo-bits" in measure.note) == pseudo
+    assert not {"saved", "gain"} & {one.key for one in evidence.findings()}
+
+
+def test_a_gain_that_an_ngram_of_half_the_text_has_too_is_told_so():
+    def measure(p):
+        beaten = Null(name=UNTRAINED, how="", values=(0.0,), p=0.01)
+        null = dataclasses.replace(beaten, name=IMITATOR, p=p)
+        made = measured("learned").measure("gain")
+        return dataclasses.replace(
+            made, value=0.2, interval=Interval(low=0.1, high=0.3, level=0.95, method=""), nulls=(beaten, null)
+        )
+
+    kept = SimpleNamespace(aligned={COUNTS: SimpleNamespace(best=SimpleNamespace(value=0.1, mean=0.1, p=0.5))})
+    told = [figures._sentence({("gain",): measure(p)}, kept) for p in (0.3, 0.01)]
+    assert "it saves further bits, but no more than an n-gram of half the text would;" in told[0]
+    assert "it saves further bits;" in told[1]
 
 
 def test_few_words_are_counted_and_names_are_text():
     words, vectors = counted()
     subject, task = small_texts.tabled(words, vectors), HeldOut(held=small_texts.document(1, 60))
     few = measured_on(subject, Few())
-    assert few.not_enough == "3 words of three letters occur five times; 30 must"
+    assert (
+        few.not_enough
+        == "3 words of three letters occur five times; 30 must: give a longer text, with blanks between its words"
+    )
     name = "<script>alert(1)</script>"
     audit = assay.audit(
         subject, task, instruments=[Langue(budgets={"quick": SMALL}, others={name: (subject, task)})], effort="quick"

@@ -58,9 +58,9 @@ class Excerpts:
     @property
     def few(self) -> str:
         """Why nothing can be said of words, empty where something can."""
-        num, needed = len(self.predictors), f"{FEWEST_WORDS} that differ are needed"
-        differ = num > 0 and float(self.predictors[:, 1].std()) > 1e-6
-        return "" if differ and num >= FEWEST_WORDS else f"not enough data: the excerpts have {num} words; {needed}"
+        num = len({word.text for words in self.words for word in words})
+        told = f"not enough data: the excerpts have {num} different words, and {FEWEST_WORDS} are needed"
+        return "" if num >= FEWEST_WORDS else told
 
     def order_bits(self) -> Float[np.ndarray, "orders units"]:
         """Bits per byte of every excerpt under each order."""
@@ -113,13 +113,13 @@ def prepared(
     total = sum(vocabulary.counts)
     words = tuple(words_in(text) for text in texts)
     bits = tuple(ngrams.bits(text) for text in texts)
-    best = int(np.sum([one.sum(1) for one in bits], axis=0).argmin())
+    found = Excerpts(tuple(texts), tuple(closed), words, shuffled, bits, np.zeros((0, 3)))
     rows = []
-    for found, codes in zip(words, bits, strict=True):
-        upto = np.concatenate([[0.0], np.cumsum(codes[best])])
+    for some, codes in zip(words, bits, strict=True):
+        upto = np.concatenate([[0.0], np.cumsum(codes[found.best])])
         before: list[int] = []
         last = 0
-        for word in found:
+        for word in some:
             place = vocabulary.place.get(word.text, -1)
             count = vocabulary.counts[place] if place >= 0 else 0
             likeness = 0.0
@@ -129,7 +129,7 @@ def prepared(
             if 0 <= place < len(vectors):
                 before.append(place)
             last = word.end
-    return Excerpts(tuple(texts), tuple(closed), words, shuffled, bits, np.array(rows).reshape(-1, 3))
+    return replace(found, predictors=np.array(rows).reshape(-1, 3))
 
 
 class NetworkBits(NamedTuple):

@@ -11,7 +11,7 @@ from assay.figure import Curve, DetailTable, Figure, Line, Plot, Point, Scatter
 from assay.instrument import Notes, Readings
 from assay.instruments.langue import bits
 from assay.instruments.langue.matrix import between
-from assay.instruments.langue.metrics import NEAR, tensor
+from assay.instruments.langue.metrics import IMITATOR, NEAR, tensor
 from assay.instruments.langue.systems import COUNTS
 from assay.relations import unit_vectors
 from assay.stats import mean_interval
@@ -63,12 +63,17 @@ def _sentence(found: dict, kept: Any) -> str:
     if bits is not None and saved is not None and saved.interval is not None:
         told = "fewer" if saved.value > 0 else "more"
         clear = "" if saved.interval.low > 0 or saved.interval.high < 0 else ", which is within chance"
+        if saved.interval.low > 0:
+            clear = "".join(f", as {name} do" for name in _not_beaten(saved) if name == UNTRAINED)
         parts.append(f"{number(bits.value)} bits per byte, {number(abs(saved.value))} {told} than the best n-gram{clear}")
+    elif bits is not None:
+        parts.append(f"{number(bits.value)} pseudo-bits per byte" if bits.note else f"{number(bits.value)} bits per byte")
     if gain is not None and gain.interval is not None:
-        known = (
-            "saves further bits" if gain.interval.low > 0 and (gain.p or 1) <= 0.05 else "saves no further bits beyond chance"
+        as_much = " and ".join(_not_beaten(gain))
+        known = "saves further bits" + (f", but no more than {as_much} would" if as_much else "")
+        parts.append(
+            f"added to a mixture of n-grams, it {known if gain.interval.low > 0 else 'saves no further bits beyond chance'}"
         )
-        parts.append(f"added to a mixture of n-grams, it {known}")
     if left is not None and left.interval is not None:
         variance = f"{number(100 * left.value)} % of the variance of its word surprisal"
         share = f"frequency, n-gram and context leave {variance} unexplained"
@@ -78,6 +83,12 @@ def _sentence(found: dict, kept: Any) -> str:
     agree += f" ({number(near.mean)})" + _beside_copies(found, more=near.p <= 0.05)
     parts.append(f"its words share {number(near.value)} of their neighbours with counts of the text, {agree}")
     return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "."
+
+
+def _not_beaten(measure: Measure) -> list[str]:
+    """The nulls that it does not exceed beyond chance."""
+    names = [null.name for null in measure.nulls if null.counts and null.p is not None and null.p > 0.05]
+    return ["an n-gram of half the text" if name == IMITATOR else name for name in names]
 
 
 def _beside_copies(found: dict, *, more: bool) -> str:

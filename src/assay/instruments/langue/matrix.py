@@ -26,7 +26,7 @@ def between(data: Any, kept: Any) -> Matrix:
     every = np.arange(len(counts))
     tables = {NETWORK: (every, cosine(kept.vectors))}
     tables |= {name: (one.rows, one.likeness) for name, one in {**known.real, **known.nulls}.items() if name != CONTENT}
-    names = tuple(tables)
+    names, alignments = tuple(tables), {**kept.aligned, **kept.nulls}
     values: list[list[float | None]] = [[None] * len(names) for _ in names]
     notes = [[ITSELF if one == other else "" for other in names] for one in names]
     for (i, one), (j, other) in combinations(enumerate(names), 2):
@@ -40,10 +40,17 @@ def between(data: Any, kept: Any) -> Matrix:
                 generator = np.random.default_rng([data.seed, side])
                 near.append(nearest(tables[name][1][np.ix_(places, places)], NEAREST, generator=generator))
             groups, generator = frequency_bins(counts[rows]), np.random.default_rng(data.seed)
-            drawn = mutual_null(*near, draws=data.budget.pair_draws, generator=generator, groups=groups)
+            # The layer of the network under test was chosen, so that its null is the largest of all layers.
+            drawn = (
+                alignments[other].null
+                if one == NETWORK
+                else mutual_null(*near, draws=data.budget.pair_draws, generator=generator, groups=groups)
+            )
             found = calibrated(float(mutual_neighbours(*near).mean()), drawn)
             value, mean = found.value, found.mean
-            note = f"beside {mean:.3f} for words of like frequency, p {found.p:.3f}; {len(rows)} words"
+            chosen = one != NETWORK and any(known.real[name].further for name in (one, other) if name in known.real)
+            told = "no p, since a layer was chosen" if chosen else f"p {found.p:.3f}"
+            note = f"beside {mean:.3f} for words of like frequency, {told}; {len(rows)} words"
         values[i][j], values[j][i] = value, mean
         notes[i][j], notes[j][i] = note, "null: words of like frequency"
     named = ", ".join(f"{k} {name}" for k, name in enumerate(names, 1))
@@ -56,6 +63,7 @@ def between(data: Any, kept: Any) -> Matrix:
         values=tuple(map(tuple, values)),
         notes=tuple(map(tuple, notes)),
         caption="Above the diagonal the share of the ten nearest neighbours of a word that two systems have in common, below "
-        f"it that of words of like frequency, networks at the layer that agrees best with counts: {named}.",
+        "it that of words of like frequency, of the network the largest of its layers; networks at the layer that agrees best "
+        f"with counts: {named}.",
         level=0,
     )

@@ -55,15 +55,17 @@ def of_bits(read: bits.NetworkBits, data: LangueDraw) -> list[Values]:
     best = excerpts.best
     pseudo = data.scorer is not None and data.scorer.pseudo
     note = "pseudo-bits: each token is given what stands behind it, so that this is no code length" if pseudo else ""
-    values = [
-        over(BITS, read.bits, note=note),
-        over(SAVED, read.saved, [Control(name=NGRAM, how=f"order {best}, chosen on the excerpts", values=tensor(zeros))]),
-    ]
-    if excerpts.few:
-        values += [Values(metric=one.key, units=tensor([]), reason=excerpts.few) for one in (GAIN, LEFT)]
-    else:
+    untold = {SAVED: note, GAIN: note or excerpts.few, LEFT: excerpts.few}
+    values = [over(BITS, read.bits, note=note)]
+    values += [Values(metric=metric.key, units=tensor([]), reason=why) for metric, why in untold.items() if why]
+    if not untold[SAVED]:
+        null = Control(name=NGRAM, how=f"order {best}, chosen on the excerpts", values=tensor(zeros))
+        values.append(over(SAVED, read.saved, [null]))
+    if not untold[GAIN]:
         null = paired(IMITATOR, "n-grams of every other line, as the network", data.imitated[0])
-        values += [over(GAIN, read.gain, [null]), _left(read.left[-1], data)]
+        values.append(over(GAIN, read.gain, [null]))
+    if not untold[LEFT]:
+        values.append(_left(read.left[-1], data))
     orders = excerpts.order_bits()[best]
     ngrams = NGrams(sorted(data.corpus.train), order=best) if read.costs else None
     for name, cost in read.costs.items():
