@@ -24,6 +24,7 @@ from assay.relations import cosine, debiased_cka, mutual_neighbours, nearest, rs
 from assay.report.page import report_html
 from assay.subject import Subject
 from assay.text import END, Corpus, NGrams, Vocabulary, ppmi_vectors, symbols_of
+from assay.text.leftover import TokenRules
 
 pytestmark = pytest.mark.slow
 SIZES = {"excerpts": 6, "size": 150, "words": 48, "each": 3, "draws": 100, "pair_draws": 20}
@@ -354,6 +355,7 @@ class Counting:
     order: int
     pseudo: bool = False
     prefix: str = ""
+    first: float = 0.0
 
     def on(self, subject):
         return self
@@ -364,7 +366,9 @@ class Counting:
     def score(self, text):
         tokens = self.tokens(text)
         ends = np.minimum(np.arange(1, len(tokens) + 1), len(tokens) - 1)
-        return ScoredText(1.01 * self.model.bits(text)[self.order], ends, tokens, tokens)
+        found = 1.01 * self.model.bits(text)[self.order]
+        found[0] += self.first
+        return ScoredText(found, ends, tokens, tokens)
 
 
 @pytest.mark.parametrize("pseudo", [False, True])
@@ -549,6 +553,18 @@ def test_an_ngram_in_the_place_of_the_network_leaves_little():
     gain, left = bits.imitator(excerpts, model, excerpts.best)
     assert bits.share_left(left[-1])[0] < 0.01 < bits.share_left(left[0])[0]
     assert abs(gain.mean()) < 0.01
+
+
+def test_how_an_excerpt_begins_is_not_counted_for_what_is_gained_and_left():
+    corpus = small_texts.SmallTexts().corpus()
+    texts, closed = bits.choose(corpus, num=8, size=200, generator=np.random.default_rng(0))
+    model, half = NGrams(corpus.train), NGrams(corpus.train[::2])
+    vocabulary = Vocabulary.of(corpus.train)
+    excerpts = bits.prepared(texts, closed, ngrams=model, vocabulary=vocabulary, vectors=np.eye(5), shuffled={})
+    one, other = (bits.read(Counting(half, 4, first=first), excerpts, TokenRules([])) for first in (0.0, -2.0))
+    np.testing.assert_allclose(one.gain, other.gain)
+    np.testing.assert_allclose(one.left, other.left)
+    assert (one.bits > other.bits).all()
 
 
 def test_contexts_show_every_word_as_often_as_asked_and_never_first():

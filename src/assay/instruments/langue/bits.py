@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from assay.encoding.scoring import ScoredText, Scorer, word_bits
 from assay.evidence import Interval
@@ -54,6 +54,12 @@ class Excerpts:
     def folds(self) -> Int[np.ndarray, " w"]:
         """The excerpt of every word."""
         return np.repeat(np.arange(len(self.texts)), [len(words) for words in self.words])
+
+    @property
+    def inner(self) -> Bool[np.ndarray, " w"]:
+        """All words but the first of every excerpt, which stands in the middle of its text and is coded as if it began one: how
+        sure n-grams are of the beginnings of texts would be counted for the network."""
+        return np.concatenate([np.arange(len(words)) > 0 for words in self.words])
 
     @property
     def few(self) -> str:
@@ -184,10 +190,10 @@ def _total(scored: ScoredText, closed: bool) -> float:
 
 def _left(excerpts: Excerpts, surprisal: Float[np.ndarray, " w"]) -> tuple[Float[np.ndarray, "units 2"], ...]:
     """Squares left and all of every excerpt, with one, two and all three predictors."""
-    folds, num = excerpts.folds, len(excerpts.texts)
-    found = []
+    inner, num = excerpts.inner, len(excerpts.texts)
+    folds, found = excerpts.folds[inner], []
     for upto in range(1, len(STEPS) + 1):
-        squares = unexplained(surprisal, excerpts.predictors[:, :upto], folds)
+        squares = unexplained(surprisal[inner], excerpts.predictors[inner, :upto], folds)
         found.append(np.stack([np.bincount(folds, squares[:, k], minlength=num).astype(np.float64) for k in (0, 1)], 1))
     return tuple(found)
 
@@ -209,6 +215,7 @@ def _gain(excerpts: Excerpts, own: Sequence[Float[np.ndarray, " _w"]]) -> Float[
     for bits, found in zip(excerpts.ngrams, excerpts.words, strict=True):
         upto = np.concatenate([np.zeros((len(bits), 1)), np.cumsum(bits, 1)], 1)
         orders.append(np.diff(upto[:, [0, *(word.end for word in found)]], axis=1))
-    folds, counted = excerpts.folds, np.concatenate(orders, 1)
-    saved = mixture_bits(counted, folds) - mixture_bits(np.vstack([counted, np.concatenate(own)]), folds)
+    inner = excerpts.inner
+    folds, counted, network = excerpts.folds[inner], np.concatenate(orders, 1)[:, inner], np.concatenate(own)[inner]
+    saved = mixture_bits(counted, folds) - mixture_bits(np.vstack([counted, network]), folds)
     return np.bincount(folds, saved, minlength=len(excerpts.texts)) / excerpts.sizes
