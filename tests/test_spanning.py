@@ -53,6 +53,11 @@ def test_an_arborescence_is_always_a_legal_tree(data, n):
     assert is_tree(arborescence(scores, roots).tolist())
 
 
+@pytest.mark.parametrize("root", [8.0, -8.0, 1e6])
+def test_roots_far_above_or_below_all_edges_are_one(root):
+    assert is_tree(arborescence(torch.zeros(3, 3), torch.full((3,), root)).tolist())
+
+
 def test_sizes_nought_and_one():
     assert arborescence(torch.zeros(0, 0), torch.zeros(0)).tolist() == []
     assert arborescence(torch.zeros(1, 1), torch.zeros(1)).tolist() == [-1]

@@ -58,7 +58,7 @@ def arborescence(scores: Float[Tensor, "n n"], roots: Float[Tensor, " n"]) -> In
         return torch.full((num,), -1)
     table, starts = scores.double().numpy(), roots.double().numpy()
     # One root: an artificial node leads to every node, at a price so high that it is paid once.
-    price = 4 * num * max(np.ptp(table), np.ptp(starts), 1.0)
+    price = 4 * num * max(np.ptp(np.append(table, starts)), 1.0)
     joined = np.full((num + 1, num + 1), -np.inf)
     joined[1:, 1:], joined[0, 1:] = table, starts - price
     np.fill_diagonal(joined, -np.inf)
