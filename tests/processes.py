@@ -16,7 +16,8 @@ import psutil
 
 # What the process in the terminal does first: a terminal sends its keys to those that it controls.
 _TAKE_THE_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup make test` would have it ignore
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
