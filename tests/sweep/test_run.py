@@ -115,10 +115,11 @@ def test_a_sweep_may_grow(undisturbed, tmp_path):
 
 
 def test_refinement_adds_networks_round_by_round_and_resumes(tmp_path):
-    asked = plan(refine=3, success=0.35)
+    asked = plan(refine=5, success=0.35)
     refined = sweep(asked, out=tmp_path / "one")
-    assert [row.round for row in refined.rows] == [0] * 12 + [1, 1, 2]
-    assert len({row.name for row in refined.rows}) == 15
+    assert len(refined.rows) == 17
+    assert [row.round for row in refined.rows] == [0] * 12 + [1, 1, 2, 2, 3]
+    assert len({row.name for row in refined.rows}) == 17
     (tmp_path / "one" / "runs" / refined.rows[-1].name / "cell.json").unlink()
     (tmp_path / "one" / "runs" / refined.rows[2].name / "cell.json").unlink()
     assert results(sweep(asked, out=tmp_path / "one")) == results(refined)
