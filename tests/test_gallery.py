@@ -47,7 +47,7 @@ def test_an_example_runs_small_and_returns_its_figure(name, monkeypatch, tmp_pat
     assert re.search("<(circle|path|rect)[^>]*><title>", figure), "something measured is drawn"
     assert figure.pdf().startswith(b"%PDF")
     assert capsys.readouterr().out.strip()
-    assert not list(tmp_path.iterdir()), "an example leaves nothing behind unless it is asked to"
+    assert not list(tmp_path.iterdir()), "an example leaves nothing behind by default"
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -88,12 +88,8 @@ def test_nothing_is_stored_where_no_measure_rests_on_combinations():
     assert stored_examples(evidence(texts, none), Subject(Adds()), task, level=2, seed=0) == ()
 
 
-def test_pictures_are_stored_small_and_can_be_read_again():
-    pil = pytest.importorskip("PIL.Image")
-    import io
-
-    images = torch.zeros(6, 3, 64, 64)
-    images[:, 0, :, :32] = 1.0  # red on the left
+def stored_pictures(images):
+    """Of six pictures, the combinations of three values of one part with two of another."""
     parts = {"colour": [0, 0, 1, 1, 2, 2], "shape": [0, 1, 0, 1, 0, 1]}
     task = Table(inputs=images, targets=torch.tensor([0, 1, 2, 3, 4, 5]), parts=parts, split=[0, 0, 0, 0, 0, 1])
 
@@ -101,7 +97,16 @@ def test_pictures_are_stored_small_and_can_be_read_again():
         def forward(self, image):
             return image.flatten(1)[:, :6]
 
-    found = stored_examples(evidence(measure(range(6), [0.0] * 6)), Subject(Net()), task, level=2, seed=0)
+    return stored_examples(evidence(measure(range(6), [0.0] * 6)), Subject(Net()), task, level=2, seed=0)
+
+
+def test_pictures_are_stored_small_and_can_be_read_again():
+    pil = pytest.importorskip("PIL.Image")
+    import io
+
+    images = torch.zeros(6, 3, 64, 64)
+    images[:, 0, :, :32] = 1.0  # red on the left
+    found = stored_pictures(images)
     assert len(found) == 6
     assert found[0].inputs == {}
     shown = pil.open(io.BytesIO(base64.b64decode(found[0].image)))
@@ -116,14 +121,7 @@ def test_of_pictures_that_leave_0_to_1_nothing_is_cut_off():
 
     levels = torch.tensor([-2.0, 0.0, 2.0])
     images = levels.repeat_interleave(2).expand(6, 1, 6, 6).clone()
-    parts = {"colour": [0, 0, 1, 1, 2, 2], "shape": [0, 1, 0, 1, 0, 1]}
-    task = Table(inputs=images, targets=torch.tensor([0, 1, 2, 3, 4, 5]), parts=parts, split=[0, 0, 0, 0, 0, 1])
-
-    class Net(nn.Module):
-        def forward(self, image):
-            return image.flatten(1)[:, :6]
-
-    found = stored_examples(evidence(measure(range(6), [0.0] * 6)), Subject(Net()), task, level=2, seed=0)
+    found = stored_pictures(images)
     shown = pil.open(io.BytesIO(base64.b64decode(found[0].image)))
     assert [shown.getpixel((x, 3))[0] for x in (0, 2, 4)] == [0, 128, 255]
 

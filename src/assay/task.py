@@ -110,6 +110,22 @@ class Examples:
             amounts={name: column[rows] for name, column in self.amounts.items()},
         )
 
+    @classmethod
+    def joined(cls, *several: "Examples") -> "Examples":
+        """The rows of several tables, one behind the other, with the columns that all of them have."""
+
+        def columns(kind: str) -> dict[str, Tensor]:
+            tables = [getattr(one, kind) for one in several]
+            return {name: torch.cat([table[name] for table in tables]) for name in tables[0] if all(name in t for t in tables)}
+
+        return cls(
+            inputs=columns("inputs"),
+            targets=torch.cat([one.targets for one in several]),
+            parts=columns("parts"),
+            combination=torch.cat([one.combination for one in several]),
+            amounts=columns("amounts"),
+        )
+
     def in_canonical_order(self) -> "Examples":
         """The same rows, ordered by combination and then by content: whatever order they came in, the result is one."""
         if not len(self):

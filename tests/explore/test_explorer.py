@@ -101,7 +101,7 @@ def test_a_slider_that_is_moved_draws_what_pytorch_draws(page, number, way):
     assert abs(after - before).max() > 0.05
     assert abs(after - _expected(networks[number], weight, value)).max() < 1e-2
     assert page.value("document.activeElement.parentElement.querySelector('output').textContent") != "1.00"
-    whole = f"new Grid(shown[{number}].network, 32).values.at(-1)"  # computed from the start
+    whole = f"new PixelGrid(shown[{number}].network, 32).values.at(-1)"  # computed from the start
     held = f"painter.grid(shown[{number}].network, 32).values.at(-1)"
     assert page.value(f"[...{held}]") == page.value(f"[...{whole}]")
 
@@ -228,7 +228,7 @@ def test_weights_moved_in_any_order_of_layers_are_drawn_as_from_the_start(page):
       return Math.max(...[0, 1, 2, 3, 3, 2, 3, 1, 3, 1, 1, 2, 0, 3].map((layer) => {
         network.weights[layer][2] += 0.4;
         tiles.run(layer);
-        const whole = new Grid(network, size).pixels();
+        const whole = new PixelGrid(network, size).pixels();
         return Math.max(...tiles.pixels().map((value, k) => Math.abs(value - whole[k])));
       }));
     })""")

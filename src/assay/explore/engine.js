@@ -69,7 +69,7 @@ function colours(values, num, place) {
 }
 
 // What every unit of a network holds at the pixels of a square picture, layer by layer.
-class Grid {
+class PixelGrid {
   constructor(network, size) {
     this.network = network;
     this.size = size;
@@ -282,7 +282,7 @@ class Painter {
   grid(network, size, way = "JavaScript") {
     const made = this.of(network);
     const key = `${way} ${size}`;
-    if (!made.has(key)) made.set(key, { grid: way === "JavaScript" ? new Grid(network, size) : new Tiles(network, size), from: Infinity });
+    if (!made.has(key)) made.set(key, { grid: way === "JavaScript" ? new PixelGrid(network, size) : new Tiles(network, size), from: Infinity });
     const held = made.get(key);
     if (held.from < network.depth()) held.grid.run(held.from);
     held.from = Infinity;

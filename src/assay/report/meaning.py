@@ -14,8 +14,8 @@ Scored = tuple[Audit, Measure, Measure]
 
 def meaning(audits: Sequence[Audit]) -> str:
     """Who learned the trained combinations, and who of those does better on novel ones: by a paired test where two networks
-    were measured on the same combinations, else by whether intervals overlap. Of more than two the farthest two are told, whose
-    p is that of so wide a range among alike networks."""
+    were measured on the same combinations, else by whether intervals overlap. Of more than two, the two
+    farthest apart are named, and p is that of so wide a range among alike networks."""
     scored = [(audit, seen, novel) for audit in audits for seen, novel in [_scores(audit)] if seen and novel]
     if not comparable(audits):
         return (

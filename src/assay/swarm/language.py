@@ -8,7 +8,7 @@ seen: what `earns` says of adjectives 9 to 12. Run it with `assay swarm assay.sw
 import copy
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from torch import Generator, Tensor, nn
 
 from assay.models import build
@@ -46,7 +46,7 @@ def language_problem(*, seed: int = 0, base_steps: int = 1_000, expert_steps: in
         print(problem.pool.names, len(problem.utility.items))
     """
     task, rng = Language(coverage=0.8, seed=seed), keyed_generator(seed, "swarm: language")
-    every = _joined(*(task.examples(split, 10**6, generator=rng) for split in ("seen", "novel")))
+    every = Examples.joined(*(task.examples(split, 10**6, generator=rng) for split in ("seen", "novel")))
     base = build("transformer", task, generator=rng)
     lines = task.training(2 * _ROWS, generator=rng)
     others = lines.take(~torch.isin(lines.inputs["tokens"][:, -1], torch.unique(every.inputs["tokens"][:, -1])))
@@ -87,18 +87,9 @@ def _train(network: nn.Module, task: Language, parts: list[Examples], steps: int
     """On equally many rows of each part."""
     rng = Generator().manual_seed(seed)
     rows = [torch.randint(len(part), (_ROWS // len(parts),), generator=rng) for part in parts]
-    drawn = _joined(*(part.take(row) for part, row in zip(parts, rows, strict=True)))
+    drawn = Examples.joined(*(part.take(row) for part, row in zip(parts, rows, strict=True)))
     config = TrainingConfig(steps=steps, batch_size=128, learning_rate=rate, weight_decay=0.8, seed=seed)
     fit(network, TrainingData(drawn.inputs, drawn.targets, task.objective), config=config)
-
-
-def _joined(*parts: Examples) -> Examples:
-    """One table; the parts of the examples stay where all have them."""
-    names = set.intersection(*(set(part.parts) for part in parts))
-    columns = {name: torch.cat([part.parts[name] for part in parts]) for name in sorted(names)}
-    inputs, targets = torch.cat([part.inputs["tokens"] for part in parts]), torch.cat([part.targets for part in parts])
-    combination: Int[Tensor, " n"] = torch.cat([part.combination for part in parts])
-    return Examples({"tokens": inputs}, targets, columns, combination)
 
 
 def _items(examples: Examples) -> ScoredItems:

@@ -1,4 +1,5 @@
-"""The task `language`, on which every instrument can be run: what a noun with an adjective costs, and what else is told."""
+"""The task `language`, on which every instrument can be run: the price of a noun with an adjective, and further
+kinds of lines."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -230,7 +231,7 @@ class Language(SlotTask):
         return Written({"tokens": rows}, first, first + 1, first + 2)
 
     def _listed(self, n: int, generator: Generator) -> tuple[Int[Tensor, "n length"], Int[Tensor, " n"]]:
-        """Lists of trained pairs and sizes, and the place of who is asked."""
+        """Lists of trained pairs and sizes, and the place of the queried noun."""
         counts = torch.randint(len(self.sizes), (n,), generator=generator).bincount(minlength=len(self.sizes))
         rows, answers = [], []
         for size, count in zip(self.sizes, counts.tolist(), strict=True):
@@ -353,7 +354,7 @@ class Language(SlotTask):
         )
 
     def node_values(self, examples: Examples, computations: Computations, answer: Answer) -> Int[np.ndarray, " v"]:
-        """The worth is asked by the same line with `costs`."""
+        """The worth is the answer to the same line with `costs`."""
         worth = examples.inputs["tokens"].clone()
         worth[:, -1] = ID[COSTS]
         values = computations.values.copy()

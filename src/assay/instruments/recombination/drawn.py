@@ -176,7 +176,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> RecombinationDraw:
         no_inputs = f"{prefix}, the answer so far, is the label of a novel input"
     elif kind_of:
         novel, no_inputs = _novel_inputs(task, 4 * most, rng)
-    real = _joined(held, novel)
+    real = Examples.joined(held, novel)
     drawing = ItemSampler(task, design, fitted, real, design_rows(parts, real), len(held), most)
     own = drawing.shown(torch.arange(len(held)), {})
     own = own.take(design.determined(own.rows).nonzero()[:, 0])
@@ -305,15 +305,6 @@ def _novel_inputs(task: Task, number: int, rng: Random) -> tuple[Examples, str]:
     except NoNovelInputs as error:
         found, reason = task.examples("seen", 0, generator=rng("none")), error.rule
     return found, reason or ("" if len(found) else "the task has no novel inputs")
-
-
-def _joined(one: Examples, other: Examples) -> Examples:
-    columns = {
-        name: {key: torch.cat([value, getattr(other, name)[key]]) for key, value in getattr(one, name).items()}
-        for name in ("inputs", "parts", "amounts")
-    }
-    targets = torch.cat([one.targets, other.targets])
-    return Examples(targets=targets, combination=torch.cat([one.combination, other.combination]), **columns)
 
 
 def _wanted(rows: Int[Tensor, "c k"], kind: int, most: int) -> tuple[Int[Tensor, "m k"], Int[Tensor, " m"]]:
