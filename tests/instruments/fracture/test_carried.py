@@ -156,6 +156,43 @@ def test_what_all_share_is_no_copy_however_little_it_responds():
     assert answer(Through()) == "not resolved"
 
 
+class Beside(nn.Module):
+    """A first layer for all contexts, of whose units each context has its own rest, silenced in others by large weights; beside
+    them the inputs, handed on as their positive and negative halves to a small linear part of the outputs."""
+
+    def __init__(self):
+        super().__init__()
+        width, task = 8, TASK.rule
+        self.first = nn.Linear(4, width)
+        self.chosen, self.last = nn.Linear(3 + width, 3 * width), nn.Linear(3 * width, 3)
+        self.halves, self.linear = nn.Linear(6, 12, bias=False), nn.Linear(12, 3, bias=False)
+        gates = contexts.LARGE * (torch.eye(3) - 1).repeat_interleave(width, 0)
+        with torch.no_grad():
+            for mine, rule in zip(
+                (self.first.weight, self.first.bias, self.chosen.bias, self.last.weight),
+                (task[0], task[1], task[3].repeat(3), task[4].repeat(1, 3)),
+                strict=True,
+            ):
+                mine.copy_(rule)
+            self.last.bias.copy_(task[5])
+            self.chosen.weight.copy_(torch.cat([gates, task[2].repeat(3, 1)], 1))
+            self.halves.weight.copy_(torch.cat([torch.eye(6), -torch.eye(6)]))
+            content_alone = torch.cat([torch.zeros(3, 3), 0.001 * torch.randn(3, 3, generator=Generator().manual_seed(0))], 1)
+            self.linear.weight.copy_(torch.cat([content_alone, -content_alone], 1))
+
+    def forward(self, x):
+        chosen = self.chosen(torch.cat([x[:, :3], self.first(content(x)).relu()], 1)).relu()
+        return self.last(chosen) + self.linear(self.halves(x).relu())
+
+
+def test_a_layer_that_all_share_is_no_reading_of_inputs_because_another_part_hands_them_on():
+    network = Subject(Beside())
+    read = read_layers(network, {"x": TASK.x})
+    found = dict(zip([layer.name for layer in read.layers], carried(network, {"x": TASK.x}, read).reads.tolist(), strict=True))
+    assert found == {"first": False, "chosen": False, "last": False, "halves": True, "linear": False}
+    assert answer(Beside()) == "not resolved"
+
+
 class Made(nn.Module):
     """Weights of a module made by a linear layer of the context: its columns are a module for each."""
 

@@ -54,16 +54,18 @@ def carried(network: Subject, inputs: Inputs, read: ReadNetwork) -> Carried:
     constant = [name for name, weight in network.module.named_parameters() if id(weight) in silent]
     return Carried(
         lost,
-        _reading(read, inputs),
+        _reading(network, inputs, read),
         max(lost_without_weights(network, inputs, unread), lost_without_weights(network, inputs, constant, mean=False)),
         sum(read.unread[name] for name in unread) / max(1, sum(weight.numel() for weight in every)),
     )
 
 
 @torch.no_grad()
-def lost_without(network: Subject, inputs: Inputs, layers: Sequence[str]) -> Mapping[str, float]:
+def lost_without(
+    network: Subject, inputs: Inputs, layers: Sequence[str], *, held: Mapping[str, Tensor] | None = None
+) -> Mapping[str, float]:
     """By layer the share of an output's variance that changes where the layer gives its mean over examples to all, the largest
-    over outputs: mean ablation."""
+    over outputs: mean ablation. `held`: activations at further sites that stay as they are meanwhile."""
     before, sites = network(inputs), [f"{name}:out" for name in layers]
     given = network.read(inputs, sites)
     found = {}
@@ -71,7 +73,7 @@ def lost_without(network: Subject, inputs: Inputs, layers: Sequence[str]) -> Map
         mean = given[site].mean(0, keepdim=True).expand_as(given[site])
         found[name] = torch.inf
         with suppress(AssayError):  # of a place that cannot be patched nothing is known
-            found[name] = _changed(before, network(inputs, replace={site: mean}))
+            found[name] = _changed(before, network(inputs, replace={**(held or {}), site: mean}))
     return found
 
 
@@ -111,9 +113,10 @@ def _normalising(network: Subject, inputs: Inputs) -> set[str]:
     return {name for name, weight in network.module.named_parameters() if id(weight) in own}
 
 
-def _reading(read: ReadNetwork, inputs: Inputs) -> Bool[Tensor, " l"]:
-    """Which layers only hand on the inputs: they are given an affine map of these, and another layer makes one again of what
-    has passed a nonlinearity, as of the positive and the negative half of each. None where examples are too few to tell."""
+def _reading(network: Subject, inputs: Inputs, read: ReadNetwork) -> Bool[Tensor, " l"]:
+    """Which layers only hand on the inputs: they are given an affine map of these, another layer makes one again of what has
+    passed a nonlinearity, as of the positive and the negative half of each, and while those other layers give what they gave,
+    nothing else hangs on the first. None where examples are too few to tell."""
     given = torch.cat([values.reshape(len(values), -1).double().cpu() for values in inputs.values()], 1)
     given = torch.cat([given, given.new_ones(len(given), 1)], 1)
     if len(given) < 2 * given.shape[1]:
@@ -127,9 +130,14 @@ def _reading(read: ReadNetwork, inputs: Inputs) -> Bool[Tensor, " l"]:
         # The second bound is for what does not vary, such as the 1 of a bias; where nothing does, nothing is handed on.
         return bool((of_left <= 1e-12 * of_varying + 1e-20 * of_all).all()) and bool((of_varying > 1e-12 * of_all).any())
 
-    reads = torch.tensor([is_affine(layer.inputs) for layer in read.layers], dtype=torch.bool)
-    others = [layer for layer, one in zip(read.layers, reads, strict=True) if not one]
-    return reads & any(is_affine(layer.inputs.double() @ layer.weight.T) for layer in others)
+    reads = [layer.name for layer in read.layers if is_affine(layer.inputs)]
+    again = [
+        f"{layer.name}:out"
+        for layer in read.layers
+        if layer.name not in reads and is_affine(layer.inputs.double() @ layer.weight.T)
+    ]
+    beside = lost_without(network, inputs, reads if again else [], held=network.read(inputs, again))
+    return torch.tensor([beside.get(layer.name, torch.inf) < CARRIES for layer in read.layers], dtype=torch.bool)
 
 
 def _changed(before: Tensor, after: Tensor) -> float:
