@@ -26,7 +26,7 @@ from assay.relations import calibrated_maximum, permutations, rated_correlation,
 from assay.stats import jackknife, keyed_generator, mean_interval
 from assay.subject import Subject
 from assay.tasks import load_task
-from assay.text import SHUFFLES, Corpus, NGrams, Shuffler, Vocabulary, every_other_line, ppmi_vectors
+from assay.text import SHUFFLES, Corpus, NGrams, Shuffler, Vocabulary, alternate_lines, ppmi_vectors
 from assay.text.leftover import TokenRules
 from assay.text.words import frequency_bins
 
@@ -100,13 +100,15 @@ def _counts() -> tuple[tuple[str, ...], tuple[int, ...]]:
 def text(subject: Subject, scorer: TokenScorer, corpus: Corpus) -> list[str]:
     """The ladder, the shuffles, and what is left after frequency, n-gram and context."""
     train, generator = sorted(corpus.train), np.random.default_rng(0)
-    texts, closed = bits.choose(corpus, num=EXCERPTS, size=SIZE, generator=generator)
+    chosen = bits.choose(corpus, num=EXCERPTS, size=SIZE, generator=generator)
     whole = Vocabulary.of(train)
     shuffle = Shuffler(tuple(train), english_tags())
-    shuffled = {name: tuple(shuffle(one, name, generator=generator) for one in texts) for name in SHUFFLES}
+    shuffled = {
+        name: tuple(one._replace(text=shuffle(one.text, name, generator=generator)) for one in chosen) for name in SHUFFLES
+    }
     counted = unit_vectors(ppmi_vectors(train, whole.first(2_000).words, seed=0))
-    excerpts = bits.prepared(texts, closed, ngrams=NGrams(train), vocabulary=whole, vectors=counted, shuffled=shuffled)
-    imitated = bits.imitator(excerpts, NGrams(every_other_line(train)), excerpts.best)
+    excerpts = bits.prepared(chosen, ngrams=NGrams(train), vocabulary=whole, vectors=counted, shuffled=shuffled)
+    imitated = bits.imitator(excerpts, [NGrams(half) for half in alternate_lines(train)])
     rules = TokenRules(scorer.tokens("".join(train)[:1_000_000]))
     read = bits.read(scorer, excerpts, rules)
 
@@ -116,13 +118,14 @@ def text(subject: Subject, scorer: TokenScorer, corpus: Corpus) -> list[str]:
         return f"{values.mean():.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
     lines = [
-        f"{corpus.name}: {len(texts)} excerpts of {SIZE} bytes, before every text {scorer.prefix}",
+        f"{corpus.name}: {len(excerpts)} excerpts of {SIZE} characters, before every text {scorer.prefix}",
         f"  bits per byte {told(read.bits)}; orders {excerpts.order_bits().mean(1).round(3).tolist()}",
         f"  saved over order {excerpts.best} {told(read.saved)}",
-        f"  gain of the mixture {told(read.gain)}, of an imitator {told(imitated[0])}",
+        f"  gain of the mixture {told(read.beside_counts.gain)}, of an imitator {told(imitated.gain)}",
+        f"  the mixture saves over the network {told(read.beside_counts.mixed)}, over an imitator {told(imitated.mixed)}",
     ]
     lines += [f"  {name}: {told(read.bits + cost)}, cost {told(cost)}" for name, cost in read.costs.items()]
-    for taken, own, other in zip(bits.STEPS, read.left, imitated[1], strict=True):
+    for taken, own, other in zip(bits.STEPS, read.beside_counts.left, imitated.left, strict=True):
         left, _, ends = bits.share_left(own)
         imitator = bits.share_left(other)[0]
         lines.append(f"  left after {taken} {left:.3f} [{ends.low:.3f}, {ends.high:.3f}], of an imitator {imitator:.3f}")

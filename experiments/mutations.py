@@ -28,6 +28,27 @@ class Fault(NamedTuple):
 
 FAULTS = (
     Fault(
+        "what stands before an excerpt is cut off by its letters, not by its bytes",
+        "instruments/langue/bits.py",
+        "        return ngrams.bits(self.before + self.text)[:, len(self.before.encode()) :]",
+        "        return ngrams.bits(self.before + self.text)[:, len(self.before) :]",
+        ("tests/instruments/test_langue_bits.py",),
+    ),
+    Fault(
+        "the end of a text is charged to an excerpt from its middle",
+        "instruments/langue/bits.py",
+        "        return bits[..., : None if self.closed else -1].sum(-1) / max(1, self.size)",
+        "        return bits.sum(-1) / max(1, self.size)",
+        ("tests/instruments/test_langue_bits.py",),
+    ),
+    Fault(
+        "a layer that all share passes for a reading of inputs, since another part hands them on",
+        "instruments/fracture/carried.py",
+        "    return torch.tensor([beside.get(layer.name, torch.inf) < CARRIES for layer in read.layers], dtype=torch.bool)",
+        "    return torch.tensor([layer.name in beside for layer in read.layers], dtype=torch.bool)",
+        ("tests/instruments/fracture/test_carried.py",),
+    ),
+    Fault(
         "pairs of places that were read in fitting judge the read-out",
         "instruments/binding/same_object.py",
         "    said = left_out(features, wanted[:, None], pairs.scene)[:, 0]",

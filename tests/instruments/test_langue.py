@@ -11,20 +11,18 @@ import torch
 
 import assay
 from assay.encoding import encoder_of
-from assay.encoding.scoring import ScoredText
 from assay.errors import AssayError
 from assay.evidence import UNTRAINED, Interval, Null
 from assay.figure import ITSELF, as_table
 from assay.instrument import run
-from assay.instruments.langue import Langue, bits, figures, instrument, states
+from assay.instruments.langue import Langue, figures, instrument, states
 from assay.instruments.langue.instrument import BUDGETS
 from assay.instruments.langue.metrics import IMITATOR, MATCHED, NGRAM
 from assay.instruments.langue.systems import CONTENT, COUNTS, RANDOM, SHUFFLED, UNORDERED
 from assay.relations import cosine, debiased_cka, mutual_neighbours, nearest, rsa
 from assay.report.page import report_html
 from assay.subject import Subject
-from assay.text import END, Corpus, NGrams, Vocabulary, ppmi_vectors, symbols_of
-from assay.text.leftover import TokenRules
+from assay.text import END, Corpus, NGrams, Vocabulary, ppmi_vectors
 
 pytestmark = pytest.mark.slow
 SIZES = {"excerpts": 6, "size": 150, "words": 48, "each": 3, "draws": 100, "pair_draws": 20}
@@ -347,36 +345,12 @@ def test_bits_that_an_untrained_copy_saves_too_are_told_so():
     assert " fewer than the best n-gram, as untrained copies do;" in evidence.summary
 
 
-@dataclasses.dataclass
-class Counting:
-    """Codes with n-grams in place of whatever network it is given, with a hundredth more bits."""
-
-    model: NGrams
-    order: int
-    pseudo: bool = False
-    prefix: str = ""
-    first: float = 0.0
-
-    def on(self, subject):
-        return self
-
-    def tokens(self, text):
-        return symbols_of(text).astype(np.int64)
-
-    def score(self, text):
-        tokens = self.tokens(text)
-        ends = np.minimum(np.arange(1, len(tokens) + 1), len(tokens) - 1)
-        found = 1.01 * self.model.bits(text)[self.order]
-        found[0] += self.first
-        return ScoredText(found, ends, tokens, tokens)
-
-
 @pytest.mark.parametrize("pseudo", [False, True])
 def test_ngrams_as_the_network_imitate_themselves_and_pseudo_bits_are_held_against_none(monkeypatch, pseudo):
     words, vectors = counted()
     model = NGrams(sorted(small_texts.SmallTexts().corpus().train))
     subject = small_texts.tabled(words, vectors)
-    monkeypatch.setattr(instrument, "scorer_of", lambda subject, task: Counting(model, 5, pseudo))
+    monkeypatch.setattr(instrument, "scorer_of", lambda subject, task: small_texts.Counting(model, 5, pseudo))
     evidence = measured_on(subject)
     assert evidence.settings["n-gram order"] == 5
     assert evidence.measure("left").value < 1e-6
@@ -521,50 +495,6 @@ def test_the_null_of_the_chosen_layer_chooses_too():
         assert measured["cka"].null[k] == pytest.approx(debiased_cka(chosen, counted))
     best = list(layers.values())[found.best.layer]
     assert measured["rsa"].value == pytest.approx(rsa(cosine(best), other.likeness).rho)
-
-
-def test_excerpts_share_no_byte_and_the_last_ends_its_text():
-    text = "".join(f"word{k:03d} and more\n" for k in range(100))
-    texts, closed = bits.choose(Corpus("x", (text,), (text,)), num=100, size=150, generator=np.random.default_rng(0))
-    assert sum(map(len, texts)) <= len(text)
-    assert all(piece in text for piece in texts)
-    assert [text.endswith(piece) for piece in texts] == closed
-    assert sum(closed) == 1
-
-
-def test_words_tile_the_text_and_their_ngram_bits_sum_to_it():
-    text = "The cat, the dog.\nA cow!"
-    found = bits.words_in(text)
-    assert [word.text for word in found] == ["the", "cat", "the", "dog", "a", "cow"]
-    assert text[found[1].start : found[1].end] == "cat"
-    model, vocabulary = NGrams([text]), Vocabulary.of([text])
-    excerpts = bits.prepared([text], [True], ngrams=model, vocabulary=vocabulary, vectors=np.eye(5), shuffled={})
-    upto = model.bits(text)[excerpts.best][: found[-1].end].sum()
-    assert excerpts.predictors[:, 1].sum() == pytest.approx(upto)
-    assert excerpts.predictors[0, 0] < excerpts.predictors[1, 0]  # "the" is frequent
-    assert excerpts.predictors[2, 2] == pytest.approx(0.5)  # behind "the cat", one of two is the same word
-
-
-def test_an_ngram_in_the_place_of_the_network_leaves_little():
-    corpus = small_texts.SmallTexts().corpus()
-    texts, closed = bits.choose(corpus, num=8, size=200, generator=np.random.default_rng(0))
-    model, vocabulary = NGrams(corpus.train), Vocabulary.of(corpus.train)
-    excerpts = bits.prepared(texts, closed, ngrams=model, vocabulary=vocabulary, vectors=np.eye(5), shuffled={})
-    gain, left = bits.imitator(excerpts, model, excerpts.best)
-    assert bits.share_left(left[-1])[0] < 0.01 < bits.share_left(left[0])[0]
-    assert abs(gain.mean()) < 0.01
-
-
-def test_how_an_excerpt_begins_is_not_counted_for_what_is_gained_and_left():
-    corpus = small_texts.SmallTexts().corpus()
-    texts, closed = bits.choose(corpus, num=8, size=200, generator=np.random.default_rng(0))
-    model, half = NGrams(corpus.train), NGrams(corpus.train[::2])
-    vocabulary = Vocabulary.of(corpus.train)
-    excerpts = bits.prepared(texts, closed, ngrams=model, vocabulary=vocabulary, vectors=np.eye(5), shuffled={})
-    one, other = (bits.read(Counting(half, 4, first=first), excerpts, TokenRules([])) for first in (0.0, -2.0))
-    np.testing.assert_allclose(one.gain, other.gain)
-    np.testing.assert_allclose(one.left, other.left)
-    assert (one.bits > other.bits).all()
 
 
 def test_contexts_show_every_word_as_often_as_asked_and_never_first():

@@ -14,8 +14,8 @@ from assay.text import (
     SYMBOLS,
     Corpus,
     NGrams,
+    alternate_lines,
     compressed_bits,
-    every_other_line,
     ladder,
     prequential_ngrams,
     symbols_of,
@@ -193,14 +193,15 @@ def test_orders_are_whole_and_compressors_known():
 
 
 @pytest.mark.parametrize("line", ["\n", "\n\n", "\r\n", "\r", "\n \n"])
-def test_half_of_a_text_is_every_other_line_with_the_empty_ones_behind_it(line):
+def test_half_of_a_text_is_alternate_lines_with_the_empty_ones_behind_it(line):
     lines = [f"line {k}{line}" for k in range(8)]
-    assert every_other_line(["".join(lines)]) == ["".join(lines[::2])]
-    assert every_other_line(lines) == lines[::2]
+    assert alternate_lines(["".join(lines)]) == (["".join(lines[::2])], ["".join(lines[1::2])])
+    assert alternate_lines(lines) == (lines[::2], lines[1::2])
 
 
 @pytest.mark.parametrize("text", ["word " * 3_000, "short\n" + "word " * 3_000, "word " * 20])
 def test_half_of_a_text_in_one_line_is_every_other_stretch(text):
-    (half,) = every_other_line([text])
+    (half,), (other,) = alternate_lines([text])
     assert len(half) == pytest.approx(len(text) / 2, abs=500)
+    assert len(half) + len(other) == len(text)
     assert half != text

@@ -33,6 +33,12 @@ class ScoredText(NamedTuple):
     tokens: Int64[np.ndarray, " tokens"]
     top: Int64[np.ndarray, " tokens"]
 
+    def behind(self, size: int) -> "ScoredText":
+        """Without the tokens that end within the first `size` bytes, which are no part of the text any more."""
+        kept = self.ends > size
+        kept[-1:] = True  # the end of the text, which ends where its last byte does
+        return ScoredText(self.bits[kept], self.ends[kept] - size, self.tokens[kept], self.top[kept])
+
 
 @runtime_checkable
 class Scorer(Protocol):

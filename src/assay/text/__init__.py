@@ -8,8 +8,8 @@ from assay.text.corpus import CodedText as CodedText
 from assay.text.corpus import CodesText as CodesText
 from assay.text.corpus import Corpus as Corpus
 from assay.text.corpus import GivesCorpus as GivesCorpus
+from assay.text.corpus import alternate_lines as alternate_lines
 from assay.text.corpus import decoded as decoded
-from assay.text.corpus import every_other_line as every_other_line
 from assay.text.corpus import symbols_of as symbols_of
 from assay.text.ladder import Rung as Rung
 from assay.text.ladder import ladder as ladder

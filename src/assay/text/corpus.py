@@ -160,24 +160,26 @@ _LINE = re.compile(r"[^\r\n]+\s*")
 _STRETCH = 500
 
 
-def every_other_line(texts: Sequence[str]) -> list[str]:
-    """Half of the texts: every other line, empty ones counted to the line before them. Where this is less than a third of the
-    letters or more than two thirds, as of a text in one long line, every other stretch of 500 letters, or of a tenth
-    where they are fewer than 5,000.
+def alternate_lines(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Two halves of the texts: every other line, empty ones counted to the line before them, and the lines between. Where the
+    first is less than a third of the letters or more than two thirds, as of a text in one long line, every other stretch of 500
+    letters, or of a tenth where they are fewer than 5,000.
 
     Example::
 
-        assert every_other_line(["one\n\ntwo\n\nsix\n"]) == ["one\n\nsix\n"]
+        assert alternate_lines(["one\n\ntwo\n\nsix\n"]) == (["one\n\nsix\n"], ["two\n\n"])
     """
     total = sum(map(len, texts))
-    found: list[str] = []
     size = max(1, min(_STRETCH, total // 10))
+    halves: tuple[list[str], list[str]] = ([], [])
     stretches = [[text[start : start + size] for start in range(0, len(text), size)] for text in texts]
     for pieces in ([_LINE.findall(text) for text in texts], stretches):
-        found, number = [], 0
+        halves, number = ([], []), 0
         for some in pieces:
-            found.append("".join(some[number % 2 :: 2]))
+            for half, found in enumerate(halves):
+                found.append("".join(some[(number + half) % 2 :: 2]))
             number += len(some)
-        if total <= 3 * sum(map(len, found)) <= 2 * total:
+        if total <= 3 * sum(map(len, halves[0])) <= 2 * total:
             break
-    return [text for text in found if text]
+    first, second = ([text for text in found if text] for found in halves)
+    return first, second

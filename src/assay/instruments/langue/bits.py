@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from assay.encoding.scoring import ScoredText, Scorer, word_bits
 from assay.evidence import Interval
@@ -15,6 +15,8 @@ from assay.text.leftover import TokenRules, mixture_bits, unexplained
 from assay.text.words import WORD
 
 CONTEXT_WORDS, FEWEST_WORDS = 10, 30
+MOST_BEFORE = 256
+"""Characters before an excerpt that whoever codes it is given."""
 STEPS = ("frequency", "frequency and n-gram", "frequency, n-gram and context")
 """What is taken out of the surprisal of words, step by step."""
 
@@ -27,39 +29,55 @@ class Word(NamedTuple):
     end: int
 
 
+class Excerpt(NamedTuple):
+    """A stretch of held-out text. Whoever codes it is given what stands `before`, which is not counted; `closed`: whether it is
+    the end of its text, which is then coded too."""
+
+    before: str
+    text: str
+    closed: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.text.encode())
+
+    def counted(self, ngrams: NGrams) -> Float[np.ndarray, "orders _s"]:
+        """Bits of its bytes, and of the end of the text, under n-grams of every order."""
+        return ngrams.bits(self.before + self.text)[:, len(self.before.encode()) :]
+
+    def scored(self, scorer: Scorer) -> ScoredText:
+        """Bits of its tokens under a network."""
+        return scorer.score(self.before + self.text).behind(len(self.before.encode()))
+
+    def rate(self, bits: Float[np.ndarray, "*orders _s"]) -> Float[np.ndarray, "*orders"]:
+        """Bits per byte, the last of `bits` being the end of the text."""
+        return bits[..., : None if self.closed else -1].sum(-1) / max(1, self.size)
+
+
 @dataclass(frozen=True)
 class Excerpts:
-    """Stretches of held-out text, the independent units, with what depends on no network.
+    """The independent units, with what depends on no network.
 
     **Attributes:**
 
-    - `texts`: the excerpts; `closed`: whether each is the end of its text, which is then coded too.
-    - `words`: of every excerpt; `shuffled`: by the name of a shuffle the excerpts under it.
+    - `excerpts`; `words`: of each; `shuffled`: by the name of a shuffle the excerpts under it.
     - `ngrams`: `(orders, symbols)` for every excerpt; `predictors`: `(words, 3)` for all words of all excerpts, one behind the
       other: surprisal by frequency, under the best n-gram, and likeness to the words before.
     """
 
-    texts: tuple[str, ...]
-    closed: tuple[bool, ...]
+    excerpts: tuple[Excerpt, ...]
     words: tuple[tuple[Word, ...], ...]
-    shuffled: dict[str, tuple[str, ...]]
+    shuffled: dict[str, tuple[Excerpt, ...]]
     ngrams: tuple[Float[np.ndarray, "orders _s"], ...]
     predictors: Float[np.ndarray, "w 3"]
 
-    @property
-    def sizes(self) -> Float[np.ndarray, " units"]:
-        return np.array([len(text.encode()) for text in self.texts], dtype=np.float64)
+    def __len__(self) -> int:
+        return len(self.excerpts)
 
     @property
     def folds(self) -> Int[np.ndarray, " w"]:
         """The excerpt of every word."""
-        return np.repeat(np.arange(len(self.texts)), [len(words) for words in self.words])
-
-    @property
-    def inner(self) -> Bool[np.ndarray, " w"]:
-        """All words but the first of every excerpt, which stands in the middle of its text and is coded as if it began one: how
-        sure n-grams are of the beginnings of texts would be counted for the network."""
-        return np.concatenate([np.arange(len(words)) > 0 for words in self.words])
+        return np.repeat(np.arange(len(self)), [len(words) for words in self.words])
 
     @property
     def few(self) -> str:
@@ -70,8 +88,7 @@ class Excerpts:
 
     def order_bits(self) -> Float[np.ndarray, "orders units"]:
         """Bits per byte of every excerpt under each order."""
-        rows = [bits.sum(1) if end else bits[:, :-1].sum(1) for bits, end in zip(self.ngrams, self.closed, strict=True)]
-        return np.stack(rows, 1) / self.sizes
+        return np.stack([one.rate(bits) for one, bits in zip(self.excerpts, self.ngrams, strict=True)], 1)
 
     @property
     def best(self) -> int:
@@ -79,22 +96,31 @@ class Excerpts:
         return int(self.order_bits().mean(1).argmin())
 
 
-def choose(corpus: Corpus, *, num: int, size: int, generator: np.random.Generator) -> tuple[list[str], list[bool]]:
-    """Excerpts of about `size` bytes that share no byte, each from the beginning of a word, drawn from all held-out texts."""
+def choose(corpus: Corpus, *, num: int, size: int, generator: np.random.Generator) -> list[Excerpt]:
+    """Excerpts of about `size` characters that share none, each from a blank to a blank where one is near, drawn from all
+    held-out texts. Up to `MOST_BEFORE` characters stand before each, from the beginning of a line or of a word."""
     found = []
     for text in sorted(corpus.test):
-        starts = range(0, max(1, len(text) - size // 2), size)
-        for start in starts:
-            last = start + 2 * size > len(text) + size // 2
-            piece = text[start:] if last else text[start : start + size]
-            if start:
-                piece = piece[piece.find(" ") + 1 :] if " " in piece[:40] else piece
-            if piece.strip():
-                found.append((piece, last))
-            if last:
-                break
+        starts = [_blank(text, start) for start in range(0, max(1, len(text) - size // 2), size)]
+        for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+            if text[start:end].strip():
+                found.append(Excerpt(_before(text, start), text[start:end], end == len(text)))
     kept = sorted(generator.permutation(len(found))[:num].tolist())
-    return [found[k][0] for k in kept], [found[k][1] for k in kept]
+    return [found[k] for k in kept]
+
+
+def _blank(text: str, start: int) -> int:
+    """The next blank within forty characters, if one is there."""
+    found = text.find(" ", start, start + 40) if start else 0
+    return start if found < 0 else found
+
+
+def _before(text: str, start: int) -> str:
+    found = text[max(0, start - MOST_BEFORE) : start]
+    if start <= MOST_BEFORE:
+        return found
+    line, blank = found.find("\n"), found.find(" ")
+    return found[line + 1 :] if line >= 0 else found[max(0, blank) :]
 
 
 def words_in(text: str) -> tuple[Word, ...]:
@@ -106,24 +132,24 @@ def words_in(text: str) -> tuple[Word, ...]:
 
 
 def prepared(
-    texts: Sequence[str],
-    closed: Sequence[bool],
+    excerpts: Sequence[Excerpt],
     *,
     ngrams: NGrams,
     vocabulary: Vocabulary,
     vectors: Float[np.ndarray, "v d"],
-    shuffled: dict[str, tuple[str, ...]],
+    shuffled: dict[str, tuple[Excerpt, ...]],
 ) -> Excerpts:
     """What n-grams, frequency and counted vectors say of every word. `vectors`: of unit length, for the first words of the
     vocabulary."""
     total = sum(vocabulary.counts)
-    words = tuple(words_in(text) for text in texts)
-    bits = tuple(ngrams.bits(text) for text in texts)
-    found = Excerpts(tuple(texts), tuple(closed), words, shuffled, bits, np.zeros((0, 3)))
+    words = tuple(words_in(one.text) for one in excerpts)
+    bits = tuple(one.counted(ngrams) for one in excerpts)
+    found = Excerpts(tuple(excerpts), words, shuffled, bits, np.zeros((0, 3)))
     rows = []
-    for some, codes in zip(words, bits, strict=True):
+    for one, some, codes in zip(excerpts, words, bits, strict=True):
         upto = np.concatenate([[0.0], np.cumsum(codes[found.best])])
-        before: list[int] = []
+        places = [vocabulary.place.get(word.text, -1) for word in words_in(one.before)]
+        before = [place for place in places if 0 <= place < len(vectors)]
         last = 0
         for word in some:
             place = vocabulary.place.get(word.text, -1)
@@ -138,15 +164,23 @@ def prepared(
     return replace(found, predictors=np.array(rows).reshape(-1, 3))
 
 
+class BesideCounts(NamedTuple):
+    """What counts explain of a model of text, for every excerpt: bits per byte that a mixture of n-grams saves once the model is
+    in it (`gain`), that this mixture saves over the model alone (`mixed`), and squares left and all of its word surprisal
+    (`left`, `(units, 2)`, for each step of `STEPS`)."""
+
+    gain: Float[np.ndarray, " units"]
+    mixed: Float[np.ndarray, " units"]
+    left: tuple[Float[np.ndarray, "units 2"], ...]
+
+
 class NetworkBits(NamedTuple):
-    """Of one network, for every excerpt: bits per byte (`bits`), saved over the best order (`saved`), saved by the mixture
-    (`gain`), squares left and all (`left`, `(units, 2)`, for each step of `STEPS`), costs of each shuffle, agreement with rules
-    `(units, 2)`, and that of the text itself (`followed`)."""
+    """Of one network, for every excerpt: bits per byte (`bits`), saved over the best order (`saved`), what counts explain of
+    it, costs of each shuffle, agreement with rules `(units, 2)`, and that of the text itself (`followed`)."""
 
     bits: Float[np.ndarray, " units"]
     saved: Float[np.ndarray, " units"]
-    gain: Float[np.ndarray, " units"]
-    left: tuple[Float[np.ndarray, "units 2"], ...]
+    beside_counts: BesideCounts
     costs: dict[str, Float[np.ndarray, " units"]]
     rules: Float[np.ndarray, "units 2"]
     followed: Float[np.ndarray, "units 2"]
@@ -154,48 +188,52 @@ class NetworkBits(NamedTuple):
 
 def read(scorer: Scorer, excerpts: Excerpts, rules: TokenRules, *, shuffles: bool = True) -> NetworkBits:
     """Code all excerpts with a network, and those under every shuffle."""
-    scored = [scorer.score(text) for text in excerpts.texts]
-    sizes = excerpts.sizes
-    bits = np.array([_total(one, end) for one, end in zip(scored, excerpts.closed, strict=True)]) / sizes
+    scored = [one.scored(scorer) for one in excerpts.excerpts]
+    bits = np.array([one.rate(found.bits) for one, found in zip(excerpts.excerpts, scored, strict=True)])
     costs = {}
-    for name, texts in excerpts.shuffled.items() if shuffles else ():
-        moved = [_total(scorer.score(text), end) for text, end in zip(texts, excerpts.closed, strict=True)]
-        costs[name] = np.array(moved) / np.array([max(1, len(text.encode())) for text in texts]) - bits
+    for name, moved in excerpts.shuffled.items() if shuffles else ():
+        costs[name] = np.array([one.rate(one.scored(scorer).bits) for one in moved]) - bits
     own = [word_bits(one, [word.end for word in found]) for one, found in zip(scored, excerpts.words, strict=True)]
     return NetworkBits(
         bits=bits,
         saved=excerpts.order_bits()[excerpts.best] - bits,
-        gain=_gain(excerpts, own),
-        left=_left(excerpts, np.concatenate(own)),
+        beside_counts=_beside_counts(excerpts, own),
         costs=costs,
         rules=np.stack([rules.agrees(one.tokens, one.top).mean(0) for one in scored]),
         followed=np.stack([rules.agrees(one.tokens, one.tokens).mean(0) for one in scored]),
     )
 
 
-def imitator(
-    excerpts: Excerpts, other: NGrams, best: int
-) -> tuple[Float[np.ndarray, " units"], tuple[Float[np.ndarray, "units 2"], ...]]:
-    """What is gained with, and left of, n-grams of another part of the corpus in the place of a network: an imitation."""
-    own = []
-    for text, found in zip(excerpts.texts, excerpts.words, strict=True):
-        upto = np.concatenate([[0.0], np.cumsum(other.bits(text)[best])])
-        own.append(np.diff([0.0, *(upto[word.end] for word in found)]))
-    return _gain(excerpts, own), _left(excerpts, np.concatenate(own))
+def imitator(excerpts: Excerpts, others: Sequence[NGrams]) -> BesideCounts:
+    """The mean over n-grams of parts of the corpus in the place of a network: imitations. The order is the best one."""
+    found = []
+    for other in others:
+        own = []
+        for one, words in zip(excerpts.excerpts, excerpts.words, strict=True):
+            upto = np.concatenate([[0.0], np.cumsum(one.counted(other)[excerpts.best])])
+            own.append(np.diff([0.0, *(upto[word.end] for word in words)]))
+        found.append(_beside_counts(excerpts, own))
+    gain, mixed, left = zip(*found, strict=True)
+    return BesideCounts(np.mean(gain, 0), np.mean(mixed, 0), tuple(np.mean(steps, 0) for steps in zip(*left, strict=True)))
 
 
-def _total(scored: ScoredText, closed: bool) -> float:
-    return float(scored.bits.sum() if closed else scored.bits[:-1].sum())
-
-
-def _left(excerpts: Excerpts, surprisal: Float[np.ndarray, " w"]) -> tuple[Float[np.ndarray, "units 2"], ...]:
-    """Squares left and all of every excerpt, with one, two and all three predictors."""
-    inner, num = excerpts.inner, len(excerpts.texts)
-    folds, found = excerpts.folds[inner], []
+def _beside_counts(excerpts: Excerpts, own: Sequence[Float[np.ndarray, " _w"]]) -> BesideCounts:
+    """**Arguments:** `own`: bits of the words of every excerpt. Words are mixed whole."""
+    orders = []
+    for bits, found in zip(excerpts.ngrams, excerpts.words, strict=True):
+        upto = np.concatenate([np.zeros((len(bits), 1)), np.cumsum(bits, 1)], 1)
+        orders.append(np.diff(upto[:, [0, *(word.end for word in found)]], axis=1))
+    folds, counted, surprisal, num = excerpts.folds, np.concatenate(orders, 1), np.concatenate(own), len(excerpts)
+    sizes = np.array([one.size for one in excerpts.excerpts])
+    together = mixture_bits(np.vstack([counted, surprisal]), folds)
+    gain, mixed = (
+        np.bincount(folds, alone - together, minlength=num) / sizes for alone in (mixture_bits(counted, folds), surprisal)
+    )
+    left = []
     for upto in range(1, len(STEPS) + 1):
-        squares = unexplained(surprisal[inner], excerpts.predictors[inner, :upto], folds)
-        found.append(np.stack([np.bincount(folds, squares[:, k], minlength=num).astype(np.float64) for k in (0, 1)], 1))
-    return tuple(found)
+        squares = unexplained(surprisal, excerpts.predictors[:, :upto], folds)
+        left.append(np.stack([np.bincount(folds, squares[:, k], minlength=num).astype(np.float64) for k in (0, 1)], 1))
+    return BesideCounts(gain, mixed, tuple(left))
 
 
 def share_left(squares: Float[np.ndarray, "units 2"]) -> tuple[float, float, Interval]:
@@ -207,15 +245,3 @@ def share_left(squares: Float[np.ndarray, "units 2"]) -> tuple[float, float, Int
     value = ratio(squares)
     variance, interval = jackknife(value, [ratio(np.delete(squares, k, axis=0)) for k in range(len(squares))])
     return value, variance, replace(interval, low=max(0.0, interval.low))
-
-
-def _gain(excerpts: Excerpts, own: Sequence[Float[np.ndarray, " _w"]]) -> Float[np.ndarray, " units"]:
-    """Bits per byte that the mixture of all orders saves once the network is one of its components; words are mixed whole."""
-    orders = []
-    for bits, found in zip(excerpts.ngrams, excerpts.words, strict=True):
-        upto = np.concatenate([np.zeros((len(bits), 1)), np.cumsum(bits, 1)], 1)
-        orders.append(np.diff(upto[:, [0, *(word.end for word in found)]], axis=1))
-    inner = excerpts.inner
-    folds, counted, network = excerpts.folds[inner], np.concatenate(orders, 1)[:, inner], np.concatenate(own)[inner]
-    saved = mixture_bits(counted, folds) - mixture_bits(np.vstack([counted, network]), folds)
-    return np.bincount(folds, saved, minlength=len(excerpts.texts)) / excerpts.sizes

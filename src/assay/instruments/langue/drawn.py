@@ -25,7 +25,7 @@ class LangueBudget(Budget):
 
     **Attributes:**
 
-    - `excerpts`, `size`: how many stretches of held-out text, and their bytes.
+    - `excerpts`, `size`: how many stretches of held-out text, and their characters.
     - `words`, `each`: words whose relations are compared, and the contexts that each is read in.
     - `draws`, `pair_draws`: permutations of the local and of the global measures.
     - `layers`: at most so many are read.
@@ -62,7 +62,7 @@ class LangueDraw(NamedTuple):
     encoder: Encoder
     excerpts: bits.Excerpts
     rules: TokenRules
-    imitated: tuple[Float[np.ndarray, " units"], tuple[Float[np.ndarray, "units 2"], ...]]
+    imitated: bits.BesideCounts
     vocabulary: Vocabulary
     graphs: Sequence
     systems: Systems

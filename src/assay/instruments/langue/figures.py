@@ -47,7 +47,7 @@ def notes(data: Any, readings: Readings, measures: Sequence[Measure]) -> Notes:
         "Whether the network has seen the held-out text elsewhere: only a network trained here on this text has not."
     )
     settings = {
-        "excerpts": len(data.excerpts.texts),
+        "excerpts": len(data.excerpts),
         "words": len(data.vocabulary),
         "contexts": len(data.graphs),
         "n-gram order": data.excerpts.best,
@@ -117,7 +117,7 @@ def _ladder(data: Any, read: Any) -> DetailTable:
     # N-grams have their row on the same excerpts already.
     rows += [
         (f"{rung.name}{', primed' if rung.primed else ''}", rung.bits, "excerpts joined")
-        for rung in ladder(train, excerpts.texts, order=0, most=MOST_PRIMED)
+        for rung in ladder(train, [one.text for one in excerpts.excerpts], order=0, most=MOST_PRIMED)
         if not rung.name.startswith("order")
     ]
     learned = train
@@ -150,7 +150,9 @@ def _ladder(data: Any, read: Any) -> DetailTable:
 def _left(data: Any, read: Any) -> list[tuple]:
     """The end of the ladder: what counts leave of the network, and how often rules of n-grams say what it does."""
     rows: list[tuple] = []
-    for taken, own, other in zip(bits.STEPS, read.left, data.imitated[1], strict=True) if not data.excerpts.few else ():
+    for taken, own, other in (
+        zip(bits.STEPS, read.beside_counts.left, data.imitated.left, strict=True) if not data.excerpts.few else ()
+    ):
         value, _, interval = bits.share_left(own)
         imitated = number(bits.share_left(other)[0])
         of = f"variance, {number(interval.low)} to {number(interval.high)}; of an n-gram in its place {imitated}"

@@ -20,7 +20,7 @@ from assay.relations.rsa import frequency_difference
 from assay.stats import keyed_seed
 from assay.subject import Subject
 from assay.task import Task, TokenSequence
-from assay.text import SHUFFLES, GivesCorpus, NGrams, Shuffler, Vocabulary, every_other_line, ppmi_vectors
+from assay.text import SHUFFLES, GivesCorpus, NGrams, Shuffler, Vocabulary, alternate_lines, ppmi_vectors
 from assay.text.leftover import TokenRules
 from assay.training.online import prequential_network
 
@@ -115,25 +115,28 @@ class Langue(Instrument[LangueDraw]):
                 raise NotEnough(
                     f"{len(vocabulary)} of {len(wanted)} words stand in a context that can be read; {FEWEST_WORDS} must"
                 )
-            texts, closed = bits.choose(corpus, num=max(6, int(budget.excerpts * share)), size=budget.size, generator=generator)
-            if len(texts) < 5:
-                raise NotEnough(f"{len(texts)} excerpts of {budget.size} bytes are held out, and 5 are needed: {MORE}")
+            chosen = bits.choose(corpus, num=max(6, int(budget.excerpts * share)), size=budget.size, generator=generator)
+            if len(chosen) < 5:
+                raise NotEnough(f"{len(chosen)} excerpts of {budget.size} characters are held out, and 5 are needed: {MORE}")
             shuffle = Shuffler(tuple(train), given.tags() if given else {})
             shuffled = {
-                name: tuple(shuffle(text, name, generator=np.random.default_rng([seed, k])) for k, text in enumerate(texts))
+                name: tuple(
+                    one._replace(text=shuffle(one.text, name, generator=np.random.default_rng([seed, k])))
+                    for k, one in enumerate(chosen)
+                )
                 for name in SHUFFLES
             }
             frequent = whole.first(2_000)
             counted = unit_vectors(ppmi_vectors(train, frequent.words, seed=seed))
-            excerpts = bits.prepared(texts, closed, ngrams=NGrams(train), vocabulary=whole, vectors=counted, shuffled=shuffled)
-            imitated = bits.imitator(excerpts, NGrams(every_other_line(train)), excerpts.best)
+            excerpts = bits.prepared(chosen, ngrams=NGrams(train), vocabulary=whole, vectors=counted, shuffled=shuffled)
+            imitated = bits.imitator(excerpts, [NGrams(half) for half in alternate_lines(train)])
             known = systems(train, vocabulary, given, others=self.others, each=each, layers=budget.layers, seed=seed)
         why, scorer, rules = "", None, TokenRules([])
         try:
             coded = scorer_of(subject, task)
-            coded.score(texts[0][:200])
-            for text in (*texts, *itertools.chain.from_iterable(shuffled.values())):
-                coded.tokens(text)  # which refuses a text that they do not give back
+            chosen[0]._replace(text=chosen[0].text[:200]).scored(coded)
+            for one in (*chosen, *itertools.chain.from_iterable(shuffled.values())):
+                coded.tokens(one.before + one.text)  # which refuses a text that they do not give back
             share_of_rules = MOST_RULES // len(train)  # a token is one character or more
             rules = TokenRules(np.concatenate([coded.tokens(text[:share_of_rules]) for text in train]))
             scorer = coded

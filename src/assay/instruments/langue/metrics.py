@@ -23,6 +23,7 @@ def _metric(key: str, title: str, **more: object) -> Metric:
 BITS = _metric("bits", "bits per byte", unit=_RATE, better="lower")
 SAVED = _metric("saved", "bits saved over the best n-gram", unit=_RATE, headline=True, beats=(UNTRAINED, NGRAM))
 GAIN = _metric("gain", "bits that a mixture of n-grams gains by it", unit=_RATE, headline=True, beats=(UNTRAINED, IMITATOR))
+MIXED = _metric("mixed", "bits that the mixture saves over the network alone", unit=_RATE, better="neither", beats=(IMITATOR,))
 LEFT = _metric(
     "left", "variance of word surprisal left after frequency, n-gram and context", better="neither", beats=(IMITATOR,)
 )
@@ -43,7 +44,7 @@ ANALOGIES = _metric(
 )
 GROUPS = _metric("groups", "adjusted mutual information of groups of words", bounds=_SIGNED, beats=(MATCHED,), **_WORDS)
 FOUND = _metric("matched", "words matched without labels", unit="share", bounds=(0.0, 1.0), **_WORDS)
-METRICS = (BITS, SAVED, GAIN, LEFT, COST, RULES, NEAR, APART, NOTHING, RSA, CKA, RATED, ANALOGIES, GROUPS, FOUND)
+METRICS = (BITS, SAVED, GAIN, MIXED, LEFT, COST, RULES, NEAR, APART, NOTHING, RSA, CKA, RATED, ANALOGIES, GROUPS, FOUND)
 _BOUNDED = {metric.key: metric.bounds for metric in METRICS if metric.bounds == _SIGNED}
 
 

@@ -21,6 +21,7 @@ from assay.instruments.langue.metrics import (
     IMITATOR,
     LEFT,
     MATCHED,
+    MIXED,
     NEAR,
     NGRAM,
     NOTHING,
@@ -55,26 +56,22 @@ def of_bits(read: bits.NetworkBits, data: LangueDraw) -> list[Values]:
     best = excerpts.best
     pseudo = data.scorer is not None and data.scorer.pseudo
     note = "pseudo-bits: each token is given what stands behind it, so that this is no code length" if pseudo else ""
-    untold = {SAVED: note, GAIN: note or excerpts.few, LEFT: excerpts.few}
+    untold = {SAVED: note, GAIN: note or excerpts.few, MIXED: note or excerpts.few, LEFT: excerpts.few}
     values = [over(BITS, read.bits, note=note)]
     values += [Values(metric=metric.key, units=tensor([]), reason=why) for metric, why in untold.items() if why]
     if not untold[SAVED]:
         null = Control(name=NGRAM, how=f"order {best}, chosen on the excerpts", values=tensor(zeros))
         values.append(over(SAVED, read.saved, [null]))
-    if not untold[GAIN]:
-        null = paired(IMITATOR, "n-grams of every other line, as the network", data.imitated[0])
-        values.append(over(GAIN, read.gain, [null]))
+    how = "n-grams of either half of the text, every other line, as the network"
+    pairs = {GAIN: (read.beside_counts.gain, data.imitated.gain), MIXED: (read.beside_counts.mixed, data.imitated.mixed)}
+    values += [over(metric, own, [paired(IMITATOR, how, null)]) for metric, (own, null) in pairs.items() if not untold[metric]]
     if not untold[LEFT]:
-        values.append(_left(read.left[-1], data))
+        values.append(_left(read.beside_counts.left[-1], data))
     orders = excerpts.order_bits()[best]
     ngrams = NGrams(sorted(data.corpus.train), order=best) if read.costs else None
     for name, cost in read.costs.items():
-        texts = excerpts.shuffled[name]
         assert ngrams is not None
-        moved = [
-            (b if end else b[:-1]).sum() for b, end in zip((ngrams.bits(t)[best] for t in texts), excerpts.closed, strict=True)
-        ]
-        null = np.array(moved) / np.array([max(1, len(text.encode())) for text in texts]) - orders
+        null = np.array([one.rate(one.counted(ngrams)[best]) for one in excerpts.shuffled[name]]) - orders
         values.append(over(COST, cost, [paired(NGRAM, f"what it costs order {best}", null)], about={"shuffle": name}))
     for k, rule in enumerate(("the longest known context", "any context, chosen afterwards")):
         null = paired(
@@ -86,8 +83,8 @@ def of_bits(read: bits.NetworkBits, data: LangueDraw) -> list[Values]:
 
 def _left(squares: Float[np.ndarray, "units 2"], data: LangueDraw) -> Values:
     value, variance, interval = bits.share_left(squares)
-    other = bits.share_left(data.imitated[1][-1])[0]
-    control = Control(name=IMITATOR, how="left of n-grams of every other line", values=tensor([other]))
+    other = bits.share_left(data.imitated.left[-1])[0]
+    control = Control(name=IMITATOR, how="left of n-grams of either half of the text, every other line", values=tensor([other]))
     units = value + (squares[:, 0] - value * squares[:, 1]) / max(float(squares[:, 1].mean()), 1e-12)
     return Values(metric=LEFT.key, units=tensor(units), value=value, variance=variance, interval=interval, controls=(control,))
 
