@@ -165,8 +165,8 @@ def prepared(
 
 
 class BesideCounts(NamedTuple):
-    """What counts explain of a model of text, for every excerpt: bits per byte that a mixture of n-grams saves once the model is
-    in it (`gain`), that this mixture saves over the model alone (`mixed`), and squares left and all of its word surprisal
+    """What counts explain of a model of text, for every excerpt: bits per byte that a mixture of n-grams saves once the model
+    is in it (`gain`), that this mixture saves over the model alone (`mixed`), and squares left and all of its word surprisal
     (`left`, `(units, 2)`, for each step of `STEPS`)."""
 
     gain: Float[np.ndarray, " units"]
