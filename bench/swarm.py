@@ -4,6 +4,10 @@
 million parameters each (28 layers, rank 16, four matrices of 3072 and 4096) need 0.6 GB. Two loops stand beside the batch: one
 in memory, in which the factors of every candidate are multiplied out and added to the weights; and one that, like the published
 code, reads base and adapter of every candidate from files. Scores agree.
+
+What a batch saves is what a loop does for each candidate and not for each item, so the ratio depends on how many items there
+are. Beside it stands the largest one that any way could have which takes the products of the base for every candidate and item:
+the loop's time over that of one pass of the base on as many rows.
 """
 
 import copy
@@ -11,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,15 +24,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Generator, nn
 
-from assay.swarm.evaluate import Evaluator
+from assay.swarm.evaluate import MOST_ROWS, Evaluator
 from assay.swarm.expert import Expert, Factors
-from assay.swarm.pool import ExpertPool, Space
+from assay.swarm.pool import ExpertPool
 from assay.swarm.published import PublishedSwarm, SwarmOptions
 from assay.swarm.scores import accuracy, log_probability
 from assay.swarm.utility import ScoredItems, Utility
 from assay.swarm.worlds import ChainNetwork
 
 LAYERS, RANK, EXPERTS, PARTICLES = 28, 16, 10, 20
+ITEMS = (20, 50, 200)  # 20 is the least that a utility takes
 
 
 def main() -> None:
@@ -35,12 +41,19 @@ def main() -> None:
     print(f"one update of {PARTICLES} particles over {EXPERTS} experts: {1e3 * update():.2f} ms")
     for space, seconds in adapters():
         print(f"one candidate of 12.85M LoRA parameters as an adapter, {space} space: {1e3 * seconds:.0f} ms")
-    for name, base, space in (("three layers of 512", plain(), "delta"), ("the cell of the world", cell(), "delta")):
-        batched, loop, loaded, apart = candidates(*base, space)
-        print(
-            f"{name}: 32 candidates on 200 items at once {batched:.3f} s; in a loop {loop:.3f} s, {loop / batched:.1f} times; "
-            f"loading each {loaded:.3f} s, {loaded / batched:.1f} times; log-probabilities differ by {apart:.0e}"
-        )
+    for name, base in (
+        ("three layers of 512", plain),
+        ("three layers of 2048", partial(plain, wide=2048)),
+        ("the world's cell", cell),
+    ):
+        for num in ITEMS:
+            batched, loop, loaded, least, apart = candidates(*base(num))
+            print(
+                f"{name}, 32 candidates on {num} items: at once {1e3 * batched:.0f} ms; in a loop {1e3 * loop:.0f}, "
+                f"{loop / batched:.1f} times; loading each {1e3 * loaded:.0f}, {loaded / batched:.1f} times (at most "
+                f"{loaded / least:.1f}); log-probabilities differ by {apart:.0e}",
+                flush=True,
+            )
 
 
 def median(call: Callable[[], object], times: int) -> float:
@@ -89,23 +102,24 @@ def adapters() -> list[tuple[str, float]]:
     return found
 
 
-def plain() -> tuple[nn.Module, ScoredItems]:
+def plain(num: int, *, wide: int = 512) -> tuple[nn.Module, ScoredItems]:
     rng = Generator().manual_seed(0)
-    sizes = [64, 512, 512, 512, 16]
+    sizes = [64, wide, wide, wide, 16]
     layers = [layer for i, o in pairwise(sizes) for layer in (nn.Linear(i, o), nn.ReLU())]
     return nn.Sequential(*layers[:-1]), ScoredItems(
-        torch.randn(200, 64, generator=rng), torch.randint(16, (200,), generator=rng)
+        torch.randn(num, 64, generator=rng), torch.randint(16, (num,), generator=rng)
     )
 
 
-def cell() -> tuple[nn.Module, ScoredItems]:
+def cell(num: int) -> tuple[nn.Module, ScoredItems]:
     rng = Generator().manual_seed(0)
     network = ChainNetwork(modulus=13, operations=15, state=48, operation=48, hidden=256)
-    return network, ScoredItems(torch.randint(13, (200, 4), generator=rng), torch.randint(13, (200,), generator=rng))
+    return network, ScoredItems(torch.randint(13, (num, 4), generator=rng), torch.randint(13, (num,), generator=rng))
 
 
-def candidates(network: nn.Module, items: ScoredItems, space: Space) -> tuple[float, float, float, float]:
-    """32 candidates among ten experts, on 200 items."""
+def candidates(network: nn.Module, items: ScoredItems) -> tuple[float, float, float, float, float]:
+    """Seconds of 32 candidates among ten experts at once, in a loop, loading each, and of the base on as many rows; and how far
+    scores differ."""
     rng = Generator().manual_seed(0)
     weights = {f"{name}.weight": m.weight.shape for name, m in network.named_modules() if isinstance(m, nn.Linear)}
 
@@ -116,12 +130,12 @@ def candidates(network: nn.Module, items: ScoredItems, space: Space) -> tuple[fl
         }
         return Expert(changes=drawn)
 
-    pool = ExpertPool(network, {f"e{k}": expert() for k in range(EXPERTS)}, space=space)
+    pool = ExpertPool(network, {f"e{k}": expert() for k in range(EXPERTS)})
     utility = Utility(items=items, score=accuracy, graded=log_probability)
     c = np.random.default_rng(0).dirichlet(np.ones(EXPERTS), 32)
     ways = {way: Evaluator(network, pool, utility=utility, way=way, graded=True) for way in ("rows", "loop")}
     scores = {way: one.scores(c, graded=True) for way, one in ways.items()}
-    seconds = {way: median(lambda one=one: one.fresh().scores(c, graded=True), 5) for way, one in ways.items()}
+    seconds = {way: median(lambda one=one: one.fresh().scores(c, graded=True), 3) for way, one in ways.items()}
     with tempfile.TemporaryDirectory() as folder:
         base, adapters = Path(folder) / "base.safetensors", [Path(folder) / f"{k}.safetensors" for k in range(len(c))]
         save_file({name: tensor.clone() for name, tensor in network.state_dict().items()}, base)
@@ -139,8 +153,12 @@ def candidates(network: nn.Module, items: ScoredItems, space: Space) -> tuple[fl
                 other.load_state_dict(own)
                 log_probability(other, items.inputs, items.targets)
 
-        loaded = median(loading, 5)
-    return seconds["rows"], seconds["loop"], loaded, float(np.abs(scores["rows"] - scores["loop"]).max())
+        loaded = median(loading, 3)
+    many = items.take(torch.arange(len(items)).repeat(len(c)))
+    parts = [many.take(one) for one in torch.arange(len(many)).split(MOST_ROWS)]
+    with torch.no_grad():
+        least = median(lambda: [network(part.inputs) for part in parts], 3)
+    return seconds["rows"], seconds["loop"], loaded, least, float(np.abs(scores["rows"] - scores["loop"]).max())
 
 
 if __name__ == "__main__":

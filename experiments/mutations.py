@@ -47,6 +47,11 @@ FAULTS = (
         "    return torch.tensor([beside.get(layer.name, torch.inf) < CARRIES for layer in read.layers], dtype=torch.bool)",
         "    return torch.tensor([layer.name in beside for layer in read.layers], dtype=torch.bool)",
         ("tests/instruments/fracture/test_carried.py",),
+        "rows answered by the weights of another candidate",
+        "swarm/candidates.py",
+        "            weights = (wide(own) + change).to(own.dtype)",
+        "            weights = (wide(own) + change.flip(0)).to(own.dtype)",
+        ("tests/swarm/test_evaluate.py",),
     ),
     Fault(
         "pairs of places that were read in fitting judge the read-out",

@@ -63,11 +63,51 @@ def test_rows_of_beams_belong_to_their_candidate():
 
     base, inputs = network(), items(4).inputs
     pool = pool_of(base=base)
-    with candidate_rows(prepared(base, pool), pool, torch.from_numpy(C)) as rows:
+    copied = prepared(base, pool)
+    with candidate_rows(copied, pool, torch.from_numpy(C)) as rows:
         twice = rows(inputs.repeat_interleave(2, 0))
     for k, c in enumerate(C):
         torch.testing.assert_close(twice[2 * k], answers(base, pool.weights(c), inputs[k : k + 1])[0])
         torch.testing.assert_close(twice[2 * k + 1], twice[2 * k])
+    torch.testing.assert_close(copied(inputs), base(inputs))  # and behind it nobody's
+
+
+class Positions(nn.Sequential):
+    """Reads five positions of each item, with the layers of `network`, and answers with their mean."""
+
+    def forward(self, x):
+        return super().forward(x.unsqueeze(1) * torch.arange(1.0, 6.0, dtype=x.dtype)[:, None]).mean(1)
+
+
+@pytest.mark.parametrize("space", ["delta", "factor"])
+def test_rows_through_candidates_own_weights_are_those_through_factors(space, monkeypatch):
+    """Many rows of a candidate go through weights that are made of the factors, few rows through the factors themselves."""
+    from assay.swarm import candidates
+
+    made = []
+    change = ExpertPool.low_rank_change
+    monkeypatch.setattr(ExpertPool, "low_rank_change", lambda *args: made.append(args[1]) or change(*args))
+    base = Positions(*network())
+
+    def scores(most_rows=2048, items=range(24)):
+        rows = Evaluator(base, pool_of(base=base, space=space), utility=utility(), way="rows", most_rows=most_rows)
+        return rows.scores(C, graded=True, items=items)
+
+    merged = scores()
+    assert made == ["0.weight", "2.weight"]  # once for a batch of candidates
+    made.clear()
+    scores(items=[0])  # five positions: 5 * (8 + 6) > 8 * 6, and 5 * (4 + 8) > 4 * 8
+    assert made == ["0.weight", "2.weight"]
+    monkeypatch.setattr(candidates, "MOST_MERGED", 0)
+    made.clear()
+    np.testing.assert_allclose(scores(), merged, atol=1e-12)
+    assert not made
+
+
+def test_few_rows_go_through_factors(monkeypatch):
+    monkeypatch.setattr(ExpertPool, "low_rank_change", lambda *args: pytest.fail("weights were made for two rows"))
+    found = evaluator(way="rows").scores(C, graded=True, items=range(2))  # 2 * (8 + 6) < 8 * 6, and 2 * (4 + 8) < 4 * 8
+    assert found.shape == (4, 2)
 
 
 def test_the_callers_network_stays_as_it_was():

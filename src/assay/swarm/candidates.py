@@ -1,23 +1,25 @@
 """Networks of many candidates at once: candidates as rows of one batch, by vmap over weights, or one after the other.
 
-With low-rank changes of linear layers no candidate's weights are ever made: the factors of all experts are applied to the whole
+With low-rank changes of linear layers no network of a candidate is made: the factors of all experts are applied to the whole
 batch, and between the two each row is multiplied by the coefficients of its own candidate.
 """
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from assay.errors import AssayError
+from assay.swarm.expert import wide
 from assay.swarm.pool import ExpertPool, LowRank
 
 Way = Literal["rows", "vmap", "loop"]
+MOST_MERGED = 2**26
+"""Weights of all candidates of a batch, beyond which these are not made."""
 
 
 def prepared(network: nn.Module, pool: ExpertPool) -> nn.Module:
@@ -51,27 +53,28 @@ def can_be_rows(network: nn.Module, pool: ExpertPool) -> bool:
 
 
 @contextmanager
-def candidate_rows(network: nn.Module, pool: ExpertPool, coefficients: Float[Tensor, "b K"]) -> Iterator[nn.Module]:
-    """Inside, row `i` of a batch of `b` is answered by the candidate of coefficients `i`.
+def candidate_rows(
+    network: nn.Module, pool: ExpertPool, coefficients: Float[Tensor, "p K"], *, each: int = 1
+) -> Iterator[nn.Module]:
+    """Inside, `each` rows of a batch in turn are answered by the candidate of every row of `coefficients`.
 
-    A batch of a multiple of `b` rows, as beam search makes them, has so many rows of each in turn.
+    A batch of a multiple of `p * each` rows, as beam search makes them, has so many rows of each in turn. Rows go
+    through the factors of all experts, or, where that takes fewer multiplications because a candidate has many of them, through
+    the candidate's own weights.
 
     **Raises:** `AssayError` at the end for a module that was not called, so that its weights were used in another way, and for
     an input whose first dimension is no batch.
     """
-    called: set[str] = set()
-    hooks = [
-        network.get_submodule(weight.rpartition(".")[0]).register_forward_hook(
-            partial(_add, weight, factors, pool, coefficients, called), with_kwargs=True
-        )
-        for weight, factors in pool.low_rank.items()
-    ]
+    fits = len(coefficients) * sum(pool.base[weight].numel() for weight in pool.low_rank) <= MOST_MERGED
+    layers = [_CandidateLayer(network, pool, weight, coefficients, each=each, fits=fits) for weight in pool.low_rank]
     try:
+        for layer in layers:
+            layer.module.forward = layer.forward
         yield network
     finally:
-        for hook in hooks:
-            hook.remove()
-    if missed := [weight for weight in pool.low_rank if weight not in called]:
+        for layer in layers:
+            layer.restore()
+    if missed := [layer.weight for layer in layers if not layer.called]:
         raise AssayError(
             "modules must be called for their rows to be candidates",
             given=f"{', '.join(missed[:5])}, whose weights are used without calling them",
@@ -79,35 +82,75 @@ def candidate_rows(network: nn.Module, pool: ExpertPool, coefficients: Float[Ten
         )
 
 
-def _add(
-    weight: str,
-    factors: LowRank,
-    pool: ExpertPool,
-    coefficients: Float[Tensor, "b K"],
-    called: set[str],
-    module: nn.Module,
-    args: tuple[Tensor, ...],
-    kwargs: Mapping[str, Tensor],
-    output: Tensor,
-) -> Tensor:
-    """The module's output and what the candidate of each row adds."""
-    called.add(weight)
-    x = args[0] if args else kwargs["input"]
-    times, rest = divmod(x.shape[0], len(coefficients))
-    if rest or not times:
-        raise AssayError(
-            "the first dimension of a module's input must be the batch",
-            given=f"{x.shape[0]} for {len(coefficients)} rows in {weight}",
-        )
-    c = coefficients.to(x.dtype)[:, factors.owner]
-    c = c.repeat_interleave(times, 0) if times > 1 else c
-    c = c.reshape(c.shape[0], *[1] * (x.ndim - 2), c.shape[1])
-    inner = (x @ factors.down.T.to(x.dtype)) * c
-    if pool.space == "factor":
-        rank = c.shape[-1] // len(pool)
-        mixed = factors.scale * inner.unflatten(-1, (-1, rank)).sum(-2, keepdim=True)
-        inner = (c.unflatten(-1, (-1, rank)) * mixed).flatten(-2)
-    return output + inner @ factors.up.T.to(x.dtype)
+class _CandidateLayer:
+    """A linear layer whose rows are answered by several candidates."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        pool: ExpertPool,
+        weight: str,
+        coefficients: Float[Tensor, "p K"],
+        *,
+        each: int,
+        fits: bool,
+    ):
+        self.pool, self.weight, self.coefficients, self.each = pool, weight, coefficients, each
+        self.factors = pool.low_rank[weight]
+        self.module = network.get_submodule(weight.rpartition(".")[0])
+        self.own, self.overridden = self.module.forward, "forward" in vars(self.module)
+        plain = self.factors.transposed or type(self.module).forward is nn.Linear.forward
+        self.may_merge = fits and plain and not self.overridden
+        self.called = False
+        self._weights: Tensor | None = None
+
+    def restore(self) -> None:
+        """Give the module back what it was."""
+        if self.overridden:
+            self.module.forward = self.own
+        else:
+            vars(self.module).pop("forward", None)
+
+    def forward(self, *args: Tensor, **kwargs: Tensor) -> Tensor:
+        """What the candidates answer to their rows."""
+        self.called = True
+        x = args[0] if args else next(iter(kwargs.values()))
+        num = len(self.coefficients)
+        if not x.shape[0] or x.shape[0] % (num * self.each):
+            raise AssayError(
+                "the first dimension of a module's input must be the batch",
+                given=f"{x.shape[0]} for {num * self.each} rows in {self.weight}",
+            )
+        rows = x.reshape(num, -1, x.shape[-1])
+        if self._merges(rows.shape[1]):
+            return self._merged(rows).reshape(*x.shape[:-1], -1)
+        output = self.own(*args, **kwargs)
+        return output + self._added(rows).reshape(output.shape)
+
+    def _merges(self, rows: int) -> bool:
+        """Whether a candidate's own weights take fewer multiplications than `R` factors do: `out * in * R` to make them, and
+        nothing beyond the base to apply them, against `(out + in) * R` for each row."""
+        sides = self.pool.base[self.weight].shape
+        return self.may_merge and rows * sum(sides) > sides.numel()
+
+    def _merged(self, rows: Float[Tensor, "p m i"]) -> Float[Tensor, "p m o"]:
+        if self._weights is None:
+            change = self.pool.low_rank_change(self.weight, self.coefficients)
+            own = cast(Tensor, self.module.weight)
+            weights = (wide(own) + change).to(own.dtype)
+            self._weights = weights if self.factors.transposed else weights.mT
+        bias = getattr(self.module, "bias", None)
+        return rows @ self._weights if bias is None else torch.baddbmm(bias, rows, self._weights)
+
+    def _added(self, rows: Float[Tensor, "p m i"]) -> Float[Tensor, "p m o"]:
+        factors = self.factors
+        c = self.coefficients.to(rows.dtype)[:, None, factors.owner]
+        inner = (rows @ factors.down.T.to(rows.dtype)) * c
+        if self.pool.space == "factor":
+            rank = c.shape[-1] // len(self.pool)
+            mixed = factors.scale * inner.unflatten(-1, (-1, rank)).sum(-2, keepdim=True)
+            inner = (c.unflatten(-1, (-1, rank)) * mixed).flatten(-2)
+        return inner @ factors.up.T.to(rows.dtype)
 
 
 def vmapped(

@@ -15,7 +15,7 @@ from assay.swarm.candidates import Functional, Way, can_be_rows, candidate_rows,
 from assay.swarm.pool import ExpertPool
 from assay.swarm.utility import Run, Score, ScoredItems, Utility
 
-MOST_ROWS = 8192
+MOST_ROWS = 2048  # whose states stay in the cache of one core
 CHECKED = 8  # items on which two ways are compared before the fast one is trusted
 AGREE = 1e-4
 BACKWARD = 2  # a backward pass costs as much as two forward passes
@@ -249,7 +249,7 @@ class Evaluator:
         return torch.cat(found)
 
     def _rows(self, c: Float[Tensor, "p K"]) -> Run:
-        return lambda items: candidate_rows(self._network, self.pool, c.repeat_interleave(len(items), 0))
+        return lambda items: candidate_rows(self._network, self.pool, c, each=len(items))
 
     def _looped(self, items: ScoredItems, score: Score, split: str) -> Float[Tensor, "1 n"]:
         parts = []

@@ -239,7 +239,7 @@ def _too_few(key: str, name: str, num: int, unit_of: str) -> Measure:
     )
 
 
-def optimism(score: float, candidates: float, items: int) -> float:
+def optimism(score: float, candidates: float | int, items: int) -> float:
     """How far the best of independent candidates of one true score lies above it on so many items, on average (Gaussian
     maximum).
 

@@ -100,19 +100,24 @@ class ExpertPool:
         """
         c = self._checked(coefficients)
         found = {}
-        for weight, factors in self.low_rank.items():
-            rows = c.to(factors.down.dtype)[factors.owner]
-            if self.space == "factor":
-                rank = len(rows) // len(self)
-                down = (rows[:, None] * factors.down).unflatten(0, (-1, rank)).sum(0)
-                up = (factors.up * rows).unflatten(1, (-1, rank)).sum(1)
-                product = factors.scale * (up @ down)
-            else:
-                product = (factors.up * rows) @ factors.down
-            found[weight] = product.T if factors.transposed else product
+        for weight in self.low_rank:
+            found[weight] = self.low_rank_change(weight, c)
         for weight, stack in self.dense.items():
             found[weight] = torch.einsum("k...,k->...", stack, c.to(stack.dtype))
         return found
+
+    def low_rank_change(self, weight: str, coefficients: Float[Tensor, "*p K"]) -> Float[Tensor, "*p a b"]:
+        """What candidates add to one weight of which all changes are low-rank ones."""
+        factors = self.low_rank[weight]
+        rows = coefficients.to(factors.down.dtype)[..., factors.owner]
+        if self.space == "factor":
+            rank = rows.shape[-1] // len(self)
+            down = (rows[..., None] * factors.down).unflatten(-2, (-1, rank)).sum(-3)
+            up = (factors.up * rows[..., None, :]).unflatten(-1, (-1, rank)).sum(-2)
+            product = factors.scale * (up @ down)
+        else:
+            product = (factors.up * rows[..., None, :]) @ factors.down
+        return product.mT if factors.transposed else product
 
     def factors(self, coefficients: Coefficients) -> dict[str, Factors]:
         """A candidate as one LoRA adapter, without making a matrix: of the experts' rank in factor space, of the sum of their

@@ -68,7 +68,7 @@ class Utility:
     - `items`: of validation, at least 20; every search reads them as often as it likes.
     - `score`: what is reported; see `Score`. `graded`: what a search climbs instead, such as the log-probability of the answer,
       which tells candidates apart where none is right; the engine `gradient` needs it to be differentiable.
-    - `test`: items that are scored once, in one call of `final`, for all candidates together. A second call raises.
+    - `test`: items that are scored once, for all candidates together: `open_test` gives them once, and raises at a second call.
     - `groups`: of each validation item, its task. The value is then the harmonic mean over tasks, so that none is given up.
     - `test_groups`: the same of test items; `worst`: the score of an item on which `score` raised.
     - `test_shared`: by the name of what test items share (a fact, a text, a template), which of it each has. Items that share
@@ -132,7 +132,7 @@ class Utility:
         **Raises:** `AssayError` at the second call, and without test items.
         """
         if self.test is None:
-            raise AssayError("a utility needs test items for this", next_step="give `test=Items(...)`")
+            raise AssayError("a utility needs test items for this", next_step="give `test=ScoredItems(...)`")
         if self._touched:
             raise AssayError(
                 "the test items may be scored once",
