@@ -21,6 +21,8 @@ from assay.conformance.tasks import Few, Reordered
 from assay.errors import AssayError
 from assay.instrument import Instrument, missing_abilities
 from assay.instruments import all_instruments
+from assay.instruments.circuits import Circuits
+from assay.instruments.circuits.metrics import CircuitBudget
 from assay.regularity import Regular, Regularity
 from assay.subject import Subject
 from assay.task import Task
@@ -57,6 +59,10 @@ def small(instrument: Instrument) -> Instrument:
 
 
 INSTRUMENTS = tuple(small(instrument) for instrument in all_instruments())
+
+SEARCHED: Mapping[str, Any] = {"prices": (0.5, 4.0), "steps": (12, 6), "weights": True, "nonsense": 5, "copies": 5}
+GATES = Circuits(budgets={"quick": dataclasses.replace(CircuitBudget(**SMALLER["circuits"]), **SEARCHED)})
+"""Circuits by gates, of nodes and of single weights, which the quick effort does not search."""
 
 
 # Odd-one-out problems on two signs, and an encoder that holds them apart

@@ -2,7 +2,7 @@
 registered, on the first case whose task has what it needs."""
 
 import pytest
-from cases import INSTRUMENTS, case_of
+from cases import GATES, INSTRUMENTS, case_of
 
 from assay.conformance import CHECKS
 from assay.instruments import all_instruments
@@ -14,7 +14,9 @@ def test_every_registered_instrument_is_checked():
     assert [instrument.name for instrument in INSTRUMENTS] == [instrument.name for instrument in all_instruments()]
 
 
-@pytest.mark.parametrize("instrument", INSTRUMENTS, ids=lambda instrument: instrument.name)
+@pytest.mark.parametrize(
+    "instrument", [*INSTRUMENTS, GATES], ids=[*(instrument.name for instrument in INSTRUMENTS), "circuits by gates"]
+)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 def test_conformance(check, instrument):
     check(instrument, case_of(instrument))

@@ -127,7 +127,8 @@ class Gates:
 
     def __init__(self, config: GateConfig, effects: Float[Tensor, " nodes"], generator: Generator, device: torch.device):
         num = len(effects)
-        start = START * (0.5 + _quantiles(effects).float()) + SPREAD * torch.randn(num, generator=generator)
+        noise = SPREAD * torch.randn(num, generator=generator)[_ranks(effects)]  # by rank: units have no order of their own
+        start = START * (0.5 + _quantiles(effects).float()) + noise
         self.tau = start.to(device).requires_grad_()
         self.adam = AdamW([self.tau], lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=1e-3)
         self.last_above = torch.zeros(num)
@@ -192,9 +193,12 @@ def gate_path(
 
 def _quantiles(effects: Float[Tensor, " nodes"]) -> Float[Tensor, " nodes"]:
     """The rank of each node's effect, from 0 for the smallest to 1."""
-    rank = torch.empty(len(effects), dtype=torch.float64)
-    rank[effects.argsort(stable=True)] = torch.arange(len(effects), dtype=torch.float64)
-    return rank / max(1, len(rank) - 1)
+    return _ranks(effects).double() / max(1, len(effects) - 1)
+
+
+def _ranks(effects: Float[Tensor, " nodes"]) -> Int[Tensor, " nodes"]:
+    """From 0 for the smallest."""
+    return effects.argsort(stable=True).argsort()
 
 
 def _step(loss: Loss, batch: Examples, gates: Gates, price: float) -> float:
