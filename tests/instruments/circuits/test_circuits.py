@@ -66,7 +66,7 @@ def test_single_weights_are_pruned_by_the_same_search_in_every_null_and_referenc
     pruned = Planted()
     with torch.no_grad():
         pruned.layers[2].weight[:, [3, 9]] = 0
-    budget = dataclasses.replace(GATES, weights=True, prices=(0.5, 2.0), few=2)
+    budget = dataclasses.replace(GATES, weights=True, prices=(0.2, 2.0), few=2)
     references = {"twin": subject(), "pruned by magnitude": Subject(pruned.eval())}
     instrument = Circuits(budgets={"quick": budget})
     evidence = run(instrument, subject(), TASK, effort="quick", seed=0, references=references)
