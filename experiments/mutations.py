@@ -47,6 +47,15 @@ FAULTS = (
         "    return torch.tensor([beside.get(layer.name, torch.inf) < CARRIES for layer in read.layers], dtype=torch.bool)",
         "    return torch.tensor([layer.name in beside for layer in read.layers], dtype=torch.bool)",
         ("tests/instruments/fracture/test_carried.py",),
+    ),
+    Fault(
+        "gates that start unit by unit, so that another order of units is another search",
+        "instruments/circuits/search.py",
+        "        noise = SPREAD * torch.randn(num, generator=generator)[_ranks(effects)]",
+        "        noise = SPREAD * torch.randn(num, generator=generator)",
+        ("tests/instruments/circuits/test_search.py",),
+    ),
+    Fault(
         "rows answered by the weights of another candidate",
         "swarm/candidates.py",
         "            weights = (wide(own) + change).to(own.dtype)",

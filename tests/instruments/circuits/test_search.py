@@ -18,6 +18,7 @@ from assay.instruments.circuits.network import (
 from assay.instruments.circuits.nodes import wiring_of
 from assay.instruments.circuits.search import (
     GateConfig,
+    Gates,
     compacted,
     curve,
     first_order_effects,
@@ -117,6 +118,16 @@ def test_gates_that_all_close_at_once_are_a_collapsed_path():
     assert order.collapsed
     assert len(order.stages) == 1
     assert sorted(order.nodes.tolist()) == list(range(20))  # ordered all the same
+
+
+def test_gates_start_the_same_in_another_order_of_nodes():
+    rng = Generator().manual_seed(1)
+    effects, order = torch.rand(50, generator=rng), torch.randperm(50, generator=rng)
+    one, other = (
+        Gates(FAST, some, Generator().manual_seed(0), torch.device("cpu")).tau.detach() for some in (effects, effects[order])
+    )
+    assert torch.equal(one[order], other)
+    assert len(one.unique()) == 50
 
 
 def test_prices_must_rise_and_examples_be_there():

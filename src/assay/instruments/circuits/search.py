@@ -127,7 +127,8 @@ class Gates:
 
     def __init__(self, config: GateConfig, effects: Float[Tensor, " nodes"], generator: Generator, device: torch.device):
         num = len(effects)
-        noise = SPREAD * torch.randn(num, generator=generator)[_ranks(effects)]  # by rank: units have no order of their own
+        # By rank, since units have no order of their own.
+        noise = SPREAD * torch.randn(num, generator=generator)[_ranks(effects)]
         start = START * (0.5 + _quantiles(effects).float()) + noise
         self.tau = start.to(device).requires_grad_()
         self.adam = AdamW([self.tau], lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=1e-3)
