@@ -9,9 +9,10 @@ over parts and contexts, with intervals over seeds (Student's t),
 
 - shared nodes (Jaccard) of circuits of one part in two contexts, and of both parts, beside random circuits of the same places
   and degrees;
-- how much the loss rises without the part's own circuit, without that of the same part in another context, without that of the
-  other part, and without random ones as large;
-- the score of the circuit alone on trained and on novel pairs of its context, and the same for the whole network.
+- on trained and on novel pairs of the context, how much the loss rises without the part's own circuit, without that of the same
+  part in another context, without those of the other part, and without random ones as large;
+- the score of the circuit alone on these pairs, and of the whole network. Of a novel pair the answer is none of those that the
+  circuit was found for, so that it need not be able to give it.
 
     python experiments/circuits/parts.py --seeds 3
 """
@@ -86,34 +87,32 @@ def contexts(subject: Subject, task: Task, num: int, rng: Random) -> Iterator[In
             yield None if found is None else InContext(part, network, here, there, found.kept, found.edges)
 
 
-Figures = Mapping[str, list[float]]
-
-
-def compared(found: list[InContext]) -> Figures:
+def compared(found: list[InContext]) -> Mapping[str, list[float]]:
     """What each context says, by the name of the figure."""
     figures: dict[str, list[float]] = defaultdict(list)
     for one in found:
-        network, own = one.network, one.trained
-        whole = float(network.losses(own, None).mean())
-        without = lambda kept, own=own, network=network, whole=whole: float(network.losses(own, ~kept).mean()) - whole  # noqa: E731
         figures["edges"].append(float(one.edges))
-        figures["loss rises without its own"].append(without(one.kept))
+        ablated = [("its own", one.kept)]
         for other in found:
-            if other is one:
-                continue
-            kind = "the same part" if other.part == one.part else "the other part"
-            drawn = [
-                random_circuit(network.wiring, other.network.edges, other.kept, generator=Generator().manual_seed(k))
-                for k in range(RANDOM)
-            ]
-            figures[f"shared with {kind}"].append(overlap(network.edges, one.kept, other.kept).nodes)
-            figures[f"shared with {kind} by chance"] += [overlap(network.edges, one.kept, some).nodes for some in drawn]
-            figures[f"loss rises without that of {kind}"].append(without(other.kept))
-            figures["loss rises without a random one"] += [without(some) for some in drawn]
+            if other is not one:
+                kind = "the same part" if other.part == one.part else "the other part"
+                drawn = [
+                    random_circuit(one.network.wiring, other.network.edges, other.kept, generator=Generator().manual_seed(k))
+                    for k in range(RANDOM)
+                ]
+                figures[f"shared nodes, {kind}"].append(overlap(one.network.edges, one.kept, other.kept).nodes)
+                figures[f"shared nodes, {kind}, by chance"] += [
+                    overlap(one.network.edges, one.kept, some).nodes for some in drawn
+                ]
+                ablated += [(f"that of {kind}", other.kept), *(("a random one", some) for some in drawn)]
         for cell, examples in (("trained", one.trained), ("novel", one.novel)):
             if len(examples):
-                figures[f"{cell} pairs, the circuit alone"].append(float(network.scores(examples, one.kept).mean()))
-                figures[f"{cell} pairs, the whole network"].append(float(network.scores(examples, None).mean()))
+                whole = one.network.losses(examples, None).mean()
+                for name, kept in ablated:
+                    risen = float(one.network.losses(examples, ~kept).mean() - whole)
+                    figures[f"{cell} pairs, loss rises without {name}"].append(risen)
+                figures[f"{cell} pairs, the circuit alone"].append(float(one.network.scores(examples, one.kept).mean()))
+                figures[f"{cell} pairs, the whole network"].append(float(one.network.scores(examples, None).mean()))
     return figures
 
 
@@ -147,7 +146,7 @@ def main() -> None:
                 every[figure].append(values)
         for figure, seeds in every.items():
             print(f"    {figure}: {told([statistics.fmean(values) for values in seeds])}", flush=True)
-    print(f"{time.process_time() - start:.0f} CPU s")
+        print(f"{time.process_time() - start:.0f} CPU s", flush=True)
 
 
 if __name__ == "__main__":
