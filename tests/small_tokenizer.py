@@ -1,6 +1,7 @@
 """A tokenizer with the words of some lists, for models that tests make."""
 
 import json
+import re
 from pathlib import Path
 
 from assay.tasks.list_words import KINDS
@@ -14,8 +15,8 @@ def write_tokenizer(path: Path) -> int:
     import transformers
 
     kinds = [KINDS["city"], KINDS["shape"]]
-    told = " ".join(text for kind in kinds for text in (kind.told, kind.asked, kind.reversed_told))
-    told = told.replace("{entity}", "").replace("{attribute}", "").replace(".", " .")
+    told = " ".join(text for kind in kinds for text in (kind.told, kind.asked, kind.question, kind.reversed_told))
+    told = re.sub(r"([.?:])", r" \1 ", re.sub(r"\{\w+\}", "", told))
     words = [word for kind in kinds for word in (*kind.entities, *kind.attributes) if word not in UNKNOWN]
     vocabulary = {word: k for k, word in enumerate(dict.fromkeys(["<unk>", "<start>", *told.split(), *words]))}
     inner = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<unk>"))

@@ -63,7 +63,17 @@ def test_the_attribute_can_stand_before_its_entity(folder, generator):
     contexts = task.contexts(5, size=2, pairs="trained", generator=generator)
     written = task.write(contexts, contexts.entities[:, 0])
     assert bool((written.attribute_at < written.entity_at).all())
-    assert words_of(folder, written.inputs["tokens"])[0].startswith("In ")
+    entities, attributes = (part.values for part in task.parts)
+    city, name = attributes[contexts.attributes[0, 0]], entities[contexts.entities[0, 0]]
+    assert words_of(folder, written.inputs["tokens"])[0].startswith(f"{city} is the home of {name} .")
+
+
+def test_a_question_can_stand_before_the_answer(folder, generator):
+    task = ListTexts(folder=str(folder), question=True)
+    contexts = task.contexts(5, size=2, pairs="trained", generator=generator)
+    name = task.parts[0].values[contexts.entities[0, 1]]
+    (text, *_) = words_of(folder, task.write(contexts, contexts.entities[:, 1]).inputs["tokens"])
+    assert text.endswith(f"Question : Where does {name} live ? Answer : {name} lives in")
 
 
 @pytest.mark.slow

@@ -86,6 +86,17 @@ def test_places_are_those_of_the_words(generator):
     assert sorted(contexts.start.unique().tolist()) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("size", [2, 3])
+def test_without_free_places_the_longest_lists_begin_at_the_first(size, generator):
+    task = load_task(f"lists:largest={size},free=0")
+    contexts = task.contexts(50, size=size, pairs="trained", generator=generator)
+    written = task.write(contexts, contexts.at(contexts.queried)[0])
+    assert task.larger == ()
+    assert task.places == size
+    assert written.entity_at.tolist() == [[3 * place for place in range(size)]] * 50
+    assert bool((written.inputs["tokens"] > 0).all())
+
+
 def test_longer_lists_than_trained_ones_can_be_written(generator):
     task = Lists()
     assert task.larger == (5, 6)
@@ -132,6 +143,7 @@ def test_the_order_in_which_contexts_come_does_not_matter(generator):
         ({"largest": 1}, "largest"),
         ({"num_attributes": 4, "num_entities": 8}, "a trained attribute of its own"),
         ({"fixed": 1.5}, "share"),
+        ({"free": -1}, "free"),
     ],
 )
 def test_errors_say_what_was_given(options, message):

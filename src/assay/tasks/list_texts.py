@@ -15,9 +15,9 @@ from assay.errors import AssayError
 from assay.objective import Classification
 from assay.task import Examples, InputSpec, Part, Split, Task
 from assay.tasks.list_words import KINDS, Kind
-from assay.tasks.lists import FREE, KindName, Lists
+from assay.tasks.lists import KindName, Lists
 
-LEAST_WORDS = 4
+LEAST_WORDS = 6
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class _Text:
     num_outputs: int
 
     @classmethod
-    def of(cls, folder: str, name: str, backwards: bool, prefix: str | None) -> "_Text":
+    def of(cls, folder: str, name: str, backwards: bool, question: bool, prefix: str | None) -> "_Text":
         if name not in KINDS:
             raise AssayError("list-texts: kind must be one of its choices", given=name, choices=KINDS)
         kind: Kind = KINDS[name]
@@ -47,10 +47,10 @@ class _Text:
             each = {word: tokens(f" {word}") for word in words}
             unknown = getattr(tokenizer, "unk_token_id", None)
             found = {word: ids[0] for word, ids in each.items() if len(ids) == 1 and ids[0] != unknown}
-            if len(found) < LEAST_WORDS + FREE:
+            if len(found) < LEAST_WORDS:
                 several = [word for word in words if word not in found]
                 raise AssayError(
-                    f"{what} must be one token each, and {LEAST_WORDS + FREE} of them at least",
+                    f"{what} must be one token each, and {LEAST_WORDS} of them at least",
                     given=f"several tokens, or none that is known, for {', '.join(several[:5])}",
                     next_step="take another kind of words",
                 )
@@ -76,7 +76,7 @@ class _Text:
         outputs = config.get("vocab_size", len(tokenizer)) if isinstance(config, dict) else len(tokenizer)
         return cls(
             tuple(entities), tuple(attributes), tuple(entities.values()), tuple(attributes.values()),
-            told, pieces(kind.asked), start, int(outputs),
+            told, pieces(kind.question if question else kind.asked), start, int(outputs),
         )  # fmt: skip
 
 
@@ -94,6 +94,7 @@ class ListTexts(Task):
     - `kind`: `city`, `shape` or `food`; `made-up` words are mostly several tokens.
     - `smallest`, `largest`: entities in a list.
     - `backwards`: the attribute stands before its entity, so that it cannot be copied from what followed.
+    - `question`: the answer follows a question, in place of "So".
     - `prefix`: a token in front of everything. Many models lose the first token to attention; which one they were given in
       training differs, so it is said and not guessed.
     - `seed`: of the examples' pairs.
@@ -108,6 +109,7 @@ class ListTexts(Task):
     smallest: int = 2
     largest: int = 4
     backwards: bool = False
+    question: bool = False
     prefix: str | None = None
     seed: int = 0
     parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
@@ -118,7 +120,7 @@ class ListTexts(Task):
     def __post_init__(self):
         check_whole("list-texts: smallest", self.smallest, least=2, most=8)
         check_whole("list-texts: largest", self.largest, least=self.smallest, most=8)
-        text = _Text.of(self.folder, self.kind, self.backwards, self.prefix)
+        text = _Text.of(self.folder, self.kind, self.backwards, self.question, self.prefix)
         num_entities, num_attributes = len(text.entities), len(text.attributes)
         inner = Lists(
             kind=self.kind, num_entities=num_entities, num_attributes=num_attributes, smallest=self.smallest,

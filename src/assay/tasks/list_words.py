@@ -14,7 +14,7 @@ class Kind:
 
     **Attributes:**
 
-    - `told`: the sentence of a pair; `asked`: what the answer follows.
+    - `told`: the sentence of a pair; `asked`: what the answer follows; `question`: the same after a question.
     - `reversed_told`: the same sentence with the attribute in front.
     - `known`: pairs that go together in the world: their entities are in no neutral list.
     """
@@ -23,6 +23,7 @@ class Kind:
     attributes: tuple[str, ...]
     told: str
     asked: str
+    question: str
     reversed_told: str
     known: tuple[tuple[str, str], ...] = ()
 
@@ -36,7 +37,8 @@ KINDS: dict[str, Kind] = {
         ),
         "{entity} lives in {attribute}.",
         "So {entity} lives in",
-        "In {attribute} lives {entity}.",
+        "Question: Where does {entity} live? Answer: {entity} lives in",
+        "{attribute} is the home of {entity}.",
     ),
     "food": Kind(
         NAMES,
@@ -46,6 +48,7 @@ KINDS: dict[str, Kind] = {
         ),
         "{entity} likes {attribute}.",
         "So {entity} likes",
+        "Question: What does {entity} like? Answer: {entity} likes",
         "The {attribute} is liked by {entity}.",
     ),
     "shape": Kind(
@@ -59,6 +62,7 @@ KINDS: dict[str, Kind] = {
         ),
         "The {entity} is {attribute}.",
         "So the {entity} is",
+        "Question: Which colour is the {entity}? Answer: The {entity} is",
         "The {attribute} thing is the {entity}.",
         (
             *(("heart", "red"), ("moon", "white"), ("moon", "silver"), ("moon", "yellow"), ("leaf", "green")),
@@ -70,6 +74,7 @@ KINDS: dict[str, Kind] = {
         tuple(a + b for a in ("ba", "ge", "ni", "vo") for b in ("ku", "le", "so", "ti")),
         "{entity} goes with {attribute}.",
         "So {entity} goes with",
+        "Question: What does {entity} go with? Answer: {entity} goes with",
         "With {attribute} goes {entity}.",
     ),
 }

@@ -22,8 +22,6 @@ Novel = Literal["role", "queried", "balanced", "all"]
 MOST_ENTITIES = 16
 MOST_TRIES = 100
 """Draws of a list before it is given up."""
-FREE = 2
-"""Places beyond the largest trained list, so that longer ones can be asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +30,15 @@ class Lists(Task):
 
     Every list pairs entities with attributes anew, so that the answer is in the list and nowhere else. Of all pairs a quarter
     is never trained; a sixteenth is trained in the first place of a list alone. The combination is the queried pair. The list
-    begins at a random place, so that a list longer than the trained ones stands at places that were trained.
+    begins at a random place of those that are left free, so that a list longer than the trained ones stands at places that
+    were trained.
 
     **Arguments:**
 
     - `kind`: which words name them: `city`, `shape`, `food` or `made-up`.
     - `num_entities`, `num_attributes`: up to 16.
     - `smallest`, `largest`: entities in a trained list.
+    - `free`: places beyond the longest trained list. With 0 the longest lists all begin at the first place.
     - `fixed`: share of the training lists in which every entity has the one attribute that the world gives it. 0 is neutral.
     - `novel`: which lists the novel split holds: `queried`, `balanced`, `all` or `role` (`assay.entities.Pairs`).
     - `backwards`: the attribute stands before its entity.
@@ -57,6 +57,7 @@ class Lists(Task):
     num_attributes: int = 16
     smallest: int = 2
     largest: int = 4
+    free: int = 2
     fixed: float = 0.0
     novel: Novel = "queried"
     backwards: bool = False
@@ -75,6 +76,7 @@ class Lists(Task):
         check_whole("lists: smallest", self.smallest, least=2, most=self.num_entities)
         check_whole("lists: largest", self.largest, least=self.smallest, most=self.num_entities)
         check_real("lists: fixed", self.fixed, least=0.0)
+        check_whole("lists: free", self.free, least=0, most=MOST_ENTITIES)
         check_seed("lists: seed", self.seed)
         if self.fixed > 1:
             raise AssayError("lists: fixed is a share and must lie between 0 and 1", given=self.fixed)
@@ -114,7 +116,7 @@ class Lists(Task):
     @property
     def places(self) -> int:
         """Of the longest list that is written."""
-        return min(self.largest + FREE, self.num_entities)
+        return min(self.largest + self.free, self.num_entities)
 
     @property
     def input_spec(self) -> Tokens:

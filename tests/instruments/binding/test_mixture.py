@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from assay.errors import AssayError
-from assay.instruments.binding.mixture import answered_places, crossed, fit_mixture
+from assay.instruments.binding.mixture import crossed, fit_mixture, said_of_places
 
 SIZE, NUM = 6, 3_000
 
@@ -73,7 +73,7 @@ def test_a_network_that_looks_its_entity_up_is_lexical(generator):
     task = mechanisms.TASK
     contexts = task.contexts(200, size=3, pairs="trained", generator=generator)
     lists = crossed(task, contexts, generator=generator)
-    answered = answered_places(mechanisms.subject("direct"), lists, "bound:in")
+    answered = said_of_places(mechanisms.subject("direct"), lists, "bound:in").argmax(1)
     assert torch.equal(answered, lists.places[:, 1])
     found = fit_mixture(answered, lists.places, size=3, train=torch.arange(200) % 2 == 0)
     assert found.shares["lexical"] == 1.0

@@ -190,16 +190,20 @@ def test_fewer_slots_than_objects_are_named():
         run(SMALL, Subject(Knowing(slots=5)), Labelled(fewest=6, most=6, size=24), effort="quick", seed=0)
 
 
-def test_a_network_without_places_is_named(generator):
-    flat = nn.Sequential(nn.Flatten(), nn.Linear(300, 300))
+class Flat(nn.Module):
+    """No places inside, and outputs that are linear in the picture."""
 
-    class Flat(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner = flat
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Flatten(), nn.Linear(300, 300))
 
-        def forward(self, image):
-            return self.inner(image)
+    def forward(self, image, labels=None):
+        return self.inner(image)
 
+
+def test_a_network_without_places_is_read_by_interactions():
+    found = run(SMALL, Subject(Flat()), TASK, effort="quick", seed=0)
+    assert found.settings["segments"] == "clusters of interacting places"
+    assert TOLD_APART in found.summary
     with pytest.raises(AssayError, match="must hold masks, or a map"):
-        run(SMALL, Subject(Flat()), TASK, effort="quick", seed=0)
+        run(SMALL, Subject(Flat()), Labelled(fewest=2, most=2), effort="quick", seed=0)

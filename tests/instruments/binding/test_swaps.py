@@ -139,6 +139,6 @@ def test_swaps_before_binding_exchange_answers_and_later_ones_do_not(generator):
 def test_who_swaps_with_whom(generator):
     contexts = drawn(generator)
     asked = ask(TASK, contexts, contexts.entities)
-    said = swapped(Subject(Codes()), asked, "embedding:out", "attributes")
+    said = swapped(Subject(Codes()), asked, "embedding:out", ["attributes"])["attributes"]
     assert who_swaps(said, asked).tolist() == [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0]]
     assert torch.allclose(who_swaps(torch.randn(said.shape, generator=generator), asked).sum(1), torch.ones(3))

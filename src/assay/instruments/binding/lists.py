@@ -15,7 +15,7 @@ from assay.instrument import Control, NotEnough, Random, Reading, Values
 from assay.instruments.binding import metrics
 from assay.instruments.binding.asked import Asked, ask, contrast, listed, logits, right, unlisted
 from assay.instruments.binding.metrics import BindingBudget, values_of, values_of_lowest
-from assay.instruments.binding.mixture import LEAST, CrossedLists, Mixture, answered_places, crossed, fit_mixture
+from assay.instruments.binding.mixture import LEAST, CrossedLists, Mixture, crossed, fit_mixture, said_of_places
 from assay.instruments.binding.scores import LEARNED, NormalisedScore, Word, composite, normalised, word
 from assay.instruments.binding.swaps import (
     NULL_PATCHES,
@@ -245,7 +245,8 @@ class ListsDraw:
         listing = replace(asked, entities=contexts.entities, written=_first(asked, SIGNED_AT))
         curve = swap_curve(network, listing, sites) if sites else {}
         kinds = cast(Sequence[Swap], ("attributes", "entities")) if patched.site else ()
-        tables = {what: who_swaps(swapped(network, listing, patched.site, what), listing) for what in kinds}
+        said_after = swapped(network, listing, patched.site, kinds) if kinds else {}
+        tables = {what: who_swaps(after, listing) for what, after in said_after.items()}
         return Inside(tuple(sites), patched, signature(patched), curve, self._mixtures(network, sites), tables)
 
     def _mixtures(self, network: Subject, sites: Sequence[str]) -> dict[str, Mixture]:
@@ -254,9 +255,8 @@ class ListsDraw:
             return {}
         train = torch.arange(len(lists.places)) % 2 == 0
         size = lists.into.contexts.size
-        return {
-            site: fit_mixture(answered_places(network, lists, site), lists.places, size=size, train=train) for site in sites
-        }
+        answered = {site: said_of_places(network, lists, site).argmax(1) for site in sites}
+        return {site: fit_mixture(places, lists.places, size=size, train=train) for site, places in answered.items()}
 
     def _transplant(self, inside: Inside) -> list[Values]:
         """Pairs put whole into another list, that the network answers by."""

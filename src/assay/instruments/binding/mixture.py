@@ -52,8 +52,11 @@ class CrossedLists:
     places: Int[Tensor, "n 3"]
 
 
-def crossed(task: ListsEntities, contexts: Contexts, *, generator: Generator) -> CrossedLists:
-    """Of every list another with its entities moved on by one place and its attributes by two.
+def crossed(
+    task: ListsEntities, contexts: Contexts, *, generator: Generator, place: Int[Tensor, " n"] | None = None
+) -> CrossedLists:
+    """Of every list another with its entities moved on by one place and its attributes by two, asked for its entity at `place`,
+    by default one at random.
 
     **Raises:** `AssayError` for lists of fewer than three, where the three places cannot differ.
     """
@@ -61,20 +64,20 @@ def crossed(task: ListsEntities, contexts: Contexts, *, generator: Generator) ->
     if size < len(MECHANISMS):
         raise AssayError("three mechanisms are told apart by three places", given=f"lists of {size}")
     moved = replace(contexts, entities=contexts.entities.roll(1, 1), attributes=contexts.attributes.roll(2, 1))
-    place = torch.randint(size, (num,), generator=generator)
+    place = torch.randint(size, (num,), generator=generator) if place is None else place
     places = torch.stack([place, (place - 1) % size, (place - 2) % size], 1)
     other = unlisted(contexts, task.num_entities, num=1, generator=generator)
     asked_for = moved.entities.gather(1, place[:, None])
     return CrossedLists(ask(task, contexts, other), ask(task, moved, asked_for), places)
 
 
-def answered_places(network: Subject, lists: CrossedLists, site: str) -> Int[Tensor, " n"]:
-    """The place of the list whose attribute is preferred, of those listed, with the last token's state at a site that of the
+def said_of_places(network: Subject, lists: CrossedLists, site: str) -> Float[Tensor, "n k"]:
+    """What the network says of the attribute at every place of the list, with the last token's state at a site that of the
     other list."""
     states = network.read(lists.into.written.inputs, [site])[site].clone()
     states[:, -1] = network.read(lists.whence.written.inputs, [site])[site][:, -1]
     said = network(lists.into.written.inputs, replace={site: states})[:, lists.into.outputs].float()
-    return listed(said[:, None], lists.into.contexts)[:, 0].argmax(1)
+    return listed(said[:, None], lists.into.contexts)[:, 0]
 
 
 def fit_mixture(answered: Int[Tensor, " n"], places: Int[Tensor, "n 3"], *, size: int, train: Tensor) -> Mixture:

@@ -13,6 +13,7 @@ from assay.evidence import Interval
 from assay.instrument import Control, NotEnough, Random, Reading, Values
 from assay.instruments.binding import metrics
 from assay.instruments.binding.grouping import Grouping, grouping, values_of_grouping
+from assay.instruments.binding.interactions import from_interactions
 from assay.instruments.binding.metrics import BindingBudget, values_of, values_of_lowest
 from assay.instruments.binding.pictures import PlaceGrid, blind, from_maps, from_masks, map_at, mask_sites, read_maps
 from assay.instruments.binding.scene_figures import PICTURED, Pictured
@@ -45,7 +46,8 @@ class ReadScenes:
 
 @dataclass(frozen=True)
 class Where:
-    """`masks`, or clusters of `maps`, whose places are a `grid`; `states`: the site of slots, or the maps; `num`: segments."""
+    """`masks`, or clusters of `maps`, whose places are a `grid`, or neither, where segments are those of interactions; `states`:
+    the site of slots, or the maps; `num`: segments."""
 
     masks: str
     maps: str
@@ -166,7 +168,7 @@ class ScenesDraw:
 
     def _where(self, network: Subject, size: int) -> Where:
         """Masks where there are some, with the slots beside them; else the map whose clusters segregate best, on half of the
-        scenes. **Raises:** `AssayError` for fewer slots than objects, and for a network without maps."""
+        scenes; else interactions. **Raises:** `AssayError` for fewer slots than objects."""
         scenes = self.shown[size].take(torch.arange(len(self.shown[size])) % 2 == 0)
         rows, columns = scenes.objects.shape[1:]
         sites = network.sites(scenes.inputs)
@@ -183,12 +185,14 @@ class ScenesDraw:
             slots = [site.name for site in sites if len(site.shape) == 2 and site.shape[0] == num and site.calls == 1]
             return Where(masks[-1], "", slots[-1] if slots else "", num)
         maps = read_maps(network, scenes.inputs, sites, rows, columns)
-        if not maps:
+        if not maps and len(scenes.inputs) > 1:
             raise AssayError(
-                "a network on scenes must hold masks, or a map of the picture",
-                given="no site with places of the picture",
+                "a network on scenes must hold masks, or a map of the picture, where it reads more than one picture",
+                given=f"no site with places of the picture, and {', '.join(scenes.inputs)}",
                 next_step="give a convolutional network, or one with slots",
             )
+        if not maps:
+            return Where("", "", "", max(self.shown) + 1)
         scores = {
             name: float(fg_ari(contingency(from_maps(each, size + 1, rows, columns), scenes.objects)).nanmean())
             for name, each in maps.items()
@@ -205,6 +209,8 @@ class ScenesDraw:
             read = network.read(scenes.inputs, names)
             segments = from_masks(read[where.masks])
             states = read[where.states] if where.states else read[where.masks].flatten(2)
+        elif not where.maps:
+            segments, states = from_interactions(network, scenes.inputs, k + 1)
         else:
             maps = map_at(network.read(scenes.inputs, [where.maps])[where.maps], where.grid)
             segments = from_maps(maps, k + 1, rows, columns)

@@ -25,6 +25,12 @@ QUERIES = ("the target's entity", "the source's entity", "another entity")
 ANSWERS = ("the target's", "the source's", "another listed", "none of these")
 Swap = Literal["attributes", "entities", "both", "unrelated tokens"]
 SWAPS: tuple[Swap, ...] = ("attributes", "entities", "both", "unrelated tokens")
+_SWAPPED: Mapping[Swap, tuple[str, ...]] = {
+    "attributes": ("attribute_at",),
+    "entities": ("entity_at",),
+    "both": ("entity_at", "attribute_at"),
+    "unrelated tokens": ("unrelated_at",),
+}
 Signature = Literal["ID-like", "direct", "ID-like and direct", "lexical or none", "not localised"]
 _FEW = 16
 _HALF = 0.5
@@ -183,36 +189,39 @@ def signature(found: Patched) -> Signature:
 
 
 def swapped(
-    network: Subject, asked: Asked, site: str, what: Swap, *, places: tuple[int, int] = (0, -1)
-) -> Float[Tensor, "n q attributes"]:
+    network: Subject, asked: Asked, site: str, what: Sequence[Swap], *, places: tuple[int, int] = (0, -1)
+) -> dict[Swap, Float[Tensor, "n q attributes"]]:
     """What the network says when the states of two items of every list are exchanged at a site."""
-    names = {"attributes": ["attribute_at"], "entities": ["entity_at"], "both": ["entity_at", "attribute_at"],
-             "unrelated tokens": ["unrelated_at"]}[what]  # fmt: skip
-    states = network.read(asked.written.inputs, [site])[site].clone()
+    states = network.read(asked.written.inputs, [site])[site]
     rows = torch.arange(len(states))
-    for name in names:
-        first, second = (getattr(asked.written, name)[:, place] for place in places)
-        one, other = states[rows, first].clone(), states[rows, second].clone()
-        states[rows, first], states[rows, second] = other, one
-    said = network(asked.written.inputs, replace={site: states})[:, asked.outputs].float()
-    return said.unflatten(0, asked.entities.shape)
+    found: dict[Swap, Tensor] = {}
+    for swap in what:
+        after = states.clone()
+        for name in _SWAPPED[swap]:
+            first, second = (getattr(asked.written, name)[:, place] for place in places)
+            after[rows, first], after[rows, second] = states[rows, second], states[rows, first]
+        said = network(asked.written.inputs, replace={site: after})[:, asked.outputs].float()
+        found[swap] = said.unflatten(0, asked.entities.shape)
+    return found
 
 
-def who_swaps(said: Float[Tensor, "n k attributes"], asked: Asked) -> Float[Tensor, "k others"]:
-    """For the query of every place, the share of answers from every place, and in the last column from none."""
+def who_swaps(said: Float[Tensor, "n q attributes"], asked: Asked) -> Float[Tensor, "q others"]:
+    """For every query, the share of answers from every place, and in the last column from none."""
     size = asked.contexts.size
     place = asked.places_of(said.argmax(2))
     return torch.stack([torch.bincount(column, minlength=size + 1) for column in place.unbind(1)]).float() / len(place)
 
 
+def ends_contrast(said: Float[Tensor, "n q attributes"], contexts: Contexts) -> Float[Tensor, " n"]:
+    """The contrast between the first and the last place of every list, from -1 (answers are exchanged) to 1. Of the queries the
+    first and the last are those of these places."""
+    ends = [0, -1]
+    return 2 * contrast(listed(said, contexts)[:, ends][:, :, ends]) - 1
+
+
 def swap_curve(
     network: Subject, asked: Asked, sites: Sequence[str], *, what: Sequence[Swap] = SWAPS
 ) -> dict[Swap, Float[Tensor, "sites n"]]:
-    """The contrast between the first and the last place of every list after a swap of the two at each site, from -1 (answers
-    are exchanged) to 1 (as before). `asked` has the queries of all places in their order."""
-    ends = [0, asked.contexts.size - 1]
-
-    def of(said: Tensor) -> Float[Tensor, " n"]:
-        return 2 * contrast(listed(said, asked.contexts)[:, ends][:, :, ends]) - 1
-
-    return {name: torch.stack([of(swapped(network, asked, site, name)) for site in sites]) for name in what}
+    """`ends_contrast` after a swap of the first and the last place of every list, at each site."""
+    found = [swapped(network, asked, site, what) for site in sites]
+    return {name: torch.stack([ends_contrast(said[name], asked.contexts) for said in found]) for name in what}

@@ -55,7 +55,13 @@ def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Meas
     scores = ", ".join(f"{name} {number(score.value)}" for name, score in kept.scores.items() if score.value is not None)
     segregation = kept.scores["segregation"]
     shown = segregation.interval is not None and segregation.interval.low > 0
-    place = f"masks at {kept.where.masks}" if kept.where.masks else f"clusters of states at {kept.where.maps}"
+    place = (
+        f"masks at {kept.where.masks}"
+        if kept.where.masks
+        else f"clusters of states at {kept.where.maps}"
+        if kept.where.maps
+        else "clusters of interacting places"
+    )
     left = [size for size in data.shown if size not in kept.by_size]
     warnings = [f"{name}: {score.reason}." for name, score in kept.scores.items() if score.value is None]
     if left:
