@@ -7,10 +7,10 @@ entities, and for as many that it does not hold, which is the null; `--no-prefix
 otherwise lost to attention. Processor time, one thread.
 
 With `--curve` states of the first and the last item of lists of three are exchanged at `--layers` instead: the contrast between
-the two afterwards (1 as before, -1 exchanged) with its interval over lists, the share of their queries that each place of the
-list answers, and the mixture of mechanisms after the state of the last token of another list, fitted on half of the lists and
-judged on the others. Its answers are also read with the mean over all queries of a list taken off each attribute, so that what
-favours a place cancels.
+the two afterwards, in logits, over that before (1 as before, -1 exchanged), with its interval over lists, the share of their
+queries that each place of the list answers, and the mixture of mechanisms after the state of the last token of another list,
+fitted on half of the lists and judged on the others. Its answers are also read with the mean over all queries of a list taken
+off each attribute, so that what favours a place cancels.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from torch import Generator
 from assay.entities import Contexts
 from assay.instruments.binding.asked import Asked, ask, contrast, listed, logits, unlisted
 from assay.instruments.binding.mixture import MECHANISMS, crossed, fit_mixture, said_of_places
-from assay.instruments.binding.swaps import SWAPS, ends_contrast, swapped, who_swaps
+from assay.instruments.binding.swaps import SWAPS, ends_difference, swapped, who_swaps
 from assay.models.hugging_face import load_hugging_face
 from assay.stats import mean_interval
 from assay.subject import Subject
@@ -99,13 +99,22 @@ def exchanged(subject: Subject, task: ListTexts, layers: list[int], num: int) ->
     """The swap curve: a row a layer. Queries are those of the two places that are exchanged."""
     contexts = drawn(task, num)
     asked = ask(task, contexts, contexts.entities[:, [0, -1]])
-    before = logits(subject, asked)
-    print(f"before: {shown(ends_contrast(before, contexts), least=-1.0)}; {by_place(before, asked)}")
+    said = logits(subject, asked)
+    before = ends_difference(said, contexts)
+    above = float((before > 0).float().mean())
+    print(f"before: {float(before.mean()):.2f} logits, above 0 in {above:.2f}; {by_place(said, asked)}")
     print("| layer | " + " | ".join(SWAPS) + " |")
     for layer in layers:
-        said = swapped(subject, asked, site_of(layer), SWAPS)
-        cells = [f"{shown(ends_contrast(said[what], contexts), least=-1.0)}; {by_place(said[what], asked)}" for what in SWAPS]
+        found = swapped(subject, asked, site_of(layer), SWAPS)
+        cells = [f"{over(ends_difference(found[what], contexts), before)}; {by_place(found[what], asked)}" for what in SWAPS]
         print(f"| {layer} | " + " | ".join(cells) + " |", flush=True)
+
+
+def over(after: torch.Tensor, before: torch.Tensor) -> str:
+    """The ratio of the means, linearised in the lists for its interval."""
+    ratio = float(after.mean() / before.mean())
+    interval = mean_interval(ratio + (after - ratio * before) / before.mean())
+    return f"{ratio:.2f}" if interval is None else f"{ratio:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def mixed(subject: Subject, task: ListTexts, layers: list[int], num: int) -> None:
@@ -143,8 +152,8 @@ def by_place(said: torch.Tensor, asked: Asked) -> str:
     return ", ".join(" ".join(f"{share:.2f}" for share in row) for row in who_swaps(said, asked).tolist())
 
 
-def shown(units: torch.Tensor, *, least: float = 0.0) -> str:
-    interval = mean_interval(units, bounds=(least, 1.0))
+def shown(units: torch.Tensor) -> str:
+    interval = mean_interval(units, bounds=(0.0, 1.0))
     assert interval is not None
     return f"{float(units.mean()):.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 

@@ -1,16 +1,17 @@
 """Networks of one layer and of two on lists of entities: which are said to bind, and what predicts new pairs.
 
-Run `python experiments/binding_lists.py`. Transformers are trained on the task `lists` with two entities in every list, and
+Run `python experiments/binding_lists.py`. Transformers are trained on the task `lists` with two or three entities in a list, and
 read as the instrument `binding` reads them, without untrained copies, on which neither scores nor words depend. Every network
-prints its accuracy on trained pairs and on new ones, its lowest score, the word for it, and the signature of exchanged states.
-One layer that has learned its trained pairs leaves unknown ones out, an imitation, and two layers bind: that is what is to be
-seen. Lists begin at the first place: one layer, which reads each item at a place of its own, does not learn them elsewhere.
+prints its accuracy at two entities on trained pairs and on new ones, its lowest score, the word for it, and the signature of
+exchanged states. One layer that has learned its trained pairs leaves unknown ones out, an imitation, and two layers bind: that
+is what is to be seen. Lists begin at the first place: one layer, which reads each item at a place of its own, does not learn
+them elsewhere.
 
-`python experiments/binding_lists.py --degrees` trains 21 smaller networks of two layers, which differ in their steps and in how
-many entities there are, so that there are some of every degree. From ten networks on the last lines are the rank correlation of
-the lowest score, and of accuracy on trained pairs, with accuracy on balanced new pairs over all of them, with its bootstrap
-interval. These pairs are drawn anew: not the ones that the score is of. A network whose trained pairs are not answered above
-the nulls has no score, and ranks lowest. Processor time, one thread.
+`python experiments/binding_lists.py --degrees` trains 27 smaller networks on lists of two, most of which were stopped early, so
+that there are some of every degree. From ten networks on the last lines are the rank correlation of the lowest score, and of
+accuracy on trained pairs, with accuracy on balanced new pairs over all of them, with its bootstrap interval. These pairs are
+drawn anew: not the ones that the score is of. A network whose trained pairs are not answered above the nulls has no score, and
+ranks lowest. Processor time, one thread.
 """
 
 import argparse
@@ -32,11 +33,11 @@ from assay.training import TrainingConfig, fit
 
 RESAMPLES = 2_000
 FRESH = 500
-RECIPES = ((1, 6_000), (2, 2_000))
+RECIPES = ((1, 8_000), (2, 1_500))
 """Layers and steps."""
-DEGREES = ((2, 150), (2, 250), (2, 350), (2, 500), (2, 1_000), (1, 400), (1, 1_500))
-TASK = "lists:largest=2,free=0"
-SMALL = "lists:num_entities=8,num_attributes=8,largest=3"
+DEGREES = ((2, 100), (2, 120), (2, 140), (2, 160), (2, 180), (2, 220), (2, 300), (1, 600), (1, 1_500))
+TASK = "lists:largest=3,free=0"
+SMALL = "lists:num_entities=8,num_attributes=8,largest=2,free=0"
 
 
 def main() -> None:

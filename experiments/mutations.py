@@ -47,6 +47,18 @@ FAULTS = (
         "    return torch.tensor([beside.get(layer.name, torch.inf) < CARRIES for layer in read.layers], dtype=torch.bool)",
         "    return torch.tensor([layer.name in beside for layer in read.layers], dtype=torch.bool)",
         ("tests/instruments/fracture/test_carried.py",),
+        "two cells interact where the second one has an effect alone",
+        "instruments/binding/interactions.py",
+        "    apart = (whole - alone[:, first] - alone[:, second] + both).norm(dim=2)",
+        "    apart = (both - alone[:, first]).norm(dim=2)",
+        ("tests/instruments/binding/test_interactions.py",),
+    ),
+    Fault(
+        "lists without free places that begin anywhere",
+        "tasks/lists.py",
+        "            torch.randint(self.places - size + 1 if self.free else 1, (n,), generator=generator),",
+        "            torch.randint(self.places - size + 1, (n,), generator=generator),",
+        ("tests/tasks/test_lists.py",),
     ),
     Fault(
         "gates that start unit by unit, so that another order of units is another search",

@@ -111,7 +111,7 @@ _FAMILIES = (
             ("num_attributes", "integer", "16", "attributes, 4 to 16"),
             ("smallest", "integer", "2", "entities in the shortest trained list"),
             ("largest", "integer", "4", "entities in the longest trained list"),
-            ("free", "integer", "2", "places beyond the longest trained list"),
+            ("free", "integer", "2", "places beyond the longest trained list; with 0 every list begins at the first place"),
             ("fixed", "number", "0.0", "share of training lists in which each entity has one attribute of its own"),
             ("novel", "role, queried, balanced or all", "queried", "which pairs are new in novel lists"),
             ("backwards", "true or false", "False", "the attribute stands before its entity"),

@@ -38,7 +38,7 @@ class Lists(Task):
     - `kind`: which words name them: `city`, `shape`, `food` or `made-up`.
     - `num_entities`, `num_attributes`: up to 16.
     - `smallest`, `largest`: entities in a trained list.
-    - `free`: places beyond the longest trained list. With 0 the longest lists all begin at the first place.
+    - `free`: places beyond the longest trained list. With 0 every list begins at the first place.
     - `fixed`: share of the training lists in which every entity has the one attribute that the world gives it. 0 is neutral.
     - `novel`: which lists the novel split holds: `queried`, `balanced`, `all` or `role` (`assay.entities.Pairs`).
     - `backwards`: the attribute stands before its entity.
@@ -168,7 +168,7 @@ class Lists(Task):
         found = Contexts(
             torch.zeros(n, size, dtype=torch.int64),
             torch.zeros(n, size, dtype=torch.int64),
-            torch.randint(self.places - size + 1, (n,), generator=generator),
+            torch.randint(self.places - size + 1 if self.free else 1, (n,), generator=generator),
             self._queried(n, size, pairs, generator),
         )
         missing = torch.arange(n)

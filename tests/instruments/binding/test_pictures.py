@@ -202,7 +202,8 @@ class Flat(nn.Module):
 
 
 def test_a_network_without_places_is_read_by_interactions():
-    found = run(SMALL, Subject(Flat()), TASK, effort="quick", seed=0)
+    few = Binding(budgets={"quick": dataclasses.replace(BUDGETS["quick"], contexts=20, copies=2)})
+    found = run(few, Subject(Flat()), TASK, effort="quick", seed=0)
     assert found.settings["segments"] == "clusters of interacting places"
     assert TOLD_APART in found.summary
     with pytest.raises(AssayError, match="must hold masks, or a map"):

@@ -1,8 +1,8 @@
 """Partition of a picture by what acts together in a network's outputs: for networks that hold no masks and no map.
 
-Two places interact where their effects on the outputs do not add: `|f - f_i - f_j + f_ij|`, with `f_i` the outputs for the picture
-whose cell i is the mean picture's. A network that treats objects one by one adds what it makes of each; inside an object
-colour, edges and shape act together. Cells are grouped by spectral clustering of these numbers (Ng, Jordan and Weiss 2002).
+Two cells interact where their effects on the outputs do not add: `|f - f_i - f_j + f_ij|`, with `f_i` the outputs for the
+picture whose cell i is the mean picture's. A network that treats objects one by one adds what it makes of each; inside an
+object colour, edges and shape act together. Cells are grouped by spectral clustering (Ng, Jordan and Weiss 2002).
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from assay.instruments.binding.pictures import PlaceGrid, blind_grid, clusters
+from assay.instruments.binding.pictures import blind_grid, clusters
 from assay.subject import Subject
 
 _EXACT = 1e-6
@@ -25,20 +25,13 @@ def cells(rows: int, columns: int) -> Int[Tensor, "rows columns"]:
     return blind_grid(rows, columns, SIDE**2)
 
 
-def _without(
-    image: Float[Tensor, "n c rows columns"], gone: Bool[Tensor, "m rows columns"]
-) -> Float[Tensor, "nm c rows columns"]:
-    """Every picture with each set of pixels those of the mean picture."""
-    mean = image.mean(0)
-    return torch.where(gone[:, None], mean, image[:, None]).flatten(0, 1)
-
-
 def removed(
-    network: Subject, inputs: Mapping[str, Tensor], gone: Bool[Tensor, "m rows columns"]
+    network: Subject, inputs: Mapping[str, Tensor], gone: Bool[Tensor, "#n m rows columns"]
 ) -> Float[Tensor, "n m outputs"]:
-    """What the network says of every picture without each set of pixels. `inputs`: one image."""
+    """What the network says of every picture with each set of pixels those of the mean picture. `inputs`: one image."""
     ((name, image),) = inputs.items()
-    return network({name: _without(image, gone)}).float().flatten(1).unflatten(0, (len(image), len(gone)))
+    without = torch.where(gone[:, :, None], image.mean(0), image[:, None])
+    return network({name: without.flatten(0, 1)}).float().flatten(1).unflatten(0, without.shape[:2])
 
 
 def interactions(network: Subject, inputs: Mapping[str, Tensor], cell: Int[Tensor, "rows columns"]) -> Float[Tensor, "n p p"]:
@@ -46,7 +39,7 @@ def interactions(network: Subject, inputs: Mapping[str, Tensor], cell: Int[Tenso
     num = int(cell.max()) + 1
     one = torch.nn.functional.one_hot(cell.flatten(), num).mT.unflatten(1, cell.shape).bool()
     first, second = torch.triu_indices(num, num, offset=1)
-    said = removed(network, inputs, torch.cat([torch.zeros_like(one[:1]), one, one[first] | one[second]]))
+    said = removed(network, inputs, torch.cat([torch.zeros_like(one[:1]), one, one[first] | one[second]])[None])
     whole, alone, both = said.split([1, num, len(first)], 1)
     apart = (whole - alone[:, first] - alone[:, second] + both).norm(dim=2)
     apart = torch.where(apart > _EXACT * said.norm(dim=2).amax(1, keepdim=True), apart, 0.0)
@@ -69,12 +62,5 @@ def from_interactions(
     ((_, image),) = inputs.items()
     cell = cells(*image.shape[2:])
     segments = grouped(interactions(network, inputs, cell), k)[:, cell]
-    states = [network(inputs).float().flatten(1) - _said_without(network, inputs, segments == each) for each in range(k)]
-    return segments, torch.stack(states, 1)
-
-
-def _said_without(
-    network: Subject, inputs: Mapping[str, Tensor], gone: Bool[Tensor, "n rows columns"]
-) -> Float[Tensor, "n outputs"]:
-    ((name, image),) = inputs.items()
-    return network({name: torch.where(gone[:, None], image.mean(0), image)}).float().flatten(1)
+    gone = torch.stack([segments == each for each in range(k)], 1)
+    return segments, network(inputs).float().flatten(1)[:, None] - removed(network, inputs, gone)

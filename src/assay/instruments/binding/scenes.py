@@ -46,8 +46,8 @@ class ReadScenes:
 
 @dataclass(frozen=True)
 class Where:
-    """`masks`, or clusters of `maps`, whose places are a `grid`, or neither, where segments are those of interactions; `states`:
-    the site of slots, or the maps; `num`: segments."""
+    """`masks`, or clusters of `maps`, whose places are a `grid`, or neither, where segments are those of interactions.
+    `states`: the site of slots, or the maps; `num`: segments."""
 
     masks: str
     maps: str

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from assay.entities import Contexts, ListsEntities
-from assay.instruments.binding.asked import Asked, ask, contrast, listed, logits
+from assay.instruments.binding.asked import Asked, ask, listed, logits
 from assay.site import thinned
 from assay.subject import Subject
 
@@ -212,16 +212,18 @@ def who_swaps(said: Float[Tensor, "n q attributes"], asked: Asked) -> Float[Tens
     return torch.stack([torch.bincount(column, minlength=size + 1) for column in place.unbind(1)]).float() / len(place)
 
 
-def ends_contrast(said: Float[Tensor, "n q attributes"], contexts: Contexts) -> Float[Tensor, " n"]:
-    """The contrast between the first and the last place of every list, from -1 (answers are exchanged) to 1. Of the queries the
-    first and the last are those of these places."""
-    ends = [0, -1]
-    return 2 * contrast(listed(said, contexts)[:, ends][:, :, ends]) - 1
+def ends_difference(said: Float[Tensor, "n q attributes"], contexts: Contexts) -> Float[Tensor, " n"]:
+    """The contrast between the first and the last place of every list, in logits: above 0 where each query has its own
+    attribute rather than the other's, below 0 where answers are exchanged. Of the queries the first and the last are those of
+    these places."""
+    between = listed(said, contexts)[:, [0, -1]][:, :, [0, -1]]
+    return between[:, 0, 0] - between[:, 0, 1] - between[:, 1, 0] + between[:, 1, 1]
 
 
 def swap_curve(
     network: Subject, asked: Asked, sites: Sequence[str], *, what: Sequence[Swap] = SWAPS
 ) -> dict[Swap, Float[Tensor, "sites n"]]:
-    """`ends_contrast` after a swap of the first and the last place of every list, at each site."""
+    """The sign of `ends_difference` after a swap of the first and the last place of every list, at each site: -1 where answers
+    are exchanged, 1 where they are as before."""
     found = [swapped(network, asked, site, what) for site in sites]
-    return {name: torch.stack([ends_contrast(said[name], asked.contexts) for said in found]) for name in what}
+    return {name: torch.stack([ends_difference(said[name], asked.contexts).sign() for said in found]) for name in what}
