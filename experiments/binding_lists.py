@@ -1,6 +1,6 @@
 """Networks of one layer and of two on lists of entities: which are said to bind, and what predicts new pairs.
 
-Run `python experiments/binding_lists.py`. Transformers are trained on the task `lists` with two or three entities in a list, and
+Run `python experiments/binding_lists.py`. Transformers are trained on the task `lists` with two or three entities in a list and
 read as the instrument `binding` reads them, without untrained copies, on which neither scores nor words depend. Every network
 prints its accuracy at two entities on trained pairs and on new ones, its lowest score, the word for it, and the signature of
 exchanged states. One layer that has learned its trained pairs leaves unknown ones out, an imitation, and two layers bind: that
