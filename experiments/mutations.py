@@ -47,6 +47,8 @@ FAULTS = (
         "    return torch.tensor([beside.get(layer.name, torch.inf) < CARRIES for layer in read.layers], dtype=torch.bool)",
         "    return torch.tensor([layer.name in beside for layer in read.layers], dtype=torch.bool)",
         ("tests/instruments/fracture/test_carried.py",),
+    ),
+    Fault(
         "two cells interact where the second one has an effect alone",
         "instruments/binding/interactions.py",
         "    apart = (whole - alone[:, first] - alone[:, second] + both).norm(dim=2)",
