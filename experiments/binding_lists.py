@@ -7,7 +7,7 @@ exchanged states. One layer that has learned its trained pairs leaves unknown on
 is what is to be seen. Lists begin at the first place: one layer, which reads each item at a place of its own, does not learn
 them elsewhere.
 
-`python experiments/binding_lists.py --degrees` trains 27 smaller networks on lists of two, most of which were stopped early, so
+`python experiments/binding_lists.py --degrees` trains 30 smaller networks on lists of two, most of which were stopped early, so
 that there are some of every degree. From ten networks on the last lines are the rank correlation of the lowest score, and of
 accuracy on trained pairs, with accuracy on balanced new pairs over all of them, with its bootstrap interval. These pairs are
 drawn anew: not the ones that the score is of. A network whose trained pairs are not answered above the nulls has no score, and
@@ -35,7 +35,7 @@ RESAMPLES = 2_000
 FRESH = 500
 RECIPES = ((1, 8_000), (2, 1_500))
 """Layers and steps."""
-DEGREES = ((2, 100), (2, 120), (2, 140), (2, 160), (2, 180), (2, 220), (2, 300), (1, 600), (1, 1_500))
+DEGREES = ((2, 120), (2, 180), (2, 220), (2, 250), (2, 280), (2, 320), (2, 360), (2, 450), (1, 600), (1, 1_500))
 TASK = "lists:largest=3,free=0"
 SMALL = "lists:num_entities=8,num_attributes=8,largest=2,free=0"
 
