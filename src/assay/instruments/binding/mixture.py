@@ -112,7 +112,7 @@ def fit_mixture(answered: Int[Tensor, " n"], places: Int[Tensor, "n 3"], *, size
     often = int(answered[rows].bincount(minlength=size).argmax())
     alone["one place"] = (answered[judged] == often).float()
     hits = {name: float((answered[judged] == places[judged, k]).float().mean()) for k, name in enumerate(MECHANISMS)}
-    return Mixture({**hits, "elsewhere": 1 - sum(hits.values())}, predicted([0, 1, 2, 3]), alone)
+    return Mixture({**hits, "elsewhere": max(0.0, 1 - sum(hits.values()))}, predicted([0, 1, 2, 3]), alone)
 
 
 def _features(places: Int[Tensor, "n 3"], size: int) -> Float[Tensor, "n size 4"]:
