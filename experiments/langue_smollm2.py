@@ -103,9 +103,7 @@ def text(subject: Subject, scorer: TokenScorer, corpus: Corpus) -> list[str]:
     chosen = bits.choose(corpus, num=EXCERPTS, size=SIZE, generator=generator)
     whole = Vocabulary.of(train)
     shuffle = Shuffler(tuple(train), english_tags())
-    shuffled = {
-        name: tuple(one._replace(text=shuffle(one.text, name, generator=generator)) for one in chosen) for name in SHUFFLES
-    }
+    shuffled = {name: tuple(one.shuffled(shuffle, name, generator=generator) for one in chosen) for name in SHUFFLES}
     counted = unit_vectors(ppmi_vectors(train, whole.first(2_000).words, seed=0))
     excerpts = bits.prepared(chosen, ngrams=NGrams(train), vocabulary=whole, vectors=counted, shuffled=shuffled)
     imitated = bits.imitator(excerpts, [NGrams(half) for half in alternate_lines(train)])

@@ -5,7 +5,9 @@ import pytest
 import small_texts
 
 from assay.instruments.langue import bits
-from assay.text import Corpus, NGrams, Vocabulary, alternate_lines
+from assay.tasks import load_task
+from assay.text import SHUFFLES, Corpus, NGrams, Shuffler, Vocabulary, alternate_lines
+from assay.text.leftover import TokenRules
 
 
 def test_excerpts_share_no_byte_and_the_last_ends_its_text():
@@ -23,13 +25,43 @@ def test_excerpts_share_no_byte_and_the_last_ends_its_text():
         assert 200 < len(earlier) <= bits.MOST_BEFORE
 
 
-@pytest.mark.parametrize(("line", "begins"), [("word " * 400, " word word"), ("x" * 2_000, "xxx"), ("ab\n" * 700, "ab\nab")])
+@pytest.mark.parametrize(
+    ("line", "begins"),
+    [("word " * 400, " word word"), ("x" * 2_000, "xxx"), ("ab\n" * 700, "ab\nab"), (("x y " * 74 + "\n") * 10, " ")],
+)
 def test_what_stands_before_an_excerpt_begins_with_a_line_or_a_word_where_there_is_one(line, begins):
     *_, last = bits.choose(Corpus("x", ("a\nb",), (line,)), num=100, size=300, generator=np.random.default_rng(0))
     assert last.before.startswith(begins)
+    assert len(last.before) > 200
     assert bits.choose(Corpus("x", ("a\nb",), ("  a",)), num=9, size=9, generator=np.random.default_rng(0)) == [
         bits.Excerpt("", "  a", True)
     ]
+
+
+@pytest.mark.parametrize("name", SHUFFLES)
+def test_no_word_of_a_shuffled_excerpt_joins_the_one_before_it(name):
+    """Nor in a language whose network knows no other words: an excerpt begins and ends between two of its words."""
+    task = load_task("language")
+    (text,) = task.corpus().test
+    generator, shuffle = np.random.default_rng(0), Shuffler(task.corpus().train)
+    for one in bits.choose(task.corpus(), num=8, size=400, generator=generator):
+        moved = one.shuffled(shuffle, name, generator=generator)
+        assert one.before + one.text in text
+        assert len(task.coded(moved.before + moved.text).ends) > 50
+        assert moved.text != one.text
+
+
+def test_rules_know_what_stands_before_an_excerpt_and_not_how_a_text_ends_that_goes_on():
+    corpus = small_texts.SmallTexts().corpus()
+    model, vocabulary = NGrams(corpus.train), Vocabulary.of(corpus.train)
+    scorer = small_texts.Counting(model, 4)
+    text = corpus.test[0][:60]
+    rules = TokenRules(scorer.tokens(text))
+    for one in (bits.Excerpt(text[:20], text[20:], True), bits.Excerpt(text[:20], text[20:40], False)):
+        found = bits.read(scorer, excerpts_of([one], model, vocabulary), rules)
+        assert found.followed[0].tolist() == [1.0, 1.0]
+    (found,) = bits.read(scorer, excerpts_of([bits.Excerpt("", text, True)], model, vocabulary), rules).followed
+    assert found[0] < 1, "nothing is known before the first letter"
 
 
 def excerpts_of(texts: list[bits.Excerpt], model: NGrams, vocabulary: Vocabulary) -> bits.Excerpts:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from assay.encoding.scoring import ScoredText, Scorer, word_bits
 from assay.evidence import Interval
 from assay.stats import jackknife
-from assay.text import Corpus, NGrams, Vocabulary
+from assay.text import Corpus, NGrams, Shuffler, Vocabulary
 from assay.text.leftover import TokenRules, mixture_bits, unexplained
 from assay.text.words import WORD
 
@@ -47,9 +47,19 @@ class Excerpt(NamedTuple):
 
     def scored(self, scorer: Scorer) -> ScoredText:
         """Bits of its tokens under a network."""
-        return scorer.score(self.before + self.text).behind(len(self.before.encode()))
+        return self.own(scorer.score(self.before + self.text))
 
-    def rate(self, bits: Float[np.ndarray, "*orders _s"]) -> Float[np.ndarray, "*orders"]:
+    def own(self, whole: ScoredText) -> ScoredText:
+        """Of tokens of it and of what stands before it those that end in it."""
+        return whole.behind(len(self.before.encode()))
+
+    def shuffled(self, shuffle: Shuffler, name: str, *, generator: np.random.Generator) -> "Excerpt":
+        """The same under a shuffle. Blanks at its beginning stay, or its first word would join the last one before it."""
+        inner = self.text.lstrip()
+        blanks = self.text[: len(self.text) - len(inner)]
+        return self._replace(text=blanks + shuffle(inner, name, generator=generator))
+
+    def rate(self, bits: Float[np.ndarray, "*orders _s"]) -> Float[np.ndarray, "*orders"] | float:
         """Bits per byte, the last of `bits` being the end of the text."""
         return bits[..., : None if self.closed else -1].sum(-1) / max(1, self.size)
 
@@ -98,7 +108,8 @@ class Excerpts:
 
 def choose(corpus: Corpus, *, num: int, size: int, generator: np.random.Generator) -> list[Excerpt]:
     """Excerpts of about `size` characters that share none, each from a blank to a blank where one is near, drawn from all
-    held-out texts. Up to `MOST_BEFORE` characters stand before each, from the beginning of a line or of a word."""
+    held-out texts. Up to `MOST_BEFORE` characters stand before each, from the beginning of a line where that leaves half of
+    them, else of a word."""
     found = []
     for text in sorted(corpus.test):
         starts = [_blank(text, start) for start in range(0, max(1, len(text) - size // 2), size)]
@@ -120,7 +131,7 @@ def _before(text: str, start: int) -> str:
     if start <= MOST_BEFORE:
         return found
     line, blank = found.find("\n"), found.find(" ")
-    return found[line + 1 :] if line >= 0 else found[max(0, blank) :]
+    return found[line + 1 :] if 0 <= line < MOST_BEFORE // 2 else found[max(0, blank) :]
 
 
 def words_in(text: str) -> tuple[Word, ...]:
@@ -188,7 +199,8 @@ class NetworkBits(NamedTuple):
 
 def read(scorer: Scorer, excerpts: Excerpts, rules: TokenRules, *, shuffles: bool = True) -> NetworkBits:
     """Code all excerpts with a network, and those under every shuffle."""
-    scored = [one.scored(scorer) for one in excerpts.excerpts]
+    whole = [scorer.score(one.before + one.text) for one in excerpts.excerpts]
+    scored = [one.own(found) for one, found in zip(excerpts.excerpts, whole, strict=True)]
     bits = np.array([one.rate(found.bits) for one, found in zip(excerpts.excerpts, scored, strict=True)])
     costs = {}
     for name, moved in excerpts.shuffled.items() if shuffles else ():
@@ -199,9 +211,20 @@ def read(scorer: Scorer, excerpts: Excerpts, rules: TokenRules, *, shuffles: boo
         saved=excerpts.order_bits()[excerpts.best] - bits,
         beside_counts=_beside_counts(excerpts, own),
         costs=costs,
-        rules=np.stack([rules.agrees(one.tokens, one.top).mean(0) for one in scored]),
-        followed=np.stack([rules.agrees(one.tokens, one.tokens).mean(0) for one in scored]),
+        rules=_agreement(excerpts, rules, whole, [found.top for found in whole]),
+        followed=_agreement(excerpts, rules, whole, [found.tokens for found in whole]),
     )
+
+
+def _agreement(
+    excerpts: Excerpts, rules: TokenRules, whole: Sequence[ScoredText], said: Sequence[Int[np.ndarray, " _n"]]
+) -> Float[np.ndarray, "units 2"]:
+    """Of every excerpt the share of its tokens at which rules say the same."""
+    rows = []
+    for one, found, tokens in zip(excerpts.excerpts, whole, said, strict=True):
+        first, last = len(found.bits) - len(one.own(found).bits), None if one.closed else -1
+        rows.append(rules.agrees(found.tokens, tokens)[first:last].mean(0))
+    return np.stack(rows)
 
 
 def imitator(excerpts: Excerpts, others: Sequence[NGrams]) -> BesideCounts:

@@ -121,8 +121,7 @@ class Langue(Instrument[LangueDraw]):
             shuffle = Shuffler(tuple(train), given.tags() if given else {})
             shuffled = {
                 name: tuple(
-                    one._replace(text=shuffle(one.text, name, generator=np.random.default_rng([seed, k])))
-                    for k, one in enumerate(chosen)
+                    one.shuffled(shuffle, name, generator=np.random.default_rng([seed, k])) for k, one in enumerate(chosen)
                 )
                 for name in SHUFFLES
             }
@@ -200,6 +199,9 @@ class Langue(Instrument[LangueDraw]):
 
 def _share(subject: Subject, budget: LangueBudget) -> float:
     """Of the budget's excerpts and contexts, what so large a network is given."""
-    tokens = budget.excerpts * budget.size / 4 * (len(SHUFFLES) / (1 + budget.copies) + 1) + budget.words * budget.each * 8
+    tokens = (
+        budget.excerpts * (budget.size + bits.MOST_BEFORE) / 4 * (len(SHUFFLES) / (1 + budget.copies) + 1)
+        + budget.words * budget.each * 8
+    )
     cost = subject.num_weights() * tokens * (1 + budget.copies)
     return 1.0 if budget.reading is None else min(1.0, budget.reading / cost)
