@@ -116,7 +116,7 @@ def compared(found: list[InContext]) -> Mapping[str, list[float]]:
     return figures
 
 
-def told(means: list[float]) -> str:
+def over_seeds(means: list[float]) -> str:
     """The mean of seeds with the interval of Student's t."""
     mean = statistics.fmean(means)
     if len(means) < 2:
@@ -145,7 +145,7 @@ def main() -> None:
             for figure, values in compared(found).items():
                 every[figure].append(values)
         for figure, seeds in every.items():
-            print(f"    {figure}: {told([statistics.fmean(values) for values in seeds])}", flush=True)
+            print(f"    {figure}: {over_seeds([statistics.fmean(values) for values in seeds])}", flush=True)
         print(f"{time.process_time() - start:.0f} CPU s", flush=True)
 
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import torch
 from frontier import BUDGET, NETWORKS, made
+from parts import over_seeds
 from torch import Generator, Tensor
 
 from assay.instrument import Random
@@ -90,11 +91,14 @@ def pairs(found: dict[str, Asked]) -> Iterator[tuple[str, str, Pair]]:
         )
 
 
-def told(rows: list[Pair]) -> str:
-    mean = [statistics.fmean(float(row[k]) for row in rows) for k in range(1, 6)]
+def told(seeds: list[list[Pair]]) -> str:
+    """Means over seeds with their interval."""
+    shared, by_chance, own, other, random = (
+        over_seeds([statistics.fmean(float(row[k]) for row in rows) for rows in seeds]) for k in range(1, 6)
+    )
     return (
-        f"{len(rows)} ordered pairs: shared nodes {mean[0]:.2f} (by chance {mean[1]:.2f}); loss rises by {mean[2]:.2f} without "
-        f"the own circuit, {mean[3]:.2f} without the other's, {mean[4]:.2f} without a random one"
+        f"{sum(map(len, seeds))} ordered pairs of {len(seeds)} seeds: shared nodes {shared} (by chance {by_chance}); loss rises "
+        f"by {own} without the own circuit, {other} without the other's, {random} without a random one"
     )
 
 
@@ -109,17 +113,18 @@ def main() -> None:
     torch.set_num_threads(1)
     start = time.process_time()
     for name in given.networks:
-        every: list[Pair] = []
+        every: list[list[Pair]] = []
         for seed in range(given.seeds):
             subject = made(NETWORKS[name], seed, given.steps, given.out / "weights")
             found = {question: one for question in given.questions if (one := asked(subject, question, seed)) is not None}
+            every.append([])
             for one, other, pair in pairs(found):
-                every.append(pair)
+                every[-1].append(pair)
                 print(f"  {name}, seed {seed}: {one}, {other}: " + ", ".join(f"{value:.2f}" for value in pair[1:]), flush=True)
         for related in (True, False):
-            rows = [row for row in every if row.related == related]
-            if rows:
-                print(f"{name}, {'one part' if related else 'no common part'}: {told(rows)}")
+            rows = [[row for row in of_seed if row.related == related] for of_seed in every]
+            if any(rows):
+                print(f"{name}, {'one part' if related else 'no common part'}: {told([some for some in rows if some])}")
     print(f"{time.process_time() - start:.0f} CPU s")
 
 
