@@ -97,8 +97,8 @@ def told(seeds: list[list[Pair]]) -> str:
         over_seeds([statistics.fmean(float(row[k]) for row in rows) for rows in seeds]) for k in range(1, 6)
     )
     return (
-        f"{sum(map(len, seeds))} ordered pairs of {len(seeds)} seeds: shared nodes {shared} (by chance {by_chance}); loss rises "
-        f"by {own} without the own circuit, {other} without the other's, {random} without a random one"
+        f"{sum(map(len, seeds))} ordered pairs of {len(seeds)} seeds: shared nodes {shared} (by chance {by_chance}); loss "
+        f"rises by {own} without the own circuit, {other} without the other's, {random} without a random one"
     )
 
 
