@@ -65,11 +65,11 @@ def standard(folder: Path, seeds: int) -> None:
 
 
 def told(measure: Measure) -> str:
-    """Mean, interval and the strongest null."""
+    """Mean, interval and the best null."""
     if measure.value is None or measure.interval is None:
         return measure.note
     null = max(null.mean for null in measure.nulls)
-    return f"{measure.value:.3f} [{measure.interval.low:.3f}, {measure.interval.high:.3f}], strongest null {null:.3f}"
+    return f"{measure.value:.3f} [{measure.interval.low:.3f}, {measure.interval.high:.3f}], best null {null:.3f}"
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ def fitted(members, success=0.8, seed=0):
 
 
 def test_a_planted_logistic_curve_is_found():
-    curve = Logistic(floor=0.12, middle=0.6, steepness=9.0)  # 0.12: the strongest null of the rows
+    curve = Logistic(floor=0.12, middle=0.6, steepness=9.0)  # 0.12: the best null of the rows
     fit, measures = fitted(planted(COVERAGE, lambda x: at(curve, (x - 0.1) / 0.8)))
     assert fit.slice.floor == pytest.approx(0.12)
     assert fit.curve.middle == pytest.approx(0.6, abs=0.03)

@@ -34,7 +34,7 @@ def no_value(measure: Measure) -> str:
     return NOT_RESOLVED if measure.note.startswith(NOT_RESOLVED) else NOT_ENOUGH
 
 
-def strongest(measure: Measure) -> Null | None:
+def best_null(measure: Measure) -> Null | None:
     """The null that the measured value has the hardest time to beat."""
     nulls = [null for null in measure.nulls if null.values]
     if not nulls:

@@ -14,7 +14,7 @@ import numpy as np
 from assay.evidence import Measure, Null
 from assay.stats import permutation_p
 from assay.sweep.grid import Axis, Grid
-from assay.sweep.points import strongest_null
+from assay.sweep.points import best_null
 from assay.sweep.rows import NOVEL, Row
 
 MIN_VALUES = 3  # an axis with fewer values has no shape
@@ -49,8 +49,8 @@ class Slice:
 
     @cached_property
     def floor(self) -> float:
-        """The strongest null of the novel score; a null that is always right leaves no room for a curve."""
-        return min(strongest_null(self.rows), 1 - 1e-3)
+        """The best null of the novel score; a null that is always right leaves no room for a curve."""
+        return min(best_null(self.rows), 1 - 1e-3)
 
     def measure(self, key: str, name: str, value: float | None, **more: Any) -> Measure:
         """A measure of this slice, whose units are its networks."""

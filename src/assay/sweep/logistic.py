@@ -1,4 +1,4 @@
-"""A logistic curve through the novel scores of a slice: from the strongest null up to 1, where everything is right."""
+"""A logistic curve through the novel scores of a slice: from the best null up to 1, where everything is right."""
 
 import math
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ def fit_logistic(members: Slice, *, success: float, rng: np.random.Generator) ->
 def _placed(members: Slice, key: str, name: str, others: list[float], u: float, *, chance: bool) -> Measure:
     """A place on the axis as a number with its interval, or why it is not resolved."""
     axis = members.axis.name
-    value, interval, note = None, None, f"on the curve from the strongest null, {members.floor:.3f}, up to 1"
+    value, interval, note = None, None, f"on the curve from the best null, {members.floor:.3f}, up to 1"
     if chance:
         note = f"not resolved: the novel score depends on {axis} no more than by chance"
     elif not 0 <= u <= 1:

@@ -160,7 +160,7 @@ def _summary(fits: Sequence[LogisticFit]) -> str:
     told = [f"at {measure.about['axis']} {value_and_interval(measure)}{_beside(measure)}" for measure in known]
     come = "comes" if len(known) == 1 else "come"
     return (
-        f"{len(known)} of {counted(len(halfway), 'curve')} {come} half way from the strongest null to a perfect score within "
+        f"{len(known)} of {counted(len(halfway), 'curve')} {come} half way from the best null to a perfect score within "
         f"the values that were run: {few(told, 4)}."
     )
 
