@@ -65,7 +65,8 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit(Framed):
-    """One subject on one task: everything a report shows. `examples`: of the combinations that measures rest on.
+    """One subject on one task: everything a report shows. `examples`: of the combinations that measures rest on; `command`: the
+    line for a shell that repeats it, empty where it was made in Python.
 
     Example::
 
@@ -88,6 +89,7 @@ class Audit(Framed):
     seed: int
     environment: Environment
     examples: tuple[StoredExample, ...] = ()
+    command: str = ""
 
     def columns(self) -> dict[str, list[Any]]:
         """One row for every measure of every instrument, as `assay.display.columns_of` has it.

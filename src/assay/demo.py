@@ -5,7 +5,7 @@ differs (docs/demo.md). So no property of the data can tell them apart.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assay.audit import Audit, audit
@@ -13,6 +13,7 @@ from assay.errors import AssayError
 from assay.jobs import Engine, run_parallel
 from assay.models import load_subject
 from assay.report import read_report, write_comparison, write_report
+from assay.report.repeat import audit_command
 from assay.store import RECORD, RunDirectory
 from assay.tasks import load_task
 from assay.training import train
@@ -73,6 +74,7 @@ def _train_and_audit(job: tuple[_Network, Path, int]) -> Audit:
     subject = load_subject(str(run.path), task=task)
     subject.name = network.name
     result = audit(subject, task, seed=seed, effort="standard", address=str(run.path), progress=None)
+    result = replace(result, command=audit_command(str(run.path), seed=seed))
     write_report(folder, result)
     return result
 

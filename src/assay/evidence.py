@@ -186,6 +186,8 @@ class Evidence(Framed):
     - `warnings`: what a reader must know before believing the numbers.
     - `not_tested`: what this evidence does not cover, and what power a lower effort gave up.
     - `settings`: every choice that shaped the numbers.
+    - `inputs`: by what units are (`Measure.unit_of`) and the id of each, or its place from 0 where a measure has no ids, what
+      the network was given, as text.
 
     Example::
 
@@ -206,6 +208,7 @@ class Evidence(Framed):
     not_tested: tuple[str, ...] = ()
     not_enough: str = ""
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
     def measure(self, key: str, **about: str) -> Measure:
         """The measure of that key whose `about` agrees. **Raises:** `AssayError` listing what there is."""
@@ -239,13 +242,27 @@ class Evidence(Framed):
         figures = tuple(figure for figure in self.figures if figure.level <= level)
         if len(measures) == len(self.measures) and len(figures) == len(self.figures):
             return self
+        inputs = {unit: _of_units(texts, unit, measures) for unit, texts in self.inputs.items()}
         if len(figures) == len(self.figures) and all(m.value is None for m in self.measures if m.level > level):
-            return replace(self, measures=measures)
-        return replace(self, measures=measures, figures=figures, summary=f"What access level {level} allows.", warnings=())
+            return replace(self, measures=measures, inputs=inputs)
+        return replace(
+            self,
+            measures=measures,
+            figures=figures,
+            inputs=inputs,
+            summary=f"What access level {level} allows.",
+            warnings=(),
+        )
 
     def findings(self) -> tuple[Measure, ...]:
         """The findings of an audit in which no other instrument was run."""
         return findings([self])
+
+
+def _of_units(texts: Mapping[int, str], unit: str, measures: Sequence[Measure]) -> dict[int, str]:
+    """Those of the units that the measures rest on."""
+    ids = {k for one in measures if one.unit_of == unit for k in one.unit_ids or range(len(one.repeats))}
+    return {k: text for k, text in texts.items() if k in ids}
 
 
 def findings(evidence: Sequence[Evidence]) -> tuple[Measure, ...]:
@@ -258,9 +275,13 @@ def findings(evidence: Sequence[Evidence]) -> tuple[Measure, ...]:
         for measure in findings(audit.evidence):
             print(measure.label, measure.value, measure.p)
     """
+    return tuple(measure for measure, p in headline_ps(evidence) if p <= FINDING_LEVEL)
+
+
+def headline_ps(evidence: Sequence[Evidence]) -> list[tuple[Measure, float]]:
+    """Every headline measure that can be tested, with its p adjusted for the number of them (Benjamini and Hochberg 1995)."""
     from assay.stats import false_discovery
 
     headlines = [m for item in evidence for m in item.measures if m.headline and m.value is not None]
     tested = [(m, m.p) for m in headlines if m.p is not None]
-    adjusted = false_discovery([p for _, p in tested])
-    return tuple(m for (m, _), p in zip(tested, adjusted, strict=True) if p <= FINDING_LEVEL)
+    return list(zip((m for m, _ in tested), false_discovery([p for _, p in tested]), strict=True))

@@ -123,7 +123,9 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Scatter:
-    """Named points on a plane. `arrows`: drawn from the origin, inside a circle. `sizes`: what the sizes of points are."""
+    """Named points on a plane. `arrows`: drawn from the origin, inside a circle. `sizes`: what the sizes of points are. `rows`:
+    the name of a table of the same evidence whose rows begin with the names of points: a point leads there, else to its
+    numbers."""
 
     __repr__ = brief
 
@@ -133,6 +135,7 @@ class Scatter:
     caption: str
     arrows: bool = False
     sizes: str = ""
+    rows: str = ""
     level: Level
 
 

@@ -122,7 +122,7 @@ def _stored(
         yield StoredExample(
             combination=int(examples.combination[k]),
             split=split,
-            inputs=_inputs(examples, k, pictured) if written is None else {"input": _cut(written[k])},
+            inputs=_inputs(examples, k, pictured) if written is None else {"input": cut(written[k])},
             image=_png_text(examples.inputs[pictured[0]][k]) if pictured else "",
             target=targets[k],
             answer=answers[k],
@@ -130,8 +130,20 @@ def _stored(
         )
 
 
+def input_lines(examples: Examples, task: object) -> list[str]:
+    """What a network is given, a line for every example: as the task writes it, or all numbers of all inputs.
+
+    Example::
+
+        line, *_ = input_lines(task.examples("seen", 5, generator=torch.Generator().manual_seed(0)), task)
+    """
+    if isinstance(task, WritesExamples):
+        return [cut(text) for text in task.input_texts(examples)]
+    return [cut("; ".join(_inputs(examples, k, ()).values())) for k in range(len(examples))]
+
+
 def _answers(rows: Tensor, task: Task) -> list[str]:
-    return [_cut(text) for text in task.answer_texts(rows)] if isinstance(task, WritesExamples) else [*map(_words, rows)]
+    return [cut(text) for text in task.answer_texts(rows)] if isinstance(task, WritesExamples) else [*map(_words, rows)]
 
 
 def _inputs(examples: Examples, k: int, pictured: Sequence[str]) -> dict[str, str]:
@@ -158,10 +170,11 @@ def _best(outputs: Tensor, targets: Tensor) -> Tensor | None:
 def _words(values: Tensor) -> str:
     """Numbers in a row."""
     flat = values.flatten()[:MOST_CHARACTERS].tolist()
-    return _cut(" ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in flat))
+    return cut(" ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in flat))
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """The first characters of a long text, as many as a report keeps."""
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 

@@ -2,10 +2,17 @@
 
 import json
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
+import plain_instrument
 from assay.cli import main
+from assay.instrument import Metric
+from assay.methods import SHIPPED
+
+METHODS = Path(__file__).parents[2] / "docs" / "methods"
 
 
 def _json(capsys, *words: str):
@@ -35,6 +42,31 @@ def test_every_instrument_listed_can_be_chosen_by_name(capsys):
     from assay.instruments import load_instrument
 
     assert [load_instrument(entry["name"]).name for entry in _json(capsys, "instruments")]
+
+
+def test_the_method_page_of_every_instrument_is_printed(capsys):
+    for entry in _json(capsys, "instruments"):
+        assert main(["instruments", entry["name"]]) == 0
+        page = METHODS / f"{entry['name']}.md"
+        assert capsys.readouterr().out == page.read_text(encoding="utf-8").rstrip() + "\n"
+
+
+def test_an_instrument_without_a_page_says_what_it_declares(capsys, monkeypatch):
+    """Even one that bears the name of one of ours."""
+    metric = Metric(key="calls", title="calls made", unit="share", level=0, of="text")
+    instrument = plain_instrument.Plain("polar")
+    instrument.metrics = (metric,)
+    monkeypatch.setattr("assay.instruments.load_instrument", lambda name: instrument)
+    assert main(["instruments", "polar"]) == 0
+    out = capsys.readouterr().out
+    assert instrument.question in out
+    assert "| calls made | share | higher | text | untrained copies |" in out
+
+
+def test_the_method_pages_travel_with_the_wheel_and_its_source():
+    project = tomllib.loads((METHODS.parents[1] / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
+    assert project["wheel"]["force-include"] == {"docs/methods": f"assay/{SHIPPED.name}"}
+    assert "docs/methods" in project["sdist"]["include"]
 
 
 def test_tasks_tell_every_setting(capsys):

@@ -121,6 +121,18 @@ class HasNoQuestion(Small):
     question = "Clusters."
 
 
+class LeavesAnInputOut(Small):
+    unit = "combination"
+
+    def explain(self, data, readings, measures):
+        ids = sorted({k for one in measures for k in one.unit_ids})
+        return super().explain(data, readings, measures)._replace(inputs={self.unit: dict.fromkeys(ids[1:], "given")})
+
+
+class HasInputsOfNothing(LeavesAnInputOut):
+    unit = "sentence"
+
+
 @pytest.mark.parametrize(
     ("broken", "check", "named"),
     [
@@ -133,6 +145,8 @@ class HasNoQuestion(Small):
         (NeverSaysNotEnough, "too_little_is_not_enough_data", "are enough for it"),
         (FewCopies, "untrained_copies_are_at_least_five", "there are 2"),
         (HasNoQuestion, "it_describes_itself", "its question is none"),
+        (LeavesAnInputOut, "inputs_are_given_of_all_units_or_of_none", "no input of combination"),
+        (HasInputsOfNothing, "inputs_are_given_of_all_units_or_of_none", "inputs of sentences, and no measure"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

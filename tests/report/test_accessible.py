@@ -35,14 +35,17 @@ RULES = """(() => {
   }
   for (const one of all('a[href], button, summary, input')) if (!nameOf(one)) fault('a control has no name', one);
   for (const one of all('img')) if (!one.alt) fault('a picture has no words', one);
-  for (const one of all('svg')) if (one.role !== 'img' || !one.ariaLabel) fault('a figure has no words', one);
+  const roleOf = (figure) => (figure.querySelector('a') ? 'group' : 'img');  // links in an image are not told
+  for (const one of all('svg')) if (one.role !== roleOf(one) || !one.ariaLabel) fault('a figure has no words', one);
   for (const one of all('[role=region], nav')) if (!one.ariaLabel) fault('a region has no name', one);
   for (const one of all('.scroll')) if (one.tabIndex < 0) fault('what scrolls is not reached by keyboard', one);
   for (const one of all('table')) if (!one.tHead) fault('a table has no head', one);
   for (const one of all('thead th')) if (one.scope !== 'col') fault('a head says not what it is the head of', one);
   const ids = all('[id]').map((one) => one.id);
   for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) faults.push(`two of the name ${id}`);
-  for (const one of all('a[href^="#"]')) if (!document.getElementById(one.hash.slice(1))) fault('leads nowhere', one);
+  for (const one of all('a[href^="#"]')) {
+    if (!document.getElementById(one.getAttribute('href').slice(1))) fault('leads nowhere', one);
+  }
   for (const one of all('dl > :not(dt, dd)')) fault('neither a term nor what it means', one);
   const light = (colour) => {
     const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((x) => x / 255);
@@ -56,7 +59,7 @@ RULES = """(() => {
     }
     return 'rgb(255, 255, 255)';
   };
-  const texts = all('p, li, th, td, dt, dd, h1, h2, h3, h4, summary, a, figcaption, footer, span, button, .kicker');
+  const texts = all('p, li, th, td, dt, dd, h1, h2, h3, h4, summary, a:not(svg *), figcaption, footer, span, button, .kicker');
   for (const one of texts) {
     if (![...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()) || !one.checkVisibility()) continue;
     const [front, back] = [getComputedStyle(one).color, behind(one)].map(light);

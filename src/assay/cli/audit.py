@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,6 +71,7 @@ class AuditCommand(Command):
         from assay.audit import audit
         from assay.models import load_subject
         from assay.report import summary, write_report
+        from assay.report.repeat import audit_command
 
         instruments = _chosen(self.instrument, self.sites)
         task = self._task()
@@ -90,6 +91,18 @@ class AuditCommand(Command):
                     jobs=self.jobs,
                     progress=progress,
                 )
+            command = audit_command(
+                self.subject,
+                task=self.task,
+                output=self.output,
+                seed=self.seed,
+                effort=self.effort,
+                level=self.level,
+                instruments=self.instrument,
+                sites=self.sites,
+                trust=self.trust,
+            )
+            result = replace(result, command=command)
             page = write_report(folder, result)
         if self.json:
             terminal.result((folder / "report.json").read_text().rstrip())

@@ -8,6 +8,7 @@ from torch import Generator
 
 from assay.attributes import copied
 from assay.conformance.case import Case, pairs
+from assay.display import plural
 from assay.evidence import UNTRAINED, Evidence
 from assay.instrument import Instrument, missing_abilities, run
 from assay.references import cited
@@ -178,6 +179,15 @@ def check_every_number_stands_beside_null_and_interval(instrument: Instrument, c
             assert null.units is None or len(null.units) == len(null.values), f"{m.label}: {null.name}"
 
 
+def check_inputs_are_given_of_all_units_or_of_none(instrument: Instrument, case: Case) -> None:
+    evidence = measured(instrument, case)
+    for unit, texts in evidence.inputs.items():
+        ids = [k for one in evidence.measures if one.unit_of == unit for k in one.unit_ids or range(len(one.repeats))]
+        assert ids, f"there are inputs of {plural(unit)}, and no measure has any"
+        missing = sorted(set(ids).difference(texts))
+        assert not missing, f"no input of {unit} {missing[0]}, on which a measure rests"
+
+
 def check_untrained_copies_are_at_least_five(instrument: Instrument, case: Case) -> None:
     nulls = [n for m in measured(instrument, case).measures for n in m.nulls if n.name == UNTRAINED]
     assert nulls, "there are none"
@@ -206,6 +216,7 @@ CHECKS: tuple[Callable[[Instrument, Case], None], ...] = (
     check_too_little_is_not_enough_data,
     check_too_few_novel_combinations_give_no_number,
     check_every_number_stands_beside_null_and_interval,
+    check_inputs_are_given_of_all_units_or_of_none,
     check_untrained_copies_are_at_least_five,
     check_what_needs_more_access_is_left_out_below,
 )

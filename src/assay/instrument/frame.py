@@ -174,6 +174,7 @@ class Notes(NamedTuple):
     not_tested: Sequence[str] = ()
     figures: Sequence[Figure] = ()
     settings: Mapping[str, str | int | float | bool | None] = {}
+    inputs: Mapping[str, Mapping[int, str]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from assay.predictions import Predictions
 from assay.progress import Progress, following, report, silent, stage
 from assay.references import cited
 from assay.stats import keyed_generator, keyed_seed
+from assay.stored_examples import cut
 from assay.subject import Subject
 from assay.task import Task
 
@@ -227,6 +228,7 @@ def _read(
         warnings=tuple(notes.warnings),
         not_tested=tuple(notes.not_tested),
         settings={"effort": effort, **_plain(asdict(budget)), **notes.settings},
+        inputs={unit: {k: cut(text) for k, text in texts.items()} for unit, texts in notes.inputs.items()},
     )
 
 

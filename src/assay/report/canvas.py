@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from pathlib import Path
+from types import MappingProxyType
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from defusedxml.ElementTree import fromstring
@@ -58,12 +59,14 @@ Point = tuple[Pixels, Pixels]
 
 @dataclass(frozen=True)
 class Mark:
-    """An element of SVG: its tag, its attributes (colours by name), the words in it, and its tooltip."""
+    """An element of SVG: its tag, its attributes (colours by name), the words in it, its tooltip, and the name of what it leads
+    to on a page."""
 
     tag: str
     attributes: Mapping[str, str | Pixels]
     words: str = ""
     told: str = ""
+    leads_to: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,11 +126,11 @@ class Canvas:
         self._layers: dict[str, list[Mark]] = {"back": [], "rules": [], "lines": [], "dots": []}
         self._texts: list[Mark] = []
 
-    def fill(self, x: Pixels, y: Pixels, width: Pixels, height: Pixels, *, share: float, told: str) -> None:
+    def fill(self, x: Pixels, y: Pixels, width: Pixels, height: Pixels, *, share: float, told: str, leads_to: str = "") -> None:
         """A rectangle, the darker the larger the share."""
         opacity = 0.04 + 0.96 * min(max(share, 0.0), 1.0)
         box = {"x": x, "y": y, "width": width, "height": height, "fill": VALUE, "fill-opacity": opacity}
-        self._layers["back"].append(Mark("rect", box, told=told))
+        self._layers["back"].append(Mark("rect", box, told=told, leads_to=leads_to))
 
     def pixels(self, x: Pixels, y: Pixels, side: Pixels, lines: Sequence[Sequence[str]], *, told: str) -> None:
         """Squares in rows, each in a colour by name or as `#rrggbb`; neighbours in a row that agree are drawn as one."""
@@ -190,8 +193,9 @@ class Canvas:
         colour: str = VALUE,
         shape: str = "circle",
         is_open: bool = False,
+        leads_to: str = "",
     ) -> None:
-        """A measured value, or a small sign; `size`: of the square around it, in square pixels."""
+        """A measured value, or a small sign; `size`: of the square around it, in square pixels; `leads_to`: as in `Mark`."""
         half = math.sqrt(size) / 2
         if shape == "circle":
             tag, attributes = "circle", {"cx": x, "cy": y, "r": half}
@@ -201,7 +205,7 @@ class Canvas:
             attributes |= {"stroke": colour, "stroke-width": 1.2}
         else:
             attributes |= {"fill": colour} | ({"stroke": PAPER} if size > 20 else {})
-        self._layers["dots"].append(Mark(tag, attributes, told=told))
+        self._layers["dots"].append(Mark(tag, attributes, told=told, leads_to=leads_to))
 
     def text(
         self,
@@ -245,10 +249,15 @@ def shortened(words: str, pixels: Pixels, size: Pixels = 11) -> str:
     return words[: max(2, sum(end <= pixels - width_of("x", size) for end in ends))] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def inline_svg(panel: Panel) -> str:
-    """A panel as a part of a page: its colours are the page's, and marks tell their numbers when pointed at."""
+def inline_svg(panel: Panel, anchors: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A panel as a part of a page: its colours are the page's, and marks tell their numbers when pointed at.
+
+    **Arguments:** `anchors`: where on the page that stands which marks lead to, by its name; such a mark is a link.
+    """
     root = _root(FULL, panel.height + 2 * EDGE, panel.told)
-    root.append(_drawn(panel, PAGE, MARGIN, EDGE))
+    root.append(_drawn(panel, PAGE, MARGIN, EDGE, anchors))
+    if root.find(".//a") is not None:
+        root.set("role", "group")  # what stands in an image cannot be reached
     return tostring(root, encoding="unicode")
 
 
@@ -285,10 +294,18 @@ def _head(panel: Panel) -> Panel:
     return canvas.panel("", "", "")
 
 
-def _drawn(panel: Panel, palette: Mapping[str, str], x: Pixels, y: Pixels) -> Element:
+def _drawn(
+    panel: Panel, palette: Mapping[str, str], x: Pixels, y: Pixels, anchors: Mapping[str, str] = MappingProxyType({})
+) -> Element:
     """The marks of a panel in the colours of a palette, with the plot's upper left corner at (x, y)."""
     group = Element("g", {"fill": "none", "transform": f"translate({_number(x)} {_number(y)})"})
-    group.extend(_element(mark, palette) for mark in panel.marks)
+    for mark in panel.marks:
+        element = _element(mark, palette)
+        if mark.leads_to in anchors:
+            link = Element("a", {"href": f"#{anchors[mark.leads_to]}", "aria-label": printable(mark.told)})
+            link.append(element)
+            element = link
+        group.append(element)
     halo = {"stroke": PAPER, "stroke-width": 3, "stroke-linejoin": "round", "paint-order": "stroke"} if panel.halo else {}
     texts = _element(Mark("g", {"font-size": 11, **halo}), palette)
     texts.extend(_element(mark, palette) for mark in panel.texts)

@@ -6,12 +6,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from assay.arguments import checked
 from assay.audit import Audit
 from assay.evidence import DetailTable, Evidence, Measure, Null
-from assay.figure import as_table
+from assay.figure import Scatter, as_table
 from assay.printable import printable
 from assay.report import words
 from assay.report.access import LEVELS, by_level
@@ -19,9 +20,11 @@ from assay.report.canvas import Panel, inline_svg, standalone_svg
 from assay.report.definitions import defined
 from assay.report.families import MeasureFamily, sorted_out
 from assay.report.figures import panels
+from assay.report.otherwise import otherwise
 from assay.report.pictures import DrawnFigure, pictures
 from assay.report.pictures.picture import free_name
-from assay.report.schema import FILE_NAME, UNITS_NAME, has_units_beside, report_bytes, units_bytes
+from assay.report.repeat import python_call
+from assay.report.schema import FILE_NAME, UNITS_NAME, checksum_of, has_units_beside, report_bytes, units_bytes
 from assay.report.units import MeasureUnits, combination_name, example_anchor, units_of
 from assay.store import write_bytes_atomically
 from assay.verdict import answered
@@ -76,8 +79,9 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigur
     """The page. `drawn` is what `drawn_of` returns, where it has been made already."""
     instruments, figure = [], 1
     units = units_of(audit.evidence, audit.task, [example.combination for example in audit.examples])
-    for evidence, (measured, of_figures), own in zip(audit.evidence, drawn or drawn_of(audit), units, strict=True):
-        instruments.append(section_of(evidence, measured, figure, pictures=of_figures, units=own))
+    every = zip(audit.evidence, drawn or drawn_of(audit), units, otherwise(audit.evidence), strict=True)
+    for evidence, (measured, of_figures), own, other in every:
+        instruments.append(section_of(evidence, measured, figure, pictures=of_figures, units=own, other=other))
         figure += bool(measured) + len(of_figures)
     sizes = [len(part.values) for part in audit.task.parts if part.name in audit.task.combines]
     possible = math.prod(sizes) if sizes else 0
@@ -92,6 +96,8 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigur
             (item for item in instruments if item["evidence"].instrument == "recombination" and item["pictures"]), None
         ),
         levels=LEVELS,
+        checksum=checksum_of(audit),
+        python_call=python_call(audit),
         # Some tasks admit fewer combinations than the product, so the bar is drawn only where the counts fit in it.
         possible=possible if audit.task.num_seen + audit.task.num_novel <= possible < 10**9 else 0,
         sources=sources_of(audit.evidence),
@@ -144,15 +150,15 @@ def _shown(value: object) -> object:
     return printable(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def plates(drawn: Sequence[Panel]) -> list[dict[str, object]]:
-    """Panels as the templates want them."""
-    return [{"title": panel.title, "subtitle": panel.subtitle, "svg": _markup(panel)} for panel in drawn]
+def plates(drawn: Sequence[Panel], anchors: Mapping[str, str] = MappingProxyType({})) -> list[dict[str, object]]:
+    """Panels as the templates want them. `anchors`: where on the page stands what marks lead to."""
+    return [{"title": panel.title, "subtitle": panel.subtitle, "svg": _markup(panel, anchors)} for panel in drawn]
 
 
-def _markup(panel: Panel) -> "Markup":
+def _markup(panel: Panel, anchors: Mapping[str, str]) -> "Markup":
     from markupsafe import Markup
 
-    return Markup(inline_svg(panel))
+    return Markup(inline_svg(panel, anchors))
 
 
 def _examples(audit: Audit) -> dict[str, Any]:
@@ -183,12 +189,21 @@ def section_of(
     pictures: Sequence[DrawnFigure] = (),
     levels: bool = True,
     units: Sequence[MeasureUnits | None] = (),
+    other: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """What the template's `instrument` wants: one evidence, its panels, the number of its first figure, the pictures of its
-    figures, whether to tell which access the numbers need, and the units of its measures."""
+    figures, whether to tell which access the numbers need and where its method is described, as of an audit, the units of its
+    measures, and what would have made it say other things."""
     alone, families = sorted_out(evidence.measures)
     in_families = [measure for family in families for measure in family.measures]
-    ready = plates(drawn)
+    shown = [one for one in units if one]
+    ready = plates(drawn, {one.measure.label: one.anchor for one in shown})
+    anchor = f"instrument-{_slug(evidence.instrument)}"
+    rows = _rows_of_points(evidence, anchor)
+    # A point leads to the table that its figure names, and where it has no row there to its own numbers.
+    of_points = {
+        figure.name: rows[figure.name] | rows.get(figure.rows, {}) for figure in evidence.figures if isinstance(figure, Scatter)
+    }
     # Where a row of a table can lead to: the folds of the first picture that has a choice of that name.
     anchors: dict[str, str] = {}
     for k, picture in enumerate(pictures):
@@ -196,11 +211,11 @@ def section_of(
             anchors.setdefault(choice, f"figure-{figure + k}-{j + 1}")
     return {
         "evidence": evidence,
-        "anchor": f"instrument-{_slug(evidence.instrument)}",
+        "anchor": anchor,
         "figure": figure + len(pictures),
         "panels": ready[:MAX_PANELS],
         "more_panels": ready[MAX_PANELS:],
-        "pictures": [_picture(picture, figure + k) for k, picture in enumerate(pictures)],
+        "pictures": [_picture(one, figure + k, of_points.get(one.name, {})) for k, one in enumerate(pictures)],
         "level": level_of(evidence.measures),
         "ticks": any(measure.nulls for measure in alone),
         "marks": any(measure.nulls for measure in in_families),
@@ -211,15 +226,35 @@ def section_of(
         "objects": " and ".join(dict.fromkeys(key for measure in in_families for key in measure.about)),
         "nulls": list(dict.fromkeys((null.name, null.how) for measure in evidence.measures for null in measure.nulls)),
         "definitions": defined(evidence.measures),
+        "method": f"assay instruments {evidence.instrument}" if levels else "",
+        "otherwise": other,
         "notes": [(measure.label, measure.note) for measure in evidence.measures if measure.note and measure.value is not None],
-        "units": [(one, one.plot and _markup(one.plot)) for one in units if one],
-        "anchors": {id(one.measure): one.anchor for one in units if one},
-        "tables": [_table(table, anchors) for table in map(as_table, evidence.figures)],
+        "units": [(one, one.plot and _markup(one.plot, one.row_anchors)) for one in shown],
+        "anchors": {id(one.measure): one.anchor for one in shown},
+        "tables": [_table(table, anchors, rows.get(table.name, {})) for table in map(as_table, evidence.figures)],
     }
 
 
-def _picture(picture: DrawnFigure, figure: int) -> dict[str, Any]:
-    ready = plates(picture.panels)
+def _rows_of_points(evidence: Evidence, anchor: str) -> dict[str, dict[str, str]]:
+    """Where on the page the rows stand that points of scatters lead to: by the name of a table, and what a row begins with."""
+    points: dict[str, set[str]] = {}
+    for figure in evidence.figures:
+        if isinstance(figure, Scatter):
+            for name in {figure.name, figure.rows}:
+                points.setdefault(name, set()).update(point.name for point in figure.points)
+    return {
+        figure.name: {
+            str(row[0]): f"{anchor}-row-{place + 1}-{k + 1}"
+            for k, row in reversed([*enumerate(as_table(figure).rows[:MAX_TABLE_ROWS])])  # of rows alike the first
+            if str(row[0]) in points[figure.name]
+        }
+        for place, figure in enumerate(evidence.figures)
+        if figure.name in points
+    }
+
+
+def _picture(picture: DrawnFigure, figure: int, anchors: Mapping[str, str]) -> dict[str, Any]:
+    ready = plates(picture.panels, anchors)
     own = [f"figure-{figure}-{k + 1}" for k in range(len(picture.choices))]
     choices = list(zip(picture.choices, ready, own, strict=True)) if picture.choices else []
     return {
@@ -246,9 +281,9 @@ def _family(family: MeasureFamily, *, levels: bool) -> dict[str, Any]:
     return {"family": family, "unit": family.key_and_unit[1], "access": access, "nulls": names, "rows": rows}
 
 
-def _table(table: DetailTable, anchors: Mapping[str, str]) -> dict[str, Any]:
+def _table(table: DetailTable, anchors: Mapping[str, str], own: Mapping[str, str]) -> dict[str, Any]:
     """A table with numbers to the right, each with a light bar behind it when its column is a scale from zero; `anchors`: where
-    its rows can lead to."""
+    its rows can lead to; `own`: where those stand that something leads to, by what they begin with."""
     columns = list(zip(*table.rows, strict=True)) if table.rows else [() for _ in table.columns]
     wordy = [any(cell and isinstance(cell, str) for cell in column) for column in columns]
     tops = [_top(column) for column in columns]
@@ -264,10 +299,18 @@ def _table(table: DetailTable, anchors: Mapping[str, str]) -> dict[str, Any]:
         ]
         for row in table.rows[:MAX_TABLE_ROWS]
     ]
+    free = dict(own)
     return {
         "name": table.name,
         "columns": [{"name": name, "words": is_words} for name, is_words in zip(table.columns, wordy, strict=True)],
-        "rows": list(zip(rows, [anchors.get(name, "") for name in table.leads_to] or [""] * len(rows), strict=False)),
+        "rows": list(
+            zip(
+                rows,
+                [anchors.get(name, "") for name in table.leads_to] or [""] * len(rows),
+                [free.pop(str(row[0]), "") if row else "" for row in table.rows],
+                strict=False,
+            )
+        ),
         "note": table.note,
         "left_out": max(0, len(table.rows) - MAX_TABLE_ROWS),
     }

@@ -115,7 +115,7 @@ def units_bytes(audit: Audit) -> bytes:
                     repeats = (f"{name} ({k})" for k in count(2))  # of an instrument that was run twice, with other options
                     name = name if name not in found else next(other for other in repeats if other not in found)
                     found[name] = np.ascontiguousarray(null.units, dtype=np.float32)
-    return save(found, metadata={"report": _checksum(_plain(audit))})
+    return save(found, metadata={"report": checksum_of(audit)})
 
 
 def has_units_beside(directory: Path, audit: Audit) -> bool:
@@ -188,6 +188,11 @@ def _without_units(plain: Any) -> Any:
             for null in measure["nulls"]:
                 del null["units"]
     return plain
+
+
+def checksum_of(audit: Audit) -> str:
+    """The `sha256` of its `report.json`."""
+    return _checksum(_plain(audit))
 
 
 def _checksum(plain: object) -> str:

@@ -74,7 +74,7 @@ class Sheet(Canvas):
         if measure.interval:
             low, high = self.span.pixels(measure.interval.low), self.span.pixels(measure.interval.high)
             self.rule(low, self.height, high, self.height, colour=VALUE, thick=3)
-        self.dot(self.span.pixels(measure.value), self.height, told, size=64)
+        self.dot(self.span.pixels(measure.value), self.height, told, size=64, leads_to=measure.label)
 
     def repeats(self, values: Sequence[float], label: str) -> None:
         """A tick for every repeat of a null, a tall one for their mean, and the label where there is room beside them."""

@@ -10,11 +10,10 @@ from assay.failed import Failed
 from assay.power import detectable_departure
 from assay.stats import mean_interval
 from assay.verdict.answers import Combining, Novel, Sharing, Verdict, Works
-from assay.verdict.numbers import WORKS, best_null
+from assay.verdict.numbers import ABOVE_NULL, WORKS, best_null
 from assay.verdict.sharing import sharing_of
 from assay.verdict.words import sentence
 
-ABOVE_NULL = 0.1  # up to this far above the best null, with the whole interval, it does not
 GETS_THERE = "that novel inputs get to this cut, which was not tested"
 
 

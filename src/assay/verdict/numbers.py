@@ -4,6 +4,7 @@ from assay.display import number
 from assay.evidence import Measure
 
 WORKS = 0.9  # from this share of combinations on, with the whole interval, it works
+ABOVE_NULL = 0.1  # up to this far above the best null, with the whole interval, it does not
 
 
 def best_null(measure: Measure) -> tuple[float, str]:

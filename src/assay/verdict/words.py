@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from assay.display import number
+from assay.instruments.fracture.answer import COPIES, ONE
 from assay.verdict.answers import COMBINING, NOVEL, SHARING, Combining, Novel, Sharing, Verdict, headline_of
+from assay.verdict.numbers import ABOVE_NULL, WORKS
 
 UNSEEN = (
     "No estimate from trained inputs can see inputs that are intercepted on their way, or wrong answers taught to novel inputs "
@@ -25,6 +27,20 @@ _SHARED: Mapping[str, str] = {
 }
 
 
+RULES: Mapping[str, str] = {
+    NOVEL: f"It works where the whole interval lies above the best null and from {WORKS:g} times the score on trained "
+    f"combinations on (of 1 for an estimate), does not work where it ends at most {ABOVE_NULL:g} above the best null, and "
+    "works in part where it lies between the two. Any other interval is not resolved.",
+    COMBINING: f"The combining breaks where fewer than {WORKS:g} of novel combinations are right from their state at every cut "
+    f"that would do, the way in where fewer than {WORKS:g} of novel inputs, and fewer than of their states, are answered as "
+    f"these; nothing is found where both lie from {WORKS:g} on. Each with the whole interval, else it is not resolved.",
+    SHARING: f"Copies by context need an effect that works beside one value of another part ({WORKS:g} or more) and fails "
+    f"beside all others, or less than {COPIES:g} of what differs in the context alone responding as one; one shared thing "
+    f"needs more than {ONE:g} of it. Each with the whole interval, else it is not resolved.",
+}
+"""What would make each answer another one; docs/methods/verdict.md has the rules in full."""
+
+
 class Answered(NamedTuple):
     """One question with its answer, the reason, what must be known before it, and what follows."""
 
@@ -34,6 +50,11 @@ class Answered(NamedTuple):
     resolved: bool
     before: str = ""
     after: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        """What would make the answer another one."""
+        return RULES[self.question]
 
 
 def answered(verdict: Verdict) -> tuple[Answered, ...]:

@@ -1,14 +1,16 @@
 """The words and figures of lists and of scenes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from assay.display import number
+from assay.entities import Contexts
 from assay.evidence import Measure
 from assay.figure import Cell, Curve, DetailTable, Figure, Line, Plot
 from assay.instrument import Notes, Readings
+from assay.instruments.binding import metrics
 from assay.instruments.binding.grouping import Grouping
 from assay.instruments.binding.lists import Inside, ListsDraw, ListsKept
 from assay.instruments.binding.scene_figures import grouping_figures, segments_figure, sizes_table
@@ -46,7 +48,14 @@ def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measur
         ),
         figures=(_sizes(data, kept, copies), *(_inside(kept.inside) if kept.inside else ())),
         settings={"entities in a list": kept.base, "verdict": kept.word},
+        inputs={metrics.ACCURACY.of: dict(enumerate(_lists(data.asked[kept.base].contexts)))},
     )
+
+
+def _lists(contexts: Contexts) -> Iterator[str]:
+    """Every list in words: entities and attributes by their numbers."""
+    for pairs in torch.stack([contexts.entities, contexts.attributes], -1).tolist():
+        yield ", ".join(f"entity {entity} with attribute {attribute}" for entity, attribute in pairs)
 
 
 def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:

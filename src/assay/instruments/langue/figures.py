@@ -54,7 +54,8 @@ def notes(data: Any, readings: Readings, measures: Sequence[Measure]) -> Notes:
         "layers read": ", ".join(kept.layers),
         "before every text": data.scorer.prefix if data.scorer is not None else None,
     }
-    return Notes(_sentence(found, kept), warnings, not_tested, figures, settings)
+    inputs = {"excerpt": dict(enumerate(data.excerpts.texts)), "word": dict(enumerate(data.vocabulary.words))}
+    return Notes(_sentence(found, kept), warnings, not_tested, figures, settings, inputs)
 
 
 def _sentence(found: dict, kept: Any) -> str:

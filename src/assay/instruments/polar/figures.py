@@ -17,6 +17,7 @@ from assay.instruments.polar.search import CHAIN, POSITION, FoundProbes, Nulls, 
 from assay.instruments.polar.targets import Batch, Sample
 
 LEVEL = 2  # held-out texts, and their gold graphs
+BY = "By {}"  # the name of a table of rates
 MIN_EDGES = 30  # of a relation or a group, below which its rate says too little
 GROUPS = {
     "|i - j|": ("span", ((1, 1), (2, 2), (3, 4), (5, 7), (8, 15), (16, None))),
@@ -159,7 +160,7 @@ def rate_table(of: str, scored: ScoredEdges, masks: Groups, *, beside: Mapping[s
             few.append(group)
     columns = (of, "edges", *RATES, *(f"UUAS, {null}" for null in beside))
     note = f"Fewer than {MIN_EDGES} edges, so left out: {', '.join(few)}." if few else ""
-    return DetailTable(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=LEVEL)
+    return DetailTable(name=BY.format(of), columns=columns, rows=tuple(rows), note=note, level=LEVEL)
 
 
 # Pictures
@@ -182,6 +183,7 @@ def plane(probes: Probes, relations: Sequence[str], counts: Sequence[float], *, 
         "a short one points out of it. Relations that coincide here may differ in directions not shown.",
         arrows=True,
         sizes="edges",
+        rows=BY.format("relation"),
         level=LEVEL,
     )
 

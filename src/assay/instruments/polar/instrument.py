@@ -204,7 +204,10 @@ class Polar(Instrument[PolarDraw]):
         kept, copies = readings.own.kept, [copy.kept for copy in readings.copies]
         notes, layer = kept.notes, kept.notes.settings["layer"]
         curves = figures.layer_curves(layer, kept.rows, copies, measures)
-        return notes._replace(summary=_summary(measures, layer), figures=(*curves, *notes.figures))
+        texts = {k: " ".join(graph.words) for k, graph in enumerate(kept.test.graphs)}
+        return notes._replace(
+            summary=_summary(measures, layer), figures=(*curves, *notes.figures), inputs={self.metrics[0].of: texts}
+        )
 
     def _searched(self, texts: TextStates, budget: PolarBudget, rng: Random) -> FoundProbes:
         texts = texts.reduced(generator=rng("components"))

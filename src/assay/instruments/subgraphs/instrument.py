@@ -29,6 +29,7 @@ from assay.instruments.subgraphs.values import (
     RECOMBINED,
     TRAINED,
     SubgraphsDraw,
+    inputs_of,
     numpy_of,
     of_cells,
     of_gap,
@@ -238,4 +239,5 @@ class Subgraphs(Instrument[SubgraphsDraw]):
                 *leaks_table(data.trained, kept.own),
             ),
             settings=settings,
+            inputs={TRAINED.of: inputs_of(data)},
         )

@@ -20,6 +20,7 @@ from assay.evidence import UNTRAINED, Interval, Level
 from assay.instrument import Control, Metric, Random, Values
 from assay.novelty import ENOUGH
 from assay.stats import LEVEL, gain_over, share_interval
+from assay.stored_examples import input_lines
 from assay.task import Examples
 
 SHUFFLED, ELSEWHERE, EXECUTOR = "values of other examples", "another training set", "an executor with the errors of layer 1"
@@ -286,6 +287,17 @@ def _executors(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Rando
 def _ids(examples: Examples) -> Int[Tensor, " n"] | None:
     """The combination of each example where no two have one."""
     return examples.combination if len(examples.combination.unique()) == len(examples) else None
+
+
+def inputs_of(data: SubgraphsDraw) -> dict[int, str]:
+    """What a network is given, by the combination of each example; nothing where two of one side have one."""
+    found: dict[int, str] = {}
+    for side in (data.seen, data.novel):
+        ids = _ids(side.examples)
+        if ids is None:
+            return {}
+        found |= zip(ids.tolist(), input_lines(side.examples, data.task), strict=True)
+    return found
 
 
 _HOW = {

@@ -74,7 +74,7 @@ def _side(canvas: Canvas, side: int, spots: Sequence[_Spot], radius: Pixels, *, 
         if arrows:
             canvas.rule(MIDDLE, middle, x, y, colour=VALUE)
         canvas.rule(x, y, edge, at)
-        canvas.dot(x, y, spot.told, size=spot.size)
+        canvas.dot(x, y, spot.told, size=spot.size, leads_to=spot.point.name)
         wide = width_of(spot.point.note, 9)
         room = abs(end - edge) - 3
         if 0 < wide <= NOTE:

@@ -1,0 +1,59 @@
+"""What every headline measure could have shown, and what would have made it say otherwise."""
+
+from collections.abc import Sequence
+
+from assay.display import counted, number, p_value
+from assay.evidence import FINDING_LEVEL, UNTRAINED, Evidence, Measure, headline_ps
+from assay.power import detectable_departure, detectable_gain
+from assay.report.words import mean_of
+
+
+def otherwise(every: Sequence[Evidence]) -> list[list[tuple[str, str]]]:
+    """For each evidence of an audit the labels of its headline measures that have a value, each with its sentences."""
+    tested = headline_ps(every)
+    adjusted = {id(measure): p for measure, p in tested}
+    return [
+        [
+            (measure.label, " ".join(filter(None, (power(measure), _finding(measure, adjusted, len(tested))))))
+            for measure in item.measures
+            if measure.headline and measure.value is not None and measure.direction != "neither"
+        ]
+        for item in every
+    ]
+
+
+def power(measure: Measure) -> str:
+    """The smallest effect that it could have seen; empty where that is not known."""
+    copies = next((null.values for null in measure.nulls if null.name == UNTRAINED), ())
+    if measure.unit_of == "network":
+        if len(copies) < 2 or max(copies) == min(copies):
+            return ""
+        gain = number(detectable_gain(copies))
+        return f"{counted(len(copies), 'untrained copy')} would have shown a gain of {gain} {_IN_FIVE}."
+    if measure.bounds is None and len(set(measure.repeats)) < 2:
+        return ""
+    seen = detectable_departure(measure.repeats, bounds=measure.bounds or (0.0, 0.0))
+    if seen is None:
+        return ""
+    units = counted(len(measure.repeats), measure.unit_of)
+    return f"{units} would have shown a difference of {number(seen.size)} {_IN_FIVE}; {seen.more_units:,} more would halve it."
+
+
+def _finding(measure: Measure, adjusted: dict[int, float], num: int) -> str:
+    counting = [null for null in measure.nulls if null.counts and null.values]
+    without = [null.name for null in counting if null.p is None]
+    if not counting:
+        return "It is no finding, since it has no null that counts."
+    if id(measure) not in adjusted:
+        names = f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'}"
+        return f"It is no finding, whatever its value: {names} too few repeats for a p."
+    hardest = max(counting, key=lambda null: null.p or 0.0)
+    p = adjusted[id(measure)]
+    against = f"{hardest.name} (mean {mean_of(hardest)}, p {p_value(hardest.p)}), the null with the largest p"
+    corrected = f"corrected for {counted(num, 'headline measure')} of this audit its p is {p_value(p)}"
+    if p <= FINDING_LEVEL:
+        return f"It is a finding against {against}; {corrected}. Above {p_value(FINDING_LEVEL)} it would not be one."
+    return f"It is no finding against {against}; {corrected}. At most {p_value(FINDING_LEVEL)} would make it one."
+
+
+_IN_FIVE = "four times in five"

@@ -1,0 +1,61 @@
+"""What repeats an audit: the command that made it, or the lines of Python that do the same."""
+
+import shlex
+from collections.abc import Sequence
+
+from assay.audit import Audit
+from assay.evidence import Effort, Level
+
+
+def audit_command(
+    subject: str,
+    *,
+    task: str | None = None,
+    output: str | None = None,
+    seed: int = 0,
+    effort: Effort = "standard",
+    level: Level = 2,
+    instruments: Sequence[str] = (),
+    sites: Sequence[str] = (),
+    trust: Sequence[str] = (),
+) -> str:
+    """The line for a shell, with everything on which the numbers depend: neither the folder of the report nor the number of
+    processes.
+
+    Example::
+
+        >>> from assay.report.repeat import audit_command
+        >>> audit_command("runs/decay", effort="quick", sites=["layers.*"])
+        "assay audit runs/decay --seed 0 --effort quick --level 2 --sites 'layers.*'"
+    """
+    words = ["assay", "audit", subject]
+    words += ["--task", task] if task is not None else []
+    words += ["--output", output] if output is not None else []
+    words += ["--seed", str(seed), "--effort", effort, "--level", str(level)]
+    words += ["--instrument", *instruments] if instruments else []
+    words += ["--sites", *sites] if sites else []
+    words += [word for address in trust for word in ("--trust", address)]
+    return shlex.join(words)
+
+
+def python_call(audit: Audit) -> str:
+    """Lines of Python for an audit that no command made. What only its author has, such as a module in memory, stands as a
+    comment."""
+    card = audit.subject
+    subject = f"assay.load_subject({card.address!r}, task=task)" if card.address else "assay.Subject(...)  # your module"
+    # A task in memory has an address that says what it is and cannot be loaded.
+    can_be_loaded = " " not in audit.task.address.partition(":")[0]
+    task = f"assay.load_task({audit.task.address!r})" if can_be_loaded else f"...  # {audit.task.address}"
+    ran = [item.instrument for item in audit.evidence] + [fault.instrument for fault in audit.failed]
+    return "\n".join(
+        [
+            "import assay",
+            "",
+            f"task = {task}",
+            f"subject = {subject}",
+            f"instruments = [assay.load_instrument(name) for name in {ran!r}]",
+            f"audit = assay.audit(subject, task, seed={audit.seed}, effort={audit.effort!r}, level={audit.level}, "
+            "instruments=instruments)",
+            'assay.write_report("report", audit)',
+        ]
+    )
