@@ -16,7 +16,7 @@ from assay.report.canvas import Svg
 from assay.tasks.nested import nested_sentences
 from assay.tasks.treebank import Treebank
 
-BUDGET = PolarBudget(train=60, dev=20, test=40, epochs=2, seeds=2, repeats=1, removals=2)
+BUDGET = PolarBudget(train=60, dev=20, test=30, epochs=2, seeds=1, repeats=1, removals=2)
 
 
 def keep_encoder(folder: str, *, steps: int, batch: int = 24) -> None:
@@ -24,7 +24,7 @@ def keep_encoder(folder: str, *, steps: int, batch: int = 24) -> None:
     from transformers import BertConfig, BertForMaskedLM
 
     generator = torch.Generator().manual_seed(0)
-    sentences = [one.graph.words for one in nested_sentences(2_000, generator=generator)]
+    sentences = [one.graph.words for one in nested_sentences(500, generator=generator)]
     tokenizer = tokenizer_of({word for words in sentences for word in words})
     tokenizer.add_special_tokens({"mask_token": "[MASK]"})
     sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
