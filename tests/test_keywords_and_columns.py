@@ -1,6 +1,8 @@
 """Networks as a newcomer writes them: a forward whose only argument is called otherwise, one number for each example without a
 second dimension, sparse products; and what is said where an output has another common shape."""
 
+import functools
+
 import pytest
 import torch
 from torch import Generator, nn
@@ -44,6 +46,27 @@ class Several(nn.Module):
         return ids
 
 
+class Hooked(nn.Module):
+    """As of TransformerLens: what has no place of its own is passed on."""
+
+    def forward(self, input, return_type="logits", **kwargs):
+        return input
+
+
+def replaced(module):
+    """In the place of its forward stands an object that hands on what it is given, as where nnsight listens in."""
+
+    class HandsOn:
+        def __init__(self):
+            functools.update_wrapper(self, type(module).forward)
+
+        def __call__(self, *args, **kwargs):
+            return type(module).forward(module, *args, **kwargs)
+
+    module.forward = HandsOn()
+    return module
+
+
 @pytest.mark.parametrize(
     ("module", "name"),
     [
@@ -52,6 +75,10 @@ class Several(nn.Module):
         (Optional(), "ids"),
         (Anything(), "tokens"),
         (Several(), "tokens"),
+        (Hooked(), "input"),
+        (replaced(nn.Sequential(nn.Flatten())), "input"),
+        (replaced(Named()), "tokens"),
+        (replaced(Anything()), "tokens"),
         (nn.Sequential(nn.Flatten()), "input"),
         (nn.Linear(2, 3), "input"),
     ],

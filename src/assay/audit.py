@@ -236,6 +236,12 @@ def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:
     task scores; None where the task scores none."""
     trained = {name for name, _ in subject.module.named_parameters(remove_duplicate=False)}
     for name, weight in subject.weights().items():
+        if weight.is_meta:
+            raise AssayError(
+                "the weights of a network must be loaded before it is audited",
+                given=f"{name} on the meta device",
+                next_step="load them all, in nnsight with dispatch=True",
+            )
         # A buffer may hold an infinite constant, such as what a mask adds to the scores of attention.
         check_finite(weight if name in trained else weight[~weight.isinf()], f"the subject's weight {name}")
     for name, values in sample.inputs.items():

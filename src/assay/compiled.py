@@ -10,14 +10,18 @@ from torch import nn
 from assay.errors import AssayError
 
 _INSIDE = "_orig_mod"  # where torch.compile keeps what it compiled
+_TRACED = "_module"  # where an object of nnsight keeps the module that it traces
 
 
 def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
-    """The module that `torch.compile` was given, or the module itself, and a sentence where something in it is compiled.
+    """The module that `torch.compile` was given, or that an object of nnsight traces, or the module itself, and a sentence
+    where it is another one or something in it is compiled.
 
     **Raises:** `AssayError` for what is no module, for one that `torch.jit` made, which runs where no hook sees it, and for one
     with sparse or quantized weights.
     """
+    wrapped = () if isinstance(module, nn.Module) else (f"wrapped ({type(module).__name__}); the module in it was audited",)
+    module = getattr(module, _TRACED, module) if wrapped else module
     if not isinstance(module, nn.Module):
         raise AssayError(
             "a network must be a torch.nn.Module",
@@ -32,7 +36,7 @@ def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
         name or "all of it" for name, part in module.named_modules() if wraps(part) or part._compiled_call_impl is not None
     ]
     said = f"compiled ({', '.join(compiled[:5])}); the original code was audited, without compilation"
-    return inside, (said,) if compiled else ()
+    return inside, (*wrapped, *((said,) if compiled else ()))
 
 
 def refuse_scripted(module: nn.Module) -> None:

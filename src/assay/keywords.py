@@ -25,12 +25,14 @@ def as_taken(module: nn.Module, inputs: Mapping[str, Value]) -> Mapping[str, Val
     if code is not None and name in code.co_varnames[: code.co_argcount]:  # the usual case, in a tenth of the time
         return inputs
     try:
-        parameters = inspect.signature(module.forward).parameters
+        parameters = [*inspect.signature(module.forward).parameters.values()]
+        if getattr(module.forward, "__wrapped__", None) is type(module).forward:
+            parameters = parameters[1:]  # what stands in its place passes for the unbound one, as of nnsight
     except (TypeError, ValueError):  # forward is no Python function
         return inputs
-    named = [one for one in parameters.values() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-    anything = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
-    if anything or name in {one.name for one in named}:
+    named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    anything = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    if name in {one.name for one in named}:
         return inputs
-    needed = [one.name for one in named if one.default is one.empty] or [one.name for one in named[:1]]
+    needed = [one.name for one in named if one.default is one.empty] or [one.name for one in named[:1] if not anything]
     return {needed[0]: value} if len(needed) == 1 else inputs

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -43,7 +44,7 @@ class Subject:
 
     - `module`: any `nn.Module`. It runs in evaluation mode and is left in its own; its weights and buffers are never changed.
       Where it draws at random, it draws the same in every call, and the global generators stay as they are. Of one that
-      `torch.compile` made the original is audited, and `remarks` say so.
+      `torch.compile` made the original is audited, and of an object of nnsight the module that it traces; `remarks` say so.
     - `name`: how reports call it.
     - `fresh`: makes a new, untrained module of the same architecture from a generator. Without it `untrained` draws the
       weights of a copy again through each submodule's own `reset_parameters`.
@@ -64,7 +65,7 @@ class Subject:
     @partial(checked, leave=("module",))
     def __init__(
         self,
-        module: nn.Module,
+        module: nn.Module | Any,
         *,
         name: str = "subject",
         fresh: Callable[[Generator], nn.Module] | None = None,
