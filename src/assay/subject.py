@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -65,7 +64,7 @@ class Subject:
     @partial(checked, leave=("module",))
     def __init__(
         self,
-        module: nn.Module | Any,
+        module: nn.Module | object,
         *,
         name: str = "subject",
         fresh: Callable[[Generator], nn.Module] | None = None,
