@@ -757,6 +757,55 @@ FAULTS = (
         "np.linspace(0, 1, similarity.size).reshape(similarity.shape)",
         ("tests/relations/test_paired.py",),
     ),
+    Fault(
+        "a picture of units that leaves out those without a row",
+        "report/units.py",
+        "    bars = len(rows) < len(measure.repeats) or highest * LEAST_STEP > TALLEST",
+        "    bars = highest * LEAST_STEP > TALLEST",
+        ("tests/report/test_units.py",),
+    ),
+    Fault(
+        "what was given to units without ids, one place off",
+        "report/units.py",
+        '            texts.get(ids[k] if measure.unit_ids else k, ""),',
+        '            texts.get(ids[k], ""),',
+        ("tests/report/test_units.py",),
+    ),
+    Fault(
+        "links in an image, which no screen reader tells",
+        "report/canvas.py",
+        '        root.set("role", "group")  # what stands in an image cannot be reached',
+        '        root.set("role", "img")',
+        ("tests/report/test_units.py",),
+    ),
+    Fault(
+        "a command that repeats an audit with another seed",
+        "report/repeat.py",
+        '    words += ["--seed", str(seed), "--effort", effort, "--level", str(level)]',
+        '    words += ["--effort", effort, "--level", str(level)]',
+        ("tests/report/test_otherwise.py", "tests/cli/test_commands.py"),
+    ),
+    Fault(
+        "inputs of novel units kept below the access that they need",
+        "evidence.py",
+        "    return {k: text for k, text in texts.items() if k in ids}",
+        "    return dict(texts)",
+        ("tests/test_evidence.py",),
+    ),
+    Fault(
+        "a module that nnsight traces not given its only input",
+        "keywords.py",
+        "            parameters = parameters[1:]  # what stands in its place passes for the unbound one, as of nnsight",
+        "            pass",
+        ("tests/test_keywords_and_columns.py",),
+    ),
+    Fault(
+        "what would make a line say otherwise read off nulls that do not count",
+        "report/otherwise.py",
+        "    counting = [null for null in measure.nulls if null.counts and null.values]",
+        "    counting = [null for null in measure.nulls if null.values]",
+        ("tests/report/test_otherwise.py",),
+    ),
 )
 
 

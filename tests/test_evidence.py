@@ -109,3 +109,16 @@ def test_the_summary_stays_where_nothing_that_needs_more_access_has_a_value():
     whole = replace(evidence(first, second), summary="trained ones work", warnings=("few",))
     low = whole.at_level(1)
     assert (low.measures, low.summary, low.warnings) == ((first,), "trained ones work", ("few",))
+
+
+def test_what_was_given_stays_where_a_measure_rests_on_it():
+    """By the ids of a measure, else by place; the inputs of novel units go with the measures that need them."""
+    first = replace(measure("seen", [0.1]), unit_of="text", repeats=(0.1, 0.2), unit_ids=(7, 3))
+    second = replace(measure("novel", [0.1]), unit_of="text", repeats=(0.1, 0.2), unit_ids=(7, 5), level=2)
+    third = replace(measure("places", [0.1]), unit_of="word", repeats=(0.1, 0.2))
+    texts = {number: f"text {number}" for number in (3, 5, 7)}
+    whole = replace(evidence(first, second, third), inputs={"text": texts, "word": {0: "a", 1: "b", 2: "c"}})
+    assert whole.at_level(2).inputs == whole.inputs
+    assert whole.at_level(0).inputs == {"text": {3: "text 3", 7: "text 7"}, "word": {0: "a", 1: "b"}}
+    alone = replace(whole, measures=(first, replace(second, value=None, interval=None, nulls=())))
+    assert alone.at_level(1).inputs["text"].keys() == {3, 7}
