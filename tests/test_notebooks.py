@@ -1,4 +1,5 @@
-"""Notebooks of `examples/`: whole, and every cell runs in its order, smaller than as printed."""
+"""Notebooks of `examples/`: whole, and every cell runs in its order, smaller than as printed. They run here by `exec`: nbclient
+with a kernel would add 24 distributions to the development environment."""
 
 import ast
 import json
