@@ -54,7 +54,8 @@ def notes(data: Any, readings: Readings, measures: Sequence[Measure]) -> Notes:
         "layers read": ", ".join(kept.layers),
         "before every text": data.scorer.prefix if data.scorer is not None else None,
     }
-    inputs = {"excerpt": dict(enumerate(data.excerpts.texts)), "word": dict(enumerate(data.vocabulary.words))}
+    texts = [excerpt.text for excerpt in data.excerpts.excerpts]
+    inputs = {"excerpt": dict(enumerate(texts)), "word": dict(enumerate(data.vocabulary.words))}
     return Notes(_sentence(found, kept), warnings, not_tested, figures, settings, inputs)
 
 
