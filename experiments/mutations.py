@@ -345,8 +345,8 @@ FAULTS = (
     Fault(
         "findings without control of false discovery",
         "evidence.py",
-        "    adjusted = false_discovery([p for _, p in tested])",
-        "    adjusted = [p for _, p in tested]",
+        "    return list(zip((m for m, _ in tested), false_discovery([p for _, p in tested]), strict=True))",
+        "    return tested",
         ("tests/test_evidence.py",),
     ),
     Fault(
@@ -380,8 +380,8 @@ FAULTS = (
     Fault(
         "gold figures of held-out texts that claim to need trained inputs only",
         "instruments/polar/figures.py",
-        '    return DetailTable(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=LEVEL)',
-        '    return DetailTable(name=f"By {of}", columns=columns, rows=tuple(rows), note=note, level=0)',
+        "    return DetailTable(name=BY.format(of), columns=columns, rows=tuple(rows), note=note, level=LEVEL)",
+        "    return DetailTable(name=BY.format(of), columns=columns, rows=tuple(rows), note=note, level=0)",
         ("tests/instruments/test_polar.py", "tests/conformance"),
     ),
     Fault(
