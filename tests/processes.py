@@ -14,13 +14,17 @@ from pathlib import Path
 
 import psutil
 
-# What the process in the terminal does first: a terminal sends its keys to those that it controls.
-_TAKE_THE_TERMINAL = """
+_START = """
 import fcntl, os, signal, sys, termios
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup make test` would have it ignore
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+for one in (signal.SIGINT, signal.SIGHUP):  # which `nohup make test &` would have it ignore
+    signal.signal(one, signal.SIG_DFL)
+{}
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
+# What the process in the terminal does first: a terminal sends its keys to those that it controls.
+_TAKE_THE_TERMINAL = _START.format("fcntl.ioctl(0, termios.TIOCSCTTY, 0)")
+HEEDING_SIGNALS = (sys.executable, "-c", _START.format(""))
+"""Python that heeds Ctrl-C wherever the tests were started from; what is to be run stands behind it."""
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 120) -> None:

@@ -82,7 +82,7 @@ def test_five_lines_in_memory(capsys):
 
 
 def test_a_network_defined_elsewhere(folder, capsys):
-    own, audited = blocks("elsewhere.md", "python")
+    own, audited, *_ = blocks("elsewhere.md", "python")
     (folder / "mine.py").write_text(own, encoding="utf-8")
     executor = next(block for block in blocks("table.md", "toml") if block.startswith("executor"))
     (folder / "table.toml").write_text(executor + blocks("table.md", "toml")[0], encoding="utf-8")

@@ -12,6 +12,7 @@ import pytest
 from assay.cli import main
 from assay.cli.terminal import Terminal
 from assay.store import CHECKPOINT, RECORD, RunDirectory
+from processes import HEEDING_SIGNALS
 
 TINY = ["train", "modular", "--width", "8", "--depth", "1", "--batch-size", "32", "--quiet"]
 
@@ -155,7 +156,7 @@ def _interrupting(*, after: float):
 
 
 def test_ctrl_c_on_the_real_process(tmp_path):
-    command = [sys.executable, "-m", "assay", *TINY, "--steps", "1000000", "--out", "run"]
+    command = [*HEEDING_SIGNALS, "-m", "assay", *TINY, "--steps", "1000000", "--out", "run"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     try:
         while not (tmp_path / "run" / CHECKPOINT).exists():
