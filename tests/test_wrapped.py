@@ -37,7 +37,7 @@ class Hooked(Plain):
 
 
 class Tracer:
-    """No module; it hands on what it is asked for, as nnsight does."""
+    """No module; it forwards attribute access to the module it wraps, as nnsight does."""
 
     def __init__(self, module):
         self._module = module

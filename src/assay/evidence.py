@@ -154,6 +154,11 @@ class Measure:
         return None if not ps or None in ps else max(p for p in ps if p is not None)
 
     @property
+    def ids(self) -> Sequence[int]:
+        """Of every unit its id, or its place from 0 where units have none."""
+        return self.unit_ids or range(len(self.repeats))
+
+    @property
     def label(self) -> str:
         """Name and object in words, such as `cross-combination accuracy (part i, site layers.1:out)`."""
         about = ", ".join(f"{key} {value}" for key, value in self.about.items())
@@ -261,7 +266,7 @@ class Evidence(Framed):
 
 def _of_units(texts: Mapping[int, str], unit: str, measures: Sequence[Measure]) -> dict[int, str]:
     """Those of the units that the measures rest on."""
-    ids = {k for one in measures if one.unit_of == unit for k in one.unit_ids or range(len(one.repeats))}
+    ids = {k for one in measures if one.unit_of == unit for k in one.ids}
     return {k: text for k, text in texts.items() if k in ids}
 
 

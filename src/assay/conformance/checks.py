@@ -182,7 +182,7 @@ def check_every_number_stands_beside_null_and_interval(instrument: Instrument, c
 def check_inputs_are_given_of_all_units_or_of_none(instrument: Instrument, case: Case) -> None:
     evidence = measured(instrument, case)
     for unit, texts in evidence.inputs.items():
-        ids = [k for one in evidence.measures if one.unit_of == unit for k in one.unit_ids or range(len(one.repeats))]
+        ids = [k for one in evidence.measures if one.unit_of == unit for k in one.ids]
         assert ids, f"there are inputs of {plural(unit)}, and no measure has any"
         missing = sorted(set(ids).difference(texts))
         assert not missing, f"no input of {unit} {missing[0]}, on which a measure rests"

@@ -133,7 +133,7 @@ def _units(
         UnitRow(
             names[k],
             examples.get(ids[k], "") if of_task else "",
-            texts.get(ids[k] if measure.unit_ids else k, ""),
+            texts.get(measure.ids[k], ""),
             measure.repeats[k],
             tuple(one[k] for one in means),
         )

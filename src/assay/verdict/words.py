@@ -31,9 +31,10 @@ RULES: Mapping[str, str] = {
     NOVEL: f"It works where the whole interval lies above the best null and from {WORKS:g} times the score on trained "
     f"combinations on (of 1 for an estimate), does not work where it ends at most {ABOVE_NULL:g} above the best null, and "
     "works in part where it lies between the two. Any other interval is not resolved.",
-    COMBINING: f"The combining breaks where fewer than {WORKS:g} of novel combinations are right from their state at every cut "
-    f"that would do, the way in where fewer than {WORKS:g} of novel inputs, and fewer than of their states, are answered as "
-    f"these; nothing is found where both lie from {WORKS:g} on. Each with the whole interval, else it is not resolved.",
+    COMBINING: f"The combining breaks where, at every usable cut, fewer than {WORKS:g} of novel combinations are answered "
+    f"right from states put together of trained ones. The way in breaks where fewer than {WORKS:g} of novel inputs, and fewer "
+    f"than of such states, are answered as these states are. Where both lie at {WORKS:g} or above, nothing breaks. Each must "
+    "hold for the whole interval, else the answer is not resolved.",
     SHARING: f"Copies by context need an effect that works beside one value of another part ({WORKS:g} or more) and fails "
     f"beside all others, or less than {COPIES:g} of what differs in the context alone responding as one; one shared thing "
     f"needs more than {ONE:g} of it. Each with the whole interval, else it is not resolved.",

@@ -57,7 +57,7 @@ class Labelled(Scenes):
         return dataclasses.replace(found, inputs={**found.inputs, "labels": found.objects.float()})
 
 
-TOLD_APART = "that objects are told apart is not shown"
+NOT_SHOWN = "segregation of objects is not shown"
 
 
 class Quadrants(nn.Module):
@@ -129,7 +129,7 @@ def test_a_network_that_segments_is_read_by_its_masks():
     assert score.value == pytest.approx(1.0)
     assert {null.name for null in score.nulls} >= {"blind grid", "another scene's", "positions", "colours"}
     assert found.measure("isolation").value > 0.9
-    assert TOLD_APART not in found.summary
+    assert NOT_SHOWN not in found.summary
     assert "masks at masks:in" in found.summary or "masks at masks:out" in found.summary
     assert not any("slots: scenes of" in warning for warning in found.warnings)
     shared = found.measure("common_format")
@@ -171,7 +171,7 @@ def test_segments_that_are_quarters_of_the_picture_show_nothing_however_high_the
     assert raw.value > 0.3
     assert raw.value == pytest.approx(next(null for null in raw.nulls if null.name == "blind grid").mean)
     assert found.measure("segregation").value <= 0
-    assert TOLD_APART in found.summary
+    assert NOT_SHOWN in found.summary
 
 
 @pytest.mark.parametrize("name", ["conv-autoencoder", "vit"])
@@ -181,7 +181,7 @@ def test_an_untrained_network_shows_nothing(name, generator):
 
     found = run(SMALL, Subject(fresh(generator), fresh=fresh), TASK, effort="quick", seed=0)
     assert not found.findings()
-    assert TOLD_APART in found.summary
+    assert NOT_SHOWN in found.summary
     assert found.settings["verdict"] != "binding"
 
 
@@ -205,6 +205,6 @@ def test_a_network_without_places_is_read_by_interactions():
     few = Binding(budgets={"quick": dataclasses.replace(BUDGETS["quick"], contexts=20, copies=2)})
     found = run(few, Subject(Flat()), TASK, effort="quick", seed=0)
     assert found.settings["segments"] == "clusters of interacting places"
-    assert TOLD_APART in found.summary
+    assert NOT_SHOWN in found.summary
     with pytest.raises(AssayError, match="must hold masks, or a map"):
         run(SMALL, Subject(Flat()), Labelled(fewest=2, most=2), effort="quick", seed=0)

@@ -78,7 +78,7 @@ def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Meas
     return Notes(
         summary=(
             f"In scenes of {kept.base}, {MEANINGS[kept.word]}"
-            f"{'' if shown else '; that objects are told apart is not shown'} ({scores or 'no score'}; {place})."
+            f"{'' if shown else '; segregation of objects is not shown'} ({scores or 'no score'}; {place})."
             f"{_grouped(kept.grouping)}"
         ),
         warnings=warnings,
