@@ -767,7 +767,7 @@ FAULTS = (
     Fault(
         "what was given to units without ids, one place off",
         "report/units.py",
-        '            texts.get(ids[k] if measure.unit_ids else k, ""),',
+        '            texts.get(measure.ids[k], ""),',
         '            texts.get(ids[k], ""),',
         ("tests/report/test_units.py",),
     ),
