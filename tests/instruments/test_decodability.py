@@ -14,8 +14,8 @@ from assay.instruments.decodability import Decodability
 from assay.instruments.decodability.block import ROWS_PER_AXIS, ReadoutBlock, deal_all
 from assay.instruments.decodability.control import control_tasks
 from assay.instruments.decodability.crossfit import (
-    Answer,
-    BlockQuestion,
+    BlockFit,
+    ProbedBlock,
     Decoded,
     NovelReadouts,
     combination_folds,
@@ -137,11 +137,11 @@ def test_a_value_that_occurs_in_one_fold_only_is_left_out(generator):
     examples = MODULAR.examples("seen", 10**6, generator=generator).in_canonical_order()
     folds = (combination_folds(examples.combination, generator) + 1) * (examples.parts["i"] != 0)  # value 0 has its own
     block = ReadoutBlock.of(readouts(MODULAR, examples)[:1], folds)
-    answer = Answer.of(place(torch.randn(len(examples), 4, generator=generator)), block)
+    answer = BlockFit.of(place(torch.randn(len(examples), 4, generator=generator)), block)
     alone = torch.stack([(examples.parts["i"][examples.combination == c] == 0).all() for c in examples.combination.unique()])
     assert answer.units[0][alone].isnan().all()
     assert not answer.units[0].isnan().all()
-    assert block.left_out()[0] >= int((examples.parts["i"] == 0).sum())
+    assert block.num_unscored()[0] >= int((examples.parts["i"] == 0).sum())
 
 
 HYPER = Hyperteacher(num_modules=5, max_active=3, held_out=0.4, samples_per_task=2)
@@ -159,7 +159,7 @@ def test_scores_agree_with_scikit_learn_fitted_fold_by_fold(task, kind, chosen, 
     found = of_kind(task, examples, kind)[chosen]
     block = ReadoutBlock.of(found, folds)
     at = place(table)
-    answer = Answer.of(at, block)
+    answer = BlockFit.of(at, block)
     best = answer.design.fit(block.real_targets, group=block.group).best.flatten()[:: block.group]
     for k, readout in enumerate(found):
         rows, scores = readout.rows, torch.full((len(examples),), torch.nan)
@@ -189,10 +189,10 @@ def test_a_shuffle_scores_as_the_dealt_labels_would(task, kind, chosen, generato
     found = of_kind(task, examples, kind)[chosen]
     deals = deal_all(found, 3, generator)
     block = ReadoutBlock.of(found, folds)
-    scores = shuffled_scores([Answer.of(place(table), block)], BlockQuestion(block, None, deals))[:, 0]
+    scores = shuffled_scores([BlockFit.of(place(table), block)], ProbedBlock(block, None, deals))[:, 0]
     for repeat in range(3):
         dealt = [dataclasses.replace(one, labels=one.labels[deal[repeat]]) for one, deal in zip(found, deals, strict=True)]
-        units = Answer.of(place(table), ReadoutBlock.of(dealt, folds)).units
+        units = BlockFit.of(place(table), ReadoutBlock.of(dealt, folds)).units
         assert torch.allclose(scores[:, repeat], units.nanmean(1), atol=1e-4)
 
 
@@ -245,10 +245,10 @@ def decoded(table: Tensor, num_seen: int, seen: Examples, novel: Examples, kind:
     found = of_kind(HYPER, seen, kind)
     block = ReadoutBlock.of(found, combination_folds(seen.combination, Generator().manual_seed(0)))
     counterparts = [find(readouts(HYPER, novel), readout) for readout in found]
-    question = BlockQuestion(block, NovelReadouts.of(block, counterparts, novel.combination), [])
+    probed = ProbedBlock(block, NovelReadouts.of(block, counterparts, novel.combination), [])
     places = {INPUT: place(torch.ones(len(table), 1), num_seen), "site": place(table, num_seen)}
-    answers = {name: [Answer.of(at, block)] for name, at in places.items()}
-    return decode(places, answers, [question], with_shuffles=False)
+    answers = {name: [BlockFit.of(at, block)] for name, at in places.items()}
+    return decode(places, answers, [probed], with_shuffles=False)
 
 
 @pytest.mark.parametrize("kind", ["presence", "amount given present"])

@@ -275,7 +275,7 @@ def test_where_all_exchanges_lead_to_one_answer_nothing_is_said_of_the_part():
     (pairs, bias), _ = by_pair(sums())
     units = F.one_hot(task.table, 2).float().T, torch.zeros(2)
     evidence = of(Subject(Stages(reading(), (pairs, bias), units)), task)
-    assert "exchange whose known answer is another" in evidence.measure("seen_from_state", part="i").note
+    assert "exchange with a known answer that differs" in evidence.measure("seen_from_state", part="i").note
     assert value(evidence, "seen_from_state", part="j") == 1.0
 
 
@@ -350,8 +350,8 @@ def test_nulls_that_are_dropped_early_choose_no_other_cut(monkeypatch):
         found = [resolves((torch.arange(number) < right).float()) for right in range(number + 1)]
         assert found == sorted(found)
     chosen = []
-    for tried in (StateRecipe.tried, property(lambda one: one.items.kinds == HELD)):
-        monkeypatch.setattr(StateRecipe, "tried", tried)
+    for pilot in (StateRecipe.pilot, property(lambda one: one.items.kinds == HELD)):
+        monkeypatch.setattr(StateRecipe, "pilot", pilot)
         rng = Random(0, "test")
         data = Recombination().data(composer(), TASK, dataclasses.replace(BUDGETS["quick"], examples=300, contexts=0), rng)
         variants = [Variant(SCRAMBLED), Variant(RANDOM)]

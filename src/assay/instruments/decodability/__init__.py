@@ -1,3 +1,3 @@
-"""Line 2, encoding: can the parts be read linearly, and more so than before training?"""
+"""Decodability: linear probes for each declared part, beside those of untrained copies."""
 
 from assay.instruments.decodability.instrument import Decodability as Decodability

@@ -1,4 +1,4 @@
-"""Readouts that are decoded together: their examples laid out in folds, their labels as columns, their scores per unit."""
+"""Readouts that are decoded together: examples in folds, labels as columns, scores per unit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from assay.instruments.decodability.features import ProbeFeatures
 from assay.instruments.decodability.readouts import Readout
 from assay.probe import Design, Fit, one_hot
 
-ROWS_PER_AXIS = 3  # examples that the probe of a site is fitted on, for every principal axis that it may read
+ROWS_PER_AXIS = 3  # fitted examples per principal axis that the probe of a site may read
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ReadoutBlock:
 
     @classmethod
     def of(cls, readouts: Sequence[Readout], folds: Int[Tensor, " n"]) -> "ReadoutBlock":
-        """Lay out readouts of one number of classes, on one set of examples unless they are amounts."""
+        """The block of readouts with one number of classes, on one set of examples unless they are amounts."""
         first = readouts[0]
         sets = [[readout] for readout in readouts] if first.num_classes == 0 else [list(readouts)]
         places = [_in_folds(members[0].rows, folds) for members in sets]
@@ -52,43 +52,43 @@ class ReadoutBlock:
 
     @property
     def group(self) -> int:
-        """Columns of targets for every column of labels. Of two classes one needs none, being what the other is not."""
+        """Columns of targets per column of labels. Two classes need one column, since the other is its complement."""
         return self.num_classes if self.num_classes > 2 else 1
 
     @cached_property
     def real_targets(self) -> Float[Tensor, "b f w t"]:
-        """Targets of the labels as they are."""
+        """Targets of the true labels."""
         return self.targets(self.labels)
 
     @cached_property
     def real_known(self) -> Bool[Tensor, "b f w k"]:
-        """Where an example can be asked for its label as it is."""
+        """Where an example can be scored on its true label."""
         return self.known(self.real_targets, self.labels)
 
-    def left_out(self) -> list[int]:
-        """How many examples of every readout cannot be asked."""
+    def num_unscored(self) -> list[int]:
+        """The number of examples of every readout that cannot be scored."""
         return (self.used[..., None] & ~self.real_known).expand_as(self.labels).sum((1, 2)).flatten().tolist()
 
     def features(self, place: ProbeFeatures) -> Float[Tensor, "b f w d"]:
-        """Principal components of the examples; of a limited place no more of the leading ones than the sets can bear."""
+        """Principal components of the examples; at a limited place only as many leading ones as the examples per set allow."""
         num_folds = self.rows.shape[1]
         fitted = int(self.used.sum()) * (num_folds - 1) // (num_folds * len(self.rows))  # in a set, on average
-        # With the intercept's column a multiple of eight, whose products are up to a half faster than those of other widths.
+        # A multiple of eight with the intercept's column: such products are up to a half faster than those of other widths.
         axes = max(1, (fitted // ROWS_PER_AXIS + 1) // 8 * 8 - 1)
         return (place.scores[:, :axes] if place.limited else place.scores)[self.rows]
 
     def design(self, place: ProbeFeatures) -> Design:
-        """The factorised features of a place. Those of all examples are uncorrelated as they come."""
+        """The factorised features of a place. Those of all examples are uncorrelated by construction."""
         return Design.of(self.features(place), self.used, uncorrelated=bool(self.readouts[0].rows.all()))
 
     def targets(self, labels: Float[Tensor, "b f w c"]) -> Float[Tensor, "b f w t"]:
-        """What a probe is fitted to."""
+        """Regression targets of the probes."""
         if self.num_classes <= 2:
             return labels
         return (one_hot(labels.long(), self.num_classes) * self.used[..., None, None]).flatten(3)
 
     def scores(self, fit: Fit, labels: Float[Tensor, "b f w c"]) -> Float[Tensor, "b f w c"]:
-        """Every example by the probe fitted without its fold.
+        """Score of every example by the probe fitted without its fold.
 
         Classes score 1 when right; amounts score 1 - squared error / variance, whose mean is R2.
         """
@@ -104,7 +104,7 @@ class ReadoutBlock:
         return predictions.unflatten(-1, (-1, self.num_classes)).argmax(-1) == labels
 
     def known(self, targets: Float[Tensor, "b f w t"], labels: Float[Tensor, "b f w c"]) -> Bool[Tensor, "b f w k"]:
-        """Where an example can be asked: two others are fitted, and one of them has its label.
+        """Where an example can be scored: at least two others are fitted, and one of them has its label.
 
         One column stands for all where they agree.
         """
@@ -124,22 +124,22 @@ class ReadoutBlock:
         return enough[..., None] & elsewhere.mT.gather(2, labels.long())
 
     def unit_means(self, scores: Float[Tensor, "b f w c"], known: Bool[Tensor, "b f w k"]) -> Float[Tensor, "b u c"]:
-        """Mean score of every combination over the examples that could be asked; NaN where none could."""
+        """Mean score of every combination over the examples that can be scored; NaN where none can."""
         sums, counts = (self._unit_sums(values) for values in (scores.where(known, 0.0), known.float()))
         return sums / counts
 
     def shuffled_means(self, scores: Float[Tensor, "b f w c"], known: Bool[Tensor, "b f w k"]) -> Float[Tensor, "b c"]:
-        """Mean over combinations of their mean score."""
+        """Mean of the scores over combinations, each combination counted once."""
         if known.shape[-1] == 1:
-            asked = known.float()
-            counts = self._unit_sums(asked)
-            weights = asked[..., 0] / counts[..., 0].gather(1, self.units.flatten(1)).view_as(self.units).clamp(min=1.0)
+            scored = known.float()
+            counts = self._unit_sums(scored)
+            weights = scored[..., 0] / counts[..., 0].gather(1, self.units.flatten(1)).view_as(self.units).clamp(min=1.0)
             means = weights.flatten(1)[:, None] @ scores.flatten(1, 2) / (counts > 0).sum(1, keepdim=True)
             return means[:, 0]
         return self.unit_means(scores, known).nanmean(1)
 
     def dealt(self, deals: Sequence[Int[Tensor, "r n"]]) -> Float[Tensor, "b f w c"]:
-        """Labels dealt anew, one deal `(r, n)` for every readout (see `Readout.deal`): `r` columns for each in turn."""
+        """Shuffled labels, one permutation `(r, n)` for every readout (see `Readout.deal`): `r` columns for each in turn."""
         columns = [_centred(readout)[deal] for readout, deal in zip(self.readouts, deals, strict=True)]
         if self.num_classes:
             return (torch.cat(columns).T[self.rows[0]] * self.used[0, ..., None])[None]
@@ -147,7 +147,7 @@ class ReadoutBlock:
         return torch.stack(tables) * self.used[..., None]
 
     def only(self, wanted: Sequence[int]) -> "ReadoutBlock":
-        """The same with only the chosen readouts of classes."""
+        """The same block with the chosen readouts only. Classes only."""
         return replace(self, readouts=tuple(self.readouts[index] for index in wanted), labels=self.labels[..., list(wanted)])
 
     def _variance(self, labels: Float[Tensor, "b f w c"]) -> Float[Tensor, "b c"]:
@@ -161,7 +161,7 @@ class ReadoutBlock:
 
 
 def deal_all(readouts: Sequence[Readout], repeats: int, generator: Generator) -> list[Int[Tensor, "r n"]]:
-    """A deal for every readout; those whose labels are carried by the same units share theirs."""
+    """A permutation for every readout; readouts whose labels belong to the same units share theirs."""
     deals: list[Tensor] = []
     for index, readout in enumerate(readouts):
         before = readouts[index - 1]
@@ -171,7 +171,7 @@ def deal_all(readouts: Sequence[Readout], repeats: int, generator: Generator) ->
 
 
 def _in_folds(defined: Bool[Tensor, " n"], folds: Int[Tensor, " n"]) -> Int[Tensor, "f w"]:
-    """The examples of every fold, behind them -1."""
+    """The examples of every fold, padded with -1."""
     members = [(defined & (folds == fold)).nonzero()[:, 0] for fold in range(int(folds.max()) + 1)]
     return torch.nn.utils.rnn.pad_sequence(members, batch_first=True, padding_value=-1)
 

@@ -1,4 +1,4 @@
-"""The control task of Hewitt and Liang 2019: what a probe scores when labels are random but it was fitted on their owners."""
+"""The control task of Hewitt and Liang 2019: the score of a probe on random labels, on the combinations it was fitted on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ _REPEATS = 5
 
 @dataclass(frozen=True)
 class ControlTask:
-    """Mean score of every combination, among those that were also fitted: for the labels as they are, and for random ones."""
+    """Mean score of every combination with other examples of it among the fitted ones: for the true labels, and for random
+    ones."""
 
     real: Float[Tensor, " c"]
     random: Float[Tensor, "r c"]
@@ -27,7 +28,7 @@ def control_tasks(
 ) -> dict[str, ControlTask]:
     """The control task of every readout at its best place, by the readout's name.
 
-    Only where one label belongs to one combination and combinations have several examples; otherwise there is no such task.
+    It exists only where each combination has one label and several examples.
     """
     found: dict[str, ControlTask] = {}
     if len(combination.unique()) * 2 > len(combination):

@@ -1,4 +1,4 @@
-"""What a probe reads: the activations of a site, and the encoded input it must beat, each narrowed to principal axes."""
+"""Features that probes are fitted on: the activations of a site, and the encoded input as baseline, each on principal axes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,19 +13,18 @@ from assay.spectra import eigh, unit_scale, varying
 from assay.subject import Inputs
 
 INPUT = "input"
-FLAT = 512  # a sequence of activations up to this size is read whole
+FLAT = 512  # the largest sequence of activations that is read whole
 WIDTH = 64  # the common width of every site
 INPUT_WIDTH = 1024
 
 
 @dataclass(frozen=True)
 class ProbeFeatures:
-    """Where a probe reads: features `scores` `(n, e)` of the seen examples, and how to narrow the `novel` ones `(m, d)`.
+    """Features of one place: `scores` `(n, e)` of the seen examples, and the projection of the `novel` ones `(m, d)`.
 
-    `scores` are `(seen - mean) @ span @ turn`, with `span` `(d, s)` and `turn` `(s, e)`: principal components in falling
-    order of variance. Novel rows stay as they are until a probe asks for them: few outputs go through the axes cheaper than
-    many rows do.
-    Where `limited`, a probe fitted on few examples may read the leading axes only.
+    `scores` are `(seen - mean) @ span @ turn`, with `span` `(d, s)` and `turn` `(s, e)`: principal components in falling order
+    of variance. Novel rows are not projected until a probe needs them: it is cheaper to project the few weights of a probe than
+    many rows. Where `limited`, a probe fitted on few examples may read the leading axes only.
     """
 
     scores: Float[Tensor, "n e"]
@@ -37,11 +36,11 @@ class ProbeFeatures:
 
     @classmethod
     def of(cls, table: Float[Tensor, "n d"], *, num_seen: int, width: int, seed: int, limited: bool) -> "ProbeFeatures":
-        """The first `num_seen` rows are the seen ones; everything chosen from the data is chosen on them.
+        """Features from a table whose first `num_seen` rows are the seen ones; every choice from the data uses these alone.
 
-        A table wider than `width` is projected onto the span of `width` random examples first: a wide site decodes
-        anything, so all sites get one width. Neither the span nor its principal axes depend on the order of units, nor on
-        any rotation of them.
+        A table wider than `width` is projected onto the span of `width` random examples first: a wide site decodes anything, so
+        all sites get one width. Neither the span nor its principal axes depend on the order of units, nor on any rotation of
+        them.
         """
         scale = unit_scale(table[:num_seen])
         table = table if scale == 1 else table * scale
@@ -53,20 +52,21 @@ class ProbeFeatures:
             span = landmarks.T @ _principal(landmarks @ landmarks.T, width * offset, normalised=True)
         else:
             span = torch.eye(table.shape[1])
-        # Not centred beforehand, because that would copy the table.
+        # Not centred here: that would copy the table.
         inside = seen @ span - mean @ span
         turn = _principal(inside.T @ inside, num_seen * offset)
         return cls(inside @ turn, table[num_seen:], mean, span, turn, limited)
 
     def predict_novel(self, weights: Float[Tensor, "e c"], offset: Float[Tensor, " c"]) -> Float[Tensor, "m c"]:
-        """What linear maps of the scores say of the novel rows."""
+        """Values of linear maps of the scores on the novel rows."""
         through = self.span @ (self.turn @ weights)
         return self.novel @ through + (offset - self.mean @ through)
 
 
 def _principal(gram: Float[Tensor, "k k"], offset: Float[Tensor, ""], *, normalised: bool = False) -> Float[Tensor, "k r"]:
-    """Eigenvectors in falling order of variance, without those that have none, on request divided by their spread. `offset`:
-    the squares of the mean that was taken off every row."""
+    """Eigenvectors in falling order of variance, without those of zero variance; divided by their spread if `normalised`.
+
+    **Arguments:** `offset`: squared lengths of the mean subtracted from every row."""
     variances, directions = eigh(gram)
     kept = varying(variances, variances.sum() + offset, least=1e-6)
     directions = directions[:, kept]
@@ -79,14 +79,14 @@ def input_place(inputs: Inputs, *, num_seen: int, seed: int) -> ProbeFeatures:
 
 
 def site_places(tables: Mapping[str, Float[Tensor, "n _"]], *, num_seen: int, seed: int) -> Iterator[tuple[str, ProbeFeatures]]:
-    """Every site in turn, as `as_table` has it. One seed narrows all networks in the same way."""
+    """Every site in turn, from tables as `as_table` gives them. One seed narrows all networks in the same way."""
     for number, (site, table) in enumerate(tables.items()):
         report(f"probing {site}", 0.5 * number / len(tables))
         yield site, ProbeFeatures.of(table, num_seen=num_seen, width=WIDTH, seed=seed, limited=True)
 
 
 def _encoded(inputs: Mapping[str, Tensor], num_seen: int) -> Float[Tensor, "n d"]:
-    """The input as numbers: integers one-hot per position, the rest as it is; columns that never change are dropped."""
+    """The input as numbers: integers one-hot per position, other values unchanged; constant columns are dropped."""
     columns = []
     for values in inputs.values():
         if values.is_floating_point():
@@ -98,7 +98,7 @@ def _encoded(inputs: Mapping[str, Tensor], num_seen: int) -> Float[Tensor, "n d"
 
 
 def as_table(values: Tensor) -> Float[Tensor, "n d"]:
-    """A sequence too long to be read whole is read as its mean and its last position."""
+    """Activations as one row per example. A sequence too long to be read whole becomes its mean and its last position."""
     values = values.float()
     if values.ndim == 2:
         return values

@@ -1,4 +1,4 @@
-"""Decodability: can the declared parts be read linearly from the inside, and more so than training can explain away?"""
+"""Decodability: cross-fitted linear probes for the declared parts, beside untrained copies and the input."""
 
 import math
 from collections import Counter
@@ -16,8 +16,8 @@ from assay.instrument import Budget, Control, Instrument, Metric, NotEnough, Not
 from assay.instruments.decodability.block import ReadoutBlock, deal_all
 from assay.instruments.decodability.control import ControlTask, control_tasks
 from assay.instruments.decodability.crossfit import (
-    Answer,
-    BlockQuestion,
+    BlockFit,
+    ProbedBlock,
     Decoded,
     NovelReadouts,
     Places,
@@ -31,9 +31,9 @@ from assay.stats import MIN_UNITS, child_generator, in_turns, paired_p, pooled_p
 from assay.subject import Inputs, Subject
 from assay.task import Examples, Task
 
-SATURATED = 0.95  # what the input alone may decode before hidden decodability stops meaning anything
+SATURATED = 0.95  # score from the input alone above which decodability inside the network is uninformative
 ALONE, SHUFFLED, CONTROL_TASK = "encoded input", "shuffled labels", "control task"
-FEWER, LEAST = 10, 100  # copies are scored on one of so many novel examples, and on no fewer
+FEWER, LEAST = 10, 100  # copies are scored on this fraction (1 / n) of the novel examples, but on at least so many
 _POOLED = "p is against the shuffles of all readouts of its kind, each in units of its own spread"
 
 GAIN = Metric(
@@ -48,7 +48,7 @@ BY_SITE = Metric(key="decodability_by_site", title="decodability by site", level
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeBudget(Budget):
-    """Examples of a split, shuffles of the labels, and sites that are read."""
+    """Sizes at one effort: examples of a split, shuffles of the labels, and sites that are read."""
 
     examples: int
     shuffles: int
@@ -64,19 +64,20 @@ BUDGETS: Mapping[Effort, ProbeBudget] = {
 
 @dataclass(frozen=True)
 class DecodabilityDraw:
-    """Everything drawn from the task.
+    """The examples and readouts of one measurement.
 
-    **Attributes:** `seen`, in canonical order; `joined`: its inputs and those of novel examples; `wanted`: what is decoded;
-    `questions`: the same in blocks; `encoded`, `from_input`: the input, and what it gives away; `sites` of `num_sites`; `seed`:
-    of how all networks are narrowed; `shuffles`: of the labels; `few`: rows of the novel examples that copies read.
+    **Attributes:** `seen`, in canonical order; `joined`: its inputs and those of novel examples; `wanted`: the readouts;
+    `blocks`: the same in blocks; `encoded`, `from_input`: the input, and the probes fitted on it; `sites` of `num_sites`;
+    `seed`: of the projection of all networks; `shuffles`: of the labels; `few`: rows of the novel examples that copies are
+    scored on.
     """
 
     seen: Examples
     joined: Inputs
     wanted: tuple[Readout, ...]
-    questions: tuple[BlockQuestion, ...]
+    blocks: tuple[ProbedBlock, ...]
     encoded: ProbeFeatures
-    from_input: tuple[Answer, ...]
+    from_input: tuple[BlockFit, ...]
     sites: tuple[str, ...]
     num_sites: int
     seed: int
@@ -85,26 +86,26 @@ class DecodabilityDraw:
 
     @cached_property
     def fewer(self) -> "DecodabilityDraw":
-        """What copies read, which are fitted on as many examples as the network and scored on fewer novel ones."""
-        questions = [replace(one, novel=one.novel and one.novel.take(self.few)) for one in self.questions]
+        """The draw for copies: fitted on as many examples as the network and scored on fewer novel ones."""
+        blocks = [replace(one, novel=one.novel and one.novel.take(self.few)) for one in self.blocks]
         rows = torch.cat([torch.arange(len(self.seen)), len(self.seen) + self.few])
         return replace(
             self,
             joined={name: values[rows] for name, values in self.joined.items()},
-            questions=tuple(questions),
+            blocks=tuple(blocks),
             encoded=replace(self.encoded, novel=self.encoded.novel[self.few]),
         )
 
 
 class Decodability(Instrument[DecodabilityDraw]):
-    """Ridge probes in closed form, for every site and declared part, fitted on some trained combinations and scored on
-    others.
+    """Ridge probes in closed form, for every site and declared part, fitted on some trained combinations and scored on others.
 
-    The headline is the gain: the best score over {input and sites} of this network, minus the same best over untrained
-    copies, which search the same places. Further nulls: the encoded input alone, labels shuffled over combinations, and
-    the control task of Hewitt and Liang 2019 (each combination a random value, tested on combinations it was fitted on).
+    The headline is the gain: the best score over {input and sites} of this network, minus the same best over untrained copies,
+    which search the same places. Further nulls: the encoded input alone, labels shuffled over combinations, and the control
+    task of Hewitt and Liang 2019 (each combination a random value, tested on combinations it was fitted on).
 
-    **Arguments:** `sites`: glob patterns; by default every place of the network, thinned evenly to what the effort allows.
+    **Arguments:** `sites`: glob patterns; by default every site of the network, thinned evenly to the number that the effort
+    allows.
     """
 
     name = "decodability"
@@ -131,7 +132,7 @@ class Decodability(Instrument[DecodabilityDraw]):
         sites = tuple(site.name for site in thinned(every_site, len(every_site) if self.sites else budget.sites))
         wanted = readouts(task, seen)
         shuffles = _num_shuffles(wanted, budget.shuffles)
-        questions = _questions(wanted, readouts(task, novel), seen, novel, shuffles, child_generator(draws))
+        blocks = _blocks(wanted, readouts(task, novel), seen, novel, shuffles, child_generator(draws))
         seed = int(torch.randint(2**62, (1,), generator=draws))
         joined = {name: torch.cat([values, novel.inputs[name]]) for name, values in seen.inputs.items()}
         encoded = input_place(joined, num_seen=len(seen), seed=seed)
@@ -139,9 +140,9 @@ class Decodability(Instrument[DecodabilityDraw]):
             seen=seen,
             joined=joined,
             wanted=tuple(wanted),
-            questions=tuple(questions),
+            blocks=tuple(blocks),
             encoded=encoded,
-            from_input=tuple(Answer.of(encoded, question.block) for question in questions),
+            from_input=tuple(BlockFit.of(encoded, probed.block) for probed in blocks),
             sites=sites,
             num_sites=len(every_site),
             seed=seed,
@@ -168,7 +169,7 @@ class Decodability(Instrument[DecodabilityDraw]):
         saturated = readings.own.kept
         return Notes(
             summary=_summary([readout.name for readout in data.wanted], saturated, measures),
-            warnings=_warnings(data.questions, saturated),
+            warnings=_warnings(data.blocks, saturated),
             not_tested=_not_tested(data.num_sites, len(data.sites)),
             settings={
                 "shuffles": data.shuffles,
@@ -179,13 +180,13 @@ class Decodability(Instrument[DecodabilityDraw]):
 
 
 def _probed(network: Subject, data: DecodabilityDraw, *, with_shuffles: bool) -> tuple[Places, dict[str, Decoded]]:
-    """Every readout in the order of the task, from the input and from every site."""
+    """Scores of every readout, in the order of the task, from the input and from every site."""
     places: dict[str, ProbeFeatures] = {INPUT: data.encoded}
-    answers: dict[str, Sequence[Answer]] = {INPUT: data.from_input}
+    fits: dict[str, Sequence[BlockFit]] = {INPUT: data.from_input}
     tables = network.read(data.joined, data.sites, each=as_table)
     for site, place in site_places(tables, num_seen=len(data.seen), seed=data.seed):
-        places[site], answers[site] = place, [Answer.of(place, question.block) for question in data.questions]
-    decoded = decode(places, answers, data.questions, with_shuffles=with_shuffles)
+        places[site], fits[site] = place, [BlockFit.of(place, probed.block) for probed in data.blocks]
+    decoded = decode(places, fits, data.blocks, with_shuffles=with_shuffles)
     return places, {readout.name: decoded[readout.name] for readout in data.wanted}
 
 
@@ -197,7 +198,7 @@ def _gain(one: Decoded, p_shuffled: float | None = None) -> Values:
     units, alone = one.units[one.best], one.units[one.places.index(INPUT)]
     controls = [Control(name=ALONE, how="the input alone", values=alone[None])]
     if p_shuffled is not None:
-        how = f"labels dealt to combinations at random, the best place again; {_POOLED}"
+        how = f"labels assigned to combinations at random, the best place chosen anew; {_POOLED}"
         controls.append(Control(name=SHUFFLED, how=how, values=one.shuffled_best, p=p_shuffled))
     return _values(
         GAIN,
@@ -211,8 +212,9 @@ def _gain(one: Decoded, p_shuffled: float | None = None) -> Values:
 
 
 def _novel(one: Decoded, *, fewer: bool = False) -> list[Values]:
-    """Fitted on all seen combinations, scored on novel ones, at the place that was best on seen ones; `fewer`: whether copies
-    are scored on fewer novel examples."""
+    """Probes fitted on all seen combinations and scored on novel ones, at the place that was best on seen ones.
+
+    **Arguments:** `fewer`: whether copies are scored on fewer novel examples."""
     if len(one.novel) == 0:
         return []
     controls = [Control(name=ALONE, how="the input alone", values=one.novel_input[None])]
@@ -242,7 +244,7 @@ def _by_site(one: Decoded, ps_shuffled: Sequence[float] = ()) -> list[Values]:
         controls = [alone]
         if ps_shuffled:
             shuffled = one.shuffled[place]
-            how = f"labels dealt to combinations at random, {len(shuffled)} times; {_POOLED}"
+            how = f"labels assigned to combinations at random, {len(shuffled)} times; {_POOLED}"
             controls.append(Control(name=SHUFFLED, how=how, values=shuffled, p=ps_shuffled[place]))
         found.append(_values(BY_SITE, one, one.units[place], controls, ids=one.ids, site=name, copies_how="at the same site"))
     return found
@@ -279,29 +281,29 @@ def _values(
 
 
 def _num_shuffles(wanted: Sequence[Readout], least: int) -> int:
-    """With fewer shuffles of a kind than this the smallest p-value could not survive the correction over all readouts."""
+    """The number of shuffles; with fewer of a kind the smallest p-value could not survive the correction over all readouts."""
     fewest = min(Counter(readout.kind for readout in wanted).values())
     return max(least, math.ceil(len(wanted) / FINDING_LEVEL / fewest))
 
 
-def _questions(
+def _blocks(
     wanted: Sequence[Readout],
     counterparts: Sequence[Readout],
     seen: Examples,
     novel: Examples,
     num_shuffles: int,
     generator: Generator,
-) -> list[BlockQuestion]:
-    """One block for the readouts of each kind and number of classes."""
+) -> list[ProbedBlock]:
+    """One block of readouts for each kind and number of classes."""
     folds = combination_folds(seen.combination, child_generator(generator))
-    questions = []
+    blocks = []
     for alike in dict.fromkeys((readout.kind, readout.num_classes) for readout in wanted):
         members = [readout for readout in wanted if (readout.kind, readout.num_classes) == alike]
         block = ReadoutBlock.of(members, folds)
         found = [find(counterparts, readout) for readout in members]
-        asked = None if all(one is None for one in found) else NovelReadouts.of(block, found, novel.combination)
-        questions.append(BlockQuestion(block, asked, deal_all(members, num_shuffles, child_generator(generator))))
-    return questions
+        on_novel = None if all(one is None for one in found) else NovelReadouts.of(block, found, novel.combination)
+        blocks.append(ProbedBlock(block, on_novel, deal_all(members, num_shuffles, child_generator(generator))))
+    return blocks
 
 
 def _ps_shuffled(results: Sequence[Decoded]) -> dict[str, list[float]]:
@@ -321,27 +323,29 @@ def _summary(names: Sequence[str], saturated: Sequence[str], measures: Sequence[
     if names and len(saturated) == len(names):
         return f"Nothing was learned from decodability: the input alone already decodes every part above {SATURATED}."
     gains = [measure for measure in measures if measure.key == GAIN.key and measure.value is not None]
-    told = ", ".join(f"{measure.about['part']} {measure.about['readout']} {number(measure.value or 0.0)}" for measure in gains)
-    return f"Gain in decodability over untrained copies and the input, at the best place: {told or 'not enough data'}."
+    values = ", ".join(
+        f"{measure.about['part']} {measure.about['readout']} {number(measure.value or 0.0)}" for measure in gains
+    )
+    return f"Gain in decodability over untrained copies and the input, at the best place: {values or 'not enough data'}."
 
 
-def _warnings(questions: Sequence[BlockQuestion], saturated: Sequence[str]) -> tuple[str, ...]:
+def _warnings(blocks: Sequence[ProbedBlock], saturated: Sequence[str]) -> tuple[str, ...]:
     warnings = []
     if saturated:
         warnings.append(
             f"The input alone decodes {', '.join(saturated)} above {SATURATED}: "
-            "that it can be read inside the network as well says nothing."
+            "decodability inside the network is then uninformative."
         )
-    for question in questions:
+    for probed in blocks:
         warnings += [
-            f"{readout.name}: {left_out} of {int(readout.rows.sum())} examples could not be asked, since their value occurs "
+            f"{readout.name}: {left_out} of {int(readout.rows.sum())} examples could not be scored, since their value occurs "
             "in no other fold of combinations."
-            for readout, left_out in zip(question.block.readouts, question.block.left_out(), strict=True)
+            for readout, left_out in zip(probed.block.readouts, probed.block.num_unscored(), strict=True)
             if left_out
         ]
     warnings.append(
-        "Readable does not mean used: a part may be read off the network and play no role in its output. This evidence "
-        "alone resolves nothing."
+        "Decodable does not mean used: a part may be decodable and play no role in the output. This evidence alone "
+        "resolves nothing."
     )
     return tuple(warnings)
 

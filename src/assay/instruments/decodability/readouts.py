@@ -1,4 +1,4 @@
-"""What is read from the features: the value of a part, whether it is present, or its amount when it is."""
+"""Readouts: the value of a part, its presence, or its amount given presence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from assay.task import Examples, Task
 
 @dataclass(frozen=True)
 class Readout:
-    """One thing to decode.
+    """A target of a linear probe.
 
     **Attributes:**
 
@@ -22,7 +22,7 @@ class Readout:
     - `num_classes`: 0 for an amount.
     - `rows`: `(n,)`, the examples on which it is defined.
     - `combination`: `(n,)`, the id of the combination.
-    - `units`: `(n,)`, the id of what carries one label: the combination, one draw of amounts, or the example.
+    - `units`: `(n,)`, the id of the unit that shares one label: the combination, one draw of amounts, or the example.
     """
 
     part: str
@@ -42,8 +42,9 @@ class Readout:
         return "accuracy" if self.num_classes else "R2 given present"
 
     def deal(self, repeats: int, generator: Generator) -> Int[Tensor, "r n"]:
-        """For every example the example whose label it is dealt: units swap labels at random, so that what shares one
-        still does. Examples on which it is not defined keep their own."""
+        """Random permutations of labels over units: for every example, the example whose label it gets.
+
+        Examples of one unit keep a common label; examples on which the readout is not defined keep their own."""
         rows = self.rows.nonzero()[:, 0]
         ids, inverse = self.units[rows].unique(return_inverse=True)
         first = torch.zeros(len(ids), dtype=torch.int64).scatter_(0, inverse.flip(0), rows.flip(0))
@@ -54,7 +55,7 @@ class Readout:
 
 
 def readouts(task: Task, examples: Examples) -> list[Readout]:
-    """Every declared part of the task on these examples."""
+    """The readouts of every declared part on these examples."""
     everywhere = torch.ones(len(examples), dtype=torch.bool)
     draws = _draws(examples)
     found = []
@@ -73,7 +74,7 @@ def readouts(task: Task, examples: Examples) -> list[Readout]:
 
 
 def find(candidates: Sequence[Readout], wanted: Readout) -> Readout | None:
-    """The readout of the same part and kind, if there is one with examples."""
+    """The readout of the same part and kind, None without examples."""
     for candidate in candidates:
         if (candidate.part, candidate.kind) == (wanted.part, wanted.kind) and bool(candidate.rows.any()):
             return candidate
@@ -81,13 +82,13 @@ def find(candidates: Sequence[Readout], wanted: Readout) -> Readout | None:
 
 
 def _draws(examples: Examples) -> Int[Tensor, " n"]:
-    """Ids of what was drawn together: equal combination and equal amounts."""
+    """Ids of draws: examples with equal combination and equal amounts share one."""
     columns = [examples.combination.double(), *(amounts.double() for amounts in examples.amounts.values())]
     return torch.stack(columns, 1).unique(dim=0, return_inverse=True)[1]
 
 
 def _carrier(values: Int[Tensor, " n"], combination: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
-    """The combination when it fixes the value, else the example."""
+    """The unit of each label: the combination where it fixes the value, else the example."""
     _, inverse = combination.unique(return_inverse=True)
     size = int(inverse.max()) + 1 if len(inverse) else 0
     lowest = torch.full((size,), 2**62).scatter_reduce_(0, inverse, values, "amin")

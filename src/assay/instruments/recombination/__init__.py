@@ -1,3 +1,3 @@
-"""Recombination: states put together from trained ones at every cut, and what the rest of the network answers to them."""
+"""Recombination: interchange of additive states, fitted on trained combinations, at every cut of a network."""
 
 from assay.instruments.recombination.instrument import Recombination as Recombination

@@ -1,4 +1,4 @@
-"""What the rest of a network answers to states that are put together at one cut, and rates of that."""
+"""Outputs of a network patched with additive states at one cut, and the rates computed from them."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ from assay.instruments.recombination.rules import resolves
 from assay.instruments.recombination.states import combined, summed
 
 OWN, SCRAMBLED, RANDOM = "network", "scrambled declaration", "random subspace"
-AT_ONCE = 2**23  # numbers of the states that are put into one run
+AT_ONCE = 2**23  # numbers in the states patched in one forward pass
 
 
 class Variant(NamedTuple):
-    """Which effects: the network's own, or one repeat of a null."""
+    """Origin of the effects: the network under test, or one repeat of a null."""
 
     name: str
     repeat: int = 0
@@ -32,29 +32,30 @@ class Variant(NamedTuple):
 NETWORK = Variant(OWN)
 
 
-Asked = tuple[Variant, int, int]
-"""Whose effects, and the numbers of plan and recipe."""
+RateKey = tuple[Variant, int, int]
+"""Key of a rate: the origin of the effects, and the indices of plan and recipe."""
 
 
 class Outputs(NamedTuple):
-    """What a network answers to real inputs: held-out and novel ones, and those of the fitted ones into which a part is put."""
+    """Outputs on unpatched inputs: held-out and novel ones (`real`), and fitted ones that serve as base of an exchange."""
 
     real: Tensor
     fitted: Tensor
 
 
 Effects = dict[tuple[Variant, int], Float[Tensor, "q f"]]
-"""By variant and plan."""
+"""Estimated effects, by variant and plan."""
 Wanted = Callable[[int], Collection[tuple[Variant, int]]]
-"""Whose effects are needed at a depth, by variant and plan."""
+"""The variants and plans whose effects are needed at a depth."""
 
 
 @dataclass(eq=False)
 class AtDepth:
-    """Rates at one cut.
+    """Rates at one cut, computed on demand and cached.
 
-    **Attributes:** `first`: the states of two fitted examples; `effects`: that are known there; `kept` and `matrix`: the states
-    of all fitted examples, where they are few or narrow enough to be held at once; `more`: further effects, where they are.
+    **Attributes:** `first`: the states of two fitted examples; `effects`: those estimated so far; `matrix`: the states of all
+    fitted examples, None where they do not fit into memory; `kept`: the same with the tensors that they carry, None without
+    any; `more`: estimates further effects.
     """
 
     cuts: Cuts
@@ -65,37 +66,40 @@ class AtDepth:
     kept: State | None
     matrix: Tensor | None
     more: Callable[[Collection[tuple[Variant, int]], Effects], Effects]
-    _answered: dict[Asked, tuple[Tensor, Tensor]] = field(default_factory=dict)  # which items were run, and outputs of all
+    _answered: dict[RateKey, tuple[Tensor, Tensor]] = field(default_factory=dict)  # items that were run, and all outputs
 
     @cached_property
     def piece(self) -> int:
-        """Items that are put together at once."""
+        """Number of items patched in one forward pass."""
         return max(16, AT_ONCE // max(1, self.first.flat().shape[1]))
 
-    def searched(self, asked: Sequence[Asked]) -> dict[Asked, Rates]:
-        """Rates of held-out combinations by which nulls and copies choose their cuts. Where an eighth of the combinations shows
-        that the lower bound of Es is below .9 even if all others are right, these are not run: the choice is the same."""
-        found = self._rates(asked, {one: self._recipe(one).tried for one in asked})
+    def searched(self, keys: Sequence[RateKey]) -> dict[RateKey, Rates]:
+        """Rates on held-out combinations by which nulls and copies choose their cuts.
+
+        An eighth of the combinations is run first. Where the lower bound of Es stays below .9 even if all others were right,
+        the rest is not run: the choice would be the same."""
+        found = self._rates(keys, {one: self._recipe(one).pilot for one in keys})
         left = {}
-        for one in asked:
+        for one in keys:
             rate, number = found[one].get((ES, HELD)), len(self._recipe(one).items.ids[self._upto(one, HELD)].unique())
             if rate is None or resolves(torch.cat([rate.units, torch.ones(number - len(rate.units))])):
                 left[one] = HELD
         return found | self.rates(left)
 
-    def rates(self, asked: Mapping[Asked, int], *, few: Collection[Asked] = ()) -> dict[Asked, Rates]:
-        """Rates of several in one run, each with the last of the kinds of combinations that it is read on. `few`: those that
-        are read on some combinations only, as nulls are."""
-        chosen = {one: self._upto(one, kind) for one, kind in asked.items()}
-        return self._rates([*asked], chosen | {one: chosen[one] & self.data.few[one[1]][one[2]] for one in few})
+    def rates(self, keys: Mapping[RateKey, int], *, few: Collection[RateKey] = ()) -> dict[RateKey, Rates]:
+        """Rates of several recipes in one run, each with the last kind of combinations that it is read on.
 
-    def _upto(self, one: Asked, kind: int) -> Bool[Tensor, " m"]:
+        **Arguments:** `few`: recipes, such as those of nulls, that are read on a subset of the combinations."""
+        chosen = {one: self._upto(one, kind) for one, kind in keys.items()}
+        return self._rates([*keys], chosen | {one: chosen[one] & self.data.few[one[1]][one[2]] for one in few})
+
+    def _upto(self, one: RateKey, kind: int) -> Bool[Tensor, " m"]:
         return self._recipe(one).items.kinds <= kind
 
-    def _rates(self, asked: Sequence[Asked], chosen: Mapping[Asked, Bool[Tensor, " m"]]) -> dict[Asked, Rates]:
+    def _rates(self, keys: Sequence[RateKey], chosen: Mapping[RateKey, Bool[Tensor, " m"]]) -> dict[RateKey, Rates]:
         self._answer(chosen)
-        found: dict[Asked, Rates] = {}
-        for one in asked:
+        found: dict[RateKey, Rates] = {}
+        for one in keys:
             rows = chosen[one].nonzero()[:, 0]
             some = self._answered[one][1][rows]
             variant, recipe, stand = one[0], self._recipe(one), self._stand(one, rows)
@@ -103,8 +107,8 @@ class AtDepth:
             found[one] = rates_of(self.data, recipe.items, rows, stand, some, self.outputs.real, before)
         return found
 
-    def _answer(self, chosen: Mapping[Asked, Bool[Tensor, " m"]]) -> None:
-        """Run what was not run before."""
+    def _answer(self, chosen: Mapping[RateKey, Bool[Tensor, " m"]]) -> None:
+        """Run the items that have no output yet."""
         if lacking := {one[:2] for one in chosen} - {*self.effects}:
             self.effects |= self.more(lacking, self.effects)
         left = {one: some & ~self._answered[one][0] if one in self._answered else some for one, some in chosen.items()}
@@ -115,15 +119,15 @@ class AtDepth:
                 self._answered[one] = torch.zeros_like(left[one]), new.new_zeros(len(left[one]), *new.shape[1:])
             self._answered[one][0][some], self._answered[one][1][some] = True, new
 
-    def _recipe(self, one: Asked) -> StateRecipe:
+    def _recipe(self, one: RateKey) -> StateRecipe:
         return self.data.plans[one[1]].recipes[one[2]]
 
-    def _stand(self, one: Asked, rows: Int[Tensor, " m"]) -> Int[Tensor, " m"]:
-        """The items whose targets and inputs count for these."""
+    def _stand(self, one: RateKey, rows: Int[Tensor, " m"]) -> Int[Tensor, " m"]:
+        """The items whose targets and inputs these are scored against: permuted under a scrambled declaration."""
         return self._recipe(one).scrambled[one[0].repeat][rows] if one[0].name == SCRAMBLED else rows
 
-    def _states(self, one: Asked, chosen: Int[Tensor, " m"]) -> Iterator[tuple[State, Tensor, dict[str, Tensor]]]:
-        """Pieces: states of which what is carried stays, what is to be put into them, and the answer so far."""
+    def _states(self, one: RateKey, chosen: Int[Tensor, " m"]) -> Iterator[tuple[State, Tensor, dict[str, Tensor]]]:
+        """Batches of template states, the values to patch into them, and the input that holds the answer so far."""
         recipe, effects = self._recipe(one), self.effects[one[:2]]
         for rows in chosen.split(self.piece):
             made = combined(recipe.rows[rows], effects)
@@ -140,11 +144,11 @@ class AtDepth:
                 yield self.first, made, given
 
     def _bases(self, variant: Variant, rows: Int[Tensor, " m"]) -> Int[Tensor, " m"]:
-        """The fitted examples that stand for these."""
+        """The fitted examples whose states serve as bases: permuted under a scrambled declaration."""
         return self.data.deals[variant.repeat][rows] if variant.name == SCRAMBLED else rows
 
     def _run(self, pieces: Iterator[tuple[State, Tensor, dict[str, Tensor]]]) -> Tensor:
-        """Outputs of all of them; those that carry nothing of an example are joined into runs of a piece or two."""
+        """Outputs of all batches. Batches whose states carry no tensors of single examples are joined into larger ones."""
         inputs = _rows(self.data.fitted, torch.arange(min(8, len(self.data.targets))))
         found, waiting = [self.outputs.real[:0]], []
 
@@ -168,10 +172,10 @@ class AtDepth:
 
 @dataclass(eq=False)
 class Reader:
-    """Reads a network at its cuts.
+    """Reader of a network at its cuts.
 
-    **Attributes:** `variants`: nulls from the network itself; `plans`: numbers of those that are read; `kept`: what was read at
-    the headline cut.
+    **Attributes:** `variants`: nulls from the network itself; `plans`: indices of the plans that are read; `kept`: rates at the
+    headline cut.
     """
 
     cuts: Cuts
@@ -185,11 +189,13 @@ class Reader:
     def each(
         self, depths: Sequence[int], wanted: Wanted, *, explained: bool = False
     ) -> Iterator[tuple[int, AtDepth | AssayError, float | None]]:
-        """Each depth in turn with what can be read there, or why nothing can, and, where it is asked, the share of the variance
-        between held-out inputs that the sum of effects explains. As many cuts as can be held at once are read in the same
-        passes over the fitted examples; one that cannot is read in pieces.
+        """Rates at each depth, or the error that prevents them, and the variance explained.
 
-        **Arguments:** `wanted`: whose effects are needed at a depth.
+        As many cuts as fit into memory are read in the same passes over the fitted examples; a cut that does not fit is read in
+        batches.
+
+        **Arguments:** `wanted`: the effects needed at a depth; `explained`: whether to compute the share of variance between
+        held-out inputs that the additive model explains.
         """
         data, number = self.data, len(self.data.targets)
         recipe = data.plans[0].recipes[0]
@@ -197,7 +203,7 @@ class Reader:
         first = _first_two(self.cuts, depths, data)
 
         def size(depth: int) -> int:
-            """Numbers for each number of a state."""
+            """Numbers held in memory per number of a state."""
             return 2 * number + len(held) + sum(data.plans[k].design.rows.shape[1] for _, k in wanted(depth))
 
         sizes = {depth: size(depth) * _width(state) for depth, state in first.items()}
@@ -231,7 +237,7 @@ class Reader:
                 yield depth, read, share
 
     def _pieces(self, first: State, matrix: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Rows of the fitted examples and their states, one piece after the other where they are not held."""
+        """Rows of the fitted examples and their states, in batches where they are not held in memory."""
         rows = torch.arange(len(self.data.targets))
         if matrix is not None:
             yield rows, matrix
@@ -240,10 +246,10 @@ class Reader:
             yield some, self.cuts.read(_rows(self.data.fitted, some), first.depth).flat().float()
 
     def _effects(self, first: State, matrix: Tensor | None, wanted: Collection[tuple[Variant, int]], known: Effects) -> Effects:
-        """By least squares on sums over the examples that all designs describe alike."""
+        """Effects by least squares, from sums of states over the examples with equal rows in all designs."""
         wanted = sorted({*wanted} - {*known})
         own = {(NETWORK, k) for variant, k in wanted if variant.name == RANDOM} - {*known}
-        middle = first.flat()[0].float()  # taken out, for the sake of single precision
+        middle = first.flat()[0].float()  # subtracted to preserve single precision
         data, group = self.data, self.data.alike
         alike = firsts(group)
         by: dict[Variant, list[int]] = {}
@@ -279,8 +285,8 @@ class Reader:
         return found
 
     def _mixed(self, repeat: int) -> Float[Tensor, "n c"]:
-        """Random weights of the fitted examples, as many columns as the widest design has; the first ones are those of the
-        design of all parts."""
+        """Random weights of the fitted examples, centred, with as many columns as the widest design. The first columns do not
+        depend on the other designs."""
         designs = [plan.design.rows for plan in self.data.plans]
         own, most = designs[0].shape[1], max(rows.shape[1] for rows in designs)
         columns = [
@@ -297,7 +303,7 @@ def _explained(states: Float[Tensor, "m f"], sums: Float[Tensor, "m f"]) -> floa
 
 
 def _first_two(cuts: Cuts, depths: Sequence[int], data: RecombinationDraw) -> dict[int, State | AssayError]:
-    """The states of two fitted examples, or why a cut cannot be read."""
+    """The states of two fitted examples at each depth, or the error of a cut that cannot be read."""
     two = _rows(data.fitted, torch.arange(2))
 
     def each(depth: int) -> State | AssayError:
@@ -311,7 +317,7 @@ def _first_two(cuts: Cuts, depths: Sequence[int], data: RecombinationDraw) -> di
     try:
         together = cuts.read_several(two, depths)
     except AssayError:
-        together = {}  # one of them cannot be read
+        together = {}  # some cut cannot be read: try each alone
     return {depth: each(depth) for depth in depths}
 
 
@@ -320,7 +326,7 @@ def _width(state: State | AssayError) -> int:
 
 
 def _groups(sizes: Mapping[int, int], most: int) -> Iterator[list[int]]:
-    """Neighbours whose sizes add up to no more, or one alone."""
+    """Consecutive depths whose sizes sum to at most `most`; a larger one forms its own group."""
     group: list[int] = []
     for depth, size in sizes.items():
         if group and sum(sizes[other] for other in group) + size > most:

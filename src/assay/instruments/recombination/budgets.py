@@ -1,4 +1,4 @@
-"""What each effort buys."""
+"""Sizes of the recombination experiment at each effort."""
 
 import math
 from collections.abc import Mapping
@@ -10,16 +10,19 @@ from assay.instrument import Budget
 
 @dataclass(frozen=True, kw_only=True)
 class CombiningBudget(Budget):
-    """**Attributes:**
+    """Sizes at one effort.
 
-    - `examples`: trained ones; `combinations`: of each kind; `cuts`: that are read.
-    - `null_combinations`: of each kind, on which nulls and copies are read at a headline cut; their search is on all.
-    - `contexts`: pairs of a part and another one, its context, in which its effect is asked.
+    **Attributes:**
+
+    - `examples`: trained ones; `combinations`: of each kind; `cuts`: cuts that are read.
+    - `null_combinations`: combinations of each kind on which nulls and copies are scored at a headline cut; they search for the
+      cut on all.
+    - `contexts`: pairs of a part and a context, another part, for which effects from equal and other contexts are compared.
     - `scrambled`, `turned`: repeats of the scrambled declaration and of the random subspace.
-    - `novel_everywhere`: whether all forms are tried on novel combinations at all cuts; else only the sum, and the others at
-      the headline cut.
+    - `novel_everywhere`: whether all forms are scored on novel combinations at all cuts; else only the sum is, and the others
+      at the headline cut alone.
     - `relabelled`: networks trained alike on random labels, each of which may take `relabelled_seconds` of CPU time.
-    - `held_numbers`: of states that are held at once; wider ones are read again where they are needed.
+    - `held_numbers`: numbers in the states held in memory at once; wider states are read again where they are needed.
     """
 
     examples: int

@@ -1,4 +1,4 @@
-"""Whether the effect of a part is one thing: read beside one value of another part, its context, and put beside others."""
+"""Context dependence of effects: the effect of a part estimated beside one value of another part, and patched beside others."""
 
 from collections.abc import Sequence
 from itertools import permutations
@@ -15,26 +15,27 @@ from assay.task import Examples, Part
 
 EFFECT, CONTEXT = "effect from", "context"
 SAME, OTHER = "the same context", "other contexts"
-MOST_CONTEXTS = 8  # values of another part that are told apart; all others are one more context
+MOST_CONTEXTS = 8  # values of the other part with a context each; all others share one more
 MOST_COLUMNS = 1_000  # of the least-squares fit
 
 
 def in_contexts(
     part: Part, context: Part, drawing: ItemSampler, exchanged: CombinationItems, known: Tensor, rng: Random
 ) -> tuple[PartDesign, CombinationItems, dict[str, Tensor]] | str:
-    """Exchanges of one part with its effect beside the value of another part that the base of the exchange has, and beside
-    another value of that part, drawn for each exchange. One least-squares fit gives all effects, with a column for each value
-    of the part in each context. A part that is stored once has one effect; with copies by context the effect from a context
-    of another copy does nothing.
+    """Exchanges of one part with its effect from the context of the base, and with its effect from another context.
 
-    **Returns:** the design, held-out combinations, and for `SAME` and `OTHER` the differences of rows of the design. Of two
-    parts the context and the new value are the held-out combination itself, so that there is no `SAME`. Or why nothing is
-    asked: too few exchanges change the answer, or a fit would need too many columns.
+    A context is a value of another part; the other one is drawn for each exchange. One least-squares fit gives all effects,
+    with a column for each value of the part in each context. A part represented once has the same effect in all contexts; where
+    a network keeps a copy per context, the effect from the context of another copy does nothing.
+
+    **Returns:** the design, held-out combinations, and for `SAME` and `OTHER` the differences of rows of the design. With two
+    parts, context and new value are the held-out combination itself, so that there is no `SAME`. Or the reason for no result:
+    too few exchanges change the answer, or the fit needs too many columns.
     """
     task, fitted, size = drawing.task, drawing.fitted, len(part.values)
     group, number = _grouped(fitted.parts[context.name], rng("contexts"))
     if size * (number + 1) > MOST_COLUMNS:
-        return f"{size} values in {number} contexts are too many for a fit, of {MOST_COLUMNS}"
+        return f"{size} values in {number} contexts need more columns than a fit may have, {MOST_COLUMNS}"
     split = Part(part.name, tuple(f"{value}, context {k}" for k in range(number + 1) for value in part.values))
     value = fitted.parts[part.name]
     parts = tuple(split if one.name == part.name else one for one in task.parts if not one.of)
@@ -66,15 +67,15 @@ def in_contexts(
 
 
 def some_pairs(parts: Sequence[Part], most: int, generator: torch.Generator) -> tuple[list[tuple[Part, Part]], int]:
-    """Pairs of a part and another one, its context, at most so many at random, and how many more there are. Graded parts have
-    no values that could be told apart."""
+    """At most `most` random pairs of a part and its context, another part, and the number of pairs left out. Graded parts have
+    no discrete values and are skipped."""
     every = [*permutations([part for part in parts if not part.graded], 2)]
     chosen = torch.randperm(len(every), generator=generator)[:most].sort().values.tolist()
     return [every[k] for k in chosen], len(every) - len(chosen)
 
 
 def _grouped(values: Int[Tensor, " n"], generator: torch.Generator) -> tuple[Int[Tensor, " n"], int]:
-    """A number for each example, by its value where that is among those that were drawn, and how many these are."""
+    """The context of each example, and the number of contexts. Values beyond the drawn ones share the last index."""
     occurring = values.unique()
     drawn = occurring[torch.randperm(len(occurring), generator=generator)][:MOST_CONTEXTS]
     group = (values[:, None] == drawn).long()
@@ -82,5 +83,5 @@ def _grouped(values: Int[Tensor, " n"], generator: torch.Generator) -> tuple[Int
 
 
 def _with(examples: Examples, name: str, values: Tensor) -> Examples:
-    """With other values of one part."""
+    """The same examples with other values of one part."""
     return Examples(examples.inputs, examples.targets, {**examples.parts, name: values}, examples.combination, examples.amounts)

@@ -1,4 +1,4 @@
-"""The curves of one network: at every cut, what the rest of the network answers to states put together from trained ones."""
+"""Rates of one network at every cut, and the search for its headline cut."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from torch import Tensor
 from assay.cuts import Cut
 from assay.errors import AssayError, shortened
 from assay.instrument import NotEnough, Random
-from assay.instruments.recombination.answers import NETWORK, Asked, Outputs, Reader, Variant
+from assay.instruments.recombination.answers import NETWORK, Outputs, RateKey, Reader, Variant
 from assay.instruments.recombination.drawn import RecombinationDraw
 from assay.instruments.recombination.items import HELD, KIND_OF, OUTSIDE
 from assay.instruments.recombination.rates import CS, ES, Rates
@@ -20,8 +20,8 @@ from assay.subject import Subject
 
 @dataclass(frozen=True, eq=False)
 class AtCut:
-    """What was read at one cut: rates of the network by plan and recipe; of nulls the rates by which they choose their cut; the
-    share of variance that the additive model explains of held-out states (A)."""
+    """Rates at one cut: of the network by plan and recipe, of nulls those by which they choose their cut (`chosen_by`), and the
+    share of the variance between held-out states that the additive model explains (A)."""
 
     cut: Cut
     rates: Mapping[tuple[int, int], Rates]
@@ -31,11 +31,11 @@ class AtCut:
 
 @dataclass(eq=False)
 class NetworkCurves:
-    """Curves of one network.
+    """Rates of one network at its cuts.
 
-    **Attributes:** `every` cut that the network has; `cuts`: that were read, from the input to the last; `headline`: by variant
-    and plan the depth of the headline cut, if there is one; `rates`: there, or at that of the network under test, by recipe;
-    `skipped`: cuts that could not be patched, and why."""
+    **Attributes:** `every`: all cuts of the network; `cuts`: those that were read, from the input to the last; `headline`:
+    depth of the headline cut by variant and plan, where there is one; `rates`: at the headline cut, or at that of the network
+    under test, by recipe; `skipped`: cuts that could not be patched, and why."""
 
     every: Sequence[Cut]
     cuts: list[AtCut] = field(default_factory=list)
@@ -58,14 +58,15 @@ def curves(
     like: NetworkCurves | None = None,
     fitted: Tensor | None = None,
 ) -> NetworkCurves:
-    """Curves of a network, or with `like` what is needed of another one to stand beside it. Cuts that the budget leaves out are
-    read where they lie between the ends of where parts are combined.
+    """Rates of a network at its cuts; of a copy (`like`), those that are compared with the network under test.
+
+    Cuts that the budget leaves out are read where they lie beside an end of the interval in which parts are combined.
 
     **Arguments:**
 
     - `variants`: nulls that come from the network itself; each makes the same search for a headline cut as the network.
-    - `like`: of a copy, the curves of the network under test: the same cuts are searched, and one that has no headline cut of
-      its own is read at that of the network.
+    - `like`: the curves of the network under test: the same cuts are searched, and a copy without a headline cut of its own is
+      read at that of the network.
     - `fitted`: outputs for the fitted examples, where they are known.
 
     **Raises:** `NotEnough` for a network that cannot be cut.
@@ -107,7 +108,7 @@ def curves(
 
 
 def _of_copy(subject: Subject, data: RecombinationDraw) -> Outputs:
-    """Outputs of a copy for the inputs that its rates are read against, and zeros for the others, which nothing reads."""
+    """Outputs of a copy for the inputs that its rates are compared with; zeros for the others."""
     shown, moved = [], []
     for plan, some in zip(data.plans, data.few, strict=True):
         for r, (recipe, few) in enumerate(zip(plan.recipes, some, strict=True)):
@@ -126,12 +127,13 @@ def _of_copy(subject: Subject, data: RecombinationDraw) -> Outputs:
 
 
 def _scan(
-    found: NetworkCurves, reader: Reader, depths: Sequence[int], everything: Sequence[Asked], fallback: Mapping[int, int]
+    found: NetworkCurves, reader: Reader, depths: Sequence[int], everything: Sequence[RateKey], fallback: Mapping[int, int]
 ) -> None:
-    """Read some more cuts, from the last to the first: the curves of the network, and what its search and those of its nulls
-    for a headline cut need. A network of which no curve is drawn is read up to the first cut that it finds."""
+    """Read further cuts, from the last to the first, for the curves and for the search of headline cuts.
+
+    A network of which no curve is drawn is read until every search has found its cut."""
     data, searches = reader.data, [*product((NETWORK, *reader.variants), reader.plans)]
-    asked = [depth for depth in sorted(depths, reverse=True) if everything or may_be_headline(reader.cuts[depth])]
+    chosen = [depth for depth in sorted(depths, reverse=True) if everything or may_be_headline(reader.cuts[depth])]
 
     def searching(depth: int) -> list[tuple[Variant, int]]:
         deepest = (found.headline.get(one, -1) for one in searches)
@@ -140,7 +142,7 @@ def _scan(
     def wanted(depth: int) -> list[tuple[Variant, int]]:
         return list(dict.fromkeys([*(one[:2] for one in everything), *searching(depth)]))
 
-    for depth, read, explained in reader.each(asked, wanted, explained=bool(everything)):
+    for depth, read, explained in reader.each(chosen, wanted, explained=bool(everything)):
         cut, search = reader.cuts[depth], searching(depth)
         if not (everything or search):
             break
@@ -165,15 +167,16 @@ def _scan(
 
 
 def _reason(error: AssayError) -> str:
-    """What the network's own code raised where states are put in, or the rule that is broken."""
+    """The error of the network's own forward under patching, or else the broken rule."""
     cause = error.__cause__
-    said = f"{type(cause).__name__}: {cause}".partition("\n")[0]
-    return error.rule if cause is None else f"with states put in, its forward ends in {shortened(said, 200).rstrip('.')}"
+    raised = f"{type(cause).__name__}: {cause}".partition("\n")[0]
+    return error.rule if cause is None else f"with states put in, its forward ends in {shortened(raised, 200).rstrip('.')}"
 
 
 def _read_chosen(found: NetworkCurves, reader: Reader, fallback: Mapping[int, int], *, own: bool) -> None:
-    """All rates at the headline cuts, by plan that of the network under test where one has none: of the network on all
-    combinations, of nulls and copies on some."""
+    """Read all rates at the headline cuts; a variant without one is read at that of the network under test.
+
+    The network is read on all combinations, nulls and copies on a subset."""
     plans = reader.data.plans
     chosen = {one: found.headline.get(one, fallback[one[1]]) for one in product((NETWORK, *reader.variants), fallback)}
 
@@ -198,7 +201,7 @@ def _read_chosen(found: NetworkCurves, reader: Reader, fallback: Mapping[int, in
 
 
 def _unread(found: NetworkCurves, data: RecombinationDraw) -> int | None:
-    """Of the cuts that were left out beside an end of where parts are combined, and inside, the one in the middle."""
+    """The middle one of the unread cuts beside an end of the interval in which parts are combined."""
     between = interval(data, found)
     if between is None:
         return None
@@ -211,33 +214,34 @@ def _unread(found: NetworkCurves, data: RecombinationDraw) -> int | None:
 
 
 def at_headline(at: AtCut | None, letter: str) -> float | None:
-    """A rate of the form sum there."""
+    """A rate of the form sum at the headline cut, None without one."""
     kind = HELD if letter in (CS, ES) else OUTSIDE
     rate = at.rates[0, 0].get((letter, kind)) if at else None
     return rate.mean if rate else None
 
 
 def holding(found: NetworkCurves) -> list[AtCut]:
-    """The cuts that pass the rule of the headline cut, from the first on."""
+    """The cuts that satisfy the rule of the headline cut, in order of depth."""
     able = [one for one in found.cuts if may_be_headline(one.cut) and (ES, HELD) in one.rates[0, 0]]
     return [one for one in able if resolves(one.rates[0, 0][ES, HELD].units)]
 
 
 def interval(data: RecombinationDraw, found: NetworkCurves) -> Between | None:
-    """Where the parts are combined."""
+    """The interval of cuts in which the parts are combined."""
     cs = [at_headline(one, CS) for one in found.cuts]
     return combined_between([one.cut.depth for one in found.cuts], cs, chance=data.chance)
 
 
 def label(cut: Cut) -> str:
-    """A cut by its depth and the modules that made its tensors."""
+    """Label of a cut: its depth and the modules that made its tensors."""
     modules = dict.fromkeys(name.partition("#")[0].rpartition(".")[0] or name.partition("#")[0] for name in cut.names)
     names = list(modules)
     return f"{cut.depth} {names[-1] if names else 'integers'}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _thinned(total: int, most: int) -> list[int]:
-    """Depths: the last ones, and ever further apart before them, since the headline cut is the last that holds the parts."""
+    """At most `most` depths: the last ones, and increasingly sparse ones before, since the headline cut is the last that
+    satisfies the rule."""
     if total <= most:
         return list(range(total))
     ratio = (total - 1) ** (1 / max(1, most - 2))

@@ -1,4 +1,4 @@
-"""Everything that is drawn from a task, once for the network, its copies and all nulls."""
+"""The random draw from a task, shared by the network, its copies and all nulls."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,20 +34,20 @@ from assay.stats import MIN_UNITS, cluster_means
 from assay.task import Examples, SwapsParts, Task
 from assay.views import NoNovelInputs
 
-ALL = "all parts"  # the name of the design of all parts
+ALL = "all parts"  # name of the design of all parts
 SUM, SHIFT = "sum", "shift"
-SHARE, ENOUGH_HELD = 0.2, 60  # of the trained combinations are held out, and no fewer where there are twice as many
+SHARE, ENOUGH_HELD = 0.2, 60  # share of trained combinations held out; at least so many, if that is no more than half
 ROWS_PER_VALUE = 4  # fitted examples for each value of a part, at the least
 MOST_EACH = 4  # items of one combination
-MOST_UNLISTED = 2_000  # combinations drawn where a task lists no novel ones
+MOST_UNLISTED = 2_000  # novel combinations drawn where a task lists none
 
 
 @dataclass(frozen=True, eq=False)
 class StateRecipe:
-    """States to be made: `rows` times the effects of a design and, with `base`, on top of the states of fitted examples.
+    """States to construct: `rows` times the effects of a design and, with `on_base`, plus the states of fitted examples.
 
-    **Attributes:** `about`: what the values are of; `scrambled`: for each repeat the items whose targets and inputs stand in
-    the place of these.
+    **Attributes:** `about`: what the values describe; `scrambled`: for each repeat, the items whose targets and inputs replace
+    these.
     """
 
     about: Mapping[str, str]
@@ -57,21 +57,21 @@ class StateRecipe:
     scrambled: Int[Tensor, "s m"]
 
     @cached_property
-    def tried(self) -> Bool[Tensor, " m"]:
-        """Items of an eighth of the held-out combinations, at random."""
+    def pilot(self) -> Bool[Tensor, " m"]:
+        """A random eighth of the held-out combinations, as a mask over items."""
         held = self.items.kinds == HELD
         return held & _of_some(self.items.ids, held, -(-len(self.items.ids[held].unique()) // 8))
 
     @property
     def moves(self) -> bool:
-        """Whether one part is exchanged: an answer then counts as right where it is not the one to the base already."""
+        """Whether one part is exchanged: an answer then counts as right only if the answer to the base is not right already."""
         return self.on_base and "part" in self.about
 
 
 @dataclass(frozen=True, eq=False)
 class CurvePlan:
-    """One additive model with its headline cut, and the states that are made of it; the first recipe chooses the cut, or the
-    model `follows` that of all parts."""
+    """One additive model with its headline cut and the states constructed from it. The first recipe chooses the cut; with
+    `follows` the cut is that of all parts."""
 
     name: str
     design: PartDesign
@@ -79,7 +79,7 @@ class CurvePlan:
     follows: bool = False
 
     def showing(self, rows: Int[Tensor, " r"]) -> "CurvePlan":
-        """With these rows, in ascending order, for all real inputs."""
+        """The same with indices into the chosen real inputs, `rows` in ascending order."""
 
         def numbered(items: CombinationItems) -> CombinationItems:
             shown = torch.where(items.shown >= 0, torch.searchsorted(rows, items.shown.clamp(min=0)), -1)
@@ -90,20 +90,22 @@ class CurvePlan:
 
 @dataclass(frozen=True, eq=False)
 class RecombinationDraw:
-    """**Attributes:**
+    """The examples and items of one measurement.
 
-    - `fitted`, `real`: inputs of the examples from which effects are estimated, and of held-out and novel ones.
-    - `targets`: of the fitted ones; `chance`: what answering every held-out combination alike would score.
-    - `plans`: of all parts, and of each part that follows from others.
-    - `deals`: for each scrambled declaration, which fitted example stands in the place of which.
-    - `refused`: parts of which nothing can be said, with the reason; `apart`: the same of an effect of a part that is
-      taken from another context.
-    - `exchanges`: of novel combinations, by id, how many exchanges of a part between trained ones make them.
-    - `labelled`: whether novel inputs have their answers.
+    **Attributes:**
+
+    - `fitted`, `real`: inputs of the examples that effects are estimated from, and of held-out and novel ones.
+    - `targets`: of the fitted ones; `chance`: the score of the best constant answer to held-out combinations.
+    - `plans`: of all parts, and of each derived part.
+    - `deals`: for each scrambled declaration, the fitted example that replaces each.
+    - `refused`: parts without enough data, with the reason; `apart`: the same of pairs of a part and its context.
+    - `not_asked`: pairs of a part and its context left out by the budget.
+    - `exchanges`: by id of a novel combination, the number of exchanges between trained ones that construct it.
+    - `labelled`: whether novel inputs have labels.
     - `no_executor`, `no_inputs`, `kinds_unknown`: why answers to novel combinations, novel inputs, or kinds of novelty are not
       known; empty where they are.
-    - `prefix`: the input that is the answer so far, empty where there is none; `template`: how many trained combinations are
-      then of the one template that is read, empty where all are.
+    - `prefix`: the input that holds the answer so far, empty where there is none; `template`: the number of trained
+      combinations in the template that is read, empty where all are.
     - `not_trained_alike`: why no network is trained alike on random labels; empty where some are.
     """
 
@@ -130,14 +132,14 @@ class RecombinationDraw:
 
     @cached_property
     def alike(self) -> Int[Tensor, " n"]:
-        """A number for each fitted example, the same where all designs describe them alike."""
+        """Group of each fitted example: examples with equal rows in all designs share one."""
         numbers = [numbered(plan.design.rows, plan.design.rows[:0])[0] for plan in self.plans]
         return torch.stack(numbers, 1).unique(dim=0, return_inverse=True)[1]
 
     @cached_property
     def few(self) -> list[list[Bool[Tensor, " m"]]]:
-        """By plan and recipe the items on which nulls and copies are read at a headline cut: those of so many combinations at
-        random of each that a rate is reported of, so that none is without its nulls."""
+        """By plan and recipe, the items on which nulls and copies are scored at a headline cut: random combinations of every
+        group that has a rate of its own."""
         return [[self._few(recipe.items) for recipe in plan.recipes] for plan in self.plans]
 
     def _few(self, items: CombinationItems) -> Bool[Tensor, " m"]:
@@ -150,12 +152,14 @@ class RecombinationDraw:
         return chosen
 
     def given(self, targets: Tensor) -> dict[str, Tensor]:
-        """The input that is the answer so far, for these answers; nothing where there is none."""
+        """The input that holds the answer so far, for these targets; empty where there is none."""
         return {self.prefix: given(self.fitted[self.prefix][:1, :1], targets)} if self.prefix else {}
 
 
 def draw(task: Task, budget: CombiningBudget, rng: Random) -> RecombinationDraw:
-    """Draw from a task. **Raises:** `NotEnough` where the parts of trained examples cannot be told apart."""
+    """Draw all examples and items of a measurement.
+
+    **Raises:** `NotEnough` where the parts of trained examples cannot be told apart."""
     number = max(budget.examples, ROWS_PER_VALUE * sum(len(part.values) for part in task.parts if not part.of))
     whole, seen = task, task.examples("seen", number, generator=rng("seen")).in_canonical_order()
     if prefix := prefix_of(seen):
@@ -181,7 +185,9 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> RecombinationDraw:
     own = drawing.shown(torch.arange(len(held)), {})
     own = own.take(design.determined(own.rows).nonzero()[:, 0])
     if (num := len(own.ids.unique())) < MIN_UNITS:
-        raise NotEnough(f"{num} trained combinations can be held out whose values are joined through others, of {MIN_UNITS}")
+        raise NotEnough(
+            f"{num} trained combinations can be held out so that the others determine their effects; {MIN_UNITS} are needed"
+        )
     if len(own.targets.unique(dim=0)) < 2:
         raise NotEnough("all held-out combinations are answered alike, so that any state would give the answer")
     listed = [_wanted(combinations_of(combines, held)[firsts(held.combination.unique(return_inverse=True)[1])], HELD, most)]
@@ -210,7 +216,7 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> RecombinationDraw:
         kept = changing(found.take(usable), fitted, task.objective, rng("balance", part.name))
         if (few := len(found.take(usable[kept]).ids[found.kinds[usable[kept]] == HELD].unique())) < MIN_UNITS:
             refused[part.name] = (
-                f"{few} held-out combinations follow from an exchange whose known answer is another, and not always the same; "
+                f"{few} held-out combinations follow from an exchange with a known answer that differs and varies; "
                 f"{MIN_UNITS} are needed"
             )
             continue
@@ -258,11 +264,11 @@ def draw(task: Task, budget: CombiningBudget, rng: Random) -> RecombinationDraw:
 
 
 def _check(task: Task, seen: Examples) -> None:
-    """Whether parts can be told apart at all. **Raises:** `NotEnough`."""
+    """Check that the effects of parts are identifiable. **Raises:** `NotEnough`."""
     if len(task.combines) < 2:
-        raise NotEnough(f"{task.combines[0]} is all that makes up a combination, so there is nothing to combine")
+        raise NotEnough(f"{task.combines[0]} is the only part of a combination, so there is nothing to combine")
     if (num := len(seen.combination.unique())) < 2 * MIN_UNITS:
-        raise NotEnough(f"{num} trained combinations, and effects estimated on some and tried on others need {2 * MIN_UNITS}")
+        raise NotEnough(f"{num} trained combinations, and effects estimated on some and tested on others need {2 * MIN_UNITS}")
     for name in task.combines:
         if len(seen.parts[name].unique()) < 2:
             raise NotEnough(f"part {name} takes one value in all trained examples, so there is nothing to combine")
@@ -281,8 +287,9 @@ def _ids(task: Task, rows: Int[Tensor, "m k"]) -> Int[Tensor, " m"]:
 
 
 def _novel_combinations(task: Task, fitted: Examples, rng: Random) -> tuple[Int[Tensor, "m k"], dict[int, int], str]:
-    """Novel combinations, the kind of each by its id, and why the kinds are not known. Where a task lists none and has an
-    executor they are drawn from all that were not trained."""
+    """Novel combinations, the kind of each by its id, and why the kinds are not known.
+
+    Where a task lists none and has an executor, they are drawn from all untrained combinations of trained values."""
     rows = task.combinations("novel")
     listed = len(rows) > 0
     if not listed and isinstance(task, SwapsParts):
@@ -299,7 +306,7 @@ def _novel_combinations(task: Task, fitted: Examples, rng: Random) -> tuple[Int[
 
 
 def _novel_inputs(task: Task, number: int, rng: Random) -> tuple[Examples, str]:
-    """Novel inputs, and why there are none. They may be fewer than there are combinations."""
+    """Novel inputs, and why there are none. There may be fewer than combinations."""
     try:
         found, reason = task.examples("novel", number, generator=rng("novel")).in_canonical_order(), ""
     except NoNovelInputs as error:
@@ -308,7 +315,7 @@ def _novel_inputs(task: Task, number: int, rng: Random) -> tuple[Examples, str]:
 
 
 def _wanted(rows: Int[Tensor, "c k"], kind: int, most: int) -> tuple[Int[Tensor, "m k"], Int[Tensor, " m"]]:
-    """Each combination, several times where there are few, and their kind."""
+    """Each combination, repeated where there are few, and its kind."""
     repeated = rows.repeat(max(1, min(MOST_EACH, most // max(1, len(rows)))), 1)
     return repeated, torch.full((len(repeated),), kind)
 
@@ -321,8 +328,10 @@ def _of_all(
     kind_of: Mapping[int, int],
     rng: Random,
 ) -> tuple[CombinationItems, dict[int, int]]:
-    """Held-out inputs; novel combinations by an exchange of any part, or of several; novel inputs of combinations that have
-    none so. And of novel ones how many exchanges make them."""
+    """Items of all parts, and by novel id the number of exchanges that construct it.
+
+    They are held-out inputs, novel combinations constructed by one exchange or several, and novel inputs of the other
+    combinations."""
     chosen = torch.zeros_like(exchanges[0][1])
     found = [own]
     for k in torch.randperm(len(exchanges), generator=rng("parts")).tolist():
@@ -359,16 +368,16 @@ def _of_all(
 def _recipe(
     about: Mapping[str, str], items: CombinationItems, rows: Tensor, repeats: Sequence[Random], *, on_base: bool = True
 ) -> StateRecipe:
-    if about != {"form": SUM}:  # of which alone other kinds are reported
+    if about != {"form": SUM}:  # other kinds are reported for the sum alone
         counted = (items.kinds <= OUTSIDE).nonzero()[:, 0]
         items, rows = items.take(counted), rows[counted]
-    known = 4 * items.kinds + 2 * items.declared + (items.shown >= 0)  # so that each has what the other has
+    known = 4 * items.kinds + 2 * items.declared + (items.shown >= 0)  # items are permuted within equal kind and knowledge
     deals = [dealt(items.ids, known, one(*about.values())) for one in repeats]
     return StateRecipe(about, items, rows, on_base, _stacked(deals, len(items)))
 
 
 def _of_some(ids: Int[Tensor, " m"], which: Bool[Tensor, " m"], most: int) -> Bool[Tensor, " m"]:
-    """All rows of so many ids among these, in an order at random that is the same for all choices."""
+    """All rows of at most `most` ids among `which`; the random order of ids is the same for all calls."""
     every = ids.unique()
     order = every[torch.randperm(len(every), generator=Generator().manual_seed(0))]
     return torch.isin(ids, order[torch.isin(order, ids[which])][:most])
@@ -379,7 +388,7 @@ def _stacked(rows: Sequence[Tensor], width: int) -> Int[Tensor, "s m"]:
 
 
 def best_constant(objective: Objective, items: CombinationItems) -> float:
-    """What the commonest answer scores, or the mean one."""
+    """The score of the commonest answer, or of the mean one."""
     targets = items.targets
     constant = targets.mean(0) if targets.is_floating_point() else targets.mode(0).values
     scores = objective.score(objective.ideal(constant.expand_as(targets)), targets)

@@ -1,4 +1,4 @@
-"""Recombination: where a network combines the parts, whether its inputs get there, and what of the two breaks."""
+"""Recombination: at which cut a network combines the parts, whether novel inputs reach it, and which of the two fails."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -65,27 +65,27 @@ LETTERS: Mapping[str, Metric] = {
 
 
 class Recombination(Instrument[RecombinationDraw]):
-    """Interchange of additive states: at every cut of a network, states of combinations are put together from trained ones, and
-    the rest of the network answers them.
+    """Interchange of additive states: at every cut, states of combinations are constructed from trained ones, and the rest of
+    the network answers them.
 
-    At a cut, a set of activations through which everything later depends on the input, the *additive state* of a combination
-    is the mean of trained states plus the effect of each of its parts, by least squares (`form` sum); or the state of a
-    trained example plus the difference of effects (`form` shift); each part is also exchanged alone. Rates are means over
-    combinations:
+    At a cut, a set of activations through which everything later depends on the input, the *additive state* of a combination is
+    the mean of trained states plus the effect of each of its parts, by least squares (`form` sum); or the state of a trained
+    example plus a difference of effects (`form` shift); each part is also exchanged alone. Rates are means over combinations:
 
-    - Cs, Es: of held-out trained combinations: is the answer to the state the declared one; the one to the real input?
-    - Of three parts or more, Cs from the effect of a part in half of the values of another, put into states of the same half
-      and of the other one: with copies of a part by context the latter fails.
-    - C, E, P: the same of novel combinations outside 1-coverage, and both at once. C needs no novel input where the task
+    - Cs, Es, on held-out trained combinations: the answer to the state is the declared one (Cs), or the one to the real input
+      (Es).
+    - With three parts or more, Cs with the effect of a part estimated at half of the values of another, patched into states of
+      the same half and of the other half: with copies of a part by context the latter fails.
+    - C, E, P: the same on novel combinations outside 1-coverage, and both at once (P). C needs no novel input where the task
       declares what follows from an exchange of parts; E needs novel inputs, P their labels.
 
-    They are reported at the headline cut: the last one behind the first call that is not affine and before the last such call
-    at which Es has a lower bound of .9. Copies and nulls make the same search; one without such a cut is read at the
-    network's. There C estimates the score on novel inputs if these get there, which E tests.
+    They are reported at the headline cut: the last cut, between the first and the last call that is not affine, at which the
+    lower bound of Es is at least .9. Copies and nulls make the same search; one without such a cut is read at the network's.
+    There C estimates the score on novel inputs that reach the cut as their additive states, which E tests.
 
-    An answer is the most likely class, at all steps of a sequence. Of real numbers no answer is simply right: rates are then
-    the task's own score, so that C estimates what the novel score measures, and two outputs agree as far as the one scores
-    where the other is the target.
+    Answers are compared as the most likely class, at all steps of a sequence. With real-valued answers, rates are the task's
+    own score: C estimates what the novel score measures, and the agreement of two outputs is the score of one with the other as
+    target.
     """
 
     name = "recombination"
@@ -157,7 +157,7 @@ def _why_not_trained(subject: Subject, data: RecombinationDraw) -> str:
 
 
 def _reported(data: RecombinationDraw, k: int) -> list[tuple[int, StateRecipe]]:
-    """The recipes of a plan whose values are reported: that which only chooses the cut for a derived part is not."""
+    """The reported recipes of a plan: for a derived part, not the one that only chooses the cut."""
     plan = data.plans[k]
     return [(r, recipe) for r, recipe in enumerate(plan.recipes) if plan.name == ALL or plan.follows or r]
 
@@ -165,7 +165,7 @@ def _reported(data: RecombinationDraw, k: int) -> list[tuple[int, StateRecipe]]:
 def _rated(
     data: RecombinationDraw, recipe: StateRecipe, rates: Mapping[tuple[str, int], Rate]
 ) -> Iterator[tuple[Metric, Mapping[str, str], Rate]]:
-    """Metrics with what they are about."""
+    """The metric of each rate and what it describes."""
     for (letter, kind), rate in rates.items():
         if EFFECT in recipe.about:
             if letter == CS:
@@ -187,10 +187,10 @@ def _values(data: RecombinationDraw, found: NetworkCurves) -> Iterator[Values]:
         depth = found.headline.get((NETWORK, k))
         for r, recipe in _reported(data, k):
             rates = found.rates[NETWORK, k][r] if depth is not None else {}
-            told = list(_rated(data, recipe, rates))
-            for metric, about, rate in told:
+            rated = list(_rated(data, recipe, rates))
+            for metric, about, rate in rated:
                 if metric is LABELLED and not data.no_executor:
-                    continue  # the task says the same
+                    continue  # the task declares the answers
                 yield Values(
                     metric=metric.key,
                     units=rate.units,
@@ -204,7 +204,7 @@ def _values(data: RecombinationDraw, found: NetworkCurves) -> Iterator[Values]:
                     note=_note(metric, len(rate.units)),
                     copies_how="at a cut chosen alike, or at the network's where they have none",
                 )
-            have = {metric.key for metric, _, _ in told}
+            have = {metric.key for metric, _, _ in rated}
             if EFFECT in recipe.about or (depth is None and (k, r) != (0, 0)):
                 continue
             for letter, metric in LETTERS.items():
@@ -222,7 +222,7 @@ def _without(metric: Metric, about: Mapping[str, str], reason: str) -> Values:
 
 def _why_not(data: RecombinationDraw, letter: str, found: NetworkCurves, resolved: bool) -> str:
     if letter == C and data.no_executor:
-        return f"{data.no_executor}, so answers are known of held-out trained combinations alone"
+        return f"{data.no_executor}, so answers are known for held-out trained combinations alone"
     if letter in (E, P) and data.no_inputs:
         return data.no_inputs
     if letter == P and not data.labelled:
@@ -254,13 +254,13 @@ def _controls(
     about: Mapping[str, str],
     ids: Int[Tensor, " u"],
 ) -> Iterator[Control]:
-    """What the nulls have of the same combinations, or of some of them."""
+    """Values of the nulls on the same combinations, or on a subset."""
     for name, how in _HOW.items():
         repeats: list[Tensor] = []
         for (variant, plan), rates in found.rates.items():
             if variant.name == name and plan == k:
-                told = _rated(data, data.plans[k].recipes[r], rates[r])
-                repeats += [_placed(rate, ids) for one, where, rate in told if one is metric and where == about]
+                rated = _rated(data, data.plans[k].recipes[r], rates[r])
+                repeats += [_placed(rate, ids) for one, where, rate in rated if one is metric and where == about]
         if repeats:
             yield Control(name=name, how=how, values=torch.stack(repeats))
 
@@ -273,11 +273,11 @@ def _placed(rate: Rate, ids: Int[Tensor, " u"]) -> Float[Tensor, " u"]:
 
 
 def _elsewhere(data: RecombinationDraw, found: NetworkCurves) -> Iterator[Values]:
-    """C at the first of the cuts that hold the parts, as all that comes behind has a part in it; and of additive inputs."""
+    """C at the first cut that satisfies the rule, beyond which parts may be combined already; and C of additive inputs."""
     holds, first = holding(found), found.cuts[0]
     input_note = "an affine image of the input, put together from trained ones: what the network answers to it is behaviour"
-    asked = [(EARLY, at, "") for at in holds[:1]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])
-    for metric, at, note in asked:
+    cuts = [(EARLY, at, "") for at in holds[:1]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])
+    for metric, at, note in cuts:
         rate = at.rates.get((0, 0), {}).get((C, OUTSIDE))
         if rate is not None and len(rate.units) >= metric.least:
             how = "against the targets of other combinations"

@@ -1,4 +1,4 @@
-"""Combinations whose states are put together: the answers declared for them, and real inputs of the same parts beside them."""
+"""Combinations whose states are constructed, with their declared answers and real inputs of the same parts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -17,22 +17,22 @@ from assay.task import Examples, Part, SwapsParts, Task
 HELD, OUTSIDE = 0, 1  # kinds of items: held-out trained combinations, and novel ones by `assay.novelty.KINDS`
 KIND_OF: Mapping[Kind, int] = {"outside": OUTSIDE, "synonym": 2, "inside": 3}
 assert set(KIND_OF) == set(KINDS)
-SAME = 1e-6  # of the score, below which two targets are the same
-STARTS = 8  # trained examples drawn for each item, until one has another target
+SAME = 1e-6  # difference of scores below which two targets are the same
+STARTS = 8  # draws of a trained example for each item, until one has another target
 
 
 @dataclass(frozen=True, eq=False)
 class CombinationItems:
-    """Combinations, each with what is known of it.
+    """Combinations with their rows, targets and examples.
 
     **Attributes:**
 
     - `rows`: of the design of all parts.
-    - `targets`: that the task declares for them.
+    - `targets`: declared by the task.
     - `ids`: of the combinations; `kinds`: `HELD`, `OUTSIDE` and so on.
     - `declared`: whether the target is known without a novel label.
     - `shown`: the row of a real input with the same parts, -1 where there is none.
-    - `base`, `source`: the fitted examples of which the one gets a part of the other; -1 where none is needed.
+    - `base`, `source`: the fitted example that receives a part, and the one that gives it; -1 where none is needed.
     """
 
     rows: Float[Tensor, "m q"]
@@ -48,12 +48,12 @@ class CombinationItems:
         return len(self.ids)
 
     def take(self, rows: Tensor) -> "CombinationItems":
-        """Some of them, in that order."""
+        """The items of these rows, in that order."""
         return CombinationItems(**{one.name: getattr(self, one.name)[rows] for one in fields(self)})
 
     @classmethod
     def joined(cls, several: Sequence["CombinationItems"]) -> "CombinationItems":
-        """One after the other."""
+        """Concatenation of several."""
         return cls(**{one.name: torch.cat([getattr(some, one.name) for some in several]) for one in fields(cls)})
 
 
@@ -63,7 +63,7 @@ def combinations_of(names: Sequence[str], examples: Examples) -> Int[Tensor, "n 
 
 
 def held_out(combinations: Int[Tensor, "c k"], number: int, generator: Generator) -> Bool[Tensor, " c"]:
-    """At most so many combinations at random, of which every value occurs in others that are not held out."""
+    """At most `number` random combinations to hold out, such that every value occurs among the others."""
     left = [column.bincount().tolist() for column in combinations.unbind(1)]
     rows, chosen = combinations.tolist(), torch.zeros(len(combinations), dtype=torch.bool)
     for k in torch.randperm(len(rows), generator=generator).tolist():
@@ -76,16 +76,16 @@ def held_out(combinations: Int[Tensor, "c k"], number: int, generator: Generator
 
 
 def differ(objective: Objective, targets: Tensor, others: Tensor) -> Bool[Tensor, " m"]:
-    """Where the one would be a wrong answer to the other."""
+    """Where one target would be a wrong answer to the other."""
     return objective.score(objective.ideal(targets), others) < 1 - SAME
 
 
 @dataclass(frozen=True, eq=False)
 class ItemSampler:
-    """Draws items from a task.
+    """Sampler of items from a task.
 
     **Attributes:** `fitted`: trained examples from which effects are estimated; `real`: examples with inputs, the held-out ones
-    first; `real_rows`: their rows of the design; `num_held`: how many of them are of held-out trained combinations; `most`:
+    first; `real_rows`: their rows of the design; `num_held`: the number of held-out trained examples among `real`; `most`:
     combinations of a kind.
     """
 
@@ -114,8 +114,9 @@ class ItemSampler:
     def exchanged(
         self, part: Part, wanted: Int[Tensor, "m k"], kinds: Int[Tensor, " m"], rng: Random
     ) -> tuple[CombinationItems, Bool[Tensor, " m"]]:
-        """Each wanted combination by one exchange of a part between two fitted examples, and where there is one whose target is
-        known: from the task's executor, or else from a real example with the same parts."""
+        """Each wanted combination by exchange of one part between two fitted examples, and a mask of those with a known target.
+
+        The target comes from the task's executor, or else from a real example with the same parts."""
         combines, moved = self.task.combines, part.of or (part.name,)
         have = combinations_of(combines, self.fitted)
         inside = torch.tensor([name in moved for name in combines])
@@ -141,8 +142,7 @@ class ItemSampler:
     def further(
         self, parts: Sequence[Part], wanted: Int[Tensor, "m k"], kinds: Int[Tensor, " m"], rng: Random
     ) -> CombinationItems:
-        """Those of the wanted combinations that several exchanges make, one after the other, with the answers that the task
-        declares; `parts` are exchanged."""
+        """The wanted combinations that several exchanges in a row construct, with the targets that the task declares."""
         task, have = self.task, combinations_of(self.task.combines, self.fitted)
         assert isinstance(task, SwapsParts)
         moved = torch.tensor([name in {part.name for part in parts} for name in task.combines])
@@ -174,7 +174,8 @@ class ItemSampler:
         return items.take(known.nonzero()[:, 0])
 
     def started(self, items: CombinationItems, generator: Generator) -> CombinationItems:
-        """With a fitted example of another target where one was drawn, from whose state each item is made by differences."""
+        """The same items with a fitted example of another target as base, where one was drawn, for states made by
+        differences."""
         drawn = torch.randint(len(self.fitted), (STARTS, len(items)), generator=generator)
         base = drawn[0]
         for other in drawn[1:]:
@@ -184,8 +185,8 @@ class ItemSampler:
 
 
 def changing(items: CombinationItems, fitted: Examples, objective: Objective, generator: Generator) -> Int[Tensor, " k"]:
-    """Rows of those exchanges that change the answer, balanced: no target is that of more than half of them, or to move every
-    state in one direction would look like carrying the part. With one target alone nothing is left."""
+    """Rows of the exchanges that change the answer, balanced so that no target has more than half of them: otherwise moving
+    every state in one direction would look like an exchange of the part. Empty with a single target."""
     usable = differ(objective, fitted.targets[items.base], items.targets)
     if not items.targets.is_floating_point():
         for kind in items.kinds.unique().tolist():
@@ -195,7 +196,7 @@ def changing(items: CombinationItems, fitted: Examples, objective: Objective, ge
 
 
 def _balanced(targets: Tensor, generator: Generator) -> Bool[Tensor, " m"]:
-    """All but as many of the commonest target as it is more common than all others together."""
+    """Rows with the commonest target reduced to the number of all others together."""
     if not len(targets):
         return torch.zeros(0, dtype=torch.bool)
     _, label, counts = targets.unique(dim=0, return_inverse=True, return_counts=True)
@@ -204,8 +205,8 @@ def _balanced(targets: Tensor, generator: Generator) -> Bool[Tensor, " m"]:
 
 
 def dealt(ids: Int[Tensor, " m"], kinds: Int[Tensor, " m"], generator: Generator) -> Int[Tensor, " m"]:
-    """For every row one of another combination of its kind, combinations dealt anew: rows of one combination stay together, and
-    the n-th of it goes with the n-th of the other, or with one before it where that has fewer."""
+    """A permutation of combinations within each kind, as one row for every row. Rows of one combination stay together: the n-th
+    row is replaced by the n-th row of the other combination, cyclically where that has fewer."""
     order = torch.arange(len(ids))
     for kind in kinds.unique().tolist():
         rows = (kinds == kind).nonzero()[:, 0]
@@ -223,12 +224,13 @@ def firsts(group: Int[Tensor, " n"]) -> Int[Tensor, " c"]:
 
 
 def spread(combination: Int[Tensor, " n"], number: int, generator: Generator) -> Int[Tensor, " m"]:
-    """At most so many rows, or one of every combination, in their order: one of each combination before a second of any."""
+    """At most `number` rows, but at least one of every combination, in their order: one of each combination before a second of
+    any."""
     return in_turns(combination, generator)[: max(number, len(combination.unique()))].sort().values
 
 
 def _places(group: Int[Tensor, " n"], counts: Int[Tensor, " c"]) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows by their group, where each group starts among these, and the number of each row within its group."""
+    """Rows sorted by group, the start of each group among them, and the position of each row within its group."""
     by_group, starts = group.argsort(stable=True), counts.cumsum(0) - counts
     place = torch.empty_like(group)
     place[by_group] = torch.arange(len(group)) - starts[group[by_group]]
@@ -236,22 +238,22 @@ def _places(group: Int[Tensor, " n"], counts: Int[Tensor, " c"]) -> tuple[Tensor
 
 
 def _any_row(have: Int[Tensor, "n k"], wanted: Int[Tensor, "m k"], generator: Generator) -> Int[Tensor, " m"]:
-    """For every wanted row a row at random of those that equal it, -1 where none does."""
-    group, asked = numbered(have, wanted)
-    counts = group.bincount(minlength=int(torch.cat([group, asked]).max()) + 1)
-    place = (counts.cumsum(0) - counts)[asked] + (torch.rand(len(wanted), generator=generator) * counts[asked]).long()
-    return torch.where(counts[asked] > 0, group.argsort(stable=True)[place.clamp(max=len(have) - 1)], -1)
+    """For every wanted row the index of a random equal row, -1 where there is none."""
+    group, sought = numbered(have, wanted)
+    counts = group.bincount(minlength=int(torch.cat([group, sought]).max()) + 1)
+    place = (counts.cumsum(0) - counts)[sought] + (torch.rand(len(wanted), generator=generator) * counts[sought]).long()
+    return torch.where(counts[sought] > 0, group.argsort(stable=True)[place.clamp(max=len(have) - 1)], -1)
 
 
 def _matched(rows: Float[Tensor, "m q"], others: Float[Tensor, "r q"]) -> Int[Tensor, " m"]:
-    """The first of the others that equals each row, -1 where none does."""
-    known, asked = numbered(others, rows)
-    first = torch.full((len(known) + len(asked),), len(others)).scatter_reduce(0, known, torch.arange(len(others)), "amin")
-    return torch.where(first[asked] < len(others), first[asked], -1)
+    """The index of the first equal row among the others, -1 where there is none."""
+    known, sought = numbered(others, rows)
+    first = torch.full((len(known) + len(sought),), len(others)).scatter_reduce(0, known, torch.arange(len(others)), "amin")
+    return torch.where(first[sought] < len(others), first[sought], -1)
 
 
 def numbered(one: Tensor, other: Tensor) -> tuple[Int[Tensor, " n"], Int[Tensor, " m"]]:
-    """A number for each row of two matrices, the same for the same row, by their product with a random vector."""
+    """An integer for each row of two matrices, equal for equal rows, by their product with a random vector."""
     rows = torch.cat([one, other]).double()
     vector = torch.randn(rows.shape[1], generator=Generator().manual_seed(0), dtype=torch.float64)
     _, number = (rows * vector).sum(1).unique(return_inverse=True)

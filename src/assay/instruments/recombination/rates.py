@@ -1,4 +1,4 @@
-"""Rates of what a network answers: right, and as it answers real inputs, in the means of combinations."""
+"""Rates of answers to constructed states: right, and in agreement with those to real inputs, as means over combinations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from assay.objective import Objective, score_of_answers
 from assay.stats import cluster_means
 
 CS, ES, C, E, P, BY_LABELS = "Cs", "Es", "C", "E", "P", "C by labels"
-ROLLS = 8  # pairings of answers with those of other items, for the agreement by chance
+ROLLS = 8  # pairings of answers with those of other items, for agreement by chance
 
 
 @dataclass(frozen=True, eq=False)
 class Rate:
-    """A share in the means of combinations. `chance`: the same where answers are paired with other items."""
+    """A mean over combinations. `chance`: the same rate with answers paired with other items."""
 
     ids: Int[Tensor, " u"]
     units: Float[Tensor, " u"]
@@ -30,7 +30,7 @@ class Rate:
 
 
 Rates = Mapping[tuple[str, int], Rate]
-"""By the letter, and the kind of its combinations."""
+"""Rates by letter and kind of combination."""
 
 
 def rates_of(
@@ -42,8 +42,10 @@ def rates_of(
     answers: Tensor,
     before: Tensor | None,
 ) -> Rates:
-    """By letter and kind. `rows`: of the items that were answered; `stand`: those whose targets and inputs count for them;
-    `before`: outputs for the examples that a part was put into, which must not have been as good already."""
+    """Rates by letter and kind of combination.
+
+    **Arguments:** `rows`: the items that were answered; `stand`: those whose targets and inputs they are scored against;
+    `before`: outputs for the bases of an exchange, which must not have been right already."""
     found: dict[tuple[str, int], Rate] = {}
     objective = data.objective
     ids, kinds, targets, shown = items.ids[rows], items.kinds[rows], items.targets[stand], items.shown[stand]
@@ -54,10 +56,10 @@ def rates_of(
     real = answers[shown.clamp(min=0)] if len(answers) else outputs
     if not targets.is_floating_point():
         outputs, real = outputs.argmax(-1), real.argmax(-1)
-    asked = targets  # where an answer is asked for; without labels it is where the network gives one
+    counted = targets  # steps that count: those of the target; without labels, those of the real answer
     if not data.labelled and not targets.is_floating_point():
-        asked = torch.where(declared.view(-1, *[1] * (targets.ndim - 1)), targets, real.to(targets.dtype))
-    same = agreement(objective, outputs, real, asked)
+        counted = torch.where(declared.view(-1, *[1] * (targets.ndim - 1)), targets, real.to(targets.dtype))
+    same = agreement(objective, outputs, real, counted)
     for kind in kinds.unique().tolist():
         of_kind = kinds == kind
         if kind == HELD:
@@ -74,7 +76,7 @@ def rates_of(
             means = cluster_means(values[where], ids[where])
             others = [where.roll(step) for step in _steps(len(where))]
             if letter in (ES, E):
-                chance = [agreement(objective, outputs[where], real[moved], asked[where]) for moved in others]
+                chance = [agreement(objective, outputs[where], real[moved], counted[where]) for moved in others]
             else:
                 chance = [score_of_answers(objective, outputs[where], targets[moved]) for moved in others]
             found[letter, kind] = Rate(means.ids, means.means, float(torch.stack(chance).mean()))
@@ -82,8 +84,8 @@ def rates_of(
 
 
 def agreement(objective: Objective, answers: Tensor, others: Tensor, targets: Tensor) -> Float[Tensor, " m"]:
-    """Whether two answers are one, wherever the targets ask for one; of real numbers the score of the one where the other is
-    the target."""
+    """Whether two answers agree at all steps of the targets; of real-valued answers the score of one with the other as
+    target."""
     if targets.is_floating_point():
         return objective.score(answers, others)
     wrong = (targets + 1) % max(1, objective.width())
@@ -91,5 +93,5 @@ def agreement(objective: Objective, answers: Tensor, others: Tensor, targets: Te
 
 
 def _steps(number: int) -> list[int]:
-    """Distances at which items are paired with others."""
+    """Offsets at which items are paired with others."""
     return sorted({max(1, number * k // (ROLLS + 1)) for k in range(1, ROLLS + 1)})

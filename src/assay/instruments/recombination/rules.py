@@ -1,4 +1,4 @@
-"""The rules: which cut counts, where parts are combined, and what breaks. All use raw rates."""
+"""Decision rules on raw rates: the headline cut, where parts are combined, and which step fails."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -15,14 +15,15 @@ Breaks = Literal["the combining", "the way in", "nothing found", "not resolved"]
 
 
 class Between(NamedTuple):
-    """Where parts are combined: depths of the last cut with Cs of at least .9, and of the first behind it at chance + .1."""
+    """Depths between which parts are combined: the last cut with Cs of at least .9, and the first behind it with at most chance
+    + .1."""
 
     last: int
     first: int
 
 
 def may_be_headline(cut: Cut) -> bool:
-    """Behind the first call that is not affine, and before the last such call."""
+    """Whether a cut lies behind the first and before the last call that is not affine."""
     return not cut.affine and not cut.last
 
 
@@ -33,7 +34,7 @@ def resolves(units: Float[Tensor, " u"] | None) -> bool:
 
 
 def combined_between(depths: Sequence[int], cs: Sequence[float | None], *, chance: float) -> Between | None:
-    """From the rate Cs at each cut."""
+    """Where parts are combined, from the rate Cs at each cut."""
     known = [(depth, rate) for depth, rate in zip(depths, cs, strict=True) if rate is not None]
     right = [depth for depth, rate in known if rate >= WORKS]
     if not right:
@@ -43,7 +44,7 @@ def combined_between(depths: Sequence[int], cs: Sequence[float | None], *, chanc
 
 
 def what_breaks(c: float | None, e: float | None) -> Breaks:
-    """From the rates C and E at the headline cut, None where they are not known. It holds for that cut."""
+    """Which step fails at the headline cut, from its rates C and E (None where not known)."""
     if c is None:
         return "not resolved"
     if c < WORKS:

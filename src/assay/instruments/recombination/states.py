@@ -11,12 +11,12 @@ from torch.nn import functional as F
 
 from assay.task import Examples, Part
 
-SMALL = 1e-6  # of a length, below which it is rounding
+SMALL = 1e-6  # relative length below which a direction is rounding error
 
 
 def design_rows(parts: Sequence[Part], examples: Examples) -> Float[Tensor, "n q"]:
-    """The rows of the design in double precision: an intercept, and a column for every value of a part, or one with its amount
-    where the part is graded."""
+    """Rows of the design in double precision: an intercept, and one column for every value of a part, or for its amount where
+    the part is graded."""
     columns = [torch.ones(len(examples), 1, dtype=torch.float64)]
     for part in parts:
         if part.graded:
@@ -28,15 +28,17 @@ def design_rows(parts: Sequence[Part], examples: Examples) -> Float[Tensor, "n q
 
 @dataclass(frozen=True, eq=False)
 class PartDesign:
-    """Least squares of states on the values of some parts. What depends on the examples alone is factorised once, for all cuts,
-    nulls and copies: nothing in here is as large as a state.
+    """Least-squares design of states on the values of some parts.
+
+    Everything that depends on the examples alone is factorised once, for all cuts, nulls and copies; nothing here is as large
+    as a state.
 
     **Attributes:**
 
-    - `rows`: of the fitted examples; `columns`: where those of each part are.
+    - `rows`: of the fitted examples; `columns`: those of each part.
     - `solver`: the pseudo-inverse of `rows.T @ rows`.
-    - `loose`: the projection onto what the rows leave open.
-    - `whole`: of each column, whether it belongs to a part without amounts, whose columns add up to the intercept.
+    - `loose`: the projection onto the null space of the rows.
+    - `whole`: for each column, whether it belongs to a part without amounts, whose columns add up to the intercept.
     """
 
     rows: Float[Tensor, "n q"]
@@ -47,7 +49,7 @@ class PartDesign:
 
     @classmethod
     def of(cls, parts: Sequence[Part], examples: Examples) -> "PartDesign":
-        """Of the fitted examples."""
+        """The design of the fitted examples."""
         rows = design_rows(parts, examples)
         gram = rows.T @ rows
         solver = torch.linalg.pinv(gram, hermitian=True, rtol=1e-9)
@@ -60,29 +62,30 @@ class PartDesign:
         return cls(rows, columns, solver, torch.eye(len(gram), dtype=torch.float64) - solver @ gram, whole)
 
     def determined(self, rows: Float[Tensor, "m q"]) -> Bool[Tensor, " m"]:
-        """Whether the fitted examples say what these rows, or differences of rows, add up to: each value occurs, and is joined
-        to the others through shared combinations."""
+        """Whether the fitted examples determine the sum of effects of each row, or difference of rows: each value occurs, and
+        is connected to the others through shared combinations."""
         return (rows @ self.loose).norm(dim=1) <= SMALL * rows.norm(dim=1).clamp(min=1.0)
 
     def with_columns(
         self, base: Float[Tensor, "m q"], source: Float[Tensor, "m q"], names: Sequence[str]
     ) -> Float[Tensor, "m q"]:
-        """Rows with the columns of some parts from others."""
+        """Rows in which the columns of some parts come from others."""
         moved = base.clone()
         for name in names:
             moved[:, self.columns[name]] = source[:, self.columns[name]]
         return moved
 
     def weights(self, rows: Int[Tensor, " m"]) -> Float[Tensor, "q m"]:
-        """How much the sum of the states of all examples with a description adds to each effect, the intercept first: of the
-        descriptions of these examples."""
+        """Weights of summed states in each effect, the intercept first.
+
+        **Arguments:** `rows`: the design row of each group of examples whose states are summed."""
         return self.solver @ self.rows[rows].T
 
     def turned(self, effects: Float[Tensor, "q f"], mixed: Float[Tensor, "r f"], generator: Generator) -> Float[Tensor, "q f"]:
-        """The same effects in random directions of the span of the states: distances and angles between effects stay, and so do
-        the mean and the number of dimensions, but it is another subspace.
+        """The same effects in random directions of the span of the states: a random subspace with the distances and angles
+        between effects, the mean and the dimension unchanged.
 
-        **Arguments:** `mixed`: random linear combinations of centred states, one more than there are directions or fewer.
+        **Arguments:** `mixed`: random linear combinations of centred states, at most one more than there are directions.
         """
         mean = self.rows.mean(0).to(effects.dtype)
         centred = effects.clone()
@@ -97,16 +100,16 @@ class PartDesign:
         keep = min(len(lengths), len(sizes))
         sizes, left = sizes[:keep].sqrt(), left[:, :keep]
         draw = partial(torch.randn, generator=generator, dtype=torch.float64)
-        # Both turns are the same whichever axes are chosen where lengths are equal, so that rounding moves nothing.
+        # Both rotations are the same whichever axes are chosen for equal lengths, so that rounding changes nothing.
         turn = _isometry(left.T @ draw(len(left), len(lengths))) @ _isometry(draw(len(lengths), len(basis)) @ basis)
-        # Few directions of long vectors: products with these are few, and all else is as small as the design.
+        # Few long vectors: few products have their length, and everything else is as small as the design.
         found = ((left * sizes) @ turn @ (basis / lengths.sqrt()).T).to(mixed.dtype) @ mixed
         found[0] = mean @ effects - mean[1:] @ found[1:]
         return found
 
 
 def _principal(products: Float64[Tensor, "r r"]) -> tuple[Float64[Tensor, " k"], Float64[Tensor, "r k"]]:
-    """Eigenvalues that are no rounding, the largest first, with their axes."""
+    """Eigenvalues above rounding error in falling order, with their axes."""
     values, axes = torch.linalg.eigh(products)
     values, axes = values.flip(0), axes.flip(1)
     real = values > SMALL * values.max().clamp(min=1e-30)
@@ -114,13 +117,13 @@ def _principal(products: Float64[Tensor, "r r"]) -> tuple[Float64[Tensor, " k"],
 
 
 def _isometry(random: Float64[Tensor, "a b"]) -> Float64[Tensor, "a b"]:
-    """The nearest matrix that keeps lengths."""
+    """The nearest isometry."""
     left, _, right = torch.linalg.svd(random, full_matrices=False)
     return left @ right
 
 
 def combined(weights: Float[Tensor, "m r"], values: Float[Tensor, "r f"]) -> Float[Tensor, "m f"]:
-    """`weights @ values`, by the few entries of each row of weights that are not zero."""
+    """`weights @ values`, over the few nonzero entries of each row of weights."""
     row, column = weights.nonzero(as_tuple=True)
     starts = torch.searchsorted(row, torch.arange(len(weights)))
     return F.embedding_bag(column, values, starts, mode="sum", per_sample_weights=weights[row, column].to(values.dtype))

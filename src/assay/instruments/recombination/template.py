@@ -1,8 +1,8 @@
-"""Answers that take many passes, read in one: of combinations of one template, with the declared answer given step by step.
+"""Answers that take many forward passes, read in one: combinations of one template, with the declared answer so far as input.
 
-Where the declared answer so far is given, every step is right exactly if own greedy decoding returns the declared answer: up to
-the first wrong token both are given the same. So one pass shows whether a state put together in the place of the source is
-decoded rightly. Parts of a sequence have a place of their own only among combinations in which the same parts are absent.
+With the declared answer so far given, every step is right exactly if greedy decoding returns the declared answer: up to the
+first wrong token both have the same input. So one pass shows whether a patched state is decoded correctly. Parts of a sequence
+have fixed positions only among combinations in which the same parts are absent.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,13 @@ from assay.novelty import ENOUGH, Novelty, novelty_of
 from assay.objective import PAD, Objective
 from assay.task import Examples, InputSpec, Part, Split, Swapped, SwapsParts, Task
 
-MOST_DRAWN = 50_000  # examples, among which those of the template are found
+MOST_DRAWN = 50_000  # examples drawn to find those of the template
 
 
 def prefix_of(examples: Examples) -> str:
-    """The input that is the target moved on by one behind a start token; empty where there is none. **Raises:** `NotEnough`
-    where it is the only input."""
+    """The input that is the target shifted by one behind a start token; empty where there is none.
+
+    **Raises:** `NotEnough` where it is the only input."""
     found = next((name for name, values in examples.inputs.items() if _is_prefix(values, examples.targets)), "")
     if found and len(examples.inputs) == 1:
         raise NotEnough(
@@ -34,14 +35,14 @@ def prefix_of(examples: Examples) -> str:
 
 
 def given(start: Int[Tensor, "1 1"], targets: Int[Tensor, "m t"]) -> Int[Tensor, "m t"]:
-    """The prefix of each target."""
+    """The shifted input for each target."""
     return torch.cat([start.expand(len(targets), 1), targets[:, :-1]], 1)
 
 
 def one_template(task: Task, prefix: str, examples: Examples) -> Task:
-    """The combinations of the template with the most trained ones, among those with enough novel ones of trained values.
+    """The template with the most trained combinations, among those with enough novel ones of trained values.
 
-    **Raises:** `NotEnough` where no part is said to be absent and an input has several lengths.
+    **Raises:** `NotEnough` where no part may be absent although an input has several lengths.
     """
     parts = [task.part(name) for name in task.combines]
     if all(part.absent is None for part in parts):
@@ -65,8 +66,8 @@ def one_template(task: Task, prefix: str, examples: Examples) -> Task:
 
 
 class OneTemplate(Task):
-    """The combinations of a task in which certain parts, and no others, are absent; parts that are always alike there are left
-    out."""
+    """View of a task: the combinations in which certain parts, and no others, are absent. Parts that are constant there are
+    left out."""
 
     parts: tuple[Part, ...]
     combines: tuple[str, ...]
@@ -104,14 +105,14 @@ class OneTemplate(Task):
         return replace(found, combination=self.combination_id(found.parts))
 
     def combination_id(self, parts: Mapping[str, Int[Tensor, " n"]]) -> Int[Tensor, " n"]:
-        """Of the whole task, whose parts that are left out have one value here: so ids mean the same in all instruments."""
+        """Ids of the whole task, so that all instruments share them; parts left out have a single value here."""
         fixed = self._rows("seen")[0].tolist()
         like = parts[self.combines[0]]
         given = {name: torch.full_like(like, value) for name, value in zip(self._whole.combines, fixed, strict=True)}
         return self._whole.combination_id({**given, **{name: parts[name] for name in self.combines}})
 
     def novelty(self, combinations: Int[Tensor, "c k"]) -> Novelty:
-        """Kinds by all trained combinations, those of other templates among them."""
+        """Kinds with respect to all trained combinations, including other templates."""
         rows = self._rows("seen")[:1].repeat(len(combinations), 1)
         rows[:, self._columns] = combinations
         listed = len(self._whole.combinations("novel"))
@@ -139,15 +140,15 @@ def _matching(rows: Int[Tensor, "c n"], absent: Int[Tensor, " n"], pattern: Bool
 
 
 def _has_lengths(values: Tensor) -> bool:
-    """Whether rows of tokens end in different numbers of zeros."""
+    """Whether rows of tokens end in different numbers of padding tokens."""
     if values.ndim != 2 or values.is_floating_point():
         return False
     return len((values.flip(1).cumsum(1) == PAD).sum(1).unique()) > 1
 
 
 def _is_prefix(values: Tensor, targets: Tensor) -> bool:
-    """Whether a sequence is another one behind a start token."""
+    """Whether a sequence is the target shifted by one behind a start token."""
     if values.ndim != 2 or values.shape != targets.shape or values.shape[1] < 2 or values.is_floating_point():
         return False
-    asked = targets[:, 1:] != PAD
-    return bool(asked.any()) and bool((values[:, 1:] == targets[:, :-1])[asked].all())
+    real = targets[:, 1:] != PAD
+    return bool(real.any()) and bool((values[:, 1:] == targets[:, :-1])[real].all())

@@ -1,4 +1,5 @@
-"""What was found in words, settings that other code reads, the picture of the curves, and the cuts by name."""
+"""Text and figures of a recombination report: summary, warnings, settings that other code reads, curves and the table of
+cuts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +21,7 @@ _NAMES = (CS, ES, C, E)
 
 
 def notes(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[NetworkCurves], measures: Sequence[Measure]) -> Notes:
-    """The words around the measures."""
+    """Summary, warnings, figures and settings beside the measures."""
     depth = found.headline.get((NETWORK, 0))
     between = interval(data, found)
     at = found.at(depth) if depth is not None else None
@@ -54,21 +55,21 @@ def notes(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[Networ
 
 
 def _one_answer(data: RecombinationDraw) -> float | None:
-    """What the commonest declared answer scores on the novel combinations: a network that always gives it composes nothing."""
+    """The score of the commonest declared answer on novel combinations: a network that always gives it composes nothing."""
     items = data.plans[0].recipes[0].items
     known = ((items.kinds == OUTSIDE) & items.declared).nonzero()[:, 0]
     return best_constant(data.objective, items.take(known)) if len(known) else None
 
 
 def _elsewhere(found: NetworkCurves) -> dict[str, float | str]:
-    """The first cut that was read and passes the rule of the headline cut, and the greatest C over all of these."""
+    """Settings: the first cut that satisfies the rule of the headline cut, and the largest C over all such cuts."""
     holds = holding(found)
     means = [one.rates[0, 0][C, OUTSIDE].mean for one in holds if (C, OUTSIDE) in one.rates[0, 0]]
     return {"first_cut": label(holds[0].cut), "most_at_such_cuts": max(means)} if means else {}
 
 
 def carried_from(found: NetworkCurves, k: int, r: int) -> str:
-    """The first cut at which one part is exchanged with the declared result, or `not found`."""
+    """The first cut at which exchanging one part gives the declared result, or `not found`."""
     there = ((one, one.rates[k, r].get((CS, HELD))) for one in found.cuts)
     first = next((one for one, rate in there if rate and rate.mean >= WORKS), None)
     return label(first.cut) if first else "not found"
@@ -105,18 +106,18 @@ def _summary(
     if at is None:
         return f"Not resolved: {no_headline_cut(found)}.{where}"
     rates = {"Cs": at_headline(at, CS), "C": c, "E": e}
-    told = [f"{name} {number(rate) if rate is not None else 'not known'}" for name, rate in rates.items()]
+    named_rates = [f"{name} {number(rate) if rate is not None else 'not known'}" for name, rate in rates.items()]
     verdict = {
         "the combining": "what breaks there is the combining",
         "the way in": "what breaks there is the way in",
         "nothing found": "nothing was found that breaks there",
         "not resolved": "what breaks there is not resolved",
     }[breaks]
-    return f"At {label(at.cut)}: {', '.join(told)}; {verdict}.{where}"
+    return f"At {label(at.cut)}: {', '.join(named_rates)}; {verdict}.{where}"
 
 
 def no_headline_cut(found: NetworkCurves) -> str:
-    """Why there is none: no such cut, none that holds the parts as a sum, or none that could be patched or was read."""
+    """Why there is no headline cut: no candidate, none with additive states, or none that could be patched or was read."""
     between = [cut.depth for cut in found.every if may_be_headline(cut)]
     if not between:
         return "no cut lies between the first and the last call that is not affine, as where there are fewer than two"
@@ -138,42 +139,42 @@ def _es(at: AtCut) -> Rate | None:
 
 
 def _warnings(data: RecombinationDraw, found: NetworkCurves, at: AtCut | None, carried: Mapping[str, str]) -> list[str]:
-    told = []
+    sentences = []
     if at is not None and data.no_inputs:
-        told.append("C estimates the novel score only if novel inputs get to the cut, which was not tested.")
+        sentences.append("C estimates the novel score only if novel inputs get to the cut, which was not tested.")
     if data.no_executor:
-        told.append(
+        sentences.append(
             "The task does not say what follows when a part is exchanged: without novel labels only held-out trained "
-            "combinations are scored, and a memorised combining cannot be told from a general one."
+            "combinations are scored, and a memorised combining cannot be sentences from a general one."
         )
     if data.kinds_unknown:
-        told.append(f"Kinds of novelty are not known ({data.kinds_unknown}), so all novel combinations count as one.")
+        sentences.append(f"Kinds of novelty are not known ({data.kinds_unknown}), so all novel combinations count as one.")
     if data.prefix:
-        told.append(
+        sentences.append(
             f"An answer takes many passes. It is read in one, with the declared answer so far in {data.prefix}: all steps are "
             "right there exactly if own greedy decoding returns that answer. Cuts are those of the other inputs alone."
         )
     if data.template:
-        told.append(f"Read are combinations in which the same parts are absent, {data.template} trained ones.")
+        sentences.append(f"Read are combinations in which the same parts are absent, {data.template} trained ones.")
     missing = [name for name, where in carried.items() if where == "not found"]
     if missing:
-        told.append(f"Not found at any cut: {', '.join(missing)}.")
+        sentences.append(f"Not found at any cut: {', '.join(missing)}.")
     if found.integers:
-        told.append(f"Integers and masks cross cuts and are left as they are: {', '.join(found.integers[:3])}.")
-    return told
+        sentences.append(f"Integers and masks cross cuts and are left as they are: {', '.join(found.integers[:3])}.")
+    return sentences
 
 
 def _not_tested(data: RecombinationDraw, found: NetworkCurves) -> list[str]:
-    told = [
+    sentences = [
         *([f"Networks {RELABELLED}: {data.not_trained_alike}."] if data.not_trained_alike else []),
         "Novel combinations whose answer is not known by exchanging one part, two, or all, nor by a label.",
     ]
     if thinned := len(found.every) - len(found.cuts) - len(found.skipped):
-        told.append(f"{thinned} cuts were left out by this effort, none beside an end of where parts are combined.")
+        sentences.append(f"{thinned} cuts were left out by this effort, none beside an end of where parts are combined.")
     if data.not_asked:
-        told.append(f"{data.not_asked} pairs of a part and its context were left out by this effort.")
-    told += [f"A cut that cannot be patched: {reason}." for reason in [*found.skipped.values()][:3]]
-    return told + [f"Part {name}: {reason}." for name, reason in data.refused.items()]
+        sentences.append(f"{data.not_asked} pairs of a part and its context were left out by this effort.")
+    sentences += [f"A cut that cannot be patched: {reason}." for reason in [*found.skipped.values()][:3]]
+    return sentences + [f"Part {name}: {reason}." for name, reason in data.refused.items()]
 
 
 # Figures
@@ -256,7 +257,7 @@ def _line(
 def _bands(
     k: int, axis: tuple[str, ...], depths: Sequence[int], found: NetworkCurves, copies: Sequence[NetworkCurves]
 ) -> list[Line]:
-    """Cs of the nulls at the cuts at which they looked for their headline."""
+    """Cs of the nulls at the cuts at which they searched for their headline."""
     read: dict[str, dict[int, list[float]]] = {}
     for one in found.cuts:
         for (variant, plan), rates in one.chosen_by.items():

@@ -1,3 +1,3 @@
-"""Line 2, behaviour: novel combinations of trained parts."""
+"""Systematicity: scores on novel combinations of trained parts."""
 
 from assay.instruments.systematicity.instrument import Systematicity as Systematicity

@@ -1,4 +1,4 @@
-"""Where novel combinations fail: by part value, and by how many pairs of values were never seen together."""
+"""Errors on novel combinations by part value and by number of unfamiliar pairs of values."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from assay.stats import MIN_UNITS, false_discovery, permutation_p
 from assay.task import Part, Task
 from assay.usage import Usage, indicator, unfamiliar_pairs
 
-_DEALS = 999  # enough for a p-value to survive the correction over dozens of values
+_DEALS = 999  # so that a p-value can survive the correction over dozens of values
 
 
 def by_unfamiliar_pairs(
@@ -52,9 +52,9 @@ def by_part_value(
     *,
     generator: Generator,
 ) -> tuple[DetailTable, tuple[str, ...]]:
-    """A row per part value, and the names of the values whose novel combinations fail more often than chance allows.
+    """A table row per part value, and the values whose novel combinations fail more often than chance allows.
 
-    The null deals the scores of all novel combinations to the values at random; p-values are corrected over all values
+    The null assigns the scores of all novel combinations to the values at random; p-values are corrected over all values
     (Benjamini-Hochberg).
     """
     parts = [task.part(name) for name in task.combines]
@@ -103,7 +103,7 @@ def by_part_value(
 
 
 def coverage_table(report: Usage, parts: Sequence[Part]) -> DetailTable:
-    """How often every part value occurs among the trained combinations."""
+    """Table of the number of trained combinations of every part value."""
     rows = tuple(
         (part.name, value, count)
         for part, counts in zip(parts, report.usage, strict=True)
@@ -111,7 +111,7 @@ def coverage_table(report: Usage, parts: Sequence[Part]) -> DetailTable:
     )
     groups = len(report.components)
     note = (
-        "All values occur and hang together through shared combinations."
+        "All values occur and are connected through shared combinations."
         if report.connected
         else f"Never trained: {', '.join(report.unused) or 'none'}. Groups of values that never occur together: {groups}."
     )

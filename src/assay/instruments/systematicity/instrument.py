@@ -1,4 +1,4 @@
-"""Systematicity: do novel combinations of trained parts work? Behaviour alone, beside what a guesser would score."""
+"""Systematicity: scores on novel combinations of trained parts, beside those of baselines. It reads behaviour alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ GAP = Metric(key="generalisation_gap", title="generalisation gap", level=2, bett
 BY_PAIRS = Metric(
     key="novel_score_by_unfamiliar_pairs", title="novel score by unfamiliar pairs", level=2, bounds=_BOUNDS, beats=(GROUPS,)
 )
-# Of answers with steps, beside a score that is the mean over steps, and beside one that is exact match.
+# For answers with steps: exact match beside a mean over steps, and the other way about.
 SEEN_EXACT = replace(SEEN, key="seen_exact_match", title="seen exact match", headline=False, beats=(UNTRAINED,))
 NOVEL_EXACT = replace(NOVEL, key="novel_exact_match", title="novel exact match", headline=False, beats=(UNTRAINED,))
 SEEN_STEP = replace(SEEN_EXACT, key="seen_score_by_step", title="seen score by step")
@@ -55,7 +55,8 @@ NOVEL_STEP = replace(NOVEL_EXACT, key="novel_score_by_step", title="novel score 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreBudget(Budget):
-    """Examples of a split, examples on which nulls run, those of these that copies are run on, and repeats of each null."""
+    """Sizes at one effort: examples of a split, examples that nulls are scored on, those of these that copies are run on, and
+    repeats of each null."""
 
     examples: int
     null_examples: int
@@ -69,15 +70,15 @@ BUDGETS: Mapping[Effort, ScoreBudget] = {
     "standard": ScoreBudget(examples=20_000, null_examples=2_000, copied_examples=500, copies=5, shuffles=999, lookups=999),
     "full": ScoreBudget(examples=100_000, null_examples=10_000, copied_examples=10_000, copies=19, shuffles=1_999, lookups=999),
 }
-_POOL = 5_000  # trained examples that the memoriser may look up
+_POOL = 5_000  # trained examples available to the memoriser
 
 
 @dataclass(frozen=True)
 class Group:
     """Combinations that are scored together.
 
-    **Attributes:** `metric`, `about`, `which`: which combinations they are, in words; `examples`, in canonical order; `few`:
-    rows of those that nulls are scored on; `copied`: rows of those that untrained copies are run on.
+    **Attributes:** `metric`, `about`: of the score; `which`: the combinations in words; `examples`, in canonical order; `few`:
+    rows that nulls are scored on; `copied`: rows that untrained copies are run on.
     """
 
     metric: Metric
@@ -95,7 +96,7 @@ class Group:
 
 @dataclass(frozen=True)
 class SystematicityDraw:
-    """Everything drawn from the task. `groups`: trained combinations, those that the headline counts, those of other kinds."""
+    """The examples of one measurement. `groups`: trained combinations, those that the headline counts, those of other kinds."""
 
     task: Task
     budget: ScoreBudget
@@ -107,15 +108,17 @@ class SystematicityDraw:
 
 
 class Systematicity(Instrument[SystematicityDraw]):
-    """Scores seen and novel combinations, each combination counted once, beside three nulls: shuffled targets, untrained
+    """Scores on seen and novel combinations, each combination counted once, beside three nulls: shuffled targets, untrained
     copies, and (novel only) a memoriser that answers with the nearest trained example.
 
-    The novel score counts combinations outside 1-coverage, the only ones that substitution does not give (`assay.novelty`), and
-    needs 30 of them; synonyms and those inside are scored beside it. All of them are one kind where kinds are not known.
+    The novel score counts combinations outside 1-coverage, the only ones that substitution cannot solve (`assay.novelty`), and
+    needs 30 of them; synonyms and those inside 1-coverage are scored beside it. Where kinds are not known, all novel
+    combinations count.
 
     Answers with steps are scored both by exact match (of real numbers, the worst step) and by the mean over steps.
 
-    Breaks the novel score down by part value and by the number of unfamiliar pairs, and reports what the training set covers.
+    The novel score is broken down by part value and by the number of unfamiliar pairs, and the coverage of the training set is
+    reported.
     """
 
     name = "systematicity"
@@ -129,7 +132,7 @@ class Systematicity(Instrument[SystematicityDraw]):
     def data(self, subject: Subject, task: Task, budget: ScoreBudget, rng: Random) -> SystematicityDraw:
         draws = rng()
         seen = task.examples("seen", budget.examples, generator=draws).in_canonical_order()
-        # Without a novel combination the novel score is None; what is read off trained ones is still worth telling.
+        # Without a novel combination the novel score is None; scores on trained ones are still reported.
         num = budget.examples if task.level == 2 and len(task.combinations("novel")) else 0
         novel = task.examples("novel", num, generator=draws).in_canonical_order()
         if (trained := len(seen.combination.unique())) < MIN_UNITS:
@@ -223,8 +226,8 @@ class Systematicity(Instrument[SystematicityDraw]):
 
 
 def _by_kind(novel: Examples, novelty: Novelty) -> dict[str, tuple[Metric, str, Tensor]]:
-    """Rows of the novel examples that the headline counts (combinations outside 1-coverage, or all where kinds are not known),
-    and of those of every other kind."""
+    """Rows of the novel examples in the headline (outside 1-coverage, or all where kinds are not known), and of those of every
+    other kind."""
     if novelty.unknown or not len(novel):
         which = f"novel combinations {TOLD['outside']}" if novelty.kinds else "novel combinations, of a kind not known"
         return {"novel": (NOVEL, which, torch.arange(len(novel)))}
@@ -238,7 +241,8 @@ def _by_kind(novel: Examples, novelty: Novelty) -> dict[str, tuple[Metric, str, 
 
 
 def _otherwise(group: Group, outputs: Tensor, examples: Examples, task: Task) -> list[Values]:
-    """Of answers with steps the mean over steps where the score is that of whole answers, and the other way about."""
+    """Secondary scores of answers with steps: the mean over steps where the score is that of whole answers, or else the worst
+    step."""
     objective = task.objective
     if not isinstance(objective, Stepwise) or group.metric not in (SEEN, NOVEL):
         return []
@@ -269,7 +273,7 @@ def _note(group: Group, num: int) -> str:
 
 
 def _controls(group: Group, outputs: Tensor, data: SystematicityDraw, rng: Random) -> tuple[Control, ...]:
-    """What the same combinations score where nothing was learned: shuffled targets and, for novel ones, a memoriser."""
+    """Nulls on the same combinations: shuffled targets and, for novel ones, a memoriser."""
     examples, size = group.fewer, data.budget
     own = cluster_means(data.task.score(outputs[group.few], examples), examples.combination).means
     found = [
@@ -281,13 +285,13 @@ def _controls(group: Group, outputs: Tensor, data: SystematicityDraw, rng: Rando
 
 
 def _gap(seen: Tensor, novel: Tensor, task: Task, size: ScoreBudget, generator: Generator) -> Values:
-    """Seen minus novel, beside the same difference when combinations are dealt to the two sides at random."""
+    """Seen minus novel score, beside the same difference when combinations are assigned to the two sides at random."""
     seen_mean, novel_mean = float(seen.mean()), float(novel.mean())
     high, low = mean_interval(seen, bounds=_BOUNDS), mean_interval(novel, bounds=_BOUNDS)
     assert high is not None
     assert low is not None
     values = random_differences(seen, novel, repeats=size.shuffles, generator=generator)
-    how = f"combinations dealt to both sides at random, {size.shuffles} times; p is the chance of a gap this large"
+    how = f"combinations assigned to both sides at random, {size.shuffles} times; p is the chance of a gap this large"
     gap = seen_mean - novel_mean
     return Values(
         metric=GAP.key,
@@ -337,7 +341,7 @@ def _warnings(covered: Usage, failing: Sequence[str], novelty: Novelty) -> tuple
         )
     elif novelty.kinds and (within := len(novelty.kinds) - novelty.kinds.count("outside")):
         warnings.append(
-            f"{within} of {len(novelty.kinds)} novel combinations follow from trained ones by exchanging what acts alike in "
+            f"{within} of {len(novelty.kinds)} novel combinations follow from trained ones by exchanging values that act alike in "
             "the training data; the novel score leaves them out."
         )
     if novelty.contradictions:
@@ -348,7 +352,7 @@ def _warnings(covered: Usage, failing: Sequence[str], novelty: Novelty) -> tuple
     if covered.unused:
         warnings.append(
             f"Never trained in this place: {', '.join(covered.unused)}. A network can only know these values if it carries "
-            "over what it learned of them elsewhere."
+            "over what it learned about them in other places."
         )
     if len(covered.components) > 1:
         warnings.append(

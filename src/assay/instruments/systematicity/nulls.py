@@ -1,4 +1,4 @@
-"""What the same combinations score where nothing was learned: with shuffled targets, and by the nearest trained example."""
+"""Nulls of a score: the same outputs against shuffled targets, and the nearest trained example."""
 
 import torch
 from jaxtyping import Float
@@ -11,11 +11,11 @@ from assay.task import Examples, Task
 from assay.usage import indicator
 
 SHUFFLED, NEAREST = "shuffled targets", "nearest trained example"
-WIDE, MOST_PAIRS = 64, 2**26  # numbers of an answer from which on all pairs are scored at once, unless these are more
+WIDE, MOST_PAIRS = 64, 2**26  # answer width from which all pairs are scored at once, and the most pairs for which they are
 
 
 def shuffled(own: float, outputs: Tensor, examples: Examples, task: Task, *, repeats: int, generator: Generator) -> Control:
-    """The same outputs scored against the targets of other examples."""
+    """The null of shuffled targets: the same outputs scored against the targets of other examples."""
     values, rows = [], torch.arange(len(examples))
     score, pairs = scorer(task.objective, outputs), all_pairs(task.objective, outputs, examples.targets)
     means = means_within(examples.combination)
@@ -30,10 +30,12 @@ def shuffled(own: float, outputs: Tensor, examples: Examples, task: Task, *, rep
 def nearest(
     own: Float[Tensor, " c"], examples: Examples, pool: Examples, task: Task, *, repeats: int, generator: Generator
 ) -> Control:
-    """A memoriser that answers with the target of the trained example sharing the most declared parts. p is that of the paired
-    test over combinations where it is larger than by rank: a memoriser that is always wrong has no spread to rank in."""
+    """The null of a memoriser that answers with the target of the trained example sharing the most declared parts.
+
+    p is the larger of the p by rank and that of the paired test over combinations: a memoriser that is always wrong has no
+    spread to rank in."""
     shared = _values(examples, task) @ _values(pool, task).T
-    # Row by row, the trained examples that share the most: any of them may answer.
+    # For each row, all trained examples that share the most parts.
     candidates = (shared == shared.amax(1, keepdim=True)).nonzero()
     counts = candidates[:, 0].bincount(minlength=len(shared))
     starts = counts.cumsum(0) - counts
@@ -59,16 +61,16 @@ def nearest(
 
 
 def all_pairs(objective: Objective, outputs: Tensor, targets: Tensor) -> Float[Tensor, "n m"] | None:
-    """The score of every output against every target by one product of matrices, where answers are many real numbers: their
-    squared distances are sums of squares less twice the product. None elsewhere."""
+    """The score of every output against every target by one matrix product, for real-valued answers of many numbers (squared
+    distances are sums of squares less twice the product). None for other answers."""
     if type(objective) is not Regression or len(outputs) * len(targets) > MOST_PAIRS or targets[:1].numel() < WIDE:
         return None
-    middle = targets.float().mean(0)  # taken out, for the sake of single precision
+    middle = targets.float().mean(0)  # subtracted to preserve single precision
     one, other = (outputs - middle).flatten(1).float(), (targets - middle).flatten(1).float()
     squares = one.square().sum(1)[:, None] + other.square().sum(1) - 2 * one @ other.T
     return (1 - squares / objective.variance).clamp(0.0, 1.0)
 
 
 def _values(examples: Examples, task: Task) -> Float[Tensor, "n v"]:
-    """One column per value of every declared part, 1 where the example has it."""
+    """Indicator columns: one per value of every declared part, 1 where the example has it."""
     return indicator(torch.stack([examples.parts[part.name] for part in task.parts], 1), task.parts).float()
