@@ -341,8 +341,8 @@ def _warnings(covered: Usage, failing: Sequence[str], novelty: Novelty) -> tuple
         )
     elif novelty.kinds and (within := len(novelty.kinds) - novelty.kinds.count("outside")):
         warnings.append(
-            f"{within} of {len(novelty.kinds)} novel combinations follow from trained ones by exchanging values that act alike in "
-            "the training data; the novel score leaves them out."
+            f"{within} of {len(novelty.kinds)} novel combinations follow from trained ones by exchanging values that act alike "
+            "in the training data; the novel score leaves them out."
         )
     if novelty.contradictions:
         warnings.append(
