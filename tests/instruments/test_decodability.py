@@ -15,9 +15,9 @@ from assay.instruments.decodability.block import ROWS_PER_AXIS, ReadoutBlock, de
 from assay.instruments.decodability.control import control_tasks
 from assay.instruments.decodability.crossfit import (
     BlockFit,
-    ProbedBlock,
     Decoded,
     NovelReadouts,
+    ProbedBlock,
     combination_folds,
     decode,
     example_folds,

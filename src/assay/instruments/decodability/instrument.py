@@ -17,10 +17,10 @@ from assay.instruments.decodability.block import ReadoutBlock, deal_all
 from assay.instruments.decodability.control import ControlTask, control_tasks
 from assay.instruments.decodability.crossfit import (
     BlockFit,
-    ProbedBlock,
     Decoded,
     NovelReadouts,
     Places,
+    ProbedBlock,
     combination_folds,
     decode,
 )
