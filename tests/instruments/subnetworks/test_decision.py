@@ -72,8 +72,8 @@ GOOD = SparsityPath((point(0.3, 1.0),))
     ("case", "word", "reason"),
     [
         (found(GOOD), "modular", "necessity 0.700"),
-        (found(SparsityPath((point(0.95, 1.0),))), "not modular", "surely less than 0.250"),
-        (found(SparsityPath((point(0.3, 0.3),))), "not modular", "surely less"),
+        (found(SparsityPath((point(0.95, 1.0),))), "not modular", "significantly less than 0.250"),
+        (found(SparsityPath((point(0.3, 0.3),))), "not modular", "significantly less"),
         (found(SparsityPath((point(1.0, 0.3),))), "not modular", "necessity \N{MINUS SIGN}0.700"),
         (found(GOOD, random=0.7), "not resolved", "random masks do as much"),
         (found(GOOD, nonsense=0.7), "not resolved", "masks for nonsense do as much"),

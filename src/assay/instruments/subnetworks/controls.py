@@ -1,4 +1,4 @@
-"""What a mask that stands for a part is held against: other ablations, random masks, nonsense, contexts, another basis."""
+"""Controls of a mask: other ablations, random masks, masks for random labels, other contexts, and a rotated basis."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,21 +12,21 @@ from assay.instruments.subnetworks.path import PathPoint, SparsityPath, fit_path
 from assay.instruments.subnetworks.problems import Effect, MaskedModel
 from assay.masks import REMOVALS, Mask, expected_overlap, masked, overlap, rotated, run_with_mean_outputs, without
 
-FRESH = 5  # draws of weights in place of those removed
+FRESH = 5  # draws of the weights that replace the removed ones
 AT_RANDOM = "random weights of as many in every layer, to zero"
 
 
 @dataclass(frozen=True)
 class PartReading:
-    """Everything about one part of one network.
+    """Paths and controls of one part of one network.
 
     **Attributes:**
 
-    - `paths`: of the network, one for every seed of the search; `rotated`: of a twin in another basis, where there is one.
-    - `nonsense`: necessity of masks for nonsense on the same network, as if they were this part's: of every path the one with
-      the highest validation score, whatever it solves.
-    - `ablations`: what is left when the mask's weights are replaced in each way, and of random masks of its size (`AT_RANDOM`),
-      for every draw.
+    - `paths`: of the network, one for every seed of the search; `rotated`: of a twin in a rotated basis, where there is one.
+    - `nonsense`: necessity of masks for hashed labels on the same network, as if they were this part's: of every path the mask
+      with the highest validation score, whatever it solves.
+    - `ablations`: accuracies with the mask's weights replaced in each way, and with random masks of its size removed
+      (`AT_RANDOM`), for every draw.
 
     Where no mask isolates the part, all but `paths` are empty.
     """
@@ -39,17 +39,17 @@ class PartReading:
 
     @property
     def chosen(self) -> list[PathPoint]:
-        """The mask that stands for the part, under every seed that finds one."""
+        """The chosen mask under every seed that finds one."""
         return [path.chosen for path in self.paths if path.chosen is not None]
 
 
 def controlled(
     model: MaskedModel, found: PartReading, *, nonsense: Sequence[SparsityPath], others: Sequence[nn.Module], rng: Random
 ) -> PartReading:
-    """A part that a mask isolates with what the mask is held against.
+    """An isolated part with the controls of its mask.
 
-    **Arguments:** `nonsense`: judged as if of the first part, and so with the other sign of the second; `others`: networks
-    whose weights take the place of the mask's.
+    **Arguments:** `nonsense`: judged as if of the first part, and so with the opposite sign for the second; `others`: networks
+    whose weights replace the mask's.
     """
     part, mask, sign = found.part, found.chosen[0].mask, 1 if found.part == model.problems.parts[0] else -1
     twin = rotated(model.module, model.problems.both.inputs, rng("rotation"))
@@ -66,7 +66,7 @@ def controlled(
 def ablations(
     model: MaskedModel, part: str, mask: Mask, *, others: Sequence[nn.Module], generator: Generator
 ) -> dict[str, list[Effect]]:
-    """What is left of both parts when this one is ablated in every way, for every draw of the weights in its place."""
+    """Accuracies on both parts' problems when this part is ablated in every way, for every draw of the replacing weights."""
     problems, found = model.problems, {}
     for how in REMOVALS:
         if how == "mean" and mask.kind == "neuron":
@@ -82,14 +82,14 @@ def ablations(
 
 
 def random_ablations(model: MaskedModel, part: str, mask: Mask, *, generator: Generator) -> list[Effect]:
-    """As many living weights of every layer removed at random, over and over."""
+    """Accuracies with as many random living weights of every layer removed, one per draw."""
     weights, problems = model.weights, model.problems
     chosen = (problems.units.matched(mask, weights, generator=generator) for _ in range(problems.budget.draws))
     return [model.effect(masked(weights, ~random), problems.testing, part) for random in chosen]
 
 
 def control_tables(model: MaskedModel, found: Sequence[PartReading]) -> tuple[DetailTable, ...]:
-    """Parts ablated, and their masks in other contexts and beside each other."""
+    """Tables of ablations, of masks in other contexts, and of the overlap between masks."""
     ablated, weights, problems = [], model.weights, model.problems
     for one in found:
         for how, effects in one.ablations.items():
@@ -132,5 +132,5 @@ def control_tables(model: MaskedModel, found: Sequence[PartReading]) -> tuple[De
 
 
 def mean_necessity(effects: Sequence[Effect]) -> float:
-    """Over draws."""
+    """Mean necessity over draws."""
     return sum(effect.necessity for effect in effects) / len(effects)

@@ -1,9 +1,9 @@
 """The decision rule, for one network and over networks of one recipe.
 
-A part is `modular` when ablating its mask harms it more than the other part: by a third of what is possible or more, above
-untrained networks that were searched alike, above random masks of its size and above masks of nonsense, whatever takes the
-place of the removed weights. It is `not modular` when no mask isolates it, or that harm is surely less than a third of what is
-possible. Everything else is `not resolved`.
+A part is `modular` when ablating its mask harms it more than the other part: by at least a third of the largest possible
+difference, more than in untrained networks with the same search, more than random masks of its size and masks for hashed
+labels, and with the same sign for every replacement of the removed weights. It is `not modular` when no mask isolates it, or
+when that difference is significantly below a third. Everything else is `not resolved`.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from assay.instruments.subnetworks.controls import AT_RANDOM, PartReading, mean_
 from assay.stats import MIN_UNITS
 
 Word = Literal["modular", "not modular", "not resolved"]
-SHARE = 1 / 3  # of 1 - chance, the most that can be found
+SHARE = 1 / 3  # of 1 - chance, the largest possible difference
 RANDOM, NONSENSE = "random masks", "masks for nonsense"
 SIGNS = "flipped signs"
 NECESSITY = Metric(
@@ -35,18 +35,18 @@ NECESSITY = Metric(
     beats=(UNTRAINED, RANDOM, NONSENSE),
 )
 OVER = replace(NECESSITY, of="network", bounds=(-1.0, 1.0), gain=False, beats=(SIGNS,))
-_DRAWS = 19_999  # of signs, where there are more ways to flip them
+_DRAWS = 19_999  # draws of signs, where enumerating all flips would take more
 
 
 class Decision(NamedTuple):
-    """The word, and why."""
+    """The decision and its reason."""
 
     word: Word
     reason: str
 
 
 def decide(found: PartReading, necessity: Measure) -> Decision:
-    """See the head of this file."""
+    """The decision for one part of one network, by the rule of this module."""
     if necessity.value is None:
         return Decision("not resolved" if found.paths[0].degenerate else "not modular", necessity.note)
     isolating, seeds = len(found.chosen), len(found.paths)
@@ -55,7 +55,7 @@ def decide(found: PartReading, necessity: Measure) -> Decision:
     low, high, least = _ends(necessity)
     reason = f"necessity {number(necessity.value)} above untrained networks, [{number(low)}, {number(high)}]"
     if high < least:
-        return Decision("not modular", f"{reason}, surely less than {number(least)}")
+        return Decision("not modular", f"{reason}, significantly less than {number(least)}")
     ps = {null.name: null.p or 1.0 for null in necessity.nulls if null.name in (RANDOM, NONSENSE)}
     missing = [reason] if necessity.value < least or low <= 0 else []
     missing += [f"{name} do as much (p {p_value(p)})" for name, p in ps.items() if p > FINDING_LEVEL]
@@ -80,7 +80,7 @@ def over_networks(evidence: Sequence[Evidence], *, seed: int = 0) -> Evidence:
     """
     strange = [item.instrument for item in evidence if item.instrument != "subnetworks"]
     if strange:
-        raise AssayError("evidence over networks must be that of one instrument, `subnetworks`", given=strange[0])
+        raise AssayError("evidence over networks must all come from the instrument `subnetworks`", given=strange[0])
     usable = [item for item in evidence if not item.not_enough]
     if len(usable) < MIN_UNITS:
         raise AssayError(
@@ -115,7 +115,7 @@ def _over(found: Sequence[Measure], part: str, seed: int) -> Measure:
 
 
 def _decided(measure: Measure) -> str:
-    """The same rule as for one network, with the networks as units."""
+    """The rule of this module with networks as units."""
     value, p, (low, high, least) = measure.value, measure.p, _ends(measure)
     assert value is not None
     assert p is not None

@@ -1,4 +1,4 @@
-"""Subnetworks: is each part carried by a subnetwork that can be removed alone?"""
+"""Subnetworks: is each part carried by a subnetwork that can be ablated separately?"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -52,7 +52,7 @@ BUDGETS: Mapping[Effort, MaskBudget] = {
 
 
 class FoundSubnetworks(NamedTuple):
-    """What is kept of the network under test: its parts, tables of their controls, and the masks for nonsense."""
+    """Results kept for the network under test: its parts, tables of their controls, and the masks for hashed labels."""
 
     parts: Sequence[PartReading]
     tables: Sequence[DetailTable]
@@ -60,15 +60,15 @@ class FoundSubnetworks(NamedTuple):
 
 
 class Subnetworks(Instrument[Problems]):
-    """Looks for each part's subnetwork along a whole sparsity path, ablates it, and measures what is left of both parts.
+    """Search for each part's subnetwork along a sparsity path, and accuracy on both parts' problems when it is ablated.
 
     **Arguments:**
 
-    - `unit`, `layers`, `start`, `embeddings`: what a mask decides over, as in `assay.masks.units_of`. Embeddings are left
-      whole, as published: every part needs its words, and a mask of both would take them from the other part.
-    - `others`: networks of the same architecture, trained or drawn apart, whose weights take the place of removed ones; by
-      default freshly drawn ones.
-    - `budgets`: how much is measured at each effort.
+    - `unit`, `layers`, `start`, `embeddings`: the units of a mask, as in `assay.masks.units_of`. Embeddings are kept whole by
+      default, as published: every part needs its words, and a mask of both would take them from the other part.
+    - `others`: networks of the same architecture, trained or drawn independently, whose weights replace removed ones; by
+      default freshly initialised ones.
+    - `budgets`: sizes at each effort.
     """
 
     name = "subnetworks"
@@ -109,7 +109,7 @@ class Subnetworks(Instrument[Problems]):
         seeds = range(budget.seeds)
         paths = {part: tuple(fit_path(model, part, generator=rng("path", part, k)) for k in seeds) for part in data.parts}
         parts = [PartReading(part, found) for part, found in paths.items()]
-        # Nulls are searched for parts that a mask isolates: without one there is no number to hold against them.
+        # Nulls are searched only for parts that a mask isolates: without one there is no value to compare with them.
         num = budget.nonsense if any(part.chosen for part in parts) else 0
         nonsense = [fit_path(model, data.parts[0], generator=rng("nonsense", k), nonsense=k) for k in range(num)]
         others = self.others or [network.untrained(rng("other", k)).module for k in range(FRESH)]
@@ -155,7 +155,7 @@ class Subnetworks(Instrument[Problems]):
 
 
 def values_of(found: PartReading) -> list[Values]:
-    """The metrics of one part of the network under test. Without a mask that isolates it they hold no number, and say why."""
+    """The metrics of one part of the network under test; without values, and with the reason, where no mask isolates it."""
     necessity, *others = values_along(found.part, found.paths)
     if not found.chosen:
         reason = f"no isolable part: {found.paths[0].flaw}"
@@ -165,7 +165,7 @@ def values_of(found: PartReading) -> list[Values]:
     controls = (
         Control(
             name=RANDOM,
-            how=f"{len(random)} draws of as many living weights of every layer, removed; p: share at least as far",
+            how=f"{len(random)} draws of as many living weights of every layer, removed; p: share with at least that necessity",
             values=torch.tensor(random, dtype=torch.float64),
         ),
         Control(
@@ -179,18 +179,18 @@ def values_of(found: PartReading) -> list[Values]:
 
 
 def values_along(part: str, paths: Sequence[SparsityPath]) -> list[Values]:
-    """The metrics of one part of any network, from its path under every seed of the search: means over paths, of which one
-    where no mask isolates the part counts as 0."""
+    """The metrics of one part of any network: means over its paths, one per seed of the search. A path without an isolating
+    mask counts as 0."""
     chosen = [point for path in paths if (point := path.chosen) is not None]
     smallest = [point for path in paths if (point := path.smallest) is not None]
-    asked = (
+    effects_of = (
         (NECESSITY, 1, [point.without for point in chosen]),
         (NECESSITY_SMALLEST, 1, [point.without for point in smallest]),
         (SUFFICIENCY, -1, [point.alone for point in chosen]),
         (SUFFICIENCY_SMALLEST, -1, [point.alone for point in smallest]),
     )
     values = []
-    for metric, sign, effects in asked:
+    for metric, sign, effects in effects_of:
         first = effects[0] if effects else paths[0].points[0].without
         raw = sign * sum(effect.raw for effect in effects) / max(1, len(effects))
         values.append(
@@ -213,7 +213,7 @@ def _warnings(found: FoundSubnetworks) -> Iterator[str]:
         if smallest is not None and chosen is not None and chosen.without.necessity - smallest.without.necessity > 0.1:
             yield (
                 f"Part {one.part}: the smallest mask that solves its problems leaves {number(smallest.without.own.raw)} of it "
-                f"when it is removed, the one chosen {number(chosen.without.own.raw)}: the part is there more than once."
+                f"when it is removed, the chosen one {number(chosen.without.own.raw)}: it is stored more than once."
             )
         for twin in (path.chosen for path in one.rotated if path.chosen is not None):
             own, rotated = one.chosen[0].without.necessity, twin.without.necessity
@@ -226,8 +226,8 @@ def _warnings(found: FoundSubnetworks) -> Iterator[str]:
 def _not_tested(found: Sequence[PartReading], num_penalties: int) -> Iterator[str]:
     isolated = [one for one in found if one.chosen]
     if len(isolated) < len(found):
-        yield "Nulls of a part that no mask isolates: there is no number to hold against them."
+        yield "Nulls of a part that no mask isolates: there is no value to compare with them."
     if isolated and not isolated[0].rotated:
-        yield "A rotated basis: no two Linear layers of a Sequential follow each other with nothing between them."
+        yield "A rotated basis: no Sequential has two Linear layers in direct succession."
     yield "Other seeds of the training: one network is one unit; `over_networks` joins five or more."
     yield f"Masks of sizes between those that {num_penalties} penalties lead to."

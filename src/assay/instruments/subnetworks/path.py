@@ -1,4 +1,4 @@
-"""The sparsity path of one part of one network: masks under rising L0 penalties, and which of them stand for the part."""
+"""The sparsity path of one part: masks under rising L0 penalties, and the choice of the mask that isolates the part."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from assay.instruments.subnetworks.problems import Effect, MaskedModel
 from assay.masks import Mask, SearchConfig, masked, path
 from assay.task import Examples
 
-SOLVES = 0.9  # of its problems that a mask must solve to stand for a part, and that the network must solve first
+SOLVES = 0.9  # share of its problems that a mask must solve to isolate a part; the network must solve as many first
 _CAPTION = (
     "Every dot is a mask of one path, from the whole network down; the large dot is the mask that stands for the part. "
     "Dotted is the other part's accuracy, long dashes are the same network in another basis. Grey lines are networks that "
@@ -28,9 +28,10 @@ class PathPoint:
     **Attributes:**
 
     - `penalty`: on keeping the whole network.
-    - `mask`, `density`: and the share of living weights that it keeps; `degenerate`: what is wrong with it.
+    - `mask`; `density`: the share of living weights that it keeps; `degenerate`: what is wrong with it, empty for a proper
+      mask.
     - `accuracy`: on problems of the mask's own pool that the part decides.
-    - `validation`: the necessity on problems of the same pool: what a mask is chosen by.
+    - `validation`: the necessity on problems of the same pool, by which a mask is chosen.
     - `alone`: the mask kept and all else removed; `without`: the mask removed; both on the test pool.
     """
 
@@ -52,14 +53,14 @@ class SparsityPath:
 
     @cached_property
     def isolating(self) -> tuple[PathPoint, ...]:
-        """Those that solve the part's own problems."""
+        """The masks that solve the part's own problems."""
         return tuple(point for point in self.points if point.accuracy >= SOLVES and not point.degenerate)
 
     @property
     def chosen(self) -> PathPoint | None:
-        """Of those, the one with the highest validation score, by problems that are not reported; the smaller one of equals.
+        """The isolating mask with the highest validation score, on problems that are not reported; of equal ones the smaller.
 
-        A mask may be too large, and hold what the other part needs too; or too small, and leave a copy of the part behind.
+        A mask may be too large, and include what the other part needs; or too small, and leave a copy of the part behind.
         """
         return max(reversed(self.isolating), key=lambda point: point.validation, default=None)
 
@@ -69,21 +70,22 @@ class SparsityPath:
 
     @property
     def degenerate(self) -> str:
-        """What is wrong with the largest mask that solves the part's problems; empty for a proper part, or where none does."""
+        """What is wrong with the largest mask that solves the part's problems; empty for a proper mask, or where none solves
+        them."""
         return next((point.degenerate for point in self.points if point.accuracy >= SOLVES), "")
 
     @property
     def flaw(self) -> str:
-        """Why none isolates the part, where none does."""
+        """Why no mask isolates the part; defined where none does."""
         most = max(point.accuracy for point in self.points)
         best = f"no mask solves {SOLVES:g} of its problems; the best solves {number(most)}"
         return f"the mask {self.degenerate}" if self.degenerate else best
 
 
 def fit_path(model: MaskedModel, part: str, *, generator: Generator, nonsense: int | None = None) -> SparsityPath:
-    """The path for one part. It ends where masks become too small to solve the part's problems.
+    """The sparsity path of one part. It ends where masks become too small to solve the part's problems.
 
-    **Arguments:** `nonsense`: masks are searched for problems that this hash decides, along the whole path, and judged as if
+    **Arguments:** `nonsense`: the hash whose labels masks are searched for instead, along the whole path; they are judged as if
     they were the part's.
     """
     problems, weights = model.problems, model.weights
@@ -108,7 +110,7 @@ def fit_path(model: MaskedModel, part: str, *, generator: Generator, nonsense: i
 
 
 def judged(model: MaskedModel, part: str, mask: Mask, checking: Examples, *, penalty: float) -> PathPoint:
-    """A mask as one of a part; `checking`: problems that it should solve alone."""
+    """A mask judged as one of a part; `checking`: problems that it should solve alone."""
     weights, problems = model.weights, model.problems
     alone, without = masked(weights, mask), masked(weights, ~mask)
     return PathPoint(
@@ -124,8 +126,8 @@ def judged(model: MaskedModel, part: str, mask: Mask, checking: Examples, *, pen
 
 
 def path_curve(paths: Mapping[str, Mapping[str, Sequence[SparsityPath]]]) -> Curve:
-    """What masks do against how much they keep, alone and removed: for every part the paths of `this` network, of its twin in
-    a `rotated` basis, and of `untrained` copies."""
+    """Figure of accuracy and necessity against mask size: for every part the paths of `this` network, of its twin in a
+    `rotated` basis, and of `untrained` copies."""
     plots = []
     for part, kinds in paths.items():
         alone, without = [], []

@@ -1,4 +1,4 @@
-"""The problems that masks are trained and judged on, and the accuracy of a network on them with some of its weights removed."""
+"""Problems on which masks are trained and judged, and the accuracy of a network on them with some weights removed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from assay.task import Examples, PosesPartProblems, Task
 
 @dataclass(frozen=True, kw_only=True)
 class MaskBudget(Budget):
-    """**Attributes:** `training`, `judging`: problems of each kind; `penalties`: L0 penalties along the path, each that of
-    keeping the whole network; `steps`: of its first search and of each later one; `seeds`: of the search on the network;
-    `nonsense`: hashes; `draws`: random masks."""
+    """Sizes at one effort: problems of each kind for `training` and `judging`; L0 `penalties` along the path, each that of
+    keeping the whole network; `steps` of its first search and of each later one; `seeds` of the search on the network; hashes
+    (`nonsense`); random masks (`draws`)."""
 
     training: int
     judging: int
@@ -33,15 +33,15 @@ class MaskBudget(Budget):
 
 @dataclass(frozen=True)
 class Problems:
-    """What every network is given.
+    """Problems shared by all networks.
 
     **Attributes:**
 
-    - `units`: what masks decide over; `objective`: how answers are scored; `budget`: sizes.
+    - `units`: of the masks; `objective`: scores answers; `budget`: sizes.
     - `training`, `checking`: for each part, problems of the pool `mask` that it decides: for training a mask, and for its own
       accuracy.
-    - `choosing`: for each part, problems whose odd item breaks this part only, of the pool `mask`: to choose a mask.
-    - `testing`, `reading`: for each part, the two kinds of the pool `test`, which no choice has seen.
+    - `choosing`: for each part, problems of the pool `mask` whose odd item breaks this part only: for the choice of a mask.
+    - `testing`, `reading`: for each part, the two kinds in the pool `test`, which no choice has seen.
     - `both`: problems of the pool `test` that both parts decide.
     - `nonsense`: for every seed, problems of the pool `mask` that a hash decides, for training and for checking.
     """
@@ -67,13 +67,13 @@ class Problems:
 
 
 def draw_problems(task: Task, *, units: Units, budget: MaskBudget, rng: Random) -> Problems:
-    """The problems that every network is given, in an order that does not depend on that of the task.
+    """Draw the problems that all networks share, in an order that does not depend on that of the task.
 
-    **Raises:** `AssayError` when the task has not two parts, or cannot isolate one of them.
+    **Raises:** `AssayError` when the task does not have two parts, or cannot isolate one of them.
     """
     parts = task.combines
     if len(parts) != 2:
-        raise AssayError("subnetworks are looked for of two parts, each of which is the other's control", given=list(parts))
+        raise AssayError("the search for subnetworks needs two parts, each of which is the other's control", given=list(parts))
     assert isinstance(task, PosesPartProblems)
     poses: PosesPartProblems = task
 
@@ -122,14 +122,14 @@ class Accuracy:
 
 
 class Effect(NamedTuple):
-    """Accuracies on a part's own and on the other part's problems after some weights were removed."""
+    """Accuracies on a part's own and on the other part's problems after an ablation."""
 
     own: Accuracy
     other: Accuracy
 
     @property
     def necessity(self) -> float:
-        """How much more is left of the other part, in [-1, 1]; both not less than chance."""
+        """Accuracy on the other part's problems minus that on its own, in [-1, 1], with both floored at chance."""
         return self.other.value - self.own.value
 
     @property
@@ -139,13 +139,13 @@ class Effect(NamedTuple):
 
     @property
     def variance(self) -> float:
-        """Of either difference, over problems."""
+        """Variance of either difference, over problems."""
         return self.own.variance + self.other.variance
 
 
 @dataclass(frozen=True)
 class MaskedModel:
-    """A network some of whose weights are removed, and the accuracy of its answers."""
+    """A network under ablation, and the accuracy of its answers."""
 
     module: nn.Module
     problems: Problems
@@ -156,22 +156,22 @@ class MaskedModel:
         return weights_of(self.module)
 
     def score(self, weights: Mapping[str, Tensor], examples: Examples) -> Accuracy:
-        """Its accuracy with these weights."""
+        """Accuracy with these weights."""
         return self.score_outputs(run(self.module, weights, examples.inputs, batch_size=self.batch_size), examples)
 
     def score_outputs(self, outputs: Tensor, examples: Examples) -> Accuracy:
-        """The accuracy of given outputs."""
+        """Accuracy of given outputs."""
         objective = self.problems.objective
         scores = objective.score(outputs, examples.targets).double()
         units = cluster_means(scores, examples.combination).means
         return Accuracy(units if len(units) >= MIN_UNITS else scores, constant_score(objective, examples))
 
     def effect(self, weights: Mapping[str, Tensor], examples: Mapping[str, Examples], part: str) -> Effect:
-        """Its accuracy with these weights on both parts' problems."""
+        """Accuracies with these weights on both parts' problems."""
         return Effect(*(self.score(weights, examples[name]) for name in (part, self.problems.other(part))))
 
     def unsolved(self, least: float) -> str:
-        """Why the network itself is not worth looking into: what it does not solve. Empty when it solves all."""
+        """Problems that the network itself does not solve, as a reason not to search it; empty when it solves all."""
         sets = {"both parts decide": self.problems.both}
         sets |= {f"{part} decides": examples for part, examples in self.problems.testing.items()}
         found = {name: self.score(self.weights, examples).raw for name, examples in sets.items()}
@@ -180,7 +180,7 @@ class MaskedModel:
 
 
 def constant_score(objective: Objective, examples: Examples) -> float:
-    """What the objective says that guessing scores; where it has no such number, the best constant answer."""
+    """The chance level of the objective, or else the score of the best constant answer."""
     if objective.chance > 0:
         return objective.chance
     answers = examples.targets.unique(dim=0)
