@@ -1,3 +1,3 @@
-"""Line 6: rules, or subgraphs matched with those seen in training?"""
+"""Subgraph matching: local accuracy of computation steps by whether their subgraphs occur in training."""
 
 from assay.instruments.subgraphs.instrument import Subgraphs as Subgraphs

@@ -24,9 +24,11 @@ Sizes = Mapping[str, Int[np.ndarray, " n"]]
 
 
 def figures(given: Analysis, own: Analysis, sizes: Sizes | None, *, on_right_values: bool) -> tuple[Figure, ...]:
-    """All figures. `given`: what the cells are read from, each step on right values or, where there are none, those of the
-    network's own steps whose ancestors are right; `own`: on its own steps; `sizes`: two of every example, by their names,
-    or None for those of its graph."""
+    """All figures.
+
+    **Arguments:** `given`: the analysis behind the cells: each step on right values or, where there are none, the network's own
+    steps whose ancestors are right; `own`: its own steps; `sizes`: two sizes of every example by name, or None for those of its
+    graph."""
     graphs, shown = steps_figure(own)
     return (
         kinds_by_layer(own),
@@ -62,27 +64,27 @@ def kinds_by_layer(own: Analysis) -> Curve:
         caption=(
             "On the network's own steps. Local: wrong for its own parents. Propagation: wrong, and what the operation gives "
             "for wrong parents. Restoration: right behind a wrong ancestor. The dashed line is the law of constant error, "
-            f"as if every step failed equally often, fitted{p}: errors that grow with the layer leave it."
+            f"as if every step failed equally often, fitted{p}: errors that grow with the layer depart from it."
         ),
         level=2,
     )
 
 
 def sizes_of(graphs: Computations) -> Sizes:
-    """Of every example the symbols of its input, and the depth of its graph."""
+    """For every example the number of input symbols, and the depth of its graph."""
     inputs = np.bincount(graphs.example[graphs.is_source], minlength=graphs.num_examples)
     return {"input symbols": inputs, "depth of the graph": graphs.shapes.depth}
 
 
 def accuracy_by_size(own: Analysis, sizes: Sizes) -> tuple[Matrix, ...]:
-    """Examples with every node right, by two sizes of each; nothing where all are of one size."""
+    """Share of examples with every node right, by two sizes; empty where all examples are of one size."""
     (down, rows), (across, columns) = sizes.items()
     alike = len(np.unique(rows)) < 2 and len(np.unique(columns)) < 2
     return () if alike else (by_size(own, rows, columns, names=(down, across)),)
 
 
 def by_size(own: Analysis, rows: Int[np.ndarray, " n"], columns: Int[np.ndarray, " n"], *, names: tuple[str, str]) -> Matrix:
-    """Examples with every node right by two sizes of each, such as the digits of both factors (Dziri et al. 2023, figure 2).
+    """Share of examples with every node right by two sizes, such as the digits of both factors (Dziri et al. 2023, figure 2).
 
     Example::
 
@@ -103,7 +105,7 @@ def by_size(own: Analysis, rows: Int[np.ndarray, " n"], columns: Int[np.ndarray,
 
 
 def cells_table(given: Analysis, *, on_right_values: bool) -> DetailTable:
-    """Local accuracy by cell, layer, and whether the step and the subgraph are inside 1-coverage, beside the best guess."""
+    """Local accuracy by cell, by layer, and by whether step and subgraph are inside 1-coverage, beside the best guess."""
     graphs, reach = given.computations, given.covered
     rows = []
     for layer, nodes in enumerate(graphs.by_layer(), 1):
@@ -131,12 +133,12 @@ SIDES = ("outside", "inside", "trained")
 
 
 def _side(reach: Int8[np.ndarray, " some"]) -> Int[np.ndarray, " some"]:
-    """Outside 1-coverage, inside it, or trained."""
+    """The side of 1-coverage: outside, inside, or trained."""
     return np.where(reach == KNOWN, 2, (reach > OUTSIDE).astype(np.int64))
 
 
 def substitution_table(given: Analysis) -> DetailTable:
-    """Matched subgraphs beside k-equivalent fragments, on the same nodes."""
+    """Table of matched subgraphs against k-equivalent fragments, on the same nodes."""
     rows = []
     matched = given.seen.full > 0
     for full in (True, False):
@@ -156,8 +158,10 @@ def substitution_table(given: Analysis) -> DetailTable:
 
 
 def layer_table(own: Analysis, shown: Mapping[int, str]) -> DetailTable:
-    """Shares of the kinds, eps and c by layer, what restoration would be by chance, and how many nodes would be right were each
-    put together of its own parts. `shown`: of a layer the graph that has an error there."""
+    """Table by layer: shares of the error kinds, eps, c, the rate of restoration by chance, and the share of nodes that would
+    be right if each were computed from the network's answers to its own parts.
+
+    **Arguments:** `shown`: for each layer the graph of an example with an error there."""
     error, recovery, ratios = own.layers.error(), own.layers.recovery(), own.layers.ratios()
     together = from_own_parts(own.computations, own.predicted) == own.computations.values
     rows = []
@@ -178,8 +182,8 @@ def layer_table(own: Analysis, shown: Mapping[int, str]) -> DetailTable:
 
 
 def steps_figure(own: Analysis) -> tuple[ComputationGraphs, dict[int, str]]:
-    """The computation graphs of a few examples: of every layer one whose first error is there, and one without an error. Also
-    the name of the graph that shows each layer."""
+    """Computation graphs of a few examples: for every layer one whose first error is there, and one without an error; and the
+    name of the graph that shows each layer."""
     graphs, labels = own.computations, own.labels
     wrong = ~graphs.is_source & (labels.kind != CORRECT)
     first = np.full(graphs.num_examples, -1)
@@ -224,7 +228,7 @@ def _graph(own: Analysis, name: str, example: int) -> StepGraph:
 
 
 def nodes_table(own: Analysis) -> DetailTable:
-    """The nodes of a few examples with errors, and of one without."""
+    """Table of the nodes of a few examples with errors, and of one without."""
     graphs = own.computations
     wrong = np.flatnonzero(~own.exact)[:_MOST_EXAMPLES]
     fine = np.flatnonzero(own.exact)[:1]

@@ -1,4 +1,4 @@
-"""Rules or matched subgraphs: node values of computation graphs, by what the training set holds of them (Dziri et al. 2023)."""
+"""Subgraph matching: accuracy on nodes of computation graphs by what the training set contains of them (Dziri et al. 2023)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ from assay.task import LACKS, Task
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes(Budget):
-    """Trained examples that are counted, examples that are read of either kind, those of these that copies are read on (novel
-    ones of each cell), repeats of a table and of shuffled values."""
+    """Sizes at one effort: trained examples that are counted, examples of either kind that are read, those of these that copies
+    are read on (of novel ones, per cell), and repeats of a table and of shuffled values."""
 
     trained: int
     examples: int
@@ -56,7 +56,7 @@ class Sizes(Budget):
 
 @dataclass(frozen=True)
 class SubgraphsKept:
-    """What the words need of the network under test."""
+    """Results for the text of the report on the network under test."""
 
     given: Analysis | None
     own: Analysis | None
@@ -67,12 +67,12 @@ _WERE_ALL_WRONG = "were missing values also wrong behind other missing ones, it 
 
 
 class Subgraphs(Instrument[SubgraphsDraw]):
-    """Reads a value at every node of the computation graphs of novel inputs, and asks what the training set holds of it: the
-    full computation subgraph, its last step alone, or not even that.
+    """Local accuracy at every node of the computation graphs of novel inputs, by what the training set contains of it: the full
+    computation subgraph, its last step alone, or neither.
 
     Local accuracy, each step on the right values of its parents, is compared with a table of full subgraphs, a table of steps,
-    and the best guess that passes over one argument. Error kinds describe the network's own steps, and the composition gap
-    what they would gain were parts put together by the operations themselves.
+    and the best guess that ignores one argument. Error kinds describe the network's own steps, and the composition gap is what
+    they would gain if parts were put together by the operations themselves.
     """
 
     name = "subgraphs"
@@ -120,7 +120,7 @@ class Subgraphs(Instrument[SubgraphsDraw]):
             surface = found[SURFACE]
             stored.append(found[FULL_TABLE])
             for name, values in found.items():
-                if name != SURFACE or not k:  # it draws nothing
+                if name != SURFACE or not k:  # a file draws nothing
                     tables.setdefault(name, []).append(values == novel_side.graphs.values)
         return SubgraphsDraw(
             task=task,
@@ -159,7 +159,7 @@ class Subgraphs(Instrument[SubgraphsDraw]):
         return Reading(self._given(network, data.fewer, rng)[0])
 
     def _given(self, network: Subject, data: SubgraphsDraw, rng: Random) -> tuple[list[Values], Int[np.ndarray, " v"]]:
-        """Every metric that is read step by step on right values, and these node values of novel inputs."""
+        """Metrics of the steps on right values, and the node values of novel inputs."""
         answer = given_right_parents(network)
         predicted = data.task.node_values(data.seen.examples, data.seen.graphs, answer)
         values = [of_nodes(TRAINED, data.seen, predicted, ~data.seen.graphs.is_source)]
@@ -168,8 +168,8 @@ class Subgraphs(Instrument[SubgraphsDraw]):
         return values + of_cells(data, given == novel.values, ~novel.is_source, rng), given
 
     def _of_file(self, answers: Predictions, data: SubgraphsDraw, rng: Random) -> Reading:
-        """The same of a file, which holds the network's own steps alone: what stands for a step on right values is one whose
-        ancestors are right, whether it was written or is missing."""
+        """The same from a file, which holds the network's own steps alone: the steps on right values are those whose ancestors
+        are right, including steps whose value is missing."""
         own, files = [], []
         for side in (data.seen, data.novel):
             found = answered_values(answers, side.examples, side.graphs)
@@ -197,21 +197,23 @@ class Subgraphs(Instrument[SubgraphsDraw]):
         untested = ["Inputs of other sizes than the novel ones.", "Whether a step is also right in another network's hands."]
         if kept.own is None:
             why = "the file answers no novel one" if len(data.other) else f"the task {LACKS.get(data.level, LACKS[0])}"
-            told = f"Only trained inputs were read: {why}."
-            return Notes(told, warnings=kept.missing, not_tested=untested)
+            summary = f"Only trained inputs were read: {why}."
+            return Notes(summary, warnings=kept.missing, not_tested=untested)
         cells = kept.own if kept.given is None else kept.given
         warnings = []
         if kept.own.layers.error()[0] > 0.1:
             warnings.append(
                 f"At layer 1, whose steps are on inputs alone, {kept.own.layers.error()[0]:.0%} of the nodes are wrong: "
-                "positions or format fail, and what happens further up cannot be read as composition."
+                "positions or format fail, and errors in later layers say nothing about composition."
             )
         warnings += kept.missing
         if not len(data.other):
-            warnings.append("No further novel inputs, so that the odds ratio was not held against another training set.")
+            warnings.append(
+                "No further novel inputs, so that the odds ratio was not compared with that of another training set."
+            )
         if data.missed > 0:
             warnings.append(
-                f"{data.missed:,} trained combinations were not counted, so that nodes may pass for new that were trained; a "
+                f"{data.missed:,} trained combinations were not counted, so that trained nodes may be counted as new; a "
                 "higher effort counts more."
             )
         if kept.given is None:

@@ -1,4 +1,4 @@
-"""What one or two inputs give away of every node: the surface pattern that could pass for composition."""
+"""Information about every node in one or two inputs: the surface pattern that could pass for composition."""
 
 from itertools import combinations
 
@@ -11,20 +11,22 @@ from assay.computation.information import best_surface
 from assay.figure import DetailTable
 
 _MOST_EXAMPLES, _MOST_INPUTS = 5_000, 12
-_MOST_READ = 2e7  # examples, sets of inputs and nodes: about a second
+_MOST_READ = 2e7  # product of examples, sets of inputs and nodes: about a second
 
 
 def leaks_table(trained: Computations, own: Analysis) -> tuple[DetailTable, ...]:
-    """Relative information gain and Bayes accuracy from the input, and from the two inputs, that guess a node best, over
-    trained examples, beside how often the network is right there. Nothing where examples have different nodes, or many inputs.
+    """Relative information gain and Bayes accuracy of the best single input and pair of inputs for every node, over trained
+    examples, beside the network's accuracy there.
+
+    Empty where examples have different nodes, or many inputs.
     """
     tested = own.computations
-    known, asked = _nodes(trained), _nodes(tested)
-    if known is None or asked is None or trained.names != tested.names:
+    known, nodes = _nodes(trained), _nodes(tested)
+    if known is None or nodes is None or trained.names != tested.names:
         return ()
-    order = np.random.default_rng(0).permutation(len(known))  # they come in the order of their combinations
+    order = np.random.default_rng(0).permutation(len(known))  # trained examples are sorted by combination
     values = trained.values[known[np.sort(order[:_MOST_EXAMPLES])]]
-    source = tested.is_source[asked[0]]
+    source = tested.is_source[nodes[0]]
     inputs = [k for k in np.flatnonzero(source).tolist() if len(np.unique(values[:, k])) > 1]
     if not 0 < len(inputs) <= _MOST_INPUTS:
         return ()
@@ -33,22 +35,22 @@ def leaks_table(trained: Computations, own: Analysis) -> tuple[DetailTable, ...]
         values = trained.values[known[np.sort(order[:most])]]
 
     def called(column: int) -> str:
-        return tested.names[tested.name[asked[0, column]]]
+        return tested.names[tested.name[nodes[0, column]]]
 
-    layers, right = tested.layers[asked[0]], own.labels.right[asked]
+    layers, right = tested.layers[nodes[0]], own.labels.right[nodes]
     rows = []
     for k in sorted(np.flatnonzero(~source).tolist(), key=lambda one: int(layers[one])):
-        told: list[str | float | None] = []
+        cells: list[str | float | None] = []
         for size in (1, 2):
             sets = list(combinations(range(len(inputs)), size))
             if not sets:
-                told += ["", None, None]
+                cells += ["", None, None]
                 continue
             chosen, found = best_surface(values[:, inputs], values[:, k], sets)
-            told += [" ".join(called(inputs[one]) for one in chosen), found.gain, found.held_out]
+            cells += [" ".join(called(inputs[one]) for one in chosen), found.gain, found.held_out]
         wrong = float(right[~own.exact, k].mean()) if not own.exact.all() else None
         commonest = float(np.unique(values[:, k], return_counts=True)[1].max() / len(values))
-        rows.append((called(k), str(int(layers[k])), float(right[:, k].mean()), wrong, *told, commonest))
+        rows.append((called(k), str(int(layers[k])), float(right[:, k].mean()), wrong, *cells, commonest))
     note = (
         "Right: on the network's own steps, in all examples and in those with a node wrong. Beside it, over "
         f"{len(values):,} of {len(known):,} trained examples: "

@@ -1,4 +1,4 @@
-"""What a file of answers does not hold: values that are missing, and outputs that were cut, each counted for itself."""
+"""Counts of missing values and truncated outputs in a file of answers."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,9 @@ from assay.instrument import NotEnough
 
 
 def missing_values(sides: Mapping[str, Predicted]) -> tuple[str, ...]:
-    """Warnings. `sides`: the answers to trained and to novel inputs, by what they are called.
+    """Warnings about missing values.
+
+    **Arguments:** `sides`: the answers to trained and to novel inputs, by the names used in the warnings.
 
     **Raises:** `NotEnough` where no value could be read of any answer.
     """

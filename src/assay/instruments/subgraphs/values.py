@@ -1,4 +1,4 @@
-"""Metrics of node values, and what a network has of each: shares of right nodes by what the training set holds of them."""
+"""Metrics of node values: shares of right nodes by what the training set contains of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -86,7 +86,7 @@ _LEAST_NODES = {MATCHED.key: 1, RECOMBINED.key: LEAST_NODES, APPLIED.key: LEAST_
 
 @dataclass(frozen=True)
 class Side:
-    """Examples, their graphs, and for each repeat the right values dealt to other nodes of the same operation."""
+    """Examples, their graphs, and for each repeat the right values permuted among nodes of the same operation."""
 
     examples: Examples
     graphs: Computations
@@ -95,18 +95,18 @@ class Side:
 
 @dataclass(frozen=True)
 class SubgraphsDraw:
-    """Everything drawn from the task.
+    """The examples and tables of one measurement.
 
     **Attributes:**
 
-    - `trained`: graphs of the training set; `seen`, `novel`: what is read.
-    - `other`: graphs of examples that no network has seen, as many as were trained where there are so many.
-    - `known`, `reach`: what `trained` holds of the nodes of `novel`, and how far substitution reaches them.
-    - `tables`: by name, for each repeat which nodes of `novel` the table has right.
-    - `stored`: for each repeat what a table of full subgraphs answers at every node of `novel`; `surface`: what the surface
-      table answers, which is one.
-    - `missed`: trained combinations that are not counted in `trained`, for want of effort.
-    - `copied`: examples of each side and cell that untrained copies are read on, at the most; `whole`: whether all are in it.
+    - `trained`: graphs of the training set; `seen`, `novel`: examples that are read.
+    - `other`: graphs of examples that no network has seen, as many as were trained where possible.
+    - `known`, `reach`: what `trained` contains of the nodes of `novel`, and which of them substitution reaches.
+    - `tables`: by name, for each repeat the nodes of `novel` that the table has right.
+    - `stored`: for each repeat the answer of a table of full subgraphs at every node of `novel`; `surface`: the single answer
+      of the surface table.
+    - `missed`: trained combinations that the effort leaves out of `trained`.
+    - `copied`: the most examples of each side and cell that untrained copies are read on; `whole`: whether none is left out.
     """
 
     task: DeclaresComputation
@@ -127,8 +127,8 @@ class SubgraphsDraw:
 
     @cached_property
     def fewer(self) -> "SubgraphsDraw":
-        """What copies are read on: some of the trained examples, and of the novel ones so many with nodes of each cell. A side
-        in which examples share a combination stays as it is, since its values are paired in their order."""
+        """The draw for copies: some of the trained examples, and of the novel ones some with nodes of each cell. A side in
+        which examples share a combination stays complete, since its values are paired by order."""
         rng, novel = np.random.default_rng(self.seed), self.novel.graphs
         inside = _cells(self).values()
         seen_rows = _some(np.arange(self.seen.graphs.num_examples), self.copied, rng)
@@ -160,7 +160,7 @@ def side_of(task: DeclaresComputation, examples: Examples, shuffles: int, rng: R
 
 
 def _dealt(graphs: Computations, rng: np.random.Generator) -> Int[np.ndarray, " v"]:
-    """Right values dealt to other nodes of the same operation."""
+    """Right values permuted among nodes of the same operation."""
     values = graphs.values.copy()
     for k in range(len(graphs.operations)):
         rows = np.flatnonzero(graphs.operation == k)
@@ -173,7 +173,7 @@ def _some(rows: Int[np.ndarray, " n"], most: int, rng: np.random.Generator) -> I
 
 
 def _side_with(task: DeclaresComputation, side: Side, rows: Int[np.ndarray, " m"]) -> Side:
-    """The same of some of its examples, where each has a combination of its own."""
+    """The same side with some of its examples, or unchanged where examples share a combination."""
     if _ids(side.examples) is None:
         return side
     kept, examples = np.isin(side.graphs.example, rows), side.examples.take(torch.from_numpy(rows))
@@ -193,21 +193,21 @@ def _cells(data: SubgraphsDraw) -> dict[Metric, Bool[np.ndarray, " v"]]:
 def _counted(
     graphs: Computations, right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"]
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Of every example the right nodes and all, among those that are counted."""
+    """For every example the number of right nodes and of all nodes, among those that are counted."""
     example, num = graphs.example, graphs.num_examples
     return np.bincount(example[counted & right], minlength=num), np.bincount(example[counted], minlength=num)
 
 
 def _shares(right: Int[np.ndarray, " n"], nodes: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Values of examples whose mean is the share of right nodes of all, however many each has: the share plus the influence of
-    the example on it. Where all have as many, each is the example's own share; a mean of those would else give an example with
-    one node the weight of one with ten."""
+    """Values of examples whose mean is the pooled share of right nodes, however many each example has: the share plus the
+    influence of the example on it. With equally many nodes each is the example's own share; a plain mean of those would else
+    give an example with one node the weight of one with ten."""
     share = right.sum() / nodes.sum()
     return share + (right - share * nodes) / nodes.mean()
 
 
 def of_nodes(metric: Metric, side: Side, predicted: Int[np.ndarray, " v"], counted: Bool[np.ndarray, " v"]) -> Values:
-    """The share of right nodes of every example, among those that are counted; undefined where no value was read at all."""
+    """The share of right nodes among those that are counted, by example; undefined where no value was read at all."""
     inner = ~side.graphs.is_source
     unread = len(side.examples) > 0 and not (predicted[inner] != MISSING).any()
     counted = counted & (not unread)
@@ -231,9 +231,11 @@ def _unread(side: Side) -> str:
 
 
 def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -> Values:
-    """How many more nodes would be right were each put together of the network's own answers to its parts, by the operation
-    itself: 0 of one that composes, above 0 where it knows parts and does not put them together, below where it knows wholes
-    without their parts."""
+    """The composition gap: how many more nodes would be right if the operation itself were applied to the network's own answers
+    to their parts.
+
+    It is 0 for a network that composes, positive where it knows parts without composing them, and negative where it knows
+    wholes without their parts."""
     novel = data.novel.graphs
     counted = put_together(novel, predicted)
     more, nodes = gaps(novel, predicted, among=counted)
@@ -249,13 +251,13 @@ def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -
     controls = []
     for name, answers in {EXECUTOR: _executors(data, predicted, rng), FULL_TABLE: data.stored}.items():
         null = torch.from_numpy(np.stack([shares(one) for one in answers]))
-        # Over repeats too, since how often the network errs on inputs is not known exactly.
+        # Also over repeats, since the network's error rate on inputs is an estimate.
         found, error, means = float(units.mean()), float(units.var()) / len(units), null.mean(1).tolist()
         beyond = gain_over(found, error, means).p, gain_over(-found, error, [-mean for mean in means]).p
         controls.append(Control(name=name, how=_HOW[name], values=null, p=min(1.0, 2 * min(beyond))))
     right = float((predicted == novel.values)[counted].mean())
     ids, zero = _ids(data.novel.examples), None
-    if not more.any():  # no example differs, and so few may
+    if not more.any():  # no example differs: the interval is that of a share of zero
         most = share_interval(0, len(rows)).high
         zero = Interval(
             low=-most, high=most, level=LEVEL, method=f"Clopper-Pearson over {len(rows)} examples without a difference"
@@ -272,8 +274,8 @@ def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -
 
 
 def _executors(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -> list[Int[np.ndarray, " v"]]:
-    """Values of executors that err at every node as often as the network at layer 1: at a rate drawn for each from what so many
-    examples leave open (Jeffreys), so that a network that does not err there is not held against one that never does."""
+    """Values of noisy executors that err at every node as often as the network at layer 1. Each error rate is drawn from its
+    posterior (Jeffreys), so that a network without errors there is not compared with a perfect executor."""
     novel, found = data.novel.graphs, []
     first = novel.layers == 1
     wrong = float((predicted != novel.values)[first].mean())
@@ -285,12 +287,12 @@ def _executors(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Rando
 
 
 def _ids(examples: Examples) -> Int[Tensor, " n"] | None:
-    """The combination of each example where no two have one."""
+    """The combination of each example where all differ, else None."""
     return examples.combination if len(examples.combination.unique()) == len(examples) else None
 
 
 def inputs_of(data: SubgraphsDraw) -> dict[int, str]:
-    """What a network is given, by the combination of each example; nothing where two of one side have one."""
+    """The input text by combination; empty where two examples of one side share one."""
     found: dict[int, str] = {}
     for side in (data.seen, data.novel):
         ids = _ids(side.examples)
@@ -346,7 +348,7 @@ def _of_odds(data: SubgraphsDraw, right: Bool[np.ndarray, " v"], every: Bool[np.
         return none
     elsewhere = odds_ratio(novel, seen(data.other, novel).cell, right, every, draws) if len(data.other) else None
     if elsewhere is None or np.isnan(elsewhere.value):
-        return replace(none, reason="not enough data: no other training set to hold it against")
+        return replace(none, reason="not enough data: no other training set to compare with")
     from scipy.special import ndtr
 
     p = float(2 * ndtr(-abs(own.value - elsewhere.value) / np.hypot(own.error, elsewhere.error)))
