@@ -1,3 +1,3 @@
-"""How much of a model's relational structure follows from text alone."""
+"""Langue: how much of a network's relational structure follows from text alone."""
 
 from assay.instruments.langue.instrument import Langue as Langue

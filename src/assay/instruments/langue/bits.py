@@ -1,4 +1,4 @@
-"""Bits: excerpts of held-out text under the network and under n-grams, intact and with their structure destroyed."""
+"""Bits per byte of held-out excerpts under the network and under n-grams, intact and shuffled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,13 +16,14 @@ from assay.text.words import WORD
 
 CONTEXT_WORDS, FEWEST_WORDS = 10, 30
 MOST_BEFORE = 256
-"""Characters before an excerpt that whoever codes it is given."""
+"""Characters of context before an excerpt."""
 STEPS = ("frequency", "frequency and n-gram", "frequency, n-gram and context")
-"""What is taken out of the surprisal of words, step by step."""
+"""Predictors regressed out of word surprisal, step by step."""
 
 
 class Word(NamedTuple):
-    """A word of an excerpt: in lower case, and the bytes behind which the words before it and it end."""
+    """A word of an excerpt in lower case, with the byte at which the word before it ends and the byte at which it ends
+    itself."""
 
     text: str
     start: int
@@ -30,8 +31,8 @@ class Word(NamedTuple):
 
 
 class Excerpt(NamedTuple):
-    """A stretch of held-out text. Whoever codes it is given what stands `before`, which is not counted; `closed`: whether it is
-    the end of its text, which is then coded too."""
+    """A stretch of held-out text. `before`: the context, whose bits are not counted; `closed`: whether its end is the end of
+    the text, which is then coded too."""
 
     before: str
     text: str
@@ -50,29 +51,29 @@ class Excerpt(NamedTuple):
         return self.own(scorer.score(self.before + self.text))
 
     def own(self, whole: ScoredText) -> ScoredText:
-        """Of tokens of it and of what stands before it those that end in it."""
+        """The tokens that end in the excerpt, from those of context and excerpt."""
         return whole.behind(len(self.before.encode()))
 
     def shuffled(self, shuffle: Shuffler, name: str, *, generator: np.random.Generator) -> "Excerpt":
-        """The same under a shuffle. Blanks at its beginning stay, or its first word would join the last one before it."""
+        """The excerpt under a shuffle. Leading blanks stay, or its first word would join the last word of the context."""
         inner = self.text.lstrip()
         blanks = self.text[: len(self.text) - len(inner)]
         return self._replace(text=blanks + shuffle(inner, name, generator=generator))
 
     def rate(self, bits: Float[np.ndarray, "*orders _s"]) -> Float[np.ndarray, "*orders"] | float:
-        """Bits per byte, the last of `bits` being the end of the text."""
+        """Bits per byte; the last of `bits` belongs to the end of the text."""
         return bits[..., : None if self.closed else -1].sum(-1) / max(1, self.size)
 
 
 @dataclass(frozen=True)
 class Excerpts:
-    """The independent units, with what depends on no network.
+    """The excerpts, which are the independent units, with everything that depends on no network.
 
     **Attributes:**
 
-    - `excerpts`; `words`: of each; `shuffled`: by the name of a shuffle the excerpts under it.
-    - `ngrams`: `(orders, symbols)` for every excerpt; `predictors`: `(words, 3)` for all words of all excerpts, one behind the
-      other: surprisal by frequency, under the best n-gram, and likeness to the words before.
+    - `excerpts`; `words`: of each; `shuffled`: the excerpts under each shuffle, by its name.
+    - `ngrams`: bits `(orders, symbols)` of every excerpt; `predictors`: `(words, 3)` for all words of all excerpts in order:
+      surprisal by frequency, surprisal under the best n-gram, and similarity to the words before.
     """
 
     excerpts: tuple[Excerpt, ...]
@@ -91,10 +92,10 @@ class Excerpts:
 
     @property
     def few(self) -> str:
-        """Why nothing can be said of words, empty where something can."""
+        """Why there is no result on words; empty where there is."""
         num = len({word.text for words in self.words for word in words})
-        told = f"not enough data: the excerpts have {num} different words, and {FEWEST_WORDS} are needed"
-        return "" if num >= FEWEST_WORDS else told
+        reason = f"not enough data: the excerpts have {num} different words, and {FEWEST_WORDS} are needed"
+        return "" if num >= FEWEST_WORDS else reason
 
     def order_bits(self) -> Float[np.ndarray, "orders units"]:
         """Bits per byte of every excerpt under each order."""
@@ -102,14 +103,15 @@ class Excerpts:
 
     @property
     def best(self) -> int:
-        """The order that takes the fewest bits on these very excerpts: the choice favours the baseline."""
+        """The order with the fewest bits on these very excerpts: the choice favours the baseline."""
         return int(self.order_bits().mean(1).argmin())
 
 
 def choose(corpus: Corpus, *, num: int, size: int, generator: np.random.Generator) -> list[Excerpt]:
-    """Excerpts of about `size` characters that share none, each from a blank to a blank where one is near, drawn from all
-    held-out texts. Up to `MOST_BEFORE` characters stand before each, from the beginning of a line where that leaves half of
-    them, else of a word."""
+    """Disjoint excerpts of about `size` characters from all held-out texts, each from blank to blank where one is near.
+
+    Each has up to `MOST_BEFORE` characters of context, from the beginning of a line where that leaves half of them, else from
+    that of a word."""
     found = []
     for text in sorted(corpus.test):
         starts = [_blank(text, start) for start in range(0, max(1, len(text) - size // 2), size)]
@@ -121,7 +123,7 @@ def choose(corpus: Corpus, *, num: int, size: int, generator: np.random.Generato
 
 
 def _blank(text: str, start: int) -> int:
-    """The next blank within forty characters, if one is there."""
+    """The next blank within forty characters, else `start`."""
     found = text.find(" ", start, start + 40) if start else 0
     return start if found < 0 else found
 
@@ -135,7 +137,7 @@ def _before(text: str, start: int) -> str:
 
 
 def words_in(text: str) -> tuple[Word, ...]:
-    """Every word with the bytes at which it begins and ends; what stands between words counts to the next one."""
+    """Every word with the bytes at which it begins and ends; characters between words count to the next one."""
     reached = np.cumsum([0, *(len(letter.encode()) for letter in text)])
     return tuple(
         Word(found.group().lower(), int(reached[found.start()]), int(reached[found.end()])) for found in WORD.finditer(text)
@@ -150,8 +152,9 @@ def prepared(
     vectors: Float[np.ndarray, "v d"],
     shuffled: dict[str, tuple[Excerpt, ...]],
 ) -> Excerpts:
-    """What n-grams, frequency and counted vectors say of every word. `vectors`: of unit length, for the first words of the
-    vocabulary."""
+    """Excerpts with their bits under n-grams and the predictors of every word.
+
+    **Arguments:** `vectors`: of unit length, for the first words of the vocabulary."""
     total = sum(vocabulary.counts)
     words = tuple(words_in(one.text) for one in excerpts)
     bits = tuple(one.counted(ngrams) for one in excerpts)
@@ -176,9 +179,11 @@ def prepared(
 
 
 class BesideCounts(NamedTuple):
-    """What counts explain of a model of text, for every excerpt: bits per byte that a mixture of n-grams saves once the model
-    is in it (`gain`), that this mixture saves over the model alone (`mixed`), and squares left and all of its word surprisal
-    (`left`, `(units, 2)`, for each step of `STEPS`)."""
+    """A language model beside counts, for every excerpt.
+
+    **Attributes:** `gain`: bits per byte that a mixture of n-grams saves once the model is added; `mixed`: bits per byte that
+    this mixture saves over the model alone; `left`: residual and total squares of the model's word surprisal, `(units, 2)`, for
+    each step of `STEPS`."""
 
     gain: Float[np.ndarray, " units"]
     mixed: Float[np.ndarray, " units"]
@@ -186,8 +191,10 @@ class BesideCounts(NamedTuple):
 
 
 class NetworkBits(NamedTuple):
-    """Of one network, for every excerpt: bits per byte (`bits`), saved over the best order (`saved`), what counts explain of
-    it, costs of each shuffle, agreement with rules `(units, 2)`, and that of the text itself (`followed`)."""
+    """Bits of one network, for every excerpt.
+
+    **Attributes:** `bits`: per byte; `saved`: over the best order; `beside_counts`: what counts explain of it; `costs`: of each
+    shuffle; `rules`: agreement of its likeliest tokens with n-gram rules `(units, 2)`; `followed`: that of the text itself."""
 
     bits: Float[np.ndarray, " units"]
     saved: Float[np.ndarray, " units"]
@@ -198,7 +205,7 @@ class NetworkBits(NamedTuple):
 
 
 def read(scorer: Scorer, excerpts: Excerpts, rules: TokenRules, *, shuffles: bool = True) -> NetworkBits:
-    """Code all excerpts with a network, and those under every shuffle."""
+    """Code all excerpts, and those under every shuffle, with a network."""
     whole = [scorer.score(one.before + one.text) for one in excerpts.excerpts]
     scored = [one.own(found) for one, found in zip(excerpts.excerpts, whole, strict=True)]
     bits = np.array([one.rate(found.bits) for one, found in zip(excerpts.excerpts, scored, strict=True)])
@@ -217,18 +224,18 @@ def read(scorer: Scorer, excerpts: Excerpts, rules: TokenRules, *, shuffles: boo
 
 
 def _agreement(
-    excerpts: Excerpts, rules: TokenRules, whole: Sequence[ScoredText], said: Sequence[Int[np.ndarray, " _n"]]
+    excerpts: Excerpts, rules: TokenRules, whole: Sequence[ScoredText], predicted: Sequence[Int[np.ndarray, " _n"]]
 ) -> Float[np.ndarray, "units 2"]:
-    """Of every excerpt the share of its tokens at which rules say the same."""
+    """For every excerpt the share of its tokens at which n-gram rules give the `predicted` one."""
     rows = []
-    for one, found, tokens in zip(excerpts.excerpts, whole, said, strict=True):
+    for one, found, tokens in zip(excerpts.excerpts, whole, predicted, strict=True):
         first, last = len(found.bits) - len(one.own(found).bits), None if one.closed else -1
         rows.append(rules.agrees(found.tokens, tokens)[first:last].mean(0))
     return np.stack(rows)
 
 
 def imitator(excerpts: Excerpts, others: Sequence[NGrams]) -> BesideCounts:
-    """The mean over n-grams of parts of the corpus in the place of a network: imitations. The order is the best one."""
+    """The imitation null: the mean over n-grams of parts of the corpus in the place of the network, at the best order."""
     found = []
     for other in others:
         own = []
@@ -241,7 +248,7 @@ def imitator(excerpts: Excerpts, others: Sequence[NGrams]) -> BesideCounts:
 
 
 def _beside_counts(excerpts: Excerpts, own: Sequence[Float[np.ndarray, " _w"]]) -> BesideCounts:
-    """**Arguments:** `own`: bits of the words of every excerpt. Words are mixed whole."""
+    """A model beside counts, from the bits of the words of every excerpt (`own`). Mixtures are of whole words."""
     orders = []
     for bits, found in zip(excerpts.ngrams, excerpts.words, strict=True):
         upto = np.concatenate([np.zeros((len(bits), 1)), np.cumsum(bits, 1)], 1)
@@ -260,7 +267,7 @@ def _beside_counts(excerpts: Excerpts, own: Sequence[Float[np.ndarray, " _w"]]) 
 
 
 def share_left(squares: Float[np.ndarray, "units 2"]) -> tuple[float, float, Interval]:
-    """The share of variance that is left, its variance and its interval by the jackknife over excerpts."""
+    """The share of variance that is unexplained, its variance, and its interval by the jackknife over excerpts."""
 
     def ratio(some: Float[np.ndarray, "units 2"]) -> float:
         return float(some[:, 0].sum() / max(some[:, 1].sum(), 1e-12))

@@ -1,4 +1,4 @@
-"""What langue draws once for all networks, what it keeps of the one under test, and how much of either at each effort."""
+"""The draw of langue shared by all networks, the results kept for the network under test, and sizes at each effort."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ from assay.training.online import Online
 
 @dataclass(frozen=True, kw_only=True)
 class LangueBudget(Budget):
-    """Sizes.
+    """Sizes at one effort.
 
     **Attributes:**
 
-    - `excerpts`, `size`: how many stretches of held-out text, and their characters.
-    - `words`, `each`: words whose relations are compared, and the contexts that each is read in.
-    - `draws`, `pair_draws`: permutations of the local and of the global measures.
-    - `layers`: at most so many are read.
-    - `match`: whether words are matched without labels; `sizes`, `known`: also so many of them at random, of which so many are
-      given; `subsets`: how often; `transport`: whether by a second solver too, where it is installed.
-    - `online`: of the text to learn from the bytes that an untrained copy of a network of bytes codes while it learns them.
-    - `reading`: what all networks may cost to read, in weights times tokens, None for whatever it takes: excerpts and contexts
-      become fewer.
+    - `excerpts`, `size`: stretches of held-out text, and their characters.
+    - `words`, `each`: words whose relations are compared, and the contexts in which each is read.
+    - `draws`, `pair_draws`: permutations for the local and for the global measures.
+    - `layers`: the most layers that are read.
+    - `match`: whether words are matched without labels; `sizes`, `known`: numbers of random words and of given pairs at which
+      matching is repeated; `subsets`: repeats; `transport`: whether to match by a second solver too, where it is installed.
+    - `online`: bytes of training text that an untrained byte-level copy codes while it learns them.
+    - `reading`: the most that all networks may cost to read, in weights times tokens, None for no limit; excerpts and contexts
+      are reduced to meet it.
     """
 
     excerpts: int
@@ -73,8 +73,8 @@ class LangueDraw(NamedTuple):
 
 
 class LangueKept(NamedTuple):
-    """What the words need: alignments by system and with what holds no relations, the vectors at every layer and at the best,
-    the match of words, the tables of matches, readings in bits, and why there are none."""
+    """Results for the text and figures of the report: alignments by system and with the nulls among systems, the vectors at
+    every layer and at the best, the match of words, tables of matches, bits, and the reason where there are none."""
 
     aligned: Mapping[str, states.Alignment]
     nulls: Mapping[str, states.Alignment]

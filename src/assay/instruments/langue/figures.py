@@ -1,4 +1,4 @@
-"""The words and pictures around the numbers of langue: the ladder, the alignments, the curve over layers, the map of words."""
+"""Text and figures of the report of langue: the ladder of bits, alignments, the curve over layers, the map of words."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,13 +18,13 @@ from assay.stats import mean_interval
 from assay.text import ladder, prequential_ngrams, with_parameters
 
 MAPPED = 32
-"""Words of the map: as many as can be named beside it."""
+"""Words of the map: as many as can be labelled."""
 IMITATES = 0.05
-"""Of the variance of word surprisal: a network that leaves no more imitates what counts explain."""
+"""Share of the variance of word surprisal: a network that leaves no more unexplained imitates counts."""
 
 
 def notes(data: Any, readings: Readings, measures: Sequence[Measure]) -> Notes:
-    """Sentence, warnings, what was not tested, figures."""
+    """Summary, warnings, untested points and figures."""
     kept = readings.own.kept
     found = {(m.key, *m.about.values()): m for m in measures if m.value is not None}
     figures: list[Figure] = [_curve(kept, readings), _alignments(kept), between(data, kept), *kept.tables, _map(kept, data)]
@@ -32,17 +32,20 @@ def notes(data: Any, readings: Readings, measures: Sequence[Measure]) -> Notes:
     if kept.read is not None:
         figures.insert(0, _ladder(data, kept.read))
         if data.scorer.pseudo:
-            warnings.append("The network fills gaps: its bits are pseudo-bits and cannot be compared with n-grams.")
+            warnings.append("The network predicts masked tokens: its bits are pseudo-bits and cannot be compared with n-grams.")
     else:
         not_tested.append(f"Bits: {kept.why or data.why}")
     if kept.matched is None:
         not_tested.append("Whether words can be matched without labels: the effort is too low (standard has it).")
     elif kept.matched.outcome in ("solver failed", "below power"):
-        told = {
+        reason = {
             "solver failed": "the true map has the higher objective, so the solver failed",
-            "below power": "another map fits as well as the true one: with so many words the structure does not identify them",
+            "below power": "another map fits as well as the true one: with this many words the structure does not identify "
+            "them",
         }[kept.matched.outcome]
-        not_tested.append(f"Matching without labels answers nothing here, which is not absence: {told}.")
+        not_tested.append(
+            f"Matching without labels is uninformative here, which does not mean that there is no match: {reason}."
+        )
     not_tested.append(
         "Whether the network has seen the held-out text elsewhere: only a network trained here on this text has not."
     )
@@ -63,11 +66,11 @@ def _sentence(found: dict, kept: Any) -> str:
     parts = []
     bits, saved, gain, left = (next((m for key, m in found.items() if key[0] == name), None) for name in _NAMED)
     if bits is not None and saved is not None and saved.interval is not None:
-        told = "fewer" if saved.value > 0 else "more"
+        which = "fewer" if saved.value > 0 else "more"
         clear = "" if saved.interval.low > 0 or saved.interval.high < 0 else ", which is within chance"
         if saved.interval.low > 0:
             clear = "".join(f", as {name} do" for name in _not_beaten(saved) if name == UNTRAINED)
-        parts.append(f"{number(bits.value)} bits per byte, {number(abs(saved.value))} {told} than the best n-gram{clear}")
+        parts.append(f"{number(bits.value)} bits per byte, {number(abs(saved.value))} {which} than the best n-gram{clear}")
     elif bits is not None:
         parts.append(f"{number(bits.value)} pseudo-bits per byte" if bits.note else f"{number(bits.value)} bits per byte")
     if gain is not None and gain.interval is not None:
@@ -88,13 +91,13 @@ def _sentence(found: dict, kept: Any) -> str:
 
 
 def _not_beaten(measure: Measure) -> list[str]:
-    """The nulls that it does not exceed beyond chance."""
+    """Names of the nulls that the measure does not exceed significantly."""
     names = [null.name for null in measure.nulls if null.counts and null.p is not None and null.p > 0.05]
     return ["an n-gram of half the text" if name == IMITATOR else name for name in names]
 
 
 def _beside_copies(found: dict, *, more: bool) -> str:
-    """How untrained copies agree with counts, which is the stronger null where their inputs tell words apart."""
+    """The clause on untrained copies, the stronger null where their inputs tell words apart."""
     counts = next((m for m in found.values() if m.key == NEAR.key and m.about["system"] == COUNTS), None)
     if counts is None:
         return ""
@@ -113,10 +116,10 @@ _NAMED = ("bits", "saved", "gain", "left")
 def _ladder(data: Any, read: Any) -> DetailTable:
     excerpts = data.excerpts
     train = sorted(data.corpus.train)
-    # What a row has no number of is empty, which is not a number that could not be measured.
+    # A cell that does not apply is an empty string; None would mean a value that could not be measured.
     rows: list[tuple] = [("the network", float(read.bits.mean()), "")]
     rows += [(f"n-grams, order {k}", float(bits), "") for k, bits in enumerate(excerpts.order_bits().mean(1))]
-    # N-grams have their row on the same excerpts already.
+    # The n-grams of the ladder already have rows, on the same excerpts.
     rows += [
         (f"{rung.name}{', primed' if rung.primed else ''}", rung.bits, "excerpts joined")
         for rung in ladder(train, [one.text for one in excerpts.excerpts], order=0, most=MOST_PRIMED)
@@ -125,12 +128,12 @@ def _ladder(data: Any, read: Any) -> DetailTable:
     learned = train
     if data.online is not None:
         learned = ["\n".join(train).encode()[: data.online.num_bytes].decode(errors="ignore")]
-        what = f"{data.online.num_bytes:,} bytes to learn from, coded while they are learned"
+        what = f"{data.online.num_bytes:,} bytes of training text, coded while they are learned"
         rows.append(("an untrained copy, prequential", data.online.bits, what))
     online = prequential_ngrams(learned, order=4, blocks=6)
     size = sum(len(text.encode()) for text in learned)
     rows.append(
-        ("n-grams, order 4, prequential", float(online[-1]), f"{size:,} bytes to learn from, coded while they are learned")
+        ("n-grams, order 4, prequential", float(online[-1]), f"{size:,} bytes of training text, coded while they are learned")
     )
     size = data.corpus.num_bytes
     weights = with_parameters(float(read.bits.mean()), size, data.weights)
@@ -138,10 +141,10 @@ def _ladder(data: Any, read: Any) -> DetailTable:
     rows += [(f"the network: {name}", float((read.bits + cost).mean()), "shuffled") for name, cost in read.costs.items()]
     note = (
         "Bits per byte of held-out text. A shuffle that costs little destroys nothing that the network uses. Compressors are "
-        f"primed with the last {MOST_PRIMED:,} characters of the text to learn from, where it is longer. Shares: of the "
-        "variance of its word surprisal what is left, out of fold, when surprisal by frequency, surprisal under the best "
-        "n-gram, and likeness to the words before are taken out (published for averages over contexts: 2 %, Chang et al. "
-        "2025); and of its likeliest tokens those that rules of n-grams say too (published for the best rule: 79 % on stories, "
+        f"primed with the last {MOST_PRIMED:,} characters of the training text, where it is longer. Shares: the "
+        "variance of its word surprisal that is unexplained, out of fold, by surprisal by frequency, surprisal under the best "
+        "n-gram, and similarity to the words before (published for averages over contexts: 2 %, Chang et al. "
+        "2025); and its likeliest tokens that n-gram rules give too (published for the best rule: 79 % on stories, "
         "68 % on Wikipedia, Nguyen 2024)."
     )
     table = [(what, bits, "", of) for what, bits, of in rows] + _left(data, read)
@@ -150,7 +153,7 @@ def _ladder(data: Any, read: Any) -> DetailTable:
 
 
 def _left(data: Any, read: Any) -> list[tuple]:
-    """The end of the ladder: what counts leave of the network, and how often rules of n-grams say what it does."""
+    """Rows of the ladder: variance of word surprisal unexplained by counts, and agreement with n-gram rules."""
     rows: list[tuple] = []
     for taken, own, other in (
         zip(bits.STEPS, read.beside_counts.left, data.imitated.left, strict=True) if not data.excerpts.few else ()
@@ -160,8 +163,8 @@ def _left(data: Any, read: Any) -> list[tuple]:
         of = f"variance, {number(interval.low)} to {number(interval.high)}; of an n-gram in its place {imitated}"
         rows.append((f"left after {taken}", "", value, of))
     for k, rule in enumerate(("the longest known context", "any context")):
-        told = mean_interval(tensor(read.rules[:, k]))
-        ends = f"{number(told.low)} to {number(told.high)}; " if told is not None else ""
+        interval = mean_interval(tensor(read.rules[:, k]))
+        ends = f"{number(interval.low)} to {number(interval.high)}; " if interval is not None else ""
         followed = number(float(read.followed[:, k].mean()))
         of = f"likeliest tokens, {ends}of the tokens of the text itself {followed}"
         rows.append((f"said by {rule}", "", float(read.rules[:, k].mean()), of))
@@ -178,7 +181,7 @@ def _alignments(kept: Any) -> DetailTable:
     )
     columns = ("system", "layer", "mutual neighbours", "free null", "p", "null of like frequency", "p, matched", "effect")
     note = (
-        "The largest of all layers, with another network of all pairs of layers, beside the largest of each permutation. "
+        "The largest over layers (with another network, over pairs of layers), beside the largest of each permutation. "
         "Effect: 0 at the matched null, 1 for identity."
     )
     return DetailTable(name="Alignment with other systems", columns=columns, rows=rows, note=note, level=0)
@@ -208,7 +211,9 @@ def _map(kept: Any, data: Any) -> Scatter:
     unit = unit_vectors(kept.vectors)
     left, values, _ = np.linalg.svd(unit, full_matrices=False)
     plane = left[:, :2] * values[:2]
-    plane = plane * np.where(plane[np.abs(plane).argmax(0), np.arange(plane.shape[1])] < 0, -1, 1)  # one sign for all machines
+    plane = plane * np.where(
+        plane[np.abs(plane).argmax(0), np.arange(plane.shape[1])] < 0, -1, 1
+    )  # fix the sign, which is arbitrary
     shown = range(min(MAPPED, len(unit)))
     matched = kept.matched.found if kept.matched is not None else None
     points = tuple(
@@ -222,5 +227,5 @@ def _map(kept: Any, data: Any) -> Scatter:
     )
     caption = "The most frequent words by the two largest components of their states."
     if matched is not None:
-        caption += " Beside a word stands the one that it was taken for where the match without labels was wrong."
+        caption += " Where the match without labels was wrong, the word that it gave stands beside."
     return Scatter(name="Map of words", points=points, caption=caption, level=0)

@@ -65,11 +65,11 @@ BUDGETS: Mapping[Effort, LangueBudget] = {
 
 
 class Langue(Instrument[LangueDraw]):
-    """Bits of held-out text beside n-grams and what these leave, and relations between words beside counts of the same text
-    (Kozlowski 2026; Huh et al. 2024; Deletang et al. 2024), each with nulls that know how frequent a word is.
+    """Bits per byte of held-out text beside n-grams, and relations between words beside counts of the same text (Kozlowski
+    2026; Huh et al. 2024; Deletang et al. 2024), each with nulls that preserve word frequency.
 
-    **Arguments:** `budgets`: how much is measured at each effort; `others`: networks by name whose words are further systems of
-    relations, such as one of another seed or of the other half of the books, each with the task whose text it has read.
+    **Arguments:** `budgets`: sizes at each effort; `others`: further systems of relations: networks by name, such as one of
+    another seed or one trained on the other half of the books, each with the task whose text it has read.
 
     Example::
 
@@ -106,7 +106,7 @@ class Langue(Instrument[LangueDraw]):
             if len(wanted) < FEWEST_WORDS:
                 raise NotEnough(f"{len(wanted)} words of three letters occur five times; {FEWEST_WORDS} must: {MORE}")
             generator = np.random.default_rng(seed)
-            # A text that is only read is cut by the tokenizer beside the weights.
+            # A task without an input specification is tokenised by the tokenizer beside the weights.
             encoder = encoder_of(subject, task if spec is not None else None, most_layers=budget.layers)
             drawn = states.contexts(corpus, wanted.words, each=each, longest=longest, generator=generator)
             graphs = states.readable(encoder, drawn)
@@ -135,7 +135,7 @@ class Langue(Instrument[LangueDraw]):
             coded = scorer_of(subject, task)
             chosen[0]._replace(text=chosen[0].text[:200]).scored(coded)
             for one in (*chosen, *itertools.chain.from_iterable(shuffled.values())):
-                coded.tokens(one.before + one.text)  # which refuses a text that they do not give back
+                coded.tokens(one.before + one.text)  # raises where the tokens do not decode to the text
             share_of_rules = MOST_RULES // len(train)  # a token is one character or more
             rules = TokenRules(np.concatenate([coded.tokens(text[:share_of_rules]) for text in train]))
             scorer = coded
@@ -171,7 +171,7 @@ class Langue(Instrument[LangueDraw]):
                 try:
                     read = bits.read(data.scorer.on(network), data.excerpts, data.rules)
                     values += of_bits(read, data)
-                except AssayError as error:  # of a network that gives no probability
+                except AssayError as error:  # the network gives no probabilities
                     why = str(error)
         with stage("reading words", 0.5, 0.8):
             kept = aligned(network, data, draws=data.budget.draws)
@@ -182,11 +182,12 @@ class Langue(Instrument[LangueDraw]):
                 unlabelled.power(kept.vectors, counts, budget=data.budget, seed=seed),
                 unlabelled.matched_groups(kept.vectors, data.systems, draws=data.budget.pair_draws, seed=seed),
             ]
-        told = tuple(table for table in tables if table is not None)
-        return Reading(values, kept._replace(read=read, why=why, tables=told))
+        found = tuple(table for table in tables if table is not None)
+        return Reading(values, kept._replace(read=read, why=why, tables=found))
 
     def read_copy(self, network: Subject, data: LangueDraw, own: Reading, rng: Random) -> Reading:
-        """Without shuffles, whose null is what they cost an n-gram, and without permutations of its own: it is one itself."""
+        """Values of a copy, without shuffles, whose null is their cost for an n-gram, and without permutations, since a copy is
+        a null itself."""
         values = []
         if data.scorer is not None and own.kept.read is not None:
             values += of_bits(bits.read(data.scorer.on(network), data.excerpts, data.rules, shuffles=False), data)
@@ -198,7 +199,7 @@ class Langue(Instrument[LangueDraw]):
 
 
 def _share(subject: Subject, budget: LangueBudget) -> float:
-    """Of the budget's excerpts and contexts, what so large a network is given."""
+    """The share of the budget's excerpts and contexts that the limit on reading allows for a network of this size."""
     tokens = (
         budget.excerpts * (budget.size + bits.MOST_BEFORE) / 4 * (len(SHUFFLES) / (1 + budget.copies) + 1)
         + budget.words * budget.each * 8

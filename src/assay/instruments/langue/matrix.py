@@ -1,4 +1,4 @@
-"""The alignment matrix: every system of relations beside every other, each pair with its null."""
+"""The alignment matrix: mutual neighbours of every pair of systems of relations, each with its null."""
 
 from itertools import combinations
 from typing import Any
@@ -20,8 +20,8 @@ def _places(rows: Int[np.ndarray, " n"], wanted: Int[np.ndarray, " m"]) -> Int[n
 
 
 def between(data: Any, kept: Any) -> Matrix:
-    """The network at its best layer and all systems, over the words that both of a pair have: mutual neighbours above the
-    diagonal, the mean of the null of like frequency below."""
+    """Mutual neighbours between the network at its best layer and all systems, over shared words: above the diagonal; below it,
+    the mean under permutations within groups of like frequency."""
     counts, known = np.array(data.vocabulary.counts), data.systems
     every = np.arange(len(counts))
     tables = {NETWORK: (every, cosine(kept.vectors))}
@@ -40,7 +40,7 @@ def between(data: Any, kept: Any) -> Matrix:
                 generator = np.random.default_rng([data.seed, side])
                 near.append(nearest(tables[name][1][np.ix_(places, places)], NEAREST, generator=generator))
             groups, generator = frequency_bins(counts[rows]), np.random.default_rng(data.seed)
-            # The layer of the network under test was chosen, so that its null is the largest of all layers.
+            # The layer of the network under test was chosen, so its null is the maximum over layers.
             drawn = (
                 alignments[other].null
                 if one == NETWORK
@@ -49,8 +49,8 @@ def between(data: Any, kept: Any) -> Matrix:
             found = calibrated(float(mutual_neighbours(*near).mean()), drawn)
             value, mean = found.value, found.mean
             chosen = one != NETWORK and any(known.real[name].further for name in (one, other) if name in known.real)
-            told = "no p, since a layer was chosen" if chosen else f"p {found.p:.3f}"
-            note = f"beside {mean:.3f} for words of like frequency, {told}; {len(rows)} words"
+            verdict = "no p, since a layer was chosen" if chosen else f"p {found.p:.3f}"
+            note = f"beside {mean:.3f} for words of like frequency, {verdict}; {len(rows)} words"
         values[i][j], values[j][i] = value, mean
         notes[i][j], notes[j][i] = note, "null: words of like frequency"
     named = ", ".join(f"{k} {name}" for k, name in enumerate(names, 1))
@@ -63,7 +63,7 @@ def between(data: Any, kept: Any) -> Matrix:
         values=tuple(map(tuple, values)),
         notes=tuple(map(tuple, notes)),
         caption="Above the diagonal the share of the ten nearest neighbours of a word that two systems have in common, below "
-        "it that of words of like frequency, of the network the largest of its layers; networks at the layer that agrees best "
-        f"with counts: {named}.",
+        "it that of words of like frequency. Of the network under test it is the largest over layers; other networks are read "
+        f"at the layer that agrees best with counts. {named}.",
         level=0,
     )

@@ -1,4 +1,4 @@
-"""What langue measures, and how values of a network become values of a metric."""
+"""Metrics of langue, and the construction of their values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -53,7 +53,7 @@ def tensor(values: object) -> Float[Tensor, "*shape"]:
 
 
 def over(metric: Metric, units: Float[np.ndarray, " u"], controls: Sequence[Control] = (), **more: object) -> Values:
-    """A metric that is the mean over its units."""
+    """The value of a metric that is the mean over its units."""
     return Values(metric=metric.key, units=tensor(units), controls=tuple(controls), **more)  # pyrefly: ignore[bad-argument-type]
 
 
@@ -72,7 +72,7 @@ def whole(
     null: Control | None = None,
     about: Mapping[str, str] | None = None,
 ) -> Values:
-    """A number that is no mean over the `num` words or pairs that it rests on."""
+    """The value of a metric that is no mean over the `num` words or pairs behind it."""
     if interval is not None:
         low, high = _BOUNDED.get(metric.key) or (-np.inf, np.inf)
         interval = replace(interval, low=max(low, interval.low), high=min(high, interval.high))

@@ -1,4 +1,4 @@
-"""Vectors of words in a network: the mean state over contexts, at every layer, and how they agree with counted ones."""
+"""Vectors of words in a network (the mean state over contexts, at every layer) and their alignment with other systems."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -26,13 +26,14 @@ from assay.relations.cka import cka_null
 from assay.text import Corpus
 from assay.text.words import WORD, frequency_bins
 
-MOST_CONTEXT = 12  # words of a context
+MOST_CONTEXT = 12  # the most words in a context
 Groups = Int[np.ndarray, " n"] | None
 
 
 def contexts(corpus: Corpus, words: Sequence[str], *, each: int, longest: int, generator: np.random.Generator) -> list[Graph]:
-    """Stretches of the text to learn from in which every word stands `each` times, where it occurs so often. The first word of
-    a stretch, which has no context, is never one that is counted. A node is a word of the list."""
+    """Contexts from the training text in which every word occurs `each` times, where it occurs so often.
+
+    A node of a context is an occurrence of a listed word. The first word, which has no context, is never counted."""
     wanted = dict.fromkeys(words, each)
     found = []
     texts = sorted(corpus.train)
@@ -56,7 +57,7 @@ def contexts(corpus: Corpus, words: Sequence[str], *, each: int, longest: int, g
 
 
 def readable(encoder: Encoder, graphs: Sequence[Graph]) -> list[Graph]:
-    """The contexts that the encoder does not refuse, as it does those in which its tokenizer drops a word.
+    """The contexts that the encoder accepts; it refuses those in which its tokenizer drops a word.
 
     **Raises:** `NotEnough` where it refuses all."""
     refused = encoder.prepare(graphs).refused if graphs else {}
@@ -67,21 +68,22 @@ def readable(encoder: Encoder, graphs: Sequence[Graph]) -> list[Graph]:
 
 
 def shown(graphs: Sequence[Graph]) -> set[str]:
-    """The words that are counted in these contexts. Others have no state: two of them would be alike in every network."""
+    """The words that are counted in these contexts. Other words have no state and must not be compared: they would be alike in
+    every network."""
     return {graph.words[mention[0]].lower() for graph in graphs for mention in graph.mentions}
 
 
 def _within(pieces: Sequence[str], longest: int) -> list[str]:
-    """As many words as fit into so many bytes, a blank before each."""
+    """The longest prefix that fits into fewer than `longest` bytes, counting a blank before each word."""
     sizes = np.cumsum([1 + len(piece.encode()) for piece in pieces])
     return [piece for piece, size in zip(pieces, sizes.tolist(), strict=True) if size < longest]
 
 
 def vectors(encoder: Encoder, graphs: Sequence[Graph], words: Sequence[str]) -> Mapping[str, Float[np.ndarray, "words d"]]:
-    """By layer the mean state of every word over the contexts that show it.
+    """By layer the mean state of every word over its contexts.
 
-    **Raises:** `AssayError` for words that no context shows which could be read: they would share one vector, and any two
-    networks would agree on them."""
+    **Raises:** `AssayError` for words without a readable context: they would share one vector, and any two networks would agree
+    on them."""
     encoded = encode(encoder, graphs)
     place = {word: k for k, word in enumerate(words)}
     rows = torch.tensor(
@@ -103,8 +105,10 @@ def vectors(encoder: Encoder, graphs: Sequence[Graph], words: Sequence[str]) -> 
 
 
 class System(NamedTuple):
-    """A system of relations that networks are compared with: `rows` of the words that it knows, their neighbours, likeness and
-    vectors (None for one that has no vectors); `further`: of another network, the neighbours at its other layers."""
+    """A system of relations to compare networks with.
+
+    **Attributes:** `rows`: of the words that it knows; their neighbours, similarities and vectors (None for a system without
+    vectors); `further`: for another network, the neighbours at its other layers."""
 
     rows: Int[np.ndarray, " n"]
     near: Int[np.ndarray, "n k"]
@@ -114,12 +118,12 @@ class System(NamedTuple):
 
 
 class Alignment(NamedTuple):
-    """How a network agrees with a system.
+    """Alignment of a network with a system.
 
     **Attributes:** `best`: the calibrated maximum over layers under the matched null; `free`: the same layer under free
     permutations; `layer`; `words`: share of common neighbours of each word there; `null`: the matched null of the maximum;
-    `by_layer`: mean share at every layer; `matched`: mean of the matched null there; `chosen`: the number of the layer that is
-    the best of each draw, so that what is measured at the chosen layer has a null that chooses too.
+    `by_layer`: mean share at every layer; `matched`: mean of the matched null there; `chosen`: the index of the best layer
+    under each draw, so that measures at the chosen layer have a null that chooses too.
     """
 
     best: Calibrated
@@ -153,17 +157,20 @@ def align(
     seed: int,
     without: Bool[np.ndarray, "n n"] | None = None,
 ) -> Alignment:
-    """Mutual neighbours at every layer, and the largest of them beside permutations that all layers share; with another network
-    the largest of all pairs of layers, so that either may be compared with the other. `counts`: how often each word occurs."""
+    """Mutual neighbours at every layer, and the maximum over layers beside permutations that all layers share.
+
+    With another network the maximum is over all pairs of layers, so that the comparison is symmetric.
+
+    **Arguments:** `counts`: how often each word occurs."""
     k = other.near.shape[1]
     groups = frequency_bins(counts[other.rows])
-    ties = np.random.default_rng([seed, 1])  # not those of the other system
+    ties = np.random.default_rng([seed, 1])  # not the draws of the other system
     near = [nearest(cosine(found[other.rows]), k, without=without, generator=ties) for found in layers.values()]
     theirs = (other.near, *other.further)
     each = [max((mutual_neighbours(one, two) for two in theirs), key=np.mean) for one in near]
 
     def null(one: Int[np.ndarray, "n k"], two: Int[np.ndarray, "n k"], groups: Groups) -> Float[np.ndarray, " draws"]:
-        # The same generator for every pair of layers, so that a draw permutes words alike in all of them.
+        # One seed for every pair of layers, so that a draw permutes words alike in all of them.
         return mutual_null(one, two, draws=draws, generator=np.random.default_rng(seed), groups=groups)
 
     def nulls(groups: Groups) -> Float[np.ndarray, "layers draws"]:
@@ -185,15 +192,15 @@ def align(
 
 
 class Draws(NamedTuple):
-    """Permutations of the words of a network within groups of like frequency, `order` with word `i` taking the vector of word
-    `order[i]`, and the number of the layer that agrees best with counts under each: those of `align`."""
+    """Permutations of words within groups of like frequency (`order`: word `i` takes the vector of word `order[i]`), and the
+    index of the layer that agrees best with counts under each (`chosen`): those of `align`."""
 
     order: Int[np.ndarray, "draws n"]
     chosen: Int[np.ndarray, " draws"]
 
     @classmethod
     def of(cls, found: Alignment, counts: Int[np.ndarray, " n"], *, draws: int, seed: int) -> "Draws":
-        """The first `draws` of those that made the null of `found`."""
+        """The first `draws` permutations behind the null of `found`."""
         draws = min(draws, len(found.chosen))
         groups = frequency_bins(counts)
         return cls(permutations(len(counts), draws, generator=np.random.default_rng(seed), groups=groups), found.chosen[:draws])
@@ -203,7 +210,7 @@ class Draws(NamedTuple):
         layers: Sequence[Float[np.ndarray, "n d"]],
         statistic: Callable[[Float[np.ndarray, "n d"], Int[np.ndarray, "some n"]], Float[np.ndarray, " some"]],
     ) -> Float[np.ndarray, " draws"]:
-        """A statistic of one layer under some permutations, each at the layer that would have been chosen under it."""
+        """Null values of a statistic of one layer, each at the layer that would have been chosen under its permutation."""
         found = np.empty(len(self.order))
         for layer in np.unique(self.chosen):
             rows = self.chosen == layer
@@ -212,8 +219,7 @@ class Draws(NamedTuple):
 
 
 class Global(NamedTuple):
-    """Agreement of all pairs: partial rank correlation and debiased CKA, each with its matched null and the value without every
-    tenth of the words in turn."""
+    """Agreement over all pairs of words with its matched null, and the values without each tenth of the words in turn."""
 
     value: float
     null: Float[np.ndarray, " draws"]
@@ -229,12 +235,13 @@ def whole(
     draws: Draws,
     seed: int,
 ) -> dict[str, Global]:
-    """Partial RSA and CKA with counts of the text at the layer of number `best`; the layer is chosen anew in every draw."""
+    """Partial RSA and debiased CKA with counts of the text at the layer of index `best`; the null chooses the layer anew in
+    every draw."""
     assert counts.vectors is not None
     own, vectors = layers[best], counts.vectors
     tenths = np.random.default_rng(seed).permutation(len(own)) % 10
     likeness, value = cosine(own), debiased_cka(own, vectors)
-    # The words of the other side move, by the inverse of each permutation.
+    # The permutation is applied to the other side, so it is inverted.
     moved = Draws(draws.order.argsort(1), draws.chosen)
 
     def partial(kept: Int[np.ndarray, " m"]) -> float:

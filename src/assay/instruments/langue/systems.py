@@ -1,4 +1,5 @@
-"""Systems of relations that a network's words are compared with: counts, other networks, dictionaries, people, and nulls."""
+"""Systems of relations that a network's words are compared with: counts, other networks, dictionaries, human ratings, and
+nulls."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -29,14 +30,14 @@ Pairs = tuple[Int[np.ndarray, "p 2"], Float[np.ndarray, " p"]]
 
 
 class Systems(NamedTuple):
-    """All of them, over the words of one vocabulary.
+    """All systems, over the words of one vocabulary.
 
     **Attributes:**
 
-    - `real`: by name counts of the text, those of content words alone where the task knows tags, what it knows of words, and
-      other networks.
-    - `nulls`: by name counts of the same text with all its words in another order, which leaves their frequencies alone; with
-      the words of its sentences, or its sentences, in another order; and random vectors.
+    - `real`: by name counts of the text, counts of content words where the task knows tags, relations that the task provides,
+      and other networks.
+    - `nulls`: by name counts of the same text with all its words permuted, which preserves frequencies; with words permuted
+      within sentences, or sentences permuted; and random vectors.
     - `apart`, `stems`: counts without pairs of one stem, and these pairs.
     - `ratings`: by name rated pairs of words, as rows.
     - `analogies`: questions whose four words are known.
@@ -64,7 +65,9 @@ def systems(
     layers: int,
     seed: int,
 ) -> Systems:
-    """Everything that words are compared with. `each`, `layers`: contexts of a word and layers of the `others`."""
+    """All systems to compare words with.
+
+    **Arguments:** `each`, `layers`: contexts of a word, and layers, of the `others`."""
     every, stems = np.arange(len(vocabulary)), same_stem(vocabulary.words)
     vectors = ppmi_vectors(train, vocabulary.words, seed=seed)
     real = {COUNTS: states.system(every, cosine(vectors), NEAREST, vectors=vectors)}
@@ -89,9 +92,9 @@ def systems(
     noise = np.random.default_rng(seed).normal(size=vectors.shape)
     nulls[RANDOM] = states.system(every, cosine(noise), NEAREST, vectors=noise)
     ratings, few = _ratings(vocabulary, given)
-    asked = list(given.analogies()) if given else []
-    analogies = [question for question in asked if all(word in vocabulary.place for word in question)]
-    if asked and (pairs := len({question[2:] for question in analogies})) < MIN_UNITS:
+    questions = list(given.analogies()) if given else []
+    analogies = [question for question in questions if all(word in vocabulary.place for word in question)]
+    if questions and (pairs := len({question[2:] for question in analogies})) < MIN_UNITS:
         few.append(f"Analogies: {pairs} test pairs have all their words in the vocabulary, and {MIN_UNITS} are needed.")
         analogies = []
     groups = {COUNTS: (every, clusters(vectors, NUM_GROUPS, seed=seed))}
@@ -128,10 +131,10 @@ def _of_network(
     layers: int,
     seed: int,
 ) -> states.System:
-    """The words that another network's text has too, in contexts of that text, at the layer which agrees best with counts, and
-    their neighbours at its other layers.
+    """Another network's states of the words that its own text shares, at the layer that agrees best with counts, and the
+    neighbours at its other layers.
 
-    **Raises:** `AssayError` where the two texts share fewer words than are needed, and for a task without a corpus."""
+    **Raises:** `AssayError` where the two texts share too few words, and for a task without a corpus."""
     if not isinstance(task, GivesCorpus):
         raise AssayError("a network is compared by a task that has a corpus", given=f"{name}: {task.address}")
     often = Vocabulary.of(sorted(task.corpus().train)).chosen(least=2).words
@@ -139,7 +142,7 @@ def _of_network(
     spec = getattr(task, "input_spec", None)
     longest = spec.context if isinstance(spec, TokenSequence) else 10**6
     encoder = encoder_of(subject, task if spec is not None else None, most_layers=layers)
-    # Contexts of its own, also of the same text: two networks that read the same sentences agree by what stands in these.
+    # It gets contexts of its own even from the same text: reading the same sentences would make two networks agree.
     generator = np.random.default_rng([seed, len(words)])
     drawn = states.contexts(task.corpus(), words, each=each, longest=longest, generator=generator)
     graphs = states.readable(encoder, drawn)
@@ -155,7 +158,7 @@ def _of_network(
 
 
 def _ratings(vocabulary: Vocabulary, given: GivesRelations | None) -> tuple[dict[str, Pairs], list[str]]:
-    """Rated pairs whose words are both compared, and where there are too few."""
+    """Rated pairs whose words are both compared, and a sentence where there are too few."""
     found, few = {}, []
     for name, pairs in given.ratings().items() if given else ():
         known = [pair for pair in pairs if pair[0] in vocabulary.place and pair[1] in vocabulary.place and pair[0] != pair[1]]

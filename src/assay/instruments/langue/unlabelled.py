@@ -1,4 +1,5 @@
-"""Matching without labels, over the number of words and of words given, and of groups of words by their centroids."""
+"""Matching without labels: of words, by their number and by the number of given pairs, and of groups of words by their
+centroids."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ _FEWEST_OF_GROUP = 3
 
 
 def power(vectors: Float[np.ndarray, "n d"], counts: states.System, *, budget: LangueBudget, seed: int) -> DetailTable | None:
-    """Accuracy of the matching with counts of the text, over the number of words and of words given, by FAQ and, where it is
-    asked for and installed, by transport; None without any size."""
+    """Accuracy of matching with counts of the text, by the number of words and of given pairs, by FAQ and, on request and where
+    installed, by optimal transport; None without any size."""
     own, rows = cosine(vectors), []
     found = power_curve(
         own,
@@ -47,7 +48,8 @@ def power(vectors: Float[np.ndarray, "n d"], counts: states.System, *, budget: L
     columns += ("of the true map", "outcome")
     note = (
         f"Words at random, {budget.subsets} times, matched with counts of the text. Where the true map has the higher "
-        "objective the solver failed; where it has not, so many words do not identify each other, which is not absence."
+        "objective the solver failed; where it has not, this many words do not identify each other. Neither shows that there "
+        "is no match."
     )
     return (
         DetailTable(name="Words matched without labels", columns=columns, rows=tuple(rows), note=note, level=0)
@@ -57,18 +59,19 @@ def power(vectors: Float[np.ndarray, "n d"], counts: states.System, *, budget: L
 
 
 def _summed(solver: str, size: int, given: int, some: Sequence[Match]) -> tuple:
-    """One row of the table: means over subsets of the words, the least and the largest accuracy, and how often each outcome."""
+    """One row of the table: means over subsets of the words, the smallest and the largest accuracy, and the counts of
+    outcomes."""
     accuracy, ten, objective, true = (
         [float(getattr(one, name)) for one in some] for name in ("accuracy", "best_ten", "objective", "true_objective")
     )
     outcomes = Counter(one.outcome for one in some).most_common()
-    told = outcomes[0][0] if len(outcomes) == 1 else ", ".join(f"{outcome} ({num})" for outcome, num in outcomes)
+    summary = outcomes[0][0] if len(outcomes) == 1 else ", ".join(f"{outcome} ({num})" for outcome, num in outcomes)
     means = (float(np.mean(values)) for values in (ten, objective, true))
-    return (solver, size, given, float(np.mean(accuracy)), min(accuracy), max(accuracy), some[0].chance, *means, told)
+    return (solver, size, given, float(np.mean(accuracy)), min(accuracy), max(accuracy), some[0].chance, *means, summary)
 
 
 def agreement(vectors: Float[np.ndarray, "n d"], groups: Int[np.ndarray, " n"], *, seed: int) -> float:
-    """Adjusted mutual information between groups of a system and as many clusters of the network's words."""
+    """Adjusted mutual information between groups of a system and equally many clusters of the network's words."""
     return category_agreement(clusters(vectors, len(np.unique(groups)), seed=seed), groups)
 
 
@@ -82,9 +85,11 @@ def agreement_null(
     draws: states.Draws,
     seed: int,
 ) -> tuple[Float[np.ndarray, " draws"], list[float]]:
-    """The same at the layer of number `best` under permutations within groups of like frequency, and without every tenth of the
-    words in turn. Of groups that all words have, the layer is chosen anew in every draw; of those of some words, which had no
-    part in the choice of the layer, it stays."""
+    """Null of the agreement at the layer of index `best` under permutations within groups of like frequency, and the values
+    without each tenth of the words.
+
+    Where groups cover all words, the layer is chosen anew in every draw; groups of some words had no part in the choice of the
+    layer, and keep it."""
     num = len(np.unique(groups))
     own = clusters(layers[best][rows], num, seed=seed)
 
@@ -103,8 +108,8 @@ def agreement_null(
 
 
 def matched_groups(vectors: Float[np.ndarray, "n d"], systems: Systems, *, draws: int, seed: int) -> DetailTable | None:
-    """Groups of counts, whose centroids in the network and in counts are matched by their likeness alone; classes of a
-    dictionary alike, where three of them have enough words."""
+    """Tables of groups matched without labels: centroids of groups in the network and in counts, matched by their similarities
+    alone. Classes of a dictionary are treated alike, where three of them have enough words."""
     rows, counted = [], systems.real[COUNTS].vectors
     assert counted is not None
     for name, (words, groups) in systems.groups.items():
@@ -120,8 +125,8 @@ def matched_groups(vectors: Float[np.ndarray, "n d"], systems: Systems, *, draws
         rows.append((name, len(largest), found.accuracy, 1 / len(largest), found.objective, found.true_objective, found.rank))
     columns = ("groups of", "groups", "matched", "chance", "objective", "of the true map", "p")
     note = (
-        "The centroids of each group in the network and in counts of the text, matched by their likeness to one another. p: "
-        "share of random maps that fit as well as the true one."
+        "The centroids of each group in the network and in counts of the text, matched by their similarities to one another. "
+        "p: share of random maps that fit as well as the true one."
     )
     return (
         DetailTable(name="Groups matched without labels", columns=columns, rows=tuple(rows), note=note, level=0)

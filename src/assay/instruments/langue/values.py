@@ -1,4 +1,4 @@
-"""From what was read of a network to values of the metrics, each beside the nulls that come from the network itself."""
+"""Values of the metrics of one network, with the nulls that come from the network itself."""
 
 import functools
 
@@ -51,11 +51,11 @@ from assay.text import NGrams
 
 
 def of_bits(read: bits.NetworkBits, data: LangueDraw) -> list[Values]:
-    """Code lengths."""
+    """Values of code lengths."""
     excerpts, zeros = data.excerpts, np.zeros((1, len(read.bits)))
     best = excerpts.best
     pseudo = data.scorer is not None and data.scorer.pseudo
-    note = "pseudo-bits: each token is given what stands behind it, so that this is no code length" if pseudo else ""
+    note = "pseudo-bits: each token is predicted from both sides, so that this is no code length" if pseudo else ""
     untold = {SAVED: note, GAIN: note or excerpts.few, MIXED: note or excerpts.few, LEFT: excerpts.few}
     values = [over(BITS, read.bits, note=note)]
     values += [Values(metric=metric.key, units=tensor([]), reason=why) for metric, why in untold.items() if why]
@@ -90,8 +90,10 @@ def _left(squares: Float[np.ndarray, "units 2"], data: LangueDraw) -> Values:
 
 
 def aligned(network: Subject, data: LangueDraw, *, draws: int) -> LangueKept:
-    """Words of a network beside all systems. `draws`: permutations; with a single one, as of a copy, which is a null itself,
-    nothing is compared with systems that hold no relations."""
+    """Alignments of the words of a network with all systems.
+
+    **Arguments:** `draws`: permutations; with a single one, as for a copy, which is itself a null, the null systems are left
+    out."""
     layers = states.vectors(data.encoder.on(network), data.graphs, data.vocabulary.words)
     counts, known = np.array(data.vocabulary.counts), data.systems
     real, nulls = (
@@ -106,7 +108,7 @@ def aligned(network: Subject, data: LangueDraw, *, draws: int) -> LangueKept:
 
 
 def of_words(kept: LangueKept, data: LangueDraw) -> list[Values]:
-    """Relations of the network under test."""
+    """Values of the relations of the network under test."""
     values, counts, known = [], np.array(data.vocabulary.counts), data.systems
     layers, seed, best = list(kept.layers.values()), data.seed, kept.aligned[COUNTS].best.layer
     few, many = (
@@ -148,7 +150,7 @@ def of_words(kept: LangueKept, data: LangueDraw) -> list[Values]:
 
 
 def of_copy(kept: LangueKept, data: LangueDraw) -> list[Values]:
-    """The numbers of a copy that those of the network are held against."""
+    """Values of a copy that the network is compared with."""
     known = data.systems
     values = [over(NEAR, one.words, about={"system": name}) for name, one in kept.aligned.items() if name != "apart"]
     values.append(over(APART, kept.aligned["apart"].words, about={"system": COUNTS}))
@@ -176,15 +178,17 @@ def _rated(
 
 
 def _analogies(kept: LangueKept, data: LangueDraw, draws: states.Draws | None) -> list[Values]:
-    """Accuracy on each test pair, given words among the candidates and not; `draws`: of the null."""
-    values, place, asked = [], data.vocabulary.place, data.systems.analogies
+    """Accuracy on each test pair, with the given words among the candidates and without.
+
+    **Arguments:** `draws`: of the null."""
+    values, place, questions = [], data.vocabulary.place, data.systems.analogies
     for name, excluding in (("left out", True), ("among the answers", False)):
-        units = analogies_by_pair(kept.vectors, place, asked, excluding=excluding)
+        units = analogies_by_pair(kept.vectors, place, questions, excluding=excluding)
         if not len(units):
             continue
         nulls = []
         if draws is not None:
-            answered = functools.partial(analogies_by_pair, place=place, questions=asked, excluding=excluding)
+            answered = functools.partial(analogies_by_pair, place=place, questions=questions, excluding=excluding)
             drawn = draws.null(
                 list(kept.layers.values()),
                 lambda one, order, ask=answered: np.array([ask(one[row]).mean() for row in order]),
