@@ -1,4 +1,4 @@
-"""Pages that need no server: a picture follows the weights of the network that draws it, and a circuit is drawn."""
+"""Stand-alone HTML pages: an explorer of pattern-producing networks and a drawing of a circuit."""
 
 from assay.explore.circuit import circuit_html as circuit_html
 from assay.explore.circuit import find_circuit as find_circuit

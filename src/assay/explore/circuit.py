@@ -1,4 +1,4 @@
-"""`circuit.html`: one circuit of a network, with signed edges, what its nodes hold token by token, and their top examples."""
+"""`circuit.html`: one circuit of a network, with signed edges, node activations per token, and top examples of each node."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,8 @@ _SCRIPT = Path(__file__).parent / "circuit.js"
 class FoundCircuit:
     """The smallest circuit of a network for a task, as the instrument `circuits` finds it with the same effort and seed.
 
-    **Attributes:** `kept`: which nodes; `loss`: alone; `without`: of the network without it.
+    **Attributes:** `kept`: mask of its nodes; `loss`: of the circuit alone; `without`: of the network with the circuit
+    ablated.
     """
 
     __repr__ = brief
@@ -156,7 +157,7 @@ def _content(found: FoundCircuit, words: Sequence[str] | None) -> Mapping[str, A
 
 
 def _by_depth(found: FoundCircuit) -> list[int]:
-    """Places from the input on: each behind those that lead to it by a map, and what enters a map before what leaves it."""
+    """Places in topological order: each behind those that lead to it by a map, and the input of a map before its output."""
     wiring = found.network.wiring
     first: dict[str, int] = {}
     for number_, (layer, _) in enumerate(found.network.module.named_modules()):
@@ -167,7 +168,7 @@ def _by_depth(found: FoundCircuit) -> list[int]:
 
 
 def _examples(examples: Examples, words: Sequence[str] | None) -> list[Mapping[str, Any]]:
-    """What is shown of each: tokens, or numbers, and the target."""
+    """The text of each example: tokens, or numbers, and the target."""
     column = next(iter(examples.inputs.values()))
     rows = column.reshape(len(column), -1)[:, :512]
     whole = not column.is_floating_point()

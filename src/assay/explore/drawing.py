@@ -1,4 +1,4 @@
-"""A pattern-producing network with the response of its picture to every weight, and what fresh copies have of the same."""
+"""A pattern-producing network with the response of its picture to every weight, beside those of untrained copies."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,19 +28,19 @@ SIZE = 64
 """Pixels along a side on which responses are computed, as in docs/methods/fracture.md."""
 COPIES = 5
 MOST_WEIGHTS = 500_000
-"""Of a network on the page, ten times those of the largest published one."""
+"""The most weights of a network on the page, ten times those of the largest published one."""
 
 
 @dataclass(frozen=True)
 class Responses:
-    """Of the picture to every weight of each layer, one matrix `(j, i)` a layer.
+    """Responses of the picture to every weight, one matrix `(j, i)` a layer.
 
     **Attributes:**
 
     - `size`: the root mean square change of a pixel (its length over three colours) for a change of 1 of the weight, to first
       order.
-    - `kept`: the share of the squared change that the flip of the columns keeps; NaN where nothing changes.
-    - `whole`: that share over all weights; `interval`: of it, over pairs of pixels; None where nothing changes.
+    - `kept`: the share of the squared change that flipping the columns keeps; NaN where nothing changes.
+    - `whole`: that share over all weights; `interval`: its interval over pairs of pixels; None where nothing changes.
     - `of_picture`: the share of the picture's own variance that the flip keeps.
     """
 
@@ -55,9 +55,10 @@ class Responses:
 
 @dataclass(frozen=True)
 class ExplorerDrawing:
-    """A network, its responses and those of untrained copies, which are the null of each.
+    """A network, its responses, and those of untrained copies as their null.
 
-    **Attributes:** `low`, `mean`, `high`: of the shares kept that the same weight has in the copies; NaN where it has none.
+    **Attributes:** `low`, `mean`, `high`: range and mean over copies of the share kept by the same weight; NaN where no copy
+    has one.
     """
 
     __repr__ = brief
@@ -102,7 +103,7 @@ def drawing_at(address: str, *, copies: int = COPIES, seed: int = 0, progress: P
 def drawing_of(
     network: Cppn, *, name: str, copies: int = COPIES, seed: int = 0, progress: Progress = silent
 ) -> ExplorerDrawing:
-    """Responses of a network and of so many untrained copies of it.
+    """The responses of a network and of `copies` untrained copies of it.
 
     **Raises:** `AssayError` for a network with too many weights for a page, and for one whose picture is not finite.
     """

@@ -1,4 +1,4 @@
-"""`explorer.html`: one file that asks for nothing from the network; the networks run in the browser that shows it."""
+"""`explorer.html`: one self-contained file; the networks run in the browser."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ PAGE = "explorer.html"
 SHOWN = 128
 """Pixels along a side of the pictures on the page."""
 MOST = 8
-"""Networks on one page."""
+"""The most networks on one page."""
 _FOLDER = Path(__file__).parent
 
 
@@ -85,5 +85,5 @@ def _network(drawing: ExplorerDrawing) -> Mapping[str, Any]:
 
 
 def _packed(matrix: Float[Tensor, "j i"]) -> str:
-    """32-bit numbers, lowest byte first, row by row, as base64."""
+    """32-bit little-endian numbers, row by row, as base64."""
     return base64.b64encode(matrix.numpy().astype(np.dtype("<f4")).tobytes()).decode()
