@@ -1,4 +1,4 @@
-"""General compressors as baselines: what a text takes by itself, and behind a text to learn from."""
+"""General-purpose compressors as baselines, alone and primed with training text."""
 
 import bz2
 import lzma
@@ -12,13 +12,13 @@ COMPRESSORS: Mapping[str, Callable[[bytes], int]] = {
     "bz2": lambda content: len(bz2.compress(content, 9)),
     "xz": lambda content: len(lzma.compress(content, preset=9)),
 }
-"""By name the number of bytes that a content takes."""
+"""By name, a function from content to its compressed size in bytes."""
 
 
 def compressed_bits(name: str, text: str, *, behind: str = "") -> float:
-    """Bits per byte that a compressor takes for a text, primed with another one: the bytes of both less those of the first.
+    """Bits per byte of a compressed text, primed with another one: the bytes of both less those of the first.
 
-    **Raises:** `AssayError` for a compressor that is none of `COMPRESSORS`.
+    **Raises:** `AssayError` for a compressor other than those of `COMPRESSORS`.
 
     Example::
 

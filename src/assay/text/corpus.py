@@ -1,4 +1,4 @@
-"""A corpus: documents to learn from and documents held out, as text and as symbols (bytes, and the end of a text)."""
+"""Corpora: training and held-out documents, as text and as symbols (bytes, and the end of a text)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,23 +15,23 @@ from assay.display import brief
 from assay.errors import AssayError
 
 END = 256
-"""The symbol behind the last byte of a text. A model that predicts a text predicts its end too."""
+"""The symbol after the last byte of a text. A model of a text predicts its end too."""
 SYMBOLS = 257
 MOST_TEXT = 2**27
-"""Bytes of a text of one's own (128 MiB): its n-grams take about thirty times as much memory."""
+"""The most bytes of a text file (128 MiB): its n-grams take about thirty times as much memory."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Texts to learn from, and texts held out.
+    """Training documents and held-out documents.
 
     **Attributes:**
 
-    - `name`: how reports call it.
+    - `name`: used in reports.
     - `train`, `test`: documents, none of them empty.
 
-    **Raises:** `AssayError` where either side is empty, where the corpus is a single line, which has neither words in sentences
-    nor sentences to shuffle, and for halves of characters, which no UTF-8 holds.
+    **Raises:** `AssayError` where either side is empty; for a corpus of a single line, which has neither sentences to shuffle
+    nor words within sentences; and for lone surrogates, which UTF-8 cannot encode.
 
     Example::
 
@@ -72,13 +72,13 @@ class Corpus:
 
     @property
     def num_bytes(self) -> int:
-        """Of the texts held out, in UTF-8, the ends of texts not counted."""
+        """Bytes of the held-out texts in UTF-8, without the ends of texts."""
         return sum(len(text.encode()) for text in self.test)
 
     @classmethod
     def divided(cls, name: str, texts: Sequence[str], *, held_out: float = 0.1) -> "Corpus":
-        """Of every text the last `held_out` of its characters is held out, from the beginning of a line where one begins
-        nearby."""
+        """A corpus that holds out the last `held_out` of the characters of every text, from the beginning of a line where one
+        begins nearby."""
         check_real("held_out", held_out, above=0.0)
         if held_out >= 1:
             raise AssayError("held_out must be a share below 1", given=held_out)
@@ -100,14 +100,14 @@ class GivesCorpus(Protocol):
 
 
 class CodedText(NamedTuple):
-    """A text as questions to a network that predicts one symbol of a task's own at a time.
+    """A text as inputs to a network that predicts one symbol of a task at a time.
 
     **Attributes:**
 
-    - `inputs`: keyword arguments of its forward, each `(n, ...)`, of which row k asks for symbol k.
-    - `allowed`: `(n, classes)`, the outputs that the text agrees with: one, or all whose beginning it is where the text ends
-      within a symbol.
-    - `ends`: `(n,)`, the byte behind each symbol.
+    - `inputs`: keyword arguments of its forward, each `(n, ...)`; row k predicts symbol k.
+    - `allowed`: `(n, classes)`, the outputs consistent with the text: one, or, where the text ends within a symbol, all symbols
+      that begin so.
+    - `ends`: `(n,)`, the byte at which each symbol ends.
     """
 
     inputs: Mapping[str, Tensor]
@@ -117,20 +117,24 @@ class CodedText(NamedTuple):
 
 @runtime_checkable
 class CodesText(Protocol):
-    """Ability, beside `GivesCorpus`: a text cut into the task's own symbols, so that no tokenizer is needed."""
+    """Ability, beside `GivesCorpus`: tokenisation of a text into the task's own symbols, without a tokenizer."""
 
     def coded(self, text: str) -> CodedText:
-        """Every symbol of the text. **Raises:** `AssayError` naming what is no symbol of the task's."""
+        """Every symbol of the text.
+
+        **Raises:** `AssayError` naming characters outside the task's symbols."""
         ...
 
 
 def _guessed(content: bytes) -> str:
-    """UTF-16 begins with a mark; of other encodings a text does not say which it has."""
+    """The likely encoding of bytes that are not UTF-8: UTF-16 by its mark, else a guess."""
     return "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin1"
 
 
 def decoded(content: bytes, where: Path | str) -> str:
-    """UTF-8 as text. **Raises:** `AssayError` naming the first byte that is none, and a text without a visible character."""
+    """UTF-8 bytes as text.
+
+    **Raises:** `AssayError` naming the first invalid byte, and for a text without a visible character."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -146,12 +150,14 @@ def decoded(content: bytes, where: Path | str) -> str:
 
 
 def read_text(path: Path | str) -> str:
-    """A text file of one's own. **Raises:** `AssayError` where it cannot be read, is too long, empty, or no UTF-8."""
+    """The content of a text file.
+
+    **Raises:** `AssayError` where it cannot be read, is too long, empty, or not UTF-8."""
     return decoded(read_bytes(path, most=MOST_TEXT, next_step="check the path"), path)
 
 
 def symbols_of(text: str) -> Int16[np.ndarray, " n"]:
-    """The bytes of a text in UTF-8, and `END` behind them."""
+    """The bytes of a text in UTF-8, followed by `END`."""
     found = np.frombuffer(text.encode(), dtype=np.uint8)
     return np.append(found.astype(np.int16), np.int16(END))
 
@@ -161,9 +167,10 @@ _STRETCH = 500
 
 
 def alternate_lines(texts: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Two halves of the texts: every other line, empty ones counted to the line before them, and the lines between. Where the
-    first is less than a third of the letters or more than two thirds, as of a text in one long line, every other stretch of 500
-    letters, or of a tenth where they are fewer than 5,000.
+    """Two halves of the texts: every other line, empty ones counted with the line before them, and the lines between.
+
+    Where one half has less than a third of the characters, as in a text of one long line, stretches of 500 characters alternate
+    instead, or of a tenth of the text where that is shorter.
 
     Example::
 

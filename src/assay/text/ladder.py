@@ -1,4 +1,4 @@
-"""The ladder of baselines: what a text takes in bits per byte without any network."""
+"""The ladder of baselines: bits per byte of a text without any network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from assay.text.ngrams import MOST_ORDER, NGrams, per_byte
 
 @dataclass(frozen=True)
 class Rung:
-    """One baseline. `bits`: per byte of the held-out texts; `primed`: whether it learned from the others first."""
+    """One baseline. `bits`: per byte of the held-out texts; `primed`: whether it learned from the training texts first."""
 
     name: str
     bits: float
@@ -24,12 +24,12 @@ def ladder(
 ) -> list[Rung]:
     """Bits per byte of held-out texts: compressors alone and primed, and n-grams of every order.
 
-    N-grams count the end of every text; compressors are given the texts joined.
+    N-grams count the end of every text; compressors get the texts joined.
 
-    **Arguments:** `model`: the n-grams of `train`, where they were counted already; `most`: compressors are primed with so many
-    characters of `train`, the last ones, and with all by default, which takes a second for each 200 kB.
+    **Arguments:** `model`: the n-grams of `train`, if already counted; `most`: the number of last characters of `train` that
+    compressors are primed with, by default all, which takes a second for each 200 kB.
 
-    **Raises:** `AssayError` without a held-out text that is not empty.
+    **Raises:** `AssayError` without a non-empty held-out text.
 
     Example::
 

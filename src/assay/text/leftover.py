@@ -1,6 +1,7 @@
-"""What counts leave of a model: variance of its word surprisal, bits over a mixture of n-grams, and likeliest tokens.
+"""A language model beside counts: unexplained variance of its word surprisal, bits saved over a mixture of n-grams, agreement
+with n-gram rules.
 
-Chang et al. 2025 (arXiv 2510.24963): frequency, n-grams and likeness to the context explain up to 98 % of the variance of the
+Chang et al. 2025 (arXiv 2510.24963): frequency, n-grams and similarity to the context explain up to 98 % of the variance of the
 word-level behaviour of language models. That is the baseline of imitation.
 """
 
@@ -16,10 +17,10 @@ _RIDGE = 1e-6
 def unexplained(
     surprisal: Float[np.ndarray, " w"], explains: Float[np.ndarray, "w p"], folds: Int[np.ndarray, " w"]
 ) -> Float[np.ndarray, "w 2"]:
-    """Squares of a model's word surprisal that a linear regression leaves, out of fold, and around the mean of the other folds:
-    the ratio of the two sums is the share that is left.
+    """Squared residuals of a model's word surprisal, out of fold, under a linear regression and around the mean of the other
+    folds. The ratio of the two sums is the unexplained share of variance.
 
-    **Arguments:** `folds`: of every word, such as the excerpt that it is in; a fold is predicted from all others.
+    **Arguments:** `folds`: of every word, such as its excerpt; a fold is predicted from all others.
     """
     found = np.zeros((len(surprisal), 2))
     for fold in np.unique(folds):
@@ -37,8 +38,8 @@ def unexplained(
 
 
 def mixture_bits(bits: Float[np.ndarray, "models n"], folds: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Code length of every stretch under the mixture of several models whose weights are fitted on the other folds by
-    expectation and maximisation.
+    """Code length of every stretch under a mixture of models, with weights fitted on the other folds by expectation
+    maximisation.
 
     Example::
 
@@ -67,10 +68,10 @@ def _mixed(bits: Float[np.ndarray, "models n"], weights: Float[np.ndarray, " mod
 
 
 class TokenRules:
-    """Rules of the form "behind these tokens comes this one", read off a text in a model's own tokens (after Nguyen 2024). Of
-    several tokens that followed a context equally often the smallest is said.
+    """N-gram rules: after these tokens comes that one, read off a text in a model's own tokens (after Nguyen 2024). Of several
+    tokens that followed a context equally often the rule gives the smallest.
 
-    **Arguments:** `tokens`: of the text to learn from; `order`: the longest context.
+    **Arguments:** `tokens`: of the training text; `order`: the longest context.
 
     Example::
 
@@ -81,7 +82,7 @@ class TokenRules:
     def __init__(self, tokens: Sequence[int] | Int[np.ndarray, " n"], *, order: int = 5):
         text = np.asarray(tokens, dtype=np.int64)
         self.order = order
-        # Every distinct context of k tokens has a number: that of its last k - 1 tokens with the one before them.
+        # Contexts of k tokens are numbered by the pair of the number of their last k - 1 tokens and the token before.
         self._size = int(text.max(initial=0)) + 1
         self._keys: list[Int[np.ndarray, " c"]] = []
         self._top: list[Int[np.ndarray, " c"]] = []
@@ -93,20 +94,20 @@ class TokenRules:
             self._top.append(_most_frequent(numbers, text[k:], len(keys)))
 
     def longest(self, tokens: Sequence[int] | Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-        """At every place what the longest known context says; -1 where none is known."""
+        """The prediction of the longest known context at every place; -1 where none is known."""
         longest = np.full(len(tokens), -1)
         for said in self._said(tokens):
             longest = np.where(said >= 0, said, longest)
         return longest
 
     def agrees(self, tokens: Sequence[int] | Int[np.ndarray, " n"], top: Int[np.ndarray, " n"]) -> Bool[np.ndarray, "n 2"]:
-        """At every place whether the longest known context says what the model holds likeliest, and whether any does: the rule
-        is then chosen after the fact, as in the published figure."""
+        """Whether the model's likeliest token at every place is the prediction of the longest known context, and whether it is
+        that of any: the rule is then chosen after the fact, as in the published figure."""
         said = self._said(tokens)
         return np.stack([self.longest(tokens) == top, ((said == top) & (said >= 0)).any(0)], 1)
 
     def _said(self, tokens: Sequence[int] | Int[np.ndarray, " n"]) -> Int[np.ndarray, "order n"]:
-        """What the context of every length says at every place, -1 where it is not known."""
+        """Predictions of contexts of every length at every place, -1 where a context is not known."""
         text = np.asarray(tokens, dtype=np.int64)
         said = np.full((self.order, len(text)), -1, dtype=np.int64)
         numbers = np.zeros(len(text), dtype=np.int64)
@@ -123,7 +124,7 @@ class TokenRules:
 
 
 def _most_frequent(groups: Int[np.ndarray, " n"], values: Int[np.ndarray, " n"], num: int) -> Int[np.ndarray, " groups"]:
-    """The most frequent value of each of `num` groups, the smallest of several."""
+    """The most frequent value of each of `num` groups; of several the smallest."""
     size = int(values.max(initial=0)) + 1
     pairs, counts = np.unique(groups * size + values, return_counts=True)
     order = np.lexsort((-(pairs % size), counts, pairs // size))

@@ -1,4 +1,4 @@
-"""Witten-Bell n-grams over bytes, of every order at once, in sorted arrays in place of dictionaries."""
+"""Witten-Bell n-grams over bytes, of every order at once, in sorted arrays."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,8 +16,8 @@ MOST_ORDER = 63 // _WIDTH - 1
 
 
 class _Level(NamedTuple):
-    """Of one order: sorted keys of context and symbol with their counts; sorted contexts with the number of symbols that
-    followed (`totals`), of different ones (`types`), and the one that did most often (`top`)."""
+    """Counts of one order: sorted keys of context and symbol with their counts; sorted contexts with the number of symbols that
+    followed (`totals`), of distinct ones (`types`), and the most frequent one (`top`)."""
 
     pairs: Int64[np.ndarray, " p"]
     counts: Int64[np.ndarray, " p"]
@@ -57,7 +57,7 @@ class NGrams:
         return self.bits_of(symbols_of(text))
 
     def bits_of(self, symbols: Int[np.ndarray, " n"]) -> Float64[np.ndarray, "orders n"]:
-        """The same of symbols."""
+        """Code length of every symbol under each order from 0 up."""
         keys = _keys(symbols, self.order)
         chance = np.full(len(keys), 1 / SYMBOLS)
         found = np.empty((self.order + 1, len(keys)))
@@ -73,7 +73,7 @@ class NGrams:
         return found
 
     def top(self, symbols: Int[np.ndarray, " n"]) -> Int64[np.ndarray, "orders n"]:
-        """At every place the symbol that most often followed the context of each order, -1 where it never occurred."""
+        """At every place the most frequent symbol after the context of each order, -1 where the context never occurred."""
         keys = _keys(symbols, self.order)
         found = np.full((self.order + 1, len(keys)), -1, dtype=np.int64)
         for k, level in enumerate(self._levels):
@@ -84,7 +84,7 @@ class NGrams:
 
 
 def per_byte(bits: Float[np.ndarray, "*orders n"], text_bytes: int) -> Float[np.ndarray, "*orders"]:
-    """Bits of all symbols, the end of the text among them, over the bytes of the text."""
+    """Bits per byte: the bits of all symbols, the end of the text included, over the bytes of the text."""
     return bits.sum(-1) / max(text_bytes, 1)
 
 
@@ -93,7 +93,7 @@ def _mask(order: int) -> int:
 
 
 def _keys(symbols: Int[np.ndarray, " n"], order: int) -> Int64[np.ndarray, " n"]:
-    """Every symbol in the lowest bits, the one before it above, and so on."""
+    """Keys of every symbol and its context: the symbol in the lowest bits, the one before it above, and so on."""
     padded = np.concatenate([np.full(order, END), symbols]).astype(np.int64)
     keys = np.zeros(len(symbols), dtype=np.int64)
     for back in range(order + 1):
@@ -113,6 +113,6 @@ def _counted(keys: Int64[np.ndarray, " n"]) -> _Level:
 
 
 def _find(sorted_keys: Int64[np.ndarray, " c"], keys: Int64[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
-    """Where each key stands, and whether it is there."""
+    """The position of each key, and whether it is there."""
     at = np.searchsorted(sorted_keys, keys).clip(max=max(0, len(sorted_keys) - 1))
     return at, (sorted_keys[at] == keys if len(sorted_keys) else np.zeros(len(keys), dtype=bool))

@@ -1,4 +1,4 @@
-"""Word vectors that are counted and not learned: positive pointwise mutual information, and its singular vectors."""
+"""Counted word vectors: positive pointwise mutual information, and its singular vectors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +14,8 @@ WINDOW, DIMENSIONS, SMOOTHING, MOST_WORDS = 4, 200, 0.75, 6_000
 
 
 def cooccurrences(texts: Sequence[str], vocabulary: Vocabulary, *, window: int = WINDOW) -> Any:
-    """How often two words stand at most `window` words apart, words outside of the vocabulary counted as distance. No pair
-    spans two texts. A sparse matrix, since nearly all are 0."""
+    """Numbers of pairs of words at most `window` words apart, as a sparse matrix. Words outside the vocabulary count towards
+    the distance, and no pair spans two texts."""
     from scipy import sparse
 
     size, place = len(vocabulary), vocabulary.place
@@ -31,8 +31,8 @@ def cooccurrences(texts: Sequence[str], vocabulary: Vocabulary, *, window: int =
 
 
 def ppmi(counts: Any, *, smoothing: float = SMOOTHING) -> Any:
-    """Positive pointwise mutual information, the distribution of contexts raised to `smoothing` (Levy, Goldberg and Dagan
-    2015, section 3.1), of a sparse matrix, as one."""
+    """Positive pointwise mutual information of a sparse matrix of counts, with the distribution of contexts raised to
+    `smoothing` (Levy, Goldberg and Dagan 2015, section 3.1). Sparse."""
     from scipy import sparse
 
     rows = np.asarray(counts.sum(1)).ravel()
@@ -53,9 +53,9 @@ def ppmi_vectors(
     dimensions: int = DIMENSIONS,
     most_words: int = MOST_WORDS,
 ) -> Float[np.ndarray, "words d"]:
-    """Vectors of words from what stands beside them in the texts: a system of relations without any parameter that is learned.
+    """Word vectors from co-occurrence counts: a system of relations without learned parameters.
 
-    Counts within `window` words, among the `most_words` most frequent words and those asked for; PPMI; the left singular
+    Counts within `window` words, among the `most_words` most frequent words and the requested ones; PPMI; the left singular
     vectors times the square root of the singular values (Levy et al. 2015, equation 8).
 
     **Arguments:** `words`: to return, in this order; a word that never occurs has the zero vector.

@@ -1,4 +1,4 @@
-"""Code lengths that charge for what was learned: the prequential code, and the weights themselves in bits."""
+"""Code lengths that charge for learning: the prequential code, and two-part codes with the weights in bits."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ BITS_OF_A_WEIGHT = 16
 
 def prequential_ngrams(texts: Sequence[str], *, order: int, blocks: int = 8) -> Float64[np.ndarray, " orders"]:
     """Bits per byte of all texts, each block coded by n-grams of the blocks before it (Dawid 1984; Blier and Ollivier 2018,
-    section 3.3). Blocks double in size, and the first is coded by the uniform distribution and what is below it.
+    section 3.3). Blocks double in size; the first is coded by the uniform distribution.
 
     Example::
 
@@ -28,7 +28,7 @@ def prequential_ngrams(texts: Sequence[str], *, order: int, blocks: int = 8) -> 
     for start, end in itertools.pairwise(cuts):
         if start < end:
             model = NGrams([joined[:start]] if start else [], order=order)
-            # The block is no text of its own: neither is its end coded, nor does it stand behind a beginning.
+            # A block is not a text: it has no beginning, and its end is not coded.
             before = joined[max(0, start - order) : start]
             symbols = symbols_of(before + joined[start:end])[:-1]
             total += model.bits_of(symbols)[:, len(before.encode()) :].sum(1)

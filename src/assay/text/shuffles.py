@@ -1,6 +1,6 @@
-"""Texts with some of their structure destroyed, so that what a model gains from that structure shows as bits.
+"""Shuffles that destroy some structure of a text, so that the gain of a model from that structure shows in bits.
 
-Every shuffle keeps what stands between words, so that length and punctuation are those of the original.
+Every shuffle keeps the characters between words, so that length and punctuation are those of the original.
 """
 
 import re
@@ -22,18 +22,18 @@ SHUFFLES: Mapping[str, str] = {
     "sentences": "the sentences of every text in another order",
     "like words": "every word replaced by one of like frequency and of the same tag",
 }
-"""By name what is done."""
+"""Each shuffle by name, and what it does."""
 WINDOW = 5
 
 
 @dataclass(frozen=True)
 class Shuffler:
-    """Destroys structure.
+    """Shuffler of texts.
 
     **Attributes:**
 
-    - `texts`: of which frequencies are counted.
-    - `tags`: for every word its part of speech; words without one share a tag of their own.
+    - `texts`: the source of word frequencies.
+    - `tags`: part of speech by word; words without one share a tag of their own.
 
     Example::
 
@@ -67,7 +67,7 @@ class Shuffler:
 
     @cached_property
     def _group(self) -> Mapping[str, tuple[int, str]]:
-        """Of every word its group: frequency, by half octaves, and tag."""
+        """Group of every word: frequency, by half octaves, and tag."""
         vocabulary = Vocabulary.of(self.texts)
         octaves = np.floor(2 * np.log2(np.array(vocabulary.counts, dtype=np.float64))).astype(int)
         tags = (self.tags.get(word, "") for word in vocabulary.words)
@@ -82,8 +82,8 @@ class Shuffler:
 
 
 def reordered(texts: Sequence[str], *, generator: np.random.Generator) -> list[str]:
-    """All words of all texts in one random order, what stands between them kept: nothing is left but how often each occurs, not
-    even in which text.
+    """All words of all texts in one random order, with the characters between them kept: only the frequency of each word
+    remains, not even by text.
 
     Example::
 
@@ -96,7 +96,7 @@ def reordered(texts: Sequence[str], *, generator: np.random.Generator) -> list[s
 
 
 def _like(word: str, other: str) -> str:
-    """The other word with the capitals of the first."""
+    """The other word with the capitalisation of the first."""
     if word.isupper() and len(word) > 1:
         return other.upper()
     return other.capitalize() if word[0].isupper() else other
@@ -112,7 +112,7 @@ def _permuted(text: str, spans: Callable[[Sequence[str]], Iterable[list[int]]], 
 
 
 def _sentences(pieces: Sequence[str]) -> Iterator[list[int]]:
-    """The places of the words of each sentence, which ends with a full stop or a line."""
+    """Positions of the words of each sentence, which ends with a full stop or a line."""
     places: list[int] = []
     for k, piece in enumerate(pieces):
         if piece[0].isalpha():
@@ -130,11 +130,12 @@ def _windows(pieces: Sequence[str], window: int) -> Iterator[list[int]]:
 
 
 def _sentences_permuted(text: str, generator: np.random.Generator) -> str:
-    """Sentences with their stops are moved, the blanks and lines between them stay. A sentence without a stop, such as the end
-    of an excerpt, goes where a blank or nothing follows, so that no two words become one: from elsewhere it is exchanged with
-    one at random that has a stop."""
+    """Sentences permuted with their full stops; blanks and lines between them stay.
+
+    A sentence without a full stop, such as the end of an excerpt, may only go where a blank or nothing follows, so that no two
+    words become one; elsewhere it is exchanged with a random sentence that has a stop."""
     pieces = [(sentence, gap) for sentence, gap in re.findall(r"([^.!?\n]*[.!?]*)(\s*)", text) if sentence or gap]
-    places = [place for place, (sentence, _) in enumerate(pieces) if sentence]  # not the lines that a text begins with
+    places = [place for place, (sentence, _) in enumerate(pieces) if sentence]  # leading empty lines stay
     order = [places[k] for k in generator.permutation(len(places)).tolist()]
     opened = [bool(pieces[place][1]) or place == places[-1] for place in places]
     stopped = [pieces[k][0][-1] in ".!?" for k in order]

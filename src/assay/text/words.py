@@ -14,7 +14,7 @@ from assay.errors import AssayError
 
 WORD = re.compile(r"[^\W\d_]+")
 OF_LIKE_FREQUENCY = 10
-"""Words of a group: so few that within it, too, words hardly differ in frequency."""
+"""Words of a group: few enough that they hardly differ in frequency."""
 
 
 def words_of(text: str) -> list[str]:
@@ -24,7 +24,7 @@ def words_of(text: str) -> list[str]:
 
         assert words_of("Call me Ishmael.") == ["call", "me", "ishmael"]
     """
-    # Found before they are put in lower case, which makes two letters of some, one of them no letter.
+    # Matched before lower-casing, which turns some letters into two characters, one of them not a letter.
     return [word.lower() for word in WORD.findall(text)]
 
 
@@ -44,7 +44,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Vocabulary":
-        """Of all words of the texts."""
+        """The vocabulary of all words of the texts."""
         counts = Counter(word for text in texts for word in words_of(text))
         order = sorted(counts, key=lambda word: (-counts[word], word))
         return cls(tuple(order), tuple(counts[word] for word in order))
@@ -54,13 +54,13 @@ class Vocabulary:
 
     @cached_property
     def place(self) -> Mapping[str, int]:
-        """Where each word stands."""
+        """Index of each word."""
         return {word: k for k, word in enumerate(self.words)}
 
     def chosen(
         self, *, least: int = 1, most: int = 10**9, among: Collection[str] | None = None, shortest: int = 1
     ) -> "Vocabulary":
-        """The words that occur `least` to `most` times, are `among` the given ones and have `shortest` letters or more."""
+        """The words with a count from `least` to `most`, among the given ones, and with at least `shortest` letters."""
         kept = [
             k
             for k, word in enumerate(self.words)
@@ -74,8 +74,8 @@ class Vocabulary:
 
 
 def frequency_bins(counts: Int[np.ndarray, " n"], num: int | None = None) -> Int[np.ndarray, " n"]:
-    """Groups of like count, equally large as far as they can be; two words at least in each. `num`: of groups, by default one
-    for every ten words."""
+    """Groups of similar count, as equal in size as possible, with at least two words each. `num`: of groups, by default one for
+    every ten words."""
     num = max(1, len(counts) // OF_LIKE_FREQUENCY) if num is None else num
     order = np.argsort(counts, kind="stable")
     groups = np.empty(len(counts), dtype=np.int64)
@@ -84,7 +84,9 @@ def frequency_bins(counts: Int[np.ndarray, " n"], num: int | None = None) -> Int
 
 
 def shared_words(*vocabularies: Collection[str], least: int, what: str = "the systems") -> list[str]:
-    """Words that all have, in the order of the first. **Raises:** `AssayError` for fewer than `least`."""
+    """Words in all vocabularies, in the order of the first.
+
+    **Raises:** `AssayError` for fewer than `least`."""
     first, *others = vocabularies
     known = [set(words) for words in others]
     shared = [word for word in first if all(word in words for words in known)]
