@@ -1,4 +1,4 @@
-"""Relations between words: two systems over the same words, compared with the pairing known and without it."""
+"""Relations between words: comparison of two systems over the same words, with the pairing known and without it."""
 
 from assay.relations.ability import GivesRelations as GivesRelations
 from assay.relations.calibrated import Calibrated as Calibrated

@@ -1,4 +1,4 @@
-"""What a task can say of its words: relations that people or dictionaries give, ratings of pairs, analogies, classes, tags."""
+"""Relations that a task provides for its words: those of people or dictionaries, ratings of pairs, analogies, classes, tags."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
@@ -9,14 +9,14 @@ from jaxtyping import Float
 
 @runtime_checkable
 class GivesRelations(Protocol):
-    """Ability, beside a corpus: systems of relations that no model of the text has seen as labels."""
+    """Ability, beside a corpus: systems of relations that are independent of any model of the text."""
 
     def relations(self, words: Sequence[str]) -> Mapping[str, tuple[list[str], Float[np.ndarray, "n n"]]]:
-        """By name those of the words that a system knows, and how alike they are in it."""
+        """By name of a system, those of the words that it knows, and their similarities."""
         ...
 
     def ratings(self) -> Mapping[str, Sequence[tuple[str, str, float]]]:
-        """By name pairs of words with the rating that people gave them."""
+        """By name, pairs of words with human ratings."""
         ...
 
     def analogies(self) -> Sequence[tuple[str, str, str, str]]:
@@ -24,9 +24,9 @@ class GivesRelations(Protocol):
         ...
 
     def classes(self, words: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-        """By name of a classification the words that it knows, and the class of each."""
+        """By name of a classification, those of the words that it knows, and the class of each."""
         ...
 
     def tags(self) -> Mapping[str, str]:
-        """For words their part of speech; empty where none is known."""
+        """Part of speech by word; empty where none is known."""
         ...

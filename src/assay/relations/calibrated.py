@@ -1,4 +1,4 @@
-"""Similarities calibrated by permutations: what is left above chance, its p, and the largest over layers."""
+"""Similarities calibrated by permutations: effect above chance, p, and the maximum over layers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class Calibrated:
     - `value`, `mean`: of the similarity, and of its null.
     - `effect`: `(value - mean) / (1 - mean)`, 0 at chance and 1 for identity.
     - `z`: in standard deviations of the null, 0 where it does not vary.
-    - `score`: `max(0, (value - tau) / (1 - tau))` with `tau` the 95 % quantile of null and value (Groeger et al. 2026,
-      equation 4): 0 with probability .95 where there is nothing.
+    - `score`: `max(0, (value - tau) / (1 - tau))` with `tau` the 95 % quantile of null and value (Groeger et al. 2026, equation
+      4): 0 with probability .95 under the null.
     - `p`: share of null values at least as large, the value itself counted.
-    - `layer`: which of several it was; 0 for one alone.
+    - `layer`: index of the maximum among several similarities; 0 for a single one.
     """
 
     __repr__ = brief
@@ -44,8 +44,8 @@ def calibrated(value: float, null: Float[np.ndarray, " draws"]) -> Calibrated:
 
 
 def calibrated_maximum(values: Sequence[float], nulls: Float[np.ndarray, "layers draws"]) -> Calibrated:
-    """The largest of several similarities beside the largest of each draw, which every layer shares: choosing a layer is then
-    part of the null (Groeger et al. 2026, section 4.3).
+    """The largest of several similarities beside the largest of each draw, which all layers share: the choice of a layer is
+    then part of the null (Groeger et al. 2026, section 4.3).
 
     Example::
 

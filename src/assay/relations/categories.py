@@ -1,4 +1,4 @@
-"""Relations between groups of words: do two systems sort words alike, and can the groups be matched without labels?"""
+"""Relations between groups of words: agreement of two groupings, and label-free matching of groups by their centroids."""
 
 import warnings
 from itertools import permutations as orders
@@ -11,7 +11,7 @@ from assay.errors import AssayError
 from assay.relations.matching import match
 from assay.relations.vectors import unit_vectors
 
-_ALL_ORDERS = 7  # up to so many groups every map is tried
+_ALL_ORDERS = 7  # the most groups for which every map is tried
 
 
 class CategoryMatch(NamedTuple):
@@ -32,7 +32,7 @@ def clusters(vectors: Float[np.ndarray, "n d"], num: int, *, seed: int) -> Int[n
     if not 2 <= num <= len(vectors):
         raise AssayError("words fall into two groups at least, and into no more than there are words", given=f"{num} groups")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of words that are alike to the last digit
+        warnings.simplefilter("ignore", ConvergenceWarning)  # words with identical vectors
         return KMeans(num, n_init=4, random_state=seed % 2**32).fit(unit_vectors(vectors)).labels_.astype(np.int64)
 
 
@@ -53,9 +53,8 @@ def match_categories(
 ) -> CategoryMatch:
     """Match groups, such as the classes of WordNet, by the similarities of their centroids alone.
 
-    With few groups every map is tried, else the quadratic assignment is solved; `draws` random maps say how special the true
-    one is. The groups of the second system stand in an order drawn from `generator`: of maps that fit equally well one is
-    taken at random.
+    With few groups every map is tried, else the quadratic assignment is solved; the true map is ranked among `draws` random
+    ones. The groups of the second system are ordered at random by `generator`, so that equally good maps are chosen at random.
 
     **Raises:** `AssayError` for fewer than three groups.
     """
@@ -68,7 +67,7 @@ def match_categories(
     def objective(order: np.ndarray) -> float:
         a, b = one[upper] - one[upper].mean(), other[np.ix_(order, order)][upper] - other[upper].mean()
         norm = float(np.sqrt((a @ a) * (b @ b)))
-        return float(a @ b) / norm if norm > 1e-12 else 0.0  # centroids that are all alike hold no relations
+        return float(a @ b) / norm if norm > 1e-12 else 0.0  # identical centroids hold no relations
 
     if len(names) <= _ALL_ORDERS:
         hidden = generator.permutation(len(names))

@@ -1,4 +1,4 @@
-"""Debiased linear centred kernel alignment, and its permutations without any matrix of words by words."""
+"""Debiased linear centred kernel alignment and its permutation null, without any matrix of words by words."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,12 +10,12 @@ _FEWEST = 4
 
 
 class _KernelSums:
-    """What the unbiased estimator takes of one system: row sums and the sum of its kernel, whose diagonal is 0."""
+    """Terms of one system in the unbiased estimator: row sums and the sum of its kernel, with diagonal 0."""
 
     def __init__(self, vectors: Float[np.ndarray, "n d"]):
         if len(vectors) < _FEWEST:
             raise AssayError("debiased CKA is computed over four words at least", given=len(vectors))
-        # CKA does not depend on the scale; fourth powers of very large or small numbers leave the range of the machine.
+        # CKA is invariant to scale; fourth powers of very large or small numbers overflow or underflow.
         scaled = _scaled(vectors)
         self.vectors = _scaled(scaled - scaled.mean(0))
         self.squares = (self.vectors**2).sum(1)
@@ -24,7 +24,7 @@ class _KernelSums:
 
 
 def _scaled(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    """Divided by a power of two, which loses no digit, so that the largest number lies between .5 and 1."""
+    """Vectors divided by a power of two, which is exact, so that the largest number lies between .5 and 1."""
     return np.ldexp(vectors, -np.frexp(np.abs(vectors).max(initial=0))[1])
 
 
@@ -47,7 +47,7 @@ def debiased_cka(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "n e"]) -> fl
 def cka_null(
     a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "n e"], order: Int[np.ndarray, "draws n"]
 ) -> Float[np.ndarray, " draws"]:
-    """The same with the words of `b` in each order of a row: one product `d` by `e` for each."""
+    """The same with the words of `b` in the order of each row: one product `d` by `e` per draw."""
     check_same_words(a, b)
     one, other = _KernelSums(a), _KernelSums(b)
     norm = _hsic(one, one) * _hsic(other, other)
@@ -57,7 +57,7 @@ def cka_null(
 
 
 def _hsic(one: _KernelSums, other: _KernelSums, order: Int[np.ndarray, " n"] | None = None) -> float:
-    """Unbiased, times a number that CKA does not depend on."""
+    """Unbiased HSIC, up to a factor that cancels in CKA."""
     num = len(one.vectors)
     vectors, squares, rows = (
         (other.vectors, other.squares, other.rows)

@@ -1,4 +1,4 @@
-"""A system of relations against people's judgements: rated pairs, and analogies."""
+"""Comparison of a system of relations with human judgements: rated pairs, and analogies."""
 
 from collections.abc import Mapping, Sequence
 
@@ -37,8 +37,9 @@ def rated_null(
     ratings: Float[np.ndarray, " p"],
     order: Int[np.ndarray, "draws n"],
 ) -> Float[np.ndarray, " draws"]:
-    """The same when words have the vectors of others, in each order of a row. **Raises:** `AssayError` for ratings that are not
-    finite."""
+    """The same correlation when words have the vectors of others, in the order of each row.
+
+    **Raises:** `AssayError` for ratings that are not finite."""
     _check_finite(ratings)
     unit = unit_vectors(vectors).astype(np.float32)
     cosines = np.stack([(unit[row[pairs[:, 0]]] * unit[row[pairs[:, 1]]]).sum(1) for row in order])
@@ -63,11 +64,10 @@ def analogy_accuracy(
 ) -> Float[np.ndarray, " asked"]:
     """For every analogy `a : b = c : d` whose words are known, whether `d` is nearest to `b - a + c` among all words.
 
-    **Arguments:** `excluding`: leave the three given words out of the candidates, as is the custom; without it an offset that
-    is shorter than the way to any other word answers `c` or `b` (Linzen 2016; Rogers, Drozd and Li 2017).
+    **Arguments:** `excluding`: leave the three given words out of the candidates, as is the custom; without it a short offset
+    gives `c` or `b` (Linzen 2016; Rogers, Drozd and Li 2017).
 
-    **Returns:** 1 or 0 for every question that could be asked, and 1 over their number where `d` and other words are equally
-    near; empty where none could.
+    **Returns:** 1 or 0 for every question whose words are known, and 1 / n where `d` is one of n equally near words.
     """
     unit = unit_vectors(vectors)
     known = [[place[word] for word in question] for question in questions if all(word in place for word in question)]
@@ -80,7 +80,7 @@ def analogy_accuracy(
         for given in (a, b, c):
             found[rows, given] = -np.inf
     own, best = found[np.arange(len(found)), d], found.max(1)
-    tied = found >= best[:, None] - 1e-9  # of cosines, of length 3 at most
+    tied = found >= best[:, None] - 1e-9  # tolerance of cosines with vectors of length 3 at most
     return np.where((own >= best - 1e-9) & np.isfinite(own), 1 / tied.sum(1), 0.0)
 
 
@@ -91,7 +91,7 @@ def analogies_by_pair(
     *,
     excluding: bool = True,
 ) -> Float[np.ndarray, " pairs"]:
-    """The share of questions answered for every pair `c : d`, which many questions ask for and which is then one unit."""
+    """The share of questions answered for every pair `c : d`, which occurs in many questions and is the unit."""
     known = [question for question in questions if all(word in place for word in question)]
     right = analogy_accuracy(vectors, place, known, excluding=excluding)
     pairs = list(dict.fromkeys(question[2:] for question in known))

@@ -1,4 +1,4 @@
-"""Matching two systems of relations without any label: the quadratic assignment, and whether a failure is the solver's.
+"""Label-free matching of two systems of relations by quadratic assignment, with a diagnosis of failures.
 
 A map is an array: word `i` of the first system is word `found[i]` of the second.
 """
@@ -16,7 +16,7 @@ from assay.relations.vectors import check_same_words
 
 _SINKHORN, _STEPS = 400, 60
 _TEMPERATURES = (0.03, 0.06, 0.1, 0.2, 0.4, 1.0)
-"""Of the soft assignment, in medians of the cost: which of them leads to the true map differs from case to case."""
+"""Temperatures of the soft assignment, in medians of the cost. Which of them leads to the true map varies."""
 TEN = 10
 Start = Literal["profiles", "barycentre"]
 Outcome = Literal["recovered", "in part", "solver failed", "below power"]
@@ -24,16 +24,16 @@ Outcome = Literal["recovered", "in part", "solver failed", "below power"]
 
 @dataclass(frozen=True)
 class Match:
-    """What a solver found.
+    """A match of the words of two systems.
 
     **Attributes:**
 
     - `found`: `(n,)`, the word of the second system for every word of the first.
-    - `accuracy`: the share of words, those given left out, that are matched to themselves; `chance`: 1 over their number.
-    - `best_ten`: the share whose true word is among the ten whose relations to the others fit best under the map; where words
-      that fit equally well share the last of the ten places, the chance that it is one of those drawn.
-    - `objective`, `true_objective`: mean product of standardised similarities under the map that was found, and under the true
-      one. Where the true one is higher, the solver failed; where it is not, the structures do not identify the words.
+    - `accuracy`: the share of words, without the given ones, that are matched to themselves; `chance`: 1 over their number.
+    - `best_ten`: the share of words whose true partner is among the ten that fit best under the map; ties for the last places
+      count by their probability.
+    - `objective`, `true_objective`: mean product of standardised similarities under the map found, and under the true one.
+      Where the true one is higher, the solver failed; where it is not, the structures do not identify the words.
     """
 
     __repr__ = brief
@@ -47,9 +47,9 @@ class Match:
 
     @property
     def outcome(self) -> Outcome:
-        """`recovered`: nine in ten or more. Else `solver failed` where the true map has the higher objective, `below power`
-        where it has not and the accuracy is no more than five times chance, and `in part` between. Below power is not absent:
-        more words, or given ones, may show what is there."""
+        """`recovered`: an accuracy of at least .9. Else `solver failed` where the true map has the higher objective, `below
+        power` where it has not and the accuracy is at most five times chance, and `in part` between. Below power is not
+        evidence of absence: more words, or more given ones, may succeed."""
         if self.accuracy >= 0.9:
             return "recovered"
         if self.true_objective > self.objective + 1e-9:
@@ -67,18 +67,17 @@ def match(
 ) -> Match:
     """Match words by their similarities alone: the quadratic assignment by FAQ (Vogelstein et al. 2015).
 
-    Both matrices get mean 0 and standard deviation 1 outside of the diagonal, which is 0. The words of the second system stand
-    in an order drawn from `generator`, so that no solver profits from theirs. The start is a soft assignment of words with
-    alike sorted profiles, each row of similarities in the order of its values, at several temperatures; the map of the highest
-    objective is kept.
+    Both matrices get mean 0 and standard deviation 1 outside of the diagonal, which is 0. The words of the second system are
+    permuted by `generator`, so that no solver profits from their order. It starts from a soft assignment of words with similar
+    sorted profiles (rows of similarities sorted by value), at several temperatures; the map of the highest objective is kept.
 
     **Arguments:**
 
     - `given`: words whose partners are known, and not counted.
-    - `start`: `barycentre` is the default of scipy, which fails where nothing hides the answer.
+    - `start`: `barycentre` is the default of scipy, which fails even on noiseless data.
 
     **Raises:** `AssayError` for fewer than three words that are not given, matrices of different numbers of words, numbers that
-    are not finite, and given words that are none.
+    are not finite, and given words that are no rows.
 
     Example::
 
@@ -94,7 +93,7 @@ def match(
     one, other = _standardised(a), _standardised(b)
     order = generator.permutation(num)
     hidden = other[order][:, order]
-    back = np.argsort(order)  # where the partner of every word is hidden
+    back = np.argsort(order)  # position of the partner of every word after the permutation
     options: dict = {"maximize": True, "maxiter": _STEPS, "rng": generator}
     if len(seeds):
         options["partial_match"] = np.stack([seeds, back[seeds]], 1)
@@ -107,7 +106,7 @@ def match(
 
 
 def judged(a: Float[np.ndarray, "n n"], b: Float[np.ndarray, "n n"], found: Int[np.ndarray, " n"]) -> Match:
-    """What another solver found, on the same scale."""
+    """The result of another solver on the same scale."""
     return _judged(_standardised(a), _standardised(b), found, np.zeros(0, dtype=np.int64))
 
 
@@ -120,9 +119,10 @@ def power_curve(
     given: Sequence[int] = (0,),
     subsets: int = 1,
 ) -> list[tuple[int, int, Match]]:
-    """Matches of random subsets: for every size up to `n`, and every number of given words, size, number and match.
+    """Matches of random subsets: size, number of given words and match, for every size up to `n` and every number of given
+    words.
 
-    **Arguments:** `subsets`: so many of each size, one behind the other."""
+    **Arguments:** `subsets`: repeats of each, in succession."""
     found = []
     for size in (size for size in sizes if 3 <= size <= len(a) for _ in range(subsets)):
         rows = np.sort(generator.choice(len(a), size, replace=False))
@@ -140,7 +140,7 @@ def _judged(
     num = len(one)
     asked = np.setdiff1d(np.arange(num), seeds)
     pairs = num * (num - 1)
-    # How well each word of the second would fit in the place of each of the first, the others staying where the map has them.
+    # The fit of each word of the second in the place of each of the first, with the others mapped as found.
     fit = one @ other[found]
     own = fit[np.arange(num), np.arange(num)]
     tie = 1e-9 * np.abs(fit).max(initial=0)
@@ -159,7 +159,7 @@ def _judged(
 def _standardised(matrix: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
     off = ~np.eye(len(matrix), dtype=bool)
     values = matrix[off]
-    # What varies by rounding alone is constant.
+    # variation by rounding alone counts as constant
     spread = float(values.std()) if np.ptp(values) > 1e-12 * np.abs(values).max() else np.inf
     found = (matrix - values.mean()) / spread
     np.fill_diagonal(found, 0.0)
@@ -169,9 +169,10 @@ def _standardised(matrix: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
 def _profile_starts(
     one: Float[np.ndarray, "n n"], hidden: Float[np.ndarray, "n n"], seeds: Int[np.ndarray, " s"], theirs: Int[np.ndarray, " s"]
 ) -> Iterator[Float[np.ndarray, "m m"]]:
-    """Doubly stochastic matrices over the words that are not given: entropic assignments of sorted profiles (Cuturi 2013), one
-    for each temperature. Similarities to given words need no sorting. A hard assignment is a worse start: where it is wrong,
-    FAQ does not leave it."""
+    """Initial doubly stochastic matrices over the words that are not given: entropic assignments of sorted profiles (Cuturi
+    2013), one for each temperature.
+
+    Similarities to given words need no sorting. A hard assignment is a worse start: FAQ cannot leave it where it is wrong."""
     ours, others = np.setdiff1d(np.arange(len(one)), seeds), np.setdiff1d(np.arange(len(one)), theirs)
     profiles = [np.sort(matrix[rows][:, rows], axis=1) for matrix, rows in ((one, ours), (hidden, others))]
     if len(seeds):
@@ -187,8 +188,8 @@ def _profile_starts(
 
 
 def _doubly_stochastic(matrix: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
-    """Rows and columns scaled in turn until they sum to 1, to the digits that FAQ asks for; a matrix that does not get there is
-    mixed with the barycentre, which does."""
+    """Rows and columns scaled in turn until they sum to 1 within the tolerance of FAQ; a matrix that does not converge is mixed
+    with the barycentre, which is doubly stochastic."""
     found = matrix + 1e-9
     for step in range(_SINKHORN):
         if step == _SINKHORN // 2:

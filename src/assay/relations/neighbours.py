@@ -1,4 +1,4 @@
-"""Mutual nearest neighbours: how many of a word's neighbours in one system are its neighbours in the other."""
+"""Mutual nearest neighbours: the share of a word's neighbours that two systems have in common."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -8,7 +8,7 @@ from assay.errors import AssayError
 from assay.relations.permutations import permutations
 from assay.relations.vectors import check_same_words
 
-_BLOCK = 64  # draws at a time: their indices fit into the cache
+_BLOCK = 64  # draws per batch, so that their indices fit into the cache
 _TIE = 1e-10  # share of the largest similarity within which two are equal
 
 
@@ -19,13 +19,13 @@ def nearest(
     without: Bool[np.ndarray, "n n"] | None = None,
     generator: np.random.Generator | None = None,
 ) -> Int[np.ndarray, "n k"]:
-    """The `k` most similar other words of each, in no order.
+    """The `k` most similar other words of each word, unordered.
 
     **Arguments:**
 
     - `without`: pairs that are left out, such as words of one stem.
-    - `generator`: which of equally similar words are taken, as at equal distances in a dictionary; `default_rng(0)` by default.
-      Two systems that are compared need one each, or they agree on words that neither tells apart.
+    - `generator`: breaks ties, such as equal distances in a dictionary; `default_rng(0)` by default. Two systems that are
+      compared need one each, or they agree on words that neither distinguishes.
 
     **Raises:** `AssayError` for `k` below 1, fewer than `k` other words that are not left out, and similarities that are not
     finite.
@@ -70,10 +70,10 @@ def mutual_null(
     generator: np.random.Generator,
     groups: Int[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, " draws"]:
-    """The mean over words under permutations of the words of one system, within `groups` where given.
+    """The mean of `mutual_neighbours` over words under permutations of the words of one system, within `groups` where given.
 
-    No similarity is computed again: a permutation only gives neighbours other names, and the edges of `b` are looked up under
-    them in a table of `a`. The mean over free permutations is `k / (n - 1)`.
+    No similarity is recomputed: a permutation renames neighbours, and the edges of `b` are looked up under their new names in a
+    table of `a`. The mean over free permutations is `k / (n - 1)`.
 
     Example::
 
@@ -89,7 +89,7 @@ def mutual_null(
     found = np.empty(draws)
     for start in range(0, draws, _BLOCK):
         order = permutations(num, min(_BLOCK, draws - start), generator=generator, groups=groups)
-        # Row by row, so that what is looked up stays in the cache.
+        # Row by row, so that the lookups stay in the cache.
         for row, renamed in enumerate(order):
             found[start + row] = np.count_nonzero(table.take(renamed.take(first) * num + renamed.take(second)))
     return found / max(1, num * k)

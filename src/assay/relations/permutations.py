@@ -3,14 +3,13 @@
 import numpy as np
 from jaxtyping import Int
 
-_FEW = 1024  # groups: their numbers leave a key of single precision 14 bits
+_FEW = 1024  # the most groups: their numbers leave 14 bits of a single-precision key
 
 
 def permutations(
     num: int, draws: int, *, generator: np.random.Generator, groups: Int[np.ndarray, " n"] | None = None
 ) -> Int[np.ndarray, "draws n"]:
-    """Random orders of `num` words, one a row; within `groups`, where they are given: a word then takes the place of one of
-    its group.
+    """Random permutations of `num` words, one a row; within `groups`, where given.
 
     Example::
 
@@ -19,10 +18,10 @@ def permutations(
     keys = generator.random((draws, num), dtype=np.float32)
     if groups is None:
         return keys.argsort(1).astype(np.int32)
-    # Not the labels themselves: beside a large one the digits of a key are lost.
+    # Not the labels themselves: a large one would cost digits of the key.
     names, groups = np.unique(groups, return_inverse=True)
     exact = np.float32 if len(names) <= _FEW else np.float64
-    home = np.argsort(groups, kind="stable").astype(np.int32)  # the words, group after group
+    home = np.argsort(groups, kind="stable").astype(np.int32)  # the words sorted by group
     shuffled = home[(keys[:, home] + groups[home].astype(exact)).argsort(1, kind="stable")]
     found = np.empty((draws, num), dtype=np.int32)
     found[:, home] = shuffled

@@ -1,4 +1,5 @@
-"""Representational similarity: rank correlation of all pairs of words, with what frequency and spelling explain taken out."""
+"""Representational similarity analysis: rank correlation over all pairs of words, with frequency and spelling partialled
+out."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from assay.relations.vectors import check_same_words
 
 
 class Rsa(NamedTuple):
-    """`rho`: Spearman's correlation over pairs, partial where there are matrices to take out; `null`: under each order."""
+    """`rho`: Spearman's correlation over pairs, partial where covariates are given; `null`: under each permutation."""
 
     rho: float
     null: Float[np.ndarray, " draws"]
@@ -29,8 +30,7 @@ def rsa(
 
     - `without`: symmetric matrices, such as differences of frequency and overlaps of spelling; ranks of both sides are
       regressed on theirs first (partial Spearman).
-    - `order`: permutations of the words of `b`, a row each: the null. The matrix that is permuted has what `without` explains
-      taken out already.
+    - `order`: permutations of the words of `b` for the null, one a row. `without` is regressed out before the permutation.
 
     **Raises:** `AssayError` for matrices of different numbers of words, and numbers that are not finite.
 
@@ -65,13 +65,13 @@ def rsa(
 
 
 def frequency_difference(counts: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n n"]:
-    """How far apart the logarithms of two words' counts are."""
+    """Absolute differences of the logarithms of two words' counts."""
     logs = np.log(np.maximum(counts, 1))
     return np.abs(logs[:, None] - logs[None])
 
 
 def _standard(values: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " pairs"]:
-    """Of mean 0 and length 1; all zero where nothing varies."""
+    """Values with mean 0 and length 1; all zero where constant."""
     centred = values - values.mean()
     length = float(np.linalg.norm(centred))
     return centred / length if length > 1e-9 * max(1.0, float(np.abs(values).max()) * len(values) ** 0.5) else centred * 0

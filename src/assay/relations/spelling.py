@@ -1,4 +1,4 @@
-"""What two words share by spelling alone: letters in a row, and a stem."""
+"""Similarity of two words by spelling alone: letter pairs, and stems."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _LONGEST_FIRST = tuple(sorted(set(_ENDINGS), key=len, reverse=True))
 
 
 def spelling_overlap(words: Sequence[str]) -> Float[np.ndarray, "n n"]:
-    """Dice coefficients of the sets of letter pairs, the edges of words counted as letters.
+    """Dice coefficients of the sets of letter pairs, with word boundaries as letters.
 
     Example::
 
@@ -33,8 +33,8 @@ def spelling_overlap(words: Sequence[str]) -> Float[np.ndarray, "n n"]:
 
 
 def same_stem(words: Sequence[str]) -> Bool[np.ndarray, "n n"]:
-    """Whether two different words are one stem with two endings of English inflection or derivation, by spelling: `walk` and
-    `walked`, `city` and `cities`. It is generous: pairs that only look so are taken for such."""
+    """Whether two different words have, by spelling, one stem with two endings of English inflection or derivation: `walk` and
+    `walked`, `city` and `cities`. It errs on the side of calling words related."""
     stems = [_stems(word) for word in words]
     holders: dict[str, list[int]] = {}
     for k, found in enumerate(stems):
@@ -48,7 +48,7 @@ def same_stem(words: Sequence[str]) -> Bool[np.ndarray, "n n"]:
 
 
 def _stems(word: str) -> set[str]:
-    """What is left without each ending; a doubled last letter counts as one."""
+    """Stems left by each ending; a doubled last letter counts as one."""
     found = set()
     for ending in _LONGEST_FIRST:
         if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST:

@@ -7,9 +7,9 @@ from assay.errors import AssayError
 
 
 def unit_vectors(vectors: Float[np.ndarray, "n d"], *, components: int = 0) -> Float[np.ndarray, "n d"]:
-    """Vectors of words minus their mean, of length one; the zero vector stays.
+    """Word vectors minus their mean, scaled to length one; the zero vector stays.
 
-    **Arguments:** `components`: how many principal components are taken out first, those that frequency often fills.
+    **Arguments:** `components`: principal components to remove first, which often encode frequency.
 
     **Raises:** `AssayError` for numbers that are not finite.
     """
@@ -25,9 +25,9 @@ def unit_vectors(vectors: Float[np.ndarray, "n d"], *, components: int = 0) -> F
 
 
 def check_same_words(a: np.ndarray, b: np.ndarray) -> None:
-    """Refuses two systems of different numbers of words, and numbers that are not finite.
+    """Check that two systems have equally many words and finite numbers.
 
-    **Raises:** `AssayError`.
+    **Raises:** `AssayError` where they have not.
     """
     if len(a) != len(b):
         raise AssayError(
