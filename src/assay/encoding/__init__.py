@@ -1,4 +1,4 @@
-"""Texts read once: the state of every node of a graph at every layer of a network, kept in float16 for all who ask later."""
+"""Encodings of texts: the state of every node of a graph at every layer of a network, computed once and kept in float16."""
 
 from assay.encoding.encoded import Encoded as Encoded
 from assay.encoding.encoded import Refused as Refused

@@ -1,4 +1,4 @@
-"""The states of many texts in a folder: a head that says whose they are, and one float16 memory map."""
+"""Stored states of many texts: a folder with a header that identifies them, and one float16 memory map."""
 
 import math
 import os
@@ -22,7 +22,7 @@ _AGAIN = "remove the folder; the texts are then encoded again"
 
 
 class Refused(BaseModel):
-    """A text that was not encoded: its index, what the source calls it, and why."""
+    """A text that was not encoded: its index, its name in the source, and the reason."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,15 +32,15 @@ class Refused(BaseModel):
 
 
 class EncodedHeader(BaseModel):
-    """What `head.json` holds.
+    """Content of `head.json`.
 
     **Attributes:**
 
     - `encoder`: hash of weights, tokenizer and layers. `texts`: hash of the texts and their nodes.
     - `layers`, `width`: the shape of a node's states.
-    - `starts`: the first row of every text that was encoded, and the number of all rows.
+    - `starts`: the first row of every encoded text, and the number of all rows.
     - `kept`: the indices of these texts. `refused`: the others.
-    - `done`: batches that are on the disk; `batches` when it is finished.
+    - `done`: batches on the disk; `batches`: their total.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,10 +63,10 @@ class Encoded:
 
     **Attributes:**
 
-    - `states`: float16 `(layers, nodes, width)`, a memory map where it was encoded to the disk.
+    - `states`: float16 `(layers, nodes, width)`, a memory map where they are on the disk.
     - `layers`: their names.
     - `starts`: text `k` of those kept has the rows `starts[k]` to `starts[k + 1]`.
-    - `kept`: its index among the texts that were given.
+    - `kept`: the index of each among the texts that were given.
     - `refused`: the texts that were not encoded, and why.
     """
 
@@ -82,13 +82,15 @@ class Encoded:
         return len(self.kept)
 
     def layer(self, name: str) -> int:
-        """The index of a layer; `AssayError` lists the names on a miss."""
+        """The index of a layer.
+
+        **Raises:** `AssayError` listing the names for an unknown one."""
         if name not in self.layers:
             raise AssayError("a layer must be one that was encoded", given=name, choices=self.layers)
         return self.layers.index(name)
 
     def rows_of(self, texts: Sequence[int]) -> "Encoded":
-        """Some of the texts, by their index among those kept; the states are shared, not copied."""
+        """Some of the kept texts, by their index; the states are shared, not copied."""
         states, starts, total = [], [0], 0
         for k in texts:
             rows = slice(int(self.starts[k]), int(self.starts[k + 1]))
@@ -110,7 +112,9 @@ class Encoded:
 
 
 def open_states(folder: Path, head: EncodedHeader, *, new: bool) -> np.ndarray:
-    """The memory map. **Raises:** `AssayError` when the file is missing or is not of the size that the head says."""
+    """The memory map.
+
+    **Raises:** `AssayError` when the file is missing or its size disagrees with the header."""
     shape = (len(head.layers), head.starts[-1], head.width)
     path = folder / STATES
     if 0 in shape:
@@ -122,12 +126,12 @@ def open_states(folder: Path, head: EncodedHeader, *, new: bool) -> np.ndarray:
             raise AssayError(f"{path} must be whole", given=told, next_step=_AGAIN)
     else:
         _reserve(path, 2 * math.prod(shape))
-    # Changes to a finished map stay in memory: tensors over it may be written to, the file may not.
+    # Copy on write: tensors over a finished map may be written to, the file may not.
     return np.memmap(path, dtype=np.float16, mode="r+" if head.done < head.batches else "c", shape=shape)
 
 
 def _reserve(path: Path, num_bytes: int) -> None:
-    """A new file whose bytes are on the disk: a map over bytes for which the disk has no room would end the process."""
+    """A new file with its bytes allocated: writing to a map for which the disk has no room would end the process."""
     try:
         with open(path, "wb") as file:
             if hasattr(os, "posix_fallocate"):
@@ -140,17 +144,19 @@ def _reserve(path: Path, num_bytes: int) -> None:
 
 
 def read_head(folder: Path) -> EncodedHeader | None:
-    """The head in a folder, if there is one."""
+    """The header in a folder, None without one."""
     return read_json(folder / HEAD, EncodedHeader) if is_file(folder / HEAD) else None
 
 
 def write_head(folder: Path, head: EncodedHeader) -> None:
-    """Replace the head."""
+    """Replace the header."""
     write_json(folder / HEAD, head)
 
 
 def check_same(folder: Path, there: EncodedHeader, wanted: EncodedHeader) -> None:
-    """**Raises:** `AssayError` when the folder holds what another encoder made, or other texts, or a damaged head."""
+    """Check that a folder holds this encoding.
+
+    **Raises:** `AssayError` when it is of another encoder or other texts, or has a damaged header."""
     for field, what in (("encoder", "another model or tokenizer"), ("layers", "other layers"), ("texts", "other texts")):
         if getattr(there, field) != getattr(wanted, field):
             raise AssayError(

@@ -1,4 +1,4 @@
-"""What reads texts: an `Encoder`, and the one that fits a subject on a task."""
+"""The `Encoder` protocol, and the choice of an encoder for a subject on a task."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,8 +19,8 @@ class PreparedTexts(Protocol):
 
     **Attributes:**
 
-    - `words`: for every text the word that each of its tokens belongs to, -1 for none.
-    - `refused`: the texts that cannot be encoded, by index, and why. Their states are never asked for.
+    - `words`: for every text the word of each of its tokens, -1 for none.
+    - `refused`: the texts that cannot be encoded, by index, and why. `states` does not accept them.
     """
 
     @property
@@ -29,7 +29,7 @@ class PreparedTexts(Protocol):
     def refused(self) -> Mapping[int, str]: ...
 
     def states(self, texts: Sequence[int]) -> Float[Tensor, "layers texts tokens width"]:
-        """At every layer the state of every token of these texts, padded behind the shorter ones."""
+        """At every layer the state of every token of these texts, padded at the end."""
         ...
 
 
@@ -39,7 +39,7 @@ class Encoder(Protocol):
 
     **Attributes:**
 
-    - `layers`: what the layers are called, from the first to the last; they are all of one width.
+    - `layers`: names of the layers, from the first to the last; all have one width.
     - `left_out`: how many more layers of this width the network has.
     - `identity`: changes when the weights, the tokenizer or the layers change.
     """
@@ -56,22 +56,22 @@ class Encoder(Protocol):
         ...
 
     def on(self, subject: Subject) -> "Encoder":
-        """Another network of the same architecture, such as an untrained twin, read at the same layers."""
+        """The same encoder on another network of the same architecture, such as an untrained copy."""
         ...
 
     def site(self, layer: str) -> str:
-        """The site of the network at which a layer's states pass, as `Subject` names it; empty where there is none."""
+        """The site of the subject with a layer's states; empty where there is none."""
         ...
 
 
 def encoder_of(subject: Subject, task: object, *, most_layers: int | None = None) -> Encoder:
-    """What reads the texts of a task with this subject: the task's own tokens where it feeds them, else the tokenizer that
-    lies beside the subject's weights.
+    """The encoder of a task's texts with this subject: on the task's own tokens where it provides them, else on the tokenizer
+    beside the subject's weights.
 
-    **Arguments:** `most_layers`: to read, two or more, evenly spaced; None for all of a Hugging Face model, and for as many
-    sites of another network as `FedEncoder` reads.
+    **Arguments:** `most_layers`: the most layers to read, at least two, evenly spaced; None for all of a Hugging Face model,
+    and for the default of `FedEncoder` on other networks.
 
-    **Raises:** `AssayError` when neither is there.
+    **Raises:** `AssayError` when there are neither.
     """
     from assay.encoding.fed import MOST_SITES, FedEncoder
     from assay.encoding.hugging_face import HuggingFaceEncoder
@@ -89,7 +89,7 @@ def encoder_of(subject: Subject, task: object, *, most_layers: int | None = None
 
 
 def weights_digest(weights: Iterable[tuple[str, Tensor]]) -> str:
-    """SHA-256 over names and bits of all weights, which come by name, in hexadecimal."""
+    """SHA-256 over names and bits of all weights, in hexadecimal."""
     digest = hashlib.sha256()
     for name, weight in weights:
         digest.update(f"{name}:{weight.dtype}:{tuple(weight.shape)};".encode())

@@ -1,4 +1,4 @@
-"""A subject that reads the task's own tokens: its states at every site that has one vector for each position."""
+"""Encoder on a task's own tokens: states at every site that has one vector for each position."""
 
 import hashlib
 from collections import Counter
@@ -19,26 +19,26 @@ MOST_SITES = 8
 
 
 class FedEncoder:
-    """Reads texts that a task feeds. The layers are sites with a state `(positions, width)`, of the width that most of them
-    have, at most `most_sites`, outer modules first.
+    """Encoder of texts that a task turns into inputs. The layers are sites with a state `(positions, width)`, of the most
+    common width, at most `most_sites`, outer modules first.
 
     **Raises:** `AssayError` when the network has no such site.
     """
 
     def __init__(self, subject: Subject, task: FeedsGraphs, *, sites: Sequence[str] = (), most_sites: int = MOST_SITES):
         self.subject, self.task = subject, task
-        self._asked, self._most = tuple(sites), most_sites
+        self._wanted, self._most = tuple(sites), most_sites
         self._layers: tuple[str, ...] = ()
         self._left_out = 0
 
     @property
     def left_out(self) -> int:
-        """Known once texts were prepared."""
+        """The number of further sites; defined after `prepare`."""
         return self._left_out
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Known once texts were prepared."""
+        """The sites that are read; defined after `prepare`."""
         return self._layers
 
     @property
@@ -47,7 +47,7 @@ class FedEncoder:
         return hashlib.sha256(told.encode()).hexdigest()
 
     def prepare(self, graphs: Sequence[Graph]) -> "_FedTexts":
-        """Ask the task for its inputs, and the network for its sites."""
+        """Inputs from the task, and the sites of the network that fit them."""
         fed = self.task.feed(graphs)
         length = int(fed.places.max()) + 1 if fed.places.numel() else 0
         if not self._layers:
@@ -62,16 +62,16 @@ class FedEncoder:
         return _FedTexts(self.subject, fed.inputs, self._layers, words, refused)
 
     def on(self, subject: Subject) -> "FedEncoder":
-        """Another network of the same architecture, read at the same sites."""
+        """The same encoder on another network of the same architecture."""
         return FedEncoder(subject, self.task, sites=self.layers)
 
     def site(self, layer: str) -> str:
-        """The layers are sites."""
+        """The layer itself: layers are sites."""
         return layer
 
     def _sites(self, inputs: dict[str, Tensor], length: int) -> tuple[str, ...]:
-        places = self.subject.match(self._asked, inputs) if self._asked else self.subject.sites(inputs)
-        # More positions than are fed, as behind a token put in front, are not those that the places count.
+        places = self.subject.match(self._wanted, inputs) if self._wanted else self.subject.sites(inputs)
+        # With more positions than inputs, as with a prepended token, positions would be misaligned.
         fed = {value.shape[1] for value in inputs.values() if value.ndim > 1}
         able = [site for site in places if _is_sequence(site, length) and site.shape[0] in fed]
         if not able:
@@ -83,7 +83,7 @@ class FedEncoder:
             )
         width, _ = Counter(site.shape[-1] for site in able).most_common(1)[0]
         chosen = [site for site in able if site.shape[-1] == width]
-        kept = chosen if self._asked else thinned(chosen, self._most)
+        kept = chosen if self._wanted else thinned(chosen, self._most)
         self._left_out = len(chosen) - len(kept)
         return tuple(site.name for site in kept)
 

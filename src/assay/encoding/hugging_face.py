@@ -1,4 +1,4 @@
-"""A Hugging Face encoder or decoder in a local folder: hidden states and the raw word embedding of every token.
+"""Encoder of a Hugging Face model in a local folder: hidden states and the raw word embedding of every token.
 
 Nothing is fetched, no code of the folder is run, and weights are read from safetensors alone.
 """
@@ -24,13 +24,15 @@ from assay.isolation import undisturbed
 from assay.subject import Subject
 
 WORDS = "words"  # the layer of raw word embeddings
-_HOOKED = "_output_capturing_hooks_installed"  # how transformers remembers its hooks
-_UNLIMITED = 10**9  # what a tokenizer without a limit says is far above
+_HOOKED = "_output_capturing_hooks_installed"  # the attribute in which transformers keeps its hooks
+_UNLIMITED = 10**9  # tokenizers without a limit report a number far above
 
 
 class Choices(NamedTuple):
-    """Sentences in which a model says which of two words is likelier: `inputs` of its forward, each `(n, tokens)`; `places`
-    `(n,)`, whose output predicts the word; `forms` `(n, 2)`, the tokens of the right word and of the wrong one."""
+    """Forced choices between two words.
+
+    **Attributes:** `inputs`: of the forward, each `(n, tokens)`; `places`: `(n,)`, the position whose output predicts the word;
+    `forms`: `(n, 2)`, the tokens of the right word and of the wrong one."""
 
     inputs: Mapping[str, Int[Tensor, "n tokens"]]
     places: Int[Tensor, " n"]
@@ -38,13 +40,13 @@ class Choices(NamedTuple):
 
 
 class HuggingFaceEncoder:
-    """Reads words with a model of transformers. Layer `words` is the raw embedding of a token; layer `k` is the state after
-    `k` blocks, so that layer 0 is what enters the first block.
+    """Encoder on a model of transformers. Layer `words` is the raw embedding of a token; layer `k` is the state after `k`
+    blocks, so that layer 0 is the input of the first block.
 
     **Arguments:**
 
-    - `module`: any model of transformers that gives hidden states, with or without a head, which is not run.
-    - `tokenizer`: a fast one, which knows the word of every token.
+    - `module`: any model of transformers with hidden states; its head, if any, is not run.
+    - `tokenizer`: a fast one, which maps tokens to words.
     - `layers`: those to read; all by default.
 
     **Raises:** `AssayError` for a slow tokenizer, and for a model without hidden states.
@@ -65,13 +67,15 @@ class HuggingFaceEncoder:
 
     @classmethod
     def load(cls, folder: Path | str, *, max_memory: Mapping[int | str, int | str] | None = None) -> "HuggingFaceEncoder":
-        """The model and the tokenizer in a folder. Where there is a GPU the weights lie on it. What neither GPUs nor memory
-        hold stays on the disk and is read layer by layer for every batch of texts (extra `stream`).
+        """The model and the tokenizer in a folder.
 
-        **Arguments:** `max_memory`: the most that weights may take, such as `{"cpu": "2GiB"}` or `{0: "20GiB", "cpu": "60GiB"}`
-        with GPUs by number; None for what there is.
+        Weights go to the GPU where there is one. Weights that fit neither on GPUs nor into memory stay on the disk and are read
+        layer by layer for every batch of texts (extra `stream`).
 
-        **Raises:** `AssayError` when the folder does not hold both, and when streaming needs accelerate and it is missing.
+        **Arguments:** `max_memory`: limits for weights, such as `{"cpu": "2GiB"}` or `{0: "20GiB", "cpu": "60GiB"}` with GPUs
+        by number; None for no limits.
+
+        **Raises:** `AssayError` when the folder does not hold both, and when streaming needs accelerate, which is missing.
         """
         transformers = _transformers()
         refuse_hub_code(folder)
@@ -82,7 +86,7 @@ class HuggingFaceEncoder:
                 module = transformers.AutoModel.from_pretrained(
                     folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="auto", **where
                 )
-        except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
+        except Exception as error:  # a damaged folder makes transformers raise many kinds of errors
             raise AssayError(
                 "a local folder must hold config.json and whole weights as safetensors",
                 given=f"{folder}: {first_line(error)}",
@@ -90,21 +94,21 @@ class HuggingFaceEncoder:
             ) from error
         if torch.cuda.is_available() and not where:
             module = module.to("cuda")
-        module.config.use_cache = False  # a decoder would keep what only the next call could use
+        module.config.use_cache = False  # no cache of keys and values, which only generation needs
         return cls(module, load_tokenizer(folder))
 
     @classmethod
     def of(cls, subject: Subject) -> "HuggingFaceEncoder":
-        """The subject itself, with the tokenizer of the folder that it was loaded from."""
+        """The encoder of a loaded subject, with the tokenizer of its folder."""
         return cls(subject.module, load_tokenizer(str(subject.module.name_or_path)))
 
     def on(self, subject: Subject) -> "HuggingFaceEncoder":
-        """Another network behind the same tokenizer, read at the same layers."""
+        """The same encoder on another network."""
         return HuggingFaceEncoder(subject.module, self.tokenizer, layers=self.layers)
 
     def thinned(self, most: int) -> "HuggingFaceEncoder":
-        """The same, read after at most `most` blocks, two or more: evenly spaced ones, the first and the last among them. Word
-        embeddings stay."""
+        """The same encoder with states after at most `most` blocks, at least two: evenly spaced, the first and the last
+        included. Word embeddings stay."""
         states = [name for name in self.layers if name != WORDS]
         if len(states) <= most:
             return self
@@ -113,11 +117,11 @@ class HuggingFaceEncoder:
 
     @property
     def left_out(self) -> int:
-        """How many states between blocks are not read."""
+        """The number of states between blocks that are not read."""
         return self._num_states - len([name for name in self.layers if name != WORDS])
 
     def site(self, layer: str) -> str:
-        """What enters or leaves a block: the blocks are the one list of modules that is as long as there are layers."""
+        """The site before or after a block. The blocks are the module list as long as the number of layers."""
         num = self._num_states - 1
         lists = [name for name, part in self.module.named_modules() if isinstance(part, nn.ModuleList) and len(part) == num]
         if layer == WORDS or len(lists) != 1:
@@ -135,13 +139,14 @@ class HuggingFaceEncoder:
 
     @property
     def most_tokens(self) -> int:
-        """How many tokens the model can read."""
+        """The longest input of the model, in tokens."""
         limits = (self.tokenizer.model_max_length, num_positions(self.module))
         return min(int(limit) for limit in (*limits, _UNLIMITED) if limit)
 
     def prepare(self, graphs: Sequence[Graph]) -> "_TokenisedTexts":
-        """Cut every text into tokens. Refused: a text with more tokens than the model can read, and one with a word that has
-        no token of its own."""
+        """Cut every text into tokens.
+
+        Refused: a text that is too long for the model, and one with a word without a token of its own."""
         if not graphs:
             return _TokenisedTexts(self, [], [], {})
         cut = self.tokenizer([list(graph.words) for graph in graphs], is_split_into_words=True, verbose=False)
@@ -150,8 +155,9 @@ class HuggingFaceEncoder:
         return _TokenisedTexts(self, cut["input_ids"], words, refused)
 
     def choices(self, sentences: Sequence[Continuation]) -> "Choices":
-        """Sentences with one word to predict, those whose right and wrong form are one token each. A model that fills gaps is
-        given the sentence with the word masked; one that reads from left to right, what is before it."""
+        """Forced choices from sentences with one word to predict, where the right and the wrong form are one token each.
+
+        A masked model gets the sentence with the word masked; a causal one gets the words before it."""
         rows, places, forms, fills = [], [], [], "MaskedLM" in type(self.module).__name__
         for sentence in sentences:
             if not (both := self._single_tokens(sentence.right, sentence.wrong)):
@@ -175,7 +181,7 @@ class HuggingFaceEncoder:
         return [tokens[0] for tokens in cut] if known else []
 
     def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, Int[Tensor, "texts tokens"]]:
-        """Tokens of texts as the model takes them: shorter texts are padded behind, where the mask is 0."""
+        """Token ids and mask of texts as the model takes them, padded at the end."""
         tokens = torch.full((len(rows), max(map(len, rows))), self.tokenizer.pad_token_id or 0)
         mask = torch.zeros_like(tokens)
         for k, row in enumerate(rows):
@@ -192,7 +198,7 @@ class HuggingFaceEncoder:
 
     def _run(self, tokens: Int[Tensor, "b t"], mask: Int[Tensor, "b t"]) -> dict[str, Float[Tensor, "b t d"]]:
         tokens, mask = tokens.to(self.device), mask.to(self.device)
-        body: Any = getattr(self.module, "base_model", self.module)  # without a head, which costs and gives no state
+        body: Any = getattr(self.module, "base_model", self.module)  # without the head, which has a cost but no state
         with undisturbed(self.module), _hooks_kept(body):
             output = body(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
         hidden = getattr(output, "hidden_states", None)
@@ -204,15 +210,15 @@ class HuggingFaceEncoder:
             )
         # pyrefly: ignore[not-callable]  (a method of every model of transformers)
         embedded = self.module.get_input_embeddings()(tokens)
-        # A model may embed words in fewer dimensions than it works in; that layer is then left out.
+        # Embeddings may have another width than the states; that layer is then left out.
         words = {WORDS: embedded} if embedded.shape == hidden[0].shape else {}
         return words | {str(k): state for k, state in enumerate(hidden)}
 
 
 @contextmanager
 def _hooks_kept(module: nn.Module) -> Iterator[None]:
-    """The forward hooks of every module are afterwards those of before. Transformers records hidden states by hooks that it
-    leaves where they are, and a module with them cannot be sent to another process."""
+    """Context that restores the forward hooks of every module. Transformers leaves the hooks by which it records hidden states,
+    and a module with them cannot be pickled."""
     before = {part: (set(part._forward_hooks), _HOOKED in vars(part)) for part in module.modules()}
     try:
         yield
@@ -239,9 +245,9 @@ class _TokenisedTexts:
 
 
 def num_positions(module: nn.Module) -> int | None:
-    """How many tokens have a position in a model of transformers; None where nothing limits them.
+    """The number of positions of a model of transformers; None without a limit.
 
-    Where positions count from behind the padding index, as in RoBERTa, that many of `max_position_embeddings` are never read.
+    Where positions count from the padding index, as in RoBERTa, that many of `max_position_embeddings` are never used.
     """
     limit = getattr(getattr(module, "config", None), "max_position_embeddings", None)
     for name, part in module.named_modules():
@@ -251,21 +257,21 @@ def num_positions(module: nn.Module) -> int | None:
 
 
 def load_tokenizer(folder: Path | str) -> Any:
-    """The tokenizer in a local folder. One that joins blanks to words is told that every word has one before it.
+    """The tokenizer in a local folder. One that joins blanks to words is set to put one before every word.
 
     **Raises:** `AssayError` when there is none.
     """
     transformers = _transformers()
     try:
         if not any(Path(folder).glob("*token*")) and not any(Path(folder).glob("*vocab*")):
-            raise OSError("no file of a tokenizer")  # transformers would make one without words
-        # Without the second setting transformers would ask on the terminal whether to run the folder's own code.
+            raise OSError("no file of a tokenizer")  # transformers would make one with an empty vocabulary
+        # Without trust_remote_code=False transformers would ask on the terminal whether to run the folder's code.
         local = {"local_files_only": True, "trust_remote_code": False}
         with silent_transformers():
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
             if getattr(tokenizer, "add_prefix_space", True) is False:
                 tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local, add_prefix_space=True)
-    except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
+    except Exception as error:  # a damaged folder makes transformers raise many kinds of errors
         raise AssayError(
             "the folder of a model that reads words must hold its tokenizer",
             given=f"{folder}: {first_line(error)}",
@@ -276,7 +282,7 @@ def load_tokenizer(folder: Path | str) -> Any:
 
 @contextmanager
 def silent_transformers() -> Iterator[None]:
-    """Inside, transformers writes nothing on the terminal: names of weights may hold characters that act there."""
+    """Context in which transformers prints nothing: names of weights may contain terminal control characters."""
     from transformers import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -308,7 +314,7 @@ def refuse_hub_code(folder: Path | str) -> None:
 
 
 def _kernels(config: object) -> Iterator[str]:
-    """Every implementation in nested settings that is the name of a repository, `owner/name`."""
+    """Every implementation in nested settings that names a repository, `owner/name`."""
     if isinstance(config, dict):
         for key, value in config.items():
             if key.endswith(("attn_implementation", "experts_implementation")):

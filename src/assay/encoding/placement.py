@@ -1,4 +1,4 @@
-"""Where weights lie: in memory, on GPUs, or on the disk, from which they are read layer by layer as they are needed."""
+"""Placement of weights: in memory, on GPUs, or on the disk, from which they are read layer by layer."""
 
 import importlib.util
 import os
@@ -13,12 +13,12 @@ from assay.errors import AssayError
 
 
 def placement(folder: Path | str, max_memory: Mapping[int | str, int | str] | None) -> dict[str, Any]:
-    """Options of `from_pretrained` for the weights in a folder: none for weights that fit into memory where there is no GPU;
-    else accelerate spreads them over GPUs, memory and disk.
+    """Options of `from_pretrained` for the weights in a folder: none for weights that fit into memory without a GPU; else
+    accelerate spreads them over GPUs, memory and disk.
 
     **Arguments:** `max_memory`: as accelerate takes it; None leaves the choice to it.
 
-    **Raises:** `AssayError` when accelerate is needed and not there.
+    **Raises:** `AssayError` when accelerate is needed and missing.
     """
     size, memory = weights_size(folder), memory_size()
     fits = max_memory is None and size <= memory
@@ -36,30 +36,30 @@ def placement(folder: Path | str, max_memory: Mapping[int | str, int | str] | No
 
 
 def weights_size(folder: Path | str) -> int:
-    """Bytes of all safetensors in a folder."""
+    """Total size in bytes of the safetensors in a folder."""
     return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
 
 
 def memory_size() -> int:
-    """Bytes of this machine's memory; beyond all weights where the system does not tell."""
+    """Size of this machine's memory in bytes; larger than any weights where unknown."""
     if not hasattr(os, "sysconf"):
         return 2**63
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def has_accelerate() -> bool:
-    """Whether it is installed."""
+    """Whether accelerate is installed."""
     return importlib.util.find_spec("accelerate") is not None
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where inputs go. Weights on the disk have none; what reads them moves the inputs along."""
+    """The device of the inputs. Weights on the disk have none; accelerate's hooks move the inputs."""
     device = next(module.parameters()).device
     return torch.device("cpu") if device.type == "meta" else device
 
 
 def all_weights(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Names and weights by name, those on the disk read one after the other."""
+    """Names and weights, sorted by name; those on the disk are read one at a time."""
     for name, weight in sorted(module.state_dict().items()):
         if weight.device.type != "meta":
             yield name, weight

@@ -1,4 +1,4 @@
-"""One pass over the texts: batches of like length, tokens pooled to nodes by one sparse product, every batch kept."""
+"""Encoding in one pass over the texts: batches of similar length, tokens pooled to nodes by one sparse product."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ from assay.errors import AssayError
 from assay.graph import Graph
 from assay.instrument import Progress, report
 
-BATCH_TOKENS = 2_048  # padding included
-LIKE = 0.75  # of the longest text of a batch: shorter ones go into the next, since padding costs as much as words
-FLUSH = 16  # batches between two writes of the head
+BATCH_TOKENS = 2_048  # tokens of a batch, padding included
+LIKE = 0.75  # shortest text of a batch, as a share of the longest: padding costs as much as words
+FLUSH = 16  # batches between two writes of the header
 
 
 def encode(
     encoder: Encoder, graphs: Sequence[Graph], *, folder: Path | str | None = None, progress: Progress = report
 ) -> Encoded:
-    """The states of every node at every layer: the mean over the tokens of each of its words, and over these words.
+    """States of every node at every layer: the mean over the tokens of each of its words, then over these words.
 
-    **Arguments:** `folder`: where the memory map is kept, in float16. A folder that holds the same encoding is read, and a part
-    of one is continued. None keeps the states in memory.
+    Texts that the encoder refuses are left out and listed in `Encoded.refused`.
 
-    A text that the encoder refuses is left out and listed in `Encoded.refused`.
+    **Arguments:** `folder`: for the memory map, in float16. A finished folder of the same encoding is read, and an unfinished
+    one continued. None keeps the states in memory.
 
-    **Raises:** `AssayError` when the folder holds the encoding of another model, tokenizer or set of texts, and when a state is
-    beyond what float16 can hold.
+    **Raises:** `AssayError` when the folder holds the encoding of another model, tokenizer or set of texts, and when a state
+    exceeds the range of float16.
     """
     prepared = encoder.prepare(graphs)
     refused = dict(prepared.refused) | {k: "no nodes" for k, graph in enumerate(graphs) if not len(graph)}
@@ -44,7 +44,7 @@ def encode(
         for done, batch in enumerate(batches):
             progress("encoding", done / len(batches))
             rows, pooled = _pooled(prepared, graphs, batch, first_row)
-            if not done:  # which tells the width
+            if not done:  # the first batch gives the width
                 states = pooled.new_empty(len(pooled), starts[-1], pooled.shape[2])
             states[:, rows] = pooled
         return Encoded(states, encoder.layers, torch.tensor(starts), tuple(kept), named)
@@ -90,7 +90,7 @@ def texts_digest(graphs: Sequence[Graph]) -> str:
 
 
 def _keep(folder: Path, head: EncodedHeader, kept_map: object, done: int) -> EncodedHeader:
-    """States first, then the head that vouches for them."""
+    """Write the states to the disk first, then the header that counts them."""
     getattr(kept_map, "flush", lambda: None)()
     head = head.model_copy(update={"done": done})
     write_head(folder, head)
@@ -98,7 +98,7 @@ def _keep(folder: Path, head: EncodedHeader, kept_map: object, done: int) -> Enc
 
 
 def _batches(prepared: PreparedTexts, kept: Sequence[int]) -> list[list[int]]:
-    """Texts of like length together, the longest first, so that a machine too small for them shows it at once."""
+    """Batches of texts of similar length, the longest first, so that a machine with too little memory fails at once."""
     batches: list[list[int]] = []
     longest = 0
     for k in sorted(kept, key=lambda k: (-len(prepared.words[k]), k)):

@@ -1,4 +1,4 @@
-"""Bits of texts under a language model: code lengths of its own tokens, each with the byte that it ends at."""
+"""Code lengths of texts under a language model, by its own tokens."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -14,18 +14,18 @@ from assay.subject import Subject
 from assay.task import TokenSequence
 from assay.text.corpus import END, SYMBOLS, CodesText, symbols_of
 
-_ROWS = 256  # windows of bytes at a time
+_ROWS = 256  # windows of bytes per batch
 MOST_WINDOW = 512
 
 
 class ScoredText(NamedTuple):
-    """A text under a model.
+    """A text scored by a model.
 
     **Attributes:**
 
-    - `bits`: `(tokens,)`, the code length of each token given those before it in its window, the end of the text the last.
-    - `ends`: `(tokens,)`, the byte behind each token; the end of the text ends behind the last byte.
-    - `tokens`, `top`: `(tokens,)`, the token, and the one that the model held likeliest in its place.
+    - `bits`: `(tokens,)`, the code length of each token given those before it in its window; the last is the end of the text.
+    - `ends`: `(tokens,)`, the byte at which each token ends; for the end of the text, the last byte.
+    - `tokens`, `top`: `(tokens,)`, each token, and the model's likeliest token in its place.
     """
 
     bits: Float64[np.ndarray, " tokens"]
@@ -34,16 +34,16 @@ class ScoredText(NamedTuple):
     top: Int64[np.ndarray, " tokens"]
 
     def behind(self, size: int) -> "ScoredText":
-        """Without the tokens that end within the first `size` bytes, which are no part of the text any more."""
+        """The tokens that end after the first `size` bytes, as a text of their own."""
         kept = self.ends > size
-        kept[-1:] = True  # the end of the text, which ends where its last byte does
+        kept[-1:] = True  # the end of the text counts as behind any prefix
         return ScoredText(self.bits[kept], self.ends[kept] - size, self.tokens[kept], self.top[kept])
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Codes texts with a model. `pseudo`: whether each token is given what stands behind it too, so that its bits are no code
-    length; `prefix`: what stands before every text."""
+    """Scorer of texts under a model. `pseudo`: whether tokens are predicted from both sides, so that their bits are no code
+    length; `prefix`: the context before every text."""
 
     @property
     def pseudo(self) -> bool: ...
@@ -51,25 +51,27 @@ class Scorer(Protocol):
     def prefix(self) -> str: ...
 
     def score(self, text: str) -> ScoredText:
-        """One text."""
+        """Score one text."""
         ...
 
     def tokens(self, text: str) -> Int64[np.ndarray, " tokens"]:
-        """A text cut into tokens, its end the last. **Raises:** `AssayError` where they do not give it back."""
+        """Tokens of a text, its end the last.
+
+        **Raises:** `AssayError` where they do not decode to the text."""
         ...
 
     def on(self, subject: Subject) -> "Scorer":
-        """Another network of the same architecture."""
+        """The same scorer on another network of the same architecture."""
         ...
 
 
 def scorer_of(subject: Subject, task: object, *, window: int = MOST_WINDOW) -> Scorer:
-    """What codes texts with this subject: bytes where the task feeds them as tokens, the task's own symbols where it cuts texts
-    into them (`assay.text.CodesText`), else the tokenizer beside the weights.
+    """The scorer of texts with this subject: by bytes where these are the task's tokens, by the task's own symbols where it has
+    them (`assay.text.CodesText`), else by the tokenizer beside the weights.
 
-    **Arguments:** `window`: tokens that a model of transformers is given at once, at most; the stride is half of it.
+    **Arguments:** `window`: the longest input of a model of transformers, in tokens; the stride is half of it.
 
-    **Raises:** `AssayError` where neither is there.
+    **Raises:** `AssayError` where there is none of these.
     """
     spec = getattr(task, "input_spec", None)
     if isinstance(spec, TokenSequence) and spec.vocab == SYMBOLS:
@@ -87,7 +89,7 @@ def scorer_of(subject: Subject, task: object, *, window: int = MOST_WINDOW) -> S
 
 
 class ByteScorer:
-    """A network from `tokens` `(n, t)`, `END` and bytes, to logits `(n, t, 257)` of the byte behind each."""
+    """Scorer with a network from `tokens` `(n, t)` (`END`, then bytes) to logits `(n, t, 257)` of the byte after each."""
 
     pseudo, prefix = False, "the end of a text"
 
@@ -111,18 +113,20 @@ class ByteScorer:
             logits = self.subject({"tokens": rows})
             if logits.shape[:2] != rows.shape or logits.shape[-1] != SYMBOLS:
                 raise AssayError(f"a network of bytes must give {SYMBOLS} logits for every byte", given=tuple(logits.shape))
-            for row, (first, asked, end) in zip(logits, some, strict=True):
-                here = row[asked - first : end - first]
-                bits[asked:end], top[asked:end] = _bits(here, targets[asked:end]), here.argmax(-1)
+            for row, (first, scored, end) in zip(logits, some, strict=True):
+                here = row[scored - first : end - first]
+                bits[scored:end], top[scored:end] = _bits(here, targets[scored:end]), here.argmax(-1)
         ends = np.append(np.arange(1, len(targets)), len(targets) - 1)
         return ScoredText(bits.numpy(), ends.astype(np.int64), targets.numpy(), top.numpy())
 
 
 class SymbolScorer:
-    """A network that predicts the symbols of a task one by one. A symbol in which the text ends costs what all symbols of that
-    beginning cost together. The network has no symbol for the end of a text, which costs as much as one of equally likely ones.
+    """Scorer with a network that predicts the symbols of a task one by one.
 
-    **Raises:** in `tokens` and `score`, `AssayError` for a text of other symbols.
+    A symbol in which the text ends costs as much as all symbols with that beginning together. The network has no symbol for the
+    end of a text, which is charged as one of equally likely symbols.
+
+    **Raises:** in `tokens` and `score`, `AssayError` for a text with other symbols.
     """
 
     pseudo, prefix = False, "the end of a line"
@@ -153,14 +157,14 @@ class SymbolScorer:
 
 
 class TokenScorer:
-    """A causal or masked model of transformers. `<|endoftext|>` stands before every text where the tokenizer knows it, else its
-    token for the beginning or the end of a text: a model that has no token to rest on loses its first word.
+    """Scorer with a causal or masked model of transformers.
 
-    A masked model fills every token alone, given all others of its window: pseudo-log-likelihood (Salazar et al. 2020), no code
-    length.
+    Every text is preceded by `<|endoftext|>` where the tokenizer knows it, else by its token for the beginning or the end of a
+    text: without any context a model cannot predict the first word. A masked model predicts each token from all others of its
+    window: pseudo-log-likelihood (Salazar et al. 2020), which is no code length.
 
-    **Raises:** `AssayError` for a tokenizer without such a token, and in `tokens` and `score` for a text that it does not give
-    back.
+    **Raises:** `AssayError` for a tokenizer without such a token, and in `tokens` and `score` for a text that its tokens do not
+    decode to.
     """
 
     def __init__(self, subject: Subject, tokenizer: Any, *, window: int):
@@ -183,7 +187,7 @@ class TokenScorer:
     def _cut(self, text: str) -> Any:
         cut = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         back = self.tokenizer.decode(cut["input_ids"], clean_up_tokenization_spaces=False)
-        if back.removeprefix(" ") != text.removeprefix(" "):  # a tokenizer may put one blank before the first word
+        if back.removeprefix(" ") != text.removeprefix(" "):  # a tokenizer may add a blank before the first word
             raise AssayError(
                 "a tokenizer must give back the text that it cut, or bits per byte are those of another text",
                 given=f"{back[:60]!r} for {text[:60]!r}",
@@ -224,15 +228,15 @@ class TokenScorer:
 
 
 def word_bits(scored: ScoredText, ends: Sequence[int]) -> Float64[np.ndarray, " words"]:
-    """Bits of stretches that end behind the bytes `ends`, in order: a token belongs to the stretch in which it ends, the end of
-    the text to none, which n-grams do not charge a word with either."""
+    """Bits of stretches that end at the bytes `ends`, in order. A token belongs to the stretch in which it ends; the end of the
+    text belongs to none, as under n-grams."""
     total = np.concatenate([[0.0], np.cumsum(scored.bits[:-1])])
     upto = np.searchsorted(scored.ends[:-1], np.asarray(ends), side="right")
     return np.diff(total[upto], prepend=0.0)
 
 
 def _spans(num: int, window: int) -> Iterator[tuple[int, int, int]]:
-    """Windows that overlap by half: the start of each, the first position that is scored in it, and its end."""
+    """Windows that overlap by half: for each its start, the first position scored in it, and its end."""
     yield 0, 0, min(num, window)
     stride = max(1, window // 2)
     for asked in range(window, num, stride):
