@@ -1,4 +1,4 @@
-"""The files of COGS and SLOG: side, sha256 and size in bytes of the content."""
+"""Files of COGS and SLOG: side, sha256 and size in bytes of the content."""
 
 COGS_FILES = (
     ("train", "220b3804b562c0156ee986eff1bdd15c27e52142549362a64f57baf86e304c78", 4146574),

@@ -1,10 +1,10 @@
-"""Files of computation graphs: gold scratchpads, and answers of networks to constituents. Path, sha256, size."""
+"""Files of computation graphs: gold scratchpads, and answers of networks to constituents. Path, sha256, size in bytes."""
 
 FAITH_AND_FATE_FILES: tuple[tuple[str, str, int], ...] = (
     ("data/dp.zip", "f795abe05c811e1a747fd0aaf4c82718008ea82cd86ca1384d447e0e0dfc1410", 1473884),
     ("data/multiplication.zip", "858c43caceb14218c489b3b491a6d8dbe9ea1763e09e192c907104e4e528806f", 2653228),
 )
-# LSTM sequence-to-sequence networks that were fed their own answers to the constituents of PCFG SET inputs.
+# Answers of sequence-to-sequence LSTMs given their own answers to the constituents of PCFG SET inputs.
 PCFG_LOCALISM_FILES: tuple[tuple[str, str, int], ...] = (
     (
         "model_predictions/lstms2s/localism/run=1.txt",

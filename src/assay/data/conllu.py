@@ -1,9 +1,9 @@
-"""CoNLL-U, the format of Universal Dependencies: one word a line, ten columns, a blank line behind every sentence.
+"""Reader of CoNLL-U, the format of Universal Dependencies: one word a line, ten columns, a blank line after every sentence.
 
-Read are ID, FORM, UPOS, HEAD and DEPREL. A line of several words (`8-9`, French `du` = `de` + `le`) and an empty node
-(`8.1`) are no words of the tree: both are passed over, and the indices of the others do not move. Other columns than these ten
-are read where the file names them in a comment `# global.columns = ID FORM ...`, as CoNLL-U Plus does.
-https://universaldependencies.org/format.html, https://universaldependencies.org/ext-format.html
+ID, FORM, UPOS, HEAD and DEPREL are read. A line of several words (`8-9`, French `du` = `de` + `le`) and an empty node (`8.1`)
+are no words of the tree and are skipped; the indices of the others stay. Columns other than these ten are read where the file
+names them in a comment `# global.columns = ID FORM ...`, as in CoNLL-U Plus. https://universaldependencies.org/format.html,
+https://universaldependencies.org/ext-format.html
 """
 
 import gzip
@@ -23,15 +23,15 @@ COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DE
 _READ = ("ID", "FORM", "UPOS", "HEAD", "DEPREL")
 PUNCTUATION = "PUNCT"
 WITHHELD = "_"
-"""The form of every word of a treebank whose text may not be passed on."""
+"""The form of every word in a treebank whose text may not be redistributed."""
 _UNIVERSAL = (
     *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM"),
     *("VERB", "X"),
 )
-_BRACKETS = ("-LRB-", "-RRB-", "-LCB-", "-RCB-", "-LSB-", "-RSB-")  # what the Penn Treebank writes for them
+_BRACKETS = ("-LRB-", "-RRB-", "-LCB-", "-RCB-", "-LSB-", "-RSB-")  # spellings of brackets in the Penn Treebank
 _SEVERAL, _EMPTY = re.compile(r"([1-9]\d{0,8})-([1-9]\d{0,8})"), re.compile(r"(\d{1,9})\.([1-9]\d{0,8})")
 MOST_WORDS = 4_096
-"""Of a sentence: the longest of Universal Dependencies have a few hundred, and their distances fill a square table."""
+"""The most words of a sentence: the longest in Universal Dependencies have a few hundred, and distances fill a square table."""
 
 
 class _Word(NamedTuple):
@@ -43,19 +43,19 @@ class _Word(NamedTuple):
 
 
 def read_conllu(path: Path) -> tuple[Graph, ...]:
-    """The sentences of a file, plain or gzipped, each a tree with its text and `sent_id` where comments tell them.
+    """The sentences of a file, plain or gzipped, as trees, with text and `sent_id` where comments give them.
 
-    Punctuation is what has the universal tag `PUNCT`. A word without a universal tag, as in files of the Penn Treebank or
-    without tags, is punctuation where its relation is `punct` or its form has no other characters.
+    Words with the universal tag `PUNCT` are punctuation. A word without a universal tag, as in the Penn Treebank or untagged
+    files, is punctuation where its relation is `punct` or its form has punctuation characters only.
 
-    **Raises:** `AssayError` naming file, line and column of what is malformed: a wrong number of columns, an id out of
-    order, a head that is no word of the sentence, no root or two, a circle; and for a file whose words are all withheld.
+    **Raises:** `AssayError` naming file, line and column of malformed content: a wrong number of columns, an id out of order, a
+    head that is no word of the sentence, no root or several, a cycle; and for a file whose words are all withheld.
     """
     next_step = "name a CoNLL-U file that can be read, plain or ending in .gz"
     with open_file(path, most=MOST_TABLE, next_step=next_step) as file:
         content = _unpacked(path, file, next_step) if path.suffix == ".gz" else read_at_most(file, path, most=MOST_TABLE)
     try:
-        # Not splitlines, which also cuts at characters that a form may hold.
+        # Not splitlines, which also splits at characters that a form may contain.
         lines = [line.removesuffix("\r") for line in content.decode("utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
@@ -72,12 +72,12 @@ def read_conllu(path: Path) -> tuple[Graph, ...]:
 
 
 def withheld(sentence: Graph) -> bool:
-    """Whether only the tree of a sentence was published."""
+    """Whether only the tree of a sentence is published."""
     return all(word == WITHHELD for word in sentence.words)
 
 
 def _columns(path: Path, lines: list[str]) -> tuple[str, ...]:
-    """The names of the columns: those of CoNLL-U, or what the file says."""
+    """Names of the columns: those of the file, by default those of CoNLL-U."""
     for number, line in enumerate(lines, start=1):
         if not line.startswith("#"):
             break
@@ -100,7 +100,7 @@ def _unpacked(path: Path, file: io.BufferedIOBase, next_step: str) -> bytes:
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """The lines of every sentence, and the number of the first."""
+    """The lines of every sentence, with the number of the first."""
     start = 0
     for number, line in enumerate([*lines, ""]):
         if not line.strip():
@@ -143,7 +143,7 @@ def _is_punctuation(word: _Word) -> bool:
 
 
 def _word(path: Path, number: int, line: str, before: list[_Word], columns: tuple[str, ...]) -> _Word | None:
-    """The word of a line; None for a line that is none."""
+    """The word of a line; None for a line that is no word."""
     cells = line.split("\t")
     if len(cells) != len(columns):
         rule = f"a line has {len(columns)} columns, separated by tabs"
@@ -164,7 +164,7 @@ def _word(path: Path, number: int, line: str, before: list[_Word], columns: tupl
 
 
 def _no_word(path: Path, number: int, given: str, following: int) -> None:
-    """A line that is no word must be one of several words or of an empty node, at its place."""
+    """Check that a line that is no word is one of several words or an empty node, at its place."""
     if several := _SEVERAL.fullmatch(given):
         if int(several[1]) != following or int(several[2]) <= int(several[1]):
             raise _fault(path, number, "ID", f"several words start at the next one, {following}", given)
@@ -176,7 +176,8 @@ def _no_word(path: Path, number: int, given: str, following: int) -> None:
 
 
 def _check_heads(path: Path, words: list[_Word]) -> None:
-    """Every head is another word of the sentence, one word is the root, and from every word heads lead to it."""
+    """Check that every head is another word of the sentence, that one word is the root, and that heads lead from every word to
+    it."""
     for position, word in enumerate(words, start=1):
         if word.head > len(words):
             raise _fault(path, word.line, "HEAD", f"a head is at most the number of words, {len(words)}", word.head)
@@ -186,7 +187,7 @@ def _check_heads(path: Path, words: list[_Word]) -> None:
     if len(roots) != 1:
         at = roots[1] if roots else words[0]
         raise _fault(path, at.line, "HEAD", "one word of a sentence has head 0", f"{len(roots)} have")
-    leads = [True] + [False] * len(words)  # to the root
+    leads = [True] + [False] * len(words)  # whether the heads of each word lead to the root
     for start in range(1, len(words) + 1):
         passed, position = [], start
         while not leads[position] and len(passed) <= len(words):

@@ -1,7 +1,7 @@
-"""Genomes of the archive of Earle et al. 2026 (arXiv 2605.23908): pictures that vision-language models bred.
+"""Genomes of the archive of Earle et al. 2026 (arXiv 2605.23908): pictures evolved by vision-language models.
 
-A run of the archive has a file `genomes.json.gz`, the genomes of all its pictures by their name, and its page saves one genome
-as JSON. Both are plain data and are read here; the archive's pickled genomes hold code and are not. Nothing is fetched: users
+A run of the archive has a file `genomes.json.gz` with the genomes of all its pictures by name, and its page exports single
+genomes as JSON. Both are read here. The archive's pickled genomes contain code and are not read. Nothing is fetched: users
 bring the file.
 """
 
@@ -18,22 +18,22 @@ from assay.errors import AssayError, shortened
 
 FORMAT = "picbreeder-vlm-cppn/1"
 KEYS = {-1: "x", -2: "y", -3: "d", -4: "bias", 0: "hue", 1: "saturation", 2: "brightness"}
-"""Of the nodes that have a role."""
-_DISTANCE = math.sqrt(2) / 1.4  # of theirs by ours
+"""Roles of nodes by their keys."""
+_DISTANCE = math.sqrt(2) / 1.4  # ratio of their distance to ours
 _NEXT = "export the genome again; it was not read"
 
 
 def read_archive(path: Path | str, *, grey: bool = False) -> dict[str, Genome]:
-    """The genomes in a file, by their name: `genomes.json.gz` of a run, unpacked or not, or the JSON of one genome, which has
-    the name of the file.
+    """The genomes in a file by name: `genomes.json.gz` of a run, compressed or not, or the JSON of one genome, named after the
+    file.
 
-    Their distance from the middle is sqrt(2) r and ours 1.4 r, which the links from it make up for, and their outermost pixels
-    lie half a pixel inside ours. Sines and cosines of sums beyond 60, which they cut there, are not cut.
+    Their distance from the centre is sqrt(2) r and ours 1.4 r, which the weights of its links compensate; their outermost
+    pixels lie half a pixel inside ours. Arguments of sines and cosines are not clipped at 60 as there.
 
-    **Arguments:** `grey`: without hue and saturation, as runs draw whose `color_enabled` is false.
+    **Arguments:** `grey`: without hue and saturation, as in runs with `color_enabled` false.
 
-    **Raises:** `AssayError` for a file that is too large, damaged or of another format, for activations and weights that are
-    none, for nodes or links that occur twice or are missing, and for a cycle.
+    **Raises:** `AssayError` for a file that is too large, damaged or of another format, for invalid activations and weights,
+    for nodes or links that occur twice or are missing, and for a cycle.
 
     Example::
 
@@ -55,8 +55,9 @@ def read_archive(path: Path | str, *, grey: bool = False) -> dict[str, Genome]:
 
 
 def genome_at(address: str) -> Genome:
-    """The genome at `FILE` of one, or at `FILE#NAME` of an archive. **Raises:** `AssayError` as `read_archive` does, and for a
-    name that the archive lacks, or none where it holds several."""
+    """The genome in the file `FILE` of one, or at `FILE#NAME` of an archive.
+
+    **Raises:** `AssayError` as `read_archive` does, for an unknown name, and without a name where the file holds several."""
     path, _, name = address.partition("#") if not is_file(address) else (address, "", "")
     found = read_archive(path)
     if not name and len(found) == 1:
@@ -68,7 +69,7 @@ def genome_at(address: str) -> Genome:
 
 
 def genome_of(given: Mapping[str, Any], where: object, *, grey: bool = False) -> Genome:
-    """The genome that a table of the archive's JSON describes. **Raises:** `AssayError` as `read_archive` does."""
+    """The genome described by a table of the archive's JSON. **Raises:** `AssayError` as `read_archive` does."""
     if given.get("format", FORMAT) != FORMAT:
         raise AssayError(f"the format of {shortened(where)} must be known", given=given["format"], choices=[FORMAT])
     kinds: dict[int, str] = {}
@@ -98,8 +99,10 @@ def genome_of(given: Mapping[str, Any], where: object, *, grey: bool = False) ->
 def _computed(
     kinds: Mapping[int, str], links: Mapping[tuple[int, int], float], outputs: Sequence[int]
 ) -> dict[tuple[int, int], float]:
-    """The links into nodes that are computed: those with a source, all of whose sources are. The others are never evaluated by
-    the archive's engine, and an output among them is 0. **Raises:** `AssayError` for a cycle that an output depends on."""
+    """The links into computed nodes: those with a source, all of whose sources are computed. The archive's engine never
+    evaluates the others, and an output among them is 0.
+
+    **Raises:** `AssayError` for a cycle that an output depends on."""
     inputs = {str(key): str(key) for key in range(-4, 0)}
     named = {(str(a), str(b)): weight for (a, b), weight in links.items()}
     ends = {str(key): str(key) for key in outputs if key in kinds}
@@ -121,7 +124,7 @@ def _joined(
     before: Sequence[str] | None,
     after: Sequence[str] | None,
 ) -> Genome:
-    """With what acts on inputs before and on outputs after the network as nodes of their own."""
+    """The genome with activations of inputs (`before`) and of outputs (`after`) as nodes of their own."""
     reached = {target for _, target in links}
     activations = {str(key): kind if key < 0 or key in reached else "identity" for key, kind in kinds.items()}
     activations.update({str(key): "identity" for key in outputs if key not in kinds})

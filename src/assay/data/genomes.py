@@ -1,7 +1,7 @@
 """Genomes of Picbreeder: pattern-producing networks that people bred by choosing pictures (Secretan et al. 2011).
 
-A genome is a zip of one XML file, or that file itself. Both come from strangers: entities and declarations of types are refused
-before they are expanded, and sizes are bounded.
+A genome is a zip of one XML file, or that file itself. Files are untrusted: entities and document types are refused before they
+are expanded, and sizes are bounded.
 """
 
 import math
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 MOST_GENOME = 2**22
-"""Bytes of the XML of a genome (4 MiB): the largest registered one has 0.08 MB."""
+"""The most bytes of XML of a genome (4 MiB): the largest registered one has 0.08 MB."""
 MOST_NODES, MOST_LINKS = 4_096, 32_768
-"""Of a genome: the largest registered one has 83 nodes and 264 links."""
+"""The most nodes and links of a genome: the largest registered one has 83 nodes and 264 links."""
 ACTIVATIONS = ("cos", "gaussian", "identity", "sigmoid", "sin", "tanh")
 INPUTS = ("x", "y", "d", "bias")
 OUTPUTS = ("hue", "saturation", "brightness")
@@ -50,8 +50,8 @@ class Genome:
     age: int
 
     def coloured(self) -> "Genome":
-        """The same with all of `OUTPUTS`: one that a genome lacks is added as an identity behind a link of weight 0 from its
-        brightness, as the authors of the dense networks do (Kumar et al. 2025)."""
+        """The genome with all of `OUTPUTS`: a missing one is added as an identity with a link of weight 0 from the brightness,
+        as in the dense networks of Kumar et al. 2025."""
         brightness = self.outputs["brightness"]
         added = {name: f"{brightness}/{name}" for name in OUTPUTS if name not in self.outputs}
         return Genome(
@@ -70,7 +70,7 @@ class Genome:
         return found
 
     def order(self) -> tuple[str, ...]:
-        """The nodes that an output depends on, each behind its sources.
+        """The nodes that an output depends on, in topological order.
 
         **Raises:** `AssayError` for a cycle among them.
         """
@@ -96,7 +96,7 @@ class Genome:
 def picture_genome(name: str) -> Genome:
     """The evolved genome of a published picture: `skull`, `butterfly` or `apple`.
 
-    **Raises:** `AssayError` for another name, and when its file cannot be had.
+    **Raises:** `AssayError` for another name, and when its file is not available.
 
     Example::
 
@@ -110,8 +110,8 @@ def picture_genome(name: str) -> Genome:
 def read_genome(path: Path | str) -> Genome:
     """The genome in a file: a zip of one XML file, or XML.
 
-    **Raises:** `AssayError` for a file that is too large or damaged, for entities and document types in it, for activations,
-    labels or weights that are none, and for nodes or links that occur twice or are missing.
+    **Raises:** `AssayError` for a file that is too large or damaged, for entities and document types in it, for invalid
+    activations, labels or weights, and for nodes or links that occur twice or are missing.
 
     Example::
 
@@ -130,7 +130,7 @@ def _unpacked(path: Path | str) -> bytes:
             if len(names) != 1:
                 raise AssayError("the zip of a genome must hold one file", given=f"{len(names)} in {path}", next_step=_NEXT)
             with archive.open(names[0]) as file:
-                content = file.read(MOST_GENOME + 1)  # what its header says of its size may be a lie
+                content = file.read(MOST_GENOME + 1)  # the size in its header may be false
     except (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:
         raise AssayError(f"{path} must be a whole zip", given=error, next_step=_NEXT) from error
     if len(content) > MOST_GENOME:
@@ -139,7 +139,7 @@ def _unpacked(path: Path | str) -> bytes:
 
 
 def parse_genome(content: bytes, where: object = "the genome") -> Genome:
-    """The genome in a text of XML. **Raises:** `AssayError` as `read_genome` does."""
+    """The genome in an XML text. **Raises:** `AssayError` as `read_genome` does."""
     root = _parsed(content, where)
     found = list(root.iter("genome"))
     if len(found) != 1:
@@ -191,7 +191,7 @@ def _parsed(content: bytes, where: object) -> "Element":
         raise AssayError(
             "a genome must be plain XML, without document types and entities", given=given, next_step=_NEXT
         ) from error
-    except (ParseError, ValueError, LookupError) as error:  # the last two of its encoding
+    except (ParseError, ValueError, LookupError) as error:  # the last two: errors of the encoding
         raise AssayError(f"{where} must be whole XML", given=error, next_step=_NEXT) from error
 
 

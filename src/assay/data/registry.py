@@ -1,7 +1,7 @@
-"""The data sets that Assay can use: where each file comes from, its hash and its licence; `fetch` gives a verified copy.
+"""Registry of data sets: address, hash and licence of each file; `fetch` gives a verified copy.
 
-A file is looked for in the folder named by the environment variable `ASSAY_DATA` (a mirror, for machines without a
-network), then in the cache, then at its public address. No file is handed out whose sha256 differs from the registered one.
+A file is taken from the folder named by the environment variable `ASSAY_DATA` (a mirror, for machines without a network), else
+from the cache, else from its public address. Its sha256 must equal the registered one.
 """
 
 import gzip
@@ -34,14 +34,14 @@ _GENOMES = (
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file.
+    """One file of a data set.
 
     **Attributes:**
 
     - `path`: relative to the data set's address, and to its folder in the cache.
     - `sha256`, `size`: of the original content; the size in bytes.
     - `mirror`: path in the mirror folder; with the ending `.gz` that `path` lacks, the mirror holds it gzipped.
-    - `archive`: a zip at the data set's address that holds it as `path`; empty where it has an address of its own.
+    - `archive`: a zip at the data set's address that contains it as `path`; empty where it has an address of its own.
     """
 
     path: str
@@ -67,7 +67,9 @@ class DataSet:
     files: tuple[DataFile, ...] = field(repr=False)
 
     def file(self, path: str) -> DataFile:
-        """The file of that path; `AssayError` lists the paths on a miss."""
+        """The file of that path.
+
+        **Raises:** `AssayError` listing the paths for an unknown one."""
         for file in self.files:
             if file.path == path:
                 return file
@@ -167,7 +169,9 @@ def _texts(source: TextSource) -> DataSet:
 
 
 def get(name: str) -> DataSet:
-    """The data set of that name; `AssayError` lists the names on a miss."""
+    """The data set of that name.
+
+    **Raises:** `AssayError` listing the names for an unknown one."""
     found = {data_set.name: data_set for data_set in data_sets()}
     if name not in found:
         raise AssayError("a data set must be a registered one", given=name, choices=found)
@@ -175,22 +179,22 @@ def get(name: str) -> DataSet:
 
 
 def cache_folder() -> Path:
-    """Where verified copies are kept, one folder for each data set."""
+    """The folder of verified copies, with a subfolder for each data set."""
     import pooch
 
     return Path(pooch.os_cache("assay"))
 
 
 def fetch(name: str, path: str, *, progress: bool = False) -> Path:
-    """A local copy of one file, its content verified.
+    """A local, verified copy of one file.
 
     **Arguments:**
 
     - `name`, `path`: the data set and the file in it.
     - `progress`: show a bar while downloading.
 
-    **Raises:** `AssayError` when there is no such data set or file, when a copy is altered or truncated, or when no copy
-    can be had.
+    **Raises:** `AssayError` for an unknown data set or file, when a copy is altered or truncated, and when no copy is
+    available.
     """
     data_set = get(name)
     file = data_set.file(path)
@@ -226,7 +230,7 @@ def _verified(file: DataFile, mirrored: Path) -> bytes:
     try:
         opened = open_file(mirrored, most=MOST_TABLE)
         with opened, gzip.open(opened) if file.gzipped_in_mirror else opened as stream:
-            content = stream.read(file.size + 1)  # one more shows a longer file, and bounds what a hostile one unpacks to
+            content = stream.read(file.size + 1)  # one byte more reveals a longer file, and bounds the size of a hostile one
         fault = _fault(file, content)
     except (OSError, EOFError, zlib.error) as error:
         fault = f"reading failed: {error}"
@@ -240,7 +244,7 @@ def _verified(file: DataFile, mirrored: Path) -> bytes:
 
 
 def _fault(file: DataFile, content: bytes) -> str:
-    """What is wrong with the content, in words; empty when nothing is."""
+    """A description of what is wrong with the content; empty when it is intact."""
     if len(content) < file.size:
         return f"it is truncated, {len(content)} of {file.size} bytes"
     if len(content) > file.size:
@@ -265,18 +269,18 @@ def _write(cached: Path, content: bytes) -> None:
 
 
 def _download(data_set: DataSet, file: DataFile, cached: Path, *, progress: bool) -> Path:
-    """The cached copy where it is intact, else a new one from the public address."""
+    """The cached copy if intact, else a download from the public address."""
     import pooch
 
     if _is_intact(file, cached):
         return cached
     address = data_set.base_url + (file.archive or file.path)
     with _writing(cached.parent):
-        pass  # first, so that a locked disk is not told as a failed download
+        pass  # first, so that a locked disk is not reported as a failed download
     bar = _Bar(file.path) if progress else None
     logger = pooch.get_logger()
     level = logger.level
-    logger.setLevel(logging.WARNING)  # pooch announces every download; ours is announced by the bar, where one is wanted
+    logger.setLevel(logging.WARNING)  # silence pooch's announcement of every download; the bar replaces it
     try:
         found = pooch.retrieve(
             address,
@@ -288,11 +292,11 @@ def _download(data_set: DataSet, file: DataFile, cached: Path, *, progress: bool
         )
         if file.archive:
             _write(cached, _unpacked(file, Path(found)))
-    except (OSError, ValueError, zipfile.BadZipFile) as error:  # no connection, or what came has another hash
+    except (OSError, ValueError, zipfile.BadZipFile) as error:  # no connection, or a wrong hash
         stale = f"; the copy in the cache, {cached}, is altered or truncated" if cached.exists() else ""
         raise AssayError(
             f"{file.path} of data set {data_set.name} must come from {MIRROR_VARIABLE}, the cache or its address",
-            given=f"downloading failed: {str(error).partition('. ')[0]}{stale}",  # the sentence with both hashes
+            given=f"downloading failed: {str(error).partition('. ')[0]}{stale}",  # without pooch's sentence on both hashes
             next_step=(
                 f"connect to the network, or download {address} elsewhere, place it as {file.mirror} "
                 f"{'(gzipped) ' if file.gzipped_in_mirror else ''}in a folder, and set {MIRROR_VARIABLE} to that folder"
@@ -306,7 +310,9 @@ def _download(data_set: DataSet, file: DataFile, cached: Path, *, progress: bool
 
 
 def _unpacked(file: DataFile, archive: Path) -> bytes:
-    """The file's content from a zip, which is then gone. **Raises:** `ValueError` where it is another."""
+    """The file's content from a zip, which is then deleted.
+
+    **Raises:** `ValueError` where it is not the registered one."""
     try:
         with zipfile.ZipFile(archive) as opened:
             try:
@@ -323,7 +329,7 @@ def _unpacked(file: DataFile, archive: Path) -> bytes:
 
 @contextmanager
 def _writing(folder: Path) -> Generator[Path, None, None]:
-    """Make the folder; a failure to write in it becomes the user's message."""
+    """Make the folder, with failures to write in it raised as `AssayError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield folder

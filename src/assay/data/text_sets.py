@@ -1,4 +1,4 @@
-"""Texts, human judgements of word relations, and WordNet: where each comes from, under which licence."""
+"""Texts, human judgements of word relations, and WordNet: sources and licences."""
 
 from typing import NamedTuple
 
@@ -17,8 +17,8 @@ _SIMILARITY, _ANALOGY = "word-similarity/monolingual/en", "word-analogy/monoling
 
 
 class TextSource(NamedTuple):
-    """One data set. `files`: path, sha256, size, and what the mirror's name has behind it; `mirror`: its folder there;
-    `archive`: a zip that holds all files, or empty."""
+    """One data set. `files`: path, sha256, size, and the ending of its name in the mirror; `mirror`: its folder there;
+    `archive`: a zip of all files, or empty."""
 
     name: str
     title: str
@@ -31,7 +31,7 @@ class TextSource(NamedTuple):
 
 
 def _packed(files: tuple[_Row, ...], *, plain: tuple[str, ...] = (), folder: str = "") -> tuple[tuple[str, str, int, str], ...]:
-    """The rows with their folder, gzipped in the mirror but for the `plain` ones."""
+    """The rows with their folder, gzipped in the mirror except for the `plain` ones."""
     return tuple((f"{folder}{name}", sha256, size, "" if name in plain else ".gz") for name, sha256, size in files)
 
 

@@ -13,13 +13,13 @@ _GENESIS = {
     "fr": ("genesis/french.txt", "latin-1"),
     "sv": ("genesis/swedish.txt", "cp437"),
 }
-"""With the encoding of each file, whatever it says of itself."""
+"""Languages with the true encoding of each file."""
 HALF_A = ("austen-emma", "blake-poems", "burgess-busterbrown", "chesterton-ball", "chesterton-thursday", "edgeworth-parents")
 HALF_A += ("milton-paradise", "shakespeare-hamlet")
 
 
 class Books(NamedTuple):
-    """Books by name, in the order of their names."""
+    """Books, sorted by name."""
 
     names: tuple[str, ...]
     texts: tuple[str, ...]
@@ -27,21 +27,21 @@ class Books(NamedTuple):
 
 @lru_cache(maxsize=1)
 def gutenberg() -> Books:
-    """The 17 books of the Gutenberg selection. The text stands one sentence a line, its tokens apart."""
+    """The 17 books of the Gutenberg selection, one tokenised sentence a line."""
     files = get("gutenberg").files
     texts = tuple(decoded(fetch("gutenberg", file.path).read_bytes(), file.path) for file in files)
     return Books(tuple(file.path.removesuffix(".txt") for file in files), texts)
 
 
 def gutenberg_corpus(half: Literal["", "a", "b"] = "", *, held_out: float = 0.1) -> Corpus:
-    """Of every book the last tenth is held out. Half a and half b share no book."""
+    """The Gutenberg selection with the last tenth of every book held out. Halves a and b share no book."""
     books = gutenberg()
     kept = [text for name, text in zip(*books, strict=True) if not half or (half == "a") == (name in HALF_A)]
     return Corpus.divided(f"gutenberg{f', half {half}' if half else ''}", kept, held_out=held_out)
 
 
 def tiny_shakespeare() -> Corpus:
-    """The first nine tenths to learn from, and the last."""
+    """Tiny Shakespeare with the last tenth held out."""
     content = fetch("tinyshakespeare", "input.txt").read_bytes()
     return Corpus.divided("tinyshakespeare", [decoded(content, "input.txt")])
 
@@ -50,18 +50,19 @@ def genesis(language: Literal["en", "fr", "sv"] = "en") -> str:
     """The book of Genesis in English (1611), French (1910) or Swedish (1917)."""
     name, encoding = _GENESIS[language]
     content = fetch("genesis", name).read_bytes()
-    # The Swedish file has quotation marks of another code page than its letters.
+    # The Swedish file mixes code pages: its quotation marks differ from its letters.
     return content.replace(b"\xbd", b'"').decode(encoding) if encoding == "cp437" else content.decode(encoding)
 
 
 def wikitext2() -> Corpus:
-    """The validation part to learn from, and the test part. Rare words are `<unk>`: its bits are not those of plain text."""
+    """WikiText-2: the validation part for training, the test part held out. Rare words are `<unk>`: its bits are not those of
+    plain text."""
     train, test = (decoded(fetch("wikitext2", name).read_bytes(), name) for name in ("valid.txt", "test.txt"))
     return Corpus("wikitext2", (train,), (test,))
 
 
 def parallel_sentences(language: Language = "en") -> list[str]:
-    """The thousand sentences of PUD in English, French or German: number k of one language translates number k of another."""
+    """The thousand sentences of PUD in English, French or German, aligned across languages by index."""
     name = f"{language}_pud-ud-test.conllu"
     path = next(file.path for file in get("ud_pud_parallel").files if file.path.endswith(name))
     return [graph.text for graph in read_conllu(fetch("ud_pud_parallel", path))]
@@ -69,7 +70,7 @@ def parallel_sentences(language: Language = "en") -> list[str]:
 
 @lru_cache(maxsize=1)
 def english_tags() -> dict[str, str]:
-    """For every word of the English Web Treebank the part of speech that it has most often."""
+    """The most frequent part of speech of every word of the English Web Treebank."""
     from collections import Counter
 
     counts: dict[str, Counter[str]] = {}

@@ -1,4 +1,4 @@
-"""The files of the treebanks: path in their repository, sha256 and size in bytes of the content."""
+"""Files of the treebanks: path in their repository, sha256 and size in bytes of the content."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ UNIVERSAL_DEPENDENCIES = "https://raw.githubusercontent.com/UniversalDependencie
 
 
 class TreebankSource(NamedTuple):
-    """One or several treebanks that are fetched together; `files` hold repository and commit in their path."""
+    """One or several treebanks fetched together; `files`: with repository and commit in their path."""
 
     name: str
     title: str

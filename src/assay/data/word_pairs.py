@@ -1,4 +1,4 @@
-"""Word relations as people judge them: pairs with a rating of likeness, and analogies."""
+"""Human judgements of word relations: pairs with ratings of similarity, and analogies."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ RATED = tuple(_FILES)
 
 
 class RatedPair(NamedTuple):
-    """Two words in lower case, and how like each other people find them."""
+    """Two words in lower case, and how similar people find them."""
 
     first: str
     second: str
@@ -38,8 +38,8 @@ class Analogy(NamedTuple):
 
 
 def rated_pairs(name: str) -> list[RatedPair]:
-    """The pairs of `men`, or of one half of WordSim-353, `wordsim similarity` or `wordsim relatedness`. Marks of the part of
-    speech, as in `sun-n`, are left out.
+    """The pairs of `men`, or of one half of WordSim-353, `wordsim similarity` or `wordsim relatedness`. Suffixes for the part
+    of speech, as in `sun-n`, are dropped.
 
     **Raises:** `AssayError` for another name.
     """
@@ -49,7 +49,7 @@ def rated_pairs(name: str) -> list[RatedPair]:
 
 
 def read_rated_pairs(path: Path) -> list[RatedPair]:
-    """From a CSV with columns `word1`, `word2` and `similarity`. Rows without a rating are left out.
+    """Pairs from a CSV with columns `word1`, `word2` and `similarity`. Rows without a rating are left out.
 
     **Raises:** `AssayError` naming the line of a rating that is no number.
     """

@@ -1,4 +1,4 @@
-"""WordNet: what nouns are kinds of, how many steps lie between two of them, and the 26 classes that they are sorted into."""
+"""Nouns of WordNet: hypernyms, path lengths between nouns, and their 26 classes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ _MOST = 2**26
 
 @dataclass(frozen=True)
 class WordNet:
-    """Nouns.
+    """The nouns of WordNet.
 
     **Attributes:**
 
-    - `senses`: for every lemma its synsets, the most frequent first; a space stands as `_`.
+    - `senses`: for every lemma its synsets, the most frequent first; spaces are written `_`.
     - `above`: for every synset those that it is a kind or an instance of.
-    - `classes`: for every synset the number of its class in `CLASSES`.
+    - `classes`: for every synset the index of its class in `CLASSES`.
 
     Example::
 
@@ -51,7 +51,7 @@ class WordNet:
         return CLASSES[self.classes[self._senses(word)[0]]]
 
     def distances(self, words: Sequence[str]) -> Int[np.ndarray, "n n"]:
-        """Steps of the shortest way between any senses of two words, up to a common kind and down again.
+        """Length of the shortest path between any senses of two words, up to a common hypernym and down again.
 
         **Raises:** `AssayError` for a word that is no noun.
         """
@@ -77,7 +77,7 @@ class WordNet:
         return self.senses[word]
 
     def _ups(self, word: str) -> dict[int, int]:
-        """Every synset above any sense of a word, with the fewest steps to it."""
+        """Every synset above any sense of a word, with the length of the shortest path to it."""
         found: dict[int, int] = {}
         for synset in self._senses(word):
             for above, steps in self._ancestors(synset).items():
@@ -129,7 +129,7 @@ def read_wordnet(index: Path, data: Path) -> WordNet:
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Every line that is not of the licence, with its number."""
+    """Every line outside the licence text, with its number."""
     text = read_bytes(path, most=_MOST).decode("utf-8", errors="replace")
     return [(k, line.split(" ")) for k, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("  ")]
 
