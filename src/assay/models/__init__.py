@@ -30,7 +30,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Torch takes most of a second to import, which `assay --help` must not pay.
+    # Importing torch takes most of a second, too long for `assay --help`.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib

@@ -1,4 +1,4 @@
-"""AbsTopK: of the activations at a place only the largest stay, with their sign (Gao et al. 2025, arXiv 2511.13653)."""
+"""AbsTopK: only the largest activations at a place stay, with their sign (Gao et al. 2025, arXiv 2511.13653)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,8 @@ from assay.models.transformer import Attention, Block
 
 @dataclass(frozen=True)
 class AbsTopK:
-    """A forward hook that keeps the share `active` of the last dimension, at least one; gradients pass through those alone.
+    """A forward hook that keeps the share `active` of the last dimension, at least one unit; gradients pass through these
+    alone.
 
     Example::
 

@@ -1,4 +1,4 @@
-"""Load a subject from its address: a run directory, a Hugging Face folder, or a factory of one's own with its weights."""
+"""Loading of a subject from its address: a run directory, a Hugging Face folder, or a factory with its weights."""
 
 import os
 import pickle
@@ -48,11 +48,11 @@ def load_subject(address: str, *, task: Task | None = None, output: str | None =
         - `hf://owner/name`, or `hf://owner/name@revision`: a model of the hub, fetched unless it is in the cache;
         - `package.module:factory`, a callable without arguments that returns an `nn.Module`, found on the path or in the
           current folder, optionally followed by `@` and a state dictionary in a `.safetensors` or `.pt` file;
-        - a `.jsonl` file of answers, in the place of a network (`assay.predictions.Predictions`).
-    - `task`: what it is to be run on; only a Hugging Face model needs it, to know whether one class is asked for.
+        - a `.jsonl` file of answers, in place of a network (`assay.predictions.Predictions`).
+    - `task`: the task to run it on; only a Hugging Face model needs it, to know whether the answer is one class.
     - `output`: which tensor is the answer, where forward returns several, as `Subject` takes it.
 
-    **Raises:** `AssayError` saying what was wrong with the address, the module, the weights, and what to do.
+    **Raises:** `AssayError` for an invalid address, module or weights.
 
     Example::
 
@@ -95,7 +95,7 @@ def task_of_run(address: str, *, trust: Collection[str] = ()) -> Task | None:
 
     **Raises:** `AssayError` as `load_task` does, and for code in `run.json` that is not in `trust`.
     """
-    from assay.tasks import load_task  # not at the top: at access level 0 a network is loaded where tasks cannot be
+    from assay.tasks import load_task  # local import: at access level 0 networks are loaded where tasks cannot be imported
 
     record = Path(address) / RECORD
     if not is_file(record):
@@ -119,7 +119,7 @@ def _load_run(path: Path) -> Subject:
         raise AssayError(f"the sizes in {path / RECORD} must be numbers", given=f"texts as {texts}")
     config = ModelConfig(record.model, options)
 
-    # Not a function made here: at access level 0 the subject is pickled.
+    # A partial, not a closure: at access level 0 the subject is pickled.
     fresh = partial(_rebuilt, config)
     module = fresh(Generator().manual_seed(record.seed))
     load_weights(module, weights, str(path))
@@ -131,7 +131,7 @@ def _load_run(path: Path) -> Subject:
 def _load_factory(module_name: str, name: str, weights: Path | None) -> Subject:
     fresh = partial(_called, module_name, name)
     module = fresh(Generator().manual_seed(0))
-    # A factory that loads its own trained weights makes no untrained twin: two seeds would give the same network.
+    # A factory that loads its own trained weights cannot make untrained copies: two seeds would give the same network.
     redraws = _differ(module, fresh(Generator().manual_seed(1)))
     if weights is not None:
         load_weights(module, _read_weights(weights), str(weights))
@@ -168,7 +168,7 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
     check_file(path, most=MOST_WEIGHTS_FILE)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of odd pickles just before it refuses them
+            warnings.simplefilter("ignore")  # torch warns of unusual pickles just before it refuses them
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise AssayError(
@@ -176,7 +176,7 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
             given=f"{path}, which holds more or is damaged",
             next_step="save module.state_dict() with safetensors.torch.save_file and give that file",
         ) from error
-    except Exception as error:  # its unpickler raises whatever a damaged file makes it do
+    except Exception as error:  # a damaged file makes the unpickler raise many kinds of errors
         raise AssayError("a PyTorch file must be whole", given=f"{path}, which is truncated or altered ({error})") from error
     named = isinstance(state, Mapping) and all(isinstance(name, str) for name in state)
     if not (named and all(isinstance(value, Tensor) for value in state.values())):
@@ -189,7 +189,9 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Give a network its weights. **Raises:** `AssayError` naming those that are missing, or of another shape or type."""
+    """Load weights into a network.
+
+    **Raises:** `AssayError` naming those that are missing, unexpected, or of another shape or type."""
     wanted = module.state_dict()
     faults = [f"{name} is missing" for name in wanted if name not in weights]
     faults += [f"{name} is not of this network" for name in weights if name not in wanted]
@@ -214,7 +216,7 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str) -
 
 
 def _converts(given: Tensor, wanted: Tensor) -> bool:
-    """Plain numbers of the same sort: real, whole or complex."""
+    """Whether both are plain numbers of the same kind: real, integer or complex."""
     plain = given.layout == torch.strided and not given.is_quantized and given.device.type != "meta"
     alike = given.is_floating_point() == wanted.is_floating_point() and given.is_complex() == wanted.is_complex()
     return plain and alike

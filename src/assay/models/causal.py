@@ -1,4 +1,4 @@
-"""A decoder-only transformer for sequence-to-sequence tasks: source and answer are one sequence, at a random offset."""
+"""A decoder-only transformer for sequence-to-sequence tasks: source and answer form one sequence, at a random offset."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from assay.objective import PAD
 
 @dataclass
 class DecoderCache:
-    """What one decoding has read: keys and values of every block, where there are tokens, and the position of the next one."""
+    """State of one decoding: keys and values of every block, which positions hold tokens, and the next position."""
 
     caches: list[Cache]
     is_token: Bool[Tensor, "n s"]
@@ -21,12 +21,12 @@ class DecoderCache:
 
 
 class CausalTransformer(nn.Module):
-    """`source` `(n, source_length)` and `prefix` `(n, target_length)`, int64 padded with 0, to logits
-    `(n, target_length, target_vocab)`: at position t those of target t given the source and the prefix up to t.
+    """`source` `(n, source_length)` and `prefix` `(n, target_length)`, int64 padded with 0, to logits `(n, target_length,
+    target_vocab)`: at position t those of target t given the source and the prefix up to t.
 
-    The prefix stands behind the source, whose PAD takes no position and is never attended. In training every example is moved
-    by an offset, drawn evenly from those that leave it among the positions of the longest input: a network that has met every
-    position in short inputs does not fail on longer ones for want of a position.
+    The prefix follows the source, whose PAD takes no position and is never attended. In training every example is shifted by a
+    uniform offset that keeps it within the positions of the longest input: all positions are trained on short inputs too, so
+    that longer ones do not fail for want of a position.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class CausalTransformer(nn.Module):
     ) -> Float[Tensor, "n target_length target_vocab"]:
         length = prefix.shape[1]
         position = torch.zeros(len(source), dtype=torch.int64, device=source.device)
-        if self.training:  # outside training every batch has the same shapes, so that sites can be read and replaced
+        if self.training:  # fixed shapes outside training, so that sites can be read and replaced
             used = (prefix != PAD).any(0).nonzero()
             prefix = prefix[:, : int(used[-1]) + 1] if len(used) else prefix[:, :1]
             room = self.length - (source != PAD).sum(1) - (prefix != PAD).sum(1)
@@ -72,14 +72,14 @@ class CausalTransformer(nn.Module):
         return read
 
     def step(self, tokens: Int[Tensor, " n"], read: DecoderCache) -> Float[Tensor, "n target_vocab"]:
-        """Logits of what follows one more token of the answer."""
+        """Logits of the token after one more token of the answer."""
         x = self._read(tokens[:, None] + self.source_vocab, tokens[:, None] != PAD, read)
         return self.head(self.norm(x[:, -1]))
 
     def _read(
         self, tokens: Int[Tensor, "n t"], is_token: Bool[Tensor, "n t"], read: DecoderCache
     ) -> Float[Tensor, "n t width"]:
-        """The residual stream behind the last block, at tokens behind those that were read."""
+        """The residual stream after the last block, at tokens that follow those already read."""
         place = read.position[:, None] + is_token.cumsum(1) - 1
         x = self.token(tokens) + self.position(place.clamp(0, self.length - 1))
         before, num = read.is_token.shape[1], tokens.shape[1]

@@ -1,4 +1,4 @@
-"""Causal language models of transformers as answers to a source: logits behind a prefix, and greedy decoding with a cache."""
+"""Causal language models of transformers on sources: logits after a prefix, and greedy decoding with a cache."""
 
 import inspect
 from collections.abc import Sequence
@@ -19,14 +19,15 @@ from assay.task import SourceToTarget, Task
 
 
 def is_causal(module: nn.Module) -> bool:
-    """Whether it is a language model that continues what it reads."""
+    """Whether a module is a causal language model."""
     return "ForCausalLM" in type(module).__name__ or "LMHeadModel" in type(module).__name__
 
 
 def answers_sources(module: nn.Module, task: Task | None) -> None:
-    """Let a causal language model answer `source` and `prefix`: it reads both as one sequence of ids, those of either as they
-    are, without PAD in the source, and its logits are those at the prefix, of the ids of the target alone. Its own names stay
-    the names of the sites."""
+    """Adapt a causal language model to `source` and `prefix`.
+
+    It reads both as one sequence of unchanged ids, without the PAD of the source, and returns the logits at the prefix for the
+    ids of the target alone. Sites keep the module's own names."""
     spec = task.input_spec if task is not None else None
     if not (is_causal(module) and isinstance(spec, SourceToTarget)):
         return
@@ -46,7 +47,7 @@ def answers_sources(module: nn.Module, task: Task | None) -> None:
         )
     module.register_forward_pre_hook(_joined, with_kwargs=True)
     module.register_forward_hook(partial(_behind, spec.source_length, spec.target_vocab), with_kwargs=True)
-    # assay.computation.decoding.DecodesByStep, in attributes, since the class is not ours
+    # DecodesByStep of assay.computation.decoding, as attributes, since the class is not ours
     vars(module).update(begin=partial(_begin, module), step=partial(_step, module, spec.target_vocab))
 
 
@@ -60,9 +61,9 @@ def _joined(module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] 
 
 
 def _places(module: nn.Module, place: Int[Tensor, "n t"]) -> dict[str, Tensor]:
-    """Positions, for a model that is told them; others count for themselves."""
-    told = "position_ids" in inspect.signature(module.forward).parameters
-    return {"position_ids": place.clamp(min=0)} if told else {}
+    """Position ids, for a model that takes them; other models count positions themselves."""
+    takes = "position_ids" in inspect.signature(module.forward).parameters
+    return {"position_ids": place.clamp(min=0)} if takes else {}
 
 
 def _behind(source_length: int, vocab: int, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> Tensor:
@@ -71,7 +72,7 @@ def _behind(source_length: int, vocab: int, module: nn.Module, args: tuple, kwar
 
 @dataclass
 class _Read:
-    """Keys and values, which positions are tokens, and the position of the next one."""
+    """State of one decoding: keys and values, which positions hold tokens, and the next position."""
 
     past: Any
     is_token: Bool[Tensor, "n s"]
@@ -90,7 +91,7 @@ def _step(module: nn.Module, vocab: int, tokens: Int[Tensor, " n"], read: _Read)
 
 
 def _run(module: nn.Module, ids: Int[Tensor, "n t"], is_token: Bool[Tensor, "n t"], read: _Read) -> Float[Tensor, "n t v"]:
-    """Logits at further tokens. Past the hooks of the module itself, which are there for a source and a prefix."""
+    """Logits at further tokens. It calls `forward` directly, without the module's hooks, which expect a source and a prefix."""
     place = read.place[:, None] + is_token.cumsum(1) - 1
     read.is_token, read.place = torch.cat([read.is_token, is_token], 1), read.place + is_token.sum(1)
     found = module.forward(
@@ -104,12 +105,12 @@ def _run(module: nn.Module, ids: Int[Tensor, "n t"], is_token: Bool[Tensor, "n t
     return found.logits
 
 
-# Texts: prompts, such as those of assay.computation.scratchpad.written, to what the model writes
+# Texts: continuations of prompts, such as those of assay.computation.scratchpad.written
 
 
 @dataclass(frozen=True)
 class Continued:
-    """What a model wrote behind a prompt. `truncated`: it had not ended when it had written as many tokens as it might."""
+    """A text written after a prompt. `truncated`: whether it reached the limit of tokens before its end."""
 
     text: str
     truncated: bool

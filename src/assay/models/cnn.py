@@ -12,7 +12,7 @@ class ConvNet(nn.Module):
 
     `depth` convolutions of 3 x 3, each with a batch norm and a ReLU; all but the last halve the image. The first has `width`
     channels, the second twice as many, the others four times. A linear layer reads mean and maximum of every channel, so that
-    it hardly matters where in the image something is.
+    outputs hardly depend on positions in the image.
     """
 
     def __init__(self, *, channels: int, num_outputs: int, width: int = 16, depth: int = 4):

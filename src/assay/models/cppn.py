@@ -17,7 +17,7 @@ ACTIVATIONS = {
     "sin": torch.sin,
     "tanh": torch.tanh,
 }
-"""By the names that genomes use; all but the identity, the sine and the cosine lie within -1 and 1."""
+"""Activations by their names in genomes; all but the identity lie within -1 and 1."""
 
 
 def coordinates(size: int) -> Float[Tensor, "n 4"]:
@@ -33,8 +33,8 @@ def coordinates(size: int) -> Float[Tensor, "n 4"]:
 
 
 def colours(hsv: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-    """Red, green and blue in [0, 1] of hue, saturation and brightness as networks give them: the hue turns, the saturation is
-    cut to [0, 1], and of the brightness the size counts, at most 1."""
+    """Red, green and blue in [0, 1] of hue, saturation and brightness as networks give them: the hue is periodic, the
+    saturation is clipped to [0, 1], and the brightness counts by its absolute value, clipped at 1."""
     hue, saturation, brightness = (hsv[:, 0] + 1) % 1, hsv[:, 1].clamp(0, 1), hsv[:, 2].abs().clamp(max=1)
     k = (torch.tensor([5.0, 3.0, 1.0], dtype=hsv.dtype, device=hsv.device) + 6 * hue[:, None]) % 6
     dark = torch.minimum(k, 4 - k).clamp(0, 1)
@@ -52,7 +52,7 @@ class UnbiasedLinear(nn.Linear):
 
 
 class Mixed(nn.Module):
-    """Each unit has its own activation, `counts[kind]` units of every kind one behind the other."""
+    """Activations by unit: `counts[kind]` consecutive units of each kind."""
 
     def __init__(self, counts: dict[str, int]):
         super().__init__()
@@ -71,8 +71,8 @@ class Colour(nn.Module):
 
 
 class Cppn(nn.Module):
-    """`x` `(n, 4)`, rows of `coordinates`, to red, green and blue `(n, 3)`: `depth` hidden layers without biases, each with as
-    many units of every activation as is said. Units with the identity carry values on to later layers (Kumar et al. 2025)."""
+    """`x` `(n, 4)`, rows of `coordinates`, to red, green and blue `(n, 3)`: `depth` hidden layers without biases, each with the
+    given number of units per activation. Units with the identity carry values to later layers (Kumar et al. 2025)."""
 
     def __init__(self, *, depth: int, identity: int, gaussian: int, sigmoid: int, sin: int, cos: int, tanh: int):
         super().__init__()

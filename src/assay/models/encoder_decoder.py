@@ -37,7 +37,7 @@ class DecoderBlock(nn.Module):
 
 @dataclass
 class EncoderDecoderCache:
-    """What one decoding has read: the source, and of every block the keys and values of the answer and of the source."""
+    """State of one decoding: the encoded source, and for every block the keys and values of answer and source."""
 
     memory: Float[Tensor, "n s width"]
     mask: Bool[Tensor, "n s"]
@@ -46,10 +46,10 @@ class EncoderDecoderCache:
 
 
 class EncoderDecoder(nn.Module):
-    """`source` `(n, source_length)` and `prefix` `(n, target_length)`, int64 padded with 0, to logits
-    `(n, target_length, target_vocab)`: at position t those of target t given the prefix up to t.
+    """`source` `(n, source_length)` and `prefix` `(n, target_length)`, int64 padded with 0, to logits `(n, target_length,
+    target_vocab)`: at position t those of target t given the prefix up to t.
 
-    PAD in the source is never attended, and what follows a position in the prefix does not reach it.
+    PAD in the source is never attended, and no position of the prefix sees later ones.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class EncoderDecoder(nn.Module):
         self, source: Int[Tensor, "n source_length"], prefix: Int[Tensor, "n target_length"]
     ) -> Float[Tensor, "n target_length target_vocab"]:
         length = prefix.shape[1]
-        if self.training:  # outside training every batch has the same shapes, so that sites can be read and replaced
+        if self.training:  # fixed shapes outside training, so that sites can be read and replaced
             source, prefix = _trimmed(source), _trimmed(prefix)
         memory, mask = self._encoded(source)
         x = self.target_embedding(prefix)
@@ -102,7 +102,7 @@ class EncoderDecoder(nn.Module):
         return EncoderDecoderCache(*self._encoded(source), [(Cache(), Cache(grows=False)) for _ in self.decoder])
 
     def step(self, tokens: Int[Tensor, " n"], read: EncoderDecoderCache) -> Float[Tensor, "n target_vocab"]:
-        """Logits of what follows one more token of the answer."""
+        """Logits of the token after one more token of the answer."""
         x = self.target_embedding(tokens[:, None], read.length)
         read.length += 1
         for block, caches in zip(self.decoder, read.caches, strict=True):
@@ -111,6 +111,6 @@ class EncoderDecoder(nn.Module):
 
 
 def _trimmed(tokens: Int[Tensor, "n t"]) -> Int[Tensor, "n s"]:
-    """Without the columns that are PAD in every row: they cost as much as the others and change nothing."""
+    """Tokens without the columns that are PAD in every row, which cost time and change nothing."""
     used = (tokens != PAD).any(0).nonzero()
     return tokens[:, : int(used[-1]) + 1] if len(used) else tokens[:, :1]

@@ -1,4 +1,4 @@
-"""Evolved networks: a genome drawn as the graph that it is, and as a dense network that computes the same."""
+"""Evolved networks: a genome evaluated as a graph, and as an equivalent dense network."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def graph_values(genome: Genome, x: Float[Tensor, "n 4"]) -> dict[str, Float[Ten
 
 
 def draw_graph(genome: Genome, x: Float[Tensor, "n 4"]) -> Float[Tensor, "n 3"]:
-    """The colours that a genome gives to each row of `coordinates`, computed node by node. An output that it lacks is 0."""
+    """The colours that a genome gives to each row of `coordinates`, computed node by node. A missing output is 0."""
     values = graph_values(genome, x)
     zero = torch.zeros_like(x[:, 0])
     return colours(torch.stack([values[genome.outputs[name]] if name in genome.outputs else zero for name in OUTPUTS], 1))
@@ -44,12 +44,13 @@ def shape_of(genome: Genome) -> dict[str, int]:
 
 
 def dense(genome: Genome) -> Cppn:
-    """The genome as a dense network, in evaluation mode and 32 bits. Its nodes lie in the layer behind their last source, and
-    what a later layer reads is handed on by units with the identity; all other weights are 0.
+    """The genome as a dense network, in evaluation mode and float32. Each node lies in the layer after its last source; units
+    with the identity carry values to later layers, and all other weights are 0.
 
     Example::
 
         network = dense(picture_genome("skull"))
+
         picture = network(coordinates(64).float()).reshape(64, 64, 3)
     """
     genome = genome.coloured()
@@ -74,7 +75,7 @@ def dense(genome: Genome) -> Cppn:
 
 
 class _Layout:
-    """Which node lies where in each layer of the dense network. Nodes handed on come before those of their activation."""
+    """Positions of nodes in the layers of the dense network. Carried nodes come before those with their activation."""
 
     def __init__(self, genome: Genome):
         order = genome.order()
@@ -110,7 +111,7 @@ class _Layout:
         return [node for node in self.layer if self.layer[node] <= depth <= self.last[node]]
 
     def place(self, depth: int) -> dict[str, int]:
-        """The unit of every node that a layer holds; the inputs' own order in the first."""
+        """The unit of every node in a layer; in the first, the order of the inputs."""
         if depth == 0:
             return {node: INPUTS.index(label) for label, node in self.genome.inputs.items()}
         taken: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""A gated recurrent network that reads tokens one by one and answers from its last state."""
+"""A gated recurrent network that reads tokens in order and answers from its last state."""
 
 import torch
 from jaxtyping import Float, Int
@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 
 class GRUCell(nn.GRUCell):
-    """`nn.GRUCell` written out: `torch.vmap` cannot batch its fused kernel, and many small networks train faster batched."""
+    """`nn.GRUCell` without its fused kernel, which `torch.vmap` cannot batch: many small networks train faster batched."""
 
     def forward(self, input: Float[Tensor, "n inputs"], hx: Float[Tensor, "n width"] | None = None) -> Float[Tensor, "n width"]:
         hx = input.new_zeros(len(input), self.hidden_size) if hx is None else hx

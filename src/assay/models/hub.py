@@ -1,4 +1,4 @@
-"""A model of the Hugging Face hub by its name: fetched once into the hub's own cache, and read from there as a local folder."""
+"""Models of the Hugging Face hub by name: fetched into the hub's own cache, and read from there as a local folder."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from assay.errors import AssayError
 
 _NAME = re.compile(r"hf://(?P<name>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[\w./-]+))?")
 WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model")
-"""Weights that need no unpickling, settings and tokenizers; no code."""
+"""Files that are fetched: weights as safetensors, settings and tokenizers; no code."""
 
 
 def is_hub_name(address: str) -> bool:
@@ -16,9 +16,9 @@ def is_hub_name(address: str) -> bool:
 
 
 def fetched(address: str) -> Path:
-    """The folder in which the model lies, once it is there.
+    """The local folder of a model, fetched if it is not in the cache.
 
-    **Raises:** `AssayError` for a name that the hub could not have, and where neither hub nor cache holds the model.
+    **Raises:** `AssayError` for an invalid name, and where neither hub nor cache holds the model.
 
     Example::
 
@@ -34,7 +34,7 @@ def fetched(address: str) -> Path:
         raise AssayError("a model of the hub needs transformers", next_step="pip install assay[hf]") from error
     try:
         return Path(snapshot_download(found["name"], revision=found["revision"], allow_patterns=list(WANTED)))
-    except Exception as error:  # the client raises its own errors, requests' and the system's
+    except Exception as error:  # errors of the client, of requests and of the system
         told = str(error).strip().partition("\n")[0]
         raise AssayError(
             "the model must be on the hub, and the hub within reach, or the model in the local cache",

@@ -19,7 +19,7 @@ from assay.subject import Subject
 from assay.task import Task
 
 _NAMES = {"tokens": "input_ids", "source": "input_ids", "prefix": "decoder_input_ids"}
-_SPARE = 2**24  # weights that any machine can hold: where some are missing, they are named
+_SPARE = 2**24  # weights that any machine can hold, so that missing ones can be named
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 
 
@@ -38,8 +38,8 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     Its forward is called with `tokens` as `input_ids`, or with `source` (PAD masked) and `prefix` as `input_ids` and
     `decoder_input_ids`, of a causal language model as one sequence of ids; `text` (UTF-8 padded with 0) goes through the
     folder's tokenizer; other inputs keep their names. A decoder that classifies and names no padding token reads the last
-    token. For a task that asks for one class, logits at every position `(n, length, classes)` become those of the last position
-    that is no padding.
+    token. For a task with one class as answer, logits at every position `(n, length, classes)` become those of the last
+    position that is no padding.
 
     **Raises:** `AssayError` without transformers, and when the folder does not hold a model that it can load.
     """
@@ -54,7 +54,7 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
     try:
         with silent_transformers():
             config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
+    except Exception as error:  # a damaged folder makes transformers raise many kinds of errors
         raise AssayError("the folder's config.json must be one that transformers knows", given=first_line(error)) from error
     config.use_cache = False
     named = config.architectures[0] if isinstance(config.architectures, list) and config.architectures else ""
@@ -91,7 +91,7 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
 
 
 def _check_weights(folder: Path, config: Any, architecture: Any) -> None:
-    """Refuse an architecture with more weights than the files can hold, before any is allocated."""
+    """Check, before any is allocated, that the files can hold the weights of the architecture."""
     files = [path for path in folder.iterdir() if path.suffix == ".safetensors"]
     for path in files:
         check_file(path, most=MOST_WEIGHTS_FILE)
@@ -102,7 +102,7 @@ def _check_weights(folder: Path, config: Any, architecture: Any) -> None:
         rule = "the folder's config.json must be one that transformers can build"
         raise AssayError(rule, given=first_line(error)) from error
     wanted, held = sum(value.numel() for value in made.parameters()), sum(path.stat().st_size for path in files)
-    if wanted > 2 * held + _SPARE:  # a number takes half a byte or more
+    if wanted > 2 * held + _SPARE:  # a weight takes at least half a byte
         raise _unloadable(folder, f"{held:,} bytes for an architecture of {wanted:,} weights")
 
 
@@ -115,7 +115,7 @@ def _unloadable(folder: Path, given: str) -> AssayError:
 
 
 def _adapted(module: nn.Module, task: Task | None, folder: Path) -> nn.Module:
-    """Hooks on the module itself, so that its own names stay the names of the sites."""
+    """Hooks on the module itself, so that sites keep its own names."""
     if "ForSequenceClassification" in type(module).__name__ and getattr(module.config, "pad_token_id", 0) is None:
         module.config = copy.copy(module.config)
         module.register_forward_pre_hook(partial(_pad_named, folder.absolute()), with_kwargs=True)
@@ -127,8 +127,9 @@ def _adapted(module: nn.Module, task: Task | None, folder: Path) -> nn.Module:
 
 
 def _pad_named(folder: Path, module: Any, args: tuple, kwargs: dict) -> None:
-    """A decoder reads the class off the last token that is no padding, and refuses a batch where it does not know the padding.
-    Texts are padded by the tokenizer and sources with PAD; other inputs are not padded, which no id means too."""
+    """Set the padding token of a classifying decoder, which reads the last token that is no padding and refuses a batch without
+    one. Texts are padded by the tokenizer and sources with PAD; other inputs are not padded, and get an id that does not
+    occur."""
     no_padding = PAD if "source" in kwargs else -1
     module.config.pad_token_id = _tokenizer(folder).pad_token_id if "text" in kwargs else no_padding
 
@@ -146,7 +147,7 @@ def _tokenised(folder: Path, text: Tensor, module: nn.Module) -> dict[str, Tenso
     tokenizer = _tokenizer(folder)
     texts = [bytes(row.tolist()).rstrip(b"\0").decode("utf-8") for row in text]
     longest = min(tokenizer.model_max_length, num_positions(module) or 512)
-    # Padded behind: most decoders count positions from the left, padding included.
+    # Padded at the end: most decoders count positions from the left, padding included.
     batch = tokenizer(texts, padding=True, padding_side="right", truncation=True, max_length=longest, return_tensors="pt")
     return {name: batch[name].to(text.device) for name in ("input_ids", "attention_mask")}
 
@@ -156,13 +157,15 @@ def _tokenizer(folder: Path) -> Any:
     import transformers
 
     given = "no such file"
-    if any((folder / name).is_file() for name in _VOCABULARIES):  # without one transformers makes an empty tokenizer
+    if any((folder / name).is_file() for name in _VOCABULARIES):  # without this check transformers makes an empty tokenizer
         try:
             tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
+        except Exception as error:  # a damaged folder makes transformers raise many kinds of errors
             given = first_line(error)
         else:
-            tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # decoders that were never padded; it is masked
+            tokenizer.pad_token = (
+                tokenizer.pad_token or tokenizer.eos_token
+            )  # decoders trained without padding; the token is masked
             return tokenizer
     raise AssayError(
         f"a task of texts needs the tokenizer in the folder of the weights, {folder}",
@@ -173,7 +176,7 @@ def _tokenizer(folder: Path) -> Any:
 
 
 def _last_position(module: nn.Module, args: tuple, kwargs: dict, output: object) -> Tensor | object:
-    """The logits at the last position that is no padding, where there are some for each."""
+    """Logits at the last position that is no padding, where logits come for each position."""
     logits = getattr(output, "logits", output)
     if not (isinstance(logits, Tensor) and logits.ndim == 3):
         return logits

@@ -7,7 +7,7 @@ from assay.models.transformer import Block, Embedding
 
 
 class LanguageModel(nn.Module):
-    """`tokens` `(n, t)`, `t <= context`, int64 in `range(vocab)`, to logits `(n, t, vocab)` of the token behind each."""
+    """`tokens` `(n, t)`, `t <= context`, int64 in `range(vocab)`, to logits `(n, t, vocab)` of the token after each."""
 
     def __init__(self, *, vocab: int, context: int, width: int = 128, depth: int = 2, heads: int = 4):
         super().__init__()

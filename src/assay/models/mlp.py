@@ -43,7 +43,7 @@ class TokenMLP(nn.Module):
 class VectorMLP(nn.Module):
     """`x` `(n, num_features)` to outputs `(n, num_outputs)`; `depth` hidden layers of `width`.
 
-    Of a sequence, `(n, length, num_features)`, every position is answered by itself: `(n, length, num_outputs)`.
+    On a sequence `(n, length, num_features)` it acts at every position alone: `(n, length, num_outputs)`.
     """
 
     def __init__(self, *, num_features: int, num_outputs: int, width: int = 128, depth: int = 2):

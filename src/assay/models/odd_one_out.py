@@ -1,4 +1,4 @@
-"""Which of four items is the odd one: an encoder of single items, and the cosines between their codes.
+"""Odd-one-out networks: an encoder of single items, and the cosines between their codes.
 
 As in Lepori, Serre and Pavlick 2023 (arXiv 2301.10884), whose encoders are BERT and residual networks.
 """
@@ -12,15 +12,15 @@ from assay.models.cnn import ConvNet
 from assay.models.mlp import VectorMLP
 from assay.models.transformer import Transformer
 
-SCALE = 4.0  # of the scores; cosines alone leave even a perfect answer with a loss of .05
+SCALE = 4.0  # factor of the scores; without it even a perfect answer has a loss of .05
 NUM_CODE = 16
 
 
 class ItemScorer(nn.Module):
-    """`items` `(n, k, ...)` to scores `(n, k)`: how little the code of each item agrees with those of the others.
+    """`items` `(n, k, ...)` to scores `(n, k)`: the dissimilarity of each item's code from the others.
 
-    With unit vectors f_i from the encoder, the score of item i is `-4 sum_j cos(f_i, f_j)` over the other items j. No item's
-    position matters. A code of length zero agrees with none.
+    With unit vectors f_i from the encoder, the score of item i is `-4 sum_j cos(f_i, f_j)` over the other items j. Scores do
+    not depend on positions. A code of length zero has cosine 0 with all others.
 
     **Arguments:**
 
@@ -33,18 +33,18 @@ class ItemScorer(nn.Module):
 
     def forward(self, items: Tensor) -> Float[Tensor, "n k"]:
         units = F.normalize(self.codes(items), dim=-1)
-        # The sum over all less the item's own product, which is 1 but for a code of length zero.
+        # The sum over all minus the item's own product, which is 1 except for a code of length zero.
         agreement = (units * units.sum(1, keepdim=True)).sum(-1) - units.square().sum(-1)
         return -SCALE * agreement
 
     def codes(self, items: Tensor) -> Float[Tensor, "n k features"]:
-        """The encoder runs once for every position, so that what is inside it has one row for each problem."""
+        """Codes of all items. The encoder runs once for every position, so that its own sites have one row for each problem."""
         return torch.stack([self.encoder(item) for item in items.unbind(1)], 1)
 
 
 class EncodedRows(ItemScorer):
-    """The same with an encoder from `(n, k, ...)` to `(n, k, features)` that treats every item alone, such as linear layers:
-    it runs once, which is quicker."""
+    """Scorer with an encoder from `(n, k, ...)` to `(n, k, features)` that treats every item alone, such as linear layers. It
+    runs once, which is faster."""
 
     def codes(self, items: Tensor) -> Float[Tensor, "n k features"]:
         return self.encoder(items)

@@ -1,4 +1,4 @@
-"""Build a reference network that fits a task, and build it again from its configuration."""
+"""Reference networks: built to fit a task, and rebuilt from their configuration."""
 
 import dataclasses
 import inspect
@@ -32,7 +32,7 @@ from assay.task import Image, InputSpec, Items, Pixels, SourceToTarget, Task, To
 
 Option = int | float
 _Kind = tuple[type, ...]
-"""Of an input: its type, and behind `Items` that of one item."""
+"""Kind of an input: its type, and after `Items` that of one item."""
 _FITTING: dict[str, dict[_Kind, type[nn.Module]]] = {
     "mlp": {(Tokens,): TokenMLP, (Vector,): VectorMLP, (VectorSequence,): VectorMLP, (Items, Vector): EncodedVectors},
     "transformer": {(Tokens,): Transformer, (TokenSequence,): LanguageModel, (Items, Tokens): EncodedTokens},
@@ -61,26 +61,26 @@ _INPUTS: dict[_Kind, str] = {
 _OF_ANY = ("init_scale", "active", *VARIANTS)
 """Options of every model."""
 assert tuple(_FITTING) == NAMES
-assert all(  # a recorded model is known by the names of its options
+assert all(  # a recorded model is identified by the names of its options
     len({frozenset(inspect.signature(model).parameters) for model in fitting.values()}) == len({*fitting.values()})
     for fitting in _FITTING.values()
 )
 MOST_WEIGHTS = 100_000_000
-"""Of a reference model: with its gradient and the optimiser's state 1.6 GB. The largest that we train has a million."""
+"""The most weights of a reference model: with its gradient and the optimiser's state 1.6 GB. The largest that we train has a "
+"million."""
 MOST_LAYERS = 256
 """Modules are made one by one, so the depth bounds the time to build."""
-_MOST_SIZE = 2**31  # of any other option, so that no product of them leaves 64 bits; the weights are counted besides
+_MOST_SIZE = 2**31  # bound of any other option, so that no product overflows 64 bits; weights are bounded too
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What rebuilds a model without its task.
+    """Configuration that rebuilds a model without its task.
 
     **Attributes:**
 
     - `name`: one of `assay.models.NAMES`.
-    - `options`: every size, those that the task fixed among them, `init_scale`, and, where they were given, `active` and the
-      variants.
+    - `options`: every size, including those fixed by the task, `init_scale`, and, where given, `active` and the variants.
     """
 
     name: str
@@ -88,7 +88,9 @@ class ModelConfig:
 
 
 def default_name(task: Task) -> str:
-    """The model that suits the task's input. **Raises:** `AssayError` when none of ours does."""
+    """The model that suits the task's input.
+
+    **Raises:** `AssayError` where none does."""
     names = [name for name, fitting in _FITTING.items() if _kind(task.input_spec) in fitting]
     if not names:
         raise AssayError(
@@ -99,7 +101,7 @@ def default_name(task: Task) -> str:
 
 
 def size_names() -> tuple[str, ...]:
-    """Every size that some reference model has."""
+    """All size options of reference models."""
     factories = [factory for fitting in _FITTING.values() for factory in fitting.values()]
     return tuple(dict.fromkeys([*(size for factory in factories for size in _sizes(factory)), *_OF_ANY]))
 
@@ -110,17 +112,18 @@ def build(name: str, task: Task, *, generator: Generator, **sizes: Option) -> nn
 
 
 def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
-    """Every size of a model that fits the task.
+    """The configuration of a model that fits the task.
 
     **Arguments:**
 
     - `name`: `mlp`, `transformer`, `gru`, `encoder-decoder`, `causal`, `cnn`, `cppn`, `slot-attention`, `conv-autoencoder`,
       `vit` or `set-transformer`.
     - `sizes`: `width`, `depth`, for the transformers `heads`, and `init_scale` (default 1), which multiplies every initial
-      weight matrix; `active`: the share of units that stay active (`assay.models.active`), all by default;
-      `sinks`, `rms` and `bigram`: 1 for that change to the architecture (`assay.models.variants`).
+      weight matrix; `active`: the share of units that stay active (`assay.models.active`), all by default; `sinks`, `rms` and
+      `bigram`: 1 for that change to the architecture (`assay.models.variants`).
 
-    **Raises:** `AssayError` for an unknown name or size, and when the model does not take the task's input or give its output.
+    **Raises:** `AssayError` for an unknown name or size, and when the model does not take the task's input or give its
+    output.
     """
     if name not in _FITTING:
         raise AssayError("there is no such reference model", given=name, choices=NAMES)
@@ -150,7 +153,7 @@ def configure(name: str, task: Task, **sizes: Option) -> ModelConfig:
 def rebuild(config: ModelConfig, *, generator: Generator) -> nn.Module:
     """A configured model whose initial weights are a function of `generator` alone.
 
-    **Raises:** `AssayError` when the options fit no model, and when it would have more than `MOST_WEIGHTS` weights; they are
+    **Raises:** `AssayError` when the options fit no model, and when it would have more than `MOST_WEIGHTS` weights, which are
     counted before any is allocated.
     """
     options = dict(config.options)
@@ -188,17 +191,17 @@ def _check_option(name: str, option: str, value: object) -> None:
         if option == "active" and not value <= 1:  # pyrefly: ignore[unsupported-operation]
             raise AssayError(f"{what} is the share of units that stay active, at most 1", given=value)
     else:
-        # A layer may lack an activation, and a network has no other width.
+        # Numbers of units per activation may be 0: a layer may lack an activation.
         least = 0 if option in ACTIVATIONS else 1
         check_whole(what, value, least=least, most=MOST_LAYERS if option == "depth" else _MOST_SIZE)
 
 
 def _check_weights(name: str, factory: type[nn.Module], options: Mapping[str, Option]) -> None:
-    """Build it where tensors have shapes and no numbers."""
+    """Count the weights on the meta device, where nothing is allocated."""
     try:
         with only_shapes():
             count = sum(parameter.numel() for parameter in factory(**options).parameters())
-    except RuntimeError:  # torch counts bytes in 64 bits
+    except RuntimeError:  # torch overflows 64 bits
         count = 2**63
     if count > MOST_WEIGHTS:
         told = ", ".join(f"{option} {value:,}" for option, value in options.items())
@@ -214,12 +217,12 @@ def _kind(spec: InputSpec | None) -> _Kind:
 
 
 def _fixed(factory: type[nn.Module], spec: InputSpec, task: Task) -> dict[str, Option]:
-    """The options that the task decides, of those that the model has."""
+    """The options that the task fixes, among those of the model."""
     decided = {**dataclasses.asdict(spec.of if isinstance(spec, Items) else spec), "num_outputs": task.objective.width()}
     return {name: value for name, value in decided.items() if name in inspect.signature(factory).parameters}
 
 
 def _sizes(factory: type[nn.Module]) -> dict[str, Option]:
-    """The options that the user decides, with their defaults."""
+    """The options that the user sets, with their defaults."""
     parameters = inspect.signature(factory).parameters.values()
     return {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}

@@ -1,4 +1,4 @@
-"""A set transformer on square images (Lee et al. 2019, arXiv 1810.00825): pixels are a set whose elements hold their place."""
+"""A set transformer on square images (Lee et al. 2019, arXiv 1810.00825): a set of pixels with their positions."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,8 +8,8 @@ from assay.models.transformer import Attention, FeedForward
 
 
 class CrossBlock(nn.Module):
-    """Attention from `x` `(n, t, width)` to `memory` `(n, s, width)`, and feed-forward (their MAB). Each is added to the stream
-    and reads a LayerNorm of it, where the paper has the norms behind the sums."""
+    """Attention from `x` `(n, t, width)` to `memory` `(n, s, width)`, and feed-forward (MAB of the paper). Each reads a
+    LayerNorm of the stream and is added to it; the paper normalises after the sums."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -23,8 +23,8 @@ class CrossBlock(nn.Module):
 
 
 class InducedBlock(nn.Module):
-    """Self-attention of a set through `points` learned vectors, which read the set and are read by it (their ISAB): its time is
-    linear in the size of the set."""
+    """Self-attention of a set through `points` learned vectors, which attend to the set and are attended by it (ISAB of the
+    paper), in time linear in the size of the set."""
 
     def __init__(self, width: int, heads: int, points: int):
         super().__init__()
@@ -39,8 +39,8 @@ class SetTransformer(nn.Module):
     """`image` `(n, channels, size, size)` to outputs `(n, num_outputs)`.
 
     Every pixel is an element: a linear map of its channels and of its distances from the edges. `depth` blocks of attention
-    through `points` vectors, `pools` learned vectors that read the set (their PMA), a block among these, `pooled:out`
-    `(n, pools, width)`, and a linear layer that reads them all. Nothing but its place tells one pixel from another.
+    through `points` vectors, `pools` learned vectors that attend to the set (PMA of the paper), a block among these,
+    `pooled:out` `(n, pools, width)`, and a linear layer that reads them all. Only positions distinguish equal pixels.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Architectures whose tensors have shapes and no numbers: to count weights before any is allocated."""
+"""Modules on the meta device, to count weights before any is allocated."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from assay.isolation import seeded
 
 @contextmanager
 def only_shapes() -> Iterator[None]:
-    """Modules that are built inside are on the meta device, and nothing of them is drawn.
+    """Context in which modules are built on the meta device, without initial values.
 
     Example::
 
@@ -25,8 +25,8 @@ def only_shapes() -> Iterator[None]:
 
 
 class _WithoutTheCompiler(TorchFunctionMode):
-    """Leaves out normal draws, for which torch imports `torch._dynamo` on the meta device, which takes seconds. It does so for
-    some sums and stacks as well: constants are made on the CPU."""
+    """Skips normal draws, for which torch imports `torch._dynamo` on the meta device, which takes seconds. Some sums and stacks
+    import it too: constants are made on the CPU."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (Tensor.normal_, nn.init.normal_, nn.init.trunc_normal_):

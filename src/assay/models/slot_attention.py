@@ -1,4 +1,4 @@
-"""Autoencoders of scenes: one whose slots compete for pixels (slot attention), and one without slots."""
+"""Autoencoders of scenes: with slot attention, and without slots."""
 
 import torch
 from jaxtyping import Float
@@ -12,11 +12,11 @@ _EPSILON = 1e-8
 
 
 class PositionGrid(nn.Module):
-    """Adds to every place of a map `(n, channels, size, size)` a linear map of its four distances from the edges."""
+    """Adds to every position of a map `(n, channels, size, size)` a linear map of its four distances from the edges."""
 
     def __init__(self, width: int, size: int):
         super().__init__()
-        line = torch.linspace(0, 1, size, device="cpu")  # also where weights are counted alone (assay.models.shapes)
+        line = torch.linspace(0, 1, size, device="cpu")  # on the CPU even under assay.models.shapes
         row, column = torch.meshgrid(line, line, indexing="ij")
         self.register_buffer("edges", torch.stack([row, column, 1 - row, 1 - column], 2), persistent=False)
         self.linear = nn.Linear(4, width)
@@ -26,11 +26,11 @@ class PositionGrid(nn.Module):
 
 
 class SlotAttention(nn.Module):
-    """Slots that compete for the elements of a set (Locatello et al. 2020, arXiv 2006.15055, algorithm 1).
+    """Slot attention (Locatello et al. 2020, arXiv 2006.15055, algorithm 1).
 
-    Elements `(n, m, width)` to slots `(n, slots, width)`. Slots start from learned vectors of their own, so that a forward
-    draws nothing at random. In every iteration elements divide their attention among slots by a softmax over slots, each slot
-    takes the weighted mean of the elements' values, and updates by a GRU and a residual layer.
+    Elements `(n, m, width)` to slots `(n, slots, width)`. Slots start from learned vectors of their own, so that a forward is
+    deterministic. In every iteration elements divide their attention among slots by a softmax over slots, each slot takes the
+    weighted mean of the elements' values, and updates by a GRU and a residual layer.
     """
 
     def __init__(self, width: int, slots: int):
@@ -40,7 +40,7 @@ class SlotAttention(nn.Module):
         self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
         self.cell = GRUCell(width, width)
         self.update = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
-        self.attention = nn.Identity()  # a site: `(n, slots, m)` of the last iteration comes last
+        self.attention = nn.Identity()  # a site; its last call is that of the last iteration, `(n, slots, m)`
 
     def forward(self, elements: Float[Tensor, "n m width"]) -> Float[Tensor, "n slots width"]:
         elements = self.element_norm(elements)
@@ -73,11 +73,11 @@ def _encoder(channels: int, width: int, depth: int) -> nn.Sequential:
 
 
 class SlotAutoencoder(nn.Module):
-    """`image` `(n, channels, size, size)` to its pixels again, flat `(n, num_outputs)`: a sum over slots, each of which
-    draws an image and a mask.
+    """`image` `(n, channels, size, size)` to its reconstruction, flat `(n, num_outputs)`: a sum over slots, each with an image
+    and a mask.
 
-    `depth` convolutions of 3 x 3, so that a pixel's state sees its neighbours and not the scene, a grid of places, slot
-    attention, and a decoder of 1 x 1 convolutions on each slot laid out over the grid (Watters et al. 2019). The masks, a
+    `depth` convolutions of 3 x 3, so that a pixel's state sees its neighbours and not the scene; a grid of positions; slot
+    attention; and a decoder of 1 x 1 convolutions on each slot broadcast over the grid (Watters et al. 2019). The masks, a
     softmax over slots, are the site `masks:out`, `(n, slots, size, size)`; the slots are `slots:out`, `(n, slots, width)`.
     """
 
@@ -106,7 +106,8 @@ class SlotAutoencoder(nn.Module):
 
 
 class ConvAutoencoder(nn.Module):
-    """The same from one vector: convolutions that halve it, a bottleneck `code:out` `(n, 4 * width)`, and back."""
+    """Autoencoder with one vector as code: convolutions that halve the image, a bottleneck `code:out` `(n, 4 * width)`, and
+    back."""
 
     def __init__(self, *, channels: int, size: int, num_outputs: int, width: int = 32, depth: int = 2):
         super().__init__()

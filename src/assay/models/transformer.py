@@ -1,7 +1,7 @@
 """A decoder-only transformer that classifies from its last position, and the blocks it shares with the encoder-decoder.
 
-Pre-LayerNorm, learned positions, every projection a module of its own, so that each is a site. No dropout: training
-draws nothing but its batches.
+Pre-LayerNorm, learned positions, every projection a module of its own, so that each is a site. No dropout: the only randomness
+of training is in its batches.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ Keys = tuple[Float[Tensor, "n heads s size"], Float[Tensor, "n heads s size"]]
 
 
 class Cache:
-    """Keys and values that one decoding keeps of what an attention has read. `grows`: those of further memory are added;
-    else the first are kept, as of a source."""
+    """Keys and values that one attention has computed during a decoding. `grows`: those of further memory are appended; else
+    the first are kept, as for a source."""
 
     def __init__(self, *, grows: bool = True):
         self.grows = grows
         self.keys: Keys | None = None
 
     def with_those_of(self, read: Callable[[], Keys]) -> Keys:
-        """All keys and values, with those that `read` gives where they are wanted."""
+        """All keys and values; `read` computes those of the current memory where they are needed."""
         if self.keys is None:
             self.keys = read()
         elif self.grows:
@@ -38,10 +38,9 @@ class Cache:
 class Attention(nn.Module):
     """Multi-head attention from `x` `(n, t, width)` to `memory` `(n, s, width)`, or to `x` itself.
 
-    `mask`, `(n, s)` or for each position of `x` its own `(n, t, s)`, is True where memory may be attended; `causal` lets
-    position t see positions up to t, where `mask` does not say so itself. With a `cache` memory stands behind what it holds,
-    and all of that may be attended. `sink` `(heads,)`, where there is one: of every head the logit of one more key, whose value
-    is 0.
+    `mask`, `(n, s)` or per position of `x` `(n, t, s)`, is True where memory may be attended; `causal` masks later positions
+    where no mask per position is given. With a `cache`, memory follows the cached one, all of which may be attended. `sink`
+    `(heads,)`, where present: the logit of one more key per head, with value 0.
     """
 
     def __init__(self, width: int, num_heads: int, *, causal: bool = False):
@@ -97,7 +96,7 @@ def _with_sink(
 
 
 class FeedForward(nn.Module):
-    """Position by position: up to `4 * width`, ReLU, down. `up:out` enters the non-linearity."""
+    """Feed-forward layer at each position: up to `4 * width`, ReLU, down. `up:out` is the pre-activation."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -127,8 +126,8 @@ class Block(nn.Module):
 
 
 class Embedding(nn.Module):
-    """Tokens `(n, t)`, `first + t <= length`, to the sum of a learned token and a learned position vector `(n, t, width)`;
-    `first`: the position of the first."""
+    """Tokens `(n, t)` to the sum of a learned token and a learned position vector `(n, t, width)`; `first`: the position of the
+    first token, `first + t <= length`."""
 
     def __init__(self, vocab: int, length: int, width: int):
         super().__init__()

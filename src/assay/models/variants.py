@@ -1,4 +1,4 @@
-"""Attention sinks, RMSNorm and a bigram table, as the transformers of Gao et al. 2025 (arXiv 2511.13653) have them."""
+"""Attention sinks, RMSNorm and a bigram table, as in the transformers of Gao et al. 2025 (arXiv 2511.13653)."""
 
 from collections.abc import Iterator
 
@@ -11,12 +11,12 @@ from assay.models.language_model import LanguageModel
 from assay.models.transformer import Attention
 
 VARIANTS: tuple[str, ...] = ("sinks", "rms", "bigram")
-"""Options that are 1 where they are wanted."""
+"""Options of 0 or 1."""
 
 
 class Bigram(nn.Module):
-    """Logits of the token behind each token `(n, t)`, by that token alone: a table `(vocab, vocab)` of zeros at first, which
-    spares the network what pairs of tokens say. Sparse training leaves it whole (`stays_dense`)."""
+    """Logits of the token after each token `(n, t)` by that token alone, so that the network need not learn bigrams: a table
+    `(vocab, vocab)`, initially zero. Sparse training leaves it dense (`stays_dense`)."""
 
     stays_dense = True
 
@@ -29,14 +29,14 @@ class Bigram(nn.Module):
 
 
 def vary(module: nn.Module, name: str) -> None:
-    """Make one change, in place.
+    """Make one change to the architecture, in place.
 
-    - `sinks`: every attention head has one more key, of a learned logit and with the value 0, on which it may rest.
-    - `rms`: RMSNorm in the place of every LayerNorm. Its gain is one factor for each unit and can be folded into the matrices
-      behind it, so zero keeps its meaning for a weight.
+    - `sinks`: every attention head has one more key, with a learned logit and value 0.
+    - `rms`: RMSNorm replaces every LayerNorm. Its gain is one factor per unit and can be folded into the next matrices, so a
+      zero weight remains an absent connection.
     - `bigram`: a `Bigram` table is added to the logits of a model that predicts the next token everywhere.
 
-    **Raises:** `AssayError` for a network without such a place.
+    **Raises:** `AssayError` for a network to which the change does not apply.
 
     Example::
 

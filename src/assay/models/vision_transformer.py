@@ -9,7 +9,7 @@ from assay.models.transformer import Block
 
 class Patches(nn.Module):
     """An image `(n, channels, size, size)` to one token for each patch, `(n, side**2, width)` row by row: a linear map of the
-    patch, and a learned vector of its place. Where patches do not fill the image it is continued with zeros."""
+    patch plus a learned position vector. Images are padded with zeros to whole patches."""
 
     def __init__(self, *, channels: int, size: int, patch: int, width: int):
         super().__init__()
@@ -26,8 +26,8 @@ class Patches(nn.Module):
 class VisionTransformer(nn.Module):
     """`image` `(n, channels, size, size)` to outputs `(n, num_outputs)`, read from the mean of all tokens.
 
-    `depth` blocks of self-attention and feed-forward, in which every patch of `patch` x `patch` pixels sees all others. The
-    tokens behind each block are sites, such as `blocks.0:out` `(n, side**2, width)`.
+    `depth` blocks of self-attention and feed-forward over patches of `patch` x `patch` pixels. The tokens after each block are
+    sites, such as `blocks.0:out` `(n, side**2, width)`.
     """
 
     def __init__(
