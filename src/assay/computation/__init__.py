@@ -1,4 +1,4 @@
-"""Computation graphs: their nodes and hashes, error kinds of predicted nodes, and what the training set holds of them."""
+"""Computation graphs: nodes and their hashes, error kinds of predicted nodes, and occurrences in the training set."""
 
 from assay.computation.domain import INTEGERS as INTEGERS
 from assay.computation.domain import MISSING as MISSING

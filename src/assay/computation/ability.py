@@ -1,4 +1,4 @@
-"""The ability of a task to declare what its answers are computed from, and how a network answers it."""
+"""Ability of a task to declare the computation of its answers, and to read node values off a network's answers."""
 
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
@@ -15,23 +15,23 @@ from assay.task import Examples
 class DeclaresComputation(Protocol):
     """Ability: the computation graph of every example, and node values read off a network's answers.
 
-    A task whose answer is a scratchpad asks once for each example; one whose nodes are inputs of their own, such as a part of a
-    command, asks once for each node.
+    A task whose answer is a scratchpad needs one answer per example; one whose nodes are inputs of their own, such as parts of
+    a command, needs one per node.
     """
 
     def computation(self, examples: Examples) -> Computations:
-        """The graphs of the examples, in their order; one domain of values for all calls."""
+        """The graphs of the examples, in their order, all in one domain of values."""
         ...
 
     def node_values(self, examples: Examples, computations: Computations, answer: Answer) -> Int[np.ndarray, " v"]:
-        """The value that the answers hold at every node, `MISSING` where there is none. `computations`: those of `examples`."""
+        """The value that the answers give at every node, `MISSING` where there is none. `computations`: those of `examples`."""
         ...
 
 
 @runtime_checkable
 class DeclaresSizes(Protocol):
-    """Ability: two sizes of every example, over which right answers are mapped, such as the digits of both factors."""
+    """Ability: two sizes of every example, such as the digits of both factors, for a map of accuracy."""
 
     def problem_sizes(self, examples: Examples) -> Mapping[str, Int[np.ndarray, " n"]]:
-        """Both by their names; the first is drawn down, the second across."""
+        """Both sizes by name; the first gives the rows, the second the columns."""
         ...

@@ -1,4 +1,5 @@
-"""Everything that can be said of predicted nodes: error kinds by layer, cells beside tables of what was trained, and a call."""
+"""Analysis of predicted nodes: error kinds by layer, local accuracy in cells beside tables of trained nodes, and a
+conclusion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,15 +31,15 @@ SENTENCES: Mapping[Call, str] = {
     "unlearned": "It has not learned what it was trained on: even there it does not beat the best guess without one argument",
     "unresolved": "Not resolved: too few nodes of the cells that decide",
 }
-LEAST_NODES = 200  # of the cell that decides, so that its interval can part a network from a table
+LEAST_NODES = 200  # least nodes of a deciding cell, so that its interval can separate a network from a table
 LEAST_NEW = 50
-LEARNED = 0.95  # of the steps whose full subgraph was trained: so many are learned, however well they can be guessed
+LEARNED = 0.95  # accuracy on trained full subgraphs that counts as learned, however well they can be guessed
 FULL_TABLE, STEP_TABLE, SURFACE = "table of full subgraphs", "table of steps", "best guess without one argument"
 
 
 class NovelSteps(NamedTuple):
-    """Steps that were never trained: inside the 1-coverage of the trained steps (`INSIDE`), where exchanging arguments gives
-    the result, and outside it (`BEYOND`). Local accuracy of the network and of the tables, `(2,)`, and the number of nodes."""
+    """Steps that were never trained, inside the 1-coverage of the trained steps (`INSIDE`), where exchanging arguments gives
+    the result, and outside it (`BEYOND`): local accuracy of the network and of the tables, `(2,)`, and the number of nodes."""
 
     cells: Rates
     nodes: Int[np.ndarray, " 2"]
@@ -50,23 +51,23 @@ INSIDE, BEYOND = 0, 1
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """What the predicted nodes of a test set say.
+    """Results on the predicted nodes of a test set.
 
     **Attributes:**
 
-    - `predicted`: of every node the value that was predicted; `judged`: nodes that the cells count, see `own_steps`.
+    - `predicted`: the predicted value of every node; `judged`: nodes that the cells count, see `own_steps`.
     - `labels`, `layers`: error kinds of all nodes, and counts by example and layer.
-    - `seen`: what the training set holds of each node.
-    - `right`, `nodes`: of every example and cell the right nodes and all, among those with right ancestors.
+    - `seen`: occurrences of each node in the training set.
+    - `right`, `nodes`: for every example and cell the number of right nodes and of all, among those with right ancestors.
     - `cells`: local accuracy in each of `CELLS` with its interval.
     - `covered`: how far substitution reaches each node; `sides`: local accuracy at steps that were never trained, inside the
       1-coverage of the trained steps and outside it.
-    - `tables`: the same of the tables, on the same nodes with the right parents.
-    - `odds`: of being right with against without the full subgraph; `elsewhere`: the same by a training set that the network
-      has not seen, where the effect must vanish; None without one.
+    - `tables`: local accuracy of the tables, on the same nodes with the right parents.
+    - `odds`: of being right with against without the full subgraph in training; `elsewhere`: the same by a training set that
+      the network has not seen, where the effect must vanish; None without one.
     - `law`: constant error, fitted.
-    - `exact`: of every example, whether all nodes are right.
-    - `call`: what the cells say.
+    - `exact`: for every example, whether all nodes are right.
+    - `call`: the conclusion from the cells.
     """
 
     __repr__ = brief
@@ -91,15 +92,15 @@ class Analysis:
 
     @property
     def sentence(self) -> str:
-        """The call in words, with the numbers that it rests on."""
-        told = "; ".join(
+        """The conclusion in words, with its figures."""
+        figures = "; ".join(
             f"{name}: {number(value)} [{number(low)}, {number(high)}] of {count:,} nodes"
             for name, value, low, high, count in zip(CELLS, *self.cells, self.nodes.sum(0).tolist(), strict=True)
             if count
         )
         if self.sides.nodes[BEYOND]:
-            told += f", of these outside 1-coverage: {self.sides.cells.value[BEYOND]:.3f} of {self.sides.nodes[BEYOND]:,}"
-        return f"{SENTENCES[self.call]} ({told or 'no node could be judged'})."
+            figures += f", of these outside 1-coverage: {self.sides.cells.value[BEYOND]:.3f} of {self.sides.nodes[BEYOND]:,}"
+        return f"{SENTENCES[self.call]} ({figures or 'no node could be judged'})."
 
     def accuracy_by_layer(self) -> list[Float[np.ndarray, " 3"]]:
         """Local accuracy in the three cells at each layer, NaN without nodes."""
@@ -130,12 +131,12 @@ def analyse(
     **Arguments:**
 
     - `trained`: the graphs of all training examples; `tested`: those of the predictions, in the same domain.
-    - `predicted`: of every node of `tested` its predicted value, such as `Predicted.values`.
-    - `other_trained`: a training set drawn alike that the network has not seen.
+    - `predicted`: the predicted value of every node of `tested`, such as `Predicted.values`.
+    - `other_trained`: a training set from the same distribution that the network has not seen.
     - `given_right_parents`: each node was predicted from right values of its parents, not from the network's own.
-    - `all_missing`: as of `own_steps`.
-    - `asked`: nodes that the network was asked for, where that is not all of them. The others are not counted, right or wrong.
-    - `reach`: `covered(trained, tested)`, where it is known already; `surface`: as of `table_values`.
+    - `all_missing`: as in `own_steps`.
+    - `asked`: nodes that the network was asked for; all by default. The others are not counted, right or wrong.
+    - `reach`: `covered(trained, tested)`, if already computed; `surface`: as in `table_values`.
 
     **Raises:** `AssayError` for anything but one whole number for each node of `tested`.
 
@@ -194,19 +195,20 @@ def _one_for_each_node(tested: Computations, predicted: np.ndarray | Sequence[in
 def own_steps(
     computations: Computations, labels: Labels, predicted: Int[np.ndarray, " v"], *, all_missing: bool = False
 ) -> Bool[np.ndarray, " v"]:
-    """Nodes whose ancestors are right, which stand for steps on right values. One whose own value is missing is among them, and
-    not right: else a network that answers only where it is right would pass for one that is right everywhere. An operation of
-    which no value was read was not asked for, and has none of them.
+    """Nodes whose ancestors are right, which stand for steps on right values.
 
-    **Arguments:** `all_missing`: nodes whose value is missing are also among them behind other missing ones, unless an ancestor
-    is wrong.
+    They include nodes with a missing value, which count as wrong: else a network that answers only where it is right would pass
+    for one that is right everywhere. Operations without any value read were not asked for and are left out.
+
+    **Arguments:** `all_missing`: also include nodes with a missing value behind other missing ones, unless an ancestor is
+    wrong.
     """
-    silent = predicted == MISSING
-    asked = np.isin(computations.operation, computations.operation[~silent & ~computations.is_source])
-    if not (all_missing and silent.any()):
-        return asked & labels.clean
-    spoken = labelled(computations, np.where(silent, computations.values, predicted))
-    return asked & np.where(silent, spoken.clean, labels.clean)
+    missing = predicted == MISSING
+    requested = np.isin(computations.operation, computations.operation[~missing & ~computations.is_source])
+    if not (all_missing and missing.any()):
+        return requested & labels.clean
+    filled = labelled(computations, np.where(missing, computations.values, predicted))
+    return requested & np.where(missing, filled.clean, labels.clean)
 
 
 def _sides(
@@ -229,7 +231,7 @@ def _sides(
 
 
 def exact(computations: Computations, labels: Labels) -> Bool[np.ndarray, " n"]:
-    """Of every example, whether all nodes are right."""
+    """For every example, whether all nodes are right."""
     wrong = computations.example[(labels.kind != CORRECT) & ~computations.is_source]
     return np.bincount(wrong, minlength=computations.num_examples) == 0
 
@@ -242,8 +244,9 @@ def table_values(
     *,
     surface: Int[np.ndarray, " v"] | None = None,
 ) -> dict[str, Int[np.ndarray, " v"]]:
-    """What each table answers at every node, given the right values of its parents. `surface`: what the surface table answers,
-    which draws nothing, where it is known."""
+    """The answer of each table at every node, given the right values of its parents.
+
+    **Arguments:** `surface`: the answer of the surface table, which is deterministic, if already computed."""
     nodes = np.flatnonzero(~tested.is_source)
 
     def answers(guess: Guess, missed: Int[np.ndarray, " some"]) -> Int[np.ndarray, " v"]:
@@ -259,10 +262,11 @@ def table_values(
 
 
 def called(cells: Rates, nodes: Int[np.ndarray, " 3"], tables: Mapping[str, Rates], sides: NovelSteps) -> Call:
-    """What accuracy in the cells says. Where full subgraphs were trained the network must beat the best guess, or be right in
-    most cases. Another cell counts when the lower limit of the network lies above the upper limit of every table that has
-    nothing stored there; a cell with too few nodes says nothing. Steps that were never trained speak for the operations where
-    they lie outside 1-coverage."""
+    """The conclusion from accuracy in the cells.
+
+    Where full subgraphs were trained the network must beat the best guess, or be right in most cases. Another cell counts as
+    passed when the network's lower limit lies above the upper limit of every table without an entry there; a cell with too few
+    nodes decides nothing. Steps that were never trained are evidence of the operations where they lie outside 1-coverage."""
     new = (STEP_TABLE, SURFACE)
     if _above(FULL, cells, nodes, tables, (SURFACE,), 1) is False and cells.value[FULL] < LEARNED:
         return "unlearned"
@@ -291,10 +295,10 @@ def _above(
 
 
 class Extrapolation(NamedTuple):
-    """Sizes beyond the trained ones, which is another question than recombination.
+    """Extrapolation to sizes beyond the trained ones, as opposed to recombination.
 
     `exact`: share of examples with all nodes right, with its interval; `first`: eps at layer 1, whose steps are those of small
-    sizes, with its interval; `positions`: whether that is so high that positions or format fail, not composition.
+    sizes, with its interval; `positions`: whether eps at layer 1 is so high that positions or format fail, not composition.
     """
 
     exact: Rates
@@ -302,11 +306,11 @@ class Extrapolation(NamedTuple):
     positions: bool
 
 
-_FIRST_LAYER = 0.1  # errors at layer 1 above which nothing further up can be read as composition
+_FIRST_LAYER = 0.1  # rate of errors at layer 1 above which later layers say nothing about composition
 
 
 def extrapolation(analysis: Analysis, *, seed: int = 0) -> Extrapolation:
-    """Whether failure at another size can be read as a failure to compose: look at layer 1 first."""
+    """Whether failure at another size is a failure to compose, judged by layer 1."""
     rng, num = np.random.default_rng(seed), len(analysis.exact)
     exact_rate = rates(analysis.exact[:, None].astype(np.int64), np.ones((num, 1), np.int64), rng)
     first = rates(analysis.layers.wrong_clean[:, :1], analysis.layers.clean[:, :1], rng)
@@ -314,8 +318,8 @@ def extrapolation(analysis: Analysis, *, seed: int = 0) -> Extrapolation:
 
 
 def put_together(computations: Computations, predicted: Int[np.ndarray, " v"]) -> Bool[np.ndarray, " v"]:
-    """Whether a node has other nodes for parts and lies in an example of which some node was read: of one without any, nothing
-    is known. A part that was not read gives no right whole."""
+    """Nodes with other nodes as parts, in examples of which some node was read; nothing is known about examples without any. A
+    part that was not read cannot make a right whole."""
     read = ~computations.is_source & (predicted != MISSING)
     answered = np.bincount(computations.example[read], minlength=computations.num_examples) > 0
     return (computations.layers > 1) & answered[computations.example]
@@ -324,8 +328,8 @@ def put_together(computations: Computations, predicted: Int[np.ndarray, " v"]) -
 def gaps(
     computations: Computations, predicted: Int[np.ndarray, " v"], *, among: Bool[np.ndarray, " v"] | None = None
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Of every example how many more nodes are right with the operation applied to the predicted values of their parents than
-    as predicted, among nodes that have other nodes for parts; and how many of these there are.
+    """For every example how many more nodes are right with the operation applied to the predicted values of their parents than
+    as predicted, among nodes that have other nodes as parts; and the number of these nodes.
 
     **Arguments:** `among`: the nodes that are counted; by default those of `put_together`.
 
@@ -344,8 +348,8 @@ def gaps(
 def composition_gap(
     stepwise: Bool[np.ndarray, " n"], direct: Bool[np.ndarray, " n"], rng: np.random.Generator
 ) -> tuple[float, float, float]:
-    """How much better the answer is when a network is fed its own answers to the parts than when it answers the whole at once:
-    the mean difference, with its 95 % interval by a paired bootstrap over examples. One that composes loses nothing."""
+    """Gain in accuracy when a network is fed its own answers to the parts instead of answering the whole at once: the mean
+    difference, with its 95 % interval by a paired bootstrap over examples. It is 0 for a network that composes."""
     difference = stepwise.astype(np.int64) - direct.astype(np.int64)
     found = rates(difference[:, None], np.ones((len(difference), 1), np.int64), rng)
     return float(found.value[0]), float(found.low[0]), float(found.high[0])

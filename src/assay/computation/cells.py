@@ -1,8 +1,8 @@
-"""Three cells of nodes by what the training set holds of them: the full subgraph, the last step alone, or not even that.
+"""Cells of nodes by what the training set contains: the full subgraph, the last step alone, or neither.
 
-A network that matches subgraphs is right in the first cell, one that knows single steps and strings them together in the first
-two, one that runs the operations in all three. Deep subgraphs are rarely seen and hard, whatever a network does, so that cells
-are compared within one layer only, and their odds within one step.
+A network that matches subgraphs is right in the first cell, one that chains single steps in the first two, one that runs the
+operations in all three. Deep subgraphs are rarely seen and hard for any network, so cells are compared within one layer only,
+and their odds within one step.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,8 @@ CELLS = ("full subgraph seen", "step seen, full subgraph not", "step not seen")
 
 @dataclass(frozen=True)
 class Seen:
-    """Of every node: in how many training examples its full computation subgraph, and its last step, occur; and its cell."""
+    """For every node the number of training examples with its full computation subgraph and with its last step, and its
+    cell."""
 
     full: Int[np.ndarray, " v"]
     step: Int[np.ndarray, " v"]
@@ -29,7 +30,7 @@ class Seen:
 
 
 def seen(trained: Computations, tested: Computations) -> Seen:
-    """What a training set holds of the nodes of a table.
+    """Occurrences of the nodes of a table in a training set.
 
     Example::
 
@@ -45,7 +46,7 @@ def seen(trained: Computations, tested: Computations) -> Seen:
 def counts_in(
     computations: Computations, cell: Int[np.ndarray, " v"], right: Bool[np.ndarray, " v"], counted: Bool[np.ndarray, " v"]
 ) -> tuple[Int[np.ndarray, "n 3"], Int[np.ndarray, "n 3"]]:
-    """Of every example and cell how many of the counted nodes are right, and how many there are."""
+    """For every example and cell the number of right nodes and of all, among the counted ones."""
     chosen = np.flatnonzero(counted & (cell >= 0))
     place = computations.example[chosen].astype(np.int64) * len(CELLS) + cell[chosen]
     size = computations.num_examples * len(CELLS)
@@ -54,11 +55,10 @@ def counts_in(
 
 
 class Odds(NamedTuple):
-    """The logarithm of an odds ratio: above 0 where a node is right more often when its full subgraph was seen.
+    """Logarithm of an odds ratio: above 0 where a node is right more often when its full subgraph was seen.
 
     `value` with its 95 % interval and standard error, by a bootstrap over examples; NaN without a step that has both cells in
-    one layer, and where nothing was wrong or nothing was right.
-    `nodes`: how many of either cell were compared.
+    one layer, and where no node or every node is right. `nodes`: the number compared of each cell.
     """
 
     value: float
@@ -79,12 +79,13 @@ def odds_ratio(
 ) -> Odds:
     """Odds of being right where the full subgraph was seen against where only the step was, stratified by layer and step.
 
-    Within a stratum operation and arguments have the same values, and only what stands before them differs. Within an operation
-    alone the cells hold other values, some of which are easier for any network: there another training set has an effect too.
+    Within a stratum operation and argument values are equal, and only the computation before them differs. Strata by operation
+    alone would hold other values in each cell, some easier for any network, so that another training set would have an effect
+    too.
 
-    Mantel and Haenszel's estimate (1959), which holds for many strata of few nodes. One node is added to either cell in all,
-    dealt to the strata by their size and there to right and wrong alike by the cells' shares, so that two cells without an
-    error have a ratio of 1 whatever their sizes (after Sweeting, Sutton and Lambert 2004).
+    Mantel and Haenszel's estimate (1959), which holds for many strata of few nodes. One node is added to each cell, spread over
+    the strata by their size and there over right and wrong by the cells' shares, so that two cells without an error have a
+    ratio of 1 whatever their sizes (after Sweeting, Sutton and Lambert 2004).
     """
     from scipy.sparse import csr_array
 
@@ -96,7 +97,7 @@ def odds_ratio(
     kept = both[stratum]
     nodes, stratum = nodes[kept], (np.cumsum(both) - 1)[stratum[kept]]
     compared = (int(size[0, both].sum()), int(size[1, both].sum()))
-    if right[nodes].all() or not right[nodes].any():  # nothing differs between the cells, and nothing could
+    if right[nodes].all() or not right[nodes].any():  # no difference between the cells is possible
         return Odds(np.nan, np.nan, np.nan, np.nan, compared)
     place = 4 * stratum + 2 * (cell[nodes] == STEP) + ~right[nodes]
     num, columns = computations.num_examples, 4 * int(both.sum())
@@ -110,11 +111,11 @@ def odds_ratio(
     return Odds(value, min(float(low), value), max(float(high), value), float(drawn.std()), compared)
 
 
-_MOST_COUNTS = 4_000_000  # of all resamples that are held at once
+_MOST_COUNTS = 4_000_000  # counts of the resamples held in memory at once
 
 
 def _resamples(num: int, repeats: int, columns: int, rng: np.random.Generator) -> Iterator[Float[np.ndarray, "_ n"]]:
-    """How often each example is drawn, in `repeats` resamples, some at a time."""
+    """Bootstrap weights: how often each example is drawn, in `repeats` resamples, in batches."""
     at_once = max(1, _MOST_COUNTS // max(columns, num))
     for start in range(0, repeats, at_once):
         yield rng.multinomial(num, np.full(num, 1 / num), size=min(at_once, repeats - start)).astype(np.float64)
@@ -123,9 +124,9 @@ def _resamples(num: int, repeats: int, columns: int, rng: np.random.Generator) -
 def _mantel_haenszel(counts: Float[np.ndarray, "r columns"]) -> Float[np.ndarray, " r"]:
     a, b, c, d = np.moveaxis(counts.reshape(len(counts), -1, 4), 2, 0)
     total = a + b + c + d
-    added = total / np.maximum(total.sum(1, keepdims=True), 1)  # 1 in all, an empty stratum has none
+    added = total / np.maximum(total.sum(1, keepdims=True), 1)  # sums to 1, with 0 for empty strata
     of_first = added * (a + b) / np.maximum(total, 1)
     a, b, c, d = a + of_first, b + of_first, c + added - of_first, d + added - of_first
     total = np.maximum(total + 2 * added, 1e-9)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may hold one of the cells alone
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may lack one of the cells
         return np.log((a * d / total).sum(1) / (b * c / total).sum(1))

@@ -1,9 +1,10 @@
-"""Whether a node follows from trained ones by exchanging fragments that acted alike: k-coverage beside matched subgraphs.
+"""k-coverage of nodes beside matched subgraphs: whether a node follows from trained ones by exchanging fragments that acted
+alike.
 
-Being right on a node inside the k-coverage of what was trained is substitution, not the operation (the Coverage Principle,
+Being right on a node inside the k-coverage of the training set is substitution, not the operation (the Coverage Principle,
 arXiv 2505.20278, with the arguments of an operation as the parts). An argument is a *value*, whatever it was computed from, or
-a whole *subgraph*. By values a node that was trained as a step is trained; by subgraphs it may be inside or outside, and a
-network that matches subgraphs, but knows which of them act alike, is right inside.
+a whole *subgraph*. By values, a node trained as a step is trained; by subgraphs it may be inside or outside, and a network that
+matches subgraphs, but knows which of them act alike, is right inside.
 """
 
 from dataclasses import dataclass
@@ -16,16 +17,17 @@ from assay.computation.hashing import subgraph_hashes
 from assay.substitution import KS, Trained, k_coverage
 
 OUTSIDE, KNOWN, NO_STEP = 0, 4, -1
-"""Of a node: outside 1-coverage, trained itself, and a source; between them the largest k inside whose coverage it lies."""
+"""Values of `Covered`: outside 1-coverage, trained itself, and a source; otherwise the largest k whose coverage holds the "
+"node."""
 assert KS == (1, 2, 3), "KNOWN is larger than every k"
-_MOST_STEPS = 200_000  # different trained rows of one operation, up to which k-coverage is searched
+_MOST_STEPS = 200_000  # the most distinct trained rows of one operation for which k-coverage is searched
 
 
 @dataclass(frozen=True)
 class Covered:
-    """Of every node how far substitution reaches it: `KNOWN`, the largest k of its k-coverage, `OUTSIDE`, or `NO_STEP`.
+    """For every node the reach of substitution: `KNOWN`, the largest k whose coverage holds it, `OUTSIDE`, or `NO_STEP`.
 
-    `by_value`: the arguments of its step are values; `by_subgraph`: they are full computation subgraphs.
+    `by_value`: with values as the arguments of its step; `by_subgraph`: with full computation subgraphs.
     """
 
     by_value: Int8[np.ndarray, " v"]
@@ -48,7 +50,7 @@ def covered(trained: Computations, tested: Computations) -> Covered:
 def _reach(
     trained: Computations, tested: Computations, of_trained: Int[np.ndarray, " t"], of_tested: Int[np.ndarray, " v"]
 ) -> Int8[np.ndarray, " v"]:
-    """The same with one number for each possible argument."""
+    """The reach of substitution, with one number for each possible argument."""
     found = np.full(len(tested), NO_STEP, np.int8)
     number = {operation.name: k for k, operation in enumerate(trained.operations)}
     arity = {name: (one.parents >= 0).sum(1) for name, one in (("trained", trained), ("tested", tested))}
@@ -67,12 +69,12 @@ def _reach(
 
 
 def _inside(known: Int[np.ndarray, "s columns"], wanted: Int[np.ndarray, "n arguments"]) -> Int8[np.ndarray, " n"]:
-    """`known`: trained arguments, and behind them the result; `wanted`: arguments."""
+    """The largest k for each row. `known`: trained arguments followed by the result; `wanted`: arguments."""
     if not len(known):
         return np.full(len(wanted), OUTSIDE, np.int8)
-    asked, back = np.unique(wanted, axis=0, return_inverse=True)
+    distinct, back = np.unique(wanted, axis=0, return_inverse=True)
     arguments = wanted.shape[1]
-    columns = [np.unique(np.append(known[:, k], asked[:, k]), return_inverse=True) for k in range(arguments)]
+    columns = [np.unique(np.append(known[:, k], distinct[:, k]), return_inverse=True) for k in range(arguments)]
     numbered = np.stack([inverse.reshape(-1) for _, inverse in columns], 1)
     answers = np.unique(known[:, -1], return_inverse=True)[1].reshape(-1)
     table = Trained.of(numbered[: len(known)], answers, [len(values) for values, _ in columns])

@@ -1,4 +1,4 @@
-"""From a network to what it answers: every step on right values in one pass, or greedy decoding on its own tokens."""
+"""Answers of a network: every step on right values in one pass, or greedy decoding on its own tokens."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -13,26 +13,26 @@ from assay.objective import PAD
 from assay.subject import Subject
 
 Answer = Callable[[Mapping[str, Tensor]], Int[Tensor, "m t"]]
-"""From inputs of a task to one token for every position of the answer."""
+"""Function from inputs of a task to one token for every position of the answer."""
 
 
 @runtime_checkable
 class DecodesByStep(Protocol):
-    """A module of `source` and `prefix` that can also read the source once and then one token after the other, keeping the keys
-    and values of what it has read. Its steps give what its forward gives, up to rounding."""
+    """A module of `source` and `prefix` with incremental decoding: it can read the source once and then one token after
+    another, caching keys and values. Steps agree with the forward up to rounding."""
 
     def begin(self, source: Int[Tensor, "n s"]) -> Any:
-        """Read the source; what is returned goes to every `step`, which may change it."""
+        """Read the source; the returned state goes to every `step`, which may change it."""
         ...
 
     def step(self, tokens: Int[Tensor, " n"], read: Any) -> Float[Tensor, "n vocab"]:
-        """Logits of what follows one more token of the answer."""
+        """Logits of the token after one more token of the answer."""
         ...
 
 
 def given_right_parents(subject: Subject) -> Answer:
-    """One pass with the prefix as it is, which holds the right values of all nodes before: each answer is one step on right
-    values."""
+    """Teacher forcing: one pass with the given prefix, which holds the right values of all previous nodes. Each answer is one
+    step on right values."""
 
     def answer(inputs: Mapping[str, Tensor]) -> Int[Tensor, "m t"]:
         tokens = subject(inputs).argmax(-1)
@@ -42,13 +42,13 @@ def given_right_parents(subject: Subject) -> Answer:
 
 
 def greedy(subject: Subject) -> Answer:
-    """Greedy decoding on its own tokens, in batches of the subject's size; without a `prefix` among the inputs the answer of
-    one pass. The first token of the prefix is what answers start with.
+    """Greedy decoding on the network's own tokens, in batches of the subject's size; one pass without a `prefix` among the
+    inputs. Answers start with the first token of the prefix.
 
-    A network that can be run step by step (`DecodesByStep`) reads every token once. Of another a pass on a prefix that is its
-    own answer moved on by one is greedy decoding, where no position sees later ones: passes are repeated on what the last one
-    answered, from the prefix as it is given, and on those examples alone whose answer has changed. That is one pass where the
-    given prefix is right, and one for each position at the most. A network whose positions see later ones takes one for each.
+    A network with incremental decoding (`DecodesByStep`) reads every token once. For another causal network, decoding is a
+    fixed point: a pass whose prefix is its own shifted answer. Passes are repeated, on the examples whose answer changed,
+    starting from the given prefix: one pass where that prefix is right, and at most one for each position. A network whose
+    positions see later ones takes one pass for each position.
     """
 
     def answer(inputs: Mapping[str, Tensor]) -> Int[Tensor, "m t"]:
@@ -102,7 +102,7 @@ def _until_unchanged(subject: Subject, inputs: Mapping[str, Tensor]) -> Int[Tens
 
 
 def _causal(subject: Subject, inputs: Mapping[str, Tensor]) -> bool:
-    """Whether on a few examples outputs stay where later positions of the prefix are others."""
+    """Whether, on a few examples, outputs stay the same when later positions of the prefix change."""
     few = {name: value[:8] for name, value in inputs.items()}
     whole = subject(few)
     for place in {(few["prefix"].shape[1] - 1) // 2, 0}:

@@ -1,4 +1,4 @@
-"""What the values of nodes are: integers as they are, or texts, each of which has a number."""
+"""Domains of node values: integers, or numbered texts."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,13 +10,12 @@ from jaxtyping import Int, UInt64
 from assay.errors import AssayError
 
 MISSING = int(np.iinfo(np.int64).min)
-"""Stands for a value that is not there: a node that was not written, or an operation that is not defined."""
+"""A missing value: of a node that was not written, or an operation that is not defined."""
 _LONGEST_INTEGER = 18  # digits, so that it fits in 64 bits
 
 
 def whole_numbers(given: object, rule: str) -> np.ndarray:
-    """An array of int64 of what was given: an array of integers, or lists of them. A number that is not whole is no value, and
-    one that 64 bits do not hold would become another.
+    """An int64 array from integers, given as an array or as lists. Non-integers and numbers beyond 64 bits are refused.
 
     **Raises:** `AssayError` with the rule for anything else.
     """
@@ -36,15 +35,15 @@ class Domain(Protocol):
     """Values as 64-bit numbers and as text."""
 
     def text(self, value: int | np.integer) -> str:
-        """The value as a scratchpad writes it."""
+        """The value as written in a scratchpad."""
         ...
 
     def parse(self, text: str) -> int:
-        """The value of a text, `MISSING` where it is none."""
+        """The value of a text, `MISSING` where it has none."""
         ...
 
     def codes(self, values: Int[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
-        """A number for each value that is the same in every table and process."""
+        """A number for each value, the same in every table and process."""
         ...
 
 
@@ -66,7 +65,7 @@ INTEGERS = Integers()
 
 
 class NumberedTexts:
-    """Texts, such as sequences of symbols with one blank between them, numbered in the order in which they are met."""
+    """Texts, such as sequences of symbols separated by one blank, numbered in order of first use."""
 
     def __init__(self) -> None:
         self._number: dict[str, int] = {}
@@ -80,7 +79,7 @@ class NumberedTexts:
         return self._texts[value]
 
     def parse(self, text: str) -> int:
-        """The number of a text; a new one gets the next."""
+        """The number of a text; a new text gets the next number."""
         text = " ".join(text.split())
         number = self._number.get(text)
         if number is None:
@@ -94,7 +93,8 @@ class NumberedTexts:
         return known[np.where(values == MISSING, len(self._codes), values)]
 
     def lifted(self, function: Callable[..., str | None]) -> Callable[..., Int[np.ndarray, " n"]]:
-        """A function of texts as one of arrays of their numbers, called once for each different tuple. None is `MISSING`."""
+        """A function of texts as one of arrays of their numbers, called once for each distinct tuple. None becomes
+        `MISSING`."""
 
         def apply(*arguments: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
             rows, inverse = np.unique(np.stack(arguments, 1), axis=0, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Accuracy at the next layer, predicted from the errors up to one: does what happens at small depth say what happens deeper?"""
+"""Forecast of accuracy at the next layer from the errors at the layers before it."""
 
 from typing import NamedTuple
 
@@ -10,20 +10,20 @@ from assay.computation.graph import Computations
 from assay.computation.labels import Labels
 from assay.computation.resampling import resampled_sums
 
-_KINDS = len(CELLS) + 1  # of nodes: those with right ancestors by their cell, and those with a wrong one
+_KINDS = len(CELLS) + 1  # kinds of nodes: with right ancestors by cell, and with a wrong one
 _LEVEL, _SLOPE, _SCATTER = 3.0, 0.5, 0.5
-"""Standard deviations in log odds, before anything is seen: of a rate, of its change from layer to layer, and of how far a
+"""Prior standard deviations in log odds: of a rate, of its change from layer to layer, and of how far a
 layer lies from that line."""
 
 
 class Forecast(NamedTuple):
-    """Right nodes at the layer behind `depth`.
+    """Forecast of the share of right nodes at layer `depth + 1`.
 
     **Attributes:**
 
     - `depth`: errors up to this layer were used.
-    - `value`, `low`, `high`: the predicted share of right nodes, and the ends of its 95 % prediction interval.
-    - `observed`: the share that there is.
+    - `value`, `low`, `high`: the predicted share, and the ends of its 95 % prediction interval.
+    - `observed`: the observed share.
     """
 
     depth: int
@@ -50,18 +50,18 @@ def forecast(
 ) -> Forecast:
     """Predict the share of right nodes at layer `depth + 1` from the nodes up to layer `depth`.
 
-    A node with right ancestors fails at the rate of its cell: as a node does whose full subgraph was trained, whose step was,
-    or neither. One with a wrong ancestor is right at a rate of its own. These four are fitted at the layers up to `depth`, and
-    meet the nodes of the next layer as they are. If depth makes errors only by way of what was trained, constant rates predict
-    them; if steps become harder with depth by themselves, they are too high, and rates that change may predict them.
+    A node with right ancestors fails at the rate of its cell (full subgraph trained, step trained, or neither); one with a
+    wrong ancestor is right at a rate of its own. These four rates are fitted at the layers up to `depth` and applied to the
+    actual nodes of the next layer. If depth causes errors only through what was trained, constant rates predict them; if steps
+    become harder with depth themselves, constant rates predict too high a share, and changing rates may predict it.
 
-    The interval covers the rates (a bootstrap over examples, and what their number leaves open, so that no rate is known to be
-    0) and the draw of the nodes that are predicted. Nodes of a kind that was not met before may be all wrong or all right.
+    The interval covers the uncertainty of the rates (a bootstrap over examples, and a posterior, so that no rate is known to be
+    0) and the draw of the predicted nodes. Nodes of a kind that did not occur before may be all wrong or all right.
 
     **Arguments:**
 
-    - `cell`: of every node, as `Seen.cell` has it.
-    - `changing`: the log odds of each rate follow a line in the layer, which layers scatter about, and are no constant.
+    - `cell`: of every node, as in `Seen.cell`.
+    - `changing`: the log odds of each rate follow a line in the layer, with scatter of layers around it, instead of a constant.
 
     Example::
 
@@ -72,7 +72,7 @@ def forecast(
     num = computations.num_examples
     judged = labels.read & ~computations.is_source
     kind = np.where(labels.clean, cell, len(CELLS))
-    failed = np.where(labels.clean, ~labels.right, labels.right)  # of unclean nodes what is counted is being right
+    failed = np.where(labels.clean, ~labels.right, labels.right)  # for unclean nodes right ones are counted
     before = judged & (computations.layers <= depth)
     ahead = judged & (computations.layers == depth + 1)
     total = int(ahead.sum())
@@ -104,20 +104,20 @@ def forecast(
 
 
 def _right(rate: Float[np.ndarray, "*r k"]) -> Float[np.ndarray, "*r k"]:
-    """From how often nodes with right ancestors fail, and others are right, to how often each is right."""
+    """Rates of being right, from the rates of failure of clean nodes and of being right of unclean ones."""
     return np.concatenate([1 - rate[..., :-1], rate[..., -1:]], -1)
 
 
 def _at_next(
     of: Real[np.ndarray, "r l k"], happened: Real[np.ndarray, "r l k"], rng: np.random.Generator | None
 ) -> Float[np.ndarray, "r k"]:
-    """Each rate at the layer behind those that are counted, by a logistic regression on the layer with normal priors: at its
-    mode, or with an `rng` a draw from the normal distribution around it.
+    """Each rate at the next layer, by a logistic regression on the layer with normal priors: at its mode, or with an `rng` a
+    draw from the normal approximation around it.
 
-    What is fitted are a level, a slope, and each layer's distance from the line.
+    Fitted are a level, a slope, and each layer's distance from the line.
     """
     layers = of.shape[1]
-    line = np.stack([np.ones(layers), np.arange(1.0 - layers, 1.0)], 1)  # the level is that of the last layer
+    line = np.stack([np.ones(layers), np.arange(1.0 - layers, 1.0)], 1)  # so that the level is that of the last layer
     design = np.concatenate([line, np.eye(layers)], 1)
     prior = np.diag([_LEVEL**-2, _SLOPE**-2, *[_SCATTER**-2] * layers])
     pooled = (happened.sum(1) + 0.5) / (of.sum(1) + 1)
@@ -138,4 +138,4 @@ def _at_next(
     return 1 / (1 + np.exp(-np.clip(beta[..., :2].sum(-1) + scatter, -30, 30)))
 
 
-_STEPS = 25  # of Newton's method, each at most 1 in log odds
+_STEPS = 25  # steps of Newton's method, each at most 1 in log odds

@@ -1,8 +1,8 @@
-"""Computation graphs of many examples at once: what each step of an algorithm is computed from, and its value.
+"""Computation graphs of many examples at once: the inputs and the value of each step of an algorithm.
 
-A deterministic algorithm that runs on an input leaves a directed acyclic graph: sources are the symbols of the input, and every
-other node is one operation on the values of its parents, in order (Dziri et al. 2023, section 2). It is another thing than a
-graph over words (`assay.graph`) or the calls of a network (`assay.cuts`).
+A deterministic algorithm on an input is a directed acyclic graph: sources are the symbols of the input, and every other node is
+one operation on the values of its parents, in order (Dziri et al. 2023, section 2). It is neither a graph over words
+(`assay.graph`) nor one of the calls of a network (`assay.cuts`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +23,9 @@ NO_PARENT = -1
 
 @dataclass(frozen=True)
 class Operation:
-    """A primitive. `apply` takes one int64 array per argument and gives the values, `MISSING` where it is not defined.
+    """A primitive. `apply` takes one int64 array per argument and returns the values, `MISSING` where it is not defined.
 
-    `kind`: of operations that differ only in the place where they stand, what they have in common; else the name.
+    `kind`: shared by operations that differ only in their position; by default the name.
     """
 
     __repr__ = brief
@@ -39,7 +39,7 @@ class Operation:
         return self.kind or self.name
 
     def __call__(self, *arguments: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-        """The values; `MISSING` wherever an argument is."""
+        """The values; `MISSING` wherever an argument is missing."""
         known = np.logical_and.reduce([argument != MISSING for argument in arguments])
         if known.all():
             return np.asarray(self.apply(*arguments), np.int64)
@@ -50,10 +50,10 @@ class Operation:
 
 
 class GraphSizes(NamedTuple):
-    """Of every example: nodes, and figures of its graph.
+    """Sizes of the graph of every example.
 
     `depth`: the largest layer. `width`: the mode of the layers of its nodes, as the paper defines it (the smallest of several).
-    `widest`: how many nodes the most populated layer has. `parallelism`: nodes for each unit of depth, NaN without depth.
+    `widest`: the number of nodes in the most populated layer. `parallelism`: nodes per unit of depth, NaN without depth.
     """
 
     nodes: Int[np.ndarray, " n"]
@@ -69,15 +69,15 @@ class Computations:
 
     **Attributes:**
 
-    - `operations`: the primitives; `operation`: of every node the index of its own, `SOURCE` (-1) for an input symbol.
+    - `operations`: the primitives; `operation`: for every node the index of its own, `SOURCE` (-1) for an input symbol.
     - `parents`: `(v, arguments)`, rows of the table in the order of the arguments, then `NO_PARENT` (-1).
     - `values`: the right value of every node, as a number of the `domain`.
     - `example`: of every node the example that it belongs to, in `range(num_examples)`.
-    - `names`, `name`: what a scratchpad calls the node, unique within its example.
-    - `known_layers`: the layers where whoever made the table knows them; else they are found.
+    - `names`, `name`: the name of the node in scratchpads, unique within its example.
+    - `known_layers`: the layers, if already known; otherwise they are computed.
 
-    **Raises:** `AssayError` for a cyclic graph, a node without value, a parent in another example, and an operation, example or
-    name that there is not.
+    **Raises:** `AssayError` for a cyclic graph, a node without value, a parent in another example, and an unknown operation,
+    example or name.
 
     Example::
 
@@ -151,7 +151,7 @@ class Computations:
 
     @cached_property
     def layers(self) -> Int[np.ndarray, " v"]:
-        """Of every node the length of the longest path to it from a source, which has layer 0."""
+        """For every node the length of the longest path to it from a source, which has layer 0."""
         if self.known_layers is not None:
             return self.known_layers
         layers = np.where(self.operation == SOURCE, 0, -1)
@@ -169,7 +169,7 @@ class Computations:
         return layers
 
     def _on_cycle(self, left: Int[np.ndarray, " some"]) -> int:
-        """A node of a cycle: following parents that have no layer must come back to one."""
+        """A node of a cycle, found by following parents that have no layer."""
         waiting, node, met = set(left.tolist()), int(left[0]), set()
         while node not in met:
             met.add(node)
@@ -177,7 +177,7 @@ class Computations:
         return node
 
     def by_layer(self, start: int = 0, end: int | None = None) -> Iterator[Int[np.ndarray, " some"]]:
-        """The nodes of layer 1, of layer 2, and so on; of the rows from `start` to `end` alone where they are given."""
+        """The nodes of layer 1, of layer 2, and so on; with `start` and `end` only those of these rows."""
         layers = self.layers[start:end]
         order = start + np.argsort(layers, kind="stable")
         ends = np.cumsum(np.bincount(layers))
@@ -197,8 +197,8 @@ class Computations:
     # Values
 
     def follow(self, values: Int[np.ndarray, " v"], nodes: Int[np.ndarray, " some"] | None = None) -> Int[np.ndarray, " some"]:
-        """What the operation of each of `nodes` (all but sources by default, which keep their value) gives for the values that
-        its parents have in `values`; `MISSING` where one of them is missing or the operation is not defined."""
+        """Values of `nodes` by their operations (all but sources by default, which keep their value) on the values of their
+        parents in `values`; `MISSING` where one of these is missing or the operation is not defined."""
         if nodes is None:
             found, nodes = values.copy(), np.flatnonzero(self.operation != SOURCE)
             found[nodes] = self.follow(values, nodes)
@@ -214,7 +214,7 @@ class Computations:
         return found
 
     def executed(self, sources: Int[np.ndarray, " v"]) -> Int[np.ndarray, " v"]:
-        """The values that the algorithm computes, layer by layer, from those of the sources in `sources`."""
+        """The values that the algorithm computes, layer by layer, from the values of the sources in `sources`."""
         values = np.where(self.operation == SOURCE, sources, MISSING)
         for nodes in self.by_layer():
             values[nodes] = self.follow(values, nodes)
@@ -239,7 +239,7 @@ class Computations:
         return Computations(
             operations=self.operations,
             operation=self.operation[kept],
-            parents=row[self.parents[kept]],  # the last row, at index -1, stands for no parent
+            parents=row[self.parents[kept]],  # the last row, at index -1, is that of NO_PARENT
             values=self.values[kept],
             example=number[self.example[kept]],
             num_examples=len(chosen),
@@ -251,7 +251,7 @@ class Computations:
 
     @property
     def is_source(self) -> Bool[np.ndarray, " v"]:
-        """Which nodes are symbols of the input."""
+        """Mask of the nodes that are symbols of the input."""
         return self.operation == SOURCE
 
 
@@ -279,7 +279,7 @@ class FixedAlgorithm:
         return self._add(name, SOURCE, ())
 
     def constant(self, name: str, value: int) -> int:
-        """A source that has one value whatever the input."""
+        """A source with one value for all inputs."""
         node = self._add(name, SOURCE, ())
         self._constants[node] = value
         return node
@@ -287,8 +287,8 @@ class FixedAlgorithm:
     def node(self, name: str, operation: Operation, *parents: int) -> int:
         """One step. Parents are nodes that were added before, so that there is no cycle.
 
-        **Raises:** `AssayError` without parents, for a parent that there is not, for a name that another node has, and for
-        an operation that has the name of another: by names trained steps are found again.
+        **Raises:** `AssayError` without parents, for an unknown parent, for a name already in use, and for another operation
+        with the name of this one: trained steps are matched by names.
         """
         if not parents:
             raise AssayError("a node must have parents", given=f"none for {name}", next_step="add inputs by source")
@@ -318,8 +318,8 @@ class FixedAlgorithm:
         return len(self.names) - 1
 
     def computations(self, inputs: np.ndarray | Sequence[Sequence[int]]) -> Computations:
-        """The graphs of all inputs, a row for each with a whole number for every source, executed. Nodes of an example lie
-        together, in the order in which they were added.
+        """The graphs of all inputs, executed: a row of whole numbers per input, one for every source. Nodes of an example are
+        contiguous, in the order in which they were added.
 
         **Raises:** `AssayError` for rows of another length, and for anything but whole numbers.
         """
@@ -340,8 +340,7 @@ class FixedAlgorithm:
                 columns.append(next(given))
         arguments = max(map(len, self._parents), default=0) or 1
         padded = np.array([[*parents, *[NO_PARENT] * (arguments - len(parents))] for parents in self._parents])
-        # Built in place and in few bits: most of the time goes to memory that is touched for the first time, and 16 bits are
-        # sorted in linear time.
+        # Built in place and in few bits: first writes to memory take most of the time, and 16-bit keys sort in linear time.
         rows = padded.astype(np.int32) + (np.arange(num, dtype=np.int32) * size)[:, None, None]
         rows[:, padded < 0] = NO_PARENT
         values = np.empty((num, size), np.int64)
@@ -361,7 +360,7 @@ class FixedAlgorithm:
 
 
 def joined(several: Sequence[Computations]) -> Computations:
-    """The graphs of several tables as one, examples numbered on. All must have one domain and the same operations."""
+    """The graphs of several tables as one, with examples renumbered. All must share one domain and the same operations."""
     first = several[0]
     assert all(one.domain is first.domain for one in several), "one domain"
     operations = list({op.name: op for one in several for op in one.operations}.values())

@@ -1,8 +1,8 @@
-"""Merkle hashes of full computation subgraphs, and in how many training examples each occurs.
+"""Merkle hashes of full computation subgraphs, and the number of training examples with each.
 
 The full computation subgraph of a node is the node with all its ancestors, operations and values (Dziri et al. 2023, section
-3.2.2). Two nodes have the same hash when their unfolded subgraphs are equal, so counting is exact, where the paper's code
-searches the text of scratchpads for lines that need not be connected.
+3.2.2). Two nodes have the same hash when their unfolded subgraphs are equal, so counting is exact; the paper's code searches
+the text of scratchpads for lines that need not be connected.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ Hashes = UInt64[np.ndarray, " v"]
 _ODD = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _TOGETHER = 1 << 16
-"""Nodes that are hashed together: few enough for their parents to stay in the cache of the processor."""
+"""Nodes per batch of hashing, few enough for their parents to stay in the processor's cache."""
 
 
 def _mixed(values: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
@@ -31,15 +31,15 @@ def _mixed(values: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
 
 
 def _seeds(computations: Computations) -> UInt64[np.ndarray, " operations"]:
-    """A number for every operation, by its name, and last for a source."""
+    """A number for every operation, by its name, and a last one for sources."""
     names = [*(operation.name for operation in computations.operations), ""]
     return np.array([int.from_bytes(hashlib.blake2b(n.encode(), digest_size=8).digest(), "big") for n in names], np.uint64)
 
 
 def subgraph_hashes(computations: Computations) -> Hashes:
-    """The hash of every node's full computation subgraph: of operation, value, and the hashes of its parents in their order.
+    """The hash of every node's full computation subgraph: of operation, value, and the hashes of its parents in order.
 
-    Among n different subgraphs two have one hash with probability n^2 / 2^65: 3e-8 for a million.
+    Among n different subgraphs the probability of a collision is n^2 / 2^65: 3e-8 for a million.
 
     Example::
 
@@ -55,14 +55,14 @@ def subgraph_hashes(computations: Computations) -> Hashes:
 
 
 def _pieces(example: Int[np.ndarray, " v"]) -> list[int]:
-    """Where the rows can be cut so that no example is cut, with about `_TOGETHER` rows in each piece."""
+    """Cuts of the rows between examples, with about `_TOGETHER` rows in each piece."""
     apart = (example[1:] < example[:-1]).any()
     starts = [] if apart else np.searchsorted(example, example[::_TOGETHER]).tolist()
     return sorted({0, *starts, len(example)})
 
 
 def step_hashes(computations: Computations, values: Int[np.ndarray, " v"] | None = None) -> Hashes:
-    """The hash of every node's one-hop pattern: its operation and the values of its parents, the right ones or others."""
+    """The hash of every node's one-hop pattern: its operation and the values of its parents, by default the right ones."""
     values = computations.values if values is None else values
     codes = _mixed(computations.domain.codes(values).copy())
     nodes = np.flatnonzero(computations.operation != SOURCE)
@@ -74,7 +74,7 @@ def step_hashes(computations: Computations, values: Int[np.ndarray, " v"] | None
 def _joined(
     own: UInt64[np.ndarray, " some"], of_parents: Hashes, parents: Int[np.ndarray, "some arguments"]
 ) -> UInt64[np.ndarray, " some"]:
-    """Own hashes mixed with those of the parents, one argument after the other, so that order and number count."""
+    """Own hashes mixed with those of the parents in order, so that order and number of parents matter."""
     for column in parents.T:
         there = column >= 0
         if there.all():
@@ -85,7 +85,7 @@ def _joined(
 
 
 def examples_with(hashes: Hashes, example: Int[np.ndarray, " v"], wanted: UInt64[np.ndarray, " w"]) -> Int[np.ndarray, " w"]:
-    """In how many examples each wanted hash occurs; several nodes of one example with the same hash count once."""
+    """The number of examples with each wanted hash; several nodes of one example with the same hash count once."""
     if not len(hashes):
         return np.zeros(len(wanted), np.int64)
     if len(example) > 1 and (np.diff(example) < 0).any():
@@ -97,7 +97,7 @@ def examples_with(hashes: Hashes, example: Int[np.ndarray, " v"], wanted: UInt64
     first = other | np.append(True, owner[1:] != owner[:-1])
     starts = np.flatnonzero(other)
     keys, counts = ordered[starts], np.add.reduceat(first.astype(np.int64), starts)
-    asked = np.argsort(wanted)  # in ascending order the search stays in the cache
+    in_order = np.argsort(wanted)  # in ascending order the search stays in the cache
     at = np.empty(len(wanted), np.int64)
-    at[asked] = np.minimum(np.searchsorted(keys, wanted[asked]), len(keys) - 1)
+    at[in_order] = np.minimum(np.searchsorted(keys, wanted[in_order]), len(keys) - 1)
     return np.where(keys[at] == wanted, counts[at], 0)

@@ -1,4 +1,4 @@
-"""How much of one output element a few inputs give away: relative information gain and Bayes accuracy.
+"""Information about one output element in a few inputs: relative information gain and Bayes accuracy.
 
 A network that gets an element no better than the best guess from a small set of inputs shows a surface pattern there, not
 composition (Dziri et al. 2023, section 2.2).
@@ -10,17 +10,17 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-_DENSE = 8  # entries of a contingency table for each example: up to here it is counted without sorting
+_DENSE = 8  # entries of a contingency table per example up to which it is counted without sorting
 
 
 class Surface(NamedTuple):
-    """What a set of inputs tells of one output element.
+    """Information about one output element in a set of inputs.
 
     **Attributes:**
 
     - `gain`: relative information gain, the share of the element's entropy that the inputs remove, in [0, 1].
-    - `accuracy`: of the best guess from the inputs, on the examples that it was found on: an upper end.
-    - `held_out`: the same where each example is guessed from all others: a lower end.
+    - `accuracy`: of the best guess from the inputs, on the examples that it was fitted on: an upper bound.
+    - `held_out`: with each example guessed from all others: a lower bound.
     - `mode`: accuracy of the commonest value, without any input.
     """
 
@@ -31,7 +31,7 @@ class Surface(NamedTuple):
 
 
 def contingency(inputs: Int[np.ndarray, "n k"], output: Int[np.ndarray, " n"]) -> Int[np.ndarray, "cells outputs"]:
-    """How often each value of the output occurs with each tuple of inputs that occurs."""
+    """Contingency table: how often each value of the output occurs with each tuple of inputs that occurs."""
     value = _numbered(output)
     if not len(value):
         return np.zeros((0, 0), np.int64)
@@ -40,7 +40,7 @@ def contingency(inputs: Int[np.ndarray, "n k"], output: Int[np.ndarray, " n"]) -
 
 
 def _cells(inputs: Int[np.ndarray, "n k"]) -> Int[np.ndarray, " n"]:
-    """A number for every tuple, in `range` of the tuples that occur."""
+    """The index of every row among the distinct tuples."""
     cell = np.zeros(len(inputs), np.int64)
     for column in inputs.T:
         value = _numbered(column)
@@ -49,7 +49,7 @@ def _cells(inputs: Int[np.ndarray, "n k"]) -> Int[np.ndarray, " n"]:
 
 
 def _numbered(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """A number for every value, in ascending order, without sorting where values lie close together."""
+    """The index of every value among the distinct ones in ascending order, without sorting where values lie close together."""
     if not len(values):
         return np.zeros(0, np.int64)
     low, high = int(values.min()), int(values.max())
@@ -61,8 +61,7 @@ def _numbered(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
 def _pairs(
     inputs: Int[np.ndarray, "n k"], output: Int[np.ndarray, " n"]
 ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
-    """The entries of `contingency` that are not 0, cell by cell: cell, value and how often. There are at most as many as
-    examples, however many values inputs and output have."""
+    """The nonzero entries of `contingency`, cell by cell: cell, value and count. There are at most as many as examples."""
     value = _numbered(output)
     if not len(value):
         return value, value, value
@@ -80,8 +79,8 @@ def _pairs(
 def surface(table: Int[np.ndarray, "cells outputs"], *, exhaustive: bool = False) -> Surface:
     """Relative information gain and Bayes accuracy from a contingency table.
 
-    A gain found on N examples is too high, by about cells / (2 N ln 2) bits where inputs tell nothing, since entropies of a
-    sample are too low; both are corrected after Miller (1955) for the cells that occur.
+    A gain estimated from N examples is too high, by about cells / (2 N ln 2) bits for uninformative inputs, since entropies of
+    a sample are too low; both are corrected after Miller (1955) for the cells that occur.
 
     **Arguments:** `exhaustive`: the table counts all possible inputs, so that nothing is estimated.
 
@@ -116,7 +115,7 @@ def _surface(
     several = np.add.reduceat(is_best.astype(np.int64), starts) > 1
     second = np.where(several, best, np.maximum.reduceat(np.where(is_best, 0, counts), starts))
     others = np.where(is_best, second[cell], best[cell])
-    # An example is guessed from the others of its cell; of equally common values each is as likely to be the guess.
+    # Each example is guessed from the others of its cell; ties between values are broken at random.
     left = counts - 1
     right = np.where(left > others, 1.0, np.where((left == others) & (left > 0), 0.5, 0.0)) * counts
     accuracy = float(best.sum() / total)
@@ -132,6 +131,6 @@ def _entropy(counts: Int[np.ndarray, "..."], total: int) -> float:
 def best_surface(
     inputs: Int[np.ndarray, "n k"], output: Int[np.ndarray, " n"], sets: Sequence[Sequence[int]], *, exhaustive: bool = False
 ) -> tuple[tuple[int, ...], Surface]:
-    """The set of input columns that guesses the output best, and what it tells."""
+    """The set of input columns from which the output is guessed best, and its `Surface`."""
     found = [(tuple(one), _surface(*_pairs(inputs[:, list(one)], output), exhaustive)) for one in sets]
     return max(found, key=lambda item: (item[1].held_out, item[1].gain))

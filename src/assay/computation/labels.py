@@ -1,4 +1,4 @@
-"""Error kinds of predicted nodes (Dziri et al. 2023, section 2.3), and how often each happens at each layer."""
+"""Error kinds of predicted nodes (Dziri et al. 2023, section 2.3), and their rates by layer."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,14 +15,14 @@ CORRECT, LOCAL, PROPAGATION, RESTORATION, UNPARSED = range(5)
 
 @dataclass(frozen=True)
 class Labels:
-    """What became of every node. Sources are given, and count as right.
+    """Error kind of every node. Sources are given, and count as right.
 
     **Attributes:**
 
     - `kind`: an index of `KINDS`.
     - `right`: whether the predicted value is the right one.
     - `clean`: whether all ancestors are right, so that an error is the node's own.
-    - `read`: whether the node could be judged: it was read, and so were its ancestors as far as that matters.
+    - `read`: whether the node could be judged: it was read, and so were its ancestors as far as they matter.
     """
 
     kind: Int[np.ndarray, " v"]
@@ -36,10 +36,10 @@ def labelled(computations: Computations, predicted: Int[np.ndarray, " v"]) -> La
 
     - *correct*: right, and so are all ancestors.
     - *local*: wrong, and not what the operation gives for the predicted values of the parents.
-    - *propagation*: wrong, and just what the operation gives for them.
+    - *propagation*: wrong, and equal to what the operation gives for them.
     - *restoration*: right although an ancestor is wrong.
-    - *unparsed*: not read; or wrong where a parent was not read, so that nothing can be said; or right where an ancestor was
-      not read and none is wrong. The paper's code counts these as restorations or local errors, which makes both too many.
+    - *unparsed*: not read; or wrong where a parent was not read; or right where an ancestor was not read and none is wrong. The
+      paper's code counts these as restorations or local errors, which overestimates both.
 
     Example::
 
@@ -71,12 +71,12 @@ def labelled(computations: Computations, predicted: Int[np.ndarray, " v"]) -> La
 
 
 def from_own_parts(computations: Computations, predicted: Int[np.ndarray, " v"]) -> Int[np.ndarray, " v"]:
-    """Of every node what its operation gives for the predicted values of its parents; sources have their own."""
+    """The result of every node's operation on the predicted values of its parents; sources keep their own."""
     return computations.follow(np.where(computations.is_source, computations.values, predicted))
 
 
 class Layers(NamedTuple):
-    """Counts of nodes by example and layer, from which every rate and its interval is made.
+    """Counts of nodes by example and layer, from which all rates and intervals are computed.
 
     `kinds`: `(examples, layers, 5)`, layers from 1. `wrong_clean`, `clean`: nodes with right ancestors, and the wrong ones
     among them. `right_unclean`, `unclean`: nodes with a wrong ancestor, and the right ones among them.
@@ -89,7 +89,7 @@ class Layers(NamedTuple):
     unclean: Int[np.ndarray, "n l"]
 
     def ratios(self) -> Float[np.ndarray, "l 5"]:
-        """Of every layer the share of each kind, which sum to 1; NaN without nodes."""
+        """The shares of kinds at every layer, which sum to 1; NaN without nodes."""
         counts = self.kinds.sum(0)
         with np.errstate(invalid="ignore"):
             return counts / counts.sum(1, keepdims=True)
@@ -105,7 +105,7 @@ class Layers(NamedTuple):
             return self.right_unclean.sum(0) / self.unclean.sum(0)
 
     def above(self, most: int) -> "Layers":
-        """The same with all layers from `most` up as one."""
+        """The same with all layers from `most` up joined into one."""
 
         def pooled(counts: np.ndarray) -> np.ndarray:
             if counts.shape[1] <= most:
@@ -116,7 +116,7 @@ class Layers(NamedTuple):
 
 
 def by_layer(computations: Computations, labels: Labels) -> Layers:
-    """Counts of labelled nodes by example and layer. Nodes that could not be judged count among the kinds alone."""
+    """Counts of labelled nodes by example and layer. Nodes that could not be judged count in `kinds` alone."""
     span = int(computations.layers.max(initial=0))
     nodes = np.flatnonzero(~computations.is_source)
     cell = computations.example[nodes].astype(np.int64) * span + computations.layers[nodes] - 1
@@ -137,9 +137,10 @@ def by_layer(computations: Computations, labels: Labels) -> Layers:
 
 
 def collision_rate(computations: Computations, nodes: Int[np.ndarray, " some"]) -> float:
-    """How often a value drawn at random from all right values of the same operation would be right at these nodes.
+    """Chance rate of restoration: how often a value drawn from all right values of the same operation would be right at these
+    nodes.
 
-    Restorations up to this rate are chance: a maximum with 0 or a remainder collides often.
+    A maximum with 0 or a remainder collides often, so restorations up to this rate are chance.
     """
     if not len(nodes):
         return float("nan")

@@ -1,9 +1,9 @@
-"""The law of constant error: what accuracy by depth would be if every step failed equally often.
+"""The law of constant error: accuracy by depth if every step failed equally often.
 
 With eps the chance of an error at a node whose ancestors are right, and c that of being right where one is wrong, the share s_n
 of right nodes after n steps is at most (1 - eps - c) s_{n-1} + c, and tends to the floor c / (c + eps) (after Dziri et al.
-2023, propositions 4.1 and 4.2, where eps and c are assumed to be constant). It is a null model to fit: eps that grows with
-the layer is a finding.
+2023, propositions 4.1 and 4.2, which assume constant eps and c). It is fitted as a null model: eps that grows with the layer is
+a finding.
 """
 
 from typing import NamedTuple
@@ -29,10 +29,10 @@ class Rates(NamedTuple):
 def rates(
     numerator: Int[np.ndarray, "n l"], denominator: Int[np.ndarray, "n l"], rng: np.random.Generator, *, repeats: int = _REPEATS
 ) -> Rates:
-    """Sums over examples of one count by another, by layer. NaN where nothing is counted.
+    """Ratio of two counts by layer, summed over examples, with bootstrap intervals. NaN where nothing is counted.
 
-    A rate of exactly 0 or 1, which no resampling moves, gets the exact interval of Clopper and Pearson over the examples that
-    have such nodes.
+    A rate of exactly 0 or 1, for which all resamples agree, gets the exact interval of Clopper and Pearson over the examples
+    that have such nodes.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         value = numerator.sum(0) / denominator.sum(0)
@@ -65,7 +65,7 @@ class Law(NamedTuple):
     **Attributes:**
 
     - `error`, `recovery`: eps and c, pooled over layers.
-    - `floor`: c / (c + eps), the share of right nodes that very deep graphs tend to.
+    - `floor`: c / (c + eps), the limit of the share of right nodes with depth.
     - `p`: of the hypothesis that neither changes with the layer: Wald tests with a covariance clustered on examples, the
       smaller of both doubled. None with one layer.
     - `p_error`, `p_recovery`: of each.
@@ -103,11 +103,11 @@ def _floor(error: float, recovery: float) -> float:
     return 0.0 if np.isnan(recovery) else recovery / (recovery + error)
 
 
-_FEWEST = 20  # nodes of a layer, for its rate to be compared
+_FEWEST = 20  # least nodes of a layer for its rate to be compared
 
 
 def _constant(wrong: np.ndarray, of: np.ndarray, rng: np.random.Generator, repeats: int) -> float | None:
-    """p of one rate at all layers, against a rate of its own at each."""
+    """p of one constant rate against a rate of its own at each layer."""
     kept = of.sum(0) >= _FEWEST
     if kept.sum() < 2:
         return None
@@ -115,7 +115,7 @@ def _constant(wrong: np.ndarray, of: np.ndarray, rng: np.random.Generator, repea
 
     wrong, of = wrong[:, kept], of[:, kept]
     value, total = wrong.sum(0) / of.sum(0), of.sum(0)
-    # The count plus a half on either side, so that a rate of 0 or 1 has a variance too.
+    # A half is added to both counts, so that a rate of 0 or 1 has a variance too.
     smooth = (wrong.sum(0) + 0.5) / (total + 1)
     drawn = _resampled(wrong, of, rng, repeats)
     covariance = np.cov(drawn[np.isfinite(drawn).all(1)].T)
@@ -129,9 +129,9 @@ def _constant(wrong: np.ndarray, of: np.ndarray, rng: np.random.Generator, repea
 def predicted_right(
     computations: Computations, law: Law, rng: np.random.Generator, *, repeats: int = 20
 ) -> Float[np.ndarray, " l"]:
-    """The share of right nodes at each layer that the law predicts on these graphs, by simulating it `repeats` times.
+    """The share of right nodes at each layer that the law predicts on these graphs, by `repeats` simulations.
 
-    With the law fitted on graphs up to some depth, it predicts deeper ones.
+    A law fitted on shallow graphs can predict deeper ones.
     """
     recovery = 0.0 if np.isnan(law.recovery) else law.recovery
     found = []

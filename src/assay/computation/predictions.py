@@ -1,4 +1,4 @@
-"""Node values from a file of predictions, and prompts for whoever shall answer."""
+"""Node values from a file of predictions, and files of prompts."""
 
 import json
 import re
@@ -28,12 +28,12 @@ class Predicted:
 
     **Attributes:**
 
-    - `computations`: the graphs of the examples that were answered, in the order of the table.
-    - `values`: of every node the predicted value, `MISSING` where none could be read.
-    - `direct`: of every example the answer that was given without a scratchpad, `MISSING` where there is none.
-    - `truncated`: of every example, whether the file says that the output was cut.
-    - `unfinished`: of every example, whether nothing could be read of its last node although others were.
-    - `absent`: how many examples of the table have no line.
+    - `computations`: the graphs of the answered examples, in the order of the table.
+    - `values`: the predicted value of every node, `MISSING` where none could be read.
+    - `direct`: the answer of every example given without a scratchpad, `MISSING` where there is none.
+    - `truncated`: for every example, whether the file marks the output as truncated.
+    - `unfinished`: for every example, whether its last node could not be read although others were.
+    - `absent`: the number of examples without a line.
     """
 
     __repr__ = brief
@@ -56,8 +56,8 @@ def load_predictions(
 
     **Arguments:** `ids`: of the examples of `computations`, in their order; their numbers by default.
 
-    **Raises:** `AssayError` naming the line that is no such object, an id that is unknown or comes twice, and a node that its
-    example does not have.
+    **Raises:** `AssayError` naming the line of an invalid object, an unknown or repeated id, and a node that its example does
+    not have.
 
     Example::
 
@@ -77,7 +77,7 @@ def load_predictions(
 
 
 def _other_id(one: int | str, known: Iterable[str]) -> dict[str, str]:
-    """An id that is none, as it was given: it may look like one that is, and be a string."""
+    """An unknown id as it was given, which may look like a known one but be a string, or the other way about."""
     if str(one) not in known:
         return {"given": str(one)}
     if isinstance(one, str):
@@ -86,7 +86,7 @@ def _other_id(one: int | str, known: Iterable[str]) -> dict[str, str]:
 
 
 def _predicted(computations: Computations, found: Mapping[int, PredictionLine], where: Path | str) -> Predicted:
-    """What lines, by the number of their example, say of a table."""
+    """The predictions in lines, by the index of their example."""
     chosen = sorted(found)
     graphs, lines = computations.take(np.array(chosen, np.int64)), [found[k] for k in chosen]
     read = read_back(graphs, [line.text or "" for line in lines])
@@ -129,9 +129,9 @@ def _value(graphs: Computations, value: int | str | None) -> int:
 def save_predictions(
     path: Path | str, texts: Sequence[str], *, ids: Sequence[int | str] | None = None, truncated: Sequence[bool] | None = None
 ) -> None:
-    """Write scratchpads as a file that `load_predictions` reads.
+    """Write scratchpads as a file for `load_predictions`.
 
-    **Arguments:** `ids`: of their examples, the numbers from 0 by default; `truncated`: whether each hit a limit.
+    **Arguments:** `ids`: of their examples, by default 0, 1, ...; `truncated`: whether each hit a limit.
     """
     ids = range(len(texts)) if ids is None else ids
     cut = [False] * len(texts) if truncated is None else truncated
@@ -139,16 +139,16 @@ def save_predictions(
 
 
 def _whole(one: int | str) -> int:
-    """An id as a number. A string of digits too, so that the error can say that it is a string; -1 of others."""
+    """An id as a number, also for a string of digits, so that the error can say that it is a string; -1 for others."""
     return one if isinstance(one, int) else int(one) if re.fullmatch(r"[0-9]{1,18}", one) else -1
 
 
 def answered(task: Task, answers: Predictions) -> dict[Split, Examples]:
-    """The trained and the novel examples of a task that a file answers, in the order of their combinations.
+    """The trained and the novel examples of a task that a file answers, sorted by combination.
 
     **Raises:** `AssayError` for an id that is no combination of the task.
     """
-    numbers = [one for one in map(_whole, answers.lines) if 0 <= one < 2**63]  # the others are named below
+    numbers = [one for one in map(_whole, answers.lines) if 0 <= one < 2**63]  # other lines are refused below
     wanted = torch.tensor(numbers, dtype=torch.int64)
     found: dict[Split, Examples] = {}
     splits: tuple[Split, ...] = ("seen", "novel") if task.level == 2 else ("seen",)
@@ -170,17 +170,17 @@ def answered(task: Task, answers: Predictions) -> dict[Split, Examples]:
 
 
 def answered_values(answers: Predictions, examples: Examples, computations: Computations) -> Predicted:
-    """Of examples that a file answers the value at every node."""
+    """The value at every node of the examples that a file answers."""
     lines = {k: answers.lines[one] for k, one in enumerate(examples.combination.tolist())}
     return _predicted(computations, lines, answers.path)
 
 
 def save_prompts(path: Path | str, task: Task, split: Split, n: int, *, seed: int = 0, instructions: str = "") -> None:
-    """Write examples of a task that declares its computation, for whoever shall answer them: one JSON object a line, with the
-    `id` that the answer must have and the `prompt`: a line for every symbol of the input, an empty one, and a line that asks
-    for every step by its name, with the operation and its arguments.
+    """Write prompts for examples of a task that declares its computation, one JSON object a line with `id`, which the answer
+    must repeat, and `prompt`: a line for every symbol of the input, an empty line, and a line that asks for every step by name,
+    with the operation and its arguments.
 
-    **Arguments:** `instructions`: what stands before it in every prompt, such as what the operations mean.
+    **Arguments:** `instructions`: text before every prompt, such as the meaning of the operations.
 
     Example::
 
@@ -194,6 +194,6 @@ def save_prompts(path: Path | str, task: Task, split: Split, n: int, *, seed: in
     for k, one in enumerate(examples.combination.tolist()):
         symbols, pad = written(graphs, k)
         steps = ", ".join(line.rpartition(" = ")[0] for line in pad.splitlines())
-        asked = f"{symbols}\n\nWrite one line `name = value` for each of these steps, in this order: {steps}."
-        rows.append({"id": one, "prompt": f"{instructions}\n\n{asked}" if instructions else asked})
+        request = f"{symbols}\n\nWrite one line `name = value` for each of these steps, in this order: {steps}."
+        rows.append({"id": one, "prompt": f"{instructions}\n\n{request}" if instructions else request})
     write_bytes_atomically(path, "".join(json.dumps(row) + "\n" for row in rows).encode())

@@ -1,4 +1,4 @@
-"""Constructed predictors, whose answer is known: one that runs the operations, and tables of what was trained."""
+"""Constructed predictors with a known answer: one that runs the operations, and tables of trained nodes."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,12 @@ from assay.computation.hashing import step_hashes
 from assay.computation.information import contingency, surface
 
 Guess = Callable[[Int[np.ndarray, " some"]], Int[np.ndarray, " some"]]
-"""Values for nodes of a table."""
+"""Function from nodes of a table to their values."""
 
 
 def noisy_executor(computations: Computations, error: float, rng: np.random.Generator) -> Int[np.ndarray, " v"]:
-    """Runs the algorithm on its own values, and at a share `error` of nodes writes another value of the same operation."""
+    """Executor of the algorithm on its own values that, at a share `error` of nodes, gives another value of the same
+    operation."""
     values = computations.values.copy()
     choices = _values_of(computations)
     for nodes in computations.by_layer():
@@ -28,7 +29,8 @@ def noisy_executor(computations: Computations, error: float, rng: np.random.Gene
 
 
 def full_table(trained: Computations, tested: Computations, rng: np.random.Generator) -> Int[np.ndarray, " v"]:
-    """Right where the full computation subgraph was trained; elsewhere a trained value of the same operation, drawn evenly."""
+    """Table of full subgraphs: right where the full computation subgraph was trained; elsewhere a trained value of the same
+    operation, drawn uniformly."""
     known = seen(trained, tested).full > 0
     guess = even_guess(trained, tested, rng)
     values = tested.values.copy()
@@ -38,21 +40,22 @@ def full_table(trained: Computations, tested: Computations, rng: np.random.Gener
 
 
 def step_table(trained: Computations, tested: Computations, rng: np.random.Generator) -> Int[np.ndarray, " v"]:
-    """Looks every step up on its own values of the parents; where that step was not trained, a value drawn evenly."""
+    """Table of steps: every step looked up on its own values of the parents; where that step was not trained, a value drawn
+    uniformly."""
     keys, first = np.unique(step_hashes(trained), return_index=True)
     results = trained.values[first]
     guess = even_guess(trained, tested, rng)
     values = tested.values.copy()
     for nodes in tested.by_layer():
-        asked = step_hashes(tested, values)[nodes] if len(keys) else np.zeros(len(nodes), np.uint64)
-        at = np.minimum(np.searchsorted(keys, asked), max(0, len(keys) - 1))
-        found = keys[at] == asked if len(keys) else np.zeros(len(nodes), bool)
+        hashes = step_hashes(tested, values)[nodes] if len(keys) else np.zeros(len(nodes), np.uint64)
+        at = np.minimum(np.searchsorted(keys, hashes), max(0, len(keys) - 1))
+        found = keys[at] == hashes if len(keys) else np.zeros(len(nodes), bool)
         values[nodes] = np.where(found, results[at] if len(keys) else 0, guess(nodes))
     return values
 
 
 def _values_of(computations: Computations) -> dict[str, Int[np.ndarray, " values"]]:
-    """The values that each family of operations has, in an order that is the same in every process."""
+    """The values of each family of operations, in an order that is the same in every process."""
     found = {}
     for family in dict.fromkeys(operation.family for operation in computations.operations):
         members = [k for k, operation in enumerate(computations.operations) if operation.family == family]
@@ -62,7 +65,7 @@ def _values_of(computations: Computations) -> dict[str, Int[np.ndarray, " values
 
 
 def even_guess(trained: Computations, tested: Computations, rng: np.random.Generator) -> Guess:
-    """A value drawn evenly from those that the operation has in training; `MISSING` where it was not trained."""
+    """Guess of a value drawn uniformly from the trained ones of the operation; `MISSING` where there are none."""
     choices = _values_of(trained)
 
     def guess(nodes: Int[np.ndarray, " some"]) -> Int[np.ndarray, " some"]:
@@ -83,7 +86,7 @@ def _another(
     choices: dict[str, Int[np.ndarray, " values"]],
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " some"]:
-    """A value of the same operation that is not `than`; that itself where there is no other."""
+    """Another value of the same operation than `than`; `than` itself where there is no other."""
     values = than.copy()
     for k, operation in enumerate(computations.operations):
         rows, of = np.flatnonzero(computations.operation[nodes] == k), choices[operation.family]
@@ -95,10 +98,10 @@ def _another(
 
 
 def best_guess(trained: Computations, tested: Computations) -> Guess:
-    """The commonest trained result of the operation given all arguments but one.
+    """Best guess without one argument: the commonest trained result of the operation given all arguments but one.
 
-    Which argument is passed over is chosen for each operation by how well the trained steps, each once, are guessed from the
-    others. It is what can be known of a step without the operation and without having seen it: the surface pattern.
+    The argument to ignore is chosen for each operation by how well the trained steps, each once, are guessed from the others.
+    This is the surface pattern: the best guess without the operation on a step that was never seen.
     """
     tables: dict[tuple[int, int], tuple[tuple[int, ...], dict[tuple[int, ...], int], int]] = {}
     arity = (trained.parents >= 0).sum(1)
@@ -123,7 +126,7 @@ def best_guess(trained: Computations, tested: Computations) -> Guess:
 
 
 def _table(steps: Int[np.ndarray, "s columns"]) -> tuple[tuple[int, ...], dict[tuple[int, ...], int], int]:
-    """The arguments that are kept, the commonest result for their values, and the commonest result of all."""
+    """The kept arguments, the commonest result for their values, and the commonest result of all."""
     arguments = steps.shape[1] - 1
     sets = [tuple(k for k in range(arguments) if k != left) for left in range(arguments)] if arguments > 1 else [()]
     results, number = np.unique(steps[:, -1], return_inverse=True)

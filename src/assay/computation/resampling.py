@@ -1,4 +1,4 @@
-"""Sums of counts over examples that are drawn with replacement."""
+"""Bootstrap sums of counts over examples."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 def resampled_sums(counts: Int[np.ndarray, "n c"], rng: np.random.Generator, *, repeats: int) -> Float[np.ndarray, "r c"]:
     """Column sums of `repeats` bootstrap samples of the rows.
 
-    Equal rows are drawn together: how often each distinct row comes up is multinomial with their shares. So the cost grows with
-    the distinct rows, of which small counts have few, and not with the examples.
+    Equal rows are drawn together: the number of each distinct row is multinomial with their shares. The cost grows with the
+    distinct rows, of which small counts have few, and not with the examples.
 
     Example::
 

@@ -1,4 +1,4 @@
-"""Scratchpads: a computation graph written out line by line, and node values read back from what a network wrote."""
+"""Scratchpads: computation graphs written line by line, and node values read from the text of a network."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -44,8 +44,8 @@ class ReadValues(NamedTuple):
 
     **Attributes:**
 
-    - `values`: of every node, `MISSING` where none could be read; sources have their own.
-    - `truncated`: of every example, whether nothing could be read of its last node although others were: the text broke off.
+    - `values`: of every node, `MISSING` where none could be read; sources keep their own.
+    - `truncated`: for every example, whether its last node could not be read although others were: the text ends early.
     """
 
     values: Int[np.ndarray, " v"]
@@ -77,12 +77,12 @@ def read_back(computations: Computations, texts: Sequence[str]) -> ReadValues:
 
 
 def as_read(computations: Computations, values: Sequence[int | None]) -> ReadValues:
-    """Values of nodes that were read one by one, None where there are none."""
+    """`ReadValues` from the values of nodes in the order of the table, None for missing ones."""
     filled = np.array([MISSING if value is None else value for value in values], np.int64)
     sources, num = computations.is_source, computations.num_examples
     last = np.zeros(num, np.int64)
     order = np.argsort(computations.layers, kind="stable")
-    last[computations.example[order]] = order  # of several the one that is written last stays
+    last[computations.example[order]] = order  # of several assignments the last counts, that of the largest layer
     some = np.bincount(computations.example[~sources & (filled != MISSING)], minlength=num) > 0
     truncated = some & (filled[last] == MISSING) if len(filled) else np.zeros(num, bool)
     return ReadValues(np.where(sources, computations.values, filled), truncated)
@@ -92,7 +92,7 @@ _LINE = re.compile(r"^[\s>*\-+\u2022`]*(?:\d+[.)]\s+)?(?P<name>[^=:]+?)[\s*`]*[=
 
 
 def _lines(text: str, known: Mapping[str, int]) -> dict[int, str]:
-    """The text of the value of every node that a text names."""
+    """The text of the value of every node named in a text."""
     found = {}
     for line in text.splitlines():
         if (match := _LINE.match(line)) is None:
