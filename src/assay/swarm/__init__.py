@@ -1,1 +1,2 @@
-"""Swarms: search the span of several experts of one network for one that does what none of them does, and know what it was."""
+"""Swarms: search in the span of several experts of one network for a combination with a skill that none of them has, and a
+diagnosis of what was found."""

@@ -1,6 +1,6 @@
-"""Networks of many candidates at once: candidates as rows of one batch, by vmap over weights, or one after the other.
+"""Batched evaluation of candidates: as rows of one batch, by vmap over weights, or one after the other.
 
-With low-rank changes of linear layers no network of a candidate is made: the factors of all experts are applied to the whole
+With low-rank changes of linear layers no candidate's weights are formed: the factors of all experts are applied to the whole
 batch, and between the two each row is multiplied by the coefficients of its own candidate.
 """
 
@@ -19,11 +19,11 @@ from assay.swarm.pool import ExpertPool, LowRank
 
 Way = Literal["rows", "vmap", "loop"]
 MOST_MERGED = 2**26
-"""Weights of all candidates of a batch, beyond which these are not made."""
+"""The most weights of all candidates of a batch that are formed at once."""
 
 
 def prepared(network: nn.Module, pool: ExpertPool) -> nn.Module:
-    """A copy of the network with the base's weights, in evaluation mode: whatever is done to it, the caller's stays as it was.
+    """A copy of the network with the base's weights, in evaluation mode. The caller's network is not changed.
 
     **Raises:** `AssayError` when the network has other weights than the pool's base, or shares one that experts change.
     """
@@ -56,14 +56,13 @@ def can_be_rows(network: nn.Module, pool: ExpertPool) -> bool:
 def candidate_rows(
     network: nn.Module, pool: ExpertPool, coefficients: Float[Tensor, "p K"], *, each: int = 1
 ) -> Iterator[nn.Module]:
-    """Inside, `each` rows of a batch in turn are answered by the candidate of every row of `coefficients`.
+    """Context in which every `each` consecutive rows of a batch are answered by the next row of `coefficients`.
 
-    A batch of a multiple of `p * each` rows, as beam search makes them, has so many rows of each in turn. Rows go
-    through the factors of all experts, or, where that takes fewer multiplications because a candidate has many of them, through
-    the candidate's own weights.
+    Batches of a multiple of `p * each` rows, as in beam search, are divided among candidates in the same order. Rows go through
+    the factors of all experts or, where that takes fewer multiplications, through the candidate's own weights.
 
-    **Raises:** `AssayError` at the end for a module that was not called, so that its weights were used in another way, and for
-    an input whose first dimension is no batch.
+    **Raises:** `AssayError` on exit for a module that was not called, whose weights were thus used in another way, and for an
+    input whose first dimension is not the batch.
     """
     fits = len(coefficients) * sum(pool.base[weight].numel() for weight in pool.low_rank) <= MOST_MERGED
     layers = [_CandidateLayer(network, pool, weight, coefficients, each=each, fits=fits) for weight in pool.low_rank]
@@ -83,7 +82,7 @@ def candidate_rows(
 
 
 class _CandidateLayer:
-    """A linear layer whose rows are answered by several candidates."""
+    """A linear layer with one candidate per block of rows."""
 
     def __init__(
         self,
@@ -105,14 +104,14 @@ class _CandidateLayer:
         self._weights: Tensor | None = None
 
     def restore(self) -> None:
-        """Give the module back what it was."""
+        """Restore the module's own forward."""
         if self.overridden:
             self.module.forward = self.own
         else:
             vars(self.module).pop("forward", None)
 
     def forward(self, *args: Tensor, **kwargs: Tensor) -> Tensor:
-        """What the candidates answer to their rows."""
+        """Outputs of the candidates for their rows."""
         self.called = True
         x = args[0] if args else next(iter(kwargs.values()))
         num = len(self.coefficients)
@@ -128,8 +127,8 @@ class _CandidateLayer:
         return output + self._added(rows).reshape(output.shape)
 
     def _merges(self, rows: int) -> bool:
-        """Whether a candidate's own weights take fewer multiplications than `R` factors do: `out * in * R` to make them, and
-        nothing beyond the base to apply them, against `(out + in) * R` for each row."""
+        """Whether forming a candidate's own weights takes fewer multiplications than `R` factors: `out * in * R` once, with no
+        extra cost to apply them, against `(out + in) * R` per row."""
         sides = self.pool.base[self.weight].shape
         return self.may_merge and rows * sum(sides) > sides.numel()
 
@@ -159,7 +158,9 @@ def vmapped(
     coefficients: Float[Tensor, "p K"],
     function: Callable[[Any], Float[Tensor, " n"]],
 ) -> Float[Tensor, "p n"]:
-    """`function(network)` of every candidate, by `torch.func.vmap` over their weights. **Raises:** what vmap cannot follow."""
+    """`function(network)` of every candidate, by `torch.func.vmap` over their weights.
+
+    **Raises:** the error of vmap where the network does not support it."""
 
     def one(changes: dict[str, Tensor]) -> Tensor:
         return function(
@@ -177,12 +178,12 @@ class Functional:
         self.network, self.weights = network, weights
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The answer with those weights."""
+        """Call the network with those weights."""
         return torch.func.functional_call(self.network, dict(self.weights), args, kwargs)
 
 
 def load_changes(network: nn.Module, pool: ExpertPool, changes: Mapping[str, Tensor]) -> None:
-    """Make a prepared network the one candidate whose weights differ from the base by `changes`."""
+    """Load the candidate whose weights differ from the base by `changes` into a prepared network."""
     weights = dict(network.named_parameters()) | dict(network.named_buffers())
     applied = pool.applied(changes)
     with torch.no_grad():
@@ -193,5 +194,5 @@ def load_changes(network: nn.Module, pool: ExpertPool, changes: Mapping[str, Ten
 def _is_linear(network: nn.Module, weight: str, factors: LowRank) -> bool:
     module, _, kind = weight.rpartition(".")
     found = network.get_submodule(module)
-    transposed = type(found).__name__ == "Conv1D"  # of Hugging Face's GPT-2: a linear layer that stores (in, out)
+    transposed = type(found).__name__ == "Conv1D"  # Conv1D of Hugging Face's GPT-2, a linear layer that stores (in, out)
     return kind == "weight" and (isinstance(found, nn.Linear) or transposed) and factors.transposed == transposed

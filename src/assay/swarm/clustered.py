@@ -1,8 +1,8 @@
-"""Independent units among test items: items that rest on one fact, text or template are right or wrong together.
+"""Dependence among test items: items on one fact, text or template are right or wrong together.
 
-The mean over items stays as it is. Its variance is that of the totals of clusters (Cameron and Miller 2015), so a network that
-happens to know one of nine facts has been right once, and not on a ninth of some hundred items. Where items share
-several things, each clustering is computed, and the most cautious counts.
+The mean over items is unchanged; its variance is that of the totals of clusters (Cameron and Miller 2015). A network that knows
+one of nine facts was right once, not on a ninth of some hundred items. Where items share several things, each clustering is
+computed, and the most conservative counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +20,9 @@ ITEM = "item"
 
 @dataclass(frozen=True)
 class Clustering:
-    """Items by what they share.
+    """One clustering of items.
 
-    **Attributes:** `name`: of one cluster, such as `text`. `ids` `(n,)`: of each item; None where items share nothing.
+    **Attributes:** `name`: of one cluster, such as `text`. `ids` `(n,)`: of each item; None where items are independent.
     """
 
     name: str
@@ -44,33 +44,33 @@ class Clustering:
         return mean + (scores - mean) @ inside * (inside.shape[1] / len(members))
 
     def of(self, items: Bool[np.ndarray, " n"]) -> "Clustering":
-        """The same of some items."""
+        """The same clustering of some items."""
         return self if self.ids is None else Clustering(self.name, self.ids[items])
 
 
 class Clusterings:
-    """All ways in which items depend on each other; the most cautious counts.
+    """All clusterings of items; the most conservative counts.
 
-    **Arguments:** `shared`: by the name of what is shared, which of it each item has. Empty where items are independent.
+    **Arguments:** `shared`: by the name of what is shared, the id of each item. Empty where items are independent.
     """
 
     def __init__(self, shared: Mapping[str, Sequence[int] | np.ndarray]):
         self.each = [Clustering(name, np.asarray(ids)) for name, ids in shared.items()] or [Clustering(ITEM)]
 
     def of(self, items: Bool[np.ndarray, " n"]) -> "Clusterings":
-        """The same of some items."""
+        """The same clusterings of some items."""
         some = Clusterings({})
         some.each = [one.of(items) for one in self.each]
         return some
 
     def fewest(self, scores: Float64[np.ndarray, "s n"]) -> tuple[int, str]:
-        """How many units there are, and what they are, where they are fewest."""
+        """The number of units and their name, under the clustering with the fewest."""
         return min((one(scores).shape[-1], one.name) for one in self.each)
 
     def p(self, test: Callable[..., float | None], *scores: Float64[np.ndarray, "_ n"]) -> float | None:
-        """The largest p of a test on values of units; None where any has none.
+        """The largest p of a test over the clusterings; None where any has none.
 
-        **Arguments:** `test`: of one tensor for each of `scores`.
+        **Arguments:** `test`: a function of one tensor of units for each of `scores`.
         """
         found = [test(*(torch.from_numpy(one(each)) for each in scores)) for one in self.each]
         return None if any(p is None for p in found) else max(p for p in found if p is not None)
@@ -78,7 +78,7 @@ class Clusterings:
     def interval(self, scores: Float64[np.ndarray, "s n"], bounds: tuple[float, float]) -> Interval | None:
         """The widest interval of the mean over fits and units. None with fewer than five units."""
         each = [one(scores) for one in self.each]
-        # Where all agree, rounding must not leave the bounds.
+        # rounding must not exceed the bounds where all values are equal
         found = [fitted_interval(torch.from_numpy(u.clip(*bounds) if np.ptp(u) < 1e-9 else u), bounds=bounds) for u in each]
         known = [interval for interval in found if interval is not None]
         return max(known, key=lambda one: one.high - one.low) if len(known) == len(found) else None

@@ -1,7 +1,7 @@
-"""Whether experts may be merged at all: the loss barrier between them, before anything is searched (Frankle et al. 2020).
+"""Loss barriers between experts, as a check before any search (Frankle et al. 2020).
 
-Siblings of one base stay good at what all of them can do on the way from one to the other; networks of other initialisations
-do not.
+On the path between two siblings of one base, the score on what both can do stays high; between networks of different
+initialisations it falls.
 """
 
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from assay.swarm.utility import ScoredItems
 
 STEPS = (0.25, 0.5, 0.75)
 HIGH = 0.2
-"""From here on a barrier is a warning: a fifth of the score that both ends have is lost between them."""
+"""The least barrier that is a warning: a fifth of the score of both ends is lost between them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Barriers:
-    """How far the score falls below the straight line between two experts.
+    """Fall of the score below the straight line between two experts.
 
-    **Attributes:** `pairs` `(K, K)`: the largest fall on the way between two, 0 where there is none. `mean`: that at the mean
-    of all, below the mean of their scores. `alone` `(K,)`: the score of each.
+    **Attributes:** `pairs` `(K, K)`: the largest fall between two, 0 where there is none. `mean`: the fall at the mean of all,
+    below the mean of their scores. `alone` `(K,)`: the score of each.
     """
 
     names: tuple[str, ...]
@@ -48,12 +48,13 @@ class Barriers:
 def barriers(evaluator: Evaluator, items: ScoredItems | None = None) -> Barriers:
     """Barriers along all pairs and at the mean.
 
-    **Arguments:** `items`: what all experts can do, such as the task of their base; without it the validation items, on which
-    experts that can do nothing have no barrier. Nothing is counted as an evaluation.
+    **Arguments:** `items`: items that all experts can solve, such as the task of their base; by default the validation items,
+    on which experts that can do nothing have no barrier. No evaluation is counted.
 
     Example::
 
         found = barriers(Evaluator(network, pool, utility=utility), old_items)
+
         print(found.mean, found.warning)
     """
     size, mine = len(evaluator.pool), items or evaluator.utility.items

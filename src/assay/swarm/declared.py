@@ -1,18 +1,18 @@
-"""A problem that is declared in a file: a Hugging Face folder, adapters of it, and texts with their answers.
+"""Problems declared in a TOML file: a Hugging Face folder, adapters of it, and texts with their answers.
 
 ```toml
 base = "models/base"         # a folder with config.json, safetensors and a tokenizer
 items = "validation.jsonl"   # lines such as {"prompt": "Anna 's boss :", "answer": " Carl"}
 test = "test.jsonl"          # scored once
 span = "linear"              # or "affine", the default; space = "delta", "factor" or "full"
-shared = ["text"]            # columns of the test file: what lines share, which are then no independent evidence
+shared = ["text"]            # columns of the test file: lines that share a value are no independent evidence
 
 [experts]
 law = "adapters/law"         # PEFT LoRA folders, or safetensors files of whole weights
 code = "adapters/code"
 
 [kept]
-shared = "old.jsonl"         # what should not be forgotten; what all experts can do has the name shared
+shared = "old.jsonl"         # items to check forgetting on; the set named shared is what all experts can do
 ```
 
 Nothing in such a file is run. Prompt and answer are tokenised apart and joined; an item is right when every token of its
@@ -40,7 +40,7 @@ PROMPT, ANSWER = "prompt", "answer"
 
 
 class ProblemFile(BaseModel):
-    """What the file holds. Paths are relative to it."""
+    """Content of the file. Paths are relative to it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,11 +102,11 @@ def problem_in(path: Path) -> Problem:
 
 
 def tokenised(rows: TableRows, tokenizer: Any, *, longest: int | None = None) -> ScoredItems:
-    """Prompts and answers as one batch, padded behind, in which each position is scored by the token that follows.
+    """Prompts and answers as one padded batch, in which each position is scored on the token that follows.
 
-    **Arguments:** `longest`: positions that the model has.
+    **Arguments:** `longest`: the number of positions of the model.
 
-    **Raises:** `AssayError` naming the line that has no prompt or answer, or more tokens than that.
+    **Raises:** `AssayError` naming the line without a prompt or answer, or with too many tokens.
     """
     sequences, targets = [], []
     for number, row in zip(rows.numbers, rows.rows, strict=True):
@@ -116,14 +116,16 @@ def tokenised(rows: TableRows, tokenizer: Any, *, longest: int | None = None) ->
                 raise AssayError(
                     f"{where} must have a text in {name}", given=repr(row.get(name, "no such column")), choices=list(row)
                 )
-        asked = list(tokenizer(row[PROMPT])["input_ids"])
+        prompt = list(tokenizer(row[PROMPT])["input_ids"])
         answer = list(tokenizer(row[ANSWER], add_special_tokens=False)["input_ids"])
-        if not asked or not answer:
+        if not prompt or not answer:
             raise AssayError(f"{where}: prompt and answer must each have a token", given=f"{row[PROMPT]!r} and {row[ANSWER]!r}")
-        if longest is not None and len(asked) + len(answer) - 1 > longest:
-            raise AssayError(f"{where} must fit in the model's {longest} positions", given=f"{len(asked) + len(answer)} tokens")
-        sequences.append((asked + answer)[:-1])
-        targets.append([IGNORED] * (len(asked) - 1) + answer)
+        if longest is not None and len(prompt) + len(answer) - 1 > longest:
+            raise AssayError(
+                f"{where} must fit in the model's {longest} positions", given=f"{len(prompt) + len(answer)} tokens"
+            )
+        sequences.append((prompt + answer)[:-1])
+        targets.append([IGNORED] * (len(prompt) - 1) + answer)
     return ScoredItems(
         {"input_ids": _padded(sequences, 0), "attention_mask": _padded([[1] * len(s) for s in sequences], 0)},
         _padded(targets, IGNORED),
@@ -143,7 +145,7 @@ def _declared(path: Path) -> ProblemFile:
 
 
 def _ids(rows: TableRows, name: str) -> list[int]:
-    """The values of a column as numbers."""
+    """The values of a column as integers."""
     if lacking := [number for number, row in zip(rows.numbers, rows.rows, strict=True) if row.get(name) is None]:
         raise AssayError(f"{rows.path}, {rows.place} {lacking[0]} must have a value in {name}", given="none")
     known: dict[str, int] = {}
@@ -156,6 +158,6 @@ def _padded(rows: Sequence[Sequence[int]], filler: int) -> Tensor:
 
 
 def _answers(targets: Tensor) -> Tensor:
-    """The tokens of answers in front, so that equal answers are equal rows whatever their prompts."""
+    """Answer tokens shifted to the front, so that equal answers are equal rows whatever their prompts."""
     rows = [row[row != IGNORED].tolist() for row in targets]
     return _padded(rows, IGNORED)

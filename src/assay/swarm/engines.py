@@ -1,6 +1,6 @@
-"""Search engines on coefficients behind one interface: `ask` for candidates `(N, K)`, `tell` their values.
+"""Search engines on coefficients with one interface: `ask` for candidates `(N, K)`, `tell` their values.
 
-Each moves in the span of its pool: in all coefficients where it is linear, in those that sum to 1 where it is affine.
+Each moves in the span of its pool: over all coefficients where it is linear, over those that sum to 1 where it is affine.
 """
 
 import math
@@ -15,14 +15,13 @@ from assay.errors import AssayError
 from assay.swarm.pool import Span
 
 LOWEST, HIGHEST = -0.5, 1.5
-"""Where searches begin: a little beyond what leaves an expert out (0) and what takes all of it (1)."""
+"""The box in which searches begin, slightly larger than from 0 (without an expert) to 1 (all of it)."""
 
 
 class Coordinates:
     """An orthonormal basis of the span: coefficients `c = origin + z @ basis`.
 
-    **Attributes:** `origin` `(K,)`: nothing, or the mean of the experts. `basis` `(D, K)`: D is K, or K - 1 where `c` sums to
-    1.
+    **Attributes:** `origin` `(K,)`: zero, or the mean of the experts. `basis` `(D, K)`: D is K, or K - 1 where `c` sums to 1.
 
     Example::
 
@@ -40,23 +39,23 @@ class Coordinates:
             self.basis = np.array(rows)
 
     def coefficients(self, z: Float64[np.ndarray, "N D"]) -> Float64[np.ndarray, "N K"]:
-        """Of points in the basis."""
+        """Coefficients of points in the basis."""
         return self.origin + z @ self.basis
 
     def coordinates(self, c: Float64[np.ndarray, "N K"]) -> Float64[np.ndarray, "N D"]:
-        """The nearest point in the basis."""
+        """Coordinates of the nearest points in the basis."""
         return (c - self.origin) @ self.basis.T
 
 
 class SearchEngine(ABC):
-    """Ask-and-tell search; higher values are better. Same generator, same candidates.
+    """Ask-and-tell search; higher values are better. Candidates are a function of the generator.
 
-    **Arguments:** `size`: experts. `rng`: draws everything.
+    **Arguments:** `size`: number of experts. `rng`: source of all randomness.
     """
 
     name: ClassVar[str]
     gradient: ClassVar[bool] = False
-    """Whether `tell` needs gradients too, for one candidate at a time."""
+    """Whether `tell` needs gradients, one candidate at a time."""
 
     def __init__(self, size: int, span: Span, *, rng: Generator):
         self.size, self.span, self.rng = size, span, rng
@@ -68,15 +67,15 @@ class SearchEngine(ABC):
 
     @abstractmethod
     def tell(self, candidates: Float64[np.ndarray, "N K"], values: Float64[np.ndarray, " N"], **more: Any) -> None:
-        """The values of the candidates that were asked for last. `gradients` `(N, K)` where the engine wants them."""
+        """The values of the last candidates. `gradients` `(N, K)` where the engine needs them."""
 
     @property
     def finished(self) -> bool:
-        """Whether it has converged. A search with evaluations left then begins anew."""
+        """Whether the search has converged. With evaluations left it is then restarted."""
         return False
 
     def scattered(self, num: int) -> Float64[np.ndarray, "N D"]:
-        """Points to begin with, uniform in a box around the experts."""
+        """Initial points, uniform in a box around the experts."""
         return self.space.coordinates(self.rng.uniform(LOWEST, HIGHEST, (num, self.size)))
 
 
@@ -86,11 +85,11 @@ class RandomSearch(SearchEngine):
     name = "random"
 
     def ask(self) -> Float64[np.ndarray, "N K"]:
-        """Ten at a time."""
+        """Ten candidates at a time."""
         return self.space.coefficients(self.scattered(10))
 
     def tell(self, candidates: Float64[np.ndarray, "N K"], values: Float64[np.ndarray, " N"], **more: Any) -> None:
-        """It learns nothing."""
+        """No effect: the search does not learn."""
 
 
 class ParticleSwarm(SearchEngine):
@@ -111,7 +110,7 @@ class ParticleSwarm(SearchEngine):
         self._begun = False
 
     def ask(self) -> Float64[np.ndarray, "N K"]:
-        """All particles, moved."""
+        """All particles after a move."""
         if self._begun:
             leader = self.best[np.argmax(self.best_values)]
             own, all_ = self.rng.random((2, *self.x.shape))
@@ -121,13 +120,13 @@ class ParticleSwarm(SearchEngine):
         return self.space.coefficients(self.x)
 
     def tell(self, candidates: Float64[np.ndarray, "N K"], values: Float64[np.ndarray, " N"], **more: Any) -> None:
-        """Keep the best of each. Of equal values the later one, so that a plateau is crossed."""
+        """Keep the best of each particle; of equal values the later one, so that a plateau is crossed."""
         better = values >= self.best_values
         self.best[better], self.best_values[better] = self.x[better], values[better]
 
     @property
     def finished(self) -> bool:
-        """Whether nothing moves."""
+        """Whether no particle moves."""
         return self._begun and float(np.abs(self.v).max()) < 1e-6
 
 
@@ -155,18 +154,18 @@ class CovarianceAdaptation(SearchEngine):
         }
         if box is not None:
             options["bounds"] = [-box, box]
-        self._one = self.space.basis.shape[0] == 1  # pycma wants two dimensions: the second has no effect
+        self._one = self.space.basis.shape[0] == 1  # pycma needs two dimensions: the second has no effect
         begin = self.space.coordinates(start)[0]
         self._es = cma.CMAEvolutionStrategy(np.r_[begin, 0.0] if self._one else begin, self.step, options)
 
     def ask(self) -> Float64[np.ndarray, "N K"]:
-        """One generation."""
+        """The candidates of one generation."""
         self._asked = self._es.ask()
         z = np.asarray(self._asked)
         return self.space.coefficients(z[:, :1] if self._one else z)
 
     def tell(self, candidates: Float64[np.ndarray, "N K"], values: Float64[np.ndarray, " N"], **more: Any) -> None:
-        """Their values, from which a penalty on their size may be taken."""
+        """Values of the generation, minus a penalty on the size of its candidates."""
         self._es.tell(self._asked, (-values + self.penalty * np.abs(candidates).mean(1)).tolist())
 
     @property
@@ -176,9 +175,9 @@ class CovarianceAdaptation(SearchEngine):
 
 
 class LoraHub(CovarianceAdaptation):
-    """The search of LoraHub (Huang et al. 2024): from zero, in the box [-1.5, 1.5], with .05 of the mean size taken off.
+    """The search of LoraHub (Huang et al. 2024): from zero, in the box [-1.5, 1.5], with a penalty of .05 of the mean size.
 
-    The published one calls nevergrad's NGOpt; here CMA-ES searches.
+    The published code calls nevergrad's NGOpt; here CMA-ES searches.
     """
 
     name = "lorahub"
@@ -190,9 +189,9 @@ class LoraHub(CovarianceAdaptation):
 
 
 class GradientAscent(SearchEngine):
-    """Adam (Kingma and Ba 2015) on the coefficients, which are differentiable where the graded score is.
+    """Adam (Kingma and Ba 2015) on the coefficients, for a differentiable graded score.
 
-    A start is the mean of the experts; later ones are scattered.
+    The first start is the mean of the experts; later ones are scattered.
     """
 
     name = "gradient"
@@ -206,7 +205,7 @@ class GradientAscent(SearchEngine):
         self._mean, self._square = np.zeros_like(self.z), np.zeros_like(self.z)
 
     def ask(self) -> Float64[np.ndarray, "N K"]:
-        """The one point."""
+        """The single current point."""
         return self.space.coefficients(self.z[None])
 
     def tell(self, candidates: Float64[np.ndarray, "N K"], values: Float64[np.ndarray, " N"], **more: Any) -> None:
@@ -220,7 +219,7 @@ class GradientAscent(SearchEngine):
 
     @property
     def finished(self) -> bool:
-        """After its steps."""
+        """Whether all steps are taken."""
         return self._step >= self.steps
 
 

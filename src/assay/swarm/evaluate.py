@@ -1,4 +1,4 @@
-"""The scores of candidates on the items of a utility: batched, kept by coefficients, and every one of them counted."""
+"""Scores of candidates on the items of a utility: batched, cached by coefficients, and counted."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -15,26 +15,27 @@ from assay.swarm.candidates import Functional, Way, can_be_rows, candidate_rows,
 from assay.swarm.pool import ExpertPool
 from assay.swarm.utility import Run, Score, ScoredItems, Utility
 
-MOST_ROWS = 2048  # whose states stay in the cache of one core
+MOST_ROWS = 2048  # rows whose states stay in the cache of one core
 CHECKED = 8  # items on which two ways are compared before the fast one is trusted
 AGREE = 1e-4
-BACKWARD = 2  # a backward pass costs as much as two forward passes
-_Key = tuple[bytes, bool]  # coefficients, and whether the graded score is meant
-DIGITS = 12  # coefficients that agree to so many decimal places are one candidate
+BACKWARD = 2  # a backward pass counts as two forward passes
+_Key = tuple[bytes, bool]  # coefficients, and whether the score is the graded one
+DIGITS = 12  # decimal places to which coefficients identify a candidate
 
 
 class Evaluator:
-    """Scores of candidates of a pool, each counted once.
+    """Evaluator of candidates of a pool; each counts once.
 
     **Arguments:**
 
     - `network`: a module with the pool's base weights. It is copied.
     - `way`: how candidates are run (`rows`, `vmap` or `loop`). None takes `rows` where every change is a low-rank one of a
-      linear layer, and checks it against `loop` on two candidates and a few items; else `vmap`, and `loop` where that fails.
-    - `graded`: whether searches climb the graded score of the utility in place of its score.
+      linear layer, after a check against `loop` on two candidates and a few items; else `vmap`, or `loop` where that fails.
+    - `graded`: whether searches maximise the graded score of the utility instead of its score.
     - `most_rows`: of one batch.
 
-    **Attributes:** `evaluations`: how many candidates were scored on all items, in parts too; a gradient counts as three.
+    **Attributes:** `evaluations`: the number of candidates scored on all items, with partial ones pro rata; a gradient counts
+    as three.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Evaluator:
         self.pool, self.utility, self.graded, self.most_rows = pool, utility, graded, most_rows
         self._network = prepared(network, pool)
         self._chosen, self.way = way, way
-        self._scored = 0.0  # items, over all candidates
+        self._scored = 0.0  # number of items scored, over all candidates
         self._kept: dict[_Key, Float64[np.ndarray, " n"]] = {}
         self._slopes: dict[bytes, Float64[np.ndarray, " m"]] = {}  # a value and its gradient
         self._memory: dict[_Key | bytes, Float64[np.ndarray, " m"]] = {}
@@ -65,15 +66,15 @@ class Evaluator:
         return self._scored / len(self.utility.items)
 
     def values(self, coefficients: Float64[np.ndarray, "N K"]) -> Float64[np.ndarray, " N"]:
-        """What a search climbs: the value of each candidate over all validation items."""
+        """The objective of a search: the value of each candidate over all validation items."""
         return self.utility.value(self.scores(coefficients, graded=self.graded), groups=self.utility.groups)
 
     def score_values(self, coefficients: Float64[np.ndarray, "N K"]) -> Float64[np.ndarray, " N"]:
-        """The value of each candidate by the score that is reported, whatever a search climbs."""
+        """The value of each candidate by the reported score, whatever a search maximises."""
         return self.utility.value(self.scores(coefficients), groups=self.utility.groups)
 
     def fresh(self) -> "Evaluator":
-        """One that has scored nothing yet, on the same copy of the network: for another search of the same pool."""
+        """An evaluator without scores, on the same copy of the network, for another search of the same pool."""
         other = copy.copy(self)
         other._scored, other._kept, other._slopes, other._memory = 0.0, {}, {}, {}
         return other
@@ -81,18 +82,17 @@ class Evaluator:
     def scores(
         self, coefficients: Float64[np.ndarray, "N K"], *, graded: bool = False, items: Sequence[int] | np.ndarray | None = None
     ) -> Float64[np.ndarray, "N m"]:
-        """Scores of each candidate on validation items (all, or these). What was scored before is not scored, nor counted,
-        again."""
+        """Scores of each candidate on all or some validation items. Cached scores are neither recomputed nor counted again."""
         num = len(self.utility.items)
         wanted = np.arange(num) if items is None else np.asarray(items)
         rounded = np.round(coefficients, DIGITS) + 0.0  # so that -0 is 0
         rows = [self._kept.setdefault((c.tobytes(), graded), np.full(num, np.nan)) for c in rounded]
-        lacking: dict[bytes, list[int]] = {}  # candidates by the items that they lack
+        lacking: dict[bytes, list[int]] = {}  # candidates grouped by the items that they lack
         for k, row in enumerate(rows):
             lacking.setdefault(np.isnan(row[wanted]).tobytes(), []).append(k)
         for key, members in lacking.items():
             new = wanted[np.frombuffer(key, dtype=bool)]
-            first = {id(rows[k]): k for k in members}  # one candidate that was given twice is scored once
+            first = {id(rows[k]): k for k in members}  # a repeated candidate is scored once
             if len(new) and first:
                 chosen = list(first.values())
                 found = self._recalled(coefficients[chosen], rounded[chosen], new, graded)
@@ -102,7 +102,7 @@ class Evaluator:
         return np.stack([row[wanted] for row in rows])
 
     def scored(self) -> dict[str, np.ndarray]:
-        """Everything that was scored: coefficients out, scores back, a few kB for each candidate. For `remember`."""
+        """All cached scores with their coefficients, a few kB per candidate, as input to `remember`."""
         size, found = len(self.pool), {}
         for graded, name in ((False, "score"), (True, "graded")):
             mine = [(key, row) for (key, kind), row in self._kept.items() if kind == graded]
@@ -113,8 +113,8 @@ class Evaluator:
         return found
 
     def remember(self, scored: Mapping[str, Tensor]) -> None:
-        """Know these scores without a network. They are counted when they are asked for, so that a search that is repeated with
-        them does what it did.
+        """Load scores computed earlier. They are counted when they are requested, so that a repeated search gives the same
+        result.
 
         **Raises:** `AssayError` when they are of another pool or other items.
         """
@@ -139,7 +139,7 @@ class Evaluator:
     def _recalled(
         self, coefficients: Float64[np.ndarray, "p K"], rounded: Float64[np.ndarray, "p K"], items: np.ndarray, graded: bool
     ) -> Float64[np.ndarray, "p m"]:
-        """Scores on validation items, from memory where it has them all."""
+        """Cached scores on validation items, for the candidates that have them all."""
         known = [self._memory.get((c.tobytes(), graded)) for c in rounded]
         missing = [k for k, row in enumerate(known) if row is None or np.isnan(row[items]).any()]
         found = np.stack([np.full(len(items), np.nan) if row is None else row[items] for row in known])
@@ -180,7 +180,7 @@ class Evaluator:
     def score_changes(
         self, changes: Mapping[str, Tensor], items: ScoredItems | None = None, *, split: str = "validation"
     ) -> Float64[np.ndarray, " n"]:
-        """Scores of a candidate that is given by its changes of weights, such as a TIES merge, on validation items or others.
+        """Scores of a candidate given by its changes of weights, such as a TIES merge, on validation or other items.
 
         On validation items it counts as an evaluation.
         """
@@ -197,7 +197,7 @@ class Evaluator:
     def score_items(
         self, coefficients: Float64[np.ndarray, "N K"], items: ScoredItems, *, graded: bool = False, split: str = "validation"
     ) -> Float64[np.ndarray, "N n"]:
-        """Scores of candidates on any items; neither kept nor counted."""
+        """Scores of candidates on any items; neither cached nor counted."""
         c = torch.from_numpy(np.asarray(coefficients, dtype=np.float64))
         if c.ndim != 2 or c.shape[1] != len(self.pool):
             raise AssayError("candidates must have one coefficient for each expert", given=tuple(c.shape))
@@ -215,14 +215,14 @@ class Evaluator:
         return self.utility.graded if graded and self.utility.graded is not None else self.utility.score
 
     def _choose(self, c: Float[Tensor, "p K"], items: ScoredItems, score: Score, split: str) -> Way:
-        """The fastest way that agrees with the plain one on two candidates and a few items."""
+        """The fastest way that agrees with the loop on two candidates and a few items."""
         few = items.take(torch.arange(min(CHECKED, len(items))))
         two = torch.cat([c[:1], c[-1:]])
         plain = self._by("loop", two, few, score, split)
         for way in ("rows",) if can_be_rows(self._network, self.pool) else ("vmap",):
             try:
                 found = self._by(way, two, few, score, split)
-            except Exception:  # whatever a network does that the way cannot follow
+            except Exception:  # the way does not support the network
                 continue
             if bool((found - plain).abs().max() <= AGREE):
                 return way

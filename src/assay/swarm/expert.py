@@ -1,4 +1,4 @@
-"""Experts: what a fine-tuned network adds to each weight of its base, read from PEFT folders, safetensors or Python."""
+"""Experts: differences of fine-tuned networks from their base, from PEFT folders, safetensors or Python."""
 
 import math
 import re
@@ -18,7 +18,7 @@ from assay.store import read_tensors
 CONFIGURATION, ADAPTER = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
 _FACTOR = re.compile(r"(?P<module>.*)\.lora_(?P<side>[AB])(?:\.default)?\.weight")
-_OTHER_BASES = ("pissa", "olora", "corda", "loftq", "eva_subtract")  # initialisations that change the weights of the base
+_OTHER_BASES = ("pissa", "olora", "corda", "loftq", "eva_subtract")  # initialisations that also change the weights of the base
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Factors:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the weight in the base."""
+        """Shape of the weight in the base."""
         out, wide = self.up.shape[0], self.down.shape[1]
         return (wide, out) if self.transposed else (out, wide)
 
@@ -48,13 +48,13 @@ class Factors:
 
 @dataclass(frozen=True, kw_only=True)
 class Expert:
-    """What one fine-tuned network adds to the weights of its base.
+    """Difference of one fine-tuned network from its base.
 
     **Attributes:**
 
     - `changes`: by the name of the weight in the base, factors or a dense difference.
-    - `values`: weights that are stored as they are, not as a difference (trained biases); the pool subtracts the base.
-    - `base`: name and revision of the base that its configuration declares; empty where none is declared.
+    - `values`: weights stored as they are, not as a difference (trained biases); the pool subtracts the base.
+    - `base`: name and revision of the base declared in its configuration; empty where none is.
     """
 
     changes: Mapping[str, Factors | Tensor]
@@ -65,7 +65,7 @@ class Expert:
 def lora(tensors: Mapping[str, Tensor], *, alpha: float, rslora: bool = False) -> Expert:
     """An expert from LoRA factors by name: `<module>.lora_A.weight` `(r, in)` and `<module>.lora_B.weight` `(out, r)`.
 
-    **Raises:** `AssayError` for a factor without its other half, other ranks of the two, or a tensor of another kind.
+    **Raises:** `AssayError` for a factor without its counterpart, unequal ranks of the two, or another tensor.
 
     Example::
 
@@ -81,12 +81,13 @@ def difference(tensors: Mapping[str, Tensor]) -> Expert:
 
 
 def read_expert(path: Path | str) -> Expert:
-    """A PEFT LoRA folder (`adapter_config.json` and `adapter_model.safetensors`), or a safetensors file of whole weights.
+    """An expert from a PEFT LoRA folder (`adapter_config.json` and `adapter_model.safetensors`) or a safetensors file of whole
+    weights.
 
-    rsLoRA, rank and alpha patterns and trained biases are handled.
+    rsLoRA, rank and alpha patterns and trained biases are supported.
 
-    **Raises:** `AssayError` for what is not, by name: DoRA, saved modules (an own head), embeddings, initialisations that
-    change the base; and for files that are missing or damaged.
+    **Raises:** `AssayError` naming an unsupported feature (DoRA, saved modules such as an own head, embeddings, initialisations
+    that change the base), and for files that are missing or damaged.
     """
     path = Path(path)
     if path.is_dir():
@@ -113,7 +114,7 @@ def read_expert(path: Path | str) -> Expert:
 
 
 def _check_configuration(config: Mapping[str, Any], where: object) -> None:
-    """Refuse, by name, what would make the arithmetic wrong."""
+    """Refuse settings under which sums of changes would be wrong."""
     kind = config.get("peft_type", "LORA")
     if kind != "LORA":
         raise AssayError("an adapter must be of the type LORA", given=f"{kind} in {where}")
@@ -180,8 +181,8 @@ def _of_factors(tensors: Mapping[str, Tensor], config: Mapping[str, Any], where:
 
 
 def _of_pattern(pattern: Mapping[str, Any] | None, module: str, otherwise: Any) -> Any:
-    """The entry whose key is the module's name or its end. Regular expressions, which PEFT takes too, are not run from a
-    file."""
+    """The entry whose key is the module's name or its end. Regular expressions, which PEFT also takes, are not supported, so
+    that none from a file is run."""
     for key, value in (pattern or {}).items():
         if not re.fullmatch(r"[\w.]+", key):
             raise AssayError("a key of alpha_pattern must be the name of a module, or the end of one", given=key)
@@ -191,12 +192,14 @@ def _of_pattern(pattern: Mapping[str, Any] | None, module: str, otherwise: Any) 
 
 
 def wide(tensor: Tensor) -> Tensor:
-    """In float32, or in float64 where it is that: half precision is for storage, not for sums."""
+    """In at least float32: half precision is for storage, not for sums."""
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
 def check_finite(name: str, tensors: Mapping[str, Factors | Tensor]) -> None:
-    """**Raises:** `AssayError` naming the expert and the tensor that holds NaN or an infinite number."""
+    """Check that an expert is finite.
+
+    **Raises:** `AssayError` naming the expert and the tensor with NaN or infinite values."""
     for weight, change in tensors.items():
         parts = {"lora_A": change.down, "lora_B": change.up} if isinstance(change, Factors) else {"": change}
         for side, tensor in parts.items():

@@ -1,4 +1,4 @@
-"""A candidate for other tools: a PEFT LoRA folder, and a recipe for mergekit."""
+"""Export of a candidate: a PEFT LoRA folder, and a recipe for mergekit."""
 
 import json
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ MERGED, RECIPE = "adapter", "mergekit.yaml"
 
 
 def write_exports(folder: Path, problem: Problem, coefficients: Coefficients) -> list[str]:
-    """Whatever other tools can read of a candidate, and its name in `folder`: an adapter, and a recipe where it is known where
-    base and experts lie."""
+    """Write all possible exports of a candidate, and return their names in `folder`: an adapter, and a recipe where the
+    locations of base and experts are known."""
     pool, found = problem.pool, []
     if not no_adapter(pool):
         write_peft(folder / MERGED, pool, coefficients, base=problem.base)
@@ -33,12 +33,12 @@ def write_exports(folder: Path, problem: Problem, coefficients: Coefficients) ->
 
 
 def write_peft(folder: Path, pool: ExpertPool, coefficients: Coefficients, *, base: str = "") -> Path:
-    """A candidate as one LoRA adapter, as `peft.PeftModel.from_pretrained` reads it: in delta space of the sum of the ranks of
-    the experts that it uses, in factor space of their own rank.
+    """Write a candidate as one LoRA adapter for `peft.PeftModel.from_pretrained`: in delta space with the sum of the ranks of
+    the experts that it uses, in factor space with their common rank.
 
     **Arguments:** `base`: name or folder of the base, for the configuration.
 
-    **Raises:** `AssayError` when experts change more than linear layers: a LoRA adapter holds nothing else.
+    **Raises:** `AssayError` when experts change more than linear layers, which a LoRA adapter cannot hold.
 
     Example::
 
@@ -58,7 +58,7 @@ def write_peft(folder: Path, pool: ExpertPool, coefficients: Coefficients, *, ba
         "base_model_name_or_path": base,
         "inference_mode": True,
         "r": rank,
-        "lora_alpha": rank,  # so that the scale is 1: it is in the second factor
+        "lora_alpha": rank,  # so that the scale is 1, since it is part of the second factor
         "target_modules": [weight.removesuffix(".weight") for weight in factors],
         "lora_dropout": 0.0,
         "bias": "none",
@@ -66,7 +66,7 @@ def write_peft(folder: Path, pool: ExpertPool, coefficients: Coefficients, *, ba
     }
     tensors = {}
     for weight, each in factors.items():
-        spare = rank - each.down.shape[0]  # one rank for all modules: no patterns, which PEFT matches by the ends of names
+        spare = rank - each.down.shape[0]  # one rank for all modules, without patterns, which PEFT matches by the ends of names
         name = f"{PREFIX}{weight.removesuffix('.weight')}"
         tensors[f"{name}.lora_A.weight"] = pad(each.down, (0, 0, 0, spare)).contiguous()
         tensors[f"{name}.lora_B.weight"] = pad(each.scale * each.up, (0, spare)).contiguous()
@@ -85,7 +85,7 @@ def no_adapter(pool: ExpertPool) -> str:
 
 
 def _without_unused(factors: Mapping[str, Factors]) -> dict[str, Factors]:
-    """Without the columns that are nothing, such as those of experts with a coefficient of 0; one is left."""
+    """Factors without zero columns, such as those of experts with coefficient 0; at least one stays."""
     found = {}
     for weight, each in factors.items():
         used = each.up.abs().amax(0) > 0
@@ -95,10 +95,10 @@ def _without_unused(factors: Mapping[str, Factors]) -> dict[str, Factors]:
 
 
 def mergekit_recipe(pool: ExpertPool, coefficients: Coefficients, *, base: str, sources: Mapping[str, str]) -> str:
-    """A candidate as a recipe of mergekit: task arithmetic with the coefficients as weights, not divided by their sum.
+    """A candidate as a recipe of mergekit: task arithmetic with the coefficients as weights, without normalisation.
 
     **Arguments:** `base`: name or folder of the base. `sources`: of each expert, a folder of a whole model, or `base+adapter`,
-    as mergekit writes an adapter on a base.
+    mergekit's form for an adapter on a base.
 
     **Raises:** `AssayError` in factor space, which mergekit does not have, and for an expert without a source.
 
@@ -119,6 +119,6 @@ def mergekit_recipe(pool: ExpertPool, coefficients: Coefficients, *, base: str, 
     lines = ["merge_method: task_arithmetic", f"base_model: {json.dumps(base)}", "models:"]
     for name, c in zip(pool.names, torch.as_tensor(coefficients, dtype=torch.float64).tolist(), strict=True):
         lines += [f"  - model: {json.dumps(sources[name])}", "    parameters:", f"      weight: {c!r}"]
-    # Without this the weights are divided by their sum (with lambda at 1 nothing else scales them).
+    # By default mergekit divides the weights by their sum; lambda 1 means no other scaling.
     lines += ["parameters:", "  normalize: false", "  lambda: 1.0", "dtype: float32", ""]
     return "\n".join(lines)

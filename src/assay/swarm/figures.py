@@ -1,4 +1,4 @@
-"""What a study found as typed figures: score against evaluations, every method on one budget, the selected coefficients."""
+"""Figures of a study: score against evaluations, a table of all methods on one budget, the selected coefficients."""
 
 import numpy as np
 
@@ -24,14 +24,14 @@ def curve_of(study: Study) -> Curve:
         )
     caption = (
         f"Mean test score over {study.plan.seeds} searches of the candidate that is best on validation so far, with the 95 % "
-        "interval over searches. Every evaluation counts, those of settings that were drawn anew too."
+        "interval over searches. All evaluations count, including those before a restart."
     )
     plot = Plot(title="Score against evaluations", subtitle="test score", lines=tuple(lines))
     return Curve(name="Score against evaluations", across="evaluations", plots=(plot,), caption=caption, level=2)
 
 
 def table_of(study: Study) -> DetailTable:
-    """Every method on one budget."""
+    """Table of every method on one budget."""
     rows: list[tuple[str | float | None, ...]] = []
     for (kind, engine), scores in study.tested.items():
         ends = network_interval(scores.mean(1).tolist(), bounds=(0.0, 1.0))

@@ -1,10 +1,9 @@
-"""From a study to its evidence and to one word: composed, selected, scaled or nothing.
+"""Verdict and evidence of a study: composed, selected, scaled or nothing.
 
-- `nothing`: the selected candidates do no better than the same search among experts that hold no training, or on renamed
-  answers.
-- `selected`: better than that, and not than the best single expert; or only on items that single experts answer.
-- `scaled`: better than the best expert, and not than it is at another size; or one expert alone is necessary.
-- `composed`: better than that, two experts or more are necessary, and items are answered that no single expert answers.
+- `nothing`: the selected candidates do no better than the same search among experts without training, or on renamed answers.
+- `selected`: better than that, but not than the best single expert; or only on items that single experts answer.
+- `scaled`: better than the best expert, but not than it at another size; or only one expert is necessary.
+- `composed`: better than that, at least two experts are necessary, and items are answered that no single expert answers.
 """
 
 import math
@@ -24,8 +23,8 @@ from assay.swarm.figures import coefficients_of, curve_of, table_of
 from assay.swarm.study import Study
 
 Word = Literal["composed", "selected", "scaled", "nothing"]
-FOUND = 0.01  # the p of the nulls
-BETTER = 0.05  # the p of each comparison
+FOUND = 0.01  # level of the nulls
+BETTER = 0.05  # level of each comparison
 MATERIAL = 0.05  # the least difference in score that counts
 SOLVED = 0.5  # the score from which an item counts as answered
 
@@ -34,7 +33,7 @@ SOLVED = 0.5  # the score from which an item counts as answered
 class Judged:
     """The verdict of a study.
 
-    **Attributes:** `word`; `reason`: in one sentence; `necessary`: experts without which the selected candidates do worse.
+    **Attributes:** `word`; `reason`: one sentence; `necessary`: experts without which the selected candidates do worse.
     """
 
     word: Word
@@ -44,7 +43,7 @@ class Judged:
 
 
 def judged(study: Study) -> Judged:
-    """The verdict, with the measures that it rests on."""
+    """The verdict, with the measures behind it."""
     engine = study.plan.engines[0]
     own = study.tested["own", engine]
     units = Clusterings(study.shared)
@@ -117,7 +116,7 @@ def _measure(
     key: str, name: str, scores: Float64[np.ndarray, "s n"], nulls: tuple[Null, ...], *, units: Clusterings,
     bounds: tuple[float, float], unit: str, headline: bool = False, **about: str,
 ) -> Measure:  # fmt: skip
-    """The mean over seeds and items, with an interval over seeds and what is independent among items."""
+    """The mean over seeds and items, with an interval over seeds and independent units of items."""
     num, unit_of = units.fewest(scores)
     interval = units.interval(scores, bounds)
     assert interval is not None, "a utility has at least five independent test items"
@@ -129,7 +128,7 @@ def _measure(
 
 
 def _null(name: str, how: str, units: Clusterings, own: Float64[np.ndarray, "s n"], other: Float64[np.ndarray, "r n"]) -> Null:
-    """A null of as many searches, against which the mean of one more such search is predicted."""
+    """A null of equally many searches, with the p of the mean under the prediction of one more such search."""
     p = units.p(_p_of_one_more, own, other)
     return Null(name=name, how=how, values=tuple(other.mean(1).tolist()), p=p)
 
@@ -162,7 +161,7 @@ def _over(
 
 
 def _necessity(study: Study, own: Float64[np.ndarray, "s n"], units: Clusterings) -> list[Measure]:
-    """What each expert's coefficient is worth: the loss without it, corrected over experts."""
+    """Necessity of each expert: the loss without it, corrected over experts."""
     drops = own[:, None] - study.ablated
     ps = [units.p(fitted_p, own, study.ablated[:, k]) or 1.0 for k in range(len(study.names))]
     return [
@@ -186,7 +185,8 @@ def unanswered(study: Study) -> Bool[np.ndarray, " n"]:
 
 
 def _emergence(study: Study, own: Float64[np.ndarray, "s n"], units: Clusterings) -> Measure:
-    """Of the items that no expert answers, the share that the selected candidates answer beyond the same share of the nulls."""
+    """Emergence: the share of items without an answering expert that the selected candidates answer, minus the same share of
+    the nulls."""
     engine, items, name = study.plan.engines[0], unanswered(study), "emergence beyond the null"
     units = units.of(items)
     if (few := units.fewest(own[:, items]))[0] < MIN_UNITS:
@@ -209,7 +209,8 @@ def _emergence(study: Study, own: Float64[np.ndarray, "s n"], units: Clusterings
 
 
 def _union(study: Study, units: Clusterings) -> Measure:
-    """The published figure: of the items that no expert answers, those that any candidate of the final generation answers."""
+    """The published emergence: the share of items without an answering expert that any candidate of the final generation
+    answers."""
     items, name = unanswered(study), "published emergence, any of the swarm"
     units = units.of(items)
     if (few := units.fewest(study.union[:, items]))[0] < MIN_UNITS:
@@ -240,8 +241,8 @@ def _too_few(key: str, name: str, num: int, unit_of: str) -> Measure:
 
 
 def optimism(score: float, candidates: float | int, items: int) -> float:
-    """How far the best of independent candidates of one true score lies above it on so many items, on average (Gaussian
-    maximum).
+    """Expected excess of the best score over the true score when independent candidates of equal true score are compared on
+    equally many items (Gaussian maximum).
 
     Candidates of a search resemble each other, so this is an upper bound.
 
@@ -253,13 +254,13 @@ def optimism(score: float, candidates: float | int, items: int) -> float:
         return 0.0
     from scipy.special import ndtri
 
-    # Blom's approximation of the largest of so many normal variables.
+    # Blom's approximation of the expected maximum of normal variables.
     largest = float(ndtri((candidates - 0.375) / (candidates + 0.25)))
     return largest * math.sqrt(max(score * (1 - score), 0.0) / items)
 
 
 def _gaps(study: Study) -> list[Measure]:
-    """Validation minus test, beside the optimism of choosing."""
+    """Validation minus test score, beside the optimism of the choice."""
     found = []
     for engine, validated in study.validated.items():
         own = study.tested["own", engine]
@@ -277,7 +278,7 @@ def _gaps(study: Study) -> list[Measure]:
 
 
 def _forgetting(study: Study) -> list[Measure]:
-    """What the selected candidates keep of each skill, beside the expert that is best at it."""
+    """Forgetting: scores of the selected candidates on each kept set of items, minus those of the expert that is best on it."""
     found = []
     for name, (experts, own) in study.kept.items():
         lost = experts.max() - own

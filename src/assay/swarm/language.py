@@ -1,8 +1,8 @@
-"""Experts for parts of the task `language`: new adjectives, or a new verb, that a base does not know.
+"""Experts for parts of the task `language`: new adjectives, or a new verb, that the base does not know.
 
-The base learns all lines but prices, and of prices those with `costs` of the first eight adjectives. An expert goes on with
-four more adjectives, or with one more verb of the adjectives that the base knows. Composed items have both, which no expert has
-seen: what `earns` says of adjectives 9 to 12. Run it with `assay swarm assay.swarm.language:language_problem`.
+The base learns all lines except prices, and of prices those with `costs` of the first eight adjectives. Each expert learns four
+more adjectives, or one more verb with the adjectives that the base knows. Composed items have both, which no expert has seen:
+the lines with `earns` of adjectives 9 to 12. Run it with `assay swarm assay.swarm.language:language_problem`.
 """
 
 import copy
@@ -34,7 +34,7 @@ EXPERTS: dict[str, tuple[range, str]] = {
 """Adjectives and verb of the prices that each learns."""
 COMPOSED = (range(8, 12), EARNS)
 VALIDATION = 100
-_ROWS = 40_000  # that each network is trained on
+_ROWS = 40_000  # training rows of each network
 
 
 def language_problem(*, seed: int = 0, base_steps: int = 1_000, expert_steps: int = 300) -> Problem:
@@ -78,13 +78,13 @@ def language_problem(*, seed: int = 0, base_steps: int = 1_000, expert_steps: in
 
 
 def _part(examples: Examples, adjectives: range, verb: str) -> Bool[Tensor, " n"]:
-    """Whether each has one of the adjectives, and the verb."""
+    """Mask of the examples with one of the adjectives, and the verb."""
     adjective = examples.parts["adjective"]
     return (adjective >= adjectives.start) & (adjective < adjectives.stop) & (examples.parts["verb"] == PRICED.index(verb))
 
 
 def _train(network: nn.Module, task: Language, parts: list[Examples], steps: int, rate: float, seed: int) -> None:
-    """On equally many rows of each part."""
+    """Train on equally many rows of each part."""
     rng = Generator().manual_seed(seed)
     rows = [torch.randint(len(part), (_ROWS // len(parts),), generator=rng) for part in parts]
     drawn = Examples.joined(*(part.take(row) for part, row in zip(parts, rows, strict=True)))

@@ -1,7 +1,6 @@
-"""Merges without a search, or with a grid of one or two numbers: the baselines of every search, each with its evaluations
-counted.
+"""Merges without a search, or with a grid of one or two numbers: baselines of every search, with their evaluations counted.
 
-Formulas are from the papers. Where a published code merges tensor by tensor, so does this.
+Formulas are from the papers. Merges are tensor by tensor where the published code does so.
 """
 
 import itertools
@@ -27,8 +26,8 @@ DROPS, SEEDS = (0.3, 0.5, 0.7, 0.9), 3
 class Merge:
     """A merged network.
 
-    **Attributes:** `coefficients`: in the pool, or None where the merge lies outside its span; `changes` are its changes of
-    weights then. `value`: over validation. `evaluations`: what choosing it has cost.
+    **Attributes:** `coefficients`: in the pool, or None for a merge outside its span, given by `changes` of weights instead.
+    `value`: over validation. `evaluations`: the cost of choosing it.
     """
 
     name: str
@@ -39,9 +38,9 @@ class Merge:
 
 
 def merges(evaluator: Evaluator, *, budget: int, seed: int = 0) -> list[Merge]:
-    """All merges that the budget allows, each by itself: what one has scored is free for none of the others.
+    """All merges that the budget allows, each on its own: no merge uses the evaluations of another.
 
-    Grids are cut at the budget. Values are of the utility's score, whatever a search climbs.
+    Grids are cut at the budget. Values are of the utility's score, whatever a search maximises.
     """
     found = []
     for name, method in METHODS.items():
@@ -65,7 +64,7 @@ def best_expert(evaluator: Evaluator, budget: int, seed: int) -> Made:
 
 
 def scaled_expert(evaluator: Evaluator, budget: int, seed: int) -> Made:
-    """The best of all experts, each at many sizes: what one direction alone can do."""
+    """The best of all experts, each at many sizes: the best along single directions."""
     size = len(evaluator.pool)
     return _best(evaluator, np.vstack([np.eye(size), *(s * np.eye(size) for s in np.linspace(0.25, 2.5, 10))]), budget)
 
@@ -77,7 +76,7 @@ def uniform_soup(evaluator: Evaluator, budget: int, seed: int) -> Made:
 
 
 def greedy_soup(evaluator: Evaluator, budget: int, seed: int) -> Made:
-    """Experts from best to worst, each kept in the mean where it does no harm (Wortsman et al. 2022)."""
+    """Experts from best to worst, each added to the mean unless it lowers the value (Wortsman et al. 2022)."""
     size = len(evaluator.pool)
     alone = evaluator.score_values(np.eye(size))
     kept: list[int] = []
@@ -121,7 +120,7 @@ def model_stock(evaluator: Evaluator, budget: int, seed: int) -> Made:
 
 
 def similar(pool: ExpertPool) -> Float64[np.ndarray, " K"]:
-    """The merge in which every expert's own direction has the length that it has alone.
+    """The merge in which every expert's own direction has its original length.
 
     Orthogonal changes are summed and equal ones averaged. After SimMerge (arXiv 2601.09473), which predicts a merge from
     similarity by a trained model; this is a formula for its two extremes.
@@ -131,8 +130,8 @@ def similar(pool: ExpertPool) -> Float64[np.ndarray, " K"]:
 
 
 def stock_changes(pool: ExpertPool) -> dict[str, Tensor]:
-    """Between base and mean, weight by weight, at the ratio `K cos / (1 + (K - 1) cos)` of the experts' mean angle (Jang et al.
-    2024)."""
+    """Changes between base and mean, weight by weight, at the ratio `K cos / (1 + (K - 1) cos)` of the experts' mean angle
+    (Jang et al. 2024)."""
     changes = {}
     for name, stack in _stacks(pool):
         flat = stack.flatten(1).double()
@@ -145,7 +144,7 @@ def stock_changes(pool: ExpertPool) -> dict[str, Tensor]:
 
 
 def ties(evaluator: Evaluator, budget: int, seed: int) -> Made:
-    """TIES (Yadav et al. 2023): the largest entries of each change, the sign that weighs more, the mean of those that have
+    """TIES (Yadav et al. 2023): the largest entries of each change, the sign with the larger sum, the mean of the entries with
     it."""
     return _best_changes(
         evaluator,
@@ -166,7 +165,7 @@ def dare(evaluator: Evaluator, budget: int, seed: int) -> Made:
 
 
 def ties_changes(pool: ExpertPool, *, density: float, weight: float) -> dict[str, Tensor]:
-    """Of one density, the share of entries that is kept, and one weight of the sum.
+    """Changes of TIES with one density, the share of entries that is kept, and one weight of the sum.
 
     Example::
 
@@ -188,7 +187,7 @@ def ties_changes(pool: ExpertPool, *, density: float, weight: float) -> dict[str
 
 
 def dare_changes(pool: ExpertPool, *, drop: float, weight: float, rng: Generator) -> dict[str, Tensor]:
-    """Of one share of entries that are dropped, and one weight of the sum."""
+    """Changes of DARE with one share of dropped entries, and one weight of the sum."""
     changes = {}
     for name, stack in _stacks(pool):
         kept = torch.rand(stack.shape, generator=rng) >= drop
@@ -197,7 +196,7 @@ def dare_changes(pool: ExpertPool, *, drop: float, weight: float, rng: Generator
 
 
 def _stacks(pool: ExpertPool) -> Iterable[tuple[str, Tensor]]:
-    """Every weight with its changes `(K, ...)`, one at a time, as all of a large network would not fit."""
+    """Every weight with its changes `(K, ...)`, one at a time, since all of a large network would not fit into memory."""
     yield from ((name, pool.stacked(name)) for name in (*pool.low_rank, *pool.dense))
 
 
@@ -223,7 +222,8 @@ def _best_changes(evaluator: Evaluator, makers: Iterable[Callable[[], Mapping[st
 
 
 def _value(evaluator: Evaluator, coefficients: Float64[np.ndarray, " K"] | None, changes: Mapping[str, Tensor] | None) -> float:
-    """Of a merge that a method has chosen. It counts for those that are one candidate, and was counted for the others."""
+    """The value of the merge that a method has chosen. It is counted only for methods without a choice; others have counted
+    it."""
     if coefficients is not None:
         return float(evaluator.score_values(coefficients[None])[0])
     scores = evaluator.fresh().score_changes(changes or {})
@@ -235,7 +235,7 @@ def _generator(seed: int, k: int) -> Generator:
 
 
 FREE = ("similarity", "model stock")
-"""They choose nothing by evaluation, so their value is not one that a choice has raised."""
+"""Methods without a choice by evaluation, whose value is therefore not inflated by one."""
 
 METHODS: dict[str, Callable[[Evaluator, int, int], Made]] = {
     "best expert": best_expert,

@@ -1,7 +1,7 @@
-"""Experts of different architectures with one vocabulary: their next-token distributions are mixed, not their weights.
+"""Mixtures of experts of different architectures with one vocabulary: of next-token distributions, not of weights.
 
-Feng et al. 2024 do the same search on a vector with one number for each model. Here this vector is the only weight of a network
-that holds them all, so that every engine, null and figure of a pool is used as it stands.
+Feng et al. 2024 run the same search on a vector with one number for each model. Here this vector is the only weight of a
+network that contains them all, so that all engines, nulls and figures of a pool apply unchanged.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ from assay.swarm.pool import ExpertPool, Span
 from assay.swarm.scores import outputs_of
 
 MIXTURE = "mixture"
-_LEAST = 1e-9  # of a probability, where coefficients below 0 take away more than there is
+_LEAST = 1e-9  # floor of probabilities, which negative coefficients could make negative
 
 
 class TokenMixture(nn.Module):
     """A network whose distribution over the next token is `sum over k of mixture[k] * distribution of network k`.
 
-    **Arguments:** `networks`: by name, each called with the same inputs; of any architecture. `vocabulary`: tokens.
+    **Arguments:** `networks`: by name, each called with the same inputs; of any architecture. `vocabulary`: number of tokens.
 
-    **Attributes:** `mixture` `(K, vocabulary)`: how much of each network is taken for each token. Those of the pool of
-    `mixture_of` have one number for a whole network; random directions, the null, have one for each of its tokens.
+    **Attributes:** `mixture` `(K, vocabulary)`: coefficient of each network for each token. The pool of `mixture_of` has one
+    coefficient per network; random directions, the null, have one per token.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], *, vocabulary: int):
@@ -51,7 +51,7 @@ class TokenMixture(nn.Module):
 
 
 def mixture_of(networks: Mapping[str, nn.Module], *, vocabulary: int, span: Span = "affine") -> tuple[TokenMixture, ExpertPool]:
-    """The mixture and its pool, in which an expert is one of the networks alone: for a `Problem`, or an `Evaluator`.
+    """The mixture and its pool, in which each expert is one network alone, as input to a `Problem` or an `Evaluator`.
 
     **Arguments:** `span`: in the affine span probabilities sum to 1.
 
@@ -69,7 +69,7 @@ def mixture_of(networks: Mapping[str, nn.Module], *, vocabulary: int, span: Span
 
 
 def _alone(k: int, mixture: Tensor) -> Float[Tensor, "K v"]:
-    """One network, whole."""
+    """The mixture of one network alone."""
     found = torch.zeros_like(mixture)
     found[k] = 1.0
     return found

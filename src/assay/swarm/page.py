@@ -1,4 +1,4 @@
-"""A study as one page, one JSON file and the weights of the selected candidate."""
+"""Output of a study: one page, one JSON file and the weights of the selected candidate."""
 
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ PAGE, RESULTS, CANDIDATE = "swarm.html", "swarm.json", "candidate.safetensors"
 
 
 class SwarmResults(BaseModel):
-    """What `swarm.json` holds: the verdict, the coefficients of the selected candidate, and all evidence."""
+    """Content of `swarm.json`: the verdict, the coefficients of the selected candidate, and all evidence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,10 +36,10 @@ class SwarmResults(BaseModel):
 
 
 def write_swarm(folder: Path, problem: Problem, study: Study, found: Judged, *, name: str, connected: str = "") -> Path:
-    """Write `swarm.json`, `swarm.html` and `candidate.safetensors`: all weights of the candidate that is best on validation,
-    which other tools can read as `write_exports` says.
+    """Write `swarm.json`, `swarm.html` and `candidate.safetensors`, all weights of the candidate that is best on validation,
+    with the exports of `write_exports`.
 
-    **Arguments:** `name`: of the problem, for readers. `connected`: a warning of loss barriers.
+    **Arguments:** `name`: of the problem, for the page. `connected`: a warning about loss barriers.
 
     **Returns:** the path of the page.
     """

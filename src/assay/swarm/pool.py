@@ -1,7 +1,7 @@
-"""A pool of experts of one base: its coefficients are the points that a search moves over, one number for each expert.
+"""Pools of experts of one base: the coordinates of a search are coefficients, one for each expert.
 
 The update of a particle swarm, crossover and every linear merge give all weights of one expert the same coefficient, so a
-candidate among K experts is K numbers, whatever the size of the network (research on this is told in docs/methods/swarm.md).
+candidate among K experts is K numbers, whatever the size of the network (see docs/methods/swarm.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,8 +28,8 @@ Source = Expert | Mapping[str, Tensor] | Path | str
 class LowRank:
     """The factors of all experts that change one weight.
 
-    **Attributes:** `down` `(R, in)`, `up` `(out, R)`: their factors, one after the other. `owner` `(R,)`: whose each row is.
-    `scale`: of factor space, one for all; in delta space 1, as each expert's is in its `up`.
+    **Attributes:** `down` `(R, in)`, `up` `(out, R)`: concatenated factors. `owner` `(R,)`: the expert of each row. `scale`:
+    common scale in factor space; 1 in delta space, where each expert's scale is part of its `up`.
     """
 
     down: Float[Tensor, "R i"]
@@ -40,7 +40,7 @@ class LowRank:
 
 
 class ExpertPool:
-    """Experts of one base, and what a vector of coefficients makes of them.
+    """Experts of one base, and the networks given by vectors of coefficients.
 
     **Arguments:**
 
@@ -48,11 +48,11 @@ class ExpertPool:
     - `experts`: by name, each a PEFT LoRA folder, a safetensors file or state dict of whole weights, or an `Expert`.
     - `space`: `delta` adds coefficient times the change of each weight. `factor` mixes the two factors of LoRA separately, as
       the reference code of Feng et al. does: `(sum c B)(sum c A)` has cross terms, and depends on how each change is factored.
-      `full` is `delta` with every change as a dense matrix: for whole weights, and where a change is of no linear layer.
-    - `span`: `affine`, the published search space, in which coefficients sum to 1, or `linear`, in which "base + A + B" lies.
+      `full` is `delta` with every change as a dense matrix: for whole weights, and for changes outside linear layers.
+    - `span`: `affine`, the published search space, in which coefficients sum to 1, or `linear`, which contains "base + A + B".
 
     **Raises:** `AssayError` for experts of different bases, heads or vocabularies (another name, shape or declared base),
-    weights that are not finite, and in factor space other ranks, scales or weights among the experts.
+    weights that are not finite, and in factor space for unequal ranks, scales or sets of weights.
 
     Example::
 
@@ -94,9 +94,9 @@ class ExpertPool:
         return f"ExpertPool({', '.join(self.names)}; space={self.space}, span={self.span})"
 
     def changes(self, coefficients: Coefficients) -> dict[str, Tensor]:
-        """What a candidate adds to each weight that any expert changes, by name.
+        """The changes of a candidate, for each weight that any expert changes.
 
-        **Arguments:** `coefficients` `(K,)`; a tensor that needs gradients gets them.
+        **Arguments:** `coefficients` `(K,)`; differentiable.
         """
         c = self._checked(coefficients)
         found = {}
@@ -107,7 +107,7 @@ class ExpertPool:
         return found
 
     def low_rank_change(self, weight: str, coefficients: Float[Tensor, "*p K"]) -> Float[Tensor, "*p a b"]:
-        """What candidates add to one weight of which all changes are low-rank ones."""
+        """Changes of candidates in one weight of which all changes are low-rank ones."""
         factors = self.low_rank[weight]
         rows = coefficients.to(factors.down.dtype)[..., factors.owner]
         if self.space == "factor":
@@ -120,8 +120,8 @@ class ExpertPool:
         return product.mT if factors.transposed else product
 
     def factors(self, coefficients: Coefficients) -> dict[str, Factors]:
-        """A candidate as one LoRA adapter, without making a matrix: of the experts' rank in factor space, of the sum of their
-        ranks in delta space. Changes of whole weights are not among them."""
+        """A candidate as one LoRA adapter, without forming a matrix: of the experts' rank in factor space, of the sum of their
+        ranks in delta space. Changes of whole weights are left out."""
         c, found = self._checked(coefficients), {}
         for weight, each in self.low_rank.items():
             rows = c.to(each.down.dtype)[each.owner]
@@ -138,20 +138,20 @@ class ExpertPool:
         return self.applied(self.changes(coefficients))
 
     def applied(self, changes: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The base with changes added, each in the base's own precision."""
+        """The base with changes added, in the base's precision."""
         return {
             name: (wide(tensor) + changes[name]).to(tensor.dtype) if name in changes else tensor
             for name, tensor in self.base.items()
         }
 
     def stacked(self, weight: str) -> Float[Tensor, "K *shape"]:
-        """Every expert's change of one weight, as it would be added alone."""
+        """Every expert's own change of one weight."""
         if weight in self.dense:
             return self.dense[weight]
         return self._stacked(weight)
 
     def gram(self) -> Float[np.ndarray, "K K"]:
-        """Inner products of the experts' changes over all weights, without making a matrix of a low-rank change."""
+        """Inner products of the experts' changes over all weights, without forming low-rank changes as matrices."""
         total = torch.zeros(len(self), len(self), dtype=torch.float64)
         for factors in self.low_rank.values():
             down, up = factors.down.double(), factors.up.double()
@@ -168,14 +168,14 @@ class ExpertPool:
         return self._with({name: changes for name, changes in self._experts.items() if name not in names})
 
     def with_noise(self, num: int, rng: Generator) -> "ExpertPool":
-        """This pool and `num` directions that hold no training: each a random change with the norms of a random expert.
+        """This pool with `num` random directions: each a random change with the norms of a random expert.
 
         A search over it may leave the span of the experts, as mutation of the weights does (MERGEvolve, arXiv 2606.28373).
         """
         return self._with({**self._experts, **{f"noise {k}": self._noise(rng) for k in range(num)}})
 
     def noise(self, rng: Generator) -> "ExpertPool":
-        """A null of the same size: every expert replaced by a random change with the same norms, of the same ranks."""
+        """A null of the same size: every expert replaced by a random change with the same norms and ranks."""
         return self._with({name: self._like(changes, rng) for name, changes in self._experts.items()})
 
     def _noise(self, rng: Generator) -> dict[str, Factors | Tensor]:
@@ -187,7 +187,7 @@ class ExpertPool:
         drawn: dict[str, Factors | Tensor] = {}
         for weight, change in changes.items():
             if isinstance(change, Factors):
-                # Rotations of the inputs and outputs keep the norm of the change, its rank and its singular values.
+                # Rotations of inputs and outputs preserve the norm, rank and singular values of the change.
                 down, up = (_rotated(factor, rng) for factor in (change.down, change.up.T))
                 drawn[weight] = Factors(down=down, up=up.T, scale=change.scale, transposed=change.transposed)
             else:
@@ -211,7 +211,7 @@ class ExpertPool:
         return c
 
     def _changes(self, name: str, expert: Expert) -> dict[str, Factors | Tensor]:
-        """The expert's changes of the base, checked against it, each in its space."""
+        """The expert's changes of the base, checked against it, in the pool's space."""
         changes: dict[str, Factors | Tensor] = dict(expert.changes)
         for weight in (*changes, *expert.values):
             if weight not in self.base:
@@ -264,7 +264,7 @@ class ExpertPool:
         fold = self.space != "factor"
         return LowRank(
             down=torch.cat([change.down for _, change in factors]).contiguous(),
-            # Row by row of each factor, so that those of one expert lie together.
+            # Row by row of each factor, so that the rows of one expert are contiguous.
             up=torch.cat([(change.up * change.scale if fold else change.up).T for _, change in factors]).T,
             owner=torch.cat([torch.full((change.down.shape[0],), k) for k, change in factors]),
             scale=1.0 if fold else factors[0][1].scale,
@@ -278,7 +278,7 @@ class ExpertPool:
 
 
 def _rotated(factor: Float[Tensor, "r n"], rng: Generator) -> Float[Tensor, "r n"]:
-    """The rows in a random direction, with their inner products as before: a basis of random rows times the old triangle."""
+    """Randomly rotated rows with the same inner products: a basis of random rows times the old triangle."""
     noise = torch.randn(factor.shape[1], factor.shape[0], generator=rng, dtype=factor.dtype)
     if factor.shape[0] > factor.shape[1]:  # more rows than dimensions have no such basis
         return noise.T * (factor.norm() / noise.norm())

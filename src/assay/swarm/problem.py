@@ -1,4 +1,4 @@
-"""What a study is about: a network, its experts, a utility, and what should not be forgotten. From Python or by an address."""
+"""Problems of a study: a network, its experts, a utility, and items to check forgetting on. From Python or by an address."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ SHARED = "shared"
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Experts, and the items on which a combination of them is wanted.
+    """Experts, and the items on which a combination of them is sought.
 
     **Attributes:**
 
-    - `network`: a module with the base's weights. `pool`: its experts. `utility`: the items that no expert is good at.
-    - `kept`: further items by name, such as what each expert can do, for forgetting. The set `shared` holds what
-      all experts can do: on it connections between experts are checked.
-    - `chance`: what a guesser scores.
-    - `base`, `sources`: where the base and each expert lie, where that is known: for a recipe that other tools read.
+    - `network`: a module with the base's weights. `pool`: its experts. `utility`: the items that no expert solves.
+    - `kept`: further items by name, such as the skill of each expert, for forgetting. The set `shared` holds what all experts
+      can do; loss barriers are measured on it.
+    - `chance`: the score of guessing.
+    - `base`, `sources`: locations of the base and of each expert, where known, for a recipe that other tools read.
     """
 
     network: nn.Module

@@ -1,4 +1,4 @@
-"""The update of Model Swarms (Feng et al. 2024, arXiv 2410.11163) on coefficients, with what its code does as options.
+"""The update of Model Swarms (Feng et al. 2024, arXiv 2410.11163) on coefficients, with the behaviour of its code as options.
 
 Every term of the update has one coefficient for all weights of an expert, so this is the published search: the trajectory of
 the weights is the trajectory of the coefficients, times the experts.
@@ -18,7 +18,7 @@ from assay.swarm.pool import Span
 
 @runtime_checkable
 class RandomNumbers(Protocol):
-    """Where the search has its random numbers from: those of numpy's generator, or recorded ones."""
+    """Source of random numbers for the search: a numpy generator, or a recording."""
 
     def random(self) -> float:
         """Uniform in [0, 1)."""
@@ -35,17 +35,18 @@ class SwarmOptions:
 
     **Attributes:**
 
-    - `particles`: N. Experts are the first, crossover makes the rest.
-    - `inertia`, `own`, `leader`, `repel`: the weights of velocity, personal best, global best and global worst. 0 leaves one
-      out.
-    - `step`, `decay`, `least_step`: the step length, what each iteration multiplies it with, and its lower bound.
-    - `crossover`: `unit` draws the weight of a child's first parent from U(0, 1), as the paper says, `double` from U(0, 2), as
-      the code does: half of the children lie beyond a parent.
-    - `velocity`: at the start: towards another particle at random, none, or towards the best.
-    - `patience`: iterations without a better global best after which the search ends; `most`: iterations at most.
-    - `restart`: share of the patience after which a particle whose personal best is older goes back to it, with no velocity.
-      None: never. `forget`: the age begins anew then. In the published code it does not, so the particle goes back each time.
-    - `dropout_iteration`, `dropout_particle`: chances that an iteration or a particle is moved and not evaluated (dropout-K,
+    - `particles`: N. The experts are the first; crossover makes the others.
+    - `inertia`, `own`, `leader`, `repel`: the weights of velocity, personal best, global best and global worst. 0 removes a
+      term.
+    - `step`, `decay`, `least_step`: the step length, its factor per iteration, and its lower bound.
+    - `crossover`: `unit` draws the weight of a child's first parent from U(0, 1), as in the paper, `double` from U(0, 2), as in
+      the code, where half of the children lie beyond a parent.
+    - `velocity`: initial velocity: towards another random particle, none, or towards the best.
+    - `patience`: iterations without a better global best after which the search ends; `most`: the most iterations.
+    - `restart`: share of the patience after which a particle without a better personal best returns to it, with no velocity.
+      None: never. `forget`: whether the count then starts anew. In the published code it does not, so the particle returns
+      every time.
+    - `dropout_iteration`, `dropout_particle`: chances that an iteration or a particle is moved without evaluation (dropout-K,
       -N).
     - `directions`: `random` replaces every move by one of the same length in a random direction of the span: a null.
     """
@@ -81,7 +82,7 @@ class SwarmOptions:
 
     @classmethod
     def drawn(cls, rng: Generator, **fixed: Any) -> "SwarmOptions":
-        """A setting of the 1,350 from which the published scripts draw."""
+        """Random settings among the 1,350 of the published scripts."""
         tenths = {"inertia": (1, 3), "own": (1, 5), "leader": (2, 6), "step": (5, 10)}
         settings: dict[str, Any] = {name: int(rng.integers(low, high + 1)) / 10 for name, (low, high) in tenths.items()}
         settings["repel"] = float(rng.choice([0.01, 0.05, 0.1]))
@@ -89,10 +90,10 @@ class SwarmOptions:
 
 
 class PublishedSwarm(SearchEngine):
-    """Model Swarms. In a linear span the base is one more particle at the start, the only one whose coefficients do not sum to
-    1.
+    """Model Swarms. In a linear span the base is one more initial particle, the only one whose coefficients do not sum to 1.
 
-    **Arguments:** `options`: None draws a setting, as the published scripts do. `draws`: other random numbers than `rng`'s.
+    **Arguments:** `options`: None draws settings, as the published scripts do. `draws`: random numbers other than those of
+    `rng`.
     """
 
     name = "swarm"
@@ -115,7 +116,7 @@ class PublishedSwarm(SearchEngine):
         self._asked: Bool[np.ndarray, " N"] | None = None
 
     def ask(self) -> Float64[np.ndarray, "N K"]:
-        """The particles at the start, then those that moved and are evaluated."""
+        """The initial particles, then those that moved and are evaluated."""
         if self._asked is None:
             self._asked = np.ones(len(self.x), dtype=bool)
             return self.x
@@ -133,7 +134,7 @@ class PublishedSwarm(SearchEngine):
         return self.x[self._asked]
 
     def tell(self, candidates: Float64[np.ndarray, "N K"], values: Float64[np.ndarray, " N"], **more: Any) -> None:
-        """Update the bests and the worst, over the whole history. A particle that was not evaluated keeps its last value."""
+        """Update the bests and the worst over the whole history. A particle that was not evaluated keeps its last value."""
         assert self._asked is not None
         begins = not np.isfinite(self.top_value)
         mine = np.flatnonzero(self._asked)
@@ -152,7 +153,7 @@ class PublishedSwarm(SearchEngine):
 
     @property
     def finished(self) -> bool:
-        """Whether patience or iterations have run out."""
+        """Whether patience or iterations are exhausted."""
         return self._unchanged >= self.options.patience or self._iteration >= self.options.most
 
     def _populated(self, experts: Float64[np.ndarray, "k K"]) -> Float64[np.ndarray, "N K"]:
@@ -173,7 +174,7 @@ class PublishedSwarm(SearchEngine):
         return second + (second >= one)
 
     def _set_off(self) -> None:
-        """The velocities at the start."""
+        """Initial velocities."""
         for k in range(len(self.x)):
             if self.options.velocity == "random":
                 self.v[k] = self.x[self._other(k, len(self.x))] - self.x[k]
@@ -181,7 +182,8 @@ class PublishedSwarm(SearchEngine):
                 self.v[k] = self.top - self.x[k]
 
     def _move(self, k: int) -> None:
-        """One particle: a convex mix of velocity, the ways to its best and to the best, and the way from the worst."""
+        """Move one particle: a convex combination of its velocity, the directions to its best and the global best, and the
+        direction away from the worst."""
         options = self.options
         if options.restart is not None and self.age[k] > options.restart * options.patience:
             self.x[k], self.v[k] = self.best[k], 0.0
@@ -207,7 +209,7 @@ class PublishedSwarm(SearchEngine):
 
 
 class RandomSteps(PublishedSwarm):
-    """A null of the published swarm: its steps in random directions of the span, of the same lengths."""
+    """A null of the published swarm: steps of the same lengths in random directions of the span."""
 
     name = "random steps"
 

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 IGNORED = -100
-"""A position of a target that is not scored, as in `torch.nn.functional.cross_entropy`."""
+"""Target of positions that are not scored, as in `torch.nn.functional.cross_entropy`."""
 
 
 def outputs_of(network: Any, inputs: Any) -> Float[Tensor, "n *length classes"]:
-    """Logits of a network. Inputs in a mapping are named arguments, in a tuple positional ones; of an answer with `logits`
-    these are taken, as of Hugging Face models."""
+    """Logits of a network. Inputs in a mapping are named arguments, in a tuple positional ones; of an output with `logits`, as
+    of Hugging Face models, these are taken."""
     if isinstance(inputs, Mapping):
         answer = network(**inputs)
     else:
@@ -23,7 +23,7 @@ def outputs_of(network: Any, inputs: Any) -> Float[Tensor, "n *length classes"]:
 
 
 def accuracy(network: Any, inputs: Any, targets: Tensor) -> Float[Tensor, " n"]:
-    """Whether the largest logit is the target's; over several positions, their share that is right.
+    """Whether the largest logit is the target's; over several positions, the share of right ones.
 
     Example::
 
@@ -40,7 +40,7 @@ def exact_match(network: Any, inputs: Any, targets: Tensor) -> Float[Tensor, " n
 
 
 def log_probability(network: Any, inputs: Any, targets: Tensor) -> Float[Tensor, " n"]:
-    """Log-probability of the target, the mean over its positions. Differentiable."""
+    """Log-probability of the target, averaged over its positions. Differentiable."""
     logits = outputs_of(network, inputs)
     each = _positions(targets)
     losses = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), each.reshape(-1), ignore_index=IGNORED, reduction="none")
@@ -57,6 +57,6 @@ def _right(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def chance(targets: Tensor) -> float:
-    """What the best constant answer scores: the share of the commonest target."""
+    """Chance level: the score of the best constant answer, the share of the commonest target."""
     _, counts = torch.unique(_positions(targets), dim=0, return_counts=True)
     return float(counts.max()) / len(targets)

@@ -1,4 +1,4 @@
-"""One search: an engine, a budget of evaluations and a seed. It may be stopped at any moment and goes on where it was."""
+"""One search: an engine, a budget of evaluations and a seed. It can be interrupted at any time and resumed."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -21,22 +21,22 @@ _KINDS: tuple[type[SearchEngine], ...] = (
     CovarianceAdaptation, PublishedSwarm, ParticleSwarm, RandomSearch, GradientAscent, LoraHub, RandomSteps,
 )  # fmt: skip
 ENGINES: dict[str, type[SearchEngine]] = {kind.name: kind for kind in _KINDS}
-SECONDS_KEPT = 5.0  # between two writings of what was scored
+SECONDS_KEPT = 5.0  # seconds between two writes of the journal
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchTrace:
-    """What one search found.
+    """Result of one search.
 
     **Attributes:**
 
-    - `best` `(K,)`: the candidate with the best value among those scored on all validation items, the experts among them.
-      `value`: what the search climbed, of it.
-    - `evaluations`, `values`: after how many evaluations the best value had reached how much; one point for every improvement.
+    - `best` `(K,)`: the candidate with the best value among those scored on all validation items, including the experts.
+      `value`: its value of the objective.
+    - `evaluations`, `values`: numbers of evaluations and best values, one point for every improvement.
     - `candidates` `(K,)` each: the best at each of these points.
-    - `last` `(N, K)`: the candidates that were asked for last, the final swarm.
-    - `spent`: evaluations, those of the experts at the start among them. `starts`: how often the engine began, each time with
-      settings drawn anew where it draws any.
+    - `last` `(N, K)`: the last candidates of the engine, the final swarm.
+    - `spent`: evaluations, including those of the experts at the start. `starts`: how often the engine was started, each time
+      with newly drawn settings where it draws any.
     """
 
     engine: str
@@ -51,7 +51,7 @@ class SearchTrace:
     starts: int
 
     def best_after(self, evaluations: float | int) -> Float64[np.ndarray, " K"]:
-        """The candidate that the search would have given had it been stopped there."""
+        """The best candidate after so many evaluations."""
         known = [k for k, spent in enumerate(self.evaluations) if spent <= evaluations]
         return self.candidates[known[-1]] if known else self.candidates[0]
 
@@ -66,20 +66,20 @@ def search_once(
     journal: Path | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> SearchTrace:
-    """Search with one engine until the budget is spent. It begins with the experts themselves, and begins anew when it has
+    """Search with one engine until the budget is spent. It begins with the experts themselves, and restarts when it has
     converged.
 
     **Arguments:**
 
-    - `engine`: a name of `ENGINES`, or what makes an engine.
+    - `engine`: a name of `ENGINES`, or a function that makes an engine.
     - `budget`: evaluations of a candidate on all validation items.
     - `race`: drop candidates of a generation that are behind after a quarter or half of the items (successive halving; Jamieson
-      and Talwalkar 2016). Items are taken in one random order. A dropped candidate is told by what it has, and is never the
+      and Talwalkar 2016). Items are taken in one random order. A dropped candidate keeps its partial value, and is never the
       best.
-    - `journal`: a file in which everything scored is kept, so that the same call goes on after a stop, with the same result.
+    - `journal`: a file for all scores, so that the same call resumes after an interruption, with the same result.
     - `options`: further arguments of the engine.
 
-    **Raises:** `AssayError` for a budget that does not pay for the experts, and an unknown engine.
+    **Raises:** `AssayError` for a budget smaller than the number of experts, and an unknown engine.
 
     Example::
 
@@ -105,7 +105,7 @@ def search_once(
         before = evaluator.evaluations
         while run.left >= 1 and not one.finished and run.step(one):
             pass
-        if evaluator.evaluations == before:  # whatever it asks for was scored before
+        if evaluator.evaluations == before:  # all its candidates are in the cache
             break
         starts += 1
     run.keep()
@@ -130,7 +130,7 @@ def _engine(name: str) -> type[SearchEngine]:
 
 
 class _SearchState:
-    """The best so far, and what is left of the budget."""
+    """The best so far, and the remaining budget."""
 
     def __init__(self, evaluator: Evaluator, order: np.ndarray | None, budget: int, journal: Path | None):
         self.evaluator, self.order, self.budget, self.journal = evaluator, order, budget, journal
@@ -149,24 +149,24 @@ class _SearchState:
         return self.budget - self.evaluator.evaluations
 
     def step(self, engine: SearchEngine) -> bool:
-        """One generation; False when the budget does not pay for another, or nothing new is asked for."""
-        asked = engine.ask()
-        if not len(asked):
+        """One generation; False when the budget does not cover another, or the engine gives no new candidate."""
+        candidates = engine.ask()
+        if not len(candidates):
             return False
         before = self.evaluator.evaluations
         if engine.gradient:
             if self.left < 3:
                 return False
-            value, slope = self.evaluator.gradient(asked[0])
+            value, slope = self.evaluator.gradient(candidates[0])
             values, gradients = np.array([value]), slope[None]
-            self._note(asked, values)
+            self._note(candidates, values)
         else:
-            allowed = int(self.left + 1e-9)  # a generation that is cut is scored and not told
-            values, gradients = self.score(asked[:allowed]), None
-            if len(values) < len(asked):
+            allowed = int(self.left + 1e-9)  # a truncated generation is scored but not passed to the engine
+            values, gradients = self.score(candidates[:allowed]), None
+            if len(values) < len(candidates):
                 return False
-        engine.tell(asked, values, gradients=gradients)
-        self.last = asked
+        engine.tell(candidates, values, gradients=gradients)
+        self.last = candidates
         self._idle = self._idle + 1 if self.evaluator.evaluations == before else 0
         if time.monotonic() - self._kept_at > SECONDS_KEPT:
             self.keep()
@@ -184,7 +184,8 @@ class _SearchState:
         return values
 
     def _raced(self, candidates: np.ndarray) -> np.ndarray:
-        """A quarter of the items for all, a half for the better half, all for the best quarter."""
+        """Values by successive halving: a quarter of the items for all, a half for the better half, all for the best
+        quarter."""
         assert self.order is not None
         num, alive = len(self.order), np.arange(len(candidates))
         values = np.zeros(len(candidates))

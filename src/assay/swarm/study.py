@@ -1,5 +1,5 @@
-"""A study of one pool: every engine and its nulls on one budget over many seeds, the merges beside them, the test items
-once."""
+"""A study of one pool: every engine and its nulls on one budget over many seeds, merges as baselines, and one use of the test
+items."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -26,19 +26,19 @@ from assay.swarm.utility import ScoredItems, Utility, permuted_classes
 Kind = Literal["own", "noise", "renamed", "beyond"]
 STANDARD = ("cmaes", "swarm", "pso", "random", "random steps")
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
-"""Of the budget, at which the best candidate so far is scored on the test items."""
+"""Shares of the budget at which the best candidate so far is scored on the test items."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlan:
-    """What a study does.
+    """Methods and sizes of a study.
 
     **Attributes:**
 
-    - `engines`: the first is the one that is judged; the nulls are searched with it.
-    - `budget`: evaluations of each search and of each merge. `seeds`: searches of each engine. `nulls`: of each null.
-    - `race`, `graded`, `way`: as `search_once` and `Evaluator` have them.
-    - `beyond`: searches in the span widened by as many random directions as there are experts, which may leave it.
+    - `engines`: the first is judged, and searches the nulls.
+    - `budget`: evaluations of each search and of each merge. `seeds`: searches of each engine. `nulls`: searches of each null.
+    - `race`, `graded`, `way`: as in `search_once` and `Evaluator`.
+    - `beyond`: searches in the span extended by as many random directions as there are experts, which may leave it.
     """
 
     engines: tuple[str, ...] = STANDARD
@@ -64,22 +64,22 @@ class StudyPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What a study found, on test items.
+    """Results of a study on test items.
 
     **Attributes:**
 
     - `traces`: by kind of pool and engine, one for each seed. `noise`: every expert replaced by a random change of its norms.
-      `renamed`: the control task of renamed answers. `beyond`: with random directions besides.
-    - `tested`: by the same key, the scores of each seed's best `(seeds, n)`. Of `renamed` against the renamed answers.
+      `renamed`: the control task of renamed answers. `beyond`: with additional random directions.
+    - `tested`: by the same key, the scores of each seed's best `(seeds, n)`; for `renamed` against the renamed answers.
     - `curves`: by engine, the mean test score at `points` evaluations `(seeds, points)`.
     - `validated`: by engine, the validation score of each seed's best.
-    - `experts` `(K, n)`, `base` `(n,)`, `merged` by name `(n,)`: their scores on test items. `merges`: what each is, and has
+    - `experts` `(K, n)`, `base` `(n,)`, `merged` by name `(n,)`: their scores on test items. `merges`: each merge with its
       cost.
     - `ablated` `(seeds, K, n)`: of the judged engine's best without one expert each.
-    - `union` `(seeds, n)`: the best score that any candidate of the final generation has, and `swarm` how many there are.
+    - `union` `(seeds, n)`: the best score of any candidate of the final generation, and `swarm` the number of these.
     - `experts_renamed` `(nulls, K, n)`: scores of the experts on each control task.
-    - `kept`: of each further set of items, the mean score of the experts `(K,)` and of each seed's best `(seeds,)`.
-    - `shared`: of test items, as `Utility.test_shared` has them.
+    - `kept`: for each further set of items, the mean score of the experts `(K,)` and of each seed's best `(seeds,)`.
+    - `shared`: of test items, as in `Utility.test_shared`.
     """
 
     plan: StudyPlan
@@ -107,7 +107,7 @@ class Study:
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """One search, made where it runs, so that little travels."""
+    """One search, built in its own process, so that little is transferred."""
 
     kind: Kind
     engine: str
@@ -128,13 +128,13 @@ def study(
     journals: Path | None = None,
     progress: Callable[[str, float], None] = lambda doing, done: None,
 ) -> Study:
-    """Search with every engine and its nulls, then score everything on the test items, once.
+    """Search with every engine and its nulls, then score all candidates on the test items, once.
 
     **Arguments:**
 
-    - `problem`: its test items are spent.
+    - `problem`: its test items are used up.
     - `jobs`, `where`: processes of this machine, or a Ray or Dask cluster; the result does not depend on it.
-    - `journals`: a folder for what was scored. A study that was stopped goes on with the same call.
+    - `journals`: a folder for scores. An interrupted study is resumed by the same call.
 
     **Raises:** `AssayError` as `search_once` does; without test items; and when they were scored before.
 
@@ -150,7 +150,7 @@ def study(
     if plan.budget < len(pool):
         raise AssayError("the budget must pay for each expert once", given=f"{plan.budget} evaluations, {len(pool)} experts")
     if utility.test is None or utility.is_tested:
-        utility.open_test()  # which says what is wrong, before anything is searched
+        utility.open_test()  # raises before any search where something is wrong
     mark = "" if journals is None else _fingerprint(pool, utility, plan)
     made = [
         _Job(kind=kind, engine=engine, seed=plan.seed + seed, network=network, pool=pool, utility=utility.closed(), plan=plan,
@@ -203,7 +203,7 @@ def _journal(folder: Path | None, mark: str, kind: str, engine: str, seed: int) 
 
 
 def _fingerprint(pool: ExpertPool, utility: Utility, plan: StudyPlan) -> str:
-    """Of whatever decides a score, so that nothing scored for other experts or items is taken for one of these."""
+    """Hash of everything that decides a score, so that no score of other experts or items is reused."""
     scores = [getattr(score, "__qualname__", type(score).__qualname__) for score in (utility.score, utility.graded)]
     found = hashlib.sha256(repr((pool, plan.graded, plan.way, scores)).encode())
     found.update(pool.gram().tobytes())
@@ -219,7 +219,7 @@ def _scored(
     traces: Mapping[tuple[Kind, str], tuple[SearchTrace, ...]],
     merged: tuple[Merge, ...],
 ) -> Study:
-    """Everything on the test items, in one opening."""
+    """Scores of all candidates on the test items, which are opened once."""
     utility, pool, judged = evaluator.utility, evaluator.pool, plan.engines[0]
     size = len(pool)
     test = utility.open_test()
@@ -285,8 +285,7 @@ def _scored(
 
 
 def _without(c: Float64[np.ndarray, " K"], k: int, span: str) -> Float64[np.ndarray, " K"]:
-    """A candidate without one expert. In the affine span the others are moved by the same number, so that they sum to 1
-    again."""
+    """A candidate without one expert. In the affine span the others are shifted equally, so that they sum to 1 again."""
     left = c.copy()
     left[k] = 0.0
     if span == "affine":

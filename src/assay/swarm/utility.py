@@ -1,4 +1,4 @@
-"""What a search maximises: a score on validation items, with a test split that can be scored once."""
+"""Objective of a search: a score on validation items, with a test split that can be scored once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -18,12 +18,12 @@ from assay.swarm.scores import IGNORED
 Score = Callable[[Any, Any, Any], Any]
 """`score(network, inputs, targets)`: one number for each item, higher is better."""
 FEWEST = 20
-"""Validation items: with fewer, the best of some hundred candidates is better than the rest by luck alone."""
+"""The least validation items: with fewer, the best of some hundred candidates is best by luck alone."""
 
 
 @dataclass(frozen=True)
 class ScoredItems:
-    """What a network is scored on.
+    """Items to score a network on.
 
     **Attributes:** `inputs`, `targets`: a tensor or a list with one entry for each item, or a tuple or mapping of these.
     """
@@ -39,7 +39,9 @@ class ScoredItems:
         return ScoredItems(_taken(self.inputs, indices), _taken(self.targets, indices))
 
     def check(self, what: str) -> None:
-        """**Raises:** `AssayError` when there are no items, or other numbers of inputs and of targets."""
+        """Check the items.
+
+        **Raises:** `AssayError` when there are none, or unequal numbers of inputs and targets."""
         if not len(self) or _length(self.targets) != len(self):
             raise AssayError(
                 f"{what} must be items with as many inputs as targets",
@@ -52,7 +54,7 @@ Run = Callable[[ScoredItems], AbstractContextManager[Any]]
 
 @dataclass(frozen=True)
 class FailedItem:
-    """An item on which the score raised: which, of the validation or the test items, and what was raised."""
+    """An item on which the score raised: its index, its split, and the error."""
 
     split: str
     item: int
@@ -61,23 +63,25 @@ class FailedItem:
 
 @dataclass(kw_only=True)
 class Utility:
-    """A score on items, and what to do with it.
+    """A score on items, and its use in a search.
 
     **Attributes:**
 
-    - `items`: of validation, at least 20; every search reads them as often as it likes.
-    - `score`: what is reported; see `Score`. `graded`: what a search climbs instead, such as the log-probability of the answer,
-      which tells candidates apart where none is right; the engine `gradient` needs it to be differentiable.
-    - `test`: items that are scored once, for all candidates together: `open_test` gives them once, and raises at a second call.
-    - `groups`: of each validation item, its task. The value is then the harmonic mean over tasks, so that none is given up.
-    - `test_groups`: the same of test items; `worst`: the score of an item on which `score` raised.
-    - `test_shared`: by the name of what test items share (a fact, a text, a template), which of it each has. Items that share
-      something are no independent evidence: intervals and p-values are then over what is shared (`assay.swarm.clustered`).
-    - `on_error`: `stop` at the first item on which `score` raises, or `skip`: give it `worst` and go on. Either names the item.
+    - `items`: validation items, at least 20, which searches may read without limit.
+    - `score`: the reported score; see `Score`. `graded`: an objective for searches instead, such as the log-probability of the
+      answer, which distinguishes candidates where none is right; the engine `gradient` needs it to be differentiable.
+    - `test`: items that are scored once, for all candidates together: `open_test` returns them once, and raises at a second
+      call.
+    - `groups`: the task of each validation item. The value is then the harmonic mean over tasks, so that none is sacrificed.
+    - `test_groups`: the task of each test item; `worst`: the score of an item on which `score` raised.
+    - `test_shared`: by the name of what test items share (a fact, a text, a template), the id of each item. Items that share
+      something are no independent evidence: intervals and p-values are then over clusters (`assay.swarm.clustered`).
+    - `on_error`: `stop` at the first item on which `score` raises, or `skip`: score it as `worst` and go on. Either names the
+      item.
     - `failed`: the items on which it raised.
 
-    **Raises:** `AssayError` for fewer than 20 validation items, validation items that are also test items, and test items that
-    share one of fewer than five things.
+    **Raises:** `AssayError` for fewer than 20 validation items, validation items that are also test items, and fewer than five
+    clusters of test items.
     """
 
     items: ScoredItems
@@ -148,7 +152,7 @@ class Utility:
         return self._touched
 
     def closed(self, targets: Any = None) -> "Utility":
-        """The same validation items without the test items, and with other targets where they are given: for a control."""
+        """The same validation items without test items, with other targets where given, for a control."""
         items = self.items if targets is None else ScoredItems(self.items.inputs, targets)
         return replace(self, items=items, test=None, test_groups=None, test_shared=None)
 
@@ -157,9 +161,9 @@ class Utility:
     ) -> Float[Tensor, "p n"]:
         """Scores of `items`, repeated for `repeats` candidates, candidate by candidate.
 
-        An item on which the score raises is found by trying each alone.
+        Where the score raises, each item is tried alone to find the failing one.
 
-        **Arguments:** `run`: of some items, a context that gives the network which answers their rows. `first`: the number of
+        **Arguments:** `run`: a function of items that returns a context with the network for their rows. `first`: the index of
         the first item, for messages.
         """
         try:
@@ -198,11 +202,11 @@ class Utility:
 
 
 def permuted_classes(items: ScoredItems, rng: Generator, *, classes: int | None = None) -> Callable[[Any], Any]:
-    """A control task of the same form: every class is renamed, in all items alike (after Hewitt and Liang 2019).
+    """A control task of the same form: every class is renamed, consistently over items (after Hewitt and Liang 2019).
 
-    No expert holds a part of such a task, but a search can still fit it, through whatever its coefficients can do. Of answers
-    of several tokens each token is renamed; one that occurs in no target of `items` keeps its name. Where targets are neither
-    classes nor tokens (whole numbers), the answers are dealt to the items at random instead.
+    No expert holds a part of such a task, but a search can still fit it as far as its coefficients allow. In answers of several
+    tokens each token is renamed; one that occurs in no target of `items` keeps its name. Where targets are neither classes nor
+    tokens (whole numbers), the answers are shuffled over items instead.
 
     **Returns:** a function of targets.
     """
@@ -218,7 +222,7 @@ def permuted_classes(items: ScoredItems, rng: Generator, *, classes: int | None 
 
 
 def _derangement(num: int, rng: Generator) -> Int[Tensor, " n"]:
-    """A random permutation that leaves nothing in place, where there are two or more."""
+    """A random permutation without fixed points, where there are two elements or more."""
     while True:
         order = torch.randperm(num, generator=rng)
         if num < 2 or bool((order != torch.arange(num)).all()):
@@ -244,7 +248,7 @@ def _taken(column: Any, indices: Int[Tensor, " m"]) -> Any:
 
 
 def _num_shared(first: Any, second: Any) -> int:
-    """Rows that both hold, of plain tensors; other columns are not compared."""
+    """The number of rows in both, for plain tensors; other columns are not compared."""
     if not (isinstance(first, Tensor) and isinstance(second, Tensor) and first.shape[1:] == second.shape[1:]):
         return 0
     mine = {row.numpy().tobytes() for row in first.cpu().flatten(1)}

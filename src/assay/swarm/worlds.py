@@ -1,9 +1,9 @@
-"""Worlds in which it is known whether experts compose: chains of permutations, learned by a small network and its LoRA experts.
+"""Worlds with known composition: chains of permutations, learned by a small network and its LoRA experts.
 
-A state of `Z_p` passes through a chain of three operations, each a random permutation, and a shared residual cell applies one
-at a time. The embeddings of operations are frozen, so a skill lives in shared weights alone. The base learns the old
-operations, each expert one new one besides. The composed task: chains that hold new operations 0 and 1 and one old one, which
-no expert can do.
+A state of `Z_p` passes through a chain of three operations, each a random permutation, applied one at a time by a shared
+residual cell. The embeddings of operations are frozen, so a skill lies in shared weights alone. The base learns the old
+operations, each expert one new one too. The composed task: chains of new operations 0 and 1 and one old one, which no expert
+can do.
 """
 
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ LENGTH = 3
 
 @dataclass(frozen=True, kw_only=True)
 class WorldSize:
-    """How large a world is, and how long its networks are trained.
+    """Size of a world and of the training of its networks.
 
     **Attributes:** `modulus`: p. `old`: operations of the base. `experts`: each with a new operation of its own. `validation`:
-    items of the composed task; the rest is test. `rank`: of LoRA.
+    items of the composed task; the others are test items. `rank`: of LoRA.
     """
 
     modulus: int = 13
@@ -81,14 +81,14 @@ class ChainNetwork(nn.Module):
 
 
 def make_world(kind: World = "composable", *, seed: int, size: WorldSize | None = None, span: Span = "linear") -> Problem:
-    """Train the base and the experts of a world, on one thread in about ten seconds at the standard size.
+    """Train the base and the experts of a world, in about ten seconds on one thread at the standard size.
 
     **Arguments:** `kind`: `composable`; `missing skill`: the composed task needs a further operation, which no expert learned;
-    `other initialisations`: every expert is trained whole, from weights of its own, so that their sums mean nothing.
+    `other initialisations`: every expert is trained whole, from its own initialisation, so that their sums mean nothing.
     """
     size = size or WorldSize()
     rng = keyed_generator(seed, "world")
-    operations = size.old + size.experts + 1  # the last one is learned by nobody
+    operations = size.old + size.experts + 1  # no network learns the last one
     tables = torch.stack([torch.randperm(size.modulus, generator=rng) for _ in range(operations)])
     frozen = torch.randn(operations, size.operation, generator=rng)
     base = _network(size, frozen, rng)
@@ -135,7 +135,7 @@ def _network(size: WorldSize, frozen: Tensor, rng: Generator) -> ChainNetwork:
 def _train(
     networks: list[ChainNetwork], tables: Tensor, skills: list[int | None], size: WorldSize, rng: Generator, steps: int
 ) -> None:
-    """Train each on old operations, and on its own new one."""
+    """Train each network on old operations and on its own new one."""
     for network, skill in zip(networks, skills, strict=True):
         weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
         optimiser = Adam(weights, lr=3e-3)
@@ -150,7 +150,7 @@ def _train(
 
 
 def _experts(base: ChainNetwork, tables: Tensor, size: WorldSize, rng: Generator) -> dict[str, Expert]:
-    """LoRA experts, all trained at once: every matrix stacked, so that one pass serves them all."""
+    """LoRA experts, trained together with stacked matrices in one pass."""
     num, rank = size.experts, size.rank
     shapes = {"up.weight": base.up.weight.shape, "down.weight": base.down.weight.shape}
     down = {w: (torch.randn(num, rank, s[1], generator=rng) * s[1] ** -0.5).requires_grad_() for w, s in shapes.items()}
@@ -207,13 +207,14 @@ def _labelled(tokens: Int[Tensor, "n length"], tables: Tensor) -> ScoredItems:
 
 
 def _facts(items: ScoredItems, needed: list[int], tables: Int[Tensor, "o p"]) -> dict[str, np.ndarray]:
-    """Of each needed operation, which of its p entries an item uses: a network that has one wrong is wrong on all its items."""
+    """For each needed operation the entry, of p, that an item uses: a network with one entry wrong is wrong on all its
+    items."""
     before = torch.cat([items.inputs[:, :1], _states(items.inputs, tables)[:, :-1]], 1)
     return {f"entry of operation {o}": before[items.inputs[:, 1:] == o].numpy() for o in needed}
 
 
 def _drawn(skill: int | None, num: int, size: WorldSize, rng: Generator) -> Int[Tensor, "n length"]:
-    """Chains of old operations, in which about a third are the new one."""
+    """Chains of old operations, in which about a third of the operations are the new one."""
     tokens = torch.randint(size.old, (num, 1 + LENGTH), generator=rng)
     if skill is not None:
         tokens[torch.rand(num, 1 + LENGTH, generator=rng) < 1 / 3] = size.old + skill
