@@ -562,8 +562,8 @@ FAULTS = (
     Fault(
         "the estimate without novel inputs read at the last cut that holds the parts",
         "instruments/recombination/instrument.py",
-        '    asked = [(EARLY, at, "") for at in holds[:1]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])',
-        '    asked = [(EARLY, at, "") for at in holds[-1:]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])',
+        '    cuts = [(EARLY, at, "") for at in holds[:1]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])',
+        '    cuts = [(EARLY, at, "") for at in holds[-1:]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])',
         ("tests/instruments/recombination/test_recombination_planted.py",),
     ),
     Fault(
@@ -618,8 +618,8 @@ FAULTS = (
     Fault(
         "steps that a file leaves out, not counted as wrong",
         "computation/analysis.py",
-        "        return asked & labels.clean\n",
-        "        return asked & labels.clean & ~silent\n",
+        "        return requested & labels.clean\n",
+        "        return requested & labels.clean & ~missing\n",
         ("tests/instruments/subgraphs/test_predictions.py",),
     ),
     Fault(
@@ -709,7 +709,7 @@ FAULTS = (
     Fault(
         "a text that a tokenizer does not give back, coded all the same",
         "encoding/scoring.py",
-        '        if back.removeprefix(" ") != text.removeprefix(" "):  # a tokenizer may put one blank before the first word',
+        '        if back.removeprefix(" ") != text.removeprefix(" "):  # a tokenizer may add a blank before the first word',
         "        if not back and text:",
         ("tests/encoding/test_scoring.py",),
     ),

@@ -1,4 +1,4 @@
-"""From an address, such as `modular:coverage=0.8`, to the task."""
+"""Tasks from addresses, such as `modular:coverage=0.8`."""
 
 import importlib
 import math
@@ -23,21 +23,18 @@ _FORMS = "name, name:option=value,option=value, or package.module:factory"
 def load_task(address: str, *, trust: Collection[str] = (), found_in: Path | None = None) -> "assay.task.Task":
     """The task at an address.
 
-    | form | example |
-    | --- | --- |
-    | `name` | `modular` |
-    | `name:option=value,...` | `modular:p=7,coverage=0.5` |
-    | `name:variant` and `name:variant,option=value,...` | `scan:addprim_jump`, `table:my/table.toml` |
-    | `package.module:factory` | a function without arguments that returns a `Task`; the working directory is searched too |
+    | form | example | | --- | --- | | `name` | `modular` | | `name:option=value,...` | `modular:p=7,coverage=0.5` | |
+    `name:variant` and `name:variant,option=value,...` | `scan:addprim_jump`, `table:my/table.toml` | | `package.module:factory`
+    | a function without arguments that returns a `Task`; the working directory is searched too |
 
     **Arguments:**
 
-    - `trust`: addresses of code, `package.module:function`, that may be imported although only a file names them: the
+    - `trust`: addresses of code, `package.module:function`, that may be imported although only a file names them, such as the
       executor of a table.
-    - `found_in`: the file in which the address was found; None when the caller names it. A factory in an address that was
-      found in a file is imported only when `trust` holds it.
+    - `found_in`: the file in which the address was found; None when the caller names it. A factory in an address that was found
+      in a file is imported only when `trust` holds it.
 
-    **Raises:** `AssayError` for an unknown task, option or value, with the choices, and for code that nobody vouches for.
+    **Raises:** `AssayError` for an unknown task, option or value, with the choices, and for code that is not trusted.
 
     Example::
 
@@ -58,21 +55,21 @@ def load_task(address: str, *, trust: Collection[str] = (), found_in: Path | Non
 
 
 def option_names(address: str) -> tuple[str, ...]:
-    """The options that the task at an address has; none for a factory of one's own."""
+    """The options of the task at an address; none for a factory."""
     family = _family(address)
     return tuple(option.name for option in family.options) if family else ()
 
 
 def given_options(address: str) -> Mapping[str, str]:
-    """The options that an address sets, as written; none for a factory of one's own."""
+    """The options that an address sets, as written; none for a factory."""
     family = _family(address)
     return _split(family, address.partition(":")[2]) if family else {}
 
 
 def with_options(address: str, options: Mapping[str, str]) -> str:
-    """The address with these options, as they would be written, in place of those it had.
+    """The address with these options, as written, in place of its own.
 
-    **Raises:** `AssayError` when the task has no such option; a factory of one's own has none.
+    **Raises:** `AssayError` for an unknown option; a factory has none.
     """
     for option in options:
         if option not in option_names(address):
@@ -87,7 +84,7 @@ def _family(address: str) -> TaskFamily | None:
 
 
 def _factory_in(address: str) -> str | None:
-    """The factory in an address, also where the address is that of another task's items; None when there is none."""
+    """The factory in an address, also within the address of an odd-one-out task; None without one."""
     while (family := _family(address)) and family.name == "odd-one-out":
         address = address.partition("/")[2]
     return address if family is None and ":" in address else None
@@ -97,7 +94,7 @@ def _of_family(family: TaskFamily, rest: str, trust: Collection[str]) -> "assay.
     home, _, class_name = family.home.partition(":")
     make = getattr(importlib.import_module(home), class_name)
     given = _split(family, rest)
-    types = {**get_type_hints(make), **get_type_hints(make.__init__)}  # of a data class the fields, else the arguments
+    types = {**get_type_hints(make), **get_type_hints(make.__init__)}  # fields of a dataclass, else arguments
     for option in family.options:
         if option.default is None and option.name not in given:
             raise AssayError(f"{family.name} needs its {option.name}", given=family.name, next_step=f"write {family.form}")
@@ -106,9 +103,9 @@ def _of_family(family: TaskFamily, rest: str, trust: Collection[str]) -> "assay.
 
 
 def _split(family: TaskFamily, rest: str) -> Mapping[str, str]:
-    """Options as written."""
+    """The options as written."""
     names = [option.name for option in family.options]
-    if names == [family.variant]:  # nothing else can follow, so a path may hold commas and equal signs
+    if names == [family.variant]:  # nothing else follows, so a path may contain commas and equal signs
         return {family.variant: rest.removeprefix(f"{family.variant}=")} if rest else {}
     given: dict[str, str] = {}
     for position, piece in enumerate(rest.split(",") if rest else ()):

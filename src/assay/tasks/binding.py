@@ -1,4 +1,4 @@
-"""Attribute binding: several objects with a shape and a colour each, and the question which shape has a given colour."""
+"""Attribute binding: several objects with a shape and a colour each, and a query for the shape of a given colour."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
@@ -17,23 +17,23 @@ Form = Literal["slots", "scene"]
 SHAPES = ("square", "circle", "triangle", "star", "cross", "ring", "heart", "moon")
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "pink", "brown")
 SIDE = 8
-PLACES = (9, 14, 49)  # cells of the objects: three corners, one cell from the edges
+PLACES = (9, 14, 49)  # cells of the objects: three corners, one cell away from the edges
 ASKED, HINT = 54, 27  # cells of the query and of the cue
 
 
 @dataclass(frozen=True, kw_only=True)
 class BindingTask(SlotTask):
-    """The shape of the first object that has the colour asked for, or `none of them`.
+    """The shape of the first object that has the queried colour, or `none of them`.
 
-    The combination is the scene: the shape and the colour of every object. The query varies freely. Slots of one
-    attribute share their tokens. Which object answers is a part too, that follows from the colours and the query.
+    The combination is the scene: the shape and the colour of every object. The query varies freely. Slots of one attribute
+    share their tokens. The index of the answering object, which follows from the colours and the query, is a part too.
 
     **Arguments:** those of `SlotTask`, and
 
     - `num_objects`: 2 or 3; `num_shapes`, `num_colours`: 2 to 8.
-    - `novel`: `random` scenes; `pairs`: some shapes never have some colours; `roles`: some shapes have some colours in
-      the first object alone; `objects`: the last object may be missing (its colour is `none`), and is there in few
-      trained scenes.
+    - `novel`: `random` scenes; `pairs`: some shapes never have some colours; `roles`: some shapes have some colours in the
+      first object alone; `objects`: the last object may be missing (its colour is `none`), and is present in few trained
+      scenes.
     - `form`: `slots`: `tokens` `(n, 2 objects + 1)`. `scene`: `x` `(n, 64 channels)`, a flat 8 x 8 grid with a channel for
       every token; objects, query and cue lie in cells of their own.
     """
@@ -87,7 +87,7 @@ class BindingTask(SlotTask):
         return (Derived(Part("object", values), (*(f"colour{k}" for k in self._objects()), "query"), self._which),)
 
     def _which(self, values: Values) -> Int[Tensor, " n"]:
-        """The first object of the colour asked for, or as many as there are objects."""
+        """The first object of the queried colour, or the number of objects if none has it."""
         has = torch.stack([values[f"colour{k}"] == values["query"] for k in self._objects()], 1)
         return (has.cumsum(1) == 0).sum(1)
 
@@ -110,7 +110,7 @@ class BindingTask(SlotTask):
         return values[f"colour{self.num_objects}"] != self.num_colours
 
     def _shown(self, values: Values) -> Bool[Tensor, " c"]:
-        """The few scenes that show the last object in every colour."""
+        """The few scenes with the last object, in every colour."""
         last = values[f"colour{self.num_objects}"]
         return few_of_each(last, range(self.num_colours), keyed_generator(self.seed, "binding objects"))
 

@@ -17,8 +17,8 @@ NUM_GROUPS = 512
 
 @dataclass(frozen=True, kw_only=True)
 class BitParity(OddOneOut):
-    """An item is `num_bits` numbers, each 1 or -1. `first` asks that bits 0 and 1 agree, `second` that the bits `half` and
-    `half + 1` do, where `half` is `num_bits // 2`. All others say nothing.
+    """An item is `num_bits` numbers, each 1 or -1. It obeys `first` when bits 0 and 1 agree, and `second` when the bits `half`
+    and `half + 1` do, where `half` is `num_bits // 2`. All others are irrelevant.
 
     Items are grouped into 512 by a hash, which decides their pool.
 
@@ -47,7 +47,7 @@ class BitParity(OddOneOut):
         return Vector(self.num_bits)
 
     def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> GroupedItems:
-        # One number holds all bits of an item: most candidates are thrown away, and this is the quickest way to make them.
+        # One integer holds all bits of an item, which is fastest: most candidates are rejected.
         codes = torch.randint(2**self.num_bits, (len(obeys),), generator=generator)
         for k, (one, other) in enumerate(self.pairs):
             wrong = (codes >> one ^ codes >> other ^ ~obeys[:, k]) & 1

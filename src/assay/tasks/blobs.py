@@ -1,7 +1,7 @@
-"""Random closed contours as pixel masks, and every place where one may stand beside or inside another.
+"""Random closed contours as pixel masks, and all placements of one beside or inside another.
 
-Distances are told exactly: the overlap of two masks at all shifts at once is their cross-correlation, and a mask grown by d
-pixels overlaps what is within d of it.
+Distances are exact: the overlap of two masks at all shifts is their cross-correlation, and a mask dilated by d pixels overlaps
+everything within d of it.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 SIZE = 64
 NUM_CONTOURS = 512
 _HARMONICS = torch.arange(2, 6)
-_ROUGHNESS = 0.32  # the sum of the amplitudes of all harmonics, as a share of the radius
+_ROUGHNESS = 0.32  # sum of the amplitudes of all harmonics, as a share of the radius
 Masks = Bool[Tensor, "m 64 64"]
 
 
@@ -29,7 +29,7 @@ def _contours() -> tuple[Float[Tensor, "c k"], Float[Tensor, "c k"]]:
 
 @cache
 def _grid() -> tuple[Float[Tensor, " pixels"], Float[Tensor, "k pixels"], Float[Tensor, "k pixels"]]:
-    """Of every pixel around the middle: its distance, and cosine and sine of each harmonic of its angle."""
+    """For every pixel its distance from the centre, and cosine and sine of each harmonic of its angle."""
     place = torch.arange(SIZE).float() - SIZE // 2
     y, x = torch.meshgrid(place, place, indexing="ij")
     angles = _HARMONICS[:, None] * torch.atan2(y, x).flatten()
@@ -37,7 +37,7 @@ def _grid() -> tuple[Float[Tensor, " pixels"], Float[Tensor, "k pixels"], Float[
 
 
 def rasterised(contour: Int[Tensor, " m"], radius: Float[Tensor, " m"], turn: Float[Tensor, " m"]) -> Masks:
-    """Filled contours around the middle, turned by an angle in radians."""
+    """Filled contours around the centre, rotated by an angle in radians."""
     amplitudes, phases = _contours()
     distance, cosines, sines = _grid()
     phase = phases[contour] + _HARMONICS * turn[:, None]
@@ -47,12 +47,12 @@ def rasterised(contour: Int[Tensor, " m"], radius: Float[Tensor, " m"], turn: Fl
 
 
 def grown(masks: Masks, by: int) -> Masks:
-    """With every pixel within `by` of them, diagonals counting one."""
+    """Masks dilated by `by` pixels, diagonals counting one."""
     return F.max_pool2d(masks.float(), 2 * by + 1, stride=1, padding=by) > 0
 
 
 def shifted(masks: Masks, shift: Int[Tensor, " m"]) -> Masks:
-    """Moved by `dy * 64 + dx`, each modulo 64."""
+    """Masks shifted by `dy * 64 + dx`, each modulo 64."""
     place = torch.arange(SIZE)
     rows = (place - (shift // SIZE)[:, None]) % SIZE
     columns = (place - (shift % SIZE)[:, None]) % SIZE
@@ -60,29 +60,29 @@ def shifted(masks: Masks, shift: Int[Tensor, " m"]) -> Masks:
 
 
 def fits(masks: Masks) -> Bool[Tensor, "m shifts"]:
-    """At which shifts a mask, of something, lies inside the picture as a whole."""
+    """The shifts at which a nonempty mask lies entirely inside the picture."""
     allowed = [_allowed(masks.any(2)), _allowed(masks.any(1))]
     return (allowed[0][:, :, None] & allowed[1][:, None, :]).flatten(1)
 
 
 def overlaps(still: Complex[Tensor, "m 64 33"], moved: Masks) -> Int[Tensor, "m shifts"]:
-    """In how many pixels the moved mask meets the other at every shift; the other is given by its `spectrum`."""
+    """The number of overlapping pixels at every shift of the moved mask; the other is given by its `spectrum`."""
     product = still * torch.fft.rfft2(moved.float()).conj()
     return torch.fft.irfft2(product, s=(SIZE, SIZE)).round().long().flatten(1)
 
 
 def spectrum(masks: Masks) -> Complex[Tensor, "m 64 33"]:
-    """Of masks that stand still, for `overlaps`."""
+    """Spectra of unshifted masks, for `overlaps`."""
     return torch.fft.rfft2(masks.float())
 
 
 def any_of(allowed: Bool[Tensor, "m shifts"], generator: Generator) -> Int[Tensor, " m"]:
-    """One of the allowed shifts, each as likely; any where there is none."""
+    """A uniformly random allowed shift; any shift where none is allowed."""
     return (torch.rand(allowed.shape, generator=generator) * allowed).argmax(1)
 
 
 def _allowed(filled: Bool[Tensor, "m 64"]) -> Bool[Tensor, "m 64"]:
-    """At which shifts modulo 64 nothing filled goes over an end."""
+    """The shifts modulo 64 at which nothing filled crosses an edge."""
     first = filled.long().argmax(1)
     last = SIZE - 1 - filled.flip(1).long().argmax(1)
     shift = torch.arange(SIZE)

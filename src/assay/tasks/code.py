@@ -1,4 +1,4 @@
-"""A Python-like language: the next token everywhere, or one of two tokens at the last position."""
+"""A Python-like language: next-token prediction everywhere, or a choice between two tokens at the last position."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,13 +22,13 @@ from assay.tasks.novelty import draw_trained
 from assay.tasks.tuples import unravel
 
 PROGRAM = "program"
-_ATTEMPTS = 100  # to draw trained combinations such that both answers are trained and both are novel
-_STREAM = 6_000  # statements of a program that windows are taken from
+_ATTEMPTS = 100  # draws of trained combinations until both answers are trained and both are novel
+_STREAM = 6_000  # statements of the program that windows are taken from
 
 
 @dataclass(frozen=True)
 class TwoTokens(Steps):
-    """One of two tokens at each step that is asked: the loss and the score are those of their two logits alone."""
+    """A choice between two tokens at each scored step: loss and score are those of their two logits alone."""
 
     pair: tuple[int, int] = (0, 1)
 
@@ -41,7 +41,7 @@ class TwoTokens(Steps):
         return 0.5
 
     def loss(self, outputs: Float[Tensor, "n t c"], targets: Int[Tensor, "n t"]) -> Float[Tensor, ""]:
-        super().steps(outputs, targets)  # which checks their shape
+        super().steps(outputs, targets)  # also checks their shape
         second = (targets == self.pair[1]).long().masked_fill(targets == NOT_ASKED, NOT_ASKED)
         return F.cross_entropy(outputs[..., list(self.pair)].flatten(0, 1), second.flatten(), ignore_index=NOT_ASKED)
 
@@ -54,23 +54,23 @@ class TwoTokens(Steps):
 
 @dataclass(frozen=True, kw_only=True)
 class Code(Task):
-    """Windows of `length` tokens of a program, whose statements are those of the questions.
+    """Windows of `length` tokens of a program whose statements are those of the questions.
 
-    `program` asks for the next token at every position; its parts are the kinds of the last two statements, and a pair of kinds
-    is novel that never stands so in training; a window ends anywhere in the last. A question asks at the last position alone,
-    which of two tokens follows; its parts are what its statement is made of, and what stands before it is a program.
+    `program` predicts the next token at every position; its parts are the kinds of the last two statements, and a pair of kinds
+    is novel if it never occurs in training; a window ends anywhere in the last statement. A question is scored at the last
+    position alone, on which of two tokens follows; its parts are those of its statement, which is preceded by a program.
 
-    The programs of training hold the trained combinations of every question only, so that a network trained on `program` can
-    be asked every question about novel ones.
+    Training programs contain only the trained combinations of every question, so that a network trained on `program` can be
+    tested with every question about novel ones.
 
     **Arguments:**
 
     - `question`: `program`, or a name in `assay.tasks.code_questions.QUESTIONS`.
     - `length`: tokens of a window, 24 to 256.
     - `coverage`: the share of each question's combinations, and of the pairs of kinds, that is trained.
-    - `seed`: of which these are.
+    - `seed`: of the choice of trained combinations.
 
-    **Raises:** `AssayError` for another question, and sizes beyond their bounds.
+    **Raises:** `AssayError` for another question, and sizes out of bounds.
 
     Example::
 
@@ -124,7 +124,7 @@ class Code(Task):
         return " ".join(VOCABULARY[token] for token in tokens.tolist())
 
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
-        """Of a question: the right token after one of its parts was exchanged. In a program nothing is asked of it."""
+        """For a question, the right token after an exchange of one of its parts. Programs have no such answer."""
         self.part(part)
         parts = {**base.parts, part: source.parts[part]}
         if self.question == PROGRAM:
@@ -139,7 +139,7 @@ class Code(Task):
         far = program.ends - program.lengths >= self.length
         ends = program.ends[far]
         rows = draw_rows(len(ends), n, replacement=split == "train", generator=generator)
-        # A window ends anywhere in its last statement: each position is trained on every kind of token.
+        # Windows end anywhere in their last statement, so that every position is trained on every kind of token.
         where = ends[rows] - (torch.rand(len(rows), generator=generator) * program.lengths[far][rows]).long()
         windows = program.tokens[where[:, None] + torch.arange(-self.length, 1)]
         kind = program.kinds[far][rows]
@@ -181,7 +181,8 @@ class Code(Task):
 
 @dataclass(frozen=True)
 class _Program:
-    """Tokens one after another; of each statement where it ends, how long it is, and its kind behind that of the one before."""
+    """Tokens of a program; for each statement its end, its length, and the pair of kinds of the previous statement and its
+    own."""
 
     tokens: Int[Tensor, " t"]
     ends: Int[Tensor, " s"]
@@ -191,7 +192,7 @@ class _Program:
 
 @lru_cache(maxsize=64)
 def _combinations(question: str, coverage: float, seed: int) -> Mapping[str, Int[Tensor, " c"]]:
-    """The ids of trained and of novel combinations. Those of a question do not depend on the task that asks."""
+    """The ids of trained and of novel combinations, independent of the question of the task."""
     sizes = [len(part.values) for part in QUESTIONS[question].parts] if question != PROGRAM else [len(QUESTIONS)] * 2
     ids = torch.arange(math.prod(sizes))
     grid = {str(k): column for k, column in enumerate(unravel(ids, sizes).unbind(1))}
@@ -199,13 +200,13 @@ def _combinations(question: str, coverage: float, seed: int) -> Mapping[str, Int
     for attempt in range(_ATTEMPTS):
         generator = keyed_generator(seed, f"code: trained combinations of {question}, {attempt}")
         trained = draw_trained("code", grid, sizes, coverage=coverage, novel=None, always=None, generator=generator)
-        if all(len(second[some].unique()) == 2 for some in (trained, ~trained)):  # both answers on both sides
+        if all(len(second[some].unique()) == 2 for some in (trained, ~trained)):  # both answers are trained and novel
             break
     return {"train": ids[trained], "novel": ids[~trained]}
 
 
 def _answers(question: str, chosen: Int[Tensor, "c k"]) -> Bool[Tensor, " c"]:
-    """Whether the second token answers each combination; in a program, where nothing is asked, every other one."""
+    """Whether the second token answers each combination; in a program, which has no answers, every other one."""
     if question == PROGRAM:
         return torch.arange(len(chosen)) % 2 == 1
     one = QUESTIONS[question]
@@ -214,7 +215,7 @@ def _answers(question: str, chosen: Int[Tensor, "c k"]) -> Bool[Tensor, " c"]:
 
 @lru_cache(maxsize=8)
 def _program(coverage: float, seed: int, split: Split) -> _Program:
-    """A long program. In that of novel pairs every second step from one statement to the next is one."""
+    """A long program. For novel pairs every second transition between statements is novel."""
     draw = Random(int(torch.randint(2**62, (1,), generator=keyed_generator(seed, f"code: program, {split}"))))
     chosen = [_trained_values(name, coverage, seed) for name in QUESTIONS]
     kinds = list(QUESTIONS)

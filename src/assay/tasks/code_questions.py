@@ -1,7 +1,7 @@
-"""Questions about a Python-like language: what stands before the last position decides which of two tokens follows.
+"""Questions about a Python-like language: the tokens before the last position decide which of two tokens follows.
 
-They ask what the binary tasks of Gao et al. 2025 (arXiv 2511.13653) ask of Python, in a grammar of our own with a tokenizer of
-its own: a token is a word, a sign, the end of a line, or the indentation at its start.
+They follow the binary tasks of Gao et al. 2025 (arXiv 2511.13653) on Python, in a grammar of our own with its own tokenizer: a
+token is a word, a sign, the end of a line, or the indentation at its start.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,10 +32,10 @@ class Question:
 
     **Attributes:**
 
-    - `answers`: the two tokens; `second`: from the values of the parts whether it is the second.
-    - `parts`: what varies and is declared; everything else, such as names, is drawn.
-    - `write`: the tokens before the answer, with blanks between them.
-    - `after`: the tokens behind either answer, which end the statement.
+    - `answers`: the two tokens; `second`: a function from the values of the parts to whether it is the second.
+    - `parts`: the declared factors; everything else, such as names, is random.
+    - `write`: a function to the tokens before the answer, separated by blanks.
+    - `after`: the tokens after either answer, which end the statement.
     """
 
     answers: tuple[str, str]
@@ -54,7 +54,7 @@ _FEW = ("1", "2", "3", "4")
 
 
 def _place(place: str, draw: Random) -> str:
-    """What stands in front of a value."""
+    """The tokens before a value."""
     match place:
         case "assigned":
             return f"{draw.choice(NAMES)} ="
@@ -79,7 +79,7 @@ def _quotes(values: Values, draw: Random) -> str:
 
 
 def _brackets(values: Values, draw: Random) -> str:
-    """So many lists are begun, one of which may have ended already."""
+    """Opening brackets of the given number of lists, one of which may be closed already."""
     inner = f"[ {_items('1', draw)} ] ," if values["ended"] == "one" else ""
     opened = "[ " * int(values["opened"])
     return f"{draw.choice(NAMES)} = {opened} {inner} {_items(values['items'], draw)}"
@@ -104,7 +104,7 @@ _AFTER_KIND = (f"( 1 ) {LINE}", f"str ( ) {LINE}")
 
 
 def _braces(values: Values, draw: Random) -> str:
-    """A formatted string, in which a name stands in braces or not."""
+    """A formatted string that ends in a name in braces, or in a word."""
     text = f'{_place(values["place"], draw)} f" {_words(values["words"], draw)}'
     return f"{text} {{ {draw.choice(NAMES)}" if values["last"] == "name" else f"{text} {draw.choice(WORDS)}"
 
@@ -241,7 +241,7 @@ QUESTIONS: Mapping[str, Question] = {
         (LINE, LINE),
     ),
 }
-"""Every question by its name. In `bracket_counting` the lists that are open decide, in `set_or_string` the kind of the variable
+"""Every question by its name. In `bracket_counting` the open lists decide, in `set_or_string` the kind of the variable
 that is asked for; in the others one part alone decides and the rest is what must not matter."""
 
 

@@ -1,4 +1,4 @@
-"""Commands of fixed slots, asked action by action: which action stands at step t of `jump around left twice and walk`?"""
+"""Commands of fixed slots, queried action by action: which action is at step t of `jump around left twice and walk`?"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,28 +22,28 @@ TIMES = ("once", "twice", "thrice")
 CONJUNCTIONS = ("none", "and", "after")
 PHRASE = ("verb", "manner", "direction", "times")
 LONGEST = 16
-PRIMITIVE = 1  # the verb that `novel=primitive` holds back
+PRIMITIVE = 1  # the verb held out by `novel=primitive`
 
 
 @dataclass(frozen=True, kw_only=True)
 class Commands(SlotTask):
-    """The action at step t of a command, or its end. The grammar follows SCAN (Lake, Baroni 2018, arXiv 1711.00350) and
-    gives every tuple an answer.
+    """The action at step t of a command, or its end. The grammar follows SCAN (Lake, Baroni 2018, arXiv 1711.00350) and gives
+    every tuple an answer.
 
-    A phrase is a verb, a manner, a direction and a number of times. With a direction it is T A, `opposite` T T A, `around`
-    T A T A, where T turns in that direction and A is the action of the verb; the whole is repeated. Without a direction the
-    turns fall away, and the verb `turn` has no action. With two phrases, `and` puts the second behind the first, `after`
-    the first behind the second, and without a conjunction the second is not carried out. The combination is the command,
-    all slots but t. The length of each phrase is a part too.
+    A phrase is a verb, a manner, a direction and a number of times. With a direction it is T A, `opposite` T T A, `around` T A
+    T A, where T turns in that direction and A is the action of the verb; the whole is repeated. Without a direction there are
+    no turns, and the verb `turn` has no action. With two phrases, `and` executes the second after the first, `after` the first
+    after the second, and without a conjunction the second is not executed. The combination is the command, all slots but t. The
+    length of each phrase is a part too.
 
     **Arguments:** those of `SlotTask`, and
 
     - `num_verbs`: 2 to 8, the first of them `turn`.
     - `phrases`: 1 or 2; `max_times`: 2 or 3. No command may have more than 16 actions: 3 times only with one phrase.
-    - `steps`: t is below it; at most the longest command and one.
+    - `steps`: the bound of t; at most the length of the longest command plus one.
     - `novel`: `random` commands; `primitive`: the verb `jump` is trained only in commands without manner, direction and
-      repetition; `template`: one pair of a manner and a direction is never trained; `length`: nor are commands longer than
-      half the longest.
+      repetition; `template`: one pair of a manner and a direction is never trained; `length`: nor are commands longer than half
+      the longest.
     """
 
     family: ClassVar[str] = "commands"
@@ -88,7 +88,7 @@ class Commands(SlotTask):
         return self.num_verbs + 2
 
     def _draw_rule(self, generator: Generator) -> None:
-        """What every phrase does, padded with ends."""
+        """The actions of every phrase, padded with ends."""
         left, end = self.num_verbs - 1, self.num_verbs + 1
         rows: list[list[int]] = []
         for verb in range(self.num_verbs):
@@ -152,7 +152,7 @@ class Commands(SlotTask):
         return values[f"verb{n}"] == PRIMITIVE
 
     def _somewhere(self, values: Values, holds: Callable[[Values, str], Tensor]) -> Bool[Tensor, " c"]:
-        """In the first phrase, or in a second one that is carried out."""
+        """Whether a condition holds in the first phrase, or in a second one that is executed."""
         first = holds(values, "1")
         return first if self.phrases == 1 else first | (holds(values, "2") & (values["conjunction"] != 0))
 

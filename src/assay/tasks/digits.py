@@ -21,17 +21,17 @@ Novel = Literal["random", "carry", "pairs"]
 
 @dataclass(frozen=True, kw_only=True)
 class Digits(SlotTask):
-    """The digit of a + b, or of a b, at the position asked for.
+    """The digit of a + b, or of a b, at the queried position.
 
-    Slots a2, a1, b2, b1 (or b) hold the digits, of one alphabet, 1 being the units; `position` goes from the units to one
-    more than a has. The combination is both numbers. The carry into every position but the units is a part too.
+    Slots a2, a1, b2, b1 (or b) hold the digits, of one alphabet, 1 being the units; `position` goes from the units to one more
+    than a has. The combination is both numbers. The carry into every position except the units is a part too.
 
     **Arguments:** those of `SlotTask`, and
 
     - `operation`: `add` two numbers of `digits` digits, or multiply one (`times`) by a single digit.
     - `base`: at least 3; `digits`: 2 to 4.
-    - `novel`: `random` numbers; `carry`: trained are those in which no two neighbouring positions both get a carry; `pairs`: at
-      the highest position some digits of a never meet some digits of b.
+    - `novel`: `random` numbers; `carry`: numbers with carries into two neighbouring positions are novel; `pairs`: at the
+      highest position some digits of a never occur with some digits of b.
     """
 
     family: ClassVar[str] = "digits"
@@ -76,12 +76,12 @@ class Digits(SlotTask):
         return torch.stack([*digits, carry], 1).gather(1, values["position"][:, None])[:, 0]
 
     def _at(self, values: Values, k: int) -> Int[Tensor, " n"]:
-        """What the digits at one position make, without the carry."""
+        """The sum or product of the digits at one position, without the carry."""
         a = values[f"a{k}"]
         return a + values[f"b{k}"] if self.operation == "add" else a * values["b"]
 
     def _carry(self, values: Values, position: int) -> Int[Tensor, " n"]:
-        """Into a position, from those below it."""
+        """The carry into a position, from those below it."""
         carry = torch.zeros_like(values["a1"])
         for k in range(1, position):
             carry = (self._at(values, k) + carry) // self.base
@@ -108,9 +108,9 @@ class Digits(SlotTask):
         return None
 
     def regular(self, n: int, *, generator: Generator) -> Regular:
-        """Trained sums whose exchange, b + a, was trained too, each pair of them at one position: the exchange of both numbers
-        changes no answer. Parts are the positions. None is declared of products, whose numbers differ, nor with dealt answers
-        or a free cue, which an exchange changes."""
+        """Pairs of trained sums a + b and b + a, each pair at one position: exchanging both numbers preserves the answer. Parts
+        are the positions. Empty for products, whose numbers differ in length, and with permuted answers or a free cue, where
+        the exchange changes the answer."""
         if self.operation == "times" or self.targets == "table" or self.cue == "free":
             return Regular(self.examples("seen", 0, generator=generator), ())
         sizes, positions = self._sizes(self.combines), self.digits + 1

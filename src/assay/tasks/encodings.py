@@ -1,9 +1,8 @@
-"""How the network is told which modules are active: six encodings of the latent z (Redhardt, Akram and Schug 2025), and
-`zigzag`, ours.
+"""Encodings of the active modules: six encodings of the latent z (Redhardt, Akram and Schug 2025), and `zigzag`, ours.
 
-From `identity`, `orthogonal`, `tokens` and `invertible_nn` z can be read linearly before anything is learned. `fewshot`
-does not show z at all, `interval_shuffle` hides a part of it, and `zigzag` shows all of it to no linear reader.
-`bench/encodings.py` measures how much each tells.
+From `identity`, `orthogonal`, `tokens` and `invertible_nn` z is linearly decodable before any training. `fewshot` does not
+contain z, `interval_shuffle` hides a part of it, and `zigzag` contains all of it, but not linearly decodable.
+`bench/encodings.py` measures the decodability of each.
 """
 
 from collections.abc import Callable
@@ -22,7 +21,7 @@ ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 NUM_BINS = 10
 NUM_SHOTS = 50
 _ZIGZAG = (0.2, -0.6, 1.0, -1.0, 0.6, -0.2)
-_NEAR = 1e-4  # 0.7 * 10 may fall just short of 7 in float32
+_NEAR = 1e-4  # 0.7 * 10 may be just below 7 in float32
 
 
 def identity(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
@@ -36,14 +35,14 @@ def orthogonal(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
 
 
 def tokens(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t 2*m"]:
-    """For every module its number, then `floor(10 z_m) + M + 1`, fed as raw numbers."""
+    """For every module its number, then `floor(10 z_m) + M + 1`, as raw numbers."""
     amounts = (NUM_BINS * z + _NEAR).floor() + z.shape[1] + 1
     return torch.stack([torch.arange(z.shape[1]).expand_as(z).to(z), amounts], -1).flatten(1)
 
 
 def invertible_nn(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
-    """Three coupling layers: one half is scaled by `1 + tanh(a) / 2` and moved by `b`, where a and b are small networks
-    of the other half."""
+    """Three coupling layers: one half is scaled by `1 + tanh(a) / 2` and shifted by `b`, where a and b are small networks of
+    the other half."""
     size = z.shape[1]
     first, second = z.split([size // 2, size - size // 2], 1)
     for layer in range(3):
@@ -54,7 +53,7 @@ def invertible_nn(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]
 
 
 def interval_shuffle(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
-    """[0, 1] is cut into ten bins, which are exchanged by a fixed permutation; 1 stays."""
+    """A fixed permutation of ten bins of [0, 1]; 1 stays."""
     bins = (NUM_BINS * z + _NEAR).floor().long()
     rest = NUM_BINS * z - bins
     moved = (_permutation(seed)[bins.clamp(max=NUM_BINS - 1)] + rest) / NUM_BINS
@@ -62,12 +61,12 @@ def interval_shuffle(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t 
 
 
 def zigzag(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
-    """An injective map of z that no linear reader can use: every amount zigzags around 0, then all are rotated.
+    """An injective map of z that is not linearly decodable: every amount zigzags around 0, then all are rotated.
 
-    An absent module is 0. Amounts of .5, .6, ..., 1 become .2, -.6, 1, -1, .6, -.2, and rise by .1 on the way to the next, so
-    that no two amounts meet. These values have mean 0, as absence has, and a correlation of -.03 with the amount:
-    whether a module is active, and how much, both vanish from every linear function. A fixed random rotation then spreads
-    each module over all columns. Amounts that are always 1 stay linear, as in every code that takes modules one by one.
+    An absent module is 0. Amounts of .5, .6, ..., 1 become .2, -.6, 1, -1, .6, -.2, and rise by .1 towards the next, so that no
+    two amounts collide. These values have mean 0, as absence has, and a correlation of -.03 with the amount: neither activity
+    nor amount of a module is linearly decodable. A fixed random rotation then mixes modules over all columns. Amounts that are
+    always 1 stay linear, as in every encoding of single modules.
     """
     bins = (NUM_BINS * z + _NEAR).floor().long()
     level = torch.tensor(_ZIGZAG)[(bins - NUM_BINS // 2).clamp(0, len(_ZIGZAG) - 1)]
@@ -76,7 +75,7 @@ def zigzag(z: Float[Tensor, "t m"], *, seed: int) -> Float[Tensor, "t m"]:
 
 
 def fewshot(z: Float[Tensor, "t m"], *, teacher: Teacher, generator: Generator) -> Float[Tensor, "t e"]:
-    """50 fresh pairs (x, y) of the task, one after the other: z itself is not told."""
+    """50 new pairs (x, y) of the task, concatenated, without z."""
     x = draw_inputs(len(z) * NUM_SHOTS, generator=generator).view(len(z), NUM_SHOTS, SIZE)
     return torch.cat([x, teacher.by_task(z, x)], 2).flatten(1)
 
@@ -92,7 +91,7 @@ assert {*FIXED, fewshot.__name__} == set(ENCODINGS)
 def encode(
     z: Float[Tensor, "t m"], name: Encoding, *, teacher: Teacher, seed: int, generator: Generator
 ) -> Float[Tensor, "t e"]:
-    """z in the encoding of that name. `seed` fixes what the encoding draws once, `generator` what it draws every time."""
+    """z in the encoding of that name. `seed` fixes the random parts of the encoding, `generator` those of each call."""
     if name == fewshot.__name__:
         return fewshot(z, teacher=teacher, generator=generator)
     return FIXED[name](z, seed=seed)
@@ -106,7 +105,7 @@ def width(name: Encoding, num_modules: int) -> int:
 @cache
 def _rotation(size: int, seed: int) -> Float[Tensor, "m m"]:
     q, r = torch.linalg.qr(torch.randn(size, size, generator=keyed_generator(seed, "orthogonal"), dtype=torch.float64))
-    q = q * r.diagonal().sign()  # without this the rotation would not be uniformly distributed
+    q = q * r.diagonal().sign()  # fix the signs: the rotation would not be uniform otherwise
     q[:, 0] *= q.det().sign()
     return q.float()
 

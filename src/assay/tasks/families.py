@@ -1,5 +1,5 @@
-"""The families of tasks as `assay tasks` lists them. Written out here, since reading the classes would import torch;
-a test compares every option with the field that it names."""
+"""The families of tasks listed by `assay tasks`. They are written out here, since reading the classes would import torch; a
+test compares every option with the field that it names."""
 
 from importlib.metadata import EntryPoint
 
@@ -9,7 +9,7 @@ from assay.tasks.family_options import LATENT, NUMBER, SLOTS, options
 
 
 def task_families() -> tuple[TaskFamily, ...]:
-    """Every family that comes with Assay, then those of plug-ins; a broken one is a warning."""
+    """Every built-in family, then those of plug-ins; a broken plug-in is a warning."""
     return (*_FAMILIES, *unbroken(plugins(TASKS, _names()), _plugged_in))
 
 
@@ -57,7 +57,7 @@ _FAMILIES = (
             ("num_second", "integer", "12, or all different maps", "how many g_j there are"),
             ("maps", "shift, affine or permutation", "shift", "what the maps do to the integers mod p"),
             ("stages", "2 or 3", "2", "with 3, y = h_k(g_j(f_i(x)))"),
-            ("num_third", "integer", "4", "how many h_k there are beside none, which changes nothing"),
+            ("num_third", "integer", "4", "number of h_k besides none, which is the identity"),
             ("novel", "random, pairs or depth", "random", "chance, pairs never trained, or k mostly none in training"),
             ("synonyms", "true or false", "False", "as a control, values whose maps are equal"),
         ),
@@ -120,7 +120,7 @@ _FAMILIES = (
     ),
     TaskFamily(
         name="list-texts",
-        summary="the lists of entities in sentences for a local language model",
+        summary="lists of entities in sentences for a local language model",
         form="list-texts:path/to/model,kind=city",
         home="assay.tasks.list_texts:ListTexts",
         options=options(
@@ -137,7 +137,7 @@ _FAMILIES = (
     ),
     TaskFamily(
         name="scenes",
-        summary="a picture of overlapping objects with a shape and a colour each, to be drawn again",
+        summary="reconstruct a picture of overlapping objects with a shape and a colour each",
         form="scenes:size=10,most=4",
         home="assay.tasks.scenes:Scenes",
         options=options(
@@ -151,13 +151,13 @@ _FAMILIES = (
     ),
     TaskFamily(
         name="transducer",
-        summary="the state that a random finite-state machine reaches on a string, or what it writes last",
+        summary="the state that a random finite-state machine reaches on a string, or its last output",
         form="transducer:num_states=5,num_symbols=3",
         home="assay.tasks.transducer:Transducer",
         options=options(
             *SLOTS,
             ("num_states", "integer", "4", "states of the machine"),
-            ("num_symbols", "integer", "4", "symbols that it reads, and as many that it writes"),
+            ("num_symbols", "integer", "4", "number of input symbols, and of output symbols"),
             ("length", "integer", "6", "symbols in a string"),
             ("answer", "state or output", "state", "the state that is reached, or the last symbol written"),
             ("machines", "1 or 2", "1", "machines that read the same string; the answer is the pair of theirs"),
@@ -223,7 +223,7 @@ _FAMILIES = (
         summary="which of four rows of bits breaks one of two agreements",
         form="bit-parity:num_bits=20",
         home="assay.tasks.bit_parity:BitParity",
-        options=options(("num_bits", "integer", "20", "of an item; four of them matter")),
+        options=options(("num_bits", "integer", "20", "bits of an item; four of them matter")),
     ),
     TaskFamily(
         name="agreement",
@@ -293,12 +293,12 @@ _FAMILIES = (
             ("seed", "integer", "0", "of which pairs these are"),
             ("smaller", "true or false", "False", "train factors with fewer digits too"),
             ("longer", "integer", "0", "novel factors have so many digits more"),
-            ("nonce", "true or false", "False", "an arbitrary table in the place of the product of two digits"),
+            ("nonce", "true or false", "False", "an arbitrary table instead of the product of two digits"),
         ),
     ),
     TaskFamily(
         name="treebank",
-        summary="sentences with gold dependency trees, which a language model reads",
+        summary="sentences with gold dependency trees, for probes of a language model",
         form="treebank:en_ewt",
         home="assay.tasks.treebank:Treebank",
         options=options(
@@ -313,7 +313,7 @@ _FAMILIES = (
     ),
     TaskFamily(
         name="text",
-        summary="the next byte of a text, for what a network learns from nothing else",
+        summary="the next byte of a text, for a network trained on this text alone",
         form="text:tinyshakespeare",
         home="assay.tasks.text:Text",
         options=options(
@@ -326,7 +326,12 @@ _FAMILIES = (
             ("file", "UTF-8 text file", "none", "a text of one's own instead"),
             ("length", "integer", "128", "bytes of a window"),
             ("num_words", "integer", "300", "words with a value of their own"),
-            ("scored", "true or false", "True", "false for a model with a tokenizer of its own, which is only read"),
+            (
+                "scored",
+                "true or false",
+                "True",
+                "false for a model with a tokenizer of its own, whose states are read without scoring it",
+            ),
         ),
         variant="name",
     ),
@@ -352,14 +357,14 @@ _FAMILIES = (
     ),
     TaskFamily(
         name="graphs",
-        summary="how many steps, and which relation, lead from one thing of a told world to another",
+        summary="path length or relation between two entities of a small world described by a text",
         form="graphs:family,size=5",
         home="assay.tasks.graphs:Graphs",
         options=options(
             ("world", "arithmetic, family, metro, scene or social", "family", "what the texts tell of"),
-            ("size", "integer", "5", "things in a text, at least 3; odd in arithmetic"),
-            ("num_names", "integer", "400", "names of things, the last quarter of which is kept for novel texts"),
-            ("trained_names", "integer", "all but the kept", "names that trained texts use; few are learned sooner"),
+            ("size", "integer", "5", "entities in a text, at least 3; odd in arithmetic"),
+            ("num_names", "integer", "400", "names of entities, the last quarter of which is held out for novel texts"),
+            ("trained_names", "integer", "all but the kept", "names in trained texts; fewer are learned sooner"),
             ("novel", "names, relations or both", "names", "what is new in novel texts"),
             ("seed", "integer", "0", "of which names are kept"),
         ),

@@ -1,4 +1,4 @@
-"""What `assay tasks` says of a family of tasks, and of one option of its address."""
+"""Descriptions of a task family and of its options, as listed by `assay tasks`."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class TaskOption:
     **Attributes:**
 
     - `type`: in words, with the choices where there are few.
-    - `default`: as it would be written; None when the option must be given.
+    - `default`: as written in an address; None for a required option.
     """
 
     name: str
@@ -21,12 +21,15 @@ class TaskOption:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFamily:
-    """**Attributes:**
+    """A family of tasks.
+
+    **Attributes:**
 
     - `form`: an example of an address.
-    - `home`: `module:class` that makes the task.
+    - `home`: `module:class` of the task.
     - `variant`: the option that may be written first, without its name; empty when there is none.
-    - `leads_to_code`: whether a file or address among its options may name code; `home` then takes `trust` as `load_task` does.
+    - `leads_to_code`: whether a file or address among its options may name code; `home` then takes `trust` as `load_task`
+      does.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Options that several families of tasks share, as `assay tasks` lists them."""
+"""Options shared by several families of tasks, as listed by `assay tasks`."""
 
 from assay.tasks.family import TaskOption
 
@@ -15,7 +15,7 @@ LATENT = (
         "encoding",
         "identity, orthogonal, tokens, invertible_nn, interval_shuffle, zigzag or, of the hyperteacher, fewshot",
         "identity",
-        "how the network is told which modules are active",
+        "encoding of the active modules in the input",
     ),
     (
         "supports",
@@ -44,7 +44,7 @@ LATENT = (
 
 SLOTS = (
     ("coverage", "number", "0.8", "share of the combinations that are trained"),
-    ("targets", "rule or table", "rule", "whether the answers follow the rule or are dealt anew to all inputs"),
+    ("targets", "rule or table", "rule", "whether the answers follow the rule or are permuted over all inputs"),
     ("cue", "none, free or answer", "none", "one more token: a random class, or the answer where trained"),
     ("seed", "integer", "0", "of the rule and of the trained combinations"),
 )

@@ -1,4 +1,4 @@
-"""Questions about small worlds: how many steps lead from one thing to another, and which relation holds between two."""
+"""Questions about small worlds: the path length between two entities, and the relation between neighbours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from assay.tasks.worlds import MOST_NAMES, WORLDS, World, WorldName, names, temp
 
 Novel = Literal["names", "relations", "both"]
 MOST_STEPS = 4
-MOST_THINGS = 64  # in a text: every text has a table of the steps between any two of them
+MOST_THINGS = 64  # the most entities in a text, which has a table of the path lengths between all of them
 STATUS = ("trained", "new")
 _STEPS, _RELATION, _ASK = "steps", "relation", "?"
-_TENTH = 10  # one text in ten is kept from training, told by its words alone
+_TENTH = 10  # one text in ten is held out from training, by a hash of its words
 
 
 class _WorldTexts(NamedTuple):
-    """`facts` are token ids; `named` says which name every node has."""
+    """`facts` are token ids; `named` is the name of every node."""
 
     facts: Int[Tensor, "n words"]
     head: Int[Tensor, "n nodes"]
@@ -39,23 +39,23 @@ class _WorldTexts(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Graphs(Task):
-    """A text tells a tree of relations between named things, in random order, each fact in one of two forms; then comes a
-    question. `steps X Y ?` asks how far X and Y are apart in the tree; `relation X Y ?`, of neighbours, which relation holds
-    and who is its head. No position and no name tells the answer: a network needs the graph.
+    """A text describes a tree of relations between named entities, in random order, each fact in one of two forms, followed by
+    a question. `steps X Y ?` asks for the path length between X and Y in the tree; `relation X Y ?`, for neighbours, which
+    relation holds and which of the two is its head. Positions and names are uninformative: a network needs the graph.
 
-    The input `tokens` is `(n, length)`, one token a word. One part is what is `asked`, which is the answer as well; the others
-    say whether names and relations are new. Trained combinations have trained names and relations. `train` and `seen`
-    differ in their texts: every tenth is kept from training.
+    The input `tokens` is `(n, length)`, one token a word. The part `asked` equals the answer; the others are whether names and
+    relations are new. Trained combinations have trained names and relations. `train` and `seen` differ in their texts: every
+    tenth is held out from training.
 
     **Arguments:**
 
     - `world`: `arithmetic`, `family`, `metro`, `scene` or `social`.
-    - `size`: things in a text, at least 3; odd in `arithmetic`, whose trees are binary.
-    - `num_names`: names in the pool; the last quarter is kept for novel texts.
-    - `trained_names`: how many of the others trained texts use, the first ones; None for all. A network learns to match few
-      names sooner than many, and knows fewer new ones.
-    - `novel`: texts with new `names`; with new `relations`, of which only steps are asked; or with `both`.
-    - `seed`: of which names are kept.
+    - `size`: entities in a text, at least 3; odd in `arithmetic`, whose trees are binary.
+    - `num_names`: names in the pool; the last quarter is held out for novel texts.
+    - `trained_names`: how many of the others, the first ones, occur in trained texts; None for all. With fewer names a network
+      learns to match them sooner, but generalises less to new ones.
+    - `novel`: texts with new `names`; with new `relations`, with questions about steps alone; or with `both`.
+    - `seed`: of the choice of held-out names.
     """
 
     world: WorldName = "family"
@@ -97,7 +97,8 @@ class Graphs(Task):
 
     @cached_property
     def answers(self) -> tuple[str, ...]:
-        """Steps, the last of which stands for more as well; then every trained relation with its head named first or second."""
+        """Numbers of steps, the last of which stands for more too; then every trained relation with its head named first or
+        second."""
         steps = tuple(f"{count} steps" for count in range(1, self._most_steps + 1))
         return steps + tuple(f"{name}, {side} is head" for name in self._trained for side in ("first", "second"))
 
@@ -133,14 +134,14 @@ class Graphs(Task):
         return Examples({"tokens": tokens}, asked, parts, self.combination_id(parts))
 
     def graphs(self, split: GraphSplit, n: int, *, generator: Generator) -> tuple[Graph, ...]:
-        """The texts without questions; `test` are novel ones. As `assay.graph.GivesGraphs` has it."""
+        """The texts without questions; `test` are novel ones (`assay.graph.GivesGraphs`)."""
         splits: Mapping[GraphSplit, Split] = {"train": "train", "dev": "seen", "test": "novel"}
         texts = self._texts(splits[split], n, generator)
         found = {graph.words: graph for graph in map(self._graph, texts.facts, texts.head, texts.relation, texts.named)}
         return tuple(found.values())
 
     def feed(self, graphs: Sequence[Graph]) -> FedTokens:
-        """Every text in front of as many question marks as fill the input; as `assay.graph.FeedsGraphs` has it."""
+        """Inputs of texts, preceded by question marks up to the input length (`assay.graph.FeedsGraphs`)."""
         longest = max((len(graph.words) for graph in graphs), default=0)
         tokens = torch.full((len(graphs), self.input_spec.length), self._ids[_ASK])
         places = torch.full((len(graphs), longest), -1)
@@ -172,7 +173,7 @@ class Graphs(Task):
 
     @property
     def _most_trained(self) -> int:
-        """Names that are not kept for novel texts."""
+        """Names that are not held out for novel texts."""
         return self.num_names - self.num_names // 4
 
     @property
@@ -181,7 +182,7 @@ class Graphs(Task):
 
     @property
     def _most_steps(self) -> int:
-        """From the deepest leaf of a binary tree over the root to the other side; along a path otherwise."""
+        """The longest path: between the deepest leaves of a binary tree over its root, or along the tree otherwise."""
         return min(MOST_STEPS, self._num_facts + 1 if self._world.binary else self.size - 1)
 
     @cached_property
@@ -211,13 +212,13 @@ class Graphs(Task):
         named = self._order[first + torch.rand(n, count, generator=generator).topk(self.size).indices]
         order = torch.rand(n, self._num_facts, generator=generator).argsort(1)
         form = torch.randint(2, (n, self._num_facts), generator=generator)
-        return _WorldTexts(self._told(head, relation, named, order, form), head, relation, named)
+        return _WorldTexts(self._worded(head, relation, named, order, form), head, relation, named)
 
     @cached_property
     def _order(self) -> Int[Tensor, " names"]:
         return torch.randperm(self.num_names, generator=Generator().manual_seed(self.seed))
 
-    def _told(
+    def _worded(
         self,
         head: Int[Tensor, "n nodes"],
         relation: Int[Tensor, "n nodes"],
@@ -228,22 +229,22 @@ class Graphs(Task):
         """The facts as tokens, in this order and these forms."""
         dependent = 2 * order + 1 if self._world.binary else order + 1
         second = dependent + 1 if self._world.binary else dependent
-        said = [named.gather(1, node) + self._first_name for node in (head.gather(1, dependent), dependent, second)]
+        names = [named.gather(1, node) + self._first_name for node in (head.gather(1, dependent), dependent, second)]
         word = torch.tensor([self._ids[name.partition("-")[0]] for name in self._world.edge_relations])
-        filled = torch.stack([said[0], said[1], word[relation.gather(1, dependent)], said[2]], 2)
+        filled = torch.stack([names[0], names[1], word[relation.gather(1, dependent)], names[2]], 2)
         pattern = templates(self._world, self._ids)[form]
         return torch.where(pattern >= 0, pattern, filled.gather(2, (-1 - pattern).clamp(min=0))).flatten(1)
 
     @staticmethod
     def _is_kept(facts: Int[Tensor, "n words"]) -> Bool[Tensor, " n"]:
-        """A tenth of all texts, told by their words."""
+        """The tenth of all texts that is held out, by a hash of their words."""
         factors = torch.randint(2**31, (facts.shape[1],), generator=Generator().manual_seed(7))
         return (facts * factors).sum(1) % 1_000_003 % _TENTH == 0
 
     def _questions(
         self, texts: _WorldTexts, *, steps_only: bool, generator: Generator
     ) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"], Int[Tensor, " n"]]:
-        """What is asked of which two nodes. Every number of steps that a tree has is equally likely."""
+        """The answer and the two nodes of a question. Numbers of steps that occur in the tree are equally likely."""
         n, rows = len(texts.head), torch.arange(len(texts.head))
         if not n:
             return rows, rows, rows

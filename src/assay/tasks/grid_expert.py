@@ -1,4 +1,5 @@
-"""The expert of the compositional preference task: exact value iteration over cells and objects left, many episodes at once."""
+"""The expert of the compositional preference task: exact value iteration over cells and remaining objects, in batches of
+episodes."""
 
 from typing import NamedTuple
 
@@ -14,11 +15,13 @@ _CHUNK = 256  # episodes whose tables fit into the cache of one core
 
 
 class Demonstration(NamedTuple):
-    """**Attributes:**
+    """The expert's episodes.
 
-    - `states`: at each of `HORIZON` steps. After its end an episode stays where it is.
-    - `actions`: what the expert does there, an index into `ACTIONS`.
-    - `asked`: the step is part of the episode. That in which the expert does nothing is its last.
+    **Attributes:**
+
+    - `states`: at each of `HORIZON` steps. After its end an episode stays in its last state.
+    - `actions`: of the expert, an index into `ACTIONS`.
+    - `asked`: whether the step is part of the episode, including the last one, in which the expert does nothing.
     """
 
     states: States
@@ -29,21 +32,21 @@ class Demonstration(NamedTuple):
 def entry_values(
     cells: Int[Tensor, "n objects"], pays: Float[Tensor, "n objects"], *, horizon: int = HORIZON
 ) -> Float[Tensor, "cells left n"]:
-    """What it is worth to enter a cell with certain objects left, as the first of `horizon` steps: what the object there
-    pays, if it is left, and what can be collected afterwards, discounted.
+    """Value of entering a cell with certain objects left, as the first of `horizon` steps: the reward of the object there, if
+    it is left, plus the discounted value of what can be collected afterwards.
 
     V_0 = 0, V_h(s) = max(0, max over moves of r + 0.9 V_{h-1}(s')): doing nothing ends the episode and pays nothing.
     """
     n, num_objects = cells.shape
     left = torch.arange(2**num_objects)
     having = torch.stack([left[left >> which & 1 == 1] for which in range(num_objects)])
-    # Entries at which an object is picked up, in the flattened table, and the entries without that object beside them.
+    # Flat indices of entries at which an object is picked up, and of the same entries without that object.
     picked = (cells.T[:, None] * len(left) + having[..., None]) * n + torch.arange(n)
     after = picked - (n << torch.arange(num_objects))[:, None, None]
     pays = pays.T[:, None].expand(picked.shape)
 
     def enter(values: Tensor) -> Tensor:
-        # Multiplied, then added, each rounded by itself: equally good ways are then equal to the last bit.
+        # Multiplication and addition are rounded separately, so that equally good paths have bit-identical values.
         values = values * DISCOUNT
         return values.put_(picked, values.take(after) + pays)
 
@@ -65,14 +68,14 @@ def action_values(entries: Float[Tensor, "cells left n"], states: States) -> Flo
 def best_actions(entries: Float[Tensor, "cells left n"], states: States) -> Int[Tensor, "n t"]:
     """The first of the best actions, in the order of `ACTIONS`.
 
-    Two ways around a corner are often equally good. To settle that by a fixed order makes the expert a function of what
-    the network is shown, so that it can be learned and all of it scored; so does the published expert.
+    Two ways around a corner are often equally good. A fixed order makes the expert a deterministic function of the observation,
+    which can be learned and scored in full; the published expert has one too.
     """
     return action_values(entries, states).argmax(-1)
 
 
 def expert_actions(grids: Grids, pays: Float[Tensor, "n objects"], states: States) -> Int[Tensor, "n t"]:
-    """What the expert does in given states. It looks `HORIZON` steps ahead from each."""
+    """The expert's actions in given states, each with a horizon of `HORIZON` steps."""
     chunks = [slice(start, start + _CHUNK) for start in range(0, len(pays), _CHUNK)]
     actions = [
         best_actions(entry_values(grids.cells[rows], pays[rows]), States(*(column[rows] for column in states)))
@@ -82,7 +85,7 @@ def expert_actions(grids: Grids, pays: Float[Tensor, "n objects"], states: State
 
 
 def demonstrate(grids: Grids, pays: Float[Tensor, "n objects"]) -> Demonstration:
-    """The expert's own way from the start of each episode."""
+    """The expert's own trajectory from the start of each episode."""
     chunks = [
         _demonstrate(Grids(*(column[start : start + _CHUNK] for column in grids)), pays[start : start + _CHUNK])
         for start in range(0, max(1, len(pays)), _CHUNK)

@@ -1,7 +1,7 @@
-"""The grid of the compositional preference task: four rooms with doors, an agent, and coloured objects on cells of their own.
+"""The grid of the compositional preference task: four rooms with doors, an agent, and coloured objects on distinct cells.
 
-After Schug et al. 2024 (arXiv 2312.15001) and Redhardt, Akram and Schug 2025 (arXiv 2507.07207). A free cell is known by its
-number, 0 to 18 in reading order.
+After Schug et al. 2024 (arXiv 2312.15001) and Redhardt, Akram and Schug 2025 (arXiv 2507.07207). Free cells are numbered 0 to
+18 in reading order.
 """
 
 from functools import cache
@@ -14,12 +14,12 @@ from torch import Generator, Tensor
 from assay.stats import keyed_generator
 
 ACTIONS = ("nothing", "up", "right", "down", "left")
-_STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))  # of the last four, in rows and columns
+_STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))  # steps of the last four actions, in rows and columns
 _ROWS = ("#######", "#..#..#", "#..#..#", "##...##", "#..#..#", "#..#..#", "#######")
 SIDE = len(_ROWS)
 WALLS = torch.tensor([[sign == "#" for sign in row] for row in _ROWS])
 PLACES = (~WALLS).flatten().nonzero().flatten()
-"""Of every free cell its place among all cells, walls included."""
+"""The index of every free cell among all cells, walls included."""
 NUM_CELLS = len(PLACES)
 
 
@@ -30,11 +30,11 @@ def _neighbours() -> Int[Tensor, "4 cells"]:
 
 
 NEIGHBOURS = _neighbours()
-"""Where each move leads from every free cell; against a wall it leads nowhere."""
+"""The target of each move from every free cell; a move against a wall stays."""
 
 
 class Grids(NamedTuple):
-    """The start of `n` episodes: the cell of the agent, and cell and colour of each object."""
+    """Initial states of `n` episodes: the cell of the agent, and cell and colour of each object."""
 
     agent: Int[Tensor, " n"]
     cells: Int[Tensor, "n objects"]
@@ -42,17 +42,17 @@ class Grids(NamedTuple):
 
 
 class States(NamedTuple):
-    """Where episodes are at each step: the cell of the agent, and which objects are left, as a bitmask."""
+    """States of episodes at each step: the cell of the agent, and the remaining objects as a bitmask."""
 
     agent: Int[Tensor, "n t"]
     left: Int[Tensor, "n t"]
 
 
 def draw_grids(n: int, *, num_objects: int, num_colours: int, purpose: Literal["train", "test"], generator: Generator) -> Grids:
-    """Agent and objects on distinct free cells, colours independent of each other, all uniform.
+    """Agent and objects on distinct free cells, with independent colours, all uniform.
 
-    Half of all grids, by a fixed pseudo-random rule, are for training and half for tests: with few colours and objects
-    chance alone would let the same grid come up in both.
+    A fixed pseudo-random rule assigns half of all grids to training and half to tests: with few colours and objects the same
+    grid would otherwise occur in both by chance.
     """
     grids = _draw_any(n, num_objects, num_colours, generator)
     while len(wrong := (_is_for_tests(grids, num_colours) != (purpose == "test")).nonzero().flatten()):
@@ -62,9 +62,10 @@ def draw_grids(n: int, *, num_objects: int, num_colours: int, purpose: Literal["
 
 
 def observe(grids: Grids, states: States, *, num_colours: int) -> Float[Tensor, "n t features"]:
-    """A channel for each colour, one for the agent and one for walls at every cell, divided by the root of their mean square.
+    """Observations: a channel for each colour, one for the agent and one for walls at every cell, divided by their root mean
+    square.
 
-    `7 * 7 * (num_colours + 2)` features, those of one cell side by side.
+    `7 * 7 * (num_colours + 2)` features, those of one cell contiguous.
     """
     channels = num_colours + 2
     blank = torch.zeros(SIDE * SIDE, channels)
@@ -78,7 +79,8 @@ def observe(grids: Grids, states: States, *, num_colours: int) -> Float[Tensor, 
 
 
 def read_observations(x: Float[Tensor, "n t features"], *, num_objects: int, num_colours: int) -> tuple[Grids, States]:
-    """What `observe` was given. Every object must be there at the first step; they come in the order of their cells."""
+    """The inverse of `observe`. Every object must be present at the first step; they are returned in the order of their
+    cells."""
     seen = (x != 0).unflatten(2, (SIDE * SIDE, num_colours + 2))[:, :, PLACES]
     agent = seen[..., num_colours].long().argmax(-1)
     _, cells, colours = (column.view(len(x), num_objects) for column in seen[:, 0, :, :num_colours].nonzero(as_tuple=True))
@@ -95,8 +97,8 @@ def _draw_any(n: int, num_objects: int, num_colours: int, generator: Generator) 
 
 def _is_for_tests(grids: Grids, num_colours: int) -> Tensor:
     codes = _codes(num_colours)
-    key = codes[grids.agent, num_colours] + codes[grids.cells, grids.colours].sum(1)  # whatever the order of the objects
-    return key >> 16 & 1 == 1  # a bit from the middle depends on all bits below it
+    key = codes[grids.agent, num_colours] + codes[grids.cells, grids.colours].sum(1)  # independent of the order of the objects
+    return key >> 16 & 1 == 1  # a middle bit depends on all bits below it
 
 
 @cache

@@ -1,5 +1,5 @@
 """The hyperteacher (Schug et al. 2024, arXiv 2312.15001; Redhardt, Akram and Schug 2025, arXiv 2507.07207): regression on a
-teacher whose weights are a mixture of a few of its modules. Which modules are active is the combination."""
+teacher whose weights are a mixture of a few of its modules. The set of active modules is the combination."""
 
 import math
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ from assay.tasks.latents import LatentTask
 from assay.tasks.teacher import SIZE, Teacher, draw_inputs
 
 _NUM_VARIANCE_DRAWS = 16384
-MOST_SAMPLES = 2**16  # that share one z: they are drawn together, also where fewer rows are wanted
+MOST_SAMPLES = 2**16  # rows that share one z and are drawn together, even where fewer are wanted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperteacher(LatentTask):
-    """y = R relu(W(z) x + b(z)) for a latent z that says how much of each module there is; x is uniform in [-1, 1]^16.
+    """y = R relu(W(z) x + b(z)) for a latent z with the amount of each module; x is uniform in [-1, 1]^16.
 
-    The input `x` is the encoded z followed by x, float32 `(n, encoding + 16)`; the target is `(n, 16)`. Examples come in
-    groups of `samples_per_task` rows that share one z.
+    The input `x` is the encoded z followed by x, float32 `(n, encoding + 16)`; the target is `(n, 16)`. Examples come in groups
+    of `samples_per_task` rows that share one z.
 
     **Arguments:** those of `LatentTask`, and `samples_per_task`.
 
@@ -48,10 +48,10 @@ class Hyperteacher(LatentTask):
         return Vector(width(self.encoding, self.num_modules) + SIZE)
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
-        """Every draw is fresh: amounts and x are real numbers, so no split runs out.
+        """New draws in every call: amounts and x are real numbers, so no split is exhausted.
 
-        `train` draws the support of each group of rows at random; `seen` and `novel` go through all supports in random
-        order before one comes again.
+        `train` draws the support of each group of rows at random; `seen` and `novel` cycle through all supports in random
+        order.
         """
         num_tasks = math.ceil(n / self.samples_per_task)
         z = self.draw_latents(split, num_tasks, generator=generator)
@@ -59,7 +59,9 @@ class Hyperteacher(LatentTask):
         x = draw_inputs(num_tasks * self.samples_per_task, generator=generator).view(num_tasks, self.samples_per_task, SIZE)
         present = (z > 0).long()
         combination = self.combination_id(dict(zip(self.combines, present.unbind(1), strict=True)))
-        drawn = torch.arange(n) // self.samples_per_task  # of each row; what rows of one draw share is computed once
+        drawn = (
+            torch.arange(n) // self.samples_per_task
+        )  # index of the draw of each row; shared quantities are computed once per draw
         return Examples(
             inputs={"x": torch.cat([encoded.index_select(0, drawn), x.flatten(0, 1)[:n]], 1)},
             targets=self._teacher.by_task(z, x).flatten(0, 1)[:n],
@@ -69,7 +71,7 @@ class Hyperteacher(LatentTask):
         )
 
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
-        """The module's amount in `base` becomes that in `source`; the teacher answers on the x of `base`.
+        """The amount of the module in `base` becomes that in `source`; the teacher answers on the x of `base`.
 
         The new set of modules may be empty or larger than `max_active`: the teacher is defined there too.
         """

@@ -1,4 +1,4 @@
-"""What the hyperteacher and the preference grid share: M modules of which 1 to K are active, each by some amount."""
+"""Base of the hyperteacher and the preference grid: M modules of which 1 to K are active, each by some amount."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -20,8 +20,8 @@ Weights = Literal["discrete", "khot", "continuous"]
 
 @dataclass(frozen=True, kw_only=True)
 class LatentTask(Task):
-    """A task given by a latent z that says how much of each module there is. Every module is a graded part, its amount is
-    z_m; which modules are active is the combination.
+    """A task given by a latent z with the amount of each module. Every module is a graded part with amount z_m; the set of
+    active modules is the combination.
 
     **Arguments:**
 
@@ -31,7 +31,7 @@ class LatentTask(Task):
     - `encoding`: how z enters the network; see `assay.tasks.encodings`.
     - `supports`, `held_out`, `num_train`, `hotness`, `novel_hotness`: which sets of active modules are trained and which are
       novel; see `assay.tasks.supports.split_supports`.
-    - `seed`: of the task, of the encoding and of the choice of supports, each with draws of its own.
+    - `seed`: of the task, of the encoding and of the choice of supports, each with independent draws.
     """
 
     family: ClassVar[str]
@@ -82,8 +82,8 @@ class LatentTask(Task):
         return self._novel if split == "novel" else self._trained
 
     def draw_latents(self, split: Split, n: int, *, generator: Generator) -> Float[Tensor, "n m"]:
-        """z of `n` draws: `train` takes supports at random; `seen` and `novel` go through all in random order before one
-        comes again. Amounts are always fresh."""
+        """z of `n` draws: `train` takes supports at random; `seen` and `novel` cycle through all in random order. Amounts are
+        always new."""
         supports = self.combinations(split)
         if split == "train":
             rows = draw_rows(len(supports), n, replacement=True, generator=generator)

@@ -1,4 +1,5 @@
-"""Modular composition: y = g_j(f_i(x)) mod p, or one map more. Parts choose the functions, another is their argument."""
+"""Modular composition: y = g_j(f_i(x)) mod p, or with a third map. Two or three parts choose the maps, another is their
+argument."""
 
 import math
 from dataclasses import dataclass, field
@@ -22,24 +23,24 @@ Novel = Literal["random", "pairs", "depth"]
 class Modular(SlotTask):
     """y = g_j(f_i(x)), with every f_i and g_j a map of the integers mod p.
 
-    The input is three tokens: i, j, x, each from a vocabulary of its own. The combination is the pair (i, j). The
-    intermediate result z = f_i(x) is a part too, that no input shows.
+    The input is three tokens: i, j, x, each from a vocabulary of its own. The combination is the pair (i, j). The intermediate
+    result z = f_i(x) is a part too, absent from the input.
 
-    With three stages y = h_k(g_j(f_i(x))), the tokens are i, j, k, x, the combination is (i, j, k), and w = g_j(f_i(x)) is
-    one more part. The first k is `none`, which leaves w as it is.
+    With three stages y = h_k(g_j(f_i(x))), the tokens are i, j, k, x, the combination is (i, j, k), and w = g_j(f_i(x)) is one
+    more part. The first k is `none`, which leaves w as it is.
 
     **Arguments:** those of `SlotTask`, and
 
     - `p`: the modulus, at least 2.
-    - `num_first`, `num_second`: how many f_i and g_j there are, 12 unless there are fewer different maps; `num_third`: how
-      many h_k beside `none`.
-    - `maps`: `shift` (x + a), `affine` (a x + b, a invertible mod p) or `permutation` (arbitrary). Shifts can be
-      learned as a rule; with arbitrary permutations of few symbols small networks memorise, whatever their coverage.
+    - `num_first`, `num_second`: numbers of f_i and g_j, 12 unless there are fewer different maps; `num_third`: number of h_k
+      besides `none`.
+    - `maps`: `shift` (x + a), `affine` (a x + b, a invertible mod p) or `permutation` (arbitrary). Shifts can be learned as a
+      rule; arbitrary permutations of few symbols are memorised by small networks at any coverage.
     - `synonyms`: draw maps with repetition, as a control: values whose maps are equal act identically, so that a novel
       combination of them is a trained one under another name. Without it all f_i differ, all g_j, and all h_k.
     - `stages`: 2 or 3.
-    - `novel`: `random` combinations; `pairs`: some pairs (i, j) are never trained; `depth`, of three stages: trained are
-      combinations whose k is `none`, and a few of every other k.
+    - `novel`: `random` combinations; `pairs`: some pairs (i, j) are never trained; `depth`, with three stages: combinations
+      whose k is `none` are trained, and a few of every other k.
     """
 
     family: ClassVar[str] = "modular"
@@ -66,13 +67,15 @@ class Modular(SlotTask):
             if getattr(self, option) is None:
                 self._set(**{option: max(least, min(12, most))})
             self._check_different(option, least, most)
-        self._check_different("num_third", 1, most - 1 if self.stages == 3 else self.num_third)  # the identity is `none`
+        self._check_different(
+            "num_third", 1, most - 1 if self.stages == 3 else self.num_third
+        )  # the identity is the map `none`
         if self.novel == "depth" and self.stages == 2:
             raise AssayError("modular: novel=depth needs three stages", given="stages=2", next_step="add stages=3")
         super().__post_init__()
 
     def _check_different(self, option: str, least: int, most: int) -> None:
-        """Of a number of maps, of which there are at most so many."""
+        """Check a number of maps against the number of different ones."""
         self._check_whole(option, least)
         if getattr(self, option) > most and not self.synonyms:
             raise AssayError(
@@ -82,14 +85,14 @@ class Modular(SlotTask):
             )
 
     def _num_maps(self) -> int:
-        """How many different maps there are; of permutations at most 20 factorial are counted."""
+        """The number of different maps; permutations are counted up to 20 factorial."""
         if self.maps == "shift":
             return self.p
         return self.p * _totient(self.p) if self.maps == "affine" else math.factorial(min(self.p, 20))
 
     @property
     def _counts(self) -> tuple[int, int, int]:
-        """How many f_i, g_j and h_k beside `none` there are."""
+        """The numbers of f_i, g_j and h_k besides `none`."""
         return self.num_first or 0, self.num_second or 0, self.num_third
 
     def _slot_parts(self) -> tuple[Part, ...]:
@@ -133,7 +136,7 @@ class Modular(SlotTask):
         return self._shown(values["k"]) if self.novel == "depth" else None
 
     def _shown(self, k: Int[Tensor, " c"]) -> Bool[Tensor, " c"]:
-        """The few combinations that show what every h_k does."""
+        """The few trained combinations with every h_k."""
         return few_of_each(k, range(1, self._counts[2] + 1), keyed_generator(self.seed, "modular depth"))
 
     def _draw_rule(self, generator: Generator) -> None:
@@ -146,7 +149,7 @@ class Modular(SlotTask):
         self._set(_first=torch.stack(first), _second=torch.stack(second), _third=torch.stack([identity, *third]))
 
     def _maps(self, count: int, generator: Generator, *, apart_from: tuple[Tensor, ...]) -> list[Int[Tensor, " p"]]:
-        """Random maps; unless synonyms are wanted, all different, and different from some others."""
+        """Random maps; without synonyms all different from each other and from `apart_from`."""
         taken = {tuple(one.tolist()) for one in apart_from}
         drawn: list[Tensor] = []
         while len(drawn) < count:
@@ -166,7 +169,7 @@ class Modular(SlotTask):
 
 
 def _totient(p: int) -> int:
-    """How many of 1 to p - 1 are invertible mod p."""
+    """Euler's totient: how many of 1 to p - 1 are invertible mod p."""
     return sum(math.gcd(a, p) == 1 for a in range(1, p))
 
 

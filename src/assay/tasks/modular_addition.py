@@ -14,20 +14,18 @@ from assay.tasks.slots import SlotTask, Values
 class ModularAddition(SlotTask):
     """y = (i + j) mod p, the task on which delayed generalisation was described (Power et al. 2022, arXiv 2201.02177).
 
-    The input is the two tokens i and j, each from a vocabulary of its own, so that nothing says which tokens are numbers or
-    in which order they come. The combination is the pair. No two numbers act identically and no fragment of a pair can stand
-    in for another, so that every novel pair is outside 1-coverage: only a network that has learned the addition knows it.
+    The input is the two tokens i and j, each from a vocabulary of its own, without information on the order of numbers. The
+    combination is the pair. No two numbers act identically and no fragment of a pair can replace another, so every novel pair
+    is outside 1-coverage: only a network that has learned the addition answers it.
 
     **Arguments:** those of `SlotTask`, and
 
     - `p`: the modulus, at least 2.
-    - `names`: how many tokens each number has. With 2 or more, tokens of one number are synonyms: a control.
+    - `names`: number of tokens per number. With 2 or more, tokens of one number are synonyms: a control.
 
     **Example:**
 
-    ```python
-    task = load_task("modular-addition:p=31,coverage=0.7")
-    ```
+    ```python task = load_task("modular-addition:p=31,coverage=0.7") ```
     """
 
     family: ClassVar[str] = "modular-addition"

@@ -21,7 +21,7 @@ from assay.tasks.algorithms import multiplication
 START, END, ZERO = 1, 2, 3
 """Tokens of the target: digit k is token `ZERO + k`."""
 DIGIT, TIMES = 1, 11
-"""Tokens of the source: digit k is token `DIGIT + k`, and `TIMES` stands between the numbers."""
+"""Tokens of the source: digit k is token `DIGIT + k`, and `TIMES` separates the numbers."""
 NONE = "none"
 _MOST_PAIRS = 2**24
 _MOST_DIGITS = 5
@@ -34,17 +34,17 @@ class FactorDigits(NamedTuple):
     second: int
 
     def numbers(self) -> tuple[int, int]:
-        """How many first and second factors have so many digits."""
+        """The number of first and of second factors with so many digits."""
         return _numbers(self.first), _numbers(self.second)
 
     def pairs(self) -> int:
-        """How many pairs there are, of which one and its exchange count once."""
+        """The number of pairs, counting one and its exchange once."""
         a, b = self.numbers()
         return a * (a + 1) // 2 if self.first == self.second else a * b
 
 
 class Layout(NamedTuple):
-    """Where a scratchpad holds each node: its first token and how many digits it has, by the node's name; and its length."""
+    """Positions of nodes in a scratchpad: first token and number of digits by the node's name; and its length."""
 
     start: dict[str, int]
     width: dict[str, int]
@@ -56,7 +56,7 @@ def _numbers(digits: int) -> int:
 
 
 def _shares(there_are: Mapping[FactorDigits, int], wanted: int) -> dict[FactorDigits, int]:
-    """How many of the wanted have each size: as many of one as of any other, or all that there are."""
+    """The number of pairs of each size: equal, as far as there are enough of each."""
     shares, left = {}, wanted
     ascending = sorted(there_are, key=lambda size: there_are[size])
     for place, size in enumerate(ascending):
@@ -67,28 +67,26 @@ def _shares(there_are: Mapping[FactorDigits, int], wanted: int) -> dict[FactorDi
 
 @dataclass(frozen=True)
 class Multiplication(Task):
-    """From the digits of two numbers to every step of multiplying them by hand, and an end token.
+    """From the digits of two numbers to every step of long multiplication, and an end token.
 
     The steps are the nodes of `assay.tasks.algorithms.multiplication`, in its order. Each is written with as many digits as it
-    can have, the last digit first, so that a place of the answer belongs to one node whatever the numbers are. One combination
-    is one pair of numbers; of a pair of equal size and its exchange, which have one product, only one is drawn.
+    can have, the last digit first, so that a position of the answer belongs to one node for all numbers. One combination is one
+    pair of numbers; of a pair of equal size and its exchange, which have one product, only one is drawn.
 
     **Arguments:**
 
     - `first`, `second`: digits of the factors in training, 1 to 5.
-    - `train`, `novel`: pairs in training, and others. The fewer are trained, the more can be said of recombination.
-    - `seed`: of which pairs these are.
-    - `smaller`: factors may have fewer digits too, each size as often as any other where it has enough pairs.
-    - `longer`: novel factors may have so many digits more than `first` and `second`, and no novel pair has a trained size: what
-      is asked is then another size, and not recombination.
-    - `nonce`: an arbitrary table in the place of the product of two digits, with the same graph.
+    - `train`, `novel`: numbers of trained and of novel pairs. Fewer trained pairs make a stronger test of recombination.
+    - `seed`: of the choice of pairs.
+    - `smaller`: factors may have fewer digits too, with equally many pairs of each size where there are enough.
+    - `longer`: novel factors may have so many digits more than `first` and `second`, and no novel pair has a trained size: a
+      test of length generalisation, not of recombination.
+    - `nonce`: an arbitrary table instead of the product of two digits, with the same graph.
 
     **Example:**
 
-    ```python
-    task = load_task("multiplication:first=2,second=2,train=2000")
-    longer = load_task("multiplication:first=3,second=2,smaller=true,longer=1,train=100000")
-    ```
+    ```python task = load_task("multiplication:first=2,second=2,train=2000") longer =
+    load_task("multiplication:first=3,second=2,smaller=true,longer=1,train=100000") ```
     """
 
     first: int = 2
@@ -157,12 +155,12 @@ class Multiplication(Task):
 
     @cached_property
     def _trainable(self) -> dict[FactorDigits, int]:
-        """The pairs that there are of every size that is trained."""
+        """The number of pairs of every trained size."""
         return {size: size.pairs() for size in self._up_to(FactorDigits(self.first, self.second))}
 
     @cached_property
     def _left(self) -> dict[FactorDigits, int]:
-        """Those of every size that may be novel."""
+        """The number of pairs of every size that may be novel."""
         if not self.longer:
             return {size: num - self._trained[size] for size, num in self._trainable.items()}
         return {size: size.pairs() for size in self._up_to(self._largest) if size not in self._trainable}
@@ -175,12 +173,12 @@ class Multiplication(Task):
 
     @cached_property
     def _trained(self) -> dict[FactorDigits, int]:
-        """How many pairs of every size are trained."""
+        """The number of trained pairs of every size."""
         return _shares(self._trainable, self.train)
 
     @cached_property
     def _novel(self) -> dict[FactorDigits, int]:
-        """How many of every size are novel."""
+        """The number of novel pairs of every size."""
         return _shares(self._left, self.novel)
 
     @cached_property
@@ -197,7 +195,7 @@ class Multiplication(Task):
         return Layout(start, width, length)
 
     def _digits(self, name: str, size: FactorDigits) -> int:
-        """How many digits the values of a node can have; sums of the nonce operation one more than those of products."""
+        """The largest number of digits of a node's values; sums of the nonce operation have one more than those of products."""
         kind, _, number = name.partition(" ")
         row = size.first + 1
         of_kind = {"product": 2, "carried": 2, "digit": 1, "carry": 1, "row": row}
@@ -205,7 +203,7 @@ class Multiplication(Task):
 
     @cached_property
     def _pairs(self) -> dict[Split, Int[Tensor, "c digits"]]:
-        """Every pair as its digits plus 1, those of the first factor before those of the second, 0 where there is none."""
+        """Every pair as its digits plus 1, those of the first factor first, padded with 0."""
         rng, trained, novel = np.random.default_rng(self.seed), [], []
         for size in dict.fromkeys((*self._trainable, *self._left)):
             num, others = self._trained.get(size, 0), self._novel.get(size, 0)
@@ -216,7 +214,7 @@ class Multiplication(Task):
         return {"train": seen, "seen": seen, "novel": torch.cat(novel)}
 
     def _drawn(self, size: FactorDigits, wanted: int, rng: np.random.Generator) -> Int[Tensor, "wanted digits"]:
-        """Different pairs in random order."""
+        """Distinct pairs in random order."""
         a, b = size.numbers()
         chosen = np.zeros(0, np.int64)
         while len(chosen) < wanted:
@@ -255,7 +253,7 @@ class Multiplication(Task):
             digit = torch.from_numpy(values[has] // 10**place % 10)
             targets[example[torch.from_numpy(has)], torch.from_numpy(start[has] + place)] = ZERO + digit
         prefix = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
-        prefix[prefix == END] = 0  # nothing is asked behind the end
+        prefix[prefix == END] = 0  # positions after the end are not scored
         return Examples({"source": source, "prefix": prefix}, targets, parts, self.combination_id(parts))
 
     # The ability DeclaresComputation
@@ -285,7 +283,7 @@ class Multiplication(Task):
         return torch.stack([examples.parts[name] for name in self.combines], 1) + (0 if self._varied else 1)
 
     def _of_size(self, rows: Int[Tensor, "n digits"]) -> list[tuple[FactorDigits, Int[Tensor, " some"]]]:
-        """Which rows have each size, in ascending order of it."""
+        """The rows of each size, in ascending order of it."""
         first, second = ((some > 0).sum(1) for some in (rows[:, : self._largest.first], rows[:, self._largest.first :]))
         sizes = torch.stack([first, second], 1)
         return [
@@ -293,7 +291,7 @@ class Multiplication(Task):
         ]
 
     def _graphs(self, rows: Int[Tensor, "n digits"]) -> Computations:
-        """The graphs of pairs of several sizes, those of one size together."""
+        """The graphs of pairs of several sizes, those of one size contiguous."""
         graphs, order = [], []
         for size, some in self._of_size(rows) or [(self._largest, torch.zeros(0, dtype=torch.int64))]:
             digits = rows[some].numpy() - 1
@@ -310,7 +308,7 @@ class Multiplication(Task):
     def _written(
         self, graphs: Computations, rows: Int[Tensor, "n digits"]
     ) -> tuple[Int[np.ndarray, " w"], Int[np.ndarray, " w"], Int[np.ndarray, " w"]]:
-        """The nodes that are written, where in the answer each starts, and how many digits it has."""
+        """The nodes that are written, the position in the answer at which each starts, and its number of digits."""
         nodes = np.flatnonzero(~graphs.is_source)
         start, width = (np.zeros(len(nodes), np.int64) for _ in range(2))
         example, name = graphs.example[nodes], graphs.name[nodes]

@@ -1,4 +1,4 @@
-"""English sentences whose main verb agrees with its subject over more and more words: does a network use the tree?
+"""English sentences with subject-verb agreement over increasing distances, as a test of the use of syntax.
 
 Families after Diego-Simon, Chemla, King and Lakretz 2025 (arXiv 2508.03211): short, with a relative clause, long and nested,
 and one with a prepositional phrase between. Their sentences are not published; templates and words here are ours.
@@ -33,7 +33,8 @@ WORD_OF = {"det": "DET", "noun": "NOUN", "adp": "ADP", "pron": "PRON", "verb": "
 
 @dataclass(frozen=True)
 class Template:
-    """A template. `slots` says what stands where; a noun's number is drawn, a verb agrees with the noun named in `agrees`.
+    """A sentence template. `slots`: the kind of word at each position; a noun's number is random, a verb agrees with the noun
+    named in `agrees`.
 
     Heads count from 0, -1 is the root; the first noun is the subject of the main verb.
     """
@@ -76,13 +77,13 @@ FAMILIES = (
 
 
 def nested_sentences(n: int, *, generator: Generator) -> tuple[Continuation, ...]:
-    """At most `n` different sentences, families in turn, and in each all numbers of its nouns in turn.
+    """At most `n` different sentences, cycling through families and, within each, through all numbers of its nouns.
 
-    In every sentence the main verb is asked. All nouns between it and its subject have one number, so that they pull the
-    same way.
+    The main verb is predicted in every sentence. All nouns between it and its subject have one number, so that they pull in the
+    same direction.
     """
     found: dict[tuple[str, ...], Continuation] = {}
-    for turn in range(4 * n):  # short sentences are few, so that some come twice
+    for turn in range(4 * n):  # there are few short sentences, so some are drawn twice
         if len(found) == n:
             break
         family = FAMILIES[turn % len(FAMILIES)]

@@ -25,28 +25,27 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class NonAdjacentSum(Task):
-    """From `k` elements to the best sums d_k to d_1 of all tails, then to what is picked (1) or skipped (2), and an end token.
+    """From `k` elements to the best sums d_k to d_1 of all tails, then to which elements are picked (1) or skipped (2), and an
+    end token.
 
     Each of these is one token of the target, so that a network that is trained on it writes a scratchpad. One combination is
-    one list of elements. All lists have `n` elements, or those of training `shortest` to `n` and novel ones `longer` more: what
-    is then asked is another size, and not recombination. Inputs and targets are padded behind to those of the longest.
+    one list of elements. All lists have `n` elements, or trained ones `shortest` to `n` and novel ones `longer` more: a test of
+    length generalisation, not of recombination. Inputs and targets are padded at the end.
 
     **Arguments:**
 
     - `n`: elements, 2 to 8.
     - `high`: elements are the integers from `-high` to `high`.
-    - `train`, `novel`: lists in training, and others. The fewer are trained, the more can be said of recombination.
-    - `seed`: of which lists these are.
-    - `shortest`: trained lists have from so many to `n` elements, each size drawn as often as any other where it has enough
-      lists; 0 for `n` alone.
+    - `train`, `novel`: numbers of trained and of novel lists. Fewer trained lists make a stronger test of recombination.
+    - `seed`: of the choice of lists.
+    - `shortest`: trained lists have from so many to `n` elements, with equally many lists of each size where there are enough;
+      0 for `n` alone.
     - `longer`: novel lists have so many elements more than `n`.
 
     **Example:**
 
-    ```python
-    task = load_task("non-adjacent-sum:n=6,train=3000")
-    longer = load_task("non-adjacent-sum:n=5,shortest=2,longer=1,train=100000")
-    ```
+    ```python task = load_task("non-adjacent-sum:n=6,train=3000") longer =
+    load_task("non-adjacent-sum:n=5,shortest=2,longer=1,train=100000") ```
     """
 
     n: int = 6
@@ -115,12 +114,12 @@ class NonAdjacentSum(Task):
 
     @cached_property
     def _sizes(self) -> tuple[range, dict[int, int]]:
-        """The sizes of trained lists, and how many lists there are of every size."""
+        """The sizes of trained lists, and the number of lists of every size."""
         return range(self.shortest or self.n, self.n + 1), {k: (2 * self.high + 1) ** k for k in range(1, _LONGEST + 1)}
 
     @cached_property
     def _shares(self) -> dict[int, int]:
-        """How many trained lists have each size: as many of one as of any other, or all that there are."""
+        """The number of trained lists of each size: equal, as far as there are enough of each."""
         sizes, total = self._sizes
         shares, left = {}, self.train
         for place, k in enumerate(sizes):
@@ -130,7 +129,7 @@ class NonAdjacentSum(Task):
 
     @cached_property
     def _lists(self) -> dict[Split, Int[Tensor, "c longest"]]:
-        """Every list as its tokens, 0 behind its end."""
+        """Every list as its tokens, padded with 0."""
         rng, wanted = np.random.default_rng(self.seed), dict(self._shares)
         wanted[self._longest] = wanted.get(self._longest, 0) + self.novel
         drawn = {k: self._drawn(k, num, rng) for k, num in wanted.items()}
@@ -139,11 +138,11 @@ class NonAdjacentSum(Task):
         return {"train": trained, "seen": trained, "novel": novel}
 
     def _drawn(self, k: int, wanted: int, rng: np.random.Generator) -> Int[Tensor, "wanted longest"]:
-        """Different lists of k elements, in random order."""
+        """Distinct lists of k elements, in random order."""
         base, total = 2 * self.high + 1, self._sizes[1][k]
         if total <= _MOST_LISTS:
             chosen = rng.permutation(total)[:wanted]
-        else:  # too many to be listed: numbers are drawn until enough are different
+        else:  # too many to list: indices are drawn until enough are distinct
             chosen = np.zeros(0, np.int64)
             while len(chosen) < wanted:
                 drawn = np.concatenate([chosen, rng.integers(0, total, 2 * wanted)])
@@ -166,7 +165,7 @@ class NonAdjacentSum(Task):
         targets[example, place] = torch.from_numpy(graphs.values[nodes]) + FIRST
         targets[torch.arange(len(rows)), 2 * (rows > 0).sum(1)] = END
         prefix = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
-        prefix[prefix == END] = PAD  # nothing is asked behind the end
+        prefix[prefix == END] = PAD  # positions after the end are not scored
         return Examples({"source": rows, "prefix": prefix}, targets, parts, self.combination_id(parts))
 
     # The ability DeclaresComputation
@@ -183,7 +182,7 @@ class NonAdjacentSum(Task):
         return values
 
     def _graphs(self, rows: Int[Tensor, "c longest"]) -> Computations:
-        """The graphs of lists of several sizes, those of one size together."""
+        """The graphs of lists of several sizes, those of one size contiguous."""
         sizes, elements = (rows > 0).sum(1).numpy(), rows.numpy() - self.high - 1
         order = np.argsort(sizes, kind="stable")
         of_size = [(k, order[sizes[order] == k]) for k in np.unique(sizes).tolist()] or [(self._longest, order)]
@@ -197,7 +196,7 @@ class NonAdjacentSum(Task):
     def _written(
         graphs: Computations, rows: Int[Tensor, "c longest"]
     ) -> tuple[Int[np.ndarray, " w"], Int[Tensor, " w"], Int[Tensor, " w"]]:
-        """The nodes that are written, the example of each, and its place in the target: d_k to d_1, then o_1 to o_k."""
+        """The nodes that are written, the example of each, and its position in the target: d_k to d_1, then o_1 to o_k."""
         nodes = np.flatnonzero(~graphs.is_source)
         number = np.array([int(name[1:]) if name[1:].isdigit() else 0 for name in graphs.names])[graphs.name[nodes]]
         is_sum = np.array([name.startswith("d") for name in graphs.names])[graphs.name[nodes]]

@@ -1,4 +1,5 @@
-"""Which combinations are trained: a cover of all values first, then chance, and nothing that a rule of novelty holds out."""
+"""Choice of trained combinations: first a cover of all values, then random ones, without those that a rule of novelty holds
+out."""
 
 from collections.abc import Mapping
 
@@ -8,7 +9,7 @@ from torch import Generator, Tensor
 
 from assay.errors import AssayError
 
-FEW = 12  # combinations that show what a value does when it is hardly trained otherwise
+FEW = 12  # trained combinations of a value that is otherwise held out
 
 
 def draw_trained(
@@ -50,7 +51,7 @@ def draw_trained(
 
 
 def _complete(trained: Tensor, allowed: Tensor, grid: Mapping[str, Tensor], sizes: list[int], generator: Generator) -> None:
-    """Train one allowed combination of every value that has none; a value that is novel throughout stays out."""
+    """Train one allowed combination of every value without any; a value that is novel throughout stays out."""
     for column, size in zip(grid.values(), sizes, strict=True):
         for value in (torch.bincount(column[trained], minlength=size) == 0).nonzero()[:, 0].tolist():
             choices = ((column == value) & allowed).nonzero()[:, 0]
@@ -76,7 +77,7 @@ def _check(family: str, wanted: int, least: int, most: int, *, total: int, cover
 
 
 def _share(count: int, total: int) -> str:
-    """The share in as few digits as give this count again."""
+    """The share with the fewest digits that rounds to this count."""
     return next(text for digits in range(2, 18) if round(float(text := f"{count / total:.{digits}g}") * total) == count)
 
 

@@ -1,7 +1,7 @@
 """Odd-one-out problems with two declared parts: of four items three obey a rule and one breaks it.
 
 The construction of Lepori, Serre and Pavlick 2023 (arXiv 2301.10884), for any source of items whose two parts can be chosen
-apart. An item obeys or breaks each part; whoever makes the items says how.
+independently. An item obeys or breaks each part, as the source of items defines.
 """
 
 from abc import abstractmethod
@@ -19,12 +19,12 @@ from assay.task import Examples, Image, Items, Part, Pool, Split, Task, Tokens, 
 from assay.tasks.pools import hashed, is_in
 
 NUM_ITEMS = 4
-_MOST_ROUNDS = 200  # of drawing what is still missing
+_MOST_ROUNDS = 200  # rounds of drawing missing items
 _POOL_OF: dict[Split, Pool] = {"train": "base", "seen": "base", "novel": "test"}
 
 
 class GroupedItems(NamedTuple):
-    """Items `(m, ...)`, and for each of them its group, `(m,)`: all items of a group are in one pool."""
+    """Items `(m, ...)` and the group of each, `(m,)`: all items of a group are in one pool."""
 
     items: Tensor
     group: Int[Tensor, " m"]
@@ -32,20 +32,20 @@ class GroupedItems(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class OddOneOut(Task):
-    """Three items obey both parts, one breaks one of them; which one is it?
+    """Four items, of which three obey both parts and one breaks one of them; the answer is its position.
 
-    Subclasses name the parts, give the kind of item, and draw items that obey and break what they are told to.
+    Subclasses name the parts, specify the items, and draw items that obey or break given parts.
 
     The parts of an example are those of its odd item, with the values `broken` and `obeyed`. Its `combination` is finer than
-    theirs: the group of the odd item, such as its noun and verb. Groups are the independent units, and no two pools share
-    one. `train` and `seen` draw from the pool `base`, `novel` from `test`: new items, not new combinations of the parts, of
-    which there are none.
+    theirs: the group of the odd item, such as its noun and verb. Groups are the independent units, and no two pools share one.
+    `train` and `seen` draw from the pool `base`, `novel` from `test`: new items, not new combinations of the parts, of which
+    there are none.
 
     **Attributes:**
 
     - `family`: as in the address.
     - `part_names`: of the two parts.
-    - `spare`: how many candidates are drawn for every item that is missing, where many fall into other pools.
+    - `spare`: candidates drawn per missing item, since many fall into other pools.
     """
 
     family: ClassVar[str]
@@ -56,20 +56,21 @@ class OddOneOut(Task):
     def __post_init__(self):
         self._set(parts=tuple(Part(name, ("broken", "obeyed")) for name in self._names()))
 
-    # What a family says
+    # Defined by a family
 
     @abstractmethod
     def item_spec(self) -> Tokens | Vector | Image:
-        """What one item is."""
+        """The input of one item."""
 
     @abstractmethod
     def candidates(self, obeys: Bool[Tensor, "m 2"], *, pool: Pool, generator: Generator) -> GroupedItems:
-        """An item for every row that obeys exactly the parts it says. Those outside the pool are drawn again."""
+        """Candidates, one for every row, that obey exactly the parts in it. Those outside the pool are rejected and drawn
+        again."""
 
     def _names(self) -> tuple[str, str]:
         return self.part_names
 
-    # What follows
+    # Derived
 
     @property
     def address(self) -> str:
@@ -89,11 +90,11 @@ class OddOneOut(Task):
         return Classification(NUM_ITEMS)
 
     def combinations(self, split: Split) -> Int[Tensor, "c 2"]:
-        """The odd item breaks the one or the other part. No combination is novel."""
+        """Combinations: the odd item breaks one part or the other. None is novel."""
         return torch.tensor([[0, 1], [1, 0]])[: 0 if split == "novel" else 2]
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
-        """`n` fresh problems that both parts decide."""
+        """`n` new problems that both parts decide."""
         return self.problems(n, pool=_POOL_OF[split], generator=generator)
 
     def problems(self, n: int, *, pool: Pool, generator: Generator) -> Examples:
@@ -104,13 +105,12 @@ class OddOneOut(Task):
         return self._posed(obeys, pool, generator)
 
     def reading(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
-        """The odd item breaks the part and the others obey it. Each of the four obeys or breaks the other part by a fair coin
-        of its own, so that nothing follows from it.
+        """Problems that one part decides: the odd item breaks it and the others obey it. Each of the four obeys or breaks the
+        other part independently with probability 1/2.
 
-        In the published sets the odd item always obeys the other part: whoever guesses an item that does is right more
-        often than chance.
+        In the published sets the odd item always obeys the other part, so that guessing among items that obey it beats chance.
 
-        **Raises:** `AssayError` when there is no such part.
+        **Raises:** `AssayError` for an unknown part.
         """
         own = self._index(part)
         obeys = torch.ones(n, NUM_ITEMS, 2, dtype=torch.bool)
@@ -119,13 +119,14 @@ class OddOneOut(Task):
         return self._posed(obeys, pool, generator)
 
     def testing(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
-        """Three items obey both parts, the odd one breaks this part only. **Raises:** as `reading`."""
+        """Problems whose odd item breaks this part only; the others obey both. **Raises:** as `reading`."""
         obeys = torch.ones(n, NUM_ITEMS, 2, dtype=torch.bool)
         obeys[:, 0, self._index(part)] = False
         return self._posed(obeys, pool, generator)
 
     def nonsense(self, seed: int, n: int, *, pool: Pool, generator: Generator) -> Examples:
-        """The odd item differs from the others in one bit of a hash. Both parts of every item are fair coins."""
+        """Problems decided by a hash: the odd item differs from the others in one bit of it. Items obey or break both parts at
+        random."""
         obeys = torch.rand(n, NUM_ITEMS, 2, generator=generator) < 0.5
         odd = (torch.arange(NUM_ITEMS) == 0).expand(n, -1).flatten()
         return self._posed(obeys, pool, generator, lambda items, rows: (hashed(items, seed) & 1).bool() == odd[rows])
@@ -154,7 +155,7 @@ class OddOneOut(Task):
         generator: Generator,
         accepts: Callable[[Tensor, Int[Tensor, " m"]], Bool[Tensor, " m"]] | None,
     ) -> GroupedItems:
-        """Items of the pool that obey what each row says, drawn again until all are accepted."""
+        """Items of the pool that obey the parts in each row, drawn again until all are accepted."""
         drawn = self.candidates(obeys[:0], pool=pool, generator=generator)
         items = drawn.items.new_empty(len(obeys), *drawn.items.shape[1:])
         group = torch.zeros(len(obeys), dtype=torch.int64)
@@ -178,7 +179,7 @@ class OddOneOut(Task):
         return self._names().index(self.part(part).name)
 
     def _cannot_isolate(self, obeys: Bool[Tensor, " 2"], pool: Pool) -> AssayError:
-        """What to raise when no item of the pool obeys exactly these parts."""
+        """The error for a pool without an item that obeys exactly these parts."""
         wanted = ", ".join(
             f"{'obeys' if held else 'breaks'} {name}" for name, held in zip(self._names(), obeys.tolist(), strict=True)
         )

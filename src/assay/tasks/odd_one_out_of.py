@@ -17,24 +17,24 @@ from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 from assay.tasks.pools import hashed, is_in
 
 NUM_GROUPS = 512
-NUM_EXAMPLES = 50_000  # of each split of the other task, at most, that become items
+NUM_EXAMPLES = 50_000  # the most examples of each split of the other task that become items
 _FORM = "i=0+1+2,j=0+1+2/modular:p=7"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OddOneOutOf(OddOneOut):
-    """An item is an input of another task, trained there or novel. It obeys a part when the part has one of the values
-    declared for it.
+    """An item is an input of another task, trained or novel there. It obeys a part when the part has one of the declared
+    values.
 
     Items are grouped into 512 by a hash, which decides their pool.
 
     **Arguments:**
 
     - `of`: two parts with their values, then the address of the task, such as `i=0+1+2,j=0+1+2/modular:p=7`.
-    - `trust`: as `load_task` has it, for that task.
+    - `trust`: of that task, as in `load_task`.
 
-    **Raises:** `AssayError` for another form, for a part or value that the task has not, for a task whose input is neither
-    tokens nor a vector, and naming the part of which some pool has no item to isolate it.
+    **Raises:** `AssayError` for another form, for an unknown part or value, for a task whose input is not tokens, a vector or
+    an image, and naming the part that some pool has no item to isolate.
     """
 
     family: ClassVar[str] = "odd-one-out"
@@ -52,7 +52,9 @@ class OddOneOutOf(OddOneOut):
         wanted = {name: tuple(values.split("+")) for name, equals, values in pairs if equals and values}
         if not address or len(wanted) != 2 or len(pairs) != 2:
             raise AssayError("odd-one-out needs two parts with values, then a task", given=self.of, next_step=f"write {_FORM}")
-        if address.partition(":")[0] == self.family:  # whose inputs are four items; refused before it loads another such task
+        if (
+            address.partition(":")[0] == self.family
+        ):  # an odd-one-out task, whose inputs are four items, is refused before it is loaded
             raise self._cannot_be_item(address, "Items")
         self._set(task=load_task(address, trust=trust), wanted=wanted)
         self.item_spec()

@@ -1,4 +1,4 @@
-"""Pictures that evolved networks draw: the colour of a pixel from its coordinates."""
+"""Pictures drawn by evolved networks: the colour of a pixel from its coordinates."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -27,27 +27,25 @@ _MARKED = {
     },
     "apple": {"stem": (-0.35, 0.2, -0.9, -0.35), "body": (-0.8, 0.75, -0.35, 0.6)},
 }
-"""Left, right, top and bottom of parts, marked by eye on the pictures. They do not overlap."""
+"""Left, right, top and bottom of disjoint parts of the pictures, marked by eye."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture(Task):
-    """Red, green and blue of every pixel of a picture that an evolved network draws, as that network gives them, without
-    rounding. A pixel is the combination of its row and column; all are trained, so nothing is said of novel ones.
+    """Red, green and blue of every pixel of a picture drawn by an evolved network, without rounding. A pixel is the combination
+    of its row and column; all are trained, and none is novel.
 
     **Arguments:**
 
     - `name`: the picture; `size`: pixels along a side, 2 to 1,024. The published ones have 256.
-    - `phases`: `random` for a null: a picture of the same spectrum, and so equally smooth, whose waves lie elsewhere. It has no
-      symmetry. What leaves [0, 1] is cut. `seed`: of the phases.
+    - `phases`: `random` for a null: a picture of the same spectrum, and so equally smooth, with random phases, clipped to [0,
+      1]. It has no symmetry. `seed`: of the phases.
 
     **Raises:** `AssayError` for a size beyond these, and when the genome cannot be had.
 
     **Example:**
 
-    ```python
-    task = load_task("picture:skull,size=64")
-    ```
+    ```python task = load_task("picture:skull,size=64") ```
     """
 
     name: Literal["skull", "butterfly", "apple"] = "skull"
@@ -101,8 +99,8 @@ class Picture(Task):
         )
 
     def regular(self, n: int, *, generator: Generator) -> Regular:
-        """Pixels of a grid of rows and mirrored columns, all of them where `n` allows; the flip of the columns, which skull and
-        butterfly have nearly and the apple roughly; and parts of the picture that were marked by eye."""
+        """Pixels of a grid of rows and mirrored columns, all of them where `n` allows; the flip of the columns, an approximate
+        symmetry of skull and butterfly and a rough one of the apple; and parts of the picture marked by eye."""
         side = max(2, min(self.size, math.isqrt(n)) // 2 * 2)
         half = torch.randperm(self.size // 2, generator=generator)[: side // 2].sort().values
         columns = torch.cat([half, self.size - 1 - half.flip(0)])
@@ -127,8 +125,8 @@ class Picture(Task):
 
 
 def with_random_phases(picture: Float[Tensor, "h w c"], generator: Generator) -> Float[Tensor, "h w c"]:
-    """A picture of the same mean and amplitude at every frequency; the phases of all colours are turned alike, by those of
-    noise. It is cut to [0, 1]."""
+    """A picture of the same mean and amplitude at every frequency, with the phases of noise added, equal for all colours. It is
+    clipped to [0, 1]."""
     noise = torch.fft.rfft2(torch.randn(picture.shape[:2], generator=generator, dtype=torch.float64))
     turn = noise / noise.abs().clamp(min=1e-12)
     turn[0, 0] = 1

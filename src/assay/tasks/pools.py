@@ -1,4 +1,4 @@
-"""Which pool an item is in, told by a hash: whoever draws, and whenever, an item is always in the same one."""
+"""Pools of items by a hash, so that an item is in the same pool in every draw."""
 
 import torch
 from jaxtyping import Bool, Int
@@ -7,12 +7,12 @@ from torch import Generator, Tensor
 from assay.task import Pool
 
 _SHARES: dict[Pool, tuple[int, int]] = {"base": (0, 2), "mask": (2, 3), "test": (3, 4)}
-"""The quarters of all groups that a pool has."""
+"""The quarters of all groups that belong to each pool."""
 _LOW_63_BITS = 2**63 - 1
 
 
 def hashed(items: Tensor, seed: int = 0) -> Int[Tensor, " m"]:
-    """A hash of every item `(m, ...)`, nonnegative; another one for every seed.
+    """A nonnegative hash of every item `(m, ...)`, different for every seed.
 
     A product with odd random integers, modulo 2^64, whose bits are then mixed (the finaliser of SplitMix64; Steele, Lea and
     Flood 2014).
@@ -28,7 +28,7 @@ def hashed(items: Tensor, seed: int = 0) -> Int[Tensor, " m"]:
 
 
 def is_in(group: Int[Tensor, " m"], pool: Pool) -> Bool[Tensor, " m"]:
-    """Whether each group belongs to the pool: half of all do to `base`, a quarter each to `mask` and to `test`."""
+    """Whether each group belongs to the pool: half of all groups to `base`, a quarter each to `mask` and to `test`."""
     quarter = hashed(group, seed=1) % 4
     low, high = _SHARES[pool]
     return (quarter >= low) & (quarter < high)

@@ -1,5 +1,5 @@
 """The compositional preference grid (Schug et al. 2024, arXiv 2312.15001; Redhardt, Akram and Schug 2025, arXiv 2507.07207):
-imitate an expert that collects objects, whose preference over colours is a mixture of a few modules."""
+imitation of an expert that collects objects, whose preference over colours is a mixture of a few modules."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
@@ -19,24 +19,25 @@ from assay.tasks.grid_world import ACTIONS, SIDE, draw_grids, observe, read_obse
 from assay.tasks.latents import LatentTask
 
 Scored = Literal["action", "episode"]
-_MAX_OBJECTS = 8  # each doubles the expert's table
-_MAX_COLOURS = 256  # each is 49 numbers at every step; the published work has at most 32
+_MAX_OBJECTS = 8  # the most objects: each doubles the expert's table
+_MAX_COLOURS = 256  # the most colours, 49 numbers each at every step; the published work has at most 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreferenceGrid(LatentTask):
-    """An example is an episode on a 7 x 7 grid of four rooms: what is seen at each of 8 steps, and what the expert does.
+    """An example is an episode on a 7 x 7 grid of four rooms: the observation and the expert's action at each of 8 steps.
 
-    An object of colour f pays (z B)_f when the agent enters its cell, and is gone. Moves lead up, right, down or left;
-    to do nothing ends the episode. The expert looks 8 steps ahead, discount 0.9, and takes the first of the best actions.
+    An object of colour f pays (z B)_f when the agent enters its cell, and disappears. Moves lead up, right, down or left; doing
+    nothing ends the episode. The expert plans 8 steps ahead with discount 0.9, and takes the first of the best actions.
 
     The input `x` is float32 `(n, 8, encoding + 49 * (num_colours + 2))`: the encoded z and the observation, at each step.
-    Targets are `(n, 8)`, `NOT_ASKED` after the end; the observation then stays as it was.
+    Targets are `(n, 8)`, `NOT_ASKED` after the end, where the observation no longer changes.
 
     **Arguments:** those of `LatentTask`, and
 
     - `num_colours`, `num_objects`: F colours of objects (the published work uses 16 and 32), and objects in a grid.
-    - `scored`: the score is the share of the actions of an episode that are right (`action`), or whether all are (`episode`).
+    - `scored`: the score is the share of the actions of an episode that are right (`action`), or whether all are
+      (`episode`).
     """
 
     family: ClassVar[str] = "preference_grid"
@@ -68,7 +69,7 @@ class PreferenceGrid(LatentTask):
         return Steps(len(ACTIONS), whole=self.scored == "episode")
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
-        """Every draw is fresh. Grids that `train` draws never come in `seen` or `novel`."""
+        """New draws in every call. Grids of `train` never occur in `seen` or `novel`."""
         z = self.draw_latents(split, n, generator=generator)
         grids = draw_grids(
             n,
@@ -89,7 +90,8 @@ class PreferenceGrid(LatentTask):
         )
 
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
-        """The module's amount in `base` becomes that in `source`: what the expert then does at each observation of `base`.
+        """The amount of the module in `base` becomes that in `source`; the answer is the expert's action at each observation of
+        `base`.
 
         The new set of modules may be empty or larger than `max_active`: the preference is defined there too.
         """

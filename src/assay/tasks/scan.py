@@ -20,10 +20,10 @@ from assay.task import Examples, Part, SourceToTarget, Split, Swapped, Task, dra
 from assay.tasks.algorithms.scan import Asked, scan_computations
 from assay.tasks.scan_grammar import CONJUNCTIONS, DIRECTIONS, MANNERS, NONE, TIMES, VERBS, ScanCommand, commands
 
-# Splits: what each rule makes of a command
+# Splits: the side of each command by rule
 
 Role = Literal["train", "novel", "dropped"]
-LONGEST_TRAINED = 22  # actions, in the length split
+LONGEST_TRAINED = 22  # the most actions of a trained command in the length split
 
 
 def _by_length(command: ScanCommand) -> Role:
@@ -32,10 +32,10 @@ def _by_length(command: ScanCommand) -> Role:
 
 @dataclass(frozen=True)
 class _ByPrimitive:
-    """Lake and Baroni 2018, experiment 3: every command with the primitive is novel, but for the primitive alone."""
+    """Lake and Baroni 2018, experiment 3: every command with the primitive is novel, except the primitive alone."""
 
     words: tuple[str, ...]
-    slots: tuple[str, ...]  # what a phrase with the primitive starts with
+    slots: tuple[str, ...]  # beginning of a phrase with the primitive
 
     def __call__(self, command: ScanCommand) -> Role:
         held = any(phrase[: len(self.slots)] == self.slots for phrase in command.phrases())
@@ -45,7 +45,7 @@ class _ByPrimitive:
 @dataclass(frozen=True)
 class _ByTemplate:
     """Loula, Baroni and Lake 2018: a manner and direction are novel with some verbs (`tested`) and trained with others
-    (`fillers`). A command that has them with `turn` is in neither side; nor is one with a verb that is not yet trained.
+    (`fillers`). Commands that combine them with `turn`, or with a verb outside both, are on neither side.
     """
 
     manner: str
@@ -75,7 +75,7 @@ SCAN_SPLITS = ("simple", *_RULES)
 
 
 class CommandRows(NamedTuple):
-    """Rows of `commands()`: the lines of the published train file, with their repeats, and those of the test file."""
+    """Rows of `commands()`: the lines of the published train file, with repeats, and those of the test file."""
 
     train: Int[Tensor, " lines"]
     novel: Int[Tensor, " novel"]
@@ -86,7 +86,7 @@ def sides(split: str) -> CommandRows:
 
     `simple` was drawn at random by its authors, so its test file is fetched; the other commands are its train side.
 
-    **Raises:** `AssayError` for an unknown split, and when the file of `simple` cannot be had.
+    **Raises:** `AssayError` for an unknown split, and when the file of `simple` is not available.
     """
     if split not in SCAN_SPLITS:
         raise AssayError("scan: the split must be a published one", given=split, choices=SCAN_SPLITS)
@@ -105,7 +105,7 @@ def _ruled_sides(split: str) -> CommandRows:
     rule = _RULES[split]
     roles = [rule(command) for command in commands()]
     train = _rows_of("train", roles)
-    if isinstance(rule, _ByPrimitive):  # its copies are a tenth of the lines, so a ninth of all the others
+    if isinstance(rule, _ByPrimitive):  # its copies are a tenth of the lines: a ninth of the others
         alone = next(row for row in train if commands()[row].words() == rule.words)
         train += [alone] * ((len(train) - 1) // 9 - 1)
     return CommandRows(torch.tensor(train), torch.tensor(_rows_of("novel", roles)))
@@ -180,10 +180,10 @@ class Scan(Task):
     """SCAN (Lake and Baroni 2018, arXiv 1711.00350): from a command to its actions. One combination is one command.
 
     `source` is `(n, 9)` and `prefix` and targets are `(n, 49)`: at most 48 actions and the end token, whatever the split.
-    `train` draws lines of the published train file, repeats included; `seen` are its different commands and `novel` is
-    the test file.
+    `train` draws lines of the published train file, repeats included; `seen` are its different commands and `novel` is the test
+    file.
 
-    With one slot exchanged a command can leave the grammar (`turn` without a direction): a swap then has no answer.
+    An exchange of one slot can leave the grammar (`turn` without a direction): a swap then has no answer.
 
     **Arguments:**
 
@@ -199,7 +199,7 @@ class Scan(Task):
     objective = Sequences(len(TARGET_WORDS))
 
     def __post_init__(self):
-        self.combinations("novel")  # so that a mistake shows here and not at the first draw
+        self.combinations("novel")  # raise here, not at the first draw
 
     @property
     def address(self) -> str:
@@ -237,11 +237,11 @@ class Scan(Task):
 
     @cached_property
     def _by_id(self) -> tuple[Int[Tensor, " commands"], Int[Tensor, " commands"]]:
-        """The ids of all commands, ascending, and their rows."""
+        """The ids of all commands in ascending order, and their rows."""
         ids, rows = self.combination_id(dict(zip(self.combines, _table().parts, strict=True))).sort()
         return ids, rows
 
-    # The ability DeclaresComputation: every node is a command of its own, and is asked as one
+    # The ability DeclaresComputation: every node is a command of its own, and an input
 
     def computation(self, examples: Examples) -> Computations:
         return self._graphs(examples)[0]

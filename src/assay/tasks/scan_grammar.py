@@ -1,7 +1,7 @@
 """The grammar of SCAN and its interpretation (Lake and Baroni 2018, arXiv 1711.00350), enumerated.
 
-A command is one phrase, or two joined by `and` or `after`. A phrase is a verb, a direction, the manner in which the
-direction is meant, and a number of repetitions. Nine slots therefore fix a command.
+A command is one phrase, or two joined by `and` or `after`. A phrase is a verb, a direction, its manner, and a number of
+repetitions. Nine slots therefore determine a command.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from itertools import product
 from typing import NamedTuple
 
 NONE = "none"
-VERBS = ("walk", "look", "run", "jump")  # `turn` is the verb without an action of its own
+VERBS = ("walk", "look", "run", "jump")  # `turn` is the verb without an action
 MANNERS = (NONE, "opposite", "around")
 DIRECTIONS = (NONE, "left", "right")
 TIMES = (NONE, "twice", "thrice")
@@ -18,7 +18,7 @@ CONJUNCTIONS = (NONE, "and", "after")
 
 
 class Phrase(NamedTuple):
-    """One thing to do, such as `jump around left twice`; an empty slot is `none`."""
+    """One phrase, such as `jump around left twice`; an empty slot is `none`."""
 
     verb: str
     manner: str = NONE
@@ -26,7 +26,7 @@ class Phrase(NamedTuple):
     times: str = NONE
 
     def actions(self) -> tuple[str, ...]:
-        """What is done, in order."""
+        """The actions, in order."""
         turn = (f"I_TURN_{self.direction.upper()}",) if self.direction != NONE else ()
         act = () if self.verb == "turn" else (f"I_{self.verb.upper()}",)
         once = {NONE: turn + act, "opposite": turn + turn + act, "around": (turn + act) * 4}[self.manner]

@@ -1,4 +1,4 @@
-"""Scenes of overlapping sprites with a shape and a colour each, to be drawn again: what an autoencoder binds, or does not."""
+"""Scenes of overlapping sprites with a shape and a colour each, for reconstruction by an autoencoder."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,20 +20,20 @@ SHAPES = ("square", "circle", "wide", "tall", "cross", "triangle")
 COLOURS = ("red", "green", "blue", "yellow", "pink", "cyan")
 _RGB = ((0.9, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.2, 0.9), (0.9, 0.9, 0.1), (0.9, 0.2, 0.9), (0.1, 0.9, 0.9))
 MOST_TRIES = 200
-"""Draws of a scene before it is given up."""
+"""The most draws of a scene before an error is raised."""
 FREE = 2
-"""Objects beyond the most that are trained."""
-_SAMPLE = 2_000  # scenes over which the variance of the pixels is taken
-_SEEN = 0.25  # of an object's pixels, and at least two: hidden more, it is not there
+"""Number of objects beyond the trained maximum."""
+_SAMPLE = 2_000  # scenes for the variance of the pixels
+_SEEN = 0.25  # share of an object's pixels that must be visible, and at least two
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenes(Task):
-    """Draw a picture of several overlapping objects again.
+    """Reconstruction of a picture of several overlapping objects.
 
-    Objects are painted one over the other; every one is seen in a quarter of its pixels at least. Colours and shapes may
-    repeat in a scene, so that colour alone does not tell objects apart. A quarter of the pairs of a shape and a colour is never
-    trained. The combination is the pair of the first object, the one at the bottom.
+    Objects are painted one over the other; at least a quarter of the pixels of each is visible. Colours and shapes may repeat
+    in a scene, so that colour alone does not separate objects. A quarter of the pairs of a shape and a colour is never trained.
+    The combination is the pair of the first object, the one at the bottom.
 
     Input `image`: float32 `(n, 3, size, size)` in [0, 1]; the target is all of its pixels, flat.
 
@@ -42,7 +42,7 @@ class Scenes(Task):
     - `size`: pixels along a side, 8 to 128.
     - `fewest`, `most`: objects in a trained scene.
     - `num_shapes`, `num_colours`: 2 to 6.
-    - `seed`: of which pairs these are.
+    - `seed`: of the choice of novel pairs.
 
     **Raises:** `AssayError` for sizes that cannot be met.
 
@@ -116,7 +116,9 @@ class Scenes(Task):
         return found.take(torch.randperm(n, generator=generator))
 
     def scenes(self, n: int, *, size: int, novel: bool, generator: Generator) -> ObjectScenes:
-        """Draw scenes. **Raises:** `AssayError` where `MOST_TRIES` draws show no scene in which all objects are seen."""
+        """Draw scenes.
+
+        **Raises:** `AssayError` where none of `MOST_TRIES` draws has all objects visible."""
         layout, attributes = torch.zeros(n, size, 4), torch.zeros(n, size, 2, dtype=torch.int64)
         missing = torch.arange(n)
         for _ in range(MOST_TRIES):
@@ -134,11 +136,11 @@ class Scenes(Task):
         return self._shown(layout, attributes)
 
     def redrawn(self, scenes: ObjectScenes, attributes: Int[Tensor, "n k a"]) -> ObjectScenes:
-        """The same layout with other attributes; another shape may hide others than before."""
+        """The same layout with other attributes; other shapes may occlude differently."""
         return self._shown(scenes.layout, attributes)
 
     def _drawn(self, n: int, size: int, novel: bool, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Middle and half axes of every object, in pixels, and its shape and colour."""
+        """Centre and half axes of every object, in pixels, and its shape and colour."""
         radius = self.size * (0.14 + 0.12 * torch.rand(n, size, generator=generator))
         middle = radius[..., None] + torch.rand(n, size, 2, generator=generator) * (self.size - 1 - 2 * radius[..., None])
         stretch = 0.8 + 0.4 * torch.rand(n, size, generator=generator)
@@ -155,7 +157,7 @@ class Scenes(Task):
         return (seen >= (_SEEN * masks.sum((2, 3))).clamp(min=2)).all(1)
 
     def _masks(self, layout: Float[Tensor, "n k 4"], shape: Int[Tensor, "n k"]) -> Bool[Tensor, "n k size size"]:
-        """Which pixels every object covers, hidden ones included."""
+        """The pixels of every object, including occluded ones."""
         each = torch.arange(self.size, dtype=torch.float32)
         row = (each[:, None] - layout[..., 0, None, None]) / layout[..., 2, None, None]
         column = (each - layout[..., 1, None, None]) / layout[..., 3, None, None]
@@ -179,6 +181,6 @@ class Scenes(Task):
 
 
 def _on_top(masks: Bool[Tensor, "n k rows columns"]) -> Int[Tensor, "n rows columns"]:
-    """The last object that covers each pixel, from 1; 0 where none does."""
+    """The index from 1 of the last object that covers each pixel; 0 without any."""
     number = torch.arange(1, masks.shape[1] + 1)[:, None, None]
     return (masks * number).amax(1)

@@ -21,15 +21,15 @@ from assay.tasks.pools import is_in
 
 Number = Literal["singular", "plural"]
 Forms = tuple[str, ...]
-"""Of one word: singular and plural, or the one form of a verb in the past."""
+"""Forms of one word: singular and plural, or the single form of a verb in the past."""
 LENGTH = 8
 
 
 class Class(NamedTuple):
-    """Subjects and main verbs (or, of an anaphor, past verbs) that go together, and the templates that fit them.
+    """Subjects and main verbs (or, for an anaphor, past verbs) that go together, and the templates that fit them.
 
     In a template `S` is the subject, `V` the end of the sentence, `O` some person or thing, `S-does` and `O-does` a verb that
-    agrees with the subject or with O, `near` a preposition; all else stands for itself.
+    agrees with the subject or with O, `near` a preposition; everything else is literal.
     """
 
     subjects: tuple[Forms, ...]
@@ -47,12 +47,12 @@ OF_THINGS = (_PLAIN, _PREPOSITION, _OBJECT_RELATIVE, _BARE_OBJECT_RELATIVE)
 
 
 def nouns(lemmas: tuple[str, ...]) -> tuple[Forms, ...]:
-    """Singular and plural of each."""
+    """Singular and plural of each noun."""
     return tuple((lemma, f"{lemma}s") for lemma in lemmas)
 
 
 def verbs(lemmas: tuple[str, ...]) -> tuple[Forms, ...]:
-    """Singular and plural of each, in the present."""
+    """Singular and plural of each verb, in the present."""
     return tuple((f"{lemma}s", lemma) for lemma in lemmas)
 
 
@@ -60,10 +60,10 @@ def verbs(lemmas: tuple[str, ...]) -> tuple[Forms, ...]:
 class Sentences(OddOneOut):
     """An item is a sentence of at most 8 words as tokens, with `PAD` (0) in front. Each part asks that its word is `number`.
 
-    Whatever else has a number in the sentence has a random one, or agrees with what it belongs to.
+    Other words with a number have a random one, or agree with the word that they depend on.
 
-    All words are in all pools, because a network knows nothing of a word that it was not trained on. What is held out is
-    which subject and which verb come together: no two pools share such a pair, and so no sentence.
+    All words are in all pools, since a network knows nothing of an untrained word. The pairs of subject and verb are held out:
+    no two pools share such a pair, and so no sentence.
 
     **Arguments:**
 
@@ -77,20 +77,20 @@ class Sentences(OddOneOut):
             raise AssayError(f"{self.family}: number must be one of its choices", given=self.number, choices=get_args(Number))
         super().__post_init__()
 
-    # What a family says
+    # Defined by a family
 
     @property
     @abstractmethod
     def classes(self) -> tuple[Class, ...]:
-        """Of subjects; a sentence is as likely from each template of each class."""
+        """Classes of subjects; sentences are equally likely from each template of each class."""
 
     @abstractmethod
     def ending(
         self, verb: Int[Tensor, "m forms"], plural: Int[Tensor, " m"], *, generator: Generator
     ) -> Int[Tensor, "m words"]:
-        """The last words, from the forms of the main verb and from whether the second part shall be plural (1) or not (0)."""
+        """The last words, from the forms of the main verb and the number of the second part, plural (1) or singular (0)."""
 
-    # What follows
+    # Derived
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
@@ -119,15 +119,15 @@ class Sentences(OddOneOut):
             pairs = pairs[torch.randint(len(pairs), (len(rows),), generator=generator)]
             group[rows] = pairs[:, 2]
             subject, verb = (forms[pairs[:, k]] for k, forms in enumerate(self._class_tables[number]))
-            said = self._said(template, subject, verb, plural[rows], generator)
-            tokens[rows, LENGTH - said.shape[1] :] = said
+            sentences = self._worded(template, subject, verb, plural[rows], generator)
+            tokens[rows, LENGTH - sentences.shape[1] :] = sentences
         return GroupedItems(tokens, group)
 
     # Inside
 
     @cached_property
     def _pairs(self) -> dict[tuple[Pool, int], Int[Tensor, "p 3"]]:
-        """Of every pool and class: subject, verb, and the number of their pair among all."""
+        """For every pool and class: subject, verb, and the index of their pair."""
         pairs, start = {}, 0
         for number, one in enumerate(self.classes):
             both = torch.cartesian_prod(torch.arange(len(one.subjects)), torch.arange(len(one.verbs)))
@@ -137,7 +137,7 @@ class Sentences(OddOneOut):
                 pairs[pool, number] = torch.cat([both, group[:, None]], 1)[is_in(group, pool)]
         return pairs
 
-    def _said(
+    def _worded(
         self,
         template: tuple[str, ...],
         subject: Int[Tensor, "m 2"],
@@ -153,7 +153,7 @@ class Sentences(OddOneOut):
                 columns.append(subject.gather(1, first[:, None]))
             elif symbol == "V":
                 columns.append(self.ending(verb, second, generator=generator))
-            elif symbol == "O":  # anything can be liked or stand somewhere, but only people like
+            elif symbol == "O":  # anything can be liked or be near, but only people like
                 columns.append(self._any("people" if "O-does" in template else "nouns", other, generator))
             elif symbol in ("S-does", "O-does"):
                 columns.append(self._any("feelings", first if symbol == "S-does" else other, generator))
@@ -164,13 +164,13 @@ class Sentences(OddOneOut):
         return torch.cat(columns, 1)
 
     def _any(self, choices: str, plural: Int[Tensor, " m"], generator: Generator) -> Int[Tensor, "m 1"]:
-        """Words of a kind in the form asked for."""
+        """Words of a kind in the required form."""
         table = self._tables[choices]
         return table[torch.randint(len(table), plural.shape, generator=generator), plural][:, None]
 
     @cached_property
     def _tables(self) -> dict[str, Int[Tensor, "w forms"]]:
-        """The tokens of what may stand in other places than the subject's and the main verb's."""
+        """The tokens of words in positions other than the subject's and the main verb's."""
         people, things = nouns(words.PEOPLE), nouns(words.THINGS)
         return {
             "people": self.tokens_of(people),
@@ -181,7 +181,7 @@ class Sentences(OddOneOut):
 
     @cached_property
     def _class_tables(self) -> list[tuple[Tensor, Tensor]]:
-        """Of every class the tokens of its subjects and of its verbs."""
+        """For every class the tokens of its subjects and of its verbs."""
         return [(self.tokens_of(one.subjects), self.tokens_of(one.verbs)) for one in self.classes]
 
     @cached_property

@@ -1,6 +1,6 @@
-"""Scenes of random closed shapes, of which two facts matter: what is inside, what touches, how many there are.
+"""Scenes of random closed shapes with two relevant facts of three: containment, contact and number.
 
-After the scenes of Lepori, Serre and Pavlick 2023 (arXiv 2301.10884), with contours and drawing of our own.
+After the scenes of Lepori, Serre and Pavlick 2023 (arXiv 2301.10884), with contours and rendering of our own.
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from assay.tasks.odd_one_out import GroupedItems, OddOneOut
 from assay.tasks.pools import is_in
 
 Facts = Literal["inside-contact", "inside-count", "contact-count"]
-COUNT = 3  # shapes in a scene that obeys the part count
-GAP = 3  # pixels that stay free between shapes that do not touch
+COUNT = 3  # number of shapes in a scene that obeys the part count
+GAP = 3  # least pixels between shapes that do not touch
 _LARGE, _SMALL = (12.0, 14.0), (3.5, 4.5)  # radii
 _MOST_ROUNDS = 50
 
@@ -91,12 +91,12 @@ class Shapes(OddOneOut):
         pool: Pool,
         generator: Generator,
     ) -> tuple[Bool[Tensor, "m 4 64 64"], Int[Tensor, " m"], Bool[Tensor, " m"]]:
-        """The shapes of every scene, the contour of the large one, and whether there was room for all of them."""
+        """The shapes of every scene, the contour of the large one, and whether all of them fit."""
         m = len(inside)
         large, group = self._drawn(m, _LARGE, pool, generator)
         large = shifted(large, any_of(fits(large), generator))
         small, _ = self._drawn(m, _SMALL, pool, generator)
-        # Not only the shape but what is near it must lie in the picture: overlaps are told modulo its size.
+        # The dilated shape must lie in the picture too: overlaps are modulo its size.
         allowed = fits(grown(small, GAP)) & _related(large, small, inside, contact)
         there = allowed.any(1)
         shapes = [large, shifted(small, any_of(allowed, generator))]
@@ -114,7 +114,7 @@ class Shapes(OddOneOut):
         return torch.stack(shapes, 1), group, there
 
     def _drawn(self, m: int, radii: tuple[float, float], pool: Pool, generator: Generator) -> tuple[Masks, Int[Tensor, " m"]]:
-        """Shapes around the middle with contours of the pool, and which contours."""
+        """Shapes around the centre with random contours of the pool, and the indices of these."""
         choices = self._contours[pool]
         contour = choices[torch.randint(len(choices), (m,), generator=generator)]
         size, turn = torch.rand(2, m, generator=generator)
@@ -122,7 +122,7 @@ class Shapes(OddOneOut):
 
 
 def _related(large: Masks, small: Masks, inside: Bool[Tensor, " m"], contact: Bool[Tensor, " m"]) -> Bool[Tensor, "m shifts"]:
-    """At which shifts the small shape is inside or outside and touches the edge or does not, as each row says."""
+    """The shifts at which the small shape is inside or outside, and touches the edge or not, as in each row."""
     still = spectrum(large)
     outside, within = _met(still, small)
     apart, wrapped = _met(still, grown(small, 1))
@@ -133,13 +133,13 @@ def _related(large: Masks, small: Masks, inside: Bool[Tensor, " m"], contact: Bo
 
 
 def _met(still: Complex[Tensor, "m 64 33"], mask: Masks) -> tuple[Bool[Tensor, "m shifts"], Bool[Tensor, "m shifts"]]:
-    """Where none of the mask meets what stands still, and where all of it does."""
+    """The shifts at which a mask is disjoint from the other, and at which it lies within it."""
     overlap = overlaps(still, mask)
     return overlap == 0, overlap == mask.sum((1, 2))[:, None]
 
 
 def _painted(masks: Bool[Tensor, "m k 64 64"], generator: Generator) -> Float[Tensor, "m 3 64 64"]:
-    """Later shapes over earlier ones, in hues as far apart as can be, in a random order from a random one on."""
+    """Later shapes over earlier ones, in evenly spaced hues, in random order from a random first hue."""
     m, k = masks.shape[:2]
     order = torch.rand(m, k, generator=generator).argsort(1)
     hue = (order / k + torch.rand(m, 1, generator=generator)) % 1

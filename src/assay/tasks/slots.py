@@ -1,4 +1,4 @@
-"""What families with a finite number of tuples share: one token in every slot and a rule that answers with a class."""
+"""Base of tasks with finitely many tuples: one token in every slot and a rule that answers with a class."""
 
 import copy
 import math
@@ -21,7 +21,7 @@ from assay.tasks.novelty import draw_trained
 from assay.tasks.tuples import draw_few, ravel, unravel
 
 Values = Mapping[str, Int[Tensor, " n"]]
-"""The value index of every slot, by name."""
+"""The value indices of every slot, by its name."""
 Targets = Literal["rule", "table"]
 Cue = Literal["none", "free", "answer"]
 MOST_TUPLES = 5_000_000
@@ -29,12 +29,12 @@ MOST_TUPLES = 5_000_000
 
 @dataclass(frozen=True)
 class Derived:
-    """A part that is not read but follows from some slots, such as an intermediate result.
+    """A part that follows from some slots, such as an intermediate result.
 
     **Attributes:**
 
     - `of`: the slots that it follows from; they are exchanged together when the part is.
-    - `value`: its value index from those of the slots.
+    - `value`: a function from the value indices of the slots to its own.
     """
 
     part: Part
@@ -44,24 +44,24 @@ class Derived:
 
 @dataclass(frozen=True, kw_only=True)
 class SlotTask(Task):
-    """A task on tuples: slot k holds one of the values of part k, and `_rule` says which class answers the tuple.
+    """A task on tuples: slot k holds one of the values of part k, and `_rule` gives the class of the tuple.
 
-    The input `tokens` is `(n, slots)`. Slots of one alphabet share their tokens. Some slots make up the combination, the
-    others vary freely. Parts are the slots and whatever is derived from them.
+    The input `tokens` is `(n, slots)`. Slots of one alphabet share their tokens. Some slots make up the combination, the others
+    vary freely. Parts are the slots and whatever is derived from them.
 
     **Arguments:**
 
     - `coverage`: the share of all combinations that is trained. Every value of every combined slot is in at least one.
-    - `targets`: `rule`, or `table`: the answers of the rule dealt anew to all tuples, so that sizes and marginals stay and
-      nothing composes. The declaration is wrong there.
-    - `cue`: one more token behind the slots. `answer` shows the answer in trained combinations and a random class in novel
-      ones: a shortcut that is perfect in distribution. `free` shows a random class everywhere, `none` leaves it out.
+    - `targets`: `rule`, or `table`: the answers of the rule permuted over all tuples, which preserves sizes and marginals and
+      removes all composition. The declared parts are then wrong.
+    - `cue`: one more token after the slots. `answer`: the answer in trained combinations and a random class in novel ones, a
+      shortcut that is perfect in distribution. `free`: a random class everywhere; `none`: no such token.
     - `seed`: of the rule and of the choice of combinations.
     """
 
     family: ClassVar[str]
     quiet: ClassVar[tuple[str, ...]] = ("targets", "cue", "novel")
-    """Options that the address leaves out while they have their default."""
+    """Options that the address omits at their default."""
     coverage: float = 0.8
     targets: Targets = "rule"
     cue: Cue = "none"
@@ -93,7 +93,7 @@ class SlotTask(Task):
         self._set(_chosen=self._choose(generator))
         self._set(_table=self._dealt() if self.targets == "table" else None)
 
-    # What a family says
+    # Defined by a family
 
     @abstractmethod
     def _slot_parts(self) -> tuple[Part, ...]:
@@ -105,25 +105,25 @@ class SlotTask(Task):
 
     @abstractmethod
     def _num_classes(self) -> int:
-        """How many answers there are."""
+        """The number of answers."""
 
     @abstractmethod
     def _rule(self, values: Values) -> Int[Tensor, " n"]:
         """The class of every tuple."""
 
     def _num_tuples(self) -> int:
-        """How many tuples all values of all slots make; from the options alone where these can be of any size."""
+        """The number of tuples of all values of all slots; from the options alone where these may be of any size."""
         return math.prod(len(part.values) for part in self._slot_parts())
 
     def _draw_rule(self, generator: Generator) -> None:
-        """Whatever of the rule is random."""
+        """Draw the random parts of the rule."""
 
     def _derived(self) -> tuple[Derived, ...]:
         """Parts that follow from slots."""
         return ()
 
     def _alphabet(self, slot: str) -> str:
-        """Slots with one answer share their tokens, value by value."""
+        """The name of a slot's alphabet. Slots of one alphabet share their tokens, value by value."""
         return slot
 
     def _novel(self, values: Values) -> Bool[Tensor, " c"] | None:
@@ -135,10 +135,10 @@ class SlotTask(Task):
         return None
 
     def _inputs(self, tokens: Int[Tensor, "n slots"]) -> dict[str, Tensor]:
-        """What the network is given."""
+        """The inputs of the network."""
         return {"tokens": tokens}
 
-    # What follows
+    # Derived
 
     @property
     def address(self) -> str:
@@ -161,7 +161,7 @@ class SlotTask(Task):
         return {derived.part.name: derived.of for derived in self._derived()}
 
     def combinations(self, split: Split) -> Int[Tensor, "c k"]:
-        """`novel` are those of the family's rule of novelty, or all that are not trained."""
+        """Combinations of a split. `novel` are those of the family's rule of novelty, or all that are not trained."""
         return unravel(self._chosen[split], self._sizes(self.combines))
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
@@ -174,14 +174,14 @@ class SlotTask(Task):
         return self._filled(values, split, generator)
 
     def _filled(self, values: Values, split: Split, generator: Generator) -> Examples:
-        """The examples whose slots have these values."""
+        """Examples with these values of the slots."""
         targets = self._answers(values)
         inputs = self._inputs(self._tokens(values, targets, split, generator))
         parts = self._all_parts(values)
         return Examples(inputs, targets, parts, self.combination_id(parts))
 
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
-        """A derived part is exchanged by exchanging the slots that it follows from."""
+        """Targets after an exchange. A derived part is exchanged by exchanging the slots that it follows from."""
         self.part(part)
         exchanged = self.derived.get(part, (part,))
         values = {name: (source if name in exchanged else base).parts[name] for name in self._slots}
@@ -209,7 +209,7 @@ class SlotTask(Task):
 
     def _dealt(self) -> Int[Tensor, " tuples"]:
         sizes = self._sizes(self._slots)
-        pieces = torch.arange(math.prod(sizes)).split(2**18)  # one after another, since all tuples together are large
+        pieces = torch.arange(math.prod(sizes)).split(2**18)  # in batches, since all tuples together are large
         columns = (unravel(piece, sizes).unbind(1) for piece in pieces)
         answers = torch.cat([self._rule(dict(zip(self._slots, values, strict=True))) for values in columns])
         return answers[torch.randperm(len(answers), generator=keyed_generator(self.seed, f"{self.family} table"))]
@@ -239,7 +239,7 @@ class SlotTask(Task):
         return self._token_starts["cue"] + (self._num_classes() if self.cue != "none" else 0)
 
     def _length(self) -> int:
-        """Of the input, in tokens."""
+        """Length of the input in tokens."""
         return len(self._slots) + (self.cue != "none")
 
     def _sizes(self, slots: tuple[str, ...] | list[str]) -> list[int]:
@@ -248,7 +248,7 @@ class SlotTask(Task):
     # Which combinations are trained
 
     def _choose(self, generator: Generator) -> dict[Split, Int[Tensor, " c"]]:
-        """The numbers of the combinations of every split."""
+        """The indices of the combinations of every split."""
         sizes = self._sizes(self.combines)
         grid = dict(zip(self.combines, unravel(torch.arange(math.prod(sizes)), sizes).unbind(1), strict=True))
         novel, always = self._novel(grid), self._always(grid)
@@ -259,7 +259,7 @@ class SlotTask(Task):
         return {"train": seen, "seen": seen, "novel": (~trained if novel is None else novel).nonzero()[:, 0]}
 
     def _check_size(self) -> None:
-        """Before any of the values is made."""
+        """Check the number of tuples before any is made."""
         tuples = self._num_tuples()
         if tuples > MOST_TUPLES:
             whole = [
@@ -276,7 +276,7 @@ class SlotTask(Task):
             )
 
     def _largest(self, option: str) -> int:
-        """The largest value of an option with which there are few enough tuples, the others being as they are; 0 for none."""
+        """The largest value of an option with which there are few enough tuples, the others unchanged; 0 without any."""
         other = copy.copy(self)
         low, high = 0, getattr(self, option)
         while low < high:
@@ -286,7 +286,7 @@ class SlotTask(Task):
         return low
 
     def _check_whole(self, option: str, least: int, most: int | None = None) -> None:
-        """Of an integer option. One without a largest value of its own is bounded by the number of tuples."""
+        """Check an integer option. Without a maximum of its own it is bounded by the number of tuples."""
         given = getattr(self, option)
         if not is_whole(given) or given < least or (most is not None and given > most):
             limit = f"at least {least}" if most is None else f"between {least} and {most}"

@@ -1,4 +1,4 @@
-"""A table of one's own as a task: tensors in memory, or files that a TOML declaration gives their meaning."""
+"""Own data as a task: tensors in memory, or files described by a TOML declaration."""
 
 import hashlib
 import math
@@ -83,13 +83,13 @@ class Table(Task):
         self._fill(content)
         self.address = f"table in memory: sha256 {_digest(self._examples, self._rows)}"
         if executor is not None:
-            if type(self) is Table:  # one without an executor says that it exchanges no parts
+            if type(self) is Table:  # a table without an executor must not claim the ability to exchange parts
                 from assay.tasks.table_executor import ExecutedTable
 
                 self.__class__ = ExecutedTable  # pyrefly: ignore[bad-argument-type]  (it adds no fields of its own)
             self._obey(executor, declared, with_inputs(rows, content), content)
 
-    # Numbers are read where it is known which rows are trained and which may lack an answer, so parts and splits come first.
+    # Parts and splits are read first: they decide which rows are trained and which may lack an answer.
 
     def _declare(self, rows: TableRows, parts: Sequence[PartDeclaration], combines: tuple[str, ...]) -> None:
         columns = [_read_part(part, rows) for part in parts]
@@ -108,14 +108,14 @@ class Table(Task):
         self.level = 0 if not len(self._rows["novel"]) else 2 if content.complete else 1
         ids = self.combination_id(self._values)
         self._examples = Examples(content.inputs, content.targets, self._values, ids, self._amounts)
-        # What is asked of the network under test: all, or the first word where novel rows have no words to go on from.
+        # The network under test is scored on whole answers, or on the first word where novel rows have no answers.
         self._asked = first_word(self._examples) if content.first_word else self._examples
 
     def _learn(self, path: Path, declared: Declaration, rows: TableRows, content: Content) -> None:
-        """What a subclass takes from the files besides."""
+        """Read further content from the files, in a subclass."""
 
     def _obey(self, executor: Any, declared: Sequence[PartDeclaration], rows: TableRows, content: Content) -> None:
-        """Take an executor in memory."""
+        """Install an executor in memory."""
         raise AssayError("a subclass of Table says itself what an exchange gives", next_step="give it a method `swap`")
 
     def __repr__(self) -> str:
@@ -169,7 +169,7 @@ def read_table(path: Path, *, trust: Collection[str] = (), executes: bool = True
 
 
 def _digest(examples: Examples, rows: Mapping[Split, Tensor]) -> str:
-    """What tells one table in memory from another."""
+    """Hash that identifies a table in memory."""
     digest = hashlib.sha256()
     for column in (*examples.inputs.values(), examples.targets, *examples.parts.values(), *rows.values()):
         digest.update(np.ascontiguousarray(column.numpy()).data)
@@ -224,7 +224,7 @@ def _check_follows(declared: PartDeclaration, values: dict[str, Int[Tensor, " n"
 
 
 def _in_order(names: set[str]) -> list[str]:
-    """By size when all are whole numbers, else by alphabet."""
+    """Names sorted by value when all are whole numbers, else alphabetically."""
     try:
         return sorted(names, key=int)
     except ValueError:
@@ -245,7 +245,7 @@ def _one_value(declared: PartDeclaration, rows: TableRows, value: str) -> AssayE
 def _roles(
     path: Path, declared: Declaration, rows: TableRows, task: Task, values: Mapping[str, Int[Tensor, " n"]]
 ) -> list[str]:
-    """What each row is for, as a column says it or a list of novel combinations."""
+    """The role of each row, from a column or from a list of novel combinations."""
     split = declared.split
     if split is None:
         return ["train"] * len(rows)
@@ -267,8 +267,8 @@ def _combined(task: Task, values: Mapping[str, Int[Tensor, " n"]]) -> list[tuple
 def _splits(
     rows: TableRows, roles: Sequence[str], task: Task, values: Mapping[str, Int[Tensor, " n"]]
 ) -> dict[Split, Int[Tensor, " rows"]]:
-    """The rows of each split. Where none is called train, those called seen are trained; where none is called seen, those
-    of train are scored as seen."""
+    """The rows of each split. Where no row has the role train, those with seen are trained; where none has seen, those with
+    train are scored as seen."""
     if "train" not in roles:
         roles = ["train" if role == "seen" else role for role in roles]
     if "train" not in roles:

@@ -1,4 +1,4 @@
-"""The inputs and targets of a table of one's own, as tensors."""
+"""Inputs and targets of a table as tensors."""
 
 import math
 import os
@@ -28,8 +28,9 @@ START, END = 1, 2
 class Content(NamedTuple):
     """Inputs and targets of all rows, and what follows from them.
 
-    `encode` makes a target of what would stand in the target column, None where the network has no such answer; `complete`:
-    novel rows have answers too; `first_word`: the network under test is asked for the first word of its answer alone.
+    `encode` makes a target of the content of a target cell, None for an answer that the network does not have; `complete`:
+    whether novel rows have answers too; `first_word`: whether the network under test is scored on the first word of its answer
+    alone.
     """
 
     inputs: dict[str, Tensor]
@@ -41,8 +42,8 @@ class Content(NamedTuple):
 
     @property
     def input_spec(self) -> InputSpec | None:
-        """What a reference model needs to know; None where none fits."""
-        if self.targets.ndim > 2:  # no model of ours answers with a matrix
+        """Input specification for reference models; None where none fits."""
+        if self.targets.ndim > 2:  # no reference model answers with a matrix
             return None
         if self.inputs.keys() == {"source", "prefix"} and isinstance(self.objective, Sequences):
             source = self.inputs["source"]
@@ -57,7 +58,7 @@ class Content(NamedTuple):
         return None
 
     def spread(self, rows: Sequence[int], num: int) -> "Content":
-        """With targets for `num` rows where only `rows` have one."""
+        """The content with targets for `num` rows, where only `rows` have one."""
         targets = torch.full((num, *self.targets.shape[1:]), math.nan if self.targets.is_floating_point() else NO_ANSWER)
         targets[list(rows)] = self.targets
         return self._replace(targets=targets, complete=False)
@@ -66,7 +67,7 @@ class Content(NamedTuple):
 def read_content(
     path: Path, declared: Declaration, rows: TableRows, *, train: Int[Tensor, " t"], novel: Int[Tensor, " m"]
 ) -> Content:
-    """What the declaration says the network is given and asked. The variance of a number is that of the `train` rows.
+    """Inputs and targets as declared. The variance of numbers is that of the `train` rows.
 
     **Raises:** `AssayError` naming file, line and column.
     """
@@ -82,7 +83,7 @@ def read_content(
     if target.kind == "class":
         classes, objective = _read_classes(target, asked, what)
         known = dict(zip(asked.column(target.source), classes.tolist(), strict=True))
-        known |= {name: k for k, name in enumerate(target.values or ())}  # also those that no row has
+        known |= {name: k for k, name in enumerate(target.values or ())}  # including values that no row has
         content = Content(inputs, classes, objective, partial(_class, known))
     else:
         targets = asked.floats([target.source], target.shape or ())
@@ -92,7 +93,7 @@ def read_content(
 
 
 def _answered(target: TargetDeclaration, rows: TableRows, novel: Sequence[int]) -> list[int]:
-    """All rows, or those that are not novel where no novel one has an answer."""
+    """The rows with an answer: all, or those that are not novel where no novel one has an answer."""
     missing = [index for index in novel if rows.cell(index, target.source) is None]
     if missing and len(missing) < len(novel):
         raise rows.error(missing[0], target.source, "either every novel row has an answer or none has", None)
@@ -100,7 +101,9 @@ def _answered(target: TargetDeclaration, rows: TableRows, novel: Sequence[int]) 
 
 
 def classification(classes: Int[Tensor, " n"], what: str) -> Classification:
-    """The objective of class ids. **Raises:** `AssayError` where all are one."""
+    """The objective of class ids.
+
+    **Raises:** `AssayError` for a single class."""
     num = int(classes.max()) + 1
     if num < 2:
         raise AssayError(f"{what} must have two classes or more", given="one class in all rows")
@@ -108,7 +111,9 @@ def classification(classes: Int[Tensor, " n"], what: str) -> Classification:
 
 
 def regression(trained: Float[Tensor, "n ..."], what: str) -> Regression:
-    """The objective of numbers, by the variance of the trained ones. **Raises:** `AssayError` where they are all the same."""
+    """The objective of numbers, with the variance of the trained ones.
+
+    **Raises:** `AssayError` where they are constant."""
     variance = float(trained.double().var(0, correction=0).sum())
     if not variance > 0:
         raise AssayError(f"{what} must vary over the train rows", given="the same number in all of them")
@@ -116,7 +121,7 @@ def regression(trained: Float[Tensor, "n ..."], what: str) -> Regression:
 
 
 def _read_classes(target: TargetDeclaration, rows: TableRows, what: str) -> tuple[Int[Tensor, " n"], Classification]:
-    """In the declared order; else whole numbers as they are, and texts in alphabetical order."""
+    """Class ids in the declared order; by default whole numbers as they are, and texts in alphabetical order."""
     cells = rows.column(target.source)
     if target.values is None:
         ids = rows.symbols([target.source]).ids[:, 0]
@@ -144,8 +149,7 @@ def _numbers(shape: tuple[int, ...], answer: object) -> Tensor | None:
 
 
 def flat_numbers(answer: object) -> tuple[tuple[int, ...], list[int | float]] | None:
-    """The shape of finite numbers that an executor returns, a single one being `(1,)`, and themselves; None where it returns
-    anything else."""
+    """The shape of finite numbers returned by an executor, `(1,)` for a single one, and the numbers; None for anything else."""
     given = answer.tolist() if isinstance(answer, Tensor | np.ndarray | np.generic) else answer
     shape, cells = flattened(list(given) if isinstance(given, tuple) else given)
     right = all(isinstance(cell, int | float) and math.isfinite(cell) for cell in cells)
@@ -160,7 +164,7 @@ def _words(number: Mapping[str, int], length: int, answer: object) -> Tensor | N
 
 
 def _read_input(given: InputDeclaration, rows: TableRows) -> dict[str, Tensor]:
-    """Keyword arguments."""
+    """Inputs by keyword argument."""
     if given.tokenizer is not None:
         return _tokenized(given.tokenizer, rows, given.sources[0])
     if given.kind in ("number", "image"):
@@ -179,8 +183,8 @@ def _read_words(given: InputDeclaration, rows: TableRows) -> Int[Tensor, "n leng
 
 
 def _read_sequences(declared: Declaration, rows: TableRows, answered: Sequence[int]) -> Content:
-    """A network is given its answer as it writes. Where novel rows have none it can be read before its first word only, and is
-    so on all rows alike."""
+    """Source, prefix and target sequences. The network gets its own answer as prefix; where novel rows have no answer, all rows
+    are scored at the first word only."""
     source = _read_words(declared.inputs[0], rows)
     texts = rows.take(answered).words(declared.target.source, empty=True)
     targets, vocab = _numbered(rows, texts, first=END + 1, end=(END,))
@@ -196,14 +200,14 @@ def _read_sequences(declared: Declaration, rows: TableRows, answered: Sequence[i
 
 
 def first_word(examples: Examples) -> Examples:
-    """The same before anything is written: a prefix of the start alone, and the first word of the answer as its target."""
+    """The examples before any token is written: a prefix of the start alone, and the first word of the answer as target."""
     prefix = torch.full_like(examples.inputs["prefix"], PAD)
     prefix[:, 0] = START
     return replace(examples, inputs={**examples.inputs, "prefix": prefix}, targets=only_first(examples.targets))
 
 
 def only_first(targets: Int[Tensor, "*n length"]) -> Int[Tensor, "*n length"]:
-    """Nothing is asked behind the first word."""
+    """Targets in which only the first word is scored."""
     return torch.cat([targets[..., :1], torch.full_like(targets[..., 1:], PAD)], -1)
 
 
@@ -214,7 +218,8 @@ def _numbers_of(words: set[str], first: int) -> dict[str, int]:
 def _numbered(
     rows: TableRows, texts: list[list[str]], *, first: int, end: Sequence[int] = (), order: Sequence[str] | None = None
 ) -> tuple[Int[Tensor, "n length"], int]:
-    """Words numbered from `first` in alphabetical order, or in this; rows padded with PAD; and the size of the vocabulary."""
+    """Words numbered from `first` in alphabetical or in the given order; rows padded with PAD; and the size of the
+    vocabulary."""
     check_cells(rows.path, len(texts), max(map(len, texts)) + len(end))
     words = {word for text in texts for word in text}
     number = _numbers_of(words, first) if order is None else {word: index for index, word in enumerate(order, first)}
@@ -234,13 +239,13 @@ def _tokenized(folder: Path, rows: TableRows, column: str) -> dict[str, Tensor]:
         with silent_transformers():
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             if tokenizer.pad_token is None:
-                tokenizer.pad_token = tokenizer.eos_token  # only fills up: the attention mask hides it
+                tokenizer.pad_token = tokenizer.eos_token  # only for padding, which the attention mask hides
             found = tokenizer(texts)
             check_cells(rows.path, len(rows), max(map(len, found["input_ids"])))
             encoded = tokenizer.pad(found, return_tensors="pt")
     except AssayError:
         raise
-    except Exception as error:  # of a damaged folder transformers raises whatever its parts raise
+    except Exception as error:  # a damaged folder makes transformers raise many kinds of errors
         rule = "tokenizer must be a Hugging Face folder with a tokenizer"
         raise AssayError(rule, given=f"{folder}: {first_line(error)}") from None
     return {name: encoded[name] for name in ("input_ids", "attention_mask")}

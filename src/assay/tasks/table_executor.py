@@ -1,4 +1,4 @@
-"""A table that says, by a function in Python, what follows from an exchange of parts."""
+"""Tables with an executor: a Python function that gives the target after an exchange of parts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,11 +17,11 @@ from assay.tasks.table_content import Content, only_first
 from assay.tasks.table_rows import TableRows, written
 from assay.tasks.table_schema import Declaration, PartDeclaration
 
-SAME = 1e-6  # of the score, below which two targets are the same
+SAME = 1e-6  # difference of scores below which two targets are the same
 
 
 class Executor:
-    """A function `(parts, row)` to what would stand in the target column.
+    """A function `(parts, row)` to the content of a target cell.
 
     `parts` maps every part that follows from no other to its value as written in the table, `row` every column of the base.
     """
@@ -32,7 +32,7 @@ class Executor:
     def __call__(self, parts: Mapping[str, object], row: Mapping[str, object]) -> object:
         try:
             return self._function(dict(parts), dict(row))
-        except Exception as error:  # the function is the user's: whatever it raises is theirs to see
+        except Exception as error:  # a user's function: report any error to them
             raise AssayError(
                 f"{self.where}: executor must answer, or return None where there is no answer",
                 given=f"{self.name} of {shortened(dict(parts))} raises {type(error).__name__}: {error}",
@@ -40,7 +40,7 @@ class Executor:
 
 
 class AddressedExecutor(Executor):
-    """One that is found again by its address, `package.module:function`, when it is unpickled."""
+    """An executor with an address, `package.module:function`, from which it is unpickled."""
 
     def __init__(self, path: Path, address: str):
         module, _, name = address.partition(":")
@@ -53,11 +53,11 @@ class AddressedExecutor(Executor):
 class ExecutedTable(Table):
     """A table with an executor.
 
-    **Raises:** `AssayError` besides when the executor cannot be found or does not give a row its own target.
+    **Raises:** `AssayError` also when the executor cannot be found or does not return a row's own target.
     """
 
     def _learn(self, path: Path, declared: Declaration, rows: TableRows, content: Content) -> None:
-        """Take the executor from the declaration."""
+        """Install the executor of the declaration."""
         assert declared.executor is not None
         self._take(AddressedExecutor(path, declared.executor), declared.parts, rows, content, declared.target.source)
 
@@ -74,7 +74,7 @@ class ExecutedTable(Table):
     def _take(
         self, executor: Executor, parts: Sequence[PartDeclaration], rows: TableRows, content: Content, column: str
     ) -> None:
-        """Take an executor, and check it on every row that has an answer."""
+        """Install an executor, after a check on every row that has an answer."""
         self._executor, self._encode, self._source = executor, content.encode, rows
         self._declared = {part.name: part for part in parts}
         self._answers: dict[tuple[object, ...], Tensor | None] = {}
@@ -99,9 +99,10 @@ class ExecutedTable(Table):
             )
 
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
-        """A part that follows from others is exchanged by exchanging these together; it is -1 where no row shows what follows.
+        """Targets after an exchange. A part that follows from others is exchanged by exchanging these together; it is -1 where
+        no row shows what follows.
 
-        Undefined where the executor returns None, or an answer that no row has and so no network was asked for.
+        Undefined where the executor returns None, or an answer that no row has.
         """
         moved = self.part(part).of or (part,)
         bases, sources = ([self._row_of[key] for key in _keys(examples)] for examples in (base, source))
@@ -124,7 +125,7 @@ class ExecutedTable(Table):
         return self._answers[key]
 
     def _parts(self, base: int, source: int, moved: tuple[str, ...]) -> dict[str, Any]:
-        """The values as written in the table, of the base but for those that are moved."""
+        """The values as written in the table: those of the base, except for the moved ones."""
         values = {}
         for name, declared in self._declared.items():
             if not declared.of:
@@ -140,7 +141,7 @@ class ExecutedTable(Table):
 
 
 def _keys(examples: Examples) -> list[bytes]:
-    """Of every example what it consists of, as bytes. Rows that agree in all of it are one to the executor: the first."""
+    """For every example a key of its whole content, as bytes. Rows with equal keys are represented by the first."""
     columns = [*examples.inputs.values(), examples.targets, *examples.parts.values(), *examples.amounts.values()]
     tables = [np.ascontiguousarray((column.flatten(1) if column.ndim > 1 else column[:, None]).numpy()) for column in columns]
     return [b"".join(table[index].tobytes() for table in tables) for index in range(len(examples))]

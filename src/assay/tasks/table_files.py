@@ -34,11 +34,11 @@ _REAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]
 
 
 def read_rows(path: Path, *, texts: Collection[str] = (), files: Collection[Path] = ()) -> TableRows:
-    """Read `.jsonl` (one object a line), `.csv` (the first line names the columns), `.parquet`, or what a plug-in reads.
+    """Read `.jsonl` (one object a line), `.csv` (the first line names the columns), `.parquet`, or a format of a plug-in.
 
     **Arguments:**
 
-    - `texts`: columns that are text although all their cells may look like numbers, as CSV has no types.
+    - `texts`: columns that are text even if all their cells look like numbers, as CSV has no types.
     - `files`: `.npy` files of as many rows, which become columns under their paths.
 
     **Raises:** `AssayError` naming the file and the line.
@@ -83,7 +83,7 @@ def _plugged_in(entry: EntryPoint, path: Path) -> TableRows:
     read = loaded(entry, callable, "a function from the path of a file to its rows")
     try:
         rows = list(read(path))
-    except Exception as error:  # the reader is somebody else's: whatever it raises is theirs to see
+    except Exception as error:  # a plug-in's function: report any error to its user
         raise AssayError(f"{path} must be readable by {entry.value}", given=f"{type(error).__name__}: {error}") from error
     if not all(isinstance(row, Mapping) for row in rows):
         raise AssayError(f"{entry.value} must return rows that are mappings from columns to cells", given=str(path))
@@ -125,7 +125,7 @@ def _read_csv(path: Path, texts: Collection[str] = ()) -> TableRows:
 
 
 def _typed(cells: Sequence[str]) -> list[int | float | str | None]:
-    """A column of whole numbers or of numbers where all its cells are, else of text; an empty cell is missing."""
+    """A column as whole numbers or as numbers if all its cells are, else as text; an empty cell is missing."""
     present = [cell for cell in cells if cell]
     kinds = ((int, _WHOLE), (float, _REAL))
     kind = next((kind for kind, pattern in kinds if all(map(pattern.fullmatch, present))), str)
@@ -142,7 +142,7 @@ def _read_parquet(path: Path) -> TableRows:
 
 
 def _rectangular(column: "pyarrow.ChunkedArray") -> np.ndarray | None:
-    """A column of lists of numbers, all of one shape, as an array `(n, ...)`, without a Python object for each number."""
+    """A column of equally shaped lists of numbers as an array `(n, ...)`, without a Python object per number."""
     from pyarrow import Array, types
 
     values, shape = column.combine_chunks(), [len(column)]

@@ -1,4 +1,4 @@
-"""The inputs, targets and rows of a table from tensors, arrays and lists in memory."""
+"""Inputs, targets and rows of a table from tensors, arrays and lists in memory."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ _WHERE = Path("table in memory")
 def rows_of(parts: Mapping[str, Any], split: Any) -> tuple[TableRows, list[str]]:
     """The values of parts as rows, and the split of each row.
 
-    **Raises:** `AssayError` for no parts, no rows, columns of different lengths, and a split that there is not.
+    **Raises:** `AssayError` for no parts, no rows, columns of different lengths, and an unknown split.
     """
     columns = {name: _listed(f"part {name!r}", values) for name, values in parts.items()}
     roles = None if split is None else _listed("split", split)
@@ -44,7 +44,7 @@ def rows_of(parts: Mapping[str, Any], split: Any) -> tuple[TableRows, list[str]]
 
 
 def _listed(what: str, values: Any) -> list[Any]:
-    """As Python values, whatever holds them."""
+    """A column as a list of Python values."""
     cells = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(cells, str | bytes | Mapping) or not isinstance(cells, Iterable):
         raise AssayError(f"{_WHERE}: {what} is a list, array or tensor with one entry for each row", given=cells)
@@ -54,9 +54,11 @@ def _listed(what: str, values: Any) -> list[Any]:
 def content_of(
     inputs: Any, targets: Any, objective: Objective | None, *, train: Int[Tensor, " t"], novel: Int[Tensor, " m"], num: int
 ) -> Content:
-    """Inputs and targets as the network and the objective want them. Targets of all rows, or of all that are not novel.
+    """Inputs and targets as the network and the objective take them. Targets are those of all rows, or of all that are not
+    novel.
 
-    **Raises:** `AssayError` for what holds no finite numbers, for other numbers of rows, and where an objective does not fit.
+    **Raises:** `AssayError` for anything but finite numbers, for other numbers of rows, and for an objective that does not
+    fit.
     """
     asked = _tensor("targets", targets)
     given = {name: _tensor(f"input {name!r}", x) for name, x in inputs.items()} if isinstance(inputs, Mapping) else None
@@ -99,10 +101,10 @@ def with_inputs(rows: TableRows, content: Content) -> TableRows:
 
 
 def _encoded(objective: Objective, like: Tensor, known: frozenset[int] | None, answer: object) -> Tensor | None:
-    """What an executor answers as a target like others; None where it cannot be one, or holds whole numbers that none has."""
+    """An executor's answer as a target of the same form; None where it has another form, or unknown whole numbers."""
     shape = tuple(like.shape[1:])
     cells = flat_numbers(answer)
-    if isinstance(objective, Sequences) and cells is not None and len(cells[0]) == 1:  # shorter ones are padded
+    if isinstance(objective, Sequences) and cells is not None and len(cells[0]) == 1:  # shorter sequences are padded
         cells = shape, cells[1] + [PAD] * (shape[0] - len(cells[1]))
     if cells is None or cells[0] not in (shape, (math.prod(shape),)) or len(cells[1]) != math.prod(shape):
         return None
@@ -132,13 +134,13 @@ def _check_fits(objective: Objective, targets: Tensor) -> None:
 
 
 def _tensor(what: str, given: Any) -> Tensor:
-    """Float32, int64 or bool, on the CPU; no copy where it is that already."""
+    """A tensor of float32, int64 or bool on the CPU, without a copy if it is one already."""
     if isinstance(given, Tensor):
         tensor = given.detach().cpu()
     else:
         try:
             array = np.asarray(given)
-        except ValueError:  # of lists of different lengths
+        except ValueError:  # raised for lists of different lengths
             array = np.array(None)
         kinds = {"f": np.float32, "i": np.int64, "u": np.int64, "b": np.bool_}
         if array.dtype.kind not in kinds:

@@ -1,4 +1,4 @@
-"""The rows of a table, and their columns as checked values. Every mistake names file, line and column."""
+"""The rows of a table, and their columns as checked values. Errors name file, line and column."""
 
 import json
 import math
@@ -28,12 +28,14 @@ class SymbolColumns(NamedTuple):
 
 @dataclass(frozen=True)
 class TableRows:
-    """**Attributes:**
+    """The rows of a table.
 
-    - `path`: the file, or what messages call rows in memory.
-    - `numbers`: where each row is in the file, from 1; `place` is the word for it, line or row.
+    **Attributes:**
+
+    - `path`: the file, or a name for rows in memory.
+    - `numbers`: the position of each row in the file, from 1; `place` is the word for it, line or row.
     - `rows`: the cells of each by column.
-    - `arrays`: columns of numbers that have one shape in every row, each `(n, ...)`; `rows` lacks these.
+    - `arrays`: columns of numbers with one shape in every row, each `(n, ...)`; not part of `rows`.
     """
 
     path: Path
@@ -46,23 +48,23 @@ class TableRows:
         return len(self.rows)
 
     def take(self, indices: Sequence[int]) -> "TableRows":
-        """Some of the rows, which keep their numbers."""
+        """Some of the rows, with their original numbers."""
         numbers, rows = [self.numbers[index] for index in indices], [self.rows[index] for index in indices]
         return TableRows(
             self.path, self.place, numbers, rows, {name: array[list(indices)] for name, array in self.arrays.items()}
         )
 
     def where(self, index: int) -> str:
-        """Such as `line 7`."""
+        """Position of a row, such as `line 7`."""
         return f"{self.place} {self.numbers[index]}"
 
     def error(self, index: int, column: str, rule: str, given: object, choices: Sequence[str] = ()) -> AssayError:
-        """The mistake of one cell."""
+        """The error for one cell."""
         place = f"{self.path}, {self.where(index)}, column {column!r}"
         return AssayError(f"{place}: {rule}", given=written(given), choices=choices)
 
     def row(self, index: int) -> dict[str, Any]:
-        """The cells of one row as Python has them."""
+        """The cells of one row as Python values."""
         return {**self.rows[index], **{name: array[index].tolist() for name, array in self.arrays.items()}}
 
     def cell(self, index: int, name: str) -> Any:
@@ -82,7 +84,7 @@ class TableRows:
 
     def symbols(self, names: Sequence[str], *, lists: bool = False) -> SymbolColumns:
         """Whole numbers as they are; texts numbered in alphabetical order over all these columns. With `lists` one column may
-        hold lists of whole numbers, of one length."""
+        contain lists of whole numbers, of one length."""
         if lists and len(names) == 1 and (names[0] in self.arrays or isinstance(self.column(names[0])[0], list)):
             return self._lists_of_ids(names[0])
         columns = {name: self.column(name) for name in names}
@@ -108,10 +110,10 @@ class TableRows:
         return SymbolColumns(ids, int(ids.max()) + 1)
 
     def floats(self, names: Sequence[str], shape: Sequence[int] = ()) -> Float[Tensor, "n *shape"]:
-        """Numbers side by side, `(n, features)`: a cell is a number or a list of numbers, of one length in every row.
+        """Numbers as columns `(n, features)`: a cell is a number or a list of numbers, of one length in every row.
 
-        With a `shape`, `(n, *shape)`: as many numbers, row by row; lists inside each other have that very shape, in which
-        dimensions of 1 may be left out.
+        With a `shape`, `(n, *shape)`: as many numbers, row by row; nested lists must have that very shape, up to dimensions of
+        1.
         """
         columns = []
         for name in names:
@@ -168,7 +170,7 @@ class TableRows:
         return cells
 
     def words(self, name: str, *, empty: bool) -> list[list[str]]:
-        """A column of texts, cut at white space. With `empty` a text may have no word."""
+        """A column of texts, split at white space. With `empty` a text may have no word."""
         words = [text.split() for text in self.texts(name)]
         for index, found in enumerate(words):
             if not found and not empty:
@@ -180,14 +182,14 @@ _SYMBOLS = "must be all text, or all whole numbers from 0 to 2^20 (ids, taken as
 
 
 def written(cell: object) -> object:
-    """A cell for a message: as JSON has it, text as it is, and a list as itself, of which a message shows the beginning."""
+    """A cell for a message: as JSON, text unquoted, and a list as itself, since messages show only its beginning."""
     return cell if (isinstance(cell, str) and cell) or isinstance(cell, list) else json.dumps(cell, default=str)
 
 
 def flattened(cell: object) -> tuple[tuple[int, ...], list[Any]]:
-    """The shape of lists inside each other, and what is in them, row by row; a single value has the shape `(1,)`.
+    """The shape of nested lists, and their elements row by row; a single value has the shape `(1,)`.
 
-    Where lists of one depth differ in length, what is in them are lists.
+    Where lists of one depth differ in length, the elements are lists.
     """
     level: list[Any] = cell if isinstance(cell, list) else [cell]
     shape = [len(level)]
@@ -198,7 +200,9 @@ def flattened(cell: object) -> tuple[tuple[int, ...], list[Any]]:
 
 
 def check_cells(path: Path, rows: int, width: int) -> None:
-    """**Raises:** `AssayError` when a tensor of so many rows, each as wide as the widest, would not fit into memory."""
+    """Check that a tensor of so many rows, each as wide as the widest, fits into memory.
+
+    **Raises:** `AssayError` where it does not."""
     if rows * width > MOST_CELLS:
         raise AssayError(
             f"{path}: rows times the numbers or words of the longest must be at most {MOST_CELLS:,}",

@@ -1,4 +1,4 @@
-"""The TOML declaration of a table of one's own: its schema, and its reading into one `Declaration`."""
+"""The TOML declaration of a table: its schema, and its reading into a `Declaration`."""
 
 import os
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ InputKind = Literal["token", "number", "text", "image"]
 TargetKind = Literal["class", "number", "text"]
 Name = Annotated[str, Field(min_length=1)]
 ValueName = Annotated[str, BeforeValidator(lambda value: value_name(value) if value_name(value) is not None else value)]
-_MOST = 256  # inputs, parts or parts that follow from others: each is a column, and a table has few
+_MOST = 256  # the most inputs, parts or derived parts: each is a column, and a table has few
 _Size = Annotated[int, Field(ge=1, le=MOST_CELLS)]
 Shape = Annotated[tuple[_Size, ...], Field(min_length=1, max_length=8)]
 DEFAULT_INPUT_NAMES: Mapping[InputKind, str] = {"token": "tokens", "number": "x", "text": "tokens", "image": "image"}
 
 
 def value_name(value: object) -> str | None:
-    """How the value of a part is called: text as it is, whole numbers and truth values as JSON writes them; else None."""
+    """Name of a part's value: text as it is, whole numbers and truth values as in JSON; None for others."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, str | int) else None
@@ -32,7 +32,7 @@ class _Strict(BaseModel):
 
 
 class InputDeclaration(_Strict):
-    """One keyword argument of the network's forward. `values`: of text, the words in the order of their numbers, from 1."""
+    """One keyword argument of the network's forward. `values`: for text, the words in the order of their numbers, from 1."""
 
     kind: InputKind
     name: Name | None = None
@@ -71,12 +71,12 @@ class InputDeclaration(_Strict):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The columns it reads; a file is a column."""
+        """The columns that it reads, including files."""
         return self.columns if self.columns is not None else (self.column or str(self.file),)
 
     @property
     def dimensions(self) -> tuple[int, ...]:
-        """Those of one example's numbers where they are declared."""
+        """The declared dimensions of one example's numbers."""
         if self.channels is None or self.size is None:
             return self.shape or ()
         return self.channels, *(self.size if isinstance(self.size, tuple) else (self.size, self.size))
@@ -88,7 +88,7 @@ class InputDeclaration(_Strict):
 
 
 class TargetDeclaration(_Strict):
-    """What the network should answer. `values`: the classes in the order of the network's outputs."""
+    """The target of the network. `values`: the classes in the order of the network's outputs."""
 
     column: Name | None = None
     kind: TargetKind
@@ -110,12 +110,12 @@ class TargetDeclaration(_Strict):
 
     @property
     def source(self) -> str:
-        """The column it reads; a file is a column."""
+        """The column that it reads, or its file."""
         return self.column or str(self.file)
 
 
 class PartDeclaration(_Strict):
-    """One declared part; its column has its name unless said otherwise."""
+    """One declared part; its column has its name by default."""
 
     name: Name
     column: Name | None = None
@@ -155,7 +155,7 @@ class SplitDeclaration(_Strict):
 
 
 class Declaration(_Strict):
-    """The whole file."""
+    """Content of the whole file."""
 
     data: Path
     inputs: tuple[InputDeclaration, ...] = Field(min_length=1, max_length=_MOST)
@@ -199,12 +199,12 @@ class Declaration(_Strict):
 
     @property
     def combined(self) -> tuple[str, ...]:
-        """The parts that make up a combination: all that follow from no others unless said otherwise."""
+        """The parts of a combination: by default all that follow from no others."""
         return self.combines or tuple(part.name for part in self.parts if not part.of)
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Columns that are text whatever their cells look like."""
+        """Columns that are text even if their cells look like numbers."""
         columns = [source for given in self.inputs if given.kind == "text" for source in given.sources]
         return (*columns, self.target.source) if self.target.kind == "text" else tuple(columns)
 
@@ -231,7 +231,7 @@ def read_declaration(path: Path) -> Declaration:
     try:
         declared = Declaration.model_validate(raw)
     except ValidationError as error:
-        raise _told(path, error) from None
+        raise _first_error(path, error) from None
     inputs = tuple(_beside(path, given, "tokenizer", "file") for given in declared.inputs)
     return _beside(path, declared, "data").model_copy(
         update={"inputs": inputs, "target": _beside(path, declared.target, "file")}
@@ -242,7 +242,7 @@ _Model = TypeVar("_Model", bound=_Strict)
 
 
 def _beside(path: Path, given: _Model, *fields: str) -> _Model:
-    """With these paths, where there are any, relative to that of the declaration."""
+    """Paths relative to that of the declaration."""
     return given.model_copy(update={name: path.parent / own for name in fields if (own := getattr(given, name))})
 
 
@@ -256,8 +256,8 @@ _MODELS: Mapping[str, type[_Strict]] = {
 _LISTS = ("inputs", "parts")
 
 
-def _told(path: Path, error: ValidationError) -> AssayError:
-    """The first mistake, in the words of the file."""
+def _first_error(path: Path, error: ValidationError) -> AssayError:
+    """The first validation error, in terms of the file."""
     first = error.errors()[0]
     location = [str(step) if isinstance(step, str) else f"[{step}]" for step in first["loc"]]
     field = ".".join(location).replace(".[", "[") or "the file"

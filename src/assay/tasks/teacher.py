@@ -12,9 +12,9 @@ from torch import Generator, Tensor, nn
 
 from assay.stats import keyed_generator
 
-SIZE = 16  # of the teacher's input, hidden layer and output
+SIZE = 16  # sizes of the teacher's input, hidden layer and output
 _GAIN = math.sqrt(3)
-_CUT_SPREAD = 0.8796256610342398  # standard deviation of a standard normal cut at two of them
+_CUT_SPREAD = 0.8796256610342398  # standard deviation of a standard normal truncated at two standard deviations
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Teacher:
     - `weights`: W_m, truncated normal with variance sqrt(3) / fan-in.
     - `biases`: b_m, uniform in [0, 0.5).
     - `readout`: R, shared by all modules, drawn like W.
-    - `max_active`: K. The mixture is scaled by it, not by how many modules are active.
+    - `max_active`: K. The mixture is scaled by it, not by the number of active modules.
     """
 
     weights: Float[Tensor, "modules hidden inputs"]
@@ -63,7 +63,8 @@ def draw_inputs(n: int, *, generator: Generator) -> Float[Tensor, "n inputs"]:
 
 
 def _truncated_normal(*shape: int, generator: Generator) -> Float[Tensor, "..."]:
-    """Cut at two standard deviations, with the deviation restored to the one asked for; fan-in is the last dimension."""
+    """Normal values truncated at two standard deviations and rescaled to the intended deviation; fan-in is the last
+    dimension."""
     wanted = math.sqrt(_GAIN / shape[-1])
     drawn = nn.init.trunc_normal_(torch.empty(*shape), a=-2.0, b=2.0, generator=generator)
     return drawn * (wanted / _CUT_SPREAD)

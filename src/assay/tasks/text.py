@@ -1,4 +1,4 @@
-"""Texts: the next byte is asked at every place, of a network that has read nothing else."""
+"""Texts: next-byte prediction at every position."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class NextBytes(Steps):
 
 
 class _Places(NamedTuple):
-    """Every word that ends far enough from the beginning of a side: where it ends, and the values of the parts."""
+    """Every word far enough from the beginning of a side: its end, and the values of the parts."""
 
     ends: Int[Tensor, " places"]
     before: Int[Tensor, " places"]
@@ -60,8 +60,8 @@ class _Places(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Text(Task):
     """Windows of a text, each ending with a word. Input `tokens`: int64 `(n, length)`, bytes and 256 for the end of a text; the
-    target is the byte behind each. Parts are the last two words, of which the `num_words` most frequent have a value each: a
-    combination is novel when the two never stood so in the text that was learned from.
+    target is the byte after each. Parts are the last two words, of which the `num_words` most frequent have a value each: a
+    combination is novel when the two words never occur in this order in the training text.
 
     **Arguments:**
 
@@ -69,9 +69,9 @@ class Text(Task):
     - `file`: a UTF-8 text of one's own, whose last tenth is held out.
     - `length`: bytes of a window.
     - `num_words`: words with a value of their own.
-    - `scored`: false for a model with a tokenizer of its own, which is given the window as `text` (UTF-8) and only read.
+    - `scored`: false for a model with a tokenizer of its own, which gets the window as `text` (UTF-8) and is not scored.
 
-    **Raises:** `AssayError` for a text that cannot be had, is no UTF-8, is empty or one line, or shorter than a window.
+    **Raises:** `AssayError` for a text that is not available, not UTF-8, empty, a single line, or shorter than a window.
     """
 
     name: str = "tinyshakespeare"
@@ -118,7 +118,7 @@ class Text(Task):
         return Part("before", values), Part("word", values)
 
     def corpus(self) -> Corpus:
-        """Texts to learn from and texts held out; as `assay.text.GivesCorpus` has it."""
+        """Training texts and held-out texts (`assay.text.GivesCorpus`)."""
         return _corpus(self.name, self.file)
 
     def combinations(self, split: Split) -> Int[Tensor, "c 2"]:
@@ -137,11 +137,11 @@ class Text(Task):
         return Examples({"text": as_bytes([_readable(row) for row in windows])}, parts["word"], parts, ids)
 
     def feed(self, graphs: Sequence[Graph]) -> FedTokens:
-        """Texts, word by word, as bytes; as `assay.graph.FeedsGraphs` has it. A word's place is its last byte."""
+        """Texts, word by word, as bytes (`assay.graph.FeedsGraphs`). The position of a word is its last byte."""
         tokens = torch.full((len(graphs), self.length), END)
         places = torch.full((len(graphs), max((len(graph.words) for graph in graphs), default=0)), -1)
         for row, graph in enumerate(graphs):
-            end = 0  # of what was written, behind the symbol that begins a text
+            end = 0  # byte positions, after the symbol that begins a text
             for number, word in enumerate(graph.words):
                 letters = ((" " if number else "") + word).encode()
                 if end + len(letters) >= self.length:
@@ -151,17 +151,17 @@ class Text(Task):
                 places[row, number] = end
         return FedTokens({"tokens": tokens}, places)
 
-    # What people and dictionaries say of words; as `assay.relations.GivesRelations` has it
+    # Human and dictionary relations of words (`assay.relations.GivesRelations`)
 
     def relations(self, words: Sequence[str]) -> Mapping[str, tuple[list[str], Float[np.ndarray, "n n"]]]:
-        """Steps between nouns in WordNet, as likeness; for English texts."""
+        """Path lengths between nouns in WordNet, as similarities; for English texts."""
         if not self._english:
             return {}
         nouns = wordnet_nouns().known(words)
         return {"WordNet": (nouns, -wordnet_nouns().distances(nouns).astype(np.float64))}
 
     def ratings(self) -> Mapping[str, Sequence[RatedPair]]:
-        """Pairs of words as people rate them; for English texts."""
+        """Pairs of words with human ratings; for English texts."""
         return {name: rated_pairs(name) for name in RATED} if self._english else {}
 
     def analogies(self) -> Sequence[tuple[str, str, str, str]]:
@@ -212,7 +212,7 @@ def _corpus(name: str, file: Path | None) -> Corpus:
 
 @lru_cache(maxsize=8)
 def _stream(task: Text, side: Literal["train", "test"]) -> Int[Tensor, " n"]:
-    """All texts of a side, `END` before and behind each."""
+    """All texts of a side, with `END` before and after each."""
     texts: tuple[str, ...] = getattr(task.corpus(), side)
     return torch.from_numpy(np.concatenate([[END], *(symbols_of(text) for text in texts)]).astype(np.int64))
 
@@ -232,7 +232,7 @@ def _words(task: Text, side: Literal["train", "test"]) -> _Places:
             values.append((before, value))
             before = value
         start += len(text.encode()) + 1
-    # The window begins `length` before the last byte of the word, so that its last target is that byte.
+    # The window begins `length` bytes before the last byte of the word, which is its last target.
     where = torch.tensor(ends, dtype=torch.int64)
     pairs = torch.tensor(values, dtype=torch.int64).view(-1, 2)
     far = where >= task.length
@@ -246,5 +246,5 @@ def _words(task: Text, side: Literal["train", "test"]) -> _Places:
 
 
 def _readable(window: Int[Tensor, " t"]) -> str:
-    """A window as text: ends of texts as lines, without a character that is cut in two."""
+    """A window as text: ends of texts as line breaks, incomplete characters removed."""
     return bytes(10 if symbol == END else symbol for symbol in window.tolist()).decode("utf-8", errors="ignore") or "\n"

@@ -1,4 +1,4 @@
-"""Finite-state transduction: the state that a random machine reaches on a string, or the last symbol that it writes."""
+"""Finite-state transduction: the final state of a random machine on a string, or its last output."""
 
 import math
 from dataclasses import dataclass, field
@@ -17,28 +17,27 @@ from assay.tasks.slots import MOST_TUPLES, Derived, SlotTask, Values
 Novel = Literal["random", "context", "length"]
 Answer = Literal["state", "output"]
 TRIES = 10_000
-MOST_STATES = 64  # of a machine: the time to find a minimal one grows with their cube
+MOST_STATES = 64  # the most states of a machine: the time to find a minimal one grows with their cube
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transducer(SlotTask):
-    """A Mealy machine reads a string from state 0. It is drawn at random, minimal and strongly connected, and such that the
-    state after half a string and after the whole depends on every symbol, and no state ends more strings than two would
-    if all ended as many.
+    """A Mealy machine reads a string from state 0. It is random, minimal and strongly connected; the state after half a string
+    and after the whole depends on every symbol; and no final state has more than two times its even share of strings.
 
     The input is one token for every symbol, of one alphabet. The combination is the string. The state after the first half is a
-    part too, that no input shows.
+    part too, absent from the input.
 
     **Arguments:** those of `SlotTask`, and
 
     - `num_states`, `num_symbols`: of the machine, at least 2, and at most 64 states. It writes one of `num_symbols` outputs at
       every step.
     - `length`: of the string, at least 2.
-    - `answer`: the `state` that is reached, or the `output` at the last symbol.
+    - `answer`: the final `state`, or the `output` at the last symbol.
     - `machines`: 1 or 2; two read the same string side by side and the answer is the pair of theirs.
-    - `synonyms`: as a control, allow two symbols that act identically at some position, so that strings which differ in
-      them alone are one under two names. Without it no two do; from state 0 the first symbol then leads to as many states
-      as there are symbols.
+    - `synonyms`: as a control, allow two symbols that act identically at some position, so that strings which differ in them
+      alone are equivalent. Without it no two do; the first symbol then leads from state 0 to as many states as there are
+      symbols.
     - `novel`: `random` strings; `context`: some pairs of a state and a symbol never occur in the second half; `length`: one
       more symbol, `none`, leaves the machine as it is, and only strings with a `none` are trained.
     """
@@ -66,7 +65,8 @@ class Transducer(SlotTask):
         super().__post_init__()
 
     def _check_synonyms(self) -> None:
-        """Of two symbols or more that lead from the one first state to the same state, one is a synonym of the other."""
+        """Check the number of states: if two symbols lead from the initial state to the same state, they are synonyms at the
+        first position."""
         symbols, most = self.num_symbols + (self.novel == "length"), self.num_states
         if symbols > most and not self.synonyms:
             raise AssayError(
@@ -89,7 +89,7 @@ class Transducer(SlotTask):
         return "symbol"
 
     def _num_answers(self) -> int:
-        """Of one machine. A machine that reads `none` writes an output of its own."""
+        """The number of answers of one machine. A machine that reads `none` writes an output of its own."""
         return self.num_states if self.answer == "state" else self.num_symbols + (self.novel == "length")
 
     def _num_classes(self) -> int:
@@ -123,7 +123,7 @@ class Transducer(SlotTask):
         )
 
     def _symbols_differ(self, follows: Int[Tensor, "states symbols"], writes: Int[Tensor, "states symbols"]) -> bool:
-        """Whether no two symbols that may stand in a string act identically."""
+        """Whether no two symbols that may occur in a string act identically."""
         rest = torch.arange(self.num_states)[:, None]
         if self.novel == "length":
             follows, writes = torch.cat([follows, rest], 1), torch.cat([writes, torch.full_like(rest, self.num_symbols)], 1)
@@ -131,7 +131,7 @@ class Transducer(SlotTask):
         return symbols_differ(follows.tolist(), answers.tolist(), self.length)
 
     def _states(self, values: Values, machine: int) -> list[Int[Tensor, " n"]]:
-        """Before the first symbol and after every one."""
+        """The states before the first symbol and after every one."""
         states = [torch.zeros_like(values["s1"])]
         for name in self.combines[: len(values)]:
             states.append(self._next[machine, states[-1], values[name]])
@@ -164,7 +164,8 @@ class Transducer(SlotTask):
         return self._in_held_context(values)
 
     def _in_held_context(self, values: Values) -> Bool[Tensor, " c"]:
-        """Of the first machine: an eighth of its contexts, the first in random order that every slot can do without."""
+        """Strings with held-out contexts of the first machine: an eighth of its contexts, in random order, skipping those without
+        which some slot would lose a trained symbol."""
         novel, states = torch.zeros_like(values["s1"], dtype=torch.bool), self._states(values, 0)
         contexts = torch.cartesian_prod(torch.arange(self.num_states), torch.arange(self.num_symbols))
         order = torch.randperm(len(contexts), generator=keyed_generator(self.seed, "transducer context"))
@@ -194,7 +195,7 @@ def is_connected(follows: Int[Tensor, "states symbols"]) -> bool:
 
 
 def is_minimal(follows: Int[Tensor, "states symbols"], writes: Int[Tensor, "states symbols"]) -> bool:
-    """Whether some string tells every two states apart by what is written (partition refinement; Moore 1956)."""
+    """Whether every two states are distinguished by the output on some string (partition refinement; Moore 1956)."""
     classes = torch.zeros(len(follows), dtype=torch.int64)
     for _ in range(len(follows)):
         told_apart = int(classes.max())
@@ -205,7 +206,7 @@ def is_minimal(follows: Int[Tensor, "states symbols"], writes: Int[Tensor, "stat
 
 
 def every_symbol_counts(follows: list[list[int]], length: int) -> bool:
-    """Whether any one symbol of a string of this length can change the state that is reached from state 0."""
+    """Whether a change of any single symbol of a string of this length can change the state reached from state 0."""
     reached = {0}
     for position in range(length):
         pairs = {(a, b) for state in reached for a in follows[state] for b in follows[state]}
@@ -220,12 +221,12 @@ def every_symbol_counts(follows: list[list[int]], length: int) -> bool:
 def symbols_differ(follows: list[list[int]], answers: list[list[int]], length: int) -> bool:
     """Whether at every position of a string read from state 0, every two symbols lead to different answers in some string.
 
-    **Arguments:** `answers`: for every state and last symbol, the answer.
+    **Arguments:** `answers`: the answer for every state and last symbol.
     """
     reached = [{0}]
     for _ in range(length - 1):
         reached.append({after for state in reached[-1] for after in follows[state]})
-    leads_to = answers  # for every state and symbol, which of the different continuations follows
+    leads_to = answers  # for every state and symbol, the equivalence class of what follows
     for states in reversed(reached):
         columns = [tuple(leads_to[state][symbol] for state in states) for symbol in range(len(follows[0]))]
         if len(set(columns)) < len(columns):
@@ -237,7 +238,7 @@ def symbols_differ(follows: list[list[int]], answers: list[list[int]], length: i
 
 
 def commonest(follows: Int[Tensor, "states symbols"], length: int) -> float:
-    """The share of all strings of this length that lead from state 0 to the state that most of them lead to."""
+    """The share of all strings of this length that lead from state 0 to its commonest final state."""
     moves = one_hot(follows, len(follows)).double().mean(1)
     shares = torch.linalg.matrix_power(moves, length)[0]
     return float(shares.max())

@@ -1,4 +1,4 @@
-"""Treebanks: sentences with gold dependency trees, for what the inside of a language model tells of syntax."""
+"""Treebanks: sentences with gold dependency trees, for probes of syntax in a language model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ _FILES: Mapping[str, tuple[str, Mapping[GraphSplit, str]]] = {
     "fr_pud": ("ud_pud_parallel", _ONE),
     "de_pud": ("ud_pud_parallel", _ONE),
 }
-"""Data set, and the file of every split; splits of one file divide it."""
+"""Data set, and the file of every split; splits with the same file divide it."""
 DIRECTIONS = ("head before", "head behind")
 
 
 class _Edges(NamedTuple):
-    """Every edge of a split: the sentence that it is in, and the values of the parts."""
+    """Every edge of a split: its sentence, and the values of the parts."""
 
     sentence: Int[Tensor, " edges"]
     relation: Int[Tensor, " edges"]
@@ -50,24 +50,24 @@ class _Edges(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Treebank(Task):
-    """Sentences and their trees. A treebank is read, not answered: nothing is asked of a network's output.
+    """Sentences and their trees, for reading a network's states; its outputs are not scored.
 
-    One example is one edge of a tree. Its input is `text`, uint8 `(n, bytes)`: the words of its sentence joined by blanks,
-    in UTF-8, padded with 0. Parts are its relation (without sub-type) and on which side the head is; their pair is the
-    combination. `train` are the edges of the train split; `seen` and `novel` are those of the test split whose pair is in
-    the train split, and whose is not.
+    One example is one edge of a tree. Its input is `text`, uint8 `(n, bytes)`: the words of its sentence joined by blanks, in
+    UTF-8, padded with 0. Parts are its relation (without sub-type) and on which side the head is; their pair is the
+    combination. `train` are the edges of the train split; `seen` and `novel` are those of the test split whose pair does, and
+    does not, occur in the train split.
 
     **Arguments:**
 
     - `name`: `en_ewt`, `fr_sequoia`, `fr_gsd`, `en_pud`, `fr_pud` or `de_pud`. Of GSD the published dev file is divided into
       train and dev; PUD is published as one file, which is divided into all three. `en_nested` are sentences of our own, those
       of `continuations`.
-    - `file`: a CoNLL-U file of one's own in place of a named treebank, divided 8 : 1 : 1. The same words twice are on one side.
-    - `min_words`, `max_words`: of a sentence; others are left out. One word has no edge.
+    - `file`: a CoNLL-U file instead of a named treebank, divided 8 : 1 : 1. Repeated sentences are on one side.
+    - `min_words`, `max_words`: of a sentence; others are left out. A sentence of one word has no edge.
     - `no_addresses`: leave out every sentence with `.com` or `@`, as Diego-Simon et al. 2024 did.
     - `seed`: of the division.
 
-    **Raises:** `AssayError` when the treebank cannot be had or read, or has too few sentences.
+    **Raises:** `AssayError` when the treebank is not available or readable, or has too few sentences.
     """
 
     name: Name = "en_ewt"
@@ -89,7 +89,7 @@ class Treebank(Task):
             raise AssayError("treebank: max_words must be at least min_words, and that at least 1", given=given)
         if self.file is not None:
             object.__setattr__(self, "file", self.file.absolute())
-            _sentences(self)  # so that a mistake shows here and not at the first draw
+            _sentences(self)  # raise here, not at the first draw
 
     @property
     def address(self) -> str:
@@ -102,18 +102,18 @@ class Treebank(Task):
         return Part("relation", _relations(self)), Part("direction", DIRECTIONS)
 
     def graphs(self, split: GraphSplit, n: int, *, generator: Generator) -> tuple[Graph, ...]:
-        """Sentences with their trees; as `assay.graph.GivesGraphs` has it."""
+        """Sentences with their trees (`assay.graph.GivesGraphs`)."""
         sentences = _sentences(self)[split].kept
         return tuple(sentences[row] for row in draw_rows(len(sentences), n, replacement=False, generator=generator).tolist())
 
     def continuations(self, n: int, *, generator: Generator) -> tuple[Continuation, ...]:
-        """Sentences of our own in which the main verb agrees with its subject; English only. As
-        `assay.graph.GivesContinuations` has it."""
+        """Sentences of our own in which the main verb agrees with its subject; English only
+        (`assay.graph.GivesContinuations`)."""
         is_english = self.file is None and self.name.startswith("en_")
         return nested_sentences(n, generator=generator) if is_english else ()
 
     def dropped(self, split: GraphSplit) -> Mapping[str, int]:
-        """How many sentences each filter left out. A sentence counts for the first that applies."""
+        """The number of sentences left out by each filter. A sentence counts for the first that applies."""
         return dict(_sentences(self)[split].dropped)
 
     def combinations(self, split: Split) -> Int[Tensor, "c 2"]:
@@ -129,7 +129,8 @@ class Treebank(Task):
         return Examples({"text": text}, parts["relation"], parts, self.combination_id(parts))
 
     def _edges(self, split: Split) -> _Edges:
-        """Those of the train split, or of the test split those whose pair of relation and side is in it or is not."""
+        """The edges of the train split, or those of the test split whose pair of relation and side does, or does not, occur in
+        it."""
         trained = _all_edges(self, "train")
         if split == "train":
             return trained
@@ -146,7 +147,7 @@ def as_bytes(texts: list[str]) -> UInt8[Tensor, "n bytes"]:
     return torch.frombuffer(padded, dtype=torch.uint8).view(len(rows), longest) if padded else torch.zeros(0, 0).byte()
 
 
-# What is read, once for every process
+# Cached reading, once per process
 
 
 class _TreebankSide(NamedTuple):
@@ -202,7 +203,7 @@ def _filtered(task: Treebank, sentences: tuple[Graph, ...]) -> _TreebankSide:
 
 
 def _divided(side: _TreebankSide, splits: list[GraphSplit], *, seed: int, address: str) -> dict[GraphSplit, _TreebankSide]:
-    """One file for several splits. What was dropped of it is told for each, since it was in none."""
+    """One file divided into several splits. Sentences dropped from it are counted for each split, since they were in none."""
     texts = sorted({graph.words for graph in side.kept})
     if len(texts) < len(splits):
         raise _too_few(address, f"{len(texts)} different", side.dropped)

@@ -21,15 +21,15 @@ FIRST = OPERATORS.index("first")
 class Trees(SlotTask):
     """The value of ((a op1 b) op2 (c op3 d)), of numbers below `modulus`.
 
-    Slots a, op1, b, op2, c, op3, d; numbers and operators are an alphabet each. Operators are plus, minus and times
-    modulo, max, min, and `first`, which gives its first argument. The combination is (op1, op2, op3); the numbers vary
-    freely. The values of both subtrees are parts too, that no input shows.
+    Slots a, op1, b, op2, c, op3, d; numbers and operators are an alphabet each. Operators are plus, minus and times modulo,
+    max, min, and `first`, which gives its first argument. The combination is (op1, op2, op3); the numbers vary freely. The
+    values of both subtrees are parts too, absent from the input.
 
     **Arguments:** those of `SlotTask`, and
 
     - `modulus`: at least 2.
-    - `novel`: `random` operators; `under`: some operators are never under some others; `depth`: in every trained tree op1
-      or op3 is `first`, so that one of the subtrees is no deeper than a leaf.
+    - `novel`: `random` operators; `under`: some operators never occur under some others; `depth`: in every trained tree op1 or
+      op3 is `first`, so that one of the subtrees reduces to a leaf.
     """
 
     family: ClassVar[str] = "trees"

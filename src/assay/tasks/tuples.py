@@ -1,4 +1,4 @@
-"""Tuples as numbers: slots of given sizes are the digits of a mixed radix, the last varying fastest."""
+"""Tuples as integers: slots of given sizes are the digits of a mixed radix, the last varying fastest."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from torch import Generator, Tensor
 
 from assay.task import draw_rows
 
-LARGE = 2**20  # rows; to order more of them at random takes longer than to draw the few that are wanted
+LARGE = 2**20  # rows above which drawing a few is faster than a random permutation of all
 
 
 def unravel(numbers: Int[Tensor, " n"], sizes: Sequence[int]) -> Int[Tensor, "n k"]:
-    """The tuple of every number."""
+    """The tuple of every integer."""
     columns: list[Tensor] = []
     for size in reversed(sizes):
         columns.append(numbers % size)
@@ -22,7 +22,7 @@ def unravel(numbers: Int[Tensor, " n"], sizes: Sequence[int]) -> Int[Tensor, "n 
 
 
 def ravel(columns: Sequence[Int[Tensor, " n"]], sizes: Sequence[int]) -> Int[Tensor, " n"]:
-    """The number of every tuple; at least one slot."""
+    """The integer of every tuple; at least one slot."""
     numbers = torch.zeros_like(columns[0])
     for column, size in zip(columns, sizes, strict=True):
         numbers = numbers * size + column
@@ -30,7 +30,7 @@ def ravel(columns: Sequence[Int[Tensor, " n"]], sizes: Sequence[int]) -> Int[Ten
 
 
 def draw_few(total: int, n: int, *, replacement: bool, generator: Generator) -> Int[Tensor, " m"]:
-    """As `draw_rows`; a few of very many rows without replacement cost only as much as themselves."""
+    """Draws as by `draw_rows`; for a few of very many rows without replacement the cost is that of the few."""
     if replacement or total <= LARGE or n > total // 4:
         return draw_rows(total, n, replacement=replacement, generator=generator)
     rows = torch.zeros(0, dtype=torch.int64)

@@ -21,11 +21,11 @@ THING_ACTS = (
     *("age", "amaze", "appear", "bore", "break", "change", "count", "crack", "delight", "disappear", "exist", "fade"),
     *("improve", "matter", "remain", "shine", "survive", "tremble"),
 )
-FEELINGS = (  # what a person does to a person or a thing
+FEELINGS = (  # verbs with a person as subject and a person or thing as object
     *("admire", "avoid", "blame", "choose", "defend", "describe", "notice", "enjoy", "forget", "follow", "ignore", "know"),
     *("like", "mention", "prefer", "praise", "remember", "see", "trust", "value"),
 )
-DONE_TO_ONESELF = (  # in the past, which has no number
+DONE_TO_ONESELF = (  # past tense, which has no number
     *("amused", "blamed", "burned", "calmed", "comforted", "corrected", "cured", "defended", "described", "disguised"),
     *("distrusted", "doubted", "dressed", "educated", "embarrassed", "encouraged", "excused", "exhausted", "frightened"),
     *("helped", "hurt", "introduced", "invited", "mocked", "praised", "protected", "pushed", "surprised", "taught", "washed"),

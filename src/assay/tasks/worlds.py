@@ -1,8 +1,8 @@
-"""Five small worlds: random trees of relations between named things, and the sentences that tell them.
+"""Five small worlds: random trees of relations between named entities, and sentences that describe them.
 
 After Diego-Simon, Orhan, Lakretz and King 2026 (arXiv 2605.14125), who probe language models on such worlds; trees, relations
-and sentences are ours. Every graph is a tree, so that it can be decoded as one: node 0 is the root, and every other node
-has a head among the nodes before it.
+and sentences are ours. Every graph is a tree, so that it can be decoded as one: node 0 is the root, and every other node has a
+head among the nodes before it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _VOWELS, _CONSONANTS = "aeiou", "bdfgklmnprstvz"
 
 
 class TreeBatch(NamedTuple):
-    """Trees, row by row. Entries of node 0 mean nothing."""
+    """Trees, one a row. Entries of node 0 have no meaning."""
 
     head: Int[Tensor, "n nodes"]
     relation: Int[Tensor, "n nodes"]
@@ -27,9 +27,11 @@ class TreeBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """**Attributes:**
+    """Relations and sentence forms of one world.
 
-    - `relations`: words of the relations; the last `num_new` are kept for new texts.
+    **Attributes:**
+
+    - `relations`: words of the relations; the last `num_new` are held out for new texts.
     - `forms`: two sentences for a fact, of one length and in opposite order, with H, D and R for head, dependent and relation;
       in `arithmetic` S is the second operand.
     """
@@ -42,13 +44,14 @@ class World:
 
     @property
     def edge_relations(self) -> tuple[str, ...]:
-        """What edges are called: in a binary tree every operator has two."""
+        """Labels of edges: in a binary tree every operator has two."""
         return (
             tuple(f"{word}-{side}" for side in ("left", "right") for word in self.relations) if self.binary else self.relations
         )
 
     def draw(self, n: int, size: int, *, new: bool, generator: Generator) -> TreeBatch:
-        """Random trees of `size` nodes. With `new` every second fact, and at least one, has a relation kept for new texts."""
+        """Random trees of `size` nodes. With `new` every second fact, and at least one, has a relation held out for new
+        texts."""
         facts = (size - 1) // 2 if self.binary else size - 1
         going_on = torch.rand(n, size, generator=generator) < (0.6 if self.lines else 0.0)
         if self.binary:
@@ -58,7 +61,7 @@ class World:
             head = torch.where(going_on, torch.arange(-1, size - 1).clamp(min=0), head)
         trained = len(self.relations) - self.num_new
         word = torch.randint(trained, (n, facts), generator=generator)
-        for fact in range(1, facts if self.lines else 0):  # a line goes on under its name
+        for fact in range(1, facts if self.lines else 0):  # a line continues under its name
             word[:, fact] = torch.where(going_on[:, fact + 1], word[:, fact - 1], word[:, fact])
         if new:
             kept = torch.randint(trained, len(self.relations), (n, facts), generator=generator)
@@ -70,7 +73,7 @@ class World:
 
 
 def _binary(n: int, size: int, generator: Generator) -> Int[Tensor, "n nodes"]:
-    """Heads of binary trees: again and again one of the leaves gets two children."""
+    """Heads of binary trees: a random leaf gets two children, repeatedly."""
     head, is_leaf, rows = torch.zeros(n, size, dtype=torch.int64), torch.zeros(n, size), torch.arange(n)
     is_leaf[:, 0] = 1
     for left in range(1, size, 2):
@@ -99,14 +102,14 @@ WORLDS: dict[str, World] = {
     "scene": World(("north", "west", "front", "top", "inside"), 1, _OF),
     "social": World(("teacher", "boss", "doctor", "lawyer", "tenant", "guest"), 2, _OF),
 }
-"""Relations have no inverse among them, so that direction is not told by the relation."""
+"""No relation is the inverse of another, so that relations do not reveal direction."""
 
 
 def names(count: int) -> tuple[str, ...]:
-    """Made-up names, the same for every world: consonant, vowel, consonant, vowel, in an order that mixes the letters."""
+    """Made-up names, the same for every world: consonant, vowel, consonant, vowel, in a mixed order."""
     size = len(_CONSONANTS) * len(_VOWELS)
     syllables = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
-    pairs = (divmod(k * 1999 % size**2, size) for k in range(count))  # 1999 is prime, so no pair comes twice
+    pairs = (divmod(k * 1999 % size**2, size) for k in range(count))  # 1999 is prime, so no pair occurs twice
     return tuple((syllables[first] + syllables[second]).capitalize() for first, second in pairs)
 
 
@@ -114,5 +117,5 @@ MOST_NAMES = (len(_CONSONANTS) * len(_VOWELS)) ** 2
 
 
 def templates(world: World, ids: dict[str, int]) -> Int[Tensor, "2 words"]:
-    """The two forms of a fact: ids of words, and negative codes for what is filled in."""
+    """The two forms of a fact: ids of words, and negative codes for the slots to fill."""
     return torch.tensor([[_SLOTS[word] if word in _SLOTS else ids[word] for word in form] for form in world.forms])

@@ -1,4 +1,4 @@
-"""Algorithms whose steps are known: the computation graphs of their inputs."""
+"""Algorithms with known steps: computation graphs of their inputs."""
 
 from assay.tasks.algorithms.arithmetic import modular_tree as modular_tree
 from assay.tasks.algorithms.multiplication import multiplication as multiplication

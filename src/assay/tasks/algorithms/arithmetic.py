@@ -14,10 +14,10 @@ ModularOperation = Literal["+", "-", "*", "nonce"]
 def modular_tree(
     leaves: Int[np.ndarray, "n leaves"], operations: Sequence[ModularOperation], *, modulus: int, seed: int = 0
 ) -> Computations:
-    """The graph of a balanced tree over `2^k` leaves, integers below the modulus.
+    """The graphs of balanced trees over `2^k` leaves, integers below the modulus.
 
     **Arguments:** `operations`: of every inner node, from the lowest layer up and from the left. `nonce` is an arbitrary table,
-    drawn from `seed`: an operation that no network can have known, with the same graph.
+    drawn from `seed`: an operation that no network can know, with the same graph.
 
     Example::
 

@@ -1,4 +1,4 @@
-"""The published localism files of PCFG SET: what a network answers when it is fed its own answers to all constituents."""
+"""The published localism files of PCFG SET: answers of a network given its own answers to all constituents."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ _ARROW = " -> "
 
 
 class FedInput(NamedTuple):
-    """One input: every constituent as it was fed, with the answer; the whole input with the answer; whether the two agree."""
+    """One input: every constituent as it was given, with the answer; the whole input with the answer; whether the two agree."""
 
     steps: tuple[tuple[str, str], ...]
     whole: tuple[str, str]
@@ -25,7 +25,7 @@ class FedInput(NamedTuple):
 def localism_blocks(text: str) -> list[FedInput]:
     """The blocks of a localism file of Hupkes, Dankers, Mul and Bruni 2020 (arXiv 1908.08351).
 
-    **Raises:** `AssayError` naming the block that is not one.
+    **Raises:** `AssayError` naming an invalid block.
     """
     blocks = []
     for number, chunk in enumerate(_chunks(text), 1):
@@ -54,10 +54,10 @@ def _chunks(text: str) -> list[list[str]]:
 
 
 class AnsweredInputs(NamedTuple):
-    """The graphs of all inputs, and what a network answered.
+    """The graphs of all inputs, and a network's answers.
 
-    `predicted`: of every node, where the network was fed its own answers to the arguments. `direct`: of every example, the
-    answer to the whole input.
+    `predicted`: at every node, given its own answers to the arguments. `direct`: of every example, the answer to the whole
+    input.
     """
 
     computations: Computations

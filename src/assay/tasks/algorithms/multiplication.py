@@ -6,7 +6,7 @@ from jaxtyping import Int
 from assay.computation import MISSING, Computations, FixedAlgorithm, Operation
 from assay.errors import AssayError
 
-MOST_DIGITS = 8  # of each number, so that a product fits in 64 bits
+MOST_DIGITS = 8  # the most digits of each number, so that a product fits in 64 bits
 
 
 def multiplication(
@@ -14,14 +14,14 @@ def multiplication(
 ) -> Computations:
     """The graphs of `first` times `second`, numbers of `k1` and `k2` digits.
 
-    Per digit of the second number, from the right: the product with each digit of the first plus the carry; its last digit and
-    the new carry, but for the leading digit, which keeps the whole; all digits joined to a row. Rows are shifted and added one
-    by one. A carry of 0 is still a node, so that the graph is the same for all numbers of these sizes.
+    For each digit of the second number, from the right: the product with each digit of the first plus the carry; its last digit
+    and the new carry, except for the leading digit, which keeps both; all digits joined to a row. Rows are shifted and added
+    one by one. A carry of 0 is still a node, so that the graph is the same for all numbers of these sizes.
 
-    **Arguments:** `nonce`: an arbitrary table of numbers up to 81 in the place of the product of two digits, with the same
-    graph: what a network then gets right is the running of the graph, not arithmetic that it knew.
+    **Arguments:** `nonce`: an arbitrary table of numbers up to 81 instead of the product of two digits, with the same graph: a
+    network that is right runs the graph, and does not use known arithmetic.
 
-    **Raises:** `AssayError` for other numbers of digits than 1 to 8, and a number that has not as many.
+    **Raises:** `AssayError` for other numbers of digits than 1 to 8, and a number with another number of digits.
 
     Example::
 
@@ -82,7 +82,7 @@ def _shift(j: int):
 
 
 def _concatenate(first: Int[np.ndarray, " n"], *others: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """The leading number, which may have two digits, and behind it one digit after the other."""
+    """The leading number, which may have two digits, followed by one digit after the other."""
     value, defined = first, (first >= 0) & (first < 1000)
     for digit in others:
         defined = defined & (digit >= 0) & (digit <= 9)

@@ -10,10 +10,10 @@ from assay.computation.domain import whole_numbers
 from assay.errors import AssayError
 
 PICK, SKIP = 1, 2
-MOST_ELEMENTS = 17  # so that all outputs fit in one number
+MOST_ELEMENTS = 17  # the most elements, so that all outputs fit in one number
 _SUM = Operation("add", np.add)
 Lists = np.ndarray | Sequence[Sequence[int]]
-"""A row of whole numbers for each list, all of one length."""
+"""One row of whole numbers per list, all of one length."""
 
 
 def _best(*candidates: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -21,7 +21,7 @@ def _best(*candidates: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
 
 
 def _best_of(a: Int[np.ndarray, " n"], *later: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """max(d', a + d'', 0) where d' and d'' are those of the next two elements, 0 behind the end."""
+    """max(d', a + d'', 0) where d' and d'' are those of the next two elements, 0 after the end."""
     after = (*later, *[np.zeros_like(a)] * (2 - len(later)))
     return np.maximum(after[0], a + after[1]).clip(min=0)
 
@@ -89,8 +89,8 @@ def non_adjacent_values(elements: Lists, *, outputs: bool = True, by_place: bool
     **Arguments:**
 
     - `outputs`: whether o_1 to o_k are nodes.
-    - `by_place`: whether a step at another place, counted from the end, is another operation. For a network that is told places
-      apart it may well be.
+    - `by_place`: whether steps at different positions, counted from the end, are different operations, as they may be for a
+      network that distinguishes positions.
     """
     elements = _checked(elements)
     k = elements.shape[1]

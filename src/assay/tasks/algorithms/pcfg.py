@@ -29,12 +29,11 @@ FUNCTIONS = (*UNARY, *BINARY)
 def pcfg_trees(sources: Sequence[str], domain: NumberedTexts | None = None) -> Computations:
     """The graphs of PCFG SET inputs such as `append reverse A1 B2 , echo C3`: leaves are sequences of symbols.
 
-    Nodes are called `v1`, `v2`, ... in the order in which they are evaluated, arguments first; leaves `x1`, `x2`, ... from the
-    left.
+    Nodes are named `v1`, `v2`, ... in the order of evaluation, arguments first; leaves `x1`, `x2`, ... from the left.
 
-    **Arguments:** `domain`: where texts have their numbers; give one to several calls whose graphs are compared.
+    **Arguments:** `domain`: numbers of texts; share one between calls whose graphs are compared.
 
-    **Raises:** `AssayError` naming the input that is no expression.
+    **Raises:** `AssayError` naming an input that is no expression.
 
     Example::
 
@@ -65,7 +64,7 @@ def pcfg_trees(sources: Sequence[str], domain: NumberedTexts | None = None) -> C
 
 
 class _ReadNodes:
-    """Nodes as they are read."""
+    """Builder of the table of nodes."""
 
     def __init__(self, domain: NumberedTexts) -> None:
         self.domain = domain
@@ -80,7 +79,7 @@ class _ReadNodes:
         )
 
     def expression(self, words: Strings, whole: str) -> tuple[int, Strings]:
-        """The node of the expression that `words` starts with, and the rest."""
+        """The node of the expression at the beginning of `words`, and the rest."""
         if not words or words[0] == ",":
             raise AssayError("a PCFG SET function must have its arguments", given=whole)
         name, rest = words[0], words[1:]

@@ -1,4 +1,4 @@
-"""What all solutions of a puzzle agree on: by listing them where they are few, else by python-sat."""
+"""Cells on which all solutions of a puzzle agree: by enumeration where solutions are few, else by python-sat."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -13,31 +13,31 @@ from assay.errors import AssayError
 
 Relation = Literal["same house", "directly left of", "beside"]
 Value = tuple[int, int]
-"""An attribute, and which of its values."""
+"""An attribute, and the index of its value."""
 Cell = tuple[int, int]
 """A house and an attribute."""
 Fact = tuple[Literal["found at"], Value, int] | tuple[Relation, Value, Value]
-MOST_LISTED = 400_000  # ways to fill the houses up to which all are listed: 4 houses with 4 attributes
+MOST_LISTED = 400_000  # the most assignments that are enumerated: 4 houses with 4 attributes
 
 
 class PuzzleShape(NamedTuple):
-    """How many houses, each with one value of so many attributes."""
+    """Number of houses, and of attributes, each with one value per house."""
 
     houses: int
     attributes: int
 
     def holds(self, fact: Fact) -> bool:
-        """Whether a fact speaks of houses and values that there are."""
+        """Whether a fact is about existing houses and values."""
         values = [fact[1]] if fact[0] == "found at" else [fact[1], fact[2]]
         is_there = all(attribute < self.attributes and k < self.houses for attribute, k in values)
         return is_there and (fact[0] != "found at" or 0 <= fact[2] < self.houses)
 
 
 def agreed(shape: PuzzleShape, facts: Sequence[Fact]) -> dict[Cell, int] | None:
-    """The cells that have one value in all solutions, and that value; None where there is no solution.
+    """The cells with one value in all solutions, and that value; None without a solution.
 
-    **Raises:** `AssayError` for a shape without houses or attributes, and without python-sat for more than `MOST_LISTED` ways
-    to fill the houses.
+    **Raises:** `AssayError` for a shape without houses or attributes, and without python-sat for more than `MOST_LISTED`
+    assignments.
     """
     if shape.houses < 1 or shape.attributes < 1:
         raise AssayError("a puzzle must have a house and an attribute", given=tuple(shape))
@@ -48,7 +48,7 @@ def agreed(shape: PuzzleShape, facts: Sequence[Fact]) -> dict[Cell, int] | None:
 
 @cache
 def _ways(houses: int, attributes: int) -> Int8[np.ndarray, "ways attributes houses"]:
-    """Of every way to fill the houses the house of each value."""
+    """For every assignment the house of each value."""
     orders = np.array(list(permutations(range(houses))), np.int8)
     chosen = np.stack(np.meshgrid(*[np.arange(len(orders))] * attributes, indexing="ij"), -1).reshape(-1, attributes)
     return orders[chosen]
@@ -75,12 +75,12 @@ def _meets(ways: Int8[np.ndarray, "ways attributes houses"], fact: Fact) -> Bool
 
 
 def variable(shape: PuzzleShape, value: Value, house: int) -> int:
-    """The number, from 1, of the statement that a value is in a house."""
+    """The number, from 1, of the literal that a value is in a house."""
     return 1 + (value[0] * shape.houses + value[1]) * shape.houses + house
 
 
 def clauses(shape: PuzzleShape, facts: Sequence[Fact]) -> Iterator[list[int]]:
-    """A puzzle in conjunctive normal form, as lists of statements of which one is true (negative: false)."""
+    """A puzzle in conjunctive normal form: clauses as lists of literals (negative: false)."""
     for attribute, k in product(range(shape.attributes), range(shape.houses)):
         yield [variable(shape, (attribute, k), house) for house in range(shape.houses)]
         yield [variable(shape, (attribute, other), k) for other in range(shape.houses)]

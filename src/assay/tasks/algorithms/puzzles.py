@@ -1,4 +1,5 @@
-"""Einstein's puzzles: houses in a row, one value of each attribute in each, found out from clues (Dziri et al. 2023, 3.1)."""
+"""Einstein's puzzles: houses in a row, with one value of each attribute in each, inferred from clues (Dziri et al. 2023,
+3.1)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from assay.computation.graph import NO_PARENT, SOURCE
 from assay.errors import AssayError
 from assay.tasks.algorithms.puzzle_solvers import Cell, Fact, PuzzleShape, Relation, agreed
 
-MOST_TOGETHER = 4  # clues that are read at once before a puzzle is called too hard
+MOST_TOGETHER = 4  # the most clues that may be needed at once
 _RELATIONS: tuple[Relation, ...] = ("same house", "directly left of", "beside")
 _WORDS: dict[Relation, str] = {
     "same house": "is in the house of",
@@ -40,7 +41,7 @@ def _name(value: tuple[int, int]) -> str:
 
 
 def _parsed(text: str) -> Fact | None:
-    """The fact of a clue or of a filled cell, None of other words."""
+    """The fact of a clue or of a filled cell, None for other text."""
     for words, relation in ((words, relation) for relation, words in _WORDS.items()):
         one, found, other = text.partition(f" {words} ")
         if found and (a := _value(one)) and (b := _value(other)):
@@ -59,7 +60,7 @@ def _value(text: str) -> tuple[int, int] | None:
 class Puzzle:
     """Houses 1 to `houses`, and as many values of each attribute: `a1` to `aK`, `b1` to `bK`, and so on.
 
-    **Raises:** `AssayError` for clues that no solution meets, and for clues that more than one does.
+    **Raises:** `AssayError` for clues with no solution, or with several.
     """
 
     shape: PuzzleShape
@@ -77,20 +78,20 @@ class Puzzle:
 
     @property
     def solution(self) -> dict[Cell, int]:
-        """Of every house and attribute the value."""
+        """The value of every house and attribute."""
         found = agreed(self.shape, [clue.fact for clue in self.clues])
         assert found is not None, "it was checked to have a solution"
         return found
 
 
 def drawn_puzzle(houses: int, attributes: int, rng: np.random.Generator) -> Puzzle:
-    """A puzzle with one solution and no clue that could be left out.
+    """A puzzle with one solution and no redundant clue.
 
-    Of all clues that are true of a random solution a tenth is taken away as long as the solution stays the only one, then a
-    twentieth, then one, and at last each is tried.
+    Starting from all true clues about a random solution, a tenth is removed at a time while the solution remains unique, then a
+    twentieth, then one, and finally each is tried.
     """
     shape = PuzzleShape(houses, attributes)
-    at = np.stack([rng.permutation(houses) for _ in range(attributes)])  # the house of each value
+    at = np.stack([rng.permutation(houses) for _ in range(attributes)])  # rows: attributes; entries: the house of each value
     clues = [clue for clue in _all_clues(shape) if _holds(clue.fact, at)]
     clues = [clues[k] for k in rng.permutation(len(clues))]
 
@@ -130,13 +131,13 @@ def _holds(fact: Fact, at: np.ndarray) -> bool:
 def puzzle_graphs(puzzles: Sequence[Puzzle], domain: NumberedTexts | None = None) -> Computations:
     """The graphs of puzzles: sources are clues, every other node is a filled cell.
 
-    At each step the clue, or where one alone fixes nothing the smallest set of clues, that fixes most cells together with those
-    that are known is read; a clue may be read again as long as it says more. A cell's parents are these clues and the known
+    Each step reads the clue (or, where no single clue fixes a cell, the smallest set of clues) that fixes most cells together
+    with the known ones; a clue may be read again while it is informative. The parents of a cell are these clues and the known
     cells without which it would not follow.
 
-    **Arguments:** `domain`: where texts have their numbers; give one to several calls whose graphs are compared.
+    **Arguments:** `domain`: numbers of texts; share one between calls whose graphs are compared.
 
-    **Raises:** `AssayError` for a puzzle of which more than four clues must be read at once.
+    **Raises:** `AssayError` for a puzzle that needs more than four clues at once.
 
     Example::
 
@@ -151,7 +152,7 @@ def puzzle_graphs(puzzles: Sequence[Puzzle], domain: NumberedTexts | None = None
 
 
 class _PuzzleNodes:
-    """Nodes as they are made."""
+    """Builder of the table of nodes."""
 
     def __init__(self, domain: NumberedTexts) -> None:
         self.domain = domain
@@ -209,7 +210,7 @@ class _PuzzleNodes:
 
 
 def _spent(clue: Clue, known: dict[Cell, int]) -> bool:
-    """Whether the houses of all its values are known, so that it says nothing more."""
+    """Whether the houses of all its values are known, so that it is no longer informative."""
     there = {(attribute, value) for (_, attribute), value in known.items()}
     values = [clue.fact[1]] if clue.fact[0] == "found at" else [clue.fact[1], clue.fact[2]]
     return there.issuperset(values)
@@ -225,7 +226,7 @@ def _facts(known: dict[Cell, int]) -> list[Fact]:
 
 
 def _next(shape: PuzzleShape, left: Sequence[Clue], known: dict[Cell, int]) -> tuple[tuple[Clue, ...], dict[Cell, int]]:
-    """The clues to be read now, and the cells that are then known."""
+    """The next clues to read, and the cells that are then known."""
     for size in range(1, min(MOST_TOGETHER, len(left)) + 1):
         best: tuple[tuple[Clue, ...], dict[Cell, int]] | None = None
         for some in combinations(left, size):
@@ -242,7 +243,7 @@ def _next(shape: PuzzleShape, left: Sequence[Clue], known: dict[Cell, int]) -> t
 
 
 def _needed(shape: PuzzleShape, chosen: Sequence[Clue], known: dict[Cell, int], cell: Cell) -> list[Cell]:
-    """Known cells without which the cell does not follow from the clues: each that can be left out is."""
+    """A minimal set of known cells from which the cell follows together with the clues."""
     kept = dict(known)
     for other in known:
         fewer = {one: value for one, value in kept.items() if one != other}

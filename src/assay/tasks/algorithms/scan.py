@@ -1,4 +1,4 @@
-"""SCAN commands as computation graphs: every inner node is itself a command, and its value what that command means."""
+"""SCAN commands as computation graphs: every inner node is itself a command, and its value the meaning of that command."""
 
 from collections.abc import Sequence
 
@@ -31,12 +31,12 @@ _OPERATIONS = {
 
 
 def scan_computations(commands: Sequence[ScanCommand], domain: NumberedTexts | None = None) -> tuple[Computations, Asked]:
-    """The graphs of commands, and for each node the command that it is; None for a word, which is a source.
+    """The graphs of commands, and the command of each node, None for a word, which is a source.
 
     `jump around left twice and walk` has the nodes `jump`, `jump around left`, `jump around left twice`, `walk` and the whole:
-    what a network makes of a node is what it answers to that command.
+    the network's value at a node is its answer to that command.
 
-    **Arguments:** `domain`: where texts have their numbers; give one to several calls whose graphs are compared.
+    **Arguments:** `domain`: numbers of texts; share one between calls whose graphs are compared.
 
     Example::
 
@@ -65,7 +65,7 @@ def scan_computations(commands: Sequence[ScanCommand], domain: NumberedTexts | N
 
 
 class _ScanNodes:
-    """Nodes as they are made; those of a phrase that was met before are copied."""
+    """Builder of the table of nodes; the nodes of a repeated phrase are copied."""
 
     def __init__(self, domain: NumberedTexts) -> None:
         self.domain = domain

@@ -1,7 +1,7 @@
-"""Supports: which modules are active together, as integer bitmasks (bit m is module m), and which of them are trained.
+"""Supports: sets of modules that are active together, as integer bitmasks (bit m is module m), and the choice of trained ones.
 
-After Schug et al. 2024 (arXiv 2312.15001) and Redhardt, Akram and Schug 2025 (arXiv 2507.07207). Arrays of bitmasks
-instead of sets of tuples: half a million supports are split in well under two seconds.
+After Schug et al. 2024 (arXiv 2312.15001) and Redhardt, Akram and Schug 2025 (arXiv 2507.07207). Bitmasks in arrays instead of
+sets of tuples: half a million supports are split in well under two seconds.
 """
 
 from assay.tasks.supports.kinds import KINDS, Kind

@@ -1,4 +1,4 @@
-"""Drawing supports at random so that they still hang together as their kind promises."""
+"""Random draws of supports under the connectivity conditions of a kind."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from assay.tasks.supports.masks import coverage, indicator, mask, num_active
 
 _TRIES = 200
 Hotness = tuple[int, ...]
-"""How many supports have one active module, two, and so on."""
+"""Numbers of supports with one active module, two, and so on."""
 
 
 def hotness_text(hotness: Hotness) -> str:
-    """As it is written in an address: `7-12-8`."""
+    """A hotness as written in an address: `7-12-8`."""
     return "-".join(map(str, hotness))
 
 
 @dataclass(frozen=True)
 class SupportRule:
-    """What every draw of supports must keep.
+    """Conditions on every draw of supports.
 
     **Attributes:**
 
     - `kind`: for messages.
     - `num_modules`, `max_active`: of the task.
-    - `groups`: the modules that hang together, exactly, in ascending order.
-    - `balanced`: no module may occur more than once more often than another.
+    - `groups`: the modules of each connected component, in ascending order. The components must be exactly these.
+    - `balanced`: whether numbers of occurrences of modules may differ by at most one.
     """
 
     kind: str
@@ -40,9 +40,9 @@ class SupportRule:
     generator: Generator
 
     def draw(self, pool: Int[Tensor, " n"], wanted: int | Hotness, request: str) -> Int[Tensor, " k"]:
-        """Supports of the ascending pool, drawn evenly: so many, or so many of each hotness.
+        """Supports of the ascending pool, drawn uniformly: a total number, or a number of each hotness.
 
-        **Raises:** `AssayError` that names the request, the condition it breaks and the nearest request that can be met.
+        **Raises:** `AssayError` that names the request, the violated condition and the nearest possible request.
         """
         stratum, available = self._strata(pool, wanted)
         room = (wanted,) if isinstance(wanted, int) else wanted
@@ -55,13 +55,13 @@ class SupportRule:
         even = ", and no module may occur more than once more often than another" if self.balanced else ""
         asked = f"at least {nearest[0]} supports" if isinstance(wanted, int) else f"hotness={hotness_text(nearest)}"
         raise AssayError(
-            f"supports: of kind {self.kind}, {groups} must all occur and hang together by being active together{even}",
+            f"supports: of kind {self.kind}, {groups} must all occur and be connected by being active together{even}",
             given=f"{request}: {sum(room)} of {len(pool)} supports",
             next_step=f"train {asked}, the nearest for which such a choice was found",
         )
 
     def _strata(self, pool: Int[Tensor, " n"], wanted: int | Hotness) -> tuple[Int[Tensor, " n"], Hotness]:
-        """Which count of `wanted` each support belongs to, and how many supports there are for each."""
+        """The stratum of `wanted` of each support, and the number of supports in each."""
         if isinstance(wanted, int):
             return torch.zeros_like(pool), (len(pool),)
         stratum = num_active(pool, self.num_modules) - 1
@@ -83,8 +83,8 @@ class SupportRule:
             )
 
     def _try(self, pool: Int[Tensor, " n"], stratum: Int[Tensor, " n"], room: Hotness) -> Int[Tensor, " k"] | None:
-        """Even draws until one fits; when none does, draws around a random core that hangs together."""
-        # A support of h modules joins at most h - 1 others to one: without enough of these no draw can fit.
+        """Uniform draws until one fits; else draws around a random connected core."""
+        # A support of h modules connects at most h - 1 others to one: without enough of these no draw can fit.
         joins = room[0] * (self.max_active - 1) if len(room) == 1 else sum(size * count for size, count in enumerate(room))
         if joins < sum(len(group) - 1 for group in self.groups):
             return None
@@ -105,7 +105,7 @@ class SupportRule:
         return None
 
     def _core(self, pool: Int[Tensor, " n"], stratum: Int[Tensor, " n"], room: Hotness) -> Int[Tensor, " k"]:
-        """Rows of few supports that join each group: always the first of those that bring in the most new modules."""
+        """Rows of few supports that connect each group: always the first of those that add the most new modules."""
         core: list[int] = []
         left = torch.tensor(room)
         for group in self.groups:
@@ -122,12 +122,12 @@ class SupportRule:
         return torch.tensor(core, dtype=torch.int64)
 
     def _balance(self, pool: Int[Tensor, " n"], chosen: Bool[Tensor, " n"]) -> None:
-        """In place: exchange the most used module for the least used one, within supports, until no exchange is possible
-        or needed."""
+        """Exchange the most used module for the least used one, within supports and in place, until no exchange is possible or
+        needed."""
         usage = indicator(pool[chosen], self.num_modules).sum(0)
         while True:
             most, least = int(usage.argmax()), int(usage.argmin())
-            half = int(usage[most] - usage[least]) // 2  # to exchange more at once would turn the difference around
+            half = int(usage[most] - usage[least]) // 2  # more exchanges at once would reverse the difference
             rows = (chosen & (pool >> most & 1 == 1) & (pool >> least & 1 == 0)).nonzero().flatten()
             rows = rows[torch.randperm(len(rows), generator=self.generator)]
             exchanged = pool[rows] ^ mask([most, least])
@@ -142,7 +142,7 @@ class SupportRule:
 
 
 def _grown(room: Hotness, available: Hotness) -> Iterator[Hotness]:
-    """One support more each time, of those that join the most modules first."""
+    """Requests with one support more each, first of those that connect the most modules."""
     grown = list(room)
     for size in reversed(range(len(room))):
         while grown[size] < available[size]:

@@ -1,4 +1,4 @@
-"""The kinds of coverage: which supports each of them trains, and which modules must then hang together."""
+"""Kinds of coverage: the supports that each trains, and the modules that must be connected."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
@@ -26,8 +26,8 @@ HOLDS_OUT_A_SHARE = ("random", "equal", "popular_modules", "unpopular_modules", 
 
 
 class Request(NamedTuple):
-    """What a kind is asked for: `every` support, ascending, of `num_modules` with up to `max_active` active, of which
-    `num_trainable` shall be trainable; kinds that fix their novel supports do not heed it."""
+    """Input of a kind: `every` support, ascending, of `num_modules` with up to `max_active` active, of which `num_trainable`
+    shall be trainable; kinds with fixed novel supports ignore the latter."""
 
     every: Int[Tensor, " n"]
     num_modules: int
@@ -37,11 +37,13 @@ class Request(NamedTuple):
 
 
 class SupportPlan(NamedTuple):
-    """**Attributes:**
+    """Output of a kind.
 
-    - `groups`: the modules that hang together, exactly, in the trained supports.
-    - `kept`: supports that are trainable whatever else is.
-    - `filler`: supports from which the others are drawn, up to the number of trainable ones.
+    **Attributes:**
+
+    - `groups`: the modules of each connected component of the trained supports.
+    - `kept`: supports that are always trainable.
+    - `filler`: supports from which further trainable ones are drawn, up to their number.
     - `neither`: supports that are not novel even if they are not trainable.
     """
 
@@ -57,10 +59,10 @@ def plan(kind: Kind, request: Request) -> SupportPlan:
 
 
 def novel_bounds(kind: Kind, num_modules: int, max_active: int) -> tuple[int, int]:
-    """The fewest and the most novel supports that a kind which holds out a share is defined for."""
+    """The smallest and the largest number of novel supports for which a kind with a held-out share is defined."""
     fewest, most = 1, count_supports(num_modules, max_active) - 1
     if kind == "unpopular_modules":
-        most -= num_modules - 1  # a support for each module
+        most -= num_modules - 1  # at least one support per module
     if kind == "pseudo_random_disconnected":
         if num_modules < 4:
             raise AssayError(f"supports: {kind} needs at least 4 modules, two in each block", given=num_modules)
@@ -73,7 +75,7 @@ def _random(request: Request) -> SupportPlan:
 
 
 def _popular_modules(request: Request) -> SupportPlan:
-    """As many popular modules as fit into the trainable supports; one more fills up."""
+    """As many popular modules as fit into the trainable supports; supports of one more fill up."""
     every, total = request.every, len(request.every)
     popular = 0
     while total - count_supports(request.num_modules - popular - 1, request.max_active) <= request.num_trainable:
@@ -83,7 +85,7 @@ def _popular_modules(request: Request) -> SupportPlan:
 
 
 def _unpopular_modules(request: Request) -> SupportPlan:
-    """The largest core that leaves a support for every module outside; the first of these fills up."""
+    """The largest core that leaves a support for every module outside; supports of the first of these fill up."""
     every, num_modules = request.every, request.num_modules
     sizes = [count_supports(core, request.max_active) + num_modules - core for core in range(num_modules)]
     core = max(core for core in range(1, num_modules) if sizes[core] <= request.num_trainable)
@@ -129,7 +131,7 @@ def _pairs(request: Request) -> tuple[Bool[Tensor, " n"], Bool[Tensor, " n"]]:
 
 
 def _pseudo_random_disconnected(request: Request) -> SupportPlan:
-    """The most even blocks of at least two modules that leave no more than the novel supports across."""
+    """The most even blocks of at least two modules for which the supports across do not exceed the novel ones."""
     num_modules, num_novel = request.num_modules, len(request.every) - request.num_trainable
     possible = range(2, num_modules // 2 + 1)
     size = max(size for size in possible if _num_across(size, num_modules, request.max_active) <= num_novel)
@@ -161,11 +163,11 @@ def _plan(request: Request, groups: list[range], **masks: Bool[Tensor, " n"]) ->
 
 
 def _within(every: Int[Tensor, " n"], blocks: list[range]) -> Bool[Tensor, " n"]:
-    """True for supports inside one of the blocks."""
+    """Mask of supports inside one of the blocks."""
     return torch.stack([every & ~mask(block) == 0 for block in blocks]).any(0)
 
 
 def _num_across(block: int, num_modules: int, max_active: int) -> int:
-    """How many supports mix a block of that size with the rest."""
+    """The number of supports that mix a block of that size with the rest."""
     whole, one, other = (count_supports(size, max_active) for size in (num_modules, block, num_modules - block))
     return whole - one - other

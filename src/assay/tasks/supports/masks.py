@@ -1,4 +1,4 @@
-"""Sets of modules as bitmasks, and what a collection of them covers."""
+"""Sets of modules as bitmasks, and the coverage of a collection of them."""
 
 import math
 from collections.abc import Iterable
@@ -10,16 +10,18 @@ from torch import Tensor
 
 from assay.usage import connected_groups
 
-MAX_MODULES = 62  # of a signed 64-bit mask
+MAX_MODULES = 62  # usable bits of a signed 64-bit mask
 
 
 class SupportCoverage(NamedTuple):
-    """**Attributes:**
+    """Coverage of a collection of supports.
 
-    - `usage`: in how many supports each module is.
-    - `hotness`: how many supports have one active module, two, and so on up to the most that occur.
-    - `components`: for every group of modules that hang together by being active together, its modules in order.
-      A module that is in no support is in no group.
+    **Attributes:**
+
+    - `usage`: the number of supports with each module.
+    - `hotness`: numbers of supports with one active module, two, and so on up to the most that occur.
+    - `components`: the modules of each connected component, in order, where modules are connected by being active together. A
+      module in no support is in no component.
     """
 
     usage: tuple[int, ...]
@@ -28,7 +30,7 @@ class SupportCoverage(NamedTuple):
 
     @property
     def connected(self) -> bool:
-        """Every module occurs, and all of them hang together."""
+        """Whether every module occurs, and all are connected."""
         return len(self.components) == 1 and min(self.usage) > 0
 
 
@@ -38,7 +40,7 @@ def mask(modules: Iterable[int]) -> int:
 
 
 def supports_by_size(num_modules: int, max_active: int) -> list[Int[Tensor, " n"]]:
-    """For every size from 0 to `max_active` the sets of that many modules, M choose size of them."""
+    """For every size from 0 to `max_active` all sets of that many modules, M choose size of them."""
     none = torch.zeros(0, dtype=torch.int64)
     by_size = [torch.zeros(1, dtype=torch.int64), *[none] * max_active]
     for module in range(num_modules):  # Pascal's rule: with the module, or without it
@@ -53,18 +55,18 @@ def all_supports(num_modules: int, max_active: int) -> Int[Tensor, " n"]:
 
 
 def count_supports(num_modules: int, max_active: int) -> int:
-    """The length of `all_supports`, without making them."""
+    """The length of `all_supports`, without computing them."""
     return sum(math.comb(num_modules, size) for size in range(1, max_active + 1))
 
 
 def indicator(supports: Int[Tensor, " n"], num_modules: int) -> Bool[Tensor, "n m"]:
-    """True where the module is in the support."""
-    # Module by module: the table of 64-bit shifts would be eight times the size of the answer.
+    """Table that is True where the module is in the support."""
+    # Module by module: a table of 64-bit shifts would be eight times as large as the result.
     return torch.stack([supports & 1 << module != 0 for module in range(num_modules)]).T
 
 
 def num_active(supports: Int[Tensor, " n"], num_modules: int) -> Int[Tensor, " n"]:
-    """How many modules are in each support."""
+    """The number of modules in each support."""
     count = torch.zeros_like(supports)
     for module in range(num_modules):
         count += supports >> module & 1
@@ -72,18 +74,18 @@ def num_active(supports: Int[Tensor, " n"], num_modules: int) -> Int[Tensor, " n
 
 
 def coverage(supports: Int[Tensor, " n"], num_modules: int) -> SupportCoverage:
-    """What the supports cover, by boolean closure of the graph of modules that are active together."""
+    """The coverage of supports, by boolean closure of the graph of modules that are active together."""
     present = indicator(supports, num_modules)
     usage, hotness = present.count_nonzero(0), torch.bincount(num_active(supports, num_modules))[1:]
     return SupportCoverage(tuple(usage.tolist()), tuple(hotness.tolist()), connected_groups(present))
 
 
 def identifies(supports: Int[Tensor, " n"], num_modules: int, *, fixed_weights: bool) -> bool:
-    """Whether data from these supports can tell the modules of the hyperteacher apart (Schug et al. 2024, theorem 1).
+    """Whether data from these supports identify the modules of the hyperteacher (Schug et al. 2024, theorem 1).
 
-    Every module must occur, and all must hang together: else the hidden units of one group may be permuted against those
-    of another. When the amounts of the active modules vary, the mixtures of one support already separate its modules.
-    With amounts fixed to 1 only sums over supports are seen, and these fix the modules when the supports span all of them.
+    Every module must occur, and all must be connected: else the hidden units of one group may be permuted against those of
+    another. With varying amounts of the active modules, the mixtures of one support already separate its modules. With amounts
+    fixed to 1 only sums over supports are observed, which determine the modules when the supports span all of them.
     """
     if not coverage(supports, num_modules).connected:
         return False

@@ -1,4 +1,4 @@
-"""From a request in words to the trained and the novel supports."""
+"""The choice of trained and of novel supports."""
 
 import math
 import re
@@ -39,32 +39,29 @@ def split_supports(
 ) -> Supports:
     """Which supports are trained and which are novel.
 
-    | kind | trained | novel |
-    | --- | --- | --- |
-    | `random` | drawn at random; every module occurs and all hang together | a share |
-    | `equal` | the same, and no module occurs more than once more often than another | a share |
-    | `popular_modules` | all that have one of the first few modules, some with the next one | a share: the others |
-    | `unpopular_modules` | all of a core, some with the next module, one for each of the rest | a share: the others |
-    | `two_halves` | inside the first or inside the second half of the modules | those across |
-    | `connected` | of at most two: single modules, pairs one or two apart on a ring | pairs no ring or half has |
-    | `disconnected` | of at most two: single modules, pairs inside one half | the same as for `connected` |
-    | `pseudo_random_disconnected` | inside one of two blocks of modules, but for a few | a share: all across, and the few |
-    | `non_compositional` | without the last module | those with it |
+    | kind | trained | novel | | --- | --- | --- | | `random` | drawn at random; every module occurs and all are connected | a
+    share | | `equal` | the same, and no module occurs more than once more often than another | a share | | `popular_modules` |
+    all that have one of the first few modules, some with the next one | a share: the others | | `unpopular_modules` | all of a
+    core, some with the next module, one for each of the rest | a share: the others | | `two_halves` | inside the first or
+    inside the second half of the modules | those across | | `connected` | of at most two: single modules, pairs one or two
+    apart on a ring | pairs no ring or half has | | `disconnected` | of at most two: single modules, pairs inside one half | the
+    same as for `connected` | | `pseudo_random_disconnected` | inside one of two blocks of modules, but for a few | a share: all
+    across, and the few | | `non_compositional` | without the last module | those with it |
 
-    The blocks of `pseudo_random_disconnected` are as even as the share allows and have at least two modules each: with a
-    block of one, that module would be seen alone or never, which is another question. So no module goes unseen.
+    The blocks of `pseudo_random_disconnected` are as even as the share allows and have at least two modules each: with a block
+    of one, that module would be seen alone or never, which is another question. So no module goes unseen.
 
     **Arguments:**
 
-    - `held_out`: the share, for the kinds that have one. 0.25 unless given, or for `pseudo_random_disconnected` the least
-      that two blocks allow, where that is more.
-    - `num_train`: draw that many of the trained supports, keeping what the table says of them; the novel ones stay. A
-      number, or a rule of growth with the number of modules: `3.5M` (linear) or `0.5M^2` (quadratic), rounded down.
-    - `hotness`: draw so many trained supports with one active module, with two, and so on, such as `7-12-8`. Kinds given
-      the same are matched in number and in sizes. `random` and `equal` hold out supports that it leaves over.
-    - `novel_hotness`: only supports of that many modules are novel. `random` and `equal` then hold out the share (up to
-      1) of these, and no others. If it exceeds `max_active`, all supports of that size are novel, and `random` and
-      `equal` hold out nothing else.
+    - `held_out`: the share, for the kinds that have one. 0.25 unless given, or for `pseudo_random_disconnected` the least that
+      two blocks allow, where that is more.
+    - `num_train`: draw that many of the trained supports, keeping what the table says of them; the novel ones stay. A number,
+      or a rule of growth with the number of modules: `3.5M` (linear) or `0.5M^2` (quadratic), rounded down.
+    - `hotness`: draw so many trained supports with one active module, with two, and so on, such as `7-12-8`. Kinds given the
+      same are matched in number and in sizes. `random` and `equal` hold out supports that it leaves over.
+    - `novel_hotness`: only supports of that many modules are novel. `random` and `equal` then hold out the share (up to 1) of
+      these, and no others. If it exceeds `max_active`, all supports of that size are novel, and `random` and `equal` hold out
+      nothing else.
 
     **Raises:** `AssayError` naming the condition that cannot be met, and the nearest request that can.
     """
@@ -94,7 +91,7 @@ def split_supports(
 def _held_out(
     kind: Kind, held_out: float | None, wanted: int | Hotness | None, by_size: Hotness, novel_hotness: int | None
 ) -> tuple[int, Hotness | None]:
-    """How many supports are held out, and for `random` and `equal`, where it matters, how many of each size."""
+    """The number of held-out supports, and for `random` and `equal`, where it matters, the number of each size."""
     if kind not in HOLDS_OUT_A_SHARE:
         if held_out is not None:
             raise AssayError(
@@ -110,7 +107,7 @@ def _held_out(
                 next_step="leave held_out out; num_train and hotness say how many supports are trained",
             )
         return 0, None
-    only = novel_hotness if even else None  # the one size that may be held out
+    only = novel_hotness if even else None  # the only size that may be held out
     of = sum(by_size) if only is None else by_size[only - 1]
     num = _share_of(kind, held_out, of, by_size, whole=only is not None)
     if not even or (only is None and not isinstance(wanted, tuple)):
@@ -130,7 +127,7 @@ def _held_out(
 
 
 def _share_of(kind: Kind, held_out: float | None, of: int, by_size: Hotness, *, whole: bool) -> int:
-    """The share in numbers, checked against what the kind is defined for."""
+    """The number for a share, checked against the bounds of the kind."""
     share = HELD_OUT if held_out is None else held_out
     if not (0 < share < 1 or (whole and share == 1)):
         raise AssayError("supports: held_out is a share and must lie between 0 and 1", given=share)
@@ -151,7 +148,7 @@ def _share_of(kind: Kind, held_out: float | None, of: int, by_size: Hotness, *, 
 def _novel(
     kind: Kind, novel: Int[Tensor, " n"], num_modules: int, max_active: int, novel_hotness: int | None
 ) -> Int[Tensor, " k"]:
-    """The novel supports of the size asked for."""
+    """The novel supports of the requested size."""
     if novel_hotness is None:
         return novel
     if novel_hotness > max_active:
@@ -167,7 +164,7 @@ def _novel(
 
 
 def _wanted(num_train: int | str | None, hotness: str | None, num_modules: int, max_active: int) -> int | Hotness | None:
-    """How many supports to train, or how many of each size; None for all."""
+    """The number of supports to train, or the number of each size; None for all."""
     if hotness is not None:
         if num_train is not None:
             raise AssayError(
@@ -193,7 +190,7 @@ def _wanted(num_train: int | str | None, hotness: str | None, num_modules: int, 
 
 
 def _apportioned(num: int, weights: Sequence[int]) -> Hotness:
-    """`num` things dealt in proportion to the weights, and never more than them: by largest remainder."""
+    """`num` items apportioned in proportion to the weights, and never more than them, by largest remainder."""
     total = max(1, sum(weights))
     dealt = [num * weight // total for weight in weights]
     by_remainder = sorted(range(len(weights)), key=lambda size: -(num * weights[size] % total))
