@@ -164,7 +164,7 @@ class Transducer(SlotTask):
         return self._in_held_context(values)
 
     def _in_held_context(self, values: Values) -> Bool[Tensor, " c"]:
-        """Strings with held-out contexts of the first machine: an eighth of its contexts, in random order, skipping those without
+        """Strings with held-out contexts of the first machine: an eighth of its contexts, in random order, except those without
         which some slot would lose a trained symbol."""
         novel, states = torch.zeros_like(values["s1"], dtype=torch.bool), self._states(values, 0)
         contexts = torch.cartesian_prod(torch.arange(self.num_states), torch.arange(self.num_symbols))
