@@ -50,7 +50,7 @@ def time_all(task: PreferenceGrid, options: argparse.Namespace) -> None:
         NUM_TIMED, num_objects=task.num_objects, num_colours=task.num_colours, purpose="train", generator=generator
     )
     pays = torch.randn(NUM_TIMED, task.num_objects, generator=generator)
-    asked = demonstrate(grids, pays).asked
+    active = demonstrate(grids, pays).active
     model = build("mlp", task, width=options.width, depth=options.depth, generator=generator)
     batch = task.examples("train", options.batch_size, generator=generator)
 
@@ -59,7 +59,7 @@ def time_all(task: PreferenceGrid, options: argparse.Namespace) -> None:
         task.loss(model(**batch.inputs), batch).backward()
 
     rows = {
-        f"expert labels, {NUM_TIMED} episodes, {int(asked.sum())} actions": lambda: demonstrate(grids, pays),
+        f"expert labels, {NUM_TIMED} episodes, {int(active.sum())} actions": lambda: demonstrate(grids, pays),
         f"whole examples, {NUM_TIMED} episodes": lambda: task.examples("train", NUM_TIMED, generator=generator),
         f"a training batch, {options.batch_size} episodes": lambda: task.examples(
             "train", options.batch_size, generator=generator

@@ -95,13 +95,13 @@ def _predicted(computations: Computations, found: Mapping[int, PredictionLine], 
     rows = from_nodes[graphs.example]
     values[rows] = named[rows]
     whole = as_read(graphs, [None if value == MISSING else value for value in values.tolist()])
-    said = np.array([line.truncated for line in lines], bool)
+    marked = np.array([line.truncated for line in lines], bool)
     direct = np.array([_value(graphs, line.answer) for line in lines], np.int64)
     return Predicted(
         computations=graphs,
         values=whole.values,
         direct=direct,
-        truncated=said,
+        truncated=marked,
         unfinished=whole.truncated,
         absent=computations.num_examples - len(chosen),
     )

@@ -164,8 +164,8 @@ def _table(value: Any, where: str) -> Mapping[str, Any]:
 def _rows(given: Mapping[str, Any], name: str, where: object, most: int) -> list[Mapping[str, Any]]:
     rows = given.get(name)
     if not isinstance(rows, list) or not 0 < len(rows) <= most:
-        told = f"{len(rows):,}" if isinstance(rows, list) else type(rows).__name__
-        raise AssayError(f"{name} of {shortened(where)} must be a list of 1 to {most:,}", given=told, next_step=_NEXT)
+        size = f"{len(rows):,}" if isinstance(rows, list) else type(rows).__name__
+        raise AssayError(f"{name} of {shortened(where)} must be a list of 1 to {most:,}", given=size, next_step=_NEXT)
     return [_table(row, f"one of the {name}") for row in rows]
 
 

@@ -122,8 +122,8 @@ def open_states(folder: Path, head: EncodedHeader, *, new: bool) -> np.ndarray:
     if not new:
         check_file(path, most=MOST_WEIGHTS_FILE, next_step=_AGAIN)
         if path.stat().st_size != 2 * math.prod(shape):
-            told = f"{path.stat().st_size} bytes, where {HEAD} says otherwise"
-            raise AssayError(f"{path} must be whole", given=told, next_step=_AGAIN)
+            size = f"{path.stat().st_size} bytes, where {HEAD} says otherwise"
+            raise AssayError(f"{path} must be whole", given=size, next_step=_AGAIN)
     else:
         _reserve(path, 2 * math.prod(shape))
     # Copy on write: tensors over a finished map may be written to, the file may not.

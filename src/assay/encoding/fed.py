@@ -43,8 +43,8 @@ class FedEncoder:
 
     @property
     def identity(self) -> str:
-        told = f"{weights_digest(sorted(self.subject.weights().items()))} {type(self.task).__name__} {self.layers}"
-        return hashlib.sha256(told.encode()).hexdigest()
+        content = f"{weights_digest(sorted(self.subject.weights().items()))} {type(self.task).__name__} {self.layers}"
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def prepare(self, graphs: Sequence[Graph]) -> "_FedTexts":
         """Inputs from the task, and the sites of the network that fit them."""

@@ -134,8 +134,8 @@ class HuggingFaceEncoder:
 
     @cached_property
     def identity(self) -> str:
-        told = f"{weights_digest(all_weights(self.module))} {self.tokenizer.backend_tokenizer.to_str()}"
-        return hashlib.sha256(told.encode()).hexdigest()
+        content = f"{weights_digest(all_weights(self.module))} {self.tokenizer.backend_tokenizer.to_str()}"
+        return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def most_tokens(self) -> int:
@@ -223,10 +223,10 @@ def _hooks_kept(module: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for part, (hooks, told) in before.items():
+        for part, (hooks, had_flag) in before.items():
             for hook in set(part._forward_hooks) - hooks:
                 del part._forward_hooks[hook]
-            if not told:
+            if not had_flag:
                 vars(part).pop(_HOOKED, None)
 
 

@@ -142,17 +142,17 @@ class SymbolScorer:
         return np.append(allowed.int().argmax(1).numpy(), allowed.shape[1])
 
     def score(self, text: str) -> ScoredText:
-        asked = self.task.coded(text)
-        found = self.subject(asked.inputs)
-        if found.shape != asked.allowed.shape:
+        coded = self.task.coded(text)
+        found = self.subject(coded.inputs)
+        if found.shape != coded.allowed.shape:
             raise AssayError(
-                f"a network of symbols must give {asked.allowed.shape[1]} logits for each", given=tuple(found.shape)
+                f"a network of symbols must give {coded.allowed.shape[1]} logits for each", given=tuple(found.shape)
             )
         logits = found.double()
-        of_symbol = logits.masked_fill(~asked.allowed, -torch.inf).logsumexp(1) - logits.logsumexp(1)
-        bits = np.append(-of_symbol.numpy() / np.log(2), np.log2(asked.allowed.shape[1] + 1))
+        of_symbol = logits.masked_fill(~coded.allowed, -torch.inf).logsumexp(1) - logits.logsumexp(1)
+        bits = np.append(-of_symbol.numpy() / np.log(2), np.log2(coded.allowed.shape[1] + 1))
         _check_bits(torch.from_numpy(bits), torch.arange(len(bits)))
-        ends = np.append(asked.ends, len(text.encode()))
+        ends = np.append(coded.ends, len(text.encode()))
         return ScoredText(bits, ends.astype(np.int64), self.tokens(text), np.append(logits.argmax(1).numpy(), -1))
 
 
@@ -207,16 +207,16 @@ class TokenScorer:
     def _read(self, targets: Int[Tensor, " t"]) -> tuple[Tensor, Tensor]:
         given = torch.cat([torch.tensor([self.end]), targets[:-1]])
         bits, top = torch.zeros(len(targets), dtype=torch.float64), torch.zeros(len(targets), dtype=torch.int64)
-        for first, asked, end in _spans(len(targets), self.window):
-            here = self._logits(given[None, first:end])[0, asked - first :]
-            bits[asked:end], top[asked:end] = _bits(here, targets[asked:end]), here.argmax(-1)
+        for first, begin, end in _spans(len(targets), self.window):
+            here = self._logits(given[None, first:end])[0, begin - first :]
+            bits[begin:end], top[begin:end] = _bits(here, targets[begin:end]), here.argmax(-1)
         return bits, top
 
     def _filled(self, targets: Int[Tensor, " t"]) -> tuple[Tensor, Tensor]:
         bits, top = torch.zeros(len(targets), dtype=torch.float64), torch.zeros(len(targets), dtype=torch.int64)
-        for first, asked, end in _spans(len(targets), self.window - 1):
+        for first, begin, end in _spans(len(targets), self.window - 1):
             window = torch.cat([torch.tensor([self.end]), targets[first:end]])
-            for place in range(asked, end):
+            for place in range(begin, end):
                 row = window[None].clone()
                 row[0, place - first + 1] = self.tokenizer.mask_token_id
                 here = self._logits(row)[0, place - first + 1 : place - first + 2]
@@ -239,9 +239,9 @@ def _spans(num: int, window: int) -> Iterator[tuple[int, int, int]]:
     """Windows that overlap by half: for each its start, the first position scored in it, and its end."""
     yield 0, 0, min(num, window)
     stride = max(1, window // 2)
-    for asked in range(window, num, stride):
-        end = min(num, asked + stride)
-        yield max(0, end - window), asked, end
+    for begin in range(window, num, stride):
+        end = min(num, begin + stride)
+        yield max(0, end - window), begin, end
 
 
 def _padded(row: Int[Tensor, " t"], length: int) -> Int[Tensor, " length"]:

@@ -35,9 +35,9 @@ def fetched(address: str) -> Path:
     try:
         return Path(snapshot_download(found["name"], revision=found["revision"], allow_patterns=list(WANTED)))
     except Exception as error:  # errors of the client, of requests and of the system
-        told = str(error).strip().partition("\n")[0]
+        first_line = str(error).strip().partition("\n")[0]
         raise AssayError(
             "the model must be on the hub, and the hub within reach, or the model in the local cache",
-            given=f"{address}: {type(error).__name__}: {told}",
+            given=f"{address}: {type(error).__name__}: {first_line}",
             next_step="check the name; without a connection download it elsewhere and give the folder",
         ) from error

@@ -72,13 +72,13 @@ def load_hugging_face(folder: Path, *, task: Task | None) -> Subject:
             loaded: Any = architecture.from_pretrained(
                 folder, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
-        module, told = loaded
+        module, loading = loaded
     except (OSError, ValueError, RuntimeError) as error:
         raise _unloadable(folder, first_line(error)) from error
     except Exception as error:
         raise _unloadable(folder, f"a truncated or altered file ({first_line(error)})") from error
-    if told["missing_keys"]:
-        missing = sorted(told["missing_keys"])
+    if loading["missing_keys"]:
+        missing = sorted(loading["missing_keys"])
         raise _unloadable(
             folder, f"weights without {', '.join(missing[:5])} ({len(missing)} missing), which would stay untrained"
         )

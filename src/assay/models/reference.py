@@ -204,10 +204,10 @@ def _check_weights(name: str, factory: type[nn.Module], options: Mapping[str, Op
     except RuntimeError:  # torch overflows 64 bits
         count = 2**63
     if count > MOST_WEIGHTS:
-        told = ", ".join(f"{option} {value:,}" for option, value in options.items())
+        sizes = ", ".join(f"{option} {value:,}" for option, value in options.items())
         raise AssayError(
             f"{name}: a reference model has at most {MOST_WEIGHTS:,} weights",
-            given=f"{count:,} or more, of {told}",
+            given=f"{count:,} or more, of {sizes}",
             next_step="choose a smaller width or depth, or a task with fewer values",
         )
 

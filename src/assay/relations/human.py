@@ -61,7 +61,7 @@ def analogy_accuracy(
     questions: Sequence[tuple[str, str, str, str]],
     *,
     excluding: bool = True,
-) -> Float[np.ndarray, " asked"]:
+) -> Float[np.ndarray, " questions"]:
     """For every analogy `a : b = c : d` whose words are known, whether `d` is nearest to `b - a + c` among all words.
 
     **Arguments:** `excluding`: leave the three given words out of the candidates, as is the custom; without it a short offset

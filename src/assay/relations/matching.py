@@ -138,7 +138,7 @@ def _judged(
     one: Float[np.ndarray, "n n"], other: Float[np.ndarray, "n n"], found: Int[np.ndarray, " n"], seeds: Int[np.ndarray, " s"]
 ) -> Match:
     num = len(one)
-    asked = np.setdiff1d(np.arange(num), seeds)
+    free = np.setdiff1d(np.arange(num), seeds)
     pairs = num * (num - 1)
     # The fit of each word of the second in the place of each of the first, with the others mapped as found.
     fit = one @ other[found]
@@ -148,9 +148,9 @@ def _judged(
     among = np.clip((TEN - above) / equal, 0, 1)
     return Match(
         found=found,
-        accuracy=float((found[asked] == asked).mean()),
-        best_ten=float(among[asked].mean()),
-        chance=1 / len(asked),
+        accuracy=float((found[free] == free).mean()),
+        best_ten=float(among[free].mean()),
+        chance=1 / len(free),
         objective=float((one * other[np.ix_(found, found)]).sum() / pairs),
         true_objective=float((one * other).sum() / pairs),
     )

@@ -72,7 +72,7 @@ def judged(study: Study) -> Judged:
         figures=(curve_of(study), table_of(study), coefficients_of(study)),
         sources=cited(["feng2024", "hansen2001", "wortsman2022", "yadav2023", "yu2024dare"]),
         warnings=tuple(warnings),
-        not_tested=("Whether the selected candidate composes inside: an audit of it tells.",),
+        not_tested=("Whether the selected candidate composes internally, which needs an audit.",),
         settings={
             "engine": engine, "budget": study.plan.budget, "seeds": study.plan.seeds, "nulls": study.plan.nulls,
             "validation items": study.num_validation, "evaluated by": study.way, "seed": study.plan.seed,

@@ -242,7 +242,7 @@ QUESTIONS: Mapping[str, Question] = {
     ),
 }
 """Every question by its name. In `bracket_counting` the open lists decide, in `set_or_string` the kind of the variable
-that is asked for; in the others one part alone decides and the rest is what must not matter."""
+of the queried name; in the others one part alone decides and the others are distractors."""
 
 
 def _other(values: Values) -> str:

@@ -113,25 +113,25 @@ class Graphs(Task):
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """The word of every token."""
-        said = [word for form in self._world.forms for word in form if word not in ("H", "D", "R", "S")]
-        words = dict.fromkeys([*said, *self._world.relations, _STEPS, _RELATION, _ASK])
+        fixed = [word for form in self._world.forms for word in form if word not in ("H", "D", "R", "S")]
+        words = dict.fromkeys([*fixed, *self._world.relations, _STEPS, _RELATION, _ASK])
         return (*words, *names(self.num_names))
 
     def combinations(self, split: Split) -> Int[Tensor, "c 3"]:
         new = self._news(split)
-        asked = range(self._most_steps if new[1] else len(self.answers))
-        return torch.tensor(list(product(asked, [int(new[0])], [int(new[1])])))
+        answer = range(self._most_steps if new[1] else len(self.answers))
+        return torch.tensor(list(product(answer, [int(new[0])], [int(new[1])])))
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
         texts = self._texts(split, n, generator)
-        asked, first, second = self._questions(texts, steps_only=self._news(split)[1], generator=generator)
-        kind = torch.where(asked < self._most_steps, self._ids[_STEPS], self._ids[_RELATION])
+        answer, first, second = self._questions(texts, steps_only=self._news(split)[1], generator=generator)
+        kind = torch.where(answer < self._most_steps, self._ids[_STEPS], self._ids[_RELATION])
         ask = torch.full_like(kind, self._ids[_ASK])
         pair = (texts.named.gather(1, node[:, None])[:, 0] + self._first_name for node in (first, second))
         tokens = torch.cat([texts.facts, torch.stack([kind, *pair, ask], 1)], 1)
-        new_names, new_relations = (torch.full_like(asked, int(new)) for new in self._news(split))
-        parts = {"asked": asked, "names": new_names, "relations": new_relations}
-        return Examples({"tokens": tokens}, asked, parts, self.combination_id(parts))
+        new_names, new_relations = (torch.full_like(answer, int(new)) for new in self._news(split))
+        parts = {"asked": answer, "names": new_names, "relations": new_relations}
+        return Examples({"tokens": tokens}, answer, parts, self.combination_id(parts))
 
     def graphs(self, split: GraphSplit, n: int, *, generator: Generator) -> tuple[Graph, ...]:
         """The texts without questions; `test` are novel ones (`assay.graph.GivesGraphs`)."""

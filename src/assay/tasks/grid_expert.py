@@ -21,12 +21,12 @@ class Demonstration(NamedTuple):
 
     - `states`: at each of `HORIZON` steps. After its end an episode stays in its last state.
     - `actions`: of the expert, an index into `ACTIONS`.
-    - `asked`: whether the step is part of the episode, including the last one, in which the expert does nothing.
+    - `active`: whether the step is part of the episode, including the last one, in which the expert does nothing.
     """
 
     states: States
     actions: Int[Tensor, "n t"]
-    asked: Bool[Tensor, "n t"]
+    active: Bool[Tensor, "n t"]
 
 
 def entry_values(

@@ -78,12 +78,12 @@ class PreferenceGrid(LatentTask):
             purpose="train" if split == "train" else "test",
             generator=generator,
         )
-        states, actions, asked = demonstrate(grids, self._pays(z, grids.colours))
+        states, actions, active = demonstrate(grids, self._pays(z, grids.colours))
         encoded = FIXED[self.encoding](z, seed=self.seed)[:, None].expand(-1, HORIZON, -1)
         parts = {name: (z[:, m] > 0).long() for m, name in enumerate(self.combines)}
         return Examples(
             inputs={"x": torch.cat([encoded, observe(grids, states, num_colours=self.num_colours)], 2)},
-            targets=actions.masked_fill(~asked, NOT_ASKED),
+            targets=actions.masked_fill(~active, NOT_ASKED),
             parts=parts,
             combination=self.combination_id(parts),
             amounts=dict(zip(self.combines, z.unbind(1), strict=True)),

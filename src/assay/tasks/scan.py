@@ -247,9 +247,9 @@ class Scan(Task):
         return self._graphs(examples)[0]
 
     def node_values(self, examples: Examples, computations: Computations, answer: Answer) -> Int[np.ndarray, " v"]:
-        _, asked = self._graphs(examples)
+        _, node_commands = self._graphs(examples)
         row_of = {command: row for row, command in enumerate(commands())}
-        node_rows = np.array([-1 if command is None else row_of[command] for command in asked], np.int64)
+        node_rows = np.array([-1 if command is None else row_of[command] for command in node_commands], np.int64)
         rows, place = np.unique(node_rows[node_rows >= 0], return_inverse=True)
         table, kept = _table(), torch.from_numpy(rows)
         longest = int((table.targets[kept] != PAD).sum(1).max()) if len(rows) else 1

@@ -73,7 +73,7 @@ def read_content(
     """
     target = declared.target
     answered = _answered(target, rows, novel.tolist())
-    asked = rows.take(answered) if len(answered) < len(rows) else rows
+    with_answers = rows.take(answered) if len(answered) < len(rows) else rows
     if target.kind == "text":
         return _read_sequences(declared, rows, answered)
     inputs: dict[str, Tensor] = {}
@@ -81,15 +81,15 @@ def read_content(
         inputs |= _read_input(given, rows)
     what = f"{path}: target {target.source!r}"
     if target.kind == "class":
-        classes, objective = _read_classes(target, asked, what)
-        known = dict(zip(asked.column(target.source), classes.tolist(), strict=True))
+        classes, objective = _read_classes(target, with_answers, what)
+        known = dict(zip(with_answers.column(target.source), classes.tolist(), strict=True))
         known |= {name: k for k, name in enumerate(target.values or ())}  # including values that no row has
         content = Content(inputs, classes, objective, partial(_class, known))
     else:
-        targets = asked.floats([target.source], target.shape or ())
+        targets = with_answers.floats([target.source], target.shape or ())
         trained = targets[torch.isin(torch.tensor(answered), train)]
         content = Content(inputs, targets, regression(trained, what), partial(_numbers, tuple(targets.shape[1:])))
-    return content if asked is rows else content.spread(answered, len(rows))
+    return content if with_answers is rows else content.spread(answered, len(rows))
 
 
 def _answered(target: TargetDeclaration, rows: TableRows, novel: Sequence[int]) -> list[int]:

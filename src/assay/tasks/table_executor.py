@@ -136,8 +136,8 @@ class ExecutedTable(Table):
     def _follows(self, name: str, of: tuple[str, ...], shown: Mapping[str, Int[Tensor, " n"]]) -> Int[Tensor, " n"]:
         known = zip(*(self._examples.parts[one].tolist() for one in (*of, name)), strict=True)
         table = {tuple(row[:-1]): row[-1] for row in known}
-        asked = zip(*(shown[one].tolist() for one in of), strict=True)
-        return torch.tensor([table.get(values, -1) for values in asked], dtype=torch.int64)
+        keys = zip(*(shown[one].tolist() for one in of), strict=True)
+        return torch.tensor([table.get(values, -1) for values in keys], dtype=torch.int64)
 
 
 def _keys(examples: Examples) -> list[bytes]:

@@ -60,7 +60,7 @@ def content_of(
     **Raises:** `AssayError` for anything but finite numbers, for other numbers of rows, and for an objective that does not
     fit.
     """
-    asked = _tensor("targets", targets)
+    answers = _tensor("targets", targets)
     given = {name: _tensor(f"input {name!r}", x) for name, x in inputs.items()} if isinstance(inputs, Mapping) else None
     if given is None:
         x = _tensor("inputs", inputs)
@@ -72,25 +72,25 @@ def content_of(
             )
         given = {("image" if x.ndim == 4 else "x") if x.is_floating_point() else "tokens": x}
     answered = torch.arange(num)
-    if len(asked) == num - len(novel):
+    if len(answers) == num - len(novel):
         answered = answered[~torch.isin(answered, novel)]
-    for name, tensor, wanted in (*((name, x, num) for name, x in given.items()), ("targets", asked, len(answered))):
+    for name, tensor, wanted in (*((name, x, num) for name, x in given.items()), ("targets", answers, len(answered))):
         if len(tensor) != wanted:
             rule = f"{_WHERE}: {name} must have as many rows as the parts"
             unless = ", or as many as are not novel" if name == "targets" and len(novel) else ""
             raise AssayError(rule + unless, given=f"{len(tensor):,} and {num:,}")
-    if asked.is_floating_point() and asked.ndim == 1:
-        asked = asked[:, None]
-    if asked.dtype == torch.bool:
-        asked = asked.long()
-    trained = asked[torch.isin(answered, train)]
-    fitting = objective or _objective(asked, trained)
-    known = None if asked.is_floating_point() else frozenset(asked.flatten().tolist())
+    if answers.is_floating_point() and answers.ndim == 1:
+        answers = answers[:, None]
+    if answers.dtype == torch.bool:
+        answers = answers.long()
+    trained = answers[torch.isin(answered, train)]
+    fitting = objective or _objective(answers, trained)
+    known = None if answers.is_floating_point() else frozenset(answers.flatten().tolist())
     if known is not None and objective is not None:
         known |= frozenset(range(objective.width()))
-    content = Content(given, asked, fitting, partial(_encoded, fitting, asked[:1], known))
+    content = Content(given, answers, fitting, partial(_encoded, fitting, answers[:1], known))
     if objective is not None:
-        _check_fits(objective, asked)
+        _check_fits(objective, answers)
     return content if len(answered) == num else content.spread(answered.tolist(), num)
 
 

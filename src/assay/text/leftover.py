@@ -96,31 +96,31 @@ class TokenRules:
     def longest(self, tokens: Sequence[int] | Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
         """The prediction of the longest known context at every place; -1 where none is known."""
         longest = np.full(len(tokens), -1)
-        for said in self._said(tokens):
-            longest = np.where(said >= 0, said, longest)
+        for predicted in self._predicted(tokens):
+            longest = np.where(predicted >= 0, predicted, longest)
         return longest
 
     def agrees(self, tokens: Sequence[int] | Int[np.ndarray, " n"], top: Int[np.ndarray, " n"]) -> Bool[np.ndarray, "n 2"]:
         """Whether the model's likeliest token at every place is the prediction of the longest known context, and whether it is
         that of any: the rule is then chosen after the fact, as in the published figure."""
-        said = self._said(tokens)
-        return np.stack([self.longest(tokens) == top, ((said == top) & (said >= 0)).any(0)], 1)
+        predicted = self._predicted(tokens)
+        return np.stack([self.longest(tokens) == top, ((predicted == top) & (predicted >= 0)).any(0)], 1)
 
-    def _said(self, tokens: Sequence[int] | Int[np.ndarray, " n"]) -> Int[np.ndarray, "order n"]:
+    def _predicted(self, tokens: Sequence[int] | Int[np.ndarray, " n"]) -> Int[np.ndarray, "order n"]:
         """Predictions of contexts of every length at every place, -1 where a context is not known."""
         text = np.asarray(tokens, dtype=np.int64)
-        said = np.full((self.order, len(text)), -1, dtype=np.int64)
+        predicted = np.full((self.order, len(text)), -1, dtype=np.int64)
         numbers = np.zeros(len(text), dtype=np.int64)
         for k, (keys, top) in enumerate(zip(self._keys, self._top, strict=True), 1):
             before = text[: max(0, len(text) - k)]
             able = (numbers[1:] >= 0) & (before >= 0) & (before < self._size)
-            asked = np.where(able, numbers[1:] * self._size + before, -1)
-            at = np.searchsorted(keys, asked).clip(max=max(0, len(keys) - 1))
-            known = able & (keys[at] == asked) if len(keys) else np.zeros(len(asked), dtype=bool)
+            wanted = np.where(able, numbers[1:] * self._size + before, -1)
+            at = np.searchsorted(keys, wanted).clip(max=max(0, len(keys) - 1))
+            known = able & (keys[at] == wanted) if len(keys) else np.zeros(len(wanted), dtype=bool)
             numbers = np.where(known, at, -1)
             if len(keys):
-                said[k - 1, k:] = np.where(known, top[at], -1)
-        return said
+                predicted[k - 1, k:] = np.where(known, top[at], -1)
+        return predicted
 
 
 def _most_frequent(groups: Int[np.ndarray, " n"], values: Int[np.ndarray, " n"], num: int) -> Int[np.ndarray, " groups"]:

@@ -165,7 +165,7 @@ def test_a_call_that_rests_on_empty_answers_is_told(tmp_path):
     save_lines(tmp_path / "answers.jsonl", [*seen_lines, *some])
     found = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), TASK, effort="quick")
     assert found.settings["call"] == "covered"
-    (told,) = [warning for warning in found.warnings if "rests on answers that are not there" in warning]
+    (told,) = [warning for warning in found.warnings if "conclusion depends on missing values" in warning]
     assert "it would be: It is right on" not in told, "above every table"
     save_lines(tmp_path / "answers.jsonl", [*seen_lines, *novel])
     every = run(INSTRUMENT, Predictions(tmp_path / "answers.jsonl"), TASK, effort="quick")

@@ -275,7 +275,7 @@ def _placed(rate: Rate, ids: Int[Tensor, " u"]) -> Float[Tensor, " u"]:
 def _elsewhere(data: RecombinationDraw, found: NetworkCurves) -> Iterator[Values]:
     """C at the first cut that satisfies the rule, beyond which parts may be combined already; and C of additive inputs."""
     holds, first = holding(found), found.cuts[0]
-    input_note = "an affine image of the input, put together from trained ones: what the network answers to it is behaviour"
+    input_note = "an affine image of the input, constructed from trained inputs: a value of the network's behaviour"
     cuts = [(EARLY, at, "") for at in holds[:1]] + ([(CONSTRUCTED, first, input_note)] if first.cut.affine else [])
     for metric, at, note in cuts:
         rate = at.rates.get((0, 0), {}).get((C, OUTSIDE))

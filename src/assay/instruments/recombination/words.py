@@ -214,12 +214,12 @@ def _picture(data: RecombinationDraw, found: NetworkCurves, copies: Sequence[Net
         across="cut",
         plots=tuple(plots),
         caption=(
-            "From the input to the last cut, at each what the rest of the network answers to states put together of trained "
-            "ones: Cs, right on held-out trained combinations; Es, the answer to the real held-out input; C and E, the same of "
-            "novel combinations; A, the share of variance that the sum explains (0 where it explains none). Rates have chance "
-            "agreement taken out, (rate - chance) / (1 - chance). Shaded: where the parts are combined. Large dots: the "
-            "headline cut. A cut of depth 0 is an affine image of the input: its values are behaviour. Grey: Cs of nulls where "
-            "they were read, lowest to highest."
+            "At each cut from the input to the last, rates of the answers of the rest of the network to states constructed "
+            "from trained ones: Cs, right on held-out trained combinations; Es, equal to the answer to the real input; C and "
+            "E, the same on novel combinations; A, the share of variance that the sum explains (0 where it explains none). "
+            "Rates have chance agreement taken out, (rate - chance) / (1 - chance). Shaded: where the parts are combined. "
+            "Large dots: the headline cut. A cut of depth 0 is an affine image of the input: its values are behaviour. Grey: "
+            "Cs of nulls where they were read, lowest to highest."
         ),
         level=known,
     )

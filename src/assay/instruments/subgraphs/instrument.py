@@ -188,7 +188,7 @@ class Subgraphs(Instrument[SubgraphsDraw]):
         if missing:
             every = analyse(data.trained, novel, predicted, all_missing=True, reach=data.reach, surface=data.surface)
             if every.call != analysis.call:
-                missing = (*missing, f"What is said rests on answers that are not there: {_WERE_ALL_WRONG} {every.sentence}")
+                missing = (*missing, f"The conclusion depends on missing values: {_WERE_ALL_WRONG} {every.sentence}")
         return Reading(values, SubgraphsKept(None, analysis, missing))
 
     def explain(self, data: SubgraphsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:

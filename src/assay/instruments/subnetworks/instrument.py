@@ -217,7 +217,9 @@ def _warnings(found: FoundSubnetworks) -> Iterator[str]:
             )
         for twin in (path.chosen for path in one.rotated if path.chosen is not None):
             own, rotated = one.chosen[0].without.necessity, twin.without.necessity
-            tells = "what is found depends on the basis" if abs(own - rotated) > 0.2 else "it does not tell the bases apart"
+            tells = (
+                "what is found depends on the basis" if abs(own - rotated) > 0.2 else "necessity does not depend on the basis"
+            )
             yield f"Part {one.part}: necessity {number(own)} is {number(rotated)} in a twin with a rotated basis: {tells}."
     if any(point.accuracy >= SOLVES for path in found.nonsense for point in path.points):
         yield "A mask solves problems that a hash decides: masks of this size fit anything on so few items."

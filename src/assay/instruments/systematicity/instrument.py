@@ -314,22 +314,22 @@ def _summary(measures: Sequence[Measure], task: Task) -> str:
     by_kind = [measure for measure in measures if measure.key == BY_KIND.key]
     if seen.value is None:
         return f"{seen.note}."
-    told = f"Trained combinations score {number(seen.value)}"
+    text = f"Trained combinations score {number(seen.value)}"
     if novel is None:
-        told += f". No novel score: the task {LACKS[task.level]}."
+        text += f". No novel score: the task {LACKS[task.level]}."
     elif novel.value is None or novel.interval is None:
-        told += f". {novel.note.capitalize()}."
+        text += f". {novel.note.capitalize()}."
     else:
         best = max(novel.nulls, key=lambda null: null.mean)
         which = "outside 1-coverage" if by_kind else "ones"
-        told += (
+        text += (
             f", novel {which} {number(novel.value)} {interval(novel.interval)}; the best null "
             f"({best.name}) scores {number(best.mean)}."
         )
     scores = [
         f"{measure.units} {measure.about['kind']} {number(measure.value)}" for measure in by_kind if measure.value is not None
     ]
-    return told + (f" Of other kinds, {' and '.join(scores)}." if scores else "")
+    return text + (f" Of other kinds, {' and '.join(scores)}." if scores else "")
 
 
 def _warnings(covered: Usage, failing: Sequence[str], novelty: Novelty) -> tuple[str, ...]:

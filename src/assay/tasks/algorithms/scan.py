@@ -8,7 +8,7 @@ from assay.computation import Computations, NumberedTexts, Operation
 from assay.computation.graph import NO_PARENT, SOURCE
 from assay.tasks.scan_grammar import NONE, Phrase, ScanCommand
 
-Asked = tuple[ScanCommand | None, ...]
+NodeCommands = tuple[ScanCommand | None, ...]
 
 
 def _turns(direction: str) -> str:
@@ -30,7 +30,9 @@ _OPERATIONS = {
 }
 
 
-def scan_computations(commands: Sequence[ScanCommand], domain: NumberedTexts | None = None) -> tuple[Computations, Asked]:
+def scan_computations(
+    commands: Sequence[ScanCommand], domain: NumberedTexts | None = None
+) -> tuple[Computations, NodeCommands]:
     """The graphs of commands, and the command of each node, None for a word, which is a source.
 
     `jump around left twice and walk` has the nodes `jump`, `jump around left`, `jump around left twice`, `walk` and the whole:
@@ -40,7 +42,7 @@ def scan_computations(commands: Sequence[ScanCommand], domain: NumberedTexts | N
 
     Example::
 
-        graph, asked = scan_computations([Command("jump", "none", "left", "twice")])
+        graph, nodes = scan_computations([Command("jump", "none", "left", "twice")])
         assert graph.domain.text(graph.values[-1]) == "I_TURN_LEFT I_JUMP I_TURN_LEFT I_JUMP"
     """
     domain = NumberedTexts() if domain is None else domain
@@ -61,7 +63,7 @@ def scan_computations(commands: Sequence[ScanCommand], domain: NumberedTexts | N
         names=tuple(names),
         name=np.array(table.places, np.int64) - 1,
         domain=domain,
-    ), tuple(table.asked)
+    ), tuple(table.commands)
 
 
 class _ScanNodes:
@@ -75,7 +77,7 @@ class _ScanNodes:
         self.values: list[int] = []
         self.examples: list[int] = []
         self.places: list[int] = []
-        self.asked: list[ScanCommand | None] = []
+        self.commands: list[ScanCommand | None] = []
         self.example = self.place = 0
         self.made: dict[Phrase, range] = {}
 
@@ -92,7 +94,7 @@ class _ScanNodes:
         self.values += self.values[rows]
         self.examples += [self.example] * len(made)
         self.places += range(self.place + 1, self.place + len(made) + 1)
-        self.asked += self.asked[rows]
+        self.commands += self.commands[rows]
         self.place += len(made)
         return len(self.values) - 1
 
@@ -122,5 +124,5 @@ class _ScanNodes:
         self.values.append(self.domain.parse(text))
         self.examples.append(self.example)
         self.places.append(self.place)
-        self.asked.append(command)
+        self.commands.append(command)
         return len(self.values) - 1

@@ -53,11 +53,11 @@ class SupportRule:
         nearest = next(more for more in _grown(room, available) if self._try(pool, stratum, more) is not None)
         groups = " and ".join(f"modules {group[0]} to {group[-1]}" for group in self.groups)
         even = ", and no module may occur more than once more often than another" if self.balanced else ""
-        asked = f"at least {nearest[0]} supports" if isinstance(wanted, int) else f"hotness={hotness_text(nearest)}"
+        nearest_request = f"at least {nearest[0]} supports" if isinstance(wanted, int) else f"hotness={hotness_text(nearest)}"
         raise AssayError(
             f"supports: of kind {self.kind}, {groups} must all occur and be connected by being active together{even}",
             given=f"{request}: {sum(room)} of {len(pool)} supports",
-            next_step=f"train {asked}, the nearest for which such a choice was found",
+            next_step=f"train {nearest_request}, the nearest for which such a choice was found",
         )
 
     def _strata(self, pool: Int[Tensor, " n"], wanted: int | Hotness) -> tuple[Int[Tensor, " n"], Hotness]:
@@ -73,7 +73,7 @@ class SupportRule:
                 raise AssayError(
                     f"supports: {self.kind} has 1 to {available[0]} trainable supports", given=f"{request}: {wanted} of them"
                 )
-        elif any(asked > there for asked, there in zip(room, available, strict=True)):
+        elif any(needed > there for needed, there in zip(room, available, strict=True)):
             nearest = tuple(map(min, room, available))
             raise AssayError(
                 f"supports: {self.kind} has {hotness_text(available)} trainable supports with 1 to {self.max_active} active "

@@ -80,8 +80,8 @@ def split_supports(
         trainable = kept.index_fill(0, free[extra], True)
     else:
         target = request.num_trainable if held_by_size is None else tuple(map(sub, by_size, held_by_size))
-        asked = f"held_out={HELD_OUT if held_out is None else held_out}"
-        trainable = torch.isin(every, rule.draw(every[filler], target, asked))
+        held = f"held_out={HELD_OUT if held_out is None else held_out}"
+        trainable = torch.isin(every, rule.draw(every[filler], target, held))
     trained = every[trainable]
     if wanted is not None:
         trained = rule.draw(trained, wanted, f"num_train={num_train}" if hotness is None else f"hotness={hotness}")
@@ -114,8 +114,8 @@ def _held_out(
         return num, None
     quota = wanted if isinstance(wanted, tuple) else (0,) * len(by_size)
     free = [
-        max(0, there - asked) if only in (None, size) else 0
-        for size, (there, asked) in enumerate(zip(by_size, quota, strict=True), 1)
+        max(0, there - needed) if only in (None, size) else 0
+        for size, (there, needed) in enumerate(zip(by_size, quota, strict=True), 1)
     ]
     if num > sum(free):
         raise AssayError(
