@@ -17,7 +17,7 @@ from assay.data.registry import fetch
 from assay.errors import AssayError
 from assay.objective import PAD, Sequences
 from assay.task import Examples, Part, SourceToTarget, Split, Swapped, Task, draw_rows
-from assay.tasks.algorithms.scan import Asked, scan_computations
+from assay.tasks.algorithms.scan import NodeCommands, scan_computations
 from assay.tasks.scan_grammar import CONJUNCTIONS, DIRECTIONS, MANNERS, NONE, TIMES, VERBS, ScanCommand, commands
 
 # Splits: the side of each command by rule
@@ -259,7 +259,7 @@ class Scan(Task):
         values[node_rows >= 0] = answered[place.reshape(-1)]
         return values
 
-    def _graphs(self, examples: Examples) -> tuple[Computations, Asked]:
+    def _graphs(self, examples: Examples) -> tuple[Computations, NodeCommands]:
         slots = [[part.values[value] for value in examples.parts[part.name].tolist()] for part in PARTS]
         return scan_computations([*map(ScanCommand, *slots)], _MEANINGS)
 

@@ -28,7 +28,7 @@ def prefix_of(examples: Examples) -> str:
     found = next((name for name, values in examples.inputs.items() if _is_prefix(values, examples.targets)), "")
     if found and len(examples.inputs) == 1:
         raise NotEnough(
-            f"the input {found} is the answer moved on by one and there is no other, so that an answer takes many passes, "
+            f"the input {found} is the answer shifted by one and there is no other, so that an answer takes many passes, "
             "which share no state"
         )
     return found
@@ -49,7 +49,7 @@ def one_template(task: Task, prefix: str, examples: Examples) -> Task:
         several = [name for name, values in examples.inputs.items() if name != prefix and _has_lengths(values)]
         if several:
             raise NotEnough(
-                f"the input {several[0]} has several lengths, and the task does not say which part is then absent "
+                f"the input {several[0]} has several lengths, and the task does not declare which part is then absent "
                 "(`Part.absent`), so that parts have no place in it"
             )
         return task

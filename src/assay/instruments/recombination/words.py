@@ -130,7 +130,7 @@ def no_headline_cut(found: NetworkCurves) -> str:
             "no cut between the first and the last call that is not affine holds the parts as a sum: held-out inputs are not "
             f"answered as such sums ({best})"
         )
-    because = because or "this effort reads others"
+    because = because or "this effort reads other cuts"
     return f"no cut between the first and the last call that is not affine was read: {because}"
 
 
@@ -141,33 +141,35 @@ def _es(at: AtCut) -> Rate | None:
 def _warnings(data: RecombinationDraw, found: NetworkCurves, at: AtCut | None, carried: Mapping[str, str]) -> list[str]:
     sentences = []
     if at is not None and data.no_inputs:
-        sentences.append("C estimates the novel score only if novel inputs get to the cut, which was not tested.")
+        sentences.append(
+            "C estimates the novel score only if novel inputs reach the cut as their additive states, which was not tested."
+        )
     if data.no_executor:
         sentences.append(
             "The task does not say what follows when a part is exchanged: without novel labels only held-out trained "
-            "combinations are scored, and a memorised combining cannot be sentences from a general one."
+            "combinations are scored, which does not separate a memorised combination function from a general one."
         )
     if data.kinds_unknown:
         sentences.append(f"Kinds of novelty are not known ({data.kinds_unknown}), so all novel combinations count as one.")
     if data.prefix:
         sentences.append(
             f"An answer takes many passes. It is read in one, with the declared answer so far in {data.prefix}: all steps are "
-            "right there exactly if own greedy decoding returns that answer. Cuts are those of the other inputs alone."
+            "right there exactly if greedy decoding returns that answer. Cuts are those of the other inputs alone."
         )
     if data.template:
-        sentences.append(f"Read are combinations in which the same parts are absent, {data.template} trained ones.")
+        sentences.append(f"Only combinations in which the same parts are absent are read: {data.template} trained ones.")
     missing = [name for name, where in carried.items() if where == "not found"]
     if missing:
         sentences.append(f"Not found at any cut: {', '.join(missing)}.")
     if found.integers:
-        sentences.append(f"Integers and masks cross cuts and are left as they are: {', '.join(found.integers[:3])}.")
+        sentences.append(f"Integers and masks cross cuts and are not patched: {', '.join(found.integers[:3])}.")
     return sentences
 
 
 def _not_tested(data: RecombinationDraw, found: NetworkCurves) -> list[str]:
     sentences = [
         *([f"Networks {RELABELLED}: {data.not_trained_alike}."] if data.not_trained_alike else []),
-        "Novel combinations whose answer is not known by exchanging one part, two, or all, nor by a label.",
+        "Novel combinations whose answer is known neither by exchanging one part, two, or all, nor by a label.",
     ]
     if thinned := len(found.every) - len(found.cuts) - len(found.skipped):
         sentences.append(f"{thinned} cuts were left out by this effort, none beside an end of where parts are combined.")
