@@ -82,7 +82,7 @@ def test_what_the_input_gives_away_is_no_finding():
     task = Shown(p=5, num_first=6, num_second=6, synonyms=True, coverage=0.6)
     evidence = measured(Subject(build("mlp", task, generator=Generator().manual_seed(0), width=32)), task)
     assert evidence.findings() == ()
-    assert evidence.summary.startswith("Nothing was learned from decodability")
+    assert evidence.summary.startswith("Decodability is uninformative")
     for part in "ijx":
         assert evidence.measure("decodability_gain", part=part).value == pytest.approx(0, abs=1e-6)
 

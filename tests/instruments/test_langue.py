@@ -268,7 +268,7 @@ def test_figures_hold_the_ladder_and_the_alignments():
     assert [row[0].partition(" ")[0] for row in tables["Ladder of bits"].rows[-5:]] == ["left"] * 3 + ["said"] * 2
     assert shares["left after frequency, n-gram and context"] == pytest.approx(evidence.measure("left").value)
     said = evidence.measure("rules", rule="the longest known context")
-    assert shares["said by the longest known context"] == pytest.approx(said.value)
+    assert shares["given by the longest known context"] == pytest.approx(said.value)
     assert {null.name for null in said.nulls} == {"the text itself", "untrained copies"}
     nulls = [UNORDERED, *SHUFFLED, RANDOM]
     assert [row[0] for row in tables["Alignment with other systems"].rows] == [COUNTS, "counts, other stems", *nulls]
@@ -385,7 +385,8 @@ def test_few_words_are_counted_and_names_are_text():
     few = measured_on(subject, Few())
     assert (
         few.not_enough
-        == "3 words of three letters occur five times; 30 must: give a longer text, with blanks between its words"
+        == "3 words of three letters or more occur five times, and 30 are needed: give a longer text, with blanks between its "
+        "words"
     )
     name = "<script>alert(1)</script>"
     audit = assay.audit(

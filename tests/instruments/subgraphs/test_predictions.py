@@ -132,7 +132,7 @@ def test_novel_answers_alone_and_trained_ones_alone(tmp_path):
     assert found.measure("novel_steps_recombined").value is not None
     found = run(INSTRUMENT, Predictions(file_of(tmp_path, novel=0)), TASK, effort="quick")
     assert found.measure("trained_steps").value is not None
-    assert found.summary == "Only trained inputs were read: the file answers no novel one."
+    assert found.summary == "Only trained inputs were read: the file has no answers to novel ones."
 
 
 def test_what_is_missing_behind_right_values_is_wrong(tmp_path):

@@ -87,7 +87,7 @@ def test_every_removal_agrees_and_random_ones_do_not(planted):
     rows = table(planted, "The part ablated")
     for part in Signs.combines:
         by_way = {way: difference for one, way, *_, difference in rows if one == part}
-        random = by_way.pop("random weights of as many in every layer, to zero")
+        random = by_way.pop("as many random weights of every layer, to zero")
         assert set(by_way) == {"zero", "mean", "resample", "redraw"}
         assert min(by_way.values()) > 0.2
         assert abs(random) < 0.2

@@ -321,7 +321,7 @@ def _ps_shuffled(results: Sequence[Decoded]) -> dict[str, list[float]]:
 
 def _summary(names: Sequence[str], saturated: Sequence[str], measures: Sequence[Measure]) -> str:
     if names and len(saturated) == len(names):
-        return f"Nothing was learned from decodability: the input alone already decodes every part above {SATURATED}."
+        return f"Decodability is uninformative: the input alone already decodes every part above {SATURATED}."
     gains = [measure for measure in measures if measure.key == GAIN.key and measure.value is not None]
     values = ", ".join(
         f"{measure.about['part']} {measure.about['readout']} {number(measure.value or 0.0)}" for measure in gains

@@ -167,7 +167,7 @@ def _left(data: Any, read: Any) -> list[tuple]:
         ends = f"{number(interval.low)} to {number(interval.high)}; " if interval is not None else ""
         followed = number(float(read.followed[:, k].mean()))
         of = f"likeliest tokens, {ends}of the tokens of the text itself {followed}"
-        rows.append((f"said by {rule}", "", float(read.rules[:, k].mean()), of))
+        rows.append((f"given by {rule}", "", float(read.rules[:, k].mean()), of))
     return rows
 
 

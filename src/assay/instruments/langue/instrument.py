@@ -26,7 +26,7 @@ from assay.training.online import prequential_network
 
 MORE = "give a longer text, with blanks between its words"
 MOST_RULES = 1_000_000
-"""Characters of the text to learn from that n-gram rules are read off, as many of each text."""
+"""Characters of training text for n-gram rules, equally many of each text."""
 
 BUDGETS: Mapping[Effort, LangueBudget] = {
     "quick": LangueBudget(
@@ -104,7 +104,9 @@ class Langue(Instrument[LangueDraw]):
             whole = Vocabulary.of(train)
             wanted, each = whole.chosen(least=5, shortest=3).first(budget.words), max(2, int(budget.each * share))
             if len(wanted) < FEWEST_WORDS:
-                raise NotEnough(f"{len(wanted)} words of three letters occur five times; {FEWEST_WORDS} must: {MORE}")
+                raise NotEnough(
+                    f"{len(wanted)} words of three letters or more occur five times, and {FEWEST_WORDS} are needed: {MORE}"
+                )
             generator = np.random.default_rng(seed)
             # A task without an input specification is tokenised by the tokenizer beside the weights.
             encoder = encoder_of(subject, task if spec is not None else None, most_layers=budget.layers)
@@ -113,7 +115,7 @@ class Langue(Instrument[LangueDraw]):
             vocabulary = wanted.chosen(among=states.shown(graphs))
             if len(vocabulary) < FEWEST_WORDS:
                 raise NotEnough(
-                    f"{len(vocabulary)} of {len(wanted)} words stand in a context that can be read; {FEWEST_WORDS} must"
+                    f"{len(vocabulary)} of {len(wanted)} words have a context that can be read, and {FEWEST_WORDS} are needed"
                 )
             chosen = bits.choose(corpus, num=max(6, int(budget.excerpts * share)), size=budget.size, generator=generator)
             if len(chosen) < 5:

@@ -22,13 +22,13 @@ def _metric(key: str, title: str, **more: object) -> Metric:
 
 BITS = _metric("bits", "bits per byte", unit=_RATE, better="lower")
 SAVED = _metric("saved", "bits saved over the best n-gram", unit=_RATE, headline=True, beats=(UNTRAINED, NGRAM))
-GAIN = _metric("gain", "bits that a mixture of n-grams gains by it", unit=_RATE, headline=True, beats=(UNTRAINED, IMITATOR))
+GAIN = _metric("gain", "bits that it saves a mixture of n-grams", unit=_RATE, headline=True, beats=(UNTRAINED, IMITATOR))
 MIXED = _metric("mixed", "bits that the mixture saves over the network alone", unit=_RATE, better="neither", beats=(IMITATOR,))
 LEFT = _metric(
     "left", "variance of word surprisal left after frequency, n-gram and context", better="neither", beats=(IMITATOR,)
 )
 COST = _metric("cost", "cost of a shuffle", unit=_RATE, beats=(NGRAM,))
-RULES = _metric("rules", "likeliest tokens that n-gram rules say too", unit="share", bounds=(0.0, 1.0))
+RULES = _metric("rules", "likeliest tokens that n-gram rules give too", unit="share", bounds=(0.0, 1.0))
 _WORDS: dict[str, object] = {"of": "word", "level": 0}
 _NEAR: dict[str, object] = {"unit": _SHARE, "bounds": (0.0, 1.0), **_WORDS}
 NEAR = _metric("neighbours", "mutual neighbours", headline=True, beats=(UNTRAINED, MATCHED), **_NEAR)

@@ -92,8 +92,8 @@ def vectors(encoder: Encoder, graphs: Sequence[Graph], words: Sequence[str]) -> 
     counts = torch.bincount(rows, minlength=len(words))[:, None]
     if unread := [word for word, count in zip(words, counts.tolist(), strict=True) if not count[0]]:
         raise AssayError(
-            "every word must stand in a context that can be read",
-            given=f"{len(unread)} of {len(words)} words do not, such as {unread[0]!r}",
+            "every word must have a context that can be read",
+            given=f"{len(unread)} of {len(words)} words have none, such as {unread[0]!r}",
             next_step="leave them out of the words, or give more contexts",
         )
     found = {}

@@ -63,7 +63,7 @@ class SubgraphsKept:
     missing: tuple[str, ...] = ()
 
 
-_WERE_ALL_WRONG = "were missing values also wrong behind other missing ones, it would be:"
+_WERE_ALL_WRONG = "with missing values behind other missing ones counted as wrong, it would be:"
 
 
 class Subgraphs(Instrument[SubgraphsDraw]):
@@ -194,9 +194,9 @@ class Subgraphs(Instrument[SubgraphsDraw]):
     def explain(self, data: SubgraphsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
         kept = readings.own.kept
         assert isinstance(kept, SubgraphsKept)
-        untested = ["Inputs of other sizes than the novel ones.", "Whether a step is also right in another network's hands."]
+        untested = ["Inputs of other sizes than the novel ones.", "Whether another network is right on the same steps."]
         if kept.own is None:
-            why = "the file answers no novel one" if len(data.other) else f"the task {LACKS.get(data.level, LACKS[0])}"
+            why = "the file has no answers to novel ones" if len(data.other) else f"the task {LACKS.get(data.level, LACKS[0])}"
             summary = f"Only trained inputs were read: {why}."
             return Notes(summary, warnings=kept.missing, not_tested=untested)
         cells = kept.own if kept.given is None else kept.given

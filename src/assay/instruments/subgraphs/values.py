@@ -215,7 +215,7 @@ def of_nodes(metric: Metric, side: Side, predicted: Int[np.ndarray, " v"], count
     rows = np.flatnonzero(nodes)
     shuffled = [_counted(side.graphs, predicted == values, counted)[0][rows] for values in side.shuffled]
     nulls = [_shares(some, nodes[rows]) for some in shuffled if len(rows)]
-    how = "the same answers scored against right values dealt to other nodes of the same operation"
+    how = "the same answers scored against right values permuted among nodes of the same operation"
     ids = _ids(side.examples)
     return Values(
         metric=metric.key,
@@ -241,7 +241,7 @@ def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -
     more, nodes = gaps(novel, predicted, among=counted)
     rows = np.flatnonzero(nodes)
     if len(rows) < GAP.least:
-        what = f"{len(rows)} examples with nodes above others of which any was read"
+        what = f"{len(rows)} examples with any value read at a node above others"
         return Values(metric=GAP.key, units=torch.zeros(0), reason=f"not enough data: {what}")
 
     def shares(answers: Int[np.ndarray, " v"]) -> Float[np.ndarray, " n"]:
@@ -269,7 +269,7 @@ def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -
         interval=zero,
         controls=tuple(controls),
         note=f"{nodes.sum():,} of {int((novel.layers > 1).sum()):,} nodes above others: {right + float(units.mean()):.3f} "
-        f"right when put together of its own answers to their parts, {right:.3f} as it answers them",
+        f"right when computed from its own answers to their parts, {right:.3f} as it answers them",
     )
 
 
@@ -305,7 +305,7 @@ def inputs_of(data: SubgraphsDraw) -> dict[int, str]:
 _HOW = {
     FULL_TABLE: "a table of the trained full subgraphs, with a trained value of the operation at random elsewhere",
     STEP_TABLE: "a table of the trained steps, with a trained value of the operation at random elsewhere",
-    SURFACE: "the commonest trained result given all arguments but one, the one that matters least",
+    SURFACE: "the commonest trained result given all arguments but the least informative one",
     EXECUTOR: "runs every operation on its own values, and errs everywhere as often as the network on the inputs themselves",
 }
 
@@ -352,7 +352,7 @@ def _of_odds(data: SubgraphsDraw, right: Bool[np.ndarray, " v"], every: Bool[np.
     from scipy.special import ndtr
 
     p = float(2 * ndtr(-abs(own.value - elsewhere.value) / np.hypot(own.error, elsewhere.error)))
-    how = "as many novel examples in the place of the training set, so that nothing was seen"
+    how = "as many novel examples in place of the training set, of which nothing was seen"
     null = Control(name=ELSEWHERE, how=how, values=torch.tensor([elsewhere.value]), p=max(p, float(np.finfo(float).tiny)))
     return Values(
         metric=ODDS.key,

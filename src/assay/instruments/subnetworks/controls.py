@@ -13,7 +13,7 @@ from assay.instruments.subnetworks.problems import Effect, MaskedModel
 from assay.masks import REMOVALS, Mask, expected_overlap, masked, overlap, rotated, run_with_mean_outputs, without
 
 FRESH = 5  # draws of the weights that replace the removed ones
-AT_RANDOM = "random weights of as many in every layer, to zero"
+AT_RANDOM = "as many random weights of every layer, to zero"
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def values_of(found: PartReading) -> list[Values]:
         ),
         Control(
             name=NONSENSE,
-            how="masks for problems that a hash decides, of every path the one with the highest validation score",
+            how="masks for hashed labels, of every path the one with the highest validation score",
             values=torch.tensor(nonsense, dtype=torch.float64),
             p=gain_over(necessity.mean, necessity.variance, nonsense).p,
         ),
@@ -222,7 +222,7 @@ def _warnings(found: FoundSubnetworks) -> Iterator[str]:
             )
             yield f"Part {one.part}: necessity {number(own)} is {number(rotated)} in a twin with a rotated basis: {tells}."
     if any(point.accuracy >= SOLVES for path in found.nonsense for point in path.points):
-        yield "A mask solves problems that a hash decides: masks of this size fit anything on so few items."
+        yield "A mask solves problems with hashed labels: masks of this size can fit any labels on so few items."
 
 
 def _not_tested(found: Sequence[PartReading], num_penalties: int) -> Iterator[str]:

@@ -14,10 +14,10 @@ from assay.task import Examples
 
 SOLVES = 0.9  # share of its problems that a mask must solve to isolate a part; the network must solve as many first
 _CAPTION = (
-    "Every dot is a mask of one path, from the whole network down; the large dot is the mask that stands for the part. "
+    "Every dot is a mask of one path, from the whole network down; the large dot is the chosen mask. "
     "Dotted is the other part's accuracy, long dashes are the same network in another basis. Grey lines are networks that "
-    "were never trained, with the same search. Necessity is how much more is left of the other part than of its own when "
-    "the mask is removed."
+    "were never trained, with the same search. Necessity is the accuracy on the other part minus that on its own, when the "
+    "mask is removed."
 )
 
 
@@ -150,7 +150,7 @@ def path_curve(paths: Mapping[str, Mapping[str, Sequence[SparsityPath]]]) -> Cur
         plots.append(Plot(title=f"Part {part}: its mask alone", subtitle="accuracy on problems", lines=tuple(alone)))
         plots.append(Plot(title=f"Part {part}: without its mask", subtitle="necessity", lines=tuple(without)))
     return Curve(
-        name="Size of the mask against what it does",
+        name="Accuracy and necessity by size of the mask",
         across="share of weights kept",
         plots=tuple(plots),
         caption=_CAPTION,
