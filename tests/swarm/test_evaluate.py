@@ -178,7 +178,7 @@ def test_what_makes_no_sense_is_refused():
         utility(items=ScoredItems(items().inputs, items().targets[:3]))
     with pytest.raises(AssayError, match=r"one for each item|one entry for each item"):
         utility(groups=[0, 1])
-    with pytest.raises(AssayError, match="climb a graded score"):
+    with pytest.raises(AssayError, match="maximise a graded score"):
         Evaluator(network(), pool_of(), utility=utility(graded=None), graded=True)
 
 

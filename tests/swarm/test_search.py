@@ -167,7 +167,7 @@ def test_a_journal_of_another_pool_is_refused(tmp_path):
     search_once(evaluator(), "cmaes", budget=30, seed=1, journal=journal)
     base = network()
     other = Evaluator(base, pool_of(3, base=base), utility=utility())
-    with pytest.raises(AssayError, match="goes on only with the pool and the items"):
+    with pytest.raises(AssayError, match="resumes only with the pool and the items"):
         search_once(other, "cmaes", budget=30, seed=1, journal=journal)
 
 

@@ -17,8 +17,8 @@ from assay.computation.hashing import subgraph_hashes
 from assay.substitution import KS, Trained, k_coverage
 
 OUTSIDE, KNOWN, NO_STEP = 0, 4, -1
-"""Values of `Covered`: outside 1-coverage, trained itself, and a source; otherwise the largest k whose coverage holds the "
-"node."""
+"""Values of `Covered`: outside 1-coverage, trained itself, and a source; otherwise the largest k whose coverage
+holds the node."""
 assert KS == (1, 2, 3), "KNOWN is larger than every k"
 _MOST_STEPS = 200_000  # the most distinct trained rows of one operation for which k-coverage is searched
 

@@ -166,7 +166,7 @@ def check_same(folder: Path, there: EncodedHeader, wanted: EncodedHeader) -> Non
             )
     if there.model_copy(update={"done": 0}) != wanted.model_copy(update={"done": 0}) or not 0 <= there.done <= there.batches:
         raise AssayError(
-            f"{folder / HEAD} must say of these texts what their encoding gives",
+            f"{folder / HEAD} must agree with the encoding of these texts",
             given="other rows, texts or batches",
             next_step=_AGAIN,
         )

@@ -66,8 +66,8 @@ assert all(  # a recorded model is identified by the names of its options
     for fitting in _FITTING.values()
 )
 MOST_WEIGHTS = 100_000_000
-"""The most weights of a reference model: with its gradient and the optimiser's state 1.6 GB. The largest that we train has a "
-"million."""
+"""The most weights of a reference model: with its gradient and the optimiser's state 1.6 GB. The largest that we train has a
+million."""
 MOST_LAYERS = 256
 """Modules are made one by one, so the depth bounds the time to build."""
 _MOST_SIZE = 2**31  # bound of any other option, so that no product overflows 64 bits; weights are bounded too

@@ -51,7 +51,7 @@ class Evaluator:
         if way is not None and way not in get_args(Way):
             raise AssayError("way must be known", given=way, choices=get_args(Way))
         if graded and utility.graded is None:
-            raise AssayError("to climb a graded score the utility needs one", next_step="give `graded=log_probability`")
+            raise AssayError("to maximise a graded score the utility needs one", next_step="give `graded=log_probability`")
         self.pool, self.utility, self.graded, self.most_rows = pool, utility, graded, most_rows
         self._network = prepared(network, pool)
         self._chosen, self.way = way, way
@@ -128,7 +128,7 @@ class Evaluator:
             values, of = scored.get(name), scored.get(f"{kind}.coefficients")
             if values is None or of is None or values.shape[1:] != (wide,) or of.shape != (len(values), len(self.pool)):
                 raise AssayError(
-                    "a search goes on only with the pool and the items with which it began",
+                    "a search resumes only with the pool and the items with which it began",
                     given=f"other {name} in its journal",
                     next_step="delete the journal, or repeat the first call",
                 )

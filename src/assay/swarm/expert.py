@@ -86,8 +86,8 @@ def read_expert(path: Path | str) -> Expert:
 
     rsLoRA, rank and alpha patterns and trained biases are supported.
 
-    **Raises:** `AssayError` naming an unsupported feature (DoRA, saved modules such as an own head, embeddings, initialisations
-    that change the base), and for files that are missing or damaged.
+    **Raises:** `AssayError` naming an unsupported feature (DoRA, saved modules such as a separate head, embeddings,
+    initialisations that change the base), and for files that are missing or damaged.
     """
     path = Path(path)
     if path.is_dir():
@@ -122,9 +122,9 @@ def _check_configuration(config: Mapping[str, Any], where: object) -> None:
         "use_dora": "DoRA rescales each row by its norm, so changes do not add",
         "lora_bias": "a bias of the second factor is not mixed",
         "use_qalora": "QALoRA pools the input of the first factor",
-        "modules_to_save": "a saved module is an own head: experts must share theirs",
+        "modules_to_save": "a saved module is a separate head: experts must share one",
         "layer_replication": "replicated layers are another architecture",
-        "trainable_token_indices": "trained tokens are an own vocabulary: experts must share theirs",
+        "trainable_token_indices": "trained tokens are a separate vocabulary: experts must share one",
         "target_parameters": "changed parameters of no module are not read",
     }
     for name, why in refused.items():

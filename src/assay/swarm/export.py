@@ -46,7 +46,7 @@ def write_peft(folder: Path, pool: ExpertPool, coefficients: Coefficients, *, ba
     """
     if why := no_adapter(pool):
         raise AssayError(
-            "an adapter can hold changes of linear layers alone, all stored one way round",
+            "an adapter can hold changes of linear layers only, all with the same orientation of weights",
             given=why,
             next_step="save `pool.weights(coefficients)`, all weights, with safetensors",
         )

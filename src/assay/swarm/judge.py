@@ -88,11 +88,11 @@ def _word(
     if not (_below(found, FOUND) and gain >= MATERIAL):
         nulls = ", ".join(f"{null.name} {null.mean:.2f}" for null in found.nulls)
         return "nothing", (
-            f"the selected candidates score {found.value:.2f} on test items; it is not resolved that a search reaches less "
+            f"the selected candidates score {found.value:.2f} on test items; this is not clearly more than a search reaches "
             f"where there is nothing to find ({nulls}; p {found.p or 1:.2g}, {len(found.nulls[0].values)} searches each)."
         )
     if not _clears(over_best):
-        return "selected", f"the score of {found.value:.2f} is that of the best single expert."
+        return "selected", f"the score of {found.value:.2f} does not clearly exceed that of the best single expert."
     if not _clears(over_scaled) or len(necessary) < 2:
         why = "one expert at another size does as well" if not _clears(over_scaled) else f"only {len(necessary)} is necessary"
         return "scaled", f"the score of {found.value:.2f} beats the best single expert, but {why}."
@@ -139,7 +139,7 @@ def _p_of_one_more(own: Tensor, other: Tensor) -> float | None:
 
 
 NOISE = "the same search after every expert was replaced by a random change of the same norms"
-RENAMED = "the same search and experts on a task whose answers are renamed at random, all alike"
+RENAMED = "the same search and experts on a task whose answers are renamed at random, consistently over items"
 
 
 def _found(study: Study, own: Float64[np.ndarray, "s n"], units: Clusterings) -> Measure:
