@@ -75,7 +75,7 @@ def test_a_recipe_holds_the_coefficients_and_does_not_divide_by_their_sum():
 
 def test_what_neither_can_hold_is_refused(tmp_path):
     whole = ExpertPool(network(), {"a": difference(network(1).state_dict()), "b": low_rank_expert(0)})
-    with pytest.raises(AssayError, match=r"linear layers alone.*Given: experts that change 0.weight, 0.bias"):
+    with pytest.raises(AssayError, match=r"linear layers only.*Given: experts that change 0.weight, 0.bias"):
         write_peft(tmp_path / "merged", whole, [1.0, 0.0])
     with pytest.raises(AssayError, match="which factor space does not"):
         mergekit_recipe(pool_of(space="factor"), C, base="b", sources={})

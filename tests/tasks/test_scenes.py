@@ -102,5 +102,5 @@ def test_errors_say_what_was_given(options, message):
 
 
 def test_a_sampler_that_cannot_meet_its_constraints_gives_up(generator):
-    with pytest.raises(AssayError, match="must all be seen"):
+    with pytest.raises(AssayError, match="must all be visible"):
         TASK.scenes(2, size=40, novel=False, generator=generator)

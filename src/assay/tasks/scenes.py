@@ -129,7 +129,7 @@ class Scenes(Task):
             missing = missing[~seen]
         if len(missing):
             raise AssayError(
-                f"scenes: {size} objects must all be seen in a picture of {self.size} x {self.size}",
+                f"scenes: {size} objects must all be visible in a picture of {self.size} x {self.size}",
                 given=f"{MOST_TRIES} tries without one",
                 next_step="ask for fewer objects, or a larger picture",
             )

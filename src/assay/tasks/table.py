@@ -116,7 +116,7 @@ class Table(Task):
 
     def _obey(self, executor: Any, declared: Sequence[PartDeclaration], rows: TableRows, content: Content) -> None:
         """Install an executor in memory."""
-        raise AssayError("a subclass of Table says itself what an exchange gives", next_step="give it a method `swap`")
+        raise AssayError("a subclass of Table must define the result of an exchange", next_step="give it a method `swap`")
 
     def __repr__(self) -> str:
         return f"Table({self.address!r})"

@@ -44,7 +44,7 @@ class NextBytes(Steps):
             raise AssayError(
                 f"a network that is scored on texts must give {SYMBOLS} logits for every byte",
                 given=tuple(outputs.shape),
-                next_step="write `text:NAME,scored=false` for a model with a tokenizer of its own, which is then only read",
+                next_step="write `text:NAME,scored=false` for a model with a tokenizer of its own, which is then not scored",
             )
         return super().steps(outputs, targets)
 
@@ -112,7 +112,7 @@ class Text(Task):
             raise AssayError(
                 "text: a text must have words",
                 given=f"none in the part of {self.file or self.name} to learn from",
-                next_step="give a text in which letters stand",
+                next_step="give a text with letters",
             )
         values = (*words, OTHER)
         return Part("before", values), Part("word", values)

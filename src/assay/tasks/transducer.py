@@ -117,7 +117,7 @@ class Transducer(SlotTask):
             ):
                 return follows, writes
         raise AssayError(
-            f"transducer: none of {TRIES:,} random machines was minimal and strongly connected, with every symbol of use",
+            f"transducer: none of {TRIES:,} random machines was minimal and strongly connected with an effect of every symbol",
             given=f"num_states={self.num_states}, num_symbols={self.num_symbols}",
             next_step="choose fewer states or more symbols",
         )

@@ -47,7 +47,7 @@ def pcfg_trees(sources: Sequence[str], domain: NumberedTexts | None = None) -> C
         table.inner = table.leaves = 0
         _, rest = table.expression(source.split(), source)
         if rest:
-            raise AssayError("a PCFG SET input must be one expression", given=source, next_step="remove what stands behind it")
+            raise AssayError("a PCFG SET input must be one expression", given=source, next_step="remove the text after it")
     names = sorted(set(table.names))
     number = {name: k for k, name in enumerate(names)}
     return Computations(
@@ -89,7 +89,7 @@ class _ReadNodes:
         if name in BINARY:
             left, rest = self.expression(rest, whole)
             if not rest or rest[0] != ",":
-                raise AssayError(f"the arguments of {name} must be parted by a comma", given=whole)
+                raise AssayError(f"the arguments of {name} must be separated by a comma", given=whole)
             right, rest = self.expression(rest[1:], whole)
             return self._inner(name, (left, right)), rest
         end = next((k for k, word in enumerate(words) if word == "," or word in UNARY or word in BINARY), len(words))
