@@ -23,9 +23,12 @@ _FORMS = "name, name:option=value,option=value, or package.module:factory"
 def load_task(address: str, *, trust: Collection[str] = (), found_in: Path | None = None) -> "assay.task.Task":
     """The task at an address.
 
-    | form | example | | --- | --- | | `name` | `modular` | | `name:option=value,...` | `modular:p=7,coverage=0.5` | |
-    `name:variant` and `name:variant,option=value,...` | `scan:addprim_jump`, `table:my/table.toml` | | `package.module:factory`
-    | a function without arguments that returns a `Task`; the working directory is searched too |
+    | form | example |
+    | --- | --- |
+    | `name` | `modular` |
+    | `name:option=value,...` | `modular:p=7,coverage=0.5` |
+    | `name:variant` and `name:variant,option=value,...` | `scan:addprim_jump`, `table:my/table.toml` |
+    | `package.module:factory` | a function without arguments that returns a `Task`; the working directory is searched too |
 
     **Arguments:**
 

@@ -25,7 +25,9 @@ class ModularAddition(SlotTask):
 
     **Example:**
 
-    ```python task = load_task("modular-addition:p=31,coverage=0.7") ```
+    ```python
+    task = load_task("modular-addition:p=31,coverage=0.7")
+    ```
     """
 
     family: ClassVar[str] = "modular-addition"

@@ -85,8 +85,10 @@ class Multiplication(Task):
 
     **Example:**
 
-    ```python task = load_task("multiplication:first=2,second=2,train=2000") longer =
-    load_task("multiplication:first=3,second=2,smaller=true,longer=1,train=100000") ```
+    ```python
+    task = load_task("multiplication:first=2,second=2,train=2000")
+    longer = load_task("multiplication:first=3,second=2,smaller=true,longer=1,train=100000")
+    ```
     """
 
     first: int = 2

@@ -44,8 +44,10 @@ class NonAdjacentSum(Task):
 
     **Example:**
 
-    ```python task = load_task("non-adjacent-sum:n=6,train=3000") longer =
-    load_task("non-adjacent-sum:n=5,shortest=2,longer=1,train=100000") ```
+    ```python
+    task = load_task("non-adjacent-sum:n=6,train=3000")
+    longer = load_task("non-adjacent-sum:n=5,shortest=2,longer=1,train=100000")
+    ```
     """
 
     n: int = 6

@@ -45,7 +45,9 @@ class Picture(Task):
 
     **Example:**
 
-    ```python task = load_task("picture:skull,size=64") ```
+    ```python
+    task = load_task("picture:skull,size=64")
+    ```
     """
 
     name: Literal["skull", "butterfly", "apple"] = "skull"

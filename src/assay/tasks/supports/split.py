@@ -39,14 +39,17 @@ def split_supports(
 ) -> Supports:
     """Which supports are trained and which are novel.
 
-    | kind | trained | novel | | --- | --- | --- | | `random` | drawn at random; every module occurs and all are connected | a
-    share | | `equal` | the same, and no module occurs more than once more often than another | a share | | `popular_modules` |
-    all that have one of the first few modules, some with the next one | a share: the others | | `unpopular_modules` | all of a
-    core, some with the next module, one for each of the rest | a share: the others | | `two_halves` | inside the first or
-    inside the second half of the modules | those across | | `connected` | of at most two: single modules, pairs one or two
-    apart on a ring | pairs no ring or half has | | `disconnected` | of at most two: single modules, pairs inside one half | the
-    same as for `connected` | | `pseudo_random_disconnected` | inside one of two blocks of modules, but for a few | a share: all
-    across, and the few | | `non_compositional` | without the last module | those with it |
+    | kind | trained | novel |
+    | --- | --- | --- |
+    | `random` | drawn at random; every module occurs and all are connected | a share |
+    | `equal` | the same, and no module occurs more than once more often than another | a share |
+    | `popular_modules` | all that have one of the first few modules, some with the next one | a share: the others |
+    | `unpopular_modules` | all of a core, some with the next module, one for each of the rest | a share: the others |
+    | `two_halves` | inside the first or inside the second half of the modules | those across |
+    | `connected` | of at most two: single modules, pairs one or two apart on a ring | pairs no ring or half has |
+    | `disconnected` | of at most two: single modules, pairs inside one half | the same as for `connected` |
+    | `pseudo_random_disconnected` | inside one of two blocks of modules, but for a few | a share: all across, and the few |
+    | `non_compositional` | without the last module | those with it |
 
     The blocks of `pseudo_random_disconnected` are as even as the share allows and have at least two modules each: with a block
     of one, that module would be seen alone or never, which is another question. So no module goes unseen.
