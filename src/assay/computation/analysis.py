@@ -244,9 +244,8 @@ def table_values(
     *,
     surface: Int[np.ndarray, " v"] | None = None,
 ) -> dict[str, Int[np.ndarray, " v"]]:
-    """The answer of each table at every node, given the right values of its parents.
-
-    **Arguments:** `surface`: the answer of the surface table, which is deterministic, if already computed."""
+    """The answer of each table at every node, given the right values of its parents. `surface`: the answer of the surface
+    table, which is deterministic, if already computed."""
     nodes = np.flatnonzero(~tested.is_source)
 
     def answers(guess: Guess, missed: Int[np.ndarray, " some"]) -> Int[np.ndarray, " v"]:

@@ -55,9 +55,8 @@ def read_archive(path: Path | str, *, grey: bool = False) -> dict[str, Genome]:
 
 
 def genome_at(address: str) -> Genome:
-    """The genome in the file `FILE` of one, or at `FILE#NAME` of an archive.
-
-    **Raises:** `AssayError` as `read_archive` does, for an unknown name, and without a name where the file holds several."""
+    """The genome in the file `FILE` of one, or at `FILE#NAME` of an archive. **Raises:** `AssayError` as `read_archive` does,
+    for an unknown name, and without a name where the file holds several."""
     path, _, name = address.partition("#") if not is_file(address) else (address, "", "")
     found = read_archive(path)
     if not name and len(found) == 1:
@@ -100,9 +99,7 @@ def _computed(
     kinds: Mapping[int, str], links: Mapping[tuple[int, int], float], outputs: Sequence[int]
 ) -> dict[tuple[int, int], float]:
     """The links into computed nodes: those with a source, all of whose sources are computed. The archive's engine never
-    evaluates the others, and an output among them is 0.
-
-    **Raises:** `AssayError` for a cycle that an output depends on."""
+    evaluates the others, and an output among them is 0. **Raises:** `AssayError` for a cycle that an output depends on."""
     inputs = {str(key): str(key) for key in range(-4, 0)}
     named = {(str(a), str(b)): weight for (a, b), weight in links.items()}
     ends = {str(key): str(key) for key in outputs if key in kinds}

@@ -67,9 +67,7 @@ class DataSet:
     files: tuple[DataFile, ...] = field(repr=False)
 
     def file(self, path: str) -> DataFile:
-        """The file of that path.
-
-        **Raises:** `AssayError` listing the paths for an unknown one."""
+        """The file of that path. **Raises:** `AssayError` listing the paths for an unknown one."""
         for file in self.files:
             if file.path == path:
                 return file
@@ -169,9 +167,7 @@ def _texts(source: TextSource) -> DataSet:
 
 
 def get(name: str) -> DataSet:
-    """The data set of that name.
-
-    **Raises:** `AssayError` listing the names for an unknown one."""
+    """The data set of that name. **Raises:** `AssayError` listing the names for an unknown one."""
     found = {data_set.name: data_set for data_set in data_sets()}
     if name not in found:
         raise AssayError("a data set must be a registered one", given=name, choices=found)
@@ -310,9 +306,7 @@ def _download(data_set: DataSet, file: DataFile, cached: Path, *, progress: bool
 
 
 def _unpacked(file: DataFile, archive: Path) -> bytes:
-    """The file's content from a zip, which is then deleted.
-
-    **Raises:** `ValueError` where it is not the registered one."""
+    """The file's content from a zip, which is then deleted. **Raises:** `ValueError` where it is not the registered one."""
     try:
         with zipfile.ZipFile(archive) as opened:
             try:

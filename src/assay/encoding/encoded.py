@@ -82,9 +82,7 @@ class Encoded:
         return len(self.kept)
 
     def layer(self, name: str) -> int:
-        """The index of a layer.
-
-        **Raises:** `AssayError` listing the names for an unknown one."""
+        """The index of a layer. **Raises:** `AssayError` listing the names for an unknown one."""
         if name not in self.layers:
             raise AssayError("a layer must be one that was encoded", given=name, choices=self.layers)
         return self.layers.index(name)
@@ -112,9 +110,7 @@ class Encoded:
 
 
 def open_states(folder: Path, head: EncodedHeader, *, new: bool) -> np.ndarray:
-    """The memory map.
-
-    **Raises:** `AssayError` when the file is missing or its size disagrees with the header."""
+    """The memory map. **Raises:** `AssayError` when the file is missing or its size disagrees with the header."""
     shape = (len(head.layers), head.starts[-1], head.width)
     path = folder / STATES
     if 0 in shape:
@@ -154,9 +150,8 @@ def write_head(folder: Path, head: EncodedHeader) -> None:
 
 
 def check_same(folder: Path, there: EncodedHeader, wanted: EncodedHeader) -> None:
-    """Check that a folder holds this encoding.
-
-    **Raises:** `AssayError` when it is of another encoder or other texts, or has a damaged header."""
+    """Check that a folder holds this encoding. **Raises:** `AssayError` when it is of another encoder or other texts, or has a
+    damaged header."""
     for field, what in (("encoder", "another model or tokenizer"), ("layers", "other layers"), ("texts", "other texts")):
         if getattr(there, field) != getattr(wanted, field):
             raise AssayError(

@@ -29,10 +29,8 @@ _UNLIMITED = 10**9  # tokenizers without a limit report a number far above
 
 
 class Choices(NamedTuple):
-    """Forced choices between two words.
-
-    **Attributes:** `inputs`: of the forward, each `(n, tokens)`; `places`: `(n,)`, the position whose output predicts the word;
-    `forms`: `(n, 2)`, the tokens of the right word and of the wrong one."""
+    """Forced choices between two words. `inputs`: of the forward, each `(n, tokens)`; `places`: `(n,)`, the position whose
+    output predicts the word; `forms`: `(n, 2)`, the tokens of the right word and of the wrong one."""
 
     inputs: Mapping[str, Int[Tensor, "n tokens"]]
     places: Int[Tensor, " n"]
@@ -144,9 +142,8 @@ class HuggingFaceEncoder:
         return min(int(limit) for limit in (*limits, _UNLIMITED) if limit)
 
     def prepare(self, graphs: Sequence[Graph]) -> "_TokenisedTexts":
-        """Cut every text into tokens.
-
-        Refused: a text that is too long for the model, and one with a word without a token of its own."""
+        """Cut every text into tokens. Refused: a text that is too long for the model, and one with a word without a token of
+        its own."""
         if not graphs:
             return _TokenisedTexts(self, [], [], {})
         cut = self.tokenizer([list(graph.words) for graph in graphs], is_split_into_words=True, verbose=False)
@@ -155,9 +152,8 @@ class HuggingFaceEncoder:
         return _TokenisedTexts(self, cut["input_ids"], words, refused)
 
     def choices(self, sentences: Sequence[Continuation]) -> "Choices":
-        """Forced choices from sentences with one word to predict, where the right and the wrong form are one token each.
-
-        A masked model gets the sentence with the word masked; a causal one gets the words before it."""
+        """Forced choices from sentences with one word to predict, where the right and the wrong form are one token each. A
+        masked model gets the sentence with the word masked; a causal one gets the words before it."""
         rows, places, forms, fills = [], [], [], "MaskedLM" in type(self.module).__name__
         for sentence in sentences:
             if not (both := self._single_tokens(sentence.right, sentence.wrong)):

@@ -55,9 +55,7 @@ class Scorer(Protocol):
         ...
 
     def tokens(self, text: str) -> Int64[np.ndarray, " tokens"]:
-        """Tokens of a text, its end the last.
-
-        **Raises:** `AssayError` where they do not decode to the text."""
+        """Tokens of a text, its end the last. **Raises:** `AssayError` where they do not decode to the text."""
         ...
 
     def on(self, subject: Subject) -> "Scorer":

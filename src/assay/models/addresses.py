@@ -189,9 +189,8 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Load weights into a network.
-
-    **Raises:** `AssayError` naming those that are missing, unexpected, or of another shape or type."""
+    """Load weights into a network. **Raises:** `AssayError` naming those that are missing, unexpected, or of another shape or
+    type."""
     wanted = module.state_dict()
     faults = [f"{name} is missing" for name in wanted if name not in weights]
     faults += [f"{name} is not of this network" for name in weights if name not in wanted]

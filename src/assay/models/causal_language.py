@@ -24,10 +24,8 @@ def is_causal(module: nn.Module) -> bool:
 
 
 def answers_sources(module: nn.Module, task: Task | None) -> None:
-    """Adapt a causal language model to `source` and `prefix`.
-
-    It reads both as one sequence of unchanged ids, without the PAD of the source, and returns the logits at the prefix for the
-    ids of the target alone. Sites keep the module's own names."""
+    """Adapt a causal language model to `source` and `prefix`. It reads both as one sequence of unchanged ids, without the PAD
+    of the source, and returns the logits at the prefix for the ids of the target alone. Sites keep the module's own names."""
     spec = task.input_spec if task is not None else None
     if not (is_causal(module) and isinstance(spec, SourceToTarget)):
         return

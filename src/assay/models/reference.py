@@ -88,9 +88,7 @@ class ModelConfig:
 
 
 def default_name(task: Task) -> str:
-    """The model that suits the task's input.
-
-    **Raises:** `AssayError` where none does."""
+    """The model that suits the task's input. **Raises:** `AssayError` where none does."""
     names = [name for name, fitting in _FITTING.items() if _kind(task.input_spec) in fitting]
     if not names:
         raise AssayError(

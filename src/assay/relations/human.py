@@ -37,9 +37,8 @@ def rated_null(
     ratings: Float[np.ndarray, " p"],
     order: Int[np.ndarray, "draws n"],
 ) -> Float[np.ndarray, " draws"]:
-    """The same correlation when words have the vectors of others, in the order of each row.
-
-    **Raises:** `AssayError` for ratings that are not finite."""
+    """The same correlation when words have the vectors of others, in the order of each row. **Raises:** `AssayError` for
+    ratings that are not finite."""
     _check_finite(ratings)
     unit = unit_vectors(vectors).astype(np.float32)
     cosines = np.stack([(unit[row[pairs[:, 0]]] * unit[row[pairs[:, 1]]]).sum(1) for row in order])

@@ -170,9 +170,8 @@ def _profile_starts(
     one: Float[np.ndarray, "n n"], hidden: Float[np.ndarray, "n n"], seeds: Int[np.ndarray, " s"], theirs: Int[np.ndarray, " s"]
 ) -> Iterator[Float[np.ndarray, "m m"]]:
     """Initial doubly stochastic matrices over the words that are not given: entropic assignments of sorted profiles (Cuturi
-    2013), one for each temperature.
-
-    Similarities to given words need no sorting. A hard assignment is a worse start: FAQ cannot leave it where it is wrong."""
+    2013), one for each temperature. Similarities to given words need no sorting. A hard assignment is a worse start: FAQ cannot
+    leave it where it is wrong."""
     ours, others = np.setdiff1d(np.arange(len(one)), seeds), np.setdiff1d(np.arange(len(one)), theirs)
     profiles = [np.sort(matrix[rows][:, rows], axis=1) for matrix, rows in ((one, ours), (hidden, others))]
     if len(seeds):

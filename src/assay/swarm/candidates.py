@@ -158,9 +158,8 @@ def vmapped(
     coefficients: Float[Tensor, "p K"],
     function: Callable[[Any], Float[Tensor, " n"]],
 ) -> Float[Tensor, "p n"]:
-    """`function(network)` of every candidate, by `torch.func.vmap` over their weights.
-
-    **Raises:** the error of vmap where the network does not support it."""
+    """`function(network)` of every candidate, by `torch.func.vmap` over their weights. **Raises:** the error of vmap where the
+    network does not support it."""
 
     def one(changes: dict[str, Tensor]) -> Tensor:
         return function(

@@ -197,9 +197,7 @@ def wide(tensor: Tensor) -> Tensor:
 
 
 def check_finite(name: str, tensors: Mapping[str, Factors | Tensor]) -> None:
-    """Check that an expert is finite.
-
-    **Raises:** `AssayError` naming the expert and the tensor with NaN or infinite values."""
+    """Check that an expert is finite. **Raises:** `AssayError` naming the expert and the tensor with NaN or infinite values."""
     for weight, change in tensors.items():
         parts = {"lora_A": change.down, "lora_B": change.up} if isinstance(change, Factors) else {"": change}
         for side, tensor in parts.items():

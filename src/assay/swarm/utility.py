@@ -39,9 +39,7 @@ class ScoredItems:
         return ScoredItems(_taken(self.inputs, indices), _taken(self.targets, indices))
 
     def check(self, what: str) -> None:
-        """Check the items.
-
-        **Raises:** `AssayError` when there are none, or unequal numbers of inputs and targets."""
+        """Check the items. **Raises:** `AssayError` when there are none, or unequal numbers of inputs and targets."""
         if not len(self) or _length(self.targets) != len(self):
             raise AssayError(
                 f"{what} must be items with as many inputs as targets",

@@ -116,9 +116,7 @@ class Scenes(Task):
         return found.take(torch.randperm(n, generator=generator))
 
     def scenes(self, n: int, *, size: int, novel: bool, generator: Generator) -> ObjectScenes:
-        """Draw scenes.
-
-        **Raises:** `AssayError` where none of `MOST_TRIES` draws has all objects visible."""
+        """Draw scenes. **Raises:** `AssayError` where none of `MOST_TRIES` draws has all objects visible."""
         layout, attributes = torch.zeros(n, size, 4), torch.zeros(n, size, 2, dtype=torch.int64)
         missing = torch.arange(n)
         for _ in range(MOST_TRIES):

@@ -101,9 +101,7 @@ def _answered(target: TargetDeclaration, rows: TableRows, novel: Sequence[int]) 
 
 
 def classification(classes: Int[Tensor, " n"], what: str) -> Classification:
-    """The objective of class ids.
-
-    **Raises:** `AssayError` for a single class."""
+    """The objective of class ids. **Raises:** `AssayError` for a single class."""
     num = int(classes.max()) + 1
     if num < 2:
         raise AssayError(f"{what} must have two classes or more", given="one class in all rows")
@@ -111,9 +109,7 @@ def classification(classes: Int[Tensor, " n"], what: str) -> Classification:
 
 
 def regression(trained: Float[Tensor, "n ..."], what: str) -> Regression:
-    """The objective of numbers, with the variance of the trained ones.
-
-    **Raises:** `AssayError` where they are constant."""
+    """The objective of numbers, with the variance of the trained ones. **Raises:** `AssayError` where they are constant."""
     variance = float(trained.double().var(0, correction=0).sum())
     if not variance > 0:
         raise AssayError(f"{what} must vary over the train rows", given="the same number in all of them")

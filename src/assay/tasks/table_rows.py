@@ -200,9 +200,8 @@ def flattened(cell: object) -> tuple[tuple[int, ...], list[Any]]:
 
 
 def check_cells(path: Path, rows: int, width: int) -> None:
-    """Check that a tensor of so many rows, each as wide as the widest, fits into memory.
-
-    **Raises:** `AssayError` where it does not."""
+    """Check that a tensor of so many rows, each as wide as the widest, fits into memory. **Raises:** `AssayError` where it does
+    not."""
     if rows * width > MOST_CELLS:
         raise AssayError(
             f"{path}: rows times the numbers or words of the longest must be at most {MOST_CELLS:,}",

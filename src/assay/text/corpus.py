@@ -120,9 +120,7 @@ class CodesText(Protocol):
     """Ability, beside `GivesCorpus`: tokenisation of a text into the task's own symbols, without a tokenizer."""
 
     def coded(self, text: str) -> CodedText:
-        """Every symbol of the text.
-
-        **Raises:** `AssayError` naming characters outside the task's symbols."""
+        """Every symbol of the text. **Raises:** `AssayError` naming characters outside the task's symbols."""
         ...
 
 
@@ -132,9 +130,8 @@ def _guessed(content: bytes) -> str:
 
 
 def decoded(content: bytes, where: Path | str) -> str:
-    """UTF-8 bytes as text.
-
-    **Raises:** `AssayError` naming the first invalid byte, and for a text without a visible character."""
+    """UTF-8 bytes as text. **Raises:** `AssayError` naming the first invalid byte, and for a text without a visible
+    character."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -150,9 +147,7 @@ def decoded(content: bytes, where: Path | str) -> str:
 
 
 def read_text(path: Path | str) -> str:
-    """The content of a text file.
-
-    **Raises:** `AssayError` where it cannot be read, is too long, empty, or not UTF-8."""
+    """The content of a text file. **Raises:** `AssayError` where it cannot be read, is too long, empty, or not UTF-8."""
     return decoded(read_bytes(path, most=MOST_TEXT, next_step="check the path"), path)
 
 

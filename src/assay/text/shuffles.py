@@ -130,10 +130,9 @@ def _windows(pieces: Sequence[str], window: int) -> Iterator[list[int]]:
 
 
 def _sentences_permuted(text: str, generator: np.random.Generator) -> str:
-    """Sentences permuted with their full stops; blanks and lines between them stay.
-
-    A sentence without a full stop, such as the end of an excerpt, may only go where a blank or nothing follows, so that no two
-    words become one; elsewhere it is exchanged with a random sentence that has a stop."""
+    """Sentences permuted with their full stops; blanks and lines between them stay. A sentence without a full stop, such as the
+    end of an excerpt, may only go where a blank or nothing follows, so that no two words become one; elsewhere it is exchanged
+    with a random sentence that has a stop."""
     pieces = [(sentence, gap) for sentence, gap in re.findall(r"([^.!?\n]*[.!?]*)(\s*)", text) if sentence or gap]
     places = [place for place, (sentence, _) in enumerate(pieces) if sentence]  # leading empty lines stay
     order = [places[k] for k in generator.permutation(len(places)).tolist()]

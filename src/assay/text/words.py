@@ -84,9 +84,7 @@ def frequency_bins(counts: Int[np.ndarray, " n"], num: int | None = None) -> Int
 
 
 def shared_words(*vocabularies: Collection[str], least: int, what: str = "the systems") -> list[str]:
-    """Words in all vocabularies, in the order of the first.
-
-    **Raises:** `AssayError` for fewer than `least`."""
+    """Words in all vocabularies, in the order of the first. **Raises:** `AssayError` for fewer than `least`."""
     first, *others = vocabularies
     known = [set(words) for words in others]
     shared = [word for word in first if all(word in words for words in known)]

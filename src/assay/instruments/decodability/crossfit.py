@@ -27,9 +27,7 @@ def combination_folds(combination: Int[Tensor, " n"], generator: Generator) -> I
 
 
 def example_folds(combination: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
-    """A fold per example that spreads every combination over the folds.
-
-    **Arguments:** `combination`: in ascending order."""
+    """A fold per example that spreads every combination over the folds. `combination`: in ascending order."""
     starts = torch.searchsorted(combination, combination)
     return (torch.arange(len(combination)) - starts) % NUM_FOLDS
 

@@ -65,8 +65,7 @@ class ProbeFeatures:
 
 def _principal(gram: Float[Tensor, "k k"], offset: Float[Tensor, ""], *, normalised: bool = False) -> Float[Tensor, "k r"]:
     """Eigenvectors in falling order of variance, without those of zero variance; divided by their spread if `normalised`.
-
-    **Arguments:** `offset`: squared lengths of the mean subtracted from every row."""
+    `offset`: squared lengths of the mean subtracted from every row."""
     variances, directions = eigh(gram)
     kept = varying(variances, variances.sum() + offset, least=1e-6)
     directions = directions[:, kept]

@@ -212,9 +212,8 @@ def _gain(one: Decoded, p_shuffled: float | None = None) -> Values:
 
 
 def _novel(one: Decoded, *, fewer: bool = False) -> list[Values]:
-    """Probes fitted on all seen combinations and scored on novel ones, at the place that was best on seen ones.
-
-    **Arguments:** `fewer`: whether copies are scored on fewer novel examples."""
+    """Probes fitted on all seen combinations and scored on novel ones, at the place that was best on seen ones. `fewer`:
+    whether copies are scored on fewer novel examples."""
     if len(one.novel) == 0:
         return []
     controls = [Control(name=ALONE, how="the input alone", values=one.novel_input[None])]

@@ -42,9 +42,8 @@ class Readout:
         return "accuracy" if self.num_classes else "R2 given present"
 
     def deal(self, repeats: int, generator: Generator) -> Int[Tensor, "r n"]:
-        """Random permutations of labels over units: for every example, the example whose label it gets.
-
-        Examples of one unit keep a common label; examples on which the readout is not defined keep their own."""
+        """Random permutations of labels over units: for every example, the example whose label it gets. Examples of one unit
+        keep a common label; examples on which the readout is not defined keep their own."""
         rows = self.rows.nonzero()[:, 0]
         ids, inverse = self.units[rows].unique(return_inverse=True)
         first = torch.zeros(len(ids), dtype=torch.int64).scatter_(0, inverse.flip(0), rows.flip(0))

@@ -108,10 +108,9 @@ class Excerpts:
 
 
 def choose(corpus: Corpus, *, num: int, size: int, generator: np.random.Generator) -> list[Excerpt]:
-    """Disjoint excerpts of about `size` characters from all held-out texts, each from blank to blank where one is near.
-
-    Each has up to `MOST_BEFORE` characters of context, from the beginning of a line where that leaves half of them, else from
-    that of a word."""
+    """Disjoint excerpts of about `size` characters from all held-out texts, each from blank to blank where one is near. Each
+    has up to `MOST_BEFORE` characters of context, from the beginning of a line where that leaves half of them, else from that
+    of a word."""
     found = []
     for text in sorted(corpus.test):
         starts = [_blank(text, start) for start in range(0, max(1, len(text) - size // 2), size)]
@@ -152,9 +151,8 @@ def prepared(
     vectors: Float[np.ndarray, "v d"],
     shuffled: dict[str, tuple[Excerpt, ...]],
 ) -> Excerpts:
-    """Excerpts with their bits under n-grams and the predictors of every word.
-
-    **Arguments:** `vectors`: of unit length, for the first words of the vocabulary."""
+    """Excerpts with their bits under n-grams and the predictors of every word. `vectors`: of unit length, for the first words
+    of the vocabulary."""
     total = sum(vocabulary.counts)
     words = tuple(words_in(one.text) for one in excerpts)
     bits = tuple(one.counted(ngrams) for one in excerpts)
@@ -179,11 +177,9 @@ def prepared(
 
 
 class BesideCounts(NamedTuple):
-    """A language model beside counts, for every excerpt.
-
-    **Attributes:** `gain`: bits per byte that a mixture of n-grams saves once the model is added; `mixed`: bits per byte that
-    this mixture saves over the model alone; `left`: residual and total squares of the model's word surprisal, `(units, 2)`, for
-    each step of `STEPS`."""
+    """A language model beside counts, for every excerpt. `gain`: bits per byte that a mixture of n-grams saves once the model
+    is added; `mixed`: bits per byte that this mixture saves over the model alone; `left`: residual and total squares of the
+    model's word surprisal, `(units, 2)`, for each step of `STEPS`."""
 
     gain: Float[np.ndarray, " units"]
     mixed: Float[np.ndarray, " units"]
@@ -191,10 +187,9 @@ class BesideCounts(NamedTuple):
 
 
 class NetworkBits(NamedTuple):
-    """Bits of one network, for every excerpt.
-
-    **Attributes:** `bits`: per byte; `saved`: over the best order; `beside_counts`: what counts explain of it; `costs`: of each
-    shuffle; `rules`: agreement of its likeliest tokens with n-gram rules `(units, 2)`; `followed`: that of the text itself."""
+    """Bits of one network, for every excerpt. `bits`: per byte; `saved`: over the best order; `beside_counts`: what counts
+    explain of it; `costs`: of each shuffle; `rules`: agreement of its likeliest tokens with n-gram rules `(units, 2)`;
+    `followed`: that of the text itself."""
 
     bits: Float[np.ndarray, " units"]
     saved: Float[np.ndarray, " units"]

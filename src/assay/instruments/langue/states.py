@@ -31,9 +31,8 @@ Groups = Int[np.ndarray, " n"] | None
 
 
 def contexts(corpus: Corpus, words: Sequence[str], *, each: int, longest: int, generator: np.random.Generator) -> list[Graph]:
-    """Contexts from the training text in which every word occurs `each` times, where it occurs so often.
-
-    A node of a context is an occurrence of a listed word. The first word, which has no context, is never counted."""
+    """Contexts from the training text in which every word occurs `each` times, where it occurs so often. A node of a context is
+    an occurrence of a listed word. The first word, which has no context, is never counted."""
     wanted = dict.fromkeys(words, each)
     found = []
     texts = sorted(corpus.train)
@@ -105,10 +104,8 @@ def vectors(encoder: Encoder, graphs: Sequence[Graph], words: Sequence[str]) -> 
 
 
 class System(NamedTuple):
-    """A system of relations to compare networks with.
-
-    **Attributes:** `rows`: of the words that it knows; their neighbours, similarities and vectors (None for a system without
-    vectors); `further`: for another network, the neighbours at its other layers."""
+    """A system of relations to compare networks with. `rows`: of the words that it knows; their neighbours, similarities and
+    vectors (None for a system without vectors); `further`: for another network, the neighbours at its other layers."""
 
     rows: Int[np.ndarray, " n"]
     near: Int[np.ndarray, "n k"]

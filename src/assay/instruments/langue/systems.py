@@ -65,9 +65,7 @@ def systems(
     layers: int,
     seed: int,
 ) -> Systems:
-    """All systems to compare words with.
-
-    **Arguments:** `each`, `layers`: contexts of a word, and layers, of the `others`."""
+    """All systems to compare words with. `each`, `layers`: contexts of a word, and layers, of the `others`."""
     every, stems = np.arange(len(vocabulary)), same_stem(vocabulary.words)
     vectors = ppmi_vectors(train, vocabulary.words, seed=seed)
     real = {COUNTS: states.system(every, cosine(vectors), NEAREST, vectors=vectors)}

@@ -86,10 +86,8 @@ def agreement_null(
     seed: int,
 ) -> tuple[Float[np.ndarray, " draws"], list[float]]:
     """Null of the agreement at the layer of index `best` under permutations within groups of like frequency, and the values
-    without each tenth of the words.
-
-    Where groups cover all words, the layer is chosen anew in every draw; groups of some words had no part in the choice of the
-    layer, and keep it."""
+    without each tenth of the words. Where groups cover all words, the layer is chosen anew in every draw; groups of some words
+    had no part in the choice of the layer, and keep it."""
     num = len(np.unique(groups))
     own = clusters(layers[best][rows], num, seed=seed)
 

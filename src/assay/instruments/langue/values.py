@@ -90,10 +90,8 @@ def _left(squares: Float[np.ndarray, "units 2"], data: LangueDraw) -> Values:
 
 
 def aligned(network: Subject, data: LangueDraw, *, draws: int) -> LangueKept:
-    """Alignments of the words of a network with all systems.
-
-    **Arguments:** `draws`: permutations; with a single one, as for a copy, which is itself a null, the null systems are left
-    out."""
+    """Alignments of the words of a network with all systems. `draws`: permutations; with a single one, as for a copy, which is
+    itself a null, the null systems are left out."""
     layers = states.vectors(data.encoder.on(network), data.graphs, data.vocabulary.words)
     counts, known = np.array(data.vocabulary.counts), data.systems
     real, nulls = (
@@ -178,9 +176,7 @@ def _rated(
 
 
 def _analogies(kept: LangueKept, data: LangueDraw, draws: states.Draws | None) -> list[Values]:
-    """Accuracy on each test pair, with the given words among the candidates and without.
-
-    **Arguments:** `draws`: of the null."""
+    """Accuracy on each test pair, with the given words among the candidates and without. `draws`: of the null."""
     values, place, questions = [], data.vocabulary.place, data.systems.analogies
     for name, excluding in (("left out", True), ("among the answers", False)):
         units = analogies_by_pair(kept.vectors, place, questions, excluding=excluding)

@@ -74,10 +74,9 @@ class AtDepth:
         return max(16, AT_ONCE // max(1, self.first.flat().shape[1]))
 
     def searched(self, keys: Sequence[RateKey]) -> dict[RateKey, Rates]:
-        """Rates on held-out combinations by which nulls and copies choose their cuts.
-
-        An eighth of the combinations is run first. Where the lower bound of Es stays below .9 even if all others were right,
-        the rest is not run: the choice would be the same."""
+        """Rates on held-out combinations by which nulls and copies choose their cuts. An eighth of the combinations is run
+        first. Where the lower bound of Es stays below .9 even if all others were right, the rest is not run: the choice would
+        be the same."""
         found = self._rates(keys, {one: self._recipe(one).pilot for one in keys})
         left = {}
         for one in keys:
@@ -87,9 +86,8 @@ class AtDepth:
         return found | self.rates(left)
 
     def rates(self, keys: Mapping[RateKey, int], *, few: Collection[RateKey] = ()) -> dict[RateKey, Rates]:
-        """Rates of several recipes in one run, each with the last kind of combinations that it is read on.
-
-        **Arguments:** `few`: recipes, such as those of nulls, that are read on a subset of the combinations."""
+        """Rates of several recipes in one run, each with the last kind of combinations that it is read on. `few`: recipes, such
+        as those of nulls, that are read on a subset of the combinations."""
         chosen = {one: self._upto(one, kind) for one, kind in keys.items()}
         return self._rates([*keys], chosen | {one: chosen[one] & self.data.few[one[1]][one[2]] for one in few})
 

@@ -129,9 +129,8 @@ def _of_copy(subject: Subject, data: RecombinationDraw) -> Outputs:
 def _scan(
     found: NetworkCurves, reader: Reader, depths: Sequence[int], everything: Sequence[RateKey], fallback: Mapping[int, int]
 ) -> None:
-    """Read further cuts, from the last to the first, for the curves and for the search of headline cuts.
-
-    A network of which no curve is drawn is read until every search has found its cut."""
+    """Read further cuts, from the last to the first, for the curves and for the search of headline cuts. A network of which no
+    curve is drawn is read until every search has found its cut."""
     data, searches = reader.data, [*product((NETWORK, *reader.variants), reader.plans)]
     chosen = [depth for depth in sorted(depths, reverse=True) if everything or may_be_headline(reader.cuts[depth])]
 
@@ -174,9 +173,8 @@ def _reason(error: AssayError) -> str:
 
 
 def _read_chosen(found: NetworkCurves, reader: Reader, fallback: Mapping[int, int], *, own: bool) -> None:
-    """Read all rates at the headline cuts; a variant without one is read at that of the network under test.
-
-    The network is read on all combinations, nulls and copies on a subset."""
+    """Read all rates at the headline cuts; a variant without one is read at that of the network under test. The network is read
+    on all combinations, nulls and copies on a subset."""
     plans = reader.data.plans
     chosen = {one: found.headline.get(one, fallback[one[1]]) for one in product((NETWORK, *reader.variants), fallback)}
 

@@ -157,9 +157,8 @@ class RecombinationDraw:
 
 
 def draw(task: Task, budget: CombiningBudget, rng: Random) -> RecombinationDraw:
-    """Draw all examples and items of a measurement.
-
-    **Raises:** `NotEnough` where the parts of trained examples cannot be told apart."""
+    """Draw all examples and items of a measurement. **Raises:** `NotEnough` where the parts of trained examples cannot be told
+    apart."""
     number = max(budget.examples, ROWS_PER_VALUE * sum(len(part.values) for part in task.parts if not part.of))
     whole, seen = task, task.examples("seen", number, generator=rng("seen")).in_canonical_order()
     if prefix := prefix_of(seen):
@@ -287,9 +286,8 @@ def _ids(task: Task, rows: Int[Tensor, "m k"]) -> Int[Tensor, " m"]:
 
 
 def _novel_combinations(task: Task, fitted: Examples, rng: Random) -> tuple[Int[Tensor, "m k"], dict[int, int], str]:
-    """Novel combinations, the kind of each by its id, and why the kinds are not known.
-
-    Where a task lists none and has an executor, they are drawn from all untrained combinations of trained values."""
+    """Novel combinations, the kind of each by its id, and why the kinds are not known. Where a task lists none and has an
+    executor, they are drawn from all untrained combinations of trained values."""
     rows = task.combinations("novel")
     listed = len(rows) > 0
     if not listed and isinstance(task, SwapsParts):
@@ -328,10 +326,8 @@ def _of_all(
     kind_of: Mapping[int, int],
     rng: Random,
 ) -> tuple[CombinationItems, dict[int, int]]:
-    """Items of all parts, and by novel id the number of exchanges that construct it.
-
-    They are held-out inputs, novel combinations constructed by one exchange or several, and novel inputs of the other
-    combinations."""
+    """Items of all parts, and by novel id the number of exchanges that construct it. They are held-out inputs, novel
+    combinations constructed by one exchange or several, and novel inputs of the other combinations."""
     chosen = torch.zeros_like(exchanges[0][1])
     found = [own]
     for k in torch.randperm(len(exchanges), generator=rng("parts")).tolist():

@@ -115,7 +115,6 @@ class ItemSampler:
         self, part: Part, wanted: Int[Tensor, "m k"], kinds: Int[Tensor, " m"], rng: Random
     ) -> tuple[CombinationItems, Bool[Tensor, " m"]]:
         """Each wanted combination by exchange of one part between two fitted examples, and a mask of those with a known target.
-
         The target comes from the task's executor, or else from a real example with the same parts."""
         combines, moved = self.task.combines, part.of or (part.name,)
         have = combinations_of(combines, self.fitted)

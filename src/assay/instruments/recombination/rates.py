@@ -42,10 +42,8 @@ def rates_of(
     answers: Tensor,
     before: Tensor | None,
 ) -> Rates:
-    """Rates by letter and kind of combination.
-
-    **Arguments:** `rows`: the items that were answered; `stand`: those whose targets and inputs they are scored against;
-    `before`: outputs for the bases of an exchange, which must not have been right already."""
+    """Rates by letter and kind of combination. `rows`: the items that were answered; `stand`: those whose targets and inputs
+    they are scored against; `before`: outputs for the bases of an exchange, which must not have been right already."""
     found: dict[tuple[str, int], Rate] = {}
     objective = data.objective
     ids, kinds, targets, shown = items.ids[rows], items.kinds[rows], items.targets[stand], items.shown[stand]

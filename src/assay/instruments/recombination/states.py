@@ -76,9 +76,8 @@ class PartDesign:
         return moved
 
     def weights(self, rows: Int[Tensor, " m"]) -> Float[Tensor, "q m"]:
-        """Weights of summed states in each effect, the intercept first.
-
-        **Arguments:** `rows`: the design row of each group of examples whose states are summed."""
+        """Weights of summed states in each effect, the intercept first. `rows`: the design row of each group of examples whose
+        states are summed."""
         return self.solver @ self.rows[rows].T
 
     def turned(self, effects: Float[Tensor, "q f"], mixed: Float[Tensor, "r f"], generator: Generator) -> Float[Tensor, "q f"]:

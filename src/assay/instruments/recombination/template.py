@@ -22,9 +22,8 @@ MOST_DRAWN = 50_000  # examples drawn to find those of the template
 
 
 def prefix_of(examples: Examples) -> str:
-    """The input that is the target shifted by one behind a start token; empty where there is none.
-
-    **Raises:** `NotEnough` where it is the only input."""
+    """The input that is the target shifted by one behind a start token; empty where there is none. **Raises:** `NotEnough`
+    where it is the only input."""
     found = next((name for name, values in examples.inputs.items() if _is_prefix(values, examples.targets)), "")
     if found and len(examples.inputs) == 1:
         raise NotEnough(

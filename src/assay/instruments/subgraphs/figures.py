@@ -24,11 +24,9 @@ Sizes = Mapping[str, Int[np.ndarray, " n"]]
 
 
 def figures(given: Analysis, own: Analysis, sizes: Sizes | None, *, on_right_values: bool) -> tuple[Figure, ...]:
-    """All figures.
-
-    **Arguments:** `given`: the analysis behind the cells: each step on right values or, where there are none, the network's own
-    steps whose ancestors are right; `own`: its own steps; `sizes`: two sizes of every example by name, or None for those of its
-    graph."""
+    """All figures. `given`: the analysis behind the cells: each step on right values or, where there are none, the network's
+    own steps whose ancestors are right; `own`: its own steps; `sizes`: two sizes of every example by name, or None for those of
+    its graph."""
     graphs, shown = steps_figure(own)
     return (
         kinds_by_layer(own),
@@ -159,9 +157,8 @@ def substitution_table(given: Analysis) -> DetailTable:
 
 def layer_table(own: Analysis, shown: Mapping[int, str]) -> DetailTable:
     """Table by layer: shares of the error kinds, eps, c, the rate of restoration by chance, and the share of nodes that would
-    be right if each were computed from the network's answers to its own parts.
-
-    **Arguments:** `shown`: for each layer the graph of an example with an error there."""
+    be right if each were computed from the network's answers to its own parts. `shown`: for each layer the graph of an example
+    with an error there."""
     error, recovery, ratios = own.layers.error(), own.layers.recovery(), own.layers.ratios()
     together = from_own_parts(own.computations, own.predicted) == own.computations.values
     rows = []

@@ -16,9 +16,7 @@ _MOST_READ = 2e7  # product of examples, sets of inputs and nodes: about a secon
 
 def leaks_table(trained: Computations, own: Analysis) -> tuple[DetailTable, ...]:
     """Relative information gain and Bayes accuracy of the best single input and pair of inputs for every node, over trained
-    examples, beside the network's accuracy there.
-
-    Empty where examples have different nodes, or many inputs.
+    examples, beside the network's accuracy there. Empty where examples have different nodes, or many inputs.
     """
     tested = own.computations
     known, nodes = _nodes(trained), _nodes(tested)

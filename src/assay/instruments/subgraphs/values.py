@@ -232,10 +232,8 @@ def _unread(side: Side) -> str:
 
 def of_gap(data: SubgraphsDraw, predicted: Int[np.ndarray, " v"], rng: Random) -> Values:
     """The composition gap: how many more nodes would be right if the operation itself were applied to the network's own answers
-    to their parts.
-
-    It is 0 for a network that composes, positive where it knows parts without composing them, and negative where it knows
-    wholes without their parts."""
+    to their parts. It is 0 for a network that composes, positive where it knows parts without composing them, and negative
+    where it knows wholes without their parts."""
     novel = data.novel.graphs
     counted = put_together(novel, predicted)
     more, nodes = gaps(novel, predicted, among=counted)

@@ -30,10 +30,9 @@ def shuffled(own: float, outputs: Tensor, examples: Examples, task: Task, *, rep
 def nearest(
     own: Float[Tensor, " c"], examples: Examples, pool: Examples, task: Task, *, repeats: int, generator: Generator
 ) -> Control:
-    """The null of a memoriser that answers with the target of the trained example sharing the most declared parts.
-
-    p is the larger of the p by rank and that of the paired test over combinations: a memoriser that is always wrong has no
-    spread to rank in."""
+    """The null of a memoriser that answers with the target of the trained example sharing the most declared parts. p is the
+    larger of the p by rank and that of the paired test over combinations: a memoriser that is always wrong has no spread to
+    rank in."""
     shared = _values(examples, task) @ _values(pool, task).T
     # For each row, all trained examples that share the most parts.
     candidates = (shared == shared.amax(1, keepdim=True)).nonzero()
