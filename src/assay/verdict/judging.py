@@ -45,7 +45,7 @@ def judge(
         because = f"the integrity check failed: {unreliable}"
         return _none(because, f"No verdict, since {because}.", unreliable=unreliable)
     if unlearned:
-        told = f"Unlearned: {unlearned}, so nothing can be said about composition."
+        told = f"Nothing can be said about composition: {unlearned}."
         return _none(f"unlearned: {unlearned}", f"{told} {hint}." if hint else told, unlearned=unlearned)
     found = {item.instrument: item for item in evidence}
     why = {one.instrument: f"{one.instrument} failed: {shortened(one.reason).rstrip('.')}" for one in failed}
