@@ -78,6 +78,24 @@ def test_not_enough_data_is_no_finding():
     assert evidence(measure("few", [], value=None)).findings() == ()
 
 
+def nulled(*nulls: Null, direction: str = "higher") -> Measure:
+    return replace(measure("m", [0.01]), nulls=nulls, direction=direction)
+
+
+def test_the_best_null_is_the_hardest_to_beat_in_the_direction_of_the_measure():
+    low, high = Null(name="low", how="drawn", values=(0.1,)), Null(name="high", how="drawn", values=(0.5, 0.7))
+    assert nulled(low, high).best_null is high
+    assert nulled(low, high, direction="lower").best_null is low
+    assert nulled(replace(high, values=()), low).best_null is low
+    assert replace(measure("m", [], value=None), nulls=()).best_null is None
+
+
+def test_what_need_not_be_beaten_is_the_best_null_only_where_nothing_else_is():
+    copies, twin = Null(name="copies", how="drawn", values=(0.1,)), Null(name="twin", how="given", values=(0.9,), counts=False)
+    assert nulled(twin, copies).best_null is copies
+    assert nulled(twin).best_null is twin
+
+
 def test_a_number_without_null_or_interval_is_refused():
     with pytest.raises(AssertionError, match="null and its interval"):
         measure("bare", [])

@@ -201,9 +201,12 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
 
     **Raises:** `AssayError` for a damaged or a larger one; a file of a few kB can unpack to any size.
     """
-    import pyarrow
-    import pyarrow.parquet
-
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        next_step = "run `pip install assay[parquet]`, or save the rows as .csv or .jsonl"
+        raise AssayError(f"{shortened(where)}: reading Parquet needs pyarrow", given=error, next_step=next_step) from None
     rule = f"{shortened(where)} must be a whole Parquet file"
     try:
         file = pyarrow.parquet.ParquetFile(source)

@@ -154,6 +154,14 @@ class Measure:
         return None if not ps or None in ps else max(p for p in ps if p is not None)
 
     @property
+    def best_null(self) -> Null | None:
+        """The null whose mean is hardest to beat: of those that a finding must beat, or of all where it need not beat any."""
+        repeated = [null for null in self.nulls if null.values]
+        nulls = [null for null in repeated if null.counts] or repeated
+        means = [-null.mean if self.direction == "lower" else null.mean for null in nulls]
+        return nulls[means.index(max(means))] if nulls else None
+
+    @property
     def ids(self) -> Sequence[int]:
         """Of every unit its id, or its place from 0 where units have none."""
         return self.unit_ids or range(len(self.repeats))

@@ -92,7 +92,7 @@ def result(folder: Path) -> dict[str, str]:
     """What a folder holds, without times: the hash of every file."""
     found = {}
     for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.suffix not in (".parquet", ".html") and file.name != "results.json":
+        if file.is_file() and file.suffix not in (".csv", ".html") and file.name != "results.json":
             text = re.sub(
                 rb'"(started|finished|wall_seconds|cpu_seconds|train_seconds|audit_seconds)": [^\n]*', b"", file.read_bytes()
             )

@@ -21,7 +21,7 @@ def test_a_sweep_prints_its_page_and_goes_on(capsys):
     assert main([*SWEEP, "--seeds", "2", "--out", "out", *TINY]) == 0
     assert capsys.readouterr().out == "out/sweep.html\n"
     assert {path.name for path in Path("out").iterdir()} == {
-        "figures", "results.json", "results.parquet", "runs", "sweep.html", "sweep.json",
+        "figures", "results.json", "results.csv", "runs", "sweep.html", "sweep.json",
     }  # fmt: skip
     assert len(list(Path("out/runs").iterdir())) == 8
     first = sorted(Path("out/runs").glob("*/weights.safetensors"))[0].stat().st_mtime_ns

@@ -14,7 +14,7 @@ from assay.report.comparison import ComparisonFile, _rows, comparison_html
 from assay.report.definitions import DEFINITIONS
 from assay.report.meaning import meaning
 from assay.report.paired import differences
-from assay.report.words import best_null, interval, number, p_told
+from assay.report.words import interval, number, p_told
 from assay.verdict import answered
 
 
@@ -103,7 +103,7 @@ def test_many_networks_have_a_table_with_a_row_for_each(tmp_path, examples):
     rows = re.findall('<tr><th scope="row">.*?</tr>', table[0], re.DOTALL)
     assert len(rows) == 50
     novel = audits[7].evidence[0].measure("novel_score")
-    null = best_null(novel)
+    null = novel.best_null
     told = f'<b>{number(novel.value)}</b><span class="minor">{interval(novel.interval)}</span>'
     assert f'{told}<span class="minor">{null.name} {number(null.mean)}, {html.escape(p_told(novel.p))}</span>' in rows[7]
     assert page.index("Every answer and every null") > page.index("networks")

@@ -6,7 +6,7 @@ import pytest
 
 from assay.display import counted
 from assay.evidence import Interval, Measure
-from assay.report.words import best_null, interval, no_value, number, p_told, p_value, plain, without_not_enough
+from assay.report.words import interval, no_value, number, p_told, p_value, plain, without_not_enough
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,6 @@ def test_intervals():
 
 def test_plural():
     assert [counted(n, "part") for n in (0, 1, 2000)] == ["0 parts", "1 part", "2,000 parts"]
-
-
-def test_the_best_null_is_the_nearest_in_the_direction(examples):
-    nulls = [examples.null("low", 0.1), examples.null("high", 0.6)]
-    assert best_null(examples.measure("m", 0.9, 0.1, nulls)).name == "high"
-    assert best_null(examples.measure("m", 0.9, 0.1, nulls, direction="lower")).name == "low"
-    assert best_null(examples.measure("m", None)) is None
 
 
 def test_p_in_a_sentence():

@@ -159,15 +159,12 @@ def test_what_could_not_be_finished_is_told_and_escaped(tmp_path):
 
 
 def test_a_notebook_shows_every_network_and_columns_are_those_of_the_table(tmp_path):
-    import pyarrow.parquet
-
-    from assay.sweep.rows import write_table
+    from assay.sweep.rows import table_of
 
     result = made(tmp_path, OVER, rising, failures=(Failure("<b>lost", "it diverged"),))
     html = result._repr_html_()
     assert html.count("<tr>") == 1 + len(result.rows)
     assert "&lt;b&gt;lost" in html
     assert len(repr(result)) < 1000
-    write_table(tmp_path / "results.parquet", result.rows)
-    assert result.columns() == pyarrow.parquet.read_table(tmp_path / "results.parquet").to_pydict()
+    assert result.columns() == table_of(result.rows)
     assert made(tmp_path / "none", OVER, lambda *_: None).columns()["name"] == []

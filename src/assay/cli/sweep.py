@@ -79,7 +79,7 @@ class SweepCommand(Command):
         if self.json:
             terminal.result((self.out / "results.json").read_text().rstrip())
         else:
-            terminal.note(f"{len(result.rows)} networks; the table of all is {self.out / 'results.parquet'}")
+            terminal.note(f"{len(result.rows)} networks; the table of all is {self.out / 'results.csv'}")
             terminal.result(str(page))
         if result.failures:
             raise AssayError(

@@ -1,15 +1,15 @@
 """What coverage is measured on: rows of a train and a test side, from files, task addresses, published data sets or Python."""
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from assay.bounds import MOST_NESTED, MOST_TABLE, check_file, in_python, is_file, open_file, read_parquet
+from assay.bounds import MOST_TABLE, check_file, in_python, is_file, open_file, read_parquet
+from assay.coverage.columns import CodedColumn, joined
 from assay.coverage.sequences import PUBLISHED, read_published
 from assay.coverage.task_columns import from_task
 from assay.errors import AssayError
@@ -18,10 +18,7 @@ from assay.printable import storable
 from assay.task import Task
 from assay.tasks import load_task
 from assay.tasks.table import read_table
-from assay.tasks.table_files import read_rows
-
-if TYPE_CHECKING:
-    import pyarrow
+from assay.tasks.table_files import csv_columns, read_rows
 
 MOST_COLUMNS = 200  # taken for parts
 _MEMORY = "rows in memory"
@@ -97,7 +94,7 @@ def read_sides(
     told = told or f"Parts ({how}): {', '.join(chosen)}. Answer: {answer}." + (
         f" Left out: {', '.join(left_out)}." if left_out else ""
     )
-    coded = [_coded(first[name], second[name], f"{title}, column {name!r}") for name in (*chosen, answer)]
+    coded = [joined(first[name], second[name]) for name in (*chosen, answer)]
     return Sides(
         title=title,
         definition=told,
@@ -113,44 +110,7 @@ def read_sides(
     )
 
 
-Columns = Mapping[str, "pyarrow.ChunkedArray"]
-
-
-def _coded(first: Any, second: Any, where: str) -> tuple[tuple[str, ...], Int[np.ndarray, " n"], Int[np.ndarray, " m"]]:
-    """Names of the values, and their numbers on both sides, in the order in which they occur."""
-    import pyarrow
-
-    first, second = (
-        column.cast(column.type.value_type) if pyarrow.types.is_dictionary(column.type) else column
-        for column in (first, second)
-    )
-    if first.type != second.type:
-        first, second = (_texts(in_python(column, where), where) for column in (first, second))
-    try:
-        joined = pyarrow.chunked_array([*first.chunks, *second.chunks], type=first.type).combine_chunks()
-        coded = joined.dictionary_encode(null_encoding="encode")
-    except pyarrow.ArrowException:  # of lists, by more than one error
-        cells = [*in_python(first, where), *in_python(second, where)]
-        coded = pyarrow.array([str(cell) for cell in cells], pyarrow.string()).dictionary_encode()
-    codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    names = tuple("(missing)" if name is None else str(name) for name in in_python(coded.dictionary, where))
-    return names, codes[: len(first)], codes[len(first) :]
-
-
-def _texts(cells: Sequence[object], where: str) -> Any:
-    import pyarrow
-
-    try:
-        texts = [cell if cell is None or isinstance(cell, str) else str(cell) for cell in cells]
-    except ValueError as error:  # such as whole numbers of more than 4,300 digits
-        raise AssayError(f"{where}: values must be such that they can be written as text", given=error) from error
-    try:
-        return pyarrow.chunked_array([pyarrow.array(texts, pyarrow.string())])
-    except UnicodeEncodeError:
-        return pyarrow.chunked_array([pyarrow.array(storable(texts), pyarrow.string())])
-
-
-def _tables(train: Any, test: Any, parts: Any) -> tuple[str, tuple[dict[str, Any], dict[str, Any], str]]:
+def _tables(train: Any, test: Any, parts: Any) -> tuple[str, tuple[dict[str, CodedColumn], dict[str, CodedColumn], str]]:
     named = parts if parts is not None and not callable(parts) else None
     if isinstance(train, str | Path) and Path(train).suffix not in (*SUFFIXES, *plugins(READERS, SUFFIXES)):
         name = str(train).partition(":")[0]
@@ -195,10 +155,7 @@ def _only_one(train: object, test: object) -> None:
         )
 
 
-def _from_file(path: Path, parts: Any) -> dict[str, Any]:
-    import pyarrow
-    import pyarrow.json
-
+def _from_file(path: Path, parts: Any) -> dict[str, CodedColumn]:
     if path.suffix in plugins(READERS, SUFFIXES):
         return _from_python(read_rows(path).rows, parts, path)
     if path.suffix not in SUFFIXES:
@@ -209,55 +166,19 @@ def _from_file(path: Path, parts: Any) -> dict[str, Any]:
     check_file(path, most=MOST_TABLE)
     if not path.stat().st_size:
         raise AssayError(f"{path} must hold at least one row", given="an empty file")
-    lines = _plain_lines(path) if path.suffix == ".jsonl" else 0
-    if path.suffix == ".jsonl" and not lines:
+    if path.suffix == ".csv":  # as text, so that 01 and 1 are two values
+        numbers, columns = csv_columns(path)
+        if not numbers:
+            raise AssayError(f"{path} must hold at least one row", given="names of columns")
+        return _from_python(columns, parts, path)
+    if path.suffix == ".jsonl":
         return _from_python(read_rows(path).rows, parts, path)
-    try:
-        if path.suffix == ".csv":
-            table = _read_csv(path)
-        elif path.suffix == ".parquet":
-            with open_file(path, most=MOST_TABLE) as source:
-                table = read_parquet(source, path)
-        else:
-            table = pyarrow.json.read_json(path)
-            if len(table) != lines or any(column.null_count for column in table.columns):
-                # Arrow takes what stands behind an object for another row, and what is left out for null.
-                return _from_python(read_rows(path).rows, parts, path)
-        columns = {name: table[name] for name in table.column_names}
-    except (pyarrow.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        if path.suffix == ".jsonl":  # slower, but it names the line
-            return _from_python(read_rows(path).rows, parts, path)
-        raise AssayError(f"{path} must be a {path.suffix[1:].upper()} file", given=str(error).splitlines()[0]) from None
-    return _from_python(in_python(table, path), parts, path) if callable(parts) else columns
+    with open_file(path, most=MOST_TABLE) as source:
+        table = read_parquet(source, path)
+    return _from_python({name: in_python(table[name], path) for name in table.column_names}, parts, path)
 
 
-def _plain_lines(path: Path) -> int:
-    """How many lines Arrow can be given; 0 when not all: it ends the process at one that is null, and where much is nested."""
-    number = 0
-    with path.open("rb") as lines:
-        for line in filter(bytes.strip, lines):
-            if line[:1] != b"{" or line.count(b"{") + line.count(b"[") > MOST_NESTED:
-                return 0
-            number += 1
-    return number
-
-
-def _read_csv(path: Path) -> Any:
-    """Every cell as text, so that 01 and 1 are two values; the first line names the columns."""
-    import pyarrow
-    import pyarrow.csv
-
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        names = next(csv.reader(stream), [])
-    if len(set(names)) < len(names):
-        raise AssayError(f"{path}: the first line must name every column once", given=", ".join(names))
-    options = pyarrow.csv.ConvertOptions(
-        column_types={name: pyarrow.string() for name in names}, strings_can_be_null=False, quoted_strings_can_be_null=False
-    )
-    return pyarrow.csv.read_csv(path, convert_options=options)
-
-
-def _from_python(given: Any, parts: Any, where: object = _MEMORY) -> dict[str, Any]:
+def _from_python(given: Any, parts: Any, where: object = _MEMORY) -> dict[str, CodedColumn]:
     """Columns by name, or rows; a function makes the parts of each row, and the last column of the row is the answer."""
     if any(isinstance(one, str | bytes) or not isinstance(one, Mapping | Sequence) for one in _inside(given)):
         raise AssayError(f"{where}: data are columns by name, each a list, or rows, each a dictionary", given=given)
@@ -272,8 +193,8 @@ def _from_python(given: Any, parts: Any, where: object = _MEMORY) -> dict[str, A
         if not rows:
             raise AssayError("both sides must have at least one row", given="no rows")
         _check_alike(rows, where)
-        answer = list(rows[0])[-1]
-        if callable(parts):
+        if callable(parts) and rows[0]:
+            answer = list(rows[0])[-1]
             rows = [{**parts(row), answer: row[answer]} for row in rows]
             _check_alike(rows, where)
         columns = {str(name): [row[name] for row in rows] for name in rows[0]}
@@ -281,7 +202,7 @@ def _from_python(given: Any, parts: Any, where: object = _MEMORY) -> dict[str, A
         raise AssayError(
             f"{where}: columns must have one length", given={name: len(column) for name, column in columns.items()}
         )
-    return {storable(name): _texts(column, f"{where}, column {storable(name)!r}") for name, column in columns.items()}
+    return {storable(name): CodedColumn.of(column, f"{where}, column {storable(name)!r}") for name, column in columns.items()}
 
 
 def _inside(given: Any) -> Sequence[Any]:

@@ -1,16 +1,16 @@
 """The combinations and answers of a task as columns."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from assay.coverage.columns import CodedColumn
 from assay.errors import AssayError
 from assay.novelty import answered, labels_of, listed
 from assay.task import LACKS, Task
 
 
-def from_task(task: Task, named: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, Any], str]:
+def from_task(task: Task, named: Sequence[str] | None) -> tuple[dict[str, CodedColumn], dict[str, CodedColumn], str]:
     """The combinations of a task and their answers, as `assay.novelty.answered` gives them. Named parts are taken as they are,
     one row for each example, whose target is the answer."""
     if task.level < 2:
@@ -35,12 +35,6 @@ def from_task(task: Task, named: Sequence[str] | None) -> tuple[dict[str, Any], 
     return first, second, told + (f" Left out: {', '.join(left_out)}." if left_out else "")
 
 
-def _as_table(task: Task, parts: Sequence[str], rows: np.ndarray, answers: list[str]) -> dict[str, Any]:
-    import pyarrow
-
-    def named(part: str, codes: np.ndarray) -> Any:
-        names = pyarrow.array(task.part(part).values, pyarrow.string())
-        return pyarrow.chunked_array([names.take(pyarrow.array(codes))])
-
-    columns = {part: named(part, codes) for part, codes in zip(parts, rows.T, strict=True)}
-    return {**columns, "answer": pyarrow.chunked_array([pyarrow.array(answers, pyarrow.string())])}
+def _as_table(task: Task, parts: Sequence[str], rows: np.ndarray, answers: list[str]) -> dict[str, CodedColumn]:
+    columns = {part: [task.part(part).values[code] for code in codes] for part, codes in zip(parts, rows.T, strict=True)}
+    return {name: CodedColumn.of(cells, name) for name, cells in {**columns, "answer": answers}.items()}

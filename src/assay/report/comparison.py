@@ -19,7 +19,6 @@ from assay.report.figures import comparison_panels
 from assay.report.meaning import comparable, meaning
 from assay.report.page import level_of, plates, render
 from assay.report.paired import Difference, differences, headlines
-from assay.report.words import best_null
 from assay.store import write_bytes_atomically, write_json
 from assay.verdict import Verdict, answered
 from assay.verdict.answers import QUESTIONS
@@ -138,7 +137,6 @@ def comparison_html(
         answers=[answered(audit.verdict) for audit in audits],
         has_rows=len(audits) >= MANY,
         folded=len(audits) >= 2 * MANY,
-        best_null=best_null,
         version=audits[0].environment.versions.get("assay", ""),
     )
 

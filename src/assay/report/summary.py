@@ -11,7 +11,7 @@ from rich.text import Text
 from assay.audit import DOES_NOT_GIVE, Audit
 from assay.evidence import Measure
 from assay.printable import printable
-from assay.report.words import best_null, capitalised, interval, mean_of, no_value, number, p_value, stopped
+from assay.report.words import capitalised, interval, mean_of, no_value, number, p_value, stopped
 from assay.verdict import Verdict, answered
 
 MAX_MEASURES = 8
@@ -81,7 +81,7 @@ def _table(measures: list[Measure]) -> Table:
     for name in ("measure", "value", "interval", "best null", "p"):
         table.add_column(name, justify="left" if name in ("measure", "interval") else "right", no_wrap=name != "measure")
     for measure in measures:
-        null = best_null(measure)
+        null = measure.best_null
         if measure.value is None:
             table.add_row(Text(measure.label), "", no_value(measure))
             continue

@@ -34,14 +34,6 @@ def no_value(measure: Measure) -> str:
     return NOT_RESOLVED if measure.note.startswith(NOT_RESOLVED) else NOT_ENOUGH
 
 
-def best_null(measure: Measure) -> Null | None:
-    """The null that the measured value has the hardest time to beat."""
-    nulls = [null for null in measure.nulls if null.values]
-    if not nulls:
-        return None
-    return min(nulls, key=lambda null: null.mean) if measure.direction == "lower" else max(nulls, key=lambda null: null.mean)
-
-
 def mean_of(null: Null) -> str:
     """The null's mean, or `no repeats`."""
     if not null.values:

@@ -194,5 +194,5 @@ def _table(plan: SweepPlan, rows: Sequence[Row]) -> DetailTable:
             )
             for row in rows
         ),
-        note="Round 0 was declared, later ones were chosen by refinement. results.parquet holds every column.",
+        note="Round 0 was declared, later ones were chosen by refinement. results.csv holds every column.",
     )

@@ -1,19 +1,18 @@
 """One row for each finished cell: the numbers of its audit by name, as a table wants them."""
 
+import csv
+import io
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from assay.display import brief
 from assay.evidence import Evidence, Measure
+from assay.printable import storable
 from assay.store import write_bytes_atomically
 from assay.sweep.piece import Outcome
-
-if TYPE_CHECKING:
-    import pyarrow
 
 SEEN, NOVEL = "seen_score", "novel_score"
 
@@ -128,29 +127,26 @@ def numbers_of(texts: Iterable[str]) -> list[float] | None:
         return None
 
 
-def table_of(rows: Iterable[Row]) -> "pyarrow.Table":
-    """The rows as a table: axes as `axis_NAME`, then what the cell is, then every value by its name."""
-    import pyarrow
-
+def table_of(rows: Iterable[Row]) -> dict[str, list[object]]:
+    """Columns of the rows: axes as `axis_NAME`, then what the cell is, then every value by name, None where a row has none."""
     rows = list(rows)
-    columns: dict[str, pyarrow.Array] = {}
+    columns: dict[str, list[object]] = {}
     for name in rows[0].point if rows else ():
         texts = [row.point[name] for row in rows]
-        columns[f"axis_{name}"] = pyarrow.array(numbers_of(texts) or texts)
+        columns[f"axis_{name}"] = list(numbers_of(texts) or texts)
     for name in Row.model_fields:
         if name not in ("point", "values", "failed"):
-            columns[name] = pyarrow.array([getattr(row, name) for row in rows])
+            columns[name] = [getattr(row, name) for row in rows]
     for name in dict.fromkeys(name for row in rows for name in row.values):
-        # Of a type that is said, because a column that is empty so far is one of numbers nevertheless.
-        columns[name] = pyarrow.array([row.values.get(name) for row in rows], type=pyarrow.float64())
-    return pyarrow.table(columns)
+        columns[name] = [row.values.get(name) for row in rows]
+    return columns
 
 
 def write_table(path: Path, rows: Iterable[Row]) -> None:
-    """The table as a Parquet file."""
-    import pyarrow
-    import pyarrow.parquet
-
-    sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(table_of(rows), sink)
-    write_bytes_atomically(path, sink.getvalue().to_pybytes())
+    """The table as CSV: numbers as exactly as they are held, an empty cell for None."""
+    columns = table_of(rows)
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows(zip(*columns.values(), strict=True))
+    write_bytes_atomically(path, storable(text.getvalue()).encode())

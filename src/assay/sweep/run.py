@@ -49,14 +49,14 @@ class Sweep(Framed):
     failures: tuple[Failure, ...] = ()
 
     def columns(self) -> dict[str, list[Any]]:
-        """One row for every network, as in `results.parquet`: axes as `axis_NAME`, then what the network is, then every
+        """One row for every network, as in `results.csv`: axes as `axis_NAME`, then what the network is, then every
         headline measure with its interval and its nulls.
 
         Example::
 
             frame = result.to_pandas()  # or to_polars(), or columns() for a dictionary of lists
         """
-        return table_of(self.rows).to_pydict()
+        return table_of(self.rows)
 
     def _repr_html_(self) -> str:
         shown = (SEEN, NOVEL)
@@ -75,7 +75,7 @@ def _told(value: float | None) -> str:
 
 @checked
 def sweep(plan: SweepPlan, *, out: Path | str, engine: Engine | None = None, progress: Shown = "bar") -> Sweep:
-    """Train and audit every cell of the plan that `out` does not hold yet, and write `results.parquet`.
+    """Train and audit every cell of the plan that `out` does not hold yet, and write `results.csv`.
 
     A sweep that was stopped at any moment goes on with the same call. On the CPU its results do not depend on the engine,
     the number of processes or the stops: which cells are trained together follows from the plan alone.
@@ -122,7 +122,7 @@ def _sweep(plan: SweepPlan, out: Path, engine: Engine, progress: Progress) -> Sw
         finish(cells, len(directory.record().rounds))
     directory.drop_checkpoints()
     rows = tuple(rows_of(directory, plan))
-    write_table(directory.path / "results.parquet", rows)
+    write_table(directory.path / "results.csv", rows)
     progress("done", 1.0)
     return Sweep(path=directory.path, plan=plan, rows=rows, failures=tuple(failures))
 

@@ -99,7 +99,11 @@ def _decoded(content: bytes, path: Path) -> str:
         raise AssayError(f"{path} must be UTF-8 text", given=str(error), next_step=next_step) from None
 
 
-def _read_csv(path: Path, texts: Collection[str] = ()) -> TableRows:
+def csv_columns(path: Path) -> tuple[list[int], dict[str, Sequence[str]]]:
+    """The line of each row of a CSV file, and its columns as text by name.
+
+    **Raises:** `AssayError` naming the file and the line.
+    """
     content = read_bytes(path, most=MOST_TABLE)
     if (cells := content.count(b",") + content.count(b"\n")) > MOST_TABLE_CELLS:
         raise AssayError(f"{path} must hold at most {MOST_TABLE_CELLS:,} cells", given=f"{cells:,} commas and line ends")
@@ -120,8 +124,13 @@ def _read_csv(path: Path, texts: Collection[str] = ()) -> TableRows:
         raise AssayError(rule, given=names[0], next_step=f"save it with commas in the place of {other!r}")
     if len(set(names)) < len(names):
         raise AssayError(f"{path}: the first line must name every column once", given=names)
-    columns = [cells if name in texts else _typed(cells) for name, *cells in zip(*lines, strict=True)]
-    return TableRows(path, "line", numbers[1:], [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)])
+    return numbers[1:], {name: cells for name, *cells in zip(*lines, strict=True)}
+
+
+def _read_csv(path: Path, texts: Collection[str] = ()) -> TableRows:
+    numbers, columns = csv_columns(path)
+    typed = [cells if name in texts else _typed(cells) for name, cells in columns.items()]
+    return TableRows(path, "line", numbers, [dict(zip(columns, cells, strict=True)) for cells in zip(*typed, strict=True)])
 
 
 def _typed(cells: Sequence[str]) -> list[int | float | str | None]:

@@ -10,7 +10,7 @@ from assay.failed import Failed
 from assay.power import detectable_departure
 from assay.stats import mean_interval
 from assay.verdict.answers import Combining, Novel, Sharing, Verdict, Works
-from assay.verdict.numbers import ABOVE_NULL, WORKS, best_null
+from assay.verdict.numbers import ABOVE_NULL, WORKS, floor_of
 from assay.verdict.sharing import sharing_of
 from assay.verdict.words import sentence
 
@@ -45,7 +45,7 @@ def judge(
         because = f"the integrity check failed: {unreliable}"
         return _none(because, f"No verdict, since {because}.", unreliable=unreliable)
     if unlearned:
-        told = f"Unlearned: {unlearned}, so nothing can be said about composition."
+        told = f"Nothing can be said about composition: {unlearned}."
         return _none(f"unlearned: {unlearned}", f"{told} {hint}." if hint else told, unlearned=unlearned)
     found = {item.instrument: item for item in evidence}
     why = {one.instrument: f"{one.instrument} failed: {shortened(one.reason).rstrip('.')}" for one in failed}
@@ -98,7 +98,7 @@ def _measured(found: Mapping[str, Evidence], evidence: Sequence[Evidence], witho
     which = item.settings.get("novel score", "novel combinations")
     of_seen = with_interval(seen.value, seen.interval)
     told = f"{which} score {with_interval(novel.value, novel.interval)}, trained ones {of_seen}"
-    answer, why = _call(novel.interval, *best_null(novel), best=seen.value)
+    answer, why = _call(novel.interval, *floor_of(novel), best=seen.value)
     if answer == "works" and novel not in findings(evidence):
         answer, why = "not resolved", f"it is no finding among all that was tested, with a largest p of {p_value(novel.p)}"
     return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="measured"), novel)
@@ -130,7 +130,7 @@ def _estimated(item: Evidence | None) -> Novel | None:
     told = f"at {cut}, states put together of trained ones are answered right on {with_interval(right.value, right.interval)}"
     one_answer = item.settings.get("one_answer_to_all")
     floor, beside = max(
-        *(best_null(one) for one in (headline, right)),
+        *(floor_of(one) for one in (headline, right)),
         (one_answer, f"one answer to all {number(one_answer)}") if isinstance(one_answer, float) else (0.0, ""),
     )
     answer, why = _call(right.interval, floor, beside, best=1.0)

@@ -7,7 +7,7 @@ WORKS = 0.9  # from this share of combinations on, with the whole interval, it w
 ABOVE_NULL = 0.1  # up to this far above the best null, with the whole interval, it does not
 
 
-def best_null(measure: Measure) -> tuple[float, str]:
-    """Its mean, in words too."""
-    null = max((null for null in measure.nulls if null.counts and null.values), key=lambda null: null.mean, default=None)
-    return (null.mean, f"{null.name} {number(null.mean)}") if null else (0.0, "no null")
+def floor_of(measure: Measure) -> tuple[float, str]:
+    """Mean of the best null that a finding must beat, and the same in words: 0 and `no null` where there is none."""
+    null = measure.best_null
+    return (null.mean, f"{null.name} {number(null.mean)}") if null and null.counts else (0.0, "no null")

@@ -7,7 +7,7 @@ from assay.display import with_interval
 from assay.evidence import Evidence, Measure
 from assay.instruments.fracture.answer import of_context
 from assay.verdict.answers import Sharing
-from assay.verdict.numbers import WORKS, best_null
+from assay.verdict.numbers import WORKS, floor_of
 
 KEY, SAME, OTHER = "seen_from_effect_in_context", "the same context", "other contexts"
 
@@ -67,7 +67,7 @@ def _exchanged(item: Evidence | None, without: str) -> Sharing:
 
 def _works(measure: Measure) -> bool:
     assert measure.interval is not None
-    return measure.interval.low >= WORKS and measure.interval.low > best_null(measure)[0]
+    return measure.interval.low >= WORKS and measure.interval.low > floor_of(measure)[0]
 
 
 def _fails(measure: Measure) -> bool:

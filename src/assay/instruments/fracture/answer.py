@@ -104,5 +104,5 @@ def _told(measure: Measure) -> str:
 
 def _null(measure: Measure) -> str:
     """The null that scored best, in words."""
-    best = max((null for null in measure.nulls if null.counts and null.values), key=lambda null: null.mean, default=None)
-    return f"{best.name} {number(best.mean)}" if best else "no null"
+    best = measure.best_null
+    return f"{best.name} {number(best.mean)}" if best and best.counts else "no null"
