@@ -1,4 +1,4 @@
-"""The figures of README and docs/demo.md are those of the page that they show."""
+"""The figures of README, docs/demo.md and docs/figures.md are those of the page that they show."""
 
 import json
 import re
@@ -9,7 +9,8 @@ import pytest
 from assay import demo
 
 ROOT = Path(__file__).parents[1]
-README, PAGE = (" ".join((ROOT / name).read_text().split()) for name in ("README.md", "docs/demo.md"))
+PAGES = ("README.md", "docs/demo.md", "docs/figures.md")
+README, PAGE, FIGURES = (" ".join((ROOT / name).read_text().split()) for name in PAGES)
 DEMO = json.loads((ROOT / "docs" / "images" / "demo.json").read_text())  # written with the picture, by docs/write_demo.py
 COMPOSES, MEMORISES, UNTRAINED = (network.name for network in demo.NETWORKS)
 
@@ -47,7 +48,7 @@ def test_what_bench_measured_agrees_with_the_picture_and_between_the_pages():
     for name, network in zip(seeds, (COMPOSES, MEMORISES), strict=True):
         assert seeds[name][0] == f"{score(network, 'novel_score'):.3f}".replace("0.", ".")
     first, second = (", ".join(row) for row in seeds.values())
-    assert f"| `python bench/demo.py` | {first} and {second} |" in README
+    assert f"| `python bench/demo.py` | {first} and {second} |" in FIGURES
 
 
 def test_readme_says_what_is_downloaded():
