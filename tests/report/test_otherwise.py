@@ -75,7 +75,7 @@ def test_the_gain_that_copies_could_show(examples):
 
 def test_the_page_has_them_with_every_rule_of_the_verdict(examples, system):
     page = report_html(examples.audit([system]))
-    assert "What would have made it say otherwise" in page
+    assert "What could have changed these findings" in page
     assert page.count("What would change it.") == 3
 
 
