@@ -230,7 +230,7 @@ def test_an_instrument_may_refuse(where):
 
 
 def test_a_null_that_is_missing_is_a_fault():
-    with pytest.raises(AssertionError, match="plain goes nowhere without its nulls: permuted"):
+    with pytest.raises(AssertionError, match="plain lacks required nulls: permuted"):
         measured(Planted(dataclasses.replace(PLAIN, beats=(UNTRAINED, "permuted"))))
 
 
@@ -394,7 +394,7 @@ def test_a_control_draws_apart_from_the_copy_of_its_name():
 
 
 def test_two_values_of_one_metric_about_the_same_are_a_fault():
-    with pytest.raises(AssayError, match="planted: a Reading must hold one metric about the same thing once"):
+    with pytest.raises(AssayError, match="planted: a Reading must hold each metric and `about` once"):
         measured(Beside(lambda data, rng: [{"units": data}, {"units": data}]))
 
 
