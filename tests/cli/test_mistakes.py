@@ -132,7 +132,7 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes_with_the_same_weight
         patch.setattr(Terminal, "progress", _interrupting(after=0.5))
         assert main([*command, "parted"]) == 130
     message = capsys.readouterr().err
-    assert message == "assay: interrupted. Repeat the same command to go on where it was; parted keeps the checkpoint.\n"
+    assert message == "assay: interrupted. Repeat the same command to continue; parted keeps the checkpoint.\n"
     assert (tmp_path / "parted" / CHECKPOINT).exists()
     assert "continues only with the configuration" in _failed(capsys, *command, "parted", "--seed", "1")
     assert main([*command, "parted"]) == 0
