@@ -62,7 +62,9 @@ def test_a_title_that_says_it_is_not_told_again(examples):
 
 
 def test_too_many_groups_stay_one_family(examples):
-    _, families = singles_and_families([made(examples, part=f"p{k}", site=s) for k in range(MAX_GROUPS + 1) for s in ("in", "out")])
+    _, families = singles_and_families(
+        [made(examples, part=f"p{k}", site=s) for k in range(MAX_GROUPS + 1) for s in ("in", "out")]
+    )
     assert len(families) == 1
 
 
