@@ -107,7 +107,7 @@ def test_a_full_disk_or_a_closed_folder_is_told_in_one_message(number, capsys, m
     message = _failed(capsys, *TINY, "--steps", "1", "--out", "run")
     assert os.strerror(number) in message
     assert "run/weights" in message
-    assert "Next: make room" in message
+    assert "Next: free space" in message
 
 
 def test_a_reader_that_stops_reading_is_no_error():

@@ -119,7 +119,7 @@ def test_shared_rows_are_counted_named_and_left_out():
 def test_contradicting_answers_are_counted_and_the_first_is_named():
     found = assay.coverage(rows([*TRAIN, (1, 0, "z")]), rows(TEST))
     assert found.contradictions == 1
-    assert any("1 trained combination with answers that contradict each other" in n and "a=1, b=0" in n for n in found.notes)
+    assert any("1 trained combination with contradicting answers" in n and "a=1, b=0" in n for n in found.notes)
 
 
 def test_a_part_that_determines_another_is_named():

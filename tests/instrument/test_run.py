@@ -400,12 +400,12 @@ def test_two_values_of_one_metric_about_the_same_are_a_fault():
 
 @pytest.mark.parametrize(("more", "said"), [({"variance": 0.1}, "interval"), ({"interval": mean_interval(OWN)}, "variance")])
 def test_a_number_that_is_no_mean_needs_its_interval_and_variance(more, said):
-    with pytest.raises(AssertionError, match=f"needs its {said}"):
+    with pytest.raises(AssertionError, match=f"needs `{said}`"):
         measured(Planted(value=0.1, **more))
 
 
 def test_values_of_other_units_are_a_fault():
-    with pytest.raises(AssertionError, match="one a repeat"):
+    with pytest.raises(AssertionError, match="one for each repeat"):
         measured(Planted(controls=(Control(name="one column", how="made up", values=torch.tensor([[0.1]])),)))
 
 

@@ -132,9 +132,9 @@ def test_a_network_is_a_dot_at_its_score(typical):
     [
         ({"maps": ("affine", "shift")}, lambda p, s: 0.3 + 0.01 * s, "No numeric axis has the three values"),
         ({"coverage": ("0.5",)}, lambda p, s: 0.3 + 0.01 * s, "No numeric axis has the three values"),
-        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: 0.3 + 0.01 * s, "None of 1 curve is resolved"),
-        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: 0.3 if s == 0 else None, "no point has networks enough"),
-        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: None, "no point has networks enough"),
+        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: 0.3 + 0.01 * s, "None of 1 curve has a resolved half-way point"),
+        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: 0.3 if s == 0 else None, "no point has enough networks"),
+        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: None, "no point has enough networks"),
         ({"coverage": ("0.2", "0.8"), "maps": ("affine", "shift"), "width": ("8", "16")}, rising, "Of 8 points"),
     ],
 )

@@ -52,7 +52,7 @@ def test_a_value_may_set_several_things():
     [
         ({"over": {"widht": ("8",)}}, r"sets existing options only \(at widht=8\). Given: widht.*Did you mean width"),
         ({"settings": {"width": "9"}}, r"width may be an axis or a setting, not both .*width=8\). Given: 9 and 8"),
-        ({"over": {"seed": ("1", "2")}}, r"--seeds says how many there are \(at seed=1\). Given: seed=1"),
+        ({"over": {"seed": ("1", "2")}}, r"a sweep has no seed setting: use --seeds \(at seed=1\). Given: seed=1"),
         ({"over": {"width": ("wide",)}}, r"width must be a number \(at width=wide\). Given: wide"),
         ({"over": {"coverage": ("7",)}}, "coverage"),
         ({"over": {"width": ("0",)}}, r"width must be a whole number from 1 to 2,147,483,648 \(at width=0\). Given: 0"),
