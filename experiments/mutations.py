@@ -492,7 +492,7 @@ FAULTS = (
     Fault(
         "a next job that waits until the caller asks for a result",
         "jobs.py",
-        "        send()  # first, so that `running` is empty only when nothing is left",
+        "        send()  # first, so that `running` is empty only at the end",
         "        pass",
         ("tests/test_jobs.py",),
     ),
@@ -774,7 +774,7 @@ FAULTS = (
     Fault(
         "links in an image, which no screen reader tells",
         "report/canvas.py",
-        '        root.set("role", "group")  # what stands in an image cannot be reached',
+        '        root.set("role", "group")  # links inside role="img" would be unreachable',
         '        root.set("role", "img")',
         ("tests/report/test_units.py",),
     ),
@@ -795,7 +795,7 @@ FAULTS = (
     Fault(
         "a module that nnsight traces not given its only input",
         "keywords.py",
-        "            parameters = parameters[1:]  # what stands in its place passes for the unbound one, as of nnsight",
+        "            parameters = parameters[1:]  # a wrapper, such as nnsight's, has the signature of the unbound method",
         "            pass",
         ("tests/test_keywords_and_columns.py",),
     ),

@@ -16,7 +16,7 @@ class Drawn:
     tag: str
     attributes: dict
     words: str
-    told: str
+    description: str
 
     def __getitem__(self, name):
         return self.attributes.get(name)
@@ -42,7 +42,7 @@ def marks(svg, *tags):
             tag=element.tag.rpartition("}")[2],
             attributes={name: _read(value) for name, value in element.attrib.items()},
             words=element.text or "",
-            told=next((child.text for child in element if child.tag.endswith("title")), ""),
+            description=next((child.text for child in element if child.tag.endswith("title")), ""),
         )
         for element in ElementTree.fromstring(svg).iter()
     ]

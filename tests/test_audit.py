@@ -123,7 +123,7 @@ def test_an_instrument_that_takes_longest_runs_where_it_is_named(subject, monkey
     monkeypatch.setattr(importlib.import_module("assay.audit"), "all_instruments", lambda: (plain, longest))
     result = audit(subject, small_task(), effort="quick", progress=None)
     assert [item.instrument for item in result.evidence] == ["plain"]
-    assert [(item.instrument, "where it is named" in item.reason) for item in result.skipped] == [("longest", True)]
+    assert [(item.instrument, "only if it is named" in item.reason) for item in result.skipped] == [("longest", True)]
     named = audit(subject, small_task(), effort="quick", instruments=[plain, longest], progress=None)
     assert [item.instrument for item in named.evidence] == ["plain", "longest"]
     assert not load_instrument("circuits").by_default

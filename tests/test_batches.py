@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from assay.batches import AT_ONCE, LEAST, few
+from assay.batches import AT_ONCE, LEAST, spread_sample
 from assay.subject import Subject
 
 
@@ -47,6 +47,6 @@ def test_the_width_is_looked_at_once_and_moves_no_draw():
 def test_a_few_examples_are_spread_repeated_or_zero():
     inputs = {"x": torch.arange(10.0)[:, None]}
     cpu = torch.device("cpu")
-    assert few(inputs, 4, cpu)["x"][:, 0].tolist() == [0, 3, 6, 9]
-    assert few({"x": inputs["x"][:2]}, 5, cpu)["x"][:, 0].tolist() == [0, 1, 0, 1, 0]
-    assert few({"x": inputs["x"][:0]}, 2, cpu)["x"].tolist() == [[0.0], [0.0]]
+    assert spread_sample(inputs, 4, cpu)["x"][:, 0].tolist() == [0, 3, 6, 9]
+    assert spread_sample({"x": inputs["x"][:2]}, 5, cpu)["x"][:, 0].tolist() == [0, 1, 0, 1, 0]
+    assert spread_sample({"x": inputs["x"][:0]}, 2, cpu)["x"].tolist() == [[0.0], [0.0]]

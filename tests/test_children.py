@@ -146,11 +146,11 @@ def test_where_the_parent_imports_from_the_current_directory_its_children_do(tmp
 # Another thread receives what this one has blocked, and Python answers it in this one.
 INTERRUPTED_AT_THE_START = """
 import os, signal, threading, time
-from assay.children import out_of_the_terminals_reach
+from assay.children import without_terminal_signals
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 try:
-    with out_of_the_terminals_reach():
+    with without_terminal_signals():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.1)
         print("started", flush=True)
@@ -158,7 +158,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with out_of_the_terminals_reach():
+    with without_terminal_signals():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.1)
         print("started again", flush=True)

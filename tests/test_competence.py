@@ -144,7 +144,7 @@ def test_nothing_is_searched_in_a_network_that_does_not_do_its_task(order):
         assert [item.instrument for item in result.evidence] == ["reading"]
         (skipped,) = result.skipped
         assert skipped.instrument == "searching"
-        assert "does not do its task: the score on trained combinations is 0" in skipped.reason
+        assert "has not learned its task: the score on trained combinations is 0" in skipped.reason
         assert result.verdict.headline == "unlearned"
         assert "they would stand for 2, 0, 4, 3, 1" in result.verdict.sentence
         told = next(k for k, step in enumerate(steps) if step.startswith("unlearned: the score on trained combinations is 0"))

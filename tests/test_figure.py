@@ -167,7 +167,7 @@ def test_every_step_of_a_graph_is_a_row():
 def test_rows_of_a_table_lead_somewhere_or_none_does():
     table = DetailTable(name="t", columns=("a",), rows=((1,), (2,)), leads_to=("first", ""), level=2)
     assert as_table(table).leads_to == ("first", "")
-    with pytest.raises(AssertionError, match="a place to go to for every row"):
+    with pytest.raises(AssertionError, match="a link target for every row"):
         DetailTable(name="t", columns=("a",), rows=((1,), (2,)), leads_to=("first",), level=2)
 
 

@@ -84,7 +84,7 @@ def test_the_order_of_the_nodes_changes_nothing(generator: Generator):
 def test_what_is_no_tree_has_no_heads(edges):
     graph = Graph(words=("a", "b", "c"), mentions=((0,), (1,), (2,)), edges=edges, punctuation=(False,) * 3, text="a b c")
     assert not graph.is_tree
-    with pytest.raises(AssayError, match=r"heads are asked of trees.*Given: a b c"):
+    with pytest.raises(AssayError, match=r"heads are defined for trees.*Given: a b c"):
         _ = graph.head
 
 

@@ -79,7 +79,7 @@ class Recurrent(nn.Module):
 
 def test_a_replacement_where_the_network_uses_something_else_is_refused():
     subject = Subject(Recurrent())
-    with pytest.raises(assay.AssayError, match=r"place of this network.*Given: gru:out.*Choices: gru:in, head:in"):
+    with pytest.raises(assay.AssayError, match=r"exist in this network.*Given: gru:out.*Choices: gru:in, head:in"):
         subject(INPUTS, replace={"gru:out": torch.zeros_like})
     assert not subject(INPUTS, replace={"head:in": torch.zeros_like}).std(0).any()
 

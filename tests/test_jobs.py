@@ -163,7 +163,7 @@ def test_a_job_that_runs_out_of_memory_is_named_when_the_rest_is_finished():
 
     finished = []
     with pytest.raises(
-        AssayError, match=r"1 of 3 jobs .* number 1, 1125899906842624\. MemoryError: .* Next: being out of memory"
+        AssayError, match=r"1 of 3 jobs .* number 1, 1125899906842624\. MemoryError: .* Next: the usual reason is too little"
     ):
         finished.extend(run_unordered(allocate, [1, 2**50, 3], engine=Engine(jobs=2)))
     assert sorted(finished) == [(0, 1), (2, 3)]

@@ -346,5 +346,5 @@ def test_a_scheduler_that_dies_is_told(dask_cluster: DaskCluster):
     outcomes = run_unordered(lambda item: time.sleep(item) or item, [0, 1000], engine=engine)
     assert next(outcomes) == (0, 0)
     dask_cluster.scheduler.kill()
-    with pytest.raises(AssayError, match=r"the Dask scheduler must run until .* what is finished is kept"):
+    with pytest.raises(AssayError, match=r"the Dask scheduler must run until .* finished jobs are kept"):
         next(outcomes)

@@ -32,7 +32,7 @@ def test_nobody_at_the_address(backend: BackendName):
     message = refusal(Engine(backend=backend, address=address))
     assert message.startswith(f"the {backend} cluster must answer at its address. Given: {address} (")
     assert "Connection refused" in message
-    assert message.endswith("what is finished is kept.")
+    assert message.endswith("finished jobs are kept.")
 
 
 @pytest.mark.parametrize("backend", ["ray", "dask"])

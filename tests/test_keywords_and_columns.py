@@ -141,7 +141,7 @@ def test_what_is_said_of_outputs_in_another_shape(shape, expected, message):
 @pytest.mark.parametrize(
     ("shape", "expected", "what", "message"),
     [
-        ((3, 4), (3, 1), "examples, features", r"not amounts, give whole numbers, as `targets.long\(\)`"),
+        ((3, 4), (3, 1), "examples, features", r"where targets are classes, give whole numbers, as `targets.long\(\)`"),
         ((3, 4), (3, 2), "examples, features", "check that the subject was built for this task"),  # no class there
         ((3, 4), (3, 1, 4), "examples, positions, vocabulary", r"targets as class ids of shape \(n,\), neither a column nor"),
         ((3, 4), (3, 4, 2), "examples, positions, vocabulary", "nor one-hot"),

@@ -105,7 +105,7 @@ def test_none_that_could_be_the_answer_is_an_error_and_so_is_a_name_that_is_not_
 
     with pytest.raises(AssayError, match=r"real numbers of shape \(8, 5\).*Choices: 0 float32 \(8, 16\), 1 float32 \(8, 4\)"):
         audit(Subject(Hidden("tuple")), TASK, effort="quick", instruments=[])
-    with pytest.raises(AssayError, match=r"named as its output, 'logits'.*Choices: hidden float32 .*answer float32"):
+    with pytest.raises(AssayError, match=r"output that was named, 'logits'.*Choices: hidden float32 .*answer float32"):
         Subject(Net("dictionary"), output="logits")(tokens())
     with pytest.raises(AssayError, match="str without a tensor"):
         Subject(Whispering())(tokens())

@@ -142,7 +142,7 @@ def test_experts_that_see_their_own_rows_are_no_sites():
     subject, inputs = Subject(drawn(Routed)), tokens(100)
     inputs["tokens"][:2, 0] = 3  # both to the first expert
     assert [site.name for site in subject.sites(inputs)] == ["embed:out", "out:in", "out:out"]
-    with pytest.raises(AssayError, match="must be a place"):
+    with pytest.raises(AssayError, match="must exist in this network"):
         subject.read(inputs, ["experts.0:out"])
 
 
@@ -150,7 +150,7 @@ def test_an_expert_that_gets_nearly_all_rows_is_refused_when_it_is_read():
     inputs = tokens(400)
     inputs["tokens"][:, 0] = 0
     inputs["tokens"][13, 0] = 1  # not among those of the survey
-    with pytest.raises(AssayError, match="with all examples of a batch"):
+    with pytest.raises(AssayError, match="each time with all of its examples"):
         Subject(drawn(Routed)).read(inputs, ["experts.0:out"])
 
 

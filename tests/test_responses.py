@@ -239,14 +239,14 @@ def test_moves_generate_their_group():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Regularity.generated("flip", [torch.tensor([1, 1, 0])]), "must be a permutation"),
-        (lambda: Regularity.generated("flip", [torch.tensor([1, 0])], [torch.tensor([0, 2])]), "must be a permutation"),
+        (lambda: Regularity.generated("flip", [torch.tensor([1, 1, 0])]), "must hold each of 0 to"),
+        (lambda: Regularity.generated("flip", [torch.tensor([1, 0])], [torch.tensor([0, 2])]), "must hold each of 0 to"),
         (lambda: Regularity.generated("turn", [torch.arange(65).roll(1)]), "at most 64 elements"),
         (
             lambda: Regularity("turn", torch.tensor([[0, 1, 2], [1, 2, 0]]), torch.zeros(2, 1, dtype=torch.int64)),
             "be a group",
         ),
-        (lambda: Regularity("flip", torch.tensor([[1, 0]]), torch.zeros(1, 1, dtype=torch.int64)), "leave everything"),
+        (lambda: Regularity("flip", torch.tensor([[1, 0]]), torch.zeros(1, 1, dtype=torch.int64)), "must be the identity"),
     ],
 )
 def test_what_is_no_group_is_refused(make, message):

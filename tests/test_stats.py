@@ -206,7 +206,7 @@ def test_fits_that_agree_add_nothing_and_one_fit_is_not_covered():
     units = torch.tensor([[1.0, 2.0, 4.0, 3.0, 7.0]])
     alone, plain = stats.fitted_interval(units), stats.mean_interval(units[0])
     assert (alone.low, alone.high) == (plain.low, plain.high)
-    assert "does not cover the fit" in alone.method
+    assert "does not cover the variance between fits" in alone.method
     agreeing = stats.fitted_interval(units.expand(3, -1))
     assert (agreeing.low, agreeing.high) == pytest.approx((plain.low, plain.high))
     for num in (0, 1, 4):

@@ -1,4 +1,4 @@
-"""The command line as a process of its own, `assay` or `python -m assay`, and what Ctrl-C does to it from the first moment."""
+"""Entry point of the command line, `assay` or `python -m assay`, and its handling of Ctrl-C from the first moment."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ def main() -> int:
     """Run the command line. The first Ctrl-C stops the command, which says how to go on; the next ends the process at once."""
     code = INTERRUPTED
     try:
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have said to ignore it
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have set it to be ignored
             signal.signal(signal.SIGINT, _stop)
         from assay.cli import main
 
@@ -22,20 +22,20 @@ def main() -> int:
     except KeyboardInterrupt:  # before the command began, or again while it was stopping
         print("assay: interrupted.", file=sys.stderr)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python would tell of one that comes while it ends with a traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while Python exits would print a traceback
         signal.setitimer(signal.ITIMER_REAL, 0)
-    if code == INTERRUPTED:  # Python would end with another status where it remembers the interrupt
-        with suppress(OSError):  # of a reader that Ctrl-C ended too
+    if code == INTERRUPTED:  # Python would exit with another status after an interrupt
+        with suppress(OSError):  # Ctrl-C may have ended the reader of a pipe too
             sys.stdout.flush()
         os._exit(code)
     return code
 
 
 def _stop(signum: int, frame: FrameType | None, *, patience: int = 200) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which ends the process whatever it is doing, unlike a function of ours
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the default ends the process whatever it is doing; a Python handler cannot
     if sys.stderr.isatty():
-        os.write(sys.stderr.fileno(), b"\x1b[?25h")  # the cursor, which a progress bar hides
-    if patience and _is_importing(frame):  # some modules swallow what is raised while they are loaded
+        os.write(sys.stderr.fileno(), b"\x1b[?25h")  # shows the cursor, which a progress bar hides
+    if patience and _is_importing(frame):  # some modules swallow exceptions raised during their import
         signal.signal(signal.SIGALRM, partial(_stop, patience=patience - 1))
         signal.setitimer(signal.ITIMER_REAL, 0.05)
     else:

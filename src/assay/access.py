@@ -1,7 +1,7 @@
-"""Judging where no novel input can be made: from what was drawn, in a process that cannot reach the task.
+"""Access level 0: instruments read the network in a process that has drawn data but cannot reach the task.
 
-The process gets the network, the instruments and plain tensors. It cannot import `assay.tasks`, so whatever would bring a
-task along cannot be loaded there.
+The process gets the network, the instruments and plain tensors. It cannot import `assay.tasks`, so an object that holds a task
+cannot be unpickled there.
 """
 
 import json
@@ -17,7 +17,7 @@ from traceback import walk_tb
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from assay.children import end_with, run_python_telling, unpicklable
+from assay.children import end_with, run_python_with_progress, unpicklable
 from assay.compiled import uncompiled
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence
@@ -38,7 +38,7 @@ from assay.task import Task
 from assay.views import NoNovelInputs, TrainedOnly
 
 FORBIDDEN = "assay.tasks"
-_DRAWING = 0.02  # of the work, for each instrument
+_DRAWING = 0.02  # share of the progress that drawing takes, for each instrument
 
 
 def judged_apart(
@@ -50,9 +50,9 @@ def judged_apart(
     seed: int,
     progress: Progress = silent,
 ) -> list[Evidence | Failed | None]:
-    """What the instruments find when only what they drew is sent to a process that cannot reach the task: the same
-    evidence, to the bit, as from `run` on the task without its novel inputs. None of one that draws such, or takes the task
-    along. One that breaks off loses no other's.
+    """Evidence of the instruments, from their drawn data alone, in a process that cannot reach the task. It is equal, to the
+    bit, to that of `run` on the task without its novel inputs. An entry is None where an instrument draws novel inputs or its
+    data hold the task, and a `Failed` where it raises; the others are not affected.
 
     **Raises:** `AssayError` when the network cannot be sent or loaded without its task.
     """
@@ -84,9 +84,9 @@ def judged_apart(
 
 
 def _sendable(found: object, task: Task) -> bytes:
-    """What was drawn, pickled; functions without a name of their own, such as a `lambda` for an executor, by value.
+    """Drawn data, pickled; functions that cannot be imported by name, such as a `lambda` as executor, by value.
 
-    **Raises:** `AssayError` naming what of the task cannot be pickled.
+    **Raises:** `AssayError` naming the attributes of the task that cannot be pickled.
     """
     from cloudpickle import dumps
 
@@ -102,7 +102,7 @@ def _sendable(found: object, task: Task) -> bytes:
         if fault
     ]
     raise AssayError(
-        "at access level 0 what is drawn from a task is sent to a process of its own, so it must be possible to pickle it",
+        "at access level 0 data drawn from a task are sent to another process, so it must be possible to pickle them",
         given=", ".join(named) or f"{type(failed).__name__}: {failed}",
         next_step="let an executor be a function at the top of a module that keeps no lock, generator or open file, or audit "
         "at level 1 or 2",
@@ -110,12 +110,12 @@ def _sendable(found: object, task: Task) -> bytes:
 
 
 def _judged(content: object, hear: Callable[[str], None]) -> list[Evidence | Failed | None]:
-    """What the process finds. A module of the user's that imports tasks beside the network's class cannot be imported there, so
-    that what comes from it is sent itself: its classes and functions, and of the module's variables those that they use."""
+    """Results of the child process. A user's module that defines the network's class and also imports tasks cannot be imported
+    there: its classes and functions, with the module variables that they use, are then pickled by value."""
     with ExitStack() as stack:
         sent: set[str] = set()
         while True:
-            child = run_python_telling("-m", "assay.access", given=_packed(content), hear=hear)
+            child = run_python_with_progress("-m", "assay.access", given=_packed(content), hear=hear)
             if child.returncode or not child.stdout:
                 last = (child.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
                 raise AssayError("the process without the task must finish", given=f"exit status {child.returncode}: {last}")
@@ -133,11 +133,11 @@ def _judged(content: object, hear: Callable[[str], None]) -> list[Evidence | Fai
                     "assay.load_task), or move the network's class into a module that imports none; or audit at level 1 or 2",
                 )
             sent.add(module)
-            stack.enter_context(_sent_itself(sys.modules[module]))
+            stack.enter_context(_pickled_by_value(sys.modules[module]))
 
 
 @contextmanager
-def _sent_itself(module: ModuleType) -> Iterator[None]:
+def _pickled_by_value(module: ModuleType) -> Iterator[None]:
     from cloudpickle import list_registry_pickle_by_value, register_pickle_by_value, unregister_pickle_by_value
 
     if module.__name__ in list_registry_pickle_by_value():
@@ -151,18 +151,18 @@ def _sent_itself(module: ModuleType) -> Iterator[None]:
 
 
 class _DrawnInstrument(NamedTuple):
-    """One instrument and what it drew, pickled."""
+    """One instrument and its drawn data, pickled."""
 
     instrument: Instrument
     drawn: bytes
 
 
 class _NoTasks(MetaPathFinder):
-    """Refuses to import the families of tasks."""
+    """Import hook that refuses `assay.tasks`."""
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         if fullname == FORBIDDEN or fullname.startswith(f"{FORBIDDEN}."):
-            raise ImportError(f"{fullname} is not to be had where a network is judged without its task", name=fullname)
+            raise ImportError(f"{fullname} cannot be imported at access level 0", name=fullname)
 
 
 def _packed(content: object) -> bytes:
@@ -172,15 +172,15 @@ def _packed(content: object) -> bytes:
         return dumps(content)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise AssayError(
-            "at access level 0 the network is sent to a process of its own, so it must be possible to pickle it",
+            "at access level 0 the network is sent to another process, so it must be possible to pickle it",
             given=str(error),
             next_step="define its class at the top of a module, or audit at level 1 or 2",
         ) from error
 
 
 def _judge_all(given: bytes) -> list[Evidence | Failed | None] | BaseException | tuple[str, str]:
-    """What the process does, once it can no longer reach the task. Where what it is given brings a task along: what was said of
-    that, and which module imports it."""
+    """Evidence of every instrument, within the child process. Where unpickling imports a task: the message of that error and
+    the module that imports it."""
     try:
         subject, pieces, effort, seed, kept = pickle.loads(given)
     except ImportError as error:
@@ -207,7 +207,7 @@ def _importing(error: ImportError) -> str:
 
 
 def _loaded(drawn: bytes) -> Any:
-    """What was drawn, None where that leads to the task."""
+    """Drawn data, unpickled; None where that imports a task."""
     try:
         return pickle.loads(drawn)
     except ImportError as error:
@@ -216,13 +216,13 @@ def _loaded(drawn: bytes) -> Any:
         raise
 
 
-def _main(told: str, parent: str) -> None:
+def _main(progress_file: str, parent: str) -> None:
     end_with(int(parent))
     assert not any(name.startswith(FORBIDDEN) for name in sys.modules), "a task was imported before it was forbidden"
     sys.meta_path.insert(0, _NoTasks())
     with open(os.dup(1), "wb") as found:
-        os.dup2(2, 1)  # what the network or an instrument prints must not mix with what was found
-        with open(int(told), "w", encoding="utf-8") as lines:
+        os.dup2(2, 1)  # output printed by the network or an instrument must not mix with the results
+        with open(int(progress_file), "w", encoding="utf-8") as lines:
 
             def tell(doing: str, done: float) -> None:
                 print(json.dumps([doing, done]), file=lines, flush=True)

@@ -1,5 +1,4 @@
-"""Arguments of the public functions, checked against their own annotations, so that a value of another kind is named at once
-and not met deep inside."""
+"""Type checks of the public functions' arguments against their annotations, so that a wrong one is named at the call."""
 
 import functools
 import inspect
@@ -24,8 +23,8 @@ _PLAIN: Mapping[object, tuple[type | tuple[type, ...], str]] = {
 
 
 def checked(function: Function, *, leave: Collection[str] = ()) -> Function:
-    """The function, which raises `AssayError` for an argument whose value is of another kind than its annotation says: what it
-    is, what is in it where that is a list or mapping, one of its choices, a function of so many arguments.
+    """Decorator: the function raises `AssayError` for an argument that does not fit its annotation. Checked are types, items of
+    lists and mappings, choices of a `Literal`, and the number of arguments of a callable.
 
     ```python
     >>> @checked
@@ -34,7 +33,7 @@ def checked(function: Function, *, leave: Collection[str] = ()) -> Function:
     AssayError: progress of audit must be a function of 2 arguments or None. Given: none.
     ```
 
-    **Arguments:** `leave`: arguments that the function checks itself. Those annotated by a text are left as well.
+    **Arguments:** `leave`: arguments that the function checks itself. Arguments with a string as annotation are not checked.
     """
     signature = inspect.signature(function)
     name = function.__qualname__.removesuffix(".__init__")
@@ -57,7 +56,7 @@ def checked(function: Function, *, leave: Collection[str] = ()) -> Function:
             value, hint = given[argument], hints[argument]
             if not _fits(value, hint):
                 choices = [str(one) for one in get_args(hint)] if get_origin(hint) is Literal else []
-                rule = f"{argument} of {name} must be {'one of its choices' if choices else _told(hint)}"
+                rule = f"{argument} of {name} must be {'one of its choices' if choices else _described(hint)}"
                 raise AssayError(rule, given=_given(value), choices=choices, next_step=_NEXT.get(argument, ""))
         return function(*args, **kwargs)
 
@@ -65,7 +64,7 @@ def checked(function: Function, *, leave: Collection[str] = ()) -> Function:
 
 
 _NEXT = {
-    "progress": "None shows nothing, and leaving it out a bar",
+    "progress": "None shows nothing; leave it out for a bar",
     "subject": "wrap the network: assay.Subject(network)",
     "task": "assay.load_task(...) makes one of an address, assay.Table(...) of tensors",
     "train": "assay.load_task(...) makes one of an address, assay.Table(...) of tensors",
@@ -95,12 +94,12 @@ def _fits(value: Any, hint: Any) -> bool:
         return True
     try:
         return isinstance(value, origin or hint)
-    except TypeError:  # a protocol that only type checkers know
+    except TypeError:  # a protocol that cannot be checked at run time
         return True
 
 
 def _takes(function: Callable[..., Any], arguments: Any) -> bool:
-    """Whether it can be called with so many; what Python cannot say is taken on trust."""
+    """Whether a function can be called with that many arguments; True where its signature is not known."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -112,10 +111,10 @@ def _takes(function: Callable[..., Any], arguments: Any) -> bool:
     return True
 
 
-def _told(hint: Any) -> str:
+def _described(hint: Any) -> str:
     origin, inside = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(_told, inside)))
+        return " or ".join(dict.fromkeys(map(_described, inside)))
     if origin is Literal:
         return " or ".join(map(str, inside))
     if hint in _PLAIN:
@@ -124,9 +123,9 @@ def _told(hint: Any) -> str:
         number = len(inside[0]) if isinstance(inside[0], list) else None
         return "a function" if number is None else f"a function of {number} argument{'' if number == 1 else 's'}"
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return f"a dictionary from {_told(inside[0])} to {_told(inside[1])}"
+        return f"a dictionary from {_described(inside[0])} to {_described(inside[1])}"
     if isinstance(origin, type) and issubclass(origin, Sequence | Collection):
-        return f"a list, each {_told(inside[0])}"
+        return f"a list, each {_described(inside[0])}"
     named = origin or hint
     return "anything" if hint is Any else f"an assay.{named.__name__}" if _is_ours(named) else f"a {named.__name__}"
 
@@ -136,5 +135,5 @@ def _is_ours(kind: type) -> bool:
 
 
 def _given(value: Any) -> object:
-    """What was given: a plain value as it is, else its kind."""
+    """The value for an error message: a plain value as it is, else its type."""
     return value if isinstance(value, str | int | float | list | tuple | dict | None) else f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""What a module keeps in its attributes: copied with it, and compared between two calls."""
+"""Attributes of a module: copied with it, and compared between two calls."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from assay.site import same_bits
 
 def copied(module: nn.Module) -> nn.Module:
     """A copy that shares no weight. Tensors that the module computed and keeps as attributes, such as the `weight` of the old
-    `torch.nn.utils.weight_norm`, are copied without the graph that they came from.
+    `torch.nn.utils.weight_norm`, are copied without their autograd graph.
 
     **Raises:** `AssayError` naming the attribute that cannot be copied, such as a lock or an open file.
 
@@ -23,17 +23,17 @@ def copied(module: nn.Module) -> nn.Module:
     memo: dict[int, object] = {id(kept): kept.detach().clone() for kept in computed}
     try:
         return copy.deepcopy(module, dict(memo))
-    except Exception as error:  # of what a user's module keeps
+    except Exception as error:  # a user's attributes may raise anything
         culprit = next((name for name, value in _attributes(module).items() if not _can_be_copied(value, memo)), "")
         raise AssayError(
-            "it must be possible to copy a network, as its untrained copies are made",
+            "a network must be copyable, since untrained copies of it are made",
             given=f"{culprit or type(module).__name__}: {type(error).__name__}: {error}",
-            next_step="give `Subject` a `fresh` that builds a new network from a generator, or keep that out of the module",
+            next_step="give `Subject` a `fresh` that builds a new network from a generator, or drop that attribute",
         ) from error
 
 
 def kept_tensors(module: nn.Module, *, plain: bool = False) -> dict[str, Tensor]:
-    """Every tensor that the module keeps beside its parameters, by dotted name: buffers, and plain attributes such as a cache.
+    """Every tensor of the module besides its parameters, by dotted name: buffers, and plain attributes such as a cache.
 
     **Arguments:** `plain`: also those of modules in plain lists, parameters included.
 
@@ -47,7 +47,7 @@ def kept_tensors(module: nn.Module, *, plain: bool = False) -> dict[str, Tensor]
 
 
 def changed_tensors(module: nn.Module, before: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Names of the kept tensors that are not, to the bit, what they were before."""
+    """Names of the kept tensors whose bits differ from those in `before`."""
     now = kept_tensors(module)
     return tuple(
         name for name in {**before, **now} if name not in before or name not in now or not same_bits(now[name], before[name])
@@ -55,7 +55,7 @@ def changed_tensors(module: nn.Module, before: Mapping[str, Tensor]) -> tuple[st
 
 
 def _attributes(module: nn.Module) -> dict[str, object]:
-    """What every submodule keeps, by dotted name: parameters, buffers and hooks as dictionaries."""
+    """Attributes of every submodule, by dotted name; parameters, buffers and hooks are dictionaries."""
     return {
         f"{name}.{key}" if name else key: value
         for name, part in module.named_modules()
@@ -65,7 +65,7 @@ def _attributes(module: nn.Module) -> dict[str, object]:
 
 
 def _tensors(name: str, value: object, *, plain: bool = False) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in nests of lists, tuples and dictionaries, with its place."""
+    """Every tensor in nested lists, tuples and dictionaries, with its path."""
     if isinstance(value, Tensor):
         yield name, value
     elif isinstance(value, (list, tuple, dict)):
@@ -78,6 +78,6 @@ def _tensors(name: str, value: object, *, plain: bool = False) -> Iterator[tuple
 def _can_be_copied(value: object, memo: dict[int, object]) -> bool:
     try:
         copy.deepcopy(value, dict(memo))
-    except Exception:  # of what a user's module keeps
+    except Exception:  # a user's attributes may raise anything
         return False
     return True

@@ -1,4 +1,4 @@
-"""`audit(subject, task)`: run the instruments that apply, say why the rest do not, and judge."""
+"""`audit(subject, task)`: run the instruments that apply, give the reason for those that do not, and reach a verdict."""
 
 import pickle
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from assay.bounds import check_seed
 from assay.cards import Environment, SubjectCard, TaskCard
 from assay.children import unpicklable
 from assay.computation.ability import DeclaresComputation
-from assay.display import Framed, brief, columns_of, interval, measures_table, number, page, words
+from assay.display import DataFrameColumns, brief, columns_of, interval, measures_table, number, page, words
 from assay.entities import BindsEntities
 from assay.errors import AssayError
 from assay.evidence import Effort, Evidence, Level
@@ -38,7 +38,7 @@ from assay.views import TrainedOnly, Unlabelled
 
 DOES_NOT_GIVE = "the task does not give"
 NUM_INTEGRITY_EXAMPLES = 256
-NUM_UNSCORED_EXAMPLES = 4  # where the output is not scored, which of a language model is a logit for every word
+NUM_UNSCORED_EXAMPLES = 4  # fewer where the output is not scored: a language model gives a logit for every word
 GIVES: Mapping[type, str] = {
     DeclaresComputation: "a declared computation graph (docs/methods/subgraphs.md says which tasks have one, and how)",
     DeclaresRegularities: "a declared regularity, as a symmetry (docs/methods/fracture.md says which tasks have one, and how)",
@@ -48,8 +48,8 @@ GIVES: Mapping[type, str] = {
     GivesGraphs: "texts with a graph over their words (docs/tasks/treebank.md and docs/tasks/graphs.md say which tasks do)",
 }
 NOTHING_RUN = Integrity(outputs_identical=True, weights_identical=True, num_examples=0, num_sites=0)
-"""Of a file of predictions: there is no network that reading could change."""
-NOT_NAMED = "it takes longer than all others together, and runs where it is named or at full effort"
+"""The integrity of a file of predictions: there is no network that reading could change."""
+NOT_NAMED = "it takes longer than all others together, so it runs only if it is named or at full effort"
 NEEDS_MORE = "it needs novel inputs or the task itself, which access level 0 does not allow"
 
 
@@ -64,9 +64,9 @@ class Skipped:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Audit(Framed):
-    """One subject on one task: everything a report shows. `examples`: of the combinations that measures rest on; `command`: the
-    line for a shell that repeats it, empty where it was made in Python.
+class Audit(DataFrameColumns):
+    """One subject on one task: everything a report shows. `examples`: inputs and answers of the combinations that measures rest
+    on; `command`: the shell command that repeats the audit, empty where it was run from Python.
 
     Example::
 
@@ -139,23 +139,23 @@ def audit(
     jobs: int = 1,
     progress: Shown = "bar",
 ) -> Audit:
-    """Audit one network, or a file of its answers (`assay.predictions.Predictions`) by the instruments that read one.
+    """Audit one network, or a file of its answers (`assay.predictions.Predictions`), by the instruments that apply.
 
     **Arguments:**
 
-    - `seed`: of everything drawn. The same seed gives the same bytes on one thread of a CPU.
+    - `seed`: random seed. The same seed gives the same bytes on one thread of a CPU.
     - `effort`: `quick` (seconds), `standard` (a minute or two on two cores) or `full`.
-    - `level`: of access. 0 allows trained inputs and the declaration only: instruments run in a process that cannot reach
-      the task, and those that need it are skipped. 1 also allows novel inputs, 2 their labels; at 1 what needs labels is
-      left out. A task that has no novel combinations, or none with answers (`Task.level`), allows no more than 0 or 1.
-    - `instruments`: all registered ones by default, without `circuits` below full effort.
+    - `level`: access level. 0 allows trained inputs and the declaration only: instruments run in a process that cannot reach
+      the task, and those that need it are skipped. 1 also allows novel inputs, and 2 their labels; measures that need more are
+      left out. A task without novel combinations allows at most 0, one without their answers at most 1 (`Task.level`).
+    - `instruments`: by default all registered ones, but `circuits` only at full effort.
     - `address`: where the subject came from, for the report.
-    - `jobs`: processes in which instruments run side by side, and those that take long read their copies; the bytes of the
-      result do not depend on it.
-    - `progress`: a bar on stderr by default, or where that is no terminal a line every 30 seconds at most; None shows
-      nothing, and a function is called with what is being done and the share that is done.
+    - `jobs`: number of processes, over which instruments run in parallel; long ones run one after the other, with their copies
+      in parallel. The result does not depend on it.
+    - `progress`: by default a bar on stderr, or a line at most every 30 seconds where stderr is no terminal; None shows
+      nothing; a function is called with the name of the current step and the share done.
 
-    An instrument that breaks off loses no other's evidence: it is among the `failed`, with its reason.
+    An instrument that raises is listed in `failed` with its reason; the evidence of the others is kept.
 
     **Raises:** `AssayError` when the subject cannot run the task, or holds or returns NaN.
 
@@ -170,7 +170,7 @@ def audit(
     allowed = min(level, task.level)
     subject = answering(subject, task)
     with one_thread(), undisturbed(subject.module, seed), shown(progress) as report:
-        # Nothing is shown before it is known to run, so that a mistake shows its one message alone.
+        # No progress is shown before the network is known to run, so that a mistake shows its message alone.
         unlearned, hint, integrity = "", "", NOTHING_RUN
         if not isinstance(subject, Predictions):
             sample = _sample(task, seed)
@@ -181,11 +181,11 @@ def audit(
             if outputs is not None and unlearned:
                 hint = _other_order(subject, task, outputs, seed)
                 if not hint and subject.initial:
-                    hint = f"No weights file was given, so that its weights are those that {subject.initial} gave it"
+                    hint = f"No weights file was given: its weights are those that {subject.initial} gave it"
         if unlearned:
             report(f"unlearned: {unlearned}", 0.0)
         chosen = all_instruments() if instruments is None else instruments
-        applying, skipped = _sorted_out(chosen, subject, task, level, unlearned, instruments is not None or effort == "full")
+        applying, skipped = _applicable(chosen, subject, task, level, unlearned, instruments is not None or effort == "full")
         if level == 0:
             report("judging in a process that cannot reach the task", 0.0)
             judged = judged_apart(applying, subject, task, effort=effort, seed=seed, progress=report)
@@ -225,15 +225,16 @@ def _sample(task: Task, seed: int) -> Examples:
 
 
 def _other_order(subject: Subject, task: Task, outputs: Tensor, seed: int) -> str:
-    """That its classes have another order, where they do; on more examples than show that it is unlearned."""
+    """Warning that the classes are in another order, or empty. It needs more examples than the check for an unlearned
+    network."""
     num = competence.examples_for_order(outputs, task.objective)
     more = task.examples("seen", num, generator=Generator().manual_seed(seed))
     return competence.other_order(subject(more.inputs), more, task.objective)
 
 
 def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:
-    """The outputs on trained examples, once weights, inputs and outputs are known to be finite, and the outputs to be what the
-    task scores; None where the task scores none."""
+    """Outputs on trained examples, after checks that weights, inputs and outputs are finite and that the task can score them;
+    None where the task scores no outputs."""
     trained = {name for name, _ in subject.module.named_parameters(remove_duplicate=False)}
     for name, weight in subject.weights().items():
         if weight.is_meta:
@@ -253,31 +254,31 @@ def _outputs(subject: Subject, task: Task, sample: Examples) -> Tensor | None:
         raise AssayError(
             "the subject's output must be real numbers, such as logits",
             given=f"{str(outputs.dtype).removeprefix('torch.')} of shape {tuple(outputs.shape)}",
-            next_step="return what the answer is chosen by, not the answer itself",
+            next_step="return the scores from which the answer is chosen, not the answer itself",
         )
     check_finite(outputs, "the subject's output")
     task.score(outputs, sample)
     return outputs
 
 
-def _sorted_out(
+def _applicable(
     chosen: Sequence[Instrument], subject: Subject, task: Task, level: Level, unlearned: str, asked: bool
 ) -> tuple[list[Instrument], list[Skipped]]:
-    """What applies, and what does not with the reason."""
+    """The instruments that apply, and those that do not with the reason."""
     applying, skipped = [], []
     for instrument in chosen:
         if isinstance(subject, Predictions) and not instrument.reads_predictions:
-            reason = "it runs the network, and there is a file of its answers alone"
+            reason = "it runs the network, but only a file of its answers was given"
         elif missing := missing_abilities(instrument, task):
             reason = f"{DOES_NOT_GIVE} {' and '.join(GIVES.get(ability, ability.__name__) for ability in missing)}"
         elif isinstance(task.objective, Unscored) and not {GivesCorpus, GivesGraphs}.intersection(instrument.needs):
-            reason = "the task asks nothing of the network's output, so there is no behaviour to judge"
+            reason = "the task does not score the network's output, so there is no behaviour to judge"
         elif level == 0 and missing_abilities(instrument, TrainedOnly(task)):
             reason = NEEDS_MORE
         elif not asked and not getattr(instrument, "by_default", True):
             reason = NOT_NAMED
         elif unlearned and getattr(instrument, "searches", False):
-            reason = f"it searches for long, and the network does not do its task: {unlearned}"
+            reason = f"its search is long, and the network has not learned its task: {unlearned}"
         else:
             applying.append(instrument)
             continue
@@ -286,14 +287,14 @@ def _sorted_out(
 
 
 def _run_all(pieces: Sequence["_InstrumentRun"], *, jobs: int, progress: Progress) -> list[Evidence | Failed]:
-    """Every piece, here or side by side; what shares its own work out comes after the others, with all processes."""
+    """Run every instrument. Those that parallelise their own work come after the others, with all processes."""
     beside = [k for k, piece in enumerate(pieces) if jobs != 1 and not getattr(piece.instrument, "long", False)]
 
-    def told(doing: str, share: float) -> None:
+    def scaled_beside(doing: str, share: float) -> None:
         progress(doing, share * len(beside) / len(pieces))
 
     try:
-        results = run_parallel(_measure, [pieces[k] for k in beside], jobs=jobs, progress=told)
+        results = run_parallel(_measure, [pieces[k] for k in beside], jobs=jobs, progress=scaled_beside)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         sent = {"the network": pieces[0].subject, "the task": pieces[0].task}
         sent |= {f"the instrument {piece.instrument.name}": piece.instrument for piece in pieces}
@@ -310,7 +311,7 @@ def _run_all(pieces: Sequence["_InstrumentRun"], *, jobs: int, progress: Progres
 
 
 class _InstrumentRun(NamedTuple):
-    """One instrument to run."""
+    """One instrument with its subject, task and settings."""
 
     instrument: Instrument
     subject: Subject

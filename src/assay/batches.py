@@ -1,4 +1,4 @@
-"""Batches of examples: some of them, and how many a forward pass takes."""
+"""Batches of examples: a few for a trial run, and the batch size that fits the cache."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,20 +11,20 @@ from torch.utils.hooks import RemovableHandle
 from assay.hooks import observe
 
 AT_ONCE = 2**19
-"""Numbers of the widest tensor of a pass: those of more examples leave the cache of a processor, and each takes longer."""
+"""Numbers in the widest tensor of a forward pass; larger ones leave the processor's cache, and each example takes longer."""
 LEAST = 32
 
 
-def few(inputs: Mapping[str, Tensor], count: int, device: torch.device) -> dict[str, Tensor]:
-    """So many examples, spread over all and repeated where these are fewer, or zeros where there are none."""
+def spread_sample(inputs: Mapping[str, Tensor], count: int, device: torch.device) -> dict[str, Tensor]:
+    """Inputs of `count` examples, evenly spaced; repeated where there are fewer, zeros where there are none."""
     num = len(next(iter(inputs.values())))
     rows = torch.arange(count) % max(1, num) if num < count else torch.linspace(0, num - 1, count).round().long()
     chosen = {k: value[rows] if num else value.new_zeros(count, *value.shape[1:]) for k, value in inputs.items()}
     return {name: value.to(device) for name, value in chosen.items()}
 
 
-def fitting(module: nn.Module, run: Callable[[list[RemovableHandle]], object]) -> int:
-    """How many examples fit, by what modules return in a pass on two.
+def fitting_batch_size(module: nn.Module, run: Callable[[list[RemovableHandle]], object]) -> int:
+    """Batch size that fits the cache, from the largest output of a module in a forward pass on two examples.
 
     **Arguments:** `run`: a pass on two examples, after which it removes the handles that it is given.
     """

@@ -1,7 +1,7 @@
-"""How large a file or a number may be that a user or a stranger gives, and the readers that hold to it.
+"""Bounds on the size of files and numbers that are read, and the readers that enforce them.
 
-Every reader of Assay opens its files here. What is beyond a bound is refused with an `AssayError` before it is read, parsed
-or allocated: no file can make Assay hang, exhaust the memory or end in a traceback.
+Every reader of Assay opens its files here. Anything beyond a bound is refused with an `AssayError` before it is read, parsed or
+allocated: no file can make Assay hang, run out of memory or end in a traceback.
 """
 
 import io
@@ -26,13 +26,13 @@ MOST_TABLE = 2**29
 """Bytes of the rows of a table, or of a treebank (512 MiB): the largest file of a registered treebank has 14 MB. All of them
 are held in memory as objects of Python, which take several times as much."""
 MOST_WEIGHTS_FILE = 2**36
-"""Bytes of a file of weights (64 GiB): larger networks are beyond the memory of the machines that audits run on."""
+"""Bytes of a file of weights (64 GiB): larger networks do not fit into the memory of the machines that audits run on."""
 MOST_ELEMENTS = 4_000_000
 """Commas and brackets in a JSON file, which bound its elements: four million take at most 0.5 GB and two seconds."""
 MOST_TABLE_CELLS = 32_000_000
 """Values in the rows of a table: as objects of Python they take about 100 bytes each."""
 MOST_CELLS = 2**27
-"""Numbers in one tensor that is made of a file or of options (1 GiB of 64-bit numbers)."""
+"""Numbers in one tensor made from a file or from options (1 GiB of 64-bit numbers)."""
 MOST_NESTED = 64
 """Lists and tables inside each other: our reports nest 9 deep, and recursive code stops at about 1,000."""
 MOST_DOTTED = 16
@@ -40,13 +40,13 @@ MOST_DOTTED = 16
 MOST_LAYERS, MOST_SIZE = 1_000, 10**9
 """Layers, and any other whole number, in the configuration of a network: the deepest published ones have some 100 layers."""
 WHOLE_BITS = 63
-"""Whole numbers lie in [-2^63, 2^63), which every library that they go to can hold."""
+"""Whole numbers lie in [-2^63, 2^63), which every library can hold."""
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow
 LARGEST = 1e300
-"""Of a real number, so that the sum of two and the distance between them stay finite."""
+"""Largest absolute value of a real number, so that the sum of two and the distance between them stay finite."""
 _TOML_TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[\w-]+|\.|[ \t]+|[\s\S]')
 
 
@@ -54,7 +54,7 @@ _TOML_TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[\w-]+|\.|[ \t]+|[\s
 
 
 def is_file(path: Path | str) -> bool:
-    """Whether there is a file or anything else that is no folder; False for a name that no file can have."""
+    """Whether the path exists and is no folder; False for a name that no file can have."""
     return os.path.lexists(_name(path)) and not os.path.isdir(path)
 
 
@@ -65,11 +65,11 @@ def open_file(path: Path | str, *, most: int, next_step: str = "") -> io.Buffere
     than `most` bytes.
     """
     try:
-        # Without O_NONBLOCK the opening of a pipe waits for somebody who writes into it.
+        # Without O_NONBLOCK opening a pipe would wait for a writer.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
-        told = getattr(error, "strerror", None) or str(error)
-        raise AssayError(f"{shortened(path)} must be readable", given=told, next_step=next_step) from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise AssayError(f"{shortened(path)} must be readable", given=reason, next_step=next_step) from error
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
@@ -84,7 +84,7 @@ def open_file(path: Path | str, *, most: int, next_step: str = "") -> io.Buffere
 
 
 def check_file(path: Path | str, *, most: int, next_step: str = "") -> None:
-    """As `open_file`, for a library that opens the file itself."""
+    """The checks of `open_file`, for a library that opens the file itself."""
     open_file(path, most=most, next_step=next_step).close()
 
 
@@ -95,12 +95,12 @@ def read_bytes(path: Path | str, *, most: int, next_step: str = "") -> bytes:
 
 
 def read_at_most(file: io.BufferedIOBase, path: Path | str, *, most: int, next_step: str = "") -> bytes:
-    """What a stream still holds, such as what a gzipped file unpacks to. **Raises:** `AssayError` beyond `most` bytes."""
+    """The rest of a stream, such as an unpacked gzip file. **Raises:** `AssayError` beyond `most` bytes."""
     try:
         content = file.read(most + 1)
     except OSError as error:
         raise AssayError(f"{shortened(path)} must be readable", given=error, next_step=next_step) from error
-    if len(content) > most:  # files of the system say that they have no bytes
+    if len(content) > most:  # files under /proc report a size of 0
         raise _too_long(path, "more", most, next_step)
     return content
 
@@ -116,22 +116,22 @@ def _name(path: Path | str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What a library says went wrong; the name of the exception where it says nothing."""
+    """First line of an exception's message; the name of the exception where it has none."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-# What is in them
+# Content of files
 
 
 def parse_json(
     content: bytes, where: object, *, rule: str = "must be whole JSON", finite: bool = True, next_step: str = ""
 ) -> Any:
-    """The value of a JSON text: plain lists and dictionaries of different keys, finite numbers, whole ones within 64 bits.
+    """Value of a JSON text: lists, dictionaries without repeated keys, finite numbers, whole numbers within 64 bits.
 
     **Arguments:**
 
-    - `where`: how a message calls the text, such as its path; `rule`: what it says of it.
-    - `finite`: whether NaN and infinities are refused here; where not, whoever takes a number must refuse them.
+    - `where`: name of the text in a message, such as its path; `rule`: the rule that the message states.
+    - `finite`: whether NaN and infinities are refused here; if not, the caller must refuse them.
 
     **Raises:** `AssayError` for anything else, for more than `MOST_ELEMENTS` elements, and for a nesting beyond `MOST_NESTED`.
     """
@@ -145,13 +145,13 @@ def parse_json(
         given = _TOO_DEEP
     except json.JSONDecodeError as error:
         given = f"{error.msg} at line {error.lineno}, column {error.colno}: it is truncated or altered"
-    except ValueError as error:  # of a number, a key, or the encoding
+    except ValueError as error:  # the message is about a number, a key, or the encoding
         given = f"{error}: it is truncated or altered"
     raise AssayError(f"{shortened(where)} {rule}", given=given, next_step=next_step)
 
 
 def check_elements(content: bytes, where: object, *, most: int, next_step: str = "") -> None:
-    """**Raises:** `AssayError` when a JSON text may hold more than so many elements, counted by its commas and brackets."""
+    """**Raises:** `AssayError` when a JSON text may hold more than `most` elements, counted by its commas and brackets."""
     elements = sum(content.count(sign) for sign in (b",", b"[", b"{"))
     if elements > most:
         rule = f"{shortened(where)} must hold at most {most:,} elements"
@@ -164,9 +164,9 @@ def read_json_value(path: Path | str, *, next_step: str = "") -> Any:
 
 
 def check_configuration(path: Path | str) -> None:
-    """Refuse the configuration of a network whose numbers are beyond those of any, before a library sets out to build it.
+    """Check the configuration of a network for absurd sizes, before a library builds it.
 
-    **Raises:** `AssayError` for a whole number above `MOST_SIZE`, and for one above `MOST_LAYERS` whose name speaks of layers.
+    **Raises:** `AssayError` for a whole number above `MOST_SIZE`, or above `MOST_LAYERS` where its name says layers.
     """
     level: list[Any] = [read_json_value(path)]
     while level:
@@ -211,7 +211,7 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
     try:
         file = pyarrow.parquet.ParquetFile(source)
         groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
-        # Not what it says of its columns: pyarrow reads damaged statistics outside of what it catches, which ends the process.
+        # Not the statistics of its columns: damaged ones make pyarrow end the process.
         cells = file.metadata.num_rows * file.metadata.num_columns
         if cells > MOST_TABLE_CELLS:
             rule = f"{shortened(where)} must hold at most {MOST_TABLE_CELLS:,} values"
@@ -221,7 +221,7 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
             twice = next(name for name in names if names.count(name) > 1)
             rule = f"columns of {shortened(where)} must differ in name"
             raise AssayError(rule, given=f"{twice!r} twice", next_step=next_step)
-        # What the head of the file says need not hold, so what comes is counted as well.
+        # The header of the file may be wrong, so the rows that arrive are counted as well.
         held, come, batches = sum(max(0, group.total_byte_size) for group in groups), 0, []
         for batch in file.iter_batches() if held <= MOST_TABLE else ():
             batches.append(batch)
@@ -231,7 +231,7 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
         if max(held, come) > MOST_TABLE:
             raise _too_long(str(where), f"{max(held, come):,}, unpacked", MOST_TABLE, next_step)
         table = pyarrow.Table.from_batches(batches, schema=file.schema_arrow)
-        table.validate(full=True)  # finds texts that are no UTF-8, among others
+        table.validate(full=True)  # finds strings that are not UTF-8, among others
         return table
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError, MemoryError, KeyError, TypeError) as error:
         if isinstance(error, AssayError):
@@ -240,20 +240,20 @@ def read_parquet(source: io.BufferedIOBase, where: object, *, next_step: str = "
 
 
 def map_npy(path: Path, *, next_step: str = "") -> "np.ndarray":
-    """The numbers of an `.npy` file, mapped into memory: what is not used is not read, and the file is never written.
+    """Array of an `.npy` file, memory-mapped read-only.
 
-    **Raises:** `AssayError` for anything else, for pickled objects, for no numbers, and for more than `MOST_CELLS`.
+    **Raises:** `AssayError` for any other file, pickled objects, values that are no numbers, and more than `MOST_CELLS`.
     """
     import numpy as np
 
     rule, headers = f"{shortened(path)} must be a whole .npy file of numbers", np.lib.format
     with open_file(path, most=8 * MOST_CELLS + 2**16, next_step=next_step) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numpy's, of files that Python 2 wrote
+        warnings.simplefilter("ignore")  # numpy warns of files that Python 2 wrote
         try:
             read = {(1, 0): headers.read_array_header_1_0, (2, 0): headers.read_array_header_2_0}[headers.read_magic(file)]
             shape, by_column, dtype = read(file)
-            shape = tuple(map(int, shape))  # truth values count as whole numbers there
-        except Exception as error:  # of a damaged header numpy raises whatever its parsers raise
+            shape = tuple(map(int, shape))  # numpy counts booleans as integers
+        except Exception as error:  # for a damaged header numpy raises whatever its parsers raise
             raise AssayError(rule, given=first_line(error), next_step=next_step) from None
         numbers, held = math.prod(shape), os.fstat(file.fileno()).st_size - file.tell()
         if dtype.kind not in "iuf" or not 1 <= len(shape) <= 8 or min(shape) < 1:
@@ -267,7 +267,7 @@ def map_npy(path: Path, *, next_step: str = "") -> "np.ndarray":
 
 
 def in_python(values: Any, where: object, *, next_step: str = "") -> list[Any]:
-    """A table of Arrow as a list of rows, or a column of it as a list of cells.
+    """An Arrow table as a list of rows, or one of its columns as a list of cells.
 
     **Raises:** `AssayError` for values that Python cannot hold, such as times beyond the year 9999.
     """
@@ -297,7 +297,7 @@ def _of_different_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_nesting(value: Any) -> None:
-    """Lists and tables, level by level, and the whole numbers in them."""
+    """Check the nesting of lists and tables, and the size of the whole numbers in them."""
     level = [[value]]
     for _ in range(MOST_NESTED + 1):
         children = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
@@ -311,7 +311,7 @@ def _check_nesting(value: Any) -> None:
 
 
 def _check_dotted(text: str) -> None:
-    """Names joined by dots, wherever they stand: a value in which dots join as many words is refused as well."""
+    """Check the number of parts of dotted names. A value with that many dotted words is refused as well."""
     parts, dot = 0, False
     for token in _TOML_TOKEN.finditer(text):
         sign = token[0]
@@ -329,18 +329,18 @@ def _check_dotted(text: str) -> None:
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Whether it is a whole number, and no truth value, within 64 bits."""
+    """Whether a value is a whole number within 64 bits, and no boolean."""
     return isinstance(value, int) and not isinstance(value, bool) and -(2**WHOLE_BITS) <= value < 2**WHOLE_BITS
 
 
 def check_whole(what: str, value: object, *, least: int, most: int) -> None:
-    """**Raises:** `AssayError` when it is no whole number from `least` to `most`."""
+    """**Raises:** `AssayError` when the value is no whole number from `least` to `most`."""
     if not is_whole(value) or not least <= value <= most:
         raise AssayError(f"{what} must be a whole number from {least:,} to {most:,}", given=value)
 
 
 def check_real(what: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> None:
-    """**Raises:** `AssayError` when it is no finite number, not above the one bound, or below the other."""
+    """**Raises:** `AssayError` when the value is no finite number, is not above `above`, or is below `least`."""
     number = isinstance(value, float) or is_whole(value)
     if not (number and abs(value) <= LARGEST and value > above and value >= least):
         limit = f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
@@ -348,6 +348,6 @@ def check_real(what: str, value: object, *, above: float = -math.inf, least: flo
 
 
 def check_seed(what: str, seed: object) -> None:
-    """The one rule for seeds. **Raises:** `AssayError` when it is no whole number in [0, 2^63)."""
+    """Check a seed. **Raises:** `AssayError` when it is no whole number in [0, 2^63)."""
     if not is_whole(seed) or seed < 0:
         raise AssayError(f"{what} must be a whole number from 0 to 2^63 - 1", given=seed)

@@ -1,4 +1,4 @@
-"""What a report says of the network, the task and the machine: enough to find them again and to know that they are the same."""
+"""Description of the network, the task and the machine in a report: enough to identify each of them again."""
 
 import hashlib
 import platform
@@ -16,8 +16,7 @@ from assay.versions import versions_of
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectCard:
-    """What was audited: enough to find it again and to know that it is the same. `output`: which tensor of its output is the
-    answer, where forward returns several."""
+    """The network that was audited. `output`: which tensor of its output is the answer, where forward returns several."""
 
     __repr__ = brief
 
@@ -62,7 +61,7 @@ class PartCard:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskCard:
-    """What it was audited on."""
+    """The task on which it was audited."""
 
     __repr__ = brief
 
@@ -89,7 +88,7 @@ class TaskCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What the numbers may depend on besides the seed."""
+    """Versions and hardware on which the numbers may depend, besides the seed."""
 
     __repr__ = brief
 

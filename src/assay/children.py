@@ -1,9 +1,9 @@
-"""The processes that Assay starts: what they import, who answers Ctrl-C, and that none outlives its parent.
+"""Child processes: their import path, their handling of Ctrl-C, and their end with the parent.
 
-- Python started with `-m` or `-c` searches the current directory first, and would run a `loky` or `torch.py` that lies there.
-  A child searches it only where its parent does.
-- Ctrl-C goes to every process of a terminal. Only the parent answers it.
-- A parent may be killed at any moment, so a child looks for itself whether its parent is there.
+- Python started with `-m` or `-c` searches the current directory first, and would run a `torch.py` that lies there. A child
+  searches it only where its parent does.
+- A terminal sends Ctrl-C to all of its processes. Only the parent handles it.
+- A parent may be killed at any moment, so every child polls whether its parent still runs.
 """
 
 import os
@@ -24,7 +24,7 @@ _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 def end_with(parent: int) -> None:
-    """Make this process end when the process `parent`, which started it, is there no more, whatever it is doing then.
+    """Make this process exit as soon as its parent process, of id `parent`, is gone.
 
     Example:
 
@@ -42,22 +42,21 @@ def end_with(parent: int) -> None:
 
 
 @contextmanager
-def out_of_the_terminals_reach() -> Iterator[None]:
+def without_terminal_signals() -> Iterator[None]:
     """Processes and threads that are started inside never receive what the terminal sends: Ctrl-C, Ctrl-\\, its closing.
 
-    This process answers a Ctrl-C that comes meanwhile afterwards: a worker whose parent ends while it is being started shows a
-    traceback.
+    A Ctrl-C that arrives meanwhile is handled afterwards: a worker whose parent ends during its start would show a traceback.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)  # which they inherit
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)  # children inherit the mask
     try:
-        with _answered_later(signal.SIGINT):  # another thread of this process may receive it
+        with _handled_later(signal.SIGINT):  # another thread of this process may receive the signal
             yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
-def _answered_later(signum: signal.Signals) -> Iterator[None]:
+def _handled_later(signum: signal.Signals) -> Iterator[None]:
     handler = signal.getsignal(signum)
     if handler in (None, signal.SIG_IGN) or threading.current_thread() is not threading.main_thread():
         yield
@@ -73,15 +72,15 @@ def _answered_later(signum: signal.Signals) -> Iterator[None]:
 
 
 def start_trackers() -> None:
-    """Start the processes that remove semaphores and temporary files after a kill. Loky would start them itself, but such that
-    they import from the current directory, end with the terminal, and print a warning of what they remove."""
+    """Start the processes that remove semaphores and temporary files after a kill. Loky's own would import from the current
+    directory, end with the terminal, and print warnings."""
     from multiprocessing.resource_tracker import ensure_running
 
     from loky.backend import resource_tracker as loky
 
     warnings = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
-    for start in (ensure_running, loky.ensure_running):  # each gives the signals back in its own way
-        with out_of_the_terminals_reach(), _environment({**SAFE_PATH, "PYTHONWARNINGS": warnings}):
+    for start in (ensure_running, loky.ensure_running):  # each tracker unblocks signals in its own way
+        with without_terminal_signals(), _environment({**SAFE_PATH, "PYTHONWARNINGS": warnings}):
             start()
 
 
@@ -100,10 +99,9 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 def run_python(*arguments: str, given: bytes = b"", timeout: int | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Run Python with these arguments and, last, the id of this process, for `end_with`; modules are found where they are found
-    here.
+    """Run Python with these arguments followed by the id of this process, for `end_with`, and with this process's import path.
 
-    **Arguments:** `given`: what the child reads from its standard input.
+    **Arguments:** `given`: the child's standard input.
 
     **Raises:** `subprocess.TimeoutExpired`, when the child is killed after `timeout` seconds.
     """
@@ -111,18 +109,18 @@ def run_python(*arguments: str, given: bytes = b"", timeout: int | None = None) 
     return subprocess.run(command, input=given, capture_output=True, env=_found_here(), timeout=timeout, check=False)
 
 
-def run_python_telling(*arguments: str, given: bytes, hear: Callable[[str], None]) -> subprocess.CompletedProcess[bytes]:
-    """The same of a child that tells how far it is: behind the arguments, and before the id of this process, it gets the number
-    of a file to write lines into. `hear` is called with each of them, in this thread; where it raises, the child is killed."""
+def run_python_with_progress(*arguments: str, given: bytes, hear: Callable[[str], None]) -> subprocess.CompletedProcess[bytes]:
+    """As `run_python`, for a child that reports progress: before the id of this process it gets a file descriptor to write
+    lines into. `hear` is called with each line, in this thread; if it raises, the child is killed."""
     reads, writes = os.pipe()
     command = [sys.executable, *arguments, str(writes), str(os.getpid())]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=_found_here(), pass_fds=(writes,))
     os.close(writes)
-    with ThreadPoolExecutor(1) as beside, open(reads, encoding="utf-8") as told:
+    with ThreadPoolExecutor(1) as beside, open(reads, encoding="utf-8") as lines:
         output = beside.submit(process.communicate, given)
         try:
-            for line in told:
+            for line in lines:
                 hear(line)
             out, err = output.result()
         except BaseException:
@@ -137,16 +135,16 @@ def _found_here() -> dict[str, str]:
 
 
 def unpicklable(sent: Mapping[str, object], because: str) -> AssayError | None:
-    """The error that names which of the things `sent` to a process cannot be sent; None where all can.
+    """The error that names which of the objects `sent` to a process cannot be pickled; None where all can.
 
-    **Arguments:** `because`: why they are sent.
+    **Arguments:** `because`: why they are sent, as the beginning of the message.
     """
     from cloudpickle import dumps
 
     for what, value in sent.items():
         try:
             dumps(value)
-        except Exception as error:  # of what the user's object holds
+        except Exception as error:  # a user's object may raise anything
             return AssayError(
                 f"{because}, so it must be possible to pickle {what}",
                 given=f"{type(error).__name__}: {error}",

@@ -1,4 +1,4 @@
-"""Whether a Ray or Dask cluster answers at its address, found out where waiting for ever harms nobody."""
+"""Check that a Ray or Dask cluster answers at its address, in a child process that may hang."""
 
 import socket
 import subprocess
@@ -8,7 +8,7 @@ from assay.children import run_python
 from assay.errors import AssayError
 
 START = {"ray": "ray start --head", "dask": "dask scheduler"}
-"""Commands that start one."""
+"""Commands that start a cluster."""
 SECONDS_TO_CONNECT = 20
 _CHILD = "import sys; from assay.children import end_with; end_with(int(sys.argv[2])); "
 _CONNECT = {
@@ -18,12 +18,12 @@ _CONNECT = {
 
 
 def require_answer(backend: str, address: str) -> None:
-    """Ask a cluster whether it is there.
+    """Check that a cluster answers.
 
     **Raises:** `AssayError` unless it answers.
 
-    Ray tries for minutes where it finds none, and can end the process; Dask waits for ever for a scheduler that accepts
-    the connection and is silent. A child process takes that risk.
+    A child process connects, because Ray retries for minutes and can end the process, and Dask waits without limit for a
+    scheduler that accepts the connection and is silent.
     """
     if address != "auto":
         _require_listener(backend, address)
@@ -36,7 +36,7 @@ def require_answer(backend: str, address: str) -> None:
 
 
 def _require_listener(backend: str, address: str) -> None:
-    """Raises unless something accepts connections at the address: a quick answer to the commonest mistake."""
+    """**Raises:** `AssayError` unless something accepts connections at the address: a quick check for the commonest mistake."""
     try:
         place = urlsplit(f"//{address.rpartition('//')[2]}")
         host, port = place.hostname, place.port
@@ -54,5 +54,5 @@ def _unreachable(backend: str, address: str, reason: object) -> AssayError:
     return AssayError(
         f"the {backend} cluster must answer at its address",
         given=f"{address} ({reason})",
-        next_step="see that it runs and that this machine may reach it, and start again: what is finished is kept",
+        next_step="check that it runs and that this machine can reach it, and start again: finished jobs are kept",
     )

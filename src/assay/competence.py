@@ -1,4 +1,4 @@
-"""Whether a network does its task on trained combinations: told once, before anything inside it is searched."""
+"""Whether a network has learned its trained combinations: checked once, before any instrument searches inside it."""
 
 from collections.abc import Sequence
 
@@ -11,36 +11,36 @@ from assay.objective import NOT_ASKED, PAD, Classification, Objective, Sequences
 from assay.stats import cluster_means, mean_interval
 from assay.task import Examples
 
-LEARNED = 0.95  # score on trained combinations below which a network fails on novel ones for dull reasons
-REORDERED = 0.9  # score that another order of the classes must reach, and the declared one must not
-_MOST_CLASSES = 1_000  # that occur: an assignment takes time with the cube of their number
+LEARNED = 0.95  # score on trained combinations below which failure on novel ones says nothing about composition
+REORDERED = 0.9  # score that another order of the classes must exceed, and the declared one must not
+_MOST_CLASSES = 1_000  # that occur: time of the assignment grows with the cube of their number
 _MOST_SHOWN = 20
 _FEWEST = 10  # examples on which an order is scored
-_EACH, _MOST_EXAMPLES = 16, 4_096  # of every class, and in all
-_MOST_NUMBERS = 2**25  # in all outputs
+_EACH, _MOST_EXAMPLES = 16, 4_096  # examples of every class, and in total
+_MOST_NUMBERS = 2**25  # in the outputs of these examples
 _UNKNOWN = "a class without examples"
 
 
 def unlearned(outputs: Tensor, examples: Examples, objective: Objective) -> str:
-    """Why composition cannot be asked about: the score on trained combinations lies below `LEARNED` with its whole interval, so
-    that more examples would say the same. Empty where it does not, or is not known."""
+    """Statement that the network has not learned its task: the whole interval of its score on trained combinations lies below
+    `LEARNED`. Empty where it does not, or where there are too few combinations for an interval."""
     if not len(examples):
         return ""
     units = cluster_means(objective.score(outputs, examples.targets), examples.combination).means
     interval = mean_interval(units, bounds=(0.0, 1.0))
     if interval is None or interval.high >= LEARNED:
         return ""
-    told = f"{number(float(units.mean()))} [{number(interval.low)}, {number(interval.high)}]"
-    return f"the score on trained combinations is {told}, below {LEARNED}"
+    score = f"{number(float(units.mean()))} [{number(interval.low)}, {number(interval.high)}]"
+    return f"the score on trained combinations is {score}, below {LEARNED}"
 
 
 def other_order(outputs: Tensor, examples: Examples, objective: Objective) -> str:
-    """That the network scores above `REORDERED` when its outputs are read in another order of the classes, and which one; empty
-    where it does not, or needs no other. Nothing is reordered.
+    """Warning that the network would score above `REORDERED` if its outputs were read in another order of the classes, with
+    that order; empty where it would not, or already does. Nothing is reordered.
 
-    The order is the assignment with the most right answers on half of the combinations of each class (Kuhn 1955), and scored on
-    the others: on few examples of many classes some order fits anything. Of a class that has one combination, half of the
-    examples that the network tells apart take their place. Classes without any in the first half are left out of the score.
+    The order is the assignment with the most right answers on half of the combinations of each class (Kuhn 1955), and is scored
+    on the other half: with few examples of many classes some order fits any outputs. For a class with a single combination, its
+    examples with different outputs are halved instead. Classes without examples in the first half are left out of the score.
     """
     if not len(examples) or not isinstance(objective, Classification | Steps | Sequences):
         return ""
@@ -64,7 +64,7 @@ def other_order(outputs: Tensor, examples: Examples, objective: Objective) -> st
         return ""
     names = objective.names if isinstance(objective, Classification) else ()
     words = list(names or map(str, range(num)))
-    if isinstance(objective, Classification):  # of a class that no example has, the order is not known
+    if isinstance(objective, Classification):  # the order of classes without examples is not known
         seen = set(targets[shown].tolist())
         words = [word if k in seen else _UNKNOWN for k, word in enumerate(words)]
     listed = _listed(words, order.argsort().tolist())
@@ -76,15 +76,15 @@ def other_order(outputs: Tensor, examples: Examples, objective: Objective) -> st
 
 
 def examples_for_order(outputs: Tensor, objective: Objective) -> int:
-    """How many examples `other_order` wants where these are the `outputs` of some: several of every class, and no more than are
-    run in little time and memory."""
+    """Number of examples for `other_order`, from the `outputs` of a few: several of every class, within bounds of time and
+    memory."""
     fitting = _MOST_NUMBERS // max(1, outputs[:1].numel())
     return max(len(outputs), min(_MOST_EXAMPLES, _EACH * objective.width(), fitting))
 
 
 def _halves(outputs: Tensor, examples: Examples, objective: Objective) -> tuple[Bool[Tensor, " n"], Bool[Tensor, " n"]]:
-    """Rows on which an order is found, and those on which it is scored: every second combination, within each class where an
-    example has one. Examples with the same outputs stay together."""
+    """Masks of the rows on which an order is found and of those on which it is scored: alternate combinations, within each
+    class if examples have one class. In a class with a single combination examples with the same outputs stay together."""
     if not isinstance(objective, Classification):
         place = examples.combination.unique(return_inverse=True)[1]
         return place % 2 == 0, place % 2 == 1
@@ -105,8 +105,8 @@ def _asked(targets: Tensor, objective: Objective) -> Bool[Tensor, "..."]:
 
 
 def _assigned(answers: Tensor, targets: Tensor, asked: Tensor, classes: Int[Tensor, " k"], num: int) -> Int[Tensor, " classes"]:
-    """For every class the output that answers for it most often, each output for one class; as declared where none does. Of
-    the `classes` alone, which are all that occur."""
+    """Index of the output assigned to every class: the one-to-one assignment with the most right answers. Only `classes`, those
+    that occur, are reassigned."""
     from scipy.optimize import linear_sum_assignment
 
     at = tuple(torch.searchsorted(classes, some[asked].contiguous()) for some in (targets, answers))
@@ -118,7 +118,7 @@ def _assigned(answers: Tensor, targets: Tensor, asked: Tensor, classes: Int[Tens
 
 
 def _listed(names: Sequence[str], order: Sequence[int]) -> str:
-    """The classes in the order of the outputs; of many those that are not in their place and are known."""
+    """The classes in the order of the outputs; of more than `_MOST_SHOWN`, only the known ones that moved."""
     if len(order) <= _MOST_SHOWN:
         return ", ".join(names[k] for k in order)
     moved = [(place, k) for place, k in enumerate(order) if place != k and names[k] != _UNKNOWN]

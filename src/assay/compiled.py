@@ -1,4 +1,4 @@
-"""Networks behind `torch.compile`, whose original code is run, and scripted ones, which are refused."""
+"""Unwrapping of networks compiled by `torch.compile` or traced by nnsight; refusal of scripted, sparse and quantized ones."""
 
 import sys
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ from torch import nn
 
 from assay.errors import AssayError
 
-_INSIDE = "_orig_mod"  # where torch.compile keeps what it compiled
+_INSIDE = "_orig_mod"  # where torch.compile keeps the original module
 _TRACED = "_module"  # where an object of nnsight keeps the module that it traces
 
 
 def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
-    """The module that `torch.compile` was given, or that an object of nnsight traces, or the module itself, and a sentence
-    where it is another one or something in it is compiled.
+    """The original module behind `torch.compile` or an nnsight object, or the module itself, and remarks where it was wrapped
+    or compiled.
 
-    **Raises:** `AssayError` for what is no module, for one that `torch.jit` made, which runs where no hook sees it, and for one
-    with sparse or quantized weights.
+    **Raises:** `AssayError` for anything but a module, for a `torch.jit` module, whose inside no hook sees, and for sparse or
+    quantized weights.
     """
     wrapped = () if isinstance(module, nn.Module) else (f"wrapped ({type(module).__name__}); the module in it was audited",)
     module = getattr(module, _TRACED, module) if wrapped else module
@@ -40,25 +40,25 @@ def original(module: object) -> tuple[nn.Module, tuple[str, ...]]:
 
 
 def refuse_scripted(module: nn.Module) -> None:
-    """**Raises:** `AssayError` naming what `torch.jit` made in a network whose modules are to be read or patched. It can still
-    be cut."""
+    """**Raises:** `AssayError` naming a `torch.jit` submodule, which cannot be read or patched. The network can still be
+    cut."""
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
             raise AssayError(
-                "a network must run its own Python code, since what torch.jit made cannot be read or patched inside",
+                "a network must run its own Python code, since the inside of a torch.jit module cannot be read or patched",
                 given=f"{name or 'the network'}, a {type(part).__name__}",
                 next_step="give the module that was scripted or traced; its weights fit, through load_state_dict",
             )
 
 
 def _refuse_weights(module: nn.Module) -> None:
-    """What is drawn anew, compared to the bit and written to files is dense, and no packed integers."""
+    """Refuse sparse and quantized weights, which cannot be drawn again, compared bit by bit or written to files."""
     for name, part in module.named_modules():
         if type(part).__module__.startswith("torch.") and ".quantized" in type(part).__module__:
             raise AssayError(
                 "the weights of a network must be tensors, which those of a quantized module are not",
                 given=f"{name or 'the network'}, a {type(part).__module__}.{type(part).__name__}",
-                next_step="audit the network as it was before it was quantized",
+                next_step="audit the network before quantization",
             )
     kept = [*module.named_parameters(), *module.named_buffers()]
     sparse = [f"{name}, {str(value.layout).removeprefix('torch.')}" for name, value in kept if value.layout != torch.strided]
@@ -77,7 +77,8 @@ def plain(site: str) -> str:
 
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """Whatever was compiled runs as it is written: hooks put on it afterwards would not run, or compile without end."""
+    """Context in which compiled code runs eagerly: hooks added after compilation would not run, or would recompile each
+    time."""
     if "torch._dynamo" not in sys.modules:  # nothing was compiled, and the compiler takes seconds to import
         yield
         return
@@ -86,5 +87,5 @@ def uncompiled() -> Iterator[None]:
 
 
 def wraps(part: nn.Module) -> bool:
-    """Whether it is what `torch.compile` put around a module, whose methods it passes on."""
+    """Whether a module is the wrapper that `torch.compile` puts around another, whose methods it passes on."""
     return _INSIDE in part._modules

@@ -1,7 +1,7 @@
 """Three networks of one architecture, one of which composes: trained, audited, and compared on one page.
 
-The first two are trained on the same pairs with the same steps and end with the same accuracy on them. Only the weight decay
-differs (docs/demo.md). So no property of the data can tell them apart.
+The first two are trained on the same pairs for the same number of steps and end with the same accuracy on them. Only the weight
+decay differs (docs/demo.md), so no property of the data can tell them apart.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def run_demo(
 
     **Returns:** the comparison page. Each network's run and report are in a folder of its own beside it.
     """
-    Engine(jobs=jobs)  # a mistake shows before any progress
+    Engine(jobs=jobs)  # a mistake is reported before any progress
     progress("training and auditing three networks", 0.0)
     audits = run_parallel(
         _train_and_audit,
@@ -68,7 +68,7 @@ def run_demo(
 def _train_and_audit(job: tuple[_Network, Path, int]) -> Audit:
     network, folder, seed = job
     run = _trained(network, folder, seed)
-    if (folder / "report.html").exists():  # the last file of a report: what is there is whole
+    if (folder / "report.html").exists():  # written last, so a report that has it is complete
         return read_report(folder)
     task = load_task(TASK)
     subject = load_subject(str(run.path), task=task)
@@ -80,7 +80,7 @@ def _train_and_audit(job: tuple[_Network, Path, int]) -> Audit:
 
 
 def _trained(network: _Network, folder: Path, seed: int) -> RunDirectory:
-    """The finished run, made now, continued, or found."""
+    """The finished run: trained now, continued, or already there."""
     if (folder / RECORD).exists():
         run = RunDirectory.open(folder)
         if run.read_record().seed != seed:

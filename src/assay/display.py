@@ -1,4 +1,4 @@
-"""How results show themselves: a short repr, a table in a notebook, columns for a data frame."""
+"""Display of results: a short `repr`, a table in a notebook, columns of a data frame."""
 
 import dataclasses
 import html
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from assay.evidence import Evidence, Interval, Measure
 
 MINUS = "\N{MINUS SIGN}"
-FEW, SHORT, LONG = 6, 60, 120  # entries of a collection that are shown one by one; characters of a text, of anything else
-MOST_ROWS = 30  # of a table in a notebook
+FEW, SHORT, LONG = 6, 60, 120  # entries of a collection shown one by one; characters of a text, and of any other value
+MOST_ROWS = 30  # rows of a table in a notebook
 
 
 def number(value: float | int) -> str:
     """Three significant digits, trailing zeros kept; whole numbers in full: 0.0912, 1.00, 43,147."""
     if isinstance(value, int):
         text = f"{value:,}"
-    elif abs(value) < 1e-12:  # rounding errors of a zero
+    elif abs(value) < 1e-12:  # a zero with rounding error
         text = "0"
     else:
         text = f"{value:.2e}"
@@ -50,7 +50,7 @@ def interval(bounds: "Interval | None") -> str:
 
 
 def with_interval(value: float, bounds: "Interval | None") -> str:
-    """`0.946 [0.926, 0.966]`: how a measured number stands in a sentence as in its table."""
+    """`0.946 [0.926, 0.966]`: a value with its interval, the same in sentences and tables."""
     return f"{number(value)} {interval(bounds)}".strip()
 
 
@@ -64,8 +64,8 @@ def p_value(p: float | None) -> str:
 
 
 def brief(self: Any) -> str:
-    """A `__repr__` of a few lines for a dataclass, named tuple or pydantic model: long text is cut, arrays are told by their
-    type and shape and long collections by their length; what is empty is left out.
+    """A `__repr__` of a few lines for a dataclass, named tuple or pydantic model: long text is cut, arrays are shown by type
+    and shape, long collections by length, and empty fields are left out.
 
     Example::
 
@@ -115,8 +115,8 @@ def _short_collection(values: Mapping[Any, Any] | Sequence[Any] | Set[Any]) -> s
     return f"<{len(values)} {type(first).__name__}>"
 
 
-class Framed:
-    """What turns into a data frame."""
+class DataFrameColumns:
+    """Base class of results that can be turned into a data frame."""
 
     def columns(self) -> dict[str, list[Any]]:
         """The columns of the frame by name, all of one length."""
@@ -180,7 +180,7 @@ _MEASURE_COLUMNS = ("instrument", "key", "title", "value", "low", "high", "unit"
 
 
 def page(*blocks: str) -> str:
-    """Blocks of HTML as a notebook shows them."""
+    """HTML blocks joined for display in a notebook."""
     return f"<div>{''.join(blocks)}</div>"
 
 
@@ -190,7 +190,7 @@ def words(text: str, tag: str = "p") -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; of many rows the first, and how many more there are."""
+    """An HTML table; of more than `MOST_ROWS` rows the first, and the number of the others."""
     if not rows:
         return ""
     head = "".join(f"<th>{_escaped(cell)}</th>" for cell in header)

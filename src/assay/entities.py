@@ -26,8 +26,8 @@ NOVEL: tuple[Pairs, ...] = ("role", "queried", "balanced", "all")
 
 @runtime_checkable
 class BindsEntities(Protocol):
-    """Ability: inputs in which several entities have attributes. `entities_in` says in what: `ListsEntities` or
-    `ShowsObjects` says how they are drawn."""
+    """Ability: inputs in which several entities have attributes. A task also has `ListsEntities` or `ShowsObjects`, which says
+    how they are drawn; `entities_in` names the kind of input."""
 
     entities_in: Literal["lists", "scenes"]
 
@@ -39,8 +39,8 @@ class Contexts:
     **Attributes:**
 
     - `entities`, `attributes`: `(n, k)`, indices, in the order of the list.
-    - `start`: `(n,)`, how many places are free in front of the list.
-    - `queried`: `(n,)`, which of the list is queried.
+    - `start`: `(n,)`, number of empty places before the list.
+    - `queried`: `(n,)`, index of the queried entity in the list.
     """
 
     __repr__ = brief
@@ -68,7 +68,7 @@ class Contexts:
         return self.entities[rows, place], self.attributes[rows, place]
 
     def in_canonical_order(self) -> "Contexts":
-        """The same rows in an order that does not depend on how they came."""
+        """The same rows in an order that does not depend on their present one."""
         columns = torch.cat([self.entities, self.attributes, self.start[:, None], self.queried[:, None]], 1)
         order = torch.arange(len(self))
         for column in columns.flip(1).unbind(1):
@@ -84,7 +84,7 @@ class Written:
 
     - `inputs`: keyword arguments of its forward; rows of one call are equally long.
     - `entity_at`, `attribute_at`: `(n, k)`, the position of the last token of each.
-    - `unrelated_at`: `(n, k)`, that of a token in each item of the list that is neither, such as a full stop.
+    - `unrelated_at`: `(n, k)`, the position of a token of each list item that is neither, such as a full stop.
     """
 
     __repr__ = brief
@@ -97,16 +97,16 @@ class Written:
 
 @runtime_checkable
 class ListsEntities(Protocol):
-    """Ability: contexts that list entities with an attribute each, and ask for that of one entity."""
+    """Ability: contexts that list entities with an attribute each, and query the attribute of one entity."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Trained numbers of entities in a list, ascending."""
+        """Numbers of entities per list that occur in training, ascending."""
         ...
 
     @property
     def larger(self) -> tuple[int, ...]:
-        """Numbers of entities beyond those that are trained."""
+        """Numbers of entities per list beyond those in training."""
         ...
 
     @property
@@ -118,31 +118,31 @@ class ListsEntities(Protocol):
         ...
 
     def contexts(self, n: int, *, size: int, pairs: Pairs, generator: Generator) -> Contexts:
-        """Draw contexts; fewer where there are not so many.
+        """Draw `n` contexts, or all where there are fewer.
 
         **Raises:** `AssayError` for a size that does not fit, and where pairs of the kind cannot fill a list.
         """
         ...
 
     def write(self, contexts: Contexts, entity: Int[Tensor, " n"]) -> Written:
-        """Every context with a query for one entity, which need not be in it."""
+        """Inputs for every context with a query for one entity, which need not be in its list."""
         ...
 
     def trained_with(self) -> Float[Tensor, "entities attributes"]:
-        """How often each entity has each attribute in training, relative to the others."""
+        """Relative frequency of each attribute of each entity in training."""
         ...
 
 
 @dataclass(frozen=True)
 class ObjectScenes:
-    """Scenes of `k` objects each, with what they are made of.
+    """Scenes of `k` objects each, with the attributes and layout that they are drawn from.
 
     **Attributes:**
 
     - `inputs`: keyword arguments of a network's forward.
-    - `objects`: `(n, rows, columns)`, the object that is seen at every place, 1 to k, and 0 for the background.
+    - `objects`: `(n, rows, columns)`, the number of the object visible at every place, 1 to k, and 0 for the background.
     - `attributes`: `(n, k, a)`, indices of each object's values, in the order of `ShowsObjects.attributes`.
-    - `layout`: `(n, k, ...)`, whatever else there is to an object: where it lies, and how large it is.
+    - `layout`: `(n, k, l)`, all else that determines an object, such as position and size.
     """
 
     __repr__ = brief
@@ -172,12 +172,12 @@ class ShowsObjects(Protocol):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Trained numbers of objects in a scene, ascending."""
+        """Numbers of objects per scene that occur in training, ascending."""
         ...
 
     @property
     def larger(self) -> tuple[int, ...]:
-        """Numbers of objects beyond those that are trained."""
+        """Numbers of objects per scene beyond those in training."""
         ...
 
     def scenes(self, n: int, *, size: int, novel: bool, generator: Generator) -> ObjectScenes:
@@ -188,13 +188,13 @@ class ShowsObjects(Protocol):
         ...
 
     def redrawn(self, scenes: ObjectScenes, attributes: Int[Tensor, "n k a"]) -> ObjectScenes:
-        """The same layout with other attributes."""
+        """Scenes of the same layout with other attributes."""
         ...
 
 
 def trained_objects(task: Task, attributes: Int[Tensor, "n k a"]) -> Bool[Tensor, "n k"]:
-    """Whether the attributes of every object are a trained combination of the task; all are where it combines something else
-    than the attributes of an object."""
+    """Whether the attributes of each object are a trained combination of the task; True throughout where the task combines
+    something other than the attributes of an object."""
     names = tuple(task.attributes) if isinstance(task, ShowsObjects) else ()
     if tuple(task.combines) != names:
         return torch.ones(attributes.shape[:2], dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises: rule, what was given, the choices, the next step."""
+"""The exception for all mistakes of a user: rule, given value, choices, next step."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -8,13 +8,13 @@ from assay.printable import printable
 
 
 class AssayError(ValueError):
-    """A mistake of the user's, told in one message of one line, in which nothing acts on the terminal that shows it.
+    """A user's mistake, as a message of one line in which control characters are escaped.
 
     **Arguments:**
 
     - `rule`: what must hold, as a sentence without its full stop.
-    - `given`: what was found instead.
-    - `choices`: what would have been accepted; the nearest to `given` is suggested.
+    - `given`: the value found instead.
+    - `choices`: accepted values; the one nearest to `given` is suggested.
     - `next_step`: what to do now.
 
     Example::
@@ -44,7 +44,7 @@ class AssayError(ValueError):
         super().__init__(printable(message.replace("\n", " ")))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Raised in one process and reported in another: the parts travel, not the message alone.
+        # Raised in one process and reported in another, so its parts are pickled, not the message alone.
         return _rebuilt, (type(self), self.rule, self.given, self.choices, self.next_step)
 
 
@@ -57,8 +57,8 @@ _MOST_ITEMS = 8
 
 
 def shortened(given: object, limit: int = LONGEST) -> str:
-    """A value of the user's for a message, in at most about `limit` characters: the ends of a long text, the first items of a
-    long list, the shape of an array."""
+    """A user's value for a message, in about `limit` characters at most: both ends of a long text, the first items of a long
+    list, the shape of an array."""
     if _is_long(given):
         first = [f"a list of {len(one):,}" if _is_long(one) else shortened(one, 40) for one in given[:3]]
         return f"[{', '.join(first)}, ...] ({len(given):,} values)"

@@ -1,4 +1,5 @@
-"""What an instrument returns: `Evidence`, made of `Measure`s, each with its interval and its nulls. Frozen, JSON in and out."""
+"""Results of an instrument: `Evidence`, made of `Measure`s, each with its interval and its nulls. Frozen; read and written as
+JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
-from assay.display import Framed, brief, columns_of, measures_table, page, words
+from assay.display import DataFrameColumns, brief, columns_of, measures_table, page, words
 from assay.errors import AssayError
 from assay.figure import DetailTable as DetailTable
 from assay.figure import Figure, Level
@@ -20,16 +21,16 @@ Direction = Literal["higher", "lower", "neither"]
 LEVELS: tuple[Level, ...] = (0, 1, 2)
 FINDING_LEVEL = 0.05
 UNTRAINED = "untrained copies"
-"""The null of every instrument that reads copies of the network with fresh weights: its name."""
+"""Name of the null of every instrument that reads randomly initialised copies of the network."""
 CHANCE, UNIT = "chance", "unit"
-"""Settings by which an instrument declares what guessing scores, and in which unit: the report draws it."""
+"""Keys of the settings in which an instrument declares the chance score and its unit, which the report draws."""
 CUT = "cut"
-"""What a measure was read at (`Measure.about`), where each network is read at a cut of its own."""
+"""Key in `Measure.about` of a cut that is chosen anew in every network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A confidence interval, with the method that made it.
+    """A confidence interval and the method by which it was computed.
 
     Example::
 
@@ -46,7 +47,7 @@ class Interval:
 
 
 class _Beside:
-    """An array that is not written into `report.json`, but into a file beside it."""
+    """An array that is stored in a file beside `report.json`, not in it."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> "CoreSchema":
@@ -60,17 +61,18 @@ class _Beside:
 
 @dataclass(frozen=True, kw_only=True)
 class Null:
-    """What the same number is where nothing can be found.
+    """Values of a measure under a null: the same number where there is nothing to find.
 
     **Attributes:**
 
     - `name`: short, such as `untrained copies`.
-    - `how`: one sentence on how it was made.
-    - `values`: one per repeat, none left out.
+    - `how`: one sentence on how it was computed.
+    - `values`: one for every repeat.
     - `units`: `(r, u)`, for every repeat the values of the independent units that the measure rests on; None where a repeat is
-      one number, NaN where it has not read one. Kept beside `report.json`, so that anything can be paired and tested again.
+      a single number, NaN for units that a repeat lacks. Stored beside `report.json`, so that measures can be paired and tested
+      again.
     - `counts`: whether a finding must beat it. A named reference, such as a dense twin, is a comparison and does not count.
-    - `p`: the chance of a value at least this far out under this null, never 0; None when there are too few repeats to say.
+    - `p`: probability of a value at least as extreme under this null, never 0; None with too few repeats.
 
     Example::
 
@@ -98,22 +100,22 @@ class Null:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One number, never without its null and its interval.
+    """One number with its interval and its nulls.
 
     **Attributes:**
 
-    - `key`: by which other code finds it.
-    - `name`, `about`: for readers, what was measured and on what, such as `{"part": "i", "site": "layers.1:out"}`.
+    - `key`: its identifier in code.
+    - `name`, `about`: what was measured, and where, in words such as `{"part": "i", "site": "layers.1:out"}`.
     - `value`: None when there was not enough data; `note` then says what was needed.
     - `unit`, `direction`: such as `accuracy`, and which way is better.
-    - `nulls`: every control that was run. A measure that merely describes (a count) has none and direction `neither`.
+    - `nulls`: every control that was run. A purely descriptive measure, such as a count, has none and direction `neither`.
     - `units`, `unit_of`: how many independent units the interval rests on, and what they are, such as `combination` or `text`.
-    - `repeats`: the raw value of every unit or repeat; `unit_ids`: which units these are, by which measures of two networks are
-      paired. Empty where all networks have the same in one order, or where it is not known.
-    - `bounds`: of the value of a unit; None where it has none.
-    - `headline`: belongs on the first screen, and may become a finding.
-    - `ceiling`: what the same number is where nothing can be lost; None where there is no such control.
-    - `level`: the access that it needs.
+    - `repeats`: the raw value of every unit or repeat; `unit_ids`: ids of these units, by which measures of two networks are
+      paired. Empty where all networks have the same units in one order, or where ids are not known.
+    - `bounds`: lowest and highest possible value of a unit; None where there are none.
+    - `headline`: whether it is shown on the first screen and may become a finding.
+    - `ceiling`: the best value that the same procedure can reach, from a positive control; None without one.
+    - `level`: the access level that it needs.
 
     Example::
 
@@ -149,7 +151,8 @@ class Measure:
 
     @property
     def p(self) -> float | None:
-        """The largest p over the nulls that count: a finding must beat every one of them. None when one cannot say."""
+        """The largest p over the nulls that count, since a finding must beat all of them; None where none counts or one has no
+        p."""
         ps = [null.p for null in self.nulls if null.counts]
         return None if not ps or None in ps else max(p for p in ps if p is not None)
 
@@ -163,12 +166,12 @@ class Measure:
 
     @property
     def ids(self) -> Sequence[int]:
-        """Of every unit its id, or its place from 0 where units have none."""
+        """The id of every unit, or its index from 0 where units have no ids."""
         return self.unit_ids or range(len(self.repeats))
 
     @property
     def label(self) -> str:
-        """Name and object in words, such as `cross-combination accuracy (part i, site layers.1:out)`."""
+        """Name and `about` in words, such as `cross-combination accuracy (part i, site layers.1:out)`."""
         about = ", ".join(f"{key} {value}" for key, value in self.about.items())
         return f"{self.name} ({about})" if about else self.name
 
@@ -178,7 +181,7 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The published work that an instrument follows."""
+    """A published work that an instrument follows."""
 
     __repr__ = brief
 
@@ -189,18 +192,18 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence(Framed):
-    """Everything one instrument found out about one subject on one task.
+class Evidence(DataFrameColumns):
+    """Results of one instrument on one subject and one task.
 
     **Attributes:**
 
     - `summary`: one plain sentence.
-    - `not_enough`: why the instrument could not answer; empty when it could.
-    - `warnings`: what a reader must know before believing the numbers.
-    - `not_tested`: what this evidence does not cover, and what power a lower effort gave up.
-    - `settings`: every choice that shaped the numbers.
-    - `inputs`: by what units are (`Measure.unit_of`) and the id of each, or its place from 0 where a measure has no ids, what
-      the network was given, as text.
+    - `not_enough`: why the instrument has no answer; empty where it has one.
+    - `warnings`: caveats that change how the numbers are read.
+    - `not_tested`: what this evidence does not cover, and the power lost by a lower effort.
+    - `settings`: every setting that the numbers depend on.
+    - `inputs`: the network's inputs as text, by kind of unit (`Measure.unit_of`) and id, or index from 0 where a measure has no
+      ids.
 
     Example::
 
@@ -224,7 +227,7 @@ class Evidence(Framed):
     inputs: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
     def measure(self, key: str, **about: str) -> Measure:
-        """The measure of that key whose `about` agrees. **Raises:** `AssayError` listing what there is."""
+        """The measure of that key whose `about` agrees. **Raises:** `AssayError` listing the choices."""
         for measure in self.measures:
             if measure.key == key and all(measure.about.get(key) == value for key, value in about.items()):
                 return measure
@@ -249,8 +252,8 @@ class Evidence(Framed):
         return page(words(self.question, "b"), words(summary), *warnings, measures_table(self.measures))
 
     def at_level(self, level: Level) -> "Evidence":
-        """The evidence without the measures and figures that need more access. Where some that are left out have a value, the
-        summary says that alone, and warnings go: both may speak of them."""
+        """The evidence without the measures and figures that need more access. Where one that is left out has a value, the
+        summary is replaced and warnings are removed, since both may mention it."""
         measures = tuple(measure for measure in self.measures if measure.level <= level)
         figures = tuple(figure for figure in self.figures if figure.level <= level)
         if len(measures) == len(self.measures) and len(figures) == len(self.figures):
@@ -268,12 +271,12 @@ class Evidence(Framed):
         )
 
     def findings(self) -> tuple[Measure, ...]:
-        """The findings of an audit in which no other instrument was run."""
+        """The findings of this evidence alone, as if no other instrument had been run."""
         return findings([self])
 
 
 def _of_units(texts: Mapping[int, str], unit: str, measures: Sequence[Measure]) -> dict[int, str]:
-    """Those of the units that the measures rest on."""
+    """Texts of the units that the measures rest on."""
     ids = {k for one in measures if one.unit_of == unit for k in one.ids}
     return {k: text for k, text in texts.items() if k in ids}
 

@@ -1,7 +1,7 @@
-"""Code of the user's: addresses of the form `package.module:function`, and the rule on whose word they are imported.
+"""Addresses of a user's code, `package.module:function`, and the rule for importing them.
 
 Code is imported when the user names it, on the command line or in Python. A file that names code (a `run.json`, a table's
-declaration) is data: what it names is imported only when the user names the same address.
+declaration) is data: an address in it is imported only when the user names the same address.
 """
 
 import importlib
@@ -18,17 +18,17 @@ from assay.errors import AssayError
 
 
 def require_trust(address: str, *, found_in: Path, trust: Collection[str]) -> None:
-    """Check that code which a file names is trusted.
+    """Check that an address found in a file is trusted.
 
     **Arguments:**
 
-    - `address`: `package.module:function`, as the file has it.
+    - `address`: `package.module:function`, as in the file.
     - `found_in`: the file.
     - `trust`: the addresses that the user named.
 
-    **Raises:** `AssayError` saying what would be imported and called, unless `trust` holds that very address.
+    **Raises:** `AssayError` naming what would be imported and called, unless `trust` holds exactly this address.
     """
-    if address not in ((trust,) if isinstance(trust, str) else trust):  # a part of one long string is not an address
+    if address not in ((trust,) if isinstance(trust, str) else trust):  # `in` on a string would match a part of it
         module_name, _, name = address.partition(":")
         raise AssayError(
             "code runs only when you name it yourself; a file that names code is not enough",
@@ -45,7 +45,7 @@ def is_importable(module_name: str) -> bool:
 
 
 def call_factory(module_name: str, name: str) -> object:
-    """What the function of that name returns, called without arguments; the working directory is searched too.
+    """Call the function of that name without arguments and return its result; the working directory is searched too.
 
     **Raises:** `AssayError` when the module cannot be imported, has no such function, or the function needs arguments or
     raises.
@@ -66,7 +66,7 @@ def call_factory(module_name: str, name: str) -> object:
         return factory()
     except AssayError:
         raise
-    except Exception as error:  # the function is the user's: whatever it raises is theirs to see
+    except Exception as error:  # a user's function may raise anything
         raise AssayError(
             "a factory must return what it makes",
             given=f"{module_name}:{name}, which ends in {type(error).__name__}: {error}",
@@ -75,16 +75,16 @@ def call_factory(module_name: str, name: str) -> object:
 
 
 def find_function(module_name: str, name: str, *, beside: Path | None = None) -> Callable[..., object]:
-    """The callable of that name; first the folder `beside` is searched, then the working directory and the path.
+    """The callable of that name, from a module in the folder `beside`, the working directory or the import path, in this order.
 
     **Raises:** `AssayError` when the module cannot be imported or has no such callable.
     """
     _search_working_directory()
     if beside is not None and str(beside) not in sys.path:
-        sys.path.append(str(beside))  # last, so that none of its files stands in for an installed package
+        sys.path.append(str(beside))  # last, so that none of its files shadows an installed package
     try:
         module = _module(module_name, beside)
-    except Exception as error:  # the module is the user's: whatever it raises is theirs to see
+    except Exception as error:  # a user's module may raise anything
         missing = isinstance(error, ModuleNotFoundError) and error.name and module_name.startswith(error.name)
         raise AssayError(
             "the module of a factory must be importable",
@@ -107,11 +107,11 @@ def _module(module_name: str, beside: Path | None) -> ModuleType:
     spec = importlib.util.spec_from_file_location(module_name, file) if file is not None and file.is_file() else None
     if spec is None or spec.loader is None:
         return importlib.import_module(module_name)
-    module = importlib.util.module_from_spec(spec)  # not under its name: another folder may have a module of that name
+    module = importlib.util.module_from_spec(spec)  # not registered: another folder may have one of that name
     spec.loader.exec_module(module)
     return module
 
 
 def _search_working_directory() -> None:
-    if os.getcwd() not in sys.path:  # and it stays there: a factory may import its neighbours when it is called
+    if os.getcwd() not in sys.path:  # left on the path: a factory may import its neighbours when it is called
         sys.path.insert(0, os.getcwd())

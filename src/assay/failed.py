@@ -1,4 +1,4 @@
-"""An instrument that broke off: it is reported with its reason, beside the evidence of the others."""
+"""Instruments that raised: reported with the reason, beside the evidence of the others."""
 
 import traceback as tracebacks
 from collections.abc import Callable, Iterator
@@ -14,10 +14,9 @@ LONGEST_REASON = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """An instrument that broke off, and why.
+    """An instrument that raised, with the reason.
 
-    **Attributes:** `traceback`: of the error, for whoever mends it. It names files of one machine, so that `report.json` leaves
-    it out.
+    **Attributes:** `traceback`: of the error, for debugging. It names files of one machine, so it is left out of `report.json`.
     """
 
     instrument: str
@@ -26,8 +25,8 @@ class Failed:
 
 
 def attempt(instrument: str, measure: Callable[[], Result]) -> Result | Failed:
-    """What `measure` returns, such as evidence, or why there is nothing. An interrupt and too little memory end the audit: they
-    say nothing of the instrument.
+    """The result of `measure`, or a `Failed` with the reason where it raises. An interrupt or a `MemoryError` ends the audit,
+    since it says nothing about the instrument.
 
     Example::
 
@@ -50,7 +49,7 @@ def attempt(instrument: str, measure: Callable[[], Result]) -> Result | Failed:
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Torch's error for too little memory becomes a `MemoryError`."""
+    """Context in which torch's out-of-memory error becomes a `MemoryError`."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Typed figures of evidence. The report draws each type by one function; `as_table` gives its numbers as rows."""
+"""Figure types of evidence. The report draws each type by one function; `as_table` gives its numbers as rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 Level = Literal[0, 1, 2]
-"""The access that a number needs: 0 weights, trained inputs and the declaration; 1 also novel inputs; 2 also their labels."""
+"""Access level that a number needs: 0 weights, trained inputs and the declaration; 1 also novel inputs; 2 also their labels."""
 Cell = str | float | int | None
 ITSELF = "itself"
 Style = Literal["solid", "dotted", "dashed"]
@@ -20,8 +20,9 @@ Style = Literal["solid", "dotted", "dashed"]
 
 @dataclass(frozen=True, kw_only=True)
 class DetailTable:
-    """Rows of plain values that a measure rests on, for the report's details. `level`: the access that they need. `leads_to`:
-    of every row the graph of a `ComputationGraphs` figure of the same evidence that shows it, empty where there is none."""
+    """Rows of plain values behind a measure, for the report's details. `level`: the access level that they need. `leads_to`:
+    for every row the name of the graph in a `ComputationGraphs` figure of the same evidence to which it links, or an empty
+    tuple."""
 
     __repr__ = brief
 
@@ -34,22 +35,22 @@ class DetailTable:
     level: Level
 
     def __post_init__(self):
-        assert len(self.leads_to) in (0, len(self.rows)), f"{self.name}: a place to go to for every row, or for none"
+        assert len(self.leads_to) in (0, len(self.rows)), f"{self.name}: a link target for every row, or for none"
         assert all(len(row) == len(self.columns) for row in self.rows), f"{self.name}: a cell for every column in each row"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """Points from left to right.
+    """One line of a plot: points from left to right.
 
     **Attributes:**
 
-    - `name`: lines of one name share their label.
-    - `x`: words in their order, or numbers; `y`: None where there is no value.
+    - `name`: label, shared by lines of one name.
+    - `x`: ordered category names, or numbers; `y`: None where there is no value.
     - `low`, `high`: ends of the interval at every point; empty where there is none.
-    - `null`: whether it is a null, which is drawn in grey.
-    - `marked`: indices of the points that stand out.
-    - `notes`: what more is to be said of every point; empty where there is nothing.
+    - `null`: whether the line is a null, which is drawn in grey.
+    - `marked`: indices of highlighted points.
+    - `notes`: a remark on every point; empty where there is none.
     """
 
     __repr__ = brief
@@ -74,7 +75,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """From one place of the horizontal axis to another, shaded. `note`: what happens between them."""
+    """A shaded range of the horizontal axis. `note`: what it shows."""
 
     __repr__ = brief
 
@@ -85,7 +86,7 @@ class Stretch:
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """One pair of axes: `title`, what its vertical axis shows (`subtitle`), its lines, and stretches that stand out."""
+    """One pair of axes: `title`, label of the vertical axis (`subtitle`), lines, and shaded ranges."""
 
     __repr__ = brief
 
@@ -97,7 +98,8 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Lines over one horizontal axis, in one plot or several. `across`: what the axis is; `caption`: how to read the figure."""
+    """Lines over one horizontal axis, in one plot or several. `across`: label of the axis; `caption`: how to read the
+    figure."""
 
     __repr__ = brief
 
@@ -111,8 +113,8 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One named point. `size`: such as a count; None for the usual one. `note`: drawn beside the name where it is as
-    short as a number."""
+    """One named point. `size`: such as a count; None for the default. `note`: drawn beside the name if it is as short as a
+    number."""
 
     name: str
     x: float
@@ -123,9 +125,9 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Scatter:
-    """Named points on a plane. `arrows`: drawn from the origin, inside a circle. `sizes`: what the sizes of points are. `rows`:
-    the name of a table of the same evidence whose rows begin with the names of points: a point leads there, else to its
-    numbers."""
+    """Named points on a plane. `arrows`: drawn from the origin, inside a circle. `sizes`: meaning of the points' sizes. `rows`:
+    name of a table of the same evidence whose rows begin with the names of points and to which points link; by default to the
+    figure's own numbers."""
 
     __repr__ = brief
 
@@ -141,7 +143,7 @@ class Scatter:
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """From the place of a head to that of a dependent, with its relation."""
+    """An edge from the index of a head to that of a dependent, with its relation."""
 
     head: int
     dependent: int
@@ -150,7 +152,7 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class Parse:
-    """The graph of one text beside the predicted one. A node without a head is a root."""
+    """The declared and the predicted graph of one text. A node without a head is a root."""
 
     __repr__ = brief
 
@@ -167,7 +169,7 @@ class Parse:
 
 @dataclass(frozen=True, kw_only=True)
 class RelationGraphs:
-    """Declared graphs beside predicted ones, one text after the other."""
+    """Declared and predicted graphs of several texts."""
 
     __repr__ = brief
 
@@ -180,13 +182,13 @@ class RelationGraphs:
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """Shares, 0 to 1, by row and column, such as accuracy by the size of a problem.
+    """A matrix of shares in [0, 1], such as accuracy by the size of a problem.
 
     **Attributes:**
 
-    - `down`, `across`: what rows and columns are; `rows`, `columns`: their names.
-    - `values`: one for each row and column, None where there is none; `notes`: what more is to be said of each. A cell whose
-      note is `ITSELF` compares a thing with itself: it has no value to be measured.
+    - `down`, `across`: labels of the axes; `rows`, `columns`: names of rows and columns.
+    - `values`: one for each row and column, None where there is none; `notes`: a remark on each. A cell whose note is `ITSELF`
+      compares a thing with itself and has no value.
     """
 
     __repr__ = brief
@@ -210,8 +212,7 @@ class Matrix:
 
 @dataclass(frozen=True, kw_only=True)
 class ComputationNode:
-    """One node of a computation graph: its name and value as words, its layer, one of the figure's kinds, and what more is to
-    be said of it."""
+    """One node of a computation graph: its name and value as text, its layer, its kind (one of the figure's), and a remark."""
 
     name: str
     value: str
@@ -222,7 +223,7 @@ class ComputationNode:
 
 @dataclass(frozen=True, kw_only=True)
 class StepGraph:
-    """The computation graph of one example. `edges`: from the place of a parent to that of the node."""
+    """The computation graph of one example. `edges`: from the index of a parent to that of the node."""
 
     __repr__ = brief
 
@@ -237,8 +238,8 @@ class StepGraph:
 
 @dataclass(frozen=True, kw_only=True)
 class ComputationGraphs:
-    """Computation graphs whose nodes are of several `kinds`, the first of which is the good one; a node of another kind, such
-    as a symbol of the input, is drawn without colour."""
+    """Computation graphs whose nodes are of several `kinds`, the first of which is the desired one; a node of none of them,
+    such as a symbol of the input, is drawn without colour."""
 
     __repr__ = brief
 
@@ -254,8 +255,8 @@ class ComputationGraphs:
 class GridImage:
     """A small picture.
 
-    **Attributes:** `pixels`: rows of colours, `0xrrggbb`; where they are `labels`, the number of the segment of every pixel, of
-    which 0 is the background. `note`: what is to be said of it, such as a score.
+    **Attributes:** `pixels`: rows of colours, `0xrrggbb`, or with `labels` the segment number of every pixel, 0 for the
+    background. `note`: a remark, such as a score.
     """
 
     __repr__ = brief
@@ -272,7 +273,7 @@ class GridImage:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageGrid:
-    """Rows of pictures beside each other, such as a scene and its segments; segments of one number have one colour in a row."""
+    """Rows of pictures, such as a scene and its segments; within a row segments of one number have one colour."""
 
     __repr__ = brief
 
@@ -284,7 +285,7 @@ class ImageGrid:
 
 
 class _ByKind:
-    """A figure in a file is of the type that its `kind` names, so that a fault is one of that type."""
+    """Discriminator of figures in a file by their `kind`, so that validation errors are about that type only."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
@@ -297,8 +298,8 @@ Figure = Annotated[DetailTable | Curve | Scatter | RelationGraphs | Matrix | Com
 
 
 def as_table(figure: Figure) -> DetailTable:
-    """The numbers of a figure as rows. A cell is None where a value could not be measured, and empty where there is nothing to
-    be told, such as the head of a root; columns without any content are left out.
+    """The numbers of a figure as rows. A cell is None where a value could not be measured, and empty where there is none, such
+    as the head of a root; empty columns are left out.
 
     Example::
 

@@ -1,4 +1,4 @@
-"""What is said when a network's forward fails: the commonest reasons by name, and what to do."""
+"""Error messages for a network whose forward fails: the commonest causes, and the remedy for each."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from assay.attributes import kept_tensors
 from assay.errors import AssayError
 
-_GPU = ("CUDA", "NVIDIA", "HIP GPUs")  # torch says one of them where there is none
+_GPU = ("CUDA", "NVIDIA", "HIP GPUs")  # torch's messages on a machine without a GPU
 
 
 def forward_failed(module: nn.Module, inputs: Mapping[str, Tensor], error: Exception) -> AssayError:
-    """The error to raise for what the forward of `module` raised on a batch of `inputs`."""
+    """The error to raise when the forward of `module` failed with `error` on a batch of `inputs`."""
     said = f"{type(error).__name__}: {error}"
     if not torch.cuda.is_available() and any(word in said for word in _GPU):
         return AssayError(
@@ -23,7 +23,7 @@ def forward_failed(module: nn.Module, inputs: Mapping[str, Tensor], error: Excep
     shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in inputs.items())
     count = len(next(iter(inputs.values()))) if inputs else 0
     buffers = {name for name, _ in module.named_buffers()}
-    weights = {weight.data_ptr() for weight in module.parameters()}  # which recurrent layers also keep in a list
+    weights = {weight.data_ptr() for weight in module.parameters()}  # recurrent layers also keep their weights in a list
     kept = [
         f"{name} {tuple(value.shape)}"
         for name, value in kept_tensors(module).items()

@@ -1,7 +1,7 @@
 """A text with a declared graph over its words: a parse tree, or the relations between the entities that it mentions.
 
-A node is what the text says of one thing: a word of a sentence, or all mentions of an entity. Edges lead from head to
-dependent and carry a relation. Distances and depths are what a structural probe is asked for (Hewitt and Manning 2019).
+A node is a word of a sentence, or all mentions of an entity. Edges lead from head to dependent and carry a relation. Distances
+and depths are the targets of a structural probe (Hewitt and Manning 2019).
 """
 
 from collections import Counter
@@ -29,12 +29,12 @@ class Graph:
     **Attributes:**
 
     - `words`: the text, word by word.
-    - `mentions`: for every node the indices of the words that stand for it, at least one.
-    - `edges`: head, dependent and relation; head and dependent are indices of nodes. A sub-type stays behind its colon.
+    - `mentions`: for every node the indices of its words, at least one.
+    - `edges`: head, dependent and relation; head and dependent are indices of nodes. A sub-type follows a colon.
     - `punctuation`: for every node, whether it is punctuation.
     - `tags`: the part of speech of every word (UPOS); empty where none is declared.
-    - `text`: as it was written, which for a sentence need not be its words joined by blanks.
-    - `sentence_id`: what the source calls it.
+    - `text`: the original text, which need not be the words joined by blanks.
+    - `sentence_id`: its id in the source.
     """
 
     __repr__ = brief
@@ -59,22 +59,22 @@ class Graph:
 
     @property
     def relations(self) -> tuple[str, ...]:
-        """Of every edge, without sub-types."""
+        """The relation of every edge, without sub-types."""
         return tuple(coarse(relation) for _, _, relation in self.edges)
 
     @cached_property
     def head(self) -> tuple[int, ...]:
-        """Of every node of a tree the index of its head, -1 for the root. **Raises:** `AssayError` when it is no tree."""
+        """The index of every node's head in a tree, -1 for the root. **Raises:** `AssayError` when the graph is no tree."""
         return tuple(edge[0] if edge else -1 for edge in self._incoming)
 
     @cached_property
     def relation(self) -> tuple[str, ...]:
-        """Of every node of a tree its relation to its head, `root` for the root."""
+        """The relation of every node of a tree to its head, `root` for the root."""
         return tuple(edge[2] if edge else ROOT for edge in self._incoming)
 
     @cached_property
     def is_tree(self) -> bool:
-        """Whether one node has no head, every other has one, and all hang together."""
+        """Whether one node has no head, every other has one, and the graph is connected."""
         dependents = {dependent for _, dependent, _ in self.edges}
         return len(self) > 0 and len(self.edges) == len(dependents) == len(self) - 1 and min(_depths(self)) >= 0
 
@@ -82,7 +82,7 @@ class Graph:
     def _incoming(self) -> list[Edge | None]:
         if not self.is_tree:
             given = self.sentence_id or self.text
-            raise AssayError("heads are asked of trees, where every node but the root has one", given=given)
+            raise AssayError("heads are defined for trees, where every node but the root has one", given=given)
         found: list[Edge | None] = [None] * len(self)
         for edge in self.edges:
             found[edge[1]] = edge
@@ -118,16 +118,16 @@ def coarse(relation: str) -> str:
 
 
 def relations_of(graphs: Sequence[Graph]) -> tuple[str, ...]:
-    """Every relation, without sub-types, the most frequent first and equally frequent ones by name."""
+    """Every relation, without sub-types, by descending frequency and then by name."""
     counts = Counter(name for graph in graphs for name in graph.relations)
     return tuple(sorted(counts, key=lambda name: (-counts[name], name)))
 
 
 def distances(graph: Graph) -> Int16[Tensor, "nodes nodes"]:
-    """Path lengths in the undirected graph, -1 where no path leads.
+    """Path lengths in the undirected graph, -1 where there is no path.
 
-    A tree is walked once from its root: the row of a node is that of its head, one further. (int16, since the chain over a
-    long sentence passes 127.)
+    A tree is walked once from its root: distances from a node are those from its head plus 1. (int16, since the chain over a
+    long sentence exceeds 127.)
     """
     if not graph.is_tree:
         return _reached(graph)
@@ -144,12 +144,12 @@ def distances(graph: Graph) -> Int16[Tensor, "nodes nodes"]:
 
 
 def depths(graph: Graph) -> Int16[Tensor, " nodes"]:
-    """Number of edges from the nearest node without a head, along the direction of the edges; -1 where none leads."""
+    """Number of edges on the shortest directed path from a node without a head; -1 where there is none."""
     return torch.tensor(_depths(graph), dtype=torch.int16)
 
 
 def _depths(graph: Graph) -> list[int]:
-    """In plain Python: sentences are short and many."""
+    """`depths` in plain Python, which is faster on many short sentences."""
     dependents = {dependent for _, dependent, _ in graph.edges}
     follows, found = dependents_of(graph), [-1] * len(graph)
     level, depth = [node for node in range(len(graph)) if node not in dependents], 0
@@ -170,7 +170,7 @@ def dependents_of(graph: Graph) -> list[list[int]]:
 
 
 def _reached(graph: Graph) -> Int16[Tensor, "nodes nodes"]:
-    """From every node at once: what is next to what was reached last."""
+    """Path lengths by breadth-first search from every node at once."""
     beside: Bool[Tensor, "nodes nodes"] = torch.zeros(len(graph), len(graph), dtype=torch.bool)
     for head, dependent, _ in graph.edges:
         beside[head, dependent] = True
@@ -189,7 +189,7 @@ class GivesGraphs(Protocol):
     """Ability: texts with a declared graph over their words."""
 
     def graphs(self, split: GraphSplit, n: int, *, generator: Generator) -> tuple[Graph, ...]:
-        """At most `n` texts, drawn without replacement; a finite split with no more is given whole, in random order.
+        """At most `n` texts, drawn without replacement; a finite split of at most `n` is given whole, in random order.
 
         A probe is fitted on `train`, chosen on `dev` and reported on `test`; no text is in two of them.
         """
@@ -197,8 +197,8 @@ class GivesGraphs(Protocol):
 
 
 class FedTokens(NamedTuple):
-    """What a subject that reads the task's own tokens is given: `inputs`, keyword arguments of its forward, each `(n, ...)`;
-    `places`, the position of every word in its states, -1 behind the end of a shorter text."""
+    """Inputs of a subject that reads the task's own tokens: `inputs`, keyword arguments of its forward, each `(n, ...)`;
+    `places`, the position of every word in its states, -1 as padding of shorter texts."""
 
     inputs: Mapping[str, Tensor]
     places: Int[Tensor, "n words"]
@@ -209,22 +209,22 @@ class FeedsGraphs(Protocol):
     """Ability, beside `GivesGraphs`: the texts as the task's own inputs, so that no tokenizer is needed."""
 
     def feed(self, graphs: Sequence[Graph]) -> FedTokens:
-        """The inputs of these texts, row by row."""
+        """The inputs for these texts, one row each."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Continuation:
-    """A sentence in which one word is asked: what a network that uses the structure says there can be told.
+    """A sentence with one word to predict, of which the structure allows one of two forms.
 
     **Attributes:**
 
-    - `graph`: of the whole sentence, with the right word in it.
-    - `place`: of the word that is asked; a network that reads from left to right is given what is before it.
-    - `right`, `wrong`: two forms of that word, of which the structure allows one.
-    - `decides`: the place of the word that decides.
-    - `family`: how much lies between the two.
-    - `attractor`: whether the words between point to the `same` form, to the `other`, or there is `none`.
+    - `graph`: the graph of the whole sentence, with the right word in it.
+    - `place`: index of the word to predict; a left-to-right network is given the words before it.
+    - `right`, `wrong`: the form that the structure allows, and the other.
+    - `decides`: index of the word that determines the form, such as the subject of a verb.
+    - `family`: the construction, by what lies between these two words.
+    - `attractor`: whether a word between suggests the `same` form or the `other`, or there is `none`.
     """
 
     graph: Graph
@@ -241,8 +241,9 @@ class Continuation:
 
 @runtime_checkable
 class GivesContinuations(Protocol):
-    """Ability, beside `GivesGraphs`: sentences in which the graph decides a word."""
+    """Ability, beside `GivesGraphs`: sentences in which the graph determines a word."""
 
     def continuations(self, n: int, *, generator: Generator) -> tuple[Continuation, ...]:
-        """At most `n` different ones, families and attractors in turn; none where the task has none in its language."""
+        """At most `n` different sentences, balanced over families and attractors; none where the task has none in its
+        language."""
         ...

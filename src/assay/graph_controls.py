@@ -1,7 +1,6 @@
-"""Graphs and texts that a probe of real structure must beat: chain, permuted nodes, nonsense words, and control tasks.
+"""Baselines for structural probes: chain graphs, permuted nodes, nonsense words, and control tasks.
 
-Each takes graphs and gives graphs of the same sizes, so that whatever is measured on the declared graphs can be measured
-on them.
+Each maps graphs to graphs of the same sizes, so that any measure of the declared graphs applies to them.
 """
 
 from collections import Counter
@@ -17,7 +16,7 @@ from assay.stats import keyed_generator
 
 NEXT, CONTROL = "next", "control"
 CONTENT_TAGS = ("NOUN", "PROPN", "VERB", "ADJ", "ADV")
-"""Open classes, but for interjections: their words are exchanged, all others stay."""
+"""Parts of speech of content words (the open classes without interjections), which are replaced."""
 
 Replacement = Literal["words", "nonsense"]
 HEAD_RULES = ("self", "first", "last")
@@ -29,12 +28,12 @@ _CODAS = (*"bdfgklmnptvx", "nd", "nk", "rk", "rm", "sk", "st")
 
 
 def chain(graph: Graph) -> Graph:
-    """Every node hangs on the one before it: the baseline of linear order."""
+    """Baseline of linear order: the head of every node is the one before it."""
     return replace(graph, edges=tuple((node, node + 1, NEXT) for node in range(len(graph) - 1)))
 
 
 def permuted(graph: Graph, *, generator: Generator) -> Graph:
-    """The same graph with its nodes exchanged at random: shape and relations stay, which word is where does not."""
+    """The same graph with its nodes permuted at random: shape and relations are kept, the assignment of words is not."""
     place = torch.randperm(len(graph), generator=generator).tolist()
     return replace(graph, edges=tuple((place[head], place[dependent], relation) for head, dependent, relation in graph.edges))
 
@@ -43,14 +42,14 @@ def permuted(graph: Graph, *, generator: Generator) -> Graph:
 
 
 def jabberwocky(graphs: Sequence[Graph], *, kind: Replacement, generator: Generator) -> tuple[Graph, ...]:
-    """The same graphs over texts in which no content word is left (Hall Maudslay and Cotterell 2021).
+    """The same graphs over texts whose content words are replaced (Hall Maudslay and Cotterell 2021).
 
     **Arguments:**
 
-    - `graphs`: with tags, since content words are told by their part of speech.
-    - `kind`: `words`: a word of the same part of speech, ending and capitals from another sentence; where none is found,
-      and with `nonsense` everywhere, one made up of syllables, with the same ending. A word that comes twice in a sentence
-      is replaced by the same word twice.
+    - `graphs`: with tags, by which content words are recognised.
+    - `kind`: `words`: a word of the same part of speech, ending and capitals from another sentence; where none is found, and
+      always with `nonsense`, one made up of syllables, with the same ending. Repetitions of a word in a sentence get the same
+      replacement.
     """
     assert all(len(graph.tags) == len(graph.words) for graph in graphs), "parts of speech are needed"
     known = {word.lower() for graph in graphs for word in graph.words}
@@ -77,7 +76,7 @@ def _kind_of(word: str, tag: str) -> tuple[str, str, str]:
 
 
 def _ending(word: str) -> str:
-    """The last letters, which in many languages tell number, tense and part of speech: the longer the word, the more."""
+    """The last letters, up to three in a long word, which in many languages mark number, tense and part of speech."""
     return word.lower()[len(word) - max(0, min(3, len(word) // 2)) :]
 
 
@@ -86,7 +85,7 @@ def _capitals(word: str) -> str:
 
 
 def _drawn(others: Sequence[tuple[int, str]], number: int, mine: set[str], generator: Generator) -> str | None:
-    """A word from another sentence that does not occur in this one; after some misses there is taken to be none."""
+    """A word from another sentence that does not occur in this one; None after 20 misses."""
     for _ in range(20 if others else 0):
         sentence, word = others[int(torch.randint(len(others), (1,), generator=generator))]
         if sentence != number and word.lower() not in mine:
@@ -95,7 +94,7 @@ def _drawn(others: Sequence[tuple[int, str]], number: int, mine: set[str], gener
 
 
 def _made_up(word: str, known: set[str], generator: Generator) -> str:
-    """A word that nobody used, with the ending and the capitals of the given one."""
+    """A word that occurs nowhere, with the ending and the capitals of the given one."""
     ending, syllables = _ending(word), 1 if len(word) < 7 else 2
     while True:
         made = "".join(_choice(_ONSETS, generator) + _choice(_VOWELS, generator) for _ in range(syllables))
@@ -113,11 +112,11 @@ def _choice(options: Sequence[str], generator: Generator) -> str:
 
 
 def control_heads(graphs: Sequence[Graph], *, seed: int) -> tuple[tuple[int, ...], ...]:
-    """The control task of heads (Hewitt and Liang 2019, section 2.2): for every node of every graph a head that is decided
-    by its word alone.
+    """The control task of heads (Hewitt and Liang 2019, section 2.2): for every node of every graph a head that depends on its
+    word alone.
 
-    Each word type is dealt one rule for all texts: its head is itself, the first or the last node of the text. What a probe
-    gains on the declared heads over these is its selectivity.
+    Each word type gets one random rule for all texts: its head is itself, the first or the last node of the text. The accuracy
+    of a probe on the declared heads minus that on these is its selectivity.
     """
     rules: dict[str, str] = {}
     found = []
@@ -132,7 +131,7 @@ def control_heads(graphs: Sequence[Graph], *, seed: int) -> tuple[tuple[int, ...
 
 
 def control_head_graphs(graphs: Sequence[Graph], *, seed: int) -> tuple[Graph, ...]:
-    """The same nodes joined to their heads of `control_heads`; two nodes that are each other's heads have one edge."""
+    """Graphs of the heads given by `control_heads`; two nodes that are each other's heads have one edge."""
     changed = []
     for graph, heads in zip(graphs, control_heads(graphs, seed=seed), strict=True):
         edges = {frozenset((head, node)): (head, node, CONTROL) for node, head in enumerate(heads) if head != node}
@@ -141,9 +140,9 @@ def control_head_graphs(graphs: Sequence[Graph], *, seed: int) -> tuple[Graph, .
 
 
 def control_relations(graphs: Sequence[Graph], *, seed: int) -> tuple[Graph, ...]:
-    """The control task of relations: the same edges, the relation of each decided by the word of its dependent alone.
+    """The control task of relations: the same edges, with relations that depend on the word of the dependent alone.
 
-    Each word type is dealt one relation for all texts, from how often relations occur (Hewitt and Liang 2019, section 2.1).
+    Each word type gets one relation for all texts, drawn by how often relations occur (Hewitt and Liang 2019, section 2.1).
     """
     counts = Counter(relation for graph in graphs for relation in graph.relations)
     names = sorted(counts)

@@ -1,8 +1,8 @@
-"""Plain PyTorch hooks on the input or the output of a module: look at it, keep it, or replace it.
+"""PyTorch hooks on the input or the output of a module, which observe, copy or replace it.
 
-A module may take and return nests of tuples, lists and dictionaries. Its input and its output are the first tensor in them,
-wherever it stands there: in attention called as `attn(x, x, x)` query, key and value are one input. Packed sequences are
-passed over: their rows are neither the examples nor in their order.
+A module may take and return nested tuples, lists and dictionaries. Its input and its output are the first tensor in them, at
+all places where it occurs: in attention called as `attn(x, x, x)` query, key and value are one input. Packed sequences are
+skipped, since their rows are not the examples.
 """
 
 import copy
@@ -21,15 +21,15 @@ SIDES: tuple[Side, ...] = ("in", "out")
 Replacement = Callable[[Tensor], Tensor]
 
 
-def observe(module: nn.Module, side: str, look: Callable[[Any], None]) -> RemovableHandle:
-    """Call `look` with the nest that enters or leaves the module, every time it runs."""
+def observe(module: nn.Module, side: str, callback: Callable[[Any], None]) -> RemovableHandle:
+    """Call `callback` with the (nested) input or output of the module, every time it runs."""
     if side == "in":
-        return module.register_forward_pre_hook(lambda m, args, kwargs: look((args, kwargs)), with_kwargs=True)
-    return module.register_forward_hook(lambda m, args, out: look(out))
+        return module.register_forward_pre_hook(lambda m, args, kwargs: callback((args, kwargs)), with_kwargs=True)
+    return module.register_forward_hook(lambda m, args, out: callback(out))
 
 
 def catch(module: nn.Module, side: str, calls: MutableSequence[Tensor]) -> RemovableHandle:
-    """Append a copy of what enters or leaves the module to `calls`, every time it runs."""
+    """Append a copy of the module's input or output to `calls`, every time it runs."""
 
     def keep(value: Any) -> None:
         tensor = first_tensor(value)
@@ -40,10 +40,10 @@ def catch(module: nn.Module, side: str, calls: MutableSequence[Tensor]) -> Remov
 
 
 def replace(module: nn.Module, side: str, change: Replacement) -> RemovableHandle:
-    """Put `change` of what enters or leaves the module in its place, every time it runs.
+    """Replace the module's input or output x by `change(x)`, every time it runs.
 
-    `change` gets a copy and a copy of its result is used: it may work in place on what it gets, and keep it, although later
-    modules work in place.
+    `change` gets a copy, and a copy of its result is used, so that it may modify and keep its argument even where later modules
+    work in place.
     """
     if side == "in":
         return module.register_forward_pre_hook(
@@ -53,8 +53,8 @@ def replace(module: nn.Module, side: str, change: Replacement) -> RemovableHandl
 
 
 def differentiated(module: nn.Module, side: str, calls: list[Tensor]) -> RemovableHandle:
-    """Append what enters or leaves the module to `calls` as a tensor with gradients, every time it runs. They are the
-    gradients of what passes here: of what enters, by way of the module alone."""
+    """Append the module's input or output to `calls` as a tensor that requires gradients, every time it runs. The gradient at
+    an input is that through this module alone."""
 
     def live(value: Tensor) -> Tensor:
         calls.append(value if value.requires_grad else value.requires_grad_())
@@ -64,11 +64,11 @@ def differentiated(module: nn.Module, side: str, calls: list[Tensor]) -> Removab
 
 
 def gradients_of(weighted: Tensor, live: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Gradients of one number at tensors of its forward, zero where it does not depend on them.
+    """Gradients of a scalar at tensors of its forward pass, zero where it does not depend on them.
 
-    **Raises:** `AssayError` for a forward that overwrites what its own gradient needs.
+    **Raises:** `AssayError` for a forward that overwrites tensors needed for its gradient.
     """
-    if not weighted.requires_grad or not live:  # no site, or an output that depends on none, such as a class
+    if not weighted.requires_grad or not live:  # no site, or an output without gradient, such as a class
         return tuple(map(torch.zeros_like, live))
     try:
         return torch.autograd.grad(weighted, live, allow_unused=True, materialize_grads=True)
@@ -76,14 +76,14 @@ def gradients_of(weighted: Tensor, live: Sequence[Tensor]) -> tuple[Tensor, ...]
         if "inplace" not in str(error) and "in-place" not in str(error):
             raise
         raise AssayError(
-            "gradients need a forward that does not overwrite what it has used",
+            "gradients need a forward that does not overwrite tensors it has used",
             given=str(error).partition(";")[0],
             next_step="write `h = h + f(h)` in place of `h += f(h)`",
         ) from error
 
 
 def first_tensor(value: object) -> Tensor | None:
-    """The first tensor in a nest of tuples, lists and dictionaries, depth first."""
+    """The first tensor in nested tuples, lists and dictionaries, depth first."""
     if isinstance(value, Tensor):
         return value
     if isinstance(value, PackedSequence):
@@ -96,7 +96,7 @@ def first_tensor(value: object) -> Tensor | None:
 
 
 def _with_first_tensor(value: Any, change: Replacement) -> Any:
-    """The same nest with its first tensor changed, wherever it stands; containers keep their type."""
+    """The same nested value with its first tensor replaced at all places where it occurs; containers keep their type."""
     first = first_tensor(value)
     return value if first is None else _exchanged(value, first, change(first.clone()).clone())
 
@@ -117,10 +117,10 @@ def _exchanged(item: Any, old: Tensor, new: Tensor) -> Any:
 
 
 def replacement(site: str, new: Tensor | Replacement, rows: slice, replaced: set[str]) -> Replacement:
-    """What stands in the place of a value: a function of it, or these rows of a tensor, whose second dimension may be calls of
-    the module in one forward pass. Each use notes the site in `replaced`.
+    """The function that replaces an activation: `new` itself, or the given rows of a tensor, whose second dimension may be the
+    calls of the module in one forward pass. Each use adds the site to `replaced`.
 
-    **Raises:** `AssayError` for another shape.
+    **Raises:** `AssayError`, when called, for a tensor of another shape.
     """
     call = iter(range(10**9))
 
@@ -133,7 +133,7 @@ def replacement(site: str, new: Tensor | Replacement, rows: slice, replaced: set
         if value.shape != old.shape and value.ndim == old.ndim + 1:
             value = value[:, index]
         if value.shape != old.shape:
-            raise AssayError(f"what replaces {site} must have its shape {tuple(old.shape)}", given=tuple(value.shape))
+            raise AssayError(f"the replacement at {site} must have its shape {tuple(old.shape)}", given=tuple(value.shape))
         return value
 
     return changed

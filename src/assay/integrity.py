@@ -1,5 +1,5 @@
-"""What is checked before a network is audited: that it answers alike twice, that reading leaves it as it was, and that what it
-answers of an example does not depend on its batch mates; and afterwards, that no instrument changed its weights."""
+"""Integrity checks. Before an audit: outputs are repeatable, reading changes neither outputs nor weights, and the output for an
+example does not depend on its batch. Afterwards: no instrument changed the weights."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,16 +16,16 @@ from assay.errors import AssayError
 from assay.isolation import seeded
 from assay.site import Integrity, same_bits
 
-ALONE = 3  # examples that are run without the others, in reverse order: two or more, for statistics of a batch
-ROUNDING, ROUNDING_HALF = 1e-3, 0.05  # of the largest output: another batch size is another order of sums
+ALONE = 3  # examples that are run without the others, in reverse order: at least two, so that batch statistics exist
+ROUNDING, ROUNDING_HALF = 1e-3, 0.05  # relative to the largest output: another batch size is another order of sums
 IN_MEMORY = 2**27  # bytes
 _PLAIN = frozenset(vars(nn.Module()))
 Attributes = Mapping[str, Mapping[str, Any]]
-"""By module and name what it keeps beside weights, buffers, submodules and hooks."""
+"""Attributes by module and name, other than weights, buffers, submodules and hooks."""
 
 
 def attributes_of(module: nn.Module) -> Attributes:
-    """What every submodule keeps now. Collections are copied, what is in them is not."""
+    """Current attributes of every submodule. Collections are copied, their items are not."""
 
     def held(value: Any) -> Any:
         return copy.copy(value) if isinstance(value, (dict, list, set)) else value
@@ -45,11 +45,11 @@ def integrity(
     first: Attributes,
     num_sites: int,
 ) -> Integrity:
-    """Run plainly, again with other random draws, while every site is read, and a few examples alone; compare outputs, weights
-    and buffers.
+    """Run the examples plainly, again with other random draws, and while every site is read; run a few by themselves; compare
+    outputs, weights and buffers.
 
-    **Arguments:** `run`, `run_watched`: outputs of the examples, plainly and while every site is read; `first`: what the module
-    kept before it ran at all.
+    **Arguments:** `run`, `run_watched`: outputs of the examples, plainly and while every site is read; `first`: attributes of
+    the module before its first run.
     """
     weights = _digests(module)
     with seeded(0):
@@ -80,12 +80,12 @@ def integrity(
 
 @contextmanager
 def weights_kept(module: nn.Module, name: str) -> Iterator[None]:
-    """Parameters are afterwards what they were before, whatever is done inside. (`undisturbed` does the same of buffers, which
-    a forward may change.) A network that is larger than `IN_MEMORY` is kept on the disk meanwhile.
+    """Context after which parameters have their values of before. (`undisturbed` restores buffers, which a forward may change.)
+    Copies of more than `IN_MEMORY` bytes are kept on disk.
 
-    **Arguments:** `name`: of the instrument that runs inside.
+    **Arguments:** `name`: of the instrument that runs in the context.
 
-    **Raises:** `AssayError` naming it and the parameters that it changed.
+    **Raises:** `AssayError` naming the instrument and the parameters that it changed.
     """
     before = {key: value for key, value in module.named_parameters() if not value.is_meta}
     with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
@@ -113,17 +113,17 @@ def weights_kept(module: nn.Module, name: str) -> Iterator[None]:
         if changed:
             raise AssayError(
                 f"{name} must leave the network's weights as they are",
-                given=f"it changed {', '.join(dict.fromkeys(changed))}, which have their values back",
+                given=f"it changed {', '.join(dict.fromkeys(changed))}, which were restored",
                 next_step="let the instrument work on a copy: `assay.attributes.copied(network.module)`",
             )
 
 
-def _bytes(tensor: Tensor) -> Any:  # an array, which numpy does not declare a buffer
+def _bytes(tensor: Tensor) -> Any:  # an array, which numpy's types do not declare a buffer
     return tensor.detach().cpu().flatten().contiguous().view(torch.uint8).numpy()
 
 
 def _digests(module: nn.Module) -> dict[str, bytes]:
-    """Of all weights and buffers: a copy of them would take as much memory again."""
+    """Digest of every weight and buffer, which takes less memory than a copy."""
     return {name: sha256(_bytes(value)).digest() for name, value in module.state_dict().items() if not value.is_meta}
 
 
@@ -134,8 +134,8 @@ def _same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
 def _alike(
     plain: Sequence[Tensor], run: Callable[[Mapping[str, Tensor]], Sequence[Tensor]], inputs: Mapping[str, Tensor]
 ) -> bool:
-    """Whether a few examples by themselves have the outputs that they have among the others, but for rounding. Outputs that are
-    not one for each example, and those padded to another length, are not compared."""
+    """Whether a few examples run by themselves have the outputs that they have among the others, up to rounding. Outputs
+    without one row per example, or padded to another length, are not compared."""
     num = len(next(iter(inputs.values())))
     rows = torch.linspace(num - 1, 0, min(ALONE, num)).round().long()
     if num < 2:
@@ -143,7 +143,7 @@ def _alike(
     try:
         with seeded(0):
             found = run({name: value[rows] for name, value in inputs.items()})
-    except AssayError:  # it cannot run on so few, or without what it kept
+    except AssayError:  # it cannot run on so few, or without its first attributes
         return True
     for own, few in zip(plain, found, strict=False):
         if len(own) != num or len(few) != len(rows) or own.shape[1:] != few.shape[1:]:
@@ -159,8 +159,8 @@ def _alike(
 
 @contextmanager
 def _as_at_first(module: nn.Module, first: Attributes) -> Iterator[tuple[str, ...]]:
-    """The module keeps inside what it kept before it ran, such as no statistics of its first batch; afterwards what it keeps
-    now. Gives the names of what differs."""
+    """Context in which the module has its attributes of before its first run, such as no statistics of its first batch; the
+    present ones are restored afterwards. Yields the names of those that differ."""
     now = attributes_of(module)
     since = []
     for name, part in module.named_modules():

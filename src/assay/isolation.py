@@ -1,6 +1,6 @@
-"""Running a network without a trace: random states, modes and buffers are afterwards what they were before.
+"""Contexts that run a network without side effects: random states, modes and buffers are restored afterwards.
 
-PyTorch's own random numbers are seeded inside, and with them those of NumPy and Python, from which a module may draw as well.
+The global generators of PyTorch, NumPy and Python are seeded inside, since a module may draw from any of them.
 """
 
 import random
@@ -18,10 +18,10 @@ _held: ContextVar[tuple[nn.Module, ...]] = ContextVar("held", default=())
 
 @contextmanager
 def seeded(seed: int | Generator) -> Iterator[None]:
-    """The global generators are seeded inside and have their states of before afterwards: those of PyTorch on the CPU and on
-    every GPU that is in use, of NumPy and of Python.
+    """Context in which the global generators are seeded, and after which their states are restored: those of PyTorch on the CPU
+    and on every GPU in use, of NumPy and of Python.
 
-    **Arguments:** `seed`: a number, or a generator whose next draw it is.
+    **Arguments:** `seed`: a number, or a generator from which it is drawn.
 
     ```python
     >>> before = torch.get_rng_state()
@@ -50,8 +50,8 @@ def seeded(seed: int | Generator) -> Iterator[None]:
 
 
 def seed_generators(seed: int) -> None:
-    """Seed all global generators; within `seeded`, which gives them their states back."""
-    # Not `torch.manual_seed`: it has GPUs that are not in use yet seeded once they are, which nothing takes back.
+    """Seed all global generators. Call it within `seeded`, which restores their states."""
+    # Not `torch.manual_seed`: it also seeds GPUs that are first used later, which nothing restores.
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(seed)
@@ -60,8 +60,8 @@ def seed_generators(seed: int) -> None:
 
 
 class GlobalDraws:
-    """Whether something draws from a global generator of PyTorch or NumPy: compares their states with those of when this was
-    made. Python's is left out, from which type checkers at run time draw as well."""
+    """Detection of draws from the global generators of PyTorch and NumPy since this object was made. Python's is left out,
+    since run-time type checkers draw from it as well."""
 
     def __init__(self):
         self._before = _states()
@@ -81,10 +81,10 @@ def _states() -> tuple:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Every submodule in evaluation mode, so that no statistic of a batch is stored; each in its own mode again afterwards."""
+    """Context with every submodule in evaluation mode, so that no batch statistics are stored; modes are restored
+    afterwards."""
     modes = [(part, part.training) for part in module.modules()]
-    # The fused path of attention is taken or not by whether gradients are on and hooks there: off for every run, so that all
-    # agree.
+    # Whether PyTorch takes the fused path of attention depends on gradients and hooks, so it is off for every run.
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     if any(mode for _, mode in modes):
@@ -100,16 +100,16 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def undisturbed(module: nn.Module, seed: int | Generator | None = None) -> Iterator[None]:
-    """A module in evaluation mode and the global generators seeded, inside; afterwards random states, the mode of every
-    submodule and all buffers are as they were.
+    """Context with a module in evaluation mode and the global generators seeded; random states, modes and buffers are restored
+    afterwards.
 
-    **Arguments:** `seed`: as for `seeded`. None is 0, but within another `seeded` or `undisturbed` the draws go on, and within
-    one of the same module its buffers are left to that.
+    **Arguments:** `seed`: as for `seeded`. None is 0; but within another `seeded` or `undisturbed` the generators are not
+    reseeded, and within one of the same module the outer context restores the buffers.
     """
     held = _held.get()
     with ExitStack() as stack:
         if seed is not None or not any(other is module for other in held):
-            stack.enter_context(_buffers_given_back(module))
+            stack.enter_context(_buffers_restored(module))
         if seed is not None or not _seeded.get():
             stack.enter_context(seeded(0 if seed is None else seed))
         stack.enter_context(evaluating(module))
@@ -121,7 +121,7 @@ def undisturbed(module: nn.Module, seed: int | Generator | None = None) -> Itera
 
 
 @contextmanager
-def _buffers_given_back(module: nn.Module) -> Iterator[None]:
+def _buffers_restored(module: nn.Module) -> Iterator[None]:
     buffers = [(part, name, buffer) for part in module.modules() for name, buffer in part._buffers.items()]
     values = [None if buffer is None else buffer.detach().clone() for _, _, buffer in buffers]
     try:
@@ -129,6 +129,6 @@ def _buffers_given_back(module: nn.Module) -> Iterator[None]:
     finally:
         with torch.no_grad():
             for (part, name, buffer), value in zip(buffers, values, strict=True):
-                part._buffers[name] = buffer  # a forward may have put another tensor there
+                part._buffers[name] = buffer  # a forward may have replaced the tensor
                 if buffer is not None and value is not None and not torch.equal(buffer, value):
                     buffer.copy_(value)

@@ -1,7 +1,7 @@
 """Independent jobs, each in a process with one torch thread: on this machine by loky, or on a Ray or Dask cluster.
 
-One thread per process and many processes beat many threads wherever the work can be split, and one thread fixes the
-order of every sum: same seed, same bytes, on every engine.
+Many processes of one thread are faster than many threads where the work can be split, and one thread fixes the order of every
+sum: same seed, same bytes, on every engine.
 """
 
 import importlib
@@ -19,7 +19,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Literal, TypeVar, get_args
 
-from assay.children import SAFE_PATH, end_with, out_of_the_terminals_reach, start_trackers
+from assay.children import SAFE_PATH, end_with, start_trackers, without_terminal_signals
 from assay.clusters import START, require_answer
 from assay.errors import AssayError
 from assay.failed import memory_errors
@@ -29,10 +29,10 @@ Result = TypeVar("Result")
 Job = Callable[[], Any]
 BackendName = Literal["loky", "ray", "dask"]
 
-_idle: list[tuple[int, Any]] = []  # pools of loky's that calls have left, with their numbers of processes
-TRIES = {"loky": 3, "ray": 3, "dask": 2}  # Dask itself tries a job on four workers before it gives up
-SECONDS_QUIET = 5  # between two signs of life
-SECONDS_IDLE = 300  # after which a process of this machine ends
+_idle: list[tuple[int, Any]] = []  # idle loky pools of earlier calls, with their numbers of processes
+TRIES = {"loky": 3, "ray": 3, "dask": 2}  # Dask itself tries a job on four workers
+SECONDS_QUIET = 5  # between two progress reports while no job finishes
+SECONDS_IDLE = 300  # without work, after which a local process ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +42,10 @@ class Engine:
     **Attributes:**
 
     - `backend`: `loky` for processes of this machine, `ray` or `dask` for a cluster.
-    - `address`: of the running cluster, and only of one. Ray: `auto`, `host:port` or `ray://host:port`. Dask: `host:port`
-      or `tcp://host:port` of the scheduler.
-    - `jobs`: the most at once. None is one for each core: of this machine, or of the whole cluster, also of nodes that
-      join later. One job at once with `loky` runs in this process.
+    - `address`: of the running cluster; None for `loky`. Ray: `auto`, `host:port` or `ray://host:port`. Dask: `host:port` or
+      `tcp://host:port` of the scheduler.
+    - `jobs`: the most at once. None is one for each core of this machine, or of the whole cluster with nodes that join later.
+      With 1 and `loky`, jobs run in this process.
 
     **Raises:** `AssayError` for an unknown backend, no jobs, a cluster without its address or an address without a cluster.
 
@@ -71,7 +71,7 @@ class Engine:
         if self.backend != "loky" and not self.address:
             raise AssayError(
                 f"{self.backend} needs the address of a running cluster",
-                next_step=f"start one with `{START[self.backend]}` and give the address that it prints",
+                next_step=f"start one with `{START[self.backend]}` and give the address printed",
             )
 
 
@@ -87,8 +87,8 @@ def run_parallel(
     **Arguments:**
 
     - `jobs`: processes. With 1 everything runs in this process.
-    - `progress`: called with what is done and the share that is done, in other processes also every few seconds in which
-      nothing finishes.
+    - `progress`: called with a count of finished jobs and the share done; with several processes also every few seconds in
+      which no job finishes.
 
     **Raises:** as `run_unordered`.
 
@@ -97,7 +97,7 @@ def run_parallel(
         assert run_parallel(abs, [-1, 2], jobs=2) == [1, 2]
     """
     engine = Engine(jobs=jobs)
-    if len(items) == 1:  # a process of its own would only cost its start
+    if len(items) == 1:  # another process would cost its start and gain nothing
         engine = Engine(jobs=1)
     results: dict[int, Result] = {}
     start = time.monotonic()
@@ -123,13 +123,13 @@ def run_unordered(
 ) -> Iterator[tuple[int, Result]]:
     """`(index, function(items[index]))` for every item, in the order in which they finish, each on one torch thread.
 
-    A job whose worker dies or runs out of memory is lost. It is tried again after all others, with `loky` and Dask alone, so
-    that whatever else can be finished is finished. When a job raises, everything that finished before it has been yielded.
+    A job whose worker dies or runs out of memory is lost. With `loky` and Dask it is tried again, alone, after all others have
+    finished. When a job raises, all results that came before it have been yielded.
 
     **Arguments:** `idle`: called every `SECONDS_QUIET` seconds in which no job finishes in another process.
 
-    **Raises:** what a job raises, as it was raised there; the rest is not waited for. `AssayError` when the cluster cannot be
-    reached, or when all else is done and a job was lost in every try.
+    **Raises:** the exception of a job, without waiting for the others. `AssayError` when the cluster cannot be reached, or when
+    all other jobs are done and one was lost in every try.
 
     Example::
 
@@ -139,7 +139,7 @@ def run_unordered(
         for index, item in enumerate(items):
             yield index, _run(function, item)
         return
-    losses: dict[int, list[BaseException]] = {index: [] for index in range(len(items))}  # of every job that is not finished
+    losses: dict[int, list[BaseException]] = {index: [] for index in range(len(items))}  # of unfinished jobs
     while losses:
         fresh = [index for index, errors in losses.items() if not errors]
         again = [index for index, errors in losses.items() if 0 < len(errors) < TRIES[engine.backend]]
@@ -163,7 +163,7 @@ def run_unordered(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch computes on one thread inside, and on as many as before afterwards.
+    """Context in which torch computes on one thread; the number of threads is restored afterwards.
 
     Example::
 
@@ -172,7 +172,7 @@ def one_thread() -> Iterator[None]:
     """
     limited = os.environ.get("OMP_NUM_THREADS") == "1" == os.environ.get("MKL_NUM_THREADS", "1")
     if limited and "torch" not in sys.modules:
-        yield  # a job that imports torch finds one thread, and one without is spared the seconds that the import takes
+        yield  # torch would start with one thread; a job without it is spared the import
         return
     import torch
 
@@ -185,7 +185,7 @@ def one_thread() -> Iterator[None]:
 
 
 def _run(function: Callable[[Any], Any], item: Any) -> Any:
-    """One job."""
+    """Run one job."""
     with one_thread(), memory_errors():
         return function(item)
 
@@ -193,9 +193,9 @@ def _run(function: Callable[[Any], Any], item: Any) -> Any:
 def _as_completed(
     executor: "_Executor", jobs: Iterable[tuple[int, Job]], idle: Callable[[], None]
 ) -> Generator[tuple[int, Any], None, None]:
-    """The futures of the jobs as they complete. Whenever one does, the next job is sent, whether or not the caller is ready.
+    """Futures of the jobs as they complete. Each completion submits the next job, even while the caller is busy.
 
-    After a job that cannot be sent no more are, and the rest have no futures.
+    After a job that cannot be submitted no others are, and these have no futures.
     """
     waiting, running, completed = deque(jobs), set(), SimpleQueue()
 
@@ -207,14 +207,14 @@ def _as_completed(
         running.add(index)
         try:
             future = executor.submit(job)
-        except Exception as error:  # raised here, in a thread of the executor's, nobody would see it
+        except Exception as error:  # raised in the executor's thread it would be lost
             waiting.clear()
             future = Future()
             future.set_exception(error)
         future.add_done_callback(partial(complete, index))
 
     def complete(index: int, future: Any) -> None:
-        send()  # first, so that `running` is empty only when nothing is left
+        send()  # first, so that `running` is empty only at the end
         completed.put((index, future))
 
     try:
@@ -237,22 +237,22 @@ def _lost_for_good(items: Sequence[Any], losses: dict[int, list[BaseException]])
     errors = next(iter(losses.values()))
     reason = textwrap.shorten(f"{type(errors[-1]).__name__}: {errors[-1]}", 240)
     return AssayError(
-        "the worker of a job must live and have memory until the job is finished",
-        given=f"{len(losses)} of {len(items)} jobs lost in each of their tries ({len(errors)}): {named}. {reason}",
-        next_step="being out of memory is the usual reason: give each worker more, or run fewer at once, and start again",
+        "the worker of a job must not die or run out of memory before the job is finished",
+        given=f"{len(losses)} of {len(items)} jobs lost in every try ({len(errors)}): {named}. {reason}",
+        next_step="the usual reason is too little memory: give each worker more, or run fewer at once, and start again",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Executor:
-    """What `concurrent.futures` calls an executor, and what its failures mean.
+    """An executor of `concurrent.futures`, with the meaning of its failures.
 
     **Attributes:**
 
-    - `submit`: sends a job; its future.
-    - `at_once`: how many jobs are sent at the same time; None for all, so that nodes that join later find work.
-    - `died`: errors of a job that only say that its worker is gone.
-    - `result`: of a future that is done; raises what the job raised.
+    - `submit`: submits a job and returns its future.
+    - `at_once`: number of jobs submitted at the same time; None for all, so that nodes that join later find work.
+    - `died`: exceptions that mean that the job's worker died.
+    - `result`: result of a finished future; raises what the job raised.
     """
 
     submit: Callable[[Job], Any]
@@ -263,19 +263,19 @@ class _Executor:
 
 @contextmanager
 def _loky(engine: Engine, num_jobs: int) -> Iterator[_Executor]:
-    """Processes of this machine. When one dies, loky loses all that was sent, so no job waits to be begun."""
+    """Processes of this machine. When one dies, loky loses all submitted jobs, so none is submitted before it can run."""
     from loky import cpu_count
     from loky.process_executor import TerminatedWorkerError
 
-    # Loky replaces a worker that has grown and warns of it in a thread of its own, which ends where warnings are errors.
+    # Loky restarts a worker that leaks memory and warns of it in its own thread, which dies where warnings are errors.
     warnings.filterwarnings("ignore", message="A worker (stopped|was restarted) while some jobs were", category=UserWarning)
-    # Nor does it matter that loky cannot list what its workers have started: that ends with them.
+    # Processes started by workers end with them, so it does not matter that loky cannot list these.
     warnings.filterwarnings("ignore", message="Failed to kill subprocesses", category=UserWarning)
     at_once = min(engine.jobs or cpu_count(), num_jobs)
     pool = _processes(at_once)
 
     def submit(job: Job) -> Any:
-        with out_of_the_terminals_reach():  # it starts the processes, first and when idle ones have ended
+        with without_terminal_signals():  # submitting may start processes
             return pool.submit(job)
 
     try:
@@ -287,21 +287,21 @@ def _loky(engine: Engine, num_jobs: int) -> Iterator[_Executor]:
 
 
 def _processes(num: int) -> Any:
-    """A pool of that many processes; that of the call before where it will do, since each process imports torch anew.
+    """A pool of `num` processes. That of the last call is reused if it has the same size, since each process imports torch.
 
-    Loky's `get_reusable_executor` would wait for ever in a call inside another one with another number of processes.
+    Loky's `get_reusable_executor` would hang in a nested call with another number of processes.
     """
     from loky import BrokenProcessPool, ProcessPoolExecutor
 
     if _idle:
         num_idle, pool = _idle.pop()
-        with suppress(BrokenProcessPool), out_of_the_terminals_reach():
+        with suppress(BrokenProcessPool), without_terminal_signals():
             if num_idle == num and pool.submit(int).result() == 0:
                 return pool
         pool.shutdown(kill_workers=True)
     start_trackers()
     limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    with out_of_the_terminals_reach():
+    with without_terminal_signals():
         return ProcessPoolExecutor(
             num, timeout=SECONDS_IDLE, initializer=end_with, initargs=(os.getpid(),), env={**SAFE_PATH, **limits}
         )
@@ -309,9 +309,9 @@ def _processes(num: int) -> Any:
 
 @contextmanager
 def _ray(engine: Engine, _: int) -> Iterator[_Executor]:
-    """One core of a Ray cluster for each job. A connection that this process has already is used.
+    """One core of a Ray cluster for each job. An existing connection of this process is used.
 
-    Ray itself tries nothing again: it would repeat for ever what has no memory.
+    Ray's own retries are off: it would retry without limit a job that runs out of memory.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = _installed("ray", engine)
@@ -332,7 +332,7 @@ def _ray(engine: Engine, _: int) -> Iterator[_Executor]:
     try:
         yield _Executor(submit=lambda job: call.remote(job).future(), at_once=engine.jobs, died=died, result=result)
     finally:
-        # Which ends what runs. Ray's `cancel` races with a job that finishes and can end this process
+        # This ends running jobs. Ray's `cancel` races with a job that finishes and can end this process
         # (github.com/ray-project/ray/issues/54846).
         if not connected:
             ray.shutdown()
@@ -342,8 +342,8 @@ def _ray(engine: Engine, _: int) -> Iterator[_Executor]:
 def _dask(engine: Engine, _: int) -> Iterator[_Executor]:
     """The workers of a Dask cluster.
 
-    Not through the `get_executor` of Dask's client: its futures complete when their results have arrived, so that an error
-    would come before results that are older.
+    The client's `get_executor` is not used: its futures complete when their results have arrived, so that an error could
+    overtake older results.
     """
     distributed = _installed("distributed", engine)
     require_answer(engine.backend, str(engine.address))
@@ -355,10 +355,10 @@ def _dask(engine: Engine, _: int) -> Iterator[_Executor]:
             raise AssayError(
                 "the Dask scheduler must run until every job is finished",
                 given=str(error).partition("\n")[0],
-                next_step="start it, its workers and this again: what is finished is kept",
+                next_step="start it, its workers and this command again: finished jobs are kept",
             ) from error
 
-    with distributed.Client(engine.address, set_as_default=False) as client:  # at the end it takes back what is not begun
+    with distributed.Client(engine.address, set_as_default=False) as client:  # at the end it cancels jobs that have not begun
         if (most := max(client.nthreads().values(), default=1)) > 1:
             raise AssayError(
                 "a Dask worker must have one thread: jobs that share a process share its torch threads",

@@ -1,4 +1,4 @@
-"""By which keyword the forward of a network takes its only input."""
+"""Matching of a task's single input to the keyword argument of a network's forward."""
 
 import inspect
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ Value = TypeVar("Value")
 
 
 def as_taken(module: nn.Module, inputs: Mapping[str, Value]) -> Mapping[str, Value]:
-    """The inputs by the names that forward has for them. A single input has only one place to go, whatever the task calls it;
-    several go by their names.
+    """The inputs under the argument names of forward. A single input is renamed to the only argument that can take it; several
+    keep their names.
 
     ```python
     >>> list(as_taken(nn.Sequential(nn.Linear(2, 3)), {"tokens": torch.zeros(4, 2)}))
@@ -22,13 +22,13 @@ def as_taken(module: nn.Module, inputs: Mapping[str, Value]) -> Mapping[str, Val
         return inputs
     ((name, value),) = inputs.items()
     code = getattr(module.forward, "__code__", None)
-    if code is not None and name in code.co_varnames[: code.co_argcount]:  # the usual case, in a tenth of the time
+    if code is not None and name in code.co_varnames[: code.co_argcount]:  # the common case, ten times faster
         return inputs
     try:
         parameters = [*inspect.signature(module.forward).parameters.values()]
         if getattr(module.forward, "__wrapped__", None) is type(module).forward:
-            parameters = parameters[1:]  # what stands in its place passes for the unbound one, as of nnsight
-    except (TypeError, ValueError):  # forward is no Python function
+            parameters = parameters[1:]  # a wrapper, such as nnsight's, has the signature of the unbound method
+    except (TypeError, ValueError):  # forward is not a Python function
         return inputs
     named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     anything = any(one.kind is one.VAR_KEYWORD for one in parameters)

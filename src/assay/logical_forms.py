@@ -1,8 +1,8 @@
-"""Logical forms of COGS (Kim and Linzen 2020, arXiv 2010.05465) by what they mean: not by names of variables or order of parts.
+"""Semantic comparison of COGS logical forms (Kim and Linzen 2020, arXiv 2010.05465), up to variable names and conjunct order.
 
-Exact match punishes a form whose variables are numbered otherwise, or whose conjuncts stand in another order, although both say
-the same (Wu, Manning and Potts 2023, arXiv 2303.13716). Two forms are one when a renaming of variables makes their sets of
-conjuncts equal.
+Exact match rejects a form whose variables are numbered differently, or whose conjuncts are in another order, although the
+meaning is the same (Wu, Manning and Potts 2023, arXiv 2303.13716). Two forms are equivalent when a renaming of variables makes
+their sets of conjuncts equal.
 """
 
 import itertools
@@ -18,14 +18,14 @@ _CONJUNCT = re.compile(r"(?P<definite>\* )?(?P<name>[^\s()]+(?: \. [^\s()]+)*) \
 _VARIABLE = re.compile(r"x _ \d+|[a-z]")
 _BOUND = re.compile(r"LAMBDA ([a-z]) \. ")
 MOST_ORDERS = 5_040
-"""Orders of variables that nothing tells apart, beyond which a form is compared as it is written."""
+"""Orders of indistinguishable variables to try; a form with more is compared as text."""
 
 Atom = tuple[str, ...]
-"""A name, with `*` in front where it is definite, and its arguments."""
+"""A predicate, preceded by `*` if definite, and its arguments."""
 
 
 def canonical(form: str) -> str | None:
-    """The form with variables numbered and conjuncts ordered by what they say alone; None where it is no form.
+    """Canonical text of a form, independent of variable names and conjunct order; None where it is no form.
 
     Example::
 
@@ -36,7 +36,7 @@ def canonical(form: str) -> str | None:
     if atoms is None:
         return None
     variables = sorted({argument for _, *arguments in atoms for argument in arguments if _VARIABLE.fullmatch(argument)})
-    groups = _told_apart(atoms, variables)
+    groups = _indistinguishable(atoms, variables)
     num_orders = 1
     for group in groups:
         for k in range(2, len(group) + 1):
@@ -44,7 +44,7 @@ def canonical(form: str) -> str | None:
     if num_orders > MOST_ORDERS:
         return None
     orders = itertools.product(*(itertools.permutations(group) for group in groups))
-    return min(_written(atoms, [variable for group in order for variable in group]) for order in orders)
+    return min(_renamed(atoms, [variable for group in order for variable in group]) for order in orders)
 
 
 def _atoms(form: str) -> frozenset[Atom] | None:
@@ -56,15 +56,15 @@ def _atoms(form: str) -> frozenset[Atom] | None:
     for conjunct in re.split(r" ; | AND ", text):
         match = _CONJUNCT.fullmatch(conjunct.strip())
         if match is None:
-            # A proper name alone is a form of its own.
+            # A proper name alone is a form.
             return frozenset({(text,)}) if re.fullmatch(r"\w+", text) and not found else None
         arguments = tuple(argument.strip() for argument in match["arguments"].split(" , "))
         found.add((f"{match['definite'] or ''}{match['name']}", *arguments))
     return frozenset(found)
 
 
-def _told_apart(atoms: frozenset[Atom], variables: Sequence[str]) -> list[list[str]]:
-    """Variables by what is said of them, of those they are said with, and so on (colour refinement), in an order of that."""
+def _indistinguishable(atoms: frozenset[Atom], variables: Sequence[str]) -> list[list[str]]:
+    """Variables grouped by colour refinement over the predicates they occur in, in a canonical order of groups."""
     colours: dict[str, object] = dict.fromkeys(variables, 0)
     for _ in range(len(variables) + 1):
         said = {
@@ -93,14 +93,14 @@ def _told_apart(atoms: frozenset[Atom], variables: Sequence[str]) -> list[list[s
     return [groups[colour] for colour in sorted(groups, key=str)]
 
 
-def _written(atoms: frozenset[Atom], order: Sequence[str]) -> str:
+def _renamed(atoms: frozenset[Atom], order: Sequence[str]) -> str:
     number = {variable: f"x{k}" for k, variable in enumerate(order)}
     renamed = (f"{name}({','.join(number.get(argument, argument) for argument in arguments)})" for name, *arguments in atoms)
     return " & ".join(sorted(renamed))
 
 
 def same_form(a: str, b: str) -> bool:
-    """Whether two forms say the same; forms that are none are the same where they are written alike."""
+    """Whether two forms are equivalent; texts that are no forms are compared as they are."""
     if a == b:
         return True
     one = canonical(a)
@@ -109,7 +109,7 @@ def same_form(a: str, b: str) -> bool:
 
 @dataclass(frozen=True)
 class CaseScore:
-    """One case of generalisation: its examples, and the shares that match exactly and in what they say, with intervals."""
+    """One generalisation case: number of examples, and shares of exact and of equivalent forms, with intervals."""
 
     case: str
     num: int
@@ -120,7 +120,7 @@ class CaseScore:
 
 
 def score_forms(predicted: Sequence[str], wanted: Sequence[str], cases: Sequence[str]) -> Mapping[str, CaseScore]:
-    """Scores by case, in the order in which cases come.
+    """Scores by generalisation case, in order of first appearance.
 
     **Raises:** `AssayError` for sequences of different lengths.
     """

@@ -1,4 +1,4 @@
-"""Method pages: what an instrument does, on paper. Those of Assay's own are shipped with it."""
+"""Method pages of instruments; those of Assay's own are shipped with it."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ IN_A_CHECKOUT = Path(__file__).parents[2] / "docs" / "methods"
 
 
 def method_page(instrument: Instrument) -> str:
-    """As Markdown: `docs/methods/NAME.md` of an instrument of Assay's own, else what the instrument says of itself.
+    """The method page in Markdown: `docs/methods/NAME.md` of an instrument of Assay's own, else one made from its attributes.
 
     Example::
 
@@ -20,10 +20,10 @@ def method_page(instrument: Instrument) -> str:
     """
     own = type(instrument).__module__.startswith("assay.instruments.")
     found = [place for folder in (SHIPPED, IN_A_CHECKOUT) if own and (place := folder / f"{instrument.name}.md").is_file()]
-    return found[0].read_text(encoding="utf-8").rstrip() if found else _told(instrument)
+    return found[0].read_text(encoding="utf-8").rstrip() if found else _own_page(instrument)
 
 
-def _told(instrument: Instrument) -> str:
+def _own_page(instrument: Instrument) -> str:
     lines = [f"# {instrument.name.capitalize()}", "", instrument.question, "", "| measure | unit | better | of | must beat |"]
     lines += ["| --- | --- | --- | --- | --- |"]
     lines += [f"| {m.title} | {m.unit} | {m.better} | {m.of} | {', '.join(m.beats)} |" for m in instrument.metrics]

@@ -1,7 +1,7 @@
 """Kinds of novelty: whether a novel combination of a task is a synonym of a trained one, inside 1-coverage, or outside.
 
-`assay.substitution` says what these mean. Success on a synonym is no evidence of composition, success inside 1-coverage can be
-pattern substitution, so a novel score is headed by what lies outside.
+`assay.substitution` defines these kinds. Success on a synonym is no evidence of composition, and success inside 1-coverage can
+be pattern substitution, so the headline novel score is that outside.
 """
 
 from collections.abc import Sequence
@@ -25,22 +25,22 @@ TOLD: dict[Kind, str] = {
     "inside": "inside 1-coverage",
     "outside": "outside 1-coverage",
 }
-ENOUGH = 30  # novel combinations of a kind, below which a score on them is not enough data
+ENOUGH = 30  # fewest novel combinations of a kind for a score on them
 
-_DRAWN_EACH = 32  # examples of a combination, whose answers are compared where there is no end of inputs
-_MOST_EXAMPLES, _MOST_EACH = 4_000_000, 1000  # of a split, and of one of its combinations on average
-_MOST_BYTES = 2**29  # of the examples of a split
+_DRAWN_EACH = 32  # examples of a combination whose answers are compared where inputs are unlimited
+_MOST_EXAMPLES, _MOST_EACH = 4_000_000, 1000  # examples of a split, and of one of its combinations on average
+_MOST_BYTES = 2**29  # memory of the examples of a split
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """The kind of every novel combination of a task.
+    """Kinds of the novel combinations of a task.
 
     **Attributes:**
 
     - `ids`, `kinds`: the id of every novel combination, ascending, and its kind. Both are empty when kinds are not known.
     - `unknown`: why the kinds are not known; empty when they are.
-    - `contradictions`: how many trained combinations have answers that contradict each other.
+    - `contradictions`: number of trained combinations with more than one answer.
     """
 
     ids: Int[Tensor, " c"]
@@ -61,13 +61,13 @@ class Novelty:
 
 
 def novelty_of(task: Task, combinations: Int[Tensor, "c k"] | None = None) -> Novelty:
-    """The kinds of a task's novel combinations, from its trained ones and their answers. No network is involved.
+    """Kinds of a task's novel combinations, from its trained ones and their answers. No network is involved.
 
-    `combinations`: others than those that the task lists as novel, none of them trained.
+    **Arguments:** `combinations`: untrained ones to classify instead of those that the task lists as novel.
 
-    Kinds are not known for a regression, for inputs without end whose targets differ, for parts that vary beside the
-    combination and are not shown at all their values, for more than 16 parts that vary, and where chains of replacements are
-    too many to follow.
+    Kinds are not known for a regression, for unlimited inputs whose targets differ within a combination, for free parts (those
+    not in the combination) that are not shown at all their values, for more than 16 parts that vary, and where chains of
+    replacements are too many to follow.
 
     ```python
     found = novelty_of(load_task("modular:num_first=12,num_second=12,synonyms=true"))
@@ -84,7 +84,7 @@ def novelty_of(task: Task, combinations: Int[Tensor, "c k"] | None = None) -> No
     return found
 
 
-_KEPT = "_novelty"  # several instruments of an audit ask the same task, and it takes seconds
+_KEPT = "_novelty"  # takes seconds, and several instruments of an audit need it
 
 
 def _novelty(task: Task, novel: Int[Tensor, "c k"]) -> Novelty:
@@ -105,17 +105,17 @@ def _novelty(task: Task, novel: Int[Tensor, "c k"]) -> Novelty:
 
 
 Answers = tuple[Int[np.ndarray, "r k"], list[str]]
-"""Combinations, and what is answered to each; one with several answers has a row for each."""
+"""Combinations and their answers; a combination with several answers has a row for each."""
 
 
 def answered(task: Task, *splits: Split) -> tuple[tuple[Answers, ...], str]:
-    """What a task answers to the combinations of some splits, and in words what an answer is.
+    """Answers of a task to the combinations of the given splits, and a description of what an answer is.
 
-    Where parts vary freely beside a combination, its answer lists the targets at every value of those. Where inputs have no
-    end, it is the target that all examples drawn of the combination have.
+    With free parts (those not in the combination) an answer lists the targets at all of their values. With unlimited inputs it
+    is the target that all examples drawn of the combination have.
 
-    **Raises:** `AssayError` for a regression, a split without combinations, inputs without end whose targets differ, and a
-    combination that is not shown at every value of what varies beside it.
+    **Raises:** `AssayError` for a regression, a split without combinations, unlimited inputs whose targets differ within a
+    combination, and a combination that is not shown at every value of the free parts.
     """
     if isinstance(task.objective, Regression):
         raise AssayError(
@@ -124,32 +124,32 @@ def answered(task: Task, *splits: Split) -> tuple[tuple[Answers, ...], str]:
             next_step="name a task whose answers are classes, or a table of combinations and answers",
         )
     free = [part.name for part in task.parts if part.name not in task.combines and not part.of]
-    told = f"the targets at every value of {', '.join(free)}, which vary freely beside the combination" if free else ""
+    meaning = f"the targets at every value of {', '.join(free)}, which vary freely beside the combination" if free else ""
     sides = []
     for split in splits:
         examples = None if free else _drawn_alike(task, split)
         if examples is None:
             examples = listed(task, split)
         else:
-            told = "the target that all examples drawn of a combination have"
+            meaning = "the target that all examples drawn of a combination have"
         sides.append(examples)
     rows = [np.stack([examples.parts[name].numpy() for name in (*task.combines, *free)], 1) for examples in sides]
     if free:
         _check_whole(task, rows, free)
-    sides = [_at_all(*side, len(task.combines)) if free else side for side in zip(rows, labels_of(sides), strict=True)]
-    return tuple((rows, [str(label) for label in labels]) for rows, labels in sides), told or "the target of each example"
+    sides = [_per_combination(*side, len(task.combines)) if free else side for side in zip(rows, labels_of(sides), strict=True)]
+    return tuple((rows, [str(label) for label in labels]) for rows, labels in sides), meaning or "the target of each example"
 
 
 def labels_of(sides: Sequence[Examples]) -> list[list[int]]:
-    """A number for every target, the same for the same target."""
+    """An integer label for every target; equal targets have equal labels."""
     targets = torch.cat([examples.targets.reshape(len(examples), -1) for examples in sides])
     return [found.tolist() for found in targets.unique(dim=0, return_inverse=True)[1].split([len(side) for side in sides])]
 
 
 def listed(task: Task, split: Split) -> Examples:
-    """All examples of a split; of `seen` all that training may have shown.
+    """All examples of a split; for `seen` all that training may have shown.
 
-    **Raises:** `AssayError` for no combination at all, and more examples than can be listed.
+    **Raises:** `AssayError` for a split without combinations, and for more examples than can be listed.
     """
     combinations = len(task.combinations(split))
     if not combinations:
@@ -181,10 +181,11 @@ def _bytes_each(examples: Examples) -> float:
 
 
 def _drawn_alike(task: Task, split: Split) -> Examples | None:
-    """One example of every combination where inputs have no end and all that were drawn of a combination have one target."""
+    """One example of every combination of unlimited inputs, if all examples drawn of a combination have one target; else
+    None."""
     combinations = len(task.combinations(split))
     first = None
-    for each in (2, _DRAWN_EACH):  # a few first, which show most differences
+    for each in (2, _DRAWN_EACH):  # a few first, which suffice to find most differences
         most = each * combinations + 1
         if first is not None and most * _bytes_each(first) > _MOST_BYTES:
             return None
@@ -201,7 +202,8 @@ def _drawn_alike(task: Task, split: Split) -> Examples | None:
 
 
 def _check_whole(task: Task, sides: Sequence[Int[np.ndarray, "_ p"]], free: Sequence[str]) -> None:
-    """Whether every combination comes at the same values of the free parts: lists of other values cannot be compared."""
+    """**Raises:** `AssayError` unless every combination is shown at all values of the free parts, else answers cannot be
+    compared."""
     num = len(task.combines)
     distinct = [np.unique(rows, axis=0) for rows in sides]
     values = np.unique(np.concatenate([rows[:, num:] for rows in distinct]), axis=0)
@@ -218,20 +220,20 @@ def _check_whole(task: Task, sides: Sequence[Int[np.ndarray, "_ p"]], free: Sequ
             )
 
 
-def _at_all(rows: Int[np.ndarray, "n p"], labels: Sequence[int], num: int) -> Answers:
-    """One row for each combination (the first `num` columns); its answer lists the label at all values of the others. A
-    combination with several labels at one of them has two rows with different answers."""
-    told = np.unique(np.column_stack([rows, labels]), axis=0)
-    changes = (told[1:, :-1] != told[:-1, :-1]).any(1)
-    least, most = (_lists(told[place], num) for place in (np.append(True, changes), np.append(changes, True)))
+def _per_combination(rows: Int[np.ndarray, "n p"], labels: Sequence[int], num: int) -> Answers:
+    """One row for each combination (the first `num` columns), whose answer lists the labels at all values of the other columns.
+    A combination with several labels at one of these has two rows with different answers."""
+    labelled = np.unique(np.column_stack([rows, labels]), axis=0)
+    changes = (labelled[1:, :-1] != labelled[:-1, :-1]).any(1)
+    least, most = (_joined_labels(labelled[place], num) for place in (np.append(True, changes), np.append(changes, True)))
     several = [k for k, (one, other) in enumerate(zip(least[1], most[1], strict=True)) if one != other]
     return np.concatenate([least[0], most[0][several]]), least[1] + [most[1][k] for k in several]
 
 
-def _lists(told: Int[np.ndarray, "n q"], num: int) -> Answers:
-    starts = np.flatnonzero(np.append(True, (told[1:, :num] != told[:-1, :num]).any(1)))
+def _joined_labels(labelled: Int[np.ndarray, "n q"], num: int) -> Answers:
+    starts = np.flatnonzero(np.append(True, (labelled[1:, :num] != labelled[:-1, :num]).any(1)))
     answers = [
         " ".join(f"{'.'.join(map(str, place))}:{label}" for *place, label in group.tolist())
-        for group in np.split(told[:, num:], starts[1:])
+        for group in np.split(labelled[:, num:], starts[1:])
     ]
-    return told[starts, :num], answers
+    return labelled[starts, :num], answers

@@ -1,4 +1,4 @@
-"""What a task asks of an output: its loss, its score per example in [0, 1], and the output that would be perfect.
+"""Objectives: loss, score per example in [0, 1], and perfect output for each kind of target.
 
 Outputs are what a subject's forward returns. All shapes below share the first dimension `n`, the examples.
 """
@@ -16,26 +16,26 @@ from torch.nn import functional as F
 from assay.bounds import MOST_CELLS, check_whole
 from assay.errors import AssayError
 
-PAD = 0  # the target id that is neither trained nor scored in sequences
-NOT_ASKED = -1  # the same in steps, where every class is an answer
+PAD = 0  # target of sequence positions that are neither trained nor scored
+NOT_ASKED = -1  # the same for steps, where 0 is a class
 
 
 @runtime_checkable
 class Objective(Protocol):
-    """Loss, score and the perfect output for one kind of target."""
+    """Loss, score and perfect output for one kind of target."""
 
     @property
     def unit(self) -> str:
-        """What the score is called."""
+        """Name of the score, such as `accuracy`."""
         ...
 
     @property
     def chance(self) -> float:
-        """What guessing scores."""
+        """Score of guessing."""
         ...
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
-        """The scalar to minimise."""
+        """Scalar loss."""
         ...
 
     def score(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, " n"]:
@@ -53,26 +53,26 @@ class Objective(Protocol):
 
 @runtime_checkable
 class Stepwise(Protocol):
-    """An objective whose answers have steps, such as the words of a sequence or the actions of an episode.
+    """An objective with several steps per answer, such as the words of a sequence or the actions of an episode.
 
-    **Attributes:** `whole`: whether the score is that of the whole answer, its worst step; else it is the mean over steps.
+    **Attributes:** `whole`: whether the score of an answer is that of its worst step; else it is the mean over steps.
     """
 
     @property
     def whole(self) -> bool: ...
 
     def steps(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, "n t"]:
-        """The score of every step, in [0, 1], NaN where nothing is asked."""
+        """Score of every step, in [0, 1]; NaN where the step is not scored."""
         ...
 
 
 def mean_step(steps: Float[Tensor, "n t"]) -> Float[Tensor, " n"]:
-    """The mean over the steps that are asked."""
+    """Mean over the steps that are scored."""
     return steps.nanmean(-1).float()
 
 
 def worst_step(steps: Float[Tensor, "n t"]) -> Float[Tensor, " n"]:
-    """The lowest score of a step that is asked. Where steps are right or wrong it is exact match."""
+    """Lowest score of a step that is scored. Where steps are right or wrong this is exact match."""
     return steps.nan_to_num(1.0).amin(-1).float()
 
 
@@ -90,13 +90,13 @@ def _check_shape(outputs: Tensor, expected: tuple[int, ...], what: str) -> None:
 
 
 def _reshaped(shape: tuple[int, ...], expected: tuple[int, ...], what: str) -> str:
-    """What makes one shape of the other, where it is a common one, or other targets of the task."""
+    """Remedy for a common mismatch of shapes: a change of forward, or of the task's targets; empty for others."""
     if expected == (*shape, 1):
         return "let forward return `output.unsqueeze(-1)`"
     if what == _POSITIONS and len(shape) == 2:
         return "where each example has one answer, give targets as class ids of shape (n,), neither a column nor one-hot"
     if what == _FEATURES and len(shape) == 2 and expected[1:] == (1,):
-        return "where targets are classes and not amounts, give whole numbers, as `targets.long()`"
+        return "where targets are classes, give whole numbers, as `targets.long()`"
     if what == _FEATURES:
         return ""
     if len(expected) == 2 and expected[1] == 2 and shape in (expected[:1], (expected[0], 1)):
@@ -159,7 +159,7 @@ class Classification:
         return self.score_of(outputs.argmax(-1), targets)
 
     def score_of(self, answers: Int[Tensor, " n"], targets: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """The score of outputs whose most likely classes are these."""
+        """Score of outputs whose most likely classes are `answers`."""
         return (answers == targets).float()
 
     def ideal(self, targets: Int[Tensor, " n"]) -> Float[Tensor, "n c"]:
@@ -168,11 +168,11 @@ class Classification:
 
 @dataclass(frozen=True)
 class Regression:
-    """Real targets `(n, features)`, or `(n, ...)` of any shape with so many numbers. The score is `max(0, 1 - squared error /
-    variance)`, both summed over them.
+    """Real targets `(n, num_features)`, or `(n, ...)` of any shape with that many numbers. The score is `max(0, 1 - squared
+    error / variance)`, both summed over them.
 
-    `variance` is the summed variance of the targets over the task's own distribution, fixed in advance, so that the
-    mean of the unclipped scores is the pooled R2 and no example divides by its own spread.
+    `variance` is the summed variance of the targets over the task's distribution, fixed in advance, so that the mean of the
+    unclipped scores is the pooled R2.
 
     Example::
 
@@ -197,7 +197,7 @@ class Regression:
         return self.unclipped(outputs, targets).clamp(min=0.0)
 
     def unclipped(self, outputs: Float[Tensor, "n *f"], targets: Float[Tensor, "n *f"]) -> Float[Tensor, " n"]:
-        """The same without the floor: its mean over examples is the pooled R2 of the literature."""
+        """Score without the floor at 0; its mean over examples is the pooled R2."""
         _check_shape(outputs, tuple(targets.shape), _FEATURES)
         return 1 - (outputs - targets).square().flatten(1).sum(1) / self.variance
 
@@ -207,11 +207,11 @@ class Regression:
 
 @dataclass(frozen=True)
 class Sequences:
-    """A token sequence per example. Outputs: logits `(n, length, vocab)` given the correct prefix. Targets `(n, length)`,
-    `PAD` (0) where nothing is asked.
+    """A token sequence per example. Outputs: logits `(n, length, vocab)` given the correct prefix. Targets `(n, length)`, `PAD`
+    (0) where nothing is scored.
 
-    The score is 1 when every asked token is right. Given the correct prefix this is exactly whether greedy decoding
-    returns the sequence: the first wrong token is the same in both.
+    The score is 1 when every scored token is right. Given the correct prefix this holds exactly when greedy decoding returns
+    the sequence: the first wrong token is the same in both.
 
     Example::
 
@@ -239,7 +239,7 @@ class Sequences:
         return worst_step(self.steps(outputs, targets))
 
     def score_of(self, answers: Int[Tensor, "n t"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
-        """The score of outputs whose most likely tokens are these."""
+        """Score of outputs whose most likely tokens are `answers`."""
         return ((answers == targets) | (targets == PAD)).all(-1).float()
 
     def steps(self, outputs: Float[Tensor, "n t v"], targets: Int[Tensor, "n t"]) -> Float[Tensor, "n t"]:
@@ -253,9 +253,9 @@ class Sequences:
 @dataclass(frozen=True)
 class Steps:
     """A class at each step of an episode. Outputs: logits `(n, steps, num_classes)`. Targets: integers `(n, steps)`,
-    `NOT_ASKED` (-1) where an episode is over; every example asks something.
+    `NOT_ASKED` (-1) after the end of an episode; every example has a scored step.
 
-    The score is the share of its asked steps that are right or, with `whole`, 1 when all of them are.
+    The score is the share of scored steps that are right or, with `whole`, 1 when all of them are.
     """
 
     num_classes: int
@@ -281,7 +281,7 @@ class Steps:
         return worst_step(steps) if self.whole else mean_step(steps)
 
     def score_of(self, answers: Int[Tensor, "n t"], targets: Int[Tensor, "n t"]) -> Float[Tensor, " n"]:
-        """The score of outputs whose most likely classes are these."""
+        """Score of outputs whose most likely classes are `answers`."""
         right, asked = answers == targets, targets != NOT_ASKED
         return (right | ~asked).all(-1).float() if self.whole else mean_step(right.float().masked_fill(~asked, torch.nan))
 
@@ -298,8 +298,7 @@ class RealSteps:
     """Real targets at every step, `(n, steps, features)`. Outputs have their shape.
 
     A step scores `max(0, 1 - squared error / variance)`, both summed over features; `variance` is that of the targets of all
-    steps over the task's own distribution, fixed in advance. The score is the mean over steps or, with `whole`, that of the
-    worst.
+    steps over the task's distribution, fixed in advance. The score is the mean over steps or, with `whole`, that of the worst.
 
     **Example:** a position in the plane at every moment is `RealSteps(2, variance=1.5)`.
     """
@@ -334,7 +333,7 @@ class RealSteps:
 
 @dataclass(frozen=True)
 class Unscored:
-    """Nothing is asked of an output: the network reads, and only its inside is looked at. Every score is 0."""
+    """Objective of a task that does not score outputs: only activations are read. Every score is 0."""
 
     unit: str = ""
     chance: float = 0.0
@@ -344,8 +343,8 @@ class Unscored:
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
         raise AssayError(
-            "a network can be trained only where something is asked of its output",
-            given="a task that is read and not answered",
+            "a network can be trained only on a task that scores its output",
+            given="a task whose outputs are not scored",
             next_step="train it elsewhere, and audit it here",
         )
 
@@ -357,27 +356,26 @@ class Unscored:
 
 
 def score_of_answers(objective: Objective, answers: Tensor, targets: Tensor) -> Float[Tensor, " n"]:
-    """The score of perfect outputs for these answers, where other targets are asked. Of classes and tokens outputs need not be
-    made for that."""
+    """Score of perfect outputs for `answers` against `targets`. For classes and tokens no outputs are built."""
     scored = getattr(objective, "score_of", None)
     return scored(answers, targets) if scored else objective.score(objective.ideal(answers), targets)
 
 
 def scorer(objective: Objective, outputs: Tensor) -> Callable[[Tensor], Tensor]:
-    """From targets to the scores of these outputs, whose most likely classes are found once."""
+    """Function from targets to the scores of fixed outputs, whose most likely classes are computed once."""
     scored = getattr(objective, "score_of", None)
     return partial(scored, outputs.argmax(-1)) if scored else partial(objective.score, outputs)
 
 
 def check_finite(values: Tensor, what: str) -> None:
-    """Raise `AssayError` when `values` holds NaN or infinity; `what` names them in the message."""
+    """**Raises:** `AssayError` when `values` holds NaN or infinity; `what` names them in the message."""
     if values.is_floating_point() and not torch.isfinite(values).all():
         bad = int((~torch.isfinite(values)).sum())
         masked = bool(torch.isneginf(values).sum() == bad)
         raise AssayError(
             f"{what} must be finite",
             given=f"{bad} of {values.numel()} values are {'minus infinity' if masked else 'NaN or infinite'}",
-            next_step="replace minus infinity, as of a mask, by a large negative number such as -1e4"
+            next_step="replace minus infinity, such as that of a mask, by a large negative number such as -1e4"
             if masked
             else "look at the inputs and the weights for NaN; a diverged training run needs a smaller learning rate",
         )

@@ -1,4 +1,4 @@
-"""Torch's Adam and AdamW without the wrapper that imports `torch._dynamo` at the first step, which takes two seconds."""
+"""Torch's Adam and AdamW without the wrapper that imports `torch._dynamo` at the first step (two seconds)."""
 
 import inspect
 
@@ -15,8 +15,8 @@ class _Plain(torch.optim.Adam):
 
 
 class Adam(_Plain, torch.optim.Adam):
-    """`torch.optim.Adam`, to the bit."""
+    """`torch.optim.Adam`, with the same bits."""
 
 
 class AdamW(_Plain, torch.optim.AdamW):
-    """`torch.optim.AdamW`, to the bit."""
+    """`torch.optim.AdamW`, with the same bits."""

@@ -1,5 +1,5 @@
-"""Which tensor of a network's output is its answer, where a forward returns more than one: logits beside a loss or hidden
-states, in a dictionary, a tuple, a list or a dataclass."""
+"""Choice of the answer among the tensors that a forward returns, such as logits beside a loss or hidden states, in a
+dictionary, tuple, list or dataclass."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -10,15 +10,14 @@ from torch import Tensor, nn
 
 from assay.errors import AssayError
 
-LOGITS = "logits"  # what the outputs of Hugging Face call the answer
+LOGITS = "logits"  # name of the answer in Hugging Face outputs
 _NAMED = 'name one: Subject(module, output="NAME"), or --output NAME on the command line'
 
 
 def candidates(output: object) -> dict[str, Tensor]:
-    """The tensors in a nest of dictionaries, tuples, lists and dataclasses by name, depth first; one that occurs again is left
-    out.
+    """Tensors in nested dictionaries, tuples, lists and dataclasses by name, depth first, without repetitions.
 
-    **Example:** the candidates of `(hidden, {"answer": logits})` are called `0` and `1.answer`.
+    **Example:** the candidates of `(hidden, {"answer": logits})` are named `0` and `1.answer`.
     """
     found: dict[str, Tensor] = {}
     for name, tensor in _walked(output, ""):
@@ -28,10 +27,10 @@ def candidates(output: object) -> dict[str, Tensor]:
 
 
 def answer_of(output: object) -> Tensor:
-    """The answer in what a forward returned when nobody has named it: the tensor itself, the `logits` of an output of Hugging
-    Face, or the only tensor of a nest.
+    """The answer in a forward's return value if none is named: the tensor itself, the `logits` of a Hugging Face output, or the
+    only tensor in it.
 
-    **Raises:** `AssayError` listing the candidates where there are several, and where there is none.
+    **Raises:** `AssayError` listing the candidates where there is none or several.
     """
     if isinstance(output, Tensor):
         return output
@@ -44,10 +43,10 @@ def answer_of(output: object) -> Tensor:
 
 
 def answer_name(output: object, like: Tensor) -> str:
-    """The name of the answer in what a forward returned; empty where `answer_of` knows it.
+    """Name of the answer in a forward's return value; empty where `answer_of` finds it.
 
-    **Arguments:** `like`: the perfect answer on the same examples. Real numbers of its shape fit, and where it is one number
-    each also without the last dimension, of 1.
+    **Arguments:** `like`: the perfect answer on the same examples. A real tensor of its shape fits, or `(n,)` where that is
+    `(n, 1)`.
 
     **Raises:** `AssayError` listing the candidates when none of several fits, or more than one.
     """
@@ -70,25 +69,25 @@ def answer_name(output: object, like: Tensor) -> str:
 
 
 def lacks_column(answer: Tensor, like: Tensor) -> bool:
-    """Whether an answer holds one number each, such as `(n,)`, where the perfect one is `(n, 1)`."""
+    """Whether an answer lacks the last dimension of 1 that the perfect one has, such as `(n,)` for `(n, 1)`."""
     return answer.is_floating_point() and like.shape == (*answer.shape, 1)
 
 
 def with_output(module: nn.Module, name: str, *, column: bool = False) -> nn.Module:
-    """The module with one tensor of its output as its output: the same submodules and weights, called by a shallow copy, so
-    that the module itself goes on returning everything.
+    """A shallow copy of the module that returns one tensor of its output. It shares submodules and weights; the module itself
+    still returns everything.
 
-    **Arguments:** `name`: empty for the only one; `column`: gives it a last dimension of 1.
+    **Arguments:** `name`: empty for the only tensor; `column`: whether to add a last dimension of 1.
 
-    **Raises:** from its forward, `AssayError` listing the names that there are where there is none of this name.
+    **Raises:** `AssayError`, from its forward, listing the names where there is no tensor of this name.
     """
     chosen = type(module).__new__(type(module))
-    # Not `copy.copy(module)`, which parametrised modules refuse, and not by setting attributes, which compiled ones pass on.
+    # Not `copy.copy(module)`, which parametrised modules refuse; not by setting attributes, which compiled modules pass on.
     vars(chosen).update(vars(module))
-    # Without an earlier choice, which left one tensor.
+    # Without the hook of an earlier choice, which would leave one tensor.
     others = ((key, hook) for key, hook in module._forward_hooks.items() if getattr(hook, "func", None) is not _chosen)
     vars(chosen)["_forward_hooks"] = OrderedDict(others)
-    vars(chosen).pop("_compiled_call_impl", None)  # it would call the module itself, without the hook
+    vars(chosen).pop("_compiled_call_impl", None)  # it would call the original module, without the hook
     chosen.register_forward_hook(partial(_chosen, name, column))
     return chosen
 
@@ -105,9 +104,9 @@ def _named(output: object, name: str) -> Tensor:
             given=name,
             next_step="leave the name out",
         )
-    found = dict(_walked(output, ""))  # by every name, that of a tensor which occurs again too
+    found = dict(_walked(output, ""))  # all names, also those of repeated tensors
     if name not in found:
-        raise _not_one(output, found, f"the subject's forward must return what was named as its output, {name!r}")
+        raise _not_one(output, found, f"the subject's forward must return the output that was named, {name!r}")
     return found[name]
 
 

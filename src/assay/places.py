@@ -1,4 +1,4 @@
-"""Finding the places of a network: three short forwards, in which every module and every use of its tensors is looked at."""
+"""Survey of a network's sites, by three short forward passes that record every module and every use of its tensors."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,22 +16,24 @@ from assay.hooks import SIDES, first_tensor, observe
 from assay.site import Site
 
 EXAMPLES = 17
-"""In the largest forward. A prime, so that few other dimensions have it; many, so that one expert hardly gets them all."""
+"""Examples in the largest pass. A prime, so that few other dimensions equal it; large, so that one expert rarely gets all."""
 FEW = (16, 11, 5, 0)
-"""Of these, in the others."""
+"""Which of these examples are in the other passes."""
 Run = Callable[[Sequence[int], list[RemovableHandle]], object]
-"""Runs the network on these of the examples, in this order, removes the handles and returns the outputs."""
+"""Runs the network on the given examples in this order, removes the handles and returns the outputs."""
 _Identity = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Places:
-    """**Attributes:**
+    """Sites of a network by module name.
 
-    - `sites`: the site at every place that a module's name leads to, in the order of execution. Places share one where the same
-      tensor goes to the same uses, so that to replace it at either is the same.
-    - `listed`: the sites that hold different tensors.
-    - `unused`: places whose tensor, the first of several, the network does not use, but another of them.
+    **Attributes:**
+
+    - `sites`: the site at every module input and output, in the order of execution. Two of them share a site where the same
+      tensor has the same uses, so that replacing it at either has the same effect.
+    - `listed`: sites with different tensors.
+    - `unused`: places with several tensors of which the network uses others but not the first.
     """
 
     sites: Mapping[str, Site]
@@ -40,9 +42,9 @@ class Places:
 
 
 def survey(module: nn.Module, run: Run) -> Places:
-    """The places of a network."""
+    """Find the sites of a network."""
     few, again, many = _Uses(), _Values(), _Lengths()
-    # A tensor that has four rows by coincidence (four positions or heads) still has four when there are more examples.
+    # A tensor that has four rows by coincidence (four positions or heads) has four with more examples too.
     run(range(EXAMPLES), list(_watched(module, many.note)))
     run(FEW[::-1], list(_watched(module, again.note)))
     with few:
@@ -73,12 +75,12 @@ def survey(module: nn.Module, run: Run) -> Places:
 
 def _watched(module: nn.Module, note: Callable[[str, str, object], None]) -> Iterator[RemovableHandle]:
     for name, part in module.named_modules():
-        for side in SIDES if name and not wraps(part) else ():  # whose places are those of the module inside
+        for side in SIDES if name and not wraps(part) else ():  # a wrapper has the places of the module inside
             yield observe(part, side, partial(note, name, side))
 
 
 def _read(value: object) -> Tensor | None:
-    """The tensor that a place may be read from. One inside `torch.func.vmap` has no rows, and must not leave it."""
+    """The tensor to read at a place, or None. One inside `torch.func.vmap` has no batch dimension and must not leave it."""
     tensor = first_tensor(value)
     if tensor is None or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         return None
@@ -86,7 +88,7 @@ def _read(value: object) -> Tensor | None:
 
 
 class _Lengths:
-    """How many rows there are at every place."""
+    """Recorder of the number of rows at every place."""
 
     def __init__(self):
         self.lengths: dict[str, list[int]] = {}
@@ -97,7 +99,7 @@ class _Lengths:
 
 
 class _Values:
-    """What there is at every place."""
+    """Recorder of the activations at every place."""
 
     def __init__(self):
         self.values: dict[str, list[Tensor]] = {}
@@ -108,9 +110,9 @@ class _Values:
 
 
 def _reordered(rows: Tensor, same: Tensor) -> bool:
-    """Whether some row is, in another pass on the same examples, where another example was expected: a network that sorts its
-    examples, by length for instance, has them in an order of its own."""
-    if rows.shape != same.shape or not rows.numel():  # padded to another length
+    """Whether two passes on the same examples have some row at different positions, as in a network that sorts its examples by
+    length."""
+    if rows.shape != same.shape or not rows.numel():  # such as padded to another length
         return False
     a, b = rows.flatten(1).double(), same.flatten(1).double()
     apart = (a[:, None] - b[None]).abs().amax(-1) / a.abs().amax().clamp_min(1e-30)
@@ -119,13 +121,13 @@ def _reordered(rows: Tensor, same: Tensor) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _ModuleVisit:
-    """A time at which a module was entered or left.
+    """One entry into a module or exit from it.
 
     **Attributes:**
 
-    - `tensor`: the first of the nest, which may be changed in place later; `value`: a copy.
-    - `others`: further tensors of floating-point numbers that leave; empty on entering.
-    - `began`: the number of calls before it; `ended`: of what enters a module, before it was left.
+    - `tensor`: the first tensor, which may be changed in place later; `value`: a copy.
+    - `others`: further floating-point tensors on exit; empty on entry.
+    - `began`: number of calls before it; `ended`: for an entry, number of calls before the exit.
     """
 
     tensor: Tensor
@@ -137,13 +139,13 @@ class _ModuleVisit:
 
 
 class _Uses(Pass):
-    """The tensor at every place, and the calls that use it."""
+    """Recorder of the tensor at every place and of the calls that use it."""
 
     def __init__(self):
         super().__init__()
         self.visits: dict[str, list[_ModuleVisit]] = {}
         self._used: dict[_Identity, list[int]] = {}
-        self._alive: dict[int, Tensor] = {}  # so that no two of this forward share an id
+        self._alive: dict[int, Tensor] = {}  # kept alive, so that no two tensors of this pass share an id
         self._count = 0
         self._noting = False
 
@@ -167,16 +169,16 @@ class _Uses(Pass):
             self.visits.setdefault(f"{name}:{side}", []).append(visit)
 
     def finished(self, outputs: object) -> None:
-        """The outputs are used behind every call."""
+        """Count the outputs as used after the last call."""
         for output in _tensors(outputs):
             self._used.setdefault(_identity(output), []).append(self._count + 1)
 
     def uses(self, visit: _ModuleVisit) -> tuple[int, ...]:
-        """The calls that a replacement at this visit reaches first."""
+        """Indices of the calls that use the tensor of this visit, and that a replacement would reach directly."""
         return tuple(k for k in self._used.get(visit.identity, ()) if visit.began < k <= visit.ended[0])
 
     def uses_others(self, visit: _ModuleVisit) -> bool:
-        """Whether the network uses further tensors of the nest."""
+        """Whether the network uses the further tensors of this visit."""
         return any(k > visit.began for other in visit.others for k in self._used.get(_identity(other), ()))
 
 
@@ -185,7 +187,7 @@ def _identity(tensor: Tensor) -> _Identity:
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """Every tensor of floating-point numbers in a nest."""
+    """Every floating-point tensor in a nested value."""
     if isinstance(value, Tensor):
         if value.is_floating_point():
             yield value

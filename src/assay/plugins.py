@@ -1,4 +1,4 @@
-"""Instruments, tasks and readers of files that other packages bring, found by their entry points where a name is not ours."""
+"""Plug-ins: instruments, tasks and file readers of other packages, found by their entry points."""
 
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -10,18 +10,18 @@ from typing import Any, TypeVar
 from assay.errors import AssayError
 
 INSTRUMENTS, TASKS, READERS = "assay.instruments", "assay.tasks", "assay.readers"
-"""Groups of entry points: an `Instrument` class by its name, an `assay.tasks.TaskFamily` by its name, and by the suffix of a
-file (`.tsv`) a function from its path to its rows, each a mapping from columns to cells."""
+"""Groups of entry points: an `Instrument` class by name, an `assay.tasks.TaskFamily` by name, and by file suffix (`.tsv`) a
+function from a path to rows, each a mapping from columns to cells."""
 
 Made = TypeVar("Made")
 
 
 def plugins(group: str, own: Collection[str]) -> Mapping[str, EntryPoint]:
-    """What other packages add to a group, by name; nothing is imported.
+    """Entry points of other packages in a group, by name; nothing is imported.
 
     **Arguments:** `own`: the names that Assay itself has in that group.
 
-    **Raises:** `AssayError` for a name that two of them have, naming both.
+    **Raises:** `AssayError` for a name that occurs twice, naming both packages.
     """
     found: dict[str, EntryPoint] = {}
     for entry in _entries(group):
@@ -35,13 +35,13 @@ def plugins(group: str, own: Collection[str]) -> Mapping[str, EntryPoint]:
 
 
 def loaded(entry: EntryPoint, fits: Callable[[Any], bool], what: str) -> Any:
-    """What an entry point names.
+    """The object that an entry point names.
 
-    **Raises:** `AssayError` where it cannot be imported, or does not fit.
+    **Raises:** `AssayError` where it cannot be imported, or `fits` rejects it.
     """
     try:
         found = entry.load()
-    except Exception as error:  # the package is somebody else's: whatever its import raises is theirs to see
+    except Exception as error:  # the import of another package may raise anything
         rule = f"the plug-in {entry.name} of {_home(entry)} must be importable"
         step = f"make `import {entry.module}` work, or uninstall it"
         raise AssayError(rule, given=f"{type(error).__name__}: {error}", next_step=step) from error
@@ -51,7 +51,7 @@ def loaded(entry: EntryPoint, fits: Callable[[Any], bool], what: str) -> Any:
 
 
 def unbroken(entries: Mapping[str, EntryPoint], make: Callable[[EntryPoint], Made]) -> Iterator[Made]:
-    """What is made of every entry; of a broken one a warning."""
+    """Objects made from the entries, with a warning for each broken one."""
     for entry in entries.values():
         try:
             yield make(entry)
@@ -59,7 +59,7 @@ def unbroken(entries: Mapping[str, EntryPoint], make: Callable[[EntryPoint], Mad
             warnings.warn(f"left out: {error}", stacklevel=2)
 
 
-@cache  # reading what is installed takes tens of milliseconds
+@cache  # reading the installed packages takes tens of milliseconds
 def _entries(group: str) -> tuple[EntryPoint, ...]:
     return tuple(sorted(entry_points(group=group), key=lambda entry: (entry.name, _home(entry))))
 

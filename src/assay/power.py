@@ -1,4 +1,4 @@
-"""Power: the smallest effect that independent units could have shown, and two networks compared on the same ones."""
+"""Power analysis: the smallest detectable effect, and the paired comparison of two networks."""
 
 import math
 from collections.abc import Sequence
@@ -11,31 +11,30 @@ from torch import Tensor
 from assay.evidence import Interval
 from assay.stats import LEVEL, MIN_UNITS, mean_interval
 
-POWER = 0.8  # share of true differences of the detectable size that would be seen
-ROUNDING = 1e-6  # differences of single units up to this are none
-DEALS = 999  # of the values of each unit to networks
+POWER = 0.8  # probability of detecting a true difference of the detectable size
+ROUNDING = 1e-6  # differences of a unit up to this count as none
+DEALS = 999  # permutations of the values of each unit over networks
 
 
 def detectable_share(num_units: int, *, power: float = POWER) -> float:
-    """The smallest share of failing units that `num_units` would show at least one of, with the given power.
+    """The smallest share of failing units of which a sample of `num_units` has at least one, with the given power.
 
-    A perfect score on few combinations says little: with 5 units a network that fails on 27 % still scores 1 in a fifth
-    of all tries.
+    A perfect score on few combinations says little: a network that fails on 27 % of them scores 1 on 5 units in a fifth of all
+    samples.
     """
     return 1 - (1 - power) ** (1 / num_units) if num_units else 1.0
 
 
 class Detectable(NamedTuple):
-    """The smallest distance of a mean from a fixed value that its units would have shown four times in five, at a two-sided
-    level of 5 %, and how many more units would halve it."""
+    """The smallest distance of a mean from a fixed value that is detected with power .8 at a two-sided level of 5 %, and the
+    number of further units that would halve it."""
 
     size: float
     more_units: int
 
 
 def detectable_departure(units: Sequence[float], *, bounds: tuple[float, float]) -> Detectable | None:
-    """From the spread of independent units (a z test), or where all agree from the share of failures that would show
-    (`detectable_share`).
+    """Detectable distance, from the spread of independent units (a z test), or where all agree from `detectable_share`.
 
     **Returns:** None with fewer than `MIN_UNITS` units.
 
@@ -53,8 +52,8 @@ def detectable_departure(units: Sequence[float], *, bounds: tuple[float, float])
 
 
 def detectable_gain(nulls: Sequence[float]) -> float:
-    """The smallest distance of one network from the mean of `k` null networks that would have been seen with power `POWER` at a
-    one-sided level of 5 %: of one more value from `k`, with t quantiles, as `assay.stats.gain_over` tests it.
+    """The smallest distance of one network from the mean of `k` null networks that is detected with power `POWER` at a
+    one-sided level of 5 %, by the test of `assay.stats.gain_over` (one more value from `k`, t quantiles).
 
     Example::
 
@@ -69,23 +68,23 @@ def detectable_gain(nulls: Sequence[float]) -> float:
 
 
 def _detectable_by_spread(values: np.ndarray) -> float:
-    """The distance of a mean from a fixed value that a z test with the spread of these values would see with power `POWER`."""
+    """The distance of a mean from a fixed value that a z test with the spread of these values detects with power `POWER`."""
     from scipy.special import ndtri
 
     return float(ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 class PairedDifference(NamedTuple):
-    """How far one network lies above another on the same units.
+    """Mean difference of two networks on the same units.
 
     **Attributes:**
 
     - `value`, `interval`: of the mean difference over units.
     - `p`: two-sided, of the sign-flip permutation test; never 0.
-    - `units`, `differing`: units in common, and those on which the two differ.
-    - `detectable`: the smallest mean difference that would have been seen four times in five at a level of 5 %; None where no
-      unit differs and the units have no bounds.
-    - `more_units`: how many more units would halve it.
+    - `units`, `differing`: number of common units, and of those on which the two differ.
+    - `detectable`: the smallest mean difference detected with power .8 at a level of 5 %; None where no unit differs and the
+      units have no bounds.
+    - `more_units`: number of further units that would halve it.
     """
 
     value: float
@@ -100,14 +99,14 @@ class PairedDifference(NamedTuple):
 def paired_difference(
     a: Float[Tensor, " c"], b: Float[Tensor, " c"], *, bounds: tuple[float, float] | None = None, seed: int = 0
 ) -> PairedDifference | None:
-    """Two networks on the same units, such as combinations: the mean of `a - b` and whether it is distinguishable from 0.
+    """Paired comparison of two networks on the same units, such as combinations: the mean of `a - b` and a test against 0.
 
-    p is that of the sign-flip permutation test (Fisher 1935; of right and wrong answers it is McNemar's exact test), over all
-    assignments of signs up to 12 units that differ, else over 9,999 of them. The detectable difference is the larger of that
-    of a paired z test (the spread as seen, corrected for continuity), and of that at which six units, the fewest that can be
-    significant, would differ four times in five, each by as much as those that do.
+    p is that of the sign-flip permutation test (Fisher 1935; for right and wrong answers McNemar's exact test), over all
+    assignments of signs for up to 12 units that differ, else over 9,999 random ones. The detectable difference is the larger of
+    two: that of a paired z test (observed spread, corrected for continuity), and that at which six units, the fewest that can
+    be significant, differ with power .8, each by as much as the units that do differ.
 
-    **Arguments:** `bounds` of the units, where they have some. **Returns:** None with fewer than `MIN_UNITS` units.
+    **Arguments:** `bounds`: of the value of a unit, if any. **Returns:** None with fewer than `MIN_UNITS` units.
 
     Example::
 
@@ -131,7 +130,7 @@ def paired_difference(
         interval = Interval(low=-half, high=half, level=LEVEL, method=method) if bounds else None
         return PairedDifference(0.0, interval, 1.0, num, 0, by_sign * span if bounds else None, num)
     tested = permutation_test(
-        (np.append(differing, 0.0),),  # a pair without a difference changes nothing, and scipy wants two
+        (np.append(differing, 0.0),),  # a zero difference changes nothing, and scipy needs two
         lambda values, axis: values.sum(axis),
         permutation_type="samples",
         vectorized=True,
@@ -154,11 +153,10 @@ def paired_difference(
 
 
 def range_p(values: Float[Tensor, "n c"], *, seed: int = 0) -> float:
-    """The chance that the best and the worst of `n` alike networks lie as far apart in their mean over `c` units, the same for
-    all. Which two these are is known only afterwards, so that a test of two named beforehand would find a difference between
-    some of many alike networks.
+    """P-value of the range: the probability that the means of the best and the worst of `n` exchangeable networks, over the
+    same `c` units, lie this far apart. A pairwise test would be invalid, since the two are selected after the fact.
 
-    A permutation test (Fisher 1935): within each unit all values are dealt anew to the networks, 999 times.
+    A permutation test (Fisher 1935): within each unit the values are permuted over the networks, 999 times.
 
     Example::
 
@@ -174,8 +172,9 @@ def range_p(values: Float[Tensor, "n c"], *, seed: int = 0) -> float:
 
 
 def _detectable_by_sign(num: int) -> float:
-    """The smallest share of units that must differ, all one way, for a sign test over `num` to see it with power `POWER`."""
+    """The smallest share of units that must differ, all in one direction, for a sign test over `num` units to detect it with
+    power `POWER`."""
     from scipy.special import betaincinv
 
-    fewest = math.ceil(math.log2(2 / (1 - LEVEL)))  # equal signs whose two-sided p is at most .05
+    fewest = math.ceil(math.log2(2 / (1 - LEVEL)))  # fewest equal signs with a two-sided p of at most .05
     return 1.0 if num < fewest else float(betaincinv(fewest, num - fewest + 1, POWER))

@@ -1,4 +1,4 @@
-"""Answers from anywhere, in a JSON Lines file, in the place of a network: nothing is run, and only what they hold is read."""
+"""Predictions from a JSON Lines file as a subject in the place of a network."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from assay.subject import Subject
 
 
 class PredictionLine(BaseModel):
-    """One line: what was answered to one example."""
+    """One line of the file: the answer to one example."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     id: int | str
@@ -28,11 +28,11 @@ class PredictionLine(BaseModel):
 def read_lines(path: Path | str) -> dict[int | str, PredictionLine]:
     """The lines of a file by the id of their example, in the order of the file.
 
-    Each has an `id`, and `text`, the scratchpad that a model wrote, or `nodes`, an object from node names to values (null where
-    there is none). `answer`, what the model answered without a scratchpad, and `truncated`, whether its output hit a limit, may
-    stand beside them.
+    Each has an `id`, and either `text`, the scratchpad that a model wrote, or `nodes`, an object from node names to values
+    (null where there is none). Optional are `answer`, the model's answer without a scratchpad, and `truncated`, whether its
+    output hit a length limit.
 
-    **Raises:** `AssayError` naming the line that is no such object, and an id that comes twice.
+    **Raises:** `AssayError` naming the line that is no such object, or an id that comes twice.
     """
     lines: dict[int | str, PredictionLine] = {}
     with open_file(Path(path), most=MOST_TABLE) as stream:
@@ -47,7 +47,7 @@ def read_lines(path: Path | str) -> dict[int | str, PredictionLine]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are different: of two values for one node neither is the answer."""
+    """The object of these pairs. **Raises:** `ValueError` for a repeated key, which would give a node two values."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -71,7 +71,7 @@ def _parsed(raw: bytes, where: str) -> PredictionLine:
 
 
 def save_lines(path: Path | str, lines: Sequence[PredictionLine]) -> None:
-    """Write a file that `read_lines` reads; fields that hold nothing are left out.
+    """Write a file that `read_lines` reads; empty fields are left out.
 
     Example::
 
@@ -82,19 +82,19 @@ def save_lines(path: Path | str, lines: Sequence[PredictionLine]) -> None:
 
 
 class _Absent(nn.Module):
-    """No network."""
+    """Module in the place of the network, which cannot be run."""
 
     def forward(self, **inputs: Tensor) -> Tensor:
         raise AssayError(
-            "predictions are answers to the examples that their file holds, and can be asked nothing else",
+            "predictions answer only the examples in their file",
             given=f"inputs {', '.join(inputs)}",
             next_step="give the network itself, or choose an instrument that reads predictions",
         )
 
 
 class Predictions(Subject):
-    """A file of answers as a subject (`read_lines` says what is in it). Instruments that read predictions take it where others
-    need a network: no untrained copies can be drawn, so that it is held against the other nulls alone.
+    """A file of answers as a subject (format: `read_lines`), for instruments that read predictions. It has no untrained copies,
+    so only the other nulls apply.
 
     An `id` is the number of the example's combination in its task (`Examples.combination`); `save_prompts` of
     `assay.computation.predictions` writes examples with their ids.

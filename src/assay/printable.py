@@ -1,35 +1,35 @@
-"""Text from files and networks as it may be shown or stored: characters that act instead of being read are written as escapes.
+"""Escaping of control characters in text from files and networks, for display and storage.
 
-A name may hold characters that move a terminal's cursor, turn the direction of what follows, or end a program that draws
-(control and format characters), and halves of characters that no file in UTF-8 can hold (lone surrogates). `printable` is for
-everything that a person reads, `storable` for what is written to a file that is read again.
+A name may hold control and format characters, which move a terminal's cursor, reverse the direction of text or crash a
+renderer, and lone surrogates, which UTF-8 cannot encode. `printable` is for text that a person reads, `storable` for data
+written to a file that is read again.
 """
 
 import unicodedata
 from typing import Any
 
-_ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, surrogate, line and paragraph separators
-_JOINERS = "\u200c\u200d"  # format characters without which words of some scripts and emoji fall apart
-_NEVER = "\ufffe\uffff"  # no characters at all, which no XML can hold
+_ESCAPED_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, surrogate, line and paragraph separators
+_JOINERS = "\u200c\u200d"  # joiners, needed by some scripts and emoji
+_NONCHARACTERS = "\ufffe\uffff"  # noncharacters, which XML forbids
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""The text, with every character that acts instead of being read as the escape that JSON has for it.
+    r"""The text with every control, format and surrogate character as its JSON escape.
 
-    Within a JSON text such characters occur in strings alone, so that its meaning stays the same.
+    In a JSON text such characters occur in strings only, so its meaning stays the same.
 
-    **Arguments:** `keep`: characters to leave alone, such as the newline of a text of several lines.
+    **Arguments:** `keep`: characters to leave as they are, such as newlines.
 
     **Example:** `printable("\x1b[31mred")` is `\u001b[31mred`.
     """
     if text.isprintable():
         return text
-    return "".join(_escaped(letter) if _acts(letter) and letter not in keep else letter for letter in text)
+    return "".join(_escaped(letter) if _must_be_escaped(letter) and letter not in keep else letter for letter in text)
 
 
 def storable(value: Any) -> Any:
-    """Nested dictionaries, lists and tuples in which lone surrogates are written as escapes; all else is as it was."""
+    """The nested dictionaries, lists and tuples with lone surrogates as escapes; all else is unchanged."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
@@ -39,8 +39,8 @@ def storable(value: Any) -> Any:
     return value
 
 
-def _acts(letter: str) -> bool:
-    return letter in _NEVER or (unicodedata.category(letter) in _ACTING and letter not in _JOINERS)
+def _must_be_escaped(letter: str) -> bool:
+    return letter in _NONCHARACTERS or (unicodedata.category(letter) in _ESCAPED_CATEGORIES and letter not in _JOINERS)
 
 
 def _escaped(letter: str) -> str:

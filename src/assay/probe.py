@@ -1,7 +1,7 @@
 """Closed-form ridge probes: one factorisation of the features serves every target, every penalty and every fold.
 
-The penalty is chosen per block of targets by generalised cross-validation (Golub, Heath and Wahba 1979), itself in
-closed form, so no null is tuned less than the real thing. Classes are probed by ridge on one-hot targets, read off by the
+The penalty is chosen per block of targets by generalised cross-validation (Golub, Heath and Wahba 1979), also in closed form,
+so nulls are tuned as well as the measure. Classes are probed by ridge regression on one-hot targets and predicted by the
 largest output.
 """
 
@@ -16,20 +16,20 @@ from torch import Tensor
 from assay.display import brief
 from assay.spectra import eigh, unit_scale, varying
 
-# Relative to the mean variance of the features, so that rescaling all of them changes nothing.
+# Relative to the mean variance of the features, so that rescaling all of them has no effect.
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)
 
 
 @dataclass(frozen=True)
 class Design:
-    """`b` sets of training rows, each in `f` folds of `w` rows of which some may be unused, ready for any targets.
+    """Factorised features of `b` sets of training rows, each in `f` folds of `w` rows, some of which may be unused.
 
     **Attributes:**
 
-    - `mean` `(b, d)`; `whiten` `(b, d, r)`: features minus the mean, times it, have orthonormal columns.
-    - `rows` `(b, f, w, 1 + r)`: those columns behind a constant one, which carries the intercept; 0 where unused.
-    - `ratios` `(b, r)`: the variance along every column over their mean variance; 0 for a direction without any.
-    - `counts` `(b,)`: rows used.
+    - `mean` `(b, d)`; `whiten` `(b, d, r)`: (features - mean) @ whiten has orthonormal columns.
+    - `rows` `(b, f, w, 1 + r)`: a constant column for the intercept, then those columns; 0 where unused.
+    - `ratios` `(b, r)`: variance along every column over the mean variance; 0 for a direction without variance.
+    - `counts` `(b,)`: number of rows used.
     """
 
     __repr__ = brief
@@ -44,8 +44,8 @@ class Design:
     def of(
         cls, features: Float[Tensor, "b f w d"], used: Bool[Tensor, "b f w"] | None = None, *, uncorrelated: bool = False
     ) -> "Design":
-        """Factorise. Costs a Gram matrix and a symmetric eigendecomposition of size `d` for each of the `b` sets, unless the
-        features are known to be `uncorrelated` over the rows of each set, such as principal components of these."""
+        """Factorise features, with a Gram matrix and a symmetric eigendecomposition of size `d` for each set. Neither is needed
+        for features that are `uncorrelated` over the rows of each set, such as their principal components."""
         scale = unit_scale(features)
         features = features if scale == 1 else features * scale
         used = torch.ones(features.shape[:3], dtype=torch.bool) if used is None else used
@@ -55,7 +55,7 @@ class Design:
         centred = (features - mean[:, None, None]) * weights
         offset = counts * mean.square().sum(1)
         if bool((torch.linalg.vector_norm(centred, dim=(1, 2, 3)).square() < 1e-6 * offset).any()):
-            mean = mean + _mean(centred, weights, counts)  # nearly constant: rounding of the mean would be all there is
+            mean = mean + _mean(centred, weights, counts)  # nearly constant: else only rounding of the mean would be left
             centred = (features - mean[:, None, None]) * weights
         table = centred.flatten(1, 2)
         if uncorrelated:
@@ -87,7 +87,7 @@ class Design:
 
     @cached_property
     def _shrink(self) -> Float[Tensor, "b p q"]:
-        """What every penalty leaves of each column; the intercept is left whole."""
+        """Shrinkage factor of every column under each penalty; 1 for the intercept."""
         penalties = torch.tensor(PENALTIES)[None, :, None]
         shrink = self.ratios[:, None] / (self.ratios[:, None] + penalties)
         return torch.cat([torch.ones(len(shrink), len(PENALTIES), 1), shrink], 2)
@@ -101,7 +101,7 @@ class Design:
     def _factor(self, designs: Int[Tensor, " e"], penalty: int) -> Float[Tensor, "e f q q"]:
         """Cholesky factors of the normal equations without each fold."""
         ridge = 1 / self._shrink[designs, penalty].clamp(min=1e-9) - 1
-        # A direction that one fold alone has is nothing but rounding without it: the small number keeps it at nothing.
+        # A direction that occurs in one fold only is rounding in the others: the small number keeps its weight at 0.
         system = self._others[designs]
         system.diagonal(dim1=2, dim2=3).add_(ridge[:, None] + 1e-6)
         return torch.linalg.cholesky(system)
@@ -109,8 +109,8 @@ class Design:
 
 @dataclass(frozen=True)
 class Fit:
-    """Targets fitted to a design: `moments` `(b, f, 1 + r, c)` of targets and columns in every fold, and the index of the
-    penalty `best` `(b, c)` that was chosen."""
+    """Targets fitted to a design: `moments` `(b, f, 1 + r, c)`, products of columns and targets in every fold, and `best` `(b,
+    c)`, the index of the chosen penalty."""
 
     __repr__ = brief
 
@@ -121,8 +121,8 @@ class Fit:
     def left_out(self) -> Float[Tensor, "b f w c"]:
         """Predictions for every row by the probe fitted without the row's fold, at the penalty chosen on all of them.
 
-        Exact: fitting again would solve the same equations, (U'U - U_f'U_f + lambda V^-1) w = U'y - U_f'y_f in the whitened
-        columns U of variances V, where no fold needs a factorisation of size `d` of its own features again.
+        Exact: refitting without fold f solves the same equations, (U'U - U_f'U_f + lambda V^-1) w = U'y - U_f'y_f, in the
+        whitened columns U of variances V, so no fold needs a new factorisation of size `d`.
         """
         asked = (self.moments.sum(1, keepdim=True) - self.moments).permute(0, 3, 1, 2).flatten(0, 1)
         solved = torch.zeros_like(asked)
@@ -140,7 +140,8 @@ class Fit:
         return Probe(self.design.mean, weights, chosen[:, 0] / self.design.counts.sqrt()[:, None])
 
     def _by_penalty(self) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
-        """For every penalty chosen: the designs with such targets, their columns `(e, k)`, and which of these are real."""
+        """For every chosen penalty: the designs with such targets, the columns of these targets `(e, k)`, and which are no
+        padding."""
         for penalty in self.best.unique().tolist():
             wanted = self.best == penalty
             designs = wanted.any(1).nonzero()[:, 0]
@@ -160,7 +161,7 @@ class Probe:
     offset: Float[Tensor, "b c"]
 
     def __call__(self, features: Float[Tensor, "m d"]) -> Float[Tensor, "b m c"]:
-        """Predictions of every set's probes on the same fresh features."""
+        """Predictions of every set's probes on the same new features."""
         return (features - self.mean[:, None]) @ self.weights + self.offset[:, None]
 
 
@@ -177,5 +178,5 @@ def _solve(factor: Float[Tensor, "e f q q"], targets: Float[Tensor, "e f q k"]) 
 
 
 def one_hot(values: Int[Tensor, "*shape"], num_values: int) -> Float[Tensor, "*shape v"]:
-    """Targets of a class probe: 1 in the column of the value."""
+    """One-hot targets of a class probe."""
     return torch.zeros(*values.shape, num_values).scatter_(-1, values[..., None], 1.0)

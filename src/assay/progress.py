@@ -1,4 +1,4 @@
-"""The callback through which long work reports its progress, how loops far inside reach it, and what shows it."""
+"""Progress of long computations: the callback, its use from nested loops, and its display."""
 
 import sys
 import time
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Progress = Callable[[str, float], None]
-"""Called with what is being done and the share that is done, in [0, 1]."""
+"""Called with the name of the current step and the share done, in [0, 1]."""
 Shown = Progress | Literal["bar"] | None
-"""A callback of the caller's; `"bar"`, which shows what is being done on stderr; or None for silence."""
+"""A callback; `"bar"` for a bar on stderr; or None to show nothing."""
 SECONDS_BETWEEN_LINES = 30.0
-SECONDS_BETWEEN_UPDATES = 0.25  # of a notebook's cell, whose front end may be far away
+SECONDS_BETWEEN_UPDATES = 0.25  # updates of a notebook's cell, whose front end may be remote
 
 
 def silent(doing: str, done: float) -> None:
@@ -28,7 +28,8 @@ _current: ContextVar[Progress] = ContextVar("progress", default=silent)
 
 
 def report(doing: str, done: float) -> None:
-    """Tell whoever follows the work around, if anyone does: what a loop of more than a few seconds calls at every turn.
+    """Report to the callback of the surrounding `following`, if there is one. Any loop of more than a few seconds calls it in
+    each iteration.
 
     Example::
 
@@ -40,16 +41,16 @@ def report(doing: str, done: float) -> None:
 
 @contextmanager
 def following(progress: Progress) -> Iterator[None]:
-    """Inside, `report` calls `progress`, with shares that never fall."""
+    """Context in which `report` calls `progress`, with shares that never fall."""
     outer = _current.get() if progress is report else progress
     most = 0.0
 
-    def told(doing: str, done: float) -> None:
+    def monotone(doing: str, done: float) -> None:
         nonlocal most
         most = max(most, done)
         outer(doing, most)
 
-    token = _current.set(told)
+    token = _current.set(monotone)
     try:
         yield
     finally:
@@ -58,7 +59,7 @@ def following(progress: Progress) -> Iterator[None]:
 
 @contextmanager
 def stage(name: str, start: float, end: float) -> Iterator[None]:
-    """A part of the work, from one share of the whole to another: what is reported inside is reported within it."""
+    """Context for one stage of the work: shares reported inside are mapped to the range from `start` to `end`."""
     outer = _current.get()
     outer(name, start)
     with following(lambda doing, done: outer(f"{name}: {doing}", start + (end - start) * done)):
@@ -67,8 +68,8 @@ def stage(name: str, start: float, end: float) -> Iterator[None]:
 
 @contextmanager
 def shown(progress: Shown = "bar") -> Iterator[Progress]:
-    """The callback that `progress` stands for. A bar is shown on a terminal and in a notebook, and is gone afterwards;
-    elsewhere, such as in a batch job, a line is written at the start and then every 30 seconds at most.
+    """Context with the callback that `progress` denotes. A bar is shown on a terminal or in a notebook and removed afterwards;
+    elsewhere, such as in a batch job, a line is written at the start and then at most every 30 seconds.
 
     Example::
 
@@ -93,7 +94,7 @@ def shown(progress: Shown = "bar") -> Iterator[Progress]:
 
 @contextmanager
 def _on_terminal(console: "Console") -> Iterator[Progress]:
-    """A bar with the time left."""
+    """A terminal bar with the remaining time."""
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
@@ -105,11 +106,11 @@ def _on_terminal(console: "Console") -> Iterator[Progress]:
 
 @contextmanager
 def _in_notebook() -> Iterator[Progress]:
-    """A bar beneath the cell. rich's own needs ipywidgets there and warns without."""
+    """A bar below a notebook's cell. That of rich needs ipywidgets."""
     import html
     import importlib
 
-    ipython: Any = importlib.import_module("IPython.display")  # which a notebook has, and which we do not depend on
+    ipython: Any = importlib.import_module("IPython.display")  # installed wherever a notebook runs; not a dependency
     handle = ipython.display(ipython.HTML(""), display_id=True)
 
     def write(doing: str, done: float) -> None:
@@ -127,7 +128,7 @@ def _write_line(doing: str, done: float) -> None:
 
 
 def paced(seconds: float, write: Progress) -> Progress:
-    """The same callback, which passes over what is reported less than `seconds` after what it wrote last."""
+    """The callback, called at most every `seconds`."""
     last: float | None = None
 
     def report(doing: str, done: float) -> None:

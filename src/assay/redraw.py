@@ -1,4 +1,4 @@
-"""A copy of any module with fresh weights, for subjects that do not say how they are made."""
+"""Randomly initialised copies of any module, for subjects without a `fresh` function."""
 
 import copy
 import inspect
@@ -17,16 +17,16 @@ from assay.errors import AssayError
 from assay.isolation import seeded
 from assay.keywords import as_taken
 
-_SETTLING = 30  # power iterations
+_SETTLING = 30  # power iterations of spectral normalisation
 
 
 def redrawn(module: nn.Module, generator: Generator, running: Collection[str] = ()) -> nn.Module:
-    """A copy whose weights are drawn again: by each submodule's own initialiser, then by those of the modules around it, and
-    whatever none of them changes by shuffling the entries of the trained tensor, which keeps their distribution and destroys
-    what was learned. An initialiser that needs arguments is not called.
+    """A copy with new random weights: drawn by each submodule's initialiser, then by those of the modules around it. A weight
+    that none of them changes is shuffled, which keeps the distribution of its entries and destroys what was learned. An
+    initialiser that needs arguments is not called.
 
-    **Arguments:** `running`: names of buffers that training changes. They are drawn again like weights; others are kept, since
-    they may be constants, such as the codes of positions.
+    **Arguments:** `running`: names of buffers that training changes, which are drawn again like weights. Other buffers are
+    kept, since they may be constants, such as position encodings.
 
     **Raises:** `AssayError` for a module that cannot be copied, and naming the submodule whose initialiser fails.
     """
@@ -53,37 +53,37 @@ def redrawn(module: nn.Module, generator: Generator, running: Collection[str] = 
 
 
 def running_buffers(module: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[str, ...] | None:
-    """Names of the buffers that a forward in training mode changes, tried on a copy. None where it raises."""
+    """Names of the buffers that a forward in training mode changes, tried on a copy; None where it raises."""
     trial = copied(module).train()
     before = {name: value.clone() for name, value in trial.named_buffers()}
     try:
         with seeded(0), uncompiled(), torch.no_grad():
             trial(**as_taken(trial, inputs))
-    except Exception:  # whatever the user's code raises in a mode that is not asked for
+    except Exception:  # the user's code may raise anything in training mode
         return None
     return tuple(name for name, value in trial.named_buffers() if name in before and not torch.equal(value, before[name]))
 
 
 def kept_buffers(module: nn.Module, copy: nn.Module) -> tuple[str, ...]:
-    """A sentence that names the buffers of real numbers that a copy has as the network has them; one number
-    throughout, such as the zeros of new statistics, is nothing that was learned."""
+    """A remark that names the real-valued buffers that are equal in a copy and the network. Constant ones, such as the zeros of
+    new statistics, are left out, since they hold nothing learned."""
     own = dict(copy.named_buffers())
     same = [
         name
         for name, value in module.named_buffers()
         if value.is_floating_point() and name in own and torch.equal(own[name], value) and len(value.unique()) > 1
     ]
-    told = f"keeps {', '.join(same[:5])} as the network has them; name what training changes: Subject(running=...)"
-    return (told,) if same else ()
+    remark = f"keeps {', '.join(same[:5])} as the network has them; name what training changes: Subject(running=...)"
+    return (remark,) if same else ()
 
 
 def _initialise(name: str, part: nn.Module, around: Callable[[nn.Module], Any] | None = None) -> None:
-    """Children first, since what a module sets of its children is the last word.
+    """Initialise a module recursively, children first, so that a module may override its children's weights.
 
-    **Arguments:** `name`: of the part in the network; `around`: `_init_weights` of the closest module around it that has one
-    for its submodules, as models of Hugging Face do.
+    **Arguments:** `name`: of the part in the network; `around`: the `_init_weights` of the closest enclosing module that has
+    one for its submodules, as Hugging Face models do.
     """
-    passes_on = wraps(part)  # what it has are the methods of the module inside
+    passes_on = wraps(part)  # its methods are those of the module inside
     own = None if passes_on else getattr(part, "_init_weights", None)
     around = own if _takes(own, part) else around
     for key, child in part.named_children():
@@ -106,7 +106,7 @@ def _call(initialiser: Callable[..., Any], name: str, part: nn.Module, *args: nn
         initialiser(*args)
     except AssayError:
         raise
-    except Exception as error:  # the user's own code
+    except Exception as error:  # the user's code may raise anything
         of = f"{getattr(initialiser, '__name__', 'an initialiser')} of {name or 'the network'} ({type(part).__name__})"
         raise AssayError(
             "an initialiser must draw the weights of a copy again",
@@ -116,8 +116,8 @@ def _call(initialiser: Callable[..., Any], name: str, part: nn.Module, *args: nn
 
 
 def _initialise_parametrised(name: str, part: nn.Module) -> None:
-    """Draw the weights that parametrisations make by the initialiser of the layer without them, and set what they are made of
-    to what gives these. What cannot be set, as of some orthogonal ones, is left to be shuffled."""
+    """Draw parametrised weights by the initialiser of the plain layer, and set the underlying tensors to values that give them.
+    Parametrisations without a right inverse, such as some orthogonal ones, are left to be shuffled."""
     lists: Any = part.parametrizations
     base: Any = type(part).__bases__[0]
     plain: Any = base.__new__(base)
@@ -135,7 +135,8 @@ def _initialise_parametrised(name: str, part: nn.Module) -> None:
 
 
 def _follow(part: nn.Module, hook: WeightNorm | SpectralNorm, before: Tensor) -> None:
-    """Set the parameters of which an old normalisation computes its weight to what gives the weight that was drawn, if any."""
+    """Set the parameters of an old-style weight or spectral normalisation so that they give the new weight, if one was
+    drawn."""
     weight = getattr(part, hook.name)
     if torch.equal(weight, before):
         return
@@ -147,7 +148,8 @@ def _follow(part: nn.Module, hook: WeightNorm | SpectralNorm, before: Tensor) ->
 
 
 def _settle(part: nn.Module) -> None:
-    """Let what follows the weights in training, such as the singular vectors of spectral normalisation, arrive there."""
+    """Bring tensors that follow the weights during training, such as the singular vectors of spectral normalisation, to
+    convergence."""
     if parametrize.is_parametrized(part) and not wraps(part):
         lists: Any = part.parametrizations
         for name, each in lists.items():
@@ -162,7 +164,7 @@ def _settle(part: nn.Module) -> None:
 
 
 def _takes(method: Any, *args: object) -> bool:
-    """Whether it can be called with these arguments."""
+    """Whether a method can be called with these arguments."""
     if not callable(method):
         return False
     try:

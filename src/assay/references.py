@@ -13,7 +13,7 @@ _FIELD = re.compile(r"^  (?P<name>\w+) = \{(?P<text>.*)\},?$", re.MULTILINE)
 
 
 def cited(works: Sequence[str | Source]) -> tuple[Source, ...]:
-    """Works in this order: those of `references.bib` by key, others as they are.
+    """Cited works in the given order, with keys looked up in `references.bib`.
 
     **Raises:** `AssayError` for a key that `references.bib` lacks.
 
@@ -26,7 +26,7 @@ def cited(works: Sequence[str | Source]) -> tuple[Source, ...]:
     for work in works:
         if isinstance(work, str) and work not in known:
             raise AssayError(
-                "a work that is cited by its key must be in references.bib",
+                "a work cited by key must be in references.bib",
                 given=work,
                 choices=list(known),
                 next_step="give another work as assay.evidence.Source(key=..., citation=..., url=..., bibtex=...)",
@@ -36,7 +36,7 @@ def cited(works: Sequence[str | Source]) -> tuple[Source, ...]:
 
 @cache
 def references() -> Mapping[str, Source]:
-    """Every entry by its key."""
+    """All entries of `references.bib` by key."""
     text = resources.files("assay").joinpath("references.bib").read_text(encoding="utf-8")
     return {entry["key"]: _source(entry["key"], entry[0]) for entry in _ENTRY.finditer(text)}
 

@@ -1,8 +1,8 @@
-"""First-order responses of the outputs to every weight at once, exact.
+"""Exact first-order responses (derivatives) of the outputs to every weight at once.
 
-Of a linear layer with inputs a and pre-activations z the derivative of output c by the weight from i to j is
-sum_t a_i(t) dy_c / dz_j(t), over the positions t at which an example uses it. Both factors are read in one forward pass and one
-backward pass for each output, so no weight is moved and no sweep is run. Sums are in 64 bits.
+For a linear layer with inputs a and pre-activations z the derivative of output c by the weight from i to j is sum_t a_i(t) dy_c
+/ dz_j(t), over the positions t at which an example uses the weight. Both factors come from one forward pass and one backward
+pass for each output, so no weight is perturbed. Sums are in double precision.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,20 +19,20 @@ from assay.display import brief
 from assay.errors import AssayError
 from assay.subject import Inputs, Subject
 
-_CHUNK = 2**24  # numbers of one block of responses
-_SMALL = 1e-12  # of the largest eigenvalue: below, a direction is not used
+_CHUNK = 2**24  # numbers in one block of responses
+_SMALL = 1e-12  # share of the largest eigenvalue below which a direction is unused
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One matrix of weights and the two factors of its responses.
+    """One weight matrix and the two factors of its responses.
 
     **Attributes:**
 
     - `name`: of the module.
-    - `weight`: `(j, i)`, a bias as the last column. Of a convolution i runs over channels and places of the kernel.
+    - `weight`: `(j, i)`, with a bias as the last column. In a convolution i runs over channels and kernel positions.
     - `inputs`: `(n, t, i)`, with a 1 for the bias, at each of the t positions where an example uses the weights.
-    - `gradients`: `(c, n, t, j)` of each output by what the layer gives.
+    - `gradients`: `(c, n, t, j)`, derivatives of each output by the layer's pre-activations.
     """
 
     __repr__ = brief
@@ -43,15 +43,15 @@ class Layer:
     gradients: Float[Tensor, "c n t j"]
 
     def take(self, rows: Int[Tensor, " r"]) -> "Layer":
-        """Its responses to some of the examples."""
+        """The layer with the chosen examples only."""
         return replace(self, inputs=self.inputs[rows], gradients=self.gradients[:, rows])
 
 
 @dataclass(frozen=True)
 class ReadNetwork:
-    """The layers of a network that run at any position, its outputs `(n, c)`, and the weights whose responses are not read,
-    with their sizes: parameters that no layer holds or that no output responds to, such as those run without gradients, and
-    buffers as in `constants`."""
+    """Layers of a network, its outputs `(n, c)`, and names and sizes of the weights whose responses are not read: parameters
+    outside these layers or without effect on any output, such as those run without gradients, and the tensors of
+    `constants`."""
 
     __repr__ = brief
 
@@ -61,11 +61,11 @@ class ReadNetwork:
 
 
 def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> ReadNetwork:
-    """All linear layers and convolutions of a network, as it runs on these inputs.
+    """All linear layers and convolutions of a network with their responses on these inputs.
 
-    **Arguments:** `centred`: outputs are logits, in which a common shift means nothing: it is taken out of the responses.
+    **Arguments:** `centred`: whether to centre responses over outputs, since a common shift of logits means nothing.
 
-    **Raises:** `AssayError` for a network without such layers, and for more responses than memory holds.
+    **Raises:** `AssayError` for a network without such layers, and for more gradients than fit into memory.
 
     Example::
 
@@ -96,7 +96,7 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
     given = subject.read(inputs, [f"{name}:out" for name in own])
     for name in own:
         if not _is_its_map(modules[name], entering[f"{name}:in"], given[f"{name}:out"]):
-            del modules[name]  # with a forward of its own, such as an adapter has: its weights are not read
+            del modules[name]  # it has its own forward, such as an adapter: its weights are not read
     leaving: dict[str, list[Tensor]] = {name: [] for name in modules}
     for direction in torch.eye(flat.shape[1], dtype=outputs.dtype):
         weighted = (direction - direction.mean() if centred else direction).expand(num, -1).reshape(outputs.shape)
@@ -114,14 +114,14 @@ def read_layers(subject: Subject, inputs: Inputs, *, centred: bool = False) -> R
 
 
 def _is_its_map(module: nn.Module, entering: Tensor, given: Tensor) -> bool:
-    """Whether a module of a class of its own gives what its weight and its bias give."""
+    """Whether the output of a module of a subclass is the linear map of its weight and bias."""
     weight, bias = getattr(module, "weight").detach(), getattr(module, "bias", None)  # noqa: B009
     try:
         if isinstance(module, nn.Conv2d):
             expected = module._conv_forward(entering.flatten(0, -4), weight, bias).reshape(given.shape)
         else:
             expected = F.linear(entering, weight, bias)
-    except RuntimeError:  # its weight has not the shape of what it is given
+    except RuntimeError:  # its weight does not fit its input
         return False
     return expected.shape == given.shape and bool(
         torch.allclose(expected, given, rtol=1e-3, atol=1e-4 * float(given.abs().max()))
@@ -129,13 +129,13 @@ def _is_its_map(module: nn.Module, entering: Tensor, given: Tensor) -> bool:
 
 
 def _tied(layers: Sequence[Layer], modules: Mapping[str, nn.Module]) -> list[Layer]:
-    """Layers of one weight as one layer, which is used at the positions of all of them: a change of the weight changes each.
-    Where they have not one bias, biases are not read."""
+    """Layers with weight tying merged into one layer, with the positions of all of them. If their biases differ, biases are not
+    read."""
     groups: dict[int | str, list[Layer]] = {}
     apart = _biases_apart(modules.values())
     for layer in layers:
         weight, bias = (getattr(modules[layer.name], name, None) for name in ("weight", "bias"))
-        # One that is made anew at each call has an address of its own for a moment only.
+        # A weight computed at each call has no lasting id.
         own = id(weight) if isinstance(weight, nn.Parameter) else layer.name
         if id(bias) in apart:
             layer = replace(layer, weight=layer.weight[:, :-1], inputs=layer.inputs[..., :-1])
@@ -153,7 +153,7 @@ def _tied(layers: Sequence[Layer], modules: Mapping[str, nn.Module]) -> list[Lay
 
 
 def _biases_apart(modules: Collection[nn.Module]) -> set[int]:
-    """Biases of layers that have a weight in common and not the bias."""
+    """Ids of the biases of layers that share a weight but not the bias."""
     biases: dict[int, set[int]] = {}
     for module in modules:
         if isinstance(weight := getattr(module, "weight", None), nn.Parameter):
@@ -162,9 +162,9 @@ def _biases_apart(modules: Collection[nn.Module]) -> set[int]:
 
 
 def constants(module: nn.Module) -> Mapping[str, Tensor]:
-    """Tensors by name that may be weights and are no parameters: buffers and plain attributes, also those of modules in plain
-    lists, of real numbers or of one byte each, as quantised weights are. Statistics of a normalisation are none, nor is what a
-    layer makes of its parameters."""
+    """Tensors by name that may act as weights without being parameters: buffers and plain attributes, also of modules in plain
+    lists, with real or one-byte (quantised) values. Normalisation statistics, and tensors that a layer computes from its
+    parameters, are left out."""
     weights = dict(module.named_parameters())
     statistics = (
         values
@@ -191,7 +191,7 @@ def _layer(name: str, module: nn.Module, entering: Tensor, leaving: Sequence[Ten
     if isinstance(module, nn.Conv2d):
         if module.groups != 1 or module.padding_mode != "zeros" or isinstance(module.padding, str):
             raise AssayError(
-                "responses are computed of convolutions in one group with zeros around, whose padding is a number",
+                "responses need convolutions with one group, zero padding, and padding given as a number",
                 given=f"{name}: {module}",
             )
         images = entering.flatten(0, -4)
@@ -220,10 +220,10 @@ def overlap_of_weights(
     *,
     within: Shaped[Tensor, "*k n c"] | None = None,
 ) -> Float[Tensor, "*k j i"]:
-    """For every weight the sum over examples p and outputs c of its response times that of example `rows[p]` in output
-    `outputs[c]`; by default its own, which is its energy.
+    """For every weight the sum over examples p and outputs c of its response times that for example `rows[p]` and output
+    `outputs[c]`. The default is the sum of squares (the energy).
 
-    **Arguments:** `within`: factors of the terms of the sum, such as a mask; several give as many sums.
+    **Arguments:** `within`: factors of the terms, such as a mask; leading dimensions give one sum each.
     """
     num_outputs, num, positions, wide = layer.gradients.shape
     rows = torch.arange(num) if rows is None else rows
@@ -244,7 +244,8 @@ def overlap_of_weights(
 def overlap_of_rows(
     layer: Layer, rows: Int[Tensor, " n"] | None = None, outputs: Int[Tensor, " c"] | None = None
 ) -> Float[Tensor, " n"]:
-    """The same summed over all weights, example by example: it is unchanged by rotations of either side of the layer."""
+    """The sum of these products over all weights, for each example. It is invariant under rotations of either side of the
+    layer."""
     num_outputs, num, positions, _ = layer.gradients.shape
     rows = torch.arange(num) if rows is None else rows
     outputs = torch.arange(num_outputs) if outputs is None else outputs
@@ -259,10 +260,10 @@ def overlap_of_rows(
 
 
 def by_unit(layer: Layer) -> Layer:
-    """The layer with every unit on either side in the scale in which its activation and the gradient by it are equally large.
+    """The layer with every unit, on either side, rescaled so that its activation and its gradient have equal mean squares.
 
-    Rescaling a unit between two layers changes nothing in it, and a unit that is not used counts nothing (the gauge of a
-    balanced realisation, Moore 1981, unit by unit). Rotations do change it.
+    The result is invariant under rescaling of units between two layers, and an unused unit counts as 0 (the gauge of a balanced
+    realisation, Moore 1981, unit by unit). It is not invariant under rotations.
     """
     a, g = layer.inputs.double(), layer.gradients.double()
     size_in, size_out = a.square().mean((0, 1)), (a @ layer.weight.T).square().mean((0, 1))
@@ -273,7 +274,7 @@ def by_unit(layer: Layer) -> Layer:
 
 
 def _ratio(above: Tensor, below: Tensor) -> Tensor:
-    """The fourth root of the ratio of two mean squares; 0 for units whose product is nothing beside that of the others."""
+    """Fourth root of the ratio of two mean squares; 0 for units whose product is negligible beside that of the others."""
     product = above * below
     used = product > _SMALL**2 * product.max() if len(product) else product > 0
     return torch.where(used, above / torch.where(used, below, 1.0), 0.0).pow(0.25)
@@ -284,13 +285,13 @@ def _inverse(scale: Tensor) -> Tensor:
 
 
 def balanced(layer: Layer) -> Layer:
-    """The layer with both sides in the metric in which activations and gradients by them have equal second moments.
+    """The layer with both sides in the metric in which activations and gradients have equal second moments.
 
-    No invertible linear change of what lies between two layers, such as a rotation of units with the identity or a rescaling
-    of those with ReLU, changes any overlap summed over weights; directions that are not used count nothing. With A and G the
-    second moments on one side the metric is the geometric mean of A^-1 and G. Its weights are NaN: no basis is chosen.
+    Overlaps summed over weights are then invariant under any invertible linear map between two layers, such as a rotation of
+    units with the identity or a rescaling of those with ReLU; unused directions count as 0. With A and G the second moments on
+    one side, the metric is the geometric mean of A^-1 and G. Its weights are NaN, since no basis is chosen.
     """
-    layer = by_unit(layer)  # first, so that what is negligible does not depend on the scales of units
+    layer = by_unit(layer)  # first, so that the threshold does not depend on the scales of units
     a, g, weight = layer.inputs, layer.gradients, layer.weight
     of_inputs, of_gradients = _moment(a), _moment(g)
     inputs = a @ _balancing(of_inputs, weight.T @ of_gradients @ weight)

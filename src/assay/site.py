@@ -1,4 +1,4 @@
-"""A place in a network, and the proof that looking at it changed nothing."""
+"""Sites, places in a network where activations are read, and the result of the integrity checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-NO_SITE = "the network has no submodule whose input or output could be read: it is written with bare parameters and functions"
+NO_SITE = "the network has no submodule whose input or output could be read: it consists of bare parameters and functions"
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Site:
     - `name`: dotted module name and side, such as `blocks.1.mlp:out`.
     - `shape`: of one example, without the batch dimension. Modules that run several times in one forward are read as a
       sequence of calls: `(calls, ...)`.
-    - `calls`: how often the module runs in one forward.
+    - `calls`: number of runs of the module in one forward.
 
     Example::
 
@@ -35,12 +35,12 @@ class Site:
 
 
 def thinned(sites: Sequence[Site], limit: int) -> Sequence[Site]:
-    """At most `limit` sites, two or more, in the order of execution: the first and the last one, then those of outer modules
-    before those inside them, since what one stage hands to the next passes there. Of a level that does not fit, evenly spaced
+    """At most `limit` sites (two or more), in the order of execution: the first and the last, then those of outer modules
+    before those inside them, since stages pass their results there. Of the first level that does not fit, evenly spaced
     ones."""
     if len(sites) <= limit:
         return sites
-    assert limit >= 2, "the first and the last site are always kept"
+    assert limit >= 2, "limit must be at least 2"
     kept = {0, len(sites) - 1}
     levels = [site.name.count(".") for site in sites]
     for level in sorted(set(levels)):
@@ -54,16 +54,16 @@ def thinned(sites: Sequence[Site], limit: int) -> Sequence[Site]:
 
 @dataclass(frozen=True, kw_only=True)
 class Integrity:
-    """Whether the same inputs give the same outputs, and reading left everything as it was, to the bit.
+    """Result of the integrity checks: the same inputs give the same outputs, and reading changes nothing, to the bit.
 
     **Attributes:**
 
-    - `outputs_repeatable`: two plain passes on the same inputs, with other random draws, agree.
-    - `outputs_alone`: a few examples by themselves have the outputs that they have among the others, but for rounding.
+    - `outputs_repeatable`: two plain passes on the same inputs, with different random draws, agree.
+    - `outputs_alone`: a few examples run by themselves have the outputs that they have among the others, up to rounding.
     - `outputs_identical`: a pass while every site is read agrees with a plain one.
-    - `weights_identical`: weights and buffers are afterwards what they were.
-    - `kept`: names of buffers and attributes that two passes with the same inputs and draws leave different: a state between
-      calls; or what outputs depend on that was kept of the first batch.
+    - `weights_identical`: weights and buffers are unchanged.
+    - `kept`: names of buffers and attributes that hold a state: either two passes with the same inputs and draws leave them
+      different, or outputs depend on what they kept of the first batch.
     """
 
     outputs_repeatable: bool = True
@@ -80,10 +80,10 @@ class Integrity:
 
     @property
     def failure(self) -> str:
-        """What does not hold, as the beginning of a sentence; empty where everything does."""
+        """The first check that fails, as the beginning of a sentence; empty where all hold."""
         if not self.outputs_repeatable:
             what = f"keeps {', '.join(self.kept) or 'something'} from one pass to the next"
-            if self.outputs_identical or not self.kept:  # the same draws may give the same outputs, whatever is kept
+            if self.outputs_identical or not self.kept:  # with the same draws outputs may agree whatever is kept
                 what = f"draws at random or {what}"
             return f"the same inputs give other outputs in every pass, because the network {what}"
         if not self.outputs_alone and self.kept:
@@ -97,7 +97,7 @@ class Integrity:
 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors are one to the bit, NaN and the sign of zero included."""
-    # Flattened, because a single number cannot be viewed as bytes.
+    """Whether two tensors have equal bits, NaN and the sign of zero included."""
+    # Flattened, since a tensor without dimensions cannot be viewed as bytes.
     same_kind = a.dtype == b.dtype and a.shape == b.shape
     return same_kind and torch.equal(a.flatten().contiguous().view(torch.uint8), b.flatten().contiguous().view(torch.uint8))

@@ -1,4 +1,4 @@
-"""Spanning trees of weighted graphs: the shortest undirected one, and the directed one of the largest score."""
+"""Spanning trees of weighted graphs: minimum spanning trees, and maximum spanning arborescences."""
 
 import numpy as np
 import torch
@@ -7,7 +7,8 @@ from torch import Tensor
 
 
 def spanning_forest(distances: Float[Tensor, "b n n"], kept: Bool[Tensor, "b n"]) -> Int[Tensor, "e 3"]:
-    """The minimum spanning trees of many graphs over the nodes that are `kept`: graph and two nodes of every edge.
+    """Minimum spanning trees of many graphs over the nodes that are `kept`: rows of graph index and two nodes, one for every
+    edge.
 
     Example::
 
@@ -20,7 +21,7 @@ def spanning_forest(distances: Float[Tensor, "b n n"], kept: Bool[Tensor, "b n"]
 
     num, size = kept.shape
     graph, one, other = (kept[:, :, None] & kept[:, None]).triu(1).nonzero().unbind(1)
-    weights = distances[graph, one, other].double().numpy() + 1  # which changes no tree, and 0 would be no edge
+    weights = distances[graph, one, other].double().numpy() + 1  # changes no tree; scipy takes 0 as no edge
     places = (graph * size + one).numpy(), (graph * size + other).numpy()
     found = minimum_spanning_tree(coo_array((weights, places), shape=(num * size, num * size)).tocsr())
     first, second = (torch.from_numpy(ends).long() for ends in found.nonzero())
@@ -28,8 +29,7 @@ def spanning_forest(distances: Float[Tensor, "b n n"], kept: Bool[Tensor, "b n"]
 
 
 def directed_from(pairs: Int[Tensor, "e 2"], root: int, *, num: int) -> Int[Tensor, " num"]:
-    """The tree of these pairs hung up at `root`: the head of each of `num` nodes, negative for the root and what it does not
-    reach.
+    """Heads of `num` nodes in the tree of these edges directed from `root`; negative for the root and for unreachable nodes.
 
     Example::
 
@@ -43,9 +43,9 @@ def directed_from(pairs: Int[Tensor, "e 2"], root: int, *, num: int) -> Int[Tens
 
 
 def arborescence(scores: Float[Tensor, "n n"], roots: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
-    """The directed tree with one root of the largest total score (Chu and Liu 1965; Edmonds 1967).
+    """The directed spanning tree with one root and the largest total score (Chu and Liu 1965; Edmonds 1967).
 
-    **Arguments:** `scores` `[h, d]` of the edge from head `h` to dependent `d`; `roots` of every node as the root.
+    **Arguments:** `scores[h, d]`: of the edge from head `h` to dependent `d`; `roots`: of every node as the root.
 
     **Returns:** the head of every node, -1 for the root. It is always a tree.
 
@@ -57,7 +57,7 @@ def arborescence(scores: Float[Tensor, "n n"], roots: Float[Tensor, " n"]) -> In
     if num <= 1:
         return torch.full((num,), -1)
     table, starts = scores.double().numpy(), roots.double().numpy()
-    # One root: an artificial node leads to every node, at a price so high that it is paid once.
+    # An artificial node leads to every node, at a cost so high that a single such edge is chosen.
     price = 4 * num * max(np.ptp(np.append(table, starts)), 1.0)
     joined = np.full((num + 1, num + 1), -np.inf)
     joined[1:, 1:], joined[0, 1:] = table, starts - price
@@ -66,12 +66,13 @@ def arborescence(scores: Float[Tensor, "n n"], roots: Float[Tensor, " n"]) -> In
 
 
 def _edmonds(scores: np.ndarray) -> np.ndarray:
-    """The head of every node `(m,)`; node 0 is the root, into which nothing leads, and its head means nothing."""
+    """The head of every node `(m,)`. Node 0 is the root, without incoming edges; its entry has no meaning."""
     heads = scores.argmax(0)
     cycle = _cycle(heads.tolist())
     if not cycle:
         return heads
-    # The cycle becomes one node, the last. An edge into it breaks it where it enters: its score is what that gains.
+    # The cycle is contracted to one node, the last. An edge into it replaces the cycle's edge to that node: its score is the
+    # gain.
     num = len(scores)
     outside = np.ones(num, dtype=bool)
     outside[cycle] = False
@@ -91,7 +92,7 @@ def _edmonds(scores: np.ndarray) -> np.ndarray:
 
 
 def _cycle(heads: list[int]) -> list[int]:
-    """Nodes of one cycle, or none; node 0 is where every path may end."""
+    """Nodes of one cycle, or an empty list; node 0 is the root."""
     clear = {0}
     for start in range(1, len(heads)):
         path: list[int] = []

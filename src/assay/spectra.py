@@ -1,4 +1,4 @@
-"""Eigenvalues and singular values of activations: what is rounding counts as nothing, and no site makes them fail."""
+"""Numerically robust eigenvalues and singular values of activations, with rounding treated as zero."""
 
 import math
 from collections.abc import Callable
@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-ROUNDING = 1e-12  # of the squares of all values: a variance beneath it is rounding in single precision, (8 x 2^-23)^2
+ROUNDING = 1e-12  # share of the sum of squares below which a variance is rounding in single precision, (8 x 2^-23)^2
 
 
 def eigh(gram: Float[Tensor, "*b d d"]) -> tuple[Float[Tensor, "*b d"], Float[Tensor, "*b d d"]]:
-    """Eigenvalues in rising order and eigenvectors of symmetric matrices.
+    """Eigenvalues in ascending order and eigenvectors of symmetric matrices.
 
-    Single precision fails on some with many equal eigenvalues, such as the Gram matrix of a constant site: it raises, or just
-    gives NaN. They are done again in double precision.
+    Single precision fails on some matrices with many equal eigenvalues, such as the Gram matrix of a constant site: it raises
+    or gives NaN. These are decomposed again in double precision.
 
     **Raises:** `torch.linalg.LinAlgError` for a matrix that is not finite.
     """
@@ -33,17 +33,17 @@ def svd(matrix: Float[Tensor, "*b n d"]) -> tuple[Float[Tensor, "*b n k"], Float
 
 
 def varying(variances: Float[Tensor, "*b d"], squares: Float[Tensor, "*b"], *, least: float) -> Bool[Tensor, "*b d"]:
-    """Where a variance along an axis is more than the share `least` of the largest one, and more than rounding.
+    """Mask of the axes whose variance exceeds the share `least` of the largest one, and rounding.
 
-    **Arguments:** `squares`: the sum of the squares of all values, of their mean too: it says how large rounding is. The values
-    of a constant site differ by rounding alone, so that it has no axis.
+    **Arguments:** `squares`: the uncentred sum of squares of all values, which determines the size of rounding. The values of a
+    constant site differ by rounding only, so it has no axis.
     """
     largest = variances.amax(-1, keepdim=True) if variances.shape[-1] else variances
     return variances > (least * largest).maximum(ROUNDING * squares[..., None]).clamp(min=least * 1e-30)
 
 
 def unit_scale(values: Tensor) -> float:
-    """A power of two that brings values whose squares leave single precision to the size of one; 1 for all others."""
+    """A power of two that rescales values whose squares over- or underflow single precision to about 1; 1 for all others."""
     largest = max(map(abs, map(float, values.aminmax()))) if values.numel() else 0.0
     if not math.isfinite(largest) or largest == 0 or 1e-10 < largest < 1e10:
         return 1.0
@@ -58,5 +58,5 @@ def _precisely(decompose: Callable[[Tensor], Any], matrix: Tensor) -> list[Tenso
     except torch.linalg.LinAlgError:
         pass
     if not bool(matrix.isfinite().all()):
-        raise torch.linalg.LinAlgError("a matrix of activations that are NaN or infinite has no eigenvalues")
+        raise torch.linalg.LinAlgError("a matrix with NaN or infinite activations has no eigenvalues")
     return [part.to(matrix.dtype) for part in decompose(matrix.double())]

@@ -1,4 +1,4 @@
-"""Every interval, p-value and correction in Assay. The unit is the network or the combination, never the example."""
+"""Intervals, p-values and corrections. The independent unit is the network or the combination, never the example."""
 
 import hashlib
 import math
@@ -16,7 +16,7 @@ from assay.evidence import Interval
 
 LEVEL = 0.95
 MIN_UNITS = 5  # fewer independent units than this give "not enough data"
-MIN_NETWORKS = 3  # the same for trained networks, which are dear
+MIN_NETWORKS = 3  # the same for trained networks, which are costly
 
 
 class ClusterMeans(NamedTuple):
@@ -28,12 +28,12 @@ class ClusterMeans(NamedTuple):
 
 
 def cluster_means(values: Float[Tensor, " n"], clusters: Int[Tensor, " n"]) -> ClusterMeans:
-    """Mean of `values` within each cluster, in float64. Every statistic on combinations starts here."""
+    """Mean of `values` within each cluster, in float64."""
     return means_within(clusters)(values)
 
 
 def means_within(clusters: Int[Tensor, " n"]) -> Callable[[Float[Tensor, " n"]], ClusterMeans]:
-    """`cluster_means` of many values in the same clusters."""
+    """`cluster_means` as a function of the values, for fixed clusters."""
     ids, inverse, counts = clusters.unique(return_inverse=True, return_counts=True)
 
     def means(values: Float[Tensor, " n"]) -> ClusterMeans:
@@ -44,7 +44,7 @@ def means_within(clusters: Int[Tensor, " n"]) -> Callable[[Float[Tensor, " n"]],
 
 
 def in_turns(groups: Int[Tensor, " n"], generator: Generator) -> Int[Tensor, " n"]:
-    """All rows at random, one of every group before a second of any."""
+    """Random order of all rows, with one of every group before a second of any."""
     order = torch.randperm(len(groups), generator=generator)
     _, group, counts = groups[order].unique(return_inverse=True, return_counts=True)
     by_group = group.argsort(stable=True)
@@ -54,20 +54,20 @@ def in_turns(groups: Int[Tensor, " n"], generator: Generator) -> Int[Tensor, " n
 
 
 def child_generator(generator: Generator) -> Generator:
-    """A fresh torch generator seeded by the next draw of `generator`: what it is used for cannot disturb the rest."""
+    """A new torch generator seeded by the next draw of `generator`, so that the number of its draws affects nothing else."""
     return Generator().manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
 
 
 def keyed_generator(seed: int, key: str) -> Generator:
-    """A generator of its own for every key, so that no two tensors share their draws and none depends on the order.
+    """A separate generator for every key, so that draws depend on neither other keys nor the order.
 
-    **Raises:** `AssayError` for a seed that is none.
+    **Raises:** `AssayError` for an invalid seed.
     """
     return Generator().manual_seed(keyed_seed(seed, key))
 
 
 def keyed_seed(seed: int, key: str) -> int:
-    """What `keyed_generator` is seeded with. **Raises:** `AssayError` for a seed that is none."""
+    """The seed of `keyed_generator`. **Raises:** `AssayError` for an invalid seed."""
     check_seed("a seed", seed)
     return int.from_bytes(hashlib.sha256(f"{key}:{seed}".encode()).digest()[:7], "big")
 
@@ -89,10 +89,10 @@ def mean_intervals(
     `a = sum(d^3) / (6 sum(d^2)^1.5)` over the deviations `d`. They are those of BCa (Efron 1987) with infinitely many
     resamples, to third order, so they depend on no seed. `bounds` of the units bound the interval too.
 
-    Units that all agree cannot be resampled into an interval; with `bounds` they get the Clopper-Pearson interval
-    of that share of successes instead, so that five perfect scores are not reported as certainty.
+    Units that are all equal have no bootstrap interval; with `bounds` they get the Clopper-Pearson interval of that share of
+    successes instead, so that five perfect scores are not reported as certainty.
 
-    **Returns:** for each row None with fewer than `MIN_UNITS` units, or when all agree and no bounds are known.
+    **Returns:** for each row None with fewer than `MIN_UNITS` units, or when all are equal and there are no bounds.
     """
     values = np.sort(np.asarray(units, dtype=np.float64), axis=1)  # sorted: the order of units must not matter
     num, n = values.shape
@@ -105,7 +105,7 @@ def mean_intervals(
     squares = deviations * deviations
     spread = np.sqrt(squares.sum(1))
     agree = values[:, -1] - values[:, 0] < 1e-12
-    acceleration = (squares * deviations).sum(1) / (6 * np.where(agree, 1.0, spread) ** 3)  # never beyond 1/6
+    acceleration = (squares * deviations).sum(1) / (6 * np.where(agree, 1.0, spread) ** 3)  # its largest possible value
     shifted = acceleration + ndtri((1 + level) / 2) * np.array([[-1.0], [1.0]])
     ends = means + spread / n * shifted / (1 - acceleration * shifted) ** 2
     if bounds is not None:
@@ -122,7 +122,7 @@ def mean_intervals(
 def network_interval(values: Sequence[float], *, bounds: tuple[float, float], level: float = LEVEL) -> Interval | None:
     """Interval of the mean over trained networks, which are few: Student's t, cut at the bounds of the score.
 
-    Networks that all agree give the Clopper-Pearson interval of that share of successes, as in `mean_intervals`.
+    Networks with equal values give the Clopper-Pearson interval of that share of successes, as in `mean_intervals`.
 
     **Returns:** None with fewer than `MIN_NETWORKS` networks.
     """
@@ -142,12 +142,13 @@ def network_interval(values: Sequence[float], *, bounds: tuple[float, float], le
 def fitted_interval(
     units: Float[Tensor, "fits n"], *, bounds: tuple[float, float] | None = None, level: float = LEVEL
 ) -> Interval | None:
-    """Interval of a mean over independent units of something that is fitted from a random start, several times.
+    """Interval of a mean over independent units of a model fitted several times from random starts.
 
-    That over units, of the mean over fits, is `mean_interval`. That over fits is Student's t of their means. The half-widths of
-    the two add in quadrature.
+    The interval over units, of the mean over fits, is `mean_interval`; that over fits is Student's t of their means.
+    Half-widths add in quadrature.
 
-    **Returns:** None where there is none over units. With one fit it does not cover the fit, and `method` says so.
+    **Returns:** None where `mean_interval` is None. With one fit the interval does not cover the variance between fits, and
+    `method` says so.
 
     Example::
 
@@ -160,7 +161,7 @@ def fitted_interval(
     if over_units is None:
         return None
     if num < 2:
-        return replace(over_units, method=f"{over_units.method}; it does not cover the fit, which is one")
+        return replace(over_units, method=f"{over_units.method}; it does not cover the variance between fits")
     from scipy.special import stdtrit
 
     means = units.double().mean(1)
@@ -172,7 +173,7 @@ def fitted_interval(
 
 
 def share_interval(found: int, num: int, *, level: float = LEVEL) -> Interval:
-    """The exact interval of a share, `found` of `num` (Clopper and Pearson 1934)."""
+    """Exact interval of a share, `found` of `num` (Clopper and Pearson 1934)."""
     return _clopper_pearson(np.repeat([1.0, 0.0], [found, num - found]), (0.0, 1.0), level)
 
 
@@ -191,18 +192,18 @@ def _clopper_pearson(values: np.ndarray, bounds: tuple[float, float], level: flo
 
 
 def permutation_p(value: float, null: Sequence[float], *, higher: bool = True) -> float:
-    """Share of null values at least as far in the direction as `value`, counting the value itself (Phipson and Smyth 2010).
-    What cannot be compared, NaN, counts as far."""
+    """Share of null values at least as extreme as `value`, counting the value itself (Phipson and Smyth 2010). NaN counts as
+    extreme."""
     beyond = sum(not (v < value - 1e-12 if higher else v > value + 1e-12) for v in null)
     return (1 + beyond) / (1 + len(null))
 
 
 def pooled_permutation_ps(values: Float[Tensor, " k"], nulls: Float[Tensor, "k r"]) -> list[float]:
-    """`permutation_p` of `k` values of one kind, each against the permutations of all `k`, in units of their own spread.
+    """`permutation_p` of `k` values of one kind, each against the pooled permutations of all `k`, standardised.
 
-    `r` permutations alone resolve no p below 1 / (1 + r), which the correction over many tests needs; their number would
-    have to grow with the tests. Pooled as by Storey and Tibshirani (2003): every value is standardised by
-    its own permutations, every permutation by the others of the same value.
+    With `r` permutations of its own a value has no p below 1 / (1 + r), which is too coarse for a correction over many tests.
+    Pooling follows Storey and Tibshirani (2003): every value is standardised by its own permutations, every permutation by the
+    others of the same value.
     """
     num = nulls.shape[1]
     if num < 3:
@@ -219,12 +220,12 @@ def pooled_permutation_ps(values: Float[Tensor, " k"], nulls: Float[Tensor, "k r
 
 
 def _standardised(distance: Float[Tensor, "k r"], variance: Float[Tensor, "k s"]) -> Float[Tensor, "k r"]:
-    """Distances in standard deviations. Where nothing varies any distance is beyond all others, and rounding is none."""
+    """Distances in standard deviations. Without variance any distance beyond rounding is infinite, and rounding is 0."""
     return distance.where(distance.abs() > 1e-9, 0.0) / variance.sqrt().clamp(min=1e-12)
 
 
 class Gain(NamedTuple):
-    """A value minus the mean of its null networks, with its interval and two-sided-interval-compatible one-sided p."""
+    """A value minus the mean of its null networks, with a two-sided interval and the one-sided p of the same t test."""
 
     gain: float
     interval: Interval
@@ -232,7 +233,7 @@ class Gain(NamedTuple):
 
 
 def gain_over_networks(units: Float[Tensor, " c"], null_units: Float[Tensor, "k c"], *, level: float = LEVEL) -> Gain | None:
-    """How far one network lies above `k` null networks; see `gains_over_networks`."""
+    """Gain of one network over `k` null networks, in one measure; see `gains_over_networks`."""
     gains = gains_over_networks(units[None], null_units[:, None], level=level)
     return gains[0] if gains else None
 
@@ -240,7 +241,7 @@ def gain_over_networks(units: Float[Tensor, " c"], null_units: Float[Tensor, "k 
 def gains_over_networks(
     units: Float[Tensor, "m c"], null_units: Float[Tensor, "k m c"], *, level: float = LEVEL
 ) -> list[Gain] | None:
-    """How far one network lies above the distribution of `k` null networks, in `m` measures on the same `c` combinations.
+    """Gain of one network over the distribution of `k` null networks, in `m` measures on the same `c` combinations.
 
     The difference is paired by combination. Its variance is that of predicting one more network from `k`
     (sd^2 (1 + 1/k)) plus that of the mean difference over combinations; the t quantile has `k - 1` degrees of freedom.
@@ -269,10 +270,10 @@ def gains_over_networks(
 
 
 def gain_over(value: float, variance: float, nulls: Sequence[float], *, level: float = LEVEL) -> Gain:
-    """How far `value`, of squared standard error `variance` over problems, lies above `k` null values.
+    """Gain of `value`, with squared standard error `variance` over problems, over `k` null values.
 
-    Its variance is that of predicting one more null value from `k`, sd^2 (1 + 1/k), plus that over problems; the t quantile has
-    `k - 1` degrees of freedom, as in `gains_over_networks`, whose units are paired, and these are not.
+    Its variance is that of predicting one more null value from `k`, sd^2 (1 + 1/k), plus `variance`; the t quantile has `k - 1`
+    degrees of freedom. Unlike in `gains_over_networks`, units are not paired.
     """
     assert len(nulls) > 1
     from scipy.special import stdtrit
@@ -287,7 +288,7 @@ def gain_over(value: float, variance: float, nulls: Sequence[float], *, level: f
 
 
 def false_discovery(ps: Sequence[float]) -> list[float]:
-    """Benjamini-Hochberg adjusted p-values, in the given order (scipy)."""
+    """Benjamini-Hochberg adjusted p-values, in the given order."""
     if not ps:
         return []
     from scipy.stats import false_discovery_control
@@ -296,22 +297,22 @@ def false_discovery(ps: Sequence[float]) -> list[float]:
 
 
 def difference_interval(a: float, interval_a: Interval, b: float, interval_b: Interval) -> Interval:
-    """Interval of `a - b` for independent means: the half-widths that face each other add in quadrature (MOVER, Zou and
-    Donner 2008)."""
+    """Interval of `a - b` for independent means: the half-widths towards each other add in quadrature (MOVER, Zou and Donner
+    2008)."""
     lower = math.hypot(a - interval_a.low, interval_b.high - b)
     upper = math.hypot(interval_a.high - a, b - interval_b.low)
     return Interval(low=a - b - lower, high=a - b + upper, level=interval_a.level, method="MOVER of the two intervals")
 
 
 def random_differences(a: Float[Tensor, " c"], b: Float[Tensor, " d"], *, repeats: int, generator: Generator) -> list[float]:
-    """Differences of means after the units of both groups were dealt to the two sides at random."""
+    """Permutation distribution of the difference of two means: units are assigned to the groups at random, `repeats` times."""
     every = torch.cat([a, b])
     mixed = (every[torch.randperm(len(every), generator=generator)] for _ in range(repeats))
     return [float(deal[: len(a)].mean() - deal[len(a) :].mean()) for deal in mixed]
 
 
 def sign_test_p(a: Float[Tensor, " c"], b: Float[Tensor, " c"]) -> float:
-    """One-sided p of `a` exceeding `b` on the same units: the exact sign test over those that differ. Equal everywhere gives 1.
+    """One-sided p of `a` exceeding `b` on the same units, by the exact sign test over units that differ; 1 where none does.
 
     Example::
 
@@ -329,7 +330,7 @@ def paired_p(a: Float[Tensor, " c"], b: Float[Tensor, " c"]) -> float:
 
 
 def paired_ps(a: Float[Tensor, "m c"], b: Float[Tensor, "*m c"]) -> list[float]:
-    """One-sided p of each row of `a` exceeding `b` on the same units (paired t). Equal everywhere gives 1."""
+    """One-sided p of each row of `a` exceeding `b` on the same units (paired t); 1 where all are equal."""
     difference = (a - b).double().numpy()
     num = difference.shape[1]
     if num < 2:
@@ -338,11 +339,11 @@ def paired_ps(a: Float[Tensor, "m c"], b: Float[Tensor, "*m c"]) -> list[float]:
 
 
 def fitted_p(units: Float[Tensor, "fits n"], null: Float[Tensor, "repeats n"]) -> float:
-    """One-sided p that the mean of something fitted exceeds a null's on the same units (paired t), where both would be another
-    with another fit.
+    """One-sided p of a fitted model's mean exceeding that of a null on the same units (paired t), where both vary from fit to
+    fit.
 
-    The variance of a fit is that between the `fits`, which is taken for the null's `repeats` too; without it two fits of one
-    thing would differ too often.
+    The variance between `fits` is used for the null's `repeats` too; without it two fits of the same model would differ too
+    often.
     """
     num = units.shape[1]
     if num < 2:
@@ -361,8 +362,8 @@ def one_sided_p(gain: float, error: float, *, freedom: int, units: int) -> float
 def one_sided_ps(gains: np.ndarray, errors: np.ndarray, *, freedom: int, units: int) -> list[float]:
     """One-sided p of each gain above 0, by Student's t, from its standard error.
 
-    Where nothing varies there is no t. The p is then that of the sign test over the `units`, 2^-units, and 1 for no gain. It is
-    never exactly 0.
+    With a standard error of 0 the p is that of the sign test over the `units`, 2^-units, or 1 without a gain. It is never
+    exactly 0.
     """
     from scipy.special import stdtr
 
@@ -372,7 +373,7 @@ def one_sided_ps(gains: np.ndarray, errors: np.ndarray, *, freedom: int, units: 
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Spearman's correlation along the last axis; ties share their mean rank. NaN where all values of one side tie."""
+    """Spearman's correlation along the last axis, with mean ranks for ties; NaN where one side is constant."""
     from scipy.stats import rankdata
 
     if not a.shape[-1]:
@@ -384,8 +385,8 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def jackknife(value: float, left_out: Sequence[float], *, level: float = LEVEL) -> tuple[float, Interval]:
-    """Squared standard error and interval of a number that is no mean, from its values without each group of units in turn
-    (Tukey 1958): Student's t with one degree of freedom fewer than groups."""
+    """Squared standard error and interval of a statistic from its leave-one-group-out values (Tukey 1958), by Student's t with
+    one degree of freedom fewer than groups."""
     from scipy.special import stdtrit
 
     num, others = len(left_out), np.asarray(left_out, dtype=np.float64)

@@ -1,7 +1,7 @@
-"""Run directories: one folder holds one trained network, its record and, while it trains, its checkpoint.
+"""Run directories: a folder with one trained network, its record and, during training, its checkpoint.
 
-Every file is written under a temporary name, flushed to the disk and renamed, so a reader sees the old file or the new
-one and never half of either.
+Every file is written under a temporary name, flushed to the disk and renamed, so a reader sees either the old file or the new
+one.
 """
 
 import hashlib
@@ -29,24 +29,24 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Training(NamedTuple):
-    """How a network was trained: the fields of `assay.training.TrainingConfig`, and what that took."""
+    """Settings of a training (the fields of `assay.training.TrainingConfig`) and its duration."""
 
     settings: Mapping[str, Any]
     cpu_seconds: float
 
 
 class RunRecord(BaseModel):
-    """What `run.json` holds: enough to make the run again, and what came of it.
+    """Content of `run.json`: everything needed to repeat the run, and its results.
 
     **Attributes:**
 
     - `task`: the task's address.
-    - `model`, `options`: the model's name and every size, such that it can be rebuilt without the task.
-    - `training`: every field of the training configuration, the seed among them.
+    - `model`, `options`: the model's name and all of its sizes, so that it can be rebuilt without the task.
+    - `training`: every field of the training configuration, including the seed.
     - `started`, `finished`: UTC, ISO 8601; `finished` is None while the run can be resumed.
-    - `losses`: `(step, loss)` about every hundredth of the run.
+    - `losses`: about a hundred pairs `(step, loss)`.
     - `scores`: mean score by split, once it is finished.
-    - `wall_seconds`, `cpu_seconds`: of training, all sittings together.
+    - `wall_seconds`, `cpu_seconds`: of training, summed over resumed runs.
     - `weights_sha256`: of `weights.safetensors`.
     """
 
@@ -79,7 +79,7 @@ class RunRecord(BaseModel):
         return int(self.training["seed"])
 
     def identity(self) -> dict[str, Scalar]:
-        """What must agree for one run to continue another, by the name a user knows it under."""
+        """Fields that must agree for a run to be continued, by their names on the command line."""
         return {"task": self.task, "model": self.model, **self.options, **self.training}
 
 
@@ -101,9 +101,9 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path | str, record: RunRecord) -> "RunDirectory":
-        """A new folder with this record, or the folder of the same run when it was interrupted.
+        """Create a folder with this record, or reopen that of the same run if it was interrupted.
 
-        **Raises:** `AssayError` when the folder holds anything else; nothing in it is touched.
+        **Raises:** `AssayError` when the folder holds anything else, which is left unchanged.
         """
         directory = cls(path)
         if is_file(path):
@@ -118,7 +118,7 @@ class RunDirectory:
     @classmethod
     @checked
     def open(cls, path: Path | str) -> "RunDirectory":
-        """The run in this folder. **Raises:** `AssayError` saying what is missing or damaged."""
+        """The run in this folder. **Raises:** `AssayError` naming what is missing or damaged."""
         directory = cls(path)
         if not os.path.isdir(path):
             raise AssayError("a run must be a folder that exists", given=path, next_step="make one with `assay train`")
@@ -130,7 +130,7 @@ class RunDirectory:
         return directory
 
     def read_record(self) -> RunRecord:
-        """The record. **Raises:** `AssayError` naming the field that does not fit."""
+        """The record. **Raises:** `AssayError` naming invalid fields."""
         return read_json(self.path / RECORD, RunRecord)
 
     def write_record(self, record: RunRecord) -> None:
@@ -138,14 +138,14 @@ class RunDirectory:
         write_json(self.path / RECORD, record)
 
     def finish(self, record: RunRecord, weights: Mapping[str, Tensor]) -> None:
-        """Write the final weights, then the record that vouches for them, then drop the checkpoint."""
+        """Write the final weights, then the record with their digest, then delete the checkpoint."""
         write_tensors(self.path / WEIGHTS, weights)
         digest = sha256(self.path / WEIGHTS)
         self.write_record(record.model_copy(update={"weights_sha256": digest}))
         (self.path / CHECKPOINT).unlink(missing_ok=True)
 
     def read_weights(self) -> dict[str, Tensor]:
-        """The final weights. **Raises:** `AssayError` when the run is unfinished or the file is not what was written."""
+        """The final weights. **Raises:** `AssayError` when the run is unfinished or the file was altered."""
         record = self.read_record()
         if record.finished is None:
             raise AssayError(
@@ -172,29 +172,29 @@ class RunDirectory:
         old, new = there.identity(), record.identity()
         differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
         if differing:
-            told = ", ".join(f"{key} {old.get(key)} there and {new.get(key)} now" for key in differing)
+            changes = ", ".join(f"{key} {old.get(key)} there and {new.get(key)} now" for key in differing)
             raise AssayError(
                 "an interrupted run continues only with the configuration it began with",
-                given=told,
+                given=changes,
                 next_step="repeat the first command, or choose another --out; nothing in it was changed",
             )
 
 
 def list_runs(folder: Path | str) -> list[RunDirectory]:
-    """Every run in the folder or beneath it, in order of its path. Folders whose record is damaged raise `AssayError`."""
+    """Every run in the folder or beneath it, ordered by path. **Raises:** `AssayError` for a damaged record."""
     return [RunDirectory.open(record.parent) for record in sorted(Path(folder).rglob(RECORD))]
 
 
 def is_unused(folder: Path) -> bool:
-    """Whether a folder is empty but for what a kill during a write left behind."""
+    """Whether a folder is empty, except for temporary files of an interrupted write."""
     return all(entry.name.endswith(_PARTIAL) for entry in folder.iterdir())
 
 
 def write_bytes_atomically(path: Path | str, data: bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old content or the new. A write that fails leaves nothing."""
+    """Write a file so that a kill at any moment leaves the old content or the new. A failed write leaves no temporary file."""
     path = Path(path)
     partial = path.with_name(f".{path.name}{_PARTIAL}")
-    partial.unlink(missing_ok=True)  # of a killed process; never written through, as it may be a link that a stranger laid
+    partial.unlink(missing_ok=True)  # left by a killed process; removed, not written through, since it may be a malicious link
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             file.write(data)
@@ -203,7 +203,7 @@ def write_bytes_atomically(path: Path | str, data: bytes) -> None:
         os.replace(partial, path)
     except BaseException as error:
         partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # the system does not say of which file it ran out of room
+        if isinstance(error, OSError) and error.filename is None:  # the system's message for a full disk names no file
             error.filename = str(path)
         raise
     folder = os.open(path.parent, os.O_RDONLY)  # the rename itself must reach the disk
@@ -217,13 +217,13 @@ def write_json(path: Path | str, value: BaseModel) -> None:
     """Write a pydantic model as indented JSON."""
     try:
         text = value.model_dump_json(indent=2)
-    except PydanticSerializationError:  # of lone surrogates
+    except PydanticSerializationError:  # of lone surrogates, which UTF-8 cannot encode
         text = value.model_validate(storable(value.model_dump())).model_dump_json(indent=2)
     write_bytes_atomically(path, printable(text, keep="\n").encode() + b"\n")
 
 
 def read_json(path: Path | str, model: type[Model]) -> Model:
-    """Read a pydantic model. **Raises:** `AssayError` naming the file and every field that does not fit."""
+    """Read a pydantic model. **Raises:** `AssayError` naming the file and its invalid fields."""
     again = "restore the file, or make the run again"
     content = read_bytes(path, most=MOST_JSON, next_step=again)
     parse_json(content, path, next_step=again)
@@ -234,7 +234,7 @@ def read_json(path: Path | str, model: type[Model]) -> Model:
 
 
 def faults_of(error: ValidationError) -> str:
-    """The first five fields that do not fit a model, each with the reason."""
+    """The first five invalid fields of a model, each with the reason."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)[:5]
     return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in faults)
 
@@ -250,7 +250,7 @@ def write_tensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Map
 def read_tensors(path: Path | str, *, digest: str | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a safetensors file, on the CPU.
 
-    **Raises:** `AssayError` when the file is missing or truncated, or is not the one with the SHA-256 `digest`.
+    **Raises:** `AssayError` when the file is missing or truncated, or its SHA-256 is not `digest`.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -265,7 +265,7 @@ def read_tensors(path: Path | str, *, digest: str | None = None) -> tuple[dict[s
         )
     try:
         with safe_open(path, framework="pt") as file:
-            # Cloned, because what safetensors returns is a view of the file.
+            # Cloned, because safetensors returns views of the file.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dictionary
             return tensors, file.metadata() or {}
     except (SafetensorError, RuntimeError, ValueError, OverflowError, MemoryError, OSError, TypeError) as error:

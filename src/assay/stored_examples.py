@@ -1,4 +1,4 @@
-"""Examples behind the measures of an audit: what the network was given, what it should answer, and what it answers."""
+"""Examples stored with a report: inputs, declared answers and the network's answers behind the measures."""
 
 import base64
 import re
@@ -24,10 +24,10 @@ from assay.stats import keyed_generator
 from assay.subject import Subject
 from assay.task import Examples, Image, Items, Task, WritesExamples
 
-MOST_EXAMPLES = 200  # in a report
-NUM_DRAWN = 2_000  # examples of each split, among which those of the wanted combinations are found
-MOST_CHARACTERS = 240  # of an input as text
-SIDE, LEAST_SIDE = 32, 4  # pixels of a stored picture at most, and of what is taken for one
+MOST_EXAMPLES = 200  # examples in a report
+NUM_DRAWN = 2_000  # examples drawn of each split, among which the chosen combinations are found
+MOST_CHARACTERS = 240  # characters of an input
+SIDE, LEAST_SIDE = 32, 4  # most pixels of a stored picture, and of an input that is taken for one
 COMBINATION = "combination"
 
 
@@ -39,8 +39,8 @@ class StoredExample:
 
     - `combination`: its id (`Task.combination_id`), by which `Measure.unit_ids` name units; `split`: whether it was trained.
     - `inputs`: every input as text, cut where it is long; `image`: a PNG as base64 where an input is a picture, else empty.
-    - `target`, `answer`: the declared answer and the network's as text, empty where the access level does not allow the one,
-      or where the output has no best answer; `score`: of the answer, in [0, 1].
+    - `target`, `answer`: the declared answer and the network's as text; empty where the access level forbids the first, or the
+      output has no best answer; `score`: of the answer, in [0, 1].
 
     Example::
 
@@ -66,9 +66,9 @@ class StoredExample:
 def stored_examples(
     evidence: Sequence[Evidence], subject: Subject, task: Task, *, level: Level, seed: int
 ) -> tuple[StoredExample, ...]:
-    """At most 200 examples, one of a combination: first those with the lowest and highest values of headline measures.
+    """At most 200 examples, one for each combination: first those with the lowest and highest values of headline measures.
 
-    **Arguments:** `task`: as the access level shows it; `level`: below 2 novel targets are left out.
+    **Arguments:** `task`: the view of the task at the access level; `level`: below 2 novel targets are left out.
     """
     rank = {one: place for place, one in enumerate(_wanted(evidence, seed))}
     if not rank:
@@ -89,8 +89,8 @@ def stored_examples(
 
 
 def _wanted(evidence: Sequence[Evidence], seed: int) -> list[int]:
-    """Combinations that measures rest on, in turns over measures: of each the lowest value, then the highest, and so on. Those
-    of headline measures come first; equal values are in random order."""
+    """Ids of the combinations that measures rest on, round-robin over measures: the lowest value of each, then the highest, and
+    so on. Headline measures come first; equal values are in random order."""
     measures = [m for item in evidence for m in item.measures if m.unit_of == COMBINATION and m.unit_ids]
     groups = [[m for m in measures if m.headline], [m for m in measures if not m.headline]]
     turns = chain.from_iterable(zip_longest(*(_from_both_ends(m, seed) for m in group)) for group in groups)
@@ -131,7 +131,7 @@ def _stored(
 
 
 def input_lines(examples: Examples, task: object) -> list[str]:
-    """What a network is given, a line for every example: as the task writes it, or all numbers of all inputs.
+    """The inputs as text, one line for each example: as the task writes them, or all numbers of all inputs.
 
     Example::
 
@@ -151,7 +151,7 @@ def _inputs(examples: Examples, k: int, pictured: Sequence[str]) -> dict[str, st
 
 
 def _is_picture(values: Tensor, task: Task) -> bool:
-    """Whether the task says so, or what is given looks like it: one or three channels of shares."""
+    """Whether an input is a picture: as the task declares, or by its shape and values (one or three channels in [0, 1])."""
     spec = task.input_spec
     if isinstance(spec, Image) or (isinstance(spec, Items) and isinstance(spec.of, Image)):
         return True
@@ -161,26 +161,27 @@ def _is_picture(values: Tensor, task: Task) -> bool:
 
 
 def _best(outputs: Tensor, targets: Tensor) -> Tensor | None:
-    """The most likely class where answers are classes, the output itself where it has the shape of the answer, else None."""
+    """The most likely class where targets are classes, the output itself where it has their shape, else None."""
     if not targets.is_floating_point() and outputs.ndim == targets.ndim + 1:
         return outputs.argmax(-1)
     return outputs if outputs.shape == targets.shape else None
 
 
 def _words(values: Tensor) -> str:
-    """Numbers in a row."""
+    """Numbers separated by blanks."""
     flat = values.flatten()[:MOST_CHARACTERS].tolist()
     return cut(" ".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in flat))
 
 
 def cut(text: str) -> str:
-    """The first characters of a long text, as many as a report keeps."""
+    """A text, cut to the length stored in a report."""
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _png_text(picture: Float[Tensor, "..."]) -> str:
-    """A picture `(channels, height, width)`, or several beside each other, at 32 pixels a side at most. Values that leave
-    [0, 1], as in pictures of mean 0, are stretched from the lowest (black) to the highest (white) of this example."""
+    """A picture `(channels, height, width)`, or several beside each other, of at most 32 pixels a side, as base64. Values
+    outside [0, 1], such as those of standardised pictures, are rescaled from the lowest (black) to the highest (white) of this
+    example."""
     pictures = picture.reshape(-1, *picture.shape[-3:]).float()
     low, high = pictures.aminmax()
     if low < 0 or high > 1:
@@ -194,13 +195,13 @@ def _png_text(picture: Float[Tensor, "..."]) -> str:
 
 
 def png(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
-    """A PNG of red, green and blue, by the specification (ISO/IEC 15948)."""
+    """An RGB image as PNG (ISO/IEC 15948)."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     height, width, _ = pixels.shape
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # each without a filter
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # filter type 0 (none) for each row
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts

@@ -1,7 +1,7 @@
-"""The network under test: any `nn.Module`, run, read and changed at its sites through plain hooks.
+"""The network under test: any `nn.Module`, run, read and patched at its sites through PyTorch hooks.
 
-A site is the input or the output of a module by dotted name: `layers.0:in`, `layers.0:out`. Weights are never
-rewritten, and reading never changes an output bit; `Subject.integrity` checks it.
+A site is the input or the output of a module by dotted name: `layers.0:in`, `layers.0:out`. Weights are never changed, and
+reading changes no bit of an output; `Subject.integrity` checks both.
 """
 
 import copy
@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from assay.arguments import checked
-from assay.batches import LEAST, few, fitting
+from assay.batches import LEAST, fitting_batch_size, spread_sample
 from assay.compiled import original, plain, refuse_scripted, uncompiled
 from assay.cuts import Cuts
 from assay.errors import AssayError
@@ -41,24 +41,24 @@ class Subject:
 
     **Arguments:**
 
-    - `module`: any `nn.Module`. It runs in evaluation mode and is left in its own; its weights and buffers are never changed.
-      Where it draws at random, it draws the same in every call, and the global generators stay as they are. Of one that
-      `torch.compile` made the original is audited, and of an object of nnsight the module that it traces; `remarks` say so.
-    - `name`: how reports call it.
-    - `fresh`: makes a new, untrained module of the same architecture from a generator. Without it `untrained` draws the
-      weights of a copy again through each submodule's own `reset_parameters`.
-    - `batch_size`: examples per forward pass, or on a CPU fewer where its cache would not hold them.
+    - `module`: any `nn.Module`. It runs in evaluation mode and is left in its own; its weights and buffers are never changed. A
+      module that draws at random draws the same in every call, and the global generators are restored. For a `torch.compile`
+      module the original is audited, for an nnsight object the traced module; `remarks` say so.
+    - `name`: its name in reports.
+    - `fresh`: a function from a generator to a new, untrained module of the same architecture. Without it `untrained` redraws
+      the weights of a copy through each submodule's own initialiser (`assay.redraw`).
+    - `batch_size`: most examples per forward pass; on a CPU fewer where they would not fit its cache.
     - `output`: which tensor is the answer, where forward returns several: a key such as `logits`, a position such as `1`, or
-      both, such as `heads.0`. By default the only one, the `logits` of a Hugging Face model, or, on a task, the only one that
-      fits what the task asks.
-    - `running`: names of buffers that training changes, such as a codebook learned by moving averages. `untrained` draws them
-      again, and keeps all others that no initialiser sets. An audit finds them by itself, by `with_running`.
+      both, such as `heads.0`. Default: the only one, the `logits` of a Hugging Face model, or the only one of the shape of the
+      task's answers.
+    - `running`: names of buffers that training changes, such as a codebook learned by moving averages. `untrained` redraws
+      these, and keeps all others that no initialiser sets. An audit finds them itself, by `with_running`.
 
     Example::
 
         >>> subject = assay.Subject(torch.nn.Linear(4, 2), name="mine")  # output="logits" where forward returns several tensors
 
-    **Raises:** `AssayError` for what is no module, and for a module that `torch.jit` made.
+    **Raises:** `AssayError` for anything but a module, and for a `torch.jit` module.
     """
 
     @partial(checked, leave=("module",))
@@ -80,10 +80,10 @@ class Subject:
         self.output = output
         self.running = tuple(running)
         self.column: bool | None = None  # whether the answer is given a last dimension of 1; None before `answering`
-        self.training: Training | None = None  # where it is known: see `load_subject`
-        self.initial = ""  # what gave it its weights, where that was no file: see `load_subject`
+        self.training: Training | None = None  # where known: see `load_subject`
+        self.initial = ""  # source of its weights if that was no file: see `load_subject`
         self._at_first = attributes_of(self.module)
-        self._searched = False  # whether it is known which buffers training changes
+        self._searched = False  # whether the buffers that training changes are known
         self._surveys: dict[object, Places] = {}
         self._fitting: dict[object, int] = {}
 
@@ -91,7 +91,8 @@ class Subject:
         return f"Subject({type(self.module).__name__}, name={self.name!r}, num_weights={self.num_weights()})"
 
     def __getstate__(self) -> dict[str, object]:
-        """Without what the module kept at first, of which `nn.GRU` keeps references that no other process can have."""
+        """State without the module's first attributes, since those of `nn.GRU` hold weak references, which cannot be
+        pickled."""
         return {name: value for name, value in vars(self).items() if name != "_at_first"}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -104,12 +105,12 @@ class Subject:
         return next((tensor.device for tensor in self.module.parameters()), torch.device("cpu"))
 
     def weights(self) -> dict[str, Tensor]:
-        """Parameters and buffers by name, detached: what `torch.func.functional_call` takes. They share memory: read only."""
+        """Parameters and buffers by name, detached, as for `torch.func.functional_call`. They share memory with the module."""
         kept = self.module.state_dict(keep_vars=True)
         return {name: value.detach() for name, value in kept.items() if isinstance(value, Tensor)}
 
     def num_weights(self) -> int:
-        """How many trainable numbers it has."""
+        """Number of trainable weights."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
     # Running
@@ -117,10 +118,9 @@ class Subject:
     def __call__(self, inputs: Inputs, *, replace: Mapping[str, Tensor | Replacement] | None = None) -> Tensor:
         """Outputs `(n, ...)` on the CPU, without gradients, in batches.
 
-        `replace` maps site names to what shall be there instead: a tensor with `n` rows of the site's shape, or a
-        function of the activation. Nothing is replaced by default.
+        `replace` maps site names to patches: a tensor with `n` rows of the site's shape, or a function of the activation.
 
-        **Raises:** `AssayError` for a site that is not a place of this network, or whose module does not run.
+        **Raises:** `AssayError` for a site that this network does not have, or whose module does not run.
         """
         replace = replace or {}
         for site in replace:
@@ -134,31 +134,31 @@ class Subject:
                     outputs.append(self._forward(batch).cpu())
                 for site in replace:
                     if site not in replaced:
-                        raise self._no_such_place(site, inputs)
+                        raise self._unknown_place(site, inputs)
         return torch.cat(outputs) if outputs else answer_of(self._sample(inputs, 1))[:0].cpu()
 
     def read(self, inputs: Inputs, sites: Sequence[str], *, each: Replacement = Tensor.detach) -> dict[str, Tensor]:
-        """Activations `(n, ...)` at the chosen sites, on the CPU, in the dtype they have, from one forward per batch. `each`:
-        what is kept of them, a function of a batch that treats rows alone; by default all.
+        """Activations `(n, ...)` at the given sites, on the CPU, in their dtype, from one forward per batch. `each`: a function
+        of a batch that treats rows independently, whose result is kept instead.
 
-        Names are whole; `match` expands patterns. **Raises:** `AssayError` listing all sites when one is no place of this
-        network, and for one that is not run once with all examples in some batch.
+        Patterns are expanded by `match`. **Raises:** `AssayError` listing all sites when this network lacks one, and for one
+        that does not run equally often with all examples of every batch.
         """
 
         def caught(rows: slice, batch: Inputs) -> Calls:
             calls: Calls = {site: [] for site in sites}
-            self._watch(batch, [catch(*self._module_and_side(site), calls[site]) for site in sites])
+            self._hooked(batch, [catch(*self._module_and_side(site), calls[site]) for site in sites])
             return calls
 
-        return self._gathered(inputs, sites, caught, each)
+        return self._collected(inputs, sites, caught, each)
 
     def gradients(self, inputs: Inputs, sites: Sequence[str], directions: Tensor) -> dict[str, Tensor]:
-        """Gradients `(n, ...)` at the chosen sites, on the CPU, of the outputs `(n, ...)` weighted by `directions`, their like.
+        """Gradients `(n, ...)` at the given sites, on the CPU, of the outputs weighted by `directions`, of their shape.
 
-        Each example's gradient is its own as long as the network treats examples alone. A place that the output does not
-        depend on has gradient zero; of what enters a module it is the gradient by way of that module alone.
+        Row i is the gradient of example i as long as the network treats examples independently. A site without effect on the
+        output has gradient zero; that at a module's input is the gradient through this module alone.
 
-        **Raises:** `AssayError` listing all sites when one is no place of this network.
+        **Raises:** `AssayError` listing all sites when this network lacks one.
         """
 
         def found(rows: slice, batch: Inputs) -> dict[str, list[Tensor]]:
@@ -171,30 +171,30 @@ class Subject:
             each = iter(gradients_of(weighted, live))
             return {site: [next(each) for _ in calls[site]] for site in sites}
 
-        return self._gathered(inputs, sites, found)
+        return self._collected(inputs, sites, found)
 
     def sites(self, inputs: Inputs) -> tuple[Site, ...]:
-        """Every distinct place of the network, in the order of execution, found by three forwards on a few examples.
+        """Every distinct site of the network, in the order of execution, found by three forwards on a few examples.
 
-        A place is listed once: an output that the next module takes unchanged, or that the module around returns
-        unchanged, appears under its first name only. Left out are places whose first dimension is not the examples in their
-        order, such as experts that see the rows sent to them; those that hold no floating-point numbers or infinite ones, such
-        as masked scores of attention; and outputs of several tensors of which the network uses others than the first, such as
-        the last state beside a recurrent layer's states.
+        A tensor is listed once: an output that the next module takes unchanged, or that the enclosing module returns unchanged,
+        appears under its first name only. Left out are places whose first dimension is not the examples in their order, such as
+        experts that receive some of the rows; places without floating-point numbers or with infinite ones, such as masked
+        attention scores; and outputs of several tensors of which the network uses others than the first, such as a recurrent
+        layer's last state.
 
-        **Raises:** `AssayError` for a network with a module that `torch.jit` made.
+        **Raises:** `AssayError` for a network with a `torch.jit` module.
         """
         return self._survey(inputs).listed
 
     def places(self, inputs: Inputs) -> frozenset[str]:
-        """Every name that `read` and `gradients` take, also those of one place under several names."""
+        """Every name that `read` and `gradients` accept, including several names of one site."""
         return frozenset(self._survey(inputs).sites)
 
     def match(self, patterns: str | Sequence[str], inputs: Inputs) -> tuple[Site, ...]:
-        """Sites one of whose names fits a glob pattern. A pattern without `:in` or `:out` means the outputs.
+        """Sites with a name that fits a glob pattern. A pattern without `:in` or `:out` means outputs.
 
-        What enters a module is a site of its own where others use the same tensor too, as the residual stream around a branch:
-        replacing it there leaves them what they had.
+        The input of a module is a separate site where others use the same tensor too, as with the residual stream around a
+        branch: patching it affects this module only.
 
         **Raises:** `AssayError` listing all sites when a pattern fits none.
         """
@@ -204,30 +204,29 @@ class Subject:
             full = plain(pattern) if pattern.endswith((":in", ":out", ":*")) else f"{plain(pattern)}:out"
             fitting = {site for place, site in places.items() if fnmatch.fnmatchcase(place, full)}
             if not fitting:
-                raise self._no_such_place(pattern, inputs)
+                raise self._unknown_place(pattern, inputs)
             chosen |= fitting
         return tuple(site for site in dict.fromkeys(places.values()) if site in chosen)
 
     def cuts(self, inputs: Inputs, *, fixed: Collection[str] = ()) -> Cuts:
         """The cuts of the network by depth: sets of activations through which everything later depends on the inputs.
 
-        What is returned reads and patches them. They are found on three of the examples, in 15 to 25 times the time of a
-        forward pass on three.
+        The result reads and patches them. They are found on three examples, in the time of 15 to 25 forward passes on these.
 
-        **Arguments:** `fixed`: names of inputs that are run as they are given; the cuts end before the first call that uses
-        them together with others.
+        **Arguments:** `fixed`: names of inputs that are never patched; the cuts end before the first call that uses them
+        together with others.
 
-        **Raises:** `AssayError` for a network that cannot be cut, as `Cuts` says.
+        **Raises:** `AssayError` for a network that cannot be cut (see `Cuts`).
         """
-        return Cuts(self.module, self._quiet, inputs=inputs, device=self.device, batch_size=self.batch_size, fixed=fixed)
+        return Cuts(self.module, self._run_batch, inputs=inputs, device=self.device, batch_size=self.batch_size, fixed=fixed)
 
-    # The network's twins and its safety
+    # Copies, and integrity
 
     def answering(self, inputs: Inputs, *, like: Tensor) -> "Subject":
-        """This network with the tensor of its output that can be the answer to the inputs, or with the named one; where one
-        number each is asked, `(n, 1)`, and it answers `(n,)`, with that dimension.
+        """This network reduced to the answer among its outputs: the named tensor, or the one that fits. Outputs `(n,)` become
+        `(n, 1)` where the answer has that shape.
 
-        **Arguments:** `like`: the perfect answer. What fits is real numbers of its shape.
+        **Arguments:** `like`: the perfect answer. A real tensor of its shape fits.
 
         **Raises:** `AssayError` listing the candidates when none of several fits, or more than one.
         """
@@ -238,7 +237,7 @@ class Subject:
         return found.with_output(found.output or "", column=column)
 
     def with_output(self, name: str, *, column: bool | None = None) -> "Subject":
-        """This network with the tensor of that name as its output; `column`: with a last dimension of 1, which it lacks."""
+        """This network with the tensor of that name as its output; `column`: whether to add a last dimension of 1."""
         found = copy.copy(self)
         found.output, found.column = name, column
         found.module = with_output(self.module, name, column=bool(column)) if name or column else self.module
@@ -246,32 +245,32 @@ class Subject:
         return found
 
     def twin(self, module: nn.Module, *, name: str) -> "Subject":
-        """Another module of this architecture, run as this one is and with the same answer among its outputs."""
+        """Another module of this architecture as a subject with the same settings and the same choice of the answer."""
         same = {"fresh": self.fresh, "batch_size": self.batch_size, "output": self.output, "running": self.running}
         found = Subject(module, name=name, **same)
         return found if self.column is None else found.with_output(self.output or "", column=self.column)
 
     def untrained(self, generator: Generator) -> "Subject":
-        """A copy of the same architecture with freshly drawn weights; this subject stays as it is. Its `remarks` name buffers
-        that it keeps and training may have changed; `with_running` finds out which did."""
+        """A randomly initialised copy. Its `remarks` name buffers that it keeps although training may have changed them;
+        `with_running` finds out which training changes."""
         module = redrawn(self.module, generator, self.running) if self.fresh is None else self.fresh(generator).to(self.device)
         found = self.twin(module, name=f"{self.name}, untrained")
         found.remarks += () if self._searched or self.fresh else kept_buffers(self.module, module)
         return found
 
     def with_running(self, inputs: Inputs) -> "Subject":
-        """The same network, whose untrained copies do without every buffer that a forward in training mode changes: running
-        statistics, codebooks learned by moving averages. It is tried on a copy of the network.
+        """This network with `running` set to the buffers that a forward in training mode changes (running statistics, codebooks
+        learned by moving averages), as tried on a copy.
 
-        **Raises:** `AssayError` naming the buffers of floating-point numbers of a network that does not run in training mode.
+        **Raises:** `AssayError` naming the floating-point buffers of a network that does not run in training mode.
         """
         floats = [name for name, value in self.module.named_buffers() if value.is_floating_point()]
         if not floats or self.fresh is not None or self._searched:
             return self
-        found = running_buffers(self.module, few(inputs, EXAMPLES, self.device))
+        found = running_buffers(self.module, spread_sample(inputs, EXAMPLES, self.device))
         if found is None:
             raise AssayError(
-                "a network must run in training mode to show which buffers are learned",
+                "a network must run in training mode, to find which buffers are learned",
                 given=f"untrained copies keep {', '.join(floats)}",
                 next_step="name the learned ones with Subject(running=...), or give `fresh`, which makes new networks",
             )
@@ -281,9 +280,9 @@ class Subject:
         return same
 
     def integrity(self, inputs: Inputs) -> Integrity:
-        """Run twice plainly, with other random draws, then while every site is read, and compare outputs and weights bit for
-        bit; and a few examples by themselves, whose outputs must not depend on their batch mates. Nothing that is drawn moves
-        the caller's random state."""
+        """Integrity checks: run twice plainly, with different random draws, then while every site is read, and compare outputs
+        and weights bit by bit; run a few examples by themselves, whose outputs must not depend on their batch. The caller's
+        random state is left unchanged."""
         rows = {name: value[: self.batch_size] for name, value in inputs.items()}
         with undisturbed(self.module):
             sites = self.sites(inputs)
@@ -296,23 +295,23 @@ class Subject:
             watched = partial(outputs, watched=True)
             return integrity(self.module, outputs, watched, rows, first=self._at_first, num_sites=len(sites))
 
-    def _gathered(
-        self, inputs: Inputs, sites: Sequence[str], look: Callable[[slice, Inputs], Calls], each: Replacement = Tensor.detach
+    def _collected(
+        self, inputs: Inputs, sites: Sequence[str], find: Callable[[slice, Inputs], Calls], each: Replacement = Tensor.detach
     ) -> dict[str, Tensor]:
-        """What `look` finds at the sites in every batch, one tensor for each call, as one tensor for each site."""
+        """Tensors that `find` returns for every batch, site and call, joined to one tensor for each site."""
         known = self._surveyed(inputs).sites
         if missing := [site for site in sites if plain(site) not in known]:
-            raise self._no_such_place(missing[0], inputs)
+            raise self._unknown_place(missing[0], inputs)
         chunks: Calls = {site: [] for site in sites}
         with undisturbed(self.module):
             for rows, batch in self._batches(inputs):
                 num = len(next(iter(batch.values())))
-                for site, calls in look(rows, batch).items():
+                for site, calls in find(rows, batch).items():
                     if len(calls) != known[plain(site)].calls or any(len(call) != num for call in calls):
                         raise AssayError(
-                            f"{site} is a place where it runs equally often, each time with all examples of a batch",
+                            f"{site} must run equally often in every batch, each time with all of its examples",
                             given=f"{[tuple(call.shape) for call in calls]} for {num} examples",
-                            next_step="choose another site, such as the module around it",
+                            next_step="choose another site, such as the enclosing module",
                         )
                     chunks[site].append(each(calls[0] if len(calls) == 1 else torch.stack(calls, 1)).cpu())
         return {s: torch.cat(some) if some else each(torch.zeros(0, *known[plain(s)].shape)) for s, some in chunks.items()}
@@ -322,19 +321,19 @@ class Subject:
         size = self._at_once(inputs) if total > LEAST else self.batch_size
         for start in range(0, total, size):
             rows = slice(start, start + size)
-            # Copied, because a module may work in place on what it is given.
+            # Copied, because a module may modify its inputs in place.
             yield rows, {name: value[rows].to(self.device, copy=True) for name, value in inputs.items()}
 
     def _at_once(self, inputs: Inputs) -> int:
-        """Examples in a pass: on a CPU no more than its cache holds."""
+        """Examples per pass: on a CPU at most as many as fit its cache."""
         shapes = tuple(value.shape[1:] for value in inputs.values())
         if self.device.type == "cpu" and shapes not in self._fitting:
-            two = few(inputs, 2, self.device)
+            two = spread_sample(inputs, 2, self.device)
             with undisturbed(self.module, 0):
-                self._fitting[shapes] = fitting(self.module, lambda handles: self._watch(two, handles))
+                self._fitting[shapes] = fitting_batch_size(self.module, lambda handles: self._hooked(two, handles))
         return min(self.batch_size, self._fitting.get(shapes, self.batch_size))
 
-    def _watch(self, batch: Inputs, handles: list[RemovableHandle]) -> object:
+    def _hooked(self, batch: Inputs, handles: list[RemovableHandle]) -> object:
         with self._running(handles):
             return self._run(batch)
 
@@ -346,27 +345,27 @@ class Subject:
             return self.module(**as_taken(self.module, batch))
         except (AssayError, MemoryError):
             raise
-        except Exception as error:  # the user's own code
+        except Exception as error:  # the user's code may raise anything
             raise forward_failed(self.module, batch, error) from error
 
-    def _quiet(self, batch: Inputs) -> Tensor:
-        """Outputs of one batch, as it is, without gradients."""
+    def _run_batch(self, batch: Inputs) -> Tensor:
+        """Outputs of one batch, without gradients."""
         with self._running([]):
             return self._forward(batch)
 
     def _sample(self, inputs: Inputs, count: int) -> object:
-        """What forward returns on a few examples."""
-        return self._watch(few(inputs, count, self.device), [])
+        """Return value of forward on a few examples."""
+        return self._hooked(spread_sample(inputs, count, self.device), [])
 
     def _survey(self, inputs: Inputs) -> Places:
-        """The site at every place that a module's name leads to."""
+        """Survey of the sites, on a few examples."""
         refuse_scripted(self.module)
-        some = few(inputs, EXAMPLES, self.device)
+        some = spread_sample(inputs, EXAMPLES, self.device)
         with undisturbed(self.module):
-            return survey(self.module, lambda rows, handles: self._watch({k: v[list(rows)] for k, v in some.items()}, handles))
+            return survey(self.module, lambda rows, handles: self._hooked({k: v[list(rows)] for k, v in some.items()}, handles))
 
     def _surveyed(self, inputs: Inputs) -> Places:
-        """The same, once for each structure and shape of the inputs, as there are many batches."""
+        """Cached survey, one for each structure and shape of the inputs."""
         shapes = tuple((name, value.shape[1:], value.dtype) for name, value in inputs.items())
         key = shapes, tuple((name, id(part)) for name, part in self.module.named_modules())
         if key not in self._surveys:
@@ -374,14 +373,15 @@ class Subject:
         return self._surveys[key]
 
     def _check_place(self, site: str, inputs: Inputs) -> None:
-        """A replacement of what the network does not use would be without effect, and no word of it."""
+        """**Raises:** `AssayError` for a site whose tensor the network does not use, since a patch there would have no
+        effect."""
         refuse_scripted(self.module)
         name, _, side = plain(site).rpartition(":")
         if side not in SIDES or name not in dict(self.module.named_modules()) or plain(site) in self._surveyed(inputs).unused:
-            raise self._no_such_place(site, inputs)
+            raise self._unknown_place(site, inputs)
 
-    def _no_such_place(self, site: str, inputs: Inputs) -> AssayError:
-        return AssayError("a site must be a place of this network", given=site, choices=(s.name for s in self.sites(inputs)))
+    def _unknown_place(self, site: str, inputs: Inputs) -> AssayError:
+        return AssayError("a site must exist in this network", given=site, choices=(s.name for s in self.sites(inputs)))
 
     @contextmanager
     def _running(self, handles: list[RemovableHandle]) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What a network should do, with its parts declared: `Part`, `Examples`, `Task`, and the optional abilities of a task."""
+"""Tasks with declared parts: `Part`, `Examples`, `Task`, and the optional abilities of a task."""
 
 import math
 from abc import ABC, abstractmethod
@@ -19,23 +19,24 @@ from assay.objective import Objective
 Split = Literal["train", "seen", "novel"]
 SPLITS: tuple[Split, ...] = ("train", "seen", "novel")
 NO_ANSWER = -1
-"""The target of a novel input without an answer where answers are whole numbers; of numbers it is NaN."""
+"""Target of a novel input without an answer where targets are whole numbers; for real targets it is NaN."""
 Pool = Literal["base", "mask", "test"]
-"""Disjoint sets of items: what trained the network, what trains a mask, what judges both."""
+"""Disjoint sets of items: for training the network, for training a mask, and for testing both."""
 POOLS: tuple[Pool, ...] = ("base", "mask", "test")
 
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that is combined.
+    """One part of an input (factor, constituent), with its values.
 
     **Attributes:**
 
     - `name`: unique within the task.
-    - `values`: names of the values that it can take, at least two. `Examples.parts` holds indices into them.
-    - `graded`: the part is absent (value 0) or present (value 1) with a real amount, found in `Examples.amounts`.
-    - `of`: the parts that it follows from, when no input shows it by itself, such as an intermediate result.
-    - `absent`: the value for which a sequence holds nothing, so that others move up. Where the same are absent, places agree.
+    - `values`: names of its values, at least two. `Examples.parts` holds indices into them.
+    - `graded`: whether the part is absent (value 0) or present (value 1) with a real amount, given in `Examples.amounts`.
+    - `of`: for a derived part, such as an intermediate result, the parts that determine it.
+    - `absent`: the value for which the part takes no place in a sequence, so that later parts move up. Combinations with the
+      same absent parts have the others at the same places.
 
     Example::
 
@@ -70,10 +71,10 @@ class Examples:
 
     **Attributes:**
 
-    - `inputs`: keyword arguments of the subject's forward, each `(n, ...)`.
-    - `targets`: `(n, ...)`, as the task's objective wants them.
+    - `inputs`: keyword arguments of the network's forward, each `(n, ...)`.
+    - `targets`: `(n, ...)`, in the form of the task's objective.
     - `parts`: for every part the index of its value, int64 `(n,)`.
-    - `combination`: the id of the combination, int64 `(n,)`, equal exactly when the combined parts are equal.
+    - `combination`: the id of the combination, int64 `(n,)`, equal if and only if the combined parts are equal.
     - `amounts`: for every graded part its real amount `(n,)`, 0 where the part is absent.
 
     Example::
@@ -112,7 +113,7 @@ class Examples:
 
     @classmethod
     def joined(cls, *several: "Examples") -> "Examples":
-        """The rows of several tables, one behind the other, with the columns that all of them have."""
+        """The rows of several tables, concatenated, with the columns that all of them have."""
 
         def columns(kind: str) -> dict[str, Tensor]:
             tables = [getattr(one, kind) for one in several]
@@ -127,12 +128,12 @@ class Examples:
         )
 
     def in_canonical_order(self) -> "Examples":
-        """The same rows, ordered by combination and then by content: whatever order they came in, the result is one."""
+        """The same rows, ordered by combination and then by content, independently of their present order."""
         if not len(self):
             return self
         order = np.arange(len(self))
         for column in self.inputs.values():
-            # As bytes, whose order means nothing but is one for the same rows, however many columns there are.
+            # Ordered by their bytes, which is arbitrary but does not depend on the number of columns.
             rows = np.ascontiguousarray(column.reshape(len(self), -1).numpy())
             keys = rows.view(np.dtype((np.void, rows.strides[0])))[:, 0]
             order = order[keys[order].argsort(kind="stable")]
@@ -150,7 +151,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class TokenSequence:
-    """Input `tokens`: int64 `(n, t)` in `range(vocab)` with `t` up to `context`; an answer is wanted at every position."""
+    """Input `tokens`: int64 `(n, t)` in `range(vocab)` with `t` up to `context`; every position has an output."""
 
     vocab: int
     context: int
@@ -165,7 +166,7 @@ class Vector:
 
 @dataclass(frozen=True)
 class VectorSequence:
-    """Input `x`: float32 `(n, length, num_features)`; an answer is wanted at every position."""
+    """Input `x`: float32 `(n, length, num_features)`; every position has an output."""
 
     num_features: int
     length: int
@@ -173,8 +174,8 @@ class VectorSequence:
 
 @dataclass(frozen=True)
 class SourceToTarget:
-    """Inputs `source` `(n, source_length)` and `prefix` `(n, target_length)`, int64, padded with 0: the target moved one
-    to the right behind a start token, so that the output at position t answers for target t."""
+    """Inputs `source` `(n, source_length)` and `prefix` `(n, target_length)`, int64, padded with 0: the target shifted right by
+    one after a start token, so that the output at position t predicts target t."""
 
     source_vocab: int
     source_length: int
@@ -192,15 +193,15 @@ class Image:
 
 @dataclass(frozen=True)
 class Items:
-    """Input `items`: `(n, 4, ...)`, four inputs of one kind, of which one is the answer."""
+    """Input `items`: `(n, 4, ...)`, four items of one kind, one of which is the answer."""
 
     of: Tokens | Vector | Image
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Input `x`: float32 `(n, 4)`, the coordinates of pixels. `depth`, `identity` and so on: hidden layers, and units of every
-    activation in each, of a network that draws the picture."""
+    """Input `x`: float32 `(n, 4)`, the coordinates of pixels. `depth`, `identity` and so on: hidden layers of a network that
+    draws the picture, and units of each activation per layer."""
 
     depth: int
     identity: int
@@ -215,23 +216,23 @@ InputSpec = Tokens | TokenSequence | Vector | VectorSequence | SourceToTarget | 
 
 
 LACKS: Mapping[Level, str] = {0: "has no novel combinations", 1: "has novel combinations without answers"}
-"""What is wrong with a task of each level (`Task.level`) below the last, as the end of a sentence about it."""
+"""What a task of level 0 or 1 (`Task.level`) lacks, as the end of a sentence about it."""
 
 
 class Task(ABC):
     """A task with declared parts.
 
-    Subclasses set the attributes and implement `combinations` and `examples`; the rest follows from the objective.
+    Subclasses set the attributes and implement `combinations` and `examples`.
 
     **Attributes:**
 
-    - `address`: the text that makes this task again, such as `modular:coverage=0.8`.
+    - `address`: the text from which the task can be loaded again, such as `modular:coverage=0.8`.
     - `parts`: every declared part.
-    - `combines`: the names of the parts whose values make up a combination (others, such as an argument, vary freely).
-    - `input_spec`: what a model of ours must accept; None when only a module of the user's fits.
+    - `combines`: names of the parts that make up a combination; others, such as an argument, vary freely.
+    - `input_spec`: the inputs of a reference network for this task; None where only a user's module fits.
     - `objective`: loss and score.
-    - `level`: the access that its rows give (`assay.evidence.Level`): 2 where novel combinations have answers, 1 where they
-      have none and their targets mean nothing, 0 where there are none.
+    - `level`: the highest access level that its rows allow (`assay.evidence.Level`): 2 where novel combinations have answers, 1
+      where they have none and their targets mean nothing, 0 without novel combinations.
 
     Example::
 
@@ -242,7 +243,7 @@ class Task(ABC):
 
     level: Level = 2
     if TYPE_CHECKING:
-        # Read-only, and left to subclasses: a field here, a property there.
+        # Read-only; a field in some subclasses, a property in others.
         @property
         def address(self) -> str: ...
         @property
@@ -265,16 +266,16 @@ class Task(ABC):
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
         """Draw examples.
 
-        `train` draws `n` with replacement. `seen` (trained combinations) and `novel` draw without replacement; a finite
-        split with at most `n` examples is given whole, in random order. `n` may be 0.
+        `train` draws `n` with replacement. `seen` (trained combinations) and `novel` draw without replacement; a finite split
+        of at most `n` examples is given whole, in random order. `n` may be 0.
         """
 
     def trained_examples(self, n: int, *, generator: Generator) -> Examples:
-        """At most `n` examples of what training may have shown, drawn as `seen`, which may hold a part of it only."""
+        """At most `n` examples that training may have shown, drawn like `seen`, which may hold a part of them only."""
         return self.examples("seen", n, generator=generator)
 
     def part(self, name: str) -> Part:
-        """The part of that name; `AssayError` lists the names on a miss."""
+        """The part of that name. **Raises:** `AssayError` listing the names."""
         for part in self.parts:
             if part.name == name:
                 return part
@@ -290,12 +291,12 @@ class Task(ABC):
         return ids
 
     def combination_name(self, row: Sequence[int]) -> str:
-        """A row of `combinations` in words, such as `i=3, j=7`."""
+        """A row of `combinations` as text, such as `i=3, j=7`."""
         names = (f"{name}={self.part(name).values[value]}" for name, value in zip(self.combines, row, strict=True))
         return ", ".join(names)
 
     def loss(self, outputs: Tensor, examples: Examples) -> Float[Tensor, ""]:
-        """The scalar to minimise."""
+        """Scalar loss."""
         return self.objective.loss(outputs, examples.targets)
 
     def score(self, outputs: Tensor, examples: Examples) -> Float[Tensor, " n"]:
@@ -304,8 +305,8 @@ class Task(ABC):
 
 
 class Swapped(NamedTuple):
-    """What a task says of examples after one part was exchanged. It holds no inputs: nothing novel is ever fed.
-    `defined` says where there is an answer; None means everywhere. Targets mean nothing where it is false."""
+    """Parts and targets of examples after an exchange of one part. There are no inputs, since novel ones are never fed.
+    `defined`: where there is an answer (None: everywhere); targets mean nothing where it is false."""
 
     targets: Tensor
     parts: Mapping[str, Int[Tensor, " n"]]
@@ -315,7 +316,7 @@ class Swapped(NamedTuple):
 
 @runtime_checkable
 class SwapsParts(Protocol):
-    """Ability: tell the target after one part of `base` takes the value (and amount) it has in `source`."""
+    """Ability: targets after one part of `base` takes its value (and amount) from `source`."""
 
     def swap(self, base: Examples, source: Examples, part: str) -> Swapped:
         """`base` and `source` have the same length; row r of the result is base r with the part of source r."""
@@ -324,7 +325,7 @@ class SwapsParts(Protocol):
 
 @runtime_checkable
 class IsolatesParts(Protocol):
-    """Ability: examples in which one part alone decides, everything else being uninformative."""
+    """Ability: examples whose target one part alone determines, with all else uninformative."""
 
     def isolate(self, part: str, n: int, *, generator: Generator) -> Examples:
         """At most `n` examples of trained combinations whose targets are the value of `part`."""
@@ -333,34 +334,34 @@ class IsolatesParts(Protocol):
 
 @runtime_checkable
 class TrainsOnMore(Protocol):
-    """Ability: a network is trained on more than examples of the combinations, such as on other kinds of sentences."""
+    """Ability: training data beyond examples of the combinations, such as other kinds of sentences."""
 
     def training(self, n: int, *, generator: Generator) -> Examples:
-        """The next `n` examples to train on, those of `examples("train", ...)` among them; they may have no parts."""
+        """The next `n` training examples, which include those of `examples("train", ...)`; others may have no parts."""
         ...
 
 
 @runtime_checkable
 class PosesPartProblems(Protocol):
-    """Ability: problems that one declared part alone decides, from pools of items that share none.
+    """Ability: odd-one-out problems that one declared part alone determines, from disjoint pools of items.
 
     Every problem is four items, `items` `(n, 4, ...)`, one of which is the odd one; its position is the target.
     """
 
     def problems(self, n: int, *, pool: Pool, generator: Generator) -> Examples:
-        """`n` problems that both parts decide: the odd item breaks the one or the other."""
+        """`n` problems in which both parts matter: the odd item breaks the rule of one or the other."""
         ...
 
     def reading(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
-        """`n` problems that the part decides, and about which the other part says nothing."""
+        """`n` problems that the part determines, with the other part uninformative."""
         ...
 
     def testing(self, part: str, n: int, *, pool: Pool, generator: Generator) -> Examples:
-        """`n` problems drawn like `problems`, in which the odd item breaks this part only."""
+        """`n` problems drawn like `problems`, in which the odd item breaks the rule of this part only."""
         ...
 
     def nonsense(self, seed: int, n: int, *, pool: Pool, generator: Generator) -> Examples:
-        """`n` problems decided by a hash of the item, another one for every seed: no part at all."""
+        """`n` problems determined by a hash of the item, a different one for every seed, instead of a part."""
         ...
 
 
@@ -369,16 +370,16 @@ class WritesExamples(Protocol):
     """Ability: inputs and answers as text, for people to read."""
 
     def input_texts(self, examples: Examples) -> Sequence[str]:
-        """Of every example."""
+        """The inputs of every example as text."""
         ...
 
     def answer_texts(self, answers: Tensor) -> Sequence[str]:
-        """Of targets, or of the most likely classes of an output."""
+        """Targets, or the most likely classes of an output, as text."""
         ...
 
 
 def draw_rows(total: int, n: int, *, replacement: bool, generator: Generator) -> Int[Tensor, " m"]:
-    """Row numbers of a finite split, as `Task.examples` promises them."""
+    """Row numbers drawn from a finite split as described in `Task.examples`."""
     if replacement:
         return torch.randint(total, (n,), generator=generator) if total else torch.zeros(0, dtype=torch.int64)
     return torch.randperm(total, generator=generator)[:n]

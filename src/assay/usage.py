@@ -1,7 +1,7 @@
-"""What the trained combinations cover: usage of every part value, connectivity of their co-occurrence, unfamiliar pairs.
+"""Coverage of the trained combinations: counts of part values, connectivity of their co-occurrence graph, unfamiliar pairs.
 
-After Schug et al. 2024 (arXiv 2312.15001): parts that never occur together, directly or through others, cannot be told
-apart from the data, whatever the network.
+After Schug et al. 2024 (arXiv 2312.15001): parts that never occur together, directly or through others, are not identifiable
+from the data, whatever the network.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from assay.task import Part
 class Usage:
     """**Attributes:**
 
-    - `usage`: for every part in order, how many combinations have each of its values.
-    - `components`: groups of (part, value) that are joined by occurring in one combination; one group is connected.
-      Values that never occur are in none. The absence of a graded part joins nothing.
+    - `usage`: for every part in order, the number of combinations with each of its values.
+    - `components`: connected groups of (part, value), joined by occurring in one combination. Values that never occur are in
+      none. The absence of a graded part joins nothing.
     - `unused`: the (part, value) pairs that never occur, by name.
     """
 
@@ -30,12 +30,12 @@ class Usage:
 
     @property
     def connected(self) -> bool:
-        """Every value occurs, and all of them hang together."""
+        """Whether every value occurs and all of them are in one component."""
         return not self.unused and len(self.components) == 1
 
 
 def usage_of(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Usage:
-    """The usage of combinations whose columns are value indices of `parts`."""
+    """Usage of combinations whose columns are value indices of `parts`."""
     names = [(part, value) for part in parts for value in part.values]
     present = indicator(combinations, parts)
     counts = present.sum(0).tolist()
@@ -51,9 +51,9 @@ def usage_of(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Usage:
 
 
 def connected_groups(present: Bool[Tensor, "c v"]) -> tuple[tuple[int, ...], ...]:
-    """Columns that hang together by being true in one row, directly or through others. Columns never true are in no group.
+    """Connected components of columns, joined by being true in one row. Columns that are never true are in no group.
 
-    By boolean closure of the co-occurrence graph, whose paths double in length each round.
+    Computed by repeated squaring of the co-occurrence graph.
     """
     reach = present.float().T @ present.float() > 0
     for _ in range(max(present.shape[1] - 1, 1).bit_length()):
@@ -62,17 +62,17 @@ def connected_groups(present: Bool[Tensor, "c v"]) -> tuple[tuple[int, ...], ...
 
 
 def indicator(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Bool[Tensor, "c v"]:
-    """One column per (part, value), true where the combination has it."""
+    """Indicator matrix: one column for each (part, value), true where the combination has it."""
     columns = [combinations[:, [k]] == torch.arange(len(part.values)) for k, part in enumerate(parts)]
     return torch.cat(columns, 1)
 
 
 def unfamiliar_pairs(novel: Int[Tensor, "m k"], trained: Int[Tensor, "c k"], parts: Sequence[Part]) -> Int[Tensor, " m"]:
-    """For every novel combination, how many pairs of its part values never occur together in a trained one."""
+    """For every novel combination the number of pairs of its part values that never occur together in a trained one."""
     known = indicator(trained, parts).float()
     never = ((known.T @ known) == 0).float()
     present = indicator(novel, parts).float()
-    # A value's pair with itself is on the diagonal: it counts as one unfamiliar pair when the value itself is new.
+    # The diagonal pairs a value with itself: an untrained value counts as one unfamiliar pair.
     pairs = ((present @ never) * present).sum(1)
     alone = (present * never.diagonal()).sum(1)
     return ((pairs + alone) / 2).round().long()

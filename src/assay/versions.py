@@ -1,4 +1,4 @@
-"""Versions of what numbers depend on."""
+"""Versions of the packages that results depend on."""
 
 import importlib.metadata
 from functools import cache
@@ -9,6 +9,6 @@ def versions_of(*packages: str) -> dict[str, str]:
     return {package: _version(package) for package in packages}
 
 
-@cache  # reading it takes milliseconds, and a sweep asks for every network
+@cache  # reading it takes milliseconds, and a sweep needs it for every network
 def _version(package: str) -> str:
     return importlib.metadata.version(package)

@@ -1,4 +1,4 @@
-"""A task seen in part, as at an access level."""
+"""Restricted views of a task, for the access levels."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -16,11 +16,11 @@ from assay.task import NO_ANSWER, Examples, InputSpec, Part, Split, Task
 
 
 class NoNovelInputs(AssayError):  # noqa: N818 (what is missing, not a fault)
-    """Novel inputs are asked for where access level 0 does not allow them."""
+    """Novel inputs were requested at access level 0, which does not allow them."""
 
 
 class View(Task):
-    """A task of which not everything is to be had. Methods that are abilities are the task's own."""
+    """A restricted task. Methods of the given abilities are those of the task itself."""
 
     def __init__(self, task: Task, abilities: Collection[str]):
         self._task = task
@@ -48,7 +48,7 @@ class View(Task):
         return self._task.objective
 
     @property
-    def level(self) -> Level:  # pyrefly: ignore[bad-override]  (of the task; what it gives is asked for and refused)
+    def level(self) -> Level:  # pyrefly: ignore[bad-override] (that of the task; this view refuses what it forbids)
         return self._task.level
 
     def combinations(self, split: Split) -> Int[Tensor, "c k"]:
@@ -65,9 +65,9 @@ class View(Task):
 
 
 class TrainedOnly(View):
-    """A task as access level 0 sees it: trained examples and the declaration, with the list of novel combinations, but no novel
-    input. Of abilities it keeps what the declaration says of an exchange (`SwapsParts`) and of trained examples that a group
-    takes to each other (`assay.regularity`).
+    """A task at access level 0: trained examples and the declaration, with the list of novel combinations, but no novel inputs.
+    It keeps the abilities that need only these: exchanges of parts (`SwapsParts`) and declared regularities
+    (`assay.regularity`).
 
     Example::
 
@@ -86,8 +86,8 @@ class TrainedOnly(View):
 
 
 class Unlabelled(View):
-    """A task as access level 1 sees it: targets of novel inputs are `NO_ANSWER`, or NaN where answers are numbers. A decoder
-    that is given its answer so far as an input is still given it.
+    """A task at access level 1: targets of novel inputs are `NO_ANSWER`, or NaN where they are real numbers. Decoders still get
+    the correct prefix as an input.
 
     Example::
 
@@ -98,7 +98,7 @@ class Unlabelled(View):
     def __init__(self, task: Task):
         own = (name for name in dir(type(task)) if not name.startswith("_") and not hasattr(Task, name))
         super().__init__(task, [name for name in own if callable(getattr(type(task), name))])
-        # A list says its own answer, so that lists of new pairs would be labelled.
+        # The answer to a list can be read from it, so lists of new pairs would be labelled.
         _let_bind_trained(self, task)
 
     @property
@@ -114,7 +114,7 @@ class Unlabelled(View):
 
 
 def _let_bind_trained(view: View, task: Task) -> None:
-    """Let a view draw the lists and scenes of a task that binds entities, of trained sizes and pairs alone."""
+    """Add to a view the lists and scenes of a task that binds entities, with trained sizes and pairs only."""
     if not isinstance(task, BindsEntities):
         return
     abilities: dict[str, object] = {"entities_in": task.entities_in, "larger": ()}

@@ -113,7 +113,7 @@ def test_audit_at_level_zero_judges_without_novel_inputs(made, capsys):
     assert found.level == 0
     assert found.evidence == ()
     reasons = {skipped.instrument: skipped.reason for skipped in found.skipped}
-    assert reasons["recombination"].startswith("it searches for long, and the network does not do its task")
+    assert reasons["recombination"].startswith("its search is long, and the network has not learned its task")
 
 
 def test_audit_in_json_is_the_report_file(made, capsys):

@@ -107,7 +107,7 @@ def test_a_full_disk_or_a_closed_folder_is_told_in_one_message(number, capsys, m
     message = _failed(capsys, *TINY, "--steps", "1", "--out", "run")
     assert os.strerror(number) in message
     assert "run/weights" in message
-    assert "Next: make room" in message
+    assert "Next: free space" in message
 
 
 def test_a_reader_that_stops_reading_is_no_error():
@@ -132,7 +132,7 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes_with_the_same_weight
         patch.setattr(Terminal, "progress", _interrupting(after=0.5))
         assert main([*command, "parted"]) == 130
     message = capsys.readouterr().err
-    assert message == "assay: interrupted. Repeat the same command to go on where it was; parted keeps the checkpoint.\n"
+    assert message == "assay: interrupted. Repeat the same command to continue; parted keeps the checkpoint.\n"
     assert (tmp_path / "parted" / CHECKPOINT).exists()
     assert "continues only with the configuration" in _failed(capsys, *command, "parted", "--seed", "1")
     assert main([*command, "parted"]) == 0

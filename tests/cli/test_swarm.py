@@ -119,7 +119,7 @@ def test_a_stopped_command_goes_on_to_the_same_result(capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(study, "_searched", stops)
         assert main(["swarm", "experts_of_a_test:problem", "--out", "out", *SMALL]) == 130
-    assert "Repeat the same command to go on" in capsys.readouterr().err
+    assert "Repeat the same command to continue" in capsys.readouterr().err
     assert len(list(Path("out/journals").iterdir())) == 4
     assert main(["swarm", "experts_of_a_test:problem", "--out", "out", *SMALL]) == 0
     assert Path("out/swarm.json").read_bytes() == Path("whole/swarm.json").read_bytes()

@@ -67,7 +67,7 @@ def test_a_dry_run_leaves_out_what_is_finished(capsys):
         (["sweep", "modular", "--over", "width=4", "--seeds", "0", "--out", "out"], ["at least one seed", "Given: 0"]),
         (["sweep", "modular", "--over", "widht=4", "--out", "out"], ["Given: widht", "Did you mean width?"]),
         (["sweep", "modular", "--over", "coverage=0.01", "--out", "out"], ["leave one combination out", "(at coverage=0.01)"]),
-        (["sweep", "modular", "--over", "width=4", "--set", "steps", "--out", "out"], ["--set is written NAME=VALUE", "steps"]),
+        (["sweep", "modular", "--over", "width=4", "--set", "steps", "--out", "out"], ["the form NAME=VALUE", "steps"]),
         (["sweep", "modular", "--over", "width=4", "--instrument", "xray", "--out", "out"], ["Given: xray", "systematicity"]),
         (
             ["sweep", "hyperteacher", "--over", "supports=random,two_halves", "--set", "num_train=3", "--out", "out"],

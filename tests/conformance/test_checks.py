@@ -144,7 +144,7 @@ class HasInputsOfNothing(LeavesAnInputOut):
         (SearchesLessInCopies, "untrained_networks_give_no_findings", "silhouette"),
         (NeverSaysNotEnough, "too_little_is_not_enough_data", "are enough for it"),
         (FewCopies, "untrained_copies_are_at_least_five", "there are 2"),
-        (HasNoQuestion, "it_describes_itself", "its question is none"),
+        (HasNoQuestion, "it_describes_itself", "its question must end in a question mark"),
         (LeavesAnInputOut, "inputs_are_given_of_all_units_or_of_none", "no input of combination"),
         (HasInputsOfNothing, "inputs_are_given_of_all_units_or_of_none", "inputs of sentences, and no measure"),
     ],
@@ -177,5 +177,5 @@ def test_all_checks_are_made_in_turn_and_the_first_that_fails_is_named(monkeypat
 
 
 def test_the_checks_that_are_made_are_the_public_ones():
-    with pytest.raises(AssertionError, match="silhouette, it describes itself: its question is none"):
+    with pytest.raises(AssertionError, match="silhouette, it describes itself: its question must end in a question mark"):
         check_instrument(HasNoQuestion())

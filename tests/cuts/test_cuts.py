@@ -87,7 +87,7 @@ def test_several_cuts_are_read_from_one_pass_as_each_by_itself():
     assert cuts.read_several(inputs, []) == {}
     none = {name: value[:0] for name, value in inputs.items()}
     assert [len(state) for state in cuts.read_several(none, [0, 1]).values()] == [0, 0]
-    with pytest.raises(AssayError, match="depth of this network"):
+    with pytest.raises(AssayError, match="the depth of a cut must exist"):
         cuts.read_several(inputs, [0, len(cuts)])
 
 
@@ -115,7 +115,7 @@ def test_a_cut_that_misses_a_tensor_is_refused():
     del trace.__dict__["cuts"]
     missing = cuts.read(inputs, 2)
     assert len(missing.values) == len(whole.values) - 1
-    with pytest.raises(AssayError, match="must cross a cut"):
+    with pytest.raises(AssayError, match="a cut must hold all"):
         cuts.run(inputs, 2, missing)
 
 
@@ -524,17 +524,17 @@ def test_a_cut_whose_examples_have_no_dimension_is_refused_alone():
     assert cuts.read(inputs, 0).flat().shape == (6, 6)
     whole = Between(lambda x: (x @ x.T).tanh().diagonal()[:, None].expand(-1, 6))
     cuts = Subject(whole).cuts(inputs)
-    with pytest.raises(AssayError, match="one dimension of each tensor belongs to the examples"):
+    with pytest.raises(AssayError, match="every tensor of the cut has an example dimension"):
         cuts.read(inputs, 1)
 
 
 def test_states_of_other_cuts_are_refused():
     inputs = vectors(6, 0, drawn())
     cuts = Subject(mlp()).cuts(inputs)
-    with pytest.raises(AssayError, match="put into the cut that it was read at"):
+    with pytest.raises(AssayError, match="patched only into the cut at which it was read"):
         cuts.run(inputs, 1, cuts.read(inputs, 0))
     for depth in (-1, 3):
-        with pytest.raises(AssayError, match="a depth of this network"):
+        with pytest.raises(AssayError, match="the depth of a cut must exist"):
             cuts.read(inputs, depth)
     with pytest.raises(AssayError, match="same names and dimensions"):
         cuts.run({"y": inputs["x"]}, 0, cuts.read(inputs, 0))

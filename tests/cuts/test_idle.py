@@ -57,7 +57,7 @@ def test_a_call_left_out_that_is_needed_is_noticed(monkeypatch):
     cuts = Subject(mlp()).cuts(inputs(10))
     state = cuts.read(inputs(10), 1)
     monkeypatch.setattr(CallGraph, "idle", too_many)
-    with pytest.raises(AssayError, match="all that the rest of a network knows"):
+    with pytest.raises(AssayError, match="all that the rest of the network depends on"):
         cuts.run(inputs(10), 1, state)
 
 

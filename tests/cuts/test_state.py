@@ -84,7 +84,7 @@ def test_a_mask_of_its_own_for_each_example_is_refused():
     value[0, 0] = -torch.inf
     with pytest.raises(AssayError, match="same entries are masked"):
         state(values={"scores": value}).flat()
-    with pytest.raises(AssayError, match="where floating-point numbers cross"):
+    with pytest.raises(AssayError, match="only if the cut has floating-point tensors"):
         state(values={}).flat()
 
 

@@ -58,7 +58,7 @@ FAULTS = [
     (Reading([UNITS]), r"a Reading must hold assay\.instrument\.Values\. Given: Tensor"),
     (Reading([shares(metric="shar")]), r"declares\. Given: shar\. Choices: share\. Did you mean share\?"),
     (Reading([shares(4 * UNITS)]), r"the value of share must lie within its bounds, 0 to 1\. Given: 2"),
-    (Reading([shares(), shares()]), r"one metric about the same thing once\. Given: share, 2 times"),
+    (Reading([shares(), shares()]), r"each metric and `about` once\. Given: share, 2 times"),
 ]
 
 

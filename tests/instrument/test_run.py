@@ -230,7 +230,7 @@ def test_an_instrument_may_refuse(where):
 
 
 def test_a_null_that_is_missing_is_a_fault():
-    with pytest.raises(AssertionError, match="plain goes nowhere without its nulls: permuted"):
+    with pytest.raises(AssertionError, match="plain lacks required nulls: permuted"):
         measured(Planted(dataclasses.replace(PLAIN, beats=(UNTRAINED, "permuted"))))
 
 
@@ -394,18 +394,18 @@ def test_a_control_draws_apart_from_the_copy_of_its_name():
 
 
 def test_two_values_of_one_metric_about_the_same_are_a_fault():
-    with pytest.raises(AssayError, match="planted: a Reading must hold one metric about the same thing once"):
+    with pytest.raises(AssayError, match="planted: a Reading must hold each metric and `about` once"):
         measured(Beside(lambda data, rng: [{"units": data}, {"units": data}]))
 
 
 @pytest.mark.parametrize(("more", "said"), [({"variance": 0.1}, "interval"), ({"interval": mean_interval(OWN)}, "variance")])
 def test_a_number_that_is_no_mean_needs_its_interval_and_variance(more, said):
-    with pytest.raises(AssertionError, match=f"needs its {said}"):
+    with pytest.raises(AssertionError, match=f"needs `{said}`"):
         measured(Planted(value=0.1, **more))
 
 
 def test_values_of_other_units_are_a_fault():
-    with pytest.raises(AssertionError, match="one a repeat"):
+    with pytest.raises(AssertionError, match="one for each repeat"):
         measured(Planted(controls=(Control(name="one column", how="made up", values=torch.tensor([[0.1]])),)))
 
 

@@ -91,7 +91,7 @@ def test_the_interval_is_over_texts_and_fits(found):
     assert "3 fits: " in found.measure("las").note
     alone = Polar(budgets={"quick": dataclasses.replace(POLAR.budgets["quick"], epochs=1, seeds=1)})
     las = run(alone, subject(), Trees(), effort="quick").measure("las")
-    assert "does not cover the fit" in las.interval.method
+    assert "does not cover the variance between fits" in las.interval.method
     assert "the interval does not cover" in las.note
 
 

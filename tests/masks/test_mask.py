@@ -107,11 +107,11 @@ def test_a_mask_survives_its_file(tmp_path, kind):
 
 def test_a_mask_of_other_weights_is_refused(tmp_path):
     save_mask(tmp_path / "mask.safetensors", random_mask(mlp(), 0.5), mlp())
-    with pytest.raises(AssayError, match="very weights that it was made for"):
+    with pytest.raises(AssayError, match="a mask must belong to the weights of this network"):
         load_mask(tmp_path / "mask.safetensors", mlp(seed=1))
     with pytest.raises(AssayError, match=r"shape of that parameter, \(9, 4\)"):
         load_mask(tmp_path / "mask.safetensors", mlp(width=9))
-    with pytest.raises(AssayError, match="network's own parameters"):
+    with pytest.raises(AssayError, match="names of the network's parameters"):
         load_mask(tmp_path / "mask.safetensors", torch.nn.Linear(4, 3))
 
 

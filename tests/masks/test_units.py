@@ -200,8 +200,8 @@ def test_matched_masks_agree_in_size_and_layer_and_differ_in_what_they_keep():
     [
         ({"kind": "wieght"}, "Did you mean weight"),
         ({"layers": ["encoder*"]}, "Choices: 0, 2"),
-        ({"start": 2}, "begin before the last maskable module"),
-        ({"kind": "head"}, "an attention whose number of heads"),
+        ({"start": 2}, "less than the number of maskable modules"),
+        ({"kind": "head"}, "an attention with a known number of heads"),
         ({"kind": "channel"}, "give `width="),
         ({"kind": "channel", "width": 5}, "Choices: 3, 4, 8"),
     ],

@@ -80,7 +80,7 @@ def test_what_needs_behaviour_is_skipped_with_the_reason(folder: Path, tmp_path:
     assert isinstance(subject, Subject)
     done = audit(subject, task, effort="quick")
     reasons = {skipped.instrument: skipped.reason for skipped in done.skipped}
-    asked_nothing = {name for name, reason in reasons.items() if "asks nothing of the network's output" in reason}
+    asked_nothing = {name for name, reason in reasons.items() if "does not score the network's output" in reason}
     assert asked_nothing >= {"systematicity", "recombination", "decodability"}
     assert asked_nothing.isdisjoint({"polar"})
     assert done.verdict.novel.answer == "not resolved"

@@ -44,16 +44,16 @@ HOSTILE = [
 ]
 
 
-def planted(words="plain", told="told"):
+def planted(words="plain", description="described"):
     """A canvas with one mark of every kind."""
     canvas = Canvas(100)
     canvas.text(words, 10, 20)
-    canvas.dot(30, 40, told, size=64)
-    canvas.line([(1, 2), (3.14159, 4)], [(5, 6), (7, 8)], dash=(2, 1), told=told)
+    canvas.dot(30, 40, description, size=64)
+    canvas.line([(1, 2), (3.14159, 4)], [(5, 6), (7, 8)], dash=(2, 1), description=description)
     canvas.rule(0, 50, WIDTH, 50, colour=MUTED, layer="back")
-    canvas.fill(50, 60, 20, 10, share=0.5, told=told)
+    canvas.fill(50, 60, 20, 10, share=0.5, description=description)
     canvas.frame(50, 60, 20, 10)
-    return canvas.panel("title", "subtitle", told)
+    return canvas.panel("title", "subtitle", description)
 
 
 def test_every_mark_is_where_it_was_put():
@@ -97,7 +97,7 @@ def test_words_are_shown_and_never_obeyed(words):
         assert printable(words) in root.get("aria-label")
         *_, text = marks(svg, "text")
         assert text.words == printable(words)
-        assert {mark.told for mark in marks(svg, "circle")} == {printable(words)}
+        assert {mark.description for mark in marks(svg, "circle")} == {printable(words)}
 
 
 @given(st.text(alphabet=st.characters(), max_size=80), st.sampled_from(["left", "center", "right"]), st.integers(0, WIDTH))
@@ -194,7 +194,7 @@ def test_no_text_of_a_report_leaves_its_panel(examples, pictured):
     for panel in drawn:
         svg = inline_svg(panel)
         root = ElementTree.fromstring(svg)
-        assert (root.get("role"), root.get("aria-label")) == ("img", panel.told)
+        assert (root.get("role"), root.get("aria-label")) == ("img", panel.description)
         assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
         assert root.get("width") == "328", "as wide as a phone"
         for text in marks(svg, "text"):

@@ -14,7 +14,7 @@ from assay.report.comparison import ComparisonFile, _rows, comparison_html
 from assay.report.definitions import DEFINITIONS
 from assay.report.meaning import meaning
 from assay.report.paired import differences
-from assay.report.words import interval, number, p_told
+from assay.report.words import interval, number, p_text
 from assay.verdict import answered
 
 
@@ -105,7 +105,7 @@ def test_many_networks_have_a_table_with_a_row_for_each(tmp_path, examples):
     novel = audits[7].evidence[0].measure("novel_score")
     null = novel.best_null
     told = f'<b>{number(novel.value)}</b><span class="minor">{interval(novel.interval)}</span>'
-    assert f'{told}<span class="minor">{null.name} {number(null.mean)}, {html.escape(p_told(novel.p))}</span>' in rows[7]
+    assert f'{told}<span class="minor">{null.name} {number(null.mean)}, {html.escape(p_text(novel.p))}</span>' in rows[7]
     assert page.index("Every answer and every null") > page.index("networks")
 
 
@@ -132,7 +132,7 @@ def test_what_one_network_has_alone_is_in_the_table_and_said(examples):
     audits = [examples.audit(), examples.audit([examples.systematicity()])]
     html = comparison_html(audits, [], [], title="t", intro="")
     assert html.count("not measured") == 3
-    assert "3 measures of this table could not be set side by side" in html
+    assert "3 measures of this table could not be compared for every network" in html
 
 
 def test_meaning_names_who_learned_and_who_generalises(examples):
@@ -164,7 +164,7 @@ def test_the_farthest_two_of_many_are_tested_as_such(examples):
             yield examples.audit([replace(system, measures=tuple(measures))], name=str(k))
 
     alike = meaning([*audits(right)])
-    assert "(the farthest two of 12 networks): that any of them does better is not resolved." in alike
+    assert "(the farthest two of 12 networks): whether any of them does better is not resolved." in alike
     right[0], right[1] = 1.0, 0.0
     apart = meaning([*audits(right)])
     assert apart.endswith("p .001 (the farthest two of 12 networks).")
@@ -180,8 +180,8 @@ def test_meaning_does_not_rank_different_tasks(examples):
 
 
 def test_meaning_without_scores_alone_and_unlearned(examples):
-    assert "nothing can be said" in meaning([examples.audit([])])
-    assert "no difference to read" in meaning([examples.audit()])
+    assert "their difference is not known" in meaning([examples.audit([])])
+    assert "no difference to compare" in meaning([examples.audit()])
     nothing = [examples.audit([examples.systematicity(0.1, 0.1)], name=name, unlearned="it guesses") for name in "ab"]
     assert meaning(nothing).startswith("None of the 2 networks learned")
 
@@ -192,7 +192,7 @@ def test_one_task_of_which_different_combinations_were_seen_is_ranked(examples):
     audits[1] = replace(audits[1], task=narrow)
     assert "do not overlap" in meaning(audits)
     html = comparison_html(audits, [], [], title="t", intro="")
-    assert "different combinations" in html
+    assert "different trained combinations" in html
     assert narrow.address in html
 
 
@@ -215,7 +215,7 @@ def test_every_headline_measure_is_explained(tmp_path, examples):
 def test_a_p_value_stands_on_one_line_beside_its_null(tmp_path, examples):
     page = write_comparison(tmp_path / "out", examples.three()).read_text()
     null = examples.three()[0].evidence[0].measure("seen_score").nulls[0]
-    line = f'<span>{null.name} {number(null.mean)}</span> <span class="range">{html.escape(p_told(null.p))}</span>'
+    line = f'<span>{null.name} {number(null.mean)}</span> <span class="range">{html.escape(p_text(null.p))}</span>'
     assert f'<span class="minor null">{line}</span>' in page
 
 

@@ -56,7 +56,7 @@ def test_every_value_interval_and_null_is_at_its_place():
     assert areas(svg) == []
     for words in ("measured", "chain", "untrained", ">layer<", ">in<", ">out<"):
         assert words in svg
-    assert marks(svg, "circle")[0].told == "measured, in: 0.250 [0.125, 0.500]"
+    assert marks(svg, "circle")[0].description == "measured, in: 0.250 [0.125, 0.500]"
 
 
 def test_the_interval_of_a_null_is_a_band_without_bars():
@@ -84,13 +84,14 @@ def test_every_plot_has_a_panel_with_the_nulls_that_it_has(pictured):
     uuas, las = picture_of(pictured.layers(("UUAS", "LAS"))).panels
     assert (uuas.title, las.title) == ("UUAS", "LAS")
     for name in pictured.NULLS:
-        assert name in uuas.told
-        assert (name in las.told) == (name != "Jabberwocky")
+        assert name in uuas.description
+        assert (name in las.description) == (name != "Jabberwocky")
         assert name[:12] in inline_svg(uuas)
     assert len(lines(inline_svg(las), NULL, 1.5)) == len(pictured.NULLS) - 1
     assert len(areas(inline_svg(las))) == 1
     dashes = [
-        {mark.told.partition(":")[0]: mark["stroke-dasharray"] for mark in marks(inline_svg(panel))} for panel in (uuas, las)
+        {mark.description.partition(":")[0]: mark["stroke-dasharray"] for mark in marks(inline_svg(panel))}
+        for panel in (uuas, las)
     ]
     assert all(dashes[0][name] == dashes[1][name] for name in pictured.NULLS if name != "Jabberwocky")
 
@@ -156,14 +157,14 @@ def test_a_stretch_is_a_band_over_the_whole_height_that_says_what_happens_there(
     plot = Plot(title="UUAS", lines=(line(),), stretches=(Stretch(start="hidden", end="out", note="combined by relu#1"),))
     (panel,) = picture_of(replace(curve(), plots=(plot,))).panels
     (band,) = [mark for mark in marks(inline_svg(panel), "path") if mark["fill"] == VALUE and mark["fill-opacity"]]
-    assert band.told == "combined by relu#1"
+    assert band.description == "combined by relu#1"
     assert band.pieces[0] == [at(0.5, 1.0), at(1, 1.0), at(1, 0.0), at(0.5, 0.0)]
-    assert "combined by relu#1" in panel.told
+    assert "combined by relu#1" in panel.description
 
 
 def test_what_more_is_to_be_said_of_a_point_is_told_when_it_is_pointed_at():
     svg = svg_of(line(notes=("a", "", "c")))
-    assert [mark.told for mark in marks(svg, "circle")] == [
+    assert [mark.description for mark in marks(svg, "circle")] == [
         "measured, in: 0.250; a",
         "measured, hidden: 0.500",
         "measured, out: 0.750; c",

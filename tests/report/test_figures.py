@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 
 from assay.evidence import Null
+from assay.report.axis_canvas import AxisCanvas, Span, _by_rank, round_numbers, span_of, span_over
 from assay.report.canvas import FAINT, MUTED, NULL, VALUE, WIDTH, inline_svg
 from assay.report.figures import MAX_BLOCKS, MAX_ROWS, comparison_panels, panels
 from assay.report.pictures.curve import of_sizes
-from assay.report.sheet import Sheet, Span, _by_rank, round_numbers, span_of, span_over
 from assay.report.words import tick
 from svg_marks import dots, lines, marks
 
@@ -33,7 +33,7 @@ def test_every_value_is_a_dot_at_its_place(examples):
     svg = only(examples, examples.measure("m", 0.25, 0.1, [examples.null("n", 0.1)]))
     assert [x for x, _ in dots(svg)] == [0.25 * WIDTH]
     (dot,) = (mark for mark in marks(svg, "circle") if mark["fill"] == VALUE)
-    assert dot.told.startswith("m 0.250 [0.150, 0.350] (nulls: n 0.")
+    assert dot.description.startswith("m 0.250 [0.150, 0.350] (nulls: n 0.")
 
 
 def test_every_interval_is_a_bar_at_its_place(examples):
@@ -178,7 +178,7 @@ def test_numbers_of_an_axis_are_round(span, numbers):
 
 @pytest.mark.parametrize("span", [Span(0.0, 1.0), Span(0.0, 1.7e5), Span(-8e8, 9e8), Span(0.0, 1.7e-5)])
 def test_numbers_beneath_an_axis_stand_at_their_lines_and_do_not_touch(span):
-    sheet = Sheet(span)
+    sheet = AxisCanvas(span)
     sheet.down(30)
     sheet.axis("unit")
     svg = inline_svg(sheet.panel("", "", ""))

@@ -59,7 +59,7 @@ def test_what_was_measured_needs_no_such_warning(examples):
 
 def test_the_smallest_difference_and_how_many_more_would_halve_it(estimated):
     novel = estimated.verdict.novel
-    told = f"would have shown a difference of {novel.detectable:.3f} four times in five; {novel.more} more would halve that"
+    told = f"detect a difference of {novel.detectable:.3f} with power .8; {novel.more} more would halve that"
     assert told in words_of(report_html(estimated))
     assert novel.more > 0
 

@@ -43,19 +43,19 @@ def test_what_agrees_is_counted_and_told(pictured):
     assert panel.title == "Sentence 0"
     assert panel.subtitle == "9 of 11 heads right, 8 of them with their relation"
     assert picture.choices == (f"{' '.join(pictured.WORDS)} (9 of 11)",)
-    assert "cats: declared nsubj of <b>chased</b>, predicted obl of <b>chased</b>" in panel.told
-    assert "the: declared det of cats, predicted det of that" in panel.told
+    assert "cats: declared nsubj of <b>chased</b>, predicted obl of <b>chased</b>" in panel.description
+    assert "the: declared det of cats, predicted det of that" in panel.description
 
 
 def test_heads_alone_are_counted_where_no_relation_is_predicted():
     picture = drawn("ab", [(0, 1, "obj")], [(0, 1, "")])
     assert picture.panels[0].subtitle == "1 of 1 head right"
-    assert "b: declared obj of a, predicted of a" in picture.panels[0].told
+    assert "b: declared obj of a, predicted of a" in picture.panels[0].description
 
 
 def test_a_word_without_a_head_is_a_root_and_other_relations_are_bold():
     (panel,) = drawn("ab", [(0, 1, "obj")], [(1, 0, "x")]).panels
-    assert panel.told == "0 of 1 head right, 0 of them with their relation. " + (
+    assert panel.description == "0 of 1 head right, 0 of them with their relation. " + (
         "a: declared root, predicted x of b; b: declared obj of a, predicted root."
     )
     bold = [mark.words for mark in marks(inline_svg(panel), "text") if mark["font-weight"] == "bold"]
@@ -68,7 +68,7 @@ def test_a_word_with_two_heads_has_two_brackets_and_is_told_once():
     assert sorted(brackets(svg, MUTED)) == [(0, 1), (0, 2), (1, 2)]
     assert sorted(brackets(svg, VALUE)) == [(0, 1), (0, 2)]
     assert svg.count(">c</text>") == 1
-    assert "c: declared r of a and q of b, predicted r of a" in panel.told
+    assert "c: declared r of a and q of b, predicted r of a" in panel.description
 
 
 def test_no_text_no_word_and_one_word():

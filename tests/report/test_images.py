@@ -39,7 +39,7 @@ def test_segments_of_one_number_have_one_colour_and_the_background_is_faint():
     assert fills[0] == FAINT
     assert set(fills[:3]) == set(fills[3:])
     assert len(set(fills)) == 3
-    assert "network: FG-ARI 0.86" in panel.told
+    assert "network: FG-ARI 0.86" in panel.description
     assert {text.words for text in panel.texts} >= {"objects", "network", "FG-ARI 0.86"}
 
 

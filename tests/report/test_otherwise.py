@@ -50,7 +50,7 @@ def test_without_a_p_it_is_none_whatever_its_value(examples):
     nulls = [examples.null("encoded input", 0.2, p=None), examples.null("control task", 0.2, p=0.01)]
     measure = examples.measure("gain", 0.9, nulls=nulls, headline=True)
     evidence = replace(examples.systematicity(), measures=(measure,))
-    assert told(examples, evidence)["gain"].endswith("whatever its value: encoded input has too few repeats for a p.")
+    assert told(examples, evidence)["gain"].endswith("cannot be a finding: encoded input has too few repeats for a p.")
 
 
 def test_the_effect_that_units_could_show(examples):
@@ -75,7 +75,7 @@ def test_the_gain_that_copies_could_show(examples):
 
 def test_the_page_has_them_with_every_rule_of_the_verdict(examples, system):
     page = report_html(examples.audit([system]))
-    assert "What would have made it say otherwise" in page
+    assert "What could have changed these findings" in page
     assert page.count("What would change it.") == 3
 
 

@@ -56,7 +56,7 @@ def test_the_sentence_follows_the_paired_test_and_says_what_could_have_been_seen
     first = network(examples, [1] * 36 + [0] * 4, range(40), name="one")
     close = network(examples, [1] * 34 + [0] * 6, range(40), name="two")
     far = network(examples, [1] * 16 + [0] * 24, range(40), name="three")
-    assert "would have been seen four times in five" in meaning([first, close])
+    assert "would have been detected with power .8" in meaning([first, close])
     assert "not resolved" in meaning([first, close])
     assert "not resolved" not in meaning([first, far])
 

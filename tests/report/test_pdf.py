@@ -52,7 +52,7 @@ def test_same_figure_same_bytes(examples):
 
 
 def test_marks_stand_where_the_svg_has_them():
-    svg = drawn(lambda canvas: (canvas.fill(10, 5, 20, 8, share=0.5, told=""), canvas.dot(50, 20, size=64)))
+    svg = drawn(lambda canvas: (canvas.fill(10, 5, 20, 8, share=0.5, description=""), canvas.dot(50, 20, size=64)))
     told = content(svg.pdf())
     height = float(re.search(r'height="([\d.]+)"', svg)[1])
     assert told.startswith(f"1 0 0 -1 0 {height:g} cm")
@@ -66,7 +66,7 @@ def test_marks_stand_where_the_svg_has_them():
 
 
 def test_paths_along_an_axis_end_where_they_should():
-    svg = drawn(lambda canvas: canvas.pixels(0, 0, 4, [["#000000", "#000000"]], told=""))
+    svg = drawn(lambda canvas: canvas.pixels(0, 0, 4, [["#000000", "#000000"]], description=""))
     assert "0 0 m 8 0 l 8 4 l 0 4 l h" in content(svg.pdf())
 
 

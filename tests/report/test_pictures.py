@@ -123,7 +123,7 @@ def test_every_type_but_a_table_has_a_picture_that_is_told(pictured):
     for figure in drawn:
         picture = picture_of(figure)
         assert picture.name == figure.name
-        assert all(panel.told for panel in picture.panels)
+        assert all(panel.description for panel in picture.panels)
 
 
 def test_names_of_columns_draw_nothing(examples):

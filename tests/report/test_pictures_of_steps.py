@@ -39,14 +39,14 @@ def matrix(num=2, value=0.9):
 
 def test_every_node_and_edge_is_drawn_in_its_place():
     (panel,) = picture_of(steps(GRAPH)).panels
-    told = {mark.told.split(" = ")[0]: mark for mark in panel.marks if mark.told}
+    told = {mark.description.split(" = ")[0]: mark for mark in panel.marks if mark.description}
     assert set(told) == {step.name for step in NODES}
     colours = {name: mark.attributes.get("fill") for name, mark in told.items()}
     assert [colours[name] for name in "uvwz"] == [VALUE, FAULT, CARRIED, RESTORED]
     assert colours["x"] is None  # an input is an open circle
     lines = [mark for mark in panel.marks if mark.tag == "path" and mark.attributes.get("stroke-width") == 1]
     assert len(lines) == len(EDGES)
-    assert told["v"].told == "v = 7; local; right is 4"
+    assert told["v"].description == "v = 7; local; right is 4"
     places = [mark.attributes["cy"] for name, mark in told.items() if "cy" in mark.attributes]
     assert min(places) > 0
     assert max(places) < panel.height
@@ -58,9 +58,9 @@ def test_kinds_differ_in_shape_too():
     (panel,) = picture_of(steps(GRAPH)).panels
     shapes = {}
     for mark in panel.marks:
-        if mark.told:
+        if mark.description:
             numbers = re.sub(r"-?[\d.]+", "#", mark.attributes.get("d", "circle"))
-            shapes[mark.told.split("; ")[1]] = (mark.tag, numbers, mark.attributes.get("fill"))
+            shapes[mark.description.split("; ")[1]] = (mark.tag, numbers, mark.attributes.get("fill"))
     assert len(set(shapes.values())) == len(shapes) == 6
 
 
@@ -70,7 +70,7 @@ def test_values_stand_beside_nodes_where_there_is_room():
     many = StepGraph(name="many", steps=tuple(replace(NODES[2], name=f"n{k}", value="88") for k in range(40)), edges=())
     (panel,) = picture_of(steps(many)).panels
     assert "88" not in {text.words for text in panel.texts}
-    assert len([mark for mark in panel.marks if mark.told]) == 40
+    assert len([mark for mark in panel.marks if mark.description]) == 40
 
 
 def test_graphs_are_chosen_and_too_large_ones_left_out():
@@ -104,13 +104,13 @@ def test_every_cell_is_drawn_the_darker_the_larger():
     assert shade[0] < shade[1]
     inks = [next(text for text in one.texts if "." in text.words).attributes["fill"] for one in (light, dark)]
     assert [ink == PAPER for ink in inks] == [False, True]
-    assert "rows 0, columns 1: 0.900, 5 examples" in {mark.told for mark in cells}
+    assert "rows 0, columns 1: 0.900, 5 examples" in {mark.description for mark in cells}
 
 
 def test_a_thing_beside_itself_is_no_lack_of_data(examples, pictured):
     for note, expected in ((ITSELF, 0), ("5 examples", 1)):
         one = replace(matrix(), notes=((note, ""), ("", "")))
-        assert picture_of(one).panels[0].told.count("not enough data") == expected
+        assert picture_of(one).panels[0].description.count("not enough data") == expected
         assert report_html(examples.audit([pictured.evidence(one)])).count(">not enough data<") == expected
 
 

@@ -20,12 +20,12 @@ def plane(*points, arrows=True, sizes="edges"):
 def placed(picture):
     """Where every point lies, seen from the middle, as (x to the right, y up)."""
     (panel,) = picture.panels
-    told = {mark.told.partition(" at ")[0]: mark for mark in marks(inline_svg(panel), "circle")}
+    told = {mark.description.partition(" at ")[0]: mark for mark in marks(inline_svg(panel), "circle")}
     return {name: (mark["cx"] - MIDDLE, panel.height / 2 - mark["cy"]) for name, mark in told.items()}
 
 
 def radii(picture):
-    return {mark.told.partition(" ")[0]: mark["r"] for mark in marks(inline_svg(picture.panels[0]), "circle")}
+    return {mark.description.partition(" ")[0]: mark["r"] for mark in marks(inline_svg(picture.panels[0]), "circle")}
 
 
 def test_angles_and_lengths_of_arrows_are_kept(pictured):
@@ -63,7 +63,7 @@ def test_points_without_arrows_fill_a_square_around_their_middle():
     assert placed(picture) == {"a": (-RADIUS, -RADIUS / 4), "b": (RADIUS, -RADIUS / 4), "c": (0.0, RADIUS / 4)}
     (panel,) = picture.panels
     assert panel.subtitle == "3 points; 10 to 14 across, 1 to 2 up"
-    assert "a at (10.0, 1.00)" in panel.told
+    assert "a at (10.0, 1.00)" in panel.description
     svg = inline_svg(panel)
     assert lines(svg, VALUE, 1) == []
     square = next(piece for piece in lines(svg, FAINT, 1) if len(piece) == 5)
@@ -75,15 +75,15 @@ def test_every_point_is_named_and_told(pictured):
     made = pictured.directions(24)
     (panel,) = picture_of(made).panels
     for point in made.points:
-        assert f"{point.name} at " in panel.told
+        assert f"{point.name} at " in panel.description
     (only,) = plane(("nsubj", 0.0, 2.0, 1204.0, "0.91")).panels
-    assert "nsubj at 90 degrees, edges 1,204, 0.91" in only.told
+    assert "nsubj at 90 degrees, edges 1,204, 0.91" in only.description
     assert all(words in inline_svg(only) for words in (">nsubj<", ">0.91<"))
 
 
 def test_a_long_note_is_told_but_leaves_the_room_to_the_name():
     (panel,) = plane(("nsubj:pass", 1.0, 0.0, None, "0.91 of its edges")).panels
-    assert "nsubj:pass at 0 degrees, 0.91 of its edges" in panel.told
+    assert "nsubj:pass at 0 degrees, 0.91 of its edges" in panel.description
     assert [mark.words for mark in marks(inline_svg(panel), "text")] == ["nsubj:pass"]
 
 

@@ -90,7 +90,7 @@ def test_units_of_one_value_stand_at_one_place_one_above_the_other(examples):
     dots = marks(inline_svg(one.plot), "circle")
     assert len(dots) == 42
     for value, num in ((0.25, 30), (1.0, 12)):
-        column = [dot for dot in dots if dot.told.endswith(f": {number(value)}")]
+        column = [dot for dot in dots if dot.description.endswith(f": {number(value)}")]
         assert len(column) == num
         assert {dot["cx"] for dot in column} == {round(value * WIDTH / STEP) * STEP}
         assert len({dot["cy"] for dot in column}) == num
@@ -103,8 +103,8 @@ def test_units_of_one_value_stand_at_one_place_one_above_the_other(examples):
 def test_where_dots_have_no_room_bars_count_all_units(examples, values):
     (one,) = found(audit_of(examples, of_combinations(examples, values)))
     assert one.bars
-    bars = [bar for bar in marks(inline_svg(one.plot), "rect") if "combination" in bar.told]
-    counts = {bar["x"]: int(bar.told.split()[0]) for bar in bars}
+    bars = [bar for bar in marks(inline_svg(one.plot), "rect") if "combination" in bar.description]
+    counts = {bar["x"]: int(bar.description.split()[0]) for bar in bars}
     assert sum(counts.values()) == len(values)
     highest = max(counts.values())
     for bar in bars:
@@ -142,7 +142,7 @@ def test_an_image_that_holds_links_is_a_group(examples):
 
 
 def test_cells_of_a_null_that_was_not_read_there_are_explained(examples):
-    told = "A cell is empty where a null was not read"
+    told = "A cell is empty where a null has no value"
     for last, expected in ((np.nan, True), (0.5, False)):
         units = np.array([[0.0, 1.0, last]])
         measure = of_combinations(examples, (0.9, 0.1, 0.5), ids=(1, 12, 25), units=units)
@@ -166,9 +166,9 @@ def test_what_was_given_stands_beside_units_that_are_no_combinations(examples):
     assert [(row.name, row.text) for row in one.rows] == [("text 2", BAD), ("text 1", "the first")]
     assert [(row.name, row.text) for row in other.rows] == [("text 0", "the first"), ("text 7", "the seventh")]
     html = report_html(audit)
-    assert html.count('<th scope="col" class="words">what was given</th>') == 2
+    assert html.count('<th scope="col" class="words">input</th>') == 2
     assert "<script>alert" not in html
-    assert "what was given" not in report_html(audit_of(examples, without))
+    assert 'class="words">input<' not in report_html(audit_of(examples, without))
 
 
 def test_units_of_another_kind_have_numbers_and_measures_without_units_none(examples):

@@ -6,7 +6,7 @@ import pytest
 
 from assay.display import counted
 from assay.evidence import Interval, Measure
-from assay.report.words import interval, no_value, number, p_told, p_value, plain, without_not_enough
+from assay.report.words import interval, no_value, number, p_text, p_value, plain, without_not_enough
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_plural():
 
 
 def test_p_in_a_sentence():
-    assert [p_told(p) for p in (None, 0.0001, 0.02)] == ["no p", "p < .001", "p .020"]
+    assert [p_text(p) for p in (None, 0.0001, 0.02)] == ["no p", "p < .001", "p .020"]
 
 
 def test_settings_are_told_as_what_they_are():

@@ -84,7 +84,7 @@ def test_a_transition_outside_of_what_was_run_is_not_resolved(middle, where):
     curve = Logistic(floor=0.12, middle=middle, steepness=5.0)
     _, measures = fitted(planted(COVERAGE, lambda x: at(curve, (x - 0.1) / 0.8), noise=0.002))
     assert measures["half-way point"].value is None
-    assert f"lies {where} the values of x" in measures["half-way point"].note
+    assert f"lies {where} all values of x" in measures["half-way point"].note
 
 
 def test_a_perfect_step_and_perfect_networks_are_no_trouble():

@@ -17,10 +17,10 @@ def test_an_axis_is_read_as_it_is_written():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("width=", "written NAME=VALUE,VALUE.*a grid without cells has nothing to train"),
-        ("width", "written NAME=VALUE"),
-        ("=3", "written NAME=VALUE"),
-        ("width=3,,4", "written NAME=VALUE"),
+        ("width=", "must have the form NAME=VALUE,VALUE.*a grid without cells has nothing to train"),
+        ("width", "must have the form NAME=VALUE"),
+        ("=3", "must have the form NAME=VALUE"),
+        ("width=3,,4", "must have the form NAME=VALUE"),
         ("width=3,3", "every value of width may be given once. Given: 3"),
     ],
 )
@@ -31,7 +31,7 @@ def test_a_malformed_axis_is_told(text, message):
 
 @pytest.mark.parametrize("value", ["random+28", "random+=28", "random+num_train="])
 def test_what_a_value_sets_besides_is_a_name_and_a_value(value):
-    with pytest.raises(AssayError, match=r"supports: what a value sets besides is written VALUE\+NAME=VALUE"):
+    with pytest.raises(AssayError, match=r"supports: a value with settings must be VALUE\+NAME=VALUE"):
         Axis("supports", (value,)).settings(value)
 
 

@@ -10,11 +10,11 @@ from assay.report.canvas import inline_svg
 from assay.report.words import value_and_interval
 from assay.store import read_json
 from assay.sweep import Sweep, SweepPlan, write_sweep
+from assay.sweep.cell_group import Failure
 from assay.sweep.curves import slices
 from assay.sweep.directory import SweepDirectory
 from assay.sweep.figures import curve_panels, phase_panels
 from assay.sweep.page import SweepResults
-from assay.sweep.piece import Failure
 from assay.sweep.points import summarised
 from svg_marks import marks
 
@@ -103,10 +103,10 @@ def test_a_phase_diagram_has_a_field_for_every_point_the_darker_the_higher(typic
     points = summarised(result.plan.grid, result.rows, success=0.8)
     (panel,) = phase_panels(result.plan.grid, points)
     svg = inline_svg(panel)
-    shades = [(box["fill-opacity"], box.told.partition(": ")[0]) for box in marks(svg, "rect") if box["fill-opacity"]]
-    assert [told for _, told in shades] == [point.told for point in points]
+    shades = [(box["fill-opacity"], box.description.partition(": ")[0]) for box in marks(svg, "rect") if box["fill-opacity"]]
+    assert [told for _, told in shades] == [point.text for point in points]
     by_mean = sorted(points, key=lambda point: sum(point.novel.repeats))
-    assert [told for _, told in sorted(shades)] == [point.told for point in by_mean]
+    assert [told for _, told in sorted(shades)] == [point.text for point in by_mean]
     for point in points:
         assert f">{sum(point.novel.repeats) / 3:.2f}<" in svg
 
@@ -121,7 +121,7 @@ def test_a_network_is_a_dot_at_its_score(typical):
     panels = curve_panels(result.plan.grid, fits, success=0.8)
     assert [panel.subtitle for panel in panels] == ["maps affine", "maps permutation"]
     for panel, fit in zip(panels, fits, strict=True):
-        heights = {mark.told.partition(": ")[0]: mark["cy"] for mark in marks(inline_svg(panel), "circle")}
+        heights = {mark.description.partition(": ")[0]: mark["cy"] for mark in marks(inline_svg(panel), "circle")}
         assert len(fit.slice.rows) == 12
         for entry in fit.slice.rows:
             assert heights[entry.name] == pytest.approx(6 + 150 * (1 - entry.values["novel_score"]), abs=0.01)
@@ -130,11 +130,11 @@ def test_a_network_is_a_dot_at_its_score(typical):
 @pytest.mark.parametrize(
     ("over", "score", "said"),
     [
-        ({"maps": ("affine", "shift")}, lambda p, s: 0.3 + 0.01 * s, "No axis of numbers has the three values"),
-        ({"coverage": ("0.5",)}, lambda p, s: 0.3 + 0.01 * s, "No axis of numbers has the three values"),
-        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: 0.3 + 0.01 * s, "None of 1 curve is resolved"),
-        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: 0.3 if s == 0 else None, "no point has networks enough"),
-        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: None, "no point has networks enough"),
+        ({"maps": ("affine", "shift")}, lambda p, s: 0.3 + 0.01 * s, "No numeric axis has the three values"),
+        ({"coverage": ("0.5",)}, lambda p, s: 0.3 + 0.01 * s, "No numeric axis has the three values"),
+        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: 0.3 + 0.01 * s, "None of 1 curve has a resolved half-way point"),
+        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: 0.3 if s == 0 else None, "no point has enough networks"),
+        ({"coverage": ("0.2", "0.4", "0.6")}, lambda p, s: None, "no point has enough networks"),
         ({"coverage": ("0.2", "0.8"), "maps": ("affine", "shift"), "width": ("8", "16")}, rising, "Of 8 points"),
     ],
 )

@@ -50,9 +50,9 @@ def test_a_value_may_set_several_things():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"over": {"widht": ("8",)}}, r"varies and sets only what there is \(at widht=8\). Given: widht.*Did you mean width"),
+        ({"over": {"widht": ("8",)}}, r"sets existing options only \(at widht=8\). Given: widht.*Did you mean width"),
         ({"settings": {"width": "9"}}, r"width may be an axis or a setting, not both .*width=8\). Given: 9 and 8"),
-        ({"over": {"seed": ("1", "2")}}, r"--seeds says how many there are \(at seed=1\). Given: seed=1"),
+        ({"over": {"seed": ("1", "2")}}, r"a sweep has no seed setting: use --seeds \(at seed=1\). Given: seed=1"),
         ({"over": {"width": ("wide",)}}, r"width must be a number \(at width=wide\). Given: wide"),
         ({"over": {"coverage": ("7",)}}, "coverage"),
         ({"over": {"width": ("0",)}}, r"width must be a whole number from 1 to 2,147,483,648 \(at width=0\). Given: 0"),
@@ -86,7 +86,7 @@ def test_a_plan_goes_on_with_itself_and_with_a_smaller_one():
     ],
 )
 def test_a_plan_does_not_go_on_with_another(changes, message):
-    with pytest.raises(AssayError, match="goes on with what it began with") as caught:
+    with pytest.raises(AssayError, match="a continued sweep must keep its plan") as caught:
         plan(**changes).continues(plan())
     assert message in str(caught.value)
 
@@ -95,5 +95,5 @@ def test_a_task_of_ones_own_varies_in_model_and_training_only():
     asked = plan(task="tasks_for_conformance:small", over={"width": ("8",)})
     assert "coverage" not in asked.choices()
     assert {"width", "steps", "model"} <= set(asked.choices())
-    with pytest.raises(AssayError, match="varies and sets only what there is"):
+    with pytest.raises(AssayError, match="varies and sets existing options only"):
         plan(task="tasks_for_conformance:small").recipe(Cell(("0.4", "8"), 0))

@@ -139,12 +139,12 @@ def test_what_was_refined_and_is_declared_later_is_one_row(tmp_path):
 
 
 def test_a_piece_that_cannot_be_trained_is_told_of_each_of_its_cells(tmp_path, monkeypatch):
-    from assay.sweep import piece
+    from assay.sweep import cell_group
 
     def refuse(models, *more, **named):
         raise AssayError("there must be training examples", given=f"none for {len(models)} models")
 
-    monkeypatch.setattr(piece, "fit_many", refuse)
+    monkeypatch.setattr(cell_group, "fit_many", refuse)
     grid = plan().grid
     done = sweep(plan(), out=tmp_path / "out")
     assert done.rows == ()
@@ -229,8 +229,8 @@ def test_the_table_holds_every_number(undisturbed):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("something", "a new or empty folder, or a sweep to go on with.*holds other files"),
-        (None, "a new or empty folder, or a sweep to go on with.*which is a file"),
+        ("something", "a new or empty folder, or a sweep to continue.*holds other files"),
+        (None, "a new or empty folder, or a sweep to continue.*which is a file"),
     ],
 )
 def test_a_folder_of_something_else_is_left_alone(tmp_path, content, message):

@@ -345,7 +345,7 @@ def test_what_needs_novel_answers_refuses_or_leaves_them_out(tmp_path, how):
     run = train(task.address, out=tmp_path / "run", options={"width": 4}, config={"steps": 2, "warmup": 0})
     assert run.read_record().scores.keys() == {"seen"}
     plan = assay.SweepPlan(task=task.address, over={"width": ("4", "8")}, seeds=1)
-    with pytest.raises(AssayError, match="a sweep is about scores on novel combinations"):
+    with pytest.raises(AssayError, match="a sweep measures scores on novel combinations"):
         assay.sweep(plan, out=tmp_path / "swept")
 
 

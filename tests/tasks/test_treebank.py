@@ -181,7 +181,7 @@ def test_an_unknown_name_lists_the_known():
 
 def test_nothing_can_be_trained_on_a_treebank(own: Path):
     task = Treebank(file=own)
-    with pytest.raises(AssayError, match="only where something is asked"):
+    with pytest.raises(AssayError, match="only on a task that scores"):
         task.loss(torch.zeros(2, 3), task.examples("train", 2, generator=Generator()))
 
 

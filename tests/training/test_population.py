@@ -350,7 +350,7 @@ def test_a_checkpoint_of_another_population_is_refused(tmp_path: Path):
     with pytest.raises(AssayError, match="continues only with the strategy"):
         fit_many(models_of("token MLP"), task, configs=configs, strategy="loop", checkpoint=tmp_path)
     wider = [build("mlp", task, generator=Generator().manual_seed(seed), width=24) for seed in range(4)]
-    with pytest.raises(AssayError, match=r"a checkpoint must be of the run that it continues.*shape"):
+    with pytest.raises(AssayError, match=r"a checkpoint must belong to the run that it continues.*shape"):
         fit_many(wider, task, configs=configs, strategy="rule", checkpoint=tmp_path)
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == before
     path = tmp_path / "chunk-000.safetensors"

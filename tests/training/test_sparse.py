@@ -139,7 +139,7 @@ def test_a_density_below_the_floor_is_named_with_what_to_change():
 
 @pytest.mark.parametrize("text", ["0", "2", "1/0", "x", "-1/4", "nan", "1e-3", "9" * 40, ""])
 def test_a_share_must_be_one(text: str):
-    with pytest.raises(AssayError, match="--sparse is the share"):
+    with pytest.raises(AssayError, match="--sparse must be a share"):
         share(text)
 
 

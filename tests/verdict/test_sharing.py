@@ -180,7 +180,7 @@ def test_several_contexts_are_one_thing_only_together():
 @pytest.mark.parametrize(
     ("planted", "said"),
     [
-        (responses(40, 0.8, 1.0), "Inside, one shared thing serves all contexts: of what differs in side alone"),
+        (responses(40, 0.8, 1.0), "Inside, one shared representation serves all contexts: of what differs in side alone"),
         (responses(0, 0.0, 0.1), "Inside, there are copies by context: of what differs in side alone"),
         (responses(20, 0.4, 1.0), "Whether each part is one thing inside is not resolved."),
     ],

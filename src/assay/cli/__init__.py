@@ -1,3 +1,3 @@
-"""The command line: `assay COMMAND ...`. Nothing slow is imported before a command runs, so that help answers at once."""
+"""The command line: `assay COMMAND ...`. Slow imports happen when a command runs, so that help is immediate."""
 
 from assay.cli.main import main as main

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class AuditCommand(Command):
     """Audit a network on a task and write a report.
 
-    It runs every instrument that applies, each beside its null controls, and says why the others do not apply.
-    SUBJECT takes one of four forms:
-      - a folder that `assay train` wrote; it knows its task
+    It runs every instrument that applies, each with its null controls, and says why the others do not apply. SUBJECT takes one
+    of four forms:
+      - a folder written by `assay train`, which records its task
       - a local Hugging Face folder
       - package.module:factory@weights.safetensors, for a network of your own; the function takes no arguments
       - a .jsonl file of answers, which some instruments read without a network
@@ -41,7 +41,7 @@ class AuditCommand(Command):
     subject: Annotated[Positional[str], arg(metavar="SUBJECT")]
     """The network."""
     task: Annotated[str | None, arg(metavar="TASK", help_behavior_hint="(default: the one it was trained on)")] = None
-    """What it should do, as `assay tasks` lists them; data of your own is table:FILE.toml."""
+    """The task, from `assay tasks`; table:FILE.toml for your own data."""
     output: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="(default: the only one that fits the task)")] = None
     """Which output is the answer, where the network returns several: a key such as logits, or a position such as 1."""
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: assay-audit, or the next free name)")] = None
@@ -49,23 +49,23 @@ class AuditCommand(Command):
     seed: int = 0
     """Random seed."""
     effort: Effort = "standard"
-    """Seconds, a minute or two on two cores, or as long as it takes. The report says what power a lower effort lost."""
+    """Seconds, a minute or two on two cores, or longer. The report says what power a lower effort lost."""
     level: Level = 2
-    """Access: 0 judges from trained inputs alone, in a process that cannot make novel ones; 1 may use novel inputs, 2 their
-    labels too."""
+    """Access level: 0 uses trained inputs only, in a process that cannot make novel ones; 1 also novel inputs, 2 also their
+    labels."""
     instrument: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: all)")] = ()
     """Instruments to run; `assay instruments` lists them."""
     sites: Annotated[tuple[str, ...], arg(metavar="GLOB [GLOB ...]", help_behavior_hint="(default: evenly spread)")] = ()
-    """Places inside the network to read, by dotted module name; a miss lists them all."""
+    """Sites inside the network to read, by dotted module name; a wrong name lists them all."""
     jobs: int = 1
-    """Processes in which instruments run side by side, or share their work out; the numbers do not depend on it."""
+    """Processes over which instruments, or their copies, are spread; the numbers do not depend on it."""
     trust: Trust = ()
     json: Flag = False
     """Print the report as JSON instead of the summary."""
 
     def run(self, terminal: Terminal) -> int:
         """Audit, write the report, and print the summary and the report's path."""
-        new_folder(self.out, default="assay-audit", command="audit")  # a mistake shows before anything slow
+        new_folder(self.out, default="assay-audit", command="audit")  # a mistake is reported before anything slow
         from torch import Generator
 
         from assay.audit import audit
@@ -76,7 +76,7 @@ class AuditCommand(Command):
         instruments = _chosen(self.instrument, self.sites)
         task = self._task()
         subject = load_subject(self.subject, task=task, output=self.output)
-        if self.sites:  # a miss is told now, not after the first instrument
+        if self.sites:  # a wrong name is reported now, not after the first instrument
             subject.match(self.sites, task.examples("seen", 1, generator=Generator().manual_seed(self.seed)).inputs)
         with filling(self.out, default="assay-audit", command="audit") as folder:
             with terminal.progress() as progress:
@@ -113,7 +113,7 @@ class AuditCommand(Command):
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
-        return "The report is not finished. Repeat the command to start again; a lower --effort is quicker."
+        return "The report is not finished. Repeat the command to start again; a lower --effort is faster."
 
     def _task(self) -> "assay.task.Task":
         from assay.models import task_of_run
@@ -124,13 +124,13 @@ class AuditCommand(Command):
         task = task_of_run(self.subject, trust=self.trust)
         if task is None and ":" not in self.subject and not Path(self.subject).exists():
             raise AssayError(
-                "an audit is of a network that there is",
+                "the network to audit must exist",
                 given=f"{self.subject}, where there is no such folder",
                 next_step="check the spelling, or train one with `assay train`",
             )
         if task is None:
             raise AssayError(
-                "--task must say what the network should do, since only a folder of `assay train` knows it",
+                "--task must name the task, since only a folder of `assay train` records it",
                 given=f"{self.subject} without --task",
                 choices=[family.form for family in task_families()],
             )
@@ -138,7 +138,7 @@ class AuditCommand(Command):
 
 
 def _chosen(names: Sequence[str], sites: Sequence[str]) -> list["assay.instrument.Instrument"] | None:
-    """The instruments of these names, None when there are none; `sites` goes to those that can be told where to read."""
+    """The instruments of these names, None without names; `sites` is passed to those that take it."""
     from assay.instruments import all_instruments, load_instrument
 
     if not names and not sites:

@@ -13,11 +13,11 @@ from assay.display import with_interval
 
 @dataclass(frozen=True, kw_only=True)
 class CheckCommand(Command):
-    """Check an instrument: how often it finds something where nothing is, and whether it passes the public checks.
+    """Check an instrument: its false-finding rate, and whether it passes the public checks.
 
-    Each of several untrained networks, and of networks trained on wrong labels, is in turn taken as the subject; every finding
-    is a false one. INSTRUMENT is a name that `assay instruments` lists, or package.module:Class for one of your own. One that
-    needs more of a task than pairs of values takes --subject and --task, of whose untrained copies the rate is.
+    Each of several untrained networks, and of networks trained on wrong labels, is in turn the subject; every finding is a
+    false one. INSTRUMENT is a name from `assay instruments`, or package.module:Class for your own. One that needs more of a
+    task than pairs of values takes --subject and --task; the rate is then over untrained copies of that network.
 
     Examples:
 
@@ -29,15 +29,15 @@ class CheckCommand(Command):
     instrument: Annotated[Positional[str], arg(metavar="INSTRUMENT", help_behavior_hint="(required)")]
     """A name, or package.module:Class."""
     subject: Annotated[str | None, arg(metavar="SUBJECT", help_behavior_hint="(default: an MLP)")] = None
-    """The network whose untrained copies are taken, as in `assay audit`."""
+    """The network whose untrained copies are read, as in `assay audit`."""
     task: Annotated[str | None, arg(metavar="TASK", help_behavior_hint="(default: pairs of values)")] = None
-    """What they are read on."""
+    """The task on which they are read."""
     networks: int = 20
-    """Of each kind, on each task."""
+    """Networks of each kind, on each task."""
     seed: int = 0
     """Random seed."""
     jobs: int = 1
-    """Processes in which networks are read side by side."""
+    """Processes over which networks are spread."""
     trust: Trust = ()
     json: Flag = False
     """Print JSON."""
@@ -57,15 +57,15 @@ class CheckCommand(Command):
             terminal.result(json.dumps(asdict(found) | {"passed": found.passed}, indent=2))
             return 0 if found.passed else FAILED
         for one in found.false_findings:
-            told = f"{one.found} of {one.networks - one.refused} networks"
+            rate = f"{one.found} of {one.networks - one.refused} networks"
             if one.rate is not None and one.interval is not None:
-                told += f", {with_interval(one.rate, one.interval)}"
+                rate += f", {with_interval(one.rate, one.interval)}"
             refused = f"; {one.refused} refused" if one.refused else ""
-            terminal.result(f"false findings, {one.kind}, {one.task}: {told}{refused}")
+            terminal.result(f"false findings, {one.kind}, {one.task}: {rate}{refused}")
         for name, failure in found.failures.items():
             terminal.result(f"{'FAILS' if failure else 'passes'}  {name}{f': {failure}' if failure else ''}")
         return 0 if found.passed else FAILED
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
-        return "Nothing was written. Fewer --networks are quicker."
+        return "Nothing was written. Fewer --networks are faster."

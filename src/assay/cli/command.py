@@ -1,5 +1,5 @@
-"""What every command is: a frozen dataclass whose fields are its flags. The first line of its docstring is its summary
-in the list of commands; the rest follows its help."""
+"""Base of the commands: frozen dataclasses whose fields are the flags. The first line of a docstring is the command's summary
+in the list of commands; the rest is shown below its help."""
 
 import inspect
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from tyro.conf import UseAppendAction, arg
 from assay.cli.terminal import Terminal
 
 Flag = Annotated[bool, arg(help_behavior_hint="")]
-"""A switch that is off unless given."""
+"""A flag that is off by default."""
 
 Trust = Annotated[
     UseAppendAction[tuple[str, ...]],
     arg(
         metavar="ADDRESS",
-        help="Import this code, package.module:function, although only a file names it: a table's executor, or the task of a "
-        "run. Code that you name as SUBJECT or TASK needs no --trust.",
+        help="Allow code, package.module:function, that only a file names: a table's executor, or the task of a run. Code "
+        "that you name as SUBJECT or TASK needs no --trust.",
         help_behavior_hint="(repeatable)",
     ),
 ]
-"""Code that the user vouches for."""
+"""Addresses of code that the user trusts."""
 
 
 FAILED = 3
@@ -31,16 +31,16 @@ class Command:
     """The base of all commands."""
 
     def run(self, terminal: Terminal) -> int | None:
-        """Do it; the exit code where it is not 0. Slow imports belong in here."""
+        """Run the command and return an exit code (None for 0). Slow imports belong here."""
         raise NotImplementedError
 
     def after_interrupt(self) -> str:
-        """What Ctrl-C left and how to go on."""
+        """Message after Ctrl-C: what is left, and how to continue."""
         return "Nothing was changed; repeat the command."
 
     @classmethod
     def word(cls) -> str:
-        """The word that calls it."""
+        """The command's name on the command line."""
         return cls.__name__.removesuffix("Command").lower()
 
     @classmethod
@@ -50,14 +50,14 @@ class Command:
 
     @classmethod
     def details(cls) -> str:
-        """The rest of it."""
+        """The docstring after its first line."""
         return inspect.cleandoc(cls.__doc__ or "").partition("\n")[2].strip("\n")
 
 
 def broken_off(terminal: Terminal, tracebacks: Mapping[str, str]) -> int:
-    """The exit code where some of an audit is missing: 3, after naming it, or 0 where nothing is.
+    """Exit code of an audit: 3, after naming the instruments that failed, or 0 where none did.
 
-    **Arguments:** `tracebacks`: what broke off, with the traceback of its error.
+    **Arguments:** `tracebacks`: failed instruments, with the tracebacks of their errors.
     """
     if not tracebacks:
         return 0
@@ -65,7 +65,7 @@ def broken_off(terminal: Terminal, tracebacks: Mapping[str, str]) -> int:
         for traceback in tracebacks.values():
             terminal.error(traceback)
     terminal.error(
-        f"not complete: {', '.join(tracebacks)} broke off, for the reason that the report gives; all else is in it."
+        f"not complete: {', '.join(tracebacks)} failed, for the reason given in the report; the rest is complete."
         + ("" if terminal.debug else " Next: --debug shows the traceback.")
     )
     return FAILED

@@ -14,7 +14,7 @@ from assay.errors import AssayError
 
 @dataclass(frozen=True, kw_only=True)
 class CompareCommand(Command):
-    """Write one page that sets the reports of several audits side by side.
+    """Write one page that compares the reports of several audits.
 
     Examples:
 
@@ -22,7 +22,7 @@ class CompareCommand(Command):
     """
 
     reports: Annotated[Positional[tuple[Path, ...]], arg(metavar="DIR [DIR ...]", help_behavior_hint="(required)")]
-    """Folders that `assay audit` wrote, two or more."""
+    """Folders written by `assay audit`, two or more."""
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder for the page; new or empty."""
 

@@ -14,13 +14,13 @@ from assay.errors import AssayError
 
 @dataclass(frozen=True, kw_only=True)
 class CoverageCommand(Command):
-    """Tell how many novel combinations of a data set follow from its training data by substitution. No model is needed.
+    """Measure how many novel combinations of a data set follow from its training data by substitution. No model is needed.
 
     Novel combinations are synonyms of trained ones, or lie inside k-coverage (Chang et al. 2025), or outside it. The command
     prints one sentence and writes a page and its numbers.
 
-    TRAIN and TEST are .jsonl, .csv or .parquet files. A task address, a TOML table and the data sets cogs and slog have both
-    sides, so TEST is left out.
+    TRAIN and TEST are .jsonl, .csv or .parquet files. A task address, a TOML table and the data sets cogs and slog contain
+    both, so TEST is left out.
 
     Examples:
 
@@ -31,15 +31,15 @@ class CoverageCommand(Command):
     """
 
     train: Annotated[Positional[str], arg(metavar="TRAIN", help_behavior_hint="(required)")]
-    """A file of trained rows; or a task address, a TOML table, cogs or slog."""
+    """A file of training rows; or a task address, a TOML table, cogs or slog."""
     test: Annotated[Positional[str | None], arg(metavar="TEST", help_behavior_hint="(with a file of rows only)")] = None
     """A file of test rows."""
     parts: Annotated[str | None, arg(metavar="A,B,...", help_behavior_hint="")] = None
-    """Columns that are combined (of a task: its parts). Without it all columns but the answer."""
+    """Columns that are combined (for a task: its parts). Default: all columns but the answer."""
     answer: Annotated[str | None, arg(metavar="COLUMN", help_behavior_hint="")] = None
-    """The column of the answer. Without it the last one."""
+    """The column of the answer. Default: the last one."""
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
-    """Folder for coverage.html and coverage.json; new or empty. Without it `coverage`, or with --json none."""
+    """Folder for coverage.html and coverage.json; new or empty. Default: `coverage`, or none with --json."""
     json: Flag = False
     """Print the numbers as JSON."""
 
@@ -47,7 +47,7 @@ class CoverageCommand(Command):
         """Measure, print and write."""
         writes = not self.json or self.out is not None
         if writes:
-            new_folder(self.out, default="coverage", command="coverage")  # a mistake shows before anything slow
+            new_folder(self.out, default="coverage", command="coverage")  # a mistake is reported before anything slow
         from assay.coverage.measure import coverage
         from assay.coverage.page import write_coverage
 

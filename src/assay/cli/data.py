@@ -11,13 +11,13 @@ from assay.cli.terminal import Terminal
 
 @dataclass(frozen=True, kw_only=True)
 class DataListCommand(Command):
-    """List the data sets: title, size, licence, where they come from."""
+    """List the data sets: title, size, licence, source."""
 
     json: Flag = False
     """Print a JSON list."""
 
     def run(self, terminal: Terminal) -> None:
-        """Print them."""
+        """Print the list."""
         from assay.data.registry import data_sets
 
         rows = [
@@ -36,13 +36,13 @@ class DataListCommand(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DataGetCommand(Command):
-    """Fetch a data set, check every file's SHA-256 and print where they are."""
+    """Fetch a data set, check the SHA-256 of every file and print the paths."""
 
     name: Annotated[Positional[str], arg(metavar="NAME")]
     """A name from `assay data list`."""
 
     def run(self, terminal: Terminal) -> None:
-        """Fetch every file; those already there are only checked."""
+        """Fetch the missing files, check all and print their paths."""
         from assay.data.registry import fetch, get
 
         paths = [file.path for file in get(self.name).files]
@@ -56,8 +56,8 @@ class DataGetCommand(Command):
 class DataCommand(Command):
     """List or fetch the published data sets that some tasks use.
 
-    Files are looked for in the folder that the environment variable ASSAY_DATA names, then in the cache, then at their
-    public address; a file with another hash than the registered one is never used.
+    Files are searched in the folder named by the environment variable ASSAY_DATA, then in the cache, then at their public
+    address; a file with a wrong hash is never used.
 
     Examples:
 
@@ -73,4 +73,4 @@ class DataCommand(Command):
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
-        return "Repeat the command; files that are complete are kept."
+        return "Repeat the command; complete files are kept."

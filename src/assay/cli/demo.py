@@ -15,8 +15,8 @@ from assay.cli.terminal import Terminal
 class DemoCommand(Command):
     """Train three small networks, audit them and write one page that compares them.
 
-    One network works on novel combinations, one has learned its table by heart, one is untrained. The first two look alike
-    on everything they were trained on. It takes about a minute on two cores and needs no network and no data.
+    One network works on novel combinations, one has memorised its training data, one is untrained. The first two behave alike
+    on their training data. It takes about a minute on two cores and downloads nothing.
 
     Examples:
 
@@ -25,14 +25,14 @@ class DemoCommand(Command):
     """
 
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: assay-demo, or the next free name)")] = None
-    """Folder for the networks and the page: new, empty, or an interrupted demo, which is continued."""
+    """Folder for the networks and the page: new, empty, or an interrupted demo to continue."""
     seed: int = 0
     """Random seed. The same seed gives the same networks."""
     jobs: int = 2
     """Processes to use."""
 
     def run(self, terminal: Terminal) -> None:
-        """Run it and print the page's path."""
+        """Run the demo and print the path of the page."""
         new_folder(self.out, default="assay-demo", command="demo")
         from assay.demo import run_demo
 
@@ -43,4 +43,4 @@ class DemoCommand(Command):
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
-        return "No page was written. Repeat the command to go on where it was."
+        return "No page was written. Repeat the command to continue."

@@ -13,14 +13,14 @@ from assay.cli.terminal import Terminal
 
 @dataclass(frozen=True, kw_only=True)
 class ExploreCommand(Command):
-    """Write a page on which the weights of networks that draw a picture can be moved, and the picture follows.
+    """Write an interactive page on which the weights of picture-drawing networks (CPPNs) can be changed.
 
-    The networks run in the page, which needs no server and fetches nothing. Beside every slider stand the exact first-order
-    response of the picture to the weight, how much of it respects the picture's symmetry, and the same of untrained copies.
-    Several networks stand side by side.
+    The networks run in the page, without a server or downloads. Every slider shows the exact first-order response of the
+    picture to the weight, the share of it that respects the picture's symmetry, and both for untrained copies. Several networks
+    are shown side by side.
 
-    NETWORK is the folder of a run of the model cppn, the file of a genome (a zip or XML; genomes.json.gz#NAME for one of an
-    archive in JSON), or package.module:factory.
+    NETWORK is the folder of a run of the model cppn, a genome file (zip or XML; genomes.json.gz#NAME for an entry of a JSON
+    archive), or package.module:factory.
 
     Examples:
 
@@ -35,13 +35,13 @@ class ExploreCommand(Command):
     copies: int = 5
     """Untrained copies of each network."""
     seed: int = 0
-    """Draws the copies."""
+    """Random seed of the copies."""
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: explorer)")] = None
     """Folder for explorer.html; new or empty."""
 
     def run(self, terminal: Terminal) -> None:
         """Read, measure and write."""
-        new_folder(self.out, default="explorer", command="explore")  # a mistake shows before anything slow
+        new_folder(self.out, default="explorer", command="explore")  # a mistake is reported before anything slow
         from assay.explore import drawing_at, write_explorer
 
         with terminal.progress() as progress:

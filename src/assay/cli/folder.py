@@ -1,4 +1,4 @@
-"""Where a command writes: a folder that holds nothing yet, or what the same command left there when it was stopped."""
+"""Output folders of commands: new or empty ones, or those that the same command left unfinished."""
 
 import errno
 import fcntl
@@ -12,15 +12,15 @@ from pathlib import Path
 from assay.errors import AssayError
 
 UNFINISHED = ".unfinished"
-"""The file that names the command which is filling its folder, locked for as long as the command runs."""
+"""File in an output folder that names the command writing to it, locked while that runs."""
 
 
 def new_folder(out: Path | None, *, default: str, command: str) -> Path:
-    """`out`, or the first of `default`, `default-2`, ... that is free. Nothing is made: a command first checks the rest.
+    """`out`, or the first free one of `default`, `default-2`, ... The folder is not created yet.
 
-    Free is a folder that is not there, that is empty, or that the same command left unfinished.
+    A folder is free if it does not exist, is empty, or was left unfinished by the same command.
 
-    **Raises:** `AssayError` when `out` is a file or holds something else.
+    **Raises:** `AssayError` when `out` is a file or holds anything else.
     """
     if out is None:
         names = itertools.chain([default], (f"{default}-{number}" for number in itertools.count(2)))
@@ -36,10 +36,9 @@ def new_folder(out: Path | None, *, default: str, command: str) -> Path:
 
 @contextmanager
 def filling(out: Path | None, *, default: str, command: str) -> Iterator[Path]:
-    """The folder that `new_folder` chooses, made and, until the block ends without an error, marked as one that the same
-    command may use again.
+    """Context with the folder chosen by `new_folder`, created and marked as unfinished until the block ends without an error.
 
-    **Raises:** `AssayError` as `new_folder` does, and when another command began to fill it at the same moment.
+    **Raises:** `AssayError` as `new_folder`, and when another command began to write to it at the same moment.
     """
     folder = new_folder(out, default=default, command=command)
     existed = folder.exists()
@@ -49,7 +48,7 @@ def filling(out: Path | None, *, default: str, command: str) -> Iterator[Path]:
         if not _locked(file.fileno()):
             raise AssayError("one command at a time may write into a folder", given=folder, next_step="choose another --out")
         try:
-            if file.read():  # figures of an attempt with other settings would stay beside the new ones
+            if file.read():  # remove figures of an attempt with other settings
                 shutil.rmtree(folder / "figures", ignore_errors=True)
             file.seek(0)
             file.truncate()
@@ -79,7 +78,7 @@ def _what_is_there(path: Path) -> str:
 
 
 def _left_by(folder: Path) -> str | None:
-    """The command that was stopped while it filled the folder; None while it is filling it still."""
+    """The command that was stopped while writing to the folder; None while it still runs."""
     try:
         with open(os.open(folder / UNFINISHED, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:
             return file.read(100) if _locked(file.fileno()) else None
@@ -88,7 +87,7 @@ def _left_by(folder: Path) -> str | None:
 
 
 def _locked(file: int) -> bool:
-    """Lock an open file until it is closed or its process ends, killed or not; False where another process has it."""
+    """Lock an open file until it is closed or its process ends; False where another process holds the lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

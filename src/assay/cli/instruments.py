@@ -17,7 +17,7 @@ class InstrumentsCommand(Command):
     """List the instruments, or print the method page of one.
 
     The list has the question that each answers, the work it follows and what it needs of a task. A method page has the
-    equation, the assumptions, the nulls, and when it fails; of an instrument without one its measures and nulls are printed.
+    equation, assumptions, nulls and failure modes; for an instrument without one its measures and nulls are printed.
 
     Examples:
 
@@ -27,12 +27,12 @@ class InstrumentsCommand(Command):
     """
 
     instrument: Annotated[Positional[str | None], arg(metavar="NAME", help_behavior_hint="(default: all)")] = None
-    """The one whose method page to print."""
+    """The instrument whose method page to print."""
     json: Flag = False
     """Print a JSON list."""
 
     def run(self, terminal: Terminal) -> None:
-        """Print them in the order of the report, or the page of one."""
+        """Print the list, in the order of the report, or one method page."""
         from assay.instruments import all_instruments, load_instrument
 
         if self.instrument is None:

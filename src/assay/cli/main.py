@@ -1,4 +1,4 @@
-"""Parse the command line, run the command, and turn what goes wrong into one message and an exit code."""
+"""Parse the command line, run the command, and turn errors into a message and an exit code."""
 
 import importlib.metadata
 import io
@@ -29,7 +29,7 @@ from assay.cli.train import TrainCommand
 from assay.cli.zoo import ZooCommand
 from assay.errors import AssayError
 
-USER_ERROR = 2  # and 3, `command.FAILED`, where an instrument broke off
+USER_ERROR = 2  # and 3, `command.FAILED`, where an instrument failed
 INTERRUPTED = 130
 
 
@@ -65,9 +65,9 @@ class CommandLine(Command):
         | Annotated[ZooCommand, _listed(ZooCommand)]
     )
     quiet: CascadeSubcommandArgs[Flag] = False
-    """No progress and no notes; results and errors remain."""
+    """Show results and errors only."""
     debug: CascadeSubcommandArgs[Flag] = False
-    """Show the traceback of an error, and of an instrument that broke off."""
+    """Show the traceback of an error, and of a failed instrument."""
     version: Flag = False
     """Print the version and stop."""
 
@@ -76,7 +76,7 @@ class CommandLine(Command):
         return self.command.run(terminal)
 
     def after_interrupt(self) -> str:
-        """What the command says."""
+        """Message of the chosen command."""
         return self.command.after_interrupt()
 
 
@@ -105,8 +105,8 @@ STYLE = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2 for a user's mistake, 3 when an instrument
-    broke off and the rest was reported, 130 when interrupted.
+    """Run one command and return its exit code: 0, 2 for a user's mistake, 3 when an instrument failed and the rest was
+    reported, 130 when interrupted.
 
     **Raises:** `SystemExit` after help (code 0) and after a line that cannot be parsed (code 2).
     """
@@ -117,10 +117,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         line = _parse(args)
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="surrogateescape")  # a path that is not UTF-8 is printed as the bytes that it is
+            sys.stdout.reconfigure(errors="surrogateescape")  # a path that is not UTF-8 is printed as its bytes
         return _run(line, Terminal(quiet=line.quiet, debug=line.debug))
     except BrokenPipeError:
-        # The reader of our output (such as `head`) has gone; Python would complain when it flushes at the end.
+        # The reader of our output (such as `head`) has ended; Python would report a broken pipe when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -148,11 +148,11 @@ def _run(command: Command, terminal: Terminal) -> int:
     except (AssayError, OSError) as error:
         if terminal.debug:
             traceback.print_exc()
-        terminal.error(_told(error))
+        terminal.error(_message_of(error))
         return USER_ERROR
 
 
-def _told(error: AssayError | OSError) -> str:
+def _message_of(error: AssayError | OSError) -> str:
     if isinstance(error, AssayError):
         return str(error)
     place = f" ({error.filename})" if error.filename else ""
@@ -160,6 +160,6 @@ def _told(error: AssayError | OSError) -> str:
         AssayError(
             "files must be readable and writable",
             given=f"{error.strerror or error}{place}",
-            next_step="make room or correct the permissions, then repeat the command; what was finished is kept",
+            next_step="free space or correct the permissions, then repeat the command; finished work is kept",
         )
     )

@@ -15,14 +15,15 @@ ENGINES = ("cmaes", "swarm", "pso", "random")
 
 @dataclass(frozen=True, kw_only=True)
 class SwarmCommand(Command):
-    """Search combinations of experts in weight space, and test whether what was found is a composition.
+    """Search combinations of experts in weight space, and test whether the result is a composition.
 
     EXPERTS is a TOML file that names a Hugging Face folder, PEFT LoRA folders and files of prompts and answers; or
-    package.module:function, a function without arguments that returns an assay.swarm.problem.Problem: a network, a pool of
-    its experts, and items on which a combination is wanted. The address world makes a small network and six experts here.
+    package.module:function, a function without arguments that returns an assay.swarm.problem.Problem: a network, a pool of its
+    experts, and the items that a combination should solve. The address world trains a small network and six experts.
 
-    Every engine has the same budget of evaluations. The same search is repeated among random changes and on renamed
-    answers. The test items are scored once, for everything together. A command that was stopped goes on when it is repeated.
+    Every engine has the same budget of evaluations. As nulls the search is repeated with noise in place of experts, and with
+    permuted answer labels. Test items are scored once, for all candidates together. An interrupted command continues when it is
+    repeated.
 
     Examples:
 
@@ -33,25 +34,27 @@ class SwarmCommand(Command):
     """
 
     experts: Annotated[Positional[str], arg(metavar="EXPERTS")]
-    """The experts and their items."""
+    """Experts and items."""
     engine: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]")] = ENGINES
-    """Engines: cmaes, swarm (the published update), pso, random, gradient, lorahub, random steps. The first is judged."""
+    """Engines: cmaes, swarm (the published update), pso, random, gradient, lorahub, random steps. The verdict is on the
+    first."""
     budget: int = 420
-    """Evaluations of a candidate on all validation items, for each search and each merge."""
+    """Evaluations on all validation items, for each search and each merge."""
     seeds: int = 10
     """Searches of each engine."""
     nulls: int = 10
     """Searches of each null."""
     graded: Flag = False
-    """Climb the graded score of the utility, such as the log-probability of the answer, in place of the score."""
+    """Optimise the graded score of the utility, such as the log-probability of the answer, instead of the score."""
     race: Flag = False
-    """Drop candidates that are behind after a quarter or half of the items."""
+    """Drop inferior candidates after a quarter or half of the items."""
     seed: int = 0
-    """Draws everything."""
+    """Random seed."""
     jobs: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: all cores)")] = None
-    """Searches at once; the results do not depend on it."""
+    """Parallel searches; the results do not depend on it."""
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: swarm)")] = None
-    """Folder for swarm.html, swarm.json and the weights of the selected candidate; new or empty, or where it stopped."""
+    """Folder for swarm.html, swarm.json and the weights of the selected candidate; new, empty, or of the same interrupted
+    search."""
     json: Flag = False
     """Print the evidence as JSON instead of the verdict."""
 
@@ -59,7 +62,7 @@ class SwarmCommand(Command):
         """Search, judge and write."""
         import os
 
-        new_folder(self.out, default="swarm", command="swarm")  # a mistake shows before anything slow
+        new_folder(self.out, default="swarm", command="swarm")  # a mistake is reported before anything slow
         from assay.swarm.connected import barriers
         from assay.swarm.evaluate import Evaluator
         from assay.swarm.judge import judged
@@ -92,4 +95,4 @@ class SwarmCommand(Command):
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
-        return "Repeat the same command to go on; what was scored is kept."
+        return "Repeat the same command to continue; scores are kept."

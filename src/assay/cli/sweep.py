@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepCommand(Command):
-    """Train and audit a grid of networks, to see what makes them compose.
+    """Train and audit a grid of networks, to find what makes them compose.
 
     TASK is a name from `assay tasks`, with settings after a colon where the task has them. Every axis names an option of the
-    task, a size of the model, a setting of training, or `model`. A value may set other things with it after a plus.
-    Every network is stored as a run of its own. A sweep that was stopped goes on when the same command is repeated; more
-    values, seeds and refinement may be asked for then.
+    task, a size of the model, a setting of training, or `model`. A value may set other options with it after a plus. Every
+    network is stored as a run. An interrupted sweep continues when the same command is repeated, also with more values, seeds
+    and refinement.
 
     Examples:
 
@@ -35,29 +35,29 @@ class SweepCommand(Command):
     """
 
     task: Annotated[Positional[str], arg(metavar="TASK")]
-    """What to train on."""
+    """The task to train on."""
     over: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME=VALUE,...", help_behavior_hint="(repeatable)")] = ()
-    """An axis and its values."""
+    """An axis with its values."""
     out: Annotated[Path, arg(metavar="DIR")]
-    """Folder for the sweep: new, empty, or the same sweep interrupted."""
+    """Folder for the sweep: new, empty, or the same sweep to continue."""
     seeds: int = 3
     """Networks at every point; an interval needs three or more."""
     set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME=VALUE", help_behavior_hint="(repeatable)")] = ()
-    """What all networks share and what differs from the recommended: anything that could be an axis."""
+    """A setting of all networks that differs from the recommended one: anything that could be an axis."""
     refine: int = 0
-    """Networks to spend besides, where it is least certain on which side of --success the novel score lies."""
+    """Additional networks, where it is least certain on which side of --success the novel score lies."""
     success: float = 0.8
-    """The novel score from which on a network counts as composing."""
+    """The novel score at which a network counts as composing."""
     effort: Effort = "quick"
-    """Of every network's audit."""
+    """Effort of every network's audit."""
     instrument: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: all)")] = ()
     """Instruments of every network's audit; `assay instruments` lists them."""
     jobs: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: all cores)")] = None
-    """Networks or groups of small ones to train at once; the results do not depend on it."""
+    """Networks, or groups of small ones, to train in parallel; the results do not depend on it."""
     backend: Literal["loky", "ray", "dask"] = "loky"
     """Processes of this machine, or a running Ray or Dask cluster."""
     address: Annotated[str | None, arg(metavar="ADDRESS", help_behavior_hint="(default: none)")] = None
-    """Of the cluster."""
+    """Address of the cluster."""
     trust: Trust = ()
     dry_run: Flag = False
     """Print the networks and the estimated time, and stop; nothing is written."""
@@ -65,7 +65,7 @@ class SweepCommand(Command):
     """Print the results as JSON instead of the summary."""
 
     def run(self, terminal: Terminal) -> int:
-        """Run it, write the page and print its path."""
+        """Run the sweep, write its page and print the path."""
         from assay.sweep import sweep, write_sweep
 
         plan, engine = self._plan(), self._engine()
@@ -84,9 +84,9 @@ class SweepCommand(Command):
         if result.failures:
             raise AssayError(
                 "every network of a sweep must be finished",
-                given=f"{len(result.failures)} that could not be, the first being {result.failures[0].name}: "
+                given=f"{len(result.failures)} unfinished, the first of which is {result.failures[0].name}: "
                 f"{result.failures[0].reason}",
-                next_step="mend the cause and repeat the command; what is finished is kept",
+                next_step="fix the cause and repeat the command; finished networks are kept",
             )
         broken = [row for row in result.rows if row.failed]
         if broken:
@@ -98,7 +98,7 @@ class SweepCommand(Command):
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
-        return f"Repeat the same command to go on; {self.out} keeps every finished network."
+        return f"Repeat the same command to continue; {self.out} keeps every finished network."
 
     def _plan(self) -> "SweepPlan":
         from assay.sweep import Axis, SweepPlan
@@ -124,7 +124,7 @@ class SweepCommand(Command):
         return Engine(backend=self.backend, address=self.address, jobs=self.jobs)
 
     def _tell(self, terminal: Terminal, plan: "SweepPlan", engine: "Engine") -> None:
-        """The cells that are missing, and what they will take."""
+        """Print the unfinished cells and the estimated time."""
         import os
 
         from assay.sweep import estimated, finished
@@ -144,7 +144,7 @@ class SweepCommand(Command):
 def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        raise AssayError("--set is written NAME=VALUE", given=text)
+        raise AssayError("--set must have the form NAME=VALUE", given=text)
     return name, value
 
 

@@ -1,7 +1,6 @@
-"""What a command shows: results on stdout, progress and messages on stderr.
+"""Output of commands: results on stdout, progress and messages on stderr.
 
-On a terminal, characters that would act on it are written as escapes; into a pipe a result goes as it is, so that the path of
-a report stays a path.
+On a terminal control characters are escaped; in a pipe results are unchanged, so that the path of a report stays valid.
 """
 
 import json
@@ -14,47 +13,48 @@ from contextlib import AbstractContextManager
 from assay.printable import printable
 from assay.progress import Progress, shown
 
-_WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}  # an address must stay whole to be copied
+_WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}  # a URL must stay in one piece to be copied
 
 
 class Terminal:
-    """Where a command writes.
+    """The output of one command.
 
     **Arguments:**
 
-    - `quiet`: no progress and no notes; results and errors remain.
-    - `debug`: errors with their tracebacks.
+    - `quiet`: show results and errors only.
+    - `debug`: show tracebacks of errors.
     """
 
     def __init__(self, *, quiet: bool = False, debug: bool = False):
         self.quiet, self.debug = quiet, debug
 
     def result(self, text: str) -> None:
-        """What the command was asked for."""
+        """Print a result of the command."""
         print(printable(text, keep="\n") if sys.stdout.isatty() else text)
 
     def show(self, result: object) -> None:
-        """The same, laid out by rich."""
+        """Print a result formatted by rich."""
         from rich.console import Console
 
         Console().print(result)
 
     def note(self, text: str) -> None:
-        """What is good to know besides."""
+        """Print additional information, unless quiet."""
         if not self.quiet:
             print(printable(text, keep="\n"), file=sys.stderr)
 
     def error(self, text: str) -> None:
-        """Why the command stopped."""
+        """Print an error message."""
         print(f"assay: {printable(text, keep=chr(10))}", file=sys.stderr)
 
     def progress(self) -> AbstractContextManager[Progress]:
-        """A bar, or a line every 30 seconds at most where stderr is no terminal. Silent when quiet."""
+        """Context with a progress callback: a bar, or a line at most every 30 seconds where stderr is no terminal; nothing when
+        quiet."""
         return shown(None if self.quiet else "bar")
 
     def listing(self, rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
-        """Objects with a `name`: a JSON list, or for reading the name with the rest beneath it, empty values left out, and of
-        a mapping every entry on lines of its own."""
+        """Print objects with a `name`, as a JSON list, or as text: the name with its non-empty values below, entries of
+        mappings on separate lines."""
         if as_json:
             print(json.dumps(list(rows), indent=2))
             return
@@ -73,5 +73,5 @@ class Terminal:
 
 
 def _filled(text: str, width: int, label: str, indent: int) -> str:
-    """A label, and right of it a text in lines of one width."""
+    """A label with a wrapped text to its right."""
     return textwrap.fill(text, width, initial_indent=label.ljust(indent), subsequent_indent=" " * indent, **_WHOLE_WORDS)

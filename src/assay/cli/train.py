@@ -21,8 +21,8 @@ _MODELS_OWN = "(default: the model's own)"
 class TrainCommand(Command):
     """Train a reference network on a task and keep it in a folder.
 
-    TASK is a name from `assay tasks`, with settings after a colon where the task has them. An interrupted run goes on
-    where it was when the same command is repeated, and ends with the same weights.
+    TASK is a name from `assay tasks`, with settings after a colon where the task has them. An interrupted run continues when
+    the same command is repeated, and ends with the same weights.
 
     Examples:
 
@@ -33,9 +33,9 @@ class TrainCommand(Command):
     """
 
     task: Annotated[Positional[str], arg(metavar="TASK")]
-    """What to train on, such as modular-addition or modular-addition:coverage=0.5."""
+    """The task to train on, such as modular-addition or modular-addition:coverage=0.5."""
     out: Annotated[Path, arg(metavar="DIR")]
-    """Folder for the run: new, empty, or the same run interrupted."""
+    """Folder for the run: new, empty, or the same run to continue."""
     model: Annotated[
         str | None,
         arg(metavar="NAME", help=f"One of {', '.join(NAMES)}.", help_behavior_hint="(default: the one that suits the task)"),
@@ -45,33 +45,33 @@ class TrainCommand(Command):
     batch_size: Annotated[int | None, arg(metavar="INT", help_behavior_hint=_RECOMMENDED)] = None
     """Examples drawn for each update."""
     learning_rate: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint=_RECOMMENDED)] = None
-    """At its highest; it rises during the warm-up, then falls to zero along a cosine."""
+    """Peak learning rate, after a linear warm-up and before a cosine decay to zero."""
     weight_decay: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint=_RECOMMENDED)] = None
     """Of AdamW."""
     warmup: Annotated[int | None, arg(metavar="INT", help_behavior_hint=_RECOMMENDED)] = None
-    """Updates in which the learning rate rises."""
+    """Updates of the linear warm-up."""
     seed: int = 0
-    """Of the initial weights and of the batches."""
+    """Random seed of the initial weights and the batches."""
     width: Annotated[int | None, arg(metavar="INT", help_behavior_hint=_MODELS_OWN)] = None
-    """Units of a hidden layer, or of the residual stream."""
+    """Units of each hidden layer, or of the residual stream."""
     depth: Annotated[int | None, arg(metavar="INT", help_behavior_hint=_MODELS_OWN)] = None
     """Hidden layers, or blocks."""
     heads: Annotated[int | None, arg(metavar="INT", help_behavior_hint=_MODELS_OWN)] = None
     """Attention heads, in models that have them."""
     init_scale: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: 1)")] = None
-    """Multiplies every initial weight matrix."""
+    """Factor on every initial weight matrix."""
     active: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: 1)")] = None
     """Share of units that stay active (AbsTopK), in blocks of transformers, behind ReLU and in recurrent cells."""
     sinks: bool = False
-    """Every attention head has one more key to rest on, of a learned logit and with the value 0."""
+    """Attention sinks: one more key for every head, with a learned logit and the value 0."""
     rms: bool = False
-    """RMSNorm in the place of LayerNorm."""
+    """Use RMSNorm instead of LayerNorm."""
     bigram: bool = False
-    """A table of the logits behind each token is added, for models that predict the next token; it stays dense."""
+    """Add a table of bigram logits, for models that predict the next token; it stays dense."""
     sparse: Annotated[str | None, arg(metavar="SHARE", help_behavior_hint="(default: 1)")] = None
     """Share of weights that stay nonzero, such as 1/64: weight-sparse training."""
     sparse_floor: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 4)")] = None
-    """Weights that each unit keeps within that share."""
+    """Fewest weights that each unit keeps within that share."""
     trust: Trust = ()
 
     def run(self, terminal: Terminal) -> None:
@@ -100,7 +100,7 @@ class TrainCommand(Command):
 
     def after_interrupt(self) -> str:
         """How to go on after Ctrl-C."""
-        return f"Repeat the same command to go on where it was; {self.out} keeps the checkpoint."
+        return f"Repeat the same command to continue; {self.out} keeps the checkpoint."
 
 
 def share(text: str) -> float:
@@ -110,5 +110,5 @@ def share(text: str) -> float:
     except (ValueError, ZeroDivisionError, OverflowError):
         value = 0.0
     if not 0 < value <= 1:
-        raise AssayError("--sparse is the share of weights that stay, above 0 and at most 1, such as 1/64", given=text)
+        raise AssayError("--sparse must be a share of weights, above 0 and at most 1, such as 1/64", given=text)
     return value

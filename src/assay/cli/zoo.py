@@ -1,4 +1,4 @@
-"""`assay zoo`: how often the verdict is wrong on networks whose answer is known."""
+"""`assay zoo`: error rates of the verdict on networks whose true answer is known."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,9 +11,9 @@ from assay.cli.terminal import Terminal
 
 @dataclass(frozen=True, kw_only=True)
 class ZooCommand(Command):
-    """Say how often the verdict is wrong on networks whose answer is known.
+    """Print the error rates of the verdict on networks whose true answer is known.
 
-    The table ships with Assay; the networks do not. docs/zoo.md says how they are made, and how the table is.
+    The table ships with Assay; the networks do not. docs/zoo.md says how both are made.
 
     Examples:
 
@@ -22,9 +22,9 @@ class ZooCommand(Command):
     """
 
     action: Positional[Literal["score"]]
-    """Print the error rates that ship, with what stands beside them."""
+    """Print the shipped error rates."""
     json: Flag = False
-    """Print every figure as JSON under its key: value, both ends of its interval, and the number of networks."""
+    """Print every figure as JSON by key: value, both ends of its interval, and the number of networks."""
 
     def run(self, terminal: Terminal) -> None:
         """Print the table."""

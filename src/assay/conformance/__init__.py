@@ -1,9 +1,9 @@
-"""Checks that every instrument must pass, ours and others', as scikit-learn's `check_estimator` does for estimators.
+"""Checks that every instrument must pass, plug-ins included, like scikit-learn's `check_estimator` for estimators.
 
-- `check_instrument(instrument)`: all checks, on pairs of values and an MLP, or on a case of your own.
-- `CHECKS`: each by itself, for a test framework.
-- `check(instrument)`: all checks, and how often it finds something where nothing is: `assay check` on the command line.
-- `Case`: a small task with the abilities that an instrument needs, and networks for it.
+- `check_instrument(instrument)`: runs all checks, on pairs of values and an MLP, or on your own case.
+- `CHECKS`: the single checks, for a test framework.
+- `check(instrument)`: runs all checks and measures the false-finding rate; `assay check` on the command line.
+- `Case`: a small task with the abilities that an instrument needs, with networks.
 """
 
 from assay.conformance.case import Case as Case

@@ -1,4 +1,4 @@
-"""What an instrument is checked on: a small task, networks for it, and variants of both in which nothing may change."""
+"""Cases for the checks: a small task, networks for it, and variants of both that must not change the evidence."""
 
 import copy
 import functools
@@ -18,19 +18,19 @@ from assay.training import TrainingConfig, fit_many
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A task, and networks for it.
+    """A task with networks and variants.
 
     **Attributes:**
 
-    - `fresh`: an untrained network; `learned`: one that can do the task.
-    - `permuted`: the network with its hidden units in another order.
-    - `reordered`: the task, whose examples come in another order.
-    - `few`: the task with so many seen and novel combinations, or texts.
-    - `hard`: tasks on which untrained networks, and networks trained on wrong labels, are taken for subjects.
-    - `memorisers`: so many networks trained on wrong labels of such a task.
-    - `descends`: the instrument searches by gradient descent from a start drawn unit by unit, so that another order of units
-      is another start: two intervals must then overlap, where values must otherwise agree. Those of our probes are over texts
-      and over fits, each from a start of its own, and do not cover the choice of layer and loss.
+    - `fresh`: an untrained network; `learned`: one that has learned the task.
+    - `permuted`: the learned network with permuted hidden units.
+    - `reordered`: the task with its examples in another order.
+    - `few`: the task reduced to given numbers of seen and novel combinations, or texts.
+    - `hard`: tasks on which untrained networks, and networks trained on wrong labels, are the subjects.
+    - `memorisers`: trains a number of networks on wrong labels of such a task.
+    - `descends`: whether the instrument searches by gradient descent from a random start drawn unit by unit. Permuted units are
+      then another start, so intervals must overlap instead of values being equal. (Intervals of our probes cover texts and
+      fits, not the choice of layer and loss.)
     """
 
     task: Task
@@ -44,14 +44,14 @@ class Case:
     descends: bool = False
 
     def untrained(self, task: Task, seed: int) -> Subject:
-        """An untrained network, whose copies are drawn alike."""
+        """An untrained network whose copies are initialised in the same way."""
         draw = functools.partial(self.fresh, task)
         return Subject(draw(Generator().manual_seed(seed)), name=f"untrained {seed}", fresh=draw)
 
 
 @functools.cache
 def pairs() -> Case:
-    """36 pairs of values, 22 of them trained, and an MLP: for instruments that need nothing of a task but its examples."""
+    """36 pairs of values, 22 of them trained, and an MLP: for instruments that need only examples of a task."""
     task = small_task()
     return Case(
         task=task,
@@ -84,7 +84,7 @@ def _wrong(task: Task) -> ShuffledTargets:
 
 @torch.no_grad()
 def linear_layers_permuted(module: nn.Module) -> nn.Module:
-    """A copy of a network of linear layers, one behind another, with the units between them in another order."""
+    """A copy of a network of successive linear layers with permuted hidden units."""
     module = copy.deepcopy(module)
     layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     for number, (first, second) in enumerate(itertools.pairwise(layers)):

@@ -1,4 +1,4 @@
-"""The checks. Each takes an instrument and a case, and raises an `AssertionError` that says what is wrong."""
+"""The checks. Each takes an instrument and a case, and raises an `AssertionError` naming the fault."""
 
 import functools
 from collections.abc import Callable
@@ -15,15 +15,15 @@ from assay.references import cited
 from assay.subject import Subject
 from assay.task import Task
 
-FEW_SUBJECTS = 1  # experiments/false_findings.py takes more, and states the rates
+FEW_SUBJECTS = 1  # experiments/false_findings.py takes more, and reports rates
 
 
 def check_instrument(instrument: Instrument, case: Case | None = None) -> None:
-    """Every check, one after the other, on the quick budget of the instrument: some fifteen readings.
+    """Run every check with the quick budget of the instrument: about fifteen readings.
 
-    **Arguments:** `case`: what it is checked on; pairs of values and an MLP by default.
+    **Arguments:** `case`: task and networks; pairs of values and an MLP by default.
 
-    **Raises:** `AssertionError` naming the check, for the first that fails.
+    **Raises:** `AssertionError` naming the first check that fails.
 
     Example::
 
@@ -39,13 +39,13 @@ def check_instrument(instrument: Instrument, case: Case | None = None) -> None:
 
 
 def measure(instrument: Instrument, subject: Subject, task: Task, seed: int = 0) -> Evidence:
-    """The evidence of one reading, on the quick budget."""
+    """Evidence with the quick budget."""
     return run(instrument, subject, task, effort="quick", seed=seed)
 
 
 @functools.cache
 def measured(instrument: Instrument, case: Case) -> Evidence:
-    """Of the network that can do the task, under the first seed."""
+    """Evidence for the learned network with seed 0, computed once."""
     return measure(instrument, case.learned(), case.task)
 
 
@@ -55,7 +55,7 @@ def check_the_task_has_what_it_needs(instrument: Instrument, case: Case) -> None
 
 
 def check_it_describes_itself(instrument: Instrument, case: Case) -> None:
-    assert instrument.question.endswith("?"), "its question is none"
+    assert instrument.question.endswith("?"), "its question must end in a question mark"
     assert cited(instrument.cites), "it cites no work"
     keys = [metric.key for metric in instrument.metrics]
     assert len(keys) == len(set(keys)), "two metrics have one key"
@@ -67,7 +67,7 @@ def check_same_seed_same_evidence(instrument: Instrument, case: Case) -> None:
 
 
 def check_another_seed_draws_other_nulls(instrument: Instrument, case: Case) -> None:
-    """Nulls that are the same under every seed would not be drawn at all."""
+    """Nulls that are equal under two seeds would not be random."""
     other = measure(instrument, case.learned(), case.task, seed=1)
     own = measured(instrument, case)
     assert [m.nulls for m in other.measures] != [m.nulls for m in own.measures], "they are the same"
@@ -80,7 +80,7 @@ def check_the_subject_is_left_as_it_was(instrument: Instrument, case: Case) -> N
 
 @functools.cache
 def _measured_on_a_copy(instrument: Instrument, case: Case) -> tuple[Evidence, list[str]]:
-    """The evidence of a copy of the network that no other check has read, and what the reading did to it."""
+    """Evidence for a new copy of the network, and the side effects of the reading."""
     given = case.learned()
     learned = Subject(copied(given.module), name=given.name, fresh=given.fresh)
     learned.module.requires_grad_(True).zero_grad()
@@ -133,10 +133,10 @@ def check_networks_trained_on_wrong_labels_give_no_findings(instrument: Instrume
 
 
 def _no_findings(instrument: Instrument, subjects: list[Subject], name: str, task: Task) -> None:
-    """Each finding is a false one. An instrument may refuse a network that cannot do the task."""
+    """Every finding is a false one. An instrument may refuse a network that has not learned the task."""
     evidence = [measure(instrument, subject, task, seed) for seed, subject in enumerate(subjects)]
     assert all(item.not_enough or _answers(item) for item in evidence), (
-        f"{name}: no headline number was measured, so nothing was tested"
+        f"{name}: no headline measure has a value, so nothing was tested"
     )
     found = [m.label for item in evidence for m in item.findings()]
     assert not found, f"{name}: {', '.join(found)}"
@@ -165,14 +165,14 @@ def check_too_few_novel_combinations_give_no_number(instrument: Instrument, case
 
 def check_every_number_stands_beside_null_and_interval(instrument: Instrument, case: Case) -> None:
     evidence = measured(instrument, case)
-    assert _answers(evidence), "it has no headline number of a network that can do the task"
+    assert _answers(evidence), "it has no headline value for a network that has learned the task"
     for m in evidence.measures:
         assert m.units == len(m.repeats) or not m.repeats, f"{m.label}: {m.units} units and {len(m.repeats)} values"
         if m.value is None:
-            assert m.note, f"{m.label} has no value and does not say why"
+            assert m.note, f"{m.label} has neither a value nor a note"
             continue
         assert m.interval is not None, f"{m.label} has no interval"
-        assert m.interval.low <= m.value <= m.interval.high, f"{m.label} lies outside of its interval"
+        assert m.interval.low <= m.value <= m.interval.high, f"{m.label} lies outside its interval"
         assert m.nulls, f"{m.label} has no null"
         for null in m.nulls:
             assert null.values, f"{m.label}: {null.name} is empty"
@@ -183,7 +183,7 @@ def check_inputs_are_given_of_all_units_or_of_none(instrument: Instrument, case:
     evidence = measured(instrument, case)
     for unit, texts in evidence.inputs.items():
         ids = [k for one in evidence.measures if one.unit_of == unit for k in one.ids]
-        assert ids, f"there are inputs of {plural(unit)}, and no measure has any"
+        assert ids, f"there are inputs of {plural(unit)}, which no measure has as units"
         missing = sorted(set(ids).difference(texts))
         assert not missing, f"no input of {unit} {missing[0]}, on which a measure rests"
 

@@ -1,4 +1,4 @@
-"""`assay.check(instrument)`: how often it finds something where nothing is, and whether it passes the public checks."""
+"""`assay.check(instrument)`: the false-finding rate of an instrument, and the public checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ NETWORKS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class FalseFindings:
-    """In how many networks that hold nothing an instrument found something.
+    """False findings of an instrument on networks in which there is nothing to find.
 
     **Attributes:**
 
-    - `kind`: `untrained`, or trained on `wrong labels`; `task`: what they were read on.
-    - `refused`: networks of which the instrument gave no number; `found`: those of the others with a finding.
-    - `rate`, `interval`: their share, and its exact interval (Clopper and Pearson 1934); None where all were refused.
+    - `kind`: `untrained`, or trained on `wrong labels`; `task`: on which they were read.
+    - `refused`: number of networks for which the instrument had no number; `found`: of the others, those with a finding.
+    - `rate`, `interval`: share with a finding, and its exact interval (Clopper and Pearson 1934); None where all were refused.
     """
 
     kind: str
@@ -45,8 +45,8 @@ class FalseFindings:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What `check` found. `failures`: of every public check what is wrong, empty where it passes; none was run where the
-    instrument needs a task of its own."""
+    """Result of `check`. `failures`: the message of every public check, empty if it passed; no checks were run for an
+    instrument that needs its own task."""
 
     __repr__ = brief
 
@@ -56,7 +56,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether no public check failed. A rate is for the reader to judge."""
+        """Whether no public check failed. Rates are left to the reader."""
         return not any(self.failures.values())
 
 
@@ -71,20 +71,20 @@ def check(
     jobs: int = 1,
     progress: Progress = silent,
 ) -> Check:
-    """The false-finding rate of any instrument, and the public checks (`assay.conformance`).
+    """Measure the false-finding rate of any instrument, and run the public checks (`assay.conformance`).
 
-    Each untrained copy of a network is in turn taken as the subject, beside further copies of its own; so are networks trained
-    on wrong labels, where the case has them. A finding is a headline measure that beats all its nulls at a false discovery rate
-    of 5 %, and each one here is false.
+    Each untrained copy of a network is in turn the subject, with copies of its own; so are networks trained on wrong labels,
+    where the case has them. A finding is a headline measure that beats all its nulls at a false discovery rate of 5 %; here
+    every finding is false.
 
     **Arguments:**
 
-    - `instrument`: one, its name, or the address `package.module:Class` of one of your own, which is imported and called.
-    - `subject`, `task`: whose copies are taken, and on what they are read. By default the MLP and the 36 pairs of
-      values of `assay.conformance.pairs`, on which the checks run too. An instrument that needs more of a task needs both.
-    - `networks`: of each kind, on each task.
+    - `instrument`: an instrument, its name, or the address `package.module:Class` of your own, which is imported and called.
+    - `subject`, `task`: the network whose copies are read, and the task. By default the MLP and the 36 pairs of values of
+      `assay.conformance.pairs`, on which the checks run too. An instrument that needs more of a task needs both arguments.
+    - `networks`: number of each kind, on each task.
 
-    **Raises:** `AssayError` for an instrument that the pairs do not serve, and for fewer than one network.
+    **Raises:** `AssayError` for an instrument that needs more than the pairs give, and for fewer than one network.
 
     Example::
 
@@ -92,9 +92,9 @@ def check(
     """
     instrument = _instrument(instrument) if isinstance(instrument, str) else instrument
     if networks < 1:
-        raise AssayError("a rate is over one network or more", given=networks)
+        raise AssayError("a rate needs one network or more", given=networks)
     if (subject is None) != (task is None):
-        raise AssayError("a subject and its task are given together", next_step="give both, or neither")
+        raise AssayError("a subject and its task must be given together", next_step="give both, or neither")
     measured = partial(false_findings, instrument, effort=effort, seed=seed, jobs=jobs, progress=progress)
     if subject is not None and task is not None:
         copies = [subject.untrained(Generator().manual_seed(keyed_seed(seed, f"check: {k}"))) for k in range(networks)]
@@ -126,7 +126,7 @@ def false_findings(
     jobs: int = 1,
     progress: Progress = silent,
 ) -> FalseFindings:
-    """The rate over networks that hold nothing. `kind`, `name`: what networks and task are called."""
+    """False-finding rate over networks in which there is nothing to find. `kind`, `name`: names of networks and task."""
     work = list(enumerate(subjects, start=seed))
     answers = run_parallel(partial(_found, instrument, task, effort), work, jobs=jobs, progress=progress)
     asked = [answer for answer in answers if answer is not None]
@@ -142,7 +142,7 @@ def false_findings(
 
 
 def _found(instrument: Instrument, task: Task, effort: Effort, work: tuple[int, Subject]) -> bool | None:
-    """Whether something was found; None of an instrument that refuses."""
+    """Whether there was a finding; None where the instrument had no number."""
     seed, subject = work
     evidence = run(instrument, subject, task, effort=effort, seed=seed)
     return None if evidence.not_enough else bool(evidence.findings())
@@ -154,7 +154,7 @@ def _failures(instrument: Instrument, case: Case) -> dict[str, str]:
         name = one.__name__.removeprefix("check_").replace("_", " ")
         try:
             one(instrument, case)
-        except Exception as error:  # whatever an instrument of somebody else raises is a check that fails
+        except Exception as error:  # any exception of a plug-in is a failed check
             failures[name] = str(error) or type(error).__name__
         else:
             failures[name] = ""
@@ -167,5 +167,5 @@ def _instrument(name: str) -> Instrument:
         return load_instrument(name)
     made = call_factory(module, attribute)
     if not isinstance(made, Instrument):
-        raise AssayError("an address must be that of an assay.Instrument", given=f"{name}, {type(made).__name__}")
+        raise AssayError("the address must name an assay.Instrument", given=f"{name}, {type(made).__name__}")
     return made

@@ -1,4 +1,4 @@
-"""Tasks small enough that every instrument can be run on them dozens of times, and wrappers that change one thing."""
+"""Small tasks for repeated runs of every instrument, and wrappers that change one property."""
 
 import dataclasses
 
@@ -12,12 +12,12 @@ from assay.tasks.modular import Modular
 
 
 def small_task() -> Modular:
-    """36 pairs, 22 of them trained, 5 symbols: the one-hot input gives every part away."""
+    """36 pairs, 22 of them trained, of 5 symbols; the one-hot input shows every part."""
     return Modular(p=5, num_first=6, num_second=6, synonyms=True, coverage=0.6)
 
 
 class Wrapped(Task):
-    """A task that differs from `inner` in what a subclass overrides."""
+    """A task that delegates to `inner` whatever a subclass does not override."""
 
     def __init__(self, inner: Task):
         self.inner = inner
@@ -50,7 +50,7 @@ class Wrapped(Task):
 
 
 class Swapping(Wrapped):
-    """A wrapper that leaves to the task what follows from an exchange."""
+    """A wrapper that also delegates `swap`."""
 
     def __init__(self, inner: Task):
         super().__init__(inner)
@@ -62,7 +62,7 @@ class Swapping(Wrapped):
 
 
 class Scrambled(Swapping):
-    """The same rows behind an input from which no linear map can read the parts: a product of random codes."""
+    """The same rows with an input from which no linear map can read the parts: a product of random codes."""
 
     def __init__(self, inner: Modular, width: int = 24):
         super().__init__(inner)
@@ -90,7 +90,7 @@ class Reordered(Swapping):
 
 
 class Few(Wrapped):
-    """Only the first combinations of each split."""
+    """The task reduced to the first combinations of each split."""
 
     def __init__(self, inner: Task, *, seen: int, novel: int):
         super().__init__(inner)
@@ -107,13 +107,13 @@ class Few(Wrapped):
 
 
 class ShuffledTargets(Swapping):
-    """Training rows whose targets belong to other rows: what is learned from it is memorised."""
+    """The task with shuffled training targets, which can only be memorised."""
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
         examples = super().examples(split, n, generator=generator)
         if split != "train":
             return examples
-        # The wrong target depends on the row alone, so that it is the same whenever the row is drawn.
+        # The wrong target depends on the row only, so it is the same at every draw.
         key = examples.combination * 31 + examples.parts["x"]
         targets = (key * 2654435761 % 1_000_003) % self.objective.width()
         return dataclasses.replace(examples, targets=targets)

@@ -32,7 +32,7 @@ class CodedColumn:
             known: dict[str | None, int] = {}
             codes = np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int64, len(cells))
         except ValueError as error:
-            raise AssayError(f"{where}: values must be such that they can be written as text", given=error) from error
+            raise AssayError(f"{where}: values must be convertible to text", given=error) from error
         return cls(tuple(storable(list(known))), codes)
 
 

@@ -1,4 +1,4 @@
-"""`coverage(train, test)`: what of a data set's novel combinations follows from its training data, without any model."""
+"""`coverage(train, test)`: which novel combinations of a data set follow from its training data, without a model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,11 +34,11 @@ def coverage(
 
     **Arguments:**
 
-    - `train`, `test`: files (`.jsonl`, `.csv`, `.parquet`), columns by name, or rows. A task, a task address, a published
-      data set (`cogs`, `slog:CP_3`) and a TOML table have both sides, so that `test` is left out.
-    - `parts`: names of the columns that are combined; or a function from a row to its parts, whose docstring is printed. All
-      columns but the answer by default.
-    - `answer`: the column of the answer, the last one by default.
+    - `train`, `test`: files (`.jsonl`, `.csv`, `.parquet`), columns by name, or rows. A task, a task address, a published data
+      set (`cogs`, `slog:CP_3`) or a TOML table contains both, so `test` is left out.
+    - `parts`: names of the columns that are combined; or a function from a row to its parts, whose docstring is printed.
+      Default: all columns but the answer.
+    - `answer`: the column of the answer. Default: the last one.
 
     **Raises:** `AssayError` for files that cannot be read or are empty, missing columns, fewer than two parts, and more than
     16 parts that vary.
@@ -54,7 +54,7 @@ def coverage(
 
 
 def measured(sides: Sides) -> Coverage:
-    """The coverage of what was read."""
+    """Coverage of two sides that were read."""
     sizes = [len(names) for names in sides.values]
     trained = Trained.of(sides.train, sides.train_answers, sizes)
     tested = Trained.of(sides.test, sides.test_answers, sizes)
@@ -125,7 +125,7 @@ def measured(sides: Sides) -> Coverage:
 
 
 def reach_of(trained: Trained, novel: Int[np.ndarray, "m p"]) -> dict[int, Reach]:
-    """k-coverage for every k. What lies outside at one k lies outside at every larger one, and is not followed again."""
+    """k-coverage for every k. A combination outside at one k is outside at every larger one and is not searched again."""
     found: dict[int, Reach] = {}
     rows = np.arange(len(novel))
     for k in KS:
@@ -143,7 +143,7 @@ def _keys(rows: Trained, like: Trained) -> np.ndarray:
 
 
 def _usage(trained: Trained, novel: Int[np.ndarray, "m p"], sides: Sides) -> tuple[tuple[ValueCounts, ...], int]:
-    """How often every value occurs, and in how many groups the trained ones fall."""
+    """Counts of every value, and the number of connected groups of trained values."""
     starts = np.cumsum([0, *trained.sizes])
     nodes = trained.values + starts[:-1]
     label = components(int(starts[-1]), np.repeat(nodes[:, 0], nodes.shape[1] - 1), nodes[:, 1:].ravel())
@@ -160,7 +160,7 @@ def _usage(trained: Trained, novel: Int[np.ndarray, "m p"], sides: Sides) -> tup
 
 
 def _determined(trained: Trained, parts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Pairs of varying parts, the first of which determines the second."""
+    """Pairs of varying parts, of which the first determines the second."""
     found = []
     for a in trained.varying:
         for b in trained.varying:
@@ -186,55 +186,55 @@ def _notes(
     def named(row: Sequence[int]) -> str:
         return ", ".join(f"{part}={names[value]}" for part, names, value in zip(sides.parts, sides.values, row, strict=True))
 
-    def told(number: int, thing: str) -> str:
+    def count_of(number: int, thing: str) -> str:
         return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
     notes = []
     if len(shared):
         first = named(tested.values[shared[0]].tolist())
-        notes.append(f"{told(len(shared), 'combination')} of the test data occur in training and are left out: first {first}.")
+        notes.append(f"{count_of(len(shared), 'combination')} of the test data are trained and left out, such as {first}.")
     if trained.contradicted.any():
         at = int(np.flatnonzero(trained.contradicted)[0])
         rows = np.flatnonzero((sides.train == trained.values[at]).all(1))
         different = list(dict.fromkeys(sides.answers[answer] for answer in sides.train_answers[rows].tolist()))[:3]
         notes.append(
-            f"{told(int(trained.contradicted.sum()), 'trained combination')} with answers that contradict each other, "
+            f"{count_of(int(trained.contradicted.sum()), 'trained combination')} with contradicting answers, "
             f"evidence for no equivalence: first {named(trained.values[at].tolist())} with {' and '.join(map(repr, different))}"
         )
     if tested.contradicted[new].any():
         at = new[np.flatnonzero(tested.contradicted[new])[0]]
         notes.append(
-            f"{told(int(tested.contradicted[new].sum()), 'novel combination')} with answers that contradict each other; the "
+            f"{count_of(int(tested.contradicted[new].sum()), 'novel combination')} with contradicting answers; the "
             f"commonest counts: first {named(tested.values[at].tolist())}."
         )
     for first, second in determined[:3]:
-        notes.append(f"In training, {first} determines {second}: they never vary apart.")
+        notes.append(f"In training, {first} determines {second}, so their effects cannot be separated.")
     if len(determined) > 3:
-        notes.append(f"{told(len(determined) - 3, 'more pair')} of parts, the first of which determines the second.")
+        notes.append(f"{count_of(len(determined) - 3, 'more pair')} of parts, of which the first determines the second.")
     if constant := [sides.parts[part] for part in range(len(sides.parts)) if part not in trained.varying]:
         notes.append(f"In training, {', '.join(constant)} never {'varies' if len(constant) == 1 else 'vary'}.")
     doomed = [value for value in usage if value.doomed]
     unseen = [value for value in doomed if not value.trained]
     if unseen:
         notes.append(
-            f"{told(len(unseen), 'value')} of novel combinations never trained: first {unseen[0].part}={unseen[0].value}."
+            f"{count_of(len(unseen), 'value')} of novel combinations never trained, such as {unseen[0].part}={unseen[0].value}."
         )
     if len(doomed) > len(unseen):
         apart = next(value for value in doomed if value.trained)
         notes.append(
-            f"{told(len(doomed) - len(unseen), 'value')} not connected with most of the rest: first {apart.part}={apart.value}."
+            f"{count_of(len(doomed) - len(unseen), 'value')} not connected to most others, such as {apart.part}={apart.value}."
         )
     if groups > 1:
         notes.append(f"The trained values fall into {groups:,} groups that never occur together.")
     for k, number in undecided.items():
         if number:
             notes.append(
-                f"{told(number, 'novel combination')} with more chains than were followed for k = {k}; counted as outside, "
+                f"{count_of(number, 'novel combination')} with more chains than were searched for k = {k}; counted as outside, "
                 "which not all of them need be."
             )
     outside = int((labels == "outside").sum())
     if 0 < outside < ENOUGH:
         notes.append(
-            f"{told(outside, 'combination')} outside 1-coverage: fewer than {ENOUGH}, not enough data for a score on them."
+            f"{count_of(outside, 'combination')} outside 1-coverage: fewer than {ENOUGH}, not enough data for a score on them."
         )
     return notes

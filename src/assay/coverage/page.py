@@ -1,4 +1,4 @@
-"""`coverage.html` and `coverage.json`: the cells of a data set on one page, with the matrix of its combinations."""
+"""`coverage.html` and `coverage.json`: coverage of a data set on one page, with the matrix of its combinations."""
 
 import json
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from assay.store import write_bytes_atomically
 from assay.versions import versions_of
 
 PAGE, RESULTS = "coverage.html", "coverage.json"
-MOST_SIDE = 120  # values on one side of the picture
+MOST_SIDE = 120  # most values on one side of the picture
 MOST_LABELS = 40
-MOST_ROWS = 60  # of a table
+MOST_ROWS = 60  # rows of a table
 ABSENT, TRAINED, SYNONYM, INSIDE, OUTSIDE = range(5)
 CELLS = (
     ("outside", OUTSIDE, "novel, outside 1-coverage"),
@@ -30,7 +30,7 @@ CELLS = (
 
 
 class PairMatrix(NamedTuple):
-    """The picture of one pair of parts: for every order of its values the cells of each kind as one path."""
+    """Matrix of one pair of parts: for every order of values one SVG path for the cells of each kind."""
 
     first: str
     second: str
@@ -40,7 +40,7 @@ class PairMatrix(NamedTuple):
 
 @checked
 def write_coverage(directory: Path | str, found: Coverage) -> Path:
-    """Write `coverage.json` and `coverage.html` into a directory, which is made when it does not exist.
+    """Write `coverage.json` and `coverage.html` into a directory, which is created if needed.
 
     **Returns:** the path of `coverage.html`.
 
@@ -59,7 +59,7 @@ def write_coverage(directory: Path | str, found: Coverage) -> Path:
 
 
 def coverage_html(found: Coverage) -> str:
-    """The page."""
+    """The page as HTML."""
     doomed = found.doomed
     usage = sorted((value for value in found.usage if value.novel), key=lambda value: (value.trained, -value.novel))
     return render(
@@ -84,8 +84,8 @@ def coverage_html(found: Coverage) -> str:
 
 
 def matrix(found: Coverage) -> PairMatrix:
-    """The picture. Of more than two parts it shows the pair with most values that fit in it, and a cell has the kind of its
-    most novel combination."""
+    """Matrix of combinations. With more than two parts it shows the pair with most values that fit, and a cell has the kind of
+    its most novel combination."""
     kinds = np.array([{"synonym": SYNONYM, "inside": INSIDE, "outside": OUTSIDE}[cell] for cell in found.cells])
     sizes = [len(names) for names in found.values]
     fitting = [part for part, size in enumerate(sizes) if size <= MOST_SIDE] or list(range(len(sizes)))
@@ -122,18 +122,18 @@ def matrix(found: Coverage) -> PairMatrix:
     return PairMatrix(found.parts[a], found.parts[b], orders, left_out)
 
 
-_LONGEST_NUMBER = 100  # characters; longer ones are names
+_LONGEST_NUMBER = 100  # characters of a short name
 
 
 def _in_order(names: Sequence[str]) -> Int[np.ndarray, " v"]:
-    """By size when all are whole numbers, else by alphabet."""
+    """Order of values: numeric if all are whole numbers, else alphabetic."""
     whole = all(len(name) <= _LONGEST_NUMBER and name.removeprefix("-").isdecimal() for name in names)
     keys = [(int(name) if whole else 0, name) for name in names]
     return np.array(sorted(range(len(names)), key=lambda value: keys[value]))
 
 
 def _drawn(name: str, table: Int[np.ndarray, "r c"], rows: Sequence[str], columns: Sequence[str]) -> dict[str, object]:
-    """One path for every kind of cell; neighbours in a row are one rectangle."""
+    """One SVG path for every kind of cell; neighbours in a row are one rectangle."""
     paths = []
     for key, kind, _ in CELLS[:-1]:
         strokes = []

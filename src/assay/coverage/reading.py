@@ -1,4 +1,4 @@
-"""What coverage is measured on: rows of a train and a test side, from files, task addresses, published data sets or Python."""
+"""Input of coverage: rows of a train and a test side, from files, task addresses, published data sets or Python."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from assay.tasks import load_task
 from assay.tasks.table import read_table
 from assay.tasks.table_files import csv_columns, read_rows
 
-MOST_COLUMNS = 200  # taken for parts
+MOST_COLUMNS = 200  # most columns as parts
 _MEMORY = "rows in memory"
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".toml")
 PartsOf = Callable[[Mapping[str, Any]], Mapping[str, object]]
@@ -29,12 +29,12 @@ Given = "Path | str | Task | Mapping[str, Sequence[object]] | Sequence[Mapping[s
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """Both sides as value indices. Values and answers that occur in training come first.
+    """Train and test side as value indices. Values and answers that occur in training come first.
 
     **Attributes:**
 
-    - `definition`: what the parts and the answer are, and where they come from.
-    - `values`: for every part the names of its values; `num_trained_answers` answers occur in training.
+    - `definition`: a description of parts and answer.
+    - `values`: for every part the names of its values; `num_trained_answers`: number of answers that occur in training.
     """
 
     title: str
@@ -58,7 +58,7 @@ def read_sides(
     **Raises:** `AssayError` for a file that cannot be read or is empty, a column that is missing on one side, and fewer than
     two parts.
     """
-    title, (first, second, told) = _tables(train, test, parts)
+    title, (first, second, definition) = _tables(train, test, parts)
     names = tuple(parts) if parts is not None and not callable(parts) else None
     columns = list(first)
     if not columns:
@@ -91,13 +91,13 @@ def read_sides(
     if answer == columns[-1] and names is None:
         how += ", which is the last column"
     left_out = [name for name in columns if name not in (*chosen, answer)]
-    told = told or f"Parts ({how}): {', '.join(chosen)}. Answer: {answer}." + (
+    definition = definition or f"Parts ({how}): {', '.join(chosen)}. Answer: {answer}." + (
         f" Left out: {', '.join(left_out)}." if left_out else ""
     )
     coded = [joined(first[name], second[name]) for name in (*chosen, answer)]
     return Sides(
         title=title,
-        definition=told,
+        definition=definition,
         parts=chosen,
         answer=answer,
         values=tuple(names for names, _, _ in coded[:-1]),
@@ -116,30 +116,30 @@ def _tables(train: Any, test: Any, parts: Any) -> tuple[str, tuple[dict[str, Cod
         name = str(train).partition(":")[0]
         _only_one(train, test)
         if name in PUBLISHED:
-            first, second, told = read_published(str(train))
-            return str(train), (_from_python(first, None), _from_python(second, None), told)
+            first, second, definition = read_published(str(train))
+            return str(train), (_from_python(first, None), _from_python(second, None), definition)
         train = load_task(str(train))
     elif isinstance(train, str | Path) and Path(train).suffix == ".toml":
         _only_one(train, test)
-        train = read_table(Path(train), executes=False)  # nothing is exchanged, so that an executor that it names is not run
+        train = read_table(Path(train), executes=False)  # the table's executor is not needed and not run
     if isinstance(train, Task):
         _only_one(train.address, test)
         return train.address, from_task(train, named)
     if test is None:
         raise AssayError(
-            "a file of training data needs a file of test data beside it",
+            "a file of training data needs a file of test data",
             given=str(train) if isinstance(train, str | Path) else type(train).__name__,
-            next_step="give both, or a task address or a TOML table, which have both sides",
+            next_step="give both, or a task address or a TOML table, which contain both",
         )
     titles = [str(side) if isinstance(side, str | Path) else _MEMORY for side in (train, test)]
     for side in (train, test):
         if not isinstance(side, str | Path | Mapping | Sequence) or isinstance(side, bytes):
-            raise AssayError("data are a file, columns by name, or rows", given=f"a {type(side).__name__}")
+            raise AssayError("data must be a file, columns by name, or rows", given=f"a {type(side).__name__}")
     tables = [
         _from_file(Path(side), parts) if isinstance(side, str | Path) else _from_python(side, parts) for side in (train, test)
     ]
-    told = f"Parts: {_doc(parts)}" if callable(parts) else ""
-    return " and ".join(dict.fromkeys(titles)), (tables[0], tables[1], told)
+    definition = f"Parts: {_doc(parts)}" if callable(parts) else ""
+    return " and ".join(dict.fromkeys(titles)), (tables[0], tables[1], definition)
 
 
 def _doc(function: Any) -> str:
@@ -149,7 +149,7 @@ def _doc(function: Any) -> str:
 def _only_one(train: object, test: object) -> None:
     if test is not None:
         raise AssayError(
-            "a task, a published data set and a TOML table have both sides, so nothing else is given beside them",
+            "a task, a published data set and a TOML table contain both sides, so a second argument is not allowed",
             given=f"{train} and {test}",
             next_step="leave the second one out",
         )
@@ -159,7 +159,7 @@ def _from_file(path: Path, parts: Any) -> dict[str, CodedColumn]:
     if path.suffix in plugins(READERS, SUFFIXES):
         return _from_python(read_rows(path).rows, parts, path)
     if path.suffix not in SUFFIXES:
-        raise AssayError(f"{path}: data must be a file of a known kind", given=path.suffix or "no suffix", choices=SUFFIXES)
+        raise AssayError(f"{path}: data must be a file of a known format", given=path.suffix or "no suffix", choices=SUFFIXES)
     if not is_file(path):
         near = sorted(other.name for other in path.parent.glob("*") if other.suffix in SUFFIXES) if path.parent.is_dir() else []
         raise AssayError(f"{path}: the file must exist", given=path.name, choices=near)
@@ -179,9 +179,9 @@ def _from_file(path: Path, parts: Any) -> dict[str, CodedColumn]:
 
 
 def _from_python(given: Any, parts: Any, where: object = _MEMORY) -> dict[str, CodedColumn]:
-    """Columns by name, or rows; a function makes the parts of each row, and the last column of the row is the answer."""
+    """Columns from columns by name or from rows. A function gives the parts of each row; its last column is the answer."""
     if any(isinstance(one, str | bytes) or not isinstance(one, Mapping | Sequence) for one in _inside(given)):
-        raise AssayError(f"{where}: data are columns by name, each a list, or rows, each a dictionary", given=given)
+        raise AssayError(f"{where}: data must be columns by name, each a list, or rows, each a dictionary", given=given)
     if isinstance(given, Mapping) and not callable(parts):
         columns = {str(name): list(column) for name, column in given.items()}
     else:
@@ -200,13 +200,13 @@ def _from_python(given: Any, parts: Any, where: object = _MEMORY) -> dict[str, C
         columns = {str(name): [row[name] for row in rows] for name in rows[0]}
     if len({len(column) for column in columns.values()}) > 1:
         raise AssayError(
-            f"{where}: columns must have one length", given={name: len(column) for name, column in columns.items()}
+            f"{where}: columns must have the same length", given={name: len(column) for name, column in columns.items()}
         )
     return {storable(name): CodedColumn.of(column, f"{where}, column {storable(name)!r}") for name, column in columns.items()}
 
 
 def _inside(given: Any) -> Sequence[Any]:
-    """Columns, or rows."""
+    """The columns of a mapping as lists, or the rows."""
     if not isinstance(given, Mapping):
         return given
     return [column.tolist() if hasattr(column, "tolist") else column for column in given.values()]

@@ -1,4 +1,4 @@
-"""What coverage of a data set says: its cells, predictors and usage, in one sentence and as JSON."""
+"""Result of coverage: cells, predictors and usage, as a sentence and as JSON."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,26 +12,26 @@ from assay.novelty import ENOUGH, Kind
 DEFINITIONS = {
     "synonym": (
         "Two values of a part act identically when they have the same answer in every context (the values of the other parts) "
-        "in which both are trained, and there is at least one; contexts in which only one of them is trained say nothing. A "
+        "in which both are trained, and there is at least one; contexts in which only one of them is trained do not count. A "
         "novel combination is a synonym when each of its values equals, or acts identically to, that of a trained combination."
     ),
     "inside": (
-        "Two fragments (the values of some of the parts) are equivalent when they have the same answer in at least k contexts, "
-        "and in none different ones. Inside k-coverage is what a chain of replacements by equivalent fragments turns into a "
-        "trained combination (Chang et al. 2025, arXiv 2505.20278, definition 3.1). Every synonym is inside 1-coverage; the "
-        "cell counts the others."
+        "Two fragments (the values of some of the parts) are equivalent when they have the same answer in at least k "
+        "contexts, and in none different ones. A combination is inside k-coverage when a chain of replacements by "
+        "equivalent fragments turns it into a trained combination (Chang et al. 2025, arXiv 2505.20278, definition 3.1). "
+        "Every synonym is inside 1-coverage; the cell counts the others."
     ),
     "outside": "Neither: no replacement that the training data supports, however weakly, leads to a trained combination.",
     "doomed": (
-        "A value that novel combinations use and that no learner can know. It never occurs in training; or it is not connected "
-        "with the values of most trained combinations by occurring with them in one, directly or through other values."
+        "A value of novel combinations that no learner can identify: it never occurs in training, or it never occurs "
+        "together with the values of most trained combinations, directly or through other values."
     ),
 }
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many novel combinations, and their share of all novel ones (None without any)."""
+    """Number of novel combinations, and their share of all novel ones (None without any)."""
 
     count: int
     share: float | None
@@ -39,13 +39,13 @@ class Count:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A predictor without a network on the novel combinations.
+    """Result of a predictor without a network on the novel combinations.
 
     **Attributes:**
 
-    - `answers`: the share that it answers.
-    - `accuracy`: of those, the share that is right; None when it answers none.
-    - `right`: the share of all novel combinations that it answers rightly.
+    - `answers`: share of novel combinations that it answers.
+    - `accuracy`: of those, the share answered rightly; None when it answers none.
+    - `right`: share of all novel combinations answered rightly.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Predictor:
 
 @dataclass(frozen=True)
 class ValueCounts:
-    """One value of a part: in how many distinct trained and novel combinations it occurs, and whether it is doomed."""
+    """One value of a part: numbers of distinct trained and novel combinations with it, and whether it is doomed."""
 
     part: str
     value: str
@@ -68,20 +68,20 @@ class ValueCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """What `coverage` finds. The cells `synonyms`, `inside_1` and `outside_1` add up to the novel combinations.
+    """Coverage of a data set. The cells `synonyms`, `inside_1` and `outside_1` add up to the novel combinations.
 
     **Attributes:**
 
     - `synonyms`, `inside_1`, `outside_1`: synonyms of trained combinations; the others inside 1-coverage; the rest.
     - `one_exchange`: synonyms that differ from a trained combination in one value only.
     - `inside_k`: for every k all novel combinations inside k-coverage, synonyms among them.
-    - `undecided_k`: for every k those whose chains were too many to follow; they are counted as outside.
-    - `shared`: distinct combinations of the test side that are trained; they are left out of everything else.
+    - `undecided_k`: for every k those with too many chains to search, which are counted as outside.
+    - `shared`: distinct combinations of the test side that are trained, which are left out of all else.
     - `contradictions`: trained combinations with more than one answer.
-    - `determined`: pairs of parts, the first of which determines the second in training.
-    - `groups`: how many groups the trained values fall into that are connected by occurring in one combination.
-    - `named`: the first example of what `notes` counts.
-    - `cells`: for every novel combination its cell; `novel` are their value indices, `trained` those of the trained ones.
+    - `determined`: pairs of parts, of which the first determines the second in training.
+    - `groups`: number of connected groups of trained values, linked by occurring in one combination.
+    - `named`: the first example of each item counted in `notes`.
+    - `cells`: the cell of every novel combination; `novel`, `trained`: value indices of the combinations.
 
     Example::
 
@@ -144,7 +144,7 @@ class Coverage:
         return tuple(value for value in self.usage if value.doomed)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the single combinations, as plain dictionaries and lists."""
+        """All but the single combinations, as plain dictionaries and lists."""
 
         def plain(count: Count) -> dict[str, Any]:
             return {"share": count.share, "count": count.count}

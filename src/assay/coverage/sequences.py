@@ -1,4 +1,4 @@
-"""Parts of sentences: a template and what fills it, and the published data sets that are cut that way."""
+"""Parts of sentences: a template and its fillers, for the published data sets COGS and SLOG."""
 
 import zipfile
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from assay.data.registry import fetch
 from assay.errors import AssayError
 
 NONE = "none"
-# All of them in COGS and SLOG.
+# All function words of COGS and SLOG.
 FUNCTION_WORDS = (
     "a",
     "an",
@@ -31,7 +31,7 @@ FUNCTION_WORDS = (
 
 @dataclass(frozen=True)
 class _Published:
-    """A data set of sentences and logical forms: its files, and the tests that it has besides `gen`."""
+    """A data set of sentences and logical forms: its files, and its test sets besides `gen`."""
 
     train: str
     tests: dict[str, str]
@@ -50,19 +50,19 @@ PUBLISHED = {
     ),
 }
 DEFINITION = (
-    f"Parts: the template, which is the sentence with every word left blank but {', '.join(FUNCTION_WORDS)} and the "
-    "full stop or question mark; and word1, word2, ..., which fill the blanks from left to right (none where there are fewer). "
-    "Answer: the logical form."
+    f"Parts: the template, the sentence with every word blanked except {', '.join(FUNCTION_WORDS)} and the full stop or "
+    "question mark; and word1, word2, ..., which fill the blanks from left to right (none where there are fewer). Answer: "
+    "the logical form."
 )
 
 
 def read_published(address: str) -> tuple[dict[str, list[str]], dict[str, list[str]], str]:
-    """Both sides of `cogs`, `cogs:test`, `cogs:pp_recursion` and the like: columns of parts, then the answer.
+    """Train and test side of `cogs`, `cogs:test`, `cogs:pp_recursion` and the like: columns of parts, then the answer.
 
-    Without more, the test side is the whole generalisation set; `dev` and `test` are the in-distribution sets, any other
-    word one case of the generalisation set.
+    By default the test side is the whole generalisation set; `dev` and `test` are the in-distribution sets, any other word is a
+    case of the generalisation set.
 
-    **Raises:** `AssayError` for an unknown case, and when a file cannot be had.
+    **Raises:** `AssayError` for an unknown case, and when a file is not available.
     """
     name, _, wanted = address.partition(":")
     published = PUBLISHED[name]
@@ -94,7 +94,7 @@ def _lines(text: str) -> list[tuple[str, str, str]]:
 
 
 def filled_template(sentence: str) -> tuple[str, list[str]]:
-    """The sentence with its content words left blank, and these words.
+    """The sentence with its content words blanked, and these words.
 
     ```python
     assert filled_template("A cat liked Emma .") == ("a _ _ _ .", ["cat", "liked", "Emma"])

@@ -1,4 +1,4 @@
-"""The combinations and answers of a task as columns."""
+"""Columns of a task's combinations and answers."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ from assay.task import LACKS, Task
 
 
 def from_task(task: Task, named: Sequence[str] | None) -> tuple[dict[str, CodedColumn], dict[str, CodedColumn], str]:
-    """The combinations of a task and their answers, as `assay.novelty.answered` gives them. Named parts are taken as they are,
-    one row for each example, whose target is the answer."""
+    """Combinations of a task and their answers, as in `assay.novelty.answered`. With named parts there is one row for each
+    example, with its target as the answer."""
     if task.level < 2:
         raise AssayError(
-            "coverage holds the answers of novel combinations against those of trained ones, so a task must have both",
+            "coverage compares the answers of novel combinations with those of trained ones, so a task must have both",
             given=f"{task.address}, which {LACKS[task.level]}",
             next_step="add novel rows with answers",
         )
     if named is None:
-        sides, told = answered(task, "seen", "novel")
+        sides, definition = answered(task, "seen", "novel")
         first, second = (_as_table(task, task.combines, *side) for side in sides)
-        return first, second, f"Parts: {', '.join(task.combines)}, as the task declares them. Answer: {told}."
+        return first, second, f"Parts: {', '.join(task.combines)}, as the task declares them. Answer: {definition}."
     for name in named:
         task.part(name)
     both = [listed(task, "seen"), listed(task, "novel")]
@@ -31,8 +31,8 @@ def from_task(task: Task, named: Sequence[str] | None) -> tuple[dict[str, CodedC
         for examples, labels in zip(both, labels_of(both), strict=True)
     )
     left_out = [part.name for part in task.parts if part.name not in (*task.combines, *named) and not part.of]
-    told = f"Parts: {', '.join(named)}, as the task declares them. Answer: the target of each example."
-    return first, second, told + (f" Left out: {', '.join(left_out)}." if left_out else "")
+    definition = f"Parts: {', '.join(named)}, as the task declares them. Answer: the target of each example."
+    return first, second, definition + (f" Left out: {', '.join(left_out)}." if left_out else "")
 
 
 def _as_table(task: Task, parts: Sequence[str], rows: np.ndarray, answers: list[str]) -> dict[str, CodedColumn]:

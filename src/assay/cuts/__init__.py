@@ -1,4 +1,5 @@
-"""Cuts of any network by depth: all that the rest of the computation knows of its input, read and patched."""
+"""Cuts of any network by depth: all activations through which the rest of the computation depends on its input, read and
+patched."""
 
 from assay.cuts.cuts import Cuts as Cuts
 from assay.cuts.state import State as State

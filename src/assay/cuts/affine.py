@@ -1,4 +1,4 @@
-"""Whether a call is affine in its input-dependent arguments, decided by numbers."""
+"""Numerical test of whether a call is affine in its input-dependent arguments."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 HUGE = 1e30
-"""Entries beyond it stand for infinity (the value that masks an attention score): they are neither perturbed nor compared."""
+"""Entries beyond it count as infinite, such as masked attention scores, and are neither perturbed nor compared."""
 
 Function = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
@@ -15,15 +15,15 @@ Function = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 def is_affine(function: Function, points: Sequence[Tensor], *, tolerance: float, seed: int) -> bool:
     """Whether f((a + b) / 2) = (f(a) + f(b)) / 2 for random a and b around the real arguments, all arguments together.
 
-    So a function that is affine in each argument alone, such as a product of two, is not affine. Entries move by a cubed
-    normal number, whose sizes span orders of magnitude, times twice the size of the argument plus one: bends away from
-    the real values are met too. Small arguments are perturbed repeatedly, up to 64 numbers.
+    A function that is affine in each argument separately, such as a product, is therefore not affine. Perturbations are cubed
+    normal numbers, which span orders of magnitude, times twice the size of the argument plus one, so that bends away from the
+    real values are found too. Small arguments are perturbed repeatedly, up to 64 numbers.
 
     **Arguments:**
 
-    - `function`: from the arguments to its results, some of which may be integers: then it is a choice, and not affine.
+    - `function`: from the arguments to its results. With integers among these it is not affine.
     - `points`: the real arguments, of any floating-point or complex type.
-    - `tolerance`: of the difference, as a share of the largest result.
+    - `tolerance`: largest difference, relative to the largest result.
     - `seed`: of the perturbations.
 
     ```python
@@ -51,7 +51,7 @@ def _perturbed(point: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Ten
     scale = 2 * (float(known.abs().square().mean().sqrt()) if point.numel() else 0.0) + 1
     drawn = torch.randn(point.shape, generator=generator, dtype=torch.complex64 if point.is_complex() else torch.float32)
     noise = drawn.to(point).pow_(3).mul_(scale)
-    # The second perturbation is the first in another order: new for each entry, and one draw takes half as long as two.
+    # The second perturbation is a permutation of the first, which takes half as long as two draws.
     a, b = point + noise, point - 0.7 * noise.flatten().flip(0).view_as(noise)
     if masked:
         a, b = torch.where(huge, point, a), torch.where(huge, point, b)
@@ -60,16 +60,16 @@ def _perturbed(point: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Ten
 
 
 def _halfway(a: Tensor, b: Tensor, middle: Tensor, *, tolerance: float) -> bool:
-    """Whether the value in the middle is the mean of the values at both ends."""
+    """Whether the value at the midpoint is the mean of the values at both ends."""
     if not (a.is_floating_point() or a.is_complex()):
         return False
     if not middle.numel():
         return True
     if not _size(a, b, middle) < HUGE:
-        still = (a == b) & (a == middle)  # masked, where no entry of the arguments makes a difference
+        still = (a == b) & (a == middle)  # masked entries, which no argument changes
         a, b, middle = (some.masked_fill(still, 0) for some in (a, b, middle))
     size = _size(a, b, middle)
-    # Outside the domain, as at the logarithm of a negative number, nothing is finite.
+    # Not finite outside the domain, such as the logarithm of a negative number.
     return math.isfinite(size) and float((middle - (a / 2 + b / 2)).abs().max()) <= tolerance * size
 
 

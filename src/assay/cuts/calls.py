@@ -1,7 +1,7 @@
-"""The calls of one forward pass, numbered, below autograd.
+"""Numbered calls of one forward pass, intercepted below autograd.
 
-`TorchDispatchMode` meets every call of the tensor library, whoever makes it: a module, a function, an operator, a scripted
-function, a checkpoint, `vmap`. Functions that PyTorch composes of others (recurrent layers, `einsum`) are met as their parts.
+`TorchDispatchMode` intercepts every call of the tensor library, whether made by a module, a function, an operator, a scripted
+function, a checkpoint or `vmap`. Composite functions (recurrent layers, `einsum`) appear as their component calls.
 """
 
 import sys
@@ -20,42 +20,42 @@ from assay.errors import AssayError
 
 COPIES = ("clone", "_unsafe_view", "_to_copy", "lift_fresh")
 FUSED = ("scaled_dot_product", "flash_attention", "efficient_attention", "_rnn", "_thnn_fused", "multi_head", "encoder_layer")
-"""Parts of the names of calls that hold several non-affine steps."""
+"""Substrings of the names of calls with several non-affine steps."""
 
 
 def storage(tensor: Tensor) -> int:
-    """What tells the memory of a tensor from any other that is alive."""
-    return tensor.untyped_storage()._cdata if tensor.layout == torch.strided else -id(tensor)  # sparse ones share none
+    """Identifier of a tensor's memory, unique among live tensors."""
+    return tensor.untyped_storage()._cdata if tensor.layout == torch.strided else -id(tensor)  # sparse tensors share no memory
 
 
 def named(name: str, path: Sequence[str]) -> str:
-    """A function with the module in which it runs, the last of those in the path; the outermost one has no name. In place or
-    not, a function has one name."""
+    """Name of a call: the innermost module of the path and the function, with the same name in place or not. The outermost
+    module has no name."""
     name = name[:-1] if name.endswith("_") and not name.endswith("__") else name
     return ".".join(part for part in (*path[-1:], name) if part)
 
 
 class Call:
-    """One call of the tensor library, in the making and when it has run.
+    """One call of the tensor library, before and after it has run.
 
     **Attributes:**
 
     - `name`: of the function, without its overload.
-    - `flat`: all arguments, those of lists among them.
-    - `tensors`: the arguments that are tensors, by their place in `flat`.
-    - `written`: places of those that the call writes to.
-    - `returned`: what it returned.
-    - `results`: the tensors that it returned, without those that it was given and wrote to.
-    - `sources`: for each result, the place of the argument of which it is a view or a plain copy, or `None`.
-    - `rearranges`: whether it returned the elements of its argument, all of them, in another shape or memory. Such calls come
-      and go with the layout of tensors in memory.
+    - `flat`: all arguments, with lists flattened.
+    - `tensors`: the tensor arguments, by index in `flat`.
+    - `written`: indices of those that the call writes to.
+    - `returned`: its return value.
+    - `results`: the returned tensors, except arguments that it wrote to.
+    - `sources`: for each result the index of the argument of which it is a view or a plain copy, or `None`.
+    - `rearranges`: whether it only returned all elements of its argument in another shape or memory. Whether such calls occur
+      depends on the memory layout of tensors.
     """
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]):
         self.function = function
         self.name: str = function.overloadpacket.__name__
         self.flat: list[Any] = []
-        self._lists: list[int | None] = []  # lengths of the arguments that are lists; in the tensor library none holds another
+        self._lists: list[int | None] = []  # lengths of the list arguments; in the tensor library lists are not nested
         self._keywords = list(kwargs)
         for value in (*args, *kwargs.values()):
             several = isinstance(value, (list, tuple))
@@ -69,17 +69,17 @@ class Call:
             self.written = [k for k, value in self.tensors.items() if any(value is one for one in written)]
 
     def repeat(self, flat: Sequence[Any]) -> Any:
-        """The same function on other arguments."""
+        """Call the same function on other arguments."""
         left = iter(flat)
         values = [next(left) if size is None else [next(left) for _ in range(size)] for size in self._lists]
         ordinary = len(values) - len(self._keywords)
         return self.function(*values[:ordinary], **dict(zip(self._keywords, values[ordinary:], strict=True)))
 
     def run(self, instead: Any = None) -> None:
-        """Run it, or take something else for what it returns."""
+        """Run the call, or use `instead` as its return value."""
         self.returned = self.repeat(self.flat) if instead is None else instead
         self._leaves, self._structure = tree_flatten(self.returned)
-        if self.name.startswith(("empty", "new_empty")):  # memory as it was found is no function of anything
+        if self.name.startswith(("empty", "new_empty")):  # uninitialised memory depends on no argument
             for value in self._leaves:
                 value.zero_()
         given = [self.flat[k] for k in self.written]
@@ -99,24 +99,24 @@ class Call:
         )
 
     def produced(self, slot: int, written: bool) -> Tensor:
-        """A result, or an argument that was written to, by its place."""
+        """A result, or an argument that was written to, by index."""
         return self.flat[slot] if written else self.results[slot]
 
     def put(self, slot: int, value: Tensor) -> None:
-        """Return another tensor as this result."""
+        """Replace one result by another tensor."""
         self._leaves[self._places[slot]] = self.results[slot] = value
         self.returned = tree_unflatten(self._leaves, self._structure)
 
     @property
     def opaque(self) -> bool:
-        """Whether it may hold several non-affine steps: a fused function, or one that PyTorch does not know."""
+        """Whether the call may contain several non-affine steps: a fused or a custom function."""
         return self.function.namespace not in ("aten", "prims", "prim") or any(part in self.name for part in FUSED)
 
 
 @cache
 def kind_of(function: Any) -> tuple[str, Literal["new", "view", "other"]]:
-    """The name of a function, and whether all that it does is to return new tensors that are a function of its arguments alone,
-    or views or copies of its first argument."""
+    """Name of a function, and its kind: `new` if it only returns new tensors that depend on its arguments alone, `view` if it
+    only returns views or copies of its first argument, else `other`."""
     if not isinstance(function, torch._ops.OpOverload):
         return str(function), "other"
     name, schema = function.overloadpacket.__name__, function._schema
@@ -134,19 +134,19 @@ def kind_of(function: Any) -> tuple[str, Literal["new", "view", "other"]]:
 
 @cache
 def _writes(function: Any) -> tuple[tuple[int, str], ...]:
-    """Place and name of the arguments that a function of the tensor library writes to."""
+    """Index and name of the arguments that a function of the tensor library writes to."""
     if torch.Tag.inplace_view in function.tags:
-        return ()  # `transpose_` and the like: other strides, the same numbers
+        return ()  # `transpose_` and the like change strides only
     arguments = enumerate(function._schema.arguments)
     return tuple((k, one.name) for k, one in arguments if one.alias_info is not None and one.alias_info.is_write)
 
 
 class Pass(TorchDispatchMode):
-    """A forward pass during which every call is shown to `before` and `after`, numbered or, where it rearranges, not.
+    """A forward pass in which every call is passed to `before` and `after`, with a number unless it only rearranges.
 
     **Arguments:**
 
-    - `expected`: the names of the calls of an earlier pass, from which this one must not differ.
+    - `expected`: names of the calls of an earlier pass, with which this one must agree.
     """
 
     def __init__(self, expected: Sequence[str] | None = None):
@@ -156,17 +156,17 @@ class Pass(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Whether PyTorch is to keep its compiler out of `__torch_dispatch__`, which imports it at the first call.
+        """Whether PyTorch skips its compiler in `__torch_dispatch__`, which would import it at the first call.
 
         Passes run within `not_compiled`.
         """
         return False
 
     def before(self, call: Call) -> None:
-        """Called before it runs."""
+        """Called before a call runs."""
 
     def rearranged(self, call: Call) -> None:
-        """Called after a call without number."""
+        """Called after a call without a number."""
 
     def after(self, call: Call, number: int) -> None:
         """Called after a call with a number."""
@@ -175,7 +175,7 @@ class Pass(TorchDispatchMode):
         return self.met(Call(func, args, kwargs or {}))
 
     def met(self, call: Call) -> Any:
-        """Run a call; returns what it returns."""
+        """Run a call and return its value."""
         self.before(call)
         self.perform(call)
         if call.rearranges:
@@ -186,11 +186,11 @@ class Pass(TorchDispatchMode):
         return call.returned
 
     def perform(self, call: Call) -> None:
-        """Run it."""
+        """Run one call; subclasses may replace it."""
         call.run()
 
     def count(self, name: str) -> int:
-        """The number of the call that has just been met. **Raises:** `AssayError` where it is not the expected one."""
+        """Number of the current call. **Raises:** `AssayError` where it is not the expected one."""
         number = len(self.names)
         self.names.append(name)
         if self.expected is not None and (number >= len(self.expected) or self.expected[number] != name):
@@ -206,26 +206,26 @@ class Pass(TorchDispatchMode):
         here = len(self.names) - (name != "the end")
         usual = self.expected[here] if here < len(self.expected) else "the end"
         return AssayError(
-            "a network is cut where it makes the same calls for all inputs of one shape",
+            "a network can be cut only if it makes the same calls for all inputs of one shape",
             given=f"{name} as call {here}, where it was {usual}",
-            next_step="cut on inputs that take one path, such as all with padding or all without",
+            next_step="cut on inputs that take the same path, such as all with padding or all without",
         )
 
 
 @contextmanager
 def not_compiled() -> Iterator[None]:
-    """Compiled functions run as they were written."""
-    # To import the compiler takes seconds, and where nothing has imported it nothing is compiled. PyTorch 2.13 runs compiled
-    # functions eagerly under any dispatch mode; this asks for it in every version.
+    """Context in which compiled functions run eagerly."""
+    # Importing the compiler takes seconds, and without it nothing is compiled. PyTorch 2.13 runs compiled functions eagerly
+    # under any dispatch mode; this makes every version do so.
     with torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext():
         yield
 
 
 @contextmanager
 def taken_apart(*, recurrent: bool) -> Iterator[None]:
-    """Fused functions run as the calls that they stand for, and compiled functions as they were written.
+    """Context in which fused functions run as their component calls, and compiled functions eagerly.
 
-    **Arguments:** `recurrent`: whether there are recurrent layers among them. Convolutions are slower then.
+    **Arguments:** `recurrent`: whether to decompose recurrent layers too, which makes convolutions slower.
     """
     with ExitStack() as stack:
         stack.enter_context(not_compiled())
@@ -233,7 +233,7 @@ def taken_apart(*, recurrent: bool) -> Iterator[None]:
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         onednn = torch._C._get_mkldnn_enabled()
         cudnn = torch._C._get_cudnn_enabled()
-        # Through these two the recurrent layers choose one call for all steps. The public setter also sets TF32, and warns.
+        # These two flags make recurrent layers use one call for all steps. The public setter also sets TF32, and warns.
         torch._C._set_mkldnn_enabled(onednn and not recurrent)
         torch._C._set_cudnn_enabled(cudnn and not recurrent)
         try:

@@ -1,4 +1,4 @@
-"""The cuts of a network: found by recording one pass, read, and patched."""
+"""Cuts of a network: found by recording a pass, read, and patched."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -20,7 +20,7 @@ from assay.isolation import undisturbed
 
 
 class Cuts:
-    """The cuts of a network by depth; made by `Subject.cuts`.
+    """Cuts of a network by depth; see `Subject.cuts`.
 
     **Arguments:**
 
@@ -29,12 +29,12 @@ class Cuts:
     - `inputs`: examples on which the cuts are found; three are used.
     - `device`: of the network.
     - `batch_size`: examples per forward pass.
-    - `fixed`: names of inputs that are run as they are given, such as the answer so far. The cuts are then of the others, and
-      end before the first call that uses both.
+    - `fixed`: names of inputs that are never patched, such as the prefix of the answer. Cuts are then those of the other
+      inputs, and end before the first call that uses both.
 
-    **Raises:** `AssayError` where a tensor depends on the inputs and the call that made it was not seen; where the outputs
-    do not depend on them, differ from those of a plain pass by more than 1e-5, or depend on the other examples of the batch;
-    where another content of the inputs leads to other calls.
+    **Raises:** `AssayError` where an input-dependent tensor was made by a call that was not seen; where outputs do not depend
+    on the inputs, differ from those of a plain pass by more than 1e-5, or depend on other examples of the batch; where the
+    calls depend on the content of the inputs.
 
     ```python
     >>> network = nn.Sequential(OrderedDict(up=nn.Linear(4, 8), relu=nn.ReLU(), down=nn.Linear(8, 2)))
@@ -77,20 +77,20 @@ class Cuts:
 
     @property
     def replaced(self) -> tuple[str, ...]:
-        """Fused functions that a plain pass calls and that run here as the calls that they stand for."""
+        """Fused functions of a plain pass that run here as their component calls."""
         return self._first.replaced
 
     def read(self, inputs: Inputs, depth: int) -> State:
         """The state of every example at a cut, in batches.
 
-        Inputs of other lengths have cuts of their own, which are found first.
+        For inputs of other lengths separate cuts are found first.
 
-        **Raises:** `AssayError` for a depth that is no cut, and a cut with a tensor of which no dimension holds the examples.
+        **Raises:** `AssayError` for a depth without a cut, and for a cut with a tensor without an example dimension.
         """
         return self.read_several(inputs, [depth])[depth]
 
     def read_several(self, inputs: Inputs, depths: Sequence[int]) -> dict[int, State]:
-        """The same at several cuts from the same passes.
+        """States at several cuts from the same passes.
 
         **Raises:** `AssayError` where one of the cuts cannot be read.
         """
@@ -106,11 +106,11 @@ class Cuts:
         return {depth: _joined(some) for depth, some in chunks.items()}
 
     def run(self, inputs: Inputs, depth: int, state: State) -> Tensor:
-        """Outputs `(n, ...)`, on the CPU, of the rest of the network on the states of `n` examples.
+        """Outputs `(n, ...)`, on the CPU, of the network behind a cut on the states of `n` examples.
 
-        The network runs on `inputs`, repeated or shortened to as many examples and to the lengths that the state has, and every
-        tensor of the cut is replaced, so that nothing is left of their content. Of fixed inputs there is one row for each
-        state. The first time at each depth this is tested on the examples on which the cuts were found.
+        The network runs on `inputs`, repeated or cut to the number of examples and the lengths of the state, and every tensor
+        of the cut is replaced, so that outputs do not depend on their content. Fixed inputs need one row for each state. At the
+        first use of a depth this is tested on the examples on which the cuts were found.
 
         **Raises:** `AssayError` for a state of another cut, and where the outputs depend on more than the state.
         """
@@ -118,7 +118,7 @@ class Cuts:
         trace.check(state, trace.cut(depth))
         fixed = {name: value for name, value in inputs.items() if name in self._fixed}
         if fixed and _length(fixed) != len(state):
-            raise AssayError("fixed inputs have a row for each state", given=f"{_length(fixed)} for {len(state)} states")
+            raise AssayError("fixed inputs must have a row for each state", given=f"{_length(fixed)} for {len(state)} states")
         self._test(trace, depth)
         outputs = []
         batches: dict[int, Inputs] = {}
@@ -132,7 +132,7 @@ class Cuts:
     # Inside
 
     def _rows(self, trace: Trace) -> int:
-        """Examples in a pass: on a CPU some four times what its cache holds, since each call of a pass is met in Python."""
+        """Examples per pass: on a CPU about four times as many as fit its cache, since every call is handled in Python."""
         fitting = max(16, 8 * AT_ONCE // trace.widest) if self._device.type == "cpu" else self._batch_size
         return min(self._batch_size, fitting)
 
@@ -144,7 +144,7 @@ class Cuts:
         return self._traces[shapes]
 
     def _pass(self, mode: Pass, inputs: Inputs) -> Tensor:
-        """Outputs of a pass under a mode, which leaves the inputs as they are."""
+        """Outputs of a pass under a mode, on copies of the inputs."""
         batch = {name: value.clone() for name, value in inputs.items()}
         if isinstance(mode, Exchange):
             mode.start(list(batch.values()))
@@ -164,20 +164,20 @@ class Cuts:
         return self._pass(trace.patching(state, _length(inputs), test=test), inputs)
 
     def _test(self, trace: Trace, depth: int) -> None:
-        """Completeness: the states of some examples, put into a pass on others, give the outputs of the former."""
+        """Test of completeness: states of some examples, patched into a pass on others, must give the outputs of the former."""
         if (key := (trace.shapes, depth)) in self._complete:
             return
         state = self._states(trace, [depth], trace.sample)[depth]
         others = {name: value if name in self._fixed else value.roll(1, 0) for name, value in trace.sample.items()}
         found = self._patched(trace, state, others, test=True)
-        # Where the outputs hardly differ between examples, agreement with the right ones must be closer than with the others.
+        # Where outputs hardly differ between examples, they must be closer to the right ones than to the others.
         spread = float((trace.output - trace.output.roll(1, 0)).abs().max())
         apart = float((found - trace.output).abs().max())
         if not (close(found, trace.output, tolerance=1e-4) and apart <= 0.01 * spread + 1e-6 * float(trace.output.abs().max())):
             raise AssayError(
-                "all that the rest of a network knows of its input must cross a cut",
+                "a cut must hold all that the rest of the network depends on",
                 given=f"outputs that differ by {apart:.2g} at depth {depth}",
-                next_step="look for code that keeps a tensor from one pass to the next, or works on its memory outside PyTorch",
+                next_step="look for code that keeps a tensor between passes, or changes its memory outside PyTorch",
             )
         self._complete.add(key)
 
@@ -186,7 +186,7 @@ class Cuts:
         path: list[str] = []
         with _named(self._module, path):
             fused = Fused(path)
-            with not_compiled(), fused:  # fused as it is by itself
+            with not_compiled(), fused:  # a plain pass, with fused functions
                 self._forward({name: value.clone() for name, value in sample.items()})
             batch = {name: value.clone() for name, value in sample.items()}
             recorder = Recorder(batch, dict(_weights(self._module)), path)
@@ -195,13 +195,14 @@ class Cuts:
                 output = self._forward(batch)
         graph = replace(recorder.graph(output), recurrent=recurrent)
         if len(output) != ROWS:
-            raise AssayError("the outputs must have the examples first", given=f"{tuple(output.shape)} for {ROWS} examples")
+            given = f"{tuple(output.shape)} for {ROWS} examples"
+            raise AssayError("outputs must have examples as the first dimension", given=given)
         if not close(output, plain, tolerance=1e-5, at_least=1.0):
             raise AssayError(
-                "recording a pass must leave its outputs as they are, to 1e-5",
+                "recording a pass must not change its outputs by more than 1e-5",
                 given=f"a difference of {float((output - plain).abs().max()):.2g}",
-                next_step="see whether the network draws random numbers or keeps something from one pass to the next; cut one "
-                "in half precision, whose fused functions round otherwise, after `module.float()`",
+                next_step="check whether the network draws random numbers or keeps a state between passes; a network in "
+                "half precision, whose fused functions round differently, can be cut after `module.float()`",
             )
         crossing = graph.cuts([slot for slot, name in enumerate(sample) if name in self._fixed])
         everything = tuple(sorted({node for nodes in crossing for node in nodes}))
@@ -210,7 +211,7 @@ class Cuts:
         larger = self._pass(more, together)
         if not (close(moved, output.roll(1, 0), tolerance=1e-4) and close(larger[:ROWS], output, tolerance=1e-4)):
             raise AssayError(
-                "a network is cut where the output for an example depends on that example alone", given="on its batch"
+                "a network can be cut only if the output for an example depends on that example alone", given="on its batch"
             )
         widest = max(value.numel() for value in graph.values.values()) // ROWS
         rows: dict[int, Rows] = {}
@@ -225,7 +226,7 @@ class Cuts:
         return Trace(
             sample=sample,
             output=output,
-            graph=replace(graph, constants={}, values={node: graph.values[node] for node in everything}),  # the rest is large
+            graph=replace(graph, constants={}, values={node: graph.values[node] for node in everything}),  # free large tensors
             crossing=crossing,
             rows=rows,
             shared=frozenset(shared),
@@ -241,9 +242,9 @@ def _joined(chunks: list[State]) -> State:
             not close(other.shared[k], v, tolerance=1e-5) for k, v in first.shared.items()
         ):
             raise AssayError(
-                "what belongs to no example must be the same in all batches",
+                "tensors without an example dimension must be the same in all batches",
                 given=[*first.shared, *first.numbers],
-                next_step="read alike inputs together, or all in one batch",
+                next_step="read similar inputs together, or all in one batch",
             )
     values, carried = (
         {name: torch.cat([getattr(chunk, kind)[name] for chunk in chunks]) for name in getattr(first, kind)}
@@ -260,7 +261,7 @@ def _length(inputs: Inputs) -> int:
 
 
 def _chunks(length: int, size: int) -> Iterator[tuple[slice | Tensor, int]]:
-    """Rows of each batch, two at least, and how many of them count."""
+    """Rows of each batch, at least two, and the number of those that count."""
     for start in range(0, length, size):
         count = min(size, length - start)
         yield (slice(start, start + count) if count > 1 else torch.tensor([start, start])), count
@@ -279,10 +280,10 @@ def _rolled(inputs: Inputs) -> Inputs:
 
 
 def _resized(inputs: Inputs, rows: int, shapes: Mapping[str, tuple[int, ...]], device: torch.device | None = None) -> Inputs:
-    """The inputs with so many examples of these shapes, each dimension repeated or shortened."""
+    """The inputs with `rows` examples of these shapes, with every dimension repeated or cut."""
     if set(shapes) != set(inputs) or any(value.ndim != 1 + len(shapes[name]) for name, value in inputs.items()):
         raise AssayError(
-            "a state goes into a pass on inputs of the same names and dimensions",
+            "a state can be patched only into a pass on inputs of the same names and dimensions",
             given={name: tuple(value.shape) for name, value in inputs.items()},
             choices=[str(dict(shapes))],
         )
@@ -298,13 +299,13 @@ def _resized(inputs: Inputs, rows: int, shapes: Mapping[str, tuple[int, ...]], d
 
 
 def _no_examples() -> AssayError:
-    return AssayError("a network is cut on at least one example", given="none")
+    return AssayError("cuts need at least one example", given="none")
 
 
 def _samples(inputs: Inputs, device: torch.device) -> tuple[Inputs, Inputs]:
-    """Examples for the passes that find cuts, and these together with others.
+    """Examples for the passes that find cuts, and a larger batch that holds them.
 
-    They are varied where all are alike: passes on others show what depends on the inputs.
+    Equal examples are varied, since different ones show what depends on the inputs.
     """
     count = _length(inputs)
     if not count:
@@ -334,16 +335,16 @@ def _weights(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 @contextmanager
 def _named(module: nn.Module, path: list[str]) -> Iterator[None]:
-    """Names of the modules that run are put at the end of `path` while they do."""
+    """Context in which names of running modules are at the end of `path`."""
 
     def leave(*_: Any) -> None:
         path.pop()
 
     handles = []
     for name, part in module.named_modules():
-        shown = ".".join(step for step in name.split(".") if step != "_orig_mod")  # what `torch.compile` puts around a module
+        shown = ".".join(step for step in name.split(".") if step != "_orig_mod")  # the wrapper of `torch.compile`
         if isinstance(part, torch.jit.ScriptModule):
-            continue  # takes no hooks
+            continue  # scripted modules take no hooks
         handles.append(part.register_forward_pre_hook(partial(lambda shown, *_: path.append(shown), shown)))
         handles.append(part.register_forward_hook(leave, always_call=True))
     try:

@@ -1,4 +1,4 @@
-"""Passes in which the tensors of a cut are read, or replaced."""
+"""Passes that read or replace the tensors of a cut."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,22 +22,22 @@ FUSED_ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
 
 
 class Exchange(Pass):
-    """A pass in which nodes of a recorded one are read, or replaced.
+    """A pass that reads or replaces nodes of a recorded one.
 
     **Arguments:**
 
     - `graph`: the recorded pass.
-    - `read`: nodes whose tensors are kept, in `values`.
-    - `put`: states by node, with the examples first as `rows` says.
-    - `numbers`: what calls hand to Python instead of what they find; those that are not replaced are kept, in `numbers`.
-    - `constants`: whether arguments that were taken not to depend on the inputs must be as they were.
-    - `idle`: numbers of the calls whose results matter to nothing that is read, nor to the outputs. They do not run: what they
-      return has the shape that it had before, as `shapes` says, and any content.
-    - `shapes`: of what each call returned in an earlier pass on as many examples; filled in where it is empty, by running all.
-    - `test`: the content of what does not run is NaN, so that nothing can use it unnoticed.
-    - `attention`: at which calls each attention starts and ends, filled in where it is met first. On a CPU it runs fused where
-      none of these is read, replaced or idle, and where only its scaled queries or keys are replaced: outputs then differ from
-      those of attention taken apart in the last digits (1e-6 of the largest). Without it all attention is taken apart.
+    - `read`: nodes whose tensors are stored in `values`.
+    - `put`: replacements by node, with the examples first; `rows` says where they belong.
+    - `numbers`: replacements of numbers that calls pass to Python; all others are stored in `numbers`.
+    - `constants`: whether to check that arguments recorded as constant have not changed.
+    - `idle`: numbers of the calls whose results affect neither tensors to read nor outputs. They do not run; they return
+      tensors of the shapes in `shapes` with any content.
+    - `shapes`: shapes of the results of each call in an earlier pass on as many examples; if empty, all calls run and fill it.
+    - `test`: whether results of calls that do not run are NaN, so that their use is noticed.
+    - `attention`: first and last call of each attention, filled in at its first occurrence. On a CPU attention runs fused if
+      none of these calls is read, replaced or idle, or if only its scaled queries or keys are replaced; outputs then differ in
+      the last digits (1e-6 of the largest) from decomposed attention. None decomposes all attention.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Exchange(Pass):
         self._fused_until = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        # Most calls are neither read, nor replaced, nor compared, and nothing needs to be known of them.
+        # Fast path: most calls are neither read, replaced nor compared.
         name, kind = kind_of(func)
         if name == FUSED_ATTENTION and self.attention is not None:
             returned = func(*args, **(kwargs or {}))
@@ -82,7 +82,7 @@ class Exchange(Pass):
             returned = func(*args, **(kwargs or {}))
             results = [returned] if isinstance(returned, Tensor) else returned
             if len(results) != 1 or results[0].numel() != args[0].numel():
-                self.count(name)  # else it rearranges, and has no number
+                self.count(name)  # else it only rearranges and has no number
             return returned
         number = self.count(name)
         if number in self._idle and number in self._shapes:
@@ -93,7 +93,7 @@ class Exchange(Pass):
         return returned
 
     def attend(self, function: Any, args: Any, kwargs: Any) -> Any:
-        """An attention, fused where that makes no difference to what is asked of the pass: it is several times faster."""
+        """Run an attention, fused where this pass allows it, which is several times faster."""
         if self.attention is None or args[0].device.type != "cpu":
             return function(*args, **kwargs)
         start = len(self.names)
@@ -110,9 +110,8 @@ class Exchange(Pass):
             return function(*args, **kwargs)
 
     def _scaled(self, inside: range, used: set[int], args: Any, kwargs: Any) -> tuple[Any, Any] | None:
-        """Arguments with which the attention does the rest of its work fused, where all that is used of it is that its scaled
-        queries or keys are replaced; else `None`. PyTorch multiplies both by the square root of the scale before anything
-        else, the keys transposed."""
+        """Arguments for a fused attention where only its scaled queries or keys are replaced; else `None`. PyTorch first
+        multiplies queries and transposed keys by the square root of the scale."""
         multiplied = [number for number in inside if self.graph.calls[number] == "mul"]
         if len(multiplied) != 2 or len(args) < 3 or not used.issubset(multiplied):
             return None
@@ -149,7 +148,7 @@ class Exchange(Pass):
         return tree_map(lambda leaf: leaf.made(self._test) if isinstance(leaf, _Shape) else leaf, known)
 
     def start(self, inputs: Sequence[Tensor]) -> None:
-        """Read or replace among the inputs, in their memory."""
+        """Read or replace inputs, in their memory."""
         for node in self._nodes.get(-1, []):
             self._exchange(node, inputs[self.graph.nodes[node].slot])
 
@@ -167,7 +166,7 @@ class Exchange(Pass):
             known = self.graph.nodes[node]
             tensor = call.produced(known.slot, known.written)
             if node in self.put and known.part_of and not known.pinned:
-                tensor = tensor.clone()  # a view, whose whole keeps its numbers
+                tensor = tensor.clone()  # a view, whose base must keep its content
                 call.put(known.slot, tensor)
             self._exchange(node, tensor)
 
@@ -181,14 +180,14 @@ class Exchange(Pass):
     def _unseen(self, call: Call, number: int) -> AssayError:
         names = {node.call: node.name for node in self.graph.nodes}
         return AssayError(
-            "a call must have made every tensor and number that depends on the inputs, for a network to be cut",
+            "a network can be cut only if calls made every tensor and number that depends on the inputs",
             given=f"{names.get(number, call.name)} uses one that changes with the inputs and that no call made",
-            next_step="write what happens outside PyTorch (NumPy, lists, `.item()`) with tensors, or end the network before it",
+            next_step="write code outside PyTorch (NumPy, lists, `.item()`) with tensors, or end the network before it",
         )
 
 
 class Attending(TorchFunctionMode):
-    """Shows every attention of a pass to its `attend`, before it is taken apart."""
+    """Passes every attention to `Exchange.attend`, before it is decomposed."""
 
     def __init__(self, exchange: Exchange):
         super().__init__()
@@ -202,7 +201,7 @@ class Attending(TorchFunctionMode):
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A tensor without its content."""
+    """Shape, type and device of a tensor."""
 
     size: torch.Size
     stride: tuple[int, ...]
@@ -210,7 +209,8 @@ class _Shape:
     device: torch.device
 
     def made(self, test: bool) -> Tensor:
-        """A tensor with any content: of integers 0, of truth values `True`, so that they are indices and conditions still."""
+        """A tensor with arbitrary content; integers are 0 and booleans `True`, so that they are valid indices and
+        conditions."""
         found = torch.empty_strided(self.size, self.stride, dtype=self.dtype, device=self.device)
         if not (self.dtype.is_floating_point or self.dtype.is_complex):
             return found.fill_(self.dtype == torch.bool)
@@ -222,7 +222,7 @@ def _shape(leaf: Any) -> Any:
 
 
 class Fused(Pass):
-    """A pass that runs as it would by itself, and the names of its fused calls."""
+    """A plain pass that records the names of its fused calls."""
 
     def __init__(self, path: Sequence[str]):
         super().__init__()

@@ -1,4 +1,4 @@
-"""One forward pass recorded as a graph: which call made each input-dependent tensor, from which others, and at what depth."""
+"""Computation graph of one forward pass: for each input-dependent tensor the call that made it, its inputs and its depth."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,28 +13,28 @@ from assay.cuts.calls import Call, Pass, named, storage
 from assay.errors import AssayError
 
 SHAPED_LIKE = ("zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty")
-"""Calls that use the shape and type of a tensor, and not its content."""
+"""Calls that use the shape and type of a tensor but not its content."""
 
 OVERWRITING = ("copy_", "fill_", "zero_")
 
 TO_PYTHON = ("_local_scalar_dense", "equal", "is_nonzero")
-"""Calls that hand a number from a tensor to Python."""
+"""Calls that pass a number from a tensor to Python."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """An input-dependent tensor where it comes from: a result of a call, memory that a call wrote to, or an input.
+    """An input-dependent tensor at its origin: a result of a call, memory that a call wrote to, or an input.
 
     **Attributes:**
 
-    - `name`: module path, function, and how many such calls came before.
+    - `name`: module path, function, and index among such calls.
     - `call`: the number of the call; -1 for the inputs.
-    - `slot`: place among the results of the call, among its arguments if it wrote there, or among the inputs.
+    - `slot`: index among the results of the call, among its arguments if it wrote there, or among the inputs.
     - `written`: whether the call wrote to it.
-    - `depth`: the most non-affine calls on a way to it from the input.
-    - `uses`: the nodes that the call used, by position.
-    - `part_of`: of a view, the nodes whose elements it holds; else nothing.
-    - `pinned`: of a view, whether its memory is also written to under another name, so that a patch has to write there.
+    - `depth`: largest number of non-affine calls on a path from the input.
+    - `uses`: indices of the nodes that the call used.
+    - `part_of`: for a view, the nodes whose elements it holds; else empty.
+    - `pinned`: for a view, whether its memory is also written to through another tensor, so that a patch must write there.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Node:
 
 @dataclass(frozen=True)
 class NamedCall:
-    """A call that is named in reports: where it stands, its name, the depth of what it makes, and the nodes that it uses."""
+    """A call named in reports: its number, its name, the depth of its results, and the nodes that it uses."""
 
     call: int
     name: str
@@ -59,17 +59,18 @@ class NamedCall:
 
 @dataclass(frozen=True)
 class CallGraph:
-    """What one recorded pass did.
+    """Graph of one recorded pass.
 
     **Attributes:**
 
     - `calls`: names of the numbered calls.
-    - `nodes`: input-dependent tensors, in the order of their making; the inputs come first.
-    - `live`: positions of the nodes on which the output, or a number handed to Python, depends.
+    - `nodes`: input-dependent tensors, in the order of creation; the inputs come first.
+    - `live`: indices of the nodes on which the output, or a number passed to Python, depends.
     - `outputs`: the nodes whose elements the output holds.
-    - `nonaffine`, `opaque`, `to_python`: calls that are not affine, that hold several such steps, that hand a number to Python.
-    - `constants`: arguments of each call that were taken not to depend on the inputs.
-    - `values`: of the nodes, as they were made.
+    - `nonaffine`, `opaque`, `to_python`: calls that are not affine, that may contain several such steps, that pass a number to
+      Python.
+    - `constants`: arguments of each call that do not depend on the inputs.
+    - `values`: of the nodes, at their creation.
     - `recurrent`: whether the network calls recurrent layers as one function each.
     """
 
@@ -86,19 +87,19 @@ class CallGraph:
 
     @property
     def depth(self) -> int:
-        """Of the output, and of the numbers handed to Python, which may decide on any call."""
+        """Depth of the output, and of the numbers passed to Python, which may decide on any call."""
         return max([self.nodes[node].depth for node in self.outputs] + [step.depth for step in self.to_python])
 
     def crossing(self, depth: int) -> tuple[int, ...]:
-        """The cut at a depth: the nodes no deeper than it that a deeper call, or the output, uses."""
+        """The cut at a depth: the nodes of at most that depth that a deeper call, or the output, uses."""
         users = (*(self.nodes[node] for node in self.live), *self.to_python)
         used = {use for user in users if user.depth > depth for use in user.uses} | set(self.outputs)
         shallow = {node for node in used if self.nodes[node].depth <= depth}
         return tuple(sorted(node for node in shallow if not self._held(node, shallow)))
 
     def cuts(self, fixed: Collection[int] = ()) -> tuple[tuple[int, ...], ...]:
-        """The cuts at all depths; of the inputs that are not at the `fixed` places, without the tensors that fixed ones alone
-        made, and before the first call that is not affine and uses both."""
+        """The cuts at all depths. With `fixed` input indices: those of the other inputs, without tensors that depend on fixed
+        inputs only, up to the first non-affine call that uses both."""
         moving: set[int] = set()
         still: set[int] = set()
         for k, node in enumerate(self.nodes):
@@ -112,12 +113,12 @@ class CallGraph:
                 node = self.nodes[max(mixed)]
                 if node.depth > max(self.nodes[use].depth for use in node.uses):
                     return tuple(found)
-                nodes = nodes - {max(mixed)} | moving.intersection(node.uses)  # what an affine call mixed, before it did
+                nodes = nodes - {max(mixed)} | moving.intersection(node.uses)  # the inputs of an affine call that mixes both
             found.append(tuple(sorted(nodes)))
         return tuple(found)
 
     def idle(self, wanted: Iterable[int], *, given: Collection[int] = ()) -> frozenset[int]:
-        """The numbers of those calls that need not run for some nodes to have their values, where those of others are given."""
+        """Numbers of the calls that need not run to compute the `wanted` nodes, if the values of others are `given`."""
         needed: set[int] = set()
         waiting = [*wanted]
         while waiting:
@@ -128,16 +129,16 @@ class CallGraph:
         return frozenset(node.call for node in self.nodes) - {self.nodes[node].call for node in needed}
 
     def _held(self, node: int, others: set[int]) -> bool:
-        """Whether all elements of a view cross within other tensors already."""
+        """Whether all elements of a view are already in other tensors of the cut."""
         wholes = self.nodes[node].part_of
         return bool(wholes) and all(whole in others or self._held(whole, others) for whole in wholes)
 
 
 class _Memory:
-    """Which node last wrote each element of a storage; -1 where that is no function of the inputs."""
+    """For each element of a storage the node that last wrote it; -1 where it does not depend on the inputs."""
 
     def __init__(self, tensor: Tensor, node: int):
-        self.tensor = tensor  # held, so that no other storage gets its address
+        self.tensor = tensor  # kept alive, so that no other storage gets its address
         self.only = node
         self.owner: Tensor | None = None
         self.views: dict[Any, tuple[int, list[int]]] = {}
@@ -153,7 +154,7 @@ class _Memory:
             length = self.tensor.untyped_storage().nbytes() // self.tensor.element_size()
             self.owner = torch.full((length,), self.only)
         if tensor.element_size() != self.tensor.element_size():
-            return self.owner  # a complex tensor seen as real, and the like: all of it
+            return self.owner  # such as a complex tensor viewed as real: the whole storage
         return self.owner.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
 
 
@@ -162,13 +163,13 @@ def _geometry(tensor: Tensor) -> Any:
 
 
 class Recorder(Pass):
-    """Records a pass.
+    """Recorder of a pass as a graph.
 
     **Arguments:**
 
     - `inputs`: the tensors that the pass is run on, by name.
     - `weights`: parameters and buffers, by name.
-    - `path`: names of the modules that are running, the innermost last; hooks change it during the pass.
+    - `path`: names of the running modules, innermost last; hooks update it during the pass.
     """
 
     def __init__(self, inputs: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Sequence[str]):
@@ -189,7 +190,7 @@ class Recorder(Pass):
             self._hold(value, [self._node(Node(f"input {name}", -1, slot, False, 0), value)])
 
     def graph(self, output: Tensor) -> CallGraph:
-        """**Raises:** `AssayError` where the output does not depend on the inputs."""
+        """The graph of the recorded pass. **Raises:** `AssayError` where the output does not depend on the inputs."""
         outputs = tuple(self._sources(output))
         if not outputs:
             raise AssayError("the output must depend on the inputs through calls of the tensor library", given="no such way")
@@ -214,16 +215,16 @@ class Recorder(Pass):
             values=dict(enumerate(self._values)),
         )
 
-    # The three moments of a call
+    # Callbacks
 
     def before(self, call: Call) -> None:
         if any(value.layout != torch.strided for value in call.tensors.values()):
             raise AssayError(
-                "a network is cut where its calls take dense tensors",
+                "a network can be cut only if its calls take dense tensors",
                 given=f"a sparse one in {named(call.name, self._path)}",
-                next_step="let forward multiply by the dense matrix in an audit: it answers the same",
+                next_step="let forward multiply by the dense matrix in an audit, which gives the same outputs",
             )
-        # What an argument holds, and whether the call is affine, are found before it can write to its arguments.
+        # Origins of the arguments and affinity are determined before the call can write to its arguments.
         self._uses = {k: self._sources(value) for k, value in call.tensors.items() if not _erased(call, k)}
         depends = any(self._uses.values())
         if depends:
@@ -274,7 +275,7 @@ class Recorder(Pass):
     # Memory
 
     def _sources(self, tensor: Tensor) -> list[int]:
-        """The nodes whose elements a tensor holds now; none where it does not depend on the inputs."""
+        """The nodes whose elements a tensor now holds; empty where it does not depend on the inputs."""
         memory = self._memories.get(storage(tensor))
         if memory is None:
             return []
@@ -288,11 +289,11 @@ class Recorder(Pass):
         return len(self._nodes) - 1
 
     def _hold(self, tensor: Tensor, nodes: Sequence[int], *, owners: Tensor | None = None, again: bool = False) -> None:
-        """From now on the tensor holds elements of these nodes; where there are several, `owners` says which holds which."""
+        """Record that a tensor now holds elements of these nodes; with several, `owners` gives the node of each element."""
         where = storage(tensor)
         if again and nodes and where in self._weights:
             raise AssayError(
-                "a network is cut where a pass leaves its weights and buffers as they are", given=self._weights[where]
+                "a network can be cut only if a pass does not change its weights and buffers", given=self._weights[where]
             )
         if where not in self._memories:
             if not nodes:
@@ -314,7 +315,7 @@ class Recorder(Pass):
         memory.views[_geometry(result)] = (view, memory.owners(result))
 
     def _move(self, call: Call, k: int | None, result: Tensor) -> None:
-        """The result holds the elements of argument `k`, which keep the nodes that made them."""
+        """Record that a result holds the elements of argument `k`, which keep their nodes."""
         assert k is not None
         nodes, source = self._uses.get(k, []), call.flat[k]
         if (result is not source and storage(result) != storage(source)) or call.written:
@@ -324,7 +325,7 @@ class Recorder(Pass):
             memory = self._memories[storage(result)]
             memory.views[_geometry(result)] = (nodes[0], memory.owners(result))
 
-    # What is known of a call
+    # Properties of a call
 
     def _name(self, call: Call) -> str:
         base = named(call.name, self._path)
@@ -332,7 +333,7 @@ class Recorder(Pass):
         return f"{base}#{self._seen[base]}"
 
     def _fixed_arguments(self, call: Call) -> dict[int, Any]:
-        """Copies of the tensors and numbers among the arguments that are neither input-dependent nor weights."""
+        """Copies of the arguments (tensors and numbers) that are neither input-dependent nor weights."""
         return {
             k: value.clone() if isinstance(value, Tensor) else value
             for k, value in enumerate(call.flat)
@@ -345,7 +346,7 @@ class Recorder(Pass):
         if not moving or call.name == "_to_copy":
             return bool(moving) and not all(_continuous(result) for result in call.results)
         for tolerance, precise in ((1e-4, True), (3e-2, False)):
-            # Half precision is raised to single, if the call takes it: rounding must not look like curvature.
+            # Half precision is raised to single where the call allows it, so that rounding does not look like curvature.
             def results(points: Sequence[Tensor], precise: bool = precise) -> list[Tensor]:
                 flat = [_single(value) if precise else value for value in call.flat]
                 for k, point in zip(moving, points, strict=True):

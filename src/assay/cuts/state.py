@@ -1,4 +1,4 @@
-"""What the rest of a network knows of its inputs at one cut, with the examples first."""
+"""State of a network at one cut: all that its rest depends on, with examples as the first dimension."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,12 +21,11 @@ class State:
     **Attributes:**
 
     - `depth`: of the cut.
-    - `values`: floating-point tensors `(n, ...)` by name, which may be patched with other numbers. Complex ones have a last
-      dimension of two.
-    - `carried`: what crosses the cut besides and is kept as it is: integers, truth values and masks `(n, ...)`.
-    - `shared`: tensors that belong to no example, the same for all.
-    - `numbers`: what the network has read from a tensor into Python before the cut.
-    - `shapes`: of one example of each input.
+    - `values`: floating-point tensors `(n, ...)` by name, which may be patched. Complex ones have a last dimension of two.
+    - `carried`: further tensors of the cut that are not patched: integers, booleans and masks `(n, ...)`.
+    - `shared`: tensors without an example dimension.
+    - `numbers`: numbers that the network has read from tensors into Python before the cut.
+    - `shapes`: shape of one example of each input.
     """
 
     depth: int
@@ -40,24 +39,24 @@ class State:
         return len(next(iter([*self.values.values(), *self.carried.values()]), ()))
 
     def __getitem__(self, rows: slice | Sequence[int] | Tensor) -> "State":
-        """The state of some of the examples."""
+        """The state of the chosen examples."""
         values, carried = ({name: value[rows] for name, value in some.items()} for some in (self.values, self.carried))
         return replace(self, values=values, carried=carried)
 
     def flat(self) -> Float[Tensor, "n features"]:
         """All values of an example in one row, in the order of `values`.
 
-        Entries that stand for infinity, as where an attention score is masked, are left out.
+        Infinite entries, such as masked attention scores, are left out.
 
-        **Raises:** `AssayError` where these are not the same for all examples, and where no floating-point tensor crosses.
+        **Raises:** `AssayError` where these differ between examples, and where the cut has no floating-point tensor.
         """
         parts = [_matrix(value) if usual is None else _matrix(value)[:, usual] for value, usual in self._parts()]
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
     def unflat(self, matrix: Float[Tensor, "n features"]) -> "State":
-        """The state whose `flat` is this matrix; what is carried and what is masked stay.
+        """The state whose `flat` is this matrix; carried tensors and masked entries are kept.
 
-        Where something is carried for each example, the matrix has a row for each of them; else any number of rows.
+        With carried tensors the matrix must have a row for each example; else any number of rows.
 
         **Raises:** `AssayError` for a matrix of another size.
         """
@@ -66,9 +65,9 @@ class State:
         rows = len(self) if self.carried else len(matrix)
         if matrix.shape != (rows, sum(sizes)):
             raise AssayError(
-                "a matrix of states has a row for each example and a column for each value",
+                "a matrix of states must have a row for each example and a column for each value",
                 given=f"{tuple(matrix.shape)}, where {(rows, sum(sizes))} is needed",
-                next_step="take as many rows of the state first, as in `state[:5].unflat(matrix)`" if self.carried else "",
+                next_step="select the same rows of the state first, such as `state[:5].unflat(matrix)`" if self.carried else "",
             )
         values = {}
         for name, (value, usual), columns in zip(self.values, parts, matrix.split(sizes, 1), strict=True):
@@ -80,9 +79,9 @@ class State:
         return replace(self, values=values)
 
     def _parts(self) -> list[tuple[Tensor, Tensor | None]]:
-        """Each tensor, and which of its entries are numbers rather than stand for infinity, `None` where all are."""
+        """Each tensor with the mask of its finite entries, `None` where all are finite."""
         if not self.values:
-            raise AssayError("a state is one matrix where floating-point numbers cross the cut", given=list(self.carried))
+            raise AssayError("a state can be a matrix only if the cut has floating-point tensors", given=list(self.carried))
         parts: list[tuple[Tensor, Tensor | None]] = []
         for name, value in self.values.items():
             if not value.numel() or all(abs(float(end)) < HUGE for end in value.aminmax()):
@@ -91,9 +90,9 @@ class State:
             usual = _matrix(value).abs() < HUGE
             if len(value) and not torch.equal(usual.any(0), usual.all(0)):
                 raise AssayError(
-                    "states are one matrix where the same entries are masked in all of them",
+                    "states can be a matrix only if the same entries are masked in all of them",
                     given=name,
-                    next_step="take examples with one mask, such as those of one length",
+                    next_step="choose examples with the same mask, such as those of one length",
                 )
             parts.append((value, usual.all(0)))
         return parts
@@ -105,14 +104,14 @@ def _matrix(value: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Rows:
-    """Where the examples are among the dimensions of a tensor: within dimension `dim`, between `outer` and `inner` others."""
+    """Position of the examples in a tensor: within dimension `dim`, folded between `outer` and `inner` others."""
 
     dim: int
     outer: int
     inner: int
 
     def first(self, tensor: Tensor) -> Tensor:
-        """With the examples as the first dimension, and the others in their order."""
+        """The tensor with the examples as the first dimension, and the others in their order."""
         before, after = tensor.shape[: self.dim], tensor.shape[self.dim + 1 :]
         rows = tensor.shape[self.dim] // (self.outer * self.inner)
         folded = [size for size in (self.outer, self.inner) if size > 1]
@@ -120,21 +119,21 @@ class Rows:
         return apart.reshape(rows, *before, *folded, *after)
 
     def back(self, value: Tensor, shape: torch.Size) -> Tensor:
-        """The tensor of the given shape from one with the examples first."""
+        """The tensor in its original shape, from one with the examples first."""
         before, after = shape[: self.dim], shape[self.dim + 1 :]
         apart = value.reshape(len(value), *before, self.outer, self.inner, *after).movedim(0, self.dim + 1)
         return apart.reshape(shape)
 
 
 def find_rows(tensor: Tensor, rolled: Tensor, larger: torch.Size, *, rows: int, more: int) -> Rows | None:
-    """Where the examples are, or `None` where no dimension grows with them and permutes with them.
+    """Position of the examples, or `None` where no dimension grows and permutes with them.
 
-    A dimension may hold them folded with others, as batch times positions. Of foldings that agree equally well, the one
-    with the examples outermost is taken.
+    They may be folded with others in one dimension, such as batch times positions. Among equally good foldings the one with the
+    examples outermost is used.
 
     **Arguments:**
 
-    - `tensor`, `rolled`: from the same pass on `rows` examples and on these moved on by one.
+    - `tensor`, `rolled`: from passes on `rows` examples and on these rolled by one.
     - `larger`: the shape on `more` examples.
     """
     if len(larger) != tensor.ndim:
@@ -157,7 +156,7 @@ def find_rows(tensor: Tensor, rolled: Tensor, larger: torch.Size, *, rows: int, 
 
 
 def disagreement(a: Tensor, b: Tensor, *, at_least: float = 0.0) -> float:
-    """The largest difference, as a share of the largest number below 1e30 or of `at_least`, if that is more."""
+    """The largest difference, relative to the largest number below 1e30, or to `at_least` if that is larger."""
     if not (a.is_floating_point() or a.is_complex()):
         return float(not torch.equal(a, b))
     if not a.numel():
@@ -172,5 +171,5 @@ def disagreement(a: Tensor, b: Tensor, *, at_least: float = 0.0) -> float:
 
 
 def close(a: Tensor, b: Tensor, *, tolerance: float, at_least: float = 0.0) -> bool:
-    """Whether two tensors have one shape and `disagreement` up to the tolerance."""
+    """Whether two tensors have the same shape and a `disagreement` up to the tolerance."""
     return a.shape == b.shape and disagreement(a, b, at_least=at_least) <= tolerance

@@ -1,4 +1,4 @@
-"""What passes on inputs of one shape have shown: the cuts, and how their tensors become states."""
+"""Results of the passes on inputs of one shape: the cuts, and the conversion of their tensors to states."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ Inputs = Mapping[str, Tensor]
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 ROWS, MORE = 3, 5
-"""Examples in the passes that find the cuts. Primes, so that few other dimensions grow alike; two at least in any pass, since a
-dimension of one is laid out in other ways."""
+"""Examples in the passes that find the cuts. Primes, so that few other dimensions equal them; at least two, since a dimension
+of one has another memory layout."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Cut:
 
     **Attributes:**
 
-    - `depth`: the most non-affine calls on a way to it from the input.
-    - `names`: of the floating-point tensors, each the module path, the function and which of such calls it is.
-    - `carried`: of the integer tensors, truth values and masks that cross besides.
-    - `shared`: of the tensors that belong to no example.
+    - `depth`: largest number of non-affine calls on a path from the input.
+    - `names`: of the floating-point tensors: module path, function, and number among such calls.
+    - `carried`: names of the integer tensors, booleans and masks of the cut.
+    - `shared`: names of the tensors without an example dimension.
     - `leads`: the non-affine calls that lead to the next cut.
-    - `opaque_before`, `opaque_after`: calls on either side that may hold several non-affine steps.
+    - `opaque_before`, `opaque_after`: calls on either side that may contain several non-affine steps.
     - `last`: whether it lies behind all non-affine calls.
     """
 
@@ -48,16 +48,16 @@ class Cut:
 
     @property
     def affine(self) -> bool:
-        """Whether it is an affine image of the input: for token ids, of one-hot rows."""
+        """Whether the cut is an affine image of the input (for token ids, of one-hot rows)."""
         return self.depth == 0
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What is known of the passes on inputs of one shape.
+    """Recorded graph, cuts and shapes for inputs of one shape.
 
-    **Attributes:** `widest`: the most numbers that one tensor has for an example; `known`: for passes on so many examples, the
-    shapes of what each call returns; `attention`: at which calls each attention starts and ends.
+    **Attributes:** `widest`: most numbers of one tensor for an example; `known`: by number of examples, the shapes of the
+    results of each call; `attention`: first and last call of each attention.
     """
 
     sample: Inputs
@@ -80,15 +80,16 @@ class Trace:
         return tuple(self._cut(depth) for depth in range(len(self.crossing)))
 
     def cut(self, depth: int) -> Cut:
-        """**Raises:** `AssayError` for a depth that is no cut, and where the examples have no dimension."""
+        """The cut at a depth. **Raises:** `AssayError` for a depth without a cut, and for a tensor without an example
+        dimension."""
         if not 0 <= depth < len(self.cuts):
-            raise AssayError("a cut has a depth of this network", given=depth, choices=[f"0 to {len(self.cuts) - 1}"])
+            raise AssayError("the depth of a cut must exist", given=depth, choices=[f"0 to {len(self.cuts) - 1}"])
         for node in self.crossing[depth]:
             if node not in self.rows and node not in self.shared:
                 raise AssayError(
-                    "the state of an example is read where one dimension of each tensor belongs to the examples",
+                    "states can be read only where every tensor of the cut has an example dimension",
                     given=f"{self.graph.nodes[node].name} {tuple(self.graph.values[node].shape)} for {ROWS} examples",
-                    next_step="take another cut",
+                    next_step="choose another cut",
                 )
         return self.cuts[depth]
 
@@ -96,11 +97,13 @@ class Trace:
         given = (state.depth, tuple(state.values), tuple(state.carried), tuple(state.shared))
         if given != (cut.depth, cut.names, cut.carried, cut.shared):
             raise AssayError(
-                "a state is put into the cut that it was read at", given=f"depth {state.depth}", choices=[f"depth {cut.depth}"]
+                "a state can be patched only into the cut at which it was read",
+                given=f"depth {state.depth}",
+                choices=[f"depth {cut.depth}"],
             )
 
     def reading(self, depths: Sequence[int], rows: int) -> Exchange:
-        """A pass on so many examples that reads some cuts."""
+        """A pass on `rows` examples that reads some cuts."""
         read = sorted({node for depth in depths for node in self.crossing[depth]})
         to_python = (use for step in self.graph.to_python for use in step.uses)
         idle = self.graph.idle([*read, *to_python])
@@ -108,7 +111,7 @@ class Trace:
         return Exchange(self.graph, read=read, idle=idle, shapes=known, attention=self.attention)
 
     def patching(self, state: State, rows: int, *, test: bool = False) -> Exchange:
-        """A pass on so many examples into which their state is put."""
+        """A pass on `rows` examples into which a state is patched."""
         put, numbers = self.tensors(state)
         behind = [use for step in self.graph.to_python if step.depth > state.depth for use in step.uses]
         idle = self.graph.idle([*self.graph.outputs, *behind], given=put)
@@ -125,7 +128,7 @@ class Trace:
 
     @cached_property
     def kinds(self) -> Mapping[int, str]:
-        """The part of a state that each tensor belongs to."""
+        """The field of a state to which each tensor belongs."""
         return {node: self._kind(node) for nodes in self.crossing for node in nodes}
 
     def _kind(self, node: int) -> str:

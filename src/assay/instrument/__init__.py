@@ -1,4 +1,5 @@
-"""The frame for instruments: an instrument says how one network is read, and the frame does the rest."""
+"""The frame for instruments: an instrument reads one network; the frame adds copies, controls, nulls, intervals and
+evidence."""
 
 from assay.instrument.frame import Budget as Budget
 from assay.instrument.frame import Control as Control

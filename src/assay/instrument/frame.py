@@ -1,4 +1,4 @@
-"""What a line of evidence is: metrics, a reading of one network, and words. `assay.instrument.run` does the rest."""
+"""Interface of an instrument: metrics, the reading of one network, and notes. `assay.instrument.run` does the rest."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ from assay.task import Task
 Data = TypeVar("Data")
 
 
-class NotEnough(Exception):  # noqa: N818 (an answer, not a fault)
-    """Raised by `data` or `read` where an instrument cannot answer: the evidence then holds the reason and no number."""
+class NotEnough(Exception):  # noqa: N818 (a result, not a fault)
+    """Raised by `data` or `read` where an instrument has too little data. The evidence then holds the reason and no number."""
 
 
 @dataclass(frozen=True)
 class Random:
-    """Random generators by key: `rng("copy", 3)` is the same whatever else is drawn, so adding a step moves no other number.
+    """Random generators by key. `rng("copy", 3)` does not depend on other draws, so adding a step changes no other number.
 
     Example::
 
@@ -39,26 +39,26 @@ class Random:
         return keyed_generator(self.seed, self.within(*key).name)
 
     def within(self, *key: str | int) -> "Random":
-        """Generators of one step, apart from those of all other steps."""
-        # Escaped, so that no two keys have one name: ("a: b",) is not ("a", "b").
+        """Generators of one step, separate from those of all others."""
+        # Escaped, so that different keys have different names: ("a: b",) is not ("a", "b").
         return Random(self.seed, ": ".join([self.name, *(str(k).replace("\\", "\\\\").replace(": ", ":\\ ") for k in key)]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What an instrument measures.
+    """Declaration of a quantity that an instrument measures.
 
     **Attributes:**
 
-    - `key`: by which other code finds it; `title`: by which a reader knows it.
-    - `unit`: such as `accuracy`; `better`: which way.
-    - `level`: the access that it needs (`assay.evidence.Level`).
+    - `key`: its identifier in code; `title`: its name for readers.
+    - `unit`: such as `accuracy`; `better`: which direction is better.
+    - `level`: the access level that it needs (`assay.evidence.Level`).
     - `of`: the independent unit, such as `combination`, `text` or `entity`.
-    - `bounds`: of the value, which must lie within them, and of its interval.
-    - `least`: fewer units are not enough data.
-    - `headline`: belongs on the first screen, and may become a finding.
-    - `gain`: what is reported is how far the network lies above its untrained copies.
-    - `beats`: names of the nulls that it never goes without.
+    - `bounds`: lowest and highest possible value; intervals are cut there.
+    - `least`: fewest units; with fewer there is "not enough data".
+    - `headline`: whether it is shown on the first screen and may become a finding.
+    - `gain`: whether the reported value is the distance from the mean of the untrained copies.
+    - `beats`: names of the nulls that a measure must have.
     """
 
     key: str
@@ -76,15 +76,15 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """A null of one metric that comes from the same network.
+    """A null of one metric that is computed from the same network.
 
     **Attributes:**
 
-    - `name`, `how`: short, and one sentence on how it was made.
-    - `values`: `(r,)`, one for each repeat, or `(r, u)`, for each repeat the values of the network's own units, NaN where it
-      was not read on one; what all repeats have is compared.
-    - `p`: None for the default: with values of units the paired t test of the network's against their mean over repeats, else
-      the share of repeats at least as good (a permutation test).
+    - `name`: short; `how`: one sentence on how it was computed.
+    - `values`: `(r,)`, one for each repeat, or `(r, u)`, for each repeat the values of the network's units, NaN for missing
+      ones; units that all repeats have are compared.
+    - `p`: None for the default: with values per unit the paired t test of the network against the mean over repeats, else the
+      share of repeats at least as good (a permutation test).
     """
 
     __repr__ = brief
@@ -97,21 +97,22 @@ class Control:
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """One metric of one network, in the values of independent units.
+    """Values of one metric of one network on independent units.
 
     **Attributes:**
 
-    - `metric`: its key; `about`: of what, such as `{"part": "i"}`. What copies have of the same about the same is a null.
-    - `units`: `(u,)`; `ids`: which units they are, in any order. Copies may have some of them only, except of a gain. None: all
-      networks have the same, in one order.
-    - `value`: where it is not the mean over units. It then needs its `interval`, and `variance`, its squared standard error, to
-      be held against copies.
-    - `controls`: nulls that come from the network itself.
-    - `moved`: of a copy, further nulls that come from it, such as its probe on the states of the network, each one repeat with
-      values of units. They are joined over the copies.
-    - `where`: said of this network only, such as the site that it was read at; it does not have to agree with the copies'.
-    - `unit`, `bounds`: in the place of the metric's, where the task decides them.
-    - `note`, `ceiling`: as in `Measure`; `copies_how`: how the copies were read, where a reader must know.
+    - `metric`: its key; `about`: what was measured, such as `{"part": "i"}`. Values of the copies with the same metric and
+      `about` are a null.
+    - `units`: `(u,)`; `ids`: ids of these units, in any order. Copies may lack some, except for a gain. None: all networks have
+      the same units in one order.
+    - `value`: for a statistic other than the mean over units. It then needs its `interval` and, to be compared with copies,
+      `variance`, its squared standard error.
+    - `controls`: nulls computed from the same network.
+    - `moved`: of a copy, further nulls computed from it, such as its probe on the network's states, each one repeat with values
+      per unit. They are joined over the copies.
+    - `where`: added to `about` for this network only, such as its chosen site, which may differ from that of the copies.
+    - `unit`, `bounds`: replace those of the metric where they depend on the task.
+    - `note`, `ceiling`: as in `Measure`; `copies_how`: a remark on how the copies were read.
     - `reason`: why there is no number; empty where there is one.
     """
 
@@ -136,17 +137,17 @@ class Values:
 
     @property
     def same(self) -> tuple[str, frozenset[tuple[str, str]]]:
-        """What agrees between networks."""
+        """Key by which values are matched between networks."""
         return self.metric, frozenset(self.about.items())
 
     @property
     def mean(self) -> float:
-        """The value that stands for all units."""
+        """`value`, or the mean over units."""
         return float(self.units.mean()) if self.value is None else self.value
 
 
 class Reading(NamedTuple):
-    """What an instrument reads of one network: `values` of its metrics, and whatever else `explain` wants to know (`kept`)."""
+    """Result of an instrument on one network: `values` of its metrics, and anything else that `explain` needs (`kept`)."""
 
     __repr__ = brief
 
@@ -155,7 +156,7 @@ class Reading(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """What was read of all networks: the one under test, its untrained copies, and named references."""
+    """Readings of the network under test, its untrained copies, and named references."""
 
     __repr__ = brief
 
@@ -165,7 +166,7 @@ class Readings(NamedTuple):
 
 
 class Notes(NamedTuple):
-    """The words around the measures: see the attributes of the same names of `assay.evidence.Evidence`."""
+    """Text and figures for the evidence; fields as in `assay.evidence.Evidence`."""
 
     __repr__ = brief
 
@@ -179,7 +180,7 @@ class Notes(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What an effort buys. An instrument adds its own sizes; `copies`: randomly initialised copies, at least five."""
+    """Sizes of one effort. An instrument adds its own; `copies`: number of randomly initialised copies, at least five."""
 
     copies: int = 5
 
@@ -187,23 +188,23 @@ class Budget:
 class Instrument(ABC, Generic[Data]):
     """One line of evidence on one network.
 
-    It says how *one* network is read; `run` reads the network, its untrained copies and named references alike, in processes,
-    and makes nulls, intervals, p-values and evidence of what they hold.
+    It defines how *one* network is read. `run` reads the network, its untrained copies and named references in the same way, in
+    processes, and computes nulls, intervals, p-values and evidence.
 
     **Attributes:**
 
     - `name`: unique, lower case.
-    - `question`: what it answers, as a question a newcomer understands.
-    - `cites`: the work it follows first: keys of `references.bib`, or `assay.evidence.Source` objects.
+    - `question`: the question that it answers, in plain words.
+    - `cites`: the works it follows, the main one first: keys of `references.bib`, or `assay.evidence.Source` objects.
     - `needs`: the abilities (protocols) a task must have; empty for any task.
-    - `metrics`: everything that it may measure.
+    - `metrics`: all that it may measure.
     - `budgets`: sizes for each effort.
-    - `long`: whether a copy takes so long that copies are to be read side by side in processes.
-    - `searches`: whether it searches for minutes, which an audit does not do on a network that has not learned its task.
-    - `by_default`: whether an audit below full effort runs it where no instrument is named.
+    - `long`: whether reading a copy takes long, so that copies, and not instruments, are spread over processes.
+    - `searches`: whether it searches for minutes; an audit skips it on a network that has not learned its task.
+    - `by_default`: whether an audit below full effort runs it without being asked to by name.
     - `reads_predictions`: whether it also takes a file of answers (`assay.predictions.Predictions`) as the network.
 
-    docs/new-instrument.md holds a whole one.
+    docs/new-instrument.md has a complete example.
 
     Example::
 
@@ -225,33 +226,34 @@ class Instrument(ABC, Generic[Data]):
 
     @abstractmethod
     def data(self, subject: Subject, task: Task, budget: Any, rng: Random) -> Data:
-        """Everything that is drawn from the task, once for all networks. `subject`: for what its architecture decides, such as
-        its sites. **Raises:** `NotEnough`."""
+        """Draw all data from the task, once for all networks. `subject`: for choices that depend on the architecture, such as
+        sites. **Raises:** `NotEnough`."""
 
     @abstractmethod
     def read(self, network: Subject, data: Data, rng: Random) -> Reading:
-        """The whole search on one network. **Raises:** `NotEnough` where nothing can be measured; a copy then has no number."""
+        """Read one network, with the whole search. **Raises:** `NotEnough` where nothing can be measured; a copy is then left
+        out."""
 
     def read_copy(self, network: Subject, data: Data, own: Reading, rng: Random) -> Reading:
-        """The same of an untrained copy or a reference. By default exactly the same, and nothing is kept; override it to leave
-        out what only the network under test needs, never to search less."""
+        """Read an untrained copy or a reference: by default as `read`, without `kept`. Override it to leave out what only the
+        network under test needs, never to search less."""
         return self.read(network, data, rng)._replace(kept=None)
 
     def references(self, network: Subject, task: Task, data: Data, own: Reading, rng: Random) -> Mapping[str, Subject]:
-        """Further networks by name that are read beside the first, such as one trained alike on random labels."""
+        """Further networks to read, by name, such as one trained in the same way on random labels."""
         return {}
 
     def controls(self, data: Data, rng: Random) -> Mapping[str, "OtherData"]:
-        """Other data on which the same network is read again, such as permuted labels: the repeats of a null by its name."""
+        """Other data on which the same network is read again, such as permuted labels, by the name of the null."""
         return {}
 
     @abstractmethod
     def explain(self, data: Data, readings: Readings, measures: Sequence[Measure]) -> Notes:
-        """The words: one plain sentence, warnings, what was not tested, figures."""
+        """Text and figures: a summary of one sentence, warnings, limits, figures."""
 
 
 class OtherData(NamedTuple):
-    """The repeats of a null that is read off the same network on other data, and one sentence on `how` they were made."""
+    """Data of a null that is read from the same network: one item for each repeat, and one sentence on `how` they were made."""
 
     how: str
     repeats: Sequence[Any]

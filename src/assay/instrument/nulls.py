@@ -1,4 +1,4 @@
-"""From the values of one metric to its measure: the network beside its untrained copies, its controls and references."""
+"""Computation of a measure from values of one metric: the network against its untrained copies, controls and references."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ from assay.instrument.frame import Control, Metric, Reading, Values
 from assay.stats import MIN_UNITS, Gain, gain_over, gain_over_networks, mean_interval, paired_p, permutation_p
 
 Key = tuple[str, frozenset[tuple[str, str]]]
-"""A metric, and what it is about."""
+"""A metric and its `about`."""
 _Found = Mapping[Key, Values]
 
 
 @dataclass(frozen=True)
 class Nulls:
-    """What everything else has of each metric about the same, where it holds a number.
+    """Values of copies, controls and references by metric and `about`, where they have a number.
 
-    **Attributes:** `copies`; `again`: by the name of a control how it was made, and its repeats; `references`, by name.
+    **Attributes:** `copies`; `again`: for every control by name how it was made, and its repeats; `references`, by name.
     """
 
     copies: Sequence[_Found]
@@ -37,11 +37,11 @@ class Nulls:
         again: Mapping[str, tuple[str, Sequence[Reading]]],
         references: Mapping[str, Reading],
     ) -> "Nulls":
-        """From readings."""
+        """Nulls from readings."""
 
         def found(reading: Reading) -> _Found:
             assert len({values.same for values in reading.values}) == len(reading.values), (
-                "two values of one metric about the same"
+                "two values of one metric with the same `about`"
             )
             return {values.same: values for values in reading.values if not values.reason}
 
@@ -56,7 +56,7 @@ NO_OTHERS = Nulls((), {}, {})
 
 
 def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure:
-    """The measure of one metric about one thing."""
+    """The measure of one metric and `about`."""
     num = len(own.units)
     assert own.reason or np.isfinite([own.mean, *own.units.tolist()]).all() or not num, f"{metric.key} must be finite"
     reason = own.reason or ("" if num >= metric.least else f"not enough data: {_short(metric, num)}")
@@ -71,9 +71,9 @@ def measure_of(metric: Metric, own: Values, nulls: Nulls = NO_OTHERS) -> Measure
     beside = () if reason else tuple(_beside(metric, own, untrained, gain, nulls))
     names = [null.name for null in beside]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise AssayError(f"nulls of {metric.title} need names of their own", given=repeated, next_step="rename the reference")
+        raise AssayError(f"nulls of {metric.title} must have different names", given=repeated, next_step="rename the reference")
     missing = set(metric.beats).difference(names)
-    assert reason or not missing, f"{metric.key} goes nowhere without its nulls: {', '.join(sorted(missing))}"
+    assert reason or not missing, f"{metric.key} lacks required nulls: {', '.join(sorted(missing))}"
     repeats = _repeats(metric, own, untrained)
     value = None if reason else (gain.gain if metric.gain and gain is not None else own.mean)
     return Measure(
@@ -102,19 +102,20 @@ def _short(metric: Metric, num: int) -> str:
 
 
 def _gain(own: Values, untrained: Sequence[Values], sign: int = 1) -> Gain | None:
-    """How far the network lies above its copies, with `sign` -1 below them: paired by unit where the value is a mean over units
-    that all have, else from the `variance` of the value. None with fewer than two copies or too few units."""
+    """Distance of the network from the mean of its copies (with `sign` -1, below it): paired by unit where the value is a mean
+    over units, on those that all have, else from the `variance` of the value. None with fewer than two copies or too few
+    units."""
     if len(untrained) < 2:
         return None
     if own.value is not None:
-        assert own.variance is not None, f"{own.metric} is no mean over units, and needs its variance"
+        assert own.variance is not None, f"{own.metric} is not a mean over units, so it needs `variance`"
         return gain_over(sign * own.value, own.variance, [sign * values.mean for values in untrained])
     shared, units = _paired(own, untrained)
     return gain_over_networks(sign * own.units[shared], sign * units)
 
 
 def _paired(own: Values, others: Sequence[Values]) -> tuple[Bool[Tensor, " u"], Float[Tensor, "k shared"]]:
-    """Which of the network's units all others have, and the others' values of these in its order."""
+    """Mask of the network's units that all others have, and the others' values on these, in its order."""
     shared = torch.ones(len(own.units), dtype=torch.bool)
     for other in others:
         shared &= _place(own, other) >= 0
@@ -122,9 +123,9 @@ def _paired(own: Values, others: Sequence[Values]) -> tuple[Bool[Tensor, " u"], 
 
 
 def _place(own: Values, other: Values) -> Int[Tensor, " u"]:
-    """Where the other network has each of the network's units, -1 where it has not."""
+    """Index of each of the network's units in the other network, -1 where it is missing."""
     if own.ids is None or other.ids is None:
-        assert len(own.units) == len(other.units), f"{own.metric}: units of networks that have others need ids"
+        assert len(own.units) == len(other.units), f"{own.metric}: units that differ between networks need ids"
         return torch.arange(len(own.units))
     ids, order = other.ids.sort()
     nearest = torch.searchsorted(ids, own.ids).clamp(max=max(0, len(ids) - 1))
@@ -134,7 +135,7 @@ def _place(own: Values, other: Values) -> Int[Tensor, " u"]:
 def _interval(metric: Metric, own: Values, gain: Gain | None) -> Interval | None:
     if metric.gain:
         return gain.interval if gain else None
-    assert own.value is None or own.interval is not None, f"{metric.key} is no mean over units, and needs its interval"
+    assert own.value is None or own.interval is not None, f"{metric.key} is not a mean over units, so it needs `interval`"
     return own.interval or mean_interval(own.units, bounds=own.bounds or metric.bounds)
 
 
@@ -145,11 +146,11 @@ def _repeats(metric: Metric, own: Values, untrained: Sequence[Values]) -> Float[
 
 
 def _baseline(metric: Metric, own: Values, untrained: Sequence[Values]) -> Float[Tensor, " u"]:
-    """The mean of the copies for every unit, which a gain is the distance from; 0 for other metrics."""
+    """Mean of the copies on every unit, from which a gain is measured; 0 for other metrics."""
     if not metric.gain or not untrained or own.value is not None:
         return torch.zeros(len(own.units))
     shared, units = _paired(own, untrained)
-    assert bool(shared.all()), f"{metric.key} is a gain, and needs all units of every copy"
+    assert bool(shared.all()), f"{metric.key} is a gain, so every copy needs all units"
     return units.mean(0)
 
 
@@ -167,7 +168,7 @@ def _mean(networks: Sequence[Values]) -> float:
 
 
 def _beside(metric: Metric, own: Values, untrained: Sequence[Values], gain: Gain | None, nulls: Nulls) -> Iterator[Null]:
-    """Every null of the metric. For a gain, nulls are distances from the mean of the copies, as the gain itself is."""
+    """All nulls of a metric. For a gain they are, like the gain, distances from the mean of the copies."""
     baseline = _mean(untrained) if metric.gain else 0.0
     if gain is not None:
         yield _copies(metric, own, untrained, gain, baseline)
@@ -180,12 +181,12 @@ def _beside(metric: Metric, own: Values, untrained: Sequence[Values], gain: Gain
 
 
 def _sign(metric: Metric) -> int:
-    """-1 where lower is better: p is then the chance of a value as low."""
+    """-1 where lower is better, so that p is the probability of a value as low."""
     return -1 if metric.better == "lower" else 1
 
 
 def _copies(metric: Metric, own: Values, untrained: Sequence[Values], gain: Gain, baseline: float) -> Null:
-    how = f"{len(untrained)} copies of the same architecture with fresh weights, read alike"
+    how = f"{len(untrained)} randomly initialised copies of the same architecture, read in the same way"
     how += own.copies_how and f", {own.copies_how}"
     units = None
     if own.value is None:
@@ -204,14 +205,14 @@ def _copies(metric: Metric, own: Values, untrained: Sequence[Values], gain: Gain
 
 
 def _units(own: Values, other: Values) -> np.ndarray:
-    """What the other network has of each of the network's units, NaN where it has none."""
+    """The other network's value on each of the network's units, NaN where it is missing."""
     place, found = _place(own, other), np.full(len(own.units), np.nan, dtype=np.float32)
     found[(place >= 0).numpy()] = other.units[place[place >= 0]].numpy()
     return found
 
 
 def _moved(metric: Metric, own: Values, untrained: Sequence[Values]) -> Iterator[Control]:
-    """Further nulls that come from the copies; p is that of one more copy being as far, so that one copy is none."""
+    """Further nulls computed from the copies; p is that of one more copy, so at least two are needed."""
     named: dict[str, list[Control]] = {}
     for control in (control for values in untrained for control in values.moved):
         named.setdefault(control.name, []).append(control)
@@ -223,7 +224,7 @@ def _moved(metric: Metric, own: Values, untrained: Sequence[Values]) -> Iterator
 
 
 def _again(own: Values, nulls: Nulls) -> Iterator[Control]:
-    """What the same network has on other data."""
+    """Nulls from the same network on other data."""
     for name, (how, repeats) in nulls.again.items():
         values = [repeat[own.same].mean for repeat in repeats if own.same in repeat]
         if values:
@@ -233,7 +234,7 @@ def _again(own: Values, nulls: Nulls) -> Iterator[Control]:
 def _control(metric: Metric, own: Values, control: Control, baseline: float, each: Float[Tensor, " u"]) -> Null:
     values, p, sign, how = control.values, control.p, _sign(metric), control.how
     assert values.ndim == 1 or values.shape[1] == len(own.units), (
-        f"{control.name}: values of the network's units, or one a repeat"
+        f"{control.name}: a value for each of the network's units, or one for each repeat"
     )
     if values.ndim == 1:
         means, p = values, permutation_p(own.mean, values.tolist(), higher=sign > 0) if p is None else p
@@ -257,7 +258,7 @@ def _reference(metric: Metric, name: str, own: Values, other: Values, baseline: 
         shared, (same,) = _paired(own, [other])
         p = paired_p(_sign(metric) * own.units[shared], _sign(metric) * same)
         units = (_units(own, other) - each.numpy())[None]
-    how = "another network, read alike; it is one, so p is over units alone"
+    how = "another network, read in the same way; a single one, so p is over units only"
     return Null(
         name=name,
         how=how + (", minus the mean of the untrained copies" if baseline else ""),

@@ -1,4 +1,4 @@
-"""One instrument on one network: read it, its untrained copies and named references alike, and make evidence of that."""
+"""Run of one instrument on one network: read it, its untrained copies and named references, and compute the evidence."""
 
 import pickle
 from collections import Counter
@@ -29,14 +29,14 @@ from assay.stored_examples import cut
 from assay.subject import Subject
 from assay.task import Task
 
-_FEW = 8  # examples on which it is seen which of several outputs can be the answer
-SLACK = 1e-5  # of a value beyond its bounds, by rounding
+_FEW = 8  # examples from which the answer among several outputs is determined
+SLACK = 1e-5  # rounding by which a value may exceed its bounds
 NUM_RUNNING = 64
 READS_PREDICTIONS = "give the network itself, or take an instrument that reads predictions, such as subgraphs"
 NOT_DRAWN_AGAIN = (
-    "Untrained copies answer exactly as the network does, so nothing can lie above them: its forward reaches weights that a "
-    "copy shares with it (a closure, a compiled method, modules in a plain list), or it has none that are parameters. Give "
-    "`Subject` a `fresh` that builds a new network from a generator."
+    "Untrained copies answer exactly as the network does, so nothing can lie above them: its forward uses weights that "
+    "copies share (in a closure, a compiled method, modules in a plain list), or it has no parameters. Give `Subject` a "
+    "`fresh` that builds a new network from a generator."
 )
 
 
@@ -57,15 +57,15 @@ def run(
 
     **Arguments:**
 
-    - `seed`: of everything drawn, by keys: the same seed gives the same bytes, whatever `jobs` is.
-    - `jobs`: processes in which copies and references are read side by side.
-    - `subject`: a network or, for an instrument that reads them, `assay.predictions.Predictions`, of which there are no copies.
-    - `references`: further networks by name, each read like the first: a dense twin, another seed. Each is a null of every
-      metric that it has.
-    - `warnings`: of `with_running`, where it made the subject, as once for all instruments of an audit; None finds them out.
+    - `seed`: random seed. The same seed gives the same bytes, whatever `jobs` is.
+    - `jobs`: number of processes in which copies and references are read.
+    - `subject`: a network or, for an instrument that reads them, `assay.predictions.Predictions`, which have no copies.
+    - `references`: further networks by name, such as a dense twin or another seed, each read like the first. Each is a null of
+      every metric that it has.
+    - `warnings`: those of `with_running` if the caller has already applied it to the subject; None applies it here.
 
-    **Raises:** `AssayError` for an effort that the instrument has no budget for, for an instrument that changes the network's
-    weights, which have their values back, and what the instrument raises.
+    **Raises:** `AssayError` for an effort without a budget, and for an instrument that changes the network's weights, which are
+    restored; any exception of the instrument.
 
     Example::
 
@@ -88,30 +88,30 @@ def run(
 
 
 def seed_of_draws(seed: int, name: str) -> int:
-    """Of what a network draws at random while an instrument reads it."""
+    """Seed of a network's own random draws while an instrument reads it."""
     return keyed_seed(seed, f"{name}: draws of the network")
 
 
 def with_running(subject: Subject, task: Task) -> tuple[Subject, tuple[str, ...]]:
-    """The subject with the buffers that its untrained copies draw again, and warnings where these are not known, and where a
-    copy answers exactly as the network."""
+    """The subject with the buffers that untrained copies redraw (`Subject.with_running`), and warnings where these are not
+    known or a copy has the same outputs as the network."""
     if isinstance(subject, Predictions):
         return subject, ()
     sample = task.examples("train", NUM_RUNNING, generator=Generator().manual_seed(0))
-    told: tuple[str, ...] = ()
+    warnings_found: tuple[str, ...] = ()
     with undisturbed(subject.module, 0), uncompiled():
         try:
             subject = subject.with_running(sample.inputs)
         except AssayError as error:
-            told = (f"Untrained copies may hold learned buffers: {error}",)
+            warnings_found = (f"Untrained copies may hold learned buffers: {error}",)
         try:
             few = sample.take(torch.arange(min(_FEW, len(sample)))).inputs
             own, copy = subject(few), subject.untrained(keyed_generator(0, "a copy"))(few)
         except AssayError:
-            return subject, told  # what cannot be run or copied is said where it is needed
+            return subject, warnings_found  # a network that cannot be run or copied is reported later
     if len(own) > 1 and torch.equal(own, copy) and not torch.equal(own, own[:1].expand_as(own)):
-        told += (NOT_DRAWN_AGAIN,)
-    return subject, told
+        warnings_found += (NOT_DRAWN_AGAIN,)
+    return subject, warnings_found
 
 
 def _run(
@@ -138,13 +138,13 @@ def _run(
 
 
 def draw(instrument: Instrument, subject: Subject, task: Task, *, effort: Effort, seed: int) -> Any:
-    """Everything that an instrument draws from a task. **Raises:** `NotEnough`."""
+    """Data that an instrument draws from a task. **Raises:** `NotEnough`."""
     with undisturbed(subject.module, seed_of_draws(seed, instrument.name)), stage("drawing examples", 0.0, 0.05):
         return instrument.data(subject, task, instrument.budgets[effort], Random(seed, instrument.name))
 
 
 def not_enough(instrument: Instrument, reason: NotEnough) -> Evidence:
-    """The evidence of an instrument that cannot answer."""
+    """Evidence of an instrument with too little data: the reason and no number."""
     why = str(reason).rstrip(".")
     return Evidence(
         instrument=instrument.name,
@@ -166,8 +166,8 @@ def read(
     references: Mapping[str, Subject] | None = None,
     further: Callable[[Reading], Mapping[str, Subject]] = lambda own: {},
 ) -> Evidence:
-    """What `run` does once everything is drawn from the task: the same evidence from the same `data`, wherever it is read.
-    `further`: references that are made once the network is read; the instrument's own where the task is at hand."""
+    """The second half of `run`, from drawn `data`, which gives the same evidence in any process. `further`: makes references
+    from the network's reading; those of the instrument where the task is available."""
     with undisturbed(subject.module, seed_of_draws(seed, instrument.name)):
         return _read(instrument, subject, data, effort, seed, jobs, references or {}, further)
 
@@ -212,7 +212,7 @@ def _read(
         again[name] = other.how, repeats
     nulls = Nulls.of(copies, again, beside)
     metrics = {metric.key: metric for metric in instrument.metrics}
-    if isinstance(subject, Predictions):  # which have no untrained copies
+    if isinstance(subject, Predictions):  # predictions have no untrained copies
         metrics = {key: replace(one, beats=tuple(set(one.beats) - {UNTRAINED})) for key, one in metrics.items()}
     measures = [measure_of(metrics[values.metric], values, nulls) for values in own.values]
     notes = instrument.explain(data, Readings(own, copies, beside), measures)
@@ -233,9 +233,9 @@ def _read(
 
 
 def answering(subject: Subject, task: Task) -> Subject:
-    """The network with the one tensor of its output that can answer the task, where no other is named, in the shape asked.
+    """The network with the tensor of its output that fits the task's answers as its output, unless one is named.
 
-    **Raises:** `AssayError` listing the candidates when none of several can, or more than one.
+    **Raises:** `AssayError` listing the candidates when none of several fits, or more than one.
     """
     if subject.column is not None or isinstance(task.objective, Unscored) or isinstance(subject, Predictions):
         return subject
@@ -244,8 +244,8 @@ def answering(subject: Subject, task: Task) -> Subject:
 
 
 class _Other(NamedTuple):
-    """A network to read beside the first: a reference, or with `draw` a copy with fresh weights, made where it is read.
-    `place`: which of how many it is."""
+    """A further network to read: a reference or, with `draw`, a randomly initialised copy, made in the process that reads it.
+    `place`: its index and the number of networks."""
 
     network: Subject
     rng: Random
@@ -265,7 +265,7 @@ def _read_other(instrument: Instrument, data: Any, own: Reading, other: _Other) 
 
 
 def _checked(instrument: Instrument, reading: Any) -> Reading:
-    """What an instrument has read. **Raises:** `AssayError` naming the instrument and what its reading breaks."""
+    """A validated reading. **Raises:** `AssayError` naming the instrument and the rule that it breaks."""
     if not isinstance(reading, Reading):
         raise _broken(instrument, "`read` must return an assay.instrument.Reading", type(reading).__name__)
     if not isinstance(reading.values, Sequence):
@@ -278,7 +278,7 @@ def _checked(instrument: Instrument, reading: Any) -> Reading:
             raise _broken(
                 instrument, "a Reading must hold values of the metrics that the instrument declares", values.metric, metrics
             )
-        # The value and not each unit: those of a ratio of sums are its influence values, which may lie outside.
+        # Checked for the value, not for each unit: units of a ratio of sums are influence values, which may lie outside.
         bounds = values.bounds or metrics[values.metric].bounds
         outside = bounds is not None and (values.mean < bounds[0] - SLACK or values.mean > bounds[1] + SLACK)
         if bounds is not None and outside and not values.reason:
@@ -286,16 +286,16 @@ def _checked(instrument: Instrument, reading: Any) -> Reading:
             raise _broken(instrument, rule, f"{values.mean:g}")
     for same, count in Counter(values.same for values in reading.values).items():
         if count > 1:
-            raise _broken(instrument, "a Reading must hold one metric about the same thing once", f"{same[0]}, {count} times")
+            raise _broken(instrument, "a Reading must hold each metric and `about` once", f"{same[0]}, {count} times")
     return reading
 
 
 def _broken(instrument: Instrument, rule: str, given: object, choices: Iterable[str] = ()) -> AssayError:
-    return AssayError(f"{instrument.name}: {rule}", given=given, choices=choices, next_step="mend the instrument")
+    return AssayError(f"{instrument.name}: {rule}", given=given, choices=choices, next_step="fix the instrument")
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:
-    """Sizes as plain values."""
+    """Settings as plain values, with sequences as text."""
     return {key: ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value for key, value in settings.items()}
 
 

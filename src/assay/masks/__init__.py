@@ -1,4 +1,4 @@
-"""Masks over the weights of any network: what a part of it is made of, searched, saved, joined and taken out."""
+"""Masks over the weights of any network: search for subnetworks, their storage, combination and ablation."""
 
 from assay.masks.files import load_mask as load_mask
 from assay.masks.files import save_mask as save_mask

@@ -1,4 +1,4 @@
-"""A mask as a file: safetensors with a small head that says of which network it is."""
+"""Mask files: safetensors with a header that identifies the network."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ _FORMAT = "assay mask 1"
 
 
 def save_mask(path: Path | str, mask: Mask, module: nn.Module) -> None:
-    """Write a mask of this network."""
+    """Save a mask of this network."""
     weights = weights_of(module)
     mask.check(weights)
     head = {
@@ -32,37 +32,37 @@ def save_mask(path: Path | str, mask: Mask, module: nn.Module) -> None:
 
 
 def load_mask(path: Path | str, module: nn.Module) -> Mask:
-    """Read a mask of this network.
+    """Load a mask of this network.
 
-    **Raises:** `AssayError` when the file is missing, damaged or no mask, or is a mask of another network or of other weights.
+    **Raises:** `AssayError` when the file is missing, damaged or no mask, or belongs to another network or other weights.
     """
     tensors, metadata = read_tensors(path)
     try:
         mask, of = _parsed(tensors, parse_json(metadata["mask"].encode(), path))
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise AssayError(
-            "a mask file must be what `save_mask` wrote", given=f"{path}: {error}", next_step="make the mask again"
+            "a mask file must be one written by `save_mask`", given=f"{path}: {error}", next_step="make the mask again"
         ) from error
     weights = weights_of(module)
     mask.check(weights)
     if digest(weights) != of:
         raise AssayError(
-            "a mask is of the very weights that it was made for",
-            given=f"{path}, made for others (their SHA-256 is not that of this network)",
+            "a mask must belong to the weights of this network",
+            given=f"{path}, made for others (with another SHA-256)",
             next_step="load the network that the mask was made for, or search again",
         )
     return mask
 
 
 def _parsed(tensors: dict[str, Tensor], head: dict[str, Any]) -> tuple[Mask, str]:
-    """The mask, and the digest of the weights that it is of."""
+    """The mask in a file, and the digest of its weights."""
     if head["format"] != _FORMAT:
         raise ValueError(f"its format is {head['format']}")
     if not all(isinstance(head[key], str) for key in ("kind", "weights")):
-        raise TypeError("kind and weights are texts")
+        raise TypeError("kind and weights must be text")
     shapes = {name: tuple(shape) for name, shape in head["shapes"].items()}
     if not all(is_whole(size) and size >= 0 for shape in shapes.values() for size in shape):
-        raise TypeError("the sizes of a shape are whole numbers")
+        raise TypeError("the sizes of a shape must be whole numbers")
     if shapes.keys() != tensors.keys():
         raise ValueError(f"it holds {', '.join(tensors)}")
     for name, keep in tensors.items():
@@ -72,7 +72,7 @@ def _parsed(tensors: dict[str, Tensor], head: dict[str, Any]) -> tuple[Mask, str
 
 
 def digest(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names, shapes and bytes of weights, in the order of their names."""
+    """SHA-256 of names, shapes and bytes of weights, in alphabetic order."""
     found = hashlib.sha256()
     for name, weight in sorted(weights.items()):
         found.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())

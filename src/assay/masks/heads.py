@@ -1,4 +1,4 @@
-"""The attention heads of a module: which rows and columns of its projections belong to each."""
+"""Attention heads of a module: the rows and columns of its projections that belong to each."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from assay.masks.maskable import Maskable
 
-# How reference networks, PyTorch and Hugging Face call what reads the stream for every head, and what writes back.
+# Names of the projections that read the residual stream for each head, and of those that write to it, in reference networks,
+# PyTorch and Hugging Face.
 _READ_APART = (
     ("query", "key", "value"),
     ("q_proj", "k_proj", "v_proj"),
@@ -23,16 +24,16 @@ _COUNTS = ("num_heads", "num_attention_heads", "n_heads", "n_head")
 
 
 class HeadSlice(NamedTuple):
-    """A parameter of one attention module, and the head of each of its entries: broadcasts to the parameter's shape."""
+    """A parameter of an attention module, and the head of each of its entries, which broadcasts to the parameter's shape."""
 
     parameter: str
     head: Int[Tensor, "*broadcast"]
 
 
 def attention_heads(module: nn.Module, known: Mapping[str, Maskable]) -> Iterator[tuple[str, int, list[HeadSlice]]]:
-    """For every attention module: its name, its number of heads, and the slices of its parameters among the `known` ones.
+    """Name, number of heads, and slices of the `known` parameters of every attention module.
 
-    A projection whose size is not that of all heads (grouped keys and values) stays whole: no single head owns it.
+    A projection shared by several heads (grouped keys and values) belongs to none of them.
     """
     for name, part in module.named_modules():
         num = _num_heads(part)
@@ -44,7 +45,7 @@ def attention_heads(module: nn.Module, known: Mapping[str, Maskable]) -> Iterato
 
 
 def _num_heads(part: nn.Module) -> int:
-    """As the module says, or as its configuration does; 0 where neither knows of heads."""
+    """Number of heads by the module or its configuration; 0 where neither has one."""
     known = (getattr(holder, key, None) for holder in (part, getattr(part, "config", None)) for key in _COUNTS)
     return next((num for num in known if isinstance(num, int)), 0)
 
@@ -58,7 +59,7 @@ def _of_torch(name: str, part: nn.MultiheadAttention, known: Mapping[str, Maskab
 
 
 def _named(name: str, num: int, known: Mapping[str, Maskable]) -> list[HeadSlice]:
-    """Of an attention module whose projections are modules, recognised by their names."""
+    """Slices of an attention module whose projections are submodules, recognised by name."""
     apart = next((names for names in _READ_APART if all(_dotted(name, f"{own}.weight") in known for own in names)), ())
     at_once = [own for own in _READ_AT_ONCE if _dotted(name, f"{own}.weight") in known]
     readers = [known[_dotted(name, f"{own}.weight")] for own in (*apart, *at_once)]
@@ -81,7 +82,7 @@ def _named(name: str, num: int, known: Mapping[str, Maskable]) -> list[HeadSlice
 
 
 def _writers(name: str, known: Mapping[str, Maskable]) -> Iterator[Maskable]:
-    """What may write the heads back: a child of the module, or, as in BERT, of its sibling `output`."""
+    """Candidates for the output projection: children of the module or, as in BERT, of its sibling `output`."""
     parent = name.rpartition(".")[0]
     places = [_dotted(name, f"{own}.weight") for own in WRITES] + [_dotted(parent, "output.dense.weight")]
     return (known[place] for place in places if place in known)

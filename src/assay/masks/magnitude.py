@@ -1,4 +1,4 @@
-"""Pruning by magnitude: the weights that are kept are the largest in absolute value (Han et al. 2015, arXiv 1506.02626)."""
+"""Magnitude pruning: the largest weights in absolute value are kept (Han et al. 2015, arXiv 1506.02626)."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,13 @@ from assay.masks.units import Units
 
 
 def largest(units: Units, weights: Mapping[str, Tensor], *, share: float, by_layer: bool = False) -> Mask:
-    """The mask that keeps a share of the units, those whose weights are largest.
+    """The mask that keeps the share of units with the largest weights.
 
     The size of a unit is the root mean square of its weights, which for a single weight is its absolute value.
 
-    **Arguments:** `share`: of all units, or of those of every layer with `by_layer`; rounded to the nearest number.
+    **Arguments:** `share`: of all units or, with `by_layer`, of those of each layer; rounded to the nearest number.
 
-    **Raises:** `AssayError` for a share that is not in [0, 1].
+    **Raises:** `AssayError` for a share outside [0, 1].
     """
     if not 0 <= share <= 1:
         raise AssayError("the share of units to keep must be in [0, 1]", given=share)

@@ -1,4 +1,4 @@
-"""A mask: which weights of a network are kept. It is data; the network itself is never changed."""
+"""Masks: which weights of a network are kept. A mask is data; the network is never changed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from assay.errors import AssayError
 
 @dataclass(frozen=True)
 class Mask:
-    """Which units of which parameters are kept.
+    """A mask over the units of some parameters.
 
     **Attributes:**
 
-    - `kind`: what the units are: `weight`, `neuron`, `head` or `channel`; `mixed` where masks of several kinds were joined.
-    - `keep`: for every parameter by dotted name a boolean tensor that broadcasts to its shape: True is kept.
+    - `kind`: of the units: `weight`, `neuron`, `head` or `channel`; `mixed` for combined masks of several kinds.
+    - `keep`: for every parameter by dotted name a boolean tensor that broadcasts to its shape, True for kept weights.
     - `shapes`: the shapes of these parameters.
     """
 
@@ -29,25 +29,25 @@ class Mask:
     shapes: Mapping[str, tuple[int, ...]]
 
     def full(self, parameter: str) -> Bool[Tensor, "*shape"]:
-        """Which entries of a parameter are kept, in its shape."""
+        """The mask of one parameter, in its shape."""
         return self.keep[parameter].expand(self.shapes[parameter])
 
     def kept(self, weights: Mapping[str, Tensor]) -> int:
-        """How many weights it keeps that are not zero: a dead weight is kept by nobody."""
+        """Number of nonzero weights that the mask keeps."""
         self.check(weights)
         return sum(int((self.full(name) & (weights[name].cpu() != 0)).sum()) for name in self.keep)
 
     def of(self, weights: Mapping[str, Tensor]) -> int:
-        """How many weights of its parameters are not zero."""
+        """Number of nonzero weights of the masked parameters."""
         self.check(weights)
         return sum(int((weights[name] != 0).sum()) for name in self.keep)
 
     def density(self, weights: Mapping[str, Tensor]) -> float:
-        """The share of weights that it keeps, of those that are not zero; 0 where all are zero."""
+        """Share of the nonzero weights that the mask keeps; 0 where all are zero."""
         return self.kept(weights) / max(1, self.of(weights))
 
     def degenerate(self, weights: Mapping[str, Tensor]) -> str:
-        """What is wrong with it as a part: `keeps nothing` or `keeps everything`; empty when it is a proper part."""
+        """`keeps nothing` or `keeps everything`; empty for a proper subnetwork."""
         kept = self.kept(weights)
         return "keeps nothing" if not kept else "keeps everything" if kept == self.of(weights) else ""
 
@@ -55,22 +55,22 @@ class Mask:
         """**Raises:** `AssayError` when a parameter is not in `weights`, or has another shape there."""
         for name, shape in self.shapes.items():
             if name not in weights:
-                raise AssayError("a mask must be of the network's own parameters", given=name, choices=weights)
+                raise AssayError("a mask must have the names of the network's parameters", given=name, choices=weights)
             if tuple(weights[name].shape) != shape:
                 raise AssayError(
                     f"a mask of {name} must have the shape of that parameter, {tuple(weights[name].shape)}", given=shape
                 )
 
     def __or__(self, other: "Mask") -> "Mask":
-        """What either keeps."""
+        """Union of two masks."""
         return self._joined(other, torch.logical_or)
 
     def __and__(self, other: "Mask") -> "Mask":
-        """What both keep."""
+        """Intersection of two masks."""
         return self._joined(other, torch.logical_and)
 
     def __invert__(self) -> "Mask":
-        """What it removes."""
+        """Complement of a mask."""
         return Mask(self.kind, {name: ~keep for name, keep in self.keep.items()}, self.shapes)
 
     def _joined(self, other: "Mask", join: Callable[[Tensor, Tensor], Tensor]) -> "Mask":
@@ -79,7 +79,7 @@ class Mask:
                 name for name in {**self.shapes, **other.shapes} if self.shapes.get(name) != other.shapes.get(name)
             )
             raise AssayError(
-                "masks are joined over the same parameters in the same shapes",
+                "masks can be combined only over the same parameters in the same shapes",
                 given=f"masks that differ in {', '.join(differing)}",
                 next_step="make both with the same `layers`, `start` and kind of network",
             )
@@ -88,12 +88,12 @@ class Mask:
 
 
 def overlap(a: Mask, b: Mask, weights: Mapping[str, Tensor]) -> float:
-    """Intersection over union of the living weights that two masks keep; 0 where neither keeps any."""
+    """Intersection over union of the nonzero weights that two masks keep; 0 where neither keeps any."""
     return (a & b).kept(weights) / max(1, (a | b).kept(weights))
 
 
 def expected_overlap(a: Mask, b: Mask, weights: Mapping[str, Tensor]) -> float:
-    """What `overlap` would be about if each kept as many weights of every parameter as it does, but at random."""
+    """Approximate expectation of `overlap` for random masks that keep as many weights of every parameter."""
     both = either = 0.0
     for name in a.keep:
         alive = weights[name].cpu() != 0

@@ -1,4 +1,4 @@
-"""Which weights of any module a mask may remove: matrices and kernels, never biases and never the scales of norms."""
+"""Maskable weights of any module: matrices and kernels, but not biases or scales of norms."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ KINDS = "Linear, Conv1d, Conv2d, Embedding, MultiheadAttention and the Conv1D of
 
 @dataclass(frozen=True)
 class Maskable:
-    """A parameter that a mask may thin out.
+    """A parameter that can be masked.
 
     **Attributes:**
 
     - `layer`: dotted name of its module; `module` itself.
     - `parameter`: dotted name of the parameter.
     - `weight`: the parameter.
-    - `outputs`, `inputs`: its dimensions that count the module's outputs and inputs; an embedding has no inputs.
+    - `outputs`, `inputs`: the dimensions of the module's outputs and inputs; an embedding has no inputs.
     """
 
     layer: str
@@ -34,32 +34,32 @@ class Maskable:
 def maskable(
     module: nn.Module, *, layers: Sequence[str] = ("*",), start: int = 0, embeddings: bool = True
 ) -> tuple[Maskable, ...]:
-    """The maskable parameters of a module, in the order in which it defines them; a shared one once.
+    """The maskable parameters of a module, in order of definition; a shared one once.
 
     **Arguments:**
 
     - `layers`: glob patterns of the names of modules.
-    - `start`: how many of the modules that fit are left whole, from the first on.
-    - `embeddings`: whether those of `Embedding` modules are among them.
+    - `start`: number of matching modules, from the first, that are not masked.
+    - `embeddings`: whether `Embedding` modules are included.
 
-    **Raises:** `AssayError` when a pattern fits no maskable module, or none is left.
+    **Raises:** `AssayError` when a pattern matches no maskable module, or none is left.
     """
     every = [item for item in _all(module) if embeddings or not isinstance(item.module, nn.Embedding)]
     names = list(dict.fromkeys(item.layer for item in every))
     if not names:
         raise AssayError(
-            f"a mask needs a module with weights that it may remove: {KINDS}",
+            f"a mask needs a module with maskable weights: {KINDS}",
             given=f"{type(module).__name__} with none of them{'' if embeddings else ', embeddings left whole'}",
             next_step="give the network itself, or wrap its weights in one of these modules",
         )
     fitting = [name for name in names if any(fnmatchcase(name, pattern) for pattern in layers)]
     for pattern in layers:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise AssayError("a pattern must fit a module that has maskable weights", given=pattern, choices=names)
+            raise AssayError("a pattern must match a module with maskable weights", given=pattern, choices=names)
     chosen = set(fitting[start:])
     if not chosen:
         raise AssayError(
-            "a mask must begin before the last maskable module",
+            "`start` must be less than the number of maskable modules",
             given=f"start {start} of {len(fitting)} modules",
             choices=fitting,
         )
@@ -77,7 +77,7 @@ def _all(module: nn.Module) -> Iterator[Maskable]:
 
 
 def _of(part: nn.Module) -> tuple[tuple[str, int, int | None], ...]:
-    """Names of a module's own maskable parameters, with their dimensions of outputs and inputs."""
+    """Names of a module's own maskable parameters, with the dimensions of its outputs and inputs."""
     if isinstance(part, (nn.Linear, nn.Conv1d, nn.Conv2d)):
         return (("weight", 0, 1),)
     if isinstance(part, nn.Embedding):
@@ -90,5 +90,5 @@ def _of(part: nn.Module) -> tuple[tuple[str, int, int | None], ...]:
 
 
 def is_transposed(part: nn.Module) -> bool:
-    """Whether it is Hugging Face's Conv1D: a Linear whose weight is `(inputs, outputs)`."""
+    """Whether a module is Hugging Face's Conv1D, a Linear with weight `(inputs, outputs)`."""
     return type(part).__name__ == "Conv1D" and type(part).__module__.startswith("transformers.")

@@ -1,4 +1,4 @@
-"""What no mask can change, computed once: a frozen network gives every step of a search the same states there."""
+"""Cache of the activations before the masked layers, which are the same in every step of a search."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -12,27 +12,27 @@ from assay.hooks import catch, observe
 from assay.masks.running import call, masked, weights_of
 from assay.masks.units import Units
 
-MOST_BYTES = 2**30  # of states that are kept
+MOST_BYTES = 2**30  # most bytes of cached states
 _BATCH = 256
-_TRIED = 16  # problems on which the network must answer with kept states as it does without
+_TRIED = 16  # problems on which outputs with and without cache are compared
 
 States = Mapping[str, list[Tensor]]
-"""Outputs of submodules by name, one for every time that they run in a pass, with a row for each problem."""
+"""Outputs of submodules by name, one for each run in a pass, with a row for each problem."""
 
 
 class Prefix:
-    """The kept states of a fixed set of problems, and which of these the next pass is about."""
+    """Cached states of a fixed set of problems, and the rows of the next pass."""
 
     def __init__(self, states: States):
         self._states, self._rows, self._passed = states, torch.zeros(0, dtype=torch.int64), Counter[str]()
 
     def at(self, rows: Tensor) -> None:
-        """The next pass runs on these problems."""
+        """Choose the problems of the next pass."""
         self._rows = rows
         self._passed.clear()
 
     def answering(self, name: str) -> Callable[..., Tensor]:
-        """A forward that gives what the submodule gave."""
+        """A forward that returns the cached outputs of a submodule."""
 
         def forward(*args: Any, **kwargs: Any) -> Tensor:
             kept = self._states[name][self._passed[name]]
@@ -44,16 +44,16 @@ class Prefix:
 
 @contextmanager
 def kept_prefix(module: nn.Module, units: Units, inputs: Mapping[str, Tensor]) -> Iterator[Prefix]:
-    """The module with the states before its masked layers kept, inside a `with`; afterwards it is as it was.
+    """Context in which the states before the masked layers of a module are cached.
 
-    Which states a mask can change, autograd tells: those that need a gradient when only masked weights do. The largest other
-    submodules with weights answer from memory. Where that changes an output under a mask, or they do not fit in `MOST_BYTES`,
-    the module runs as it is.
+    Autograd determines the states that a mask can change: those that require a gradient when only masked weights do. The
+    largest other submodules with weights return cached outputs. Where this changes an output under a mask, or the cache would
+    exceed `MOST_BYTES`, nothing is cached.
 
     **Arguments:** `inputs`: of all problems, on the module's device; the module is in evaluation mode.
     """
     states = _states(module, _unmasked(module, units, inputs), inputs)
-    rows = torch.arange(min(_TRIED, len(next(iter(inputs.values()))))).flip(0)  # another order than they were kept in
+    rows = torch.arange(min(_TRIED, len(next(iter(inputs.values()))))).flip(0)  # in another order than cached
     weights = weights_of(module)
     some = masked(weights, units.mask(torch.arange(len(units)) % 2 == 0))
     few = {name: value[rows] for name, value in inputs.items()}
@@ -84,22 +84,23 @@ def _exchanged(part: nn.Module, forward: Callable[..., Tensor]) -> Iterator[None
 
 
 def _unmasked(module: nn.Module, units: Units, inputs: Mapping[str, Tensor]) -> list[str]:
-    """The largest submodules with weights whose every output is a tensor with a row for each problem that no mask changes."""
+    """Names of the largest submodules with weights all of whose outputs are tensors with a row for each problem that no mask
+    changes."""
     free: dict[str, bool] = {}
 
-    def look(name: str) -> Callable[[Any], None]:
-        def see(output: Any) -> None:
+    def recorder(name: str) -> Callable[[Any], None]:
+        def record(output: Any) -> None:
             plain = isinstance(output, Tensor) and output.dim() > 0 and len(output) == len(next(iter(few.values())))
             free[name] = free.get(name, True) and plain and not output.requires_grad
 
-        return see
+        return record
 
     few = {name: value[:2] for name, value in inputs.items()}
     weights = weights_of(module)
     weights |= {place.parameter: weights[place.parameter].clone().requires_grad_() for place in units.places}
     with ExitStack() as stack, torch.enable_grad():
         for name, part in module.named_modules():
-            stack.enter_context(observe(part, "out", look(name)))
+            stack.enter_context(observe(part, "out", recorder(name)))
         call(module, weights, few)
     chosen: list[str] = []
     for name, part in module.named_modules():
@@ -110,7 +111,7 @@ def _unmasked(module: nn.Module, units: Units, inputs: Mapping[str, Tensor]) -> 
 
 
 def _states(module: nn.Module, names: list[str], inputs: Mapping[str, Tensor]) -> States:
-    """What they give for every problem; nothing when that is too much."""
+    """Outputs of these submodules for every problem; empty when they are too large."""
     total = len(next(iter(inputs.values())))
     weights, modules = weights_of(module), dict(module.named_modules())
     pieces: dict[str, list[Tensor]] = {name: [] for name in names}

@@ -1,7 +1,7 @@
-"""Relaxed masks: numbers in [0, 1] that follow one logit for each unit, with their slopes in closed form.
+"""Continuous relaxations of masks: numbers in [0, 1] from one logit for each unit, with derivatives in closed form.
 
-Nothing here needs automatic differentiation: a step of the search takes the gradient of the loss with respect to the relaxed
-mask and multiplies it by the slope, and the expected size has its own slope.
+The search multiplies the gradient of the loss by the relaxed mask with the derivative of that by the logits, so this module
+needs no automatic differentiation; the expected size has its own derivative.
 """
 
 import math
@@ -14,7 +14,8 @@ from torch import Generator, Tensor
 
 
 class Relaxed(NamedTuple):
-    """Of every unit `(u,)`: the relaxed mask and its slope by the logit, the chance that it is kept and the slope of that."""
+    """For every unit `(u,)`: the relaxed mask and its derivative by the logit, the probability to be kept and its
+    derivative."""
 
     mask: Float[Tensor, " u"]
     slope: Float[Tensor, " u"]
@@ -24,11 +25,11 @@ class Relaxed(NamedTuple):
 
 @runtime_checkable
 class Relaxation(Protocol):
-    """How logits become a mask. `progress` in [0, 1) is how far the search is."""
+    """Relaxation of a mask by logits. `progress` in [0, 1) is that of the search."""
 
     @property
     def start(self) -> float:
-        """The logit that every unit begins with."""
+        """Initial logit of every unit."""
         ...
 
     def relax(self, logits: Float[Tensor, " u"], progress: float, generator: Generator) -> Relaxed:
@@ -36,19 +37,20 @@ class Relaxation(Protocol):
         ...
 
     def hard(self, logits: Float[Tensor, " u"]) -> Bool[Tensor, " u"]:
-        """Which units are kept in the end."""
+        """The units kept at the end."""
         ...
 
     def again(self, logits: Float[Tensor, " u"]) -> Float[Tensor, " u"]:
-        """Logits to begin the next search with, from those of a finished one."""
+        """Initial logits of the next search, from the final ones of this."""
         ...
 
 
 @dataclass(frozen=True)
 class ContinuousSparsification:
-    """Mask `sigmoid(T s)` of logits s, the temperature T rising geometrically from 1 (Savarese et al. 2020, arXiv 1912.04427).
+    """Mask `sigmoid(T s)` of logits s, with the temperature T rising geometrically from 1 (Savarese et al. 2020, arXiv
+    1912.04427).
 
-    **Attributes:** `start`: the first logit; `last`: the temperature that is reached at the end.
+    **Attributes:** `start`: initial logit; `last`: final temperature.
     """
 
     start: float = 0.05
@@ -64,19 +66,19 @@ class ContinuousSparsification:
         return logits > 0
 
     def again(self, logits: Float[Tensor, " u"]) -> Float[Tensor, " u"]:
-        """Only their signs are remembered. In the rounds of the paper, `min(T s, start)`, what is removed can never return: of
-        units that do the same, those that chance kept in the first search are then all that can be found."""
+        """Initial logits with the signs of the final ones. The paper's rule, `min(T s, start)`, never restores removed units,
+        so that of redundant units only those kept by chance in the first search could be found."""
         return logits.clamp(-abs(self.start), abs(self.start))
 
 
 @dataclass(frozen=True)
 class HardConcrete:
-    """Stretched and clipped concrete draws (Louizos, Welling and Kingma 2018, arXiv 1712.01312, equations 10 to 12).
+    """Hard concrete distribution (Louizos, Welling and Kingma 2018, arXiv 1712.01312, equations 10 to 12).
 
-    `clip(sigmoid((log u - log(1 - u) + s) / b) (z - g) + g, 0, 1)` with u uniform. The chance to be kept is that it is not
-    0: `sigmoid(s - b log(-g / z))`. A unit is kept in the end when its median is above .5: for s > 0.
+    `clip(sigmoid((log u - log(1 - u) + s) / b) (z - g) + g, 0, 1)` with u uniform. The probability to be nonzero is `sigmoid(s
+    - b log(-g / z))`. A unit is kept at the end if its median exceeds .5, so for s > 0.
 
-    **Attributes:** `start`: the first logit; `beta`, `low` (g), `high` (z): as in the paper.
+    **Attributes:** `start`: initial logit; `beta`, `low` (g), `high` (z): as in the paper.
     """
 
     start: float = 2.0
@@ -98,5 +100,5 @@ class HardConcrete:
         return logits > 0
 
     def again(self, logits: Float[Tensor, " u"]) -> Float[Tensor, " u"]:
-        """As they are: no temperature has to start again."""
+        """The final logits, since no temperature is reset."""
         return logits.clone()

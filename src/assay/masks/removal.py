@@ -1,4 +1,4 @@
-"""What takes the place of the weights that an ablation removes."""
+"""Ablation of a subnetwork: replacement of its weights or outputs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, get_args
@@ -26,23 +26,23 @@ def without(
     draws: int = 1,
     generator: Generator | None = None,
 ) -> Iterator[dict[str, Tensor]]:
-    """The weights of a network without what a mask keeps: what is left of it when a part is taken out.
+    """Weights of a network after ablation of the subnetwork that a mask keeps, one set for each draw.
 
-    **Arguments:** `how` the removed weights are replaced:
+    **Arguments:** `how`: the replacement of the ablated weights:
 
-    - `zero`: by nothing. Once.
-    - `mean`: each by the mean of its parameter. Once. Of whole neurons, `run_with_mean_outputs` is the better mean.
-    - `resample`: by those at the same place in networks trained or drawn apart, `others`. Once for each.
-    - `redraw`: by a fresh draw of the network's own initialisers, `draws` times, with `generator`.
+    - `zero`: zero. One set.
+    - `mean`: the mean of the parameter. One set. For whole neurons use `run_with_mean_outputs`.
+    - `resample`: the same weights of the independently trained or drawn networks `others`. One set for each.
+    - `redraw`: new draws of the network's initialisers from `generator`. `draws` sets.
 
-    **Raises:** `AssayError` for a way that does not exist or lacks what it needs.
+    **Raises:** `AssayError` for an unknown replacement, or one without its arguments.
     """
     if how not in REMOVALS:
-        raise AssayError("a removal must be one of those that exist", given=how, choices=REMOVALS)
+        raise AssayError("the kind of ablation must be known", given=how, choices=REMOVALS)
     if how == "resample" and not others:
-        raise AssayError("a resample removal takes weights from other networks", given="none", next_step="give `others=`")
+        raise AssayError("a resample ablation needs other networks", given="none", next_step="give `others=`")
     if how == "redraw" and generator is None:
-        raise AssayError("a redraw removal draws weights", given="no generator", next_step="give `generator=`")
+        raise AssayError("a redraw ablation needs a generator", given="no generator", next_step="give `generator=`")
     weights = weights_of(module)
     for fill in _fills(module, weights, mask, how, others, draws, generator):
         yield masked(weights, ~mask, fill=fill)
@@ -71,15 +71,15 @@ def _fills(
 def run_with_mean_outputs(
     module: nn.Module, mask: Mask, inputs: Mapping[str, Tensor], reference: Mapping[str, Tensor], *, batch_size: int = 1024
 ) -> Tensor:
-    """Outputs `(n, ...)` on the CPU when every neuron that a mask keeps gives its mean output over `reference` instead.
+    """Mean ablation: outputs `(n, ...)` on the CPU when every neuron that a mask keeps gives its mean output over `reference`.
 
-    Of a module that runs several times in one pass, the mean is over all its calls. The projections inside
-    MultiheadAttention are no places of their own: what the mask keeps of them is set to zero.
+    For a module that runs several times in a pass the mean is over all runs. Projections inside MultiheadAttention have no
+    hooks, so the weights that the mask keeps of them are set to zero.
 
-    **Raises:** `AssayError` for a mask that is not of neurons.
+    **Raises:** `AssayError` for a mask of other units than neurons.
     """
     if mask.kind != "neuron":
-        raise AssayError("mean outputs are those of neurons", given=f"a mask of kind {mask.kind}")
+        raise AssayError("mean outputs need a mask of neurons", given=f"a mask of kind {mask.kind}")
     weights = weights_of(module)
     layers = {item.parameter: item for item in maskable(module) if item.parameter in mask.keep}
     apart = {name: keep for name, keep in mask.keep.items() if isinstance(layers[name].module, nn.MultiheadAttention)}
@@ -102,7 +102,7 @@ def run_with_mean_outputs(
 
 
 def _hold(module: nn.Module, held: Tensor, seen: Sequence[Tensor]):
-    """Hook that puts the mean of `seen` in place of the outputs that are `held`."""
+    """Hook that replaces the outputs that are `held` by the mean of `seen`."""
     axis = 1 if isinstance(module, (nn.Conv1d, nn.Conv2d)) else -1
     rows = torch.cat([value.movedim(axis, -1).flatten(0, -2) for value in seen])
     mean = rows.mean(0)

@@ -1,4 +1,4 @@
-"""A twin of a network in another basis. Masks are over weights, and what a weight is depends on the basis."""
+"""Function-preserving twin of a network in another basis, on which single weights, and so masks over them, depend."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -9,12 +9,12 @@ from torch import Generator, Tensor, nn
 from assay.attributes import copied
 from assay.masks.running import run, weights_of
 
-TOLERANCE = 1e-3  # of outputs, beneath which a rotated twin computes the same
+TOLERANCE = 1e-3  # largest relative difference of a twin's outputs
 
 
 def rotated(module: nn.Module, inputs: Mapping[str, Tensor], generator: Generator) -> nn.Module | None:
-    """A twin that computes the same in another basis between every two Linear layers that follow each other with nothing
-    between them, in a Sequential; None where there are none, or the twin does not compute the same."""
+    """A twin with the same function and a random basis between every two directly successive Linear layers of a Sequential;
+    None where there are none, or outputs differ."""
     twin = copied(module)
     turned = False
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A network run with other weights than its own, which are never written to."""
+"""Runs of a network with other weights than its own, which are never changed."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,11 @@ from assay.masks.mask import Mask
 from assay.outputs import answer_of
 
 Weights = Mapping[str, Tensor]
-"""Parameters by dotted name, as `named_parameters` gives them."""
+"""Parameters by dotted name, as in `named_parameters`."""
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
-    """The parameters of a module by dotted name, detached. They share its memory: read only."""
+    """The parameters of a module by dotted name, detached. They share its memory and must not be changed."""
     return {name: parameter.detach() for name, parameter in module.named_parameters()}
 
 
@@ -25,11 +25,11 @@ def shares_weights(module: nn.Module) -> bool:
 
 
 def masked(weights: Weights, *masks: Mask, fill: Weights | None = None) -> dict[str, Tensor]:
-    """The weights that all of the masks keep; 0, or what `fill` holds, in place of the others.
+    """The weights that all of the masks keep, with 0, or those of `fill`, in place of the others.
 
-    Weights that no mask covers stay as they are. Without any mask all do.
+    Weights without a mask are unchanged.
 
-    **Raises:** `AssayError` when a mask is of other parameters or shapes.
+    **Raises:** `AssayError` when a mask has other parameters or shapes.
     """
     changed = dict(weights)
     for mask in masks:
@@ -41,7 +41,8 @@ def masked(weights: Weights, *masks: Mask, fill: Weights | None = None) -> dict[
 
 
 def run(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor], *, batch_size: int = 1024) -> Tensor:
-    """Outputs `(n, ...)` on the CPU of the module with these weights, without gradients, in batches; it stays as it is."""
+    """Outputs `(n, ...)` on the CPU of the module with these weights, without gradients, in batches. The module is
+    unchanged."""
     device = next((weight.device for weight in weights.values()), torch.device("cpu"))
     total = len(next(iter(inputs.values())))
     with undisturbed(module), torch.no_grad():
@@ -55,9 +56,9 @@ def run(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor], *, ba
 def call(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor], *, shares: bool = True) -> Tensor:
     """One forward pass of the module with these weights; gradients flow to them.
 
-    **Arguments:** `shares`: whether submodules may share a weight, as `shares_weights` says. To look for that in every pass
-    takes an eighth of a small network's time.
+    **Arguments:** `shares`: whether submodules may share a weight (`shares_weights`). The check in every pass would take an
+    eighth of a small network's time.
 
-    **Raises:** `AssayError` for a forward that returns several tensors, which `Subject(module, output=...)` makes one of.
+    **Raises:** `AssayError` for a forward that returns several tensors; choose one with `Subject(module, output=...)`.
     """
     return answer_of(torch.func.functional_call(module, dict(weights), (), dict(as_taken(module, inputs)), tie_weights=shares))

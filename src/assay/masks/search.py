@@ -1,4 +1,4 @@
-"""The search for a mask: which units of a frozen network suffice for some problems."""
+"""Search for a mask: the units of a frozen network that suffice for some problems."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,20 +20,20 @@ from assay.optimisers import Adam
 from assay.progress import report
 from assay.task import Examples
 
-REPORTED = 20  # steps between two reports of progress
+REPORTED = 20  # steps between progress reports
 Loss = Callable[[Tensor, Tensor], Float[Tensor, ""]]
-"""The scalar to minimise, of outputs and targets."""
+"""Scalar loss of outputs and targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:
     """**Attributes:**
 
-    - `steps`: of the first search on a path; `later_steps`: of every search that goes on from another.
+    - `steps`: of the first search on a path; `later_steps`: of every search with a warm start.
     - `batch_size`: problems in a step, drawn with replacement.
     - `learning_rate`: of Adam, on the logits.
-    - `hold`: steps at one temperature; 1 raises it with every step, the length of an epoch with every epoch.
-    - `checks`: how often in a search is looked whether the hard mask has come to rest; it then stops early. 0: never.
+    - `hold`: steps at one temperature: 1 raises it every step, the length of an epoch every epoch.
+    - `checks`: number of convergence checks of the hard mask in a search, for early stopping; 0 for none.
     """
 
     steps: int = 400
@@ -45,7 +45,7 @@ class SearchConfig:
 
 
 class SearchStep(NamedTuple):
-    """What one step saw: the loss with the price of the size, the loss alone, and the expected number of weights kept."""
+    """Record of one step: the penalised loss, the loss alone, and the expected number of weights kept."""
 
     total: float
     loss: float
@@ -54,10 +54,10 @@ class SearchStep(NamedTuple):
 
 @dataclass(frozen=True)
 class FoundMask:
-    """What a search at one price ended with.
+    """Result of a search at one price.
 
-    **Attributes:** `price`: what a weight costs; `mask`; `logits` `(u,)`; `trace`: at every check the step, the loss, the
-    expected number of weights kept, and the number that the hard mask keeps.
+    **Attributes:** `price`: penalty for each weight kept; `mask`; `logits` `(u,)`; `trace`: at every check the step, the loss,
+    the expected number of weights kept, and the number that the hard mask keeps.
     """
 
     price: float
@@ -67,9 +67,10 @@ class FoundMask:
 
 
 class MaskTraining:
-    """One mask in training on a frozen module: loss + price x expected number of weights, Adam on the logits.
+    """Training of one mask on a frozen module by Adam on the logits, with loss + price x expected number of weights (an L0
+    penalty).
 
-    The masked weights of a step are computed once. Gradients stop at them; those of the logits follow in closed form.
+    Autograd computes gradients at the masked weights; those of the logits follow in closed form.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class MaskTraining:
 
     @property
     def kept(self) -> Tensor:
-        """Which units are kept now, `(u,)` on the CPU."""
+        """The units kept by the present hard mask, `(u,)` on the CPU."""
         return self.relaxation.hard(self.logits.detach()).cpu()
 
 
@@ -124,19 +125,19 @@ def search(
     relaxation: Relaxation | None = None,
     after: FoundMask | None = None,
 ) -> FoundMask:
-    """The mask that a search ends with; the module's weights, buffers and modes stay as they are.
+    """Search for a mask at one price. The module's weights, buffers and modes are restored.
 
     **Arguments:**
 
-    - `examples`: what the part must solve; `loss`: of outputs and targets, such as a task's `objective.loss`.
-    - `price`: what every weight that is kept adds to the loss.
-    - `after`: a finished search to go on from, at a lower price.
+    - `examples`: problems that the subnetwork must solve; `loss`: of outputs and targets, such as a task's `objective.loss`.
+    - `price`: penalty added to the loss for every weight kept.
+    - `after`: a finished search at a lower price, for a warm start.
 
     **Raises:** `AssayError` without examples, or when the loss is not finite.
     """
     config, relaxation = config or SearchConfig(), relaxation or ContinuousSparsification()
     if not len(examples):
-        raise AssayError("a mask is searched on problems, of which there must be one at least", given="none")
+        raise AssayError("a search for a mask needs at least one problem", given="none")
     first = None if after is None else relaxation.again(after.logits)
     training = MaskTraining(
         module,
@@ -185,9 +186,9 @@ def path(
     relaxation: Relaxation | None = None,
     enough: Callable[[FoundMask], bool] | None = None,
 ) -> Iterator[FoundMask]:
-    """Searches at rising prices, each going on from the one before; see `search`.
+    """Sparsity path: searches at rising prices, each warm-started from the one before; see `search`.
 
-    **Arguments:** `prices`: in rising order; `enough`: called with every result, ends the path when it is true.
+    **Arguments:** `prices`: in ascending order; `enough`: called with every result; True ends the path.
     """
     if list(prices) != sorted(prices):
         raise AssayError("the prices of a path must rise", given=list(prices))
@@ -210,8 +211,8 @@ def path(
 
 
 def _at_rest(now: Tensor, before: Tensor, taken: SearchStep, trace: Sequence[tuple[int, float, float, int]]) -> bool:
-    """Whether nothing will change any more: the hard mask is that of the last check, the relaxed one is about as hard, and the
-    loss is what it was."""
+    """Whether the search has converged: the hard mask equals that of the last check, the relaxed one has about its size, and
+    the loss has not changed."""
     num = trace[-1][3]
     settled = torch.equal(now, before) and abs(taken.size - num) <= 0.01 * max(1, num)
     return settled and len(trace) > 1 and abs(trace[-1][1] - trace[-2][1]) <= 0.01

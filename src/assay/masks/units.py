@@ -1,4 +1,4 @@
-"""What a mask decides over: single weights, neurons, attention heads, or channels of the residual stream."""
+"""Units of a mask: single weights, neurons, attention heads, or channels of the residual stream."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class ParameterUnits:
     **Attributes:**
 
     - `parameter`: its dotted name; `shape`: its shape.
-    - `unit`: numbers of units, broadcasts to `shape`; None where every entry is a unit, numbered from `first` on.
+    - `unit`: the unit number of each entry, broadcasts to `shape`; None where every entry is a unit, numbered from `first`.
     """
 
     parameter: str
@@ -34,19 +34,19 @@ class ParameterUnits:
 
     @property
     def size(self) -> int:
-        """How many entries it has."""
+        """Number of entries."""
         return torch.Size(self.shape).numel()
 
 
 @dataclass(frozen=True)
 class Units:
-    """All units of a module that a mask decides over, numbered through.
+    """All units of a module, numbered consecutively.
 
     **Attributes:**
 
-    - `kind`: what they are.
+    - `kind`: `weight`, `neuron`, `head` or `channel`.
     - `places`: the parameters that they cover.
-    - `layer` `(u,)`: the number of each unit's layer; `layers`: the names of these.
+    - `layer` `(u,)`: the index of each unit's layer; `layers`: names of the layers.
     """
 
     kind: Unit
@@ -58,11 +58,11 @@ class Units:
         return len(self.layer)
 
     def spread(self, values: Tensor) -> dict[str, Tensor]:
-        """Values `(u,)` of units as one tensor for each parameter, which broadcasts to its shape."""
+        """Values `(u,)` of units as a tensor for each parameter, which broadcasts to its shape."""
         return {place.parameter: _spread(place, values) for place in self.places}
 
     def gather(self, entries: Mapping[str, Tensor]) -> Float[Tensor, " u"]:
-        """The sum over every unit's entries: `entries` have the parameters' shapes."""
+        """Sum over the entries of every unit; `entries` have the parameters' shapes."""
         first = entries[self.places[0].parameter]
         if self.kind == "weight":
             return torch.cat([entries[place.parameter].flatten() for place in self.places])
@@ -74,11 +74,11 @@ class Units:
         return sums
 
     def sizes(self) -> Float[Tensor, " u"]:
-        """How many weights every unit covers."""
+        """Number of weights of every unit."""
         return self.gather({place.parameter: torch.ones(place.shape) for place in self.places})
 
     def alive(self, weights: Mapping[str, Tensor]) -> Bool[Tensor, " u"]:
-        """Which units have a weight that is not zero."""
+        """Units with a nonzero weight."""
         return self.gather({place.parameter: (weights[place.parameter] != 0).float() for place in self.places}).cpu() > 0
 
     def mask(self, kept: Bool[Tensor, " u"]) -> Mask:
@@ -87,12 +87,12 @@ class Units:
         return Mask(self.kind, keep, {place.parameter: place.shape for place in self.places})
 
     def of(self, mask: Mask) -> Bool[Tensor, " u"]:
-        """Which units a mask that was made of them keeps."""
+        """The units that a mask made from them keeps."""
         full = {place.parameter: mask.full(place.parameter).float() for place in self.places}
         return self.gather(full) > 0
 
     def matched(self, mask: Mask, weights: Mapping[str, Tensor], *, generator: torch.Generator) -> Mask:
-        """A random mask that keeps as many living units in every layer as `mask` does."""
+        """A random mask that keeps as many nonzero units of every layer as `mask`."""
         alive = self.alive(weights)
         kept = self.of(mask) & alive
         chosen = torch.zeros_like(kept)
@@ -116,15 +116,16 @@ def units_of(
 
     **Arguments:**
 
-    - `kind`: `weight`: every entry; `neuron`: an output of a module, with all weights that lead to it (of an embedding: a
-      dimension); `head`: an attention head, with its rows of the projections that read and its columns of the one that writes;
-      `channel`: a dimension of the residual stream, with all weights that read or write it.
+    - `kind`: `weight`: every entry; `neuron`: an output of a module, with all weights that lead to it (for an embedding: a
+      dimension); `head`: an attention head, with its rows of the query, key and value projections and its columns of the output
+      projection; `channel`: a dimension of the residual stream, with all weights that read or write it.
     - `layers`, `start`, `embeddings`: as for `maskable`.
-    - `width`: of the residual stream, for channels; by default that of the first embedding or attention.
+    - `width`: of the residual stream, for channels. Default: that of the first embedding or attention.
 
-    A square matrix reads the stream, unless it is the output projection of an attention: its shape cannot tell.
+    A square matrix, whose shape does not decide, counts as reading the stream, unless it is the output projection of an
+    attention.
 
-    **Raises:** `AssayError` for a kind that does not exist or that the module has none of.
+    **Raises:** `AssayError` for an unknown kind, or one of which the module has no units.
     """
     found = maskable(module, layers=layers, start=start, embeddings=embeddings)
     if kind == "weight":
@@ -140,7 +141,7 @@ def units_of(
         return _heads(module, found)
     if kind == "channel":
         return _channels(module, found, width)
-    raise AssayError("a mask must be of units that exist", given=kind, choices=UNITS)
+    raise AssayError("the kind of units must be known", given=kind, choices=UNITS)
 
 
 def _neurons(found: Sequence[Maskable]) -> Units:
@@ -162,7 +163,7 @@ def _heads(module: nn.Module, found: Sequence[Maskable]) -> Units:
         names.append(name)
     if not places:
         raise AssayError(
-            "a mask of heads needs an attention whose number of heads and projections are known",
+            "a mask of heads needs an attention with a known number of heads and known projections",
             given=f"{type(module).__name__} with none",
             next_step="use MultiheadAttention, or projections named query, key, value and output beside `num_heads`",
         )
@@ -193,7 +194,7 @@ def _channels(module: nn.Module, found: Sequence[Maskable], width: int | None) -
 
 
 def _side_of_stream(item: Maskable, width: int) -> int | None:
-    """The dimension of the weight that counts channels of the stream, if any."""
+    """The dimension of the weight that runs over channels of the stream, if any."""
     writes = item.weight.shape[item.outputs] == width
     reads = item.inputs is not None and item.weight.shape[item.inputs] == width
     if writes and reads:

@@ -1,13 +1,13 @@
-"""What a reader sees: the page, its figures, the summary for a terminal, and the comparison of several audits.
+"""Reports: the page, its figures, the summary for a terminal, and the comparison of several audits.
 
 - `write_report(directory, audit)`: `report.html`, `report.json` and `figures/*.svg`; returns the page's path.
-- `read_report(path)`: the audit back from `report.json`.
-- `read_units(path)`: the values of nulls per unit, which lie beside it.
-- `write_comparison(directory, audits, *, title, intro)`: one page that sets audits side by side.
-- `summary(audit)` for rich, `summary_text(audit)` for anything else.
-- `differences(audits)`: what tells two networks apart on the same combinations.
-- `figures_of(evidence)`, `comparison_figure(audits)`: the figures as SVG, which a notebook shows.
-- `json_schema()`: of `report.json`.
+- `read_report(path)`: the audit in a `report.json`.
+- `read_units(path)`: the values of nulls per unit, stored beside it.
+- `write_comparison(directory, audits, *, title, intro)`: one page that compares audits.
+- `summary(audit)` for rich, `summary_text(audit)` as plain text.
+- `differences(audits)`: paired differences of networks on the same combinations.
+- `figures_of(evidence)`, `comparison_figure(audits)`: figures as SVG, which a notebook shows.
+- `json_schema()`: the schema of `report.json`.
 """
 
 from assay.report.comparison import comparison_figure as comparison_figure

@@ -1,7 +1,7 @@
-"""What figures are drawn on: a canvas collects marks in pixels, and a panel of them is written as SVG.
+"""Drawing surface of figures: a canvas collects marks in pixels, and a panel of marks is written as SVG.
 
-A mark names its colours (`ink`, `value`), and a palette says what they are. So the same marks become a part of a page, whose
-colours follow light and dark, or of a file with light colours of its own.
+A mark names its colours (`ink`, `value`), and a palette defines them. So the same marks can be inlined in a page, with its
+light or dark colours, or written to a file with light colours.
 """
 
 import math
@@ -20,25 +20,25 @@ from assay.printable import printable
 from assay.report.pdf import pdf_of
 from assay.store import write_bytes_atomically
 
-WIDTH, MARGIN = 312, 8  # of the plot, and at either side of it
-FULL = WIDTH + 2 * MARGIN  # what a phone of 360 pixels leaves
-EDGE = 2  # above the plot and beneath it
-GAP = 32  # between the panels of a file
+WIDTH, MARGIN = 312, 8  # width of the plot, and margin at either side
+FULL = WIDTH + 2 * MARGIN  # fits a phone of 360 pixels
+EDGE = 2  # space above and below the plot
+GAP = 32  # space between the panels of a file
 CHARACTER = 6.0  # mean width of a character of 11 pixels, in the widest of the usual fonts
 FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 PAPER, INK, MUTED, FAINT, VALUE, NULL = "paper", "ink", "muted", "faint", "value", "null"
 FAULT, CARRIED, RESTORED = "fault", "carried", "restored"
-SERIES = (VALUE, "orange", "purple", "teal", "rose")  # of lines in one plot; told apart by the colour-blind too
+SERIES = (VALUE, "orange", "purple", "teal", "rose")  # colours of the lines in one plot, distinguishable for the colour-blind
 LIGHT = {
     PAPER: "#fffffe", INK: "#1d2126", MUTED: "#59616b", FAINT: "#e3e5e8", VALUE: "#12598c", NULL: "#a5abb3",
     FAULT: "#b3372b", CARRIED: "#c98a1b", RESTORED: "#3d7f4f",
     "orange": "#b45f06", "purple": "#6f3f98", "teal": "#1b7a68", "rose": "#a63d70",
 }  # fmt: skip
-PAGE = {colour: f"var(--{colour})" for colour in LIGHT}  # which the style sheet sets for light, dark and paper
+PAGE = {colour: f"var(--{colour})" for colour in LIGHT}  # set by the style sheet for light, dark and print
 
 _TALL = math.sqrt(3) / 2
-_OUTLINES = {  # of a shape two wide, around its middle
+_OUTLINES = {  # coordinates of a shape of width 2 around its centre
     "diamond": ((-1, 0), (0, -1), (1, 0), (0, 1)),
     "square": ((-1, -1), (1, -1), (1, 1), (-1, 1)),
     "triangle-up": ((0, -_TALL), (-1, _TALL), (1, _TALL)),
@@ -46,12 +46,12 @@ _OUTLINES = {  # of a shape two wide, around its middle
     "triangle-left": ((-_TALL, 0), (_TALL, -1), (_TALL, 1)),
     "triangle-right": ((_TALL, 0), (-_TALL, -1), (-_TALL, 1)),
     "cross": tuple(
-        (x * a - y * b, y * a + x * b)  # one arm, turned to four sides
+        (x * a - y * b, y * a + x * b)  # one arm, rotated to four sides
         for a, b in ((1, 0), (0, 1), (-1, 0), (0, -1))
         for x, y in ((0.4, -0.4), (1, -0.4), (1, 0.4))
     ),
 }
-_ANCHORS = {"left": ("start", 0.0), "center": ("middle", 0.5), "right": ("end", 1.0)}  # and what lies before the anchor
+_ANCHORS = {"left": ("start", 0.0), "center": ("middle", 0.5), "right": ("end", 1.0)}  # and share of the width before it
 
 Pixels = float | int
 Point = tuple[Pixels, Pixels]
@@ -59,13 +59,13 @@ Point = tuple[Pixels, Pixels]
 
 @dataclass(frozen=True)
 class Mark:
-    """An element of SVG: its tag, its attributes (colours by name), the words in it, its tooltip, and the name of what it leads
-    to on a page."""
+    """An SVG element: tag, attributes (colours by name), text, tooltip (`description`), and the name of its link target on a
+    page."""
 
     tag: str
     attributes: Mapping[str, str | Pixels]
     words: str = ""
-    told: str = ""
+    description: str = ""
     leads_to: str = ""
 
 
@@ -75,16 +75,16 @@ class Panel:
 
     **Attributes:**
 
-    - `title`, `subtitle`: what is drawn; not among the marks.
-    - `told`: the figure in words, for those who cannot see it.
+    - `title`, `subtitle`: headings, which are not among the marks.
+    - `description`: the figure as text, for screen readers.
     - `height`: of the plot, in pixels.
-    - `marks`, `texts`: what is drawn, from back to front; `halo` parts texts from the lines that they cross.
-    - `has_chance`: whether the score of guessing is shown.
+    - `marks`, `texts`: the drawing, from back to front; `halo`: whether texts are outlined against the lines that they cross.
+    - `has_chance`: whether the chance score is drawn.
     """
 
     title: str
     subtitle: str
-    told: str
+    description: str
     height: Pixels
     marks: tuple[Mark, ...]
     texts: tuple[Mark, ...]
@@ -93,13 +93,13 @@ class Panel:
 
 
 class Svg(str):
-    """The text of an SVG file, which a notebook shows as a figure."""
+    """Text of an SVG file, which a notebook shows as a figure."""
 
     def _repr_svg_(self) -> str:
         return str(self)
 
     def pdf(self) -> bytes:
-        """The same figure as a PDF file, for a paper.
+        """The figure as a PDF file.
 
         Example::
 
@@ -109,13 +109,13 @@ class Svg(str):
         return pdf_of(fromstring(self))
 
     def write(self, path: Path) -> None:
-        """The figure as `.svg` and `.pdf` beside each other; `path` is without either."""
+        """Write the figure as `.svg` and `.pdf`; `path` has no suffix."""
         write_bytes_atomically(path.with_name(f"{path.name}.svg"), self.encode())
         write_bytes_atomically(path.with_name(f"{path.name}.pdf"), self.pdf())
 
 
 class Canvas:
-    """Collects marks; x runs from 0 to `WIDTH` to the right, y from 0 to `height` down.
+    """Collection of marks; x runs right from 0 to `WIDTH`, y down from 0 to `height`.
 
     Later marks cover earlier ones of the same layer. From back to front the layers are `back`, `rules`, `lines` and `dots`.
     """
@@ -126,14 +126,16 @@ class Canvas:
         self._layers: dict[str, list[Mark]] = {"back": [], "rules": [], "lines": [], "dots": []}
         self._texts: list[Mark] = []
 
-    def fill(self, x: Pixels, y: Pixels, width: Pixels, height: Pixels, *, share: float, told: str, leads_to: str = "") -> None:
-        """A rectangle, the darker the larger the share."""
+    def fill(
+        self, x: Pixels, y: Pixels, width: Pixels, height: Pixels, *, share: float, description: str, leads_to: str = ""
+    ) -> None:
+        """A filled rectangle, darker for a larger share."""
         opacity = 0.04 + 0.96 * min(max(share, 0.0), 1.0)
         box = {"x": x, "y": y, "width": width, "height": height, "fill": VALUE, "fill-opacity": opacity}
-        self._layers["back"].append(Mark("rect", box, told=told, leads_to=leads_to))
+        self._layers["back"].append(Mark("rect", box, description=description, leads_to=leads_to))
 
-    def pixels(self, x: Pixels, y: Pixels, side: Pixels, lines: Sequence[Sequence[str]], *, told: str) -> None:
-        """Squares in rows, each in a colour by name or as `#rrggbb`; neighbours in a row that agree are drawn as one."""
+    def pixels(self, x: Pixels, y: Pixels, side: Pixels, lines: Sequence[Sequence[str]], *, description: str) -> None:
+        """Rows of squares, each with a colour by name or as `#rrggbb`; equal neighbours in a row are drawn as one."""
         outlines: dict[str, list[str]] = {}
         for i, line in enumerate(lines):
             for colour, run in groupby(range(len(line)), key=line.__getitem__):
@@ -142,7 +144,7 @@ class Canvas:
                 outlines.setdefault(colour, []).append(f"{at}h{_number(wide)}v{_number(high)}h{_number(-wide)}Z")
         for colour, runs in outlines.items():
             drawn = {"d": "".join(runs), "fill": colour, "shape-rendering": "crispEdges"}
-            self._layers["back"].append(Mark("path", drawn, told=told))
+            self._layers["back"].append(Mark("path", drawn, description=description))
 
     def frame(self, x: Pixels, y: Pixels, width: Pixels, height: Pixels) -> None:
         """The outline of a rectangle."""
@@ -170,24 +172,24 @@ class Canvas:
         colour: str = VALUE,
         thick: Pixels = 1.5,
         dash: tuple[int, ...] = (),
-        told: str = "",
+        description: str = "",
         layer: str = "lines",
     ) -> None:
-        """A line through points, in one piece or several; `dash`: pixels drawn and left out in turn."""
+        """A line through points, in one or several pieces; `dash`: lengths in pixels of dashes and gaps."""
         attributes = {"d": "".join(map(_path, pieces)), "stroke": colour, "stroke-width": thick}
         attributes |= {"stroke-dasharray": " ".join(map(str, dash))} if dash else {}
-        self._layers[layer].append(Mark("path", attributes, told=told))
+        self._layers[layer].append(Mark("path", attributes, description=description))
 
-    def area(self, outline: Sequence[Point], *, colour: str, told: str = "") -> None:
-        """What a closed line goes around, as a light band."""
+    def area(self, outline: Sequence[Point], *, colour: str, description: str = "") -> None:
+        """The area inside a closed line, lightly filled."""
         attributes = {"d": _path(outline) + "Z", "fill": colour, "fill-opacity": 0.25}
-        self._layers["back"].append(Mark("path", attributes, told=told))
+        self._layers["back"].append(Mark("path", attributes, description=description))
 
     def dot(
         self,
         x: Pixels,
         y: Pixels,
-        told: str = "",
+        description: str = "",
         *,
         size: Pixels = 56,
         colour: str = VALUE,
@@ -195,7 +197,8 @@ class Canvas:
         is_open: bool = False,
         leads_to: str = "",
     ) -> None:
-        """A measured value, or a small sign; `size`: of the square around it, in square pixels; `leads_to`: as in `Mark`."""
+        """A measured value or a small symbol; `size`: area of its bounding square, in square pixels; `leads_to`: as in
+        `Mark`."""
         half = math.sqrt(size) / 2
         if shape == "circle":
             tag, attributes = "circle", {"cx": x, "cy": y, "r": half}
@@ -205,7 +208,7 @@ class Canvas:
             attributes |= {"stroke": colour, "stroke-width": 1.2}
         else:
             attributes |= {"fill": colour} | ({"stroke": PAPER} if size > 20 else {})
-        self._layers["dots"].append(Mark(tag, attributes, told=told, leads_to=leads_to))
+        self._layers["dots"].append(Mark(tag, attributes, description=description, leads_to=leads_to))
 
     def text(
         self,
@@ -218,7 +221,7 @@ class Canvas:
         weight: str = "normal",
         size: int = 11,
     ) -> None:
-        """Words, centred upon y. They stay on the panel: what would leave it is moved, and what is wider is cut."""
+        """Text, centred vertically on y. Text that would leave the panel is moved, and text that is wider is cut."""
         words = shortened(printable(words), FULL, size)
         anchor, share = _ANCHORS[align]
         width = width_of(words, size)
@@ -229,20 +232,20 @@ class Canvas:
         attributes |= {"font-size": size} if size != 11 else {}
         self._texts.append(Mark("text", attributes, words))
 
-    def panel(self, title: str, subtitle: str, told: str, *, has_chance: bool = False) -> Panel:
-        """What was drawn."""
+    def panel(self, title: str, subtitle: str, description: str, *, has_chance: bool = False) -> Panel:
+        """The marks collected so far, as a panel."""
         marks = tuple(mark for layer in self._layers.values() for mark in layer)
-        return Panel(title, subtitle, told, self.height, marks, tuple(self._texts), self._halo, has_chance)
+        return Panel(title, subtitle, description, self.height, marks, tuple(self._texts), self._halo, has_chance)
 
 
 def width_of(words: str, size: Pixels = 11) -> float:
-    """About how many pixels words take in a row; a character of full width counts for two."""
+    """Approximate width of a text in pixels; a full-width character counts as two."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in words)
     return CHARACTER * size / 11 * (len(words) + wide)
 
 
 def shortened(words: str, pixels: Pixels, size: Pixels = 11) -> str:
-    """What of the words has room in so many pixels; two characters at the least."""
+    """A text, cut to a width in pixels, to two characters at the least."""
     if width_of(words, size) <= pixels:
         return words
     ends = accumulate(width_of(letter, size) for letter in words)
@@ -250,19 +253,19 @@ def shortened(words: str, pixels: Pixels, size: Pixels = 11) -> str:
 
 
 def inline_svg(panel: Panel, anchors: Mapping[str, str] = MappingProxyType({})) -> str:
-    """A panel as a part of a page: its colours are the page's, and marks tell their numbers when pointed at.
+    """A panel as inline SVG of a page, with the page's colours and tooltips on marks.
 
-    **Arguments:** `anchors`: where on the page that stands which marks lead to, by its name; such a mark is a link.
+    **Arguments:** `anchors`: anchors on the page of the targets to which marks link, by name.
     """
-    root = _root(FULL, panel.height + 2 * EDGE, panel.told)
+    root = _root(FULL, panel.height + 2 * EDGE, panel.description)
     root.append(_drawn(panel, PAGE, MARGIN, EDGE, anchors))
     if root.find(".//a") is not None:
-        root.set("role", "group")  # what stands in an image cannot be reached
+        root.set("role", "group")  # links inside role="img" would be unreachable
     return tostring(root, encoding="unicode")
 
 
 def standalone_svg(panels: Sequence[Panel], title: str) -> Svg:
-    """Panels as a file of their own, in two columns, with light colours."""
+    """Panels as an SVG file, in two columns, with light colours."""
     placed, foot = [], GAP / 4
     for row in (panels[start : start + 2] for start in range(0, len(panels), 2)):
         heads = [_head(panel) for panel in row]
@@ -271,7 +274,7 @@ def standalone_svg(panels: Sequence[Panel], title: str) -> Svg:
             x = MARGIN + column * (FULL + GAP)
             placed += [_drawn(head, LIGHT, x, foot), _drawn(panel, LIGHT, x, top)]
         foot = top + max(panel.height for panel in row) + GAP
-    root = _root(2 * FULL + GAP if len(panels) > 1 else FULL, foot, " ".join(panel.told for panel in panels))
+    root = _root(2 * FULL + GAP if len(panels) > 1 else FULL, foot, " ".join(panel.description for panel in panels))
     root.attrib |= {"xmlns": "http://www.w3.org/2000/svg", "font-family": FONT}
     SubElement(root, "title").text = printable(title)
     SubElement(root, "rect", {"width": "100%", "height": "100%", "fill": LIGHT[PAPER]})
@@ -279,13 +282,13 @@ def standalone_svg(panels: Sequence[Panel], title: str) -> Svg:
     return Svg(tostring(root, encoding="unicode"))
 
 
-def _root(width: Pixels, height: Pixels, told: str) -> Element:
+def _root(width: Pixels, height: Pixels, description: str) -> Element:
     size = {"width": _number(width), "height": _number(height), "viewBox": f"0 0 {_number(width)} {_number(height)}"}
-    return Element("svg", {"role": "img", "aria-label": printable(told), **size})
+    return Element("svg", {"role": "img", "aria-label": printable(description), **size})
 
 
 def _head(panel: Panel) -> Panel:
-    """Title and subtitle as marks, wrapped to the width of the panel."""
+    """Title and subtitle as a panel of marks, wrapped to its width."""
     canvas = Canvas(0)
     for words, size, weight, colour in ((panel.title, 13, "bold", INK), (panel.subtitle, 11, "normal", MUTED)):
         for line in textwrap.wrap(printable(words), int(WIDTH / width_of("x", size))):
@@ -297,12 +300,12 @@ def _head(panel: Panel) -> Panel:
 def _drawn(
     panel: Panel, palette: Mapping[str, str], x: Pixels, y: Pixels, anchors: Mapping[str, str] = MappingProxyType({})
 ) -> Element:
-    """The marks of a panel in the colours of a palette, with the plot's upper left corner at (x, y)."""
+    """The marks of a panel in the colours of a palette, with the upper left corner of the plot at (x, y)."""
     group = Element("g", {"fill": "none", "transform": f"translate({_number(x)} {_number(y)})"})
     for mark in panel.marks:
         element = _element(mark, palette)
         if mark.leads_to in anchors:
-            link = Element("a", {"href": f"#{anchors[mark.leads_to]}", "aria-label": printable(mark.told)})
+            link = Element("a", {"href": f"#{anchors[mark.leads_to]}", "aria-label": printable(mark.description)})
             link.append(element)
             element = link
         group.append(element)
@@ -319,8 +322,8 @@ def _element(mark: Mark, palette: Mapping[str, str]) -> Element:
     }
     element = Element(mark.tag, attributes)
     element.text = mark.words or None
-    if mark.told:
-        SubElement(element, "title").text = printable(mark.told)
+    if mark.description:
+        SubElement(element, "title").text = printable(mark.description)
     return element
 
 
@@ -329,5 +332,5 @@ def _path(points: Sequence[Point]) -> str:
 
 
 def _number(value: Pixels) -> str:
-    """Rounded to hundredths of a pixel, without a sign before zero."""
+    """A number rounded to hundredths of a pixel, without negative zero."""
     return f"{round(value, 2) + 0.0:g}"

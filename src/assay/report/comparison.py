@@ -1,4 +1,4 @@
-"""Several audits on one page: one column for each network, one figure with all of them, and what it means."""
+"""Comparison page of several audits: a column for each network, a figure of all, and what the differences mean."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ from assay.report.canvas import Panel, Svg, standalone_svg
 from assay.report.definitions import defined
 from assay.report.figures import comparison_panels
 from assay.report.meaning import comparable, meaning
-from assay.report.page import level_of, plates, render
+from assay.report.page import level_of, panel_data, render
 from assay.report.paired import Difference, differences, headlines
 from assay.store import write_bytes_atomically, write_json
 from assay.verdict import Verdict, answered
 from assay.verdict.answers import QUESTIONS
 
 MAX_AUDITS = 50
-MANY = 4  # networks from which on there is a table with a row for each, and twice as many from which on columns are folded
+MANY = 4  # number of networks from which there is a table with a row for each; from twice as many on columns are folded
 MAX_PANELS = 8
 
 
 class Column(BaseModel):
-    """One network of a comparison: who it is, its verdict, and its headline measures."""
+    """One network of a comparison: its identity, verdict and headline measures."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +42,7 @@ class Column(BaseModel):
 
 
 class ComparisonFile(BaseModel):
-    """What `comparison.json` holds."""
+    """Content of `comparison.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,7 +56,7 @@ class ComparisonFile(BaseModel):
 
 @dataclass(frozen=True)
 class _Row:
-    """One measure across the networks; None where a network has it not."""
+    """One measure across the networks; None where a network lacks it."""
 
     label: str
     unit: str
@@ -69,7 +69,7 @@ def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: s
 
     **Arguments:**
 
-    - `audits`: 1 to 50, in the order of the columns. From four on the page has a table to sort and filter, a row for each.
+    - `audits`: 1 to 50, in the order of the columns. From four on the page has a sortable table with a row for each.
     - `title`, `intro`: of the page; `intro` is a paragraph of plain text on where the networks come from.
 
     **Returns:** the path of `comparison.html`.
@@ -97,8 +97,8 @@ def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: s
         for audit in audits
     )
     found = differences(audits)
-    told = ComparisonFile(title=title, intro=intro, meaning=meaning(audits), subjects=columns, differences=found)
-    write_json(directory / "comparison.json", told)
+    content = ComparisonFile(title=title, intro=intro, meaning=meaning(audits), subjects=columns, differences=found)
+    write_json(directory / "comparison.json", content)
     drawn = _panels(audits)
     if drawn:
         standalone_svg(drawn, title).write(directory / "figures" / "comparison")
@@ -131,7 +131,7 @@ def comparison_html(
         questions=QUESTIONS,
         differences=found,
         partly=[row for row in rows if None in row.measures],
-        panels=plates(drawn),
+        panels=panel_data(drawn),
         definitions=defined(measure for row in rows for measure in row.measures if measure),
         level=level_of([measure for row in rows for measure in row.measures if measure]),
         answers=[answered(audit.verdict) for audit in audits],
@@ -142,7 +142,7 @@ def comparison_html(
 
 
 def _names(audits: Sequence[Audit]) -> list[str]:
-    """The networks' names; those that occur twice are numbered."""
+    """Names of the networks, with duplicates numbered."""
     plain = [audit.subject.name for audit in audits]
     return [
         name if plain.count(name) == 1 else f"{name} ({plain[: index + 1].count(name)})" for index, name in enumerate(plain)
@@ -150,7 +150,7 @@ def _names(audits: Sequence[Audit]) -> list[str]:
 
 
 def _rows(audits: Sequence[Audit]) -> list[_Row]:
-    """Headline measures in order of appearance, matched by key, object and unit, under the label of the first."""
+    """Headline measures in order of appearance, matched by key, `about` and unit, under the label of the first."""
     held = [headlines(audit) for audit in audits]
     first = {key: measure for measures in reversed(held) for key, measure in measures.items()}
     order = dict.fromkeys(key for measures in held for key in measures)
@@ -158,7 +158,7 @@ def _rows(audits: Sequence[Audit]) -> list[_Row]:
 
 
 def _panels(audits: Sequence[Audit]) -> list[Panel]:
-    """What at least two networks share (or all that there is of one), most shared first."""
+    """Panels of the measures that at least two networks share (all, for a single network), most shared first."""
     names = _names(audits)
     shared = [row for row in _rows(audits) if sum(map(bool, row.measures)) >= min(2, len(audits))]
     shared.sort(key=lambda row: row.measures.count(None))
@@ -167,7 +167,7 @@ def _panels(audits: Sequence[Audit]) -> list[Panel]:
 
 
 def _is_alike(row: _Row) -> bool:
-    """Whether every network has the same value, as that of a probe that fails or succeeds everywhere: the table says it."""
+    """Whether every network has the same value, which the table shows well enough."""
     return len({measure.value for measure in row.measures if measure}) == 1 and len(row.measures) > 1
 
 

@@ -1,4 +1,4 @@
-"""Which measures are shown one by one, and which belong together as a family: one key on many objects."""
+"""Grouping of measures: single ones, and families of one key on many objects."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from assay.evidence import Measure
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
-MIN_FAMILY = 3  # fewer measures of one key are shown one by one
-MAX_GROUPS = 12  # more groups than this stay together: a page of tiny figures shows nothing
+MIN_FAMILY = 3  # fewest measures of one key that form a family
+MAX_GROUPS = 12  # with more groups than this a family is not split, to avoid many tiny figures
 
 
 @dataclass(frozen=True)
 class MeasureFamily:
-    """Measures of one key and unit.
+    """A family: measures of one key and unit.
 
     **Attributes:**
 
-    - `title`, `subtitle`: the name, and what its members differ in and have in common.
-    - `rows`: what distinguishes each member, and the member.
+    - `title`, `subtitle`: the name, and in what its members differ and agree.
+    - `rows`: a distinguishing label and the measure, for each member.
     """
 
     title: str
@@ -35,8 +35,8 @@ class MeasureFamily:
         return self.measures[0].key, self.measures[0].unit
 
 
-def sorted_out(measures: Sequence[Measure]) -> tuple[list[Measure], list[MeasureFamily]]:
-    """Measures to be told one by one in their order, and families, those with headlines first. None is left out."""
+def singles_and_families(measures: Sequence[Measure]) -> tuple[list[Measure], list[MeasureFamily]]:
+    """Single measures in their order, and families, those with headlines first. Every measure is in one of them."""
     alone: set[int] = set()
     families: list[MeasureFamily] = []
     for (_, keys, _), members in grouped(
@@ -59,7 +59,7 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
 
 
 def _families(members: list[Measure], keys: Sequence[str]) -> list[MeasureFamily]:
-    """One family, or one for every value of the first thing in which its members differ."""
+    """One family, or one for every value of the first key in which its members differ."""
     differing = [key for key in keys if len({measure.about[key] for measure in members}) > 1] or list(keys)
     common = [f"{key} {members[0].about[key]}" for key in keys if key not in differing]
     first, *rest = differing
@@ -72,11 +72,11 @@ def _families(members: list[Measure], keys: Sequence[str]) -> list[MeasureFamily
 def _family(members: list[Measure], of: list[str], differing: Sequence[str], common: list[str]) -> MeasureFamily:
     by = f"by {' and '.join(differing)}"
     title = members[0].name
-    told = [*of, *([] if title.endswith(by) else [by]), *common]
-    return MeasureFamily(title, ", ".join(told), tuple((_row_label(measure, differing), measure) for measure in members))
+    labels = [*of, *([] if title.endswith(by) else [by]), *common]
+    return MeasureFamily(title, ", ".join(labels), tuple((_row_label(measure, differing), measure) for measure in members))
 
 
 def _row_label(measure: Measure, differing: Sequence[str]) -> str:
-    """What distinguishes a row; a short value such as `3` is told with what it is a value of."""
-    told = [(key, measure.about[key]) for key in differing]
-    return ", ".join(value if len(value) > 3 else f"{key} {value}" for key, value in told)
+    """Distinguishing label of a row; a short value such as `3` is preceded by its key."""
+    labels = [(key, measure.about[key]) for key in differing]
+    return ", ".join(value if len(value) > 3 else f"{key} {value}" for key, value in labels)

@@ -1,24 +1,24 @@
-"""Figures: one grammar for every instrument. A value is a dot on its interval; every null lies beside it.
+"""Figures of measures, the same for every instrument. A value is a dot on its interval, with every null beside it.
 
-An *overview* panel gives each measure a block of its own: the value, then one line for each null with a tick for every
-repeat. A *family* panel holds one measure taken on many objects (sites, part values): one line each, a mark for each null.
+An *overview* panel has a block for each measure: the value, then one line for each null with a tick for every repeat. A
+*family* panel shows one measure on many objects (sites, part values): one line each, with a mark for each null.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from assay.evidence import CHANCE, UNIT, Evidence, Measure
+from assay.report.axis_canvas import SHAPES, AxisCanvas, Span, span_of
 from assay.report.canvas import Panel
-from assay.report.families import MeasureFamily, grouped, sorted_out
-from assay.report.sheet import SHAPES, Sheet, Span, span_of
+from assay.report.families import MeasureFamily, grouped, singles_and_families
 from assay.report.words import capitalised, mean_of, value_and_interval
 
-MAX_ROWS = 24  # of one family panel; a longer family continues in the next
-MAX_BLOCKS = 5  # of one overview panel, likewise: panels of one height fill two columns
+MAX_ROWS = 24  # lines of one family panel; a longer family continues in the next
+MAX_BLOCKS = 5  # lines of one overview panel: panels of equal height fill two columns
 
 
 def panels(evidence: Evidence) -> list[Panel]:
-    """All measures of one instrument as panels: overviews by unit first, then families. Nothing measured, no panel."""
-    alone, families = sorted_out(evidence.measures)
+    """Panels of all measures of one instrument: overviews by unit first, then families; none where nothing was measured."""
+    alone, families = singles_and_families(evidence.measures)
     by_unit = grouped(alone, lambda measure: measure.unit)
     return [
         *(panel for measures in by_unit.values() if _any_drawn(measures) for panel in _overviews(measures, evidence)),
@@ -27,10 +27,10 @@ def panels(evidence: Evidence) -> list[Panel]:
 
 
 def comparison_panels(measures: Sequence[tuple[str, Sequence[tuple[str, Measure]]]]) -> list[Panel]:
-    """One panel for every measure, one line in it for every network.
+    """One panel for every measure, with one line for every network.
 
-    **Arguments:** `measures`: the label of each, and the networks by name with what was measured, at least one. A measure
-    for which no network had enough data has no panel.
+    **Arguments:** `measures`: label, and pairs of network name and measure, at least one. A measure for which no network had
+    enough data has no panel.
     """
     panels = []
     for label, rows in measures:
@@ -42,12 +42,12 @@ def comparison_panels(measures: Sequence[tuple[str, Sequence[tuple[str, Measure]
 
 
 def _any_drawn(measures: Sequence[Measure]) -> bool:
-    """Whether there is a value or a null to draw: axes alone say nothing."""
+    """Whether there is a value or a null to draw."""
     return any(measure.value is not None or any(null.values for null in measure.nulls) for measure in measures)
 
 
 def _overviews(measures: Sequence[Measure], evidence: Evidence) -> Iterator[Panel]:
-    """The measures of one unit, in one panel or several on one scale."""
+    """Panels of the measures of one unit, on one scale."""
     span = span_of(measures)
     parts = [measures[start : start + MAX_BLOCKS] for start in range(0, len(measures), MAX_BLOCKS)]
     for index, part in enumerate(parts):
@@ -55,12 +55,12 @@ def _overviews(measures: Sequence[Measure], evidence: Evidence) -> Iterator[Pane
 
 
 def _overview(measures: Sequence[Measure], span: Span, evidence: Evidence, *, subtitle: str) -> Panel:
-    sheet = Sheet(span)
+    sheet = AxisCanvas(span)
     for index, measure in enumerate(measures):
         sheet.down(22 if index else 8)
         sheet.heading(measure.label, value_and_interval(measure))
         sheet.down(16)
-        sheet.value(measure, _told(measure))
+        sheet.value(measure, _description_of(measure))
         for null in measure.nulls:
             if null.values:
                 sheet.down(18)
@@ -86,10 +86,10 @@ def _rows(
     unit: str,
     evidence: Evidence | None = None,
 ) -> Panel:
-    """One line for each measure, on one axis, under the key to the marks of the nulls."""
+    """One line for each measure, on one axis, below the legend of the nulls."""
     names = list(dict.fromkeys(null.name for _, measure in rows for null in measure.nulls if null.values))
     shapes = {name: SHAPES[index % len(SHAPES)] for index, name in enumerate(names)}
-    sheet = Sheet(span)
+    sheet = AxisCanvas(span)
     sheet.down(8)
     if shapes:
         sheet.key(shapes)
@@ -98,9 +98,9 @@ def _rows(
         sheet.down(19 if index else 0)
         sheet.heading(label, value_and_interval(measure), weight="normal")
         sheet.down(13)
-        sheet.value(measure, f"{label}: {_told(measure)}")
+        sheet.value(measure, f"{label}: {_description_of(measure)}")
         if any(null.values for null in measure.nulls):
-            sheet.down(8)  # beneath the value, or a null as high as the value would hide behind it
+            sheet.down(8)  # drawn below the value, which would hide an equal null
         for null in measure.nulls:
             if null.values:
                 sheet.null(null.values, shapes[null.name])
@@ -109,19 +109,19 @@ def _rows(
 
 
 def _finished(
-    sheet: Sheet, title: str, subtitle: str, measures: Sequence[Measure], evidence: Evidence | None, *, unit: str
+    sheet: AxisCanvas, title: str, subtitle: str, measures: Sequence[Measure], evidence: Evidence | None, *, unit: str
 ) -> Panel:
     sheet.down(12)
     settings: Mapping[str, object] = evidence.settings if evidence else {}
     chance = settings.get(CHANCE)
-    # An instrument that declares chance declares the unit it is in: elsewhere the line would be wrong.
+    # Chance is drawn only in the unit for which the instrument declares it.
     has_chance = isinstance(chance, float) and settings.get(UNIT) == measures[0].unit and sheet.chance(chance)
-    told = "; ".join(_told(measure) for measure in measures)
+    description = "; ".join(_description_of(measure) for measure in measures)
     sheet.axis(unit)
-    return sheet.panel(title, subtitle, f"{title} {subtitle}".strip() + f". {told}.", has_chance=has_chance)
+    return sheet.panel(title, subtitle, f"{title} {subtitle}".strip() + f". {description}.", has_chance=has_chance)
 
 
-def _told(measure: Measure) -> str:
+def _description_of(measure: Measure) -> str:
     """`novel score 0.946 [0.926, 0.966]; shuffled targets 0.0909`."""
     nulls = [f"{null.name} {mean_of(null)}" for null in measure.nulls if null.values]
     return f"{measure.label} {value_and_interval(measure)}" + (f" (nulls: {', '.join(nulls)})" if nulls else "")

@@ -1,4 +1,4 @@
-"""What a comparison means, in two sentences."""
+"""Summary of a comparison in two sentences."""
 
 from collections.abc import Sequence
 
@@ -6,29 +6,29 @@ from assay.audit import Audit
 from assay.display import counted
 from assay.evidence import FINDING_LEVEL, Measure
 from assay.report.paired import paired, range_of, same_draws
-from assay.report.words import interval, number, p_told, value_and_interval
+from assay.report.words import interval, number, p_text, value_and_interval
 
 MAX_NAMES = 4
 Scored = tuple[Audit, Measure, Measure]
 
 
 def meaning(audits: Sequence[Audit]) -> str:
-    """Who learned the trained combinations, and who of those does better on novel ones: by a paired test where two networks
-    were measured on the same combinations, else by whether intervals overlap. Of more than two, the two
-    farthest apart are named, and p is that of so wide a range among alike networks."""
+    """Which networks learned the trained combinations, and which of these is better on novel ones: by a paired test where they
+    were measured on the same combinations, else by overlap of intervals. Of more than two networks the two farthest apart are
+    named, and p is that of the range among exchangeable networks (`assay.power.range_p`)."""
     scored = [(audit, seen, novel) for audit in audits for seen, novel in [_scores(audit)] if seen and novel]
     if not comparable(audits):
         return (
-            "These audits are of different tasks, so scores of one name stand side by side but cannot be ranked. "
+            "These audits are of different tasks, so scores of one name cannot be ranked. "
             "What can be compared is the verdict of each, and how far its scores lie above its own nulls."
         )
     if not scored:
-        return "No network has a score on both seen and novel combinations. So nothing can be said about their difference."
+        return "No network has a score on both seen and novel combinations. So their difference is not known."
     if len(audits) == 1:
         (audit, seen, novel) = scored[0]
         return (
             f"On seen combinations {_quoted(audit)} scores {value_and_interval(seen)}, on novel ones "
-            f"{value_and_interval(novel)}. One network alone has no difference to read."
+            f"{value_and_interval(novel)}. A single network has no difference to compare."
         )
     learned = [entry for entry in scored if not entry[0].verdict.unlearned]
     failed = [entry for entry in scored if entry[0].verdict.unlearned]
@@ -37,7 +37,7 @@ def meaning(audits: Sequence[Audit]) -> str:
 
 
 def comparable(audits: Sequence[Audit]) -> bool:
-    """Whether scores can be ranked: one family of tasks, the same parts and the same scale. What was seen may differ."""
+    """Whether scores can be ranked: one family of tasks, the same parts and the same scale. Seen combinations may differ."""
     kinds = {
         (audit.task.address.split(":")[0], audit.task.parts, audit.task.combines, audit.task.unit, audit.task.chance)
         for audit in audits
@@ -57,8 +57,8 @@ def _scores(audit: Audit) -> tuple[Measure | None, Measure | None]:
 def _learned(learned: Sequence[Scored], failed: Sequence[Scored]) -> str:
     if not learned:
         return f"None of the {len(failed)} networks learned the seen combinations ({_span(failed)})."
-    told = f"{_named(learned)} learned the seen combinations ({_span(learned)})"
-    return f"{told}; {_named(failed)} did not ({_span(failed)})." if failed else f"{told}."
+    text = f"{_named(learned)} learned the seen combinations ({_span(learned)})"
+    return f"{text}; {_named(failed)} did not ({_span(failed)})." if failed else f"{text}."
 
 
 def _difference(entries: Sequence[Scored]) -> str:
@@ -66,7 +66,7 @@ def _difference(entries: Sequence[Scored]) -> str:
     (low_audit, _, low), (high_audit, _, high) = ordered[0], ordered[-1]
     assert low.interval
     assert high.interval
-    told = (
+    text = (
         f"On novel combinations {_quoted(high_audit)} scores {value_and_interval(high)} and "
         f"{_quoted(low_audit)} {value_and_interval(low)}"
     )
@@ -74,27 +74,29 @@ def _difference(entries: Sequence[Scored]) -> str:
     farthest = "" if len(entries) == 2 else f" (the farthest two of {len(entries)} networks)"
     if low_audit.task == high_audit.task and (found := paired(high, low, same_draws=alike)):
         between = f"{number(found.value)} {interval(found.interval)}".strip()
-        told += f". On the same {counted(found.units, high.unit_of)} they differ by {between}"
+        text += f". On the same {counted(found.units, high.unit_of)} they differ by {between}"
         p = found.p if len(entries) == 2 else range_of([novel for _, _, novel in entries])
         if p is None:
-            return f"{told}{farthest}. Not all networks have combinations in common on which this could be tested."
-        told += f", {p_told(p)}{farthest}"
+            return f"{text}{farthest}. The networks do not all have common combinations on which this could be tested."
+        text += f", {p_text(p)}{farthest}"
         if p <= FINDING_LEVEL:
-            return f"{told}."
+            return f"{text}."
         if farthest:
-            return f"{told}: that any of them does better is not resolved."
-        least = "" if found.detectable is None else f"; {number(found.detectable)} would have been seen four times in five"
-        return f"{told}: which of them does better is not resolved{least}."
+            return f"{text}: whether any of them does better is not resolved."
+        size = "" if found.detectable is None else number(found.detectable)
+        least = f"; a difference of {size} would have been detected with power .8" if size else ""
+        return f"{text}: which of them does better is not resolved{least}."
     if farthest:
         apart = "do not overlap" if low.interval.high < high.interval.low else "overlap"
-        return f"{told}{farthest}: their intervals {apart}. Two chosen for their distance are more often apart than any two."
+        chosen = "The two farthest of several differ more often by chance than two chosen beforehand."
+        return f"{text}{farthest}: their intervals {apart}. {chosen}"
     if low.interval.high < high.interval.low:
-        return f"{told}: the intervals do not overlap, so this is not luck in which combinations were drawn."
-    return f"{told}: the intervals overlap, so which of them does better is not resolved."
+        return f"{text}: the intervals do not overlap, so the choice of combinations does not explain the difference."
+    return f"{text}: the intervals overlap, so which of them does better is not resolved."
 
 
 def _quoted(audit: Audit) -> str:
-    # A name such as `imitates` would otherwise read as the sentence's verb.
+    # A name such as `imitates` would else read as a verb.
     return f"\N{LEFT DOUBLE QUOTATION MARK}{audit.subject.name}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 

@@ -1,4 +1,4 @@
-"""What every headline measure could have shown, and what would have made it say otherwise."""
+"""Power of every headline measure, and the p-value at which its finding would change."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from assay.report.words import mean_of
 
 
 def otherwise(every: Sequence[Evidence]) -> list[list[tuple[str, str]]]:
-    """For each evidence of an audit the labels of its headline measures that have a value, each with its sentences."""
+    """For each evidence of an audit, its headline measures with a value: label, and sentences on power and finding."""
     tested = headline_ps(every)
     adjusted = {id(measure): p for measure, p in tested}
     return [
@@ -23,7 +23,7 @@ def otherwise(every: Sequence[Evidence]) -> list[list[tuple[str, str]]]:
 
 
 def power(measure: Measure) -> str:
-    """The smallest effect that it could have seen; empty where that is not known."""
+    """Sentence on the smallest detectable effect; empty where that is not known."""
     copies = next((null.values for null in measure.nulls if null.name == UNTRAINED), ())
     if measure.unit_of == "network":
         if len(copies) < 2 or max(copies) == min(copies):
@@ -43,10 +43,10 @@ def _finding(measure: Measure, adjusted: dict[int, float], num: int) -> str:
     counting = [null for null in measure.nulls if null.counts and null.values]
     without = [null.name for null in counting if null.p is None]
     if not counting:
-        return "It is no finding, since it has no null that counts."
+        return "It is no finding, since no null counts."
     if id(measure) not in adjusted:
         names = f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'}"
-        return f"It is no finding, whatever its value: {names} too few repeats for a p."
+        return f"It cannot be a finding: {names} too few repeats for a p."
     hardest = max(counting, key=lambda null: null.p or 0.0)
     p = adjusted[id(measure)]
     against = f"{hardest.name} (mean {mean_of(hardest)}, p {p_value(hardest.p)}), the null with the largest p"

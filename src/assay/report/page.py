@@ -1,4 +1,4 @@
-"""`report.html`: one file that asks for nothing from the network, and is whole where no script runs."""
+"""`report.html`: one file without network requests, which is complete without scripts."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ from assay.report import words
 from assay.report.access import LEVELS, by_level
 from assay.report.canvas import Panel, inline_svg, standalone_svg
 from assay.report.definitions import defined
-from assay.report.families import MeasureFamily, sorted_out
+from assay.report.families import MeasureFamily, singles_and_families
 from assay.report.figures import panels
 from assay.report.otherwise import otherwise
 from assay.report.pictures import DrawnFigure, pictures
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
-MAX_PANELS = 8  # in the open; the rest is folded
+MAX_PANELS = 8  # panels shown; the rest is folded
 MAX_TABLE_ROWS = 200
 
 
 @checked
 def write_report(directory: Path | str, audit: Audit) -> Path:
     """Write `report.json` and `units.safetensors`, then `figures/*.svg` and `.pdf` and `report.html` into a directory, which is
-    made when it does not exist. What nulls have on single units is not part of an audit that was read from a file: in its own
-    directory `units.safetensors` stays as it is, elsewhere copy it.
+    created if needed. An audit that was read from a file lacks the values of nulls per unit: written to its own directory it
+    keeps `units.safetensors`; elsewhere copy that file.
 
     **Returns:** the path of `report.html`.
 
@@ -53,7 +53,7 @@ def write_report(directory: Path | str, audit: Audit) -> Path:
     """
     directory = Path(directory)
     (directory / "figures").mkdir(parents=True, exist_ok=True)
-    write_bytes_atomically(directory / FILE_NAME, report_bytes(audit))  # what was measured, before anything is drawn
+    write_bytes_atomically(directory / FILE_NAME, report_bytes(audit))  # results first, before anything is drawn
     if not has_units_beside(directory, audit):
         write_bytes_atomically(directory / UNITS_NAME, units_bytes(audit))
     drawn = drawn_of(audit)
@@ -71,12 +71,12 @@ def write_report(directory: Path | str, audit: Audit) -> Path:
 
 
 def drawn_of(audit: Audit) -> list[tuple[list[Panel], list[DrawnFigure]]]:
-    """For every instrument the panels of its measures and the pictures of its figures."""
+    """Panels of the measures and pictures of the figures of every instrument."""
     return [(panels(evidence), pictures(evidence)) for evidence in audit.evidence]
 
 
 def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigure]]] | None = None) -> str:
-    """The page. `drawn` is what `drawn_of` returns, where it has been made already."""
+    """The page as HTML. `drawn`: the result of `drawn_of`, if already computed."""
     instruments, figure = [], 1
     units = units_of(audit.evidence, audit.task, [example.combination for example in audit.examples])
     every = zip(audit.evidence, drawn or drawn_of(audit), units, otherwise(audit.evidence), strict=True)
@@ -98,7 +98,7 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigur
         levels=LEVELS,
         checksum=checksum_of(audit),
         python_call=python_call(audit),
-        # Some tasks admit fewer combinations than the product, so the bar is drawn only where the counts fit in it.
+        # Some tasks allow fewer combinations than the product, so the bar is drawn only where the counts fit.
         possible=possible if audit.task.num_seen + audit.task.num_novel <= possible < 10**9 else 0,
         sources=sources_of(audit.evidence),
         version=audit.environment.versions.get("assay", ""),
@@ -106,7 +106,8 @@ def report_html(audit: Audit, drawn: Sequence[tuple[list[Panel], list[DrawnFigur
 
 
 def render(template: str, *, script: str | None = None, **content: object) -> str:
-    """A packaged template, filled in and escaped. `script`: the only one that the page lets run; by default that of tables."""
+    """A packaged template, filled in and escaped. `script`: the only script that the page's policy allows; by default that of
+    tables."""
     from markupsafe import Markup
 
     script = scripts("tables.js") if script is None else script
@@ -123,12 +124,12 @@ def render(template: str, *, script: str | None = None, **content: object) -> st
 
 
 def scripts(*names: str) -> str:
-    """The text of packaged scripts, one behind the other."""
+    """Packaged scripts, concatenated."""
     return "\n".join((FOLDER / name).read_text() for name in names)
 
 
 def environment() -> "Environment":
-    """The packaged templates, with the words in which numbers are told."""
+    """Jinja environment of the packaged templates, with filters that format numbers."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -144,14 +145,14 @@ def environment() -> "Environment":
 
 
 def _shown(value: object) -> object:
-    """What a template shows, without characters that would act on the page; what is markup already is left alone."""
+    """A value for a template, with control characters escaped; markup is left unchanged."""
     from markupsafe import Markup
 
     return printable(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def plates(drawn: Sequence[Panel], anchors: Mapping[str, str] = MappingProxyType({})) -> list[dict[str, object]]:
-    """Panels as the templates want them. `anchors`: where on the page stands what marks lead to."""
+def panel_data(drawn: Sequence[Panel], anchors: Mapping[str, str] = MappingProxyType({})) -> list[dict[str, object]]:
+    """Panels as data for the templates. `anchors`: anchors on the page of link targets, by name."""
     return [{"title": panel.title, "subtitle": panel.subtitle, "svg": _markup(panel, anchors)} for panel in drawn]
 
 
@@ -162,7 +163,7 @@ def _markup(panel: Panel, anchors: Mapping[str, str]) -> "Markup":
 
 
 def _examples(audit: Audit) -> dict[str, Any]:
-    """The stored examples as the template wants them, with the columns that any of them fills."""
+    """Stored examples as data for the template, with the columns that are not empty."""
     names = list(dict.fromkeys(name for example in audit.examples for name in example.inputs))
     rows = [(example_anchor(one.combination), combination_name(audit.task, one.combination), one) for one in audit.examples]
     return {
@@ -191,20 +192,19 @@ def section_of(
     units: Sequence[MeasureUnits | None] = (),
     other: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """What the template's `instrument` wants: one evidence, its panels, the number of its first figure, the pictures of its
-    figures, whether to tell which access the numbers need and where its method is described, as of an audit, the units of its
-    measures, and what would have made it say other things."""
-    alone, families = sorted_out(evidence.measures)
+    """Data for the template macro `instrument`. `figure`: number of its first figure; `levels`: whether to show access levels
+    and the command for the method page, as for an audit; `other`: sentences of `assay.report.otherwise`."""
+    alone, families = singles_and_families(evidence.measures)
     in_families = [measure for family in families for measure in family.measures]
     shown = [one for one in units if one]
-    ready = plates(drawn, {one.measure.label: one.anchor for one in shown})
+    ready = panel_data(drawn, {one.measure.label: one.anchor for one in shown})
     anchor = f"instrument-{_slug(evidence.instrument)}"
     rows = _rows_of_points(evidence, anchor)
-    # A point leads to the table that its figure names, and where it has no row there to its own numbers.
+    # A point links to its row in the table that its figure names, or else to the figure's numbers.
     of_points = {
         figure.name: rows[figure.name] | rows.get(figure.rows, {}) for figure in evidence.figures if isinstance(figure, Scatter)
     }
-    # Where a row of a table can lead to: the folds of the first picture that has a choice of that name.
+    # A row of a table links to the fold of the first picture with a choice of that name.
     anchors: dict[str, str] = {}
     for k, picture in enumerate(pictures):
         for j, choice in enumerate(picture.choices):
@@ -236,7 +236,7 @@ def section_of(
 
 
 def _rows_of_points(evidence: Evidence, anchor: str) -> dict[str, dict[str, str]]:
-    """Where on the page the rows stand that points of scatters lead to: by the name of a table, and what a row begins with."""
+    """Anchors of the table rows to which points of scatters link, by name of the table and first cell of the row."""
     points: dict[str, set[str]] = {}
     for figure in evidence.figures:
         if isinstance(figure, Scatter):
@@ -245,7 +245,7 @@ def _rows_of_points(evidence: Evidence, anchor: str) -> dict[str, dict[str, str]
     return {
         figure.name: {
             str(row[0]): f"{anchor}-row-{place + 1}-{k + 1}"
-            for k, row in reversed([*enumerate(as_table(figure).rows[:MAX_TABLE_ROWS])])  # of rows alike the first
+            for k, row in reversed([*enumerate(as_table(figure).rows[:MAX_TABLE_ROWS])])  # the first of equal rows
             if str(row[0]) in points[figure.name]
         }
         for place, figure in enumerate(evidence.figures)
@@ -254,7 +254,7 @@ def _rows_of_points(evidence: Evidence, anchor: str) -> dict[str, dict[str, str]
 
 
 def _picture(picture: DrawnFigure, figure: int, anchors: Mapping[str, str]) -> dict[str, Any]:
-    ready = plates(picture.panels, anchors)
+    ready = panel_data(picture.panels, anchors)
     own = [f"figure-{figure}-{k + 1}" for k in range(len(picture.choices))]
     choices = list(zip(picture.choices, ready, own, strict=True)) if picture.choices else []
     return {
@@ -282,8 +282,8 @@ def _family(family: MeasureFamily, *, levels: bool) -> dict[str, Any]:
 
 
 def _table(table: DetailTable, anchors: Mapping[str, str], own: Mapping[str, str]) -> dict[str, Any]:
-    """A table with numbers to the right, each with a light bar behind it when its column is a scale from zero; `anchors`: where
-    its rows can lead to; `own`: where those stand that something leads to, by what they begin with."""
+    """Data of a table: right-aligned numbers, with a light bar where the column is a scale from zero. `anchors`: link targets
+    of its rows; `own`: anchors of the rows that are link targets, by first cell."""
     columns = list(zip(*table.rows, strict=True)) if table.rows else [() for _ in table.columns]
     wordy = [any(cell and isinstance(cell, str) for cell in column) for column in columns]
     tops = [_top(column) for column in columns]
@@ -317,7 +317,7 @@ def _table(table: DetailTable, anchors: Mapping[str, str], own: Mapping[str, str
 
 
 def _top(column: Sequence[object]) -> float | None:
-    """What a full bar is worth; None where bars would say nothing."""
+    """Value of a full bar; None for a column without bars."""
     numbers = [cell for cell in column if isinstance(cell, (int, float))]
     if len(numbers) < 3 or any(isinstance(cell, str) for cell in column) or min(numbers) < 0 or max(numbers) <= 0:
         return None
@@ -325,7 +325,7 @@ def _top(column: Sequence[object]) -> float | None:
 
 
 def sources_of(evidence: Sequence[Evidence]) -> list[tuple[object, list[str]]]:
-    """Every source once, with the instruments that follow it."""
+    """Every source once, with the instruments that cite it."""
     found: dict[str, tuple[object, list[str]]] = {}
     for item in evidence:
         for source in item.sources:

@@ -1,4 +1,4 @@
-"""Differences between networks on the same combinations: paired, with the smallest difference that could have been seen."""
+"""Paired differences between networks on the same combinations, with the smallest detectable difference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ _Pair = tuple[Measure, Measure]
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One headline measure of two networks on the units that both were measured on.
+    """Difference of one headline measure between two networks, on their common units.
 
     **Attributes:**
 
     - `key`, `label`, `unit_of`: of the measure.
-    - `network`: its place among the audits compared; `value` is it minus the first.
+    - `network`: index of the audit; `value` is its measure minus that of the first.
     - `value`, `interval`, `p`, `units`, `differing`, `detectable`, `more_units`: see `assay.power.PairedDifference`.
     - `adjusted_p`: over all differences of the comparison (Benjamini and Hochberg 1995).
     """
@@ -41,10 +41,10 @@ class Difference:
 
 
 def differences(audits: Sequence[Audit]) -> tuple[Difference, ...]:
-    """Every network beside the first, in every headline measure that both hold, unit by unit.
+    """Paired differences of every network to the first, in every headline measure that both have.
 
-    Networks are paired on one task only, and where at least five units are common to both. What is said is about these two
-    networks: whether a way of training makes the difference takes several networks of each (`assay sweep`).
+    Networks are paired on the same task, with at least five common units. Conclusions are about these two networks; to compare
+    ways of training, train several networks of each (`assay sweep`).
 
     Example::
 
@@ -80,7 +80,7 @@ class _Key(NamedTuple):
 
 
 def headlines(audit: Audit) -> dict[_Key, Measure]:
-    """Headline measures by what agrees between networks: key, object and unit, whatever the cut that they were read at."""
+    """Headline measures by key, `about` and unit, ignoring each network's own cut."""
     found = {}
     for measure in (one for evidence in audit.evidence for one in evidence.measures if one.headline):
         about = {name: value for name, value in measure.about.items() if name != CUT}
@@ -94,15 +94,15 @@ def _shared(audit: Audit, first: Audit) -> list[_Pair]:
 
 
 def same_draws(audit: Audit, other: Audit) -> bool:
-    """Whether the units without ids of two audits are the same: those that one seed and effort draw."""
+    """Whether units without ids are the same in two audits: drawn with one seed and effort."""
     return (audit.seed, audit.effort) == (other.seed, other.effort)
 
 
 def paired(own: Measure, first: Measure, *, same_draws: bool) -> PairedDifference | None:
-    """One measure of two networks on one task: by the ids of units, or by place where neither has ids, both have as many, and
-    both were drawn alike.
+    """Paired difference of one measure of two networks: matched by unit id, or by index if neither has ids, both have equally
+    many units, and `same_draws` holds.
 
-    **Returns:** None without values, and where fewer than five units are common to both.
+    **Returns:** None without values, or with fewer than five common units.
     """
     if own.value is None or first.value is None:
         return None
@@ -118,8 +118,8 @@ def paired(own: Measure, first: Measure, *, same_draws: bool) -> PairedDifferenc
 
 
 def range_of(measures: Sequence[Measure]) -> float | None:
-    """The p of the two that lie farthest apart among several networks (`assay.power.range_p`), on the units with an id that
-    are common to all. **Returns:** None with fewer than five."""
+    """P-value of the range of several networks (`assay.power.range_p`), on the units with ids that all have. **Returns:** None
+    with fewer than five units."""
     found = [dict(zip(measure.unit_ids, measure.repeats, strict=True)) for measure in measures if measure.unit_ids]
     common = sorted(set.intersection(*map(set, found))) if len(found) == len(measures) else []
     return range_p(torch.tensor([[one[k] for k in common] for one in found])) if len(common) >= MIN_UNITS else None

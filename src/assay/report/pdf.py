@@ -1,7 +1,7 @@
-"""A figure as PDF: the marks of its SVG as vectors, with text in Helvetica, which every reader of PDF has.
+"""Conversion of a figure's SVG to PDF, as vectors, with text in Helvetica, which every PDF viewer has.
 
-What a canvas draws is read: groups that are moved, rectangles, circles, text, and paths of straight lines. Characters that
-Helvetica lacks in PDF are replaced by a question mark, so that SVG is the format for names in other scripts.
+Supported is what a canvas draws: translated groups, rectangles, circles, text, and paths of straight lines. Characters outside
+the standard encoding become question marks, so use SVG for names in other scripts.
 """
 
 import re
@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
-_ARC = 0.5522847498  # of a circle in four curves, which is off by less than .03 %
+_ARC = 0.5522847498  # control points of a circle as four Bezier curves, with an error below .03 %
 _LIKE = str.maketrans({"\N{MINUS SIGN}": "\N{EN DASH}", "\N{LESS-THAN OR EQUAL TO}": "<", "\N{GREATER-THAN OR EQUAL TO}": ">"})
 # Advance widths of the characters 32 to 126, in thousandths of the size, from Adobe's font metrics.
 _PLAIN = (
@@ -28,7 +28,7 @@ _OTHER = 556
 
 
 def pdf_of(svg: Element) -> bytes:
-    """The file: one page of the size of the figure, a pixel a point. The same figure gives the same bytes."""
+    """The PDF file: one page of the size of the figure, one point for each pixel. The same figure gives the same bytes."""
     width, height = (float(svg.get(side, "0")) for side in ("width", "height"))
     opacities: dict[float, str] = {}
     drawn = "\n".join([f"1 0 0 -1 0 {_number(height)} cm", *_drawn(svg, {}, opacities, (width, height))])
@@ -51,7 +51,7 @@ def pdf_of(svg: Element) -> bytes:
 
 
 def _file(objects: Sequence[bytes]) -> bytes:
-    """Numbered objects, and the table of where each begins (ISO 32000-1, 7.5)."""
+    """Numbered objects with the cross-reference table of their offsets (ISO 32000-1, 7.5)."""
     found, places = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", []
     for number, content in enumerate(objects, 1):
         places.append(len(found))
@@ -63,7 +63,7 @@ def _file(objects: Sequence[bytes]) -> bytes:
 
 
 def _drawn(element: Element, above: Mapping[str, str], opacities: dict[float, str], size: tuple[float, float]) -> Iterator[str]:
-    """The operators of an element and of all within it; `above`: the attributes that it inherits."""
+    """PDF operators of an element and its children; `above`: inherited attributes."""
     tag, own = element.tag.rpartition("}")[2], {**above, **element.attrib}
     if tag in ("svg", "g"):
         moved = re.fullmatch(r"translate\((\S+) (\S+)\)", own.pop("transform", ""))
@@ -115,7 +115,7 @@ def _circle(own: Mapping[str, str]) -> str:
 
 
 def _path(commands: str) -> str:
-    """Straight lines: to a point (M, L), along an axis (h, v), and back to the start (Z)."""
+    """Path operators for straight lines: to a point (M, L), along an axis (h, v), and back to the start (Z)."""
     found, x, y = [], 0.0, 0.0
     for letter, rest in re.findall(r"([MLhvZ])([^MLhvZ]*)", commands):
         numbers = [float(one) for one in re.findall(r"-?[\d.]+(?:e-?\d+)?", rest)]
@@ -130,7 +130,7 @@ def _path(commands: str) -> str:
 
 
 def _text(words: str, own: Mapping[str, str]) -> Iterator[str]:
-    """Words on their anchor; where they have a light outline, that is drawn beneath them."""
+    """Text operators; an outline, if any, is drawn below the text."""
     words = words.translate(_LIKE).encode("cp1252", "replace").decode("cp1252")
     size, is_bold = float(own.get("font-size", "11")), own.get("font-weight") == "bold"
     widths = _BOLD if is_bold else _PLAIN
@@ -146,7 +146,7 @@ def _text(words: str, own: Mapping[str, str]) -> Iterator[str]:
 
 
 def _colour(code: str) -> str:
-    """`#rrggbb` as three shares."""
+    """`#rrggbb` as three numbers in [0, 1]."""
     return " ".join(_number(int(code[k : k + 2], 16) / 255) for k in (1, 3, 5))
 
 

@@ -1,4 +1,4 @@
-"""What repeats an audit: the command that made it, or the lines of Python that do the same."""
+"""Instructions that repeat an audit: its shell command, or equivalent Python."""
 
 import shlex
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def audit_command(
     sites: Sequence[str] = (),
     trust: Sequence[str] = (),
 ) -> str:
-    """The line for a shell, with everything on which the numbers depend: neither the folder of the report nor the number of
+    """The shell command with all settings on which the numbers depend, so without the output folder and the number of
     processes.
 
     Example::
@@ -39,11 +39,10 @@ def audit_command(
 
 
 def python_call(audit: Audit) -> str:
-    """Lines of Python for an audit that no command made. What only its author has, such as a module in memory, stands as a
-    comment."""
+    """Python code that repeats an audit run from Python. What only its author has, such as a module in memory, is a comment."""
     card = audit.subject
     subject = f"assay.load_subject({card.address!r}, task=task)" if card.address else "assay.Subject(...)  # your module"
-    # A task in memory has an address that says what it is and cannot be loaded.
+    # The address of a task in memory is a description and cannot be loaded.
     can_be_loaded = " " not in audit.task.address.partition(":")[0]
     task = f"assay.load_task({audit.task.address!r})" if can_be_loaded else f"...  # {audit.task.address}"
     ran = [item.instrument for item in audit.evidence] + [fault.instrument for fault in audit.failed]

@@ -1,4 +1,4 @@
-"""`report.json`: an audit as one file, with the version of its schema and a checksum of its content."""
+"""`report.json`: an audit as one file, with a schema version and a checksum."""
 
 import hashlib
 import json
@@ -22,17 +22,17 @@ from assay.store import faults_of
 
 SCHEMA_VERSION = 4
 FILE_NAME, UNITS_NAME = "report.json", "units.safetensors"
-MOST_UNITS = 2**31  # bytes of the values of nulls: those of a full audit of the largest table have some 100 MB
+MOST_UNITS = 2**31  # bytes of the values of nulls: about 100 MB for a full audit of the largest table
 
 
 class ReportFile(BaseModel):
-    """What `report.json` holds.
+    """Content of `report.json`.
 
     **Attributes:**
 
-    - `schema_version`: raised whenever a reader of the last version would misread the file.
+    - `schema_version`: raised whenever a reader of the previous version would misread the file.
     - `sha256`: of the audit as JSON with sorted keys, no spaces and non-ASCII characters escaped.
-    - `audit`: everything the report shows.
+    - `audit`: all data of the report.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,9 +50,9 @@ def report_bytes(audit: Audit) -> bytes:
     for where, number in _numbers(_as_schema().dump_python(audit)):
         if not abs(number) <= LARGEST:
             raise AssayError(
-                f"a report holds finite numbers only, up to {LARGEST:g}; what could not be measured is None with a note",
+                f"a report must hold finite numbers up to {LARGEST:g}; a value that could not be measured is None with a note",
                 given=f"{number} at {where}",
-                next_step="mend the instrument that returned it",
+                next_step="fix the instrument that returned it",
             )
     plain = _plain(audit)
     content = {"schema_version": SCHEMA_VERSION, "sha256": _checksum(plain), "audit": plain}
@@ -95,15 +95,15 @@ def read_report(path: Path | str) -> Audit:
         if not abs(number) <= LARGEST:
             raise AssayError(f"{path}: numbers must be at most {LARGEST:g}", given=f"{number} at {where}", next_step=again)
     try:
-        # Through JSON again, because only from JSON does pydantic read a list as the tuple it was.
+        # Via JSON, because pydantic reads a list as a tuple from JSON only.
         return ReportFile.model_validate_json(json.dumps(content)).audit
     except ValidationError as error:
         raise AssayError(f"{path} must fit the report's schema", given=faults_of(error), next_step=again) from error
 
 
 def units_bytes(audit: Audit) -> bytes:
-    """The values of every null per independent unit, `(r, u)`, by `units_name`, as safetensors; later ones of one name have a
-    number too. The same audit gives the same bytes."""
+    """Values of every null per independent unit, `(r, u)`, by `units_name`, as safetensors; repeated names are numbered. The
+    same audit gives the same bytes."""
     from safetensors.numpy import save
 
     found: dict[str, np.ndarray] = {}
@@ -112,14 +112,14 @@ def units_bytes(audit: Audit) -> bytes:
             for null in measure.nulls:
                 if null.units is not None:
                     name = units_name(evidence, measure, null)
-                    repeats = (f"{name} ({k})" for k in count(2))  # of an instrument that was run twice, with other options
+                    repeats = (f"{name} ({k})" for k in count(2))  # an instrument may have run twice, with different options
                     name = name if name not in found else next(other for other in repeats if other not in found)
                     found[name] = np.ascontiguousarray(null.units, dtype=np.float32)
     return save(found, metadata={"report": checksum_of(audit)})
 
 
 def has_units_beside(directory: Path, audit: Audit) -> bool:
-    """Whether an audit that was read from a file, and so holds none of these values, is that of a directory which has them."""
+    """Whether an audit without values per unit (read from a file) belongs to a directory that has them."""
     if any(null.units is not None for evidence in audit.evidence for measure in evidence.measures for null in measure.nulls):
         return False
     try:
@@ -129,15 +129,15 @@ def has_units_beside(directory: Path, audit: Audit) -> bool:
 
 
 def units_name(evidence: Evidence, measure: Measure, null: Null) -> str:
-    """Such as `decodability/decodability gain (part i, readout value)/untrained copies`."""
+    """Name of a null's values, such as `decodability/decodability gain (part i, readout value)/untrained copies`."""
     return "/".join([evidence.instrument, measure.label, null.name])
 
 
 def read_units(path: Path | str) -> dict[str, np.ndarray]:
-    """The values of every null per independent unit, by `units_name`: rows are repeats, columns the units whose own values are
-    `Measure.repeats`, NaN where a repeat has not read one. So anything in a report can be paired and tested again.
+    """Values of every null per independent unit, by `units_name`: rows are repeats, columns the units of `Measure.repeats`, NaN
+    for units that a repeat lacks. With them any measure of a report can be paired and tested again.
 
-    **Raises:** `AssayError` when the audit's directory holds none, or those of another report.
+    **Raises:** `AssayError` when the audit's directory has none, or those of another report.
 
     Example::
 
@@ -170,19 +170,19 @@ def json_schema() -> dict[str, Any]:
 
 @cache
 def _as_schema() -> TypeAdapter:
-    """Made once: making it takes longer than writing a small report."""
+    """The type adapter, cached since building it takes longer than writing a small report."""
     return TypeAdapter(Audit)
 
 
 def _plain(audit: Audit) -> Any:
     plain = _without_units(storable(_as_schema().dump_python(audit, mode="json")))
     for failed in plain["failed"]:
-        del failed["traceback"]  # it names files of one machine
+        del failed["traceback"]  # a traceback names files of one machine
     return plain
 
 
 def _without_units(plain: Any) -> Any:
-    """A file of 500 nulls does not say 500 times that their units lie in another one."""
+    """The data without empty `units` fields, whose values are in another file."""
     for evidence in plain["evidence"]:
         for measure in evidence["measures"]:
             for null in measure["nulls"]:
@@ -191,7 +191,7 @@ def _without_units(plain: Any) -> Any:
 
 
 def checksum_of(audit: Audit) -> str:
-    """The `sha256` of its `report.json`."""
+    """The `sha256` of an audit's `report.json`."""
     return _checksum(_plain(audit))
 
 
@@ -200,7 +200,7 @@ def _checksum(plain: object) -> str:
 
 
 def _numbers(value: object, where: str = "audit") -> Iterator[tuple[str, float]]:
-    """Every float in nested dictionaries and sequences, with its place."""
+    """Every float in nested dictionaries and sequences, with its path."""
     if isinstance(value, float):
         yield where, value
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The audit on one screen of a terminal, 80 columns by 24 lines for a typical one."""
+"""Summary of an audit for a terminal, typically within 80 columns and 24 lines."""
 
 from collections.abc import Iterator
 from io import StringIO
@@ -11,7 +11,7 @@ from rich.text import Text
 from assay.audit import DOES_NOT_GIVE, Audit
 from assay.evidence import Measure
 from assay.printable import printable
-from assay.report.words import capitalised, interval, mean_of, no_value, number, p_value, stopped
+from assay.report.words import capitalised, interval, mean_of, no_value, number, p_value, with_full_stop
 from assay.verdict import Verdict, answered
 
 MAX_MEASURES = 8
@@ -42,14 +42,14 @@ def summary(audit: Audit) -> RenderableType:
     needing = [skip.instrument for skip in audit.skipped if skip.reason.startswith(DOES_NOT_GIVE)]
     unanswered += [(skip.instrument, skip.reason) for skip in audit.skipped if skip.instrument not in needing]
     if needing:
-        unanswered.append((", ".join(needing), f"{DOES_NOT_GIVE} what they need; the page says what"))
-    # Where to read on is said on the page.
+        unanswered.append((", ".join(needing), f"{DOES_NOT_GIVE} what they need (details on the page)"))
+    # The reference to docs is shown on the page only.
     blocks += [Text.assemble(("Not run  ", "dim"), f"{name}: {reason.partition(' (docs/')[0]}") for name, reason in unanswered]
     return _Printable(Group(*blocks))
 
 
 class _Printable:
-    """What rich lays out, with the characters of names that would act on the terminal as escapes."""
+    """A rich renderable with control characters of names escaped."""
 
     def __init__(self, laid_out: RenderableType):
         self.laid_out = laid_out
@@ -60,17 +60,17 @@ class _Printable:
 
 
 def _answers(verdict: Verdict) -> list[RenderableType]:
-    """The three answers, one after the other; the sentence where nothing was judged."""
+    """The three answers, or the verdict's sentence where nothing was judged."""
     blocks: list[RenderableType] = []
     for place, one in enumerate(answered(verdict), 1):
-        told = " ".join(capitalised(stopped(words)) for words in (f"{one.answer}: {one.because}", *one.after))
+        texts = " ".join(capitalised(with_full_stop(words)) for words in (f"{one.answer}: {one.because}", *one.after))
         before = f"{one.before} " if one.before else ""
-        blocks.append(Text.assemble((f"{place}. {one.question} ", "bold"), f"{before}{told}"))
+        blocks.append(Text.assemble((f"{place}. {one.question} ", "bold"), f"{before}{texts}"))
     return blocks or [Text(verdict.sentence)]
 
 
 def summary_text(audit: Audit, *, width: int = 80) -> str:
-    """The same as plain text, without colours."""
+    """The summary as plain text."""
     out = StringIO()
     Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(summary(audit))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
@@ -86,6 +86,6 @@ def _table(measures: list[Measure]) -> Table:
             table.add_row(Text(measure.label), "", no_value(measure))
             continue
         against = mean_of(null) if null else ""
-        told = Text(number(measure.value), "bold"), Text(interval(measure.interval)), against, p_value(measure.p)
-        table.add_row(Text(measure.label), *told)
+        texts = Text(number(measure.value), "bold"), Text(interval(measure.interval)), against, p_value(measure.p)
+        table.add_row(Text(measure.label), *texts)
     return table

@@ -1,4 +1,4 @@
-"""How numbers read: three significant digits, intervals in brackets, p-values without their leading zero."""
+"""Formatting of numbers in reports: three significant digits, intervals in brackets, p-values without a leading zero."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -14,12 +14,12 @@ NOT_ENOUGH, NOT_RESOLVED = "not enough data", "not resolved"
 
 
 def tick(value: float | int) -> str:
-    """A number on an axis, with four significant digits at most and no trailing zeros: 0, 0.25, 20,000, 5e-05."""
+    """A tick label, with at most four significant digits and no trailing zeros: 0, 0.25, 20,000, 5e-05."""
     text = f"{value:.4g}"
     return (f"{Decimal(text):,f}" if 1e-4 <= abs(value) < 1e9 or not value else text).replace("-", MINUS)
 
 
-def p_told(p: float | None) -> str:
+def p_text(p: float | None) -> str:
     """`p < .001`, `p .012` or `no p`."""
     return p_value(p) if p is None else f"p {p_value(p)}"
 
@@ -30,7 +30,7 @@ def value_and_interval(measure: Measure) -> str:
 
 
 def no_value(measure: Measure) -> str:
-    """What stands in the place of a value."""
+    """Text in the place of a missing value."""
     return NOT_RESOLVED if measure.note.startswith(NOT_RESOLVED) else NOT_ENOUGH
 
 
@@ -38,33 +38,33 @@ def mean_of(null: Null) -> str:
     """The null's mean, or `no repeats`."""
     if not null.values:
         return "no repeats"
-    # A mean that is a millionth of its repeats is a zero with rounding errors.
+    # A mean of a millionth of its repeats is zero with rounding error.
     return number(null.mean if abs(null.mean) > 1e-6 * max(map(abs, null.values)) else 0)
 
 
 def few(values: Sequence[str], most: int = 12) -> str:
-    """The first values, and how many more there are."""
+    """The first values, and the number of the others."""
     shown = ", ".join(values[:most])
     return shown if len(values) <= most else f"{shown}, and {len(values) - most} more"
 
 
 def capitalised(text: str) -> str:
-    """The first letter as a capital; the rest, such as the name of a site, is left alone."""
+    """A text with its first letter as a capital and the rest, such as the name of a site, unchanged."""
     return text[:1].upper() + text[1:]
 
 
-def stopped(text: str) -> str:
-    """A sentence with its full stop."""
+def with_full_stop(text: str) -> str:
+    """A sentence with a full stop, unless it ends in a mark."""
     return text if text[-1:] in (".", "!", "?") else f"{text}."
 
 
 def without_not_enough(note: str) -> str:
-    """A note without the words that already stand before it."""
+    """A note without the words `not enough data` or `not resolved` that precede it in a table."""
     return note.removeprefix(NOT_ENOUGH).removeprefix(NOT_RESOLVED).lstrip(": ")
 
 
 def plain(value: object) -> object:
-    """A setting: numbers as numbers, everything else as it is."""
+    """The value of a setting, with numbers formatted."""
     return number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
@@ -74,7 +74,7 @@ def is_web(url: str) -> bool:
 
 
 def bare(url: str) -> str:
-    """An address as it is printed."""
+    """An address without scheme and `www`, for display."""
     return url.removeprefix("https://").removeprefix("www.")
 
 
@@ -90,9 +90,9 @@ FILTERS: dict[str, Callable[..., object]] = {
     "mean": mean_of,
     "number": number,
     "p": p_value,
-    "p_told": p_told,
+    "p_text": p_text,
     "plain": plain,
-    "stopped": stopped,
+    "with_full_stop": with_full_stop,
     "without_not_enough": without_not_enough,
 }
-"""What the templates call these words."""
+"""Filters of the templates."""

@@ -1,4 +1,4 @@
-"""k-coverage: what hangs together with a trained combination through functionally k-equivalent fragments."""
+"""k-coverage: combinations that are connected to a trained one by replacing functionally k-equivalent fragments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from assay.substitution.keys import Keys, distinct, key_of, key_tables, members,
 from assay.substitution.trained import NO_ANSWER, Trained, all_seen, components, majority
 
 KS = (1, 2, 3)
-MOST_PARTS = 16  # that vary: all subsets of them are searched
-MOST_STATES = 1_000_000  # combinations visited before a chain is called undecided
-_ROWS_FOR_ALL = 200_000  # up to here the classes of all fragments are found at once; above, only those that are asked for
+MOST_PARTS = 16  # most varying parts, since all subsets of them are searched
+MOST_STATES = 1_000_000  # combinations visited before the search is stopped as undecided
+_ROWS_FOR_ALL = 200_000  # up to this number the classes of all fragments are computed at once; above, only the needed ones
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What substitution reaches at one k.
+    """Result of the search at one k.
 
     **Attributes:**
 
-    - `inside`: which novel combinations lie inside k-coverage.
-    - `undecided`: which of the others could not be followed to the end within `MOST_STATES` combinations.
-    - `answer`: the commonest answer of the trained combinations reached by the fewest and smallest substitutions.
+    - `inside`: mask of the novel combinations inside k-coverage.
+    - `undecided`: mask of those whose search was stopped after `MOST_STATES` combinations.
+    - `answer`: the majority answer of the trained combinations reached by the fewest and smallest substitutions.
     """
 
     inside: Bool[np.ndarray, " m"]
@@ -38,8 +38,8 @@ class Reach:
 def k_coverage(trained: Trained, novel: Int[np.ndarray, "m p"], k: int) -> Reach:
     """Whether each novel combination lies inside the k-coverage of the trained ones. Exact where `undecided` is false.
 
-    Values that hang together through k-equivalent values are one class (subsets of one part). On classes of values, larger
-    fragments are replaced breadth-first, subset by subset, the smallest first.
+    Values connected by k-equivalence form one class (subsets of one part). On classes, larger fragments are replaced
+    breadth-first, subset by subset, the smallest first.
 
     **Raises:** `AssayError` for more than 16 parts that vary in training.
     """
@@ -47,7 +47,7 @@ def k_coverage(trained: Trained, novel: Int[np.ndarray, "m p"], k: int) -> Reach
         raise AssayError(
             f"k-coverage searches every subset of the parts, so at most {MOST_PARTS} of them may vary",
             given=f"{len(trained.varying)} parts",
-            next_step="name fewer parts, or join several columns into one",
+            next_step="name fewer parts, or merge several columns into one",
         )
     inside = np.zeros(len(novel), bool)
     undecided = np.zeros(len(novel), bool)
@@ -62,20 +62,20 @@ def k_coverage(trained: Trained, novel: Int[np.ndarray, "m p"], k: int) -> Reach
 
 
 class _Classes(NamedTuple):
-    """Fragments, as keys of classes of values, that hang together: their component, and a trained row that holds each."""
+    """Connected fragments, as keys of classes of values: the component of each, and a trained row that holds it."""
 
     keys: Keys
     label: Int[np.ndarray, " fragments"]
     row: Int[np.ndarray, " fragments"]
 
     def find(self, keys: Keys) -> Int[np.ndarray, " n"]:
-        """The component of every key; -1 for a fragment that hangs together with no other."""
+        """The component of every key; -1 for a fragment that is equivalent to no other."""
         at = places(keys, self.keys)
         return np.where(at >= 0, self.label[at], -1) if len(self.keys) else at
 
 
 class _Walk:
-    """The search for trained combinations from novel ones, at one k."""
+    """Breadth-first search for trained combinations from novel ones, at one k."""
 
     def __init__(self, trained: Trained, k: int):
         self.trained, self.k = trained, k
@@ -103,7 +103,7 @@ class _Walk:
         return np.stack([labels[column] for labels, column in zip(self.value_class, values.T, strict=True)], 1)
 
     def start(self, novel: Int[np.ndarray, "m p"]) -> tuple[Int[np.ndarray, " s"], Int[np.ndarray, " m"]]:
-        """The classes of the novel combinations; those that are trained under another name are covered at once."""
+        """Classes of the novel combinations; those with the classes of a trained one are covered at once."""
         classed = self._classed(novel)
         keys, first, of = np.unique(key_of(classed, self.tables), return_index=True, return_inverse=True)
         self.states = classed[first]
@@ -115,7 +115,7 @@ class _Walk:
         return np.flatnonzero(~self.covered), of
 
     def run(self, frontier: Int[np.ndarray, " s"]) -> None:
-        """Replace fragments until everything is covered or followed to its end."""
+        """Replace fragments until every combination is covered or its search is exhausted."""
         left: list[Int[np.ndarray, " e"]] = []
         right: list[Int[np.ndarray, " e"]] = []
         while len(frontier):
@@ -132,8 +132,8 @@ class _Walk:
             frontier = frontier[~self.covered[frontier]]
 
     def _step(self, frontier: Int[np.ndarray, " s"]) -> list[tuple[int, ...]]:
-        """Cover what one replacement, or a chain of them on one subset, makes a trained combination. Gives the subsets on
-        which others can be replaced."""
+        """Cover combinations that one replacement, or a chain of them on one subset, turns into a trained one. Returns the
+        subsets on which others can be replaced."""
         moving = []
         whole = key_of(self.states, self.tables)
         for subset in self.subsets:
@@ -145,7 +145,7 @@ class _Walk:
                 continue
             states = self.states[frontier]
             own = key_of(states, self.tables, subset)
-            # Where few rows are evidence, most subsets have none for the combinations that are asked for.
+            # With few rows of evidence, most subsets have none for these combinations.
             if len(supported) < len(self.trained) and not len(
                 members(own, distinct(sum_of(self.columns[:, supported], subset)))
             ):
@@ -198,7 +198,7 @@ class _Walk:
                 known = distinct(np.concatenate([known, frontier]))
         rows = np.concatenate([*left, *right])
         ids, index = numbered(keys[rows])
-        holder = np.zeros(len(ids), int)  # a row for every fragment
+        holder = np.zeros(len(ids), int)  # one row for every fragment
         holder[index] = rows
         half = len(rows) // 2
         label = components(len(ids), index[:half], index[half:])
@@ -211,7 +211,7 @@ class _Walk:
     def _grow(
         self, frontier: Int[np.ndarray, " s"], moving: Sequence[tuple[int, ...]]
     ) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"], Int[np.ndarray, " new"]] | None:
-        """Whatever the frontier becomes by one replacement: edges, and the combinations not met before. None when too many."""
+        """Combinations reached from the frontier by one replacement: edges, and the new combinations. None when too many."""
         sources, made = [np.zeros(0, int)], [np.zeros((0, self.states.shape[1]), int)]
         total = 0
         for subset in moving:
@@ -235,7 +235,7 @@ class _Walk:
         before = len(self.states)
         keys = np.concatenate([key_of(self.states, self.tables), key_of(states, self.tables)])
         _, first, index = np.unique(keys, return_index=True, return_inverse=True)
-        place = first[index[before:]]  # the first one with this key: an old state, or a new one
+        place = first[index[before:]]  # the first state with this key, old or new
         new = np.unique(place[place >= before])
         if before + len(new) > MOST_STATES:
             return None
@@ -247,7 +247,7 @@ class _Walk:
         return source, target, np.arange(before, before + len(new))
 
     def _spread(self, left: Int[np.ndarray, " e"], right: Int[np.ndarray, " e"]) -> None:
-        """What hangs together with a covered combination is covered too, and with an undecided one undecided."""
+        """Propagate along edges: combinations connected to a covered one are covered, to an undecided one undecided."""
         label = components(len(self.states), left, right)
         count = int(label.max(initial=-1)) + 1
         inside = np.zeros(count, bool)

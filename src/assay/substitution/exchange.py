@@ -1,4 +1,4 @@
-"""Synonyms: novel combinations that are trained ones but for values that act identically."""
+"""Synonyms: novel combinations that differ from trained ones only in values that act identically."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from assay.substitution.trained import NO_ANSWER, Trained, all_seen, components,
 
 @dataclass(frozen=True)
 class Synonyms:
-    """Which novel combinations are synonyms of trained ones, and what these answer (`NO_ANSWER` elsewhere)."""
+    """Masks of the novel combinations that are synonyms of trained ones, and the answers of these (`NO_ANSWER` elsewhere)."""
 
     one_exchange: Bool[np.ndarray, " m"]
     many: Bool[np.ndarray, " m"]
@@ -22,14 +22,14 @@ class Synonyms:
 
 
 def synonyms(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Synonyms:
-    """The synonyms among novel combinations; a value that is never trained makes a row no synonym."""
+    """Synonyms among novel combinations; a combination with an untrained value is none."""
     alike = [_alike(trained, part) for part in range(novel.shape[1])]
     seen = all_seen(trained, novel)
     rows = np.flatnonzero(seen)
     one = np.zeros(len(novel), bool)
     for part, (kind, neighbours) in enumerate(alike):
         if len(neighbours) == trained.sizes[part] and not neighbours.has_edges:
-            continue  # no value acts like another
+            continue  # no two values act identically
         tables = key_tables([*trained.sizes[:part], len(neighbours), *trained.sizes[part + 1 :]])
         own = key_of(_with(trained.values, part, kind), tables)
         pair, other = neighbours.expand(kind[novel[rows, part]])
@@ -49,7 +49,8 @@ def _with(values: Int[np.ndarray, "n p"], part: int, kind: Int[np.ndarray, " v"]
 def _many(
     trained: Trained, novel: Int[np.ndarray, "m p"], rows: Int[np.ndarray, " seen"], alike: Sequence[tuple]
 ) -> tuple[Bool[np.ndarray, " m"], Int[np.ndarray, " m"]]:
-    """Every value may be exchanged. Parts in which acting alike is transitive need no search: their classes are compared."""
+    """Synonyms with exchanges in any number of parts. Parts in which acting identically is transitive need no search: their
+    classes are compared."""
     classes = [neighbours.classes() for _, neighbours in alike]
     tables = key_tables([len(neighbours) for _, neighbours in alike])
     searched = [part for part, found in enumerate(classes) if found is None]
@@ -86,7 +87,7 @@ def _many(
 
 
 class _Neighbours(NamedTuple):
-    """Which kinds of value act alike: `right[starts[a] : starts[a + 1]]` for kind a, itself among them."""
+    """Adjacency lists of the kinds that act identically: `right[starts[a] : starts[a + 1]]` for kind a, including itself."""
 
     starts: Int[np.ndarray, " kinds1"]
     right: Int[np.ndarray, " edges"]
@@ -99,12 +100,12 @@ class _Neighbours(NamedTuple):
         return len(self.right) > len(self)
 
     def expand(self, kinds: Int[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
-        """For every given kind all that act like it: index of the given one, and the other kind."""
+        """All pairs of a given kind and one that acts identically: index of the given one, and the other kind."""
         counts = np.diff(self.starts)[kinds]
         return np.repeat(np.arange(len(kinds)), counts), self.right[ranges(self.starts[kinds], counts)]
 
     def classes(self) -> Int[np.ndarray, " kinds"] | None:
-        """The class of every kind where acting alike is transitive, else None."""
+        """The class of every kind if acting identically is transitive, else None."""
         left = np.repeat(np.arange(len(self)), np.diff(self.starts))
         label = components(len(self), left, self.right)
         size = np.bincount(label, minlength=len(self))
@@ -112,8 +113,8 @@ class _Neighbours(NamedTuple):
 
 
 def _alike(trained: Trained, part: int) -> tuple[Int[np.ndarray, " values"], _Neighbours]:
-    """Kinds of value, where values of one kind were observed in the same contexts with the same answers, and which kinds
-    act identically. What holds for one value holds for its kind, and there are fewer of them."""
+    """Kind of every value (values of one kind were observed in the same contexts with the same answers), and which kinds act
+    identically. There are fewer kinds than values."""
     size = trained.sizes[part]
     kind = _kinds(trained, part)
     first = np.unique(kind, return_index=True)[1]
@@ -137,7 +138,8 @@ def _alike(trained: Trained, part: int) -> tuple[Int[np.ndarray, " values"], _Ne
 
 
 def _kinds(trained: Trained, part: int) -> Int[np.ndarray, " values"]:
-    """Values with the same observations have one number. A contradicted combination is like no other, so its value is alone."""
+    """Kind of every value: equal for values with the same observations. A value with a contradicted combination is alone in its
+    kind."""
     values = trained.values[:, part]
     order = np.lexsort((trained.whole - trained.columns[part], values))
     context = (trained.whole - trained.columns[part])[order]

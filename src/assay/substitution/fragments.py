@@ -1,8 +1,8 @@
-"""Fragments that are functionally k-equivalent (Chang et al. 2025, arXiv 2505.20278, definition 3.1).
+"""Functionally k-equivalent fragments (Chang et al. 2025, arXiv 2505.20278, definition 3.1).
 
-Two fragments can only be equivalent when they meet in a context with the same answer. Rows are therefore sorted into buckets
-with one context and one answer; pairs within buckets are counted, and those with enough common buckets are checked for a
-context with different answers.
+Two fragments can be equivalent only if they share a context with the same answer. Rows are therefore sorted into buckets of one
+context and one answer; pairs within buckets are counted, and those with enough common buckets are checked for a context with
+different answers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from assay.substitution.keys import Keys, distinct, members, numbered, order_of,
 from assay.substitution.trained import Trained
 
 _PAIRS_AT_ONCE = 4_000_000
-_PAIRS_TOO_MANY = 40_000_000  # to list; above, fragments are compared as rows of a matrix
+_PAIRS_TOO_MANY = 40_000_000  # most pairs to list; above, fragments are compared as rows of a matrix
 _CELLS_AT_ONCE = 50_000_000
 
 Rows = Int[np.ndarray, "..."]
@@ -34,10 +34,10 @@ def links(trained: Trained, subset: Sequence[int], k: int, *, seeds: Keys | None
 
     **Arguments:**
 
-    - `seeds`: sorted keys of fragments; only pairs with one of them on the left are given.
-    - `every`: all pairs. Otherwise pairs may be left out whose fragments hang together through others that are given.
+    - `seeds`: sorted keys of fragments; only pairs with one of them on the left are returned.
+    - `every`: return all pairs. Otherwise pairs may be left out whose fragments are connected through other returned pairs.
     """
-    # A row that shares context and answer with no other is evidence for no equivalence.
+    # A row that shares context and answer with no other is no evidence for an equivalence.
     agreeing = kept_rows(trained, tuple(subset), agreeing=True)
     if not len(agreeing):
         return Links(np.zeros(0, int), np.zeros(0, int))
@@ -48,13 +48,13 @@ def links(trained: Trained, subset: Sequence[int], k: int, *, seeds: Keys | None
     near = own if seeds is None else agreeing[members(bucket, distinct(context[own] + trained.answer_keys[own]))]
     search = _FragmentSearch(trained, tuple(subset), fragment, context, k, seeds)
     ids, index = numbered(fragment[near])
-    if k > 1:  # a fragment needs k contexts that it shares with an equal answer
+    if k > 1:  # a fragment needs k contexts in which another one has the same answer
         enough = np.bincount(index, minlength=len(ids)) >= k
         near, index = near[enough[index]], index[enough[index]]
         ids, index = ids[enough], np.cumsum(enough)[index] - 1
     if not len(near):
         return Links(np.zeros(0, int), np.zeros(0, int))
-    holder = np.zeros(len(ids), int)  # a row for every fragment
+    holder = np.zeros(len(ids), int)  # one row for every fragment
     holder[index] = near
     bucket = context[near] + trained.answer_keys[near]
     order = np.argsort(bucket)
@@ -78,10 +78,10 @@ def links(trained: Trained, subset: Sequence[int], k: int, *, seeds: Keys | None
 
 
 def kept_rows(trained: Trained, subset: tuple[int, ...], *, agreeing: bool) -> Rows:
-    """The rows whose context another row has too (with the same answer, if `agreeing`); all rows where these are many.
+    """Rows whose context occurs in another row too (with the same answer, if `agreeing`); all rows where these are many.
 
-    A context on more parts is repeated at most where one on fewer is, so only those rows are looked through; and where fewer
-    contexts are possible than a third of the rows, most are repeated.
+    A context on more parts can be repeated only where that on fewer parts is, so only those rows are searched. With fewer
+    possible contexts than a third of the rows most are repeated.
     """
     if (kept := trained.kept.get((agreeing, subset))) is not None:
         return kept
@@ -103,8 +103,8 @@ def kept_rows(trained: Trained, subset: tuple[int, ...], *, agreeing: bool) -> R
 
 
 class _FragmentSearch(NamedTuple):
-    """What a search for equivalent fragments is about: the key of every row's fragment and context, k, and the fragments that
-    are asked for."""
+    """Input of a search for equivalent fragments: the key of every row's fragment and context, k, and the requested
+    fragments."""
 
     trained: Trained
     subset: tuple[int, ...]
@@ -114,7 +114,7 @@ class _FragmentSearch(NamedTuple):
     seeds: Keys | None
 
     def rows_of(self, ids: Keys) -> tuple[Rows, Rows]:
-        """The rows with one of the fragments in a context that others have too, and the index of its fragment."""
+        """Rows with one of the fragments in a shared context, and the index of the fragment."""
         met = kept_rows(self.trained, self.subset, agreeing=False)
         fragment = self.fragment[met]
         at = places(fragment, ids)
@@ -122,18 +122,18 @@ class _FragmentSearch(NamedTuple):
         return met[found], at[found]
 
     def degrees(self, ids: Keys) -> Int[np.ndarray, " ids"]:
-        """In how many contexts each fragment meets others, at least where they are few."""
+        """Number of contexts that each fragment shares with others (an upper bound where rows are many)."""
         return np.bincount(self.rows_of(ids)[1], minlength=len(ids))
 
     def wanted(self, ids: Keys) -> Bool[np.ndarray, " ids"]:
-        """Which fragments are asked for."""
+        """Mask of the requested fragments."""
         wanted = np.full(len(ids), self.seeds is None)
         if self.seeds is not None:
             wanted[members(ids, self.seeds)] = True
         return wanted
 
     def agree(self, left: Keys, right: Keys) -> Bool[np.ndarray, " pairs"]:
-        """Which pairs of fragments are observed with different answers in no context."""
+        """Mask of the pairs of fragments that have different answers in no context."""
         kept = np.ones(len(left), bool)
         if not len(left):
             return kept
@@ -165,16 +165,16 @@ def _pairs(search: _FragmentSearch, index: Rows, ids: Keys, starts: Rows, ends: 
     left = left[order_of(index[left], len(ids))]
     if not len(left):
         return
-    # With all fragments asked for, each pair is met once in a bucket; else once with each wanted fragment on the left.
+    # If all fragments are requested, each pair occurs once in a bucket; else once with each requested fragment on the left.
     first = np.arange(len(index)) + 1 if search.seeds is None else np.repeat(starts, ends - starts)
     counts = (np.repeat(ends, ends - starts) - first)[left]
     if counts.sum() > _PAIRS_TOO_MANY and len(ids) * len(distinct(search.context[search.rows_of(ids)[0]])) <= _CELLS_AT_ONCE:
         yield from _compared_as_rows(search, ids, np.unique(index[left]))
         return
-    # Whole fragments go together, so that all buckets of a pair are counted at once.
+    # Chunks hold whole fragments, so that all buckets of a pair are counted together.
     begin = np.unique(index[left], return_index=True)[1]
     batch = np.cumsum(np.add.reduceat(counts, begin)) // _PAIRS_AT_ONCE
-    if search.seeds is None and batch[-1]:  # a pair may have either fragment on its left
+    if search.seeds is None and batch[-1]:  # either fragment of a pair may be on the left
         first = np.repeat(starts, ends - starts)
         counts = (np.repeat(ends, ends - starts) - first)[left]
         batch = np.cumsum(np.add.reduceat(counts, begin)) // _PAIRS_AT_ONCE
@@ -194,12 +194,13 @@ def _pairs(search: _FragmentSearch, index: Rows, ids: Keys, starts: Rows, ends: 
 
 
 def _compared_as_rows(search: _FragmentSearch, ids: Keys, left: Rows) -> Iterator[Pairs]:
-    """Fragments by contexts as one matrix of answers, for data in which most fragments meet in most contexts."""
+    """Comparison of fragments as rows of a matrix of answers by context, for data in which most fragments share most
+    contexts."""
     rows, owner = search.rows_of(ids)
     contexts, column = np.unique(search.context[rows], return_inverse=True)
     answers = np.full((len(ids), len(contexts)), -1, np.int32)
     answers[owner, column] = search.trained.answers[rows]
-    # The contexts with most fragments first: they decide most pairs.
+    # Contexts with most fragments first, since they decide most pairs.
     answers = answers[:, np.argsort(-(answers >= 0).sum(0), kind="stable")]
     for a in left.tolist():
         own = answers[a]

@@ -1,4 +1,4 @@
-"""64-bit keys by which rows are compared on some parts, and where keys are among others."""
+"""64-bit keys for comparing rows on some of the parts, and fast look-up of keys."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ Keys = UInt64[np.ndarray, "..."]
 Rows = Int[np.ndarray, "..."]
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-_TABLE = 1 << 18  # keys up to here are found in a table, which is several times faster than in sorted ones
+_TABLE = 1 << 18  # keys up to this size are looked up in a table, several times faster than by binary search
 
 
 def key_tables(sizes: Sequence[int]) -> list[Keys]:
     """A 64-bit number for every value of every column, so that the sum over some columns is the key of their values.
 
-    As long as the product of the sizes fits in 64 bits the sums are those of a positional system, and a key stands for one
-    combination. Beyond that they are drawn at random, once for all: among n keys two are equal with probability n^2 / 2^65.
+    If the product of the sizes fits in 64 bits the sums are positional numbers, so that keys are unique. Otherwise the numbers
+    are fixed random ones: among n keys two collide with probability n^2 / 2^65.
     """
     product = 1
     for size in sizes:
@@ -32,7 +32,7 @@ def key_tables(sizes: Sequence[int]) -> list[Keys]:
 
 
 def sum_of(columns: UInt64[np.ndarray, "p n"], parts: Sequence[int]) -> UInt64[np.ndarray, " n"]:
-    """The sum of some of the columns."""
+    """Sum of some of the columns."""
     total = np.zeros(columns.shape[1], np.uint64)
     for part in parts:
         total += columns[part]
@@ -40,7 +40,7 @@ def sum_of(columns: UInt64[np.ndarray, "p n"], parts: Sequence[int]) -> UInt64[n
 
 
 def key_of(values: Int[np.ndarray, "n p"], tables: Sequence[Keys], parts: Sequence[int] | None = None) -> Keys:
-    """The key of every row on some parts, all by default."""
+    """Key of every row on some parts, by default all."""
     chosen = range(values.shape[1]) if parts is None else parts
     keys = np.zeros(len(values), np.uint64)
     for part in chosen:
@@ -49,7 +49,7 @@ def key_of(values: Int[np.ndarray, "n p"], tables: Sequence[Keys], parts: Sequen
 
 
 def places(keys: Keys, wanted: Keys) -> Rows:
-    """Where each key stands among the sorted `wanted` ones, each of which is there once; -1 for one that is not there."""
+    """Index of each key among the sorted, distinct `wanted` ones; -1 for a missing one."""
     if not len(wanted):
         return np.full(keys.shape, -1)
     if (last := int(wanted[-1])) < _TABLE:
@@ -61,7 +61,8 @@ def places(keys: Keys, wanted: Keys) -> Rows:
 
 
 def members(keys: Keys, wanted: Keys) -> Rows:
-    """Where the keys are among the sorted `wanted` ones. Of large keys a table of hashes sorts most of the others out first."""
+    """Indices of the keys that are among the sorted `wanted` ones. For large keys a table of hashes excludes most others
+    first."""
     if not len(wanted):
         return np.zeros(0, int)
     if (last := int(wanted[-1])) < _TABLE:
@@ -77,8 +78,8 @@ def members(keys: Keys, wanted: Keys) -> Rows:
 
 
 def distinct(keys: Keys) -> Keys:
-    """Every key once, sorted. For keys of 64 bits sorting is several times faster than `np.unique`, which hashes them, and for
-    small ones a table is faster still."""
+    """Distinct keys, sorted. For 64-bit keys sorting is several times faster than `np.unique`, which hashes, and for small ones
+    a table is faster still."""
     if not len(keys):
         return np.sort(keys)
     if (last := int(keys.max())) < _TABLE:
@@ -90,17 +91,17 @@ def distinct(keys: Keys) -> Keys:
 
 
 def numbered(keys: Keys) -> tuple[Keys, Rows]:
-    """Every key once, sorted, and which of them each is."""
+    """Distinct keys, sorted, and the index of each key among them."""
     ids = distinct(keys)
     return ids, places(keys, ids)
 
 
 def order_of(index: Rows, count: int) -> Rows:
-    """A stable order of numbers below `count`; of 16 bits they are sorted digit by digit, several times faster."""
+    """Stable order of numbers below `count`; those of 16 bits use radix sort, several times faster."""
     return np.argsort(index.astype(np.uint16) if count <= 1 << 16 else index, kind="stable")
 
 
 def repeated(keys: Keys) -> Rows:
-    """Where a key is that occurs more than once."""
+    """Indices of the keys that occur more than once."""
     ordered = np.sort(keys)
     return members(keys, distinct(ordered[1:][ordered[1:] == ordered[:-1]]))

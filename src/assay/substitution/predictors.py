@@ -1,4 +1,4 @@
-"""What a novel combination answers to whoever knows the training data alone: predictors without a network."""
+"""Predictors of novel combinations from the training data alone, without a network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from assay.substitution.fragments import ranges
 from assay.substitution.keys import key_of, members, sum_of
 from assay.substitution.trained import NO_ANSWER, Trained, majority
 
-MOST_ANSWERS = 1000  # for predictors that fit one column for each answer
+MOST_ANSWERS = 1000  # most answers for predictors that fit one column for each
 MOST_FEATURES = 4000
-MOST_CELLS = 200_000  # of an answer table that is completed
-MOST_COMPARED = 1_000_000_000  # pairs of a novel and a trained combination
-MOST_SEARCHED = 10  # parts, whose subsets are searched where these pairs are more
+MOST_CELLS = 200_000  # most cells of an answer table for completion
+MOST_COMPARED = 1_000_000_000  # most pairs of a novel and a trained combination
+MOST_SEARCHED = 10  # most parts whose subsets are searched where there are more pairs
 RANKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 HELD_OUT = 0.1
 _SWEEPS = 50
@@ -25,9 +25,9 @@ _SWEEPS = 50
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one predictor answers: an answer id for every novel combination, `NO_ANSWER` where it does not answer.
+    """Answers of one predictor: an answer id for every novel combination, `NO_ANSWER` where it has none.
 
-    `how` says what it does, or why it answers nothing.
+    `how`: what it does, or why it has no answers.
     """
 
     name: str
@@ -43,10 +43,10 @@ def predictions(
     reach: Mapping[int, Reach],
     names: int,
 ) -> list[Prediction]:
-    """Every predictor. `names` is the number of answers that were seen in training."""
-    found = [Prediction("synonym", "the vote of the trained combinations of which it is a synonym", synonyms.answer)]
+    """Predictions of every predictor. `names`: number of answers in training."""
+    found = [Prediction("synonym", "the majority answer of the trained combinations of which it is a synonym", synonyms.answer)]
     for k, reached in reach.items():
-        how = f"the vote of the trained combinations reached first by substitution, with k = {k}"
+        how = f"the majority answer of the trained combinations reached first by substitution, with k = {k}"
         found.append(Prediction(f"{k}-substitution", how, reached.answer))
     found.append(nearest(trained, novel))
     found.append(main_effects(trained, novel, names))
@@ -55,8 +55,8 @@ def predictions(
 
 
 def nearest(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Prediction:
-    """The vote of the trained combinations that differ in the fewest parts."""
-    name, how = "nearest example", "the vote of the trained combinations that differ in the fewest parts"
+    """Nearest neighbours: the majority answer of the trained combinations that differ in the fewest parts."""
+    name, how = "nearest example", "the majority answer of the trained combinations that differ in the fewest parts"
     if len(trained) * len(novel) <= MOST_COMPARED:
         return Prediction(name, how, _nearest_of_all(trained, novel))
     if len(trained.varying) > MOST_SEARCHED:
@@ -66,7 +66,7 @@ def nearest(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Prediction:
 
 
 def _nearest_of_all(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Int[np.ndarray, " m"]:
-    """By comparing every novel combination with every trained one."""
+    """Nearest neighbours by comparing every novel combination with every trained one."""
     found = [np.zeros(0, int)]
     theirs = [np.ascontiguousarray(trained.values[:, part], np.int32) for part in trained.varying]
     for some in np.array_split(novel, 1 + len(novel) * len(trained) // 20_000_000):
@@ -79,8 +79,8 @@ def _nearest_of_all(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Int[np.n
 
 
 def _nearest_by_subsets(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Int[np.ndarray, " m"]:
-    """By looking for trained combinations that differ on one subset of the parts after the other, the smallest first."""
-    parts = trained.varying  # the others are as far from every trained combination
+    """Nearest neighbours by look-up on subsets of the parts, the smallest differences first."""
+    parts = trained.varying  # untrained values differ from every trained combination alike
     answers = np.full(len(novel), NO_ANSWER)
     pending = np.arange(len(novel))
     for distance in range(len(parts)):
@@ -105,7 +105,7 @@ def _nearest_by_subsets(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Int[
 
 
 def main_effects(trained: Trained, novel: Int[np.ndarray, "m p"], names: int) -> Prediction:
-    """Least squares of the one-hot answers on the one-hot values; a combination with a value never trained has no answer."""
+    """Least squares of one-hot answers on one-hot values; a combination with an untrained value has no answer."""
     name, none = "main effects", np.full(len(novel), NO_ANSWER)
     starts = np.cumsum([0, *trained.sizes])
     if names > MOST_ANSWERS or starts[-1] > MOST_FEATURES:
@@ -128,11 +128,11 @@ def main_effects(trained: Trained, novel: Int[np.ndarray, "m p"], names: int) ->
 
 
 def low_rank(trained: Trained, novel: Int[np.ndarray, "m p"], names: int) -> Prediction:
-    """Completion of the table of one-hot answers by a matrix of low rank.
+    """Low-rank completion of the table of one-hot answers.
 
-    A row stands for the values of the first half of the parts, a column for those of the others and an answer. Missing cells
-    are filled in turn by the truncated singular value decomposition (Mazumder, Hastie and Tibshirani 2010, with a hard
-    threshold). The rank is the one that answers most of a held-out tenth of the trained combinations rightly.
+    Rows are values of the first half of the parts, columns those of the other half with an answer. Missing cells are filled
+    iteratively by the truncated singular value decomposition (Mazumder, Hastie and Tibshirani 2010, with a hard threshold). The
+    rank is the one with most right answers on a held-out tenth of the trained combinations.
     """
     name, none = "rank-k completion", np.full(len(novel), NO_ANSWER)
     half = (novel.shape[1] + 1) // 2
@@ -185,7 +185,7 @@ def _completed(
     filled = np.where(known, target, np.float32(1 / shape[2]))
     low = filled
     for _ in range(_SWEEPS):
-        # The leading left singular vectors come from the smaller Gram matrix, which is quick to take apart.
+        # Leading left singular vectors from the smaller Gram matrix, whose eigendecomposition is fast.
         if filled.shape[0] <= filled.shape[1]:
             leading = np.linalg.eigh(filled @ filled.T)[1][:, -rank:]
             low = leading @ (leading.T @ filled)

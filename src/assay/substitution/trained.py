@@ -19,10 +19,10 @@ class Trained:
     **Attributes:**
 
     - `values`: one row each.
-    - `answers`: the id of the answer; of a combination with contradicting answers an id of its own, that equals no other.
-    - `votes`: the commonest answer of each, the one that comes first in the file among equals.
-    - `contradicted`: which have more than one answer.
-    - `first`: the row of the data at which each occurs first.
+    - `answers`: the id of the answer; a unique id for a combination with contradicting answers.
+    - `votes`: the majority answer of each; among equals the one that comes first in the data.
+    - `contradicted`: mask of those with more than one answer.
+    - `first`: row of the data at which each occurs first.
     """
 
     values: Int[np.ndarray, "n p"]
@@ -35,7 +35,7 @@ class Trained:
 
     @classmethod
     def of(cls, values: Int[np.ndarray, "r p"], answers: Int[np.ndarray, " r"], sizes: Sequence[int]) -> "Trained":
-        """From rows with repeats. `sizes` are the numbers of values of the parts."""
+        """Distinct combinations of rows with repeats. `sizes`: numbers of values of the parts."""
         tables = key_tables([*sizes, int(answers.max(initial=0)) + 1])
         combined = key_of(values, tables[:-1])
         order = np.lexsort((np.arange(len(answers)), answers, combined))
@@ -44,9 +44,9 @@ class Trained:
         group = np.cumsum(~same_row) - 1
         same_answer = same_row.copy()
         same_answer[1:] &= answers[order][1:] == answers[order][:-1]
-        starts = np.flatnonzero(~same_answer)  # of runs with one combination and one answer
+        starts = np.flatnonzero(~same_answer)  # starts of runs with one combination and one answer
         lengths = np.diff(np.append(starts, len(order)))
-        # The longest run of a combination first; among equals the one that comes first in the data.
+        # Longest run of a combination first; among equals the one that comes first in the data.
         ranked = np.lexsort((order[starts], -lengths, group[starts]))
         best = ranked[np.flatnonzero(np.diff(group[starts][ranked], prepend=-1))]
         contradicted = np.bincount(group[starts], minlength=len(best)) > 1
@@ -74,7 +74,7 @@ class Trained:
 
     @cached_property
     def tables(self) -> list[Keys]:
-        """Keys of every value of every part, and last of every answer."""
+        """Keys of the values of every part, and last of the answers."""
         return key_tables([*self.sizes, max(1, self.num_answers)])
 
     @cached_property
@@ -105,7 +105,7 @@ class Trained:
 
     @cached_property
     def kept(self) -> dict[tuple[bool, tuple[int, ...]], Int[np.ndarray, " some"]]:
-        """What a search found of each subset and the next can use again."""
+        """Cache of a search by subset, reused by the next."""
         return {}
 
     @cached_property
@@ -123,7 +123,7 @@ class Trained:
 
     @cached_property
     def varying(self) -> tuple[int, ...]:
-        """The parts with more than one trained value. The others can be replaced by nothing."""
+        """The parts with more than one trained value; values of the others cannot be replaced."""
         return tuple(part for part in range(self.values.shape[1]) if len(np.unique(self.values[:, part])) > 1)
 
 
@@ -138,18 +138,18 @@ def all_seen(trained: Trained, novel: Int[np.ndarray, "m p"]) -> Bool[np.ndarray
 
 
 def majority(group: Int[np.ndarray, " n"], answers: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " count"]:
-    """The commonest answer of every group, the smallest id among equals; `NO_ANSWER` for an empty group."""
+    """Majority answer of every group, the smallest id among equals; `NO_ANSWER` for an empty group."""
     found = np.full(count, NO_ANSWER)
     if len(group):
         width = int(answers.max()) + 1
         pairs, times = np.unique(group * width + answers, return_counts=True)
-        order = np.lexsort((-(pairs % width), times))  # the last to be written stays
+        order = np.lexsort((-(pairs % width), times))  # the last write wins
         found[pairs[order] // width] = pairs[order] % width
     return found
 
 
 def components(count: int, left: Int[np.ndarray, " edges"], right: Int[np.ndarray, " edges"]) -> Int[np.ndarray, " nodes"]:
-    """A number for the connected component of every node."""
+    """Index of the connected component of every node."""
     if not len(left):
         return np.arange(count)
     from scipy.sparse import coo_array

@@ -1,4 +1,4 @@
-"""Sweeps: many networks over declared axes, each trained, audited and stored, until it is clear when composition appears."""
+"""Sweeps: networks on a grid of settings, each trained, audited and stored, to find where composition appears."""
 
 from assay.sweep.directory import finished as finished
 from assay.sweep.estimate import Estimate as Estimate

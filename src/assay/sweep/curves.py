@@ -1,6 +1,6 @@
-"""How the novel score grows along an axis of numbers: the networks of one slice, and the fits through them.
+"""The novel score along a numeric axis: slices of the grid, and what fits through them share.
 
-The unit is the network: it is resampled whole, and the null deals the axis' values to the networks at random.
+The unit is the network: whole networks are resampled, and the null permutes the axis values over networks.
 """
 
 import math
@@ -17,13 +17,13 @@ from assay.sweep.grid import Axis, Grid
 from assay.sweep.points import best_null
 from assay.sweep.rows import NOVEL, Row
 
-MIN_VALUES = 3  # an axis with fewer values has no shape
+MIN_VALUES = 3  # fewest values of an axis for a curve
 NUM_DEALS = 199
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Networks that differ along one axis of numbers, everything else held.
+    """Networks that differ along one numeric axis, with all other axes fixed.
 
     **Attributes:** `others`: the values of the other axes.
     """
@@ -34,37 +34,37 @@ class Slice:
 
     @cached_property
     def numbers(self) -> np.ndarray:
-        """The axis' value of every network."""
+        """Axis value of every network."""
         return np.array([float(row.point[self.axis.name]) for row in self.rows])
 
     @cached_property
     def places(self) -> np.ndarray:
-        """The same on the axis' scale, on which the declared values span 0 to 1."""
+        """Axis position of every network, on the axis' scale, on which the declared values span 0 to 1."""
         return np.array([place(self.axis, number) for number in self.numbers])
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """The novel score of every network."""
+        """Novel score of every network."""
         return np.array([row.values[NOVEL] for row in self.rows], dtype=float)
 
     @cached_property
     def floor(self) -> float:
-        """The best null of the novel score; a null that is always right leaves no room for a curve."""
+        """The best null of the novel score, at most .999, since the curve rises from it to 1."""
         return min(best_null(self.rows), 1 - 1e-3)
 
     def measure(self, key: str, name: str, value: float | None, **more: Any) -> Measure:
-        """A measure of this slice, whose units are its networks."""
+        """A measure of this slice, with networks as units."""
         about = {"axis": self.axis.name, **self.others}
         return Measure(key=key, name=name, value=value, units=len(self.rows), unit_of="network", about=about, level=2, **more)
 
     def dealt(self, value: float, values: Sequence[float]) -> Null:
-        """The null of a fit, whose values come from networks to which the axis' values were dealt at random."""
-        how = f"the values of {self.axis.name} dealt to the networks at random, {len(values)} times"
+        """The null of a fit: its values with the axis values permuted over the networks."""
+        how = f"the values of {self.axis.name} permuted over the networks, {len(values)} times"
         return Null(name="dealt values", how=how, values=tuple(values), p=permutation_p(value, values))
 
 
 def slices(grid: Grid, rows: Sequence[Row]) -> list[Slice]:
-    """One for every axis of numbers and every setting of the other axes that has enough values on it."""
+    """A slice for every numeric axis and every setting of the other axes with enough values on it."""
     found = []
     for axis in grid.axes:
         if axis.numbers is None:
@@ -81,13 +81,13 @@ def slices(grid: Grid, rows: Sequence[Row]) -> list[Slice]:
 
 
 def place(axis: Axis, number: float) -> float:
-    """Where a number is on the axis' scale, on which the declared values span 0 to 1."""
+    """Position of a number on the axis' scale, on which the declared values span 0 to 1."""
     low, reach = _ends(axis)
     return (axis.scaled(number) - low) / reach
 
 
 def number_at(axis: Axis, u: float) -> float:
-    """The number at a place on that scale."""
+    """The number at a position on that scale."""
     low, reach = _ends(axis)
     return math.exp(low + u * reach) if axis.logarithmic else low + u * reach
 

@@ -1,4 +1,4 @@
-"""The folder of a sweep: its plan, and one run directory for every finished cell."""
+"""Folder of a sweep: its plan, and a run directory for every finished cell."""
 
 import hashlib
 import itertools
@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from assay.errors import AssayError
 from assay.report.schema import FILE_NAME, report_bytes
 from assay.store import RunDirectory, is_unused, read_json, write_bytes_atomically, write_json
+from assay.sweep.cell_group import Outcome
 from assay.sweep.grid import Cell
-from assay.sweep.piece import Outcome
 from assay.sweep.plan import SweepPlan
 from assay.sweep.rows import Row, numbers_of, row_of
 from assay.versions import versions_of
@@ -21,11 +21,11 @@ from assay.versions import versions_of
 RECORD = "sweep.json"
 CELL = "cell.json"
 CHECKPOINTS = "checkpoints"
-PACKAGES = ("assay", "torch", "numpy")  # what the bits of a network depend on besides the plan
+PACKAGES = ("assay", "torch", "numpy")  # packages on which a network's bits depend, besides the plan
 
 
 class SweepRecord(BaseModel):
-    """What `sweep.json` holds: the plan, the versions it was begun with, and the cells of every round of refinement."""
+    """Content of `sweep.json`: the plan, the versions at its start, and the cells of every round of refinement."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,8 +36,8 @@ class SweepRecord(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> "SweepRecord":
-        """Refinement only ever asks for declared values and for numbers between them; anything else could set what nobody
-        asked for, such as another task."""
+        """Check that refinement has only declared values and numbers between them; other text could inject settings, such as
+        another task."""
         for cell in itertools.chain.from_iterable(self.rounds):
             for name, value in zip(self.plan.over, cell.point, strict=True):
                 if value not in self.plan.over[name] and numbers_of([value]) is None:
@@ -53,7 +53,7 @@ class SweepDirectory:
 
     @classmethod
     def begin(cls, path: Path | str, plan: SweepPlan) -> "SweepDirectory":
-        """A new folder with this plan, or the folder of the same sweep, to go on.
+        """Create a folder with this plan, or reopen that of the same sweep to continue it.
 
         **Raises:** `AssayError` when the folder holds anything else, or a sweep that this plan does not continue.
         """
@@ -63,7 +63,7 @@ class SweepDirectory:
             plan.continues(there.plan)
             if there.versions != versions_of(*PACKAGES):
                 raise AssayError(
-                    "a sweep must go on with the versions it was begun with, or its cells could not be compared",
+                    "a sweep must be continued with the versions it was begun with, or its cells could not be compared",
                     given=f"{there.versions} there and {versions_of(*PACKAGES)} now",
                     next_step="install those versions, or choose another --out; nothing in it was changed",
                 )
@@ -72,7 +72,7 @@ class SweepDirectory:
             return directory
         if directory.path.exists() and not (directory.path.is_dir() and is_unused(directory.path)):
             raise AssayError(
-                "--out must be a new or empty folder, or a sweep to go on with",
+                "--out must be a new or empty folder, or a sweep to continue",
                 given=f"{path}, which holds other files" if directory.path.is_dir() else f"{path}, which is a file",
                 next_step="choose another --out; nothing in it was changed",
             )
@@ -84,7 +84,7 @@ class SweepDirectory:
         return (self.path / RECORD).is_file()
 
     def record(self) -> SweepRecord:
-        """The record. **Raises:** `AssayError` when there is none, or one that is damaged."""
+        """The record. **Raises:** `AssayError` when it is missing or damaged."""
         if not self.holds_sweep():
             raise AssayError(f"a sweep's folder must hold {RECORD}", given=self.path, next_step="make one with `assay sweep`")
         record = read_json(self.path / RECORD, SweepRecord)
@@ -98,16 +98,16 @@ class SweepDirectory:
         return record
 
     def add_round(self, cells: tuple[Cell, ...]) -> None:
-        """Note the cells of one more round of refinement, before any of them is trained."""
+        """Record the cells of a round of refinement, before any of them is trained."""
         record = self.record()
         write_json(self.path / RECORD, record.model_copy(update={"rounds": (*record.rounds, cells)}))
 
     def checkpoint(self, names: Iterable[str]) -> Path:
-        """Where the cells of these names, and no others, keep the state of their training while it lasts."""
+        """Path of the training checkpoint shared by the cells of exactly these names."""
         return self.path / CHECKPOINTS / hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
     def drop_checkpoints(self) -> None:
-        """Forget the state of trainings: every cell that can be finished is."""
+        """Delete the checkpoints, once every cell that can be finished is."""
         shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
 
     def has(self, name: str) -> bool:
@@ -119,7 +119,7 @@ class SweepDirectory:
         return read_json(self.path / "runs" / name / CELL, Row)
 
     def store(self, outcome: Outcome, point: dict[str, str], *, round: int) -> None:
-        """Write a finished cell: the run, the report of its audit, and last the row that vouches for both."""
+        """Write a finished cell: the run, the report of its audit, and last the row, which marks both as complete."""
         run = RunDirectory(self.path / "runs" / outcome.name)
         run.path.mkdir(parents=True, exist_ok=True)
         run.finish(outcome.record, outcome.weights)
@@ -128,5 +128,5 @@ class SweepDirectory:
 
 
 def finished(path: Path | str) -> set[str]:
-    """Names of the finished cells in a folder; none when it holds no sweep."""
+    """Names of the finished cells in a folder; empty where it is no sweep."""
     return {row.parent.name for row in Path(path).glob(f"runs/*/{CELL}")}

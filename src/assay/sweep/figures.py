@@ -1,4 +1,4 @@
-"""The figures of a sweep: the phase diagram of two axes, and the novel score along an axis of numbers."""
+"""Figures of a sweep: the phase diagram over two axes, and the novel score along a numeric axis."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,16 @@ from assay.sweep.points import PointSummary, summarised
 from assay.sweep.rows import NOVEL
 
 _CELL = 40  # height of a cell of the phase diagram
-_LABEL = 112  # most that the labels at its left may take
-_LINE = 12  # from one line of a label to the next
-_FOOT = 30  # what the labels beneath take
-_ROOM = 46  # width of a cell that has room for an interval
+_LABEL = 112  # largest width of the labels at its left
+_LINE = 12  # line height of labels
+_FOOT = 30  # height of the labels below
+_ROOM = 46  # least width of a cell for an interval
 _PLOT = 150  # height of a curve
-_LEFT = 30  # of its labels
+_LEFT = 30  # height of its labels
 
 
 def phase_panels(grid: Grid, points: Sequence[PointSummary]) -> list[Panel]:
-    """Mean novel scores over the two axes with the most values; one panel for every setting of the others."""
+    """Phase diagram: mean novel scores over the two axes with the most values, one panel for every setting of the others."""
     across, down = _two_axes(grid)
     groups: dict[tuple[tuple[str, str], ...], list[PointSummary]] = {}
     for point in points:
@@ -32,7 +32,7 @@ def phase_panels(grid: Grid, points: Sequence[PointSummary]) -> list[Panel]:
 
 
 def _two_axes(grid: Grid) -> tuple[Axis, Axis | None]:
-    """Across goes an axis of numbers where there is one, down the axis with the most values of the rest."""
+    """The horizontal axis, numeric if possible, and the vertical one, which has the most values of the others."""
     by_size = sorted(grid.axes, key=lambda axis: -len(axis.values))
     across = next((axis for axis in by_size if axis.numbers is not None), by_size[0])
     rest = [axis for axis in by_size if axis is not across]
@@ -59,8 +59,8 @@ def _phase(across: Axis, down: Axis | None, others: dict[str, str], points: Sequ
             y = canvas.height - _FOOT + 8 + _LINE * index
             canvas.text(shortened(line, width), left + width * (column + 0.5), y, align="center", colour=MUTED)
     title = f"Novel score by {across.name}" + (f" and {down.name}" if down else "")
-    told = "; ".join(f"{point.told}: {_told(point)}" for point in points)
-    return canvas.panel(title, ", ".join(f"{name} {value}" for name, value in others.items()), told)
+    description = "; ".join(f"{point.text}: {_score_text(point)}" for point in points)
+    return canvas.panel(title, ", ".join(f"{name} {value}" for name, value in others.items()), description)
 
 
 def _phase_cell(canvas: Canvas, x: Pixels, y: Pixels, width: Pixels, point: PointSummary) -> None:
@@ -69,7 +69,7 @@ def _phase_cell(canvas: Canvas, x: Pixels, y: Pixels, width: Pixels, point: Poin
         canvas.text("no data", x + width / 2, y + _CELL / 2, align="center", colour=MUTED, size=9)
         return
     mean = sum(scores) / len(scores)
-    canvas.fill(x + 1, y + 1, width - 2, _CELL - 2, share=mean, told=f"{point.told}: {_told(point)}")
+    canvas.fill(x + 1, y + 1, width - 2, _CELL - 2, share=mean, description=f"{point.text}: {_score_text(point)}")
     colour = PAPER if mean > 0.55 else INK
     canvas.text(f"{mean:.2f}", x + width / 2, y + _CELL / 2 - 6, align="center", colour=colour, weight="bold")
     interval = point.novel.interval
@@ -81,7 +81,7 @@ def _phase_cell(canvas: Canvas, x: Pixels, y: Pixels, width: Pixels, point: Poin
 
 
 def curve_panels(grid: Grid, fits: Sequence[LogisticFit], *, success: float) -> list[Panel]:
-    """The novel score along an axis: networks, their mean with its interval, the nulls, and the curve through them."""
+    """The novel score along an axis: networks, means with intervals, nulls, and the fitted curve."""
     return [_curve(grid, fit, success=success) for fit in fits]
 
 
@@ -107,16 +107,18 @@ def _curve(grid: Grid, fit: LogisticFit, *, success: float) -> Panel:
         if nulls:
             x, y = at(float(u), max(nulls.values()))
             canvas.rule(x - 4, y, x + 4, y, colour=NULL)
-        canvas.dot(*at(float(u), row.values[NOVEL] or 0.0), told=f"{row.name}: {number(row.values[NOVEL] or 0.0)}", size=12)
+        canvas.dot(
+            *at(float(u), row.values[NOVEL] or 0.0), description=f"{row.name}: {number(row.values[NOVEL] or 0.0)}", size=12
+        )
     for point in summarised(grid, members.rows, success=success):
         if point.novel.value is not None and point.novel.interval is not None:
             u = place(axis, float(point.point[axis.name]))
             low, high = at(u, point.novel.interval.low), at(u, point.novel.interval.high)
             canvas.rule(*low, *high, colour=VALUE, thick=3)
-            canvas.dot(*at(u, point.novel.value), told=f"{point.told}: {_told(point)}")
+            canvas.dot(*at(u, point.novel.value), description=f"{point.text}: {_score_text(point)}")
     others = ", ".join(f"{name} {value}" for name, value in members.others.items())
-    told = "; ".join(f"{measure.label}: {value_and_interval(measure)}" for measure in fit.measures)
-    return canvas.panel(f"Novel score along {axis.name}", others, told)
+    description = "; ".join(f"{measure.label}: {value_and_interval(measure)}" for measure in fit.measures)
+    return canvas.panel(f"Novel score along {axis.name}", others, description)
 
 
 def _ordered(axis: Axis, values: Sequence[str]) -> list[str]:
@@ -124,7 +126,7 @@ def _ordered(axis: Axis, values: Sequence[str]) -> list[str]:
     return sorted(distinct, key=float) if axis.numbers is not None else distinct
 
 
-def _told(point: PointSummary) -> str:
+def _score_text(point: PointSummary) -> str:
     if point.novel.value is not None:
         return value_and_interval(point.novel)
     scores = ", ".join(map(number, point.novel.repeats))

@@ -1,4 +1,4 @@
-"""The declared grid of a sweep: axes, their values as they were written, and the cells that they make."""
+"""Grid of a sweep: axes with values as text, and the cells of all combinations."""
 
 import hashlib
 import itertools
@@ -11,20 +11,20 @@ from assay.errors import AssayError
 
 _MAX_NAME = 120
 MOST_NETWORKS = 100_000
-"""Of one sweep: at a minute each they take ten weeks of a core."""
-# An axis is read on a logarithmic scale when its largest value is at least so many times its smallest: sizes (whole numbers)
-# soon, shares such as a coverage of 0.1 to 0.9 not.
+"""Networks of one sweep; at a minute each this is ten weeks of one core."""
+# Ratio of largest to smallest value from which an axis is logarithmic: small for sizes (whole numbers), large enough that
+# shares such as a coverage of 0.1 to 0.9 stay linear.
 _LOG_WHOLE, _LOG_REAL = 8.0, 32.0
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One thing that a sweep varies.
+    """One axis of a sweep.
 
     **Attributes:**
 
     - `name`: an option of the task, a size of the model, `model`, or a setting of training.
-    - `values`: as they were written. A value may set other things with it: `random+num_train=28`.
+    - `values`: as text. A value may set other options with it: `random+num_train=28`.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Axis:
     def __post_init__(self):
         if not self.name or not all(self.values) or not self.values:
             raise AssayError(
-                "an axis of a sweep is written NAME=VALUE,VALUE,...",
+                "an axis of a sweep must have the form NAME=VALUE,VALUE,...",
                 given=f"{self.name}={','.join(self.values)}",
                 next_step="give every axis a name and at least one value: a grid without cells has nothing to train",
             )
@@ -43,24 +43,24 @@ class Axis:
 
     @classmethod
     def parse(cls, text: str) -> "Axis":
-        """From `NAME=VALUE,VALUE,...`. **Raises:** `AssayError` for anything else."""
+        """Parse `NAME=VALUE,VALUE,...`. **Raises:** `AssayError` for anything else."""
         name, _, values = text.partition("=")
         return cls(name.strip(), tuple(value.strip() for value in values.split(",")))
 
     def settings(self, value: str) -> dict[str, str]:
-        """What a value sets, the axis' own name first."""
+        """Settings made by a value, the axis' own name first."""
         own, *others = value.split("+")
         pairs = {self.name: own, **{name: given for name, _, given in (other.partition("=") for other in others)}}
         for name, given in pairs.items():
             if not name or not given:
                 raise AssayError(
-                    f"{self.name}: what a value sets besides is written VALUE+NAME=VALUE", given=value, next_step="see --help"
+                    f"{self.name}: a value with settings must be VALUE+NAME=VALUE", given=value, next_step="see --help"
                 )
         return pairs
 
     @property
     def numbers(self) -> tuple[float, ...] | None:
-        """The values as numbers; None when one is none."""
+        """The values as numbers; None where one is not a number."""
         try:
             numbers = tuple(float(value) for value in self.values)
         except ValueError:
@@ -69,7 +69,7 @@ class Axis:
 
     @property
     def logarithmic(self) -> bool:
-        """Whether it is read on a logarithmic scale."""
+        """Whether the axis has a logarithmic scale."""
         numbers = self.numbers
         ratio = _LOG_WHOLE if self._whole else _LOG_REAL
         return numbers is not None and min(numbers) > 0 and max(numbers) >= ratio * min(numbers)
@@ -79,11 +79,11 @@ class Axis:
         return all(value.lstrip("-").isdigit() for value in self.values)
 
     def scaled(self, number: float) -> float:
-        """A number on the scale on which the axis is read."""
+        """A number on the axis' scale."""
         return math.log(number) if self.logarithmic else number
 
     def between(self, low: str, high: str) -> str | None:
-        """A value half way on the axis' scale, written as the others are; None when there is none in between."""
+        """The value half way on the axis' scale, as text; None where there is none in between."""
         a, b = float(low), float(high)
         middle = math.sqrt(a * b) if self.logarithmic else (a + b) / 2
         written = f"{round(middle)}" if self._whole else f"{middle:.4g}"
@@ -91,7 +91,7 @@ class Axis:
 
 
 Point = tuple[str, ...]
-"""One value for every axis, as written."""
+"""One value for every axis, as text."""
 
 
 @dataclass(frozen=True)
@@ -140,35 +140,35 @@ class Grid:
         return [Cell(point, seed) for seed in range(self.seeds) for point in self.points()]
 
     def order(self, point: Point) -> tuple[float, ...]:
-        """What points are sorted by: axes of numbers by the number, others as their values were declared."""
+        """Sort key of points: numeric axes by number, others by order of declaration."""
         return tuple(
             float(value) if axis.numbers is not None else float(axis.values.index(value))
             for axis, value in zip(self.axes, point, strict=True)
         )
 
     def settings(self, point: Point) -> dict[str, str]:
-        """What a point sets. **Raises:** `AssayError` when two axes set one thing."""
+        """Settings of a point. **Raises:** `AssayError` when two axes set the same option."""
         settings: dict[str, str] = {}
         for axis, value in zip(self.axes, point, strict=True):
             for name, given in axis.settings(value).items():
                 if name in settings:
-                    raise AssayError(f"{name} may be set by one axis", given=self.told(point))
+                    raise AssayError(f"{name} may be set by one axis", given=self.text(point))
                 settings[name] = given
         return settings
 
-    def told(self, point: Point) -> str:
-        """A point in words: `supports=random, width=32`."""
+    def text(self, point: Point) -> str:
+        """A point as text: `supports=random, width=32`."""
         return ", ".join(f"{axis.name}={value}" for axis, value in zip(self.axes, point, strict=True))
 
     def cell_name(self, cell: Cell) -> str:
-        """What a cell is called, and its folder."""
-        told = f"{self.told(cell.point)},seed={cell.seed}".replace(", ", ",")
-        name = "".join(letter if letter.isalnum() or letter in "=,.+-" else "_" for letter in told)
-        if name == told and len(name) <= _MAX_NAME:
+        """Name of a cell and of its folder."""
+        text = f"{self.text(cell.point)},seed={cell.seed}".replace(", ", ",")
+        name = "".join(letter if letter.isalnum() or letter in "=,.+-" else "_" for letter in text)
+        if name == text and len(name) <= _MAX_NAME:
             return name
-        return f"{name[: _MAX_NAME - 9]}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        return f"{name[: _MAX_NAME - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def grid_of(over: Mapping[str, Sequence[object]], seeds: int) -> Grid:
-    """The grid of axes given as a mapping from names to values."""
+    """Grid from a mapping of axis names to values."""
     return Grid(tuple(Axis(name, tuple(map(str, values))) for name, values in over.items()), seeds)

@@ -1,4 +1,4 @@
-"""A logistic curve through the novel scores of a slice: from the best null up to 1, where everything is right."""
+"""Logistic fit of the novel scores of a slice, rising from the best null to 1."""
 
 import math
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from assay.evidence import Interval, Measure
 from assay.stats import LEVEL
 from assay.sweep.curves import NUM_DEALS, Slice, number_at
 
-HALF_WAY = "half_way_point"  # the key of the measure
+HALF_WAY = "half_way_point"  # key of the measure
 NUM_RESAMPLES = 200
-# Every curve is looked for among these, by least squares: on scores that depend on nothing an optimiser runs along flat
-# valleys, and hundreds of fits for nulls and intervals are one matrix product here. Half way may lie outside of the axis; it
-# is reported as not resolved then.
+# Least squares over this grid of curves: an optimiser would drift on scores without dependence, and here the hundreds of fits
+# for nulls and intervals are one matrix product. The half-way point may lie outside the axis; it is then reported as not
+# resolved.
 _MIDDLES = np.linspace(-1.0, 2.0, 301)
 _STEEPNESSES = np.concatenate([[0.0], np.geomspace(0.25, 64.0, 60)])
 _METHOD = f"percentile bootstrap over networks, {NUM_RESAMPLES} resamples within every value"
 
 
 class Logistic(NamedTuple):
-    """`floor + (1 - floor) / (1 + exp(-steepness (u - middle)))`, u being a place on the axis' scale."""
+    """`floor + (1 - floor) / (1 + exp(-steepness (u - middle)))`, with u the position on the axis' scale."""
 
     floor: float
     middle: float
@@ -31,7 +31,7 @@ class Logistic(NamedTuple):
         return self.floor + (1 - self.floor) / (1 + np.exp(-self.steepness * (u - self.middle)))
 
     def reaches(self, score: float) -> float:
-        """The place at which it reaches a score; infinite where it does not."""
+        """Position at which the curve reaches a score; infinite where it does not."""
         share = (score - self.floor) / (1 - self.floor)
         if share <= 0:
             return -math.inf
@@ -42,7 +42,7 @@ class Logistic(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class LogisticFit:
-    """The curve of a slice and what it says: how well it fits, where it is half way, and where it reaches what was asked."""
+    """The fitted curve of a slice, with measures: goodness of fit, half-way point, and the value needed for success."""
 
     slice: Slice
     curve: Logistic
@@ -50,10 +50,10 @@ class LogisticFit:
 
 
 def fit_logistic(members: Slice, *, success: float, rng: np.random.Generator) -> LogisticFit:
-    """Least squares, to a hundredth of the axis, with an interval from networks drawn again and a null from values dealt at
-    random: both get the same search.
+    """Fit a curve by least squares, to a hundredth of the axis, with a bootstrap interval over networks and a permutation null,
+    both with the same search.
 
-    **Arguments:** `success`: the novel score whose place on the axis is asked for.
+    **Arguments:** `success`: the novel score whose position on the axis is estimated.
     """
     u, score = members.places, members.scores
     resamples = _resamples(u, rng)
@@ -87,13 +87,13 @@ def fit_logistic(members: Slice, *, success: float, rng: np.random.Generator) ->
 
 
 def _placed(members: Slice, key: str, name: str, others: list[float], u: float, *, chance: bool) -> Measure:
-    """A place on the axis as a number with its interval, or why it is not resolved."""
+    """Measure of a position on the axis, with its interval, or the reason why it is not resolved."""
     axis = members.axis.name
     value, interval, note = None, None, f"on the curve from the best null, {members.floor:.3f}, up to 1"
     if chance:
         note = f"not resolved: the novel score depends on {axis} no more than by chance"
     elif not 0 <= u <= 1:
-        note = f"not resolved: it lies {'below' if u < 0 else 'above'} the values of {axis} that were run"
+        note = f"not resolved: it lies {'below' if u < 0 else 'above'} all values of {axis}"
     else:
         value = number_at(members.axis, u)
         within = np.clip(others, _MIDDLES[0], _MIDDLES[-1]).tolist()
@@ -102,24 +102,24 @@ def _placed(members: Slice, key: str, name: str, others: list[float], u: float, 
 
 
 def _fitted(u: np.ndarray, scores: np.ndarray, floor: float) -> list[Logistic]:
-    """The curve of least squares for every column of scores `(n, k)` of networks at the places `u` `(n,)`."""
+    """Least-squares curve for every column of scores `(n, k)` of networks at positions `u` `(n,)`."""
     middles, steepnesses = (grid.ravel() for grid in np.meshgrid(_MIDDLES, _STEEPNESSES, indexing="ij"))
     rows = floor + (1 - floor) / (1 + np.exp(-steepnesses[:, None] * (u - middles[:, None])))
-    # Minus what no curve changes, the squares of the scores.
+    # The constant sum of squared scores is left out.
     errors = (rows**2).sum(1, keepdims=True) - 2 * rows @ scores
     best = errors.argmin(0)
     return [Logistic(floor, float(middles[one]), float(steepnesses[one])) for one in best]
 
 
 def _explained(curve: Logistic, u: np.ndarray, score: np.ndarray) -> float:
-    """R2 of a curve; 0 where the scores do not vary."""
+    """R2 of a curve; 0 where scores do not vary."""
     total = float(((score - score.mean()) ** 2).sum())
     return 1 - float(((curve(u) - score) ** 2).sum()) / total if total > 0 else 0.0
 
 
 def _resamples(u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Rows `(NUM_RESAMPLES, n)` of networks drawn again within every value of the axis, since how many there are at each is
-    part of the design."""
+    """Bootstrap indices `(NUM_RESAMPLES, n)`, resampled within every value of the axis, since the number at each is fixed by
+    design."""
     drawn = np.empty((NUM_RESAMPLES, len(u)), dtype=int)
     for value in np.unique(u):
         group = np.flatnonzero(u == value)
@@ -129,5 +129,5 @@ def _resamples(u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _percentiles(values: list[float], value: float) -> Interval:
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    # A value outside of its own resamples is possible with few networks; it belongs to what is plausible.
+    # With few networks the estimate may lie outside its resamples; the interval is extended to hold it.
     return Interval(low=min(float(low), value), high=max(float(high), value), level=LEVEL, method=_METHOD)

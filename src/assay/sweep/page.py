@@ -1,4 +1,4 @@
-"""What a sweep found, as one evidence, one JSON file and one page."""
+"""Results of a sweep, as evidence, a JSON file and a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +12,15 @@ from assay.evidence import DetailTable, Evidence, Measure
 from assay.references import cited
 from assay.report.canvas import standalone_svg
 from assay.report.figures import panels
-from assay.report.page import level_of, plates, render, section_of, sources_of
+from assay.report.page import level_of, panel_data, render, section_of, sources_of
 from assay.report.words import capitalised, few, value_and_interval
 from assay.stats import MIN_NETWORKS
 from assay.store import write_bytes_atomically, write_json
+from assay.sweep.cell_group import Failure
 from assay.sweep.curves import slices
 from assay.sweep.directory import SweepDirectory
 from assay.sweep.figures import curve_panels, phase_panels
 from assay.sweep.logistic import HALF_WAY, LogisticFit, fit_logistic
-from assay.sweep.piece import Failure
 from assay.sweep.plan import SweepPlan
 from assay.sweep.points import PointSummary, summarised
 from assay.sweep.power_law import fit_power_law
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from assay.sweep.run import Sweep
 
 PAGE, RESULTS = "sweep.html", "results.json"
-MOST_FAILED = 10  # instruments that broke off, of those in every `cell.json`
+MOST_FAILED = 10  # failed instruments shown, of those in every `cell.json`
 
 
 class SweepResults(BaseModel):
-    """What `results.json` holds: the plan, what was found, and what could not be finished."""
+    """Content of `results.json`: the plan, the results, and the unfinished cells."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -85,8 +85,8 @@ def write_sweep(result: "Sweep") -> Path:
         plan=plan,
         rows=rows,
         failures=result.failures,
-        phase=plates(drawn["phase"]),
-        curves=plates(drawn["curves"]),
+        phase=panel_data(drawn["phase"]),
+        curves=panel_data(drawn["curves"]),
         item=section_of(evidence, drawn["measures"], 3, levels=False),
         version=record.versions["assay"],
         level=level_of(evidence.measures),
@@ -103,7 +103,7 @@ def write_sweep(result: "Sweep") -> Path:
 
 
 def evidence_of(plan: SweepPlan, rows: Sequence[Row], points: Sequence[PointSummary], fits: Sequence[LogisticFit]) -> Evidence:
-    """The sweep as evidence whose units are networks: the novel score of every point, and the fits along every axis."""
+    """The sweep as evidence with networks as units: the novel score of every point, and the fits along every axis."""
     laws = [fit_power_law(one.slice, rng=np.random.default_rng(0)) for one in fits]
     measures = [
         *(point.novel for point in points),
@@ -115,7 +115,7 @@ def evidence_of(plan: SweepPlan, rows: Sequence[Row], points: Sequence[PointSumm
         warnings.append(
             f"Some points have fewer than the {MIN_NETWORKS} networks that an interval needs, or no novel combinations."
         )
-    warnings += [f"In {row.name}, {name} broke off: {why}" for row in rows for name, why in row.failed.items()][:MOST_FAILED]
+    warnings += [f"In {row.name}, {name} failed: {why}" for row in rows for name, why in row.failed.items()][:MOST_FAILED]
     return Evidence(
         instrument="sweep",
         question="Where along these axes do networks begin to compose?",
@@ -131,7 +131,7 @@ def evidence_of(plan: SweepPlan, rows: Sequence[Row], points: Sequence[PointSumm
 def _lead(plan: SweepPlan, points: Sequence[PointSummary]) -> str:
     known = [point for point in points if point.novel.value is not None]
     if not known:
-        return "Not enough data: no point has networks enough for an interval."
+        return "Not enough data: no point has enough networks for an interval."
     every = [point for point in known if point.successes == len(point.novel.repeats)]
     none = [point for point in known if not point.successes]
     low, *_, high = sorted(known, key=lambda point: point.novel.value or 0.0) if len(known) > 1 else (known[0], known[0])
@@ -140,28 +140,28 @@ def _lead(plan: SweepPlan, points: Sequence[PointSummary]) -> str:
         f"at {len(none)}."
     )
     if low is high:
-        return f"{start} {capitalised(low.told)}: {value_and_interval(low.novel)}."
+        return f"{start} {capitalised(low.text)}: {value_and_interval(low.novel)}."
     apart = low.novel.interval and high.novel.interval and low.novel.interval.high < high.novel.interval.low
     said = "the intervals do not overlap" if apart else "the intervals overlap"
     return (
-        f"{start} The scores reach from {value_and_interval(low.novel)} ({low.told}) to {value_and_interval(high.novel)} "
-        f"({high.told}); {said}."
+        f"{start} The scores reach from {value_and_interval(low.novel)} ({low.text}) to {value_and_interval(high.novel)} "
+        f"({high.text}); {said}."
     )
 
 
 def _summary(fits: Sequence[LogisticFit]) -> str:
-    """Where the curves are half way, as far as that is resolved."""
+    """Sentence on the half-way points of the curves, where resolved."""
     if not fits:
-        return "No axis of numbers has the three values that a curve needs, so only the points are compared."
+        return "No numeric axis has the three values that a curve needs, so only the points are compared."
     halfway = [measure for fit in fits for measure in fit.measures if measure.key == HALF_WAY]
     known = [measure for measure in halfway if measure.value is not None]
     if not known:
-        return f"None of {counted(len(halfway), 'curve')} is resolved to be half way up within the values that were run."
-    told = [f"at {measure.about['axis']} {value_and_interval(measure)}{_beside(measure)}" for measure in known]
+        return f"None of {counted(len(halfway), 'curve')} has a resolved half-way point within the values of its axis."
+    text = [f"at {measure.about['axis']} {value_and_interval(measure)}{_beside(measure)}" for measure in known]
     come = "comes" if len(known) == 1 else "come"
     return (
         f"{len(known)} of {counted(len(halfway), 'curve')} {come} half way from the best null to a perfect score within "
-        f"the values that were run: {few(told, 4)}."
+        f"the values that were run: {few(text, 4)}."
     )
 
 

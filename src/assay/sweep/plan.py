@@ -1,4 +1,4 @@
-"""The plan of a sweep: what was asked for, as `sweep.json` keeps it, and what each cell of it is made of."""
+"""Plan of a sweep, as stored in `sweep.json`, and the recipe of each of its cells."""
 
 import dataclasses
 from collections.abc import Collection, Mapping
@@ -23,18 +23,18 @@ _WHOLE = tuple(field.name for field in dataclasses.fields(TrainingConfig) if fie
 
 
 class SweepPlan(BaseModel):
-    """What a sweep shall do.
+    """Plan of a sweep.
 
     **Attributes:**
 
-    - `task`: an address; its options may be varied, and so may everything else in `choices`.
-    - `over`: the values of every axis, as written.
-    - `seeds`: networks at every point: seed s draws the weights and the batches, and, where the task has a `seed` that
-      its address leaves open, the task.
-    - `settings`: what all cells share and what differs from the recommended.
-    - `effort`, `instruments`: of every cell's audit; no instrument named means all.
-    - `success`: the novel score from which on a network counts as composing.
-    - `refine`: how many more networks to spend where the outcome is uncertain.
+    - `task`: an address. Its options may be varied, as may everything in `choices`.
+    - `over`: the values of every axis, as text.
+    - `seeds`: networks at every point. Seed s draws weights and batches, and also the task if it has a `seed` that its address
+      leaves open.
+    - `settings`: settings of all cells that differ from the recommended ones.
+    - `effort`, `instruments`: of every cell's audit; empty for all instruments.
+    - `success`: the novel score at which a network counts as composing.
+    - `refine`: number of additional networks at points with an uncertain outcome.
 
     Example::
 
@@ -57,7 +57,7 @@ class SweepPlan(BaseModel):
     success: float = 0.8
     refine: int = 0
     _shapes: dict[Point, CellShape] = PrivateAttr(default_factory=dict)
-    _trust: tuple[str, ...] = PrivateAttr(default=())  # never stored: a folder cannot trust in the user's place
+    _trust: tuple[str, ...] = PrivateAttr(default=())  # never stored: only the user grants trust
 
     def __init__(self, **given: Any):
         try:
@@ -65,11 +65,11 @@ class SweepPlan(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"]))
-            told = f"the plan of a sweep: {field} {first['msg'][:1].lower()}{first['msg'][1:]}"
-            raise AssayError(told, given=first["input"], choices=list(type(self).model_fields)) from None
+            text = f"the plan of a sweep: {field} {first['msg'][:1].lower()}{first['msg'][1:]}"
+            raise AssayError(text, given=first["input"], choices=list(type(self).model_fields)) from None
 
     def trusting(self, addresses: Collection[str]) -> "SweepPlan":
-        """The same plan, where code at these addresses may be imported although only a file names it."""
+        """The same plan with trust in code at these addresses, which only a file names."""
         copy = self.model_copy()
         copy._trust = tuple(addresses)
         return copy
@@ -80,7 +80,7 @@ class SweepPlan(BaseModel):
         return grid_of(self.over, self.seeds)
 
     def recipe(self, cell: Cell) -> "CellRecipe":
-        """What the cell is made of. **Raises:** `AssayError` for a setting that there is not, or that two sources give."""
+        """The recipe of a cell. **Raises:** `AssayError` for an unknown setting, or one with two values."""
         settings = dict(self.settings)
         for name, text in self.grid.settings(cell.point).items():
             if name in settings:
@@ -88,13 +88,13 @@ class SweepPlan(BaseModel):
             settings[name] = text
         options = {name: text for name, text in settings.items() if name in option_names(self.task)}
         if "seed" in options:
-            raise AssayError("the seed of a sweep is not set: --seeds says how many there are", given=f"seed={options['seed']}")
+            raise AssayError("a sweep has no seed setting: use --seeds", given=f"seed={options['seed']}")
         if "seed" in option_names(self.task) and "seed" not in given_options(self.task):
             options["seed"] = str(cell.seed)
         rest = {name: text for name, text in settings.items() if name not in options}
         unknown = [name for name in rest if name not in self.choices()]
         if unknown:
-            raise AssayError("a sweep varies and sets only what there is", given=unknown[0], choices=self.choices())
+            raise AssayError("a sweep varies and sets existing options only", given=unknown[0], choices=self.choices())
         return CellRecipe(
             task=with_options(self.task, options),
             model=rest.get("model"),
@@ -104,33 +104,33 @@ class SweepPlan(BaseModel):
         )
 
     def choices(self) -> list[str]:
-        """Everything that may be varied or set."""
+        """All options that may be varied or set."""
         options = [name for name in option_names(self.task) if name != "seed"]
         return list(dict.fromkeys([*options, "model", *size_names(), *_TRAINING]))
 
     def check(self) -> None:
-        """Make what every point trains, but train nothing. **Raises:** `AssayError` for the first that does not fit."""
+        """Prepare every point without training. **Raises:** `AssayError` for the first invalid one."""
         check_whole("refine, a number of networks,", self.refine, least=0, most=MOST_NETWORKS)
         check_real("success, a score,", self.success)
         for name in self.instruments:
             load_instrument(name)
-        if not option_names(self.task):  # not one of ours, or misspelt
+        if not option_names(self.task):  # a plug-in, or misspelt
             load_task(self.task, trust=self._trust)
         for point in self.grid.points():
             self.shape(point)
 
     def shape(self, point: Point) -> CellShape:
-        """What the networks of a point have in common. **Raises:** `AssayError` that names the point."""
+        """Shape of the networks of a point. **Raises:** `AssayError` naming the point."""
         if point not in self._shapes:
             try:
                 self._shapes[point] = CellShape.of(self.recipe(Cell(point, 0)).prepare())
             except AssayError as error:
-                rule = f"{error.rule} (at {self.grid.told(point)})"
+                rule = f"{error.rule} (at {self.grid.text(point)})"
                 raise AssayError(rule, given=error.given, choices=error.choices, next_step=error.next_step) from error
         return self._shapes[point]
 
     def continues(self, earlier: "SweepPlan") -> None:
-        """Check that this plan goes on with an earlier one: it may ask for more values, seeds and refinement.
+        """Check that this plan continues an earlier one: it may add values, seeds and refinement.
 
         **Raises:** `AssayError` saying what differs.
         """
@@ -148,7 +148,7 @@ class SweepPlan(BaseModel):
         differing += [f"{name} {old[name]} there and {new[name]} now" for name in ("seeds", "refine") if old[name] > new[name]]
         if differing:
             raise AssayError(
-                "a sweep goes on with what it began with; only more values, seeds and refinement may be asked for",
+                "a continued sweep must keep its plan; only values, seeds and refinement may be added",
                 given="; ".join(differing),
                 next_step="repeat the first command, or choose another --out; nothing in it was changed",
             )
@@ -156,8 +156,8 @@ class SweepPlan(BaseModel):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CellRecipe:
-    """What one cell is made of: the task's address, the model's name (None for the one that suits), the sizes of the model,
-    the fields of the training configuration that differ from the recommended ones, and the code that may be imported."""
+    """Recipe of one cell: the task's address, the model's name (None for the default of the task), the sizes of the model, the
+    fields of the training configuration that differ from the recommended ones, and trusted addresses of code."""
 
     task: str
     model: str | None
@@ -166,16 +166,16 @@ class CellRecipe:
     trust: tuple[str, ...] = ()
 
     def prepare(self) -> PreparedRun:
-        """The task, the untrained model and its record. **Raises:** `AssayError` for what does not fit."""
+        """The task, the untrained model and its record. **Raises:** `AssayError` for an invalid setting."""
         ready = prepare(self.task, self.model, options=self.sizes, config=self.training, trust=self.trust)
         if ready.task.level < 2:
-            rule = "a sweep is about scores on novel combinations, so its task must have them, with answers"
+            rule = "a sweep measures scores on novel combinations, so its task must have these, with answers"
             raise AssayError(rule, given=self.task, next_step="audit single networks instead")
         return ready
 
 
 def _number(name: str, text: str) -> int | float:
-    """A whole number where the name is that of a count, else any."""
+    """The number in a text; a whole number for names of counts."""
     for kind in (int,) if name in _WHOLE else (int, float):
         try:
             return kind(text)

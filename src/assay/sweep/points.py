@@ -1,4 +1,4 @@
-"""What the networks of one point say together: their mean scores, each beside the same networks' nulls."""
+"""Summary of the networks of one point: their mean scores, with the nulls of the same networks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class PointSummary:
 
     - `point`: axis names and values.
     - `seen`, `novel`: mean scores over networks; the raw value of each network is in `repeats`.
-    - `successes`: how many networks reach the score from which on a network counts as composing.
+    - `successes`: number of networks that reach the score that counts as composing.
     """
 
     point: dict[str, str]
@@ -28,13 +28,13 @@ class PointSummary:
     successes: int
 
     @property
-    def told(self) -> str:
-        """The point in words."""
+    def text(self) -> str:
+        """The point as text."""
         return ", ".join(f"{name} {value}" for name, value in self.point.items())
 
 
 def summarised(grid: Grid, rows: Iterable[Row], *, success: float) -> list[PointSummary]:
-    """The points of finished cells, in the order of the grid. Seeds are the units."""
+    """Summaries of the points with finished cells, in the order of the grid, with seeds as units."""
     by_point: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         by_point.setdefault(tuple(row.point.values()), []).append(row)
@@ -50,14 +50,14 @@ def summarised(grid: Grid, rows: Iterable[Row], *, success: float) -> list[Point
 
 
 def best_null(rows: Sequence[Row]) -> float:
-    """The highest mean, over these networks, of any null of the novel score; 0 when none was run."""
+    """The highest mean over these networks of any null of the novel score; 0 without nulls."""
     names = dict.fromkeys(name for row in rows for name in row.values if name.startswith(f"{NOVEL}_null_"))
     means = [[value for row in rows if (value := row.values.get(name)) is not None] for name in names]
     return max((sum(values) / len(values) for values in means if values), default=0.0)
 
 
 def _measure(name: str, column: str, rows: Sequence[Row]) -> Measure:
-    """The mean of a column over networks; `not enough data` for fewer than an interval needs."""
+    """Mean of a column over networks; `not enough data` with too few for an interval."""
     known = [row for row in rows if row.values.get(column) is not None]
     scores = [row.values[column] or 0.0 for row in known]
     interval = network_interval(scores, bounds=(0.0, 1.0))
@@ -69,7 +69,7 @@ def _measure(name: str, column: str, rows: Sequence[Row]) -> Measure:
             nulls.append(
                 Null(
                     name=other.removeprefix(f"{column}_null_").replace("_", " "),
-                    how="the mean of this null for each of the networks; p is of a paired t over networks",
+                    how="the mean of this null for each network; p by a paired t test over networks",
                     values=tuple(value for value in values if value is not None),
                     p=paired_p(torch.tensor(scores), torch.tensor(values)),
                 )

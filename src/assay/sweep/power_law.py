@@ -1,4 +1,4 @@
-"""A power law through the novel errors of a slice, after the scaling laws of the literature."""
+"""Power-law fit of the novel errors of a slice, as in scaling laws."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from assay.stats import LEVEL
 from assay.sweep.curves import NUM_DEALS, Slice
 
 _KEY, _NAME = "power_law_exponent", "power-law exponent"
-_LEAST_ERROR = 1e-4  # a perfect network has no logarithm
+_LEAST_ERROR = 1e-4  # an error of 0 has no logarithm
 
 
 def fit_power_law(members: Slice, *, rng: np.random.Generator) -> Measure | None:
-    """The exponent b of `novel error = a value^-b`, by least squares on logarithms, where error is 1 minus the score.
+    """Exponent b of `novel error = a value^-b` by least squares on logarithms, with error 1 minus score.
 
-    **Returns:** None when the axis holds a value that is not positive.
+    **Returns:** None for an axis with a value that is not positive.
     """
     if members.numbers.min() <= 0:
         return None

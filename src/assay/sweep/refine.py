@@ -1,9 +1,9 @@
-"""Where to spend more networks: the straddle heuristic for finding the level set at which networks begin to compose.
+"""Refinement of a sweep: the straddle heuristic for the level set at which networks begin to compose.
 
-A Gaussian process is fitted to the novel scores over the axes; a candidate is worth 1.96 standard deviations of the
-surface there minus the distance of its mean from the level (Bryan, Nichol, Genovese, Schneider, Miller and Wasserman 2005,
-"Active learning for identifying function threshold boundaries", NeurIPS 18, eq. 2). Candidates are one more seed at a
-point that was run, and points half way between neighbours on an axis of numbers.
+A Gaussian process is fitted to the novel scores over the axes; a candidate is worth 1.96 standard deviations of the surface
+there minus the distance of its mean from the level (Bryan, Nichol, Genovese, Schneider, Miller and Wasserman 2005, "Active
+learning for identifying function threshold boundaries", NeurIPS 18, eq. 2). Candidates are one more seed at a finished point,
+and points half way between neighbours on a numeric axis.
 """
 
 import itertools
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NUM_ROUNDS = 4
 _CONFIDENCE = 1.96
-_LEAST_LENGTH = 0.2  # of the surface, on axes from 0 to 1: the declared values are taken to show its rough shape
+_LEAST_LENGTH = 0.2  # length scale of the surface, on axes from 0 to 1: the declared values are assumed to show its rough shape
 
 
 def next_cells(
@@ -33,16 +33,16 @@ def next_cells(
     taken: Sequence[Cell] = (),
     possible: Callable[[Point], bool] = lambda point: True,
 ) -> list[Cell]:
-    """The `num` cells that say most about where the novel score crosses `level`.
+    """The `num` most informative cells about where the novel score crosses `level`.
 
-    A pure function of its arguments. Each cell chosen counts as run, with the score that is expected there, before the next
-    is chosen, so that they spread.
+    A pure function of its arguments. Each chosen cell counts as finished with its expected score before the next is chosen, so
+    that cells spread.
 
     **Arguments:**
 
     - `scores`: of finished cells.
-    - `taken`: cells that shall not be chosen again, besides those with a score.
-    - `possible`: whether there can be a network at a point.
+    - `taken`: further cells that must not be chosen again.
+    - `possible`: whether a network can be trained at a point.
     """
     if len(scores) < 2 or num < 1:
         return []
@@ -57,10 +57,10 @@ def next_cells(
         points = [point for point in candidates(grid, [cell.point for cell in used]) if possible(point)]
         places = np.array([coordinates(grid, point) for point in points])
         mean, deviation = surface.predict(places, return_std=True)[:2]
-        # Of the surface alone: that seeds differ is no reason to look again.
+        # Of the surface only: variance between seeds is no reason for another network.
         noise = surface.kernel_.get_params()["k2__noise_level"]
         worth = _CONFIDENCE * np.sqrt(np.maximum(deviation**2 - noise, 0)) - np.abs(mean - (level - centre) / spread)
-        # Rounded, so that equal candidates are told apart by their order and not by the last bit.
+        # Rounded, so that ties are broken by order and not by the last bit.
         best = int(np.argmax(np.round(worth, 9)))
         seed = 1 + max((cell.seed for cell in used if cell.point == points[best]), default=-1)
         chosen.append(Cell(points[best], seed))
@@ -71,7 +71,7 @@ def next_cells(
 
 
 def candidates(grid: Grid, points: Sequence[Point]) -> list[Point]:
-    """Every point given, and every point half way between two neighbours that differ on one axis of numbers."""
+    """Every given point, and every point half way between two neighbours that differ on one numeric axis."""
     distinct = sorted(set(points))
     found = dict.fromkeys(distinct)
     for index, axis in enumerate(grid.axes):
@@ -90,7 +90,7 @@ def candidates(grid: Grid, points: Sequence[Point]) -> list[Point]:
 
 
 def coordinates(grid: Grid, point: Point) -> list[float]:
-    """A point in numbers: an axis of numbers on its scale from 0 to 1, any other axis one-hot."""
+    """Coordinates of a point: numeric axes on their scale from 0 to 1, other axes one-hot."""
     return [x for axis, value in zip(grid.axes, point, strict=True) for x in _of_axis(axis, value)]
 
 
@@ -103,8 +103,8 @@ def _of_axis(axis: Axis, value: str) -> list[float]:
 
 
 def _fitted(where: np.ndarray, found: np.ndarray, kernel: "Kernel | None" = None) -> "GaussianProcessRegressor":
-    """A Gaussian process through standardised scores: one length per coordinate, and noise for what differs between seeds.
-    A kernel that is given is kept as it is."""
+    """Gaussian process fitted to standardised scores, with one length scale per coordinate and noise for the variance between
+    seeds. A given kernel is not optimised."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -114,6 +114,6 @@ def _fitted(where: np.ndarray, found: np.ndarray, kernel: "Kernel | None" = None
     lengths = RBF(np.full(where.shape[1], 0.5), (_LEAST_LENGTH, 10.0))
     kernel = ConstantKernel(1.0, (1e-2, 1e2)) * lengths + WhiteKernel(0.1, (1e-4, 1.0))
     with warnings.catch_warnings():
-        # A length at its bound is an axis without influence: an answer, not a failure.
+        # A length scale at its bound means an axis without influence, not a failure.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return GaussianProcessRegressor(kernel=kernel).fit(where, found)

@@ -1,4 +1,4 @@
-"""One row for each finished cell: the numbers of its audit by name, as a table wants them."""
+"""Rows of the table of a sweep: the numbers of each finished cell's audit by name."""
 
 import csv
 import io
@@ -12,24 +12,24 @@ from assay.display import brief
 from assay.evidence import Evidence, Measure
 from assay.printable import storable
 from assay.store import write_bytes_atomically
-from assay.sweep.piece import Outcome
+from assay.sweep.cell_group import Outcome
 
 SEEN, NOVEL = "seen_score", "novel_score"
 
 
 class Row(BaseModel):
-    """What `cell.json` holds, and one row of the table.
+    """Content of `cell.json`, and one row of the table.
 
     **Attributes:**
 
-    - `name`, `point`, `seed`: which cell.
-    - `round`: 0 for a declared cell, else the round of refinement that asked for it.
-    - `values`: every headline measure by name, its mean over the objects it was taken on; for a measure of one object also
-      `_low` and `_high`, its interval over combinations; and `_null_...`, the mean of each null. None where there was not
-      enough data.
-    - `verdict`: the headline of the audit; `works`, `breaks`: its first two answers, and `basis`: how it knows the first.
-    - `failed`: instruments that broke off, each with its reason.
-    - `train_seconds`, `audit_seconds`: CPU time, a cell's share of what was trained together.
+    - `name`, `point`, `seed`: of the cell.
+    - `round`: 0 for a declared cell, else the round of refinement that chose it.
+    - `values`: every headline measure by name, averaged over the objects it was measured on; for a single object also its
+      interval over combinations, `_low` and `_high`; and the mean of each null, `_null_...`. None without enough data.
+    - `verdict`: the headline of the audit; `works`, `breaks`: its first two answers; `basis`: whether the first is measured or
+      estimated.
+    - `failed`: failed instruments, each with its reason.
+    - `train_seconds`, `audit_seconds`: CPU time; that of training is a cell's share of its group.
     """
 
     __repr__ = brief
@@ -59,7 +59,7 @@ class Row(BaseModel):
     weights_sha256: str
 
     def result(self) -> dict[str, object]:
-        """Everything but the seconds: the same for the same plan on any machine of one kind."""
+        """All fields but the seconds: equal for the same plan on machines of one kind."""
         return self.model_dump(exclude={"train_seconds", "audit_seconds"})
 
 
@@ -92,7 +92,7 @@ def row_of(outcome: Outcome, point: dict[str, str], *, round: int) -> Row:
 
 
 def values_of(evidences: Iterable[Evidence]) -> dict[str, float | None]:
-    """Every headline measure by key, with its interval and its nulls; see `Row.values`."""
+    """Headline measures by key, with intervals and nulls; see `Row.values`."""
     by_key: dict[str, list[Measure]] = {}
     for evidence in evidences:
         for measure in evidence.measures:
@@ -120,7 +120,7 @@ def _column(name: str) -> str:
 
 
 def numbers_of(texts: Iterable[str]) -> list[float] | None:
-    """Values of an axis as numbers; None when one is none."""
+    """Values of an axis as numbers; None where one is not a number."""
     try:
         return [float(text) for text in texts]
     except ValueError:

@@ -1,4 +1,4 @@
-"""Run a sweep: what is missing is trained and audited on an engine, stored as it arrives, and refined round by round."""
+"""Run of a sweep: unfinished cells are trained and audited on an engine, stored on arrival, and refined in rounds."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,28 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from assay.arguments import checked
-from assay.display import Framed, brief, number, page, table, words
+from assay.display import DataFrameColumns, brief, number, page, table, words
 from assay.errors import AssayError
 from assay.jobs import Engine, run_unordered
 from assay.progress import Progress, Shown, shown
+from assay.sweep.cell_group import CellGroup, Failure, GroupMember, run_group
 from assay.sweep.directory import SweepDirectory
 from assay.sweep.grid import Cell, Point
-from assay.sweep.piece import Failure, Piece, PieceMember, run_piece
-from assay.sweep.pieces import grouped
+from assay.sweep.grouping import grouped
 from assay.sweep.plan import SweepPlan
 from assay.sweep.refine import NUM_ROUNDS, next_cells
 from assay.sweep.rows import NOVEL, SEEN, Row, table_of, write_table
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep(Framed):
-    """A sweep that was run.
+class Sweep(DataFrameColumns):
+    """A finished sweep.
 
     **Attributes:**
 
-    - `plan`: what was asked for.
+    - `plan`: its plan.
     - `rows`: every finished cell, declared ones first, then round by round.
-    - `failures`: every cell that could not be finished, and why.
+    - `failures`: every cell that could not be finished, with the reason.
 
     Example::
 
@@ -61,7 +61,7 @@ class Sweep(Framed):
     def _repr_html_(self) -> str:
         shown = (SEEN, NOVEL)
         rows = [
-            (*row.point.values(), str(row.seed), *(_told(row.values.get(name)) for name in shown), row.verdict)
+            (*row.point.values(), str(row.seed), *(_score_text(row.values.get(name)) for name in shown), row.verdict)
             for row in self.rows
         ]
         failed = [words(f"Not finished: {failure.name}: {failure.reason}") for failure in self.failures]
@@ -69,7 +69,7 @@ class Sweep(Framed):
         return page(words(f"{len(self.rows)} networks on {self.plan.task}"), table(header, rows), *failed)
 
 
-def _told(value: float | None) -> str:
+def _score_text(value: float | None) -> str:
     return "not enough data" if value is None else number(value)
 
 
@@ -77,18 +77,17 @@ def _told(value: float | None) -> str:
 def sweep(plan: SweepPlan, *, out: Path | str, engine: Engine | None = None, progress: Shown = "bar") -> Sweep:
     """Train and audit every cell of the plan that `out` does not hold yet, and write `results.csv`.
 
-    A sweep that was stopped at any moment goes on with the same call. On the CPU its results do not depend on the engine,
-    the number of processes or the stops: which cells are trained together follows from the plan alone.
+    An interrupted sweep is continued by the same call. On the CPU results do not depend on the engine, the number of processes
+    or interruptions, since the plan determines which cells are trained together.
 
     **Arguments:**
 
     - `out`: a new or empty folder, or that of the same sweep.
     - `engine`: where cells run; one process by default.
-    - `progress`: as `audit` has it.
+    - `progress`: as for `audit`.
 
-    **Raises:** `AssayError` before anything is written for whatever does not fit, and when the engine fails; what is
-    finished is kept. A cell that cannot be finished stops no other: it is among the `failures`, and is tried again when the
-    sweep is continued.
+    **Raises:** `AssayError` for an invalid plan, before anything is written, and when the engine fails; finished cells are
+    kept. A cell that cannot be finished is listed in `failures`, and is tried again when the sweep is continued.
 
     Example::
 
@@ -130,7 +129,7 @@ def _sweep(plan: SweepPlan, out: Path, engine: Engine, progress: Progress) -> Sw
 def rows_of(directory: SweepDirectory, plan: SweepPlan) -> Iterable[Row]:
     """Every finished cell of the sweep, declared ones first, then round by round."""
     every = (*plan.grid.cells(), *(cell for cells in directory.record().rounds for cell in cells))
-    for name in dict.fromkeys(map(plan.grid.cell_name, every)):  # what was refined may have been declared since
+    for name in dict.fromkeys(map(plan.grid.cell_name, every)):  # a refined cell may have been declared since
         if directory.has(name):
             yield directory.row(name)
 
@@ -145,22 +144,22 @@ def _run_missing(
     total: int,
     progress: Progress,
 ) -> list[Failure]:
-    """Run the pieces of which a cell is missing. A piece is all or nothing, so that it always trains the same cells."""
+    """Run the groups with an unfinished cell. A group is always run as a whole, so that it trains the same cells together."""
     names = {plan.grid.cell_name(cell): cell for cell in cells}
     shapes = {name: plan.shape(cell.point) for name, cell in names.items()}
-    pieces = [
-        Piece(
+    groups = [
+        CellGroup(
             members=members,
             effort=plan.effort,
             instruments=plan.instruments,
             checkpoint=directory.checkpoint(member.name for member in members) if engine.backend == "loky" else None,
         )
-        for members in grouped([PieceMember(name, plan.recipe(cell)) for name, cell in names.items()], shapes)
+        for members in grouped([GroupMember(name, plan.recipe(cell)) for name, cell in names.items()], shapes)
         if not all(directory.has(member.name) for member in members)
     ]
     failures: list[Failure] = []
     done = sum(1 for _ in (directory.path / "runs").glob("*/cell.json"))
-    for _, results in run_unordered(run_piece, pieces, engine=engine):
+    for _, results in run_unordered(run_group, groups, engine=engine):
         for result in results:
             if isinstance(result, Failure):
                 failures.append(result)
@@ -193,6 +192,6 @@ def _next_round(directory: SweepDirectory, plan: SweepPlan) -> list[Cell]:
 def _can_be_made(plan: SweepPlan, point: Point) -> bool:
     try:
         plan.shape(point)
-    except AssayError:  # a number between two that fit need not fit itself
+    except AssayError:  # a number between two valid ones may be invalid
         return False
     return True

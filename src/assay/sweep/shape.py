@@ -1,4 +1,4 @@
-"""What the networks of one point of a sweep have in common."""
+"""Common shape of the networks of one point of a sweep."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from assay.training import PreparedRun
 
 @dataclass(frozen=True)
 class CellShape:
-    """What cells that are trained together have in common, and what one of them costs.
+    """Architecture, schedule and cost per step of cells that are trained together.
 
     **Attributes:** `model` and `options`: the architecture; `steps`, `batch_size`; `flops` of one step, forward and
     backward, counted as six for every weight and example (exact for dense layers).
@@ -22,7 +22,7 @@ class CellShape:
 
     @classmethod
     def of(cls, prepared: PreparedRun) -> "CellShape":
-        """The shape of a run that was prepared."""
+        """The shape of a prepared run."""
         weights = sum(parameter.numel() for parameter in prepared.model.parameters())
         config = prepared.config
         return cls(

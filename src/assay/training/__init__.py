@@ -1,4 +1,4 @@
-"""Train a network on a task, with checkpoints that continue an interrupted run to the same bits."""
+"""Training of networks on tasks, with checkpoints that continue an interrupted run to the same bits."""
 
 from assay.training.data import TrainingData as TrainingData
 from assay.training.fit import TrainingConfig as TrainingConfig

@@ -1,4 +1,4 @@
-"""The state of training as one safetensors file, so that a kill can never mix two steps."""
+"""Checkpoints: the state of training in one safetensors file, so that a kill cannot mix two steps."""
 
 import json
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ _OPTIMISER = {"step", "exp_avg", "exp_avg_sq"}
 
 @dataclass
 class Progressed:
-    """How far training is: what a checkpoint holds besides tensors.
+    """Progress of training: content of a checkpoint besides tensors.
 
-    `step` counts finished updates; `curve` holds `(step, loss of every model)`; `diverged` says of the models that stopped
-    what happened; the seconds are those of all sittings together.
+    `step` counts finished updates; `curve` holds `(step, loss of every model)`; `diverged` has a message for every model that
+    diverged; seconds are summed over resumed runs.
     """
 
     step: int = 0
@@ -42,12 +42,12 @@ def save_checkpoint(path: Path, cohort: Cohort, progressed: Progressed) -> None:
 
 
 def load_checkpoint(path: Path, cohort: Cohort) -> Progressed:
-    """Put everything back as it was, bit for bit. **Raises:** `AssayError` when the file is damaged or of other models."""
+    """Restore the state of training, bit for bit. **Raises:** `AssayError` when the file is damaged or of other models."""
     tensors, metadata = read_tensors(path)
     try:
         progressed = _progressed(metadata["progressed"], cohort)
         for generator, state in zip(cohort.generators, tensors["generators"], strict=True):
-            generator.set_state(state.clone())  # torch reads a row of a larger tensor from the wrong address
+            generator.set_state(state.clone())  # cloned: torch would read a row of a larger tensor from a wrong address
         weights = _beneath("model/", tensors)
         if weights.keys() != cohort.tensors().keys():
             raise ValueError(f"it holds {', '.join(weights)}")
@@ -63,7 +63,7 @@ def load_checkpoint(path: Path, cohort: Cohort) -> Progressed:
             }
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise AssayError(
-            "a checkpoint must be of the run that it continues",
+            "a checkpoint must belong to the run that it continues",
             given=f"{path}: {error}",
             next_step="start again in another --out",
         ) from error
@@ -71,13 +71,13 @@ def load_checkpoint(path: Path, cohort: Cohort) -> Progressed:
 
 
 def _progressed(text: str, cohort: Cohort) -> Progressed:
-    """From JSON, in which a loss may be NaN: that of a model that stopped."""
+    """Progress from JSON, in which the loss of a diverged model is NaN."""
     progressed = TypeAdapter(Progressed).validate_json(text)
     steps, models = range(cohort.configs[0].steps + 1), range(len(cohort.models))
     if progressed.step not in steps or any(step not in steps for step, _ in progressed.curve):
-        raise ValueError("its steps are beyond those of the run")
+        raise ValueError("it has more steps than the run")
     if any(len(losses) != len(models) for _, losses in progressed.curve) or not all(i in models for i in progressed.diverged):
-        raise ValueError("it is of another number of models")
+        raise ValueError("it has another number of models")
     for seconds in (progressed.wall_seconds, progressed.cpu_seconds):
         check_real("the seconds of a training", seconds, least=0.0)
     return progressed

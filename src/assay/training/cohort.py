@@ -1,4 +1,4 @@
-"""Models that take every training step together, each on batches of its own: one by one, or with their weights stacked."""
+"""Cohorts: models trained in lockstep, each on its own batches, one by one or with stacked weights."""
 
 import dataclasses
 from abc import ABC, abstractmethod
@@ -21,11 +21,11 @@ from assay.training.data import Batches, Source, TrainingData, draw
 from assay.training.sparse import Projection, normalise_gradient
 
 Forward = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
-"""Stacked weights, buffers and inputs by name, each `(models, ...)`, to the outputs `(models, batch, ...)`."""
+"""From stacked weights, buffers and inputs by name, each `(models, ...)`, to outputs `(models, batch, ...)`."""
 
 
 _ADAM = {False: {"betas": (0.9, 0.999), "eps": 1e-8}, True: {"betas": (0.9, 0.95), "eps": 0.1}}
-"""Torch's own, and that of sparse networks, whose gradients have a root mean square of 1."""
+"""Adam's epsilon: torch's default, and that of sparse networks, whose gradients have a root mean square of 1."""
 
 
 class Cohort(ABC):
@@ -45,31 +45,31 @@ class Cohort(ABC):
         self.generators = [Generator().manual_seed(config.seed) for config in configs]
         self.device = next(models[0].parameters()).device
         for model in models:
-            if not model.training:  # one in training mode may hold parts that are frozen in evaluation mode
+            if not model.training:  # a model in training mode may have frozen parts in evaluation mode
                 model.train()
 
     @abstractmethod
     def backward(self, step: int, diverged: Collection[int]) -> Float[Tensor, " models"]:
-        """Draw a batch for every model and leave the gradient of its loss in its weights; the losses. Within `seeded`."""
+        """Draw a batch for every model and accumulate its gradient; returns the losses. Call within `seeded`."""
 
     @abstractmethod
     def clip(self) -> Float[Tensor, " models"]:
-        """Shorten the gradient of every model to its `clip`, or normalise that of a sparse one; the norms before."""
+        """Clip the gradient of every model to its `clip`, or normalise that of a sparse one; returns the norms before."""
 
     @abstractmethod
     def update(self, step: int, diverged: Collection[int]) -> None:
-        """Take the optimiser's step that follows `step` finished ones; the models in `diverged` stay as they are."""
+        """Take the optimiser's step that follows `step` finished ones; models in `diverged` are left unchanged."""
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
-        """Every weight and buffer, by a name unique in the cohort; writing into them changes the models in training."""
+        """Every weight and buffer, by a name unique in the cohort; writing to them changes the models."""
 
     @abstractmethod
     def optimised(self) -> dict[str, Tensor]:
-        """What the optimiser holds a state for, by a name unique in the cohort."""
+        """Tensors with an optimiser state, by a name unique in the cohort."""
 
     def finish(self) -> None:
-        """Leave the trained weights in the models, in evaluation mode."""
+        """Write the trained weights into the models, and set these to evaluation mode."""
         for model in self.models:
             model.eval()
 
@@ -90,7 +90,7 @@ class Cohort(ABC):
 
 
 class Separate(Cohort):
-    """Each model runs its own forward and backward: exactly what training it alone does, bit for bit on the CPU."""
+    """Each model runs its own forward and backward pass, with the same bits on the CPU as training it alone."""
 
     def __init__(self, models: Sequence[nn.Module], sources: Sequence[Source], configs: Sequence[TrainingConfig]):
         super().__init__(models, sources, configs)
@@ -109,7 +109,7 @@ class Separate(Cohort):
 
     def _backward(self, i: int, step: int) -> Float[Tensor, ""]:
         model, source = self.models[i], self.sources[i]
-        # At every step, so that dropout depends neither on the other models nor on where an interrupted run went on.
+        # Seeded at every step, so that dropout depends neither on the other models nor on where a run was resumed.
         seed_generators(keyed_seed(self.configs[i].seed, f"draws of the network at step {step}"))
         examples = draw(source, self.generators[i], self.configs[i].batch_size)
         inputs = {name: column.to(self.device) for name, column in examples.inputs.items()}
@@ -129,7 +129,7 @@ class Separate(Cohort):
 
     def update(self, step: int, diverged: Collection[int]) -> None:
         for i in diverged:
-            self.models[i].zero_grad()  # the optimiser passes over weights without a gradient
+            self.models[i].zero_grad()  # the optimiser skips weights without a gradient
         self._step(step)
         for i, projection in self._projections.items():
             if i not in diverged:
@@ -144,7 +144,7 @@ class Separate(Cohort):
 
 
 class Stacked(Cohort):
-    """All weights of one name in one tensor `(models, ...)`, and one forward and backward for all models.
+    """Weights stacked by name in tensors `(models, ...)`, with one forward and backward pass for all models.
 
     The models must have one architecture; they keep their old weights until `finish`.
     """
@@ -165,7 +165,7 @@ class Stacked(Cohort):
         self._forward, self._loss = forward, _batched(sources[0].objective)
         self._batches = Batches(sources, self.generators, configs[0].batch_size)
         self._clips = torch.tensor([config.clip for config in configs], device=self.device)
-        # Neighbours with one schedule share a group. What is optimised are views, so that a group may be some of the rows.
+        # Neighbours with one schedule share a group. Views are optimised, so that a group may be a range of rows.
         self._runs = _runs([schedule(config) for config in configs])
         self._views = {
             f"{rows.start}.{name}": (value, rows, value.detach()[rows])
@@ -225,12 +225,12 @@ class Stacked(Cohort):
 
 
 def schedule(config: TrainingConfig) -> tuple[int | float, ...]:
-    """What must agree for two models to share a group of the optimiser."""
+    """Settings that models in one optimiser group share."""
     return config.learning_rate, config.weight_decay, config.warmup, config.sparse
 
 
 def _runs(keys: Sequence[object]) -> list[slice]:
-    """Slices of equal neighbours."""
+    """Slices of consecutive equal keys."""
     starts = [i for i in range(len(keys)) if i == 0 or keys[i] != keys[i - 1]]
     return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(keys)], strict=True)]
 
@@ -245,13 +245,13 @@ def _norms(gradient: Tensor) -> Float[Tensor, " models"]:
 
 
 def _batched(objective: Objective) -> Callable[[Tensor, Tensor], Float[Tensor, " models"]]:
-    """The loss of every model. What `vmap` costs is a tenth of the step of a small network."""
+    """The loss of every model, without `vmap`, which takes a tenth of the step of a small network."""
     if type(objective) is not Regression:
         return torch.vmap(objective.loss)
     return lambda outputs, targets: F.mse_loss(outputs, targets, reduction="none").flatten(1).mean(1)
 
 
 def has_batched_loss(sources: Sequence[Source]) -> bool:
-    """Whether one batched call gives the losses of all: they are the objective's own, of one kind."""
+    """Whether one batched call gives the losses of all sources: these are the objectives' own losses, of one kind."""
     own = {Task.loss, TrainingData.loss}
     return {type(source).loss for source in sources} <= own and len({type(source.objective) for source in sources}) == 1

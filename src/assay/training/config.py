@@ -1,4 +1,4 @@
-"""How to train, and what training leaves."""
+"""Configuration and record of a training."""
 
 import math
 from dataclasses import dataclass
@@ -8,34 +8,34 @@ from assay.display import brief
 from assay.errors import AssayError
 
 MOST_STEPS = 1_000_000_000
-"""Updates of a training: at a millisecond each they take twelve days."""
+"""Most updates of a training; at a millisecond each they take twelve days."""
 MOST_BATCH = 2**20
-"""Examples of one update: the whole of what most tasks can draw."""
+"""Most examples of one update: all that most tasks have."""
 
 ANNEALED = (0.01, 0.5)
-"""Shares of the steps between which the density falls from 1 to its target."""
+"""Shares of the steps at which the density starts and stops falling from 1 to its target."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How to train.
+    """Configuration of a training.
 
     **Attributes:**
 
-    - `steps`, `batch_size`: updates (0 keeps the initial weights), and examples drawn for each.
-    - `learning_rate`: at its highest, after `warmup` linear steps; it falls to zero along a cosine.
+    - `steps`, `batch_size`: number of updates (0 keeps the initial weights), and of examples for each.
+    - `learning_rate`: peak, after `warmup` linear steps and before a cosine decay to zero.
     - `weight_decay`: of AdamW, decoupled, on every parameter.
-    - `clip`: the largest norm of the gradient; a longer one is shortened to it.
+    - `clip`: largest norm of the gradient (gradient clipping).
     - `seed`: of the initial weights and of the batches.
     - `checkpoint_every`: steps between checkpoints.
     - `sparse`: the share of weights that every matrix keeps, 1 for a dense network. Below 1 it is trained as Gao et al. 2025
       do (`assay.training.sparse`): Adam with betas .9 and .95 and epsilon .1 on a gradient divided by its root mean square, in
       the place of `clip`; after the warm-up the rate falls linearly, multiplied by `sqrt(sparse / density)`, so that it is
       highest when the density has reached its target, after half of the steps.
-    - `sparse_floor`: weights that each unit of a matrix's longer side keeps, within that share.
-    - `sparse_random`: 1 for weights that stay whatever their size, drawn once: a control of the same topology. Else 0.
-    - `sparse_exact`: every so many steps, and at the end, the largest weights are selected exactly; between, with the last
-      threshold.
+    - `sparse_floor`: fewest weights that each unit of a matrix's longer side keeps, within that share.
+    - `sparse_random`: 1 to keep weights drawn once at random instead of the largest, as a control with equal sparsity; else 0.
+    - `sparse_exact`: number of steps between exact selections of the largest weights (also at the end); the last threshold is
+      used in between.
 
     Example::
 
@@ -66,7 +66,7 @@ class TrainingConfig:
         check_real("training: weight_decay", self.weight_decay, least=0.0)
         check_real("training: sparse", self.sparse, above=0.0)
         if self.sparse > 1:
-            raise AssayError("training: sparse is the share of weights that stay, at most 1", given=self.sparse)
+            raise AssayError("training: sparse must be the share of weights that stay nonzero, at most 1", given=self.sparse)
         check_whole("training: sparse_floor", self.sparse_floor, least=0, most=MOST_BATCH)
         check_whole("training: sparse_random", self.sparse_random, least=0, most=1)
         check_whole("training: sparse_exact", self.sparse_exact, least=1, most=MOST_STEPS)
@@ -80,7 +80,7 @@ class TrainingConfig:
         return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / self.steps))
 
     def density(self, step: int) -> float:
-        """Share of weights kept after the update that follows `step` finished ones."""
+        """Share of nonzero weights after the update that follows `step` finished ones."""
         start, end = ANNEALED[0] * self.steps, ANNEALED[1] * self.steps
         done = min(1.0, max(0.0, (step + 1 - start) / max(1.0, end - start)))
         return 1 - done * (1 - self.sparse)
@@ -88,7 +88,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """What training left: `(step, loss)` about every hundredth of the run, and its cost over all sittings."""
+    """Record of a training: about a hundred pairs `(step, loss)`, and its cost summed over resumed runs."""
 
     __repr__ = brief
 

@@ -1,4 +1,4 @@
-"""Where training takes its batches from: a task, or tensors of one's own with an objective."""
+"""Sources of training batches: a task, or your own tensors with an objective."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ Batch = tuple[dict[str, Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Tensors to train on when there is no task: rows are drawn from them with replacement.
+    """Training data without a task: tensors from which rows are drawn with replacement.
 
     **Attributes:**
 
     - `inputs`: keyword arguments of the model's forward, each `(n, ...)`.
-    - `targets`: `(n, ...)`, as the objective wants them.
-    - `objective`: whose loss is minimised.
+    - `targets`: `(n, ...)`, in the form of the objective.
+    - `objective`: provides the loss.
 
     Example::
 
@@ -47,12 +47,12 @@ class TrainingData:
             raise AssayError("inputs and targets must have one row per example", given=f"rows: {lengths}")
 
     def examples(self, split: Split, n: int, *, generator: Generator) -> Examples:
-        """`n` rows. They have no parts, and `combination` is the row's number."""
+        """Draw `n` rows. They have no parts; `combination` is the row number."""
         rows = draw_rows(len(self.targets), n, replacement=True, generator=generator)
         return Examples({name: column[rows] for name, column in self.inputs.items()}, self.targets[rows], {}, rows)
 
     def loss(self, outputs: Tensor, examples: Examples) -> Float[Tensor, ""]:
-        """The scalar to minimise."""
+        """Scalar loss."""
         return self.objective.loss(outputs, examples.targets)
 
 
@@ -60,7 +60,7 @@ Source = Task | TrainingData
 
 
 class Batches:
-    """The batches of several models, each drawn from its own source by its own generator, stacked."""
+    """Stacked batches of several models, each drawn from its own source by its own generator."""
 
     def __init__(self, sources: Sequence[Source], generators: Sequence[Generator], size: int):
         self.sources, self.generators, self.size = sources, generators, size
@@ -90,7 +90,7 @@ def draw(source: Source, generator: Generator, size: int) -> Examples:
 
 @dataclass(frozen=True)
 class _Joined:
-    """Training data of several models in one table, so that one gather fills the batches of all."""
+    """Training data of several models in one table, so that all batches are one gather."""
 
     inputs: Mapping[str, Tensor]
     targets: Tensor
@@ -100,7 +100,7 @@ class _Joined:
 
     def draw(self, generators: Sequence[Generator]) -> Batch:
         for rows, length, generator in zip(self.rows, self.lengths, generators, strict=True):
-            rows.random_(0, length, generator=generator)  # as draw_rows does, without a new tensor for every model
+            rows.random_(0, length, generator=generator)  # as draw_rows, without a new tensor for every model
         rows = torch.stack(list(self.rows)).add_(self.starts[:, None]).to(self.targets.device)
         inputs = {name: column.index_select(0, rows.flatten()).unflatten(0, rows.shape) for name, column in self.inputs.items()}
         return inputs, self.targets.index_select(0, rows.flatten()).unflatten(0, rows.shape)
@@ -129,4 +129,4 @@ def _joined(sources: Sequence[Source], size: int) -> _Joined | None:
 
 
 def _cat(columns: list[Tensor]) -> Tensor:
-    return columns[0] if len(columns) == 1 else torch.cat(columns)  # one table, however large, is not copied
+    return columns[0] if len(columns) == 1 else torch.cat(columns)  # a single table is not copied

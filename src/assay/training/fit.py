@@ -1,4 +1,4 @@
-"""Train one model on one task: AdamW, a cosine schedule with warm-up, batches from a generator, checkpoints."""
+"""Training of one model on one task: AdamW, cosine schedule with warm-up, checkpoints."""
 
 from collections.abc import Callable
 
@@ -25,17 +25,16 @@ def fit(
     """Train `model` in place on the task's `train` split, on one torch thread, and leave it in evaluation mode. Submodules of
     a model in training mode keep their own mode while it is trained.
 
-    With a `directory` it continues from the checkpoint found there and writes its own. On the CPU an interrupted run
-    ends with the same weights, bit for bit, as one left alone. What the model draws at random, as in dropout, depends on the
-    seed of `config` alone, and the global generators are afterwards as they were. `log` is called with the loss about every
-    hundredth of the steps.
+    With a `directory` training continues from the checkpoint there and writes new ones. On the CPU an interrupted run ends with
+    the same weights, bit for bit, as an uninterrupted one. Random draws of the model, such as dropout, depend on the seed of
+    `config` only, and the global generators are restored. `log` is called with the loss about a hundred times.
 
-    **Raises:** `AssayError` when the loss or the gradient is no longer finite: the last checkpoint stays.
-    `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written.
+    **Raises:** `AssayError` when the loss or the gradient is no longer finite; the last checkpoint is kept. `KeyboardInterrupt`
+    after Ctrl-C, when the step is finished and a checkpoint written.
     """
     checkpoint = directory.path / CHECKPOINT if directory else None
     progressed = train_cohort(Separate([model], [task], [config]), checkpoint=checkpoint, progress=progress, log=log)
     kept = records(progressed, 1)
     if progressed.diverged:
-        raise DivergedError.told(progressed.diverged[0], models=progressed.diverged, records=kept, configs=[config])
+        raise DivergedError.of_models(progressed.diverged[0], models=progressed.diverged, records=kept, configs=[config])
     return kept[0]

@@ -1,4 +1,4 @@
-"""Where training tells its losses and scores: one callback, and two that hand on to the trackers that people have."""
+"""Logging of training: the callback, and adapters for TensorBoard and trackio."""
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
@@ -9,11 +9,11 @@ from types import ModuleType
 from assay.errors import AssayError
 
 Log = Callable[[int, Mapping[str, float]], None]
-"""Called with the step and what is known there: `loss` about a hundred times in a training, `seen` and `novel` at its end."""
+"""Called with the step and values: `loss` about a hundred times in a training, `seen` and `novel` at its end."""
 
 
 def no_log(step: int, values: Mapping[str, float]) -> None:
-    """A callback that keeps nothing."""
+    """A callback that logs nothing."""
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""Prequential code of a network: every batch of windows is coded before it is learned from, so that learning is paid for."""
+"""Prequential code length of a network: every batch is coded before it is learned from, so that the cost of learning is
+included."""
 
 import copy
 import math
@@ -18,7 +19,7 @@ _WARMUP = 50
 
 
 class Online(NamedTuple):
-    """`bits` per byte of a text that was learned while it was coded; `num_bytes` of it."""
+    """Prequential code length: `bits` per byte, over `num_bytes` bytes."""
 
     bits: float
     num_bytes: int
@@ -34,17 +35,17 @@ def prequential_network(
     batch: int = 16,
     learning_rate: float = 2e-3,
 ) -> Online | None:
-    """Code length of texts under an untrained network of bytes that learns while it codes (Dawid 1984; Blier and Ollivier 2018,
-    section 3.3), one AdamW update behind each batch. The weights need no code of their own: whoever has the architecture and
-    the seed decodes the text.
+    """Code length of texts under an untrained byte-level network that learns while it codes (Dawid 1984; Blier and Ollivier
+    2018, section 3.3), with one AdamW update after each batch. Weights need not be coded, since architecture and seed suffice
+    to decode.
 
     **Arguments:**
 
-    - `module`: from `tokens` `(n, window)` to logits `(n, window, 257)`; it is copied and left as it is.
-    - `most`: bytes, from the beginning of the texts. Windows share no byte, begin without context and come in an order that is
-      drawn from `seed`.
+    - `module`: from `tokens` `(n, window)` to logits `(n, window, 257)`; a copy of it is trained.
+    - `most`: number of bytes, from the beginning of the texts. Windows are disjoint, begin without context and come in random
+      order (`seed`).
 
-    **Returns:** None for texts that are shorter than a window.
+    **Returns:** None for texts shorter than a window.
     """
     stream = np.concatenate([[END], *(symbols_of(text) for text in texts)])[: most + 1]
     rows = torch.from_numpy(stream.astype(np.int64))[: (len(stream) - 1) // window * window + 1]

@@ -1,5 +1,4 @@
-"""A network trained as the one under test, on answers that belong to other combinations: it has learned as much, and there is
-nothing in it to compose."""
+"""Random-label control: a network trained like the one under test, on shuffled answers, so that there is nothing to compose."""
 
 from functools import cached_property
 
@@ -14,12 +13,12 @@ from assay.training.config import TrainingConfig
 from assay.training.fit import fit
 from assay.views import View
 
-_DRAWN = 8192  # examples that the answers are taken from
+_DRAWN = 8192  # examples from which answers are drawn
 
 
 class Relabelled(View):
-    """A task whose trained combinations have the answer of some trained example instead of their own, always the same: random
-    labels in the proportions of the true ones."""
+    """A task with random labels: every trained combination has the fixed answer of a random trained example, so that answers
+    keep their proportions."""
 
     def __init__(self, task: Task, *, seed: int):
         super().__init__(task, ())
@@ -33,7 +32,7 @@ class Relabelled(View):
 
     @cached_property
     def _answers(self) -> Tensor:
-        """One for each of them."""
+        """One answer for each trained combination."""
         generator = keyed_generator(self._seed, "answers to trained combinations")
         targets = super().examples("train", _DRAWN, generator=generator).targets
         return targets[torch.randint(len(targets), (len(self._ids),), generator=generator)]
@@ -45,12 +44,11 @@ class Relabelled(View):
 
 
 def trained_alike(subject: Subject, task: Task, *, seed: int) -> Subject:
-    """A new network of the architecture of `subject`, trained on relabelled examples for as many steps as it was, and
-    otherwise with the same settings.
+    """A new network of the architecture of `subject`, trained on relabelled examples with the same steps and settings.
 
-    **Arguments:** `subject`: one whose `training` is known, as of the folder of a run.
+    **Arguments:** `subject`: with known `training`, such as one loaded from a run.
 
-    **Raises:** `DivergedError`, and what the task raises.
+    **Raises:** `DivergedError`, and any exception of the task.
 
     Example::
 
@@ -61,10 +59,10 @@ def trained_alike(subject: Subject, task: Task, *, seed: int) -> Subject:
 
 
 def trained_on(task: Task, subject: Subject, *, name: str, seed: int) -> Subject:
-    """A new network of the architecture of `subject`, trained on another task as it was on its own: for as many steps, with the
-    same settings. Its `training` must be known.
+    """A new network of the architecture of `subject`, trained on another task with the steps and settings of its own training,
+    which must be known.
 
-    **Raises:** `DivergedError`, and what the task raises.
+    **Raises:** `DivergedError`, and any exception of the task.
     """
     assert subject.training is not None
     config = TrainingConfig(**{**subject.training.settings, "seed": seed})

@@ -1,4 +1,4 @@
-"""From a task's address to a finished run directory."""
+"""Training of a reference model from a task's address to a finished run directory."""
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
@@ -31,7 +31,7 @@ from assay.training.logs import Log, no_log
 from assay.training.sparse import Projection
 from assay.versions import versions_of
 
-NUM_SCORED = 8192  # examples of each split that the record's scores rest on, at most
+NUM_SCORED = 8192  # most examples of each split for the record's scores
 
 _RECOMMENDED = {
     "mlp": TrainingConfig(steps=3000, batch_size=512, learning_rate=1e-3),
@@ -42,11 +42,11 @@ _RECOMMENDED = {
     "cnn": TrainingConfig(steps=1500, batch_size=32, learning_rate=2e-3),
     "cppn": TrainingConfig(steps=5000, batch_size=4096, learning_rate=3e-3),
 }
-_RATE_OF_SPARSE = 0.02  # of Adam with epsilon .1 on a gradient whose root mean square is 1
+_RATE_OF_SPARSE = 0.02  # for Adam with epsilon .1 on gradients with a root mean square of 1
 
 _RECOMMENDED_FOR: dict[tuple[str, type], TrainingConfig] = {
-    # docs/demo.md, docs/time-to-result.md, docs/methods/langue.md and, in docs/tasks, preference_grid.md, odd_one_out.md and
-    # language.md say what was tried
+    # Chosen by the trials in docs/demo.md, docs/time-to-result.md, docs/methods/langue.md and, in docs/tasks,
+    # preference_grid.md, odd_one_out.md and language.md
     ("mlp", ModularAddition): TrainingConfig(steps=2000, batch_size=672, learning_rate=1e-2, weight_decay=1.0),
     ("mlp", Hyperteacher): TrainingConfig(steps=3000, batch_size=256, learning_rate=1e-2, weight_decay=0.1),
     ("mlp", BitParity): TrainingConfig(steps=1500, batch_size=64, learning_rate=2e-3),
@@ -59,9 +59,9 @@ _RECOMMENDED_FOR: dict[tuple[str, type], TrainingConfig] = {
 
 
 def recommended(model_name: str, task: Task | None = None, **changes: Any) -> TrainingConfig:
-    """How a reference model is trained when nothing else is said, with some fields changed.
+    """Default training configuration of a reference model, with some fields changed.
 
-    With a `task`, as is best for the model on that family of tasks, where that was measured.
+    With a `task`, the configuration measured as best on its family, if any.
 
     **Raises:** `AssayError` for an unknown model or field.
     """
@@ -89,21 +89,21 @@ def train(
     progress: Shown = "bar",
     log: Log = no_log,
 ) -> RunDirectory:
-    """Train a reference model on a task and keep it; continues when `out` holds the same run, interrupted.
+    """Train a reference model on a task and store it; an interrupted run in `out` is continued.
 
     **Arguments:**
 
-    - `model_name`: one of `assay.models.NAMES`; the one that suits the task by default.
+    - `model_name`: one of `assay.models.NAMES`; by default that recommended for the task.
     - `out`: a new or empty folder, or an interrupted run with the same task, model and configuration.
-    - `options`: sizes of the model, as `assay.models.build` takes them.
-    - `config`: a whole configuration, or only the fields that shall differ from the `recommended` ones.
-    - `trust`: addresses of code that may be imported although only a file names them, such as a table's executor.
-    - `progress`: as `assay.audit` has it.
-    - `log`: called with a step and what is known there (`assay.training.Log`), such as `assay.training.tensorboard` makes one.
+    - `options`: sizes of the model, as for `assay.models.build`.
+    - `config`: a whole configuration, or the fields that differ from the `recommended` ones.
+    - `trust`: addresses of code that only a file names and that may be imported, such as a table's executor.
+    - `progress`: as for `assay.audit`.
+    - `log`: called with step and values (`assay.training.Log`), such as that of `assay.training.tensorboard`.
 
     **Returns:** the finished run; its record has the mean scores on seen and novel combinations.
 
-    **Raises:** `AssayError` before anything is written for whatever does not fit, and what `fit` raises.
+    **Raises:** `AssayError` for invalid arguments, before anything is written, and as `fit`.
 
     Example::
 
@@ -114,8 +114,8 @@ def train(
     with shown(progress) as report:
         task, model, config, record = prepare(task_address, model_name, options=options, config=config, trust=trust)
         directory = RunDirectory.create(out, record)
-        told = lambda doing, done: report(doing, 0.98 * done)  # noqa: E731
-        trained = fit(model, task, config=config, directory=directory, progress=told, log=log)
+        scaled = lambda doing, done: report(doing, 0.98 * done)  # noqa: E731
+        trained = fit(model, task, config=config, directory=directory, progress=scaled, log=log)
         finished = completed(directory.read_record(), model, task, trained, progress=report)
         directory.finish(finished, model.state_dict())
         log(config.steps, finished.scores)
@@ -124,7 +124,7 @@ def train(
 
 
 class PreparedRun(NamedTuple):
-    """A run before its first step: the initialised model, what it is trained on and how, and the record that says so."""
+    """A run before its first step: initialised model, task, configuration and record."""
 
     task: Task
     model: nn.Module
@@ -140,7 +140,7 @@ def prepare(
     config: TrainingConfig | Mapping[str, int | float] | None = None,
     trust: Collection[str] = (),
 ) -> PreparedRun:
-    """What `train` trains, with the same arguments and errors; nothing is written."""
+    """Prepare a run, with the arguments and errors of `train`; nothing is written."""
     task = load_task(task_address, trust=trust)
     model_name = model_name or default_name(task)
     if not isinstance(config, TrainingConfig):
@@ -149,7 +149,7 @@ def prepare(
     _check_batch(task, made.options, config.batch_size)
     model = rebuild(made, generator=Generator().manual_seed(config.seed))
     if config.sparse < 1:
-        Projection(model, config)  # which refuses a density below the floor
+        Projection(model, config)  # refuses a density below the floor
     record = RunRecord(
         task=task.address,
         model=made.name,
@@ -162,7 +162,7 @@ def prepare(
 
 
 def _check_batch(task: Task, options: Mapping[str, int | float], batch_size: int) -> None:
-    """Refuse a batch whose activations would not fit into memory, by a rough count: of every layer at every position."""
+    """Refuse a batch whose activations would not fit into memory, by a rough count over layers and positions."""
     width = options.get("width", 1)
     wide = 4 * width * options.get("depth", 1)
     spec = task.input_spec
@@ -182,8 +182,8 @@ def _check_batch(task: Task, options: Mapping[str, int | float], batch_size: int
     numbers = int(numbers) * (NUM_ITEMS if isinstance(spec, Items) else 1)
     if batch_size * numbers > MOST_CELLS:
         raise AssayError(
-            f"a batch must make at most {MOST_CELLS:,} numbers in the network",
-            given=f"{batch_size:,} examples, each of which makes about {numbers:,}",
+            f"a batch must need at most {MOST_CELLS:,} numbers in the network",
+            given=f"{batch_size:,} examples, each of which needs about {numbers:,}",
             next_step=f"choose a batch_size of at most {max(1, MOST_CELLS // numbers):,}, or a smaller network or task",
         )
 
@@ -196,7 +196,7 @@ def completed(
     *,
     progress: Callable[[str, float], None] = lambda doing, done: None,
 ) -> RunRecord:
-    """The record of a run whose model is trained: what training left, and the mean score on seen and novel combinations."""
+    """The record of a finished run: the training record, and mean scores on seen and novel combinations."""
     scores = _scores(Subject(model), task, seed=record.seed, progress=progress)
     return record.model_copy(update={**dataclasses.asdict(trained), "scores": scores, "finished": _now()})
 
@@ -205,7 +205,8 @@ def _scores(subject: Subject, task: Task, *, seed: int, progress: Callable[[str,
     scores = {}
     for split in ("seen", "novel") if task.level == 2 else ("seen",):
         progress(f"scoring {split} combinations", 0.98)
-        # Not the seed's own generator: it drew the training batches, and tasks without end would repeat their rows.
+        # A separate generator: that of the seed drew the training batches, so tasks with unlimited inputs would repeat their
+        # rows.
         examples = task.examples(split, NUM_SCORED, generator=keyed_generator(seed, f"scoring {split}"))
         if len(examples):
             scores[split] = float(task.score(subject(examples.inputs), examples).mean())

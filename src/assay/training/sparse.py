@@ -1,7 +1,8 @@
-"""Weight-sparse training: after every update each matrix keeps its largest weights only (Gao et al. 2025, arXiv 2511.13653).
+"""Weight-sparse training: after every update only the largest weights of each matrix are kept (Gao et al. 2025, arXiv
+2511.13653).
 
-The share that is kept falls linearly from 1 to the target in the first half of training. Moments of the optimiser are not
-masked, so a weight can come back. Biases and the scales of norms stay dense.
+The density falls linearly from 1 to its target in the first half of training. Moments of the optimiser are not masked, so
+weights can return. Biases and scales of norms stay dense.
 """
 
 import math
@@ -18,20 +19,20 @@ from assay.stats import keyed_generator
 from assay.training.config import TrainingConfig
 
 SLACK = 1.1
-"""Times the density asked for that the floor of small matrices may lead to in the whole network."""
-_DRIFT = 0.1  # of the number kept with a threshold that is used again; beyond, it is found anew
-_ENOUGH = 1e-8  # of a gradient's root mean square, below which there is nothing to normalise
+"""Factor by which the floor of small matrices may raise the density of the whole network."""
+_DRIFT = 0.1  # relative error in the number kept, up to which the last threshold is used again
+_ENOUGH = 1e-8  # root mean square of a gradient below which it is not normalised
 
 
 @dataclass
 class _Matrix:
-    """One matrix, what it must keep, and what is used again from one step to the next.
+    """One matrix with its sparsity constraint, and the values that are reused from step to step.
 
     **Attributes:**
 
-    - `axis`: the dimension of the weights that each unit counts: of the longer side's units each keeps `floor` weights.
-    - `drawn`: what ranks the weights in the place of their magnitude, for a random mask.
-    - `threshold`: of the magnitude, `()`; `protected`: flat places `(units * floor,)` of each unit's largest weights.
+    - `axis`: the dimension along which a unit's weights lie; each unit of the longer side keeps `floor` weights.
+    - `drawn`: random ranks of the weights that replace their magnitude, for a random mask.
+    - `threshold`: of the magnitude, `()`; `protected`: flat indices `(units * floor,)` of each unit's largest weights.
     """
 
     name: str
@@ -57,20 +58,20 @@ class _Matrix:
 
     @property
     def least(self) -> float:
-        """The density that the floor makes."""
+        """Lowest density that the floor allows."""
         return len(self.protected) / self.weight.numel()
 
     def target(self, density: float) -> int:
-        """How many weights stay."""
+        """Number of weights kept at a density."""
         return min(self.weight.numel(), max(round(density * self.weight.numel()), len(self.protected)))
 
     def project(self, target: int, *, exactly: bool) -> None:
-        """Set all but about, or exactly, `target` weights to zero."""
+        """Set all but about (or exactly) `target` weights to zero."""
         if exactly or self.drawn is not None or not self._with_last_threshold(target):
             self._exactly(target)
 
     def _with_last_threshold(self, target: int) -> bool:
-        """One pass over the weights, in the place of a selection. Whether the number kept was near enough."""
+        """Project with the last threshold, without a selection; returns whether the number kept is close enough."""
         threshold = float(self.threshold)
         values = self.weight.flatten()
         shrunk = F.hardshrink(values, threshold)
@@ -101,7 +102,7 @@ class _Matrix:
 
 
 def sparse_matrices(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    """By name everything with two dimensions or more, whatever module holds it, but what is in a module that `stays_dense`."""
+    """Parameters with two or more dimensions, by name, except those in a module that `stays_dense`."""
     dense = {id(weight) for part in model.modules() if getattr(part, "stays_dense", False) for weight in part.parameters()}
     return [(name, weight) for name, weight in model.named_parameters() if weight.ndim >= 2 and id(weight) not in dense]
 
@@ -109,12 +110,12 @@ def sparse_matrices(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
 class Projection:
     """The projection of one network's matrices (`sparse_matrices`).
 
-    **Raises:** `AssayError` naming the matrices when the floor of each unit leaves more than the density asked for.
+    **Raises:** `AssayError` naming the matrices when the floor exceeds the density.
 
     Example::
 
-        projection = Projection(model, TrainingConfig(sparse=1 / 16, sparse_floor=1))
-        projection.after(step=0)  # of the optimiser
+        projection = Projection(model, TrainingConfig(sparse=1 / 16, sparse_floor=1)) projection.after(step=0) # after the
+        optimiser's step
     """
 
     def __init__(self, model: nn.Module, config: TrainingConfig):
@@ -135,19 +136,19 @@ class Projection:
             return
         bound = [f"{m.name} ({m.least:.3g})" for m in self.matrices if m.least > config.sparse]
         raise AssayError(
-            f"the density must not be below what {config.sparse_floor} weights for each unit leave",
-            given=f"density {config.sparse:.4g}, of which the floor makes {reached:.4g}: {', '.join(bound)}",
+            f"the density must leave {config.sparse_floor} weights for each unit",
+            given=f"density {config.sparse:.4g}, which the floor raises to {reached:.4g}: {', '.join(bound)}",
             next_step=f"ask for a density of at least {reached:.3g}, a smaller sparse_floor (0 for none), or a wider network",
         )
 
     def planned(self) -> int:
-        """Weights that stay at the end."""
+        """Number of weights kept at the end."""
         return sum(matrix.target(self.config.sparse) for matrix in self.matrices)
 
     @torch.no_grad()
     def after(self, step: int) -> None:
-        """Project once `step` finished updates have been followed by another one. The last projection is exact, and so is
-        every `sparse_exact`-th; those between use the last threshold again."""
+        """Project after the update that follows `step` finished ones. The last projection is exact, as is every
+        `sparse_exact`-th; others use the last threshold again."""
         density = self.config.density(step)
         if density >= 1:
             return
@@ -163,7 +164,7 @@ class Projection:
             assert kept <= matrix.target(self.config.sparse), f"{matrix.name} keeps {kept} weights"
 
     def state(self) -> Iterator[tuple[str, Tensor]]:
-        """What an interrupted run needs to go on to the same bits."""
+        """State from which an interrupted run continues to the same bits."""
         for matrix in self.matrices:
             yield f"sparse/{matrix.name}/threshold", matrix.threshold
             yield f"sparse/{matrix.name}/protected", matrix.protected
@@ -171,13 +172,13 @@ class Projection:
 
 @torch.no_grad()
 def normalise_gradient(model: nn.Module) -> Tensor:
-    """Divide the gradient of all weights by their root mean square; its norm before, `()`."""
+    """Divide the gradient by its root mean square over all weights; returns its norm before, `()`."""
     gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
     if not gradients:
         return torch.zeros(())
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(one) for one in gradients]))
     rms = norm / math.sqrt(sum(one.numel() for one in gradients))
-    if float(rms) > _ENOUGH:  # and not of NaN, which is noted as divergence
+    if float(rms) > _ENOUGH:  # NaN stays NaN and is recorded as divergence
         for one in gradients:
             one.div_(rms)
     return norm.float()
@@ -185,8 +186,8 @@ def normalise_gradient(model: nn.Module) -> Tensor:
 
 @torch.no_grad()
 def prune(model: nn.Module, density: float, *, floor: int = 0) -> None:
-    """Set all but the largest weights of every matrix to zero, in place, without training: the control of a sparse network that
-    is a dense one pruned by magnitude.
+    """Magnitude pruning in place, without training: all but the largest weights of every matrix become zero. It turns a dense
+    network into a control of a sparse one.
 
     Example::
 
@@ -198,7 +199,7 @@ def prune(model: nn.Module, density: float, *, floor: int = 0) -> None:
 
 
 def density_of(model: nn.Module) -> float:
-    """The share of nonzero weights in all matrices but those that stay dense.
+    """Share of nonzero weights in all matrices but those that stay dense.
 
     Example::
 

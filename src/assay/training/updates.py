@@ -1,4 +1,4 @@
-"""The training loop, of one model or of many: schedule, divergence, losses, checkpoints, Ctrl-C."""
+"""Training loop of one or many models: schedule, divergence, losses, checkpoints, Ctrl-C."""
 
 import math
 import signal
@@ -22,12 +22,12 @@ from assay.training.logs import Log, no_log
 
 
 class DivergedError(AssayError):
-    """The loss or the gradient of some models was no longer finite.
+    """The loss or the gradient of some models became infinite or NaN.
 
     **Attributes:**
 
-    - `models`: what happened to each of them, by its number.
-    - `records`: of all models, also of those that were trained to the end.
+    - `models`: a message for each of them, by index.
+    - `records`: of all models, including those trained to the end.
 
     Example::
 
@@ -43,22 +43,22 @@ class DivergedError(AssayError):
     records: list[TrainingRecord]
 
     @classmethod
-    def told(
+    def of_models(
         cls, given: str, *, models: dict[int, str], records: list[TrainingRecord], configs: Sequence[TrainingConfig]
     ) -> "DivergedError":
-        """The error, with the learning rates of those that diverged in its message."""
+        """The error, with the learning rates of the diverged models in its message."""
         rates = ", ".join(f"{rate:g}" for rate in sorted({configs[i].learning_rate for i in models}))
         error = cls(
             "the training loss and its gradient must stay finite",
             given=given,
-            next_step=f"lower the learning rate (it is {rates}) or look for NaN in the data, and train into another folder; "
-            "what was saved stays",
+            next_step=f"lower the learning rate (it is {rates}) or look for NaN in the data, and train into another folder;"
+            " saved files are kept",
         )
         error.models, error.records = models, records
         return error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return *super().__reduce__(), vars(self)  # with what it knows of every model
+        return *super().__reduce__(), vars(self)  # pickled with its attributes
 
 
 def train_cohort(
@@ -68,12 +68,13 @@ def train_cohort(
     progress: Callable[[str, float], None] = lambda doing, done: None,
     log: Log = no_log,
 ) -> Progressed:
-    """Take all steps, and leave the trained weights in the models, in evaluation mode.
+    """Take all steps, and set the models to evaluation mode.
 
-    A model whose loss or gradient is no longer finite keeps the weights it had before that step and is noted in `diverged`;
-    the others go on. When none is left training ends, and the last checkpoint stays. `log` has the mean loss of the models.
+    A model whose loss or gradient is no longer finite keeps its weights of before that step and is recorded in `diverged`; the
+    others continue. Training ends when none is left, and the last checkpoint is kept. `log` gets the mean loss of the models.
 
-    **Raises:** `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written; at once after a second.
+    **Raises:** `KeyboardInterrupt` after Ctrl-C, when the step is finished and a checkpoint written; after a second Ctrl-C at
+    once.
     """
     steps, every = cohort.configs[0].steps, cohort.configs[0].checkpoint_every
     progressed = load_checkpoint(checkpoint, cohort) if checkpoint is not None and checkpoint.exists() else Progressed()
@@ -99,9 +100,9 @@ def train_cohort(
                 last = losses
                 progressed.step += 1
                 if progressed.step % max(1, steps // 100) == 0 or progressed.step == steps:
-                    told = [math.nan if i in diverged else loss for i, loss in enumerate(losses.tolist())]
-                    progressed.curve.append((progressed.step, told))
-                    mean = statistics.fmean(loss for loss in told if not math.isnan(loss))
+                    known = [math.nan if i in diverged else loss for i, loss in enumerate(losses.tolist())]
+                    progressed.curve.append((progressed.step, known))
+                    mean = statistics.fmean(loss for loss in known if not math.isnan(loss))
                     progress(f"training, loss {mean:.4g}", progressed.step / steps)
                     log(progressed.step, {"loss": mean})
                 if interrupts():
@@ -109,7 +110,7 @@ def train_cohort(
                 if progressed.step % every == 0 or progressed.step == steps:
                     save()
         except KeyboardInterrupt:
-            if interrupts() < 2:  # the second may come in the middle of an update
+            if interrupts() < 2:  # a second Ctrl-C may interrupt an update
                 save()
             raise
     clock.stop()
@@ -118,7 +119,7 @@ def train_cohort(
 
 
 def records(progressed: Progressed, num_models: int) -> list[TrainingRecord]:
-    """What training left of each model: its losses as long as they were finite, and an equal share of the cost."""
+    """Training record of each model: its finite losses, and an equal share of the cost."""
     return [
         TrainingRecord(
             losses=tuple((step, losses[i]) for step, losses in progressed.curve if math.isfinite(losses[i])),
@@ -137,7 +138,7 @@ def _note_diverged(diverged: dict[int, str], losses: Tensor, norms: Tensor, step
 
 
 class _Clock:
-    """Adds the time since it was started, or last stopped, to what `progressed` counts."""
+    """Timer that adds the time since its start, or its last stop, to the seconds of `progressed`."""
 
     def __init__(self, progressed: Progressed):
         self.progressed = progressed
@@ -152,8 +153,8 @@ class _Clock:
 
 @contextmanager
 def _interrupts_between_steps() -> Iterator[Callable[[], int]]:
-    """Yields a function that counts how often Ctrl-C was pressed. The first time does nothing else, because half an update must
-    never be saved; the second does at once what it would do outside."""
+    """Context that defers Ctrl-C to the end of a step, since half an update must never be saved. Yields a function that counts
+    presses; the second acts at once."""
     pressed = 0
 
     def note(signum: int, frame: object) -> None:
@@ -164,8 +165,8 @@ def _interrupts_between_steps() -> Iterator[Callable[[], int]]:
             signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    here = threading.current_thread() is threading.main_thread()  # only the main thread receives signals
-    if not here or before is signal.SIG_IGN:  # as of a command that a shell runs in the background
+    here = threading.current_thread() is threading.main_thread()  # only the main thread may set signal handlers
+    if not here or before is signal.SIG_IGN:  # such as in a shell's background command
         yield lambda: pressed
         return
     signal.signal(signal.SIGINT, note)

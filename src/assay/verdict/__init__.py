@@ -1,5 +1,5 @@
-"""From evidence to three answers that are never merged: does it work on novel combinations, where are the parts combined and
-what breaks, is each part one thing inside."""
+"""The verdict: three separate answers from all evidence. Does the network work on novel combinations, where are the parts
+combined and what breaks, is each part one thing inside?"""
 
 from assay.verdict.answers import Combining, Novel, Sharing, Verdict
 from assay.verdict.judging import judge

@@ -1,4 +1,4 @@
-"""What a verdict is made of: three answers that are never merged, each with the numbers that it rests on."""
+"""Data types of the verdict: three separate answers, each with the numbers that it rests on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,21 +18,21 @@ NOVEL, COMBINING, SHARING = (
     "Is each part one thing inside?",
 )
 QUESTIONS = (NOVEL, COMBINING, SHARING)
-"""They are never merged."""
+"""The questions of a verdict, which are answered separately."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Novel:
-    """Does it work on novel combinations?
+    """Answer to the first question, whether the network works on novel combinations.
 
     **Attributes:**
 
-    - `answer`, `because`: in words, with the numbers.
-    - `basis`: `measured` on novel inputs with their labels, or `estimated` from states put together of trained ones.
-    - `assumption`: what an estimate takes for granted; empty where it was tested.
-    - `value`, `interval`: the share of novel combinations that are right, or its estimate.
-    - `combinations`: on how many it rests; `detectable`: the smallest difference that they would have shown four times in
-      five, and `more`: how many more would halve it.
+    - `answer`; `because`: the reason, with its numbers.
+    - `basis`: `measured` on novel inputs with their labels, or `estimated` from additive states composed from trained ones.
+    - `assumption`: the untested assumption of an estimate; empty without one.
+    - `value`, `interval`: the share of novel combinations answered rightly, or its estimate.
+    - `combinations`: their number; `detectable`: the smallest difference that they detect with power .8; `more`: number of
+      further ones that would halve it.
     """
 
     __repr__ = brief
@@ -49,7 +49,7 @@ class Novel:
 
 
 def headline_of(novel: Novel) -> str:
-    """The answer in a few words, an estimate as one."""
+    """The first answer in a few words, worded as an estimate if it is one."""
     if novel.answer == "not resolved":
         return novel.answer
     measured, estimated = _HEADLINES[novel.answer]
@@ -65,13 +65,13 @@ _HEADLINES: Mapping[Works, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Combining:
-    """Where are the parts combined, and what breaks?
+    """Answer to the second question, where the parts are combined and what breaks.
 
     **Attributes:**
 
     - `answer`: what breaks: `the combining`, `the way in`, `nothing found` or `not resolved`.
-    - `cut`: at which that was read; `between`: the cuts between which the parts are combined, and `calls` what lies there.
-    - `carried`: from which cut on each part can be exchanged, or `not found`.
+    - `cut`: at which this was read; `between`: the cuts between which the parts are combined; `calls`: the calls between these.
+    - `carried`: for every part the first cut at which it can be exchanged, or `not found`.
     """
 
     __repr__ = brief
@@ -86,8 +86,8 @@ class Combining:
 
 @dataclass(frozen=True, kw_only=True)
 class Sharing:
-    """Is each part one thing inside: one representation that serves all contexts, or copies by context? A network that shares
-    some layers or some contexts is neither, and not resolved."""
+    """Answer to the third question, whether each part has one representation for all contexts, or copies by context. A network
+    that shares only some layers or contexts is neither, and not resolved."""
 
     __repr__ = brief
 
@@ -97,14 +97,13 @@ class Sharing:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What all evidence together says.
+    """Verdict of all evidence.
 
     **Attributes:**
 
-    - `novel`: the first answer, measured where it was, else estimated; `estimate`: the estimate, where there is one.
+    - `novel`: the first answer, measured if possible, else estimated; `estimate`: the estimate, if there is one.
     - `combining`, `sharing`: the second and the third answer.
-    - `unlearned`: why nothing can be asked, where trained combinations are not answered; `unreliable`: why no number can be
-      relied on. Both are empty else.
+    - `unlearned`: why the network counts as unlearned; `unreliable`: why no number can be relied on. Empty where neither holds.
     - `sentence`: the verdict in plain words.
 
     Example::
@@ -126,14 +125,14 @@ class Verdict:
 
     @property
     def headline(self) -> str:
-        """The first answer in a few words: an estimate is never told as if it had been measured."""
+        """The first answer in a few words, worded as an estimate if it was not measured."""
         if self.unreliable:
             return "no verdict"
         return "unlearned" if self.unlearned else headline_of(self.novel)
 
     @property
     def judged(self) -> bool:
-        """Whether the three questions were asked at all."""
+        """Whether the three questions were answered at all."""
         return not (self.unreliable or self.unlearned)
 
     def _repr_html_(self) -> str:

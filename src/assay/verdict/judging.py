@@ -1,4 +1,4 @@
-"""`judge(evidence)`: three questions, each answered by a rule on one or two numbers."""
+"""Rules of the verdict: `judge(evidence)` answers each of three questions from one or two numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,14 +27,13 @@ def judge(
 ) -> Verdict:
     """The verdict of all evidence.
 
-    Where the numbers cannot be relied on there is none. A network that fails on trained combinations is unlearned, and nothing
-    else is asked.
+    There is none where the numbers are unreliable, or where the network fails on trained combinations (unlearned).
 
     **Arguments:**
 
-    - `unreliable`: why no number can be relied on, such as `Integrity.failure`; empty where all can.
-    - `unlearned`: why the network is unlearned; `hint`: what may be the cause.
-    - `failed`: instruments that broke off, which the sentence names with their reasons.
+    - `unreliable`: why the numbers are unreliable, such as `Integrity.failure`; else empty.
+    - `unlearned`: why the network is unlearned; `hint`: a possible cause.
+    - `failed`: instruments that failed, named in the sentence with their reasons.
 
     Example::
 
@@ -45,8 +44,8 @@ def judge(
         because = f"the integrity check failed: {unreliable}"
         return _none(because, f"No verdict, since {because}.", unreliable=unreliable)
     if unlearned:
-        told = f"Nothing can be said about composition: {unlearned}."
-        return _none(f"unlearned: {unlearned}", f"{told} {hint}." if hint else told, unlearned=unlearned)
+        text = f"Nothing can be said about composition: {unlearned}."
+        return _none(f"unlearned: {unlearned}", f"{text} {hint}." if hint else text, unlearned=unlearned)
     found = {item.instrument: item for item in evidence}
     why = {one.instrument: f"{one.instrument} failed: {shortened(one.reason).rstrip('.')}" for one in failed}
     measured = _measured(found, evidence, why.get("systematicity", "novel combinations were not tested"))
@@ -59,14 +58,14 @@ def judge(
     if measured.answer == "works" and combining.answer in ("the combining", "the way in"):
         both = f"{combining.because}; novel combinations work, so that at this cut their states are not sums of their parts"
         combining = replace(combining, answer="not resolved", because=both)
-    told = sentence(novel, estimate, combining, sharing)
-    further = [one for one in why.values() if one not in told]
+    text = sentence(novel, estimate, combining, sharing)
+    further = [one for one in why.values() if one not in text]
     return Verdict(
         novel=novel,
         estimate=estimate,
         combining=combining,
         sharing=sharing,
-        sentence=" ".join([told, *(f"{one[:1].upper()}{one[1:]}." for one in further)]),
+        sentence=" ".join([text, *(f"{one[:1].upper()}{one[1:]}." for one in further)]),
     )
 
 
@@ -97,20 +96,19 @@ def _measured(found: Mapping[str, Evidence], evidence: Sequence[Evidence], witho
         return Novel(because=reasons[0] if reasons else "novel combinations were not tested")
     which = item.settings.get("novel score", "novel combinations")
     of_seen = with_interval(seen.value, seen.interval)
-    told = f"{which} score {with_interval(novel.value, novel.interval)}, trained ones {of_seen}"
+    text = f"{which} score {with_interval(novel.value, novel.interval)}, trained ones {of_seen}"
     answer, why = _call(novel.interval, *floor_of(novel), best=seen.value)
     if answer == "works" and novel not in findings(evidence):
         answer, why = "not resolved", f"it is no finding among all that was tested, with a largest p of {p_value(novel.p)}"
-    return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="measured"), novel)
+    return _with_power(Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="measured"), novel)
 
 
 def _estimated(item: Evidence | None) -> Novel | None:
-    """From states put together of trained ones (C) and, with novel inputs, from whether they are answered alike (E).
+    """Estimate from additive states of novel combinations (C) and, with novel inputs, from the agreement of both answers (E).
 
-    With both, the share N of novel inputs that are right is bounded by arithmetic, C + E - 1 <= N <= 1 - |C - E|, in each
-    combination and whatever the network does: the answer is the one on which the intervals of both bounds agree. Without novel
-    inputs C is taken at the first cut that passes the rule of the headline cut, since all that comes behind it has a part in
-    what is answered there.
+    With both, the share N of novel inputs answered rightly obeys C + E - 1 <= N <= 1 - |C - E| in each combination, for any
+    network; the answer is the one on which the intervals of both bounds agree. Without novel inputs C is taken at the first cut
+    that passes the rule of the headline cut, since it tests the largest part of the network.
     """
     if item is None:
         return None
@@ -127,7 +125,7 @@ def _estimated(item: Evidence | None) -> Novel | None:
         right, cut = early, f"{item.settings.get('first_cut')}, the first cut that holds the parts"
     assert right.value is not None
     assert right.interval is not None
-    told = f"at {cut}, states put together of trained ones are answered right on {with_interval(right.value, right.interval)}"
+    text = f"at {cut}, states composed from trained ones are answered right on {with_interval(right.value, right.interval)}"
     one_answer = item.settings.get("one_answer_to_all")
     floor, beside = max(
         *(floor_of(one) for one in (headline, right)),
@@ -135,15 +133,15 @@ def _estimated(item: Evidence | None) -> Novel | None:
     )
     answer, why = _call(right.interval, floor, beside, best=1.0)
     if same is None or same.value is None or same.interval is None:
-        told += f" of {right.units} novel combinations"
-        estimate = Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated", assumption=GETS_THERE)
+        text += f" of {right.units} novel combinations"
+        estimate = Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="estimated", assumption=GETS_THERE)
         return _with_power(estimate, right)
-    told += f", and novel inputs are answered as these states on {with_interval(same.value, same.interval)}"
-    told += f", of {right.units} combinations"
-    if item.settings.get("one_best") is False:  # of real numbers nothing follows about their score
+    text += f", and novel inputs are answered as these states on {with_interval(same.value, same.interval)}"
+    text += f", of {right.units} combinations"
+    if item.settings.get("one_best") is False:  # for real-valued outputs disagreement implies no bound on the score
         if answer == "works" and same.interval.low < WORKS:
             answer, why = "not resolved", "so that they may score anything"
-        return _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
+        return _with_power(Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="estimated"), right)
     value, least, most = _bounds(right, same)
     if least.low >= WORKS:
         answer, why = _call(least, floor, beside, best=1.0)
@@ -153,14 +151,14 @@ def _estimated(item: Evidence | None) -> Novel | None:
         answer, why = "works in part", f"so that {number(least.low)} to {number(most.high)} of them can be right"
     else:
         answer, why = "not resolved", f"so that {number(least.low)} to {number(most.high)} of them can be right"
-    estimate = _with_power(Novel(answer=answer, because=f"{told}{why and f', {why}'}", basis="estimated"), right)
+    estimate = _with_power(Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="estimated"), right)
     bounds = Interval(low=least.low, high=most.high, level=least.level, method="from the lowest to the highest bound")
     return replace(estimate, value=value, interval=bounds)
 
 
 def _bounds(right: Measure, same: Measure) -> tuple[float, Interval, Interval]:
-    """The lower bound of the share of novel inputs that are right, its interval, and that of the upper bound: combination by
-    combination, or from the ends of both intervals where the two were not measured on the same ones."""
+    """Lower bound of the share of novel inputs answered rightly, its interval, and the interval of the upper bound: paired by
+    combination, or from the ends of both intervals where they were measured on different combinations."""
     others = dict(zip(same.unit_ids, same.repeats, strict=True)) if same.unit_ids else {}
     pairs = [(c, others[one]) for one, c in zip(right.unit_ids, right.repeats, strict=False) if one in others]
     units = [max(0.0, c + e - 1) for c, e in pairs]
@@ -180,8 +178,8 @@ def _of_sum(measures: Sequence[Measure], key: str) -> Measure | None:
 
 
 def _call(interval: Interval, floor: float, beside: str, *, best: float) -> tuple[Works, str]:
-    """The answer of the whole interval, and a reason where it is none or only in part. `floor`: the best null, `beside` in
-    words; `best`: what could be reached."""
+    """The answer that holds for the whole interval, and the reason where it is unresolved or partial. `floor`: the best null,
+    described by `beside`; `best`: the highest attainable value."""
     if interval.low >= WORKS * best and interval.low > floor:
         return "works", f"above the best null ({beside})" if floor else ""
     if floor + ABOVE_NULL >= WORKS * best:
@@ -231,10 +229,10 @@ def _combining(item: Evidence | None, without: str) -> Combining:
 
 
 def _certain(breaks: str, item: Evidence) -> bool:
-    """Whether the intervals say so too, and of a broken combining no other cut that would do as well says otherwise: one before
-    a fault in the way in does, and that is no contradiction.
+    """Whether the answer holds for whole intervals. For a broken combining C must also be low at all other usable cuts; a
+    broken way in needs no such check, since C may be high at a cut before the fault.
 
-    The settings are those of all that was read, of which an access level may have left numbers out: these could be anything.
+    Measures that the access level leaves out are unknown, so they confirm no answer.
     """
     c, e = (next((one for key in keys if (one := _of_sum(item.measures, key)) and one.interval), None) for keys in (_C, _E))
     most = item.settings.get("most_at_such_cuts")
@@ -251,17 +249,17 @@ _C, _E = ("novel_from_state", "novel_from_state_by_labels"), ("novel_as_state",)
 
 
 def _rates(item: Evidence, cut: str) -> str:
-    """Cs, C and E at the headline cut, as far as they are known."""
-    told = []
+    """Cs, C and E at the headline cut, where known, as text."""
+    text = []
     for key, what in _RATES.items():
         measure = _of_sum(item.measures, key)
         if measure is not None and measure.value is not None:
-            told.append(f"{what} {with_interval(measure.value, measure.interval)}")
-    return f"at {cut}, {', '.join(told)}"
+            text.append(f"{what} {with_interval(measure.value, measure.interval)}")
+    return f"at {cut}, {', '.join(text)}"
 
 
 _RATES = {
-    "seen_from_state": "held-out trained combinations are answered right from states put together of others on",
+    "seen_from_state": "held-out trained combinations are answered right from states composed from others on",
     "novel_from_state": "novel ones on",
     "novel_from_state_by_labels": "novel ones, by their labels, on",
     "novel_as_state": "novel inputs are answered as such states on",

@@ -1,10 +1,10 @@
-"""How the answers read a measure beside its best null."""
+"""Thresholds of the verdict, and the best null of a measure."""
 
 from assay.display import number
 from assay.evidence import Measure
 
-WORKS = 0.9  # from this share of combinations on, with the whole interval, it works
-ABOVE_NULL = 0.1  # up to this far above the best null, with the whole interval, it does not
+WORKS = 0.9  # a network works if its whole interval is at least this share
+ABOVE_NULL = 0.1  # it does not work if its whole interval is at most this far above the best null
 
 
 def floor_of(measure: Measure) -> tuple[float, str]:

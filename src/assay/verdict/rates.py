@@ -1,4 +1,4 @@
-"""The error rates that ship: how often each answer is wrong on networks whose truth is known, as `zoo.score` wrote them."""
+"""Shipped error rates of the verdict on networks whose true answer is known, as written by `zoo.score`."""
 
 import json
 from importlib.resources import files
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from assay.errors import AssayError
 from assay.store import read_json
 
-SHIPS = "fixed"  # the rule by which the verdict answers
+SHIPS = "fixed"  # the rule of the shipped verdict
 SHIPPED = Path(str(files("assay.verdict"))) / "error_rates.json"
 
 
@@ -19,7 +19,7 @@ class _RatesTable(BaseModel):
 
 
 class Figure(_RatesTable):
-    """One figure with its interval at 95 %, None where no network bears on it; `subjects`: on how many networks it rests."""
+    """One figure with its 95 % interval, None without networks; `subjects`: number of networks."""
 
     value: float | None
     low: float | None
@@ -28,20 +28,20 @@ class Figure(_RatesTable):
 
     @property
     def number(self) -> str:
-        """The value in words, `-` where there is none."""
+        """The value as text, `-` without one."""
         return _number(self.value)
 
     @property
     def span(self) -> str:
-        """The interval in words; empty where there is none."""
+        """The interval as text; empty without one."""
         return f"[{_number(self.low)}, {_number(self.high)}]" if self.low is not None else ""
 
 
 class Calls(_RatesTable):
-    """How many networks of a kind got each answer.
+    """Answers for the networks of one kind, with counts.
 
-    **Attributes:** `rule`: by which they were judged; `level`: of access; `kind`: as which they were made, with what they do;
-    `wrong`: the share of answers that are wrong, where one can be.
+    **Attributes:** `rule`: of the verdict; `level`: access level; `kind`: kind of network by construction and behaviour;
+    `wrong`: share of wrong answers, where defined.
     """
 
     rule: str
@@ -52,14 +52,14 @@ class Calls(_RatesTable):
 
 
 class ErrorRates(_RatesTable):
-    """The table.
+    """Table of error rates.
 
     **Attributes:**
 
-    - `subjects`: networks scored; `declared`: that the zoo has; `sealed`: how many of those scored are of the sealed family.
-    - `figures`: by key; `bounds`: what each must be and is hoped to be, in words.
-    - `beside`: figures of baselines and of further readings; `calls`: answers by rule, level and kind.
-    - `notes`: what belongs to the numbers.
+    - `subjects`: number of networks scored; `declared`: in the zoo; `sealed`: of those scored, in the sealed family.
+    - `figures`: by key; `bounds`: required value and goal of each, as text.
+    - `beside`: figures of baselines and further rules; `calls`: answers by rule, level and kind.
+    - `notes`: remarks on the numbers.
     """
 
     schema_version: int = 1
@@ -73,7 +73,7 @@ class ErrorRates(_RatesTable):
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> str:
-        """Every figure under its key, `subjects`, and the rest under names of their own."""
+        """Every figure by key, `subjects`, and the rest by name."""
         content: dict[str, Any] = {"subjects": self.subjects, "declared": self.declared, "sealed": self.sealed}
         content |= {key: figure.model_dump() for key, figure in self.figures.items()}
         content["beside"] = {key: figure.model_dump() for key, figure in self.beside.items()}
@@ -82,7 +82,7 @@ class ErrorRates(_RatesTable):
         return json.dumps(content, indent=2)
 
     def as_text(self) -> str:
-        """The figures, and the answers of the rule that ships; what stands beside them is left to `as_json`."""
+        """The figures, and the answers of the shipped rule; baselines are in `as_json` only."""
         lines = [f"{self.subjects} of {self.declared} networks of the zoo, {self.sealed} of them of the sealed family", ""]
         lines.append(f"{'figure':46} {'value':>7} {'95 %':>16} {'networks':>9}  must, aim")
         for key, figure in self.figures.items():
@@ -109,7 +109,7 @@ def _number(value: float | None) -> str:
 
 
 def shipped_rates(path: Path | None = None) -> ErrorRates:
-    """The table that ships. **Raises:** `AssayError` where it is missing or damaged.
+    """The shipped table. **Raises:** `AssayError` when it is missing or damaged.
 
     Example::
 
@@ -119,7 +119,5 @@ def shipped_rates(path: Path | None = None) -> ErrorRates:
     """
     path = SHIPPED if path is None else path
     if not path.exists():
-        raise AssayError(
-            "the error rates must be there to be shown", given=f"{path} is missing", next_step="install Assay again"
-        )
+        raise AssayError("the file of error rates must exist", given=f"{path} is missing", next_step="install Assay again")
     return read_json(path, ErrorRates)

@@ -1,5 +1,5 @@
-"""Is each part one thing inside? Whether its effect, read beside one value of another part, works beside other values, and
-whether weights respond as one in all contexts."""
+"""Rules for the third question: whether the effect of a part, measured beside one value of another part, works beside other
+values, and whether weights respond alike in all contexts."""
 
 from collections.abc import Mapping
 
@@ -13,10 +13,10 @@ KEY, SAME, OTHER = "seen_from_effect_in_context", "the same context", "other con
 
 
 def sharing_of(found: Mapping[str, Evidence], why: Mapping[str, str]) -> Sharing:
-    """The answer of `recombination`, at the headline cut, and that of `fracture`, over all weights. Where both find something
-    and disagree nothing is said.
+    """The answer from `recombination`, at the headline cut, and from `fracture`, over all weights; not resolved where both have
+    an answer and disagree.
 
-    **Arguments:** `found`: evidence by instrument; `why`: what an instrument that broke off gives as its reason.
+    **Arguments:** `found`: evidence by instrument; `why`: reasons of the instruments that failed.
     """
     asked = {"recombination", "fracture"} & (found.keys() | why.keys())
     unasked = "recombination was not run" if asked else "neither recombination nor fracture, which answer it, was run"
@@ -25,7 +25,7 @@ def sharing_of(found: Mapping[str, Evidence], why: Mapping[str, str]) -> Sharing
         return exchanged
     responding = _responding(found["fracture"]) if "fracture" in found else Sharing(because=why["fracture"])
     reasons = [exchanged.because, responding.because]
-    both = "; ".join(reasons if "recombination" in asked else reversed(reasons))  # what was asked comes first
+    both = "; ".join(reasons if "recombination" in asked else reversed(reasons))  # resolved answers come first
     answers = {one.answer for one in (exchanged, responding)} - {"not resolved"}
     if len(answers) > 1:
         return Sharing(because=f"two instruments disagree: {both}")
@@ -38,31 +38,30 @@ def sharing_of(found: Mapping[str, Evidence], why: Mapping[str, str]) -> Sharing
 
 
 def _exchanged(item: Evidence | None, without: str) -> Sharing:
-    """`copies by context` where at the headline cut the effect of a part certainly works in its own context, a value of another
-    part, and certainly does not work in all others. Both are rates of right answers, which the scale of weights, widths and
-    decay do not enter. That every part is shared is not said: copies that arise behind that cut are a step of the combining.
-    """
+    """`copies by context` where at the headline cut the effect of a part works in its own context (a value of another part) and
+    fails in all others, both with the whole interval. Both are rates of right answers, so they do not depend on weight scale,
+    width or decay. `one shared thing` is never concluded, since copies behind that cut would be a step of the combining."""
     if item is None:
         return Sharing(because=without)
     if item.not_enough:
         return Sharing(because=item.not_enough)
     if not (cut := item.settings.get("headline_cut")):
-        return Sharing(because="there is no cut at which the parts stand side by side as a sum")
+        return Sharing(because="there is no cut at which the state is a sum of the parts")
     by_pair: dict[tuple[str, str], dict[str, Measure]] = {}
     for measure in item.measures:
         if measure.key == KEY and measure.interval is not None:
             pair = measure.about["part"], measure.about["context"]
             by_pair.setdefault(pair, {})[measure.about["effect from"]] = measure
     if not by_pair:
-        return Sharing(because="too few exchanges have an effect that is known in another context")
+        return Sharing(because="too few exchanges have an effect that was measured in another context")
     copied = [pair for pair, each in by_pair.items() if SAME in each and _works(each[SAME]) and _fails(each[OTHER])]
     part, context = min(copied or by_pair, key=lambda pair: by_pair[pair][OTHER].value or 0.0)
     each = by_pair[part, context]
-    least = f"exchanging {part} with its effect at other values of {context} is answered right on {_told(each[OTHER])}"
-    own = f", with that at the same value on {_told(each[SAME])}" if SAME in each else ""
+    least = f"exchanging {part} with its effect at other values of {context} is answered right on {_interval_text(each[OTHER])}"
+    own = f", with that at the same value on {_interval_text(each[SAME])}" if SAME in each else ""
     if copied:
         return Sharing(answer="copies by context", because=f"at {cut}, {least}{own}")
-    return Sharing(because=f"no copies were found at {cut}, where {least}{own}; copies behind it are not told from combining")
+    return Sharing(because=f"no copies were found at {cut}, where {least}{own}; copies behind it would look like combining")
 
 
 def _works(measure: Measure) -> bool:
@@ -78,20 +77,20 @@ def _fails(measure: Measure) -> bool:
 
 
 def _responding(item: Evidence) -> Sharing:
-    """Of every regularity that exchanges the values of one context: `one shared thing` where all are, `copies by context` where
-    one is in copies and none is one thing."""
+    """Over all regularities that exchange the values of one context: `one shared thing` if all are, `copies by context` if some
+    are copies and none is shared."""
     if item.not_enough:
         return Sharing(because=item.not_enough)
     shared = [measure for measure in item.measures if measure.key == "sharing"]
     if not shared:
         return Sharing(because="no regularity was read")
-    told = [_of_context(item, measure) for measure in shared]
-    in_context = [one for one in told if one.answer != "not resolved"]
+    answers = [_of_context(item, measure) for measure in shared]
+    in_context = [one for one in answers if one.answer != "not resolved"]
     if len({one.answer for one in in_context}) == 1 and (
-        len(in_context) == len(told) or in_context[0].answer != "one shared thing"
+        len(in_context) == len(answers) or in_context[0].answer != "one shared thing"
     ):
         return in_context[0]
-    return Sharing(because="; ".join(one.because for one in told))
+    return Sharing(because="; ".join(one.because for one in answers))
 
 
 def _of_context(item: Evidence, shared: Measure) -> Sharing:
@@ -99,5 +98,5 @@ def _of_context(item: Evidence, shared: Measure) -> Sharing:
     return Sharing(answer=found.answer, because=found.because)
 
 
-def _told(measure: Measure) -> str:
+def _interval_text(measure: Measure) -> str:
     return with_interval(measure.value or 0.0, measure.interval)

@@ -1,4 +1,4 @@
-"""The three answers in words: for the sentence, the report and the terminal."""
+"""Text of the three answers, for the sentence, the report and the terminal."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,10 +8,7 @@ from assay.instruments.fracture.answer import COPIES, ONE
 from assay.verdict.answers import COMBINING, NOVEL, SHARING, Combining, Novel, Sharing, Verdict, headline_of
 from assay.verdict.numbers import ABOVE_NULL, WORKS
 
-UNSEEN = (
-    "No estimate from trained inputs can see inputs that are intercepted on their way, or wrong answers taught to novel inputs "
-    "alone."
-)
+UNSEEN = "No estimate from trained inputs can detect intercepted inputs, or wrong answers taught on novel inputs only."
 _BREAKS: Mapping[str, str] = {
     "the combining": "what breaks is the combining",
     "the way in": "what breaks is the way in",
@@ -21,29 +18,29 @@ _BREAKS: Mapping[str, str] = {
 
 
 _SHARED: Mapping[str, str] = {
-    "one shared thing": "inside, one shared thing serves all contexts",
+    "one shared thing": "inside, one shared representation serves all contexts",
     "copies by context": "inside, there are copies by context",
     "not resolved": "whether each part is one thing inside is not resolved",
 }
 
 
 RULES: Mapping[str, str] = {
-    NOVEL: f"It works where the whole interval lies above the best null and from {WORKS:g} times the score on trained "
-    f"combinations on (of 1 for an estimate), does not work where it ends at most {ABOVE_NULL:g} above the best null, and "
-    "works in part where it lies between the two. Any other interval is not resolved.",
-    COMBINING: f"The combining breaks where, at every usable cut, fewer than {WORKS:g} of novel combinations are answered "
-    f"right from states put together of trained ones. The way in breaks where fewer than {WORKS:g} of novel inputs, and fewer "
-    f"than of such states, are answered as these states are. Where both lie at {WORKS:g} or above, nothing breaks. Each must "
-    "hold for the whole interval, else the answer is not resolved.",
+    NOVEL: f"It works if the whole interval lies above the best null and at or above {WORKS:g} times the score on trained "
+    f"combinations (times 1 for an estimate); it does not work if it ends at most {ABOVE_NULL:g} above the best null; "
+    "it works in part if the interval lies between the two. Any other interval is not resolved.",
+    COMBINING: f"The combining breaks if, at every usable cut, fewer than {WORKS:g} of novel combinations are answered right "
+    f"from states composed from trained ones. The way in breaks if the share of novel inputs that are answered like these "
+    f"states is below {WORKS:g} and below the share of states that are answered right. If both shares are at least {WORKS:g}, "
+    "nothing breaks. Each must hold for the whole interval, else the answer is not resolved.",
     SHARING: f"Copies by context need an effect that works beside one value of another part ({WORKS:g} or more) and fails "
-    f"beside all others, or less than {COPIES:g} of what differs in the context alone responding as one; one shared thing "
-    f"needs more than {ONE:g} of it. Each with the whole interval, else it is not resolved.",
+    f"beside all others, or less than {COPIES:g} of the orbits that differ in the context only responding alike; one shared "
+    f"thing needs more than {ONE:g} of these. Each must hold for the whole interval, else the answer is not resolved.",
 }
-"""What would make each answer another one; docs/methods/verdict.md has the rules in full."""
+"""The rule of each answer in brief; docs/methods/verdict.md has the full rules."""
 
 
 class Answered(NamedTuple):
-    """One question with its answer, the reason, what must be known before it, and what follows."""
+    """One question with its answer and reason, and text to show before and after it."""
 
     question: str
     answer: str
@@ -54,12 +51,12 @@ class Answered(NamedTuple):
 
     @property
     def rule(self) -> str:
-        """What would make the answer another one."""
+        """The rule by which the answer was given."""
         return RULES[self.question]
 
 
 def answered(verdict: Verdict) -> tuple[Answered, ...]:
-    """The three questions; none where the network is unlearned or its numbers cannot be relied on.
+    """The three questions with their answers; empty where the network is unlearned or the numbers are unreliable.
 
     Example::
 
@@ -96,34 +93,34 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
 
 
 def assumption(novel: Novel) -> str:
-    """What an estimate takes for granted."""
+    """Sentence on the assumption of an estimate."""
     return f"this assumes {novel.assumption}" if novel.assumption else ""
 
 
 def power(novel: Novel) -> str:
-    """The smallest difference that could have been seen, and what would halve it."""
+    """Sentence on the smallest detectable difference."""
     if novel.detectable is None:
         return ""
     return (
-        f"these {novel.combinations} combinations would have shown a difference of {number(novel.detectable)} four times in "
-        f"five; {novel.more} more would halve that"
+        f"these {novel.combinations} combinations detect a difference of {number(novel.detectable)} with power .8; "
+        f"{novel.more} more would halve that"
     )
 
 
 def beside(novel: Novel, estimate: Novel | None) -> str:
-    """What the inside says where novel combinations were measured."""
+    """Sentence on the estimate where novel combinations were measured."""
     if novel.basis != "measured" or estimate is None or estimate.basis != "estimated":
         return ""
     return f"estimated from inside, it is {headline_of(estimate)}: {estimate.because}"
 
 
 def broken(combining: Combining) -> str:
-    """What breaks."""
+    """Phrase for what breaks."""
     return _BREAKS[combining.answer]
 
 
 def where(combining: Combining) -> str:
-    """Where the parts are combined."""
+    """Phrase for where the parts are combined."""
     if combining.between is None:
         return "where the parts are combined is not resolved"
     return f"the parts are combined between {' and '.join(map(_cut, combining.between))}"
@@ -136,15 +133,17 @@ def _cut(label: str) -> str:
 
 
 def sentence(novel: Novel, estimate: Novel | None, combining: Combining, sharing: Sharing) -> str:
-    """The three answers one after the other."""
+    """The verdict's sentences: the three answers in order."""
     first = "whether this network works on novel combinations is not resolved"
     if novel.answer != "not resolved":
         first = f"this network {'' if novel.basis == 'measured' else 'is '}{headline_of(novel)}"
-    told = [": ".join(filter(None, (first, novel.because)))]
-    told[0] = "; ".join(filter(None, (told[0], assumption(novel))))
-    told += [power(novel), UNSEEN.rstrip(".") if novel.assumption else "", beside(novel, estimate)]
-    told.append(
+    sentences = [": ".join(filter(None, (first, novel.because)))]
+    sentences[0] = "; ".join(filter(None, (sentences[0], assumption(novel))))
+    sentences += [power(novel), UNSEEN.rstrip(".") if novel.assumption else "", beside(novel, estimate)]
+    sentences.append(
         f"{where(combining)}{f' ({combining.calls})' if combining.calls else ''}; {broken(combining)}: {combining.because}"
     )
-    told.append(": ".join(filter(None, (_SHARED[sharing.answer], sharing.because if sharing.answer != "not resolved" else ""))))
-    return " ".join(f"{one[:1].upper()}{one[1:]}." for one in told if one)
+    sentences.append(
+        ": ".join(filter(None, (_SHARED[sharing.answer], sharing.because if sharing.answer != "not resolved" else "")))
+    )
+    return " ".join(f"{one[:1].upper()}{one[1:]}." for one in sentences if one)

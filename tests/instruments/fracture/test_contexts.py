@@ -319,11 +319,11 @@ def test_what_is_no_declaration_is_named():
 @pytest.mark.parametrize(
     ("rows", "given", "said"),
     [
-        ([], {}, "at least one move of examples"),
+        ([], {}, "at least one generator"),
         ([torch.tensor([1, 0])], {"num_outputs": 0}, "at least one output"),
-        ([torch.tensor([1, 0])], {"outputs": [torch.tensor([0])] * 2}, "as many as moves of examples"),
+        ([torch.tensor([1, 0])], {"outputs": [torch.tensor([0])] * 2}, "as many permutations of outputs as of examples"),
         ([torch.tensor([1, 0])], {"outputs": [torch.tensor([0])], "num_outputs": 2}, "num_outputs=2"),
-        ([torch.tensor([1, 0]), torch.tensor([0, 2, 1])], {}, "of as many examples"),
+        ([torch.tensor([1, 0]), torch.tensor([0, 2, 1])], {}, "examples must have one length"),
     ],
 )
 def test_moves_that_cannot_be_multiplied_are_named(rows, given, said):
@@ -334,5 +334,5 @@ def test_moves_that_cannot_be_multiplied_are_named(rows, given, said):
 @pytest.mark.parametrize("move", [[1, 0], torch.zeros(1, 2, dtype=torch.long)])
 def test_moves_that_are_no_tensors_of_one_dimension_are_named(move):
     """Annotations are checked in tests alone, so that what a user meets is called directly."""
-    with pytest.raises(AssayError, match="must be a tensor of whole numbers of one dimension"):
+    with pytest.raises(AssayError, match="must be a one-dimensional tensor of whole numbers"):
         _check_moves("exchange", [move], (), 2)

@@ -217,7 +217,7 @@ def test_an_audit_of_a_file(tmp_path):
     assert f'<div id="{target}">' in page
     chosen = [assay.load_instrument("systematicity")]
     others = audit(load_subject(str(path)), TASK, effort="quick", instruments=chosen, progress=None)
-    assert others.skipped[0].reason == "it runs the network, and there is a file of its answers alone"
+    assert others.skipped[0].reason == "it runs the network, but only a file of its answers was given"
 
 
 def test_the_command_audits_a_file(tmp_path, capsys, monkeypatch):
@@ -238,7 +238,7 @@ def test_what_cannot_be_read_is_named(tmp_path):
     path = file_of(tmp_path)
     with pytest.raises(AssayError, match=r"systematicity must run a network.*Given: answers.jsonl"):
         run(assay.load_instrument("systematicity"), Predictions(path), TASK, effort="quick")
-    with pytest.raises(AssayError, match="can be asked nothing else"):
+    with pytest.raises(AssayError, match="answer only the examples in their file"):
         Predictions(path)({"source": torch.zeros(1, 5), "prefix": torch.zeros(1, 11)})
     save_lines(path, [*lines("noisy executor")[:3], PredictionLine(id=10**7, text="d1 = 3")])
     with pytest.raises(AssayError, match=r"must be the number of a combination of non-adjacent-sum.*Given: 10000000"):

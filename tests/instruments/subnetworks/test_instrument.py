@@ -235,7 +235,7 @@ class Empty(Signs):
         (OnePart(), apart(), "of two parts"),
         (CannotIsolate(), apart(), "one that can be isolated"),
         (Empty(), apart(), "0 problems"),
-        (Signs(), Odd(nn.Identity()), "weights that it may remove"),
+        (Signs(), Odd(nn.Identity()), "with maskable weights"),
     ],
 )
 def test_what_cannot_be_looked_at_is_named_without_a_number(task, module, reason):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from assay.figure import Curve, Line, Plot
+from assay.report.axis_canvas import MOST_DRAWN, Span, round_numbers, span_over
 from assay.report.canvas import (
     FAINT,
     INK,
@@ -23,7 +24,6 @@ from assay.report.canvas import (
 )
 from assay.report.families import grouped
 from assay.report.pictures.picture import LINE, DrawnFigure, apart
-from assay.report.sheet import MOST_DRAWN, Span, round_numbers, span_over
 from assay.report.words import number, tick
 
 LEFT = 30  # of the axis numbers
@@ -61,7 +61,7 @@ class Spot(NamedTuple):
     note: str
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         where = self.x if isinstance(self.x, str) else number(self.x)
         within = f" [{number(self.bounds[0])}, {number(self.bounds[1])}]" if self.bounds else ""
         return f"{where}: {number(self.y)}{within}"
@@ -182,7 +182,7 @@ def _panel(plot: Plot, across: Across, colours: Mapping[str, str]) -> Panel:
     for stretch in plot.stretches:
         left, right = (_x(across.places[place]) for place in (stretch.start, stretch.end))
         corners = [(left, TOP), (right, TOP), (right, TOP + height), (left, TOP + height)]
-        canvas.area(corners, colour=VALUE, told=stretch.note)
+        canvas.area(corners, colour=VALUE, description=stretch.note)
     for mark in round_numbers(up):
         canvas.rule(LEFT, frame.y(mark), LEFT + ROOM, frame.y(mark), colour=FAINT)
         canvas.text(tick(mark), LEFT - 6, frame.y(mark), align="right", colour=MUTED)
@@ -197,7 +197,7 @@ def _panel(plot: Plot, across: Across, colours: Mapping[str, str]) -> Panel:
         # Nulls without a style of their own get one after the other, so that they can be followed where they cross.
         dash = [*DASHES.values()][nulls.index(line.name) % 3] if line.null and line.style == "solid" else DASHES[line.style]
         colour = NULL if line.null else colours[line.name]
-        canvas.line(_widened([frame.at(spot) for spot in spots]), colour=colour, dash=dash, told=_told(line, spots))
+        canvas.line(_widened([frame.at(spot) for spot in spots]), colour=colour, dash=dash, description=_told(line, spots))
         within = [(frame.x(spot), *map(frame.y, spot.bounds)) for spot in spots if spot.bounds]
         if line.null and within:
             lows, highs = _widened([(x, low) for x, low, _ in within]), _widened([(x, high) for x, _, high in within])
@@ -207,15 +207,15 @@ def _panel(plot: Plot, across: Across, colours: Mapping[str, str]) -> Panel:
     dots = [(line, spot) for line, spots in drawn for spot in spots if spot.marked or not line.null]
     for line, spot in sorted(dots, key=lambda each: each[1].marked):  # so that none covers one that stands out
         colour, size = NULL if line.null else colours[line.name], 90 if spot.marked else 24
-        told = "; ".join(filter(None, (f"{line.name}, {spot.told}", spot.note)))
-        canvas.dot(*frame.at(spot), told, size=size, colour=colour)
+        description = "; ".join(filter(None, (f"{line.name}, {spot.description}", spot.note)))
+        canvas.dot(*frame.at(spot), description, size=size, colour=colour)
     _names(canvas, frame, drawn, colours if len(colours) > 1 else dict.fromkeys(colours, INK))
-    told = "; ".join([*(_told(line, spots) for line, spots in drawn), *(stretch.note for stretch in plot.stretches)])
-    return canvas.panel(plot.title, plot.subtitle, f"{plot.title} {plot.subtitle}".strip() + f". {told}.")
+    description = "; ".join([*(_told(line, spots) for line, spots in drawn), *(stretch.note for stretch in plot.stretches)])
+    return canvas.panel(plot.title, plot.subtitle, f"{plot.title} {plot.subtitle}".strip() + f". {description}.")
 
 
 def _told(line: Line, spots: Sequence[Spot]) -> str:
-    return f"{line.name}: {', '.join(spot.told for spot in spots)}"
+    return f"{line.name}: {', '.join(spot.description for spot in spots)}"
 
 
 def _widened(points: list[Point]) -> list[Point]:

@@ -122,8 +122,8 @@ def _told(text: Parse) -> str:
         found = [f"{edge.relation} of {text.words[edge.head]}".strip() for edge in edges if edge.dependent == place]
         return " and ".join(found) or "root"
 
-    told = [
+    description = [
         f"{word}: declared {head(text.declared, place)}, predicted {head(text.predicted, place)}"
         for place, word in enumerate(text.words)
     ]
-    return f"{_score(text)}. {'; '.join(told)}."
+    return f"{_score(text)}. {'; '.join(description)}."

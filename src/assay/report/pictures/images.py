@@ -39,12 +39,12 @@ def _panel(title: str, row: Sequence[GridImage]) -> Panel:
         every = max(1, -(-max(len(image.pixels), *map(len, image.pixels), 1) // MOST_PIXELS))
         drawn = [[_colour(pixel, image) for pixel in line[::every]] for line in image.pixels[::every]]
         side = (wide - GAP) / max(len(drawn), *map(len, drawn), 1)
-        told = ": ".join(filter(None, (image.name, image.note)))
-        canvas.pixels(x, y, side, drawn, told=told)
+        description = ": ".join(filter(None, (image.name, image.note)))
+        canvas.pixels(x, y, side, drawn, description=description)
         for place, words in enumerate((image.name, image.note)):
             canvas.text(shortened(words, wide - GAP, 9), x, y + wide - GAP + 7 + 11 * place, size=9, colour=MUTED)
-    told = "; ".join(": ".join(filter(None, (image.name, image.note))) for image in row)
-    return canvas.panel(title, "", f"{title}. {told}.")
+    description = "; ".join(": ".join(filter(None, (image.name, image.note))) for image in row)
+    return canvas.panel(title, "", f"{title}. {description}.")
 
 
 def _colour(pixel: int, image: GridImage) -> str:

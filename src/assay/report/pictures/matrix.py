@@ -25,8 +25,8 @@ def matrix_picture(matrix: Matrix) -> DrawnFigure | None:
             value, note = matrix.values[k][j], matrix.notes[k][j]
             if value is None:
                 continue
-            told = f"{matrix.down} {row}, {matrix.across} {column}: {number(value)}" + (f", {note}" if note else "")
-            canvas.fill(left + wide * j + 1, y + 1, wide - 2, CELL - 2, share=value, told=told)
+            description = f"{matrix.down} {row}, {matrix.across} {column}: {number(value)}" + (f", {note}" if note else "")
+            canvas.fill(left + wide * j + 1, y + 1, wide - 2, CELL - 2, share=value, description=description)
             if wide >= width_of("0.00") + 2:
                 colour = "paper" if value > 0.5 else "ink"
                 canvas.text(f"{value:.2f}", left + wide * (j + 0.5), y + CELL / 2, align="center", colour=colour)
@@ -36,12 +36,12 @@ def matrix_picture(matrix: Matrix) -> DrawnFigure | None:
         if j % every == 0:
             canvas.text(column, left + wide * (j + 0.5), foot + 10, align="center", colour=MUTED)
     canvas.text(matrix.across, left + (WIDTH - left) / 2, foot + 26, align="center", colour=MUTED)
-    told = "; ".join(
+    description = "; ".join(
         f"{row} and {column} {NOT_ENOUGH if value is None else number(value)}"
         for row, values, notes in zip(matrix.rows, matrix.values, matrix.notes, strict=True)
         for column, value, note in zip(matrix.columns, values, notes, strict=True)
         if note != ITSELF
     )
-    panel = canvas.panel(matrix.name, f"{matrix.down} down, {matrix.across} across", f"{matrix.name}. {told}.")
+    panel = canvas.panel(matrix.name, f"{matrix.down} down, {matrix.across} across", f"{matrix.name}. {description}.")
     missing = len(rows) < len(matrix.rows) or len(columns) < len(matrix.columns)
     return DrawnFigure(matrix.name, matrix.caption, (panel,), left_out="The rest is in the table." if missing else "")

@@ -24,7 +24,7 @@ class _Spot:
     right: Pixels
     up: Pixels
     size: Pixels
-    told: str
+    description: str
 
 
 def scatter_picture(scatter: Scatter) -> DrawnFigure | None:
@@ -59,8 +59,8 @@ def scatter_picture(scatter: Scatter) -> DrawnFigure | None:
     for side, members in ((-1, spots[:num_left]), (1, spots[num_left:])):
         _side(canvas, side, members, radius, arrows=scatter.arrows)
     subtitle = f"{counted(len(points), 'point')}; {scale}"
-    told = f"{scatter.name}, {subtitle}. {'; '.join(spot.told for spot in spots)}."
-    return DrawnFigure(scatter.name, scatter.caption, (canvas.panel(scatter.name, subtitle, told),))
+    description = f"{scatter.name}, {subtitle}. {'; '.join(spot.description for spot in spots)}."
+    return DrawnFigure(scatter.name, scatter.caption, (canvas.panel(scatter.name, subtitle, description),))
 
 
 def _side(canvas: Canvas, side: int, spots: Sequence[_Spot], radius: Pixels, *, arrows: bool) -> None:
@@ -74,7 +74,7 @@ def _side(canvas: Canvas, side: int, spots: Sequence[_Spot], radius: Pixels, *, 
         if arrows:
             canvas.rule(MIDDLE, middle, x, y, colour=VALUE)
         canvas.rule(x, y, edge, at)
-        canvas.dot(x, y, spot.told, size=spot.size, leads_to=spot.point.name)
+        canvas.dot(x, y, spot.description, size=spot.size, leads_to=spot.point.name)
         wide = width_of(spot.point.note, 9)
         room = abs(end - edge) - 3
         if 0 < wide <= NOTE:
@@ -92,6 +92,8 @@ def _dot(point: Point, most: float) -> Pixels:
 def _told(point: Point, scatter: Scatter) -> str:
     """`nsubj at 31 degrees, edges 1,204, 0.91`."""
     degrees = math.degrees(math.atan2(point.y, point.x))
-    told = [f"{point.name} at {f'{degrees:.0f} degrees' if scatter.arrows else f'({number(point.x)}, {number(point.y)})'}"]
-    told += [f"{scatter.sizes or 'size'} {point.size:,.6g}"] if point.size is not None else []
-    return ", ".join([*told, *([point.note] if point.note else [])])
+    description = [
+        f"{point.name} at {f'{degrees:.0f} degrees' if scatter.arrows else f'({number(point.x)}, {number(point.y)})'}"
+    ]
+    description += [f"{scatter.sizes or 'size'} {point.size:,.6g}"] if point.size is not None else []
+    return ", ".join([*description, *([point.note] if point.note else [])])

@@ -57,8 +57,8 @@ def _panel(graph: StepGraph, kinds: tuple[str, ...]) -> Panel:
             label = shortened(step.value, room[step.layer] - 14, 10)
             canvas.text(label, x + 8, y, colour=INK if is_known else MUTED, size=10)
     counts = [f"{sum(step.kind == kind for step in graph.steps)} {kind}" for kind in kinds]
-    told = f"{graph.name}: {', '.join(counts)}. {'; '.join(map(_told, graph.steps))}."
-    return canvas.panel(graph.name, ", ".join(count for count in counts if not count.startswith("0 ")), told)
+    description = f"{graph.name}: {', '.join(counts)}. {'; '.join(map(_told, graph.steps))}."
+    return canvas.panel(graph.name, ", ".join(count for count in counts if not count.startswith("0 ")), description)
 
 
 def _places(layers: list[int], top: Pixels) -> list[tuple[Pixels, Pixels]]:

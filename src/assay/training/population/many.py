@@ -122,7 +122,7 @@ def _collect(
     if diverged:
         diverged = dict(sorted(diverged.items()))
         given = "; ".join(f"model {i}: {what}" for i, what in diverged.items())
-        raise DivergedError.told(given, models=diverged, records=ordered, configs=[member.config for member in members])
+        raise DivergedError.of_models(given, models=diverged, records=ordered, configs=[member.config for member in members])
     return ordered
 
 

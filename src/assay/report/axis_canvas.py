@@ -1,4 +1,4 @@
-"""A canvas with an axis: marks in data units across and, line by line, in pixels down."""
+"""A canvas with a horizontal axis in data units, filled line by line from the top."""
 
 import math
 import textwrap
@@ -9,12 +9,12 @@ from assay.evidence import Measure
 from assay.report.canvas import CHARACTER, INK, MUTED, NULL, VALUE, WIDTH, Canvas, shortened, width_of
 from assay.report.words import MINUS, number, tick
 
-MOST_DRAWN, LEAST_DRAWN = 1e300, 1e-300  # numbers beyond are drawn at the edge, and spans below as none
+MOST_DRAWN, LEAST_DRAWN = 1e300, 1e-300  # numbers beyond are drawn at the edge; a span below counts as empty
 SHAPES = ("diamond", "square", "triangle-up", "cross", "triangle-down", "circle")
 
 
 class Span(NamedTuple):
-    """What an axis reaches, in data units."""
+    """Range of an axis, in data units."""
 
     low: float
     high: float
@@ -24,7 +24,7 @@ class Span(NamedTuple):
 
 
 def span_of(measures: Iterable[Measure]) -> Span:
-    """[0, 1] when everything lies within; otherwise everything, zero included, out to round numbers."""
+    """[0, 1] if it holds all values, nulls and intervals; else their range with zero, rounded outwards."""
     reached: list[float] = []
     for measure in measures:
         reached += [measure.value] if measure.value is not None else []
@@ -34,7 +34,7 @@ def span_of(measures: Iterable[Measure]) -> Span:
 
 
 def span_over(numbers: Iterable[float]) -> Span:
-    """The same of numbers."""
+    """`span_of` for plain numbers."""
     reached = [0.0, *numbers]
     low, high = max(min(reached), -MOST_DRAWN), min(max(reached), MOST_DRAWN)
     if low >= 0 and high <= 1 and high > 0:
@@ -45,39 +45,39 @@ def span_over(numbers: Iterable[float]) -> Span:
     return Span(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
 
 
-class Sheet(Canvas):
-    """Is filled from top to bottom; its `height` grows with `down`."""
+class AxisCanvas(Canvas):
+    """A canvas filled from top to bottom; `down` increases its `height`."""
 
     def __init__(self, span: Span):
         super().__init__(0)
         self.span = span
-        self._headings: list[tuple[float, float]] = []  # from where to where no line may run down
+        self._headings: list[tuple[float, float]] = []  # vertical ranges that vertical lines must leave free
 
     def down(self, pixels: int) -> None:
         self.height += pixels
 
-    def heading(self, label: str, told: str, *, weight: str = "bold") -> None:
-        """A label at the left edge and a number at the right, on two lines where one is too short."""
-        room = WIDTH - CHARACTER * len(told) - 14
+    def heading(self, label: str, description: str, *, weight: str = "bold") -> None:
+        """A label at the left edge and a number at the right, on two lines if needed."""
+        room = WIDTH - CHARACTER * len(description) - 14
         lines = _wrapped(label, int(room / CHARACTER)) if CHARACTER * len(label) > room else [label]
         self._headings.append((self.height - 8, self.height + 14 * len(lines) - 6))
         for index, line in enumerate(lines):
             self.down(14 if index else 0)
             self.text(line, 0, self.height, weight=weight)
-        is_number = told[:1].isdigit() or told[:1] == MINUS
-        self.text(told, WIDTH, self.height, align="right", colour=INK if is_number else MUTED)
+        is_number = description[:1].isdigit() or description[:1] == MINUS
+        self.text(description, WIDTH, self.height, align="right", colour=INK if is_number else MUTED)
 
-    def value(self, measure: Measure, told: str) -> None:
-        """The dot, on its interval."""
+    def value(self, measure: Measure, description: str) -> None:
+        """A value as a dot on its interval."""
         if measure.value is None:
             return
         if measure.interval:
             low, high = self.span.pixels(measure.interval.low), self.span.pixels(measure.interval.high)
             self.rule(low, self.height, high, self.height, colour=VALUE, thick=3)
-        self.dot(self.span.pixels(measure.value), self.height, told, size=64, leads_to=measure.label)
+        self.dot(self.span.pixels(measure.value), self.height, description, size=64, leads_to=measure.label)
 
     def repeats(self, values: Sequence[float], label: str) -> None:
-        """A tick for every repeat of a null, a tall one for their mean, and the label where there is room beside them."""
+        """A tick for every repeat of a null, a tall one for their mean, and the label where there is room."""
         y, drawn = self.height, map(self.span.pixels, _by_rank(values))
         self.line(*([(x, y - 4), (x, y + 4)] for x in drawn), colour=NULL, thick=1, layer="rules")
         mean = self.span.pixels(sum(values) / len(values))
@@ -98,7 +98,7 @@ class Sheet(Canvas):
         self._shape(self.span.pixels(sum(values) / len(values)), shape)
 
     def key(self, shapes: dict[str, str]) -> None:
-        """Which shape is which null, two on a line while they fit."""
+        """Legend of the nulls' shapes, two on a line while they fit."""
         at, top = 0.0, self.height
         for index, (name, shape) in enumerate(shapes.items()):
             need = CHARACTER * len(name) + 30
@@ -111,7 +111,8 @@ class Sheet(Canvas):
         self._headings.append((top - 8, self.height + 8))
 
     def chance(self, value: float) -> bool:
-        """A dashed line down the sheet, labelled at its foot. False when it lies outside and nothing is drawn."""
+        """A dashed vertical line at the chance score, labelled at its foot. Returns False, without drawing, where it lies
+        outside the axis."""
         if not self.span.low <= value <= self.span.high:
             return False
         self.down(12)
@@ -126,13 +127,13 @@ class Sheet(Canvas):
         return True
 
     def axis(self, title: str) -> None:
-        """Round numbers beneath everything, with a line up from each; `title` is empty for none."""
+        """Tick labels below everything, with a vertical line from each; `title`: empty for none."""
         marks = round_numbers(self.span)
         labels = [tick(mark) for mark in marks]
         room = self.span.pixels(marks[1]) - self.span.pixels(marks[0])
         every = math.ceil(max(width_of(label) + 4 for label in labels) / room)
         for index, (mark, label) in enumerate(zip(marks, labels, strict=True)):
-            x = round(self.span.pixels(mark)) + 0.5  # on the middle of a pixel, so that it is sharp
+            x = round(self.span.pixels(mark)) + 0.5  # centred on a pixel, so that it is sharp
             self.rule(x, 0, x, self.height, layer="back")
             if index % every == 0:
                 self.text(label, self.span.pixels(mark), self.height + 12, align="center", colour=MUTED)
@@ -145,7 +146,7 @@ class Sheet(Canvas):
 
 
 def _by_rank(values: Sequence[float], most: int = 40) -> list[float]:
-    """All values, or `most` of them evenly spaced by rank, the lowest and the highest among them."""
+    """All values, or `most` of them evenly spaced by rank, including the lowest and the highest."""
     ordered = sorted(values)
     if len(ordered) <= most:
         return ordered
@@ -153,7 +154,7 @@ def _by_rank(values: Sequence[float], most: int = 40) -> list[float]:
 
 
 def round_numbers(span: Span) -> list[float]:
-    """About five round numbers on the axis, from three to nine."""
+    """Three to nine round numbers on the axis."""
     rough = (span.high - span.low) / 5
     power = 10 ** math.floor(math.log10(rough))
     step = min((factor * power for factor in (1, 2, 5, 10)), key=lambda step: abs(step - rough))
@@ -164,5 +165,5 @@ def round_numbers(span: Span) -> list[float]:
 def _wrapped(words: str, characters: int) -> list[str]:
     whole = int(WIDTH / CHARACTER)
     lines = textwrap.wrap(words, whole)
-    # The number shares the last line: where that has no room for it, it gets one of its own.
+    # The number shares the last line, or gets another one where there is no room.
     return lines if len(lines[-1]) <= characters else [*lines, ""]

@@ -1,4 +1,4 @@
-"""A piece of a sweep: cells of one shape that are trained together in one process, then audited one by one."""
+"""A group of cells of one shape, which are trained together in one process, then audited one by one."""
 
 import time
 from collections.abc import Mapping
@@ -18,22 +18,21 @@ from assay.sweep.plan import CellRecipe
 from assay.training import DivergedError, PreparedRun, TrainingRecord, completed, fit_many
 
 
-class PieceMember(NamedTuple):
-    """One cell of a piece: its name, and what it is made of."""
+class GroupMember(NamedTuple):
+    """One cell of a group: its name and recipe."""
 
     name: str
     recipe: CellRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
-    """Cells to train and audit.
+class CellGroup:
+    """A group of cells to train and audit.
 
-    **Attributes:** `checkpoint`: the folder in which the state of the training is kept, so that a kill costs little; None
-    where nothing may be written.
+    **Attributes:** `checkpoint`: path of the training checkpoint; None for no checkpoints.
     """
 
-    members: tuple[PieceMember, ...]
+    members: tuple[GroupMember, ...]
     effort: Effort
     instruments: tuple[str, ...]
     checkpoint: Path | None
@@ -41,7 +40,7 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A finished cell: everything that is stored of it."""
+    """A finished cell, with everything that is stored."""
 
     name: str
     record: RunRecord
@@ -52,33 +51,33 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell that could not be finished, and why."""
+    """A cell that could not be finished, with the reason."""
 
     name: str
     reason: str
 
 
-def run_piece(piece: Piece) -> list[Outcome | Failure]:
-    """Train and audit every cell, in order. What one cell of a piece does wrong is told of that cell alone."""
+def run_group(group: CellGroup) -> list[Outcome | Failure]:
+    """Train and audit every cell, in order. A failure of one cell does not affect the others of its group."""
     failures: dict[str, Failure] = {}
     prepared: dict[str, PreparedRun] = {}
-    for member in piece.members:
+    for member in group.members:
         try:
             prepared[member.name] = member.recipe.prepare()
         except AssayError as error:
             failures[member.name] = Failure(member.name, str(error))
-    outcomes = {outcome.name: outcome for outcome in _trained_and_audited(piece, prepared)}
-    return [failures.get(member.name) or outcomes[member.name] for member in piece.members]
+    outcomes = {outcome.name: outcome for outcome in _trained_and_audited(group, prepared)}
+    return [failures.get(member.name) or outcomes[member.name] for member in group.members]
 
 
-def _trained_and_audited(piece: Piece, prepared: Mapping[str, PreparedRun]) -> list[Outcome | Failure]:
+def _trained_and_audited(group: CellGroup, prepared: Mapping[str, PreparedRun]) -> list[Outcome | Failure]:
     if not prepared:
         return []
     models, tasks, configs = ([getattr(ready, name) for ready in prepared.values()] for name in ("model", "task", "config"))
     lost: dict[int, str] = {}
     try:
-        # By rule and not by timing: the same cells must give the same bits on any machine.
-        trained = fit_many(models, tasks, configs=configs, strategy="rule", checkpoint=piece.checkpoint)
+        # The strategy follows a rule and not a timing, so that cells have the same bits on any machine.
+        trained = fit_many(models, tasks, configs=configs, strategy="rule", checkpoint=group.checkpoint)
     except DivergedError as error:
         trained, lost = error.records, error.models
     except AssayError as error:
@@ -86,21 +85,21 @@ def _trained_and_audited(piece: Piece, prepared: Mapping[str, PreparedRun]) -> l
     return [
         Failure(name, f"the training loss and its gradient must stay finite: {lost[index]}")
         if index in lost
-        else _audited(name, ready, trained[index], piece)
+        else _audited(name, ready, trained[index], group)
         for index, (name, ready) in enumerate(prepared.items())
     ]
 
 
-def _audited(name: str, ready: PreparedRun, trained: TrainingRecord, piece: Piece) -> Outcome | Failure:
+def _audited(name: str, ready: PreparedRun, trained: TrainingRecord, group: CellGroup) -> Outcome | Failure:
     start = time.process_time()
     subject = Subject(ready.model, name=name)
-    instruments = [load_instrument(instrument) for instrument in piece.instruments] or None
+    instruments = [load_instrument(instrument) for instrument in group.instruments] or None
     try:
         result = audit(
             subject,
             ready.task,
             seed=ready.config.seed,
-            effort=piece.effort,
+            effort=group.effort,
             instruments=instruments,
             address=f"runs/{name}",
             progress=None,
