@@ -89,6 +89,6 @@ def test_networks_that_could_not_be_finished_end_in_one_message(capsys):
     words = ["--over", "learning_rate=0.001,1e30", "--set", "clip=1e30", "--set", "warmup=0", "--seeds", "1", "--out", "out"]
     assert main(["sweep", "modular:p=5,num_first=5,num_second=5", *words, *TINY]) == 2
     written = capsys.readouterr()
-    assert "every network of a sweep must be finished. Given: 1 that could not be" in written.err
+    assert "every network of a sweep must be finished. Given: 1 unfinished" in written.err
     assert "learning_rate=1e30,seed=0: the training loss and its gradient must stay finite" in written.err
     assert Path("out/sweep.html").exists()
