@@ -35,7 +35,20 @@ class Usage:
 
 
 def usage_of(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Usage:
-    """The usage of combinations whose columns are value indices of `parts`."""
+    """Usage of part values by combinations: how many use each value (`usage`), which never occur (`unused`), and the groups of
+    values that hang together by occurring in the same combinations (`components`). Support is connected where there is one
+    group and no unused value (`connected`; compositional and connected support, Schug et al. 2024, arXiv 2312.15001).
+
+    **Arguments:** `combinations`: int64 `(c, k)`, whose columns are value indices of `parts`.
+
+    Example::
+
+        >>> from assay.usage import usage_of
+        >>> parts = (assay.Part("colour", ("red", "green", "blue")), assay.Part("shape", ("disc", "ring")))
+        >>> usage = usage_of(torch.tensor([[0, 0], [1, 1]]), parts)
+        >>> usage.connected, usage.unused, len(usage.components)
+        (False, ('colour=blue',), 2)
+    """
     names = [(part, value) for part in parts for value in part.values]
     present = indicator(combinations, parts)
     counts = present.sum(0).tolist()

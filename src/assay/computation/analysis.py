@@ -125,7 +125,8 @@ def analyse(
     reach: Covered | None = None,
     surface: Int[np.ndarray, " v"] | None = None,
 ) -> Analysis:
-    """Analyse predicted nodes of examples that were not trained.
+    """Analysis of predicted nodes of examples that were not trained: errors by layer and by whether the node's subgraph was
+    trained, beside tables of trained subgraphs (after Dziri et al. 2023, arXiv 2305.18654).
 
     **Arguments:**
 
@@ -141,8 +142,14 @@ def analyse(
 
     Example::
 
-        predicted = load_predictions("answers.jsonl", tested)
-        print(analyse(trained, predicted.computations, predicted.values).sentence)
+        >>> from assay.computation.analysis import analyse
+        >>> from assay.tasks.algorithms import non_adjacent_values
+        >>> trained = non_adjacent_values([[3, -1, 4], [0, 2, -2], [1, 1, 5]])
+        >>> tested = non_adjacent_values([[3, -1, 5], [2, 2, -2]])
+        >>> predicted = tested.values.copy()
+        >>> predicted[-1] += 1  # one wrong node in the last example
+        >>> analyse(trained, tested, predicted).exact.tolist()
+        [True, False]
     """
     predicted = _one_for_each_node(tested, predicted)
     rng = np.random.default_rng(seed)
@@ -306,7 +313,21 @@ _FIRST_LAYER = 0.1  # errors at layer 1 above which nothing further up can be re
 
 
 def extrapolation(analysis: Analysis, *, seed: int = 0) -> Extrapolation:
-    """Whether failure at another size can be read as a failure to compose: look at layer 1 first."""
+    """Extrapolation to sizes beyond the trained ones: whether failure there can be read as a failure to compose. Where layer 1,
+    whose steps are those of small sizes, already fails, positions or the format are to blame (`positions`).
+
+    **Returns:** the share of examples with all nodes right (`exact`) and the errors at layer 1 (`first`), with intervals.
+
+    Example::
+
+        >>> from assay.computation.analysis import analyse, extrapolation
+        >>> from assay.tasks.algorithms import non_adjacent_values
+        >>> trained = non_adjacent_values([[3, -1, 4], [0, 2, -2], [1, 1, 5]])
+        >>> tested = non_adjacent_values([[3, -1, 5], [2, 2, -2]])
+        >>> found = extrapolation(analyse(trained, tested, tested.values))  # right answers
+        >>> found.exact.value.tolist(), found.positions
+        ([1.0], False)
+    """
     rng, num = np.random.default_rng(seed), len(analysis.exact)
     exact_rate = rates(analysis.exact[:, None].astype(np.int64), np.ones((num, 1), np.int64), rng)
     first = rates(analysis.layers.wrong_clean[:, :1], analysis.layers.clean[:, :1], rng)
@@ -344,8 +365,21 @@ def gaps(
 def composition_gap(
     stepwise: Bool[np.ndarray, " n"], direct: Bool[np.ndarray, " n"], rng: np.random.Generator
 ) -> tuple[float, float, float]:
-    """How much better the answer is when a network is fed its own answers to the parts than when it answers the whole at once:
-    the mean difference, with its 95 % interval by a paired bootstrap over examples. One that composes loses nothing."""
+    """Composition gap: how much better the answer is when a network is fed its own answers to the parts (`stepwise`, right or
+    wrong for each example) than when it answers the whole at once (`direct`).
+
+    **Returns:** the mean difference, with the ends of its 95 % interval by a paired bootstrap over examples. A network that
+    composes loses nothing.
+
+    Example::
+
+        >>> import numpy as np
+        >>> from assay.computation.analysis import composition_gap
+        >>> stepwise, direct = np.arange(40) % 10 > 0, np.arange(40) % 2 > 0  # 90 and 50 % right
+        >>> gap, low, high = composition_gap(stepwise, direct, np.random.default_rng(0))
+        >>> round(gap, 2), low < gap < high
+        (0.4, True)
+    """
     difference = stepwise.astype(np.int64) - direct.astype(np.int64)
     found = rates(difference[:, None], np.ones((len(difference), 1), np.int64), rng)
     return float(found.value[0]), float(found.low[0]), float(found.high[0])

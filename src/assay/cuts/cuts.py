@@ -20,7 +20,7 @@ from assay.isolation import undisturbed
 
 
 class Cuts:
-    """The cuts of a network by depth; made by `Subject.cuts`.
+    """The cuts of a network by depth, which are read and patched by running it again; made by `Subject.cuts`.
 
     **Arguments:**
 
@@ -36,18 +36,19 @@ class Cuts:
     do not depend on them, differ from those of a plain pass by more than 1e-5, or depend on the other examples of the batch;
     where another content of the inputs leads to other calls.
 
-    ```python
-    >>> network = nn.Sequential(OrderedDict(up=nn.Linear(4, 8), relu=nn.ReLU(), down=nn.Linear(8, 2)))
-    >>> inputs, others = {"input": torch.randn(10, 4)}, {"input": torch.randn(20, 4)}
-    >>> cuts = Subject(network).cuts(inputs)
-    >>> [cut.names for cut in cuts]
-    [('up.addmm#1',), ('down.addmm#1',)]
-    >>> state = cuts.read(others, 0)
-    >>> state.flat().shape
-    torch.Size([20, 8])
-    >>> cuts.run(inputs, 0, state.unflat(state.flat() / 2)).shape
-    torch.Size([20, 2])
-    ```
+    Example::
+
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> inputs, others = {"input": torch.randn(10, 4)}, {"input": torch.randn(20, 4)}
+        >>> cuts = assay.Subject(network).cuts(inputs)
+        >>> state = cuts.read(others, 0)
+        >>> state.flat().shape
+        torch.Size([20, 8])
+        >>> halved = state.unflat(state.flat() / 2)
+        >>> cuts.run(inputs, 0, halved).shape  # the rest of the network on these states
+        torch.Size([20, 2])
+        >>> cuts.replaced  # fused functions that ran as the calls that they stand for
+        ()
     """
 
     def __init__(

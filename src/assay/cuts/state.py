@@ -27,6 +27,15 @@ class State:
     - `shared`: tensors that belong to no example, the same for all.
     - `numbers`: what the network has read from a tensor into Python before the cut.
     - `shapes`: of one example of each input.
+
+    Example::
+
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> inputs = {"input": torch.randn(10, 4)}
+        >>> state = assay.Subject(network).cuts(inputs).read(inputs, 0)
+        >>> flat = state.flat()
+        >>> flat.shape, torch.equal(state.unflat(flat).flat(), flat)
+        (torch.Size([10, 8]), True)
     """
 
     depth: int

@@ -22,15 +22,25 @@ FLUSH = 16  # batches between two writes of the head
 def encode(
     encoder: Encoder, graphs: Sequence[Graph], *, folder: Path | str | None = None, progress: Progress = report
 ) -> Encoded:
-    """The states of every node at every layer: the mean over the tokens of each of its words, and over these words.
+    """States of every node of every text at every layer: the mean over the tokens of each of its words, and over these words.
 
     **Arguments:** `folder`: where the memory map is kept, in float16. A folder that holds the same encoding is read, and a part
     of one is continued. None keeps the states in memory.
 
     A text that the encoder refuses is left out and listed in `Encoded.refused`.
 
+    **Returns:** `states`, float16 `(layers, nodes, width)`, the nodes of one text behind those of the one before.
+
     **Raises:** `AssayError` when the folder holds the encoding of another model, tokenizer or set of texts, and when a state is
     beyond what float16 can hold.
+
+    Example::
+
+        >>> from assay.encoding import HuggingFaceEncoder, encode
+        >>> sentences = assay.load_task("treebank:en_nested").graphs("train", 4, generator=torch.Generator().manual_seed(0))
+        >>> encoded = encode(HuggingFaceEncoder.load("models/tiny"), sentences, folder="encodings")
+        >>> len(encoded.layers), encoded.states.shape[1] == sum(len(graph) for graph in sentences)
+        (4, True)
     """
     prepared = encoder.prepare(graphs)
     refused = dict(prepared.refused) | {k: "no nodes" for k, graph in enumerate(graphs) if not len(graph)}

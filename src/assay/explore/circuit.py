@@ -52,14 +52,17 @@ class FoundCircuit:
 
 
 def find_circuit(subject: Subject, task: Task, *, effort: Effort = "standard", seed: int = 0) -> FoundCircuit:
-    """Search the circuit of a network for a task.
+    """The smallest circuit of a network for a task, as the instrument `circuits` finds it (Gao et al. 2025, arXiv 2511.13653).
 
     **Raises:** `AssayError` where there is none, with the reason.
 
     Example::
 
-        found = find_circuit(assay.load_subject("runs/code"), assay.load_task("code:single_double_quote"))
-        write_circuit(Path("quotes.html"), found)
+        >>> from assay.explore import find_circuit
+        >>> subject, task = assay.load_subject("runs/addition"), assay.load_task("modular-addition:p=7")
+        >>> found = find_circuit(subject, task, effort="quick")
+        >>> found.loss < found.without  # of the circuit alone, and of the network without it
+        True
     """
     instrument, rng = Instrument(), Random(seed, Instrument.name)
     try:
@@ -80,7 +83,21 @@ def find_circuit(subject: Subject, task: Task, *, effort: Effort = "standard", s
 
 
 def write_circuit(page: Path, found: FoundCircuit, *, words: Sequence[str] | None = None) -> Path:
-    """Write the page. **Returns:** its path. **Raises:** `AssayError` as `circuit_html` does."""
+    """Write the page of a circuit, which needs no server: its edges, what its nodes hold token by token, and their top
+    examples.
+
+    **Returns:** its path. **Raises:** `AssayError` as `circuit_html` does.
+
+    Example::
+
+        >>> from pathlib import Path
+        >>> from assay.explore import find_circuit, write_circuit
+        >>> sizes = {"options": {"width": 16}, "config": {"steps": 300}}
+        >>> run = assay.train("modular-addition:p=7", out="runs/narrow", progress=None, **sizes)
+        >>> found = find_circuit(assay.load_subject(str(run.path)), assay.load_task("modular-addition:p=7"), effort="quick")
+        >>> write_circuit(Path("circuit.html"), found).name
+        'circuit.html'
+    """
     write_bytes_atomically(page, circuit_html(found, words=words).encode())
     return page
 

@@ -19,7 +19,16 @@ Data = TypeVar("Data")
 
 
 class NotEnough(Exception):  # noqa: N818 (an answer, not a fault)
-    """Raised by `data` or `read` where an instrument cannot answer: the evidence then holds the reason and no number."""
+    """Raised by `data` or `read` where an instrument cannot answer: the evidence then holds the reason and no number.
+
+    Example::
+
+        >>> from assay.instrument import NotEnough
+        >>> raise NotEnough("fewer than 5 trained combinations")
+        Traceback (most recent call last):
+            ...
+        assay.instrument.frame.NotEnough: fewer than 5 trained combinations
+    """
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,12 @@ class Random:
 
     Example::
 
-        rng = Random(seed=0, name="parity")
-        order = torch.randperm(10, generator=rng("order"))
+        >>> from assay.instrument import Random
+        >>> rng = Random(seed=0, name="parity")
+        >>> first = torch.rand(3, generator=rng("order"))
+        >>> copy = assay.load_subject("runs/addition").untrained(rng("copy", 3))  # a further draw moves no other
+        >>> torch.equal(first, torch.rand(3, generator=rng("order")))
+        True
     """
 
     seed: int
@@ -59,6 +72,15 @@ class Metric:
     - `headline`: belongs on the first screen, and may become a finding.
     - `gain`: what is reported is how far the network lies above its untrained copies.
     - `beats`: names of the nulls that it never goes without.
+
+    Example::
+
+        >>> from assay.evidence import UNTRAINED
+        >>> from assay.instrument import Metric
+        >>> nulls = (UNTRAINED, "permuted labels")
+        >>> metric = Metric(key="silhouette", title="silhouette", level=0, bounds=(-1.0, 1.0), beats=nulls)
+        >>> metric.of, metric.least, metric.better
+        ('combination', 5, 'higher')
     """
 
     key: str
@@ -85,6 +107,12 @@ class Control:
       was not read on one; what all repeats have is compared.
     - `p`: None for the default: with values of units the paired t test of the network's against their mean over repeats, else
       the share of repeats at least as good (a permutation test).
+
+    Example::
+
+        >>> from assay.instrument import Control
+        >>> Control(name="permuted labels", how="39 permutations of the labels", values=torch.rand(39, 8)).values.shape
+        torch.Size([39, 8])
     """
 
     __repr__ = brief
@@ -113,6 +141,15 @@ class Values:
     - `unit`, `bounds`: in the place of the metric's, where the task decides them.
     - `note`, `ceiling`: as in `Measure`; `copies_how`: how the copies were read, where a reader must know.
     - `reason`: why there is no number; empty where there is one.
+
+    Example::
+
+        >>> from assay.instrument import Control, Values
+        >>> permuted = Control(name="permuted labels", how="39 permutations of the labels", values=torch.rand(39))
+        >>> units, ids = torch.ones(8), torch.arange(8)
+        >>> values = Values(metric="accuracy", about={"part": "i"}, units=units, ids=ids, controls=(permuted,))
+        >>> values.value, values.controls[0].name
+        (None, 'permuted labels')
     """
 
     __repr__ = brief
@@ -146,7 +183,16 @@ class Values:
 
 
 class Reading(NamedTuple):
-    """What an instrument reads of one network: `values` of its metrics, and whatever else `explain` wants to know (`kept`)."""
+    """Result of `read` on one network: `values` of its metrics, and whatever else `explain` wants to know (`kept`).
+
+    Example::
+
+        >>> from assay.instrument import Reading, Values
+        >>> values = Values(metric="accuracy", about={"part": "i"}, units=torch.tensor([1.0, 0.5, 1.0, 0.0, 1.0]))
+        >>> reading = Reading([values], kept={"site": "layers.1:out"})
+        >>> reading.values[0].units.mean()
+        tensor(0.7000)
+    """
 
     __repr__ = brief
 
@@ -155,7 +201,17 @@ class Reading(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """What was read of all networks: the one under test, its untrained copies, and named references."""
+    """Results of `read` on all networks, given to `explain`: `own` of the network under test, `copies` of its randomly
+    initialised copies, and `references` by name.
+
+    Example::
+
+        >>> from assay.instrument import Reading, Readings, Values
+        >>> own, copy = (Reading([Values(metric="accuracy", units=torch.full((5,), mean))]) for mean in (0.9, 0.5))
+        >>> readings = Readings(own=own, copies=[copy] * 5, references={})
+        >>> len(readings.copies), readings.own.values[0].units.mean() > readings.copies[0].values[0].units.mean()
+        (5, tensor(True))
+    """
 
     __repr__ = brief
 
@@ -165,7 +221,15 @@ class Readings(NamedTuple):
 
 
 class Notes(NamedTuple):
-    """The words around the measures: see the attributes of the same names of `assay.evidence.Evidence`."""
+    """The words around the measures, returned by `explain`: attributes of the same names of `assay.Evidence`.
+
+    Example::
+
+        >>> from assay.instrument import Notes
+        >>> notes = Notes("Silhouette of hidden states by part: i 0.41.", not_tested=["All sites but one."])
+        >>> notes.summary, notes.warnings
+        ('Silhouette of hidden states by part: i 0.41.', ())
+    """
 
     __repr__ = brief
 
@@ -179,7 +243,19 @@ class Notes(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What an effort buys. An instrument adds its own sizes; `copies`: randomly initialised copies, at least five."""
+    """Sizes of an effort: `copies`, randomly initialised copies, at least five. An instrument derives a class with its own
+    sizes.
+
+    Example::
+
+        >>> from dataclasses import dataclass
+        >>> from assay.instrument import Budget
+        >>> @dataclass(frozen=True, kw_only=True)
+        ... class Sizes(Budget):
+        ...     examples: int
+        >>> Sizes(examples=500)
+        Sizes(copies=5, examples=500)
+    """
 
     copies: int = 5
 
@@ -251,7 +327,19 @@ class Instrument(ABC, Generic[Data]):
 
 
 class OtherData(NamedTuple):
-    """The repeats of a null that is read off the same network on other data, and one sentence on `how` they were made."""
+    """Data of a null that is read off the same network, such as permuted labels; returned by `controls`.
+
+    **Attributes:** `how`: one sentence on how it was made; `repeats`: one object for each repeat, as `data` returns it.
+
+    Example::
+
+        >>> from assay.instrument import OtherData
+        >>> labels = torch.arange(6) % 2
+        >>> orders = [torch.randperm(6, generator=torch.Generator().manual_seed(seed)) for seed in range(39)]
+        >>> permuted = OtherData("values of the part dealt to other examples", [labels[order] for order in orders])
+        >>> len(permuted.repeats)
+        39
+    """
 
     how: str
     repeats: Sequence[Any]

@@ -19,7 +19,18 @@ _FORMAT = "assay mask 1"
 
 
 def save_mask(path: Path | str, mask: Mask, module: nn.Module) -> None:
-    """Write a mask of this network."""
+    """Write a mask of this network to a safetensors file, with the digest of the weights that it is of.
+
+    **Raises:** `AssayError` when the mask is of other parameters or shapes.
+
+    Example::
+
+        >>> from assay.masks import largest, load_mask, save_mask, units_of, weights_of
+        >>> network = torch.nn.Linear(4, 8)
+        >>> save_mask("mask.safetensors", largest(units_of(network), weights_of(network), share=0.25), network)
+        >>> load_mask("mask.safetensors", network).kind
+        'weight'
+    """
     weights = weights_of(module)
     mask.check(weights)
     head = {
@@ -32,9 +43,18 @@ def save_mask(path: Path | str, mask: Mask, module: nn.Module) -> None:
 
 
 def load_mask(path: Path | str, module: nn.Module) -> Mask:
-    """Read a mask of this network.
+    """Read a mask of this network, as `save_mask` wrote it.
 
     **Raises:** `AssayError` when the file is missing, damaged or no mask, or is a mask of another network or of other weights.
+
+    Example::
+
+        >>> from assay.masks import largest, load_mask, save_mask, units_of, weights_of
+        >>> network = torch.nn.Linear(4, 8)
+        >>> mask = largest(units_of(network), weights_of(network), share=0.25)
+        >>> save_mask("mask.safetensors", mask, network)
+        >>> torch.equal(load_mask("mask.safetensors", network).full("weight"), mask.full("weight"))
+        True
     """
     tensors, metadata = read_tensors(path)
     try:

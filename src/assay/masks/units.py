@@ -125,6 +125,13 @@ def units_of(
     A square matrix reads the stream, unless it is the output projection of an attention: its shape cannot tell.
 
     **Raises:** `AssayError` for a kind that does not exist or that the module has none of.
+
+    Example::
+
+        >>> from assay.masks import units_of
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> len(units_of(network)), len(units_of(network, kind="neuron"))
+        (48, 10)
     """
     found = maskable(module, layers=layers, start=start, embeddings=embeddings)
     if kind == "weight":

@@ -123,7 +123,17 @@ class _Layout:
 
 
 def skull() -> Cppn:
-    """The evolved skull: `assay audit assay.models.evolved:skull --task picture:skull`."""
+    """The evolved skull of Picbreeder (Kumar et al. 2025) as a dense network: from coordinates `(n, 4)` to colours `(n, 3)`. On
+    the command line `assay audit assay.models.evolved:skull --task picture:skull`.
+
+    Example::
+
+        >>> from assay.models.cppn import coordinates
+        >>> from assay.models.evolved import skull
+        >>> picture = skull()(coordinates(8).float()).detach().reshape(8, 8, 3)
+        >>> 0 <= float(picture.min()) < float(picture.max()) <= 1
+        True
+    """
     return dense(picture_genome("skull"))
 
 

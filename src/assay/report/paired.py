@@ -41,16 +41,20 @@ class Difference:
 
 
 def differences(audits: Sequence[Audit]) -> tuple[Difference, ...]:
-    """Every network beside the first, in every headline measure that both hold, unit by unit.
+    """Paired differences: every network beside the first, in every headline measure that both hold, unit by unit.
 
     Networks are paired on one task only, and where at least five units are common to both. What is said is about these two
     networks: whether a way of training makes the difference takes several networks of each (`assay sweep`).
 
+    **Returns:** for each its `value` with `interval` and `adjusted_p` (false discovery rate over all), and the smallest
+    difference that would have shown four times in five (`detectable`).
+
     Example::
 
-        audits = [assay.read_report(folder) for folder in ("decay", "no-decay")]
-        for found in differences(audits):
-            print(found.label, found.value, found.interval, found.adjusted_p, found.detectable)
+        >>> from assay.report import differences
+        >>> audit = assay.read_report("report")
+        >>> [(found.label, found.network, found.value) for found in differences([audit, audit])]
+        [('seen score', 1, 0.0)]
     """
     found: list[tuple[int, Measure, PairedDifference]] = []
     for index, audit in enumerate(audits[1:], 1):

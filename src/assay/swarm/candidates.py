@@ -56,7 +56,8 @@ def can_be_rows(network: nn.Module, pool: ExpertPool) -> bool:
 def candidate_rows(
     network: nn.Module, pool: ExpertPool, coefficients: Float[Tensor, "p K"], *, each: int = 1
 ) -> Iterator[nn.Module]:
-    """Inside, `each` rows of a batch in turn are answered by the candidate of every row of `coefficients`.
+    """A context in which rows of a batch are answered by different candidates: `each` rows in turn by that of every row of
+    `coefficients`.
 
     A batch of a multiple of `p * each` rows, as beam search makes them, has so many rows of each in turn. Rows go
     through the factors of all experts, or, where that takes fewer multiplications because a candidate has many of them, through
@@ -64,6 +65,20 @@ def candidate_rows(
 
     **Raises:** `AssayError` at the end for a module that was not called, so that its weights were used in another way, and for
     an input whose first dimension is no batch.
+
+    Example::
+
+        >>> from assay.swarm.candidates import candidate_rows
+        >>> from assay.swarm.expert import Expert, Factors
+        >>> from assay.swarm.pool import ExpertPool
+        >>> network = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False))
+        >>> change = Factors(down=torch.ones(1, 2), up=torch.ones(1, 1), scale=1.0)  # every weight one larger
+        >>> expert = Expert(changes={"0.weight": change})
+        >>> pool = ExpertPool(network, {"a": expert, "b": expert}, span="linear")
+        >>> with candidate_rows(network, pool, torch.tensor([[0.0, 0.0], [1.0, 0.5]])) as rows:
+        ...     first, second = rows(torch.ones(2, 2)).flatten().tolist()
+        >>> round(second - first, 3)
+        3.0
     """
     fits = len(coefficients) * sum(pool.base[weight].numel() for weight in pool.low_rank) <= MOST_MERGED
     layers = [_CandidateLayer(network, pool, weight, coefficients, each=each, fits=fits) for weight in pool.low_rank]

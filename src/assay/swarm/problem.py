@@ -16,7 +16,7 @@ SHARED = "shared"
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Experts, and the items on which a combination of them is wanted.
+    """A base, its experts, and the items on which a combination of the experts is wanted: what `study` searches.
 
     **Attributes:**
 
@@ -25,6 +25,14 @@ class Problem:
       all experts can do: on it connections between experts are checked.
     - `chance`: what a guesser scores.
     - `base`, `sources`: where the base and each expert lie, where that is known: for a recipe that other tools read.
+
+    Example::
+
+        >>> from assay.swarm.worlds import WorldSize, make_world
+        >>> size = WorldSize(modulus=5, old=3, experts=2, base_steps=5, expert_steps=5, validation=30)
+        >>> problem = make_world(seed=0, size=size)
+        >>> problem.pool.names, len(problem.utility.items), sorted(problem.kept)
+        (('expert 0', 'expert 1'), 30, ['expert 0', 'expert 1', 'shared'])
     """
 
     network: nn.Module

@@ -34,13 +34,36 @@ def accuracy(network: Any, inputs: Any, targets: Tensor) -> Float[Tensor, " n"]:
 
 
 def exact_match(network: Any, inputs: Any, targets: Tensor) -> Float[Tensor, " n"]:
-    """Whether the largest logits are the target at every position."""
+    """Exact match, 1 or 0 for each item `(n,)`: the largest logit is the target's at every position that is asked.
+
+    **Arguments:**
+
+    - `network`: called with `inputs`: by name where they are a mapping, in order where they are a tuple. Its logits, or those
+      of an answer that has `logits`, are `(n, classes)` or `(n, length, classes)`.
+    - `targets`: class ids `(n,)` or `(n, length)`, -100 where nothing is asked.
+
+    Example::
+
+        >>> from assay.swarm.scores import exact_match
+        >>> logits = torch.eye(3)[torch.tensor([[0, 1], [0, 2]])]  # of two items with two positions each
+        >>> exact_match(torch.nn.Identity(), logits, torch.tensor([[0, 1], [0, 1]])).tolist()
+        [1.0, 0.0]
+    """
     right, counted = _right(outputs_of(network, inputs), targets)
     return (right | ~counted).all(1).float()
 
 
 def log_probability(network: Any, inputs: Any, targets: Tensor) -> Float[Tensor, " n"]:
-    """Log-probability of the target, the mean over its positions. Differentiable."""
+    """Log-probability of the target, the mean over its positions, for each item `(n,)`. Differentiable: the engine `gradient`
+    may climb it. Arguments are those of `exact_match`.
+
+    Example::
+
+        >>> from assay.swarm.scores import log_probability
+        >>> scores = log_probability(torch.nn.Identity(), torch.tensor([[0.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1]))
+        >>> [round(score, 3) for score in scores.tolist()]
+        [-0.693, -0.313]
+    """
     logits = outputs_of(network, inputs)
     each = _positions(targets)
     losses = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), each.reshape(-1), ignore_index=IGNORED, reduction="none")

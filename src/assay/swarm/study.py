@@ -39,6 +39,12 @@ class StudyPlan:
     - `budget`: evaluations of each search and of each merge. `seeds`: searches of each engine. `nulls`: of each null.
     - `race`, `graded`, `way`: as `search_once` and `Evaluator` have them.
     - `beyond`: searches in the span widened by as many random directions as there are experts, which may leave it.
+
+    Example::
+
+        >>> from assay.swarm.study import StudyPlan
+        >>> StudyPlan(engines=("cmaes",), budget=90, seeds=3, nulls=5, beyond=0).engines
+        ('cmaes',)
     """
 
     engines: tuple[str, ...] = STANDARD
@@ -128,7 +134,8 @@ def study(
     journals: Path | None = None,
     progress: Callable[[str, float], None] = lambda doing, done: None,
 ) -> Study:
-    """Search with every engine and its nulls, then score everything on the test items, once.
+    """Search of a combination of experts with every engine and in its nulls, then scores of all candidates on the test items,
+    once.
 
     **Arguments:**
 
@@ -140,10 +147,13 @@ def study(
 
     Example::
 
-        from assay.swarm.judge import judged
-        from assay.swarm.worlds import make_world
-
-        print(judged(study(make_world(seed=0))).reason)
+        >>> from assay.swarm.study import StudyPlan, study
+        >>> from assay.swarm.worlds import WorldSize, make_world
+        >>> size = WorldSize(modulus=5, old=3, experts=2, base_steps=5, expert_steps=5, validation=30)
+        >>> plan = StudyPlan(engines=("random",), budget=6, seeds=3, nulls=5, beyond=0)
+        >>> found = study(make_world(seed=0, size=size), plan)
+        >>> found.tested["own", "random"].shape  # searches, test items
+        (3, 60)
     """
     network, pool, utility = problem.network, problem.pool, problem.utility
     plan = plan or StudyPlan()

@@ -39,9 +39,9 @@ class _WorldTexts(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Graphs(Task):
-    """A text tells a tree of relations between named things, in random order, each fact in one of two forms; then comes a
-    question. `steps X Y ?` asks how far X and Y are apart in the tree; `relation X Y ?`, of neighbours, which relation holds
-    and who is its head. No position and no name tells the answer: a network needs the graph.
+    """Questions on small worlds. A text tells a tree of relations between named things, in random order, each fact in one of
+    two forms; then comes a question. `steps X Y ?` asks how far X and Y are apart in the tree; `relation X Y ?`, of neighbours,
+    which relation holds and who is its head. No position and no name tells the answer: a network needs the graph.
 
     The input `tokens` is `(n, length)`, one token a word. One part is what is `asked`, which is the answer as well; the others
     say whether names and relations are new. Trained combinations have trained names and relations. `train` and `seen`
@@ -56,6 +56,14 @@ class Graphs(Task):
       names sooner than many, and knows fewer new ones.
     - `novel`: texts with new `names`; with new `relations`, of which only steps are asked; or with `both`.
     - `seed`: of which names are kept.
+
+    Example::
+
+        >>> from assay.tasks.graphs import Graphs
+        >>> task = Graphs(world="family", size=4, num_names=40)
+        >>> (graph,) = task.graphs("train", 1, generator=torch.Generator().manual_seed(0))
+        >>> graph.text
+        'son of Tale is Lonu . Tale is nephew of Nevu . Nuru is son of Nevu .'
     """
 
     world: WorldName = "family"

@@ -76,10 +76,21 @@ FAMILIES = (
 
 
 def nested_sentences(n: int, *, generator: Generator) -> tuple[Continuation, ...]:
-    """At most `n` different sentences, families in turn, and in each all numbers of its nouns in turn.
+    """English sentences in which the main verb agrees with a subject that other nouns may separate from it: at most `n`
+    different ones, four families in turn (Diego-Simon et al. 2025, arXiv 2508.03211), and in each all numbers of its nouns in
+    turn.
 
     In every sentence the main verb is asked. All nouns between it and its subject have one number, so that they pull the
     same way.
+
+    **Returns:** for each the `graph` of the sentence and the place of the asked word, with its right and its wrong form.
+
+    Example::
+
+        >>> from assay.tasks.nested import nested_sentences
+        >>> sentences = nested_sentences(8, generator=torch.Generator().manual_seed(0))
+        >>> [(one.family, " ".join(one.graph.words)) for one in sentences[:2]]
+        [('short', 'the soldier walks .'), ('interposed', 'the farmer opposite the student sleeps .')]
     """
     found: dict[tuple[str, ...], Continuation] = {}
     for turn in range(4 * n):  # short sentences are few, so that some come twice

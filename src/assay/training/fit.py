@@ -22,7 +22,7 @@ def fit(
     progress: Callable[[str, float], None] = lambda doing, done: None,
     log: Log = no_log,
 ) -> TrainingRecord:
-    """Train `model` in place on the task's `train` split, on one torch thread, and leave it in evaluation mode. Submodules of
+    """Trains `model` in place on the task's `train` split, on one torch thread, and leaves it in evaluation mode. Submodules of
     a model in training mode keep their own mode while it is trained.
 
     With a `directory` it continues from the checkpoint found there and writes its own. On the CPU an interrupted run
@@ -32,6 +32,17 @@ def fit(
 
     **Raises:** `AssayError` when the loss or the gradient is no longer finite: the last checkpoint stays.
     `KeyboardInterrupt` after Ctrl-C, once the step is finished and a checkpoint written.
+
+    Example::
+
+        >>> from assay.models import build
+        >>> from assay.training import fit
+        >>> task = assay.load_task("modular-addition:p=7")
+        >>> model = build("mlp", task, generator=torch.Generator().manual_seed(0), width=32)
+        >>> record = fit(model, task, config=assay.TrainingConfig(steps=200, batch_size=32, warmup=0))
+        >>> losses = [loss for step, loss in record.losses]
+        >>> losses[-1] < losses[0], model.training
+        (True, False)
     """
     checkpoint = directory.path / CHECKPOINT if directory else None
     progressed = train_cohort(Separate([model], [task], [config]), checkpoint=checkpoint, progress=progress, log=log)

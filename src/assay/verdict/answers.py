@@ -23,7 +23,7 @@ QUESTIONS = (NOVEL, COMBINING, SHARING)
 
 @dataclass(frozen=True, kw_only=True)
 class Novel:
-    """Does it work on novel combinations?
+    """First answer of a verdict: does the network work on novel combinations?
 
     **Attributes:**
 
@@ -33,6 +33,12 @@ class Novel:
     - `value`, `interval`: the share of novel combinations that are right, or its estimate.
     - `combinations`: on how many it rests; `detectable`: the smallest difference that they would have shown four times in
       five, and `more`: how many more would halve it.
+
+    Example::
+
+        >>> novel = assay.read_report("report").verdict.novel
+        >>> novel.answer, novel.basis, novel.combinations
+        ('not resolved', 'nothing', 0)
     """
 
     __repr__ = brief
@@ -65,13 +71,19 @@ _HEADLINES: Mapping[Works, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Combining:
-    """Where are the parts combined, and what breaks?
+    """Second answer of a verdict: where are the parts combined, and what breaks?
 
     **Attributes:**
 
     - `answer`: what breaks: `the combining`, `the way in`, `nothing found` or `not resolved`.
     - `cut`: at which that was read; `between`: the cuts between which the parts are combined, and `calls` what lies there.
     - `carried`: from which cut on each part can be exchanged, or `not found`.
+
+    Example::
+
+        >>> combining = assay.read_report("report").verdict.combining
+        >>> combining.answer, combining.because
+        ('not resolved', 'recombination was not run')
     """
 
     __repr__ = brief
@@ -86,8 +98,15 @@ class Combining:
 
 @dataclass(frozen=True, kw_only=True)
 class Sharing:
-    """Is each part one thing inside: one representation that serves all contexts, or copies by context? A network that shares
-    some layers or some contexts is neither, and not resolved."""
+    """Third answer of a verdict: is each part one representation that serves all contexts, or copies by context? A network that
+    shares some layers or some contexts is neither, and not resolved. `answer` and `because` are in words.
+
+    Example::
+
+        >>> sharing = assay.read_report("report").verdict.sharing
+        >>> sharing.answer, sharing.because
+        ('not resolved', 'neither recombination nor fracture, which answer it, was run')
+    """
 
     __repr__ = brief
 
@@ -110,8 +129,10 @@ class Verdict:
     Example::
 
         >>> verdict = assay.read_report("report").verdict
-        >>> verdict.judged, verdict.novel.answer, verdict.combining.answer, verdict.sharing.answer
-        (True, 'not resolved', 'not resolved', 'not resolved')
+        >>> verdict.judged, verdict.headline
+        (True, 'not resolved')
+        >>> verdict.novel.answer, verdict.combining.answer, verdict.sharing.answer
+        ('not resolved', 'not resolved', 'not resolved')
     """
 
     __repr__ = brief

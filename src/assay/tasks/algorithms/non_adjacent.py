@@ -91,6 +91,13 @@ def non_adjacent_values(elements: Lists, *, outputs: bool = True, by_place: bool
     - `outputs`: whether o_1 to o_k are nodes.
     - `by_place`: whether a step at another place, counted from the end, is another operation. For a network that is told places
       apart it may well be.
+
+    Example::
+
+        >>> from assay.tasks.algorithms import non_adjacent_values
+        >>> graphs = non_adjacent_values([[3, -1]], outputs=False)
+        >>> dict(zip(graphs.names, graphs.values.tolist()))
+        {'a1': 3, 'a2': -1, 'd2': 0, 'd1': 3}
     """
     elements = _checked(elements)
     k = elements.shape[1]

@@ -72,7 +72,18 @@ def num_active(supports: Int[Tensor, " n"], num_modules: int) -> Int[Tensor, " n
 
 
 def coverage(supports: Int[Tensor, " n"], num_modules: int) -> SupportCoverage:
-    """What the supports cover, by boolean closure of the graph of modules that are active together."""
+    """Coverage of modules by supports, each a bit mask of active modules: how often each occurs, and whether all hang together
+    by being active at once (boolean closure of the graph of modules).
+
+    **Arguments:** `supports`: int64 `(n,)`, bit `m` set where module `m` is active.
+
+    Example::
+
+        >>> from assay.tasks.supports import coverage
+        >>> found = coverage(torch.tensor([0b011, 0b110, 0b100]), num_modules=3)
+        >>> found.hotness, found.usage, found.connected
+        ((1, 2), (1, 2, 2), True)
+    """
     present = indicator(supports, num_modules)
     usage, hotness = present.count_nonzero(0), torch.bincount(num_active(supports, num_modules))[1:]
     return SupportCoverage(tuple(usage.tolist()), tuple(hotness.tolist()), connected_groups(present))
