@@ -15,7 +15,6 @@ from assay.instruments.polar import Polar
 from assay.report import figures_of
 from assay.report.canvas import Svg
 from assay.tasks.nested import nested_sentences
-from assay.tasks.treebank import Treebank
 
 BUDGET = replace(Polar().budgets["quick"], train=60, dev=20, test=30, epochs=2, seeds=1, repeats=1, removals=2)
 
@@ -47,7 +46,7 @@ def keep_encoder(folder: str, *, steps: int, batch: int = 24) -> None:
 
 def main(*, steps: int = 80, budget: Budget = BUDGET) -> Svg:
     """UUAS and LAS of the probe, layer by layer, beside their nulls."""
-    task = Treebank(name="en_nested")
+    task = assay.load_task("treebank:en_nested")
     with tempfile.TemporaryDirectory() as folder:
         keep_encoder(folder, steps=steps)
         evidence = run(Polar(rank=8, budgets={"quick": budget}), assay.load_subject(folder, task=task), task, effort="quick")
