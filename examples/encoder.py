@@ -4,19 +4,19 @@ Any folder or hub name that transformers loads goes the same way: `assay audit F
 """
 
 import tempfile
+from dataclasses import replace
 
 import torch
 from agreement import tokenizer_of
 
 import assay
-from assay.instrument import run
-from assay.instruments.polar.instrument import Polar, PolarBudget
+from assay.instrument import Budget, run
+from assay.instruments.polar import Polar
 from assay.report import figures_of
 from assay.report.canvas import Svg
 from assay.tasks.nested import nested_sentences
-from assay.tasks.treebank import Treebank
 
-BUDGET = PolarBudget(train=60, dev=20, test=30, epochs=2, seeds=1, repeats=1, removals=2)
+BUDGET = replace(Polar().budgets["quick"], train=60, dev=20, test=30, epochs=2, seeds=1, repeats=1, removals=2)
 
 
 def keep_encoder(folder: str, *, steps: int, batch: int = 24) -> None:
@@ -44,9 +44,9 @@ def keep_encoder(folder: str, *, steps: int, batch: int = 24) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def main(*, steps: int = 80, budget: PolarBudget = BUDGET) -> Svg:
+def main(*, steps: int = 80, budget: Budget = BUDGET) -> Svg:
     """UUAS and LAS of the probe, layer by layer, beside their nulls."""
-    task = Treebank(name="en_nested")
+    task = assay.load_task("treebank:en_nested")
     with tempfile.TemporaryDirectory() as folder:
         keep_encoder(folder, steps=steps)
         evidence = run(Polar(rank=8, budgets={"quick": budget}), assay.load_subject(folder, task=task), task, effort="quick")

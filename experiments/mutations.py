@@ -806,6 +806,13 @@ FAULTS = (
         "    counting = [null for null in measure.nulls if null.values]",
         ("tests/report/test_otherwise.py",),
     ),
+    Fault(
+        "an example in a docstring shows what it does not give",
+        "stats.py",
+        "        ([3, 7], [1.0, 0.5], [1, 2])",
+        "        ([7, 3], [0.5, 1.0], [2, 1])",
+        ("tests/test_docstring_examples.py",),
+    ),
 )
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 SMALL = {  # of each page what is replaced, so that it takes less time
     "README.md": {'"modular-addition"': '"modular-addition:p=7"'},
     "docs/coverage.md": {},
-    "docs/python.md": {
+    "docs/reference/training.md": {
         '"modular-addition", out="runs/logged"': '"modular-addition:p=7", out="runs/logged", config={"steps": 5}'
     },
     "docs/populations.md": {"range(32)": "range(2)", "steps=2000": "steps=5"},

@@ -19,8 +19,8 @@ from assay.figure import (
     RelationGraphs,
     Scatter,
     StepGraph,
-    as_table,
 )
+from assay.report.tables import as_table
 
 
 def curve(*lines, title="UUAS"):

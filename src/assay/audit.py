@@ -73,6 +73,8 @@ class Audit(DataFrameColumns):
         >>> audit = assay.read_report("report")
         >>> [evidence.instrument for evidence in audit.evidence]
         ['systematicity']
+        >>> sorted(audit.columns())[:3]  # audit.to_pandas() makes a data frame of them
+        ['headline', 'high', 'instrument']
     """
 
     __repr__ = brief
@@ -92,13 +94,7 @@ class Audit(DataFrameColumns):
     command: str = ""
 
     def columns(self) -> dict[str, list[Any]]:
-        """One row for every measure of every instrument, as `assay.display.columns_of` has it.
-
-        Example::
-
-            frame = result.to_pandas()  # or to_polars(), or columns() for a dictionary of lists
-            print(frame[frame.headline])
-        """
+        """One row for every measure of every instrument, as `assay.display.columns_of` has it."""
         return columns_of(self.evidence)
 
     def __str__(self) -> str:

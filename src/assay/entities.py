@@ -27,7 +27,15 @@ NOVEL: tuple[Pairs, ...] = ("role", "queried", "balanced", "all")
 @runtime_checkable
 class BindsEntities(Protocol):
     """Ability: inputs in which several entities have attributes. A task also has `ListsEntities` or `ShowsObjects`, which says
-    how they are drawn; `entities_in` names the kind of input."""
+    how they are drawn; `entities_in` names the kind of input.
+
+    Example::
+
+        >>> from assay.entities import BindsEntities
+        >>> task = assay.load_task("scenes")
+        >>> isinstance(task, BindsEntities), task.entities_in
+        (True, 'scenes')
+    """
 
     entities_in: Literal["lists", "scenes"]
 
@@ -97,7 +105,17 @@ class Written:
 
 @runtime_checkable
 class ListsEntities(Protocol):
-    """Ability: contexts that list entities with an attribute each, and query the attribute of one entity."""
+    """Ability: contexts that list entities with an attribute each, and query the attribute of one entity.
+
+    Example::
+
+        >>> from assay.entities import ListsEntities
+        >>> task = assay.load_task("language")
+        >>> contexts = task.contexts(4, size=2, pairs="trained", generator=torch.Generator().manual_seed(0))
+        >>> queried = contexts.entities[torch.arange(4), contexts.queried]
+        >>> isinstance(task, ListsEntities), task.write(contexts, queried).entity_at.shape
+        (True, torch.Size([4, 2]))
+    """
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -163,7 +181,19 @@ class ObjectScenes:
 
 @runtime_checkable
 class ShowsObjects(Protocol):
-    """Ability: scenes of several objects that are drawn from their attributes."""
+    """Ability: scenes of several objects that are drawn from their attributes.
+
+    Example::
+
+        >>> from assay.entities import ShowsObjects
+        >>> task = assay.load_task("scenes")
+        >>> drawn = task.scenes(4, size=2, novel=False, generator=torch.Generator().manual_seed(0))
+        >>> isinstance(task, ShowsObjects), drawn.attributes.shape, list(task.attributes)
+        (True, torch.Size([4, 2, 2]), ['shape', 'colour'])
+        >>> exchanged = task.redrawn(drawn, drawn.attributes.flip(1))  # both objects stay where they are
+        >>> torch.equal(exchanged.layout, drawn.layout)
+        True
+    """
 
     @property
     def attributes(self) -> Mapping[str, int]:

@@ -16,12 +16,27 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 Effort = Literal["quick", "standard", "full"]
+"""How much an audit or an instrument may spend: one of three names, each with a budget of the instrument's.
+
+Example::
+
+    >>> sorted(assay.load_instrument("systematicity").budgets)
+    ['full', 'quick', 'standard']
+"""
 EFFORTS: tuple[Effort, ...] = ("quick", "standard", "full")
 Direction = Literal["higher", "lower", "neither"]
 LEVELS: tuple[Level, ...] = (0, 1, 2)
 FINDING_LEVEL = 0.05
 UNTRAINED = "untrained copies"
-"""Name of the null of every instrument that reads randomly initialised copies of the network."""
+"""Name of the null of every instrument that reads randomly initialised copies of the network.
+
+Example::
+
+    >>> from assay.evidence import UNTRAINED
+    >>> seen = assay.read_report("report").evidence[0].measure("seen_score")
+    >>> [len(null.values) for null in seen.nulls if null.name == UNTRAINED]
+    [5]
+"""
 CHANCE, UNIT = "chance", "unit"
 """Keys of the settings in which an instrument declares the chance score and its unit, which the report draws."""
 CUT = "cut"
@@ -120,8 +135,10 @@ class Measure:
     Example::
 
         >>> seen = assay.read_report("report").evidence[0].measure("seen_score")
-        >>> seen.unit, seen.direction, seen.interval.low <= seen.value, [null.name for null in seen.nulls]
-        ('accuracy', 'higher', True, ['untrained copies', 'shuffled targets'])
+        >>> seen.label, seen.unit, seen.direction, seen.interval.low <= seen.value
+        ('seen score', 'accuracy', 'higher', True)
+        >>> [null.name for null in seen.nulls], seen.p < 0.05
+        (['untrained copies', 'shuffled targets'], True)
     """
 
     __repr__ = brief
@@ -181,7 +198,20 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A published work that an instrument follows."""
+    """A published work that an instrument follows.
+
+    Example::
+
+        >>> from assay.evidence import Source
+        >>> source = Source(
+        ...     key="rousseeuw1987",
+        ...     citation="Rousseeuw (1987), Silhouettes",
+        ...     url="https://doi.org/10.1016/0377-0427(87)90125-7",
+        ...     bibtex="@article{rousseeuw1987, title={Silhouettes}, year={1987}}",
+        ... )
+        >>> source.key
+        'rousseeuw1987'
+    """
 
     __repr__ = brief
 
@@ -208,8 +238,14 @@ class Evidence(DataFrameColumns):
     Example::
 
         >>> evidence = assay.read_report("report").evidence[0]
-        >>> evidence.instrument, evidence.question, evidence.measure("seen_score").unit_of
-        ('systematicity', 'Does the network work on combinations of parts that it was never trained on?', 'combination')
+        >>> evidence.instrument, evidence.question
+        ('systematicity', 'Does the network work on combinations of parts that it was never trained on?')
+        >>> evidence.measure("seen_score").unit_of
+        'combination'
+        >>> [measure.key for measure in evidence.findings()]
+        ['seen_score']
+        >>> len(evidence.columns()["key"]) == len(evidence.measures)
+        True
     """
 
     __repr__ = brief
@@ -238,12 +274,7 @@ class Evidence(DataFrameColumns):
         raise AssayError(f"a measure of {self.instrument} is found by its key", given=key, choices=list(keys))
 
     def columns(self) -> dict[str, list[Any]]:
-        """One row for every measure, as `assay.display.columns_of` has it.
-
-        Example::
-
-            frame = evidence.to_pandas()  # or to_polars(), or columns() for a dictionary of lists
-        """
+        """One row for every measure, as `assay.display.columns_of` has it."""
         return columns_of([self])
 
     def _repr_html_(self) -> str:
@@ -287,9 +318,10 @@ def findings(evidence: Sequence[Evidence]) -> tuple[Measure, ...]:
 
     Example::
 
-        audit = assay.audit(network, task)
-        for measure in findings(audit.evidence):
-            print(measure.label, measure.value, measure.p)
+        >>> from assay.evidence import findings
+        >>> audit = assay.read_report("report")
+        >>> [measure.label for measure in findings(audit.evidence)]
+        ['seen score']
     """
     return tuple(measure for measure, p in headline_ps(evidence) if p <= FINDING_LEVEL)
 

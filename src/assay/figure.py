@@ -1,8 +1,6 @@
-"""Figure types of evidence. The report draws each type by one function; `as_table` gives its numbers as rows."""
+"""Figure types of evidence. The report draws each type by one function; `assay.report.tables` gives its numbers as rows."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from assay.display import brief
@@ -22,7 +20,15 @@ Style = Literal["solid", "dotted", "dashed"]
 class DetailTable:
     """Rows of plain values behind a measure, for the report's details. `level`: the access level that they need. `leads_to`:
     for every row the name of the graph in a `ComputationGraphs` figure of the same evidence to which it links, or an empty
-    tuple."""
+    tuple.
+
+    Example::
+
+        >>> from assay.figure import DetailTable
+        >>> table = DetailTable(name="Accuracy by part", columns=("part", "accuracy"), rows=(("i", 0.91), ("j", 0.88)), level=0)
+        >>> table.rows[1]
+        ('j', 0.88)
+    """
 
     __repr__ = brief
 
@@ -99,7 +105,22 @@ class Plot:
 @dataclass(frozen=True, kw_only=True)
 class Curve:
     """Lines over one horizontal axis, in one plot or several. `across`: label of the axis; `caption`: how to read the
-    figure."""
+    figure.
+
+    Example::
+
+        >>> from assay.figure import Curve, Line, Plot
+        >>> lines = (
+        ...     Line(name="trained", x=(0, 1, 2), y=(0.2, 0.8, 0.9), low=(0.1, 0.7, 0.8), high=(0.3, 0.9, 1.0)),
+        ...     Line(name="untrained copies", x=(0, 1, 2), y=(0.2, 0.2, 0.1), null=True),
+        ... )
+        >>> curve = Curve(
+        ...     name="Probe by layer", across="layer", plots=(Plot(title="Probe", subtitle="accuracy", lines=lines),),
+        ...     caption="Bands are 95 % intervals.", level=0,
+        ... )
+        >>> [line.name for line in curve.plots[0].lines if line.null]
+        ['untrained copies']
+    """
 
     __repr__ = brief
 
@@ -127,7 +148,15 @@ class Point:
 class Scatter:
     """Named points on a plane. `arrows`: drawn from the origin, inside a circle. `sizes`: meaning of the points' sizes. `rows`:
     name of a table of the same evidence whose rows begin with the names of points and to which points link; by default to the
-    figure's own numbers."""
+    figure's own numbers.
+
+    Example::
+
+        >>> from assay.figure import Point, Scatter
+        >>> points = (Point(name="dog", x=0.2, y=0.9), Point(name="cat", x=0.3, y=0.8))
+        >>> Scatter(name="Words", points=points, caption="First two principal components.", level=0).points[0].name
+        'dog'
+    """
 
     __repr__ = brief
 
@@ -169,7 +198,16 @@ class Parse:
 
 @dataclass(frozen=True, kw_only=True)
 class RelationGraphs:
-    """Declared and predicted graphs of several texts."""
+    """Declared and predicted graphs of several texts.
+
+    Example::
+
+        >>> from assay.figure import Edge, Parse, RelationGraphs
+        >>> declared, predicted = (Edge(head=1, dependent=0, relation="nsubj"),), (Edge(head=0, dependent=1),)
+        >>> parse = Parse(name="first sentence", words=("dogs", "bark"), declared=declared, predicted=predicted)
+        >>> len(RelationGraphs(name="Trees", texts=(parse,), caption="Declared above, predicted below.", level=0).texts)
+        1
+    """
 
     __repr__ = brief
 
@@ -189,6 +227,16 @@ class Matrix:
     - `down`, `across`: labels of the axes; `rows`, `columns`: names of rows and columns.
     - `values`: one for each row and column, None where there is none; `notes`: a remark on each. A cell whose note is `ITSELF`
       compares a thing with itself and has no value.
+
+    Example::
+
+        >>> from assay.figure import Matrix
+        >>> matrix = Matrix(
+        ...     name="Accuracy by size", down="digits of a", across="digits of b", rows=("1", "2"), columns=("1", "2"),
+        ...     values=((1.0, 0.9), (0.9, None)), notes=(("", ""), ("", "not drawn")), caption="", level=2,
+        ... )
+        >>> matrix.values[0][1]
+        0.9
     """
 
     __repr__ = brief
@@ -273,7 +321,17 @@ class GridImage:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageGrid:
-    """Rows of pictures, such as a scene and its segments; within a row segments of one number have one colour."""
+    """Rows of pictures, such as a scene and its segments; within a row segments of one number have one colour.
+
+    Example::
+
+        >>> from assay.figure import GridImage, ImageGrid
+        >>> scene = GridImage(name="scene", pixels=((0xFF0000, 0xFFFFFF), (0xFFFFFF, 0xFFFFFF)))
+        >>> segments = GridImage(name="segments", pixels=((1, 0), (0, 0)), labels=True)
+        >>> grid = ImageGrid(name="Scenes", rows=((scene, segments),), caption="", level=0)
+        >>> [image.name for image in grid.rows[0]]
+        ['scene', 'segments']
+    """
 
     __repr__ = brief
 
@@ -295,80 +353,3 @@ class _ByKind:
 
 
 Figure = Annotated[DetailTable | Curve | Scatter | RelationGraphs | Matrix | ComputationGraphs | ImageGrid, _ByKind]
-
-
-def as_table(figure: Figure) -> DetailTable:
-    """The numbers of a figure as rows. A cell is None where a value could not be measured, and empty where there is none, such
-    as the head of a root; empty columns are left out.
-
-    Example::
-
-        line = Line(name="measured", x=("layer 1", "layer 2"), y=(0.2, 0.9))
-        curve = Curve(name="Curve", across="layer", plots=(Plot(title="LAS", lines=(line,)),), caption="", level=2)
-        assert as_table(curve).rows[1] == ("LAS", "measured", "layer 2", 0.9)
-    """
-    match figure:
-        case DetailTable():
-            return figure
-        case Curve():
-            columns, rows = ("plot", "line", figure.across, "value", "low", "high"), tuple(_of_curve(figure))
-        case Scatter():
-            columns = ("name", "x", "y", figure.sizes or "size", "note")
-            rows = tuple((point.name, point.x, point.y, _or_empty(point.size), point.note) for point in figure.points)
-        case RelationGraphs():
-            columns = ("text", "word", "form", "declared head", "relation", "predicted head", "predicted relation")
-            rows = tuple(row for text in figure.texts for row in _of_parse(text))
-        case Matrix():
-            columns, rows = (figure.down, figure.across, "value", "note"), tuple(_of_matrix(figure))
-        case ComputationGraphs():
-            columns, rows = ("example", "layer", "step", "value", "kind", "note"), tuple(_of_steps(figure))
-        case ImageGrid():
-            columns, rows = ("row", "picture", "note", "pixels"), tuple(_of_images(figure))
-    kept = [k for k in range(len(columns)) if not rows or any(row[k] != "" for row in rows)]
-    return DetailTable(
-        name=figure.name,
-        columns=tuple(columns[k] for k in kept),
-        rows=tuple(tuple(row[k] for k in kept) for row in rows),
-        note=figure.caption,
-        level=figure.level,
-    )
-
-
-def _or_empty(cell: Cell) -> Cell:
-    return "" if cell is None else cell
-
-
-def _of_curve(figure: Curve) -> Iterator[tuple[Cell, ...]]:
-    for plot in figure.plots:
-        for line in plot.lines:
-            for k, (x, y) in enumerate(zip(line.x, line.y, strict=True)):
-                yield plot.title, line.name, x, y, *(_or_empty(ends[k]) if ends else "" for ends in (line.low, line.high))
-
-
-def _of_matrix(figure: Matrix) -> Iterator[tuple[Cell, ...]]:
-    for row, values, notes in zip(figure.rows, figure.values, figure.notes, strict=True):
-        for column, value, note in zip(figure.columns, values, notes, strict=True):
-            yield row, column, _or_empty(value) if note == ITSELF else value, note
-
-
-def _of_steps(figure: ComputationGraphs) -> Iterator[tuple[Cell, ...]]:
-    for graph in figure.graphs:
-        for step in graph.steps:
-            yield graph.name, step.layer, step.name, step.value, step.kind, step.note
-
-
-def _of_images(figure: ImageGrid) -> Iterator[tuple[Cell, ...]]:
-    for k, row in enumerate(figure.rows):
-        for picture in row:
-            lines = (" ".join(f"{pixel:d}" if picture.labels else f"{pixel:06x}" for pixel in line) for line in picture.pixels)
-            yield k + 1, picture.name, picture.note, "; ".join(lines)
-
-
-def _of_parse(text: Parse) -> Iterator[tuple[Cell, ...]]:
-    for place, word in enumerate(text.words):
-        sides = [
-            [(edge.head, edge.relation) for edge in edges if edge.dependent == place] or [("", "root")]
-            for edges in (text.declared, text.predicted)
-        ]
-        for declared, predicted in zip_longest(*sides, fillvalue=("", "")):  # a word with two heads has two rows
-            yield text.name, place, word, *declared, *predicted

@@ -18,6 +18,14 @@ from assay.display import brief
 from assay.errors import AssayError
 
 GraphSplit = Literal["train", "dev", "test"]
+"""Split of a treebank or of texts with graphs: a probe is fitted on `train`, chosen on `dev` and scored on `test`.
+
+Example::
+
+    >>> task, generator = assay.load_task("treebank:en_nested"), torch.Generator().manual_seed(0)
+    >>> {split: len(task.graphs(split, 20, generator=generator)) for split in ("train", "dev", "test")}
+    {'train': 20, 'dev': 20, 'test': 20}
+"""
 ROOT = "root"
 Edge = tuple[int, int, str]
 
@@ -35,6 +43,16 @@ class Graph:
     - `tags`: the part of speech of every word (UPOS); empty where none is declared.
     - `text`: the original text, which need not be the words joined by blanks.
     - `sentence_id`: its id in the source.
+
+    Example::
+
+        >>> from assay.graph import Graph, distances
+        >>> graph = Graph(
+        ...     words=("dogs", "bark", "."), mentions=((0,), (1,), (2,)), edges=((1, 0, "nsubj"), (1, 2, "punct")),
+        ...     punctuation=(False, False, True),
+        ... )
+        >>> distances(graph).tolist()
+        [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
     """
 
     __repr__ = brief
@@ -128,6 +146,14 @@ def distances(graph: Graph) -> Int16[Tensor, "nodes nodes"]:
 
     A tree is walked once from its root: distances from a node are those from its head plus 1. (int16, since the chain over a
     long sentence exceeds 127.)
+
+    Example::
+
+        >>> from assay.graph import distances
+        >>> task = assay.load_task("treebank:en_nested")
+        >>> (graph,) = task.graphs("train", 1, generator=torch.Generator().manual_seed(1))
+        >>> " ".join(graph.words), distances(graph)[0].tolist()  # from the first word to every word
+        ('the lawyer that the driver beside the student likes walks .', [0, 1, 3, 4, 3, 5, 5, 4, 2, 2, 3])
     """
     if not graph.is_tree:
         return _reached(graph)
@@ -144,7 +170,16 @@ def distances(graph: Graph) -> Int16[Tensor, "nodes nodes"]:
 
 
 def depths(graph: Graph) -> Int16[Tensor, " nodes"]:
-    """Number of edges on the shortest directed path from a node without a head; -1 where there is none."""
+    """Number of edges on the shortest directed path from a node without a head; -1 where there is none.
+
+    Example::
+
+        >>> from assay.graph import depths
+        >>> task = assay.load_task("treebank:en_nested")
+        >>> (graph,) = task.graphs("train", 1, generator=torch.Generator().manual_seed(1))
+        >>> " ".join(graph.words), depths(graph).tolist()
+        ('the lawyer that the driver beside the student likes walks .', [2, 1, 3, 4, 3, 5, 5, 4, 2, 0, 1])
+    """
     return torch.tensor(_depths(graph), dtype=torch.int16)
 
 

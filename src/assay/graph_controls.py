@@ -28,12 +28,29 @@ _CODAS = (*"bdfgklmnptvx", "nd", "nk", "rk", "rm", "sk", "st")
 
 
 def chain(graph: Graph) -> Graph:
-    """Baseline of linear order: the head of every node is the one before it."""
+    """Baseline of linear order: the head of every node is the one before it.
+
+    Example::
+
+        >>> from assay.graph_controls import chain
+        >>> (graph,) = assay.load_task("treebank:en_nested").graphs("train", 1, generator=torch.Generator().manual_seed(1))
+        >>> [(head, dependent) for head, dependent, _ in chain(graph).edges]
+        [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10)]
+    """
     return replace(graph, edges=tuple((node, node + 1, NEXT) for node in range(len(graph) - 1)))
 
 
 def permuted(graph: Graph, *, generator: Generator) -> Graph:
-    """The same graph with its nodes permuted at random: shape and relations are kept, the assignment of words is not."""
+    """The same graph with its nodes permuted at random: shape and relations are kept, the assignment of words is not.
+
+    Example::
+
+        >>> from assay.graph_controls import permuted
+        >>> (graph,) = assay.load_task("treebank:en_nested").graphs("train", 1, generator=torch.Generator().manual_seed(1))
+        >>> other = permuted(graph, generator=torch.Generator().manual_seed(0))
+        >>> graph.edges[0], other.edges[0]
+        ((1, 0, 'det'), (0, 10, 'det'))
+    """
     place = torch.randperm(len(graph), generator=generator).tolist()
     return replace(graph, edges=tuple((place[head], place[dependent], relation) for head, dependent, relation in graph.edges))
 
@@ -50,6 +67,16 @@ def jabberwocky(graphs: Sequence[Graph], *, kind: Replacement, generator: Genera
     - `kind`: `words`: a word of the same part of speech, ending and capitals from another sentence; where none is found, and
       always with `nonsense`, one made up of syllables, with the same ending. Repetitions of a word in a sentence get the same
       replacement.
+
+    Example::
+
+        >>> from assay.graph_controls import jabberwocky
+        >>> graphs = assay.load_task("treebank:en_nested").graphs("train", 3, generator=torch.Generator().manual_seed(1))
+        >>> " ".join(graphs[0].words)
+        'the lawyer that the driver beside the student likes walks .'
+        >>> nonsense = jabberwocky(graphs, kind="nonsense", generator=torch.Generator().manual_seed(0))
+        >>> " ".join(nonsense[0].words)
+        'the kloxyer that the tever beside the koogutent dames triks .'
     """
     assert all(len(graph.tags) == len(graph.words) for graph in graphs), "parts of speech are needed"
     known = {word.lower() for graph in graphs for word in graph.words}
@@ -117,6 +144,13 @@ def control_heads(graphs: Sequence[Graph], *, seed: int) -> tuple[tuple[int, ...
 
     Each word type gets one random rule for all texts: its head is itself, the first or the last node of the text. The accuracy
     of a probe on the declared heads minus that on these is its selectivity.
+
+    Example::
+
+        >>> from assay.graph_controls import control_heads
+        >>> graphs = assay.load_task("treebank:en_nested").graphs("train", 3, generator=torch.Generator().manual_seed(1))
+        >>> " ".join(graphs[0].words), control_heads(graphs, seed=0)[0]
+        ('the lawyer that the driver beside the student likes walks .', (0, 1, 2, 0, 0, 10, 0, 0, 0, 0, 0))
     """
     rules: dict[str, str] = {}
     found = []
@@ -143,6 +177,13 @@ def control_relations(graphs: Sequence[Graph], *, seed: int) -> tuple[Graph, ...
     """The control task of relations: the same edges, with relations that depend on the word of the dependent alone.
 
     Each word type gets one relation for all texts, drawn by how often relations occur (Hewitt and Liang 2019, section 2.1).
+
+    Example::
+
+        >>> from assay.graph_controls import control_relations
+        >>> graphs = assay.load_task("treebank:en_nested").graphs("train", 3, generator=torch.Generator().manual_seed(1))
+        >>> graphs[0].edges[:2], control_relations(graphs, seed=0)[0].edges[:2]
+        (((1, 0, 'det'), (9, 1, 'nsubj')), ((1, 0, 'nsubj'), (9, 1, 'det')))
     """
     counts = Counter(relation for graph in graphs for relation in graph.relations)
     names = sorted(counts)

@@ -20,11 +20,28 @@ from assay.task import Examples, Split, Task
 
 Kind = Literal["synonym", "inside", "outside"]
 KINDS: tuple[Kind, ...] = ("synonym", "inside", "outside")
+"""Kinds of a novel combination, in the order of reports: a synonym of a trained one; else inside 1-coverage; else outside.
+
+Example::
+
+    >>> from assay.novelty import KINDS, novelty_of
+    >>> found = novelty_of(assay.load_task("modular:num_first=12,num_second=12,synonyms=true"))
+    >>> {kind: found.kinds.count(kind) for kind in KINDS}
+    {'synonym': 23, 'inside': 0, 'outside': 6}
+"""
 TOLD: dict[Kind, str] = {
     "synonym": "synonyms of trained combinations",
     "inside": "inside 1-coverage",
     "outside": "outside 1-coverage",
 }
+"""Each of `KINDS` in words, for figures and reports.
+
+Example::
+
+    >>> from assay.novelty import TOLD
+    >>> TOLD["inside"]
+    'inside 1-coverage'
+"""
 ENOUGH = 30  # fewest novel combinations of a kind for a score on them
 
 _DRAWN_EACH = 32  # examples of a combination whose answers are compared where inputs are unlimited
@@ -69,10 +86,13 @@ def novelty_of(task: Task, combinations: Int[Tensor, "c k"] | None = None) -> No
     not in the combination) that are not shown at all their values, for more than 16 parts that vary, and where chains of
     replacements are too many to follow.
 
-    ```python
-    found = novelty_of(load_task("modular:num_first=12,num_second=12,synonyms=true"))
-    assert found.kinds.count("synonym") > found.kinds.count("outside")
-    ```
+    Example::
+
+        >>> from collections import Counter
+        >>> from assay.novelty import novelty_of
+        >>> found = novelty_of(assay.load_task("modular:num_first=12,num_second=12,synonyms=true"))
+        >>> sorted(Counter(found.kinds).items())
+        [('outside', 6), ('synonym', 23)]
     """
     if combinations is not None:
         return _novelty(task, combinations)

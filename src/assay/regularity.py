@@ -30,8 +30,11 @@ class Regularity:
 
     Example::
 
-        flip = Regularity.generated("flip of the columns", [torch.arange(64).reshape(8, 8).flip(1).flatten()], num_outputs=3)
-        assert len(flip.rows) == 2
+        >>> from assay.regularity import Regularity
+        >>> columns = torch.arange(64).reshape(8, 8).flip(1).flatten()  # of a picture of 8 x 8 pixels, one example each
+        >>> flip = Regularity.generated("flip of the columns", [columns], num_outputs=3)
+        >>> flip.rows.shape, flip.outputs.tolist()
+        (torch.Size([2, 64]), [[0, 1, 2], [0, 1, 2]])
     """
 
     __repr__ = brief
@@ -159,6 +162,17 @@ class Regular:
     - `parts`: for every declared part a mask `(n, c)` over outputs: pixels of a segment, examples of a context, classes.
 
     **Raises:** `AssayError` for a regularity or a part with another number of examples, and for two regularities of one name.
+
+    Example::
+
+        >>> from assay.regularity import Regular, Regularity
+        >>> inputs, targets = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]]), torch.tensor([0, 1, 1, 2])
+        >>> sums = assay.Table(inputs=inputs, targets=targets, parts={"a": inputs[:, 0], "b": inputs[:, 1]})
+        >>> examples = sums.examples("seen", 4, generator=torch.Generator()).in_canonical_order()  # 00, 01, 10, 11
+        >>> exchange = Regularity.generated("a and b", [torch.tensor([0, 2, 1, 3])], num_outputs=3)
+        >>> regular = Regular(examples, (exchange,))
+        >>> [examples.inputs["tokens"][row].tolist() for row in regular.regularities[0].rows[1]]  # where each row is taken
+        [[0, 0], [1, 0], [0, 1], [1, 1]]
     """
 
     __repr__ = brief
@@ -232,7 +246,16 @@ class Regular:
 
 @runtime_checkable
 class DeclaresRegularities(Protocol):
-    """Ability: trained examples that are closed under a declared group."""
+    """Ability: trained examples that are closed under a declared group.
+
+    Example::
+
+        >>> from assay.regularity import DeclaresRegularities
+        >>> task = assay.load_task("digits")
+        >>> regular = task.regular(20, generator=torch.Generator().manual_seed(0))
+        >>> isinstance(task, DeclaresRegularities), [one.name for one in regular.regularities]
+        (True, ['exchange of a and b'])
+    """
 
     def regular(self, n: int, *, generator: Generator) -> Regular:
         """At most about `n` examples, closed under every regularity."""
@@ -241,7 +264,15 @@ class DeclaresRegularities(Protocol):
 
 @runtime_checkable
 class GivesIrregular(Protocol):
-    """Ability: tasks on the same inputs with equally smooth outputs but none of the declared regularities."""
+    """Ability: tasks on the same inputs with equally smooth outputs but none of the declared regularities.
+
+    Example::
+
+        >>> from assay.regularity import GivesIrregular
+        >>> task = assay.load_task("picture:skull")
+        >>> isinstance(task, GivesIrregular), task.irregular(0).address
+        (True, 'picture:skull,size=64,phases=random,seed=0')
+    """
 
     def irregular(self, seed: int) -> Task:
         """The irregular task of this seed."""

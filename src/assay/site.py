@@ -27,6 +27,8 @@ class Site:
         >>> site = subject.sites(drawn.inputs)[0]
         >>> site.name, site.shape
         ('encode:out', (28,))
+        >>> [site.name for site in subject.match("layers.*:out", drawn.inputs)]
+        ['layers.0:out', 'layers.1:out', 'layers.2:out', 'layers.3:out', 'layers.4:out']
     """
 
     name: str

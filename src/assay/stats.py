@@ -1,6 +1,5 @@
 """Intervals, p-values and corrections. The independent unit is the network or the combination, never the example."""
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,11 +10,22 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from assay.bounds import check_seed
 from assay.evidence import Interval
+from assay.generators import child_generator as child_generator
+from assay.generators import in_turns as in_turns
+from assay.generators import keyed_generator as keyed_generator
+from assay.generators import keyed_seed as keyed_seed
 
 LEVEL = 0.95
-MIN_UNITS = 5  # fewer independent units than this give "not enough data"
+MIN_UNITS = 5
+"""Independent units (combinations, texts) below which there is no number: "not enough data".
+
+Example::
+
+    >>> from assay.stats import MIN_UNITS, mean_interval
+    >>> mean_interval(torch.rand(MIN_UNITS - 1)) is None
+    True
+"""
 MIN_NETWORKS = 3  # the same for trained networks, which are costly
 
 
@@ -28,7 +38,15 @@ class ClusterMeans(NamedTuple):
 
 
 def cluster_means(values: Float[Tensor, " n"], clusters: Int[Tensor, " n"]) -> ClusterMeans:
-    """Mean of `values` within each cluster, in float64."""
+    """Mean of `values` within each cluster, in float64.
+
+    Example::
+
+        >>> from assay.stats import cluster_means
+        >>> found = cluster_means(torch.tensor([1.0, 0.0, 1.0]), torch.tensor([7, 7, 3]))
+        >>> found.ids.tolist(), found.means.tolist(), found.counts.tolist()
+        ([3, 7], [1.0, 0.5], [1, 2])
+    """
     return means_within(clusters)(values)
 
 
@@ -41,35 +59,6 @@ def means_within(clusters: Int[Tensor, " n"]) -> Callable[[Float[Tensor, " n"]],
         return ClusterMeans(ids, sums / counts, counts)
 
     return means
-
-
-def in_turns(groups: Int[Tensor, " n"], generator: Generator) -> Int[Tensor, " n"]:
-    """Random order of all rows, with one of every group before a second of any."""
-    order = torch.randperm(len(groups), generator=generator)
-    _, group, counts = groups[order].unique(return_inverse=True, return_counts=True)
-    by_group = group.argsort(stable=True)
-    place = torch.empty_like(group)
-    place[by_group] = torch.arange(len(group)) - (counts.cumsum(0) - counts)[group[by_group]]
-    return order[place.argsort(stable=True)]
-
-
-def child_generator(generator: Generator) -> Generator:
-    """A new torch generator seeded by the next draw of `generator`, so that the number of its draws affects nothing else."""
-    return Generator().manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
-
-
-def keyed_generator(seed: int, key: str) -> Generator:
-    """A separate generator for every key, so that draws depend on neither other keys nor the order.
-
-    **Raises:** `AssayError` for an invalid seed.
-    """
-    return Generator().manual_seed(keyed_seed(seed, key))
-
-
-def keyed_seed(seed: int, key: str) -> int:
-    """The seed of `keyed_generator`. **Raises:** `AssayError` for an invalid seed."""
-    check_seed("a seed", seed)
-    return int.from_bytes(hashlib.sha256(f"{key}:{seed}".encode()).digest()[:7], "big")
 
 
 def mean_interval(
@@ -152,9 +141,11 @@ def fitted_interval(
 
     Example::
 
-        units = torch.tensor([[0.1, 0.3, 0.2, 0.4, 0.5], [0.2, 0.4, 0.3, 0.5, 0.6], [0.1, 0.2, 0.3, 0.4, 0.5]])
-        interval = fitted_interval(units, bounds=(0.0, 1.0))
-        assert interval.low < mean_interval(units.mean(0)).low
+        >>> from assay.stats import fitted_interval, mean_interval
+        >>> units = torch.tensor([[0.1, 0.3, 0.2, 0.4, 0.5], [0.2, 0.4, 0.3, 0.5, 0.6], [0.1, 0.2, 0.3, 0.4, 0.5]])
+        >>> fitted, plain = fitted_interval(units, bounds=(0.0, 1.0)), mean_interval(units.mean(0), bounds=(0.0, 1.0))
+        >>> fitted.low < plain.low < plain.high < fitted.high
+        True
     """
     over_units = mean_interval(units.mean(0), bounds=bounds, level=level)
     num = len(units)
@@ -233,7 +224,16 @@ class Gain(NamedTuple):
 
 
 def gain_over_networks(units: Float[Tensor, " c"], null_units: Float[Tensor, "k c"], *, level: float = LEVEL) -> Gain | None:
-    """Gain of one network over `k` null networks, in one measure; see `gains_over_networks`."""
+    """Gain of one network over `k` null networks, in one measure; see `gains_over_networks`.
+
+    Example::
+
+        >>> from assay.stats import gain_over_networks
+        >>> nulls = torch.tensor([[0.1, 0.2, 0.1, 0.0, 0.3], [0.2, 0.2, 0.0, 0.1, 0.3], [0.0, 0.3, 0.1, 0.1, 0.2]])
+        >>> gain = gain_over_networks(torch.tensor([0.9, 0.8, 1.0, 0.7, 0.9]), nulls)
+        >>> round(gain.gain, 2), gain.interval.low > 0, gain.p < 0.05
+        (0.71, True, True)
+    """
     gains = gains_over_networks(units[None], null_units[:, None], level=level)
     return gains[0] if gains else None
 

@@ -89,8 +89,10 @@ class RunDirectory:
     Example::
 
         >>> run = assay.RunDirectory.open("runs/addition")
-        >>> run.read_record().task
-        'modular-addition:...'
+        >>> run.read_record().scores["seen"] > 0.9
+        True
+        >>> sorted(run.read_weights())[:2]
+        ['layers.0.bias', 'layers.0.weight']
     """
 
     def __init__(self, path: Path | str):

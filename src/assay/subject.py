@@ -54,11 +54,11 @@ class Subject:
     - `running`: names of buffers that training changes, such as a codebook learned by moving averages. `untrained` redraws
       these, and keeps all others that no initialiser sets. An audit finds them itself, by `with_running`.
 
+    **Raises:** `AssayError` for anything but a module, and for a `torch.jit` module.
+
     Example::
 
         >>> subject = assay.Subject(torch.nn.Linear(4, 2), name="mine")  # output="logits" where forward returns several tensors
-
-    **Raises:** `AssayError` for anything but a module, and for a `torch.jit` module.
     """
 
     @partial(checked, leave=("module",))

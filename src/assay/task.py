@@ -14,9 +14,27 @@ from torch import Generator, Tensor
 from assay.display import brief
 from assay.errors import AssayError
 from assay.figure import Level
+from assay.input_spec import Image as Image
+from assay.input_spec import InputSpec as InputSpec
+from assay.input_spec import Items as Items
+from assay.input_spec import Pixels as Pixels
+from assay.input_spec import SourceToTarget as SourceToTarget
+from assay.input_spec import Tokens as Tokens
+from assay.input_spec import TokenSequence as TokenSequence
+from assay.input_spec import Vector as Vector
+from assay.input_spec import VectorSequence as VectorSequence
 from assay.objective import Objective
 
 Split = Literal["train", "seen", "novel"]
+"""Split of a task: `train` and `seen` have the same combinations, the one with examples to learn from, the other with examples
+to score on; `novel` has combinations that occur in neither.
+
+Example::
+
+    >>> task = assay.load_task("modular-addition:p=7")
+    >>> {split: len(task.combinations(split)) for split in ("train", "seen", "novel")}
+    {'train': 34, 'seen': 34, 'novel': 15}
+"""
 SPLITS: tuple[Split, ...] = ("train", "seen", "novel")
 NO_ANSWER = -1
 """Target of a novel input without an answer where targets are whole numbers; for real targets it is NaN."""
@@ -141,80 +159,6 @@ class Examples:
         return self.take(order)
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """Input `tokens`: int64 `(n, length)` in `range(vocab)`."""
-
-    vocab: int
-    length: int
-
-
-@dataclass(frozen=True)
-class TokenSequence:
-    """Input `tokens`: int64 `(n, t)` in `range(vocab)` with `t` up to `context`; every position has an output."""
-
-    vocab: int
-    context: int
-
-
-@dataclass(frozen=True)
-class Vector:
-    """Input `x`: float32 `(n, num_features)`."""
-
-    num_features: int
-
-
-@dataclass(frozen=True)
-class VectorSequence:
-    """Input `x`: float32 `(n, length, num_features)`; every position has an output."""
-
-    num_features: int
-    length: int
-
-
-@dataclass(frozen=True)
-class SourceToTarget:
-    """Inputs `source` `(n, source_length)` and `prefix` `(n, target_length)`, int64, padded with 0: the target shifted right by
-    one after a start token, so that the output at position t predicts target t."""
-
-    source_vocab: int
-    source_length: int
-    target_vocab: int
-    target_length: int
-
-
-@dataclass(frozen=True)
-class Image:
-    """Input `image`: float32 `(n, channels, size, size)` in [0, 1]."""
-
-    channels: int
-    size: int
-
-
-@dataclass(frozen=True)
-class Items:
-    """Input `items`: `(n, 4, ...)`, four items of one kind, one of which is the answer."""
-
-    of: Tokens | Vector | Image
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """Input `x`: float32 `(n, 4)`, the coordinates of pixels. `depth`, `identity` and so on: hidden layers of a network that
-    draws the picture, and units of each activation per layer."""
-
-    depth: int
-    identity: int
-    gaussian: int
-    sigmoid: int
-    sin: int
-    cos: int
-    tanh: int
-
-
-InputSpec = Tokens | TokenSequence | Vector | VectorSequence | SourceToTarget | Image | Items | Pixels
-
-
 LACKS: Mapping[Level, str] = {0: "has no novel combinations", 1: "has novel combinations without answers"}
 """What a task of level 0 or 1 (`Task.level`) lacks, as the end of a sentence about it."""
 
@@ -239,6 +183,8 @@ class Task(ABC):
         >>> task = assay.load_task("modular-addition:p=7")
         >>> task.combines, len(task.combinations("seen")), len(task.combinations("novel"))
         (('i', 'j'), 34, 15)
+        >>> task.examples("train", 5, generator=torch.Generator().manual_seed(0)).inputs["tokens"].shape
+        torch.Size([5, 2])
     """
 
     level: Level = 2
@@ -306,7 +252,16 @@ class Task(ABC):
 
 class Swapped(NamedTuple):
     """Parts and targets of examples after an exchange of one part. There are no inputs, since novel ones are never fed.
-    `defined`: where there is an answer (None: everywhere); targets mean nothing where it is false."""
+    `defined`: where there is an answer (None: everywhere); targets mean nothing where it is false.
+
+    Example::
+
+        >>> from assay.task import Swapped
+        >>> parts = {"first": torch.tensor([1, 2]), "second": torch.tensor([3, 3])}  # `second` was exchanged
+        >>> swapped = Swapped(targets=sum(parts.values()) % 9, parts=parts, combination=torch.tensor([12, 21]))
+        >>> swapped.targets.tolist(), swapped.defined is None
+        ([4, 5], True)
+    """
 
     targets: Tensor
     parts: Mapping[str, Int[Tensor, " n"]]
@@ -334,7 +289,21 @@ class IsolatesParts(Protocol):
 
 @runtime_checkable
 class TrainsOnMore(Protocol):
-    """Ability: training data beyond examples of the combinations, such as other kinds of sentences."""
+    """Ability: training data beyond examples of the combinations, such as other kinds of sentences.
+
+    Example::
+
+        >>> from assay.task import TrainsOnMore
+        >>> class WithText(assay.Table):
+        ...     def training(self, n, *, generator):
+        ...         prices = self.examples("train", n // 2, generator=generator)
+        ...         text = self.examples("train", n - n // 2, generator=generator)  # in its place: rows of another kind
+        ...         return assay.Examples.joined(prices, text)
+        >>> parts = {"colour": list("rrbb"), "shape": list("dgdg")}
+        >>> task = WithText(inputs=torch.rand(4, 8), targets=torch.tensor([0, 1, 1, 0]), parts=parts)
+        >>> isinstance(task, TrainsOnMore), len(task.training(6, generator=torch.Generator()))
+        (True, 6)
+    """
 
     def training(self, n: int, *, generator: Generator) -> Examples:
         """The next `n` training examples, which include those of `examples("train", ...)`; others may have no parts."""
@@ -379,7 +348,17 @@ class WritesExamples(Protocol):
 
 
 def draw_rows(total: int, n: int, *, replacement: bool, generator: Generator) -> Int[Tensor, " m"]:
-    """Row numbers drawn from a finite split as described in `Task.examples`."""
+    """Row numbers drawn from a finite split as described in `Task.examples`.
+
+    Example::
+
+        >>> from assay.task import draw_rows
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> draw_rows(4, 9, replacement=True, generator=generator).shape
+        torch.Size([9])
+        >>> sorted(draw_rows(4, 9, replacement=False, generator=generator).tolist())
+        [0, 1, 2, 3]
+    """
     if replacement:
         return torch.randint(total, (n,), generator=generator) if total else torch.zeros(0, dtype=torch.int64)
     return torch.randperm(total, generator=generator)[:n]

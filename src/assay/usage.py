@@ -35,7 +35,16 @@ class Usage:
 
 
 def usage_of(combinations: Int[Tensor, "c k"], parts: Sequence[Part]) -> Usage:
-    """Usage of combinations whose columns are value indices of `parts`."""
+    """Usage of combinations whose columns are value indices of `parts`.
+
+    Example::
+
+        >>> from assay.usage import usage_of
+        >>> parts = (assay.Part("colour", ("red", "green", "blue")), assay.Part("shape", ("disc", "ring")))
+        >>> usage = usage_of(torch.tensor([[0, 0], [1, 1]]), parts)
+        >>> usage.connected, usage.unused, len(usage.components)
+        (False, ('colour=blue',), 2)
+    """
     names = [(part, value) for part in parts for value in part.values]
     present = indicator(combinations, parts)
     counts = present.sum(0).tolist()

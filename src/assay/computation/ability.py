@@ -17,6 +17,19 @@ class DeclaresComputation(Protocol):
 
     A task whose answer is a scratchpad needs one answer per example; one whose nodes are inputs of their own, such as parts of
     a command, needs one per node.
+
+    Example::
+
+        >>> from assay.computation.ability import DeclaresComputation
+        >>> from assay.computation.decoding import greedy
+        >>> from assay.models import build
+        >>> task, generator = assay.load_task("non-adjacent-sum"), torch.Generator().manual_seed(0)
+        >>> examples = task.examples("train", 3, generator=generator)
+        >>> graphs = task.computation(examples)
+        >>> network = build("encoder-decoder", task, generator=generator, width=16)
+        >>> values = task.node_values(examples, graphs, greedy(assay.Subject(network)))
+        >>> isinstance(task, DeclaresComputation), values.shape == graphs.values.shape
+        (True, True)
     """
 
     def computation(self, examples: Examples) -> Computations:
@@ -30,7 +43,16 @@ class DeclaresComputation(Protocol):
 
 @runtime_checkable
 class DeclaresSizes(Protocol):
-    """Ability: two sizes of every example, such as the digits of both factors, for a map of accuracy."""
+    """Ability: two sizes of every example, such as the digits of both factors, for a map of accuracy.
+
+    Example::
+
+        >>> from assay.computation.ability import DeclaresSizes
+        >>> task = assay.load_task("multiplication")
+        >>> examples = task.examples("train", 3, generator=torch.Generator().manual_seed(0))
+        >>> isinstance(task, DeclaresSizes), sorted(task.problem_sizes(examples))
+        (True, ['digits of the first factor', 'digits of the second factor'])
+    """
 
     def problem_sizes(self, examples: Examples) -> Mapping[str, Int[np.ndarray, " n"]]:
         """Both sizes by name; the first gives the rows, the second the columns."""

@@ -142,8 +142,14 @@ def analyse(
 
     Example::
 
-        predicted = load_predictions("answers.jsonl", tested)
-        print(analyse(trained, predicted.computations, predicted.values).sentence)
+        >>> from assay.computation.analysis import analyse
+        >>> from assay.tasks.algorithms import non_adjacent_values
+        >>> trained = non_adjacent_values([[3, -1, 4], [0, 2, -2], [1, 1, 5]])
+        >>> tested = non_adjacent_values([[3, -1, 5], [2, 2, -2]])
+        >>> predicted = tested.values.copy()
+        >>> predicted[-1] += 1  # one wrong node in the last example
+        >>> analyse(trained, tested, predicted).exact.tolist()
+        [True, False]
     """
     predicted = _one_for_each_node(tested, predicted)
     rng = np.random.default_rng(seed)
@@ -309,7 +315,18 @@ _FIRST_LAYER = 0.1  # rate of errors at layer 1 above which later layers say not
 
 
 def extrapolation(analysis: Analysis, *, seed: int = 0) -> Extrapolation:
-    """Whether failure at another size is a failure to compose, judged by layer 1."""
+    """Whether failure at another size is a failure to compose, judged by layer 1.
+
+    Example::
+
+        >>> from assay.computation.analysis import analyse, extrapolation
+        >>> from assay.tasks.algorithms import non_adjacent_values
+        >>> trained = non_adjacent_values([[3, -1, 4], [0, 2, -2], [1, 1, 5]])
+        >>> tested = non_adjacent_values([[3, -1, 5], [2, 2, -2]])
+        >>> found = extrapolation(analyse(trained, tested, tested.values))  # right answers
+        >>> found.exact.value.tolist(), found.positions
+        ([1.0], False)
+    """
     rng, num = np.random.default_rng(seed), len(analysis.exact)
     exact_rate = rates(analysis.exact[:, None].astype(np.int64), np.ones((num, 1), np.int64), rng)
     first = rates(analysis.layers.wrong_clean[:, :1], analysis.layers.clean[:, :1], rng)
@@ -348,7 +365,17 @@ def composition_gap(
     stepwise: Bool[np.ndarray, " n"], direct: Bool[np.ndarray, " n"], rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """Gain in accuracy when a network is fed its own answers to the parts instead of answering the whole at once: the mean
-    difference, with its 95 % interval by a paired bootstrap over examples. It is 0 for a network that composes."""
+    difference, with its 95 % interval by a paired bootstrap over examples. It is 0 for a network that composes.
+
+    Example::
+
+        >>> import numpy as np
+        >>> from assay.computation.analysis import composition_gap
+        >>> stepwise, direct = np.arange(40) % 10 > 0, np.arange(40) % 2 > 0  # 90 and 50 % right
+        >>> gap, low, high = composition_gap(stepwise, direct, np.random.default_rng(0))
+        >>> round(gap, 2), low < gap < high
+        (0.4, True)
+    """
     difference = stepwise.astype(np.int64) - direct.astype(np.int64)
     found = rates(difference[:, None], np.ones((len(difference), 1), np.int64), rng)
     return float(found.value[0]), float(found.low[0]), float(found.high[0])

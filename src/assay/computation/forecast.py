@@ -65,9 +65,19 @@ def forecast(
 
     Example::
 
-        known = seen(trained, tested)
-        for depth in range(1, 6):
-            print(forecast(tested, labels, known.cell, depth, np.random.default_rng(0)))
+        >>> import numpy as np
+        >>> from assay.computation.cells import seen
+        >>> from assay.computation.forecast import forecast
+        >>> from assay.computation.labels import labelled
+        >>> from assay.tasks.algorithms import non_adjacent_values
+        >>> rng = np.random.default_rng(0)
+        >>> lists = rng.integers(-3, 4, (60, 5))
+        >>> trained, tested = non_adjacent_values(lists[:30]), non_adjacent_values(lists[30:])
+        >>> wrong = rng.random(len(tested.values)) < 0.1
+        >>> labels = labelled(tested, np.where(wrong, tested.values + 1, tested.values))
+        >>> found = forecast(tested, labels, seen(trained, tested).cell, depth=2, rng=rng)
+        >>> found.low <= found.value <= found.high
+        True
     """
     num = computations.num_examples
     judged = labels.read & ~computations.is_source

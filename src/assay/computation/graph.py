@@ -260,10 +260,12 @@ class FixedAlgorithm:
 
     Example::
 
-        recipe = FixedAlgorithm()
-        x, y = recipe.source("x"), recipe.source("y")
-        recipe.node("sum", Operation("add", lambda a, b: a + b), x, y)
-        assert recipe.computations(np.array([[2, 3], [4, 5]])).values.tolist() == [2, 3, 5, 4, 5, 9]
+        >>> from assay.computation import FixedAlgorithm, Operation
+        >>> recipe = FixedAlgorithm()
+        >>> x, one = recipe.source("x"), recipe.constant("one", 1)
+        >>> total = recipe.node("sum", Operation("add", lambda a, b: a + b), x, one)
+        >>> recipe.computations([[2], [4]]).values.tolist()  # x, one and their sum, of both examples
+        [2, 1, 3, 4, 1, 5]
     """
 
     def __init__(self) -> None:

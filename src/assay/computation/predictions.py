@@ -49,9 +49,9 @@ class Predicted:
 def load_predictions(
     answers: Path | str | Predictions, computations: Computations, *, ids: Sequence[int | str] | None = None
 ) -> Predicted:
-    """Read node values from a file with one JSON object a line, as `assay.predictions.read_lines` says:
+    r"""Read node values from a file with one JSON object a line, as `assay.predictions.read_lines` says:
 
-        {"id": 0, "text": "d6 = 2\\nd5 = best sum(a5, d6) = 2", "answer": 2}
+        {"id": 0, "text": "d6 = 2\nd5 = best sum(a5, d6) = 2", "answer": 2}
         {"id": 1, "nodes": {"d6": 0, "d5": 4}, "truncated": true}
 
     **Arguments:** `ids`: of the examples of `computations`, in their order; their numbers by default.
@@ -61,8 +61,13 @@ def load_predictions(
 
     Example::
 
-        predicted = load_predictions("answers.jsonl", graphs)
-        labels = labelled(predicted.computations, predicted.values)
+        >>> from assay.computation.predictions import load_predictions, save_predictions
+        >>> from assay.tasks.algorithms import non_adjacent_values
+        >>> graphs = non_adjacent_values([[3, -1]], outputs=False)
+        >>> save_predictions("answers.jsonl", ["d2 = 0\nd1 = best sum(a1, d2) = 3"])
+        >>> predicted = load_predictions("answers.jsonl", graphs)
+        >>> predicted.values.tolist(), graphs.values.tolist()
+        ([3, -1, 0, 3], [3, -1, 0, 3])
     """
     ids = list(range(computations.num_examples)) if ids is None else list(ids)
     assert len(ids) == computations.num_examples, "an id for every example"
@@ -132,6 +137,14 @@ def save_predictions(
     """Write scratchpads as a file for `load_predictions`.
 
     **Arguments:** `ids`: of their examples, by default 0, 1, ...; `truncated`: whether each hit a limit.
+
+    Example::
+
+        >>> from pathlib import Path
+        >>> from assay.computation.predictions import save_predictions
+        >>> save_predictions("answers.jsonl", ["d2 = 0", "d2 = 1"], ids=[7, 9], truncated=[False, True])
+        >>> Path("answers.jsonl").read_text().splitlines()
+        ['{"id":7,"text":"d2 = 0"}', '{"id":9,"text":"d2 = 1","truncated":true}']
     """
     ids = range(len(texts)) if ids is None else ids
     cut = [False] * len(texts) if truncated is None else truncated
@@ -184,7 +197,13 @@ def save_prompts(path: Path | str, task: Task, split: Split, n: int, *, seed: in
 
     Example::
 
-        save_prompts("prompts.jsonl", load_task("non-adjacent-sum"), "novel", 500)
+        >>> import json
+        >>> from pathlib import Path
+        >>> from assay.computation.predictions import save_prompts
+        >>> save_prompts("prompts.jsonl", assay.load_task("non-adjacent-sum"), "novel", 5)
+        >>> first = json.loads(Path("prompts.jsonl").read_text().splitlines()[0])
+        >>> sorted(first), first["prompt"].splitlines()[:2]
+        (['id', 'prompt'], ['a1 = 3', 'a2 = -3'])
     """
     if not isinstance(task, DeclaresComputation):
         raise AssayError("prompts are those of a task that declares its computation", given=task.address)

@@ -20,8 +20,11 @@ def written(computations: Computations, example: int, *, steps: bool = True) -> 
 
     Example::
 
-        prompt, pad = written(non_adjacent_values(np.array([[3, -1]]), outputs=False), 0)
-        assert prompt == "a1 = 3\\na2 = -1" and pad == "d2 = best sum(a2) = 0\\nd1 = best sum(a1, d2) = 3"
+        >>> from assay.computation.scratchpad import written
+        >>> from assay.tasks.algorithms import non_adjacent_values
+        >>> prompt, pad = written(non_adjacent_values([[3, -1]], outputs=False), 0)
+        >>> prompt.splitlines(), pad.splitlines()
+        (['a1 = 3', 'a2 = -1'], ['d2 = best sum 1(a2) = 0', 'd1 = best sum 2(a1, d2) = 3'])
     """
     rows = np.flatnonzero(computations.example == example)
     rows = rows[np.argsort(computations.layers[rows], kind="stable")]

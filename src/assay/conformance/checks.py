@@ -27,7 +27,8 @@ def check_instrument(instrument: Instrument, case: Case | None = None) -> None:
 
     Example::
 
-        check_instrument(assay.load_instrument("systematicity"))
+        >>> from assay.conformance import check_instrument
+        >>> check_instrument(assay.load_instrument("systematicity"))  # an AssertionError would name the check
     """
     case = case or pairs()
     for check in CHECKS:
@@ -220,3 +221,12 @@ CHECKS: tuple[Callable[[Instrument, Case], None], ...] = (
     check_untrained_copies_are_at_least_five,
     check_what_needs_more_access_is_left_out_below,
 )
+"""The checks of `check_instrument`, each called with an instrument and a case, for a test framework.
+
+Example::
+
+    >>> from assay.conformance import CHECKS, pairs
+    >>> instrument = assay.load_instrument("systematicity")
+    >>> for check in CHECKS[:2]:
+    ...     check(instrument, pairs())
+"""

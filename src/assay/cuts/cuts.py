@@ -36,18 +36,19 @@ class Cuts:
     on the inputs, differ from those of a plain pass by more than 1e-5, or depend on other examples of the batch; where the
     calls depend on the content of the inputs.
 
-    ```python
-    >>> network = nn.Sequential(OrderedDict(up=nn.Linear(4, 8), relu=nn.ReLU(), down=nn.Linear(8, 2)))
-    >>> inputs, others = {"input": torch.randn(10, 4)}, {"input": torch.randn(20, 4)}
-    >>> cuts = Subject(network).cuts(inputs)
-    >>> [cut.names for cut in cuts]
-    [('up.addmm#1',), ('down.addmm#1',)]
-    >>> state = cuts.read(others, 0)
-    >>> state.flat().shape
-    torch.Size([20, 8])
-    >>> cuts.run(inputs, 0, state.unflat(state.flat() / 2)).shape
-    torch.Size([20, 2])
-    ```
+    Example::
+
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> inputs, others = {"input": torch.randn(10, 4)}, {"input": torch.randn(20, 4)}
+        >>> cuts = assay.Subject(network).cuts(inputs)
+        >>> state = cuts.read(others, 0)
+        >>> state.flat().shape
+        torch.Size([20, 8])
+        >>> halved = state.unflat(state.flat() / 2)
+        >>> cuts.run(inputs, 0, halved).shape  # the rest of the network on these states
+        torch.Size([20, 2])
+        >>> cuts.replaced  # fused functions that ran as the calls that they stand for
+        ()
     """
 
     def __init__(

@@ -26,6 +26,15 @@ class State:
     - `shared`: tensors without an example dimension.
     - `numbers`: numbers that the network has read from tensors into Python before the cut.
     - `shapes`: shape of one example of each input.
+
+    Example::
+
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> inputs = {"input": torch.randn(10, 4)}
+        >>> state = assay.Subject(network).cuts(inputs).read(inputs, 0)
+        >>> flat = state.flat()
+        >>> flat.shape, torch.equal(state.unflat(flat).flat(), flat)
+        (torch.Size([10, 8]), True)
     """
 
     depth: int

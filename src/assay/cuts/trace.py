@@ -35,6 +35,13 @@ class Cut:
     - `leads`: the non-affine calls that lead to the next cut.
     - `opaque_before`, `opaque_after`: calls on either side that may contain several non-affine steps.
     - `last`: whether it lies behind all non-affine calls.
+
+    Example::
+
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> first, second = assay.Subject(network).cuts({"input": torch.randn(10, 4)})
+        >>> first.names, first.leads, second.last
+        (('0.addmm#1',), ('1.relu#1',), True)
     """
 
     depth: int

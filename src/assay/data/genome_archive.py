@@ -37,8 +37,15 @@ def read_archive(path: Path | str, *, grey: bool = False) -> dict[str, Genome]:
 
     Example::
 
-        genomes = read_archive("genomes.json.gz")
-        network = assay.models.evolved.dense(genomes["img_000017"])
+        >>> import json
+        >>> from pathlib import Path
+        >>> from assay.data.genome_archive import read_archive
+        >>> from assay.models.evolved import dense
+        >>> node = {"key": 2, "activation": "sin", "affinity": "grey", "input": False}
+        >>> link = {"from": -1, "to": 2, "weight": 0.5, "enabled": True}
+        >>> written = Path("apple.json").write_text(json.dumps({"nodes": [node], "connections": [link]}))
+        >>> dense(read_archive("apple.json")["apple"])(torch.zeros(5, 4)).shape
+        torch.Size([5, 3])
     """
     with open_file(path, most=MOST_JSON) as file:
         content = read_at_most(file, path, most=MOST_JSON)

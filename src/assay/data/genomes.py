@@ -115,8 +115,11 @@ def read_genome(path: Path | str) -> Genome:
 
     Example::
 
-        genome = read_genome("skull.zip")
-        print(len(genome.activations), "nodes,", len(genome.links), "links")
+        >>> from assay.data.genomes import read_genome
+        >>> from assay.data.registry import fetch
+        >>> genome = read_genome(fetch("picbreeder", "skull.zip"))
+        >>> len(genome.activations), len(genome.links)  # nodes, links
+        (23, 57)
     """
     with open_file(path, most=MOST_GENOME) as file:
         content = read_at_most(file, path, most=MOST_GENOME)

@@ -14,8 +14,24 @@ _GENESIS = {
     "sv": ("genesis/swedish.txt", "cp437"),
 }
 """Languages with the true encoding of each file."""
-HALF_A = ("austen-emma", "blake-poems", "burgess-busterbrown", "chesterton-ball", "chesterton-thursday", "edgeworth-parents")
-HALF_A += ("milton-paradise", "shakespeare-hamlet")
+HALF_A = (
+    "austen-emma",
+    "blake-poems",
+    "burgess-busterbrown",
+    "chesterton-ball",
+    "chesterton-thursday",
+    "edgeworth-parents",
+    "milton-paradise",
+    "shakespeare-hamlet",
+)
+"""Books of the first half of the Gutenberg selection (`text:gutenberg_a`); all others are in the second.
+
+Example::
+
+    >>> from assay.data.texts import HALF_A
+    >>> "austen-emma" in HALF_A, "austen-persuasion" in HALF_A
+    (True, False)
+"""
 
 
 class Books(NamedTuple):
@@ -41,7 +57,15 @@ def gutenberg_corpus(half: Literal["", "a", "b"] = "", *, held_out: float = 0.1)
 
 
 def tiny_shakespeare() -> Corpus:
-    """Tiny Shakespeare with the last tenth held out."""
+    """Tiny Shakespeare with the last tenth held out.
+
+    Example::
+
+        >>> from assay.data.texts import tiny_shakespeare
+        >>> corpus = tiny_shakespeare()
+        >>> corpus.train[0][:14], corpus.num_bytes
+        ('First Citizen:', 111539)
+    """
     content = fetch("tinyshakespeare", "input.txt").read_bytes()
     return Corpus.divided("tinyshakespeare", [decoded(content, "input.txt")])
 

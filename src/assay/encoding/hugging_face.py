@@ -48,6 +48,12 @@ class HuggingFaceEncoder:
     - `layers`: those to read; all by default.
 
     **Raises:** `AssayError` for a slow tokenizer, and for a model without hidden states.
+
+    Example::
+
+        >>> from assay.encoding import HuggingFaceEncoder
+        >>> HuggingFaceEncoder.load("models/tiny").layers
+        ('words', '0', '1', '2')
     """
 
     def __init__(self, module: nn.Module, tokenizer: Any, *, layers: Sequence[str] = ()):

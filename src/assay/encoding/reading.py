@@ -31,6 +31,14 @@ def encode(
 
     **Raises:** `AssayError` when the folder holds the encoding of another model, tokenizer or set of texts, and when a state
     exceeds the range of float16.
+
+    Example::
+
+        >>> from assay.encoding import HuggingFaceEncoder, encode
+        >>> sentences = assay.load_task("treebank:en_nested").graphs("train", 4, generator=torch.Generator().manual_seed(0))
+        >>> encoded = encode(HuggingFaceEncoder.load("models/tiny"), sentences, folder="encodings")
+        >>> len(encoded.layers), encoded.states.shape[1] == sum(len(graph) for graph in sentences)
+        (4, True)
     """
     prepared = encoder.prepare(graphs)
     refused = dict(prepared.refused) | {k: "no nodes" for k, graph in enumerate(graphs) if not len(graph)}

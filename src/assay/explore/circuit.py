@@ -59,8 +59,11 @@ def find_circuit(subject: Subject, task: Task, *, effort: Effort = "standard", s
 
     Example::
 
-        found = find_circuit(assay.load_subject("runs/code"), assay.load_task("code:single_double_quote"))
-        write_circuit(Path("quotes.html"), found)
+        >>> from assay.explore import find_circuit
+        >>> subject, task = assay.load_subject("runs/addition"), assay.load_task("modular-addition:p=7")
+        >>> found = find_circuit(subject, task, effort="quick")
+        >>> found.loss < found.without  # of the circuit alone, and of the network without it
+        True
     """
     instrument, rng = Instrument(), Random(seed, Instrument.name)
     try:
@@ -81,7 +84,18 @@ def find_circuit(subject: Subject, task: Task, *, effort: Effort = "standard", s
 
 
 def write_circuit(page: Path, found: FoundCircuit, *, words: Sequence[str] | None = None) -> Path:
-    """Write the page. **Returns:** its path. **Raises:** `AssayError` as `circuit_html` does."""
+    """Write the page. **Returns:** its path. **Raises:** `AssayError` as `circuit_html` does.
+
+    Example::
+
+        >>> from pathlib import Path
+        >>> from assay.explore import find_circuit, write_circuit
+        >>> sizes = {"options": {"width": 16}, "config": {"steps": 300}}
+        >>> run = assay.train("modular-addition:p=7", out="runs/narrow", progress=None, **sizes)
+        >>> found = find_circuit(assay.load_subject(str(run.path)), assay.load_task("modular-addition:p=7"), effort="quick")
+        >>> write_circuit(Path("circuit.html"), found).name
+        'circuit.html'
+    """
     write_bytes_atomically(page, circuit_html(found, words=words).encode())
     return page
 

@@ -19,7 +19,16 @@ Data = TypeVar("Data")
 
 
 class NotEnough(Exception):  # noqa: N818 (a result, not a fault)
-    """Raised by `data` or `read` where an instrument has too little data. The evidence then holds the reason and no number."""
+    """Raised by `data` or `read` where an instrument has too little data. The evidence then holds the reason and no number.
+
+    Example::
+
+        >>> from assay.instrument import NotEnough
+        >>> raise NotEnough("fewer than 5 trained combinations")
+        Traceback (most recent call last):
+            ...
+        assay.instrument.frame.NotEnough: fewer than 5 trained combinations
+    """
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,12 @@ class Random:
 
     Example::
 
-        rng = Random(seed=0, name="parity")
-        order = torch.randperm(10, generator=rng("order"))
+        >>> from assay.instrument import Random
+        >>> rng = Random(seed=0, name="parity")
+        >>> first = torch.rand(3, generator=rng("order"))
+        >>> copy = assay.load_subject("runs/addition").untrained(rng("copy", 3))  # a further draw moves no other
+        >>> torch.equal(first, torch.rand(3, generator=rng("order")))
+        True
     """
 
     seed: int
@@ -59,6 +72,15 @@ class Metric:
     - `headline`: whether it is shown on the first screen and may become a finding.
     - `gain`: whether the reported value is the distance from the mean of the untrained copies.
     - `beats`: names of the nulls that a measure must have.
+
+    Example::
+
+        >>> from assay.evidence import UNTRAINED
+        >>> from assay.instrument import Metric
+        >>> nulls = (UNTRAINED, "permuted labels")
+        >>> metric = Metric(key="silhouette", title="silhouette", level=0, bounds=(-1.0, 1.0), beats=nulls)
+        >>> metric.of, metric.least, metric.better
+        ('combination', 5, 'higher')
     """
 
     key: str
@@ -85,6 +107,12 @@ class Control:
       ones; units that all repeats have are compared.
     - `p`: None for the default: with values per unit the paired t test of the network against the mean over repeats, else the
       share of repeats at least as good (a permutation test).
+
+    Example::
+
+        >>> from assay.instrument import Control
+        >>> Control(name="permuted labels", how="39 permutations of the labels", values=torch.rand(39, 8)).values.shape
+        torch.Size([39, 8])
     """
 
     __repr__ = brief
@@ -114,6 +142,15 @@ class Values:
     - `unit`, `bounds`: replace those of the metric where they depend on the task.
     - `note`, `ceiling`: as in `Measure`; `copies_how`: a remark on how the copies were read.
     - `reason`: why there is no number; empty where there is one.
+
+    Example::
+
+        >>> from assay.instrument import Control, Values
+        >>> permuted = Control(name="permuted labels", how="39 permutations of the labels", values=torch.rand(39))
+        >>> units, ids = torch.ones(8), torch.arange(8)
+        >>> values = Values(metric="accuracy", about={"part": "i"}, units=units, ids=ids, controls=(permuted,))
+        >>> values.value, values.controls[0].name
+        (None, 'permuted labels')
     """
 
     __repr__ = brief
@@ -147,7 +184,16 @@ class Values:
 
 
 class Reading(NamedTuple):
-    """Result of an instrument on one network: `values` of its metrics, and anything else that `explain` needs (`kept`)."""
+    """Result of an instrument on one network: `values` of its metrics, and anything else that `explain` needs (`kept`).
+
+    Example::
+
+        >>> from assay.instrument import Reading, Values
+        >>> values = Values(metric="accuracy", about={"part": "i"}, units=torch.tensor([1.0, 0.5, 1.0, 0.0, 1.0]))
+        >>> reading = Reading([values], kept={"site": "layers.1:out"})
+        >>> reading.values[0].units.mean()
+        tensor(0.7000)
+    """
 
     __repr__ = brief
 
@@ -156,7 +202,16 @@ class Reading(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """Readings of the network under test, its untrained copies, and named references."""
+    """Readings of the network under test, its untrained copies, and named references.
+
+    Example::
+
+        >>> from assay.instrument import Reading, Readings, Values
+        >>> own, copy = (Reading([Values(metric="accuracy", units=torch.full((5,), mean))]) for mean in (0.9, 0.5))
+        >>> readings = Readings(own=own, copies=[copy] * 5, references={})
+        >>> len(readings.copies), readings.own.values[0].units.mean() > readings.copies[0].values[0].units.mean()
+        (5, tensor(True))
+    """
 
     __repr__ = brief
 
@@ -166,7 +221,15 @@ class Readings(NamedTuple):
 
 
 class Notes(NamedTuple):
-    """Text and figures for the evidence; fields as in `assay.evidence.Evidence`."""
+    """Text and figures for the evidence; fields as in `assay.evidence.Evidence`.
+
+    Example::
+
+        >>> from assay.instrument import Notes
+        >>> notes = Notes("Silhouette of hidden states by part: i 0.41.", not_tested=["All sites but one."])
+        >>> notes.summary, notes.warnings
+        ('Silhouette of hidden states by part: i 0.41.', ())
+    """
 
     __repr__ = brief
 
@@ -180,7 +243,18 @@ class Notes(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """Sizes of one effort. An instrument adds its own; `copies`: number of randomly initialised copies, at least five."""
+    """Sizes of one effort. An instrument adds its own; `copies`: number of randomly initialised copies, at least five.
+
+    Example::
+
+        >>> from dataclasses import dataclass
+        >>> from assay.instrument import Budget
+        >>> @dataclass(frozen=True, kw_only=True)
+        ... class Sizes(Budget):
+        ...     examples: int
+        >>> Sizes(examples=500)
+        Sizes(copies=5, examples=500)
+    """
 
     copies: int = 5
 
@@ -253,7 +327,17 @@ class Instrument(ABC, Generic[Data]):
 
 
 class OtherData(NamedTuple):
-    """Data of a null that is read from the same network: one item for each repeat, and one sentence on `how` they were made."""
+    """Data of a null that is read from the same network: one item for each repeat, and one sentence on `how` they were made.
+
+    Example::
+
+        >>> from assay.instrument import OtherData
+        >>> labels = torch.arange(6) % 2
+        >>> orders = [torch.randperm(6, generator=torch.Generator().manual_seed(seed)) for seed in range(39)]
+        >>> permuted = OtherData("values of the part dealt to other examples", [labels[order] for order in orders])
+        >>> len(permuted.repeats)
+        39
+    """
 
     how: str
     repeats: Sequence[Any]

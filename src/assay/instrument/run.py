@@ -69,11 +69,11 @@ def run(
 
     Example::
 
-        import assay
-        from assay.instrument import run
-
-        evidence = run(assay.load_instrument("systematicity"), subject, task, effort="quick", seed=0)
-        print(evidence.summary)
+        >>> from assay.instrument import run
+        >>> subject, task = assay.load_subject("runs/addition"), assay.load_task("modular-addition:p=7")
+        >>> evidence = run(assay.load_instrument("systematicity"), subject, task, effort="quick", seed=0)
+        >>> evidence.measure("seen_score").units
+        34
     """
     if isinstance(subject, Predictions) and not instrument.reads_predictions:
         raise AssayError(f"{instrument.name} must run a network", given=subject.name, next_step=READS_PREDICTIONS)

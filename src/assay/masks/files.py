@@ -19,7 +19,16 @@ _FORMAT = "assay mask 1"
 
 
 def save_mask(path: Path | str, mask: Mask, module: nn.Module) -> None:
-    """Save a mask of this network."""
+    """Save a mask of this network.
+
+    Example::
+
+        >>> from assay.masks import largest, load_mask, save_mask, units_of, weights_of
+        >>> network = torch.nn.Linear(4, 8)
+        >>> save_mask("mask.safetensors", largest(units_of(network), weights_of(network), share=0.25), network)
+        >>> load_mask("mask.safetensors", network).kind
+        'weight'
+    """
     weights = weights_of(module)
     mask.check(weights)
     head = {
@@ -35,6 +44,15 @@ def load_mask(path: Path | str, module: nn.Module) -> Mask:
     """Load a mask of this network.
 
     **Raises:** `AssayError` when the file is missing, damaged or no mask, or belongs to another network or other weights.
+
+    Example::
+
+        >>> from assay.masks import largest, load_mask, save_mask, units_of, weights_of
+        >>> network = torch.nn.Linear(4, 8)
+        >>> mask = largest(units_of(network), weights_of(network), share=0.25)
+        >>> save_mask("mask.safetensors", mask, network)
+        >>> torch.equal(load_mask("mask.safetensors", network).full("weight"), mask.full("weight"))
+        True
     """
     tensors, metadata = read_tensors(path)
     try:

@@ -18,6 +18,14 @@ def largest(units: Units, weights: Mapping[str, Tensor], *, share: float, by_lay
     **Arguments:** `share`: of all units or, with `by_layer`, of those of each layer; rounded to the nearest number.
 
     **Raises:** `AssayError` for a share outside [0, 1].
+
+    Example::
+
+        >>> from assay.masks import largest, units_of, weights_of
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> weights = weights_of(network)
+        >>> largest(units_of(network), weights, share=0.25).density(weights)
+        0.25
     """
     if not 0 <= share <= 1:
         raise AssayError("the share of units to keep must be in [0, 1]", given=share)

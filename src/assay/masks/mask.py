@@ -20,6 +20,14 @@ class Mask:
     - `kind`: of the units: `weight`, `neuron`, `head` or `channel`; `mixed` for combined masks of several kinds.
     - `keep`: for every parameter by dotted name a boolean tensor that broadcasts to its shape, True for kept weights.
     - `shapes`: the shapes of these parameters.
+
+    Example::
+
+        >>> from assay.masks import Mask
+        >>> mask = Mask("weight", {"weight": torch.tensor([[True, False, False, False]])}, {"weight": (1, 4)})
+        >>> other = Mask("weight", {"weight": torch.tensor([[False, False, True, False]])}, {"weight": (1, 4)})
+        >>> (mask | other).full("weight").tolist(), mask.density({"weight": torch.ones(1, 4)})
+        ([[True, False, True, False]], 0.25)
     """
 
     __repr__ = brief

@@ -30,6 +30,13 @@ def masked(weights: Weights, *masks: Mask, fill: Weights | None = None) -> dict[
     Weights without a mask are unchanged.
 
     **Raises:** `AssayError` when a mask has other parameters or shapes.
+
+    Example::
+
+        >>> from assay.masks import Mask, masked
+        >>> mask = Mask("weight", {"weight": torch.tensor([[True, False]])}, {"weight": (1, 2)})
+        >>> masked({"weight": torch.tensor([[3.0, 4.0]]), "bias": torch.tensor([5.0])}, mask)
+        {'weight': tensor([[3., 0.]]), 'bias': tensor([5.])}
     """
     changed = dict(weights)
     for mask in masks:
@@ -42,7 +49,16 @@ def masked(weights: Weights, *masks: Mask, fill: Weights | None = None) -> dict[
 
 def run(module: nn.Module, weights: Weights, inputs: Mapping[str, Tensor], *, batch_size: int = 1024) -> Tensor:
     """Outputs `(n, ...)` on the CPU of the module with these weights, without gradients, in batches. The module is
-    unchanged."""
+    unchanged.
+
+    Example::
+
+        >>> from assay.masks import Mask, masked, run, weights_of
+        >>> network = torch.nn.Linear(3, 1, bias=False)
+        >>> nothing = Mask("weight", {"weight": torch.zeros(1, 3, dtype=torch.bool)}, {"weight": (1, 3)})
+        >>> run(network, masked(weights_of(network), nothing), {"input": torch.rand(2, 3)}).tolist()
+        [[0.0], [0.0]]
+    """
     device = next((weight.device for weight in weights.values()), torch.device("cpu"))
     total = len(next(iter(inputs.values())))
     with undisturbed(module), torch.no_grad():

@@ -126,6 +126,13 @@ def units_of(
     attention.
 
     **Raises:** `AssayError` for an unknown kind, or one of which the module has no units.
+
+    Example::
+
+        >>> from assay.masks import units_of
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> len(units_of(network)), len(units_of(network, kind="neuron"))
+        (48, 10)
     """
     found = maskable(module, layers=layers, start=start, embeddings=embeddings)
     if kind == "weight":

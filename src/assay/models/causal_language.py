@@ -126,9 +126,12 @@ def continue_texts(
 
     Example::
 
-        model, tokenizer = load_subject(folder).module, load_tokenizer(folder)  # assay.models, assay.encoding.hugging_face
-        prompts = [written(graphs, k)[0] + "\\n\\n" for k in range(graphs.num_examples)]
-        save_predictions("answers.jsonl", continue_texts(model, tokenizer, prompts))
+        >>> from assay.encoding.hugging_face import load_tokenizer
+        >>> from assay.models.causal_language import continue_texts
+        >>> model, tokenizer = assay.load_subject("models/tiny").module, load_tokenizer("models/tiny")
+        >>> texts = continue_texts(model, tokenizer, ["the farmers near the", "the driver"], most_tokens=8)
+        >>> len(texts)
+        2
     """
     check_whole("decoding: most_tokens", most_tokens, least=1, most=2**20)
     check_whole("decoding: batch_size", batch_size, least=1, most=2**20)

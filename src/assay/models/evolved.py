@@ -124,7 +124,16 @@ class _Layout:
 
 
 def skull() -> Cppn:
-    """The evolved skull: `assay audit assay.models.evolved:skull --task picture:skull`."""
+    """The evolved skull: `assay audit assay.models.evolved:skull --task picture:skull`.
+
+    Example::
+
+        >>> from assay.models.cppn import coordinates
+        >>> from assay.models.evolved import skull
+        >>> picture = skull()(coordinates(8).float()).detach().reshape(8, 8, 3)
+        >>> 0 <= float(picture.min()) < float(picture.max()) <= 1
+        True
+    """
     return dense(picture_genome("skull"))
 
 

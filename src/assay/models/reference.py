@@ -105,7 +105,16 @@ def size_names() -> tuple[str, ...]:
 
 
 def build(name: str, task: Task, *, generator: Generator, **sizes: Option) -> nn.Module:
-    """A freshly initialised model for the task, in training mode: `rebuild(configure(name, task, **sizes))`."""
+    """A freshly initialised model for the task, in training mode: `rebuild(configure(name, task, **sizes))`.
+
+    Example::
+
+        >>> from assay.models import build
+        >>> task = assay.load_task("modular-addition:p=7")
+        >>> network = build("transformer", task, generator=torch.Generator().manual_seed(0), depth=1, width=32)
+        >>> network(tokens=torch.tensor([[3, 9]])).shape  # logits of the seven sums
+        torch.Size([1, 7])
+    """
     return rebuild(configure(name, task, **sizes), generator=generator)
 
 

@@ -93,19 +93,23 @@ class Panel:
 
 
 class Svg(str):
-    """Text of an SVG file, which a notebook shows as a figure."""
+    """Text of an SVG file, which a notebook shows as a figure.
+
+    Example::
+
+        >>> from pathlib import Path
+        >>> from assay.report import figures_of
+        >>> figure = figures_of(assay.read_report("report").evidence[0])["measures"]
+        >>> written = Path("measures.svg").write_text(figure)
+        >>> figure.pdf()[:5]
+        b'%PDF-'
+    """
 
     def _repr_svg_(self) -> str:
         return str(self)
 
     def pdf(self) -> bytes:
-        """The figure as a PDF file.
-
-        Example::
-
-            drawn = assay.report.figures_of(audit.evidence[0])["measures"]
-            Path("measures.pdf").write_bytes(drawn.pdf())
-        """
+        """The figure as a PDF file."""
         return pdf_of(fromstring(self))
 
     def write(self, path: Path) -> None:

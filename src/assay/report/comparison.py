@@ -108,7 +108,15 @@ def write_comparison(directory: Path | str, audits: Sequence[Audit], *, title: s
 
 
 def comparison_figure(audits: Sequence[Audit]) -> Svg:
-    """The headline measures of all networks, with intervals and nulls."""
+    """The headline measures of all networks, with intervals and nulls.
+
+    Example::
+
+        >>> from assay.report import comparison_figure
+        >>> audit = assay.read_report("report")
+        >>> comparison_figure([audit, audit])[:4]
+        '<svg'
+    """
     return standalone_svg(_panels(audits), "comparison")
 
 

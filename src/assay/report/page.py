@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from assay.arguments import checked
 from assay.audit import Audit
 from assay.evidence import DetailTable, Evidence, Measure, Null
-from assay.figure import Scatter, as_table
+from assay.figure import Scatter
 from assay.printable import printable
 from assay.report import words
 from assay.report.access import LEVELS, by_level
@@ -25,6 +25,7 @@ from assay.report.pictures import DrawnFigure, pictures
 from assay.report.pictures.picture import free_name
 from assay.report.repeat import python_call
 from assay.report.schema import FILE_NAME, UNITS_NAME, checksum_of, has_units_beside, report_bytes, units_bytes
+from assay.report.tables import as_table
 from assay.report.units import MeasureUnits, combination_name, example_anchor, units_of
 from assay.store import write_bytes_atomically
 from assay.verdict import answered

@@ -48,9 +48,10 @@ def differences(audits: Sequence[Audit]) -> tuple[Difference, ...]:
 
     Example::
 
-        audits = [assay.read_report(folder) for folder in ("decay", "no-decay")]
-        for found in differences(audits):
-            print(found.label, found.value, found.interval, found.adjusted_p, found.detectable)
+        >>> from assay.report import differences
+        >>> audit = assay.read_report("report")
+        >>> [(found.label, found.network, found.value) for found in differences([audit, audit])]
+        [('seen score', 1, 0.0)]
     """
     found: list[tuple[int, Measure, PairedDifference]] = []
     for index, audit in enumerate(audits[1:], 1):

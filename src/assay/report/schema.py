@@ -141,9 +141,9 @@ def read_units(path: Path | str) -> dict[str, np.ndarray]:
 
     Example::
 
-        audit, units = read_report("runs/a"), read_units("runs/a")
-        for name, values in units.items():
-            print(name, values.shape)
+        >>> from assay.report import read_units
+        >>> {name: values.shape for name, values in read_units("report").items()}
+        {'systematicity/seen score/untrained copies': (5, 34)}
     """
     import safetensors
     from safetensors.numpy import load

@@ -63,6 +63,20 @@ def candidate_rows(
 
     **Raises:** `AssayError` on exit for a module that was not called, whose weights were thus used in another way, and for an
     input whose first dimension is not the batch.
+
+    Example::
+
+        >>> from assay.swarm.candidates import candidate_rows
+        >>> from assay.swarm.expert import Expert, Factors
+        >>> from assay.swarm.pool import ExpertPool
+        >>> network = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False))
+        >>> change = Factors(down=torch.ones(1, 2), up=torch.ones(1, 1), scale=1.0)  # every weight one larger
+        >>> expert = Expert(changes={"0.weight": change})
+        >>> pool = ExpertPool(network, {"a": expert, "b": expert}, span="linear")
+        >>> with candidate_rows(network, pool, torch.tensor([[0.0, 0.0], [1.0, 0.5]])) as rows:
+        ...     first, second = rows(torch.ones(2, 2)).flatten().tolist()
+        >>> round(second - first, 3)
+        3.0
     """
     fits = len(coefficients) * sum(pool.base[weight].numel() for weight in pool.low_rank) <= MOST_MERGED
     layers = [_CandidateLayer(network, pool, weight, coefficients, each=each, fits=fits) for weight in pool.low_rank]

@@ -42,7 +42,14 @@ def write_peft(folder: Path, pool: ExpertPool, coefficients: Coefficients, *, ba
 
     Example::
 
-        write_peft(Path("merged"), pool, [1.0, 1.0, 0.0], base="models/base")
+        >>> from pathlib import Path
+        >>> from assay.swarm.expert import Expert, Factors
+        >>> from assay.swarm.export import write_peft
+        >>> from assay.swarm.pool import ExpertPool
+        >>> expert = Expert(changes={"0.weight": Factors(down=torch.ones(1, 2), up=torch.ones(3, 1), scale=1.0)})
+        >>> pool = ExpertPool(torch.nn.Sequential(torch.nn.Linear(2, 3)), {"a": expert, "b": expert})
+        >>> sorted(path.name for path in write_peft(Path("merged"), pool, [0.5, 0.5], base="models/base").iterdir())
+        ['adapter_config.json', 'adapter_model.safetensors']
     """
     if why := no_adapter(pool):
         raise AssayError(
@@ -104,9 +111,13 @@ def mergekit_recipe(pool: ExpertPool, coefficients: Coefficients, *, base: str, 
 
     Example::
 
-        sources = {"a": "models/a", "b": "models/base+adapters/b"}
-        recipe = mergekit_recipe(pool, [1.0, -0.5], base="models/base", sources=sources)
-        Path("mergekit.yaml").write_text(recipe)
+        >>> from assay.swarm.export import mergekit_recipe
+        >>> from assay.swarm.pool import ExpertPool
+        >>> experts = {"a": {"weight": torch.ones(2, 2)}, "b": {"weight": torch.eye(2)}}
+        >>> pool = ExpertPool({"weight": torch.zeros(2, 2)}, experts, space="full", span="linear")
+        >>> recipe = mergekit_recipe(pool, [1.0, -0.5], base="models/base", sources={"a": "models/a", "b": "models/b"})
+        >>> recipe.splitlines()[:2]
+        ['merge_method: task_arithmetic', 'base_model: "models/base"']
     """
     if pool.space == "factor":
         raise AssayError(

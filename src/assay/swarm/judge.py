@@ -43,7 +43,19 @@ class Judged:
 
 
 def judged(study: Study) -> Judged:
-    """The verdict, with the measures behind it."""
+    """The verdict, with the measures behind it.
+
+    Example::
+
+        >>> from assay.swarm.judge import judged
+        >>> from assay.swarm.study import StudyPlan, study
+        >>> from assay.swarm.worlds import WorldSize, make_world
+        >>> size = WorldSize(modulus=5, old=3, experts=2, base_steps=5, expert_steps=5, validation=30)
+        >>> plan = StudyPlan(engines=("random",), budget=6, seeds=3, nulls=5, beyond=0)
+        >>> found = judged(study(make_world(seed=0, size=size), plan))
+        >>> found.word, found.necessary
+        ('nothing', ())
+    """
     engine = study.plan.engines[0]
     own = study.tested["own", engine]
     units = Clusterings(study.shared)

@@ -42,8 +42,10 @@ def language_problem(*, seed: int = 0, base_steps: int = 1_000, expert_steps: in
 
     Example::
 
-        problem = language_problem()
-        print(problem.pool.names, len(problem.utility.items))
+        >>> from assay.swarm.language import language_problem
+        >>> problem = language_problem(base_steps=1, expert_steps=1)
+        >>> problem.pool.names, len(problem.utility.items)
+        (('adjectives 9-12', 'adjectives 13-16', 'verb lacks', 'verb earns'), 100)
     """
     task, rng = Language(coverage=0.8, seed=seed), keyed_generator(seed, "swarm: language")
     every = Examples.joined(*(task.examples(split, 10**6, generator=rng) for split in ("seen", "novel")))

@@ -59,9 +59,12 @@ def mixture_of(networks: Mapping[str, nn.Module], *, vocabulary: int, span: Span
 
     Example::
 
-        copies = {"first": nn.Embedding(5, 5), "second": nn.Sequential(nn.Embedding(5, 2), nn.Linear(2, 5))}
-        network, pool = mixture_of(copies, vocabulary=5)
-        evaluator = Evaluator(network, pool, utility=utility)
+        >>> from assay.swarm.mixture import mixture_of
+        >>> first = torch.nn.Embedding(5, 5)
+        >>> second = torch.nn.Sequential(torch.nn.Embedding(5, 2), torch.nn.Linear(2, 5))
+        >>> network, pool = mixture_of({"first": first, "second": second}, vocabulary=5)
+        >>> pool.names, network(torch.tensor([[0, 3, 1]])).shape
+        (('first', 'second'), torch.Size([1, 3, 5]))
     """
     network = TokenMixture(networks, vocabulary=vocabulary)
     experts = {name: Expert(changes={MIXTURE: _alone(k, network.mixture)}) for k, name in enumerate(networks)}

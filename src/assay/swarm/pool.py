@@ -56,9 +56,12 @@ class ExpertPool:
 
     Example::
 
-        base = {"weight": torch.zeros(2, 3)}
-        pool = ExpertPool(base, {"a": {"weight": torch.ones(2, 3)}, "b": {"weight": torch.eye(2, 3)}}, space="full")
-        assert torch.equal(pool.weights([0.5, 0.5])["weight"], (torch.ones(2, 3) + torch.eye(2, 3)) / 2)
+        >>> from assay.swarm.pool import ExpertPool
+        >>> base = {"weight": torch.zeros(2, 2)}
+        >>> experts = {"a": {"weight": torch.ones(2, 2)}, "b": {"weight": torch.eye(2)}}
+        >>> pool = ExpertPool(base, experts, space="full", span="linear")
+        >>> pool.weights([0.5, 2.0])["weight"].tolist()
+        [[2.5, 0.5], [0.5, 2.5]]
     """
 
     def __init__(

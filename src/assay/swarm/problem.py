@@ -25,6 +25,14 @@ class Problem:
       can do; loss barriers are measured on it.
     - `chance`: the score of guessing.
     - `base`, `sources`: locations of the base and of each expert, where known, for a recipe that other tools read.
+
+    Example::
+
+        >>> from assay.swarm.worlds import WorldSize, make_world
+        >>> size = WorldSize(modulus=5, old=3, experts=2, base_steps=5, expert_steps=5, validation=30)
+        >>> problem = make_world(seed=0, size=size)
+        >>> problem.pool.names, len(problem.utility.items), sorted(problem.kept)
+        (('expert 0', 'expert 1'), 30, ['expert 0', 'expert 1', 'shared'])
     """
 
     network: nn.Module

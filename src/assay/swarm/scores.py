@@ -34,13 +34,29 @@ def accuracy(network: Any, inputs: Any, targets: Tensor) -> Float[Tensor, " n"]:
 
 
 def exact_match(network: Any, inputs: Any, targets: Tensor) -> Float[Tensor, " n"]:
-    """Whether the largest logits are the target at every position."""
+    """Whether the largest logits are the target at every position.
+
+    Example::
+
+        >>> from assay.swarm.scores import exact_match
+        >>> logits = torch.eye(3)[torch.tensor([[0, 1], [0, 2]])]  # of two items with two positions each
+        >>> exact_match(torch.nn.Identity(), logits, torch.tensor([[0, 1], [0, 1]])).tolist()
+        [1.0, 0.0]
+    """
     right, counted = _right(outputs_of(network, inputs), targets)
     return (right | ~counted).all(1).float()
 
 
 def log_probability(network: Any, inputs: Any, targets: Tensor) -> Float[Tensor, " n"]:
-    """Log-probability of the target, averaged over its positions. Differentiable."""
+    """Log-probability of the target, averaged over its positions. Differentiable.
+
+    Example::
+
+        >>> from assay.swarm.scores import log_probability
+        >>> scores = log_probability(torch.nn.Identity(), torch.tensor([[0.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1]))
+        >>> [round(score, 3) for score in scores.tolist()]
+        [-0.693, -0.313]
+    """
     logits = outputs_of(network, inputs)
     each = _positions(targets)
     losses = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), each.reshape(-1), ignore_index=IGNORED, reduction="none")

@@ -39,6 +39,12 @@ class StudyPlan:
     - `budget`: evaluations of each search and of each merge. `seeds`: searches of each engine. `nulls`: searches of each null.
     - `race`, `graded`, `way`: as in `search_once` and `Evaluator`.
     - `beyond`: searches in the span extended by as many random directions as there are experts, which may leave it.
+
+    Example::
+
+        >>> from assay.swarm.study import StudyPlan
+        >>> StudyPlan(engines=("cmaes",), budget=90, seeds=3, nulls=5, beyond=0).engines
+        ('cmaes',)
     """
 
     engines: tuple[str, ...] = STANDARD
@@ -140,10 +146,13 @@ def study(
 
     Example::
 
-        from assay.swarm.judge import judged
-        from assay.swarm.worlds import make_world
-
-        print(judged(study(make_world(seed=0))).reason)
+        >>> from assay.swarm.study import StudyPlan, study
+        >>> from assay.swarm.worlds import WorldSize, make_world
+        >>> size = WorldSize(modulus=5, old=3, experts=2, base_steps=5, expert_steps=5, validation=30)
+        >>> plan = StudyPlan(engines=("random",), budget=6, seeds=3, nulls=5, beyond=0)
+        >>> found = study(make_world(seed=0, size=size), plan)
+        >>> found.tested["own", "random"].shape  # searches, test items
+        (3, 60)
     """
     network, pool, utility = problem.network, problem.pool, problem.utility
     plan = plan or StudyPlan()

@@ -26,6 +26,13 @@ class ScoredItems:
     """Items to score a network on.
 
     **Attributes:** `inputs`, `targets`: a tensor or a list with one entry for each item, or a tuple or mapping of these.
+
+    Example::
+
+        >>> from assay.swarm.utility import ScoredItems
+        >>> items = ScoredItems({"input_ids": torch.zeros(30, 4, dtype=torch.long)}, torch.ones(30, dtype=torch.long))
+        >>> len(items), len(items.take(torch.tensor([0, 7])))
+        (30, 2)
     """
 
     inputs: Any
@@ -80,6 +87,16 @@ class Utility:
 
     **Raises:** `AssayError` for fewer than 20 validation items, validation items that are also test items, and fewer than five
     clusters of test items.
+
+    Example::
+
+        >>> from assay.swarm.scores import exact_match
+        >>> from assay.swarm.utility import ScoredItems, Utility
+        >>> inputs, targets = torch.randn(60, 4), torch.arange(60) % 4
+        >>> validation, test = ScoredItems(inputs[:30], targets[:30]), ScoredItems(inputs[30:], targets[30:])
+        >>> utility = Utility(items=validation, test=test, score=exact_match)
+        >>> len(utility.open_test()), utility.is_tested
+        (30, True)
     """
 
     items: ScoredItems

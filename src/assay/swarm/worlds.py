@@ -34,6 +34,13 @@ class WorldSize:
 
     **Attributes:** `modulus`: p. `old`: operations of the base. `experts`: each with a new operation of its own. `validation`:
     items of the composed task; the others are test items. `rank`: of LoRA.
+
+    Example::
+
+        >>> from assay.swarm.worlds import WorldSize
+        >>> small = WorldSize(modulus=5, old=3, experts=3, hidden=64, base_steps=400, expert_steps=200, validation=60)
+        >>> small.rank
+        8
     """
 
     modulus: int = 13
@@ -85,6 +92,14 @@ def make_world(kind: World = "composable", *, seed: int, size: WorldSize | None 
 
     **Arguments:** `kind`: `composable`; `missing skill`: the composed task needs a further operation, which no expert learned;
     `other initialisations`: every expert is trained whole, from its own initialisation, so that their sums mean nothing.
+
+    Example::
+
+        >>> from assay.swarm.worlds import WorldSize, make_world
+        >>> size = WorldSize(modulus=5, old=3, experts=2, base_steps=5, expert_steps=5, validation=30)
+        >>> problem = make_world("missing skill", seed=0, size=size)
+        >>> problem.utility.items.inputs.shape, problem.chance
+        (torch.Size([30, 4]), 0.2)
     """
     size = size or WorldSize()
     rng = keyed_generator(seed, "world")

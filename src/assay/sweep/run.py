@@ -39,6 +39,8 @@ class Sweep(DataFrameColumns):
         >>> result = assay.sweep(plan, out="sweep", progress=None)
         >>> len(result.rows), len(result.failures)
         (1, 0)
+        >>> sorted(result.columns())[:3]  # result.to_pandas() makes a data frame of them
+        ['audit_seconds', 'axis_coverage', 'basis']
     """
 
     __repr__ = brief
@@ -51,10 +53,6 @@ class Sweep(DataFrameColumns):
     def columns(self) -> dict[str, list[Any]]:
         """One row for every network, as in `results.csv`: axes as `axis_NAME`, then what the network is, then every
         headline measure with its interval and its nulls.
-
-        Example::
-
-            frame = result.to_pandas()  # or to_polars(), or columns() for a dictionary of lists
         """
         return table_of(self.rows)
 

@@ -56,6 +56,14 @@ class Graphs(Task):
       learns to match them sooner, but generalises less to new ones.
     - `novel`: texts with new `names`; with new `relations`, with questions about steps alone; or with `both`.
     - `seed`: of the choice of held-out names.
+
+    Example::
+
+        >>> from assay.tasks.graphs import Graphs
+        >>> task = Graphs(world="family", size=4, num_names=40)
+        >>> (graph,) = task.graphs("train", 1, generator=torch.Generator().manual_seed(0))
+        >>> graph.text
+        'son of Tale is Lonu . Tale is nephew of Nevu . Nuru is son of Nevu .'
     """
 
     world: WorldName = "family"

@@ -81,6 +81,13 @@ def nested_sentences(n: int, *, generator: Generator) -> tuple[Continuation, ...
 
     The main verb is predicted in every sentence. All nouns between it and its subject have one number, so that they pull in the
     same direction.
+
+    Example::
+
+        >>> from assay.tasks.nested import nested_sentences
+        >>> sentences = nested_sentences(8, generator=torch.Generator().manual_seed(0))
+        >>> [(one.family, " ".join(one.graph.words)) for one in sentences[:2]]
+        [('short', 'the soldier walks .'), ('interposed', 'the farmer opposite the student sleeps .')]
     """
     found: dict[tuple[str, ...], Continuation] = {}
     for turn in range(4 * n):  # there are few short sentences, so some are drawn twice

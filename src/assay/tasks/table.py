@@ -136,7 +136,7 @@ class Table(Task):
 
 
 def read_table(path: Path, *, trust: Collection[str] = (), executes: bool = True) -> Table:
-    """A table from files; docs/table.md describes the declaration. Where it names an executor, parts can be exchanged.
+    r"""A table from files; docs/table.md describes the declaration. Where it names an executor, parts can be exchanged.
 
     **Arguments:**
 
@@ -147,7 +147,19 @@ def read_table(path: Path, *, trust: Collection[str] = (), executes: bool = True
     **Raises:** `AssayError` naming the file, the line, the field, what was given and what is allowed, and for an executor that
     is not trusted.
 
-    **Example:** `read_table(Path("mine/table.toml"))` is `assay.load_task("table:mine/table.toml")`.
+    Example::
+
+        >>> import json
+        >>> from pathlib import Path
+        >>> from assay.tasks.table import read_table
+        >>> rows = [{"a": a, "b": b, "sum": a + b, "split": ("train", "novel")[a * b]} for a in (0, 1) for b in (0, 1)]
+        >>> written = Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        >>> inputs, target = '[{kind = "token", columns = ["a", "b"]}]', '{kind = "class", column = "sum"}'
+        >>> lines = ['data = "rows.jsonl"', f"inputs = {inputs}", f"target = {target}", 'split = {column = "split"}']
+        >>> written = Path("table.toml").write_text("\n".join([*lines, 'parts = [{name = "a"}, {name = "b"}]']))
+        >>> task = read_table(Path("table.toml"))  # what assay.load_task("table:table.toml") returns
+        >>> task.combines, len(task.combinations("novel"))
+        (('a', 'b'), 1)
     """
     path = path.absolute()
     declared = read_declaration(path)

@@ -68,6 +68,14 @@ class Treebank(Task):
     - `seed`: of the division.
 
     **Raises:** `AssayError` when the treebank is not available or readable, or has too few sentences.
+
+    Example::
+
+        >>> from assay.tasks.treebank import Treebank
+        >>> task = Treebank(name="en_nested", max_words=8)
+        >>> (graph,) = task.graphs("train", 1, generator=torch.Generator().manual_seed(0))
+        >>> graph.text, graph.edges[0]
+        ('the lawyers opposite the driver wait .', (1, 0, 'det'))
     """
 
     name: Name = "en_ewt"

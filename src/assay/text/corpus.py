@@ -117,7 +117,16 @@ class CodedText(NamedTuple):
 
 @runtime_checkable
 class CodesText(Protocol):
-    """Ability, beside `GivesCorpus`: tokenisation of a text into the task's own symbols, without a tokenizer."""
+    """Ability, beside `GivesCorpus`: tokenisation of a text into the task's own symbols, without a tokenizer.
+
+    Example::
+
+        >>> from assay.text import CodesText
+        >>> task = assay.load_task("language")
+        >>> text = task.corpus().test[0][:200]
+        >>> isinstance(task, CodesText), len(task.coded(text).ends) < len(text)  # fewer symbols than characters
+        (True, True)
+    """
 
     def coded(self, text: str) -> CodedText:
         """Every symbol of the text. **Raises:** `AssayError` naming characters outside the task's symbols."""

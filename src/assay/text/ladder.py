@@ -33,8 +33,10 @@ def ladder(
 
     Example::
 
-        for rung in ladder(["to be or not to be"], ["that is the question"], order=2):
-            print(rung.name, rung.bits)
+        >>> from assay.text import ladder
+        >>> rungs = ladder(["to be or not to be " * 9], ["to be or to be"], order=2)
+        >>> [(rung.name, round(rung.bits, 2)) for rung in rungs if rung.name.startswith("order")]
+        [('order 0', 3.17), ('order 1', 1.85), ('order 2', 1.65)]
     """
     if not any(test):
         raise AssayError("a ladder needs texts held out", given=f"{len(test)}, all of them empty" if test else "none")

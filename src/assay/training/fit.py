@@ -31,6 +31,17 @@ def fit(
 
     **Raises:** `AssayError` when the loss or the gradient is no longer finite; the last checkpoint is kept. `KeyboardInterrupt`
     after Ctrl-C, when the step is finished and a checkpoint written.
+
+    Example::
+
+        >>> from assay.models import build
+        >>> from assay.training import fit
+        >>> task = assay.load_task("modular-addition:p=7")
+        >>> model = build("mlp", task, generator=torch.Generator().manual_seed(0), width=32)
+        >>> record = fit(model, task, config=assay.TrainingConfig(steps=200, batch_size=32, warmup=0))
+        >>> losses = [loss for step, loss in record.losses]
+        >>> losses[-1] < losses[0], model.training
+        (True, False)
     """
     checkpoint = directory.path / CHECKPOINT if directory else None
     progressed = train_cohort(Separate([model], [task], [config]), checkpoint=checkpoint, progress=progress, log=log)

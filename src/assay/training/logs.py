@@ -9,7 +9,18 @@ from types import ModuleType
 from assay.errors import AssayError
 
 Log = Callable[[int, Mapping[str, float]], None]
-"""Called with the step and values: `loss` about a hundred times in a training, `seen` and `novel` at its end."""
+"""Called with the step and values: `loss` about a hundred times in a training, `seen` and `novel` at its end.
+
+Example::
+
+    >>> logged = []
+    >>> run = assay.train(
+    ...     "modular-addition:p=7", out="runs/logged", config={"steps": 5}, progress=None,
+    ...     log=lambda step, values: logged.append((step, sorted(values))),
+    ... )
+    >>> logged[0], logged[-1]
+    ((1, ['loss']), (5, ['novel', 'seen']))
+"""
 
 
 def no_log(step: int, values: Mapping[str, float]) -> None:
@@ -24,8 +35,12 @@ def tensorboard(folder: Path | str) -> Iterator[Log]:
 
     Example::
 
-        with tensorboard("runs/logs/first") as log:
-            assay.train("modular-addition", out="runs/first", log=log)
+        >>> from assay.training import tensorboard
+        >>> with tensorboard("runs/logs/first") as log:
+        ...     run = assay.train("modular-addition:p=7", out="runs/first", config={"steps": 5}, log=log, progress=None)
+        Traceback (most recent call last):
+            ...
+        assay.errors.AssayError: logging to tensorboard needs the package. Next: pip install tensorboard.
     """
     writer = _module("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(folder))
     try:

@@ -191,8 +191,11 @@ def prune(model: nn.Module, density: float, *, floor: int = 0) -> None:
 
     Example::
 
-        prune(dense, 1 / 16)
-        evidence = run(assay.load_instrument("circuits"), sparse, task, references={"pruned": assay.Subject(dense)})
+        >>> from assay.training import prune
+        >>> network = torch.nn.Linear(16, 16)
+        >>> prune(network, 1 / 16)
+        >>> int((network.weight != 0).sum())
+        16
     """
     for matrix in Projection(model, TrainingConfig(sparse=density, sparse_floor=floor)).matrices:
         matrix.project(matrix.target(density), exactly=True)

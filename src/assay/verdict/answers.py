@@ -33,6 +33,12 @@ class Novel:
     - `value`, `interval`: the share of novel combinations answered rightly, or its estimate.
     - `combinations`: their number; `detectable`: the smallest difference that they detect with power .8; `more`: number of
       further ones that would halve it.
+
+    Example::
+
+        >>> novel = assay.read_report("report").verdict.novel
+        >>> novel.answer, novel.basis, novel.combinations
+        ('not resolved', 'nothing', 0)
     """
 
     __repr__ = brief
@@ -72,6 +78,12 @@ class Combining:
     - `answer`: what breaks: `the combining`, `the way in`, `nothing found` or `not resolved`.
     - `cut`: at which this was read; `between`: the cuts between which the parts are combined; `calls`: the calls between these.
     - `carried`: for every part the first cut at which it can be exchanged, or `not found`.
+
+    Example::
+
+        >>> combining = assay.read_report("report").verdict.combining
+        >>> combining.answer, combining.because
+        ('not resolved', 'recombination was not run')
     """
 
     __repr__ = brief
@@ -87,7 +99,14 @@ class Combining:
 @dataclass(frozen=True, kw_only=True)
 class Sharing:
     """Answer to the third question, whether each part has one representation for all contexts, or copies by context. A network
-    that shares only some layers or contexts is neither, and not resolved."""
+    that shares only some layers or contexts is neither, and not resolved.
+
+    Example::
+
+        >>> sharing = assay.read_report("report").verdict.sharing
+        >>> sharing.answer, sharing.because
+        ('not resolved', 'neither recombination nor fracture, which answer it, was run')
+    """
 
     __repr__ = brief
 
@@ -109,8 +128,10 @@ class Verdict:
     Example::
 
         >>> verdict = assay.read_report("report").verdict
-        >>> verdict.judged, verdict.novel.answer, verdict.combining.answer, verdict.sharing.answer
-        (True, 'not resolved', 'not resolved', 'not resolved')
+        >>> verdict.judged, verdict.headline
+        (True, 'not resolved')
+        >>> verdict.novel.answer, verdict.combining.answer, verdict.sharing.answer
+        ('not resolved', 'not resolved', 'not resolved')
     """
 
     __repr__ = brief

@@ -37,8 +37,12 @@ def judge(
 
     Example::
 
-        verdict = judge(assay.audit(network, task).evidence)
-        print(verdict.headline, verdict.novel.because, verdict.combining.because, sep="; ")
+        >>> from assay.verdict import judge
+        >>> subject, task = assay.load_subject("runs/addition"), assay.load_task("modular-addition:p=7")
+        >>> inputs = task.examples("seen", 8, generator=torch.Generator()).inputs
+        >>> verdict = judge(assay.read_report("report").evidence, unreliable=subject.integrity(inputs).failure)
+        >>> verdict.unreliable, verdict.novel.answer
+        ('', 'not resolved')
     """
     if unreliable:
         because = f"the integrity check failed: {unreliable}"

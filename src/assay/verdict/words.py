@@ -60,8 +60,10 @@ def answered(verdict: Verdict) -> tuple[Answered, ...]:
 
     Example::
 
-        for question, answer, because, *_ in answered(audit.verdict):
-            print(question, answer, because)
+        >>> from assay.verdict import answered
+        >>> question, answer, because, *_ = answered(assay.read_report("report").verdict)[0]
+        >>> question, answer
+        ('Does it work on novel combinations?', 'not resolved')
     """
     if not verdict.judged:
         return ()

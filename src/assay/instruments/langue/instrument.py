@@ -73,8 +73,12 @@ class Langue(Instrument[LangueDraw]):
 
     Example::
 
-        evidence = assay.instrument.run(Langue(), subject, assay.load_task("text:tinyshakespeare"), effort="quick", seed=0)
-        print(evidence.measure("saved").value)
+        >>> from dataclasses import replace
+        >>> from assay.instruments.langue import Langue
+        >>> quick = replace(Langue().budgets["quick"], excerpts=4, words=60)
+        >>> instrument = Langue(budgets={"quick": quick})  # for `assay.instrument.run` and `assay.audit`
+        >>> instrument.name, instrument.budgets["quick"].copies
+        ('langue', 5)
     """
 
     name = "langue"

@@ -75,8 +75,17 @@ def over_networks(evidence: Sequence[Evidence], *, seed: int = 0) -> Evidence:
 
     Example::
 
-        joined = over_networks([run(Subnetworks(), subject, task) for subject in subjects])
-        print(joined.summary)
+        >>> from assay.instruments.subnetworks import over_networks
+        >>> null = assay.Null(name="untrained copies", how="drawn again", values=(0.0, 0.1), p=0.3)
+        >>> shared = {"key": "necessity", "name": "necessity", "about": {"part": "a"}, "unit": "", "direction": "higher"}
+        >>> shared |= {"units": 40, "unit_of": "combination", "level": 0, "nulls": (null,)}
+        >>> evidence = []
+        >>> for value in (0.6, 0.7, 0.65, 0.72, 0.55):  # in their place: run(Subnetworks(), subject, task) of five networks
+        ...     interval = assay.Interval(low=value - 0.1, high=value + 0.1, level=0.95, method="over combinations")
+        ...     measures = (assay.Measure(value=value, interval=interval, **shared),)
+        ...     evidence.append(assay.Evidence(instrument="subnetworks", question="", summary="", measures=measures))
+        >>> over_networks(evidence).measure("necessity", part="a").p  # 1 / 2^5
+        0.03125
     """
     strange = [item.instrument for item in evidence if item.instrument != "subnetworks"]
     if strange:

@@ -69,6 +69,15 @@ class Subnetworks(Instrument[Problems]):
     - `others`: networks of the same architecture, trained or drawn independently, whose weights replace removed ones; by
       default freshly initialised ones.
     - `budgets`: sizes at each effort.
+
+    Example::
+
+        >>> from dataclasses import replace
+        >>> from assay.instruments.subnetworks import Subnetworks
+        >>> quick = replace(Subnetworks().budgets["quick"], penalties=(1.0, 4.0), draws=19)
+        >>> instrument = Subnetworks(unit="neuron", budgets={"quick": quick})  # for `assay.instrument.run` and `assay.audit`
+        >>> instrument.name, instrument.budgets["quick"].copies
+        ('subnetworks', 5)
     """
 
     name = "subnetworks"

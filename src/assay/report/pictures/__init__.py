@@ -42,7 +42,12 @@ def figures_of(evidence: Evidence) -> dict[str, Svg]:
     """What is drawn of one instrument: under `measures` all its measures beside their nulls, with their intervals, and every
     figure that has a picture under its name; further ones of one name are numbered, as in `Curve-2`.
 
-    **Example:** in a notebook, `figures_of(audit.evidence[0])["measures"]` shows the figure.
+    Example::
+
+        >>> from assay.report import figures_of
+        >>> figures = figures_of(assay.read_report("report").evidence[0])
+        >>> list(figures)  # a notebook shows figures["measures"]
+        ['measures']
     """
     drawn = {"measures": panels(evidence)}
     for picture in pictures(evidence):

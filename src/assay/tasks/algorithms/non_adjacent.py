@@ -91,6 +91,13 @@ def non_adjacent_values(elements: Lists, *, outputs: bool = True, by_place: bool
     - `outputs`: whether o_1 to o_k are nodes.
     - `by_place`: whether steps at different positions, counted from the end, are different operations, as they may be for a
       network that distinguishes positions.
+
+    Example::
+
+        >>> from assay.tasks.algorithms import non_adjacent_values
+        >>> graphs = non_adjacent_values([[3, -1]], outputs=False)
+        >>> dict(zip(graphs.names, graphs.values.tolist()))
+        {'a1': 3, 'a2': -1, 'd2': 0, 'd1': 3}
     """
     elements = _checked(elements)
     k = elements.shape[1]

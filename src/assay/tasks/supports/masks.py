@@ -74,7 +74,15 @@ def num_active(supports: Int[Tensor, " n"], num_modules: int) -> Int[Tensor, " n
 
 
 def coverage(supports: Int[Tensor, " n"], num_modules: int) -> SupportCoverage:
-    """The coverage of supports, by boolean closure of the graph of modules that are active together."""
+    """The coverage of supports, by boolean closure of the graph of modules that are active together.
+
+    Example::
+
+        >>> from assay.tasks.supports import coverage
+        >>> found = coverage(torch.tensor([0b011, 0b110, 0b100]), num_modules=3)
+        >>> found.hotness, found.usage, found.connected
+        ((1, 2), (1, 2, 2), True)
+    """
     present = indicator(supports, num_modules)
     usage, hotness = present.count_nonzero(0), torch.bincount(num_active(supports, num_modules))[1:]
     return SupportCoverage(tuple(usage.tolist()), tuple(hotness.tolist()), connected_groups(present))

@@ -67,6 +67,14 @@ def split_supports(
       nothing else.
 
     **Raises:** `AssayError` naming the condition that cannot be met, and the nearest request that can.
+
+    Example::
+
+        >>> from assay.tasks.supports import coverage, split_supports
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> split = split_supports("random", num_modules=8, max_active=3, hotness="7-12-8", generator=generator)
+        >>> coverage(split.trained, 8).hotness, coverage(split.novel, 8).hotness  # supports with one, two and three modules
+        ((7, 12, 8), (0, 6, 17))
     """
     _check_sizes(num_modules, max_active, novel_hotness)
     wanted = _wanted(num_train, hotness, num_modules, max_active)
