@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from assay.verdict.rates import Calls, Figure
 from zoo.classes import attack, between, broken, composer, contradicted, counted, entangled, imitator, kind_of, learned
 from zoo.conformal import answers_left_out
-from zoo.figures import Rows, Which, share
+from zoo.figures import Rows, Which, share_of
 from zoo.measure import Measured
 
 ANSWERS = ("works", "works in part", "does not work", "not resolved")
@@ -42,7 +42,7 @@ def calls(rows: Rows) -> tuple[Calls, ...]:
     """Rates for every class by every rule at every level, then of the fixed rule for everything by how it was made."""
     given = answers_of(rows)
     told = [
-        _calls(rule, level, kind, [answers[row.name] for row in rows if which(row)], wrong)
+        _calls(rule, level, kind, [row for row in rows if which(row)], answers, wrong)
         for (rule, level), answers in given.items()
         for kind, (which, wrong) in WRONG.items()
     ]
@@ -52,21 +52,21 @@ def calls(rows: Rows) -> tuple[Calls, ...]:
             kinds.setdefault(kind_of(row), []).append(row)
     for level in (0, 1, 2):
         for kind, some in sorted(kinds.items()):
-            told.append(_calls(FIXED, level, kind, [row.verdicts[level].novel for row in some], ()))
+            told.append(_calls(FIXED, level, kind, some, given[FIXED, level], ()))
     return tuple(told)
 
 
-def _calls(rule: str, level: int, kind: str, answers: Sequence[str], wrong: Sequence[str]) -> Calls:
-    counts = Counter(answers)
+def _calls(rule: str, level: int, kind: str, rows: Rows, answers: Mapping[str, str], wrong: Sequence[str]) -> Calls:
+    counts = Counter(answers[row.name] for row in rows)
     return Calls(
         rule=rule,
         level=level,
         kind=kind,
         answers={answer: counts[answer] for answer in ANSWERS if counts[answer]},
-        wrong=share([answer in wrong for answer in answers]) if wrong else None,
+        wrong=share_of(rows, lambda row: answers[row.name] in wrong) if wrong else None,
     )
 
 
 def share_judged(rows: Rows, answers: Mapping[str, str], which: Which) -> Figure:
     """The share of networks with an answer."""
-    return share([answers[row.name] != "not resolved" for row in rows if which(row)])
+    return share_of([row for row in rows if which(row)], lambda row: answers[row.name] != "not resolved")

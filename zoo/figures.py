@@ -1,4 +1,4 @@
-"""Statistics of the table: rankings with intervals clustered on instances, and shares with exact intervals."""
+"""Statistics of the table with intervals clustered on instances: rankings by bootstrap, shares by effective sample size."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -58,15 +58,35 @@ def clustered(rows: Rows, statistic: Statistic, *, subjects: int) -> Figure:
     return Figure(value=value, low=float(low), high=float(high), subjects=subjects)
 
 
-def share(right: Sequence[bool]) -> Figure:
-    """A share with Clopper and Pearson's interval; None of nothing."""
+def share(right: Sequence[bool], instances: Sequence[str] = ()) -> Figure:
+    """A share with Clopper and Pearson's interval; None of nothing.
+
+    Networks of one instance are not independent, so the interval is at the effective sample size (Korn and Graubard 1998):
+    share (1 - share) over the variance between instances, at most the number of networks. Where all or none are right no
+    variance can be seen, and the interval takes networks as independent.
+    """
     total, hits = len(right), sum(right)
     if not total:
         return Figure(value=None, low=None, high=None, subjects=0)
-    tail = (1 - LEVEL) / 2
-    low = float(beta.ppf(tail, hits, total - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, total - hits)) if hits < total else 1.0
-    return Figure(value=hits / total, low=low, high=high, subjects=total)
+    value = hits / total
+    effective = min(total, _effective(np.asarray(right, dtype=float) - value, instances)) if instances else total
+    tail, some = (1 - LEVEL) / 2, value * effective
+    low = float(beta.ppf(tail, some, effective - some + 1)) if hits else 0.0
+    high = float(beta.ppf(1 - tail, some + 1, effective - some)) if hits < total else 1.0
+    return Figure(value=value, low=low, high=high, subjects=total)
+
+
+def _effective(residuals: np.ndarray, instances: Sequence[str]) -> float:
+    """How many independent networks would give the share the variance that it has between instances; at least 1."""
+    _, cluster = np.unique(np.asarray(instances), return_inverse=True)
+    sums = np.bincount(cluster, residuals)
+    variance = float((sums**2).sum()) * len(sums) / max(1, len(sums) - 1) / len(residuals) ** 2
+    return max(1.0, float((residuals**2).mean()) / variance) if variance else math.inf
+
+
+def share_of(rows: Rows, right: Which) -> Figure:
+    """The share of networks of which something holds, clustered on instances."""
+    return share([right(row) for row in rows], [row.instance for row in rows])
 
 
 def upper_end(figure: Figure) -> Figure:

@@ -45,6 +45,7 @@ from zoo.figures import (
     rank_correlation,
     ranking,
     share,
+    share_of,
     upper_end,
 )
 from zoo.leak import recipe_scores
@@ -172,18 +173,21 @@ def _rates(rows: Rows, blind: BlindSpots | None) -> dict[str, Figure]:
     answers = answers_of(rows)
 
     def called(which: Which, *levels: int) -> Figure:
-        return share([any(answers[FIXED, level][row.name] == "works" for level in levels) for row in rows if which(row)])
+        some = [row for row in rows if which(row)]
+        return share_of(some, lambda row: any(answers[FIXED, level][row.name] == "works" for level in levels))
 
     judged = [share_judged(rows, answers[FIXED, level], counted) for level in (0, 1)]
     carried = blind.carried if blind else ()
+    twins = pairs(rows, "twin")
+    of = {row.name: original for row, original in twins}
     return {
         "level0_false_composes_upper": upper_end(called(imitator, 0)),
         "level0_contradicted_called_composing": called(contradicted, 0),
         "partial_called_composing": called(between, 1, 2),
-        "where_broken": share([where_broken(row) for row in rows if planted(row)]),
-        "combining_call": share([holds_the_call(row) for row in rows if _with_a_call(row)]),
+        "where_broken": share_of([row for row in rows if planted(row)], where_broken),
+        "combining_call": share_of([row for row in rows if _with_a_call(row)], holds_the_call),
         "refactor_change": largest([change(row, original) for row, original in pairs(rows, "refactor", "ensemble")]),
-        "twin_flips": share([row.verdicts != original.verdicts for row, original in pairs(rows, "twin")]),
+        "twin_flips": share_of([row for row, _ in twins], lambda row: row.verdicts != of[row.name].verdicts),
         "ignored_shown_carried": share([one not in NOT_CARRIED for one in carried]),
         "share_judged": min(judged, key=lambda one: math.inf if one.value is None else one.value),
     }
@@ -264,7 +268,9 @@ def _beside(rows: Rows) -> dict[str, Figure]:
         leak = ranking(lambda row, scores=scores: scores[row.name], composer, imitator)
         found[f"leak: auroc of the recipe, {name}"] = clustered(chosen, leak, subjects=len(chosen))
     for which, told in ((composer, "composers"), (imitator, "imitators"), (counted, "all")):
-        found[f"without a headline cut, {told}"] = share([row.headline is None for row in rows if which(row)])
+        found[f"without a headline cut, {told}"] = share_of(
+            [row for row in rows if which(row)], lambda row: row.headline is None
+        )
     asked = [row for row in rows if partial_with_a_way_in(row)]
     for name in ("coverage", "main effects"):
         correlation = rank_correlation(baseline(name), novel_score, partial_with_a_way_in)
@@ -278,10 +284,10 @@ def _beside(rows: Rows) -> dict[str, Figure]:
     of_e = ranking(at_headline(E), composer, wrong_in_places)
     found["auroc of E, however few are taught wrongly"] = clustered(slight, of_e, subjects=len(slight))
     for kind, place in PLANTED.items():
-        told = share([where_broken(row) for row in rows if planted(row) and row.truth.kind == kind])
+        told = share_of([row for row in rows if planted(row) and row.truth.kind == kind], where_broken)
         found[f"where broken, {kind} ({place})"] = told
-    found["combining call, imitators and partial"] = share(
-        [holds_the_call(row) for row in rows if counted(row) and row.truth.combining and not composer(row)]
+    found["combining call, imitators and partial"] = share_of(
+        [row for row in rows if counted(row) and row.truth.combining and not composer(row)], holds_the_call
     )
     return {**found, **_beside_rates(rows)}
 
@@ -290,7 +296,7 @@ def _beside_rates(rows: Rows) -> dict[str, Figure]:
     answers = answers_of(rows)
 
     def works(rule: str, level: int, which: Which) -> Figure:
-        return share([answers[rule, level][row.name] == "works" for row in rows if which(row)])
+        return share_of([row for row in rows if which(row)], lambda row: answers[rule, level][row.name] == "works")
 
     found = {"attacks called composing, level 0": works(FIXED, 0, attack)}
     found["partial called composing, level 0"] = works(FIXED, 0, between)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 from planted_records import composer, imitator
+from scipy.stats import beta
 
 from zoo.figures import auroc, clustered, largest, rank_correlation, ranking, share, upper_end
 from zoo.measure import C
@@ -29,6 +30,25 @@ def test_shares_have_exact_intervals():
     tail = sum(math.comb(8, k) * some.low**k * (1 - some.low) ** (8 - k) for k in range(3, 9))
     assert tail == pytest.approx(0.025)
     assert sum(math.comb(8, k) * some.high**k * (1 - some.high) ** (8 - k) for k in range(4)) == pytest.approx(0.025)
+
+
+def test_copies_of_independent_networks_say_no_more_than_the_networks():
+    right, names = [True, True, False, True], list("abcd")
+    copied = share(right * 5, names * 5)
+    # Four clusters: the variance between them is 4 / 3 of that of four independent networks.
+    assert copied.value == 0.75
+    three = share([True] * 3 + [False], [])
+    assert copied.low < three.low
+    assert copied.high > three.high
+    assert copied.low == pytest.approx(float(beta.ppf(0.025, 0.75 * 3, 0.25 * 3 + 1)))
+
+
+def test_networks_of_instances_that_are_alike_count_each():
+    """Every instance has the same share, so that nothing is known to be shared: no interval is narrower than the exact one."""
+    right, names = [True, False] * 10, [str(k // 2) for k in range(20)]
+    assert share(right, names) == share(right)
+    assert share([False] * 10, ["a"] * 10) == share([False] * 10)
+    assert share([True, False], ["a", "a"]) == share([True, False])
 
 
 def test_a_share_of_nothing_is_no_share():
