@@ -127,16 +127,17 @@ def mixed(subject: Subject, task: ListTexts, layers: list[int], num: int) -> Non
     ]
     places = torch.stack([one.places for one in lists], 1).flatten(0, 1)
     train = (torch.arange(num) % 2 == 0).repeat_interleave(SIZE)
-    print("| layer | answers | " + " | ".join((*MECHANISMS, "elsewhere", "predicted", "best alone")) + " |")
+    print("| layer | answers | " + " | ".join((*MECHANISMS, "elsewhere", "predicted", "with places", "best alone")) + " |")
     for layer in layers:
         said = torch.stack([said_of_places(subject, one, site_of(layer)) for one in lists], 1)
         for name, of in (("as they are", said), ("centred", said - said.mean(1, keepdim=True))):
             found = fit_mixture(of.argmax(2).flatten(), places, size=SIZE, train=train)
             best = max(found.alone, key=lambda one: float(found.alone[one].mean()))
             # Judged answers come in lists, all queries of one together.
-            predicted, alone = (shown(units.unflatten(0, (-1, SIZE)).mean(1)) for units in (found.predicted, found.alone[best]))
+            judged = (found.predicted, found.favoured, found.alone[best])
+            predicted, favoured, alone = (shown(units.unflatten(0, (-1, SIZE)).mean(1)) for units in judged)
             shares = " | ".join(f"{share:.2f}" for share in found.shares.values())
-            print(f"| {layer} | {name} | {shares} | {predicted} | {alone} ({best}) |", flush=True)
+            print(f"| {layer} | {name} | {shares} | {predicted} | {favoured} | {alone} ({best}) |", flush=True)
 
 
 def drawn(task: ListTexts, num: int) -> Contexts:

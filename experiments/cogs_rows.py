@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("predictions", type=Path, nargs="?")
     parser.add_argument("--num", type=int, default=100, help="sentences of every case, of all without a file")
     given = parser.parse_args()
-    train, asked = _rows("train"), _rows("gen")
+    train, asked = rows_of("train"), rows_of("gen")
     forms = None
     if given.predictions:
         forms = given.predictions.read_text(encoding="utf-8").splitlines()
@@ -43,7 +43,7 @@ def main() -> None:
         print(f"| {case} | {score.num} | {told(score, 'exact')} | {told(score, 'canonical')} | {null[case].canonical:.3f} |")
 
 
-def _rows(side: str) -> list[tuple[str, str, str]]:
+def rows_of(side: str) -> list[tuple[str, str, str]]:
     """Sentence, logical form and case."""
     lines = fetch("cogs", f"data/{side}.tsv").read_text(encoding="utf-8").splitlines()
     return [(sentence, form, case) for sentence, form, case in (line.split("\t") for line in lines)]

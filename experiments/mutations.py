@@ -49,6 +49,13 @@ FAULTS = (
         ("tests/instruments/fracture/test_carried.py",),
     ),
     Fault(
+        "a favoured place is no term of the mixture",
+        "instruments/binding/mixture.py",
+        "    return Mixture(shares, predicted([0, 1, 2, 3]), predicted(every), alone)",
+        "    return Mixture(shares, predicted([0, 1, 2, 3]), predicted([0, 1, 2, 3]), alone)",
+        ("tests/instruments/binding/test_mixture.py",),
+    ),
+    Fault(
         "two cells interact where the second one has an effect alone",
         "instruments/binding/interactions.py",
         "    apart = (whole - alone[:, first] - alone[:, second] + both).norm(dim=2)",

@@ -13,7 +13,7 @@ GEN = [("A cat slept .", "one", "first"), ("A dog slept there now .", "dog", "se
 
 @pytest.fixture
 def files(monkeypatch):
-    monkeypatch.setattr(cogs_rows, "_rows", lambda side: TRAIN if side == "train" else GEN)
+    monkeypatch.setattr(cogs_rows, "rows_of", lambda side: TRAIN if side == "train" else GEN)
 
 
 def test_the_null_is_the_form_of_the_sentence_with_most_words_in_common():

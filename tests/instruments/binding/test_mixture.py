@@ -46,6 +46,22 @@ def test_a_mixture_that_depends_on_the_place_beats_every_mechanism_alone(generat
     assert float(found.predicted.mean()) > best + 0.05
 
 
+def test_a_favoured_place_is_a_term_of_its_own(generator):
+    """The last place answers half of the time, whatever is asked, and the lexical mechanism otherwise."""
+    answered, places = planted([0.0, 1.0, 0.0], generator)
+    answered = torch.where(torch.rand(NUM, generator=generator) < 0.6, SIZE - 1, answered)
+    found = fit_mixture(answered, places, size=SIZE, train=torch.arange(NUM) % 2 == 0)
+    favoured, without = float(found.favoured.mean()), float(found.predicted.mean())
+    assert favoured == pytest.approx(0.6 + 0.4 / SIZE, abs=0.05)  # the last place, and the lexical one where it is that
+    assert without < favoured - 0.1
+
+
+def test_without_a_favoured_place_its_term_predicts_no_more(generator):
+    answered, places = planted([0.2, 0.7, 0.1], generator)
+    found = fit_mixture(answered, places, size=SIZE, train=torch.arange(NUM) % 2 == 0)
+    assert torch.equal(found.favoured, found.predicted)
+
+
 def test_too_few_answers_fit_nothing():
     with pytest.raises(AssayError, match="20 answers or more"):
         fit_mixture(

@@ -3,7 +3,8 @@
 The state at the last token of another list's query is put into a list. Three mechanisms then answer by three places:
 *positional* by the place that was queried in the other list, *lexical* by the place where the other list's queried entity
 stands here, *reflexive* by the place where the other list's answer stands here. After arXiv 2510.06182 (ICLR 2026), where
-such a mixture is fitted to language models; positional answers spread over neighbouring places.
+such a mixture is fitted to language models; positional answers spread over neighbouring places. A network may also favour a
+place whatever is asked; a second fit of the mixture has a term for every place, the same in all lists.
 """
 
 from dataclasses import dataclass, replace
@@ -31,11 +32,13 @@ class Mixture:
 
     - `shares`: of answers by each mechanism's place, and `elsewhere`, on the judged answers; they sum to 1.
     - `predicted`: the share of judged answers that the fitted mixture puts first.
+    - `favoured`: the same of the mixture with a term for every place of the list.
     - `alone`: the same of each mechanism fitted by itself, and of the place that is answered most: the nulls.
     """
 
     shares: dict[str, float]
     predicted: Float[Tensor, " n"]
+    favoured: Float[Tensor, " n"]
     alone: dict[str, Float[Tensor, " n"]]
 
 
@@ -112,15 +115,18 @@ def fit_mixture(answered: Int[Tensor, " n"], places: Int[Tensor, "n 3"], *, size
     often = int(answered[rows].bincount(minlength=size).argmax())
     alone["one place"] = (answered[judged] == often).float()
     hits = {name: float((answered[judged] == places[judged, k]).float().mean()) for k, name in enumerate(MECHANISMS)}
-    return Mixture({**hits, "elsewhere": max(0.0, 1 - sum(hits.values()))}, predicted([0, 1, 2, 3]), alone)
+    every = list(range(features.shape[2]))
+    shares = {**hits, "elsewhere": max(0.0, 1 - sum(hits.values()))}
+    return Mixture(shares, predicted([0, 1, 2, 3]), predicted(every), alone)
 
 
-def _features(places: Int[Tensor, "n 3"], size: int) -> Float[Tensor, "n size 4"]:
-    """Of every place: whether it is each mechanism's, and the squared distance from the positional one."""
+def _features(places: Int[Tensor, "n 3"], size: int) -> Float[Tensor, "n size f"]:
+    """Of every place: whether it is each mechanism's, the squared distance from the positional one, and which place it is."""
     each = torch.arange(size)
     at = (each[None, :, None] == places[:, None]).double()
     distance = (each[None] - places[:, :1]).double().square() / size**2
-    return torch.stack([at[..., 0], -distance, at[..., 1], at[..., 2]], 2)
+    which = torch.eye(size, dtype=torch.float64).expand(len(places), -1, -1)
+    return torch.cat([torch.stack([at[..., 0], -distance, at[..., 1], at[..., 2]], 2), which], 2)
 
 
 def _fitted(features: Float[Tensor, "n size f"], answered: Int[Tensor, " n"]) -> Float[Tensor, " f"]:

@@ -175,16 +175,17 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
         for site, mixture in inside.mixtures.items():
             best = max(mixture.alone, key=lambda name: float(mixture.alone[name].mean()))
             alone = f"{number(float(mixture.alone[best].mean()))} ({best})"
-            rows.append((site, *mixture.shares.values(), float(mixture.predicted.mean()), alone))
+            predicted = float(mixture.predicted.mean()), float(mixture.favoured.mean())
+            rows.append((site, *mixture.shares.values(), *predicted, alone))
         found.append(
             DetailTable(
                 name="Mixture of mechanisms",
-                columns=("site", *next(iter(inside.mixtures.values())).shares, "predicted", "best alone"),
+                columns=("site", *next(iter(inside.mixtures.values())).shares, "predicted", "and a place", "best alone"),
                 rows=tuple(rows),
                 note=(
                     "The last token's state from a list with the same words in other places. Shares of answers by the place of "
                     "each mechanism, which sum to 1, and how many the fitted mixture predicts, on lists that it was not fitted "
-                    "to, beside the best of one mechanism or one place alone."
+                    "to, without and with a term for every place, beside the best of one mechanism or one place alone."
                 ),
                 level=0,
             )
