@@ -138,6 +138,7 @@ DEFINITIONS: Mapping[str, str] = {
         "The circuit's loss when an adversary chooses how much of its own value each unit outside keeps: once for a batch, "
         "which is the fair one, and once for every example."
     ),
+    "circuit_off_target": "How much the network's loss of another task rises when the units of that circuit have their mean.",
     "uuas": "Share of the declared edges that a linear distance probe finds, whatever their direction (unlabelled attachment).",
     "las": "Share of the declared edges that the polar probe finds with direction and relation (labelled attachment).",
     "selectivity_of_type_accuracy": "Accuracy on relations minus that on a control task.",
