@@ -665,6 +665,27 @@ FAULTS = (
         ("tests/instruments/circuits/test_search.py",),
     ),
     Fault(
+        "off-target damage read off the circuit where it should be without it",
+        "instruments/circuits/reading.py",
+        "                units=losses(~self.circuit.kept) - own,",
+        "                units=losses(self.circuit.kept) - own,",
+        ("tests/instruments/circuits/test_circuits.py",),
+    ),
+    Fault(
+        "a target out of reach told as gates that closed",
+        "instruments/circuits/reading.py",
+        "    if found.order.collapsed:",
+        "    if found.order.collapsed or found.smallest is None:",
+        ("tests/instruments/circuits/test_circuits.py",),
+    ),
+    Fault(
+        "ties of gates at the clamp",
+        "instruments/circuits/search.py",
+        " + 0.01 * self.beyond.tanh().double()",
+        "",
+        ("tests/instruments/circuits/test_search.py",),
+    ),
+    Fault(
         "dead inputs that count as nothing in a compacted map",
         "instruments/circuits/search.py",
         "    constant = (weight[rows] * (means * ~inside.to(means.device))).sum(1)",

@@ -20,7 +20,7 @@ import math
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -173,20 +173,33 @@ def ratios(results: Sequence[Mapping[str, Any]], size: str) -> Iterator[tuple[in
 
 
 def compared(results: Sequence[Mapping[str, Any]], size: str) -> Iterator[str]:
-    """How many times more edges dense networks have: the geometric mean over questions of each seed, and over seeds with the
-    interval of Student's t."""
+    """How many times more edges dense networks have at one loss; and networks with a drawn mask than those of the same density
+    whose mask training chose, whatever the loss of each."""
     found = list(ratios(results, size))
     for network in sorted({one[2] for one in found}):
-        own = [one for one in found if one[2] == network]
-        seeds = sorted({one[0] for one in own})
-        means = [statistics.fmean(math.log(dense / edges) for s, _, _, _, dense, edges in own if s == seed) for seed in seeds]
-        mean = math.exp(statistics.fmean(means))
-        told = f"{network}, {size}: {len(own)} questions of {len(seeds)} seeds, dense over sparse {mean:.2f}"
-        if len(means) > 1:
-            half = student.ppf(0.975, len(means) - 1) * statistics.stdev(means) / math.sqrt(len(means))
-            low, high = (math.exp(statistics.fmean(means) + sign * half) for sign in (-1, 1))
-            told += f" [{low:.2f}, {high:.2f}]"
-        yield told + "; of each: " + ", ".join(f"{d / e:.2f} (seed {s}, {q})" for s, q, _, _, d, e in own)
+        yield f"{network}, {size}: dense over sparse " + over_seeds(
+            [(seed, question, dense / edges) for seed, question, name, _, dense, edges in found if name == network]
+        )
+    sizes = {(NETWORKS[one["network"]], one["seed"], row["question"]): row[size] for one in results for row in one["rows"]}
+    for kind in sorted({kind for kind, _, _ in sizes if kind.random}, key=str):
+        chosen = replace(kind, random=False)
+        pairs = [(s, q, edges, sizes.get((chosen, s, q))) for (one, s, q), edges in sizes.items() if one == kind]
+        if both := [(s, q, edges / own) for s, q, edges, own in pairs if edges and own]:
+            yield f"width {kind.width}, density {kind.density:.3f}, {size}: drawn over chosen mask " + over_seeds(both)
+
+
+def over_seeds(found: Sequence[tuple[int, str, float]]) -> str:
+    """Of ratios by seed and question the geometric mean over questions of each seed, and over seeds with the interval of
+    Student's t."""
+    seeds = sorted({seed for seed, _, _ in found})
+    means = [statistics.fmean(math.log(ratio) for s, _, ratio in found if s == seed) for seed in seeds]
+    told = f"{math.exp(statistics.fmean(means)):.2f}"
+    if len(means) > 1:
+        half = student.ppf(0.975, len(means) - 1) * statistics.stdev(means) / math.sqrt(len(means))
+        low, high = (math.exp(statistics.fmean(means) + sign * half) for sign in (-1, 1))
+        told += f" [{low:.2f}, {high:.2f}]"
+    told += f", {len(found)} questions of {len(seeds)} seeds: "
+    return told + ", ".join(f"{ratio:.2f} (seed {seed}, {question})" for seed, question, ratio in found)
 
 
 def main() -> None:

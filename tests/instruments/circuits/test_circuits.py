@@ -9,7 +9,7 @@ from planted_circuits import EDGES, Planted, SameSign, subject
 from torch import Generator, nn
 
 from assay.evidence import UNTRAINED
-from assay.instrument import run
+from assay.instrument import NotEnough, Random, run
 from assay.instruments.circuits import Circuits
 from assay.instruments.circuits.controls import (
     Sets,
@@ -125,6 +125,30 @@ def test_a_path_that_collapses_names_what_to_change():
     told = read(budget=dataclasses.replace(GATES, prices=(1e5, 1e6))).not_enough
     assert "closed at the lowest price, 100000" in told or "closed at the lowest price, 1e+05" in told
     assert "`prices`" in told
+
+
+def test_a_target_out_of_reach_where_the_size_is_chosen_names_what_to_change():
+    """The network answers the examples that it is judged on, and not those that a size is chosen on."""
+    instrument = Circuits(budgets={"quick": QUICK})
+    data = instrument.data(subject(), TASK, QUICK, Random(0, "circuits"))
+    wrong = wrong_labels(data.sets)
+    assert wrong is not None
+    data = dataclasses.replace(data, sets=dataclasses.replace(data.sets, choosing=wrong.choosing))
+    with pytest.raises(NotEnough, match=r"no circuit reaches the target.* train it further, or raise `examples`"):
+        instrument.read(subject(), data, Random(0, "circuits"))
+
+
+def test_off_target_damage_is_the_loss_that_another_task_gains_without_the_circuit(quick):
+    """Of the task itself it is what the circuit is necessary for; a random circuit that misses its nodes does no damage."""
+    assert "circuit_off_target" not in {one.key for one in quick.measures}
+    assert any("Off-target" in told for told in quick.not_tested)
+    instrument = Circuits(elsewhere=[TASK], budgets={"quick": QUICK})
+    evidence = run(instrument, subject(), TASK, effort="quick", seed=0)
+    found = evidence.measure("circuit_off_target", task=TASK.address)
+    without = {row[0]: row[2] for row in table(evidence, "Ablations").rows}["mean"]
+    assert found.value == pytest.approx(without, abs=0.1)  # on other examples, and the network's own loss is next to none
+    assert found.value > 0.5 > 1e-3 > min(found.nulls[0].values)
+    assert not any("Off-target" in told for told in evidence.not_tested)
 
 
 def test_a_network_too_large_for_the_effort_says_so():

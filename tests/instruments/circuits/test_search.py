@@ -130,6 +130,16 @@ def test_gates_start_the_same_in_another_order_of_nodes():
     assert len(one.unique()) == 50
 
 
+def test_ties_at_the_clamp_are_ordered_by_how_hard_nodes_were_pushed_there():
+    gates = Gates(FAST, torch.zeros(2), Generator().manual_seed(0), torch.device("cpu"))
+    with torch.no_grad():
+        gates.tau.fill_(0.1)
+    for slope in ([0.5, 0.5],) * 150 + ([0.5, 0.1],) * 10:
+        gates.update(torch.tensor(slope))
+    assert gates.tau.tolist() == [-1.0, -1.0]
+    assert float(gates.importance()[0]) < float(gates.importance()[1])
+
+
 def test_prices_must_rise_and_examples_be_there():
     with pytest.raises(AssayError, match="must rise"):
         order_nodes(circuits(), drawn(), GateConfig(prices=(2.0, 1.0)), generator=Generator())

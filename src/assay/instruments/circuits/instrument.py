@@ -32,6 +32,7 @@ class Circuits(Instrument[CircuitsDraw]):
     **Arguments:**
 
     - `pretraining`: inputs `(n, ...)` by name over which nodes are averaged; those of the task by default.
+    - `elsewhere`: other tasks of the same network, on which its loss without the circuit is the off-target damage.
     - `budgets`: how much is measured at each effort.
     """
 
@@ -46,9 +47,10 @@ class Circuits(Instrument[CircuitsDraw]):
     def __init__(
         self,
         pretraining: Mapping[str, torch.Tensor] | None = None,
+        elsewhere: Sequence[Task] = (),
         budgets: Mapping[Effort, CircuitBudget] = BUDGETS,
     ):
-        self.pretraining, self.budgets = pretraining, budgets
+        self.pretraining, self.elsewhere, self.budgets = pretraining, elsewhere, budgets
 
     def data(self, subject: Subject, task: Task, budget: CircuitBudget, rng: Random) -> CircuitsDraw:
         if isinstance(task.objective, Unscored):
@@ -83,6 +85,10 @@ class Circuits(Instrument[CircuitsDraw]):
         if constant <= 0:
             raise NotEnough("all examples have one answer, and every circuit gives it")
         parts = {part.name: part.values for part in task.parts if part.name in task.combines}
+        elsewhere = {
+            other.address: (other.objective, other.examples("seen", num, generator=rng("elsewhere", k)).in_canonical_order())
+            for k, other in enumerate(self.elsewhere)
+        }
         return CircuitsDraw(
             wiring,
             task.objective,
@@ -93,6 +99,7 @@ class Circuits(Instrument[CircuitsDraw]):
             TARGET * constant,
             constant,
             budget,
+            elsewhere,
         )
 
     def read(self, network: Subject, data: CircuitsDraw, rng: Random) -> Reading:

@@ -43,6 +43,10 @@ STABILITY = Metric(
     key="circuit_stability", title="stability of the circuit", unit="shared nodes (Jaccard)", level=0, of="pair of searches",
     bounds=(0.0, 1.0), beats=(RANDOM,),
 )  # fmt: skip
+OFF_TARGET = Metric(
+    key="circuit_off_target", title="off-target damage", unit="nats gained without the circuit", better="lower", level=0,
+    beats=(RANDOM,),
+)  # fmt: skip
 TRANSFER = Metric(
     key="circuit_transfer", title="transfer to other conditions", unit="score of the circuit found elsewhere", level=0,
     bounds=(0.0, 1.0), beats=(RANDOM,),
@@ -51,7 +55,7 @@ WEIGHTS = Metric(
     key="circuit_weights", title="size of the circuit, pruned weight by weight", unit="share of edges", better="lower", level=0,
     bounds=(0.0, 1.0), beats=(UNTRAINED, NONSENSE),
 )  # fmt: skip
-METRICS = (SIZE, WEIGHTS, NECESSITY, SUFFICIENCY, ALONE, WITHOUT, ADVERSARIAL, ROLE, STABILITY, TRANSFER)
+METRICS = (SIZE, WEIGHTS, NECESSITY, SUFFICIENCY, ALONE, WITHOUT, ADVERSARIAL, ROLE, STABILITY, TRANSFER, OFF_TARGET)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from assay.instruments.circuits.checks import (
 )
 from assay.instruments.circuits.controls import Condition, Sets, conditions, constant_labels, permuted_labels, wrong_labels
 from assay.instruments.circuits.metrics import RANDOM, CircuitBudget
-from assay.instruments.circuits.network import ABLATIONS, TARGET, WiredNetwork, constant_loss, has_norms
+from assay.instruments.circuits.network import ABLATIONS, TARGET, WiredNetwork, constant_loss, each_loss, has_norms
 from assay.instruments.circuits.nodes import Wiring
 from assay.instruments.circuits.search import Circuit, Order, Searched, curve, order_nodes, smallest
 from assay.instruments.circuits.sizes import FoundWeights, by_combination, read_weights, size_values, weights_of
@@ -29,6 +29,7 @@ from assay.instruments.circuits.weights import prunes_weights
 from assay.objective import Objective
 from assay.stats import MIN_UNITS
 from assay.subject import Subject
+from assay.task import Examples
 
 LEARNED = 0.5  # of the target, which the loss of the network itself must not exceed
 _LEAST = 16  # examples of a condition
@@ -36,7 +37,7 @@ _LEAST = 16  # examples of a condition
 
 @dataclass(frozen=True)
 class CircuitsDraw:
-    """What every network is given. `reference`: inputs over which nodes are averaged."""
+    """What every network is given. `reference`: inputs over which nodes are averaged; `elsewhere`: other tasks by address."""
 
     wiring: Wiring
     objective: Objective
@@ -47,6 +48,7 @@ class CircuitsDraw:
     target: float
     constant: float
     budget: CircuitBudget
+    elsewhere: Mapping[str, tuple[Objective, Examples]]
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,14 @@ def read_network(subject: Subject, data: CircuitsDraw, rng: Random) -> Reading:
             f"train it until its loss is at most half of that"
         )
     found = search(network, sets, budget, generator=rng("gates"))
-    if found.order.collapsed or found.smallest is None:
+    if found.order.collapsed:
         raise NotEnough(
             f"the gates of all nodes closed at the lowest price, {min(budget.prices):g}: lower `prices` or `learning_rate`"
+        )
+    if found.smallest is None:
+        raise NotEnough(
+            f"no circuit reaches the target, {number(data.target)}, on the examples that its size is chosen on, where the "
+            f"whole network's loss is {number(found.circuits[-1].loss)}: train it further, or raise `examples`"
         )
     circuit = found.smallest
     reader = _Reader(network, data, circuit, rng)
@@ -181,7 +188,7 @@ class _Reader:
         adversarial = self._adversarial()
         stochastic = stochastic_losses(network, kept, self.judging, draws=budget.few, generator=self.rng("stochastic"))
         transfers = list(self._transfers())
-        values += [*adversarial, self._role(), self._stability(), *(one for one, _ in transfers)]
+        values += [*adversarial, self._role(), self._stability(), *(one for one, _ in transfers), *self._off_target()]
         ablations = [
             (
                 name,
@@ -315,6 +322,30 @@ class _Reader:
             controls=(Control(name=RANDOM, how=how, values=torch.tensor(chance, dtype=torch.float64)),),
             note=f"{len(found)} searches on halves of the examples; pairs share searches, so the interval is narrow",
         )
+
+    def _off_target(self) -> Iterator[Values]:
+        """How much the loss of other tasks rises without the circuit."""
+        for name, (objective, examples) in self.data.elsewhere.items():
+
+            def losses(kept: Tensor | None, objective: Objective = objective, examples: Examples = examples) -> Tensor:
+                found = each_loss(objective, self.network.outputs(examples, kept), examples.targets)
+                return by_combination(found, examples.combination)[0]
+
+            own = losses(None)
+            yield Values(
+                metric=metrics.OFF_TARGET.key,
+                units=losses(~self.circuit.kept) - own,
+                ids=examples.combination.unique(),
+                about={"task": name},
+                controls=(
+                    Control(
+                        name=RANDOM,
+                        how=f"without {len(self.random)} random circuits",
+                        values=torch.stack([losses(~one) - own for one in self.random]),
+                    ),
+                ),
+                note=f"the network's own loss is {number(float(own.mean()))}",
+            )
 
     def _transfers(self) -> Iterator[tuple[Values, list[Transferred]]]:
         budget = self.data.budget

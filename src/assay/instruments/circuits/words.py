@@ -108,7 +108,8 @@ def _not_tested(data: CircuitsDraw, found: FoundCircuits) -> Iterator[str]:
         yield "Edges pruned one by one, which takes full effort and a network without convolutions."
     if not found.transfers:
         yield "Transfer between conditions: no part has both answers on both sides of its values, or a side no circuit."
-    yield "Off-target damage: what the network does beside this task."
+    if not data.elsewhere:
+        yield "Off-target damage: give other tasks of this network as `elsewhere` (docs/methods/circuits.md)."
     yield "Sparse twins, pruned ones and random sparse masks: give them as references (docs/methods/circuits.md)."
 
 
