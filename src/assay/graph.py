@@ -198,10 +198,13 @@ class GivesGraphs(Protocol):
 
 class FedTokens(NamedTuple):
     """What a subject that reads the task's own tokens is given: `inputs`, keyword arguments of its forward, each `(n, ...)`;
-    `places`, the position of every word in its states, -1 behind the end of a shorter text."""
+    `places`, the position of every word in its states, -1 behind the end of a shorter text; `rows`, the row of `inputs` in
+    which it is read, where a text has several: a network that answers at its last position alone has the state from which
+    it continues a prefix there. None: text k is row k."""
 
     inputs: Mapping[str, Tensor]
-    places: Int[Tensor, "n words"]
+    places: Int[Tensor, "texts words"]
+    rows: Int[Tensor, "texts words"] | None = None
 
 
 @runtime_checkable
@@ -209,7 +212,7 @@ class FeedsGraphs(Protocol):
     """Ability, beside `GivesGraphs`: the texts as the task's own inputs, so that no tokenizer is needed."""
 
     def feed(self, graphs: Sequence[Graph]) -> FedTokens:
-        """The inputs of these texts, row by row."""
+        """The inputs of these texts."""
         ...
 
 
