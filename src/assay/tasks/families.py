@@ -351,6 +351,13 @@ _FAMILIES = (
         options=options(*SLOTS),
     ),
     TaskFamily(
+        name="sprites",
+        summary="the number that two pictured objects, each with a shape and a colour, make together",
+        form="sprites:coverage=0.5",
+        home="assay.tasks.sprites:Sprites",
+        options=options(*SLOTS),
+    ),
+    TaskFamily(
         name="graphs",
         summary="how many steps, and which relation, lead from one thing of a told world to another",
         form="graphs:family,size=5",
