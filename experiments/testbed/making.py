@@ -7,9 +7,11 @@ of its task (rule and trained combinations) as well as of its weights and batche
 import copy
 import itertools
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Int
@@ -30,8 +32,17 @@ from assay.task import Examples, Task
 from assay.tasks.language import SHARES, Language
 from assay.training import TrainingConfig, TrainingData, fit
 
-WORLDS = {"language": ("transformer", {}), "sprites": ("vit", {"patch": 8})}
-"""Task of each world, with the model that is trained on it and its options."""
+
+class World(NamedTuple):
+    """The model that is trained on a task, its options, and the weight decay of what is not said to be plain."""
+
+    model: str
+    options: Mapping[str, int]
+    decay: float
+
+
+WORLDS = {"language": World("transformer", {}, 0.6), "sprites": World("vit", {"patch": 8}, 3.0)}
+"""By task."""
 TWINS = ("untrained", "shuffled")
 """Kinds in which there is nothing to find: networks of the initial weights, and trained on answers dealt at random."""
 EVERYTHING = 10**6
@@ -52,7 +63,7 @@ class Recipe:
     world: str
     kind: str
     coverage: float
-    decay: float = 0.6
+    decay: float
     steps: int = 1_500
     scale: float = 1.0
     width: int = 64
@@ -62,7 +73,7 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        usual = asdict(Recipe(world="", kind="", coverage=0))
+        usual = asdict(Recipe(world="", kind="", coverage=0, decay=WORLDS[self.world].decay))
         numbers = {key: value for key, value in asdict(self).items() if key not in ("world", "kind") and value != usual[key]}
         return "-".join([self.world, self.kind, *(f"{key}{value:g}" for key, value in numbers.items())])
 
@@ -87,7 +98,7 @@ def recipes(seeds: int = 5) -> list[Recipe]:
     }
     longest = max(map(len, kinds.values()))
     return [
-        Recipe(world=world, kind=kind, seed=seed, **given[k])
+        Recipe(**{"world": world, "kind": kind, "seed": seed, "decay": WORLDS[world].decay, **given[k]})
         for seed, k, kind, world in itertools.product(range(seeds), range(longest), kinds, WORLDS)
         for given in [kinds[kind]]
         if k < len(given)
@@ -113,7 +124,7 @@ def network_of(recipe: Recipe, folder: Path) -> tuple[Subject, float | None]:
         seconds = time.process_time() - start
         folder.mkdir(parents=True, exist_ok=True)
         write_tensors(file, model.state_dict())
-    fresh = lambda generator: build(WORLDS[recipe.world][0], task, generator=generator, **_options(recipe))  # noqa: E731
+    fresh = lambda generator: build(WORLDS[recipe.world].model, task, generator=generator, **_options(recipe))  # noqa: E731
     return Subject(model.eval(), name=recipe.name, fresh=fresh), seconds
 
 
@@ -166,11 +177,11 @@ def wrongly(task: Task, share: float, generator: Generator) -> Examples:
 def initial(recipe: Recipe, task: Task) -> nn.Module:
     """The network before its first step."""
     generator = keyed_generator(recipe.seed, "test bed: weights")
-    return build(WORLDS[recipe.world][0], task, generator=generator, **_options(recipe))
+    return build(WORLDS[recipe.world].model, task, generator=generator, **_options(recipe))
 
 
 def _options(recipe: Recipe) -> dict[str, int | float]:
-    return {**WORLDS[recipe.world][1], "width": recipe.width, "init_scale": recipe.scale}
+    return {**WORLDS[recipe.world].options, "width": recipe.width, "init_scale": recipe.scale}
 
 
 def fit_on(model: nn.Module, recipe: Recipe, task: Task, parts: list[Examples], steps: int, rate: float = 4e-3) -> None:

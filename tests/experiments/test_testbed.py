@@ -160,7 +160,7 @@ def test_wrong_answers_are_wrong_everywhere_and_of_one_combination(address):
 
 def test_a_network_is_made_once_and_its_row_goes_on(tmp_path):
     """Two steps of training; the second call reads no line again, and a further line alone."""
-    recipe = Recipe(world="sprites", kind="plain", coverage=0.5, steps=2, width=8)
+    recipe = Recipe(world="sprites", kind="plain", coverage=0.5, decay=0.0, steps=2, width=8)
     first = row_of(recipe, out=tmp_path, rows=tmp_path / "rows", effort="quick", instruments=("langue",))
     assert "langue" in first.gaps
     assert {"weight norm", "sharpness", "prequential bits", "coverage"} <= first.values.keys()
@@ -175,7 +175,7 @@ def test_a_network_is_made_once_and_its_row_goes_on(tmp_path):
 
 @pytest.mark.parametrize("kind", ["merged", "shuffled", "contradicted"])
 def test_every_kind_can_be_made(kind, tmp_path):
-    recipe = Recipe(world="sprites", kind=kind, coverage=0.5, steps=4, width=8, wrong=0.5 * (kind == "contradicted"))
+    recipe = Recipe(world="sprites", kind=kind, coverage=0.5, decay=0.0, steps=4, width=8, wrong=0.5 * (kind == "contradicted"))
     subject, seconds = network_of(recipe, tmp_path)
     assert seconds > 0
     assert all(bool(weight.isfinite().all()) for weight in subject.weights().values())
