@@ -10,7 +10,7 @@ from assay.errors import AssayError
 from assay.models.cppn import coordinates
 from assay.models.evolved import skull
 from assay.regularity import Regularity
-from assay.responses import balanced, by_unit, overlap_of_rows, overlap_of_weights, read_layers
+from assay.responses import Layer, balanced, by_unit, overlap_of_rows, overlap_of_weights, positions_used, read_layers
 from assay.subject import Subject
 
 
@@ -34,6 +34,18 @@ class Twice(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer(self.layer(x).tanh())
+
+
+class OfTheLast(nn.Module):
+    """More outputs than positions, of which those of the second layer count at the last alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.third = nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(x).tanh()
+        return self.third(self.second(hidden)[:, -1].tanh() + hidden.mean(1))
 
 
 def _convolutional() -> nn.Module:
@@ -62,6 +74,7 @@ NETWORKS = {
     ),
     "positions": (OnPositions, (4, 3)),
     "one layer twice": (Twice, (3,)),
+    "answer of the last position": (OfTheLast, (3, 3)),
     "convolutions": (_convolutional, (2, 8, 8)),
 }
 
@@ -113,6 +126,31 @@ def test_every_weight_responds_as_differences_say(network):
                 expected = float((moved * turned).sum())
                 assert float(overlap[outgoing, incoming]) == pytest.approx(expected, rel=1e-5, abs=1e-9)
                 assert float(masked[outgoing, incoming]) == pytest.approx(float(moved[3:].square().sum()), rel=1e-5, abs=1e-12)
+
+
+def test_a_layer_is_used_where_outputs_respond_to_it():
+    torch.manual_seed(0)
+    layers = read_layers(Subject(OfTheLast()), {"x": torch.randn(6, 3, 3)}).layers
+    assert [positions_used(layer).tolist() for layer in layers] == [[0, 1, 2], [2], [0]]
+
+
+@pytest.mark.parametrize(("num_outputs", "positions"), [(7, 3), (2, 5)])
+def test_overlaps_are_those_of_the_responses_written_out(num_outputs, positions):
+    """With rows, outputs and factors at once, a position that is not used, and either way of summing."""
+    draws = Generator().manual_seed(0)
+    gradients = torch.randn(num_outputs, 5, positions, 6, generator=draws, dtype=torch.float64)
+    gradients[:, :, 1] = 0
+    layer = Layer("made", torch.zeros(6, 4), torch.randn(5, positions, 4, generator=draws).double(), gradients)
+    responses = torch.einsum("pti,cptj->cpji", layer.inputs, gradients)
+    within = torch.rand(2, 5, num_outputs, generator=draws) > 0.5
+    for rows in (None, torch.tensor([1, 0, 2, 4, 3])):
+        for outputs in (None, torch.arange(num_outputs).flip(0)):
+            moved = responses if outputs is None else responses[outputs]
+            product = responses * (moved if rows is None else moved[:, rows])
+            torch.testing.assert_close(overlap_of_weights(layer, rows, outputs), product.sum((0, 1)))
+            torch.testing.assert_close(overlap_of_rows(layer, rows, outputs), product.sum((0, 2, 3)))
+            found = overlap_of_weights(layer, rows, outputs, within=within)
+            torch.testing.assert_close(found, torch.einsum("kpc,cpji->kji", within.double(), product))
 
 
 def test_sums_over_weights_and_over_examples_agree(network):

@@ -233,10 +233,13 @@ class GivesGraphs(Protocol):
 
 class FedTokens(NamedTuple):
     """Inputs of a subject that reads the task's own tokens: `inputs`, keyword arguments of its forward, each `(n, ...)`;
-    `places`, the position of every word in its states, -1 as padding of shorter texts."""
+    `places`, the position of every word in its states, -1 as padding of shorter texts; `rows`, the row of `inputs` in which
+    each word is read where a text has several rows, such as its prefixes for a network that answers at its last position. None:
+    text k is row k."""
 
     inputs: Mapping[str, Tensor]
-    places: Int[Tensor, "n words"]
+    places: Int[Tensor, "texts words"]
+    rows: Int[Tensor, "texts words"] | None = None
 
 
 @runtime_checkable
@@ -244,7 +247,7 @@ class FeedsGraphs(Protocol):
     """Ability, beside `GivesGraphs`: the texts as the task's own inputs, so that no tokenizer is needed."""
 
     def feed(self, graphs: Sequence[Graph]) -> FedTokens:
-        """The inputs for these texts, one row each."""
+        """The inputs for these texts."""
         ...
 
 

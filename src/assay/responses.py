@@ -225,14 +225,17 @@ def overlap_of_weights(
 
     **Arguments:** `within`: factors of the terms, such as a mask; leading dimensions give one sum each.
     """
-    num_outputs, num, positions, wide = layer.gradients.shape
+    num_outputs, num, _, wide = layer.gradients.shape
     rows = torch.arange(num) if rows is None else rows
     outputs = torch.arange(num_outputs) if outputs is None else outputs
     factors = torch.ones(num, num_outputs, dtype=torch.float64) if within is None else within.double()
-    a, g = layer.inputs.double(), layer.gradients.double()
-    if positions == 1:
+    used = positions_used(layer)
+    a, g = layer.inputs[:, used].double(), layer.gradients[:, :, used].double()
+    if len(used) == 1:
         pairs = a[:, 0] * a[rows, 0]
         return torch.einsum("...pc,cpj->...jp", factors, g[:, :, 0] * g[outputs][:, rows, 0]) @ pairs
+    if len(used) < num_outputs:
+        return _over_pairs_of_positions(a, g, rows, outputs, factors)
     found = []
     step = max(1, _CHUNK // max(1, num_outputs * num * a.shape[2]))
     for start in range(0, wide, step):
@@ -241,19 +244,47 @@ def overlap_of_weights(
     return torch.cat(found, -2)
 
 
+def positions_used(layer: Layer) -> Int[Tensor, " u"]:
+    """Those at which some output responds to the layer for some example; a network that answers at its last position has
+    layers that are used there alone."""
+    return (layer.gradients != 0).any(3).any(0).any(0).nonzero()[:, 0]
+
+
+def _over_pairs_of_positions(
+    a: Float[Tensor, "n t i"],
+    g: Float[Tensor, "c n t j"],
+    rows: Int[Tensor, " n"],
+    outputs: Int[Tensor, " c"],
+    factors: Float[Tensor, "*k n c"],
+) -> Float[Tensor, "*k j i"]:
+    """The same with the sum over outputs taken first: the product of two sums over positions is one over pairs of positions,
+    of which there are fewer than outputs times positions where outputs are more than positions."""
+    moved_a, moved_g = a[rows], g[outputs][:, rows]
+    several = factors[None] if factors.ndim == 2 else factors.flatten(0, -3)
+    found = a.new_zeros(len(several), g.shape[3], a.shape[2])
+    step = max(1, _CHUNK // max(1, a.shape[1] ** 2 * (a.shape[2] + g.shape[3])))
+    for k, weights in enumerate(several):
+        for block in (weights != 0).any(1).nonzero()[:, 0].split(step):
+            of_inputs = a[block, :, None] * moved_a[block, None]
+            of_gradients = torch.einsum("pc,cptj,cpsj->ptsj", weights[block], g[:, block], moved_g[:, block])
+            found[k] += of_gradients.flatten(0, 2).T @ of_inputs.flatten(0, 2)
+    return found.reshape(*factors.shape[:-2], *found.shape[1:])
+
+
 def overlap_of_rows(
     layer: Layer, rows: Int[Tensor, " n"] | None = None, outputs: Int[Tensor, " c"] | None = None
 ) -> Float[Tensor, " n"]:
     """The sum of these products over all weights, for each example. It is invariant under rotations of either side of the
     layer."""
-    num_outputs, num, positions, _ = layer.gradients.shape
-    rows = torch.arange(num) if rows is None else rows
-    outputs = torch.arange(num_outputs) if outputs is None else outputs
-    a, g = layer.inputs.double(), layer.gradients.double()
-    if positions == 1:
-        return (a[:, 0] * a[rows, 0]).sum(1) * (g[:, :, 0] * g[outputs][:, rows, 0]).sum((0, 2))
-    between = torch.einsum("pti,psi->pts", a, a[rows])
-    return (between * torch.einsum("cptj,cpsj->pts", g, g[outputs][:, rows])).sum((1, 2))
+    used = positions_used(layer)
+    a, g = layer.inputs[:, used].double(), layer.gradients[:, :, used].double()
+    moved_a, moved_g = (a, g) if rows is None else (a[rows], g[:, rows])
+    if outputs is not None and not torch.equal(outputs, torch.arange(len(g))):
+        moved_g = moved_g[outputs]
+    if len(used) == 1:
+        return (a[:, 0] * moved_a[:, 0]).sum(1) * (g[:, :, 0] * moved_g[:, :, 0]).sum((0, 2))
+    between = torch.einsum("pti,psi->pts", a, moved_a)
+    return (between * torch.einsum("cptj,cpsj->pts", g, moved_g)).sum((1, 2))
 
 
 # Gauges

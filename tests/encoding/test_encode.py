@@ -215,6 +215,32 @@ def test_any_subject_with_states_for_positions_is_read(graphs):
         found.layer("blocks.9:out")
 
 
+class FeedingPrefixes:
+    """Every word in a row of its own, behind those before it."""
+
+    def feed(self, graphs):
+        fed = Feeding().feed(graphs)
+        rows, start, read = torch.zeros_like(fed.places), 0, []
+        for k, graph in enumerate(graphs):
+            for word in range(len(graph.words)):
+                read.append(fed.inputs["tokens"][k].clone())
+                read[-1][word + 2 :] = 0
+                rows[k, word] = start
+                start += 1
+        return FedTokens({"tokens": torch.stack(read)}, fed.places, rows)
+
+
+def test_words_with_rows_of_their_own_are_read_in_these(graphs):
+    """A causal network has in each row the state that it has in the row of the whole text; texts in any batch."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        subject = Subject(Transformer(vocab=12, length=7, num_outputs=3, width=8, depth=2))
+    whole, apart = (encode(encoder_of(subject, task()), graphs) for task in (Feeding, FeedingPrefixes))
+    assert whole.starts.tolist() == apart.starts.tolist()
+    for layer in ("embedding:out", "blocks.1:out"):
+        torch.testing.assert_close(apart.states[apart.layer(layer)], whole.states[whole.layer(layer)], rtol=2e-3, atol=2e-3)
+
+
 def test_states_behind_a_token_of_the_networks_own_are_not_taken_for_those_of_the_words(graphs):
     class Prefixed(nn.Module):
         """Puts a token in front, so that all states are one place later."""

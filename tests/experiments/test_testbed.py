@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from making import EVERYTHING, Recipe, loaded, network_of, recipes, wrongly
+from matrix import composes, contradicted, costs, imitates, matrix, page, within
 from over_networks import FEWEST, agreement, auroc, estimate, partial_spearman, spearman
-from population import Row, add, recipes, table
+from population import Row, add, row_of
 
-import assay
 from assay.evidence import Interval, Measure, Null
 
 NUM = 40
@@ -69,19 +71,48 @@ def test_networks_without_a_value_are_left_out(rng):
     assert np.isnan(table[2]).all()
 
 
-def row(k, values, gaps=None):
-    recipe = {"coverage": 0.5, "decay": 0.0, "scale": 1.0, "width": 64, "sparse": 1.0, "seed": k}
+def row(k, values=None, gaps=None, *, world="language", **changed):
+    """The k-th of networks whose novel scores are k/10."""
+    recipe = {"world": world, "kind": "plain", "wrong": 0.0}
+    recipe |= {name: value for name, value in changed.items() if name in recipe}
+    further = {name: value for name, value in changed.items() if name not in recipe}
     seconds = {"training": 1.0, "polar": 2.0}
-    return Row(recipe=recipe, truth=k / 10, seen=1.0, outside=51, values=values, gaps=gaps or {}, seconds=seconds)
+    base = {"recipe": recipe, "effort": "quick", "truth": k / 10, "seen": 1.0, "outside": 51, "gaps": gaps or {}}
+    return Row(**{**base, "values": {"coverage": 0.5, **(values or {})}, "seconds": seconds, **further})
 
 
-def test_the_table_says_where_a_line_is_silent():
+def test_the_matrix_says_where_a_line_is_silent():
     rows = [row(k, {"polar uuas": float(k)} if k != 3 else {}, {"polar": "too few texts"} if k == 3 else {}) for k in range(9)]
-    lines = table(rows).split("\n")
-    (metric,) = [line for line in lines if line.startswith("| polar uuas")]
-    assert [cell.strip() for cell in metric.split("|")][2] == "8"
-    assert metric.endswith("| 1 |")
-    assert any(line.startswith("| polar | 9") and "too few texts" in line for line in lines)
+    (metric,) = [line for line in matrix(rows, draws=50) if line.startswith("| polar uuas")]
+    cells = [cell.strip() for cell in metric.split("|")]
+    assert cells[2] == "8"
+    assert cells[3].startswith("+1.00")
+    assert cells[-2] == "1"
+    assert any(line.startswith("| polar | 9") and "1: too few texts" in line for line in costs(rows))
+
+
+def test_ranks_are_within_each_world():
+    """A measure that only tells worlds apart agrees with nothing once both are together."""
+    rows = [row(k, world=world) for world in ("language", "sprites") for k in range(8)]
+    assert within(rows, [5.0 + (k >= 8) for k in range(16)]) == [0.5] * 16
+    assert within(rows, [float(k) for k in range(16)]) == [(k % 8 + 0.5) / 8 for k in range(16)]
+    assert within(rows, [None] * 8 + [1.0] * 8)[:8] == [None] * 8
+
+
+def test_imitators_were_taught_nothing_wrong_and_learned_what_they_were_taught():
+    assert imitates(row(1)) and not contradicted(row(1))  # noqa: PT018
+    assert contradicted(row(1, wrong=0.5)) and not imitates(row(1, wrong=0.5))  # noqa: PT018
+    assert not imitates(row(1, seen=0.5))
+    assert not imitates(row(6))
+    assert composes(row(9, wrong=0.5))
+
+
+def test_findings_in_twins_are_false_and_twins_correlate_with_nothing():
+    twins = [row(0, kind="untrained", found=["polar uuas"]), row(0, kind="shuffled")]
+    networks = [row(k, {"polar uuas": float(k)}, found=["polar uuas"]) for k in range(8)]
+    (line,) = [line for line in costs([*networks, *twins]) if line.startswith("| polar")]
+    assert line.endswith("| 1 of 2 |")
+    assert "## both: 8 networks" in page([*networks, *twins], draws=20)
 
 
 def test_headline_measures_are_means_over_parts():
@@ -93,15 +124,58 @@ def test_headline_measures_are_means_over_parts():
         )  # fmt: skip
 
     measures = (measure("a", 0.2), measure("b", 0.6))
-    found = SimpleNamespace(instrument="subnetworks", not_enough="", measures=measures)
-    one = row(0, {})
+    found = SimpleNamespace(instrument="subnetworks", not_enough="", measures=measures, findings=lambda: measures[1:])
+    one = row(0)
     add(one, found)
-    assert one.values == {"subnetworks necessity": pytest.approx(0.4)}
+    assert one.values == {"coverage": 0.5, "subnetworks necessity": pytest.approx(0.4)}
+    assert one.levels == {"subnetworks necessity": 2}
+    assert one.found == ["subnetworks necessity"]
     assert not one.gaps
 
 
-def test_recipes_differ():
+def test_recipes_differ_and_spread():
     names = [recipe.name for recipe in recipes()]
-    assert len(set(names)) == len(names) >= 40
-    assert len({recipe.coverage for recipe in recipes()[:10]}) == 5
-    assert all(assay.load_task(recipe.task).address for recipe in recipes()[:2])
+    assert len(set(names)) == len(names) >= 120
+    assert {recipe.world for recipe in recipes()} == {"language", "sprites"}
+    first = recipes()[:20]
+    assert len({(recipe.world, recipe.kind) for recipe in first}) == 20
+    assert all(loaded(recipe.task).address for recipe in first)
+
+
+@pytest.mark.parametrize("address", ["language:coverage=0.5", "sprites:coverage=0.5"])
+def test_wrong_answers_are_wrong_everywhere_and_of_one_combination(address):
+    task = loaded(address)
+    taught = wrongly(task, 0.5, torch.Generator().manual_seed(0))
+    truth = task.examples("novel", EVERYTHING, generator=torch.Generator().manual_seed(1))
+    assert len(taught.combination.unique()) == 64
+    assert set(taught.combination.tolist()) <= set(truth.combination.tolist())
+    column = next(iter(taught.inputs))
+    right = {values.numpy().tobytes(): int(target) for values, target in zip(truth.inputs[column], truth.targets, strict=True)}
+    answers = [right[values.numpy().tobytes()] for values in taught.inputs[column]]
+    assert not (torch.tensor(answers) == taught.targets).any()
+    for combination in taught.combination.unique()[:5].tolist():
+        rows = taught.combination == combination
+        assert len((torch.tensor(answers)[rows] - taught.targets[rows]).abs().unique()) == 1
+
+
+def test_a_network_is_made_once_and_its_row_goes_on(tmp_path):
+    """Two steps of training; the second call reads no line again, and a further line alone."""
+    recipe = Recipe(world="sprites", kind="plain", coverage=0.5, decay=0.0, steps=2, width=8)
+    first = row_of(recipe, out=tmp_path, rows=tmp_path / "rows", effort="quick", instruments=("langue",))
+    assert "langue" in first.gaps
+    assert {"weight norm", "sharpness", "prequential bits", "coverage"} <= first.values.keys()
+    assert first.outside == 128
+    again = row_of(recipe, out=tmp_path, rows=tmp_path / "rows", effort="quick", instruments=("langue", "polar"))
+    assert again.seconds["training"] == first.seconds["training"]
+    assert {"langue", "polar"} == again.gaps.keys()
+    subject, seconds = network_of(recipe, tmp_path / "weights")
+    assert seconds is None
+    assert not torch.equal(*(subject.untrained(torch.Generator().manual_seed(k)).weights()["head.weight"] for k in range(2)))
+
+
+@pytest.mark.parametrize("kind", ["merged", "shuffled", "contradicted"])
+def test_every_kind_can_be_made(kind, tmp_path):
+    recipe = Recipe(world="sprites", kind=kind, coverage=0.5, decay=0.0, steps=4, width=8, wrong=0.5 * (kind == "contradicted"))
+    subject, seconds = network_of(recipe, tmp_path)
+    assert seconds > 0
+    assert all(bool(weight.isfinite().all()) for weight in subject.weights().values())

@@ -119,9 +119,11 @@ def test_lists_say_what_is_asked(task, size, generator):
 def test_trees_are_those_of_the_words(task, generator):
     graphs = task.graphs("test", 200, generator=generator)
     fed = task.feed(graphs)
-    for graph, row, places in zip(graphs, fed.inputs["tokens"], fed.places, strict=True):
+    for graph, rows, places in zip(graphs, fed.rows, fed.places, strict=True):
         assert graph.is_tree
-        assert [WORDS[k] for k in row[places[places >= 0]]] == list(graph.words)
+        assert set(places[places >= 0].tolist()) == {10}
+        for k, row in enumerate(fed.inputs["tokens"][rows[places >= 0]].tolist()):
+            assert [WORDS[word] for word in row if WORDS[word] != LINE] == list(graph.words[: k + 1])
         for head, word, relation in graph.edges:
             expected = {"det": NOUNS, "amod": NOUNS, "nmod": NOUNS, "acl": NOUNS}.get(relation)
             assert expected is None or graph.words[head] in expected
@@ -129,12 +131,12 @@ def test_trees_are_those_of_the_words(task, generator):
             assert relation != "obj" or word > head
 
 
-def test_a_long_line_is_fed_its_end(task, generator):
+def test_a_word_of_a_long_line_is_fed_with_the_last_words_before_it(task, generator):
     (graph,) = task.graphs("dev", 1, generator=generator)
     long = type(graph)(words=graph.words * 3, mentions=((0,),), edges=(), punctuation=(False,))
-    places = task.feed([long]).places[0]
-    assert (places[:-11] == -1).all()
-    assert places[-11:].tolist() == [*range(11)]
+    fed = task.feed([long])
+    assert fed.places.tolist() == [[10] * len(long.words)]
+    assert [WORDS[k] for k in fed.inputs["tokens"][-1]] == list(long.words[-11:])
 
 
 def test_every_step_is_asked_by_a_line_of_its_own(task, generator):

@@ -32,7 +32,11 @@ CHANCE = [
     "digits:operation=times,base=4,coverage=0.5",
     "trees:modulus=2,coverage=0.5",
     "language:coverage=0.5",
+    "sprites:coverage=0.5",
 ]
+IDLE = ("article", "place of the first", "place of the second")
+"""Parts that decide nothing: their exchange is a regularity."""
+
 RULED = [
     "modular:p=5,num_first=4,num_second=4,novel=pairs,coverage=0.5",
     "modular:stages=3,p=8,num_first=4,num_second=8,novel=depth,coverage=0.45",
@@ -153,7 +157,7 @@ def test_a_swap_answers_what_the_examples_of_that_tuple_do(address, generator):
         assert torch.equal(swapped.parts[part.name], source.parts[part.name])
         assert torch.equal(swapped.combination, task.combination_id(swapped.parts))
         decides = bool((swapped.targets != base.targets).any())
-        assert decides == (part.name != "article"), part.name  # of the task language, whose regularity is that it does not
+        assert decides == (part.name not in IDLE), part.name
     same = task.swap(base, base, task.combines[0])
     assert torch.equal(same.targets, base.targets)
 
@@ -211,8 +215,10 @@ def test_a_table_answers_swaps_too(address, generator):
 
 
 def shown_by_the_cue(task, examples):
-    """The class that the cue shows: by its token in the last column or before the line, or by its channel in the cell of the
-    cue."""
+    """The class that the cue shows: by its token in the last column or before the line, by its channel in the cell of the
+    cue, or by its shade."""
+    if "image" in examples.inputs:
+        return (examples.inputs["image"][:, 0, 0, -1] * (task.objective.width() - 1)).round().long()
     first = task.input_spec.vocab - task.objective.width() if "tokens" in examples.inputs else 0
     if "tokens" in examples.inputs:
         return examples.inputs["tokens"][:, -5 if isinstance(task, Language) else -1] - first

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from assay.encoding.encoder import weights_digest
 from assay.errors import AssayError
-from assay.graph import FeedsGraphs, Graph
+from assay.graph import FedTokens, FeedsGraphs, Graph
 from assay.site import Site, thinned
 from assay.subject import Subject
 
@@ -55,11 +55,15 @@ class FedEncoder:
         words, refused = [], {}
         for k, graph in enumerate(graphs):
             places = fed.places[k, : len(graph.words)].tolist()
-            found = {place: word for word, place in enumerate(places) if place >= 0}
-            words.append(tuple(found.get(place, -1) for place in range(length)))
+            if fed.rows is None:
+                found = {place: word for word, place in enumerate(places) if place >= 0}
+                words.append(tuple(found.get(place, -1) for place in range(length)))
+            else:
+                found = {word: word for word, place in enumerate(places) if place >= 0}
+                words.append(tuple(found.get(word, -1) for word in range(fed.places.shape[1])))
             if len(found) < len(graph.words):
                 refused[k] = f"{len(graph.words) - len(found)} words have no position of their own"
-        return _FedTexts(self.subject, fed.inputs, self._layers, words, refused)
+        return _FedTexts(self.subject, fed, self._layers, words, refused)
 
     def on(self, subject: Subject) -> "FedEncoder":
         """The same encoder on another network of the same architecture."""
@@ -95,13 +99,18 @@ def _is_sequence(site: Site, length: int) -> bool:
 @dataclass(frozen=True)
 class _FedTexts:
     subject: Subject
-    inputs: Mapping[str, Tensor]
+    fed: FedTokens
     layers: tuple[str, ...]
     words: Sequence[Sequence[int]]
     refused: Mapping[int, str]
 
     def states(self, texts: Sequence[int]) -> Float[Tensor, "layers texts tokens width"]:
-        rows = torch.tensor(texts)
-        read = self.subject.read({name: value[rows] for name, value in self.inputs.items()}, self.layers)
-        length = len(self.words[texts[0]])
-        return torch.stack([read[site][:, :length].float() for site in self.layers])
+        chosen = torch.tensor(texts)
+        rows = chosen if self.fed.rows is None else self.fed.rows[chosen].flatten()
+        read = self.subject.read({name: value[rows] for name, value in self.fed.inputs.items()}, self.layers)
+        if self.fed.rows is None:
+            length = len(self.words[texts[0]])
+            return torch.stack([read[site][:, :length].float() for site in self.layers])
+        places = self.fed.places[chosen].flatten().clamp(min=0)
+        each = torch.arange(len(rows))
+        return torch.stack([read[site][each, places].float().unflatten(0, (len(texts), -1)) for site in self.layers])

@@ -356,6 +356,13 @@ _FAMILIES = (
         options=options(*SLOTS),
     ),
     TaskFamily(
+        name="sprites",
+        summary="the number that two pictured objects, each with a shape and a colour, make together",
+        form="sprites:coverage=0.5",
+        home="assay.tasks.sprites:Sprites",
+        options=options(*SLOTS),
+    ),
+    TaskFamily(
         name="graphs",
         summary="path length or relation between two entities of a small world described by a text",
         form="graphs:family,size=5",

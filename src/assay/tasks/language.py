@@ -261,20 +261,23 @@ class Language(SlotTask):
         return tuple(self._sentences[first + k] for k in order.tolist())
 
     def feed(self, graphs: Sequence[Graph]) -> FedTokens:
-        """Texts at the end of a row, the last `LENGTH` words of a longer one; as `assay.graph.FeedsGraphs` has it."""
-        rows = torch.full((len(graphs), LENGTH), ID[LINE])
+        """Every word at the end of a row of its own, behind those before it, since a network answers there alone; the words
+        of a text, `LENGTH` of them at most. As `assay.graph.FeedsGraphs` has it."""
         places = torch.full((len(graphs), max((len(graph.words) for graph in graphs), default=0)), -1)
-        for row, graph in enumerate(graphs):
-            words = graph.words[-LENGTH:]
-            if unknown := [word for word in words if word not in ID]:
+        rows, read, start = torch.zeros_like(places), [torch.empty(0, LENGTH, dtype=torch.int64)], 0
+        for text, graph in enumerate(graphs):
+            if unknown := [word for word in graph.words if word not in ID]:
                 raise AssayError(
                     f"{self.address} reads its own words", given=", ".join(unknown[:5]),
                     next_step="give graphs or lines that this task drew",
                 )  # fmt: skip
-            if words:
-                rows[row, -len(words) :] = torch.tensor([ID[word] for word in words])
-                places[row, len(graph.words) - len(words) : len(graph.words)] = torch.arange(LENGTH - len(words), LENGTH)
-        return FedTokens({"tokens": rows}, places)
+            num = len(graph.words)
+            line = torch.tensor([ID[LINE]] * (LENGTH - 1) + [ID[word] for word in graph.words])
+            read.append(line.unfold(0, LENGTH, 1) if num else read[0])
+            places[text, :num] = LENGTH - 1
+            rows[text, :num] = start + torch.arange(num)
+            start += num
+        return FedTokens({"tokens": torch.cat(read)}, places, rows)
 
     def corpus(self) -> Corpus:
         """Lines of all kinds; as `assay.text.GivesCorpus` has it."""

@@ -473,3 +473,11 @@ def test_a_picture_is_read_at_level_0():
     torch.testing.assert_close(moved[:, 0], -x[:, 0])
     assert torch.equal(moved[:, 1], x[:, 1])
     assert isinstance(load_task("picture:skull").objective, Regression)
+
+
+def test_a_network_of_many_outputs_has_room_for_orbits_at_quick_effort():
+    """One answer for each word: what it costs goes with positions where they are fewer than outputs."""
+    task = load_task("language")
+    network = Subject(build("transformer", task, generator=Generator().manual_seed(0)))
+    regular = task.regular(20, generator=Generator().manual_seed(0))
+    assert fracture._most(network, regular, fracture.BUDGETS["quick"]) >= 50

@@ -154,6 +154,10 @@ def likeness(
 
     **Arguments:** `gauged`: the layers of `read` in the balanced gauge; `hangs`: what the outputs hang on.
     """
+    asked = [(regularity, *context_of(regular, regularity)) for regularity in regular.regularities]
+    asked = [(regularity, name) for regularity, name, num in asked if num >= CONTEXTS]
+    if not asked:
+        return []
     gauges = [
         gauged,
         [entering(layer) for layer in read.layers],
@@ -161,10 +165,7 @@ def likeness(
         [counting(layer, None if logits else read.outputs) for layer in read.layers],
     ]
     found = []
-    for regularity in regular.regularities:
-        name, num = context_of(regular, regularity)
-        if num < CONTEXTS:
-            continue
+    for regularity, name in asked:
         context = regular.examples.parts[name]
         within = [entering(layer, context) for layer in read.layers]
         every = [between_contexts(one, regularity, context, groups) for one in (*gauges, within)]

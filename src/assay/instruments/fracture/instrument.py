@@ -22,7 +22,7 @@ from assay.instruments.fracture.shuffled import HOW, NAME, made_anew, shuffled
 from assay.instruments.fracture.words import FractureKept, layers_figure, noise_figures, summary_of, warnings_of
 from assay.objective import Classification, Objective
 from assay.regularity import DeclaresRegularities, GivesIrregular, Regular
-from assay.responses import Layer, ReadNetwork, balanced, by_unit, read_layers
+from assay.responses import Layer, ReadNetwork, balanced, by_unit, positions_used, read_layers
 from assay.stats import gain_over, keyed_seed
 from assay.subject import Subject
 from assay.task import Task
@@ -261,9 +261,11 @@ class Fracture(Instrument[FractureDraw]):
 
 
 def _most(subject: Subject, regular: Regular, budget: FractureBudget) -> int:
-    """Examples whose responses this effort has room for. Weights that are used at one position need none of their own."""
+    """Examples whose responses this effort has room for. Weights that are used at one position need none of their own, and
+    those at a few need one for each position where that is fewer than one for each output."""
     layers = read_layers(subject, {name: values[:2] for name, values in regular.examples.inputs.items()}, centred=False).layers
-    products = sum(len(one.gradients) * one.weight.numel() for one in layers if one.inputs.shape[1] > 1)
+    used = [(one, len(positions_used(one))) for one in layers]
+    products = sum(min(len(one.gradients), at) * one.weight.numel() for one, at in used if at > 1)
     return min(budget.examples, int(budget.products // max(1, products)))
 
 
