@@ -18,7 +18,6 @@ pytestmark = pytest.mark.slow
 
 UNRUN = {
     "assay.check": "it trains and audits dozens of networks, as tests/conformance do",
-    "assay.instruments.polar.Polar": "it fits probes to hundreds of sentences in six networks, as tests/instruments do",
     "assay.training.trackio": "it writes into the user's own database",
 }
 WRITTEN_BY_READERS = {"assay.Instrument": "examples/plugin/silhouette.py has every method, and tests/test_plugins.py runs it"}

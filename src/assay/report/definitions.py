@@ -137,7 +137,7 @@ DEFINITIONS: Mapping[str, str] = {
         "The circuit's loss when an adversary chooses, for each unit outside, the share of its own value that it keeps: "
         "once for a whole batch, which is the fair test, and once for every example."
     ),
-    "circuit_off_target": "The rise of the network's loss on another task when the units of that circuit are set to their mean.",
+    "circuit_off_target": "The rise of the loss on another task when the units of that circuit are set to their mean.",
     "uuas": "Share of the declared edges that a linear distance probe finds, ignoring direction (unlabelled attachment).",
     "las": "Share of the declared edges that the polar probe finds, with direction and relation (labelled attachment).",
     "selectivity_of_type_accuracy": "Accuracy on relations minus that on a control task.",

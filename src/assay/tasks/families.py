@@ -1,5 +1,4 @@
-"""The families of tasks listed by `assay tasks`. They are written out here, since reading the classes would import torch; a
-test compares every option with the field that it names."""
+"""The families of tasks, written out since their classes import torch; a test compares every option with the field it names."""
 
 from importlib.metadata import EntryPoint
 
@@ -18,8 +17,7 @@ def family_named(name: str) -> TaskFamily | None:
     own = next((family for family in _FAMILIES if family.name == name), None)
     if own is not None:
         return own
-    entry = plugins(TASKS, _names()).get(name)
-    return None if entry is None else _plugged_in(entry)
+    return _plugged_in(entry) if (entry := plugins(TASKS, _names()).get(name)) else None
 
 
 def _names() -> list[str]:

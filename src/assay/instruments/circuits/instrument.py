@@ -34,6 +34,13 @@ class Circuits(Instrument[CircuitsDraw]):
     - `pretraining`: inputs `(n, ...)` by name over which nodes are averaged; those of the task by default.
     - `elsewhere`: other tasks of the same network, on which its loss without the circuit is the off-target damage.
     - `budgets`: how much is measured at each effort.
+
+    Example::
+
+        >>> from assay.instruments.circuits import Circuits
+        >>> circuits = Circuits(elsewhere=[assay.load_task("code:program")])
+        >>> circuits.name, [task.address for task in circuits.elsewhere]
+        ('circuits', ['code:program,length=32,coverage=0.8,seed=0'])
     """
 
     name = "circuits"

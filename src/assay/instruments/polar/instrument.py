@@ -108,8 +108,11 @@ class Polar(Instrument[PolarDraw]):
 
     Example::
 
-        evidence = assay.instrument.run(Polar(), subject, task, effort="quick", seed=0)
-        print(evidence.measure("las").value)
+        >>> from dataclasses import replace
+        >>> from assay.instruments.polar import Polar
+        >>> quick = replace(Polar().budgets["quick"], train=60, dev=20, test=30)
+        >>> Polar(rank=8, budgets={"quick": quick}).budgets["quick"].copies  # for `assay.instrument.run` and `assay.audit`
+        5
     """
 
     name = "polar"
