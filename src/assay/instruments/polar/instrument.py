@@ -108,10 +108,8 @@ class Polar(Instrument[PolarDraw]):
 
     Example::
 
-        >>> from dataclasses import replace
         >>> from assay.instruments.polar import Polar
-        >>> quick = replace(Polar().budgets["quick"], train=60, dev=20, test=30)
-        >>> Polar(rank=8, budgets={"quick": quick}).budgets["quick"].copies  # for `assay.instrument.run` and `assay.audit`
+        >>> Polar(rank=8).budgets["quick"].copies  # for `assay.instrument.run` and `assay.audit`
         5
     """
 
