@@ -78,8 +78,7 @@ BUDGETS: Mapping[Effort, PolarBudget] = {
 
 
 class PolarDraw(NamedTuple):
-    """Everything drawn from the task. `encoder`: reads the network, and through `on` any other; `share`: of the budget's texts
-    that so large a network is given."""
+    """The draw from the task; `encoder` reads any network through `on`, `share` is the part of the budget's texts that is read."""
 
     task: Task
     budget: PolarBudget
