@@ -78,7 +78,7 @@ BUDGETS: Mapping[Effort, PolarBudget] = {
 
 
 class PolarDraw(NamedTuple):
-    """The draw from the task; `encoder` reads any network through `on`, `share` is the part of the budget's texts that is read."""
+    """The draw from the task; `encoder` reads any network through `on`; `share`: part of the budget's texts that is read."""
 
     task: Task
     budget: PolarBudget
