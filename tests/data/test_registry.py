@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -183,6 +184,16 @@ def test_a_file_that_the_mirror_lacks_comes_from_the_address(place: Place, monke
     monkeypatch.setenv(MIRROR_VARIABLE, str(place.mirror))
     place.publish(CONTENT)
     assert fetch("planted", "part/tasks.txt") == place.cached
+
+
+def test_without_pooch_a_mirror_serves_and_a_download_says_what_to_install(mirrored: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    mirrored.mirror_as(gzip.compress(CONTENT))
+    assert fetch("planted", "part/tasks.txt").read_bytes() == CONTENT
+    monkeypatch.delenv(MIRROR_VARIABLE)
+    mirrored.cached.unlink()
+    with pytest.raises(AssayError, match=r"needs pooch.*pip install assay\[data\]"):
+        fetch("planted", "part/tasks.txt")
 
 
 def test_the_mirror_must_exist(place: Place, monkeypatch: pytest.MonkeyPatch):

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import platformdirs
+
 from assay.bounds import MOST_TABLE, is_file, open_file
 from assay.data.cogs_files import COGS_FILES, SLOG_FILES, SLOG_TESTS
 from assay.data.computation_files import FAITH_AND_FATE_FILES, PCFG_LOCALISM_FILES
@@ -176,9 +178,7 @@ def get(name: str) -> DataSet:
 
 def cache_folder() -> Path:
     """The folder of verified copies, with a subfolder for each data set."""
-    import pooch
-
-    return Path(pooch.os_cache("assay"))
+    return platformdirs.user_cache_path("assay")
 
 
 def fetch(name: str, path: str, *, progress: bool = False) -> Path:
@@ -266,11 +266,17 @@ def _write(cached: Path, content: bytes) -> None:
 
 def _download(data_set: DataSet, file: DataFile, cached: Path, *, progress: bool) -> Path:
     """The cached copy if intact, else a download from the public address."""
-    import pooch
-
     if _is_intact(file, cached):
         return cached
     address = data_set.base_url + (file.archive or file.path)
+    try:
+        import pooch
+    except ImportError as error:
+        raise AssayError(
+            f"downloading {file.path} of data set {data_set.name} needs pooch",
+            given=str(error),
+            next_step=f"run `pip install assay[data]`, or download {address} elsewhere and set {MIRROR_VARIABLE}",
+        ) from None
     with _writing(cached.parent):
         pass  # first, so that a locked disk is not reported as a failed download
     bar = _Bar(file.path) if progress else None
