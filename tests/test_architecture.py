@@ -5,6 +5,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 SOURCE, ZOO = (Path(__file__).parents[1] / name for name in ("src", "zoo"))
@@ -18,12 +19,12 @@ def _name(path: Path) -> str:
 
 
 def _imported_at_once(tree: ast.AST) -> Iterator[str]:
-    """Top-level packages that importing the module imports: not in functions, not for type checkers alone."""
+    """Modules and names that importing the module imports: not in functions, not for type checkers alone."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield str(node.module).partition(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             yield from (name for other in node.orelse for name in _imported_at_once(ast.Module([other], [])))
         elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
@@ -32,7 +33,8 @@ def _imported_at_once(tree: ast.AST) -> Iterator[str]:
 
 @cache
 def _imports(path: Path) -> set[str]:
-    return set(_imported_at_once(ast.parse(path.read_text())))
+    """Top-level packages."""
+    return {name.partition(".")[0] for name in _imported_at_once(ast.parse(path.read_text()))}
 
 
 def test_files_are_short():
@@ -71,7 +73,20 @@ class Holder:
 def function():
     import pyarrow
 """
-    assert set(_imported_at_once(ast.parse(program))) == {"scipy", "torch", "typing", "pooch", "sklearn", "jinja2"}
+    found = {"scipy.stats", "torch", "typing.TYPE_CHECKING", "pooch", "sklearn.linear_model.Ridge", "jinja2"}
+    assert set(_imported_at_once(ast.parse(program))) == found
+
+
+def test_imports_have_no_circles():
+    modules = {".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
+
+    def imported(module: str) -> set[str]:
+        names = set(_imported_at_once(ast.parse(modules[module].read_text())))
+        return {name if name in modules else name.rpartition(".")[0] for name in names} & modules.keys()
+
+    graph = {module: imported(module) for module in modules}
+    assert "assay.evidence" in graph["assay.audit"]
+    TopologicalSorter(graph).prepare()  # raises with the circle
 
 
 def test_what_tests_import_has_one_meaning():
