@@ -165,7 +165,7 @@ def test_the_command_writes_the_report_and_ends_with_code_3(debug, tmp_path, mon
     written = capsys.readouterr()
     assert "Failed  systematicity: ZeroDivisionError: one by nothing" in written.out
     assert written.out.endswith("report/report.html\n")
-    assert "not complete: systematicity broke off" in written.err
+    assert "not complete: systematicity failed" in written.err
     assert ("Traceback" in written.err) == bool(debug)
     assert [item.instrument for item in read_report("report").evidence] == ["decodability"]
 
