@@ -119,8 +119,8 @@ def test_where_learned_buffers_are_not_known_evidence_warns_and_what_broke_off_s
 def test_a_report_tells_what_broke_off_on_its_page_in_its_file_and_on_the_terminal(subject, tmp_path):
     done = audit(subject, small_task(), effort="quick", instruments=[Breaking("choir", ERRORS[0]), Plain("fine")])
     page = write_report(tmp_path, done).read_text()
-    assert "<b>Choir</b> broke off: _LinAlgError: no convergence." in page
-    assert "Choir broke off, and the rest is reported" in page
+    assert "<b>Choir</b> failed: _LinAlgError: no convergence." in page
+    assert "Choir failed, and the rest is reported" in page
     stored = json.loads((tmp_path / "report.json").read_text())["audit"]["failed"]
     assert stored == [{"instrument": "choir", "reason": "_LinAlgError: no convergence"}]
     assert read_report(tmp_path) == done
@@ -177,12 +177,12 @@ def test_a_sweep_keeps_what_the_other_instruments_found(tmp_path, monkeypatch, c
     words = ["sweep", "modular-addition:p=13", "--over", "coverage=0.4", "--seeds", "1", "--set", "steps=2", "--out", "swept"]
     assert main([*words, "--instrument", "systematicity", "decodability", "--jobs", "1"]) == 3
     said = capsys.readouterr().err
-    assert "an instrument broke off in 1 of 1 networks" in said
+    assert "an instrument failed in 1 of 1 networks" in said
     (cell,) = (tmp_path / "swept" / "runs").glob("*/cell.json")
     row = json.loads(cell.read_text())
     assert row["failed"] == {"systematicity": "ZeroDivisionError: one by nothing"}
     assert "decodability_gain" in row["values"]
-    assert f"In {row['name']}, systematicity broke off: ZeroDivisionError" in (tmp_path / "swept" / "sweep.html").read_text()
+    assert f"In {row['name']}, systematicity failed: ZeroDivisionError" in (tmp_path / "swept" / "sweep.html").read_text()
 
 
 def test_a_factory_that_raises_is_told_by_its_address(tmp_path, monkeypatch):

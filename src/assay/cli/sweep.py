@@ -91,7 +91,7 @@ class SweepCommand(Command):
         broken = [row for row in result.rows if row.failed]
         if broken:
             terminal.error(
-                f"not complete: an instrument broke off in {len(broken)} of {len(result.rows)} networks, and all else is kept. "
+                f"not complete: an instrument failed in {len(broken)} of {len(result.rows)} networks, and all else is kept. "
                 f"Next: `assay audit {self.out / 'runs' / broken[0].name} --debug` shows the traceback."
             )
         return FAILED if broken else 0
