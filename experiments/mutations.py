@@ -700,6 +700,13 @@ FAULTS = (
         ("tests/instruments/circuits/test_circuits.py",),
     ),
     Fault(
+        "columns as wide as whole names of places",
+        "explore/circuit.js",
+        "place.split(/\\.(?=\\D)/)",
+        "[place]",
+        ("tests/explore/test_circuit_page.py",),
+    ),
+    Fault(
         "a target out of reach told as gates that closed",
         "instruments/circuits/reading.py",
         "    if found.order.collapsed:",

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 import torch
@@ -75,6 +76,24 @@ def test_a_node_is_chosen_by_mouse_and_by_key_and_shows_weights_and_examples(fou
         assert page.value("document.querySelector('#detail h2').textContent") == "layers.2:in 9"
         assert page.errors == []
         assert page.requests == [path.resolve().as_uri()]
+
+
+@browser
+def test_columns_are_as_wide_as_the_parts_of_a_name_between_dots(found, tmp_path):
+    path = tmp_path / "circuit.html"
+    path.write_text(circuit_html(found).replace('"layers.0:in"', '"blocks.0.attention.query:in"'))
+    with chromium.page() as page:
+        page.open(path)
+        headings = "[...document.querySelectorAll('text.place')]"
+        parts = page.value(f"{headings}.map((one) => [...one.children].map((part) => part.textContent))")
+        assert parts == [["blocks.0", "attention", "query:in"], ["layers.2:in"], ["answer"]]
+        boxes = page.value(f"{headings}.map((one) => one.getBoundingClientRect()).map((box) => [box.left, box.right])")
+        assert all(end < start for (_, end), (start, _) in pairwise(boxes))
+        assert page.value("document.querySelector('#graph svg').viewBox.baseVal.width") == 3 * (14 + 6 * len("layers.2:in"))
+        node, heading = (
+            page.value(f"document.querySelector('{one}').getBoundingClientRect().y") for one in (".node", ".place")
+        )
+        assert node > heading + 3 * 15  # below all rows of the longest heading
 
 
 def test_what_cannot_be_drawn_says_why():

@@ -2,9 +2,6 @@
 
 const SHOWN = 12; // examples of a node
 const ROW = 22;
-const COLUMN = 190;
-const TOP = 40;
-const LEFT = 95;
 const SPACE = "http://www.w3.org/2000/svg";
 
 const given = JSON.parse(document.getElementById("circuit").textContent);
@@ -27,7 +24,12 @@ function told(value) {
   return value.toPrecision(3).replace(/^(-?)0\./, "$1.").replace("-", "\u2212");
 }
 
-// Places from left to right, the units of each from top to bottom.
+// Places from left to right, the units of each from top to bottom. Names of places are broken at their dots, so that the places
+// of two blocks stand beside one another on a screen.
+const headings = [...new Set(given.nodes.map((node) => node.place))].map((place) => place.split(/\.(?=\D)/));
+const COLUMN = 14 + 6 * Math.max(...headings.flat().map((part) => part.length));
+const TOP = 20 + 15 * Math.max(...headings.map((parts) => parts.length));
+const LEFT = COLUMN / 2;
 const places = new Map();
 for (const node of given.nodes) {
   const column = [...new Set(given.nodes.map((other) => other.place))].indexOf(node.place);
@@ -54,14 +56,17 @@ const lines = given.edges.map((edge) => {
   );
 });
 svg.append(...lines);
-let column = 0;
-for (const place of places.keys()) svg.append(drawn("text", { x: LEFT + COLUMN * column++, y: 20, "text-anchor": "middle" }, place));
+headings.forEach((parts, column) => {
+  const x = LEFT + COLUMN * column;
+  const rows = parts.map((part, row) => drawn("tspan", { x, y: 20 + 15 * row }, part));
+  svg.append(drawn("text", { class: "place", "text-anchor": "middle" }, ...rows));
+});
 const marks = given.nodes.map((node, number) => {
   const mark = drawn(
     "g",
     { class: "node", tabindex: "0", role: "button", "aria-label": node.name },
     drawn("circle", { cx: node.x, cy: node.y, r: 7 }),
-    drawn("text", { x: node.x + 12, y: node.y + 4 }, node.label),
+    drawn("text", { x: node.x + 10, y: node.y + 4 }, node.label),
   );
   mark.addEventListener("click", () => choose(number));
   mark.addEventListener("keydown", (event) => {
