@@ -1,8 +1,8 @@
 """Slot attention on small scenes: FG-ARI beside partitions that need no network.
 
 Run `python experiments/binding_slots.py`. A slot autoencoder is trained on the task `scenes` and read by the instrument
-`binding`. At 10 x 10 pixels with 3 or 4 overlapping objects FG-ARI is to reach .80; `--task scenes:size=16,...` shows a case
-where it may stay below a blind grid, which is then "not shown". Processor time, one thread.
+`binding`. At 10 x 10 pixels with 3 or 4 overlapping objects FG-ARI is to reach .80; it does not. `--task scenes:size=16,...`
+shows a case where it may stay below a blind grid, which is then "not shown". Processor time, one thread.
 """
 
 import argparse
