@@ -98,6 +98,20 @@ FAULTS = (
         ("tests/instruments/binding",),
     ),
     Fault(
+        "slot attention is trained through all iterations",
+        "models/slot_attention.py",
+        "            with torch.set_grad_enabled(torch.is_grad_enabled() and (last or not self.training)):",
+        "            with torch.set_grad_enabled(torch.is_grad_enabled()):",
+        ("tests/models/test_slot_attention.py",),
+    ),
+    Fault(
+        "gradients of a trained slot attention pass the last iteration alone",
+        "models/slot_attention.py",
+        "            with torch.set_grad_enabled(torch.is_grad_enabled() and (last or not self.training)):",
+        "            with torch.set_grad_enabled(torch.is_grad_enabled() and last):",
+        ("tests/models/test_slot_attention.py",),
+    ),
+    Fault(
         "exchanged scenes with pairs that were never trained",
         "entities.py",
         "    return (attributes[:, :, None] == trained).all(3).any(2)",

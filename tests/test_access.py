@@ -128,7 +128,7 @@ def test_where_it_is_judged_no_task_can_be_had(learned):
             self.task = small_task()
 
     (stopped,) = judged_apart([Reaches()], learned, small_task(), effort="quick", seed=0)
-    assert stopped.reason.startswith("ImportError: assay.tasks is not to be had")
+    assert stopped.reason.startswith("ImportError: assay.tasks cannot be imported at access level 0")
     with pytest.raises(AssayError, match="loaded without its task"):
         judged_apart([TakesAlong()], learned, small_task(), effort="quick", seed=0)
 

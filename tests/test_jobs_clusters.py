@@ -260,7 +260,7 @@ def test_a_job_that_always_kills_its_worker_is_named_when_the_rest_is_finished(e
         return item
 
     finished = []
-    with pytest.raises(AssayError, match=r"1 of 5 jobs .* number 2, 2\. .* Next: being out of memory"):
+    with pytest.raises(AssayError, match=r"1 of 5 jobs .* number 2, 2\. .* Next: the usual reason is too little memory"):
         finished.extend(run_unordered(die_on_two, range(5), engine=engine))
     assert sorted(finished) == [(0, 0), (1, 1), (3, 3), (4, 4)]
 

@@ -78,7 +78,7 @@ def test_five_lines_in_memory(capsys):
     names = run(first + second, "table.md")
     assert isinstance(names["task"], SwapsParts)
     assert names["result"].level == 0
-    assert capsys.readouterr().out.startswith("Unlearned")
+    assert capsys.readouterr().out.startswith("Nothing can be said about composition")
 
 
 def test_a_network_defined_elsewhere(folder, capsys):

@@ -146,7 +146,7 @@ class HasInputsOfNothing(LeavesAnInputOut):
         (FewCopies, "untrained_copies_are_at_least_five", "there are 2"),
         (HasNoQuestion, "it_describes_itself", "its question must end in a question mark"),
         (LeavesAnInputOut, "inputs_are_given_of_all_units_or_of_none", "no input of combination"),
-        (HasInputsOfNothing, "inputs_are_given_of_all_units_or_of_none", "inputs of sentences, and no measure"),
+        (HasInputsOfNothing, "inputs_are_given_of_all_units_or_of_none", "inputs of sentences, which no measure"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

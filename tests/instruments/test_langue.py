@@ -13,7 +13,7 @@ import assay
 from assay.encoding import encoder_of
 from assay.errors import AssayError
 from assay.evidence import UNTRAINED, Interval, Null
-from assay.figure import ITSELF, as_table
+from assay.figure import ITSELF
 from assay.instrument import run
 from assay.instruments.langue import Langue, figures, instrument, states
 from assay.instruments.langue.instrument import BUDGETS
@@ -21,6 +21,7 @@ from assay.instruments.langue.metrics import IMITATOR, MATCHED, NGRAM
 from assay.instruments.langue.systems import CONTENT, COUNTS, RANDOM, SHUFFLED, UNORDERED
 from assay.relations import cosine, debiased_cka, mutual_neighbours, nearest, rsa
 from assay.report.page import report_html
+from assay.report.tables import as_table
 from assay.subject import Subject
 from assay.text import END, Corpus, NGrams, Vocabulary, ppmi_vectors
 

@@ -10,7 +10,7 @@ from polar_for_tests import RELATIONS, planted
 from torch import Tensor
 
 from assay.evidence import Evidence, Measure
-from assay.figure import RelationGraphs, Scatter, as_table
+from assay.figure import RelationGraphs, Scatter
 from assay.instrument import run
 from assay.instrument.run import measure_of
 from assay.instruments.polar import Polar, instrument
@@ -24,6 +24,7 @@ from assay.instruments.polar.behaviour import (
 )
 from assay.instruments.polar.instrument import BUDGETS
 from assay.instruments.polar.targets import principal_components
+from assay.report.tables import as_table
 from assay.subject import Subject
 
 pytestmark = pytest.mark.slow

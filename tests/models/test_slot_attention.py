@@ -46,6 +46,29 @@ def test_slots_are_a_set(generator):
     assert torch.allclose(model.slots(elements), slots[:, [2, 0, 3, 1]], atol=1e-5)
 
 
+def test_in_training_the_gradient_passes_the_last_iteration_alone(generator):
+    slots = build("slot-attention", TASK, generator=generator, width=8, slots=4).slots
+    elements = torch.randn(3, 20, 8, generator=generator)
+
+    def gradient(training: bool, through: torch.Tensor) -> torch.Tensor:
+        slots.train(training)
+        return torch.autograd.grad(slots(elements).square().sum(), through)[0]
+
+    value, start = slots.value.weight, slots.start
+    normed = slots.element_norm(elements)
+    key, taken = slots.key(normed), slots.value(normed)
+    state = start.expand(3, -1, -1)
+    for _ in range(2):
+        state = slots._iterated(state, key, taken).detach()
+    end = slots._iterated(state.requires_grad_(), key, taken).square().sum()
+    of_value, of_state = torch.autograd.grad(end, (value, state))
+    assert torch.allclose(gradient(True, value), of_value, atol=1e-5)
+    assert torch.allclose(gradient(True, start), of_state.sum(0), atol=1e-5)
+    assert not torch.allclose(gradient(False, value), of_value, atol=1e-3)
+    with torch.no_grad():
+        assert torch.equal(slots.eval()(elements), slots.train()(elements))
+
+
 def test_elements_divide_their_attention_among_the_slots(generator):
     subject = Subject(build("slot-attention", TASK, generator=generator, width=8, slots=3))
     attention = subject.read(images(generator), ["slots.attention:out"])["slots.attention:out"]

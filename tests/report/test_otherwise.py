@@ -56,9 +56,7 @@ def test_without_a_p_it_is_none_whatever_its_value(examples):
 def test_the_effect_that_units_could_show(examples):
     measure = examples.measure("score", 0.5, nulls=[examples.null("chance", 0.1)], repeats=(0.0, 1.0) * 20, bounds=(0.0, 1.0))
     seen = detectable_departure(measure.repeats, bounds=(0.0, 1.0))
-    assert power(measure).startswith(
-        f"40 combinations would have shown a difference of {seen.size:.3f} four times in five; 120"
-    )
+    assert power(measure).startswith(f"40 combinations would have shown a difference of {seen.size:.3f} with power .8; 120")
     assert power(replace(measure, repeats=(1.0,) * 40)).endswith("40 more would halve it.")
     assert power(replace(measure, repeats=(1.0,) * 40, bounds=None)) == "", "nothing says how far a unit may lie off"
     assert power(replace(measure, repeats=(1.0,))) == power(replace(measure, repeats=())) == ""
@@ -67,7 +65,7 @@ def test_the_effect_that_units_could_show(examples):
 def test_the_gain_that_copies_could_show(examples):
     copies = examples.null("untrained copies", 0.1, repeats=5)
     measure = examples.measure("gain", 0.5, nulls=[copies], unit_of="network", units=6)
-    assert f"a gain of {number(detectable_gain(copies.values))} four times in five" in power(measure)
+    assert f"a gain of {number(detectable_gain(copies.values))} with power .8" in power(measure)
     assert power(measure).startswith("5 untrained copies would have shown")
     assert power(replace(measure, nulls=(replace(copies, values=(0.1,) * 5),))) == ""
     assert power(replace(measure, nulls=(replace(copies, name="another"),))) == ""

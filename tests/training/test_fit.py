@@ -13,7 +13,7 @@ import torch
 from torch import Generator, nn
 
 from assay.errors import AssayError
-from assay.models import build
+from assay.models import NAMES, build
 from assay.store import CHECKPOINT, RECORD, WEIGHTS, RunDirectory, read_tensors
 from assay.tasks import load_task
 from assay.training import TrainingConfig, fit, recommended, train
@@ -68,6 +68,11 @@ def test_what_is_recommended_depends_on_the_family_of_the_task(tmp_path: Path):
     assert ours != recommended("mlp", steps=1) == recommended("mlp", load_task(TASK), steps=1)
     assert recommended("transformer", load_task(address)) == recommended("transformer")
     assert recommended("mlp", load_task("preference_grid")).batch_size == 128
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_reference_model_has_a_configuration(name: str):
+    assert recommended(name, steps=1).steps == 1
 
 
 def test_no_steps_keep_the_initial_weights(tmp_path: Path):

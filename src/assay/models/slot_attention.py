@@ -31,6 +31,9 @@ class SlotAttention(nn.Module):
     Elements `(n, m, width)` to slots `(n, slots, width)`. Slots start from learned vectors of their own, so that a forward is
     deterministic. In every iteration elements divide their attention among slots by a softmax over slots, each slot takes the
     weighted mean of the elements' values, and updates by a GRU and a residual layer.
+
+    In training mode the gradient passes through the last iteration alone, and from there directly to the start (Jia et al.
+    2022, arXiv 2210.08990); in evaluation mode through all.
     """
 
     def __init__(self, width: int, slots: int):
@@ -45,15 +48,24 @@ class SlotAttention(nn.Module):
     def forward(self, elements: Float[Tensor, "n m width"]) -> Float[Tensor, "n slots width"]:
         elements = self.element_norm(elements)
         key, value = self.key(elements), self.value(elements)
-        slots = self.start.expand(len(elements), -1, -1)
-        for _ in range(ITERATIONS):
-            query = self.query(self.slot_norm(slots))
-            logits = torch.einsum("nsd,nmd->nsm", query, key) / query.shape[2] ** 0.5
-            attention = self.attention(logits.softmax(1)) + _EPSILON
-            taken = torch.einsum("nsm,nmd->nsd", attention / attention.sum(2, keepdim=True), value)
-            slots = self.cell(taken.flatten(0, 1), slots.flatten(0, 1)).view_as(slots)
-            slots = slots + self.update(self.update_norm(slots))
+        start = slots = self.start.expand(len(elements), -1, -1)
+        for k in range(ITERATIONS):
+            last = k == ITERATIONS - 1
+            if self.training and last:
+                slots = slots + (start - start.detach())  # adds no more than a gradient
+            with torch.set_grad_enabled(torch.is_grad_enabled() and (last or not self.training)):
+                slots = self._iterated(slots, key, value)
         return slots
+
+    def _iterated(
+        self, slots: Float[Tensor, "n slots width"], key: Float[Tensor, "n m width"], value: Float[Tensor, "n m width"]
+    ) -> Float[Tensor, "n slots width"]:
+        query = self.query(self.slot_norm(slots))
+        logits = torch.einsum("nsd,nmd->nsm", query, key) / query.shape[2] ** 0.5
+        attention = self.attention(logits.softmax(1)) + _EPSILON
+        taken = torch.einsum("nsm,nmd->nsd", attention / attention.sum(2, keepdim=True), value)
+        slots = self.cell(taken.flatten(0, 1), slots.flatten(0, 1)).view_as(slots)
+        return slots + self.update(self.update_norm(slots))
 
 
 def _check_draws(channels: int, size: int, num_outputs: int) -> None:
@@ -77,8 +89,9 @@ class SlotAutoencoder(nn.Module):
     and a mask.
 
     `depth` convolutions of 3 x 3, so that a pixel's state sees its neighbours and not the scene; a grid of positions; slot
-    attention; and a decoder of 1 x 1 convolutions on each slot broadcast over the grid (Watters et al. 2019). The masks, a
-    softmax over slots, are the site `masks:out`, `(n, slots, size, size)`; the slots are `slots:out`, `(n, slots, width)`.
+    attention; and a decoder of three layers, the same at every pixel, on each slot broadcast over the grid (Watters et al.
+    2019). The masks, a softmax over slots, are the site `masks:out`, `(n, slots, size, size)`; the slots are `slots:out`,
+    `(n, slots, width)`.
     """
 
     def __init__(self, *, channels: int, size: int, num_outputs: int, width: int = 32, depth: int = 2, slots: int = 5):
@@ -89,20 +102,17 @@ class SlotAutoencoder(nn.Module):
         self.grid = PositionGrid(width, size)
         self.elements = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
         self.slots = SlotAttention(width, slots)
-        self.laid_out = PositionGrid(width, size)
-        self.decoder = nn.Sequential(
-            nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, channels + 1, 1)
-        )
+        self.drawing = nn.Linear(width, width)
+        self.laid_out = nn.Linear(4, width)
+        self.decoder = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, channels + 1))
         self.masks = nn.Identity()
 
     def forward(self, image: Float[Tensor, "n channels size size"]) -> Float[Tensor, "n num_outputs"]:
         found = self.grid(self.encoder(image)).flatten(2).mT
         slots = self.slots(self.elements(found))
-        n, k, width = slots.shape
-        wide = slots.reshape(n * k, width, 1, 1).expand(-1, -1, self.size, self.size)
-        drawn = self.decoder(self.laid_out(wide)).unflatten(0, (n, k))
-        masks = self.masks(drawn[:, :, -1].softmax(1))
-        return (drawn[:, :, :-1] * masks[:, :, None]).sum(1).flatten(1)
+        drawn = self.decoder(self.drawing(slots)[:, :, None] + self.laid_out(self.grid.edges.flatten(0, 1)))
+        masks = self.masks(drawn[..., -1].softmax(1).unflatten(2, (self.size, self.size)))
+        return (drawn[..., :-1] * masks.flatten(2)[..., None]).sum(1).mT.flatten(1)
 
 
 class ConvAutoencoder(nn.Module):

@@ -29,14 +29,16 @@ def power(measure: Measure) -> str:
         if len(copies) < 2 or max(copies) == min(copies):
             return ""
         gain = number(detectable_gain(copies))
-        return f"{counted(len(copies), 'untrained copy')} would have shown a gain of {gain} {_IN_FIVE}."
+        return f"{counted(len(copies), 'untrained copy')} would have shown a gain of {gain} with power .8."
     if measure.bounds is None and len(set(measure.repeats)) < 2:
         return ""
     seen = detectable_departure(measure.repeats, bounds=measure.bounds or (0.0, 0.0))
     if seen is None:
         return ""
     units = counted(len(measure.repeats), measure.unit_of)
-    return f"{units} would have shown a difference of {number(seen.size)} {_IN_FIVE}; {seen.more_units:,} more would halve it."
+    return (
+        f"{units} would have shown a difference of {number(seen.size)} with power .8; {seen.more_units:,} more would halve it."
+    )
 
 
 def _finding(measure: Measure, adjusted: dict[int, float], num: int) -> str:
@@ -54,6 +56,3 @@ def _finding(measure: Measure, adjusted: dict[int, float], num: int) -> str:
     if p <= FINDING_LEVEL:
         return f"It is a finding against {against}; {corrected}. Above {p_value(FINDING_LEVEL)} it would not be one."
     return f"It is no finding against {against}; {corrected}. At most {p_value(FINDING_LEVEL)} would make it one."
-
-
-_IN_FIVE = "four times in five"

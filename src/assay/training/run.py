@@ -39,8 +39,12 @@ _RECOMMENDED = {
     "gru": TrainingConfig(steps=3000, batch_size=256, learning_rate=2e-3),
     "encoder-decoder": TrainingConfig(steps=1200, batch_size=64, learning_rate=2e-3),
     "causal": TrainingConfig(steps=2000, batch_size=128, learning_rate=2e-3),
-    "cnn": TrainingConfig(steps=1500, batch_size=32, learning_rate=2e-3),
     "cppn": TrainingConfig(steps=5000, batch_size=4096, learning_rate=3e-3),
+    **dict.fromkeys(
+        ("cnn", "conv-autoencoder", "vit", "set-transformer"), TrainingConfig(steps=1500, batch_size=32, learning_rate=2e-3)
+    ),
+    # Clipped in every step: docs/methods/binding.md
+    "slot-attention": TrainingConfig(steps=8000, batch_size=32, learning_rate=2e-3, warmup=500, clip=3e-3),
 }
 _RATE_OF_SPARSE = 0.02  # for Adam with epsilon .1 on gradients with a root mean square of 1
 

@@ -125,7 +125,7 @@ class Alone(Spoken):
 
 
 @pytest.mark.parametrize(
-    ("task", "why"), [(Undeclared(), "source has several lengths"), (Alone(), "prefix is the answer moved on")]
+    ("task", "why"), [(Undeclared(), "source has several lengths"), (Alone(), "prefix is the answer shifted by one")]
 )
 def test_answers_of_many_passes_are_refused_where_parts_have_no_place_or_there_is_no_source(task, why):
     with pytest.raises(NotEnough, match=why):

@@ -291,7 +291,7 @@ def test_without_executor_held_out_pairs_stand_in_and_labels_tell_a_memoriser():
     assert value(evidence, "seen_from_state") == 1.0
     assert value(evidence, "novel_from_state_by_labels") == 0.0
     assert evidence.settings["breaks"] == "the combining"
-    assert any("memorised combining cannot be told" in warning for warning in evidence.warnings)
+    assert any("does not separate a memorised combination function" in warning for warning in evidence.warnings)
     assert of(composer(), Undeclared()).settings["breaks"] == "nothing found"
 
 

@@ -232,7 +232,7 @@ class Empty(Signs):
 @pytest.mark.parametrize(
     ("task", "module", "reason"),
     [
-        (OnePart(), apart(), "of two parts"),
+        (OnePart(), apart(), "needs two parts"),
         (CannotIsolate(), apart(), "one that can be isolated"),
         (Empty(), apart(), "0 problems"),
         (Signs(), Odd(nn.Identity()), "with maskable weights"),

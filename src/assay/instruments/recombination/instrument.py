@@ -235,7 +235,7 @@ def _why_not(data: RecombinationDraw, letter: str, found: NetworkCurves, resolve
 def _note(metric: Metric, count: int) -> str:
     if metric.level == 0 and metric not in (NOVEL_RIGHT, BY_KIND, BY_EXCHANGES):
         return ""
-    return f"{count} combinations, which would show a failure on {detectable_share(count):.2%} of them four times in five"
+    return f"{count} combinations, which would show a failure on {detectable_share(count):.2%} of them with power .8"
 
 
 _HOW = {

@@ -266,7 +266,7 @@ def _short(group: Group, num: int) -> str:
 
 
 def _note(group: Group, num: int) -> str:
-    return f"{num} {group.which}, which would show a failure on {detectable_share(num):.2%} of them four times in five"
+    return f"{num} {group.which}, which would show a failure on {detectable_share(num):.2%} of them with power .8"
 
 
 # Nulls
