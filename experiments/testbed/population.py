@@ -16,7 +16,7 @@ from pathlib import Path
 import baselines
 import numpy as np
 import torch
-from making import EVERYTHING, TWINS, Recipe, loaded, network_of, recipes, rows_of
+from making import EVERYTHING, TWINS, WORLDS, Recipe, loaded, network_of, recipes, rows_of
 from pydantic import BaseModel, Field
 from torch import Generator
 
@@ -71,13 +71,13 @@ class Row(BaseModel):
         return self.kind in TWINS
 
 
-def row_of(recipe: Recipe, *, out: Path, rows: Path, effort: Effort, instruments: tuple[str, ...]) -> Row:
-    """Train, score and read one network; of one that is known, what is missing."""
+def row_of(recipe: Recipe, *, out: Path, rows: Path, effort: Effort, read: tuple[str, ...]) -> Row:
+    """Train, score and read one network by these instruments and baselines; of one that is known, what is missing."""
     torch.set_num_threads(1)
     rows.mkdir(parents=True, exist_ok=True)
     file, task = rows / f"{recipe.name}.json", loaded(recipe.task)
     row = read_json(file, Row) if file.is_file() else None
-    if row is not None and row.seconds.keys() >= set(instruments):
+    if row is not None and row.seconds.keys() >= set(read):
         return row
     subject, seconds = network_of(recipe, out / "weights")
     if row is None:
@@ -88,13 +88,13 @@ def row_of(recipe: Recipe, *, out: Path, rows: Path, effort: Effort, instruments
         row.seconds["training"] = seconds or 0.0
         write_json(file, row)
     for name, measured in _baselines(recipe, subject, task).items():
-        if name not in row.seconds:
+        if name in read and name not in row.seconds:
             start = time.process_time()
             row.values[name] = measured()
             row.seconds[name] = time.process_time() - start
             write_json(file, row)
     for instrument in all_instruments():
-        if instrument.name not in instruments or instrument.name in row.seconds:
+        if instrument.name not in read or instrument.name in row.seconds:
             continue
         start = time.process_time()
         if missing := missing_abilities(instrument, task):
@@ -151,19 +151,20 @@ def add(row: Row, found: Evidence) -> None:
 
 
 def main() -> None:
-    names = [instrument.name for instrument in all_instruments()]
+    names = [*BASELINES, *(instrument.name for instrument in all_instruments())]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="where weights are kept")
     parser.add_argument("--rows", type=Path, default=ROWS)
-    parser.add_argument("--networks", type=int, default=8, help="the first of the recipes")
+    parser.add_argument("--world", nargs="+", default=list(WORLDS), choices=WORLDS)
+    parser.add_argument("--networks", type=int, default=8, help="the first of the recipes of these worlds")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--effort", default="quick")
-    parser.add_argument("--instruments", nargs="+", default=names, choices=names)
+    parser.add_argument("--read", nargs="+", default=names, choices=names, help="instruments and baselines")
     given = parser.parse_args()
-    chosen, order = tuple(given.instruments), recipes()[: given.networks]
-    work = partial(row_of, out=given.out, rows=given.rows, effort=given.effort, instruments=chosen)
+    order = [recipe for recipe in recipes() if recipe.world in given.world][: given.networks]
+    work = partial(row_of, out=given.out, rows=given.rows, effort=given.effort, read=tuple(given.read))
     for index, row in run_unordered(work, order, engine=Engine(jobs=given.jobs)):
-        lines = sum(row.seconds.get(name, 0.0) for name in chosen)
+        lines = sum(row.seconds.get(name, 0.0) for name in given.read)
         told = f"seen {row.seen:.3f}, novel {row.truth:.3f} ({row.outside}), CPU s {row.seconds['training']:.0f} + {lines:.0f}"
         print(f"{order[index].name}: {told}", flush=True)
 

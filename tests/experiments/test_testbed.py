@@ -8,7 +8,7 @@ import torch
 from making import EVERYTHING, Recipe, loaded, network_of, recipes, wrongly
 from matrix import composes, contradicted, costs, imitates, matrix, page, within
 from over_networks import FEWEST, agreement, auroc, estimate, partial_spearman, spearman
-from population import Row, add, row_of
+from population import BASELINES, Row, add, row_of
 
 from assay.evidence import Interval, Measure, Null
 
@@ -159,15 +159,16 @@ def test_wrong_answers_are_wrong_everywhere_and_of_one_combination(address):
 
 
 def test_a_network_is_made_once_and_its_row_goes_on(tmp_path):
-    """Two steps of training; the second call reads no line again, and a further line alone."""
+    """Two steps of training; the second call reads no line again, and further ones alone, baselines as well as instruments."""
     recipe = Recipe(world="sprites", kind="plain", coverage=0.5, decay=0.0, steps=2, width=8)
-    first = row_of(recipe, out=tmp_path, rows=tmp_path / "rows", effort="quick", instruments=("langue",))
+    first = row_of(recipe, out=tmp_path, rows=tmp_path / "rows", effort="quick", read=("langue", "weight norm"))
     assert "langue" in first.gaps
-    assert {"weight norm", "sharpness", "prequential bits", "coverage"} <= first.values.keys()
+    assert {"weight norm", "coverage"} == first.values.keys()
     assert first.outside == 128
-    again = row_of(recipe, out=tmp_path, rows=tmp_path / "rows", effort="quick", instruments=("langue", "polar"))
+    again = row_of(recipe, out=tmp_path, rows=tmp_path / "rows", effort="quick", read=("langue", "polar", *BASELINES))
     assert again.seconds["training"] == first.seconds["training"]
     assert {"langue", "polar"} == again.gaps.keys()
+    assert {*BASELINES, "coverage"} == again.values.keys()
     subject, seconds = network_of(recipe, tmp_path / "weights")
     assert seconds is None
     assert not torch.equal(*(subject.untrained(torch.Generator().manual_seed(k)).weights()["head.weight"] for k in range(2)))
@@ -179,3 +180,16 @@ def test_every_kind_can_be_made(kind, tmp_path):
     subject, seconds = network_of(recipe, tmp_path)
     assert seconds > 0
     assert all(bool(weight.isfinite().all()) for weight in subject.weights().values())
+
+
+def test_recipes_are_parts_of_what_is_usual_in_a_world_and_have_names_of_their_own():
+    every = recipes(seeds=2)
+    assert len({recipe.name for recipe in every}) == len(every) == 88
+    sizes = {(recipe.world, recipe.kind): set() for recipe in every}
+    for recipe in every:
+        sizes[recipe.world, recipe.kind].add((recipe.steps, recipe.width))
+    assert sizes["language", "decayed"] == {(1_500, 64)}
+    assert sizes["language", "short"] == {(500, 64)}
+    assert sizes["sprites", "short"] == {(1_000, 8)}
+    assert sizes["sprites", "sized"] == {(3_000, 4), (3_000, 16)}
+    assert every[0].name == "language-decayed-coverage0.8"

@@ -46,8 +46,10 @@ def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Seque
         return Plot(title=title, lines=tuple(lines))
 
     captions = {
-        "Layer curve": "UUAS and DSpr of distance probes, punctuation excluded from UUAS alone. LAS of polar probes at weight "
-        "1 of the prototype loss, decoded edge by edge, punctuation included; it chose the layer, on the dev texts.",
+        "Layer curve": "UUAS and DSpr of distance probes, punctuation excluded from UUAS alone. LAS, punctuation included, "
+        "is not the headline's and can lie far below it: here every layer has weight 1 of the prototype loss, decoded edge by "
+        "edge; the headline, and the nulls that are no copies, have the loss that was chosen, decoded as legal trees. On the "
+        "dev texts the LAS drawn here chose the layer.",
         "Depth, layer by layer": "Depth probes on the test texts, one fit for each layer. NSpr is the depth correlation as "
         "published: the mean of the texts of every length, then over lengths 5 to 50.",
     }
