@@ -92,7 +92,7 @@ class Stretch:
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """One pair of axes: `title`, label of the vertical axis (`subtitle`), lines, and shaded ranges."""
+    """One pair of axes. `subtitle` labels the vertical axis; `stretches` are shaded ranges."""
 
     __repr__ = brief
 

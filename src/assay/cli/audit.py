@@ -24,9 +24,9 @@ class AuditCommand(Command):
     """Audit a network on a task and write a report.
 
     It runs every instrument that applies, each with its null controls, and says why the others do not apply. SUBJECT takes one
-    of four forms:
+    of these forms:
       - a folder written by `assay train`, which records its task
-      - a local Hugging Face folder
+      - a local Hugging Face folder, or hf://owner/name from the hub
       - package.module:factory@weights.safetensors, for a network of your own; the function takes no arguments
       - a .jsonl file of answers, which some instruments read without a network
 
@@ -49,7 +49,8 @@ class AuditCommand(Command):
     seed: int = 0
     """Random seed."""
     effort: Effort = "standard"
-    """Seconds, a minute or two on two cores, or longer. The report says what power a lower effort lost."""
+    """How long to measure: quick takes seconds, standard a minute or two on two cores, full longer. The report says what
+    power a lower effort lost."""
     level: Level = 2
     """Access level: 0 uses trained inputs only, in a process that cannot make novel ones; 1 also novel inputs, 2 also their
     labels."""
@@ -58,7 +59,7 @@ class AuditCommand(Command):
     sites: Annotated[tuple[str, ...], arg(metavar="GLOB [GLOB ...]", help_behavior_hint="(default: evenly spread)")] = ()
     """Sites inside the network to read, by dotted module name; a wrong name lists them all."""
     jobs: int = 1
-    """Processes over which instruments, or their copies, are spread; the numbers do not depend on it."""
+    """Number of parallel processes. The numbers do not depend on it."""
     trust: Trust = ()
     json: Flag = False
     """Print the report as JSON instead of the summary."""

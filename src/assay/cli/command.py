@@ -16,8 +16,8 @@ Trust = Annotated[
     UseAppendAction[tuple[str, ...]],
     arg(
         metavar="ADDRESS",
-        help="Allow code, package.module:function, that only a file names: a table's executor, or the task of a run. Code "
-        "that you name as SUBJECT or TASK needs no --trust.",
+        help="Allow code at package.module:function that a file names and the command line does not: the executor of a table, "
+        "or the task of a run.",
         help_behavior_hint="(repeatable)",
     ),
 ]

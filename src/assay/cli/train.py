@@ -61,7 +61,7 @@ class TrainCommand(Command):
     init_scale: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: 1)")] = None
     """Factor on every initial weight matrix."""
     active: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: 1)")] = None
-    """Share of units that stay active (AbsTopK), in blocks of transformers, behind ReLU and in recurrent cells."""
+    """Keep only this share of units by absolute value (AbsTopK): in transformer blocks, after ReLU, in recurrent cells."""
     sinks: bool = False
     """Attention sinks: one more key for every head, with a learned logit and the value 0."""
     rms: bool = False
@@ -71,7 +71,7 @@ class TrainCommand(Command):
     sparse: Annotated[str | None, arg(metavar="SHARE", help_behavior_hint="(default: 1)")] = None
     """Share of weights that stay nonzero, such as 1/64: weight-sparse training."""
     sparse_floor: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 4)")] = None
-    """Fewest weights that each unit keeps within that share."""
+    """With --sparse: the fewest nonzero weights of each unit."""
     trust: Trust = ()
 
     def run(self, terminal: Terminal) -> None:

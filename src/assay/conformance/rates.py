@@ -142,7 +142,7 @@ def false_findings(
 
 
 def _found(instrument: Instrument, task: Task, effort: Effort, work: tuple[int, Subject]) -> bool | None:
-    """Whether there was a finding; None where the instrument had no number."""
+    """Whether there was a finding; None where the instrument had too little data for a value."""
     seed, subject = work
     evidence = run(instrument, subject, task, effort=effort, seed=seed)
     return None if evidence.not_enough else bool(evidence.findings())

@@ -306,7 +306,7 @@ def _no_examples() -> AssayError:
 def _samples(inputs: Inputs, device: torch.device) -> tuple[Inputs, Inputs]:
     """Examples for the passes that find cuts, and a larger batch that holds them.
 
-    Equal examples are varied, since different ones show what depends on the inputs.
+    If all examples are identical they are perturbed, so that what depends on the inputs can be seen.
     """
     count = _length(inputs)
     if not count:

@@ -171,7 +171,7 @@ def _content(found: FoundCircuit, words: Sequence[str] | None) -> Mapping[str, A
 
 
 def _by_depth(found: FoundCircuit) -> list[int]:
-    """Places in topological order: each behind those that lead to it by a map, and the input of a map before its output."""
+    """Indices of the places in the order in which the network registers its modules; the input of a layer before its output."""
     wiring = found.network.wiring
     first: dict[str, int] = {}
     for number_, (layer, _) in enumerate(found.network.module.named_modules()):

@@ -66,12 +66,12 @@ class Metric:
     - `key`: its identifier in code; `title`: its name for readers.
     - `unit`: such as `accuracy`; `better`: which direction is better.
     - `level`: the access level that it needs (`assay.evidence.Level`).
-    - `of`: the independent unit, such as `combination`, `text` or `entity`.
+    - `of`: what is counted as one independent observation, such as `combination`, `text` or `entity`.
     - `bounds`: lowest and highest possible value; intervals are cut there.
-    - `least`: fewest units; with fewer there is "not enough data".
+    - `least`: the fewest of these; with fewer there is "not enough data".
     - `headline`: whether it is shown on the first screen and may become a finding.
     - `gain`: whether the reported value is the distance from the mean of the untrained copies.
-    - `beats`: names of the nulls that a measure must have.
+    - `beats`: nulls that must be read for this metric; an instrument that lacks one fails.
 
     Example::
 

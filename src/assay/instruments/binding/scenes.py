@@ -280,8 +280,9 @@ class ScenesDraw:
     def _reused(
         self, network: Subject, where: Where, size: int, read: ReadScenes, own: KeptScenes | None
     ) -> tuple[Tensor, NormalisedScore]:
-        """Whether read-outs that are shared over objects, fitted on trained scenes, name both attributes of the first object:
-        in held-out trained scenes, and as a score in scenes where its pair is new."""
+        """Fits one read-out for each attribute, shared by all objects, on trained scenes. Returns whether it names both
+        attributes of the first object in trained scenes left out of the fit, and the same as a normalised score in scenes
+        where the pair of this object is new."""
         new = self._see(network, where, self.novel)
         k = size
         states = {"own": torch.cat([read.states, new.states[:, :1].expand(-1, k, -1)])}

@@ -99,10 +99,10 @@ class WeightedNetwork:
         outside: float = 0.0,
         seen: Callable[[int, Tensor, Tensor], Tensor] = lambda k, x, y: y,
     ) -> Iterator[None]:
-        """While it lasts, every weight is multiplied by its gate, and the mean of its source by the rest.
+        """A context in which a weight w with gate g acts as w (g x + (1 - g) mean(x)), where x is the unit that it reads.
 
-        **Arguments:** `outside`: the gate of weights that may not be kept. `seen`: from the number of a map, what enters and
-        what leaves it, to what shall leave it.
+        **Arguments:** `outside`: the gate of weights that are not candidates for the circuit. `seen`: called with the index of
+        a linear layer, its input and its output; returns the output that is used instead.
         """
         changed: list[nn.Module] = []
         sizes = [int(place.free.sum()) for place in self._places]

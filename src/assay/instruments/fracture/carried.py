@@ -93,8 +93,10 @@ def lost_without_weights(network: Subject, inputs: Inputs, weights: Collection[s
 
 
 def _is_silent(layer: Layer, lost: Mapping[str, float]) -> bool:
-    """Whether a layer whose inputs vary gives, as far as the outputs show, the same to all examples: then it does not count
-    among the layers, and yet may hold a copy for each context, which are equal, or be used by a function beside its module."""
+    """Whether a layer's inputs vary while setting its output to the mean hardly changes the network's outputs.
+
+    Such a layer is not counted. Its weights may matter all the same: it may hold equal copies, one for each context, or a
+    function outside its module may use them."""
     return lost[layer.name] < CARRIES and bool((layer.inputs != layer.inputs[:1]).any())
 
 
