@@ -2,10 +2,10 @@
 
 Run `python experiments/binding_polar.py`. Networks of one layer and of two are trained on the task `lists` as in
 `binding_lists.py`. The graph of a list leads from the list to each of its entities and from each entity to its attribute,
-after Diego-Simon et al. 2026 (arXiv 2605.14125). An entity stands next to its attribute in every list, so that in the list
-itself its place would tell all. Its node is therefore the state at the last token where it is asked for, which is the same
-place for all entities; the node of an attribute is the state where it stands, that of the list is the state of the sign in
-front of the query.
+after Diego-Simon et al. 2026 (arXiv 2605.14125). An entity stands next to its attribute in every list, so that the
+positions in the list alone would give the graph. Its node is therefore the state at the last token of the query for it, which
+is the same position for all entities; the node of an attribute is the state at its own token, that of the list the state at
+the sign before the query.
 
 Probes (`assay.instruments.polar`) are fitted at every site on lists of trained pairs, and judged on other lists of trained
 pairs and on lists in which all pairs are new. Printed is the share of the edges from an entity to its attribute that are
@@ -104,8 +104,8 @@ def told(network: Subject, task: ListsEntities, drawn: dict[str, Contexts], num:
 
 
 def nodes(network: Subject, task: ListsEntities, contexts: Contexts, sites: list[str]) -> Sample:
-    """The list, its entities where each is asked for, and its attributes where they stand, with their graph. What a network
-    holds at a token in front of the query is the mean over the queries of one list."""
+    """States of the list, of its entities at their queries and of its attributes at their tokens, with their graph. States of
+    tokens before the query are means over the queries of one list."""
     asked = ask(task, contexts, contexts.entities)
     found = network.read(asked.written.inputs, sites)
     states = torch.stack([found[site] for site in sites]).unflatten(1, asked.entities.shape)

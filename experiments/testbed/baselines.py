@@ -1,4 +1,4 @@
-"""What a sceptic would set beside the nine lines: numbers that cost little, or that look at no inside."""
+"""Baselines for the nine lines: norm and sharpness of the weights, and prequential code length of a recipe with its data."""
 
 import math
 from itertools import pairwise
@@ -16,19 +16,21 @@ NOISE, DRAWS = 0.05, 10
 BLOCKS = (1 / 8, 1 / 4, 1 / 2, 1.0)
 """Shares of the trained combinations after each block."""
 SHARE_OF_STEPS = 0.25
-"""That the network of each block is trained for."""
+"""Steps for the network of each block, as a share of those of the recipe."""
 
 
 def norm(subject: Subject) -> float:
-    """Of all weights, as one vector."""
+    """Euclidean norm of all weights as one vector."""
     return float(torch.cat([weight.flatten() for _, weight in sorted(subject.weights().items())]).norm())
 
 
 @torch.no_grad()
 def sharpness(subject: Subject, examples: Examples, *, seed: int = 0) -> float:
-    """How much the loss on trained examples rises, in nats, when every weight is multiplied by 1 and normal noise of
-    `NOISE`: adaptive sharpness in the mean (Andriushchenko et al. 2023, arXiv 2302.07011), which no rescaling of units
-    changes; the mean over `DRAWS`."""
+    """Rise of the loss on trained examples, in nats, when every weight w becomes w (1 + `NOISE` e) with e standard normal.
+
+    Adaptive sharpness in the mean (Andriushchenko et al. 2023, arXiv 2302.07011), over `DRAWS` draws; it is invariant under
+    rescaling of units.
+    """
     generator, weights = keyed_generator(seed, "test bed: sharpness"), subject.weights()
 
     def loss(changed: dict[str, torch.Tensor]) -> float:
@@ -48,8 +50,8 @@ def prequential(recipe: Recipe, task: Task, own: Examples, num_outputs: int) -> 
     The trained combinations are sent in random order, those of the first block as if all outputs were equally likely, those of
     each further block by a network of the same recipe, from the same initial weights, trained on all blocks before for
     `SHARE_OF_STEPS` of the steps. It is trained on the combinations alone, without what else a network of the world is trained
-    on, so that nothing of a later block is told; early blocks are therefore cheaper to learn than in the training itself. What
-    is measured is the recipe with its data, and nothing of the network that is read.
+    on, so that it has seen nothing of a later block; early blocks are therefore cheaper to learn than in the training itself.
+    The code length is that of the recipe with its data; it does not depend on the network that is read.
     """
     known = own.combination.unique()
     known = known[torch.randperm(len(known), generator=Generator().manual_seed(recipe.seed))]

@@ -1,7 +1,7 @@
 """Networks of the test bed: recipes that cross what is trained with whether it makes a network compose, and their making.
 
-A kind is named after how a network is made, not after what comes of it, which is measured. Every network has a seed of its own,
-of its task (rule and trained combinations) as well as of its weights and batches.
+A kind is named after how a network is made, not after what comes of it, which is measured. A seed draws the task (rule and
+trained combinations), the initial weights and the batches, so that networks of one seed share them.
 """
 
 import copy
@@ -42,7 +42,7 @@ class World(NamedTuple):
 
 
 WORLDS = {"language": World("transformer", 64, 1_500, 0.6), "sprites": World("cnn", 8, 3_000, 2.0)}
-"""By task. The recipe of sprites was settled on networks of seed 100, which are not in the test bed."""
+"""By task. The recipe of sprites was chosen on networks of seed 100, which are not in the test bed."""
 TWINS = ("untrained", "shuffled")
 """Kinds in which there is nothing to find: networks of the initial weights, and trained on answers dealt at random."""
 EVERYTHING = 10**6

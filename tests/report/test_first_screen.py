@@ -42,7 +42,7 @@ def test_the_three_answers_stand_one_after_the_other_before_everything_else(exam
 def test_what_works_stands_beside_its_best_null_and_words_of_the_first_screen_are_explained(examples):
     text = words_of(report_html(examples.audit([examples.systematicity(), examples.recombination(e=1.0)])))
     first = text[: text.index(QUESTIONS[1])]
-    assert re.search(r"score \d.*\[.*\], trained ones .*, above the best null \(.* 0?\.\d+\)\.", first)
+    assert re.search(r"score \d.*\[.*\], above the best null \(.* 0?\.\d+\); trained ones score .*\.", first)
     assert "1-coverage" in text[text.index("The words") :]
 
 

@@ -6,7 +6,7 @@ from rows_for_tests import row
 
 from assay.stats import network_interval
 from assay.sweep.grid import grid_of
-from assay.sweep.points import best_null, summarised
+from assay.sweep.points import highest_null, summarised
 
 GRID = grid_of({"x": ("1", "2")}, seeds=3)
 
@@ -50,11 +50,11 @@ def test_networks_without_novel_combinations_give_no_number():
 
 def test_no_rows_no_points():
     assert summarised(GRID, [], success=0.8) == []
-    assert best_null([]) == 0.0
+    assert highest_null([]) == 0.0
 
 
-def test_the_best_null_is_the_highest_mean():
-    assert best_null([row({"x": "1"}, 0, 0.5, null=0.2), row({"x": "1"}, 1, 0.5, null=0.4)]) == pytest.approx(0.32)
+def test_the_highest_null_is_the_highest_mean():
+    assert highest_null([row({"x": "1"}, 0, 0.5, null=0.2), row({"x": "1"}, 1, 0.5, null=0.4)]) == pytest.approx(0.32)
 
 
 def test_equal_networks_are_no_certainty():

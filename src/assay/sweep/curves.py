@@ -14,7 +14,7 @@ import numpy as np
 from assay.evidence import Measure, Null
 from assay.stats import permutation_p
 from assay.sweep.grid import Axis, Grid
-from assay.sweep.points import best_null
+from assay.sweep.points import highest_null
 from assay.sweep.rows import NOVEL, Row
 
 MIN_VALUES = 3  # fewest values of an axis for a curve
@@ -50,7 +50,7 @@ class Slice:
     @cached_property
     def floor(self) -> float:
         """The best null of the novel score, at most .999, since the curve rises from it to 1."""
-        return min(best_null(self.rows), 1 - 1e-3)
+        return min(highest_null(self.rows), 1 - 1e-3)
 
     def measure(self, key: str, name: str, value: float | None, **more: Any) -> Measure:
         """A measure of this slice, with networks as units."""

@@ -49,7 +49,7 @@ def summarised(grid: Grid, rows: Iterable[Row], *, success: float) -> list[Point
     ]
 
 
-def best_null(rows: Sequence[Row]) -> float:
+def highest_null(rows: Sequence[Row]) -> float:
     """The highest mean over these networks of any null of the novel score; 0 without nulls."""
     names = dict.fromkeys(name for row in rows for name in row.values if name.startswith(f"{NOVEL}_null_"))
     means = [[value for row in rows if (value := row.values.get(name)) is not None] for name in names]

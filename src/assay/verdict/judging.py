@@ -100,11 +100,12 @@ def _measured(found: Mapping[str, Evidence], evidence: Sequence[Evidence], witho
         return Novel(because=reasons[0] if reasons else "novel combinations were not tested")
     which = item.settings.get("novel score", "novel combinations")
     of_seen = with_interval(seen.value, seen.interval)
-    text = f"{which} score {with_interval(novel.value, novel.interval)}, trained ones {of_seen}"
+    text = f"{which} score {with_interval(novel.value, novel.interval)}"
     answer, why = _call(novel.interval, *floor_of(novel), best=seen.value)
     if answer == "works" and novel not in findings(evidence):
         answer, why = "not resolved", f"it is no finding among all that was tested, with a largest p of {p_value(novel.p)}"
-    return _with_power(Novel(answer=answer, because=f"{text}{why and f', {why}'}", basis="measured"), novel)
+    because = f"{text}{why and f', {why}'}; trained ones score {of_seen}"
+    return _with_power(Novel(answer=answer, because=because, basis="measured"), novel)
 
 
 def _estimated(item: Evidence | None) -> Novel | None:

@@ -47,7 +47,7 @@ def test_a_mixture_that_depends_on_the_place_beats_every_mechanism_alone(generat
 
 
 def test_a_favoured_place_is_a_term_of_its_own(generator):
-    """The last place answers half of the time, whatever is asked, and the lexical mechanism otherwise."""
+    """The last place answers half of the time, regardless of the query, and the lexical mechanism otherwise."""
     answered, places = planted([0.0, 1.0, 0.0], generator)
     answered = torch.where(torch.rand(NUM, generator=generator) < 0.6, SIZE - 1, answered)
     found = fit_mixture(answered, places, size=SIZE, train=torch.arange(NUM) % 2 == 0)

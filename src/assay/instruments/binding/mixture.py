@@ -3,8 +3,8 @@
 The state at the last token of another list's query is put into a list. Three mechanisms then answer by three places:
 *positional* by the place that was queried in the other list, *lexical* by the place where the other list's queried entity
 stands here, *reflexive* by the place where the other list's answer stands here. After arXiv 2510.06182 (ICLR 2026), where
-such a mixture is fitted to language models; positional answers spread over neighbouring places. A network may also favour a
-place whatever is asked; a second fit of the mixture has a term for every place, the same in all lists.
+such a mixture is fitted to language models; positional answers spread over neighbouring places. A network may also favour one
+place regardless of the query; a second fit of the mixture has a term for every place, the same in all lists.
 """
 
 from dataclasses import dataclass, replace
