@@ -35,13 +35,13 @@ def test_a_network_that_binds_is_said_to(bound):
     assert {m.key for m in bound.findings()} == {"separation", "novel_reuse", "novel_binding"}
     assert bound.measure("isolation").value == pytest.approx(1.0, abs=1e-3)
     assert bound.measure("transplant").value == 1.0
-    assert "look direct" in bound.summary
+    assert "mechanism is direct" in bound.summary
 
 
 def test_another_mechanism_is_binding_too():
     found = evidence(mechanisms.subject("id", TASK))
     assert found.settings["verdict"] == "binding"
-    assert "look ID-like" in found.summary
+    assert "mechanism is ID-like" in found.summary
 
 
 def test_a_network_that_leaves_out_unknown_pairs_is_an_imitation():
@@ -67,7 +67,7 @@ def test_shares_of_answers_sum_to_one(bound):
     patches = tables["Answers after patches"]
     assert len(patches.rows) == 18
     assert all(sum(row[2:]) == pytest.approx(1.0) for row in patches.rows)
-    swaps = [table for name, table in tables.items() if name.startswith("Who answers for whom")]
+    swaps = [table for name, table in tables.items() if name.startswith("Answers by place")]
     assert len(swaps) == 2
     assert all(sum(row[1:]) == pytest.approx(1.0) for table in swaps for row in table.rows)
     (mixture,) = tables["Mixture of mechanisms"].rows
@@ -103,7 +103,7 @@ def test_world_pairs_are_a_null_that_a_network_may_not_beat():
     found = evidence(Subject(OfWorld(), fresh=fresh), task)
     assert found.settings["verdict"] == "not shown"
     assert found.measure("accuracy", entities="2").value < 0.2
-    assert any("no site holds a vector for every token" in warning for warning in found.warnings)
+    assert any("no site holds one vector for every token" in warning for warning in found.warnings)
     assert found.measure("separation").value == pytest.approx(0.0, abs=1e-6) or found.measure("separation").value is None
 
 

@@ -151,8 +151,10 @@ def test_a_network_that_segments_is_read_by_its_masks():
         "distance",
         "untrained copies",
     }
-    assert "whether one object covers both" in found.summary
-    assert {"One object or two, by site", "Ablation of what the read-out reads"} <= {figure.name for figure in found.figures}
+    assert "Whether one object covers two places" in found.summary
+    assert {"One object or two, by site", "Ablation of the directions of the read-out"} <= {
+        figure.name for figure in found.figures
+    }
 
 
 def test_segments_take_the_numbers_of_the_objects_that_they_overlap():
@@ -204,7 +206,7 @@ class Flat(nn.Module):
 def test_a_network_without_places_is_read_by_interactions():
     few = Binding(budgets={"quick": dataclasses.replace(BUDGETS["quick"], contexts=20, copies=2)})
     found = run(few, Subject(Flat()), TASK, effort="quick", seed=0)
-    assert found.settings["segments"] == "clusters of interacting places"
+    assert found.settings["segments"] == "clusters of interacting cells"
     assert NOT_SHOWN in found.summary
-    with pytest.raises(AssayError, match="must hold masks, or a map"):
+    with pytest.raises(AssayError, match="must hold masks or a map"):
         run(SMALL, Subject(Flat()), Labelled(fewest=2, most=2), effort="quick", seed=0)

@@ -97,7 +97,7 @@ def test_directions_of_the_read_out_hold_the_object(objects, generator):
     assert read.share(torch.eye(10)) == pytest.approx(1.0)
     nothing = read.without(grouped, torch.eye(10))
     assert torch.allclose(nothing, grouped.mean((0, 1)).expand_as(nothing), atol=1e-4)
-    with pytest.raises(AssayError, match="states that differ"):
+    with pytest.raises(AssayError, match="must vary between places"):
         read_directions(torch.ones_like(grouped), pairs)
 
 

@@ -46,7 +46,7 @@ def test_the_spread_of_the_units_is_that_of_the_score(generator):
 def test_nothing_to_show_where_the_null_is_at_the_ceiling():
     found = normalised(torch.ones(50), {"grid": torch.full((50,), 0.97)})
     assert found.value is None
-    assert "leaves nothing to show" in found.reason
+    assert "too close to the ceiling" in found.reason
     assert normalised(torch.ones(1), {"grid": torch.zeros(1)}).reason.startswith("1 units")
     assert normalised(torch.ones(0), {"grid": torch.zeros(0)}).reason.startswith("0 units")
 

@@ -105,7 +105,7 @@ def test_read_outs_are_judged_on_scenes_that_they_have_not_seen(generator):
     noise, targets = torch.randn(200, 50, generator=generator), torch.randn(200, 1, generator=generator)
     said = left_out(noise, targets, torch.arange(200))
     assert abs(float(torch.corrcoef(torch.cat([said, targets], 1).T)[0, 1])) < 0.2
-    with pytest.raises(AssayError, match="5 parts of the scenes"):
+    with pytest.raises(AssayError, match="5 groups of scenes"):
         left_out(noise[:4], targets[:4], torch.arange(4))
 
 
@@ -113,5 +113,5 @@ def test_components_and_states_that_stay(scenes):
     attributes = scenes[0]
     assert components(torch.ones(10, 2, 3)).shape == (3, 0)
     assert components(features(attributes)).shape[1] <= 7
-    with pytest.raises(AssayError, match="must move some state"):
+    with pytest.raises(AssayError, match="must change some state"):
         isolation(features(attributes), features(attributes), attributes, num_values=(SHAPES, COLOURS))

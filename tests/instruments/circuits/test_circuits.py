@@ -79,20 +79,20 @@ def test_single_weights_are_pruned_by_the_same_search_in_every_null_and_referenc
     assert nulls["twin"][0] == pytest.approx(weights.value, abs=2 / 102)
     rows = table(evidence, "Pruned weight by weight").rows
     assert [row[0] for row in rows] == [
-        "gates", "the largest weights", *["gates, permuted labels"] * 2, "gates, wrong labels",
+        "gates", "largest weights by magnitude", *["gates, permuted labels"] * 2, "gates, wrong labels",
     ]  # fmt: skip
     assert rows[0][3] < 0.15 < 0.6 < rows[0][4]
-    assert not any("one by one" in told for told in evidence.not_tested)
+    assert not any("single weights" in told for told in evidence.not_tested)
 
 
-def test_labels_that_say_nothing_and_untrained_copies_have_no_circuit_as_small(quick):
+def test_nonsense_labels_and_untrained_copies_have_no_circuit_as_small(quick):
     nulls = {null.name: null for null in quick.measure("circuit_size").nulls}
     assert set(nulls) == {UNTRAINED, NONSENSE}
     assert min(nulls[UNTRAINED].values) == 1.0
     assert min(nulls[NONSENSE].values) == 1.0
     assert len(nulls[NONSENSE].values) == 7
     assert quick.measure("circuit_size") in quick.findings()
-    rows = table(quick, "Circuits for other labels").rows
+    rows = table(quick, "Circuits for nonsense labels").rows
     assert [row[0] for row in rows] == ["the task", *["permuted labels"] * 6, "wrong labels", "constant labels"]
 
 
@@ -118,7 +118,7 @@ def test_what_is_not_learned_is_not_searched():
     assert not evidence.not_enough
     torch.manual_seed(0)
     blank = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
-    assert "train it until its loss" in read(Subject(blank)).not_enough
+    assert "train the network until its loss" in read(Subject(blank)).not_enough
 
 
 def test_a_path_that_collapses_names_what_to_change():

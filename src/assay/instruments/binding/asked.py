@@ -1,4 +1,4 @@
-"""Contexts with their queries as one network reads them, and what it answers: logits, choices, the paired contrast."""
+"""Contexts with their queries as a network reads them, and its answers: logits, accuracy and the paired contrast."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ class Asked:
 
     **Attributes:**
 
-    - `entities`: `(n, q)`, the queried ones.
-    - `written`: rows of one context lie together: row `q i + j` is query j of context i.
-    - `outputs`: the output of the network that stands for each attribute.
+    - `entities`: `(n, q)`, the queried entities.
+    - `written`: one row for each query; row `q i + j` is query j of context i.
+    - `outputs`: for each attribute, the index of the network's output that means it.
     """
 
     contexts: Contexts
@@ -32,25 +32,25 @@ class Asked:
         return torch.arange(len(self.contexts)).repeat_interleave(self.entities.shape[1])
 
     def places_of(self, attribute: Int[Tensor, "n q"]) -> Int[Tensor, "n q"]:
-        """Where in its list each attribute stands; as many as there are entities where it does not."""
+        """The position of each attribute in its list; the length of the list where the attribute is not listed."""
         listed = self.contexts.attributes[:, None] == attribute[..., None]
         return torch.where(listed.any(2), listed.long().argmax(2), self.contexts.size)
 
 
 def ask(task: ListsEntities, contexts: Contexts, entities: Int[Tensor, "n q"]) -> Asked:
-    """The contexts, each with a query for every one of its `entities`."""
+    """Write one query for each of the given `entities` of every context."""
     rows = torch.arange(len(contexts)).repeat_interleave(entities.shape[1])
     return Asked(contexts, entities, task.write(contexts.take(rows), entities.flatten()), task.answers)
 
 
 def unlisted(contexts: Contexts, num_entities: int, *, num: int, generator: torch.Generator) -> Int[Tensor, "n num"]:
-    """So many entities that are not in the list, for each context."""
+    """For each context, `num` entities drawn at random from those that are not in its list."""
     taken = torch.zeros(len(contexts), num_entities).scatter_(1, contexts.entities, 2.0)
     return (torch.rand(taken.shape, generator=generator) + taken).argsort(1)[:, :num]
 
 
 def logits(network: Subject, asked: Asked) -> Float[Tensor, "n q attributes"]:
-    """What the network says of every attribute."""
+    """The network's logit of every attribute, for every query."""
     return network(asked.written.inputs)[:, asked.outputs].float().unflatten(0, asked.entities.shape)
 
 
@@ -62,21 +62,22 @@ def own_attribute(asked: Asked) -> Int[Tensor, "n q"]:
 
 
 def right(said: Float[Tensor, "n q attributes"], asked: Asked) -> Bool[Tensor, "n q"]:
-    """Whether the attribute of the queried entity is answered. Attributes that are said equally are no answer."""
+    """Whether the network answers with the attribute of the queried entity. A tie for the largest logit counts as wrong."""
     best = said.amax(2, keepdim=True)
     alone = (said == best).sum(2) == 1
     return (said.argmax(2) == own_attribute(asked)) & alone
 
 
 def listed(said: Float[Tensor, "n q attributes"], contexts: Contexts) -> Float[Tensor, "n q k"]:
-    """Of the attributes in the list alone, in its order."""
+    """The logits of the listed attributes alone, in the order of the list."""
     index = contexts.attributes[:, None].expand(-1, said.shape[1], -1)
     return said.gather(2, index)
 
 
 def contrast(said: Float[Tensor, "n k k"]) -> Float[Tensor, " n"]:
-    """Paired contrast: with `said[i, q, p]` what query q says of the attribute at place p, the share of pairs of places i < j
-    with `said[i, i] - said[i, j] - said[j, i] + said[j, j] > 0`; half for those at 0.
+    """Paired contrast: the share of pairs of positions i < j with `said[i, i] - said[i, j] - said[j, i] + said[j, j] > 0`.
+
+    `said[n, q, p]` is the logit, under query q, of the attribute at position p of list n. A pair at exactly 0 counts one half.
 
     A preference for a position or an attribute that does not depend on the query cancels. Chance is .5.
 

@@ -1,4 +1,4 @@
-"""Grouping at the places of one network: IsSameObject at every site that holds a map, beside its nulls, and its ablation."""
+"""IsSameObject at every site of a network that holds a feature map, beside its nulls, and the ablation of what it reads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,23 +26,23 @@ from assay.stats import MIN_UNITS
 from assay.subject import Subject
 
 PAIRS = 24
-"""Pairs of places of every scene."""
+"""Pairs of places drawn from every scene."""
 MOST_REMOVED = 4
-"""Directions that are ablated, and half of all at most."""
+"""Number of directions that are ablated, unless that is more than half of all directions."""
 _CANDIDATES, _RANDOM = 400, 8
-"""Random subspaces drawn, and those of them that are ablated: the nearest in the variance that they remove."""
+"""Number of random subspaces drawn, and how many of them are ablated: the closest in the variance that they remove."""
 HOW = {
-    "colour": "the same read-out of the colours of the input at both places",
-    "position": "the same read-out of the positions of both places",
-    "colour and position": "the same read-out of colours and positions together",
-    "distance": "a linear read-out of how far apart the places are",
+    "colour": "the same read-out, from the colours of the input at both places",
+    "position": "the same read-out, from the positions of both places",
+    "colour and position": "the same read-out, from colours and positions together",
+    "distance": "a linear read-out from the distance between the places",
     "random directions": f"as many random directions of the states that remove about as much variance, {_RANDOM} times",
 }
 
 
 @dataclass(frozen=True)
 class PlaceSite:
-    """A site that holds states at places, and the rows and columns of these."""
+    """A site that holds one state at every place of a grid, and that grid."""
 
     name: str
     grid: PlaceGrid
@@ -50,13 +50,15 @@ class PlaceSite:
 
 @dataclass(frozen=True)
 class Ablation:
-    """The states without the directions that the read-out reads most.
+    """Ablation of the directions that the read-out weighs most, beside that of random directions.
 
     **Attributes:**
 
-    - `removed`: directions; `share`, `share_of_random`: what of the variance of the states was removed with them.
-    - `moved`, `by_random`: squared change of the outputs of every scene, of their variance, and by random directions `(r, n)`.
-    - `left`, `left_by_random`: accuracy of the read-out fitted anew.
+    - `removed`: number of directions removed; `share`, `share_of_random`: the share of the states' variance that went with
+      them.
+    - `moved`, `by_random`: squared change of the outputs for every scene, as a share of their variance, after the ablation
+      `(n,)` and after that of random directions `(r, n)`.
+    - `left`, `left_by_random`: accuracy of the read-out, fitted again after the ablation.
     """
 
     removed: int
@@ -74,10 +76,10 @@ class Grouping:
 
     **Attributes:**
 
-    - `site`: the best of all on half of the scenes.
-    - `scenes`, `right`: those of the other half that have pairs, and accuracy in each at this site; `nulls`: the same without a
-      network.
-    - `by_site`, `nulls_by_site`: means on the half on which the site was chosen.
+    - `site`: the site with the highest accuracy on one half of the scenes.
+    - `scenes`, `right`: the scenes of the other half that have pairs, and the accuracy in each at this site; `nulls`: the same
+      accuracy from the input alone.
+    - `by_site`, `nulls_by_site`: mean accuracies on the half on which the site was chosen.
     """
 
     site: PlaceSite
@@ -90,9 +92,11 @@ class Grouping:
 
 
 def grouping(network: Subject, scenes: ObjectScenes, rng: Random, *, most: int, own: PlaceSite | None) -> Grouping | str:
-    """Read the network at no more than `most` sites with places, or at one, of an untrained copy that of its network.
+    """Read IsSameObject at up to `most` sites that hold a map, or at the site `own` alone.
 
-    **Returns:** in words why there is nothing, where scenes or sites are too few.
+    **Arguments:** `own`: for an untrained copy, the site that was chosen for the network under test.
+
+    **Returns:** a sentence that says why there is no result, where scenes or sites are too few.
     """
     half = torch.arange(len(scenes)) % 2 == 0
     choosing, judging = scenes.take(half), scenes.take(~half)
@@ -102,7 +106,9 @@ def grouping(network: Subject, scenes: ObjectScenes, rng: Random, *, most: int, 
     if site is None:
         found = _by_site(network, choosing, rng("pairs", "choosing"), most)
         if not found:
-            return "no site holds states at four rows and columns of places with pairs of one object and of two"
+            return (
+                "no site holds a map of four rows and columns in which pairs of places on one and on two objects can be drawn"
+            )
         by_site = {one.name: right for one, (right, _) in found.items()}
         nulls_by_site = {one.name: nulls for one, (_, nulls) in found.items()}
         site = max(found, key=lambda one: found[one][0])
@@ -113,13 +119,13 @@ def grouping(network: Subject, scenes: ObjectScenes, rng: Random, *, most: int, 
     states = _states(network, judging, site)
     right = same_object({"own": states}, pairs)["own"]
     nulls = _nulls(judging, site.grid, pairs)
-    # What is ablated in an untrained copy says nothing of the network.
+    # Ablation is done in the network under test only: in an untrained copy it would tell nothing about the network.
     ablation = None if own else _ablated(network, judging, site, states, pairs, rng("ablation"))
     return Grouping(site, pairs.scene.unique(), right, nulls, by_site, nulls_by_site, ablation)
 
 
 def values_of_grouping(found: Grouping | str) -> list[Values]:
-    """IsSameObject and its ablation, each beside its nulls."""
+    """The measures of IsSameObject and of its ablation, each beside its nulls."""
     if isinstance(found, str):
         return [Values(metric=metrics.SAME_OBJECT.key, units=torch.zeros(0), reason=found)]
     nulls = tuple(Control(name=name, how=HOW[name], values=units[None]) for name, units in found.nulls.items())
@@ -132,7 +138,7 @@ def values_of_grouping(found: Grouping | str) -> list[Values]:
 
 
 def cells(objects: Int[Tensor, "n rows columns"], grid: PlaceGrid) -> Int[Tensor, "n places"]:
-    """The label that covers most of every cell of a grid, the lowest of equal ones."""
+    """The label that covers most of each cell of a grid; of equally frequent labels the lowest."""
     labels = torch.nn.functional.one_hot(objects).permute(0, 3, 1, 2).float()
     return torch.nn.functional.adaptive_avg_pool2d(labels, grid).argmax(1).flatten(1)
 
@@ -164,7 +170,7 @@ def _by_site(
 def _pairs(scenes: ObjectScenes, grid: PlaceGrid, generator: Generator) -> PlacePairs:
     pairs = draw_pairs(cells(scenes.objects, grid), PAIRS, generator=generator)
     if len(pairs.scene.unique()) < MIN_UNITS:
-        raise AssayError(f"{MIN_UNITS} scenes with pairs of places of one object and of two are needed")
+        raise AssayError(f"{MIN_UNITS} scenes with pairs of places on one object and on two are needed")
     return pairs
 
 
@@ -186,7 +192,7 @@ def _ablated(
     pairs: PlacePairs,
     generator: Generator,
 ) -> Ablation | None:
-    """None where the states have a single direction or none."""
+    """The ablation, or None where the states vary along fewer than two directions."""
     if components(states, 2).shape[1] < 2:
         return None
     read = read_directions(states, pairs)
@@ -213,7 +219,7 @@ def _ablated(
 
 
 def _put(whole: Float[Tensor, "n *shape"], states: Float[Tensor, "n places d"], grid: PlaceGrid) -> Float[Tensor, "n *shape"]:
-    """The states of a site with others at its places."""
+    """The activations of a site, with the states at its places replaced."""
     if whole.ndim == 4:
         return states.mT.unflatten(2, grid).to(whole.dtype)
     new = whole.clone()

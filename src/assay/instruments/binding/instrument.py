@@ -1,4 +1,4 @@
-"""Binding: are entities segregated, kept apart, and reused in pairs that were never bound?"""
+"""The instrument `binding`: are entities segregated, kept apart, and reused in pairs never bound in training?"""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,15 +18,16 @@ from assay.task import Task
 class Binding(Instrument[ListsDraw | ScenesDraw]):
     """Segregation, separation and reuse of entities, each `(observed - best null) / (ceiling - best null)`, and their minimum.
 
-    The three questions are those of Greff, van Steenkiste and Schmidhuber 2020, who define no number: these are ours, and
-    their nulls are what they are worth. In lists of entities (`assay.entities.ListsEntities`) separation is the paired
-    contrast, reuse the accuracy on pairs never bound, and states are exchanged to name the mechanism. In scenes of objects
-    (`assay.entities.ShowsObjects`) segregation is the FG-ARI of masks or of clustered states, separation the decoding of which
-    attributes go together from the states of segments, reuse the read-outs in scenes with a pair never trained.
+    Greff, van Steenkiste and Schmidhuber 2020 pose the three questions without defining a number. The numbers here are
+    Assay's, and mean no more than their nulls allow. In lists of entities (`assay.entities.ListsEntities`) separation is the
+    paired contrast, reuse is the accuracy on pairs never bound in training, and interchange of states names the mechanism. In
+    scenes of objects (`assay.entities.ShowsObjects`) segregation is the FG-ARI of masks or of clustered states; separation is
+    how well the binding of attributes is decoded from the states of segments; reuse is the accuracy of the read-outs in scenes
+    that hold an untrained pair.
     """
 
     name = "binding"
-    question = "Are entities told apart, kept apart, and bound to what they have, in pairs never bound before too?"
+    question = "Are entities segregated, kept apart, and bound to their attributes, also in pairs never bound in training?"
     cites = ("greff2020", "feng2023")
     needs = (BindsEntities,)
     metrics = (
@@ -53,14 +54,14 @@ class Binding(Instrument[ListsDraw | ScenesDraw]):
         assert isinstance(task, BindsEntities)
         kinds = {"lists": ListsDraw, "scenes": ScenesDraw}
         if task.entities_in not in kinds:
-            raise AssayError("entities are bound in lists or in scenes", given=task.entities_in, choices=kinds)
+            raise AssayError("a task must bind its entities in lists or in scenes", given=task.entities_in, choices=kinds)
         return kinds[task.entities_in].draw(task, budget, rng)
 
     def read(self, network: Subject, data: ListsDraw | ScenesDraw, rng: Random) -> Reading:
         return data.read(network, rng, None)
 
     def read_copy(self, network: Subject, data: ListsDraw | ScenesDraw, own: Reading, rng: Random) -> Reading:
-        # At the size of list, and against the ceiling, of the network under test.
+        # At the list length, and against the ceiling, that were found for the network under test.
         return data.read(network, rng, own.kept)
 
     def explain(self, data: ListsDraw | ScenesDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:

@@ -1,4 +1,4 @@
-"""Binding in lists of entities: what is drawn, and how one network is read."""
+"""Binding in lists of entities: the lists that are drawn, and the reading of one network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,11 +36,11 @@ from assay.subject import Subject
 from assay.task import Task
 
 SIGNED_AT = 3
-"""Entities in the lists whose states are exchanged: with two, leaving one out looks like an identity."""
+"""Length of the lists whose states are patched: in lists of two, excluding one entity looks like naming the other."""
 HOW = {
     "unlisted names": "the paired contrast of queries for entities that are not in the list",
     "co-occurrence": "the listed attribute that the queried entity had most often in training",
-    "place": "the attribute at the one place of the list that does best",
+    "place": "the attribute at one fixed place of the list, the place with the highest accuracy",
     "guess": "one of the listed attributes at random",
     "world pairing": "the attribute that the queried entity had most often in training, listed or not",
 }
@@ -48,8 +48,8 @@ HOW = {
 
 @dataclass(frozen=True)
 class Inside:
-    """What exchanged states show. `curve`: the contrast after each swap at every site, -1 to 1; `mixtures`: of mechanisms, at
-    every site; `tables`: who answers whom at the site of the patches."""
+    """Results of patches and swaps. `curve`: the contrast, -1 to 1, after each swap at every site; `mixtures`: the mixture of
+    mechanisms at every site; `tables`: for each swap at the patched site, the place from which each query is answered."""
 
     sites: tuple[str, ...]
     patched: Patched
@@ -61,7 +61,7 @@ class Inside:
 
 @dataclass(frozen=True)
 class ListsKept:
-    """What the words are made of. `base`: the size of list at which scores are read; `ceiling`: accuracy there."""
+    """What the summary and figures need. `base`: the list length at which scores are read; `ceiling`: the accuracy there."""
 
     base: int
     ceiling: float
@@ -75,8 +75,9 @@ class ListsKept:
 
 @dataclass(frozen=True)
 class ListsDraw:
-    """Everything drawn. `asked`: by size, the queries of all listed entities and of as many others; `changed`: the same lists
-    with another attribute at the first place, and the queries of first and last; `novel`: the queried pair by kind and size."""
+    """The data. `asked`: by list length, queries for all listed entities and for as many unlisted ones; `changed`: the same
+    lists with another attribute at the first place, and queries for the first and last entity; `novel`: queries for the pair
+    never bound in training, by kind of novelty and list length."""
 
     budget: BindingBudget
     sizes: tuple[int, ...]
@@ -133,7 +134,7 @@ class ListsDraw:
         return cls(budget, lists.sizes, asked, changed, novel, both, mixed, known, tuple(not_drawn))
 
     def read(self, network: Subject, rng: Random, own: ListsKept | None) -> Reading:
-        """One network. `own`: of an untrained copy, what was read of the network under test."""
+        """Read one network. `own`: for an untrained copy, the reading of the network under test."""
         said = {size: logits(network, asked) for size, asked in self.asked.items()}
         accuracy = {size: right(said[size], asked)[:, :size].float().mean(1) for size, asked in self.asked.items()}
         base = own.base if own else self._base(accuracy)
@@ -149,7 +150,7 @@ class ListsDraw:
             found[pairs, size] = combined.means
             values.append(self._novel_accuracy(pairs, size, combined, nulls))
             if size == base:
-                # An accuracy on trained pairs below the nulls' leaves no way from the null to the ceiling.
+                # With an accuracy on trained pairs below that of the nulls, the ceiling is below the null: no score exists.
                 scores[f"reuse, {pairs}"] = normalised(combined.means, nulls, ceiling=ceiling)
                 values.append(values_of(metrics.REUSE, scores[f"reuse, {pairs}"], HOW, pairs=pairs))
         reused = len(scores) > 1
@@ -163,7 +164,7 @@ class ListsDraw:
         return Reading(values, ListsKept(base, ceiling, accuracy, found, scores, learned, told, inside))
 
     def _base(self, accuracy: Mapping[int, Tensor]) -> int:
-        """The longest trained list that is learned, else the shortest."""
+        """The largest list length in training that was learned; if none was, the smallest."""
         intervals = {size: mean_interval(accuracy[size], bounds=(0.0, 1.0)) for size in self.sizes}
         learned = [size for size, interval in intervals.items() if interval is not None and interval.low >= LEARNED]
         return max(learned, default=min(self.sizes))
@@ -183,7 +184,7 @@ class ListsDraw:
         return Values(metric=metrics.ACCURACY.key, about={"entities": str(size)}, units=units, controls=(guess,), note=note)
 
     def _illusory(self, size: int, said: Float[Tensor, "n q attributes"]) -> Values | None:
-        """Of the errors those that name another listed attribute."""
+        """The share of errors that name another listed attribute."""
         asked = self.asked[size]
         wrong = ~right(said, asked)[:, :size]
         ids = wrong.any(1).nonzero()[:, 0]
@@ -197,8 +198,8 @@ class ListsDraw:
         return Values(metric=metrics.ILLUSORY.key, about=about, units=share, ids=ids, controls=(control,))
 
     def _isolation(self, network: Subject, size: int, said: Float[Tensor, "n q attributes"]) -> Values:
-        """How little the answer for the last entity moves when the first one's attribute changes, of how much the first's
-        does: both in total variation of the answers' distribution."""
+        """1 minus leakage when the attribute of the first entity changes: the movement of the answer for the last entity, as a
+        share of that for the first. Movement is the total variation distance of the answer distributions."""
         after = logits(network, self.changed[size]).softmax(2)
         before = said[:, [0, size - 1]].softmax(2)
         first, last = (((after - before).abs().sum(2) / 2).double()).unbind(1)
@@ -209,7 +210,7 @@ class ListsDraw:
         return Values(metric=metrics.ISOLATION.key, units=units, bounds=None if value < 0 else (-1.0, 1.0))
 
     def _of_novel(self, network: Subject, asked: Asked) -> tuple[ClusterMeans, dict[str, Tensor]]:
-        """Accuracy of every queried pair, and of the nulls."""
+        """Accuracy for every pair that was queried, and the same of the nulls."""
         contexts, (entity, attribute) = asked.contexts, asked.contexts.at(asked.contexts.queried)
         pair = entity * self.known.shape[1] + attribute
 
@@ -259,7 +260,7 @@ class ListsDraw:
         return {site: fit_mixture(places, lists.places, size=size, train=train) for site, places in answered.items()}
 
     def _transplant(self, inside: Inside) -> list[Values]:
-        """Pairs put whole into another list, that the network answers by."""
+        """Transplantation: how often a pair that is patched into another list determines the answer there."""
         patched = inside.patched
         if not patched.site:
             return []
@@ -272,7 +273,7 @@ class ListsDraw:
 
 
 def _changed(contexts: Contexts, known: Float[Tensor, "entities attributes"], rng: Random) -> Contexts:
-    """With an attribute at the first place that is not in the list, one that was trained with its entity where there is one."""
+    """The lists with another attribute at the first place: an unlisted one, if possible trained with the entity there."""
     cost = torch.zeros(len(contexts), known.shape[1]).scatter_(1, contexts.attributes, 4.0)
     cost += 2 * (known[contexts.entities[:, 0]] == 0)
     new = (torch.rand(cost.shape, generator=rng("changed", contexts.size)) + cost).argmin(1)
@@ -282,7 +283,7 @@ def _changed(contexts: Contexts, known: Float[Tensor, "entities attributes"], rn
 
 
 def _first(asked: Asked, num: int) -> Written:
-    """What is written for the first queries of each context alone."""
+    """The written rows of the first `num` queries of each context."""
     total = asked.entities.shape[1]
     kept = (torch.arange(len(asked.contexts) * total) % total) < num
     written = asked.written
@@ -298,4 +299,4 @@ def _first(asked: Asked, num: int) -> Written:
 def _check_answers(task: Task, lists: ListsEntities) -> None:
     width = task.objective.width()
     if len(lists.answers) and int(lists.answers.max()) >= width:
-        raise AssayError("every attribute must have an output that stands for it", given=f"{width} outputs")
+        raise AssayError("every attribute must have an output of its own", given=f"{width} outputs")

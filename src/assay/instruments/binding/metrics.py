@@ -1,4 +1,4 @@
-"""What the instrument measures, and the sizes that each effort buys."""
+"""The metrics of `binding`, and its budget at each effort."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ ABLATION = Metric(
 
 @dataclass(frozen=True, kw_only=True)
 class BindingBudget(Budget):
-    """`contexts`: of every size and kind of pairs; `sites`: at most so many where states are exchanged."""
+    """`contexts`: number of contexts for each size and kind of pairs; `sites`: largest number of sites that are patched."""
 
     contexts: int
     sites: int = 6
@@ -58,7 +58,7 @@ BUDGETS: Mapping[Effort, BindingBudget] = {
 
 
 def values_of(metric: Metric, score: NormalisedScore, how: Mapping[str, str], **about: str) -> Values:
-    """A score beside each of its nulls. `how`: how each was made; `about`: what it is of."""
+    """The values of a score, with its nulls. `how`: by name of the null, how it was made; `about`: keys of the measure."""
     if score.value is None:
         return Values(metric=metric.key, units=torch.zeros(0), about=about, reason=score.reason)
     controls = tuple(
@@ -71,10 +71,10 @@ def values_of(metric: Metric, score: NormalisedScore, how: Mapping[str, str], **
 
 
 def values_of_lowest(found: Composite | None, units: torch.Tensor) -> Values:
-    """The lowest of all scores."""
+    """The values of the minimum of the scores."""
     if found is None:
-        return Values(metric=COMPOSITE.key, units=torch.zeros(0), reason="a score that it is the lowest of has no number")
+        return Values(metric=COMPOSITE.key, units=torch.zeros(0), reason="one of the scores has no value")
     return Values(
         metric=COMPOSITE.key, units=units, value=found.value, interval=found.interval, variance=found.variance,
-        ceiling=1.0, note=f"that of {found.which}",
+        ceiling=1.0, note=f"the lowest score is {found.which}",
     )  # fmt: skip

@@ -1,10 +1,10 @@
-"""Mixture of positional, lexical and reflexive mechanisms, fitted to the answers after a patch at the query.
+"""Mixture of positional, lexical and reflexive mechanisms, fitted to the answers after a patch at the last token.
 
-The state at the last token of another list's query is put into a list. Three mechanisms then answer by three places:
-*positional* by the place that was queried in the other list, *lexical* by the place where the other list's queried entity
-stands here, *reflexive* by the place where the other list's answer stands here. After arXiv 2510.06182 (ICLR 2026), where
-such a mixture is fitted to language models; positional answers spread over neighbouring places. A network may also favour one
-place regardless of the query; a second fit of the mixture has a term for every place, the same in all lists.
+The state at the last token, where the query is answered, is patched from a source list into a target list. Three mechanisms
+then predict three different places of the target: *positional*, the place that was queried in the source; *lexical*, the
+place of the source's queried entity; *reflexive*, the place of the source's answer. After arXiv 2510.06182 (ICLR 2026), which
+fits such a mixture to language models; positional answers spread over neighbouring places. A network may also favour one
+place whatever the query, so a second fit adds one term for every place, shared by all lists.
 """
 
 from dataclasses import dataclass, replace
@@ -21,19 +21,19 @@ from assay.subject import Subject
 MECHANISMS = ("positional", "lexical", "reflexive")
 _STEPS, _DECAY = 60, 1e-3
 LEAST = 20
-"""Answers, fewer of which fit no mixture."""
+"""The fewest answers to which a mixture is fitted."""
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """A mixture fitted to some answers, judged on others.
+    """A mixture fitted to some answers and evaluated on others.
 
     **Attributes:**
 
-    - `shares`: of answers by each mechanism's place, and `elsewhere`, on the judged answers; they sum to 1.
-    - `predicted`: the share of judged answers that the fitted mixture puts first.
-    - `favoured`: the same of the mixture with a term for every place of the list.
-    - `alone`: the same of each mechanism fitted by itself, and of the place that is answered most: the nulls.
+    - `shares`: shares of the held-out answers at the place of each mechanism, and `elsewhere`; they sum to 1.
+    - `predicted`: the share of held-out answers to which the fitted mixture gives the highest probability.
+    - `favoured`: the same for the mixture with a term for every place of the list.
+    - `alone`: the nulls: the same for each mechanism fitted by itself, and for the most frequent place.
     """
 
     shares: dict[str, float]
@@ -44,10 +44,11 @@ class Mixture:
 
 @dataclass(frozen=True)
 class CrossedLists:
-    """Lists in which every mechanism answers by a place of its own.
+    """Pairs of lists in which each mechanism predicts a different place.
 
-    **Attributes:** `into`: lists asked for an entity that they do not hold; `whence`: the same entities and attributes in other
-    places, asked for one of them; `places`: `(n, 3)`, in the order of `MECHANISMS`.
+    **Attributes:** `into`: the target lists, asked for an entity that they do not hold; `whence`: the source lists, with the
+    same entities and attributes at other places, asked for one of them; `places`: the predicted places `(n, 3)`, in the order
+    of `MECHANISMS`.
     """
 
     into: Asked
@@ -58,14 +59,15 @@ class CrossedLists:
 def crossed(
     task: ListsEntities, contexts: Contexts, *, generator: Generator, place: Int[Tensor, " n"] | None = None
 ) -> CrossedLists:
-    """Of every list another with its entities moved on by one place and its attributes by two, asked for its entity at `place`,
-    by default one at random.
+    """Pair every list with a source list whose entities are shifted by one place and whose attributes by two.
+
+    **Arguments:** `place`: the place that is queried in the source, by default one at random for each list.
 
     **Raises:** `AssayError` for lists of fewer than three, where the three places cannot differ.
     """
     size, num = contexts.size, len(contexts)
     if size < len(MECHANISMS):
-        raise AssayError("three mechanisms are told apart by three places", given=f"lists of {size}")
+        raise AssayError("lists must have at least three places to tell three mechanisms apart", given=f"lists of {size}")
     moved = replace(contexts, entities=contexts.entities.roll(1, 1), attributes=contexts.attributes.roll(2, 1))
     place = torch.randint(size, (num,), generator=generator) if place is None else place
     places = torch.stack([place, (place - 1) % size, (place - 2) % size], 1)
@@ -75,8 +77,8 @@ def crossed(
 
 
 def said_of_places(network: Subject, lists: CrossedLists, site: str) -> Float[Tensor, "n k"]:
-    """What the network says of the attribute at every place of the list, with the last token's state at a site that of the
-    other list."""
+    """The logits of the attribute at every place of the target, with the last token's state at a site patched from the
+    source."""
     states = network.read(lists.into.written.inputs, [site])[site].clone()
     states[:, -1] = network.read(lists.whence.written.inputs, [site])[site][:, -1]
     said = network(lists.into.written.inputs, replace={site: states})[:, lists.into.outputs].float()
@@ -84,10 +86,10 @@ def said_of_places(network: Subject, lists: CrossedLists, site: str) -> Float[Te
 
 
 def fit_mixture(answered: Int[Tensor, " n"], places: Int[Tensor, "n 3"], *, size: int, train: Tensor) -> Mixture:
-    """Multinomial regression of the answered place on what each mechanism says of every place.
+    """Multinomial logistic regression of the answered place on the predictions of the mechanisms.
 
-    **Arguments:** `answered`: the place in the list, 0 to `size - 1`; `places`: what each mechanism answers, in the order of
-    `MECHANISMS`, all different; `train`: which rows are fitted, the others are judged.
+    **Arguments:** `answered`: the answered place, 0 to `size - 1`; `places`: the place that each mechanism predicts, in the
+    order of `MECHANISMS`, all different; `train`: the rows to which the mixture is fitted; it is evaluated on the others.
 
     **Raises:** `AssayError` for fewer than `LEAST` rows on either side.
 
@@ -100,7 +102,7 @@ def fit_mixture(answered: Int[Tensor, " n"], places: Int[Tensor, "n 3"], *, size
     rows = torch.as_tensor(train, dtype=torch.bool)
     if int(rows.sum()) < LEAST or int((~rows).sum()) < LEAST:
         given = f"{int(rows.sum())} and {int((~rows).sum())}"
-        raise AssayError(f"a mixture is fitted to {LEAST} answers or more, and judged on as many", given=given)
+        raise AssayError(f"a mixture needs {LEAST} answers or more to fit, and as many to evaluate", given=given)
     features = _features(places, size)
     judged = ~rows
 
@@ -121,7 +123,7 @@ def fit_mixture(answered: Int[Tensor, " n"], places: Int[Tensor, "n 3"], *, size
 
 
 def _features(places: Int[Tensor, "n 3"], size: int) -> Float[Tensor, "n size f"]:
-    """Of every place: whether it is each mechanism's, the squared distance from the positional one, and which place it is."""
+    """Features of each place: which mechanisms predict it, its squared distance from the positional place, and its index."""
     each = torch.arange(size)
     at = (each[None, :, None] == places[:, None]).double()
     distance = (each[None] - places[:, :1]).double().square() / size**2
@@ -130,7 +132,7 @@ def _features(places: Int[Tensor, "n 3"], size: int) -> Float[Tensor, "n size f"
 
 
 def _fitted(features: Float[Tensor, "n size f"], answered: Int[Tensor, " n"]) -> Float[Tensor, " f"]:
-    """Newton's method on the penalised likelihood, which is concave."""
+    """Maximum of the penalised likelihood, which is concave, by Newton's method."""
     num = features.shape[2]
     weights = torch.zeros(num, dtype=torch.float64)
     own = features[torch.arange(len(features)), answered]

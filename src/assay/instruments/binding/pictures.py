@@ -1,4 +1,4 @@
-"""Partitions of pictures into segments: those of a network, and those that need no network."""
+"""Segmentations of pictures, from a network's masks or feature maps, and baselines that need no network."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _LEAST_SIDE = 4
 
 
 def mask_sites(states: dict[str, Float[Tensor, "n *shape"]], rows: int, columns: int) -> list[str]:
-    """Sites that hold masks: nonnegative maps `(n, k, rows, columns)` that sum to 1 at every place."""
+    """The sites that hold masks: nonnegative maps `(n, k, rows, columns)` that sum to 1 over k at every place."""
     found = []
     for name, each in states.items():
         whole = each.ndim == 4 and each.shape[1] > 1 and tuple(each.shape[2:]) == (rows, columns)
@@ -26,9 +26,11 @@ def mask_sites(states: dict[str, Float[Tensor, "n *shape"]], rows: int, columns:
 
 
 def grid_of(site: Site, rows: int, columns: int) -> PlaceGrid | None:
-    """Rows and columns of the places at a site that holds a map of the picture, of its size or a coarser one; None where it
-    holds none. Maps are `(d, r, c)`, or tokens `(r c, d)`, such as patches in their order, at most one of another kind in
-    front (a class token). A few vectors are slots and no map: tokens lie in four rows and columns at least."""
+    """The grid of a site that holds a feature map at the resolution of the picture or a coarser one; None for other sites.
+
+    Maps are `(d, r, c)`, or tokens `(r c, d)` in the order of the patches, with at most one further token in front (a class
+    token). Tokens must fill at least four rows and columns: fewer vectors are slots and no map.
+    """
     if site.calls != 1:
         return None
     if len(site.shape) == 3:
@@ -44,7 +46,7 @@ def grid_of(site: Site, rows: int, columns: int) -> PlaceGrid | None:
 
 
 def map_at(states: Float[Tensor, "n *shape"], grid: PlaceGrid) -> Float[Tensor, "n d r c"]:
-    """States of a site with such a grid as a map."""
+    """The activations of a site with a grid, as a map."""
     if states.ndim == 4:
         return states
     return states[:, states.shape[1] - grid[0] * grid[1] :].mT.unflatten(2, grid)
@@ -53,7 +55,7 @@ def map_at(states: Float[Tensor, "n *shape"], grid: PlaceGrid) -> Float[Tensor, 
 def read_maps(
     network: Subject, inputs: Inputs, sites: Sequence[Site], rows: int, columns: int
 ) -> dict[str, Float[Tensor, "n d r c"]]:
-    """The maps that a network holds of pictures, by site. The picture itself, where it enters a module, is no state."""
+    """A network's feature maps of pictures, by site, without the sites whose activation is the picture itself."""
     grids = {site.name: grid for site in sites if (grid := grid_of(site, rows, columns))}
     read = network.read(inputs, list(grids))
     return {
@@ -64,7 +66,8 @@ def read_maps(
 
 
 def clusters(features: Float[Tensor, "n places d"], k: int) -> Int[Tensor, "n places"]:
-    """k-means of every picture by itself: centres start as far apart as can be, from the place farthest from the mean."""
+    """k-means within each picture. The first centre is the place farthest from the mean; each further one is the place
+    farthest from the centres so far."""
     n, places, _ = features.shape
     rows = torch.arange(n)
     first = (features - features.mean(1, keepdim=True)).square().sum(2).argmax(1)
@@ -91,7 +94,7 @@ def positions(rows: int, columns: int) -> Float[Tensor, "places 2"]:
 
 
 def blind_grid(rows: int, columns: int, k: int) -> Int[Tensor, "rows columns"]:
-    """`k` cells, as many along a side as along the other or one more."""
+    """`k` cells in a grid, with as many along one side as along the other or one more."""
     high = max(1, int(k**0.5))
     wide = -(-k // high)
     row = torch.arange(rows) * high // rows
@@ -102,8 +105,8 @@ def blind_grid(rows: int, columns: int, k: int) -> Int[Tensor, "rows columns"]:
 def blind(
     image: Float[Tensor, "n channels rows columns"], segments: Int[Tensor, "n rows columns"], k: int
 ) -> dict[str, Int[Tensor, "n rows columns"]]:
-    """Partitions into `k` that do not come from the network on the scene: cells of a grid, the segments of another scene,
-    clusters of positions, and of the colours of the input."""
+    """Baselines with `k` segments: cells of a grid, the network's segments of another scene, and clusters of the positions
+    and of the colours of the input."""
     n, _, rows, columns = image.shape
     place = positions(rows, columns).expand(1, -1, -1)
     return {
@@ -115,12 +118,12 @@ def blind(
 
 
 def from_masks(masks: Float[Tensor, "n k rows columns"]) -> Int[Tensor, "n rows columns"]:
-    """The largest mask of every place."""
+    """The segments: at every place the index of the largest mask."""
     return partition(masks)
 
 
 def from_maps(maps: Float[Tensor, "n d r c"], k: int, rows: int, columns: int) -> Int[Tensor, "n rows columns"]:
-    """Clusters of the states of a map, at the size of the picture."""
+    """The segments: clusters of the states of a map, enlarged to the size of the picture."""
     n, _, r, c = maps.shape
     label = clusters(torch.nn.functional.normalize(maps.flatten(2).mT, dim=2), k).view(n, 1, r, c)
     return torch.nn.functional.interpolate(label.float(), size=(rows, columns), mode="nearest")[:, 0].long()

@@ -1,8 +1,9 @@
-"""IsSameObject: does a quadratic read-out of the states at two places tell whether one object covers both?
+"""IsSameObject: does a quadratic read-out from the states at two places predict whether one object covers both?
 
-After arXiv 2510.24709 (NeurIPS 2025). It needs no slots, only states at places. Pairs are balanced, half of one object and half
-of two objects of one scene, so that chance is .5; the same read-out of what lies at the places of the input (colour), of their
-positions, of both together, and of their distance alone, is its null, and tells how much grouping was there before the network.
+After arXiv 2510.24709 (NeurIPS 2025). It needs no slots, only states at places. Half of the pairs lie on one object and half on
+two objects of the same scene, so that chance is .5. The nulls are the same read-out from the colours of the input at the two
+places, from their positions and from both, and a read-out from their distance alone: the grouping that is possible without the
+network.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from assay.probe import Design
 
 MOST_UNITS = 16
 _DRAWS = 200
-"""Pairs drawn for each one wanted: two places of one small object are rare."""
+"""Pairs drawn for each pair wanted, since two places on one small object are rare."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class PlacePairs:
 
 
 def draw_pairs(objects: Int[Tensor, "n places"], num: int, *, generator: Generator) -> PlacePairs:
-    """About `num` pairs of places of objects (labels above 0) from every scene, as many of one object as of two.
+    """Draw about `num` pairs of places on objects (labels above 0) from every scene, as many on one object as on two.
 
-    A scene that lacks either kind gives none. **Raises:** `AssayError` where no scene has both.
+    A scene without pairs of either kind gives none. **Raises:** `AssayError` if no scene has both kinds.
     """
     n, places = objects.shape
     first, second = torch.randint(places, (2, n, _DRAWS * num), generator=generator)
@@ -49,14 +50,15 @@ def draw_pairs(objects: Int[Tensor, "n places"], num: int, *, generator: Generat
     scene = chosen.nonzero()[:, 0]
     if not len(scene):
         raise AssayError(
-            "pairs of places are of one object and of two, in one scene", given=f"{n} scenes without enough of both",
+            "some scene must have pairs of places on one object and on two", given=f"{n} scenes without enough of both",
             next_step="take scenes with two objects or more, each over several places",
         )  # fmt: skip
     return PlacePairs(scene, first[chosen], second[chosen], (a == b)[chosen].float())
 
 
 def quadratic(states: Float[Tensor, "n places d"], pairs: PlacePairs) -> Float[Tensor, "m f"]:
-    """Of every pair all products of a unit of the one place with a unit of the other, symmetric, and of each with itself."""
+    """Features of each pair: the symmetrised products of each unit at one place with each unit at the other, and the products
+    of units within each place."""
     axes = components(states, MOST_UNITS)
     return _products((states.float() - states.float().mean((0, 1))) @ axes, pairs)
 
@@ -71,13 +73,13 @@ def _products(units: Float[Tensor, "n places r"], pairs: PlacePairs) -> Float[Te
 
 
 def distance(positions: Float[Tensor, "places 4"], pairs: PlacePairs) -> Float[Tensor, "m 3"]:
-    """How far apart the places of every pair are, in rows, in columns, and squared."""
+    """The distance of the places of each pair: in rows, in columns, and the squared Euclidean distance."""
     between = (positions[pairs.first, :2] - positions[pairs.second, :2]).abs()
     return torch.cat([between, between.square().sum(1, keepdim=True)], 1)
 
 
 def told_right(features: Float[Tensor, "m f"], pairs: PlacePairs) -> Float[Tensor, " scenes"]:
-    """Accuracy of every scene with pairs, by a linear read-out of features of pairs fitted on other scenes; .5 without any.
+    """Accuracy in every scene with pairs of a linear read-out from features of pairs, fitted on other scenes.
 
     **Raises:** `AssayError` for fewer than five scenes with pairs.
     """
@@ -93,9 +95,9 @@ def told_right(features: Float[Tensor, "m f"], pairs: PlacePairs) -> Float[Tenso
 
 
 def same_object(states: Mapping[str, Float[Tensor, "n places d"]], pairs: PlacePairs) -> dict[str, Float[Tensor, " scenes"]]:
-    """Accuracy of every scene by the quadratic read-out of each kind of states, fitted on other scenes.
+    """Accuracy in every scene of the quadratic read-out from each kind of state, fitted on other scenes.
 
-    **Arguments:** `states`: by name, such as the layers of a network. What has no variance has .5.
+    **Arguments:** `states`: by name, such as the layers of a network. States without variance have accuracy .5.
 
     **Raises:** `AssayError` for fewer than five scenes with pairs.
     """
@@ -105,8 +107,8 @@ def same_object(states: Mapping[str, Float[Tensor, "n places d"]], pairs: PlaceP
 def of_the_input(
     colours: Float[Tensor, "n places c"], positions: Float[Tensor, "places 4"], pairs: PlacePairs
 ) -> dict[str, Float[Tensor, " scenes"]]:
-    """The same of what is known of two places without a network: their colours, positions and distance, and colours and
-    positions together."""
+    """The nulls of `same_object`, which need no network: read-outs from the colours, the positions, both together, and the
+    distance."""
     where = positions.expand(len(colours), -1, -1)
     both = torch.cat([_unit_variance(colours), _unit_variance(where)], 2)
     found = same_object({"colour": colours, "position": where, "colour and position": both}, pairs)
@@ -118,15 +120,18 @@ def _unit_variance(states: Float[Tensor, "n places d"]) -> Float[Tensor, "n plac
 
 
 def at_positions(rows: int, columns: int) -> Float[Tensor, "places 4"]:
-    """Rows, columns and their squares of the places of a grid, from -1 to 1: their products hold the distance."""
+    """Row, column and their squares for each place of a grid, from -1 to 1: squared distance is linear in their products."""
     row, column = torch.meshgrid(torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij")
     return torch.stack([row, column, row.square(), column.square()], 2).flatten(0, 1)
 
 
 @dataclass(frozen=True)
 class ReadDirections:
-    """States `(places d)` in whitened principal components, `axes` `(d, r)` of `scale` `(r,)` around `mean`, and in these the
-    orthonormal directions `(r, r)` of the read-out, those it weighs most first."""
+    """Whitened principal components of the states, and the read-out's directions in them.
+
+    **Attributes:** `mean` `(d,)`; `axes` `(d, r)`: the components, with standard deviations `scale` `(r,)`; `directions`
+    `(r, r)`: orthonormal in whitened components, in decreasing order of their weight in the read-out.
+    """
 
     mean: Float[Tensor, " d"]
     axes: Float[Tensor, "d r"]
@@ -134,25 +139,25 @@ class ReadDirections:
     directions: Float[Tensor, "r r"]
 
     def without(self, states: Float[Tensor, "n places d"], directions: Float[Tensor, "r k"]) -> Float[Tensor, "n places d"]:
-        """The states with nothing along these directions but their mean."""
+        """Ablation: the states with their components along these directions replaced by the mean."""
         whitened = (states - self.mean) @ self.axes / self.scale
         return states - (whitened @ directions @ directions.mT * self.scale) @ self.axes.mT
 
     def share(self, directions: Float[Tensor, "r k"]) -> float:
-        """Of the variance of these components, what lies along directions that are orthonormal in whitened ones."""
+        """The share of the variance of the components that ablating these directions removes."""
         removed = directions @ directions.mT * self.scale
         return float(removed.square().sum() / self.scale.square().sum())
 
 
 def read_directions(states: Float[Tensor, "n places d"], pairs: PlacePairs) -> ReadDirections:
-    """The directions of states that the quadratic read-out reads, fitted on all pairs: eigenvectors of its form between two
-    places, by the size of their eigenvalues.
+    """The directions of the states that the quadratic read-out, fitted on all pairs, depends on: eigenvectors of the quadratic
+    form that joins the two places, in decreasing order of their absolute eigenvalues.
 
     **Raises:** `AssayError` for states without variance.
     """
     axes = components(states, MOST_UNITS)
     if not axes.shape[1]:
-        raise AssayError("directions are read from states that differ", given="states without variance")
+        raise AssayError("the states must vary between places", given="states without variance")
     mean = states.float().mean((0, 1))
     units = (states.float() - mean) @ axes
     scale = units.std((0, 1))

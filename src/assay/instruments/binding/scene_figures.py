@@ -1,4 +1,4 @@
-"""Figures of scenes: segments beside those of the nulls, FG-ARI by number of objects, grouping of places by site."""
+"""Figures of scenes: segments of the network and of the nulls, FG-ARI by number of objects, and IsSameObject by site."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ PICTURED = 4
 
 @dataclass(frozen=True)
 class Pictured:
-    """Some scenes, their true objects, and their partitions: that of the network first, then those without one."""
+    """Some scenes, their true objects, and their segmentations: the network's first, then those of the nulls."""
 
     image: Float[Tensor, "n channels rows columns"]
     objects: Int[Tensor, "n rows columns"]
@@ -25,7 +25,7 @@ class Pictured:
 
 
 def numbered_alike(segments: Int[Tensor, "rows columns"], objects: Int[Tensor, "rows columns"]) -> Int[Tensor, "rows columns"]:
-    """The segments with the numbers of the labels that they overlap most, one to one; further ones behind these."""
+    """Renumber the segments by the labels they are matched with, one to one by largest overlap; the others come after these."""
     from scipy.optimize import linear_sum_assignment
 
     counts = contingency(segments[None], objects[None])[0]
@@ -38,7 +38,7 @@ def numbered_alike(segments: Int[Tensor, "rows columns"], objects: Int[Tensor, "
 
 
 def segments_figure(pictured: Pictured, place: str) -> ImageGrid:
-    """Scenes with their true objects and every partition, each with its FG-ARI."""
+    """Scenes with their true objects and every segmentation, each with its FG-ARI."""
     rows = []
     for k in range(len(pictured.image)):
         objects = pictured.objects[k]
@@ -52,11 +52,11 @@ def segments_figure(pictured: Pictured, place: str) -> ImageGrid:
             row.append(GridImage(name=name, pixels=_rows(alike), labels=True, note=f"FG-ARI {found:.2f}"))
         rows.append(tuple(row))
     return ImageGrid(
-        name="Segments beside those of the nulls",
+        name="Segments of the network and of the nulls",
         rows=tuple(rows),
         caption=(
-            f"Segments of the network are {place}; the others need no network. Each is coloured as the object that it overlaps "
-            "most, one to one; further segments have colours of their own."
+            f"Segments of the network are {place}; the others need no network. A segment has the colour of the object it is "
+            "matched with, one to one by largest overlap; unmatched segments have colours of their own."
         ),
         level=0,
     )
@@ -71,16 +71,16 @@ def sizes_table(
         rows.append((size, "network", float(units.mean())))
         rows += [(size, name, value) for name, value in nulls[size].items()]
     return DetailTable(
-        name="FG-ARI beside partitions that need no network",
-        columns=("objects", "partition", "FG-ARI"),
+        name="FG-ARI of the network and of segmentations that need no network",
+        columns=("objects", "segmentation", "FG-ARI"),
         rows=tuple(rows),
-        note=f"Segments are {place}. FG-ARI does not see segments that bleed into the background; matched IoU does.",
+        note=f"Segments are {place}. FG-ARI ignores segments that bleed into the background; matched IoU does not.",
         level=0,
     )
 
 
 def grouping_figures(found: Grouping) -> tuple[Curve | DetailTable, ...]:
-    """Accuracy by site beside the nulls, and what ablation changes."""
+    """Accuracy by site with the nulls, and the effect of the ablation."""
     sites = tuple(found.by_site)
     names = list(next(iter(found.nulls_by_site.values()), {}))
     lines = [Line(name="states", x=sites, y=tuple(found.by_site.values()))]
@@ -90,8 +90,9 @@ def grouping_figures(found: Grouping) -> tuple[Curve | DetailTable, ...]:
         across="site",
         plots=(Plot(title="accuracy", subtitle="of pairs of places, chance .5", lines=tuple(lines)),),
         caption=(
-            "A quadratic read-out of the states at two places, fitted on other scenes, on the half of the scenes on which the "
-            "best site is chosen; the measure is of the other half. The nulls are read from the input at the same places."
+            "A quadratic read-out from the states at two places, on the half of the scenes on which the best site is chosen "
+            "and fitted on other scenes of that half; the measure comes from the other half. The nulls are read from the input "
+            "at the same places."
         ),
         level=0,
     )
@@ -99,21 +100,21 @@ def grouping_figures(found: Grouping) -> tuple[Curve | DetailTable, ...]:
         return (curve,)
     a = found.ablation
     table = DetailTable(
-        name="Ablation of what the read-out reads",
-        columns=("removed", "share of the states' variance", "accuracy of the read-out, fitted anew", "change of the outputs"),
+        name="Ablation of the directions of the read-out",
+        columns=("removed", "share of the states' variance", "accuracy of the read-out, refitted", "change of the outputs"),
         rows=(
             ("nothing", 0.0, float(found.right.mean()), 0.0),
             (f"{a.removed} directions of the read-out", a.share, a.left, float(a.moved.mean())),
             (f"{a.removed} random directions", a.share_of_random, a.left_by_random, float(a.by_random.mean())),
         ),
-        note=f"At {found.site.name}. The change is squared, of the variance of the outputs between scenes.",
+        note=f"At {found.site.name}. The change is the squared change, as a share of the outputs' variance between scenes.",
         level=0,
     )
     return curve, table
 
 
 def _colours(image: Float[Tensor, "channels rows columns"]) -> tuple[tuple[int, ...], ...]:
-    """Three channels as colours in [0, 1]; of another number the mean as grey."""
+    """Three channels as colours in [0, 1]; for any other number of channels their mean as grey."""
     whole = image.float() if len(image) == 3 else image.float().mean(0, keepdim=True).expand(3, -1, -1)
     levels = (whole.clamp(0, 1) * 255).round().long()
     return _rows(levels[0] * 65_536 + levels[1] * 256 + levels[2])

@@ -1,4 +1,4 @@
-"""Binding in scenes of objects: what is drawn, and how one network is read."""
+"""Binding in scenes of objects: the scenes that are drawn, and the reading of one network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ HOW = {
 
 @dataclass(frozen=True)
 class ReadScenes:
-    """One network on some scenes. `states`: of every object, `(n, k, d)`, of the segment that it is matched with."""
+    """One network on some scenes. `states`: for every object the state `(n, k, d)` of the segment that it is matched with."""
 
     segments: Int[Tensor, "n rows columns"]
     states: Float[Tensor, "n k d"]
@@ -46,8 +46,8 @@ class ReadScenes:
 
 @dataclass(frozen=True)
 class Where:
-    """`masks`, or clusters of `maps`, whose places are a `grid`, or neither, where segments are those of interactions.
-    `states`: the site of slots, or the maps; `num`: segments."""
+    """Where segments come from: the site of `masks`, or clusters at the site of `maps` with its `grid`, or, with neither,
+    interactions of the outputs. `states`: the site of the slots, or the maps; `num`: number of segments."""
 
     masks: str
     maps: str
@@ -58,7 +58,7 @@ class Where:
 
 @dataclass(frozen=True)
 class KeptScenes:
-    """What the words are made of."""
+    """What the summary and the figures need."""
 
     where: Where
     base: int
@@ -74,15 +74,16 @@ class KeptScenes:
 
 @dataclass(frozen=True)
 class ScenesDraw:
-    """Everything drawn.
+    """The data.
 
     **Attributes:**
 
-    - `shown`: scenes by number of objects.
-    - `exchanged`: those of the smallest number, one attribute of two objects exchanged; `changed`: with another value of the
-      last attribute at the first object; each as it was where that would be a pair that was never trained.
-    - `novel`: the first object has a pair never trained; none where such may not be shown.
-    - `places`: by which pairs of places are drawn, the same for every network.
+    - `shown`: scenes, by number of objects.
+    - `exchanged`: the scenes with the fewest objects, with one attribute of two objects exchanged; `changed`: the same with
+      another value of the last attribute of the first object. A scene stays as it was where the edit would make an untrained
+      pair.
+    - `novel`: scenes whose first object has an untrained pair; none where the access level forbids novel inputs.
+    - `places`: the seed by which pairs of places are drawn, the same for every network.
     """
 
     budget: BindingBudget
@@ -116,7 +117,7 @@ class ScenesDraw:
         swapped[:, 0, -1], swapped[:, 1, -1] = base.attributes[:, 1, -1], base.attributes[:, 0, -1]
         step = torch.randint(1, num_values[-1], (len(base),), generator=rng("changed"))
         other[:, 0, -1] = (other[:, 0, -1] + step) % num_values[-1]
-        # No pair that was never trained: what is read of these scenes is of trained pairs, at access level 0 too.
+        # Trained pairs only: these scenes are also read at access level 0.
         swapped, other = (
             torch.where(trained_objects(task, each).all(1)[:, None, None], each, base.attributes) for each in (swapped, other)
         )
@@ -124,7 +125,7 @@ class ScenesDraw:
         return cls(budget, shows.sizes, shown, exchanged, changed, novel, num_values, rng.within("places"))
 
     def read(self, network: Subject, rng: Random, own: KeptScenes | None) -> Reading:
-        """One network. `own`: of an untrained copy, what was read of the network under test."""
+        """Read one network. `own`: for an untrained copy, the reading of the network under test."""
         base = min(self.sizes)
         where = own.where if own else self._where(network, base)
         found = {size: self._see(network, where, scenes) for size, scenes in self.shown.items() if size <= where.num}
@@ -167,8 +168,8 @@ class ScenesDraw:
         return grouping(network, self.shown[base], self.places, most=self.budget.sites, own=site)
 
     def _where(self, network: Subject, size: int) -> Where:
-        """Masks where there are some, with the slots beside them; else the map whose clusters segregate best, on half of the
-        scenes; else interactions. **Raises:** `AssayError` for fewer slots than objects."""
+        """The masks and their slots if the network has masks; else the map whose clusters have the highest FG-ARI on half of
+        the scenes; else interactions. **Raises:** `AssayError` for fewer slots than objects."""
         scenes = self.shown[size].take(torch.arange(len(self.shown[size])) % 2 == 0)
         rows, columns = scenes.objects.shape[1:]
         sites = network.sites(scenes.inputs)
@@ -187,7 +188,7 @@ class ScenesDraw:
         maps = read_maps(network, scenes.inputs, sites, rows, columns)
         if not maps and len(scenes.inputs) > 1:
             raise AssayError(
-                "a network on scenes must hold masks, or a map of the picture, where it reads more than one picture",
+                "a network whose input is not a single picture must hold masks or a map of the picture",
                 given=f"no site with places of the picture, and {', '.join(scenes.inputs)}",
                 next_step="give a convolutional network, or one with slots",
             )
@@ -201,7 +202,7 @@ class ScenesDraw:
         return Where("", best, best, max(self.shown) + 1, (maps[best].shape[2], maps[best].shape[3]))
 
     def _see(self, network: Subject, where: Where, scenes: ObjectScenes) -> ReadScenes:
-        """Segments, and the states of the segment that each object is matched with."""
+        """Segments, and for each object the state of the segment that it is matched with."""
         rows, columns = scenes.objects.shape[1:]
         k = scenes.attributes.shape[1]
         if where.masks:
@@ -221,7 +222,7 @@ class ScenesDraw:
         return ReadScenes(segments, states.gather(1, chosen))
 
     def _segregated(self, size: int, read: ReadScenes, where: Where) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """FG-ARI and matched IoU of every scene, and FG-ARI of the partitions that need no network."""
+        """FG-ARI and matched IoU of every scene, and FG-ARI of the segmentations that need no network."""
         scenes = self.shown[size]
         counts = contingency(read.segments, scenes.objects)
         k = where.num if where.masks else size + 1
@@ -242,7 +243,7 @@ class ScenesDraw:
 
     def _separated(self, network: Subject, where: Where, size: int, read: ReadScenes) -> tuple[NormalisedScore, Values]:
         scenes = self.shown[size]
-        # Only where the two objects differ in both attributes is there another binding.
+        # Another binding exists only where the two objects differ in both attributes.
         pair = scenes.attributes[:, :2]
         exchanged = (self.exchanged.attributes != scenes.attributes).flatten(1).any(1)
         rows = ((pair[:, 0] != pair[:, 1]).all(1) & exchanged).nonzero()[:, 0]
@@ -264,7 +265,7 @@ class ScenesDraw:
         return score, Values(metric=metrics.ISOLATION.key, units=units, bounds=None if value < 0 else (-1.0, 1.0))
 
     def _format(self, size: int, read: ReadScenes) -> Values:
-        """Whether all objects are held in one code: read-outs fitted on one are tested on the others."""
+        """Common format: whether read-outs fitted on the states of one object work on those of the others."""
         attributes = self.shown[size].attributes
 
         def both(states: Tensor) -> tuple[Tensor, Tensor]:
@@ -280,9 +281,11 @@ class ScenesDraw:
     def _reused(
         self, network: Subject, where: Where, size: int, read: ReadScenes, own: KeptScenes | None
     ) -> tuple[Tensor, NormalisedScore]:
-        """Fits one read-out for each attribute, shared by all objects, on trained scenes. Returns whether it names both
-        attributes of the first object in trained scenes left out of the fit, and the same as a normalised score in scenes
-        where the pair of this object is new."""
+        """Read-outs of the attributes, one for each and shared by all objects, fitted on trained scenes.
+
+        **Returns:** whether they name both attributes of the first object in held-out trained scenes, and the normalised score
+        of the same in scenes where the pair of this object is new.
+        """
         new = self._see(network, where, self.novel)
         k = size
         states = {"own": torch.cat([read.states, new.states[:, :1].expand(-1, k, -1)])}
@@ -298,8 +301,8 @@ class ScenesDraw:
         return right, normalised(novel, nulls, ceiling=ceiling)
 
     def _named(self, states: Float[Tensor, "n k d"], attributes: Int[Tensor, "n k a"], trained: int) -> Float[Tensor, " n"]:
-        """Whether all attributes of the first object are named: of trained scenes by read-outs of the others, of further ones
-        by read-outs of all trained ones."""
+        """Whether the read-outs name all attributes of the first object. For a trained scene they are fitted on other trained
+        scenes; for a new scene on all trained ones."""
         n, k, d = states.shape
         hit = torch.ones(n, dtype=torch.bool)
         for a, values in enumerate(self.num_values):
@@ -315,7 +318,8 @@ class ScenesDraw:
 
 
 def _matched(segments: Int[Tensor, "n rows columns"], scenes: ObjectScenes, num: int) -> Int[Tensor, "n k"]:
-    """For every object the segment with the largest total overlap, one to one as far as segments go."""
+    """One-to-one matching of objects to segments with the largest total overlap; objects in excess get no segment of
+    their own."""
     from scipy.optimize import linear_sum_assignment
 
     k = scenes.attributes.shape[1]

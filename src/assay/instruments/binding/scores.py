@@ -1,4 +1,4 @@
-"""Scores that say how far a network lies between its best null and what it could reach, with intervals that hold both."""
+"""Normalised scores, 0 at the best null and 1 at the ceiling, with intervals that include the null's uncertainty."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from assay.stats import LEVEL, MIN_UNITS, mean_interval, paired_p
 
 RESAMPLES = 2_000
 LEARNED = 0.9
-"""Accuracy on trained pairs, by its lower limit, from which on a network is said to do what was trained."""
+"""A network has learned its task if the lower limit of its accuracy on trained pairs is at least this."""
 BINDS = 0.5
-"""Of the way from the best null to the ceiling."""
+"""A score counts as high above this and as low below it, on the scale from 0 (best null) to 1 (ceiling)."""
 LEAST_ROOM = 0.05
-"""Between the best null and the ceiling: below it a score would divide by next to nothing."""
+"""Smallest distance between the best null and the ceiling: below it a score would divide by almost nothing."""
 
 Word = Literal["binding", "imitation", "not shown", "undecided"]
 
@@ -28,11 +28,11 @@ class NormalisedScore:
 
     **Attributes:**
 
-    - `value`: None where null and ceiling are too close, of which `reason` tells.
-    - `units`: `(u,)`, whose mean is the value: its linearisation in the values of every unit, so that their spread is that of
-      the score, the null's own uncertainty included.
-    - `interval`: of the value over the units.
-    - `nulls`: the score of every null, and `ps`, one-sided paired p of the network against each.
+    - `value`: the score; None where null and ceiling are too close, and `reason` says so.
+    - `units`: `(u,)`, the linearisation of the score in the values of every unit. Their mean is the value, and their spread
+      gives its standard error, with the uncertainty of the null included.
+    - `interval`: confidence interval of the value over the units.
+    - `nulls`: the score of every null; `ps`: one-sided paired p-values of the network against each.
     - `best`: the name of the best null.
     """
 
@@ -53,7 +53,7 @@ class NormalisedScore:
 def normalised(
     observed: Float[Tensor, " u"], nulls: Mapping[str, Float[Tensor, " u"]], *, ceiling: float = 1.0
 ) -> NormalisedScore:
-    """The score of the units' mean, against the null with the highest mean.
+    """The normalised score of the mean over the units, against the null with the highest mean.
 
     With O, N, C the means of network and null and the ceiling, the score is S = (O - N) / (C - N), and a unit moves it by
     `((o - O) - (1 - S)(n - N)) / (C - N)`.
@@ -70,7 +70,9 @@ def normalised(
     if len(o) < MIN_UNITS or room < LEAST_ROOM:
         few = f"{len(o)} units, and {MIN_UNITS} are needed"
         reason = (
-            few if len(o) < MIN_UNITS else f"{best} reaches {means[best]:.2f} of {ceiling:.2f}, which leaves nothing to show"
+            few
+            if len(o) < MIN_UNITS
+            else f"{best} reaches {means[best]:.2f} of {ceiling:.2f}, too close to the ceiling for a score"
         )
         return NormalisedScore(None, torch.zeros(0), None, {}, {}, best, reason)
     value = (float(o.mean()) - means[best]) / room
@@ -89,7 +91,7 @@ def normalised(
 
 @dataclass(frozen=True)
 class Composite:
-    """The lowest of several scores: `which` it is, its bootstrap `interval`, and its squared standard error."""
+    """The minimum of several scores: its name `which`, its bootstrap `interval`, and its squared standard error."""
 
     value: float
     which: str
@@ -98,9 +100,9 @@ class Composite:
 
 
 def composite(scores: Mapping[str, NormalisedScore], *, generator: Generator) -> Composite | None:
-    """The minimum of the scores, with the interval of the minimum over resampled units, each score's by themselves.
+    """The minimum of the scores, with its bootstrap interval; the units of each score are resampled independently.
 
-    None where a score has no value. Where the units of a score all agree its own interval takes their place.
+    None if a score has no value. A score whose units are all equal is drawn from its own interval instead.
     """
     if not scores or any(score.value is None for score in scores.values()):
         return None
@@ -110,7 +112,7 @@ def composite(scores: Mapping[str, NormalisedScore], *, generator: Generator) ->
     tail = (1 - LEVEL) / 2
     low, high = torch.quantile(draws, torch.tensor([tail, 1 - tail], dtype=draws.dtype)).tolist()
     value = values[which]
-    # No higher than the lowest limit of a score: units that all agree have an interval, and resampling does not show it.
+    # The lower limit is no higher than that of any score: resampling equal units would give an interval of zero width.
     lows = [score.interval.low for score in scores.values() if score.interval is not None]
     interval = Interval(
         low=min(low, value, *lows), high=max(high, value), level=LEVEL, method=f"bootstrap of the minimum of {len(scores)}"
@@ -125,11 +127,11 @@ def _resampled(score: NormalisedScore, generator: Generator) -> Float[Tensor, " 
 
 
 def word(learned: Interval | None, scores: Sequence[NormalisedScore]) -> Word:
-    """What the scores say together.
+    """The conclusion from all scores.
 
-    `binding`: the lower limit of every score lies above half of the way from the best null to the ceiling, and every null is
-    beaten. `imitation`: what was trained is done, and some score's upper limit lies below half. `not shown`: the same without
-    what was trained. Else `undecided`.
+    `binding`: the lower limit of every score lies above one half, and every null is beaten. `imitation`: the upper limit of
+    some score lies below one half, although the network has learned its trained pairs (lower limit of accuracy at least .9).
+    `not shown`: the same, but the trained pairs are not learned. Otherwise `undecided`.
     """
     known = [score for score in scores if score.value is not None and score.interval is not None]
     intervals = [score.interval for score in known if score.interval is not None]

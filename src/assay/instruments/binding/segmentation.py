@@ -1,8 +1,8 @@
-"""Agreement of a segmentation with the true objects of a scene, in closed form for a whole batch: FG-ARI and matched IoU.
+"""FG-ARI and matched IoU of segmentations against the true objects of scenes, in closed form for a whole batch.
 
-Both follow from one contingency table for each scene: `counts[b, g, k]` pixels of true label g lie in segment k. Label 0 is
-the background. FG-ARI is the adjusted Rand index (Hubert and Arabie 1985) over the pixels of objects alone, so that it does not
-see an object's segment that bleeds into the background; the matched IoU does, and stands beside it.
+Both follow from the contingency table of each scene: `counts[b, g, k]` pixels of true label g lie in segment k. Label 0 is the
+background. FG-ARI is the adjusted Rand index (Hubert and Arabie 1985) over the pixels of objects alone, so it ignores segments
+that bleed into the background; the matched IoU does not, and is reported with it.
 """
 
 import torch
@@ -13,7 +13,7 @@ from assay.errors import AssayError
 
 
 def partition(masks: Float[Tensor, "b k *pixels"]) -> Int[Tensor, "b *pixels"]:
-    """The segment of every pixel: the mask that is largest there, the first of equal ones.
+    """The segment of every pixel: the index of the largest mask there, of equal masks the first.
 
     **Raises:** `AssayError` where there is no mask.
 
@@ -28,11 +28,11 @@ def partition(masks: Float[Tensor, "b k *pixels"]) -> Int[Tensor, "b *pixels"]:
 
 
 def contingency(segments: Int[Tensor, "b *pixels"], objects: Int[Tensor, "b *labelled"]) -> Float[Tensor, "b g k"]:
-    """How many pixels of every true label lie in every segment.
+    """Contingency table: the number of pixels of each true label in each segment.
 
     **Arguments:** `segments`: 0 to k - 1; `objects`: the true label of every pixel, 0 where there is no object.
 
-    **Raises:** `AssayError` for labels below 0, and for segments and objects that are not of the same pixels.
+    **Raises:** `AssayError` for labels below 0, and for segments and objects of different shapes.
 
     Example::
 
@@ -50,7 +50,7 @@ def contingency(segments: Int[Tensor, "b *pixels"], objects: Int[Tensor, "b *lab
     if lowest < 0:
         raise AssayError("labels of pixels must be 0 or more", given=lowest)
     k, g = int(segments.max()) + 1, int(objects.max()) + 1
-    # One count over all scenes: as an index, a scene's table begins where that of the one before ends.
+    # One bincount over all scenes: the indices of each scene are offset so that its table follows the one before.
     index = objects * k
     index += segments
     index += torch.arange(num, device=index.device)[:, None] * (g * k)
@@ -58,11 +58,11 @@ def contingency(segments: Int[Tensor, "b *pixels"], objects: Int[Tensor, "b *lab
 
 
 def fg_ari(counts: Float[Tensor, "b g k"]) -> Float[Tensor, " b"]:
-    """The adjusted Rand index over the pixels of objects, 1 for equal partitions and 0 in the mean for random ones.
+    """The adjusted Rand index over the pixels of objects: 1 for equal partitions, 0 on average for random ones.
 
-    In pairs of pixels, each counted in both orders, with `t` together in both partitions, `a` together in the true one and `b`
-    in the other, of `m = n (n - 1)`: `(t - a b / m) / ((a + b) / 2 - a b / m)`. Partitions that are equal have 1, also where
-    both are one cluster. NaN where a scene has no object.
+    Of the `m = n (n - 1)` ordered pairs of pixels let `t` lie together in both partitions, `a` together in the true one and `b`
+    together in the other; the index is `(t - a b / m) / ((a + b) / 2 - a b / m)`. It is 1 for equal partitions, also where both
+    are a single cluster, and NaN for a scene without objects.
 
     Example::
 
@@ -83,10 +83,10 @@ def fg_ari(counts: Float[Tensor, "b g k"]) -> Float[Tensor, " b"]:
 
 
 def matched_iou(counts: Float[Tensor, "b g k"]) -> Float[Tensor, " b"]:
-    """The mean over the objects of a scene of the intersection over union with the segment that it is matched with.
+    """The intersection over union of each object with the segment that it is matched with, averaged over a scene's objects.
 
-    Objects and segments are matched one to one so that the sum is largest (Kuhn 1955); an object without a segment has 0.
-    Pixels of the background count in the union. NaN where a scene has no object.
+    Objects and segments are matched one to one so that the sum is largest (Kuhn 1955); an object without a segment counts 0.
+    Pixels of the background count in the union. NaN for a scene without objects.
 
     Example::
 

@@ -1,8 +1,8 @@
-"""Separation in object-wise states: is what goes together in them, does one leak into another, do all have one format?
+"""Separation of object-wise states: decoding of the binding, leakage between objects, and a common format.
 
-States are `(n, k, d)`: k objects (slots, tokens, pooled places) of d units in the order of the objects' declared attributes
-`(n, k, a)`. Read-outs are ridge regressions on one-hot attributes, shared over objects and fitted without the scenes that they
-are judged on.
+States are `(n, k, d)`: k objects (slots, tokens, pooled places) with d units each, in the order of the declared attributes
+`(n, k, a)`. Read-outs are ridge regressions on one-hot attributes, shared by all objects and evaluated on scenes outside the
+fit.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from assay.probe import Design, one_hot
 
 FOLDS = 5
 MOST_UNITS = 24
-"""Principal components of the states whose products are read: a read-out of more would fit what is not there."""
+"""Principal components of the states whose products are read: with more components the read-out would overfit."""
 
 
 def left_out(features: Float[Tensor, "n d"], targets: Float[Tensor, "n c"], groups: Int[Tensor, " n"]) -> Float[Tensor, "n c"]:
-    """Predictions for every row by a ridge regression on the rows of other groups, in `FOLDS` folds of groups.
+    """Cross-validated predictions of a ridge regression, in `FOLDS` folds of whole groups.
 
     **Raises:** `AssayError` for fewer groups than folds.
     """
     each, number = groups.unique(return_inverse=True)
     if len(each) < FOLDS:
-        raise AssayError(f"a read-out is judged on {FOLDS} parts of the scenes", given=f"{len(each)} scenes")
-    # Dealt, since neighbours in number share attributes, and a fold would hold all scenes of some.
+        raise AssayError(f"a read-out needs {FOLDS} groups of scenes for cross-validation", given=f"{len(each)} groups")
+    # Groups are dealt to folds in turn: consecutive groups share attributes, and a block could hold all scenes of one.
     fold = torch.randperm(len(each), generator=Generator().manual_seed(0))[number] % FOLDS
     longest = int(fold.bincount().max())
     order = fold.argsort(stable=True)
@@ -44,7 +44,7 @@ def left_out(features: Float[Tensor, "n d"], targets: Float[Tensor, "n c"], grou
 
 
 def components(states: Float[Tensor, "*shape d"], most: int = MOST_UNITS) -> Float[Tensor, "d r"]:
-    """Directions of the states with the largest variance, at most `most`."""
+    """The leading principal components of the states, at most `most`."""
     rows = states.reshape(-1, states.shape[-1]).float()
     _, sizes, directions = torch.linalg.svd(rows - rows.mean(0), full_matrices=False)
     kept = (sizes > 1e-5 * sizes[:1].clamp(min=1e-12))[:most]
@@ -59,17 +59,17 @@ def which(
     num_values: Sequence[int],
     groups: Int[Tensor, " n"],
 ) -> Float[Tensor, " n"]:
-    """Binding decode: of two scenes with the same attributes, bound otherwise, which is which?
+    """Decoding of the binding: of two scenes with the same attributes bound differently, which is which?
 
-    A linear read-out of the sum over objects of the state and of the products of its units. Row r holds two objects with
-    `attributes[r]` (two of them each) in `states` and, with the second attribute exchanged, in `exchanged`. From the difference
-    of the two scenes is read the difference of the tables that say which values of the two attributes go together; the scene
-    is told right where what is read points the way of the true one. What holds the sum of all features has the same in both
-    scenes, and .5.
+    Row r of `states` holds two objects with the two attributes `attributes[r]`; row r of `exchanged` holds them with the second
+    attribute exchanged. The features of a scene are the sum over objects of the state and of the products of its units. A
+    linear read-out predicts, from the difference of the features of the two scenes, the difference of their tables of which
+    values of the two attributes go together; it is right where the prediction has a positive inner product with the true
+    difference. A state that holds only the sum of all features is the same for both scenes and scores .5.
 
-    **Arguments:** `groups`: rows of a group are judged by a read-out that saw none of them: the same attributes.
+    **Arguments:** `groups`: rows with the same attributes share a group, and no read-out is evaluated on a group in its fit.
 
-    **Returns:** 1 where it is right, .5 where it cannot tell.
+    **Returns:** for each row 1 where the read-out is right, 0 where it is wrong, .5 where it cannot tell.
     """
     axes = components(torch.cat([states, exchanged]))
 
@@ -85,7 +85,7 @@ def which(
         return torch.full((len(states),), 0.5)
     first, second = (one_hot(attributes[..., a], values) for a, values in enumerate(num_values))
     table = torch.einsum("ni,nj->nij", first[:, 0] - first[:, 1], second[:, 0] - second[:, 1]).flatten(1)
-    # Both orders of every difference, so that no constant can help.
+    # Each difference enters in both orders, so that a constant prediction is of no use.
     said = left_out(torch.cat([difference, -difference]) / scale, torch.cat([table, -table]), torch.cat([groups, groups]))
     return (torch.sign((said[: len(states)] * table).sum(1)) + 1) / 2
 
@@ -97,10 +97,10 @@ def isolation(
     *,
     num_values: Sequence[int],
 ) -> tuple[float, Float[Tensor, " n"]]:
-    """1 minus leakage: with one attribute of the first object changed, how far the read-outs of the second move, of how far the
-    first's do. One for states of their own, 0 where the change is in both alike.
+    """1 minus leakage: when one attribute of the first object changes, the movement of the read-outs of the second object, as a
+    share of that of the first. It is 1 for independent states and 0 where the change affects both objects equally.
 
-    **Returns:** the value, and its linearisation in every scene, whose mean it is.
+    **Returns:** the value, and its linearisation in the scenes, whose mean is the value.
 
     **Raises:** `AssayError` where the change moves no state at all.
     """
@@ -113,7 +113,7 @@ def isolation(
     assert len(scenes) == n * k
     first, second = moved[:, 0], moved[:, 1]
     if float(first.mean()) < 1e-9:
-        raise AssayError("a change of an attribute must move some state", given="states that stay as they were")
+        raise AssayError("changing an attribute must change some state", given="states that do not change")
     value = 1 - float(second.mean() / first.mean())
     return value, value - (second - (1 - value) * first) / first.mean()
 
@@ -121,10 +121,10 @@ def isolation(
 def common_format(
     states: Float[Tensor, "n k d"], values: Int[Tensor, "n k"], *, num_values: int
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-    """Whether an attribute is read at one object by the read-out of another: accuracy of each scene by read-outs fitted on the
-    same object and on the others, in other scenes.
+    """Common format: can an attribute of one object be read by the read-out of another?
 
-    A state without a common format has the first and not the second.
+    **Returns:** for each scene the accuracy of read-outs fitted on the same object, and of read-outs fitted on the other
+    objects, both in other scenes. Without a common format the first is high and the second is not.
     """
     n, k, _ = states.shape
     fold = torch.arange(n) % FOLDS

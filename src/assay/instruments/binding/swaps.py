@@ -1,8 +1,8 @@
-"""Interchange of states inside lists: patches from another context, swaps within one, and what they say of the mechanism.
+"""Interchange of states in lists: patches from another context, swaps within one, and the mechanism they point to.
 
-After Feng and Steinhardt 2023 (arXiv 2310.17191): what is exchanged are the states at the tokens of an entity or attribute,
-at one site through which all of the input passes. The signatures name a mechanism and are no verdict: networks that bind and
-networks that imitate it share them.
+After Feng and Steinhardt 2023 (arXiv 2310.17191): the states at the tokens of an entity or attribute are exchanged at one site
+through which all of the input passes. A signature names a mechanism and is no verdict: networks that bind and networks that
+imitate binding can share it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,13 +35,15 @@ Signature = Literal["ID-like", "direct", "ID-like and direct", "lexical or none"
 _FEW = 16
 _HALF = 0.5
 _MOVED = 0.2
-"""By how much more than a null a patch must change answers to have found a place."""
+"""A patch has localised something if it changes this share of answers more than the nulls do."""
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Contexts beside others that share none of their entities and attributes: `target` and `source` have the queries of
-    `QUERIES`. `altered` has the target's attributes behind the first at their positions, with other entities, and no first."""
+    """Target contexts, each with a source that shares none of its entities and attributes, both with the queries `QUERIES`.
+
+    `altered` holds the target's attributes from the second on, at the same positions, with other entities.
+    """
 
     target: Asked
     source: Asked
@@ -49,7 +51,8 @@ class Pairing:
 
 
 def pairing(task: ListsEntities, contexts: Contexts, others: Contexts) -> Pairing:
-    """Every context beside the next of `others` that shares nothing with it; one without such a partner is left out."""
+    """Pair every context with the next of `others` that shares no entity or attribute; contexts without a partner are left
+    out."""
     num = len(contexts)
     shared = (contexts.entities[:, None, :, None] == others.entities[None, :, None]).flatten(2).any(2)
     shared |= (contexts.attributes[:, None, :, None] == others.attributes[None, :, None]).flatten(2).any(2)
@@ -64,8 +67,11 @@ def pairing(task: ListsEntities, contexts: Contexts, others: Contexts) -> Pairin
 
 
 def stream(network: Subject, asked: Asked, other: Asked, *, most: int) -> list[str]:
-    """Sites that hold one vector for every token and through which all of the input passes: with the states of another input
-    there, the outputs are the other's. At most `most`, in the order of execution."""
+    """The sites of the residual stream: one vector for every token, and all of the input passes through.
+
+    A site qualifies if patching all its states from another input gives the outputs of that input. At most `most` sites, in
+    order of execution.
+    """
     few = {name: column[:_FEW] for name, column in asked.written.inputs.items()}
     others = {name: column[:_FEW] for name, column in other.written.inputs.items()}
     length = next(iter(few.values())).shape[1]
@@ -84,8 +90,8 @@ def _same(a: Tensor, b: Tensor) -> bool:
 
 
 def reads_context(network: Subject, pairs: Pairing, site: str) -> bool:
-    """Whether states of attributes at this site depend on anything but the attribute and its position. Where they do not, to
-    exchange them is to exchange words of the input."""
+    """Whether the states of attributes at this site depend on more than the attribute and its position. Where they do not,
+    exchanging them is the same as exchanging words of the input."""
     many = pairs.target.entities.shape[1]
     targets = {name: column[::many][:_FEW] for name, column in pairs.target.written.inputs.items()}
     others = {name: column[:_FEW] for name, column in pairs.altered.written.inputs.items()}
@@ -96,7 +102,7 @@ def reads_context(network: Subject, pairs: Pairing, site: str) -> bool:
 
 
 def shares(answered: Int[Tensor, " n"], pairs: Pairing) -> Float[Tensor, "n 4"]:
-    """Whose attribute every answer is, in the order of `ANSWERS`: one column is 1."""
+    """Classify every answer by whose attribute it is, one-hot in the order of `ANSWERS`."""
     target, source = pairs.target.contexts.attributes, pairs.source.contexts.attributes
     columns = [answered == target[:, 0], answered == source[:, 0], (answered[:, None] == target[:, 1:]).any(1)]
     found = torch.stack(columns, 1)
@@ -106,7 +112,7 @@ def shares(answered: Int[Tensor, " n"], pairs: Pairing) -> Float[Tensor, "n 4"]:
 def patched_shares(
     network: Subject, pairs: Pairing, site: str, patches: Sequence[Patch], *, generator: Generator
 ) -> dict[Patch, Float[Tensor, "n queries 4"]]:
-    """Shares of answers to every query when states at the first item of a list are those of the source, under each patch."""
+    """The classified answers to every query when the states of a list's first item are patched from the source, by patch."""
     held, others = (network.read(asked.written.inputs, [site])[site] for asked in (pairs.target, pairs.source))
     found: dict[Patch, Tensor] = {}
     for patch in patches:
@@ -138,9 +144,9 @@ def _positions(pairs: Pairing, patch: Patch) -> list[tuple[Tensor, Tensor]]:
 
 @dataclass(frozen=True)
 class Patched:
-    """Shares of answers `(n, queries, 4)` under every patch at the site where patching the attribute moves most.
+    """Classified answers `(n, queries, 4)` under every patch, at the site where patching changes most answers.
 
-    **Attributes:** `site`: chosen on other contexts than those of the shares; empty where no site is more than the input.
+    **Attributes:** `site`: chosen on contexts that are not evaluated here; empty where no site holds more than the input.
     """
 
     site: str
@@ -148,12 +154,13 @@ class Patched:
     patched: Mapping[Patch, Float[Tensor, "n queries 4"]]
 
     def share(self, patch: Patch, query: int, answer: int) -> float:
-        """Of one answer to one query."""
+        """The share of one kind of answer to one query."""
         return float(self.patched[patch][:, query, answer].mean())
 
 
 def patch_all(network: Subject, choosing: Pairing, judging: Pairing, sites: Sequence[str], *, generator: Generator) -> Patched:
-    """Every patch at the site, of those that are more than the input, at which patching attribute or entity moves most."""
+    """Apply every patch at the site where patching attribute or entity changes most answers, among sites that depend on more
+    than the input at their own position."""
     answered = logits(network, judging.target).argmax(2)
     plain = torch.stack([shares(column, judging) for column in answered.unbind(1)], 1)
     inner = [site for site in sites if reads_context(network, choosing, site)]
@@ -169,12 +176,12 @@ def patch_all(network: Subject, choosing: Pairing, judging: Pairing, sites: Sequ
 
 
 def signature(found: Patched) -> Signature:
-    """The mechanism that the patches look like.
+    """The mechanism that the patches point to.
 
-    `ID-like`: with the source's attribute patched in, the target's entity has it: what joins the two is not the entity itself.
-    `direct`: the source's entity has it, since the patched state carries its own entity along. `not localised`: no patch
-    changes more than nulls do, which says that the place is wrong and not that nothing is bound. Where answers change without
-    either, `lexical or none`.
+    `ID-like`: after the source's attribute is patched in, it is the answer to the target's entity: an abstract identifier, not
+    the entity itself, joins the two. `direct`: it is the answer to the source's entity, since the patched state carries that
+    entity along. `not localised`: no patch changes more answers than the nulls do; binding may then lie elsewhere. `lexical or
+    none`: answers change in neither way.
     """
     if not found.site:
         return "not localised"
@@ -191,7 +198,7 @@ def signature(found: Patched) -> Signature:
 def swapped(
     network: Subject, asked: Asked, site: str, what: Sequence[Swap], *, places: tuple[int, int] = (0, -1)
 ) -> dict[Swap, Float[Tensor, "n q attributes"]]:
-    """What the network says when the states of two items of every list are exchanged at a site."""
+    """The logits when the states of two items of every list are exchanged at a site."""
     states = network.read(asked.written.inputs, [site])[site]
     rows = torch.arange(len(states))
     found: dict[Swap, Tensor] = {}
@@ -206,16 +213,15 @@ def swapped(
 
 
 def who_swaps(said: Float[Tensor, "n q attributes"], asked: Asked) -> Float[Tensor, "q others"]:
-    """For every query, the share of answers from every place, and in the last column from none."""
+    """For every query, the shares of answers that are the attribute at each place, and in the last column of no place."""
     size = asked.contexts.size
     place = asked.places_of(said.argmax(2))
     return torch.stack([torch.bincount(column, minlength=size + 1) for column in place.unbind(1)]).float() / len(place)
 
 
 def ends_difference(said: Float[Tensor, "n q attributes"], contexts: Contexts) -> Float[Tensor, " n"]:
-    """The contrast between the first and the last place of every list, in logits: above 0 where each query has its own
-    attribute rather than the other's, below 0 where answers are exchanged. Of the queries the first and the last are those of
-    these places."""
+    """The contrast between the first and the last place of every list, in logits: above 0 where each query prefers its own
+    attribute, below 0 where answers are exchanged. The first and the last query must be those of these places."""
     between = listed(said, contexts)[:, [0, -1]][:, :, [0, -1]]
     return between[:, 0, 0] - between[:, 0, 1] - between[:, 1, 0] + between[:, 1, 1]
 
@@ -223,7 +229,7 @@ def ends_difference(said: Float[Tensor, "n q attributes"], contexts: Contexts) -
 def swap_curve(
     network: Subject, asked: Asked, sites: Sequence[str], *, what: Sequence[Swap] = SWAPS
 ) -> dict[Swap, Float[Tensor, "sites n"]]:
-    """The sign of `ends_difference` after a swap of the first and the last place of every list, at each site: -1 where answers
-    are exchanged, 1 where they are as before."""
+    """The sign of `ends_difference` after a swap of the first and the last place of every list, at each site: -1 where the
+    answers are exchanged, 1 where they are unchanged."""
     found = [swapped(network, asked, site, what) for site in sites]
     return {name: torch.stack([ends_difference(said[name], asked.contexts).sign() for said in found]) for name in what}

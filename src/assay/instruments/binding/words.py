@@ -1,4 +1,4 @@
-"""The words and figures of lists and of scenes."""
+"""Summary sentences, figures and tables of `binding`, for lists and for scenes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,31 +19,31 @@ from assay.instruments.binding.swaps import ANSWERS, QUERIES
 from assay.stats import mean_interval
 
 MEANINGS = {
-    "binding": "entities are bound to what they have in context, in pairs never bound before too",
-    "imitation": "trained pairs are answered, and binding is not what answers them",
-    "not shown": "binding is not shown, and trained pairs are not answered either",
+    "binding": "entities are bound to their attributes in context, also in pairs never bound in training",
+    "imitation": "trained pairs are answered correctly, but not by binding",
+    "not shown": "binding is not shown, and trained pairs are not answered correctly either",
     "undecided": "whether entities are bound is undecided",
 }
 
 
 def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
-    """The sentence, the figures, and what was not tested."""
+    """The summary, the figures and what was not tested, for lists of entities."""
     kept: ListsKept = readings.own.kept
     copies = [copy.kept for copy in readings.copies if copy.kept is not None]
     scores = ", ".join(f"{name} {number(score.value)}" for name, score in kept.scores.items() if score.value is not None)
-    inside = f" Patched states look {kept.inside.signature}." if kept.inside else ""
+    inside = f" By patching, the mechanism is {kept.inside.signature}." if kept.inside else ""
     warnings = [f"{name}: {score.reason}." for name, score in kept.scores.items() if score.value is None]
     if kept.inside and not kept.inside.sites:
         warnings.append(
-            "States were not exchanged: no site holds a vector for every token through which all of the input passes."
+            "No states were exchanged: no site holds one vector for every token and lets all of the input pass through."
         )
     return Notes(
         summary=f"In lists of {kept.base}, {MEANINGS[kept.word]} ({scores or 'no score'}).{inside}",
         warnings=warnings,
         not_tested=(
-            "Segregation: the tokens of a list are given one by one.",
-            "Other seeds: networks of one recipe may differ in this, and one of them was read.",
-            "Signatures name a mechanism where states are exchanged, and are no part of the verdict.",
+            "Segregation: the tokens of a list are already separate in the input.",
+            "Other seeds: networks trained by one recipe may differ, and only one was read.",
+            "The mechanism, as a criterion: it is named from patches and does not enter the verdict.",
             *data.not_drawn,
         ),
         figures=(_sizes(data, kept, copies), *(_inside(kept.inside) if kept.inside else ())),
@@ -53,13 +53,13 @@ def explain_lists(data: ListsDraw, readings: Readings, measures: Sequence[Measur
 
 
 def _lists(contexts: Contexts) -> Iterator[str]:
-    """Every list in words: entities and attributes by their numbers."""
+    """A description of every list, with entities and attributes by their numbers."""
     for pairs in torch.stack([contexts.entities, contexts.attributes], -1).tolist():
         yield ", ".join(f"entity {entity} with attribute {attribute}" for entity, attribute in pairs)
 
 
 def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
-    """The same of scenes."""
+    """The summary, the figures and what was not tested, for scenes of objects."""
     kept: KeptScenes = readings.own.kept
     scores = ", ".join(f"{name} {number(score.value)}" for name, score in kept.scores.items() if score.value is not None)
     segregation = kept.scores["segregation"]
@@ -69,22 +69,24 @@ def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Meas
         if kept.where.masks
         else f"clusters of states at {kept.where.maps}"
         if kept.where.maps
-        else "clusters of interacting places"
+        else "clusters of interacting cells"
     )
     left = [size for size in data.shown if size not in kept.by_size]
     warnings = [f"{name}: {score.reason}." for name, score in kept.scores.items() if score.value is None]
     if left:
-        warnings.append(f"The network has {kept.where.num} slots: scenes of {', '.join(map(str, left))} objects were not read.")
+        warnings.append(
+            f"The network has {kept.where.num} slots: scenes with {', '.join(map(str, left))} objects were not read."
+        )
     return Notes(
         summary=(
-            f"In scenes of {kept.base}, {MEANINGS[kept.word]}"
+            f"In scenes of {kept.base} objects, {MEANINGS[kept.word]}"
             f"{'' if shown else '; segregation of objects is not shown'} ({scores or 'no score'}; {place})."
             f"{_grouped(kept.grouping)}"
         ),
         warnings=warnings,
         not_tested=(
-            "Other seeds: networks of one recipe may differ in this, and one of them was read.",
-            "Which partition is meant where objects have parts.",
+            "Other seeds: networks trained by one recipe may differ, and only one was read.",
+            "Other segmentations that are valid where objects have parts.",
         ),
         figures=(
             *([segments_figure(kept.pictured, place)] if kept.pictured else ()),
@@ -96,14 +98,14 @@ def explain_scenes(data: ScenesDraw, readings: Readings, measures: Sequence[Meas
 
 
 def _grouped(found: Grouping | str) -> str:
-    """What IsSameObject says beside its best null."""
+    """The sentence on IsSameObject and its best null."""
     if isinstance(found, str):
         return ""
     nulls = {name: float(units.mean()) for name, units in found.nulls.items()}
     best = max(nulls, key=lambda name: nulls[name])
     return (
-        f" States of two places at {found.site.name} tell whether one object covers both in "
-        f"{number(float(found.right.mean()))} of pairs; {best} in the input {number(nulls[best])}."
+        f" Whether one object covers two places is read correctly from the states at {found.site.name} for "
+        f"{number(float(found.right.mean()))} of pairs, and from the input by {best} for {number(nulls[best])}."
     )
 
 
@@ -132,8 +134,8 @@ def _sizes(data: ListsDraw, kept: ListsKept, copies: Sequence[ListsKept]) -> Cur
         across="entities in the list",
         plots=(Plot(title="accuracy", lines=tuple(lines)),),
         caption=(
-            f"Lists of {', '.join(map(str, data.sizes))} were trained. Longer ones differ in positions too, and are no part of "
-            "a score."
+            f"The network was trained on lists of {', '.join(map(str, data.sizes))}. Longer lists also have new positions, and "
+            "do not enter any score."
         ),
         level=2,
     )
@@ -155,7 +157,7 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
                 name="Answers after patches",
                 columns=("patched", "asked for", *ANSWERS),
                 rows=tuple(rows),
-                note=f"States at {inside.patched.site} of the first item, from a list that shares nothing. Shares sum to 1.",
+                note=f"The first item's states at {inside.patched.site}, patched from another list. Shares sum to 1.",
                 level=0,
             )
         )
@@ -163,10 +165,10 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
         size = len(table)
         found.append(
             DetailTable(
-                name=f"Who answers for whom: {what} of first and last exchanged",
+                name=f"Answers by place: {what} of the first and last item exchanged",
                 columns=("asked for", *(f"place {k + 1}" for k in range(size)), "none"),
                 rows=tuple((f"place {k + 1}", *row) for k, row in enumerate(table.tolist())),
-                note=f"Share of answers from every place, at {inside.patched.site}. Without an exchange the diagonal is 1.",
+                note=f"Share of answers by place, at {inside.patched.site}. Without exchange, 1 on the diagonal is right.",
                 level=0,
             )
         )
@@ -180,12 +182,13 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
         found.append(
             DetailTable(
                 name="Mixture of mechanisms",
-                columns=("site", *next(iter(inside.mixtures.values())).shares, "predicted", "and a place", "best alone"),
+                columns=("site", *next(iter(inside.mixtures.values())).shares, "predicted", "with place terms", "best alone"),
                 rows=tuple(rows),
                 note=(
-                    "The last token's state from a list with the same words in other places. Shares of answers by the place of "
-                    "each mechanism, which sum to 1, and how many the fitted mixture predicts, on lists that it was not fitted "
-                    "to, without and with a term for every place, beside the best of one mechanism or one place alone."
+                    "The last token's state is patched from a list with the same words at other places. First the shares "
+                    "of answers at the place that each mechanism predicts, which sum to 1; then the share of answers on "
+                    "held-out lists that the fitted mixture predicts, without and with a term for every place, and the "
+                    "best single mechanism or place."
                 ),
                 level=0,
             )
@@ -197,10 +200,10 @@ def _inside(inside: Inside) -> tuple[Figure, ...]:
         )
         found.append(
             Curve(
-                name="Contrast after exchanges within a list",
+                name="Contrast after swaps within a list",
                 across="site",
-                plots=(Plot(title="contrast", subtitle="-1 exchanged, 1 as before", lines=lines),),
-                caption="First and last item, exchanged at every site through which all of the input passes.",
+                plots=(Plot(title="contrast", subtitle="-1 exchanged, 1 unchanged", lines=lines),),
+                caption="First and last item, their states exchanged at each site through which all of the input passes.",
                 level=0,
             )
         )

@@ -1,3 +1,3 @@
-"""Line 8: does a small circuit of the network do the task, alone and necessary, and is it more than a fit to nonsense?"""
+"""Line 8: is there a small circuit that is sufficient and necessary for the task, and more than a fit to nonsense labels?"""
 
 from assay.instruments.circuits.instrument import Circuits as Circuits

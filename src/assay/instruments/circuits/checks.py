@@ -1,4 +1,4 @@
-"""Whether a circuit is what computes: an adversary and chance among the nodes outside, the role of those inside."""
+"""Faithfulness of a circuit: adversarial and stochastic ablation of the nodes outside, and the role of the nodes inside."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from assay.instruments.circuits.nodes import Edges, Wiring
 from assay.isolation import undisturbed
 from assay.task import Examples
 
-_STRIDE = 0.25  # of the adversary, in the share of the true value
-_CONSTANT = 1e-6  # spread of a node, of its largest size, below which it has no correlation
+_STRIDE = 0.25  # step size of the adversary, in shares of the true value
+_CONSTANT = 1e-6  # a node whose spread is below this share of its largest magnitude counts as constant
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def _mixing(network: WiredNetwork, kept: Bool[Tensor, " nodes"], shares: Float[Tensor, "*n nodes"]) -> dict[int, Callable]:
-    """Functions that give every node outside a share of its own value and the rest of its mean."""
+    """Functions that replace the value of every node outside by a mixture of that value and its mean."""
     masks, means = network.wiring.split(kept.to(network.device)), network.wiring.split(network.means)
     parts = shares.split([place.width for place in network.wiring.places], dim=-1)
 
@@ -42,11 +42,12 @@ def adversarial_losses(
     steps: int,
     each: bool,
 ) -> Float[Tensor, " n"]:
-    """Losses of the circuit under the worst ablation that an adversary finds: of every node outside it chooses how much of its
-    own value it keeps, from 0 to 1. A faithful circuit does not depend on it.
+    """Losses of the circuit under adversarial ablation: an adversary chooses for every node outside which share of its own
+    value it keeps, from 0 to 1, the rest being its mean. A faithful circuit is insensitive to this choice.
 
-    **Arguments:** `each`: an ablation for every example; else one for a whole batch, which is the fair one, since no ablation
-    can then look at the label. `steps`: of projected ascent along the sign of the gradient, the best of which counts.
+    **Arguments:** `each`: choose an ablation for every example; otherwise one for a whole batch, the fair adversary, since it
+    cannot depend on the label of an example. `steps`: number of steps of projected sign-gradient ascent; the worst loss of all
+    steps counts.
     """
     found = []
     with undisturbed(network.module, 0):
@@ -73,7 +74,7 @@ def adversarial_losses(
 def stochastic_losses(
     network: WiredNetwork, kept: Bool[Tensor, " nodes"], examples: Examples, *, draws: int, generator: Generator
 ) -> Float[Tensor, " n"]:
-    """The same with shares drawn evenly, one for each node and batch: the mean over draws."""
+    """Losses under stochastic ablation: shares drawn uniformly, one for each node and batch; the mean over draws."""
     total = torch.zeros(len(examples), dtype=torch.float64)
     with undisturbed(network.module, 0), torch.no_grad():
         for _ in range(draws):
@@ -87,8 +88,8 @@ def stochastic_losses(
 
 
 def roles(network: WiredNetwork, kept: Bool[Tensor, " nodes"], examples: Examples) -> Float[Tensor, " k"]:
-    """For every kept node that varies in the whole network, the correlation of what it holds in the circuit with what it holds
-    there, over examples and positions; 0 where the circuit holds it constant."""
+    """For every kept node that varies in the whole network, the correlation, over examples and positions, of its values in the
+    circuit with those in the whole network; 0 where it is constant in the circuit."""
     whole, alone = [], []
     means = network.wiring.split(network.means)
     masks = network.wiring.split(kept.to(network.device))
@@ -123,8 +124,8 @@ def _correlations(a: Float[Tensor, "n k"], b: Float[Tensor, "n k"]) -> Float[Ten
 def interchanged(
     network: WiredNetwork, kept: Bool[Tensor, " nodes"], examples: Examples, *, generator: Generator
 ) -> list[float]:
-    """The circuit's loss when a growing share (`SHARES`) of its nodes holds what it holds in the whole network: it falls or
-    stays where nodes keep their role."""
+    """The circuit's loss when a growing share (`SHARES`) of its nodes is patched with their values from the whole network. It
+    does not rise if the nodes keep their role."""
     inside = kept.nonzero()[:, 0]
     inside = inside[torch.randperm(len(inside), generator=generator)]
     found = []
@@ -157,19 +158,19 @@ def _with_true(network: WiredNetwork, kept: Tensor, true: Tensor, batch: Example
     return {k: change(k) for k in range(len(means))}
 
 
-# Circuits beside each other, and circuits by chance
+# Overlap of circuits, and random circuits
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Of two circuits: shared nodes and edges as shares of their union (Jaccard)."""
+    """Jaccard overlap of two circuits: shared nodes, and shared edges, as shares of their union."""
 
     nodes: float
     edges: float
 
 
 def overlap(edges: Edges, one: Bool[Tensor, " nodes"], other: Bool[Tensor, " nodes"]) -> Overlap:
-    """How much of two circuits is in both."""
+    """The overlap of two circuits."""
     return Overlap(_jaccard(one, other), _jaccard(edges.within(one), edges.within(other)))
 
 
@@ -180,8 +181,11 @@ def _jaccard(a: Tensor, b: Tensor) -> float:
 def random_circuit(
     wiring: Wiring, edges: Edges, kept: Bool[Tensor, " nodes"], *, generator: Generator
 ) -> Bool[Tensor, " nodes"]:
-    """As many nodes of each place as a circuit keeps, drawn from those with about as many edges: the same number in each of up
-    to four groups of a place's nodes by their degree, of eight nodes or more."""
+    """A random circuit with as many nodes of each place as `kept`, matched by degree.
+
+    The nodes of a place are divided by their degree into up to four groups, of at least eight nodes each, and the same number
+    is drawn from each group.
+    """
     found = torch.zeros_like(kept)
     degrees = wiring.split(edges.degrees())
     for mask, degree, chosen in zip(wiring.split(kept), degrees, wiring.split(found), strict=True):

@@ -1,4 +1,4 @@
-"""Labels that say nothing of the network's task: the same search must not find circuits for them that are as small."""
+"""Nonsense labels, unrelated to the task: the same search must not find circuits of the same size for them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +10,12 @@ from torch import Generator, Tensor
 from assay.task import Examples
 
 MOST_ANSWERS = 256
-"""Different targets, beyond which answers are not exchanged for each other one by one."""
+"""Largest number of different targets for which wrong labels are made."""
 
 
 @dataclass(frozen=True)
 class Sets:
-    """Examples of one labelling: to search on, to choose a size on, and to judge on."""
+    """Examples with one labelling: for the search, for the choice of a size, and for evaluation."""
 
     searching: Examples
     choosing: Examples
@@ -30,7 +30,7 @@ class Sets:
 
 
 def permuted_labels(sets: Sets, *, generator: Generator) -> Sets:
-    """Every combination has the answer of an example drawn at random, always the same."""
+    """Permuted labels: every combination has the answer of an example drawn at random, the same wherever it occurs."""
     ids = torch.cat([examples.combination for examples in sets.every]).unique()
     pool = sets.searching.targets
     answers = pool[torch.randint(len(pool), (len(ids),), generator=generator)]
@@ -38,7 +38,7 @@ def permuted_labels(sets: Sets, *, generator: Generator) -> Sets:
 
 
 def wrong_labels(sets: Sets) -> Sets | None:
-    """Every answer is exchanged for the next one; None where there are too many, or one alone."""
+    """Wrong labels: every answer is replaced by the next one. None if there are too many different answers, or only one."""
     answers = torch.cat([examples.targets for examples in sets.every]).unique(dim=0)
     if not 1 < len(answers) <= MOST_ANSWERS:
         return None
@@ -46,25 +46,25 @@ def wrong_labels(sets: Sets) -> Sets | None:
 
 
 def constant_labels(sets: Sets) -> Sets:
-    """One answer for all."""
+    """Constant labels: one answer for all examples."""
     first = sets.searching.targets[:1]
     return sets.map(lambda one: replace(one, targets=first.expand(one.targets.shape).clone()))
 
 
 def _numbers(targets: Tensor, answers: Tensor) -> Tensor:
-    """Which of the answers every target is."""
+    """The index of every target among the answers."""
     flat, known = targets.reshape(len(targets), -1), answers.reshape(len(answers), -1)
     return (flat[:, None] == known[None]).all(-1).long().argmax(1)
 
 
 def _within(part: str, low: int, high: int, examples: Examples) -> Examples:
-    """Those in which a part has one of these values."""
+    """The examples in which a part has one of the values `low` to `high`."""
     return examples.take((examples.parts[part] >= low) & (examples.parts[part] < high))
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Examples in which a part has some of its values."""
+    """A condition: the examples in which a part has some of its values."""
 
     part: str
     values: str
@@ -72,7 +72,8 @@ class Condition:
 
 
 def conditions(sets: Sets, parts: Mapping[str, Sequence[str]], *, least: int) -> list[tuple[Condition, Condition]]:
-    """For every part two conditions, the first and the second half of its values, where both have examples and two answers."""
+    """Two conditions for every part, the first and the second half of its values, if both have enough examples and at least two
+    different answers."""
     found = []
     for part, values in parts.items():
         half = len(values) // 2

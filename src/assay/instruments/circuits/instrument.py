@@ -1,4 +1,4 @@
-"""Circuits: does a small part of the network, alone and necessary, do the task?"""
+"""The instrument `circuits`: is a small part of the network sufficient and necessary for the task?"""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,23 +17,23 @@ from assay.objective import Unscored
 from assay.subject import Subject
 from assay.task import Task
 
-TRIED = 3  # examples that the wiring is found on
+TRIED = 3  # examples on which the wiring is traced
 FEWEST = 24
 
 
 class Circuits(Instrument[CircuitsDraw]):
-    """The smallest circuit that does the task when all else has its mean, and what it is worth.
+    """The smallest circuit that does the task under mean ablation of all other nodes, and whether it is faithful.
 
-    Nodes are units at what enters and leaves the linear maps of any network, edges the nonzero weights between them. The search
-    is that of Gao et al. 2025 (gates with a price for each node), along one path of rising prices; at `quick` nodes are ordered
-    by first-order effects. Everything stands beside the same search on untrained copies and on labels that say nothing, and
-    beside random circuits of the same size.
+    Nodes are the units at the inputs and outputs of the linear maps of any network, edges the nonzero weights between them. The
+    search is that of Gao et al. 2025 (gates with a penalty, the price, for each node), along one path of rising prices; at
+    `quick` nodes are ordered by first-order effects instead. The nulls are the same search on untrained copies and for nonsense
+    labels, and random circuits of the same size.
 
     **Arguments:**
 
-    - `pretraining`: inputs `(n, ...)` by name over which nodes are averaged; those of the task by default.
-    - `elsewhere`: other tasks of the same network, on which its loss without the circuit is the off-target damage.
-    - `budgets`: how much is measured at each effort.
+    - `pretraining`: inputs `(n, ...)` by name over which the means of nodes are taken; those of the task by default.
+    - `elsewhere`: other tasks of the same network; the rise of their loss without the circuit is the off-target damage.
+    - `budgets`: the budget at each effort.
 
     Example::
 
@@ -44,7 +44,7 @@ class Circuits(Instrument[CircuitsDraw]):
     """
 
     name = "circuits"
-    question = "Is there a small circuit that does the task alone, and without which it is not done?"
+    question = "Is there a small circuit that is sufficient for the task, and necessary for it?"
     cites = ("gao2025",)
     metrics = METRICS
     long = True
@@ -61,7 +61,7 @@ class Circuits(Instrument[CircuitsDraw]):
 
     def data(self, subject: Subject, task: Task, budget: CircuitBudget, rng: Random) -> CircuitsDraw:
         if isinstance(task.objective, Unscored):
-            raise NotEnough("nothing is asked of the network's output, so there is no loss that a circuit could have")
+            raise NotEnough("the task defines no loss on the network's output, so a circuit cannot be scored")
         tried = task.examples("train", TRIED, generator=rng("tried"))
         if not len(tried):
             raise NotEnough("the task has no trained examples")
@@ -72,8 +72,8 @@ class Circuits(Instrument[CircuitsDraw]):
         num = min(budget.examples, int(budget.work // max(1, wiring.work)))
         if num < FEWEST:
             raise NotEnough(
-                f"this effort has {num} examples for a network of {wiring.work:,} multiplications on each, and a circuit is "
-                f"searched on {FEWEST} at least: choose a higher effort"
+                f"this effort allows {num} examples for a network of {wiring.work:,} multiplications per example, and the "
+                f"search needs at least {FEWEST}: choose a higher effort"
             )
         searching = task.examples("train", num, generator=rng("searching")).in_canonical_order()
         held = task.examples("seen", 2 * num, generator=rng("held out")).in_canonical_order()
@@ -88,9 +88,9 @@ class Circuits(Instrument[CircuitsDraw]):
         except (AssayError, RuntimeError, NotImplementedError) as error:
             raise NotEnough(str(error)) from error
         if not wiring.maps:
-            raise NotEnough("the network has no linear map that is a module, so there are no edges to count")
+            raise NotEnough("no linear map of the network is a module, so there are no edges to count")
         if constant <= 0:
-            raise NotEnough("all examples have one answer, and every circuit gives it")
+            raise NotEnough("all examples have the same answer, which every circuit gives")
         parts = {part.name: part.values for part in task.parts if part.name in task.combines}
         elsewhere = {
             other.address: (other.objective, other.examples("seen", num, generator=rng("elsewhere", k)).in_canonical_order())

@@ -1,4 +1,4 @@
-"""What the instrument measures, and the sizes that each effort buys."""
+"""The metrics of `circuits`, and its budget at each effort."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,9 +8,9 @@ from assay.instrument import Budget, Metric
 from assay.instruments.circuits.search import GateConfig
 
 WEIGHT_PRICE = 4.0
-"""Times the price of nodes that of single weights is."""
+"""Price of single weights, as a multiple of that of nodes."""
 RANDOM = "random circuits"
-NONSENSE = "labels that say nothing"
+NONSENSE = "nonsense labels"
 
 SIZE = Metric(
     key="circuit_size", title="size of the circuit", unit="share of edges", better="lower", level=0, bounds=(0.0, 1.0),
@@ -62,15 +62,16 @@ METRICS = (SIZE, WEIGHTS, NECESSITY, SUFFICIENCY, ALONE, WITHOUT, ADVERSARIAL, R
 class CircuitBudget(Budget):
     """**Attributes:**
 
-    - `examples`: to search on; as many to choose the size on, and to judge on.
-    - `prices`, `steps`, `batch_size`, `learning_rate`: of the gates (`GateConfig`). No steps: nodes are ordered by
-      first-order effects.
-    - `points`: sizes on the curve; `seeds`: of searches on halves of the examples, for stability.
-    - `nonsense`: labellings of permuted labels; `draws`: random circuits; `few`: of these where each needs a search of its own.
+    - `examples`: number of examples for the search; as many again to choose the size on, and to evaluate on.
+    - `prices`, `steps`, `batch_size`, `learning_rate`: settings of the gates (`GateConfig`). With no steps, nodes are ordered
+      by first-order effects.
+    - `points`: number of sizes on the curve; `seeds`: number of searches on halves of the examples, for stability.
+    - `nonsense`: number of permuted labellings; `draws`: number of random circuits; `few`: number of random circuits where each
+      needs its own search.
     - `ascent`: steps of the adversary.
-    - `work`: multiplications of one pass over these examples, at most; larger networks are given fewer examples.
-    - `weights`: whether single weights are pruned too, in which the search of every network and labelling is done once more.
-    - `conditions`: parts whose values are divided into two conditions, at most.
+    - `work`: largest number of multiplications in one pass over these examples; larger networks get fewer examples.
+    - `weights`: whether single weights are pruned too, by a second search for every network and labelling.
+    - `conditions`: largest number of parts whose values are divided into two conditions.
     """
 
     examples: int = 256
@@ -95,7 +96,7 @@ class CircuitBudget(Budget):
 
     @property
     def weight_gates(self) -> GateConfig:
-        """Of single weights, of which there are so many more that prices start where those of nodes are in the middle."""
+        """Settings of the gates of single weights. There are many more weights than nodes, so prices start higher."""
         return replace(self.gates, prices=tuple(WEIGHT_PRICE * price for price in self.prices))
 
 

@@ -1,4 +1,4 @@
-"""A network run with some of its nodes ablated, what takes their place, and its losses example by example."""
+"""A network with some of its nodes ablated, the values that replace them, and its loss on every example."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,21 +19,21 @@ from assay.task import Examples
 
 Ablation = Literal["mean", "zero", "task mean", "resample"]
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
-"""What stands in the place of an ablated node: its mean over examples and positions, zero, its mean over the examples of the
-task at each position, or what it has for another example of the task at the same position."""
+"""The replacement of an ablated node: its mean over examples and positions, zero, its mean over the examples of the task at
+each position, or its value for another example of the task at the same position (resample ablation)."""
 TARGET = 0.15 / 0.6931471805599453
-"""Of the loss of the best constant answer: .15 nats for two answers that are equally frequent (Gao et al. 2025)."""
+"""Target loss, as a share of that of the best constant answer: .15 nats for two equally frequent answers (Gao et al. 2025)."""
 BATCH = 128
 Fill = Sequence[Tensor]
-"""What takes the place of the nodes of each place, of a shape that broadcasts to `(n, ..., width)`."""
+"""For each place the values that replace ablated nodes, of a shape that broadcasts to `(n, ..., width)`."""
 States = Sequence[Sequence[Tensor]]
-"""Of each place the states `(n, ..., width)` in every call."""
+"""For each place its states `(n, ..., width)` in every call."""
 
 
 class WiredNetwork:
     """One network with its wiring and its task's objective.
 
-    **Attributes:** `means` `(nodes,)`: of each node, over examples and positions of `reference`.
+    **Attributes:** `means` `(nodes,)`: the mean of each node over examples and positions of `reference`.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class WiredNetwork:
     # Running
 
     def run(self, inputs: Mapping[str, Tensor], changes: Mapping[int, Callable[[Tensor], Tensor]]) -> Tensor:
-        """Outputs of one batch whose nodes pass through functions, by place. Gradients flow where they are enabled."""
+        """Outputs of one batch when the states of each place pass through a function. Gradients flow if they are enabled."""
         given = {name: value.to(self.device) for name, value in inputs.items()}
         with gated(self.module, self.wiring, changes):
             return answer_of(self.module(**as_taken(self.module, given)))
 
     def states(self, inputs: Mapping[str, Tensor]) -> States:
-        """What every place holds when nothing is ablated."""
+        """The states of every place when nothing is ablated."""
         found: list[list[Tensor]] = [[] for _ in self.wiring.places]
         places = {name: k for k, place in enumerate(self.wiring.places) for name in place.hooks[:1]}
 
@@ -93,9 +93,9 @@ class WiredNetwork:
         *,
         frozen: bool = False,
     ) -> Tensor:
-        """Outputs `(n, ...)` with all nodes ablated but those kept; None keeps all.
+        """Outputs `(n, ...)` with all nodes except the kept ones ablated; None keeps all.
 
-        **Arguments:** `frozen`: norms divide by what they divide by when nothing is ablated.
+        **Arguments:** `frozen`: normalisation layers use the statistics that they have when nothing is ablated.
         """
         found = []
         with self._quiet():
@@ -108,19 +108,19 @@ class WiredNetwork:
     def losses(
         self, examples: Examples, kept: Bool[Tensor, " nodes"] | None, ablation: Ablation = "mean", *, frozen: bool = False
     ) -> Float[Tensor, " n"]:
-        """The loss of each example with all nodes ablated but those kept."""
+        """The loss of each example with all nodes except the kept ones ablated."""
         return each_loss(self.objective, self.outputs(examples, kept, ablation, frozen=frozen), examples.targets)
 
     def scores(
         self, examples: Examples, kept: Bool[Tensor, " nodes"] | None, ablation: Ablation = "mean", *, frozen: bool = False
     ) -> Float[Tensor, " n"]:
-        """The score of each example, likewise."""
+        """The score of each example with all nodes except the kept ones ablated."""
         return self.objective.score(self.outputs(examples, kept, ablation, frozen=frozen), examples.targets).double()
 
     # Fillings
 
     def filled(self, ablation: Ablation, partners: Mapping[str, Tensor]) -> Fill:
-        """What ablated nodes have in one batch. `partners`: for each example another one of the task."""
+        """The values of ablated nodes in one batch. `partners`: for each example another one of the task."""
         match ablation:
             case "zero":
                 return self.wiring.split(torch.zeros_like(self.means))
@@ -150,7 +150,7 @@ class WiredNetwork:
 
 
 def ablating(wiring: Wiring, kept: Bool[Tensor, " nodes"], fill: Fill) -> dict[int, Callable[[Tensor], Tensor]]:
-    """Functions that leave kept nodes as they are and put a filling in the place of the others; none for whole places."""
+    """Functions that replace all nodes except the kept ones; none for places whose nodes are all kept."""
 
     def change(mask: Tensor, value: Tensor) -> Callable[[Tensor], Tensor]:
         return lambda x: torch.where(mask.to(x.device), x, value.to(x))
@@ -160,13 +160,13 @@ def ablating(wiring: Wiring, kept: Bool[Tensor, " nodes"], fill: Fill) -> dict[i
 
 
 def batches(examples: Examples) -> Iterator[Examples]:
-    """The examples a few at a time, in their order."""
+    """The examples in small batches, in their order."""
     for start in range(0, len(examples), BATCH):
         yield examples.take(torch.arange(start, min(start + BATCH, len(examples))))
 
 
 def _partners(examples: Examples) -> Examples:
-    """The examples in an order that is drawn once for all networks."""
+    """The examples in a random order, the same for all networks."""
     return examples.take(torch.randperm(len(examples), generator=Generator().manual_seed(0)))
 
 
@@ -176,7 +176,7 @@ def each_loss(objective: Objective, outputs: Tensor, targets: Tensor) -> Float[T
 
 
 def constant_loss(objective: Objective, targets: Tensor) -> float:
-    """The loss of the best answer that does not look at the input, such as the entropy of the classes."""
+    """The loss of the best constant answer, such as the entropy of the classes."""
     ideal = objective.ideal(targets).double()
     mean = ideal.mean(0)
     one_hot = bool(((ideal == 0) | (ideal == 1)).all()) and bool((ideal.sum(-1) == 1).all())
@@ -185,31 +185,31 @@ def constant_loss(objective: Objective, targets: Tensor) -> float:
 
 
 def answered_units(objective: Objective, targets: Tensor) -> Bool[Tensor, " outputs"]:
-    """Units of the outputs that the loss looks at."""
+    """The units of the outputs on which the loss depends."""
     outputs = objective.ideal(targets).float().clone().requires_grad_()
     with torch.enable_grad():
         (slope,) = torch.autograd.grad(objective.loss(outputs, targets), outputs)
     return (slope != 0).flatten(0, -2).any(0)
 
 
-# Norms whose scale is that of the whole network
+# Normalisation layers with the statistics of the whole network
 
 
 @dataclass(eq=False)
 class _Norm:
-    """What a norm subtracts and divides by."""
+    """The mean and the scale by which a normalisation layer shifts and divides."""
 
     shift: Tensor
     scale: Tensor
 
 
 def _norms(module: nn.Module) -> dict[str, nn.Module]:
-    """LayerNorm and the RMSNorm of PyTorch and Hugging Face, over the last dimension."""
+    """LayerNorm and the RMSNorm layers of PyTorch and Hugging Face, over the last dimension."""
     return {name: part for name, part in module.named_modules() if isinstance(part, nn.LayerNorm) or _is_rms(part)}
 
 
 def has_norms(module: nn.Module) -> bool:
-    """Whether there is a norm whose scale can be frozen."""
+    """Whether the network has a normalisation layer whose statistics can be frozen."""
     return bool(_norms(module))
 
 
@@ -228,7 +228,7 @@ def _statistics(part: nn.Module, x: Tensor) -> _Norm:
 
 @contextmanager
 def frozen_norms(network: WiredNetwork, inputs: Mapping[str, Tensor]) -> Iterator[None]:
-    """While it lasts, every norm shifts and divides by what it does on these inputs when nothing is ablated."""
+    """A context in which every normalisation layer uses the statistics that it has on these inputs when nothing is ablated."""
     norms, kept = _norms(network.module), {}
     handles = [
         part.register_forward_pre_hook(lambda m, args, name=name: kept.setdefault(name, []).append(_statistics(m, args[0])))

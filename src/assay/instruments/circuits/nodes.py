@@ -1,7 +1,7 @@
-"""Nodes and edges of any network: units at what enters and leaves its linear maps, and the nonzero weights between them.
+"""Nodes and edges of any network: units at the inputs and outputs of its linear maps, and the nonzero weights between them.
 
-A unit that passes from the output of one map to the input of another by itself, as through a ReLU or as a value that attention
-mixes over positions, is one node. Whether it does is tried out, not read off names.
+Where each unit of an output of one map determines one unit of the input of another by itself, as through a ReLU or as a value
+that attention mixes over positions, the two are one node. This is found by perturbing units, not from the names of modules.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,14 +20,15 @@ from assay.masks.maskable import is_transposed
 from assay.outputs import answer_of
 from assay.subject import Subject
 
-_TOLERANCE = 1e-5  # of the largest value, below which nothing has changed
-_AHEAD = 6  # places behind an output that are tried as the one where its units arrive
+_TOLERANCE = 1e-5  # a change below this share of the largest value counts as none
+_AHEAD = 6  # number of places after an output that are tested as the one that its units reach
 ANSWER = "the answer"
 
 
 @dataclass(frozen=True)
 class GatedUnits:
-    """Units of one kind: `name` as of a site; `hooks`: where they are gated; `axis`: the dimension that counts them."""
+    """The units of one place: `name`, like that of a site; `hooks`: where they are gated; `axis`: the dimension of the
+    units."""
 
     name: str
     hooks: tuple[tuple[str, Side], ...]
@@ -37,7 +38,7 @@ class GatedUnits:
 
 @dataclass(frozen=True)
 class LinearMap:
-    """Weights from the units of one place to those of another, by their numbers; `target` None: to the answer's own units.
+    """Weights from the units of one place, `source`, to those of another, `target`; `target` None: to the outputs.
 
     **Attributes:** `matrix`: the weights `(outputs, inputs, ...)` of a module.
     """
@@ -56,8 +57,8 @@ class LinearMap:
 class Wiring:
     """All places and maps of a network. Nodes are numbered place by place.
 
-    **Attributes:** `unseen`: parameters with two dimensions or more that belong to no map, such as embeddings and recurrent
-    cells: their weights are not edges. `work`: multiplications of all maps on one example.
+    **Attributes:** `unseen`: parameters with two dimensions or more that belong to no map, such as those of embeddings and
+    recurrent cells; their weights are not edges. `work`: multiplications of all maps on one example.
     """
 
     places: tuple[GatedUnits, ...]
@@ -67,7 +68,7 @@ class Wiring:
 
     @cached_property
     def starts(self) -> list[int]:
-        """The first node of every place, and the number of all."""
+        """The index of the first node of every place, and last the number of all nodes."""
         return torch.tensor([0, *(place.width for place in self.places)]).cumsum(0).tolist()
 
     @property
@@ -75,18 +76,18 @@ class Wiring:
         return self.starts[-1]
 
     def split(self, nodes: Tensor) -> tuple[Tensor, ...]:
-        """Values of all nodes, place by place."""
+        """Split values of all nodes into those of each place."""
         return nodes.split([place.width for place in self.places])
 
     def name(self, node: int) -> str:
-        """Such as `blocks.0.mlp.down:in 17`."""
+        """The name of a node, such as `blocks.0.mlp.down:in 17`."""
         place = next(k for k in range(len(self.places)) if node < self.starts[k + 1])
         return f"{self.places[place].name} {node - self.starts[place]}"
 
     def edges(self, module: nn.Module, answered: Bool[Tensor, " outputs"]) -> "Edges":
         """The nonzero weights of a network of this architecture.
 
-        **Arguments:** `answered`: which units of the answer are asked about; edges to others do not count.
+        **Arguments:** `answered`: the output units on which the loss depends; edges to other outputs do not count.
         """
         return Edges(self, tuple(self._edges(module, one, answered) for one in self.maps))
 
@@ -100,8 +101,8 @@ class Wiring:
 
 @dataclass(frozen=True, eq=False)
 class MapEdges:
-    """How many nonzero weights lead from each input `i` to each output `o` of a map: `counts` `(o, i)`, kept as real numbers so
-    that sums are products of matrices."""
+    """The number of nonzero weights from each input `i` to each output `o` of a map: `counts` `(o, i)`, as floating-point
+    numbers so that sums are matrix products."""
 
     of: LinearMap
     counts: Tensor
@@ -115,7 +116,7 @@ class Edges:
     maps: tuple[MapEdges, ...]
 
     def count(self, kept: Bool[Tensor, " nodes"]) -> int:
-        """Edges between kept nodes, and from them to what is asked, exactly."""
+        """The exact number of edges between kept nodes, and from them to the answered outputs."""
         return int(sum(float(out @ one.counts @ inside) for one, out, inside in self._ends(kept.double())))
 
     @cached_property
@@ -123,7 +124,7 @@ class Edges:
         return self.count(torch.ones(self.wiring.num_nodes, dtype=torch.bool))
 
     def degrees(self) -> Int[Tensor, " nodes"]:
-        """Nonzero weights that lead to or from each node."""
+        """The number of nonzero weights into and out of each node."""
         found = torch.zeros(self.wiring.num_nodes, dtype=torch.float64)
         places = self.wiring.split(found)
         for one, out, inside in self._ends(torch.ones(self.wiring.num_nodes, dtype=torch.float64)):
@@ -133,16 +134,16 @@ class Edges:
         return found.long()
 
     def within(self, kept: Bool[Tensor, " nodes"]) -> Bool[Tensor, " edges"]:
-        """Of all pairs of nodes that some weight joins, in a fixed order, those between kept nodes."""
+        """For all pairs of nodes joined by a weight, in a fixed order, whether both nodes are kept."""
         return torch.cat([free.flatten() for _, free in self.matrices(kept)])
 
     def matrices(self, kept: Bool[Tensor, " nodes"]) -> Iterator[tuple[LinearMap, Bool[Tensor, "o i"]]]:
-        """For every map the weights that lead from kept nodes to kept nodes, or to the answer."""
+        """For every map the weights from kept nodes to kept nodes, or to the answered outputs."""
         for one, out, inside in self._ends(kept.double()):
             yield one.of, (one.counts > 0) & (out[:, None] * inside > 0)
 
     def listed(self, kept: Bool[Tensor, " nodes"]) -> Iterator[tuple[LinearMap, int, int]]:
-        """Every pair of kept nodes that a weight joins: the map, the output and the input in it."""
+        """Every pair of kept nodes joined by a weight: the map, and the indices of its output and input."""
         for of, free in self.matrices(kept):
             for o, i in free.nonzero().tolist():
                 yield of, o, i
@@ -155,9 +156,9 @@ class Edges:
 
 
 def wiring_of(subject: Subject, inputs: Mapping[str, Tensor]) -> Wiring:
-    """Places and maps of a network, found by running it on a few inputs, about `2 log2(width)` times for every map.
+    """The places and maps of a network, traced by running it on a few inputs, about `2 log2(width)` times for every map.
 
-    Maps are Linear, the Conv1D of Hugging Face and convolutions without groups, as far as their modules are called.
+    Maps are Linear, the Conv1D of Hugging Face and convolutions without groups, if their modules are called.
     """
     trial = _Trial(subject, {name: value[:3] for name, value in inputs.items()})
     return trial.wiring()
@@ -165,7 +166,7 @@ def wiring_of(subject: Subject, inputs: Mapping[str, Tensor]) -> Wiring:
 
 @dataclass(eq=False)
 class _MapVisit:
-    """A tensor that enters or leaves a map, when it was first seen."""
+    """A tensor that enters or leaves a map, recorded at its first occurrence."""
 
     layer: str
     side: Side
@@ -178,12 +179,12 @@ class _MapVisit:
         return self.value.shape[self.axis]
 
     def calls_of(self, layer: nn.Module) -> int:
-        """Multiplications for one example, of the first call."""
+        """Multiplications for one example in the first call."""
         return layer.get_parameter("weight").numel() * self.value.numel() // (len(self.value) * self.width)
 
 
 class _Trial:
-    """A network run on a few inputs, with units changed in some place and watched in others."""
+    """Tracing of a network: it runs on a few inputs while units of one place are perturbed and others observed."""
 
     def __init__(self, subject: Subject, inputs: Mapping[str, Tensor]):
         self.module, self.inputs = subject.module, {name: value.to(subject.device) for name, value in inputs.items()}
@@ -201,7 +202,7 @@ class _Trial:
 
         def note(nest: object) -> None:
             tensor = first_tensor(nest)
-            if tensor is not None and (layer, side) not in known:  # of several calls the first
+            if tensor is not None and (layer, side) not in known:  # only the first of several calls
                 known.add((layer, side))
                 self.visits.append(_MapVisit(layer, side, tensor, tensor.detach().clone(), axis))
 
@@ -220,7 +221,7 @@ class _Trial:
         left = {visit.layer: visit for visit in self.visits if visit.side == "out"}
         arrivals = {layer: self._arrival(visit) for layer, visit in left.items()}
         places: list[GatedUnits] = []
-        number: dict[int, int] = {}  # of the place of each tensor that enters a map
+        number: dict[int, int] = {}  # the index of the place of each tensor that enters a map
         for visit in entered:
             if id(visit.tensor) not in number:
                 same = [other for other in entered if other.tensor is visit.tensor]
@@ -247,7 +248,7 @@ class _Trial:
         return Wiring(tuple(places), tuple(maps), unseen, work)
 
     def _arrival(self, left: _MapVisit) -> "_MapVisit | str | None":
-        """Where the units of an output arrive one by one and nowhere else: at a later input, or at the answer."""
+        """The one place, a later input or the network's output, that the units of an output reach one by one."""
         later = [visit for visit in self.visits[self.visits.index(left) + 1 :] if visit.side == "in"]
         for visit in [visit for visit in later if visit.width == left.width][:_AHEAD]:
             if visit.tensor is left.tensor or self._carries(left, visit):
@@ -256,7 +257,7 @@ class _Trial:
         return ANSWER if carried else None
 
     def _carries(self, left: _MapVisit, at: _MapVisit | None) -> bool:
-        """Whether unit k of the one moves unit k of the other (None: of the answer) and no other."""
+        """Whether perturbing unit k of `left` changes unit k, and no other, of `at` (None: the network's output)."""
         bits = max(1, (left.width - 1).bit_length())
         units, moved_some = torch.arange(left.width), torch.zeros(left.width, dtype=torch.bool)
         for bit in range(bits):
@@ -269,7 +270,7 @@ class _Trial:
         return bool(moved_some.any())
 
     def _moved(self, left: _MapVisit, chosen: Bool[Tensor, " width"], at: _MapVisit | None) -> Bool[Tensor, " width"]:
-        """Units of a later place that are not what they were when some units of an output are."""
+        """The units of a later place that change when the chosen units of an output are perturbed."""
         caught: list[Tensor] = []
         handles = [self._noise(left, chosen)]
         if at is not None:
@@ -282,7 +283,7 @@ class _Trial:
         return (apart > _TOLERANCE * before.abs().amax().clamp(min=1e-6)).cpu()
 
     def _only_by(self, left: _MapVisit, at: _MapVisit) -> bool:
-        """Whether the answer stays as it is when the later place is held and the output is not."""
+        """Whether the network's output does not change when `left` is perturbed while the later place is held fixed."""
         everything = torch.ones(left.width, dtype=torch.bool)
         same = [visit.layer for visit in self.visits if visit.side == "in" and visit.tensor is at.tensor]
         handles = [self._noise(left, everything), *(replace(self.layers[layer], "in", lambda x: at.value) for layer in same)]
@@ -306,7 +307,7 @@ def _is_map(part: nn.Module) -> bool:
 
 @contextmanager
 def gated(module: nn.Module, wiring: Wiring, changes: Mapping[int, Callable[[Tensor], Tensor]]) -> Iterator[None]:
-    """While it lasts, the units of each place `(n, ..., width)` pass through a function."""
+    """A context in which the units of each place `(n, ..., width)` pass through a function."""
     handles = []
     for number, change in changes.items():
         place = wiring.places[number]

@@ -1,4 +1,4 @@
-"""The whole search on one network, and the values of every metric."""
+"""The reading of one network: the search for its circuit, and the values of every metric."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,13 +31,14 @@ from assay.stats import MIN_UNITS
 from assay.subject import Subject
 from assay.task import Examples
 
-LEARNED = 0.5  # of the target, which the loss of the network itself must not exceed
-_LEAST = 16  # examples of a condition
+LEARNED = 0.5  # the network's own loss must not exceed this share of the target
+_LEAST = 16  # fewest examples of a condition
 
 
 @dataclass(frozen=True)
 class CircuitsDraw:
-    """What every network is given. `reference`: inputs over which nodes are averaged; `elsewhere`: other tasks by address."""
+    """The data, the same for every network. `reference`: inputs over which the means of nodes are taken; `elsewhere`: other
+    tasks by address."""
 
     wiring: Wiring
     objective: Objective
@@ -53,7 +54,11 @@ class CircuitsDraw:
 
 @dataclass(frozen=True)
 class Transferred:
-    """A circuit of one condition in the other: of both the edges, what they share beside chance, and losses."""
+    """A circuit found in one condition and tested in another.
+
+    **Attributes:** `sizes`: edges of the circuits of the two conditions; `shared`, `by_chance`: their overlap, and that of
+    random circuits; `own`, `there`: loss of the circuit in the condition where it was found, and where it is tested.
+    """
 
     found: Condition
     tested: Condition
@@ -66,7 +71,7 @@ class Transferred:
 
 @dataclass(frozen=True)
 class FoundCircuits:
-    """What is kept of the network under test for its words and figures."""
+    """What the summary and the figures need of the network under test."""
 
     circuit: Circuit
     total: int
@@ -88,8 +93,8 @@ class FoundCircuits:
 def search(
     network: WiredNetwork, sets: Sets, budget: CircuitBudget, *, generator: Generator, target: float | None = None
 ) -> Searched:
-    """The search, the same for every labelling, network and condition. `target`: by default `TARGET` of the loss of a constant
-    answer."""
+    """The search for a circuit, the same for every labelling, network and condition. `target`: by default `TARGET` times the
+    loss of a constant answer."""
     order = order_nodes(network, sets.searching, budget.gates, generator=generator)
     found = curve(network, order, sets.choosing, points=budget.points)
     target = TARGET * constant_loss(network.objective, sets.choosing.targets) if target is None else target
@@ -102,13 +107,13 @@ def circuits_of(subject: Subject, data: CircuitsDraw) -> WiredNetwork:
 
 
 def read_network(subject: Subject, data: CircuitsDraw, rng: Random) -> Reading:
-    """Everything about the network under test."""
+    """Read the network under test."""
     network, budget, sets = circuits_of(subject, data), data.budget, data.sets
     own = network.losses(sets.judging, None)
     if float(own.mean()) > LEARNED * data.target:
         raise NotEnough(
-            f"the network's own loss is {number(float(own.mean()))}, and a circuit is looked for at {number(data.target)}: "
-            f"train it until its loss is at most half of that"
+            f"the network's own loss is {number(float(own.mean()))}, and the target for a circuit is {number(data.target)}: "
+            f"train the network until its loss is at most half of the target"
         )
     found = search(network, sets, budget, generator=rng("gates"))
     if found.order.collapsed:
@@ -117,8 +122,8 @@ def read_network(subject: Subject, data: CircuitsDraw, rng: Random) -> Reading:
         )
     if found.smallest is None:
         raise NotEnough(
-            f"no circuit reaches the target, {number(data.target)}, on the examples that its size is chosen on, where the "
-            f"whole network's loss is {number(found.circuits[-1].loss)}: train it further, or raise `examples`"
+            f"no circuit reaches the target, {number(data.target)}, on the examples on which a size is chosen; the whole "
+            f"network's loss there is {number(found.circuits[-1].loss)}: train it further, or raise `examples`"
         )
     circuit = found.smallest
     reader = _Reader(network, data, circuit, rng)
@@ -127,7 +132,8 @@ def read_network(subject: Subject, data: CircuitsDraw, rng: Random) -> Reading:
 
 
 def read_other(subject: Subject, data: CircuitsDraw, own: FoundCircuits, rng: Random) -> Reading:
-    """A copy or a reference: its own size, and a circuit of as many edges as that of the network under test."""
+    """Read a copy or a reference: the size of its own circuit, and the scores of a circuit with as many edges as that of the
+    network under test."""
     network, sets = circuits_of(subject, data), data.sets
     found = search(network, sets, data.budget, generator=rng("gates"))
     kept = _with_edges(network, found.order, own.circuit.edges)
@@ -147,7 +153,7 @@ def read_other(subject: Subject, data: CircuitsDraw, own: FoundCircuits, rng: Ra
 
 
 def _with_edges(network: WiredNetwork, order: Order, edges: int) -> Bool[Tensor, " nodes"]:
-    """As many of the first nodes as have at most so many edges, at least one."""
+    """The longest prefix of the order with at most so many edges, of at least one node."""
     low, high = 1, len(order.nodes)
     while low < high:
         middle = (low + high + 1) // 2
@@ -157,7 +163,7 @@ def _with_edges(network: WiredNetwork, order: Order, edges: int) -> Bool[Tensor,
 
 @dataclass
 class _Reader:
-    """The measures of one circuit."""
+    """All measures of one circuit."""
 
     network: WiredNetwork
     data: CircuitsDraw
@@ -173,7 +179,7 @@ class _Reader:
         ]
 
     def read(self, found: Searched, own: Float[Tensor, " n"]) -> tuple[list[Values], FoundCircuits]:
-        """The values of every metric, and what is kept."""
+        """The values of every metric, and what the summary needs."""
         network, kept, budget = self.network, self.circuit.kept, self.data.budget
         labelled = self._nonsense()
         nonsense = {name: [one for _, one in some] for name, some in labelled.items()}
@@ -218,14 +224,14 @@ class _Reader:
         )
 
     def _nonsense(self) -> dict[str, list[tuple[Sets, Searched]]]:
-        """The same search for labels that are not the task's."""
+        """The same search for nonsense labels."""
         sets, budget = self.data.sets, self.data.budget
         labelled = {
             "permuted": [permuted_labels(sets, generator=self.rng("permuted labels", k)) for k in range(budget.nonsense)],
             "wrong": [wrong] if (wrong := wrong_labels(sets)) is not None else [],
             "constant": [constant_labels(sets)],
         }
-        targets = {"constant": self.data.target}  # whose own constant answer has no loss
+        targets = {"constant": self.data.target}  # the best constant answer has no loss for these labels
         return {
             name: [
                 (one, search(self.network, one, budget, generator=self.rng("gates", name, k), target=targets.get(name)))
@@ -246,7 +252,7 @@ class _Reader:
             torch.tensor([one.edges / max(1, network.edges.total) for one in candidates], dtype=torch.float64),
             target=self.data.target,
             nonsense=[*nonsense["permuted"], *nonsense["wrong"]],
-            how="the smallest circuit of the network for permuted and wrong labels, by the same search; 1: not found",
+            how="the smallest circuit for permuted or wrong labels, found by the same search; 1: none found",
             note=f"{self.circuit.edges} of {network.edges.total} edges, {int(self.circuit.kept.sum())} of "
             f"{self.data.wiring.num_nodes} nodes",
             generator=self.rng("resampled"),
@@ -257,7 +263,7 @@ class _Reader:
 
     def _control(self, values: Sequence[Float[Tensor, " n"]], how: str = "") -> Control:
         rows = torch.stack([by_combination(one, self.judging.combination)[0] for one in values])
-        how = how or f"{len(values)} circuits with as many nodes of each place and degree, drawn at random"
+        how = how or f"{len(values)} random circuits with as many nodes of each place and degree"
         return Control(name=RANDOM, how=how, values=rows)
 
     def _by_ablation(self) -> Iterator[Values]:
@@ -277,7 +283,7 @@ class _Reader:
             yield Values(metric=necessity.key, units=lost, ids=ids, about=about, controls=(without,))
 
     def _adversarial(self) -> list[Values]:
-        """Of one ablation for the whole batch, and of one for every example."""
+        """The adversarial loss with one ablation for the whole batch, and with one for every example."""
         found = []
         for each, name in ((False, "for the whole batch"), (True, "for each example")):
 
@@ -286,7 +292,7 @@ class _Reader:
 
             units, ids = by_combination(losses(self.circuit.kept), self.judging.combination)
             random = [losses(one) for one in self.random[: self.data.budget.few]]
-            how = f"the same adversary of {len(random)} random circuits"
+            how = f"the same adversary against {len(random)} random circuits"
             found.append(
                 Values(
                     metric=metrics.ADVERSARIAL.key, units=units, ids=ids, about={"chosen": name},
@@ -303,7 +309,7 @@ class _Reader:
         return Values(metric=metrics.ROLE.key, units=own, controls=(Control(name=RANDOM, how=how, values=means),))
 
     def _stability(self) -> Values:
-        """Searches with other seeds on random halves of the examples, each cut to as many nodes."""
+        """Stability: searches with other seeds on random halves of the examples, each cut to the same number of nodes."""
         network, searching, num = self.network, self.data.sets.searching, int(self.circuit.kept.sum())
         found = []
         for seed in range(self.data.budget.seeds):
@@ -315,7 +321,7 @@ class _Reader:
         pairs = [(a, b) for a in range(len(found)) for b in range(a)]
         units = torch.tensor([overlap(network.edges, found[a], found[b]).nodes for a, b in pairs], dtype=torch.float64)
         chance = [overlap(network.edges, self.random[k], self.circuit.kept).nodes for k in range(len(self.random))]
-        how = f"{len(chance)} random circuits beside the circuit"
+        how = f"overlap of {len(chance)} random circuits with the circuit"
         return Values(
             metric=metrics.STABILITY.key,
             units=units,
@@ -324,7 +330,7 @@ class _Reader:
         )
 
     def _off_target(self) -> Iterator[Values]:
-        """How much the loss of other tasks rises without the circuit."""
+        """Off-target damage: the rise of the loss of other tasks without the circuit."""
         for name, (objective, examples) in self.data.elsewhere.items():
 
             def losses(kept: Tensor | None, objective: Objective = objective, examples: Examples = examples) -> Tensor:
@@ -375,7 +381,7 @@ class _Reader:
                         float(self.network.losses(judging, circuit.kept).mean()),
                     )
                 )  # fmt: skip
-            control = Control(name=RANDOM, how="a random circuit in the place of each", values=torch.cat(random)[None])
+            control = Control(name=RANDOM, how="a random circuit instead of each", values=torch.cat(random)[None])
             values = Values(
                 metric=metrics.TRANSFER.key,
                 units=torch.cat([some for some, _ in units]),
@@ -387,8 +393,8 @@ class _Reader:
 
 
 def enough(sets: Sets) -> str:
-    """Why there are too few examples; empty where there are enough."""
+    """A message if there are too few examples, else an empty string."""
     combinations = len(sets.judging.combination.unique()) if len(sets.judging) else 0
     if combinations < MIN_UNITS or min(map(len, sets.every)) < MIN_UNITS:
-        return f"{combinations} combinations to judge a circuit on, and an interval needs {MIN_UNITS}"
+        return f"{combinations} combinations to evaluate a circuit on, and an interval needs {MIN_UNITS}"
     return ""

@@ -1,9 +1,9 @@
-"""The search for a circuit: an order of all nodes, from those that the task needs most, and the circuits along it.
+"""The search for a circuit: an order of all nodes by importance for the task, and the circuits along it.
 
-Gates as Gao et al. 2025: a node is kept where its number tau is above 0, with the slope of a sigmoid; the loss of the task and
-a price for what is kept are minimised. Prices rise, and each search goes on from the one before, so that one path gives the
-whole curve of loss over size. Gates start in the order of first-order effects, since otherwise all of them close at once;
-without steps that is the order.
+Gates are those of Gao et al. 2025: a node is kept if its parameter tau is above 0, with the gradient of a sigmoid (a
+straight-through estimator), and the task loss plus a price times the share of kept nodes is minimised. The price rises in
+stages, each started from the end of the one before (warm start), so that one path gives the whole curve of loss over size.
+Gates start in the order of first-order effects, since equal gates would all close at once; without steps that is the order.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,9 +25,9 @@ from assay.optimisers import AdamW
 from assay.progress import report
 from assay.task import Examples
 
-START, SPREAD, CLAMP = 0.1, 0.01, 1.0  # of tau: its mean at first, the spread of what is drawn, and its largest size
-DEAD_FOR = 40  # steps below 0 after which a node is dropped for good, and its rows and columns with it
-RECOMPACT = 20  # steps between two looks
+START, SPREAD, CLAMP = 0.1, 0.01, 1.0  # of tau: its initial mean, its initial random spread, and its largest magnitude
+DEAD_FOR = 40  # steps with tau below 0 after which a node is dropped for good, with its rows and columns
+RECOMPACT = 20  # steps between two such checks
 REPORTED = 20
 
 
@@ -35,9 +35,10 @@ REPORTED = 20
 class GateConfig:
     """**Attributes:**
 
-    - `prices`: of keeping every node, rising; `steps`: of the first search and of each later one, 0 for none.
-    - `batch_size`, `learning_rate`: of AdamW (betas .9 and .95, decay 1e-3), on gradients of norm 1 at most.
-    - `compact`: drop the rows and columns of nodes that stay dead, in the search.
+    - `prices`: the penalty for keeping all nodes, in rising order; `steps`: of the first stage and of each later one, 0 for
+      none.
+    - `batch_size`, `learning_rate`: of AdamW (betas .9 and .95, weight decay 1e-3), with gradients clipped to norm 1.
+    - `compact`: whether the search leaves out the rows and columns of nodes that stay dead.
     """
 
     prices: tuple[float, ...] = (0.1, 0.4, 1.6, 6.4)
@@ -49,7 +50,7 @@ class GateConfig:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the search at one price ended: what is kept, and the loss of its last steps."""
+    """The end of the search at one price: the kept nodes, and the loss of its last steps."""
 
     price: float
     kept: Bool[Tensor, " nodes"]
@@ -58,7 +59,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Order:
-    """All nodes, the most important first, and the stages of the search that ordered them; none where it took no steps."""
+    """All nodes in order of importance, and the stages of the search that ordered them; none if it took no steps."""
 
     nodes: Int[Tensor, " nodes"]
     stages: tuple[Stage, ...] = ()
@@ -76,12 +77,12 @@ class Order:
 
 
 def order_nodes(network: WiredNetwork, examples: Examples, config: GateConfig, *, generator: Generator) -> Order:
-    """The order of a network's nodes for a task.
+    """Order a network's nodes by importance for a task.
 
     **Raises:** `AssayError` without examples, and for prices that do not rise.
     """
     if not len(examples):
-        raise AssayError("circuits are searched on examples, of which there must be one at least", given="none")
+        raise AssayError("the search for a circuit needs at least one example", given="none")
     if list(config.prices) != sorted(config.prices):
         raise AssayError("the prices of a path must rise", given=list(config.prices))
     with undisturbed(network.module, 0):
@@ -94,8 +95,8 @@ def order_nodes(network: WiredNetwork, examples: Examples, config: GateConfig, *
 
 
 def first_order_effects(network: WiredNetwork, examples: Examples) -> Float[Tensor, " nodes"]:
-    """How much the loss changes at first order when a node has its mean: per example, gradient times distance from the mean,
-    summed over positions; the mean of its size (attribution patching)."""
+    """First-order effect on the loss of mean-ablating each node (attribution patching): per example, gradient times distance
+    from the mean, summed over positions; then the mean of its absolute value over examples."""
     means, sums = network.wiring.split(network.means), torch.zeros(network.wiring.num_nodes, device=network.device)
     places = network.wiring.split(sums)
     for batch in batches(examples):
@@ -123,17 +124,17 @@ def first_order_effects(network: WiredNetwork, examples: Examples) -> Float[Tens
 
 
 class Gates:
-    """The numbers tau of all nodes, or of all edges, and how long each has been above 0."""
+    """The parameters tau of all nodes, or of all edges, and how long each has been above 0."""
 
     def __init__(self, config: GateConfig, effects: Float[Tensor, " nodes"], generator: Generator, device: torch.device):
         num = len(effects)
-        # By rank, since units have no order of their own.
+        # Drawn by rank, not by index: units have no natural order.
         noise = SPREAD * torch.randn(num, generator=generator)[_ranks(effects)]
         start = START * (0.5 + _quantiles(effects).float()) + noise
         self.tau = start.to(device).requires_grad_()
         self.adam = AdamW([self.tau], lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=1e-3)
         self.last_above = torch.zeros(num)
-        self.beyond = torch.zeros(num)  # by how much the last update would have passed the clamp: ties are broken by it
+        self.beyond = torch.zeros(num)  # by how much the last update would have exceeded the clamp; it breaks ties
         self.live = torch.ones(num, dtype=torch.bool)
         self.step = 0
 
@@ -152,12 +153,12 @@ class Gates:
         self.last_above[self.kept] = self.step
 
     def importance(self) -> Float[Tensor, " nodes"]:
-        """Above all how long a node was kept, then its tau, then how hard it was pushed against the clamp."""
+        """Sort key: first how long a node was kept, then its tau, then by how much it would have exceeded the clamp."""
         return self.last_above.double() * 10 + self.tau.detach().cpu().double() + 0.01 * self.beyond.tanh().double()
 
 
 Loss = Callable[[Examples, Float[Tensor, " nodes"], Bool[Tensor, " nodes"]], Tensor]
-"""The loss of one batch, from its examples, the gates of all nodes (1 or 0, with the slope of a sigmoid), and which of them
+"""The loss of one batch, given its examples, the gates of all nodes (1 or 0, with the gradient of a sigmoid), and which nodes
 have not been dropped."""
 
 
@@ -170,9 +171,9 @@ def gate_path(
     generator: Generator,
     device: torch.device,
 ) -> Order:
-    """The order that gates find along one path of rising prices.
+    """Order nodes, or edges, by gates along one path of rising prices.
 
-    **Arguments:** `effects`: what the gates start in the order of, one for each.
+    **Arguments:** `effects`: one for each gate; the gates start in the order of these.
     """
     gates, stages = Gates(config, effects, generator, device), []
     total = config.steps[0] + config.steps[1] * (len(config.prices) - 1)
@@ -188,22 +189,22 @@ def gate_path(
         stages.append(Stage(price, gates.kept, sum(recent[-10:]) / max(1, len(recent[-10:]))))
         if not bool(gates.kept.any()):
             break
-    key = gates.importance() + 1e-6 * _quantiles(effects)  # which order what was dropped in one and the same step
+    key = gates.importance() + 1e-6 * _quantiles(effects)  # the effects order nodes that were dropped in the same step
     return Order(key.argsort(descending=True, stable=True), tuple(stages))
 
 
 def _quantiles(effects: Float[Tensor, " nodes"]) -> Float[Tensor, " nodes"]:
-    """The rank of each node's effect, from 0 for the smallest to 1."""
+    """The rank of each node's effect, scaled from 0 for the smallest to 1 for the largest."""
     return _ranks(effects).double() / max(1, len(effects) - 1)
 
 
 def _ranks(effects: Float[Tensor, " nodes"]) -> Int[Tensor, " nodes"]:
-    """From 0 for the smallest."""
+    """The rank of each effect, from 0 for the smallest."""
     return effects.argsort(stable=True).argsort()
 
 
 def _step(loss: Loss, batch: Examples, gates: Gates, price: float) -> float:
-    """One update of the gates; the loss before it."""
+    """One update of the gates. Returns the loss before it."""
     with torch.enable_grad():
         soft = torch.sigmoid(gates.tau)
         hard = ((gates.tau > 0) & gates.live.to(gates.tau.device)).to(soft)
@@ -231,8 +232,8 @@ def _loss_of_nodes(
 def compacted(
     module: nn.Module, wiring: Wiring, live: Bool[Tensor, " nodes"], means: Float[Tensor, " nodes"]
 ) -> Iterator[None]:
-    """While it lasts, linear maps leave out the columns of dead inputs, which hold their means, and the rows of dead outputs,
-    which are gated to their means afterwards: the same outputs of the network, with smaller products."""
+    """A context in which linear maps leave out the columns of dead inputs, which are at their means, and the rows of dead
+    outputs, which are set to their means afterwards. The network's outputs are the same, with smaller matrix products."""
     places, fill = wiring.split(live), wiring.split(means)
     changed: list[nn.Module] = []
     try:
@@ -276,7 +277,7 @@ def _compact(
 
 @dataclass(frozen=True)
 class Circuit:
-    """Nodes that are kept, their number of edges, and the mean loss of the examples it was chosen on."""
+    """The kept nodes, their number of edges, and the mean loss on the examples on which the size is chosen."""
 
     kept: Bool[Tensor, " nodes"]
     edges: int
@@ -285,14 +286,14 @@ class Circuit:
 
 @runtime_checkable
 class Counted(Protocol):
-    """What counts the edges of a circuit."""
+    """An object that counts the edges of a circuit."""
 
     def count(self, kept: Bool[Tensor, " nodes"]) -> int: ...
 
 
 @runtime_checkable
 class Prunable(Protocol):
-    """A network whose nodes, or whose edges, may be ablated."""
+    """A network whose nodes, or whose edges, can be ablated."""
 
     @property
     def edges(self) -> Counted: ...
@@ -301,8 +302,8 @@ class Prunable(Protocol):
 
 
 def curve(network: Prunable, order: Order, examples: Examples, *, points: int) -> list[Circuit]:
-    """Circuits from none of the nodes to all: the first nodes of the order, in about `points` sizes spaced geometrically, and
-    what each stage of the search kept."""
+    """Circuits of all sizes, from no node to all: prefixes of the order in about `points` geometrically spaced sizes, and the
+    nodes that each stage of the search kept."""
     num = len(order.nodes)
     sizes = sorted({0, num, *(round(num ** (k / max(1, points - 1))) for k in range(points))})
     kept = [order.first(size) for size in sizes] + [stage.kept for stage in order.stages]
@@ -311,13 +312,13 @@ def curve(network: Prunable, order: Order, examples: Examples, *, points: int) -
 
 
 def judged(network: Prunable, kept: Bool[Tensor, " nodes"], examples: Examples) -> Circuit:
-    """A circuit with its size and its loss when all else has its mean."""
+    """A circuit with its size, and its loss under mean ablation of all other nodes."""
     return Circuit(kept, network.edges.count(kept), float(network.losses(examples, kept).mean()))
 
 
 def smallest(network: Prunable, order: Order, found: Sequence[Circuit], examples: Examples, *, target: float) -> Circuit | None:
-    """The circuit with the fewest edges whose loss is at most the target: among those found, and by bisection along the order
-    between the largest that fails and the smallest that does not. None where none reaches it."""
+    """The circuit with the fewest edges whose loss is at most the target, among those found and by bisection along the order
+    between the largest prefix that fails and the smallest that passes. None if no circuit reaches the target."""
     nested = sorted((c for c in found if _is_first(order, c.kept)), key=lambda c: int(c.kept.sum()))
     reach = [k for k, circuit in enumerate(nested) if circuit.loss <= target]
     best = [circuit for circuit in found if circuit.loss <= target]
@@ -339,13 +340,13 @@ def _is_first(order: Order, kept: Bool[Tensor, " nodes"]) -> bool:
 
 
 class Searched(NamedTuple):
-    """The order of a network's nodes for some labels, circuits along it on the examples that a size is chosen on, and the
-    smallest that reaches the target; None where none does."""
+    """The result of one search: the order of the nodes for some labels, the circuits along it, evaluated on the examples on
+    which a size is chosen, and the smallest that reaches the target (None if no circuit does)."""
 
     order: Order
     circuits: Sequence[Circuit]
     smallest: Circuit | None
 
     def size(self, network: WiredNetwork) -> float:
-        """The share of edges, 1 where none reaches the target."""
+        """The share of edges of the smallest circuit, 1 if no circuit reaches the target."""
         return 1.0 if self.smallest is None else self.smallest.edges / max(1, network.edges.total)

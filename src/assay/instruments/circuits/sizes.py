@@ -1,4 +1,4 @@
-"""Sizes of circuits as measures: of nodes, and pruned weight by weight, each beside labels that say nothing."""
+"""Measures of the size of circuits, of nodes and of single weights, with nonsense labels as nulls."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _RESAMPLED = 400
 def by_combination(
     values: Float[Tensor, " n"], combination: Int[Tensor, " n"]
 ) -> tuple[Float[Tensor, " u"], Int[Tensor, " u"]]:
-    """Means over the examples of each combination, and which these are."""
+    """Means over the examples of each combination, and the combinations."""
     means = cluster_means(values, combination)
     return means.means, means.ids
 
@@ -40,11 +40,11 @@ def size_values(
     note: str,
     generator: Generator,
 ) -> Values:
-    """The share of edges of the last of several circuits. Its interval is that of the smallest one that reaches the target on
-    resampled combinations.
+    """The share of edges of the last of several circuits. Its interval comes from the bootstrap over combinations: in each
+    resample, the size of the smallest circuit that reaches the target.
 
-    **Arguments:** `losses`, `shares`: of circuits of all sizes, on the combinations that are judged. `nonsense`: shares of
-    circuits for labels that say nothing, 1 where there is none; `how` these were found.
+    **Arguments:** `losses`, `shares`: losses and shares of edges of circuits of all sizes, on the held-out combinations.
+    `nonsense`: shares of edges of circuits for nonsense labels, 1 if none was found; `how`: how these were found.
     """
     rows = torch.randint(losses.shape[1], (_RESAMPLED, losses.shape[1]), generator=generator)
     reached = losses[:, rows].mean(-1) <= target
@@ -75,8 +75,8 @@ def size_values(
 
 @dataclass(frozen=True)
 class FoundWeights:
-    """The circuit with the fewest weights: how many, its loss, and the loss when these weights alone are cut; how many weights
-    the largest ones by magnitude take to reach the target (None: all do not), and circuits for labels that say nothing."""
+    """The circuit with the fewest weights: its size, its loss, and the loss when only these weights are cut; how many of the
+    largest weights by magnitude reach the target (None: not even all do), and the circuits for nonsense labels."""
 
     edges: int
     alone: float
@@ -93,10 +93,11 @@ def read_weights(
     budget: CircuitBudget,
     rng: Random,
 ) -> tuple[Values, FoundWeights] | None:
-    """The size of the circuit that is pruned weight by weight, beside the same search for labels that say nothing; None where
-    gates find no circuit.
+    """The size of the circuit that is pruned weight by weight, with the same search for nonsense labels as its null; None if
+    the gates find no circuit.
 
-    **Arguments:** `found`: the search for nodes. `labelled`: by name the examples with other labels, and nodes found for them.
+    **Arguments:** `found`: the search for nodes. `labelled`: by name, the examples with nonsense labels and the nodes found for
+    them.
     """
     own = weights_of(network, found, sets, budget, rng)
     if own is None:
@@ -118,7 +119,7 @@ def read_weights(
         torch.tensor([one.edges / max(1, network.edges.total) for one in candidates], dtype=torch.float64),
         target=target,
         nonsense=sizes,
-        how=f"{len(sizes)} labellings, permuted and wrong, by the same search for nodes and then for weights; 1: not found",
+        how=f"{len(sizes)} labellings, permuted or wrong, by the same search for nodes and then for weights; 1: none found",
         note=f"{own.circuit.edges} of {network.edges.total} edges",
         generator=rng("resampled", "weights"),
     )

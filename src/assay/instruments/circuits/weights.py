@@ -1,7 +1,7 @@
-"""Circuits pruned weight by weight: an edge that is cut passes on the mean of its source in the place of what it holds.
+"""Circuits pruned weight by weight: a cut edge passes on the mean of its source node instead of its value.
 
-A node whose edges are all cut holds its mean, so every circuit of nodes is one of these; but a node that stays need not keep
-all of its edges, which matters for networks most of whose weights are not zero.
+Cutting all outgoing edges of a node mean-ablates it, so every circuit of nodes is also a circuit of weights. A kept node need
+not keep all of its edges, which matters for dense networks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,13 +22,13 @@ from assay.isolation import undisturbed
 from assay.masks.maskable import is_transposed
 from assay.task import Examples
 
-_AT_ONCE = 16  # examples whose effects are held for every weight
+_AT_ONCE = 16  # number of examples for which the effects of all weights are held in memory
 LOOSER = (1.0, 2.0, 4.0)
-"""Times the nodes of the smallest circuit, among which single weights are pruned."""
+"""Weights are pruned within the smallest circuit of nodes, and within circuits with so many times its nodes."""
 
 
 class _Place(NamedTuple):
-    """The weights of one map that may be cut, `(outputs, inputs)`, and the means of what enters it."""
+    """The weights of one map that may be cut, `(outputs, inputs)`, and the means of its inputs."""
 
     of: LinearMap
     free: Bool[Tensor, "o i"]
@@ -37,17 +37,18 @@ class _Place(NamedTuple):
 
 @dataclass(frozen=True)
 class WeightCount:
-    """The edges that are kept, each of which counts once. `total`: of all that may be cut."""
+    """Counts kept edges, each once. `total`: the number of edges that may be cut."""
 
     total: int
 
     def count(self, kept: Bool[Tensor, " edges"]) -> int:
-        """How many edges."""
+        """The number of kept edges."""
         return int(kept.sum())
 
 
 class WeightedNetwork:
-    """A network whose single weights may be cut: those between nodes that `nodes` keeps. All others are cut in every circuit.
+    """A network whose single weights may be cut: those between the nodes in `nodes`. All other weights are cut in every
+    circuit.
 
     **Raises:** `ValueError` for networks with convolutions, whose weights are used at many places.
 
@@ -70,12 +71,12 @@ class WeightedNetwork:
         return [_Place(of, free, means[of.source]) for of, free in self.network.edges.matrices(self.nodes)]
 
     def losses(self, examples: Examples, kept: Bool[Tensor, " edges"] | None) -> Float[Tensor, " n"]:
-        """The loss of each example with all weights cut but those kept; None keeps all that may be kept."""
+        """The loss of each example with all weights except the kept ones cut; None keeps all that may be kept."""
         kept = torch.ones(self.edges.total, dtype=torch.bool) if kept is None else kept
         return self._losses(examples, kept.float(), outside=0.0)
 
     def losses_without(self, examples: Examples, kept: Bool[Tensor, " edges"]) -> Float[Tensor, " n"]:
-        """The loss of each example when these weights alone are cut, in the whole network."""
+        """The loss of each example when only these weights are cut from the whole network."""
         return self._losses(examples, 1 - kept.float(), outside=1.0)
 
     def _losses(self, examples: Examples, gates: Float[Tensor, " edges"], *, outside: float) -> Float[Tensor, " n"]:
@@ -86,7 +87,7 @@ class WeightedNetwork:
         return torch.cat(found)
 
     def loss(self, batch: Examples, mask: Float[Tensor, " edges"], live: Bool[Tensor, " edges"]) -> Tensor:
-        """The mean loss of one batch under gates, with their slopes. `live`: not used, since a dead weight is no smaller."""
+        """The mean loss of one batch under gates, with their gradients. `live` is ignored: dead weights save no computation."""
         with self.cut(mask):
             outputs = self.network.run(batch.inputs, {})
         return self.network.objective.loss(outputs, batch.targets.to(outputs.device))
@@ -119,7 +120,7 @@ class WeightedNetwork:
                 del layer.forward
 
     def listed(self, kept: Bool[Tensor, " edges"]) -> Iterator[tuple[LinearMap, int, int]]:
-        """Every edge that is kept: the map, the output and the input in it."""
+        """Every kept edge: the map, and the indices of its output and input."""
         start = 0
         for place in self._places:
             ends = place.free.nonzero()
@@ -127,14 +128,14 @@ class WeightedNetwork:
             start += len(ends)
 
     def by_magnitude(self) -> Order:
-        """The order of the weights' magnitudes, the largest first: pruning that looks at no example."""
+        """The weights in decreasing order of magnitude: the baseline of magnitude pruning, which uses no examples."""
         layers = [self.network.module.get_submodule(place.of.layer) for place in self._places]
         sizes = [LinearMap.matrix(layer).abs()[place.free] for layer, place in zip(layers, self._places, strict=True)]
         return Order(torch.cat(sizes).cpu().argsort(descending=True, stable=True))
 
     def effects(self, examples: Examples) -> Float[Tensor, " edges"]:
-        """How much the loss changes at first order when an edge is cut: per example, gradient at its target times weight times
-        distance of its source from the mean, summed over positions; the mean of its size (edge attribution patching)."""
+        """First-order effect on the loss of cutting each edge (edge attribution patching): per example, gradient at its target
+        times weight times distance of its source from the mean, summed over positions; then the mean of its absolute value."""
         sums = [torch.zeros(place.free.shape, device=self.device) for place in self._places]
         whole = torch.ones(self.edges.total, device=self.device)
         with undisturbed(self.network.module, 0):
@@ -160,7 +161,7 @@ class WeightedNetwork:
 
 
 def prunes_weights(network: WiredNetwork) -> bool:
-    """Whether every map is one whose single weights can be cut."""
+    """Whether the single weights of every map can be cut."""
     layers = [network.module.get_submodule(one.layer) for one in network.wiring.maps]
     return all(isinstance(layer, nn.Linear) or is_transposed(layer) for layer in layers)
 
@@ -173,20 +174,20 @@ def _gated(layer: nn.Module, gates: Float[Tensor, "o i"], means: Float[Tensor, "
 
 
 class PrunedWeights(NamedTuple):
-    """A circuit of single weights, and the network that they were pruned in: `circuit.kept` are of its edges. `circuits`: of
-    all sizes, along the order that the search found."""
+    """A circuit of single weights, and the network in which they were pruned; `circuit.kept` marks its edges. `circuits`: those
+    of all sizes, along the order that the search found."""
 
     network: WeightedNetwork
     circuit: Circuit
     circuits: Sequence[Circuit]
 
     def losses_without(self, examples: Examples) -> Float[Tensor, " n"]:
-        """The loss of each example when these weights alone are cut."""
+        """The loss of each example when only these weights are cut."""
         return self.network.losses_without(examples, self.circuit.kept)
 
 
 def order_weights(network: WeightedNetwork, examples: Examples, config: GateConfig, *, generator: Generator) -> Order:
-    """The order of single weights for a task, by the search that orders nodes."""
+    """Order single weights by importance for a task, by the search that orders nodes."""
     effects = network.effects(examples)
     if not config.steps[0]:
         return Order(effects.argsort(descending=True, stable=True))
@@ -206,13 +207,14 @@ def smallest_weights(
     looser: Sequence[float] = LOOSER,
     target: float | None = None,
 ) -> PrunedWeights | None:
-    """The circuit with the fewest weights whose loss is at most the target; None where there is none.
+    """The circuit with the fewest weights whose loss is at most the target; None if no circuit reaches it.
 
-    Weights are pruned inside circuits of nodes, the smallest one and larger ones along the order, since what has fewest nodes
-    need not have fewest edges; in the whole network where no circuit of nodes reaches the target.
+    Weights are pruned within circuits of nodes, the smallest one and larger ones along the order, since the circuit with the
+    fewest nodes need not contain the one with the fewest edges; within the whole network if no circuit of nodes reaches the
+    target.
 
-    **Arguments:** `order`, `least`: of nodes, and the smallest circuit of nodes, from the search for them. `looser`: times its
-    nodes, in which weights are pruned. `target`: by default `TARGET` of the loss of a constant answer.
+    **Arguments:** `order`, `least`: from the search for nodes, their order and the smallest circuit. `looser`: multiples of the
+    number of its nodes, within which weights are pruned too. `target`: by default `TARGET` times the loss of a constant answer.
     """
     target = TARGET * constant_loss(network.objective, sets.choosing.targets) if target is None else target
     inside: list[Bool[Tensor, " nodes"] | None] = [None]

@@ -1,4 +1,4 @@
-"""The words and figures of the instrument `circuits`."""
+"""Summary, warnings, tables and figures of the instrument `circuits`."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,18 +14,18 @@ from assay.instruments.circuits.search import Circuit
 from assay.instruments.circuits.sizes import FoundWeights
 
 TIMES = 3.0
-"""How many times larger a circuit for labels that say nothing must be at least."""
+"""A circuit for nonsense labels must be at least so many times larger."""
 NECESSARY = 0.05 / math.log(2)
-"""How far, as a share of the best constant answer's loss, the loss without the circuit may stay below that."""
-_MOST = 40  # nodes in the table
+"""The circuit is necessary if the loss without it is below that of the best constant answer by at most this share."""
+_MOST = 40  # largest number of nodes in the table
 _TRANSFER = (
-    "part", "found where it is", "tested where it is", "edges", "edges of the other's", "shared edges (Jaccard)",
-    "shared by chance", "loss where found", "loss where tested",
+    "part", "values where found", "values where tested", "edges", "edges of the other circuit", "shared edges (Jaccard)",
+    "shared by random circuits", "loss where found", "loss where tested",
 )  # fmt: skip
 
 
 def explained(data: CircuitsDraw, readings: Readings, measures: Sequence[Measure]) -> Notes:
-    """Summary, warnings, what was not tested and figures."""
+    """The summary, the warnings, what was not tested, and the figures."""
     found: FoundCircuits = readings.own.kept
     return Notes(
         summary=_summary(data, found, measures),
@@ -42,7 +42,8 @@ def explained(data: CircuitsDraw, readings: Readings, measures: Sequence[Measure
 
 
 def smallest_nonsense(found: FoundCircuits) -> tuple[float, str] | None:
-    """The smallest circuit for permuted or wrong labels, in circuits of the task, and which labels; None without one."""
+    """The size of the smallest circuit for permuted or wrong labels, as a multiple of the task's circuit, and which labels
+    these are; None if no such circuit was found."""
     own = max(found.circuit.edges, 1)
     sizes = [
         (one.smallest.edges / own, name)
@@ -56,23 +57,24 @@ def smallest_nonsense(found: FoundCircuits) -> tuple[float, str] | None:
 def _summary(data: CircuitsDraw, found: FoundCircuits, measures: Sequence[Measure]) -> str:
     size = next(m for m in measures if m.key == SIZE.key)
     if size.value is None or size.interval is None:
-        return "The size of the circuit has no number."
+        return "The size of the circuit could not be measured."
     without = next(loss for name, _, loss in found.ablations if name == "mean")
     needed = without >= (1 - NECESSARY) * data.constant
     told = (
-        f"{found.circuit.edges} of {found.total} edges, {with_interval(size.value, size.interval)}, do the task at a loss of "
-        f"{number(data.target)} when all other nodes have their mean. Without them the loss is {number(without)} (that of a "
-        f"constant answer is {number(data.constant)}): the circuit is {'necessary' if needed else 'not necessary'}."
+        f"A circuit of {found.circuit.edges} of {found.total} edges, {with_interval(size.value, size.interval)}, does the task "
+        f"at a loss of {number(data.target)} when all other nodes are at their means. Without the circuit the loss is "
+        f"{number(without)}, and that of a constant answer {number(data.constant)}: the circuit is "
+        f"{'necessary' if needed else 'not necessary'}."
     )
     nonsense = smallest_nonsense(found)
     if nonsense is None:
-        return told + " For labels that say nothing the same search finds no circuit."
+        return told + " For nonsense labels the same search finds no circuit."
     times, name = nonsense
     if times >= TIMES:
-        return told + f" For labels that say nothing the smallest circuit is {number(times)} times as large."
+        return told + f" For nonsense labels the smallest circuit is {number(times)} times as large."
     return told + (
         f" For {name} labels the same search finds a circuit {number(times)} times as large: a circuit of this size "
-        f"{'is no evidence' if times < 1.5 else 'is weak evidence'} of how the task is done."
+        f"{'is no evidence' if times < 1.5 else 'is weak evidence'} of how the network does the task."
     )
 
 
@@ -80,56 +82,58 @@ def _warnings(data: CircuitsDraw, found: FoundCircuits, measures: Sequence[Measu
     alone = {name: loss for name, loss, _ in found.ablations}
     off = ", ".join(name for name, loss in alone.items() if loss > 2 * data.target)
     if off:
-        yield f"With {off} in the place of means the circuit alone has more than twice the target's loss: it depends on them."
+        yield f"Under ablation by {off}, the circuit alone has more than twice the target loss: it depends on mean ablation."
     if found.frozen is not None and found.frozen > 2 * data.target:
         yield (
-            f"With norms that divide as in the whole network the circuit's loss is {number(found.frozen)}: it works by norms "
-            f"that make the rest larger."
+            f"With normalisation layers frozen as in the whole network, the circuit's loss is {number(found.frozen)}: it "
+            f"depends on how these layers rescale after the ablation."
         )
     worst, each, chance = found.adversarial
     if worst > data.constant:
         yield (
-            f"One ablation of the outside for a whole batch brings the loss to {number(worst)}, one for each example to "
-            f"{number(each)}, chance to {number(chance)}: nodes outside can undo what the circuit does."
+            f"Adversarial ablation of the nodes outside raises the loss to {number(worst)} with one choice for a whole batch "
+            f"and to {number(each)} with one for each example, random ablation to {number(chance)}: nodes outside can undo the "
+            f"circuit."
         )
     if found.interchanged[-1] > found.interchanged[0] + 0.5 * data.target:
-        yield "The loss rises when nodes of the circuit hold what they hold in the whole network: some have another role there."
+        yield "The loss rises when nodes are patched with their values from the whole network: some have another role there."
     if data.wiring.unseen:
         unseen = ", ".join(data.wiring.unseen)
-        yield f"Not among the edges, because no linear map is called for them: {unseen}."
+        yield f"These parameters are not counted as edges, because no linear map is called for them: {unseen}."
 
 
 def _not_tested(data: CircuitsDraw, found: FoundCircuits) -> Iterator[str]:
     if not found.stages:
-        yield "Gates, which take a higher effort: first-order effects order the nodes, and circuits are several times larger."
+        yield "Gates, which need a higher effort: ordered by first-order effects, circuits are several times larger."
     if found.frozen is None:
-        yield "Frozen norms: the network has none."
+        yield "Frozen normalisation layers: the network has none."
     if found.weights is None:
-        yield "Edges pruned one by one, which takes full effort and a network without convolutions."
+        yield "Pruning of single weights, which needs full effort and a network without convolutions."
     if not found.transfers:
-        yield "Transfer between conditions: no part has both answers on both sides of its values, or a side no circuit."
+        yield "Transfer between conditions: no part has two answers in both halves of its values and a circuit in each."
     if not data.elsewhere:
         yield "Off-target damage: give other tasks of this network as `elsewhere` (docs/methods/circuits.md)."
-    yield "Sparse twins, pruned ones and random sparse masks: give them as references (docs/methods/circuits.md)."
+    yield "Sparse twins, pruned twins and random sparse masks: give them as references (docs/methods/circuits.md)."
 
 
 def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> Iterator[Figure]:
     yield _curve(data, found, readings)
     rows: list[tuple[Cell, ...]] = [(name, alone, without) for name, alone, without in found.ablations]
     if found.frozen is not None:
-        rows.append(("mean, norms frozen", found.frozen, None))
+        rows.append(("mean, normalisation frozen", found.frozen, None))
     worst, each, chance = found.adversarial
     rows += [
-        ("adversary, one for a batch", worst, None),
-        ("adversary, one for each example", each, None),
-        ("chance", chance, None),
+        ("adversarial, one choice for a batch", worst, None),
+        ("adversarial, one for each example", each, None),
+        ("random", chance, None),
     ]
     yield DetailTable(
         name="Ablations",
-        columns=("what takes the place of ablated nodes", "loss of the circuit alone", "loss without the circuit"),
+        columns=("ablation", "loss of the circuit alone", "loss without the circuit"),
         rows=tuple(rows),
         note=f"The target is {number(data.target)}, the loss of the best constant answer {number(data.constant)}, that of the "
-        f"whole network {number(found.own_loss)}. Adversary and chance choose how much of its own value a node outside keeps.",
+        f"whole network {number(found.own_loss)}. Adversarial and random ablation choose how much of its own value each node "
+        "outside keeps.",
         level=0,
     )
     own = found.circuit.edges / max(1, found.total)
@@ -140,20 +144,20 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> It
             share = None if size is None else size / max(1, found.total)
             rows.append((f"{name} labels", size, share, None if share is None else share / max(own, 1e-12)))
     yield DetailTable(
-        name="Circuits for other labels",
-        columns=("labels", "edges", "share", "times the task's"),
+        name="Circuits for nonsense labels",
+        columns=("labels", "edges", "share", "multiple of the task's circuit"),
         rows=tuple(rows),
-        note="By the same search, at the same share of the loss of a constant answer. None: no circuit, not even the whole "
-        "network, reaches it. Constant labels are no null: a circuit for them may be empty.",
+        note="Found by the same search, at the same share of the loss of a constant answer. None: no circuit reaches it, not "
+        "even the whole network. Constant labels are no null, since a circuit for them may be empty.",
         level=0,
     )
     if found.weights is not None:
         yield _weights(found.weights, found.total)
     yield DetailTable(
         name="Role of the circuit's nodes",
-        columns=("share of nodes that hold what they hold in the whole network", "loss"),
+        columns=("share of nodes patched with their values from the whole network", "loss"),
         rows=tuple(zip(SHARES, found.interchanged, strict=True)),
-        note="It falls or stays where nodes have the same role in the circuit and in the network.",
+        note="The loss does not rise if nodes have the same role in the circuit and in the whole network.",
         level=0,
     )
     inside: dict[str, list[str]] = {}
@@ -186,7 +190,7 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> It
                 for one in found.transfers
                 for at in (one.found,)
             ),
-            note="Two circuits may share few edges and do the same.",
+            note="Two circuits may share few edges and still do the same.",
             level=0,
         )
 
@@ -194,7 +198,13 @@ def _figures(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> It
 def _weights(found: FoundWeights, total: int) -> DetailTable:
     rows: list[tuple[Cell, ...]] = [
         ("gates", found.edges, found.edges / max(1, total), found.alone, found.without),
-        ("the largest weights", found.magnitude, None if found.magnitude is None else found.magnitude / total, None, None),
+        (
+            "largest weights by magnitude",
+            found.magnitude,
+            None if found.magnitude is None else found.magnitude / total,
+            None,
+            None,
+        ),
     ]
     rows += [
         (f"gates, {name} labels", edges, None if edges is None else edges / max(1, total), None, None)
@@ -202,10 +212,10 @@ def _weights(found: FoundWeights, total: int) -> DetailTable:
     ]
     return DetailTable(
         name="Pruned weight by weight",
-        columns=("what is kept", "edges", "share", "loss of the circuit alone", "loss without its edges"),
+        columns=("chosen by", "edges", "share", "loss of the circuit alone", "loss without its edges"),
         rows=tuple(rows),
-        note="A cut edge passes on the mean of its source; what it does may be done by others then. The largest weights: in "
-        "the order of their magnitude. None: the target is not reached.",
+        note="A cut edge passes on the mean of its source; other edges may then take over its role. None: the target is not "
+        "reached.",
         level=0,
     )
 
@@ -237,8 +247,8 @@ def _curve(data: CircuitsDraw, found: FoundCircuits, readings: Readings) -> Curv
     return Curve(
         name="Loss over size",
         across="share of edges kept",
-        plots=(Plot(title="The circuit alone", subtitle="loss, all else at its mean", lines=tuple(lines)),),
+        plots=(Plot(title="The circuit alone", subtitle="loss, all other nodes at their means", lines=tuple(lines)),),
         caption=f"On held-out examples. The large dot is the smallest circuit with a loss of at most {number(data.target)}. "
-        "Grey: the same search on untrained copies and for labels that say nothing.",
+        "Grey: the same search on untrained copies and for nonsense labels.",
         level=0,
     )
