@@ -89,7 +89,7 @@ def test_a_subspace_that_is_used_is_missed_and_another_is_not(found):
 def test_the_interval_is_over_texts_and_fits(found):
     for key in ("uuas", "las", "depth_correlation", "selectivity_of_uuas", "score_lost_without_the_polar_subspace"):
         assert found.measure(key).interval.method.endswith("joined with t over 3 fits")
-    assert "3 fits: " in found.measure("las").note
+    assert "3 fits give " in found.measure("las").note
     alone = Polar(budgets={"quick": dataclasses.replace(POLAR.budgets["quick"], epochs=1, seeds=1)})
     las = run(alone, subject(), Trees(), effort="quick").measure("las")
     assert "does not cover the variance between fits" in las.interval.method
@@ -176,7 +176,7 @@ def test_too_few_texts_are_not_enough_data(num):
 
 def test_where_nothing_is_asked_use_is_not_tested():
     why = task_behaviour(subject(), Trees(answered=False), "states:in", num=5, generator=seeded())
-    assert "asks for no answer" in why
+    assert "defines no answer" in why
     nowhere = SimpleNamespace(site=lambda layer: "")
     (why,) = instrument._behaviours(subject(), None, nowhere, "last", None)
     assert "no site" in why

@@ -39,7 +39,7 @@ def test_rows_are_means_over_their_edges_and_small_groups_are_named(scored):
     few = {"all but 29": torch.arange(len(found.text)) >= 29, "29": torch.arange(len(found.text)) < 29}
     table = figures.rate_table("x", found, few)
     assert [row[0] for row in table.rows] == ["all but 29"]
-    assert table.note == "Fewer than 30 edges, so left out: 29."
+    assert table.note == "Not shown, with fewer than 30 edges: 29."
 
 
 def test_nulls_must_score_the_same_edges(scored):

@@ -26,7 +26,7 @@ def test_relations_without_training_texts_are_counted():
     sample = planted(1, sizes=(3, 3))
     odd = dataclasses.replace(sample, targets=sample.asked_for([foreign]).targets)
     assert sample.relations == RELATIONS
-    assert warnings(odd) == ("1 test edges have a relation that no training text has, and count as wrong.",)
+    assert warnings(odd) == ("1 test edges have a relation that occurs in no training text; they count as wrong.",)
 
 
 def test_texts_that_were_refused_are_counted_and_the_first_are_named():

@@ -1,3 +1,3 @@
-"""Does geometry, distance and angle, hold the declared graph?"""
+"""Polar: do distances and angles between states encode the declared graph?"""
 
 from assay.instruments.polar.instrument import Polar as Polar

@@ -1,9 +1,10 @@
-"""Used, not only decodable: take a subspace out of the network and see what becomes of its behaviour.
+"""Whether the network uses what can be decoded: its loss of behaviour when a subspace is ablated.
 
-Within the subspace every state is replaced by the mean state, so that nothing but what differs between words is lost. Taken out
-are what the polar probe reads, and the relation axes: the mean edge of every relation among the states themselves. A probe may
-read a direction that the network does not, beside the one that it does; a mean edge points where states truly differ. The same
-is done with random subspaces of the same rank, and with the one along which states vary most.
+Within the subspace every state is replaced by the mean state, so that only differences between words are lost. Two subspaces
+are ablated: the one that the polar probe reads, and the relation axes, spanned by the mean edge of every relation among the
+states themselves. A probe may read a direction that carries the information but that the network does not use; a mean edge
+points along actual differences of states. The nulls are random subspaces of the same rank, and the leading principal
+components.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,19 +36,19 @@ LOST = {
     for subspace in (SUBSPACE, AXES)
 }
 """By behaviour and subspace."""
-_SENTENCES = 64  # read at a time: a model has a logit for every entry of its vocabulary at every position
+_SENTENCES = 64  # sentences per batch: a model has a logit for every entry of its vocabulary at every position
 Change = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a network does on `n` examples, and how to score it again while a site is changed.
+    """A network's score on `n` examples, and how to compute it again while the states at a site are changed.
 
     **Attributes:**
 
-    - `name`, `unit`: of the score, in [0, 1].
-    - `run`: scores `(n,)` with what the site's states are put through; None changes nothing.
-    - `clusters` `(n,)`: examples of one cluster are no independent units.
+    - `name`, `unit`: those of the score, which lies in [0, 1].
+    - `run`: called with a function of the site's states, or None for no change; returns the scores `(n,)`.
+    - `clusters` `(n,)`: the cluster of each example; clusters, not examples, are the independent units.
     """
 
     name: str
@@ -57,9 +58,9 @@ class Behaviour:
 
 
 def task_behaviour(subject: Subject, task: Task, site: str, *, num: int, generator: Generator) -> Behaviour | str:
-    """The score on the task's own trained combinations; or, in words, why there is none."""
+    """The score on the task's trained combinations, or a sentence that says why there is none."""
     if isinstance(task.objective, Unscored):
-        return "the task asks for no answer, so that what the network does with the graph cannot be scored"
+        return "the task defines no answer, so that the network's use of the graph cannot be scored"
     examples = task.examples("seen", num, generator=generator)
 
     def run(change: Change | None) -> Float[Tensor, " n"]:
@@ -71,8 +72,8 @@ def task_behaviour(subject: Subject, task: Task, site: str, *, num: int, generat
 def agreement(
     subject: Subject, task: GivesContinuations, encoder: Encoder, site: str, *, num: int, generator: Generator
 ) -> Behaviour | str:
-    """Shares of sentences in which the right form of a word that the tree decides is likelier than the wrong one; or, in words,
-    why they cannot be had. What the model is given is `HuggingFaceEncoder.choices`."""
+    """Agreement: whether the right form of a word that depends on the tree is more likely than the wrong one, for each
+    sentence; or a sentence that says why this cannot be computed. The model's inputs are `HuggingFaceEncoder.choices`."""
     if not isinstance(encoder, HuggingFaceEncoder):
         return "agreement needs a language model with a tokenizer of its own"
     # pyrefly: ignore[not-callable]  (a method of every model of transformers)
@@ -80,7 +81,7 @@ def agreement(
         return "the model has no head that predicts tokens"
     inputs, places, forms = encoder.choices(task.continuations(num, generator=generator))
     if not len(forms):
-        return "no sentence of the task has a right and a wrong form that are one token each"
+        return "no sentence of the task has a right and a wrong form that are single tokens"
 
     def run(change: Change | None) -> Float[Tensor, " n"]:
         right = []
@@ -95,20 +96,20 @@ def agreement(
 
 
 def orthonormal(directions: Float[Tensor, "width k"]) -> Float[Tensor, "width rank"]:
-    """An orthonormal basis of the directions, such as those that a probe reads."""
+    """An orthonormal basis of the span of some directions, such as those that a probe reads."""
     basis, scale, _ = torch.linalg.svd(directions.double(), full_matrices=False)
     return basis[:, scale > 1e-6 * scale.max()].float()
 
 
 def relation_basis(sample: Sample) -> Float[Tensor, "width rank"]:
-    """An orthonormal basis of the mean edges, head minus dependent, of the most frequent relations of a sample of one layer: as
-    many as there are, at most half of the width."""
+    """An orthonormal basis of the mean edges, head minus dependent, of the most frequent relations of a sample of one layer,
+    with at most half as many dimensions as the states."""
     axes = unfitted(sample, None, generator=Generator()).prototypes[0].mT
     return orthonormal(axes[:, : max(1, len(axes) // 2)])
 
 
 def without(basis: Float[Tensor, "width rank"], mean: Float[Tensor, " width"]) -> Change:
-    """What puts the mean state in place of a state within the subspace, and leaves it alone elsewhere."""
+    """A function that replaces the component of every state within the subspace by that of the mean state."""
 
     def changed(states: Tensor) -> Tensor:
         own = basis.to(states)
@@ -120,17 +121,17 @@ def without(basis: Float[Tensor, "width rank"], mean: Float[Tensor, " width"]) -
 def lost_without(
     behaviour: Behaviour, subspace: str, bases: Sequence[Tensor], sample: Sample, *, repeats: int, generator: Generator
 ) -> Values:
-    """How much of the score is lost without a subspace, beside what is lost without others of its rank.
+    """The score that is lost when a subspace is ablated, with other subspaces of the same rank as nulls.
 
-    **Arguments:** `subspace`: what it is called; `bases` `(width, rank)`: of it, orthonormal, one for each fit of it; `sample`:
-    of the layer that it is taken out of.
+    **Arguments:** `subspace`: its name; `bases` `(width, rank)`: its orthonormal basis, one for each fit; `sample`: states of
+    the layer at which it is ablated.
     """
     mean = sample.states[0].float().mean(0)
     width, rank = bases[0].shape
     whole = behaviour.run(None)
 
     def lost(directions: Tensor) -> Float[Tensor, " c"]:
-        report(f"without the {subspace}, and others like it", 0.0)
+        report(f"ablating the {subspace} and subspaces of its rank", 0.0)
         return cluster_means(whole - behaviour.run(without(directions, mean)), behaviour.clusters).means
 
     units = torch.stack([lost(basis) for basis in bases])
@@ -150,11 +151,11 @@ def lost_without(
             ),
             Control(
                 name=PRINCIPAL,
-                how=f"the same with the {rank} directions along which states vary most",
+                how=f"the same with the {rank} leading principal components of the states",
                 values=lost(principal[0])[None],
             ),
         ),
-        note=f"{behaviour.name} {number(before)} with it, {number(before - float(units.mean()))} without; "
-        f" rank {rank} of {width}",
+        note=f"{behaviour.name} {number(before)} before the ablation, {number(before - float(units.mean()))} after; "
+        f"rank {rank} of {width}",
         ceiling=before,
     )

@@ -1,4 +1,4 @@
-"""Tables, layer curves, the plane of relations, and sentences to draw."""
+"""Tables, layer curves, the plane of relations, and sentences with their predicted trees."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,9 +16,9 @@ from assay.instruments.polar.scores import RATES, Fitted, How, ScoredEdges, Scor
 from assay.instruments.polar.search import CHAIN, POSITION, FoundProbes, Nulls, Rows, or_none
 from assay.instruments.polar.targets import Batch, Sample
 
-LEVEL = 2  # held-out texts, and their gold graphs
+LEVEL = 2  # held-out texts and their gold graphs
 BY = "By {}"  # the name of a table of rates
-MIN_EDGES = 30  # of a relation or a group, below which its rate says too little
+MIN_EDGES = 30  # fewest edges of a relation or a group for which a rate is given
 GROUPS = {
     "|i - j|": ("span", ((1, 1), (2, 2), (3, 4), (5, 7), (8, 15), (16, None))),
     "depth": ("depth", ((1, 1), (2, 2), (3, 3), (4, 5), (6, None))),
@@ -30,8 +30,8 @@ Groups = Mapping[str, Bool[Tensor, " e"]]
 
 
 def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Sequence[Measure]) -> list[Curve]:
-    """The network beside its copies at the same layer, and the other nulls of `measures`, which know no layers or only the one
-    that was `chosen`."""
+    """Scores of the network and of its untrained copies at every layer. The other nulls of `measures` are constant lines: they
+    do not depend on the layer, or were computed at the `chosen` one alone."""
 
     def plot(title: str) -> Plot:
         layers = tuple(own[title])
@@ -46,17 +46,17 @@ def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Seque
         return Plot(title=title, lines=tuple(lines))
 
     captions = {
-        "Layer curve": "UUAS and DSpr of distance probes, punctuation excluded from UUAS alone. LAS, punctuation included, "
-        "is not the headline's and can lie far below it: here every layer has weight 1 of the prototype loss, decoded edge by "
-        "edge; the headline, and the nulls that are no copies, have the loss that was chosen, decoded as legal trees. On the "
-        "dev texts the LAS drawn here chose the layer.",
+        "Layer curve": "UUAS and DSpr are those of distance probes; punctuation is excluded from UUAS only. LAS includes "
+        "punctuation and can be far below the headline LAS: here every layer has the prototype loss with weight 1, decoded "
+        "edge by edge, while the headline and the nulls other than copies have the chosen loss, decoded as legal trees. The "
+        "LAS drawn here, on the dev texts, chose the layer.",
         "Depth, layer by layer": "Depth probes on the test texts, one fit for each layer. NSpr is the depth correlation as "
-        "published: the mean of the texts of every length, then over lengths 5 to 50.",
+        "published: the mean over texts of each length, then over lengths 5 to 50.",
     }
     how = (
-        "Each dot is a measured value at one layer, the bar through it its interval over texts where there is one. Grey lines "
-        f"are nulls, each named at its end: of {len(copies)} untrained copies the mean, with a bar from the lowest to the "
-        "highest; the others are at the layer that was chosen, or know none."
+        "Each dot is the value at one layer; the bar is its interval over texts, where there is one. Grey lines are nulls, "
+        f"each named at its end: the mean of {len(copies)} untrained copies, with a bar from the lowest to the highest; the "
+        "other nulls are computed at the chosen layer, or do not depend on the layer."
     )
     return [
         Curve(name=name, across="layer", plots=tuple(map(plot, titles)), caption=f"{how} {caption}", level=LEVEL)
@@ -68,7 +68,7 @@ def layer_curves(chosen: str, own: Rows, copies: Sequence[Rows], measures: Seque
 
 
 def tables(found: FoundProbes, fit: Fitted, own: Scores, nulls: Nulls, *, rng: Random) -> list[Figure]:
-    """Conventions, what was tried, breakdowns, the plane of relations, and sentences to draw."""
+    """Tables of conventions, of the losses that were tried and of breakdowns; the plane of relations; and example sentences."""
     test, fitting = found.test, found.fitting
     width, num = found.train.states.shape[2], len(found.train)
     dep = fit_depprobe(found.train, fitting=fitting, generator=rng("depprobe"))
@@ -89,7 +89,7 @@ def tables(found: FoundProbes, fit: Fitted, own: Scores, nulls: Nulls, *, rng: R
             name="Angle losses",
             columns=("angle loss", "weight", "UUAS", "type accuracy", "LAS"),
             rows=found.tried,
-            note="On the dev texts, decoded as legal trees, punctuation included. The highest LAS was chosen.",
+            note="On the dev texts, decoded as legal trees, punctuation included. The loss with the highest LAS was chosen.",
             level=LEVEL,
         ),
         _sweep(found, "rank", {k: (found.train, replace(fitting, rank=k)) for k in RANKS if k <= width}, rng),
@@ -102,7 +102,7 @@ def tables(found: FoundProbes, fit: Fitted, own: Scores, nulls: Nulls, *, rng: R
 
 
 def conventions(probes: Mapping[str, tuple[Probes, How]], sample: Sample) -> DetailTable:
-    """Every probe, decoded in its way, with punctuation and without, over all edges and as the mean over texts."""
+    """Every probe with its decoding, with and without punctuation, over all edges and as the mean over texts."""
     rows: list[tuple[str | float | None, ...]] = []
     for name, (fitted, how) in probes.items():
         dspr = None if how == "legal" else or_none(length_mean(correlations(fitted, sample)[0], sample))
@@ -116,13 +116,13 @@ def conventions(probes: Mapping[str, tuple[Probes, How]], sample: Sample) -> Det
         name="Conventions",
         columns=("probe, decoding", "punctuation", "average", *RATES, "balanced", "root", "DSpr"),
         rows=tuple(rows),
-        note="Balanced: the mean over relations of type accuracy. The root's edge is no edge. DSpr is taken over all words.",
+        note="Balanced: the mean over relations of type accuracy. The root has no edge. DSpr is taken over all words.",
         level=LEVEL,
     )
 
 
 def _sweep(found: FoundProbes, of: str, varied: Mapping[int, tuple[Sample, Fitting]], rng: Random) -> DetailTable:
-    """The same fit at one layer for every rank, or number of training texts, that there is."""
+    """The same fit at one layer for several ranks, or numbers of training texts."""
     rows = []
     for value, (train, fitting) in varied.items():
         one = replace(found, fitting=fitting).scores(train, found.test, generator=rng(of, value))
@@ -132,14 +132,14 @@ def _sweep(found: FoundProbes, of: str, varied: Mapping[int, tuple[Sample, Fitti
         name=f"By {of}",
         columns=(of, "UUAS", "type accuracy", "LAS"),
         rows=tuple(rows),
-        note="On the test texts, one fit each: UUAS of distance probes without punctuation, the others of polar probes with "
-        "it, decoded as legal trees.",
+        note="On the test texts, one fit each. UUAS: distance probes, punctuation excluded. The other rates: polar probes, "
+        "punctuation included, decoded as legal trees.",
         level=LEVEL,
     )
 
 
 def groups(scored: ScoredEdges, kind: str) -> Groups:
-    """The edges by the distance between their words, by the depth of their dependent, or by the length of their text."""
+    """Group the edges by the distance between their words, by the depth of their dependent, or by the length of their text."""
     column, ranges = GROUPS[kind]
     values, found = getattr(scored, column), {}
     for low, high in ranges:
@@ -150,7 +150,7 @@ def groups(scored: ScoredEdges, kind: str) -> Groups:
 
 def rate_table(of: str, scored: ScoredEdges, masks: Groups, *, beside: Mapping[str, ScoredEdges] | None = None) -> DetailTable:
     """A row for every group with at least `MIN_EDGES` gold edges: their number, every rate, and the UUAS of the nulls `beside`,
-    which score the same edges in the same order. `of`: what the groups are."""
+    which score the same edges in the same order. `of`: the name of the grouping."""
     beside = beside or {}
     assert all(torch.equal(null.text, scored.text) for null in beside.values()), "the nulls must score the same edges"
     rows, few = [], []
@@ -161,7 +161,7 @@ def rate_table(of: str, scored: ScoredEdges, masks: Groups, *, beside: Mapping[s
         elif num:
             few.append(group)
     columns = (of, "edges", *RATES, *(f"UUAS, {null}" for null in beside))
-    note = f"Fewer than {MIN_EDGES} edges, so left out: {', '.join(few)}." if few else ""
+    note = f"Not shown, with fewer than {MIN_EDGES} edges: {', '.join(few)}." if few else ""
     return DetailTable(name=BY.format(of), columns=columns, rows=tuple(rows), note=note, level=LEVEL)
 
 
@@ -169,7 +169,7 @@ def rate_table(of: str, scored: ScoredEdges, masks: Groups, *, beside: Mapping[s
 
 
 def plane(probes: Probes, relations: Sequence[str], counts: Sequence[float], *, most: int = 16) -> Scatter:
-    """The prototypes of the most frequent relations on the plane that holds most of them: unit vectors, seen from above."""
+    """The prototypes of the most frequent relations, as unit vectors, projected onto their first two principal directions."""
     unit = torch.nn.functional.normalize(probes.prototypes[0, :most], dim=-1)
     directions = torch.linalg.svd(unit.double(), full_matrices=False).Vh[:2].mT.float()
     # The sign of a singular vector is arbitrary: the largest entry is positive.
@@ -180,9 +180,9 @@ def plane(probes: Probes, relations: Sequence[str], counts: Sequence[float], *, 
         points=tuple(
             Point(name=name, x=x, y=y, size=num) for name, num, (x, y) in zip(relations, counts, flat.tolist(), strict=False)
         ),
-        caption="Each arrow is the mean edge of one relation in training graphs, head minus dependent, at length 1, on the "
-        "plane that holds most of their squared length: its angle tells the relation. An arrow of length 1 lies in the plane, "
-        "a short one points out of it. Relations that coincide here may differ in directions not shown.",
+        caption="Each arrow is the mean edge of one relation in training graphs, head minus dependent, scaled to length 1 and "
+        "projected onto the plane that holds most of their squared length; its angle identifies the relation. An arrow that "
+        "appears short points out of the plane. Relations that coincide here may differ in directions not shown.",
         arrows=True,
         sizes="edges",
         rows=BY.format("relation"),
@@ -191,7 +191,7 @@ def plane(probes: Probes, relations: Sequence[str], counts: Sequence[float], *, 
 
 
 def sentences(probes: Probes, sample: Sample, *, num: int = 8, longest: int = 16) -> RelationGraphs:
-    """A few test trees of middling length, as they come, gold beside predicted as a legal tree."""
+    """The first few test trees of moderate length, not selected otherwise: gold, and predicted as a legal tree."""
     chosen = [k for k, graph in enumerate(sample.graphs) if 6 <= len(graph) <= longest and graph.is_tree][:num]
     texts = []
     for k in chosen:
@@ -211,6 +211,6 @@ def sentences(probes: Probes, sample: Sample, *, num: int = 8, longest: int = 16
     return RelationGraphs(
         name="Sentences",
         texts=tuple(texts),
-        caption="Each word is joined to its head, in the declared tree and in the predicted one, with its relation.",
+        caption="Each word is joined to its head, with its relation, in the declared tree and in the predicted one.",
         level=LEVEL,
     )

@@ -1,7 +1,7 @@
-"""Structural and polar probes: their losses, and the fit of a whole stack of them at once, in which every layer, seed or weight
-of a loss is one more row of a batched product.
+"""Structural and polar probes: their losses, and the fit of a stack of probes at once, in which every layer, seed or loss
+weight is one row of a batched product.
 
-`z` `(p, b, n, r)` are the nodes of a batch under `p` probes of rank `r`; every loss is `(p,)`, one for each probe.
+`z` `(p, b, n, r)` are the mapped nodes of a batch under `p` probes of rank `r`; every loss is `(p,)`, one value per probe.
 """
 
 import math
@@ -20,9 +20,9 @@ from assay.optimisers import Adam
 
 Angle = Literal["prototype", "pair"]
 Seen = Callable[[str], Float[Tensor, "p b n r"]]
-"""The nodes of a batch, their states brought to unit variance, under the learned maps of this name."""
-SHARPNESS = 10.0  # of the cosine, in the cross-entropy of the prototype form
-_TYPICAL_DISTANCE = 4.0  # squared, between two nodes before training: about the mean path length in a sentence's tree
+"""The nodes of a batch under the learned maps of the given name, from states that are scaled to unit variance."""
+SHARPNESS = 10.0  # factor of the cosine (inverse temperature) in the cross-entropy of the prototype loss
+_TYPICAL_DISTANCE = 4.0  # squared distance of two nodes before training: about the mean path length in a sentence's tree
 _MOST_RANDOM = 10_000
 
 
@@ -30,14 +30,14 @@ _MOST_RANDOM = 10_000
 
 
 def squared_distances(z: Float[Tensor, "*p n r"]) -> Float[Tensor, "*p n n"]:
-    """|z_i - z_j|^2 of all pairs from one Gram matrix: no difference is ever formed."""
+    """|z_i - z_j|^2 of all pairs, from one Gram matrix and without forming the differences."""
     gram = z @ z.mT
     squares = gram.diagonal(dim1=-2, dim2=-1)
     return (squares[..., :, None] + squares[..., None, :] - 2 * gram).clamp(min=0)
 
 
 def distance_loss(z: Float[Tensor, "p b n r"], batch: Batch) -> Float[Tensor, " p"]:
-    """Mean over texts of sum |T - d| / n^2 (Hewitt and Manning 2019), d the squared distance."""
+    """Mean over texts of sum |T - d| / n^2 (Hewitt and Manning 2019), where T is the path length and d the squared distance."""
     return ((batch.distances - squared_distances(z)).abs() * batch.weights).sum((1, 2, 3)) / len(batch.texts)
 
 
@@ -48,7 +48,7 @@ def depth_loss(z: Float[Tensor, "p b n r"], batch: Batch) -> Float[Tensor, " p"]
 
 
 def root_loss(z: Float[Tensor, "p b n r"], root: Float[Tensor, "p r"], batch: Batch) -> Float[Tensor, " p"]:
-    """Mean squared error between the vector of every root and the learned one."""
+    """Mean squared error between the vector of every root and the learned root vector."""
     if not len(batch.roots):
         return z.new_zeros(len(z))
     found = z[:, batch.roots[:, 0], batch.roots[:, 1]]
@@ -62,11 +62,11 @@ def edge_vectors(z: Float[Tensor, "p b n r"], batch: Batch) -> Float[Tensor, "p 
 
 
 def pair_loss(edges: Float[Tensor, "p e r"], relations: Int[Tensor, " e"], num_relations: int) -> Float[Tensor, " p"]:
-    """Mean of (1 - cos - t)^2 over all E^2 pairs of edges, t 0 for two of one relation and 1 for others
+    """Mean of (1 - cos - t)^2 over all E^2 pairs of edges, where t is 0 for two edges of one relation and 1 for others
     (Diego-Simon et al. 2024).
 
-    Pairs of one relation give 1 - 2 cos + cos^2, others cos^2, so with unit edges U the sum is
-    |U'U|^2 + sum over relations of (count^2 - 2 |sum of its edges|^2): O(E r^2), and no E x E matrix.
+    Pairs of one relation give (1 - cos)^2 = 1 - 2 cos + cos^2, other pairs cos^2. With unit edges U the sum is therefore
+    |U'U|^2 + sum over relations of (count^2 - 2 |sum of its edges|^2): O(E r^2) operations, without an E x E matrix.
     """
     unit = F.normalize(edges, dim=-1)
     sums = unit.new_zeros(len(unit), num_relations, unit.shape[-1]).index_add(1, relations, unit)
@@ -78,20 +78,20 @@ def pair_loss(edges: Float[Tensor, "p e r"], relations: Int[Tensor, " e"], num_r
 def prototype_loss(
     edges: Float[Tensor, "p e r"], relations: Int[Tensor, " e"], prototypes: Float[Tensor, "p c r"]
 ) -> Float[Tensor, " p"]:
-    """Cross-entropy of the relation given `SHARPNESS` times the cosine to every relation's learned prototype."""
+    """Cross-entropy of the relation, with `SHARPNESS` times the cosine to each relation's learned prototype as logits."""
     return _cross_entropy(SHARPNESS * F.normalize(edges, dim=-1) @ F.normalize(prototypes, dim=-1).mT, relations)
 
 
 def child_loss(labels: Float[Tensor, "p b n c"], batch: Batch) -> Float[Tensor, " p"]:
-    """Cross-entropy of every node's relation to its head, the last class being the root's (DepProbe,
-    Mueller-Eberstein 2022)."""
+    """Cross-entropy of every node's relation to its head; the last class is that of the root (DepProbe, Mueller-Eberstein
+    2022)."""
     text, node = torch.cat([batch.edges[:, [0, 2]], batch.roots]).unbind(1)
     root = batch.relations.new_full((len(batch.roots),), labels.shape[-1] - 1)
     return _cross_entropy(labels[:, text, node], torch.cat([batch.relations, root]))
 
 
 def _cross_entropy(scores: Float[Tensor, "p e c"], classes: Int[Tensor, " e"]) -> Float[Tensor, " p"]:
-    """The mean over all that is classified; 0 where that is nothing."""
+    """Mean cross-entropy; 0 where there is nothing to classify."""
     if not len(classes):
         return scores.new_zeros(len(scores))
     return F.cross_entropy(scores.mT, classes.expand(len(scores), -1), reduction="none").mean(1)
@@ -102,7 +102,7 @@ def _cross_entropy(scores: Float[Tensor, "p e c"], classes: Int[Tensor, " e"]) -
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting:
-    """How probes are fitted: Adam with a cosine schedule on batches of texts of like length."""
+    """Settings of the fit: Adam with a cosine schedule on batches of texts of similar length."""
 
     rank: int = 64
     epochs: int = 12
@@ -112,14 +112,15 @@ class Fitting:
 
 @dataclass(frozen=True)
 class Probes:
-    """A stack of `p` linear maps with what belongs to them.
+    """A stack of `p` fitted probes.
 
     **Attributes:**
 
-    - `maps` `(p, width, rank)`: node states times it are the vectors whose distances and angles are read.
-    - `root` `(p, rank)`: where the root of a tree should lie.
+    - `maps` `(p, width, rank)`: linear maps from states to the vectors whose distances and angles are used.
+    - `root` `(p, rank)`: the mean vector of roots.
     - `prototypes` `(p, relations, rank)`: the mean edge, head minus dependent, of every relation in the training graphs.
-    - `labels` `(p, width, relations + 1)`: of DepProbe, the relation of a node to its head, the root last; None for others.
+    - `labels` `(p, width, relations + 1)`: DepProbe's classifier of a node's relation to its head, the root last; None for
+      other probes.
     """
 
     maps: Float[Tensor, "p width rank"]
@@ -131,32 +132,32 @@ class Probes:
         return len(self.maps)
 
     def at(self, rows: Sequence[int]) -> "Probes":
-        """Some of the stack."""
+        """The probes at some rows of the stack."""
         rows = list(rows)
         labels = None if self.labels is None else self.labels[rows]
         return Probes(self.maps[rows], self.root[rows], self.prototypes[rows], labels)
 
     def after(self, change: Float[Tensor, "p other width"]) -> "Probes":
-        """The probes of states that `change` turns into those of these probes."""
+        """The same probes for other states, which `change` maps to the states of these probes."""
         return Probes(change @ self.maps, self.root, self.prototypes, None if self.labels is None else change @ self.labels)
 
     def vectors(self, sample: Sample, batch: Batch) -> Float[Tensor, "p b n r"]:
-        """Every node of the batch under every probe; probe `k` reads layer `k`."""
+        """The vectors of all nodes of a batch under every probe; probe `k` reads layer `k`."""
         return mapped(gather(sample, batch), self.maps)
 
 
 def mapped(x: Float[Tensor, "p b n width"], maps: Float[Tensor, "p width rank"]) -> Float[Tensor, "p b n rank"]:
-    """One product for each probe: broadcasting would copy the map for every text."""
+    """States times maps, one matrix product for each probe: broadcasting would copy the map for every text."""
     return (x.flatten(1, 2) @ maps).unflatten(1, tuple(x.shape[1:3]))
 
 
 def gather(sample: Sample, batch: Batch) -> Float[Tensor, "layers b n width"]:
-    """The states of a batch in float32; a padded place holds another node's."""
+    """The states of a batch in float32; padded rows hold the state of some other node."""
     return sample.states[:, batch.rows.flatten()].float().unflatten(1, tuple(batch.rows.shape))
 
 
 def fit_distance(sample: Sample, *, fitting: Fitting, generator: Generator) -> Probes:
-    """Structural probes of distance, one for each layer of the sample."""
+    """Fit structural probes of distance, one for each layer of the sample."""
     return fit_polar(
         sample, angle="prototype", weights=[0.0] * len(sample.states), beta=0.0, fitting=fitting, generator=generator
     )
@@ -165,12 +166,13 @@ def fit_distance(sample: Sample, *, fitting: Fitting, generator: Generator) -> P
 def fit_polar(
     sample: Sample, *, angle: Angle, weights: Sequence[float], beta: float = 0.01, fitting: Fitting, generator: Generator
 ) -> Probes:
-    """Polar probes: distance + `beta` root + weight * angle (Diego-Simon et al. 2024), one for each layer of the sample.
+    """Fit polar probes, one for each layer of the sample, by the loss distance + `beta` * root + weight * angle (Diego-Simon et
+    al. 2024).
 
     **Arguments:**
 
-    - `angle`: `pair` is the published loss over all pairs of edges, `prototype` learns a direction for every relation.
-    - `weights`: of the angle loss, one for each layer.
+    - `angle`: `pair`, the published loss over all pairs of edges, or `prototype`, with a learned direction for every relation.
+    - `weights`: weight of the angle loss for each layer.
     """
     num, num_relations = len(sample.states), len(sample.relations)
     weight = torch.tensor(weights, dtype=torch.float32)
@@ -200,13 +202,14 @@ def fit_polar(
 
 
 def fit_depth(sample: Sample, *, fitting: Fitting, generator: Generator) -> Probes:
-    """Structural probes of depth: the squared norm of a node's vector."""
+    """Fit structural probes of depth, which predict it by the squared norm of a node's vector."""
     learned = {"maps": _random_maps(sample, fitting.rank, generator)}
     return _fitted(sample, learned, lambda seen, batch: depth_loss(seen("maps"), batch), fitting, generator)
 
 
 def fit_depprobe(sample: Sample, *, fitting: Fitting, generator: Generator) -> Probes:
-    """DepProbe (Mueller-Eberstein, van der Goot and Plank 2022): a map of distances, and one of every node's own relation."""
+    """Fit DepProbe (Mueller-Eberstein, van der Goot and Plank 2022): one map for distances, one for each node's relation to its
+    head."""
     num_labels = len(sample.relations) + 1
     learned = {name: _random_maps(sample, k, generator) for name, k in (("maps", fitting.rank), ("labels", num_labels))}
 
@@ -217,22 +220,23 @@ def fit_depprobe(sample: Sample, *, fitting: Fitting, generator: Generator) -> P
 
 
 def unfitted(sample: Sample, rank: int | None, *, generator: Generator) -> Probes:
-    """Maps that were not fitted: the identity where `rank` is None, else random projections. Prototypes are read off all
-    the same."""
+    """Probes whose maps are not fitted: the identity if `rank` is None, else random projections. Their prototypes are still the
+    mean edges of the relations."""
     num, _, width = sample.states.shape
     maps = torch.eye(width).expand(num, -1, -1) if rank is None else _random_maps(sample, rank, generator)
     return _read_off(sample, {"maps": maps * scales(sample)})
 
 
 def _random_maps(sample: Sample, rank: int, generator: Generator) -> Float[Tensor, "num width rank"]:
-    """Maps under which two nodes of unit variance are a typical distance apart, whatever width and rank."""
+    """Random maps, scaled so that the expected squared distance of two nodes of unit variance is the same for any width and
+    rank."""
     num, _, width = sample.states.shape
     most = math.sqrt(3 * _TYPICAL_DISTANCE / (2 * width * rank))
     return (2 * torch.rand(num, width, rank, generator=generator) - 1) * most
 
 
 def scales(sample: Sample) -> Float[Tensor, "layers 1 1"]:
-    """What every layer's states are multiplied by, so that their entries have unit variance in the mean."""
+    """The factor for each layer that gives the entries of its states unit variance on average."""
     some = sample.states[:, : min(_MOST_RANDOM, sample.states.shape[1])].float()
     variance = some.var(1, correction=0).mean(1) if some.shape[1] else torch.ones(len(some))
     return torch.where(variance > 0, variance, 1.0).rsqrt()[:, None, None]
@@ -241,12 +245,12 @@ def scales(sample: Sample) -> Float[Tensor, "layers 1 1"]:
 def _fitted(
     sample: Sample, learned: dict[str, Tensor], loss: Callable[[Seen, Batch], Tensor], fitting: Fitting, generator: Generator
 ) -> Probes:
-    """Probes of the states as they are, from maps of states of unit variance that are trained in place."""
+    """Train maps of scaled states in place, and return them as probes of the unscaled states."""
     scale = scales(sample)[:, None]
     for tensor in learned.values():
         tensor.requires_grad_()
     optimiser = Adam(learned.values(), lr=fitting.learning_rate, fused=True)
-    batches = list(in_order(sample, fitting.batch, generator))  # once: to pad a batch costs as much as a step
+    batches = list(in_order(sample, fitting.batch, generator))  # padded once: padding a batch costs as much as a step
     total = fitting.epochs * len(batches)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / max(1, total))))
     for epoch in range(fitting.epochs):
@@ -262,7 +266,7 @@ def _fitted(
 
 
 def _read_off(sample: Sample, learned: dict[str, Tensor]) -> Probes:
-    """The probes with the mean edge of every relation and the mean root."""
+    """The probes, with the mean edge of every relation and the mean root computed from the sample."""
     maps = learned["maps"]
     num, num_relations = len(maps), len(sample.relations)
     sums, counts = torch.zeros(num, num_relations, maps.shape[2]), torch.zeros(num_relations)

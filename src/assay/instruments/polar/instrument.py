@@ -1,4 +1,4 @@
-"""Polar: does geometry, distance and angle, hold the declared graph?"""
+"""The instrument `polar`: do distances and angles between states encode the declared graph?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from assay.stats import MIN_UNITS, fitted_interval, fitted_p
 from assay.subject import Subject
 from assay.task import Task
 
-MOST_EXAMPLES = 2_000  # of behaviour
+MOST_EXAMPLES = 2_000  # largest number of examples for behaviour
 MOST_NAMED = 5
-FEWEST = 25  # texts of a split, below which a rate says nothing
+FEWEST = 25  # fewest texts of a split for which a rate is meaningful
 _EDGES, _SIGNED = "share of gold edges", (-1.0, 1.0)
 _LEGAL = "polar probe, maximum spanning arborescence; punctuation included, over all edges"
 
@@ -34,27 +34,27 @@ FITTED = {
     metric("UAS", _EDGES, beats=EVERY): _LEGAL,
     metric("LAS", _EDGES, headline=True, beats=EVERY): _LEGAL,
     metric("type accuracy", _EDGES, beats=EVERY): "polar probe, gold edges, nearest prototype by signed cosine",
-    metric(ROOT, "share of texts", beats=EVERY): "depth probe, the node of the least squared norm; punctuation excluded",
+    metric(ROOT, "share of texts", beats=EVERY): "depth probe, the node with the smallest squared norm; punctuation excluded",
     metric(CORRELATION, "Spearman correlation", _SIGNED, beats=EVERY): "depth probe, squared norm and depth within a text",
 }
-"""Metrics of fitted probes, and how each is counted."""
+"""Metrics of fitted probes, each with its probe, decoding and counting."""
 SELECTIVITY = {
     of: metric(f"selectivity of {of}", f"difference of {of}", _SIGNED, headline=True, beats=(UNTRAINED,))
     for of in ("type accuracy", "UUAS")
 }
-"""How far a rate lies above that on a control task (Hewitt and Liang 2019)."""
+"""Selectivity: a rate minus that on a control task (Hewitt and Liang 2019)."""
 NONSENSE = {of: metric(f"{of} on nonsense words", _EDGES, beats=(CHAIN, POSITION)) for of in ("UUAS", "LAS")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolarBudget(Budget):
-    """Texts of every split, epochs of a fit, fits of the network's probes, repeats of each null, and random subspaces.
+    """Number of texts in each split, epochs, fits of the network's probes, repeats of each null, and random subspaces.
 
     **Attributes:**
 
-    - `layers`: at most so many are read, evenly spaced; None for all.
-    - `reading`: what all networks together may cost to read, in weights times words, None for whatever it takes. Of a large
-      network every split has fewer texts, in one proportion, but not fewer than `FEWEST`.
+    - `layers`: largest number of layers to read, evenly spaced; None for all.
+    - `reading`: largest cost of encoding the texts with all networks, in weights times words; None for no limit. For a large
+      network all splits are reduced in the same proportion, to `FEWEST` texts at the least.
     """
 
     train: int
@@ -78,7 +78,7 @@ BUDGETS: Mapping[Effort, PolarBudget] = {
 
 
 class PolarDraw(NamedTuple):
-    """The draw from the task; `encoder` reads any network through `on`; `share`: part of the budget's texts that is read."""
+    """The data. `encoder`: encodes texts with any network by `on`; `share`: the share of the budget's texts that is read."""
 
     task: Task
     budget: PolarBudget
@@ -88,7 +88,8 @@ class PolarDraw(NamedTuple):
 
 
 class PolarKept(NamedTuple):
-    """What copies and words need. `test`, `basis`: to which probes of copies are moved; `rows`: of curves."""
+    """What the copies and the summary need of the network under test. `test`, `basis`: states to which the probes of copies are
+    transferred; `rows`: values of the layer curves."""
 
     test: Sample
     basis: Float[Tensor, "1 width kept"]
@@ -97,13 +98,14 @@ class PolarKept(NamedTuple):
 
 
 class Polar(Instrument[PolarDraw]):
-    """Fits a linear map of the states of a text's nodes under which squared distances are path lengths in the declared graph
-    and edges of one relation point one way (Diego-Simon et al. 2024), and scores the graphs predicted for held-out texts.
+    """Polar probes (Diego-Simon et al. 2024), scored by the graphs that they predict for held-out texts.
 
-    The interval is over texts and over fits at the layer that was chosen. Every null goes through the same search, fit and
-    scores.
+    A probe is a linear map of the states of a text's nodes under which squared distances approximate path lengths in the
+    declared graph, and edges of one relation point in one direction. Intervals cover texts, and fits at the chosen layer. Every
+    null has the same search, fit and scores.
 
-    **Arguments:** `rank`: of the map, at most half of the width of the states; `budgets`: how much is measured at each effort.
+    **Arguments:** `rank`: rank of the map, reduced to half of the width of the states where that is smaller; `budgets`: the
+    budget at each effort.
 
     Example::
 
@@ -113,7 +115,7 @@ class Polar(Instrument[PolarDraw]):
     """
 
     name = "polar"
-    question = "Does geometry, distance and angle, hold the declared graph?"
+    question = "Do distances and angles between states encode the declared graph?"
     cites = ("diegosimon2024",)
     needs = (GivesGraphs,)
     metrics = (*FITTED, *SELECTIVITY.values(), *NONSENSE.values(), *behaviour.LOST.values())
@@ -132,7 +134,7 @@ class Polar(Instrument[PolarDraw]):
             fewer = {split: _share_of(len(some), share) for split, some in drawn.items()}
             drawn = {split: task.graphs(split, num, generator=rng(split)) for split, num in fewer.items()}
         graphs: dict[str, Sequence[Graph]] = {}
-        for split, some in drawn.items():  # the evidence does not depend on the task's order
+        for split, some in drawn.items():  # sorted, so that the evidence does not depend on the task's order
             graphs[split] = sorted(some, key=lambda graph: (graph.words, graph.mentions, graph.edges))
         if reason := _too_few(graphs):
             raise NotEnough(reason)
@@ -144,12 +146,12 @@ class Polar(Instrument[PolarDraw]):
             texts = read_texts(encoder, data.graphs)
         splits: dict[str, Sequence[Graph]] = {split: getattr(texts, split).graphs for split in SPLITS}
         if reason := _too_few(splits):
-            raise NotEnough(f"{reason}; {len(texts.refused)} were not encoded, the first {texts.refused[0]}")
+            raise NotEnough(f"{reason}; {len(texts.refused)} were not encoded, the first of them {texts.refused[0]}")
         with stage("choosing the layer", 0.3, 0.5):
             found = self._searched(texts, budget, rng)
         layer, states, refused = texts.layers[found.layer], texts.train.at([found.layer]), texts.refused
         warned, not_tested = warnings_of(texts), _left_out(encoder, data)
-        del texts  # at every layer and of full width
+        del texts  # these states have all layers and the full width
         with stage("fits and baselines", 0.5, 0.7):
             fits = [found.fit(found.train, generator=rng("fit", k)) for k in range(budget.seeds)]
             own = [score_fit(fit, found.test) for fit in fits]
@@ -159,11 +161,11 @@ class Polar(Instrument[PolarDraw]):
         with stage("nonsense words", 0.7, 0.75):
             nonsense = read_nonsense(encoder, found.test, generator=rng("nonsense"))
         if nonsense is None:
-            not_tested.append("What is left when content words are nonsense: parts of speech are not declared.")
+            not_tested.append("Scores on nonsense words: the task declares no parts of speech.")
         else:
             at = in_components(nonsense.at([found.layer]), found.basis)
             again, some = [score_fit(fit, at) for fit in fits], {name: nulls[name] for name in (CHAIN, POSITION)}
-            note = "the same probes, where every content word is made up"
+            note = "the same probes, with every content word replaced by a made-up one"
             values += [fitted_values(metric, of, again, some, note=note) for of, metric in NONSENSE.items()]
         polar = [behaviour.orthonormal(fit.polar.after(found.basis).maps[0]) for fit in fits]
         subspaces = {behaviour.SUBSPACE: polar, behaviour.AXES: [behaviour.relation_basis(states)]}
@@ -217,31 +219,31 @@ class Polar(Instrument[PolarDraw]):
 
 
 def copy_reading(found: FoundProbes, kept: PolarKept, *, repeats: int, rng: Random) -> Reading:
-    """What an untrained copy gives: one fit, the same probes in the states of the network, and the control tasks."""
+    """The reading of an untrained copy: one fit, its probes transferred to the states of the network, and the control tasks."""
     fit = found.fit(found.train, generator=rng("fit"))
     own = score_fit(fit, found.test)
     moved = score_fit(Fitted(*(one.after(found.basis).after(kept.basis.mT) for one in fit)), kept.test)
     values = []
     for asked in FITTED:
         units = moved.units[asked.title][None]
-        control = Control(name=MOVED, how="probes fitted on untrained copies, moved here", values=units)
+        control = Control(name=MOVED, how="probes fitted on untrained copies, applied to this network", values=units)
         values.append(Values(metric=asked.key, units=own.units[asked.title], moved=(control,)))
     values += _selectivity(found, [own], seeds=repeats, rng=rng)
     return Reading(values, search.curve_rows(found, generator=rng("depth curve")))
 
 
 def fitted_values(metric: Metric, of: str, own: Sequence[Scores], nulls: Nulls, *, note: str) -> Values:
-    """What is scored as `of`, of the network's fits, beside nulls of its own, which may be another with another fit."""
+    """The values of one metric over the network's fits, with the nulls made from the network. `of`: title of the scores."""
     units = _stacked(own, of)
     beside = [(name, how, _stacked(repeats, of)) for name, (how, repeats) in nulls.items()]
     means = units.mean(1).tolist()
-    told = f"{len(means)} fits: {number(min(means))} to {number(max(means))}"
+    told = f"{len(means)} fits give {number(min(means))} to {number(max(means))}"
     return Values(
         metric=metric.key,
         units=units.mean(0),
         interval=fitted_interval(units, bounds=metric.bounds),
         controls=tuple(Control(name=name, how=how, values=null, p=fitted_p(units, null)) for name, how, null in beside),
-        copies_how="each searched and fitted as the network",
+        copies_how="each with the same search and fit as the network",
         note=f"{note}; {told if len(means) > 1 else 'one fit, which the interval does not cover'}",
     )
 
@@ -255,7 +257,7 @@ def _selectivity(found: FoundProbes, own: Sequence[Scores], *, seeds: int, rng: 
     for of, (task, wrong) in search.control_scores(found, seeds=range(seeds), rng=rng.within("control tasks")).items():
         right, metric = _stacked(own, of), SELECTIVITY[of]
         note = f"{of} {number(float(right.mean()))}, and {number(float(wrong.mean()))} on the {task}"
-        units = right - wrong  # fit by fit, or one fit beside every control task
+        units = right - wrong  # paired by fit, or one fit against all control tasks
         interval = fitted_interval(units, bounds=_SIGNED)
         values.append(Values(metric=metric.key, units=units.mean(0), interval=interval, note=note))
     return values
@@ -264,9 +266,9 @@ def _selectivity(found: FoundProbes, own: Sequence[Scores], *, seeds: int, rng: 
 def _behaviours(
     network: Subject, data: PolarDraw, encoder: Encoder, layer: str, rng: Random
 ) -> list[behaviour.Behaviour | str]:
-    """What the network does with the graph, as far as the task can tell; else why not."""
+    """The behaviours by which the network's use of the graph can be scored, or sentences that say why there are none."""
     if not (site := encoder.site(layer)):
-        return ["the layer is no site of the network, so that nothing can be taken out there"]
+        return ["the layer is no site of the network, so that no subspace can be ablated there"]
     num = _share_of(min(data.budget.test, MOST_EXAMPLES), data.share)
     found = [behaviour.task_behaviour(network, data.task, site, num=num, generator=rng("score"))]
     if isinstance(data.task, GivesContinuations):
@@ -280,7 +282,7 @@ def _share_of(num: int, share: float) -> int:
 
 
 def _too_few(splits: Mapping[str, Sequence[Graph]]) -> str:
-    """Why nothing can be said; empty where something can."""
+    """A message if a split has too few texts with edges, else an empty string."""
     for name, graphs in splits.items():
         num = sum(len(graph.edges) > 0 for graph in graphs)
         if num < MIN_UNITS:
@@ -289,24 +291,24 @@ def _too_few(splits: Mapping[str, Sequence[Graph]]) -> str:
 
 
 def _left_out(encoder: Encoder, data: PolarDraw) -> list[str]:
-    """What this effort did not read of so large a network."""
+    """What was left out at this effort because the network is large."""
     told = []
     if encoder.left_out:
         total = len([name for name in encoder.layers if name != WORDS]) + encoder.left_out
         told.append(
-            f"{encoder.left_out} of {total} layers, which this effort leaves out in the network and every null alike: the best "
-            "one may lie between those that were read."
+            f"{encoder.left_out} of {total} layers, left out at this effort in the network and in every null: the best layer "
+            "may be among them."
         )
     if data.share < 1:
         told.append(
-            f"More than {sum(map(len, data.graphs.values()))} texts: of so large a network this effort reads {data.share:.0%} "
-            "of what it reads of a small one, and no more of its copies."
+            f"More than {sum(map(len, data.graphs.values()))} texts: for a network of this size, this effort reads "
+            f"{data.share:.0%} of the texts that it reads for a small one, in the network and in its copies."
         )
     return told
 
 
 def warnings_of(texts: TextStates) -> tuple[str, ...]:
-    """Texts that were not encoded, and relations that no training text has."""
+    """Warnings of texts that were not encoded, and of test relations that no training text has."""
     told = []
     if texts.refused:
         named = "; ".join(texts.refused[:MOST_NAMED])
@@ -314,7 +316,7 @@ def warnings_of(texts: TextStates) -> tuple[str, ...]:
         told.append(f"{len(texts.refused)} texts were not encoded: {named}{more}.")
     unseen = sum(int((target.relations == UNSEEN).sum()) for target in texts.test.targets)
     if unseen:
-        told.append(f"{unseen} test edges have a relation that no training text has, and count as wrong.")
+        told.append(f"{unseen} test edges have a relation that occurs in no training text; they count as wrong.")
     return tuple(told)
 
 
@@ -325,5 +327,6 @@ def _summary(measures: Sequence[Measure], layer: str) -> str:
     first, second = (max(measure.nulls, key=lambda null: null.mean) for measure in (uuas, las))
     return (
         f"At layer {layer} distances recover {number(uuas.value)} of edges (best null, {first.name}: {number(first.mean)}), "
-        f"distance and angle {number(las.value)} with direction and relation (best null, {second.name}: {number(second.mean)})."
+        f"distances and angles {number(las.value)} with direction and relation (best null, {second.name}: "
+        f"{number(second.mean)})."
     )

@@ -1,5 +1,5 @@
-"""From probes to graphs and scores: decoding edge by edge, as a legal directed tree, or as DepProbe's, and what of it is right,
-edge by edge and text by text."""
+"""Decoding of graphs from probes (edge by edge, as a legal directed tree, or as in DepProbe), and their scores by edge and by
+text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,35 +17,36 @@ from assay.spanning import arborescence, directed_from, spanning_forest
 from assay.stats import cluster_means, rank_correlation
 
 How = Literal["edges", "legal", "depprobe"]
-COSINE_WEIGHT = 4.0  # of the cosine against the squared distance, which is about 1 for an edge, in the score of a legal tree
+COSINE_WEIGHT = 4.0  # weight of the cosine in the score of a legal tree, where the squared distance of an edge is about 1
 ROOT_WEIGHT = 0.5
 ROOT, CORRELATION = "root accuracy of depth", "depth correlation"
 RATES = ("UUAS", "UAS", "LAS", "type accuracy")
-LENGTHS = (5, 50)  # of texts that count for DSpr and NSpr
+LENGTHS = (5, 50)  # lengths of the texts that enter DSpr and NSpr
 Edges = tuple[Int[Tensor, "b n"], Int[Tensor, "b n"]]
-"""Of every node its head, negative where it has none, and the relation to it."""
+"""The head of every node, negative where it has none, and its relation to that head."""
 
 
 def decode(
     probes: Probes, sample: Sample, batch: Batch, *, how: How, kept: Bool[Tensor, "b n"]
 ) -> tuple[Int[Tensor, "p b n n"], Int[Tensor, "p b"], Int[Tensor, "p e"]]:
-    """Predict the graph over the nodes that are `kept`.
+    """Predict the graph over the `kept` nodes.
 
-    A tree is predicted as a tree. For any other graph the nearest pairs are taken, as many as it has edges.
+    For a tree a tree is predicted. For any other graph the nearest pairs are taken, as many as it has edges.
 
     **Arguments:** `how`:
 
-    - `edges`: minimum spanning tree; every edge has the relation of the nearest prototype by |cos| and its direction by the
-      sign (Diego-Simon et al. 2024). A word may end with two heads or none.
-    - `legal`: the maximum spanning arborescence over distance and the best signed cosine. Always a tree.
-    - `depprobe`: minimum spanning tree hung up at the likeliest root, every edge with its dependent's own relation.
+    - `edges`: minimum spanning tree; every edge gets its relation from the nearest prototype by |cos|, and its direction from
+      the sign (Diego-Simon et al. 2024). A word may get two heads or none.
+    - `legal`: the maximum spanning arborescence over distance and the best signed cosine. Always a directed tree.
+    - `depprobe`: minimum spanning tree, directed away from the most likely root; every edge has the relation predicted for its
+      dependent.
 
-    **Returns:** of every probe the edges, 0 where none leads from the first node to the second, else 1 plus the index of its
-    relation; the root; and the relation of every gold edge, given its ends and its direction.
+    **Returns:** for every probe the edges, 0 where there is none from the first node to the second, else 1 plus the index of
+    its relation; the root; and the predicted relation of every gold edge, given its ends and its direction.
     """
     z = probes.vectors(sample, batch)
     apart = squared_distances(z)
-    onto = z @ F.normalize(probes.prototypes, dim=-1)[:, None].mT  # how far along every relation's direction
+    onto = z @ F.normalize(probes.prototypes, dim=-1)[:, None].mT  # projection onto the direction of every relation
     rootward = -(z - probes.root[:, None, None]).square().sum(-1)
     labels = mapped(gather(sample, batch), probes.labels) if how == "depprobe" and probes.labels is not None else None
     likely = rootward if labels is None else labels[..., -1]
@@ -62,7 +63,7 @@ def decode(
             )
             place, node = (found[0] >= 0).nonzero().unbind(1)
             edges[p, place, found[0][place, node], node] = found[1][place, node] + 1
-        # Relation and direction of a pair are those of its largest cosine.
+        # The relation and the direction of a pair are those with the largest cosine.
         place, one, other = pairs.unbind(1)
         along = onto[p, place, one] - onto[p, place, other]
         relation = along.abs().argmax(-1)
@@ -76,7 +77,8 @@ def decode(
 
 
 def _nearest(apart: Float[Tensor, "b n n"], kept: Bool[Tensor, "b n"], sample: Sample, batch: Batch) -> Int[Tensor, "e 3"]:
-    """Place and two nodes of the nearest pairs of every text, as many as its graph has edges."""
+    """The nearest pairs of nodes of every text, as many as its graph has edges: index of the text in the batch, and two
+    nodes."""
     found = [torch.zeros(0, 3, dtype=torch.int64)]
     for place in kept.any(1).nonzero()[:, 0].tolist():
         pairs = torch.combinations(kept[place].nonzero()[:, 0], 2)
@@ -93,7 +95,7 @@ def _legal(
     for place in kept.any(1).nonzero()[:, 0].tolist():
         nodes = kept[place].nonzero()[:, 0]
         close, along = apart[place][nodes][:, nodes], onto[place][nodes]
-        best, relation = (along[:, None] - along[None]).max(-1)  # of the edge from the first to the second
+        best, relation = (along[:, None] - along[None]).max(-1)  # for the edge from the first node to the second
         scores = COSINE_WEIGHT * best / close.clamp(min=1e-12).sqrt() - close
         head = arborescence(scores, ROOT_WEIGHT * rootward[place][nodes])
         heads[place, nodes] = torch.where(head >= 0, nodes[head], -1)
@@ -114,14 +116,14 @@ def _hung_up(
 
 @dataclass(frozen=True)
 class ScoredEdges:
-    """The gold edges of a sample under one probe: each rate and each breakdown is a mean over some of them.
+    """The gold edges of a sample, scored under one probe. Each rate and breakdown is a mean over some of these edges.
 
     **Attributes:**
 
-    - `text`, `relation`, `span` (|i - j|), `depth` (of the dependent), `length` (of the text): of every edge `(e,)`.
-    - `right` `(4, e)`: found in either direction, found in its own, found with its relation, and given the right relation where
-      its ends are told: the rows of `RATES`.
-    - `root` `(texts,)`: whether the root is right; NaN where a text has none.
+    - `text`, `relation`, `span` (|i - j|), `depth` (of the dependent), `length` (of the text): `(e,)`, one for every edge.
+    - `right` `(4, e)`, in the order of `RATES`: found in either direction; found in the right direction; found with its
+      relation; and classified with the right relation when its ends are given.
+    - `root` `(texts,)`: whether the root is right; NaN for a text without a root.
     """
 
     text: Int[Tensor, " e"]
@@ -133,33 +135,33 @@ class ScoredEdges:
     root: Float[Tensor, " texts"]
 
     def counts(self, rate: str) -> tuple[Float[Tensor, " texts"], Float[Tensor, " texts"]]:
-        """Of every text how many edges are right, and how many there are."""
+        """The number of right edges, and of all edges, in every text."""
         right = self.right[RATES.index(rate)].double()
         zero = torch.zeros(len(self.root), dtype=torch.float64)
         return zero.index_add(0, self.text, right), zero.index_add(0, self.text, torch.ones_like(right))
 
     def units(self, rate: str) -> Float[Tensor, " texts"]:
-        """What every text contributes to the rate over all edges; see `influence`."""
+        """The contribution of every text to the rate over all edges; see `influence`."""
         return influence(*self.counts(rate))
 
     def micro(self, rate: str) -> float:
-        """Of all edges. NaN without any."""
+        """The rate over all edges. NaN if there are none."""
         return float(self.right[RATES.index(rate)].double().mean())
 
     def macro(self, rate: str) -> float:
-        """The mean over texts that have edges."""
+        """The mean of the rate over texts that have edges."""
         return float(cluster_means(self.right[RATES.index(rate)].double(), self.text).means.mean())
 
     def balanced(self) -> float:
-        """Type accuracy, the mean over relations that occur and were seen in training."""
+        """Balanced type accuracy: the mean over relations that occur here and were seen in training."""
         seen = self.relation >= 0
         return float(cluster_means(self.right[3, seen].double(), self.relation[seen]).means.mean())
 
 
 def score(probes: Probes, sample: Sample, *, how: How = "edges", punctuation: bool = True) -> list[ScoredEdges]:
-    """Predict every text and compare, for every probe of the stack.
+    """Predict the graph of every text and score it, for every probe of the stack.
 
-    **Arguments:** `punctuation`: whether nodes that are punctuation, and their edges, take part in gold and predicted graphs.
+    **Arguments:** `punctuation`: whether the gold and predicted graphs include punctuation nodes and their edges.
     """
     columns = [torch.zeros(5, 0, dtype=torch.int64)]
     right = [torch.zeros(len(probes), 4, 0, dtype=torch.bool)]
@@ -184,10 +186,10 @@ def score(probes: Probes, sample: Sample, *, how: How = "edges", punctuation: bo
 
 
 def influence(right: Float[Tensor, " texts"], total: Float[Tensor, " texts"]) -> Float[Tensor, " texts"]:
-    """What each text contributes to a rate over all edges, so that its mean over texts is the rate.
+    """The contribution of each text to a rate over all edges; the mean of the contributions over texts is the rate.
 
-    A rate is a ratio of sums. To first order it is a mean of these values, (right - rate * total) / mean total + rate, so that
-    every interval and test of means serves it (the delta method; the bootstrap over texts agrees, which is tested).
+    A rate is a ratio of sums. To first order it is the mean of the values (right - rate * total) / mean total + rate, so that
+    intervals and tests of means apply to it (the delta method; a test checks that the bootstrap over texts agrees).
     """
     if not total.sum():
         return right.new_zeros(0)
@@ -199,9 +201,9 @@ def influence(right: Float[Tensor, " texts"], total: Float[Tensor, " texts"]) ->
 
 
 def correlations(probes: Probes, sample: Sample) -> Float[Tensor, "p texts"]:
-    """Of every text the mean over its nodes of Spearman's correlation between the node's predicted and true distances to all
-    nodes, punctuation included (Hewitt and Manning 2019, section 3.1). NaN where no node's distances differ, or not every
-    distance is known."""
+    """For every text, Spearman's correlation between the predicted and the true distances of a node to all nodes, averaged over
+    nodes, punctuation included (Hewitt and Manning 2019, section 3.1). NaN where all distances of every node are equal, or some
+    distance is unknown."""
     found = torch.full((len(probes), len(sample)), torch.nan)
     for batch in in_order(sample, 64):
         apart = squared_distances(probes.vectors(sample, batch)).numpy()
@@ -214,17 +216,18 @@ def correlations(probes: Probes, sample: Sample) -> Float[Tensor, "p texts"]:
 
 
 def length_mean(values: Float[Tensor, " texts"], sample: Sample) -> float:
-    """The mean of the texts of every length, and of these means over lengths 5 to 50. NaN where there are none."""
+    """The mean over texts of each length, averaged over lengths 5 to 50. NaN if there are no such texts."""
     lengths = sample.starts.diff()
     asked = (lengths >= LENGTHS[0]) & (lengths <= LENGTHS[1]) & ~values.isnan()
     return float(cluster_means(values[asked], lengths[asked]).means.mean())
 
 
 def deep(probes: Probes, sample: Sample) -> list[dict[str, Float[Tensor, " texts"]]]:
-    """What every depth probe of the stack makes of every text, NaN where that cannot be asked, which the gold graph decides.
+    """Scores of every depth probe of the stack on every text; NaN where the gold graph does not define the score.
 
-    Root accuracy: whether the least deep node is the root, among nodes that are no punctuation, of which there are two or more.
-    Depth correlation: Spearman's, between predicted and true depths of all nodes; 0 where all predicted ones tie.
+    Root accuracy: whether the node with the smallest predicted depth is the root, among two or more nodes other than
+    punctuation. Depth correlation: Spearman's, between predicted and true depths of all nodes; 0 where all predicted depths are
+    equal.
     """
     root, correlation = (torch.full((len(probes), len(sample)), torch.nan) for _ in range(2))
     for batch in in_order(sample, 64):
@@ -241,17 +244,17 @@ def deep(probes: Probes, sample: Sample) -> list[dict[str, Float[Tensor, " texts
     return [{ROOT: root[p], CORRELATION: correlation[p]} for p in range(len(probes))]
 
 
-# Everything that is measured of one fit
+# All scores of one fit
 
 
 def metric(title: str, unit: str = "", bounds: tuple[float, float] = (0.0, 1.0), *, of: str = "text", **options: Any) -> Metric:
-    """A metric on held-out texts and their gold graphs. `options`: as of `Metric`."""
+    """A metric on held-out texts and their gold graphs. `options`: further arguments of `Metric`."""
     key = title.lower().replace(" ", "_")
     return Metric(key=key, title=title, unit=unit, level=2, of=of, bounds=bounds, **options)
 
 
 class Fitted(NamedTuple):
-    """A probe of each kind, each a stack of one."""
+    """One probe of each kind, each as a stack of one."""
 
     distance: Probes
     polar: Probes
@@ -259,10 +262,10 @@ class Fitted(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """What one fit gives on texts: the distance probe without punctuation, the polar one with it, decoded as legal trees.
+    """The scores of one fit: the distance probe without punctuation, the polar probe with it, decoded as legal trees.
 
-    **Attributes:** `units`: what every text contributes to a metric, by its title; the mean is the rate over all edges, or that
-    over the texts that can be asked.
+    **Attributes:** `units`: by title of the metric, the contribution of every text; their mean is the rate over all edges, or
+    the mean over the texts for which the metric is defined.
     """
 
     structural: ScoredEdges
@@ -271,7 +274,7 @@ class Scores(NamedTuple):
 
 
 def score_fit(fit: Fitted, sample: Sample) -> Scores:
-    """Score all three on a sample of one layer."""
+    """Score all three probes on a sample of one layer."""
     (structural,), (polar,) = score(fit.distance, sample, punctuation=False), score(fit.polar, sample, how="legal")
     (depth,) = deep(fit.depth, sample)
     units = {"UUAS": structural.units("UUAS"), **{rate: polar.units(rate) for rate in RATES[1:]}}

@@ -1,4 +1,4 @@
-"""The search, fit and scores that the network, its untrained copies and every null of its own get alike."""
+"""The search, fit and scoring, the same for the network, its untrained copies and every other null."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,31 +18,31 @@ from assay.stats import child_generator, mean_interval
 
 CURVE_WEIGHT = 1.0
 CANDIDATES: tuple[tuple[Angle, float], ...] = (("prototype", 0.25), ("prototype", 0.5), ("prototype", 1.0), ("pair", 10.0))
-"""Angle loss and weight; the first of equal ones is taken."""
+"""The angle losses and weights that are tried, in this order; of equal scores the first is taken."""
 CHAIN, POSITION, NO_PROBE = "chain", "position-only probe", "no probe"
 RANDOM, PERMUTED, EMBEDDING = "random projection", "permuted graphs", "word embedding"
 MOVED = "probe of another network"
 EVERY = (UNTRAINED, MOVED, CHAIN, POSITION, NO_PROBE, RANDOM, PERMUTED)
 Nulls = Mapping[str, tuple[str, Sequence[Scores]]]
-"""By name how a null was made, and what each of its repeats gives."""
+"""By name of a null, how it was made, and the scores of each of its repeats."""
 Cell = tuple[float | None, float | None, float | None]
-"""A value and the ends of its interval, None where there is none."""
+"""A value and the limits of its interval, each None where undefined."""
 Rows = Mapping[str, Mapping[str, Cell]]
-"""By measure and layer."""
-POSITION_WIDTH, _LONGEST_WAVE = 64, 10_000.0  # of the sines and cosines of a place
+"""Cells by measure and layer."""
+POSITION_WIDTH, _LONGEST_WAVE = 64, 10_000.0  # of the sinusoidal position encoding
 
 
 @dataclass(frozen=True)
 class FoundProbes:
-    """What was chosen on the dev texts, and the probes of every layer.
+    """The choices made on the dev texts, and the probes of every layer.
 
     **Attributes:**
 
-    - `layer`: with the highest LAS of the polar probe, which needs distance, direction and relation; UUAS of a distance probe
-      decides between equal ones. `angle`, `weight`: with the highest LAS there, decoded as legal trees.
-    - `train`, `test`: the texts at the layer; `basis`: of the components that its states were reduced to.
-    - `distance`, `polar`: a probe for every layer, the polar one at weight 1 of the prototype form.
-    - `tried`: angle loss, weight, UUAS, type accuracy and LAS on the dev texts, at the layer.
+    - `layer`: the layer with the highest LAS of the polar probe, since LAS needs distance, direction and relation; ties are
+      broken by the UUAS of a distance probe. `angle`, `weight`: those with the highest LAS there, decoded as legal trees.
+    - `train`, `test`: the texts at this layer; `basis`: the components to which its states were reduced.
+    - `distance`, `polar`: a probe for every layer; the polar one has the prototype loss with weight 1.
+    - `tried`: angle loss, weight, UUAS, type accuracy and LAS on the dev texts, at this layer.
     """
 
     texts: TextStates
@@ -58,7 +58,7 @@ class FoundProbes:
     tried: tuple[tuple[str, float, float, float, float], ...]
 
     def fit(self, train: Sample, *, generator: Generator) -> Fitted:
-        """All three probes on texts at one layer, fitted as was chosen."""
+        """Fit all three probes on texts at one layer, with the chosen loss."""
         one, other, third = (child_generator(generator) for _ in range(3))
         return Fitted(
             distance=fit_distance(train, fitting=self.fitting, generator=one),
@@ -67,12 +67,12 @@ class FoundProbes:
         )
 
     def scores(self, train: Sample, test: Sample, *, generator: Generator) -> Scores:
-        """What such a fit gives on other texts."""
+        """Fit on `train`, and score on `test`."""
         return score_fit(self.fit(train, generator=generator), test)
 
 
 def search(texts: TextStates, *, fitting: Fitting, generator: Generator) -> FoundProbes:
-    """Fit probes at all layers, and choose among them; the raw word embedding is a null."""
+    """Fit probes at all layers and choose among them, without the raw word embedding, which is a null."""
     train, dev = texts.train, texts.dev
     candidates = [k for k, name in enumerate(texts.layers) if name != WORDS]
     weights = [CURVE_WEIGHT] * len(train.states)
@@ -96,7 +96,7 @@ def search(texts: TextStates, *, fitting: Fitting, generator: Generator) -> Foun
 
 
 def baselines(found: FoundProbes, *, repeats: int, rng: Random) -> Nulls:
-    """Nulls of the network's own."""
+    """The nulls that are made from the network's own states and graphs."""
     train, test, texts, num = found.train, found.test, found.texts, range(repeats)
 
     def plain(train: Sample, test: Sample, rank: int | None = None, k: int = 0) -> Scores:
@@ -110,21 +110,22 @@ def baselines(found: FoundProbes, *, repeats: int, rng: Random) -> Nulls:
     of_random = [plain(train, test, found.fitting.rank, k) for k in num]
     of_wrong = [found.scores(wrong(rng("permutation", k)), test, generator=rng(PERMUTED, k)) for k in num]
     made = {
-        CHAIN: ("every word joined to the next", [plain(in_line(train), in_line(test))]),
-        POSITION: ("the same fit on sines and cosines of each word's place", of_places),
+        CHAIN: ("every word linked to the next", [plain(in_line(train), in_line(test))]),
+        POSITION: ("the same fit on a sinusoidal encoding of each word's position", of_places),
         NO_PROBE: ("the states as they are, with the mean edge of every relation", [plain(train, test)]),
         RANDOM: (f"{repeats} random maps of the same rank, with the mean edge of every relation", of_random),
-        PERMUTED: (f"the same fit on training graphs whose nodes were exchanged at random, {repeats} times", of_wrong),
+        PERMUTED: (f"the same fit on training graphs with permuted nodes, {repeats} times", of_wrong),
     }
     if WORDS in texts.layers:
         one, other = (sample.at([texts.layers.index(WORDS)]) for sample in (texts.train, texts.test))
-        how = "the same fit on word embeddings, which know no context"
+        how = "the same fit on word embeddings, which do not depend on context"
         made[EMBEDDING] = (how, [found.scores(one, other, generator=rng(EMBEDDING))])
     return made
 
 
 def curve_rows(found: FoundProbes, *, generator: Generator) -> Rows:
-    """Test texts at every layer: distance probes without punctuation, polar ones edge by edge with it, and depth probes."""
+    """Scores on the test texts at every layer: distance probes without punctuation, polar probes with it, decoded edge by edge,
+    and depth probes."""
     test, layers = found.texts.test, found.texts.layers
     deeps = deep(fit_depth(found.texts.train, fitting=found.fitting, generator=generator), test)
     columns = {
@@ -150,29 +151,29 @@ def or_none(value: float) -> float | None:
 
 
 def in_line(sample: Sample) -> Sample:
-    """States that are a node's place alone, so that without a probe the tree is the chain from left to right."""
+    """The sample with each node's position as its state, so that without a probe the tree is the chain from left to right."""
     return sample.with_states(_places(sample)[None, :, None])
 
 
 def positions(sample: Sample) -> Sample:
-    """States that are sines and cosines of a node's place (Vaswani et al. 2017, section 3.5): what position alone can tell a
-    probe that is fitted."""
+    """The sample with a sinusoidal encoding of each node's position as its state (Vaswani et al. 2017, section 3.5): the null
+    for what a fitted probe can find from positions alone."""
     waves = _LONGEST_WAVE ** (-torch.arange(0, POSITION_WIDTH, 2) / POSITION_WIDTH)
     angles = _places(sample)[:, None] * waves
     return sample.with_states(torch.cat([angles.sin(), angles.cos()], 1)[None])
 
 
 def _places(sample: Sample) -> Float[Tensor, " nodes"]:
-    """The mean place of the words of every node."""
+    """The mean position of the words of every node."""
     return torch.tensor([sum(words) / len(words) for graph in sample.graphs for words in graph.mentions], dtype=torch.float32)
 
 
 def control_scores(found: FoundProbes, *, seeds: Sequence[int], rng: Random) -> dict[str, tuple[str, Float[Tensor, "s texts"]]]:
-    """What texts contribute to a rate of probes that are fitted on a control task (Hewitt and Liang 2019): by the rate, what
-    the task is, and a row for every seed."""
+    """Probes fitted on control tasks (Hewitt and Liang 2019): by rate, a description of the task, and the contributions of the
+    texts, one row for every seed."""
     texts, options = (found.train, found.test), {"fitting": found.fitting}
     of_relations, of_heads = [], []
-    for seed in seeds:  # of train and test alike, so that words keep their relations and heads
+    for seed in seeds:  # the same for train and test texts, so that words keep their relations and heads
         one, other = (sample.asked_for(control_relations(sample.graphs, seed=seed)) for sample in texts)
         polar = fit_polar(one, angle=found.angle, weights=[found.weight], generator=rng("relations", seed), **options)
         of_relations += [scored.units("type accuracy") for scored in score(polar, other)]
@@ -180,6 +181,6 @@ def control_scores(found: FoundProbes, *, seeds: Sequence[int], rng: Random) -> 
         distance = fit_distance(one, generator=rng("heads", seed), **options)
         of_heads += [scored.units("UUAS") for scored in score(distance, other, punctuation=False)]
     return {
-        "type accuracy": ("relation that the dependent's word decides", torch.stack(of_relations)),
-        "UUAS": ("head that the word alone decides", torch.stack(of_heads)),
+        "type accuracy": ("relation assigned by the dependent's word", torch.stack(of_relations)),
+        "UUAS": ("head assigned by the word alone", torch.stack(of_heads)),
     }

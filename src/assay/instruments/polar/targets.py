@@ -1,4 +1,4 @@
-"""What a probe is fitted on and scored by: the states of texts at every layer, and their graphs as padded tensors."""
+"""The data of a probe: the states of texts at every layer, and their graphs as padded tensors."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ from assay.graph_controls import jabberwocky
 from assay.instrument import report
 
 SPLITS: tuple[GraphSplit, ...] = ("train", "dev", "test")
-UNSEEN = -1  # the relation of an edge that no training graph has
-WIDEST = 512  # states that are not wider stay as they are; wider ones keep so many principal components
-_MOST_NODES, _CHUNK = 10_000, 4_096  # on which principal components are fitted; that are reduced at a time
+UNSEEN = -1  # stands for a relation that occurs in no training graph
+WIDEST = 512  # wider states are reduced to so many principal components
+_MOST_NODES, _CHUNK = 10_000, 4_096  # number of nodes to which components are fitted; number of nodes reduced at a time
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Target:
 
     **Attributes:**
 
-    - `distances` `(n, n)`: path lengths, -1 where no path leads; `depths` `(n,)`.
-    - `edges` `(e, 2)`: head and dependent; `relations` `(e,)`: into the relations of the training graphs, or `UNSEEN`.
+    - `distances` `(n, n)`: path lengths, -1 where there is no path; `depths` `(n,)`.
+    - `edges` `(e, 2)`: head and dependent; `relations` `(e,)`: indices into the relations of the training graphs, or `UNSEEN`.
     - `root`: the one node without a head, -1 where there are several or none.
-    - `content` `(n,)`: no punctuation.
+    - `content` `(n,)`: whether a node is not punctuation.
     """
 
     graph: Graph
@@ -43,7 +43,7 @@ class Target:
 
     @classmethod
     def of(cls, graph: Graph, relations: Sequence[str]) -> "Target":
-        """The target of one graph."""
+        """Convert one graph."""
         known = {name: k for k, name in enumerate(relations)}
         edges = torch.tensor([edge[:2] for edge in graph.edges], dtype=torch.int64).view(-1, 2)
         roots = sorted(set(range(len(graph))) - set(edges[:, 1].tolist()))
@@ -63,7 +63,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Sample:
-    """Texts with their states and what a probe is asked of them.
+    """Texts with their states, and the graphs that a probe should predict.
 
     **Attributes:**
 
@@ -86,7 +86,7 @@ class Sample:
 
     @property
     def graphs(self) -> list[Graph]:
-        """One for each text."""
+        """The graphs, one for each text."""
         return [target.graph for target in self.targets]
 
     def at(self, layers: Sequence[int]) -> "Sample":
@@ -99,7 +99,7 @@ class Sample:
         return Sample(self.states[:, : int(starts[-1])], starts, self.targets[:num], self.relations)
 
     def asked_for(self, graphs: Sequence[Graph]) -> "Sample":
-        """The same states with other graphs over the same nodes: what a control asks for."""
+        """The same states with other graphs over the same nodes, as a control needs them."""
         return replace(self, targets=tuple(Target.of(graph, self.relations) for graph in graphs))
 
     def with_states(self, states: Shaped[Tensor, "layers nodes width"]) -> "Sample":
@@ -114,10 +114,10 @@ class Batch:
     **Attributes:**
 
     - `texts` `(b,)`; `rows` `(b, n)` of the states, 0 where padded; `real` `(b, n)`.
-    - `distances` `(b, n, n)`, `weights` `(b, n, n)`: 1 / n^2 of the text where a path leads, else 0.
+    - `distances` `(b, n, n)`; `weights` `(b, n, n)`: 1 / n^2, with n the nodes of the text, where there is a path, else 0.
     - `depths` `(b, n)`: 0 where padded or not known.
-    - `edges` `(e, 3)`: place in the batch, head, dependent; `relations` `(e,)`.
-    - `roots` `(t, 2)`: place in the batch and root of the texts that have one.
+    - `edges` `(e, 3)`: index of the text in the batch, head, dependent; `relations` `(e,)`.
+    - `roots` `(t, 2)`: index in the batch and root of the texts that have one.
     """
 
     texts: Int[Tensor, " b"]
@@ -132,7 +132,7 @@ class Batch:
 
     @classmethod
     def of(cls, sample: Sample, texts: Sequence[int]) -> "Batch":
-        """Pad these texts."""
+        """Pad some texts of a sample to one batch."""
         chosen = [sample.targets[k] for k in texts]
         lengths = torch.tensor([len(target) for target in chosen])
         places = torch.arange(int(lengths.max()))
@@ -155,7 +155,7 @@ class Batch:
 
 
 def in_order(sample: Sample, size: int = 32, generator: Generator | None = None) -> Iterator[Batch]:
-    """Every text once, those of like length together; with a generator, of about like length."""
+    """Batches of all texts, each of similar length: in the order of length, or shuffled if a generator is given."""
     lengths = sample.starts.diff()
     if generator is not None:
         lengths = lengths * (0.8 + 0.4 * torch.rand(len(lengths), generator=generator))
@@ -168,7 +168,7 @@ def in_order(sample: Sample, size: int = 32, generator: Generator | None = None)
 
 
 def sample_of(encoded: Encoded, graphs: Sequence[Graph], relations: Sequence[str]) -> Sample:
-    """The texts that were encoded, with their targets. `graphs` are those that were given to `encode`."""
+    """The encoded texts with their targets. `graphs`: those that were given to `encode`."""
     asked = tuple(Target.of(graphs[k], relations) for k in encoded.kept)
     return Sample(encoded.states, encoded.starts, asked, tuple(relations))
 
@@ -179,10 +179,10 @@ class TextStates:
 
     **Attributes:**
 
-    - `layers`: their names.
-    - `refused`: why texts were not encoded, with what the source calls them.
-    - `basis` `(layers, width, kept)`: orthonormal columns, the principal components that the states were reduced to, None where
-      they are as the network has them; `components`: the same in words.
+    - `layers`: names of the layers.
+    - `refused`: for each text that was not encoded, its name in the source and the reason.
+    - `basis` `(layers, width, kept)`: orthonormal columns, the principal components to which the states were reduced, or None
+      if they were not; `components`: a description of this reduction.
     """
 
     train: Sample
@@ -194,8 +194,8 @@ class TextStates:
     components: str = "not taken"
 
     def reduced(self, *, generator: Generator) -> "TextStates":
-        """In principal components of the training words, where the states are wider than `WIDEST`. A probe's cost grows with
-        the width of the states; distances and angles within the components are what they were."""
+        """Reduce states wider than `WIDEST` to principal components of the training words, since the cost of a probe grows with
+        their width. Distances and angles within the components are unchanged."""
         if self.train.states.shape[2] <= WIDEST:
             return self
         basis, share = principal_components(self.train, WIDEST, generator=generator)
@@ -217,8 +217,8 @@ def read_texts(encoder: Encoder, graphs: Mapping[str, Sequence[Graph]]) -> TextS
 
 
 def read_nonsense(encoder: Encoder, sample: Sample, *, generator: Generator) -> Sample | None:
-    """The texts with every content word replaced by a made-up one; None where parts of speech are not declared, or where the
-    encoder has no token for one."""
+    """The texts with every content word replaced by a made-up one; None if parts of speech are not declared, or the encoder has
+    no token for a made-up word."""
     if not len(sample) or not all(graph.tags for graph in sample.graphs):
         return None
     changed = jabberwocky(sample.graphs, kind="nonsense", generator=generator)
@@ -229,13 +229,13 @@ def read_nonsense(encoder: Encoder, sample: Sample, *, generator: Generator) -> 
 def principal_components(
     train: Sample, kept: int, *, generator: Generator
 ) -> tuple[Float[Tensor, "layers width kept"], Float[Tensor, " layers"]]:
-    """The components of every layer along which the states of training words vary most, `kept` or as many as there are words,
+    """The leading principal components of the states of training words at every layer, `kept` or as many as there are words,
     and their share of the variance."""
     from sklearn.decomposition import PCA
 
     seed = int(torch.randint(2**31, (1,), generator=generator))
     some = torch.randperm(train.states.shape[1], generator=generator)[:_MOST_NODES]
-    with np.errstate(invalid="ignore"):  # states that are all the same have no variance to share
+    with np.errstate(invalid="ignore"):  # if all states are equal, the total variance is 0
         found = []
         for k, states in enumerate(train.states):
             report("principal components", k / len(train.states))
@@ -245,7 +245,7 @@ def principal_components(
 
 
 def in_components(sample: Sample, basis: Float[Tensor, "layers width kept"]) -> Sample:
-    """The same texts in components. The mean stays in: a probe of depth measures from the origin."""
+    """The same texts in principal components. The mean is not subtracted, since a probe of depth measures from the origin."""
     found = torch.empty(*sample.states.shape[:2], basis.shape[2])
     for states, columns, there in zip(sample.states, basis, found, strict=True):
         # Chunk by chunk: the states may be a memory map that is larger than memory.
